@@ -1,0 +1,140 @@
+# Sluice: one makefile for everything.
+#
+#   make            build the programs and the built-in provider
+#   make check      every test; make unit, make integration: parts of it
+#   make lint fmt san fuzz bench install
+#   make federation-up federation-down
+#
+# B is the build folder; `make B=build/san SAN=1` builds with sanitizers.
+
+B       ?= build
+PREFIX  ?= /usr/local
+VERSION := 1.0.0
+PROVIDER := $(B)/providers/sluice/$(VERSION)
+
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+           -Wvla -Wpointer-arith -Wwrite-strings -Wformat=2 \
+           -Wformat-nonliteral -Wundef -Werror
+HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
+           -fcf-protection -fno-strict-aliasing -fPIE
+HARDEN_LD := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+PKGS    := json-c libprotobuf-c libsodium libseccomp libmariadb openssl \
+           libcurl inih libarchive
+
+ifdef SAN
+CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+           -fno-sanitize-recover=undefined
+HARDEN  := -fPIE
+STATIC  :=
+else
+STATIC  := -static-pie
+endif
+
+CPPFLAGS += -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
+            -I. -I$(B) $(shell pkg-config --cflags $(PKGS))
+ALLC    := $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP
+ALLLD   := -pie $(HARDEN_LD) $(CFLAGS) $(LDFLAGS)
+LIBS    := $(shell pkg-config --libs $(PKGS)) -lfcgi -llmdb -lgmp -lm -lpthread
+# What the executor may use: nothing that talks to a network or a database.
+EXEC_LIBS := -llmdb -lprotobuf-c -ljson-c -lsodium -lgmp -lseccomp -lm -lpthread
+
+objs     = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
+PROTOS  := $(wildcard proto/*.proto proto/model/*.proto)
+PB_C    := $(PROTOS:%.proto=$(B)/%.pb-c.c)
+PB_H    := $(PROTOS:%.proto=$(B)/%.pb-c.h)
+PB_O    := $(PB_C:$(B)/%.c=$(B)/obj/%.o)
+
+LIB     := $(call objs,lib/*/*.c)
+FCGI    := $(call objs,fcgi-app/*.c)
+SUPER   := $(call objs,supervisor/*.c)
+SHEP    := $(call objs,supervisor/shepherd/*.c)
+EXEC    := $(call objs,executor/*.c executor/components/*.c executor/math/*.c)
+CLI     := $(call objs,cli/*.c)
+TESTLIB := $(call objs,tests/lib/*.c)
+
+PROGRAMS := $(B)/bin/sluice $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
+            $(B)/bin/sluice-shepherd
+UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
+BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
+
+.PHONY: all check unit integration lint fmt san fuzz bench install clean \
+        federation-up federation-down provider tests benches
+.DELETE_ON_ERROR:
+.SECONDARY: $(PB_C) $(PB_H)
+
+all: $(PROGRAMS) provider
+
+provider: $(PROVIDER)/executor $(PROVIDER)/manifest.json
+
+# --- generated protobuf ---------------------------------------------------
+$(B)/proto/%.pb-c.c $(B)/proto/%.pb-c.h: proto/%.proto
+	@mkdir -p $(B)
+	protoc-c --c_out=$(B) $<
+
+# --- objects ----------------------------------------------------------------
+$(B)/obj/%.o: %.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(ALLC) -c -o $@ $<
+
+$(B)/obj/proto/%.o: $(B)/proto/%.c | $(PB_H)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(HARDEN) $(CFLAGS) -c -o $@ $<
+
+# --- archives: programs without their main(), so that tests can link them ---
+define archive
+$(B)/$(1).a: $(filter-out %/main.o,$(2))
+	@rm -f $$@
+	$(AR) rcs $$@ $$^
+endef
+$(eval $(call archive,libsluice,$(LIB) $(PB_O)))
+$(eval $(call archive,fcgi,$(FCGI)))
+$(eval $(call archive,supervisor,$(SUPER)))
+$(eval $(call archive,shepherd,$(SHEP)))
+$(eval $(call archive,executor,$(EXEC)))
+$(eval $(call archive,cli,$(CLI)))
+$(eval $(call archive,testlib,$(TESTLIB)))
+
+# --- programs ---------------------------------------------------------------
+define program
+$(B)/bin/$(1): $(B)/obj/$(2)/main.o $(B)/$(3).a $(B)/libsluice.a
+	@mkdir -p $$(@D)
+	$(CC) $(ALLLD) -o $$@ $$^ $(LIBS)
+endef
+$(eval $(call program,sluice,cli,cli))
+$(eval $(call program,sluice-fcgi,fcgi-app,fcgi))
+$(eval $(call program,sluice-supervisor,supervisor,supervisor))
+$(eval $(call program,sluice-shepherd,supervisor/shepherd,shepherd))
+
+$(PROVIDER)/executor: $(B)/obj/executor/main.o $(B)/executor.a $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(if $(STATIC),$(STATIC),-pie) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) \
+	    -o $@ $^ $(EXEC_LIBS)
+
+$(PROVIDER)/manifest.json: executor/manifest.json
+	@mkdir -p $(@D)
+	cp $< $@
+
+# --- tests ------------------------------------------------------------------
+ARCHIVES := $(B)/testlib.a $(B)/fcgi.a $(B)/supervisor.a $(B)/shepherd.a \
+            $(B)/executor.a $(B)/cli.a $(B)/libsluice.a
+$(B)/tests/%: $(B)/obj/tests/unit/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALLLD) -o $@ $^ -lcmocka $(LIBS) -lseccomp
+
+tests: $(UNITS)
+
+unit: $(UNITS)
+	@set -e; for t in $(UNITS); do echo "== $$t"; $$t; done
+
+$(B)/bench/bin/%: $(B)/obj/bench/%.o $(ARCHIVES)
+	@mkdir -p $(@D)
+	$(CC) $(ALLLD) -o $@ $^ $(LIBS) -lseccomp
+
+benches: $(BENCHES)
+
+clean:
+	rm -rf $(B)/bin $(B)/obj $(B)/proto $(B)/providers $(B)/tests $(B)/*.a
+
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,47 @@
+#include "lib/base/clock.h"
+
+#include <time.h>
+
+static int64_t
+now_us(clockid_t id)
+{
+	struct timespec	ts;
+
+	(void)clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t
+clock_mono_us(void)
+{
+	return now_us(CLOCK_MONOTONIC);
+}
+
+int64_t
+clock_mono_ms(void)
+{
+	return now_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t
+clock_wall_us(void)
+{
+	return now_us(CLOCK_REALTIME);
+}
+
+int64_t
+clock_wall_ms(void)
+{
+	return now_us(CLOCK_REALTIME) / 1000;
+}
+
+void
+clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE])
+{
+	time_t		t = (time_t)(wall_ms / 1000);
+	struct tm	tm;
+
+	out[0] = '\0';
+	if (wall_ms > 0 && localtime_r(&t, &tm) != NULL)
+		(void)strftime(out, CLOCK_DATE_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
+}

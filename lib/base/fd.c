@@ -1,0 +1,266 @@
+/*
+ * Descriptors and files.
+ */
+#include "lib/base/fd.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+void
+fd_close(int *fd)
+{
+	if (*fd >= 0)
+		(void)close(*fd);
+	*fd = -1;
+}
+
+int
+fd_write_all(int fd, const void *data, size_t len)
+{
+	const char	*p = data;
+	ssize_t		 n;
+
+	while (len > 0) {
+		n = write(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(ERR_IO, "write");
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+fd_read_exact(int fd, void *data, size_t len)
+{
+	char	*p = data;
+	ssize_t	 n;
+
+	while (len > 0) {
+		n = read(fd, p, len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return err_set_errno(ERR_IO, "read");
+		if (n == 0)
+			return err_set(ERR_CLOSED, "end of file, %zu bytes "
+			    "missing", len);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+int
+fd_set_nonblock(int fd)
+{
+	int	flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_set_errno(ERR_IO, "set non-blocking");
+	return 0;
+}
+
+static char *
+parent_of(const char *path)
+{
+	const char	*slash = strrchr(path, '/');
+
+	if (slash == NULL)
+		return xstrdup(".");
+	if (slash == path)
+		return xstrdup("/");
+	return xstrndup(path, (size_t)(slash - path));
+}
+
+int
+fd_sync_dir(const char *path)
+{
+	int	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int	r = 0;
+
+	if (fd < 0 || fsync(fd) != 0)
+		r = err_set_errno(ERR_IO, "sync folder %s", path);
+	fd_close(&fd);
+	return r;
+}
+
+int
+fd_replace_file(const char *path, const void *data, size_t len, mode_t mode)
+{
+	char	*tmp = xasprintf("%s.tmpXXXXXX", path);
+	char	*dir = parent_of(path);
+	int	 fd, r;
+
+	if ((fd = mkostemp(tmp, O_CLOEXEC)) < 0) {
+		r = err_set_errno(ERR_IO, "create %s", tmp);
+		goto out;
+	}
+	if ((r = fd_write_all(fd, data, len)) != 0)
+		r = err_wrap("%s", tmp);
+	else if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
+		r = err_set_errno(ERR_IO, "%s", tmp);
+	else if (rename(tmp, path) != 0)
+		r = err_set_errno(ERR_IO, "rename %s to %s", tmp, path);
+	fd_close(&fd);
+	if (r == 0)
+		r = fd_sync_dir(dir);
+	else
+		(void)unlink(tmp);
+out:
+	free(tmp);
+	free(dir);
+	return r;
+}
+
+int
+fd_mkdirs(const char *path, mode_t mode)
+{
+	char		*p = xstrdup(path), *s;
+	struct stat	 st;
+	int		 r = 0;
+
+	for (s = p + 1; r == 0; s++) {
+		char	saved = *s;
+
+		if (saved != '/' && saved != '\0')
+			continue;
+		*s = '\0';
+		if (mkdir(p, mode) != 0 && errno != EEXIST)
+			r = err_set_errno(ERR_IO, "create folder %s", p);
+		*s = saved;
+		if (saved == '\0')
+			break;
+	}
+	if (r == 0 && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
+		r = err_set(ERR_IO, "%s is not a folder", path);
+	free(p);
+	return r;
+}
+
+static int
+remove_at(int dir, const char *name)
+{
+	struct dirent	*e;
+	DIR		*d;
+	int		 fd, r = 0;
+
+	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
+		return 0;
+	if (errno != EISDIR && errno != EPERM)
+		return err_set_errno(ERR_IO, "remove %s", name);
+	fd = openat(dir, name,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "remove %s", name);
+	if ((d = fdopendir(fd)) == NULL) {
+		fd_close(&fd);
+		return err_set_errno(ERR_IO, "remove %s", name);
+	}
+	while (r == 0 && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = remove_at(fd, e->d_name);
+	(void)closedir(d);
+	if (r == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 &&
+	    errno != ENOENT)
+		r = err_set_errno(ERR_IO, "remove folder %s", name);
+	return r;
+}
+
+int
+fd_remove_tree(const char *path)
+{
+	return remove_at(AT_FDCWD, path);
+}
+
+int
+fd_memfd(const char *name, const void *data, size_t len, int *out)
+{
+	int	fd, r;
+
+	*out = -1;
+	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "memfd_create");
+	if ((r = fd_write_all(fd, data, len)) == 0 &&
+	    (lseek(fd, 0, SEEK_SET) != 0 ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE | F_SEAL_SEAL) != 0))
+		r = err_set_errno(ERR_IO, "seal memfd");
+	if (r != 0) {
+		fd_close(&fd);
+		return r;
+	}
+	*out = fd;
+	return 0;
+}
+
+static int
+unix_address(const char *path, struct sockaddr_un *sa)
+{
+	memset(sa, 0, sizeof(*sa));
+	sa->sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(sa->sun_path))
+		return err_set(ERR_INVALID, "socket path longer than %zu: %s",
+		    sizeof(sa->sun_path) - 1, path);
+	memcpy(sa->sun_path, path, strlen(path));
+	return 0;
+}
+
+int
+fd_dgram_bind(const char *path, int *out)
+{
+	struct sockaddr_un	sa;
+	int			fd, r;
+
+	*out = -1;
+	if ((r = unix_address(path, &sa)) != 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "socket");
+	(void)unlink(path);
+	if (bind(fd, (struct sockaddr *)&sa, sizeof(sa)) != 0) {
+		r = err_set_errno(ERR_IO, "bind %s", path);
+		fd_close(&fd);
+		return r;
+	}
+	*out = fd;
+	return 0;
+}
+
+int
+fd_dgram_send(const char *path, const void *data, size_t len)
+{
+	struct sockaddr_un	sa;
+	int			fd, r;
+
+	if ((r = unix_address(path, &sa)) != 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "socket");
+	if (sendto(fd, data, len, MSG_NOSIGNAL, (struct sockaddr *)&sa,
+	    sizeof(sa)) < 0) {
+		if (errno == EAGAIN || errno == ENOBUFS)
+			r = err_set_errno(ERR_BUSY, "%s", path);
+		else
+			r = err_set_errno(ERR_CLOSED, "%s", path);
+	}
+	fd_close(&fd);
+	return r;
+}
