@@ -1,0 +1,202 @@
+/*
+ * lib/base: strict parsing, buffers, errors, files.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/id.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+static void
+numbers_with_anything_behind_them_are_refused(void **state)
+{
+	static const char *const bad[] = { "", " 1", "1 ", "1x", "0x1", "+1",
+		"--1", "1.0", "9223372036854775808" };
+	int64_t	v;
+	size_t	i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(str_to_int64(bad[i], INT64_MIN, INT64_MAX,
+		    &v), ERR_INVALID);
+	assert_int_equal(str_to_int64("-12", -12, 0, &v), 0);
+	assert_int_equal(v, -12);
+	assert_int_equal(str_to_int64("-13", -12, 0, &v), ERR_INVALID);
+}
+
+static void
+names_keep_to_letters_digits_dash_and_underscore(void **state)
+{
+	(void)state;
+	assert_true(str_is_name("hetero_lr-0", 100));
+	assert_false(str_is_name("", 100));
+	assert_false(str_is_name("a/b", 100));
+	assert_false(str_is_name("..", 100));
+	assert_false(str_is_name("\xc3\xa9t\xc3\xa9", 100));
+	assert_false(str_is_name("abcd", 3));
+	assert_true(str_is_party_id("9999"));
+	assert_true(str_is_party_id("0"));
+	assert_false(str_is_party_id("09"));
+	assert_false(str_is_party_id("12345678901"));
+}
+
+static void
+the_nearest_name_is_proposed_and_a_far_one_is_not(void **state)
+{
+	static const char *const names[] = { "max_iter", "penalty", "tol" };
+
+	(void)state;
+	assert_string_equal(str_nearest("maxiter", names, 3), "max_iter");
+	assert_string_equal(str_nearest("penality", names, 3), "penalty");
+	assert_null(str_nearest("learning_rate", names, 3));
+	assert_int_equal(str_distance("kitten", "sitting"), 3);
+}
+
+static void
+base64_round_trips_and_has_one_form_per_value(void **state)
+{
+	struct buf	text = BUF_INIT, back = BUF_INIT;
+	unsigned char	bytes[40];
+	size_t		n, i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (unsigned char)(i * 37 + 251);
+	for (n = 0; n <= sizeof(bytes); n++) {
+		buf_clear(&text);
+		buf_clear(&back);
+		str_base64(&text, bytes, n);
+		assert_int_equal(str_unbase64(&back, buf_str(&text),
+		    text.len), 0);
+		assert_int_equal(back.len, n);
+		assert_memory_equal(buf_str(&back), bytes, n);
+	}
+	/* RFC 4648 section 10 */
+	buf_clear(&text);
+	str_base64(&text, "fooba", 5);
+	assert_string_equal(buf_str(&text), "Zm9vYmE=");
+	assert_int_equal(str_unbase64(&back, "Zm9vYmF=", 8), ERR_FORMAT);
+	assert_int_equal(str_unbase64(&back, "Zm9v=mE=", 8), ERR_FORMAT);
+	assert_int_equal(str_unbase64(&back, "Zm9", 3), ERR_FORMAT);
+	buf_fini(&text);
+	buf_fini(&back);
+}
+
+static void
+broken_utf8_is_seen(void **state)
+{
+	(void)state;
+	assert_true(str_is_utf8("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e",
+	    strlen("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e")));
+	assert_false(str_is_utf8("\xc0\xaf", 2));	/* overlong */
+	assert_false(str_is_utf8("\xed\xa0\x80", 3));	/* surrogate */
+	assert_false(str_is_utf8("\xe2\x82", 2));	/* cut */
+	assert_false(str_is_utf8("\xf4\x90\x80\x80", 4)); /* too large */
+}
+
+static void
+percent_decoding_leaves_a_stray_percent_sign(void **state)
+{
+	struct buf	b = BUF_INIT;
+	const char	text[] = "100%, a%2Fb+c %zz%4";
+
+	(void)state;
+	str_percent_decode(&b, text, strlen(text));
+	assert_string_equal(buf_str(&b), "100%, a/b+c %zz%4");
+	buf_fini(&b);
+}
+
+static void
+wrapping_puts_context_in_front_and_keeps_the_code(void **state)
+{
+	(void)state;
+	err_set(ERR_BUSY, "%d cores free", 2);
+	assert_int_equal(err_wrap("job %s", "7"), ERR_BUSY);
+	assert_string_equal(err_text(), "job 7: 2 cores free");
+	err_set(ERR_DB, "again: %s", err_text());
+	assert_string_equal(err_text(), "again: job 7: 2 cores free");
+	assert_int_equal(err_retcode(ERR_AUTH), 109);
+	assert_int_equal(err_http_status(ERR_LIMIT), 413);
+}
+
+static void
+replacing_a_file_leaves_the_old_or_the_new(void **state)
+{
+	char		dir[] = "/tmp/sluice-base-XXXXXX", *path, *deep, *link;
+	struct buf	b = BUF_INIT;
+	struct stat	st;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	path = xasprintf("%s/file", dir);
+	assert_int_equal(fd_replace_file(path, "one", 3, 0600), 0);
+	assert_int_equal(fd_replace_file(path, "three", 5, 0640), 0);
+	assert_int_equal(buf_read_file(&b, path, 100), 0);
+	assert_string_equal(buf_str(&b), "three");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0640);
+	assert_int_equal(buf_read_file(&b, path, 4), ERR_LIMIT);
+	deep = xasprintf("%s/a/b/c", dir);
+	assert_int_equal(fd_mkdirs(deep, 0700), 0);
+	link = xasprintf("%s/link", deep);
+	assert_int_equal(symlink("/etc", link), 0);
+	assert_int_equal(fd_remove_tree(dir), 0);
+	assert_int_equal(stat(dir, &st), -1);
+	assert_int_equal(stat("/etc/passwd", &st), 0);
+	assert_int_equal(fd_remove_tree(dir), 0);
+	free(path);
+	free(deep);
+	free(link);
+	buf_fini(&b);
+}
+
+static void
+job_ids_have_the_platform_s_form_and_differ(void **state)
+{
+	char	a[ID_JOB_SIZE], b[ID_JOB_SIZE];
+	int	i;
+
+	(void)state;
+	id_job(a);
+	for (i = 0; i < 1000; i++) {
+		id_job(b);
+		assert_true(str_is_job_id(b));
+		assert_true(strlen(b) >= 21);
+		assert_string_not_equal(a, b);
+		memcpy(a, b, sizeof(a));
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(numbers_with_anything_behind_them_are_refused),
+		cmocka_unit_test(
+		    names_keep_to_letters_digits_dash_and_underscore),
+		cmocka_unit_test(
+		    the_nearest_name_is_proposed_and_a_far_one_is_not),
+		cmocka_unit_test(base64_round_trips_and_has_one_form_per_value),
+		cmocka_unit_test(broken_utf8_is_seen),
+		cmocka_unit_test(percent_decoding_leaves_a_stray_percent_sign),
+		cmocka_unit_test(
+		    wrapping_puts_context_in_front_and_keeps_the_code),
+		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
+		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
