@@ -1,0 +1,66 @@
+/*
+ * Run a component for all its members in one process, each member a thread,
+ * with a federation in memory; then look at what they left behind.
+ *
+ *   struct loopback *lb = loopback_new("HeteroLR", "hetero_lr_0");
+ *   struct member *guest = loopback_add(lb, "guest", "9999", "{…}");
+ *   loopback_input(guest, "train_data", "intersection_0", folder);
+ *   assert_int_equal(loopback_run(lb), 0);
+ *   … loopback_metric(guest, "train", "loss") …
+ *   loopback_free(lb);
+ *
+ * Inputs and outputs are tables of storage_standalone in a temporary folder
+ * that loopback_free() removes.
+ */
+#ifndef TESTS_LIB_LOOPBACK_H
+#define TESTS_LIB_LOOPBACK_H
+
+#include <json-c/json.h>
+#include <stddef.h>
+
+#include "executor/task.h"
+
+struct loopback;
+struct member;
+
+struct loopback	*loopback_new(const char *module, const char *component);
+void		 loopback_free(struct loopback *);
+const char	*loopback_folder(const struct loopback *);
+
+/* Members in the order of the job's roles; parameters as JSON text. */
+struct member	*loopback_add(struct loopback *, const char *role,
+		    const char *party_id, const char *parameters);
+void		 loopback_cores(struct member *, unsigned cores);
+/* An input table; its schema is read from the table itself. */
+void		 loopback_input(struct member *, const char *data_key,
+		    const char *upstream, const char *folder);
+void		 loopback_input_file(struct member *, const char *path);
+/* The model that another member (of a run that ended) put out. */
+void		 loopback_model(struct member *, enum task_model_kind,
+		    const struct member *from);
+
+/*
+ * Run all members to their end.  0 when all succeeded, else the code of the
+ * first one that failed (the others are woken with ERR_CANCELED).
+ */
+int		 loopback_run(struct loopback *);
+
+/* 0 or the code a member ended with, and its message ("" for none). */
+int		 loopback_code(const struct member *);
+const char	*loopback_error(const struct member *);
+/* [[key, value], …] in the order logged; NULL when there is no such series. */
+struct json_object *loopback_metric(const struct member *, const char *ns,
+		    const char *name);
+struct json_object *loopback_meta(const struct member *, const char *ns,
+		    const char *name);
+struct json_object *loopback_summary(const struct member *);
+/* Output table i, open for reading; NULL when there is none. */
+struct table	*loopback_output(const struct member *, size_t i);
+const char	*loopback_output_folder(const struct member *, size_t i);
+struct json_object *loopback_preview(const struct member *, size_t i);
+const struct task_buffer *loopback_model_buffer(const struct member *,
+		    const char *name);
+/* What the member sent: {"name/tag": bytes, …}, to see what crosses over. */
+struct json_object *loopback_sent(const struct member *);
+
+#endif
