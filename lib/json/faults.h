@@ -1,0 +1,72 @@
+/*
+ * A list of what is wrong with a document: where (RFC 6901 JSON pointer),
+ * what stands there, what would be right.  Checking goes on after a fault, so
+ * that somebody who wrote the document sees all of them at once.
+ */
+#ifndef LIB_JSON_FAULTS_H
+#define LIB_JSON_FAULTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/buf.h"
+#include "lib/json/json.h"
+
+/*
+ * A place in a document as a chain of callers' stack frames: nothing is
+ * formatted or allocated until there is a fault.  NULL is the root.
+ */
+struct json_path {
+	const struct json_path	*up;
+	const char		*key;	/* NULL: an element of an array */
+	size_t			 index;
+};
+
+#define JSON_PATH_KEY(up_, key_) \
+	(&(const struct json_path){ .up = (up_), .key = (key_) })
+#define JSON_PATH_AT(up_, index_) \
+	(&(const struct json_path){ .up = (up_), .index = (index_) })
+
+/* Append the pointer's text: "" for the root, "/a~1b/0". */
+void	json_path_text(const struct json_path *, struct buf *out);
+
+#define FAULTS_MAX 200		/* kept; the rest is only counted */
+
+struct fault {
+	char	*pointer;
+	char	*message;	/* what is wrong and what would be right */
+	char	*value;		/* what stands there, cut short; or NULL */
+};
+
+struct faults {
+	struct fault	*items;
+	size_t		 n;
+	size_t		 cap;
+	size_t		 dropped;	/* beyond FAULTS_MAX */
+};
+
+#define FAULTS_INIT { NULL, 0, 0, 0 }
+
+void	faults_init(struct faults *);
+void	faults_fini(struct faults *);
+bool	faults_any(const struct faults *);
+size_t	faults_count(const struct faults *);	/* dropped ones too */
+
+/*
+ * Add one.  With FAULT_VALUE the value at fault is quoted (cut at 120
+ * bytes); faults_add() alone is for what is missing.
+ */
+void	faults_add(struct faults *, const struct json_path *,
+	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void	faults_add_value(struct faults *, const struct json_path *,
+	    struct json_object *value, const char *fmt, ...)
+	    __attribute__((format(printf, 4, 5)));
+
+/* One line each: "/role/guest/0: message (found "x")". */
+void	faults_text(const struct faults *, struct buf *out);
+/* [{"pointer":…,"message":…,"value":…}, …]; the caller's. */
+struct json_object *faults_json(const struct faults *);
+/* 0 when there is none; else ERR_INVALID with the text as message. */
+int	faults_err(const struct faults *, const char *what);
+
+#endif

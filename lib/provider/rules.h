@@ -1,0 +1,16 @@
+/*
+ * What a schema cannot say: parameters that need or exclude each other, and
+ * choices of the classic platform that this provider does not offer.
+ */
+#ifndef LIB_PROVIDER_RULES_H
+#define LIB_PROVIDER_RULES_H
+
+#include "lib/json/faults.h"
+#include "lib/json/json.h"
+#include "lib/provider/manifest.h"
+
+/* params is complete; faults are added below path. */
+void	rules_check(const struct module *, struct json_object *params,
+	    const struct json_path *path, struct faults *);
+
+#endif
