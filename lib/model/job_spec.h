@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/json/decode.h"
 #include "lib/json/faults.h"
 #include "lib/json/json.h"
 #include "lib/model/dsl.h"
