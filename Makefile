@@ -32,6 +32,15 @@ else
 STATIC  := -static-pie
 endif
 
+ifdef FUZZ
+CC      := clang
+CFLAGS  := -O1 -g -fno-omit-frame-pointer \
+           -fsanitize=fuzzer-no-link,address,undefined \
+           -fno-sanitize-recover=undefined
+HARDEN  := -fPIE
+WARN    := -Wall -Wextra -Werror
+endif
+
 CPPFLAGS += -std=gnu11 -D_GNU_SOURCE -DSLUICE_VERSION='"$(VERSION)"' \
             -I. -I$(B) $(shell pkg-config --cflags $(PKGS))
 ALLC    := $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP
@@ -133,6 +142,90 @@ $(B)/bench/bin/%: $(B)/obj/bench/%.o $(ARCHIVES)
 	$(CC) $(ALLLD) -o $@ $^ $(LIBS) -lseccomp
 
 benches: $(BENCHES)
+
+# --- checks -----------------------------------------------------------------
+SOURCES := $(wildcard lib/*/*.[ch] fcgi-app/*.[ch] supervisor/*.[ch] \
+           supervisor/shepherd/*.[ch] executor/*.[ch] executor/*/*.[ch] \
+           cli/*.[ch] tests/*/*.[ch] bench/*.[ch])
+SCRIPTS := $(wildcard *.sh .ci/run conf/*.sh examples/*.sh examples/*/*.sh \
+           tests/*/*.sh bench/*.sh)
+
+# Everything a change must pass; the order is from quick to slow.
+check: lint
+	$(MAKE) all
+	$(MAKE) unit
+	$(MAKE) san
+	$(MAKE) fuzz
+	$(MAKE) integration
+
+lint:
+	@tests/lint/layers.sh
+	clang-format --dry-run -Werror $(SOURCES)
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c11 -j2 \
+	    --enable=warning,portability --suppress=missingIncludeSystem \
+	    --suppress=normalCheckLevelMaxBranches -I. $(filter %.c,$(SOURCES))
+	shellcheck $(SCRIPTS)
+
+fmt:
+	clang-format -i $(SOURCES)
+
+# The unit tests again, with address and undefined-behaviour sanitizers.
+san:
+	$(MAKE) B=$(B)/san SAN=1 unit
+
+# --- fuzzing: each target runs for FUZZ_SECONDS on its kept corpus ----------
+FUZZ_SECONDS ?= 10
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(B)/fuzzers/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lseccomp
+
+fuzz:
+	$(MAKE) B=$(B)/fuzz FUZZ=1 fuzz-run
+
+fuzz-run: $(FUZZERS:%=$(B)/fuzzers/%)
+	@for t in $(FUZZERS); do tests/fuzz/run.sh $(B) $$t $(FUZZ_SECONDS) || exit 1; done
+
+# --- a federation on this machine -------------------------------------------
+federation-up: all
+	BUILD=$(abspath $(B)) examples/federation.sh up $(EXTRA_HOSTS)
+
+federation-down:
+	BUILD=$(abspath $(B)) examples/federation.sh down
+
+# Real sites, real job, real kills.  The federation is the tests' own.
+integration: all
+	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+bench: all benches
+	BUILD=$(abspath $(B)) bench/run.sh
+
+# --- installation -----------------------------------------------------------
+LIBEXEC := $(PREFIX)/lib/sluice
+SHARE   := $(PREFIX)/share/sluice
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
+	    $(DESTDIR)$(LIBEXEC)/providers/sluice/$(VERSION) \
+	    $(DESTDIR)$(SHARE)/sql $(DESTDIR)$(SHARE)/nginx \
+	    $(DESTDIR)$(SHARE)/conf $(DESTDIR)$(UNITDIR)
+	install -m 755 $(B)/bin/sluice $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
+	    $(DESTDIR)$(PREFIX)/sbin/
+	install -m 755 $(B)/bin/sluice-shepherd $(DESTDIR)$(LIBEXEC)/
+	install -m 755 $(PROVIDER)/executor \
+	    $(DESTDIR)$(LIBEXEC)/providers/sluice/$(VERSION)/
+	install -m 644 $(PROVIDER)/manifest.json \
+	    $(DESTDIR)$(LIBEXEC)/providers/sluice/$(VERSION)/
+	install -m 644 sql/*.sql $(DESTDIR)$(SHARE)/sql/
+	install -m 644 nginx/* $(DESTDIR)$(SHARE)/nginx/
+	install -m 644 conf/site.conf $(DESTDIR)$(SHARE)/conf/
+	for u in conf/systemd/*.service; do \
+	    sed -e 's|@PREFIX@|$(PREFIX)|g' $$u \
+	        >$(DESTDIR)$(UNITDIR)/$${u##*/}; \
+	done
 
 clean:
 	rm -rf $(B)/bin $(B)/obj $(B)/proto $(B)/providers $(B)/tests $(B)/*.a

@@ -1,0 +1,192 @@
+#!/bin/sh
+# A private federation of sites on this machine: guest 9999, host 10000,
+# arbiter 10001 and as many more hosts as asked for, each with its own nginx,
+# FastCGI app, supervisor, keys, database and folders, and one MariaDB server
+# that listens on a unix socket only.
+#
+# usage: examples/federation.sh up [EXTRA_HOSTS] | down | status
+#
+# Everything lives in build/federation (FEDERATION overrides it);
+# sites.json there says where each site listens.  BUILD is the build folder.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+build=${BUILD:-$top/build}
+fed=${FEDERATION:-$build/federation}
+sluice=$build/bin/sluice
+
+die() {
+	echo "federation: $*" >&2
+	exit 1
+}
+
+# Socket addresses hold 107 bytes: a deep checkout is reached by a short link.
+short_path() {
+	if [ ${#fed} -le 60 ]; then
+		printf '%s\n' "$fed"
+		return
+	fi
+	link=/tmp/sluice-$(id -u)-$(printf '%s' "$fed" | cksum | cut -d' ' -f1)
+	if [ ! -e "$link" ]; then
+		ln -s "$fed" "$link"
+	fi
+	[ "$(readlink "$link")" = "$fed" ] || die "$link is somebody else's"
+	printf '%s\n' "$link"
+}
+
+parties() {
+	cat "$fed/parties" 2>/dev/null || true
+}
+
+database_alive() {
+	mariadb-admin --no-defaults --socket="$home/db/db.sock" -u root ping \
+		>/dev/null 2>&1
+}
+
+database_up() {
+	database_alive && return 0
+	db=$home/db
+	mkdir -p "$db"
+	chmod 700 "$db"
+	user=
+	if [ "$(id -u)" = 0 ]; then user=--user=root; fi
+	if [ ! -d "$db/data/mysql" ]; then
+		rm -rf "$db/data"
+		mariadb-install-db --no-defaults --datadir="$db/data" $user \
+			--auth-root-authentication-method=normal \
+			--skip-test-db >"$db/install.log" 2>&1 ||
+			die "cannot create the database, see $db/install.log"
+	fi
+	# Connections are only possible through the socket in a folder of ours.
+	mariadbd --no-defaults --datadir="$db/data" --socket="$db/db.sock" \
+		--pid-file="$db/db.pid" --log-error="$db/error.log" $user \
+		--skip-networking --innodb-buffer-pool-size=64M \
+		--innodb-log-file-size=64M --performance-schema=OFF \
+		--max-connections=400 </dev/null >/dev/null 2>&1 9>&- &
+	server=$!
+	tries=0
+	until database_alive; do
+		kill -0 $server 2>/dev/null ||
+			die "the database did not start, see $db/error.log"
+		tries=$((tries + 1))
+		[ $tries -lt 600 ] || die "the database is not ready"
+		sleep 0.05	# mariadbd offers no event to wait for
+	done
+}
+
+database_down() {
+	pid=$(cat "$home/db/db.pid" 2>/dev/null || true)
+	[ -n "$pid" ] || return 0
+	mariadb-admin --no-defaults --socket="$home/db/db.sock" -u root \
+		shutdown >/dev/null 2>&1 || kill "$pid" 2>/dev/null || true
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 0.05
+	done
+}
+
+site_up() {
+	party=$1
+	if [ ! -f "$home/$party/site.conf" ]; then
+		"$sluice" site init --home "$home/$party" --party "$party" \
+			--free-ports --db-socket "$home/db/db.sock" \
+			--db-name "sluice_$party" --db-user "sluice_$party" \
+			--loopback-without-authentication
+		"$sluice" db create --config "$home/$party/site.conf" \
+			--admin-socket "$home/db/db.sock" --admin-user root
+	fi
+	"$sluice" migrate --config "$home/$party/site.conf" --sql "$top/sql"
+	"$sluice" partner export --config "$home/$party/site.conf" \
+		>"$home/$party.partner"
+}
+
+up() {
+	extra=${1:-0}
+	mkdir -p "$fed"
+	home=$(short_path)
+	list="9999 10000 10001"
+	n=0
+	while [ "$n" -lt "$extra" ]; do
+		n=$((n + 1))
+		list="$list $((10001 + n))"
+	done
+	if [ -n "$(parties)" ] && [ "$(parties)" != "$list" ]; then
+		down
+		rm -rf "$fed"
+		mkdir -p "$fed"
+	fi
+	echo "$list" >"$fed/parties"
+	database_up
+	for party in $list; do
+		site_up "$party"
+	done
+	for party in $list; do
+		for other in $list; do
+			"$sluice" partner import \
+				--config "$home/$party/site.conf" \
+				"$home/$other.partner" >/dev/null
+		done
+		"$sluice" site start --home "$home/$party"
+	done
+	describe >"$fed/sites.json.new"
+	mv "$fed/sites.json.new" "$fed/sites.json"
+}
+
+pid_of() {
+	cat "$home/$1/run/$2.pid" 2>/dev/null || echo 0
+}
+
+# Values of our own site.conf: "key = value", unique keys.
+conf_of() {
+	sed -n "s/^$2 *= *//p" "$home/$1/site.conf"
+}
+
+describe() {
+	first=1
+	echo '{"sites": ['
+	for party in $(parties); do
+		[ "$first" = 1 ] || echo ','
+		first=0
+		printf '  {"party_id": "%s", "client_url": "%s", "client_tls_url": "%s",\n' \
+			"$party" "$(conf_of "$party" client_url)" \
+			"$(conf_of "$party" client_tls_url)"
+		printf '   "partner_url": "%s", "db_socket": "%s", "db_name": "%s",\n' \
+			"$(conf_of "$party" partner_url)" "$home/db/db.sock" \
+			"sluice_$party"
+		printf '   "home": "%s",\n' "$home/$party"
+		printf '   "pids": {"nginx": %s, "fcgi-app": %s, "supervisor": %s}}' \
+			"$(pid_of "$party" nginx)" \
+			"$(pid_of "$party" fcgi-app)" \
+			"$(pid_of "$party" supervisor)"
+	done
+	printf '\n]}\n'
+}
+
+down() {
+	[ -d "$fed" ] || return 0
+	home=$(short_path)
+	for party in $(parties); do
+		[ -f "$home/$party/site.conf" ] || continue
+		"$sluice" site stop --home "$home/$party" ||
+			echo "federation: site $party did not stop" >&2
+	done
+	database_down
+	rm -f "$fed/sites.json"
+	if [ "$home" != "$fed" ]; then rm -f "$home"; fi
+}
+
+status() {
+	home=$(short_path)
+	for party in $(parties); do
+		"$sluice" site status --home "$home/$party" || true
+	done
+}
+
+case ${1:-} in
+up) up "${2:-0}" ;;
+down) down ;;
+status) status ;;
+*)
+	sed -n '2,/^set/p' "$0" | sed -e 's/^# \{0,1\}//' -e '/^set/d' >&2
+	exit 2
+	;;
+esac

@@ -1,0 +1,167 @@
+"""A federation of real sites, seen by its users: the HTTP API, the
+processes, the databases.  Standard library only."""
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
+FEDERATION = os.environ.get("FEDERATION", os.path.join(BUILD, "federation"))
+DATA = os.path.join(TOP, "examples", "data")
+ENDED = ("success", "failed", "canceled", "timeout")
+
+
+class Site:
+    """One site, by its entry in sites.json."""
+
+    def __init__(self, entry):
+        self.party = entry["party_id"]
+        self.url = entry["client_url"]
+        self.partner_url = entry["partner_url"]
+        self.home = entry["home"]
+        self.socket = entry["db_socket"]
+        self.db = entry["db_name"]
+
+    def request(self, path, body=None, method="POST", raw=None, headers=None, query=""):
+        """(HTTP status, headers, body bytes)"""
+        data = raw
+        if data is None and body is not None:
+            data = json.dumps(body).encode()
+        head = {"Content-Type": "application/json"}
+        head.update(headers or {})
+        req = urllib.request.Request(
+            self.url + "/v1/" + path + query, data=data, method=method, headers=head)
+        try:
+            with urllib.request.urlopen(req, timeout=60) as reply:
+                return reply.status, reply.headers, reply.read()
+        except urllib.error.HTTPError as e:
+            return e.code, e.headers, e.read()
+
+    def api(self, path, body=None, **kw):
+        """The reply envelope as an object."""
+        return json.loads(self.request(path, body if body is not None else {}, **kw)[2])
+
+    def ok(self, path, body=None, **kw):
+        reply = self.api(path, body, **kw)
+        assert reply["retcode"] == 0, (path, body, reply)
+        return reply
+
+    def sql(self, text):
+        """Rows (lists of text) that the site's database answers."""
+        out = subprocess.run(
+            ["mariadb", "--no-defaults", "--socket", self.socket, "-u", "root", "-N", "-B", self.db, "-e", text],
+            check=True, capture_output=True, text=True).stdout
+        return [line.split("\t") for line in out.splitlines()]
+
+    def pid(self, name):
+        with open(os.path.join(self.home, "run", name + ".pid"), encoding="ascii") as f:
+            return int(f.read())
+
+    def cli(self, *args, check=True):
+        return subprocess.run(
+            [os.path.join(BUILD, "bin", "sluice"), *args, "--config", os.path.join(self.home, "site.conf")],
+            check=check, capture_output=True, text=True)
+
+    def start(self):
+        subprocess.run([os.path.join(BUILD, "bin", "sluice"), "site", "start", "--home", self.home],
+                       check=True, capture_output=True)
+
+    def upload(self, file, name, namespace="test", wait=True, **config):
+        """Upload as the classic client does: configuration in the query."""
+        conf = {"file": file, "head": 1, "partition": 4, "id_delimiter": ",", "namespace": namespace,
+                "table_name": name, "drop": 1}
+        conf.update(config)
+        with open(file, "rb") as f:
+            content = f.read()
+        edge = "sluicetestboundary7d1f"
+        raw = (("--%s\r\nContent-Disposition: form-data; name=\"file\"; filename=\"%s\"\r\n"
+                "Content-Type: application/octet-stream\r\n\r\n" % (edge, os.path.basename(file))).encode()
+               + content + ("\r\n--%s--\r\n" % edge).encode())
+        query = "?" + urllib.parse.quote(json.dumps(conf), safe=":,/'=&+ ").replace(" ", "%20")
+        reply = self.api("data/upload", raw=raw, query=query,
+                         headers={"Content-Type": "multipart/form-data; boundary=" + edge})
+        if wait and reply["retcode"] == 0:
+            reply["status"] = self.wait(reply["jobId"], role="local", party="0")["f_status"]
+        return reply
+
+    def wait(self, job, role="guest", party=None, seconds=120, until=ENDED):
+        """The job's row once its status is one of `until`."""
+        end = time.monotonic() + seconds
+        while True:
+            rows = self.ok("job/query", {"job_id": job, "role": role, "party_id": party or self.party})["data"]
+            if rows and rows[0]["f_status"] in until:
+                return rows[0]
+            if time.monotonic() > end:
+                raise AssertionError("job %s is %s after %d s: %s" % (
+                    job, rows[0]["f_status"] if rows else "unknown", seconds, self.events(job)))
+            time.sleep(0.05)
+
+    def events(self, job):
+        return self.sql("SELECT at, component, role, party_id, kind, from_state, to_state, reason FROM event"
+                        " WHERE job_id = '%s' ORDER BY id DESC LIMIT 12" % job)
+
+    def tasks(self, job, **where):
+        return self.api("job/task/query", dict(where, job_id=job)).get("data", [])
+
+    def metrics(self, job, component, role, party=None):
+        return self.ok("tracking/component/metric/all", {
+            "job_id": job, "component_name": component, "role": role, "party_id": party or self.party})["data"]
+
+
+class Federation:
+    def __init__(self):
+        with open(os.path.join(FEDERATION, "sites.json"), encoding="utf-8") as f:
+            self.sites = {s["party_id"]: Site(s) for s in json.load(f)["sites"]}
+        self.guest = self.sites["9999"]
+        self.host = self.sites["10000"]
+        self.arbiter = self.sites["10001"]
+
+    def submit(self, conf, dsl=None):
+        """Job id of an accepted job."""
+        reply = self.guest.api("job/submit", {"job_dsl": dsl or example("dsl.json"), "job_runtime_conf": conf})
+        assert reply["retcode"] == 0, reply
+        return reply["jobId"]
+
+
+def example(name):
+    with open(os.path.join(TOP, "examples", "hetero_lr", name), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def lr_conf(guest_table="breast_guest", host_table="breast_host", namespace="test", **lr):
+    conf = example("conf.json")
+    conf["component_parameters"]["common"]["hetero_lr_0"].update(lr)
+    role = conf["component_parameters"]["role"]
+    role["guest"]["0"]["reader_0"]["table"] = {"name": guest_table, "namespace": namespace}
+    role["host"]["all"]["reader_0"]["table"] = {"name": host_table, "namespace": namespace}
+    return conf
+
+
+def processes(pattern):
+    """Pids whose command line holds the pattern."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open("/proc/%s/cmdline" % pid, "rb") as f:
+                if pattern.encode() in f.read().replace(b"\0", b" "):
+                    found.append(int(pid))
+        except OSError:
+            continue
+    return found
+
+
+def kill(pid):
+    os.kill(pid, signal.SIGKILL)
+
+
+def wait_for(condition, seconds=30, what="condition"):
+    end = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < end, "%s did not come true in %d s" % (what, seconds)
+        time.sleep(0.02)
+    return value

@@ -1,0 +1,18 @@
+#!/bin/sh
+# The integration tests: a federation of their own, real sites, real kills.
+# usage: BUILD=build tests/integration/run.sh [test module ...]
+set -eu
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+BUILD=${BUILD:-$top/build}
+FEDERATION=$BUILD/test-federation
+export BUILD FEDERATION
+cd "$top"
+
+trap 'examples/federation.sh down' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+examples/federation.sh up
+
+cd tests/integration
+PYTHONDONTWRITEBYTECODE=1 python3 runner.py "$@"

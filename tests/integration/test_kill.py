@@ -1,0 +1,122 @@
+"""Any process may be killed at any instant; the job goes on, or ends with a
+reason on every party.  Uses the tables that test_main_job uploads, or its own."""
+import time
+import unittest
+
+from federation import DATA, ENDED, Federation, kill, lr_conf, processes, wait_for
+
+REFERENCE_LAST_LOSS = 0.354376
+
+
+class Kill(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
+            reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="kill")
+            assert reply.get("status") == "success", reply
+
+    def submit(self, **lr):
+        return self.fed.submit(lr_conf(namespace="kill", **lr))
+
+    def training(self, job):
+        """Wait until HeteroLR runs at the guest."""
+        return wait_for(lambda: [t for t in self.fed.guest.tasks(job, component_name="hetero_lr_0")
+                                 if t["f_role"] == "guest" and t["f_party_status"] == "running"],
+                        what="training of " + job)
+
+    def assert_right_result(self, job):
+        row = self.fed.guest.wait(job)
+        self.assertEqual(row["f_status"], "success", self.fed.guest.events(job))
+        data = self.fed.arbiter.metrics(job, "hetero_lr_0", "arbiter")["train"]["loss"]["data"]
+        self.assertAlmostEqual(sorted(data)[-1][1], REFERENCE_LAST_LOSS, delta=1e-3)
+
+    def kill_and_restart(self, site, name):
+        pid = site.pid(name)
+        kill(pid)
+        wait_for(lambda: pid not in processes(name), what="end of " + name)
+        site.start()
+
+    def test_supervisor_of_the_initiator(self):
+        job = self.submit()
+        self.training(job)
+        shepherds = set(processes("sluice-shepherd"))
+        self.kill_and_restart(self.fed.guest, "supervisor")
+        self.assertTrue(shepherds & set(processes("sluice-shepherd")), "shepherds must live on")
+        self.assert_right_result(job)
+
+    def test_supervisor_of_a_partner(self):
+        job = self.submit()
+        self.training(job)
+        self.kill_and_restart(self.fed.host, "supervisor")
+        self.assert_right_result(job)
+
+    def test_supervisor_again_and_again_from_the_start(self):
+        job = self.submit()
+        for _ in range(4):
+            time.sleep(0.15)  # any instant will do
+            self.kill_and_restart(self.fed.guest, "supervisor")
+        self.assert_right_result(job)
+
+    def test_all_request_workers_of_a_partner(self):
+        job = self.submit()
+        self.training(job)
+        parent = self.fed.host.pid("fcgi-app")
+        for pid in processes("sluice-fcgi --config " + self.fed.host.home):
+            if pid != parent:
+                kill(pid)
+        self.assert_right_result(job)
+
+    def test_nginx_of_a_partner(self):
+        job = self.submit()
+        self.training(job)
+        for pid in processes("nginx: ") :
+            if pid == self.fed.host.pid("nginx"):
+                kill(pid)
+        for pid in processes("nginx -p " + self.fed.host.home):
+            kill(pid)
+        self.fed.host.start()
+        self.assert_right_result(job)
+
+    def end_everywhere(self, job, status):
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host"), (self.fed.arbiter, "arbiter")):
+            self.assertEqual(site.wait(job, role=role)["f_status"], status, site.events(job))
+
+    def victim(self, site, program, job):
+        row = site.sql("SELECT %s FROM attempt WHERE job_id = '%s' AND ended_at IS NULL" % (program, job))
+        return int(row[0][0])
+
+    def test_executor_of_a_partner(self):
+        job = self.submit()
+        self.training(job)
+        kill(wait_for(lambda: self.victim(self.fed.host, "executor_pid", job)))
+        self.end_everywhere(job, "failed")
+        reports = [t["f_error_report"] for t in self.fed.guest.tasks(job) if t["f_role"] == "host"]
+        self.assertTrue(any("signal" in str(r) or "killed" in str(r) for r in reports), reports)
+
+    def test_shepherd_of_the_initiator(self):
+        job = self.submit()
+        self.training(job)
+        kill(self.victim(self.fed.guest, "shepherd_pid", job))
+        self.end_everywhere(job, "failed")
+        wait_for(lambda: not [p for p in processes(job)], what="no process of the job left")
+
+    def test_a_killed_task_is_retried_when_the_job_says_so(self):
+        conf = lr_conf(namespace="kill")
+        conf["job_parameters"]["common"]["auto_retries"] = 1
+        job = self.fed.submit(conf)
+        self.training(job)
+        kill(wait_for(lambda: self.victim(self.fed.host, "executor_pid", job)))
+        self.assert_right_result(job)
+        versions = {t["f_task_version"] for t in self.fed.guest.tasks(job, component_name="hetero_lr_0")}
+        self.assertEqual({str(v) for v in versions}, {"1"})
+
+    def tearDown(self):
+        for site in self.fed.sites.values():
+            site.start()  # a no-op for what runs
+            for row in site.sql("SELECT job_id, status FROM job WHERE status NOT IN ('%s')" % "','".join(ENDED)):
+                site.api("job/stop", {"job_id": row[0]})
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
