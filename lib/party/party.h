@@ -1,0 +1,117 @@
+/*
+ * The member side of the commands between sites, and the initiator's side of
+ * what members tell it.  Called by fcgi-app for partners' requests and by the
+ * supervisor for this site's own members; both get the same checks.
+ *
+ * Every command can be repeated: the second time it has the same effect and
+ * answer.  *effective (may be NULL) tells whether something changed; where
+ * the platform's API answers retcode 10 ("not effective") that is !effective.
+ *
+ * Errors of all: ERR_NOT_FOUND (no such job, member or task here),
+ * ERR_DENIED (the caller is not who may say this), ERR_INVALID, ERR_DB.
+ */
+#ifndef LIB_PARTY_PARTY_H
+#define LIB_PARTY_PARTY_H
+
+#include "lib/db/db_job.h"
+#include "lib/db/db_task.h"
+
+/* Who calls: the verified party id of the request's signature. */
+struct party_caller {
+	const char	*party_id;
+};
+
+/* The member that is addressed. */
+struct party_member {
+	const char	*job_id;
+	const char	*role;
+	const char	*party_id;
+};
+
+/*
+ * Take a job in (a partner's side).  j is validated by the caller (model/dsl,
+ * conf); its parties are all members, those of this site is_local, and the
+ * one addressed has created set; its tasks are the addressed member's.
+ * The caller must be j->initiator_party.
+ * Errors: ERR_EXISTS when the id stands for another contract.
+ */
+int	party_job_create(struct db *, const struct party_caller *,
+	    const struct party_member *, const struct db_job_new *j,
+	    bool *effective);
+
+/*
+ * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
+ * the numbers when not enough is free; ERR_CONFLICT when the job ended.
+ */
+int	party_resource_apply(struct db *, const struct party_caller *,
+	    const struct party_member *, int64_t reservation_ms,
+	    bool *effective);
+/* Give back a reservation. */
+int	party_resource_return(struct db *, const struct party_caller *,
+	    const struct party_member *, bool *effective);
+/* The job runs.  ERR_CONFLICT when its reservation ran out or it ended. */
+int	party_job_start(struct db *, const struct party_caller *,
+	    const struct party_member *, bool *effective);
+/* The initiator's verdict; an end state gives the resources back. */
+int	party_job_status(struct db *, const struct party_caller *,
+	    const struct party_member *, enum state, bool *effective);
+/*
+ * End the member's tasks and the job in an end state: tasks never launched
+ * end at once, running ones are killed by their shepherds.
+ */
+int	party_job_stop(struct db *, const struct party_caller *,
+	    const struct party_member *, enum state, bool *effective);
+
+/*
+ * A new version of one task (rerun).  t->version must follow or equal the
+ * newest here.  An ended job takes tasks again; its state is moved to
+ * waiting, to be reserved and started anew.
+ */
+int	party_task_create(struct db *, const struct party_caller *,
+	    const struct party_member *, const struct db_task_new *t,
+	    bool *effective);
+/*
+ * Launch the task (a task that need not run passes at once).  ERR_CONFLICT
+ * when the job does not run here, a newer version exists, or the task ended
+ * before it was started.
+ */
+int	party_task_start(struct db *, const struct party_caller *,
+	    const struct db_task_key *, bool *effective);
+int	party_task_status(struct db *, const struct party_caller *,
+	    const struct db_task_key *, enum state, bool *effective);
+int	party_task_stop(struct db *, const struct party_caller *,
+	    const struct db_task_key *, enum state, bool *effective);
+/* The member's row as it stands. */
+int	party_task_collect(struct db *, struct arena *,
+	    const struct party_caller *, const struct db_task_key *,
+	    struct db_task **out);
+
+/* What a member may report of its task; nothing else is taken. */
+struct party_report {
+	enum state	 party_status;
+	int64_t		 started_ms, ended_ms;	/* 0: not said */
+	int64_t		 progress;		/* 0 … 100 */
+	const char	*error_report;		/* may be NULL, cut to 16 KB */
+};
+
+/* A member tells how its task stands; the caller must be that member. */
+int	initiator_task_report(struct db *, const struct party_caller *,
+	    const struct db_task_key *, const struct party_report *,
+	    bool *effective);
+/* A member asks for the end of the job; the caller must be a member. */
+int	initiator_stop(struct db *, const struct party_caller *,
+	    const char *job_id, enum state, const char *reason,
+	    bool *effective);
+/*
+ * New versions of these components (NULL, 0: all) for all members, in one
+ * transaction, and the signal to the scheduler.  Closing over consumers is
+ * the caller's, who knows the DAG.  Without force those that succeeded stay.
+ * *n (may be NULL) is how many components get a new version; none → nothing
+ * changes.  automatic: counts down auto_retries, and leaves components
+ * without any left as they are.  The caller must be a member.
+ */
+int	initiator_rerun(struct db *, const struct party_caller *,
+	    const char *job_id, const char *const *components, size_t ncomp,
+	    bool force, bool automatic, int64_t *n);
+
+#endif
