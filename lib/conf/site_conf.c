@@ -1,0 +1,408 @@
+/*
+ * Reads site.conf into struct site_conf.  Every program calls it once at
+ * start; "sluice site init" writes the file it reads.
+ *
+ * One table says which keys there are, of which type, in which range and
+ * with which default; all faults of a file are reported together.
+ */
+#include "lib/conf/site_conf.h"
+
+#include <ini.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+#define FILE_MAX	(256 * 1024)
+#define LINE_MAX_BYTES	198	/* inih's line buffer is 200 bytes */
+#define MS_DAY		86400000
+
+enum key_type {
+	KEY_TEXT,
+	KEY_PATH,	/* made absolute against the file's folder */
+	KEY_URL,	/* http(s)://host[:port], or empty */
+	KEY_PARTY,
+	KEY_LEVEL,
+	KEY_INT,
+	KEY_BOOL,
+};
+
+enum { KEY_OPTIONAL = 0, KEY_REQUIRED = 1 };
+
+struct key {
+	const char	*section;
+	const char	*name;
+	enum key_type	 type;
+	size_t		 offset;
+	const char	*fallback;	/* "@bin/x": beside the program */
+	int64_t		 min, max;	/* KEY_INT */
+	int		 required;
+};
+
+#define AT(field) offsetof(struct site_conf, field)
+#define NUM(section, name, field, fallback, min, max) \
+	{ section, name, KEY_INT, AT(field), fallback, min, max, 0 }
+#define STR(section, name, type, field, fallback) \
+	{ section, name, type, AT(field), fallback, 0, 0, 0 }
+
+static const struct key keys[] = {
+	{ "site", "party_id", KEY_PARTY, AT(party_id), "", 0, 0, KEY_REQUIRED },
+	STR("site", "home", KEY_PATH, home, "."),
+	STR("site", "log_level", KEY_LEVEL, log_level, "info"),
+
+	STR("database", "socket", KEY_PATH, db_socket, ""),
+	STR("database", "host", KEY_TEXT, db_host, ""),
+	NUM("database", "port", db_port, "3306", 1, 65535),
+	STR("database", "name", KEY_TEXT, db_name, "sluice"),
+	STR("database", "user", KEY_TEXT, db_user, "sluice"),
+	STR("database", "password_file", KEY_PATH, db_password_file, ""),
+
+	STR("listen", "client_url", KEY_URL, client_url, ""),
+	STR("listen", "client_tls_url", KEY_URL, client_tls_url, ""),
+	STR("listen", "partner_url", KEY_URL, partner_url, ""),
+	STR("listen", "board_url", KEY_URL, board_url, ""),
+
+	NUM("fcgi", "workers", fcgi_workers, "2", 1, 256),
+	NUM("fcgi", "max_body", fcgi_max_body, "16777216", 65536, 1073741824),
+	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
+	    client_auth_off_on_loopback, "no"),
+
+	NUM("supervisor", "poll_ms", poll_ms, "200", 10, 60000),
+	NUM("supervisor", "lease_ms", lease_ms, "5000", 500, 600000),
+	NUM("supervisor", "heartbeat_ms", heartbeat_ms, "1000", 50, 60000),
+	NUM("supervisor", "cores", cores, "0", 0, 4096),
+	NUM("supervisor", "memory_mb", memory_mb, "0", 0, 67108864),
+	NUM("supervisor", "reservation_ms", reservation_ms, "30000", 1000,
+	    MS_DAY),
+	NUM("supervisor", "partner_timeout_ms", partner_timeout_ms, "10000",
+	    100, 600000),
+
+	NUM("jobs", "task_cores", task_cores, "1", 1, 4096),
+	NUM("jobs", "task_parallelism", task_parallelism, "1", 1, 1024),
+	NUM("jobs", "job_timeout_s", job_timeout_s, "259200", 1, 31536000),
+	NUM("jobs", "auto_retries", auto_retries, "0", 0, 100),
+	NUM("jobs", "auto_retry_delay_s", auto_retry_delay_s, "1", 0, 86400),
+
+	STR("mailbox", "memory_dir", KEY_PATH, mailbox_memory_dir,
+	    "/dev/shm/sluice"),
+	NUM("mailbox", "max_bytes", mailbox_max_bytes, "4294967296", 65536,
+	    INT64_C(1) << 50),
+	NUM("mailbox", "max_objects", mailbox_max_objects, "65536", 1,
+	    INT64_C(1) << 32),
+
+	STR("executor", "providers_dir", KEY_PATH, providers_dir,
+	    "@bin/../providers"),
+	STR("executor", "shepherd_program", KEY_PATH, shepherd_program,
+	    "@bin/sluice-shepherd"),
+	STR("executor", "bwrap_program", KEY_PATH, bwrap_program,
+	    "/usr/bin/bwrap"),
+	NUM("executor", "memory_mb", executor_memory_mb, "4096", 16, 67108864),
+	NUM("executor", "file_mb", executor_file_mb, "65536", 1, 67108864),
+	STR("executor", "cgroup_dir", KEY_TEXT, cgroup_dir, ""),
+};
+
+#define N_KEYS (sizeof(keys) / sizeof(keys[0]))
+
+struct reading {
+	struct site_conf *conf;
+	const char	*folder;	/* of the file, absolute */
+	struct buf	 faults;	/* "; " between them */
+	bool		 seen[N_KEYS];
+};
+
+static void
+fault(struct reading *rd, const char *section, const char *name,
+    const char *what)
+{
+	if (rd->faults.len != 0)
+		buf_puts(&rd->faults, "; ");
+	buf_printf(&rd->faults, "[%s] %s: %s", section, name, what);
+}
+
+static char **
+text_slot(struct site_conf *c, const struct key *k)
+{
+	return (char **)(void *)((char *)c + k->offset);
+}
+
+static void
+set_text(struct site_conf *c, const struct key *k, char *owned)
+{
+	char	**slot = text_slot(c, k);
+
+	free(*slot);
+	*slot = owned;
+}
+
+/* The folder of the running program, without "/" at its end. */
+static char *
+program_folder(void)
+{
+	char	path[PATH_MAX];
+	ssize_t	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+
+	if (n <= 0)
+		return xstrdup("/usr/bin");
+	path[n] = '\0';
+	return xstrdup(dirname(path));
+}
+
+static char *
+absolute(const struct reading *rd, const char *path)
+{
+	char	*folder, *out;
+
+	if (path[0] == '/' || path[0] == '\0')
+		return xstrdup(path);
+	if (str_starts(path, "@bin/")) {
+		folder = program_folder();
+		out = xasprintf("%s/%s", folder, path + 5);
+		free(folder);
+		return out;
+	}
+	if (strcmp(path, ".") == 0)
+		return xstrdup(rd->folder);
+	return xasprintf("%s/%s", rd->folder, path);
+}
+
+static bool
+is_url(const char *s)
+{
+	const char	*host;
+
+	if (str_starts(s, "http://"))
+		host = s + 7;
+	else if (str_starts(s, "https://"))
+		host = s + 8;
+	else
+		return false;
+	return host[0] != '\0' && strpbrk(host, "/?# \t@") == NULL;
+}
+
+static void
+set_int(struct reading *rd, const struct key *k, const char *value)
+{
+	int64_t	*slot = (int64_t *)(void *)((char *)rd->conf + k->offset);
+	char	 text[96];
+
+	if (str_to_int64(value, k->min, k->max, slot) == 0)
+		return;
+	(void)snprintf(text, sizeof(text), "must be a whole number from %"
+	    PRId64 " to %" PRId64, k->min, k->max);
+	fault(rd, k->section, k->name, text);
+}
+
+static void
+set_value(struct reading *rd, const struct key *k, const char *value)
+{
+	struct site_conf	*c = rd->conf;
+	enum log_level		 level;
+
+	switch (k->type) {
+	case KEY_INT:
+		set_int(rd, k, value);
+		return;
+	case KEY_BOOL:
+		if (str_to_bool(value, (bool *)(void *)
+		    ((char *)c + k->offset)) != 0)
+			fault(rd, k->section, k->name, "must be yes or no");
+		return;
+	case KEY_PATH:
+		set_text(c, k, absolute(rd, value));
+		return;
+	case KEY_URL:
+		if (value[0] != '\0' && !is_url(value))
+			fault(rd, k->section, k->name,
+			    "must be http://HOST:PORT or https://HOST:PORT");
+		break;
+	case KEY_PARTY:
+		if (!str_is_party_id(value))
+			fault(rd, k->section, k->name,
+			    "must be a party id, 1 to 10 digits");
+		break;
+	case KEY_LEVEL:
+		if (log_level_parse(value, &level) != 0)
+			fault(rd, k->section, k->name,
+			    "must be debug, info, warn or error");
+		break;
+	case KEY_TEXT:
+		break;
+	}
+	set_text(c, k, xstrdup(value));
+}
+
+/* Name the nearest key of that section, or the nearest section. */
+static void
+unknown(struct reading *rd, const char *section, const char *name)
+{
+	const char	*names[N_KEYS], *sections[N_KEYS];
+	const char	*near;
+	size_t		 i, n = 0;
+	char		 text[128];
+
+	for (i = 0; i < N_KEYS; i++) {
+		sections[i] = keys[i].section;
+		if (str_eq(keys[i].section, section))
+			names[n++] = keys[i].name;
+	}
+	near = n != 0 ? str_nearest(name, names, n) :
+	    str_nearest(section, sections, N_KEYS);
+	(void)snprintf(text, sizeof(text), "no such %s%s%s%s",
+	    n != 0 ? "key" : "section", near != NULL ? ", did you mean " : "",
+	    near != NULL ? near : "", near != NULL ? "?" : "");
+	fault(rd, section, name, text);
+}
+
+static int
+on_line(void *ctx, const char *section, const char *name, const char *value)
+{
+	struct reading	*rd = ctx;
+	size_t		 i;
+
+	for (i = 0; i < N_KEYS; i++)
+		if (str_eq(keys[i].section, section) &&
+		    str_eq(keys[i].name, name))
+			break;
+	if (i == N_KEYS) {
+		unknown(rd, section, name);
+		return 1;
+	}
+	/* An indented line counts as a continuation and arrives here too. */
+	if (rd->seen[i])
+		fault(rd, section, name, "given twice");
+	rd->seen[i] = true;
+	set_value(rd, &keys[i], value);
+	return 1;
+}
+
+/* inih cuts long lines silently; refuse them instead. */
+static int
+check_lines(const char *text)
+{
+	size_t	len;
+	int	line;
+
+	for (line = 1; *text != '\0'; line++) {
+		len = strcspn(text, "\n");
+		if (len > LINE_MAX_BYTES)
+			return err_set(ERR_INVALID,
+			    "line %d is longer than %d bytes", line,
+			    LINE_MAX_BYTES);
+		text += len + (text[len] == '\n');
+	}
+	return 0;
+}
+
+/* What no single key can tell. */
+static void
+check_together(struct reading *rd)
+{
+	const struct site_conf	*c = rd->conf;
+
+	if (c->db_socket[0] == '\0' && c->db_host[0] == '\0')
+		fault(rd, "database", "socket",
+		    "a socket or a host is needed");
+	if (c->heartbeat_ms * 2 > c->lease_ms)
+		fault(rd, "supervisor", "lease_ms",
+		    "must be at least twice heartbeat_ms");
+}
+
+static int
+parse(struct reading *rd, const char *text)
+{
+	size_t	i;
+	int	line;
+
+	if ((line = ini_parse_string(text, on_line, rd)) != 0)
+		return err_set(ERR_INVALID,
+		    "line %d is neither [section] nor key = value", line);
+	for (i = 0; i < N_KEYS; i++)
+		if (keys[i].required && !rd->seen[i])
+			fault(rd, keys[i].section, keys[i].name,
+			    "is missing");
+	check_together(rd);
+	if (rd->faults.len != 0)
+		return err_set(ERR_INVALID, "%s", buf_str(&rd->faults));
+	return 0;
+}
+
+static void
+set_defaults(struct reading *rd)
+{
+	size_t	i;
+
+	for (i = 0; i < N_KEYS; i++) {
+		if (keys[i].required)	/* reported when it stays away */
+			set_text(rd->conf, &keys[i], xstrdup(""));
+		else
+			set_value(rd, &keys[i], keys[i].fallback);
+	}
+}
+
+int
+site_conf_load(const char *path, struct site_conf **out)
+{
+	struct site_conf	*c = xcalloc(1, sizeof(*c));
+	struct reading		 rd = { .conf = c };
+	struct buf		 text = BUF_INIT;
+	char			*folder = NULL;
+	int			 r;
+
+	*out = NULL;
+	if ((c->path = realpath(path, NULL)) == NULL) {
+		r = err_set_errno(ERR_IO, "open");
+		goto out;
+	}
+	folder = xstrdup(c->path);
+	rd.folder = dirname(folder);
+	set_defaults(&rd);
+	if ((r = buf_read_file(&text, c->path, FILE_MAX)) != 0 ||
+	    (r = check_lines(buf_str(&text))) != 0 ||
+	    (r = parse(&rd, buf_str(&text))) != 0)
+		goto out;
+	*out = c;
+	c = NULL;
+out:
+	site_conf_free(c);
+	free(folder);
+	buf_fini(&text);
+	buf_fini(&rd.faults);
+	return r == 0 ? 0 : err_wrap("%s", path);
+}
+
+void
+site_conf_free(struct site_conf *c)
+{
+	size_t	i;
+
+	if (c == NULL)
+		return;
+	for (i = 0; i < N_KEYS; i++)
+		if (keys[i].type != KEY_INT && keys[i].type != KEY_BOOL)
+			free(*text_slot(c, &keys[i]));
+	free(c->path);
+	free(c);
+}
+
+char *
+site_path(const struct site_conf *c, const char *fmt, ...)
+{
+	va_list	 ap;
+	char	*below, *path;
+
+	va_start(ap, fmt);
+	below = xvasprintf(fmt, ap);
+	va_end(ap);
+	path = xasprintf("%s/%s", c->home, below);
+	free(below);
+	return path;
+}
