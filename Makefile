@@ -68,7 +68,7 @@ PROGRAMS := $(B)/bin/sluice $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
-.PHONY: all check unit integration lint fmt san fuzz bench install clean \
+.PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches
 .DELETE_ON_ERROR:
 .SECONDARY: $(PB_C) $(PB_H)
@@ -122,6 +122,23 @@ $(PROVIDER)/executor: $(B)/obj/executor/main.o $(B)/executor.a $(B)/libsluice.a
 	    -o $@ $^ $(EXEC_LIBS)
 
 $(PROVIDER)/manifest.json: executor/manifest.json
+	@mkdir -p $(@D)
+	cp $< $@
+
+# A second provider for tests and benchmarks: the executor's main() and
+# runtime with other components.
+TEST_PROVIDER := $(B)/providers/sluice_test/1.0.0
+TESTCOMP := $(call objs,tests/provider/*.c)
+
+test-provider: $(TEST_PROVIDER)/executor $(TEST_PROVIDER)/manifest.json
+
+$(TEST_PROVIDER)/executor: $(B)/obj/executor/main.o $(TESTCOMP) \
+    $(B)/executor.a $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(if $(STATIC),$(STATIC),-pie) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) \
+	    -o $@ $^ $(EXEC_LIBS)
+
+$(TEST_PROVIDER)/manifest.json: tests/provider/manifest.json
 	@mkdir -p $(@D)
 	cp $< $@
 
@@ -195,10 +212,10 @@ federation-down:
 	BUILD=$(abspath $(B)) examples/federation.sh down
 
 # Real sites, real job, real kills.  The federation is the tests' own.
-integration: all
+integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
 
-bench: all benches
+bench: all benches test-provider
 	BUILD=$(abspath $(B)) bench/run.sh
 
 # --- installation -----------------------------------------------------------

@@ -1,0 +1,137 @@
+/*
+ * Components that tests and benchmarks run: one that does nothing, one that
+ * fails in a chosen way, one that sends objects to and fro and measures.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "executor/component.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+static int
+empty_run(struct task *t)
+{
+	(void)t;
+	return 0;
+}
+
+const struct component component_test_empty = {
+	.module = "TestEmpty",
+	.roles = "guest host arbiter",
+	.run = empty_run,
+};
+
+static int
+fail_run(struct task *t)
+{
+	const char	*what = task_param_string(t, "what", "error");
+
+	if (!task_is(t, task_param_string(t, "who", "host")))
+		return 0;
+	if (strcmp(what, "crash") == 0)
+		abort();
+	if (strcmp(what, "exit") == 0)
+		_exit(3);
+	if (strcmp(what, "hang") == 0)
+		for (;;)
+			(void)pause();
+	return err_set(ERR_INVALID, "row 17, column x3: this test fails");
+}
+
+const struct component component_test_fail = {
+	.module = "TestFail",
+	.roles = "guest host arbiter",
+	.run = fail_run,
+};
+
+/* Byte i of every object: both ends can check what arrived. */
+static unsigned char
+pattern(size_t i)
+{
+	return (unsigned char)(i * 131 + (i >> 8) * 7);
+}
+
+static int
+send(struct task *t, const char *name, const char *tag, const char *role,
+    size_t bytes)
+{
+	void	*map;
+	int	 fd, r;
+	size_t	 i;
+
+	if (bytes <= 64 * 1024) {
+		unsigned char	*data = xmalloc(bytes);
+
+		for (i = 0; i < bytes; i++)
+			data[i] = pattern(i);
+		r = task_remote_role(t, name, tag, role, data, bytes);
+		free(data);
+		return r;
+	}
+	if ((r = task_memfd(bytes, &fd, &map)) != 0)
+		return r;
+	for (i = 0; i < bytes; i++)
+		((unsigned char *)map)[i] = pattern(i);
+	(void)munmap(map, bytes);
+	return task_remote_memfd(t, name, tag, task_member(t, role, 0), 1, fd,
+	    bytes);
+}
+
+static int
+receive(struct task *t, const char *name, const char *tag, const char *role,
+    size_t bytes)
+{
+	struct object	o = { 0 };
+	size_t		i;
+	int		r;
+
+	if ((r = task_get(t, name, tag, role, 0, &o)) != 0)
+		return r;
+	if (o.size != bytes)
+		r = err_set(ERR_FORMAT, "%zu bytes arrived, %zu sent", o.size,
+		    bytes);
+	for (i = 0; r == 0 && i < bytes; i++)
+		if (((const unsigned char *)o.data)[i] != pattern(i))
+			r = err_set(ERR_FORMAT, "byte %zu differs", i);
+	object_free(&o);
+	return r;
+}
+
+static int
+mail_run(struct task *t)
+{
+	size_t	bytes = (size_t)task_param_int(t, "bytes", 1024);
+	int64_t	rounds = task_param_int(t, "rounds", 1), i;
+	bool	guest = task_is(t, "guest");
+	int	r = 0;
+
+	for (i = 0; i < rounds && r == 0; i++) {
+		char	tag[24];
+		int64_t	start = clock_mono_us();
+
+		(void)snprintf(tag, sizeof(tag), "%" PRId64, i);
+		if (guest) {
+			if ((r = send(t, "ping", tag, "host", bytes)) == 0)
+				r = receive(t, "pong", tag, "host", 1);
+		} else {
+			if ((r = receive(t, "ping", tag, "guest", bytes)) == 0)
+				r = send(t, "pong", tag, "guest", 1);
+		}
+		if (r == 0 && guest)
+			r = task_metric_number(t, "test", "round_trip_us",
+			    (double)i, (double)(clock_mono_us() - start));
+	}
+	return r;
+}
+
+const struct component component_test_mail = {
+	.module = "TestMail",
+	.roles = "guest host",
+	.run = mail_run,
+};
