@@ -53,14 +53,23 @@ bool	faults_any(const struct faults *);
 size_t	faults_count(const struct faults *);	/* dropped ones too */
 
 /*
- * Add one.  With FAULT_VALUE the value at fault is quoted (cut at 120
- * bytes); faults_add() alone is for what is missing.
+ * Add one; faults_add_value() also quotes what stands there (cut at 120
+ * bytes), faults_add() is for what is missing.
  */
 void	faults_add(struct faults *, const struct json_path *,
 	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 void	faults_add_value(struct faults *, const struct json_path *,
 	    struct json_object *value, const char *fmt, ...)
 	    __attribute__((format(printf, 4, 5)));
+
+/*
+ * "; did you mean "NAME"?" for the nearest of n names, or "", written to
+ * out and returned.  Only for the first faults of a list.
+ */
+#define FAULTS_HINT_SIZE 160
+#define FAULTS_HINTS 30
+const char *faults_hint(const struct faults *, const char *s,
+	    const char *const *names, size_t n, char out[FAULTS_HINT_SIZE]);
 
 /* One line each: "/role/guest/0: message (found "x")". */
 void	faults_text(const struct faults *, struct buf *out);
