@@ -1,0 +1,138 @@
+/*
+ * What is missing for a job to go on: from one snapshot of its rows to a list
+ * of actions.  Pure: no clock, no database, no memory of earlier plans, the
+ * same snapshot gives the same list.  Every command in it is idempotent, so a
+ * lost reply only makes the same command appear in the next plan.
+ *
+ * The scheduler carries a plan out in the order given: first what changes
+ * rows here (PLAN_SET_*, PLAN_WAIT, PLAN_SETTLE), then the commands to
+ * members, all in parallel; every reply changes rows and leads to a new plan.
+ */
+#ifndef SUPERVISOR_PLAN_H
+#define SUPERVISOR_PLAN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/mem.h"
+#include "lib/model/state.h"
+
+/*
+ * A member of the job.  The first group is its job_party row; the second is
+ * what the scheduler knows of replies under way.  The second group only saves
+ * useless commands: with all of it zero the plan is still right.
+ */
+struct plan_member {
+	const char	*role;
+	const char	*party;
+	bool		 created, reserved, started, ended;
+
+	bool		 busy;		/* a job command is under way to it */
+	bool		 away;		/* its site does not answer now */
+	bool		 refused;	/* refused this round's resource/apply */
+	int64_t		 away_ms;	/* for how long it has not answered */
+	const char	*error;		/* what it or the network said last */
+};
+
+/* One member's row of a component, newest version at that member. */
+struct plan_row {
+	size_t		 member;	/* index into plan_job.members */
+	int		 version;
+	enum status	 status;	/* verdict as stored */
+	enum status	 party_status;
+	enum status	 acked;		/* STATUS_NONE: nothing told yet */
+	bool		 start_acked;
+	int		 auto_retries;
+	int64_t		 retry_delay_ms;
+	int64_t		 ended_ms;	/* since its end; < 0 not ended */
+	const char	*error;		/* error_report, NULL or "" for none */
+
+	bool		 busy;		/* a task command is under way */
+	bool		 silent;	/* no news for so long that we ask */
+};
+
+struct plan_component {
+	const char	*name;
+	const size_t	*upstream;	/* indexes into plan_job.components */
+	size_t		 nupstream;
+	struct plan_row	*rows;		/* one for each member that runs it */
+	size_t		 nrows;
+};
+
+struct plan_job {
+	const char	*job_id;
+	enum status	 status;
+	bool		 cancel_signal;
+	enum status	 cancel_status;	/* what the signal asks for */
+	const char	*reason;	/* job.reason as stored, may be NULL */
+	int		 task_parallelism;
+	int		 progress;
+	int64_t		 waiting_ms;	/* since it was submitted */
+	int64_t		 running_ms;	/* since it started; 0 not started */
+	int64_t		 timeout_ms;	/* of a running job */
+	int64_t		 queue_timeout_ms;	/* of a waiting one */
+	int64_t		 lost_partner_ms;	/* how long one may be away */
+	/* apply to one member after the other, in an order all sites share:
+	 * two jobs that refuse each other crosswise cannot do so again */
+	bool		 apply_in_order;
+	/* an older job that waits for one of these members, or NULL */
+	const char	*yield_to;
+
+	struct plan_member	*members;
+	size_t			 nmembers;
+	/* in topological order */
+	struct plan_component	*components;
+	size_t			 ncomponents;
+};
+
+enum plan_verb {
+	/* rows here */
+	PLAN_SET_VERDICT,	/* component, status, reason */
+	PLAN_SET_JOB,		/* status, reason */
+	PLAN_SET_PROGRESS,	/* progress */
+	PLAN_WAIT,		/* reason (NULL: keep), delay_ms */
+	PLAN_SETTLE,
+	/* job commands to a member */
+	PLAN_CREATE,
+	PLAN_APPLY,
+	PLAN_RETURN,
+	PLAN_START,
+	PLAN_END,		/* status, reason: stop/S, or status/success */
+	/* task commands to a member */
+	PLAN_TASK_CREATE,	/* component, version */
+	PLAN_TASK_START,
+	PLAN_TASK_STATUS,	/* status, reason */
+	PLAN_TASK_STOP,		/* status, reason */
+	PLAN_TASK_COLLECT
+};
+
+struct plan_action {
+	enum plan_verb	 verb;
+	size_t		 member;	/* commands only */
+	size_t		 component;	/* tasks only */
+	int		 version;
+	enum status	 status;
+	int		 progress;
+	int64_t		 delay_ms;
+	const char	*reason;	/* in the arena, may be NULL */
+};
+
+struct plan {
+	struct plan_action	*actions;
+	size_t			 n, cap;
+	struct arena		*arena;	/* holds the reasons */
+};
+
+void	plan_init(struct plan *);
+void	plan_fini(struct plan *);
+
+/* Replace the plan's actions by those that job lacks. */
+void	plan_make(struct plan *, const struct plan_job *);
+
+/* The name of a verb for logs: "create", "task start". */
+const char *plan_verb_name(enum plan_verb);
+bool	plan_is_command(enum plan_verb);	/* goes to a member */
+bool	plan_is_task_command(enum plan_verb);
+
+#endif
