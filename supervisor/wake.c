@@ -1,0 +1,104 @@
+/*
+ * The supervisor's wake-up socket.  Owned by main.c; fcgi-app and shepherds
+ * send to it.
+ */
+#include "supervisor/wake.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/id.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+/* Datagrams read in one go; more wait for the loop's next turn. */
+#define WAKE_BATCH 64
+
+struct wake {
+	struct loop_fd	*watch;
+	char		*path;
+	int		 fd;
+	wake_fn		*fn;
+	void		*ctx;
+};
+
+/* False when nothing is waiting.  What is no job id counts as "". */
+static bool
+receive(struct wake *w, char job[ID_JOB_SIZE])
+{
+	char	text[ID_JOB_SIZE] = "";
+	ssize_t	n = recv(w->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+
+	if (n < 0)
+		return false;
+	text[n] = '\0';
+	memcpy(job, text, sizeof(text));
+	if (!str_is_job_id(text))
+		job[0] = '\0';
+	return true;
+}
+
+static bool
+is_known(char jobs[][ID_JOB_SIZE], size_t n, const char *job)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(jobs[i], job) == 0)
+			return true;
+	return false;
+}
+
+static void
+readable(void *ctx, int fd, int events)
+{
+	struct wake	*w = ctx;
+	char		 jobs[WAKE_BATCH][ID_JOB_SIZE];
+	size_t		 n = 0;
+
+	(void)fd;
+	(void)events;
+	for (int i = 0; i < WAKE_BATCH && receive(w, jobs[n]); i++)
+		if (!is_known(jobs, n, jobs[n]))
+			n++;
+	for (size_t i = 0; i < n; i++)
+		w->fn(w->ctx, jobs[i]);
+}
+
+int
+wake_open(struct loop *loop, const char *path, wake_fn *fn, void *ctx,
+    struct wake **out)
+{
+	struct wake	*w = xcalloc(1, sizeof(*w));
+	int		 r;
+
+	*out = NULL;
+	w->fd = -1;
+	w->fn = fn;
+	w->ctx = ctx;
+	w->path = xstrdup(path);
+	if ((r = fd_dgram_bind(path, &w->fd)) != 0 ||
+	    (r = fd_set_nonblock(w->fd)) != 0 ||
+	    (r = loop_fd_add(loop, w->fd, LOOP_READ, readable, w,
+	    &w->watch)) != 0) {
+		wake_close(w);
+		return err_wrap("wake-up socket %s", path);
+	}
+	*out = w;
+	return 0;
+}
+
+void
+wake_close(struct wake *w)
+{
+	if (w == NULL)
+		return;
+	loop_fd_del(w->watch);
+	if (w->fd >= 0)
+		(void)unlink(w->path);
+	fd_close(&w->fd);
+	free(w->path);
+	free(w);
+}
