@@ -47,7 +47,8 @@ struct sign_proof {
 	char	party[11];
 	char	nonce[SIGN_NONCE_SIZE];
 	int64_t	created_s;
-	int64_t	expires_s;	/* no later than now + lifetime + skew */
+	int64_t	expires_s;	/* after this it is refused: keep the nonce
+				 * until then */
 	uint8_t	digest[32];	/* SHA-256 the body must have */
 };
 

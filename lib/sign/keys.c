@@ -1,0 +1,266 @@
+/*
+ * Ed25519 keys of sites.  Programs that send load the site's pair at start;
+ * fcgi-app only verifies and never opens a secret file.
+ */
+#include "lib/sign/keys.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+#define SECRET_PREFIX	"sluice-ed25519-secret "
+#define PUBLIC_PREFIX	"ed25519:"
+#define SEED_SIZE	crypto_sign_SEEDBYTES
+/* prefix, 44 characters of base64, newline */
+#define SECRET_LEN	(sizeof(SECRET_PREFIX) - 1 + 44 + 1)
+
+struct keys {
+	uint8_t	 public_key[KEYS_PUBLIC_SIZE];
+	uint8_t	*secret;	/* sodium_malloc: seed and public key */
+};
+
+static int
+sodium_ready(void)
+{
+	return sodium_init() >= 0 ? 0 :
+	    err_set(ERR_CRYPTO, "libsodium cannot start");
+}
+
+static int
+keys_new(struct keys **out)
+{
+	struct keys	*k;
+	int		 r;
+
+	*out = NULL;
+	if ((r = sodium_ready()) != 0)
+		return r;
+	k = xcalloc(1, sizeof(*k));
+	k->secret = sodium_malloc(crypto_sign_SECRETKEYBYTES);
+	if (k->secret == NULL) {
+		free(k);
+		return err_set_errno(ERR_NOMEM, "guarded memory for a key");
+	}
+	*out = k;
+	return 0;
+}
+
+/* Nothing writes to the secret from here on. */
+static void
+keys_seal(struct keys *k)
+{
+	(void)sodium_mprotect_readonly(k->secret);
+}
+
+int
+keys_generate(struct keys **out)
+{
+	int	r;
+
+	if ((r = keys_new(out)) != 0)
+		return r;
+	crypto_sign_keypair((*out)->public_key, (*out)->secret);
+	keys_seal(*out);
+	return 0;
+}
+
+int
+keys_from_seed(const uint8_t seed[32], struct keys **out)
+{
+	int	r;
+
+	if ((r = keys_new(out)) != 0)
+		return r;
+	crypto_sign_seed_keypair((*out)->public_key, (*out)->secret, seed);
+	keys_seal(*out);
+	return 0;
+}
+
+void
+keys_free(struct keys *k)
+{
+	if (k == NULL)
+		return;
+	sodium_free(k->secret);		/* wipes */
+	free(k);
+}
+
+/* The file must be ours (or root's) and nobody else's to read. */
+static int
+check_secret_file(int fd)
+{
+	struct stat	st;
+
+	if (fstat(fd, &st) != 0)
+		return err_set_errno(ERR_IO, "stat");
+	if (!S_ISREG(st.st_mode))
+		return err_set(ERR_DENIED, "not a regular file");
+	if (st.st_uid != geteuid() && st.st_uid != 0)
+		return err_set(ERR_DENIED, "belongs to user %u",
+		    (unsigned)st.st_uid);
+	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		return err_set(ERR_DENIED,
+		    "mode %04o lets others in, 0600 is needed",
+		    (unsigned)(st.st_mode & 07777));
+	if (st.st_size != (off_t)SECRET_LEN)
+		return err_set(ERR_FORMAT, "not a secret key file");
+	return 0;
+}
+
+static int
+parse_secret(const char text[SECRET_LEN], struct keys **out)
+{
+	size_t	prefix = sizeof(SECRET_PREFIX) - 1, n = 0;
+	uint8_t	seed[SEED_SIZE];
+	int	r;
+
+	if (memcmp(text, SECRET_PREFIX, prefix) != 0 ||
+	    text[SECRET_LEN - 1] != '\n' ||
+	    sodium_base642bin(seed, sizeof(seed), text + prefix, 44, NULL, &n,
+	    NULL, sodium_base64_VARIANT_ORIGINAL) != 0 || n != SEED_SIZE)
+		r = err_set(ERR_FORMAT, "not a secret key file");
+	else
+		r = keys_from_seed(seed, out);
+	sodium_memzero(seed, sizeof(seed));
+	return r;
+}
+
+int
+keys_load(const char *path, struct keys **out)
+{
+	char	text[SECRET_LEN];
+	int	fd, r;
+
+	*out = NULL;
+	if ((r = sodium_ready()) != 0)
+		return r;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
+		return err_set_errno(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
+		    "open %s", path);
+	if ((r = check_secret_file(fd)) == 0 &&
+	    (r = fd_read_exact(fd, text, sizeof(text))) == 0)
+		r = parse_secret(text, out);
+	sodium_memzero(text, sizeof(text));
+	fd_close(&fd);
+	return r == 0 ? 0 : err_wrap("%s", path);
+}
+
+int
+keys_save(const struct keys *k, const char *path)
+{
+	char	text[SECRET_LEN + 1];
+	size_t	prefix = sizeof(SECRET_PREFIX) - 1;
+	int	fd, r;
+
+	/* O_EXCL: a key is never overwritten, partners know it. */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return err_set_errno(errno == EEXIST ? ERR_EXISTS : ERR_IO,
+		    "create %s", path);
+	memcpy(text, SECRET_PREFIX, prefix);
+	/* The secret of libsodium is the seed followed by the public key. */
+	sodium_bin2base64(text + prefix, sizeof(text) - prefix, k->secret,
+	    SEED_SIZE, sodium_base64_VARIANT_ORIGINAL);
+	text[SECRET_LEN - 1] = '\n';
+	r = fd_write_all(fd, text, SECRET_LEN);
+	if (r == 0 && fsync(fd) != 0)
+		r = err_set_errno(ERR_IO, "sync %s", path);
+	sodium_memzero(text, sizeof(text));
+	fd_close(&fd);
+	if (r != 0)
+		(void)unlink(path);
+	return r;
+}
+
+const uint8_t *
+keys_public(const struct keys *k)
+{
+	return k->public_key;
+}
+
+void
+keys_sign(const struct keys *k, const void *data, size_t len,
+    uint8_t signature[KEYS_SIGNATURE_SIZE])
+{
+	/* Cannot fail: the key is checked and the memory is ours. */
+	(void)crypto_sign_detached(signature, NULL, data, len, k->secret);
+}
+
+int
+keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], const void *data,
+    size_t len, const uint8_t signature[KEYS_SIGNATURE_SIZE])
+{
+	int	r;
+
+	if ((r = sodium_ready()) != 0)
+		return r;
+	if (crypto_sign_verify_detached(signature, data, len, public_key) != 0)
+		return err_set(ERR_AUTH, "signature does not match");
+	return 0;
+}
+
+void
+keys_public_text(const uint8_t public_key[KEYS_PUBLIC_SIZE],
+    char out[KEYS_TEXT_SIZE])
+{
+	size_t	prefix = sizeof(PUBLIC_PREFIX) - 1;
+
+	memcpy(out, PUBLIC_PREFIX, prefix);
+	sodium_bin2base64(out + prefix, KEYS_TEXT_SIZE - prefix, public_key,
+	    KEYS_PUBLIC_SIZE, sodium_base64_VARIANT_ORIGINAL);
+}
+
+int
+keys_public_parse(const char *text, uint8_t public_key[KEYS_PUBLIC_SIZE])
+{
+	size_t	prefix = sizeof(PUBLIC_PREFIX) - 1, n = 0;
+
+	if (strlen(text) != KEYS_TEXT_SIZE - 1 ||
+	    !str_starts(text, PUBLIC_PREFIX) ||
+	    sodium_base642bin(public_key, KEYS_PUBLIC_SIZE, text + prefix, 44,
+	    NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    n != KEYS_PUBLIC_SIZE)
+		return err_set(ERR_FORMAT,
+		    "a public key is \"ed25519:\" and 44 characters");
+	return 0;
+}
+
+static void
+key_hash(const uint8_t public_key[KEYS_PUBLIC_SIZE], uint8_t hash[32])
+{
+	(void)crypto_generichash(hash, 32, public_key, KEYS_PUBLIC_SIZE, NULL,
+	    0);
+}
+
+void
+keys_id(const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_ID_SIZE])
+{
+	uint8_t	hash[32];
+
+	key_hash(public_key, hash);
+	str_to_hex(hash, 8, out);
+}
+
+void
+keys_fingerprint(const uint8_t public_key[KEYS_PUBLIC_SIZE],
+    char out[KEYS_FINGERPRINT_SIZE])
+{
+	uint8_t	hash[32];
+	int	i;
+
+	key_hash(public_key, hash);
+	for (i = 0; i < 8; i++) {
+		str_to_hex(hash + 2 * i, 2, out + 5 * i);
+		out[5 * i + 4] = i < 7 ? '-' : '\0';
+	}
+}
