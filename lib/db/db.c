@@ -1,0 +1,307 @@
+/*
+ * The connection: opening, session settings, what its errors mean.  Used by
+ * every program that keeps state; statements are in db_stmt.c.
+ */
+#include "lib/db/db.h"
+
+#include <errmsg.h>
+#include <fcntl.h>
+#include <mysqld_error.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/db/db_private.h"
+
+#define PASSWORD_MAX 512
+#define CONNECT_TIMEOUT_S 10
+/* Documents are at most 64 MB; their packets are a little longer. */
+#define MAX_PACKET (80ul << 20)
+
+/* Numbers that not both header sets name. */
+#define CODE_CONNECTION_KILLED 1927	/* MariaDB */
+#define CODE_SNAPSHOT_CHANGED 1020	/* MariaDB: ER_CHECKREAD */
+#define CODE_IDLE_TIMEOUT 4031		/* MySQL */
+
+/*
+ * READ COMMITTED: guarded updates do not need gaps locked, and a sum read
+ * after a row lock must see what was committed before it.
+ */
+static const char session_sql[] =
+    "SET SESSION time_zone = '+00:00',"
+    " SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION',"
+    " SESSION wait_timeout = 2147483,"
+    " SESSION innodb_lock_wait_timeout = 5";
+static const char isolation_sql[] =
+    "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+static bool
+is_lost(unsigned code)
+{
+	switch (code) {
+	case CR_SERVER_GONE_ERROR:
+	case CR_SERVER_LOST:
+	case CR_COMMANDS_OUT_OF_SYNC:	/* nothing sane follows on this link */
+	case CR_MALFORMED_PACKET:
+	case ER_SERVER_SHUTDOWN:
+	case ER_NORMAL_SHUTDOWN:
+	case CODE_CONNECTION_KILLED:
+	case CODE_IDLE_TIMEOUT:
+#ifdef CR_SERVER_LOST_EXTENDED
+	case CR_SERVER_LOST_EXTENDED:
+#endif
+		return true;
+	default:
+		return false;
+	}
+}
+
+int
+db_failed(struct db *db, unsigned code, const char *message, const char *what)
+{
+	db->client_errno = code;
+	if (is_lost(code))
+		db->lost = true;
+	switch (code) {
+	case ER_LOCK_DEADLOCK:
+	case ER_LOCK_WAIT_TIMEOUT:
+	case CODE_SNAPSHOT_CHANGED:
+		db->doomed = true;
+		return err_set(ERR_DB_RETRY, "%s: %s", what, message);
+	case ER_DUP_ENTRY:
+		return err_set(ERR_EXISTS, "%s: %s", what, message);
+	default:
+		return err_set(ERR_DB, "%s: %s (%u)", what, message, code);
+	}
+}
+
+/* The file's first line; out is wiped by the caller. */
+static int
+read_password(const char *path, char out[PASSWORD_MAX])
+{
+	ssize_t	n;
+	int	fd;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		return err_set_errno(ERR_IO, "password file %s", path);
+	n = read(fd, out, PASSWORD_MAX - 1);
+	fd_close(&fd);
+	if (n == -1)
+		return err_set_errno(ERR_IO, "password file %s", path);
+	if (n == PASSWORD_MAX - 1)
+		return err_set(ERR_INVALID, "password file %s is too long",
+		    path);
+	out[n] = '\0';
+	out[strcspn(out, "\r\n")] = '\0';
+	return 0;
+}
+
+static MYSQL *
+client_new(void)
+{
+	unsigned	 timeout_s = CONNECT_TIMEOUT_S;
+	unsigned long	 packet = MAX_PACKET;
+	MYSQL		*my;
+
+	if ((my = mysql_init(NULL)) == NULL)
+		return NULL;
+	(void)mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+	(void)mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
+	(void)mysql_options(my, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
+	return my;
+}
+
+static int
+connect_to(struct db *db, const char *password)
+{
+	const struct site_conf	*c = db->conf;
+	bool			 local;
+
+	local = c->db_socket != NULL && c->db_socket[0] != '\0';
+	if (mysql_real_connect(db->my, local ? NULL : c->db_host, c->db_user,
+	    password, c->db_name, local ? 0 : (unsigned)c->db_port,
+	    local ? c->db_socket : NULL, CLIENT_FOUND_ROWS) == NULL)
+		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
+		    "connect");
+	return 0;
+}
+
+static void
+disconnect(struct db *db)
+{
+	db_forget_prepared(db);
+	if (db->my != NULL)
+		mysql_close(db->my);
+	db->my = NULL;
+	db->lost = false;
+}
+
+static int
+connect_new(struct db *db)
+{
+	const char	*file = db->conf->db_password_file;
+	char		 password[PASSWORD_MAX] = "";
+	bool		 with_password;
+	int		 r;
+
+	with_password = file != NULL && file[0] != '\0';
+	if (with_password && (r = read_password(file, password)) != 0)
+		goto out;
+	if ((db->my = client_new()) == NULL) {
+		r = err_set(ERR_DB, "client library: out of memory");
+		goto out;
+	}
+	if ((r = connect_to(db, with_password ? password : NULL)) != 0)
+		goto out;
+	if ((r = db_run_text(db, session_sql, sizeof(session_sql) - 1,
+	    "session settings")) != 0)
+		goto out;
+	r = db_run_text(db, isolation_sql, sizeof(isolation_sql) - 1,
+	    "isolation level");
+out:
+	sodium_memzero(password, sizeof(password));
+	if (r != 0)
+		disconnect(db);
+	return r;
+}
+
+int
+db_connected(struct db *db)
+{
+	if (db->my != NULL && !db->lost)
+		return 0;
+	if (db->in_tx)
+		return err_set(ERR_DB, "the link broke in a transaction");
+	if (db->my != NULL)
+		log_warn("database link lost; connecting again");
+	disconnect(db);
+	return connect_new(db);
+}
+
+int
+db_open(const struct site_conf *c, struct db **out)
+{
+	struct db	*db;
+	int		 r;
+
+	*out = NULL;
+	db = xcalloc(1, sizeof(*db));
+	db->conf = c;
+	db_set_actor(db, "sluice");
+	if ((r = connect_new(db)) != 0) {
+		free(db);
+		return err_wrap("database");
+	}
+	*out = db;
+	return 0;
+}
+
+void
+db_close(struct db *db)
+{
+	if (db == NULL)
+		return;
+	disconnect(db);
+	free(db);
+}
+
+void
+db_set_actor(struct db *db, const char *actor)
+{
+	size_t	len = strlen(actor);
+
+	if (len > DB_ACTOR_MAX) {
+		len = DB_ACTOR_MAX;
+		/* Not inside a character: the column is checked text. */
+		while (len > 0 && ((unsigned char)actor[len] & 0xc0) == 0x80)
+			len--;
+	}
+	memcpy(db->actor, actor, len);
+	db->actor[len] = '\0';
+}
+
+const char *
+db_actor(const struct db *db)
+{
+	return db->actor;
+}
+
+int64_t
+db_insert_id(const struct db *db)
+{
+	return db->insert_id;
+}
+
+/* Read and drop what a text statement answers: it has no result here. */
+static int
+drop_result(struct db *db, const char *what)
+{
+	MYSQL_RES	*res;
+
+	if ((res = mysql_store_result(db->my)) != NULL)
+		mysql_free_result(res);
+	else if (mysql_errno(db->my) != 0)
+		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
+		    what);
+	return 0;
+}
+
+int
+db_run_text(struct db *db, const char *sql, size_t len, const char *what)
+{
+	if (mysql_real_query(db->my, sql, len) != 0)
+		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
+		    what);
+	return drop_result(db, what);
+}
+
+int
+db_run_script_statement(struct db *db, const char *sql, size_t len)
+{
+	int	r;
+
+	if ((r = db_connected(db)) != 0)
+		return r;
+	return db_run_text(db, sql, len, "script");
+}
+
+static const struct db_stmt ping = { "ping", "", "SELECT 1" };
+static const struct db_stmt lock_named = {
+	"named lock", "si",
+	"SELECT COALESCE(GET_LOCK(?, ?), 0)"
+};
+static const struct db_stmt unlock_named = {
+	"named unlock", "s",
+	"SELECT COALESCE(RELEASE_LOCK(?), 0)"
+};
+
+int
+db_ping(struct db *db)
+{
+	return db_query(db, &ping, NULL, NULL, NULL);
+}
+
+int
+db_named_lock(struct db *db, const char *name, int64_t timeout_s)
+{
+	int64_t	got;
+	int	r;
+
+	if ((r = db_query_int(db, &lock_named, &got, name, timeout_s)) != 0)
+		return r;
+	return got == 1 ? 0 : err_set(ERR_BUSY, "lock %s is held", name);
+}
+
+void
+db_named_unlock(struct db *db, const char *name)
+{
+	int64_t	released;
+
+	if (db_query_int(db, &unlock_named, &released, name) != 0)
+		log_err("unlock %s", name);
+}
