@@ -5,6 +5,7 @@
 #include "executor/math/multiexp.h"
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
