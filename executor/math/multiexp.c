@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "executor/math/parallel.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
@@ -40,12 +39,13 @@ struct prepare {
 };
 
 static int
-prepare_some(void *ctx, size_t from, size_t to)
+prepare_some(void *ctx, size_t from, size_t to, unsigned worker)
 {
 	struct prepare		*p = ctx;
 	const struct mont	*mt = paillier_mont(p->me->pub);
 	size_t			 i;
 
+	(void)worker;
 	for (i = from; i < to; i++)
 		mont_from_plain(mt, bigvec_at(p->me->base, i),
 		    bigvec_at(p->from, i));
@@ -55,7 +55,7 @@ prepare_some(void *ctx, size_t from, size_t to)
 
 int
 multiexp_new(const struct paillier_pub *pub, const struct bigvec *bases,
-    unsigned threads, struct multiexp **out)
+    struct parallel *pool, struct multiexp **out)
 {
 	struct multiexp	*me = xcalloc(1, sizeof(*me));
 	struct prepare	 p = { .me = me, .from = bases };
@@ -66,7 +66,7 @@ multiexp_new(const struct paillier_pub *pub, const struct bigvec *bases,
 	me->rows = bases->count;
 	if ((r = bigvec_new(me->rows, bases->limbs, &me->base)) != 0 ||
 	    (r = bigvec_new(me->rows, bases->limbs, &me->inv)) != 0 ||
-	    (r = parallel_for(threads, me->rows, INVERT_CHUNK, prepare_some,
+	    (r = parallel_for(pool, me->rows, INVERT_CHUNK, prepare_some,
 	    &p)) != 0) {
 		multiexp_free(me);
 		return r;
@@ -261,12 +261,13 @@ struct run {
 };
 
 static int
-run_some(void *ctx, size_t from, size_t to)
+run_some(void *ctx, size_t from, size_t to, unsigned worker)
 {
 	struct run	*run = ctx;
 	size_t		 i, col, block;
 	int		 r;
 
+	(void)worker;
 	for (i = from; i < to; i++) {
 		struct unit u = {
 			.me = run->me, .mt = paillier_mont(run->me->pub)
@@ -304,7 +305,7 @@ join_parts(const struct run *run, struct bigvec *out)
 
 int
 multiexp_run(const struct multiexp *me, const int64_t *x, size_t cols,
-    unsigned threads, struct bigvec **out)
+    struct parallel *pool, struct bigvec **out)
 {
 	struct run	run = { .me = me, .x = x };
 	size_t		limbs = paillier_cipher_limbs(me->pub);
@@ -316,7 +317,7 @@ multiexp_run(const struct multiexp *me, const int64_t *x, size_t cols,
 	    (me->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
 	if ((r = bigvec_new(cols * run.blocks, limbs, &run.part)) != 0)
 		return r;
-	if ((r = parallel_for(threads, run.part->count, 1, run_some,
+	if ((r = parallel_for(pool, run.part->count, 1, run_some,
 	    &run)) == 0 && (r = bigvec_new(cols, limbs, out)) == 0)
 		join_parts(&run, *out);
 	bigvec_free(run.part);

@@ -21,7 +21,7 @@ struct multiexp;
  * Errors: ERR_FORMAT when one has no inverse, ERR_NOMEM.
  */
 int	multiexp_new(const struct paillier_pub *, const struct bigvec *bases,
-	    unsigned threads, struct multiexp **out);
+	    struct parallel *pool, struct multiexp **out);
 void	multiexp_free(struct multiexp *);	/* NULL is fine */
 
 /*
@@ -30,7 +30,7 @@ void	multiexp_free(struct multiexp *);	/* NULL is fine */
  * no fresh randomness: add some before one leaves (paillier_add_fresh).
  */
 int	multiexp_run(const struct multiexp *, const int64_t *x, size_t cols,
-	    unsigned threads, struct bigvec **out);
+	    struct parallel *pool, struct bigvec **out);
 
 /* Products modulo n^2 that the last call on any object took, for benches. */
 uint64_t multiexp_products(void);

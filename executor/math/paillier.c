@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "executor/math/paillier_impl.h"
-#include "executor/math/parallel.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
@@ -223,11 +222,12 @@ table_at(const struct paillier_pub *p, unsigned row, unsigned k)
 
 /* Rows hold the powers 0 .. 255 of their element 1, in Montgomery form. */
 static int
-fill_rows(void *ctx, size_t from, size_t to)
+fill_rows(void *ctx, size_t from, size_t to, unsigned worker)
 {
 	struct paillier_pub	*p = ctx;
 	unsigned		 i, k;
 
+	(void)worker;
 	for (i = (unsigned)from; i < to; i++) {
 		memcpy(table_at(p, i, 0), p->mont.one,
 		    p->cl * sizeof(mp_limb_t));
@@ -239,7 +239,7 @@ fill_rows(void *ctx, size_t from, size_t to)
 }
 
 int
-paillier_pub_prepare(struct paillier_pub *p, unsigned threads)
+paillier_pub_prepare(struct paillier_pub *p, struct parallel *pool)
 {
 	mp_limb_t	x[MONT_LIMBS_MAX];
 	unsigned	i, j, rows = p->r_bits / WINDOW;
@@ -256,7 +256,7 @@ paillier_pub_prepare(struct paillier_pub *p, unsigned threads)
 		for (j = 0; j < WINDOW; j++)
 			mont_sqr(&p->mont, x, x);
 	}
-	return parallel_for(threads, rows, 1, fill_rows, p);
+	return parallel_for(pool, rows, 1, fill_rows, p);
 }
 
 /* --- work on vectors -------------------------------------------------------- */
@@ -292,7 +292,7 @@ encode_plain(const struct paillier_pub *p, mp_limb_t *out, const mp_limb_t *m)
 }
 
 static int
-mix_plain(void *ctx, size_t from, size_t to)
+mix_plain(void *ctx, size_t from, size_t to, unsigned worker)
 {
 	struct batch			*b = ctx;
 	const struct paillier_pub	*p = b->pub;
@@ -300,6 +300,7 @@ mix_plain(void *ctx, size_t from, size_t to)
 	mp_limb_t			*c;
 	size_t				 i;
 
+	(void)worker;
 	for (i = from; i < to; i++) {
 		if (mpn_cmp(bigvec_at(b->m, i), p->n_limbs,
 		    (mp_size_t)p->nl) >= 0)
@@ -321,19 +322,19 @@ mix_plain(void *ctx, size_t from, size_t to)
 }
 
 static int
-run_plain(struct batch *b, unsigned threads)
+run_plain(struct batch *b, struct parallel *pool)
 {
 	if (b->fresh && b->pub->table == NULL)
 		return err_set(ERR_INTERNAL, "the key is not prepared");
 	if (b->m->count != b->c->count || b->m->limbs != b->pub->nl ||
 	    b->c->limbs != b->pub->cl)
 		return err_set(ERR_INTERNAL, "vectors do not fit together");
-	return parallel_for(threads, b->m->count, 8, mix_plain, b);
+	return parallel_for(pool, b->m->count, 8, mix_plain, b);
 }
 
 int
 paillier_encrypt(const struct paillier_pub *p, const struct bigvec *m,
-    unsigned threads, struct bigvec **out)
+    struct parallel *pool, struct bigvec **out)
 {
 	struct batch	b = { .pub = p, .m = m, .fresh = true };
 	int		r;
@@ -341,7 +342,7 @@ paillier_encrypt(const struct paillier_pub *p, const struct bigvec *m,
 	*out = NULL;
 	if ((r = bigvec_new(m->count, p->cl, &b.c)) != 0)
 		return r;
-	if ((r = run_plain(&b, threads)) != 0) {
+	if ((r = run_plain(&b, pool)) != 0) {
 		bigvec_free(b.c);
 		return r;
 	}
@@ -351,32 +352,33 @@ paillier_encrypt(const struct paillier_pub *p, const struct bigvec *m,
 
 int
 paillier_add_fresh(const struct paillier_pub *p, struct bigvec *c,
-    const struct bigvec *m, unsigned threads)
+    const struct bigvec *m, struct parallel *pool)
 {
 	struct batch	b = {
 		.pub = p, .m = m, .c = c, .keep = true, .fresh = true
 	};
 
-	return run_plain(&b, threads);
+	return run_plain(&b, pool);
 }
 
 int
 paillier_add_plain(const struct paillier_pub *p, struct bigvec *c,
-    const struct bigvec *m, unsigned threads)
+    const struct bigvec *m, struct parallel *pool)
 {
 	struct batch	b = { .pub = p, .m = m, .c = c, .keep = true };
 
-	return run_plain(&b, threads);
+	return run_plain(&b, pool);
 }
 
 static int
-add_ciphers(void *ctx, size_t from, size_t to)
+add_ciphers(void *ctx, size_t from, size_t to, unsigned worker)
 {
 	struct batch		*b = ctx;
 	const struct mont	*mt = &b->pub->mont;
 	mp_limb_t		*c;
 	size_t			 i;
 
+	(void)worker;
 	for (i = from; i < to; i++) {
 		c = bigvec_at(b->c, i);
 		mont_from_plain(mt, c, c);
@@ -387,13 +389,13 @@ add_ciphers(void *ctx, size_t from, size_t to)
 
 int
 paillier_add(const struct paillier_pub *p, struct bigvec *a,
-    const struct bigvec *bv, unsigned threads)
+    const struct bigvec *bv, struct parallel *pool)
 {
 	struct batch	b = { .pub = p, .m = bv, .c = a };
 
 	if (a->count != bv->count || a->limbs != p->cl || bv->limbs != p->cl)
 		return err_set(ERR_INTERNAL, "vectors do not fit together");
-	return parallel_for(threads, a->count, 64, add_ciphers, &b);
+	return parallel_for(pool, a->count, 64, add_ciphers, &b);
 }
 
 int

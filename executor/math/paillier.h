@@ -20,6 +20,7 @@
 
 #include "executor/math/bigvec.h"
 #include "executor/math/mont.h"
+#include "executor/parallel.h"
 
 #define PAILLIER_BITS_MIN 1024
 #define PAILLIER_BITS_MAX 8192
@@ -52,7 +53,7 @@ void	paillier_pub_free(struct paillier_pub *);	/* NULL is fine */
  * Build the table of powers of hs (7.3 MB at 2048 bits) that encryption
  * needs; a second call does nothing.  ERR_NOMEM.
  */
-int	paillier_pub_prepare(struct paillier_pub *, unsigned threads);
+int	paillier_pub_prepare(struct paillier_pub *, struct parallel *pool);
 
 unsigned paillier_bits(const struct paillier_pub *);
 size_t	paillier_plain_limbs(const struct paillier_pub *);
@@ -76,21 +77,21 @@ void	paillier_random_plain(const struct paillier_pub *, struct bigvec *);
  * a plaintext is not below n.
  */
 int	paillier_encrypt(const struct paillier_pub *, const struct bigvec *m,
-	    unsigned threads, struct bigvec **out);
+	    struct parallel *pool, struct bigvec **out);
 /* c[i] becomes a fresh encryption of its plaintext plus m[i]. */
 int	paillier_add_fresh(const struct paillier_pub *, struct bigvec *c,
-	    const struct bigvec *m, unsigned threads);
+	    const struct bigvec *m, struct parallel *pool);
 /* The same without fresh randomness: for ciphertexts that stay here. */
 int	paillier_add_plain(const struct paillier_pub *, struct bigvec *c,
-	    const struct bigvec *m, unsigned threads);
+	    const struct bigvec *m, struct parallel *pool);
 /* a[i] becomes an encryption of the sum; both of the same count. */
 int	paillier_add(const struct paillier_pub *, struct bigvec *a,
-	    const struct bigvec *b, unsigned threads);
+	    const struct bigvec *b, struct parallel *pool);
 /* c[i] to the power k, one at a time.  ERR_FORMAT: not invertible. */
 int	paillier_mul(const struct paillier_pub *, struct bigvec *c, int64_t k);
 
 /* Plaintexts in [0, n).  Ciphertexts must be in range (bigvec_decode). */
 int	paillier_decrypt(const struct paillier_key *, const struct bigvec *c,
-	    unsigned threads, struct bigvec **out);
+	    struct parallel *pool, struct bigvec **out);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "executor/math/paillier.h"
 #include "executor/math/paillier_impl.h"
-#include "executor/math/parallel.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
@@ -257,7 +256,7 @@ struct job {
  * one has factored n.
  */
 static int
-decrypt_some(void *ctx, size_t from, size_t to)
+decrypt_some(void *ctx, size_t from, size_t to, unsigned worker)
 {
 	struct job			*j = ctx;
 	const struct paillier_pub	*pub = j->key->pub;
@@ -265,6 +264,7 @@ decrypt_some(void *ctx, size_t from, size_t to)
 	size_t				 i;
 	int				 r = 0;
 
+	(void)worker;
 	mpz_inits(c, m, mq, NULL);
 	for (i = from; i < to && r == 0; i++) {
 		limbs_to_mpz(c, bigvec_at(j->c, i), pub->cl);
@@ -284,7 +284,7 @@ decrypt_some(void *ctx, size_t from, size_t to)
 
 int
 paillier_decrypt(const struct paillier_key *k, const struct bigvec *c,
-    unsigned threads, struct bigvec **out)
+    struct parallel *pool, struct bigvec **out)
 {
 	struct job	j = { .key = k, .c = c };
 	int		r;
@@ -294,7 +294,7 @@ paillier_decrypt(const struct paillier_key *k, const struct bigvec *c,
 		return err_set(ERR_INTERNAL, "ciphertexts of another width");
 	if ((r = paillier_plain_new(k->pub, c->count, &j.m)) != 0)
 		return r;
-	if ((r = parallel_for(threads, c->count, 1, decrypt_some, &j)) != 0) {
+	if ((r = parallel_for(pool, c->count, 1, decrypt_some, &j)) != 0) {
 		bigvec_wipe_free(j.m);
 		return r;
 	}
