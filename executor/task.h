@@ -190,10 +190,9 @@ void	task_log(struct task *, enum task_log_level, const char *fmt, ...)
 /* --- outputs (main thread) ----------------------------------------------------------- */
 
 /*
- * Begin output table i (0 for the first name in the DSL's output.data; a
- * component writes it also when the DSL has no name for it: then it is kept
- * from no one and removed).  End with task_output_finish() or, to give up,
- * table_writer_free().
+ * Begin output table i, 0 for the first name in the DSL's output.data.  When
+ * the DSL names fewer, the table is written all the same and dropped at its
+ * end.  End with task_output_finish() or, to give up, table_writer_free().
  */
 int	task_output_create(struct task *, size_t i,
 	    struct table_writer **out);
