@@ -27,6 +27,8 @@ struct http_client_conf {
 	const char		*tls_cert;	/* paths; NULL: no partners */
 	const char		*tls_key;
 	const char		*partners_pem;	/* read again when it changes */
+	/* For https without a party; NULL: the system's authorities. */
+	const char		*ca_file;
 };
 
 /* A body is: body_len bytes of body, body_size bytes of body_fd, tail_len
@@ -53,7 +55,7 @@ struct http_reply {
 	/*
 	 * 0 when an answer came whatever its status; ERR_NET, ERR_TIMEOUT,
 	 * ERR_LIMIT (answer too long), ERR_AUTH (not the partner's
-	 * certificate), ERR_CANCELED.
+	 * certificate), ERR_IO (the body's file could not be read).
 	 */
 	int		 error;
 	char		*error_text;	/* NULL when error is 0 */
@@ -75,7 +77,10 @@ int	http_client_new(struct loop *, const struct http_client_conf *,
 /* The same from a site's files; keys are borrowed. */
 int	http_client_new_site(struct loop *, const struct site_conf *,
 	    const struct keys *, struct http_client **out);
-/* Calls under way are dropped without their callbacks. */
+/*
+ * Calls under way are dropped without their callbacks.  Not from inside a
+ * callback of this client.
+ */
 void	http_client_free(struct http_client *);	/* NULL is fine */
 
 /*

@@ -1,0 +1,33 @@
+/*
+ * TLS certificates of sites: made here, self-signed, exchanged by hand, and
+ * trusted one by one.
+ */
+#ifndef LIB_HTTP_TLS_CERT_H
+#define LIB_HTTP_TLS_CERT_H
+
+#include <stddef.h>
+
+#define TLS_CERT_DAYS	730
+
+/*
+ * Make a P-256 key (PEM, mode 0600) and a certificate for it: common name
+ * the party id; names party-ID.sluice, localhost, 127.0.0.1; no authority;
+ * for servers and clients; valid for TLS_CERT_DAYS.
+ * Errors: ERR_EXISTS when either file is there, ERR_CRYPTO, ERR_IO.
+ */
+int	tls_cert_make(const char *party, const char *key_path,
+	    const char *cert_path);
+
+/*
+ * Check a partner's certificate before it is trusted: exactly one, common
+ * name the party id, the site's host name in it, no authority, not expired.
+ * Errors: ERR_FORMAT, ERR_INVALID.
+ */
+int	tls_cert_check(const char *pem, const char *party);
+
+/* SHA-256 of the certificate (its DER form) for people to compare. */
+#define TLS_CERT_FINGERPRINT_SIZE 96	/* 32 pairs with ":" between */
+int	tls_cert_fingerprint(const char *pem,
+	    char out[TLS_CERT_FINGERPRINT_SIZE]);
+
+#endif
