@@ -76,10 +76,14 @@ struct json_field {
 	JSON_FIELD_(JSON_KIND_ENUM, type, member, #member, 0, 0, flags_, names_)
 #define JSON_OBJ(type, member, flags_)					\
 	JSON_FIELD_(JSON_KIND_OBJ, type, member, #member, 0, 0, flags_, NULL)
-#define JSON_ARR(type, member, min_, max_, flags_)			\
-	JSON_FIELD_(JSON_KIND_ARR, type, member, #member, min_, max_, flags_, NULL)
-#define JSON_ANY(type, member, flags_)					\
-	JSON_FIELD_(JSON_KIND_ANY, type, member, #member, 0, 0, flags_, NULL)
+#define JSON_ARR_AS(type, member, key, min_, max_, flags_) \
+	JSON_FIELD_(JSON_KIND_ARR, type, member, key, min_, max_, flags_, NULL)
+#define JSON_ARR(type, member, min_, max_, flags_) \
+	JSON_ARR_AS(type, member, #member, min_, max_, flags_)
+#define JSON_ANY_AS(type, member, key, flags_) \
+	JSON_FIELD_(JSON_KIND_ANY, type, member, key, 0, 0, flags_, NULL)
+#define JSON_ANY(type, member, flags_) \
+	JSON_ANY_AS(type, member, #member, flags_)
 #define JSON_PARTY(type, member, flags_)				\
 	JSON_FIELD_(JSON_KIND_PARTY, type, member, #member, 0, 0, flags_, NULL)
 

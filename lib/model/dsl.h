@@ -5,9 +5,9 @@
 #ifndef LIB_MODEL_DSL_H
 #define LIB_MODEL_DSL_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
+#include "lib/base/mem.h"
 #include "lib/json/faults.h"
 #include "lib/json/json.h"
 #include "lib/provider/manifest.h"
@@ -52,6 +52,7 @@ struct dsl {
 	struct dsl_component	*components;	/* document order */
 	size_t			 n;
 	size_t			*order;		/* indices, upstream first */
+	size_t			*by_name;	/* indices, sorted by name */
 	const char		*provider;	/* job-wide, or NULL */
 };
 
@@ -69,8 +70,5 @@ void	dsl_free(struct dsl *);
 
 /* Index by name, or (size_t)-1. */
 size_t	dsl_find(const struct dsl *, const char *name);
-
-/* {"component_list", "component_module", "dependencies"} style edges are
- * made by callers from ups and refs. */
 
 #endif

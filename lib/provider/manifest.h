@@ -93,6 +93,11 @@ bool	module_has_data_key(const struct module *, const char *key);
 bool	module_may_send(const struct module *, const char *name,
 	    const char *from, const char *to);
 
+/* "NAME" or "NAME@VERSION", as job files choose providers. */
+bool	provider_spec_valid(const char *spec);
+const struct provider *providers_find_spec(const struct providers *,
+	    const char *spec);
+
 /* Dotted numbers compared piece by piece: <0, 0, >0. */
 int	provider_version_cmp(const char *a, const char *b);
 

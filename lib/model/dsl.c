@@ -1,0 +1,592 @@
+/*
+ * Reading and checking a DSL.  Called through job_spec_build() and by the
+ * endpoints that look at a stored job's graph.
+ *
+ * Three passes: components with their outputs, then inputs (which refer to
+ * outputs anywhere in the document), then the order.
+ */
+#include "lib/model/dsl.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/json/decode.h"
+#include "lib/model/dsl_order.h"
+
+#define OUTPUTS_MAX 100	/* names in one list */
+#define NONE ((size_t)-1)
+
+struct parse {
+	struct dsl			*dsl;
+	struct faults			*faults;
+	const struct providers		*providers;
+	const struct module		**modules;	/* or NULL entries */
+	struct json_object		**inputs;
+	const struct json_path		*components;	/* where they stand */
+};
+
+/* --- components and outputs ----------------------------------------------- */
+
+struct top {
+	struct json_object	*components;
+	const char		*provider;
+};
+
+static const struct json_field top_fields[] = {
+	JSON_OBJ(struct top, components, JSON_REQUIRED),
+	JSON_STR(struct top, provider, 1, 200, JSON_NULLABLE),
+};
+
+struct node {
+	const char		*module;
+	struct json_object	*input;
+	struct json_object	*output;
+	const char		*provider;
+	const char		*code_path;
+	bool			 need_deploy;
+};
+
+/* CodePath and need_deploy stand in older files; nothing depends on them. */
+static const struct json_field node_fields[] = {
+	JSON_STR(struct node, module, 1, DSL_NAME_MAX, JSON_REQUIRED),
+	JSON_OBJ(struct node, input, JSON_NULLABLE),
+	JSON_OBJ(struct node, output, JSON_NULLABLE),
+	JSON_STR(struct node, provider, 1, 200, JSON_NULLABLE),
+	JSON_STR_AS(struct node, code_path, "CodePath", 0, 1000,
+	    JSON_NULLABLE),
+	JSON_BOOL(struct node, need_deploy, JSON_NULLABLE | JSON_LENIENT),
+};
+
+struct outputs {
+	struct json_object	*data;
+	struct json_object	*model;
+	struct json_object	*cache;
+};
+
+static const struct json_field output_fields[] = {
+	JSON_ARR(struct outputs, data, 0, OUTPUTS_MAX, JSON_NULLABLE),
+	JSON_ARR(struct outputs, model, 0, OUTPUTS_MAX, JSON_NULLABLE),
+	JSON_ARR(struct outputs, cache, 0, OUTPUTS_MAX, JSON_NULLABLE),
+};
+
+static const char rule_of_names[] =
+    "must be 1 to 100 of the letters A-Z, a-z, digits, - and _";
+
+static bool
+name_listed(const char *const *names, size_t n, const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The good names of one output list; faults for the others. */
+static const char **
+read_outputs(struct parse *p, struct json_object *list,
+    const struct json_path *path, size_t *count)
+{
+	size_t			 i, n;
+	const char		**names, *s;
+	struct json_object	*x;
+
+	*count = 0;
+	if (list == NULL)
+		return NULL;
+	if ((n = json_object_array_length(list)) == 0)
+		faults_add(p->faults, path,
+		    "names no output; leave the list away");
+	names = arena_alloc(p->dsl->arena, (n + 1) * sizeof(*names));
+	for (i = 0; i < n; i++) {
+		x = json_object_array_get_idx(list, i);
+		s = json_is_string(x) ? json_object_get_string(x) : "";
+		if (!str_is_name(s, DSL_NAME_MAX))
+			faults_add_value(p->faults, JSON_PATH_AT(path, i), x,
+			    "an output's name %s", rule_of_names);
+		else if (name_listed(names, *count, s))
+			faults_add_value(p->faults, JSON_PATH_AT(path, i), x,
+			    "this output is named already");
+		else
+			names[(*count)++] = s;
+	}
+	return names;
+}
+
+static void
+refuse_kind(struct parse *p, bool is_given, bool is_offered,
+    const struct module *m, const struct json_path *path, const char *kind)
+{
+	if (is_given && m != NULL && !is_offered)
+		faults_add(p->faults, JSON_PATH_KEY(path, kind),
+		    "%s has no %s of this kind", m->name, path->key);
+}
+
+static void
+read_output_object(struct parse *p, struct json_object *o, size_t index,
+    const struct json_path *path)
+{
+	struct dsl_component	*c = &p->dsl->components[index];
+	const struct module	*m = p->modules[index];
+	struct outputs		 out = { 0 };
+	const char		**models;
+	size_t			 n;
+
+	json_decode(o, JSON_FIELDS(output_fields), JSON_FAULT_UNKNOWN, path,
+	    p->faults, &out);
+	c->out_data = read_outputs(p, out.data, JSON_PATH_KEY(path, "data"),
+	    &c->n_out_data);
+	c->out_cache = read_outputs(p, out.cache,
+	    JSON_PATH_KEY(path, "cache"), &c->n_out_cache);
+	models = read_outputs(p, out.model, JSON_PATH_KEY(path, "model"), &n);
+	if (n > 0)
+		c->out_model = models[0];
+	if (n > 1)
+		faults_add_value(p->faults, JSON_PATH_KEY(path, "model"),
+		    out.model, "a component has one model at most");
+	refuse_kind(p, out.data != NULL, m != NULL && m->output_data, m, path,
+	    "data");
+	refuse_kind(p, out.model != NULL, m != NULL && m->output_model, m,
+	    path, "model");
+	refuse_kind(p, out.cache != NULL, m != NULL && m->output_cache, m,
+	    path, "cache");
+}
+
+static const struct module *
+find_module(struct parse *p, const struct dsl_component *c,
+    const struct json_path *path, struct json_object *value)
+{
+	const struct module	*m;
+	const char		*near;
+	size_t			 i;
+
+	if (p->providers == NULL)
+		return NULL;
+	if ((m = providers_module(p->providers, c->module)) != NULL)
+		return m;
+	/* Perhaps only a version that is not the highest has it. */
+	for (i = 0; i < providers_count(p->providers); i++)
+		if ((m = provider_module(providers_at(p->providers, i),
+		    c->module)) != NULL)
+			return m;
+	near = providers_nearest_module(p->providers, c->module);
+	faults_add_value(p->faults, JSON_PATH_KEY(path, "module"), value,
+	    "no provider of this site has this module%s%s%s",
+	    near != NULL ? "; did you mean \"" : "",
+	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	return NULL;
+}
+
+static void
+read_component(struct parse *p, size_t index, const char *name,
+    struct json_object *o)
+{
+	struct dsl_component	*c = &p->dsl->components[index];
+	struct json_path	 at = { p->components, name, 0 };
+	struct json_path	 output = { &at, "output", 0 };
+	struct node		 node = { 0 };
+
+	c->name = name;
+	if (!str_is_name(name, DSL_NAME_MAX))
+		faults_add(p->faults, &at, "a component's name %s",
+		    rule_of_names);
+	json_decode(o, JSON_FIELDS(node_fields), JSON_FAULT_UNKNOWN, &at,
+	    p->faults, &node);
+	c->module = node.module;
+	c->provider = node.provider;
+	if (c->provider != NULL && !provider_spec_valid(c->provider))
+		faults_add_value(p->faults, JSON_PATH_KEY(&at, "provider"),
+		    json_get(o, "provider"), "must be NAME or NAME@VERSION");
+	if (c->module != NULL)
+		p->modules[index] = find_module(p, c, &at,
+		    json_get(o, "module"));
+	if (node.output != NULL)
+		read_output_object(p, node.output, index, &output);
+	p->inputs[index] = node.input;
+}
+
+/* --- inputs --------------------------------------------------------------- */
+
+struct inputs {
+	struct json_object	*data;
+	struct json_object	*model;
+	struct json_object	*isometric_model;
+	struct json_object	*cache;
+};
+
+static const struct json_field input_fields[] = {
+	JSON_OBJ(struct inputs, data, JSON_NULLABLE),
+	JSON_ARR(struct inputs, model, 1, DSL_REFS_MAX, JSON_NULLABLE),
+	JSON_ARR(struct inputs, isometric_model, 1, DSL_REFS_MAX,
+	    JSON_NULLABLE),
+	JSON_ARR(struct inputs, cache, 1, DSL_REFS_MAX, JSON_NULLABLE),
+};
+
+static const char *const data_keys[] = { "data", "train_data",
+	"validate_data", "test_data", "eval_data", NULL };
+
+struct ref_text {
+	char		 component[DSL_NAME_MAX + 1];
+	const char	*name;		/* behind the dot */
+};
+
+/* Cut "component.output" in two; exactly two. */
+static bool
+split_reference(struct parse *p, struct json_object *x,
+    const struct json_path *path, struct ref_text *out)
+{
+	const char	*s, *dot;
+
+	s = json_is_string(x) ? json_object_get_string(x) : "";
+	dot = strchr(s, '.');
+	if (str_starts(s, "pipeline.")) {
+		faults_add_value(p->faults, path, x,
+		    "pipeline references belong to predict jobs");
+		return false;
+	}
+	if (dot == NULL || dot == s || dot[1] == '\0' ||
+	    strchr(dot + 1, '.') != NULL ||
+	    (size_t)(dot - s) > DSL_NAME_MAX) {
+		faults_add_value(p->faults, path, x,
+		    "must be COMPONENT.OUTPUT, two names and one dot");
+		return false;
+	}
+	memcpy(out->component, s, (size_t)(dot - s));
+	out->component[dot - s] = '\0';
+	out->name = dot + 1;
+	return true;
+}
+
+static size_t
+find_upstream(struct parse *p, struct json_object *x,
+    const struct json_path *path, const char *name)
+{
+	const char	**names;
+	char		 hint[FAULTS_HINT_SIZE] = "";
+	size_t		 i, found = dsl_find(p->dsl, name);
+
+	if (found != NONE)
+		return found;
+	/* Listing the names is only worth it while hints are given. */
+	if (p->faults->n < FAULTS_HINTS) {
+		names = xcalloc(p->dsl->n, sizeof(*names));
+		for (i = 0; i < p->dsl->n; i++)
+			names[i] = p->dsl->components[i].name;
+		faults_hint(p->faults, name, names, p->dsl->n, hint);
+		free(names);
+	}
+	faults_add_value(p->faults, path, x, "there is no component \"%s\"%s",
+	    name, hint);
+	return NONE;
+}
+
+static bool
+has_output(const struct dsl_component *up, enum dsl_ref_kind kind,
+    const char *name)
+{
+	switch (kind) {
+	case DSL_REF_DATA:
+		return name_listed(up->out_data, up->n_out_data, name);
+	case DSL_REF_CACHE:
+		return name_listed(up->out_cache, up->n_out_cache, name);
+	case DSL_REF_MODEL:
+	case DSL_REF_ISOMETRIC:
+		break;
+	}
+	return up->out_model != NULL && strcmp(up->out_model, name) == 0;
+}
+
+static void
+fault_output(struct parse *p, struct json_object *x,
+    const struct json_path *path, const struct dsl_component *up,
+    enum dsl_ref_kind kind, const char *name)
+{
+	char		 hint[FAULTS_HINT_SIZE];
+	const char	*what = "model", *const *names = &up->out_model;
+	size_t		 n = up->out_model != NULL;
+
+	if (kind == DSL_REF_DATA) {
+		what = "data";
+		names = up->out_data;
+		n = up->n_out_data;
+	} else if (kind == DSL_REF_CACHE) {
+		what = "cache";
+		names = up->out_cache;
+		n = up->n_out_cache;
+	}
+	if (n == 1)
+		snprintf(hint, sizeof(hint), "; it has \"%s\"", names[0]);
+	else
+		faults_hint(p->faults, name, names, n, hint);
+	faults_add_value(p->faults, path, x,
+	    "%s declares no %s output of this name%s", up->name, what, hint);
+}
+
+static void
+read_reference(struct parse *p, size_t index, enum dsl_ref_kind kind,
+    const char *key, struct json_object *x, const struct json_path *path)
+{
+	struct dsl_component		*c = &p->dsl->components[index];
+	const struct dsl_component	*up;
+	struct ref_text			 text;
+	size_t				 from, i;
+
+	if (!split_reference(p, x, path, &text) ||
+	    (from = find_upstream(p, x, path, text.component)) == NONE)
+		return;
+	up = &p->dsl->components[from];
+	if (!has_output(up, kind, text.name)) {
+		fault_output(p, x, path, up, kind, text.name);
+		return;
+	}
+	if (kind == DSL_REF_MODEL && c->module != NULL && up->module != NULL &&
+	    strcasecmp(c->module, up->module) != 0)
+		faults_add_value(p->faults, path, x, "is a model of %s, not "
+		    "of %s; other modules' models go to isometric_model",
+		    up->module, c->module);
+	for (i = 0; i < c->n_refs; i++)
+		if (c->refs[i].from == from && c->refs[i].kind == kind &&
+		    strcmp(c->refs[i].key, key) == 0 &&
+		    strcmp(c->refs[i].name, text.name) == 0) {
+			faults_add_value(p->faults, path, x,
+			    "this reference is listed already");
+			return;
+		}
+	c->refs[c->n_refs++] = (struct dsl_ref){ kind, key, from, text.name };
+}
+
+static void
+read_references(struct parse *p, size_t index, enum dsl_ref_kind kind,
+    const char *key, struct json_object *list, const struct json_path *path)
+{
+	size_t	i;
+
+	for (i = 0; list != NULL && i < json_object_array_length(list); i++)
+		read_reference(p, index, kind, key,
+		    json_object_array_get_idx(list, i),
+		    JSON_PATH_AT(path, i));
+}
+
+static bool
+check_data_key(struct parse *p, const struct module *m, const char *key,
+    struct json_object *list, const struct json_path *path)
+{
+	const char	*const *known = m != NULL ? m->input_data : data_keys;
+	struct buf	 text = BUF_INIT;
+	size_t		 n;
+	bool		 ok = false;
+
+	for (n = 0; known[n] != NULL; n++) {
+		ok = ok || strcmp(known[n], key) == 0;
+		buf_printf(&text, "%s%s", n > 0 ? ", " : "", known[n]);
+	}
+	if (!ok && n == 0)
+		faults_add(p->faults, path, "%s takes no data", m->name);
+	else if (!ok)
+		faults_add(p->faults, path,
+		    "is no data key of %s; it takes %s",
+		    m != NULL ? m->name : "components", buf_str(&text));
+	buf_fini(&text);
+	if (!json_is_array(list) || json_object_array_length(list) == 0) {
+		faults_add_value(p->faults, path, list,
+		    "must be a list of references, not empty");
+		return false;
+	}
+	return true;
+}
+
+static size_t
+count_references(const struct inputs *in)
+{
+	size_t	n = 0;
+
+	if (in->data != NULL) {
+		json_object_object_foreach(in->data, key, list) {
+			(void)key;
+			if (json_is_array(list))
+				n += json_object_array_length(list);
+		}
+	}
+	n += in->model != NULL ? json_object_array_length(in->model) : 0;
+	n += in->isometric_model != NULL ?
+	    json_object_array_length(in->isometric_model) : 0;
+	n += in->cache != NULL ? json_object_array_length(in->cache) : 0;
+	return n;
+}
+
+static void
+read_models_and_cache(struct parse *p, size_t index, const struct inputs *in,
+    const struct json_path *path)
+{
+	const struct module	*m = p->modules[index];
+
+	refuse_kind(p, in->model != NULL, m != NULL && m->input_model, m,
+	    path, "model");
+	refuse_kind(p, in->isometric_model != NULL,
+	    m != NULL && m->input_isometric_model, m, path,
+	    "isometric_model");
+	refuse_kind(p, in->cache != NULL, m != NULL && m->input_cache, m,
+	    path, "cache");
+	read_references(p, index, DSL_REF_MODEL, "model", in->model,
+	    JSON_PATH_KEY(path, "model"));
+	read_references(p, index, DSL_REF_ISOMETRIC, "isometric_model",
+	    in->isometric_model, JSON_PATH_KEY(path, "isometric_model"));
+	read_references(p, index, DSL_REF_CACHE, "cache", in->cache,
+	    JSON_PATH_KEY(path, "cache"));
+}
+
+static void
+read_inputs(struct parse *p, size_t index)
+{
+	struct dsl_component	*c = &p->dsl->components[index];
+	struct json_path	 at = { p->components, c->name, 0 };
+	struct json_path	 path = { &at, "input", 0 };
+	struct json_path	 data = { &path, "data", 0 };
+	struct inputs		 in = { 0 };
+	size_t			 n;
+
+	if (p->inputs[index] == NULL)
+		return;
+	json_decode(p->inputs[index], JSON_FIELDS(input_fields),
+	    JSON_FAULT_UNKNOWN, &path, p->faults, &in);
+	if ((n = count_references(&in)) > DSL_REFS_MAX) {
+		faults_add(p->faults, &path, "has %zu references, at most %d",
+		    n, DSL_REFS_MAX);
+		return;
+	}
+	c->refs = arena_alloc(p->dsl->arena, (n + 1) * sizeof(*c->refs));
+	if (in.data != NULL) {
+		json_object_object_foreach(in.data, key, list) {
+			struct json_path	at_key = { &data, key, 0 };
+
+			if (check_data_key(p, p->modules[index], key, list,
+			    &at_key))
+				read_references(p, index, DSL_REF_DATA, key,
+				    list, &at_key);
+		}
+	}
+	read_models_and_cache(p, index, &in, &path);
+}
+
+/* --- names ---------------------------------------------------------------- */
+
+/* qsort() of indices needs the components they point into. */
+static int
+compare_names(const void *a, const void *b, void *components)
+{
+	const struct dsl_component	*c = components;
+
+	return strcmp(c[*(const size_t *)a].name, c[*(const size_t *)b].name);
+}
+
+static void
+index_names(struct dsl *d)
+{
+	size_t	i;
+
+	d->by_name = arena_alloc(d->arena, (d->n + 1) * sizeof(*d->by_name));
+	for (i = 0; i < d->n; i++)
+		d->by_name[i] = i;
+	qsort_r(d->by_name, d->n, sizeof(*d->by_name), compare_names,
+	    d->components);
+}
+
+size_t
+dsl_find(const struct dsl *d, const char *name)
+{
+	size_t	lo = 0, hi = d->n, mid;
+	int	c;
+
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		c = strcmp(name, d->components[d->by_name[mid]].name);
+		if (c == 0)
+			return d->by_name[mid];
+		if (c < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NONE;
+}
+
+/* --- the document --------------------------------------------------------- */
+
+static void
+read_components(struct parse *p, struct json_object *components)
+{
+	struct dsl	*d = p->dsl;
+	size_t		 n = (size_t)json_object_object_length(components);
+	size_t		 i = 0;
+
+	if (n == 0) {
+		faults_add(p->faults, p->components,
+		    "must hold at least one component");
+		return;
+	}
+	if (n > DSL_COMPONENTS_MAX) {
+		faults_add(p->faults, p->components,
+		    "holds %zu components, at most %d", n,
+		    DSL_COMPONENTS_MAX);
+		return;
+	}
+	d->n = n;
+	d->components = arena_alloc(d->arena, n * sizeof(*d->components));
+	p->modules = arena_alloc(d->arena, n * sizeof(*p->modules));
+	p->inputs = arena_alloc(d->arena, n * sizeof(*p->inputs));
+	json_object_object_foreach(components, name, o)
+		read_component(p, i++, name, o);
+	index_names(d);
+	for (i = 0; i < n; i++)
+		read_inputs(p, i);
+}
+
+int
+dsl_parse(struct json_object *json, const struct providers *providers,
+    const struct json_path *path, struct faults *faults, struct dsl **out)
+{
+	struct dsl		*d = xcalloc(1, sizeof(*d));
+	struct json_path	 components = { path, "components", 0 };
+	struct parse		 p = { d, faults, providers, NULL, NULL,
+				    &components };
+	struct top		 top = { 0 };
+	size_t			 before = faults_count(faults);
+
+	*out = NULL;
+	d->arena = arena_new();
+	d->json = json_object_get(json);
+	json_decode(json, JSON_FIELDS(top_fields), JSON_FAULT_UNKNOWN, path,
+	    faults, &top);
+	d->provider = top.provider;
+	if (d->provider != NULL && !provider_spec_valid(d->provider))
+		faults_add_value(faults, JSON_PATH_KEY(path, "provider"),
+		    json_get(json, "provider"),
+		    "must be NAME or NAME@VERSION");
+	if (top.components != NULL)
+		read_components(&p, top.components);
+	/* Cycles are worth telling even when something else is wrong. */
+	if (d->n > 0)
+		dsl_order(d, &components, faults);
+	if (faults_count(faults) != before) {
+		dsl_free(d);
+		return err_set(ERR_INVALID, "DSL");
+	}
+	*out = d;
+	return 0;
+}
+
+void
+dsl_free(struct dsl *d)
+{
+	if (d == NULL)
+		return;
+	json_object_put(d->json);
+	arena_free(d->arena);
+	free(d);
+}

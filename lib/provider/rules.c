@@ -1,0 +1,175 @@
+/*
+ * Rules between parameters, one small function a module.  A fault here
+ * names the parameter to change.
+ */
+#include "lib/provider/rules.h"
+
+#include <string.h>
+
+#include "lib/base/str.h"
+
+struct rule {
+	struct json_object	*params;
+	const struct json_path	*path;
+	struct faults		*faults;
+};
+
+/* "not offered" faults say what to use instead. */
+static void
+not_offered(const struct rule *r, const char *key, const char *instead)
+{
+	faults_add_value(r->faults, JSON_PATH_KEY(r->path, key),
+	    json_get(r->params, key), "not offered by this provider; %s",
+	    instead);
+}
+
+/* A switch within a block, e.g. cv_param.need_cv, that must stay off. */
+static void
+must_be_off(const struct rule *r, const char *block, const char *key)
+{
+	struct json_object	*o = json_get(r->params, block);
+
+	if (json_get_bool(o, key, false))
+		faults_add_value(r->faults, JSON_PATH_KEY(JSON_PATH_KEY(
+		    r->path, block), key), json_get(o, key),
+		    "not offered by this provider; leave it false");
+}
+
+static void
+intersection(const struct rule *r)
+{
+	struct json_object	*p = r->params;
+	const char		*left = "left_join";
+
+	if (strcmp(json_get_str(p, "intersect_method", ""), "ecdh") != 0)
+		not_offered(r, "intersect_method", "use ecdh");
+	if (json_get_bool(p, "cardinality_only", false) &&
+	    strcmp(json_get_str(p, "cardinality_method", ""), "ecdh") != 0)
+		not_offered(r, "cardinality_method", "use ecdh");
+	if (json_get_bool(p, "run_cache", false))
+		not_offered(r, "run_cache", "leave it false");
+	if (json_get_bool(p, "run_preprocess", false))
+		not_offered(r, "run_preprocess", "leave it false");
+	if (strcmp(json_get_str(p, "join_method", ""), left) == 0 &&
+	    !json_get_bool(p, "sync_intersect_ids", true))
+		faults_add(r->faults, JSON_PATH_KEY(r->path, "join_method"),
+		    "left_join needs sync_intersect_ids to be true");
+	if (json_get_bool(p, "cardinality_only", false) &&
+	    strcmp(json_get_str(p, "join_method", ""), left) == 0)
+		faults_add(r->faults, JSON_PATH_KEY(r->path, "join_method"),
+		    "cardinality_only makes no rows to join");
+}
+
+static void
+hetero_lr(const struct rule *r)
+{
+	struct json_object	*p = r->params;
+	struct json_object	*callback = json_get(p, "callback_param");
+	int64_t			 batch = json_get_int(p, "batch_size", -1);
+
+	if (batch != -1 && batch < 10)
+		faults_add_value(r->faults,
+		    JSON_PATH_KEY(r->path, "batch_size"),
+		    json_get(p, "batch_size"),
+		    "must be -1 (all rows) or at least 10");
+	if (json_get(p, "early_stopping_rounds") != NULL &&
+	    json_get(p, "validation_freqs") == NULL)
+		faults_add(r->faults,
+		    JSON_PATH_KEY(r->path, "early_stopping_rounds"),
+		    "needs validation_freqs");
+	if (json_get(callback, "early_stopping_rounds") != NULL &&
+	    json_get(callback, "validation_freqs") == NULL)
+		faults_add(r->faults, JSON_PATH_KEY(JSON_PATH_KEY(r->path,
+		    "callback_param"), "early_stopping_rounds"),
+		    "needs validation_freqs");
+	if (strcmp(json_get_str(p, "optimizer", ""), "sqn") == 0)
+		not_offered(r, "optimizer", "use rmsprop, adam, adagrad, "
+		    "nesterov_momentum_sgd or sgd");
+	must_be_off(r, "cv_param", "need_cv");
+	must_be_off(r, "stepwise_param", "need_stepwise");
+}
+
+/* --- evaluation ----------------------------------------------------------- */
+
+static const char *const binary_metrics[] = { "auc", "ks", "lift", "gain",
+	"accuracy", "precision", "recall", "roc", "confusion_mat", "psi",
+	"f1_score", "quantile_pr", NULL };
+static const char *const multi_metrics[] = { "accuracy", "precision",
+	"recall", NULL };
+static const char *const regression_metrics[] = { "explained_variance",
+	"mean_absolute_error", "mean_squared_error", "median_absolute_error",
+	"r2_score", "root_mean_squared_error", NULL };
+static const char *const clustering_metrics[] = { "jaccard_similarity_score",
+	"fowlkes_mallows_score", "adjusted_rand_score",
+	"davies_bouldin_index", "distance_measure", "contingency_matrix",
+	NULL };
+
+static const struct {
+	const char		*eval_type;
+	const char *const	*metrics;
+} allowed_metrics[] = {
+	{ "binary", binary_metrics },
+	{ "multi", multi_metrics },
+	{ "regression", regression_metrics },
+	{ "clustering", clustering_metrics },
+};
+
+static void
+check_metric(const struct rule *r, const char *eval_type,
+    const char *const *allowed, size_t i, struct json_object *metric)
+{
+	struct json_path	 list = { r->path, "metrics", 0 };
+	struct json_path	 at = { &list, NULL, i };
+	const char		*name = json_object_get_string(metric);
+	char			 hint[FAULTS_HINT_SIZE];
+	size_t			 n;
+
+	for (n = 0; allowed[n] != NULL; n++)
+		if (strcmp(allowed[n], name) == 0)
+			return;
+	faults_add_value(r->faults, &at, metric,
+	    "is no metric of eval_type %s%s", eval_type,
+	    faults_hint(r->faults, name, allowed, n, hint));
+}
+
+static void
+evaluation(const struct rule *r)
+{
+	struct json_object	*list = json_get(r->params, "metrics");
+	const char		*eval_type, *const *allowed = NULL;
+	size_t			 i;
+
+	eval_type = json_get_str(r->params, "eval_type", "binary");
+	for (i = 0; i < sizeof(allowed_metrics) / sizeof(allowed_metrics[0]);
+	    i++)
+		if (strcmp(allowed_metrics[i].eval_type, eval_type) == 0)
+			allowed = allowed_metrics[i].metrics;
+	if (allowed == NULL || list == NULL)
+		return;
+	for (i = 0; i < json_object_array_length(list); i++)
+		check_metric(r, eval_type, allowed, i,
+		    json_object_array_get_idx(list, i));
+}
+
+/* --- the table ------------------------------------------------------------ */
+
+static const struct {
+	const char	*module;
+	void		(*check)(const struct rule *);
+} rules[] = {
+	{ "Intersection", intersection },
+	{ "HeteroLR", hetero_lr },
+	{ "Evaluation", evaluation },
+};
+
+void
+rules_check(const struct module *module, struct json_object *params,
+    const struct json_path *path, struct faults *faults)
+{
+	const struct rule	r = { params, path, faults };
+	size_t			i;
+
+	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
+		if (str_eq(rules[i].module, module->name))
+			rules[i].check(&r);
+}
