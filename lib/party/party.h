@@ -52,15 +52,21 @@ int	party_resource_return(struct db *, const struct party_caller *,
 /* The job runs.  ERR_CONFLICT when its reservation ran out or it ended. */
 int	party_job_start(struct db *, const struct party_caller *,
 	    const struct party_member *, bool *effective);
-/* The initiator's verdict; an end state gives the resources back. */
+/*
+ * The initiator's verdict; an end state gives the resources back.  Here and
+ * below reason says why in words ("host 10000: …", may be NULL); a bad end
+ * keeps it: as the job's reason, as error_report of tasks that have none.
+ */
 int	party_job_status(struct db *, const struct party_caller *,
-	    const struct party_member *, enum state, bool *effective);
+	    const struct party_member *, enum state, const char *reason,
+	    bool *effective);
 /*
  * End the member's tasks and the job in an end state: tasks never launched
  * end at once, running ones are killed by their shepherds.
  */
 int	party_job_stop(struct db *, const struct party_caller *,
-	    const struct party_member *, enum state, bool *effective);
+	    const struct party_member *, enum state, const char *reason,
+	    bool *effective);
 
 /*
  * A new version of one task (rerun).  t->version must follow or equal the
@@ -78,9 +84,11 @@ int	party_task_create(struct db *, const struct party_caller *,
 int	party_task_start(struct db *, const struct party_caller *,
 	    const struct db_task_key *, bool *effective);
 int	party_task_status(struct db *, const struct party_caller *,
-	    const struct db_task_key *, enum state, bool *effective);
+	    const struct db_task_key *, enum state, const char *reason,
+	    bool *effective);
 int	party_task_stop(struct db *, const struct party_caller *,
-	    const struct db_task_key *, enum state, bool *effective);
+	    const struct db_task_key *, enum state, const char *reason,
+	    bool *effective);
 /* The member's row as it stands. */
 int	party_task_collect(struct db *, struct arena *,
 	    const struct party_caller *, const struct db_task_key *,
