@@ -60,7 +60,10 @@ const char	*loopback_output_folder(const struct member *, size_t i);
 struct json_object *loopback_preview(const struct member *, size_t i);
 const struct task_buffer *loopback_model_buffer(const struct member *,
 		    const char *name);
-/* What the member sent: {"name/tag": bytes, …}, to see what crosses over. */
+/*
+ * What the member sent, to see what crosses over: {"name/tag": bytes, …};
+ * the caller's, json_object_put() it.
+ */
 struct json_object *loopback_sent(const struct member *);
 
 #endif
