@@ -12,6 +12,8 @@
 
 #include "lib/base/mem.h"
 
+enum { COLUMNS_MAX = 1 << 20 };
+
 void
 render_double(struct buf *out, double v)
 {
@@ -216,14 +218,46 @@ add_name(struct json_object *out, struct json_object *schema, const char *key)
 	}
 }
 
+/* Text rows with meta: names stand where original_index_info says. */
+static void
+place(struct json_object *out, struct json_object *info, const char *index_key,
+    struct json_object *schema, const char *name_key)
+{
+	struct json_object	*names = json_object_new_array(), *at, *v;
+	size_t			 i, n;
+
+	add_name(names, schema, name_key);
+	n = json_object_array_length(names);
+	if (json_object_object_get_ex(info, index_key, &at))
+		for (i = 0; i < n; i++) {
+			v = json_object_is_type(at, json_type_array) ?
+			    json_object_array_get_idx(at, i) : at;
+			/* One more for the id that is in front. */
+			if (json_object_is_type(v, json_type_int) &&
+			    json_object_get_int64(v) >= 0 &&
+			    json_object_get_int64(v) < COLUMNS_MAX)
+				json_object_array_put_idx(out,
+				    (size_t)json_object_get_int64(v) + 1,
+				    json_object_get(
+				    json_object_array_get_idx(names, i)));
+		}
+	json_object_put(names);
+}
+
 struct json_object *
 render_columns(struct json_object *schema, const char *delimiter)
 {
 	struct json_object	*out = json_object_new_array();
-	struct json_object	*header;
+	struct json_object	*header, *info;
 	struct span		 text;
 
 	add_name(out, schema, "sid");
+	if (json_object_object_get_ex(schema, "original_index_info", &info)) {
+		place(out, info, "header_index", schema, "header");
+		place(out, info, "label_index", schema, "label_name");
+		place(out, info, "match_id_index", schema, "match_id_name");
+		return out;
+	}
 	add_name(out, schema, "match_id_name");
 	if (!json_object_object_get_ex(schema, "header", &header))
 		return out;
