@@ -6,6 +6,7 @@
 #include "supervisor/plan.h"
 
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/str.h"
@@ -18,9 +19,8 @@
 
 /* What a component's rows amount to. */
 struct view {
-	int		 version;	/* the newest at any member */
-	enum status	 verdict;	/* in effect once this plan is done */
-	bool		 complete;	/* all members have that version */
+	enum state	 verdict;	/* in effect once this plan is done */
+	bool		 created;	/* all members have this version */
 	bool		 tidy;		/* all ended and told the verdict */
 	bool		 retry;		/* ended badly, another try is due */
 };
@@ -48,14 +48,18 @@ plan_fini(struct plan *p)
 
 static const struct verb {
 	const char	*name;
-	bool		 command, task;
+	bool		 is_command, is_task;
 } verbs[] = {
 	[PLAN_SET_VERDICT]	= { "set verdict", false, true },
 	[PLAN_SET_JOB]		= { "set job", false, false },
+	[PLAN_SET_PARTY]	= { "set party", false, true },
 	[PLAN_SET_PROGRESS]	= { "set progress", false, false },
 	[PLAN_WAIT]		= { "wait", false, false },
+	[PLAN_RERUN]		= { "rerun", false, true },
+	[PLAN_REARM]		= { "rearm", false, false },
 	[PLAN_SETTLE]		= { "settle", false, false },
 	[PLAN_CREATE]		= { "create", true, false },
+	[PLAN_REOPEN]		= { "reopen", true, false },
 	[PLAN_APPLY]		= { "resource apply", true, false },
 	[PLAN_RETURN]		= { "resource return", true, false },
 	[PLAN_START]		= { "start", true, false },
@@ -76,13 +80,13 @@ plan_verb_name(enum plan_verb verb)
 bool
 plan_is_command(enum plan_verb verb)
 {
-	return verbs[verb].command;
+	return verbs[verb].is_command;
 }
 
 bool
 plan_is_task_command(enum plan_verb verb)
 {
-	return verbs[verb].command && verbs[verb].task;
+	return verbs[verb].is_command && verbs[verb].is_task;
 }
 
 /* --- adding actions --------------------------------------------------- */
@@ -100,11 +104,12 @@ add(struct maker *k, enum plan_verb verb)
 	a = &p->actions[p->n++];
 	memset(a, 0, sizeof(*a));
 	a->verb = verb;
+	a->status = STATE_NONE;
 	return a;
 }
 
 static void
-set_job(struct maker *k, enum status status, const char *reason)
+set_job(struct maker *k, enum state status, const char *reason)
 {
 	struct plan_action	*a = add(k, PLAN_SET_JOB);
 
@@ -123,7 +128,7 @@ wait_for(struct maker *k, int64_t delay_ms, const char *reason)
 
 /* A command to member m, unless one is under way or its site is away. */
 static void
-command(struct maker *k, enum plan_verb verb, size_t m, enum status status,
+command(struct maker *k, enum plan_verb verb, size_t m, enum state status,
     const char *reason)
 {
 	const struct plan_member	*member = &k->job->members[m];
@@ -148,7 +153,6 @@ task_command(struct maker *k, enum plan_verb verb, size_t c,
 	a = add(k, verb);
 	a->member = row->member;
 	a->component = c;
-	a->version = k->views[c].version;
 	a->status = k->views[c].verdict;
 	a->reason = reason;
 }
@@ -172,17 +176,23 @@ say(struct maker *k, const char *fmt, ...)
 	return kept;
 }
 
+static bool
+has_text(const char *s)
+{
+	return s != NULL && *s != '\0';
+}
+
 static const char *
 words(const struct plan_member *m, const char *otherwise)
 {
-	return m->error != NULL && *m->error != '\0' ? m->error : otherwise;
+	return has_text(m->error) ? m->error : otherwise;
 }
 
 /* --- causes ------------------------------------------------------------- */
 
 /*
- * A cause names its party once: text that another member was already given
- * as the cause ("host 10000: …") is passed on as it is.
+ * A cause names its party once: what another member was already given as the
+ * cause ("host 10000: …") is passed on as it is.
  */
 static const char *
 cause_of_row(struct maker *k, const struct plan_row *row)
@@ -191,66 +201,67 @@ cause_of_row(struct maker *k, const struct plan_row *row)
 	const struct plan_member *m = &j->members[row->member];
 	const char		*label;
 
-	for (size_t i = 0; i < j->nmembers; i++) {
+	for (size_t i = 0; i < j->nmembers && has_text(row->error); i++) {
 		label = say(k, "%s %s: ", j->members[i].role,
 		    j->members[i].party);
-		if (row->error != NULL && str_starts(row->error, label))
+		if (str_starts(row->error, label))
 			return row->error;
 	}
 	return say(k, "%s %s: %s", m->role, m->party,
-	    row->error != NULL && *row->error != '\0' ? row->error :
-	    status_name(row->party_status));
+	    has_text(row->error) ? row->error :
+	    state_name(row->party_status));
 }
 
-/* Why component c ended as its verdict says; NULL when there is nothing. */
+/* Why component c ended as its verdict says; NULL when all is well. */
 static const char *
 cause(struct maker *k, size_t c)
 {
 	const struct plan_component	*comp = &k->job->components[c];
 	const struct plan_row		*found = NULL;
 
-	if (!status_is_interrupt(k->views[c].verdict))
+	if (!state_is_interrupt(k->views[c].verdict))
 		return NULL;
+	/* The first with words; without any, the first. */
 	for (size_t i = 0; i < comp->nrows; i++) {
 		const struct plan_row	*r = &comp->rows[i];
-		bool	 has_words = r->error != NULL && *r->error != '\0';
 
-		if (r->party_status != k->views[c].verdict)
-			continue;
-		/* The first with words; without any, the first. */
-		if (found == NULL || (has_words && (found->error == NULL ||
-		    *found->error == '\0')))
+		if (r->party_status == k->views[c].verdict && (found == NULL ||
+		    (has_text(r->error) && !has_text(found->error))))
 			found = r;
 	}
-	return found == NULL ? k->job->reason : cause_of_row(k, found);
+	if (found != NULL)
+		return cause_of_row(k, found);
+	return has_text(k->job->reason) ? k->job->reason : "cause not known";
 }
 
-/* --- views ------------------------------------------------------------------ */
+/* --- views -------------------------------------------------------------- */
 
-static enum status
-verdict_of(struct maker *k, const struct plan_component *comp, int version)
+static enum state
+verdict_of(struct maker *k, const struct plan_component *comp)
 {
-	enum status	*statuses;
-	const char	**roles;
-	enum status	 stored = comp->rows[0].status, computed;
+	struct state_member	*said;
+	enum state		 verdict;
 
-	/* Arrays of the plan: a job's members are bounded at submit. */
-	statuses = arena_alloc(k->plan->arena, comp->nrows * sizeof(*statuses));
-	roles = arena_alloc(k->plan->arena, comp->nrows * sizeof(*roles));
+	if (state_is_end(comp->status))
+		return comp->status;
+	said = arena_alloc(k->plan->arena, comp->nrows * sizeof(*said) + 1);
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row	*r = &comp->rows[i];
-
-		roles[i] = k->job->members[r->member].role;
-		statuses[i] = r->version == version ? r->party_status :
-		    STATUS_WAITING;
-		if (r->version == version)
-			stored = r->status;
+		said[i].state = comp->rows[i].party_status;
+		said[i].is_id_mapping = strcmp("idmapping",
+		    k->job->members[comp->rows[i].member].role) == 0;
 	}
-	computed = task_verdict(statuses, roles, comp->nrows);
-	/* A verdict never goes back: an end stays, started is not waiting. */
-	if (status_is_end(stored) || computed == STATUS_WAITING)
-		return stored;
-	return computed;
+	verdict = state_task_verdict(said, comp->nrows);
+	/* What was started is not waiting again, whoever is still to do it. */
+	return verdict == STATE_WAITING ? comp->status : verdict;
+}
+
+/* A version after the first is made by task create; others by job create. */
+static bool
+needs_create(const struct maker *k, const struct plan_component *comp,
+    const struct plan_row *r)
+{
+	return comp->version > 0 && r->acked == STATE_NONE &&
+	    !k->job->members[r->member].is_local;
 }
 
 static void
@@ -259,32 +270,39 @@ look_at(struct maker *k, size_t c)
 	const struct plan_component	*comp = &k->job->components[c];
 	struct view			*v = &k->views[c];
 
-	for (size_t i = 0; i < comp->nrows; i++)
-		if (comp->rows[i].version > v->version)
-			v->version = comp->rows[i].version;
-	v->verdict = verdict_of(k, comp, v->version);
-	v->complete = v->tidy = true;
+	v->verdict = verdict_of(k, comp);
+	v->created = v->tidy = true;
 	for (size_t i = 0; i < comp->nrows; i++) {
 		const struct plan_row	*r = &comp->rows[i];
 
-		if (r->version < v->version) {
-			v->complete = v->tidy = false;
-			continue;
-		}
-		if (!status_is_end(r->party_status) || r->acked != v->verdict)
+		if (needs_create(k, comp, r))
+			v->created = false;
+		if (!state_is_end(r->party_status) || r->acked != v->verdict)
 			v->tidy = false;
-		if ((v->verdict == STATUS_FAILED ||
-		    v->verdict == STATUS_TIMEOUT) && r->auto_retries > 0 &&
-		    !status_is_end(k->job->status))
+		if ((v->verdict == STATE_FAILED ||
+		    v->verdict == STATE_TIMEOUT) && r->auto_retries > 0)
 			v->retry = true;
 	}
 }
 
-/* --- the end ------------------------------------------------------------------- */
+/* --- the end ------------------------------------------------------------ */
+
+static void
+store_verdict(struct maker *k, size_t c, const char *why)
+{
+	struct plan_action	*a;
+
+	if (k->job->components[c].status == k->views[c].verdict)
+		return;
+	a = add(k, PLAN_SET_VERDICT);
+	a->component = c;
+	a->status = k->views[c].verdict;
+	a->reason = why;
+}
 
 /*
- * Tell every member of component c the verdict.  Whoever still runs after a
- * bad end is stopped; the stop carries the verdict too.
+ * Tell the members of component c how it ended.  Whoever still runs after a
+ * bad end is stopped; the stop tells the verdict too.
  */
 static void
 spread(struct maker *k, size_t c)
@@ -292,32 +310,49 @@ spread(struct maker *k, size_t c)
 	const struct plan_component	*comp = &k->job->components[c];
 	const struct view		*v = &k->views[c];
 	const char			*why = cause(k, c);
-	bool				 stored = true;
 
-	for (size_t i = 0; i < comp->nrows; i++)
-		if (comp->rows[i].version == v->version &&
-		    comp->rows[i].status != v->verdict)
-			stored = false;
-	if (!stored) {
-		struct plan_action	*a = add(k, PLAN_SET_VERDICT);
-
-		a->component = c;
-		a->version = v->version;
-		a->status = v->verdict;
-		a->reason = why;
-	}
-	if (!status_is_end(v->verdict))
+	store_verdict(k, c, why);
+	if (!state_is_end(v->verdict))
 		return;
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row	*r = &comp->rows[i];
+		const struct plan_row		*r = &comp->rows[i];
+		const struct plan_member	*m =
+		    &k->job->members[r->member];
+		bool				 over =
+		    state_is_end(r->party_status);
 
-		if (r->version != v->version || k->job->members[r->member].ended)
+		/* A member that never had this version has nothing to end. */
+		if (m->ended || needs_create(k, comp, r))
 			continue;
-		if (r->acked != v->verdict)
-			task_command(k, status_is_end(r->party_status) ?
-			    PLAN_TASK_STATUS : PLAN_TASK_STOP, c, r, why);
-		else if (!status_is_end(r->party_status) && r->silent)
+		if (!over && (r->acked != v->verdict || r->silent))
 			task_command(k, PLAN_TASK_STOP, c, r, why);
+		else if (over && r->acked != v->verdict && !m->is_local)
+			task_command(k, PLAN_TASK_STATUS, c, r, why);
+	}
+}
+
+/*
+ * A partner that ended the job ended its tasks too, launched or not.  Local
+ * tasks say so themselves when their processes are gone.
+ */
+static void
+close_rows(struct maker *k, size_t c)
+{
+	const struct plan_component	*comp = &k->job->components[c];
+
+	for (size_t i = 0; i < comp->nrows; i++) {
+		const struct plan_row		*r = &comp->rows[i];
+		const struct plan_member	*m =
+		    &k->job->members[r->member];
+		struct plan_action		*a;
+
+		if (!m->ended || m->is_local || state_is_end(r->party_status))
+			continue;
+		a = add(k, PLAN_SET_PARTY);
+		a->component = c;
+		a->member = r->member;
+		a->status = k->job->status;
+		a->reason = k->job->reason;
 	}
 }
 
@@ -328,15 +363,13 @@ owes_verdict(const struct maker *k, size_t m)
 	for (size_t c = 0; c < k->job->ncomponents; c++) {
 		const struct plan_component	*comp = &k->job->components[c];
 
-		for (size_t i = 0; i < comp->nrows; i++) {
-			const struct plan_row	*r = &comp->rows[i];
-
-			if (r->member == m &&
-			    r->version == k->views[c].version &&
-			    status_is_end(k->views[c].verdict) &&
-			    r->acked != k->views[c].verdict)
+		if (!state_is_end(k->views[c].verdict))
+			continue;
+		for (size_t i = 0; i < comp->nrows; i++)
+			if (comp->rows[i].member == m &&
+			    comp->rows[i].acked != k->views[c].verdict &&
+			    !needs_create(k, comp, &comp->rows[i]))
 				return true;
-		}
 	}
 	return false;
 }
@@ -347,25 +380,28 @@ plan_end(struct maker *k)
 {
 	const struct plan_job	*j = k->job;
 	bool			 settled = true;
-	const char		*away = NULL;
+	const struct plan_member *away = NULL;
 
-	for (size_t c = 0; c < j->ncomponents; c++)
+	for (size_t c = 0; c < j->ncomponents; c++) {
 		spread(k, c);
+		close_rows(k, c);
+	}
 	for (size_t m = 0; m < j->nmembers; m++) {
 		if (j->members[m].ended)
 			continue;
 		settled = false;
-		/* The tasks' ends come first: they carry the causes.  After a
-		 * cancel there is nothing to tell but the stop itself. */
+		/*
+		 * The tasks' ends come first, they carry the causes.  A
+		 * cancel has none to tell and should be quick.
+		 */
 		if (j->cancel_signal || !owes_verdict(k, m))
 			command(k, PLAN_END, m, j->status, j->reason);
 		if (j->members[m].away)
-			away = j->members[m].party;
+			away = &j->members[m];
 	}
 	for (size_t c = 0; c < j->ncomponents; c++)
 		for (size_t i = 0; i < j->components[c].nrows; i++)
-			if (j->components[c].rows[i].party_status ==
-			    STATUS_RUNNING)
+			if (!state_is_end(j->components[c].rows[i].party_status))
 				settled = false;
 	if (settled)
 		(void)add(k, PLAN_SETTLE);
@@ -373,41 +409,17 @@ plan_end(struct maker *k)
 		wait_for(k, AWAY_AGAIN_MS, NULL);
 }
 
-/*
- * Must the job end now, whatever its tasks say?  Adds the end when so.
- * The causes are a request (cancel, a refused create, a stop asked for by a
- * member), the clock, and a partner that is gone for too long.
- */
 static bool
-ends_early(struct maker *k)
+partner_is_lost(struct maker *k)
 {
 	const struct plan_job	*j = k->job;
 
-	if (j->cancel_signal) {
-		set_job(k, status_is_interrupt(j->cancel_status) ?
-		    j->cancel_status : STATUS_CANCELED, j->reason);
-		return true;
-	}
-	if (j->running_ms > j->timeout_ms) {
-		set_job(k, STATUS_TIMEOUT, say(k, "ran longer than its limit "
-		    "of %lld s", (long long)(j->timeout_ms / 1000)));
-		return true;
-	}
-	if (j->status != STATUS_RUNNING &&
-	    j->waiting_ms > j->queue_timeout_ms) {
-		set_job(k, STATUS_TIMEOUT, say(k, "waited longer than %lld s "
-		    "to start; last: %s", (long long)
-		    (j->queue_timeout_ms / 1000),
-		    j->reason == NULL ? "(nothing)" : j->reason));
-		return true;
-	}
 	for (size_t m = 0; m < j->nmembers; m++) {
 		const struct plan_member	*pm = &j->members[m];
 
-		if (j->status != STATUS_RUNNING || !pm->away ||
-		    pm->away_ms <= j->lost_partner_ms)
+		if (!pm->away || pm->away_ms <= j->lost_partner_ms)
 			continue;
-		set_job(k, STATUS_FAILED, say(k, "%s %s has not answered for "
+		set_job(k, STATE_FAILED, say(k, "%s %s has not answered for "
 		    "%lld s: %s", pm->role, pm->party,
 		    (long long)(pm->away_ms / 1000), words(pm, "no answer")));
 		return true;
@@ -415,8 +427,56 @@ ends_early(struct maker *k)
 	return false;
 }
 
-/* --- before the start ---------------------------------------------------------- */
+/*
+ * Must the job end now, whatever its tasks say?  Adds the end when so.
+ * The causes are a request (cancel, a refused create, a stop that a member
+ * asked for), the clock, and a partner that is gone for too long.
+ */
+static bool
+ends_early(struct maker *k)
+{
+	const struct plan_job	*j = k->job;
 
+	if (j->cancel_signal) {
+		set_job(k, state_is_interrupt(j->cancel_status) ?
+		    j->cancel_status : STATE_CANCELED, j->reason);
+		return true;
+	}
+	if (j->running_ms > j->timeout_ms) {
+		set_job(k, STATE_TIMEOUT, say(k, "ran longer than its limit "
+		    "of %lld s", (long long)(j->timeout_ms / 1000)));
+		return true;
+	}
+	if (j->status == STATE_RUNNING)
+		return partner_is_lost(k);
+	if (j->waiting_ms > j->queue_timeout_ms) {
+		set_job(k, STATE_TIMEOUT, say(k, "did not start within "
+		    "%lld s; last: %s", (long long)(j->queue_timeout_ms / 1000),
+		    has_text(j->reason) ? j->reason : "nothing"));
+		return true;
+	}
+	return false;
+}
+
+/* --- before the start --------------------------------------------------- */
+
+static void
+wait_for_away(struct maker *k, const struct plan_member *m, const char *what)
+{
+	wait_for(k, AWAY_AGAIN_MS, say(k, "%s %s cannot be reached to %s: %s",
+	    m->role, m->party, what, words(m, "no answer")));
+}
+
+static bool
+has_reruns(const struct plan_job *j)
+{
+	for (size_t c = 0; c < j->ncomponents; c++)
+		if (j->components[c].version > 0)
+			return true;
+	return false;
+}
+
+/* All members have the job, and every task's newest version. */
 static bool
 plan_create(struct maker *k)
 {
@@ -429,11 +489,35 @@ plan_create(struct maker *k)
 		if (pm->created)
 			continue;
 		all = false;
-		command(k, PLAN_CREATE, m, j->status, NULL);
 		if (pm->away)
-			wait_for(k, AWAY_AGAIN_MS, say(k, "%s %s cannot be "
-			    "reached to create the job: %s", pm->role,
-			    pm->party, words(pm, "no answer")));
+			wait_for_away(k, pm, "create the job");
+		else if (has_text(pm->error))
+			/* Not yet: somebody has to approve it there. */
+			wait_for(k, AWAY_AGAIN_MS, say(k, "%s %s: %s",
+			    pm->role, pm->party, pm->error));
+		else
+			command(k, has_reruns(j) && !pm->unknown ?
+			    PLAN_REOPEN : PLAN_CREATE, m, STATE_WAITING, NULL);
+	}
+	return all;
+}
+
+/* New versions go to the members that lack them; true when none does. */
+static bool
+plan_task_create(struct maker *k)
+{
+	bool	all = true;
+
+	for (size_t c = 0; c < k->job->ncomponents; c++) {
+		const struct plan_component	*comp = &k->job->components[c];
+
+		for (size_t i = 0; i < comp->nrows; i++) {
+			if (!needs_create(k, comp, &comp->rows[i]))
+				continue;
+			all = false;
+			task_command(k, PLAN_TASK_CREATE, c, &comp->rows[i],
+			    NULL);
+		}
 	}
 	return all;
 }
@@ -453,31 +537,34 @@ apply_again_ms(const struct plan_job *j)
  * back, so that other jobs can use them, and the job waits its turn.
  */
 static void
-plan_turn_back(struct maker *k, const struct plan_member *cause_of_it)
+plan_turn_back(struct maker *k, const struct plan_member *obstacle)
 {
 	const struct plan_job	*j = k->job;
 
 	for (size_t m = 0; m < j->nmembers; m++) {
 		const struct plan_member	*pm = &j->members[m];
 
-		/* Some run already, the reservation of another ran out
-		 * before its start and is refused now: holding on could
-		 * block both jobs for ever. */
-		if (pm->started && cause_of_it->refused) {
-			set_job(k, STATUS_FAILED, say(k, "%s %s had started "
-			    "when %s %s could no longer: %s", pm->role,
-			    pm->party, cause_of_it->role, cause_of_it->party,
-			    words(cause_of_it, "refused")));
+		/*
+		 * Some run already; another's reservation ran out before its
+		 * start and is refused now.  Holding on to what runs could
+		 * block two such jobs for ever.
+		 */
+		if (pm->started && obstacle->refused) {
+			set_job(k, STATE_FAILED, say(k, "%s %s had started "
+			    "when %s %s no longer could: %s", pm->role,
+			    pm->party, obstacle->role, obstacle->party,
+			    words(obstacle, "refused")));
 			return;
 		}
 		if (pm->reserved && !pm->started)
 			command(k, PLAN_RETURN, m, j->status, NULL);
 	}
-	wait_for(k, cause_of_it->refused ? apply_again_ms(j) : AWAY_AGAIN_MS,
-	    say(k, "%s %s %s: %s", cause_of_it->role, cause_of_it->party,
-	    cause_of_it->refused ? "has not enough free" :
-	    "cannot be reached to reserve resources",
-	    words(cause_of_it, "no answer")));
+	if (obstacle->refused)
+		wait_for(k, apply_again_ms(j), say(k, "waits for resources "
+		    "of %s %s: %s", obstacle->role, obstacle->party,
+		    words(obstacle, "not enough free")));
+	else
+		wait_for_away(k, obstacle, "reserve resources");
 }
 
 static int
@@ -546,35 +633,19 @@ plan_begin(struct maker *k)
 			all = false;
 	if (all)
 		return true;
-	if (!plan_create(k) || !plan_apply(k))
+	if (!plan_create(k) || !plan_task_create(k) || !plan_apply(k))
 		return false;
 	for (size_t m = 0; m < j->nmembers; m++) {
-		const struct plan_member	*pm = &j->members[m];
-
-		if (pm->started)
+		if (j->members[m].started)
 			continue;
 		command(k, PLAN_START, m, j->status, NULL);
-		if (pm->away)
-			wait_for(k, AWAY_AGAIN_MS, say(k, "%s %s cannot be "
-			    "reached to start: %s", pm->role, pm->party,
-			    words(pm, "no answer")));
+		if (j->members[m].away)
+			wait_for_away(k, &j->members[m], "start the job");
 	}
 	return false;
 }
 
-/* --- tasks ------------------------------------------------------------------------ */
-
-/* A new version exists at some members only: the others get it too. */
-static void
-complete_version(struct maker *k, size_t c)
-{
-	const struct plan_component	*comp = &k->job->components[c];
-
-	for (size_t i = 0; i < comp->nrows; i++)
-		if (comp->rows[i].version < k->views[c].version)
-			task_command(k, PLAN_TASK_CREATE, c, &comp->rows[i],
-			    NULL);
-}
+/* --- tasks -------------------------------------------------------------- */
 
 /*
  * Another try after a bad end.  It waits for the old version to be over at
@@ -590,15 +661,14 @@ plan_retry(struct maker *k, size_t c)
 		return;
 	for (size_t i = 0; i < comp->nrows; i++) {
 		left = comp->rows[i].retry_delay_ms - comp->rows[i].ended_ms;
-		if (comp->rows[i].ended_ms >= 0 && left > wait_ms)
+		if (left > wait_ms)
 			wait_ms = left;
 	}
-	if (wait_ms > 0) {
-		wait_for(k, wait_ms, NULL);
-		return;
-	}
-	k->views[c].version++;
-	complete_version(k, c);
+	if (wait_ms > 0)
+		wait_for(k, wait_ms, say(k, "%s is tried again: %s",
+		    comp->name, cause(k, c)));
+	else
+		add(k, PLAN_RERUN)->component = c;
 }
 
 static void
@@ -609,7 +679,7 @@ start_rows(struct maker *k, size_t c)
 	for (size_t i = 0; i < comp->nrows; i++) {
 		const struct plan_row	*r = &comp->rows[i];
 
-		if (status_is_end(r->party_status))
+		if (state_is_end(r->party_status))
 			continue;
 		if (!r->start_acked)
 			task_command(k, PLAN_TASK_START, c, r, NULL);
@@ -624,14 +694,17 @@ upstream_succeeded(const struct maker *k, size_t c)
 	const struct plan_component	*comp = &k->job->components[c];
 
 	for (size_t i = 0; i < comp->nupstream; i++)
-		if (!status_is_success(k->views[comp->upstream[i]].verdict))
+		if (!state_is_success(k->views[comp->upstream[i]].verdict))
 			return false;
 	return true;
 }
 
-/* Start what may run; true when something is or will be running. */
+/*
+ * Mark what may start now as running; true when something runs or will.
+ * After a bad end nothing new starts, unless that end is tried again.
+ */
 static bool
-plan_starts(struct maker *k)
+choose_starts(struct maker *k)
 {
 	const struct plan_job	*j = k->job;
 	bool			 interrupted = false, more = false;
@@ -642,24 +715,21 @@ plan_starts(struct maker *k)
 
 		if (v->retry)
 			more = true;
-		else if (status_is_interrupt(v->verdict))
+		else if (state_is_interrupt(v->verdict))
 			interrupted = true;
-		if (v->verdict == STATUS_RUNNING)
+		if (v->verdict == STATE_RUNNING)
 			running++;
 	}
-	for (size_t c = 0; c < j->ncomponents; c++) {
+	for (size_t c = 0; c < j->ncomponents && !interrupted; c++) {
 		struct view	*v = &k->views[c];
 
-		if (v->verdict == STATUS_WAITING && !interrupted &&
-		    v->complete && upstream_succeeded(k, c)) {
-			more = true;
-			if (running >= j->task_parallelism)
-				continue;
+		if (v->verdict != STATE_WAITING || !upstream_succeeded(k, c))
+			continue;
+		more = true;
+		if (running < j->task_parallelism && v->created) {
 			running++;
-			v->verdict = STATUS_RUNNING;
+			v->verdict = STATE_RUNNING;
 		}
-		if (!v->complete && !interrupted)
-			more = true;
 	}
 	return more || running > 0;
 }
@@ -668,57 +738,43 @@ static void
 end_by_verdict(struct maker *k, bool more)
 {
 	const struct plan_job	*j = k->job;
-	enum status		*statuses, verdict;
+	enum state		*tasks, verdict;
 	const char		*why = NULL;
-
-	statuses = arena_alloc(k->plan->arena,
-	    j->ncomponents * sizeof(*statuses) + 1);
-	for (size_t c = 0; c < j->ncomponents; c++)
-		statuses[c] = k->views[c].retry ? STATUS_WAITING :
-		    k->views[c].verdict;
-	verdict = job_verdict(statuses, j->ncomponents, more);
-	if (!status_is_end(verdict))
-		return;
-	for (size_t c = 0; c < j->ncomponents && why == NULL; c++)
-		if (k->views[c].verdict == verdict &&
-		    status_is_interrupt(verdict))
-			why = say(k, "%s %s at %s", j->components[c].name,
-			    status_name(verdict), cause(k, c));
-	set_job(k, verdict, why);
-}
-
-static void
-plan_progress(struct maker *k)
-{
-	const struct plan_job	*j = k->job;
-	size_t			 ended = 0;
 	int			 progress;
 
+	tasks = arena_alloc(k->plan->arena,
+	    j->ncomponents * sizeof(*tasks) + 1);
 	for (size_t c = 0; c < j->ncomponents; c++)
-		if (status_is_end(k->views[c].verdict) && !k->views[c].retry)
-			ended++;
-	progress = j->ncomponents == 0 ? 100 :
-	    (int)(100 * ended / j->ncomponents);
+		tasks[c] = k->views[c].retry ? STATE_WAITING :
+		    k->views[c].verdict;
+	progress = state_progress(tasks, j->ncomponents);
 	if (progress > j->progress)
 		add(k, PLAN_SET_PROGRESS)->progress = progress;
+	verdict = state_job_verdict(tasks, j->ncomponents,
+	    more ? STATE_HAVE_NEXT : STATE_NO_NEXT, false);
+	if (!state_is_end(verdict))
+		return;
+	for (size_t c = 0; c < j->ncomponents && why == NULL; c++)
+		if (tasks[c] == verdict && state_is_interrupt(verdict))
+			why = say(k, "%s %s at %s", j->components[c].name,
+			    state_name(verdict), cause(k, c));
+	set_job(k, verdict, why);
 }
 
 static void
 plan_run(struct maker *k)
 {
 	const struct plan_job	*j = k->job;
-	bool			 more = plan_starts(k);
+	bool			 more = choose_starts(k);
 
+	(void)plan_task_create(k);
 	for (size_t c = 0; c < j->ncomponents; c++) {
 		spread(k, c);
-		if (!k->views[c].complete)
-			complete_version(k, c);
-		else if (k->views[c].retry)
+		if (k->views[c].retry)
 			plan_retry(k, c);
-		else if (k->views[c].verdict == STATUS_RUNNING)
+		else if (k->views[c].verdict == STATE_RUNNING)
 			start_rows(k, c);
 	}
-	plan_progress(k);
 	end_by_verdict(k, more);
 }
 
@@ -732,15 +788,17 @@ plan_make(struct plan *p, const struct plan_job *j)
 	k.views = arena_alloc(p->arena, j->ncomponents * sizeof(*k.views) + 1);
 	for (size_t c = 0; c < j->ncomponents; c++)
 		look_at(&k, c);
-	if (status_is_end(j->status)) {
+	if (j->rerun_signal) {
+		(void)add(&k, PLAN_REARM);
+		return;
+	}
+	if (state_is_end(j->status)) {
 		plan_end(&k);
 		return;
 	}
-	if (ends_early(&k))
+	if (ends_early(&k) || !plan_begin(&k))
 		return;
-	if (!plan_begin(&k))
-		return;
-	if (j->status != STATUS_RUNNING)
-		set_job(&k, STATUS_RUNNING, NULL);
+	if (j->status != STATE_RUNNING)
+		set_job(&k, STATE_RUNNING, NULL);
 	plan_run(&k);
 }

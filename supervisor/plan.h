@@ -4,9 +4,10 @@
  * same snapshot gives the same list.  Every command in it is idempotent, so a
  * lost reply only makes the same command appear in the next plan.
  *
- * The scheduler carries a plan out in the order given: first what changes
- * rows here (PLAN_SET_*, PLAN_WAIT, PLAN_SETTLE), then the commands to
- * members, all in parallel; every reply changes rows and leads to a new plan.
+ * The scheduler carries a plan out in the order given: what changes rows
+ * here, and the commands to members, which go out in parallel; every reply
+ * changes rows and leads to a new plan.  A change of rows here stands before
+ * the commands that rely on it.
  */
 #ifndef SUPERVISOR_PLAN_H
 #define SUPERVISOR_PLAN_H
@@ -26,22 +27,27 @@
 struct plan_member {
 	const char	*role;
 	const char	*party;
+	bool		 is_local;
 	bool		 created, reserved, started, ended;
 
 	bool		 busy;		/* a job command is under way to it */
 	bool		 away;		/* its site does not answer now */
 	bool		 refused;	/* refused this round's resource/apply */
+	bool		 unknown;	/* does not have the job */
 	int64_t		 away_ms;	/* for how long it has not answered */
-	const char	*error;		/* what it or the network said last */
+	const char	*error;		/* why not, in its or the network's words */
 };
 
-/* One member's row of a component, newest version at that member. */
+/* One member's row of a component, newest version. */
 struct plan_row {
 	size_t		 member;	/* index into plan_job.members */
-	int		 version;
-	enum status	 status;	/* verdict as stored */
-	enum status	 party_status;
-	enum status	 acked;		/* STATUS_NONE: nothing told yet */
+	enum state	 party_status;
+	/*
+	 * The verdict the member knows, STATE_NONE for none; of a version
+	 * above 0 waiting says that the member has created it.  A local row
+	 * is the member's own: it knows what the row says.
+	 */
+	enum state	 acked;
 	bool		 start_acked;
 	int		 auto_retries;
 	int64_t		 retry_delay_ms;
@@ -54,6 +60,8 @@ struct plan_row {
 
 struct plan_component {
 	const char	*name;
+	int		 version;
+	enum state	 status;	/* verdict as stored */
 	const size_t	*upstream;	/* indexes into plan_job.components */
 	size_t		 nupstream;
 	struct plan_row	*rows;		/* one for each member that runs it */
@@ -62,9 +70,9 @@ struct plan_component {
 
 struct plan_job {
 	const char	*job_id;
-	enum status	 status;
-	bool		 cancel_signal;
-	enum status	 cancel_status;	/* what the signal asks for */
+	enum state	 status;
+	bool		 cancel_signal, rerun_signal;
+	enum state	 cancel_status;	/* what the signal asks for */
 	const char	*reason;	/* job.reason as stored, may be NULL */
 	int		 task_parallelism;
 	int		 progress;
@@ -90,17 +98,21 @@ enum plan_verb {
 	/* rows here */
 	PLAN_SET_VERDICT,	/* component, status, reason */
 	PLAN_SET_JOB,		/* status, reason */
+	PLAN_SET_PARTY,		/* component, member: its end is known */
 	PLAN_SET_PROGRESS,	/* progress */
 	PLAN_WAIT,		/* reason (NULL: keep), delay_ms */
+	PLAN_RERUN,		/* component: a new version, by itself */
+	PLAN_REARM,		/* the rerun that was asked for begins */
 	PLAN_SETTLE,
 	/* job commands to a member */
 	PLAN_CREATE,
+	PLAN_REOPEN,		/* status/waiting: it runs again */
 	PLAN_APPLY,
 	PLAN_RETURN,
 	PLAN_START,
 	PLAN_END,		/* status, reason: stop/S, or status/success */
 	/* task commands to a member */
-	PLAN_TASK_CREATE,	/* component, version */
+	PLAN_TASK_CREATE,
 	PLAN_TASK_START,
 	PLAN_TASK_STATUS,	/* status, reason */
 	PLAN_TASK_STOP,		/* status, reason */
@@ -109,10 +121,9 @@ enum plan_verb {
 
 struct plan_action {
 	enum plan_verb	 verb;
-	size_t		 member;	/* commands only */
-	size_t		 component;	/* tasks only */
-	int		 version;
-	enum status	 status;
+	size_t		 member;
+	size_t		 component;
+	enum state	 status;
 	int		 progress;
 	int64_t		 delay_ms;
 	const char	*reason;	/* in the arena, may be NULL */

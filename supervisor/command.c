@@ -1,0 +1,643 @@
+/*
+ * Commands to members.  The table below says for each verb where it goes,
+ * what it carries, which function of lib/party it is, and what its answer
+ * means; everything else is common.
+ */
+#include "supervisor/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/json/json.h"
+#include "lib/party/party.h"
+#include "supervisor/joblog.h"
+#include "supervisor/partners.h"
+#include "supervisor/queue.h"
+
+/* A command and all it needs when its answer comes. */
+struct command {
+	struct supervisor	*super;
+	struct job		*job;
+	enum plan_verb		 verb;
+	size_t			 member, component;
+	struct party_member	 to;		/* texts below */
+	struct db_task_key	 task;
+	int64_t			 auto_retries, retry_delay_s;
+	enum state		 status;
+	const char		*reason;	/* may be NULL */
+	/* why a start was refused: the collect that follows settles it */
+	const char		*refusal;
+	struct arena		*arena;
+	command_done_fn		*done;
+	void			*ctx;
+};
+
+/* What a member said, wherever it is. */
+struct answer {
+	int		 code;	/* 0, or the ERR_* that the words stand for */
+	const char	*text;
+	json_object	*data;	/* borrowed, may be NULL */
+};
+
+static struct command *
+command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, command_done_fn *done, void *ctx)
+{
+	struct arena		*arena = arena_new();
+	struct command		*c = arena_alloc(arena, sizeof(*c));
+	const struct db_party	*p = &sn->parties[a->member];
+	const struct db_task	*t;
+
+	c->arena = arena;
+	c->super = s;
+	c->job = j;
+	c->verb = a->verb;
+	c->member = a->member;
+	c->component = a->component;
+	c->status = a->status;
+	c->reason = a->reason == NULL ? NULL :
+	    arena_strdup(arena, a->reason);
+	c->to.job_id = arena_strdup(arena, j->job_id);
+	c->to.role = arena_strdup(arena, p->role);
+	c->to.party_id = arena_strdup(arena, p->party_id);
+	c->done = done;
+	c->ctx = ctx;
+	if (!plan_is_task_command(a->verb))
+		return c;
+	t = snapshot_task(sn, a->component, a->member);
+	c->task = (struct db_task_key){
+		.job_id = c->to.job_id,
+		.component = arena_strdup(arena, t->key.component),
+		.version = t->key.version,
+		.role = c->to.role,
+		.party_id = c->to.party_id,
+	};
+	c->auto_retries = t->auto_retries;
+	c->retry_delay_s = t->retry_delay_s;
+	return c;
+}
+
+static void
+command_free(struct command *c)
+{
+	/* The command itself lives in its arena. */
+	arena_free(c->arena);
+}
+
+static void
+set_busy(struct command *c, bool busy)
+{
+	if (plan_is_task_command(c->verb))
+		job_task(c->job, c->component, c->member)->busy = busy;
+	else
+		c->job->members[c->member].busy = busy;
+	if (busy)
+		c->job->under_way++;
+	else
+		c->job->under_way--;
+}
+
+/* The member said "not now": leave it alone for a moment. */
+static void
+rest(struct command *c)
+{
+	int64_t	until = clock_mono_ms() + JOB_REST_MS;
+
+	if (plan_is_task_command(c->verb))
+		job_task(c->job, c->component, c->member)->rest_until_ms =
+		    until;
+	else
+		c->job->members[c->member].rest_until_ms = until;
+}
+
+/* --- answers into rows -------------------------------------------------- */
+
+static int
+mark(struct command *c, enum db_party_flag flag, bool value,
+    const char *error)
+{
+	return db_party_mark(c->super->db, c->to.job_id, c->to.role,
+	    c->to.party_id, flag, value, error, c->job->fence);
+}
+
+static bool
+is_not_now(int code)
+{
+	return code == ERR_BUSY || code == ERR_CONFLICT;
+}
+
+/* The member refuses for good: the job cannot go on without it. */
+static int
+fail_job(struct command *c, const struct answer *a)
+{
+	char	*why = xasprintf("%s %s: %s", c->to.role, c->to.party_id,
+	    a->text);
+	int	 r = db_job_cancel(c->super->db, c->to.job_id, STATE_FAILED,
+	    why, NULL);
+
+	free(why);
+	return r;
+}
+
+/* The member cannot run its task: that is the end of the task there. */
+static int
+fail_task(struct command *c, const char *text)
+{
+	struct db_task_move	move = {
+		.status = STATE_NONE,
+		.party_status = STATE_FAILED,
+		.error_report = text,
+		.reason = text,
+	};
+
+	return db_task_move(c->super->db, &c->task, &move, NULL);
+}
+
+static int
+answer_create(struct command *c, const struct answer *a)
+{
+	struct job_member	*m = &c->job->members[c->member];
+
+	if (a->code == 0)
+		return mark(c, DB_PARTY_CREATED, true, "");
+	if (is_not_now(a->code)) {
+		job_set_error(c->job, c->member, a->text);
+		return 0;
+	}
+	if (c->verb == PLAN_REOPEN && a->code == ERR_NOT_FOUND) {
+		m->unknown = true;
+		return 0;
+	}
+	return fail_job(c, a);
+}
+
+static int
+answer_apply(struct command *c, const struct answer *a)
+{
+	int	r;
+
+	if (a->code == 0)
+		return mark(c, DB_PARTY_RESERVED, true, "");
+	if (a->code == ERR_NOT_FOUND) {
+		rest(c);
+		return mark(c, DB_PARTY_CREATED, false, a->text);
+	}
+	if (!is_not_now(a->code))
+		return fail_job(c, a);
+	c->job->members[c->member].refused = true;
+	job_set_error(c->job, c->member, a->text);
+	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
+		queue_refused(c->super->queue, c->to.job_id, c->to.party_id);
+	return r;
+}
+
+static int
+answer_return(struct command *c, const struct answer *a)
+{
+	/* What could not be given back runs out by itself. */
+	if (a->code != 0 && a->code != ERR_NOT_FOUND)
+		log_warn("job=%s %s %s keeps its reservation: %s",
+		    c->to.job_id, c->to.role, c->to.party_id, a->text);
+	return mark(c, DB_PARTY_RESERVED, false, NULL);
+}
+
+static int
+answer_start(struct command *c, const struct answer *a)
+{
+	int	r;
+
+	if (a->code == 0)
+		return mark(c, DB_PARTY_STARTED, true, "");
+	if (!is_not_now(a->code) && a->code != ERR_NOT_FOUND)
+		return fail_job(c, a);
+	/* Its reservation ran out, or it lost the job: begin again there. */
+	rest(c);
+	if (is_not_now(a->code))
+		return mark(c, DB_PARTY_RESERVED, false, a->text);
+	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
+		r = mark(c, DB_PARTY_CREATED, false, a->text);
+	return r;
+}
+
+static int
+answer_end(struct command *c, const struct answer *a)
+{
+	/* Who does not have the job, or lets us say nothing about it, has
+	 * nothing to end. */
+	if (a->code == 0 || a->code == ERR_NOT_FOUND || a->code == ERR_DENIED)
+		return mark(c, DB_PARTY_ENDED, true,
+		    a->code == 0 ? NULL : a->text);
+	rest(c);
+	return 0;
+}
+
+static int
+answer_task_create(struct command *c, const struct answer *a)
+{
+	if (a->code == 0)
+		return db_task_ack_status(c->super->db, &c->task,
+		    STATE_WAITING);
+	if (!is_not_now(a->code))
+		return fail_task(c, a->text);
+	rest(c);
+	return 0;
+}
+
+static void	ask_after_refusal(struct command *, const char *refusal);
+
+static int
+answer_task_start(struct command *c, const struct answer *a, bool is_local)
+{
+	if (a->code == 0) {
+		job_task(c->job, c->component, c->member)->heard_ms =
+		    clock_mono_ms();
+		return db_task_ack_start(c->super->db, &c->task, true);
+	}
+	/*
+	 * It may have been started by a command whose answer was lost, and
+	 * be over by now: its state decides, not the refusal.  A local row
+	 * keeps an end that it has.
+	 */
+	if (is_not_now(a->code) && !is_local) {
+		ask_after_refusal(c, a->text);
+		return 0;
+	}
+	return fail_task(c, a->text);
+}
+
+static int
+answer_task_end(struct command *c, const struct answer *a)
+{
+	struct db_task_move	move = {
+		.status = STATE_NONE,
+		.party_status = c->status,
+		.reason = c->reason,
+	};
+	int			r;
+
+	if (is_not_now(a->code)) {
+		rest(c);
+		return 0;
+	}
+	if (a->code != 0 && c->verb == PLAN_TASK_STOP &&
+	    (r = db_task_move(c->super->db, &c->task, &move, NULL)) != 0)
+		return r;
+	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
+	return db_task_ack_status(c->super->db, &c->task, c->status);
+}
+
+static int
+answer_collect(struct command *c, const struct answer *a)
+{
+	struct party_caller	caller = { c->to.party_id };
+	struct party_report	report = { .party_status = STATE_NONE };
+
+	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
+	if (a->code == ERR_NOT_FOUND)
+		return fail_task(c, "the task is not known there any more");
+	if (a->code != 0)
+		return 0;
+	if (state_parse(json_get_str(a->data, "party_status", ""),
+	    &report.party_status) != 0 || report.party_status == STATE_NONE)
+		return err_set(ERR_FORMAT, "collect: no state of the task");
+	if (c->refusal != NULL && !state_is_end(report.party_status) &&
+	    report.party_status != STATE_RUNNING)
+		return fail_task(c, c->refusal);
+	report.started_ms = json_get_int(a->data, "start_time", 0);
+	report.ended_ms = json_get_int(a->data, "end_time", 0);
+	report.progress = json_get_int(a->data, "progress", 0);
+	report.error_report = json_get_str(a->data, "error_report", NULL);
+	/* It knows of the start if it runs or ran. */
+	(void)db_task_ack_start(c->super->db, &c->task,
+	    report.party_status != STATE_WAITING || c->refusal == NULL);
+	return initiator_task_report(c->super->db, &caller, &c->task, &report,
+	    NULL);
+}
+
+static int
+take_answer(struct command *c, const struct answer *a, bool is_local)
+{
+	switch (c->verb) {
+	case PLAN_CREATE:
+	case PLAN_REOPEN:
+		return answer_create(c, a);
+	case PLAN_APPLY:
+		return answer_apply(c, a);
+	case PLAN_RETURN:
+		return answer_return(c, a);
+	case PLAN_START:
+		return answer_start(c, a);
+	case PLAN_END:
+		return answer_end(c, a);
+	case PLAN_TASK_CREATE:
+		return answer_task_create(c, a);
+	case PLAN_TASK_START:
+		return answer_task_start(c, a, is_local);
+	case PLAN_TASK_STATUS:
+	case PLAN_TASK_STOP:
+		return answer_task_end(c, a);
+	case PLAN_TASK_COLLECT:
+		return answer_collect(c, a);
+	default:
+		return err_set(ERR_INTERNAL, "%s is no command",
+		    plan_verb_name(c->verb));
+	}
+}
+
+static void
+audit(const struct command *c, const struct answer *a)
+{
+	const char	*task = plan_is_task_command(c->verb) ?
+	    c->task.component : "";
+
+	joblog_audit(c->super->conf, c->to.job_id,
+	    "%s %s %s %s -> %s %s: %s", plan_verb_name(c->verb), task,
+	    state_name(c->status), c->super->conf->party_id, c->to.role,
+	    c->to.party_id, a->code == 0 ? "done" : a->text);
+}
+
+/* --- this site's own members ---------------------------------------------- */
+
+static int
+call_party(struct command *c)
+{
+	struct db		*db = c->super->db;
+	struct party_caller	 caller = { c->super->conf->party_id };
+
+	switch (c->verb) {
+	case PLAN_CREATE:	/* the rows are here, we are reading them */
+	case PLAN_REOPEN:
+	case PLAN_TASK_CREATE:
+	case PLAN_TASK_COLLECT:
+		return 0;
+	case PLAN_APPLY:
+		return party_resource_apply(db, &caller, &c->to,
+		    c->super->conf->reservation_ms, NULL);
+	case PLAN_RETURN:
+		return party_resource_return(db, &caller, &c->to, NULL);
+	case PLAN_START:
+		return party_job_start(db, &caller, &c->to, NULL);
+	case PLAN_END:
+		return c->status == STATE_SUCCESS ?
+		    party_job_status(db, &caller, &c->to, c->status,
+		    c->reason, NULL) :
+		    party_job_stop(db, &caller, &c->to, c->status,
+		    c->reason, NULL);
+	case PLAN_TASK_START:
+		return party_task_start(db, &caller, &c->task, NULL);
+	case PLAN_TASK_STATUS:
+		return party_task_status(db, &caller, &c->task, c->status,
+		    c->reason, NULL);
+	case PLAN_TASK_STOP:
+		return party_task_stop(db, &caller, &c->task, c->status,
+		    c->reason, NULL);
+	default:
+		return err_set(ERR_INTERNAL, "%s is no command",
+		    plan_verb_name(c->verb));
+	}
+}
+
+static int
+send_here(struct command *c)
+{
+	struct answer	a = { 0 };
+	char		*text = NULL;
+	int		 r;
+
+	a.code = call_party(c);
+	/* Our own database's trouble is not the member's answer. */
+	if (a.code == ERR_DB || a.code == ERR_DB_RETRY)
+		return a.code;
+	if (a.code != 0)
+		a.text = text = xstrdup(err_text());
+	r = take_answer(c, &a, true);
+	free(text);
+	return r;
+}
+
+/* --- partners --------------------------------------------------------------- */
+
+static char *
+path_of(const struct command *c)
+{
+	struct buf	 b = BUF_INIT;
+	const char	*state = state_name(c->status);
+
+	if (plan_is_task_command(c->verb))
+		buf_printf(&b, "/v1/party/%s/%s/%s_%s/%lld/%s/%s/",
+		    c->task.job_id, c->task.component, c->task.job_id,
+		    c->task.component, (long long)c->task.version,
+		    c->to.role, c->to.party_id);
+	else
+		buf_printf(&b, "/v1/party/%s/%s/%s/", c->to.job_id,
+		    c->to.role, c->to.party_id);
+	switch (c->verb) {
+	case PLAN_CREATE:
+	case PLAN_TASK_CREATE:
+		buf_puts(&b, "create");
+		break;
+	case PLAN_REOPEN:
+		buf_puts(&b, "status/waiting");
+		break;
+	case PLAN_APPLY:
+		buf_puts(&b, "resource/apply");
+		break;
+	case PLAN_RETURN:
+		buf_puts(&b, "resource/return");
+		break;
+	case PLAN_START:
+	case PLAN_TASK_START:
+		buf_puts(&b, "start");
+		break;
+	case PLAN_END:
+		buf_printf(&b, "%s/%s", c->status == STATE_SUCCESS ?
+		    "status" : "stop", state);
+		break;
+	case PLAN_TASK_STATUS:
+		buf_printf(&b, "status/%s", state);
+		break;
+	case PLAN_TASK_STOP:
+		buf_printf(&b, "stop/%s", state);
+		break;
+	default:
+		buf_puts(&b, "collect");
+		break;
+	}
+	return buf_steal(&b);
+}
+
+/* Documents go as they are stored; they were JSON when they came in. */
+static void
+add_document(struct buf *b, const char *name, const char *text)
+{
+	if (text != NULL && *text != '\0')
+		buf_printf(b, "%c\"%s\":%s", b->len == 0 ? '{' : ',', name,
+		    text);
+}
+
+static int
+create_body(struct command *c, char **out)
+{
+	struct arena		*arena = arena_new();
+	struct json_object	*texts = json_object_new_object();
+	struct buf		 b = BUF_INIT;
+	struct db_job		*row;
+	int			 r;
+
+	r = db_job_get(c->super->db, arena, c->to.job_id, &row);
+	if (r == 0) {
+		json_add_str(texts, "name", row->name);
+		json_add_str(texts, "description", row->description == NULL ?
+		    "" : row->description);
+		add_document(&b, "dsl", row->dsl);
+		add_document(&b, "runtime_conf", row->runtime_conf);
+		add_document(&b, "train_runtime_conf", row->train_conf);
+		add_document(&b, "contract", row->contract);
+		/* The texts' own object, without its opening brace. */
+		buf_printf(&b, ",%s", json_text(texts) + 1);
+		*out = buf_steal(&b);
+	}
+	buf_fini(&b);
+	json_object_put(texts);
+	arena_free(arena);
+	return r;
+}
+
+static int
+body_of(struct command *c, char **out)
+{
+	struct json_object	*o;
+
+	if (c->verb == PLAN_CREATE)
+		return create_body(c, out);
+	o = json_object_new_object();
+	if (c->verb == PLAN_TASK_CREATE) {
+		json_add_int(o, "auto_retries", c->auto_retries);
+		json_add_int(o, "retry_delay_s", c->retry_delay_s);
+	}
+	if (c->reason != NULL)
+		json_add_str(o, "reason", c->reason);
+	*out = xstrdup(json_text(o));
+	json_object_put(o);
+	return 0;
+}
+
+/* The platform's codes in our own terms. */
+static int
+code_of(const struct partner_reply *reply)
+{
+	if (reply->error == 0 || reply->retcode == 10)
+		return 0;
+	switch (reply->retcode) {
+	case 102:
+		return ERR_NOT_FOUND;
+	case 103:
+	case 106:
+		return ERR_BUSY;
+	case 101:
+		return ERR_INVALID;
+	default:
+		return ERR_DENIED;
+	}
+}
+
+static void
+answered(void *ctx, const struct partner_reply *reply)
+{
+	struct command	*c = ctx;
+	struct answer	 a = { .text = reply->retmsg, .data = reply->data };
+	struct job	*j = c->job;
+	int		 r = 0;
+
+	set_busy(c, false);
+	/* Nobody was asked: partners.c knows, the same command comes again. */
+	if (!partners_is_silence(reply)) {
+		a.code = code_of(reply);
+		r = take_answer(c, &a, false);
+	} else
+		a.code = ERR_NET;
+	audit(c, &a);
+	if (r != 0) {
+		log_err("job=%s answer of %s %s to %s", j->job_id,
+		    c->to.role, c->to.party_id, plan_verb_name(c->verb));
+		rest(c);
+	}
+	c->done(c->ctx, j);
+	command_free(c);
+}
+
+/* On success the command is freed by its answer. */
+static int
+send_away(struct command *c)
+{
+	char	*path = path_of(c), *body = NULL;
+	int	 r;
+
+	if ((r = body_of(c, &body)) == 0 &&
+	    (r = partners_post(c->super->partners, c->to.party_id, path, body,
+	    answered, c)) == 0)
+		set_busy(c, true);
+	free(body);
+	free(path);
+	return r;
+}
+
+static void
+ask_after_refusal(struct command *c, const char *refusal)
+{
+	struct arena	*arena = arena_new();
+	struct command	*ask = arena_alloc(arena, sizeof(*ask));
+
+	*ask = *c;
+	ask->arena = arena;
+	ask->verb = PLAN_TASK_COLLECT;
+	ask->refusal = arena_strdup(arena, refusal);
+	ask->to.job_id = ask->task.job_id =
+	    arena_strdup(arena, c->to.job_id);
+	ask->to.role = ask->task.role = arena_strdup(arena, c->to.role);
+	ask->to.party_id = ask->task.party_id =
+	    arena_strdup(arena, c->to.party_id);
+	ask->task.component = arena_strdup(arena, c->task.component);
+	ask->reason = NULL;
+	if (send_away(ask) != 0) {
+		log_err("job=%s collect", c->to.job_id);
+		command_free(ask);
+		rest(c);
+	}
+}
+
+int
+command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, command_done_fn *done, void *ctx,
+    bool *at_once)
+{
+	struct command	*c = command_new(s, j, sn, a, done, ctx);
+	struct answer	 refusal = { 0 };
+	int		 r;
+
+	if (sn->parties[a->member].is_local) {
+		*at_once = true;
+		r = send_here(c);
+		command_free(c);
+		return r;
+	}
+	if ((r = send_away(c)) == 0)
+		return 0;
+	if (r == ERR_NOT_FOUND) {
+		/* No such partner (any more): as if it had refused. */
+		*at_once = true;
+		refusal.code = ERR_DENIED;
+		refusal.text = arena_strdup(c->arena, err_text());
+		r = take_answer(c, &refusal, false);
+		audit(c, &refusal);
+	}
+	command_free(c);
+	return r;
+}

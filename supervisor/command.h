@@ -1,0 +1,24 @@
+/*
+ * One command of a plan to one member: sent, and its answer made into rows.
+ * This site's own members are served by lib/party at once; partners by HTTPS.
+ */
+#ifndef SUPERVISOR_COMMAND_H
+#define SUPERVISOR_COMMAND_H
+
+#include "supervisor/job.h"
+
+/* Called when the answer of a partner has become rows: plan again. */
+typedef void command_done_fn(void *ctx, struct job *);
+
+/*
+ * Carry out a command.  For an own member all is done on return; for a
+ * partner j->under_way counts it and done is called later from the loop, with
+ * j as it is then (the caller keeps a job while something is under way).
+ * *at_once (may be NULL) tells that rows have changed already.
+ * Errors: ERR_DB and the like; the command is then simply not sent.
+ */
+int	command_send(struct supervisor *, struct job *, const struct snapshot *,
+	    const struct plan_action *, command_done_fn *done, void *ctx,
+	    bool *at_once);
+
+#endif

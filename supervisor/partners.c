@@ -1,0 +1,204 @@
+/*
+ * Partner sites as the supervisor sees them: where they are, whether they
+ * answer.  Used by scheduler.c and report.c.
+ */
+#include "supervisor/partners.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_partner.h"
+
+/* After the first failure, doubled by each more; with jitter, so that two
+ * sites that lost each other do not try in step. */
+#define PAUSE_MIN_MS	250
+#define PAUSE_MAX_MS	5000
+/* A changed address is noticed after this long. */
+#define ADDRESS_MS	5000
+
+struct partner {
+	char		*party;
+	char		*url;		/* NULL: not known or not enabled */
+	int64_t		 url_until_ms;
+	int64_t		 failing_since_ms;	/* 0: it answers */
+	int64_t		 pause_ms;
+	int64_t		 next_try_ms;
+	bool		 trying;	/* one command tests whether it is back */
+	char		*why;
+	struct partner	*next;
+};
+
+struct partners {
+	struct supervisor	*super;
+	struct http_client	*http;
+	struct partner		*list;
+};
+
+/* A command under way. */
+struct post {
+	struct partner	*partner;
+	bool		 is_try;
+	partner_done_fn	*fn;
+	void		*ctx;
+};
+
+struct partners *
+partners_new(struct supervisor *s, struct http_client *http)
+{
+	struct partners	*ps = xcalloc(1, sizeof(*ps));
+
+	ps->super = s;
+	ps->http = http;
+	return ps;
+}
+
+void
+partners_free(struct partners *ps)
+{
+	struct partner	*p;
+
+	if (ps == NULL)
+		return;
+	while ((p = ps->list) != NULL) {
+		ps->list = p->next;
+		free(p->party);
+		free(p->url);
+		free(p->why);
+		free(p);
+	}
+	free(ps);
+}
+
+static struct partner *
+find(struct partners *ps, const char *party)
+{
+	struct partner	*p;
+
+	for (p = ps->list; p != NULL; p = p->next)
+		if (strcmp(p->party, party) == 0)
+			return p;
+	p = xcalloc(1, sizeof(*p));
+	p->party = xstrdup(party);
+	p->next = ps->list;
+	ps->list = p;
+	return p;
+}
+
+static int
+find_address(struct partners *ps, struct partner *p)
+{
+	struct arena		*arena;
+	struct db_partner	*row;
+	int64_t			 now = clock_mono_ms();
+	int			 r;
+
+	if (p->url != NULL && now < p->url_until_ms)
+		return 0;
+	arena = arena_new();
+	r = db_partner_get(ps->super->db, arena, p->party, &row);
+	if (r == 0 || r == ERR_NOT_FOUND) {
+		free(p->url);
+		p->url = r == 0 && row->enabled ? xstrdup(row->url) : NULL;
+		p->url_until_ms = now + ADDRESS_MS;
+		r = p->url != NULL ? 0 : err_set(ERR_NOT_FOUND, "party %s is "
+		    "no partner of this site", p->party);
+	}
+	arena_free(arena);
+	return r;
+}
+
+bool
+partners_away(struct partners *ps, const char *party, int64_t *away_ms,
+    const char **why)
+{
+	struct partner	*p = find(ps, party);
+	int64_t		 now = clock_mono_ms();
+
+	if (p->failing_since_ms == 0)
+		return false;
+	*away_ms = now - p->failing_since_ms;
+	*why = p->why;
+	return p->trying || now < p->next_try_ms;
+}
+
+bool
+partners_is_silence(const struct partner_reply *r)
+{
+	if (r->error == 0)
+		return false;
+	/* nginx answers for programs that are down: 502, 504; 429 is its
+	 * limit.  A refusal by the program has an envelope of its own. */
+	return r->status == 0 || r->status == 429 || r->status == 502 ||
+	    r->status == 504 || r->retcode == 429 || r->retcode == 502 ||
+	    r->retcode == 503 || r->retcode == 504 || r->error == ERR_FORMAT;
+}
+
+static void
+fail(struct partner *p, const char *why)
+{
+	int64_t	now = clock_mono_ms();
+
+	if (p->failing_since_ms == 0) {
+		p->failing_since_ms = now;
+		p->pause_ms = PAUSE_MIN_MS;
+		log_warn("partner %s does not answer: %s", p->party, why);
+	} else if (now >= p->next_try_ms && p->pause_ms < PAUSE_MAX_MS)
+		p->pause_ms *= 2;
+	if (p->pause_ms > PAUSE_MAX_MS)
+		p->pause_ms = PAUSE_MAX_MS;
+	p->next_try_ms = now + p->pause_ms +
+	    randombytes_uniform((uint32_t)p->pause_ms / 4);
+	free(p->why);
+	p->why = xstrdup(why);
+}
+
+static void
+done(void *ctx, const struct partner_reply *reply)
+{
+	struct post	*post = ctx;
+	struct partner	*p = post->partner;
+
+	if (post->is_try)
+		p->trying = false;
+	if (partners_is_silence(reply))
+		fail(p, reply->retmsg);
+	else if (p->failing_since_ms != 0) {
+		log_info("partner %s answers again after %lld ms", p->party,
+		    (long long)(clock_mono_ms() - p->failing_since_ms));
+		p->failing_since_ms = 0;
+	}
+	post->fn(post->ctx, reply);
+	free(post);
+}
+
+int
+partners_post(struct partners *ps, const char *party, const char *path,
+    const char *body, partner_done_fn *fn, void *ctx)
+{
+	struct partner	*p = find(ps, party);
+	struct post	*post;
+	int		 r;
+
+	if ((r = find_address(ps, p)) != 0)
+		return r;
+	post = xcalloc(1, sizeof(*post));
+	post->partner = p;
+	post->is_try = p->failing_since_ms != 0;
+	post->fn = fn;
+	post->ctx = ctx;
+	r = partner_post(ps->http, p->url, party, path, body,
+	    ps->super->conf->partner_timeout_ms, done, post, NULL);
+	if (r != 0) {
+		fail(p, err_text());
+		free(post);
+		return r;
+	}
+	if (post->is_try)
+		p->trying = true;
+	return 0;
+}

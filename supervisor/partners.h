@@ -1,0 +1,39 @@
+/*
+ * Commands to partner sites.  A partner that does not answer is left alone
+ * for a while, growing with each failure, so that its own jobs wait and no
+ * others; then one command tries whether it is back.
+ */
+#ifndef SUPERVISOR_PARTNERS_H
+#define SUPERVISOR_PARTNERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/http/partner.h"
+#include "supervisor/supervisor.h"
+
+struct partners;
+
+struct partners	*partners_new(struct supervisor *, struct http_client *);
+void		 partners_free(struct partners *);	/* NULL is fine */
+
+/*
+ * Is it useless to send to this party now?  Then *away_ms is for how long it
+ * has not answered and *why what the last attempt said (borrowed).
+ */
+bool	partners_away(struct partners *, const char *party, int64_t *away_ms,
+	    const char **why);
+
+/*
+ * POST body to path at a partner; fn is called once from the loop, unless an
+ * error is returned.
+ * Errors: ERR_NOT_FOUND (no enabled partner of that id), ERR_DB, those of
+ * partner_post().
+ */
+int	partners_post(struct partners *, const char *party, const char *path,
+	    const char *body, partner_done_fn *fn, void *ctx);
+
+/* The answer did not come from the partner's programs: nobody was asked. */
+bool	partners_is_silence(const struct partner_reply *);
+
+#endif
