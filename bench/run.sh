@@ -1,0 +1,45 @@
+#!/bin/sh
+# Every benchmark: each compares with its floor in the same run, prints a
+# table of medians, and writes build/bench/NAME.json.
+# usage: BUILD=build bench/run.sh [NAME ...]
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+BUILD=${BUILD:-$top/build}
+FEDERATION=$BUILD/bench-federation
+export BUILD FEDERATION
+cd "$top"
+mkdir -p "$BUILD/bench"
+
+wanted=${*:-}
+chosen() {
+	[ -z "$wanted" ] && return 0
+	case " $wanted " in
+	*" $1 "*) return 0 ;;
+	esac
+	return 1
+}
+
+for program in "$BUILD"/bench/bin/*; do
+	name=$(basename "$program")
+	case $name in *.*) continue ;; esac
+	if chosen "$name"; then
+		echo "== $name"
+		B=$BUILD "$program"
+	fi
+done
+
+if chosen schedule || chosen mailbox || chosen memory; then
+	trap 'examples/federation.sh down' EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM
+	examples/federation.sh up
+	for name in schedule mailbox memory; do
+		if chosen $name; then
+			echo "== $name"
+			PYTHONDONTWRITEBYTECODE=1 \
+			PYTHONPATH=tests/integration \
+				python3 bench/sites.py $name
+		fi
+	done
+fi
