@@ -142,6 +142,19 @@ $(TEST_PROVIDER)/manifest.json: tests/provider/manifest.json
 	@mkdir -p $(@D)
 	cp $< $@
 
+# A third one that attacks its sandbox; it knows nothing of this library.
+HOSTILE := $(B)/hostile/hostile/1.0.0
+
+$(HOSTILE)/executor: tests/hostile/hostile.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE $(WARN) -O2 -g -static-pie -fPIE -o $@ $<
+
+$(HOSTILE)/manifest.json: tests/hostile/manifest.json
+	@mkdir -p $(@D)
+	cp $< $@
+
+$(B)/tests/test_sandbox: | $(HOSTILE)/executor $(HOSTILE)/manifest.json
+
 # --- tests ------------------------------------------------------------------
 ARCHIVES := $(B)/testlib.a $(B)/fcgi.a $(B)/supervisor.a $(B)/shepherd.a \
             $(B)/executor.a $(B)/cli.a $(B)/libsluice.a

@@ -26,27 +26,27 @@
 #include "lib/base/str.h"
 #include "lib/mailbox/name.h"
 
-#define USAGE_FILE	".usage"
-#define FOLDER_MODE	0770
-#define FILE_MODE	0640
-#define COPY_STEP	(64u << 10)
+#define USAGE_FILE ".usage"
+#define FOLDER_MODE 0770
+#define FILE_MODE 0640
+#define COPY_STEP (64u << 10)
 
 struct usage {
-	int64_t	bytes;
-	int64_t	objects;
+	int64_t bytes;
+	int64_t objects;
 };
 
 struct mailbox {
-	int	mem_fd;
-	int	disk_fd;
-	int	usage_fd;
-	int64_t	max_bytes;
-	int64_t	max_objects;
+	int mem_fd;
+	int disk_fd;
+	int usage_fd;
+	int64_t max_bytes;
+	int64_t max_objects;
 };
 
 struct folders {
-	char	*mem;
-	char	*disk;
+	char *mem;
+	char *disk;
 };
 
 static void
@@ -61,8 +61,8 @@ static int
 folders_of(const struct site_conf *conf, const struct mailbox_task *t,
     struct folders *f)
 {
-	char	task[MAILBOX_TASK_SIZE];
-	int	r;
+	char task[MAILBOX_TASK_SIZE];
+	int r;
 
 	f->mem = f->disk = NULL;
 	if ((r = mailbox_task_name(t, task)) != 0)
@@ -75,9 +75,9 @@ folders_of(const struct site_conf *conf, const struct mailbox_task *t,
 int
 mailbox_create(const struct site_conf *conf, const struct mailbox_task *t)
 {
-	struct folders	f;
-	char		*usage = NULL;
-	int		 fd = -1, r;
+	struct folders f;
+	char *usage = NULL;
+	int fd = -1, r;
 
 	if ((r = folders_of(conf, t, &f)) != 0)
 		return r;
@@ -98,8 +98,8 @@ out:
 int
 mailbox_remove(const struct site_conf *conf, const struct mailbox_task *t)
 {
-	struct folders	f;
-	int		r, r2;
+	struct folders f;
+	int r, r2;
 
 	if ((r = folders_of(conf, t, &f)) != 0)
 		return r;
@@ -124,9 +124,9 @@ int
 mailbox_open(const struct site_conf *conf, const struct mailbox_task *t,
     struct mailbox **out)
 {
-	struct mailbox	*mb = xcalloc(1, sizeof(*mb));
-	struct folders	 f;
-	int		 r;
+	struct mailbox *mb = xcalloc(1, sizeof(*mb));
+	struct folders f;
+	int r;
 
 	*out = NULL;
 	mb->mem_fd = mb->disk_fd = mb->usage_fd = -1;
@@ -134,12 +134,12 @@ mailbox_open(const struct site_conf *conf, const struct mailbox_task *t,
 	mb->max_objects = conf->mailbox_max_objects;
 	if ((r = folders_of(conf, t, &f)) != 0)
 		goto out;
-	if ((r = open_folder(AT_FDCWD, f.mem, O_RDONLY | O_DIRECTORY,
-	    &mb->mem_fd)) != 0 ||
+	if ((r = open_folder(
+		 AT_FDCWD, f.mem, O_RDONLY | O_DIRECTORY, &mb->mem_fd)) != 0 ||
 	    (r = open_folder(AT_FDCWD, f.disk, O_RDONLY | O_DIRECTORY,
-	    &mb->disk_fd)) != 0 ||
-	    (r = open_folder(mb->mem_fd, USAGE_FILE, O_RDWR,
-	    &mb->usage_fd)) != 0)
+		 &mb->disk_fd)) != 0 ||
+	    (r = open_folder(mb->mem_fd, USAGE_FILE, O_RDWR, &mb->usage_fd)) !=
+		0)
 		goto out;
 	*out = mb;
 	mb = NULL;
@@ -165,14 +165,14 @@ mailbox_close(struct mailbox *mb)
 static int
 usage_lock(struct mailbox *mb, struct usage *u)
 {
-	ssize_t	n;
+	ssize_t n;
 
 	memset(u, 0, sizeof(*u));
 	while (flock(mb->usage_fd, LOCK_EX) != 0)
 		if (errno != EINTR)
 			return err_set_errno(ERR_IO, "lock mailbox");
 	n = pread(mb->usage_fd, u, sizeof(*u), 0);
-	if (n == sizeof(*u) || n == 0)	/* empty: nothing counted yet */
+	if (n == sizeof(*u) || n == 0) /* empty: nothing counted yet */
 		return 0;
 	(void)flock(mb->usage_fd, LOCK_UN);
 	return err_set_errno(ERR_IO, "read the mailbox's count");
@@ -196,7 +196,7 @@ static int
 open_list(int dir, DIR **out)
 {
 	/* Not dup(): the two would share the place in the listing. */
-	int	fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
 	if (fd < 0 || (*out = fdopendir(fd)) == NULL) {
 		fd_close(&fd);
@@ -209,10 +209,10 @@ open_list(int dir, DIR **out)
 static int
 count_folder(int dir, struct usage *u)
 {
-	struct dirent	*e;
-	struct stat	 st;
-	DIR		*d;
-	int		 r;
+	struct dirent *e;
+	struct stat st;
+	DIR *d;
+	int r;
 
 	if ((r = open_list(dir, &d)) != 0)
 		return r;
@@ -231,19 +231,20 @@ static bool
 has_room(const struct mailbox *mb, const struct usage *u, uint64_t len)
 {
 	return u->objects < mb->max_objects &&
-	    u->bytes + (int64_t)len <= mb->max_bytes;
+	       u->bytes + (int64_t)len <= mb->max_bytes;
 }
 
 /* Reserve room for one file of len bytes; the lock is held. */
 static int
 usage_add(struct mailbox *mb, struct usage *u, uint64_t len)
 {
-	int	r;
+	int r;
 
 	if (len > INT64_MAX / 2 || (int64_t)len > mb->max_bytes)
-		return err_set(ERR_LIMIT, "object of %llu bytes, a mailbox "
-		    "holds %lld", (unsigned long long)len,
-		    (long long)mb->max_bytes);
+		return err_set(ERR_LIMIT,
+		    "object of %llu bytes, a mailbox "
+		    "holds %lld",
+		    (unsigned long long)len, (long long)mb->max_bytes);
 	if (!has_room(mb, u, len)) {
 		memset(u, 0, sizeof(*u));
 		if ((r = count_folder(mb->mem_fd, u)) != 0 ||
@@ -253,8 +254,10 @@ usage_add(struct mailbox *mb, struct usage *u, uint64_t len)
 			return r;
 	}
 	if (!has_room(mb, u, len))
-		return err_set(ERR_BUSY, "mailbox is full: %lld objects, "
-		    "%lld bytes", (long long)u->objects, (long long)u->bytes);
+		return err_set(ERR_BUSY,
+		    "mailbox is full: %lld objects, "
+		    "%lld bytes",
+		    (long long)u->objects, (long long)u->bytes);
 	u->objects++;
 	u->bytes += (int64_t)len;
 	return usage_write(mb, u);
@@ -265,11 +268,11 @@ usage_add(struct mailbox *mb, struct usage *u, uint64_t len)
 static int
 same_content(int a, int b, bool *same)
 {
-	struct stat	 sa, sb;
-	char		*x = NULL, *y = NULL;
-	ssize_t		 n, m;
-	off_t		 at = 0;
-	int		 r = 0;
+	struct stat sa, sb;
+	char *x = NULL, *y = NULL;
+	ssize_t n, m;
+	off_t at = 0;
+	int r = 0;
 
 	*same = false;
 	if (fstat(a, &sa) != 0 || fstat(b, &sb) != 0)
@@ -304,8 +307,8 @@ out:
 static int
 check_existing(int dir, const char *file, int fd, bool *there)
 {
-	int	old = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int	r;
+	int old = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r;
 
 	*there = false;
 	if (old < 0 && errno == ENOENT)
@@ -315,8 +318,10 @@ check_existing(int dir, const char *file, int fd, bool *there)
 	r = same_content(old, fd, there);
 	fd_close(&old);
 	if (r == 0 && !*there)
-		r = err_set(ERR_CONFLICT, "object %s is there with other "
-		    "content", file);
+		r = err_set(ERR_CONFLICT,
+		    "object %s is there with other "
+		    "content",
+		    file);
 	return r;
 }
 
@@ -324,7 +329,7 @@ check_existing(int dir, const char *file, int fd, bool *there)
 static int
 link_fd(int fd, int dir, const char *file)
 {
-	char	path[40];
+	char path[40];
 
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	if (linkat(AT_FDCWD, path, dir, file, AT_SYMLINK_FOLLOW) == 0)
@@ -339,12 +344,12 @@ static int
 keep(struct mailbox *mb, const struct mailbox_object *o, int fd, uint64_t len,
     bool small)
 {
-	int		dir = small ? mb->mem_fd : mb->disk_fd;
-	int		other = small ? mb->disk_fd : mb->mem_fd;
-	char		file[MAILBOX_FILE_SIZE];
-	struct usage	u;
-	bool		there;
-	int		r;
+	int dir = small ? mb->mem_fd : mb->disk_fd;
+	int other = small ? mb->disk_fd : mb->mem_fd;
+	char file[MAILBOX_FILE_SIZE];
+	struct usage u;
+	bool there;
+	int r;
 
 	if ((r = mailbox_file_name(o, file)) != 0)
 		return r;
@@ -381,11 +386,13 @@ int
 mailbox_put_bytes(struct mailbox *mb, const struct mailbox_object *o,
     const void *data, size_t len)
 {
-	int	fd, r;
+	int fd, r;
 
 	if (len > MAILBOX_SMALL_MAX)
-		return err_set(ERR_LIMIT, "small object of %zu bytes, limit "
-		    "%u", len, MAILBOX_SMALL_MAX);
+		return err_set(ERR_LIMIT,
+		    "small object of %zu bytes, limit "
+		    "%u",
+		    len, MAILBOX_SMALL_MAX);
 	if (o->parts != 1)
 		return err_set(ERR_INVALID, "a small object has one part");
 	if ((r = open_nameless(mb->mem_fd, &fd)) != 0)
@@ -397,11 +404,11 @@ mailbox_put_bytes(struct mailbox *mb, const struct mailbox_object *o,
 }
 
 int
-mailbox_put_file(struct mailbox *mb, const struct mailbox_object *o,
-    const char *path)
+mailbox_put_file(
+    struct mailbox *mb, const struct mailbox_object *o, const char *path)
 {
-	struct stat	st;
-	int		fd, r;
+	struct stat st;
+	int fd, r;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -420,9 +427,9 @@ mailbox_put_file(struct mailbox *mb, const struct mailbox_object *o,
 static int
 copy_range(int in, uint64_t offset, uint64_t len, int out)
 {
-	char	*p = xmalloc(COPY_STEP);
-	ssize_t	 n;
-	int	 r = 0;
+	char *p = xmalloc(COPY_STEP);
+	ssize_t n;
+	int r = 0;
 
 	while (r == 0 && len > 0) {
 		n = pread(in, p, len < COPY_STEP ? (size_t)len : COPY_STEP,
@@ -432,8 +439,10 @@ copy_range(int in, uint64_t offset, uint64_t len, int out)
 		if (n < 0) {
 			r = err_set_errno(ERR_IO, "read object");
 		} else if (n == 0) {
-			r = err_set(ERR_FORMAT, "object is %llu bytes shorter "
-			    "than said", (unsigned long long)len);
+			r = err_set(ERR_FORMAT,
+			    "object is %llu bytes shorter "
+			    "than said",
+			    (unsigned long long)len);
 		} else {
 			r = fd_write_all(out, p, (size_t)n);
 			offset += (uint64_t)n;
@@ -448,8 +457,8 @@ int
 mailbox_put_fd(struct mailbox *mb, const struct mailbox_object *o, int in,
     uint64_t offset, uint64_t len)
 {
-	bool	small = len <= MAILBOX_SMALL_MAX && o->parts == 1;
-	int	fd, r;
+	bool small = len <= MAILBOX_SMALL_MAX && o->parts == 1;
+	int fd, r;
 
 	if ((r = open_nameless(small ? mb->mem_fd : mb->disk_fd, &fd)) != 0)
 		return r;
@@ -468,11 +477,11 @@ mailbox_put_fd(struct mailbox *mb, const struct mailbox_object *o, int in,
 static int
 find_parts(int dir, const char *id, uint32_t *parts)
 {
-	struct dirent	*e;
-	const char	*dash;
-	int64_t		 m;
-	DIR		*d;
-	int		 r;
+	struct dirent *e;
+	const char *dash;
+	int64_t m;
+	DIR *d;
+	int r;
 
 	*parts = 0;
 	if ((r = open_list(dir, &d)) != 0)
@@ -481,12 +490,13 @@ find_parts(int dir, const char *id, uint32_t *parts)
 		if (strncmp(e->d_name, id, MAILBOX_ID_SIZE - 1) != 0 ||
 		    (dash = strchr(e->d_name, '-')) == NULL)
 			continue;
-		if ((r = str_to_int64(dash + 1, 2, MAILBOX_MAX_PARTS,
-		    &m)) != 0)
+		if ((r = str_to_int64(dash + 1, 2, MAILBOX_MAX_PARTS, &m)) != 0)
 			break;
 		if (*parts != 0 && *parts != (uint32_t)m)
-			r = err_set(ERR_FORMAT, "object %s came cut in %u and "
-			    "in %u parts", id, *parts, (uint32_t)m);
+			r = err_set(ERR_FORMAT,
+			    "object %s came cut in %u and "
+			    "in %u parts",
+			    id, *parts, (uint32_t)m);
 		*parts = (uint32_t)m;
 	}
 	(void)closedir(d);
@@ -496,7 +506,7 @@ find_parts(int dir, const char *id, uint32_t *parts)
 static int
 open_piece(int dir, const char *file, struct mailbox_found *f, uint32_t i)
 {
-	struct stat	st;
+	struct stat st;
 
 	f->fd[i] = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (f->fd[i] < 0 && errno == ENOENT)
@@ -508,13 +518,13 @@ open_piece(int dir, const char *file, struct mailbox_found *f, uint32_t i)
 }
 
 int
-mailbox_get(struct mailbox *mb, const struct mailbox_object *o,
-    struct mailbox_found *f)
+mailbox_get(
+    struct mailbox *mb, const struct mailbox_object *o, struct mailbox_found *f)
 {
-	struct mailbox_object	part = *o;
-	char			id[MAILBOX_ID_SIZE], file[MAILBOX_FILE_SIZE];
-	uint32_t		i, parts = 0;
-	int			r;
+	struct mailbox_object part = *o;
+	char id[MAILBOX_ID_SIZE], file[MAILBOX_FILE_SIZE];
+	uint32_t i, parts = 0;
+	int r;
 
 	f->parts = 0;
 	f->bytes = 0;
@@ -551,7 +561,7 @@ fail:
 void
 mailbox_found_close(struct mailbox_found *f)
 {
-	uint32_t	i;
+	uint32_t i;
 
 	for (i = 0; i < f->parts; i++)
 		fd_close(&f->fd[i]);
@@ -561,7 +571,7 @@ mailbox_found_close(struct mailbox_found *f)
 static void
 drop_file(int dir, const char *file, struct usage *u)
 {
-	struct stat	st;
+	struct stat st;
 
 	if (fstatat(dir, file, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
 	    unlinkat(dir, file, 0) != 0)
@@ -573,11 +583,11 @@ drop_file(int dir, const char *file, struct usage *u)
 int
 mailbox_consume(struct mailbox *mb, const struct mailbox_object *o)
 {
-	struct mailbox_object	part = *o;
-	char			id[MAILBOX_ID_SIZE], file[MAILBOX_FILE_SIZE];
-	struct usage		u;
-	uint32_t		parts;
-	int			r;
+	struct mailbox_object part = *o;
+	char id[MAILBOX_ID_SIZE], file[MAILBOX_FILE_SIZE];
+	struct usage u;
+	uint32_t parts;
+	int r;
 
 	if ((r = mailbox_object_id(o, id)) != 0)
 		return r;

@@ -23,56 +23,55 @@
 
 #include "lib/conf/site_conf.h"
 
-#define MAILBOX_SMALL_MAX	(64u << 10)
+#define MAILBOX_SMALL_MAX (64u << 10)
 /* Parts of one object: as many as fit into one frame to the executor. */
-#define MAILBOX_MAX_PARTS	250
-#define MAILBOX_NAME_MAX	150	/* bytes of a transfer name */
-#define MAILBOX_TAG_MAX		200
+#define MAILBOX_MAX_PARTS 250
+#define MAILBOX_NAME_MAX 150 /* bytes of a transfer name */
+#define MAILBOX_TAG_MAX 200
 
 /* The receiver.  All texts borrowed. */
 struct mailbox_task {
-	const char	*job_id;
-	const char	*component;
-	int		 version;
-	const char	*role;
-	const char	*party_id;
+	const char *job_id;
+	const char *component;
+	int version;
+	const char *role;
+	const char *party_id;
 };
 
 /* The identity of an object, or of one part of it.  All texts borrowed. */
 struct mailbox_object {
-	const char	*name;		/* transfer name, e.g. paillier_pubkey */
-	const char	*tag;		/* printable, may be "" */
-	const char	*from_role;
-	const char	*from_party;
-	uint32_t	 part;		/* 0 … parts - 1 */
-	uint32_t	 parts;		/* 1 for an object in one piece */
+	const char *name; /* transfer name, e.g. paillier_pubkey */
+	const char *tag;  /* printable, may be "" */
+	const char *from_role;
+	const char *from_party;
+	uint32_t part;	/* 0 … parts - 1 */
+	uint32_t parts; /* 1 for an object in one piece */
 };
 
-#define MAILBOX_TASK_SIZE	192
-#define MAILBOX_FILE_SIZE	48
-#define MAILBOX_ID_SIZE		33	/* FILE without its part */
+#define MAILBOX_TASK_SIZE 192
+#define MAILBOX_FILE_SIZE 48
+#define MAILBOX_ID_SIZE 33 /* FILE without its part */
 
 /* Names, for logs and datagrams.  ERR_INVALID names the part at fault. */
-int	mailbox_task_name(const struct mailbox_task *,
-	    char out[MAILBOX_TASK_SIZE]);
-int	mailbox_file_name(const struct mailbox_object *,
-	    char out[MAILBOX_FILE_SIZE]);
+int mailbox_task_name(const struct mailbox_task *, char out[MAILBOX_TASK_SIZE]);
+int mailbox_file_name(
+    const struct mailbox_object *, char out[MAILBOX_FILE_SIZE]);
 
 /* Path of the receiver's wake socket, the caller's; ERR_INVALID. */
-int	mailbox_wake_path(const struct site_conf *, const struct mailbox_task *,
-	    char **out);
+int mailbox_wake_path(
+    const struct site_conf *, const struct mailbox_task *, char **out);
 /*
  * Tell the receiver to look: a datagram with a file's name (or another
  * word, such as "kill").  Never blocks; a receiver that does not listen is
  * not an error to anyone: ERR_CLOSED and ERR_BUSY may be ignored.
  */
-int	mailbox_wake(const struct site_conf *, const struct mailbox_task *,
-	    const char *word);
+int mailbox_wake(
+    const struct site_conf *, const struct mailbox_task *, const char *word);
 
 /* Make the folders (the receiver).  Errors: ERR_INVALID, ERR_IO. */
-int	mailbox_create(const struct site_conf *, const struct mailbox_task *);
+int mailbox_create(const struct site_conf *, const struct mailbox_task *);
 /* Remove the folders and all in them; missing ones are fine. */
-int	mailbox_remove(const struct site_conf *, const struct mailbox_task *);
+int mailbox_remove(const struct site_conf *, const struct mailbox_task *);
 
 /* An open mailbox: descriptors of its folders. */
 struct mailbox;
@@ -81,9 +80,9 @@ struct mailbox;
  * Errors: ERR_NOT_FOUND when the receiver has no mailbox (it does not run,
  * or not yet), ERR_INVALID, ERR_IO.
  */
-int	mailbox_open(const struct site_conf *, const struct mailbox_task *,
-	    struct mailbox **out);
-void	mailbox_close(struct mailbox *);	/* NULL is fine */
+int mailbox_open(const struct site_conf *, const struct mailbox_task *,
+    struct mailbox **out);
+void mailbox_close(struct mailbox *); /* NULL is fine */
 
 /*
  * Deposits.  0 when kept, also when the same content was there already.
@@ -93,20 +92,20 @@ void	mailbox_close(struct mailbox *);	/* NULL is fine */
  * The caller wakes the receiver afterwards.
  */
 /* len <= MAILBOX_SMALL_MAX, one piece. */
-int	mailbox_put_bytes(struct mailbox *, const struct mailbox_object *,
-	    const void *data, size_t len);
+int mailbox_put_bytes(struct mailbox *, const struct mailbox_object *,
+    const void *data, size_t len);
 /* A spooled file on the same file system: linked, the source stays. */
-int	mailbox_put_file(struct mailbox *, const struct mailbox_object *,
-	    const char *path);
+int mailbox_put_file(
+    struct mailbox *, const struct mailbox_object *, const char *path);
 /* len bytes of fd from offset, copied; small or large as len says. */
-int	mailbox_put_fd(struct mailbox *, const struct mailbox_object *,
-	    int fd, uint64_t offset, uint64_t len);
+int mailbox_put_fd(struct mailbox *, const struct mailbox_object *, int fd,
+    uint64_t offset, uint64_t len);
 
 /* An object that has arrived whole. */
 struct mailbox_found {
-	uint32_t	 parts;
-	int		 fd[MAILBOX_MAX_PARTS];	/* in order, for reading */
-	uint64_t	 bytes;			/* in all */
+	uint32_t parts;
+	int fd[MAILBOX_MAX_PARTS]; /* in order, for reading */
+	uint64_t bytes;		   /* in all */
 };
 
 /*
@@ -116,11 +115,11 @@ struct mailbox_found {
  * is not there yet; ERR_FORMAT when parts of different cuts are mixed;
  * ERR_INVALID, ERR_IO.
  */
-int	mailbox_get(struct mailbox *, const struct mailbox_object *,
-	    struct mailbox_found *out);
-void	mailbox_found_close(struct mailbox_found *);
+int mailbox_get(
+    struct mailbox *, const struct mailbox_object *, struct mailbox_found *out);
+void mailbox_found_close(struct mailbox_found *);
 
 /* Unlink the object, all its parts; a missing one is fine. */
-int	mailbox_consume(struct mailbox *, const struct mailbox_object *);
+int mailbox_consume(struct mailbox *, const struct mailbox_object *);
 
 #endif

@@ -13,8 +13,8 @@
 #include "lib/mailbox/mailbox.h"
 #include "lib/mailbox/name.h"
 
-#define ID_BYTES	16
-#define WAKE_HEX	16
+#define ID_BYTES 16
+#define WAKE_HEX 16
 
 int
 mailbox_task_name(const struct mailbox_task *t, char out[MAILBOX_TASK_SIZE])
@@ -25,8 +25,8 @@ mailbox_task_name(const struct mailbox_task *t, char out[MAILBOX_TASK_SIZE])
 	if (t->component == NULL || !str_is_name(t->component, 100))
 		return err_set(ERR_INVALID, "component name is not valid");
 	if (t->version < 0)
-		return err_set(ERR_INVALID, "task version %d is negative",
-		    t->version);
+		return err_set(
+		    ERR_INVALID, "task version %d is negative", t->version);
 	if (t->role == NULL || !str_is_name(t->role, 20))
 		return err_set(ERR_INVALID, "role is not valid");
 	if (t->party_id == NULL || !str_is_party_id(t->party_id))
@@ -41,18 +41,18 @@ mailbox_task_name(const struct mailbox_task *t, char out[MAILBOX_TASK_SIZE])
 static bool
 is_transfer_name(const char *s)
 {
-	size_t	n;
+	size_t n;
 
 	if (s == NULL || (n = strlen(s)) == 0 || n > MAILBOX_NAME_MAX)
 		return false;
 	return strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-	    "0123456789_-.") == n;
+			 "0123456789_-.") == n;
 }
 
 static bool
 is_tag(const char *s)
 {
-	size_t	i;
+	size_t i;
 
 	if (s == NULL)
 		return false;
@@ -68,12 +68,12 @@ check_object(const struct mailbox_object *o)
 	if (!is_transfer_name(o->name))
 		return err_set(ERR_INVALID, "name of the object is not valid");
 	if (!is_tag(o->tag))
-		return err_set(ERR_INVALID, "tag of '%s' is not valid",
-		    o->name);
+		return err_set(
+		    ERR_INVALID, "tag of '%s' is not valid", o->name);
 	if (o->from_role == NULL || !str_is_name(o->from_role, 20) ||
 	    o->from_party == NULL || !str_is_party_id(o->from_party))
-		return err_set(ERR_INVALID, "sender of '%s' is not valid",
-		    o->name);
+		return err_set(
+		    ERR_INVALID, "sender of '%s' is not valid", o->name);
 	return 0;
 }
 
@@ -81,12 +81,11 @@ check_object(const struct mailbox_object *o)
 int
 mailbox_object_id(const struct mailbox_object *o, char out[MAILBOX_ID_SIZE])
 {
-	const char	*text[] = { o->name, o->tag, o->from_role,
-			    o->from_party };
+	const char *text[] = { o->name, o->tag, o->from_role, o->from_party };
 	crypto_generichash_state st;
-	unsigned char	 hash[ID_BYTES];
-	size_t		 i;
-	int		 r;
+	unsigned char hash[ID_BYTES];
+	size_t i;
+	int r;
 
 	out[0] = '\0';
 	if ((r = check_object(o)) != 0)
@@ -104,32 +103,32 @@ mailbox_object_id(const struct mailbox_object *o, char out[MAILBOX_ID_SIZE])
 int
 mailbox_file_name(const struct mailbox_object *o, char out[MAILBOX_FILE_SIZE])
 {
-	char	id[MAILBOX_ID_SIZE];
-	int	r;
+	char id[MAILBOX_ID_SIZE];
+	int r;
 
 	out[0] = '\0';
 	if ((r = mailbox_object_id(o, id)) != 0)
 		return r;
-	if (o->parts < 1 || o->parts > MAILBOX_MAX_PARTS ||
-	    o->part >= o->parts)
-		return err_set(ERR_INVALID, "part %u of %u of '%s' (at most "
-		    "%d parts)", o->part, o->parts, o->name,
-		    MAILBOX_MAX_PARTS);
+	if (o->parts < 1 || o->parts > MAILBOX_MAX_PARTS || o->part >= o->parts)
+		return err_set(ERR_INVALID,
+		    "part %u of %u of '%s' (at most "
+		    "%d parts)",
+		    o->part, o->parts, o->name, MAILBOX_MAX_PARTS);
 	if (o->parts == 1)
 		(void)snprintf(out, MAILBOX_FILE_SIZE, "%s", id);
 	else
-		(void)snprintf(out, MAILBOX_FILE_SIZE, "%s.%u-%u", id,
-		    o->part, o->parts);
+		(void)snprintf(
+		    out, MAILBOX_FILE_SIZE, "%s.%u-%u", id, o->part, o->parts);
 	return 0;
 }
 
 int
-mailbox_wake_path(const struct site_conf *conf, const struct mailbox_task *t,
-    char **out)
+mailbox_wake_path(
+    const struct site_conf *conf, const struct mailbox_task *t, char **out)
 {
-	char		 task[MAILBOX_TASK_SIZE], hex[2 * ID_BYTES + 1];
-	unsigned char	 hash[ID_BYTES];
-	int		 r;
+	char task[MAILBOX_TASK_SIZE], hex[2 * ID_BYTES + 1];
+	unsigned char hash[ID_BYTES];
+	int r;
 
 	*out = NULL;
 	if ((r = mailbox_task_name(t, task)) != 0)
@@ -145,8 +144,8 @@ int
 mailbox_wake(const struct site_conf *conf, const struct mailbox_task *t,
     const char *word)
 {
-	char	*path;
-	int	 r;
+	char *path;
+	int r;
 
 	if ((r = mailbox_wake_path(conf, t, &path)) != 0)
 		return r;

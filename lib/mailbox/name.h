@@ -5,7 +5,6 @@
 #include "lib/mailbox/mailbox.h"
 
 /* Hex BLAKE2b-128 of name, tag and sender; ERR_INVALID. */
-int	mailbox_object_id(const struct mailbox_object *,
-	    char out[MAILBOX_ID_SIZE]);
+int mailbox_object_id(const struct mailbox_object *, char out[MAILBOX_ID_SIZE]);
 
 #endif

@@ -10,26 +10,27 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
-#define NAME_CHARS	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" \
-			"0123456789_-."
+#define NAME_CHARS                                                             \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"                 \
+	"0123456789_-."
 /* Limits of texts, in bytes; those of columns are sql/0001_init.sql's. */
-#define MAX_NAME	100
-#define MAX_TRANSFER	150
-#define MAX_TAG		200
-#define MAX_METRIC_NS	80
-#define MAX_METRIC	150
-#define MAX_POINT_KEY	150	/* leaves room for quotes and escapes */
-#define MAX_POINT_TEXT	(64u << 10)
-#define MAX_META	(256u << 10)
-#define MAX_SUMMARY	(16u << 20)
-#define MAX_SCHEMA	(4u << 20)
-#define MAX_PREVIEW	(8u << 20)
-#define MAX_TABLE_NAME	255
-#define MAX_DELIMITER	20
-#define MAX_LOG		(64u << 10)
-#define MAX_PROGRESS	500
-#define MAX_PARTITIONS	100000
-#define JSON_DEPTH	32
+#define MAX_NAME 100
+#define MAX_TRANSFER 150
+#define MAX_TAG 200
+#define MAX_METRIC_NS 80
+#define MAX_METRIC 150
+#define MAX_POINT_KEY 150 /* leaves room for quotes and escapes */
+#define MAX_POINT_TEXT (64u << 10)
+#define MAX_META (256u << 10)
+#define MAX_SUMMARY (16u << 20)
+#define MAX_SCHEMA (4u << 20)
+#define MAX_PREVIEW (8u << 20)
+#define MAX_TABLE_NAME 255
+#define MAX_DELIMITER 20
+#define MAX_LOG (64u << 10)
+#define MAX_PROGRESS 500
+#define MAX_PARTITIONS 100000
+#define JSON_DEPTH 32
 
 static int
 bad(const char *field)
@@ -40,7 +41,7 @@ bad(const char *field)
 bool
 wire_is_path_part(const char *s, size_t max)
 {
-	size_t	n = strlen(s);
+	size_t n = strlen(s);
 
 	return n > 0 && n <= max && s[0] != '.' && strspn(s, NAME_CHARS) == n;
 }
@@ -48,7 +49,7 @@ wire_is_path_part(const char *s, size_t max)
 bool
 wire_is_transfer_name(const char *s)
 {
-	size_t	n = strlen(s);
+	size_t n = strlen(s);
 
 	return n > 0 && n <= MAX_TRANSFER && strspn(s, NAME_CHARS) == n;
 }
@@ -56,7 +57,7 @@ wire_is_transfer_name(const char *s)
 bool
 wire_is_tag(const char *s)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; s[i] != '\0'; i++)
 		if (i == MAX_TAG || s[i] < 0x20 || s[i] > 0x7e)
@@ -67,7 +68,7 @@ wire_is_tag(const char *s)
 static bool
 is_text(const char *s, size_t min, size_t max)
 {
-	size_t	n = strnlen(s, max + 1);
+	size_t n = strnlen(s, max + 1);
 
 	return n >= min && n <= max && str_is_utf8(s, n);
 }
@@ -75,10 +76,10 @@ is_text(const char *s, size_t min, size_t max)
 static bool
 is_json(const char *s, size_t max, enum json_type type)
 {
-	struct json_tokener	*t;
-	struct json_object	*o;
-	size_t			 n = strnlen(s, max + 1);
-	bool			 good;
+	struct json_tokener *t;
+	struct json_object *o;
+	size_t n = strnlen(s, max + 1);
+	bool good;
 
 	if (n > max || !str_is_utf8(s, n) ||
 	    (t = json_tokener_new_ex(JSON_DEPTH)) == NULL)
@@ -87,7 +88,7 @@ is_json(const char *s, size_t max, enum json_type type)
 	/* The final NUL goes in too: it ends the text for the parser. */
 	o = json_tokener_parse_ex(t, s, (int)n + 1);
 	good = json_tokener_get_error(t) == json_tokener_success &&
-	    json_object_is_type(o, type);
+	       json_object_is_type(o, type);
 	json_object_put(o);
 	json_tokener_free(t);
 	return good;
@@ -97,22 +98,24 @@ static bool
 is_party(const Sluice__Executor__Party *p)
 {
 	return p != NULL && str_is_name(p->role, 20) &&
-	    str_is_party_id(p->party_id);
+	       str_is_party_id(p->party_id);
 }
 
 static int
 check_hello(const Sluice__Executor__Hello *m)
 {
 	if (m->protocol != FRAME_PROTOCOL)
-		return err_set(ERR_FORMAT, "executor speaks protocol %u, not "
-		    "%d", m->protocol, FRAME_PROTOCOL);
+		return err_set(ERR_FORMAT,
+		    "executor speaks protocol %u, not "
+		    "%d",
+		    m->protocol, FRAME_PROTOCOL);
 	return is_text(m->program, 0, MAX_NAME) ? 0 : bad("hello.program");
 }
 
 static int
 check_remote(const Sluice__Executor__Remote *m, size_t n_fds)
 {
-	size_t	i;
+	size_t i;
 
 	if (!wire_is_transfer_name(m->name))
 		return bad("remote.name");
@@ -126,8 +129,9 @@ check_remote(const Sluice__Executor__Remote *m, size_t n_fds)
 	if (n_fds != (m->in_descriptor ? 1 : 0))
 		return bad("remote: number of descriptors");
 	if (m->in_descriptor)
-		return m->content.len == 0 && m->size <= WIRE_MAX_OBJECT ?
-		    0 : bad("remote.size");
+		return m->content.len == 0 && m->size <= WIRE_MAX_OBJECT
+			   ? 0
+			   : bad("remote.size");
 	return m->content.len <= FRAME_INLINE_MAX ? 0 : bad("remote.content");
 }
 
@@ -150,8 +154,8 @@ is_value(const Sluice__Executor__Value *v, bool is_key)
 	case SLUICE__EXECUTOR__VALUE__KIND_NUMBER:
 		return !is_key || isfinite(v->number);
 	case SLUICE__EXECUTOR__VALUE__KIND_TEXT:
-		return is_text(v->text, 0,
-		    is_key ? MAX_POINT_KEY : MAX_POINT_TEXT);
+		return is_text(
+		    v->text, 0, is_key ? MAX_POINT_KEY : MAX_POINT_TEXT);
 	default:
 		return false;
 	}
@@ -168,8 +172,8 @@ check_series(const char *space, const char *name)
 static int
 check_metric_data(const Sluice__Executor__MetricData *m)
 {
-	size_t	i;
-	int	r;
+	size_t i;
+	int r;
 
 	if ((r = check_series(m->metric_namespace, m->metric_name)) != 0)
 		return r;
@@ -185,18 +189,19 @@ check_metric_data(const Sluice__Executor__MetricData *m)
 static int
 check_metric_meta(const Sluice__Executor__MetricMeta *m)
 {
-	int	r;
+	int r;
 
 	if ((r = check_series(m->metric_namespace, m->metric_name)) != 0)
 		return r;
-	return is_json(m->meta_json, MAX_META, json_type_object) ?
-	    0 : bad("metric_meta.meta_json");
+	return is_json(m->meta_json, MAX_META, json_type_object)
+		   ? 0
+		   : bad("metric_meta.meta_json");
 }
 
 static int
 check_output_table(const Sluice__Executor__OutputTable *m)
 {
-	bool	named = m->table_name[0] != '\0';
+	bool named = m->table_name[0] != '\0';
 
 	if (!str_is_name(m->data_name, MAX_NAME))
 		return bad("output_table.data_name");
@@ -213,8 +218,8 @@ check_output_table(const Sluice__Executor__OutputTable *m)
 	if (!is_text(m->id_delimiter, 0, MAX_DELIMITER))
 		return bad("output_table.id_delimiter");
 	if (!is_text(m->table_name, 0, MAX_TABLE_NAME) ||
-	    !is_text(m->table_namespace, named ? 1 : 0,
-	    named ? MAX_TABLE_NAME : 0))
+	    !is_text(
+		m->table_namespace, named ? 1 : 0, named ? MAX_TABLE_NAME : 0))
 		return bad("output_table.table_name");
 	return 0;
 }
@@ -222,7 +227,7 @@ check_output_table(const Sluice__Executor__OutputTable *m)
 static int
 check_output_model(const Sluice__Executor__OutputModel *m)
 {
-	size_t	i, k;
+	size_t i, k;
 
 	if (!str_is_name(m->alias, MAX_NAME))
 		return bad("output_model.alias");
@@ -234,10 +239,10 @@ check_output_model(const Sluice__Executor__OutputModel *m)
 		if (!wire_is_path_part(m->buffers[i]->message, MAX_NAME))
 			return bad("output_model.buffers.message");
 		for (k = 0; k < i; k++)
-			if (strcmp(m->buffers[k]->name,
-			    m->buffers[i]->name) == 0)
+			if (strcmp(m->buffers[k]->name, m->buffers[i]->name) ==
+			    0)
 				return bad("output_model: two buffers of one "
-				    "name");
+					   "name");
 	}
 	return 0;
 }
@@ -254,8 +259,7 @@ check_finish(const Sluice__Executor__Finish *m)
 int
 wire_check_executor(const frame_msg *m, size_t n_fds)
 {
-	if (n_fds > 0 &&
-	    m->kind_case != SLUICE__EXECUTOR__FRAME__KIND_REMOTE)
+	if (n_fds > 0 && m->kind_case != SLUICE__EXECUTOR__FRAME__KIND_REMOTE)
 		return bad("frame: descriptors that nothing calls for");
 	switch (m->kind_case) {
 	case SLUICE__EXECUTOR__FRAME__KIND_HELLO:
@@ -269,24 +273,30 @@ wire_check_executor(const frame_msg *m, size_t n_fds)
 	case SLUICE__EXECUTOR__FRAME__KIND_METRIC_META:
 		return check_metric_meta(m->metric_meta);
 	case SLUICE__EXECUTOR__FRAME__KIND_SUMMARY:
-		return is_json(m->summary->json, MAX_SUMMARY,
-		    json_type_object) ? 0 : bad("summary.json");
+		return is_json(m->summary->json, MAX_SUMMARY, json_type_object)
+			   ? 0
+			   : bad("summary.json");
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_TABLE:
 		return check_output_table(m->output_table);
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_MODEL:
 		return check_output_model(m->output_model);
 	case SLUICE__EXECUTOR__FRAME__KIND_PROGRESS:
-		return is_text(m->progress->text, 0, MAX_PROGRESS) ?
-		    0 : bad("progress.text");
+		return is_text(m->progress->text, 0, MAX_PROGRESS)
+			   ? 0
+			   : bad("progress.text");
 	case SLUICE__EXECUTOR__FRAME__KIND_LOG:
 		/* Its text is cleaned, not refused, when it is written. */
-		return (unsigned)m->log->level <= SLUICE__EXECUTOR__LOG__LEVEL__ERROR &&
-		    strnlen(m->log->text, MAX_LOG + 1) <= MAX_LOG ?
-		    0 : bad("log");
+		return (unsigned)m->log->level <=
+				   SLUICE__EXECUTOR__LOG__LEVEL__ERROR &&
+			       strnlen(m->log->text, MAX_LOG + 1) <= MAX_LOG
+			   ? 0
+			   : bad("log");
 	case SLUICE__EXECUTOR__FRAME__KIND_FINISH:
 		return check_finish(m->finish);
 	default:
-		return err_set(ERR_FORMAT, "executor sent message %d, which "
-		    "executors do not send", (int)m->kind_case);
+		return err_set(ERR_FORMAT,
+		    "executor sent message %d, which "
+		    "executors do not send",
+		    (int)m->kind_case);
 	}
 }

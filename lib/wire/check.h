@@ -17,19 +17,19 @@
 
 #include "lib/wire/frame.h"
 
-#define WIRE_MAX_RECEIVERS	64
-#define WIRE_MAX_POINTS		10000
-#define WIRE_MAX_BUFFERS	100
-#define WIRE_MAX_OBJECT		(1ull << 36)	/* bytes of one object */
+#define WIRE_MAX_RECEIVERS 64
+#define WIRE_MAX_POINTS 10000
+#define WIRE_MAX_BUFFERS 100
+#define WIRE_MAX_OBJECT (1ull << 36) /* bytes of one object */
 
 /* Errors: ERR_FORMAT, with the field at fault. */
-int	wire_check_executor(const frame_msg *, size_t n_fds);
+int wire_check_executor(const frame_msg *, size_t n_fds);
 
 /* One path part: letters, digits, '_', '-', '.', no dot in front. */
-bool	wire_is_path_part(const char *s, size_t max);
+bool wire_is_path_part(const char *s, size_t max);
 /* A transfer name: letters, digits, '_', '-', '.'. */
-bool	wire_is_transfer_name(const char *s);
+bool wire_is_transfer_name(const char *s);
 /* A tag: printable ASCII, possibly none. */
-bool	wire_is_tag(const char *s);
+bool wire_is_tag(const char *s);
 
 #endif

@@ -20,36 +20,36 @@
 #include "lib/base/mem.h"
 
 /* Bytes asked for at once: bounds what a lying length makes us reserve. */
-#define READ_STEP	(256u << 10)
+#define READ_STEP (256u << 10)
 /* A body buffer larger than this is given back after its frame. */
-#define KEEP_BODY	(64u << 10)
+#define KEEP_BODY (64u << 10)
 /* Memory for a decoded frame: this and so many times its length. */
-#define DECODE_BASE	(8u << 20)
-#define DECODE_FACTOR	4u
+#define DECODE_BASE (8u << 20)
+#define DECODE_FACTOR 4u
 
 union control {
-	struct cmsghdr	align;
-	char		space[CMSG_SPACE(sizeof(int) * FRAME_MAX_FDS)];
+	struct cmsghdr align;
+	char space[CMSG_SPACE(sizeof(int) * FRAME_MAX_FDS)];
 };
 
 struct pending {
 	TAILQ_ENTRY(pending) link;
-	char		*data;
-	size_t		 len;
-	size_t		 sent;
-	int		*fds;		/* gone once the first byte is sent */
-	size_t		 nfds;
+	char *data;
+	size_t len;
+	size_t sent;
+	int *fds; /* gone once the first byte is sent */
+	size_t nfds;
 };
 
 struct frame_writer {
 	TAILQ_HEAD(, pending) queue;
-	size_t		 bytes;
+	size_t bytes;
 };
 
 void
 frame_fds_close(struct frame_fds *fds)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < fds->n; i++)
 		fd_close(&fds->fd[i]);
@@ -60,10 +60,10 @@ frame_fds_close(struct frame_fds *fds)
 static int
 take_fds(struct msghdr *mh, struct frame_fds *fds)
 {
-	struct cmsghdr	*c;
-	size_t		 n, i;
-	int		 fd;
-	bool		 overflow = (mh->msg_flags & MSG_CTRUNC) != 0;
+	struct cmsghdr *c;
+	size_t n, i;
+	int fd;
+	bool overflow = (mh->msg_flags & MSG_CTRUNC) != 0;
 
 	for (c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
@@ -93,12 +93,13 @@ take_fds(struct msghdr *mh, struct frame_fds *fds)
 static int
 receive(int sock, void *p, size_t len, struct frame_fds *fds, size_t *got)
 {
-	union control	control;
-	struct iovec	iov = { p, len };
-	struct msghdr	mh = { .msg_iov = &iov, .msg_iovlen = 1,
-			    .msg_control = control.space,
-			    .msg_controllen = sizeof(control.space) };
-	ssize_t		n;
+	union control control;
+	struct iovec iov = { p, len };
+	struct msghdr mh = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.space,
+		.msg_controllen = sizeof(control.space) };
+	ssize_t n;
 
 	*got = 0;
 	do {
@@ -135,8 +136,8 @@ frame_reader_fini(struct frame_reader *r)
 static int
 read_head(struct frame_reader *r, int sock)
 {
-	size_t	n;
-	int	e;
+	size_t n;
+	int e;
 
 	while (r->head_len < sizeof(r->head)) {
 		e = receive(sock, r->head + r->head_len,
@@ -150,7 +151,7 @@ read_head(struct frame_reader *r, int sock)
 		r->head_len += n;
 	}
 	r->body_len = (uint32_t)r->head[0] | (uint32_t)r->head[1] << 8 |
-	    (uint32_t)r->head[2] << 16 | (uint32_t)r->head[3] << 24;
+		      (uint32_t)r->head[2] << 16 | (uint32_t)r->head[3] << 24;
 	if (r->body_len > FRAME_MAX)
 		return err_set(ERR_FORMAT, "frame of %u bytes, limit %u",
 		    r->body_len, FRAME_MAX);
@@ -160,10 +161,10 @@ read_head(struct frame_reader *r, int sock)
 static int
 read_body(struct frame_reader *r, int sock)
 {
-	struct frame_fds	stray;
-	size_t			n, want;
-	void			*p;
-	int			e;
+	struct frame_fds stray;
+	size_t n, want;
+	void *p;
+	int e;
 
 	stray.n = 0;
 	while (r->body.len < r->body_len) {
@@ -175,8 +176,8 @@ read_body(struct frame_reader *r, int sock)
 			return e;
 		if (stray.n > 0) {
 			frame_fds_close(&stray);
-			return err_set(ERR_FORMAT,
-			    "descriptors in the middle of a frame");
+			return err_set(
+			    ERR_FORMAT, "descriptors in the middle of a frame");
 		}
 		if (n == 0)
 			return err_set(ERR_FORMAT, "stream ends in a frame");
@@ -186,10 +187,10 @@ read_body(struct frame_reader *r, int sock)
 }
 
 int
-frame_read(struct frame_reader *r, int sock, frame_msg **out,
-    struct frame_fds *fds)
+frame_read(
+    struct frame_reader *r, int sock, frame_msg **out, struct frame_fds *fds)
 {
-	int	e;
+	int e;
 
 	*out = NULL;
 	fds->n = 0;
@@ -201,7 +202,7 @@ frame_read(struct frame_reader *r, int sock, frame_msg **out,
 		return e;
 	memcpy(fds->fd, r->fds.fd, r->fds.n * sizeof(int));
 	fds->n = r->fds.n;
-	r->fds.n = 0;		/* the caller's now */
+	r->fds.n = 0; /* the caller's now */
 	r->head_len = 0;
 	if (r->body.cap > KEEP_BODY)
 		buf_fini(&r->body);
@@ -213,9 +214,9 @@ frame_read(struct frame_reader *r, int sock, frame_msg **out,
 int
 frame_recv(int sock, frame_msg **out, struct frame_fds *fds)
 {
-	struct frame_reader	r;
-	struct pollfd		pfd = { .fd = sock, .events = POLLIN };
-	int			e;
+	struct frame_reader r;
+	struct pollfd pfd = { .fd = sock, .events = POLLIN };
+	int e;
 
 	frame_reader_init(&r);
 	while ((e = frame_read(&r, sock, out, fds)) == ERR_BUSY)
@@ -231,7 +232,7 @@ frame_recv(int sock, frame_msg **out, struct frame_fds *fds)
 static void *
 budget_alloc(void *ctx, size_t size)
 {
-	size_t	*left = ctx;
+	size_t *left = ctx;
 
 	if (size > *left)
 		return NULL;
@@ -249,15 +250,15 @@ budget_free(void *ctx, void *p)
 int
 frame_decode(const void *data, size_t len, frame_msg **out)
 {
-	static const uint8_t	nothing[1];
-	size_t			left = DECODE_BASE + DECODE_FACTOR * len;
-	ProtobufCAllocator	budget = { budget_alloc, budget_free, &left };
+	static const uint8_t nothing[1];
+	size_t left = DECODE_BASE + DECODE_FACTOR * len;
+	ProtobufCAllocator budget = { budget_alloc, budget_free, &left };
 
-	*out = sluice__executor__frame__unpack(&budget, len,
-	    len > 0 ? data : nothing);
+	*out = sluice__executor__frame__unpack(
+	    &budget, len, len > 0 ? data : nothing);
 	if (*out == NULL)
-		return err_set(ERR_FORMAT, "frame of %zu bytes is no message",
-		    len);
+		return err_set(
+		    ERR_FORMAT, "frame of %zu bytes is no message", len);
 	return 0;
 }
 
@@ -272,14 +273,14 @@ frame_free(frame_msg *m)
 static int
 encode(const frame_msg *m, size_t nfds, char **data, size_t *len)
 {
-	size_t		 n = sluice__executor__frame__get_packed_size(m);
-	unsigned char	*p;
+	size_t n = sluice__executor__frame__get_packed_size(m);
+	unsigned char *p;
 
 	*data = NULL;
 	*len = 0;
 	if (n > FRAME_MAX)
-		return err_set(ERR_LIMIT, "frame of %zu bytes, limit %u", n,
-		    FRAME_MAX);
+		return err_set(
+		    ERR_LIMIT, "frame of %zu bytes, limit %u", n, FRAME_MAX);
 	if (nfds > FRAME_MAX_FDS)
 		return err_set(ERR_LIMIT, "%zu descriptors, limit %d", nfds,
 		    FRAME_MAX_FDS);
@@ -299,11 +300,11 @@ static int
 transmit(int sock, const char *p, size_t len, const int *fds, size_t nfds,
     size_t *sent)
 {
-	union control	control;
-	struct iovec	iov = { (void *)(uintptr_t)p, len };
-	struct msghdr	mh = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr	*c;
-	ssize_t		n;
+	union control control;
+	struct iovec iov = { (void *)(uintptr_t)p, len };
+	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+	ssize_t n;
 
 	*sent = 0;
 	if (nfds > 0) {
@@ -332,16 +333,16 @@ transmit(int sock, const char *p, size_t len, const int *fds, size_t nfds,
 int
 frame_send(int sock, const frame_msg *m, const int *fds, size_t n)
 {
-	struct pollfd	pfd = { .fd = sock, .events = POLLOUT };
-	char		*data;
-	size_t		len, at = 0, sent;
-	int		e;
+	struct pollfd pfd = { .fd = sock, .events = POLLOUT };
+	char *data;
+	size_t len, at = 0, sent;
+	int e;
 
 	if ((e = encode(m, n, &data, &len)) != 0)
 		return e;
 	while (e == 0 && at < len) {
-		e = transmit(sock, data + at, len - at, fds, at == 0 ? n : 0,
-		    &sent);
+		e = transmit(
+		    sock, data + at, len - at, fds, at == 0 ? n : 0, &sent);
 		at += sent;
 		if (e == ERR_BUSY) {
 			(void)poll(&pfd, 1, -1);
@@ -355,7 +356,7 @@ frame_send(int sock, const frame_msg *m, const int *fds, size_t n)
 struct frame_writer *
 frame_writer_new(void)
 {
-	struct frame_writer	*w = xcalloc(1, sizeof(*w));
+	struct frame_writer *w = xcalloc(1, sizeof(*w));
 
 	TAILQ_INIT(&w->queue);
 	return w;
@@ -364,7 +365,7 @@ frame_writer_new(void)
 static void
 pending_close_fds(struct pending *p)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < p->nfds; i++)
 		fd_close(&p->fds[i]);
@@ -393,11 +394,11 @@ frame_writer_free(struct frame_writer *w)
 }
 
 int
-frame_writer_push(struct frame_writer *w, const frame_msg *m, const int *fds,
-    size_t n)
+frame_writer_push(
+    struct frame_writer *w, const frame_msg *m, const int *fds, size_t n)
 {
-	struct pending	*p = xcalloc(1, sizeof(*p));
-	int		 e;
+	struct pending *p = xcalloc(1, sizeof(*p));
+	int e;
 
 	p->nfds = n;
 	if (n > 0) {
@@ -417,13 +418,13 @@ frame_writer_push(struct frame_writer *w, const frame_msg *m, const int *fds,
 int
 frame_writer_flush(struct frame_writer *w, int sock)
 {
-	struct pending	*p;
-	size_t		 sent;
-	int		 e;
+	struct pending *p;
+	size_t sent;
+	int e;
 
 	while ((p = TAILQ_FIRST(&w->queue)) != NULL) {
-		e = transmit(sock, p->data + p->sent, p->len - p->sent,
-		    p->fds, p->nfds, &sent);
+		e = transmit(sock, p->data + p->sent, p->len - p->sent, p->fds,
+		    p->nfds, &sent);
 		if (sent > 0)
 			pending_close_fds(p);
 		p->sent += sent;

@@ -21,70 +21,164 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 
-#define NEW_NAMESPACES	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
-			CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | \
-			CLONE_NEWNET)
+#define NEW_NAMESPACES                                                         \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |         \
+	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 static const int allowed[] = {
 	/* descriptors that are there, and the socket on number 3 */
-	SCMP_SYS(read), SCMP_SYS(write), SCMP_SYS(readv), SCMP_SYS(writev),
-	SCMP_SYS(pread64), SCMP_SYS(pwrite64), SCMP_SYS(preadv),
-	SCMP_SYS(pwritev), SCMP_SYS(preadv2), SCMP_SYS(pwritev2),
-	SCMP_SYS(recvmsg), SCMP_SYS(sendmsg), SCMP_SYS(recvfrom),
-	SCMP_SYS(sendto), SCMP_SYS(shutdown), SCMP_SYS(poll), SCMP_SYS(ppoll),
-	SCMP_SYS(select), SCMP_SYS(pselect6), SCMP_SYS(close),
-	SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(dup2), SCMP_SYS(dup3),
-	SCMP_SYS(fcntl), SCMP_SYS(pipe2), SCMP_SYS(eventfd2),
-	SCMP_SYS(lseek), SCMP_SYS(sendfile), SCMP_SYS(copy_file_range),
+	SCMP_SYS(read),
+	SCMP_SYS(write),
+	SCMP_SYS(readv),
+	SCMP_SYS(writev),
+	SCMP_SYS(pread64),
+	SCMP_SYS(pwrite64),
+	SCMP_SYS(preadv),
+	SCMP_SYS(pwritev),
+	SCMP_SYS(preadv2),
+	SCMP_SYS(pwritev2),
+	SCMP_SYS(recvmsg),
+	SCMP_SYS(sendmsg),
+	SCMP_SYS(recvfrom),
+	SCMP_SYS(sendto),
+	SCMP_SYS(shutdown),
+	SCMP_SYS(poll),
+	SCMP_SYS(ppoll),
+	SCMP_SYS(select),
+	SCMP_SYS(pselect6),
+	SCMP_SYS(close),
+	SCMP_SYS(close_range),
+	SCMP_SYS(dup),
+	SCMP_SYS(dup2),
+	SCMP_SYS(dup3),
+	SCMP_SYS(fcntl),
+	SCMP_SYS(pipe2),
+	SCMP_SYS(eventfd2),
+	SCMP_SYS(lseek),
+	SCMP_SYS(sendfile),
+	SCMP_SYS(copy_file_range),
 	/* files of the task */
-	SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(stat), SCMP_SYS(lstat),
-	SCMP_SYS(fstat), SCMP_SYS(newfstatat), SCMP_SYS(statx),
-	SCMP_SYS(statfs), SCMP_SYS(fstatfs), SCMP_SYS(access),
-	SCMP_SYS(faccessat), SCMP_SYS(faccessat2), SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat), SCMP_SYS(getdents64), SCMP_SYS(getcwd),
-	SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir), SCMP_SYS(unlink),
-	SCMP_SYS(unlinkat), SCMP_SYS(rename), SCMP_SYS(renameat),
-	SCMP_SYS(renameat2), SCMP_SYS(truncate), SCMP_SYS(ftruncate),
-	SCMP_SYS(fallocate), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
-	SCMP_SYS(sync_file_range), SCMP_SYS(fadvise64), SCMP_SYS(flock),
+	SCMP_SYS(open),
+	SCMP_SYS(openat),
+	SCMP_SYS(stat),
+	SCMP_SYS(lstat),
+	SCMP_SYS(fstat),
+	SCMP_SYS(newfstatat),
+	SCMP_SYS(statx),
+	SCMP_SYS(statfs),
+	SCMP_SYS(fstatfs),
+	SCMP_SYS(access),
+	SCMP_SYS(faccessat),
+	SCMP_SYS(faccessat2),
+	SCMP_SYS(readlink),
+	SCMP_SYS(readlinkat),
+	SCMP_SYS(getdents64),
+	SCMP_SYS(getcwd),
+	SCMP_SYS(mkdir),
+	SCMP_SYS(mkdirat),
+	SCMP_SYS(rmdir),
+	SCMP_SYS(unlink),
+	SCMP_SYS(unlinkat),
+	SCMP_SYS(rename),
+	SCMP_SYS(renameat),
+	SCMP_SYS(renameat2),
+	SCMP_SYS(truncate),
+	SCMP_SYS(ftruncate),
+	SCMP_SYS(fallocate),
+	SCMP_SYS(fsync),
+	SCMP_SYS(fdatasync),
+	SCMP_SYS(sync_file_range),
+	SCMP_SYS(fadvise64),
+	SCMP_SYS(flock),
 	SCMP_SYS(umask),
 	/* memory */
-	SCMP_SYS(mmap), SCMP_SYS(munmap), SCMP_SYS(mremap),
-	SCMP_SYS(mprotect), SCMP_SYS(madvise), SCMP_SYS(msync),
-	SCMP_SYS(mincore), SCMP_SYS(mlock), SCMP_SYS(munlock), SCMP_SYS(brk),
+	SCMP_SYS(mmap),
+	SCMP_SYS(munmap),
+	SCMP_SYS(mremap),
+	SCMP_SYS(mprotect),
+	SCMP_SYS(madvise),
+	SCMP_SYS(msync),
+	SCMP_SYS(mincore),
+	SCMP_SYS(mlock),
+	SCMP_SYS(munlock),
+	SCMP_SYS(brk),
 	SCMP_SYS(memfd_create),
 	/* threads, signals, time */
-	SCMP_SYS(futex), SCMP_SYS(set_robust_list), SCMP_SYS(get_robust_list),
-	SCMP_SYS(set_tid_address), SCMP_SYS(rseq), SCMP_SYS(membarrier),
-	SCMP_SYS(sched_yield), SCMP_SYS(sched_getaffinity),
-	SCMP_SYS(getcpu), SCMP_SYS(arch_prctl), SCMP_SYS(rt_sigaction),
-	SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(rt_sigsuspend), SCMP_SYS(rt_sigtimedwait),
-	SCMP_SYS(sigaltstack), SCMP_SYS(tgkill), SCMP_SYS(nanosleep),
-	SCMP_SYS(clock_nanosleep), SCMP_SYS(clock_gettime),
-	SCMP_SYS(clock_getres), SCMP_SYS(gettimeofday), SCMP_SYS(time),
-	SCMP_SYS(times), SCMP_SYS(restart_syscall), SCMP_SYS(exit),
-	SCMP_SYS(exit_group), SCMP_SYS(execve), SCMP_SYS(wait4),
+	SCMP_SYS(futex),
+	SCMP_SYS(set_robust_list),
+	SCMP_SYS(get_robust_list),
+	SCMP_SYS(set_tid_address),
+	SCMP_SYS(rseq),
+	SCMP_SYS(membarrier),
+	SCMP_SYS(sched_yield),
+	SCMP_SYS(sched_getaffinity),
+	SCMP_SYS(getcpu),
+	SCMP_SYS(arch_prctl),
+	SCMP_SYS(rt_sigaction),
+	SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn),
+	SCMP_SYS(rt_sigsuspend),
+	SCMP_SYS(rt_sigtimedwait),
+	SCMP_SYS(sigaltstack),
+	SCMP_SYS(tgkill),
+	SCMP_SYS(nanosleep),
+	SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_getres),
+	SCMP_SYS(gettimeofday),
+	SCMP_SYS(time),
+	SCMP_SYS(times),
+	SCMP_SYS(restart_syscall),
+	SCMP_SYS(exit),
+	SCMP_SYS(exit_group),
+	SCMP_SYS(execve),
+	SCMP_SYS(wait4),
 	/* who and where am I */
-	SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid),
-	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
-	SCMP_SYS(getegid), SCMP_SYS(uname), SCMP_SYS(sysinfo),
-	SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(getrandom),
+	SCMP_SYS(getpid),
+	SCMP_SYS(gettid),
+	SCMP_SYS(getppid),
+	SCMP_SYS(getuid),
+	SCMP_SYS(geteuid),
+	SCMP_SYS(getgid),
+	SCMP_SYS(getegid),
+	SCMP_SYS(uname),
+	SCMP_SYS(sysinfo),
+	SCMP_SYS(getrusage),
+	SCMP_SYS(getrlimit),
+	SCMP_SYS(getrandom),
 };
 
 static const int deadly[] = {
-	SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev), SCMP_SYS(bpf), SCMP_SYS(keyctl),
-	SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(io_uring_setup),
-	SCMP_SYS(io_uring_enter), SCMP_SYS(io_uring_register),
-	SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root),
-	SCMP_SYS(move_mount), SCMP_SYS(open_tree), SCMP_SYS(fsopen),
-	SCMP_SYS(fsconfig), SCMP_SYS(fsmount), SCMP_SYS(mount_setattr),
-	SCMP_SYS(unshare), SCMP_SYS(setns), SCMP_SYS(userfaultfd),
-	SCMP_SYS(perf_event_open), SCMP_SYS(kexec_load),
-	SCMP_SYS(kexec_file_load), SCMP_SYS(init_module),
-	SCMP_SYS(finit_module), SCMP_SYS(delete_module),
-	SCMP_SYS(open_by_handle_at), SCMP_SYS(pidfd_getfd),
+	SCMP_SYS(ptrace),
+	SCMP_SYS(process_vm_readv),
+	SCMP_SYS(process_vm_writev),
+	SCMP_SYS(bpf),
+	SCMP_SYS(keyctl),
+	SCMP_SYS(add_key),
+	SCMP_SYS(request_key),
+	SCMP_SYS(io_uring_setup),
+	SCMP_SYS(io_uring_enter),
+	SCMP_SYS(io_uring_register),
+	SCMP_SYS(mount),
+	SCMP_SYS(umount2),
+	SCMP_SYS(pivot_root),
+	SCMP_SYS(move_mount),
+	SCMP_SYS(open_tree),
+	SCMP_SYS(fsopen),
+	SCMP_SYS(fsconfig),
+	SCMP_SYS(fsmount),
+	SCMP_SYS(mount_setattr),
+	SCMP_SYS(unshare),
+	SCMP_SYS(setns),
+	SCMP_SYS(userfaultfd),
+	SCMP_SYS(perf_event_open),
+	SCMP_SYS(kexec_load),
+	SCMP_SYS(kexec_file_load),
+	SCMP_SYS(init_module),
+	SCMP_SYS(finit_module),
+	SCMP_SYS(delete_module),
+	SCMP_SYS(open_by_handle_at),
+	SCMP_SYS(pidfd_getfd),
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -92,16 +186,16 @@ static const int deadly[] = {
 static int
 add_lists(scmp_filter_ctx ctx)
 {
-	size_t	i;
-	int	r;
+	size_t i;
+	int r;
 
 	for (i = 0; i < COUNT(allowed); i++)
-		if ((r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, allowed[i],
-		    0)) != 0)
+		if ((r = seccomp_rule_add(
+			 ctx, SCMP_ACT_ALLOW, allowed[i], 0)) != 0)
 			return r;
 	for (i = 0; i < COUNT(deadly); i++)
-		if ((r = seccomp_rule_add(ctx, SCMP_ACT_KILL_PROCESS,
-		    deadly[i], 0)) != 0)
+		if ((r = seccomp_rule_add(
+			 ctx, SCMP_ACT_KILL_PROCESS, deadly[i], 0)) != 0)
 			return r;
 	return 0;
 }
@@ -110,20 +204,20 @@ add_lists(scmp_filter_ctx ctx)
 static int
 add_conditions(scmp_filter_ctx ctx)
 {
-	int	r;
+	int r;
 
 	/* Threads of this process, in its namespaces. */
 	if ((r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
-	    SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | NEW_NAMESPACES,
-	    CLONE_THREAD))) != 0)
+		 SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD | NEW_NAMESPACES,
+		     CLONE_THREAD))) != 0)
 		return r;
 	/* A filter cannot see clone3's flags: libc falls back to clone. */
-	if ((r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS),
-	    SCMP_SYS(clone3), 0)) != 0)
+	if ((r = seccomp_rule_add(
+		 ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0)) != 0)
 		return r;
 	/* Limits may be read, not set. */
 	if ((r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
-	    SCMP_A2(SCMP_CMP_EQ, 0))) != 0)
+		 SCMP_A2(SCMP_CMP_EQ, 0))) != 0)
 		return r;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
@@ -132,15 +226,15 @@ add_conditions(scmp_filter_ctx ctx)
 int
 seccomp_filter_open(int *out)
 {
-	scmp_filter_ctx	ctx;
-	int		fd = -1, r;
+	scmp_filter_ctx ctx;
+	int fd = -1, r;
 
 	*out = -1;
 	if ((ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM))) == NULL)
 		return err_set(ERR_INTERNAL, "no memory for seccomp filter");
 	/* Other instruction sets reach the kernel by other numbers. */
-	if ((r = seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH,
-	    SCMP_ACT_KILL_PROCESS)) != 0 ||
+	if ((r = seccomp_attr_set(
+		 ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) != 0 ||
 	    (r = add_lists(ctx)) != 0 || (r = add_conditions(ctx)) != 0) {
 		r = err_set(ERR_INTERNAL, "seccomp rule: error %d", -r);
 		goto out;

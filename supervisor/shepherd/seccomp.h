@@ -8,6 +8,6 @@
  * Compile the filter into a memory file that stands at its start; bwrap reads
  * it with --seccomp.  *out is the caller's.  Errors: ERR_INTERNAL, ERR_IO.
  */
-int	seccomp_filter_open(int *out);
+int seccomp_filter_open(int *out);
 
 #endif

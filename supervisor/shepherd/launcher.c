@@ -1,0 +1,271 @@
+/*
+ * Launching bubblewrap with an executor.
+ *
+ * The order matters.  The child enters the control group and takes its limits
+ * before it becomes bwrap.  bwrap makes the namespaces, tells the process id
+ * of its first process there, and waits; now the number of threads can be
+ * limited, which is counted per user namespace.  Then it goes on to the
+ * executor.
+ */
+#include "supervisor/shepherd/launcher.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/event/loop.h"
+#include "supervisor/shepherd/seccomp.h"
+
+/* bwrap needs a few milliseconds; a machine out of breath some more. */
+#define SETUP_TIMEOUT_MS 10000
+#define INFO_MAX 4096
+/* Exit status of a child that could not become bwrap. */
+#define EXIT_NO_EXEC 126
+
+/* Both ends of everything between us and the child. */
+struct pipes {
+	int socket[2];
+	int output[2];
+	int info[2];
+	int block[2];
+	int seccomp;
+};
+
+static void
+pipes_close(struct pipes *p)
+{
+	int i;
+
+	for (i = 0; i < 2; i++) {
+		fd_close(&p->socket[i]);
+		fd_close(&p->output[i]);
+		fd_close(&p->info[i]);
+		fd_close(&p->block[i]);
+	}
+	fd_close(&p->seccomp);
+}
+
+static int
+pipes_open(struct pipes *p)
+{
+	int r;
+
+	memset(p, -1, sizeof(*p));
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->socket) !=
+		0 ||
+	    pipe2(p->output, O_CLOEXEC) != 0 ||
+	    pipe2(p->info, O_CLOEXEC) != 0 || pipe2(p->block, O_CLOEXEC) != 0)
+		r = err_set_errno(ERR_IO, "pipes to the executor");
+	else if ((r = fd_set_nonblock(p->socket[0])) == 0 &&
+		 (r = fd_set_nonblock(p->output[0])) == 0)
+		r = seccomp_filter_open(&p->seccomp);
+	if (r != 0)
+		pipes_close(p);
+	return r;
+}
+
+/*
+ * Put the descriptors at the numbers that sandbox.h names, everything else
+ * closes.  They are moved out of the way first: one may stand where another
+ * belongs.
+ */
+static int
+place_fds(const struct pipes *p)
+{
+	int from[SANDBOX_FD_END], fd;
+
+	from[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	from[1] = p->output[1];
+	from[2] = p->output[1];
+	from[SANDBOX_FD_SOCKET] = p->socket[1];
+	from[SANDBOX_FD_SECCOMP] = p->seccomp;
+	from[SANDBOX_FD_INFO] = p->info[1];
+	from[SANDBOX_FD_BLOCK] = p->block[0];
+	for (fd = 0; fd < SANDBOX_FD_END; fd++)
+		if ((from[fd] = fcntl(
+			 from[fd], F_DUPFD_CLOEXEC, SANDBOX_FD_END)) < 0)
+			return -1;
+	for (fd = 0; fd < SANDBOX_FD_END; fd++)
+		if (dup2(from[fd], fd) < 0)
+			return -1;
+	return close_range(SANDBOX_FD_END, ~0U, 0);
+}
+
+static void __attribute__((noreturn)) become_bwrap(const struct pipes *p,
+    const struct limits *l, const struct cgroup *g, char **argv, pid_t parent)
+{
+	static char *const no_environment[] = { NULL };
+	const char *what;
+
+	if (cgroup_enter(g) != 0 || limits_apply_self(l) != 0) {
+		what = err_text();
+		goto fail;
+	}
+	if (!cgroup_limits_cpu(g))
+		cores_apply();
+	loop_child_reset();
+	(void)signal(SIGPIPE, SIG_DFL);
+	what = "cannot place descriptors";
+	if (place_fds(p) != 0)
+		goto fail;
+	/* bwrap's own --die-with-parent comes into force a little later. */
+	what = "parent is gone";
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		goto fail;
+	(void)execve(argv[0], argv, no_environment);
+	what = "cannot execute bwrap";
+fail:
+	(void)!write(STDERR_FILENO, what, strlen(what));
+	_exit(EXIT_NO_EXEC);
+}
+
+/*
+ * {"child-pid": 123, ...}: the number behind the name, once the object is
+ * whole: bwrap would die of writing to a pipe that was closed too early.
+ */
+static pid_t
+parse_info(const char *text)
+{
+	static const char key[] = "\"child-pid\":";
+	const char *s = strstr(text, key);
+	long pid;
+
+	if (s == NULL || strchr(s, '}') == NULL)
+		return -1;
+	pid = strtol(s + sizeof(key) - 1, NULL, 10);
+	return pid > 1 ? (pid_t)pid : -1;
+}
+
+/* Wait until bwrap has told its inner process, or gave up. */
+static int
+read_info(int fd, pid_t *inner)
+{
+	struct buf b = BUF_INIT;
+	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	int64_t end = clock_mono_ms() + SETUP_TIMEOUT_MS, left;
+	ssize_t n;
+	int r = 0;
+
+	*inner = -1;
+	while (r == 0 && (*inner = parse_info(buf_str(&b))) < 0) {
+		left = end - clock_mono_ms();
+		if (left <= 0 || b.len >= INFO_MAX ||
+		    poll(&pfd, 1, (int)left) == 0) {
+			r = err_set(ERR_TIMEOUT, "bwrap does not answer");
+			break;
+		}
+		n = read(fd, buf_reserve(&b, INFO_MAX), INFO_MAX);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			r = err_set(ERR_UNSUPPORTED, "bwrap ended");
+			break;
+		}
+		b.len += (size_t)n;
+		b.data[b.len] = '\0';
+	}
+	buf_fini(&b);
+	return r;
+}
+
+/* The set-up failed: reap bwrap and report what it said. */
+static int
+setup_failed(struct launched *out, int r)
+{
+	struct buf b = BUF_INIT;
+	ssize_t n;
+
+	launcher_kill(out);
+	while (waitpid(out->bwrap, NULL, 0) < 0 && errno == EINTR)
+		;
+	n = read(out->output, buf_reserve(&b, INFO_MAX), INFO_MAX);
+	if (n > 0) {
+		b.data[n] = '\0';
+		b.data[strcspn(b.data, "\n")] = '\0';
+		r = err_set(r, "cannot make the sandbox: %s", b.data);
+	} else {
+		r = err_wrap("cannot make the sandbox");
+	}
+	buf_fini(&b);
+	return r;
+}
+
+int
+launcher_start(const struct sandbox *s, const struct limits *l,
+    const char *cgroup_dir, const char *name, struct launched *out)
+{
+	struct pipes p;
+	char **argv = NULL;
+	pid_t parent = getpid(), inner;
+	int r;
+
+	*out = (struct launched)LAUNCHED_INIT;
+	memset(&p, -1, sizeof(p));
+	if ((r = sandbox_argv(s, &argv)) != 0 || (r = pipes_open(&p)) != 0)
+		goto out;
+	cgroup_new(cgroup_dir, name, l, &out->cgroup);
+	if (!cgroup_limits_cpu(out->cgroup))
+		cores_take(l->cores);
+	if ((out->bwrap = fork()) < 0) {
+		r = err_set_errno(ERR_IO, "fork");
+		goto out;
+	}
+	if (out->bwrap == 0)
+		become_bwrap(&p, l, out->cgroup, argv, parent);
+	out->socket = p.socket[0];
+	out->output = p.output[0];
+	p.socket[0] = p.output[0] = -1;
+	/* Our copies of the child's ends, so that its end is seen. */
+	fd_close(&p.info[1]);
+	fd_close(&p.output[1]);
+	fd_close(&p.socket[1]);
+	fd_close(&p.block[0]);
+	/* The first process waits for us, so its number is still its own. */
+	if ((r = read_info(p.info[0], &inner)) == 0 &&
+	    (out->inner_fd = (int)syscall(SYS_pidfd_open, inner, 0)) < 0)
+		r = err_set_errno(ERR_IO, "pidfd of the sandbox");
+	if (r == 0)
+		r = limits_apply_inner(l, inner);
+	if (r != 0)
+		r = setup_failed(out, r);
+out:
+	/* Closing the other end of block lets bwrap go on. */
+	pipes_close(&p);
+	sandbox_argv_free(argv);
+	if (r != 0)
+		launcher_close(out);
+	return r;
+}
+
+void
+launcher_kill(const struct launched *l)
+{
+	if (l->inner_fd >= 0)
+		(void)syscall(
+		    SYS_pidfd_send_signal, l->inner_fd, SIGKILL, NULL, 0);
+	if (l->bwrap > 1)
+		(void)kill(l->bwrap, SIGKILL);
+}
+
+void
+launcher_close(struct launched *l)
+{
+	fd_close(&l->socket);
+	fd_close(&l->output);
+	fd_close(&l->inner_fd);
+	cgroup_free(l->cgroup);
+	*l = (struct launched)LAUNCHED_INIT;
+}

@@ -1,0 +1,57 @@
+/*
+ * What an executor sees: the file system and namespaces of a task, as the
+ * argument list of bubblewrap.
+ *
+ *   /provider	the provider's folder, read-only
+ *   /in/N	input tables, read-only; /in/file: the file of an upload
+ *   /out	the attempt's output folder, the only place to write
+ *
+ * Nothing else exists: no /proc, no /dev, no network, no other process.  A
+ * program that is linked dynamically gets the system's libraries as well.
+ */
+#ifndef SUPERVISOR_SHEPHERD_SANDBOX_H
+#define SUPERVISOR_SHEPHERD_SANDBOX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* One read-only binding; both borrowed. */
+struct sandbox_bind {
+	const char *outside; /* absolute path on this host */
+	const char *inside;  /* e.g. /in/0 */
+};
+
+/* All borrowed. */
+struct sandbox {
+	const char *bwrap;	  /* program */
+	const char *program;	  /* the executor, absolute, in ... */
+	const char *provider_dir; /* ... this folder */
+	const char *output_dir;	  /* bound to /out */
+	const struct sandbox_bind *binds;
+	size_t n_binds;
+	const char *const *arguments; /* of the executor; NULL at the end */
+};
+
+#define SANDBOX_OUT "/out"
+
+/* Descriptors that bwrap finds open; see launcher.c. */
+enum sandbox_fd {
+	SANDBOX_FD_SOCKET = 3, /* stays open for the executor */
+	SANDBOX_FD_SECCOMP,
+	SANDBOX_FD_INFO,
+	SANDBOX_FD_BLOCK,
+	SANDBOX_FD_END
+};
+
+/*
+ * The argument list, ended by NULL; free it with sandbox_argv_free().
+ * Errors: ERR_IO when the program cannot be read, ERR_FORMAT when it is no
+ * 64-bit ELF program, ERR_INVALID when it is not in provider_dir.
+ */
+int sandbox_argv(const struct sandbox *, char ***out);
+void sandbox_argv_free(char **); /* NULL is fine */
+
+/* Does the program ask for a dynamic loader?  Errors: ERR_IO, ERR_FORMAT. */
+int sandbox_is_dynamic(const char *program, bool *out);
+
+#endif
