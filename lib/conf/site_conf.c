@@ -75,6 +75,7 @@ static const struct key keys[] = {
 	NUM("fcgi", "max_body", fcgi_max_body, "16777216", 65536, 1073741824),
 	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
 	    client_auth_off_on_loopback, "no"),
+	STR("fcgi", "upload_root", KEY_PATH, upload_root, "incoming"),
 
 	NUM("supervisor", "poll_ms", poll_ms, "200", 10, 60000),
 	NUM("supervisor", "lease_ms", lease_ms, "5000", 500, 600000),

@@ -30,6 +30,7 @@ struct site_conf {
 	int64_t	 fcgi_workers;
 	int64_t	 fcgi_max_body;		/* bytes kept in memory */
 	bool	 client_auth_off_on_loopback;
+	char	*upload_root;		/* server-side files of uploads */
 	/* [supervisor] */
 	int64_t	 poll_ms;
 	int64_t	 lease_ms;
