@@ -125,7 +125,7 @@ body_piece(struct http_call *c, char *out, size_t room)
 		do
 			n = pread(c->fd, out,
 			    left < room ? (size_t)left : room,
-			    (off_t)in_file);
+			    (off_t)(c->file_offset + in_file));
 		while (n < 0 && errno == EINTR);
 		if (n <= 0)
 			c->file_failed = true;
@@ -194,6 +194,7 @@ take_body(struct http_call *c, const struct http_request *req)
 	if (req->body_size == 0)
 		return 0;
 	c->file_size = req->body_size;
+	c->file_offset = req->body_offset;
 	if ((c->fd = fcntl(req->body_fd, F_DUPFD_CLOEXEC, 3)) < 0)
 		return err_set_errno(ERR_IO, "body's descriptor");
 	return 0;
@@ -251,7 +252,8 @@ make_digest(const struct http_call *c, char out[DIGEST_TEXT_SIZE])
 	if ((r = digest_begin(&d)) != 0)
 		return r;
 	if ((r = digest_add(d, c->head.data, c->head.len)) != 0 ||
-	    (r = digest_add_fd(d, c->fd, 0, c->file_size)) != 0 ||
+	    (r = digest_add_fd(d, c->fd, c->file_offset,
+	    c->file_size)) != 0 ||
 	    (r = digest_add(d, c->tail.data, c->tail.len)) != 0) {
 		digest_free(d);
 		return r;

@@ -26,6 +26,7 @@ struct http_call {
 	/* The body: head, then file_size bytes of fd, then tail. */
 	struct buf		 head, tail;
 	int			 fd;
+	uint64_t		 file_offset;
 	uint64_t		 file_size;
 	uint64_t		 sent;		/* position in the whole */
 	bool			 file_failed;

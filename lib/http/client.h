@@ -33,7 +33,7 @@ struct http_client_conf {
 
 /* A body is: body_len bytes of body, body_size bytes of body_fd, tail_len
  * bytes of tail; each may be missing.  Memory is copied, the descriptor
- * duplicated and read with pread from offset 0. */
+ * duplicated and read with pread from body_offset. */
 struct http_request {
 	const char	*method;	/* NULL: POST */
 	const char	*url;		/* with path and query, encoded */
@@ -43,6 +43,7 @@ struct http_request {
 	const void	*body;
 	size_t		 body_len;
 	int		 body_fd;	/* looked at when body_size > 0 */
+	uint64_t	 body_offset;	/* of the body in body_fd */
 	uint64_t	 body_size;
 	const void	*tail;
 	size_t		 tail_len;
