@@ -1,5 +1,5 @@
 /*
- * Reading and checking a DSL.  Called through job_spec_build() and by the
+ * Reading and checking a DSL.  Called by job_spec_build() and by the
  * endpoints that look at a stored job's graph.
  *
  * Three passes: components with their outputs, then inputs (which refer to
@@ -164,17 +164,11 @@ find_module(struct parse *p, const struct dsl_component *c,
 {
 	const struct module	*m;
 	const char		*near;
-	size_t			 i;
 
 	if (p->providers == NULL)
 		return NULL;
 	if ((m = providers_module(p->providers, c->module)) != NULL)
 		return m;
-	/* Perhaps only a version that is not the highest has it. */
-	for (i = 0; i < providers_count(p->providers); i++)
-		if ((m = provider_module(providers_at(p->providers, i),
-		    c->module)) != NULL)
-			return m;
 	near = providers_nearest_module(p->providers, c->module);
 	faults_add_value(p->faults, JSON_PATH_KEY(path, "module"), value,
 	    "no provider of this site has this module%s%s%s",
@@ -547,18 +541,16 @@ read_components(struct parse *p, struct json_object *components)
 		read_inputs(p, i);
 }
 
-int
-dsl_parse(struct json_object *json, const struct providers *providers,
-    const struct json_path *path, struct faults *faults, struct dsl **out)
+struct dsl *
+dsl_read(struct json_object *json, const struct providers *providers,
+    const struct json_path *path, struct faults *faults)
 {
 	struct dsl		*d = xcalloc(1, sizeof(*d));
 	struct json_path	 components = { path, "components", 0 };
 	struct parse		 p = { d, faults, providers, NULL, NULL,
 				    &components };
 	struct top		 top = { 0 };
-	size_t			 before = faults_count(faults);
 
-	*out = NULL;
 	d->arena = arena_new();
 	d->json = json_object_get(json);
 	json_decode(json, JSON_FIELDS(top_fields), JSON_FAULT_UNKNOWN, path,
@@ -573,6 +565,17 @@ dsl_parse(struct json_object *json, const struct providers *providers,
 	/* Cycles are worth telling even when something else is wrong. */
 	if (d->n > 0)
 		dsl_order(d, &components, faults);
+	return d;
+}
+
+int
+dsl_parse(struct json_object *json, const struct providers *providers,
+    const struct json_path *path, struct faults *faults, struct dsl **out)
+{
+	size_t		 before = faults_count(faults);
+	struct dsl	*d = dsl_read(json, providers, path, faults);
+
+	*out = NULL;
 	if (faults_count(faults) != before) {
 		dsl_free(d);
 		return err_set(ERR_INVALID, "DSL");

@@ -66,6 +66,12 @@ struct dsl {
  */
 int	dsl_parse(struct json_object *json, const struct providers *providers,
 	    const struct json_path *path, struct faults *, struct dsl **out);
+/*
+ * The same, but what is right of a faulty document is kept, for checks that
+ * go on: never NULL; n may be 0, modules NULL, the order arbitrary.
+ */
+struct dsl *dsl_read(struct json_object *json, const struct providers *,
+	    const struct json_path *path, struct faults *);
 void	dsl_free(struct dsl *);
 
 /* Index by name, or (size_t)-1. */

@@ -234,8 +234,11 @@ dsl_order(struct dsl *d, const struct json_path *path, struct faults *faults)
 		derive_ups(d, &d->components[i]);
 	d->order = arena_alloc(d->arena, d->n * sizeof(*d->order));
 	derive_downs(d, &downs);
-	if (place_all(d, &downs) != d->n)
+	if (place_all(d, &downs) != d->n) {
 		report_cycles(d, path, faults);
+		for (i = 0; i < d->n; i++)
+			d->order[i] = d->components[i].seq = i;
+	}
 	free(downs.first);
 	free(downs.edge);
 }

@@ -64,9 +64,6 @@ struct job_task {
 	struct json_object	*parameters;	/* complete; NULL unless runs */
 	/* What was given by the user only (common and role merged). */
 	struct json_object	*given;
-	/* Parameters in the platform's form: ComponentParam, module, role,
-	 * local, initiator, job_parameters, …; NULL unless runs. */
-	struct json_object	*party_parameters;
 };
 
 struct job_member {
@@ -75,7 +72,7 @@ struct job_member {
 	int		 position;		/* in its role */
 	bool		 is_local;
 	bool		 is_initiator;
-	/* §resources: what is asked of this member's site. */
+	/* What is asked of this member's site. */
 	int64_t		 task_cores;		/* of one task */
 	int64_t		 cores;			/* of the job; 0 for arbiter */
 	int64_t		 memory_mb;
@@ -97,7 +94,7 @@ struct job_spec {
 	int64_t			 timeout_s;
 	int64_t			 auto_retries;
 	int64_t			 auto_retry_delay_s;
-	char			*name;		/* job_parameters.common.job_name */
+	const char		*name;		/* job_name, or "" */
 
 	struct dsl		*dsl;
 	/* dsl->components in order: components[seq]. */
@@ -108,6 +105,7 @@ struct job_spec {
 	size_t			 n_members;
 
 	struct json_object	*dsl_json;	/* as given */
+	struct json_object	*conf_given;	/* names borrow from it */
 	struct json_object	*conf;		/* completed runtime_conf */
 	struct json_object	*roles;		/* {"guest":[9999],…} */
 	struct json_object	*providers_json; /* component → role → party →
@@ -134,6 +132,14 @@ const struct job_member *job_spec_member(const struct job_spec *,
 	    const char *role, const char *party_id);
 /* (size_t)-1 when there is none; else the seq. */
 size_t	job_spec_component(const struct job_spec *, const char *name);
+
+/*
+ * Parameters of one task as the platform shows them: ComponentParam, module,
+ * role (without the roles that the module lacks), local, initiator,
+ * job_parameters; the caller's.
+ */
+struct json_object *job_spec_party_parameters(const struct job_spec *,
+	    const struct job_member *, size_t seq);
 
 /* All warnings in one text, "" when there is none; the caller's. */
 char	*job_spec_warning_text(const struct job_spec *);

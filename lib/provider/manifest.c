@@ -565,13 +565,9 @@ providers_module(const struct providers *ps, const char *name)
 	const struct module	*m;
 	size_t			 i;
 
-	for (i = 0; i < ps->n; i++) {
-		if (i > 0 && strcmp(ps->items[i]->name,
-		    ps->items[i - 1]->name) == 0)
-			continue;	/* not the highest version */
+	for (i = 0; i < ps->n; i++)
 		if ((m = provider_module(ps->items[i], name)) != NULL)
 			return m;
-	}
 	return NULL;
 }
 

@@ -77,7 +77,7 @@ const struct provider *providers_find(const struct providers *,
 
 /*
  * The module by name or alias (case does not matter).  providers_module()
- * looks through the highest versions of all providers, in order of names.
+ * looks through all providers in order of names, higher versions first.
  */
 const struct module *provider_module(const struct provider *,
 	    const char *name);

@@ -173,3 +173,91 @@ rules_check(const struct module *module, struct json_object *params,
 		if (str_eq(rules[i].module, module->name))
 			rules[i].check(&r);
 }
+
+/* --- members -------------------------------------------------------------- */
+
+#define ANY_NUMBER 1000
+
+/* How many members of a role the protocol of a module is made for. */
+static const struct {
+	const char	*module;
+	const char	*role;
+	size_t		 min;
+	size_t		 max;
+} member_rules[] = {
+	{ "Intersection", "guest", 1, 1 },
+	{ "Intersection", "host", 1, 1 },
+	{ "HeteroLR", "guest", 1, 1 },
+	{ "HeteroLR", "host", 1, ANY_NUMBER },
+	{ "HeteroLR", "arbiter", 1, 1 },
+};
+
+static bool
+has_party(struct json_object *list, struct json_object *party)
+{
+	size_t	i;
+
+	for (i = 0; list != NULL && i < json_object_array_length(list); i++)
+		if (json_object_equal(json_object_array_get_idx(list, i),
+		    party))
+			return true;
+	return false;
+}
+
+/*
+ * The classic rule of arbiter-coordinated models: a guest may be its own
+ * arbiter only in a job that stays at one site, that is, when it is the
+ * hosts as well.
+ */
+static void
+check_arbiter(const struct module *m, struct json_object *roles,
+    const struct json_path *path, struct faults *faults)
+{
+	struct json_object	*guests = json_get(roles, "guest");
+	struct json_object	*hosts = json_get(roles, "host");
+	struct json_object	*arbiters = json_get(roles, "arbiter");
+	size_t			 i, both = 0, all = 0;
+
+	if (guests == NULL || hosts == NULL || arbiters == NULL)
+		return;
+	for (i = 0; i < json_object_array_length(guests); i++) {
+		struct json_object	*p;
+
+		p = json_object_array_get_idx(guests, i);
+		if (!has_party(arbiters, p))
+			continue;
+		both++;
+		all += has_party(hosts, p);
+	}
+	if (both > 0 && (all != both ||
+	    both != json_object_array_length(hosts)))
+		faults_add(faults, JSON_PATH_KEY(path, "arbiter"),
+		    "a party that is guest and arbiter of %s must be its "
+		    "only host as well", m->name);
+}
+
+void
+rules_check_members(const struct module *m, struct json_object *roles,
+    const struct json_path *path, struct faults *faults)
+{
+	struct json_object	*list;
+	size_t			 i, n;
+
+	for (i = 0; i < sizeof(member_rules) / sizeof(member_rules[0]); i++) {
+		if (strcmp(member_rules[i].module, m->name) != 0)
+			continue;
+		list = json_get(roles, member_rules[i].role);
+		n = list != NULL ? json_object_array_length(list) : 0;
+		if (n < member_rules[i].min)
+			faults_add(faults, JSON_PATH_KEY(path,
+			    member_rules[i].role), "%s needs %s %s", m->name,
+			    member_rules[i].max == 1 ? "one" : "at least one",
+			    member_rules[i].role);
+		else if (n > member_rules[i].max)
+			faults_add(faults, JSON_PATH_KEY(path,
+			    member_rules[i].role), "%s is made for one %s, "
+			    "here are %zu", m->name, member_rules[i].role, n);
+	}
+	if (strcmp(m->name, "HeteroLR") == 0)
+		check_arbiter(m, roles, path, faults);
+}

@@ -1,0 +1,407 @@
+/*
+ * A job from its two documents.  Called by fcgi-app at submit, by party
+ * commands at create and when parameters are updated.
+ *
+ * The steps: conf, DSL, members, tasks (each adds its faults); then, when
+ * there were none, the completed conf and the contract.
+ */
+#include "lib/model/job_spec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <sodium.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/json/canon.h"
+#include "lib/model/job_conf.h"
+#include "lib/model/job_tasks.h"
+
+#define CONTRACT_FORM 1
+
+/* --- identifiers ---------------------------------------------------------- */
+
+static int
+compare_text(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static int
+compare_number(const void *a, const void *b)
+{
+	int64_t	x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void
+append_parties(struct buf *out, struct json_object *list)
+{
+	size_t	 i, n = json_object_array_length(list);
+	int64_t	*ids = xcalloc(n + 1, sizeof(*ids));
+
+	for (i = 0; i < n; i++)
+		ids[i] = json_object_get_int64(
+		    json_object_array_get_idx(list, i));
+	qsort(ids, n, sizeof(*ids), compare_number);
+	for (i = 0; i < n; i++)
+		if (i == 0 || ids[i] != ids[i - 1])
+			buf_printf(out, "%s%lld", i > 0 ? "_" : "",
+			    (long long)ids[i]);
+	free(ids);
+}
+
+char *
+job_model_id(struct json_object *roles)
+{
+	size_t		  i = 0, n = (size_t)json_object_object_length(roles);
+	const char	**names = xcalloc(n + 1, sizeof(*names));
+	struct buf	  out = BUF_INIT;
+
+	json_object_object_foreach(roles, name, unused) {
+		(void)unused;
+		names[i++] = name;
+	}
+	qsort(names, n, sizeof(*names), compare_text);
+	for (i = 0; i < n; i++) {
+		buf_printf(&out, "%s-", names[i]);
+		append_parties(&out, json_get(roles, names[i]));
+		buf_putc(&out, '#');
+	}
+	buf_puts(&out, "model");
+	free(names);
+	return buf_steal(&out);
+}
+
+/* --- members -------------------------------------------------------------- */
+
+static void
+make_member(const struct job_spec_input *in, const struct job_conf *conf,
+    const struct role_list *role, size_t position, struct job_spec *spec,
+    struct job_member *m)
+{
+	struct job_params	params;
+	struct job_cores	cores;
+
+	m->role = role->name;
+	memcpy(m->party_id, role->parties[position], sizeof(m->party_id));
+	m->position = (int)position;
+	/* "local" is this site, whatever number stands for it. */
+	m->is_local = strcmp(m->role, "local") == 0 ||
+	    strcmp(m->party_id, in->local_party) == 0;
+	m->is_initiator = str_eq(m->role, conf->initiator_role) &&
+	    strcmp(m->party_id, conf->initiator_party) == 0;
+	job_conf_member(conf, m->role, position, &params);
+	job_conf_cores(&params, m->role, &cores);
+	m->task_cores = cores.task;
+	m->cores = cores.job;
+	m->task_parallelism = params.task_parallelism;
+	m->memory_mb = in->defaults->memory_mb_per_task *
+	    params.task_parallelism;
+	m->job_parameters = job_conf_params_json(conf, &params, &cores, spec);
+	m->tasks = arena_alloc(spec->arena,
+	    (spec->n_components + 1) * sizeof(*m->tasks));
+}
+
+static void
+check_capacity(const struct job_spec_input *in, const struct job_member *m,
+    struct faults *faults)
+{
+	struct json_path	parameters = { in->conf_path, "job_parameters",
+				    0 };
+
+	if (m->is_local && in->defaults->max_cores > 0 &&
+	    m->cores > in->defaults->max_cores)
+		faults_add(faults, JSON_PATH_KEY(&parameters, "common"),
+		    "the job asks for %lld cores (task_cores × "
+		    "task_parallelism) as %s of party %s, whose site has %lld",
+		    (long long)m->cores, m->role, m->party_id,
+		    (long long)in->defaults->max_cores);
+}
+
+static void
+make_members(const struct job_spec_input *in, const struct job_conf *conf,
+    struct job_spec *spec, struct faults *faults)
+{
+	const struct roles	*roles = &conf->roles;
+	size_t			 i, j;
+
+	spec->members = arena_alloc(spec->arena,
+	    (roles->n_members + 1) * sizeof(*spec->members));
+	for (i = 0; i < roles->n; i++)
+		for (j = 0; j < roles->items[i].n; j++) {
+			struct job_member	*m;
+
+			m = &spec->members[spec->n_members++];
+			make_member(in, conf, &roles->items[i], j, spec, m);
+			check_capacity(in, m, faults);
+		}
+}
+
+/* --- the completed conf --------------------------------------------------- */
+
+static struct json_object *
+share(struct json_object *o)
+{
+	return o != NULL ? json_object_get(o) : json_object_new_object();
+}
+
+static struct json_object *
+initiator_json(const struct job_conf *conf)
+{
+	struct json_object	*o = json_object_new_object();
+	int64_t			 party = 0;
+
+	(void)str_to_int64(conf->initiator_party, 0, INT64_MAX, &party);
+	json_add_str(o, "role", conf->initiator_role);
+	json_add_int(o, "party_id", party);
+	return o;
+}
+
+/* job_parameters is the caller's reference. */
+static struct json_object *
+conf_json(const struct job_conf *conf, const struct job_spec *spec,
+    struct json_object *job_parameters)
+{
+	struct json_object	*o = json_object_new_object(), *given;
+
+	json_add(o, "dsl_version", json_object_get(conf->dsl_version));
+	json_add(o, "initiator", initiator_json(conf));
+	json_add(o, "role", json_object_get(spec->roles));
+	json_add(o, "job_parameters", job_parameters);
+	if ((given = json_get(conf->json, "component_parameters")) != NULL)
+		json_add(o, "component_parameters", json_object_get(given));
+	if ((given = json_get(conf->json, "provider")) != NULL)
+		json_add(o, "provider", json_object_get(given));
+	return o;
+}
+
+static void
+complete_conf(const struct job_conf *conf, struct job_spec *spec)
+{
+	struct json_object	*scopes = json_object_new_object();
+	struct job_cores	 cores;
+	size_t			 i;
+
+	job_conf_cores(&conf->common, "", &cores);
+	json_add(scopes, "common",
+	    job_conf_params_json(conf, &conf->common, &cores, spec));
+	json_add(scopes, "role", share(conf->params_role));
+	spec->conf = conf_json(conf, spec, scopes);
+	for (i = 0; i < spec->n_members; i++)
+		spec->members[i].conf_on_party = conf_json(conf, spec,
+		    json_object_get(spec->members[i].job_parameters));
+}
+
+static int
+make_contract(struct job_spec *spec)
+{
+	struct json_object	*o = json_object_new_object();
+	struct buf		 text = BUF_INIT;
+	int			 r;
+
+	json_add_int(o, "form", CONTRACT_FORM);
+	json_add_str(o, "job_id", spec->job_id);
+	json_add(o, "dsl", json_object_get(spec->dsl_json));
+	json_add(o, "runtime_conf", json_object_get(spec->conf));
+	json_add(o, "providers", json_object_get(spec->providers_json));
+	if ((r = json_canon(o, &text)) == 0) {
+		spec->contract_len = text.len;
+		spec->contract = buf_steal(&text);
+		crypto_hash_sha256(spec->contract_hash,
+		    (const unsigned char *)spec->contract,
+		    spec->contract_len);
+	}
+	json_object_put(o);
+	buf_fini(&text);
+	return r;
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
+static void
+take_dsl(const struct job_spec_input *in, struct job_spec *spec,
+    struct faults *faults)
+{
+	size_t	i;
+
+	spec->dsl = dsl_read(in->dsl, in->providers, in->dsl_path, faults);
+	spec->n_components = spec->dsl->n;
+	spec->components = arena_alloc(spec->arena,
+	    (spec->n_components + 1) * sizeof(*spec->components));
+	for (i = 0; i < spec->n_components; i++)
+		spec->components[i] =
+		    &spec->dsl->components[spec->dsl->order[i]];
+}
+
+static void
+take_conf(const struct job_conf *conf, struct job_spec *spec)
+{
+	spec->initiator_role = conf->initiator_role;
+	memcpy(spec->initiator_party, conf->initiator_party,
+	    sizeof(spec->initiator_party));
+	spec->job_type = conf->common.job_type;
+	spec->name = conf->common.job_name != NULL ?
+	    conf->common.job_name : "";
+	spec->task_parallelism = conf->common.task_parallelism;
+	spec->timeout_s = conf->common.timeout;
+	spec->auto_retries = conf->common.auto_retries;
+	spec->auto_retry_delay_s = conf->common.auto_retry_delay;
+	spec->roles = roles_json(&conf->roles);
+	spec->model_id = job_model_id(spec->roles);
+	spec->model_version = xstrdup(spec->job_id);
+}
+
+int
+job_spec_build(const struct job_spec_input *in, struct faults *faults,
+    struct job_spec **out)
+{
+	struct job_spec	*spec = xcalloc(1, sizeof(*spec));
+	struct job_conf	 conf;
+	size_t		 before = faults_count(faults);
+	int		 r = 0;
+
+	*out = NULL;
+	spec->arena = arena_new();
+	spec->job_id = xstrdup(in->job_id);
+	spec->dsl_json = json_object_get(in->dsl);
+	spec->conf_given = json_object_get(in->conf);
+	job_conf_read(in->conf, in, spec, faults, &conf);
+	take_dsl(in, spec, faults);
+	take_conf(&conf, spec);
+	make_members(in, &conf, spec, faults);
+	job_tasks_build(in, &conf, spec, faults);
+	if (faults_count(faults) != before) {
+		r = err_set(ERR_INVALID, "job: %zu faults",
+		    faults_count(faults) - before);
+		goto out;
+	}
+	complete_conf(&conf, spec);
+	if ((r = make_contract(spec)) != 0) {
+		err_wrap("job contract");
+		goto out;
+	}
+	*out = spec;
+	spec = NULL;
+out:
+	job_spec_free(spec);
+	return r;
+}
+
+static void
+free_member(const struct job_spec *spec, struct job_member *m)
+{
+	size_t	i;
+
+	for (i = 0; i < spec->n_components; i++) {
+		json_object_put(m->tasks[i].parameters);
+		json_object_put(m->tasks[i].given);
+	}
+	json_object_put(m->job_parameters);
+	json_object_put(m->conf_on_party);
+}
+
+void
+job_spec_free(struct job_spec *spec)
+{
+	size_t	i;
+
+	if (spec == NULL)
+		return;
+	for (i = 0; i < spec->n_members; i++)
+		free_member(spec, &spec->members[i]);
+	for (i = 0; i < spec->n_warnings; i++)
+		free(spec->warnings[i]);
+	free(spec->warnings);
+	dsl_free(spec->dsl);
+	json_object_put(spec->dsl_json);
+	json_object_put(spec->conf_given);
+	json_object_put(spec->conf);
+	json_object_put(spec->roles);
+	json_object_put(spec->providers_json);
+	free(spec->contract);
+	free(spec->job_id);
+	free(spec->model_id);
+	free(spec->model_version);
+	arena_free(spec->arena);
+	free(spec);
+}
+
+/* --- questions ------------------------------------------------------------ */
+
+const struct job_member *
+job_spec_member(const struct job_spec *spec, const char *role,
+    const char *party_id)
+{
+	size_t	i;
+
+	for (i = 0; i < spec->n_members; i++)
+		if (strcmp(spec->members[i].role, role) == 0 &&
+		    strcmp(spec->members[i].party_id, party_id) == 0)
+			return &spec->members[i];
+	return NULL;
+}
+
+size_t
+job_spec_component(const struct job_spec *spec, const char *name)
+{
+	size_t	i = dsl_find(spec->dsl, name);
+
+	return i == (size_t)-1 ? i : spec->dsl->components[i].seq;
+}
+
+/* The role map without the roles that the module does not run in. */
+static struct json_object *
+roles_of_module(const struct job_spec *spec, const struct module *m)
+{
+	struct json_object	*o = json_object_new_object();
+
+	json_object_object_foreach(spec->roles, role, list)
+		if (m == NULL || module_has_role(m, role))
+			json_add(o, role, json_object_get(list));
+	return o;
+}
+
+struct json_object *
+job_spec_party_parameters(const struct job_spec *spec,
+    const struct job_member *m, size_t seq)
+{
+	const struct job_task	*t = &m->tasks[seq];
+	const char		*module = spec->components[seq]->module;
+	struct json_object	*o = json_object_new_object(), *local;
+	int64_t			 party = 0;
+
+	json_object_object_foreach(spec->conf, key, value)
+		if (strcmp(key, "component_parameters") != 0 &&
+		    strcmp(key, "role") != 0)
+			json_add(o, key, json_object_get(value));
+	local = json_object_new_object();
+	(void)str_to_int64(m->party_id, 0, INT64_MAX, &party);
+	json_add_str(local, "role", m->role);
+	json_add_int(local, "party_id", party);
+	json_add(o, "role", roles_of_module(spec, t->module));
+	json_add(o, "local", local);
+	json_add_str(o, "module", t->module != NULL ? t->module->name :
+	    module);
+	json_add_str(o, "CodePath", t->module != NULL ? t->module->name :
+	    module);
+	json_add(o, "ComponentParam", share(t->parameters));
+	json_add_str(o, "ComponentParameterSource",
+	    spec->components[seq]->name);
+	return o;
+}
+
+char *
+job_spec_warning_text(const struct job_spec *spec)
+{
+	struct buf	text = BUF_INIT;
+	size_t		i;
+
+	for (i = 0; i < spec->n_warnings; i++)
+		buf_printf(&text, "%s%s", i > 0 ? "; " : "",
+		    spec->warnings[i]);
+	return buf_steal(&text);
+}
