@@ -19,6 +19,8 @@ psi_item_size(enum psi_kind kind)
 		return 32;
 	case PSI_TOKENS:
 		return 16;
+	case PSI_COUNT:
+		return 8;
 	case PSI_INDEXES:
 		break;
 	}

@@ -23,7 +23,8 @@
 enum psi_kind {
 	PSI_POINTS = 1,		/* singly blinded ids, 32 bytes */
 	PSI_TOKENS = 2,		/* digests of doubly blinded ids, 16 bytes */
-	PSI_INDEXES = 3		/* places in the receiver's list, u32 */
+	PSI_INDEXES = 3,	/* places in the receiver's list, u32 */
+	PSI_COUNT = 4		/* a number of ids, u64; lists of one */
 };
 
 /* Largest block there can be, to bound what is received. */
