@@ -13,6 +13,7 @@ static const struct component *const components[] = {
 	&component_upload,
 	&component_reader,
 	&component_data_transform,
+	&component_intersection,
 	&component_evaluation,
 	NULL
 };
