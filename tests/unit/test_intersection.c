@@ -110,6 +110,15 @@ assert_metric(struct member *m, size_t i, const char *name, double value)
 }
 
 static void
+assert_sent(struct member *m, const char *what, bool is_sent)
+{
+	struct json_object	*sent = loopback_sent(m);
+
+	assert_int_equal(json_has(sent, what), is_sent);
+	json_object_put(sent);
+}
+
+static void
 common_rows_come_out_in_the_order_of_the_guest(void **state)
 {
 	static const int	g[] = { 7, 3, 9, 1, 5, 100, 42 };
@@ -180,7 +189,8 @@ without_sync_the_host_learns_sizes_only(void **state)
 	assert_output(host, NULL, 0);
 	assert_metric(host, 0, "intersect_count", -1);
 	assert_metric(host, 3, "unmatched_count", -1);
-	assert_false(json_has(loopback_sent(guest), "intersect_ids/0.0"));
+	assert_sent(guest, "id_ciphertext_exchange_g2h/0.0", true);
+	assert_sent(guest, "intersect_ids/0.0", false);
 	loopback_free(lb);
 }
 
