@@ -1,0 +1,113 @@
+/*
+ * Members of jobs: reading, and how far each has come.  Written by the
+ * initiator's scheduler and lib/party.
+ */
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/db/db_cols.h"
+#include "lib/db/db_job.h"
+
+static const struct db_col party_cols[] = {
+#define COL(type, field, column) \
+	{ DB_##type, offsetof(struct db_party, field) },
+	PARTY_COLS(COL, , "")
+#undef COL
+};
+static const struct db_shape party_shape =
+    DB_SHAPE(struct db_party, party_cols);
+
+static const struct db_stmt list = {
+	"job_party.list", "s",
+	"SELECT 1" PARTY_COLS(DB_SQL, , "") " FROM job_party"
+	" WHERE job_id = ? ORDER BY role, position, party_id"
+};
+static const struct db_stmt get = {
+	"job_party.get", "sss",
+	"SELECT 1" PARTY_COLS(DB_SQL, , "") " FROM job_party"
+	" WHERE job_id = ? AND role = ? AND party_id = ?"
+};
+
+int
+db_party_list(struct db *db, struct arena *a, const char *job_id,
+    struct db_party **rows, size_t *n)
+{
+	return db_select(db, &list, &party_shape, a, rows, n, job_id);
+}
+
+int
+db_party_get(struct db *db, struct arena *a, const char *job_id,
+    const char *role, const char *party_id, struct db_party **out)
+{
+	int	r;
+
+	r = db_select_one(db, &get, &party_shape, a, out, job_id, role,
+	    party_id);
+	if (r == ERR_NOT_FOUND)
+		return err_set(r, "%.20s %.10s is not in job %.30s", role,
+		    party_id, job_id);
+	return r;
+}
+
+/*
+ * The lease is looked at in the statement itself: a scheduler that lost it
+ * changes nothing.
+ */
+#define MARK(flag)							\
+	"UPDATE job_party SET " flag " = ?,"				\
+	" last_error = COALESCE(?, last_error)"				\
+	" WHERE job_id = ? AND role = ? AND party_id = ? AND (? = 0 OR"	\
+	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"	\
+	" AND j.lease_fence = ?))"
+static const struct db_stmt marks[] = {
+	[DB_PARTY_CREATED] = { "job_party.created", "issssii",
+		MARK("created") },
+	[DB_PARTY_RESERVED] = { "job_party.reserved", "issssii",
+		MARK("reserved") },
+	[DB_PARTY_STARTED] = { "job_party.started", "issssii",
+		MARK("started") },
+	[DB_PARTY_ENDED] = { "job_party.ended", "issssii", MARK("ended") },
+};
+
+#define CLEAR(flag)							\
+	"UPDATE job_party SET " flag " = 0 WHERE job_id = ? AND (? = 0 OR"	\
+	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"	\
+	" AND j.lease_fence = ?))"
+static const struct db_stmt clears[] = {
+	[DB_PARTY_CREATED] = { "job_party.clear_created", "sii",
+		CLEAR("created") },
+	[DB_PARTY_RESERVED] = { "job_party.clear_reserved", "sii",
+		CLEAR("reserved") },
+	[DB_PARTY_STARTED] = { "job_party.clear_started", "sii",
+		CLEAR("started") },
+	[DB_PARTY_ENDED] = { "job_party.clear_ended", "sii", CLEAR("ended") },
+};
+
+int
+db_party_mark(struct db *db, const char *job_id, const char *role,
+    const char *party_id, enum db_party_flag flag, bool value,
+    const char *error, int64_t fence)
+{
+	int64_t	n;
+	int	r;
+
+	if ((r = db_exec(db, &marks[flag], &n, (int64_t)value, error, job_id,
+	    role, party_id, fence, fence)) != 0)
+		return r;
+	return n == 1 ? 0 : err_set(ERR_CONFLICT, "lease %lld on job %s was "
+	    "lost, or %s %s is not in it", (long long)fence, job_id, role,
+	    party_id);
+}
+
+int
+db_party_clear(struct db *db, const char *job_id, enum db_party_flag flag,
+    int64_t fence)
+{
+	int64_t	n;
+	int	r;
+
+	if ((r = db_exec(db, &clears[flag], &n, job_id, fence, fence)) != 0)
+		return r;
+	return n > 0 ? 0 : err_set(ERR_CONFLICT, "lease %lld on job %s was "
+	    "lost", (long long)fence, job_id);
+}
