@@ -1,0 +1,19 @@
+/*
+ * What a worker keeps from one request to the next.
+ */
+#ifndef FCGI_APP_APP_H
+#define FCGI_APP_APP_H
+
+struct db;
+struct partners;
+struct providers;
+struct site_conf;
+
+struct app {
+	const struct site_conf	*conf;
+	struct db		*db;
+	struct providers	*providers;	/* manifests on this site */
+	struct partners		*partners;	/* keys of partners, cached */
+};
+
+#endif

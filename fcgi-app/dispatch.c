@@ -1,0 +1,79 @@
+/*
+ * The order of things within a request.  Called by worker.c and by tests.
+ */
+#include "fcgi-app/dispatch.h"
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/auth.h"
+#include "fcgi-app/reply.h"
+#include "fcgi-app/request.h"
+#include "fcgi-app/route.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+
+/* Our own trouble: logged whole, told to partners only by its kind. */
+static bool
+is_ours(int code)
+{
+	return code == ERR_INTERNAL || code == ERR_DB || code == ERR_IO ||
+	    code == ERR_DB_RETRY || code == ERR_CRYPTO || code == ERR_NOMEM;
+}
+
+static void
+answer_error(struct request *req, struct reply *rp, int code)
+{
+	bool	partner = req->listener == LISTENER_PARTNER;
+
+	if (is_ours(code))
+		log_err("%s %s", req->method, req->path);
+	else
+		log_debug("%s %s: %s", req->method, req->path, err_text());
+	if (rp->begun)
+		return;		/* too late to say it */
+	if (code == ERR_LIMIT)
+		reply_status(rp, 413, "%s", err_text());
+	else
+		reply_fault(rp, err_retcode(code), "%s",
+		    partner && is_ours(code) ? err_meaning(code) : err_text());
+}
+
+static int
+run(struct request *req, struct reply *rp)
+{
+	int	r;
+
+	req->route = route_find(req);
+	if (req->route == NULL)
+		return reply_fault(rp, 100, "404 Not Found: %s %s is no path "
+		    "of this server", req->method, req->path);
+	log_context(request_param(req, "job"), request_param(req, "component"),
+	    request_param(req, "party"));
+	/* The cheap half of the check comes before the body is taken. */
+	if ((r = auth_listener(req)) != 0 ||
+	    (r = request_read_body(req)) != 0 ||
+	    (r = auth_caller(req)) != 0 ||
+	    (r = request_decode_body(req)) != 0)
+		return r;
+	return req->route->handler(req, rp);
+}
+
+void
+dispatch(struct app *app, const struct request_source *source,
+    const struct reply_sink *sink)
+{
+	struct request	req;
+	struct reply	rp;
+	int		r;
+
+	err_clear();
+	log_context("", "", "");
+	reply_init(&rp, sink);
+	if ((r = request_init(&req, app, source)) == 0)
+		r = run(&req, &rp);
+	if (r != 0)
+		answer_error(&req, &rp, r);
+	if (reply_send(&rp) != 0)
+		log_debug("%s: answer not taken", req.path);
+	reply_fini(&rp);
+	request_fini(&req);
+}

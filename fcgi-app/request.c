@@ -1,0 +1,462 @@
+/*
+ * Requests: target, parameters, body.  Called by dispatch.c; the accessors
+ * by every handler.
+ */
+#include "fcgi-app/request.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/route.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/json/json.h"
+
+#define READ_CHUNK 16384
+
+static const char *
+env_get(const struct request_source *src, const char *name)
+{
+	size_t	 len = strlen(name);
+	char *const *e;
+
+	for (e = src->envp; e != NULL && *e != NULL; e++) {
+		if (strncmp(*e, name, len) == 0 && (*e)[len] == '=')
+			return *e + len + 1;
+	}
+	return NULL;
+}
+
+const char *
+request_env(const struct request *req, const char *name)
+{
+	const char	*v = env_get(req->source, name);
+
+	return v == NULL || *v == '\0' ? NULL : v;
+}
+
+const char *
+request_header(const struct request *req, const char *name)
+{
+	return request_env(req, arena_printf(req->arena, "HTTP_%s", name));
+}
+
+static enum listener
+listener_parse(const char *s)
+{
+	if (str_eq(s, "client-loopback"))
+		return LISTENER_CLIENT_LOOPBACK;
+	if (str_eq(s, "client-tls"))
+		return LISTENER_CLIENT_TLS;
+	if (str_eq(s, "partner"))
+		return LISTENER_PARTNER;
+	return LISTENER_NONE;
+}
+
+/*
+ * The decoded path must cut into the same segments as the raw one, and no
+ * segment may climb: job ids and names from it become parts of file names.
+ */
+static int
+check_path(const char *path, size_t len, size_t raw_slashes)
+{
+	size_t		 slashes = 0;
+	const char	*s;
+
+	if (len == 0 || path[0] != '/' || strlen(path) != len)
+		return err_set(ERR_INVALID, "the path is malformed");
+	for (s = path; *s != '\0'; s++) {
+		if (*s != '/')
+			continue;
+		slashes++;
+		if (s[1] == '.' && (s[2] == '\0' || s[2] == '/' ||
+		    (s[2] == '.' && (s[3] == '\0' || s[3] == '/'))))
+			return err_set(ERR_INVALID, "the path climbs");
+	}
+	if (slashes != raw_slashes)
+		return err_set(ERR_INVALID, "the path hides a '/'");
+	return 0;
+}
+
+static int
+parse_target(struct request *req)
+{
+	struct buf	 path = BUF_INIT;
+	const char	*s;
+	size_t		 raw_len, slashes = 0;
+	int		 r;
+
+	raw_len = strcspn(req->target, "?");
+	req->raw_path = arena_strndup(req->arena, req->target, raw_len);
+	req->query = req->target[raw_len] == '?' ?
+	    req->target + raw_len + 1 : "";
+	for (s = req->raw_path; *s != '\0'; s++)
+		slashes += *s == '/';
+	str_percent_decode(&path, req->raw_path, raw_len);
+	if ((r = check_path(buf_str(&path), path.len, slashes)) == 0) {
+		while (path.len > 1 && path.data[path.len - 1] == '/')
+			path.data[--path.len] = '\0';
+		req->path = arena_strndup(req->arena, path.data, path.len);
+	}
+	buf_fini(&path);
+	return r;
+}
+
+int
+request_init(struct request *req, struct app *app,
+    const struct request_source *src)
+{
+	const char	*v;
+
+	memset(req, 0, sizeof(*req));
+	req->app = app;
+	req->source = src;
+	req->arena = arena_new();
+	buf_init(&req->raw);
+	req->caller.name = "";
+	req->path = req->query = "";
+	v = env_get(src, "REQUEST_METHOD");
+	req->method = v != NULL ? v : "";
+	v = env_get(src, "REQUEST_URI");
+	req->target = v != NULL ? v : "";
+	req->listener = listener_parse(env_get(src, "LISTENER"));
+	return parse_target(req);
+}
+
+void
+request_fini(struct request *req)
+{
+	buf_fini(&req->raw);
+	json_object_put(req->json);
+	req->json = NULL;
+	arena_free(req->arena);
+	req->arena = NULL;
+}
+
+/* --- body ------------------------------------------------------------- */
+
+static int
+content_length(const struct request *req, int64_t *out)
+{
+	const char	*v = request_env(req, "CONTENT_LENGTH");
+
+	*out = 0;
+	if (v != NULL && str_to_int64(v, 0, INT64_MAX, out) != 0)
+		return err_wrap("Content-Length");
+	return 0;
+}
+
+static int
+read_memory(struct request *req, int64_t len)
+{
+	int64_t	max = req->app->conf->fcgi_max_body;
+	int	n;
+
+	if (len > max)
+		return err_set(ERR_LIMIT,
+		    "the body is larger than %lld bytes", (long long)max);
+	while ((int64_t)req->raw.len < len) {
+		n = req->source->read(req->source->ctx,
+		    buf_reserve(&req->raw, READ_CHUNK), READ_CHUNK);
+		if (n <= 0)
+			return err_set(ERR_INVALID, "the body stops early");
+		req->raw.len += (size_t)n;
+		if ((int64_t)req->raw.len > len)
+			return err_set(ERR_INVALID,
+			    "the body is longer than it says");
+		req->raw.data[req->raw.len] = '\0';
+	}
+	req->body_len = (int64_t)req->raw.len;
+	return 0;
+}
+
+int
+request_open_file(const struct request *req, int *out)
+{
+	char		*spool;
+	const char	*path = req->body_file;
+	struct stat	 st;
+	int		 fd = -1, r = 0;
+
+	*out = -1;
+	spool = site_path(req->app->conf, "%s/", SITE_SPOOL);
+	if (path == NULL || !str_starts(path, spool) ||
+	    strstr(path, "/..") != NULL) {
+		r = err_set(ERR_INVALID, "the spooled body is not ours");
+		goto out;
+	}
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) != 0) {
+		r = err_set_errno(ERR_IO, "spooled body");
+		goto out;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		r = err_set(ERR_INVALID, "the spooled body is no file");
+		goto out;
+	}
+	*out = fd;
+	fd = -1;
+out:
+	fd_close(&fd);
+	free(spool);
+	return r;
+}
+
+static int
+take_file(struct request *req, const char *path)
+{
+	struct stat	st;
+	int		fd, r;
+
+	req->body_file = path;
+	if ((r = request_open_file(req, &fd)) != 0)
+		return r;
+	if (fstat(fd, &st) != 0)
+		r = err_set_errno(ERR_IO, "spooled body");
+	else
+		req->body_len = st.st_size;
+	fd_close(&fd);
+	return r;
+}
+
+static bool
+is_multipart(const struct request *req)
+{
+	const char	*type = request_env(req, "CONTENT_TYPE");
+
+	return type != NULL &&
+	    strncasecmp(type, "multipart/form-data", 19) == 0;
+}
+
+/* Spooled JSON (the upload location spools everything) comes to memory. */
+static int
+load_file(struct request *req)
+{
+	int	fd, r;
+
+	if ((r = request_open_file(req, &fd)) != 0)
+		return r;
+	r = buf_read_fd(&req->raw, fd, (size_t)req->app->conf->fcgi_max_body);
+	fd_close(&fd);
+	req->body_file = NULL;
+	return r;
+}
+
+int
+request_read_body(struct request *req)
+{
+	const char	*file = request_env(req, "BODY_FILE");
+	enum body_kind	 kind = req->route->body;
+	int64_t		 len;
+	int		 r;
+
+	if (file == NULL) {
+		if ((r = content_length(req, &len)) != 0)
+			return r;
+		return read_memory(req, len);
+	}
+	if (kind != BODY_UPLOAD && kind != BODY_BYTES)
+		return err_set(ERR_INVALID, "this path takes no file");
+	if ((r = take_file(req, file)) != 0)
+		return r;
+	if (kind == BODY_UPLOAD && !is_multipart(req))
+		return load_file(req);
+	return 0;
+}
+
+/* name=value&name=value into an object of texts. */
+static void
+parse_form(const char *s, size_t len, struct json_object *into)
+{
+	struct buf	 name = BUF_INIT, value = BUF_INIT;
+	const char	*end = s + len, *amp, *eq;
+	char		*copy, *plus;
+
+	copy = xstrndup(s, len);
+	for (plus = copy; *plus != '\0'; plus++) {
+		if (*plus == '+')
+			*plus = ' ';
+	}
+	end = copy + strlen(copy);
+	for (s = copy; s < end; s = amp + 1) {
+		amp = s + strcspn(s, "&");
+		eq = memchr(s, '=', (size_t)(amp - s));
+		if (eq == NULL)
+			continue;
+		buf_clear(&name);
+		buf_clear(&value);
+		str_percent_decode(&name, s, (size_t)(eq - s));
+		str_percent_decode(&value, eq + 1, (size_t)(amp - eq - 1));
+		json_object_object_add(into, buf_str(&name),
+		    json_object_new_string(buf_str(&value)));
+	}
+	free(copy);
+	buf_fini(&name);
+	buf_fini(&value);
+}
+
+/* A body that is no JSON object counts as absent; why is kept for messages. */
+static void
+parse_object(struct request *req)
+{
+	if (req->raw.len == 0)
+		return;
+	if (json_parse(req->raw.data, req->raw.len, req->raw.len,
+	    &req->json) != 0) {
+		req->body_fault = arena_strdup(req->arena, err_text());
+	} else if (!json_is_object(req->json)) {
+		req->body_fault = "it is no JSON object";
+		json_object_put(req->json);
+		req->json = NULL;
+	}
+}
+
+int
+request_decode_body(struct request *req)
+{
+	const char	*type = request_env(req, "CONTENT_TYPE");
+
+	if (req->body_file == NULL && (req->route->body == BODY_JSON ||
+	    req->route->body == BODY_UPLOAD))
+		parse_object(req);
+	req->has_body = req->json != NULL;
+	if (req->json != NULL)
+		return 0;
+	if ((req->json = json_object_new_object()) == NULL)
+		return err_set(ERR_NOMEM, "request body");
+	if (type != NULL && req->raw.len != 0 && strncasecmp(type,
+	    "application/x-www-form-urlencoded", 33) == 0) {
+		parse_form(req->raw.data, req->raw.len, req->json);
+		req->has_body = true;
+	}
+	return 0;
+}
+
+/* --- accessors -------------------------------------------------------- */
+
+const char *
+request_param(const struct request *req, const char *name)
+{
+	const char	*p = req->route->pattern;
+	size_t		 i = 0, len = strlen(name);
+
+	for (p = strchr(p, ':'); p != NULL; p = strchr(p + 1, ':'), i++) {
+		if (strncmp(p + 1, name, len) == 0 &&
+		    (p[1 + len] == '/' || p[1 + len] == '\0'))
+			return req->params[i];
+	}
+	return "";
+}
+
+const char *
+request_query(const struct request *req, const char *name)
+{
+	struct buf	 value = BUF_INIT;
+	const char	*s = req->query, *out;
+	size_t		 len = strlen(name), n;
+
+	for (;;) {
+		n = strcspn(s, "&");
+		if (n > len && strncmp(s, name, len) == 0 && s[len] == '=')
+			break;
+		if (s[n] == '\0')
+			return NULL;
+		s += n + 1;
+	}
+	str_percent_decode(&value, s + len + 1, n - len - 1);
+	/* A NUL inside would make two readings of one text. */
+	out = strlen(buf_str(&value)) == value.len ?
+	    arena_strdup(req->arena, buf_str(&value)) : NULL;
+	buf_fini(&value);
+	return out;
+}
+
+struct json_object *
+request_field(const struct request *req, const char *name)
+{
+	struct json_object	*o = NULL;
+
+	(void)json_object_object_get_ex(req->json, name, &o);
+	return o;
+}
+
+const char *
+request_text(const struct request *req, const char *name)
+{
+	struct json_object	*o = request_field(req, name);
+	enum json_type		 t = json_object_get_type(o);
+
+	if (o == NULL || t == json_type_object || t == json_type_array)
+		return NULL;
+	return arena_strdup(req->arena, json_object_get_string(o));
+}
+
+int
+request_int(const struct request *req, const char *name, int64_t min,
+    int64_t max, int64_t fallback, int64_t *out)
+{
+	struct json_object	*o = request_field(req, name);
+	const char		*text;
+
+	*out = fallback;
+	if (o == NULL)
+		return 0;
+	if (json_object_is_type(o, json_type_boolean)) {
+		*out = json_object_get_boolean(o);
+		return 0;
+	}
+	text = request_text(req, name);
+	if (text == NULL || str_to_int64(text, min, max, out) != 0) {
+		*out = fallback;
+		return err_set(ERR_INVALID,
+		    "%s must be an integer from %lld to %lld", name,
+		    (long long)min, (long long)max);
+	}
+	return 0;
+}
+
+bool
+request_flag(const struct request *req, const char *name, bool fallback)
+{
+	const char	*text = request_text(req, name);
+	bool		 value;
+
+	if (text == NULL || str_to_bool(text, &value) != 0)
+		return fallback;
+	return value;
+}
+
+int
+request_require(const struct request *req, const char *names)
+{
+	struct buf	 missing = BUF_INIT;
+	const char	*s, *name;
+	size_t		 n;
+	int		 r = 0;
+
+	for (s = names; *s != '\0'; s += n + (s[n] == ',')) {
+		n = strcspn(s, ",");
+		name = arena_strndup(req->arena, s, n);
+		if (json_object_object_get_ex(req->json, name, NULL))
+			continue;
+		if (missing.len != 0)
+			buf_putc(&missing, ',');
+		buf_puts(&missing, name);
+	}
+	if (missing.len != 0)
+		r = err_set(ERR_INVALID,
+		    "required argument are missing: %s; %s%s",
+		    buf_str(&missing),
+		    req->body_fault != NULL ? "the body was not read: " : "",
+		    req->body_fault != NULL ? req->body_fault : "");
+	buf_fini(&missing);
+	return r;
+}
