@@ -1,0 +1,345 @@
+/*
+ * Authentication.  Called by dispatch.c for every request, in two steps:
+ * the listener before the body, the caller after it.
+ */
+#include "fcgi-app/auth.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/partners.h"
+#include "fcgi-app/route.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+#include "lib/db/db_audit.h"
+#include "lib/db/db_partner.h"
+#include "lib/sign/digest.h"
+#include "lib/sign/sign.h"
+
+/* --- audit: refusals are recorded, a flood of them is only counted ------ */
+
+#define AUDIT_BURST 20
+#define AUDIT_PER_S 1
+
+/* Records the recorded error, which stays what it is; returns ERR_AUTH. */
+static int
+refused(struct request *req, const char *actor)
+{
+	static int64_t	tokens = AUDIT_BURST, last_ms, untold;
+	const char	*why = arena_strdup(req->arena, err_text());
+	const char	*from = request_env(req, "REMOTE_ADDR"), *text;
+	int64_t		now = clock_mono_ms(), gained;
+
+	gained = (now - last_ms) / 1000 * AUDIT_PER_S;
+	if (gained > 0) {
+		tokens = tokens + gained < AUDIT_BURST ?
+		    tokens + gained : AUDIT_BURST;
+		last_ms = now;
+	}
+	if (tokens == 0) {
+		untold++;
+		return err_set(ERR_AUTH, "%s", why);
+	}
+	tokens--;
+	text = arena_printf(req->arena, "%s; from %s; %lld not recorded before",
+	    why, from != NULL ? from : "?", (long long)untold);
+	log_warn("refused %s %s: %s", req->method, req->path, text);
+	untold = 0;
+	/* The refusal stands whether or not it could be written down. */
+	if (db_audit_add(req->app->db, &(struct db_audit){
+	    .actor = actor, .action = "request", .subject = req->path,
+	    .outcome = "refused", .detail = text }) != 0)
+		log_err("refusal not recorded");
+	return err_set(ERR_AUTH, "%s", why);
+}
+
+/* --- users -------------------------------------------------------------- */
+
+static bool
+is_loopback(const char *addr)
+{
+	return addr != NULL && (str_starts(addr, "127.") ||
+	    str_eq(addr, "::1") || str_eq(addr, "unix:"));
+}
+
+/* "host:port" of a URL or of a Host header without its port. */
+static bool
+same_host(const char *a, size_t len, const char *name)
+{
+	return strlen(name) == len && strncasecmp(a, name, len) == 0;
+}
+
+static bool
+is_local_name(const char *host)
+{
+	size_t	len = host[0] == '[' ? strcspn(host, "]") + 1 :
+	    strcspn(host, ":");
+
+	return same_host(host, len, "localhost") ||
+	    same_host(host, len, "[::1]") ||
+	    (len > 4 && strncmp(host, "127.", 4) == 0 &&
+	    strspn(host, "0123456789.") == len);
+}
+
+/*
+ * Without authentication the listener must not serve a web page that some
+ * site put into a browser on this machine: such a request carries the
+ * page's origin, or a host name that only resolves to here.
+ */
+static int
+refuse_browsers(struct request *req)
+{
+	const char	*host = request_header(req, "HOST");
+	const char	*origin = request_header(req, "ORIGIN");
+	const char	*board = req->app->conf->board_url;
+
+	if (host != NULL && !is_local_name(host))
+		return err_set(ERR_AUTH, "host %s is not this machine", host);
+	if (origin == NULL || (board[0] != '\0' && str_eq(origin, board)))
+		return 0;
+	if (str_starts(origin, "http://") && is_local_name(origin + 7) &&
+	    host != NULL && str_eq(origin + 7, host))
+		return 0;
+	return err_set(ERR_AUTH,
+	    "requests from pages of %s are not taken", origin);
+}
+
+/*
+ * The place for the platform's header scheme (APP_KEY, TIMESTAMP, NONCE,
+ * SIGNATURE) and for sessions: each would look at its own headers here and
+ * name the caller.
+ */
+static int
+auth_client(struct request *req)
+{
+	int	r;
+
+	if (req->listener != LISTENER_CLIENT_LOOPBACK ||
+	    !req->app->conf->client_auth_off_on_loopback)
+		return err_set(ERR_AUTH, "this site's users must authenticate, "
+		    "for which no way is configured; without it requests are "
+		    "taken on the loopback listener only, and only with "
+		    "client_auth_off_on_loopback = yes");
+	if (!is_loopback(request_env(req, "REMOTE_ADDR")))
+		return err_set(ERR_AUTH, "not a loopback address");
+	if ((r = refuse_browsers(req)) != 0)
+		return r;
+	req->caller.name = "client";
+	return 0;
+}
+
+/* --- partners ----------------------------------------------------------- */
+
+/*
+ * One attribute of a subject: type '=' value, up to an unescaped ',' or '+'.
+ * Returns where the next begins.
+ */
+static const char *
+next_attribute(const char *s, size_t *type_len, const char **value,
+    size_t *value_len)
+{
+	*type_len = strcspn(s, "=,+");
+	s += *type_len;
+	if (*s == '=')
+		s++;
+	*value = s;
+	while (*s != '\0' && *s != ',' && *s != '+')
+		s += s[0] == '\\' && s[1] != '\0' ? 2 : 1;
+	*value_len = (size_t)(s - *value);
+	return *s == '\0' ? s : s + 1;
+}
+
+int
+auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE])
+{
+	const char	*s = subject, *value;
+	size_t		 type_len, len;
+	const char	*type;
+	int		 found = 0;
+
+	out[0] = '\0';
+	while (*s != '\0') {
+		type = s;
+		s = next_attribute(s, &type_len, &value, &len);
+		if (type_len != 2 || strncasecmp(type, "CN", 2) != 0)
+			continue;
+		found++;
+		if (len < AUTH_PARTY_SIZE)
+			(void)snprintf(out, AUTH_PARTY_SIZE, "%.*s", (int)len,
+			    value);
+	}
+	if (found != 1 || !str_is_party_id(out))
+		return err_set(ERR_AUTH,
+		    "the certificate's subject '%.200s' names no party",
+		    subject);
+	return 0;
+}
+
+static int
+check_certificate(struct request *req, const char *party)
+{
+	const char	*verify = request_env(req, "SSL_CLIENT_VERIFY");
+	const char	*subject = request_env(req, "SSL_CLIENT_S_DN");
+	char		 cn[AUTH_PARTY_SIZE];
+	int		 r;
+
+	if (!str_eq(verify, "SUCCESS") || subject == NULL)
+		return err_set(ERR_AUTH, "no verified client certificate");
+	if ((r = auth_subject_party(subject, cn)) != 0)
+		return r;
+	if (strcmp(cn, party) != 0)
+		return err_set(ERR_AUTH, "the certificate is party %s's, the "
+		    "request says %s", cn, party);
+	return 0;
+}
+
+/* The bytes that came must be the bytes that were signed. */
+static int
+check_body(struct request *req, const uint8_t want[DIGEST_SIZE])
+{
+	uint8_t	have[DIGEST_SIZE];
+	int	fd = -1, r;
+
+	if (req->body_file != NULL) {
+		if ((r = request_open_file(req, &fd)) == 0)
+			r = digest_fd(fd, (uint64_t)req->body_len, have);
+		fd_close(&fd);
+	} else {
+		r = digest_memory(req->raw.data, req->raw.len, have);
+	}
+	if (r != 0)
+		return r;
+	if (memcmp(have, want, sizeof(have)) != 0)
+		return err_set(ERR_AUTH,
+		    "the body does not have the signed digest");
+	return 0;
+}
+
+static int
+need_header(struct request *req, const char *name, const char *shown,
+    const char **out)
+{
+	if ((*out = request_header(req, name)) == NULL)
+		return err_set(ERR_AUTH, "header %s is missing", shown);
+	return 0;
+}
+
+static int
+verify(struct request *req, const char *party)
+{
+	struct sign_request	 sr = { .method = req->method,
+		.path = req->raw_path, .query = req->query, .party = party,
+		.destination = req->app->conf->party_id };
+	struct sign_proof	 proof;
+	uint8_t			 key[KEYS_PUBLIC_SIZE];
+	const char		*input, *value, *to;
+	int			 r;
+
+	if ((r = need_header(req, "SLUICE_DESTINATION", "Sluice-Destination",
+	    &to)) != 0 ||
+	    (r = need_header(req, "CONTENT_DIGEST", "Content-Digest",
+	    &sr.digest)) != 0 ||
+	    (r = need_header(req, "SIGNATURE_INPUT", "Signature-Input",
+	    &input)) != 0 ||
+	    (r = need_header(req, "SIGNATURE", "Signature", &value)) != 0)
+		return r;
+	if (strcmp(to, sr.destination) != 0)
+		return err_set(ERR_AUTH, "the request is for party %s, this "
+		    "is party %s", to, sr.destination);
+	if ((r = partners_key(req->app->partners, req->app->db, party,
+	    key)) != 0 ||
+	    (r = sign_verify(&sr, input, value, key, clock_wall_ms() / 1000,
+	    &proof)) != 0 ||
+	    (r = check_body(req, proof.digest)) != 0)
+		return r;
+	/* Last, so that only what is genuine takes room. */
+	r = db_nonce_use(req->app->db, party, proof.nonce, proof.expires_s);
+	if (r == ERR_EXISTS)
+		r = err_set(ERR_AUTH, "this request was seen before");
+	return r;
+}
+
+static int
+auth_partner(struct request *req)
+{
+	const char	*party;
+	int		 r;
+
+	if ((r = need_header(req, "SLUICE_PARTY", "Sluice-Party",
+	    &party)) != 0)
+		return r;
+	if (!str_is_party_id(party))
+		return err_set(ERR_AUTH, "Sluice-Party is no party id");
+	if ((r = check_certificate(req, party)) != 0 ||
+	    (r = verify(req, party)) != 0)
+		return r;
+	req->caller.party = party;
+	req->caller.name = arena_printf(req->arena, "party %s", party);
+	return 0;
+}
+
+/* --- both steps ----------------------------------------------------------- */
+
+int
+auth_listener(struct request *req)
+{
+	bool	partner = req->listener == LISTENER_PARTNER;
+
+	if (req->listener == LISTENER_NONE) {
+		err_set(ERR_AUTH, "the front end did not say by which "
+		    "listener the request came");
+		return refused(req, "?");
+	}
+	switch (req->route->audience) {
+	case AUDIENCE_PUBLIC:
+		return 0;
+	case AUDIENCE_CLIENT:
+		if (!partner)
+			return 0;
+		break;
+	case AUDIENCE_PARTNER:
+		if (partner)
+			return 0;
+		break;
+	}
+	err_set(ERR_AUTH, "%s is not for %s", req->path,
+	    partner ? "partners" : "this site's users");
+	return refused(req, partner ? "partner" : "client");
+}
+
+int
+auth_caller(struct request *req)
+{
+	const char	*who, *claimed;
+	int		 r;
+
+	switch (req->route->audience) {
+	case AUDIENCE_PUBLIC:
+		return 0;
+	case AUDIENCE_CLIENT:
+		r = auth_client(req);
+		who = "client";
+		break;
+	case AUDIENCE_PARTNER:
+		r = auth_partner(req);
+		claimed = request_header(req, "SLUICE_PARTY");
+		who = arena_printf(req->arena, "claims to be party %.20s",
+		    claimed != NULL ? claimed : "?");
+		break;
+	default:
+		return err_set(ERR_AUTH, "the route has no audience");
+	}
+	if (r == ERR_AUTH || r == ERR_FORMAT)
+		return refused(req, who);
+	if (r == 0)
+		db_set_actor(req->app->db, req->caller.name);
+	return r;
+}

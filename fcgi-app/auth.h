@@ -1,0 +1,34 @@
+/*
+ * Who is calling, and may they call this route at all.
+ *
+ * Partners prove themselves twice: with the TLS certificate nginx verified
+ * (its CN is the party id) and with a signature over the request and its
+ * body.  What a proven partner may then do to a job is for lib/party.
+ */
+#ifndef FCGI_APP_AUTH_H
+#define FCGI_APP_AUTH_H
+
+#include "fcgi-app/request.h"
+
+/*
+ * Does the route's audience fit the listener the request came by?  Done
+ * before the body is read.  Errors: ERR_AUTH.
+ */
+int	auth_listener(struct request *);
+
+/*
+ * Find out who calls, with the body read but not yet looked into; fills
+ * request.caller and names the actor of event rows.
+ * Errors: ERR_AUTH with what is wrong, ERR_DB.  Refusals of partners are
+ * recorded in the audit table, a bounded number of them.
+ */
+int	auth_caller(struct request *);
+
+/*
+ * The one CN of a certificate's subject as nginx writes it (RFC 2253), when
+ * it is a party id; out holds JSON_PARTY_SIZE bytes.  ERR_AUTH otherwise.
+ */
+#define AUTH_PARTY_SIZE 11
+int	auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE]);
+
+#endif
