@@ -1,0 +1,220 @@
+/*
+ * sluice-fcgi: the program behind nginx.  Reads the configuration, checks
+ * that the database has the schema it was built for, opens the socket, and
+ * keeps workers running.
+ *
+ *	sluice-fcgi --config FILE [--log FILE]
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fcgi-app/prefork.h"
+#include "fcgi-app/worker.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+#include "lib/db/migrate.h"
+
+#define BACKLOG 512		/* connections of nginx waiting for a worker */
+
+struct program {
+	struct site_conf	*conf;
+	struct worker		 worker;
+};
+
+static int
+usage(void)
+{
+	(void)fprintf(stderr,
+	    "usage: sluice-fcgi --config FILE [--log FILE]\n");
+	return 2;
+}
+
+/* One connection, closed again: the workers have their own. */
+static int
+check_database(const struct site_conf *conf)
+{
+	struct db	*db = NULL;
+	int		 r;
+
+	if ((r = db_open(conf, &db)) == 0)
+		r = db_schema_check(db);
+	db_close(db);
+	return r;
+}
+
+/* Somebody answers behind a socket that is there: leave it alone. */
+static int
+check_unused(int fd, const struct sockaddr_un *sa)
+{
+	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0)
+		return err_set(ERR_EXISTS, "another sluice-fcgi serves %s",
+		    sa->sun_path);
+	if (errno != ENOENT && errno != ECONNREFUSED)
+		return err_set_errno(ERR_IO, "socket %s", sa->sun_path);
+	return 0;
+}
+
+/*
+ * Bind with the final mode, so that nobody gets in before a chmod.  The
+ * library's own FCGX_OpenSocket() ends the program when it fails.
+ */
+static int
+listen_at(const struct sockaddr_un *sa, int *out)
+{
+	int	probe, fd = -1, r;
+	mode_t	old;
+
+	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (probe < 0 || fd < 0) {
+		r = err_set_errno(ERR_IO, "socket");
+		goto out;
+	}
+	if ((r = check_unused(probe, sa)) != 0)
+		goto out;
+	(void)unlink(sa->sun_path);
+	old = umask(0117);
+	if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) != 0 ||
+	    listen(fd, BACKLOG) != 0)
+		r = err_set_errno(ERR_IO, "socket %s", sa->sun_path);
+	(void)umask(old);
+	if (r == 0) {
+		*out = fd;
+		fd = -1;
+	}
+out:
+	fd_close(&probe);
+	fd_close(&fd);
+	return r;
+}
+
+static int
+open_socket(const struct site_conf *conf, int *out)
+{
+	struct sockaddr_un	sa = { .sun_family = AF_UNIX };
+	char			*path = site_path(conf, "%s", SITE_FCGI_SOCKET);
+	int			 r;
+
+	if (strlen(path) >= sizeof(sa.sun_path)) {
+		r = err_set(ERR_INVALID, "%s is too long for a socket", path);
+	} else {
+		(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+		r = listen_at(&sa, out);
+	}
+	free(path);
+	return r;
+}
+
+static int
+write_pid(const struct site_conf *conf)
+{
+	char	*path = site_path(conf, "run/fcgi-app.pid");
+	char	*text = xasprintf("%d\n", (int)getpid());
+	int	 r = fd_replace_file(path, text, strlen(text), 0644);
+
+	free(text);
+	free(path);
+	return r;
+}
+
+static void
+remove_file(const struct site_conf *conf, const char *name)
+{
+	char	*path = site_path(conf, "%s", name);
+
+	(void)unlink(path);
+	free(path);
+}
+
+static int
+work(void *ctx, const sigset_t *unblocked)
+{
+	struct program	*p = ctx;
+
+	return worker_run(&p->worker, unblocked);
+}
+
+static void
+set_log_level(const struct site_conf *conf)
+{
+	enum log_level	level;
+
+	if (log_level_parse(conf->log_level, &level) == 0)
+		log_init("fcgi", level);
+}
+
+static void
+reload(void *ctx)
+{
+	struct program		*p = ctx;
+	struct site_conf	*fresh;
+
+	log_reopen();
+	if (site_conf_load(p->conf->path, &fresh) != 0) {
+		log_err("configuration kept as it was");
+		return;
+	}
+	site_conf_free(p->conf);
+	p->conf = fresh;
+	p->worker.conf = fresh;
+	set_log_level(fresh);
+	log_info("configuration read again");
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "log", required_argument, NULL, 'l' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct program	 p = { .worker.socket = -1 };
+	struct prefork	 prefork = { .work = work, .reload = reload, .ctx = &p };
+	const char	*config = NULL, *log = NULL;
+	int		 c, r;
+
+	while ((c = getopt_long(argc, argv, "c:l:", options, NULL)) != -1) {
+		if (c == 'c')
+			config = optarg;
+		else if (c == 'l')
+			log = optarg;
+		else
+			return usage();
+	}
+	if (config == NULL || optind != argc)
+		return usage();
+	log_init("fcgi", LOG_INFO_);
+	if ((r = site_conf_load(config, &p.conf)) != 0)
+		goto out;
+	set_log_level(p.conf);
+	if ((log != NULL && (r = log_to_file(log)) != 0) ||
+	    (r = check_database(p.conf)) != 0 ||
+	    (r = open_socket(p.conf, &p.worker.socket)) != 0 ||
+	    (r = write_pid(p.conf)) != 0)
+		goto out;
+	p.worker.conf = p.conf;
+	prefork.workers = (int)p.conf->fcgi_workers;
+	log_info("%d workers for party %s", prefork.workers,
+	    p.conf->party_id);
+	r = prefork_run(&prefork);
+	remove_file(p.conf, SITE_FCGI_SOCKET);
+	remove_file(p.conf, "run/fcgi-app.pid");
+out:
+	if (r != 0)
+		log_err("cannot start");
+	fd_close(&p.worker.socket);
+	site_conf_free(p.conf);
+	return r == 0 ? 0 : 1;
+}

@@ -1,0 +1,30 @@
+/*
+ * A supervising parent and its workers.  A worker that dies is replaced at
+ * once; one that keeps dying young is replaced ever more slowly.
+ *
+ * SIGTERM and SIGINT end everything gracefully: workers finish the request
+ * they are at.  SIGHUP calls reload() and then replaces every worker.
+ */
+#ifndef FCGI_APP_PREFORK_H
+#define FCGI_APP_PREFORK_H
+
+#include <signal.h>
+
+struct prefork {
+	int	  workers;
+	/*
+	 * A worker's life, in the child; its return is the exit status.  It
+	 * must end soon after SIGTERM, which it finds blocked: unblocked is
+	 * the mask to wait with.
+	 */
+	int	(*work)(void *ctx, const sigset_t *unblocked);
+	/* In the parent; an error keeps what was. */
+	void	(*reload)(void *ctx);
+	void	 *ctx;
+};
+
+/* Returns after the last worker ended: 0, or an error that kept it from
+ * starting. */
+int	prefork_run(const struct prefork *);
+
+#endif

@@ -1,0 +1,163 @@
+/*
+ * The life of a worker.  Called by prefork.c in the child.
+ */
+#include "fcgi-app/worker.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/dispatch.h"
+#include "fcgi-app/partners.h"
+#include "fcgi-app/reply.h"
+#include "fcgi-app/request.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+#include "lib/provider/manifest.h"
+
+static volatile sig_atomic_t	ending;
+
+static void
+on_term(int signo)
+{
+	(void)signo;
+	ending = 1;
+}
+
+static int
+source_read(void *ctx, char *data, int size)
+{
+	FCGX_Request	*fr = ctx;
+	int		 n = FCGX_GetStr(data, size, fr->in);
+
+	return n == 0 && FCGX_GetError(fr->in) != 0 ? -1 : n;
+}
+
+static int
+sink_write(void *ctx, const void *data, size_t len)
+{
+	FCGX_Request	*fr = ctx;
+	const char	*s = data;
+	int		 n;
+
+	while (len > 0) {
+		n = len > 1 << 20 ? 1 << 20 : (int)len;
+		if (FCGX_PutStr(s, n, fr->out) != n)
+			return -1;
+		s += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static void
+serve(struct app *app, FCGX_Request *fr)
+{
+	struct request_source	source = {
+		.envp = fr->envp, .read = source_read, .ctx = fr,
+	};
+	struct reply_sink	sink = { .write = sink_write, .ctx = fr };
+
+	dispatch(app, &source, &sink);
+	FCGX_Finish_r(fr);
+}
+
+/*
+ * Wait for a connection.  Only one of the waiting workers is woken for each
+ * (EPOLLEXCLUSIVE), and SIGTERM gets in nowhere but here, so that no request
+ * is cut short and no signal is missed.
+ */
+static int
+wait_connection(int ep, const sigset_t *unblocked)
+{
+	struct epoll_event	ev;
+	int			n;
+
+	n = epoll_pwait(ep, &ev, 1, -1, unblocked);
+	if (n < 0 && errno != EINTR)
+		return err_set_errno(ERR_INTERNAL, "epoll_pwait");
+	return 0;
+}
+
+static int
+accept_loop(struct app *app, int socket, const sigset_t *unblocked)
+{
+	struct epoll_event	ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	FCGX_Request		fr;
+	int			ep, r = 0;
+
+	if ((ep = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
+	    epoll_ctl(ep, EPOLL_CTL_ADD, socket, &ev) != 0) {
+		r = err_set_errno(ERR_INTERNAL, "epoll");
+		goto out;
+	}
+	if (FCGX_Init() != 0 ||
+	    FCGX_InitRequest(&fr, socket, FCGI_FAIL_ACCEPT_ON_INTR) != 0) {
+		r = err_set(ERR_INTERNAL, "FastCGI library");
+		goto out;
+	}
+	while (!ending) {
+		if ((r = wait_connection(ep, unblocked)) != 0)
+			break;
+		/* Another worker may have been faster: that is no error. */
+		if (!ending && FCGX_Accept_r(&fr) == 0)
+			serve(app, &fr);
+	}
+	FCGX_Free(&fr, 1);
+out:
+	fd_close(&ep);
+	return r;
+}
+
+static int
+app_open(const struct site_conf *conf, struct app *app)
+{
+	int	r;
+
+	memset(app, 0, sizeof(*app));
+	app->conf = conf;
+	app->partners = partners_new();
+	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)
+		return err_wrap("providers");
+	if ((r = db_open(conf, &app->db)) != 0)
+		return err_wrap("database");
+	return 0;
+}
+
+static void
+app_close(struct app *app)
+{
+	db_close(app->db);
+	providers_free(app->providers);
+	partners_free(app->partners);
+}
+
+int
+worker_run(const struct worker *w, const sigset_t *unblocked)
+{
+	struct sigaction	sa = { .sa_handler = on_term };
+	struct app		app;
+	sigset_t		waiting = *unblocked;
+	int			r;
+
+	sigemptyset(&sa.sa_mask);
+	(void)sigaction(SIGTERM, &sa, NULL);
+	/* The terminal's ^C and a reload are the parent's business. */
+	(void)signal(SIGINT, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGPIPE, SIG_IGN);
+	sigdelset(&waiting, SIGTERM);
+
+	if ((r = app_open(w->conf, &app)) == 0)
+		r = accept_loop(&app, w->socket, &waiting);
+	if (r != 0)
+		log_err("worker");
+	app_close(&app);
+	return r == 0 ? 0 : 1;
+}

@@ -1,0 +1,23 @@
+/*
+ * One worker: a database connection and a loop that takes one request after
+ * the other from the socket all workers share.
+ */
+#ifndef FCGI_APP_WORKER_H
+#define FCGI_APP_WORKER_H
+
+#include <signal.h>
+
+struct site_conf;
+
+struct worker {
+	const struct site_conf	*conf;
+	int			 socket;	/* listening, non-blocking */
+};
+
+/*
+ * Serve until SIGTERM, which is let through only between requests.
+ * Returns an exit status.
+ */
+int	worker_run(const struct worker *, const sigset_t *unblocked);
+
+#endif
