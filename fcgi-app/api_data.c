@@ -1,0 +1,326 @@
+/*
+ * Uploads: the file is put where the job finds it, the job does the rest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/multipart.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/submit.h"
+#include "fcgi-app/upload.h"
+#include "fcgi-app/view.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db_table.h"
+
+#define LOCAL_PARTY "0"		/* party id of local jobs */
+#define COPY_CHUNK ((size_t)256 * 1024)
+
+struct upload_job {
+	struct upload		 up;
+	int			 fd;		/* the spooled body, or -1 */
+	struct multipart	 form;
+	char			*path;		/* of the job's file */
+	bool			 placed;	/* path is a copy we made */
+	struct json_object	*dsl;
+	struct json_object	*conf;
+};
+
+/* --- the file ----------------------------------------------------------------- */
+
+/* In the kernel where the file system can, else through memory. */
+static int
+copy_range(int from, uint64_t offset, uint64_t len, int to)
+{
+	loff_t	 at = (loff_t)offset;
+	char	*chunk;
+	ssize_t	 n = 1;
+	int	 r = 0;
+
+	while (len > 0 && n > 0) {
+		n = copy_file_range(from, &at, to, NULL, len, 0);
+		if (n > 0)
+			len -= (uint64_t)n;
+	}
+	if (len == 0)
+		return 0;
+	chunk = xmalloc(COPY_CHUNK);
+	while (r == 0 && len > 0) {
+		n = pread(from, chunk, len < COPY_CHUNK ? len : COPY_CHUNK,
+		    at);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			r = err_set(ERR_IO, "the spooled body ends early");
+			break;
+		}
+		r = fd_write_all(to, chunk, (size_t)n);
+		at += n;
+		len -= (uint64_t)n;
+	}
+	free(chunk);
+	return r;
+}
+
+static int
+place_file(struct request *req, const char *job_id, struct submit *s)
+{
+	struct upload_job	*job = s->ctx;
+	int			 fd, r;
+
+	(void)job_id;
+	fd = open(job->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	if (fd < 0)
+		return err_set_errno(errno == EEXIST ? ERR_EXISTS : ERR_IO,
+		    "%s", job->path);
+	job->placed = true;
+	r = copy_range(job->fd, job->form.offset, job->form.len, fd);
+	fd_close(&fd);
+	if (r == 0)
+		log_debug("%llu bytes from %s",
+		    (unsigned long long)job->form.len, req->body_file);
+	return r;
+}
+
+/*
+ * A path on this server must lie below the folder the site's owner set
+ * aside for it, links resolved.  *out is the caller's.
+ */
+static int
+server_file(struct request *req, const char *file, char **out)
+{
+	const char	*root = req->app->conf->upload_root;
+	char		*path, *real = NULL, *real_root;
+	struct stat	 st;
+	size_t		 n;
+	int		 r = 0;
+
+	*out = NULL;
+	path = file[0] == '/' ? xstrdup(file) : xasprintf("%s/%s", root, file);
+	real_root = realpath(root, NULL);
+	if (real_root != NULL)
+		real = realpath(path, NULL);
+	n = real_root != NULL ? strlen(real_root) : 0;
+	/* One answer for "not there" and "not yours": no probing. */
+	if (real == NULL || strncmp(real, real_root, n) != 0 ||
+	    real[n] != '/' || stat(real, &st) != 0 || !S_ISREG(st.st_mode)) {
+		r = err_set(ERR_INVALID, "file '%s' is not below the upload "
+		    "folder of this server", file);
+	} else {
+		*out = real;
+		real = NULL;
+	}
+	free(real);
+	free(real_root);
+	free(path);
+	return r;
+}
+
+/* --- the job -------------------------------------------------------------------- */
+
+static int
+make_documents(struct request *req, const char *job_id, struct submit *s)
+{
+	struct upload_job	*job = s->ctx;
+	struct json_object	*parameters, *common;
+
+	if (job->fd >= 0) {
+		free(job->path);
+		job->path = site_path(req->app->conf, "%s/upload/%s.csv",
+		    SITE_SPOOL, job_id);
+	}
+	json_object_put(job->dsl);
+	json_object_put(job->conf);
+	common = json_object_new_object();
+	if (job->up.task_cores > 0)
+		json_add_int(common, "task_cores", job->up.task_cores);
+	parameters = upload_parameters(&job->up, job->path);
+	job_upload_documents(parameters, common, LOCAL_PARTY, &job->dsl,
+	    &job->conf);
+	json_object_put(parameters);
+	json_object_put(common);
+	s->dsl = job->dsl;
+	s->conf = job->conf;
+	return 0;
+}
+
+/* An existing table is found now, so that no job is made in vain. */
+static int
+check_absent(struct request *req, const struct upload *up)
+{
+	struct db_table	*t;
+	int		 r;
+
+	r = db_table_get(req->app->db, req->arena, up->table_namespace,
+	    up->table_name, &t);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	if (r != 0 || up->drop)
+		return r;
+	return err_set(ERR_EXISTS, "The data table already exists: %s %s. If "
+	    "you still want to continue uploading, please add the parameter "
+	    "--drop", up->table_namespace, up->table_name);
+}
+
+/* The platform reports a job that could not be made inside data. */
+static void
+fit_reply(struct reply *rp, const struct upload *up)
+{
+	if (rp->data == NULL)
+		rp->data = json_object_new_object();
+	if (rp->retcode != 0) {
+		json_add_int(rp->data, "code", rp->retcode);
+		json_add_str(rp->data, "message", rp->retmsg);
+		rp->retcode = 0;
+	}
+	json_add_str(rp->data, "table_name", up->table_name);
+	json_add_str(rp->data, "namespace", up->table_namespace);
+}
+
+static int
+submit_upload(struct request *req, struct reply *rp, struct upload_job *job)
+{
+	struct submit	s = {
+		.dsl_name = "job_dsl", .conf_name = "job_runtime_conf",
+		.local_party = LOCAL_PARTY, .documents = make_documents,
+		.place = job->fd >= 0 ? place_file : NULL, .ctx = job,
+	};
+	int		r;
+
+	if ((r = submit_job(req, rp, &s)) != 0)
+		return r;
+	if (rp->retcode == 0)
+		job->placed = false;	/* the job's now */
+	fit_reply(rp, &job->up);
+	return 0;
+}
+
+/* --- the request ------------------------------------------------------------------- */
+
+static int
+open_form(struct request *req, struct upload_job *job)
+{
+	int	r;
+
+	if (req->body_file == NULL)
+		return 0;
+	if ((r = request_open_file(req, &job->fd)) != 0)
+		return r;
+	return multipart_scan(job->fd, (uint64_t)req->body_len,
+	    request_env(req, "CONTENT_TYPE"), &job->form);
+}
+
+static int
+upload(struct request *req, struct reply *rp, struct upload_job *job,
+    struct json_object **config)
+{
+	int	r;
+
+	if ((r = open_form(req, job)) != 0 ||
+	    (r = upload_config(req, job->form.fields, config)) != 0)
+		return r;
+	if (job->fd >= 0 && json_get(*config, "file") == NULL)
+		json_add_str(*config, "file", job->form.filename);
+	r = upload_decode(*config, &job->up);
+	if (r == ERR_INVALID)
+		return reply_fault(rp, 100, "%s", err_text());
+	if (r != 0 || (r = check_absent(req, &job->up)) != 0)
+		return r;
+	if (job->fd < 0 &&
+	    (r = server_file(req, job->up.file, &job->path)) != 0)
+		return r;
+	return submit_upload(req, rp, job);
+}
+
+int
+api_data_upload(struct request *req, struct reply *rp)
+{
+	struct upload_job	job = { .fd = -1 };
+	struct json_object	*config = NULL;
+	int			r;
+
+	r = upload(req, rp, &job, &config);
+	if (job.placed)
+		(void)unlink(job.path);
+	fd_close(&job.fd);
+	multipart_fini(&job.form);
+	json_object_put(job.dsl);
+	json_object_put(job.conf);
+	json_object_put(config);
+	free(job.path);
+	return r;
+}
+
+/* --- history --------------------------------------------------------------------------- */
+
+static struct json_object *
+history_entry(const struct db_job_row *row, const struct db_table *t)
+{
+	struct json_object	*o = json_object_new_object();
+	struct json_object	*e = json_object_new_object();
+	struct json_object	*info = json_object_new_object();
+
+	json_add_str(info, "table_name", t->name);
+	json_add_str(info, "namespace", t->table_namespace);
+	json_add_int(info, "partition", t->partitions);
+	json_add_int(info, "upload_count", t->row_count);
+	json_add(e, "upload_info", info);
+	json_add_str(e, "notes", row->job.description != NULL ?
+	    row->job.description : "");
+	json_add(e, "schema", view_document(t->schema_json));
+	json_add(o, row->job.job_id, e);
+	return o;
+}
+
+int
+api_upload_history(struct request *req, struct reply *rp)
+{
+	struct db_job_filter	 f = { .roles = "local", .statuses = "success",
+		.order = DB_JOB_BY_CREATED, .descending = true };
+	struct json_object	*list;
+	struct db_job_row	*rows;
+	struct db_table		*tables;
+	int64_t			 limit;
+	size_t			 i, n, found;
+	int			 r;
+
+	if ((r = request_int(req, "limit", 0, 1000000, 0, &limit)) != 0)
+		return r;
+	f.job_id = request_text(req, "job_id");
+	if ((r = db_job_list(req->app->db, req->arena, &f, &rows, &n,
+	    NULL)) != 0)
+		return r;
+	list = json_object_new_array();
+	for (i = 0; i < n && r == 0; i++) {
+		if (limit > 0 &&
+		    json_object_array_length(list) >= (size_t)limit)
+			break;
+		/* A table that was dropped since has another job, or none. */
+		r = db_table_list(req->app->db, req->arena, NULL, NULL,
+		    rows[i].job.job_id, false, 1, &tables, &found);
+		if (r == 0 && found > 0)
+			json_object_array_add(list,
+			    history_entry(&rows[i], &tables[0]));
+	}
+	if (r != 0) {
+		json_object_put(list);
+		return r;
+	}
+	return reply_data(rp, list);
+}
+
+int
+api_data_other(struct request *req, struct reply *rp)
+{
+	return reply_status(rp, 400, "no such data operation: %s",
+	    request_param(req, "other"));
+}

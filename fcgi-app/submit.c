@@ -1,0 +1,290 @@
+/*
+ * Taking jobs in.  Called by api_job.c, api_data.c and api_party.c.
+ */
+#include "fcgi-app/submit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/links.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db_resource.h"
+
+#define ID_TRIES 5		/* another worker may draw the same id */
+
+void
+submit_wake(struct request *req, const char *job_id)
+{
+	char	*path = site_path(req->app->conf, "%s",
+	    SITE_SUPERVISOR_SOCKET);
+
+	if (fd_dgram_send(path, job_id, strlen(job_id)) != 0) {
+		log_debug("supervisor not woken: %s", err_text());
+		err_clear();
+	}
+	free(path);
+}
+
+int
+submit_defaults(struct request *req, struct job_defaults *out)
+{
+	const struct site_conf	*conf = req->app->conf;
+	struct db_resource	*have;
+	int			 r;
+
+	*out = (struct job_defaults){
+		.task_cores = conf->task_cores,
+		.task_parallelism = conf->task_parallelism,
+		.timeout_s = conf->job_timeout_s,
+		.auto_retries = conf->auto_retries,
+		.auto_retry_delay_s = conf->auto_retry_delay_s,
+		.memory_mb_per_task = conf->executor_memory_mb,
+	};
+	r = db_resource_get(req->app->db, req->arena, DB_ENGINE_DEFAULT,
+	    &have);
+	if (r == ERR_NOT_FOUND) {	/* no supervisor has started yet */
+		err_clear();
+		return 0;
+	}
+	if (r != 0)
+		return r;
+	out->max_cores = have->cores;
+	/* On a small machine a task is promised what there is. */
+	if (out->memory_mb_per_task > have->memory_mb)
+		out->memory_mb_per_task = have->memory_mb;
+	return 0;
+}
+
+static const char *
+text_of(struct request *req, struct json_object *o)
+{
+	return o == NULL ? NULL : arena_strdup(req->arena, json_text(o));
+}
+
+static const char *
+provider_text(struct request *req, const struct job_task *t)
+{
+	struct json_object	*o = json_object_new_object();
+	const char		*text;
+
+	json_add_str(o, "name", t->provider_name);
+	json_add_str(o, "version", t->provider_version);
+	text = text_of(req, o);
+	json_object_put(o);
+	return text;
+}
+
+static void
+fill_task(struct request *req, const struct job_spec *spec,
+    const struct job_member *m, size_t seq, struct db_task_new *out)
+{
+	const struct job_task	*t = &m->tasks[seq];
+
+	*out = (struct db_task_new){
+		.component = spec->components[seq]->name,
+		.version = 0,
+		.role = m->role,
+		.party_id = m->party_id,
+		.seq = (int64_t)seq,
+		.module = spec->components[seq]->module,
+		.run_here = m->is_local,
+		.need_run = t->need_run,
+		.auto_retries = spec->auto_retries,
+		.retry_delay_s = spec->auto_retry_delay_s,
+		.provider = provider_text(req, t),
+		.parameters = text_of(req, t->parameters),
+	};
+}
+
+static void
+fill_party(struct request *req, const struct job_member *m, bool created,
+    struct db_party_new *out)
+{
+	*out = (struct db_party_new){
+		.role = m->role,
+		.party_id = m->party_id,
+		.position = m->position,
+		.is_local = m->is_local,
+		.created = created,
+		.party_conf = m->is_local ?
+		    text_of(req, m->conf_on_party) : NULL,
+		.cores = m->cores,
+		.memory_mb = m->memory_mb,
+	};
+}
+
+static void
+fill_members(struct request *req, const struct job_spec *spec,
+    const struct job_member *only, struct db_job_new *out)
+{
+	struct db_party_new	*parties;
+	struct db_task_new	*tasks;
+	const struct job_member	*m;
+	size_t			 i, seq, n = 0;
+
+	parties = arena_alloc(req->arena, spec->n_members * sizeof(*parties));
+	tasks = arena_alloc(req->arena, (only != NULL ? 1 : spec->n_members) *
+	    spec->n_components * sizeof(*tasks));
+	for (i = 0; i < spec->n_members; i++) {
+		m = &spec->members[i];
+		fill_party(req, m, only != NULL ? m == only : m->is_local,
+		    &parties[i]);
+		if (only != NULL && m != only)
+			continue;
+		for (seq = 0; seq < spec->n_components; seq++) {
+			if (m->tasks[seq].runs)
+				fill_task(req, spec, m, seq, &tasks[n++]);
+		}
+	}
+	out->parties = parties;
+	out->nparties = spec->n_members;
+	out->tasks = tasks;
+	out->ntasks = n;
+}
+
+void
+submit_rows(struct request *req, const struct job_spec *spec,
+    const struct job_member *only, struct db_job_new *out)
+{
+	*out = (struct db_job_new){
+		.job_id = spec->job_id,
+		.status = STATE_WAITING,
+		.name = spec->name,
+		.is_initiator = only == NULL,
+		.initiator_role = spec->initiator_role,
+		.initiator_party = spec->initiator_party,
+		.job_type = spec->job_type,
+		.model_id = spec->model_id,
+		.model_version = spec->model_version,
+		.dsl = text_of(req, spec->dsl_json),
+		.runtime_conf = text_of(req, spec->conf),
+		.roles = text_of(req, spec->roles),
+		.contract = spec->contract,
+		.task_parallelism = spec->task_parallelism,
+		.timeout_s = spec->timeout_s,
+	};
+	memcpy(out->contract_hash, spec->contract_hash,
+	    sizeof(out->contract_hash));
+	fill_members(req, spec, only, out);
+}
+
+static int
+build(struct request *req, const struct submit *s,
+    const struct job_defaults *defaults, const char *job_id,
+    struct faults *faults, struct job_spec **out)
+{
+	struct job_spec_input	in = {
+		.job_id = job_id,
+		.local_party = s->local_party,
+		.dsl = s->dsl,
+		.conf = s->conf,
+		.providers = req->app->providers,
+		.defaults = defaults,
+		.dsl_path = JSON_PATH_KEY(NULL, s->dsl_name),
+		.conf_path = JSON_PATH_KEY(NULL, s->conf_name),
+	};
+	int			r;
+
+	if ((r = job_spec_build(&in, faults, out)) != 0)
+		return r;
+	if (strcmp((*out)->initiator_party, s->local_party) != 0) {
+		faults_add(faults, JSON_PATH_KEY(JSON_PATH_KEY(in.conf_path,
+		    "initiator"), "party_id"),
+		    "a job is submitted at its initiator's site; this is "
+		    "party %s", s->local_party);
+		return ERR_INVALID;
+	}
+	return 0;
+}
+
+static int
+insert(struct request *req, struct submit *s,
+    const struct job_defaults *defaults, const char *job_id,
+    struct faults *faults, struct job_spec **out)
+{
+	struct db_job_new	job;
+	int			r;
+
+	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
+		return r;
+	if ((r = build(req, s, defaults, job_id, faults, out)) != 0)
+		return r;
+	if (s->place != NULL && (r = s->place(req, job_id, s)) != 0)
+		return r;
+	submit_rows(req, *out, NULL, &job);
+	return db_job_insert(req->app->db, &job, NULL);
+}
+
+static void
+answer_faults(struct reply *rp, const struct faults *faults)
+{
+	struct buf	text = BUF_INIT;
+
+	faults_text(faults, &text);
+	reply_fault(rp, 103, "job submit failed, %zu faults:\n%s",
+	    faults_count(faults), buf_str(&text));
+	rp->errors = faults_json(faults);
+	buf_fini(&text);
+}
+
+static void
+answer_accepted(struct request *req, struct reply *rp,
+    const struct job_spec *spec)
+{
+	struct json_object	*data = json_object_new_object();
+	struct json_object	*model = json_object_new_object();
+	char			*warnings = job_spec_warning_text(spec);
+	const char		*message = *warnings != '\0' ?
+	    warnings : "success";
+
+	json_add_str(data, "job_id", spec->job_id);
+	json_add_int(data, "code", 0);
+	json_add_str(data, "message", message);
+	json_add_str(model, "model_id", spec->model_id);
+	json_add_str(model, "model_version", spec->model_version);
+	json_add(data, "model_info", model);
+	links_add(req->app->conf, data, spec->job_id, spec->initiator_role,
+	    spec->initiator_party);
+	reply_data(rp, data);
+	reply_message(rp, "%s", message);
+	free(warnings);
+}
+
+int
+submit_job(struct request *req, struct reply *rp, struct submit *s)
+{
+	struct job_defaults	defaults;
+	struct faults		faults = FAULTS_INIT;
+	struct job_spec		*spec = NULL;
+	char			job_id[ID_JOB_SIZE];
+	int			r, tries = 0;
+
+	if ((r = submit_defaults(req, &defaults)) != 0)
+		return r;
+	do {
+		job_spec_free(spec);
+		spec = NULL;
+		id_job(job_id);
+		r = insert(req, s, &defaults, job_id, &faults, &spec);
+	} while (r == ERR_EXISTS && ++tries < ID_TRIES);
+	log_context(job_id, NULL, NULL);
+	rp->job_id = xstrdup(job_id);
+	if (r == 0) {
+		submit_wake(req, job_id);
+		answer_accepted(req, rp, spec);
+		log_info("job accepted, %zu members, %zu components",
+		    spec->n_members, spec->n_components);
+	} else if (faults_any(&faults)) {
+		answer_faults(rp, &faults);
+		r = 0;
+	}
+	job_spec_free(spec);
+	faults_fini(&faults);
+	return r;
+}
