@@ -1,0 +1,99 @@
+/*
+ * Models that tasks put out, as JSON.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/messages.h"
+#include "fcgi-app/pbjson.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/tracked.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db_model.h"
+
+#define BUFFER_MAX ((size_t)256 << 20)
+
+static const struct db_model_part *
+part_ending(const struct db_model_part *parts, size_t n, const char *ending)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++) {
+		if (str_ends(parts[i].buffer_name, ending))
+			return &parts[i];
+	}
+	return NULL;
+}
+
+static char *
+object_path(const struct site_conf *conf, const struct db_model_part *part)
+{
+	char	hex[2 * DB_HASH_SIZE + 1];
+
+	str_to_hex(part->sha256, DB_HASH_SIZE, hex);
+	return site_path(conf, "%s/objects/%.2s/%s", SITE_MODELS, hex, hex);
+}
+
+/* An empty object for a part that is NULL. */
+static int
+part_json(struct request *req, const struct db_model_part *part,
+    struct json_object **out)
+{
+	const ProtobufCMessageDescriptor *d;
+	struct buf	 data = BUF_INIT;
+	char		*path;
+	int		 r;
+
+	*out = NULL;
+	if (part == NULL) {
+		*out = json_object_new_object();
+		return 0;
+	}
+	if ((d = messages_find(part->message)) == NULL)
+		return err_set(ERR_UNSUPPORTED,
+		    "the message %s of %s is not known to this version",
+		    part->message, part->component);
+	path = object_path(req->app->conf, part);
+	if ((r = buf_read_file(&data, path, BUFFER_MAX)) == 0)
+		r = pbjson_unpack(d, data.data, data.len, out);
+	buf_fini(&data);
+	free(path);
+	return r;
+}
+
+/* The model's version is the job that was asked for. */
+int
+api_output_model(struct request *req, struct reply *rp)
+{
+	const struct db_model_part	*param, *meta;
+	struct json_object		*data, *meta_data;
+	struct db_model_part		*parts;
+	struct tracked			 t;
+	size_t				 n;
+	int				 r;
+
+	if ((r = tracked_find(req, &t)) != 0 ||
+	    (r = db_model_list(req->app->db, req->arena, t.job_id, t.role,
+	    t.party_id, t.component, NULL, &parts, &n)) != 0)
+		return r;
+	param = part_ending(parts, n, "Param");
+	meta = part_ending(parts, n, "Meta");
+	if (param == NULL) {
+		reply_message(rp, n == 0 ? "no define_meta" : "no data");
+		return reply_data(rp, json_object_new_object());
+	}
+	if ((r = part_json(req, param, &data)) != 0)
+		return r;
+	reply_data(rp, data);
+	if ((r = part_json(req, meta, &meta_data)) != 0)
+		return r;
+	rp->meta = json_object_new_object();
+	json_add(rp->meta, "meta_data", meta_data);
+	json_add_str(rp->meta, "module_name", param->module);
+	json_add_str(rp->meta, "model_alias", param->alias);
+	return 0;
+}

@@ -1,0 +1,341 @@
+/*
+ * Tables that tasks put out: which, their first rows, all of them as CSV.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/archive.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/tracked.h"
+#include "fcgi-app/view.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db_table.h"
+#include "lib/engine/render.h"
+#include "lib/engine/storage.h"
+
+#define PIECE ((size_t)64 * 1024)
+
+/* An output with its table. */
+struct output {
+	const struct db_output	*row;
+	struct db_table		*table;
+};
+
+/*
+ * The outputs of the newest version that has any, with their tables; a table
+ * that was dropped since is left out.
+ */
+static int
+read_outputs(struct request *req, const struct tracked *t,
+    struct output **out, size_t *n)
+{
+	struct db_output	*rows;
+	size_t			 i, rows_n;
+	int			 r;
+
+	*n = 0;
+	if ((r = db_output_newest(req->app->db, req->arena, t->job_id,
+	    t->component, t->role, t->party_id, NULL, &rows, &rows_n)) != 0)
+		return r;
+	*out = arena_alloc(req->arena, (rows_n + 1) * sizeof(**out));
+	for (i = 0; i < rows_n; i++) {
+		r = db_table_get(req->app->db, req->arena,
+		    rows[i].table_namespace, rows[i].name,
+		    &(*out)[*n].table);
+		if (r == ERR_NOT_FOUND)
+			continue;
+		if (r != 0)
+			return r;
+		(*out)[(*n)++].row = &rows[i];
+	}
+	err_clear();
+	return 0;
+}
+
+/* --- tables and first rows ------------------------------------------------------ */
+
+int
+api_output_table(struct request *req, struct reply *rp)
+{
+	struct json_object	*list, *o;
+	struct db_output	*rows;
+	struct tracked		 t;
+	size_t			 i, n;
+	int			 r;
+
+	if ((r = request_require(req,
+	    "job_id,role,party_id,component_name")) != 0 ||
+	    (r = tracked_find(req, &t)) != 0 ||
+	    (r = db_output_newest(req->app->db, req->arena, t.job_id,
+	    t.component, t.role, t.party_id, NULL, &rows, &n)) != 0)
+		return r;
+	if (n == 0)
+		return reply_fault(rp, 100, "no output table of %s here",
+		    t.component);
+	list = json_object_new_array();
+	for (i = 0; i < n; i++) {
+		o = json_object_new_object();
+		json_add_str(o, "table_name", rows[i].name);
+		json_add_str(o, "table_namespace", rows[i].table_namespace);
+		json_add_str(o, "data_name", rows[i].data_name);
+		json_object_array_add(list, o);
+	}
+	return reply_data(rp, list);
+}
+
+static struct json_object *
+preview_rows(const struct db_table *t)
+{
+	struct json_object	*o = NULL;
+
+	if (t->preview == NULL || json_parse_text(t->preview, &o) != 0 ||
+	    !json_is_array(o)) {
+		json_object_put(o);
+		o = json_object_new_array();
+	}
+	return o;
+}
+
+static struct json_object *
+columns(const struct db_table *t)
+{
+	struct json_object	*schema = view_document(t->schema_json), *o;
+
+	o = json_get_bool(schema, "is_display", true) ?
+	    render_columns(schema, t->id_delimiter) : json_object_new_array();
+	json_object_put(schema);
+	return o;
+}
+
+static void
+add_outputs(struct reply *rp, const struct output *outs, size_t n)
+{
+	struct json_object	*data = json_object_new_array();
+	struct json_object	*headers = json_object_new_array();
+	struct json_object	*totals = json_object_new_array();
+	struct json_object	*names = json_object_new_array();
+	size_t			 i;
+
+	for (i = 0; i < n; i++) {
+		json_object_array_add(data, preview_rows(outs[i].table));
+		json_object_array_add(headers, columns(outs[i].table));
+		json_object_array_add(totals,
+		    json_object_new_int64(outs[i].table->row_count));
+		json_object_array_add(names,
+		    json_object_new_string(outs[i].row->data_name));
+	}
+	rp->meta = json_object_new_object();
+	json_add(rp->meta, "header", headers);
+	json_add(rp->meta, "total", totals);
+	json_add(rp->meta, "names", names);
+	reply_data(rp, data);
+}
+
+int
+api_output_data(struct request *req, struct reply *rp)
+{
+	struct output	*outs;
+	struct tracked	 t;
+	size_t		 n;
+	int		 r;
+
+	if ((r = request_require(req,
+	    "job_id,component_name,role,party_id")) != 0 ||
+	    (r = tracked_find(req, &t)) != 0 ||
+	    (r = read_outputs(req, &t, &outs, &n)) != 0)
+		return r;
+	if (n == 0) {
+		reply_message(rp, "no data");
+		return reply_data(rp, json_object_new_array());
+	}
+	add_outputs(rp, outs, n);
+	return 0;
+}
+
+/* --- download ------------------------------------------------------------------------ */
+
+/*
+ * One table as CSV, twice: the first pass counts the bytes, for tar wants
+ * the size first, the second writes them.  A sealed table does not change
+ * between the two.
+ */
+struct csv_out {
+	struct table		*table;
+	const char		*delimiter;
+	struct json_object	*columns;
+	bool			 head;
+	uint64_t		 rows;
+};
+
+/* Counts when a is NULL, else writes whole pieces; *total grows. */
+static int
+flush(struct archive_out *a, struct buf *piece, uint64_t *total)
+{
+	int	r = 0;
+
+	*total += piece->len;
+	if (a != NULL)
+		r = archive_write(a, piece->data, piece->len);
+	buf_clear(piece);
+	return r;
+}
+
+static void
+put_header(const struct csv_out *csv, struct buf *piece)
+{
+	size_t	i, n = json_object_array_length(csv->columns);
+
+	for (i = 0; i < n; i++) {
+		if (i > 0)
+			buf_puts(piece, csv->delimiter);
+		buf_puts(piece, json_object_get_string(
+		    json_object_array_get_idx(csv->columns, i)));
+	}
+	buf_putc(piece, '\n');
+}
+
+static int
+put_rows(const struct csv_out *csv, struct archive_out *a, uint64_t *total)
+{
+	struct table_cursor	*cursor = NULL;
+	struct buf		 piece = BUF_INIT;
+	struct row		 row;
+	int			 r;
+
+	*total = 0;
+	if (csv->head)
+		put_header(csv, &piece);
+	if ((r = table_scan(csv->table, 0, csv->rows, &cursor)) != 0)
+		goto out;
+	while ((r = cursor_next(cursor, &row)) == 1) {
+		render_row_csv(&piece, &row, csv->delimiter);
+		buf_putc(&piece, '\n');
+		if (piece.len >= PIECE && (r = flush(a, &piece, total)) != 0)
+			goto out;
+	}
+	if (r == 0)
+		r = flush(a, &piece, total);
+out:
+	cursor_free(cursor);
+	buf_fini(&piece);
+	return r;
+}
+
+static int
+add_csv(struct request *req, struct archive_out *a, const char *name,
+    const struct csv_out *csv)
+{
+	const char	*member;
+	uint64_t	 size, written;
+	int		 r;
+
+	member = arena_printf(req->arena, "%s.csv", name);
+	if ((r = put_rows(csv, NULL, &size)) != 0 ||
+	    (r = archive_member(a, member, size)) != 0)
+		return r;
+	return put_rows(csv, a, &written);
+}
+
+static int
+add_meta(struct request *req, struct archive_out *a, const char *name,
+    const struct csv_out *csv)
+{
+	struct json_object	*o = json_object_new_object();
+	const char		*text, *member;
+	int			 r;
+
+	json_add(o, "header", json_object_get(csv->columns));
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
+	    JSON_C_TO_STRING_NOSLASHESCAPE);
+	member = arena_printf(req->arena, "%s.meta", name);
+	if ((r = archive_member(a, member, strlen(text))) == 0)
+		r = archive_write(a, text, strlen(text));
+	json_object_put(o);
+	return r;
+}
+
+static int
+add_output(struct request *req, struct archive_out *a,
+    const struct output *out, int64_t limit, bool head)
+{
+	const struct db_table	*t = out->table;
+	struct csv_out		 csv = { .delimiter = ",",
+		.head = head && t->have_head };
+	struct json_object	*schema = view_document(t->schema_json);
+	char			*path;
+	int			 r;
+
+	path = site_path(req->app->conf, "%s/%s", SITE_TABLES, t->folder);
+	csv.columns = render_columns(schema, t->id_delimiter);
+	if (t->id_delimiter[0] != '\0')
+		csv.delimiter = t->id_delimiter;
+	if ((r = table_open(&storage_standalone, path, &csv.table)) != 0)
+		goto out;
+	csv.rows = table_count(csv.table);
+	if (limit > 0 && (uint64_t)limit < csv.rows)
+		csv.rows = (uint64_t)limit;
+	if (csv.rows == 0)
+		goto out;
+	if ((r = add_csv(req, a, out->row->data_name, &csv)) == 0)
+		r = add_meta(req, a, out->row->data_name, &csv);
+out:
+	table_close(csv.table);
+	json_object_put(csv.columns);
+	json_object_put(schema);
+	free(path);
+	return r;
+}
+
+static int
+send_outputs(struct request *req, struct reply *rp, const struct tracked *t,
+    const struct output *outs, size_t n, int64_t limit)
+{
+	struct archive_out	*a = NULL;
+	bool			 head = request_flag(req, "head", true);
+	size_t			 i;
+	int			 r;
+
+	if ((r = archive_begin(rp, arena_printf(req->arena,
+	    "job_%s_%s_%s_%s_output_data.tar.gz", t->job_id, t->component,
+	    t->role, t->party_id), &a)) != 0)
+		return r;
+	for (i = 0; i < n && r == 0; i++)
+		r = add_output(req, a, &outs[i], limit, head);
+	if (r == 0) {
+		r = archive_end(a);
+		a = NULL;
+	}
+	archive_abort(a);
+	return r;
+}
+
+int
+api_output_download(struct request *req, struct reply *rp)
+{
+	struct output	*outs;
+	struct tracked	 t;
+	int64_t		 limit;
+	size_t		 n;
+	int		 r;
+
+	/* Clients look at the HTTP status before they unpack. */
+	if (request_require(req, "job_id,component_name,role,party_id") != 0 ||
+	    request_int(req, "limit", -1, INT64_MAX, -1, &limit) != 0)
+		return reply_status(rp, 210, "%s", err_text());
+	if ((r = tracked_find(req, &t)) != 0)
+		return r;
+	if (!str_is_job_id(t.job_id) || !str_is_name(t.component, 100) ||
+	    !str_is_name(t.role, 20) || !str_is_party_id(t.party_id))
+		return reply_status(rp, 210, "no such task");
+	if ((r = read_outputs(req, &t, &outs, &n)) != 0)
+		return r;
+	if (n == 0 || limit == 0)
+		return reply_status(rp, 210, "no output of %s here",
+		    t.component);
+	return send_outputs(req, rp, &t, outs, n, limit);
+}

@@ -1,0 +1,23 @@
+/*
+ * Called by api_model.c.  A new message under proto/model needs a line here.
+ */
+#include "fcgi-app/messages.h"
+
+#include <stddef.h>
+#include <string.h>
+
+static const ProtobufCMessageDescriptor *const known[] = {
+	NULL
+};
+
+const ProtobufCMessageDescriptor *
+messages_find(const char *name)
+{
+	size_t	i;
+
+	for (i = 0; known[i] != NULL; i++) {
+		if (strcmp(known[i]->short_name, name) == 0)
+			return known[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,12 @@
+/*
+ * The protobuf messages that models are made of, by name.
+ */
+#ifndef FCGI_APP_MESSAGES_H
+#define FCGI_APP_MESSAGES_H
+
+#include <protobuf-c/protobuf-c.h>
+
+/* By its name without package ("LRModelParam"); NULL when not known. */
+const ProtobufCMessageDescriptor *messages_find(const char *name);
+
+#endif

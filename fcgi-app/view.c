@@ -1,0 +1,309 @@
+/*
+ * Database rows to JSON.  Called by api_job.c, api_task.c.
+ */
+#include "fcgi-app/view.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/str.h"
+
+struct view {
+	struct json_object	*o;
+	const char		*prefix;
+};
+
+static void
+put(struct view *v, const char *name, struct json_object *value)
+{
+	char	key[64];
+
+	(void)snprintf(key, sizeof(key), "%s%s", v->prefix, name);
+	json_add(v->o, key, value);
+}
+
+static void
+put_str(struct view *v, const char *name, const char *value)
+{
+	put(v, name, value != NULL ? json_object_new_string(value) : NULL);
+}
+
+static void
+put_int(struct view *v, const char *name, int64_t value)
+{
+	put(v, name, json_object_new_int64(value));
+}
+
+static void
+put_bool(struct view *v, const char *name, bool value)
+{
+	put(v, name, json_object_new_boolean(value));
+}
+
+/* name_time and name_date. */
+static void
+put_time(struct view *v, const char *name, int64_t ms)
+{
+	char	key[48];
+
+	(void)snprintf(key, sizeof(key), "%s_time", name);
+	put(v, key, view_time(ms));
+	(void)snprintf(key, sizeof(key), "%s_date", name);
+	put(v, key, view_date(ms));
+}
+
+static void
+put_elapsed(struct view *v, int64_t started_ms, int64_t ended_ms)
+{
+	put(v, "elapsed", started_ms != 0 && ended_ms >= started_ms ?
+	    json_object_new_int64(ended_ms - started_ms) : NULL);
+}
+
+struct json_object *
+view_document(const char *text)
+{
+	struct json_object	*o = NULL;
+
+	if (text == NULL || json_parse_text(text, &o) != 0 || o == NULL)
+		o = json_object_new_object();
+	return o;
+}
+
+struct json_object *
+view_time(int64_t ms)
+{
+	return ms > 0 ? json_object_new_int64(ms) : NULL;
+}
+
+struct json_object *
+view_date(int64_t ms)
+{
+	char	text[CLOCK_DATE_SIZE];
+
+	if (ms <= 0)
+		return NULL;
+	clock_date(ms, text);
+	return json_object_new_string(text);
+}
+
+struct json_object *
+view_party(const char *party_id)
+{
+	int64_t	n;
+
+	if (str_is_party_id(party_id) &&
+	    str_to_int64(party_id, 0, INT64_MAX, &n) == 0)
+		return json_object_new_int64(n);
+	return json_object_new_string(party_id);
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+	struct json_object	*const *x = a, *const *y = b;
+	int64_t			 m = json_object_get_int64(*x);
+	int64_t			 n = json_object_get_int64(*y);
+
+	return m < n ? -1 : m > n;
+}
+
+static bool
+has_number(struct json_object *list, int64_t n)
+{
+	size_t	i;
+
+	for (i = 0; i < json_object_array_length(list); i++) {
+		if (json_object_get_int64(
+		    json_object_array_get_idx(list, i)) == n)
+			return true;
+	}
+	return false;
+}
+
+/* The other parties of guest, host and arbiter, sorted, each once. */
+static struct json_object *
+partners_of(struct json_object *roles, const char *own)
+{
+	static const char *const names[] = { "guest", "host", "arbiter" };
+	struct json_object	*out = json_object_new_array(), *list;
+	int64_t			 n, self = -1;
+	size_t			 i, k;
+
+	(void)str_to_int64(own, 0, INT64_MAX, &self);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		list = json_get(roles, names[i]);
+		if (!json_is_array(list))
+			continue;
+		for (k = 0; k < json_object_array_length(list); k++) {
+			n = json_object_get_int64(
+			    json_object_array_get_idx(list, k));
+			if (n != self && !has_number(out, n))
+				json_object_array_add(out,
+				    json_object_new_int64(n));
+		}
+	}
+	json_object_array_sort(out, by_number);
+	return out;
+}
+
+static void
+put_resources(struct view *v, const struct db_job_row *row)
+{
+	put_str(v, "engine_name", "STANDALONE");
+	put_str(v, "engine_type", "computing");
+	put_int(v, "cores", row->party.cores);
+	put_int(v, "memory", row->party.memory_mb);
+	put_int(v, "remaining_cores", row->resource_in_use ?
+	    row->party.cores : 0);
+	put_int(v, "remaining_memory", row->resource_in_use ?
+	    row->party.memory_mb : 0);
+	put_bool(v, "resource_in_use", row->resource_in_use);
+	put(v, "apply_resource_time", view_time(row->applied_ms));
+	put(v, "return_resource_time", view_time(row->returned_ms));
+}
+
+static void
+put_signals(struct view *v, const struct db_job *job)
+{
+	put_bool(v, "is_initiator", job->is_initiator);
+	put_bool(v, "ready_signal", false);
+	put(v, "ready_time", NULL);
+	put_bool(v, "cancel_signal", job->cancel_signal);
+	put(v, "cancel_time", NULL);
+	put_bool(v, "rerun_signal", job->rerun_signal);
+	put_int(v, "end_scheduling_updates", job->settled ? 1 : 0);
+	put(v, "inheritance_info", json_object_new_object());
+	put_str(v, "inheritance_status", "pass");
+}
+
+struct json_object *
+view_job(const struct db_job_row *row, const char *prefix)
+{
+	const struct db_job	*job = &row->job;
+	struct json_object	*roles = view_document(job->roles);
+	struct view		 v = { json_object_new_object(), prefix };
+	bool			 list = prefix[0] == '\0';
+
+	put_str(&v, "job_id", job->job_id);
+	put_str(&v, "name", job->name);
+	put_str(&v, "description", job->description);
+	put_str(&v, "tag", job->tag);
+	put(&v, "user_id", NULL);
+	put(&v, "user", json_object_new_object());
+	put(&v, "dsl", view_document(job->dsl));
+	put(&v, "runtime_conf", view_document(job->runtime_conf));
+	put(&v, "runtime_conf_on_party",
+	    view_document(row->party.party_conf));
+	put(&v, "train_runtime_conf", view_document(job->train_conf));
+	if (list)
+		put(&v, "partners", partners_of(roles, row->party.party_id));
+	put(&v, "roles", roles);
+	put_str(&v, "initiator_role", job->initiator_role);
+	put_str(&v, "initiator_party_id", job->initiator_party);
+	put_str(&v, "status", state_name(job->status));
+	put(&v, "status_code", NULL);
+	put_str(&v, "reason", job->reason);
+	put_str(&v, "role", row->party.role);
+	put(&v, "party_id", list ? view_party(row->party.party_id) :
+	    json_object_new_string(row->party.party_id));
+	put_int(&v, "progress", job->progress);
+	put_signals(&v, job);
+	put_resources(&v, row);
+	put_time(&v, "start", job->started_ms);
+	put_time(&v, "end", job->ended_ms);
+	put_elapsed(&v, job->started_ms, job->ended_ms);
+	put_time(&v, "create", job->created_ms);
+	put_time(&v, "update", job->updated_ms);
+	return v.o;
+}
+
+/* The platform keeps a task's parameters under "ComponentParam". */
+static struct json_object *
+component_parameters(const struct db_task *task)
+{
+	struct json_object	*o = json_object_new_object();
+
+	json_add(o, "ComponentParam", view_document(task->parameters));
+	json_add_str(o, "module", task->module);
+	return o;
+}
+
+static void
+put_attempt(struct view *v, const struct db_task_row *row)
+{
+	put_str(v, "worker_id", row->attempt_id);
+	put(v, "cmd", json_object_new_array());
+	put_str(v, "run_ip", row->host);
+	put(v, "run_port", NULL);
+	put(v, "run_pid", row->executor_pid > 0 ?
+	    json_object_new_int64(row->executor_pid) : NULL);
+	put_bool(v, "kill_status", row->task.kill_wanted != STATE_NONE);
+	put_bool(v, "is_deepspeed", false);
+	put(v, "deepspeed_id", NULL);
+}
+
+struct json_object *
+view_task(const struct db_task_row *row, const char *prefix)
+{
+	const struct db_task	*t = &row->task;
+	struct view		 v = { json_object_new_object(), prefix };
+	char			 id[160];
+
+	(void)snprintf(id, sizeof(id), "%s_%s", t->key.job_id,
+	    t->key.component);
+	put_str(&v, "job_id", t->key.job_id);
+	put_str(&v, "component_name", t->key.component);
+	put_str(&v, "component_module", t->module);
+	put_str(&v, "task_id", id);
+	put_int(&v, "task_version", t->key.version);
+	put_str(&v, "initiator_role", row->initiator_role);
+	put_str(&v, "initiator_party_id", row->initiator_party);
+	put_str(&v, "federated_mode", "MULTIPLE");
+	put_str(&v, "federated_status_collect_type", "PUSH");
+	put_str(&v, "status", state_name(t->status));
+	put(&v, "status_code", NULL);
+	put_int(&v, "auto_retries", t->auto_retries);
+	put_int(&v, "auto_retry_delay", t->retry_delay_s);
+	put_str(&v, "role", t->key.role);
+	put_str(&v, "party_id", t->key.party_id);
+	put_bool(&v, "run_on_this_party", t->run_here);
+	put_str(&v, "party_status", state_name(t->party_status));
+	put(&v, "provider_info", view_document(t->provider));
+	put(&v, "component_parameters", component_parameters(t));
+	put(&v, "engine_conf", json_object_new_object());
+	put_str(&v, "error_report", t->error_report != NULL ?
+	    t->error_report : "");
+	put_int(&v, "progress", t->progress);
+	put_attempt(&v, row);
+	put_time(&v, "start", t->started_ms);
+	put_time(&v, "end", t->ended_ms);
+	put_elapsed(&v, t->started_ms, t->ended_ms);
+	put_time(&v, "create", t->created_ms);
+	put_time(&v, "update", t->updated_ms);
+	return v.o;
+}
+
+struct json_object *
+view_output(const struct db_output *out)
+{
+	struct view	v = { json_object_new_object(), VIEW_QUERY };
+	char		id[160];
+
+	(void)snprintf(id, sizeof(id), "%s_%s", out->key.job_id,
+	    out->key.component);
+	put_str(&v, "job_id", out->key.job_id);
+	put_str(&v, "component_name", out->key.component);
+	put_str(&v, "task_id", id);
+	put_int(&v, "task_version", out->key.version);
+	put_str(&v, "data_name", out->data_name);
+	put_str(&v, "role", out->key.role);
+	put_str(&v, "party_id", out->key.party_id);
+	put_str(&v, "table_name", out->name);
+	put_str(&v, "table_namespace", out->table_namespace);
+	put_str(&v, "description", "");
+	put_time(&v, "create", out->created_ms);
+	put_time(&v, "update", out->created_ms);
+	return v.o;
+}

@@ -1,0 +1,36 @@
+/*
+ * Rows of jobs and tasks as the platform's clients know them: the same keys
+ * with and without "f_" in front.
+ */
+#ifndef FCGI_APP_VIEW_H
+#define FCGI_APP_VIEW_H
+
+#include <stdint.h>
+
+#include "lib/db/db_job.h"
+#include "lib/db/db_table.h"
+#include "lib/db/db_task.h"
+#include "lib/json/json.h"
+
+/* "f_" for the query routes, "" for the list routes. */
+#define VIEW_QUERY "f_"
+#define VIEW_LIST ""
+
+/*
+ * The list form has party_id as an integer and "partners".  All results are
+ * the caller's.
+ */
+struct json_object *view_job(const struct db_job_row *, const char *prefix);
+struct json_object *view_task(const struct db_task_row *, const char *prefix);
+struct json_object *view_output(const struct db_output *);
+
+/* A column's JSON; an empty object when it is NULL or damaged. */
+struct json_object *view_document(const char *text);
+/* Milliseconds since the epoch; null for 0. */
+struct json_object *view_time(int64_t ms);
+/* "YYYY-MM-DD HH:MM:SS" local time; null for 0. */
+struct json_object *view_date(int64_t ms);
+/* An integer where the text is one, else the text. */
+struct json_object *view_party(const char *party_id);
+
+#endif
