@@ -296,7 +296,7 @@ answer_task_end(struct command *c, const struct answer *a)
 static int
 answer_collect(struct command *c, const struct answer *a)
 {
-	struct party_caller	caller = { c->to.party_id };
+	struct party_caller	caller = { .party_id = c->to.party_id };
 	struct party_report	report = { .party_status = STATE_NONE };
 
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
@@ -369,7 +369,10 @@ static int
 call_party(struct command *c)
 {
 	struct db		*db = c->super->db;
-	struct party_caller	 caller = { c->super->conf->party_id };
+	struct party_caller	 caller = {
+		.party_id = c->super->conf->party_id,
+		.is_site = true,
+	};
 
 	switch (c->verb) {
 	case PLAN_CREATE:	/* the rows are here, we are reading them */

@@ -262,8 +262,8 @@ write_job_move(struct db *db, const struct job_move *m, int64_t *n)
 	if (m->to == STATE_RUNNING)
 		return db_exec(db, &move_running, n, to, m->job_id, from);
 	if (state_is_end(m->to))
-		return db_exec(db, &move_end, n, m->reason, to, m->job_id,
-		    from);
+		return db_exec(db, &move_end, n, state_is_interrupt(m->to)
+		    ? m->reason : NULL, to, m->job_id, from);
 	if (state_is_end(m->from))
 		return db_exec(db, &move_again, n, to, m->job_id, from);
 	return db_exec(db, &move_on, n, to, m->job_id, from);

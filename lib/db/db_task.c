@@ -169,16 +169,18 @@ db_task_insert(struct db *db, const char *job_id,
 /* --- moves --- */
 
 static const struct db_stmt move_status = {
-	"task.move_status", "s" KEY_PARAMS "s",
-	"UPDATE task SET status = ? WHERE" KEY_WHERE " AND status = ?"
+	"task.move_status", "ss" KEY_PARAMS "s",
+	"UPDATE task SET status = ?,"
+	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE " AND status = ?"
 };
 /* Times a member names are taken, but never ones in the future. */
 static const struct db_stmt move_party = {
-	"task.move_party", "siitsiitssi" KEY_PARAMS "s",
+	"task.move_party", "siitssiitssi" KEY_PARAMS "s",
 	"UPDATE task SET party_status = ?,"
 	" started_at = IF(?, NULL, IF(?, COALESCE(started_at,"
 	"  LEAST(COALESCE(?, NOW(6)), NOW(6))), started_at)),"
-	" error_report = COALESCE(LEFT(?, 16000), error_report),"
+	" error_report = COALESCE(LEFT(?, 16000), error_report,"
+	"  LEFT(?, 16000)),"
 	" ended_at = IF(?, NULL, IF(?,"
 	"  LEAST(COALESCE(?, NOW(6)), NOW(6)), ended_at)),"
 	" launch_wanted = IF(? = 'waiting', launch_wanted, 0),"
@@ -214,7 +216,7 @@ move_status_locked(struct db *db, struct task_move *t,
 	if (!state_task_may(h->status, t->m->status))
 		return 0;
 	if ((r = db_exec(db, &move_status, &n, state_name(t->m->status),
-	    KEY_ARGS(t->key), state_name(h->status))) != 0)
+	    t->m->error_default, KEY_ARGS(t->key), state_name(h->status))) != 0)
 		return r;
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "task changed under its lock");
@@ -239,7 +241,7 @@ move_party_locked(struct db *db, struct task_move *t,
 	if (!state_task_may(h->party_status, to))
 		return 0;
 	if ((r = db_exec(db, &move_party, &n, name, again, began,
-	    t->m->started_ms, t->m->error_report, again,
+	    t->m->started_ms, t->m->error_report, t->m->error_default, again,
 	    (int64_t)state_is_end(to), t->m->ended_ms, name, name,
 	    (int64_t)(h->run_here && !h->is_initiator), KEY_ARGS(t->key),
 	    state_name(h->party_status))) != 0)
@@ -453,8 +455,9 @@ static const struct db_stmt want_launch = {
 	" AND run_here = 1 AND start_acked = 0 AND party_status = 'waiting'"
 };
 static const struct db_stmt want_kill = {
-	"task.want_kill", "s" KEY_PARAMS,
-	"UPDATE task SET kill_wanted = ? WHERE" KEY_WHERE
+	"task.want_kill", "ss" KEY_PARAMS,
+	"UPDATE task SET kill_wanted = ?,"
+	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
 	" AND kill_wanted = ''"
 };
 
@@ -534,7 +537,7 @@ kill_running(struct db *db, struct wish *w, const struct task_head *h)
 	int	r;
 
 	if ((r = db_exec(db, &want_kill, &n, state_name(w->to),
-	    KEY_ARGS(w->key))) != 0 || n == 0)
+	    w->reason, KEY_ARGS(w->key))) != 0 || n == 0)
 		return r;
 	w->effective = true;
 	return move_event(db, w->key, "kill", h->party_status, w->to,
@@ -567,7 +570,7 @@ want_end_tx(struct db *db, void *ctx)
 	/* Nobody works on it: no shepherd would ever write the end. */
 	r = db_task_move(db, w->key, &(struct db_task_move){
 		.status = STATE_NONE, .party_status = w->to,
-		.reason = w->reason }, &moved);
+		.error_default = w->reason, .reason = w->reason }, &moved);
 	w->effective = moved != 0;
 out:
 	arena_free(a);

@@ -109,6 +109,7 @@ struct db_task_move {
 	enum state	 status;		/* STATE_NONE: leave */
 	enum state	 party_status;		/* STATE_NONE: leave */
 	const char	*error_report;		/* NULL: leave */
+	const char	*error_default;		/* for a row that has none yet */
 	/* the writer's attempt: the move fails unless its lease is alive */
 	const char	*attempt_id;
 	/* a member's own word about these; 0: now, when the state says so */
@@ -154,7 +155,8 @@ int	db_task_want_launch(struct db *, const struct db_task_key *,
 	    bool *effective);
 /*
  * Want a local task ended in state `to`: one that runs gets kill_wanted (the
- * first wish stays), one that was never launched ends at once.
+ * first wish stays), one that was never launched ends at once.  reason becomes
+ * its error_report when it has none.
  * *effective is false when it had ended or the wish was there already.
  */
 int	db_task_want_end(struct db *, const struct db_task_key *,

@@ -16,9 +16,14 @@
 #include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
 
-/* Who calls: the verified party id of the request's signature. */
+/*
+ * Who calls: the verified party id of the request's signature, or this site
+ * itself (its supervisor), which stands for the initiator of the jobs that
+ * were initiated here, local ones of party 0 among them.
+ */
 struct party_caller {
 	const char	*party_id;
+	bool		 is_site;
 };
 
 /* The member that is addressed. */
