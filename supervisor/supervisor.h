@@ -9,8 +9,12 @@
 #include "lib/db/db.h"
 #include "lib/event/loop.h"
 
+struct changes;
+struct launcher;
 struct partners;
 struct queue;
+struct reporter;
+struct scheduler;
 
 /*
  * "host:home:process": the first two parts name what one supervisor at a time
@@ -25,9 +29,20 @@ struct supervisor {
 	struct db		*db;
 	struct partners		*partners;
 	struct queue		*queue;
+	struct changes		*changes;
+	/* the parts that look for work when something changed */
+	struct launcher		*launcher;
+	struct reporter		*reporter;
+	struct scheduler	*scheduler;
 	char			 host[256];
 	char			 instance[INSTANCE_SIZE];
 	size_t			 instance_prefix;	/* its first two parts */
 };
+
+/*
+ * Rows of this job changed ("" when it is not known which): at the loop's
+ * next turn every part looks whether there is something for it.
+ */
+void	supervisor_changed(struct supervisor *, const char *job_id);
 
 #endif

@@ -1,0 +1,87 @@
+/*
+ * Changes noticed, passed on.  Owned by main.c; supervisor_changed() is
+ * called by whoever notices something.
+ */
+#include "supervisor/changes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/id.h"
+#include "lib/base/mem.h"
+#include "supervisor/kill.h"
+#include "supervisor/launch.h"
+#include "supervisor/report.h"
+#include "supervisor/scheduler.h"
+
+struct change {
+	char		 job_id[ID_JOB_SIZE];
+	struct change	*next;
+};
+
+struct changes {
+	struct supervisor	*super;
+	struct change		*list;
+	struct loop_timer	*soon;
+};
+
+static void
+pass_on(void *ctx)
+{
+	struct changes		*cs = ctx;
+	struct supervisor	*s = cs->super;
+	struct change		*list = cs->list, *c;
+
+	cs->list = NULL;
+	/* Launching first: it is what somebody waits for. */
+	launch_look(s->launcher);
+	kill_look(s);
+	report_look(s->reporter);
+	while ((c = list) != NULL) {
+		list = c->next;
+		scheduler_wake(s->scheduler, c->job_id);
+		free(c);
+	}
+}
+
+struct changes *
+changes_new(struct supervisor *s)
+{
+	struct changes	*cs = xcalloc(1, sizeof(*cs));
+
+	cs->super = s;
+	cs->soon = loop_timer_new(s->loop, pass_on, cs);
+	return cs;
+}
+
+void
+changes_free(struct changes *cs)
+{
+	struct change	*c;
+
+	if (cs == NULL)
+		return;
+	loop_timer_free(cs->soon);
+	while ((c = cs->list) != NULL) {
+		cs->list = c->next;
+		free(c);
+	}
+	free(cs);
+}
+
+void
+supervisor_changed(struct supervisor *s, const char *job_id)
+{
+	struct changes	*cs = s->changes;
+	struct change	*c;
+
+	for (c = cs->list; c != NULL; c = c->next)
+		if (strcmp(c->job_id, job_id) == 0)
+			return;
+	c = xcalloc(1, sizeof(*c));
+	(void)snprintf(c->job_id, sizeof(c->job_id), "%s", job_id);
+	c->next = cs->list;
+	cs->list = c;
+	loop_timer_set(cs->soon, 0, 0);
+}

@@ -1,0 +1,367 @@
+/*
+ * Starting shepherds and noticing their ends.  Owned by main.c.
+ */
+#include "supervisor/launch.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/base/id.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_attempt.h"
+#include "lib/db/db_recover.h"
+#include "supervisor/joblog.h"
+#include "supervisor/processes.h"
+
+/* Tasks claimed in one transaction. */
+#define LAUNCH_BATCH	16
+/* Attempts looked at in one sweep. */
+#define SWEEP_BATCH	256
+
+/* A shepherd that is watched. */
+struct watched {
+	struct launcher	*launcher;
+	char		 attempt_id[ID_RANDOM_SIZE];
+	char		 job_id[ID_JOB_SIZE];
+	struct watched	*next;
+};
+
+struct launcher {
+	struct supervisor	*super;
+	struct watched		*list;
+};
+
+extern char **environ;
+
+/* --- the end of a shepherd ------------------------------------------------ */
+
+static char *
+end_text(int status)
+{
+	if (status < 0)
+		return xstrdup("shepherd is gone");
+	if (WIFSIGNALED(status))
+		return xasprintf("shepherd was killed by signal %d",
+		    WTERMSIG(status));
+	return xasprintf("shepherd ended with status %d without a result",
+	    WEXITSTATUS(status));
+}
+
+/* The task ends with its shepherd unless the shepherd has said how. */
+static void
+mourn(struct launcher *l, const char *attempt_id, const char *job_id,
+    int status)
+{
+	char	*why = end_text(status);
+	int	 r;
+
+	r = db_attempt_abandon(l->super->db, attempt_id, STATE_FAILED, why);
+	if (r == 0) {
+		log_warn("job=%s attempt=%s %s", job_id, attempt_id, why);
+		joblog_error(l->super->conf, job_id, "attempt %s: %s",
+		    attempt_id, why);
+	} else if (r != ERR_CONFLICT && r != ERR_NOT_FOUND)
+		/* The detector comes back to it when the lease ran out. */
+		log_err("job=%s attempt=%s end", job_id, attempt_id);
+	free(why);
+}
+
+static void
+unlink_watched(struct launcher *l, struct watched *w)
+{
+	for (struct watched **at = &l->list; *at != NULL; at = &(*at)->next)
+		if (*at == w) {
+			*at = w->next;
+			return;
+		}
+}
+
+static void
+on_end(void *ctx, pid_t pid, int status)
+{
+	struct watched	*w = ctx;
+	struct launcher	*l = w->launcher;
+
+	(void)pid;
+	unlink_watched(l, w);
+	mourn(l, w->attempt_id, w->job_id, status);
+	supervisor_changed(l->super, w->job_id);
+	free(w);
+}
+
+static int
+watch(struct launcher *l, const struct db_attempt *a, pid_t pid,
+    bool is_child)
+{
+	struct watched	*w = xcalloc(1, sizeof(*w));
+	int		 r;
+
+	w->launcher = l;
+	(void)snprintf(w->attempt_id, sizeof(w->attempt_id), "%s",
+	    a->attempt_id);
+	(void)snprintf(w->job_id, sizeof(w->job_id), "%s", a->key.job_id);
+	r = is_child ? loop_child(l->super->loop, pid, on_end, w) :
+	    loop_process(l->super->loop, pid, on_end, w);
+	if (r != 0) {
+		free(w);
+		return r;
+	}
+	w->next = l->list;
+	l->list = w;
+	return 0;
+}
+
+bool
+launch_is_watched(const struct launcher *l, const char *attempt_id)
+{
+	for (const struct watched *w = l->list; w != NULL; w = w->next)
+		if (strcmp(w->attempt_id, attempt_id) == 0)
+			return true;
+	return false;
+}
+
+/* --- the start of a shepherd ------------------------------------------------ */
+
+/*
+ * In a session of its own (a terminal's or service's signals are not for
+ * it), with the signal mask and dispositions a program expects.
+ */
+static int
+prepare(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files)
+{
+	sigset_t	none, all;
+	int		r;
+
+	(void)sigemptyset(&none);
+	(void)sigfillset(&all);
+	if ((r = posix_spawnattr_init(attr)) != 0)
+		return err_set(ERR_IO, "spawn: %s", strerror(r));
+	if ((r = posix_spawn_file_actions_init(files)) != 0) {
+		(void)posix_spawnattr_destroy(attr);
+		return err_set(ERR_IO, "spawn: %s", strerror(r));
+	}
+	if ((r = posix_spawnattr_setsigmask(attr, &none)) == 0 &&
+	    (r = posix_spawnattr_setsigdefault(attr, &all)) == 0 &&
+	    (r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
+	    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID)) == 0)
+		r = posix_spawn_file_actions_addopen(files, STDIN_FILENO,
+		    "/dev/null", O_RDONLY, 0);
+	if (r == 0)
+		return 0;
+	(void)posix_spawnattr_destroy(attr);
+	(void)posix_spawn_file_actions_destroy(files);
+	return err_set(ERR_IO, "spawn: %s", strerror(r));
+}
+
+static int
+spawn(const struct site_conf *conf, const char *attempt_id, pid_t *pid)
+{
+	char				*argv[6];
+	posix_spawnattr_t		 attr;
+	posix_spawn_file_actions_t	 files;
+	int				 r;
+
+	if ((r = prepare(&attr, &files)) != 0)
+		return r;
+	argv[0] = xstrdup(conf->shepherd_program);
+	argv[1] = xstrdup("--config");
+	argv[2] = xstrdup(conf->path);
+	argv[3] = xstrdup("--attempt");
+	argv[4] = xstrdup(attempt_id);
+	argv[5] = NULL;
+	r = posix_spawn(pid, argv[0], &files, &attr, argv, environ);
+	if (r != 0)
+		r = err_set(ERR_IO, "start %s: %s", argv[0], strerror(r));
+	for (int i = 0; argv[i] != NULL; i++)
+		free(argv[i]);
+	(void)posix_spawnattr_destroy(&attr);
+	(void)posix_spawn_file_actions_destroy(&files);
+	return r;
+}
+
+static void
+start(struct launcher *l, const struct db_attempt *a)
+{
+	struct supervisor	*s = l->super;
+	pid_t			 pid;
+	char			*why;
+
+	if (spawn(s->conf, a->attempt_id, &pid) == 0) {
+		joblog_info(s->conf, a->key.job_id, "task %s version %lld "
+		    "starts at %s %s, attempt %lld", a->key.component,
+		    (long long)a->key.version, a->key.role, a->key.party_id,
+		    (long long)a->fence);
+		/* Unwatched, its lease still tells of its end. */
+		if (watch(l, a, pid, true) != 0)
+			log_err("attempt=%s watch shepherd", a->attempt_id);
+		return;
+	}
+	why = xstrdup(err_text());
+	log_err("job=%s task=%s", a->key.job_id, a->key.component);
+	if (db_attempt_abandon(s->db, a->attempt_id, STATE_FAILED, why) != 0)
+		log_err("attempt=%s end", a->attempt_id);
+	joblog_error(s->conf, a->key.job_id, "task %s: %s", a->key.component,
+	    why);
+	free(why);
+	supervisor_changed(s, a->key.job_id);
+}
+
+void
+launch_look(struct launcher *l)
+{
+	struct supervisor	*s = l->super;
+	struct db_attempt	*rows;
+	size_t			 n;
+
+	do {
+		struct arena	*arena = arena_new();
+
+		if (db_attempt_claim(s->db, arena, s->instance, s->host,
+		    s->conf->lease_ms, LAUNCH_BATCH, &rows, &n) != 0) {
+			log_err("claim tasks to launch");
+			n = 0;
+		}
+		for (size_t i = 0; i < n; i++)
+			start(l, &rows[i]);
+		arena_free(arena);
+	} while (n == LAUNCH_BATCH);
+}
+
+/* --- what a predecessor left -------------------------------------------------- */
+
+/*
+ * An open attempt on this host that we do not watch: its shepherd runs and
+ * is watched from now on, or it never got one and is launched anew, or its
+ * shepherd is gone and the task ends.
+ */
+static void
+take_up(struct launcher *l, const struct db_attempt *a,
+    const struct processes *running)
+{
+	pid_t	pid = processes_find(running, a->attempt_id);
+	int	r;
+
+	if (pid > 0) {
+		if ((r = watch(l, a, pid, false)) == 0)
+			log_info("job=%s attempt=%s goes on, shepherd %d",
+			    a->key.job_id, a->attempt_id, (int)pid);
+		else
+			log_err("attempt=%s watch shepherd", a->attempt_id);
+		return;
+	}
+	/* Of another supervisor that may be about to start it. */
+	if (a->lease_left_ms > 0 && strncmp(a->launcher, l->super->instance,
+	    l->super->instance_prefix) != 0)
+		return;
+	if (a->shepherd_pid != 0)
+		mourn(l, a->attempt_id, a->key.job_id, -1);
+	else if (db_attempt_relaunch(l->super->db, a->attempt_id) == 0)
+		log_info("job=%s attempt=%s had no shepherd, launched anew",
+		    a->key.job_id, a->attempt_id);
+	else if (err_code() != ERR_CONFLICT)
+		log_err("attempt=%s launch anew", a->attempt_id);
+}
+
+static int
+recover(struct launcher *l)
+{
+	struct arena		*arena = arena_new();
+	struct processes	*running = NULL;
+	struct db_attempt	*rows;
+	size_t			 n;
+	int			 r;
+
+	if ((r = db_attempt_open_on(l->super->db, arena, l->super->host,
+	    &rows, &n)) == 0 && n > 0 &&
+	    (r = processes_list(l->super->conf->shepherd_program,
+	    l->super->conf->path, &running)) == 0)
+		for (size_t i = 0; i < n; i++)
+			take_up(l, &rows[i], running);
+	processes_free(running);
+	arena_free(arena);
+	return r;
+}
+
+/*
+ * A lease ran out: the shepherd is gone, hangs, or was never there.  One that
+ * hangs loses its attempt all the same and ends when it notices.
+ */
+static void
+expire(struct launcher *l, const struct db_attempt *a)
+{
+	int	r;
+
+	if (a->shepherd_pid == 0 && !launch_is_watched(l, a->attempt_id) &&
+	    db_attempt_relaunch(l->super->db, a->attempt_id) == 0) {
+		log_warn("job=%s attempt=%s had no shepherd, launched anew",
+		    a->key.job_id, a->attempt_id);
+		return;
+	}
+	r = db_attempt_expire(l->super->db, a->attempt_id, STATE_FAILED,
+	    "the shepherd gave no sign of life");
+	if (r == 0) {
+		log_warn("job=%s attempt=%s lease ran out", a->key.job_id,
+		    a->attempt_id);
+		joblog_error(l->super->conf, a->key.job_id, "task %s at %s %s"
+		    ": the shepherd gave no sign of life", a->key.component,
+		    a->key.role, a->key.party_id);
+		supervisor_changed(l->super, a->key.job_id);
+	} else if (r != ERR_CONFLICT)
+		log_err("attempt=%s expire", a->attempt_id);
+}
+
+int
+launch_reap_expired(struct launcher *l)
+{
+	struct arena		*arena = arena_new();
+	struct db_attempt	*rows;
+	size_t			 n;
+	int			 r;
+
+	r = db_attempt_expired(l->super->db, arena, SWEEP_BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		expire(l, &rows[i]);
+	if (r == 0 && n > 0)
+		launch_look(l);
+	arena_free(arena);
+	return r;
+}
+
+int
+launcher_new(struct supervisor *s, struct launcher **out)
+{
+	struct launcher	*l = xcalloc(1, sizeof(*l));
+	int		 r;
+
+	*out = NULL;
+	l->super = s;
+	if ((r = recover(l)) != 0) {
+		launcher_free(l);
+		return r;
+	}
+	launch_look(l);
+	*out = l;
+	return 0;
+}
+
+void
+launcher_free(struct launcher *l)
+{
+	struct watched	*w;
+
+	if (l == NULL)
+		return;
+	while ((w = l->list) != NULL) {
+		l->list = w->next;
+		free(w);
+	}
+	free(l);
+}

@@ -1,0 +1,52 @@
+/*
+ * The site's capacity, written once when a supervisor starts; grants against
+ * it are lib/db's ledger.
+ */
+#include "supervisor/resources.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/db/db_resource.h"
+
+/* The cores this process may use, not those the machine has. */
+static int
+measure_cores(int64_t *out)
+{
+	cpu_set_t	set;
+
+	if (sched_getaffinity(0, sizeof(set), &set) == 0)
+		*out = CPU_COUNT(&set);
+	else
+		*out = sysconf(_SC_NPROCESSORS_ONLN);
+	return *out > 0 ? 0 : err_set_errno(ERR_IO, "count cores");
+}
+
+/* A quarter stays with the system, the database and the web server. */
+static int
+measure_memory_mb(int64_t *out)
+{
+	int64_t	pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+
+	if (pages <= 0 || size <= 0)
+		return err_set_errno(ERR_IO, "measure memory");
+	*out = pages / 1024 * size / 1024 * 3 / 4;
+	return 0;
+}
+
+int
+resources_register(struct supervisor *s)
+{
+	int64_t	cores = s->conf->cores, memory_mb = s->conf->memory_mb;
+	int	r;
+
+	if (cores == 0 && (r = measure_cores(&cores)) != 0)
+		return r;
+	if (memory_mb == 0 && (r = measure_memory_mb(&memory_mb)) != 0)
+		return r;
+	log_info("capacity: %lld cores, %lld MB", (long long)cores,
+	    (long long)memory_mb);
+	return db_resource_set(s->db, DB_ENGINE_DEFAULT, cores, memory_mb);
+}

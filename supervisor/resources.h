@@ -1,0 +1,12 @@
+/*
+ * What this site has to give: cores and memory, as configured or measured.
+ */
+#ifndef SUPERVISOR_RESOURCES_H
+#define SUPERVISOR_RESOURCES_H
+
+#include "supervisor/supervisor.h"
+
+/* Register the capacity.  Errors: ERR_IO (the machine), ERR_DB. */
+int	resources_register(struct supervisor *);
+
+#endif

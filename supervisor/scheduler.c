@@ -1,0 +1,480 @@
+/*
+ * From due jobs to done plans.  Owned by main.c; woken by datagrams (wake.c),
+ * by answers of partners (command.c) and, as a net below, by a poll.
+ */
+#include "supervisor/scheduler.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_recover.h"
+#include "lib/party/party.h"
+#include "supervisor/command.h"
+#include "supervisor/job.h"
+#include "supervisor/joblog.h"
+#include "supervisor/kill.h"
+#include "supervisor/launch.h"
+#include "supervisor/plan.h"
+#include "supervisor/queue.h"
+
+/* Jobs claimed in one transaction. */
+#define CLAIM_BATCH	32
+/* Changes of own rows and fresh looks in a row; more wait for the next turn
+ * of the loop, so that one job cannot keep the others out. */
+#define ROUNDS_MAX	20
+/* When to look again at a job that nothing waits for: a net, no clock. */
+#define LOOK_AGAIN_MS	10000
+/* After an error, and while something is due soon. */
+#define LOOK_SOON_MS	1000
+
+struct scheduler {
+	struct supervisor	*super;
+	struct job		*jobs;
+	struct plan		 plan;
+	struct loop_timer	*poll;
+	struct loop_timer	*renew;
+	struct loop_timer	*more;
+};
+
+/* How carrying out a plan went. */
+struct outcome {
+	bool	changed;	/* rows here changed: plan again */
+	bool	settled;
+	int64_t	delay_ms;	/* until the next look; -1: nothing said */
+};
+
+static void	look(struct scheduler *, struct job *);
+
+/* --- the list of jobs --------------------------------------------------- */
+
+static struct job *
+find(struct scheduler *s, const char *job_id)
+{
+	for (struct job *j = s->jobs; j != NULL; j = j->next)
+		if (strcmp(j->job_id, job_id) == 0)
+			return j;
+	return NULL;
+}
+
+static struct job *
+take_up(struct scheduler *s, const struct db_job_claim *claim)
+{
+	struct job	*j = find(s, claim->job_id);
+
+	if (j == NULL) {
+		j = job_new(claim->job_id);
+		j->next = s->jobs;
+		s->jobs = j;
+	}
+	job_forget(j);
+	j->fence = claim->fence;
+	return j;
+}
+
+static void
+drop(struct scheduler *s, struct job *j)
+{
+	for (struct job **at = &s->jobs; *at != NULL; at = &(*at)->next)
+		if (*at == j) {
+			*at = j->next;
+			break;
+		}
+	job_free(j);
+}
+
+/* --- rows here ---------------------------------------------------------- */
+
+static void
+wake_waiting(void *ctx, const char *job_id)
+{
+	struct scheduler	*s = ctx;
+
+	if (db_job_wake(s->super->db, job_id) != 0)
+		log_err("job=%s wake", job_id);
+	loop_timer_set(s->more, 0, 0);
+}
+
+static int
+set_job(struct scheduler *s, struct job *j, const struct plan_action *a)
+{
+	const struct site_conf	*conf = s->super->conf;
+	bool			 moved;
+	int			 r;
+
+	r = db_job_move(s->super->db, j->job_id, a->status, j->fence,
+	    a->reason, &moved);
+	if (r != 0 || !moved)
+		return r;
+	queue_gone(s->super->queue, j->job_id);
+	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
+	    a->reason == NULL ? "" : ": ", a->reason == NULL ? "" : a->reason);
+	if (state_is_interrupt(a->status))
+		joblog_error(conf, j->job_id, "job %s: %s",
+		    state_name(a->status), a->reason == NULL ? "asked for" :
+		    a->reason);
+	else
+		joblog_info(conf, j->job_id, "job %s", state_name(a->status));
+	/* Its resources are free again. */
+	if (state_is_end(a->status))
+		queue_each(s->super->queue, wake_waiting, s);
+	return 0;
+}
+
+static int
+set_verdict(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a)
+{
+	const struct plan_component	*c = &sn->plan.components[a->component];
+	bool				 moved;
+	int				 r;
+
+	r = db_task_move_all(s->super->db, j->job_id, c->name, c->version,
+	    a->status, j->fence, a->reason, &moved);
+	if (r != 0 || !moved)
+		return r;
+	if (state_is_interrupt(a->status))
+		joblog_error(s->super->conf, j->job_id,
+		    "task %s version %d %s: %s", c->name, c->version,
+		    state_name(a->status), a->reason);
+	else
+		joblog_info(s->super->conf, j->job_id, "task %s version %d %s",
+		    c->name, c->version, state_name(a->status));
+	return 0;
+}
+
+static int
+set_party(struct scheduler *s, const struct snapshot *sn,
+    const struct plan_action *a)
+{
+	struct db_task_move	 move = {
+		.status = STATE_NONE,
+		.party_status = a->status,
+		.reason = a->reason,
+	};
+
+	return db_task_move(s->super->db,
+	    &snapshot_task(sn, a->component, a->member)->key, &move, NULL);
+}
+
+static int
+wait_for(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a)
+{
+	const char	*old = sn->row->reason == NULL ? "" : sn->row->reason;
+	int		 r;
+
+	if (a->reason == NULL || strcmp(a->reason, old) == 0)
+		return 0;
+	if ((r = db_job_set_reason(s->super->db, j->job_id, a->reason)) == 0)
+		joblog_info(s->super->conf, j->job_id, "%s", a->reason);
+	return r;
+}
+
+static int
+rerun(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a)
+{
+	struct party_caller	 self = { s->super->conf->party_id };
+	const char		*name = sn->plan.components[a->component].name;
+
+	joblog_info(s->super->conf, j->job_id, "task %s is tried again", name);
+	return initiator_rerun(s->super->db, &self, j->job_id, &name, 1,
+	    false, true, NULL);
+}
+
+/*
+ * A rerun was asked for and its versions stand in the rows.  A job that
+ * still runs just takes them; one that ended goes through the queue again.
+ * Should we die in between, the signal is still there.
+ */
+static int
+rearm(struct scheduler *s, struct job *j, const struct snapshot *sn)
+{
+	static const enum db_party_flag	flags[] = {
+		DB_PARTY_CREATED, DB_PARTY_RESERVED, DB_PARTY_STARTED,
+		DB_PARTY_ENDED
+	};
+	struct db			*db = s->super->db;
+	int				 r = 0;
+
+	if (state_is_end(sn->plan.status)) {
+		for (size_t i = 0; r == 0 && i < 4; i++)
+			r = db_party_clear(db, j->job_id, flags[i], j->fence);
+		if (r == 0)
+			r = db_job_move(db, j->job_id, STATE_WAITING,
+			    j->fence, "runs again", NULL);
+	}
+	if (r == 0)
+		r = db_job_rerun_done(db, j->job_id, j->fence);
+	if (r == 0)
+		joblog_info(s->super->conf, j->job_id, "job runs again");
+	return r;
+}
+
+static int
+settle(struct scheduler *s, struct job *j)
+{
+	int	r = db_job_settle(s->super->db, j->job_id, j->fence);
+
+	if (r == 0)
+		joblog_info(s->super->conf, j->job_id,
+		    "every member has the end of the job");
+	return r;
+}
+
+/* --- carrying out a plan --------------------------------------------------- */
+
+static void
+answered(void *ctx, struct job *j)
+{
+	look(ctx, j);
+}
+
+static int
+change(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, struct outcome *o)
+{
+	o->changed = a->verb != PLAN_WAIT && a->verb != PLAN_SETTLE;
+	switch (a->verb) {
+	case PLAN_SET_VERDICT:
+		return set_verdict(s, j, sn, a);
+	case PLAN_SET_JOB:
+		return set_job(s, j, a);
+	case PLAN_SET_PARTY:
+		return set_party(s, sn, a);
+	case PLAN_SET_PROGRESS:
+		return db_job_set_progress(s->super->db, j->job_id,
+		    a->progress);
+	case PLAN_RERUN:
+		return rerun(s, j, sn, a);
+	case PLAN_REARM:
+		return rearm(s, j, sn);
+	case PLAN_SETTLE:
+		o->settled = true;
+		return settle(s, j);
+	default:
+		if (o->delay_ms < 0 || a->delay_ms < o->delay_ms)
+			o->delay_ms = a->delay_ms;
+		return wait_for(s, j, sn, a);
+	}
+}
+
+/* Local tasks that were just wanted, or wanted to end, need not be polled. */
+static void
+hand_on(struct scheduler *s, const struct plan_action *a)
+{
+	if (a->verb == PLAN_TASK_START)
+		launch_look(s->super->launcher);
+	else if (a->verb == PLAN_TASK_STOP || a->verb == PLAN_END)
+		kill_look(s->super);
+}
+
+static int
+carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    struct outcome *o)
+{
+	const struct plan_action	*a;
+	bool				 changed = false, at_once;
+	int				 r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
+		a = &s->plan.actions[i];
+		at_once = false;
+		if (!plan_is_command(a->verb)) {
+			r = change(s, j, sn, a, o);
+			changed |= o->changed;
+			continue;
+		}
+		r = command_send(s->super, j, sn, a, answered, s, &at_once);
+		changed |= at_once;
+		if (r == 0 && at_once)
+			hand_on(s, a);
+	}
+	o->changed = changed;
+	return r;
+}
+
+/* When a job that is given back is to be looked at again. */
+static int64_t
+next_look(const struct snapshot *sn, const struct outcome *o)
+{
+	if (o->delay_ms >= 0)
+		return o->delay_ms;
+	for (size_t m = 0; m < sn->plan.nmembers; m++)
+		if (sn->plan.members[m].away)
+			return LOOK_SOON_MS;
+	return sn->resting || sn->plan.status != STATE_RUNNING ?
+	    LOOK_SOON_MS : LOOK_AGAIN_MS;
+}
+
+static void
+give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
+{
+	if (db_job_release(s->super->db, j->job_id, j->fence, delay_ms) != 0)
+		log_err("job=%s release", j->job_id);
+	j->fence = 0;
+}
+
+/*
+ * Rows that make no sense will make none the next time: the job ends with the
+ * reason instead of being looked at for ever.
+ */
+static int
+give_up(struct scheduler *s, struct job *j)
+{
+	char	*why = xstrdup(err_text());
+	int	 r;
+
+	joblog_error(s->super->conf, j->job_id, "job failed: %s", why);
+	if ((r = db_job_move(s->super->db, j->job_id, STATE_FAILED, j->fence,
+	    why, NULL)) == 0)
+		r = db_job_settle(s->super->db, j->job_id, j->fence);
+	free(why);
+	return r;
+}
+
+/*
+ * One look: read, plan, carry out, as long as that changes rows here.  Then
+ * the job waits for answers, or is given back until it is due again.
+ */
+static void
+look(struct scheduler *s, struct job *j)
+{
+	struct snapshot	 sn;
+	struct outcome	 o = { .delay_ms = -1 };
+	bool		 keep;
+	int		 r, round = 0;
+
+	if (j->fence == 0)
+		return;
+	do {
+		o = (struct outcome){ .delay_ms = -1 };
+		if (round > 0)
+			snapshot_fini(&sn);
+		if ((r = snapshot_load(s->super, j, &sn)) != 0)
+			break;
+		plan_make(&s->plan, &sn.plan);
+		r = carry_out(s, j, &sn, &o);
+	} while (r == 0 && o.changed && !o.settled && ++round < ROUNDS_MAX);
+	if (r != 0) {
+		log_err("job=%s", j->job_id);
+		o.delay_ms = LOOK_SOON_MS;
+		if (r == ERR_INVALID || r == ERR_FORMAT)
+			o.settled = give_up(s, j) == 0;
+	} else if (o.changed)
+		o.delay_ms = 0;
+	keep = r == 0 && sn.plan.status == STATE_RUNNING;
+	if (o.settled)
+		j->fence = 0;
+	else if (j->under_way == 0)
+		give_back(s, j, r != 0 ? o.delay_ms : next_look(&sn, &o));
+	snapshot_fini(&sn);
+	/* A running job is looked at often: its graph is kept. */
+	if (j->fence == 0 && !keep && j->under_way == 0)
+		drop(s, j);
+}
+
+/* --- when ------------------------------------------------------------------- */
+
+static void
+take_due(struct scheduler *s)
+{
+	struct arena		*arena = arena_new();
+	struct db_job_claim	*claims;
+	size_t			 n;
+
+	if (db_job_claim(s->super->db, arena, s->super->instance,
+	    s->super->conf->lease_ms, CLAIM_BATCH, &claims, &n) != 0) {
+		log_err("claim jobs");
+		n = 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		look(s, take_up(s, &claims[i]));
+	if (n == CLAIM_BATCH)
+		loop_timer_set(s->more, 0, 0);
+	arena_free(arena);
+}
+
+static void
+on_more(void *ctx)
+{
+	take_due(ctx);
+}
+
+static void
+on_poll(void *ctx)
+{
+	take_due(ctx);
+}
+
+static void
+on_renew(void *ctx)
+{
+	struct scheduler	*s = ctx;
+	bool			 any = false;
+
+	for (const struct job *j = s->jobs; j != NULL; j = j->next)
+		any |= j->fence != 0;
+	if (any && db_job_renew(s->super->db, s->super->instance,
+	    s->super->conf->lease_ms, NULL) != 0)
+		log_err("renew leases of jobs");
+}
+
+void
+scheduler_wake(struct scheduler *s, const char *job_id)
+{
+	struct job	*j = *job_id == '\0' ? NULL : find(s, job_id);
+
+	if (j != NULL && j->fence != 0)
+		look(s, j);
+	else
+		take_due(s);
+}
+
+int
+scheduler_new(struct supervisor *super, struct scheduler **out)
+{
+	struct scheduler	*s = xcalloc(1, sizeof(*s));
+	char			*prefix;
+	int			 r;
+
+	*out = NULL;
+	prefix = xstrndup(super->instance, super->instance_prefix);
+	r = db_job_take_over(super->db, prefix, super->instance);
+	free(prefix);
+	if (r != 0) {
+		free(s);
+		return r;
+	}
+	s->super = super;
+	plan_init(&s->plan);
+	s->poll = loop_timer_new(super->loop, on_poll, s);
+	s->renew = loop_timer_new(super->loop, on_renew, s);
+	s->more = loop_timer_new(super->loop, on_more, s);
+	loop_timer_set(s->poll, super->conf->poll_ms, super->conf->poll_ms);
+	loop_timer_set(s->renew, super->conf->lease_ms / 3,
+	    super->conf->lease_ms / 3);
+	loop_timer_set(s->more, 0, 0);
+	*out = s;
+	return 0;
+}
+
+void
+scheduler_free(struct scheduler *s)
+{
+	if (s == NULL)
+		return;
+	while (s->jobs != NULL) {
+		if (s->jobs->fence != 0)
+			give_back(s, s->jobs, 0);
+		drop(s, s->jobs);
+	}
+	loop_timer_free(s->poll);
+	loop_timer_free(s->renew);
+	loop_timer_free(s->more);
+	plan_fini(&s->plan);
+	free(s);
+}

@@ -1,0 +1,24 @@
+/*
+ * The scheduler: takes the jobs this site initiated that are due, plans what
+ * each lacks and carries it out.  Any number of supervisors may do so over
+ * one database: a job is worked on under a lease with a fence.
+ */
+#ifndef SUPERVISOR_SCHEDULER_H
+#define SUPERVISOR_SCHEDULER_H
+
+#include "supervisor/supervisor.h"
+
+struct scheduler;
+
+/*
+ * Starts at once with what is due.  Leases of a dead predecessor are taken
+ * over.  Errors: ERR_DB.
+ */
+int	scheduler_new(struct supervisor *, struct scheduler **out);
+/* Leases are given back; what is under way is forgotten.  NULL is fine. */
+void	scheduler_free(struct scheduler *);
+
+/* Something changed, about this job if it is not "". */
+void	scheduler_wake(struct scheduler *, const char *job_id);
+
+#endif
