@@ -2,7 +2,6 @@
  * sluice-supervisor: schedules the jobs this site initiated, launches the
  * tasks it takes part in, tells their initiators how they end.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
@@ -11,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
@@ -95,14 +95,18 @@ parse_options(int argc, char **argv, struct options *o)
 static int
 lock_pid_file(struct program *p)
 {
-	char	*text;
-	int	 r;
+	struct stat	 ours, there;
+	char		*text;
+	int		 r;
 
 	p->pid_path = site_path(p->conf, "%s", PID_FILE);
 	p->pid_fd = open(p->pid_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 	if (p->pid_fd < 0)
 		return err_set_errno(ERR_IO, "open %s", p->pid_path);
-	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) != 0)
+	/* A predecessor may have removed the file since we opened it. */
+	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) != 0 ||
+	    fstat(p->pid_fd, &ours) != 0 || stat(p->pid_path, &there) != 0 ||
+	    ours.st_ino != there.st_ino)
 		return err_set(ERR_EXISTS, "%s is locked: a supervisor of this "
 		    "site runs already", p->pid_path);
 	text = xasprintf("%d\n", (int)getpid());

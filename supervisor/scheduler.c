@@ -1,6 +1,6 @@
 /*
- * From due jobs to done plans.  Owned by main.c; woken by datagrams (wake.c),
- * by answers of partners (command.c) and, as a net below, by a poll.
+ * From due jobs to done plans.  Owned by main.c; woken by changes (changes.c)
+ * and by answers of partners (command.c).
  */
 #include "supervisor/scheduler.h"
 
@@ -34,7 +34,6 @@ struct scheduler {
 	struct supervisor	*super;
 	struct job		*jobs;
 	struct plan		 plan;
-	struct loop_timer	*poll;
 	struct loop_timer	*renew;
 	struct loop_timer	*more;
 };
@@ -177,7 +176,10 @@ static int
 rerun(struct scheduler *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a)
 {
-	struct party_caller	 self = { s->super->conf->party_id };
+	struct party_caller	 self = {
+		.party_id = s->super->conf->party_id,
+		.is_site = true,
+	};
 	const char		*name = sn->plan.components[a->component].name;
 
 	joblog_info(s->super->conf, j->job_id, "task %s is tried again", name);
@@ -405,12 +407,6 @@ on_more(void *ctx)
 }
 
 static void
-on_poll(void *ctx)
-{
-	take_due(ctx);
-}
-
-static void
 on_renew(void *ctx)
 {
 	struct scheduler	*s = ctx;
@@ -451,10 +447,8 @@ scheduler_new(struct supervisor *super, struct scheduler **out)
 	}
 	s->super = super;
 	plan_init(&s->plan);
-	s->poll = loop_timer_new(super->loop, on_poll, s);
 	s->renew = loop_timer_new(super->loop, on_renew, s);
 	s->more = loop_timer_new(super->loop, on_more, s);
-	loop_timer_set(s->poll, super->conf->poll_ms, super->conf->poll_ms);
 	loop_timer_set(s->renew, super->conf->lease_ms / 3,
 	    super->conf->lease_ms / 3);
 	loop_timer_set(s->more, 0, 0);
@@ -472,7 +466,6 @@ scheduler_free(struct scheduler *s)
 			give_back(s, s->jobs, 0);
 		drop(s, s->jobs);
 	}
-	loop_timer_free(s->poll);
 	loop_timer_free(s->renew);
 	loop_timer_free(s->more);
 	plan_fini(&s->plan);
