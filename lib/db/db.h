@@ -95,8 +95,8 @@ int	db_named_lock(struct db *, const char *name, int64_t timeout_s);
 void	db_named_unlock(struct db *, const char *name);
 
 /*
- * Run SQL text that is not a constant: a migration's statement.  Only
- * migrate.c may call this.
+ * Run SQL text that is not a constant: a migration's statement, the making
+ * of a database.  Only create.c and migrate.c may call this.
  */
 int	db_run_script_statement(struct db *, const char *sql, size_t len);
 
