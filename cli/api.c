@@ -1,0 +1,161 @@
+/*
+ * Requests to a site's client API.
+ */
+#include "cli/api.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+
+#define TIMEOUT_MS	60000
+#define ANSWER_MAX	(256 * 1024 * 1024)
+
+struct api {
+	struct http_client	*client;
+	char			*url;
+	char			*ca;
+};
+
+static int
+take_config(struct api *api, const char *path)
+{
+	struct site_conf	*conf;
+	int			 r;
+
+	if ((r = site_conf_load(path, &conf)) != 0)
+		return r;
+	if (conf->client_url[0] != '\0') {
+		api->url = xstrdup(conf->client_url);
+	} else if (conf->client_tls_url[0] != '\0') {
+		api->url = xstrdup(conf->client_tls_url);
+		if (api->ca == NULL)
+			api->ca = site_path(conf, SITE_KEYS "/tls.crt");
+	} else {
+		r = err_set(ERR_INVALID, "%s has no client_url", path);
+	}
+	site_conf_free(conf);
+	return r;
+}
+
+static int
+choose_site(struct api *api, const struct args *args)
+{
+	const char	*url = args_text(args, "url");
+	const char	*config = args_text(args, "config");
+
+	api->ca = xstrdup(args_text(args, "ca"));
+	if (url == NULL && config == NULL)
+		return err_set(ERR_INVALID, "--url or --config is needed");
+	if (url == NULL)
+		return take_config(api, config);
+	api->url = xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
+	return 0;
+}
+
+int
+api_open(const struct args *args, struct api **out)
+{
+	struct api		*api = xcalloc(1, sizeof(*api));
+	struct http_client_conf	 conf = { 0 };
+	int			 r;
+
+	*out = NULL;
+	if ((r = choose_site(api, args)) == 0) {
+		conf.ca_file = api->ca;
+		r = http_client_new(NULL, &conf, &api->client);
+	}
+	if (r != 0) {
+		api_close(api);
+		return r;
+	}
+	*out = api;
+	return 0;
+}
+
+void
+api_close(struct api *api)
+{
+	if (api == NULL)
+		return;
+	http_client_free(api->client);
+	free(api->url);
+	free(api->ca);
+	free(api);
+}
+
+int
+api_fetch(struct api *api, const char *path, struct http_request *req,
+    struct http_reply *out)
+{
+	char	*url = xasprintf("%s/v1/%s", api->url, path);
+	int	 r;
+
+	req->url = url;
+	if (req->timeout_ms == 0)
+		req->timeout_ms = TIMEOUT_MS;
+	if (req->reply_max == 0)
+		req->reply_max = ANSWER_MAX;
+	r = http_fetch(api->client, req, out);
+	req->url = NULL;
+	free(url);
+	return r == 0 ? 0 : err_wrap("%s", api->url);
+}
+
+int
+api_answer(const struct http_reply *reply, struct json_object **out)
+{
+	int64_t	retcode;
+
+	*out = NULL;
+	if (json_parse(buf_str(&reply->body), reply->body.len, ANSWER_MAX,
+	    out) != 0 || !json_has(*out, "retcode")) {
+		json_object_put(*out);
+		*out = NULL;
+		return err_set(ERR_FORMAT,
+		    "the site's answer (status %d) is not one of its API",
+		    reply->status);
+	}
+	retcode = json_get_int(*out, "retcode", -1);
+	if (retcode == 0)
+		return 0;
+	(void)err_set(ERR_REMOTE, "%s (retcode %d)",
+	    json_get_str(*out, "retmsg", ""), (int)retcode);
+	json_object_put(*out);
+	*out = NULL;
+	return ERR_REMOTE;
+}
+
+int
+api_post(struct api *api, const char *path, struct json_object *body,
+    struct json_object **out)
+{
+	const char		*text = json_text(body);
+	struct http_request	 req = {
+		.body = text, .body_len = strlen(text),
+	};
+	struct http_reply	 reply;
+	int			 r;
+
+	*out = NULL;
+	if ((r = api_fetch(api, path, &req, &reply)) == 0)
+		r = api_answer(&reply, out);
+	http_reply_fini(&reply);
+	return r;
+}
+
+struct json_object *
+api_job_filter(const struct args *args, const char *job_id)
+{
+	struct json_object	*o = json_object_new_object();
+
+	json_add_str(o, "job_id", job_id);
+	if (args_text(args, "role") != NULL)
+		json_add_str(o, "role", args_text(args, "role"));
+	if (args_text(args, "party") != NULL)
+		json_add_str(o, "party_id", args_text(args, "party"));
+	return o;
+}

@@ -1,0 +1,160 @@
+/*
+ * sluice: the command line.  This table is the program; each family of
+ * commands has its own file.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/str.h"
+
+#define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static const struct command *const commands[] = {
+	&command_site_init,
+	&command_site_nginx,
+	&command_site_start,
+	&command_site_stop,
+	&command_site_status,
+	&command_db_create,
+	&command_migrate,
+	&command_key_show,
+	&command_key_fingerprint,
+	&command_partner_add,
+	&command_partner_list,
+	&command_partner_remove,
+	&command_partner_export,
+	&command_partner_import,
+	&command_upload,
+	&command_submit,
+	&command_watch,
+	&command_query,
+	&command_tasks,
+	&command_stop,
+	&command_metrics,
+	&command_log,
+	&command_output,
+	&command_table_info,
+	&command_table_delete,
+};
+
+static void
+print_overview(FILE *to)
+{
+	size_t	i;
+
+	(void)fprintf(to, "usage: sluice COMMAND [options]\n\n");
+	for (i = 0; i < N_COMMANDS; i++) {
+		char	left[64];
+
+		(void)snprintf(left, sizeof(left), "%s %s",
+		    commands[i]->name, commands[i]->operands);
+		(void)fprintf(to, "  %-28s %s\n", left,
+		    commands[i]->summary);
+	}
+	(void)fprintf(to, "\n\"sluice COMMAND --help\" tells its options.\n"
+	    "exit codes: 0 done, 1 failed, 2 wrong usage, 3 the job ended "
+	    "without success, 4 site not reachable\n");
+}
+
+/* How many words of argv the command's name takes; 0: another command. */
+static int
+match(const struct command *c, int argc, char **argv)
+{
+	const char	*space = strchr(c->name, ' ');
+	size_t		 first;
+
+	if (space == NULL)
+		return argc >= 1 && str_eq(argv[0], c->name) ? 1 : 0;
+	first = (size_t)(space - c->name);
+	return argc >= 2 && strlen(argv[0]) == first &&
+	    strncmp(argv[0], c->name, first) == 0 &&
+	    str_eq(argv[1], space + 1) ? 2 : 0;
+}
+
+static int
+usage_error(const char *text)
+{
+	(void)fprintf(stderr, "sluice: %s\n", text);
+	return EXIT_USAGE;
+}
+
+static int
+exit_code(int r)
+{
+	switch (r) {
+	case ERR_NET:
+	case ERR_TIMEOUT:
+		return EXIT_UNREACHABLE;
+	default:
+		return r < 0 ? EXIT_FAILED : r;
+	}
+}
+
+static int
+run(const struct command *c, int argc, char **argv)
+{
+	struct args	*args;
+	int		 r;
+
+	if (args_parse(c, argc, argv, &args) != 0) {
+		(void)fprintf(stderr, "sluice %s: %s\n", c->name,
+		    err_text());
+		return usage_error("see --help");
+	}
+	if (args_help(args)) {
+		args_print_help(c);
+		r = EXIT_OK;
+	} else if ((r = c->run(args)) < 0) {
+		output_error(args, r);
+	}
+	args_free(args);
+	return exit_code(r);
+}
+
+static int
+unknown(const char *word)
+{
+	const char	*names[N_COMMANDS], *near;
+	size_t		 i;
+
+	for (i = 0; i < N_COMMANDS; i++)
+		names[i] = commands[i]->name;
+	near = str_nearest(word, names, N_COMMANDS);
+	(void)fprintf(stderr, "sluice: no command \"%s\"%s%s%s\n", word,
+	    near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
+	return usage_error("\"sluice --help\" lists them");
+}
+
+int
+main(int argc, char **argv)
+{
+	size_t	i;
+	int	words;
+
+	log_init("sluice", LOG_WARN_);
+	if (argc < 2) {
+		print_overview(stderr);
+		return EXIT_USAGE;
+	}
+	if (str_eq(argv[1], "--help") || str_eq(argv[1], "help")) {
+		print_overview(stdout);
+		return EXIT_OK;
+	}
+	if (str_eq(argv[1], "--version")) {
+		(void)printf("sluice %s\n", SLUICE_VERSION);
+		return EXIT_OK;
+	}
+	for (i = 0; i < N_COMMANDS; i++) {
+		words = match(commands[i], argc - 1, argv + 1);
+		if (words != 0)
+			return run(commands[i], argc - 1 - words,
+			    argv + 1 + words);
+	}
+	return unknown(argv[1]);
+}

@@ -1,0 +1,102 @@
+/*
+ * Printing for all commands.
+ */
+#include "cli/output.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/json/json.h"
+
+void
+output_json(struct json_object *value)
+{
+	(void)printf("%s\n", json_object_to_json_string_ext(value,
+	    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE |
+	    JSON_C_TO_STRING_SPACED));
+}
+
+void
+output_error(const struct args *args, int code)
+{
+	struct json_object	*o;
+
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "sluice %s: %s\n", args_command(args)->name,
+	    err_text());
+	if (!args_json(args))
+		return;
+	o = json_object_new_object();
+	json_add_str(o, "error", err_name(code));
+	json_add_str(o, "message", err_text());
+	output_json(o);
+	json_object_put(o);
+}
+
+struct output_table {
+	size_t	  columns;
+	char	**cells;
+	size_t	  n;		/* rows * columns */
+};
+
+struct output_table *
+output_table_new(size_t columns)
+{
+	struct output_table	*t = xcalloc(1, sizeof(*t));
+
+	t->columns = columns;
+	return t;
+}
+
+void
+output_table_row(struct output_table *t, const char *const *cells)
+{
+	size_t	i;
+
+	t->cells = xrealloc(t->cells,
+	    (t->n + t->columns) * sizeof(*t->cells));
+	for (i = 0; i < t->columns; i++)
+		t->cells[t->n++] = xstrdup(cells[i] != NULL ? cells[i] : "");
+}
+
+static size_t
+column_width(const struct output_table *t, size_t column)
+{
+	size_t	i, width = 0;
+
+	for (i = column; i < t->n; i += t->columns)
+		if (strlen(t->cells[i]) > width)
+			width = strlen(t->cells[i]);
+	return width;
+}
+
+void
+output_table_print(struct output_table *t)
+{
+	size_t	*widths = xcalloc(t->columns, sizeof(*widths));
+	size_t	 i, c;
+
+	for (c = 0; c < t->columns; c++)
+		widths[c] = column_width(t, c);
+	for (i = 0; i < t->n; i++) {
+		c = i % t->columns;
+		if (c + 1 == t->columns)
+			(void)printf("%s\n", t->cells[i]);
+		else
+			(void)printf("%-*s  ", (int)widths[c], t->cells[i]);
+	}
+	free(widths);
+	output_table_free(t);
+}
+
+void
+output_table_free(struct output_table *t)
+{
+	while (t->n != 0)
+		free(t->cells[--t->n]);
+	free(t->cells);
+	free(t);
+}

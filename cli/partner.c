@@ -1,0 +1,345 @@
+/*
+ * sluice key, sluice partner: who this site is and whom it knows.  The
+ * partner table is what fcgi-app and supervisor read; keys/partners.pem is
+ * the same for TLS, written anew after every change.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/bundle.h"
+#include "cli/commands.h"
+#include "cli/daemon.h"
+#include "cli/output.h"
+#include "cli/site_files.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/db/db_partner.h"
+#include "lib/http/tls_cert.h"
+
+#define CERT_MAX (64 * 1024)
+
+struct site {
+	struct site_conf	*conf;
+	struct db		*db;
+	struct arena		*arena;
+};
+
+static int
+site_open(const struct args *args, struct site *s)
+{
+	int	r;
+
+	memset(s, 0, sizeof(*s));
+	r = site_conf_load(args_text(args, "config"), &s->conf);
+	if (r != 0 || (r = db_open(s->conf, &s->db)) != 0)
+		return r;
+	s->arena = arena_new();
+	return 0;
+}
+
+static void
+site_close(struct site *s)
+{
+	if (s->arena != NULL)
+		arena_free(s->arena);
+	db_close(s->db);
+	site_conf_free(s->conf);
+}
+
+/* partners.pem from the table; nginx reads it again if it runs. */
+static int
+update_tls(struct site *s)
+{
+	struct db_partner	*rows;
+	const char		**certs;
+	size_t			 i, n, n_certs = 0;
+	pid_t			 nginx;
+	int			 r;
+
+	if ((r = db_partner_list(s->db, s->arena, &rows, &n)) != 0)
+		return r;
+	certs = xcalloc(n + 1, sizeof(*certs));
+	/* The site's own certificate is put in from its file. */
+	for (i = 0; i < n; i++)
+		if (rows[i].enabled &&
+		    !str_eq(rows[i].party_id, s->conf->party_id))
+			certs[n_certs++] = rows[i].tls_cert;
+	r = site_files_partners(s->conf, certs, n_certs);
+	free(certs);
+	nginx = daemon_pid(&daemon_nginx, s->conf);
+	if (r == 0 && nginx != 0 && kill(nginx, SIGHUP) != 0)
+		r = err_set_errno(ERR_IO, "tell nginx about it");
+	return r;
+}
+
+static int
+put_partner(const struct args *args, const struct bundle *b)
+{
+	struct db_partner	row = {
+		.party_id = b->party_id, .name = b->name, .url = b->url,
+		.tls_cert = b->tls_cert, .enabled = true,
+	};
+	char			finger[KEYS_FINGERPRINT_SIZE];
+	struct site		s;
+	int			r;
+
+	memcpy(row.sign_key, b->sign_key, sizeof(row.sign_key));
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = db_partner_put(s.db, &row)) == 0)
+		r = update_tls(&s);
+	site_close(&s);
+	if (r != 0)
+		return r;
+	keys_fingerprint(b->sign_key, finger);
+	if (args_json(args)) {
+		struct json_object	*o = bundle_json(b);
+
+		json_add_str(o, "fingerprint", finger);
+		output_json(o);
+		json_object_put(o);
+	} else {
+		(void)printf("partner %s at %s\nfingerprint %s: compare it "
+		    "with the other side by another way\n", b->party_id,
+		    b->url, finger);
+	}
+	return 0;
+}
+
+static int
+run_import(const struct args *args)
+{
+	const char	*url = args_text(args, "url");
+	struct bundle	 b;
+	int		 r;
+
+	if ((r = bundle_read(args_operand(args, 0), &b)) != 0)
+		return r;
+	if (url != NULL) {
+		free(b.url);
+		b.url = xstrdup(url);
+		r = bundle_check(&b);
+	}
+	if (r == 0)
+		r = put_partner(args, &b);
+	bundle_fini(&b);
+	return r;
+}
+
+static int
+run_add(const struct args *args)
+{
+	const char	*name = args_text(args, "name");
+	struct buf	 cert = BUF_INIT;
+	struct bundle	 b = {
+		.party_id = xstrdup(args_text(args, "party")),
+		.name = xstrdup(name != NULL ? name : ""),
+		.url = xstrdup(args_text(args, "url")),
+	};
+	int		 r;
+
+	if ((r = keys_public_parse(args_text(args, "key"), b.sign_key)) == 0)
+		r = buf_read_file(&cert, args_text(args, "cert"), CERT_MAX);
+	b.tls_cert = buf_steal(&cert);
+	if (r == 0 && (r = bundle_check(&b)) == 0)
+		r = put_partner(args, &b);
+	bundle_fini(&b);
+	return r;
+}
+
+static int
+run_export(const struct args *args)
+{
+	const char		*out = args_text(args, "output");
+	struct site_conf	*conf = NULL;
+	struct json_object	*o;
+	struct bundle		 b;
+	const char		*text;
+	int			 r;
+
+	r = site_conf_load(args_text(args, "config"), &conf);
+	if (r != 0)
+		return r;
+	if ((r = bundle_of_site(conf, &b)) == 0) {
+		o = bundle_json(&b);
+		text = json_object_to_json_string_ext(o,
+		    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+		if (out != NULL)
+			r = fd_replace_file(out, text, strlen(text), 0644);
+		else
+			(void)printf("%s\n", text);
+		json_object_put(o);
+		bundle_fini(&b);
+	}
+	site_conf_free(conf);
+	return r;
+}
+
+static void
+print_partners(const struct args *args, const struct db_partner *rows,
+    size_t n)
+{
+	static const char *const	 head[] = {
+		"party", "url", "fingerprint", "name", "enabled",
+	};
+	struct output_table		*t = output_table_new(5);
+	struct json_object		*list = json_object_new_array();
+	char				 finger[KEYS_FINGERPRINT_SIZE];
+	size_t				 i;
+
+	output_table_row(t, head);
+	for (i = 0; i < n; i++) {
+		struct json_object	*o = json_object_new_object();
+
+		keys_fingerprint(rows[i].sign_key, finger);
+		output_table_row(t, (const char *const[]){ rows[i].party_id,
+		    rows[i].url, finger, rows[i].name,
+		    rows[i].enabled ? "yes" : "no" });
+		json_add_str(o, "party_id", rows[i].party_id);
+		json_add_str(o, "url", rows[i].url);
+		json_add_str(o, "fingerprint", finger);
+		json_add_str(o, "name", rows[i].name);
+		json_add_bool(o, "enabled", rows[i].enabled);
+		json_object_array_add(list, o);
+	}
+	if (args_json(args)) {
+		output_json(list);
+		output_table_free(t);
+	} else {
+		output_table_print(t);
+	}
+	json_object_put(list);
+}
+
+static int
+run_list(const struct args *args)
+{
+	struct db_partner	*rows;
+	struct site		 s;
+	size_t			 n;
+	int			 r;
+
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = db_partner_list(s.db, s.arena, &rows, &n)) == 0)
+		print_partners(args, rows, n);
+	site_close(&s);
+	return r;
+}
+
+static int
+run_remove(const struct args *args)
+{
+	struct site	s;
+	int		r;
+
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = db_partner_delete(s.db, args_operand(args, 0))) == 0)
+		r = update_tls(&s);
+	site_close(&s);
+	return r;
+}
+
+/* --- this site's own keys ------------------------------------------------------- */
+
+static int
+run_key(const struct args *args)
+{
+	struct site_conf	*conf;
+	struct json_object	*o;
+	struct bundle		 b;
+	char			 key[KEYS_TEXT_SIZE];
+	char			 finger[KEYS_FINGERPRINT_SIZE];
+	char			 tls[TLS_CERT_FINGERPRINT_SIZE];
+	bool			 whole = args_command(args) ==
+				    &command_key_show;
+	int			 r;
+
+	r = site_conf_load(args_text(args, "config"), &conf);
+	if (r != 0)
+		return r;
+	if ((r = bundle_of_site(conf, &b)) == 0 &&
+	    (r = tls_cert_fingerprint(b.tls_cert, tls)) == 0) {
+		keys_public_text(b.sign_key, key);
+		keys_fingerprint(b.sign_key, finger);
+		o = json_object_new_object();
+		json_add_str(o, "party_id", conf->party_id);
+		json_add_str(o, "fingerprint", finger);
+		json_add_str(o, "tls_fingerprint", tls);
+		json_add_str(o, "sign_key", key);
+		if (args_json(args))
+			output_json(o);
+		else if (whole)
+			(void)printf("%s\n", key);
+		else
+			(void)printf("party %s\nsign key  %s\nTLS       "
+			    "%s\n", conf->party_id, finger, tls);
+		json_object_put(o);
+	}
+	bundle_fini(&b);
+	site_conf_free(conf);
+	return r;
+}
+
+static const struct option_def config_only[] = {
+	OPTION_CONFIG_REQUIRED, OPTION_END,
+};
+
+const struct command command_key_show = {
+	"key show", "", 0, "Show this site's public signing key.",
+	config_only, run_key,
+};
+
+const struct command command_key_fingerprint = {
+	"key fingerprint", "", 0, "Show what two people read to each other "
+	"before they trust a key.", config_only, run_key,
+};
+
+static const struct option_def add_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "party", "ID", "party id", true },
+	{ "url", "URL", "where it listens, https://HOST:PORT", true },
+	{ "key", "TEXT", "its public key, ed25519:…", true },
+	{ "cert", "FILE", "its TLS certificate, PEM", true },
+	{ "name", "TEXT", "a name for people", false },
+	OPTION_END,
+};
+
+const struct command command_partner_add = {
+	"partner add", "", 0, "Trust a partner, part by part.", add_options,
+	run_add,
+};
+
+const struct command command_partner_list = {
+	"partner list", "", 0, "List the partners.", config_only, run_list,
+};
+
+const struct command command_partner_remove = {
+	"partner remove", "PARTY", 1, "Trust a partner no longer.",
+	config_only, run_remove,
+};
+
+static const struct option_def export_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "output", "FILE", "write there instead of standard output", false },
+	OPTION_END,
+};
+
+const struct command command_partner_export = {
+	"partner export", "", 0, "Write what partners need to know of this "
+	"site.", export_options, run_export,
+};
+
+static const struct option_def import_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "url", "URL", "where it listens, if not as its file says", false },
+	OPTION_END,
+};
+
+const struct command command_partner_import = {
+	"partner import", "FILE", 1, "Trust the partner whose export FILE is.",
+	import_options, run_import,
+};

@@ -1,0 +1,225 @@
+/*
+ * sluice site start, stop, status: the programs of a site without a service
+ * manager (with one, see conf/systemd).
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/daemon.h"
+#include "cli/output.h"
+#include "cli/site_files.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/http/client.h"
+#include "lib/json/json.h"
+
+#define START_MS	15000
+#define STOP_MS		10000
+#define HEALTH_MS	5000
+
+/* In the order they are started; stopped the other way round. */
+static const struct daemon_def *const daemons[] = {
+	&daemon_fcgi, &daemon_supervisor, &daemon_nginx,
+};
+#define N_DAEMONS (sizeof(daemons) / sizeof(daemons[0]))
+
+static int
+load_site(const struct args *args, struct site_conf **out)
+{
+	char	*path = site_files_conf_path(args_text(args, "home"));
+	int	 r = site_conf_load(path, out);
+
+	free(path);
+	return r;
+}
+
+/* GET /v1/health through nginx and the program behind it. */
+static int
+check_health(const struct site_conf *conf, int64_t timeout_ms)
+{
+	char			*cert = site_path(conf, SITE_KEYS "/tls.crt");
+	bool			 plain = conf->client_url[0] != '\0';
+	struct http_client_conf	 hc = { .ca_file = cert };
+	struct http_client	*client = NULL;
+	struct http_reply	 reply = { 0 };
+	struct http_request	 req = {
+		.method = "GET", .timeout_ms = timeout_ms,
+	};
+	char			*url = xasprintf("%s/v1/health",
+				    plain ? conf->client_url :
+				    conf->client_tls_url);
+	int			 r = 0;
+
+	req.url = url;
+	if ((plain || conf->client_tls_url[0] != '\0') &&
+	    (r = http_client_new(NULL, &hc, &client)) == 0 &&
+	    (r = http_fetch(client, &req, &reply)) == 0 &&
+	    reply.status != 200)
+		r = err_set(ERR_REMOTE, "%s answers with status %d: %s", url,
+		    reply.status, buf_str(&reply.body));
+	http_reply_fini(&reply);
+	http_client_free(client);
+	free(cert);
+	free(url);
+	return r == 0 ? 0 : err_wrap("health");
+}
+
+static void
+print_status(const struct args *args, const struct site_conf *conf,
+    bool healthy)
+{
+	struct json_object	*o = json_object_new_object();
+	struct json_object	*list = json_object_new_object();
+	size_t			 i;
+	pid_t			 pid;
+
+	for (i = 0; i < N_DAEMONS; i++) {
+		pid = daemon_pid(daemons[i], conf);
+		json_add_int(list, daemons[i]->name, pid);
+		if (args_json(args))
+			continue;
+		if (pid != 0)
+			(void)printf("%-12s running, pid %d\n",
+			    daemons[i]->name, (int)pid);
+		else
+			(void)printf("%-12s stopped\n", daemons[i]->name);
+	}
+	json_add_str(o, "party_id", conf->party_id);
+	json_add(o, "pids", list);
+	json_add_bool(o, "healthy", healthy);
+	if (args_json(args))
+		output_json(o);
+	else
+		(void)printf("%-12s %s\n", "health",
+		    healthy ? "ok" : "not answering");
+	json_object_put(o);
+}
+
+/* Those that do not run; pids of the others are 0: not our children. */
+static int
+start_missing(const struct site_conf *conf, pid_t pids[N_DAEMONS])
+{
+	size_t	i;
+	int	r;
+
+	for (i = 0; i < N_DAEMONS; i++) {
+		pids[i] = 0;
+		if (daemon_pid(daemons[i], conf) != 0)
+			continue;
+		if ((r = daemon_start(daemons[i], conf, &pids[i])) != 0)
+			return err_wrap("%s", daemons[i]->name);
+	}
+	return 0;
+}
+
+/* A site that does not come up whole is not left half running. */
+static void
+undo_start(const pid_t pids[N_DAEMONS])
+{
+	size_t	i;
+
+	for (i = N_DAEMONS; i-- != 0;)
+		if (pids[i] != 0)
+			(void)daemon_stop(pids[i], STOP_MS);
+}
+
+static int
+run_start(const struct args *args)
+{
+	struct site_conf	*conf;
+	pid_t			 pids[N_DAEMONS] = { 0 };
+	char			*text;
+	int			 r;
+
+	if ((r = load_site(args, &conf)) != 0)
+		return r;
+	if ((r = site_files_folders(conf->home)) == 0 &&
+	    (r = site_files_memory_dir(conf)) == 0 &&
+	    (r = start_missing(conf, pids)) == 0 &&
+	    (r = daemon_wait_ready(daemons, pids, N_DAEMONS, conf,
+	    START_MS)) == 0)
+		r = check_health(conf, HEALTH_MS);
+	if (r != 0) {
+		/* Not reachable is a matter of clients; this is a failure. */
+		text = xstrdup(err_text());
+		undo_start(pids);
+		r = err_set(ERR_INTERNAL, "%s", text);
+		free(text);
+	} else {
+		print_status(args, conf, true);
+	}
+	site_conf_free(conf);
+	return r;
+}
+
+static int
+run_stop(const struct args *args)
+{
+	struct site_conf	*conf;
+	size_t			 i, shepherds = 0;
+	pid_t			 pid;
+	int			 r, one;
+
+	if ((r = load_site(args, &conf)) != 0)
+		return r;
+	for (i = N_DAEMONS; i-- != 0;) {
+		if ((pid = daemon_pid(daemons[i], conf)) == 0)
+			continue;
+		if ((one = daemon_stop(pid, STOP_MS)) != 0)
+			r = one;
+	}
+	if (!args_flag(args, "keep-tasks") &&
+	    (one = daemon_stop_shepherds(conf, STOP_MS, &shepherds)) != 0)
+		r = one;
+	if (r == 0)
+		print_status(args, conf, false);
+	site_conf_free(conf);
+	return r;
+}
+
+static int
+run_status(const struct args *args)
+{
+	struct site_conf	*conf;
+	bool			 healthy;
+	size_t			 i;
+	int			 r;
+
+	if ((r = load_site(args, &conf)) != 0)
+		return r;
+	healthy = check_health(conf, HEALTH_MS) == 0;
+	print_status(args, conf, healthy);
+	r = healthy ? EXIT_OK : EXIT_FAILED;
+	for (i = 0; i < N_DAEMONS; i++)
+		if (daemon_pid(daemons[i], conf) == 0)
+			r = EXIT_FAILED;
+	site_conf_free(conf);
+	return r;
+}
+
+static const struct option_def home_options[] = { OPTION_HOME, OPTION_END };
+
+const struct command command_site_start = {
+	"site start", "", 0, "Start the site's programs and wait until they "
+	"answer.", home_options, run_start,
+};
+
+static const struct option_def stop_options[] = {
+	OPTION_HOME,
+	{ "keep-tasks", NULL, "let running tasks go on", false },
+	OPTION_END,
+};
+
+const struct command command_site_stop = {
+	"site stop", "", 0, "Stop the site's programs and its running tasks.",
+	stop_options, run_stop,
+};
+
+const struct command command_site_status = {
+	"site status", "", 0, "Tell which programs run and whether they "
+	"answer.", home_options, run_status,
+};

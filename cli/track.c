@@ -1,0 +1,246 @@
+/*
+ * sluice metrics, log, output: what a job left behind.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/api.h"
+#include "cli/archive.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+#define DOWNLOAD_MS	(3600 * INT64_C(1000))
+#define DOWNLOAD_MAX	(1024UL * 1024 * 1024)
+
+static struct json_object *
+component_filter(const struct args *args)
+{
+	struct json_object	*o = api_job_filter(args,
+				    args_operand(args, 0));
+
+	json_add_str(o, "component_name", args_operand(args, 1));
+	return o;
+}
+
+/* {namespace: {name: {"data": [[key, value], …], "meta": {…}}}} */
+static void
+print_metrics(struct json_object *all)
+{
+	json_object_object_foreach(all, ns, names) {
+		json_object_object_foreach(names, name, metric) {
+			struct json_object	*data, *pair;
+			size_t			 i;
+
+			(void)printf("%s/%s\n", ns, name);
+			data = json_get(metric, "data");
+			if (!json_is_array(data))
+				continue;
+			for (i = 0; i < json_object_array_length(data); i++) {
+				pair = json_object_array_get_idx(data, i);
+				if (!json_is_array(pair))
+					continue;
+				(void)printf("  %-16s %s\n",
+				    json_object_get_string(
+				    json_object_array_get_idx(pair, 0)),
+				    json_object_get_string(
+				    json_object_array_get_idx(pair, 1)));
+			}
+		}
+	}
+}
+
+static int
+run_metrics(const struct args *args)
+{
+	struct json_object	*filter = component_filter(args);
+	struct json_object	*answer = NULL, *data;
+	struct api		*api;
+	int			 r;
+
+	if ((r = api_open(args, &api)) == 0 &&
+	    (r = api_post(api, "tracking/component/metric/all", filter,
+	    &answer)) == 0) {
+		data = json_get(answer, "data");
+		if (args_json(args))
+			output_json(data);
+		else if (json_is_object(data))
+			print_metrics(data);
+	}
+	json_object_put(answer);
+	json_object_put(filter);
+	api_close(api);
+	return r;
+}
+
+/* An archive into a folder; anything else is the site's complaint. */
+static int
+download(const struct args *args, const char *method, const char *path,
+    struct json_object *filter, const char *folder)
+{
+	const char		*text = json_text(filter);
+	struct http_request	 req = {
+		.method = method, .body = text, .body_len = strlen(text),
+		.timeout_ms = DOWNLOAD_MS, .reply_max = DOWNLOAD_MAX,
+	};
+	struct http_reply	 reply = { 0 };
+	struct json_object	*answer = NULL;
+	struct api		*api;
+	size_t			 files = 0;
+	int			 r;
+
+	if ((r = api_open(args, &api)) == 0 &&
+	    (r = api_fetch(api, path, &req, &reply)) == 0) {
+		/* gzip starts with 1f 8b, JSON with a brace. */
+		if (reply.body.len >= 2 &&
+		    memcmp(reply.body.data, "\x1f\x8b", 2) == 0)
+			r = archive_extract(reply.body.data, reply.body.len,
+			    folder, &files);
+		else if ((r = api_answer(&reply, &answer)) == 0)
+			r = err_set(ERR_FORMAT, "no archive in the answer");
+	}
+	if (r == 0 && !args_json(args))
+		(void)printf("%zu files in %s\n", files, folder);
+	json_object_put(answer);
+	http_reply_fini(&reply);
+	api_close(api);
+	return r;
+}
+
+static void
+print_folder(const struct args *args, const char *folder)
+{
+	struct json_object	*o;
+
+	if (!args_json(args))
+		return;
+	o = json_object_new_object();
+	json_add_str(o, "folder", folder);
+	output_json(o);
+	json_object_put(o);
+}
+
+static int
+run_log(const struct args *args)
+{
+	const char		*job_id = args_operand(args, 0);
+	const char		*to = args_text(args, "output");
+	struct json_object	*filter = json_object_new_object();
+	char			*folder;
+	int			 r;
+
+	folder = to != NULL ? xstrdup(to) : xasprintf("job_%s_log", job_id);
+	json_add_str(filter, "job_id", job_id);
+	r = download(args, "POST", "job/log/download", filter, folder);
+	if (r == 0)
+		print_folder(args, folder);
+	json_object_put(filter);
+	free(folder);
+	return r;
+}
+
+/* Rows joined by commas, a header line before each output. */
+static void
+print_output(struct json_object *answer)
+{
+	struct json_object	*data = json_get(answer, "data");
+	struct json_object	*heads = json_path_get(answer, "meta",
+				    "header", NULL);
+	struct json_object	*list, *row;
+	size_t			 i, j, c;
+
+	for (i = 0; i < json_object_array_length(data); i++) {
+		list = json_object_array_get_idx(data, i);
+		for (j = 0; j <= json_object_array_length(list); j++) {
+			row = j != 0 ? json_object_array_get_idx(list, j - 1)
+			    : json_is_array(heads) ?
+			    json_object_array_get_idx(heads, i) : NULL;
+			if (!json_is_array(row))
+				continue;
+			for (c = 0; c < json_object_array_length(row); c++)
+				(void)printf("%s%s", c != 0 ? "," : "",
+				    json_object_get_string(
+				    json_object_array_get_idx(row, c)));
+			(void)printf("\n");
+		}
+	}
+}
+
+static int
+show_output(const struct args *args, struct json_object *filter)
+{
+	struct json_object	*answer = NULL, *data;
+	struct api		*api;
+	int			 r;
+
+	if ((r = api_open(args, &api)) == 0 &&
+	    (r = api_post(api, "tracking/component/output/data", filter,
+	    &answer)) == 0) {
+		data = json_get(answer, "data");
+		if (args_json(args))
+			output_json(answer);
+		else if (json_is_array(data))
+			print_output(answer);
+	}
+	json_object_put(answer);
+	api_close(api);
+	return r;
+}
+
+static int
+run_output(const struct args *args)
+{
+	struct json_object	*filter = component_filter(args);
+	const char		*folder = args_text(args, "output");
+	int			 r;
+
+	if (folder == NULL) {
+		r = show_output(args, filter);
+	} else {
+		r = download(args, "GET",
+		    "tracking/component/output/data/download", filter,
+		    folder);
+		if (r == 0)
+			print_folder(args, folder);
+	}
+	json_object_put(filter);
+	return r;
+}
+
+#define OPTION_ROLE(required) \
+	{ "role", "ROLE", "the member's role", required }
+#define OPTION_PARTY(required) \
+	{ "party", "ID", "the member's party id", required }
+
+static const struct option_def metrics_options[] = {
+	OPTIONS_API, OPTION_ROLE(false), OPTION_PARTY(false), OPTION_END,
+};
+
+const struct command command_metrics = {
+	"metrics", "JOB COMPONENT", 2, "Show what a component measured.",
+	metrics_options, run_metrics,
+};
+
+static const struct option_def log_options[] = {
+	OPTIONS_API,
+	{ "output", "DIR", "folder for the logs (job_JOB_log)", false },
+	OPTION_END,
+};
+
+const struct command command_log = {
+	"log", "JOB", 1, "Fetch a job's logs.", log_options, run_log,
+};
+
+static const struct option_def output_options[] = {
+	OPTIONS_API, OPTION_ROLE(true), OPTION_PARTY(true),
+	{ "output", "DIR", "fetch everything into this folder", false },
+	OPTION_END,
+};
+
+const struct command command_output = {
+	"output", "JOB COMPONENT", 2, "Show the first rows a component put "
+	"out, or fetch all of them.", output_options, run_output,
+};
