@@ -1,0 +1,948 @@
+/*
+ * The planning core: every promise of the scheduler that can be said about
+ * one snapshot.  A two-party job, guest 9999 (here) and host 10000, with a
+ * chain of three tasks, is put into a state; the plan must name what lacks.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "lib/base/mem.h"
+#include "supervisor/plan.h"
+
+enum { GUEST, HOST, MEMBERS };
+enum { READER, PSI, LR, COMPONENTS };
+
+struct fixture {
+	struct plan		plan;
+	struct plan_job		job;
+	struct plan_member	members[MEMBERS];
+	struct plan_component	components[COMPONENTS];
+	struct plan_row		rows[COMPONENTS][MEMBERS];
+	size_t			ups[COMPONENTS];
+};
+
+static int
+setup(void **state)
+{
+	static const char *const names[] = { "reader_0", "psi_0", "lr_0" };
+	struct fixture	*f = xcalloc(1, sizeof(*f));
+
+	plan_init(&f->plan);
+	f->members[GUEST] = (struct plan_member){ .role = "guest",
+		.party = "9999", .is_local = true };
+	f->members[HOST] = (struct plan_member){ .role = "host",
+		.party = "10000" };
+	for (size_t c = 0; c < COMPONENTS; c++) {
+		f->components[c] = (struct plan_component){ .name = names[c],
+			.status = STATE_WAITING, .upstream = &f->ups[c],
+			.nupstream = c == 0 ? 0 : 1, .rows = f->rows[c],
+			.nrows = MEMBERS };
+		f->ups[c] = c == 0 ? 0 : c - 1;
+		for (size_t m = 0; m < MEMBERS; m++)
+			f->rows[c][m] = (struct plan_row){ .member = m,
+				.party_status = STATE_WAITING,
+				.acked = STATE_NONE };
+	}
+	f->job = (struct plan_job){ .job_id = "20260101000000000001",
+		.status = STATE_WAITING, .cancel_status = STATE_NONE,
+		.task_parallelism = 1, .waiting_ms = 1000,
+		.timeout_ms = 100000, .queue_timeout_ms = 1000000,
+		.lost_partner_ms = 60000, .members = f->members,
+		.nmembers = MEMBERS, .components = f->components,
+		.ncomponents = COMPONENTS };
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture	*f = *state;
+
+	plan_fini(&f->plan);
+	free(f);
+	return 0;
+}
+
+/* --- states the job can be in ------------------------------------------- */
+
+static void
+all_created(struct fixture *f)
+{
+	for (size_t m = 0; m < MEMBERS; m++)
+		f->members[m].created = true;
+}
+
+static void
+all_reserved(struct fixture *f)
+{
+	all_created(f);
+	for (size_t m = 0; m < MEMBERS; m++)
+		f->members[m].reserved = true;
+}
+
+static void
+running(struct fixture *f)
+{
+	all_reserved(f);
+	for (size_t m = 0; m < MEMBERS; m++)
+		f->members[m].started = true;
+	f->job.status = STATE_RUNNING;
+	f->job.running_ms = 1000;
+}
+
+/* The component's tasks run at both members. */
+static void
+task_runs(struct fixture *f, size_t c)
+{
+	f->components[c].status = STATE_RUNNING;
+	for (size_t m = 0; m < MEMBERS; m++) {
+		f->rows[c][m].party_status = STATE_RUNNING;
+		f->rows[c][m].start_acked = true;
+	}
+}
+
+/* It ended so at both, and both know it. */
+static void
+task_ended(struct fixture *f, size_t c, enum state s)
+{
+	task_runs(f, c);
+	f->components[c].status = s;
+	for (size_t m = 0; m < MEMBERS; m++) {
+		f->rows[c][m].party_status = s;
+		f->rows[c][m].acked = s;
+	}
+}
+
+/* --- what a plan holds ----------------------------------------------------- */
+
+static void
+make(struct fixture *f)
+{
+	plan_make(&f->plan, &f->job);
+}
+
+#define ANY ((size_t)-1)
+
+static const struct plan_action *
+find(const struct fixture *f, enum plan_verb verb, size_t member,
+    size_t component)
+{
+	for (size_t i = 0; i < f->plan.n; i++) {
+		const struct plan_action	*a = &f->plan.actions[i];
+
+		if (a->verb == verb &&
+		    (member == ANY || a->member == member) &&
+		    (component == ANY || a->component == component))
+			return a;
+	}
+	return NULL;
+}
+
+static const struct plan_action *
+expect(const struct fixture *f, enum plan_verb verb, size_t member,
+    size_t component)
+{
+	const struct plan_action	*a = find(f, verb, member, component);
+
+	if (a == NULL)
+		fail_msg("the plan lacks \"%s\" (member %zd, component %zd)",
+		    plan_verb_name(verb), (ssize_t)member,
+		    (ssize_t)component);
+	return a;
+}
+
+static void
+expect_none(const struct fixture *f, enum plan_verb verb)
+{
+	if (find(f, verb, ANY, ANY) != NULL)
+		fail_msg("the plan has \"%s\"", plan_verb_name(verb));
+}
+
+static void
+expect_commands(const struct fixture *f, size_t n)
+{
+	size_t	found = 0;
+
+	for (size_t i = 0; i < f->plan.n; i++)
+		found += plan_is_command(f->plan.actions[i].verb);
+	assert_int_equal(found, n);
+}
+
+static void
+expect_reason(const struct plan_action *a, const char *part)
+{
+	assert_non_null(a->reason);
+	if (strstr(a->reason, part) == NULL)
+		fail_msg("\"%s\" does not say \"%s\"", a->reason, part);
+}
+
+/* --- the beginning --------------------------------------------------------- */
+
+static void
+a_new_job_is_created_at_every_member(void **state)
+{
+	struct fixture	*f = *state;
+
+	make(f);
+	expect(f, PLAN_CREATE, GUEST, ANY);
+	expect(f, PLAN_CREATE, HOST, ANY);
+	expect_commands(f, 2);
+}
+
+static void
+a_lost_reply_is_answered_by_the_same_command(void **state)
+{
+	struct fixture	*f = *state;
+
+	f->members[GUEST].created = true;
+	make(f);
+	expect(f, PLAN_CREATE, HOST, ANY);
+	expect_commands(f, 1);
+	f->members[HOST].busy = true;
+	make(f);
+	expect_commands(f, 0);
+	f->members[HOST].busy = false;
+	make(f);
+	expect(f, PLAN_CREATE, HOST, ANY);
+}
+
+static void
+an_approval_to_come_is_waited_for_with_its_words(void **state)
+{
+	struct fixture	*f = *state;
+
+	f->members[GUEST].created = true;
+	f->members[HOST].error = "data set x needs approval by Ms Li";
+	make(f);
+	expect_commands(f, 0);
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY),
+	    "host 10000: data set x needs approval by Ms Li");
+}
+
+static void
+an_absent_partner_makes_its_job_wait_and_say_so(void **state)
+{
+	struct fixture	*f = *state;
+
+	f->members[GUEST].created = true;
+	f->members[HOST].away = true;
+	f->members[HOST].error = "connection refused";
+	make(f);
+	expect_commands(f, 0);
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY), "host 10000");
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY), "connection refused");
+}
+
+static void
+resources_are_asked_for_once_all_have_the_job(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_created(f);
+	make(f);
+	expect(f, PLAN_APPLY, GUEST, ANY);
+	expect(f, PLAN_APPLY, HOST, ANY);
+	expect_commands(f, 2);
+}
+
+static void
+a_refusal_gives_back_what_others_granted(void **state)
+{
+	struct fixture			*f = *state;
+	const struct plan_action	*wait;
+
+	all_created(f);
+	f->members[GUEST].reserved = true;
+	f->members[HOST].refused = true;
+	f->members[HOST].error = "4 cores wanted, 2 of 8 free";
+	make(f);
+	expect(f, PLAN_RETURN, GUEST, ANY);
+	expect_commands(f, 1);
+	wait = expect(f, PLAN_WAIT, ANY, ANY);
+	expect_reason(wait, "host 10000");
+	expect_reason(wait, "4 cores wanted, 2 of 8 free");
+	assert_true(wait->delay_ms > 0);
+}
+
+static void
+an_absent_partner_does_not_hold_the_resources_of_others(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_created(f);
+	f->members[GUEST].reserved = true;
+	f->members[HOST].away = true;
+	make(f);
+	expect(f, PLAN_RETURN, GUEST, ANY);
+	expect_commands(f, 1);
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY), "host 10000");
+}
+
+static void
+after_a_refusal_members_are_asked_in_one_order(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_created(f);
+	f->job.apply_in_order = true;
+	make(f);
+	/* "10000" sorts before "9999" as text. */
+	expect(f, PLAN_APPLY, HOST, ANY);
+	expect_commands(f, 1);
+	f->members[HOST].reserved = true;
+	make(f);
+	expect(f, PLAN_APPLY, GUEST, ANY);
+	expect_commands(f, 1);
+}
+
+static void
+a_job_does_not_pass_one_that_waited_long(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_created(f);
+	f->job.yield_to = "20250101000000000000";
+	make(f);
+	expect_commands(f, 0);
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY), f->job.yield_to);
+}
+
+static void
+all_granted_starts_the_job(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_reserved(f);
+	make(f);
+	expect(f, PLAN_START, GUEST, ANY);
+	expect(f, PLAN_START, HOST, ANY);
+	expect_commands(f, 2);
+}
+
+static void
+a_reservation_lost_before_the_start_is_applied_for_again(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_reserved(f);
+	f->members[GUEST].started = true;
+	f->members[HOST].reserved = false;
+	make(f);
+	expect(f, PLAN_APPLY, HOST, ANY);
+	expect_commands(f, 1);
+}
+
+static void
+a_job_that_half_started_fails_rather_than_block(void **state)
+{
+	struct fixture			*f = *state;
+	const struct plan_action	*a;
+
+	all_reserved(f);
+	f->members[GUEST].started = true;
+	f->members[HOST].reserved = false;
+	f->members[HOST].refused = true;
+	f->members[HOST].error = "0 of 4 cores free";
+	make(f);
+	a = expect(f, PLAN_SET_JOB, ANY, ANY);
+	assert_int_equal(a->status, STATE_FAILED);
+	expect_reason(a, "host 10000");
+	expect_reason(a, "0 of 4 cores free");
+}
+
+static void
+the_first_tasks_start_with_the_job(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->job.status = STATE_WAITING;
+	f->job.running_ms = 0;
+	make(f);
+	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
+	    STATE_RUNNING);
+	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, READER)->status,
+	    STATE_RUNNING);
+	expect(f, PLAN_TASK_START, GUEST, READER);
+	expect(f, PLAN_TASK_START, HOST, READER);
+	expect_commands(f, 2);
+}
+
+/* --- tasks ------------------------------------------------------------------ */
+
+static void
+the_verdict_is_stored_before_the_start_is_sent(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	make(f);
+	assert_int_equal(f->plan.actions[0].verb, PLAN_SET_VERDICT);
+}
+
+static void
+a_task_waits_for_its_upstream(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	make(f);
+	assert_int_equal(f->plan.n, 0);
+}
+
+static void
+a_start_without_a_reply_is_sent_again(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->rows[READER][HOST].start_acked = false;
+	f->rows[READER][HOST].party_status = STATE_WAITING;
+	make(f);
+	expect(f, PLAN_TASK_START, HOST, READER);
+	expect_commands(f, 1);
+}
+
+static void
+one_member_that_succeeded_waits_for_the_other(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->rows[READER][GUEST].party_status = STATE_SUCCESS;
+	make(f);
+	assert_int_equal(f->plan.n, 0);
+}
+
+static void
+success_at_all_starts_the_next_task_in_the_same_plan(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->rows[READER][GUEST].party_status = STATE_SUCCESS;
+	f->rows[READER][GUEST].acked = STATE_RUNNING;
+	f->rows[READER][HOST].party_status = STATE_SUCCESS;
+	make(f);
+	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, READER)->status,
+	    STATE_SUCCESS);
+	expect(f, PLAN_TASK_STATUS, HOST, READER);
+	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, PSI)->status,
+	    STATE_RUNNING);
+	expect(f, PLAN_TASK_START, GUEST, PSI);
+	expect(f, PLAN_TASK_START, HOST, PSI);
+	expect_commands(f, 3);
+	assert_int_equal(expect(f, PLAN_SET_PROGRESS, ANY, ANY)->progress, 33);
+}
+
+static void
+a_member_that_passes_counts_as_success(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->rows[READER][GUEST].party_status = STATE_PASS;
+	f->rows[READER][HOST].party_status = STATE_SUCCESS;
+	make(f);
+	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, READER)->status,
+	    STATE_SUCCESS);
+	expect(f, PLAN_TASK_START, HOST, PSI);
+}
+
+static void
+no_more_tasks_than_allowed_run_at_once(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->components[PSI].nupstream = 0;
+	f->components[LR].nupstream = 0;
+	f->job.task_parallelism = 2;
+	make(f);
+	expect(f, PLAN_TASK_START, GUEST, READER);
+	expect(f, PLAN_TASK_START, GUEST, PSI);
+	assert_null(find(f, PLAN_TASK_START, GUEST, LR));
+}
+
+static void
+silence_of_a_running_task_is_asked_about(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->rows[READER][HOST].silent = true;
+	make(f);
+	expect(f, PLAN_TASK_COLLECT, HOST, READER);
+	expect_commands(f, 1);
+}
+
+/* --- failures -------------------------------------------------------------- */
+
+static void
+one_failing_member_stops_the_others_with_its_reason(void **state)
+{
+	struct fixture			*f = *state;
+	const struct plan_action	*a;
+
+	running(f);
+	task_runs(f, READER);
+	f->rows[READER][HOST].party_status = STATE_FAILED;
+	f->rows[READER][HOST].error = "table breast is not there";
+	make(f);
+	a = expect(f, PLAN_SET_VERDICT, ANY, READER);
+	assert_int_equal(a->status, STATE_FAILED);
+	expect_reason(a, "host 10000: table breast is not there");
+	a = expect(f, PLAN_TASK_STOP, GUEST, READER);
+	assert_int_equal(a->status, STATE_FAILED);
+	expect_reason(a, "host 10000: table breast is not there");
+	a = expect(f, PLAN_TASK_STATUS, HOST, READER);
+	expect_reason(a, "host 10000: table breast is not there");
+	a = expect(f, PLAN_SET_JOB, ANY, ANY);
+	assert_int_equal(a->status, STATE_FAILED);
+	expect_reason(a, "reader_0");
+	expect_reason(a, "host 10000: table breast is not there");
+	expect_none(f, PLAN_TASK_START);
+}
+
+static void
+a_cause_that_was_passed_on_keeps_its_party(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_FAILED);
+	f->rows[READER][GUEST].error = "host 10000: no table";
+	f->rows[READER][HOST].error = "no table";
+	make(f);
+	expect_reason(expect(f, PLAN_SET_JOB, ANY, ANY),
+	    "reader_0 failed at host 10000: no table");
+}
+
+static void
+other_running_tasks_come_to_their_end_after_a_failure(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->job.task_parallelism = 2;
+	f->components[PSI].nupstream = 0;
+	task_ended(f, READER, STATE_FAILED);
+	task_runs(f, PSI);
+	make(f);
+	expect_none(f, PLAN_SET_JOB);
+	expect_none(f, PLAN_TASK_START);
+	expect_none(f, PLAN_TASK_STOP);
+}
+
+static void
+a_retry_waits_for_the_old_version_and_its_delay(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_FAILED);
+	for (size_t m = 0; m < MEMBERS; m++) {
+		f->rows[READER][m].auto_retries = 1;
+		f->rows[READER][m].retry_delay_ms = 5000;
+		f->rows[READER][m].ended_ms = 2000;
+	}
+	make(f);
+	expect_none(f, PLAN_RERUN);
+	expect_none(f, PLAN_SET_JOB);
+	assert_int_equal(expect(f, PLAN_WAIT, ANY, ANY)->delay_ms, 3000);
+	for (size_t m = 0; m < MEMBERS; m++)
+		f->rows[READER][m].ended_ms = 5000;
+	make(f);
+	expect(f, PLAN_RERUN, ANY, READER);
+	expect_none(f, PLAN_SET_JOB);
+	/* One member still ends the old version. */
+	f->rows[READER][HOST].party_status = STATE_RUNNING;
+	make(f);
+	expect_none(f, PLAN_RERUN);
+}
+
+static void
+a_new_version_is_created_at_partners_before_it_starts(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->components[READER].version = 1;
+	make(f);
+	expect(f, PLAN_TASK_CREATE, HOST, READER);
+	expect_none(f, PLAN_TASK_START);
+	expect_none(f, PLAN_SET_JOB);
+	expect_commands(f, 1);
+	f->rows[READER][HOST].acked = STATE_WAITING;
+	make(f);
+	expect(f, PLAN_TASK_START, GUEST, READER);
+	expect(f, PLAN_TASK_START, HOST, READER);
+}
+
+static void
+a_partner_gone_for_long_fails_a_running_job(void **state)
+{
+	struct fixture			*f = *state;
+	const struct plan_action	*a;
+
+	running(f);
+	task_runs(f, READER);
+	f->members[HOST].away = true;
+	f->members[HOST].away_ms = 59000;
+	make(f);
+	expect_none(f, PLAN_SET_JOB);
+	f->members[HOST].away_ms = 61000;
+	make(f);
+	a = expect(f, PLAN_SET_JOB, ANY, ANY);
+	assert_int_equal(a->status, STATE_FAILED);
+	expect_reason(a, "host 10000 has not answered for 61 s");
+}
+
+/* --- ends ------------------------------------------------------------------- */
+
+static void
+success_of_every_task_is_success_of_the_job(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	for (size_t c = 0; c < COMPONENTS; c++)
+		task_ended(f, c, STATE_SUCCESS);
+	make(f);
+	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
+	    STATE_SUCCESS);
+	assert_int_equal(expect(f, PLAN_SET_PROGRESS, ANY, ANY)->progress,
+	    100);
+}
+
+static void
+the_end_reaches_every_member_and_then_settles(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	for (size_t c = 0; c < COMPONENTS; c++)
+		task_ended(f, c, STATE_SUCCESS);
+	f->job.status = STATE_SUCCESS;
+	make(f);
+	expect(f, PLAN_END, GUEST, ANY);
+	assert_int_equal(expect(f, PLAN_END, HOST, ANY)->status,
+	    STATE_SUCCESS);
+	expect_none(f, PLAN_SETTLE);
+	f->members[GUEST].ended = f->members[HOST].ended = true;
+	make(f);
+	expect(f, PLAN_SETTLE, ANY, ANY);
+	assert_int_equal(f->plan.n, 1);
+}
+
+static void
+the_end_comes_after_the_verdicts_of_the_tasks(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_FAILED);
+	f->rows[READER][HOST].acked = STATE_NONE;
+	f->job.status = STATE_FAILED;
+	make(f);
+	expect(f, PLAN_TASK_STATUS, HOST, READER);
+	expect(f, PLAN_END, GUEST, ANY);
+	assert_null(find(f, PLAN_END, HOST, ANY));
+}
+
+static void
+a_dead_partner_keeps_only_its_own_job_from_settling(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->job.status = STATE_CANCELED;
+	f->members[GUEST].ended = true;
+	f->members[HOST].away = true;
+	make(f);
+	expect_commands(f, 0);
+	expect_none(f, PLAN_SETTLE);
+	assert_true(expect(f, PLAN_WAIT, ANY, ANY)->delay_ms > 0);
+}
+
+static void
+a_cancel_stops_the_job_at_every_member_at_once(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->job.cancel_signal = true;
+	f->job.cancel_status = STATE_CANCELED;
+	f->job.reason = "by user";
+	make(f);
+	assert_int_equal(f->plan.n, 1);
+	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
+	    STATE_CANCELED);
+	f->job.status = STATE_CANCELED;
+	make(f);
+	expect(f, PLAN_END, GUEST, ANY);
+	expect(f, PLAN_END, HOST, ANY);
+}
+
+static void
+unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->job.status = STATE_CANCELED;
+	f->job.cancel_signal = true;
+	f->members[GUEST].ended = f->members[HOST].ended = true;
+	make(f);
+	for (size_t c = 0; c < COMPONENTS; c++)
+		assert_int_equal(expect(f, PLAN_SET_PARTY, HOST, c)->status,
+		    STATE_CANCELED);
+	assert_null(find(f, PLAN_SET_PARTY, GUEST, ANY));
+	expect_none(f, PLAN_SETTLE);
+}
+
+static void
+a_job_is_not_settled_while_a_local_task_is_being_killed(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	for (size_t c = 0; c < COMPONENTS; c++)
+		task_ended(f, c, STATE_CANCELED);
+	f->rows[READER][GUEST].party_status = STATE_RUNNING;
+	f->components[READER].status = STATE_CANCELED;
+	f->job.status = STATE_CANCELED;
+	f->members[GUEST].ended = f->members[HOST].ended = true;
+	make(f);
+	expect_none(f, PLAN_SETTLE);
+}
+
+static void
+a_job_over_its_time_ends_as_timeout(void **state)
+{
+	struct fixture			*f = *state;
+	const struct plan_action	*a;
+
+	running(f);
+	f->job.running_ms = 100001;
+	make(f);
+	a = expect(f, PLAN_SET_JOB, ANY, ANY);
+	assert_int_equal(a->status, STATE_TIMEOUT);
+	expect_reason(a, "100 s");
+}
+
+static void
+waiting_does_not_count_as_running_time(void **state)
+{
+	struct fixture	*f = *state;
+
+	all_created(f);
+	f->job.waiting_ms = 900000;
+	make(f);
+	expect_none(f, PLAN_SET_JOB);
+	f->job.waiting_ms = 1000001;
+	make(f);
+	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
+	    STATE_TIMEOUT);
+}
+
+/* --- reruns ------------------------------------------------------------------- */
+
+static void
+a_rerun_is_armed_before_anything_else(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	f->job.status = STATE_FAILED;
+	f->job.rerun_signal = true;
+	make(f);
+	assert_int_equal(f->plan.n, 1);
+	expect(f, PLAN_REARM, ANY, ANY);
+}
+
+static void
+a_rerun_reopens_the_job_before_it_asks_for_resources(void **state)
+{
+	struct fixture	*f = *state;
+
+	f->components[READER].version = 1;
+	f->members[GUEST].created = true;
+	make(f);
+	expect(f, PLAN_REOPEN, HOST, ANY);
+	expect_none(f, PLAN_TASK_CREATE);
+	f->members[HOST].created = true;
+	make(f);
+	expect(f, PLAN_TASK_CREATE, HOST, READER);
+	expect_none(f, PLAN_APPLY);
+	f->rows[READER][HOST].acked = STATE_WAITING;
+	make(f);
+	expect(f, PLAN_APPLY, HOST, ANY);
+}
+
+static void
+a_member_that_never_had_the_job_gets_it_at_a_rerun(void **state)
+{
+	struct fixture	*f = *state;
+
+	f->components[READER].version = 1;
+	f->members[GUEST].created = true;
+	f->members[HOST].unknown = true;
+	make(f);
+	expect(f, PLAN_CREATE, HOST, ANY);
+}
+
+static void
+tasks_that_succeeded_before_a_rerun_satisfy_their_consumers(void **state)
+{
+	struct fixture	*f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_SUCCESS);
+	f->components[PSI].version = 1;
+	f->rows[PSI][HOST].acked = STATE_WAITING;
+	make(f);
+	expect(f, PLAN_TASK_START, HOST, PSI);
+}
+
+/* --- whatever the state ---------------------------------------------------------- */
+
+/*
+ * Any mix of member states, flags and verdicts gives some plan: never a
+ * crash, never a command to a member that is busy or away, and the same
+ * snapshot always the same plan.
+ */
+static void
+every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
+{
+	static const enum state	job_states[] = { STATE_WAITING, STATE_RUNNING,
+		STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED, STATE_SUCCESS };
+	static const enum state	task_states[] = { STATE_WAITING,
+		STATE_RUNNING, STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED,
+		STATE_PASS, STATE_SUCCESS };
+	struct fixture		*f = *state;
+	unsigned		 seed = 1;
+
+#define PICK(n) ((seed = seed * 1103515245u + 12345u) / 65536u % (n))
+	for (int round = 0; round < 20000; round++) {
+		struct plan_action	first[64];
+		size_t			n;
+
+		f->job.status = job_states[PICK(6)];
+		f->job.cancel_signal = PICK(8) == 0;
+		for (size_t m = 0; m < MEMBERS; m++) {
+			struct plan_member	*pm = &f->members[m];
+
+			pm->created = PICK(4) != 0;
+			pm->reserved = PICK(4) != 0;
+			pm->started = PICK(2) != 0;
+			pm->ended = PICK(2) != 0;
+			pm->busy = PICK(4) == 0;
+			pm->away = PICK(4) == 0;
+			pm->refused = PICK(4) == 0;
+		}
+		for (size_t c = 0; c < COMPONENTS; c++) {
+			f->components[c].status = task_states[PICK(7)];
+			f->components[c].version = (int)PICK(2);
+			for (size_t m = 0; m < MEMBERS; m++) {
+				struct plan_row	*r = &f->rows[c][m];
+
+				r->party_status = task_states[PICK(7)];
+				r->acked = PICK(2) == 0 ? STATE_NONE :
+				    task_states[PICK(7)];
+				r->start_acked = PICK(2) == 0;
+				r->auto_retries = (int)PICK(2);
+				r->busy = PICK(4) == 0;
+				r->silent = PICK(4) == 0;
+			}
+		}
+		make(f);
+		n = f->plan.n;
+		assert_true(n <= 64);
+		for (size_t i = 0; i < n; i++) {
+			const struct plan_action *a = &f->plan.actions[i];
+
+			first[i] = *a;
+			if (!plan_is_command(a->verb))
+				continue;
+			assert_false(f->members[a->member].away);
+			if (plan_is_task_command(a->verb))
+				assert_false(f->rows[a->component]
+				    [a->member].busy);
+			else
+				assert_false(f->members[a->member].busy);
+		}
+		make(f);
+		assert_int_equal(f->plan.n, n);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(f->plan.actions[i].verb,
+			    first[i].verb);
+	}
+#undef PICK
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest	tests[] = {
+		T(a_new_job_is_created_at_every_member),
+		T(a_lost_reply_is_answered_by_the_same_command),
+		T(an_approval_to_come_is_waited_for_with_its_words),
+		T(an_absent_partner_makes_its_job_wait_and_say_so),
+		T(resources_are_asked_for_once_all_have_the_job),
+		T(a_refusal_gives_back_what_others_granted),
+		T(an_absent_partner_does_not_hold_the_resources_of_others),
+		T(after_a_refusal_members_are_asked_in_one_order),
+		T(a_job_does_not_pass_one_that_waited_long),
+		T(all_granted_starts_the_job),
+		T(a_reservation_lost_before_the_start_is_applied_for_again),
+		T(a_job_that_half_started_fails_rather_than_block),
+		T(the_first_tasks_start_with_the_job),
+		T(the_verdict_is_stored_before_the_start_is_sent),
+		T(a_task_waits_for_its_upstream),
+		T(a_start_without_a_reply_is_sent_again),
+		T(one_member_that_succeeded_waits_for_the_other),
+		T(success_at_all_starts_the_next_task_in_the_same_plan),
+		T(a_member_that_passes_counts_as_success),
+		T(no_more_tasks_than_allowed_run_at_once),
+		T(silence_of_a_running_task_is_asked_about),
+		T(one_failing_member_stops_the_others_with_its_reason),
+		T(a_cause_that_was_passed_on_keeps_its_party),
+		T(other_running_tasks_come_to_their_end_after_a_failure),
+		T(a_retry_waits_for_the_old_version_and_its_delay),
+		T(a_new_version_is_created_at_partners_before_it_starts),
+		T(a_partner_gone_for_long_fails_a_running_job),
+		T(success_of_every_task_is_success_of_the_job),
+		T(the_end_reaches_every_member_and_then_settles),
+		T(the_end_comes_after_the_verdicts_of_the_tasks),
+		T(a_dead_partner_keeps_only_its_own_job_from_settling),
+		T(a_cancel_stops_the_job_at_every_member_at_once),
+		T(unstarted_tasks_of_an_ended_partner_end_with_it),
+		T(a_job_is_not_settled_while_a_local_task_is_being_killed),
+		T(a_job_over_its_time_ends_as_timeout),
+		T(waiting_does_not_count_as_running_time),
+		T(a_rerun_is_armed_before_anything_else),
+		T(a_rerun_reopens_the_job_before_it_asks_for_resources),
+		T(a_member_that_never_had_the_job_gets_it_at_a_rerun),
+		T(tasks_that_succeeded_before_a_rerun_satisfy_their_consumers),
+		T(every_snapshot_has_a_plan_that_leaves_busy_members_alone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
