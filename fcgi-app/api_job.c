@@ -9,6 +9,7 @@
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "fcgi-app/view.h"
+#include "fcgi-app/wake.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -17,6 +18,7 @@
 #include "lib/party/party.h"
 
 #define EVENTS_MAX 1000
+#define STOP_REASON "stopped by a user"
 
 /* --- submit and stop -------------------------------------------------------- */
 
@@ -48,16 +50,57 @@ api_job_submit(struct request *req, struct reply *rp)
 	return submit_job(req, rp, &s);
 }
 
+/*
+ * A job of another site: end our members' tasks; their reports bring the
+ * initiator to end the job everywhere.
+ */
+static int
+stop_tasks(struct request *req, const char *job_id, enum state to,
+    bool *effective)
+{
+	struct db_task	*rows;
+	bool		 one;
+	size_t		 i, n;
+	int		 r;
+
+	*effective = false;
+	if ((r = db_task_list(req->app->db, req->arena, job_id, true, &rows,
+	    &n)) != 0)
+		return r;
+	for (i = 0; i < n; i++) {
+		if (!rows[i].run_here || state_is_end(rows[i].party_status))
+			continue;
+		if ((r = db_task_want_end(req->app->db, &rows[i].key, to,
+		    STOP_REASON, &one)) != 0)
+			return r;
+		*effective = *effective || one;
+		wake_shepherd(req, &rows[i].key);
+	}
+	return 0;
+}
+
+static int
+stop_job(struct request *req, const struct db_job *job, enum state to,
+    bool *effective)
+{
+	struct party_caller	self = { .is_site = true,
+		.party_id = req->app->conf->party_id };
+
+	if (job->is_initiator)
+		return initiator_stop(req->app->db, &self, job->job_id, to,
+		    STOP_REASON, effective);
+	return stop_tasks(req, job->job_id, to, effective);
+}
+
 int
 api_job_stop(struct request *req, struct reply *rp)
 {
-	struct party_caller	 self = { req->app->conf->party_id };
-	const char		*job_id = request_text(req, "job_id");
-	const char		*status = request_text(req, "stop_status");
-	struct db_job		*job;
-	enum state		 to = STATE_CANCELED;
-	bool			 effective;
-	int			 r;
+	const char	*job_id = request_text(req, "job_id");
+	const char	*status = request_text(req, "stop_status");
+	struct db_job	*job;
+	enum state	 to = STATE_CANCELED;
+	bool		 effective;
+	int		 r;
 
 	if ((r = request_require(req, "job_id")) != 0)
 		return r;
@@ -65,20 +108,14 @@ api_job_stop(struct request *req, struct reply *rp)
 	    !state_is_interrupt(to)))
 		return reply_fault(rp, 101, "stop_status must be canceled, "
 		    "timeout or failed");
-	if (job_id == NULL)
-		job_id = "";
-	r = db_job_get_brief(req->app->db, req->arena, job_id, &job);
+	r = db_job_get_brief(req->app->db, req->arena,
+	    job_id != NULL ? job_id : "", &job);
 	if (r == ERR_NOT_FOUND)
-		return reply_fault(rp, 102, "job %s is not known here", job_id);
-	if (r != 0)
+		return reply_fault(rp, 102, "job %s is not known here",
+		    job_id != NULL ? job_id : "null");
+	if (r != 0 || (r = stop_job(req, job, to, &effective)) != 0)
 		return r;
-	if (strcmp(job->initiator_party, "0") == 0)
-		self.party_id = "0";	/* a local job, an upload say */
-	r = initiator_stop(req->app->db, &self, job_id, to,
-	    "asked for by a user", &effective);
-	if (r != 0)
-		return r;
-	submit_wake(req, job_id);
+	wake_supervisor(req, job->job_id);
 	return reply_message(rp, effective ?
 	    "stop job on this party success; stop job on all party success" :
 	    "the job has ended or is being stopped already");

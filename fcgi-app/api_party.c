@@ -8,6 +8,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
+#include "fcgi-app/wake.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -15,7 +16,6 @@
 #include "lib/conf/site_conf.h"
 #include "lib/json/canon.h"
 #include "lib/json/decode.h"
-#include "lib/mailbox/mailbox.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/party.h"
 
@@ -131,7 +131,7 @@ static const struct json_field cause_fields[] = {
 static int
 answer(struct request *req, struct reply *rp, bool effective)
 {
-	submit_wake(req, request_param(req, "job"));
+	wake_supervisor(req, request_param(req, "job"));
 	if (!effective)
 		return reply_fault(rp, RETCODE_NOT_EFFECTIVE,
 		    "done before");
@@ -399,18 +399,6 @@ api_party_task_start(struct request *req, struct reply *rp)
 	return answer(req, rp, effective);
 }
 
-/* The shepherd of the task hears of its end at once, not at its heartbeat. */
-static void
-wake_shepherd(struct request *req, const struct db_task_key *key)
-{
-	struct mailbox_task	t = { .job_id = key->job_id,
-		.component = key->component, .version = (int)key->version,
-		.role = key->role, .party_id = key->party_id };
-
-	if (mailbox_wake(req->app->conf, &t, "kill") != 0)
-		err_clear();	/* none runs, or it looks by itself */
-}
-
 static int
 task_end(struct request *req, struct reply *rp,
     int (*fn)(struct db *, const struct party_caller *,
@@ -429,6 +417,7 @@ task_end(struct request *req, struct reply *rp,
 	    (r = fn(req->app->db, &who, &key, to, cause.reason,
 	    &effective)) != 0)
 		return r;
+	/* It hears of its end at once, not at its next heartbeat. */
 	wake_shepherd(req, &key);
 	return answer(req, rp, effective);
 }

@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "proto/model/data_transform.pb-c.h"
+
 static const ProtobufCMessageDescriptor *const known[] = {
+	&sluice__model__data_transform_meta__descriptor,
+	&sluice__model__data_transform_param__descriptor,
 	NULL
 };
 

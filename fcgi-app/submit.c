@@ -8,8 +8,8 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/links.h"
+#include "fcgi-app/wake.h"
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -17,19 +17,6 @@
 #include "lib/db/db_resource.h"
 
 #define ID_TRIES 5		/* another worker may draw the same id */
-
-void
-submit_wake(struct request *req, const char *job_id)
-{
-	char	*path = site_path(req->app->conf, "%s",
-	    SITE_SUPERVISOR_SOCKET);
-
-	if (fd_dgram_send(path, job_id, strlen(job_id)) != 0) {
-		log_debug("supervisor not woken: %s", err_text());
-		err_clear();
-	}
-	free(path);
-}
 
 int
 submit_defaults(struct request *req, struct job_defaults *out)
@@ -276,7 +263,7 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 	log_context(job_id, NULL, NULL);
 	rp->job_id = xstrdup(job_id);
 	if (r == 0) {
-		submit_wake(req, job_id);
+		wake_supervisor(req, job_id);
 		answer_accepted(req, rp, spec);
 		log_info("job accepted, %zu members, %zu components",
 		    spec->n_members, spec->n_components);

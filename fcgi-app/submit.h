@@ -48,7 +48,4 @@ void	submit_rows(struct request *, const struct job_spec *,
 /* This site's defaults for what a job does not say, with its capacity. */
 int	submit_defaults(struct request *, struct job_defaults *out);
 
-/* "Look at this job": a lost datagram costs one polling period. */
-void	submit_wake(struct request *, const char *job_id);
-
 #endif
