@@ -133,6 +133,8 @@ static const int allowed[] = {
 	SCMP_SYS(exit_group),
 	SCMP_SYS(execve),
 	SCMP_SYS(wait4),
+	/* a program may put a tighter filter on top: executor/confine.c */
+	SCMP_SYS(seccomp),
 	/* who and where am I */
 	SCMP_SYS(getpid),
 	SCMP_SYS(gettid),
@@ -218,6 +220,9 @@ add_conditions(scmp_filter_ctx ctx)
 	/* Limits may be read, not set. */
 	if ((r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1,
 		 SCMP_A2(SCMP_CMP_EQ, 0))) != 0)
+		return r;
+	if ((r = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
+		 SCMP_A0(SCMP_CMP_EQ, PR_SET_NO_NEW_PRIVS))) != 0)
 		return r;
 	return seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
 	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
