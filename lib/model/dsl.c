@@ -120,12 +120,12 @@ read_outputs(struct parse *p, struct json_object *list,
 }
 
 static void
-refuse_kind(struct parse *p, bool is_given, bool is_offered,
-    const struct module *m, const struct json_path *path, const char *kind)
+refuse_output(struct parse *p, struct json_object *list, bool is_offered,
+    const struct module *m, const struct json_path *path)
 {
-	if (is_given && m != NULL && !is_offered)
-		faults_add(p->faults, JSON_PATH_KEY(path, kind),
-		    "%s has no %s of this kind", m->name, path->key);
+	if (list != NULL && m != NULL && !is_offered)
+		faults_add(p->faults, path, "%s has no output of this kind",
+		    m->name);
 }
 
 static void
@@ -150,12 +150,12 @@ read_output_object(struct parse *p, struct json_object *o, size_t index,
 	if (n > 1)
 		faults_add_value(p->faults, JSON_PATH_KEY(path, "model"),
 		    out.model, "a component has one model at most");
-	refuse_kind(p, out.data != NULL, m != NULL && m->output_data, m, path,
-	    "data");
-	refuse_kind(p, out.model != NULL, m != NULL && m->output_model, m,
-	    path, "model");
-	refuse_kind(p, out.cache != NULL, m != NULL && m->output_cache, m,
-	    path, "cache");
+	refuse_output(p, out.data, m != NULL && m->output_data, m,
+	    JSON_PATH_KEY(path, "data"));
+	refuse_output(p, out.model, m != NULL && m->output_model, m,
+	    JSON_PATH_KEY(path, "model"));
+	refuse_output(p, out.cache, m != NULL && m->output_cache, m,
+	    JSON_PATH_KEY(path, "cache"));
 }
 
 static const struct module *
@@ -415,24 +415,33 @@ count_references(const struct inputs *in)
 }
 
 static void
+read_kind(struct parse *p, size_t index, enum dsl_ref_kind kind,
+    struct json_object *list, bool is_offered, const struct json_path *path)
+{
+	const struct module	*m = p->modules[index];
+
+	if (list == NULL)
+		return;
+	if (m != NULL && !is_offered)
+		faults_add(p->faults, path, "%s has no input of this kind",
+		    m->name);
+	else
+		read_references(p, index, kind, path->key, list, path);
+}
+
+static void
 read_models_and_cache(struct parse *p, size_t index, const struct inputs *in,
     const struct json_path *path)
 {
 	const struct module	*m = p->modules[index];
 
-	refuse_kind(p, in->model != NULL, m != NULL && m->input_model, m,
-	    path, "model");
-	refuse_kind(p, in->isometric_model != NULL,
-	    m != NULL && m->input_isometric_model, m, path,
-	    "isometric_model");
-	refuse_kind(p, in->cache != NULL, m != NULL && m->input_cache, m,
-	    path, "cache");
-	read_references(p, index, DSL_REF_MODEL, "model", in->model,
-	    JSON_PATH_KEY(path, "model"));
-	read_references(p, index, DSL_REF_ISOMETRIC, "isometric_model",
-	    in->isometric_model, JSON_PATH_KEY(path, "isometric_model"));
-	read_references(p, index, DSL_REF_CACHE, "cache", in->cache,
-	    JSON_PATH_KEY(path, "cache"));
+	read_kind(p, index, DSL_REF_MODEL, in->model,
+	    m != NULL && m->input_model, JSON_PATH_KEY(path, "model"));
+	read_kind(p, index, DSL_REF_ISOMETRIC, in->isometric_model,
+	    m != NULL && m->input_isometric_model,
+	    JSON_PATH_KEY(path, "isometric_model"));
+	read_kind(p, index, DSL_REF_CACHE, in->cache,
+	    m != NULL && m->input_cache, JSON_PATH_KEY(path, "cache"));
 }
 
 static void

@@ -52,7 +52,8 @@ choose(struct choice *c, const char *spec, const struct json_path *up,
 	const char	*keys[] = { a, b, key };
 	size_t		 i;
 
-	if (spec == NULL)
+	/* Wrong shapes were told where they were read. */
+	if (spec == NULL || !provider_spec_valid(spec))
 		return;
 	c->spec = spec;
 	c->path = up;
@@ -66,8 +67,9 @@ choose(struct choice *c, const char *spec, const struct json_path *up,
 static void
 choose_piece(const struct build *b, const struct piece *p, struct choice *c)
 {
-	if (!json_is_string(p->value))
-		return;
+	if (!json_is_string(p->value) ||
+	    !provider_spec_valid(json_object_get_string(p->value)))
+		return;		/* told by check_provider_values() */
 	c->spec = json_object_get_string(p->value);
 	c->path = piece_path(&b->providers, p, b->spec->dsl,
 	    b->in->conf_path, &c->buffer);
