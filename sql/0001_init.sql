@@ -67,8 +67,9 @@ CREATE TABLE job (
   KEY job_created (created_at)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
--- Members of a job.  Everywhere: this site's own members (is_local).  At the
--- initiator also the remote ones, with how far each has come.
+-- Members of a job, remote ones included.  How far each has come is kept at
+-- the initiator; party_conf, cores and memory_mb are of this site's own members
+-- (is_local).
 CREATE TABLE job_party (
   job_id        VARCHAR(25)  NOT NULL,
   role          VARCHAR(20)  NOT NULL,
@@ -83,7 +84,8 @@ CREATE TABLE job_party (
   cores         INT          NOT NULL DEFAULT 0,  -- asked for here
   memory_mb     BIGINT       NOT NULL DEFAULT 0,
   last_error    TEXT         NULL,
-  PRIMARY KEY (job_id, role, party_id)
+  PRIMARY KEY (job_id, role, party_id),
+  KEY job_party_party (party_id, job_id)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- One row per task version and member: local rows everywhere, holder rows
@@ -212,7 +214,8 @@ CREATE TABLE data_table (
   updated_at    DATETIME(6)  NOT NULL DEFAULT CURRENT_TIMESTAMP(6)
                              ON UPDATE CURRENT_TIMESTAMP(6),
   PRIMARY KEY (namespace, name),
-  KEY data_table_job (job_id)
+  KEY data_table_job (job_id),
+  KEY data_table_folder (folder)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 CREATE TABLE task_output (
@@ -226,7 +229,8 @@ CREATE TABLE task_output (
   namespace   VARCHAR(255) NOT NULL,
   name        VARCHAR(255) NOT NULL,
   created_at  DATETIME(6)  NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
-  PRIMARY KEY (job_id, component, version, role, party_id, data_name)
+  PRIMARY KEY (job_id, component, version, role, party_id, data_name),
+  KEY task_output_table (namespace, name)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- A metric series and its points; a point is unique by its place.
@@ -280,7 +284,8 @@ CREATE TABLE model_part (
   sha256        BINARY(32)   NOT NULL,
   created_at    DATETIME(6)  NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   PRIMARY KEY (model_version, role, party_id, component, alias, buffer_name),
-  KEY model_part_id (model_id, model_version)
+  KEY model_part_id (model_id, model_version),
+  KEY model_part_object (sha256)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin;
 
 -- Every object that left this site, written before it leaves.

@@ -1,0 +1,147 @@
+/*
+ * Egress and audit: tables that only grow.  Written by shepherds before an
+ * object leaves, and by fcgi-app for what was refused.
+ */
+#include "lib/db/db_audit.h"
+
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_cols.h"
+#include "lib/db/db_tx.h"
+
+#define EGRESS_COLS(X)				\
+	X(INT, id, "id")			\
+	X(MS, at_ms, "at")			\
+	KEY_COLS(X, key., "")			\
+	X(STR, to_role, "to_role")		\
+	X(STR, to_party, "to_party")		\
+	X(STR, name, "name")			\
+	X(STR, tag, "tag")			\
+	X(INT, bytes, "bytes")			\
+	X(BIN, sha256, "sha256")
+static const struct db_col egress_cols[] = {
+#define COL(type, field, column) \
+	{ DB_##type, offsetof(struct db_egress, field) },
+	EGRESS_COLS(COL)
+#undef COL
+};
+static const struct db_shape egress_shape =
+    DB_SHAPE(struct db_egress, egress_cols);
+
+#define AUDIT_COLS(X)				\
+	X(INT, id, "id")			\
+	X(MS, at_ms, "at")			\
+	X(STR, actor, "actor")			\
+	X(STR, action, "action")		\
+	X(STR, subject, "subject")		\
+	X(STR, outcome, "outcome")		\
+	X(STR, detail, "detail")
+static const struct db_col audit_cols[] = {
+#define COL(type, field, column) \
+	{ DB_##type, offsetof(struct db_audit, field) },
+	AUDIT_COLS(COL)
+#undef COL
+};
+static const struct db_shape audit_shape =
+    DB_SHAPE(struct db_audit, audit_cols);
+
+static const struct db_stmt add_egress = {
+	"egress.add", KEY_PARAMS "ssssib",
+	"INSERT INTO egress (job_id, component, version, role, party_id,"
+	" to_role, to_party, name, tag, bytes, sha256)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+};
+static const struct db_stmt list_egress = {
+	"egress.list", "sssii",
+	"SELECT 1" EGRESS_COLS(DB_SQL) " FROM egress WHERE job_id = ?"
+	" AND (? IS NULL OR component = ?) AND id > ? ORDER BY id LIMIT ?"
+};
+static const struct db_stmt add_audit = {
+	"audit.add", "sssss",
+	"INSERT INTO audit (actor, action, subject, outcome, detail)"
+	" VALUES (LEFT(?, 200), LEFT(?, 100), LEFT(?, 500), LEFT(?, 20),"
+	" LEFT(?, 4000))"
+};
+static const struct db_stmt list_audit = {
+	"audit.list", "ii",
+	"SELECT 1" AUDIT_COLS(DB_SQL) " FROM audit WHERE id > ?"
+	" ORDER BY id LIMIT ?"
+};
+
+struct adding {
+	const struct db_egress *rows;
+	size_t		 n;
+};
+
+static int
+add_tx(struct db *db, void *ctx)
+{
+	const struct adding	*ad = ctx;
+	int			 r;
+
+	for (size_t i = 0; i < ad->n; i++) {
+		const struct db_egress *e = &ad->rows[i];
+
+		if ((r = db_exec(db, &add_egress, NULL, KEY_ARGS(&e->key),
+		    e->to_role, e->to_party, e->name, e->tag, e->bytes,
+		    (const void *)e->sha256, sizeof(e->sha256))) != 0)
+			return r;
+	}
+	return 0;
+}
+
+int
+db_egress_add(struct db *db, const struct db_egress *rows, size_t n)
+{
+	struct adding	ad = { rows, n };
+
+	return db_tx(db, add_tx, &ad);
+}
+
+int
+db_egress_list(struct db *db, struct arena *a, const char *job_id,
+    const char *component, int64_t after_id, int64_t limit,
+    struct db_egress **rows, size_t *n)
+{
+	return db_select(db, &list_egress, &egress_shape, a, rows, n, job_id,
+	    component, component, after_id, limit);
+}
+
+/* A refusal must be recorded whatever bytes it is about. */
+static const char *
+clean(struct arena *a, const char *s)
+{
+	char	*copy;
+
+	if (s == NULL || str_is_utf8(s, strlen(s)))
+		return s != NULL ? s : "";
+	copy = arena_strdup(a, s);
+	for (char *p = copy; *p != '\0'; p++) {
+		if ((unsigned char)*p >= 0x80)
+			*p = '?';
+	}
+	return copy;
+}
+
+int
+db_audit_add(struct db *db, const struct db_audit *e)
+{
+	struct arena	*a = arena_new();
+	int		 r;
+
+	r = db_exec(db, &add_audit, NULL, clean(a, e->actor),
+	    clean(a, e->action), clean(a, e->subject), clean(a, e->outcome),
+	    e->detail != NULL ? clean(a, e->detail) : NULL);
+	arena_free(a);
+	return r;
+}
+
+int
+db_audit_list(struct db *db, struct arena *a, int64_t after_id, int64_t limit,
+    struct db_audit **rows, size_t *n)
+{
+	return db_select(db, &list_audit, &audit_shape, a, rows, n, after_id,
+	    limit);
+}

@@ -1,0 +1,75 @@
+-- One account per program, each with the rights it needs and no others.
+-- Run by the database's administrator after "sluice migrate", with the site's
+-- database selected (mysql sluice < grants.sql); it may be run again.
+--
+-- The accounts are made locked, without a password.  For each one:
+--   ALTER USER 'sluice_fcgi'@'localhost' IDENTIFIED BY '...' ACCOUNT UNLOCK;
+-- and the password goes into the file that db_password_file names.
+
+CREATE USER IF NOT EXISTS 'sluice_fcgi'@'localhost' ACCOUNT LOCK;
+CREATE USER IF NOT EXISTS 'sluice_supervisor'@'localhost' ACCOUNT LOCK;
+CREATE USER IF NOT EXISTS 'sluice_cli'@'localhost' ACCOUNT LOCK;
+
+-- sluice-fcgi hears strangers: no DDL, no change of what was recorded (event,
+-- audit, egress), none of who the partners are, none of attempts.
+GRANT SELECT ON job TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON job_party TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON task TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON attempt TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON event TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON partner TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON resource_grant TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON data_table TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON task_output TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON metric TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON metric_point TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON summary TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON model_part TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON egress TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON audit TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON schema_migration TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE ON task TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE ON resource_grant TO 'sluice_fcgi'@'localhost';
+-- To lock the row while granting; the capacity itself is the supervisor's.
+GRANT UPDATE (updated_at) ON resource TO 'sluice_fcgi'@'localhost';
+GRANT INSERT ON event TO 'sluice_fcgi'@'localhost';
+GRANT INSERT ON audit TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, DELETE ON nonce TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE, DELETE ON data_table TO 'sluice_fcgi'@'localhost';
+GRANT DELETE ON metric TO 'sluice_fcgi'@'localhost';
+GRANT DELETE ON metric_point TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE ON model_part TO 'sluice_fcgi'@'localhost';
+
+-- sluice-supervisor and the shepherds.
+GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';
+GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT ON event TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT ON audit TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT ON egress TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON job TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON job_party TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON attempt TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON resource TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON resource_grant
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON data_table
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON task_output
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON metric
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON metric_point
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON summary
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON model_part TO 'sluice_supervisor'@'localhost';
+
+-- sluice: migrations and the administration of partners.
+GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES
+  ON * TO 'sluice_cli'@'localhost';
