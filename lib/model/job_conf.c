@@ -400,7 +400,7 @@ job_conf_member(const struct job_conf *c, const char *role, size_t position,
 	size_t			 i;
 
 	*out = c->common;
-	if (keys == NULL)
+	if (!json_is_object(keys))
 		return;
 	json_object_object_foreach(keys, key, o) {
 		if (!roles_key_matches(key, position))

@@ -226,10 +226,18 @@ check_pieces(const struct build *b, const struct component *c)
 	struct piece_path	buffer;
 	size_t			i, before = faults_count(b->faults);
 
-	for (i = 0; i < c->n; i++)
-		params_check(c->module, c->pieces[i].value,
-		    piece_path(&b->params, &c->pieces[i], b->spec->dsl,
-		    b->in->conf_path, &buffer), b->faults);
+	for (i = 0; i < c->n; i++) {
+		const struct json_path	*path;
+
+		path = piece_path(&b->params, &c->pieces[i], b->spec->dsl,
+		    b->in->conf_path, &buffer);
+		if (json_is_object(c->pieces[i].value))
+			params_check(c->module, c->pieces[i].value, path,
+			    b->faults);
+		else
+			faults_add_value(b->faults, path, c->pieces[i].value,
+			    "must be an object of parameters");
+	}
 	return faults_count(b->faults) == before;
 }
 
@@ -290,7 +298,8 @@ give_parameters(const struct build *b, struct component *c,
 		free(set);
 		return;
 	}
-	t->given = merge_pieces(set, n);
+	if (c->pieces_ok)
+		t->given = merge_pieces(set, n);
 	if (c->pieces_ok && t->module != NULL)
 		complete(b, c, m, n > 0 ? set[n - 1] : NULL, t);
 	free(c->last.set);

@@ -157,7 +157,7 @@ section_of(const struct section *s, size_t component, size_t *n)
 	for (*n = 0; lo + *n < s->n &&
 	    s->pieces[lo + *n].component == component; ++*n)
 		;
-	return s->pieces + lo;
+	return *n > 0 ? s->pieces + lo : NULL;
 }
 
 bool

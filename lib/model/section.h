@@ -42,7 +42,7 @@ void	section_read(struct section *, const char *name,
 	    const struct json_path *path, struct faults *);
 void	section_fini(struct section *);
 
-/* The pieces of one component: returns the first, *n how many. */
+/* The pieces of one component: the first and how many; NULL for none. */
 const struct piece *section_of(const struct section *, size_t component,
 	    size_t *n);
 bool	piece_applies(const struct piece *, const char *role,

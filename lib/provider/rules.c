@@ -36,35 +36,56 @@ must_be_off(const struct rule *r, const char *block, const char *key)
 }
 
 static void
+data_transform(const struct rule *r)
+{
+	if (strcmp(json_get_str(r->params, "input_format", ""), "dense") != 0)
+		not_offered(r, "input_format", "use dense");
+}
+
+static void
 intersection(const struct rule *r)
 {
+	static const char *const off[] = { "run_cache", "run_preprocess",
+		"new_sample_id" };
 	struct json_object	*p = r->params;
-	const char		*left = "left_join";
+	size_t			 i;
 
 	if (strcmp(json_get_str(p, "intersect_method", ""), "ecdh") != 0)
 		not_offered(r, "intersect_method", "use ecdh");
 	if (json_get_bool(p, "cardinality_only", false) &&
 	    strcmp(json_get_str(p, "cardinality_method", ""), "ecdh") != 0)
 		not_offered(r, "cardinality_method", "use ecdh");
-	if (json_get_bool(p, "run_cache", false))
-		not_offered(r, "run_cache", "leave it false");
-	if (json_get_bool(p, "run_preprocess", false))
-		not_offered(r, "run_preprocess", "leave it false");
-	if (strcmp(json_get_str(p, "join_method", ""), left) == 0 &&
-	    !json_get_bool(p, "sync_intersect_ids", true))
-		faults_add(r->faults, JSON_PATH_KEY(r->path, "join_method"),
-		    "left_join needs sync_intersect_ids to be true");
-	if (json_get_bool(p, "cardinality_only", false) &&
-	    strcmp(json_get_str(p, "join_method", ""), left) == 0)
-		faults_add(r->faults, JSON_PATH_KEY(r->path, "join_method"),
-		    "cardinality_only makes no rows to join");
+	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++)
+		if (json_get_bool(p, off[i], false))
+			not_offered(r, off[i], "leave it false");
+	must_be_off(r, "rsa_params", "split_calculation");
+	if (strcmp(json_get_str(p, "join_method", ""), "inner_join") != 0)
+		not_offered(r, "join_method", "use inner_join");
+}
+
+/* Both the classic place of early stopping and the one in callback_param. */
+static void
+check_early_stopping(const struct rule *r, struct json_object *o,
+    const struct json_path *path)
+{
+	struct json_path	 at = { path, "early_stopping_rounds", 0 };
+	struct json_object	*rounds = json_get(o, at.key);
+
+	if (rounds == NULL)
+		return;
+	if (json_get(o, "validation_freqs") == NULL)
+		faults_add_value(r->faults, &at, rounds,
+		    "needs validation_freqs");
+	else
+		faults_add_value(r->faults, &at, rounds,
+		    "not offered by this provider; early_stop and tol end "
+		    "the training");
 }
 
 static void
 hetero_lr(const struct rule *r)
 {
 	struct json_object	*p = r->params;
-	struct json_object	*callback = json_get(p, "callback_param");
 	int64_t			 batch = json_get_int(p, "batch_size", -1);
 
 	if (batch != -1 && batch < 10)
@@ -72,16 +93,9 @@ hetero_lr(const struct rule *r)
 		    JSON_PATH_KEY(r->path, "batch_size"),
 		    json_get(p, "batch_size"),
 		    "must be -1 (all rows) or at least 10");
-	if (json_get(p, "early_stopping_rounds") != NULL &&
-	    json_get(p, "validation_freqs") == NULL)
-		faults_add(r->faults,
-		    JSON_PATH_KEY(r->path, "early_stopping_rounds"),
-		    "needs validation_freqs");
-	if (json_get(callback, "early_stopping_rounds") != NULL &&
-	    json_get(callback, "validation_freqs") == NULL)
-		faults_add(r->faults, JSON_PATH_KEY(JSON_PATH_KEY(r->path,
-		    "callback_param"), "early_stopping_rounds"),
-		    "needs validation_freqs");
+	check_early_stopping(r, p, r->path);
+	check_early_stopping(r, json_get(p, "callback_param"),
+	    JSON_PATH_KEY(r->path, "callback_param"));
 	if (strcmp(json_get_str(p, "optimizer", ""), "sqn") == 0)
 		not_offered(r, "optimizer", "use rmsprop, adam, adagrad, "
 		    "nesterov_momentum_sgd or sgd");
@@ -99,10 +113,6 @@ static const char *const multi_metrics[] = { "accuracy", "precision",
 static const char *const regression_metrics[] = { "explained_variance",
 	"mean_absolute_error", "mean_squared_error", "median_absolute_error",
 	"r2_score", "root_mean_squared_error", NULL };
-static const char *const clustering_metrics[] = { "jaccard_similarity_score",
-	"fowlkes_mallows_score", "adjusted_rand_score",
-	"davies_bouldin_index", "distance_measure", "contingency_matrix",
-	NULL };
 
 static const struct {
 	const char		*eval_type;
@@ -111,7 +121,6 @@ static const struct {
 	{ "binary", binary_metrics },
 	{ "multi", multi_metrics },
 	{ "regression", regression_metrics },
-	{ "clustering", clustering_metrics },
 };
 
 static void
@@ -140,6 +149,9 @@ evaluation(const struct rule *r)
 	size_t			 i;
 
 	eval_type = json_get_str(r->params, "eval_type", "binary");
+	if (strcmp(eval_type, "clustering") == 0)
+		not_offered(r, "eval_type", "use binary, multi or "
+		    "regression");
 	for (i = 0; i < sizeof(allowed_metrics) / sizeof(allowed_metrics[0]);
 	    i++)
 		if (strcmp(allowed_metrics[i].eval_type, eval_type) == 0)
@@ -157,6 +169,7 @@ static const struct {
 	const char	*module;
 	void		(*check)(const struct rule *);
 } rules[] = {
+	{ "DataTransform", data_transform },
 	{ "Intersection", intersection },
 	{ "HeteroLR", hetero_lr },
 	{ "Evaluation", evaluation },
@@ -186,7 +199,7 @@ static const struct {
 	size_t		 max;
 } member_rules[] = {
 	{ "Intersection", "guest", 1, 1 },
-	{ "Intersection", "host", 1, 1 },
+	{ "Intersection", "host", 1, ANY_NUMBER },
 	{ "HeteroLR", "guest", 1, 1 },
 	{ "HeteroLR", "host", 1, ANY_NUMBER },
 	{ "HeteroLR", "arbiter", 1, 1 },

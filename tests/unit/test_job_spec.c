@@ -421,6 +421,10 @@ the_conf_is_checked_in_every_corner(void **state)
 	refuses("{'component_parameters':{'common':{'intersection_0':"
 	    "{'intersect_method':'rsa'}}}}", "/component_parameters/common/"
 	    "intersection_0/intersect_method", "use ecdh");
+	refuses("{'component_parameters':{'common':{'hetero_lr_0':null}}}",
+	    "/component_parameters/common/hetero_lr_0", "object");
+	refuses("{'job_parameters':{'role':{'host':[]}}}",
+	    "/job_parameters/role/host", "must be an object");
 	refuses("{'provider':{'common':{'hetero_lr_0':'sluice@9'}}}",
 	    "/provider/common/hetero_lr_0", "it has sluice@1.0.0");
 	refuses("{'provider':{'role':{'guest':{'0':{'hetero_lr_0':'a@b@c'}}}"
@@ -478,7 +482,7 @@ alphas(const char *params, double h0, double h1, double h2, double guest)
 {
 	static const char *const ids[] = { "1", "2", "3" };
 	double		 expected[] = { h0, h1, h2 };
-	struct json_object *d = json_copy(dsl), *c = json_copy(conf), *p;
+	struct json_object *c = json_copy(conf), *p;
 	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
 	struct faults	 f = FAULTS_INIT;
 	struct job_spec	*spec;
@@ -486,21 +490,12 @@ alphas(const char *params, double h0, double h1, double h2, double guest)
 	char		*text;
 	int		 i;
 
-	/* PSI is made for two; three hosts train on what they read. */
-	p = json_path_get(d, "components", NULL);
-	json_object_object_del(p, "intersection_0");
-	p = parse("{'components':{'hetero_lr_0':{'input':{'data':"
-	    "{'train_data':['data_transform_0.data']}}}}}");
-	json_merge(d, p);
-	json_object_put(p);
-	json_object_object_del(json_path_get(c, "component_parameters",
-	    "common", NULL), "intersection_0");
 	text = xasprintf("{" THREE_HOSTS ",'component_parameters':{%s}}",
 	    params);
 	p = parse(text);
 	json_merge(c, p);
 	json_object_put(p);
-	if (build_with("9999", d, c, NULL, &defaults, &f, &spec) != 0) {
+	if (build_with("9999", dsl, c, NULL, &defaults, &f, &spec) != 0) {
 		faults_text(&f, &b);
 		fail_msg("%s", buf_str(&b));
 	}
@@ -511,7 +506,6 @@ alphas(const char *params, double h0, double h1, double h2, double guest)
 	    "hetero_lr_0")->parameters, "alpha", -1) == guest);
 	job_spec_free(spec);
 	free(text);
-	json_object_put(d);
 	json_object_put(c);
 	faults_fini(&f);
 }

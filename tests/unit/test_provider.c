@@ -265,9 +265,17 @@ rules_between_parameters_hold(void **state)
 	    "at least 10");
 	refuses("Intersection", "{'intersect_method':'rsa'}",
 	    "/intersect_method", "use ecdh");
-	refuses("Intersection",
-	    "{'join_method':'left_join','sync_intersect_ids':false}",
-	    "/join_method", "sync_intersect_ids");
+	refuses("HeteroLR", "{'early_stopping_rounds':3,"
+	    "'validation_freqs':1}", "/early_stopping_rounds",
+	    "not offered");
+	refuses("HeteroLR", "{'cv_param':{'need_cv':true}}",
+	    "/cv_param/need_cv", "leave it false");
+	refuses("Intersection", "{'join_method':'left_join'}",
+	    "/join_method", "use inner_join");
+	refuses("DataTransform", "{'input_format':'tag'}", "/input_format",
+	    "use dense");
+	refuses("Evaluation", "{'eval_type':'clustering'}", "/eval_type",
+	    "not offered");
 	refuses("Evaluation", "{'eval_type':'regression','metrics':['auc']}",
 	    "/metrics/0", "is no metric of eval_type regression");
 	refuses("Reader", NULL, "/table", "is missing");
