@@ -123,7 +123,7 @@ db_task_lock(struct db *db, struct arena *a, const struct db_task_key *k,
 /* --- insert --- */
 
 static const struct db_stmt insert = {
-	"task.insert", "ssississiiiiss",
+	"task.insert", "ssissisiiiiss",
 	"INSERT INTO task (job_id, component, version, role, party_id, seq,"
 	" module, run_here, status, party_status, need_run, auto_retries,"
 	" retry_delay_s, provider, parameters)"
