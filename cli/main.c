@@ -3,6 +3,7 @@
  * commands has its own file.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
@@ -10,6 +11,7 @@
 #include "cli/output.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -116,18 +118,24 @@ run(const struct command *c, int argc, char **argv)
 	return exit_code(r);
 }
 
+/* Told by its first word, or by two when no one-word name is near. */
 static int
-unknown(const char *word)
+unknown(int argc, char **argv)
 {
 	const char	*names[N_COMMANDS], *near;
+	char		*word = xasprintf("%s%s%s", argv[0],
+			    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
 	size_t		 i;
 
 	for (i = 0; i < N_COMMANDS; i++)
 		names[i] = commands[i]->name;
 	near = str_nearest(word, names, N_COMMANDS);
+	if (near == NULL)
+		near = str_nearest(argv[0], names, N_COMMANDS);
 	(void)fprintf(stderr, "sluice: no command \"%s\"%s%s%s\n", word,
 	    near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
 	    near != NULL ? "\"?" : "");
+	free(word);
 	return usage_error("\"sluice --help\" lists them");
 }
 
@@ -156,5 +164,5 @@ main(int argc, char **argv)
 			return run(commands[i], argc - 1 - words,
 			    argv + 1 + words);
 	}
-	return unknown(argv[1]);
+	return unknown(argc - 1, argv + 1);
 }

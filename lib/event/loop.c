@@ -423,6 +423,8 @@ loop_child_reset(void)
 {
 	if (mask_is_saved)
 		(void)sigprocmask(SIG_SETMASK, &mask_before, NULL);
+	/* An ignored signal would stay ignored across exec. */
+	(void)signal(SIGPIPE, SIG_DFL);
 }
 
 /* --- processes -------------------------------------------------------------- */

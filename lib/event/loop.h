@@ -65,8 +65,8 @@ int	loop_once(struct loop *, int64_t timeout_ms);
 void	loop_stop(struct loop *);
 
 /*
- * In a forked child: signal mask as before the loop was made, so that the
- * child's program gets SIGTERM and the like in the usual way.
+ * In a forked child: signal mask as before the loop was made and SIGPIPE not
+ * ignored, so that the child's program gets signals in the usual way.
  */
 void	loop_child_reset(void);
 

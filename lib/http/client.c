@@ -6,6 +6,7 @@
 #include "lib/http/client.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,8 +37,12 @@ curl_ready(void)
 {
 	static bool	ready;
 
-	if (!ready && curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+	if (ready)
+		return 0;
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
 		return err_set(ERR_NET, "curl cannot start");
+	/* A partner that hangs up must be an error, not the end of us. */
+	(void)signal(SIGPIPE, SIG_IGN);
 	ready = true;
 	return 0;
 }

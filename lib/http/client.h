@@ -70,7 +70,8 @@ struct http_reply {
 typedef void http_done_fn(void *ctx, const struct http_reply *);
 
 /*
- * loop is borrowed; NULL makes a private one for http_fetch().
+ * loop is borrowed; NULL makes a private one for http_fetch().  The process
+ * ignores SIGPIPE from then on.
  * Errors: ERR_NET, ERR_IO, ERR_FORMAT (certificates).
  */
 int	http_client_new(struct loop *, const struct http_client_conf *,
