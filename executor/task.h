@@ -144,8 +144,8 @@ struct object {
 };
 
 /*
- * Wait for the object that a member sent under name and tag.  Getting it
- * again gives it again.  Free with object_free().  Errors: ERR_INVALID when
+ * Wait for the object that a member sent under name and tag.  An object
+ * is handed out once.  Free with object_free().  Errors: ERR_INVALID when
  * there is no such member, ERR_CLOSED, ERR_CANCELED.
  */
 int	task_get(struct task *, const char *name, const char *tag,

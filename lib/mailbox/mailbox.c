@@ -185,8 +185,13 @@ usage_unlock(struct mailbox *mb)
 }
 
 static int
-usage_write(struct mailbox *mb, const struct usage *u)
+usage_write(struct mailbox *mb, struct usage *u)
 {
+	/* The files are right, whatever a dead program left in the count. */
+	if (u->objects < 0)
+		u->objects = 0;
+	if (u->bytes < 0)
+		u->bytes = 0;
 	if (pwrite(mb->usage_fd, u, sizeof(*u), 0) != sizeof(*u))
 		return err_set_errno(ERR_IO, "write the mailbox's count");
 	return 0;
@@ -601,12 +606,26 @@ mailbox_consume(struct mailbox *mb, const struct mailbox_object *o)
 	for (part.part = 0; part.part < parts; part.part++)
 		if (mailbox_file_name(&part, file) == 0)
 			drop_file(mb->disk_fd, file, &u);
-	if (u.objects < 0)
-		u.objects = 0;
-	if (u.bytes < 0)
-		u.bytes = 0;
 	r = usage_write(mb, &u);
 out:
+	usage_unlock(mb);
+	return r;
+}
+
+int
+mailbox_drop(struct mailbox *mb, const char *file)
+{
+	struct usage	u;
+	int		r;
+
+	if (strspn(file, "0123456789abcdef.-") != strlen(file) ||
+	    strlen(file) < MAILBOX_ID_SIZE - 1 || file[0] == '.')
+		return err_set(ERR_INVALID, "no name of an object");
+	if ((r = usage_lock(mb, &u)) != 0)
+		return r;
+	drop_file(mb->mem_fd, file, &u);
+	drop_file(mb->disk_fd, file, &u);
+	r = usage_write(mb, &u);
 	usage_unlock(mb);
 	return r;
 }

@@ -121,5 +121,10 @@ void mailbox_found_close(struct mailbox_found *);
 
 /* Unlink the object, all its parts; a missing one is fine. */
 int mailbox_consume(struct mailbox *, const struct mailbox_object *);
+/*
+ * Unlink one file by the name that a wake datagram gave; a missing one is
+ * fine.  Errors: ERR_INVALID when it is no file's name, ERR_IO.
+ */
+int mailbox_drop(struct mailbox *, const char *file);
 
 #endif

@@ -203,7 +203,8 @@ check_output_table(const Sluice__Executor__OutputTable *m)
 {
 	bool named = m->table_name[0] != '\0';
 
-	if (!str_is_name(m->data_name, MAX_NAME))
+	/* A table that the DSL has no name for is announced without one. */
+	if (m->data_name[0] != '\0' && !str_is_name(m->data_name, MAX_NAME))
 		return bad("output_table.data_name");
 	if (!wire_is_path_part(m->folder, MAX_NAME))
 		return bad("output_table.folder");

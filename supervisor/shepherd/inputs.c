@@ -1,0 +1,299 @@
+/*
+ * Inputs of a task, from rows to folders.  Called once by main.c before the
+ * sandbox is made.
+ */
+#include "supervisor/shepherd/inputs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_model.h"
+#include "lib/db/db_table.h"
+#include "lib/sign/digest.h"
+#include "lib/wire/frame.h"
+
+#define MAX_MODELS	1000	/* parts of models for one task */
+
+struct resolver {
+	struct arena		*arena;
+	struct db		*db;
+	const struct site_conf	*conf;
+	const struct subject	*subject;
+	struct inputs		*out;
+	size_t			 model_bytes;
+};
+
+static char *
+text(struct arena *a, const char *s)
+{
+	return arena_strdup(a, s != NULL ? s : "");
+}
+
+static void
+add_bind(struct resolver *v, const char *outside, const char *inside)
+{
+	v->out->binds[v->out->n_binds].outside = outside;
+	v->out->binds[v->out->n_binds++].inside = inside;
+}
+
+/* Folder names are ours, but they come from a row: two parts, hex. */
+static bool
+is_table_folder(const char *s)
+{
+	static const char	hex[] = "0123456789abcdef";
+
+	return strlen(s) == 35 && s[2] == '/' && strspn(s, hex) == 2 &&
+	    strspn(s + 3, hex) == 32;
+}
+
+static int
+add_table(struct resolver *v, const struct db_table *t, const char *data_key,
+    const char *component, const char *data_name)
+{
+	Sluice__Executor__InputTable	*in;
+	struct inputs			*o = v->out;
+	char				*path, *outside;
+	struct stat			 st;
+
+	if (t->disabled)
+		return err_set(ERR_DENIED, "table %s %s is disabled",
+		    t->table_namespace, t->name);
+	if (!is_table_folder(t->folder))
+		return err_set(ERR_UNSUPPORTED, "table %s %s is kept by the "
+		    "engine %s, tasks read STANDALONE", t->table_namespace,
+		    t->name, t->engine);
+	path = site_path(v->conf, "%s/%s", SITE_TABLES, t->folder);
+	outside = arena_strdup(v->arena, path);
+	free(path);
+	if (stat(outside, &st) != 0 || !S_ISDIR(st.st_mode))
+		return err_set_errno(ERR_NOT_FOUND, "data of table %s %s",
+		    t->table_namespace, t->name);
+	in = arena_alloc(v->arena, sizeof(*in));
+	sluice__executor__input_table__init(in);
+	in->data_key = text(v->arena, data_key);
+	in->component = text(v->arena, component);
+	in->data_name = text(v->arena, data_name);
+	in->path = arena_printf(v->arena, "/in/%zu", o->n_tables);
+	in->schema_json = text(v->arena, t->schema_json);
+	in->rows = (uint64_t)t->row_count;
+	in->partitions = (uint32_t)t->partitions;
+	in->table_namespace = text(v->arena, t->table_namespace);
+	in->table_name = text(v->arena, t->name);
+	in->id_delimiter = text(v->arena, t->id_delimiter);
+	add_bind(v, outside, in->path);
+	o->tables[o->n_tables++] = in;
+	return 0;
+}
+
+/* The table that a component of a job left at this member. */
+static int
+find_output(struct resolver *v, const char *job_id, const char *component,
+    const char *data_name, struct db_table **out)
+{
+	const struct db_task_key	*key = subject_key(v->subject);
+	struct db_output		*rows;
+	size_t				 n;
+	int				 r;
+
+	*out = NULL;
+	r = db_output_newest(v->db, v->arena, job_id, component, key->role,
+	    key->party_id, data_name, &rows, &n);
+	if (r != 0 || n == 0)
+		return r == 0 ? ERR_NOT_FOUND : r;
+	return db_table_get(v->db, v->arena, rows[0].table_namespace,
+	    rows[0].name, out);
+}
+
+static int
+resolve_data(struct resolver *v, const struct dsl_ref *ref)
+{
+	const char	*from = v->subject->dsl->components[ref->from].name;
+	struct db_table	*t;
+	int		 r;
+
+	r = find_output(v, subject_key(v->subject)->job_id, from, ref->name,
+	    &t);
+	if (r == ERR_NOT_FOUND)
+		return 0;
+	return r != 0 ? r : add_table(v, t, ref->key, from, ref->name);
+}
+
+/* {"name","namespace"} or {"job_id","component_name","data_name"}. */
+static int
+resolve_reader(struct resolver *v)
+{
+	struct json_object	*p = json_get(v->subject->parameters, "table");
+	const char		*space = json_get_str(p, "namespace", NULL);
+	const char		*name = json_get_str(p, "name", NULL);
+	const char		*job = json_get_str(p, "job_id", NULL);
+	const char		*party = subject_key(v->subject)->party_id;
+	struct db_table		*t;
+	int			 r;
+
+	if (name != NULL && space != NULL) {
+		r = db_table_get(v->db, v->arena, space, name, &t);
+		if (r == ERR_NOT_FOUND)
+			r = err_set(r, "party %s has no table %s %s", party,
+			    space, name);
+	} else if (job != NULL) {
+		name = json_get_str(p, "component_name", "");
+		space = json_get_str(p, "data_name", "");
+		r = find_output(v, job, name, space, &t);
+		if (r == ERR_NOT_FOUND)
+			r = err_set(r, "party %s has no output %s of %s in "
+			    "job %s", party, space, name, job);
+	} else {
+		return err_set(ERR_INVALID, "the parameter table names neither "
+		    "name and namespace nor an output of a job");
+	}
+	return r != 0 ? r : add_table(v, t, "data", "", "");
+}
+
+/* --- models ------------------------------------------------------------------ */
+
+static int
+read_buffer(struct resolver *v, const struct db_model_part *p,
+    Sluice__Executor__NamedBuffer **out)
+{
+	Sluice__Executor__NamedBuffer	*b;
+	char				 hex[2 * DIGEST_SIZE + 1], *path;
+	unsigned char			 sum[DIGEST_SIZE];
+	struct buf			 content = BUF_INIT;
+	int				 r;
+
+	str_to_hex(p->sha256, sizeof(p->sha256), hex);
+	path = site_path(v->conf, "%s/objects/%.2s/%s", SITE_MODELS, hex, hex);
+	r = buf_read_file(&content, path, FRAME_MAX - v->model_bytes);
+	free(path);
+	if (r != 0)
+		goto out;
+	if ((r = digest_memory(buf_str(&content), content.len, sum)) != 0)
+		goto out;
+	if (memcmp(sum, p->sha256, sizeof(sum)) != 0) {
+		r = err_set(ERR_FORMAT, "the model file of %s.%s %s is damaged",
+		    p->component, p->alias, p->buffer_name);
+		goto out;
+	}
+	v->model_bytes += content.len;
+	b = arena_alloc(v->arena, sizeof(*b));
+	sluice__executor__named_buffer__init(b);
+	b->name = text(v->arena, p->buffer_name);
+	b->message = text(v->arena, p->message);
+	b->content.len = content.len;
+	b->content.data = arena_alloc(v->arena, content.len + 1);
+	memcpy(b->content.data, buf_str(&content), content.len);
+	*out = b;
+out:
+	buf_fini(&content);
+	return r;
+}
+
+/* A predict job finds its models under the version that was trained. */
+static int
+list_parts(struct resolver *v, const char *component, const char *alias,
+    struct db_model_part **rows, size_t *n)
+{
+	const struct db_task_key	*key = subject_key(v->subject);
+	const char			*version = v->subject->job->model_version;
+	int				 r;
+
+	r = db_model_list(v->db, v->arena, version, key->role, key->party_id,
+	    component, alias, rows, n);
+	if (r == 0 && *n == 0 && !str_eq(version, key->job_id))
+		r = db_model_list(v->db, v->arena, key->job_id, key->role,
+		    key->party_id, component, alias, rows, n);
+	if (r == 0 && *n > MAX_MODELS)
+		r = err_set(ERR_LIMIT, "model %s.%s has %zu parts", component,
+		    alias, *n);
+	return r;
+}
+
+static int
+resolve_model(struct resolver *v, const struct dsl_ref *ref)
+{
+	const char	*from = v->subject->dsl->components[ref->from].name;
+	struct db_model_part		*rows;
+	Sluice__Executor__InputModel	*m;
+	size_t				 n, i;
+	int				 r;
+
+	if ((r = list_parts(v, from, ref->name, &rows, &n)) != 0 || n == 0)
+		return r;
+	m = arena_alloc(v->arena, sizeof(*m));
+	sluice__executor__input_model__init(m);
+	m->kind = text(v->arena, ref->kind == DSL_REF_MODEL ? "model" :
+	    "isometric_model");
+	m->component = text(v->arena, from);
+	m->alias = text(v->arena, ref->name);
+	m->buffers = arena_alloc(v->arena, n * sizeof(*m->buffers));
+	for (i = 0; i < n; i++)
+		if ((r = read_buffer(v, &rows[i], &m->buffers[i])) != 0)
+			return r;
+	m->n_buffers = n;
+	v->out->models[v->out->n_models++] = m;
+	return 0;
+}
+
+static int
+resolve_file(struct resolver *v)
+{
+	char		*path = site_path(v->conf, "%s/upload/%s.csv",
+			    SITE_SPOOL, subject_key(v->subject)->job_id);
+	const char	*outside = arena_strdup(v->arena, path);
+	struct stat	 st;
+
+	free(path);
+	if (lstat(outside, &st) != 0)
+		return err_set_errno(ERR_NOT_FOUND, "the uploaded file");
+	if (!S_ISREG(st.st_mode))
+		return err_set(ERR_FORMAT, "the upload is no plain file");
+	v->out->file_outside = outside;
+	v->out->file = "/in/file";
+	add_bind(v, outside, v->out->file);
+	return 0;
+}
+
+static int
+resolve_ref(struct resolver *v, const struct dsl_ref *ref)
+{
+	switch (ref->kind) {
+	case DSL_REF_DATA:
+		return resolve_data(v, ref);
+	case DSL_REF_MODEL:
+	case DSL_REF_ISOMETRIC:
+		return resolve_model(v, ref);
+	default:
+		/* No component of a provider makes caches yet. */
+		return 0;
+	}
+}
+
+int
+inputs_resolve(struct arena *arena, struct db *db,
+    const struct site_conf *conf, const struct subject *subject,
+    struct inputs *out)
+{
+	const struct dsl_component	*c = subject->component;
+	struct resolver			 v = { .arena = arena, .db = db,
+					    .conf = conf, .subject = subject,
+					    .out = out };
+	size_t				 room = c->n_refs + 1, i;
+	int				 r = 0;
+
+	memset(out, 0, sizeof(*out));
+	out->file = "";
+	out->tables = arena_alloc(arena, room * sizeof(*out->tables));
+	out->models = arena_alloc(arena, room * sizeof(*out->models));
+	out->binds = arena_alloc(arena, (room + 1) * sizeof(*out->binds));
+	if (str_eq(subject->module->name, "Reader"))
+		r = resolve_reader(&v);
+	else if (str_eq(subject->module->name, "Upload"))
+		r = resolve_file(&v);
+	for (i = 0; r == 0 && i < c->n_refs; i++)
+		r = resolve_ref(&v, &c->refs[i]);
+	return r == 0 ? 0 : err_wrap("inputs of %s", c->name);
+}

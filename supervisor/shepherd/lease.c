@@ -1,0 +1,104 @@
+/*
+ * Heartbeats of an attempt.  The database's clock decides how long a lease
+ * lasts; here only the time since the last successful renewal is looked at,
+ * which began before the database counted.
+ */
+#include "supervisor/shepherd/lease.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "supervisor/shepherd/inbox.h"
+#include "supervisor/shepherd/shepherd.h"
+
+/* How soon to try again after the database did not answer. */
+#define RETRY_MS	100
+
+struct lease {
+	struct shepherd		*shepherd;
+	struct loop_timer	*timer;
+	int64_t			 renewed_ms;	/* monotonic, before asking */
+};
+
+/* ERR_CONFLICT when it is lost. */
+static int
+renew(struct lease *l, enum state *kill)
+{
+	struct shepherd	*s = l->shepherd;
+	int64_t		 now = clock_mono_ms();
+	int		 r;
+
+	*kill = STATE_NONE;
+	r = db_attempt_renew(s->db, s->subject->attempt->attempt_id,
+	    s->conf->lease_ms, getpid(),
+	    s->child.bwrap > 0 ? s->child.bwrap : 0, kill);
+	if (r == 0)
+		l->renewed_ms = now;
+	else if (r != ERR_CONFLICT &&
+	    clock_mono_ms() - l->renewed_ms >= s->conf->lease_ms)
+		r = err_set(ERR_CONFLICT, "no renewal for %lld ms",
+		    (long long)s->conf->lease_ms);
+	return r;
+}
+
+void
+lease_beat(struct lease *l)
+{
+	struct shepherd	*s = l->shepherd;
+	enum state	 kill;
+	int		 r;
+
+	if ((r = renew(l, &kill)) == ERR_CONFLICT) {
+		log_err("lease lost");
+		control_lost(s);
+		return;
+	}
+	if (r != 0)
+		log_err("lease not renewed");
+	if (kill != STATE_NONE)
+		control_end(s, kill, NULL);
+	if (s->inbox != NULL)
+		inbox_look(s->inbox);
+	loop_timer_set(l->timer, r == 0 ? s->conf->heartbeat_ms : RETRY_MS, 0);
+}
+
+static void
+on_timer(void *ctx)
+{
+	lease_beat(ctx);
+}
+
+int
+lease_open(struct shepherd *s, struct lease **out)
+{
+	struct lease	*l = xcalloc(1, sizeof(*l));
+	enum state	 kill;
+	int		 r;
+
+	*out = NULL;
+	l->shepherd = s;
+	l->renewed_ms = clock_mono_ms();
+	if ((r = renew(l, &kill)) != 0) {
+		free(l);
+		return r;
+	}
+	l->timer = loop_timer_new(s->loop, on_timer, l);
+	loop_timer_set(l->timer, s->conf->heartbeat_ms, 0);
+	*out = l;
+	if (kill != STATE_NONE)
+		control_end(s, kill, NULL);
+	return 0;
+}
+
+void
+lease_close(struct lease *l)
+{
+	if (l == NULL)
+		return;
+	loop_timer_free(l->timer);
+	free(l);
+}

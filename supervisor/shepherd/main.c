@@ -1,0 +1,279 @@
+/*
+ * sluice-shepherd: one task attempt from its launch to its end.
+ *
+ *   sluice-shepherd --config FILE --attempt ID
+ *
+ * Started by the supervisor, which it may outlive: its claim is the lease on
+ * the attempt's row.  Exit status 0 when the task's end was written, 1 when
+ * nothing could be done, 3 when the lease was lost.
+ */
+#include <getopt.h>
+#include <signal.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_task.h"
+#include "supervisor/shepherd/courier.h"
+#include "supervisor/shepherd/finish.h"
+#include "supervisor/shepherd/inbox.h"
+#include "supervisor/shepherd/inputs.h"
+#include "supervisor/shepherd/lease.h"
+#include "supervisor/shepherd/outputs.h"
+#include "supervisor/shepherd/relay.h"
+#include "supervisor/shepherd/session.h"
+#include "supervisor/shepherd/shepherd.h"
+#include "supervisor/shepherd/tasklog.h"
+
+enum { EXIT_LOST = 3 };
+
+/* A received object may come in 250 descriptors, several at once. */
+#define MAX_FILES	4096
+/* Threads of an executor for each core, and those of its runtime. */
+#define THREADS_PER_CORE	2
+#define THREADS_MORE		8
+
+struct options {
+	const char	*config;
+	const char	*attempt;
+};
+
+static int
+parse_options(int argc, char **argv, struct options *o)
+{
+	static const struct option	table[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "attempt", required_argument, NULL, 'a' },
+		{ NULL, 0, NULL, 0 }
+	};
+	int				c;
+
+	memset(o, 0, sizeof(*o));
+	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
+		if (c == 'c')
+			o->config = optarg;
+		else if (c == 'a')
+			o->attempt = optarg;
+		else
+			return -1;
+	}
+	return o->config != NULL && o->attempt != NULL && optind == argc ?
+	    0 : -1;
+}
+
+static void
+raise_file_limit(void)
+{
+	struct rlimit	rl;
+
+	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
+		return;
+	rl.rlim_cur = rl.rlim_max < MAX_FILES ? rl.rlim_max : MAX_FILES;
+	(void)setrlimit(RLIMIT_NOFILE, &rl);
+}
+
+static void
+on_signal(void *ctx, int signo)
+{
+	(void)signo;
+	control_end(ctx, STATE_FAILED, "the shepherd was told to stop");
+}
+
+/* Connection, rows, lease: without them there is nothing to end. */
+static int
+open_attempt(struct shepherd *s, const struct options *o)
+{
+	const struct db_task_key	*key;
+	int				 r;
+
+	if ((r = db_open(s->conf, &s->db)) != 0)
+		return r;
+	db_set_actor(s->db, "shepherd");
+	if ((r = subject_load(s->db, o->attempt, &s->subject)) != 0)
+		return r;
+	key = subject_key(s->subject);
+	log_context(key->job_id, key->component, key->party_id);
+	s->mailbox = (struct mailbox_task){ .job_id = key->job_id,
+	    .component = key->component, .version = (int)key->version,
+	    .role = key->role, .party_id = key->party_id };
+	if ((r = loop_new(&s->loop)) != 0 || (r = control_open(s)) != 0 ||
+	    (r = loop_signal(s->loop, SIGTERM, on_signal, s)) != 0)
+		return r;
+	return lease_open(s, &s->lease);
+}
+
+static int
+make_folders(struct shepherd *s)
+{
+	const struct db_task_key	*key = subject_key(s->subject);
+
+	s->work_dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS,
+	    key->job_id, key->role, key->party_id, key->component,
+	    (int)key->version, (int)s->subject->attempt->fence);
+	s->out_dir = xasprintf("%s/out", s->work_dir);
+	return fd_mkdirs(s->out_dir, 0750);
+}
+
+static int
+open_parts(struct shepherd *s)
+{
+	int	r;
+
+	if ((r = tasklog_open(s->conf, subject_key(s->subject),
+	    &s->log)) != 0 ||
+	    (r = subject_complete(s->subject, s->db, s->conf)) != 0 ||
+	    (r = make_folders(s)) != 0 || (r = inbox_open(s, &s->inbox)) != 0)
+		return r;
+	s->relay = relay_new(s);
+	s->courier = courier_new(s);
+	s->outputs = outputs_new(s->conf, s->subject, s->out_dir);
+	return 0;
+}
+
+static int
+launch(struct shepherd *s, const struct inputs *in)
+{
+	const struct subject	*t = s->subject;
+	char			 name[64];
+	int			 cores = (int)t->attempt->cores;
+	struct sandbox		 box = {
+		.bwrap = s->conf->bwrap_program,
+		.program = t->provider->program,
+		.provider_dir = t->provider->folder,
+		.output_dir = s->out_dir,
+		.binds = in->binds, .n_binds = in->n_binds,
+	};
+	struct limits		 limits = {
+		.memory_bytes = s->conf->executor_memory_mb << 20,
+		.file_bytes = s->conf->executor_file_mb << 20,
+		.cores = cores > 0 ? cores : 1,
+	};
+	int			 r;
+
+	limits.threads = limits.cores * THREADS_PER_CORE + THREADS_MORE;
+	(void)snprintf(name, sizeof(name), "sluice-%s",
+	    t->attempt->attempt_id);
+	if ((r = launcher_start(&box, &limits, s->conf->cgroup_dir, name,
+	    &s->child)) != 0)
+		return r;
+	s->has_child = true;
+	return loop_child(s->loop, s->child.bwrap, control_child, s);
+}
+
+/* The row says running; when that cannot be written the end will say it. */
+static void
+say_running(struct shepherd *s)
+{
+	struct db_task_move	move = {
+		.status = STATE_NONE, .party_status = STATE_RUNNING,
+		.attempt_id = s->subject->attempt->attempt_id,
+		.reason = "executor started",
+	};
+	int			r;
+
+	r = db_task_move(s->db, subject_key(s->subject), &move, NULL);
+	if (r == ERR_CONFLICT)
+		control_lost(s);
+	else if (r != 0)
+		log_err("state running not written");
+	else
+		finish_tell(s);
+}
+
+static int
+start(struct shepherd *s)
+{
+	struct arena	*arena = arena_new();
+	struct inputs	 in;
+	int		 r;
+
+	if ((r = open_parts(s)) != 0 ||
+	    (r = inputs_resolve(arena, s->db, s->conf, s->subject, &in)) != 0)
+		goto out;
+	tasklog_printf(s->log, TASKLOG_INFO, "task %s version %d of %s %s "
+	    "starts: %s by %s %s", s->mailbox.component, s->mailbox.version,
+	    s->mailbox.role, s->mailbox.party_id, s->subject->module->name,
+	    s->subject->provider->name, s->subject->provider->version);
+	if ((r = launch(s, &in)) != 0 ||
+	    (r = session_open(s, &in, &s->session)) != 0)
+		goto out;
+	s->phase = PHASE_RUNNING;
+	say_running(s);
+out:
+	arena_free(arena);
+	return r;
+}
+
+static void
+close_all(struct shepherd *s)
+{
+	session_close(s->session);
+	courier_free(s->courier);
+	relay_free(s->relay);
+	inbox_close(s->inbox);
+	if (s->subject != NULL)
+		finish_clean(s);
+	launcher_close(&s->child);
+	outputs_free(s->outputs);
+	tasklog_close(s->log);
+	lease_close(s->lease);
+	if (s->loop != NULL)
+		control_close(s);
+	loop_free(s->loop);
+	subject_free(s->subject);
+	db_close(s->db);
+	free(s->work_dir);
+	free(s->out_dir);
+	site_conf_free(s->conf);
+}
+
+static int
+run(struct shepherd *s, const struct options *o)
+{
+	enum log_level	level = LOG_INFO_;
+	int		r;
+
+	if ((r = site_conf_load(o->config, &s->conf)) != 0)
+		return r;
+	if (log_level_parse(s->conf->log_level, &level) == 0)
+		log_init("shepherd", level);
+	if ((r = open_attempt(s, o)) != 0)
+		return r;
+	/* From here on a failure is the task's, and is written as its end. */
+	if (s->phase == PHASE_SETUP && start(s) != 0)
+		control_fail(s, NULL);
+	return loop_run(s->loop);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct shepherd	s;
+	struct options	o;
+	int		status = EXIT_SUCCESS;
+
+	memset(&s, 0, sizeof(s));
+	s.child = (struct launched)LAUNCHED_INIT;
+	log_init("shepherd", LOG_INFO_);
+	if (parse_options(argc, argv, &o) != 0) {
+		(void)fprintf(stderr, "usage: sluice-shepherd --config FILE "
+		    "--attempt ID\n");
+		return EXIT_FAILURE;
+	}
+	(void)signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
+	if (sodium_init() < 0 || run(&s, &o) != 0) {
+		log_err("attempt %s", o.attempt);
+		status = EXIT_FAILURE;
+	} else if (s.is_lost) {
+		status = EXIT_LOST;
+	}
+	close_all(&s);
+	return status;
+}

@@ -1,0 +1,36 @@
+/*
+ * An object on its way, shared by its shipments (one per receiver).
+ */
+#ifndef SUPERVISOR_SHEPHERD_PARCEL_H
+#define SUPERVISOR_SHEPHERD_PARCEL_H
+
+#include <stdint.h>
+
+#include "lib/sign/digest.h"
+#include "proto/executor.pb-c.h"
+
+struct parcel {
+	unsigned	 refs;
+	char		*name;
+	char		*tag;
+	char		*data;		/* NULL when it is in fd */
+	int		 fd;		/* memory file that cannot change */
+	uint64_t	 size;
+	uint32_t	 parts;
+	uint64_t	 part_size;	/* of all but the last */
+	unsigned char	 sha256[DIGEST_SIZE];
+};
+
+/*
+ * Make a parcel with one reference.  *fd (or NULL) becomes the parcel's.
+ * Errors: ERR_FORMAT, ERR_IO, ERR_CRYPTO.
+ */
+int	parcel_new(const Sluice__Executor__Remote *, int *fd,
+	    struct parcel **out);
+void	parcel_drop(struct parcel *);		/* gives back a reference */
+
+/* Where part i lies. */
+void	parcel_part(const struct parcel *, uint32_t i, uint64_t *offset,
+	    uint64_t *len);
+
+#endif

@@ -1,0 +1,85 @@
+/*
+ * One task attempt and its parts.  main.c makes them in order; each part
+ * keeps its own state behind an opaque pointer and tells the others by the
+ * functions of control.c.
+ *
+ *   subject	what the database says about the task
+ *   lease	heartbeats; losing it ends everything at once
+ *   session	frames to and from the executor
+ *   relay	metrics and progress to the database
+ *   outputs	tables and models that the executor announced
+ *   courier	objects to other members
+ *   inbox	objects from other members
+ *   tasklog	log files for people
+ */
+#ifndef SUPERVISOR_SHEPHERD_SHEPHERD_H
+#define SUPERVISOR_SHEPHERD_SHEPHERD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+#include "lib/event/loop.h"
+#include "lib/mailbox/mailbox.h"
+#include "lib/model/state.h"
+#include "supervisor/shepherd/launcher.h"
+#include "supervisor/shepherd/subject.h"
+
+enum phase {
+	PHASE_SETUP,
+	PHASE_RUNNING,		/* the executor was started */
+	PHASE_ENDING,		/* the verdict is known, things drain */
+	PHASE_WRITING,		/* the end is being written */
+	PHASE_OVER
+};
+
+struct shepherd {
+	struct site_conf	*conf;
+	struct db		*db;
+	struct loop		*loop;
+	struct subject		*subject;
+	struct mailbox_task	 mailbox;	/* this task as a receiver */
+	char			*work_dir;	/* of the attempt; owned */
+	char			*out_dir;	/* below it: the executor's /out */
+
+	struct lease		*lease;
+	struct session		*session;
+	struct relay		*relay;
+	struct outputs		*outputs;
+	struct courier		*courier;
+	struct inbox		*inbox;
+	struct tasklog		*log;
+
+	struct launched		 child;
+	bool			 has_child;	/* bwrap was not reaped yet */
+	int			 child_status;	/* of bwrap, once reaped */
+
+	enum phase		 phase;
+	enum state		 verdict;	/* from PHASE_ENDING on */
+	char			*error;		/* owned; "" for none */
+	bool			 is_lost;	/* the lease is another's */
+	struct loop_timer	*step;		/* see control_poke() */
+	struct loop_timer	*patience;	/* for an executor to exit */
+	int64_t			 retry_ms;	/* until the end is tried again */
+};
+
+/*
+ * The task has to end in this state; the first caller decides.  Success lets
+ * what is under way go on, anything else kills the executor.  error is for
+ * people and copied, NULL for none.
+ */
+void	control_end(struct shepherd *, enum state, const char *error);
+/* The same with failed and the recorded error. */
+void	control_fail(struct shepherd *, const char *context);
+/* The lease is gone: kill, write nothing, leave. */
+void	control_lost(struct shepherd *);
+/* Something was finished: see, from the loop's next turn, what is next. */
+void	control_poke(struct shepherd *);
+/* Callback of loop_child() for bwrap. */
+void	control_child(void *ctx, pid_t, int status);
+
+int	control_open(struct shepherd *);
+void	control_close(struct shepherd *);
+
+#endif
