@@ -85,7 +85,8 @@ make_sign_key(const char *home)
 {
 	char		*secret = xasprintf("%s/" SITE_KEYS "/sign.key", home);
 	char		*public = xasprintf("%s/" SITE_KEYS "/sign.pub", home);
-	char		 text[KEYS_TEXT_SIZE + 1];
+	char		 text[KEYS_TEXT_SIZE];
+	char		*line = NULL;
 	struct keys	*keys = NULL;
 	int		 r;
 
@@ -96,10 +97,11 @@ make_sign_key(const char *home)
 	}
 	if (r == 0) {
 		keys_public_text(keys_public(keys), text);
-		(void)strncat(text, "\n", 1);
-		r = fd_replace_file(public, text, strlen(text), 0644);
+		line = xasprintf("%s\n", text);
+		r = fd_replace_file(public, line, strlen(line), 0644);
 	}
 	keys_free(keys);
+	free(line);
 	free(secret);
 	free(public);
 	return r;
