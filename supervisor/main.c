@@ -15,22 +15,12 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
-#include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/migrate.h"
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
-#include "supervisor/changes.h"
-#include "supervisor/detectors.h"
-#include "supervisor/launch.h"
-#include "supervisor/partners.h"
-#include "supervisor/queue.h"
-#include "supervisor/report.h"
-#include "supervisor/resources.h"
-#include "supervisor/scheduler.h"
 #include "supervisor/supervisor.h"
-#include "supervisor/wake.h"
 
 #define PID_FILE	SITE_RUN "/supervisor.pid"
 #define LOG_FILE	SITE_LOGS "/supervisor.log"
@@ -41,10 +31,6 @@ struct program {
 	char			*pid_path;
 	int			 pid_fd;
 	struct keys		*keys;
-	struct http_client	*http;
-	struct detectors	*detectors;
-	struct wake		*wake;
-	struct loop_timer	*poll;
 	struct supervisor	 super;
 };
 
@@ -118,43 +104,7 @@ lock_pid_file(struct program *p)
 	return r;
 }
 
-/* "host:home:process", the first two parts short but telling. */
-static void
-name_instance(struct supervisor *s)
-{
-	unsigned char	hash[16];
-	char		home[9], self[ID_RANDOM_SIZE];
-	int		n;
-
-	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
-		(void)snprintf(s->host, sizeof(s->host), "localhost");
-	(void)crypto_generichash(hash, sizeof(hash),
-	    (const unsigned char *)s->conf->home, strlen(s->conf->home),
-	    NULL, 0);
-	for (int i = 0; i < 4; i++)
-		(void)snprintf(home + 2 * i, 3, "%02x", hash[i]);
-	id_random(self);
-	n = snprintf(s->instance, sizeof(s->instance), "%.40s:%s:", s->host,
-	    home);
-	s->instance_prefix = (size_t)n;
-	(void)snprintf(s->instance + n, sizeof(s->instance) - (size_t)n,
-	    "%.8s", self);
-}
-
-/* --- events ------------------------------------------------------------------ */
-
-static void
-on_wake(void *ctx, const char *job_id)
-{
-	supervisor_changed(ctx, job_id);
-}
-
-/* The net below lost datagrams: look without being told. */
-static void
-on_poll(void *ctx)
-{
-	supervisor_changed(ctx, "");
-}
+/* --- events ------------------------------------------------------------- */
 
 static void
 on_stop(void *ctx, int signo)
@@ -188,7 +138,7 @@ watch_signals(struct program *p)
 	return r;
 }
 
-/* --- start and end -------------------------------------------------------------- */
+/* --- start and end ------------------------------------------------------ */
 
 static int
 open_site(struct program *p, const struct options *o)
@@ -212,13 +162,9 @@ open_site(struct program *p, const struct options *o)
 	if ((r = lock_pid_file(p)) != 0)
 		return r;
 	p->super.conf = p->conf;
-	name_instance(&p->super);
 	if ((r = db_open(p->conf, &p->super.db)) != 0 ||
 	    (r = db_schema_check(p->super.db)) != 0)
 		return r;
-	path = xasprintf("supervisor %s", p->super.host);
-	db_set_actor(p->super.db, path);
-	free(path);
 	return 0;
 }
 
@@ -228,39 +174,11 @@ open_partners(struct program *p)
 	char	*path = site_path(p->conf, "%s/sign.key", SITE_KEYS);
 	int	 r;
 
-	if ((r = keys_load(path, &p->keys)) == 0 &&
-	    (r = http_client_new_site(p->super.loop, p->conf, p->keys,
-	    &p->http)) == 0)
-		p->super.partners = partners_new(&p->super, p->http);
+	if ((r = keys_load(path, &p->keys)) == 0)
+		r = http_client_new_site(p->super.loop, p->conf, p->keys,
+		    &p->super.http);
 	free(path);
 	return r;
-}
-
-/* The parts, in the order in which they may need each other. */
-static int
-start_parts(struct program *p)
-{
-	struct supervisor	*s = &p->super;
-	char			*path;
-	int			 r;
-
-	s->queue = queue_new();
-	s->changes = changes_new(s);
-	s->reporter = reporter_new(s);
-	if ((r = resources_register(s)) != 0 ||
-	    (r = launcher_new(s, &s->launcher)) != 0 ||
-	    (r = scheduler_new(s, &s->scheduler)) != 0)
-		return r;
-	p->detectors = detectors_new(s);
-	path = site_path(p->conf, "%s", SITE_SUPERVISOR_SOCKET);
-	r = wake_open(s->loop, path, on_wake, s, &p->wake);
-	free(path);
-	if (r != 0)
-		return r;
-	p->poll = loop_timer_new(s->loop, on_poll, s);
-	loop_timer_set(p->poll, p->conf->poll_ms, p->conf->poll_ms);
-	supervisor_changed(s, "");
-	return 0;
 }
 
 static void
@@ -268,18 +186,10 @@ close_all(struct program *p)
 {
 	struct supervisor	*s = &p->super;
 
-	wake_close(p->wake);
-	loop_timer_free(p->poll);
-	detectors_free(p->detectors);
 	/* Calls under way end without their callbacks, whose contexts go. */
-	http_client_free(p->http);
-	scheduler_free(s->scheduler);
-	reporter_free(s->reporter);
-	changes_free(s->changes);
-	partners_free(s->partners);
+	http_client_free(s->http);
+	supervisor_stop(s);
 	loop_free(s->loop);
-	launcher_free(s->launcher);
-	queue_free(s->queue);
 	keys_free(p->keys);
 	db_close(s->db);
 	if (p->pid_fd >= 0)
@@ -307,7 +217,7 @@ main(int argc, char **argv)
 	    (r = loop_new(&p.super.loop)) == 0 &&
 	    (r = watch_signals(&p)) == 0 &&
 	    (r = open_partners(&p)) == 0 &&
-	    (r = start_parts(&p)) == 0) {
+	    (r = supervisor_start(&p.super)) == 0) {
 		log_info("supervisor %s of party %s runs", p.super.instance,
 		    p.conf->party_id);
 		r = loop_run(p.super.loop);

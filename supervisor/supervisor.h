@@ -1,6 +1,6 @@
 /*
  * What the parts of a supervisor share.  One thread, one loop, one database
- * connection; main.c makes it all and hands it to each part in turn.
+ * connection.
  */
 #ifndef SUPERVISOR_SUPERVISOR_H
 #define SUPERVISOR_SUPERVISOR_H
@@ -10,11 +10,14 @@
 #include "lib/event/loop.h"
 
 struct changes;
+struct detectors;
+struct http_client;
 struct launcher;
 struct partners;
 struct queue;
 struct reporter;
 struct scheduler;
+struct wake;
 
 /*
  * "host:home:process": the first two parts name what one supervisor at a time
@@ -24,9 +27,12 @@ struct scheduler;
 #define INSTANCE_SIZE 65
 
 struct supervisor {
+	/* the caller's, set before supervisor_start() */
 	const struct site_conf	*conf;
 	struct loop		*loop;
 	struct db		*db;
+	struct http_client	*http;	/* NULL: no partners */
+
 	struct partners		*partners;
 	struct queue		*queue;
 	struct changes		*changes;
@@ -34,10 +40,26 @@ struct supervisor {
 	struct launcher		*launcher;
 	struct reporter		*reporter;
 	struct scheduler	*scheduler;
+	struct detectors	*detectors;
+	struct wake		*wake;
+	struct loop_timer	*poll;
 	char			 host[256];
 	char			 instance[INSTANCE_SIZE];
 	size_t			 instance_prefix;	/* its first two parts */
 };
+
+/*
+ * Make all parts, in the order in which they need each other; they work as
+ * soon as the loop runs.  The caller holds the home's lock.
+ * Errors: ERR_DB, ERR_IO; supervisor_stop() is due all the same.
+ */
+int	supervisor_start(struct supervisor *);
+/*
+ * End the parts: leases are given back, shepherds go on.  The calls of http
+ * that are under way must have been dropped before (http_client_free()), and
+ * nothing of the loop's runs afterwards.
+ */
+void	supervisor_stop(struct supervisor *);
 
 /*
  * Rows of this job changed ("" when it is not known which): at the loop's

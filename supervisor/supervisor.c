@@ -1,0 +1,102 @@
+/*
+ * The parts of a supervisor, made and ended.  Called by main.c.
+ */
+#include "supervisor/supervisor.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/base/id.h"
+#include "lib/base/mem.h"
+#include "supervisor/changes.h"
+#include "supervisor/detectors.h"
+#include "supervisor/launch.h"
+#include "supervisor/partners.h"
+#include "supervisor/queue.h"
+#include "supervisor/report.h"
+#include "supervisor/resources.h"
+#include "supervisor/scheduler.h"
+#include "supervisor/wake.h"
+
+/* "host:home:process", the first two parts short but telling. */
+static void
+name_instance(struct supervisor *s)
+{
+	unsigned char	hash[16];
+	char		home[9], self[ID_RANDOM_SIZE];
+	int		n;
+
+	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
+		(void)snprintf(s->host, sizeof(s->host), "localhost");
+	(void)crypto_generichash(hash, sizeof(hash),
+	    (const unsigned char *)s->conf->home, strlen(s->conf->home),
+	    NULL, 0);
+	for (int i = 0; i < 4; i++)
+		(void)snprintf(home + 2 * i, 3, "%02x", hash[i]);
+	id_random(self);
+	n = snprintf(s->instance, sizeof(s->instance), "%.40s:%s:", s->host,
+	    home);
+	s->instance_prefix = (size_t)n;
+	(void)snprintf(s->instance + n, sizeof(s->instance) - (size_t)n,
+	    "%.8s", self);
+}
+
+static void
+on_wake(void *ctx, const char *job_id)
+{
+	supervisor_changed(ctx, job_id);
+}
+
+/* The net below lost datagrams: look without being told. */
+static void
+on_poll(void *ctx)
+{
+	supervisor_changed(ctx, "");
+}
+
+int
+supervisor_start(struct supervisor *s)
+{
+	char	*text;
+	int	 r;
+
+	name_instance(s);
+	text = xasprintf("supervisor %s", s->host);
+	db_set_actor(s->db, text);
+	free(text);
+	s->partners = partners_new(s, s->http);
+	s->queue = queue_new();
+	s->changes = changes_new(s);
+	s->reporter = reporter_new(s);
+	if ((r = resources_register(s)) != 0 ||
+	    (r = launcher_new(s, &s->launcher)) != 0 ||
+	    (r = scheduler_new(s, &s->scheduler)) != 0)
+		return r;
+	s->detectors = detectors_new(s);
+	text = site_path(s->conf, "%s", SITE_SUPERVISOR_SOCKET);
+	r = wake_open(s->loop, text, on_wake, s, &s->wake);
+	free(text);
+	if (r != 0)
+		return r;
+	s->poll = loop_timer_new(s->loop, on_poll, s);
+	loop_timer_set(s->poll, s->conf->poll_ms, s->conf->poll_ms);
+	supervisor_changed(s, "");
+	return 0;
+}
+
+void
+supervisor_stop(struct supervisor *s)
+{
+	wake_close(s->wake);
+	loop_timer_free(s->poll);
+	detectors_free(s->detectors);
+	scheduler_free(s->scheduler);
+	reporter_free(s->reporter);
+	changes_free(s->changes);
+	partners_free(s->partners);
+	launcher_free(s->launcher);
+	queue_free(s->queue);
+}
