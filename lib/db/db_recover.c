@@ -62,10 +62,26 @@ static const struct db_stmt overdrawn = {
 	" HAVING SUM(g.cores) > r.cores OR SUM(g.memory_mb) > r.memory_mb"
 };
 
+struct taking {
+	const char	*prefix;
+	const char	*owner;
+};
+
+static int
+take_over_tx(struct db *db, void *ctx)
+{
+	const struct taking	*t = ctx;
+
+	return db_exec(db, &take_over, NULL, t->prefix, t->owner);
+}
+
+/* A transaction because shepherds write meanwhile: it may deadlock. */
 int
 db_job_take_over(struct db *db, const char *prefix, const char *owner)
 {
-	return db_exec(db, &take_over, NULL, prefix, owner);
+	struct taking	t = { prefix, owner };
+
+	return db_tx(db, take_over_tx, &t);
 }
 
 static int

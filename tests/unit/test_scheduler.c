@@ -181,14 +181,24 @@ struct fixture {
 	bool			 runs;
 };
 
+static int
+try_start(struct fixture *f)
+{
+	int	r;
+
+	f->super = (struct supervisor){ .conf = conf };
+	if ((r = db_open(conf, &f->super.db)) == 0 &&
+	    (r = loop_new(&f->super.loop)) == 0)
+		r = supervisor_start(&f->super);
+	f->runs = r == 0;
+	return r;
+}
+
 static void
 start(struct fixture *f)
 {
-	f->super = (struct supervisor){ .conf = conf };
-	if (db_open(conf, &f->super.db) != 0 ||
-	    loop_new(&f->super.loop) != 0 || supervisor_start(&f->super) != 0)
+	if (try_start(f) != 0)
 		fail_msg("%s", err_text());
-	f->runs = true;
 }
 
 static void
@@ -534,9 +544,11 @@ fork_supervisor(void)
 	assert_true(pid >= 0);
 	if (pid != 0)
 		return pid;
-	start(&f);
-	(void)loop_run(f.super.loop);
-	_exit(0);
+	if (try_start(&f) != 0)
+		log_err("supervisor");
+	else
+		(void)loop_run(f.super.loop);
+	_exit(1);
 }
 
 static void
@@ -698,12 +710,12 @@ main(int argc, char **argv)
 	char			*path;
 	int			 r;
 
+	log_init("test", getenv("SLUICE_TEST_LOG") != NULL ? LOG_DEBUG_ :
+	    LOG_ERROR_);
 	if (argc == 5 && strcmp(argv[3], "--attempt") == 0)
 		return shepherd(argv[2], argv[4]);
 	path = realpath("/proc/self/exe", NULL);
 	program = path;
-	log_init("test", getenv("SLUICE_TEST_LOG") != NULL ? LOG_DEBUG_ :
-	    LOG_ERROR_);
 	r = cmocka_run_group_tests(tests, group_setup, group_teardown);
 	free(path);
 	return r;
