@@ -56,24 +56,42 @@ choose_site(struct api *api, const struct args *args)
 	return 0;
 }
 
-int
-api_open(const struct args *args, struct api **out)
+static int
+connect_api(struct api *api, struct api **out)
 {
-	struct api		*api = xcalloc(1, sizeof(*api));
-	struct http_client_conf	 conf = { 0 };
-	int			 r;
+	struct http_client_conf	conf = { .ca_file = api->ca };
+	int			r;
 
-	*out = NULL;
-	if ((r = choose_site(api, args)) == 0) {
-		conf.ca_file = api->ca;
-		r = http_client_new(NULL, &conf, &api->client);
-	}
-	if (r != 0) {
+	if ((r = http_client_new(NULL, &conf, &api->client)) != 0) {
 		api_close(api);
 		return r;
 	}
 	*out = api;
 	return 0;
+}
+
+int
+api_open(const struct args *args, struct api **out)
+{
+	struct api	*api = xcalloc(1, sizeof(*api));
+	int		 r;
+
+	*out = NULL;
+	if ((r = choose_site(api, args)) != 0) {
+		api_close(api);
+		return r;
+	}
+	return connect_api(api, out);
+}
+
+int
+api_open_url(const char *url, struct api **out)
+{
+	struct api	*api = xcalloc(1, sizeof(*api));
+
+	*out = NULL;
+	api->url = xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
+	return connect_api(api, out);
 }
 
 void

@@ -12,6 +12,8 @@ struct api;
 
 /* By --url, or by the site.conf of --config. */
 int	api_open(const struct args *, struct api **out);
+/* By URL, http://HOST:PORT. */
+int	api_open_url(const char *url, struct api **out);
 void	api_close(struct api *);	/* NULL is fine */
 
 /*

@@ -29,6 +29,7 @@ extern const struct command command_stop;
 extern const struct command command_metrics;		/* track.c */
 extern const struct command command_log;
 extern const struct command command_output;
+extern const struct command command_report;		/* report_job.c */
 extern const struct command command_table_info;		/* table.c */
 extern const struct command command_table_delete;
 

@@ -40,6 +40,7 @@ static const struct command *const commands[] = {
 	&command_metrics,
 	&command_log,
 	&command_output,
+	&command_report,
 	&command_table_info,
 	&command_table_delete,
 };

@@ -190,6 +190,57 @@ report_add_metrics(struct report *r, struct json_object *metrics)
 	}
 }
 
+static int64_t
+first_start(const struct report *r, const char *component)
+{
+	int64_t	first = INT64_MAX;
+	size_t	i;
+
+	for (i = 0; i < r->n_tasks; i++)
+		if (str_eq(r->tasks[i].component, component) &&
+		    r->tasks[i].start_ms > 0 && r->tasks[i].start_ms < first)
+			first = r->tasks[i].start_ms;
+	return first;
+}
+
+static int
+role_rank(const char *role)
+{
+	static const char *const order[] = { "guest", "host", "arbiter" };
+	int	i;
+
+	for (i = 0; i < 3; i++)
+		if (strcmp(role, order[i]) == 0)
+			return i;
+	return 3;
+}
+
+static int
+compare_tasks(const void *left, const void *right, void *report)
+{
+	const struct report_task	*a = left, *b = right;
+	int64_t				 x, y;
+	int				 c;
+
+	x = first_start(report, a->component);
+	y = first_start(report, b->component);
+	if (x != y)
+		return x < y ? -1 : 1;
+	if ((c = strcmp(a->component, b->component)) != 0)
+		return c;
+	if ((c = role_rank(a->role) - role_rank(b->role)) != 0)
+		return c;
+	return strcmp(a->party_id, b->party_id);
+}
+
+void
+report_sort(struct report *r)
+{
+	if (r->n_tasks > 1)
+		qsort_r(r->tasks, r->n_tasks, sizeof(*r->tasks),
+		    compare_tasks, r);
+}
+
 static double
 seconds(int64_t from_ms, int64_t to_ms)
 {

@@ -50,6 +50,9 @@ void	report_add_tasks(struct report *, struct json_object *task_rows);
 /* metric/all of one component, whatever it is. */
 void	report_add_metrics(struct report *, struct json_object *metrics);
 
+/* Tasks by the first start of their component, then by role and party. */
+void	report_sort(struct report *);
+
 struct report_style {
 	bool	colour;
 	bool	utf8;

@@ -1,0 +1,258 @@
+/*
+ * sluice report: gather a job's story from the sites of a federation whose
+ * client APIs the caller may use (the demo's sites.json lists them), and
+ * print it.  Each party's tasks and metrics come from its own site.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/report.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+#define SITES_MAX_BYTES (1 << 20)
+
+struct member {
+	const char	*role;
+	const char	*party_id;
+};
+
+/* "data" of a POST, the caller's; NULL data is no error. */
+static int
+ask(const char *url, const char *path, struct json_object *body,
+    struct json_object **data)
+{
+	struct json_object	*answer = NULL;
+	struct api		*api = NULL;
+	int			 r;
+
+	*data = NULL;
+	if ((r = api_open_url(url, &api)) == 0 &&
+	    (r = api_post(api, path, body, &answer)) == 0)
+		*data = json_object_get(json_get(answer, "data"));
+	json_object_put(answer);
+	api_close(api);
+	return r;
+}
+
+static struct json_object *
+filter(const char *job_id, const struct member *m)
+{
+	struct json_object	*o = json_object_new_object();
+
+	json_add_str(o, "job_id", job_id);
+	if (m != NULL) {
+		json_add_str(o, "role", m->role);
+		json_add_str(o, "party_id", m->party_id);
+	}
+	return o;
+}
+
+static const char *
+site_url(struct json_object *sites, const char *party_id)
+{
+	size_t	i, n = json_object_array_length(sites);
+
+	for (i = 0; i < n; i++) {
+		struct json_object *s = json_object_array_get_idx(sites, i);
+
+		if (str_eq(json_get_str(s, "party_id", ""), party_id))
+			return json_get_str(s, "client_url", NULL);
+	}
+	return NULL;
+}
+
+/* The job's row from the first site that knows it, the initiator's. */
+static int
+find_job(struct json_object *sites, const char *job_id,
+    struct json_object **row)
+{
+	struct json_object	*body = filter(job_id, NULL), *rows;
+	size_t			 i, j, n = json_object_array_length(sites);
+	int			 r = 0;
+
+	*row = NULL;
+	for (i = 0; i < n && *row == NULL && r == 0; i++) {
+		const char *url = json_get_str(
+		    json_object_array_get_idx(sites, i), "client_url", "");
+
+		if ((r = ask(url, "job/query", body, &rows)) != 0)
+			break;
+		for (j = 0; json_is_array(rows) &&
+		    j < json_object_array_length(rows); j++) {
+			struct json_object *o =
+			    json_object_array_get_idx(rows, j);
+
+			if (json_get_bool(o, "f_is_initiator", false))
+				*row = json_object_get(o);
+		}
+		json_object_put(rows);
+	}
+	json_object_put(body);
+	if (r == 0 && *row == NULL)
+		r = err_set(ERR_NOT_FOUND, "no site initiated job %s", job_id);
+	return r;
+}
+
+static int
+add_metrics(struct report *report, const char *url, const struct member *m,
+    struct json_object *tasks)
+{
+	size_t	i, n = json_is_array(tasks) ?
+	    json_object_array_length(tasks) : 0;
+	int	r = 0;
+
+	for (i = 0; i < n && r == 0; i++) {
+		struct json_object *task = json_object_array_get_idx(tasks, i);
+		struct json_object *body, *metrics = NULL;
+
+		body = filter(report->job_id, m);
+		json_add_str(body, "component_name",
+		    json_get_str(task, "f_component_name", ""));
+		r = ask(url, "tracking/component/metric/all", body, &metrics);
+		report_add_metrics(report, metrics);
+		json_object_put(metrics);
+		json_object_put(body);
+	}
+	return r;
+}
+
+/* A member whose site is not listed, or that ran nothing, is left out. */
+static int
+add_member(struct report *report, struct json_object *sites,
+    const struct member *m)
+{
+	const char		*url = site_url(sites, m->party_id);
+	struct json_object	*body, *tasks = NULL;
+	int			 r = 0;
+
+	if (url == NULL)
+		return 0;
+	body = filter(report->job_id, m);
+	if (ask(url, "job/task/query", body, &tasks) == 0) {
+		report_add_tasks(report, tasks);
+		r = add_metrics(report, url, m, tasks);
+	}
+	json_object_put(tasks);
+	json_object_put(body);
+	return r;
+}
+
+static int
+gather(struct report *report, struct json_object *sites,
+    struct json_object *row)
+{
+	struct json_object	*roles = json_get(row, "f_roles");
+	int			 r = 0;
+	size_t			 i;
+
+	report_add_job(report, row);
+	if (!json_is_object(roles))
+		return err_set(ERR_FORMAT, "the job's row has no f_roles");
+	json_object_object_foreach(roles, role, parties) {
+		for (i = 0; r == 0 && json_is_array(parties) &&
+		    i < json_object_array_length(parties); i++) {
+			char		*party = xstrdup(json_object_get_string(
+			    json_object_array_get_idx(parties, i)));
+			struct member	 m = { role, party };
+
+			r = add_member(report, sites, &m);
+			free(party);
+		}
+	}
+	report_sort(report);
+	return r;
+}
+
+static struct report_style
+terminal_style(void)
+{
+	struct report_style	 s = { false, false, 80 };
+	struct winsize		 w;
+	const char		*lang;
+
+	if ((lang = getenv("LC_ALL")) == NULL || lang[0] == '\0')
+		if ((lang = getenv("LC_CTYPE")) == NULL || lang[0] == '\0')
+			lang = getenv("LANG");
+	s.utf8 = lang != NULL && (strstr(lang, "UTF-8") != NULL ||
+	    strstr(lang, "utf8") != NULL);
+	if (isatty(STDOUT_FILENO)) {
+		s.colour = getenv("NO_COLOR") == NULL;
+		if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
+			s.width = w.ws_col;
+	}
+	return s;
+}
+
+static int
+write_json(const struct args *args, const struct report *report)
+{
+	struct json_object	*o = report_json(report);
+	const char		*path = args_text(args, "write"), *text;
+	int			 r = 0;
+
+	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
+	if (args_json(args))
+		(void)printf("%s\n", text);
+	if (path != NULL)
+		r = fd_replace_file(path, text, strlen(text), 0644);
+	json_object_put(o);
+	return r;
+}
+
+static int
+run_report(const struct args *args)
+{
+	struct report_style	 style = terminal_style();
+	struct json_object	*file = NULL, *row = NULL, *sites;
+	struct report		 report;
+	int			 r;
+
+	report_init(&report);
+	if ((r = json_parse_file(args_text(args, "sites"), SITES_MAX_BYTES,
+	    &file)) != 0)
+		goto out;
+	sites = json_get(file, "sites");
+	if (!json_is_array(sites)) {
+		r = err_set(ERR_FORMAT, "%s has no array \"sites\"",
+		    args_text(args, "sites"));
+		goto out;
+	}
+	if ((r = find_job(sites, args_operand(args, 0), &row)) != 0 ||
+	    (r = gather(&report, sites, row)) != 0 ||
+	    (r = write_json(args, &report)) != 0)
+		goto out;
+	if (!args_json(args))
+		report_print(stdout, &report, &style);
+	if (!str_eq(report.status, "success"))
+		r = EXIT_JOB;
+out:
+	json_object_put(row);
+	json_object_put(file);
+	report_fini(&report);
+	return r;
+}
+
+static const struct option_def report_options[] = {
+	{ "sites", "FILE", "where the sites' client APIs are, sites.json",
+	    true },
+	{ "write", "FILE", "also write the report there, as JSON", false },
+	OPTION_END
+};
+
+const struct command command_report = {
+	.name = "report",
+	.operands = "JOB",
+	.n_operands = 1,
+	.summary = "Show what a job came to: scores, loss, timeline.",
+	.options = report_options,
+	.run = run_report,
+};
