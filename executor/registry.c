@@ -14,6 +14,7 @@ static const struct component *const components[] = {
 	&component_reader,
 	&component_data_transform,
 	&component_intersection,
+	&component_hetero_lr,
 	&component_evaluation,
 	NULL
 };
