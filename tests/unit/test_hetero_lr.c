@@ -414,47 +414,37 @@ predictions_follow_the_trained_model(void **state)
 	set_free(v);
 }
 
+#define SGD(iters)							\
+	"{\"optimizer\":\"sgd\",\"shuffle\":false,\"tol\":1e-9,"	\
+	"\"max_iter\":" iters ",\"init_param\":{\"init_method\":\"zeros\"}}"
+
+/* Plain steps have no memory: 2 + 2 iterations are 4. */
 static void
 a_warm_start_goes_on_from_the_model(void **state)
 {
-	const char	*p = "{\"penalty\":\"L2\",\"alpha\":0.01,"
-			    "\"optimizer\":\"sgd\",\"learning_rate\":0.15,"
-			    "\"shuffle\":false,\"tol\":1e-9,\"max_iter\":%d,"
-			    "\"init_param\":{\"init_method\":\"zeros\"}}";
+	static const char *const params[3] = { SGD("2"), SGD("4"), SGD("4") };
 	struct set	*s = set_new(40, 4, 3);
-	struct member	*m[3], *k[3], *w[3];
-	char		 two[256], four[256];
+	struct member	*m[3][3];
 	struct loopback	*lb[3];
-	int		 i;
+	int		 i, j;
 
 	(void)state;
-	(void)p;
-	snprintf(two, sizeof(two), "%s%d%s", "{\"optimizer\":\"sgd\","
-	    "\"shuffle\":false,\"tol\":1e-9,\"max_iter\":", 2,
-	    ",\"init_param\":{\"init_method\":\"zeros\"}}");
-	snprintf(four, sizeof(four), "%s%d%s", "{\"optimizer\":\"sgd\","
-	    "\"shuffle\":false,\"tol\":1e-9,\"max_iter\":", 4,
-	    ",\"init_param\":{\"init_method\":\"zeros\"}}");
-	lb[0] = three(two, m);
-	lb[1] = three(four, k);
-	lb[2] = three(four, w);
-	for (i = 0; i < 3; i++)
-		loopback_model(k[i], TASK_MODEL, m[i]);
-	give(lb[0], m[0], "train_data", s, 2, 4, true, false);
-	give(lb[0], m[1], "train_data", s, 0, 2, false, true);
-	give(lb[1], k[0], "train_data", s, 2, 4, true, false);
-	give(lb[1], k[1], "train_data", s, 0, 2, false, true);
-	give(lb[2], w[0], "train_data", s, 2, 4, true, false);
-	give(lb[2], w[1], "train_data", s, 0, 2, false, true);
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 3; i++) {
+		lb[i] = three(params[i], m[i]);
+		give(lb[i], m[i][0], "train_data", s, 2, 4, true, false);
+		give(lb[i], m[i][1], "train_data", s, 0, 2, false, true);
+		for (j = 0; i == 1 && j < 3; j++)
+			loopback_model(m[1][j], TASK_MODEL, m[0][j]);
 		assert_int_equal(loopback_run(lb[i]), 0);
-	/* Plain steps have no memory: 2 + 2 iterations are 4. */
-	assert_near(coefficient(k[0], "x0"), coefficient(w[0], "x0"), 1e-9);
-	assert_near(coefficient(k[1], "x1"), coefficient(w[1], "x1"), 1e-9);
-	assert_int_equal(json_object_array_length(loopback_metric(k[2],
+	}
+	assert_near(coefficient(m[1][0], "x0"), coefficient(m[2][0], "x0"),
+	    1e-9);
+	assert_near(coefficient(m[1][1], "x1"), coefficient(m[2][1], "x1"),
+	    1e-9);
+	assert_int_equal(json_object_array_length(loopback_metric(m[1][2],
 	    "train", "loss")), 2);
-	for (i = 0; i < 3; i++)
-		loopback_free(lb[2 - i]);
+	for (i = 3; i-- > 0; )
+		loopback_free(lb[i]);
 	set_free(s);
 }
 
