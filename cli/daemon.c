@@ -113,16 +113,18 @@ socket_answers(const struct site_conf *conf, const char *relative, int type)
 static bool
 fcgi_ready(const struct site_conf *conf)
 {
-	return socket_answers(conf, SITE_FCGI_SOCKET, SOCK_STREAM);
+	return daemon_pid(&daemon_fcgi, conf) != 0 &&
+	    socket_answers(conf, SITE_FCGI_SOCKET, SOCK_STREAM);
 }
 
 static bool
 supervisor_ready(const struct site_conf *conf)
 {
-	return socket_answers(conf, SITE_SUPERVISOR_SOCKET, SOCK_DGRAM);
+	return daemon_pid(&daemon_supervisor, conf) != 0 &&
+	    socket_answers(conf, SITE_SUPERVISOR_SOCKET, SOCK_DGRAM);
 }
 
-/* nginx writes its pid file once it listens. */
+/* Each program writes its own pid file; nginx does once it listens. */
 static bool
 nginx_ready(const struct site_conf *conf)
 {
@@ -211,18 +213,6 @@ daemon_pid(const struct daemon_def *d, const struct site_conf *conf)
 /* --- starting -------------------------------------------------------------------------- */
 
 static int
-write_pid(const struct daemon_def *d, const struct site_conf *conf, pid_t pid)
-{
-	char	*path = pid_path(d, conf);
-	char	*text = xasprintf("%d\n", (int)pid);
-	int	 r = fd_replace_file(path, text, strlen(text), 0644);
-
-	free(path);
-	free(text);
-	return r;
-}
-
-static int
 spawn(char **argv, const char *log, pid_t *out)
 {
 	posix_spawn_file_actions_t	actions;
@@ -270,8 +260,8 @@ daemon_start(const struct daemon_def *d, const struct site_conf *conf,
 
 	if (argv == NULL)
 		r = err_code();
-	else if ((r = spawn(argv, log, out)) == 0 && d != &daemon_nginx)
-		r = write_pid(d, conf, *out);	/* nginx writes its own */
+	else
+		r = spawn(argv, log, out);
 	free_argv(argv);
 	free(log);
 	return r;

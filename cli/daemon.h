@@ -12,7 +12,8 @@
 #include "lib/event/loop.h"
 
 struct daemon_def {
-	const char	*name;		/* run/NAME.pid, logs/NAME.log */
+	const char	*name;		/* run/NAME.pid, which the program
+					 * writes itself, and logs/NAME.log */
 	/* Arguments with the program first; NULL-terminated, the caller's. */
 	char		**(*argv)(const struct site_conf *);
 	/* Has it come up?  Asked again whenever something in run/ changes. */

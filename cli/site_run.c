@@ -147,7 +147,8 @@ run_start(const struct args *args)
 		/* Not reachable is a matter of clients; this is a failure. */
 		text = xstrdup(err_text());
 		undo_start(pids);
-		r = err_set(ERR_INTERNAL, "%s", text);
+		r = err_set(ERR_INTERNAL, "%s; see %s/" SITE_LOGS, text,
+		    conf->home);
 		free(text);
 	} else {
 		print_status(args, conf, true);
