@@ -42,9 +42,12 @@ static int
 read_number(struct request *req, const char *name, int64_t fallback,
     int64_t max, uint32_t *out)
 {
-	const char	*text = request_query(req, name);
+	const char	*text;
 	int64_t		 n = fallback;
+	int		 r;
 
+	if ((r = request_query(req, name, &text)) != 0)
+		return r;
 	if (text != NULL && str_to_int64(text, 0, max, &n) != 0)
 		return err_wrap("%s", name);
 	*out = (uint32_t)n;
@@ -54,13 +57,15 @@ read_number(struct request *req, const char *name, int64_t fallback,
 static int
 read_object(struct request *req, struct mailbox_object *o)
 {
-	const char	*tag = request_query(req, "tag");
-	int		 r;
+	int	r;
 
-	o->name = request_query(req, "name");
-	o->from_role = request_query(req, "from");
+	if ((r = request_query(req, "name", &o->name)) != 0 ||
+	    (r = request_query(req, "from", &o->from_role)) != 0 ||
+	    (r = request_query(req, "tag", &o->tag)) != 0)
+		return r;
 	o->from_party = req->caller.party;
-	o->tag = tag != NULL ? tag : "";
+	if (o->tag == NULL)
+		o->tag = "";
 	if (o->name == NULL || o->from_role == NULL)
 		return err_set(ERR_INVALID, "name and from must be said");
 	if ((r = read_number(req, "part", 0, MAILBOX_MAX_PARTS - 1,

@@ -356,27 +356,30 @@ request_param(const struct request *req, const char *name)
 	return "";
 }
 
-const char *
-request_query(const struct request *req, const char *name)
+int
+request_query(const struct request *req, const char *name, const char **out)
 {
 	struct buf	 value = BUF_INIT;
-	const char	*s = req->query, *out;
+	const char	*s = req->query;
 	size_t		 len = strlen(name), n;
+	int		 r = 0;
 
+	*out = NULL;
 	for (;;) {
 		n = strcspn(s, "&");
 		if (n > len && strncmp(s, name, len) == 0 && s[len] == '=')
 			break;
 		if (s[n] == '\0')
-			return NULL;
+			return 0;
 		s += n + 1;
 	}
 	str_percent_decode(&value, s + len + 1, n - len - 1);
-	/* A NUL inside would make two readings of one text. */
-	out = strlen(buf_str(&value)) == value.len ?
-	    arena_strdup(req->arena, buf_str(&value)) : NULL;
+	if (strlen(buf_str(&value)) == value.len)
+		*out = arena_strdup(req->arena, buf_str(&value));
+	else
+		r = err_set(ERR_INVALID, "%s has a NUL in it", name);
 	buf_fini(&value);
-	return out;
+	return r;
 }
 
 struct json_object *

@@ -105,8 +105,12 @@ const char *request_env(const struct request *, const char *name);
 const char *request_header(const struct request *, const char *name);
 /* The value of ":name" in the route's pattern; never NULL. */
 const char *request_param(const struct request *, const char *name);
-/* "name=value" in the query, percent-decoded in the arena; NULL if absent. */
-const char *request_query(const struct request *, const char *name);
+/*
+ * "name=value" in the query, percent-decoded in the arena; *out is NULL when
+ * it is absent.  ERR_INVALID for a value with a NUL in it.
+ */
+int	request_query(const struct request *, const char *name,
+	    const char **out);
 
 /*
  * Fields of the JSON body as text: numbers are written out, so that party
