@@ -162,6 +162,9 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(ARCHIVES)
 	@mkdir -p $(@D)
 	$(CC) $(ALLLD) -o $@ $^ -lcmocka $(LIBS) -lseccomp
 
+# These start the programs themselves.
+$(B)/tests/test_fcgi_site: | $(B)/bin/sluice-fcgi $(PROVIDER)/manifest.json
+
 tests: $(UNITS)
 
 unit: $(UNITS)
