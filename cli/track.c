@@ -148,7 +148,7 @@ print_output(struct json_object *answer)
 {
 	struct json_object	*data = json_get(answer, "data");
 	struct json_object	*heads = json_path_get(answer, "meta",
-				    "header", NULL);
+				    "header");
 	struct json_object	*list, *row;
 	size_t			 i, j, c;
 

@@ -99,7 +99,7 @@ decimal_layout(const struct decimal *x, char *out, size_t size)
 	if (x->n <= x->point && x->point <= 21)
 		snprintf(out, size, "%.*s%.*s", x->n, x->digits, -rest,
 		    "00000000000000000000");
-	else if (0 < x->point && x->point <= 21)
+	else if (0 < x->point && x->point < x->n)
 		snprintf(out, size, "%.*s.%.*s", x->point, x->digits, rest,
 		    x->digits + x->point);
 	else if (-6 < x->point && x->point <= 0)

@@ -132,7 +132,7 @@ decode_num(const struct place *p)
 {
 	if (json_object_is_type(p->value, json_type_int) ||
 	    json_object_is_type(p->value, json_type_double))
-		*(double *)p->at = json_object_get_double(p->value);
+		*(double *)(void *)p->at = json_object_get_double(p->value);
 	else
 		faults_add_value(p->faults, p->path, p->value,
 		    "must be a number");

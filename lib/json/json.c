@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,14 +25,14 @@ json_text(struct json_object *o)
 struct json_object *
 json_double(double d)
 {
-	char	text[JSON_NUMBER_SIZE + 2];
+	char	number[JSON_NUMBER_SIZE], text[JSON_NUMBER_SIZE + 2];
 
 	if (!isfinite(d))
 		return NULL;
-	json_number_text(d, text);
+	json_number_text(d, number);
 	/* Stay a double when somebody reads it back. */
-	if (strpbrk(text, ".e") == NULL)
-		strcat(text, ".0");
+	snprintf(text, sizeof(text), "%s%s", number,
+	    strpbrk(number, ".e") == NULL ? ".0" : "");
 	return json_object_new_double_s(d, text);
 }
 
@@ -46,7 +47,7 @@ json_get(struct json_object *o, const char *key)
 }
 
 struct json_object *
-json_path_get(struct json_object *o, ...)
+json_path_get_va(struct json_object *o, ...)
 {
 	const char	*key;
 	va_list		 ap;

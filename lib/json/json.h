@@ -44,8 +44,9 @@ struct json_object *json_double(double);
  * member of another type alike; for documents that were checked before.
  */
 struct json_object *json_get(struct json_object *, const char *key);
-/* Through nested objects by names, the last one NULL. */
-struct json_object *json_path_get(struct json_object *, ...)
+/* Through nested objects by names: json_path_get(o, "role", "guest"). */
+#define json_path_get(...) json_path_get_va(__VA_ARGS__, (const char *)0)
+struct json_object *json_path_get_va(struct json_object *, ...)
 	    __attribute__((sentinel));
 const char *json_get_str(struct json_object *, const char *key,
 	    const char *otherwise);

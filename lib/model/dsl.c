@@ -543,8 +543,9 @@ read_components(struct parse *p, struct json_object *components)
 	d->components = arena_alloc(d->arena, n * sizeof(*d->components));
 	p->modules = arena_alloc(d->arena, n * sizeof(*p->modules));
 	p->inputs = arena_alloc(d->arena, n * sizeof(*p->inputs));
-	json_object_object_foreach(components, name, o)
+	json_object_object_foreach(components, name, o) {
 		read_component(p, i++, name, o);
+	}
 	index_names(d);
 	for (i = 0; i < n; i++)
 		read_inputs(p, i);

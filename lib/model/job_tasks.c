@@ -124,8 +124,8 @@ choose_fixed(const struct build *b, const char *component,
 
 	if (b->in->providers_fixed == NULL)
 		return false;
-	spec = json_get_str(json_path_get(b->in->providers_fixed, component,
-	    m->role, NULL), m->party_id, NULL);
+	spec = json_get_str(json_get(json_get(b->in->providers_fixed,
+	    component), m->role), m->party_id, NULL);
 	/* A gap shows when the contracts' hashes are compared. */
 	if (spec == NULL || !provider_spec_valid(spec))
 		return false;

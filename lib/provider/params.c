@@ -536,8 +536,9 @@ static void
 check_fields(struct json_object *fields, const struct json_path *path,
     struct faults *faults)
 {
-	json_object_object_foreach(fields, name, node)
+	json_object_object_foreach(fields, name, node) {
 		check_node(node, false, JSON_PATH_KEY(path, name), faults);
+	}
 }
 
 int

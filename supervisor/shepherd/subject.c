@@ -159,7 +159,7 @@ find_job_parameters(struct subject *s)
 		conf = NULL;
 		if ((r = json_parse_text(s->job->runtime_conf, &conf)) != 0)
 			return r;
-		found = json_path_get(conf, "job_parameters", "common", NULL);
+		found = json_path_get(conf, "job_parameters", "common");
 	}
 	s->job_parameters = arena_strdup(s->arena,
 	    found != NULL ? json_text(found) : "{}");

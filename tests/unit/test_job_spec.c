@@ -206,7 +206,7 @@ the_completed_conf_carries_the_defaults(void **state)
 	struct json_object	*common;
 
 	(void)state;
-	common = json_path_get(spec->conf, "job_parameters", "common", NULL);
+	common = json_path_get(spec->conf, "job_parameters", "common");
 	assert_int_equal(json_get_int(common, "task_cores", 0), 2);
 	assert_int_equal(json_get_int(common, "auto_retry_delay", 0), 1);
 	assert_int_equal(json_get_int(common, "computing_partitions", 0), 2);
@@ -305,7 +305,7 @@ a_partner_comes_to_the_same_contract(void **state)
 	job_spec_free(b);
 	/* Another number anywhere is another contract. */
 	json_add_int(json_path_get(c, "component_parameters", "common",
-	    "hetero_lr_0", NULL), "max_iter", 31);
+	    "hetero_lr_0"), "max_iter", 31);
 	assert_int_equal(build_with("10000", d, c, fixed, &other, &f, &b),
 	    0);
 	assert_memory_not_equal(a->contract_hash, b->contract_hash,
@@ -441,9 +441,9 @@ a_reader_without_a_table_names_the_place(void **state)
 
 	(void)state;
 	json_object_object_del(json_path_get(c, "component_parameters",
-	    "role", "host", "all", NULL), "reader_0");
+	    "role", "host", "all"), "reader_0");
 	json_object_object_del(json_path_get(c, "component_parameters",
-	    "role", "guest", "0", "reader_0", "table", NULL), "namespace");
+	    "role", "guest", "0", "reader_0", "table"), "namespace");
 	assert_int_equal(build_with("9999", dsl, c, NULL, &defaults, &f,
 	    &spec), ERR_INVALID);
 	assert_int_equal(f.n, 2);
@@ -467,7 +467,7 @@ removed_and_unknown_job_parameters_only_warn(void **state)
 	assert_non_null(strstr(text, "[WARN]work_mode is removed"));
 	assert_non_null(strstr(text, "colour"));
 	assert_null(json_get(json_path_get(spec->conf, "job_parameters",
-	    "common", NULL), "colour"));
+	    "common"), "colour"));
 	free(text);
 	job_spec_free(spec);
 }
@@ -634,7 +634,7 @@ an_upload_is_a_local_job(void **state)
 	assert_true(json_get_bool(spec->members[0].tasks[0].parameters,
 	    "destroy", false));
 	assert_string_equal(json_get_str(json_path_get(spec->conf,
-	    "job_parameters", "common", NULL), "federated_mode", ""),
+	    "job_parameters", "common"), "federated_mode", ""),
 	    "SINGLE");
 	job_spec_free(spec);
 	json_object_put(d);
