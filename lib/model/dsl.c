@@ -197,9 +197,9 @@ read_component(struct parse *p, size_t index, const char *name,
 	if (c->provider != NULL && !provider_spec_valid(c->provider))
 		faults_add_value(p->faults, JSON_PATH_KEY(&at, "provider"),
 		    json_get(o, "provider"), "must be NAME or NAME@VERSION");
-	if (c->module != NULL)
-		p->modules[index] = find_module(p, c, &at,
-		    json_get(o, "module"));
+	if (c->module != NULL && (p->modules[index] = find_module(p, c, &at,
+	    json_get(o, "module"))) != NULL)
+		c->module = p->modules[index]->name;
 	if (node.output != NULL)
 		read_output_object(p, node.output, index, &output);
 	p->inputs[index] = node.input;

@@ -32,7 +32,8 @@ struct dsl_ref {
 
 struct dsl_component {
 	const char	*name;
-	const char	*module;	/* as written */
+	const char	*module;	/* as the manifest spells it; as
+					 * written when it is not known */
 	const char	*provider;	/* name[@version] or NULL */
 	struct dsl_ref	*refs;		/* in document order */
 	size_t		 n_refs;
@@ -60,7 +61,8 @@ struct dsl {
  * Check and read a DSL (path is where it stands in the request).  A node
  * becomes ready when all its upstream nodes are placed; of several ready ones
  * the first of the document comes first.
- * providers may be NULL: modules are then not looked up.
+ * providers may be NULL: modules are then not looked up.  Otherwise they
+ * must outlive the result.
  * Ownership: *out is the caller's; it keeps a reference on json.
  * Errors: ERR_INVALID with at least one fault added.
  */

@@ -370,7 +370,8 @@ job_spec_party_parameters(const struct job_spec *spec,
     const struct job_member *m, size_t seq)
 {
 	const struct job_task	*t = &m->tasks[seq];
-	const char		*module = spec->components[seq]->module;
+	const char		*module = t->module != NULL ? t->module->name :
+				    spec->components[seq]->module;
 	struct json_object	*o = json_object_new_object(), *local;
 	int64_t			 party = 0;
 
@@ -384,10 +385,8 @@ job_spec_party_parameters(const struct job_spec *spec,
 	json_add_int(local, "party_id", party);
 	json_add(o, "role", roles_of_module(spec, t->module));
 	json_add(o, "local", local);
-	json_add_str(o, "module", t->module != NULL ? t->module->name :
-	    module);
-	json_add_str(o, "CodePath", t->module != NULL ? t->module->name :
-	    module);
+	json_add_str(o, "module", module);
+	json_add_str(o, "CodePath", module);
 	json_add(o, "ComponentParam", share(t->parameters));
 	json_add_str(o, "ComponentParameterSource",
 	    spec->components[seq]->name);

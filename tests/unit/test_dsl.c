@@ -216,7 +216,7 @@ order_follows_edges_and_then_the_document(void **state)
 
 	(void)state;
 	o = parse(WRAP(
-	    "'e':{'module':'Evaluation','input':{'data':{'data':"
+	    "'e':{'module':'evaluation','input':{'data':{'data':"
 	    "['d2.data','d1.data','d2.data2']}}},"
 	    "'d2':{'module':'DataTransform','input':{'data':{'data':"
 	    "['r2.data']}},'output':{'data':['data','data2']}},"
@@ -234,6 +234,7 @@ order_follows_edges_and_then_the_document(void **state)
 	assert_int_equal(d->components[0].n_refs, 3);
 	assert_int_equal(d->components[0].n_ups, 2);
 	assert_string_equal(d->components[0].refs[2].name, "data2");
+	assert_string_equal(d->components[0].module, "Evaluation");
 	assert_int_equal(dsl_find(d, "r2"), 4);
 	assert_int_equal(dsl_find(d, "r3"), (size_t)-1);
 	buf_fini(&b);
