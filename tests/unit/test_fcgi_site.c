@@ -462,12 +462,34 @@ stop(pid_t pid)
 		continue;
 }
 
+/* What a sanitizer found in the program stands in its output. */
+static int
+check_output(void)
+{
+	struct buf	 text = BUF_INIT;
+	char		*path = in_home("out.log");
+	int		 r = 0;
+
+	if (buf_read_file(&text, path, 16 << 20) != 0 ||
+	    strstr(buf_str(&text), "Sanitizer") != NULL ||
+	    strstr(buf_str(&text), "runtime error") != NULL) {
+		print_error("%s\n", buf_str(&text));
+		r = -1;
+	}
+	buf_fini(&text);
+	free(path);
+	return r;
+}
+
 static int
 tear_down(void **state)
 {
+	int	r;
+
 	(void)state;
 	stop(site.nginx);
 	stop(site.fcgi);
+	r = check_output();
 	db_close(site.db);
 	keys_free(site.keys);
 	(void)fd_remove_tree(site.conf->mailbox_memory_dir);
@@ -475,7 +497,7 @@ tear_down(void **state)
 	site_conf_free(site.conf);
 	free(site.home);
 	curl_global_cleanup();
-	return 0;
+	return r;
 }
 
 /* --- processes ------------------------------------------------------------------------------- */
@@ -847,6 +869,7 @@ an_upload_becomes_a_job_with_the_exact_file(void **state)
 	answer_fini(&a);
 }
 
+/* Files of jobs; nginx's own go a moment after the answer. */
 static size_t
 spooled(void)
 {
@@ -857,7 +880,7 @@ spooled(void)
 
 	assert_non_null(d);
 	while ((e = readdir(d)) != NULL)
-		n += e->d_name[0] != '.';
+		n += str_ends(e->d_name, ".csv");
 	(void)closedir(d);
 	free(path);
 	return n;
