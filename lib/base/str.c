@@ -305,7 +305,8 @@ str_percent_encode(struct buf *out, const char *s, size_t len)
 		unsigned char	c = (unsigned char)s[i];
 
 		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || strchr("-._~", c) != NULL)
+		    (c >= '0' && c <= '9') ||
+		    (c != '\0' && strchr("-._~", c) != NULL))
 			buf_putc(out, (char)c);
 		else
 			buf_printf(out, "%%%02X", c);

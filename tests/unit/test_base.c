@@ -108,6 +108,17 @@ broken_utf8_is_seen(void **state)
 }
 
 static void
+percent_encoding_leaves_only_unreserved_characters(void **state)
+{
+	struct buf	b = BUF_INIT;
+
+	(void)state;
+	str_percent_encode(&b, "aZ9-._~ /%\0\xff", 12);
+	assert_string_equal(buf_str(&b), "aZ9-._~%20%2F%25%00%FF");
+	buf_fini(&b);
+}
+
+static void
 percent_decoding_leaves_a_stray_percent_sign(void **state)
 {
 	struct buf	b = BUF_INIT;
@@ -191,6 +202,8 @@ main(void)
 		    the_nearest_name_is_proposed_and_a_far_one_is_not),
 		cmocka_unit_test(base64_round_trips_and_has_one_form_per_value),
 		cmocka_unit_test(broken_utf8_is_seen),
+		cmocka_unit_test(
+		    percent_encoding_leaves_only_unreserved_characters),
 		cmocka_unit_test(percent_decoding_leaves_a_stray_percent_sign),
 		cmocka_unit_test(
 		    wrapping_puts_context_in_front_and_keeps_the_code),
