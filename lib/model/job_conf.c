@@ -196,7 +196,7 @@ read_role_params(struct job_conf *c, const struct json_path *path,
 	json_object_object_foreach(c->params_role, role, keys) {
 		struct json_path	at = { path, role, 0 };
 
-		if (!json_is_object(keys))
+		if (!roles_keys_usable(keys))
 			continue;	/* told by roles_check_section() */
 		json_object_object_foreach(keys, key, o)
 			if (json_is_object(o))
@@ -400,7 +400,7 @@ job_conf_member(const struct job_conf *c, const char *role, size_t position,
 	size_t			 i;
 
 	*out = c->common;
-	if (!json_is_object(keys))
+	if (!roles_keys_usable(keys))
 		return;
 	json_object_object_foreach(keys, key, o) {
 		if (!roles_key_matches(key, position))

@@ -273,7 +273,13 @@ job_spec_build(const struct job_spec_input *in, struct faults *faults,
 	take_dsl(in, spec, faults);
 	take_conf(&conf, spec);
 	make_members(in, &conf, spec, faults);
-	job_tasks_build(in, &conf, spec, faults);
+	/* Each task may have a complete set of parameters of its own. */
+	if (spec->n_components * spec->n_members > JOB_TASKS_MAX)
+		faults_add(faults, in->conf_path, "%zu components on %zu "
+		    "members are too many tasks, at most %d",
+		    spec->n_components, spec->n_members, JOB_TASKS_MAX);
+	else
+		job_tasks_build(in, &conf, spec, faults);
 	if (faults_count(faults) != before) {
 		r = err_set(ERR_INVALID, "job: %zu faults",
 		    faults_count(faults) - before);

@@ -22,7 +22,7 @@
 #include "lib/provider/manifest.h"
 
 #define JOB_ROLE_MAX 20		/* bytes, as the columns hold */
-#define JOB_MEMBERS_MAX 100
+#define JOB_TASKS_MAX 40000	/* components × members */
 #define JOB_HASH_SIZE 32
 
 /* What a job gets when it does not say; the site's [jobs] section. */

@@ -12,6 +12,7 @@
 #define ROLE_MAX_BYTES 20	/* as the columns hold */
 #define MEMBERS_MAX 100
 #define KNOWN_MAX 50
+#define INDEX_KEYS_MAX 500	/* of one role in one section */
 
 /* --- the role map --------------------------------------------------------- */
 
@@ -197,6 +198,13 @@ next_index(const char **key)
 }
 
 bool
+roles_keys_usable(struct json_object *keys)
+{
+	return json_is_object(keys) &&
+	    json_object_object_length(keys) <= INDEX_KEYS_MAX;
+}
+
+bool
 roles_key_matches(const char *key, size_t position)
 {
 	int	i;
@@ -266,9 +274,10 @@ roles_check_section(const struct roles *roles, struct json_object *section,
 
 		if ((r = section_role(roles, role, &at, faults)) == NULL)
 			continue;
-		if (!json_is_object(keys)) {
-			faults_add_value(faults, &at, keys,
-			    "must be an object of index keys");
+		if (!roles_keys_usable(keys)) {
+			faults_add_value(faults, &at, keys, "must be an "
+			    "object of index keys, at most %d",
+			    INDEX_KEYS_MAX);
 			continue;
 		}
 		json_object_object_foreach(keys, key, value) {

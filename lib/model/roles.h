@@ -45,6 +45,8 @@ int	roles_position(const struct role_list *, const char *party_id);
 /* {"guest":[9999],…}; the caller's. */
 struct json_object *roles_json(const struct roles *);
 
+/* One role's part of a section: an object of not too many index keys. */
+bool	roles_keys_usable(struct json_object *keys);
 /* Does an index key speak of the member at this position? */
 bool	roles_key_matches(const char *key, size_t position);
 

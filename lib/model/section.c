@@ -126,7 +126,7 @@ section_read(struct section *s, const char *name, struct json_object *common,
 		    faults);
 		json_object_object_foreach(role, role_name, keys) {
 			list = roles_find(roles, role_name);
-			if (list != NULL && json_is_object(keys))
+			if (list != NULL && roles_keys_usable(keys))
 				read_role(&r, keys, list, direct,
 				    JSON_PATH_KEY(&at_role, role_name));
 		}

@@ -668,7 +668,7 @@ ten_thousand_components_take_less_than_a_second(void **state)
 	buf_puts(&b, "}}");
 	d = parse(buf_str(&b));
 	c = parse("{'dsl_version':2,'initiator':{'role':'guest','party_id':"
-	    "9999},'role':{'guest':[9999],'host':[1,2,3,4]},"
+	    "9999},'role':{'guest':[9999],'host':[1,2]},"
 	    "'component_parameters':{'common':{'r':{'table':{'name':'a',"
 	    "'namespace':'b'}},'t5':{'missing_fill':true}},'role':{'host':"
 	    "{'1':{'t5000':{'with_label':true}}}}}}");
@@ -679,9 +679,14 @@ ten_thousand_components_take_less_than_a_second(void **state)
 	assert_int_equal(spec->n_components, 10001);
 	assert_true(json_get_bool(task_of(spec, "host", "2",
 	    "t5000")->parameters, "with_label", false));
-	assert_false(json_get_bool(task_of(spec, "host", "3",
+	assert_false(json_get_bool(task_of(spec, "host", "1",
 	    "t5000")->parameters, "with_label", true));
 	job_spec_free(spec);
+	/* Two hosts more, and it is too much. */
+	json_add(json_get(c, "role"), "host", parse("[1,2,3,4]"));
+	assert_int_equal(build_with("9999", d, c, NULL, &defaults, &f, &spec),
+	    ERR_INVALID);
+	assert_non_null(strstr(f.items[0].message, "too many tasks"));
 	json_object_put(d);
 	json_object_put(c);
 	buf_fini(&b);
