@@ -7,10 +7,13 @@
 #include <string.h>
 
 #include "proto/model/data_transform.pb-c.h"
+#include "proto/model/lr.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const known[] = {
 	&sluice__model__data_transform_meta__descriptor,
 	&sluice__model__data_transform_param__descriptor,
+	&sluice__lr__lrmodel_meta__descriptor,
+	&sluice__lr__lrmodel_param__descriptor,
 	NULL
 };
 
