@@ -18,7 +18,11 @@ struct storage_batch {
 		size_t		 len;
 		struct span	 id;
 		uint64_t	 number;
-	}			*rows, **by_id;
+	}			*rows;
+	const struct batch_key {
+		uint64_t		 prefix;	/* of the id, for sorting */
+		const struct batch_row	*row;
+	}			*by_id;
 };
 
 struct storage_ops {

@@ -179,7 +179,7 @@ put_ids(struct writer *w, MDB_txn *txn, const struct storage_batch *batch,
 	if ((e = mdb_cursor_open(txn, w->ids, &cursor)) != 0)
 		return e;
 	for (i = 0; i < batch->n && e == 0; i++) {
-		const struct batch_row *row = batch->by_id[i];
+		const struct batch_row *row = batch->by_id[i].row;
 
 		number = htole64(row->number);
 		key = (MDB_val){ row->id.len,

@@ -91,9 +91,9 @@ rows_come_back_in_the_order_they_were_appended(void **state)
 	char			 want[32];
 	size_t			 i;
 
-	write_text(&f, 70000, 4);
+	write_text(&f, 140000, 4);
 	assert_int_equal(table_open(f.ops, f.address, &t), 0);
-	assert_int_equal(table_count(t), 70000);
+	assert_int_equal(table_count(t), 140000);
 	assert_int_equal(table_stat(t)->partitions, 4);
 	assert_int_equal(table_stat(t)->kind, ROW_TEXT);
 	assert_string_equal(table_stat(t)->schema_json, "{\"sid\":\"id\"}");
@@ -105,7 +105,7 @@ rows_come_back_in_the_order_they_were_appended(void **state)
 		assert_memory_equal(row.id.data, want, row.id.len);
 		assert_memory_equal(row.text.data, want + 1, row.text.len);
 	}
-	assert_int_equal(i, 70000);
+	assert_int_equal(i, 140000);
 	assert_int_equal(cursor_next(c, &row), 0);
 	cursor_free(c);
 	table_close(t);
@@ -237,13 +237,13 @@ duplicate_ids_are_refused_naming_both_rows(void **state)
 	/* The second one comes in a later batch than the first. */
 	assert_int_equal(table_create(f.ops, f.address, &w), 0);
 	table_writer_name_rows(w, "line", 2);
-	for (i = 0; i < 40000; i++) {
-		(void)snprintf(id, sizeof(id), "%d", i == 39000 ? 17 : i);
+	for (i = 0; i < 80000; i++) {
+		(void)snprintf(id, sizeof(id), "%d", i == 79000 ? 17 : i);
 		row = text_row(id, "x");
 		assert_int_equal(table_append(w, &row), 0);
 	}
 	assert_int_equal(table_seal(w, "{}", 1), ERR_EXISTS);
-	assert_non_null(strstr(err_text(), "line 39002"));
+	assert_non_null(strstr(err_text(), "line 79002"));
 	assert_non_null(strstr(err_text(), "line 19;"));
 	done(&f);
 
