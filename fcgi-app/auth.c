@@ -263,7 +263,7 @@ verify(struct request *req, const char *party)
 	/* Last, so that only what is genuine takes room. */
 	r = db_nonce_use(req->app->db, party, proof.nonce, proof.expires_s);
 	if (r == ERR_EXISTS)
-		r = err_set(ERR_AUTH, "this request was seen before");
+		r = err_set(ERR_AUTH, "replay: the nonce of this request was seen before");
 	return r;
 }
 

@@ -201,10 +201,17 @@ repeated(const ProtobufCFieldDescriptor *f, const char *base)
 	return o;
 }
 
-/* A member of a oneof is written only when it is the one that is set. */
+/*
+ * Of a oneof only the member that is set is written, and a message that is
+ * absent not at all; everything else has a default.
+ */
 static bool
 is_set(const ProtobufCFieldDescriptor *f, const char *base)
 {
+	if (f->type == PROTOBUF_C_TYPE_MESSAGE &&
+	    f->label != PROTOBUF_C_LABEL_REPEATED &&
+	    *(const void *const *)(const void *)(base + f->offset) == NULL)
+		return false;
 	if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
 		return *(const uint32_t *)(base + f->quantifier_offset) ==
 		    f->id;
