@@ -1,0 +1,127 @@
+/*
+ * What fcgi-app takes apart before it knows who calls, and the forms and
+ * configurations of uploads.  Input: target, content type and certificate
+ * subject, each ended by a newline, then the body.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/auth.h"
+#include "fcgi-app/multipart.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/upload.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/conf/site_conf.h"
+#include "lib/json/json.h"
+
+int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct input {
+	const char	*data;
+	size_t		 len;
+};
+
+static char *
+take_line(struct input *in, const char *prefix)
+{
+	const char	*end = memchr(in->data, '\n', in->len);
+	size_t		 n = end != NULL ? (size_t)(end - in->data) : in->len;
+	char		*text = xstrndup(in->data, n), *line;
+
+	line = xasprintf("%s%s", prefix, text);
+	free(text);
+	n += end != NULL;
+	in->data += n;
+	in->len -= n;
+	return line;
+}
+
+static int
+read_input(void *ctx, char *data, int size)
+{
+	struct input	*in = ctx;
+	size_t		 n = in->len < (size_t)size ? in->len : (size_t)size;
+
+	memcpy(data, in->data, n);
+	in->data += n;
+	in->len -= n;
+	return (int)n;
+}
+
+static void
+fuzz_form(const struct input *in, const char *type)
+{
+	struct multipart	m;
+	int			fd;
+
+	if (fd_memfd("form", in->data, in->len, &fd) != 0)
+		return;
+	if (multipart_scan(fd, in->len, type, &m) == 0) {
+		if (m.offset + m.len > in->len)
+			abort();
+		multipart_fini(&m);
+	}
+	fd_close(&fd);
+}
+
+static void
+fuzz_upload(const struct request *req)
+{
+	struct json_object	*config;
+	struct upload		 up;
+
+	if (upload_config(req, NULL, &config) != 0)
+		return;
+	if (upload_decode(config, &up) == 0)
+		json_object_put(upload_parameters(&up, "/x"));
+	json_object_put(config);
+}
+
+static void
+fuzz_request(struct app *app, const struct request_source *source)
+{
+	struct request	req;
+	int64_t		n;
+	const char	*s;
+
+	if (request_init(&req, app, source) == 0 &&
+	    (req.route = route_find(&req)) != NULL &&
+	    request_read_body(&req) == 0 && request_decode_body(&req) == 0) {
+		(void)request_int(&req, "limit", 0, 10, 0, &n);
+		(void)request_query(&req, "name", &s);
+		(void)request_text(&req, "job_id");
+		fuzz_upload(&req);
+	}
+	request_fini(&req);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	static char		 home[] = "/srv/site";
+	struct site_conf	 conf = { .home = home,
+		.fcgi_max_body = 1 << 20 };
+	struct app		 app = { .conf = &conf };
+	struct input		 in = { (const char *)data, size };
+	char			 cn[AUTH_PARTY_SIZE], *env[6], *subject;
+	struct request_source	 source = { env, read_input, &in };
+	int			 i;
+
+	env[0] = xstrdup("REQUEST_METHOD=POST");
+	env[1] = take_line(&in, "REQUEST_URI=");
+	env[2] = take_line(&in, "CONTENT_TYPE=");
+	subject = take_line(&in, "");
+	env[3] = xasprintf("CONTENT_LENGTH=%zu", in.len);
+	env[4] = xstrdup("LISTENER=partner");
+	env[5] = NULL;
+	(void)auth_subject_party(subject, cn);
+	fuzz_form(&in, env[2]);
+	fuzz_request(&app, &source);
+	for (i = 0; env[i] != NULL; i++)
+		free(env[i]);
+	free(subject);
+	return 0;
+}
