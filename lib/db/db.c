@@ -6,7 +6,6 @@
 
 #include <errmsg.h>
 #include <fcntl.h>
-#include <mysqld_error.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,10 +21,17 @@
 /* Documents are at most 64 MB; their packets are a little longer. */
 #define MAX_PACKET (80ul << 20)
 
-/* Numbers that not both header sets name. */
-#define CODE_CONNECTION_KILLED 1927	/* MariaDB */
-#define CODE_SNAPSHOT_CHANGED 1020	/* MariaDB: ER_CHECKREAD */
-#define CODE_IDLE_TIMEOUT 4031		/* MySQL */
+/* Server errors; the header sets of the two servers name them differently. */
+enum {
+	CODE_SNAPSHOT_CHANGED = 1020,	/* MariaDB: row changed since read */
+	CODE_SERVER_SHUTDOWN = 1053,
+	CODE_DUPLICATE_KEY = 1062,
+	CODE_NORMAL_SHUTDOWN = 1077,
+	CODE_LOCK_WAIT_TIMEOUT = 1205,
+	CODE_DEADLOCK = 1213,
+	CODE_CONNECTION_KILLED = 1927,	/* MariaDB */
+	CODE_IDLE_TIMEOUT = 4031	/* MySQL */
+};
 
 /*
  * READ COMMITTED: guarded updates do not need gaps locked, and a sum read
@@ -48,8 +54,8 @@ is_lost(unsigned code)
 	case CR_SERVER_LOST:
 	case CR_COMMANDS_OUT_OF_SYNC:	/* nothing sane follows on this link */
 	case CR_MALFORMED_PACKET:
-	case ER_SERVER_SHUTDOWN:
-	case ER_NORMAL_SHUTDOWN:
+	case CODE_SERVER_SHUTDOWN:
+	case CODE_NORMAL_SHUTDOWN:
 	case CODE_CONNECTION_KILLED:
 	case CODE_IDLE_TIMEOUT:
 #ifdef CR_SERVER_LOST_EXTENDED
@@ -68,12 +74,12 @@ db_failed(struct db *db, unsigned code, const char *message, const char *what)
 	if (is_lost(code))
 		db->lost = true;
 	switch (code) {
-	case ER_LOCK_DEADLOCK:
-	case ER_LOCK_WAIT_TIMEOUT:
+	case CODE_DEADLOCK:
+	case CODE_LOCK_WAIT_TIMEOUT:
 	case CODE_SNAPSHOT_CHANGED:
 		db->doomed = true;
 		return err_set(ERR_DB_RETRY, "%s: %s", what, message);
-	case ER_DUP_ENTRY:
+	case CODE_DUPLICATE_KEY:
 		return err_set(ERR_EXISTS, "%s: %s", what, message);
 	default:
 		return err_set(ERR_DB, "%s: %s (%u)", what, message, code);

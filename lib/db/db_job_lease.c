@@ -67,9 +67,9 @@ static const struct db_stmt check = {
 };
 static const struct db_stmt release = {
 	"job.release", "isi",
-	"UPDATE job SET lease_owner = NULL, next_look_at ="
-	" LEAST(IF(next_look_at <= NOW(6), next_look_at, '9999-12-31'),"
-	"  NOW(6) + INTERVAL ? MICROSECOND), lease_until = NULL"
+	"UPDATE job SET lease_owner = NULL, lease_until = NULL,"
+	" next_look_at = IF(next_look_at <= NOW(6), next_look_at,"
+	"  NOW(6) + INTERVAL ? MICROSECOND)"
 	" WHERE job_id = ? AND lease_fence = ?"
 };
 static const struct db_stmt wake = {

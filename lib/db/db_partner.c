@@ -47,7 +47,7 @@ static const struct db_stmt delete = {
 static const struct db_stmt use_nonce = {
 	"nonce.use", "ssi",
 	"INSERT INTO nonce (party_id, nonce, expires_at)"
-	" VALUES (?, ?, '1970-01-01' + INTERVAL ? SECOND)"
+	" VALUES (?, ?, TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ? SECOND)"
 };
 static const struct db_stmt purge_nonces = {
 	"nonce.purge", "i",

@@ -3,7 +3,6 @@
  * their letters, executing, fetching rows.  Called by the stores.
  */
 #include <errmsg.h>
-#include <mysqld_error.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
