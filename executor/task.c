@@ -447,9 +447,10 @@ task_metric_meta(struct task *t, const char *ns, const char *metric_name,
 	int			 r;
 
 	if (extra != NULL) {
-		json_object_object_foreach(extra, key, value)
+		json_object_object_foreach(extra, key, value) {
 			json_object_object_add(meta, key,
 			    json_object_get(value));
+		}
 	}
 	json_object_object_add(meta, "name", json_object_new_string(name));
 	json_object_object_add(meta, "metric_type",

@@ -90,10 +90,11 @@ read_meta(struct upload *u)
 
 	u->meta = json_object_new_object();
 	if (json_object_is_type(given, json_type_object)) {
-		json_object_object_foreach(given, key, value)
+		json_object_object_foreach(given, key, value) {
 			if (value != NULL)
 				json_object_object_add(u->meta, key,
 				    json_object_get(value));
+		}
 	}
 	with_label = json_object_object_get_ex(u->meta, "with_label", &v) &&
 	    json_object_get_boolean(v);
@@ -221,9 +222,10 @@ make_schema(struct upload *u)
 	if (u->has_head && (r = read_head(u)) != 0)
 		return r;
 	if (json_object_is_type(given, json_type_object)) {
-		json_object_object_foreach(given, key, value)
+		json_object_object_foreach(given, key, value) {
 			json_object_object_add(u->schema, key,
 			    json_object_get(value));
+		}
 	}
 	if (u->meta == NULL)
 		return 0;

@@ -403,7 +403,8 @@ write_slowly(const char *address, int ready)
 		_exit(1);
 	(void)!write(ready, "x", 1);
 	for (i = 0; i < 300000; i++) {
-		(void)snprintf(id, sizeof(id), "%d", i * 7919 % 300007);
+		(void)snprintf(id, sizeof(id), "%lld",
+		    i * 7919LL % 300007);
 		row = text_row(id, "some text that takes room in the file");
 		if (table_append(w, &row) != 0)
 			_exit(1);
