@@ -30,7 +30,7 @@ typedef void partner_done_fn(void *ctx, const struct partner_reply *);
  */
 int	partner_post(struct http_client *, const char *url, const char *party,
 	    const char *path, const char *body, int64_t timeout_ms,
-	    partner_done_fn *, void *ctx, struct http_call **out);
+	    partner_done_fn *done, void *ctx, struct http_call **out);
 
 /* Take an answer's envelope apart; *root must be put by the caller. */
 int	partner_parse(const struct http_reply *, struct partner_reply *out,

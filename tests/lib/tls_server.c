@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
@@ -153,9 +154,11 @@ accept_all(void *arg)
 {
 	struct tls_server	*s = arg;
 	struct connection	*c;
-	int			 fd, n;
+	int			 fd, n, on = 1;
 
 	while ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
+		    sizeof(on));
 		n = atomic_load(&s->n_conns);
 		assert(n < CONNECTIONS_MAX);
 		c = &s->conns[n];

@@ -1,0 +1,492 @@
+/*
+ * The command line's parts: options, site files, bundles, archives.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/archive.h"
+#include "cli/args.h"
+#include "cli/bundle.h"
+#include "cli/daemon.h"
+#include "cli/site_files.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+
+#define N(a) (sizeof(a) / sizeof((a)[0]))
+
+static char	folder[64];
+
+static int
+setup(void **state)
+{
+	(void)state;
+	(void)strcpy(folder, "/tmp/sluice-cli-XXXXXX");
+	assert_non_null(mkdtemp(folder));
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	return fd_remove_tree(folder);
+}
+
+static char *
+below(const char *name)
+{
+	return xasprintf("%s/%s", folder, name);
+}
+
+/* --- options ------------------------------------------------------------------ */
+
+static int
+run_nothing(const struct args *args)
+{
+	(void)args;
+	return 0;
+}
+
+static const struct option_def options[] = {
+	{ "home", "DIR", "folder", true },
+	{ "count", "N", "how many", false },
+	{ "drop", NULL, "a flag", false },
+	{ "output", "DIR", "where to", false },
+	OPTION_END,
+};
+
+static const struct command command = {
+	"do it", "FILE", 1, "Does it.", options, run_nothing,
+};
+
+static int
+parse(const char *const *words, size_t n, struct args **out)
+{
+	static char	 copies[16][64];
+	char		*argv[16];
+	size_t		 i;
+
+	for (i = 0; i < n; i++) {
+		assert_true(strlen(words[i]) < sizeof(copies[i]));
+		argv[i] = strcpy(copies[i], words[i]);
+	}
+	return args_parse(&command, (int)n, argv, out);
+}
+
+#define PARSE(out, ...) \
+	parse((const char *const[]){ __VA_ARGS__ }, \
+	    N(((const char *const[]){ __VA_ARGS__ })), out)
+
+static void
+options_come_in_both_forms_and_any_order(void **state)
+{
+	struct args	*a;
+	int64_t		 n;
+
+	(void)state;
+	assert_int_equal(PARSE(&a, "--home=/x", "file", "--count", "7",
+	    "--drop", "--json", "-o", "there"), 0);
+	assert_string_equal(args_text(a, "home"), "/x");
+	assert_string_equal(args_text(a, "output"), "there");
+	assert_string_equal(args_operand(a, 0), "file");
+	assert_true(args_flag(a, "drop"));
+	assert_true(args_json(a));
+	assert_int_equal(args_int(a, "count", 1, 9, 3, &n), 0);
+	assert_int_equal(n, 7);
+	assert_int_equal(args_int(a, "count", 1, 6, 3, &n), ERR_INVALID);
+	args_free(a);
+	assert_int_equal(PARSE(&a, "--home", "-", "--", "--file"), 0);
+	assert_string_equal(args_operand(a, 0), "--file");
+	assert_int_equal(args_int(a, "count", 1, 9, 3, &n), 0);
+	assert_int_equal(n, 3);
+	args_free(a);
+}
+
+static void
+wrong_options_are_named(void **state)
+{
+	struct args	*a;
+
+	(void)state;
+	assert_int_equal(PARSE(&a, "file"), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "--home DIR is needed"));
+	assert_int_equal(PARSE(&a, "--home", "x"), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "FILE"));
+	assert_int_equal(PARSE(&a, "--homme", "x", "file"), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "did you mean --home?"));
+	assert_int_equal(PARSE(&a, "--home", "x", "f", "g"), ERR_INVALID);
+	assert_int_equal(PARSE(&a, "f", "--home"), ERR_INVALID);
+	assert_int_equal(PARSE(&a, "f", "--home", "x", "--home", "y"),
+	    ERR_INVALID);
+	assert_int_equal(PARSE(&a, "f", "--home", "x", "--drop=1"),
+	    ERR_INVALID);
+	assert_null(a);
+	assert_int_equal(PARSE(&a, "--help"), 0);
+	assert_true(args_help(a));
+	args_free(a);
+}
+
+/* --- site files ---------------------------------------------------------------- */
+
+static struct site_conf *
+make_site(const char *name, const char *party, const char *client_url)
+{
+	char			*home = below(name);
+	char			*path = site_files_conf_path(home);
+	struct site_choice	 choice = {
+		.home = home, .party = party, .client_url = client_url,
+		.client_tls_url = "https://127.0.0.1:21001",
+		.partner_url = "https://site.example:21002",
+		.db_socket = "/nowhere/db.sock", .db_name = "one",
+		.loopback_without_authentication = true,
+	};
+	struct site_conf	*conf;
+
+	assert_int_equal(site_files_folders(home), 0);
+	assert_int_equal(site_files_keys(home, party), 0);
+	assert_int_equal(site_files_write_conf(&choice), 0);
+	assert_int_equal(site_files_write_conf(&choice), ERR_EXISTS);
+	assert_int_equal(site_conf_load(path, &conf), 0);
+	free(home);
+	free(path);
+	return conf;
+}
+
+static void
+written_site_conf_holds_the_choices_and_the_comments(void **state)
+{
+	struct site_conf	*c = make_site("a", "9999",
+				    "http://127.0.0.1:21000");
+	struct buf		 text = BUF_INIT;
+
+	(void)state;
+	assert_string_equal(c->party_id, "9999");
+	assert_string_equal(c->client_url, "http://127.0.0.1:21000");
+	assert_string_equal(c->partner_url, "https://site.example:21002");
+	assert_string_equal(c->db_socket, "/nowhere/db.sock");
+	assert_string_equal(c->db_name, "one");
+	assert_string_equal(c->db_user, "sluice");
+	assert_true(str_ends(c->db_password_file, "/keys/db.password"));
+	assert_true(c->client_auth_off_on_loopback);
+	assert_int_equal(buf_read_file(&text, c->path, 65536), 0);
+	assert_non_null(strstr(buf_str(&text), "; debug, info, warn"));
+	assert_null(strstr(buf_str(&text), "party_id = 9999\n[site]"));
+	buf_fini(&text);
+	site_conf_free(c);
+}
+
+static void
+keys_are_private_and_stay(void **state)
+{
+	static const char *const	 names[] = {
+		"sign.key", "tls.key", "db.password",
+	};
+	struct site_conf		*c = make_site("a", "9999",
+					    "http://127.0.0.1:21000");
+	struct buf			 before = BUF_INIT, after = BUF_INIT;
+	struct stat			 st;
+	size_t				 i;
+
+	(void)state;
+	for (i = 0; i < N(names); i++) {
+		char	*path = site_path(c, "keys/%s", names[i]);
+
+		assert_int_equal(stat(path, &st), 0);
+		assert_int_equal(st.st_mode & 07777, 0600);
+		assert_int_equal(buf_read_file(&before, path, 4096), 0);
+		assert_int_equal(site_files_keys(c->home, "9999"), 0);
+		assert_int_equal(buf_read_file(&after, path, 4096), 0);
+		free(path);
+	}
+	assert_string_equal(buf_str(&before), buf_str(&after));
+	buf_fini(&before);
+	buf_fini(&after);
+	site_conf_free(c);
+}
+
+static void
+nginx_conf_has_no_placeholder_left(void **state)
+{
+	struct site_conf	*c = make_site("a", "9999",
+				    "http://127.0.0.1:21000");
+	char			*path = site_path(c, "nginx.conf");
+	struct buf		 text = BUF_INIT;
+	const char		*p;
+
+	(void)state;
+	assert_int_equal(site_files_nginx(c, "nobody nogroup"), 0);
+	assert_int_equal(buf_read_file(&text, path, 65536), 0);
+	for (p = buf_str(&text); (p = strchr(p, '@')) != NULL; p++)
+		assert_false(p[1] >= 'A' && p[1] <= 'Z');
+	assert_non_null(strstr(text.data, "listen 127.0.0.1:21000;"));
+	assert_non_null(strstr(text.data, "listen 127.0.0.1:21001 ssl;"));
+	/* A name is for partners; the socket takes every address. */
+	assert_non_null(strstr(text.data, "listen 0.0.0.0:21002 ssl;"));
+	assert_non_null(strstr(text.data, "user nobody nogroup;"));
+	buf_fini(&text);
+	free(path);
+	site_conf_free(c);
+}
+
+static void
+plain_http_is_not_offered_to_the_network(void **state)
+{
+	struct site_conf	*c = make_site("a", "9999",
+				    "http://192.0.2.1:21000");
+
+	(void)state;
+	assert_int_equal(site_files_nginx(c, "nobody"), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "loopback"));
+	site_conf_free(c);
+}
+
+/* --- bundles -------------------------------------------------------------------- */
+
+static int
+read_bundle(struct json_object *o, struct bundle *out)
+{
+	char		*path = below("bundle");
+	const char	*text = json_text(o);
+	int		 r;
+
+	assert_int_equal(fd_replace_file(path, text, strlen(text), 0644), 0);
+	r = bundle_read(path, out);
+	free(path);
+	return r;
+}
+
+static void
+bundle_of_a_site_is_read_by_another(void **state)
+{
+	struct site_conf	*c = make_site("a", "9999",
+				    "http://127.0.0.1:21000");
+	struct json_object	*o;
+	struct bundle		 made, got;
+
+	(void)state;
+	assert_int_equal(bundle_of_site(c, &made), 0);
+	o = bundle_json(&made);
+	assert_int_equal(read_bundle(o, &got), 0);
+	assert_string_equal(got.party_id, "9999");
+	assert_string_equal(got.url, "https://site.example:21002");
+	assert_string_equal(got.tls_cert, made.tls_cert);
+	assert_memory_equal(got.sign_key, made.sign_key, 32);
+	bundle_fini(&got);
+	bundle_fini(&made);
+	json_object_put(o);
+	site_conf_free(c);
+}
+
+static void
+bundle_with_any_wrong_part_is_refused(void **state)
+{
+	static const struct { const char *key, *value; } changes[] = {
+		{ "party_id", "10000" },	/* not the certificate's */
+		{ "party_id", "guest" },
+		{ "url", "http://site.example:1" },
+		{ "url", "https://site.example:1/path" },
+		{ "url", "https://user@site.example:1" },
+		{ "url", "https://" },
+		{ "sign_key", "ed25519:" },
+		{ "sign_key", "" },
+		{ "tls_cert", "" },
+	};
+	struct site_conf	*c = make_site("a", "9999",
+				    "http://127.0.0.1:21000");
+	struct json_object	*o;
+	struct bundle		 made, got;
+	size_t			 i;
+
+	(void)state;
+	assert_int_equal(bundle_of_site(c, &made), 0);
+	for (i = 0; i < N(changes); i++) {
+		o = bundle_json(&made);
+		json_add_str(o, changes[i].key, changes[i].value);
+		assert_int_not_equal(read_bundle(o, &got), 0);
+		assert_null(got.party_id);
+		json_object_put(o);
+	}
+	o = bundle_json(&made);
+	json_add_int(o, "sluice_partner", 2);
+	assert_int_equal(read_bundle(o, &got), ERR_FORMAT);
+	json_object_put(o);
+	bundle_fini(&made);
+	site_conf_free(c);
+}
+
+/* --- archives --------------------------------------------------------------------- */
+
+static void
+put_entry(struct archive *a, const char *name, unsigned type,
+    const char *target)
+{
+	struct archive_entry	*e = archive_entry_new();
+
+	archive_entry_set_pathname(e, name);
+	archive_entry_set_filetype(e, type);
+	archive_entry_set_perm(e, 0644);
+	archive_entry_set_size(e, type == AE_IFREG && target == NULL ? 2 : 0);
+	if (type == AE_IFLNK)
+		archive_entry_set_symlink(e, target);
+	else if (target != NULL)
+		archive_entry_set_hardlink(e, target);
+	assert_int_equal(archive_write_header(a, e), ARCHIVE_OK);
+	if (type == AE_IFREG && target == NULL)
+		assert_int_equal(archive_write_data(a, "hi", 2), 2);
+	archive_entry_free(e);
+}
+
+static int
+extract_one(const char *name, unsigned type, const char *target)
+{
+	struct archive	*a = archive_write_new();
+	char		 data[32768];
+	size_t		 used = 0, files;
+	char		*to = below("out/x");
+	int		 r;
+
+	assert_int_equal(archive_write_add_filter_gzip(a), ARCHIVE_OK);
+	assert_int_equal(archive_write_set_format_pax_restricted(a),
+	    ARCHIVE_OK);
+	assert_int_equal(archive_write_open_memory(a, data, sizeof(data),
+	    &used), ARCHIVE_OK);
+	put_entry(a, "good/file", AE_IFREG, NULL);
+	put_entry(a, name, type, target);
+	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
+	assert_int_equal(archive_write_free(a), ARCHIVE_OK);
+	r = archive_extract(data, used, to, &files);
+	free(to);
+	return r;
+}
+
+static void
+archive_is_unpacked_below_its_folder(void **state)
+{
+	char		*path = below("out/x/guest/9999/INFO.log");
+	struct buf	 text = BUF_INIT;
+
+	(void)state;
+	assert_int_equal(extract_one("guest/9999/INFO.log", AE_IFREG, NULL),
+	    0);
+	assert_int_equal(buf_read_file(&text, path, 100), 0);
+	assert_string_equal(buf_str(&text), "hi");
+	buf_fini(&text);
+	free(path);
+}
+
+static void
+archive_entries_that_leave_the_folder_are_refused(void **state)
+{
+	char	*outside = below("out/evil");
+
+	(void)state;
+	assert_int_equal(extract_one("../evil", AE_IFREG, NULL), ERR_DENIED);
+	assert_int_equal(extract_one("a/../../evil", AE_IFREG, NULL),
+	    ERR_DENIED);
+	assert_int_equal(extract_one("/tmp/evil", AE_IFREG, NULL),
+	    ERR_DENIED);
+	assert_int_equal(extract_one("link", AE_IFLNK, "/etc"), ERR_DENIED);
+	assert_int_equal(extract_one("link", AE_IFREG, "good/file"),
+	    ERR_DENIED);
+	assert_int_equal(extract_one("fifo", AE_IFIFO, NULL), ERR_DENIED);
+	assert_int_equal(access(outside, F_OK), -1);
+	free(outside);
+}
+
+static void
+damaged_archive_is_refused(void **state)
+{
+	char	*to = below("out");
+	size_t	 files;
+
+	(void)state;
+	assert_int_equal(archive_extract("\x1f\x8bnot gzip at all", 18, to,
+	    &files), ERR_FORMAT);
+	free(to);
+}
+
+/* --- processes ----------------------------------------------------------------------- */
+
+static void
+pid_file_of_another_process_is_not_believed(void **state)
+{
+	struct site_conf	*c = make_site("a", "9999",
+				    "http://127.0.0.1:21000");
+	char			*path = site_path(c, "run/supervisor.pid");
+	char			*text = xasprintf("%d\n", (int)getpid());
+
+	(void)state;
+	assert_int_equal(daemon_pid(&daemon_supervisor, c), 0);
+	assert_int_equal(fd_replace_file(path, text, strlen(text), 0644), 0);
+	assert_int_equal(daemon_pid(&daemon_supervisor, c), 0);
+	assert_int_equal(fd_replace_file(path, "-1\n", 3, 0644), 0);
+	assert_int_equal(daemon_pid(&daemon_supervisor, c), 0);
+	free(path);
+	free(text);
+	site_conf_free(c);
+}
+
+static void
+process_that_ignores_the_polite_signal_is_stopped_all_the_same(void **state)
+{
+	int	ready[2], status;
+	char	byte;
+	pid_t	pid;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		(void)signal(SIGTERM, SIG_IGN);
+		(void)!write(ready[1], "x", 1);
+		for (;;)
+			(void)pause();
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(daemon_stop(pid, 100), 0);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WTERMSIG(status), SIGKILL);
+	assert_int_equal(daemon_stop(pid, 100), 0);	/* gone already */
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+}
+
+#define WITH_FOLDER(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_come_in_both_forms_and_any_order),
+		cmocka_unit_test(wrong_options_are_named),
+		WITH_FOLDER(written_site_conf_holds_the_choices_and_the_comments),
+		WITH_FOLDER(keys_are_private_and_stay),
+		WITH_FOLDER(nginx_conf_has_no_placeholder_left),
+		WITH_FOLDER(plain_http_is_not_offered_to_the_network),
+		WITH_FOLDER(bundle_of_a_site_is_read_by_another),
+		WITH_FOLDER(bundle_with_any_wrong_part_is_refused),
+		WITH_FOLDER(archive_is_unpacked_below_its_folder),
+		WITH_FOLDER(archive_entries_that_leave_the_folder_are_refused),
+		WITH_FOLDER(damaged_archive_is_refused),
+		WITH_FOLDER(pid_file_of_another_process_is_not_believed),
+		cmocka_unit_test(
+		    process_that_ignores_the_polite_signal_is_stopped_all_the_same),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
