@@ -348,6 +348,90 @@ training_stops_when_the_loss_settles(void **state)
 	set_free(s);
 }
 
+/* --- the WDBC data set ------------------------------------------------------------- */
+
+#define WDBC_ROWS 569
+
+/* Columns of a file after its id (and label) into a set's columns. */
+static bool
+read_csv(const char *path, struct set *s, size_t first, size_t cols,
+    bool label)
+{
+	FILE	*f = fopen(path, "r");
+	char	 line[1024], *p;
+	size_t	 i, j;
+
+	if (f == NULL)
+		return false;
+	assert_non_null(fgets(line, sizeof(line), f));
+	for (i = 0; i < s->n; i++) {
+		assert_non_null(fgets(line, sizeof(line), f));
+		p = strchr(line, ',');
+		if (label)
+			s->y[i] = strtod(p + 1, &p);
+		for (j = 0; j < cols; j++)
+			s->x[i * s->cols + first + j] = strtod(p + 1, &p);
+	}
+	fclose(f);
+	return true;
+}
+
+static struct set *
+wdbc(void)
+{
+	struct set	*s = set_new(WDBC_ROWS, 30, 1);
+
+	if (read_csv("examples/data/breast_host.csv", s, 0, 20, false) &&
+	    read_csv("examples/data/breast_guest.csv", s, 20, 10, true))
+		return s;
+	set_free(s);
+	print_message("examples/data is not in this folder\n");
+	skip();
+	return NULL;
+}
+
+static void
+check_wdbc(const char *params, const double *want, size_t n, double eps)
+{
+	struct set	*s = wdbc();
+	struct member	*m[3];
+	struct loopback	*lb = three(params, m);
+	size_t		 i;
+
+	give(lb, m[0], "train_data", s, 20, 30, true, false);
+	give(lb, m[1], "train_data", s, 0, 20, false, false);
+	assert_int_equal(loopback_run(lb), 0);
+	for (i = 0; i < n; i++)
+		assert_near(series_at(m[2], i), want[i], eps);
+	loopback_free(lb);
+	set_free(s);
+}
+
+/* What the classic platform logs for these parameters, to its digits. */
+static void
+wdbc_in_full_batches_gives_the_classic_losses(void **state)
+{
+	static const double	want[] = {
+		0.693147, 78.8756, 5.6951, 1.4786, 0.7330, 0.5325, 0.4611
+	};
+
+	(void)state;
+	check_wdbc(PARAMS("\"max_iter\":7"), want, 7, 6e-5);
+}
+
+/* 320 rows in the order of the file, computed by NumPy in the clear. */
+static void
+wdbc_in_batches_gives_the_losses_in_the_clear(void **state)
+{
+	static const double	want[] = {
+		35.63628280315613, 1.4534951911821252, 0.5158705247690474
+	};
+
+	(void)state;
+	check_wdbc(PARAMS("\"max_iter\":3,\"batch_size\":320"), want, 3,
+	    1e-5);
+}
+
 /* --- predictions ------------------------------------------------------------------------------ */
 
 static void
@@ -665,6 +749,8 @@ main(void)
 		cmocka_unit_test(l1_trains_as_in_the_clear),
 		cmocka_unit_test(two_hosts_train_as_one_would),
 		cmocka_unit_test(training_stops_when_the_loss_settles),
+		cmocka_unit_test(wdbc_in_full_batches_gives_the_classic_losses),
+		cmocka_unit_test(wdbc_in_batches_gives_the_losses_in_the_clear),
 		cmocka_unit_test(predictions_follow_the_trained_model),
 		cmocka_unit_test(a_warm_start_goes_on_from_the_model),
 		cmocka_unit_test(what_cannot_be_learned_is_refused),
