@@ -210,7 +210,7 @@ san:
 FUZZ_SECONDS ?= 10
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(B)/fuzzers/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/fcgi.a $(B)/libsluice.a
+$(B)/fuzzers/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/fcgi.a $(B)/executor.a $(B)/libsluice.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lseccomp
 

@@ -86,7 +86,7 @@ add_rules(scmp_filter_ctx filter)
 		return r;
 	/* Limits may be read, not set. */
 	return seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64),
-	    1, SCMP_A2(SCMP_CMP_EQ, 0));
+	    1, SCMP_A2(SCMP_CMP_EQ, 0, 0));
 }
 
 int
