@@ -47,7 +47,9 @@ const char	*db_actor(const struct db *);
  * One statement.  params has one letter per '?':
  *   i  int64_t          I  const int64_t * (NULL is SQL NULL)
  *   d  double           D  const double *  (NULL is SQL NULL)
- *   s  const char *     (NULL is SQL NULL)
+ *   s  const char *     (NULL is SQL NULL); ERR_INVALID unless it is UTF-8
+ *   e  the same, for words to people, which are kept whatever bytes a program
+ *      or a stranger put in: '?' stands for those that are not UTF-8
  *   b  const void *, size_t   (NULL is SQL NULL)
  *   t  int64_t, milliseconds since the epoch, 0 for SQL NULL
  */

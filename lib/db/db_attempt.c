@@ -255,7 +255,7 @@ static const struct db_stmt guard = {
 	" AND j.job_id = ? FOR UPDATE"
 };
 static const struct db_stmt end = {
-	"attempt.end", "ss",
+	"attempt.end", "es",
 	"UPDATE attempt a SET a.ended_at = NOW(6), a.outcome = LEFT(?, 200)"
 	" WHERE a.attempt_id = ? AND " ALIVE
 };
@@ -331,7 +331,7 @@ db_attempt_end(struct db *db, const char *attempt_id, const char *outcome)
 /* --- ends that the shepherd did not write --- */
 
 static const struct db_stmt end_dead = {
-	"attempt.end_dead", "ssi",
+	"attempt.end_dead", "esi",
 	"UPDATE attempt SET ended_at = NOW(6), outcome = LEFT(?, 200)"
 	" WHERE attempt_id = ? AND ended_at IS NULL"
 	" AND (? OR lease_until <= NOW(6))"

@@ -4,10 +4,6 @@
  */
 #include "lib/db/db_audit.h"
 
-#include <string.h>
-
-#include "lib/base/err.h"
-#include "lib/base/str.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_tx.h"
 
@@ -59,7 +55,7 @@ static const struct db_stmt list_egress = {
 	" AND (? IS NULL OR component = ?) AND id > ? ORDER BY id LIMIT ?"
 };
 static const struct db_stmt add_audit = {
-	"audit.add", "sssss",
+	"audit.add", "eeeee",
 	"INSERT INTO audit (actor, action, subject, outcome, detail)"
 	" VALUES (LEFT(?, 200), LEFT(?, 100), LEFT(?, 500), LEFT(?, 20),"
 	" LEFT(?, 4000))"
@@ -109,33 +105,17 @@ db_egress_list(struct db *db, struct arena *a, const char *job_id,
 	    component, component, after_id, limit);
 }
 
-/* A refusal must be recorded whatever bytes it is about. */
 static const char *
-clean(struct arena *a, const char *s)
+text(const char *s)
 {
-	char	*copy;
-
-	if (s == NULL || str_is_utf8(s, strlen(s)))
-		return s != NULL ? s : "";
-	copy = arena_strdup(a, s);
-	for (char *p = copy; *p != '\0'; p++) {
-		if ((unsigned char)*p >= 0x80)
-			*p = '?';
-	}
-	return copy;
+	return s != NULL ? s : "";
 }
 
 int
 db_audit_add(struct db *db, const struct db_audit *e)
 {
-	struct arena	*a = arena_new();
-	int		 r;
-
-	r = db_exec(db, &add_audit, NULL, clean(a, e->actor),
-	    clean(a, e->action), clean(a, e->subject), clean(a, e->outcome),
-	    e->detail != NULL ? clean(a, e->detail) : NULL);
-	arena_free(a);
-	return r;
+	return db_exec(db, &add_audit, NULL, text(e->actor), text(e->action),
+	    text(e->subject), text(e->outcome), e->detail);
 }
 
 int

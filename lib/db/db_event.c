@@ -29,7 +29,7 @@ static const struct db_col event_cols[] = {
 static const struct db_shape event_shape = DB_SHAPE(struct db_event, event_cols);
 
 static const struct db_stmt insert = {
-	"event.add", "ssisssssss",
+	"event.add", "ssisssssse",
 	"INSERT INTO event (job_id, component, version, role, party_id, kind,"
 	" from_state, to_state, actor, reason)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, LEFT(?, 4000))"

@@ -215,8 +215,9 @@ static const struct db_stmt move_running = {
 	" WHERE job_id = ? AND status = ?"
 };
 static const struct db_stmt move_end = {
-	"job.move_end", "ssss",
-	"UPDATE job SET ended_at = NOW(6), reason = COALESCE(?, reason),"
+	"job.move_end", "esss",
+	"UPDATE job SET ended_at = NOW(6),"
+	" reason = COALESCE(LEFT(?, 4000), reason),"
 	" status = ? WHERE job_id = ? AND status = ?"
 };
 static const struct db_stmt move_again = {
@@ -330,8 +331,9 @@ db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
 /* --- signals --- */
 
 static const struct db_stmt cancel = {
-	"job.cancel", "sss",
-	"UPDATE job SET cancel_signal = 1, cancel_status = ?, reason = ?,"
+	"job.cancel", "ses",
+	"UPDATE job SET cancel_signal = 1, cancel_status = ?,"
+	" reason = LEFT(?, 4000),"
 	" next_look_at = NOW(6)"
 	" WHERE job_id = ? AND cancel_signal = 0"
 };
@@ -458,8 +460,8 @@ static const struct db_stmt set_progress = {
 	" WHERE progress < ? AND job_id = ?"
 };
 static const struct db_stmt set_reason = {
-	"job.set_reason", "ss",
-	"UPDATE job SET reason = ? WHERE job_id = ?"
+	"job.set_reason", "es",
+	"UPDATE job SET reason = LEFT(?, 4000) WHERE job_id = ?"
 };
 static const struct db_stmt set_description = {
 	"job.set_description", "ss",

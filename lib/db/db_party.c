@@ -55,18 +55,18 @@ db_party_get(struct db *db, struct arena *a, const char *job_id,
  */
 #define MARK(flag)							\
 	"UPDATE job_party SET " flag " = ?,"				\
-	" last_error = COALESCE(?, last_error)"				\
+	" last_error = COALESCE(LEFT(?, 4000), last_error)"		\
 	" WHERE job_id = ? AND role = ? AND party_id = ? AND (? = 0 OR"	\
 	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"	\
 	" AND j.lease_fence = ?))"
 static const struct db_stmt marks[] = {
-	[DB_PARTY_CREATED] = { "job_party.created", "issssii",
+	[DB_PARTY_CREATED] = { "job_party.created", "iesssii",
 		MARK("created") },
-	[DB_PARTY_RESERVED] = { "job_party.reserved", "issssii",
+	[DB_PARTY_RESERVED] = { "job_party.reserved", "iesssii",
 		MARK("reserved") },
-	[DB_PARTY_STARTED] = { "job_party.started", "issssii",
+	[DB_PARTY_STARTED] = { "job_party.started", "iesssii",
 		MARK("started") },
-	[DB_PARTY_ENDED] = { "job_party.ended", "issssii", MARK("ended") },
+	[DB_PARTY_ENDED] = { "job_party.ended", "iesssii", MARK("ended") },
 };
 
 #define CLEAR(flag)							\

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "lib/base/err.h"
-#include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "lib/db/db_private.h"
 #include "lib/db/db_rows.h"
 
@@ -22,6 +22,7 @@ struct arg {
 	int64_t		 i;
 	double		 d;
 	MYSQL_TIME	 t;
+	char		*copy;		/* of a text that had to be mended */
 	unsigned long	 len;
 	db_flag		 null;
 };
@@ -44,6 +45,7 @@ struct prepared {
 	unsigned	 ncols;
 	MYSQL_BIND	*params;
 	struct arg	*args;
+	unsigned	 nargs;
 	MYSQL_BIND	*binds;
 	struct cell	*cells;
 	bool		 busy;		/* its rows are being read */
@@ -64,6 +66,8 @@ prepared_free(struct prepared *p)
 		(void)mysql_stmt_close(p->stmt);
 	for (unsigned i = 0; i < p->ncols; i++)
 		free(p->cells[i].data);
+	for (unsigned i = 0; i < p->nargs; i++)
+		free(p->args[i].copy);
 	free(p->params);
 	free(p->args);
 	free(p->binds);
@@ -183,6 +187,7 @@ prepare(struct db *db, const struct db_stmt *decl, struct prepared **out)
 	}
 	p->params = xcalloc(n + 1, sizeof(*p->params));
 	p->args = xcalloc(n + 1, sizeof(*p->args));
+	p->nargs = (unsigned)n;
 	if ((r = prepare_cells(db, p)) != 0)
 		goto fail;
 	*out = p;
@@ -265,6 +270,28 @@ bind_bytes(struct arg *a, MYSQL_BIND *b, enum enum_field_types type,
 	a->null = data == NULL;
 }
 
+/* Text that the server will take; words is whether it may be mended. */
+static int
+bind_text(struct arg *a, MYSQL_BIND *b, const char *s, bool words)
+{
+	size_t	len = s != NULL ? strlen(s) : 0;
+
+	free(a->copy);
+	a->copy = NULL;
+	if (s != NULL && !str_is_utf8(s, len)) {
+		if (!words)
+			return err_set(ERR_INVALID, "a text is not UTF-8");
+		a->copy = xstrdup(s);
+		for (char *p = a->copy; *p != '\0'; p++) {
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+		}
+		s = a->copy;
+	}
+	bind_bytes(a, b, MYSQL_TYPE_STRING, s, len);
+	return 0;
+}
+
 static void
 bind_time(struct arg *a, MYSQL_BIND *b, int64_t ms)
 {
@@ -279,7 +306,6 @@ static int
 bind_params(struct prepared *p, va_list ap)
 {
 	const char	*letter = p->decl->params;
-	const char	*s;
 	const void	*data;
 	int64_t		 i;
 	double		 d;
@@ -307,9 +333,10 @@ bind_params(struct prepared *p, va_list ap)
 			bind_double(a, b, va_arg(ap, const double *));
 			break;
 		case 's':
-			s = va_arg(ap, const char *);
-			bind_bytes(a, b, MYSQL_TYPE_STRING, s,
-			    s != NULL ? strlen(s) : 0);
+		case 'e':
+			if (bind_text(a, b, va_arg(ap, const char *),
+			    letter[k] == 'e') != 0)
+				return err_wrap("%s", p->decl->name);
 			break;
 		case 'b':
 			data = va_arg(ap, const void *);

@@ -169,13 +169,13 @@ db_task_insert(struct db *db, const char *job_id,
 /* --- moves --- */
 
 static const struct db_stmt move_status = {
-	"task.move_status", "ss" KEY_PARAMS "s",
+	"task.move_status", "se" KEY_PARAMS "s",
 	"UPDATE task SET status = ?,"
 	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE " AND status = ?"
 };
 /* Times a member names are taken, but never ones in the future. */
 static const struct db_stmt move_party = {
-	"task.move_party", "siitssiitssi" KEY_PARAMS "s",
+	"task.move_party", "siiteeiitssi" KEY_PARAMS "s",
 	"UPDATE task SET party_status = ?,"
 	" started_at = IF(?, NULL, IF(?, COALESCE(started_at,"
 	"  LEAST(COALESCE(?, NOW(6)), NOW(6))), started_at)),"
@@ -455,7 +455,7 @@ static const struct db_stmt want_launch = {
 	" AND run_here = 1 AND start_acked = 0 AND party_status = 'waiting'"
 };
 static const struct db_stmt want_kill = {
-	"task.want_kill", "ss" KEY_PARAMS,
+	"task.want_kill", "se" KEY_PARAMS,
 	"UPDATE task SET kill_wanted = ?,"
 	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
 	" AND kill_wanted = ''"

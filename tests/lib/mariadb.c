@@ -75,8 +75,8 @@ exec_quiet(const char *const argv[])
 	int	fd;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (getppid() == 1)
-		_exit(1);
+	if (getppid() != owner)
+		_exit(1);	/* it ended before the line above */
 	if ((fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600)) >= 0) {
 		(void)dup2(fd, STDOUT_FILENO);
 		(void)dup2(fd, STDERR_FILENO);

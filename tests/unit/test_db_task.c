@@ -237,6 +237,23 @@ error_report_is_kept_and_default_does_not_replace_it(void **state)
 	    "guest: division by zero");
 }
 
+/* A component may print what it likes: its task must end all the same. */
+static void
+error_report_of_any_bytes_is_kept(void **state)
+{
+	static char	longer[200000];
+
+	(void)state;
+	memset(longer, 0xe9, sizeof(longer) - 1);
+	assert_int_equal(db_task_move(db, &here, &(struct db_task_move){
+		.status = STATE_NONE, .party_status = STATE_FAILED,
+		.error_report = longer, .reason = "caf\xe9" }, NULL), 0);
+	assert_int_equal(strlen(task(&here)->error_report), 16000);
+	assert_int_equal(task(&here)->error_report[0], '?');
+	assert_int_equal(db_task_set_parameters(db, &holder, "caf\xe9"),
+	    ERR_INVALID);
+}
+
 /* --- launching --- */
 
 static void
@@ -636,6 +653,7 @@ main(void)
 		T(members_word_makes_the_job_due),
 		T(verdict_moves_all_members_rows_with_one_event),
 		T(error_report_is_kept_and_default_does_not_replace_it),
+		T(error_report_of_any_bytes_is_kept),
 		T(task_is_launched_once_however_often_it_is_asked_for),
 		T(launch_is_refused_where_it_makes_no_sense),
 		T(two_launchers_never_get_the_same_task),
