@@ -128,6 +128,11 @@ static bool
 job_filter(const struct request *req, struct db_job_filter *f)
 {
 	f->job_ids = filter_any(req, "job_id");
+	/* One id is looked up by the index, a list is not. */
+	if (f->job_ids != NULL && strchr(f->job_ids, ',') == NULL) {
+		f->job_id = f->job_ids;
+		f->job_ids = NULL;
+	}
 	f->roles = filter_any(req, "role");
 	f->parties = filter_any(req, "party_id");
 	f->statuses = filter_any(req, "status");
@@ -140,7 +145,7 @@ job_filter(const struct request *req, struct db_job_filter *f)
 	filter_range(req, "start_time", &f->started_from_ms,
 	    &f->started_to_ms);
 	filter_range(req, "end_time", &f->ended_from_ms, &f->ended_to_ms);
-	return f->job_ids != NULL || f->roles != NULL || f->parties != NULL ||
+	return f->job_id != NULL || f->job_ids != NULL || f->roles != NULL || f->parties != NULL ||
 	    f->statuses != NULL || f->name != NULL || f->tag != NULL ||
 	    f->initiator_role != NULL || f->initiator_party != NULL ||
 	    f->created_from_ms != 0 || f->created_to_ms != 0 ||

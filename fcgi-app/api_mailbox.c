@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/auth.h"
 #include "fcgi-app/route.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -167,6 +168,7 @@ api_mailbox_put(struct request *req, struct reply *rp)
 	case ERR_CONFLICT:
 		return reply_status(rp, 409, "%s", err_text());
 	case ERR_DENIED:
+		(void)auth_refused(req, req->caller.name, ERR_DENIED);
 		return reply_status(rp, 403, "%s", err_text());
 	case ERR_LIMIT:
 		return reply_status(rp, 413, "%s", err_text());

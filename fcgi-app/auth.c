@@ -29,9 +29,8 @@
 #define AUDIT_BURST 20
 #define AUDIT_PER_S 1
 
-/* Records the recorded error, which stays what it is; returns ERR_AUTH. */
-static int
-refused(struct request *req, const char *actor)
+int
+auth_refused(struct request *req, const char *actor, int code)
 {
 	static int64_t	tokens = AUDIT_BURST, last_ms, untold;
 	const char	*why = arena_strdup(req->arena, err_text());
@@ -46,7 +45,7 @@ refused(struct request *req, const char *actor)
 	}
 	if (tokens == 0) {
 		untold++;
-		return err_set(ERR_AUTH, "%s", why);
+		return err_set(code, "%s", why);
 	}
 	tokens--;
 	text = arena_printf(req->arena, "%s; from %s; %lld not recorded before",
@@ -58,7 +57,7 @@ refused(struct request *req, const char *actor)
 	    .actor = actor, .action = "request", .subject = req->path,
 	    .outcome = "refused", .detail = text }) != 0)
 		log_err("refusal not recorded");
-	return err_set(ERR_AUTH, "%s", why);
+	return err_set(code, "%s", why);
 }
 
 /* --- users -------------------------------------------------------------- */
@@ -296,7 +295,7 @@ auth_listener(struct request *req)
 	if (req->listener == LISTENER_NONE) {
 		err_set(ERR_AUTH, "the front end did not say by which "
 		    "listener the request came");
-		return refused(req, "?");
+		return auth_refused(req, "?", ERR_AUTH);
 	}
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:
@@ -312,7 +311,7 @@ auth_listener(struct request *req)
 	}
 	err_set(ERR_AUTH, "%s is not for %s", req->path,
 	    partner ? "partners" : "this site's users");
-	return refused(req, partner ? "partner" : "client");
+	return auth_refused(req, partner ? "partner" : "client", ERR_AUTH);
 }
 
 int
@@ -338,7 +337,7 @@ auth_caller(struct request *req)
 		return err_set(ERR_AUTH, "the route has no audience");
 	}
 	if (r == ERR_AUTH || r == ERR_FORMAT)
-		return refused(req, who);
+		return auth_refused(req, who, ERR_AUTH);
 	if (r == 0)
 		db_set_actor(req->app->db, req->caller.name);
 	return r;

@@ -25,6 +25,13 @@ int	auth_listener(struct request *);
 int	auth_caller(struct request *);
 
 /*
+ * Record what the error record says as refused, unless too much was lately
+ * (then it is counted and told with the next one); returns code, with the
+ * text as it was.
+ */
+int	auth_refused(struct request *, const char *actor, int code);
+
+/*
  * The one CN of a certificate's subject as nginx writes it (RFC 2253), when
  * it is a party id; out holds JSON_PARTY_SIZE bytes.  ERR_AUTH otherwise.
  */

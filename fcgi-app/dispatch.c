@@ -54,7 +54,11 @@ run(struct request *req, struct reply *rp)
 	    (r = auth_caller(req)) != 0 ||
 	    (r = request_decode_body(req)) != 0)
 		return r;
-	return req->route->handler(req, rp);
+	r = req->route->handler(req, rp);
+	/* A partner that asks for what is not its own is worth a record. */
+	if (r == ERR_DENIED && req->caller.party != NULL)
+		r = auth_refused(req, req->caller.name, ERR_DENIED);
+	return r;
 }
 
 void

@@ -67,8 +67,9 @@ add_pairs(const char *s, struct json_object *into)
 static void
 add_all(struct json_object *from, struct json_object *into)
 {
-	json_object_object_foreach(from, key, value)
+	json_object_object_foreach(from, key, value) {
 		json_add(into, key, json_copy(value));
+	}
 }
 
 int

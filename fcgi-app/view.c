@@ -71,6 +71,22 @@ view_document(const char *text)
 	return o;
 }
 
+/*
+ * A column that is only passed on is printed as it stands: taking large
+ * documents apart and putting them together again cost most of a query.
+ */
+static struct json_object *
+passed_on(const char *text)
+{
+	struct json_object	*o = json_object_new_object();
+
+	if (text != NULL && *text != '\0')
+		json_object_set_serializer(o,
+		    json_object_userdata_to_json_string, (void *)(uintptr_t)text,
+		    NULL);
+	return o;
+}
+
 struct json_object *
 view_time(int64_t ms)
 {
@@ -192,11 +208,10 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put_str(&v, "tag", job->tag);
 	put(&v, "user_id", NULL);
 	put(&v, "user", json_object_new_object());
-	put(&v, "dsl", view_document(job->dsl));
-	put(&v, "runtime_conf", view_document(job->runtime_conf));
-	put(&v, "runtime_conf_on_party",
-	    view_document(row->party.party_conf));
-	put(&v, "train_runtime_conf", view_document(job->train_conf));
+	put(&v, "dsl", passed_on(job->dsl));
+	put(&v, "runtime_conf", passed_on(job->runtime_conf));
+	put(&v, "runtime_conf_on_party", passed_on(row->party.party_conf));
+	put(&v, "train_runtime_conf", passed_on(job->train_conf));
 	if (list)
 		put(&v, "partners", partners_of(roles, row->party.party_id));
 	put(&v, "roles", roles);
@@ -225,7 +240,7 @@ component_parameters(const struct db_task *task)
 {
 	struct json_object	*o = json_object_new_object();
 
-	json_add(o, "ComponentParam", view_document(task->parameters));
+	json_add(o, "ComponentParam", passed_on(task->parameters));
 	json_add_str(o, "module", task->module);
 	return o;
 }
@@ -270,7 +285,7 @@ view_task(const struct db_task_row *row, const char *prefix)
 	put_str(&v, "party_id", t->key.party_id);
 	put_bool(&v, "run_on_this_party", t->run_here);
 	put_str(&v, "party_status", state_name(t->party_status));
-	put(&v, "provider_info", view_document(t->provider));
+	put(&v, "provider_info", passed_on(t->provider));
 	put(&v, "component_parameters", component_parameters(t));
 	put(&v, "engine_conf", json_object_new_object());
 	put_str(&v, "error_report", t->error_report != NULL ?

@@ -18,7 +18,8 @@
 
 /*
  * The list form has party_id as an integer and "partners".  All results are
- * the caller's.
+ * the caller's; those of jobs and tasks borrow the row's texts until they
+ * are printed.
  */
 struct json_object *view_job(const struct db_job_row *, const char *prefix);
 struct json_object *view_task(const struct db_task_row *, const char *prefix);

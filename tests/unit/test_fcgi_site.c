@@ -840,9 +840,9 @@ an_upload_becomes_a_job_with_the_exact_file(void **state)
 		fail_msg("%s", buf_str(&a.body));
 	job = json_get_str(a.json, "jobId", "");
 	assert_true(str_is_job_id(job));
-	assert_non_null(json_path_get(a.json, "data", "board_url", NULL));
+	assert_non_null(json_path_get(a.json, "data", "board_url"));
 	assert_string_equal(json_object_get_string(json_path_get(a.json,
-	    "data", "model_info", "model_id", NULL)), "local-0#model");
+	    "data", "model_info", "model_id")), "local-0#model");
 	path = xasprintf("%s/spool/upload/%s.csv", site.home, job);
 	assert_int_equal(buf_read_file(&file, path, 64 << 20), 0);
 	assert_int_equal(file.len, body.len - strlen(head) -
@@ -1028,7 +1028,7 @@ allowed_name(void)
 	    site.conf->providers_dir);
 	assert_int_equal(json_parse_file(path, 1 << 20, &m), 0);
 	transfers = json_path_get(m, "components", "Intersection",
-	    "transfers", NULL);
+	    "transfers");
 	json_object_object_foreach(transfers, key, value) {
 		if (name == NULL &&
 		    strstr(json_text(json_get(value, "from")), "host") &&
