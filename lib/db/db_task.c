@@ -171,7 +171,8 @@ db_task_insert(struct db *db, const char *job_id,
 static const struct db_stmt move_status = {
 	"task.move_status", "se" KEY_PARAMS "s",
 	"UPDATE task SET status = ?,"
-	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE " AND status = ?"
+	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE"
+	KEY_WHERE " AND status = ?"
 };
 /* Times a member names are taken, but never ones in the future. */
 static const struct db_stmt move_party = {
