@@ -30,11 +30,8 @@ answer_error(struct request *req, struct reply *rp, int code)
 		log_debug("%s %s: %s", req->method, req->path, err_text());
 	if (rp->begun)
 		return;		/* too late to say it */
-	if (code == ERR_LIMIT)
-		reply_status(rp, 413, "%s", err_text());
-	else
-		reply_fault(rp, err_retcode(code), "%s",
-		    partner && is_ours(code) ? err_meaning(code) : err_text());
+	reply_fault(rp, err_retcode(code), "%s",
+	    partner && is_ours(code) ? err_meaning(code) : err_text());
 }
 
 static int
@@ -49,9 +46,11 @@ run(struct request *req, struct reply *rp)
 	log_context(request_param(req, "job"), request_param(req, "component"),
 	    request_param(req, "party"));
 	/* The cheap half of the check comes before the body is taken. */
-	if ((r = auth_listener(req)) != 0 ||
-	    (r = request_read_body(req)) != 0 ||
-	    (r = auth_caller(req)) != 0 ||
+	if ((r = auth_listener(req)) != 0)
+		return r;
+	if ((r = request_read_body(req)) == ERR_LIMIT)
+		return reply_status(rp, 413, "%s", err_text());
+	if (r != 0 || (r = auth_caller(req)) != 0 ||
 	    (r = request_decode_body(req)) != 0)
 		return r;
 	r = req->route->handler(req, rp);
