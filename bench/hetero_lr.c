@@ -4,7 +4,6 @@
  * same two cores.  The floor is the big-number arithmetic of one epoch done
  * in a row by the same functions on two threads.
  */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,12 +22,13 @@
 #define GUEST_COLS 10
 #define HOST_COLS 20
 #define CORES 2
-#define FEW 2			/* epochs of the short run */
-#define MANY 8			/* and of the long one */
+#define FEW 2  /* epochs of the short run */
+#define MANY 8 /* and of the long one */
 #define FRAC 23
+#define ROUNDS 5
 
-static double	values[ROWS][GUEST_COLS + HOST_COLS];
-static double	labels[ROWS];
+static double values[ROWS][GUEST_COLS + HOST_COLS];
+static double labels[ROWS];
 
 static void
 check(int r)
@@ -42,8 +42,8 @@ check(int r)
 static void
 make_values(void)
 {
-	struct rng	g;
-	int		i, j;
+	struct rng g;
+	int i, j;
 
 	rng_seed(&g, 1);
 	for (i = 0; i < ROWS; i++) {
@@ -61,20 +61,20 @@ make_values(void)
 static void
 give(struct loopback *lb, struct member *m, int from, int to, int flags)
 {
-	char			*path = xasprintf("%s/%d",
-				    loopback_folder(lb), from);
-	struct buf		 schema = BUF_INIT;
-	struct table_writer	*w;
-	char			 id[16];
-	int			 i;
+	char *path = xasprintf("%s/%d", loopback_folder(lb), from);
+	struct buf schema = BUF_INIT;
+	struct table_writer *w;
+	char id[16];
+	int i;
 
 	check(table_create(&storage_standalone, path, &w));
 	for (i = 0; i < ROWS; i++) {
-		struct row row = {
-			.kind = ROW_DENSE, .flags = flags, .label = labels[i],
+		struct row row = { .kind = ROW_DENSE,
+			.flags = flags,
+			.label = labels[i],
 			.values = &values[i][from],
-			.n_values = (uint32_t)(to - from), .id = { id, 0 }
-		};
+			.n_values = (uint32_t)(to - from),
+			.id = { id, 0 } };
 
 		row.id.len = (size_t)snprintf(id, sizeof(id), "%d", i);
 		check(table_append(w, &row));
@@ -92,16 +92,16 @@ give(struct loopback *lb, struct member *m, int from, int to, int flags)
 static double
 train_seconds(int epochs)
 {
-	char		*params = xasprintf("{\"max_iter\":%d,\"tol\":0,"
-			    "\"learning_rate\":0.15,\"alpha\":0.01,"
-			    "\"penalty\":\"L2\",\"init_param\":"
-			    "{\"init_method\":\"zeros\"}}", epochs);
-	struct loopback	*lb = loopback_new("HeteroLR", "hetero_lr_0");
-	struct member	*guest = loopback_add(lb, "guest", "9999", params);
-	struct member	*host = loopback_add(lb, "host", "10000", params);
-	struct member	*arbiter = loopback_add(lb, "arbiter", "10000",
-			    params);
-	double		 t;
+	char *params = xasprintf("{\"max_iter\":%d,\"tol\":0,"
+				 "\"learning_rate\":0.15,\"alpha\":0.01,"
+				 "\"penalty\":\"L2\",\"init_param\":"
+				 "{\"init_method\":\"zeros\"}}",
+	    epochs);
+	struct loopback *lb = loopback_new("HeteroLR", "hetero_lr_0");
+	struct member *guest = loopback_add(lb, "guest", "9999", params);
+	struct member *host = loopback_add(lb, "host", "10000", params);
+	struct member *arbiter = loopback_add(lb, "arbiter", "10000", params);
+	double t;
 
 	loopback_cores(guest, CORES);
 	loopback_cores(host, CORES);
@@ -123,18 +123,18 @@ train_seconds(int epochs)
 /* --- the arithmetic alone ------------------------------------------------------ */
 
 struct floor {
-	struct parallel		*pool;
-	struct paillier_key	*key;
-	struct paillier_pub	*pub;
-	struct bigvec		*m;	/* ROWS plaintexts */
-	int64_t			 x[ROWS * (GUEST_COLS + HOST_COLS + 2)];
+	struct parallel *pool;
+	struct paillier_key *key;
+	struct paillier_pub *pub;
+	struct bigvec *m; /* ROWS plaintexts */
+	int64_t x[ROWS * (GUEST_COLS + HOST_COLS + 2)];
 };
 
 static void
 floor_init(struct floor *f)
 {
-	struct buf	b = BUF_INIT;
-	size_t		i, j;
+	struct buf b = BUF_INIT;
+	size_t i, j;
 
 	f->pool = parallel_new(CORES);
 	check(paillier_generate(BITS, &f->key));
@@ -147,9 +147,9 @@ floor_init(struct floor *f)
 		    f->m->limbs, bigvec_at(f->m, i)));
 	for (j = 0; j < GUEST_COLS + HOST_COLS; j++)
 		for (i = 0; i < ROWS; i++)
-			check(fixed_int(values[i][j], FRAC,
-			    &f->x[j * ROWS + i]));
-	for (i = 0; i < ROWS; i++) {	/* intercept and loss of the guest */
+			check(
+			    fixed_int(values[i][j], FRAC, &f->x[j * ROWS + i]));
+	for (i = 0; i < ROWS; i++) { /* intercept and loss of the guest */
 		f->x[(GUEST_COLS + HOST_COLS) * ROWS + i] = 1 << FRAC;
 		check(fixed_int(values[i][0] / ROWS, 40,
 		    &f->x[(GUEST_COLS + HOST_COLS + 1) * ROWS + i]));
@@ -161,8 +161,8 @@ floor_init(struct floor *f)
 static void
 party(struct floor *f, const int64_t *x, size_t cols)
 {
-	struct bigvec	*c, *sums, *mask;
-	struct multiexp	*me;
+	struct bigvec *c, *sums, *mask;
+	struct multiexp *me;
 
 	check(paillier_encrypt(f->pub, f->m, f->pool, &c));
 	check(multiexp_new(f->pub, c, f->pool, &me));
@@ -181,39 +181,40 @@ party(struct floor *f, const int64_t *x, size_t cols)
 static double
 floor_seconds(struct floor *f)
 {
-	double	v[5], t;
-	int	i;
+	double t = measure_seconds();
 
-	for (i = 0; i < 5; i++) {
-		t = measure_seconds();
-		party(f, f->x, HOST_COLS);
-		party(f, f->x + HOST_COLS * ROWS, GUEST_COLS + 2);
-		v[i] = measure_seconds() - t;
-	}
-	return measure_median(v, 5);
+	party(f, f->x, HOST_COLS);
+	party(f, f->x + HOST_COLS * ROWS, GUEST_COLS + 2);
+	return measure_seconds() - t;
 }
 
+/*
+ * Floor and epoch in turns, so that whatever else the machine does falls on
+ * both alike.
+ */
 int
 main(void)
 {
-	static struct floor	f;
-	struct measure		*out;
-	double			 v[3], epoch, least;
-	int			 i;
+	static struct floor f;
+	struct measure *out;
+	double epochs[ROUNDS], floors[ROUNDS], epoch, least;
+	int i;
 
 	make_values();
 	floor_init(&f);
-	least = floor_seconds(&f);
-	for (i = 0; i < 3; i++)
-		v[i] = (train_seconds(MANY) - train_seconds(FEW)) /
-		    (MANY - FEW);
-	epoch = measure_median(v, 3);
-	least = fmin(least, floor_seconds(&f));
+	for (i = 0; i < ROUNDS; i++) {
+		floors[i] = floor_seconds(&f);
+		epochs[i] =
+		    (train_seconds(MANY) - train_seconds(FEW)) / (MANY - FEW);
+		floors[i] = (floors[i] + floor_seconds(&f)) / 2;
+	}
+	epoch = measure_median(epochs, ROUNDS);
+	least = measure_median(floors, ROUNDS);
 	out = measure_new("hetero_lr");
-	measure_add(out, "epoch of 569 x 30, full batch", epoch, "s", least,
-	    1, "lower");
-	measure_add(out, "share of it that is arithmetic", least / epoch, "",
-	    1, 0.7, "higher");
+	measure_add(out, "epoch of 569 x 30, full batch", epoch, "s", least, 1,
+	    "lower");
+	measure_add(out, "share of it that is arithmetic", least / epoch, "", 1,
+	    0.7, "higher");
 	paillier_pub_free(f.pub);
 	paillier_key_free(f.key);
 	bigvec_free(f.m);

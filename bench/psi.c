@@ -20,7 +20,7 @@
 #include "tests/lib/measure.h"
 
 #define CORES 2
-#define SAMPLE 20000		/* multiplications to measure the ceiling */
+#define SAMPLE 20000 /* multiplications to measure the ceiling */
 
 static void
 check(int r)
@@ -33,13 +33,13 @@ check(int r)
 
 /* --- the ceiling ------------------------------------------------------------- */
 
-static unsigned char	hash[crypto_core_ristretto255_HASHBYTES];
+static unsigned char hash[crypto_core_ristretto255_HASHBYTES];
 
 static int
 multiply(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	unsigned char	scalar[32], p[32], q[32];
-	size_t		i;
+	unsigned char scalar[32], p[32], q[32];
+	size_t i;
 
 	(void)ctx;
 	(void)worker;
@@ -56,8 +56,8 @@ multiply(void *ctx, size_t from, size_t to, unsigned worker)
 static int
 map(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	unsigned char	h[sizeof(hash)], p[32];
-	size_t		i;
+	unsigned char h[sizeof(hash)], p[32];
+	size_t i;
 
 	(void)ctx;
 	(void)worker;
@@ -72,8 +72,8 @@ map(void *ctx, size_t from, size_t to, unsigned worker)
 static double
 seconds_each(struct parallel *pool, parallel_fn *fn)
 {
-	double	v[3], t;
-	int	i;
+	double v[3], t;
+	int i;
 
 	for (i = 0; i < 3; i++) {
 		t = measure_seconds();
@@ -89,20 +89,20 @@ static struct member *
 add(struct loopback *lb, const char *role, const char *party, size_t first,
     size_t n)
 {
-	struct member		*m = loopback_add(lb, role, party, "{}");
-	char			*path = xasprintf("%s/%s",
-				    loopback_folder(lb), role);
-	struct table_writer	*w;
-	char			 id[32];
-	size_t			 i;
+	struct member *m = loopback_add(lb, role, party, "{}");
+	char *path = xasprintf("%s/%s", loopback_folder(lb), role);
+	struct table_writer *w;
+	char id[32];
+	size_t i;
 
 	check(table_create(&storage_standalone, path, &w));
 	for (i = first; i < first + n; i++) {
-		struct row row = { .kind = ROW_TEXT, .id = { id, 0 },
-		    .text = { "1,2,3", 5 } };
+		struct row row = { .kind = ROW_TEXT,
+			.id = { id, 0 },
+			.text = { "1,2,3", 5 } };
 
-		row.id.len = (size_t)snprintf(id, sizeof(id), "customer%010zu",
-		    i);
+		row.id.len =
+		    (size_t)snprintf(id, sizeof(id), "customer%010zu", i);
 		check(table_append(w, &row));
 	}
 	check(table_seal(w, "{\"sid\":\"id\",\"header\":\"a,b,c\"}", 4));
@@ -115,9 +115,9 @@ add(struct loopback *lb, const char *role, const char *party, size_t first,
 static double
 intersect_seconds(size_t n)
 {
-	struct loopback	*lb = loopback_new("Intersection", "i_0");
-	struct member	*guest = add(lb, "guest", "9999", 0, n);
-	double		 t;
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *guest = add(lb, "guest", "9999", 0, n);
+	double t;
 
 	add(lb, "host", "10000", n / 2, n);
 	t = measure_seconds();
@@ -135,11 +135,11 @@ intersect_seconds(size_t n)
 int
 main(int argc, char **argv)
 {
-	size_t		 n = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000;
-	struct parallel	*pool;
-	struct measure	*out;
-	struct rusage	 use;
-	double		 t, floor;
+	size_t n = argc > 1 ? strtoul(argv[1], NULL, 10) : 20000;
+	struct parallel *pool;
+	struct measure *out;
+	struct rusage use;
+	double t, floor;
 
 	if (n < 2 || n > 100000000 || sodium_init() < 0) {
 		fprintf(stderr, "usage: psi [IDS]\n");
@@ -149,12 +149,12 @@ main(int argc, char **argv)
 	pool = parallel_new(CORES);
 	/* Each party: its own ids once, the other's once; own ids hashed. */
 	floor = (double)n * (4 * seconds_each(pool, multiply) +
-	    2 * seconds_each(pool, map));
+				2 * seconds_each(pool, map));
 	t = intersect_seconds(n);
 	parallel_free(pool);
 	out = measure_new("psi");
-	measure_add(out, "ids of each party per second", (double)n / t,
-	    "1/s", (double)n / floor, 0.8 * (double)n / floor, "higher");
+	measure_add(out, "ids of each party per second", (double)n / t, "1/s",
+	    (double)n / floor, 0.8 * (double)n / floor, "higher");
 	measure_add(out, "share of it that is curve arithmetic", floor / t, "",
 	    1, 0.8, "higher");
 	(void)getrusage(RUSAGE_SELF, &use);

@@ -11,13 +11,13 @@
 #include "lib/json/json.h"
 
 struct run {
-	struct task		*task;
-	struct lr_conf		 conf;
-	struct lr_party		 party;
-	const struct task_input	*train;
-	const struct task_input	*validate;
-	const struct task_input	*test;
-	struct table_writer	*out;		/* guest only */
+	struct task *task;
+	struct lr_conf conf;
+	struct lr_party party;
+	const struct task_input *train;
+	const struct task_input *validate;
+	const struct task_input *test;
+	struct table_writer *out; /* guest only */
 };
 
 static bool
@@ -31,17 +31,14 @@ is_guest(const struct run *x)
 static struct json_object *
 predict_schema(const struct lr_data *d)
 {
-	static const char *const names[] = {
-		"label", "predict_result", "predict_score", "predict_detail",
-		"type"
-	};
-	struct json_object	*o = json_object_new_object();
-	struct json_object	*header = json_object_new_array();
-	size_t			 i;
+	static const char *const names[] = { "label", "predict_result",
+		"predict_score", "predict_detail", "type" };
+	struct json_object *o = json_object_new_object();
+	struct json_object *header = json_object_new_array();
+	size_t i;
 
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		json_object_array_add(header,
-		    json_object_new_string(names[i]));
+		json_object_array_add(header, json_object_new_string(names[i]));
 	json_add(o, "header", header);
 	json_add_str(o, "sid", d->sid);
 	json_add_str(o, "content_type", "predict_result");
@@ -51,9 +48,9 @@ predict_schema(const struct lr_data *d)
 static int
 finish_output(struct run *x)
 {
-	struct json_object	*schema;
-	struct table_writer	*w = x->out;
-	int			 r;
+	struct json_object *schema;
+	struct table_writer *w = x->out;
+	int r;
 
 	if (w == NULL)
 		return 0;
@@ -71,13 +68,13 @@ finish_output(struct run *x)
 static int
 predict(struct run *x, struct lr_data *d, const char *type, bool is_ordered)
 {
-	int	r = 0;
+	int r = 0;
 
 	if (is_guest(x)) {
 		if (!is_ordered)
 			r = lr_data_announce(x->task, d, type);
-		return r != 0 ? r : lr_guest_predict(&x->party, d, type,
-		    x->out);
+		return r != 0 ? r
+			      : lr_guest_predict(&x->party, d, type, x->out);
 	}
 	if (!is_ordered)
 		r = lr_data_follow(x->task, d, type);
@@ -87,7 +84,7 @@ predict(struct run *x, struct lr_data *d, const char *type, bool is_ordered)
 static bool
 same_columns(const struct lr_data *a, const struct lr_data *b)
 {
-	size_t	i;
+	size_t i;
 
 	if (a->x->cols != b->x->cols)
 		return false;
@@ -100,14 +97,14 @@ same_columns(const struct lr_data *a, const struct lr_data *b)
 static int
 predict_validation(struct run *x)
 {
-	struct lr_data	*d;
-	int		 r;
+	struct lr_data *d;
+	int r;
 
 	if ((r = lr_data_load(x->task, x->validate, &d)) != 0)
 		return r;
 	if (!same_columns(d, x->party.data))
 		r = err_set(ERR_INVALID, "validate_data has other columns "
-		    "than train_data");
+					 "than train_data");
 	else
 		r = predict(x, d, "validate", false);
 	lr_data_free(d);
@@ -119,11 +116,10 @@ predict_validation(struct run *x)
 static int
 save(struct run *x)
 {
-	struct lr_result	res = {
-		.party = &x->party, .iters = x->party.iters,
-		.is_converged = x->party.is_converged
-	};
-	int			r;
+	struct lr_result res = { .party = &x->party,
+		.iters = x->party.iters,
+		.is_converged = x->party.is_converged };
+	int r;
 
 	if ((r = lr_model_save(x->task, &x->conf, &res)) != 0)
 		return r;
@@ -134,25 +130,25 @@ save(struct run *x)
 static int
 go_on(struct run *x)
 {
-	struct lr_party	*p = &x->party;
-	int		 r;
+	struct lr_party *p = &x->party;
+	int r;
 
 	if ((r = lr_model_load(p)) != 0)
 		return r;
 	p->start = p->iters;
 	p->is_converged = false;
-	if ((r = task_metric_named(x->task, "train", "init_iter", "init_iter",
-	    p->start)) != 0)
+	if ((r = task_metric_named(
+		 x->task, "train", "init_iter", "init_iter", p->start)) != 0)
 		return r;
-	return task_metric_meta(x->task, "train", "init_iter", "init_iter",
-	    "init_iter", NULL);
+	return task_metric_meta(
+	    x->task, "train", "init_iter", "init_iter", "init_iter", NULL);
 }
 
 static int
 run_train(struct run *x)
 {
-	struct lr_party	*p = &x->party;
-	int		 r;
+	struct lr_party *p = &x->party;
+	int r;
 
 	if (task_has_model(x->task, TASK_MODEL) && (r = go_on(x)) != 0)
 		return r;
@@ -166,7 +162,7 @@ run_train(struct run *x)
 static int
 run_test(struct run *x)
 {
-	int	r;
+	int r;
 
 	if ((r = lr_model_load(&x->party)) != 0)
 		return r;
@@ -176,20 +172,20 @@ run_test(struct run *x)
 static int
 run_party(struct run *x)
 {
-	struct lr_party	*p = &x->party;
-	int		 r;
+	struct lr_party *p = &x->party;
+	int r;
 
 	p->task = x->task;
 	p->conf = &x->conf;
 	p->gradient_name = is_guest(x) ? "guest_gradient" : "host_gradient";
-	p->reply_name = is_guest(x) ? "guest_optim_gradient" :
-	    "host_optim_gradient";
+	p->reply_name =
+	    is_guest(x) ? "guest_optim_gradient" : "host_optim_gradient";
 	p->pool = parallel_new(task_cores(x->task));
 	if ((r = lr_data_load(x->task, x->train != NULL ? x->train : x->test,
-	    &p->data)) == 0 &&
+		 &p->data)) == 0 &&
 	    (r = lr_party_init(p, is_guest(x) && x->conf.fit_intercept)) == 0 &&
-	    (!is_guest(x) || (r = task_output_create(x->task, 0,
-	    &x->out)) == 0))
+	    (!is_guest(x) ||
+		(r = task_output_create(x->task, 0, &x->out)) == 0))
 		r = x->train != NULL ? run_train(x) : run_test(x);
 	if (r == 0)
 		r = finish_output(x);
@@ -206,12 +202,12 @@ run_party(struct run *x)
 static int
 tell_arbiter(struct run *x)
 {
-	struct buf	b = BUF_INIT;
-	int		r;
+	struct buf b = BUF_INIT;
+	int r;
 
 	lr_put_flag(&b, x->train != NULL);
-	r = task_remote_role(x->task, "batch_info", "mode", "arbiter", b.data,
-	    b.len);
+	r = task_remote_role(
+	    x->task, "batch_info", "mode", "arbiter", b.data, b.len);
 	buf_fini(&b);
 	return r;
 }
@@ -219,13 +215,13 @@ tell_arbiter(struct run *x)
 static int
 run_arbiter(struct run *x)
 {
-	struct object	 o = { 0 };
-	struct parallel	*pool;
-	bool		 is_training;
-	int		 r;
+	struct object o = { 0 };
+	struct parallel *pool;
+	bool is_training;
+	int r;
 
 	if ((r = lr_receive(x->task, "batch_info", "mode", "guest", 0,
-	    LR_FLAG_SIZE, &o)) != 0)
+		 LR_FLAG_SIZE, &o)) != 0)
 		return r;
 	if ((r = lr_get_flag(o.data, o.size, &is_training)) != 0)
 		r = lr_blame("batch_info", "guest");
@@ -241,8 +237,8 @@ run_arbiter(struct run *x)
 static int
 run(struct task *t)
 {
-	struct run	x = { .task = t };
-	int		r;
+	struct run x = { .task = t };
+	int r;
 
 	x.train = task_input(t, "train_data");
 	x.validate = task_input(t, "validate_data");
@@ -253,15 +249,14 @@ run(struct task *t)
 		return run_arbiter(&x);
 	if (x.train == NULL && x.test == NULL)
 		return err_set(ERR_INVALID, "HeteroLR needs train_data, or "
-		    "test_data and a model");
+					    "test_data and a model");
 	if (x.train == NULL && !task_has_model(t, TASK_MODEL))
 		return err_set(ERR_INVALID, "test_data needs the model of a "
-		    "training");
+					    "training");
 	if (is_guest(&x) && (r = tell_arbiter(&x)) != 0)
 		return r;
 	return run_party(&x);
 }
 
-const struct component component_hetero_lr = {
-	"HeteroLR", "guest host arbiter", run
-};
+const struct component component_hetero_lr = { "HeteroLR", "guest host arbiter",
+	run };

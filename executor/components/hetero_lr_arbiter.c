@@ -12,31 +12,32 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define COLUMNS_MAX 65536U	/* of one party: one second of decryption
+#define COLUMNS_MAX                                                            \
+	65536U /* of one party: one second of decryption
 				   per 600 of them on two cores */
 
 struct arbiter {
-	struct task		*task;
-	const struct lr_conf	*conf;
-	struct parallel		*pool;
-	struct paillier_key	*key;
-	struct lr_plan		 plan;
-	double			*losses;	/* one per iteration */
-	size_t			 n_losses;
-	bool			 is_converged;
+	struct task *task;
+	const struct lr_conf *conf;
+	struct parallel *pool;
+	struct paillier_key *key;
+	struct lr_plan plan;
+	double *losses; /* one per iteration */
+	size_t n_losses;
+	bool is_converged;
 };
 
 static int
 send_key(struct arbiter *a)
 {
-	struct buf	b = BUF_INIT;
-	int		r;
+	struct buf b = BUF_INIT;
+	int r;
 
 	lr_put_key(&b, paillier_key_pub(a->key));
-	if ((r = task_remote_role(a->task, "paillier_pubkey", "0", "guest",
-	    b.data, b.len)) == 0)
-		r = task_remote_role(a->task, "paillier_pubkey", "0", "host",
-		    b.data, b.len);
+	if ((r = task_remote_role(
+		 a->task, "paillier_pubkey", "0", "guest", b.data, b.len)) == 0)
+		r = task_remote_role(
+		    a->task, "paillier_pubkey", "0", "host", b.data, b.len);
 	buf_fini(&b);
 	return r;
 }
@@ -44,17 +45,19 @@ send_key(struct arbiter *a)
 static int
 receive_plan(struct arbiter *a)
 {
-	struct object	o = { 0 };
-	int		r;
+	struct object o = { 0 };
+	int r;
 
 	if ((r = lr_receive(a->task, "batch_info", "train", "guest", 0,
-	    LR_PLAN_SIZE, &o)) != 0)
+		 LR_PLAN_SIZE, &o)) != 0)
 		return r;
 	if ((r = lr_get_plan(o.data, o.size, &a->plan)) != 0)
 		r = lr_blame("batch_info", "guest");
 	else if (!a->plan.has_loss && a->conf->stop != LR_STOP_WEIGHT_DIFF)
-		r = err_set(ERR_FORMAT, "the guest sends no loss, which "
-		    "early_stop %s needs", a->conf->stop_text);
+		r = err_set(ERR_FORMAT,
+		    "the guest sends no loss, which "
+		    "early_stop %s needs",
+		    a->conf->stop_text);
 	object_free(&o);
 	return r;
 }
@@ -65,30 +68,30 @@ receive_plan(struct arbiter *a)
 static int
 read_gradient(struct arbiter *a, const struct object *o, struct bigvec **out)
 {
-	const struct paillier_pub	*pub = paillier_key_pub(a->key);
-	size_t				 n = o->size < LR_HEADER ? 0 :
-					    (o->size - LR_HEADER) /
-					    paillier_cipher_bytes(pub);
+	const struct paillier_pub *pub = paillier_key_pub(a->key);
+	size_t n = o->size < LR_HEADER
+		       ? 0
+		       : (o->size - LR_HEADER) / paillier_cipher_bytes(pub);
 
-	return lr_get_ciphers(o->data, o->size, pub, n,
-	    LR_FRAC + a->conf->frac_bits, out);
+	return lr_get_ciphers(
+	    o->data, o->size, pub, n, LR_FRAC + a->conf->frac_bits, out);
 }
 
 static int
-serve_gradient(struct arbiter *a, const char *role, size_t index,
-    const char *tag)
+serve_gradient(
+    struct arbiter *a, const char *role, size_t index, const char *tag)
 {
-	const struct paillier_pub	*pub = paillier_key_pub(a->key);
-	char				 name[24], reply[24];
-	struct object			 o = { 0 };
-	struct bigvec			*c = NULL, *m = NULL;
-	struct buf			 b = BUF_INIT;
-	int				 r;
+	const struct paillier_pub *pub = paillier_key_pub(a->key);
+	char name[24], reply[24];
+	struct object o = { 0 };
+	struct bigvec *c = NULL, *m = NULL;
+	struct buf b = BUF_INIT;
+	int r;
 
 	snprintf(name, sizeof(name), "%s_gradient", role);
 	snprintf(reply, sizeof(reply), "%s_optim_gradient", role);
 	if ((r = lr_receive(a->task, name, tag, role, index,
-	    lr_ciphers_size(pub, COLUMNS_MAX), &o)) != 0)
+		 lr_ciphers_size(pub, COLUMNS_MAX), &o)) != 0)
 		return r;
 	if ((r = read_gradient(a, &o, &c)) != 0 ||
 	    (r = paillier_decrypt(a->key, c, a->pool, &m)) != 0)
@@ -107,8 +110,8 @@ serve_gradient(struct arbiter *a, const char *role, size_t index,
 static int
 serve_batch(struct arbiter *a, const char *tag)
 {
-	size_t	h, hosts = task_role_size(a->task, "host");
-	int	r;
+	size_t h, hosts = task_role_size(a->task, "host");
+	int r;
 
 	if ((r = serve_gradient(a, "guest", 0, tag)) != 0)
 		return r;
@@ -122,21 +125,21 @@ serve_batch(struct arbiter *a, const char *tag)
 static int
 receive_loss(struct arbiter *a, unsigned iteration, double *loss)
 {
-	const struct paillier_pub	*pub = paillier_key_pub(a->key);
-	char				 tag[LR_TAG];
-	struct object			 o = { 0 };
-	struct bigvec			*c = NULL, *m = NULL;
-	int				 r;
+	const struct paillier_pub *pub = paillier_key_pub(a->key);
+	char tag[LR_TAG];
+	struct object o = { 0 };
+	struct bigvec *c = NULL, *m = NULL;
+	int r;
 
 	snprintf(tag, sizeof(tag), "%u", iteration);
 	if ((r = lr_receive(a->task, "loss", tag, "guest", 0,
-	    lr_ciphers_size(pub, 1), &o)) != 0)
+		 lr_ciphers_size(pub, 1), &o)) != 0)
 		return r;
-	if ((r = lr_get_ciphers(o.data, o.size, pub, 1, LR_LOSS_FRAC,
-	    &c)) != 0 ||
+	if ((r = lr_get_ciphers(o.data, o.size, pub, 1, LR_LOSS_FRAC, &c)) !=
+		0 ||
 	    (r = paillier_decrypt(a->key, c, a->pool, &m)) != 0 ||
-	    (r = fixed_decode(m->v, LR_LOSS_FRAC, LR_LOSS_BITS +
-	    32, paillier_n(pub), m->limbs, loss)) != 0)
+	    (r = fixed_decode(m->v, LR_LOSS_FRAC, LR_LOSS_BITS + 32,
+		 paillier_n(pub), m->limbs, loss)) != 0)
 		r = lr_blame("loss", "guest");
 	*loss /= a->plan.batch_count;
 	object_free(&o);
@@ -149,8 +152,8 @@ static int
 keep_loss(struct arbiter *a, unsigned iteration, double loss)
 {
 	a->losses[a->n_losses++] = loss;
-	task_log(a->task, TASK_INFO, "iteration %u: loss %.6f", iteration,
-	    loss);
+	task_log(
+	    a->task, TASK_INFO, "iteration %u: loss %.6f", iteration, loss);
 	return task_metric_number(a->task, "train", "loss", iteration, loss);
 }
 
@@ -158,14 +161,14 @@ static int
 add_norm(struct arbiter *a, const char *role, size_t index, const char *tag,
     double *sum)
 {
-	char		name[24];
-	struct object	o = { 0 };
-	double		norm;
-	int		r;
+	char name[24];
+	struct object o = { 0 };
+	double norm;
+	int r;
 
 	snprintf(name, sizeof(name), "%s_gradient", role);
-	if ((r = lr_receive(a->task, name, tag, role, index,
-	    LR_NUMBERS_SIZE(1), &o)) != 0)
+	if ((r = lr_receive(
+		 a->task, name, tag, role, index, LR_NUMBERS_SIZE(1), &o)) != 0)
 		return r;
 	if ((r = lr_get_numbers(o.data, o.size, 1, &norm)) != 0)
 		r = lr_blame(name, role);
@@ -179,10 +182,10 @@ add_norm(struct arbiter *a, const char *role, size_t index, const char *tag,
 static int
 weights_moved(struct arbiter *a, unsigned iteration, double *out)
 {
-	size_t	h, hosts = task_role_size(a->task, "host");
-	char	tag[LR_TAG];
-	double	sum = 0;
-	int	r;
+	size_t h, hosts = task_role_size(a->task, "host");
+	char tag[LR_TAG];
+	double sum = 0;
+	int r;
 
 	snprintf(tag, sizeof(tag), "%u.norm", iteration);
 	r = add_norm(a, "guest", 0, tag, &sum);
@@ -195,9 +198,9 @@ weights_moved(struct arbiter *a, unsigned iteration, double *out)
 static int
 decide(struct arbiter *a, unsigned iteration)
 {
-	double	moved, loss;
-	size_t	n = a->n_losses;
-	int	r;
+	double moved, loss;
+	size_t n = a->n_losses;
+	int r;
 
 	switch (a->conf->stop) {
 	case LR_STOP_WEIGHT_DIFF:
@@ -207,8 +210,8 @@ decide(struct arbiter *a, unsigned iteration)
 		break;
 	case LR_STOP_DIFF:
 		loss = a->losses[n - 1];
-		a->is_converged = n > 1 &&
-		    fabs(loss - a->losses[n - 2]) < a->conf->tol;
+		a->is_converged =
+		    n > 1 && fabs(loss - a->losses[n - 2]) < a->conf->tol;
 		break;
 	case LR_STOP_ABS:
 		a->is_converged = a->losses[n - 1] <= a->conf->tol;
@@ -220,16 +223,16 @@ decide(struct arbiter *a, unsigned iteration)
 static int
 send_flag(struct arbiter *a, unsigned iteration)
 {
-	struct buf	b = BUF_INIT;
-	char		tag[LR_TAG];
-	int		r;
+	struct buf b = BUF_INIT;
+	char tag[LR_TAG];
+	int r;
 
 	snprintf(tag, sizeof(tag), "%u", iteration);
 	lr_put_flag(&b, a->is_converged);
-	if ((r = task_remote_role(a->task, "converge_flag", tag, "guest",
-	    b.data, b.len)) == 0)
-		r = task_remote_role(a->task, "converge_flag", tag, "host",
-		    b.data, b.len);
+	if ((r = task_remote_role(
+		 a->task, "converge_flag", tag, "guest", b.data, b.len)) == 0)
+		r = task_remote_role(
+		    a->task, "converge_flag", tag, "host", b.data, b.len);
 	buf_fini(&b);
 	return r;
 }
@@ -237,10 +240,10 @@ send_flag(struct arbiter *a, unsigned iteration)
 static int
 iterate(struct arbiter *a, unsigned t)
 {
-	char		tag[LR_TAG];
-	double		loss;
-	unsigned	i;
-	int		r;
+	char tag[LR_TAG];
+	double loss;
+	unsigned i;
+	int r;
 
 	for (i = 0; i < a->plan.batch_count; i++) {
 		lr_tag(tag, t, i);
@@ -248,7 +251,7 @@ iterate(struct arbiter *a, unsigned t)
 			return err_wrap("iteration %u, batch %u", t, i);
 	}
 	if (a->plan.has_loss && ((r = receive_loss(a, t, &loss)) != 0 ||
-	    (r = keep_loss(a, t, loss)) != 0))
+				    (r = keep_loss(a, t, loss)) != 0))
 		return r;
 	if ((r = decide(a, t)) != 0)
 		return r;
@@ -260,13 +263,12 @@ iterate(struct arbiter *a, unsigned t)
 static int
 log_meta(struct arbiter *a)
 {
-	struct json_object	*extra = json_object_new_object();
-	int			 r;
+	struct json_object *extra = json_object_new_object();
+	int r;
 
-	json_object_object_add(extra, "unit_name",
-	    json_object_new_string("iters"));
-	r = task_metric_meta(a->task, "train", "loss", "train", "LOSS",
-	    extra);
+	json_object_object_add(
+	    extra, "unit_name", json_object_new_string("iters"));
+	r = task_metric_meta(a->task, "train", "loss", "train", "LOSS", extra);
 	json_object_put(extra);
 	return r;
 }
@@ -274,8 +276,8 @@ log_meta(struct arbiter *a)
 static int
 train(struct arbiter *a, unsigned *iters)
 {
-	unsigned	t;
-	int		r;
+	unsigned t;
+	int r;
 
 	if ((r = lr_model_iters(a->task, iters)) != 0 ||
 	    (r = paillier_generate(a->conf->key_bits, &a->key)) != 0 ||
@@ -296,12 +298,12 @@ train(struct arbiter *a, unsigned *iters)
 }
 
 int
-lr_arbiter_train(struct task *t, const struct lr_conf *conf,
-    struct parallel *pool)
+lr_arbiter_train(
+    struct task *t, const struct lr_conf *conf, struct parallel *pool)
 {
-	struct arbiter	 a = { .task = t, .conf = conf, .pool = pool };
+	struct arbiter a = { .task = t, .conf = conf, .pool = pool };
 	struct lr_result res = { 0 };
-	int		 r;
+	int r;
 
 	if ((r = train(&a, &res.iters)) == 0) {
 		res.is_converged = a.is_converged;

@@ -19,11 +19,13 @@ static int
 check_value(const struct lr_data *d, const struct row *row, uint32_t j)
 {
 	if (isnan(row->values[j]))
-		return err_set(ERR_FORMAT, "row %llu has no value for %s; "
+		return err_set(ERR_FORMAT,
+		    "row %llu has no value for %s; "
 		    "fill missing values first",
 		    (unsigned long long)row->number, d->header[j]);
 	if (fabs(row->values[j]) > LR_VALUE_MAX)
-		return err_set(ERR_LIMIT, "row %llu: %s is beyond %g; "
+		return err_set(ERR_LIMIT,
+		    "row %llu: %s is beyond %g; "
 		    "normalise the features first",
 		    (unsigned long long)row->number, d->header[j],
 		    LR_VALUE_MAX);
@@ -33,7 +35,7 @@ check_value(const struct lr_data *d, const struct row *row, uint32_t j)
 static void
 keep_sample(struct lr_data *d, const struct row *row)
 {
-	struct lr_sample	*s = &d->samples[row->number];
+	struct lr_sample *s = &d->samples[row->number];
 
 	s->id = d->text.len;
 	s->id_len = (uint16_t)row->id.len;
@@ -43,24 +45,23 @@ keep_sample(struct lr_data *d, const struct row *row)
 	s->label_text = d->text.len;
 	s->label_len = (uint16_t)row->label_text.len;
 	if (row->flags & ROW_LABEL_TEXT)
-		buf_append(&d->text, row->label_text.data,
-		    row->label_text.len);
+		buf_append(&d->text, row->label_text.data, row->label_text.len);
 }
 
 static int
 keep_row(struct lr_data *d, const struct row *row)
 {
-	uint32_t	j;
-	int		r;
+	uint32_t j;
+	int r;
 
 	if (row->kind != ROW_DENSE || row->n_values != d->x->cols)
-		return err_set(ERR_FORMAT, "row %llu has %u values for %zu "
+		return err_set(ERR_FORMAT,
+		    "row %llu has %u values for %zu "
 		    "columns; HeteroLR reads what DataTransform puts out",
-		    (unsigned long long)row->number, row->n_values,
-		    d->x->cols);
+		    (unsigned long long)row->number, row->n_values, d->x->cols);
 	if (row->flags & ROW_WEIGHT)
 		return err_set(ERR_UNSUPPORTED, "sample weights are not "
-		    "available in HeteroLR");
+						"available in HeteroLR");
 	for (j = 0; j < row->n_values; j++)
 		if ((r = check_value(d, row, j)) != 0)
 			return r;
@@ -74,9 +75,9 @@ keep_row(struct lr_data *d, const struct row *row)
 static int
 read_rows(struct lr_data *d, struct table *table)
 {
-	struct table_cursor	*cur;
-	struct row		 row;
-	int			 r, got = 0;
+	struct table_cursor *cur;
+	struct row row;
+	int r, got = 0;
 
 	if ((r = table_scan(table, 0, table_count(table), &cur)) != 0)
 		return r;
@@ -89,14 +90,14 @@ read_rows(struct lr_data *d, struct table *table)
 static int
 read_table(struct lr_data *d, struct table *table, const char *delimiter)
 {
-	size_t	n = table_count(table);
-	int	r;
+	size_t n = table_count(table);
+	int r;
 
 	if (n > LR_ROWS_MAX)
 		return err_set(ERR_LIMIT, "%zu rows are too many, at most %u",
 		    n, LR_ROWS_MAX);
-	if ((r = schema_parse(table_stat(table)->schema_json, delimiter,
-	    d->schema)) != 0) {
+	if ((r = schema_parse(
+		 table_stat(table)->schema_json, delimiter, d->schema)) != 0) {
 		free(d->schema);
 		d->schema = NULL;
 		return r;
@@ -111,12 +112,11 @@ read_table(struct lr_data *d, struct table *table, const char *delimiter)
 }
 
 int
-lr_data_load(struct task *t, const struct task_input *in,
-    struct lr_data **out)
+lr_data_load(struct task *t, const struct task_input *in, struct lr_data **out)
 {
-	struct lr_data	*d;
-	struct table	*table;
-	int		 r;
+	struct lr_data *d;
+	struct table *table;
+	int r;
 
 	*out = NULL;
 	if ((r = task_open_table(t, in, &table)) != 0)
@@ -153,8 +153,8 @@ lr_data_free(struct lr_data *d)
 
 /* A label as text in at most size bytes. */
 static void
-label_text(const struct lr_data *d, const struct lr_sample *s, char *out,
-    size_t size)
+label_text(
+    const struct lr_data *d, const struct lr_sample *s, char *out, size_t size)
 {
 	if (s->flags & ROW_LABEL_TEXT)
 		snprintf(out, size, "%.*s", (int)s->label_len,
@@ -167,7 +167,7 @@ label_text(const struct lr_data *d, const struct lr_sample *s, char *out,
 static bool
 note_label(char seen[LABELS_SHOWN][32], size_t *n, const char *label)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < *n; i++)
 		if (strcmp(seen[i], label) == 0)
@@ -181,14 +181,16 @@ note_label(char seen[LABELS_SHOWN][32], size_t *n, const char *label)
 static int
 too_many_labels(char seen[LABELS_SHOWN][32], size_t n, bool more)
 {
-	struct buf	b = BUF_INIT;
-	size_t		i;
-	int		r;
+	struct buf b = BUF_INIT;
+	size_t i;
+	int r;
 
 	for (i = 0; i < n; i++)
 		buf_printf(&b, "%s%s", i == 0 ? "" : ", ", seen[i]);
-	r = err_set(ERR_UNSUPPORTED, "the labels are %s%s; HeteroLR learns "
-	    "two classes, 1 and another", buf_str(&b), more ? ", …" : "");
+	r = err_set(ERR_UNSUPPORTED,
+	    "the labels are %s%s; HeteroLR learns "
+	    "two classes, 1 and another",
+	    buf_str(&b), more ? ", …" : "");
 	buf_fini(&b);
 	return r;
 }
@@ -196,14 +198,16 @@ too_many_labels(char seen[LABELS_SHOWN][32], size_t n, bool more)
 int
 lr_data_labels(const struct lr_data *d, double *y)
 {
-	char	seen[LABELS_SHOWN][32], label[32];
-	size_t	i, n = 0;
-	bool	more = false;
+	char seen[LABELS_SHOWN][32], label[32];
+	size_t i, n = 0;
+	bool more = false;
 
 	for (i = 0; i < d->x->rows; i++) {
 		if (d->samples[i].flags == 0)
-			return err_set(ERR_INVALID, "row %zu has no label; "
-			    "set with_label in DataTransform", i);
+			return err_set(ERR_INVALID,
+			    "row %zu has no label; "
+			    "set with_label in DataTransform",
+			    i);
 		label_text(d, &d->samples[i], label, sizeof(label));
 		more = !note_label(seen, &n, label) || more;
 		y[i] = strcmp(label, "1") == 0 ? 1 : -1;
@@ -217,7 +221,7 @@ static void
 digest_id(const struct lr_data *d, size_t i, const unsigned char *key,
     unsigned char out[LR_DIGEST])
 {
-	const struct lr_sample	*s = &d->samples[i];
+	const struct lr_sample *s = &d->samples[i];
 
 	crypto_generichash(out, LR_DIGEST,
 	    (const unsigned char *)d->text.data + s->id, s->id_len, key,
@@ -233,11 +237,11 @@ samples_tag(char tag[LR_TAG], const char *of)
 int
 lr_data_announce(struct task *t, const struct lr_data *d, const char *of)
 {
-	unsigned char	 key[LR_DIGEST_KEY], *digests;
-	struct buf	 b = BUF_INIT;
-	char		 tag[LR_TAG];
-	size_t		 i, n = d->x->rows;
-	int		 r;
+	unsigned char key[LR_DIGEST_KEY], *digests;
+	struct buf b = BUF_INIT;
+	char tag[LR_TAG];
+	size_t i, n = d->x->rows;
+	int r;
 
 	samples_tag(tag, of);
 	if ((digests = mem_array(n + 1, LR_DIGEST)) == NULL)
@@ -253,8 +257,8 @@ lr_data_announce(struct task *t, const struct lr_data *d, const char *of)
 }
 
 struct keyed {
-	unsigned char	digest[LR_DIGEST];
-	uint32_t	row;
+	unsigned char digest[LR_DIGEST];
+	uint32_t row;
 };
 
 static int
@@ -268,8 +272,8 @@ static int
 match_rows(const struct lr_data *d, const unsigned char *key,
     const unsigned char *digests, size_t n, uint32_t *from)
 {
-	struct keyed	*ours, *k;
-	size_t		 i, lacking = 0;
+	struct keyed *ours, *k;
+	size_t i, lacking = 0;
 
 	ours = mem_array(d->x->rows + 1, sizeof(*ours));
 	if (ours == NULL)
@@ -288,18 +292,21 @@ match_rows(const struct lr_data *d, const unsigned char *key,
 			from[i] = k->row;
 	}
 	free(ours);
-	return lacking == 0 ? 0 : err_set(ERR_CONFLICT, "%zu of the guest's "
-	    "%zu rows are not among our %zu; run Intersection first",
-	    lacking, n, d->x->rows);
+	return lacking == 0 ? 0
+			    : err_set(ERR_CONFLICT,
+				  "%zu of the guest's "
+				  "%zu rows are not among our %zu; run "
+				  "Intersection first",
+				  lacking, n, d->x->rows);
 }
 
 static int
 reorder(struct lr_data *d, const uint32_t *from, size_t n)
 {
-	struct lr_sample	*s;
-	struct dense		*x;
-	size_t			 i;
-	int			 r;
+	struct lr_sample *s;
+	struct dense *x;
+	size_t i;
+	int r;
 
 	if ((s = mem_array(n + 1, sizeof(*s))) == NULL)
 		return err_code();
@@ -322,16 +329,17 @@ reorder(struct lr_data *d, const uint32_t *from, size_t n)
 int
 lr_data_follow(struct task *t, struct lr_data *d, const char *of)
 {
-	const unsigned char	*key, *digests;
-	struct object		 o = { 0 };
-	uint32_t		*from = NULL;
-	char			 tag[LR_TAG];
-	size_t			 n;
-	int			 r;
+	const unsigned char *key, *digests;
+	struct object o = { 0 };
+	uint32_t *from = NULL;
+	char tag[LR_TAG];
+	size_t n;
+	int r;
 
 	samples_tag(tag, of);
-	if ((r = lr_receive(t, "batch_info", tag, "guest", 0, LR_HEADER +
-	    LR_DIGEST_KEY + (size_t)LR_ROWS_MAX * LR_DIGEST, &o)) != 0)
+	if ((r = lr_receive(t, "batch_info", tag, "guest", 0,
+		 LR_HEADER + LR_DIGEST_KEY + (size_t)LR_ROWS_MAX * LR_DIGEST,
+		 &o)) != 0)
 		return r;
 	if ((r = lr_get_samples(o.data, o.size, &key, &digests, &n)) != 0)
 		r = lr_blame("batch_info", "guest");

@@ -15,28 +15,28 @@
 #include "lib/base/mem.h"
 
 struct guest {
-	struct lr_party	*p;
-	size_t		 hosts;
-	double		*y;		/* 1 or -1 */
-	uint32_t	*order;		/* rows as batches take them */
-	uint32_t	*spare;		/* room for the rows outside a batch */
-	uint32_t	**lists;	/* of each batch, as the hosts know it */
-	struct bigvec	*loss;		/* of this iteration, encrypted */
+	struct lr_party *p;
+	size_t hosts;
+	double *y;	     /* 1 or -1 */
+	uint32_t *order;     /* rows as batches take them */
+	uint32_t *spare;     /* room for the rows outside a batch */
+	uint32_t **lists;    /* of each batch, as the hosts know it */
+	struct bigvec *loss; /* of this iteration, encrypted */
 };
 
 struct batch {
-	struct guest	*g;
-	char		 tag[LR_TAG];
-	unsigned	 iteration;
-	size_t		 n;		/* rows */
-	const uint32_t	*rows;		/* in the order of the batch */
-	size_t		 n_list;	/* with decoys */
-	uint32_t	*place;		/* of each row in the list */
-	double		*z;		/* our part of the scores */
-	double		*half;		/* z/4 - y/2 */
-	double		*plain;		/* sums over our columns of half */
-	struct bigvec	*forward;	/* hosts' z/4 of the list */
-	int64_t		*columns;	/* weights' columns, then the loss's */
+	struct guest *g;
+	char tag[LR_TAG];
+	unsigned iteration;
+	size_t n;		/* rows */
+	const uint32_t *rows;	/* in the order of the batch */
+	size_t n_list;		/* with decoys */
+	uint32_t *place;	/* of each row in the list */
+	double *z;		/* our part of the scores */
+	double *half;		/* z/4 - y/2 */
+	double *plain;		/* sums over our columns of half */
+	struct bigvec *forward; /* hosts' z/4 of the list */
+	int64_t *columns;	/* weights' columns, then the loss's */
 };
 
 /* --- batches ------------------------------------------------------------------- */
@@ -44,52 +44,53 @@ struct batch {
 static void
 plan_batches(struct guest *g)
 {
-	struct lr_party		*p = g->p;
-	const struct lr_conf	*c = p->conf;
-	uint32_t		 n = (uint32_t)p->data->x->rows;
-	uint32_t		 size = c->batch_size < 0 ||
-				    c->batch_size > n ? n :
-				    (uint32_t)c->batch_size;
-	double			 list = fmin(n, rint((1 + c->masked_rate) *
-				    size));
+	struct lr_party *p = g->p;
+	const struct lr_conf *c = p->conf;
+	uint32_t n = (uint32_t)p->data->x->rows;
+	uint32_t size = c->batch_size < 0 || c->batch_size > n
+			    ? n
+			    : (uint32_t)c->batch_size;
+	double list = fmin(n, rint((1 + c->masked_rate) * size));
 
-	p->plan = (struct lr_plan) {
-		.rows = n, .batch_size = size, .is_mutable = c->is_random,
+	p->plan = (struct lr_plan){ .rows = n,
+		.batch_size = size,
+		.is_mutable = c->is_random,
 		.batch_count = c->is_random ? 1 : (n - 1) / size + 1,
 		.list_size = list > size ? (uint32_t)list : 0,
-		.has_loss = g->hosts == 1
-	};
+		.has_loss = g->hosts == 1 };
 	p->plan.is_async = g->hosts == 1 && p->plan.list_size == 0;
 }
 
 static int
 check_plan(const struct guest *g)
 {
-	const struct lr_conf	*c = g->p->conf;
-	size_t			 n = g->p->data->x->rows;
+	const struct lr_conf *c = g->p->conf;
+	size_t n = g->p->data->x->rows;
 
 	if (n == 0)
 		return err_set(ERR_INVALID, "there are no rows to learn from");
 	if (g->hosts == 0)
 		return err_set(ERR_INVALID, "HeteroLR needs a host");
 	if (c->is_random && c->batch_size > (int64_t)n)
-		return err_set(ERR_INVALID, "batch_size %lld is more than the "
-		    "%zu rows", (long long)c->batch_size, n);
+		return err_set(ERR_INVALID,
+		    "batch_size %lld is more than the "
+		    "%zu rows",
+		    (long long)c->batch_size, n);
 	return 0;
 }
 
 static int
 send_plan(struct guest *g)
 {
-	struct task	*t = g->p->task;
-	struct buf	 b = BUF_INIT;
-	int		 r;
+	struct task *t = g->p->task;
+	struct buf b = BUF_INIT;
+	int r;
 
 	lr_put_plan(&b, &g->p->plan);
-	if ((r = task_remote_role(t, "batch_info", "train", "host", b.data,
-	    b.len)) == 0)
-		r = task_remote_role(t, "batch_info", "train", "arbiter",
-		    b.data, b.len);
+	if ((r = task_remote_role(
+		 t, "batch_info", "train", "host", b.data, b.len)) == 0)
+		r = task_remote_role(
+		    t, "batch_info", "train", "arbiter", b.data, b.len);
 	buf_fini(&b);
 	return r;
 }
@@ -102,8 +103,8 @@ static void
 make_list(struct guest *g, const uint32_t *rows, size_t n, uint32_t *list,
     size_t n_list, uint32_t *in_batch)
 {
-	uint32_t	i, total = g->p->plan.rows;
-	size_t		others = 0;
+	uint32_t i, total = g->p->plan.rows;
+	size_t others = 0;
 
 	memcpy(list, rows, n * sizeof(*list));
 	if (n_list == n)
@@ -121,12 +122,12 @@ make_list(struct guest *g, const uint32_t *rows, size_t n, uint32_t *list,
 static int
 send_list(struct guest *g, const char *tag, const uint32_t *list, size_t n)
 {
-	struct buf	b = BUF_INIT;
-	int		r;
+	struct buf b = BUF_INIT;
+	int r;
 
 	lr_put_places(&b, list, n);
-	r = task_remote_role(g->p->task, "batch_data_index", tag, "host",
-	    b.data, b.len);
+	r = task_remote_role(
+	    g->p->task, "batch_data_index", tag, "host", b.data, b.len);
 	buf_fini(&b);
 	return r;
 }
@@ -136,16 +137,17 @@ send_list(struct guest *g, const char *tag, const uint32_t *list, size_t n)
 static int
 batch_alloc(struct batch *b)
 {
-	size_t	cols = b->g->p->n_weights + 1;
+	size_t cols = b->g->p->n_weights + 1;
 
-	b->place = mem_array((size_t)b->g->p->plan.rows + 1,
-	    sizeof(*b->place));
+	b->place = mem_array((size_t)b->g->p->plan.rows + 1, sizeof(*b->place));
 	b->z = mem_array(b->n + 1, sizeof(*b->z));
 	b->half = mem_array(b->n + 1, sizeof(*b->half));
 	b->plain = mem_array(cols, sizeof(*b->plain));
 	b->columns = mem_array(b->n * cols + 1, sizeof(*b->columns));
 	return b->place == NULL || b->z == NULL || b->half == NULL ||
-	    b->plain == NULL || b->columns == NULL ? err_code() : 0;
+		       b->plain == NULL || b->columns == NULL
+		   ? err_code()
+		   : 0;
 }
 
 static void
@@ -163,10 +165,9 @@ batch_fini(struct batch *b)
 static void
 score(struct batch *b)
 {
-	struct lr_party	*p = b->g->p;
-	double		 bias = p->n_weights > p->n_features ?
-			    p->w[p->n_features] : 0;
-	size_t		 k;
+	struct lr_party *p = b->g->p;
+	double bias = p->n_weights > p->n_features ? p->w[p->n_features] : 0;
+	size_t k;
 
 	dense_times(p->data->x, b->rows, b->n, p->w, b->z);
 	for (k = 0; k < b->n; k++) {
@@ -186,9 +187,9 @@ score(struct batch *b)
 static int
 batch_list(struct batch *b, unsigned number)
 {
-	struct guest	 *g = b->g;
-	uint32_t	**list = &g->lists[number];
-	char		  tag[LR_TAG];
+	struct guest *g = b->g;
+	uint32_t **list = &g->lists[number];
+	char tag[LR_TAG];
 
 	if (*list != NULL && !g->p->plan.is_mutable)
 		return 0;
@@ -197,17 +198,17 @@ batch_list(struct batch *b, unsigned number)
 		return err_code();
 	make_list(g, b->rows, b->n, *list, b->n_list, b->place);
 	snprintf(tag, sizeof(tag), "%u", number);
-	return send_list(g, g->p->plan.is_mutable ? b->tag : tag, *list,
-	    b->n_list);
+	return send_list(
+	    g, g->p->plan.is_mutable ? b->tag : tag, *list, b->n_list);
 }
 
 static int
-batch_init(struct batch *b, struct guest *g, unsigned iteration,
-    unsigned number)
+batch_init(
+    struct batch *b, struct guest *g, unsigned iteration, unsigned number)
 {
-	const struct lr_plan	*plan = &g->p->plan;
-	size_t			 i;
-	int			 r;
+	const struct lr_plan *plan = &g->p->plan;
+	size_t i;
+	int r;
 
 	memset(b, 0, sizeof(*b));
 	b->g = g;
@@ -228,12 +229,12 @@ batch_init(struct batch *b, struct guest *g, unsigned iteration,
 static int
 send_residuals(struct batch *b, const struct bigvec *c)
 {
-	struct buf	out = BUF_INIT;
-	int		r;
+	struct buf out = BUF_INIT;
+	int r;
 
 	lr_put_ciphers(&out, c, LR_FRAC);
-	r = task_remote_role(b->g->p->task, "fore_gradient", b->tag, "host",
-	    out.data, out.len);
+	r = task_remote_role(
+	    b->g->p->task, "fore_gradient", b->tag, "host", out.data, out.len);
 	buf_fini(&out);
 	return r;
 }
@@ -242,8 +243,8 @@ send_residuals(struct batch *b, const struct bigvec *c)
 static int
 send_half(struct batch *b)
 {
-	struct bigvec	*c;
-	int		 r;
+	struct bigvec *c;
+	int r;
 
 	if ((r = lr_encrypt(b->g->p, b->half, b->n, LR_VALUE_BITS, &c)) != 0)
 		return r;
@@ -256,16 +257,15 @@ static int
 receive_ciphers(struct batch *b, const char *name, size_t host, size_t n,
     struct bigvec **out)
 {
-	struct lr_party	*p = b->g->p;
-	struct object	 o = { 0 };
-	int		 r;
+	struct lr_party *p = b->g->p;
+	struct object o = { 0 };
+	int r;
 
 	*out = NULL;
 	if ((r = lr_receive(p->task, name, b->tag, "host", host,
-	    lr_ciphers_size(p->pub, n), &o)) != 0)
+		 lr_ciphers_size(p->pub, n), &o)) != 0)
 		return r;
-	if ((r = lr_get_ciphers(o.data, o.size, p->pub, n, LR_FRAC,
-	    out)) != 0)
+	if ((r = lr_get_ciphers(o.data, o.size, p->pub, n, LR_FRAC, out)) != 0)
 		r = lr_blame(name, "host");
 	object_free(&o);
 	return r;
@@ -275,18 +275,18 @@ receive_ciphers(struct batch *b, const char *name, size_t host, size_t n,
 static int
 receive_forward(struct batch *b)
 {
-	struct bigvec	*c;
-	size_t		 h;
-	int		 r;
+	struct bigvec *c;
+	size_t h;
+	int r;
 
-	if ((r = receive_ciphers(b, "host_forward_dict", 0, b->n_list,
-	    &b->forward)) != 0)
+	if ((r = receive_ciphers(
+		 b, "host_forward_dict", 0, b->n_list, &b->forward)) != 0)
 		return r;
 	for (h = 1; h < b->g->hosts && r == 0; h++) {
-		if ((r = receive_ciphers(b, "host_forward_dict", h, b->n_list,
-		    &c)) == 0)
-			r = paillier_add(b->g->p->pub, b->forward, c,
-			    b->g->p->pool);
+		if ((r = receive_ciphers(
+			 b, "host_forward_dict", h, b->n_list, &c)) == 0)
+			r = paillier_add(
+			    b->g->p->pub, b->forward, c, b->g->p->pool);
 		bigvec_free(c);
 	}
 	return r;
@@ -299,22 +299,22 @@ receive_forward(struct batch *b)
 static int
 send_whole(struct batch *b)
 {
-	struct lr_party	*p = b->g->p;
-	struct bigvec	*c = NULL, *m = NULL;
-	double		*v = mem_array(b->n_list + 1, sizeof(*v));
-	size_t		 k, limbs = b->forward->limbs;
-	int		 r;
+	struct lr_party *p = b->g->p;
+	struct bigvec *c = NULL, *m = NULL;
+	double *v = mem_array(b->n_list + 1, sizeof(*v));
+	size_t k, limbs = b->forward->limbs;
+	int r;
 
 	if (v == NULL)
 		return err_code();
 	for (k = 0; k < b->n; k++)
 		v[b->place[b->rows[k]]] = b->half[k];
 	if ((r = bigvec_new(b->n_list, limbs, &c)) != 0 ||
-	    (r = lr_encode(p->pub, v, b->n_list, LR_FRAC, LR_VALUE_BITS,
-	    &m)) != 0)
+	    (r = lr_encode(p->pub, v, b->n_list, LR_FRAC, LR_VALUE_BITS, &m)) !=
+		0)
 		goto out;
 	for (k = 0; k < b->n_list; k++)
-		bigvec_at(c, k)[0] = 1;		/* zero without randomness */
+		bigvec_at(c, k)[0] = 1; /* zero without randomness */
 	for (k = 0; k < b->n; k++)
 		memcpy(bigvec_at(c, b->place[b->rows[k]]),
 		    bigvec_at(b->forward, b->place[b->rows[k]]),
@@ -337,8 +337,8 @@ out:
 static double
 own_loss(const struct batch *b)
 {
-	double	s = 0, y;
-	size_t	k;
+	double s = 0, y;
+	size_t k;
 
 	for (k = 0; k < b->n; k++) {
 		y = b->g->y[b->rows[k]];
@@ -351,12 +351,13 @@ own_loss(const struct batch *b)
 static int
 loss_column(const struct batch *b, int64_t *out)
 {
-	size_t	k;
-	int	r;
+	size_t k;
+	int r;
 
 	for (k = 0; k < b->n; k++)
-		if ((r = fixed_int((b->z[k] - 2 * b->g->y[b->rows[k]]) /
-		    (double)b->n, LR_LOSS_SHIFT, &out[k])) != 0)
+		if ((r = fixed_int(
+			 (b->z[k] - 2 * b->g->y[b->rows[k]]) / (double)b->n,
+			 LR_LOSS_SHIFT, &out[k])) != 0)
 			return err_wrap("loss");
 	return 0;
 }
@@ -365,12 +366,12 @@ loss_column(const struct batch *b, int64_t *out)
 static int
 squares(struct batch *b, struct bigvec **out)
 {
-	struct lr_party	*p = b->g->p;
-	size_t		 k, n = b->n_list > b->n ? b->n_list : 0;
-	struct bigvec	*c;
-	struct multiexp	*me = NULL;
-	int64_t		*x;
-	int		 r;
+	struct lr_party *p = b->g->p;
+	size_t k, n = b->n_list > b->n ? b->n_list : 0;
+	struct bigvec *c;
+	struct multiexp *me = NULL;
+	int64_t *x;
+	int r;
 
 	*out = NULL;
 	if ((r = receive_ciphers(b, "loss_intermediate", 0, n + 1, &c)) != 0)
@@ -380,9 +381,9 @@ squares(struct batch *b, struct bigvec **out)
 		return err_code();
 	}
 	for (k = 0; n > 0 && k < b->n; k++)
-		x[b->place[b->rows[k]]] = llrint(ldexp(1, LR_LOSS_SHIFT) /
-		    (double)b->n);
-	x[n] = (int64_t)1 << LR_LOSS_SHIFT;	/* mean or penalty */
+		x[b->place[b->rows[k]]] =
+		    llrint(ldexp(1, LR_LOSS_SHIFT) / (double)b->n);
+	x[n] = (int64_t)1 << LR_LOSS_SHIFT; /* mean or penalty */
 	if ((r = multiexp_new(p->pub, c, p->pool, &me)) == 0)
 		r = multiexp_run(me, x, 1, p->pool, out);
 	multiexp_free(me);
@@ -395,17 +396,17 @@ squares(struct batch *b, struct bigvec **out)
 static int
 add_loss(struct batch *b, struct bigvec *cross)
 {
-	struct guest	*g = b->g;
-	struct lr_party	*p = g->p;
-	struct bigvec	*c, *m = NULL;
-	double		 own = own_loss(b);
-	int		 r;
+	struct guest *g = b->g;
+	struct lr_party *p = g->p;
+	struct bigvec *c, *m = NULL;
+	double own = own_loss(b);
+	int r;
 
 	if ((r = squares(b, &c)) != 0)
 		return r;
 	if ((r = paillier_add(p->pub, cross, c, p->pool)) != 0 ||
-	    (r = lr_encode(p->pub, &own, 1, LR_LOSS_FRAC, LR_LOSS_BITS,
-	    &m)) != 0 ||
+	    (r = lr_encode(p->pub, &own, 1, LR_LOSS_FRAC, LR_LOSS_BITS, &m)) !=
+		0 ||
 	    (r = paillier_add_plain(p->pub, cross, m, p->pool)) != 0)
 		goto out;
 	if (g->loss != NULL)
@@ -421,11 +422,11 @@ out:
 static int
 send_loss(struct guest *g, unsigned iteration)
 {
-	struct lr_party	*p = g->p;
-	struct bigvec	*zero;
-	struct buf	 b = BUF_INIT;
-	char		 tag[LR_TAG];
-	int		 r;
+	struct lr_party *p = g->p;
+	struct bigvec *zero;
+	struct buf b = BUF_INIT;
+	char tag[LR_TAG];
+	int r;
 
 	if ((r = paillier_plain_new(p->pub, 1, &zero)) != 0)
 		return r;
@@ -447,8 +448,8 @@ send_loss(struct guest *g, unsigned iteration)
 static int
 pick_forward(struct batch *b, struct bigvec **out)
 {
-	size_t	k;
-	int	r;
+	size_t k;
+	int r;
 
 	if ((r = bigvec_new(b->n, b->forward->limbs, out)) != 0)
 		return r;
@@ -463,15 +464,15 @@ pick_forward(struct batch *b, struct bigvec **out)
 static int
 sum_columns(struct batch *b, size_t cols, struct bigvec **out)
 {
-	struct lr_party	*p = b->g->p;
-	struct bigvec	*bases = NULL;
-	struct multiexp	*me = NULL;
-	int		 r;
+	struct lr_party *p = b->g->p;
+	struct bigvec *bases = NULL;
+	struct multiexp *me = NULL;
+	int r;
 
 	*out = NULL;
 	if ((r = lr_party_columns(p, b->rows, b->n, b->columns)) != 0 ||
-	    (p->plan.has_loss && (r = loss_column(b, b->columns +
-	    b->n * p->n_weights)) != 0) ||
+	    (p->plan.has_loss &&
+		(r = loss_column(b, b->columns + b->n * p->n_weights)) != 0) ||
 	    (r = pick_forward(b, &bases)) != 0)
 		return r;
 	if ((r = multiexp_new(p->pub, bases, p->pool, &me)) == 0)
@@ -484,19 +485,19 @@ sum_columns(struct batch *b, size_t cols, struct bigvec **out)
 static int
 descend(struct batch *b)
 {
-	struct lr_party	*p = b->g->p;
-	size_t		 cols = p->n_weights + (p->plan.has_loss ? 1 : 0);
-	struct bigvec	*sums, *cross = NULL;
-	int		 r;
+	struct lr_party *p = b->g->p;
+	size_t cols = p->n_weights + (p->plan.has_loss ? 1 : 0);
+	struct bigvec *sums, *cross = NULL;
+	int r;
 
 	if ((r = sum_columns(b, cols, &sums)) != 0)
 		return r;
 	if (p->plan.has_loss) {
 		if ((r = bigvec_new(1, sums->limbs, &cross)) != 0)
 			goto out;
-		memcpy(cross->v, bigvec_at(sums, cols - 1),
-		    bigvec_bytes(cross));
-		sums->count = p->n_weights;	/* the loss goes its own way */
+		memcpy(
+		    cross->v, bigvec_at(sums, cols - 1), bigvec_bytes(cross));
+		sums->count = p->n_weights; /* the loss goes its own way */
 		if ((r = add_loss(b, cross)) != 0)
 			goto out;
 	}
@@ -510,8 +511,8 @@ out:
 static int
 train_batch(struct guest *g, unsigned iteration, unsigned number)
 {
-	struct batch	b;
-	int		r;
+	struct batch b;
+	int r;
 
 	if ((r = batch_init(&b, g, iteration, number)) == 0) {
 		score(&b);
@@ -533,9 +534,9 @@ train_batch(struct guest *g, unsigned iteration, unsigned number)
 static int
 prepare(struct guest *g)
 {
-	struct lr_party	*p = g->p;
-	uint32_t	 i, n = (uint32_t)p->data->x->rows;
-	int		 r;
+	struct lr_party *p = g->p;
+	uint32_t i, n = (uint32_t)p->data->x->rows;
+	int r;
 
 	g->y = mem_array((size_t)n + 1, sizeof(*g->y));
 	g->order = mem_array((size_t)n + 1, sizeof(*g->order));
@@ -562,9 +563,9 @@ prepare(struct guest *g)
 static int
 iterate(struct guest *g, unsigned t)
 {
-	struct lr_party	*p = g->p;
-	unsigned	 i;
-	int		 r;
+	struct lr_party *p = g->p;
+	unsigned i;
+	int r;
 
 	for (i = 0; i < p->plan.batch_count; i++)
 		if ((r = train_batch(g, t, i)) != 0)
@@ -577,7 +578,7 @@ iterate(struct guest *g, unsigned t)
 static void
 guest_fini(struct guest *g)
 {
-	unsigned	i;
+	unsigned i;
 
 	for (i = 0; g->lists != NULL && i < g->p->plan.batch_count; i++)
 		free(g->lists[i]);
@@ -591,18 +592,16 @@ guest_fini(struct guest *g)
 int
 lr_guest_train(struct lr_party *p)
 {
-	struct guest	g = {
-		.p = p, .hosts = task_role_size(p->task, "host")
-	};
-	unsigned	t;
-	int		r;
+	struct guest g = { .p = p, .hosts = task_role_size(p->task, "host") };
+	unsigned t;
+	int r;
 
 	r = prepare(&g);
-	for (t = p->start; r == 0 && t < p->conf->max_iter &&
-	    !p->is_converged; t++)
+	for (t = p->start; r == 0 && t < p->conf->max_iter && !p->is_converged;
+	     t++)
 		if ((r = iterate(&g, t)) == 0)
-			task_progress(p->task, t + 1, p->conf->max_iter,
-			    "training");
+			task_progress(
+			    p->task, t + 1, p->conf->max_iter, "training");
 	guest_fini(&g);
 	return r;
 }

@@ -12,37 +12,39 @@
 #include "lib/base/mem.h"
 
 struct host {
-	struct lr_party	 *p;
-	uint32_t	**lists;	/* rows of batches that come back */
+	struct lr_party *p;
+	uint32_t **lists; /* rows of batches that come back */
 };
 
 /* One batch: its rows, and room for what is computed over them. */
 struct batch {
-	struct lr_party	*p;
-	char		 tag[LR_TAG];
-	unsigned	 iteration;
-	const uint32_t	*rows;
-	size_t		 n;		/* rows, with decoys */
-	size_t		 real;		/* without */
-	double		*z;		/* our part of the scores */
-	double		*plain;		/* our part of the gradient's sums */
-	int64_t		*columns;
+	struct lr_party *p;
+	char tag[LR_TAG];
+	unsigned iteration;
+	const uint32_t *rows;
+	size_t n;      /* rows, with decoys */
+	size_t real;   /* without */
+	double *z;     /* our part of the scores */
+	double *plain; /* our part of the gradient's sums */
+	int64_t *columns;
 };
 
 static int
 receive_plan(struct lr_party *p)
 {
-	struct object	o = { 0 };
-	int		r;
+	struct object o = { 0 };
+	int r;
 
 	if ((r = lr_receive(p->task, "batch_info", "train", "guest", 0,
-	    LR_PLAN_SIZE, &o)) != 0)
+		 LR_PLAN_SIZE, &o)) != 0)
 		return r;
 	if ((r = lr_get_plan(o.data, o.size, &p->plan)) != 0)
 		r = lr_blame("batch_info", "guest");
 	else if (p->plan.rows != p->data->x->rows)
-		r = err_set(ERR_FORMAT, "the guest plans with %u rows, we "
-		    "have %zu in common", p->plan.rows, p->data->x->rows);
+		r = err_set(ERR_FORMAT,
+		    "the guest plans with %u rows, we "
+		    "have %zu in common",
+		    p->plan.rows, p->data->x->rows);
 	object_free(&o);
 	return r;
 }
@@ -56,26 +58,26 @@ check_batch(const struct batch *b)
 {
 	if (b->n > b->p->n_features)
 		return 0;
-	return err_set(ERR_DENIED, "a batch of %zu rows gives residuals away "
-	    "to a host with %zu columns; make batch_size larger", b->n,
-	    b->p->n_features);
+	return err_set(ERR_DENIED,
+	    "a batch of %zu rows gives residuals away "
+	    "to a host with %zu columns; make batch_size larger",
+	    b->n, b->p->n_features);
 }
 
 static int
 receive_rows(struct batch *b, unsigned number, uint32_t **list)
 {
-	struct lr_party	*p = b->p;
-	struct object	 o = { 0 };
-	char		 tag[LR_TAG];
-	int		 r;
+	struct lr_party *p = b->p;
+	struct object o = { 0 };
+	char tag[LR_TAG];
+	int r;
 
 	snprintf(tag, sizeof(tag), "%u", number);
 	if ((r = lr_receive(p->task, "batch_data_index",
-	    p->plan.is_mutable ? b->tag : tag, "guest", 0,
-	    LR_PLACES_SIZE(b->n), &o)) != 0)
+		 p->plan.is_mutable ? b->tag : tag, "guest", 0,
+		 LR_PLACES_SIZE(b->n), &o)) != 0)
 		return r;
-	if ((r = lr_get_places(o.data, o.size, p->plan.rows, b->n,
-	    list)) != 0)
+	if ((r = lr_get_places(o.data, o.size, p->plan.rows, b->n, list)) != 0)
 		r = lr_blame("batch_data_index", "guest");
 	object_free(&o);
 	return r != 0 ? r : check_batch(b);
@@ -85,8 +87,8 @@ receive_rows(struct batch *b, unsigned number, uint32_t **list)
 static int
 batch_rows(struct batch *b, struct host *h, unsigned number)
 {
-	uint32_t	**list = &h->lists[number];
-	int		  r;
+	uint32_t **list = &h->lists[number];
+	int r;
 
 	if (*list == NULL || b->p->plan.is_mutable) {
 		free(*list);
@@ -99,11 +101,10 @@ batch_rows(struct batch *b, struct host *h, unsigned number)
 }
 
 static int
-batch_init(struct batch *b, struct host *h, unsigned iteration,
-    unsigned number)
+batch_init(struct batch *b, struct host *h, unsigned iteration, unsigned number)
 {
-	struct lr_party	*p = h->p;
-	int		 r;
+	struct lr_party *p = h->p;
+	int r;
 
 	memset(b, 0, sizeof(*b));
 	b->p = p;
@@ -134,9 +135,9 @@ static int
 send_encrypted(struct batch *b, const char *name, const double *v, size_t n,
     unsigned value_bits)
 {
-	struct bigvec	*c;
-	struct buf	 out = BUF_INIT;
-	int		 r;
+	struct bigvec *c;
+	struct buf out = BUF_INIT;
+	int r;
 
 	if ((r = lr_encrypt(b->p, v, n, value_bits, &c)) != 0)
 		return r;
@@ -150,20 +151,20 @@ send_encrypted(struct batch *b, const char *name, const double *v, size_t n,
 static int
 send_forward(struct batch *b)
 {
-	double	*quarter = mem_array(b->n + 1, sizeof(*quarter));
-	size_t	 k;
-	int	 r;
+	double *quarter = mem_array(b->n + 1, sizeof(*quarter));
+	size_t k;
+	int r;
 
 	if (quarter == NULL)
 		return err_code();
 	for (k = 0; k < b->n; k++)
 		quarter[k] = b->z[k] / 4;
-	r = send_encrypted(b, "host_forward_dict", quarter, b->n,
-	    LR_VALUE_BITS);
+	r = send_encrypted(
+	    b, "host_forward_dict", quarter, b->n, LR_VALUE_BITS);
 	/* The guest adds its half to these; we add ours in the clear. */
 	if (b->p->plan.is_async)
-		dense_transposed_times(b->p->data->x, b->rows, b->n, quarter,
-		    b->plain);
+		dense_transposed_times(
+		    b->p->data->x, b->rows, b->n, quarter, b->plain);
 	free(quarter);
 	return r;
 }
@@ -175,10 +176,10 @@ send_forward(struct batch *b)
 static int
 send_squares(struct batch *b)
 {
-	double	 penalty = lr_party_penalty(b->p);
-	double	*v;
-	size_t	 k, n = b->p->plan.list_size == 0 ? 0 : b->n;
-	int	 r;
+	double penalty = lr_party_penalty(b->p);
+	double *v;
+	size_t k, n = b->p->plan.list_size == 0 ? 0 : b->n;
+	int r;
 
 	if ((v = mem_array(n + 1, sizeof(*v))) == NULL)
 		return err_code();
@@ -195,16 +196,16 @@ send_squares(struct batch *b)
 static int
 receive_residuals(struct batch *b, struct bigvec **out)
 {
-	struct lr_party	*p = b->p;
-	struct object	 o = { 0 };
-	int		 r;
+	struct lr_party *p = b->p;
+	struct object o = { 0 };
+	int r;
 
 	*out = NULL;
 	if ((r = lr_receive(p->task, "fore_gradient", b->tag, "guest", 0,
-	    lr_ciphers_size(p->pub, b->n), &o)) != 0)
+		 lr_ciphers_size(p->pub, b->n), &o)) != 0)
 		return r;
-	if ((r = lr_get_ciphers(o.data, o.size, p->pub, b->n, LR_FRAC,
-	    out)) != 0)
+	if ((r = lr_get_ciphers(o.data, o.size, p->pub, b->n, LR_FRAC, out)) !=
+	    0)
 		r = lr_blame("fore_gradient", "guest");
 	object_free(&o);
 	return r;
@@ -214,23 +215,22 @@ receive_residuals(struct batch *b, struct bigvec **out)
 static int
 descend(struct batch *b)
 {
-	struct lr_party	*p = b->p;
-	struct bigvec	*residuals, *sums = NULL;
-	struct multiexp	*me = NULL;
-	int		 r;
+	struct lr_party *p = b->p;
+	struct bigvec *residuals, *sums = NULL;
+	struct multiexp *me = NULL;
+	int r;
 
 	if ((r = receive_residuals(b, &residuals)) != 0)
 		return r;
 	if ((r = lr_party_columns(p, b->rows, b->n, b->columns)) == 0 &&
 	    (r = multiexp_new(p->pub, residuals, p->pool, &me)) == 0)
-		r = multiexp_run(me, b->columns, p->n_weights, p->pool,
-		    &sums);
+		r = multiexp_run(me, b->columns, p->n_weights, p->pool, &sums);
 	bigvec_free(residuals);
 	multiexp_free(me);
 	/* Decoys are in the sums as zeroes but not in the mean. */
 	if (r == 0)
-		r = lr_party_step(p, b->tag, b->iteration, sums, b->plain,
-		    b->real);
+		r = lr_party_step(
+		    p, b->tag, b->iteration, sums, b->plain, b->real);
 	bigvec_free(sums);
 	return r;
 }
@@ -238,24 +238,24 @@ descend(struct batch *b)
 static int
 train_batch(struct host *h, unsigned iteration, unsigned number)
 {
-	struct batch	b;
-	int		r;
+	struct batch b;
+	int r;
 
 	if ((r = batch_init(&b, h, iteration, number)) == 0 &&
 	    (r = send_forward(&b)) == 0 &&
 	    (!h->p->plan.has_loss || (r = send_squares(&b)) == 0))
 		r = descend(&b);
 	batch_fini(&b);
-	return r == 0 ? 0 : err_wrap("iteration %u, batch %u", iteration,
-	    number);
+	return r == 0 ? 0
+		      : err_wrap("iteration %u, batch %u", iteration, number);
 }
 
 static int
 iterate(struct host *h)
 {
-	struct lr_party	*p = h->p;
-	unsigned	 t, i;
-	int		 r;
+	struct lr_party *p = h->p;
+	unsigned t, i;
+	int r;
 
 	for (t = p->start; t < p->conf->max_iter && !p->is_converged; t++) {
 		for (i = 0; i < p->plan.batch_count; i++)
@@ -271,9 +271,9 @@ iterate(struct host *h)
 int
 lr_host_train(struct lr_party *p)
 {
-	struct host	h = { .p = p };
-	uint32_t	i;
-	int		r;
+	struct host h = { .p = p };
+	uint32_t i;
+	int r;
 
 	if ((r = lr_party_key(p)) != 0 ||
 	    (r = lr_data_follow(p->task, p->data, "train")) != 0 ||

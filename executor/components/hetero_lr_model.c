@@ -16,8 +16,8 @@
 #define META_NAME "HeteroLogisticRegressionMeta"
 #define PARAM_NAME "HeteroLogisticRegressionParam"
 
-typedef Sluice__Lr__LRModelMeta		lr_meta;
-typedef Sluice__Lr__LRModelParam	lr_param;
+typedef Sluice__Lr__LRModelMeta lr_meta;
+typedef Sluice__Lr__LRModelParam lr_param;
 typedef Sluice__Lr__LRModelParam__WeightEntry lr_weight;
 
 /* --- writing ---------------------------------------------------------------------- */
@@ -25,9 +25,9 @@ typedef Sluice__Lr__LRModelParam__WeightEntry lr_weight;
 static void *
 pack_meta(const struct lr_conf *c, const struct lr_result *res, size_t *size)
 {
-	Sluice__Lr__PredictMeta	predict = SLUICE__LR__PREDICT_META__INIT;
-	lr_meta			m = SLUICE__LR__LRMODEL_META__INIT;
-	void			*out;
+	Sluice__Lr__PredictMeta predict = SLUICE__LR__PREDICT_META__INIT;
+	lr_meta m = SLUICE__LR__LRMODEL_META__INIT;
+	void *out;
 
 	predict.threshold = c->threshold;
 	m.penalty = (char *)(uintptr_t)c->penalty_text;
@@ -39,19 +39,19 @@ pack_meta(const struct lr_conf *c, const struct lr_result *res, size_t *size)
 	m.max_iter = c->max_iter;
 	m.early_stop = (char *)(uintptr_t)c->stop_text;
 	m.fit_intercept = res->party != NULL &&
-	    res->party->n_weights > res->party->n_features;
+			  res->party->n_weights > res->party->n_features;
 	m.predict_param = &predict;
-	m.module = (char *)(uintptr_t)"HeteroLR";
+	m.module = (char *)(uintptr_t) "HeteroLR";
 	out = xmalloc(sluice__lr__lrmodel_meta__get_packed_size(&m) + 1);
 	*size = sluice__lr__lrmodel_meta__pack(&m, out);
 	return out;
 }
 
 static void
-fill_weights(lr_param *m, lr_weight *w, lr_weight **wp,
-    const struct lr_party *p)
+fill_weights(
+    lr_param *m, lr_weight *w, lr_weight **wp, const struct lr_party *p)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < p->n_features; i++) {
 		sluice__lr__lrmodel_param__weight_entry__init(&w[i]);
@@ -70,11 +70,11 @@ fill_weights(lr_param *m, lr_weight *w, lr_weight **wp,
 static int
 pack_param(const struct lr_result *res, void **out, size_t *size)
 {
-	const struct lr_party	*p = res->party;
-	size_t			 n = p == NULL ? 0 : p->n_features;
-	lr_weight		*w = mem_array(n + 1, sizeof(*w));
-	lr_weight		**wp = mem_array(n + 1, sizeof(*wp));
-	lr_param		 m = SLUICE__LR__LRMODEL_PARAM__INIT;
+	const struct lr_party *p = res->party;
+	size_t n = p == NULL ? 0 : p->n_features;
+	lr_weight *w = mem_array(n + 1, sizeof(*w));
+	lr_weight **wp = mem_array(n + 1, sizeof(*wp));
+	lr_param m = SLUICE__LR__LRMODEL_PARAM__INIT;
 
 	if (w == NULL || wp == NULL) {
 		free(w);
@@ -96,12 +96,12 @@ pack_param(const struct lr_result *res, void **out, size_t *size)
 }
 
 int
-lr_model_save(struct task *t, const struct lr_conf *c,
-    const struct lr_result *res)
+lr_model_save(
+    struct task *t, const struct lr_conf *c, const struct lr_result *res)
 {
-	struct task_buffer	b[2];
-	void			*meta, *param = NULL;
-	int			 r;
+	struct task_buffer b[2];
+	void *meta, *param = NULL;
+	int r;
 
 	if ((r = pack_param(res, &param, &b[1].size)) != 0)
 		return r;
@@ -123,12 +123,12 @@ lr_model_save(struct task *t, const struct lr_conf *c,
 static int
 unpack_param(struct task *t, lr_param **out)
 {
-	const struct task_buffer	*b;
+	const struct task_buffer *b;
 
 	*out = NULL;
 	if ((b = task_model_buffer(t, TASK_MODEL, PARAM_NAME)) == NULL)
 		return err_set(ERR_INVALID, "there is no model of HeteroLR "
-		    "among the inputs");
+					    "among the inputs");
 	*out = sluice__lr__lrmodel_param__unpack(NULL, b->size, b->content);
 	if (*out == NULL)
 		return err_set(ERR_FORMAT, "the model is damaged");
@@ -138,8 +138,8 @@ unpack_param(struct task *t, lr_param **out)
 int
 lr_model_iters(struct task *t, unsigned *out)
 {
-	lr_param	*m;
-	int		 r;
+	lr_param *m;
+	int r;
 
 	*out = 0;
 	if (!task_has_model(t, TASK_MODEL))
@@ -157,44 +157,50 @@ lr_model_iters(struct task *t, unsigned *out)
 static int
 weight_of(const lr_param *m, const char *column, double *out)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < m->n_weight; i++) {
 		if (!str_eq(m->weight[i]->key, column))
 			continue;
 		*out = m->weight[i]->value;
 		if (!isfinite(*out))
-			return err_set(ERR_FORMAT, "the model's weight of %s "
-			    "is not a number", column);
+			return err_set(ERR_FORMAT,
+			    "the model's weight of %s "
+			    "is not a number",
+			    column);
 		return 0;
 	}
-	return err_set(ERR_INVALID, "the model was made without column %s",
-	    column);
+	return err_set(
+	    ERR_INVALID, "the model was made without column %s", column);
 }
 
 static int
 load_weights(struct lr_party *p, const lr_param *m)
 {
-	size_t	i;
-	int	r;
+	size_t i;
+	int r;
 
 	if (m->n_weight != p->n_features)
-		return err_set(ERR_INVALID, "the model has %zu columns, the "
-		    "data %zu", m->n_weight, p->n_features);
+		return err_set(ERR_INVALID,
+		    "the model has %zu columns, the "
+		    "data %zu",
+		    m->n_weight, p->n_features);
 	for (i = 0; i < p->n_features; i++)
 		if ((r = weight_of(m, p->data->header[i], &p->w[i])) != 0)
 			return r;
 	if (p->n_weights > p->n_features)
 		p->w[p->n_features] = m->intercept;
-	return isfinite(m->intercept) ? 0 :
-	    err_set(ERR_FORMAT, "the model's intercept is not a number");
+	return isfinite(m->intercept)
+		   ? 0
+		   : err_set(
+			 ERR_FORMAT, "the model's intercept is not a number");
 }
 
 int
 lr_model_load(struct lr_party *p)
 {
-	lr_param	*m;
-	int		 r;
+	lr_param *m;
+	int r;
 
 	if ((r = unpack_param(p->task, &m)) != 0)
 		return r;
@@ -210,21 +216,22 @@ lr_model_load(struct lr_party *p)
 static void
 add_coefficients(struct json_object *o, const struct lr_party *p)
 {
-	struct json_object	*coef = json_object_new_object();
-	size_t			 i;
+	struct json_object *coef = json_object_new_object();
+	size_t i;
 
 	for (i = 0; i < p->n_features; i++)
 		json_add(coef, p->data->header[i], json_double(p->w[i]));
 	json_add(o, "coef", coef);
-	json_add(o, "intercept", json_double(p->n_weights > p->n_features ?
-	    p->w[p->n_features] : 0));
+	json_add(o, "intercept",
+	    json_double(
+		p->n_weights > p->n_features ? p->w[p->n_features] : 0));
 }
 
 static void
 add_losses(struct json_object *o, const struct lr_result *res)
 {
-	struct json_object	*list = json_object_new_array();
-	size_t			 i;
+	struct json_object *list = json_object_new_array();
+	size_t i;
 
 	for (i = 0; i < res->n_losses; i++)
 		json_object_array_add(list, json_double(res->losses[i]));
@@ -235,8 +242,8 @@ add_losses(struct json_object *o, const struct lr_result *res)
 int
 lr_summary(struct task *t, const struct lr_result *res)
 {
-	struct json_object	*o = json_object_new_object();
-	int			 r;
+	struct json_object *o = json_object_new_object();
+	int r;
 
 	if (res->party != NULL)
 		add_coefficients(o, res->party);

@@ -27,8 +27,8 @@ int
 lr_send(struct task *t, const char *name, const char *tag, const char *role,
     size_t index, struct buf *b)
 {
-	const struct task_party	*p = task_member(t, role, index);
-	int			 r;
+	const struct task_party *p = task_member(t, role, index);
+	int r;
 
 	if (p == NULL)
 		r = err_set(ERR_INVALID, "there is no %s", role);
@@ -39,8 +39,8 @@ lr_send(struct task *t, const char *name, const char *tag, const char *role,
 }
 
 int
-lr_receive(struct task *t, const char *name, const char *tag,
-    const char *role, size_t index, size_t max, struct object *out)
+lr_receive(struct task *t, const char *name, const char *tag, const char *role,
+    size_t index, size_t max, struct object *out)
 {
 	return task_get_max(t, name, tag, role, index, max, out);
 }
@@ -56,8 +56,8 @@ lr_blame(const char *name, const char *role)
 static void
 draw_weights(const struct lr_conf *c, double *w, size_t n, bool is_normal)
 {
-	struct rng	*g = xmalloc(sizeof(*g));
-	size_t		 i;
+	struct rng *g = xmalloc(sizeof(*g));
+	size_t i;
 
 	rng_seed(g, c->has_seed ? c->seed : randombytes_random());
 	for (i = 0; i < n; i++)
@@ -68,9 +68,9 @@ draw_weights(const struct lr_conf *c, double *w, size_t n, bool is_normal)
 static int
 init_weights(const struct lr_conf *c, double *w, size_t n)
 {
-	const char	*m = c->init_method;
-	double		 v;
-	size_t		 i;
+	const char *m = c->init_method;
+	double v;
+	size_t i;
 
 	if (strcasecmp(m, "random_uniform") == 0 ||
 	    strcasecmp(m, "random_normal") == 0) {
@@ -84,9 +84,11 @@ init_weights(const struct lr_conf *c, double *w, size_t n)
 	else if (strcasecmp(m, "const") == 0)
 		v = c->init_const;
 	else
-		return err_set(ERR_INVALID, "init_method %s is not known; "
+		return err_set(ERR_INVALID,
+		    "init_method %s is not known; "
 		    "zeros, ones, const, random_uniform and random_normal "
-		    "are", m);
+		    "are",
+		    m);
 	for (i = 0; i < n; i++)
 		w[i] = v;
 	return 0;
@@ -95,7 +97,7 @@ init_weights(const struct lr_conf *c, double *w, size_t n)
 int
 lr_party_init(struct lr_party *p, bool has_intercept)
 {
-	int	r;
+	int r;
 
 	p->n_features = p->data->x->cols;
 	p->n_weights = p->n_features + (has_intercept ? 1 : 0);
@@ -105,8 +107,7 @@ lr_party_init(struct lr_party *p, bool has_intercept)
 		return err_code();
 	if ((r = init_weights(p->conf, p->w, p->n_weights)) != 0)
 		return r;
-	return optimizer_new(&p->conf->optimizer, p->n_weights,
-	    &p->optimizer);
+	return optimizer_new(&p->conf->optimizer, p->n_weights, &p->optimizer);
 }
 
 void
@@ -126,11 +127,11 @@ lr_party_fini(struct lr_party *p)
 int
 lr_party_key(struct lr_party *p)
 {
-	struct object	o = { 0 };
-	int		r;
+	struct object o = { 0 };
+	int r;
 
 	if ((r = lr_receive(p->task, "paillier_pubkey", "0", "arbiter", 0,
-	    KEY_MESSAGE_MAX, &o)) != 0)
+		 KEY_MESSAGE_MAX, &o)) != 0)
 		return r;
 	if ((r = lr_get_key(o.data, o.size, &p->pub)) != 0)
 		r = lr_blame("paillier_pubkey", "arbiter");
@@ -138,10 +139,11 @@ lr_party_key(struct lr_party *p)
 	if (r != 0)
 		return r;
 	if (!fixed_fits(LR_LOSS_BITS, paillier_bits(p->pub)) ||
-	    !fixed_fits(fixed_dot_bits(LR_VALUE_BITS, FIXED_INT_BITS,
-	    LR_ROWS_MAX), paillier_bits(p->pub)))
+	    !fixed_fits(
+		fixed_dot_bits(LR_VALUE_BITS, FIXED_INT_BITS, LR_ROWS_MAX),
+		paillier_bits(p->pub)))
 		return err_set(ERR_FORMAT, "the key is too short for sums of "
-		    "this size");
+					   "this size");
 	return paillier_pub_prepare(p->pub, p->pool);
 }
 
@@ -149,9 +151,9 @@ int
 lr_encode(const struct paillier_pub *pub, const double *v, size_t n,
     unsigned frac, unsigned value_bits, struct bigvec **out)
 {
-	struct bigvec	*m;
-	size_t		 i;
-	int		 r;
+	struct bigvec *m;
+	size_t i;
+	int r;
 
 	*out = NULL;
 	if ((r = paillier_plain_new(pub, n, &m)) != 0)
@@ -168,11 +170,11 @@ lr_encode(const struct paillier_pub *pub, const double *v, size_t n,
 }
 
 int
-lr_encrypt(struct lr_party *p, const double *v, size_t n,
-    unsigned value_bits, struct bigvec **out)
+lr_encrypt(struct lr_party *p, const double *v, size_t n, unsigned value_bits,
+    struct bigvec **out)
 {
-	struct bigvec	*m;
-	int		 r;
+	struct bigvec *m;
+	int r;
 
 	*out = NULL;
 	if ((r = lr_encode(p->pub, v, n, LR_FRAC, value_bits, &m)) != 0)
@@ -183,17 +185,19 @@ lr_encrypt(struct lr_party *p, const double *v, size_t n,
 }
 
 int
-lr_party_columns(const struct lr_party *p, const uint32_t *pick, size_t n,
-    int64_t *out)
+lr_party_columns(
+    const struct lr_party *p, const uint32_t *pick, size_t n, int64_t *out)
 {
-	size_t	j, k;
-	int	r;
+	size_t j, k;
+	int r;
 
 	for (j = 0; j < p->n_weights; j++)
 		for (k = 0; k < n; k++)
-			if ((r = fixed_int(j < p->n_features ?
-			    dense_row(p->data->x, pick[k])[j] : 1,
-			    p->conf->frac_bits, &out[j * n + k])) != 0)
+			if ((r = fixed_int(
+				 j < p->n_features
+				     ? dense_row(p->data->x, pick[k])[j]
+				     : 1,
+				 p->conf->frac_bits, &out[j * n + k])) != 0)
 				return r;
 	return 0;
 }
@@ -202,15 +206,15 @@ lr_party_columns(const struct lr_party *p, const uint32_t *pick, size_t n,
 
 /* v[i] -= mask[i] modulo n */
 static void
-unmask(const struct paillier_pub *pub, struct bigvec *v,
-    const struct bigvec *mask)
+unmask(
+    const struct paillier_pub *pub, struct bigvec *v, const struct bigvec *mask)
 {
-	mp_size_t	limbs = (mp_size_t)v->limbs;
-	size_t		i;
+	mp_size_t limbs = (mp_size_t)v->limbs;
+	size_t i;
 
 	for (i = 0; i < v->count; i++)
 		if (mpn_sub_n(bigvec_at(v, i), bigvec_at(v, i),
-		    bigvec_at(mask, i), limbs) != 0)
+			bigvec_at(mask, i), limbs) != 0)
 			mpn_add_n(bigvec_at(v, i), bigvec_at(v, i),
 			    paillier_n(pub), limbs);
 }
@@ -220,9 +224,9 @@ static int
 ask_arbiter(struct lr_party *p, const char *tag, struct bigvec *sums,
     struct bigvec *mask, struct bigvec **out)
 {
-	struct buf	b = BUF_INIT;
-	struct object	o = { 0 };
-	int		r;
+	struct buf b = BUF_INIT;
+	struct object o = { 0 };
+	int r;
 
 	*out = NULL;
 	paillier_random_plain(p->pub, mask);
@@ -231,11 +235,10 @@ ask_arbiter(struct lr_party *p, const char *tag, struct bigvec *sums,
 	lr_put_ciphers(&b, sums, LR_FRAC + p->conf->frac_bits);
 	r = lr_send(p->task, p->gradient_name, tag, "arbiter", 0, &b);
 	buf_fini(&b);
-	if (r != 0 || (r = lr_receive(p->task, p->reply_name, tag, "arbiter",
-	    0, lr_plains_size(p->pub, sums->count), &o)) != 0)
+	if (r != 0 || (r = lr_receive(p->task, p->reply_name, tag, "arbiter", 0,
+			   lr_plains_size(p->pub, sums->count), &o)) != 0)
 		return r;
-	if ((r = lr_get_plains(o.data, o.size, p->pub, sums->count,
-	    out)) != 0)
+	if ((r = lr_get_plains(o.data, o.size, p->pub, sums->count, out)) != 0)
 		r = lr_blame(p->reply_name, "arbiter");
 	object_free(&o);
 	return r;
@@ -245,10 +248,10 @@ static int
 decrypted_sums(struct lr_party *p, const char *tag, struct bigvec *sums,
     size_t n, double *out)
 {
-	unsigned	 bits = fixed_dot_bits(LR_VALUE_BITS, FIXED_INT_BITS, n);
-	struct bigvec	*mask, *v = NULL;
-	size_t		 i;
-	int		 r;
+	unsigned bits = fixed_dot_bits(LR_VALUE_BITS, FIXED_INT_BITS, n);
+	struct bigvec *mask, *v = NULL;
+	size_t i;
+	int r;
 
 	if ((r = paillier_plain_new(p->pub, sums->count, &mask)) != 0)
 		return r;
@@ -267,11 +270,12 @@ decrypted_sums(struct lr_party *p, const char *tag, struct bigvec *sums,
 static int
 check_weights(const struct lr_party *p)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < p->n_weights; i++)
 		if (!(fabs(p->w[i]) <= LR_VALUE_MAX))
-			return err_set(ERR_LIMIT, "a weight is beyond %g; "
+			return err_set(ERR_LIMIT,
+			    "a weight is beyond %g; "
 			    "normalise the features or lower learning_rate",
 			    LR_VALUE_MAX);
 	return 0;
@@ -281,8 +285,8 @@ check_weights(const struct lr_party *p)
 static int
 step(struct lr_party *p, unsigned iteration, double *gradient)
 {
-	const struct lr_conf	*c = p->conf;
-	size_t			 i;
+	const struct lr_conf *c = p->conf;
+	size_t i;
 
 	for (i = 0; c->penalty == LR_L2 && i < p->n_features; i++)
 		gradient[i] += c->alpha * p->w[i];
@@ -292,8 +296,8 @@ step(struct lr_party *p, unsigned iteration, double *gradient)
 		p->moved[i] += gradient[i];
 	}
 	if (c->penalty == LR_L1)
-		optimizer_l1_shrink(p->optimizer, iteration, c->alpha, p->w,
-		    p->n_features);
+		optimizer_l1_shrink(
+		    p->optimizer, iteration, c->alpha, p->w, p->n_features);
 	return check_weights(p);
 }
 
@@ -301,15 +305,14 @@ int
 lr_party_step(struct lr_party *p, const char *tag, unsigned iteration,
     struct bigvec *sums, const double *plain, size_t n)
 {
-	double	*gradient = mem_array(p->n_weights + 1, sizeof(*gradient));
-	size_t	 i;
-	int	 r;
+	double *gradient = mem_array(p->n_weights + 1, sizeof(*gradient));
+	size_t i;
+	int r;
 
 	if (gradient == NULL)
 		return err_code();
 	/* A party without columns has nothing to ask for. */
-	r = p->n_weights == 0 ? 0 :
-	    decrypted_sums(p, tag, sums, n, gradient);
+	r = p->n_weights == 0 ? 0 : decrypted_sums(p, tag, sums, n, gradient);
 	if (r == 0) {
 		for (i = 0; i < p->n_weights; i++)
 			gradient[i] = (gradient[i] + plain[i]) / (double)n;
@@ -322,12 +325,12 @@ lr_party_step(struct lr_party *p, const char *tag, unsigned iteration,
 double
 lr_party_penalty(const struct lr_party *p)
 {
-	double	s = 0;
-	size_t	i;
+	double s = 0;
+	size_t i;
 
 	if (p->conf->penalty == LR_L2)
 		return p->conf->alpha / 2 *
-		    dense_dot(p->w, p->w, p->n_features);
+		       dense_dot(p->w, p->w, p->n_features);
 	for (i = 0; p->conf->penalty == LR_L1 && i < p->n_features; i++)
 		s += fabs(p->w[i]);
 	return p->conf->alpha * s;
@@ -338,10 +341,10 @@ lr_party_penalty(const struct lr_party *p)
 static int
 send_norm(struct lr_party *p, unsigned iteration)
 {
-	double		norm = dense_dot(p->moved, p->moved, p->n_weights);
-	struct buf	b = BUF_INIT;
-	char		tag[LR_TAG];
-	int		r;
+	double norm = dense_dot(p->moved, p->moved, p->n_weights);
+	struct buf b = BUF_INIT;
+	char tag[LR_TAG];
+	int r;
 
 	snprintf(tag, sizeof(tag), "%u.norm", iteration);
 	lr_put_numbers(&b, &norm, 1);
@@ -353,9 +356,9 @@ send_norm(struct lr_party *p, unsigned iteration)
 int
 lr_party_end(struct lr_party *p, unsigned iteration)
 {
-	struct object	o = { 0 };
-	char		tag[LR_TAG];
-	int		r;
+	struct object o = { 0 };
+	char tag[LR_TAG];
+	int r;
 
 	if (p->conf->stop == LR_STOP_WEIGHT_DIFF &&
 	    (r = send_norm(p, iteration)) != 0)
@@ -363,7 +366,7 @@ lr_party_end(struct lr_party *p, unsigned iteration)
 	memset(p->moved, 0, p->n_weights * sizeof(*p->moved));
 	snprintf(tag, sizeof(tag), "%u", iteration);
 	if ((r = lr_receive(p->task, "converge_flag", tag, "arbiter", 0,
-	    LR_FLAG_SIZE, &o)) != 0)
+		 LR_FLAG_SIZE, &o)) != 0)
 		return r;
 	if ((r = lr_get_flag(o.data, o.size, &p->is_converged)) != 0)
 		r = lr_blame("converge_flag", "arbiter");

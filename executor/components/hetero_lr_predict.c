@@ -13,12 +13,11 @@
 #include "lib/json/json.h"
 
 int
-lr_host_predict(struct lr_party *p, const struct lr_data *d,
-    const char *type)
+lr_host_predict(struct lr_party *p, const struct lr_data *d, const char *type)
 {
-	struct buf	b = BUF_INIT;
-	double		*z;
-	int		 r;
+	struct buf b = BUF_INIT;
+	double *z;
+	int r;
 
 	if ((z = mem_array(d->x->rows + 1, sizeof(*z))) == NULL)
 		return err_code();
@@ -34,12 +33,12 @@ static int
 add_host_scores(struct lr_party *p, const char *type, size_t host, size_t n,
     double *z, double *theirs)
 {
-	struct object	o = { 0 };
-	size_t		i;
-	int		r;
+	struct object o = { 0 };
+	size_t i;
+	int r;
 
 	if ((r = lr_receive(p->task, "host_prob", type, "host", host,
-	    LR_NUMBERS_SIZE(n), &o)) != 0)
+		 LR_NUMBERS_SIZE(n), &o)) != 0)
 		return r;
 	if ((r = lr_get_numbers(o.data, o.size, n, theirs)) != 0)
 		r = lr_blame("host_prob", "host");
@@ -54,10 +53,9 @@ static int
 collect_scores(struct lr_party *p, const struct lr_data *d, const char *type,
     double *z, double *theirs)
 {
-	double	bias = p->n_weights > p->n_features ?
-		    p->w[p->n_features] : 0;
-	size_t	h, i, n = d->x->rows, hosts;
-	int	r = 0;
+	double bias = p->n_weights > p->n_features ? p->w[p->n_features] : 0;
+	size_t h, i, n = d->x->rows, hosts;
+	int r = 0;
 
 	hosts = task_role_size(p->task, "host");
 	dense_times(d->x, NULL, n, p->w, z);
@@ -79,22 +77,20 @@ static int
 write_row(const struct lr_party *p, const struct lr_data *d, size_t i,
     double score, const char *type, struct table_writer *w)
 {
-	const struct lr_sample	*s = &d->samples[i];
-	struct json_object	*detail = json_object_new_object();
-	struct row		 row = {
-		.kind = ROW_PREDICT, .flags = s->flags,
+	const struct lr_sample *s = &d->samples[i];
+	struct json_object *detail = json_object_new_object();
+	struct row row = { .kind = ROW_PREDICT,
+		.flags = s->flags,
 		.id = { d->text.data + s->id, s->id_len },
 		.label = s->label,
 		.result = score > p->conf->threshold ? 1 : 0,
 		.score = score,
-		.type = { type, strlen(type) }
-	};
-	int			 r;
+		.type = { type, strlen(type) } };
+	int r;
 
 	if (s->flags & ROW_LABEL_TEXT)
-		row.label_text = (struct span) {
-			d->text.data + s->label_text, s->label_len
-		};
+		row.label_text =
+		    (struct span){ d->text.data + s->label_text, s->label_len };
 	json_add(detail, "0", json_double(1 - score));
 	json_add(detail, "1", json_double(score));
 	row.detail.data = json_text(detail);
@@ -105,13 +101,13 @@ write_row(const struct lr_party *p, const struct lr_data *d, size_t i,
 }
 
 int
-lr_guest_predict(struct lr_party *p, const struct lr_data *d,
-    const char *type, struct table_writer *w)
+lr_guest_predict(struct lr_party *p, const struct lr_data *d, const char *type,
+    struct table_writer *w)
 {
-	size_t	i, n = d->x->rows;
-	double	*z = mem_array(n + 1, sizeof(*z));
-	double	*theirs = mem_array(n + 1, sizeof(*theirs));
-	int	r;
+	size_t i, n = d->x->rows;
+	double *z = mem_array(n + 1, sizeof(*z));
+	double *theirs = mem_array(n + 1, sizeof(*theirs));
+	int r;
 
 	if (z == NULL || theirs == NULL)
 		r = err_code();

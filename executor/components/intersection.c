@@ -13,17 +13,17 @@
 #include "lib/json/json.h"
 
 struct intersection {
-	struct task		*task;
-	struct table		*table;
-	struct parallel		*pool;
-	struct psi_conf		 conf;
-	const char		*join_method;
-	bool			 only_key;
-	const struct task_input	*input;
+	struct task *task;
+	struct table *table;
+	struct parallel *pool;
+	struct psi_conf conf;
+	const char *join_method;
+	bool only_key;
+	const struct task_input *input;
 
-	uint32_t		*rows;	/* in common, in the guest's order */
-	uint64_t		 common;
-	bool			 known;	/* whether we know common */
+	uint32_t *rows; /* in common, in the guest's order */
+	uint64_t common;
+	bool known; /* whether we know common */
 };
 
 /* --- parameters --------------------------------------------------------------- */
@@ -36,55 +36,60 @@ struct intersection {
 static int
 check_method(struct task *t, const char *path)
 {
-	const char	*m = task_param_string(t, path, "ecdh");
+	const char *m = task_param_string(t, path, "ecdh");
 
 	if (strcasecmp(m, "ecdh") == 0)
 		return 0;
 	if (strcasecmp(m, "rsa") != 0 && strcasecmp(m, "dh") != 0)
-		return err_set(ERR_UNSUPPORTED, "%s %s is not available; ecdh "
-		    "is, and rsa and dh are served by it", path, m);
-	task_log(t, TASK_WARNING, "%s %s: ecdh over ristretto255 is used, "
-	    "with the same result", path, m);
+		return err_set(ERR_UNSUPPORTED,
+		    "%s %s is not available; ecdh "
+		    "is, and rsa and dh are served by it",
+		    path, m);
+	task_log(t, TASK_WARNING,
+	    "%s %s: ecdh over ristretto255 is used, "
+	    "with the same result",
+	    path, m);
 	return 0;
 }
 
 static int
 check_parameters(struct intersection *x)
 {
-	static const char *const off[] = {
-		"run_cache", "run_preprocess", "new_sample_id",
-		"rsa_params.split_calculation"
-	};
-	struct task	*t = x->task;
-	size_t		 i;
+	static const char *const off[] = { "run_cache", "run_preprocess",
+		"new_sample_id", "rsa_params.split_calculation" };
+	struct task *t = x->task;
+	size_t i;
 
 	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++)
 		if (task_param_bool(t, off[i], false))
-			return err_set(ERR_UNSUPPORTED, "%s is not available; "
-			    "set it to false", off[i]);
+			return err_set(ERR_UNSUPPORTED,
+			    "%s is not available; "
+			    "set it to false",
+			    off[i]);
 	if (strcasecmp(x->join_method, "inner_join") != 0)
-		return err_set(ERR_UNSUPPORTED, "join_method %s is not "
-		    "available; inner_join is", x->join_method);
+		return err_set(ERR_UNSUPPORTED,
+		    "join_method %s is not "
+		    "available; inner_join is",
+		    x->join_method);
 	if (x->conf.cardinality_only && task_role_size(t, "host") > 1)
 		return err_set(ERR_UNSUPPORTED, "cardinality_only works with "
-		    "one host");
-	return check_method(t, x->conf.cardinality_only ?
-	    "cardinality_method" : "intersect_method");
+						"one host");
+	return check_method(t, x->conf.cardinality_only ? "cardinality_method"
+							: "intersect_method");
 }
 
 static int
 read_parameters(struct intersection *x)
 {
-	struct task	*t = x->task;
+	struct task *t = x->task;
 
-	x->conf = (struct psi_conf) {
-		.salt = task_param_string(t, "ecdh_params.salt", ""),
+	x->conf = (struct psi_conf){ .salt = task_param_string(
+					 t, "ecdh_params.salt", ""),
 		.sync_ids = task_param_bool(t, "sync_intersect_ids", true),
-		.cardinality_only = task_param_bool(t, "cardinality_only",
-		    false),
-		.sync_cardinality = task_param_bool(t, "sync_cardinality",
-		    false)
-	};
+		.cardinality_only =
+		    task_param_bool(t, "cardinality_only", false),
+		.sync_cardinality =
+		    task_param_bool(t, "sync_cardinality", false) };
 	x->join_method = task_param_string(t, "join_method", "inner_join");
 	x->only_key = task_param_bool(t, "only_output_key", false);
 	return check_parameters(x);
@@ -96,10 +101,10 @@ read_parameters(struct intersection *x)
 static int
 tell_hosts(struct intersection *x, uint32_t *const *places, size_t hosts)
 {
-	uint32_t	*told;
-	uint64_t	 i;
-	size_t		 h;
-	int		 r = 0;
+	uint32_t *told;
+	uint64_t i;
+	size_t h;
+	int r = 0;
 
 	if ((told = mem_array(x->common + 1, sizeof(*told))) == NULL)
 		return err_code();
@@ -116,8 +121,8 @@ tell_hosts(struct intersection *x, uint32_t *const *places, size_t hosts)
 static int
 collect_common(struct intersection *x, uint32_t *const *places, size_t hosts)
 {
-	uint64_t	i, n = table_count(x->table);
-	size_t		h;
+	uint64_t i, n = table_count(x->table);
+	size_t h;
 
 	if ((x->rows = mem_array(n + 1, sizeof(*x->rows))) == NULL)
 		return err_code();
@@ -134,24 +139,24 @@ collect_common(struct intersection *x, uint32_t *const *places, size_t hosts)
 static int
 run_guest(struct intersection *x)
 {
-	size_t		  h, hosts = task_role_size(x->task, "host");
-	uint32_t	**places = xcalloc(hosts + 1, sizeof(*places));
-	uint64_t	  n = table_count(x->table), common = 0;
-	int		  r = 0;
+	size_t h, hosts = task_role_size(x->task, "host");
+	uint32_t **places = xcalloc(hosts + 1, sizeof(*places));
+	uint64_t n = table_count(x->table), common = 0;
+	int r = 0;
 
 	x->known = true;
 	for (h = 0; h < hosts && r == 0; h++) {
 		places[h] = mem_array(n + 1, sizeof(**places));
-		r = places[h] == NULL ? err_code() : psi_guest(x->task,
-		    x->table, x->pool, &x->conf, h, places[h], &common);
+		r = places[h] == NULL ? err_code()
+				      : psi_guest(x->task, x->table, x->pool,
+					    &x->conf, h, places[h], &common);
 	}
 	if (r == 0 && !x->conf.cardinality_only)
 		r = collect_common(x, places, hosts);
 	else if (r == 0) {
 		x->common = common;
 		if (x->conf.sync_cardinality)
-			r = psi_guest_tell_count(x->task, &x->conf, 0,
-			    common);
+			r = psi_guest_tell_count(x->task, &x->conf, 0, common);
 	}
 	for (h = 0; h < hosts; h++)
 		free(places[h]);
@@ -164,9 +169,9 @@ run_guest(struct intersection *x)
 static int
 copy_row(struct intersection *x, struct table_writer *w, uint64_t number)
 {
-	struct table_cursor	*cur;
-	struct row		 row;
-	int			 r;
+	struct table_cursor *cur;
+	struct row row;
+	int r;
 
 	if ((r = table_scan(x->table, number, number + 1, &cur)) != 0)
 		return r;
@@ -193,23 +198,23 @@ drop_columns(struct json_object *schema)
 	json_object_object_del(schema, "anonymous_header");
 	json_object_object_del(schema, "original_index_info");
 	json_add(schema, "header",
-	    json_is_array(json_get(schema, "header")) ?
-	    json_object_new_array() : json_object_new_string(""));
+	    json_is_array(json_get(schema, "header"))
+		? json_object_new_array()
+		: json_object_new_string(""));
 }
 
 static int
 write_output(struct intersection *x)
 {
-	struct task_output_options opt = {
-		.id_delimiter = x->input->id_delimiter
-	};
-	struct json_object	*schema = NULL;
-	struct table_writer	*w;
-	uint64_t		 i, n = x->rows == NULL ? 0 : x->common;
-	int			 r;
+	struct task_output_options opt = { .id_delimiter =
+					       x->input->id_delimiter };
+	struct json_object *schema = NULL;
+	struct table_writer *w;
+	uint64_t i, n = x->rows == NULL ? 0 : x->common;
+	int r;
 
-	if ((r = json_parse_text(table_stat(x->table)->schema_json,
-	    &schema)) != 0)
+	if ((r = json_parse_text(table_stat(x->table)->schema_json, &schema)) !=
+	    0)
 		return r;
 	if (x->only_key)
 		drop_columns(schema);
@@ -231,10 +236,10 @@ out:
 static int
 log_metrics(struct intersection *x)
 {
-	double			 n = (double)table_count(x->table);
-	double			 c = x->known ? (double)x->common : -1;
-	double			 rate = !x->known ? -1 : n > 0 ? c / n : 0;
-	struct metric_point	 p[] = {
+	double n = (double)table_count(x->table);
+	double c = x->known ? (double)x->common : -1;
+	double rate = !x->known ? -1 : n > 0 ? c / n : 0;
+	struct metric_point p[] = {
 		{ .key_text = "intersect_count", .value = c },
 		{ .key_text = "input_match_id_count", .value = n },
 		{ .key_text = "intersect_rate", .value = rate },
@@ -243,13 +248,13 @@ log_metrics(struct intersection *x)
 		{ .key_text = "unmatched_rate",
 		    .value = x->known ? 1 - rate : -1 },
 	};
-	struct json_object	*o = json_object_new_object();
-	int			 r;
+	struct json_object *o = json_object_new_object();
+	int r;
 
 	json_add_str(o, "intersect_method", "ecdh");
 	json_add_str(o, "join_method", x->join_method);
 	if ((r = task_metric_points(x->task, "train", "intersection", p,
-	    sizeof(p) / sizeof(p[0]))) == 0)
+		 sizeof(p) / sizeof(p[0]))) == 0)
 		r = task_metric_meta(x->task, "train", "intersection",
 		    "intersection", "INTERSECTION", o);
 	json_object_put(o);
@@ -268,7 +273,7 @@ log_metrics(struct intersection *x)
 static int
 run_member(struct intersection *x)
 {
-	int	r;
+	int r;
 
 	if (task_is(x->task, "guest"))
 		r = run_guest(x);
@@ -289,12 +294,12 @@ run_member(struct intersection *x)
 static int
 run(struct task *t)
 {
-	struct intersection	x = { .task = t };
-	int			r;
+	struct intersection x = { .task = t };
+	int r;
 
 	if ((x.input = task_input(t, "data")) == NULL)
 		return err_set(ERR_INVALID, "Intersection needs an input "
-		    "under data");
+					    "under data");
 	if ((r = read_parameters(&x)) != 0 ||
 	    (r = task_open_table(t, x.input, &x.table)) != 0)
 		return r;
@@ -306,6 +311,5 @@ run(struct task *t)
 	return r;
 }
 
-const struct component component_intersection = {
-	"Intersection", "guest host", run
-};
+const struct component component_intersection = { "Intersection", "guest host",
+	run };

@@ -18,38 +18,37 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define IDS_GRAIN 256		/* ids per piece of parallel work: 15 ms */
+#define IDS_GRAIN 256 /* ids per piece of parallel work: 15 ms */
 
 _Static_assert(PSI_NO_MATCH == TOKEN_NONE, "one value for no place");
 
 /* One run of the protocol with one partner. */
 struct session {
-	struct task		*task;
-	struct table		*table;
-	struct parallel		*pool;
-	const struct psi_conf	*conf;
-	struct task_party	 partner;
-	size_t			 index;		/* of the partner in its role */
-	size_t			 host;		/* number of the host: tags */
-	struct ecdh		*key;
-	unsigned char		 settings[PSI_SETTINGS];
-	uint64_t		 rows;
-	uint32_t		*order;		/* place in our list -> row */
+	struct task *task;
+	struct table *table;
+	struct parallel *pool;
+	const struct psi_conf *conf;
+	struct task_party partner;
+	size_t index; /* of the partner in its role */
+	size_t host;  /* number of the host: tags */
+	struct ecdh *key;
+	unsigned char settings[PSI_SETTINGS];
+	uint64_t rows;
+	uint32_t *order; /* place in our list -> row */
 };
 
 /* What must be equal on both sides for the result to mean anything. */
 static void
 digest_settings(unsigned char out[PSI_SETTINGS], const struct psi_conf *c)
 {
-	crypto_generichash_state	st;
-	unsigned char			flags[3] = {
-		c->sync_ids, c->cardinality_only, c->sync_cardinality
-	};
+	crypto_generichash_state st;
+	unsigned char flags[3] = { c->sync_ids, c->cardinality_only,
+		c->sync_cardinality };
 
 	crypto_generichash_init(&st, NULL, 0, PSI_SETTINGS);
 	crypto_generichash_update(&st, flags, sizeof(flags));
-	crypto_generichash_update(&st, (const unsigned char *)c->salt,
-	    strlen(c->salt));
+	crypto_generichash_update(
+	    &st, (const unsigned char *)c->salt, strlen(c->salt));
 	crypto_generichash_final(&st, out, PSI_SETTINGS);
 }
 
@@ -57,7 +56,7 @@ static int
 session_init(struct session *s, struct task *t, const struct psi_conf *conf,
     const char *role, size_t index)
 {
-	const struct task_party	*p = task_member(t, role, index);
+	const struct task_party *p = task_member(t, role, index);
 
 	memset(s, 0, sizeof(*s));
 	if (p == NULL)
@@ -77,7 +76,7 @@ session_init(struct session *s, struct task *t, const struct psi_conf *conf,
 static int
 session_start(struct session *s, struct table *table, struct parallel *pool)
 {
-	uint64_t	i;
+	uint64_t i;
 
 	s->table = table;
 	s->pool = pool;
@@ -114,13 +113,14 @@ static int
 send_block(struct session *s, const char *name, enum psi_kind kind,
     uint64_t total, uint64_t number, const void *items)
 {
-	struct psi_block b = {
-		.kind = kind, .total = total, .number = (uint32_t)number,
-		.count = psi_block_count(total, number), .items = items
-	};
-	struct buf	out = BUF_INIT;
-	char		tag[48];
-	int		r;
+	struct psi_block b = { .kind = kind,
+		.total = total,
+		.number = (uint32_t)number,
+		.count = psi_block_count(total, number),
+		.items = items };
+	struct buf out = BUF_INIT;
+	char tag[48];
+	int r;
 
 	tag_of(s, number, tag);
 	psi_block_encode(&out, &b, s->settings);
@@ -133,36 +133,36 @@ static int
 send_list(struct session *s, const char *name, enum psi_kind kind,
     const void *items, uint64_t total)
 {
-	const unsigned char	*p = items;
-	uint64_t		 i, blocks = psi_blocks(total);
-	int			 r;
+	const unsigned char *p = items;
+	uint64_t i, blocks = psi_blocks(total);
+	int r;
 
 	for (i = 0; i < blocks; i++)
-		if ((r = send_block(s, name, kind, total, i, p + i *
-		    PSI_BLOCK_ITEMS * psi_item_size(kind))) != 0)
+		if ((r = send_block(s, name, kind, total, i,
+			 p + i * PSI_BLOCK_ITEMS * psi_item_size(kind))) != 0)
 			return r;
 	return 0;
 }
 
 /* Called with each block of a list; first is its first item's place. */
-typedef int (*block_fn)(struct session *, void *ctx, uint64_t first,
-    const struct psi_block *);
+typedef int (*block_fn)(
+    struct session *, void *ctx, uint64_t first, const struct psi_block *);
 
 static int
 receive_block(struct session *s, const char *name, enum psi_kind kind,
     uint64_t number, uint64_t *total, block_fn fn, void *ctx)
 {
-	struct object	 o = { 0 };
+	struct object o = { 0 };
 	struct psi_block b;
-	char		 tag[48];
-	int		 r;
+	char tag[48];
+	int r;
 
 	tag_of(s, number, tag);
 	if ((r = task_get_max(s->task, name, tag, s->partner.role, s->index,
-	    PSI_BLOCK_BYTES, &o)) != 0)
+		 PSI_BLOCK_BYTES, &o)) != 0)
 		return r;
-	r = psi_block_decode(o.data, o.size, kind, (uint32_t)number, *total,
-	    s->settings, &b);
+	r = psi_block_decode(
+	    o.data, o.size, kind, (uint32_t)number, *total, s->settings, &b);
 	if (r == 0) {
 		*total = b.total;
 		r = fn(s, ctx, number * PSI_BLOCK_ITEMS, &b);
@@ -175,28 +175,30 @@ static int
 receive_list(struct session *s, const char *name, enum psi_kind kind,
     block_fn fn, void *ctx)
 {
-	uint64_t	i, total = 0;
-	int		r = 0;
+	uint64_t i, total = 0;
+	int r = 0;
 
 	for (i = 0; r == 0 && (i == 0 || i < psi_blocks(total)); i++)
 		r = receive_block(s, name, kind, i, &total, fn, ctx);
-	return r == 0 ? 0 : err_wrap("%s from %s %s", name, s->partner.role,
-	    s->partner.party_id);
+	return r == 0 ? 0
+		      : err_wrap("%s from %s %s", name, s->partner.role,
+			    s->partner.party_id);
 }
 
 /* --- our own ids ---------------------------------------------------------------- */
 
 struct blinding {
-	struct session	*s;
-	uint32_t	*place;		/* of a row in our list */
-	unsigned char	*points;	/* by place */
+	struct session *s;
+	uint32_t *place;       /* of a row in our list */
+	unsigned char *points; /* by place */
 };
 
 static int
 blind_row(struct blinding *b, const struct row *row)
 {
 	if (row->flags & ROW_MATCH_ID)
-		return err_set(ERR_UNSUPPORTED, "row %llu has a match id; "
+		return err_set(ERR_UNSUPPORTED,
+		    "row %llu has a match id; "
 		    "intersection by match id is not available, upload the "
 		    "data with unique ids and without with_match_id",
 		    (unsigned long long)row->number);
@@ -207,10 +209,10 @@ blind_row(struct blinding *b, const struct row *row)
 static int
 blind_some(void *ctx, size_t first, size_t end, unsigned worker)
 {
-	struct blinding		*b = ctx;
-	struct table_cursor	*cur;
-	struct row		 row;
-	int			 r, got;
+	struct blinding *b = ctx;
+	struct table_cursor *cur;
+	struct row row;
+	int r, got;
 
 	(void)worker;
 	if ((r = table_scan(b->s->table, first, end, &cur)) != 0)
@@ -226,9 +228,9 @@ blind_some(void *ctx, size_t first, size_t end, unsigned worker)
 static int
 send_own(struct session *s, const char *name)
 {
-	struct blinding	b = { .s = s };
-	uint64_t	i;
-	int		r;
+	struct blinding b = { .s = s };
+	uint64_t i;
+	int r;
 
 	b.place = mem_array(s->rows + 1, sizeof(*b.place));
 	b.points = mem_array(s->rows + 1, ECDH_POINT);
@@ -238,8 +240,8 @@ send_own(struct session *s, const char *name)
 	}
 	for (i = 0; i < s->rows; i++)
 		b.place[s->order[i]] = (uint32_t)i;
-	if ((r = parallel_for(s->pool, s->rows, IDS_GRAIN, blind_some,
-	    &b)) == 0)
+	if ((r = parallel_for(s->pool, s->rows, IDS_GRAIN, blind_some, &b)) ==
+	    0)
 		r = send_list(s, name, PSI_POINTS, b.points, s->rows);
 out:
 	free(b.place);
@@ -250,31 +252,31 @@ out:
 /* --- the partner's ids ------------------------------------------------------------ */
 
 struct tokening {
-	const struct ecdh	*key;
-	const unsigned char	*points;
-	unsigned char		*tokens;
+	const struct ecdh *key;
+	const unsigned char *points;
+	unsigned char *tokens;
 };
 
 static int
 token_some(void *ctx, size_t first, size_t end, unsigned worker)
 {
-	struct tokening	*t = ctx;
-	size_t		 i;
-	int		 r;
+	struct tokening *t = ctx;
+	size_t i;
+	int r;
 
 	(void)worker;
 	for (i = first; i < end; i++)
 		if ((r = ecdh_token(t->key, t->points + i * ECDH_POINT,
-		    t->tokens + i * ECDH_TOKEN)) != 0)
+			 t->tokens + i * ECDH_TOKEN)) != 0)
 			return r;
 	return 0;
 }
 
 static int
-tokens_of_block(struct session *s, const struct psi_block *b,
-    unsigned char *tokens)
+tokens_of_block(
+    struct session *s, const struct psi_block *b, unsigned char *tokens)
 {
-	struct tokening	t = {
+	struct tokening t = {
 		.key = s->key, .points = b->items, .tokens = tokens
 	};
 
@@ -283,11 +285,11 @@ tokens_of_block(struct session *s, const struct psi_block *b,
 
 /* Guest: the host's list becomes tokens that can be looked up. */
 static int
-keep_tokens(struct session *s, void *ctx, uint64_t first,
-    const struct psi_block *b)
+keep_tokens(
+    struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
 {
-	struct token_list	**list = ctx;
-	int			  r;
+	struct token_list **list = ctx;
+	int r;
 
 	if (*list == NULL && (r = token_list_new(b->total, list)) != 0)
 		return r;
@@ -296,11 +298,11 @@ keep_tokens(struct session *s, void *ctx, uint64_t first,
 
 /* Host: the answer to one block of the guest's list. */
 static int
-answer_block(struct session *s, void *ctx, uint64_t first,
-    const struct psi_block *b)
+answer_block(
+    struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
 {
-	unsigned char	*tokens;
-	int		 r;
+	unsigned char *tokens;
+	int r;
 
 	(void)ctx;
 	if ((tokens = mem_array((size_t)b->count + 1, ECDH_TOKEN)) == NULL)
@@ -314,15 +316,15 @@ answer_block(struct session *s, void *ctx, uint64_t first,
 
 /* Host, cardinality only: all answers, for an order without meaning. */
 struct answers {
-	unsigned char	*tokens;
-	uint64_t	 n;
+	unsigned char *tokens;
+	uint64_t n;
 };
 
 static int
-keep_answers(struct session *s, void *ctx, uint64_t first,
-    const struct psi_block *b)
+keep_answers(
+    struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
 {
-	struct answers	*a = ctx;
+	struct answers *a = ctx;
 
 	if (a->tokens == NULL) {
 		a->tokens = mem_array(b->total + 1, ECDH_TOKEN);
@@ -336,13 +338,13 @@ keep_answers(struct session *s, void *ctx, uint64_t first,
 static void
 shuffle_answers(struct answers *a)
 {
-	unsigned char	t[ECDH_TOKEN], *x, *y;
-	uint64_t	i;
+	unsigned char t[ECDH_TOKEN], *x, *y;
+	uint64_t i;
 
 	for (i = a->n; i > 1; i--) {
 		x = a->tokens + (i - 1) * ECDH_TOKEN;
-		y = a->tokens + (uint64_t)randombytes_uniform((uint32_t)i) *
-		    ECDH_TOKEN;
+		y = a->tokens +
+		    (uint64_t)randombytes_uniform((uint32_t)i) * ECDH_TOKEN;
 		memcpy(t, x, sizeof(t));
 		memcpy(x, y, sizeof(t));
 		memcpy(y, t, sizeof(t));
@@ -352,14 +354,14 @@ shuffle_answers(struct answers *a)
 static int
 answer_shuffled(struct session *s)
 {
-	struct answers	a = { 0 };
-	int		r;
+	struct answers a = { 0 };
+	int r;
 
 	if ((r = receive_list(s, "id_ciphertext_exchange_g2h", PSI_POINTS,
-	    keep_answers, &a)) == 0) {
+		 keep_answers, &a)) == 0) {
 		shuffle_answers(&a);
-		r = send_list(s, "doubly_encrypted_id", PSI_TOKENS, a.tokens,
-		    a.n);
+		r = send_list(
+		    s, "doubly_encrypted_id", PSI_TOKENS, a.tokens, a.n);
 	}
 	free(a.tokens);
 	return r;
@@ -368,25 +370,24 @@ answer_shuffled(struct session *s)
 /* --- guest ---------------------------------------------------------------------- */
 
 struct join {
-	struct token_list	*host;
-	uint32_t		*match;		/* by row */
-	uint64_t		 common;
+	struct token_list *host;
+	uint32_t *match; /* by row */
+	uint64_t common;
 };
 
 static int
-join_block(struct session *s, void *ctx, uint64_t first,
-    const struct psi_block *b)
+join_block(
+    struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
 {
-	struct join	*j = ctx;
-	uint32_t	 i, place;
+	struct join *j = ctx;
+	uint32_t i, place;
 
 	if (b->total != s->rows)
 		return err_set(ERR_FORMAT, "%llu answers to %llu ids",
-		    (unsigned long long)b->total,
-		    (unsigned long long)s->rows);
+		    (unsigned long long)b->total, (unsigned long long)s->rows);
 	for (i = 0; i < b->count; i++) {
-		place = token_list_find(j->host,
-		    b->items + (size_t)i * ECDH_TOKEN);
+		place =
+		    token_list_find(j->host, b->items + (size_t)i * ECDH_TOKEN);
 		j->common += place != TOKEN_NONE;
 		/* Shuffled answers say nothing about our rows. */
 		if (!s->conf->cardinality_only)
@@ -398,28 +399,27 @@ join_block(struct session *s, void *ctx, uint64_t first,
 static int
 guest_steps(struct session *s, struct join *j)
 {
-	int	r;
+	int r;
 
 	if ((r = send_own(s, "id_ciphertext_exchange_g2h")) != 0 ||
 	    (r = receive_list(s, "id_ciphertext_exchange_h2g", PSI_POINTS,
-	    keep_tokens, &j->host)) != 0)
+		 keep_tokens, &j->host)) != 0)
 		return r;
 	if ((r = token_list_index(j->host)) != 0)
-		return err_wrap("list of %s %s", s->partner.role,
-		    s->partner.party_id);
-	return receive_list(s, "doubly_encrypted_id", PSI_TOKENS, join_block,
-	    j);
+		return err_wrap(
+		    "list of %s %s", s->partner.role, s->partner.party_id);
+	return receive_list(
+	    s, "doubly_encrypted_id", PSI_TOKENS, join_block, j);
 }
 
 int
 psi_guest(struct task *t, struct table *table, struct parallel *pool,
-    const struct psi_conf *conf, size_t host, uint32_t *match,
-    uint64_t *common)
+    const struct psi_conf *conf, size_t host, uint32_t *match, uint64_t *common)
 {
-	struct session	s;
-	struct join	j = { .match = match };
-	uint64_t	i;
-	int		r;
+	struct session s;
+	struct join j = { .match = match };
+	uint64_t i;
+	int r;
 
 	*common = 0;
 	for (i = 0; i < table_count(table); i++)
@@ -437,10 +437,10 @@ int
 psi_guest_tell(struct task *t, const struct psi_conf *conf, size_t host,
     const uint32_t *places, uint64_t n)
 {
-	struct session	s;
-	uint32_t	*le;
-	uint64_t	i;
-	int		r;
+	struct session s;
+	uint32_t *le;
+	uint64_t i;
+	int r;
 
 	if ((r = session_init(&s, t, conf, "host", host)) != 0)
 		return r;
@@ -454,12 +454,12 @@ psi_guest_tell(struct task *t, const struct psi_conf *conf, size_t host,
 }
 
 int
-psi_guest_tell_count(struct task *t, const struct psi_conf *conf, size_t host,
-    uint64_t n)
+psi_guest_tell_count(
+    struct task *t, const struct psi_conf *conf, size_t host, uint64_t n)
 {
-	struct session	s;
-	uint64_t	le = htole64(n);
-	int		r;
+	struct session s;
+	uint64_t le = htole64(n);
+	int r;
 
 	if ((r = session_init(&s, t, conf, "host", host)) != 0)
 		return r;
@@ -469,21 +469,20 @@ psi_guest_tell_count(struct task *t, const struct psi_conf *conf, size_t host,
 /* --- host ----------------------------------------------------------------------- */
 
 struct told {
-	uint32_t	*rows;
-	uint64_t	 n;
+	uint32_t *rows;
+	uint64_t n;
 };
 
 static int
-take_places(struct session *s, void *ctx, uint64_t first,
-    const struct psi_block *b)
+take_places(
+    struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
 {
-	struct told	*told = ctx;
-	uint32_t	 i, place;
+	struct told *told = ctx;
+	uint32_t i, place;
 
 	if (b->total > s->rows)
 		return err_set(ERR_FORMAT, "%llu ids in common with our %llu",
-		    (unsigned long long)b->total,
-		    (unsigned long long)s->rows);
+		    (unsigned long long)b->total, (unsigned long long)s->rows);
 	if (told->rows == NULL) {
 		told->rows = mem_array(b->total + 1, sizeof(*told->rows));
 		told->n = b->total;
@@ -494,18 +493,20 @@ take_places(struct session *s, void *ctx, uint64_t first,
 		memcpy(&place, b->items + (size_t)i * sizeof(place),
 		    sizeof(place));
 		if ((place = le32toh(place)) >= s->rows)
-			return err_set(ERR_FORMAT, "place %u in a list of "
-			    "%llu", place, (unsigned long long)s->rows);
+			return err_set(ERR_FORMAT,
+			    "place %u in a list of "
+			    "%llu",
+			    place, (unsigned long long)s->rows);
 		told->rows[first + i] = s->order[place];
 	}
 	return 0;
 }
 
 static int
-take_count(struct session *s, void *ctx, uint64_t first,
-    const struct psi_block *b)
+take_count(
+    struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
 {
-	uint64_t	n;
+	uint64_t n;
 
 	(void)first;
 	if (b->total != 1)
@@ -522,32 +523,32 @@ take_count(struct session *s, void *ctx, uint64_t first,
 static int
 host_steps(struct session *s, struct told *told, bool *known)
 {
-	const struct psi_conf	*c = s->conf;
-	int			 r;
+	const struct psi_conf *c = s->conf;
+	int r;
 
 	if ((r = send_own(s, "id_ciphertext_exchange_h2g")) != 0)
 		return r;
-	r = c->cardinality_only ? answer_shuffled(s) :
-	    receive_list(s, "id_ciphertext_exchange_g2h", PSI_POINTS,
-	    answer_block, NULL);
+	r = c->cardinality_only ? answer_shuffled(s)
+				: receive_list(s, "id_ciphertext_exchange_g2h",
+				      PSI_POINTS, answer_block, NULL);
 	if (r != 0)
 		return r;
 	*known = c->cardinality_only ? c->sync_cardinality : c->sync_ids;
 	if (!*known)
 		return 0;
-	return c->cardinality_only ?
-	    receive_list(s, "cardinality", PSI_COUNT, take_count, &told->n) :
-	    receive_list(s, "intersect_ids", PSI_INDEXES, take_places, told);
+	return c->cardinality_only ? receive_list(s, "cardinality", PSI_COUNT,
+					 take_count, &told->n)
+				   : receive_list(s, "intersect_ids",
+					 PSI_INDEXES, take_places, told);
 }
 
 int
 psi_host(struct task *t, struct table *table, struct parallel *pool,
-    const struct psi_conf *conf, uint32_t **rows, uint64_t *common,
-    bool *known)
+    const struct psi_conf *conf, uint32_t **rows, uint64_t *common, bool *known)
 {
-	struct session	s;
-	struct told	told = { 0 };
-	int		r;
+	struct session s;
+	struct told told = { 0 };
+	int r;
 
 	*rows = NULL;
 	*common = 0;

@@ -23,10 +23,10 @@
 #include "executor/task.h"
 
 struct psi_conf {
-	const char	*salt;
-	bool		 sync_ids;		/* the host learns the result */
-	bool		 cardinality_only;
-	bool		 sync_cardinality;
+	const char *salt;
+	bool sync_ids; /* the host learns the result */
+	bool cardinality_only;
+	bool sync_cardinality;
 };
 
 #define PSI_NO_MATCH UINT32_MAX
@@ -38,23 +38,21 @@ struct psi_conf {
  * Errors: ERR_UNSUPPORTED for rows with match ids, ERR_FORMAT, ERR_LIMIT and
  * ERR_CONFLICT for what the host sent, those of tables and tasks.
  */
-int	psi_guest(struct task *, struct table *, struct parallel *,
-	    const struct psi_conf *, size_t host, uint32_t *match,
-	    uint64_t *common);
+int psi_guest(struct task *, struct table *, struct parallel *,
+    const struct psi_conf *, size_t host, uint32_t *match, uint64_t *common);
 /* Tell a host the n places that are common, in the order of our rows. */
-int	psi_guest_tell(struct task *, const struct psi_conf *, size_t host,
-	    const uint32_t *places, uint64_t n);
+int psi_guest_tell(struct task *, const struct psi_conf *, size_t host,
+    const uint32_t *places, uint64_t n);
 /* Tell a host how many are common. */
-int	psi_guest_tell_count(struct task *, const struct psi_conf *,
-	    size_t host, uint64_t n);
+int psi_guest_tell_count(
+    struct task *, const struct psi_conf *, size_t host, uint64_t n);
 
 /*
  * The host's half.  With sync, *rows is a malloc()ed list of the row numbers
  * in common, in the guest's order; otherwise NULL.  *known tells whether
  * *common is known.
  */
-int	psi_host(struct task *, struct table *, struct parallel *,
-	    const struct psi_conf *, uint32_t **rows, uint64_t *common,
-	    bool *known);
+int psi_host(struct task *, struct table *, struct parallel *,
+    const struct psi_conf *, uint32_t **rows, uint64_t *common, bool *known);
 
 #endif

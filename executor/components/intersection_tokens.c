@@ -13,17 +13,17 @@
 #include "lib/base/mem.h"
 
 struct token_list {
-	size_t		 count;
-	unsigned char	*tokens;
-	uint32_t	*slot;		/* place + 1; 0: free */
-	size_t		 mask;		/* slots - 1, a power of two */
+	size_t count;
+	unsigned char *tokens;
+	uint32_t *slot; /* place + 1; 0: free */
+	size_t mask;	/* slots - 1, a power of two */
 };
 
 int
 token_list_new(size_t count, struct token_list **out)
 {
-	struct token_list	*t;
-	size_t			 slots = 16;
+	struct token_list *t;
+	size_t slots = 16;
 
 	*out = NULL;
 	if (count >= TOKEN_NONE)
@@ -63,13 +63,13 @@ token_list_at(struct token_list *t, size_t place)
 static size_t
 find_slot(const struct token_list *t, const unsigned char *token)
 {
-	uint64_t	h;
-	size_t		i;
+	uint64_t h;
+	size_t i;
 
 	memcpy(&h, token, sizeof(h));
 	for (i = h & t->mask; t->slot[i] != 0; i = (i + 1) & t->mask)
 		if (memcmp(t->tokens + (t->slot[i] - 1) * (size_t)ECDH_TOKEN,
-		    token, ECDH_TOKEN) == 0)
+			token, ECDH_TOKEN) == 0)
 			break;
 	return i;
 }
@@ -77,7 +77,7 @@ find_slot(const struct token_list *t, const unsigned char *token)
 int
 token_list_index(struct token_list *t)
 {
-	size_t	i, s;
+	size_t i, s;
 
 	for (i = 0; i < t->count; i++) {
 		s = find_slot(t, token_list_at(t, i));
@@ -91,7 +91,7 @@ token_list_index(struct token_list *t)
 uint32_t
 token_list_find(const struct token_list *t, const unsigned char *token)
 {
-	size_t	s = find_slot(t, token);
+	size_t s = find_slot(t, token);
 
 	return t->slot[s] == 0 ? TOKEN_NONE : t->slot[s] - 1;
 }

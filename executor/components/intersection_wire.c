@@ -36,7 +36,7 @@ psi_blocks(uint64_t total)
 uint32_t
 psi_block_count(uint64_t total, uint64_t number)
 {
-	uint64_t	left = total - number * PSI_BLOCK_ITEMS;
+	uint64_t left = total - number * PSI_BLOCK_ITEMS;
 
 	return left < PSI_BLOCK_ITEMS ? (uint32_t)left : PSI_BLOCK_ITEMS;
 }
@@ -51,7 +51,7 @@ put32(struct buf *out, uint32_t v)
 static uint32_t
 get32(const unsigned char *p)
 {
-	uint32_t	v;
+	uint32_t v;
 
 	memcpy(&v, p, sizeof(v));
 	return le32toh(v);
@@ -74,43 +74,53 @@ psi_block_encode(struct buf *out, const struct psi_block *b,
 
 /* The numbers of a block against what the protocol expects now. */
 static int
-check_numbers(const struct psi_block *b, size_t payload, uint32_t number,
-    uint64_t total)
+check_numbers(
+    const struct psi_block *b, size_t payload, uint32_t number, uint64_t total)
 {
 	if (b->total > PSI_LIST_MAX)
-		return err_set(ERR_LIMIT, "a list of %llu ids is too long, "
-		    "at most %u", (unsigned long long)b->total, PSI_LIST_MAX);
+		return err_set(ERR_LIMIT,
+		    "a list of %llu ids is too long, "
+		    "at most %u",
+		    (unsigned long long)b->total, PSI_LIST_MAX);
 	if (b->number != number || b->number >= psi_blocks(b->total) ||
 	    (number > 0 && b->total != total))
-		return err_set(ERR_FORMAT, "block %u of %llu ids came as "
-		    "block %u of %llu", b->number,
-		    (unsigned long long)b->total, number,
+		return err_set(ERR_FORMAT,
+		    "block %u of %llu ids came as "
+		    "block %u of %llu",
+		    b->number, (unsigned long long)b->total, number,
 		    (unsigned long long)total);
 	if (b->count != psi_block_count(b->total, number) ||
 	    payload != b->count * psi_item_size(b->kind))
-		return err_set(ERR_FORMAT, "block %u has %zu bytes for %u "
-		    "items", number, payload, b->count);
+		return err_set(ERR_FORMAT,
+		    "block %u has %zu bytes for %u "
+		    "items",
+		    number, payload, b->count);
 	return 0;
 }
 
 int
 psi_block_decode(const void *data, size_t size, enum psi_kind kind,
-    uint32_t number, uint64_t total,
-    const unsigned char settings[PSI_SETTINGS], struct psi_block *out)
+    uint32_t number, uint64_t total, const unsigned char settings[PSI_SETTINGS],
+    struct psi_block *out)
 {
-	const unsigned char	*p = data;
+	const unsigned char *p = data;
 
 	memset(out, 0, sizeof(*out));
 	if (size < PSI_HEADER)
 		return err_set(ERR_FORMAT, "a block of %zu bytes", size);
 	if (p[0] != VERSION || p[2] != 0 || p[3] != 0)
-		return err_set(ERR_FORMAT, "a block of version %d, known is "
-		    "%d", p[0], VERSION);
+		return err_set(ERR_FORMAT,
+		    "a block of version %d, known is "
+		    "%d",
+		    p[0], VERSION);
 	if (p[1] != kind)
-		return err_set(ERR_FORMAT, "a block of kind %d where %d is "
-		    "due", p[1], (int)kind);
+		return err_set(ERR_FORMAT,
+		    "a block of kind %d where %d is "
+		    "due",
+		    p[1], (int)kind);
 	if (memcmp(p + 20, settings, PSI_SETTINGS) != 0)
-		return err_set(ERR_CONFLICT, "the other party runs with "
+		return err_set(ERR_CONFLICT,
+		    "the other party runs with "
 		    "another method, salt or sync setting");
 	out->kind = kind;
 	out->number = get32(p + 4);

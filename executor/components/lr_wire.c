@@ -15,8 +15,14 @@
 #define VERSION 1
 
 enum kind {
-	KIND_KEY = 1, KIND_CIPHERS, KIND_PLAINS, KIND_NUMBERS, KIND_PLACES,
-	KIND_FLAG, KIND_PLAN, KIND_SAMPLES
+	KIND_KEY = 1,
+	KIND_CIPHERS,
+	KIND_PLAINS,
+	KIND_NUMBERS,
+	KIND_PLACES,
+	KIND_FLAG,
+	KIND_PLAN,
+	KIND_SAMPLES
 };
 
 static void
@@ -29,7 +35,7 @@ put32(struct buf *b, uint32_t v)
 static uint32_t
 get32(const unsigned char *p)
 {
-	uint32_t	v;
+	uint32_t v;
 
 	memcpy(&v, p, sizeof(v));
 	return le32toh(v);
@@ -50,20 +56,26 @@ static int
 get_header(const void *data, size_t size, enum kind kind, unsigned frac,
     uint32_t *count)
 {
-	const unsigned char	*p = data;
+	const unsigned char *p = data;
 
 	*count = 0;
 	if (size < LR_HEADER)
 		return err_set(ERR_FORMAT, "a message of %zu bytes", size);
 	if (p[0] != VERSION || p[2] != 0 || p[3] != 0)
-		return err_set(ERR_FORMAT, "a message of version %d, known "
-		    "is %d", p[0], VERSION);
+		return err_set(ERR_FORMAT,
+		    "a message of version %d, known "
+		    "is %d",
+		    p[0], VERSION);
 	if (p[1] != kind)
-		return err_set(ERR_FORMAT, "a message of kind %d where %d is "
-		    "due", p[1], (int)kind);
+		return err_set(ERR_FORMAT,
+		    "a message of kind %d where %d is "
+		    "due",
+		    p[1], (int)kind);
 	if (get32(p + 8) != frac)
-		return err_set(ERR_FORMAT, "numbers with %u fraction bits "
-		    "where %u are due", get32(p + 8), frac);
+		return err_set(ERR_FORMAT,
+		    "numbers with %u fraction bits "
+		    "where %u are due",
+		    get32(p + 8), frac);
 	*count = get32(p + 4);
 	return 0;
 }
@@ -73,14 +85,14 @@ static int
 get_list(const void *data, size_t size, enum kind kind, unsigned frac,
     size_t want, size_t item_size)
 {
-	uint32_t	count;
-	int		r;
+	uint32_t count;
+	int r;
 
 	if ((r = get_header(data, size, kind, frac, &count)) != 0)
 		return r;
 	if (count != want)
-		return err_set(ERR_FORMAT, "%u items where %zu are due", count,
-		    want);
+		return err_set(
+		    ERR_FORMAT, "%u items where %zu are due", count, want);
 	if ((size - LR_HEADER) / item_size != want ||
 	    (size - LR_HEADER) % item_size != 0)
 		return err_set(ERR_FORMAT, "%zu bytes for %zu items",
@@ -104,8 +116,8 @@ lr_put_key(struct buf *b, const struct paillier_pub *pub)
 int
 lr_get_key(const void *data, size_t size, struct paillier_pub **out)
 {
-	uint32_t	count;
-	int		r;
+	uint32_t count;
+	int r;
 
 	*out = NULL;
 	if ((r = get_header(data, size, KIND_KEY, 0, &count)) != 0)
@@ -132,14 +144,14 @@ int
 lr_get_ciphers(const void *data, size_t size, const struct paillier_pub *pub,
     size_t count, unsigned frac, struct bigvec **out)
 {
-	int	r;
+	int r;
 
 	*out = NULL;
 	if ((r = get_list(data, size, KIND_CIPHERS, frac, count,
-	    paillier_cipher_bytes(pub))) != 0)
+		 paillier_cipher_bytes(pub))) != 0)
 		return r;
-	return paillier_cipher_decode(pub, payload(data), size - LR_HEADER,
-	    count, out);
+	return paillier_cipher_decode(
+	    pub, payload(data), size - LR_HEADER, count, out);
 }
 
 void
@@ -153,21 +165,21 @@ size_t
 lr_plains_size(const struct paillier_pub *pub, size_t count)
 {
 	return LR_HEADER +
-	    count * paillier_plain_limbs(pub) * sizeof(mp_limb_t);
+	       count * paillier_plain_limbs(pub) * sizeof(mp_limb_t);
 }
 
 int
 lr_get_plains(const void *data, size_t size, const struct paillier_pub *pub,
     size_t count, struct bigvec **out)
 {
-	int	r;
+	int r;
 
 	*out = NULL;
 	if ((r = get_list(data, size, KIND_PLAINS, 0, count,
-	    paillier_plain_limbs(pub) * sizeof(mp_limb_t))) != 0)
+		 paillier_plain_limbs(pub) * sizeof(mp_limb_t))) != 0)
 		return r;
-	return paillier_plain_decode(pub, payload(data), size - LR_HEADER,
-	    count, out);
+	return paillier_plain_decode(
+	    pub, payload(data), size - LR_HEADER, count, out);
 }
 
 void
@@ -180,24 +192,24 @@ lr_put_numbers(struct buf *b, const double *v, size_t n)
 int
 lr_get_numbers(const void *data, size_t size, size_t count, double *out)
 {
-	size_t	i;
-	int	r;
+	size_t i;
+	int r;
 
-	if ((r = get_list(data, size, KIND_NUMBERS, 0, count,
-	    sizeof(*out))) != 0)
+	if ((r = get_list(data, size, KIND_NUMBERS, 0, count, sizeof(*out))) !=
+	    0)
 		return r;
 	memcpy(out, payload(data), count * sizeof(*out));
 	for (i = 0; i < count; i++)
 		if (!isfinite(out[i]))
-			return err_set(ERR_FORMAT, "number %zu is not finite",
-			    i);
+			return err_set(
+			    ERR_FORMAT, "number %zu is not finite", i);
 	return 0;
 }
 
 void
 lr_put_places(struct buf *b, const uint32_t *v, size_t n)
 {
-	size_t	i;
+	size_t i;
 
 	put_header(b, KIND_PLACES, n, 0);
 	for (i = 0; i < n; i++)
@@ -207,16 +219,18 @@ lr_put_places(struct buf *b, const uint32_t *v, size_t n)
 static int
 check_places(const uint32_t *v, size_t n, uint32_t bound)
 {
-	bool	*seen = mem_array((size_t)bound + 1, sizeof(*seen));
-	size_t	 i;
-	int	 r = 0;
+	bool *seen = mem_array((size_t)bound + 1, sizeof(*seen));
+	size_t i;
+	int r = 0;
 
 	if (seen == NULL)
 		return err_code();
 	for (i = 0; i < n && r == 0; i++) {
 		if (v[i] >= bound || seen[v[i]])
-			r = err_set(ERR_FORMAT, "place %u of %u is listed "
-			    "wrongly or twice", v[i], bound);
+			r = err_set(ERR_FORMAT,
+			    "place %u of %u is listed "
+			    "wrongly or twice",
+			    v[i], bound);
 		else
 			seen[v[i]] = true;
 	}
@@ -225,16 +239,15 @@ check_places(const uint32_t *v, size_t n, uint32_t bound)
 }
 
 int
-lr_get_places(const void *data, size_t size, uint32_t bound, size_t count,
-    uint32_t **out)
+lr_get_places(
+    const void *data, size_t size, uint32_t bound, size_t count, uint32_t **out)
 {
-	uint32_t	*v;
-	size_t		 i;
-	int		 r;
+	uint32_t *v;
+	size_t i;
+	int r;
 
 	*out = NULL;
-	if ((r = get_list(data, size, KIND_PLACES, 0, count,
-	    sizeof(*v))) != 0)
+	if ((r = get_list(data, size, KIND_PLACES, 0, count, sizeof(*v))) != 0)
 		return r;
 	if ((v = mem_array(count + 1, sizeof(*v))) == NULL)
 		return err_code();
@@ -258,7 +271,7 @@ lr_put_flag(struct buf *b, bool flag)
 int
 lr_get_flag(const void *data, size_t size, bool *out)
 {
-	int	r;
+	int r;
 
 	*out = false;
 	if ((r = get_list(data, size, KIND_FLAG, 0, 1, 1)) != 0)
@@ -278,45 +291,47 @@ lr_put_plan(struct buf *b, const struct lr_plan *p)
 	put32(b, p->batch_count);
 	put32(b, p->list_size);
 	put32(b, (p->is_mutable ? 1U : 0) | (p->is_async ? 2U : 0) |
-	    (p->has_loss ? 4U : 0));
+		     (p->has_loss ? 4U : 0));
 }
 
 static bool
 plan_is_sound(const struct lr_plan *p)
 {
-	uint32_t	batches;
+	uint32_t batches;
 
 	if (p->rows == 0 || p->rows > LR_ROWS_MAX || p->batch_size == 0 ||
 	    p->batch_size > p->rows || p->list_size > p->rows ||
 	    (p->list_size != 0 && p->list_size < p->batch_size))
 		return false;
 	batches = p->is_mutable ? 1 : (p->rows - 1) / p->batch_size + 1;
-	return p->batch_count == batches &&
-	    !(p->is_async && p->list_size != 0);
+	return p->batch_count == batches && !(p->is_async && p->list_size != 0);
 }
 
 int
 lr_get_plan(const void *data, size_t size, struct lr_plan *out)
 {
-	const unsigned char	*p;
-	uint32_t		 flags;
-	int			 r;
+	const unsigned char *p;
+	uint32_t flags;
+	int r;
 
 	memset(out, 0, sizeof(*out));
-	if ((r = get_list(data, size, KIND_PLAN, 0, 1,
-	    LR_PLAN_SIZE - LR_HEADER)) != 0)
+	if ((r = get_list(
+		 data, size, KIND_PLAN, 0, 1, LR_PLAN_SIZE - LR_HEADER)) != 0)
 		return r;
 	p = payload(data);
 	flags = get32(p + 16);
-	*out = (struct lr_plan) {
-		.rows = get32(p), .batch_size = get32(p + 4),
-		.batch_count = get32(p + 8), .list_size = get32(p + 12),
-		.is_mutable = flags & 1, .is_async = flags & 2,
-		.has_loss = flags & 4
-	};
+	*out = (struct lr_plan){ .rows = get32(p),
+		.batch_size = get32(p + 4),
+		.batch_count = get32(p + 8),
+		.list_size = get32(p + 12),
+		.is_mutable = flags & 1,
+		.is_async = flags & 2,
+		.has_loss = flags & 4 };
 	if (flags > 7 || !plan_is_sound(out))
-		return err_set(ERR_FORMAT, "batches of %u of %u rows make no "
-		    "sense", out->batch_size, out->rows);
+		return err_set(ERR_FORMAT,
+		    "batches of %u of %u rows make no "
+		    "sense",
+		    out->batch_size, out->rows);
 	return 0;
 }
 
@@ -329,7 +344,7 @@ lr_plan_list(const struct lr_plan *p, uint32_t batch)
 uint32_t
 lr_plan_rows(const struct lr_plan *p, uint32_t batch)
 {
-	uint32_t	left;
+	uint32_t left;
 
 	if (p->is_mutable)
 		return p->batch_size;
@@ -350,17 +365,17 @@ int
 lr_get_samples(const void *data, size_t size, const unsigned char **key,
     const unsigned char **digests, size_t *n)
 {
-	uint32_t	count;
-	int		r;
+	uint32_t count;
+	int r;
 
 	*key = *digests = NULL;
 	*n = 0;
 	if ((r = get_header(data, size, KIND_SAMPLES, 0, &count)) != 0)
 		return r;
-	if (count > LR_ROWS_MAX || size != LR_HEADER + LR_DIGEST_KEY +
-	    (size_t)count * LR_DIGEST)
-		return err_set(ERR_FORMAT, "%zu bytes for %u samples", size,
-		    count);
+	if (count > LR_ROWS_MAX ||
+	    size != LR_HEADER + LR_DIGEST_KEY + (size_t)count * LR_DIGEST)
+		return err_set(
+		    ERR_FORMAT, "%zu bytes for %u samples", size, count);
 	*key = payload(data);
 	*digests = *key + LR_DIGEST_KEY;
 	*n = count;

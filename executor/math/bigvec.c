@@ -17,14 +17,14 @@
 #if __BYTE_ORDER != __LITTLE_ENDIAN
 #error "ciphertexts are copied as little-endian limbs"
 #endif
-_Static_assert(sizeof(mp_limb_t) == 8 && GMP_NAIL_BITS == 0,
-    "64-bit limbs without nails");
+_Static_assert(
+    sizeof(mp_limb_t) == 8 && GMP_NAIL_BITS == 0, "64-bit limbs without nails");
 
 int
 bigvec_new(size_t count, size_t limbs, struct bigvec **out)
 {
-	struct bigvec	*b;
-	size_t		 n;
+	struct bigvec *b;
+	size_t n;
 
 	*out = NULL;
 	if (__builtin_mul_overflow(count, limbs, &n))
@@ -67,24 +67,25 @@ int
 bigvec_decode(const void *data, size_t len, size_t count,
     const mp_limb_t *bound, size_t limbs, int min, struct bigvec **out)
 {
-	struct bigvec	*b;
-	size_t		 i, want;
-	int		 r;
+	struct bigvec *b;
+	size_t i, want;
+	int r;
 
 	*out = NULL;
 	if (__builtin_mul_overflow(count, limbs * sizeof(mp_limb_t), &want) ||
 	    len != want)
-		return err_set(ERR_FORMAT, "%zu bytes where %zu numbers of "
-		    "%zu bytes should be", len, count,
-		    limbs * sizeof(mp_limb_t));
+		return err_set(ERR_FORMAT,
+		    "%zu bytes where %zu numbers of "
+		    "%zu bytes should be",
+		    len, count, limbs * sizeof(mp_limb_t));
 	if ((r = bigvec_new(count, limbs, &b)) != 0)
 		return r;
 	if (len > 0)
 		memcpy(b->v, data, len);
 	for (i = 0; i < count; i++) {
 		if (mpn_cmp(bigvec_at(b, i), bound, (mp_size_t)limbs) < 0 &&
-		    (min == 0 || !mpn_zero_p(bigvec_at(b, i),
-		    (mp_size_t)limbs)))
+		    (min == 0 ||
+			!mpn_zero_p(bigvec_at(b, i), (mp_size_t)limbs)))
 			continue;
 		bigvec_free(b);
 		return err_set(ERR_FORMAT, "number %zu is out of range", i);
@@ -96,7 +97,7 @@ bigvec_decode(const void *data, size_t len, size_t count,
 void
 limbs_from_mpz(mp_limb_t *p, size_t limbs, const mpz_t x)
 {
-	size_t	n = mpz_size(x);
+	size_t n = mpz_size(x);
 
 	assert(mpz_sgn(x) >= 0 && n <= limbs);
 	if (n > 0)

@@ -11,18 +11,18 @@
 _Static_assert(ECDH_POINT == crypto_core_ristretto255_BYTES, "point size");
 
 /* What is hashed for one purpose never stands for another. */
-static const char	id_domain[] = "sluice intersection ecdh id 1";
-static const char	token_domain[] = "sluice intersection ecdh token 1";
+static const char id_domain[] = "sluice intersection ecdh id 1";
+static const char token_domain[] = "sluice intersection ecdh token 1";
 
 struct ecdh {
-	unsigned char	scalar[crypto_core_ristretto255_SCALARBYTES];
-	unsigned char	salt[ECDH_SALT_DIGEST];
+	unsigned char scalar[crypto_core_ristretto255_SCALARBYTES];
+	unsigned char salt[ECDH_SALT_DIGEST];
 };
 
 struct ecdh *
 ecdh_new(const char *salt)
 {
-	struct ecdh	*e;
+	struct ecdh *e;
 
 	if (sodium_init() < 0 || (e = sodium_malloc(sizeof(*e))) == NULL) {
 		err_set(ERR_CRYPTO, "no memory for a secret");
@@ -50,15 +50,15 @@ int
 ecdh_blind_id(const struct ecdh *e, const void *id, size_t len,
     unsigned char out[ECDH_POINT])
 {
-	crypto_hash_sha512_state	st;
-	unsigned char			h[crypto_core_ristretto255_HASHBYTES];
-	unsigned char			p[ECDH_POINT];
-	int				r;
+	crypto_hash_sha512_state st;
+	unsigned char h[crypto_core_ristretto255_HASHBYTES];
+	unsigned char p[ECDH_POINT];
+	int r;
 
 	/* All but the id has a fixed length: no two inputs run together. */
 	crypto_hash_sha512_init(&st);
-	crypto_hash_sha512_update(&st, (const unsigned char *)id_domain,
-	    sizeof(id_domain));
+	crypto_hash_sha512_update(
+	    &st, (const unsigned char *)id_domain, sizeof(id_domain));
 	crypto_hash_sha512_update(&st, e->salt, sizeof(e->salt));
 	crypto_hash_sha512_update(&st, id, len);
 	crypto_hash_sha512_final(&st, h);
@@ -73,12 +73,14 @@ int
 ecdh_token(const struct ecdh *e, const unsigned char point[ECDH_POINT],
     unsigned char out[ECDH_TOKEN])
 {
-	unsigned char	p[ECDH_POINT];
+	unsigned char p[ECDH_POINT];
 
 	if (crypto_scalarmult_ristretto255(p, e->scalar, point) != 0)
-		return err_set(ERR_FORMAT,
-		    "a blinded id is not an element of the group");
+		return err_set(
+		    ERR_FORMAT, "a blinded id is not an element of the group");
 	return crypto_generichash(out, ECDH_TOKEN, p, sizeof(p),
-	    (const unsigned char *)token_domain, sizeof(token_domain)) == 0 ?
-	    0 : err_set(ERR_CRYPTO, "hash failed");
+		   (const unsigned char *)token_domain,
+		   sizeof(token_domain)) == 0
+		   ? 0
+		   : err_set(ERR_CRYPTO, "hash failed");
 }

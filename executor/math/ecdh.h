@@ -13,31 +13,31 @@
 
 #include <stddef.h>
 
-#define ECDH_POINT 32		/* bytes of an encoded group element */
-#define ECDH_TOKEN 16		/* bytes of a doubly blinded one's digest */
+#define ECDH_POINT 32 /* bytes of an encoded group element */
+#define ECDH_TOKEN 16 /* bytes of a doubly blinded one's digest */
 #define ECDH_SALT_DIGEST 32
 
-struct ecdh;			/* a secret exponent and the salt's digest */
+struct ecdh; /* a secret exponent and the salt's digest */
 
 /*
  * A fresh exponent.  The salt separates jobs and may be empty.  NULL and
  * ERR_CRYPTO or ERR_NOMEM when libsodium has no memory to lock.
  */
-struct ecdh	*ecdh_new(const char *salt);
-void		 ecdh_free(struct ecdh *);	/* wipes; NULL is fine */
+struct ecdh *ecdh_new(const char *salt);
+void ecdh_free(struct ecdh *); /* wipes; NULL is fine */
 
 /* What parties compare to be sure that they hash alike. */
 const unsigned char *ecdh_salt_digest(const struct ecdh *);
 
 /* The blinded id: exponent * hash-to-group(SHA-512(domain, salt, id)). */
-int	ecdh_blind_id(const struct ecdh *, const void *id, size_t len,
-	    unsigned char out[ECDH_POINT]);
+int ecdh_blind_id(const struct ecdh *, const void *id, size_t len,
+    unsigned char out[ECDH_POINT]);
 /*
  * The token of a partner's blinded id: the first bytes of BLAKE2b over
  * exponent * point.  With 16 bytes, two of 2^32 different elements agree
  * with probability 2^-65.  ERR_FORMAT when it is no element of the group.
  */
-int	ecdh_token(const struct ecdh *, const unsigned char point[ECDH_POINT],
-	    unsigned char out[ECDH_TOKEN]);
+int ecdh_token(const struct ecdh *, const unsigned char point[ECDH_POINT],
+    unsigned char out[ECDH_TOKEN]);
 
 #endif

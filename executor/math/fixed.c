@@ -15,8 +15,8 @@
 static void
 put_shifted(mp_limb_t *p, size_t limbs, uint64_t m, unsigned shift)
 {
-	size_t		at = shift / 64;
-	unsigned	low = shift % 64;
+	size_t at = shift / 64;
+	unsigned low = shift % 64;
 
 	p[at] = m << low;
 	if (low > 0 && at + 1 < limbs)
@@ -27,20 +27,22 @@ int
 fixed_encode(double x, unsigned frac_bits, unsigned value_bits,
     const mp_limb_t *n, size_t limbs, mp_limb_t *out)
 {
-	double	s = ldexp(x, (int)frac_bits), a;
-	int	e;
+	double s = ldexp(x, (int)frac_bits), a;
+	int e;
 
 	memset(out, 0, limbs * sizeof(*out));
 	if (!isfinite(s) || value_bits + 1 >= limbs * 64 ||
 	    (a = rint(fabs(s))) >= ldexp(1, (int)value_bits))
-		return err_set(ERR_LIMIT, "a value is too big for %u bits; "
-		    "are the features scaled?", value_bits);
+		return err_set(ERR_LIMIT,
+		    "a value is too big for %u bits; "
+		    "are the features scaled?",
+		    value_bits);
 	if (a < 0x1p53)
 		put_shifted(out, limbs, (uint64_t)a, 0);
 	else {
 		a = frexp(a, &e);
-		put_shifted(out, limbs, (uint64_t)ldexp(a, 53),
-		    (unsigned)e - 53);
+		put_shifted(
+		    out, limbs, (uint64_t)ldexp(a, 53), (unsigned)e - 53);
 	}
 	if (s < 0 && !mpn_zero_p(out, (mp_size_t)limbs))
 		mpn_sub_n(out, n, out, (mp_size_t)limbs);
@@ -62,9 +64,9 @@ bit_length(const mp_limb_t *v, size_t limbs)
 static double
 to_double(const mp_limb_t *v, unsigned bits, int frac_bits)
 {
-	uint64_t	m;
-	size_t		at;
-	unsigned	low;
+	uint64_t m;
+	size_t at;
+	unsigned low;
 
 	if (bits <= 64)
 		return ldexp((double)v[0], -frac_bits);
@@ -80,10 +82,10 @@ int
 fixed_decode(const mp_limb_t *v, unsigned frac_bits, unsigned value_bits,
     const mp_limb_t *n, size_t limbs, double *out)
 {
-	mp_limb_t	neg[MONT_LIMBS_MAX];
-	const mp_limb_t	*p = v;
-	unsigned	 bits;
-	int		 r = 0;
+	mp_limb_t neg[MONT_LIMBS_MAX];
+	const mp_limb_t *p = v;
+	unsigned bits;
+	int r = 0;
 
 	*out = 0;
 	/* The smaller of v and n - v is the magnitude. */
@@ -92,8 +94,10 @@ fixed_decode(const mp_limb_t *v, unsigned frac_bits, unsigned value_bits,
 		p = neg;
 	bits = bit_length(p, limbs);
 	if (bits > value_bits)
-		r = err_set(ERR_LIMIT, "a decrypted value of %u bits where at "
-		    "most %u can be", bits, value_bits);
+		r = err_set(ERR_LIMIT,
+		    "a decrypted value of %u bits where at "
+		    "most %u can be",
+		    bits, value_bits);
 	else {
 		*out = to_double(p, bits, (int)frac_bits);
 		if (p == neg)
@@ -106,11 +110,12 @@ fixed_decode(const mp_limb_t *v, unsigned frac_bits, unsigned value_bits,
 int
 fixed_int(double x, unsigned frac_bits, int64_t *out)
 {
-	double	s = rint(ldexp(x, (int)frac_bits));
+	double s = rint(ldexp(x, (int)frac_bits));
 
 	*out = 0;
 	if (!isfinite(s) || fabs(s) >= ldexp(1, FIXED_INT_BITS))
-		return err_set(ERR_LIMIT, "a value is too big for fixed point "
+		return err_set(ERR_LIMIT,
+		    "a value is too big for fixed point "
 		    "with %u fraction bits; are the features scaled?",
 		    frac_bits);
 	*out = (int64_t)s;
@@ -120,7 +125,7 @@ fixed_int(double x, unsigned frac_bits, int64_t *out)
 unsigned
 fixed_dot_bits(unsigned a_bits, unsigned b_bits, size_t terms)
 {
-	unsigned	log = 0;
+	unsigned log = 0;
 
 	while (log < 63 && ((size_t)1 << log) < terms)
 		log++;

@@ -18,24 +18,23 @@
  * x at out (limbs limbs, modulo n).  ERR_LIMIT when x is not finite or
  * |x| * 2^frac_bits does not stay below 2^value_bits.
  */
-int	fixed_encode(double x, unsigned frac_bits, unsigned value_bits,
-	    const mp_limb_t *n, size_t limbs, mp_limb_t *out);
+int fixed_encode(double x, unsigned frac_bits, unsigned value_bits,
+    const mp_limb_t *n, size_t limbs, mp_limb_t *out);
 
 /*
  * The value at v, which must be below n.  ERR_LIMIT when it needs
  * value_bits or more bits: the sender or an overflow is to blame.
  */
-int	fixed_decode(const mp_limb_t *v, unsigned frac_bits,
-	    unsigned value_bits, const mp_limb_t *n, size_t limbs,
-	    double *out);
+int fixed_decode(const mp_limb_t *v, unsigned frac_bits, unsigned value_bits,
+    const mp_limb_t *n, size_t limbs, double *out);
 
 /* round(x * 2^frac_bits) as a small integer; ERR_LIMIT at 2^62. */
 #define FIXED_INT_BITS 62
-int	fixed_int(double x, unsigned frac_bits, int64_t *out);
+int fixed_int(double x, unsigned frac_bits, int64_t *out);
 
 /* Bits of a sum of terms products of a_bits and b_bits bits. */
 unsigned fixed_dot_bits(unsigned a_bits, unsigned b_bits, size_t terms);
 /* Whether signed values of value_bits bits fit modulo a modulus_bits n. */
-bool	fixed_fits(unsigned value_bits, unsigned modulus_bits);
+bool fixed_fits(unsigned value_bits, unsigned modulus_bits);
 
 #endif

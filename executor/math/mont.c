@@ -13,14 +13,13 @@
 int
 mont_init(struct mont *mt, const mpz_t m)
 {
-	mpz_t		t;
-	mp_limb_t	x, m0;
-	int		i;
+	mpz_t t;
+	mp_limb_t x, m0;
+	int i;
 
 	memset(mt, 0, sizeof(*mt));
 	mt->limbs = mpz_size(m);
-	if (mpz_cmp_ui(m, 3) < 0 || mpz_even_p(m) ||
-	    mt->limbs > MONT_LIMBS_MAX)
+	if (mpz_cmp_ui(m, 3) < 0 || mpz_even_p(m) || mt->limbs > MONT_LIMBS_MAX)
 		return err_set(ERR_INVALID,
 		    "a modulus must be odd and of at most %d bits",
 		    MONT_LIMBS_MAX * 64);
@@ -45,8 +44,8 @@ mont_init(struct mont *mt, const mpz_t m)
 static void
 reduce(const struct mont *mt, mp_limb_t *r, mp_limb_t *t)
 {
-	mp_size_t	n = (mp_size_t)mt->limbs, i;
-	mp_limb_t	carry;
+	mp_size_t n = (mp_size_t)mt->limbs, i;
+	mp_limb_t carry;
 
 	/* Row i clears t[i]; its carry belongs at i + n and waits in t[i]. */
 	for (i = 0; i < n; i++)
@@ -57,10 +56,10 @@ reduce(const struct mont *mt, mp_limb_t *r, mp_limb_t *t)
 }
 
 void
-mont_mul(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a,
-    const mp_limb_t *b)
+mont_mul(
+    const struct mont *mt, mp_limb_t *r, const mp_limb_t *a, const mp_limb_t *b)
 {
-	mp_limb_t	t[2 * MONT_LIMBS_MAX];
+	mp_limb_t t[2 * MONT_LIMBS_MAX];
 
 	mpn_mul_n(t, a, b, (mp_size_t)mt->limbs);
 	reduce(mt, r, t);
@@ -69,7 +68,7 @@ mont_mul(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a,
 void
 mont_sqr(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a)
 {
-	mp_limb_t	t[2 * MONT_LIMBS_MAX];
+	mp_limb_t t[2 * MONT_LIMBS_MAX];
 
 	mpn_sqr(t, a, (mp_size_t)mt->limbs);
 	reduce(mt, r, t);
@@ -84,7 +83,7 @@ mont_from_plain(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a)
 void
 mont_to_plain(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a)
 {
-	mp_limb_t	t[2 * MONT_LIMBS_MAX];
+	mp_limb_t t[2 * MONT_LIMBS_MAX];
 
 	memcpy(t, a, mt->limbs * sizeof(*t));
 	memset(t + mt->limbs, 0, mt->limbs * sizeof(*t));
@@ -95,8 +94,8 @@ mont_to_plain(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a)
 static int
 invert(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a)
 {
-	mpz_t	x, m;
-	int	ok;
+	mpz_t x, m;
+	int ok;
 
 	mpz_inits(x, m, NULL);
 	limbs_to_mpz(x, a, mt->limbs);
@@ -112,12 +111,12 @@ invert(const struct mont *mt, mp_limb_t *r, const mp_limb_t *a)
 }
 
 int
-mont_invert_all(const struct mont *mt, mp_limb_t *inv, const mp_limb_t *a,
-    size_t count)
+mont_invert_all(
+    const struct mont *mt, mp_limb_t *inv, const mp_limb_t *a, size_t count)
 {
-	mp_limb_t	acc[MONT_LIMBS_MAX];
-	size_t		n = mt->limbs, i;
-	int		r;
+	mp_limb_t acc[MONT_LIMBS_MAX];
+	size_t n = mt->limbs, i;
+	int r;
 
 	if (count == 0)
 		return 0;
@@ -129,7 +128,7 @@ mont_invert_all(const struct mont *mt, mp_limb_t *inv, const mp_limb_t *a,
 	}
 	if ((r = invert(mt, acc, acc)) != 0)
 		return r;
-	for (i = count; i-- > 0; ) {
+	for (i = count; i-- > 0;) {
 		mont_mul(mt, inv + i * n, inv + i * n, acc);
 		mont_mul(mt, acc, acc, a + i * n);
 	}

@@ -12,18 +12,18 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define WINDOW_MAX 12		/* 2^11 buckets: 1 MB at 2048 bits */
-#define BLOCK_ROWS 4096		/* bases per unit of work */
-#define INVERT_CHUNK 512	/* bases per inversion */
+#define WINDOW_MAX 12	 /* 2^11 buckets: 1 MB at 2048 bits */
+#define BLOCK_ROWS 4096	 /* bases per unit of work */
+#define INVERT_CHUNK 512 /* bases per inversion */
 
 struct multiexp {
-	const struct paillier_pub	*pub;
-	size_t				 rows;
-	struct bigvec			*base;	/* Montgomery form */
-	struct bigvec			*inv;	/* their inverses */
+	const struct paillier_pub *pub;
+	size_t rows;
+	struct bigvec *base; /* Montgomery form */
+	struct bigvec *inv;  /* their inverses */
 };
 
-static atomic_uint_fast64_t	products;
+static atomic_uint_fast64_t products;
 
 uint64_t
 multiexp_products(void)
@@ -34,21 +34,21 @@ multiexp_products(void)
 /* --- bases ------------------------------------------------------------------ */
 
 struct prepare {
-	struct multiexp		*me;
-	const struct bigvec	*from;
+	struct multiexp *me;
+	const struct bigvec *from;
 };
 
 static int
 prepare_some(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	struct prepare		*p = ctx;
-	const struct mont	*mt = paillier_mont(p->me->pub);
-	size_t			 i;
+	struct prepare *p = ctx;
+	const struct mont *mt = paillier_mont(p->me->pub);
+	size_t i;
 
 	(void)worker;
 	for (i = from; i < to; i++)
-		mont_from_plain(mt, bigvec_at(p->me->base, i),
-		    bigvec_at(p->from, i));
+		mont_from_plain(
+		    mt, bigvec_at(p->me->base, i), bigvec_at(p->from, i));
 	return mont_invert_all(mt, bigvec_at(p->me->inv, from),
 	    bigvec_at(p->me->base, from), to - from);
 }
@@ -57,17 +57,17 @@ int
 multiexp_new(const struct paillier_pub *pub, const struct bigvec *bases,
     struct parallel *pool, struct multiexp **out)
 {
-	struct multiexp	*me = xcalloc(1, sizeof(*me));
-	struct prepare	 p = { .me = me, .from = bases };
-	int		 r;
+	struct multiexp *me = xcalloc(1, sizeof(*me));
+	struct prepare p = { .me = me, .from = bases };
+	int r;
 
 	*out = NULL;
 	me->pub = pub;
 	me->rows = bases->count;
 	if ((r = bigvec_new(me->rows, bases->limbs, &me->base)) != 0 ||
 	    (r = bigvec_new(me->rows, bases->limbs, &me->inv)) != 0 ||
-	    (r = parallel_for(pool, me->rows, INVERT_CHUNK, prepare_some,
-	    &p)) != 0) {
+	    (r = parallel_for(
+		 pool, me->rows, INVERT_CHUNK, prepare_some, &p)) != 0) {
 		multiexp_free(me);
 		return r;
 	}
@@ -88,24 +88,24 @@ multiexp_free(struct multiexp *me)
 /* --- one column over one block of bases ------------------------------------- */
 
 struct unit {
-	const struct multiexp	*me;
-	const struct mont	*mt;
-	const int64_t		*x;	/* exponents of this column and block */
-	size_t			 first;	/* base of x[0] */
-	size_t			 rows;
-	unsigned		 window;	/* bits */
-	unsigned		 windows;
-	int16_t			*digits;	/* [windows][rows] */
-	mp_limb_t		*bucket;	/* of digit 1, 2, ... */
-	bool			*used;		/* whether a bucket has one */
-	uint64_t		 products;
+	const struct multiexp *me;
+	const struct mont *mt;
+	const int64_t *x; /* exponents of this column and block */
+	size_t first;	  /* base of x[0] */
+	size_t rows;
+	unsigned window; /* bits */
+	unsigned windows;
+	int16_t *digits;   /* [windows][rows] */
+	mp_limb_t *bucket; /* of digit 1, 2, ... */
+	bool *used;	   /* whether a bucket has one */
+	uint64_t products;
 };
 
 static unsigned
 max_bits(const int64_t *x, size_t rows)
 {
-	uint64_t	all = 0;
-	size_t		i;
+	uint64_t all = 0;
+	size_t i;
 
 	for (i = 0; i < rows; i++)
 		all |= (uint64_t)(x[i] < 0 ? -x[i] : x[i]);
@@ -119,8 +119,8 @@ max_bits(const int64_t *x, size_t rows)
 static unsigned
 best_window(unsigned bits, size_t rows)
 {
-	uint64_t	cost, best = UINT64_MAX;
-	unsigned	w, found = 1;
+	uint64_t cost, best = UINT64_MAX;
+	unsigned w, found = 1;
 
 	for (w = 1; w <= WINDOW_MAX; w++) {
 		cost = (bits / w + 1) * ((uint64_t)rows + (1U << w) + w);
@@ -136,11 +136,11 @@ best_window(unsigned bits, size_t rows)
 static void
 split_digits(struct unit *u)
 {
-	int64_t		half = (int64_t)1 << (u->window - 1);
-	uint64_t	mask = ((uint64_t)1 << u->window) - 1, a;
-	int64_t		d;
-	size_t		i;
-	unsigned	k;
+	int64_t half = (int64_t)1 << (u->window - 1);
+	uint64_t mask = ((uint64_t)1 << u->window) - 1, a;
+	int64_t d;
+	size_t i;
+	unsigned k;
 
 	for (i = 0; i < u->rows; i++) {
 		a = (uint64_t)(u->x[i] < 0 ? -u->x[i] : u->x[i]);
@@ -172,8 +172,8 @@ multiply(struct unit *u, mp_limb_t *a, bool *used, const mp_limb_t *b)
 static void
 fill_buckets(struct unit *u, const int16_t *digits)
 {
-	const struct bigvec	*from;
-	size_t			 i, k;
+	const struct bigvec *from;
+	size_t i, k;
 
 	memset(u->used, 0, sizeof(*u->used) << (u->window - 1));
 	for (i = 0; i < u->rows; i++) {
@@ -190,14 +190,14 @@ fill_buckets(struct unit *u, const int16_t *digits)
 static void
 drain_buckets(struct unit *u, mp_limb_t *acc, bool *acc_used)
 {
-	mp_limb_t	run[MONT_LIMBS_MAX];
-	bool		run_used = false;
-	size_t		k;
+	mp_limb_t run[MONT_LIMBS_MAX];
+	bool run_used = false;
+	size_t k;
 
-	for (k = (size_t)1 << (u->window - 1); k-- > 0; ) {
+	for (k = (size_t)1 << (u->window - 1); k-- > 0;) {
 		if (u->used[k])
-			multiply(u, run, &run_used,
-			    u->bucket + k * u->mt->limbs);
+			multiply(
+			    u, run, &run_used, u->bucket + k * u->mt->limbs);
 		if (run_used)
 			multiply(u, acc, acc_used, run);
 	}
@@ -206,11 +206,11 @@ drain_buckets(struct unit *u, mp_limb_t *acc, bool *acc_used)
 static void
 power_unit(struct unit *u, mp_limb_t *acc, bool *used)
 {
-	unsigned	k, i;
+	unsigned k, i;
 
 	*used = false;
 	split_digits(u);
-	for (k = u->windows; k-- > 0; ) {
+	for (k = u->windows; k-- > 0;) {
 		for (i = 0; *used && i < u->window; i++) {
 			mont_sqr(u->mt, acc, acc);
 			u->products++;
@@ -224,10 +224,10 @@ power_unit(struct unit *u, mp_limb_t *acc, bool *used)
 static int
 run_unit(struct unit *u, mp_limb_t *out)
 {
-	unsigned	bits = max_bits(u->x, u->rows);
-	size_t		buckets;
-	bool		used;
-	int		r = 0;
+	unsigned bits = max_bits(u->x, u->rows);
+	size_t buckets;
+	bool used;
+	int r = 0;
 
 	if (bits > 62)
 		return err_set(ERR_LIMIT, "an exponent has more than 62 bits");
@@ -254,24 +254,23 @@ run_unit(struct unit *u, mp_limb_t *out)
 /* --- all columns ------------------------------------------------------------ */
 
 struct run {
-	const struct multiexp	*me;
-	const int64_t		*x;
-	size_t			 blocks;	/* per column */
-	struct bigvec		*part;		/* [cols][blocks] */
+	const struct multiexp *me;
+	const int64_t *x;
+	size_t blocks;	     /* per column */
+	struct bigvec *part; /* [cols][blocks] */
 };
 
 static int
 run_some(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	struct run	*run = ctx;
-	size_t		 i, col, block;
-	int		 r;
+	struct run *run = ctx;
+	size_t i, col, block;
+	int r;
 
 	(void)worker;
 	for (i = from; i < to; i++) {
-		struct unit u = {
-			.me = run->me, .mt = paillier_mont(run->me->pub)
-		};
+		struct unit u = { .me = run->me,
+			.mt = paillier_mont(run->me->pub) };
 
 		col = i / run->blocks;
 		block = i % run->blocks;
@@ -290,15 +289,15 @@ run_some(void *ctx, size_t from, size_t to, unsigned worker)
 static void
 join_parts(const struct run *run, struct bigvec *out)
 {
-	const struct mont	*mt = paillier_mont(run->me->pub);
-	mp_limb_t		*acc;
-	size_t			 col, block;
+	const struct mont *mt = paillier_mont(run->me->pub);
+	mp_limb_t *acc;
+	size_t col, block;
 
 	for (col = 0; col < out->count; col++) {
 		acc = bigvec_at(run->part, col * run->blocks);
 		for (block = 1; block < run->blocks; block++)
-			mont_mul(mt, acc, acc, bigvec_at(run->part,
-			    col * run->blocks + block));
+			mont_mul(mt, acc, acc,
+			    bigvec_at(run->part, col * run->blocks + block));
 		mont_to_plain(mt, bigvec_at(out, col), acc);
 	}
 }
@@ -307,18 +306,18 @@ int
 multiexp_run(const struct multiexp *me, const int64_t *x, size_t cols,
     struct parallel *pool, struct bigvec **out)
 {
-	struct run	run = { .me = me, .x = x };
-	size_t		limbs = paillier_cipher_limbs(me->pub);
-	int		r;
+	struct run run = { .me = me, .x = x };
+	size_t limbs = paillier_cipher_limbs(me->pub);
+	int r;
 
 	*out = NULL;
 	atomic_store(&products, 0);
-	run.blocks = me->rows == 0 ? 1 :
-	    (me->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
+	run.blocks =
+	    me->rows == 0 ? 1 : (me->rows + BLOCK_ROWS - 1) / BLOCK_ROWS;
 	if ((r = bigvec_new(cols * run.blocks, limbs, &run.part)) != 0)
 		return r;
-	if ((r = parallel_for(pool, run.part->count, 1, run_some,
-	    &run)) == 0 && (r = bigvec_new(cols, limbs, out)) == 0)
+	if ((r = parallel_for(pool, run.part->count, 1, run_some, &run)) == 0 &&
+	    (r = bigvec_new(cols, limbs, out)) == 0)
 		join_parts(&run, *out);
 	bigvec_free(run.part);
 	return r;

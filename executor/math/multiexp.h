@@ -20,17 +20,17 @@ struct multiexp;
  * Prepare the ciphertexts as bases; they are not needed afterwards.
  * Errors: ERR_FORMAT when one has no inverse, ERR_NOMEM.
  */
-int	multiexp_new(const struct paillier_pub *, const struct bigvec *bases,
-	    struct parallel *pool, struct multiexp **out);
-void	multiexp_free(struct multiexp *);	/* NULL is fine */
+int multiexp_new(const struct paillier_pub *, const struct bigvec *bases,
+    struct parallel *pool, struct multiexp **out);
+void multiexp_free(struct multiexp *); /* NULL is fine */
 
 /*
  * One ciphertext for each of cols columns.  x holds the columns one after
  * the other, each with one exponent per base, |x| < 2^62.  The results carry
  * no fresh randomness: add some before one leaves (paillier_add_fresh).
  */
-int	multiexp_run(const struct multiexp *, const int64_t *x, size_t cols,
-	    struct parallel *pool, struct bigvec **out);
+int multiexp_run(const struct multiexp *, const int64_t *x, size_t cols,
+    struct parallel *pool, struct bigvec **out);
 
 /* Products modulo n^2 that the last call on any object took, for benches. */
 uint64_t multiexp_products(void);

@@ -13,18 +13,17 @@
 #include "lib/base/mem.h"
 
 struct optimizer {
-	struct optimizer_conf	 conf;
-	const struct method	*method;
-	size_t			 n;
-	unsigned		 steps;		/* taken so far */
-	double			*m;		/* first moment or sum */
-	double			*v;		/* second moment */
+	struct optimizer_conf conf;
+	const struct method *method;
+	size_t n;
+	unsigned steps; /* taken so far */
+	double *m;	/* first moment or sum */
+	double *v;	/* second moment */
 };
 
 struct method {
-	const char	*name;
-	double		(*step)(struct optimizer *, size_t i, double lr,
-			    double g);
+	const char *name;
+	double (*step)(struct optimizer *, size_t i, double lr, double g);
 };
 
 static double
@@ -38,9 +37,9 @@ sgd(struct optimizer *o, size_t i, double lr, double g)
 static double
 nesterov(struct optimizer *o, size_t i, double lr, double g)
 {
-	const double	mu = 0.9;
-	double		v = mu * o->m[i] - lr * g;
-	double		step = mu * o->m[i] - (1 + mu) * v;
+	const double mu = 0.9;
+	double v = mu * o->m[i] - lr * g;
+	double step = mu * o->m[i] - (1 + mu) * v;
 
 	o->m[i] = v;
 	return step;
@@ -64,8 +63,8 @@ adagrad(struct optimizer *o, size_t i, double lr, double g)
 static double
 adam(struct optimizer *o, size_t i, double lr, double g)
 {
-	const double	b1 = 0.9, b2 = 0.999;
-	double		m, v;
+	const double b1 = 0.9, b2 = 0.999;
+	double m, v;
 
 	o->m[i] = b1 * o->m[i] + (1 - b1) * g;
 	o->v[i] = b2 * o->v[i] + (1 - b2) * g * g;
@@ -85,7 +84,7 @@ static const struct method methods[] = {
 static const struct method *
 find(const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
 		if (strcasecmp(methods[i].name, name) == 0)
@@ -94,20 +93,21 @@ find(const char *name)
 }
 
 int
-optimizer_new(const struct optimizer_conf *conf, size_t n,
-    struct optimizer **out)
+optimizer_new(
+    const struct optimizer_conf *conf, size_t n, struct optimizer **out)
 {
-	const struct method	*method = find(conf->name);
-	struct optimizer	*o;
+	const struct method *method = find(conf->name);
+	struct optimizer *o;
 
 	*out = NULL;
 	if (strcasecmp(conf->name, "sqn") == 0)
-		return err_set(ERR_UNSUPPORTED, "optimizer sqn is not "
+		return err_set(ERR_UNSUPPORTED,
+		    "optimizer sqn is not "
 		    "available; rmsprop, adam, adagrad, sgd and "
 		    "nesterov_momentum_sgd are");
 	if (method == NULL)
-		return err_set(ERR_INVALID, "optimizer %s is not known",
-		    conf->name);
+		return err_set(
+		    ERR_INVALID, "optimizer %s is not known", conf->name);
 	o = xcalloc(1, sizeof(*o));
 	o->conf = *conf;
 	o->conf.name = method->name;
@@ -136,18 +136,17 @@ optimizer_free(struct optimizer *o)
 double
 optimizer_rate(const struct optimizer *o, unsigned iteration)
 {
-	double	slow = 1 + o->conf.decay * iteration;
+	double slow = 1 + o->conf.decay * iteration;
 
-	return o->conf.learning_rate /
-	    (o->conf.decay_sqrt ? sqrt(slow) : slow);
+	return o->conf.learning_rate / (o->conf.decay_sqrt ? sqrt(slow) : slow);
 }
 
 void
-optimizer_step(struct optimizer *o, unsigned iteration,
-    const double *gradient, double *step)
+optimizer_step(struct optimizer *o, unsigned iteration, const double *gradient,
+    double *step)
 {
-	double	lr = optimizer_rate(o, iteration);
-	size_t	i;
+	double lr = optimizer_rate(o, iteration);
+	size_t i;
 
 	o->steps++;
 	for (i = 0; i < o->n; i++)
@@ -155,11 +154,11 @@ optimizer_step(struct optimizer *o, unsigned iteration,
 }
 
 void
-optimizer_l1_shrink(const struct optimizer *o, unsigned iteration,
-    double alpha, double *w, size_t n)
+optimizer_l1_shrink(const struct optimizer *o, unsigned iteration, double alpha,
+    double *w, size_t n)
 {
-	double	by = alpha * o->conf.learning_rate / sqrt(iteration + 1.0);
-	size_t	i;
+	double by = alpha * o->conf.learning_rate / sqrt(iteration + 1.0);
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		w[i] = copysign(fmax(0, fabs(w[i]) - by), w[i]);

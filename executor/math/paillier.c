@@ -14,7 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define WINDOW 8			/* bits of r per table row */
+#define WINDOW 8 /* bits of r per table row */
 #define ROW (1U << WINDOW)
 #define R_BYTES_MAX 128
 
@@ -36,11 +36,11 @@ exponent_bits(unsigned bits)
 }
 
 int
-paillier_pub_new(unsigned bits, const mpz_t n, const mpz_t hs,
-    struct paillier_pub **out)
+paillier_pub_new(
+    unsigned bits, const mpz_t n, const mpz_t hs, struct paillier_pub **out)
 {
-	struct paillier_pub	*p = xcalloc(1, sizeof(*p));
-	int			 r;
+	struct paillier_pub *p = xcalloc(1, sizeof(*p));
+	int r;
 
 	*out = NULL;
 	p->bits = bits;
@@ -111,8 +111,8 @@ paillier_mont(const struct paillier_pub *p)
 void
 paillier_pub_encode(const struct paillier_pub *p, struct buf *out)
 {
-	mp_limb_t	hs[MONT_LIMBS_MAX];
-	uint32_t	bits = htole32(p->bits);
+	mp_limb_t hs[MONT_LIMBS_MAX];
+	uint32_t bits = htole32(p->bits);
 
 	limbs_from_mpz(hs, p->cl, p->hs);
 	buf_append(out, &bits, sizeof(bits));
@@ -124,12 +124,14 @@ paillier_pub_encode(const struct paillier_pub *p, struct buf *out)
 static int
 check_key(unsigned bits, const mpz_t n, const mpz_t hs)
 {
-	mpz_t	t;
-	int	r = 0;
+	mpz_t t;
+	int r = 0;
 
 	if (mpz_even_p(n) || mpz_sizeinbase(n, 2) != bits)
-		return err_set(ERR_FORMAT, "public key: n is not an odd "
-		    "number of %u bits", bits);
+		return err_set(ERR_FORMAT,
+		    "public key: n is not an odd "
+		    "number of %u bits",
+		    bits);
 	mpz_init(t);
 	mpz_mul(t, n, n);
 	mpz_sub_ui(t, t, 1);
@@ -138,8 +140,7 @@ check_key(unsigned bits, const mpz_t n, const mpz_t hs)
 	else {
 		mpz_gcd(t, hs, n);
 		if (mpz_cmp_ui(t, 1) != 0)
-			r = err_set(ERR_FORMAT,
-			    "public key: hs is not a unit");
+			r = err_set(ERR_FORMAT, "public key: hs is not a unit");
 	}
 	mpz_clear(t);
 	return r;
@@ -148,11 +149,11 @@ check_key(unsigned bits, const mpz_t n, const mpz_t hs)
 int
 paillier_pub_decode(const void *data, size_t len, struct paillier_pub **out)
 {
-	const unsigned char	*d = data;
-	uint32_t		 bits;
-	size_t			 nb;
-	mpz_t			 n, hs;
-	int			 r;
+	const unsigned char *d = data;
+	uint32_t bits;
+	size_t nb;
+	mpz_t n, hs;
+	int r;
 
 	*out = NULL;
 	if (len < sizeof(bits))
@@ -161,12 +162,14 @@ paillier_pub_decode(const void *data, size_t len, struct paillier_pub **out)
 	bits = le32toh(bits);
 	if (bits < PAILLIER_BITS_MIN || bits > PAILLIER_BITS_MAX ||
 	    bits % PAILLIER_BITS_STEP != 0)
-		return err_set(ERR_FORMAT,
-		    "public key: %u bits are not accepted", bits);
+		return err_set(
+		    ERR_FORMAT, "public key: %u bits are not accepted", bits);
 	nb = bits / 8;
 	if (len != sizeof(bits) + 3 * nb)
-		return err_set(ERR_FORMAT, "public key: %zu bytes where %zu "
-		    "should be", len, sizeof(bits) + 3 * nb);
+		return err_set(ERR_FORMAT,
+		    "public key: %zu bytes where %zu "
+		    "should be",
+		    len, sizeof(bits) + 3 * nb);
 	mpz_inits(n, hs, NULL);
 	mpz_import(n, nb, -1, 1, 0, 0, d + sizeof(bits));
 	mpz_import(hs, 2 * nb, -1, 1, 0, 0, d + sizeof(bits) + nb);
@@ -177,8 +180,8 @@ paillier_pub_decode(const void *data, size_t len, struct paillier_pub **out)
 }
 
 int
-paillier_plain_new(const struct paillier_pub *p, size_t count,
-    struct bigvec **out)
+paillier_plain_new(
+    const struct paillier_pub *p, size_t count, struct bigvec **out)
 {
 	return bigvec_new(count, p->nl, out);
 }
@@ -200,8 +203,8 @@ paillier_plain_decode(const struct paillier_pub *p, const void *data,
 void
 paillier_random_plain(const struct paillier_pub *p, struct bigvec *v)
 {
-	mp_limb_t	*x;
-	size_t		 i;
+	mp_limb_t *x;
+	size_t i;
 
 	/* n has its highest bit set: fewer than two draws on average. */
 	for (i = 0; i < v->count; i++) {
@@ -224,13 +227,13 @@ table_at(const struct paillier_pub *p, unsigned row, unsigned k)
 static int
 fill_rows(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	struct paillier_pub	*p = ctx;
-	unsigned		 i, k;
+	struct paillier_pub *p = ctx;
+	unsigned i, k;
 
 	(void)worker;
 	for (i = (unsigned)from; i < to; i++) {
-		memcpy(table_at(p, i, 0), p->mont.one,
-		    p->cl * sizeof(mp_limb_t));
+		memcpy(
+		    table_at(p, i, 0), p->mont.one, p->cl * sizeof(mp_limb_t));
 		for (k = 2; k < ROW; k++)
 			mont_mul(&p->mont, table_at(p, i, k),
 			    table_at(p, i, k - 1), table_at(p, i, 1));
@@ -241,8 +244,8 @@ fill_rows(void *ctx, size_t from, size_t to, unsigned worker)
 int
 paillier_pub_prepare(struct paillier_pub *p, struct parallel *pool)
 {
-	mp_limb_t	x[MONT_LIMBS_MAX];
-	unsigned	i, j, rows = p->r_bits / WINDOW;
+	mp_limb_t x[MONT_LIMBS_MAX];
+	unsigned i, j, rows = p->r_bits / WINDOW;
 
 	if (p->table != NULL)
 		return 0;
@@ -262,19 +265,19 @@ paillier_pub_prepare(struct paillier_pub *p, struct parallel *pool)
 /* --- work on vectors -------------------------------------------------------- */
 
 struct batch {
-	const struct paillier_pub	*pub;
-	const struct bigvec		*m;	/* plaintexts or ciphertexts */
-	struct bigvec			*c;
-	bool				 keep;	/* multiply into c, else set */
-	bool				 fresh;	/* with a power of hs */
+	const struct paillier_pub *pub;
+	const struct bigvec *m; /* plaintexts or ciphertexts */
+	struct bigvec *c;
+	bool keep;  /* multiply into c, else set */
+	bool fresh; /* with a power of hs */
 };
 
 /* out = hs^r for a random r, in Montgomery form. */
 static void
 random_power(const struct paillier_pub *p, mp_limb_t *out)
 {
-	unsigned char	r[R_BYTES_MAX];
-	unsigned	i, rows = p->r_bits / WINDOW;
+	unsigned char r[R_BYTES_MAX];
+	unsigned i, rows = p->r_bits / WINDOW;
 
 	randombytes_buf(r, rows);
 	memcpy(out, table_at(p, 0, r[0]), p->cl * sizeof(*out));
@@ -294,16 +297,16 @@ encode_plain(const struct paillier_pub *p, mp_limb_t *out, const mp_limb_t *m)
 static int
 mix_plain(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	struct batch			*b = ctx;
-	const struct paillier_pub	*p = b->pub;
-	mp_limb_t			 t[MONT_LIMBS_MAX];
-	mp_limb_t			*c;
-	size_t				 i;
+	struct batch *b = ctx;
+	const struct paillier_pub *p = b->pub;
+	mp_limb_t t[MONT_LIMBS_MAX];
+	mp_limb_t *c;
+	size_t i;
 
 	(void)worker;
 	for (i = from; i < to; i++) {
-		if (mpn_cmp(bigvec_at(b->m, i), p->n_limbs,
-		    (mp_size_t)p->nl) >= 0)
+		if (mpn_cmp(bigvec_at(b->m, i), p->n_limbs, (mp_size_t)p->nl) >=
+		    0)
 			return err_set(ERR_INVALID, "a plaintext is too big");
 		c = bigvec_at(b->c, i);
 		encode_plain(p, t, bigvec_at(b->m, i));
@@ -336,8 +339,8 @@ int
 paillier_encrypt(const struct paillier_pub *p, const struct bigvec *m,
     struct parallel *pool, struct bigvec **out)
 {
-	struct batch	b = { .pub = p, .m = m, .fresh = true };
-	int		r;
+	struct batch b = { .pub = p, .m = m, .fresh = true };
+	int r;
 
 	*out = NULL;
 	if ((r = bigvec_new(m->count, p->cl, &b.c)) != 0)
@@ -354,7 +357,7 @@ int
 paillier_add_fresh(const struct paillier_pub *p, struct bigvec *c,
     const struct bigvec *m, struct parallel *pool)
 {
-	struct batch	b = {
+	struct batch b = {
 		.pub = p, .m = m, .c = c, .keep = true, .fresh = true
 	};
 
@@ -365,7 +368,7 @@ int
 paillier_add_plain(const struct paillier_pub *p, struct bigvec *c,
     const struct bigvec *m, struct parallel *pool)
 {
-	struct batch	b = { .pub = p, .m = m, .c = c, .keep = true };
+	struct batch b = { .pub = p, .m = m, .c = c, .keep = true };
 
 	return run_plain(&b, pool);
 }
@@ -373,10 +376,10 @@ paillier_add_plain(const struct paillier_pub *p, struct bigvec *c,
 static int
 add_ciphers(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	struct batch		*b = ctx;
-	const struct mont	*mt = &b->pub->mont;
-	mp_limb_t		*c;
-	size_t			 i;
+	struct batch *b = ctx;
+	const struct mont *mt = &b->pub->mont;
+	mp_limb_t *c;
+	size_t i;
 
 	(void)worker;
 	for (i = from; i < to; i++) {
@@ -391,7 +394,7 @@ int
 paillier_add(const struct paillier_pub *p, struct bigvec *a,
     const struct bigvec *bv, struct parallel *pool)
 {
-	struct batch	b = { .pub = p, .m = bv, .c = a };
+	struct batch b = { .pub = p, .m = bv, .c = a };
 
 	if (a->count != bv->count || a->limbs != p->cl || bv->limbs != p->cl)
 		return err_set(ERR_INTERNAL, "vectors do not fit together");
@@ -401,9 +404,9 @@ paillier_add(const struct paillier_pub *p, struct bigvec *a,
 int
 paillier_mul(const struct paillier_pub *p, struct bigvec *c, int64_t k)
 {
-	mpz_t	x, e;
-	size_t	i;
-	int	r = 0;
+	mpz_t x, e;
+	size_t i;
+	int r = 0;
 
 	mpz_inits(x, e, NULL);
 	mpz_set_si(e, k);

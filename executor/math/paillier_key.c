@@ -19,25 +19,25 @@
 
 /* One prime's half of the key. */
 struct half {
-	mpz_t	p, p2;		/* prime, its square */
-	mpz_t	p1;		/* p - 1 */
-	mpz_t	h;		/* 1 / L((1 + n)^(p-1) mod p^2) mod p */
+	mpz_t p, p2; /* prime, its square */
+	mpz_t p1;    /* p - 1 */
+	mpz_t h;     /* 1 / L((1 + n)^(p-1) mod p^2) mod p */
 };
 
 struct paillier_key {
-	struct paillier_pub	*pub;
-	struct half		 p, q;
-	mpz_t			 pinv;	/* 1/p mod q */
+	struct paillier_pub *pub;
+	struct half p, q;
+	mpz_t pinv; /* 1/p mod q */
 };
 
 static void
 mpz_wipe(mpz_t x)
 {
-	size_t	n = mpz_size(x);
+	size_t n = mpz_size(x);
 
 	if (n > 0)
-		sodium_memzero(mpz_limbs_modify(x, (mp_size_t)n),
-		    n * sizeof(mp_limb_t));
+		sodium_memzero(
+		    mpz_limbs_modify(x, (mp_size_t)n), n * sizeof(mp_limb_t));
 	mpz_clear(x);
 }
 
@@ -45,11 +45,11 @@ mpz_wipe(mpz_t x)
 static void
 random_candidate(mpz_t x, unsigned bits)
 {
-	unsigned char	b[PAILLIER_BITS_MAX / 16];
+	unsigned char b[PAILLIER_BITS_MAX / 16];
 
 	randombytes_buf(b, bits / 8);
-	b[0] |= 0xc0;			/* so that n has all its bits */
-	b[bits / 8 - 1] |= 3;		/* 3 mod 4, as h = -x^2 wants */
+	b[0] |= 0xc0;	      /* so that n has all its bits */
+	b[bits / 8 - 1] |= 3; /* 3 mod 4, as h = -x^2 wants */
 	mpz_import(x, bits / 8, 1, 1, 0, 0, b);
 	sodium_memzero(b, sizeof(b));
 }
@@ -58,7 +58,7 @@ random_candidate(mpz_t x, unsigned bits)
 static void
 small_primes(mpz_t x)
 {
-	mpz_t	two;
+	mpz_t two;
 
 	mpz_init_set_ui(two, 2);
 	mpz_primorial_ui(x, 1000);
@@ -69,15 +69,15 @@ small_primes(mpz_t x)
 static void
 random_prime(mpz_t p, unsigned bits)
 {
-	mpz_t	small, g;
+	mpz_t small, g;
 
 	mpz_inits(small, g, NULL);
 	small_primes(small);
 	do {
 		random_candidate(p, bits);
 		mpz_gcd(g, p, small);
-	} while (mpz_cmp_ui(g, 1) != 0 ||
-	    mpz_probab_prime_p(p, PRIME_TESTS) == 0);
+	} while (
+	    mpz_cmp_ui(g, 1) != 0 || mpz_probab_prime_p(p, PRIME_TESTS) == 0);
 	mpz_clear(small);
 	mpz_wipe(g);
 }
@@ -86,8 +86,8 @@ random_prime(mpz_t p, unsigned bits)
 static bool
 primes_fit(const mpz_t p, const mpz_t q, unsigned bits)
 {
-	mpz_t	a, b;
-	bool	ok;
+	mpz_t a, b;
+	bool ok;
 
 	mpz_inits(a, b, NULL);
 	mpz_sub(a, p, q);
@@ -113,8 +113,8 @@ ell(mpz_t r, const mpz_t u, const mpz_t p)
 static int
 half_init(struct half *h, const mpz_t n)
 {
-	mpz_t	t;
-	int	ok;
+	mpz_t t;
+	int ok;
 
 	mpz_mul(h->p2, h->p, h->p);
 	mpz_sub_ui(h->p1, h->p, 1);
@@ -131,8 +131,8 @@ half_init(struct half *h, const mpz_t n)
 static void
 random_generator(mpz_t hs, const mpz_t n, unsigned bits)
 {
-	unsigned char	b[PAILLIER_BITS_MAX / 8];
-	mpz_t		n2;
+	unsigned char b[PAILLIER_BITS_MAX / 8];
+	mpz_t n2;
 
 	mpz_init(n2);
 	mpz_mul(n2, n, n);
@@ -149,7 +149,7 @@ random_generator(mpz_t hs, const mpz_t n, unsigned bits)
 static struct paillier_key *
 key_new(void)
 {
-	struct paillier_key	*k = xcalloc(1, sizeof(*k));
+	struct paillier_key *k = xcalloc(1, sizeof(*k));
 
 	mpz_inits(k->p.p, k->p.p2, k->p.p1, k->p.h, NULL);
 	mpz_inits(k->q.p, k->q.p2, k->q.p1, k->q.h, k->pinv, NULL);
@@ -186,16 +186,18 @@ paillier_key_pub(const struct paillier_key *k)
 int
 paillier_generate(unsigned bits, struct paillier_key **out)
 {
-	struct paillier_key	*k;
-	mpz_t			 n, hs;
-	int			 r;
+	struct paillier_key *k;
+	mpz_t n, hs;
+	int r;
 
 	*out = NULL;
 	if (bits < PAILLIER_BITS_MIN || bits > PAILLIER_BITS_MAX ||
 	    bits % PAILLIER_BITS_STEP != 0)
-		return err_set(ERR_INVALID, "a key has %d to %d bits in steps "
-		    "of %d, not %u", PAILLIER_BITS_MIN, PAILLIER_BITS_MAX,
-		    PAILLIER_BITS_STEP, bits);
+		return err_set(ERR_INVALID,
+		    "a key has %d to %d bits in steps "
+		    "of %d, not %u",
+		    PAILLIER_BITS_MIN, PAILLIER_BITS_MAX, PAILLIER_BITS_STEP,
+		    bits);
 	if (sodium_init() < 0)
 		return err_set(ERR_CRYPTO, "no random numbers");
 	k = key_new();
@@ -206,8 +208,7 @@ paillier_generate(unsigned bits, struct paillier_key **out)
 	} while (!primes_fit(k->p.p, k->q.p, bits));
 	mpz_mul(n, k->p.p, k->q.p);
 	random_generator(hs, n, bits);
-	if ((r = half_init(&k->p, n)) != 0 ||
-	    (r = half_init(&k->q, n)) != 0)
+	if ((r = half_init(&k->p, n)) != 0 || (r = half_init(&k->q, n)) != 0)
 		goto out;
 	mpz_invert(k->pinv, k->p.p, k->q.p);
 	if ((r = paillier_pub_new(bits, n, hs, &k->pub)) != 0)
@@ -246,9 +247,9 @@ decrypt_one(const struct paillier_key *k, mpz_t m, mpz_t mq, const mpz_t c)
 }
 
 struct job {
-	const struct paillier_key	*key;
-	const struct bigvec		*c;
-	struct bigvec			*m;
+	const struct paillier_key *key;
+	const struct bigvec *c;
+	struct bigvec *m;
 };
 
 /*
@@ -258,11 +259,11 @@ struct job {
 static int
 decrypt_some(void *ctx, size_t from, size_t to, unsigned worker)
 {
-	struct job			*j = ctx;
-	const struct paillier_pub	*pub = j->key->pub;
-	mpz_t				 c, m, mq;
-	size_t				 i;
-	int				 r = 0;
+	struct job *j = ctx;
+	const struct paillier_pub *pub = j->key->pub;
+	mpz_t c, m, mq;
+	size_t i;
+	int r = 0;
 
 	(void)worker;
 	mpz_inits(c, m, mq, NULL);
@@ -286,8 +287,8 @@ int
 paillier_decrypt(const struct paillier_key *k, const struct bigvec *c,
     struct parallel *pool, struct bigvec **out)
 {
-	struct job	j = { .key = k, .c = c };
-	int		r;
+	struct job j = { .key = k, .c = c };
+	int r;
 
 	*out = NULL;
 	if (c->limbs != k->pub->cl)

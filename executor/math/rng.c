@@ -7,19 +7,19 @@
 #include <math.h>
 #include <sodium.h>
 
-#define SHIFT 397		/* the recurrence's distance */
+#define SHIFT 397 /* the recurrence's distance */
 #define MATRIX 0x9908b0dfU
 #define UPPER 0x80000000U
 
 void
 rng_seed(struct rng *g, uint32_t seed)
 {
-	unsigned	i;
+	unsigned i;
 
 	g->state[0] = seed;
 	for (i = 1; i < RNG_WORDS; i++)
-		g->state[i] = 1812433253U *
-		    (g->state[i - 1] ^ g->state[i - 1] >> 30) + i;
+		g->state[i] =
+		    1812433253U * (g->state[i - 1] ^ g->state[i - 1] >> 30) + i;
 	g->at = RNG_WORDS;
 	g->has_spare = false;
 }
@@ -27,14 +27,14 @@ rng_seed(struct rng *g, uint32_t seed)
 static void
 refill(struct rng *g)
 {
-	uint32_t	y;
-	unsigned	i;
+	uint32_t y;
+	unsigned i;
 
 	for (i = 0; i < RNG_WORDS; i++) {
 		y = (g->state[i] & UPPER) |
 		    (g->state[(i + 1) % RNG_WORDS] & ~UPPER);
 		g->state[i] = g->state[(i + SHIFT) % RNG_WORDS] ^ y >> 1 ^
-		    (y & 1 ? MATRIX : 0);
+			      (y & 1 ? MATRIX : 0);
 	}
 	g->at = 0;
 }
@@ -42,7 +42,7 @@ refill(struct rng *g)
 uint32_t
 rng_next(struct rng *g)
 {
-	uint32_t	y;
+	uint32_t y;
 
 	if (g->at >= RNG_WORDS)
 		refill(g);
@@ -56,7 +56,7 @@ rng_next(struct rng *g)
 double
 rng_uniform(struct rng *g)
 {
-	uint32_t	high = rng_next(g) >> 5, low = rng_next(g) >> 6;
+	uint32_t high = rng_next(g) >> 5, low = rng_next(g) >> 6;
 
 	return (high * 67108864.0 + low) / 9007199254740992.0;
 }
@@ -64,7 +64,7 @@ rng_uniform(struct rng *g)
 double
 rng_normal(struct rng *g)
 {
-	double	x, y, s, f;
+	double x, y, s, f;
 
 	if (g->has_spare) {
 		g->has_spare = false;
@@ -84,8 +84,8 @@ rng_normal(struct rng *g)
 void
 rng_shuffle_secret(uint32_t *items, size_t n)
 {
-	uint32_t	t;
-	size_t		i, j;
+	uint32_t t;
+	size_t i, j;
 
 	for (i = n; i > 1; i--) {
 		j = randombytes_uniform((uint32_t)i);

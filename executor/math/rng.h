@@ -14,21 +14,21 @@
 #define RNG_WORDS 624
 
 struct rng {
-	uint32_t	state[RNG_WORDS];
-	unsigned	at;
-	bool		has_spare;	/* second normal of a pair */
-	double		spare;
+	uint32_t state[RNG_WORDS];
+	unsigned at;
+	bool has_spare; /* second normal of a pair */
+	double spare;
 };
 
-void	rng_seed(struct rng *, uint32_t seed);
+void rng_seed(struct rng *, uint32_t seed);
 uint32_t rng_next(struct rng *);
-double	rng_uniform(struct rng *);	/* [0, 1), 53 bits */
-double	rng_normal(struct rng *);	/* N(0, 1), Marsaglia's polar method */
+double rng_uniform(struct rng *); /* [0, 1), 53 bits */
+double rng_normal(struct rng *);  /* N(0, 1), Marsaglia's polar method */
 
 /*
  * A random order of n items by the kernel's generator (Fisher and Yates),
  * for orders that must tell nothing.
  */
-void	rng_shuffle_secret(uint32_t *items, size_t n);
+void rng_shuffle_secret(uint32_t *items, size_t n);
 
 #endif

@@ -9,13 +9,13 @@
 #include "executor/components/lr_wire.h"
 #include "lib/base/err.h"
 
-int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 read_places(const uint8_t *data, size_t size)
 {
-	uint32_t	*places;
-	size_t		 i;
+	uint32_t *places;
+	size_t i;
 
 	if (lr_get_places(data, size, 100, 3, &places) != 0)
 		return;
@@ -28,9 +28,9 @@ read_places(const uint8_t *data, size_t size)
 static void
 read_block(const uint8_t *data, size_t size, enum psi_kind kind)
 {
-	static const unsigned char	settings[PSI_SETTINGS];
-	struct psi_block		b;
-	volatile unsigned char		last;
+	static const unsigned char settings[PSI_SETTINGS];
+	struct psi_block b;
+	volatile unsigned char last;
 
 	if (psi_block_decode(data, size, kind, 0, 0, settings, &b) != 0)
 		return;
@@ -44,25 +44,26 @@ read_block(const uint8_t *data, size_t size, enum psi_kind kind)
 static void
 read_plan(const uint8_t *data, size_t size)
 {
-	struct lr_plan	p;
-	uint32_t	i;
+	struct lr_plan p;
+	uint32_t i;
 
 	if (lr_get_plan(data, size, &p) != 0)
 		return;
 	for (i = 0; i < p.batch_count && i < 4; i++)
-		if (lr_plan_rows(&p, i) == 0 || lr_plan_rows(&p, i) >
-		    lr_plan_list(&p, i) || lr_plan_list(&p, i) > p.rows)
+		if (lr_plan_rows(&p, i) == 0 ||
+		    lr_plan_rows(&p, i) > lr_plan_list(&p, i) ||
+		    lr_plan_list(&p, i) > p.rows)
 			abort();
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const unsigned char	*key, *digests;
-	struct paillier_pub	*pub;
-	double			 v[3];
-	size_t			 n;
-	bool			 flag;
+	const unsigned char *key, *digests;
+	struct paillier_pub *pub;
+	double v[3];
+	size_t n;
+	bool flag;
 
 	if (size < 1)
 		return 0;

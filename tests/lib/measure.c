@@ -15,14 +15,14 @@
 #include "lib/json/json.h"
 
 struct measure {
-	char			*name;
-	struct json_object	*results;
+	char *name;
+	struct json_object *results;
 };
 
 struct measure *
 measure_new(const char *name)
 {
-	struct measure	*m = xcalloc(1, sizeof(*m));
+	struct measure *m = xcalloc(1, sizeof(*m));
 
 	m->name = xstrdup(name);
 	m->results = json_object_new_array();
@@ -34,8 +34,8 @@ void
 measure_add(struct measure *m, const char *metric, double value,
     const char *unit, double floor, double budget, const char *better)
 {
-	struct json_object	*o = json_object_new_object();
-	bool			 lower = strcmp(better, "lower") == 0;
+	struct json_object *o = json_object_new_object();
+	bool lower = strcmp(better, "lower") == 0;
 
 	json_add_str(o, "metric", metric);
 	json_add(o, "value", json_double(value));
@@ -45,20 +45,19 @@ measure_add(struct measure *m, const char *metric, double value,
 	json_add_str(o, "better", better);
 	json_object_array_add(m->results, o);
 	printf("%-44s %12.4g %12.4g %12.4g %s%s\n", metric, value, floor,
-	    budget, unit, (lower ? value <= budget : value >= budget) ? "" :
-	    "  OVER");
+	    budget, unit,
+	    (lower ? value <= budget : value >= budget) ? "" : "  OVER");
 	fflush(stdout);
 }
 
 int
 measure_end(struct measure *m)
 {
-	const char	*b = getenv("B");
-	char		*folder = xasprintf("%s/bench", b != NULL ? b :
-			    "build");
-	char		*path = xasprintf("%s/%s.json", folder, m->name);
-	const char	*text = json_text(m->results);
-	int		 r;
+	const char *b = getenv("B");
+	char *folder = xasprintf("%s/bench", b != NULL ? b : "build");
+	char *path = xasprintf("%s/%s.json", folder, m->name);
+	const char *text = json_text(m->results);
+	int r;
 
 	if ((r = fd_mkdirs(folder, 0755)) != 0 ||
 	    (r = fd_replace_file(path, text, strlen(text), 0644)) != 0)
@@ -74,7 +73,7 @@ measure_end(struct measure *m)
 double
 measure_seconds(void)
 {
-	struct timespec	t;
+	struct timespec t;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
@@ -83,7 +82,7 @@ measure_seconds(void)
 static int
 by_value(const void *a, const void *b)
 {
-	double	x = *(const double *)a, y = *(const double *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }

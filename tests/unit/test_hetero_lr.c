@@ -23,18 +23,18 @@
 /* --- data: two noisy classes, parts of the columns at each party ------------------ */
 
 struct set {
-	size_t	 n, cols;
-	double	*x;		/* rows * cols */
-	double	*y;		/* 0 or 1 */
+	size_t n, cols;
+	double *x; /* rows * cols */
+	double *y; /* 0 or 1 */
 };
 
 static struct set *
 set_new(size_t n, size_t cols, uint32_t seed)
 {
-	struct set	*s = xcalloc(1, sizeof(*s));
-	struct rng	 g;
-	double		 score;
-	size_t		 i, j;
+	struct set *s = xcalloc(1, sizeof(*s));
+	struct rng g;
+	double score;
+	size_t i, j;
 
 	s->n = n;
 	s->cols = cols;
@@ -59,36 +59,36 @@ set_free(struct set *s)
 	free(s);
 }
 
-static int	tables_made;
+static int tables_made;
 
 /* Columns [from, to) of the rows, in reverse order when asked for. */
 static void
 give(struct loopback *lb, struct member *m, const char *key,
     const struct set *s, size_t from, size_t to, bool label, bool reverse)
 {
-	char			*path = xasprintf("%s/in-%d",
-				    loopback_folder(lb), tables_made++);
-	struct buf		 schema = BUF_INIT;
-	struct table_writer	*w;
-	char			 id[24];
-	size_t			 i, k;
+	char *path = xasprintf("%s/in-%d", loopback_folder(lb), tables_made++);
+	struct buf schema = BUF_INIT;
+	struct table_writer *w;
+	char id[24];
+	size_t i, k;
 
 	assert_int_equal(table_create(&storage_standalone, path, &w), 0);
 	for (k = 0; k < s->n; k++) {
 		i = reverse ? s->n - 1 - k : k;
-		struct row row = {
-			.kind = ROW_DENSE, .flags = label ? ROW_LABEL : 0,
-			.label = s->y[i], .values = s->x + i * s->cols + from,
-			.n_values = (uint32_t)(to - from), .id = { id, 0 }
-		};
+		struct row row = { .kind = ROW_DENSE,
+			.flags = label ? ROW_LABEL : 0,
+			.label = s->y[i],
+			.values = s->x + i * s->cols + from,
+			.n_values = (uint32_t)(to - from),
+			.id = { id, 0 } };
 
 		row.id.len = (size_t)snprintf(id, sizeof(id), "%s%zu", key, i);
 		assert_int_equal(table_append(w, &row), 0);
 	}
 	buf_puts(&schema, "{\"sid\":\"id\",\"header\":[");
 	for (i = from; i < to; i++)
-		buf_printf(&schema, "%s\"x%zu\"", i == from ? "" : ",",
-		    i - from);
+		buf_printf(
+		    &schema, "%s\"x%zu\"", i == from ? "" : ",", i - from);
 	buf_puts(&schema, "]}");
 	assert_int_equal(table_seal(w, schema.data, 4), 0);
 	loopback_input(m, key, "intersection_0", path);
@@ -99,20 +99,20 @@ give(struct loopback *lb, struct member *m, const char *key,
 /* --- the same in the clear ------------------------------------------------------------ */
 
 struct clear {
-	size_t		 batch;
-	unsigned	 iters;
-	double		 lr, alpha, l1;
-	double		 w[COLS_MAX];	/* all columns, then the intercept */
-	double		 m[COLS_MAX];
-	double		 loss[64];
+	size_t batch;
+	unsigned iters;
+	double lr, alpha, l1;
+	double w[COLS_MAX]; /* all columns, then the intercept */
+	double m[COLS_MAX];
+	double loss[64];
 };
 
 static double
 clear_loss(const struct clear *c, const struct set *s, size_t from, size_t to,
     double *z)
 {
-	double	sum = 0, y;
-	size_t	i, j;
+	double sum = 0, y;
+	size_t i, j;
 
 	for (i = from; i < to; i++) {
 		z[i] = c->w[s->cols];
@@ -123,8 +123,7 @@ clear_loss(const struct clear *c, const struct set *s, size_t from, size_t to,
 	}
 	sum = M_LN2 + sum / (double)(to - from);
 	for (j = 0; j < s->cols; j++)
-		sum += c->alpha / 2 * c->w[j] * c->w[j] +
-		    c->l1 * fabs(c->w[j]);
+		sum += c->alpha / 2 * c->w[j] * c->w[j] + c->l1 * fabs(c->w[j]);
 	return sum;
 }
 
@@ -132,8 +131,8 @@ static void
 clear_batch(struct clear *c, const struct set *s, size_t from, size_t to,
     unsigned t, const double *z)
 {
-	double	g, d, lr = c->lr / sqrt(1.0 + t), by;
-	size_t	i, j;
+	double g, d, lr = c->lr / sqrt(1.0 + t), by;
+	size_t i, j;
 
 	for (j = 0; j <= s->cols; j++) {
 		for (g = 0, i = from; i < to; i++) {
@@ -147,17 +146,17 @@ clear_batch(struct clear *c, const struct set *s, size_t from, size_t to,
 		c->w[j] -= lr * g / sqrt(c->m[j] + 1e-6);
 		by = c->l1 * c->lr / sqrt(t + 1.0);
 		if (j < s->cols && c->l1 > 0)
-			c->w[j] = copysign(fmax(0, fabs(c->w[j]) - by),
-			    c->w[j]);
+			c->w[j] =
+			    copysign(fmax(0, fabs(c->w[j]) - by), c->w[j]);
 	}
 }
 
 static void
 clear_train(struct clear *c, const struct set *s)
 {
-	double		*z = xcalloc(s->n + 1, sizeof(*z));
-	size_t		 from, to, batches;
-	unsigned	 t;
+	double *z = xcalloc(s->n + 1, sizeof(*z));
+	size_t from, to, batches;
+	unsigned t;
 
 	for (t = 0; t < c->iters; t++) {
 		c->loss[t] = 0;
@@ -174,16 +173,16 @@ clear_train(struct clear *c, const struct set *s)
 
 /* --- running the component ---------------------------------------------------------------- */
 
-#define PARAMS(more)							\
-	"{\"penalty\":\"L2\",\"alpha\":0.01,\"optimizer\":\"rmsprop\","	\
-	"\"learning_rate\":0.15,\"shuffle\":false,\"tol\":1e-9,"	\
-	"\"init_param\":{\"init_method\":\"zeros\",\"fit_intercept\":true}," \
-	more "}"
+#define PARAMS(more)                                                           \
+	"{\"penalty\":\"L2\",\"alpha\":0.01,\"optimizer\":\"rmsprop\","        \
+	"\"learning_rate\":0.15,\"shuffle\":false,\"tol\":1e-9,"               \
+	"\"init_param\":{\"init_method\":\"zeros\",\"fit_intercept\":true}"    \
+	"," more "}"
 
 static struct loopback *
 three(const char *params, struct member *m[3])
 {
-	struct loopback	*lb = loopback_new("HeteroLR", "hetero_lr_0");
+	struct loopback *lb = loopback_new("HeteroLR", "hetero_lr_0");
 
 	m[0] = loopback_add(lb, "guest", "9999", params);
 	m[1] = loopback_add(lb, "host", "10000", params);
@@ -200,15 +199,15 @@ series_at(struct member *m, size_t i)
 
 	assert_non_null(s);
 	assert_true(i < json_object_array_length(s));
-	return json_object_get_double(json_object_array_get_idx(
-	    json_object_array_get_idx(s, i), 1));
+	return json_object_get_double(
+	    json_object_array_get_idx(json_object_array_get_idx(s, i), 1));
 }
 
 static double
 coefficient(struct member *m, const char *name)
 {
-	return json_get_double(json_get(loopback_summary(m), "coef"), name,
-	    NAN);
+	return json_get_double(
+	    json_get(loopback_summary(m), "coef"), name, NAN);
 }
 
 static void
@@ -220,14 +219,14 @@ assert_near(double got, double want, double eps)
 
 /* Guest has the last g columns, the host the others, reversed. */
 static void
-check_training(const char *params, size_t n, size_t cols, size_t g,
-    struct clear *c)
+check_training(
+    const char *params, size_t n, size_t cols, size_t g, struct clear *c)
 {
-	struct set	*s = set_new(n, cols, 5);
-	struct member	*m[3];
-	struct loopback	*lb = three(params, m);
-	char		 name[16];
-	size_t		 i;
+	struct set *s = set_new(n, cols, 5);
+	struct member *m[3];
+	struct loopback *lb = three(params, m);
+	char name[16];
+	size_t i;
 
 	give(lb, m[0], "train_data", s, cols - g, cols, true, false);
 	give(lb, m[1], "train_data", s, 0, cols - g, false, true);
@@ -241,8 +240,8 @@ check_training(const char *params, size_t n, size_t cols, size_t g,
 	for (i = 0; i < cols; i++) {
 		snprintf(name, sizeof(name), "x%zu",
 		    i < cols - g ? i : i - (cols - g));
-		assert_near(coefficient(m[i < cols - g ? 1 : 0], name),
-		    c->w[i], 1e-5);
+		assert_near(
+		    coefficient(m[i < cols - g ? 1 : 0], name), c->w[i], 1e-5);
 	}
 	assert_near(json_get_double(loopback_summary(m[0]), "intercept", NAN),
 	    c->w[cols], 1e-5);
@@ -253,9 +252,7 @@ check_training(const char *params, size_t n, size_t cols, size_t g,
 static void
 full_batches_train_as_in_the_clear(void **state)
 {
-	struct clear	c = {
-		.batch = 60, .iters = 4, .lr = 0.15, .alpha = 0.01
-	};
+	struct clear c = { .batch = 60, .iters = 4, .lr = 0.15, .alpha = 0.01 };
 
 	(void)state;
 	check_training(PARAMS("\"max_iter\":4"), 60, 5, 2, &c);
@@ -264,51 +261,46 @@ full_batches_train_as_in_the_clear(void **state)
 static void
 masked_batches_train_as_in_the_clear(void **state)
 {
-	struct clear	c = {
-		.batch = 20, .iters = 3, .lr = 0.15, .alpha = 0.01
-	};
+	struct clear c = { .batch = 20, .iters = 3, .lr = 0.15, .alpha = 0.01 };
 
 	(void)state;
 	check_training(PARAMS("\"max_iter\":3,\"batch_size\":20,"
-	    "\"masked_rate\":0.5"), 50, 5, 2, &c);
+			      "\"masked_rate\":0.5"),
+	    50, 5, 2, &c);
 }
 
 static void
 plain_batches_train_as_in_the_clear(void **state)
 {
-	struct clear	c = {
-		.batch = 20, .iters = 3, .lr = 0.15, .alpha = 0.01
-	};
+	struct clear c = { .batch = 20, .iters = 3, .lr = 0.15, .alpha = 0.01 };
 
 	(void)state;
 	check_training(PARAMS("\"max_iter\":3,\"batch_size\":20,"
-	    "\"masked_rate\":0"), 50, 5, 2, &c);
+			      "\"masked_rate\":0"),
+	    50, 5, 2, &c);
 }
 
 static void
 l1_trains_as_in_the_clear(void **state)
 {
-	struct clear	c = {
-		.batch = 40, .iters = 3, .lr = 0.15, .l1 = 0.02
-	};
+	struct clear c = { .batch = 40, .iters = 3, .lr = 0.15, .l1 = 0.02 };
 
 	(void)state;
 	check_training("{\"penalty\":\"L1\",\"alpha\":0.02,\"shuffle\":false,"
-	    "\"learning_rate\":0.15,\"tol\":1e-9,\"max_iter\":3,"
-	    "\"init_param\":{\"init_method\":\"zeros\"}}", 40, 4, 1, &c);
+		       "\"learning_rate\":0.15,\"tol\":1e-9,\"max_iter\":3,"
+		       "\"init_param\":{\"init_method\":\"zeros\"}}",
+	    40, 4, 1, &c);
 }
 
 static void
 two_hosts_train_as_one_would(void **state)
 {
-	const char	*p = PARAMS("\"max_iter\":3,\"early_stop\":"
-			    "\"weight_diff\"");
-	struct clear	 c = {
-		.batch = 30, .iters = 3, .lr = 0.15, .alpha = 0.01
-	};
-	struct set	*s = set_new(30, 6, 8);
-	struct member	*m[3], *second;
-	struct loopback	*lb = three(p, m);
+	const char *p = PARAMS("\"max_iter\":3,\"early_stop\":"
+			       "\"weight_diff\"");
+	struct clear c = { .batch = 30, .iters = 3, .lr = 0.15, .alpha = 0.01 };
+	struct set *s = set_new(30, 6, 8);
+	struct member *m[3], *second;
+	struct loopback *lb = three(p, m);
 
 	(void)state;
 	second = loopback_add(lb, "host", "10001", p);
@@ -328,22 +320,25 @@ two_hosts_train_as_one_would(void **state)
 static void
 training_stops_when_the_loss_settles(void **state)
 {
-	struct set	*s = set_new(40, 4, 3);
-	struct member	*m[3];
-	struct loopback	*lb = three("{\"penalty\":\"L2\",\"alpha\":0.01,"
-			    "\"tol\":0.5,\"max_iter\":50,\"optimizer\":\"sgd\","
-			    "\"init_param\":{\"init_method\":\"zeros\"}}", m);
+	struct set *s = set_new(40, 4, 3);
+	struct member *m[3];
+	struct loopback *lb =
+	    three("{\"penalty\":\"L2\",\"alpha\":0.01,"
+		  "\"tol\":0.5,\"max_iter\":50,\"optimizer\":\"sgd\","
+		  "\"init_param\":{\"init_method\":\"zeros\"}}",
+		m);
 
 	(void)state;
 	give(lb, m[0], "train_data", s, 2, 4, true, false);
 	give(lb, m[1], "train_data", s, 0, 2, false, false);
 	assert_int_equal(loopback_run(lb), 0);
-	assert_int_equal(json_object_array_length(loopback_metric(m[2],
-	    "train", "loss")), 2);
-	assert_true(json_get_bool(loopback_summary(m[0]), "is_converged",
-	    false));
-	assert_true(json_get_bool(loopback_summary(m[1]), "is_converged",
-	    false));
+	assert_int_equal(
+	    json_object_array_length(loopback_metric(m[2], "train", "loss")),
+	    2);
+	assert_true(
+	    json_get_bool(loopback_summary(m[0]), "is_converged", false));
+	assert_true(
+	    json_get_bool(loopback_summary(m[1]), "is_converged", false));
 	loopback_free(lb);
 	set_free(s);
 }
@@ -354,12 +349,11 @@ training_stops_when_the_loss_settles(void **state)
 
 /* Columns of a file after its id (and label) into a set's columns. */
 static bool
-read_csv(const char *path, struct set *s, size_t first, size_t cols,
-    bool label)
+read_csv(const char *path, struct set *s, size_t first, size_t cols, bool label)
 {
-	FILE	*f = fopen(path, "r");
-	char	 line[1024], *p;
-	size_t	 i, j;
+	FILE *f = fopen(path, "r");
+	char line[1024], *p;
+	size_t i, j;
 
 	if (f == NULL)
 		return false;
@@ -379,7 +373,7 @@ read_csv(const char *path, struct set *s, size_t first, size_t cols,
 static struct set *
 wdbc(void)
 {
-	struct set	*s = set_new(WDBC_ROWS, 30, 1);
+	struct set *s = set_new(WDBC_ROWS, 30, 1);
 
 	if (read_csv("examples/data/breast_host.csv", s, 0, 20, false) &&
 	    read_csv("examples/data/breast_guest.csv", s, 20, 10, true))
@@ -393,10 +387,10 @@ wdbc(void)
 static void
 check_wdbc(const char *params, const double *want, size_t n, double eps)
 {
-	struct set	*s = wdbc();
-	struct member	*m[3];
-	struct loopback	*lb = three(params, m);
-	size_t		 i;
+	struct set *s = wdbc();
+	struct member *m[3];
+	struct loopback *lb = three(params, m);
+	size_t i;
 
 	give(lb, m[0], "train_data", s, 20, 30, true, false);
 	give(lb, m[1], "train_data", s, 0, 20, false, false);
@@ -411,9 +405,8 @@ check_wdbc(const char *params, const double *want, size_t n, double eps)
 static void
 wdbc_in_full_batches_gives_the_classic_losses(void **state)
 {
-	static const double	want[] = {
-		0.693147, 78.8756, 5.6951, 1.4786, 0.7330, 0.5325, 0.4611
-	};
+	static const double want[] = { 0.693147, 78.8756, 5.6951, 1.4786,
+		0.7330, 0.5325, 0.4611 };
 
 	(void)state;
 	check_wdbc(PARAMS("\"max_iter\":7"), want, 7, 6e-5);
@@ -423,13 +416,11 @@ wdbc_in_full_batches_gives_the_classic_losses(void **state)
 static void
 wdbc_in_batches_gives_the_losses_in_the_clear(void **state)
 {
-	static const double	want[] = {
-		35.63628280315613, 1.4534951911821252, 0.5158705247690474
-	};
+	static const double want[] = { 35.63628280315613, 1.4534951911821252,
+		0.5158705247690474 };
 
 	(void)state;
-	check_wdbc(PARAMS("\"max_iter\":3,\"batch_size\":320"), want, 3,
-	    1e-5);
+	check_wdbc(PARAMS("\"max_iter\":3,\"batch_size\":320"), want, 3, 1e-5);
 }
 
 /* --- predictions ------------------------------------------------------------------------------ */
@@ -438,11 +429,11 @@ static void
 assert_scores(struct member *m, const struct clear *c, const struct set *s,
     uint64_t first, const char *type)
 {
-	struct table		*t = loopback_output(m, 0);
-	struct table_cursor	*cur;
-	struct row		 row;
-	double			 z;
-	size_t			 i, j;
+	struct table *t = loopback_output(m, 0);
+	struct table_cursor *cur;
+	struct row row;
+	double z;
+	size_t i, j;
 
 	assert_non_null(t);
 	assert_int_equal(table_scan(t, first, first + s->n, &cur), 0);
@@ -462,14 +453,12 @@ assert_scores(struct member *m, const struct clear *c, const struct set *s,
 static void
 predictions_follow_the_trained_model(void **state)
 {
-	const char	*p = PARAMS("\"max_iter\":3");
-	struct clear	 c = {
-		.batch = 40, .iters = 3, .lr = 0.15, .alpha = 0.01
-	};
-	struct set	*s = set_new(40, 4, 3), *v = set_new(12, 4, 4);
-	struct member	*m[3], *k[3];
-	struct loopback	*lb = three(p, m), *again;
-	int		 i;
+	const char *p = PARAMS("\"max_iter\":3");
+	struct clear c = { .batch = 40, .iters = 3, .lr = 0.15, .alpha = 0.01 };
+	struct set *s = set_new(40, 4, 3), *v = set_new(12, 4, 4);
+	struct member *m[3], *k[3];
+	struct loopback *lb = three(p, m), *again;
+	int i;
 
 	(void)state;
 	give(lb, m[0], "train_data", s, 2, 4, true, false);
@@ -482,8 +471,8 @@ predictions_follow_the_trained_model(void **state)
 	assert_scores(m[0], &c, s, 0, "train");
 	assert_scores(m[0], &c, v, 40, "validate");
 	assert_null(loopback_output(m[1], 0));
-	assert_non_null(loopback_model_buffer(m[2],
-	    "HeteroLogisticRegressionParam"));
+	assert_non_null(
+	    loopback_model_buffer(m[2], "HeteroLogisticRegressionParam"));
 
 	again = three(p, k);
 	for (i = 0; i < 3; i++)
@@ -498,8 +487,8 @@ predictions_follow_the_trained_model(void **state)
 	set_free(v);
 }
 
-#define SGD(iters)							\
-	"{\"optimizer\":\"sgd\",\"shuffle\":false,\"tol\":1e-9,"	\
+#define SGD(iters)                                                             \
+	"{\"optimizer\":\"sgd\",\"shuffle\":false,\"tol\":1e-9,"               \
 	"\"max_iter\":" iters ",\"init_param\":{\"init_method\":\"zeros\"}}"
 
 /* Plain steps have no memory: 2 + 2 iterations are 4. */
@@ -507,10 +496,10 @@ static void
 a_warm_start_goes_on_from_the_model(void **state)
 {
 	static const char *const params[3] = { SGD("2"), SGD("4"), SGD("4") };
-	struct set	*s = set_new(40, 4, 3);
-	struct member	*m[3][3];
-	struct loopback	*lb[3];
-	int		 i, j;
+	struct set *s = set_new(40, 4, 3);
+	struct member *m[3][3];
+	struct loopback *lb[3];
+	int i, j;
 
 	(void)state;
 	for (i = 0; i < 3; i++) {
@@ -521,13 +510,14 @@ a_warm_start_goes_on_from_the_model(void **state)
 			loopback_model(m[1][j], TASK_MODEL, m[0][j]);
 		assert_int_equal(loopback_run(lb[i]), 0);
 	}
-	assert_near(coefficient(m[1][0], "x0"), coefficient(m[2][0], "x0"),
-	    1e-9);
-	assert_near(coefficient(m[1][1], "x1"), coefficient(m[2][1], "x1"),
-	    1e-9);
-	assert_int_equal(json_object_array_length(loopback_metric(m[1][2],
-	    "train", "loss")), 2);
-	for (i = 3; i-- > 0; )
+	assert_near(
+	    coefficient(m[1][0], "x0"), coefficient(m[2][0], "x0"), 1e-9);
+	assert_near(
+	    coefficient(m[1][1], "x1"), coefficient(m[2][1], "x1"), 1e-9);
+	assert_int_equal(
+	    json_object_array_length(loopback_metric(m[1][2], "train", "loss")),
+	    2);
+	for (i = 3; i-- > 0;)
 		loopback_free(lb[i]);
 	set_free(s);
 }
@@ -538,22 +528,22 @@ static void
 expect(const char *params, struct set *s, size_t g, int member, int code,
     const char *text)
 {
-	struct member	*m[3];
-	struct loopback	*lb = three(params, m);
+	struct member *m[3];
+	struct loopback *lb = three(params, m);
 
 	give(lb, m[0], "train_data", s, s->cols - g, s->cols, true, false);
 	give(lb, m[1], "train_data", s, 0, s->cols - g, false, false);
 	assert_int_equal(loopback_run(lb), code);
 	if (strstr(loopback_error(m[member]), text) == NULL)
-		fail_msg("\"%s\" does not say %s",
-		    loopback_error(m[member]), text);
+		fail_msg(
+		    "\"%s\" does not say %s", loopback_error(m[member]), text);
 	loopback_free(lb);
 }
 
 static void
 what_cannot_be_learned_is_refused(void **state)
 {
-	struct set	*s = set_new(40, 4, 3);
+	struct set *s = set_new(40, 4, 3);
 
 	(void)state;
 	s->y[7] = 2;
@@ -578,9 +568,9 @@ what_cannot_be_learned_is_refused(void **state)
 static void
 rows_the_host_lacks_are_counted(void **state)
 {
-	struct set	*s = set_new(40, 4, 3);
-	struct member	*m[3];
-	struct loopback	*lb = three("{\"max_iter\":1}", m);
+	struct set *s = set_new(40, 4, 3);
+	struct member *m[3];
+	struct loopback *lb = three("{\"max_iter\":1}", m);
 
 	(void)state;
 	give(lb, m[0], "train_data", s, 2, 4, true, false);
@@ -597,9 +587,9 @@ rows_the_host_lacks_are_counted(void **state)
 static void
 numbers_must_be_finite_and_counted(void **state)
 {
-	double		v[3] = { 1, NAN, 3 }, got[3];
-	struct buf	b = BUF_INIT;
-	size_t		i;
+	double v[3] = { 1, NAN, 3 }, got[3];
+	struct buf b = BUF_INIT;
+	size_t i;
 
 	(void)state;
 	lr_put_numbers(&b, v, 3);
@@ -610,27 +600,24 @@ numbers_must_be_finite_and_counted(void **state)
 	assert_int_equal(lr_get_numbers(b.data, b.len, 3, got), 0);
 	assert_int_equal(lr_get_numbers(b.data, b.len, 2, got), ERR_FORMAT);
 	for (i = 0; i < b.len; i++)
-		assert_int_equal(lr_get_numbers(b.data, i, 3, got),
-		    ERR_FORMAT);
+		assert_int_equal(lr_get_numbers(b.data, i, 3, got), ERR_FORMAT);
 	buf_fini(&b);
 }
 
 static void
 places_must_be_in_range_and_distinct(void **state)
 {
-	static const uint32_t	twice[3] = { 1, 2, 1 }, far[3] = { 0, 1, 9 };
-	static const uint32_t	good[3] = { 2, 0, 1 };
-	struct buf		b = BUF_INIT;
-	uint32_t		*got;
+	static const uint32_t twice[3] = { 1, 2, 1 }, far[3] = { 0, 1, 9 };
+	static const uint32_t good[3] = { 2, 0, 1 };
+	struct buf b = BUF_INIT;
+	uint32_t *got;
 
 	(void)state;
 	lr_put_places(&b, twice, 3);
-	assert_int_equal(lr_get_places(b.data, b.len, 9, 3, &got),
-	    ERR_FORMAT);
+	assert_int_equal(lr_get_places(b.data, b.len, 9, 3, &got), ERR_FORMAT);
 	buf_clear(&b);
 	lr_put_places(&b, far, 3);
-	assert_int_equal(lr_get_places(b.data, b.len, 9, 3, &got),
-	    ERR_FORMAT);
+	assert_int_equal(lr_get_places(b.data, b.len, 9, 3, &got), ERR_FORMAT);
 	assert_null(got);
 	buf_clear(&b);
 	lr_put_places(&b, good, 3);
@@ -643,13 +630,14 @@ places_must_be_in_range_and_distinct(void **state)
 static void
 plans_must_make_sense(void **state)
 {
-	static const struct lr_plan good = {
-		.rows = 100, .batch_size = 30, .batch_count = 4,
-		.list_size = 60, .has_loss = true
-	};
-	struct lr_plan	p = good, got;
-	struct buf	b = BUF_INIT;
-	int		i;
+	static const struct lr_plan good = { .rows = 100,
+		.batch_size = 30,
+		.batch_count = 4,
+		.list_size = 60,
+		.has_loss = true };
+	struct lr_plan p = good, got;
+	struct buf b = BUF_INIT;
+	int i;
 
 	(void)state;
 	lr_put_plan(&b, &p);
@@ -674,8 +662,7 @@ plans_must_make_sense(void **state)
 			p.is_async = true;
 		buf_clear(&b);
 		lr_put_plan(&b, &p);
-		assert_int_equal(lr_get_plan(b.data, b.len, &got),
-		    ERR_FORMAT);
+		assert_int_equal(lr_get_plan(b.data, b.len, &got), ERR_FORMAT);
 	}
 	buf_fini(&b);
 }
@@ -684,18 +671,17 @@ plans_must_make_sense(void **state)
 static void
 garbled_messages_do_no_harm(void **state)
 {
-	const unsigned char	*key, *digests;
-	struct paillier_pub	*pub;
-	struct lr_plan		 plan = { .rows = 3, .batch_size = 3,
-	    .batch_count = 1 };
-	struct buf		 b = BUF_INIT;
-	struct rng		 g;
-	uint32_t		*places;
-	unsigned char		*copy, zero[LR_DIGEST_KEY] = { 0 };
-	double			 v[3] = { 0 };
-	size_t			 n, size;
-	bool			 flag;
-	int			 i;
+	const unsigned char *key, *digests;
+	struct paillier_pub *pub;
+	struct lr_plan plan = { .rows = 3, .batch_size = 3, .batch_count = 1 };
+	struct buf b = BUF_INIT;
+	struct rng g;
+	uint32_t *places;
+	unsigned char *copy, zero[LR_DIGEST_KEY] = { 0 };
+	double v[3] = { 0 };
+	size_t n, size;
+	bool flag;
+	int i;
 
 	(void)state;
 	rng_seed(&g, 1);
@@ -719,11 +705,11 @@ garbled_messages_do_no_harm(void **state)
 		copy = malloc(size + 1);
 		memcpy(copy, b.data, size);
 		if (size > 0)
-			copy[rng_next(&g) % size] = (unsigned char)
-			    rng_next(&g);
+			copy[rng_next(&g) % size] = (unsigned char)rng_next(&g);
 		(void)lr_get_plan(copy, size, &plan);
-		plan = (struct lr_plan) { .rows = 3, .batch_size = 3,
-		    .batch_count = 1 };
+		plan = (struct lr_plan){
+			.rows = 3, .batch_size = 3, .batch_count = 1
+		};
 		(void)lr_get_numbers(copy, size, 3, v);
 		memset(v, 0, sizeof(v));
 		if (lr_get_places(copy, size, 5, 3, &places) == 0)
@@ -732,8 +718,8 @@ garbled_messages_do_no_harm(void **state)
 		if (lr_get_key(copy, size, &pub) == 0)
 			paillier_pub_free(pub);
 		if (lr_get_samples(copy, size, &key, &digests, &n) == 0)
-			assert_true(n * LR_DIGEST + LR_DIGEST_KEY +
-			    LR_HEADER == size);
+			assert_true(
+			    n * LR_DIGEST + LR_DIGEST_KEY + LR_HEADER == size);
 		free(copy);
 	}
 	buf_fini(&b);

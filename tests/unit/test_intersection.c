@@ -19,31 +19,34 @@
 #include "lib/json/json.h"
 #include "tests/lib/loopback.h"
 
-static int	tables_made;
+static int tables_made;
 
 /* Rows "u<number>" with one value, in the order given. */
 static char *
 make_table(struct loopback *lb, const int *ids, size_t n, int flags)
 {
-	char			*path = xasprintf("%s/table-%d",
-				    loopback_folder(lb), tables_made++);
-	struct table_writer	*w;
-	char			 id[16];
-	double			 v;
-	size_t			 i;
+	char *path =
+	    xasprintf("%s/table-%d", loopback_folder(lb), tables_made++);
+	struct table_writer *w;
+	char id[16];
+	double v;
+	size_t i;
 
 	assert_int_equal(table_create(&storage_standalone, path, &w), 0);
 	for (i = 0; i < n; i++) {
-		struct row row = { .kind = ROW_DENSE, .flags = flags,
-		    .n_values = 1, .values = &v, .match_id = { "m", 1 } };
+		struct row row = { .kind = ROW_DENSE,
+			.flags = flags,
+			.n_values = 1,
+			.values = &v,
+			.match_id = { "m", 1 } };
 
 		v = ids[i];
 		row.id.data = id;
 		row.id.len = (size_t)snprintf(id, sizeof(id), "u%d", ids[i]);
 		assert_int_equal(table_append(w, &row), 0);
 	}
-	assert_int_equal(table_seal(w, "{\"sid\":\"id\",\"header\":[\"x0\"]}",
-	    4), 0);
+	assert_int_equal(
+	    table_seal(w, "{\"sid\":\"id\",\"header\":[\"x0\"]}", 4), 0);
 	return path;
 }
 
@@ -51,8 +54,8 @@ static struct member *
 add(struct loopback *lb, const char *role, const char *party,
     const char *params, const int *ids, size_t n)
 {
-	struct member	*m = loopback_add(lb, role, party, params);
-	char		*path = make_table(lb, ids, n, 0);
+	struct member *m = loopback_add(lb, role, party, params);
+	char *path = make_table(lb, ids, n, 0);
 
 	loopback_cores(m, 2);
 	loopback_input(m, "data", "data_transform_0", path);
@@ -64,11 +67,11 @@ add(struct loopback *lb, const char *role, const char *party,
 static size_t
 read_output(struct member *m, int *out, size_t max, uint32_t *n_values)
 {
-	struct table		*t = loopback_output(m, 0);
-	struct table_cursor	*cur;
-	struct row		 row;
-	char			 id[16];
-	size_t			 n = 0;
+	struct table *t = loopback_output(m, 0);
+	struct table_cursor *cur;
+	struct row row;
+	char id[16];
+	size_t n = 0;
 
 	assert_non_null(t);
 	assert_int_equal(table_scan(t, 0, table_count(t), &cur), 0);
@@ -86,9 +89,9 @@ read_output(struct member *m, int *out, size_t max, uint32_t *n_values)
 static void
 assert_output(struct member *m, const int *want, size_t n)
 {
-	int		got[4096];
-	uint32_t	n_values = 1;
-	size_t		i;
+	int got[4096];
+	uint32_t n_values = 1;
+	size_t i;
 
 	assert_int_equal(read_output(m, got, 4096, &n_values), n);
 	for (i = 0; i < n; i++)
@@ -99,20 +102,20 @@ assert_output(struct member *m, const int *want, size_t n)
 static void
 assert_metric(struct member *m, size_t i, const char *name, double value)
 {
-	struct json_object	*series, *p;
+	struct json_object *series, *p;
 
 	series = loopback_metric(m, "train", "intersection");
 	p = json_object_array_get_idx(series, i);
-	assert_string_equal(json_object_get_string(
-	    json_object_array_get_idx(p, 0)), name);
-	assert_true(json_object_get_double(json_object_array_get_idx(p, 1)) ==
-	    value);
+	assert_string_equal(
+	    json_object_get_string(json_object_array_get_idx(p, 0)), name);
+	assert_true(
+	    json_object_get_double(json_object_array_get_idx(p, 1)) == value);
 }
 
 static void
 assert_sent(struct member *m, const char *what, bool is_sent)
 {
-	struct json_object	*sent = loopback_sent(m);
+	struct json_object *sent = loopback_sent(m);
 
 	assert_int_equal(json_has(sent, what), is_sent);
 	json_object_put(sent);
@@ -121,12 +124,12 @@ assert_sent(struct member *m, const char *what, bool is_sent)
 static void
 common_rows_come_out_in_the_order_of_the_guest(void **state)
 {
-	static const int	g[] = { 7, 3, 9, 1, 5, 100, 42 };
-	static const int	h[] = { 1, 2, 3, 4, 5, 6, 7, 42 };
-	static const int	both[] = { 7, 3, 1, 5, 42 };
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	struct member		*guest = add(lb, "guest", "9999", "{}", g, 7);
-	struct member		*host = add(lb, "host", "10000", "{}", h, 8);
+	static const int g[] = { 7, 3, 9, 1, 5, 100, 42 };
+	static const int h[] = { 1, 2, 3, 4, 5, 6, 7, 42 };
+	static const int both[] = { 7, 3, 1, 5, 42 };
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *guest = add(lb, "guest", "9999", "{}", g, 7);
+	struct member *host = add(lb, "host", "10000", "{}", h, 8);
 
 	(void)state;
 	assert_int_equal(loopback_run(lb), 0);
@@ -136,36 +139,39 @@ common_rows_come_out_in_the_order_of_the_guest(void **state)
 	assert_metric(guest, 1, "input_match_id_count", 7);
 	assert_metric(host, 2, "intersect_rate", 5.0 / 8);
 	assert_metric(host, 3, "unmatched_count", 3);
-	assert_string_equal(json_get_str(loopback_meta(guest, "train",
-	    "intersection"), "metric_type", ""), "INTERSECTION");
-	assert_int_equal(json_get_int(loopback_summary(host), "intersect_num",
-	    -1), 5);
+	assert_string_equal(
+	    json_get_str(loopback_meta(guest, "train", "intersection"),
+		"metric_type", ""),
+	    "INTERSECTION");
+	assert_int_equal(
+	    json_get_int(loopback_summary(host), "intersect_num", -1), 5);
 	loopback_free(lb);
 }
 
 static void
 sets_may_be_disjoint_equal_or_empty(void **state)
 {
-	static const int	a[] = { 1, 2, 3 }, b[] = { 4, 5 };
-	static const int	c[] = { 3, 1, 2 };
+	static const int a[] = { 1, 2, 3 }, b[] = { 4, 5 };
+	static const int c[] = { 3, 1, 2 };
 	static const struct {
-		const int	*g, *h;
-		size_t		 ng, nh, common;
+		const int *g, *h;
+		size_t ng, nh, common;
 	} cases[] = {
-		{ a, b, 3, 2, 0 }, { a, c, 3, 3, 3 }, { a, b, 0, 2, 0 },
-		{ a, b, 3, 0, 0 }, { a, b, 0, 0, 0 },
+		{ a, b, 3, 2, 0 },
+		{ a, c, 3, 3, 3 },
+		{ a, b, 0, 2, 0 },
+		{ a, b, 3, 0, 0 },
+		{ a, b, 0, 0, 0 },
 	};
-	struct loopback		*lb;
-	struct member		*guest, *host;
-	size_t			 i;
+	struct loopback *lb;
+	struct member *guest, *host;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		lb = loopback_new("Intersection", "i_0");
-		guest = add(lb, "guest", "9999", "{}", cases[i].g,
-		    cases[i].ng);
-		host = add(lb, "host", "10000", "{}", cases[i].h,
-		    cases[i].nh);
+		guest = add(lb, "guest", "9999", "{}", cases[i].g, cases[i].ng);
+		host = add(lb, "host", "10000", "{}", cases[i].h, cases[i].nh);
 		assert_int_equal(loopback_run(lb), 0);
 		assert_output(guest, cases[i].g, cases[i].common);
 		assert_output(host, cases[i].g, cases[i].common);
@@ -176,12 +182,12 @@ sets_may_be_disjoint_equal_or_empty(void **state)
 static void
 without_sync_the_host_learns_sizes_only(void **state)
 {
-	static const int	g[] = { 1, 2, 3 }, h[] = { 2, 3, 4, 5 };
-	static const int	both[] = { 2, 3 };
-	const char		*p = "{\"sync_intersect_ids\":false}";
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	struct member		*guest = add(lb, "guest", "9999", p, g, 3);
-	struct member		*host = add(lb, "host", "10000", p, h, 4);
+	static const int g[] = { 1, 2, 3 }, h[] = { 2, 3, 4, 5 };
+	static const int both[] = { 2, 3 };
+	const char *p = "{\"sync_intersect_ids\":false}";
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *guest = add(lb, "guest", "9999", p, g, 3);
+	struct member *host = add(lb, "host", "10000", p, h, 4);
 
 	(void)state;
 	assert_int_equal(loopback_run(lb), 0);
@@ -197,12 +203,12 @@ without_sync_the_host_learns_sizes_only(void **state)
 static void
 cardinality_is_all_that_is_learned_when_asked_for(void **state)
 {
-	static const int	g[] = { 1, 2, 3 }, h[] = { 2, 3, 4, 5 };
-	const char		*p = "{\"cardinality_only\":true,"
-				    "\"sync_cardinality\":true}";
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	struct member		*guest = add(lb, "guest", "9999", p, g, 3);
-	struct member		*host = add(lb, "host", "10000", p, h, 4);
+	static const int g[] = { 1, 2, 3 }, h[] = { 2, 3, 4, 5 };
+	const char *p = "{\"cardinality_only\":true,"
+			"\"sync_cardinality\":true}";
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *guest = add(lb, "guest", "9999", p, g, 3);
+	struct member *host = add(lb, "host", "10000", p, h, 4);
 
 	(void)state;
 	assert_int_equal(loopback_run(lb), 0);
@@ -216,12 +222,12 @@ cardinality_is_all_that_is_learned_when_asked_for(void **state)
 static void
 only_keys_come_out_when_asked_for(void **state)
 {
-	static const int	g[] = { 1, 2, 3 }, h[] = { 2, 3, 4, 5 };
-	const char		*p = "{\"only_output_key\":true}";
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	struct member		*guest = add(lb, "guest", "9999", p, g, 3);
-	int			 got[4];
-	uint32_t		 n_values = 7;
+	static const int g[] = { 1, 2, 3 }, h[] = { 2, 3, 4, 5 };
+	const char *p = "{\"only_output_key\":true}";
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *guest = add(lb, "guest", "9999", p, g, 3);
+	int got[4];
+	uint32_t n_values = 7;
 
 	(void)state;
 	add(lb, "host", "10000", p, h, 4);
@@ -234,11 +240,11 @@ only_keys_come_out_when_asked_for(void **state)
 static void
 what_two_hosts_have_must_be_had_by_both(void **state)
 {
-	static const int	g[] = { 5, 4, 3, 2, 1 }, h[] = { 1, 2, 3 };
-	static const int	k[] = { 3, 2, 5, 8 }, all[] = { 3, 2 };
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	struct member		*m[3];
-	int			 i;
+	static const int g[] = { 5, 4, 3, 2, 1 }, h[] = { 1, 2, 3 };
+	static const int k[] = { 3, 2, 5, 8 }, all[] = { 3, 2 };
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *m[3];
+	int i;
 
 	(void)state;
 	m[0] = add(lb, "guest", "9999", "{}", g, 5);
@@ -253,12 +259,12 @@ what_two_hosts_have_must_be_had_by_both(void **state)
 static void
 large_sets_match_the_plain_intersection(void **state)
 {
-	enum { N = 40000, COMMON = 3000 };	/* more than one block */
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	int			*g = calloc(N, sizeof(*g));
-	int			 h[COMMON + 500], want[COMMON], i;
-	size_t			 n = 0;
-	struct member		*guest, *host;
+	enum { N = 40000, COMMON = 3000 }; /* more than one block */
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	int *g = calloc(N, sizeof(*g));
+	int h[COMMON + 500], want[COMMON], i;
+	size_t n = 0;
+	struct member *guest, *host;
 
 	(void)state;
 	for (i = 0; i < N; i++)
@@ -283,8 +289,8 @@ large_sets_match_the_plain_intersection(void **state)
 static void
 settings_that_differ_are_named(void **state)
 {
-	static const int	g[] = { 1, 2 };
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
+	static const int g[] = { 1, 2 };
+	struct loopback *lb = loopback_new("Intersection", "i_0");
 
 	(void)state;
 	add(lb, "guest", "9999", "{\"ecdh_params\":{\"salt\":\"a\"}}", g, 2);
@@ -297,13 +303,15 @@ static void
 what_is_not_offered_is_refused_by_name(void **state)
 {
 	static const char *const p[] = {
-		"{\"intersect_method\":\"raw\"}", "{\"run_cache\":true}",
-		"{\"join_method\":\"left_join\"}", "{\"run_preprocess\":true}",
+		"{\"intersect_method\":\"raw\"}",
+		"{\"run_cache\":true}",
+		"{\"join_method\":\"left_join\"}",
+		"{\"run_preprocess\":true}",
 	};
-	static const int	 g[] = { 1, 2 };
-	struct loopback		*lb;
-	struct member		*guest;
-	size_t			 i;
+	static const int g[] = { 1, 2 };
+	struct loopback *lb;
+	struct member *guest;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(p) / sizeof(p[0]); i++) {
@@ -311,8 +319,7 @@ what_is_not_offered_is_refused_by_name(void **state)
 		guest = add(lb, "guest", "9999", p[i], g, 2);
 		add(lb, "host", "10000", p[i], g, 2);
 		assert_int_equal(loopback_run(lb), ERR_UNSUPPORTED);
-		assert_non_null(strstr(loopback_error(guest),
-		    "not available"));
+		assert_non_null(strstr(loopback_error(guest), "not available"));
 		loopback_free(lb);
 	}
 }
@@ -320,10 +327,10 @@ what_is_not_offered_is_refused_by_name(void **state)
 static void
 rows_with_match_ids_are_refused(void **state)
 {
-	static const int	g[] = { 1, 2 };
-	struct loopback		*lb = loopback_new("Intersection", "i_0");
-	struct member		*m = loopback_add(lb, "guest", "9999", "{}");
-	char			*path = make_table(lb, g, 2, ROW_MATCH_ID);
+	static const int g[] = { 1, 2 };
+	struct loopback *lb = loopback_new("Intersection", "i_0");
+	struct member *m = loopback_add(lb, "guest", "9999", "{}");
+	char *path = make_table(lb, g, 2, ROW_MATCH_ID);
 
 	(void)state;
 	loopback_input(m, "data", "data_transform_0", path);
@@ -339,10 +346,10 @@ rows_with_match_ids_are_refused(void **state)
 static void
 blinding_commutes_and_salt_separates(void **state)
 {
-	struct ecdh	*a = ecdh_new("s"), *b = ecdh_new("s");
-	struct ecdh	*c = ecdh_new("t");
-	unsigned char	 pa[ECDH_POINT], pb[ECDH_POINT], pc[ECDH_POINT];
-	unsigned char	 t1[ECDH_TOKEN], t2[ECDH_TOKEN];
+	struct ecdh *a = ecdh_new("s"), *b = ecdh_new("s");
+	struct ecdh *c = ecdh_new("t");
+	unsigned char pa[ECDH_POINT], pb[ECDH_POINT], pc[ECDH_POINT];
+	unsigned char t1[ECDH_TOKEN], t2[ECDH_TOKEN];
 
 	(void)state;
 	assert_int_equal(ecdh_blind_id(a, "id", 2, pa), 0);
@@ -362,15 +369,15 @@ blinding_commutes_and_salt_separates(void **state)
 static void
 what_is_no_group_element_is_refused(void **state)
 {
-	struct ecdh	*a = ecdh_new("");
-	unsigned char	 p[ECDH_POINT] = { 0 }, t[ECDH_TOKEN];
+	struct ecdh *a = ecdh_new("");
+	unsigned char p[ECDH_POINT] = { 0 }, t[ECDH_TOKEN];
 
 	(void)state;
-	assert_int_equal(ecdh_token(a, p, t), ERR_FORMAT);	/* identity */
+	assert_int_equal(ecdh_token(a, p, t), ERR_FORMAT); /* identity */
 	memset(p, 0xff, sizeof(p));
 	assert_int_equal(ecdh_token(a, p, t), ERR_FORMAT);
 	memset(p, 0, sizeof(p));
-	p[0] = 1;						/* negative */
+	p[0] = 1; /* negative */
 	assert_int_equal(ecdh_token(a, p, t), ERR_FORMAT);
 	ecdh_free(a);
 }
@@ -378,9 +385,9 @@ what_is_no_group_element_is_refused(void **state)
 static void
 ids_listed_twice_are_noticed(void **state)
 {
-	struct token_list	*t;
-	unsigned char		 other[ECDH_TOKEN];
-	size_t			 i;
+	struct token_list *t;
+	unsigned char other[ECDH_TOKEN];
+	size_t i;
 
 	(void)state;
 	assert_int_equal(token_list_new(100, &t), 0);
@@ -399,17 +406,18 @@ ids_listed_twice_are_noticed(void **state)
 
 /* --- hostile blocks ---------------------------------------------------------- */
 
-static const unsigned char	settings[PSI_SETTINGS] = "settings";
+static const unsigned char settings[PSI_SETTINGS] = "settings";
 
 static void
 encode(struct buf *b, enum psi_kind kind, uint64_t total, uint32_t number,
     uint32_t count)
 {
-	unsigned char		items[64 * 32] = { 0 };
-	struct psi_block	x = {
-		.kind = kind, .total = total, .number = number,
-		.count = count, .items = items
-	};
+	unsigned char items[64 * 32] = { 0 };
+	struct psi_block x = { .kind = kind,
+		.total = total,
+		.number = number,
+		.count = count,
+		.items = items };
 
 	buf_clear(b);
 	psi_block_encode(b, &x, settings);
@@ -418,41 +426,49 @@ encode(struct buf *b, enum psi_kind kind, uint64_t total, uint32_t number,
 static void
 blocks_that_do_not_fit_are_refused(void **state)
 {
-	struct buf		 b = BUF_INIT;
-	struct psi_block	 x;
-	unsigned char		*copy;
-	size_t			 i;
+	struct buf b = BUF_INIT;
+	struct psi_block x;
+	unsigned char *copy;
+	size_t i;
 
 	(void)state;
 	encode(&b, PSI_POINTS, 3, 0, 3);
-	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0,
-	    settings, &x), 0);
+	assert_int_equal(
+	    psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0, settings, &x), 0);
 	/* Every shorter message, in memory that ends where it does. */
 	for (i = 0; i < b.len; i++) {
 		copy = malloc(i + 1);
 		memcpy(copy, b.data, i);
-		assert_int_equal(psi_block_decode(copy, i, PSI_POINTS, 0, 0,
-		    settings, &x), ERR_FORMAT);
+		assert_int_equal(
+		    psi_block_decode(copy, i, PSI_POINTS, 0, 0, settings, &x),
+		    ERR_FORMAT);
 		free(copy);
 	}
-	assert_int_equal(psi_block_decode(b.data, b.len, PSI_TOKENS, 0, 0,
-	    settings, &x), ERR_FORMAT);
-	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 1, 3,
-	    settings, &x), ERR_FORMAT);
-	encode(&b, PSI_POINTS, 3, 0, 2);	/* fewer than the list has */
-	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0,
-	    settings, &x), ERR_FORMAT);
+	assert_int_equal(
+	    psi_block_decode(b.data, b.len, PSI_TOKENS, 0, 0, settings, &x),
+	    ERR_FORMAT);
+	assert_int_equal(
+	    psi_block_decode(b.data, b.len, PSI_POINTS, 1, 3, settings, &x),
+	    ERR_FORMAT);
+	encode(&b, PSI_POINTS, 3, 0, 2); /* fewer than the list has */
+	assert_int_equal(
+	    psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0, settings, &x),
+	    ERR_FORMAT);
 	encode(&b, PSI_POINTS, PSI_BLOCK_ITEMS + 1, 1, 1);
 	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 1,
-	    PSI_BLOCK_ITEMS + 2, settings, &x), ERR_FORMAT);
+			     PSI_BLOCK_ITEMS + 2, settings, &x),
+	    ERR_FORMAT);
 	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 1,
-	    PSI_BLOCK_ITEMS + 1, settings, &x), 0);
+			     PSI_BLOCK_ITEMS + 1, settings, &x),
+	    0);
 	encode(&b, PSI_POINTS, UINT64_MAX, 0, 1);
-	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0,
-	    settings, &x), ERR_LIMIT);
-	b.data[0] = 2;				/* a version to come */
-	assert_int_equal(psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0,
-	    settings, &x), ERR_FORMAT);
+	assert_int_equal(
+	    psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0, settings, &x),
+	    ERR_LIMIT);
+	b.data[0] = 2; /* a version to come */
+	assert_int_equal(
+	    psi_block_decode(b.data, b.len, PSI_POINTS, 0, 0, settings, &x),
+	    ERR_FORMAT);
 	buf_fini(&b);
 }
 
@@ -460,7 +476,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(common_rows_come_out_in_the_order_of_the_guest),
+		cmocka_unit_test(
+		    common_rows_come_out_in_the_order_of_the_guest),
 		cmocka_unit_test(sets_may_be_disjoint_equal_or_empty),
 		cmocka_unit_test(without_sync_the_host_learns_sizes_only),
 		cmocka_unit_test(

@@ -16,17 +16,17 @@
 #include "executor/math/paillier.h"
 #include "lib/base/err.h"
 
-#define BITS 1024		/* small for speed; keys of jobs have more */
+#define BITS 1024 /* small for speed; keys of jobs have more */
 #define FRAC 40
 
-static struct paillier_key	*key;
-static struct paillier_pub	*pub;	/* as a partner would receive it */
-static struct parallel		*pool;
+static struct paillier_key *key;
+static struct paillier_pub *pub; /* as a partner would receive it */
+static struct parallel *pool;
 
 static int
 make_key(void **state)
 {
-	struct buf	b = BUF_INIT;
+	struct buf b = BUF_INIT;
 
 	(void)state;
 	pool = parallel_new(2);
@@ -51,20 +51,21 @@ drop_key(void **state)
 static struct bigvec *
 plain_of(const double *x, size_t n)
 {
-	struct bigvec	*m;
-	size_t		 i;
+	struct bigvec *m;
+	size_t i;
 
 	assert_int_equal(paillier_plain_new(pub, n, &m), 0);
 	for (i = 0; i < n; i++)
-		assert_int_equal(fixed_encode(x[i], FRAC, 120,
-		    paillier_n(pub), m->limbs, bigvec_at(m, i)), 0);
+		assert_int_equal(fixed_encode(x[i], FRAC, 120, paillier_n(pub),
+				     m->limbs, bigvec_at(m, i)),
+		    0);
 	return m;
 }
 
 static struct bigvec *
 cipher_of(const double *x, size_t n)
 {
-	struct bigvec	*m = plain_of(x, n), *c;
+	struct bigvec *m = plain_of(x, n), *c;
 
 	assert_int_equal(paillier_encrypt(pub, m, pool, &c), 0);
 	bigvec_free(m);
@@ -75,31 +76,30 @@ static void
 assert_decrypts_to(const struct bigvec *c, const double *want, size_t n,
     unsigned frac, double eps)
 {
-	struct bigvec	*m;
-	double		 x;
-	size_t		 i;
+	struct bigvec *m;
+	double x;
+	size_t i;
 
 	assert_int_equal(c->count, n);
 	assert_int_equal(paillier_decrypt(key, c, pool, &m), 0);
 	for (i = 0; i < n; i++) {
 		assert_int_equal(fixed_decode(bigvec_at(m, i), frac, 300,
-		    paillier_n(pub), m->limbs, &x), 0);
+				     paillier_n(pub), m->limbs, &x),
+		    0);
 		if (fabs(x - want[i]) > eps)
 			fail_msg("%zu: %.17g, not %.17g", i, x, want[i]);
 	}
 	bigvec_wipe_free(m);
 }
 
-static const double edges[] = {
-	0, 1, -1, 0.5, -0.25, 123456.789, -123456.789, 0x1p-40, -0x1p-40,
-	0x1p62, -0x1p62, 1e-30
-};
+static const double edges[] = { 0, 1, -1, 0.5, -0.25, 123456.789, -123456.789,
+	0x1p-40, -0x1p-40, 0x1p62, -0x1p62, 1e-30 };
 #define N_EDGES (sizeof(edges) / sizeof(edges[0]))
 
 static void
 what_was_encrypted_comes_back(void **state)
 {
-	struct bigvec	*c = cipher_of(edges, N_EDGES);
+	struct bigvec *c = cipher_of(edges, N_EDGES);
 
 	(void)state;
 	assert_decrypts_to(c, edges, N_EDGES, FRAC, 0x1p-41);
@@ -109,21 +109,21 @@ what_was_encrypted_comes_back(void **state)
 static void
 two_encryptions_of_a_value_differ(void **state)
 {
-	double		 x[2] = { 7, 7 };
-	struct bigvec	*c = cipher_of(x, 2);
+	double x[2] = { 7, 7 };
+	struct bigvec *c = cipher_of(x, 2);
 
 	(void)state;
-	assert_memory_not_equal(bigvec_at(c, 0), bigvec_at(c, 1),
-	    paillier_cipher_bytes(pub));
+	assert_memory_not_equal(
+	    bigvec_at(c, 0), bigvec_at(c, 1), paillier_cipher_bytes(pub));
 	bigvec_free(c);
 }
 
 static void
 sums_of_ciphertexts_are_sums(void **state)
 {
-	double		 b[N_EDGES], sum[N_EDGES];
-	struct bigvec	*ca, *cb, *mb;
-	size_t		 i;
+	double b[N_EDGES], sum[N_EDGES];
+	struct bigvec *ca, *cb, *mb;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < N_EDGES; i++) {
@@ -151,8 +151,8 @@ sums_of_ciphertexts_are_sums(void **state)
 static void
 adding_zero_afresh_changes_the_bytes_only(void **state)
 {
-	double		 zero[N_EDGES] = { 0 };
-	struct bigvec	*c = cipher_of(edges, N_EDGES), *z, *old;
+	double zero[N_EDGES] = { 0 };
+	struct bigvec *c = cipher_of(edges, N_EDGES), *z, *old;
 
 	(void)state;
 	assert_int_equal(bigvec_new(c->count, c->limbs, &old), 0);
@@ -169,10 +169,10 @@ adding_zero_afresh_changes_the_bytes_only(void **state)
 static void
 multiples_have_the_sign_of_the_factor(void **state)
 {
-	static const int64_t	k[] = { 1, -1, 2, -3, 1000003, -(1LL << 40) };
-	double			x[3] = { 1.5, -2.25, 0 }, want[3];
-	struct bigvec		*c;
-	size_t			 i, j;
+	static const int64_t k[] = { 1, -1, 2, -3, 1000003, -(1LL << 40) };
+	double x[3] = { 1.5, -2.25, 0 }, want[3];
+	struct bigvec *c;
+	size_t i, j;
 
 	(void)state;
 	for (i = 0; i < sizeof(k) / sizeof(k[0]); i++) {
@@ -188,10 +188,10 @@ multiples_have_the_sign_of_the_factor(void **state)
 static void
 a_uniform_mask_comes_off_again(void **state)
 {
-	struct bigvec	*c = cipher_of(edges, N_EDGES), *mask, *m;
-	mp_limb_t	*v;
-	double		 x;
-	size_t		 i, nl = paillier_plain_limbs(pub);
+	struct bigvec *c = cipher_of(edges, N_EDGES), *mask, *m;
+	mp_limb_t *v;
+	double x;
+	size_t i, nl = paillier_plain_limbs(pub);
 
 	(void)state;
 	assert_int_equal(paillier_plain_new(pub, N_EDGES, &mask), 0);
@@ -202,8 +202,8 @@ a_uniform_mask_comes_off_again(void **state)
 		v = bigvec_at(m, i);
 		if (mpn_sub_n(v, v, bigvec_at(mask, i), (mp_size_t)nl) != 0)
 			mpn_add_n(v, v, paillier_n(pub), (mp_size_t)nl);
-		assert_int_equal(fixed_decode(v, FRAC, 120, paillier_n(pub),
-		    nl, &x), 0);
+		assert_int_equal(
+		    fixed_decode(v, FRAC, 120, paillier_n(pub), nl, &x), 0);
 		assert_true(fabs(x - edges[i]) <= 0x1p-41);
 	}
 	bigvec_free(c);
@@ -216,12 +216,12 @@ a_uniform_mask_comes_off_again(void **state)
 static void
 check_multiexp(size_t rows, size_t cols, unsigned bits)
 {
-	double		*d = calloc(rows + 1, sizeof(*d));
-	double		*want = calloc(cols, sizeof(*want));
-	int64_t		*x = calloc(rows * cols + 1, sizeof(*x));
-	struct bigvec	*c, *out;
-	struct multiexp	*me;
-	size_t		 i, j;
+	double *d = calloc(rows + 1, sizeof(*d));
+	double *want = calloc(cols, sizeof(*want));
+	int64_t *x = calloc(rows * cols + 1, sizeof(*x));
+	struct bigvec *c, *out;
+	struct multiexp *me;
+	size_t i, j;
 
 	for (i = 0; i < rows; i++)
 		d[i] = (double)((int)randombytes_uniform(2001) - 1000);
@@ -248,9 +248,9 @@ check_multiexp(size_t rows, size_t cols, unsigned bits)
 static void
 multiexp_equals_sums_of_multiples(void **state)
 {
-	static const size_t	rows[] = { 0, 1, 2, 17, 300 };
-	static const unsigned	bits[] = { 0, 1, 2, 7, 23, 30, 61 };
-	size_t			i, j;
+	static const size_t rows[] = { 0, 1, 2, 17, 300 };
+	static const unsigned bits[] = { 0, 1, 2, 7, 23, 30, 61 };
+	size_t i, j;
 
 	(void)state;
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -262,13 +262,12 @@ multiexp_equals_sums_of_multiples(void **state)
 static void
 multiexp_equals_the_naive_product(void **state)
 {
-	static const int64_t	x[4] = {
-		-((1LL << 62) - 1), (1LL << 61) + 12345, -32, 31
-	};
-	double		 d[4] = { 3, -5, 7, 11 };
-	struct bigvec	*c = cipher_of(d, 4), *want, *p, *out;
-	struct multiexp	*me;
-	size_t		 i, bytes = paillier_cipher_bytes(pub);
+	static const int64_t x[4] = { -((1LL << 62) - 1), (1LL << 61) + 12345,
+		-32, 31 };
+	double d[4] = { 3, -5, 7, 11 };
+	struct bigvec *c = cipher_of(d, 4), *want, *p, *out;
+	struct multiexp *me;
+	size_t i, bytes = paillier_cipher_bytes(pub);
 
 	(void)state;
 	assert_int_equal(multiexp_new(pub, c, pool, &me), 0);
@@ -292,10 +291,10 @@ multiexp_equals_the_naive_product(void **state)
 static void
 exponents_of_more_than_62_bits_are_refused(void **state)
 {
-	int64_t		 x[1] = { INT64_MIN + 1 };
-	double		 d[1] = { 1 };
-	struct bigvec	*c = cipher_of(d, 1), *out;
-	struct multiexp	*me;
+	int64_t x[1] = { INT64_MIN + 1 };
+	double d[1] = { 1 };
+	struct bigvec *c = cipher_of(d, 1), *out;
+	struct multiexp *me;
 
 	(void)state;
 	assert_int_equal(multiexp_new(pub, c, pool, &me), 0);
@@ -310,24 +309,25 @@ exponents_of_more_than_62_bits_are_refused(void **state)
 static void
 bad_ciphertexts_are_refused(void **state)
 {
-	size_t		 bytes = paillier_cipher_bytes(pub);
-	unsigned char	*b = malloc(2 * bytes);
-	struct bigvec	*c;
+	size_t bytes = paillier_cipher_bytes(pub);
+	unsigned char *b = malloc(2 * bytes);
+	struct bigvec *c;
 
 	(void)state;
-	memset(b, 0xff, 2 * bytes);	/* above n^2 */
-	assert_int_equal(paillier_cipher_decode(pub, b, 2 * bytes, 2, &c),
-	    ERR_FORMAT);
-	memset(b, 0, 2 * bytes);	/* zero */
-	assert_int_equal(paillier_cipher_decode(pub, b, 2 * bytes, 2, &c),
-	    ERR_FORMAT);
+	memset(b, 0xff, 2 * bytes); /* above n^2 */
+	assert_int_equal(
+	    paillier_cipher_decode(pub, b, 2 * bytes, 2, &c), ERR_FORMAT);
+	memset(b, 0, 2 * bytes); /* zero */
+	assert_int_equal(
+	    paillier_cipher_decode(pub, b, 2 * bytes, 2, &c), ERR_FORMAT);
 	b[0] = b[bytes] = 1;
-	assert_int_equal(paillier_cipher_decode(pub, b, 2 * bytes - 1, 2, &c),
+	assert_int_equal(
+	    paillier_cipher_decode(pub, b, 2 * bytes - 1, 2, &c), ERR_FORMAT);
+	assert_int_equal(
+	    paillier_cipher_decode(pub, b, 2 * bytes, 3, &c), ERR_FORMAT);
+	assert_int_equal(
+	    paillier_cipher_decode(pub, b, 2 * bytes, SIZE_MAX / 8, &c),
 	    ERR_FORMAT);
-	assert_int_equal(paillier_cipher_decode(pub, b, 2 * bytes, 3, &c),
-	    ERR_FORMAT);
-	assert_int_equal(paillier_cipher_decode(pub, b, 2 * bytes,
-	    SIZE_MAX / 8, &c), ERR_FORMAT);
 	assert_null(c);
 	assert_int_equal(paillier_cipher_decode(pub, b, 2 * bytes, 2, &c), 0);
 	bigvec_free(c);
@@ -337,8 +337,8 @@ bad_ciphertexts_are_refused(void **state)
 static void
 ciphertexts_sharing_a_factor_with_n_are_refused(void **state)
 {
-	struct bigvec	*c, *m;
-	struct multiexp	*me;
+	struct bigvec *c, *m;
+	struct multiexp *me;
 
 	(void)state;
 	assert_int_equal(bigvec_new(1, paillier_cipher_limbs(pub), &c), 0);
@@ -353,29 +353,29 @@ ciphertexts_sharing_a_factor_with_n_are_refused(void **state)
 static void
 bad_public_keys_are_refused(void **state)
 {
-	struct buf		 b = BUF_INIT;
-	struct paillier_pub	*p;
-	size_t			 i, n_bytes = BITS / 8;
+	struct buf b = BUF_INIT;
+	struct paillier_pub *p;
+	size_t i, n_bytes = BITS / 8;
 
 	(void)state;
 	paillier_pub_encode(paillier_key_pub(key), &b);
 	for (i = 0; i < b.len; i += 37)
-		assert_int_equal(paillier_pub_decode(b.data, i, &p),
-		    ERR_FORMAT);
-	b.data[4] ^= 1;				/* n is even */
+		assert_int_equal(
+		    paillier_pub_decode(b.data, i, &p), ERR_FORMAT);
+	b.data[4] ^= 1; /* n is even */
 	assert_int_equal(paillier_pub_decode(b.data, b.len, &p), ERR_FORMAT);
 	b.data[4] ^= 1;
-	b.data[4 + n_bytes - 1] &= 0x7f;	/* n is short */
+	b.data[4 + n_bytes - 1] &= 0x7f; /* n is short */
 	assert_int_equal(paillier_pub_decode(b.data, b.len, &p), ERR_FORMAT);
 	b.data[4 + n_bytes - 1] |= (char)0x80;
 	memset(b.data + 4 + n_bytes, 0xff, 2 * n_bytes);
 	assert_int_equal(paillier_pub_decode(b.data, b.len, &p), ERR_FORMAT);
 	memset(b.data + 4 + n_bytes, 0, 2 * n_bytes);
-	b.data[4 + n_bytes] = 1;		/* hs = 1 hides nothing */
+	b.data[4 + n_bytes] = 1; /* hs = 1 hides nothing */
 	assert_int_equal(paillier_pub_decode(b.data, b.len, &p), ERR_FORMAT);
 	memcpy(b.data + 4 + n_bytes, b.data + 4, n_bytes);
 	assert_int_equal(paillier_pub_decode(b.data, b.len, &p), ERR_FORMAT);
-	b.data[0] = 1;				/* an odd length */
+	b.data[0] = 1; /* an odd length */
 	assert_int_equal(paillier_pub_decode(b.data, b.len, &p), ERR_FORMAT);
 	assert_null(p);
 	buf_fini(&b);
@@ -384,7 +384,7 @@ bad_public_keys_are_refused(void **state)
 static void
 odd_key_lengths_are_refused(void **state)
 {
-	struct paillier_key	*k;
+	struct paillier_key *k;
 
 	(void)state;
 	assert_int_equal(paillier_generate(512, &k), ERR_INVALID);
@@ -398,11 +398,11 @@ odd_key_lengths_are_refused(void **state)
 static void
 values_that_do_not_fit_are_refused(void **state)
 {
-	mp_limb_t	v[BITS / 64];
-	size_t		nl = paillier_plain_limbs(pub);
-	const mp_limb_t	*n = paillier_n(pub);
-	double		x;
-	int64_t		k;
+	mp_limb_t v[BITS / 64];
+	size_t nl = paillier_plain_limbs(pub);
+	const mp_limb_t *n = paillier_n(pub);
+	double x;
+	int64_t k;
 
 	(void)state;
 	assert_int_equal(fixed_encode(NAN, 20, 80, n, nl, v), ERR_LIMIT);
@@ -446,7 +446,8 @@ main(void)
 		cmocka_unit_test(multiexp_equals_the_naive_product),
 		cmocka_unit_test(exponents_of_more_than_62_bits_are_refused),
 		cmocka_unit_test(bad_ciphertexts_are_refused),
-		cmocka_unit_test(ciphertexts_sharing_a_factor_with_n_are_refused),
+		cmocka_unit_test(
+		    ciphertexts_sharing_a_factor_with_n_are_refused),
 		cmocka_unit_test(bad_public_keys_are_refused),
 		cmocka_unit_test(odd_key_lengths_are_refused),
 		cmocka_unit_test(values_that_do_not_fit_are_refused),
