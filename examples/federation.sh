@@ -90,11 +90,13 @@ site_up() {
 		"$sluice" site init --home "$home/$party" --party "$party" \
 			--free-ports --db-socket "$home/db/db.sock" \
 			--db-name "sluice_$party" --db-user "sluice_$party" \
-			--loopback-without-authentication
+			--loopback-without-authentication >/dev/null
 		"$sluice" db create --config "$home/$party/site.conf" \
-			--admin-socket "$home/db/db.sock" --admin-user root
+			--admin-socket "$home/db/db.sock" --admin-user root \
+			>/dev/null
 	fi
-	"$sluice" migrate --config "$home/$party/site.conf" --sql "$top/sql"
+	"$sluice" migrate --config "$home/$party/site.conf" \
+		--sql "$top/sql" >/dev/null
 	"$sluice" partner export --config "$home/$party/site.conf" \
 		>"$home/$party.partner"
 }
@@ -125,7 +127,9 @@ up() {
 				--config "$home/$party/site.conf" \
 				"$home/$other.partner" >/dev/null
 		done
-		"$sluice" site start --home "$home/$party"
+		"$sluice" site start --home "$home/$party" >/dev/null
+		echo "  site $party  clients $(conf_of "$party" client_url)" \
+			" partners $(conf_of "$party" partner_url)"
 	done
 	describe >"$fed/sites.json.new"
 	mv "$fed/sites.json.new" "$fed/sites.json"
@@ -166,8 +170,10 @@ down() {
 	home=$(short_path)
 	for party in $(parties); do
 		[ -f "$home/$party/site.conf" ] || continue
-		"$sluice" site stop --home "$home/$party" ||
+		"$sluice" site stop --home "$home/$party" >/dev/null ||
 			echo "federation: site $party did not stop" >&2
+		memory=$(conf_of "$party" memory_dir)
+		case $memory in /dev/shm/sluice-*) rm -rf "$memory" ;; esac
 	done
 	database_down
 	rm -f "$fed/sites.json"

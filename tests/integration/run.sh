@@ -9,7 +9,7 @@ FEDERATION=$BUILD/test-federation
 export BUILD FEDERATION
 cd "$top"
 
-trap 'examples/federation.sh down' EXIT
+trap '"$top/examples/federation.sh" down' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 examples/federation.sh up

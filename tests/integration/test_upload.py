@@ -55,10 +55,10 @@ class Upload(unittest.TestCase):
         self.assertEqual((info["count"], info["schema"]["header"]), (2, ""))
 
     def test_a_ragged_row_is_named(self):
-        self.assert_refused("id,x0,x1\n1,2,3\n2,3\n", "ragged", "row", "3")
+        self.assert_refused("id,x0,x1\n1,2,3\n2,3\n", "ragged", "line 3", "2 columns", "3")
 
     def test_a_repeated_id_is_named(self):
-        self.assert_refused("id,x0\n7,1\n8,1\n7,2\n", "twice", "7")
+        self.assert_refused("id,x0\n7,1\n8,1\n7,2\n", "twice", "line 4", "line 2")
 
     def test_an_empty_file_is_refused(self):
         self.assert_refused("", "empty", "empty")
