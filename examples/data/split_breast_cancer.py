@@ -7,12 +7,12 @@ Debian ships the input in the package python3-sklearn, as
 sklearn/datasets/data/breast_cancer.csv.  Needs Python's standard library.
 
 Written are, each with the 0-based row number as id and z-scores (population
-standard deviation) with six decimals:
+standard deviation) with six decimals, rows in the order of breast_ids.txt:
 
   breast_guest.csv           id,y,x0..x9    columns 20-29 and the class
   breast_host.csv            id,x0..x19     columns 0-19
-  breast_guest_partial.csv   the rows 0-449 of the guest
-  breast_host_partial.csv    the rows 119-568 of the host, shuffled
+  breast_guest_partial.csv   the guest's ids 0-449
+  breast_host_partial.csv    the host's ids 119-568, shuffled
                              (331 ids are in both)
 """
 import csv
@@ -26,6 +26,15 @@ def z_scores(column):
     mean = math.fsum(column) / len(column)
     sigma = math.sqrt(math.fsum((v - mean) ** 2 for v in column) / len(column))
     return [(v - mean) / sigma for v in column]
+
+
+def row_order(rows):
+    here = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(here, "breast_ids.txt"), encoding="ascii") as f:
+        order = [int(word) for line in f if not line.startswith("#") for word in line.split()]
+    if sorted(order) != list(range(rows)):
+        sys.exit("breast_ids.txt does not name each row once")
+    return order
 
 
 def write(folder, name, header, rows):
@@ -46,16 +55,18 @@ def main(source, folder):
     text = [["%.6f" % columns[c][i] for c in range(features)] for i in range(rows)]
     label = [r[features] for r in data]
 
-    guest = [[str(i), label[i]] + text[i][20:30] for i in range(rows)]
-    host = [[str(i)] + text[i][0:20] for i in range(rows)]
+    order = row_order(rows)
+    guest = [[str(i), label[i]] + text[i][20:30] for i in order]
+    host = [[str(i)] + text[i][0:20] for i in order]
     guest_header = ["id", "y"] + ["x%d" % c for c in range(10)]
     host_header = ["id"] + ["x%d" % c for c in range(20)]
     write(folder, "breast_guest.csv", guest_header, guest)
     write(folder, "breast_host.csv", host_header, host)
 
-    partial = host[119:]
+    partial = [row for row in host if int(row[0]) >= 119]
     random.Random(1).shuffle(partial)
-    write(folder, "breast_guest_partial.csv", guest_header, guest[:450])
+    write(folder, "breast_guest_partial.csv", guest_header,
+          [row for row in guest if int(row[0]) < 450])
     write(folder, "breast_host_partial.csv", host_header, partial)
 
 
