@@ -204,19 +204,17 @@ cuts_by_quantile(const struct ranking *r, struct cuts *c)
 double
 ranking_ks(const struct ranking *r)
 {
-	double			pos = (double)ranking_positives(r);
-	double			neg = (double)r->n - pos, best = 0, d;
-	struct confusion	m;
-	struct cuts		c;
-	size_t			i;
+	double	pos = (double)ranking_positives(r);
+	double	neg = (double)r->n - pos, best = 0, d;
+	size_t	i, end;
 
 	if (pos == 0 || neg == 0)
 		return NAN;
-	cuts_by_index(r, &c);
-	for (i = 0; i < c.n; i++) {
-		m = ranking_at(r, c.threshold[i]);
-		d = (double)m.tp / pos - (double)m.fp / neg;
-		if (i == 0 || d > best)
+	for (i = 0; i < r->n; i = end) {
+		end = run_end(r, i);
+		d = (double)r->positives[end] / pos -
+		    (double)(end - r->positives[end]) / neg;
+		if (d > best)
 			best = d;
 	}
 	return best;

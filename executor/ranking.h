@@ -61,7 +61,8 @@ void	cuts_by_quantile(const struct ranking *, struct cuts *);
 
 /*
  * Kolmogorov-Smirnov: the largest distance of the true from the false
- * positive rate over cuts_by_index().  NaN when one class is empty.
+ * positive rate, over all scores (a curve of 100 cuts may miss it by a
+ * little).  NaN when one class is empty.
  */
 double	ranking_ks(const struct ranking *);
 
