@@ -154,6 +154,9 @@ prepare(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files)
 	    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID)) == 0)
 		r = posix_spawn_file_actions_addopen(files, STDIN_FILENO,
 		    "/dev/null", O_RDONLY, 0);
+	/* What libraries opened without close-on-exec stays here. */
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(files, 3);
 	if (r == 0)
 		return 0;
 	(void)posix_spawnattr_destroy(attr);

@@ -134,6 +134,13 @@ connect_to(struct db *db, const char *password)
 	    local ? c->db_socket : NULL, CLIENT_FOUND_ROWS) == NULL)
 		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
 		    "connect");
+	/*
+	 * The client library's socket is open for programs we start: one of
+	 * them would keep an open transaction, and its locks, alive beyond
+	 * our end, and is no business of the connection anyway.
+	 */
+	if (fcntl((int)mysql_get_socket(db->my), F_SETFD, FD_CLOEXEC) != 0)
+		return err_set_errno(ERR_DB, "close-on-exec");
 	return 0;
 }
 

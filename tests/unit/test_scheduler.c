@@ -100,8 +100,10 @@ shepherd(const char *config, const char *attempt_id)
 	if (site_conf_load(config, &c) != 0 || db_open(c, &db) != 0 ||
 	    db_attempt_get(db, arena, attempt_id, &a) != 0 ||
 	    db_attempt_renew(db, attempt_id, c->lease_ms, getpid(), 0,
-	    &end) != 0 || db_task_move(db, &a->key, &move, NULL) != 0)
-		return 5;
+	    &end) != 0 || db_task_move(db, &a->key, &move, NULL) != 0) {
+		log_err("shepherd of the test");
+		_exit(5);
+	}
 	wake_supervisor(c, a->key.job_id);
 	end = STATE_SUCCESS;
 	if (str_starts(a->key.component, "crash"))
@@ -115,6 +117,8 @@ shepherd(const char *config, const char *attempt_id)
 	if (str_starts(a->key.component, "flaky") && a->key.version == 0)
 		end = STATE_FAILED;
 	r = end_task(db, a, end, end == STATE_FAILED ? "not yet" : NULL);
+	if (r != 0)
+		log_err("shepherd of the test");
 	wake_supervisor(c, a->key.job_id);
 	db_close(db);
 	arena_free(arena);
