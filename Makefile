@@ -19,7 +19,7 @@ WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
            -Wformat-nonliteral -Wundef -Werror
 HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection \
            -fcf-protection -fno-strict-aliasing -fPIE
-HARDEN_LD := -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
+HARDEN_LD := -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 PKGS    := json-c libprotobuf-c libsodium libseccomp libmariadb openssl \
            libcurl inih libarchive
 

@@ -3,6 +3,7 @@
  * fails in a chosen way, one that sends objects to and fro and measures.
  */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +41,7 @@ fail_run(struct task *t)
 		_exit(3);
 	if (strcmp(what, "hang") == 0)
 		for (;;)
-			(void)pause();
+			(void)poll(NULL, 0, -1);
 	return err_set(ERR_INVALID, "row 17, column x3: this test fails");
 }
 
