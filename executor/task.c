@@ -350,7 +350,8 @@ task_memfd(size_t size, int *fd, void **map)
 	*map = NULL;
 	if (size == 0)
 		return err_set(ERR_INVALID, "an empty memory file");
-	if ((f = memfd_create("object", MFD_CLOEXEC)) < 0)
+	if ((f = memfd_create("object", MFD_CLOEXEC |
+	    MFD_ALLOW_SEALING)) < 0)
 		return err_set_errno(ERR_IO, "memory file");
 	if (ftruncate(f, (off_t)size) != 0) {
 		fd_close(&f);

@@ -93,10 +93,14 @@ module_of(struct request *req, const struct db_task *task)
 	return p == NULL ? NULL : provider_module(p, task->module);
 }
 
-/* A running task here, a sender that is a member, a name it may send. */
+/*
+ * A running task here, a sender that is a member, a name it may send.  One
+ * that has ended well got all it needed (*late): what comes now is a copy
+ * whose sender did not hear that the first was kept.
+ */
 static int
 check_allowed(struct request *req, const struct mailbox_task *t,
-    const struct mailbox_object *o)
+    const struct mailbox_object *o, bool *late)
 {
 	struct db_task_key	 key = { .job_id = t->job_id,
 		.component = t->component, .version = t->version,
@@ -108,7 +112,8 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 
 	if ((r = db_task_get(req->app->db, req->arena, &key, &task)) != 0)
 		return r;
-	if (!task->run_here || state_is_end(task->party_status))
+	*late = task->run_here && state_is_success(task->party_status);
+	if (!*late && (!task->run_here || state_is_end(task->party_status)))
 		return err_set(ERR_NOT_FOUND, "the task does not run here");
 	r = db_party_get(req->app->db, req->arena, t->job_id, o->from_role,
 	    o->from_party, &sender);
@@ -151,11 +156,12 @@ api_mailbox_put(struct request *req, struct reply *rp)
 {
 	struct mailbox_task	t;
 	struct mailbox_object	o;
+	bool			late = false;
 	int			r;
 
 	if ((r = read_receiver(req, &t)) == 0 &&
 	    (r = read_object(req, &o)) == 0 &&
-	    (r = check_allowed(req, &t, &o)) == 0)
+	    (r = check_allowed(req, &t, &o, &late)) == 0 && !late)
 		r = deposit(req, &t, &o);
 	switch (r) {
 	case 0:

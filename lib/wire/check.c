@@ -16,7 +16,7 @@
 /* Limits of texts, in bytes; those of columns are sql/0001_init.sql's. */
 #define MAX_NAME 100
 #define MAX_TRANSFER 150
-#define MAX_TAG 200
+#define MAX_TAG 180 /* the ledger adds the part to it */
 #define MAX_METRIC_NS 80
 #define MAX_METRIC 150
 #define MAX_POINT_KEY 150 /* leaves room for quotes and escapes */

@@ -2,8 +2,8 @@
  * Outgoing objects.  A shipment is one object for one receiver; its parts
  * are requests, a bounded number of them under way at once.
  *
- *   taken -> recorded in the ledger -> parts sent, again after a pause
- *   when that failed -> done
+ *   taken -> each part recorded in the ledger, then sent, again after a
+ *   pause when that failed -> done
  *
  * Silence and "no such running task" (the other half may start a little
  * later) are borne for a while, a full mailbox as long as the task may run;
@@ -47,7 +47,12 @@
 /* Slowest link that is still waited for: bytes per millisecond. */
 #define SLOWEST		1000
 
-enum part_state { PART_WAITS, PART_SENT, PART_DONE };
+enum part_state {
+	PART_NEW,		/* not in the ledger */
+	PART_WAITS,
+	PART_SENT,
+	PART_DONE
+};
 
 struct shipment {
 	TAILQ_ENTRY(shipment) link;
@@ -56,7 +61,6 @@ struct shipment {
 	const char	*role;		/* borrowed from the subject */
 	const char	*party_id;
 	bool		 is_here;	/* the receiver is at this site */
-	bool		 is_recorded;
 	unsigned char	*parts;		/* enum part_state each */
 	uint32_t	 n_done;
 	uint32_t	 n_sent;	/* under way now */
@@ -313,7 +317,53 @@ courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 
 /* --- the ledger ------------------------------------------------------------------- */
 
-/* Enter up to a batch of shipments; *more tells whether some are left. */
+/*
+ * A large object leaves in parts, and each has its own line: what left is
+ * what was sent, not what was meant to be.  Its tag gets " [N/M]".
+ */
+static int
+fill_egress(struct arena *a, const struct shipment *sh, uint32_t part,
+    struct db_egress *row)
+{
+	struct parcel		*p = sh->parcel;
+	const unsigned char	*sum;
+	uint64_t		 offset, len;
+	int			 r;
+
+	if ((r = parcel_digest(p, part, &sum)) != 0)
+		return r;
+	parcel_part(p, part, &offset, &len);
+	memset(row, 0, sizeof(*row));
+	row->key = *subject_key(sh->courier->shepherd->subject);
+	row->to_role = sh->role;
+	row->to_party = sh->party_id;
+	row->name = p->name;
+	row->tag = p->parts == 1 ? p->tag : arena_printf(a, "%s [%u/%u]",
+	    p->tag, part + 1, p->parts);
+	row->bytes = (int64_t)len;
+	memcpy(row->sha256, sum, sizeof(row->sha256));
+	return 0;
+}
+
+/* Parts of large objects, one by one as they are sent. */
+static int
+record_part(struct shipment *sh, uint32_t part)
+{
+	struct arena		*a = arena_new();
+	struct db_egress	 row;
+	int			 r;
+
+	if ((r = fill_egress(a, sh, part, &row)) == 0 &&
+	    (r = db_egress_add(sh->courier->shepherd->db, &row, 1)) == 0)
+		sh->parts[part] = PART_WAITS;
+	arena_free(a);
+	return r;
+}
+
+/*
+ * Small objects in batches, for a commit costs more than an object.  *more
+ * tells whether some are left.
+ */
 static int
 record_some(struct courier *c, bool *more)
 {
@@ -323,22 +373,16 @@ record_some(struct courier *c, bool *more)
 	int			 r;
 
 	*more = false;
-	memset(rows, 0, sizeof(rows));
 	TAILQ_FOREACH(sh, &c->queue, link) {
-		if (sh->is_recorded || sh->is_here)
+		if (sh->is_here || sh->parcel->parts != 1 ||
+		    sh->parts[0] != PART_NEW)
 			continue;
 		if (n == LEDGER_BATCH) {
 			*more = true;
 			break;
 		}
-		rows[n].key = *subject_key(c->shepherd->subject);
-		rows[n].to_role = sh->role;
-		rows[n].to_party = sh->party_id;
-		rows[n].name = sh->parcel->name;
-		rows[n].tag = sh->parcel->tag;
-		rows[n].bytes = (int64_t)sh->parcel->size;
-		memcpy(rows[n].sha256, sh->parcel->sha256,
-		    sizeof(rows[n].sha256));
+		if ((r = fill_egress(NULL, sh, 0, &rows[n])) != 0)
+			return r;
 		batch[n++] = sh;
 	}
 	if (n == 0)
@@ -346,7 +390,7 @@ record_some(struct courier *c, bool *more)
 	if ((r = db_egress_add(c->shepherd->db, rows, n)) != 0)
 		return r;
 	for (i = 0; i < n; i++)
-		batch[i]->is_recorded = true;
+		batch[i]->parts[0] = PART_WAITS;
 	return 0;
 }
 
@@ -606,7 +650,8 @@ static int
 send_part(struct shipment *sh, uint32_t part)
 {
 	struct courier		*c = sh->courier;
-	const struct parcel	*p = sh->parcel;
+	struct parcel		*p = sh->parcel;
+	const unsigned char	*sum;
 	struct flight		*f;
 	struct http_request	 req = { .method = "PUT",
 				    .content_type =
@@ -618,7 +663,10 @@ send_part(struct shipment *sh, uint32_t part)
 	int			 r;
 
 	if ((r = open_client(c)) != 0 ||
-	    (r = find_address(c, sh->party_id, &base)) != 0)
+	    (r = find_address(c, sh->party_id, &base)) != 0 ||
+	    (sh->parts[part] == PART_NEW &&
+	    (r = record_part(sh, part)) != 0) ||
+	    (r = parcel_digest(p, part, &sum)) != 0)
 		return r;
 	make_url(&url, base, sh, part);
 	parcel_part(p, part, &offset, &len);
@@ -632,10 +680,8 @@ send_part(struct shipment *sh, uint32_t part)
 		req.body_offset = offset;
 		req.body_size = len;
 	}
-	if (p->parts == 1) {
-		digest_text(p->sha256, digest);
-		req.digest = digest;
-	}
+	digest_text(sum, digest);
+	req.digest = digest;
 	req.timeout_ms = c->shepherd->conf->partner_timeout_ms +
 	    (int64_t)(len / SLOWEST);
 	f = xcalloc(1, sizeof(*f));
@@ -663,7 +709,7 @@ send_parts(struct shipment *sh)
 
 	for (i = 0; i < sh->parcel->parts && c->in_flight < MAX_IN_FLIGHT;
 	    i++) {
-		if (sh->parts[i] != PART_WAITS)
+		if (sh->parts[i] > PART_WAITS)
 			continue;
 		r = send_part(sh, i);
 		if (r == ERR_DB || r == ERR_DB_RETRY || r == ERR_IO)

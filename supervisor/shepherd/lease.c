@@ -12,6 +12,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_tx.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/shepherd.h"
 
@@ -75,23 +76,59 @@ on_timer(void *ctx)
 int
 lease_open(struct shepherd *s, struct lease **out)
 {
-	struct lease	*l = xcalloc(1, sizeof(*l));
-	enum state	 kill;
-	int		 r;
+	int64_t		 left = s->subject->attempt->lease_left_ms;
+	struct lease	*l;
 
 	*out = NULL;
+	if (left <= 0)
+		return err_set(ERR_CONFLICT, "the lease ran out before the "
+		    "shepherd was there");
+	if (left > s->conf->lease_ms)
+		left = s->conf->lease_ms;
+	l = xcalloc(1, sizeof(*l));
 	l->shepherd = s;
-	l->renewed_ms = clock_mono_ms();
-	if ((r = renew(l, &kill)) != 0) {
-		free(l);
-		return r;
-	}
+	/* Whoever claimed the attempt began the lease. */
+	l->renewed_ms = clock_mono_ms() - (s->conf->lease_ms - left);
 	l->timer = loop_timer_new(s->loop, on_timer, l);
 	loop_timer_set(l->timer, s->conf->heartbeat_ms, 0);
 	*out = l;
-	if (kill != STATE_NONE)
-		control_end(s, kill, NULL);
+	if (s->subject->task->kill_wanted != STATE_NONE)
+		control_end(s, s->subject->task->kill_wanted, NULL);
 	return 0;
+}
+
+struct running {
+	struct lease	*lease;
+	enum state	 kill;
+};
+
+static int
+write_running(struct db *db, void *ctx)
+{
+	struct running		*run = ctx;
+	struct shepherd		*s = run->lease->shepherd;
+	struct db_task_move	 move = {
+		.status = STATE_NONE, .party_status = STATE_RUNNING,
+		.attempt_id = s->subject->attempt->attempt_id,
+		.reason = "executor started",
+	};
+	int			 r;
+
+	if ((r = renew(run->lease, &run->kill)) != 0)
+		return r;
+	return db_task_move(db, subject_key(s->subject), &move, NULL);
+}
+
+int
+lease_running(struct lease *l)
+{
+	struct running	run = { l, STATE_NONE };
+	int		r;
+
+	if ((r = db_tx(l->shepherd->db, write_running, &run)) == 0 &&
+	    run.kill != STATE_NONE)
+		control_end(l->shepherd, run.kill, NULL);
+	return r;
 }
 
 void

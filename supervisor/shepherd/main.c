@@ -19,7 +19,6 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/db/db_task.h"
 #include "supervisor/shepherd/courier.h"
 #include "supervisor/shepherd/finish.h"
 #include "supervisor/shepherd/inbox.h"
@@ -166,18 +165,12 @@ launch(struct shepherd *s, const struct inputs *in)
 	return loop_child(s->loop, s->child.bwrap, control_child, s);
 }
 
-/* The row says running; when that cannot be written the end will say it. */
+/* When this cannot be written now, the end will say it all. */
 static void
 say_running(struct shepherd *s)
 {
-	struct db_task_move	move = {
-		.status = STATE_NONE, .party_status = STATE_RUNNING,
-		.attempt_id = s->subject->attempt->attempt_id,
-		.reason = "executor started",
-	};
-	int			r;
+	int	r = lease_running(s->lease);
 
-	r = db_task_move(s->db, subject_key(s->subject), &move, NULL);
 	if (r == ERR_CONFLICT)
 		control_lost(s);
 	else if (r != 0)

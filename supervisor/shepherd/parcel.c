@@ -83,7 +83,7 @@ int
 parcel_new(const Sluice__Executor__Remote *m, int *fd, struct parcel **out)
 {
 	struct parcel	*p = xcalloc(1, sizeof(*p));
-	int		 r;
+	int		 r = 0;
 
 	*out = NULL;
 	p->refs = 1;
@@ -96,17 +96,17 @@ parcel_new(const Sluice__Executor__Remote *m, int *fd, struct parcel **out)
 		p->data = xmalloc(p->size + 1);
 		if (p->size > 0)
 			memcpy(p->data, m->content.data, p->size);
-		r = digest_memory(p->data, p->size, p->sha256);
 	} else {
 		p->size = m->size;
-		if ((r = take_file(fd, p->size, &p->fd)) == 0)
-			r = digest_fd(p->fd, p->size, p->sha256);
+		r = take_file(fd, p->size, &p->fd);
 	}
 	if (p->size > PART_SIZE * MAILBOX_MAX_PARTS)
 		p->part_size = (p->size + MAILBOX_MAX_PARTS - 1) /
 		    MAILBOX_MAX_PARTS;
 	p->parts = p->size == 0 ? 1 :
 	    (uint32_t)((p->size + p->part_size - 1) / p->part_size);
+	p->sha256 = xcalloc(p->parts, sizeof(*p->sha256));
+	p->is_hashed = xcalloc(p->parts, sizeof(*p->is_hashed));
 	if (r != 0) {
 		parcel_drop(p);
 		return r;
@@ -122,6 +122,8 @@ parcel_drop(struct parcel *p)
 		return;
 	fd_close(&p->fd);
 	free(p->data);
+	free(p->sha256);
+	free(p->is_hashed);
 	free(p->name);
 	free(p->tag);
 	free(p);
@@ -134,4 +136,37 @@ parcel_part(const struct parcel *p, uint32_t i, uint64_t *offset,
 	*offset = (uint64_t)i * p->part_size;
 	*len = p->size - *offset < p->part_size ? p->size - *offset :
 	    p->part_size;
+}
+
+static int
+hash_range(int fd, uint64_t offset, uint64_t len, unsigned char *out)
+{
+	struct digest	*d;
+	int		 r;
+
+	if ((r = digest_begin(&d)) != 0)
+		return r;
+	if ((r = digest_add_fd(d, fd, offset, len)) != 0) {
+		digest_free(d);
+		return r;
+	}
+	return digest_end(d, out);
+}
+
+int
+parcel_digest(struct parcel *p, uint32_t i, const unsigned char **out)
+{
+	uint64_t	offset, len;
+	int		r = 0;
+
+	*out = p->sha256[i];
+	if (p->is_hashed[i])
+		return 0;
+	parcel_part(p, i, &offset, &len);
+	if (p->data != NULL)
+		r = digest_memory(p->data, p->size, p->sha256[i]);
+	else
+		r = hash_range(p->fd, offset, len, p->sha256[i]);
+	p->is_hashed[i] = r == 0;
+	return r;
 }

@@ -4,6 +4,7 @@
 #ifndef SUPERVISOR_SHEPHERD_PARCEL_H
 #define SUPERVISOR_SHEPHERD_PARCEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/sign/digest.h"
@@ -18,12 +19,13 @@ struct parcel {
 	uint64_t	 size;
 	uint32_t	 parts;
 	uint64_t	 part_size;	/* of all but the last */
-	unsigned char	 sha256[DIGEST_SIZE];
+	unsigned char	(*sha256)[DIGEST_SIZE];	/* of each part, when ... */
+	bool		*is_hashed;		/* ... this says so */
 };
 
 /*
  * Make a parcel with one reference.  *fd (or NULL) becomes the parcel's.
- * Errors: ERR_FORMAT, ERR_IO, ERR_CRYPTO.
+ * Errors: ERR_FORMAT, ERR_IO.
  */
 int	parcel_new(const Sluice__Executor__Remote *, int *fd,
 	    struct parcel **out);
@@ -32,5 +34,8 @@ void	parcel_drop(struct parcel *);		/* gives back a reference */
 /* Where part i lies. */
 void	parcel_part(const struct parcel *, uint32_t i, uint64_t *offset,
 	    uint64_t *len);
+/* SHA-256 of part i, computed once.  Errors: ERR_IO, ERR_CRYPTO. */
+int	parcel_digest(struct parcel *, uint32_t i,
+	    const unsigned char **out);
 
 #endif
