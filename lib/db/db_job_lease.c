@@ -65,11 +65,15 @@ static const struct db_stmt check = {
 	"SELECT COUNT(*) FROM job WHERE job_id = ? AND lease_fence = ?"
 	" AND lease_until > NOW(6)"
 };
+/*
+ * SYSDATE, not NOW: NOW is when the statement began, and a wake may have set
+ * the row while the statement waited for it.
+ */
 static const struct db_stmt release = {
 	"job.release", "isi",
 	"UPDATE job SET lease_owner = NULL, lease_until = NULL,"
-	" next_look_at = IF(next_look_at <= NOW(6), next_look_at,"
-	"  NOW(6) + INTERVAL ? MICROSECOND)"
+	" next_look_at = IF(next_look_at <= SYSDATE(6), next_look_at,"
+	"  SYSDATE(6) + INTERVAL ? MICROSECOND)"
 	" WHERE job_id = ? AND lease_fence = ?"
 };
 static const struct db_stmt wake = {
