@@ -192,22 +192,30 @@ pid_path(const struct daemon_def *d, const struct site_conf *conf)
 	return site_path(conf, SITE_RUN "/%s.pid", d->name);
 }
 
-pid_t
-daemon_pid(const struct daemon_def *d, const struct site_conf *conf)
+/* What the pid file says, true or stale; 0 when it says nothing. */
+static pid_t
+written_pid(const struct daemon_def *d, const struct site_conf *conf)
 {
 	char		*path = pid_path(d, conf);
 	struct buf	 text = BUF_INIT;
 	int64_t		 pid = 0;
 
-	if (buf_read_file(&text, path, 64) == 0) {
+	if (buf_read_file(&text, path, 64) == 0 && text.len != 0) {
 		text.data[strcspn(text.data, "\n")] = '\0';
-		if (str_to_int64(text.data, 2, INT32_MAX, &pid) != 0 ||
-		    !is_site_process((pid_t)pid, program_of(d), conf))
+		if (str_to_int64(text.data, 2, INT32_MAX, &pid) != 0)
 			pid = 0;
 	}
 	buf_fini(&text);
 	free(path);
 	return (pid_t)pid;
+}
+
+pid_t
+daemon_pid(const struct daemon_def *d, const struct site_conf *conf)
+{
+	pid_t	pid = written_pid(d, conf);
+
+	return pid != 0 && is_site_process(pid, program_of(d), conf) ? pid : 0;
 }
 
 /* --- starting -------------------------------------------------------------------------- */
@@ -401,6 +409,51 @@ daemon_stop(pid_t pid, int64_t timeout_ms)
 			    (int)pid);
 	}
 	fd_close(&pidfd);
+	return r;
+}
+
+/* Is this a process of that name in that session? (proc(5), stat) */
+static bool
+is_in_session(pid_t pid, const char *program, pid_t session)
+{
+	char		*path = xasprintf("/proc/%d/stat", (int)pid);
+	struct buf	 text = BUF_INIT;
+	const char	*open, *close;
+	int		 its = 0;
+	bool		 named = false;
+
+	if (buf_read_file(&text, path, 4096) == 0 && text.len != 0 &&
+	    (open = strchr(text.data, '(')) != NULL &&
+	    (close = strrchr(text.data, ')')) != NULL) {
+		/* The kernel keeps 15 characters of a name. */
+		named = strncmp(open + 1, program,
+		    (size_t)(close - open - 1)) == 0;
+		(void)sscanf(close + 1, " %*c %*d %*d %d", &its);
+	}
+	buf_fini(&text);
+	free(path);
+	return named && its == session;
+}
+
+int
+daemon_stop_orphans(const struct daemon_def *d, const struct site_conf *conf,
+    int64_t timeout_ms)
+{
+	pid_t			 session = written_pid(d, conf);
+	const struct dirent	*e;
+	DIR			*proc;
+	int64_t			 pid;
+	int			 r = 0;
+
+	if (session == 0 || daemon_pid(d, conf) != 0)
+		return 0;
+	if ((proc = opendir("/proc")) == NULL)
+		return err_set_errno(ERR_IO, "/proc");
+	while (r == 0 && (e = readdir(proc)) != NULL)
+		if (str_to_int64(e->d_name, 2, INT32_MAX, &pid) == 0 &&
+		    is_in_session((pid_t)pid, program_of(d), session))
+			r = daemon_stop((pid_t)pid, timeout_ms);
+	(void)closedir(proc);
 	return r;
 }
 

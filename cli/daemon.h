@@ -28,6 +28,14 @@ extern const struct daemon_def daemon_fcgi, daemon_supervisor, daemon_nginx;
  */
 pid_t	daemon_pid(const struct daemon_def *, const struct site_conf *);
 
+/*
+ * End what is left of a program whose parent process was killed: workers
+ * that would still hold its sockets.  They are found by the session that the
+ * parent, whose number the stale pid file holds, was started in.
+ */
+int	daemon_stop_orphans(const struct daemon_def *,
+	    const struct site_conf *, int64_t timeout_ms);
+
 /* Start in a session of its own, output to its log. */
 int	daemon_start(const struct daemon_def *, const struct site_conf *,
 	    pid_t *out);

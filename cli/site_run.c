@@ -110,7 +110,9 @@ start_missing(const struct site_conf *conf, pid_t pids[N_DAEMONS])
 		pids[i] = 0;
 		if (daemon_pid(daemons[i], conf) != 0)
 			continue;
-		if ((r = daemon_start(daemons[i], conf, &pids[i])) != 0)
+		if ((r = daemon_stop_orphans(daemons[i], conf, STOP_MS)) !=
+		    0 ||
+		    (r = daemon_start(daemons[i], conf, &pids[i])) != 0)
 			return err_wrap("%s", daemons[i]->name);
 	}
 	return 0;

@@ -58,6 +58,13 @@ plan_batches(struct guest *g)
 		.batch_count = c->is_random ? 1 : (n - 1) / size + 1,
 		.list_size = list > size ? (uint32_t)list : 0,
 		.has_loss = g->hosts == 1 };
+	/*
+	 * A last batch of a few rows would let a host solve for their
+	 * residuals: it gets decoys until it is as long as the others.
+	 */
+	if (p->plan.list_size == 0 && !c->is_random && n % size != 0 &&
+	    n % size < size / 2)
+		p->plan.list_size = size;
 	p->plan.is_async = g->hosts == 1 && p->plan.list_size == 0;
 }
 
