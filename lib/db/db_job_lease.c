@@ -5,7 +5,9 @@
  * next_look_at says when a job is due.  A claim (and each renewal) moves it to
  * the end of the lease, so that a supervisor that dies leaves the job due
  * again.  A wake sets it to now; a release finds it passed and leaves it: a
- * wake during a look is kept.
+ * wake during a look is kept.  There "now" is SYSDATE(), the time after the
+ * row's lock was had: NOW() is that of the statement's start, which may lie
+ * before a wake that held the lock.
  */
 #include <string.h>
 
@@ -55,7 +57,7 @@ static const struct db_stmt claim = {
 static const struct db_stmt renew = {
 	"job.renew", "iis",
 	"UPDATE job SET lease_until = NOW(6) + INTERVAL ? MICROSECOND,"
-	" next_look_at = IF(next_look_at > NOW(6),"
+	" next_look_at = IF(next_look_at > SYSDATE(6),"
 	"  NOW(6) + INTERVAL ? MICROSECOND, next_look_at)"
 	" WHERE is_initiator = 1 AND settled = 0 AND lease_owner = ?"
 	" AND lease_until > NOW(6)"
