@@ -374,7 +374,7 @@ static int
 squares(struct batch *b, struct bigvec **out)
 {
 	struct lr_party *p = b->g->p;
-	size_t k, n = b->n_list > b->n ? b->n_list : 0;
+	size_t k, n = p->plan.list_size != 0 ? b->n_list : 0;
 	struct bigvec *c;
 	struct multiexp *me = NULL;
 	int64_t *x;

@@ -280,6 +280,18 @@ plain_batches_train_as_in_the_clear(void **state)
 	    50, 5, 2, &c);
 }
 
+/* Three rows left over, three columns at the host: decoys make it safe. */
+static void
+a_short_last_batch_trains_as_in_the_clear(void **state)
+{
+	struct clear c = { .batch = 20, .iters = 3, .lr = 0.15, .alpha = 0.01 };
+
+	(void)state;
+	check_training(PARAMS("\"max_iter\":3,\"batch_size\":20,"
+			      "\"masked_rate\":0"),
+	    43, 5, 2, &c);
+}
+
 static void
 l1_trains_as_in_the_clear(void **state)
 {
@@ -731,6 +743,7 @@ main(void)
 		cmocka_unit_test(full_batches_train_as_in_the_clear),
 		cmocka_unit_test(masked_batches_train_as_in_the_clear),
 		cmocka_unit_test(plain_batches_train_as_in_the_clear),
+		cmocka_unit_test(a_short_last_batch_trains_as_in_the_clear),
 		cmocka_unit_test(l1_trains_as_in_the_clear),
 		cmocka_unit_test(two_hosts_train_as_one_would),
 		cmocka_unit_test(training_stops_when_the_loss_settles),
