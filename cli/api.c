@@ -11,20 +11,20 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 
-#define TIMEOUT_MS	60000
-#define ANSWER_MAX	(256 * 1024 * 1024)
+#define TIMEOUT_MS 60000
+#define ANSWER_MAX (256 * 1024 * 1024)
 
 struct api {
-	struct http_client	*client;
-	char			*url;
-	char			*ca;
+	struct http_client *client;
+	char *url;
+	char *ca;
 };
 
 static int
 take_config(struct api *api, const char *path)
 {
-	struct site_conf	*conf;
-	int			 r;
+	struct site_conf *conf;
+	int r;
 
 	if ((r = site_conf_load(path, &conf)) != 0)
 		return r;
@@ -44,8 +44,8 @@ take_config(struct api *api, const char *path)
 static int
 choose_site(struct api *api, const struct args *args)
 {
-	const char	*url = args_text(args, "url");
-	const char	*config = args_text(args, "config");
+	const char *url = args_text(args, "url");
+	const char *config = args_text(args, "config");
 
 	api->ca = xstrdup(args_text(args, "ca"));
 	if (url == NULL && config == NULL)
@@ -59,8 +59,8 @@ choose_site(struct api *api, const struct args *args)
 static int
 connect_api(struct api *api, struct api **out)
 {
-	struct http_client_conf	conf = { .ca_file = api->ca };
-	int			r;
+	struct http_client_conf conf = { .ca_file = api->ca };
+	int r;
 
 	if ((r = http_client_new(NULL, &conf, &api->client)) != 0) {
 		api_close(api);
@@ -73,8 +73,8 @@ connect_api(struct api *api, struct api **out)
 int
 api_open(const struct args *args, struct api **out)
 {
-	struct api	*api = xcalloc(1, sizeof(*api));
-	int		 r;
+	struct api *api = xcalloc(1, sizeof(*api));
+	int r;
 
 	*out = NULL;
 	if ((r = choose_site(api, args)) != 0) {
@@ -87,7 +87,7 @@ api_open(const struct args *args, struct api **out)
 int
 api_open_url(const char *url, struct api **out)
 {
-	struct api	*api = xcalloc(1, sizeof(*api));
+	struct api *api = xcalloc(1, sizeof(*api));
 
 	*out = NULL;
 	api->url = xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
@@ -109,8 +109,8 @@ int
 api_fetch(struct api *api, const char *path, struct http_request *req,
     struct http_reply *out)
 {
-	char	*url = xasprintf("%s/v1/%s", api->url, path);
-	int	 r;
+	char *url = xasprintf("%s/v1/%s", api->url, path);
+	int r;
 
 	req->url = url;
 	if (req->timeout_ms == 0)
@@ -126,11 +126,12 @@ api_fetch(struct api *api, const char *path, struct http_request *req,
 int
 api_answer(const struct http_reply *reply, struct json_object **out)
 {
-	int64_t	retcode;
+	int64_t retcode;
 
 	*out = NULL;
-	if (json_parse(buf_str(&reply->body), reply->body.len, ANSWER_MAX,
-	    out) != 0 || !json_has(*out, "retcode")) {
+	if (json_parse(
+		buf_str(&reply->body), reply->body.len, ANSWER_MAX, out) != 0 ||
+	    !json_has(*out, "retcode")) {
 		json_object_put(*out);
 		*out = NULL;
 		return err_set(ERR_FORMAT,
@@ -151,12 +152,13 @@ int
 api_post(struct api *api, const char *path, struct json_object *body,
     struct json_object **out)
 {
-	const char		*text = json_text(body);
-	struct http_request	 req = {
-		.body = text, .body_len = strlen(text),
+	const char *text = json_text(body);
+	struct http_request req = {
+		.body = text,
+		.body_len = strlen(text),
 	};
-	struct http_reply	 reply;
-	int			 r;
+	struct http_reply reply;
+	int r;
 
 	*out = NULL;
 	if ((r = api_fetch(api, path, &req, &reply)) == 0)
@@ -168,7 +170,7 @@ api_post(struct api *api, const char *path, struct json_object *body,
 struct json_object *
 api_job_filter(const struct args *args, const char *job_id)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_str(o, "job_id", job_id);
 	if (args_text(args, "role") != NULL)

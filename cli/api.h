@@ -11,24 +11,24 @@
 struct api;
 
 /* By --url, or by the site.conf of --config. */
-int	api_open(const struct args *, struct api **out);
+int api_open(const struct args *, struct api **out);
 /* By URL, http://HOST:PORT. */
-int	api_open_url(const char *url, struct api **out);
-void	api_close(struct api *);	/* NULL is fine */
+int api_open_url(const char *url, struct api **out);
+void api_close(struct api *); /* NULL is fine */
 
 /*
  * POST body (borrowed) to /v1/ + path.  *out is the whole answer, the
  * caller's; its retcode was 0.
  * Errors: ERR_NET, ERR_TIMEOUT, ERR_FORMAT, ERR_REMOTE with the site's text.
  */
-int	api_post(struct api *, const char *path, struct json_object *body,
-	    struct json_object **out);
+int api_post(struct api *, const char *path, struct json_object *body,
+    struct json_object **out);
 
 /* Any request, for uploads and downloads; url is /v1/ + path. */
-int	api_fetch(struct api *, const char *path, struct http_request *,
-	    struct http_reply *out);
+int api_fetch(struct api *, const char *path, struct http_request *,
+    struct http_reply *out);
 /* The answer of api_fetch() as api_post() would give it. */
-int	api_answer(const struct http_reply *, struct json_object **out);
+int api_answer(const struct http_reply *, struct json_object **out);
 
 /* {"job_id": JOB} and, when given, role and party_id from the options. */
 struct json_object *api_job_filter(const struct args *, const char *job_id);

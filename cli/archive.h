@@ -12,7 +12,7 @@
  * Errors: ERR_FORMAT, ERR_DENIED (a name that leaves the folder, a link),
  * ERR_IO.
  */
-int	archive_extract(const void *data, size_t len, const char *folder,
-	    size_t *files);
+int archive_extract(
+    const void *data, size_t len, const char *folder, size_t *files);
 
 #endif

@@ -12,22 +12,22 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define OPTIONS_MAX	32
-#define OPERANDS_MAX	4
+#define OPTIONS_MAX 32
+#define OPERANDS_MAX 4
 
 struct args {
-	const struct command	*command;
-	const char		*values[OPTIONS_MAX];	/* "" for a flag */
-	const char		*operands[OPERANDS_MAX];
-	size_t			 n_operands;
-	bool			 help;
-	bool			 json;
+	const struct command *command;
+	const char *values[OPTIONS_MAX]; /* "" for a flag */
+	const char *operands[OPERANDS_MAX];
+	size_t n_operands;
+	bool help;
+	bool json;
 };
 
 static size_t
 count_options(const struct command *c)
 {
-	size_t	n = 0;
+	size_t n = 0;
 
 	while (c->options[n].name != NULL)
 		n++;
@@ -38,7 +38,7 @@ count_options(const struct command *c)
 static size_t
 find_option(const struct command *c, const char *name)
 {
-	size_t	i, n = count_options(c);
+	size_t i, n = count_options(c);
 
 	for (i = 0; i < n; i++)
 		if (str_eq(c->options[i].name, name))
@@ -49,8 +49,8 @@ find_option(const struct command *c, const char *name)
 static int
 unknown_option(const struct command *c, const char *name)
 {
-	const char	*names[OPTIONS_MAX + 2], *near;
-	size_t		 i, n = count_options(c);
+	const char *names[OPTIONS_MAX + 2], *near;
+	size_t i, n = count_options(c);
 
 	for (i = 0; i < n; i++)
 		names[i] = c->options[i].name;
@@ -59,15 +59,15 @@ unknown_option(const struct command *c, const char *name)
 	near = str_nearest(name, names, n);
 	if (near == NULL)
 		return err_set(ERR_INVALID, "no option --%s", name);
-	return err_set(ERR_INVALID, "no option --%s, did you mean --%s?",
-	    name, near);
+	return err_set(
+	    ERR_INVALID, "no option --%s, did you mean --%s?", name, near);
 }
 
 /* "-o" and "-h" are so usual that they are known everywhere. */
 static char *
 long_form(char *arg)
 {
-	static char	output[] = "--output", help[] = "--help";
+	static char output[] = "--output", help[] = "--help";
 
 	if (str_eq(arg, "-o"))
 		return output;
@@ -78,13 +78,12 @@ long_form(char *arg)
 static int
 take_option(struct args *a, int argc, char **argv, int *i)
 {
-	const char	*text = long_form(argv[*i]) + 2;
-	const char	*equals = strchr(text, '=');
-	char		*name = equals != NULL ?
-			    xstrndup(text, (size_t)(equals - text)) :
-			    xstrdup(text);
-	size_t		 slot = find_option(a->command, name);
-	int		 r = 0;
+	const char *text = long_form(argv[*i]) + 2;
+	const char *equals = strchr(text, '=');
+	char *name = equals != NULL ? xstrndup(text, (size_t)(equals - text))
+				    : xstrdup(text);
+	size_t slot = find_option(a->command, name);
+	int r = 0;
 
 	if (str_eq(name, "help")) {
 		a->help = true;
@@ -112,8 +111,8 @@ take_option(struct args *a, int argc, char **argv, int *i)
 static int
 check_complete(const struct args *a)
 {
-	const struct command	*c = a->command;
-	size_t			 i;
+	const struct command *c = a->command;
+	size_t i;
 
 	if (a->help)
 		return 0;
@@ -129,9 +128,9 @@ check_complete(const struct args *a)
 int
 args_parse(const struct command *c, int argc, char **argv, struct args **out)
 {
-	struct args	*a = xcalloc(1, sizeof(*a));
-	bool		 only_operands = false;
-	int		 i, r = 0;
+	struct args *a = xcalloc(1, sizeof(*a));
+	bool only_operands = false;
+	int i, r = 0;
 
 	*out = NULL;
 	a->command = c;
@@ -182,7 +181,7 @@ args_json(const struct args *a)
 const char *
 args_text(const struct args *a, const char *name)
 {
-	size_t	slot = find_option(a->command, name);
+	size_t slot = find_option(a->command, name);
 
 	/* Asking for an option that the table lacks is our own mistake. */
 	assert(a->command->options[slot].name != NULL);
@@ -199,7 +198,7 @@ int
 args_int(const struct args *a, const char *name, int64_t min, int64_t max,
     int64_t otherwise, int64_t *out)
 {
-	const char	*text = args_text(a, name);
+	const char *text = args_text(a, name);
 
 	*out = otherwise;
 	if (text == NULL)
@@ -219,17 +218,17 @@ args_operand(const struct args *a, size_t i)
 void
 args_print_help(const struct command *c)
 {
-	const struct option_def	*o;
-	char			*left;
+	const struct option_def *o;
+	char *left;
 
 	(void)printf("usage: sluice %s%s%s%s\n\n%s\n", c->name,
 	    c->operands[0] != '\0' ? " " : "", c->operands,
 	    c->options[0].name != NULL ? " [options]" : "", c->summary);
 	(void)printf("\noptions:\n");
 	for (o = c->options; o->name != NULL; o++) {
-		left = xasprintf("--%s%s%s", o->name,
-		    o->value != NULL ? " " : "",
-		    o->value != NULL ? o->value : "");
+		left =
+		    xasprintf("--%s%s%s", o->name, o->value != NULL ? " " : "",
+			o->value != NULL ? o->value : "");
 		(void)printf("  %-28s %s%s\n", left, o->help,
 		    o->required ? " (required)" : "");
 		free(left);

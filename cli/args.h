@@ -12,32 +12,35 @@
 struct args;
 
 struct option_def {
-	const char	*name;		/* without "--" */
-	const char	*value;		/* what stands for it in help; NULL:
+	const char *name;  /* without "--" */
+	const char *value; /* what stands for it in help; NULL:
 					 * a flag */
-	const char	*help;
-	bool		 required;
+	const char *help;
+	bool required;
 };
 
-#define OPTION_END { NULL, NULL, NULL, false }
+#define OPTION_END                                                             \
+	{                                                                      \
+		NULL, NULL, NULL, false                                        \
+	}
 
 /* Exit codes of the program. */
 enum {
 	EXIT_OK = 0,
 	EXIT_FAILED = 1,
 	EXIT_USAGE = 2,
-	EXIT_JOB = 3,		/* the job ended, but not with success */
+	EXIT_JOB = 3, /* the job ended, but not with success */
 	EXIT_UNREACHABLE = 4,
 };
 
 struct command {
-	const char	*name;		/* "site init" */
-	const char	*operands;	/* "FILE", "JOB COMPONENT"; "" for none */
-	size_t		 n_operands;	/* exactly */
-	const char	*summary;	/* one line */
+	const char *name;     /* "site init" */
+	const char *operands; /* "FILE", "JOB COMPONENT"; "" for none */
+	size_t n_operands;    /* exactly */
+	const char *summary;  /* one line */
 	const struct option_def *options;
 	/* 0, an ERR_* code, or an exit code above 0. */
-	int		(*run)(const struct args *);
+	int (*run)(const struct args *);
 };
 
 /*
@@ -46,33 +49,42 @@ struct command {
  * Ownership: *out is the caller's; texts are borrowed from argv.
  * Errors: ERR_INVALID, the message says what and names the nearest option.
  */
-int	args_parse(const struct command *, int argc, char **argv,
-	    struct args **out);
-void	args_free(struct args *);	/* NULL is fine */
+int args_parse(
+    const struct command *, int argc, char **argv, struct args **out);
+void args_free(struct args *); /* NULL is fine */
 
 const struct command *args_command(const struct args *);
-bool		 args_help(const struct args *);	/* --help was given */
-bool		 args_json(const struct args *);
+bool args_help(const struct args *); /* --help was given */
+bool args_json(const struct args *);
 /* NULL when not given; the option must be in the command's table. */
-const char	*args_text(const struct args *, const char *name);
-bool		 args_flag(const struct args *, const char *name);
+const char *args_text(const struct args *, const char *name);
+bool args_flag(const struct args *, const char *name);
 /* otherwise when not given.  ERR_INVALID names the option. */
-int		 args_int(const struct args *, const char *name, int64_t min,
-		    int64_t max, int64_t otherwise, int64_t *out);
-const char	*args_operand(const struct args *, size_t i);
+int args_int(const struct args *, const char *name, int64_t min, int64_t max,
+    int64_t otherwise, int64_t *out);
+const char *args_operand(const struct args *, size_t i);
 
 /* Help of one command on standard output. */
-void	args_print_help(const struct command *);
+void args_print_help(const struct command *);
 
 /* Where the site or its client API is; for the commands that need one. */
-#define OPTION_CONFIG \
-	{ "config", "FILE", "the site's site.conf", false }
-#define OPTION_CONFIG_REQUIRED \
-	{ "config", "FILE", "the site's site.conf", true }
-#define OPTION_HOME { "home", "DIR", "the site's folder", true }
-#define OPTIONS_API                                                       \
-	{ "url", "URL", "client API of a site, http://HOST:PORT", false }, \
-	OPTION_CONFIG,                                                    \
-	{ "ca", "FILE", "certificate to trust for https", false }
+#define OPTION_CONFIG                                                          \
+	{                                                                      \
+		"config", "FILE", "the site's site.conf", false                \
+	}
+#define OPTION_CONFIG_REQUIRED                                                 \
+	{                                                                      \
+		"config", "FILE", "the site's site.conf", true                 \
+	}
+#define OPTION_HOME                                                            \
+	{                                                                      \
+		"home", "DIR", "the site's folder", true                       \
+	}
+#define OPTIONS_API                                                            \
+	{ "url", "URL", "client API of a site, http://HOST:PORT", false },     \
+	    OPTION_CONFIG,                                                     \
+	{                                                                      \
+		"ca", "FILE", "certificate to trust for https", false          \
+	}
 
 #endif

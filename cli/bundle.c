@@ -12,9 +12,9 @@
 #include "lib/base/str.h"
 #include "lib/http/tls_cert.h"
 
-#define BUNDLE_MAX	(64 * 1024)
-#define URL_MAX		500		/* partner.url */
-#define NAME_MAX_LEN	100		/* partner.name */
+#define BUNDLE_MAX (64 * 1024)
+#define URL_MAX 500	 /* partner.url */
+#define NAME_MAX_LEN 100 /* partner.name */
 
 void
 bundle_fini(struct bundle *b)
@@ -29,28 +29,26 @@ bundle_fini(struct bundle *b)
 int
 bundle_check(const struct bundle *b)
 {
-	int	r;
+	int r;
 
 	if (!str_is_party_id(b->party_id))
 		return err_set(ERR_INVALID, "party_id: 1 to 10 digits");
 	if (!str_starts(b->url, "https://") || strlen(b->url) > URL_MAX ||
-	    strpbrk(b->url + 8, "/?#@ \t\r\n\"\\") != NULL ||
-	    b->url[8] == '\0')
+	    strpbrk(b->url + 8, "/?#@ \t\r\n\"\\") != NULL || b->url[8] == '\0')
 		return err_set(ERR_INVALID, "url: https://HOST:PORT");
 	if (strlen(b->name) > NAME_MAX_LEN)
-		return err_set(ERR_INVALID, "name: %d bytes at most",
-		    NAME_MAX_LEN);
+		return err_set(
+		    ERR_INVALID, "name: %d bytes at most", NAME_MAX_LEN);
 	if ((r = tls_cert_check(b->tls_cert, b->party_id)) != 0)
 		return err_wrap("tls_cert");
 	return 0;
 }
 
 static int
-read_text_file(const struct site_conf *conf, const char *name,
-    struct buf *out)
+read_text_file(const struct site_conf *conf, const char *name, struct buf *out)
 {
-	char	*path = site_path(conf, SITE_KEYS "/%s", name);
-	int	 r = buf_read_file(out, path, BUNDLE_MAX);
+	char *path = site_path(conf, SITE_KEYS "/%s", name);
+	int r = buf_read_file(out, path, BUNDLE_MAX);
 
 	free(path);
 	return r;
@@ -59,8 +57,8 @@ read_text_file(const struct site_conf *conf, const char *name,
 int
 bundle_of_site(const struct site_conf *conf, struct bundle *out)
 {
-	struct buf	key = BUF_INIT, cert = BUF_INIT;
-	int		r;
+	struct buf key = BUF_INIT, cert = BUF_INIT;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if ((r = read_text_file(conf, "sign.pub", &key)) == 0 &&
@@ -85,8 +83,8 @@ bundle_of_site(const struct site_conf *conf, struct bundle *out)
 int
 bundle_read(const char *path, struct bundle *out)
 {
-	struct json_object	*o = NULL;
-	int			 r;
+	struct json_object *o = NULL;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if ((r = json_parse_file(path, BUNDLE_MAX, &o)) != 0)
@@ -98,8 +96,8 @@ bundle_read(const char *path, struct bundle *out)
 		out->name = xstrdup(json_get_str(o, "name", ""));
 		out->url = xstrdup(json_get_str(o, "url", ""));
 		out->tls_cert = xstrdup(json_get_str(o, "tls_cert", ""));
-		if ((r = keys_public_parse(json_get_str(o, "sign_key", ""),
-		    out->sign_key)) == 0)
+		if ((r = keys_public_parse(
+			 json_get_str(o, "sign_key", ""), out->sign_key)) == 0)
 			r = bundle_check(out);
 	}
 	json_object_put(o);
@@ -111,8 +109,8 @@ bundle_read(const char *path, struct bundle *out)
 struct json_object *
 bundle_json(const struct bundle *b)
 {
-	struct json_object	*o = json_object_new_object();
-	char			 key[KEYS_TEXT_SIZE];
+	struct json_object *o = json_object_new_object();
+	char key[KEYS_TEXT_SIZE];
 
 	keys_public_text(b->sign_key, key);
 	json_add_int(o, "sluice_partner", 1);

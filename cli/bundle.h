@@ -12,21 +12,21 @@
 #include "lib/sign/keys.h"
 
 struct bundle {
-	char	*party_id;
-	char	*name;
-	char	*url;
-	uint8_t	 sign_key[KEYS_PUBLIC_SIZE];
-	char	*tls_cert;		/* PEM */
+	char *party_id;
+	char *name;
+	char *url;
+	uint8_t sign_key[KEYS_PUBLIC_SIZE];
+	char *tls_cert; /* PEM */
 };
 
-void	bundle_fini(struct bundle *);
+void bundle_fini(struct bundle *);
 
 /* This site's; the secret key is not opened. */
-int	bundle_of_site(const struct site_conf *, struct bundle *out);
+int bundle_of_site(const struct site_conf *, struct bundle *out);
 /* From a file, every part checked.  ERR_FORMAT, ERR_INVALID, ERR_IO */
-int	bundle_read(const char *path, struct bundle *out);
+int bundle_read(const char *path, struct bundle *out);
 /* Check parts that came by hand. */
-int	bundle_check(const struct bundle *);
+int bundle_check(const struct bundle *);
 struct json_object *bundle_json(const struct bundle *);
 
 #endif

@@ -6,31 +6,31 @@
 
 #include "cli/args.h"
 
-extern const struct command command_site_init;		/* site_init.c */
+extern const struct command command_site_init; /* site_init.c */
 extern const struct command command_site_nginx;
-extern const struct command command_site_start;		/* site_run.c */
+extern const struct command command_site_start; /* site_run.c */
 extern const struct command command_site_stop;
 extern const struct command command_site_status;
-extern const struct command command_db_create;		/* database.c */
+extern const struct command command_db_create; /* database.c */
 extern const struct command command_migrate;
-extern const struct command command_key_show;		/* partner.c */
+extern const struct command command_key_show; /* partner.c */
 extern const struct command command_key_fingerprint;
 extern const struct command command_partner_add;
 extern const struct command command_partner_list;
 extern const struct command command_partner_remove;
 extern const struct command command_partner_export;
 extern const struct command command_partner_import;
-extern const struct command command_upload;		/* upload.c */
-extern const struct command command_submit;		/* job.c */
+extern const struct command command_upload; /* upload.c */
+extern const struct command command_submit; /* job.c */
 extern const struct command command_watch;
 extern const struct command command_query;
 extern const struct command command_tasks;
 extern const struct command command_stop;
-extern const struct command command_metrics;		/* track.c */
+extern const struct command command_metrics; /* track.c */
 extern const struct command command_log;
 extern const struct command command_output;
-extern const struct command command_report;		/* report_job.c */
-extern const struct command command_table_info;		/* table.c */
+extern const struct command command_report;	/* report_job.c */
+extern const struct command command_table_info; /* table.c */
 extern const struct command command_table_delete;
 
 #endif

@@ -30,9 +30,9 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define RECHECK_MS	20
-#define CMDLINE_MAX	(64 * 1024)
-#define LOG_TAIL	2000		/* bytes shown of a log */
+#define RECHECK_MS 20
+#define CMDLINE_MAX (64 * 1024)
+#define LOG_TAIL 2000 /* bytes shown of a log */
 
 extern char **environ;
 
@@ -42,7 +42,7 @@ extern char **environ;
 static char **
 own_program_argv(const struct site_conf *conf, const char *name)
 {
-	char	**argv, *program = share_program(name);
+	char **argv, *program = share_program(name);
 
 	if (program == NULL)
 		return NULL;
@@ -68,10 +68,10 @@ supervisor_argv(const struct site_conf *conf)
 static char **
 nginx_argv(const struct site_conf *conf)
 {
-	char	**argv = xcalloc(8, sizeof(*argv));
+	char **argv = xcalloc(8, sizeof(*argv));
 
-	argv[0] = xstrdup(access("/usr/sbin/nginx", X_OK) == 0 ?
-	    "/usr/sbin/nginx" : "nginx");
+	argv[0] = xstrdup(
+	    access("/usr/sbin/nginx", X_OK) == 0 ? "/usr/sbin/nginx" : "nginx");
 	argv[1] = xstrdup("-p");
 	argv[2] = xstrdup(conf->home);
 	argv[3] = xstrdup("-c");
@@ -84,7 +84,7 @@ nginx_argv(const struct site_conf *conf)
 static void
 free_argv(char **argv)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; argv != NULL && argv[i] != NULL; i++)
 		free(argv[i]);
@@ -95,15 +95,14 @@ free_argv(char **argv)
 static bool
 socket_answers(const struct site_conf *conf, const char *relative, int type)
 {
-	struct sockaddr_un	 sa = { .sun_family = AF_UNIX };
-	char			*path = site_path(conf, "%s", relative);
-	int			 fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
-	bool			 ok = false;
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	char *path = site_path(conf, "%s", relative);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+	bool ok = false;
 
 	if (fd >= 0 && strlen(path) < sizeof(sa.sun_path)) {
 		memcpy(sa.sun_path, path, strlen(path) + 1);
-		ok = connect(fd, (const struct sockaddr *)&sa,
-		    sizeof(sa)) == 0;
+		ok = connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) == 0;
 	}
 	fd_close(&fd);
 	free(path);
@@ -114,14 +113,14 @@ static bool
 fcgi_ready(const struct site_conf *conf)
 {
 	return daemon_pid(&daemon_fcgi, conf) != 0 &&
-	    socket_answers(conf, SITE_FCGI_SOCKET, SOCK_STREAM);
+	       socket_answers(conf, SITE_FCGI_SOCKET, SOCK_STREAM);
 }
 
 static bool
 supervisor_ready(const struct site_conf *conf)
 {
 	return daemon_pid(&daemon_supervisor, conf) != 0 &&
-	    socket_answers(conf, SITE_SUPERVISOR_SOCKET, SOCK_DGRAM);
+	       socket_answers(conf, SITE_SUPERVISOR_SOCKET, SOCK_DGRAM);
 }
 
 /* Each program writes its own pid file; nginx does once it listens. */
@@ -133,7 +132,9 @@ nginx_ready(const struct site_conf *conf)
 
 const struct daemon_def daemon_fcgi = { "fcgi-app", fcgi_argv, fcgi_ready };
 const struct daemon_def daemon_supervisor = {
-	"supervisor", supervisor_argv, supervisor_ready,
+	"supervisor",
+	supervisor_argv,
+	supervisor_ready,
 };
 const struct daemon_def daemon_nginx = { "nginx", nginx_argv, nginx_ready };
 
@@ -143,9 +144,9 @@ const struct daemon_def daemon_nginx = { "nginx", nginx_argv, nginx_ready };
 static bool
 read_cmdline(pid_t pid, struct buf *out)
 {
-	char	*path = xasprintf("/proc/%d/cmdline", (int)pid);
-	size_t	 i;
-	bool	 ok;
+	char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	size_t i;
+	bool ok;
 
 	ok = buf_read_file(out, path, CMDLINE_MAX) == 0 && out->len != 0;
 	for (i = 0; ok && i < out->len; i++)
@@ -159,18 +160,18 @@ read_cmdline(pid_t pid, struct buf *out)
 static bool
 is_site_process(pid_t pid, const char *program, const struct site_conf *conf)
 {
-	struct buf	 line = BUF_INIT;
-	char		*config = xasprintf(" %s ", conf->path);
-	char		*home = xasprintf(" %s ", conf->home);
-	bool		 ok;
+	struct buf line = BUF_INIT;
+	char *config = xasprintf(" %s ", conf->path);
+	char *home = xasprintf(" %s ", conf->home);
+	bool ok;
 
 	/* A blank behind the end, so that whole arguments are compared. */
 	ok = read_cmdline(pid, &line);
 	if (ok) {
 		buf_putc(&line, ' ');
 		ok = strstr(line.data, program) != NULL &&
-		    (strstr(line.data, config) != NULL ||
-		    strstr(line.data, home) != NULL);
+		     (strstr(line.data, config) != NULL ||
+			 strstr(line.data, home) != NULL);
 	}
 	buf_fini(&line);
 	free(config);
@@ -196,9 +197,9 @@ pid_path(const struct daemon_def *d, const struct site_conf *conf)
 static pid_t
 written_pid(const struct daemon_def *d, const struct site_conf *conf)
 {
-	char		*path = pid_path(d, conf);
-	struct buf	 text = BUF_INIT;
-	int64_t		 pid = 0;
+	char *path = pid_path(d, conf);
+	struct buf text = BUF_INIT;
+	int64_t pid = 0;
 
 	if (buf_read_file(&text, path, 64) == 0 && text.len != 0) {
 		text.data[strcspn(text.data, "\n")] = '\0';
@@ -213,7 +214,7 @@ written_pid(const struct daemon_def *d, const struct site_conf *conf)
 pid_t
 daemon_pid(const struct daemon_def *d, const struct site_conf *conf)
 {
-	pid_t	pid = written_pid(d, conf);
+	pid_t pid = written_pid(d, conf);
 
 	return pid != 0 && is_site_process(pid, program_of(d), conf) ? pid : 0;
 }
@@ -223,33 +224,32 @@ daemon_pid(const struct daemon_def *d, const struct site_conf *conf)
 static int
 spawn(char **argv, const char *log, pid_t *out)
 {
-	posix_spawn_file_actions_t	actions;
-	posix_spawnattr_t		attr;
-	sigset_t			none;
-	int				e;
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attr;
+	sigset_t none;
+	int e;
 
 	(void)sigemptyset(&none);
 	if (posix_spawn_file_actions_init(&actions) != 0 ||
 	    posix_spawnattr_init(&attr) != 0)
 		return err_set(ERR_NOMEM, "start %s", argv[0]);
-	e = posix_spawn_file_actions_addopen(&actions, 0, "/dev/null",
-	    O_RDONLY, 0);
+	e = posix_spawn_file_actions_addopen(
+	    &actions, 0, "/dev/null", O_RDONLY, 0);
 	if (e == 0)
-		e = posix_spawn_file_actions_addopen(&actions, 1, log,
-		    O_WRONLY | O_CREAT | O_APPEND, 0640);
+		e = posix_spawn_file_actions_addopen(
+		    &actions, 1, log, O_WRONLY | O_CREAT | O_APPEND, 0640);
 	if (e == 0)
 		e = posix_spawn_file_actions_adddup2(&actions, 1, 2);
 	/* Descriptors of whoever called us (locks, pipes) stay here. */
 	if (e == 0)
 		e = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	if (e == 0)
-		e = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID |
-		    POSIX_SPAWN_SETSIGMASK);
+		e = posix_spawnattr_setflags(
+		    &attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
 	if (e == 0)
 		e = posix_spawnattr_setsigmask(&attr, &none);
 	if (e == 0)
-		e = posix_spawnp(out, argv[0], &actions, &attr, argv,
-		    environ);
+		e = posix_spawnp(out, argv[0], &actions, &attr, argv, environ);
 	(void)posix_spawn_file_actions_destroy(&actions);
 	(void)posix_spawnattr_destroy(&attr);
 	if (e == 0)
@@ -259,12 +259,12 @@ spawn(char **argv, const char *log, pid_t *out)
 }
 
 int
-daemon_start(const struct daemon_def *d, const struct site_conf *conf,
-    pid_t *out)
+daemon_start(
+    const struct daemon_def *d, const struct site_conf *conf, pid_t *out)
 {
-	char	**argv = d->argv(conf);
-	char	 *log = site_path(conf, SITE_LOGS "/%s.log", d->name);
-	int	  r;
+	char **argv = d->argv(conf);
+	char *log = site_path(conf, SITE_LOGS "/%s.log", d->name);
+	int r;
 
 	if (argv == NULL)
 		r = err_code();
@@ -278,9 +278,9 @@ daemon_start(const struct daemon_def *d, const struct site_conf *conf,
 static int
 ended_early(const struct daemon_def *d, const struct site_conf *conf)
 {
-	char		*path = site_path(conf, SITE_LOGS "/%s.log", d->name);
-	struct buf	 text = BUF_INIT;
-	const char	*tail = "";
+	char *path = site_path(conf, SITE_LOGS "/%s.log", d->name);
+	struct buf text = BUF_INIT;
+	const char *tail = "";
 
 	if (buf_read_file(&text, path, 64 * 1024 * 1024) == 0) {
 		if (text.len > LOG_TAIL)
@@ -298,7 +298,7 @@ ended_early(const struct daemon_def *d, const struct site_conf *conf)
 static void
 on_change(void *ctx, int fd, int events)
 {
-	char	buf[4096];
+	char buf[4096];
 
 	(void)ctx, (void)events;
 	while (read(fd, buf, sizeof(buf)) > 0)
@@ -315,12 +315,12 @@ static int
 watch_run(struct loop *loop, const struct site_conf *conf, int *fd,
     struct loop_fd **watch)
 {
-	char	*run = site_path(conf, SITE_RUN);
-	int	 r = 0;
+	char *run = site_path(conf, SITE_RUN);
+	int r = 0;
 
 	*fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
-	if (*fd < 0 || inotify_add_watch(*fd, run, IN_CREATE | IN_MOVED_TO |
-	    IN_CLOSE_WRITE) < 0)
+	if (*fd < 0 || inotify_add_watch(*fd, run,
+			   IN_CREATE | IN_MOVED_TO | IN_CLOSE_WRITE) < 0)
 		r = err_set_errno(ERR_IO, "watch %s", run);
 	else
 		r = loop_fd_add(loop, *fd, LOOP_READ, on_change, NULL, watch);
@@ -331,23 +331,24 @@ watch_run(struct loop *loop, const struct site_conf *conf, int *fd,
 static bool
 has_ended(pid_t pid)
 {
-	siginfo_t	info = { 0 };
+	siginfo_t info = { 0 };
 
 	/* Zombies stay: they are reaped when this program ends. */
-	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG |
-	    WNOWAIT) == 0 && info.si_pid == pid;
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) ==
+		   0 &&
+	       info.si_pid == pid;
 }
 
 int
 daemon_wait_ready(const struct daemon_def *const *d, const pid_t *pids,
     size_t n, const struct site_conf *conf, int64_t timeout_ms)
 {
-	int64_t			 deadline = clock_mono_ms() + timeout_ms;
-	struct loop		*loop = NULL;
-	struct loop_fd		*watch = NULL;
-	struct loop_timer	*timer = NULL;
-	int			 fd = -1, r;
-	size_t			 i = 0;
+	int64_t deadline = clock_mono_ms() + timeout_ms;
+	struct loop *loop = NULL;
+	struct loop_fd *watch = NULL;
+	struct loop_timer *timer = NULL;
+	int fd = -1, r;
+	size_t i = 0;
 
 	if ((r = loop_new(&loop)) != 0 ||
 	    (r = watch_run(loop, conf, &fd, &watch)) != 0)
@@ -360,8 +361,9 @@ daemon_wait_ready(const struct daemon_def *const *d, const pid_t *pids,
 		else if (pids[i] != 0 && has_ended(pids[i]))
 			r = ended_early(d[i], conf);
 		else if (clock_mono_ms() > deadline)
-			r = err_set(ERR_TIMEOUT, "%s is not ready after %"
-			    PRId64 " ms", d[i]->name, timeout_ms);
+			r = err_set(ERR_TIMEOUT,
+			    "%s is not ready after %" PRId64 " ms", d[i]->name,
+			    timeout_ms);
 		else
 			r = loop_once(loop, RECHECK_MS);
 	}
@@ -378,10 +380,10 @@ out:
 static bool
 wait_gone(int pidfd, int64_t timeout_ms)
 {
-	struct pollfd	p = { .fd = pidfd, .events = POLLIN };
-	int64_t		deadline = clock_mono_ms() + timeout_ms;
-	int64_t		left;
-	int		n;
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int64_t deadline = clock_mono_ms() + timeout_ms;
+	int64_t left;
+	int n;
 
 	do {
 		left = deadline - clock_mono_ms();
@@ -393,20 +395,21 @@ wait_gone(int pidfd, int64_t timeout_ms)
 int
 daemon_stop(pid_t pid, int64_t timeout_ms)
 {
-	int	pidfd = pidfd_open(pid, 0);
-	int	r = 0;
+	int pidfd = pidfd_open(pid, 0);
+	int r = 0;
 
 	if (pidfd < 0)
-		return errno == ESRCH ? 0 :
-		    err_set_errno(ERR_IO, "process %d", (int)pid);
+		return errno == ESRCH
+			   ? 0
+			   : err_set_errno(ERR_IO, "process %d", (int)pid);
 	/* Through the descriptor: the number may be another's by now. */
 	if (pidfd_send_signal(pidfd, SIGTERM, NULL, 0) != 0 && errno != ESRCH)
 		r = err_set_errno(ERR_DENIED, "stop process %d", (int)pid);
 	if (r == 0 && !wait_gone(pidfd, timeout_ms)) {
 		(void)pidfd_send_signal(pidfd, SIGKILL, NULL, 0);
 		if (!wait_gone(pidfd, timeout_ms))
-			r = err_set(ERR_TIMEOUT, "process %d does not end",
-			    (int)pid);
+			r = err_set(
+			    ERR_TIMEOUT, "process %d does not end", (int)pid);
 	}
 	fd_close(&pidfd);
 	return r;
@@ -416,18 +419,18 @@ daemon_stop(pid_t pid, int64_t timeout_ms)
 static bool
 is_in_session(pid_t pid, const char *program, pid_t session)
 {
-	char		*path = xasprintf("/proc/%d/stat", (int)pid);
-	struct buf	 text = BUF_INIT;
-	const char	*open, *close;
-	int		 its = 0;
-	bool		 named = false;
+	char *path = xasprintf("/proc/%d/stat", (int)pid);
+	struct buf text = BUF_INIT;
+	const char *open, *close;
+	int its = 0;
+	bool named = false;
 
 	if (buf_read_file(&text, path, 4096) == 0 && text.len != 0 &&
 	    (open = strchr(text.data, '(')) != NULL &&
 	    (close = strrchr(text.data, ')')) != NULL) {
 		/* The kernel keeps 15 characters of a name. */
-		named = strncmp(open + 1, program,
-		    (size_t)(close - open - 1)) == 0;
+		named =
+		    strncmp(open + 1, program, (size_t)(close - open - 1)) == 0;
 		(void)sscanf(close + 1, " %*c %*d %*d %d", &its);
 	}
 	buf_fini(&text);
@@ -439,11 +442,11 @@ int
 daemon_stop_orphans(const struct daemon_def *d, const struct site_conf *conf,
     int64_t timeout_ms)
 {
-	pid_t			 session = written_pid(d, conf);
-	const struct dirent	*e;
-	DIR			*proc;
-	int64_t			 pid;
-	int			 r = 0;
+	pid_t session = written_pid(d, conf);
+	const struct dirent *e;
+	DIR *proc;
+	int64_t pid;
+	int r = 0;
 
 	if (session == 0 || daemon_pid(d, conf) != 0)
 		return 0;
@@ -458,13 +461,13 @@ daemon_stop_orphans(const struct daemon_def *d, const struct site_conf *conf,
 }
 
 int
-daemon_stop_shepherds(const struct site_conf *conf, int64_t timeout_ms,
-    size_t *n)
+daemon_stop_shepherds(
+    const struct site_conf *conf, int64_t timeout_ms, size_t *n)
 {
-	const struct dirent	*e;
-	DIR			*proc = opendir("/proc");
-	int64_t			 pid;
-	int			 r = 0, one;
+	const struct dirent *e;
+	DIR *proc = opendir("/proc");
+	int64_t pid;
+	int r = 0, one;
 
 	*n = 0;
 	if (proc == NULL)

@@ -16,14 +16,14 @@
 static int
 run_create(const struct args *args)
 {
-	struct db_admin		 admin = {
+	struct db_admin admin = {
 		.socket = args_text(args, "admin-socket"),
 		.host = args_text(args, "admin-host"),
 		.user = args_text(args, "admin-user"),
 		.password_file = args_text(args, "admin-password-file"),
 	};
-	struct site_conf	*conf;
-	int			 r;
+	struct site_conf *conf;
+	int r;
 
 	if (admin.user == NULL)
 		admin.user = "root";
@@ -31,8 +31,8 @@ run_create(const struct args *args)
 	if (r != 0)
 		return r;
 	if ((r = db_create(conf, &admin)) == 0 && !args_json(args))
-		(void)printf("database %s, account %s\n", conf->db_name,
-		    conf->db_user);
+		(void)printf(
+		    "database %s, account %s\n", conf->db_name, conf->db_user);
 	site_conf_free(conf);
 	return r;
 }
@@ -40,9 +40,9 @@ run_create(const struct args *args)
 static int
 migrate(const struct site_conf *conf, const char *folder, int *applied)
 {
-	char		*shared = NULL;
-	struct db	*db = NULL;
-	int		 r;
+	char *shared = NULL;
+	struct db *db = NULL;
+	int r;
 
 	if (folder == NULL) {
 		if ((shared = share_path("sql")) == NULL)
@@ -59,9 +59,9 @@ migrate(const struct site_conf *conf, const char *folder, int *applied)
 static int
 run_migrate(const struct args *args)
 {
-	struct site_conf	*conf;
-	struct json_object	*o;
-	int			 applied = 0, r;
+	struct site_conf *conf;
+	struct json_object *o;
+	int applied = 0, r;
 
 	r = site_conf_load(args_text(args, "config"), &conf);
 	if (r != 0)
@@ -90,8 +90,12 @@ static const struct option_def create_options[] = {
 };
 
 const struct command command_db_create = {
-	"db create", "", 0, "Create the site's database and account.",
-	create_options, run_create,
+	"db create",
+	"",
+	0,
+	"Create the site's database and account.",
+	create_options,
+	run_create,
 };
 
 static const struct option_def migrate_options[] = {
@@ -101,6 +105,10 @@ static const struct option_def migrate_options[] = {
 };
 
 const struct command command_migrate = {
-	"migrate", "", 0, "Bring the database's schema up to date.",
-	migrate_options, run_migrate,
+	"migrate",
+	"",
+	0,
+	"Bring the database's schema up to date.",
+	migrate_options,
+	run_migrate,
 };

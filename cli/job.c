@@ -17,14 +17,15 @@
 static int
 submit(struct api *api, const struct args *args, char **job_id)
 {
-	struct json_object	*body = json_object_new_object();
-	struct json_object	*dsl = NULL, *conf = NULL, *answer = NULL;
-	int			 r;
+	struct json_object *body = json_object_new_object();
+	struct json_object *dsl = NULL, *conf = NULL, *answer = NULL;
+	int r;
 
 	*job_id = NULL;
 	if ((r = json_parse_file(args_text(args, "dsl"), FILE_MAX, &dsl)) !=
-	    0 || (r = json_parse_file(args_text(args, "conf"), FILE_MAX,
-	    &conf)) != 0)
+		0 ||
+	    (r = json_parse_file(args_text(args, "conf"), FILE_MAX, &conf)) !=
+		0)
 		goto out;
 	json_add(body, "job_dsl", json_object_get(dsl));
 	json_add(body, "job_runtime_conf", json_object_get(conf));
@@ -41,7 +42,7 @@ out:
 static void
 print_job_id(const struct args *args, const char *job_id)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	if (!args_json(args)) {
 		(void)printf("%s\n", job_id);
@@ -57,10 +58,10 @@ print_job_id(const struct args *args, const char *job_id)
 static int
 run_submit(const struct args *args)
 {
-	struct api	*api = NULL;
-	char		*job_id = NULL;
-	bool		 watch = args_flag(args, "watch");
-	int		 r;
+	struct api *api = NULL;
+	char *job_id = NULL;
+	bool watch = args_flag(args, "watch");
+	int r;
 
 	if ((r = api_open(args, &api)) == 0 &&
 	    (r = submit(api, args, &job_id)) == 0) {
@@ -78,8 +79,8 @@ run_submit(const struct args *args)
 static int
 run_watch(const struct args *args)
 {
-	struct api	*api;
-	int		 r;
+	struct api *api;
+	int r;
 
 	if ((r = api_open(args, &api)) != 0)
 		return r;
@@ -94,10 +95,10 @@ static void
 print_rows(const struct args *args, struct json_object *rows,
     const char *const *columns, size_t n)
 {
-	struct output_table	*t;
-	struct json_object	*row;
-	const char		*cells[8];
-	size_t			 i, c;
+	struct output_table *t;
+	struct json_object *row;
+	const char *cells[8];
+	size_t i, c;
 
 	if (args_json(args)) {
 		output_json(rows);
@@ -105,13 +106,13 @@ print_rows(const struct args *args, struct json_object *rows,
 	}
 	t = output_table_new(n);
 	for (c = 0; c < n; c++)
-		cells[c] = columns[c] + 2;	/* without "f_" */
+		cells[c] = columns[c] + 2; /* without "f_" */
 	output_table_row(t, cells);
 	for (i = 0; i < json_object_array_length(rows); i++) {
 		row = json_object_array_get_idx(rows, i);
 		for (c = 0; c < n; c++)
-			cells[c] = json_object_get_string(json_get(row,
-			    columns[c]));
+			cells[c] =
+			    json_object_get_string(json_get(row, columns[c]));
 		output_table_row(t, cells);
 	}
 	output_table_print(t);
@@ -121,17 +122,16 @@ static int
 query_rows(const struct args *args, const char *path,
     const char *const *columns, size_t n)
 {
-	struct json_object	*filter, *answer = NULL, *rows;
-	struct api		*api;
-	int			 r;
+	struct json_object *filter, *answer = NULL, *rows;
+	struct api *api;
+	int r;
 
 	if ((r = api_open(args, &api)) != 0)
 		return r;
 	filter = api_job_filter(args, args_operand(args, 0));
 	if ((r = api_post(api, path, filter, &answer)) == 0) {
 		rows = json_get(answer, "data");
-		if (!json_is_array(rows) ||
-		    json_object_array_length(rows) == 0)
+		if (!json_is_array(rows) || json_object_array_length(rows) == 0)
 			r = err_set(ERR_NOT_FOUND, "nothing known of %s",
 			    args_operand(args, 0));
 		else
@@ -147,8 +147,14 @@ static int
 run_query(const struct args *args)
 {
 	static const char *const columns[] = {
-		"f_job_id", "f_role", "f_party_id", "f_status", "f_progress",
-		"f_create_date", "f_start_date", "f_end_date",
+		"f_job_id",
+		"f_role",
+		"f_party_id",
+		"f_status",
+		"f_progress",
+		"f_create_date",
+		"f_start_date",
+		"f_end_date",
 	};
 
 	return query_rows(args, "job/query", columns, 8);
@@ -158,8 +164,13 @@ static int
 run_tasks(const struct args *args)
 {
 	static const char *const columns[] = {
-		"f_component_name", "f_task_version", "f_role", "f_party_id",
-		"f_party_status", "f_start_date", "f_elapsed",
+		"f_component_name",
+		"f_task_version",
+		"f_role",
+		"f_party_id",
+		"f_party_status",
+		"f_start_date",
+		"f_elapsed",
 		"f_error_report",
 	};
 
@@ -169,10 +180,10 @@ run_tasks(const struct args *args)
 static int
 run_stop(const struct args *args)
 {
-	struct json_object	*body = json_object_new_object();
-	struct json_object	*answer = NULL;
-	struct api		*api;
-	int			 r;
+	struct json_object *body = json_object_new_object();
+	struct json_object *answer = NULL;
+	struct api *api;
+	int r;
 
 	json_add_str(body, "job_id", args_operand(args, 0));
 	if ((r = api_open(args, &api)) == 0 &&
@@ -180,8 +191,8 @@ run_stop(const struct args *args)
 		if (args_json(args))
 			output_json(answer);
 		else
-			(void)printf("%s\n", json_get_str(answer, "retmsg",
-			    ""));
+			(void)printf(
+			    "%s\n", json_get_str(answer, "retmsg", ""));
 	}
 	json_object_put(answer);
 	json_object_put(body);
@@ -198,7 +209,11 @@ static const struct option_def submit_options[] = {
 };
 
 const struct command command_submit = {
-	"submit", "", 0, "Submit a job; prints its id.", submit_options,
+	"submit",
+	"",
+	0,
+	"Submit a job; prints its id.",
+	submit_options,
 	run_submit,
 };
 
@@ -210,20 +225,39 @@ static const struct option_def job_options[] = {
 };
 
 const struct command command_watch = {
-	"watch", "JOB", 1, "Follow a job to its end.", job_options, run_watch,
+	"watch",
+	"JOB",
+	1,
+	"Follow a job to its end.",
+	job_options,
+	run_watch,
 };
 
 const struct command command_query = {
-	"query", "JOB", 1, "Tell how a job is.", job_options, run_query,
+	"query",
+	"JOB",
+	1,
+	"Tell how a job is.",
+	job_options,
+	run_query,
 };
 
 const struct command command_tasks = {
-	"tasks", "JOB", 1, "Tell how a job's tasks are.", job_options,
+	"tasks",
+	"JOB",
+	1,
+	"Tell how a job's tasks are.",
+	job_options,
 	run_tasks,
 };
 
 static const struct option_def api_only[] = { OPTIONS_API, OPTION_END };
 
 const struct command command_stop = {
-	"stop", "JOB", 1, "Cancel a job at all parties.", api_only, run_stop,
+	"stop",
+	"JOB",
+	1,
+	"Cancel a job at all parties.",
+	api_only,
+	run_stop,
 };

@@ -48,18 +48,18 @@ static const struct command *const commands[] = {
 static void
 print_overview(FILE *to)
 {
-	size_t	i;
+	size_t i;
 
 	(void)fprintf(to, "usage: sluice COMMAND [options]\n\n");
 	for (i = 0; i < N_COMMANDS; i++) {
-		char	left[64];
+		char left[64];
 
-		(void)snprintf(left, sizeof(left), "%s %s",
-		    commands[i]->name, commands[i]->operands);
-		(void)fprintf(to, "  %-28s %s\n", left,
-		    commands[i]->summary);
+		(void)snprintf(left, sizeof(left), "%s %s", commands[i]->name,
+		    commands[i]->operands);
+		(void)fprintf(to, "  %-28s %s\n", left, commands[i]->summary);
 	}
-	(void)fprintf(to, "\n\"sluice COMMAND --help\" tells its options.\n"
+	(void)fprintf(to,
+	    "\n\"sluice COMMAND --help\" tells its options.\n"
 	    "exit codes: 0 done, 1 failed, 2 wrong usage, 3 the job ended "
 	    "without success, 4 site not reachable\n");
 }
@@ -68,15 +68,17 @@ print_overview(FILE *to)
 static int
 match(const struct command *c, int argc, char **argv)
 {
-	const char	*space = strchr(c->name, ' ');
-	size_t		 first;
+	const char *space = strchr(c->name, ' ');
+	size_t first;
 
 	if (space == NULL)
 		return argc >= 1 && str_eq(argv[0], c->name) ? 1 : 0;
 	first = (size_t)(space - c->name);
 	return argc >= 2 && strlen(argv[0]) == first &&
-	    strncmp(argv[0], c->name, first) == 0 &&
-	    str_eq(argv[1], space + 1) ? 2 : 0;
+		       strncmp(argv[0], c->name, first) == 0 &&
+		       str_eq(argv[1], space + 1)
+		   ? 2
+		   : 0;
 }
 
 static int
@@ -101,12 +103,11 @@ exit_code(int r)
 static int
 run(const struct command *c, int argc, char **argv)
 {
-	struct args	*args;
-	int		 r;
+	struct args *args;
+	int r;
 
 	if (args_parse(c, argc, argv, &args) != 0) {
-		(void)fprintf(stderr, "sluice %s: %s\n", c->name,
-		    err_text());
+		(void)fprintf(stderr, "sluice %s: %s\n", c->name, err_text());
 		return usage_error("see --help");
 	}
 	if (args_help(args)) {
@@ -123,10 +124,10 @@ run(const struct command *c, int argc, char **argv)
 static int
 unknown(int argc, char **argv)
 {
-	const char	*names[N_COMMANDS], *near;
-	char		*word = xasprintf("%s%s%s", argv[0],
-			    argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
-	size_t		 i;
+	const char *names[N_COMMANDS], *near;
+	char *word = xasprintf(
+	    "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	size_t i;
 
 	for (i = 0; i < N_COMMANDS; i++)
 		names[i] = commands[i]->name;
@@ -143,8 +144,8 @@ unknown(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
-	size_t	i;
-	int	words;
+	size_t i;
+	int words;
 
 	log_init("sluice", LOG_WARN_);
 	if (argc < 2) {
@@ -162,8 +163,8 @@ main(int argc, char **argv)
 	for (i = 0; i < N_COMMANDS; i++) {
 		words = match(commands[i], argc - 1, argv + 1);
 		if (words != 0)
-			return run(commands[i], argc - 1 - words,
-			    argv + 1 + words);
+			return run(
+			    commands[i], argc - 1 - words, argv + 1 + words);
 	}
 	return unknown(argc - 1, argv + 1);
 }

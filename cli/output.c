@@ -14,19 +14,20 @@
 void
 output_json(struct json_object *value)
 {
-	(void)printf("%s\n", json_object_to_json_string_ext(value,
-	    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE |
-	    JSON_C_TO_STRING_SPACED));
+	(void)printf("%s\n",
+	    json_object_to_json_string_ext(value,
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE |
+		    JSON_C_TO_STRING_SPACED));
 }
 
 void
 output_error(const struct args *args, int code)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)fflush(stdout);
-	(void)fprintf(stderr, "sluice %s: %s\n", args_command(args)->name,
-	    err_text());
+	(void)fprintf(
+	    stderr, "sluice %s: %s\n", args_command(args)->name, err_text());
 	if (!args_json(args))
 		return;
 	o = json_object_new_object();
@@ -37,15 +38,15 @@ output_error(const struct args *args, int code)
 }
 
 struct output_table {
-	size_t	  columns;
-	char	**cells;
-	size_t	  n;		/* rows * columns */
+	size_t columns;
+	char **cells;
+	size_t n; /* rows * columns */
 };
 
 struct output_table *
 output_table_new(size_t columns)
 {
-	struct output_table	*t = xcalloc(1, sizeof(*t));
+	struct output_table *t = xcalloc(1, sizeof(*t));
 
 	t->columns = columns;
 	return t;
@@ -54,10 +55,9 @@ output_table_new(size_t columns)
 void
 output_table_row(struct output_table *t, const char *const *cells)
 {
-	size_t	i;
+	size_t i;
 
-	t->cells = xrealloc(t->cells,
-	    (t->n + t->columns) * sizeof(*t->cells));
+	t->cells = xrealloc(t->cells, (t->n + t->columns) * sizeof(*t->cells));
 	for (i = 0; i < t->columns; i++)
 		t->cells[t->n++] = xstrdup(cells[i] != NULL ? cells[i] : "");
 }
@@ -65,7 +65,7 @@ output_table_row(struct output_table *t, const char *const *cells)
 static size_t
 column_width(const struct output_table *t, size_t column)
 {
-	size_t	i, width = 0;
+	size_t i, width = 0;
 
 	for (i = column; i < t->n; i += t->columns)
 		if (strlen(t->cells[i]) > width)
@@ -76,8 +76,8 @@ column_width(const struct output_table *t, size_t column)
 void
 output_table_print(struct output_table *t)
 {
-	size_t	*widths = xcalloc(t->columns, sizeof(*widths));
-	size_t	 i, c;
+	size_t *widths = xcalloc(t->columns, sizeof(*widths));
+	size_t i, c;
 
 	for (c = 0; c < t->columns; c++)
 		widths[c] = column_width(t, c);

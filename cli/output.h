@@ -9,17 +9,17 @@
 #include "cli/args.h"
 
 /* The recorded error, on standard error; with --json also as an object. */
-void	output_error(const struct args *, int code);
+void output_error(const struct args *, int code);
 /* One value and a newline; NULL prints null. */
-void	output_json(struct json_object *);
+void output_json(struct json_object *);
 
 /* Aligned columns: cells are collected, widths found, rows printed. */
 struct output_table;
 
-struct output_table	*output_table_new(size_t columns);
+struct output_table *output_table_new(size_t columns);
 /* columns texts; NULL counts as "". */
-void	output_table_row(struct output_table *, const char *const *cells);
-void	output_table_print(struct output_table *);	/* and free */
-void	output_table_free(struct output_table *);
+void output_table_row(struct output_table *, const char *const *cells);
+void output_table_print(struct output_table *); /* and free */
+void output_table_free(struct output_table *);
 
 #endif

@@ -24,15 +24,15 @@
 #define CERT_MAX (64 * 1024)
 
 struct site {
-	struct site_conf	*conf;
-	struct db		*db;
-	struct arena		*arena;
+	struct site_conf *conf;
+	struct db *db;
+	struct arena *arena;
 };
 
 static int
 site_open(const struct args *args, struct site *s)
 {
-	int	r;
+	int r;
 
 	memset(s, 0, sizeof(*s));
 	r = site_conf_load(args_text(args, "config"), &s->conf);
@@ -55,11 +55,11 @@ site_close(struct site *s)
 static int
 update_tls(struct site *s)
 {
-	struct db_partner	*rows;
-	const char		**certs;
-	size_t			 i, n, n_certs = 0;
-	pid_t			 nginx;
-	int			 r;
+	struct db_partner *rows;
+	const char **certs;
+	size_t i, n, n_certs = 0;
+	pid_t nginx;
+	int r;
 
 	if ((r = db_partner_list(s->db, s->arena, &rows, &n)) != 0)
 		return r;
@@ -80,13 +80,16 @@ update_tls(struct site *s)
 static int
 put_partner(const struct args *args, const struct bundle *b)
 {
-	struct db_partner	row = {
-		.party_id = b->party_id, .name = b->name, .url = b->url,
-		.tls_cert = b->tls_cert, .enabled = true,
+	struct db_partner row = {
+		.party_id = b->party_id,
+		.name = b->name,
+		.url = b->url,
+		.tls_cert = b->tls_cert,
+		.enabled = true,
 	};
-	char			finger[KEYS_FINGERPRINT_SIZE];
-	struct site		s;
-	int			r;
+	char finger[KEYS_FINGERPRINT_SIZE];
+	struct site s;
+	int r;
 
 	memcpy(row.sign_key, b->sign_key, sizeof(row.sign_key));
 	if ((r = site_open(args, &s)) == 0 &&
@@ -97,15 +100,15 @@ put_partner(const struct args *args, const struct bundle *b)
 		return r;
 	keys_fingerprint(b->sign_key, finger);
 	if (args_json(args)) {
-		struct json_object	*o = bundle_json(b);
+		struct json_object *o = bundle_json(b);
 
 		json_add_str(o, "fingerprint", finger);
 		output_json(o);
 		json_object_put(o);
 	} else {
 		(void)printf("partner %s at %s\nfingerprint %s: compare it "
-		    "with the other side by another way\n", b->party_id,
-		    b->url, finger);
+			     "with the other side by another way\n",
+		    b->party_id, b->url, finger);
 	}
 	return 0;
 }
@@ -113,9 +116,9 @@ put_partner(const struct args *args, const struct bundle *b)
 static int
 run_import(const struct args *args)
 {
-	const char	*url = args_text(args, "url");
-	struct bundle	 b;
-	int		 r;
+	const char *url = args_text(args, "url");
+	struct bundle b;
+	int r;
 
 	if ((r = bundle_read(args_operand(args, 0), &b)) != 0)
 		return r;
@@ -133,14 +136,14 @@ run_import(const struct args *args)
 static int
 run_add(const struct args *args)
 {
-	const char	*name = args_text(args, "name");
-	struct buf	 cert = BUF_INIT;
-	struct bundle	 b = {
+	const char *name = args_text(args, "name");
+	struct buf cert = BUF_INIT;
+	struct bundle b = {
 		.party_id = xstrdup(args_text(args, "party")),
 		.name = xstrdup(name != NULL ? name : ""),
 		.url = xstrdup(args_text(args, "url")),
 	};
-	int		 r;
+	int r;
 
 	if ((r = keys_public_parse(args_text(args, "key"), b.sign_key)) == 0)
 		r = buf_read_file(&cert, args_text(args, "cert"), CERT_MAX);
@@ -154,12 +157,12 @@ run_add(const struct args *args)
 static int
 run_export(const struct args *args)
 {
-	const char		*out = args_text(args, "output");
-	struct site_conf	*conf = NULL;
-	struct json_object	*o;
-	struct bundle		 b;
-	const char		*text;
-	int			 r;
+	const char *out = args_text(args, "output");
+	struct site_conf *conf = NULL;
+	struct json_object *o;
+	struct bundle b;
+	const char *text;
+	int r;
 
 	r = site_conf_load(args_text(args, "config"), &conf);
 	if (r != 0)
@@ -180,25 +183,28 @@ run_export(const struct args *args)
 }
 
 static void
-print_partners(const struct args *args, const struct db_partner *rows,
-    size_t n)
+print_partners(const struct args *args, const struct db_partner *rows, size_t n)
 {
-	static const char *const	 head[] = {
-		"party", "url", "fingerprint", "name", "enabled",
+	static const char *const head[] = {
+		"party",
+		"url",
+		"fingerprint",
+		"name",
+		"enabled",
 	};
-	struct output_table		*t = output_table_new(5);
-	struct json_object		*list = json_object_new_array();
-	char				 finger[KEYS_FINGERPRINT_SIZE];
-	size_t				 i;
+	struct output_table *t = output_table_new(5);
+	struct json_object *list = json_object_new_array();
+	char finger[KEYS_FINGERPRINT_SIZE];
+	size_t i;
 
 	output_table_row(t, head);
 	for (i = 0; i < n; i++) {
-		struct json_object	*o = json_object_new_object();
+		struct json_object *o = json_object_new_object();
 
 		keys_fingerprint(rows[i].sign_key, finger);
-		output_table_row(t, (const char *const[]){ rows[i].party_id,
-		    rows[i].url, finger, rows[i].name,
-		    rows[i].enabled ? "yes" : "no" });
+		output_table_row(t,
+		    (const char *const[]){ rows[i].party_id, rows[i].url,
+			finger, rows[i].name, rows[i].enabled ? "yes" : "no" });
 		json_add_str(o, "party_id", rows[i].party_id);
 		json_add_str(o, "url", rows[i].url);
 		json_add_str(o, "fingerprint", finger);
@@ -218,10 +224,10 @@ print_partners(const struct args *args, const struct db_partner *rows,
 static int
 run_list(const struct args *args)
 {
-	struct db_partner	*rows;
-	struct site		 s;
-	size_t			 n;
-	int			 r;
+	struct db_partner *rows;
+	struct site s;
+	size_t n;
+	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = db_partner_list(s.db, s.arena, &rows, &n)) == 0)
@@ -233,8 +239,8 @@ run_list(const struct args *args)
 static int
 run_remove(const struct args *args)
 {
-	struct site	s;
-	int		r;
+	struct site s;
+	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = db_partner_delete(s.db, args_operand(args, 0))) == 0)
@@ -248,15 +254,14 @@ run_remove(const struct args *args)
 static int
 run_key(const struct args *args)
 {
-	struct site_conf	*conf;
-	struct json_object	*o;
-	struct bundle		 b;
-	char			 key[KEYS_TEXT_SIZE];
-	char			 finger[KEYS_FINGERPRINT_SIZE];
-	char			 tls[TLS_CERT_FINGERPRINT_SIZE];
-	bool			 whole = args_command(args) ==
-				    &command_key_show;
-	int			 r;
+	struct site_conf *conf;
+	struct json_object *o;
+	struct bundle b;
+	char key[KEYS_TEXT_SIZE];
+	char finger[KEYS_FINGERPRINT_SIZE];
+	char tls[TLS_CERT_FINGERPRINT_SIZE];
+	bool whole = args_command(args) == &command_key_show;
+	int r;
 
 	r = site_conf_load(args_text(args, "config"), &conf);
 	if (r != 0)
@@ -276,7 +281,8 @@ run_key(const struct args *args)
 			(void)printf("%s\n", key);
 		else
 			(void)printf("party %s\nsign key  %s\nTLS       "
-			    "%s\n", conf->party_id, finger, tls);
+				     "%s\n",
+			    conf->party_id, finger, tls);
 		json_object_put(o);
 	}
 	bundle_fini(&b);
@@ -285,17 +291,27 @@ run_key(const struct args *args)
 }
 
 static const struct option_def config_only[] = {
-	OPTION_CONFIG_REQUIRED, OPTION_END,
+	OPTION_CONFIG_REQUIRED,
+	OPTION_END,
 };
 
 const struct command command_key_show = {
-	"key show", "", 0, "Show this site's public signing key.",
-	config_only, run_key,
+	"key show",
+	"",
+	0,
+	"Show this site's public signing key.",
+	config_only,
+	run_key,
 };
 
 const struct command command_key_fingerprint = {
-	"key fingerprint", "", 0, "Show what two people read to each other "
-	"before they trust a key.", config_only, run_key,
+	"key fingerprint",
+	"",
+	0,
+	"Show what two people read to each other "
+	"before they trust a key.",
+	config_only,
+	run_key,
 };
 
 static const struct option_def add_options[] = {
@@ -309,17 +325,30 @@ static const struct option_def add_options[] = {
 };
 
 const struct command command_partner_add = {
-	"partner add", "", 0, "Trust a partner, part by part.", add_options,
+	"partner add",
+	"",
+	0,
+	"Trust a partner, part by part.",
+	add_options,
 	run_add,
 };
 
 const struct command command_partner_list = {
-	"partner list", "", 0, "List the partners.", config_only, run_list,
+	"partner list",
+	"",
+	0,
+	"List the partners.",
+	config_only,
+	run_list,
 };
 
 const struct command command_partner_remove = {
-	"partner remove", "PARTY", 1, "Trust a partner no longer.",
-	config_only, run_remove,
+	"partner remove",
+	"PARTY",
+	1,
+	"Trust a partner no longer.",
+	config_only,
+	run_remove,
 };
 
 static const struct option_def export_options[] = {
@@ -329,8 +358,13 @@ static const struct option_def export_options[] = {
 };
 
 const struct command command_partner_export = {
-	"partner export", "", 0, "Write what partners need to know of this "
-	"site.", export_options, run_export,
+	"partner export",
+	"",
+	0,
+	"Write what partners need to know of this "
+	"site.",
+	export_options,
+	run_export,
 };
 
 static const struct option_def import_options[] = {
@@ -340,6 +374,10 @@ static const struct option_def import_options[] = {
 };
 
 const struct command command_partner_import = {
-	"partner import", "FILE", 1, "Trust the partner whose export FILE is.",
-	import_options, run_import,
+	"partner import",
+	"FILE",
+	1,
+	"Trust the partner whose export FILE is.",
+	import_options,
+	run_import,
 };

@@ -22,20 +22,20 @@
 #include "lib/conf/site_conf.h"
 
 /* Below 32768, where Linux takes ports for outgoing connections from. */
-#define LOWEST	20000
-#define HIGHEST	32000
-#define TRIES	2000
+#define LOWEST 20000
+#define HIGHEST 32000
+#define TRIES 2000
 
 struct taken {
-	int	 port[256];
-	size_t	 n;
+	int port[256];
+	size_t n;
 };
 
 static void
 take_url(struct taken *t, const char *url)
 {
-	const char	*colon = strrchr(url, ':');
-	int64_t		 port;
+	const char *colon = strrchr(url, ':');
+	int64_t port;
 
 	if (colon != NULL && t->n < sizeof(t->port) / sizeof(t->port[0]) &&
 	    str_to_int64(colon + 1, 1, 65535, &port) == 0)
@@ -45,15 +45,15 @@ take_url(struct taken *t, const char *url)
 static void
 take_neighbours(struct taken *t, const char *home)
 {
-	char			*pattern = xasprintf("%s/../*/site.conf", home);
-	struct site_conf	*conf;
-	glob_t			 found = { 0 };
-	size_t			 i;
+	char *pattern = xasprintf("%s/../*/site.conf", home);
+	struct site_conf *conf;
+	glob_t found = { 0 };
+	size_t i;
 
 	if (glob(pattern, 0, NULL, &found) == 0) {
 		for (i = 0; i < found.gl_pathc; i++) {
 			if (site_conf_load(found.gl_pathv[i], &conf) != 0)
-				continue;	/* not one of ours */
+				continue; /* not one of ours */
 			take_url(t, conf->client_url);
 			take_url(t, conf->client_tls_url);
 			take_url(t, conf->partner_url);
@@ -67,7 +67,7 @@ take_neighbours(struct taken *t, const char *home)
 static bool
 is_taken(const struct taken *t, int port)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < t->n; i++)
 		if (t->port[i] == port)
@@ -78,12 +78,13 @@ is_taken(const struct taken *t, int port)
 static bool
 can_listen(int port)
 {
-	struct sockaddr_in	sa = {
-		.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+	struct sockaddr_in sa = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)port),
 		.sin_addr = { htonl(INADDR_LOOPBACK) },
 	};
-	int	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	bool	ok;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool ok;
 
 	if (fd < 0)
 		return false;
@@ -95,9 +96,9 @@ can_listen(int port)
 int
 ports_pick(const char *home, int *ports, size_t n)
 {
-	struct taken	t = { .n = 0 };
-	size_t		picked = 0;
-	int		tries, port;
+	struct taken t = { .n = 0 };
+	size_t picked = 0;
+	int tries, port;
 
 	take_neighbours(&t, home);
 	for (tries = 0; tries < TRIES && picked < n; tries++) {

@@ -12,6 +12,6 @@
  * by a site beside home (in the same parent folder).
  * Errors: ERR_BUSY when none were found.
  */
-int	ports_pick(const char *home, int *ports, size_t n);
+int ports_pick(const char *home, int *ports, size_t n);
 
 #endif

@@ -22,7 +22,7 @@ report_init(struct report *r)
 void
 report_fini(struct report *r)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < r->n_tasks; i++) {
 		free(r->tasks[i].component);
@@ -62,17 +62,18 @@ report_add_job(struct report *r, struct json_object *row)
 void
 report_add_tasks(struct report *r, struct json_object *rows)
 {
-	size_t	n = json_is_array(rows) ? json_object_array_length(rows) : 0;
-	size_t	i;
+	size_t n = json_is_array(rows) ? json_object_array_length(rows) : 0;
+	size_t i;
 
 	r->tasks = xrealloc(r->tasks, (r->n_tasks + n) * sizeof(*r->tasks));
 	for (i = 0; i < n; i++) {
 		struct json_object *row = json_object_array_get_idx(rows, i);
 		struct report_task *t = &r->tasks[r->n_tasks++];
 
-		t->component = xstrdup(
-		    json_get_str(row, "f_component_name", ""));
-		t->module = xstrdup(json_get_str(row, "f_component_module", ""));
+		t->component =
+		    xstrdup(json_get_str(row, "f_component_name", ""));
+		t->module =
+		    xstrdup(json_get_str(row, "f_component_module", ""));
 		t->role = xstrdup(json_get_str(row, "f_role", ""));
 		t->party_id = xstrdup(json_get_str(row, "f_party_id", ""));
 		t->status = xstrdup(json_get_str(row, "f_party_status", ""));
@@ -86,16 +87,15 @@ report_add_tasks(struct report *r, struct json_object *rows)
 static double
 point_named(struct json_object *series, const char *key)
 {
-	struct json_object	*data = json_get(series, "data");
-	size_t			 i, n;
+	struct json_object *data = json_get(series, "data");
+	size_t i, n;
 
 	n = json_is_array(data) ? json_object_array_length(data) : 0;
 	for (i = 0; i < n; i++) {
 		struct json_object *p = json_object_array_get_idx(data, i);
 		struct json_object *x = json_object_array_get_idx(p, 0);
 
-		if (json_is_string(x) &&
-		    str_eq(json_object_get_string(x), key))
+		if (json_is_string(x) && str_eq(json_object_get_string(x), key))
 			return json_object_get_double(
 			    json_object_array_get_idx(p, 1));
 	}
@@ -105,15 +105,15 @@ point_named(struct json_object *series, const char *key)
 static void
 take_loss(struct report *r, struct json_object *series)
 {
-	struct json_object	*data = json_get(series, "data");
-	size_t			 i, n;
+	struct json_object *data = json_get(series, "data");
+	size_t i, n;
 
 	n = json_is_array(data) ? json_object_array_length(data) : 0;
 	if (n <= r->n_loss)
 		return;
 	r->loss = xrealloc(r->loss, n * sizeof(*r->loss));
 	r->n_loss = n;
-	for (i = 0; i < n; i++)		/* sorted by iteration */
+	for (i = 0; i < n; i++) /* sorted by iteration */
 		r->loss[i] = json_object_get_double(json_object_array_get_idx(
 		    json_object_array_get_idx(data, i), 1));
 }
@@ -128,13 +128,13 @@ static void
 take_confusion(struct report *r, struct json_object *meta)
 {
 	static const char *const names[] = { "tp", "tn", "fp", "fn" };
-	struct json_object	*thresholds = json_get(meta, "thresholds");
-	size_t			 i, j, n;
+	struct json_object *thresholds = json_get(meta, "thresholds");
+	size_t i, j, n;
 
-	n = json_is_array(thresholds) ?
-	    json_object_array_length(thresholds) : 0;
+	n = json_is_array(thresholds) ? json_object_array_length(thresholds)
+				      : 0;
 	for (i = 0; i < n; i++) {
-		double	count[4], all = 0;
+		double count[4], all = 0;
 
 		if (fabs(at(thresholds, i) - 0.5) > 1e-9)
 			continue;
@@ -155,9 +155,9 @@ take_confusion(struct report *r, struct json_object *meta)
 static void
 take_series(struct report *r, struct json_object *series)
 {
-	struct json_object	*meta = json_get(series, "meta");
-	const char		*type = json_get_str(meta, "metric_type", "");
-	double			 v;
+	struct json_object *meta = json_get(series, "meta");
+	const char *type = json_get_str(meta, "metric_type", "");
+	double v;
 
 	if (strcmp(type, "LOSS") == 0)
 		take_loss(r, series);
@@ -179,11 +179,13 @@ report_add_metrics(struct report *r, struct json_object *metrics)
 {
 	if (!json_is_object(metrics))
 		return;
-	json_object_object_foreach(metrics, space, all) {
+	json_object_object_foreach(metrics, space, all)
+	{
 		(void)space;
 		if (!json_is_object(all))
 			continue;
-		json_object_object_foreach(all, name, series) {
+		json_object_object_foreach(all, name, series)
+		{
 			(void)name;
 			take_series(r, series);
 		}
@@ -193,8 +195,8 @@ report_add_metrics(struct report *r, struct json_object *metrics)
 static int64_t
 first_start(const struct report *r, const char *component)
 {
-	int64_t	first = INT64_MAX;
-	size_t	i;
+	int64_t first = INT64_MAX;
+	size_t i;
 
 	for (i = 0; i < r->n_tasks; i++)
 		if (str_eq(r->tasks[i].component, component) &&
@@ -207,7 +209,7 @@ static int
 role_rank(const char *role)
 {
 	static const char *const order[] = { "guest", "host", "arbiter" };
-	int	i;
+	int i;
 
 	for (i = 0; i < 3; i++)
 		if (strcmp(role, order[i]) == 0)
@@ -218,9 +220,9 @@ role_rank(const char *role)
 static int
 compare_tasks(const void *left, const void *right, void *report)
 {
-	const struct report_task	*a = left, *b = right;
-	int64_t				 x, y;
-	int				 c;
+	const struct report_task *a = left, *b = right;
+	int64_t x, y;
+	int c;
 
 	x = first_start(report, a->component);
 	y = first_start(report, b->component);
@@ -237,15 +239,15 @@ void
 report_sort(struct report *r)
 {
 	if (r->n_tasks > 1)
-		qsort_r(r->tasks, r->n_tasks, sizeof(*r->tasks),
-		    compare_tasks, r);
+		qsort_r(
+		    r->tasks, r->n_tasks, sizeof(*r->tasks), compare_tasks, r);
 }
 
 static double
 seconds(int64_t from_ms, int64_t to_ms)
 {
-	return from_ms > 0 && to_ms > from_ms ?
-	    (double)(to_ms - from_ms) / 1000 : 0;
+	return from_ms > 0 && to_ms > from_ms ? (double)(to_ms - from_ms) / 1000
+					      : 0;
 }
 
 static void
@@ -257,16 +259,16 @@ add_score(struct json_object *o, const char *name, double v)
 struct json_object *
 report_json(const struct report *r)
 {
-	struct json_object	*o = json_object_new_object();
-	struct json_object	*loss = json_object_new_array();
-	struct json_object	*tasks = json_object_new_array();
-	size_t			 i;
+	struct json_object *o = json_object_new_object();
+	struct json_object *loss = json_object_new_array();
+	struct json_object *tasks = json_object_new_array();
+	size_t i;
 
 	for (i = 0; i < r->n_loss; i++)
 		json_object_array_add(loss, json_double(r->loss[i]));
 	for (i = 0; i < r->n_tasks; i++) {
 		const struct report_task *t = &r->tasks[i];
-		struct json_object	*e = json_object_new_object();
+		struct json_object *e = json_object_new_object();
 
 		json_add_str(e, "component", t->component);
 		json_add_str(e, "module", t->module);
@@ -275,8 +277,8 @@ report_json(const struct report *r)
 		json_add_str(e, "status", t->status);
 		json_add_int(e, "start", t->start_ms);
 		json_add_int(e, "end", t->end_ms);
-		json_add(e, "seconds",
-		    json_double(seconds(t->start_ms, t->end_ms)));
+		json_add(
+		    e, "seconds", json_double(seconds(t->start_ms, t->end_ms)));
 		json_object_array_add(tasks, e);
 	}
 	json_add_str(o, "job_id", r->job_id);

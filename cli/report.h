@@ -12,54 +12,54 @@
 
 #include "lib/json/json.h"
 
-#define REPORT_NONE (-1.0)	/* a score that the job did not give */
+#define REPORT_NONE (-1.0) /* a score that the job did not give */
 
 struct report_task {
-	char	*component;
-	char	*module;
-	char	*role;
-	char	*party_id;
-	char	*status;
-	char	*error;		/* "" when there is none */
-	int64_t	 start_ms;	/* since the epoch; 0: did not start */
-	int64_t	 end_ms;
+	char *component;
+	char *module;
+	char *role;
+	char *party_id;
+	char *status;
+	char *error;	  /* "" when there is none */
+	int64_t start_ms; /* since the epoch; 0: did not start */
+	int64_t end_ms;
 };
 
 struct report {
-	char			*job_id;
-	char			*status;
-	char			*reason;	/* "" or why it failed */
-	int64_t			 start_ms;
-	int64_t			 end_ms;
-	int64_t			 intersect_count;	/* -1: not known */
-	double			 auc;
-	double			 ks;
-	double			 accuracy;	/* at threshold 0.5 */
-	double			*loss;
-	size_t			 n_loss;
-	struct report_task	*tasks;
-	size_t			 n_tasks;
+	char *job_id;
+	char *status;
+	char *reason; /* "" or why it failed */
+	int64_t start_ms;
+	int64_t end_ms;
+	int64_t intersect_count; /* -1: not known */
+	double auc;
+	double ks;
+	double accuracy; /* at threshold 0.5 */
+	double *loss;
+	size_t n_loss;
+	struct report_task *tasks;
+	size_t n_tasks;
 };
 
-void	report_init(struct report *);
-void	report_fini(struct report *);
+void report_init(struct report *);
+void report_fini(struct report *);
 
 /* The three below take the "data" of the named answers; NULL is fine. */
-void	report_add_job(struct report *, struct json_object *job_row);
-void	report_add_tasks(struct report *, struct json_object *task_rows);
+void report_add_job(struct report *, struct json_object *job_row);
+void report_add_tasks(struct report *, struct json_object *task_rows);
 /* metric/all of one component, whatever it is. */
-void	report_add_metrics(struct report *, struct json_object *metrics);
+void report_add_metrics(struct report *, struct json_object *metrics);
 
 /* Tasks by the first start of their component, then by role and party. */
-void	report_sort(struct report *);
+void report_sort(struct report *);
 
 struct report_style {
-	bool	colour;
-	bool	utf8;
-	int	width;		/* columns */
+	bool colour;
+	bool utf8;
+	int width; /* columns */
 };
 
-void	report_print(FILE *, const struct report *, const struct report_style *);
+void report_print(FILE *, const struct report *, const struct report_style *);
 /* The caller's. */
 struct json_object *report_json(const struct report *);
 

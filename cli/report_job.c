@@ -21,8 +21,8 @@
 #define SITES_MAX_BYTES (1 << 20)
 
 struct member {
-	const char	*role;
-	const char	*party_id;
+	const char *role;
+	const char *party_id;
 };
 
 /* "data" of a POST, the caller's; NULL data is no error. */
@@ -30,9 +30,9 @@ static int
 ask(const char *url, const char *path, struct json_object *body,
     struct json_object **data)
 {
-	struct json_object	*answer = NULL;
-	struct api		*api = NULL;
-	int			 r;
+	struct json_object *answer = NULL;
+	struct api *api = NULL;
+	int r;
 
 	*data = NULL;
 	if ((r = api_open_url(url, &api)) == 0 &&
@@ -46,7 +46,7 @@ ask(const char *url, const char *path, struct json_object *body,
 static struct json_object *
 filter(const char *job_id, const struct member *m)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_str(o, "job_id", job_id);
 	if (m != NULL) {
@@ -59,7 +59,7 @@ filter(const char *job_id, const struct member *m)
 static const char *
 site_url(struct json_object *sites, const char *party_id)
 {
-	size_t	i, n = json_object_array_length(sites);
+	size_t i, n = json_object_array_length(sites);
 
 	for (i = 0; i < n; i++) {
 		struct json_object *s = json_object_array_get_idx(sites, i);
@@ -72,12 +72,12 @@ site_url(struct json_object *sites, const char *party_id)
 
 /* The job's row from the first site that knows it, the initiator's. */
 static int
-find_job(struct json_object *sites, const char *job_id,
-    struct json_object **row)
+find_job(
+    struct json_object *sites, const char *job_id, struct json_object **row)
 {
-	struct json_object	*body = filter(job_id, NULL), *rows;
-	size_t			 i, j, n = json_object_array_length(sites);
-	int			 r = 0;
+	struct json_object *body = filter(job_id, NULL), *rows;
+	size_t i, j, n = json_object_array_length(sites);
+	int r = 0;
 
 	*row = NULL;
 	for (i = 0; i < n && *row == NULL && r == 0; i++) {
@@ -86,8 +86,9 @@ find_job(struct json_object *sites, const char *job_id,
 
 		if ((r = ask(url, "job/query", body, &rows)) != 0)
 			break;
-		for (j = 0; json_is_array(rows) &&
-		    j < json_object_array_length(rows); j++) {
+		for (j = 0;
+		     json_is_array(rows) && j < json_object_array_length(rows);
+		     j++) {
 			struct json_object *o =
 			    json_object_array_get_idx(rows, j);
 
@@ -106,9 +107,9 @@ static int
 add_metrics(struct report *report, const char *url, const struct member *m,
     struct json_object *tasks)
 {
-	size_t	i, n = json_is_array(tasks) ?
-	    json_object_array_length(tasks) : 0;
-	int	r = 0;
+	size_t i,
+	    n = json_is_array(tasks) ? json_object_array_length(tasks) : 0;
+	int r = 0;
 
 	for (i = 0; i < n && r == 0; i++) {
 		struct json_object *task = json_object_array_get_idx(tasks, i);
@@ -127,12 +128,12 @@ add_metrics(struct report *report, const char *url, const struct member *m,
 
 /* A member whose site is not listed, or that ran nothing, is left out. */
 static int
-add_member(struct report *report, struct json_object *sites,
-    const struct member *m)
+add_member(
+    struct report *report, struct json_object *sites, const struct member *m)
 {
-	const char		*url = site_url(sites, m->party_id);
-	struct json_object	*body, *tasks = NULL;
-	int			 r = 0;
+	const char *url = site_url(sites, m->party_id);
+	struct json_object *body, *tasks = NULL;
+	int r = 0;
 
 	if (url == NULL)
 		return 0;
@@ -147,22 +148,24 @@ add_member(struct report *report, struct json_object *sites,
 }
 
 static int
-gather(struct report *report, struct json_object *sites,
-    struct json_object *row)
+gather(
+    struct report *report, struct json_object *sites, struct json_object *row)
 {
-	struct json_object	*roles = json_get(row, "f_roles");
-	int			 r = 0;
-	size_t			 i;
+	struct json_object *roles = json_get(row, "f_roles");
+	int r = 0;
+	size_t i;
 
 	report_add_job(report, row);
 	if (!json_is_object(roles))
 		return err_set(ERR_FORMAT, "the job's row has no f_roles");
-	json_object_object_foreach(roles, role, parties) {
+	json_object_object_foreach(roles, role, parties)
+	{
 		for (i = 0; r == 0 && json_is_array(parties) &&
-		    i < json_object_array_length(parties); i++) {
-			char		*party = xstrdup(json_object_get_string(
+			    i < json_object_array_length(parties);
+		     i++) {
+			char *party = xstrdup(json_object_get_string(
 			    json_object_array_get_idx(parties, i)));
-			struct member	 m = { role, party };
+			struct member m = { role, party };
 
 			r = add_member(report, sites, &m);
 			free(party);
@@ -175,15 +178,15 @@ gather(struct report *report, struct json_object *sites,
 static struct report_style
 terminal_style(void)
 {
-	struct report_style	 s = { false, false, 80 };
-	struct winsize		 w;
-	const char		*lang;
+	struct report_style s = { false, false, 80 };
+	struct winsize w;
+	const char *lang;
 
 	if ((lang = getenv("LC_ALL")) == NULL || lang[0] == '\0')
 		if ((lang = getenv("LC_CTYPE")) == NULL || lang[0] == '\0')
 			lang = getenv("LANG");
 	s.utf8 = lang != NULL && (strstr(lang, "UTF-8") != NULL ||
-	    strstr(lang, "utf8") != NULL);
+				     strstr(lang, "utf8") != NULL);
 	if (isatty(STDOUT_FILENO)) {
 		s.colour = getenv("NO_COLOR") == NULL;
 		if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col > 0)
@@ -195,9 +198,9 @@ terminal_style(void)
 static int
 write_json(const struct args *args, const struct report *report)
 {
-	struct json_object	*o = report_json(report);
-	const char		*path = args_text(args, "write"), *text;
-	int			 r = 0;
+	struct json_object *o = report_json(report);
+	const char *path = args_text(args, "write"), *text;
+	int r = 0;
 
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
 	if (args_json(args))
@@ -211,14 +214,14 @@ write_json(const struct args *args, const struct report *report)
 static int
 run_report(const struct args *args)
 {
-	struct report_style	 style = terminal_style();
-	struct json_object	*file = NULL, *row = NULL, *sites;
-	struct report		 report;
-	int			 r;
+	struct report_style style = terminal_style();
+	struct json_object *file = NULL, *row = NULL, *sites;
+	struct report report;
+	int r;
 
 	report_init(&report);
-	if ((r = json_parse_file(args_text(args, "sites"), SITES_MAX_BYTES,
-	    &file)) != 0)
+	if ((r = json_parse_file(
+		 args_text(args, "sites"), SITES_MAX_BYTES, &file)) != 0)
 		goto out;
 	sites = json_get(file, "sites");
 	if (!json_is_array(sites)) {

@@ -59,9 +59,9 @@ print_scores(FILE *f, const struct report *r)
 static void
 print_loss(FILE *f, const struct report *r, const struct report_style *s)
 {
-	double	low = INFINITY, high = 0;
-	size_t	columns, i;
-	int	row;
+	double low = INFINITY, high = 0;
+	size_t columns, i;
+	int row;
 
 	for (i = 0; i < r->n_loss; i++) {
 		if (r->loss[i] > 0 && r->loss[i] < low)
@@ -74,15 +74,15 @@ print_loss(FILE *f, const struct report *r, const struct report_style *s)
 	heading(f, s, "Loss (logarithmic)");
 	columns = r->n_loss < 30 ? r->n_loss * 2 : 60;
 	for (row = CURVE_ROWS - 1; row >= 0; row--) {
-		double	level = low *
-		    pow(high / low, (double)row / (CURVE_ROWS - 1));
+		double level =
+		    low * pow(high / low, (double)row / (CURVE_ROWS - 1));
 
-		(void)fprintf(f, "  %9.4f %s", level,
-		    pick(s, "\u2502", "|"));
+		(void)fprintf(f, "  %9.4f %s", level, pick(s, "\u2502", "|"));
 		for (i = 0; i < columns; i++) {
-			double	v = r->loss[i * r->n_loss / columns];
-			double	y = v > 0 ? log(v / low) / log(high / low) *
-			    (CURVE_ROWS - 1) : 0;
+			double v = r->loss[i * r->n_loss / columns];
+			double y = v > 0 ? log(v / low) / log(high / low) *
+					       (CURVE_ROWS - 1)
+					 : 0;
 
 			if (y >= row + 0.5)
 				(void)fputs(pick(s, "\u2588", "#"), f);
@@ -101,7 +101,7 @@ static void
 print_bar(FILE *f, const struct report *r, const struct report_task *t,
     const struct report_style *s, int columns, double span_ms)
 {
-	int	from, to, i;
+	int from, to, i;
 
 	from = (int)((double)(t->start_ms - r->start_ms) / span_ms * columns);
 	to = (int)ceil((double)(t->end_ms - r->start_ms) / span_ms * columns);
@@ -115,18 +115,18 @@ print_bar(FILE *f, const struct report *r, const struct report_task *t,
 		to = columns;
 	(void)fputs(status_colour(s, t->status), f);
 	for (i = 0; i < columns; i++)
-		(void)fputs(i < from || i >= to ? " " :
-		    pick(s, "\u2588", "="), f);
+		(void)fputs(
+		    i < from || i >= to ? " " : pick(s, "\u2588", "="), f);
 	(void)fputs(s->colour ? "\033[0m" : "", f);
 }
 
 static void
 print_timeline(FILE *f, const struct report *r, const struct report_style *s)
 {
-	int		 columns = s->width - 52;
-	double		 span_ms = 0;
-	const char	*last = "";
-	size_t		 i;
+	int columns = s->width - 52;
+	double span_ms = 0;
+	const char *last = "";
+	size_t i;
 
 	for (i = 0; i < r->n_tasks; i++)
 		if ((double)(r->tasks[i].end_ms - r->start_ms) > span_ms)
@@ -140,10 +140,10 @@ print_timeline(FILE *f, const struct report *r, const struct report_style *s)
 	heading(f, s, "Timeline");
 	for (i = 0; i < r->n_tasks; i++) {
 		const struct report_task *t = &r->tasks[i];
-		char	who[40];
+		char who[40];
 
-		(void)snprintf(who, sizeof(who), "%.12s %.10s", t->role,
-		    t->party_id);
+		(void)snprintf(
+		    who, sizeof(who), "%.12s %.10s", t->role, t->party_id);
 		(void)fprintf(f, "  %-20.20s %-15s %s",
 		    strcmp(last, t->component) == 0 ? "" : t->component, who,
 		    pick(s, "\u2502", "|"));
@@ -152,28 +152,26 @@ print_timeline(FILE *f, const struct report *r, const struct report_style *s)
 		else
 			(void)fprintf(f, "%*s", columns, "");
 		if (t->start_ms > 0 && t->end_ms >= t->start_ms)
-			(void)fprintf(f, "%s %6.2f s",
-			    pick(s, "\u2502", "|"),
+			(void)fprintf(f, "%s %6.2f s", pick(s, "\u2502", "|"),
 			    (double)(t->end_ms - t->start_ms) / 1000);
 		if (!str_eq(t->status, "success"))
 			(void)fprintf(f, "  %s", t->status);
 		(void)fputc('\n', f);
 		last = t->component;
 	}
-	(void)fprintf(f, "  %-37s0 s%*.2f s\n", "", columns - 2,
-	    span_ms / 1000);
+	(void)fprintf(
+	    f, "  %-37s0 s%*.2f s\n", "", columns - 2, span_ms / 1000);
 }
 
 void
 report_print(FILE *f, const struct report *r, const struct report_style *s)
 {
-	size_t	i;
+	size_t i;
 
 	heading(f, s, "Result");
 	(void)fprintf(f, "  job            %s, %s%s%s in %.2f s\n",
-	    r->job_id != NULL ? r->job_id : "?",
-	    status_colour(s, r->status), r->status != NULL ? r->status : "?",
-	    s->colour ? "\033[0m" : "",
+	    r->job_id != NULL ? r->job_id : "?", status_colour(s, r->status),
+	    r->status != NULL ? r->status : "?", s->colour ? "\033[0m" : "",
 	    (double)(r->end_ms - r->start_ms) / 1000);
 	print_scores(f, r);
 	if (r->reason != NULL && r->reason[0] != '\0')

@@ -13,32 +13,32 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define COLUMN		15
-#define MEMBERS_MAX	64
-#define COMPONENTS_MAX	256
+#define COLUMN 15
+#define MEMBERS_MAX 64
+#define COMPONENTS_MAX 256
 
 struct cell {
-	char	*component;
-	char	*member;	/* "guest 9999" */
-	char	*status;
-	char	*error;
-	bool	 is_new;	/* changed since it was last shown */
+	char *component;
+	char *member; /* "guest 9999" */
+	char *status;
+	char *error;
+	bool is_new; /* changed since it was last shown */
 };
 
 struct screen {
-	FILE		*out;
-	bool		 is_tty;
-	int		 lines;		/* drawn, to go back over */
-	int64_t		 started_ms;
-	char		*status;
-	struct cell	*cells;
-	size_t		 n;
+	FILE *out;
+	bool is_tty;
+	int lines; /* drawn, to go back over */
+	int64_t started_ms;
+	char *status;
+	struct cell *cells;
+	size_t n;
 };
 
 struct screen *
 screen_new(FILE *out)
 {
-	struct screen	*s = xcalloc(1, sizeof(*s));
+	struct screen *s = xcalloc(1, sizeof(*s));
 
 	s->out = out;
 	s->is_tty = isatty(fileno(out)) == 1;
@@ -49,7 +49,7 @@ screen_new(FILE *out)
 void
 screen_free(struct screen *s)
 {
-	size_t	i;
+	size_t i;
 
 	if (s == NULL)
 		return;
@@ -77,8 +77,8 @@ set_text(char **where, const char *text)
 static struct cell *
 find_cell(struct screen *s, const char *component, const char *member)
 {
-	struct cell	*c;
-	size_t		 i;
+	struct cell *c;
+	size_t i;
 
 	for (i = 0; i < s->n; i++)
 		if (str_eq(s->cells[i].component, component) &&
@@ -95,22 +95,22 @@ find_cell(struct screen *s, const char *component, const char *member)
 static void
 take_tasks(struct screen *s, struct json_object *tasks)
 {
-	struct json_object	*row;
-	struct cell		*cell;
-	char			*member;
-	size_t			 i;
+	struct json_object *row;
+	struct cell *cell;
+	char *member;
+	size_t i;
 
 	for (i = 0; i < json_object_array_length(tasks); i++) {
 		row = json_object_array_get_idx(tasks, i);
 		member = xasprintf("%s %s", json_get_str(row, "f_role", "?"),
 		    json_get_str(row, "f_party_id", "?"));
-		cell = find_cell(s, json_get_str(row, "f_component_name",
-		    "?"), member);
-		if (set_text(&cell->status, json_get_str(row,
-		    "f_party_status", "?")))
+		cell = find_cell(
+		    s, json_get_str(row, "f_component_name", "?"), member);
+		if (set_text(&cell->status,
+			json_get_str(row, "f_party_status", "?")))
 			cell->is_new = true;
-		(void)set_text(&cell->error, json_get_str(row,
-		    "f_error_report", ""));
+		(void)set_text(
+		    &cell->error, json_get_str(row, "f_error_report", ""));
 		free(member);
 	}
 }
@@ -131,8 +131,8 @@ colour_of(const char *status)
 static size_t
 distinct(const struct screen *s, bool members, const char **out, size_t max)
 {
-	const char	*text;
-	size_t		 i, j, n = 0;
+	const char *text;
+	size_t i, j, n = 0;
 
 	for (i = 0; i < s->n; i++) {
 		text = members ? s->cells[i].member : s->cells[i].component;
@@ -148,7 +148,7 @@ distinct(const struct screen *s, bool members, const char **out, size_t max)
 static const char *
 status_at(const struct screen *s, const char *component, const char *member)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n; i++)
 		if (str_eq(s->cells[i].component, component) &&
@@ -161,8 +161,8 @@ static void
 draw_row(struct screen *s, const char *component, const char *const *members,
     size_t n)
 {
-	const char	*status;
-	size_t		 i;
+	const char *status;
+	size_t i;
 
 	(void)fprintf(s->out, "  %-22.22s", component);
 	for (i = 0; i < n; i++) {
@@ -180,16 +180,17 @@ draw_row(struct screen *s, const char *component, const char *const *members,
 static void
 draw(struct screen *s, struct json_object *job)
 {
-	const char	*members[MEMBERS_MAX], *components[COMPONENTS_MAX];
-	size_t		 n_members = distinct(s, true, members, MEMBERS_MAX);
-	size_t		 n = distinct(s, false, components, COMPONENTS_MAX);
-	size_t		 i;
+	const char *members[MEMBERS_MAX], *components[COMPONENTS_MAX];
+	size_t n_members = distinct(s, true, members, MEMBERS_MAX);
+	size_t n = distinct(s, false, components, COMPONENTS_MAX);
+	size_t i;
 
 	if (s->lines != 0)
 		(void)fprintf(s->out, "\033[%dA\r", s->lines);
-	(void)fprintf(s->out, "job %s  %s%s\033[0m  %" PRId64 "%%  %.1f s"
-	    "\033[K\n  %-22s", json_get_str(job, "f_job_id", ""),
-	    colour_of(s->status), s->status,
+	(void)fprintf(s->out,
+	    "job %s  %s%s\033[0m  %" PRId64 "%%  %.1f s"
+	    "\033[K\n  %-22s",
+	    json_get_str(job, "f_job_id", ""), colour_of(s->status), s->status,
 	    json_get_int(job, "f_progress", 0),
 	    (double)(clock_mono_ms() - s->started_ms) / 1000, "");
 	for (i = 0; i < n_members; i++)
@@ -204,11 +205,11 @@ draw(struct screen *s, struct json_object *job)
 static void
 print_changes(struct screen *s, struct json_object *job, bool job_changed)
 {
-	double	elapsed_s = (double)(clock_mono_ms() - s->started_ms) / 1000;
-	size_t	i;
+	double elapsed_s = (double)(clock_mono_ms() - s->started_ms) / 1000;
+	size_t i;
 
 	for (i = 0; i < s->n; i++) {
-		struct cell	*c = &s->cells[i];
+		struct cell *c = &s->cells[i];
 
 		/* Everything waits at first: no news. */
 		if (c->is_new && !str_eq(c->status, "waiting"))
@@ -225,7 +226,7 @@ print_changes(struct screen *s, struct json_object *job, bool job_changed)
 static void
 print_errors(struct screen *s)
 {
-	size_t	i;
+	size_t i;
 
 	if (str_eq(s->status, "waiting") || str_eq(s->status, "running") ||
 	    str_eq(s->status, "success"))
@@ -238,10 +239,10 @@ print_errors(struct screen *s)
 }
 
 void
-screen_show(struct screen *s, struct json_object *job,
-    struct json_object *tasks)
+screen_show(
+    struct screen *s, struct json_object *job, struct json_object *tasks)
 {
-	bool	job_changed;
+	bool job_changed;
 
 	if (s == NULL)
 		return;

@@ -11,10 +11,10 @@
 struct screen;
 
 /* Redraws in place when the stream is a terminal. */
-struct screen	*screen_new(FILE *);
-void		 screen_free(struct screen *);	/* NULL is fine */
+struct screen *screen_new(FILE *);
+void screen_free(struct screen *); /* NULL is fine */
 /* Rows of job/query and job/task/query; NULL screen does nothing. */
-void		 screen_show(struct screen *, struct json_object *job,
-		    struct json_object *tasks);
+void screen_show(
+    struct screen *, struct json_object *job, struct json_object *tasks);
 
 #endif

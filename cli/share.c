@@ -20,10 +20,10 @@
 static char *
 find(const char *const *folders, size_t n, const char *name)
 {
-	char	 self[PATH_MAX], *path, *found;
-	ssize_t	 len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	size_t	 i;
-	char	*folder;
+	char self[PATH_MAX], *path, *found;
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	size_t i;
+	char *folder;
 
 	if (len <= 0) {
 		(void)err_set_errno(ERR_IO, "own program");
@@ -38,8 +38,8 @@ find(const char *const *folders, size_t n, const char *name)
 		if (found != NULL)
 			return found;
 	}
-	(void)err_set(ERR_NOT_FOUND, "%s is not installed with %s/sluice",
-	    name, folder);
+	(void)err_set(
+	    ERR_NOT_FOUND, "%s is not installed with %s/sluice", name, folder);
 	return NULL;
 }
 
@@ -47,7 +47,9 @@ char *
 share_path(const char *relative)
 {
 	static const char *const folders[] = {
-		"../share/sluice", "../..", "../../..",
+		"../share/sluice",
+		"../..",
+		"../../..",
 	};
 
 	return find(folders, N(folders), relative);
@@ -57,7 +59,9 @@ char *
 share_program(const char *name)
 {
 	static const char *const folders[] = {
-		".", "../sbin", "../lib/sluice",
+		".",
+		"../sbin",
+		"../lib/sluice",
 	};
 
 	return find(folders, N(folders), name);

@@ -6,10 +6,10 @@
 #define CLI_SHARE_H
 
 /* "nginx/site.conf.in" and the like; the caller's.  NULL: ERR_NOT_FOUND. */
-char	*share_path(const char *relative);
+char *share_path(const char *relative);
 /* "sluice-fcgi" and the like; the caller's.  NULL: ERR_NOT_FOUND. */
-char	*share_program(const char *name);
+char *share_program(const char *name);
 /* The first folder with providers; the caller's.  NULL: ERR_NOT_FOUND. */
-char	*share_providers(void);
+char *share_providers(void);
 
 #endif

@@ -21,8 +21,8 @@
 #include "lib/http/tls_cert.h"
 #include "lib/sign/keys.h"
 
-#define TEMPLATE_MAX	(1024 * 1024)
-#define PEM_MAX		(64 * 1024)
+#define TEMPLATE_MAX (1024 * 1024)
+#define PEM_MAX (64 * 1024)
 
 char *
 site_files_conf_path(const char *home)
@@ -33,23 +33,31 @@ site_files_conf_path(const char *home)
 int
 site_files_folders(const char *home)
 {
-	static const struct { const char *path; mode_t mode; } folders[] = {
+	static const struct {
+		const char *path;
+		mode_t mode;
+	} folders[] = {
 		{ "", 0755 },
-		{ "/" SITE_KEYS, 0700 }, { "/" SITE_RUN, 0750 },
+		{ "/" SITE_KEYS, 0700 },
+		{ "/" SITE_RUN, 0750 },
 		{ "/" SITE_RUN "/m", 0750 },
-		{ "/data", 0750 }, { "/" SITE_TABLES, 0750 },
-		{ "/" SITE_SPOOL, 0750 }, { "/" SITE_SPOOL "/upload", 0750 },
+		{ "/data", 0750 },
+		{ "/" SITE_TABLES, 0750 },
+		{ "/" SITE_SPOOL, 0750 },
+		{ "/" SITE_SPOOL "/upload", 0750 },
 		{ "/" SITE_SPOOL "/mailbox", 0750 },
 		{ "/" SITE_SPOOL "/front", 0750 },
 		{ "/" SITE_SPOOL "/answers", 0750 },
 		{ "/" SITE_SPOOL "/unused", 0750 },
-		{ "/" SITE_MAILBOX, 0750 }, { "/" SITE_JOBS, 0750 },
-		{ "/" SITE_LOGS, 0750 }, { "/" SITE_MODELS, 0750 },
+		{ "/" SITE_MAILBOX, 0750 },
+		{ "/" SITE_JOBS, 0750 },
+		{ "/" SITE_LOGS, 0750 },
+		{ "/" SITE_MODELS, 0750 },
 		{ "/" SITE_MODELS "/objects", 0750 },
 	};
-	char	*path;
-	size_t	 i;
-	int	 r = 0;
+	char *path;
+	size_t i;
+	int r = 0;
 
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]) && r == 0; i++) {
 		path = xasprintf("%s%s", home, folders[i].path);
@@ -62,7 +70,7 @@ site_files_folders(const char *home)
 int
 site_files_memory_dir(const struct site_conf *conf)
 {
-	struct stat	st;
+	struct stat st;
 
 	if (mkdir(conf->mailbox_memory_dir, 0700) == 0)
 		return 0;
@@ -71,8 +79,8 @@ site_files_memory_dir(const struct site_conf *conf)
 	if (errno != EEXIST)
 		return err_set_errno(ERR_IO, "%s", conf->mailbox_memory_dir);
 	/* Its parent may be open to all: it must be a folder of ours. */
-	if (lstat(conf->mailbox_memory_dir, &st) != 0 ||
-	    !S_ISDIR(st.st_mode) || st.st_uid != geteuid())
+	if (lstat(conf->mailbox_memory_dir, &st) != 0 || !S_ISDIR(st.st_mode) ||
+	    st.st_uid != geteuid())
 		return err_set(ERR_DENIED, "%s is not a folder of this user",
 		    conf->mailbox_memory_dir);
 	return 0;
@@ -83,12 +91,12 @@ site_files_memory_dir(const struct site_conf *conf)
 static int
 make_sign_key(const char *home)
 {
-	char		*secret = xasprintf("%s/" SITE_KEYS "/sign.key", home);
-	char		*public = xasprintf("%s/" SITE_KEYS "/sign.pub", home);
-	char		 text[KEYS_TEXT_SIZE];
-	char		*line = NULL;
-	struct keys	*keys = NULL;
-	int		 r;
+	char *secret = xasprintf("%s/" SITE_KEYS "/sign.key", home);
+	char *public = xasprintf("%s/" SITE_KEYS "/sign.pub", home);
+	char text[KEYS_TEXT_SIZE];
+	char *line = NULL;
+	struct keys *keys = NULL;
+	int r;
 
 	r = keys_load(secret, &keys);
 	if (r == ERR_NOT_FOUND) {
@@ -110,9 +118,9 @@ make_sign_key(const char *home)
 static int
 make_tls_key(const char *home, const char *party)
 {
-	char	*key = xasprintf("%s/" SITE_KEYS "/tls.key", home);
-	char	*cert = xasprintf("%s/" SITE_KEYS "/tls.crt", home);
-	int	 r = 0;
+	char *key = xasprintf("%s/" SITE_KEYS "/tls.key", home);
+	char *cert = xasprintf("%s/" SITE_KEYS "/tls.crt", home);
+	int r = 0;
 
 	if (access(key, F_OK) != 0 || access(cert, F_OK) != 0)
 		r = tls_cert_make(party, key, cert);
@@ -124,10 +132,10 @@ make_tls_key(const char *home, const char *party)
 static int
 make_db_password(const char *home)
 {
-	char	*path = xasprintf("%s/" SITE_KEYS "/db.password", home);
-	uint8_t	 bytes[24];
-	char	 text[2 * sizeof(bytes) + 2];
-	int	 r = 0;
+	char *path = xasprintf("%s/" SITE_KEYS "/db.password", home);
+	uint8_t bytes[24];
+	char text[2 * sizeof(bytes) + 2];
+	int r = 0;
 
 	if (access(path, F_OK) != 0) {
 		randombytes_buf(bytes, sizeof(bytes));
@@ -145,11 +153,11 @@ make_db_password(const char *home)
 static int
 write_partners(const char *home, const char *const *certs, size_t n)
 {
-	char		*own = xasprintf("%s/" SITE_KEYS "/tls.crt", home);
-	char		*path = xasprintf("%s/" SITE_KEYS "/partners.pem", home);
-	struct buf	 text = BUF_INIT;
-	size_t		 i;
-	int		 r;
+	char *own = xasprintf("%s/" SITE_KEYS "/tls.crt", home);
+	char *path = xasprintf("%s/" SITE_KEYS "/partners.pem", home);
+	struct buf text = BUF_INIT;
+	size_t i;
+	int r;
 
 	if ((r = buf_read_file(&text, own, PEM_MAX)) == 0) {
 		for (i = 0; i < n; i++) {
@@ -166,8 +174,8 @@ write_partners(const char *home, const char *const *certs, size_t n)
 }
 
 int
-site_files_partners(const struct site_conf *conf, const char *const *certs,
-    size_t n)
+site_files_partners(
+    const struct site_conf *conf, const char *const *certs, size_t n)
 {
 	return write_partners(conf->home, certs, n);
 }
@@ -175,13 +183,12 @@ site_files_partners(const struct site_conf *conf, const char *const *certs,
 int
 site_files_keys(const char *home, const char *party)
 {
-	char	*partners = xasprintf("%s/" SITE_KEYS "/partners.pem", home);
-	int	 r;
+	char *partners = xasprintf("%s/" SITE_KEYS "/partners.pem", home);
+	int r;
 
 	if ((r = make_sign_key(home)) == 0 &&
 	    (r = make_tls_key(home, party)) == 0 &&
-	    (r = make_db_password(home)) == 0 &&
-	    access(partners, F_OK) != 0)
+	    (r = make_db_password(home)) == 0 && access(partners, F_OK) != 0)
 		r = write_partners(home, NULL, 0);
 	free(partners);
 	return r;
@@ -190,30 +197,30 @@ site_files_keys(const char *home, const char *party)
 /* --- site.conf ----------------------------------------------------------------- */
 
 struct setting {
-	const char	*section;
-	const char	*key;
-	const char	*value;		/* NULL: stays as in the sample */
+	const char *section;
+	const char *key;
+	const char *value; /* NULL: stays as in the sample */
 };
 
 /* Is this line of the sample "key = …", commented out or not? */
 static bool
 line_has_key(const char *line, size_t len, const char *key)
 {
-	size_t	n = strlen(key);
+	size_t n = strlen(key);
 
 	if (len > 2 && line[0] == ';' && line[1] == ' ') {
 		line += 2;
 		len -= 2;
 	}
 	return len > n && strncmp(line, key, n) == 0 &&
-	    strncmp(line + n, " =", 2) == 0;
+	       strncmp(line + n, " =", 2) == 0;
 }
 
 static const struct setting *
 setting_for(const struct setting *s, size_t n, const char *section,
     const char *line, size_t len)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		if (s[i].value != NULL && str_eq(s[i].section, section) &&
@@ -224,12 +231,12 @@ setting_for(const struct setting *s, size_t n, const char *section,
 
 /* The sample line by line, with the settings' lines replaced. */
 static void
-fill_sample(const char *sample, const struct setting *s, size_t n,
-    struct buf *out)
+fill_sample(
+    const char *sample, const struct setting *s, size_t n, struct buf *out)
 {
-	const struct setting	*hit;
-	char			 section[32] = "";
-	size_t			 len;
+	const struct setting *hit;
+	char section[32] = "";
+	size_t len;
 
 	for (; *sample != '\0'; sample += len + (sample[len] == '\n')) {
 		len = strcspn(sample, "\n");
@@ -248,15 +255,17 @@ static int
 write_conf(const struct site_choice *c, const struct setting *s, size_t n,
     const char *path)
 {
-	struct buf	 sample = BUF_INIT, text = BUF_INIT;
-	char		*from = share_path("conf/site.conf");
-	int		 r;
+	struct buf sample = BUF_INIT, text = BUF_INIT;
+	char *from = share_path("conf/site.conf");
+	int r;
 
 	if (from == NULL)
 		return err_code();
 	if ((r = buf_read_file(&sample, from, TEMPLATE_MAX)) == 0) {
-		buf_printf(&text, "; Site of party %s; keys, units and "
-		    "defaults as in the sample.\n", c->party);
+		buf_printf(&text,
+		    "; Site of party %s; keys, units and "
+		    "defaults as in the sample.\n",
+		    c->party);
 		fill_sample(buf_str(&sample), s, n, &text);
 		r = fd_replace_file(path, buf_str(&text), text.len, 0644);
 	}
@@ -270,11 +279,11 @@ write_conf(const struct site_choice *c, const struct setting *s, size_t n,
 static char *
 memory_dir_of(const char *home)
 {
-	uint8_t	hash[16];
-	char	hex[17];
+	uint8_t hash[16];
+	char hex[17];
 
-	(void)crypto_generichash(hash, sizeof(hash),
-	    (const uint8_t *)home, strlen(home), NULL, 0);
+	(void)crypto_generichash(
+	    hash, sizeof(hash), (const uint8_t *)home, strlen(home), NULL, 0);
 	str_to_hex(hash, 8, hex);
 	return xasprintf("/dev/shm/sluice-%u-%s", (unsigned)geteuid(), hex);
 }
@@ -282,16 +291,16 @@ memory_dir_of(const char *home)
 int
 site_files_write_conf(const struct site_choice *c)
 {
-	char	*path = site_files_conf_path(c->home);
-	char	*memory_dir = memory_dir_of(c->home);
-	char	*shepherd = share_program("sluice-shepherd");
-	char	*providers = share_providers();
-	int	 r;
-	const struct setting	s[] = {
+	char *path = site_files_conf_path(c->home);
+	char *memory_dir = memory_dir_of(c->home);
+	char *shepherd = share_program("sluice-shepherd");
+	char *providers = share_providers();
+	int r;
+	const struct setting s[] = {
 		{ "site", "party_id", c->party },
 		{ "site", "home", c->home },
-		{ "database", "socket", c->db_host != NULL ? "" :
-		    c->db_socket },
+		{ "database", "socket",
+		    c->db_host != NULL ? "" : c->db_socket },
 		{ "database", "host", c->db_host },
 		{ "database", "port", c->db_port },
 		{ "database", "name", c->db_name },
@@ -325,8 +334,8 @@ site_files_write_conf(const struct site_choice *c)
 static char *
 listen_of(const struct site_conf *conf, const char *url, const char *off)
 {
-	const char	*host, *colon;
-	size_t		 len;
+	const char *host, *colon;
+	size_t len;
 
 	if (url[0] == '\0')
 		return xasprintf("unix:%s/run/off-%s.sock", conf->home, off);
@@ -345,16 +354,16 @@ listen_of(const struct site_conf *conf, const char *url, const char *off)
 }
 
 struct placeholder {
-	const char	*name;		/* with its @ */
-	const char	*value;
+	const char *name; /* with its @ */
+	const char *value;
 };
 
 static void
-fill_template(const char *text, const struct placeholder *p, size_t n,
-    struct buf *out)
+fill_template(
+    const char *text, const struct placeholder *p, size_t n, struct buf *out)
 {
-	const char	*at;
-	size_t		 i;
+	const char *at;
+	size_t i;
 
 	while ((at = strchr(text, '@')) != NULL) {
 		buf_append(out, text, (size_t)(at - text));
@@ -377,12 +386,15 @@ static int
 check_for_nginx(const struct site_conf *conf, const char *client_listen)
 {
 	if (strpbrk(conf->home, " \t;{}'\"\\$#") != NULL)
-		return err_set(ERR_INVALID, "the folder's name %s has "
-		    "characters that nginx cannot take", conf->home);
+		return err_set(ERR_INVALID,
+		    "the folder's name %s has "
+		    "characters that nginx cannot take",
+		    conf->home);
 	if (!str_starts(client_listen, "unix:") &&
 	    !str_starts(client_listen, "127.") &&
 	    !str_starts(client_listen, "[::1]"))
-		return err_set(ERR_INVALID, "[listen] client_url is plain "
+		return err_set(ERR_INVALID,
+		    "[listen] client_url is plain "
 		    "HTTP and must be a loopback address; use client_tls_url");
 	return 0;
 }
@@ -390,29 +402,29 @@ check_for_nginx(const struct site_conf *conf, const char *client_listen)
 int
 site_files_nginx(const struct site_conf *conf, const char *user)
 {
-	char		*client = listen_of(conf, conf->client_url, "client");
-	char		*client_tls = listen_of(conf, conf->client_tls_url,
-			    "client-tls");
-	char		*partner = listen_of(conf, conf->partner_url,
-			    "partner");
-	char		*from = share_path("nginx/site.conf.in");
-	char		*to = site_path(conf, "nginx.conf");
+	char *client = listen_of(conf, conf->client_url, "client");
+	char *client_tls = listen_of(conf, conf->client_tls_url, "client-tls");
+	char *partner = listen_of(conf, conf->partner_url, "partner");
+	char *from = share_path("nginx/site.conf.in");
+	char *to = site_path(conf, "nginx.conf");
 	const struct placeholder p[] = {
-		{ "@HOME@", conf->home }, { "@USER@", user },
-		{ "@WORKERS@", "1" }, { "@PARTY_ID@", conf->party_id },
+		{ "@HOME@", conf->home },
+		{ "@USER@", user },
+		{ "@WORKERS@", "1" },
+		{ "@PARTY_ID@", conf->party_id },
 		{ "@CLIENT_LISTEN@", client },
 		{ "@CLIENT_TLS_LISTEN@", client_tls },
 		{ "@PARTNER_LISTEN@", partner },
 	};
-	struct buf	 text = BUF_INIT, out = BUF_INIT;
-	int		 r;
+	struct buf text = BUF_INIT, out = BUF_INIT;
+	int r;
 
 	if (from == NULL)
 		r = err_code();
 	else if ((r = check_for_nginx(conf, client)) == 0 &&
-	    (r = buf_read_file(&text, from, TEMPLATE_MAX)) == 0) {
-		fill_template(buf_str(&text), p, sizeof(p) / sizeof(p[0]),
-		    &out);
+		 (r = buf_read_file(&text, from, TEMPLATE_MAX)) == 0) {
+		fill_template(
+		    buf_str(&text), p, sizeof(p) / sizeof(p[0]), &out);
 		r = fd_replace_file(to, buf_str(&out), out.len, 0644);
 	}
 	buf_fini(&text);

@@ -25,7 +25,7 @@
 static char *
 own_account(void)
 {
-	const struct passwd	*pw = getpwuid(geteuid());
+	const struct passwd *pw = getpwuid(geteuid());
 
 	return xstrdup(pw != NULL ? pw->pw_name : "root");
 }
@@ -33,9 +33,9 @@ own_account(void)
 static int
 render_nginx(const struct args *args, const struct site_conf *conf)
 {
-	const char	*user = args_text(args, "nginx-user");
-	char		*own = own_account();
-	int		 r;
+	const char *user = args_text(args, "nginx-user");
+	char *own = own_account();
+	int r;
 
 	r = site_files_nginx(conf, user != NULL ? user : own);
 	free(own);
@@ -43,7 +43,7 @@ render_nginx(const struct args *args, const struct site_conf *conf)
 }
 
 struct urls {
-	char	*client, *client_tls, *partner;
+	char *client, *client_tls, *partner;
 };
 
 /* Address and port options, or free ports, become URLs. */
@@ -51,19 +51,21 @@ static int
 choose_urls(const struct args *args, const char *home, struct urls *out)
 {
 	static const char *const names[3] = {
-		"client-port", "client-tls-port", "partner-port",
+		"client-port",
+		"client-tls-port",
+		"partner-port",
 	};
-	const char	*address = args_text(args, "address");
-	int		 picked[3] = { 9380, 9381, 9382 };
-	int64_t		 port[3];
-	int		 i, r;
+	const char *address = args_text(args, "address");
+	int picked[3] = { 9380, 9381, 9382 };
+	int64_t port[3];
+	int i, r;
 
 	if (args_flag(args, "free-ports") &&
 	    (r = ports_pick(home, picked, 3)) != 0)
 		return r;
 	for (i = 0; i < 3; i++)
-		if ((r = args_int(args, names[i], 1, 65535, picked[i],
-		    &port[i])) != 0)
+		if ((r = args_int(
+			 args, names[i], 1, 65535, picked[i], &port[i])) != 0)
 			return r;
 	if (address == NULL)
 		address = ADDRESS;
@@ -77,9 +79,10 @@ choose_urls(const struct args *args, const char *home, struct urls *out)
 static int
 write_conf(const struct args *args, const char *home)
 {
-	struct urls		urls = { NULL, NULL, NULL };
-	struct site_choice	c = {
-		.home = home, .party = args_text(args, "party"),
+	struct urls urls = { NULL, NULL, NULL };
+	struct site_choice c = {
+		.home = home,
+		.party = args_text(args, "party"),
 		.db_socket = args_text(args, "db-socket"),
 		.db_host = args_text(args, "db-host"),
 		.db_port = args_text(args, "db-port"),
@@ -88,8 +91,8 @@ write_conf(const struct args *args, const char *home)
 		.loopback_without_authentication =
 		    args_flag(args, "loopback-without-authentication"),
 	};
-	const char	*url;
-	int		 r;
+	const char *url;
+	int r;
 
 	if ((r = choose_urls(args, home, &urls)) == 0) {
 		c.client_url = urls.client;
@@ -108,7 +111,7 @@ write_conf(const struct args *args, const char *home)
 static int
 load_checked(const char *path, const char *party, struct site_conf **out)
 {
-	int	r;
+	int r;
 
 	if ((r = site_conf_load(path, out)) != 0)
 		return r;
@@ -124,13 +127,13 @@ load_checked(const char *path, const char *party, struct site_conf **out)
 static void
 print_site(const struct args *args, const struct site_conf *conf)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	if (!args_json(args)) {
 		(void)printf("site of party %s in %s\n  clients   %s\n"
-		    "            %s\n  partners  %s\n", conf->party_id,
-		    conf->home, conf->client_url, conf->client_tls_url,
-		    conf->partner_url);
+			     "            %s\n  partners  %s\n",
+		    conf->party_id, conf->home, conf->client_url,
+		    conf->client_tls_url, conf->partner_url);
 		return;
 	}
 	o = json_object_new_object();
@@ -147,10 +150,10 @@ print_site(const struct args *args, const struct site_conf *conf)
 static int
 init_at(const struct args *args, const char *home)
 {
-	const char		*party = args_text(args, "party");
-	char			*path = site_files_conf_path(home);
-	struct site_conf	*conf = NULL;
-	int			 r = 0;
+	const char *party = args_text(args, "party");
+	char *path = site_files_conf_path(home);
+	struct site_conf *conf = NULL;
+	int r = 0;
 
 	if (access(path, F_OK) != 0)
 		r = write_conf(args, home);
@@ -172,8 +175,8 @@ init_at(const struct args *args, const char *home)
 static char *
 absolute_folder(const char *path)
 {
-	char	cwd[PATH_MAX];
-	size_t	len = strlen(path);
+	char cwd[PATH_MAX];
+	size_t len = strlen(path);
 
 	while (len > 1 && path[len - 1] == '/')
 		len--;
@@ -185,12 +188,12 @@ absolute_folder(const char *path)
 static int
 run_init(const struct args *args)
 {
-	char	*home;
-	int	 r;
+	char *home;
+	int r;
 
 	if (!str_is_party_id(args_text(args, "party")))
-		return err_set(ERR_INVALID,
-		    "--party: a party id has 1 to 10 digits");
+		return err_set(
+		    ERR_INVALID, "--party: a party id has 1 to 10 digits");
 	if (sodium_init() < 0)
 		return err_set(ERR_CRYPTO, "libsodium cannot start");
 	home = absolute_folder(args_text(args, "home"));
@@ -203,8 +206,8 @@ run_init(const struct args *args)
 static int
 run_nginx(const struct args *args)
 {
-	struct site_conf	*conf;
-	int			 r;
+	struct site_conf *conf;
+	int r;
 
 	r = site_conf_load(args_text(args, "config"), &conf);
 	if (r != 0)
@@ -215,9 +218,13 @@ run_nginx(const struct args *args)
 	return r;
 }
 
-#define OPTION_NGINX_USER                                                    \
-	{ "nginx-user", "USER", "who nginx's workers run as (this account); " \
-	    "must reach run/fcgi.sock", false }
+#define OPTION_NGINX_USER                                                      \
+	{                                                                      \
+		"nginx-user", "USER",                                          \
+		    "who nginx's workers run as (this account); "              \
+		    "must reach run/fcgi.sock",                                \
+		    false                                                      \
+	}
 
 static const struct option_def init_options[] = {
 	OPTION_HOME,
@@ -242,9 +249,13 @@ static const struct option_def init_options[] = {
 };
 
 const struct command command_site_init = {
-	"site init", "", 0, "Make a site: folders, keys, certificate, "
+	"site init",
+	"",
+	0,
+	"Make a site: folders, keys, certificate, "
 	"site.conf, nginx.conf.  What exists is kept.",
-	init_options, run_init,
+	init_options,
+	run_init,
 };
 
 static const struct option_def nginx_options[] = {
@@ -254,6 +265,10 @@ static const struct option_def nginx_options[] = {
 };
 
 const struct command command_site_nginx = {
-	"site nginx", "", 0, "Write nginx.conf again from site.conf.",
-	nginx_options, run_nginx,
+	"site nginx",
+	"",
+	0,
+	"Write nginx.conf again from site.conf.",
+	nginx_options,
+	run_nginx,
 };

@@ -17,21 +17,23 @@
 #include "lib/http/client.h"
 #include "lib/json/json.h"
 
-#define START_MS	15000
-#define STOP_MS		10000
-#define HEALTH_MS	5000
+#define START_MS 15000
+#define STOP_MS 10000
+#define HEALTH_MS 5000
 
 /* In the order they are started; stopped the other way round. */
 static const struct daemon_def *const daemons[] = {
-	&daemon_fcgi, &daemon_supervisor, &daemon_nginx,
+	&daemon_fcgi,
+	&daemon_supervisor,
+	&daemon_nginx,
 };
 #define N_DAEMONS (sizeof(daemons) / sizeof(daemons[0]))
 
 static int
 load_site(const struct args *args, struct site_conf **out)
 {
-	char	*path = site_files_conf_path(args_text(args, "home"));
-	int	 r = site_conf_load(path, out);
+	char *path = site_files_conf_path(args_text(args, "home"));
+	int r = site_conf_load(path, out);
 
 	free(path);
 	return r;
@@ -41,24 +43,23 @@ load_site(const struct args *args, struct site_conf **out)
 static int
 check_health(const struct site_conf *conf, int64_t timeout_ms)
 {
-	char			*cert = site_path(conf, SITE_KEYS "/tls.crt");
-	bool			 plain = conf->client_url[0] != '\0';
-	struct http_client_conf	 hc = { .ca_file = cert };
-	struct http_client	*client = NULL;
-	struct http_reply	 reply = { 0 };
-	struct http_request	 req = {
-		.method = "GET", .timeout_ms = timeout_ms,
+	char *cert = site_path(conf, SITE_KEYS "/tls.crt");
+	bool plain = conf->client_url[0] != '\0';
+	struct http_client_conf hc = { .ca_file = cert };
+	struct http_client *client = NULL;
+	struct http_reply reply = { 0 };
+	struct http_request req = {
+		.method = "GET",
+		.timeout_ms = timeout_ms,
 	};
-	char			*url = xasprintf("%s/v1/health",
-				    plain ? conf->client_url :
-				    conf->client_tls_url);
-	int			 r = 0;
+	char *url = xasprintf(
+	    "%s/v1/health", plain ? conf->client_url : conf->client_tls_url);
+	int r = 0;
 
 	req.url = url;
 	if ((plain || conf->client_tls_url[0] != '\0') &&
 	    (r = http_client_new(NULL, &hc, &client)) == 0 &&
-	    (r = http_fetch(client, &req, &reply)) == 0 &&
-	    reply.status != 200)
+	    (r = http_fetch(client, &req, &reply)) == 0 && reply.status != 200)
 		r = err_set(ERR_REMOTE, "%s answers with status %d: %s", url,
 		    reply.status, buf_str(&reply.body));
 	http_reply_fini(&reply);
@@ -69,13 +70,13 @@ check_health(const struct site_conf *conf, int64_t timeout_ms)
 }
 
 static void
-print_status(const struct args *args, const struct site_conf *conf,
-    bool healthy)
+print_status(
+    const struct args *args, const struct site_conf *conf, bool healthy)
 {
-	struct json_object	*o = json_object_new_object();
-	struct json_object	*list = json_object_new_object();
-	size_t			 i;
-	pid_t			 pid;
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_object();
+	size_t i;
+	pid_t pid;
 
 	for (i = 0; i < N_DAEMONS; i++) {
 		pid = daemon_pid(daemons[i], conf);
@@ -94,8 +95,8 @@ print_status(const struct args *args, const struct site_conf *conf,
 	if (args_json(args))
 		output_json(o);
 	else
-		(void)printf("%-12s %s\n", "health",
-		    healthy ? "ok" : "not answering");
+		(void)printf(
+		    "%-12s %s\n", "health", healthy ? "ok" : "not answering");
 	json_object_put(o);
 }
 
@@ -103,15 +104,14 @@ print_status(const struct args *args, const struct site_conf *conf,
 static int
 start_missing(const struct site_conf *conf, pid_t pids[N_DAEMONS])
 {
-	size_t	i;
-	int	r;
+	size_t i;
+	int r;
 
 	for (i = 0; i < N_DAEMONS; i++) {
 		pids[i] = 0;
 		if (daemon_pid(daemons[i], conf) != 0)
 			continue;
-		if ((r = daemon_stop_orphans(daemons[i], conf, STOP_MS)) !=
-		    0 ||
+		if ((r = daemon_stop_orphans(daemons[i], conf, STOP_MS)) != 0 ||
 		    (r = daemon_start(daemons[i], conf, &pids[i])) != 0)
 			return err_wrap("%s", daemons[i]->name);
 	}
@@ -122,7 +122,7 @@ start_missing(const struct site_conf *conf, pid_t pids[N_DAEMONS])
 static void
 undo_start(const pid_t pids[N_DAEMONS])
 {
-	size_t	i;
+	size_t i;
 
 	for (i = N_DAEMONS; i-- != 0;)
 		if (pids[i] != 0)
@@ -132,25 +132,25 @@ undo_start(const pid_t pids[N_DAEMONS])
 static int
 run_start(const struct args *args)
 {
-	struct site_conf	*conf;
-	pid_t			 pids[N_DAEMONS] = { 0 };
-	char			*text;
-	int			 r;
+	struct site_conf *conf;
+	pid_t pids[N_DAEMONS] = { 0 };
+	char *text;
+	int r;
 
 	if ((r = load_site(args, &conf)) != 0)
 		return r;
 	if ((r = site_files_folders(conf->home)) == 0 &&
 	    (r = site_files_memory_dir(conf)) == 0 &&
 	    (r = start_missing(conf, pids)) == 0 &&
-	    (r = daemon_wait_ready(daemons, pids, N_DAEMONS, conf,
-	    START_MS)) == 0)
+	    (r = daemon_wait_ready(daemons, pids, N_DAEMONS, conf, START_MS)) ==
+		0)
 		r = check_health(conf, HEALTH_MS);
 	if (r != 0) {
 		/* Not reachable is a matter of clients; this is a failure. */
 		text = xstrdup(err_text());
 		undo_start(pids);
-		r = err_set(ERR_INTERNAL, "%s; see %s/" SITE_LOGS, text,
-		    conf->home);
+		r = err_set(
+		    ERR_INTERNAL, "%s; see %s/" SITE_LOGS, text, conf->home);
 		free(text);
 	} else {
 		print_status(args, conf, true);
@@ -162,10 +162,10 @@ run_start(const struct args *args)
 static int
 run_stop(const struct args *args)
 {
-	struct site_conf	*conf;
-	size_t			 i, shepherds = 0;
-	pid_t			 pid;
-	int			 r, one;
+	struct site_conf *conf;
+	size_t i, shepherds = 0;
+	pid_t pid;
+	int r, one;
 
 	if ((r = load_site(args, &conf)) != 0)
 		return r;
@@ -187,10 +187,10 @@ run_stop(const struct args *args)
 static int
 run_status(const struct args *args)
 {
-	struct site_conf	*conf;
-	bool			 healthy;
-	size_t			 i;
-	int			 r;
+	struct site_conf *conf;
+	bool healthy;
+	size_t i;
+	int r;
 
 	if ((r = load_site(args, &conf)) != 0)
 		return r;
@@ -207,8 +207,13 @@ run_status(const struct args *args)
 static const struct option_def home_options[] = { OPTION_HOME, OPTION_END };
 
 const struct command command_site_start = {
-	"site start", "", 0, "Start the site's programs and wait until they "
-	"answer.", home_options, run_start,
+	"site start",
+	"",
+	0,
+	"Start the site's programs and wait until they "
+	"answer.",
+	home_options,
+	run_start,
 };
 
 static const struct option_def stop_options[] = {
@@ -218,11 +223,20 @@ static const struct option_def stop_options[] = {
 };
 
 const struct command command_site_stop = {
-	"site stop", "", 0, "Stop the site's programs and its running tasks.",
-	stop_options, run_stop,
+	"site stop",
+	"",
+	0,
+	"Stop the site's programs and its running tasks.",
+	stop_options,
+	run_stop,
 };
 
 const struct command command_site_status = {
-	"site status", "", 0, "Tell which programs run and whether they "
-	"answer.", home_options, run_status,
+	"site status",
+	"",
+	0,
+	"Tell which programs run and whether they "
+	"answer.",
+	home_options,
+	run_status,
 };

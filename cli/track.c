@@ -13,14 +13,13 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define DOWNLOAD_MS	(3600 * INT64_C(1000))
-#define DOWNLOAD_MAX	(1024UL * 1024 * 1024)
+#define DOWNLOAD_MS (3600 * INT64_C(1000))
+#define DOWNLOAD_MAX (1024UL * 1024 * 1024)
 
 static struct json_object *
 component_filter(const struct args *args)
 {
-	struct json_object	*o = api_job_filter(args,
-				    args_operand(args, 0));
+	struct json_object *o = api_job_filter(args, args_operand(args, 0));
 
 	json_add_str(o, "component_name", args_operand(args, 1));
 	return o;
@@ -30,10 +29,12 @@ component_filter(const struct args *args)
 static void
 print_metrics(struct json_object *all)
 {
-	json_object_object_foreach(all, ns, names) {
-		json_object_object_foreach(names, name, metric) {
-			struct json_object	*data, *pair;
-			size_t			 i;
+	json_object_object_foreach(all, ns, names)
+	{
+		json_object_object_foreach(names, name, metric)
+		{
+			struct json_object *data, *pair;
+			size_t i;
 
 			(void)printf("%s/%s\n", ns, name);
 			data = json_get(metric, "data");
@@ -45,9 +46,9 @@ print_metrics(struct json_object *all)
 					continue;
 				(void)printf("  %-16s %s\n",
 				    json_object_get_string(
-				    json_object_array_get_idx(pair, 0)),
+					json_object_array_get_idx(pair, 0)),
 				    json_object_get_string(
-				    json_object_array_get_idx(pair, 1)));
+					json_object_array_get_idx(pair, 1)));
 			}
 		}
 	}
@@ -56,14 +57,14 @@ print_metrics(struct json_object *all)
 static int
 run_metrics(const struct args *args)
 {
-	struct json_object	*filter = component_filter(args);
-	struct json_object	*answer = NULL, *data;
-	struct api		*api;
-	int			 r;
+	struct json_object *filter = component_filter(args);
+	struct json_object *answer = NULL, *data;
+	struct api *api;
+	int r;
 
 	if ((r = api_open(args, &api)) == 0 &&
-	    (r = api_post(api, "tracking/component/metric/all", filter,
-	    &answer)) == 0) {
+	    (r = api_post(
+		 api, "tracking/component/metric/all", filter, &answer)) == 0) {
 		data = json_get(answer, "data");
 		if (args_json(args))
 			output_json(data);
@@ -81,24 +82,27 @@ static int
 download(const struct args *args, const char *method, const char *path,
     struct json_object *filter, const char *folder)
 {
-	const char		*text = json_text(filter);
-	struct http_request	 req = {
-		.method = method, .body = text, .body_len = strlen(text),
-		.timeout_ms = DOWNLOAD_MS, .reply_max = DOWNLOAD_MAX,
+	const char *text = json_text(filter);
+	struct http_request req = {
+		.method = method,
+		.body = text,
+		.body_len = strlen(text),
+		.timeout_ms = DOWNLOAD_MS,
+		.reply_max = DOWNLOAD_MAX,
 	};
-	struct http_reply	 reply = { 0 };
-	struct json_object	*answer = NULL;
-	struct api		*api;
-	size_t			 files = 0;
-	int			 r;
+	struct http_reply reply = { 0 };
+	struct json_object *answer = NULL;
+	struct api *api;
+	size_t files = 0;
+	int r;
 
 	if ((r = api_open(args, &api)) == 0 &&
 	    (r = api_fetch(api, path, &req, &reply)) == 0) {
 		/* gzip starts with 1f 8b, JSON with a brace. */
 		if (reply.body.len >= 2 &&
 		    memcmp(reply.body.data, "\x1f\x8b", 2) == 0)
-			r = archive_extract(reply.body.data, reply.body.len,
-			    folder, &files);
+			r = archive_extract(
+			    reply.body.data, reply.body.len, folder, &files);
 		else if ((r = api_answer(&reply, &answer)) == 0)
 			r = err_set(ERR_FORMAT, "no archive in the answer");
 	}
@@ -113,7 +117,7 @@ download(const struct args *args, const char *method, const char *path,
 static void
 print_folder(const struct args *args, const char *folder)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	if (!args_json(args))
 		return;
@@ -126,11 +130,11 @@ print_folder(const struct args *args, const char *folder)
 static int
 run_log(const struct args *args)
 {
-	const char		*job_id = args_operand(args, 0);
-	const char		*to = args_text(args, "output");
-	struct json_object	*filter = json_object_new_object();
-	char			*folder;
-	int			 r;
+	const char *job_id = args_operand(args, 0);
+	const char *to = args_text(args, "output");
+	struct json_object *filter = json_object_new_object();
+	char *folder;
+	int r;
 
 	folder = to != NULL ? xstrdup(to) : xasprintf("job_%s_log", job_id);
 	json_add_str(filter, "job_id", job_id);
@@ -146,24 +150,24 @@ run_log(const struct args *args)
 static void
 print_output(struct json_object *answer)
 {
-	struct json_object	*data = json_get(answer, "data");
-	struct json_object	*heads = json_path_get(answer, "meta",
-				    "header");
-	struct json_object	*list, *row;
-	size_t			 i, j, c;
+	struct json_object *data = json_get(answer, "data");
+	struct json_object *heads = json_path_get(answer, "meta", "header");
+	struct json_object *list, *row;
+	size_t i, j, c;
 
 	for (i = 0; i < json_object_array_length(data); i++) {
 		list = json_object_array_get_idx(data, i);
 		for (j = 0; j <= json_object_array_length(list); j++) {
 			row = j != 0 ? json_object_array_get_idx(list, j - 1)
-			    : json_is_array(heads) ?
-			    json_object_array_get_idx(heads, i) : NULL;
+			      : json_is_array(heads)
+				  ? json_object_array_get_idx(heads, i)
+				  : NULL;
 			if (!json_is_array(row))
 				continue;
 			for (c = 0; c < json_object_array_length(row); c++)
 				(void)printf("%s%s", c != 0 ? "," : "",
 				    json_object_get_string(
-				    json_object_array_get_idx(row, c)));
+					json_object_array_get_idx(row, c)));
 			(void)printf("\n");
 		}
 	}
@@ -172,13 +176,13 @@ print_output(struct json_object *answer)
 static int
 show_output(const struct args *args, struct json_object *filter)
 {
-	struct json_object	*answer = NULL, *data;
-	struct api		*api;
-	int			 r;
+	struct json_object *answer = NULL, *data;
+	struct api *api;
+	int r;
 
 	if ((r = api_open(args, &api)) == 0 &&
 	    (r = api_post(api, "tracking/component/output/data", filter,
-	    &answer)) == 0) {
+		 &answer)) == 0) {
 		data = json_get(answer, "data");
 		if (args_json(args))
 			output_json(answer);
@@ -193,16 +197,15 @@ show_output(const struct args *args, struct json_object *filter)
 static int
 run_output(const struct args *args)
 {
-	struct json_object	*filter = component_filter(args);
-	const char		*folder = args_text(args, "output");
-	int			 r;
+	struct json_object *filter = component_filter(args);
+	const char *folder = args_text(args, "output");
+	int r;
 
 	if (folder == NULL) {
 		r = show_output(args, filter);
 	} else {
 		r = download(args, "GET",
-		    "tracking/component/output/data/download", filter,
-		    folder);
+		    "tracking/component/output/data/download", filter, folder);
 		if (r == 0)
 			print_folder(args, folder);
 	}
@@ -210,18 +213,29 @@ run_output(const struct args *args)
 	return r;
 }
 
-#define OPTION_ROLE(required) \
-	{ "role", "ROLE", "the member's role", required }
-#define OPTION_PARTY(required) \
-	{ "party", "ID", "the member's party id", required }
+#define OPTION_ROLE(required)                                                  \
+	{                                                                      \
+		"role", "ROLE", "the member's role", required                  \
+	}
+#define OPTION_PARTY(required)                                                 \
+	{                                                                      \
+		"party", "ID", "the member's party id", required               \
+	}
 
 static const struct option_def metrics_options[] = {
-	OPTIONS_API, OPTION_ROLE(false), OPTION_PARTY(false), OPTION_END,
+	OPTIONS_API,
+	OPTION_ROLE(false),
+	OPTION_PARTY(false),
+	OPTION_END,
 };
 
 const struct command command_metrics = {
-	"metrics", "JOB COMPONENT", 2, "Show what a component measured.",
-	metrics_options, run_metrics,
+	"metrics",
+	"JOB COMPONENT",
+	2,
+	"Show what a component measured.",
+	metrics_options,
+	run_metrics,
 };
 
 static const struct option_def log_options[] = {
@@ -231,16 +245,28 @@ static const struct option_def log_options[] = {
 };
 
 const struct command command_log = {
-	"log", "JOB", 1, "Fetch a job's logs.", log_options, run_log,
+	"log",
+	"JOB",
+	1,
+	"Fetch a job's logs.",
+	log_options,
+	run_log,
 };
 
 static const struct option_def output_options[] = {
-	OPTIONS_API, OPTION_ROLE(true), OPTION_PARTY(true),
+	OPTIONS_API,
+	OPTION_ROLE(true),
+	OPTION_PARTY(true),
 	{ "output", "DIR", "fetch everything into this folder", false },
 	OPTION_END,
 };
 
 const struct command command_output = {
-	"output", "JOB COMPONENT", 2, "Show the first rows a component put "
-	"out, or fetch all of them.", output_options, run_output,
+	"output",
+	"JOB COMPONENT",
+	2,
+	"Show the first rows a component put "
+	"out, or fetch all of them.",
+	output_options,
+	run_output,
 };

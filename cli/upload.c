@@ -20,16 +20,15 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define UPLOAD_MS	(24 * 3600 * INT64_C(1000))
+#define UPLOAD_MS (24 * 3600 * INT64_C(1000))
 
 /* What the site must know, as the whole query (the platform's way). */
 static int
-make_config(const struct args *args, const char *name,
-    struct json_object **out)
+make_config(const struct args *args, const char *name, struct json_object **out)
 {
-	const char	*delimiter = args_text(args, "delimiter");
-	int64_t		 head, partition;
-	int		 r;
+	const char *delimiter = args_text(args, "delimiter");
+	int64_t head, partition;
+	int r;
 
 	*out = NULL;
 	if ((r = args_int(args, "head", 0, 1, 1, &head)) != 0 ||
@@ -42,8 +41,7 @@ make_config(const struct args *args, const char *name,
 	json_add_int(*out, "head", head);
 	json_add_int(*out, "partition", partition);
 	json_add_int(*out, "drop", args_flag(args, "drop"));
-	json_add_str(*out, "id_delimiter", delimiter != NULL ? delimiter :
-	    ",");
+	json_add_str(*out, "id_delimiter", delimiter != NULL ? delimiter : ",");
 	if (args_flag(args, "extend-sid"))
 		json_add_int(*out, "extend_sid", 1);
 	return 0;
@@ -54,32 +52,37 @@ static void
 put_quoted(struct buf *b, const char *s)
 {
 	for (; *s != '\0'; s++)
-		buf_putc(b, *s == '"' || *s == '\\' ||
-		    (unsigned char)*s < 0x20 ? '_' : *s);
+		buf_putc(b, *s == '"' || *s == '\\' || (unsigned char)*s < 0x20
+				? '_'
+				: *s);
 }
 
 static int
 send_file(struct api *api, int fd, uint64_t size, const char *name,
     struct json_object *config, struct json_object **answer)
 {
-	struct buf		 path = BUF_INIT, head = BUF_INIT;
-	struct buf		 tail = BUF_INIT, type = BUF_INIT;
-	char			 edge[ID_RANDOM_SIZE];
-	const char		*query = json_text(config);
-	struct http_request	 req = {
-		.body_fd = fd, .body_size = size, .timeout_ms = UPLOAD_MS,
+	struct buf path = BUF_INIT, head = BUF_INIT;
+	struct buf tail = BUF_INIT, type = BUF_INIT;
+	char edge[ID_RANDOM_SIZE];
+	const char *query = json_text(config);
+	struct http_request req = {
+		.body_fd = fd,
+		.body_size = size,
+		.timeout_ms = UPLOAD_MS,
 	};
-	struct http_reply	 reply;
-	int			 r;
+	struct http_reply reply;
+	int r;
 
 	id_random(edge);
 	buf_puts(&path, "data/upload?");
 	str_percent_encode(&path, query, strlen(query));
-	buf_printf(&head, "--%s\r\nContent-Disposition: form-data; "
-	    "name=\"file\"; filename=\"", edge);
+	buf_printf(&head,
+	    "--%s\r\nContent-Disposition: form-data; "
+	    "name=\"file\"; filename=\"",
+	    edge);
 	put_quoted(&head, name);
 	buf_puts(&head, "\"\r\nContent-Type: application/octet-stream"
-	    "\r\n\r\n");
+			"\r\n\r\n");
 	buf_printf(&tail, "\r\n--%s--\r\n", edge);
 	buf_printf(&type, "multipart/form-data; boundary=%s", edge);
 	req.body = buf_str(&head);
@@ -100,16 +103,15 @@ send_file(struct api *api, int fd, uint64_t size, const char *name,
 static int
 open_file(const char *path, int *fd, uint64_t *size)
 {
-	struct stat	st;
+	struct stat st;
 
 	if ((*fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return err_set_errno(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-		    "%s", path);
+		return err_set_errno(
+		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
 	if (fstat(*fd, &st) != 0)
 		return err_set_errno(ERR_IO, "%s", path);
 	if (!S_ISREG(st.st_mode) || st.st_size == 0)
-		return err_set(ERR_INVALID, "%s is empty or not a file",
-		    path);
+		return err_set(ERR_INVALID, "%s is empty or not a file", path);
 	*size = (uint64_t)st.st_size;
 	return 0;
 }
@@ -117,13 +119,13 @@ open_file(const char *path, int *fd, uint64_t *size)
 static int
 report(const struct args *args, struct api *api, struct json_object *answer)
 {
-	struct json_object	*data = json_get(answer, "data");
-	const char		*job_id = json_get_str(answer, "jobId", "");
+	struct json_object *data = json_get(answer, "data");
+	const char *job_id = json_get_str(answer, "jobId", "");
 
 	/* The platform's envelope says 0 even when the job was not made. */
 	if (json_get_int(data, "code", 0) != 0)
-		return err_set(ERR_REMOTE, "%s", json_get_str(data,
-		    "message", "the upload was refused"));
+		return err_set(ERR_REMOTE, "%s",
+		    json_get_str(data, "message", "the upload was refused"));
 	if (args_flag(args, "watch")) {
 		if (!args_json(args))
 			(void)printf("%s\n", job_id);
@@ -139,12 +141,12 @@ report(const struct args *args, struct api *api, struct json_object *answer)
 static int
 run_upload(const struct args *args)
 {
-	struct json_object	*config = NULL, *answer = NULL;
-	char			*copy = xstrdup(args_operand(args, 0));
-	const char		*name = basename(copy);
-	struct api		*api = NULL;
-	uint64_t		 size = 0;
-	int			 fd = -1, r;
+	struct json_object *config = NULL, *answer = NULL;
+	char *copy = xstrdup(args_operand(args, 0));
+	const char *name = basename(copy);
+	struct api *api = NULL;
+	uint64_t size = 0;
+	int fd = -1, r;
 
 	if ((r = open_file(args_operand(args, 0), &fd, &size)) == 0 &&
 	    (r = make_config(args, name, &config)) == 0 &&
@@ -173,6 +175,10 @@ static const struct option_def upload_options[] = {
 };
 
 const struct command command_upload = {
-	"upload", "FILE", 1, "Upload a delimited file into a table.",
-	upload_options, run_upload,
+	"upload",
+	"FILE",
+	1,
+	"Upload a delimited file into a table.",
+	upload_options,
+	run_upload,
 };

@@ -16,23 +16,23 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define POLL_MS		150
+#define POLL_MS 150
 /* A site that restarts is waited for this long. */
-#define PATIENCE_MS	20000
+#define PATIENCE_MS 20000
 
 static bool
 has_ended(const char *status)
 {
 	return str_eq(status, "success") || str_eq(status, "failed") ||
-	    str_eq(status, "canceled") || str_eq(status, "timeout");
+	       str_eq(status, "canceled") || str_eq(status, "timeout");
 }
 
 /* The initiator's row if it is here, else the first. */
 static struct json_object *
 choose_row(struct json_object *rows)
 {
-	struct json_object	*row;
-	size_t			 i;
+	struct json_object *row;
+	size_t i;
 
 	for (i = 0; i < json_object_array_length(rows); i++) {
 		row = json_object_array_get_idx(rows, i);
@@ -45,8 +45,8 @@ choose_row(struct json_object *rows)
 static int
 ask_job(struct api *api, struct json_object *filter, struct watch_result *w)
 {
-	struct json_object	*answer, *rows;
-	int			 r;
+	struct json_object *answer, *rows;
+	int r;
 
 	if ((r = api_post(api, "job/query", filter, &answer)) != 0)
 		return r;
@@ -57,8 +57,8 @@ ask_job(struct api *api, struct json_object *filter, struct watch_result *w)
 		json_object_put(w->job);
 		w->job = json_object_get(choose_row(rows));
 		free(w->status);
-		w->status = xstrdup(json_get_str(w->job, "f_status",
-		    "unknown"));
+		w->status =
+		    xstrdup(json_get_str(w->job, "f_status", "unknown"));
 	}
 	json_object_put(answer);
 	return r;
@@ -68,9 +68,9 @@ ask_job(struct api *api, struct json_object *filter, struct watch_result *w)
 static int
 ask_tasks(struct api *api, const char *job_id, struct watch_result *w)
 {
-	struct json_object	*filter = json_object_new_object();
-	struct json_object	*answer;
-	int			 r;
+	struct json_object *filter = json_object_new_object();
+	struct json_object *answer;
+	int r;
 
 	json_add_str(filter, "job_id", job_id);
 	r = api_post(api, "job/task/query", filter, &answer);
@@ -88,7 +88,7 @@ ask_tasks(struct api *api, const char *job_id, struct watch_result *w)
 static void
 wait_a_little(void)
 {
-	struct timespec	ts = { .tv_nsec = POLL_MS * 1000000L };
+	struct timespec ts = { .tv_nsec = POLL_MS * 1000000L };
 
 	(void)nanosleep(&ts, NULL);
 }
@@ -97,10 +97,10 @@ int
 watch_job(struct api *api, const char *job_id, const char *role,
     const char *party, bool quiet, struct watch_result *out)
 {
-	struct json_object	*filter = json_object_new_object();
-	struct screen		*screen = quiet ? NULL : screen_new(stdout);
-	int64_t			 heard_ms = clock_mono_ms();
-	int			 r;
+	struct json_object *filter = json_object_new_object();
+	struct screen *screen = quiet ? NULL : screen_new(stdout);
+	int64_t heard_ms = clock_mono_ms();
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	json_add_str(filter, "job_id", job_id);
@@ -117,7 +117,7 @@ watch_job(struct api *api, const char *job_id, const char *role,
 			if (has_ended(out->status))
 				break;
 		} else if ((r != ERR_NET && r != ERR_TIMEOUT) ||
-		    clock_mono_ms() - heard_ms > PATIENCE_MS) {
+			   clock_mono_ms() - heard_ms > PATIENCE_MS) {
 			break;
 		}
 		wait_a_little();
@@ -139,7 +139,7 @@ watch_result_fini(struct watch_result *w)
 static struct json_object *
 result_json(const char *job_id, const struct watch_result *w)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_str(o, "job_id", job_id);
 	json_add_str(o, "status", w->status);
@@ -149,12 +149,12 @@ result_json(const char *job_id, const struct watch_result *w)
 }
 
 int
-watch_and_report(const struct args *args, struct api *api,
-    const char *job_id, const char *role, const char *party)
+watch_and_report(const struct args *args, struct api *api, const char *job_id,
+    const char *role, const char *party)
 {
-	struct json_object	*o;
-	struct watch_result	 w;
-	int			 r;
+	struct json_object *o;
+	struct watch_result w;
+	int r;
 
 	r = watch_job(api, job_id, role, party, args_json(args), &w);
 	if (r == 0) {

@@ -7,9 +7,9 @@
 #include "cli/api.h"
 
 struct watch_result {
-	char			*status;	/* "success", "failed", … */
-	struct json_object	*job;		/* its last row */
-	struct json_object	*tasks;		/* their last rows, an array */
+	char *status;		   /* "success", "failed", … */
+	struct json_object *job;   /* its last row */
+	struct json_object *tasks; /* their last rows, an array */
 };
 
 /*
@@ -18,15 +18,15 @@ struct watch_result {
  * role and party may be NULL: any member at this site.
  * End *out with watch_result_fini(), on errors too.
  */
-int	watch_job(struct api *, const char *job_id, const char *role,
-	    const char *party, bool quiet, struct watch_result *out);
-void	watch_result_fini(struct watch_result *);
+int watch_job(struct api *, const char *job_id, const char *role,
+    const char *party, bool quiet, struct watch_result *out);
+void watch_result_fini(struct watch_result *);
 
 /*
  * Watch and print the end as the options say; for commands that started a
  * job.  Returns an exit code (EXIT_JOB without success) or an error.
  */
-int	watch_and_report(const struct args *, struct api *,
-	    const char *job_id, const char *role, const char *party);
+int watch_and_report(const struct args *, struct api *, const char *job_id,
+    const char *role, const char *party);
 
 #endif

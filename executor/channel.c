@@ -26,43 +26,43 @@
  * Bytes that may be on their way to the shepherd.  An object larger than
  * this travels alone.
  */
-#define WINDOW_BYTES	(64u << 20)
+#define WINDOW_BYTES (64u << 20)
 
 /* A Remote or Get without its answer. */
 struct pending {
-	struct pending	*next;
-	uint64_t	 id;
-	size_t		 size;		/* Remote: against the window */
-	struct object	*object;	/* Get: where the answer goes */
-	int		 code;		/* valid when is_done */
-	char		*error;
-	bool		 is_done;
+	struct pending *next;
+	uint64_t id;
+	size_t size;	       /* Remote: against the window */
+	struct object *object; /* Get: where the answer goes */
+	int code;	       /* valid when is_done */
+	char *error;
+	bool is_done;
 };
 
 struct channel {
-	int		 sock;
-	pthread_t	 reader;
-	bool		 has_reader;
-	pthread_mutex_t	 send_lock;
-	pthread_mutex_t	 lock;
-	pthread_cond_t	 changed;
-	uint64_t	 next_id;
-	size_t		 under_way;	/* bytes of Remotes in pending */
-	struct pending	*pending;
-	bool		 is_closed;	/* nothing more will arrive */
+	int sock;
+	pthread_t reader;
+	bool has_reader;
+	pthread_mutex_t send_lock;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t next_id;
+	size_t under_way; /* bytes of Remotes in pending */
+	struct pending *pending;
+	bool is_closed; /* nothing more will arrive */
 
-	frame_msg	*start;		/* the setup points into it */
+	frame_msg *start; /* the setup points into it */
 	struct task_setup setup;
-	struct task	 task;
+	struct task task;
 };
 
 /* --- sending ---------------------------------------------------------------- */
 
 static int
-send_frame(struct channel *c, const frame_msg *frame, const int *fds,
-    size_t n_fds)
+send_frame(
+    struct channel *c, const frame_msg *frame, const int *fds, size_t n_fds)
 {
-	int	r;
+	int r;
 
 	pthread_mutex_lock(&c->send_lock);
 	r = frame_send(c->sock, frame, fds, n_fds);
@@ -70,11 +70,13 @@ send_frame(struct channel *c, const frame_msg *frame, const int *fds,
 	return r;
 }
 
-#define FRAME(member, value, kind) {                                     \
-	.base = PROTOBUF_C_MESSAGE_INIT(&sluice__executor__frame__descriptor), \
-	.kind_case = SLUICE__EXECUTOR__FRAME__KIND_##kind,               \
-	.member = (value)                                                \
-}
+#define FRAME(member, value, kind)                                             \
+	{                                                                      \
+		.base = PROTOBUF_C_MESSAGE_INIT(                               \
+		    &sluice__executor__frame__descriptor),                     \
+		.kind_case = SLUICE__EXECUTOR__FRAME__KIND_##kind,             \
+		.member = (value)                                              \
+	}
 
 static char *
 text(const char *s)
@@ -95,7 +97,7 @@ enter(struct channel *c, struct pending *p)
 {
 	pthread_mutex_lock(&c->lock);
 	while (!c->is_closed && p->size > 0 && c->under_way > 0 &&
-	    c->under_way + p->size > WINDOW_BYTES)
+	       c->under_way + p->size > WINDOW_BYTES)
 		pthread_cond_wait(&c->changed, &c->lock);
 	if (c->is_closed) {
 		pthread_mutex_unlock(&c->lock);
@@ -113,7 +115,7 @@ enter(struct channel *c, struct pending *p)
 static void
 unlink_pending(struct channel *c, struct pending *p)
 {
-	struct pending	**q;
+	struct pending **q;
 
 	for (q = &c->pending; *q != NULL; q = &(*q)->next)
 		if (*q == p) {
@@ -134,11 +136,11 @@ leave(struct channel *c, struct pending *p)
 
 /* The receivers as messages; the arrays are the caller's to free. */
 static Sluice__Executor__Party **
-receivers(const struct task_party *to, size_t n,
-    Sluice__Executor__Party **storage)
+receivers(
+    const struct task_party *to, size_t n, Sluice__Executor__Party **storage)
 {
-	Sluice__Executor__Party	**list = xcalloc(n, sizeof(list[0]));
-	size_t			  i;
+	Sluice__Executor__Party **list = xcalloc(n, sizeof(list[0]));
+	size_t i;
 
 	*storage = xcalloc(n, sizeof((*storage)[0]));
 	for (i = 0; i < n; i++) {
@@ -154,10 +156,10 @@ static int
 send_remote(struct channel *c, Sluice__Executor__Remote *remote,
     const struct task_party *to, size_t n_to, int fd)
 {
-	Sluice__Executor__Party	*storage;
-	frame_msg		 frame = FRAME(remote, remote, REMOTE);
-	struct pending		*p = xcalloc(1, sizeof(*p));
-	int			 r;
+	Sluice__Executor__Party *storage;
+	frame_msg frame = FRAME(remote, remote, REMOTE);
+	struct pending *p = xcalloc(1, sizeof(*p));
+	int r;
 
 	/* An empty object counts too, so that it is waited for. */
 	p->size = remote->size > 0 ? remote->size : 1;
@@ -183,7 +185,7 @@ channel_remote_memfd(void *ctx, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, int fd, size_t size)
 {
 	Sluice__Executor__Remote remote = SLUICE__EXECUTOR__REMOTE__INIT;
-	int			 r;
+	int r;
 
 	remote.name = text(name);
 	remote.tag = text(tag);
@@ -199,7 +201,7 @@ channel_remote(void *ctx, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, const void *data, size_t size)
 {
 	Sluice__Executor__Remote remote = SLUICE__EXECUTOR__REMOTE__INIT;
-	int			 fd, r;
+	int fd, r;
 
 	if (size > FRAME_INLINE_MAX) {
 		if ((r = fd_memfd("object", data, size, &fd)) != 0)
@@ -217,12 +219,12 @@ static int
 channel_get(void *ctx, const char *name, const char *tag,
     const struct task_party *from, struct object *out)
 {
-	struct channel		*c = ctx;
-	struct pending		 p = { .object = out };
-	Sluice__Executor__Party	 party = SLUICE__EXECUTOR__PARTY__INIT;
-	Sluice__Executor__Get	 get = SLUICE__EXECUTOR__GET__INIT;
-	frame_msg		 frame = FRAME(get, &get, GET);
-	int			 r;
+	struct channel *c = ctx;
+	struct pending p = { .object = out };
+	Sluice__Executor__Party party = SLUICE__EXECUTOR__PARTY__INIT;
+	Sluice__Executor__Get get = SLUICE__EXECUTOR__GET__INIT;
+	frame_msg frame = FRAME(get, &get, GET);
+	int r;
 
 	if ((r = enter(c, &p)) != 0)
 		return r;
@@ -254,7 +256,7 @@ channel_get(void *ctx, const char *name, const char *tag,
 static int
 map_one(int fd, size_t size, struct object *out)
 {
-	void	*m = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	void *m = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
 
 	if (m == MAP_FAILED)
 		return err_set_errno(ERR_NOMEM, "map %zu bytes", size);
@@ -267,9 +269,9 @@ map_one(int fd, size_t size, struct object *out)
 static int
 read_parts(const struct frame_fds *fds, size_t size, struct object *out)
 {
-	char	*p, *end;
+	char *p, *end;
 	struct stat st;
-	size_t	 i;
+	size_t i;
 
 	if ((out->heap_ = malloc(size)) == NULL)
 		return err_set(ERR_NOMEM, "an object of %zu bytes", size);
@@ -280,7 +282,7 @@ read_parts(const struct frame_fds *fds, size_t size, struct object *out)
 			return err_set_errno(ERR_IO, "part %zu", i);
 		if (st.st_size < 0 || st.st_size > end - p)
 			return err_set(ERR_FORMAT, "the parts of an object "
-			    "are longer than announced");
+						   "are longer than announced");
 		if (lseek(fds->fd[i], 0, SEEK_SET) != 0 ||
 		    fd_read_exact(fds->fd[i], p, (size_t)st.st_size) != 0)
 			return err_set(ERR_IO, "part %zu cannot be read", i);
@@ -288,17 +290,17 @@ read_parts(const struct frame_fds *fds, size_t size, struct object *out)
 	}
 	if (p != end)
 		return err_set(ERR_FORMAT, "the parts of an object are shorter "
-		    "than announced");
+					   "than announced");
 	return 0;
 }
 
 /* The object of a delivery; the file's size is what protects from SIGBUS. */
 static int
-take_delivery(const Sluice__Executor__Delivery *d,
-    const struct frame_fds *fds, struct object *out)
+take_delivery(const Sluice__Executor__Delivery *d, const struct frame_fds *fds,
+    struct object *out)
 {
-	struct stat	st;
-	int		r;
+	struct stat st;
+	int r;
 
 	if (d->descriptors != fds->n)
 		return err_set(ERR_FORMAT, "%u descriptors announced, %zu here",
@@ -331,11 +333,10 @@ take_delivery(const Sluice__Executor__Delivery *d,
 static struct pending *
 find_pending(struct channel *c, uint64_t id, bool is_get)
 {
-	struct pending	*p;
+	struct pending *p;
 
 	for (p = c->pending; p != NULL; p = p->next)
-		if (p->id == id && (p->object != NULL) == is_get &&
-		    !p->is_done)
+		if (p->id == id && (p->object != NULL) == is_get && !p->is_done)
 			return p;
 	return NULL;
 }
@@ -343,7 +344,7 @@ find_pending(struct channel *c, uint64_t id, bool is_get)
 static int
 on_ack(struct channel *c, uint64_t id)
 {
-	struct pending	*p;
+	struct pending *p;
 
 	pthread_mutex_lock(&c->lock);
 	p = find_pending(c, id, false);
@@ -351,15 +352,16 @@ on_ack(struct channel *c, uint64_t id)
 		unlink_pending(c, p);
 	pthread_mutex_unlock(&c->lock);
 	free(p);
-	return p != NULL ? 0 : err_set(ERR_FORMAT, "acknowledgement of "
-	    "nothing");
+	return p != NULL ? 0
+			 : err_set(ERR_FORMAT, "acknowledgement of "
+					       "nothing");
 }
 
 static int
 on_delivery(struct channel *c, const Sluice__Executor__Delivery *d,
     const struct frame_fds *fds)
 {
-	struct pending	*p;
+	struct pending *p;
 
 	pthread_mutex_lock(&c->lock);
 	p = find_pending(c, d->id, true);
@@ -375,8 +377,7 @@ on_delivery(struct channel *c, const Sluice__Executor__Delivery *d,
 }
 
 static int
-on_frame(struct channel *c, const frame_msg *frame,
-    const struct frame_fds *fds)
+on_frame(struct channel *c, const frame_msg *frame, const struct frame_fds *fds)
 {
 	switch (frame->kind_case) {
 	case SLUICE__EXECUTOR__FRAME__KIND_REMOTE_ACK:
@@ -391,10 +392,10 @@ on_frame(struct channel *c, const frame_msg *frame,
 static void *
 reader_main(void *arg)
 {
-	struct channel	*c = arg;
+	struct channel *c = arg;
 	struct frame_fds fds;
-	frame_msg	*frame;
-	int		 r;
+	frame_msg *frame;
+	int r;
 
 	do {
 		fds.n = 0;
@@ -431,23 +432,20 @@ channel_metric_data(void *ctx, const char *ns, const char *name,
     const struct metric_point *points, size_t n)
 {
 	struct storage {
-		Sluice__Executor__MetricPoint	 point;
-		Sluice__Executor__Value		 key;
-		Sluice__Executor__Value		 value;
-	}				*s = xcalloc(n, sizeof(*s));
-	Sluice__Executor__MetricPoint	**list = xcalloc(n, sizeof(list[0]));
-	Sluice__Executor__MetricData	 data =
-	    SLUICE__EXECUTOR__METRIC_DATA__INIT;
-	frame_msg			 frame = FRAME(metric_data, &data,
-	    METRIC_DATA);
-	size_t				 i;
-	int				 r;
+		Sluice__Executor__MetricPoint point;
+		Sluice__Executor__Value key;
+		Sluice__Executor__Value value;
+	} *s = xcalloc(n, sizeof(*s));
+	Sluice__Executor__MetricPoint **list = xcalloc(n, sizeof(list[0]));
+	Sluice__Executor__MetricData data = SLUICE__EXECUTOR__METRIC_DATA__INIT;
+	frame_msg frame = FRAME(metric_data, &data, METRIC_DATA);
+	size_t i;
+	int r;
 
 	for (i = 0; i < n; i++) {
 		sluice__executor__metric_point__init(&s[i].point);
 		fill_value(&s[i].key, points[i].key_text, points[i].key);
-		fill_value(&s[i].value, points[i].value_text,
-		    points[i].value);
+		fill_value(&s[i].value, points[i].value_text, points[i].value);
 		s[i].point.key = &s[i].key;
 		s[i].point.value = &s[i].value;
 		list[i] = &s[i].point;
@@ -463,11 +461,11 @@ channel_metric_data(void *ctx, const char *ns, const char *name,
 }
 
 static int
-channel_metric_meta(void *ctx, const char *ns, const char *name,
-    const char *meta_json)
+channel_metric_meta(
+    void *ctx, const char *ns, const char *name, const char *meta_json)
 {
 	Sluice__Executor__MetricMeta meta = SLUICE__EXECUTOR__METRIC_META__INIT;
-	frame_msg	frame = FRAME(metric_meta, &meta, METRIC_META);
+	frame_msg frame = FRAME(metric_meta, &meta, METRIC_META);
 
 	meta.metric_namespace = text(ns);
 	meta.metric_name = text(name);
@@ -479,7 +477,7 @@ static int
 channel_summary(void *ctx, const char *json)
 {
 	Sluice__Executor__Summary summary = SLUICE__EXECUTOR__SUMMARY__INIT;
-	frame_msg	frame = FRAME(summary, &summary, SUMMARY);
+	frame_msg frame = FRAME(summary, &summary, SUMMARY);
 
 	summary.json = text(json);
 	return send_frame(ctx, &frame, NULL, 0);
@@ -489,7 +487,7 @@ static int
 channel_output_table(void *ctx, const struct task_output *o)
 {
 	Sluice__Executor__OutputTable t = SLUICE__EXECUTOR__OUTPUT_TABLE__INIT;
-	frame_msg	frame = FRAME(output_table, &t, OUTPUT_TABLE);
+	frame_msg frame = FRAME(output_table, &t, OUTPUT_TABLE);
 
 	t.data_name = text(o->data_name);
 	t.folder = text(o->folder);
@@ -505,16 +503,16 @@ channel_output_table(void *ctx, const struct task_output *o)
 }
 
 static int
-channel_output_model(void *ctx, const char *alias,
-    const struct task_buffer *buffers, size_t n)
+channel_output_model(
+    void *ctx, const char *alias, const struct task_buffer *buffers, size_t n)
 {
-	Sluice__Executor__NamedBuffer	 *s = xcalloc(n, sizeof(*s));
-	Sluice__Executor__NamedBuffer	**list = xcalloc(n, sizeof(list[0]));
-	Sluice__Executor__OutputModel	 model =
+	Sluice__Executor__NamedBuffer *s = xcalloc(n, sizeof(*s));
+	Sluice__Executor__NamedBuffer **list = xcalloc(n, sizeof(list[0]));
+	Sluice__Executor__OutputModel model =
 	    SLUICE__EXECUTOR__OUTPUT_MODEL__INIT;
-	frame_msg	frame = FRAME(output_model, &model, OUTPUT_MODEL);
-	size_t		i;
-	int		r;
+	frame_msg frame = FRAME(output_model, &model, OUTPUT_MODEL);
+	size_t i;
+	int r;
 
 	for (i = 0; i < n; i++) {
 		sluice__executor__named_buffer__init(&s[i]);
@@ -536,7 +534,7 @@ static int
 channel_progress(void *ctx, uint64_t done, uint64_t total, const char *what)
 {
 	Sluice__Executor__Progress p = SLUICE__EXECUTOR__PROGRESS__INIT;
-	frame_msg	frame = FRAME(progress, &p, PROGRESS);
+	frame_msg frame = FRAME(progress, &p, PROGRESS);
 
 	p.done = done;
 	p.total = total;
@@ -553,8 +551,8 @@ channel_log(void *ctx, enum task_log_level level, const char *line)
 		[TASK_WARNING] = SLUICE__EXECUTOR__LOG__LEVEL__WARNING,
 		[TASK_ERROR] = SLUICE__EXECUTOR__LOG__LEVEL__ERROR,
 	};
-	Sluice__Executor__Log	log = SLUICE__EXECUTOR__LOG__INIT;
-	frame_msg		frame = FRAME(log, &log, LOG);
+	Sluice__Executor__Log log = SLUICE__EXECUTOR__LOG__INIT;
+	frame_msg frame = FRAME(log, &log, LOG);
 
 	log.level = levels[level];
 	log.text = text(line);
@@ -586,16 +584,19 @@ party_of(const Sluice__Executor__Party *p)
 static void
 take_inputs(const Sluice__Executor__Start *s, struct task_setup *setup)
 {
-	struct task_input	*in = xcalloc(s->n_inputs + 1, sizeof(*in));
-	size_t			 i;
+	struct task_input *in = xcalloc(s->n_inputs + 1, sizeof(*in));
+	size_t i;
 
 	for (i = 0; i < s->n_inputs; i++) {
 		const Sluice__Executor__InputTable *t = s->inputs[i];
 
 		in[i] = (struct task_input){
-			.data_key = t->data_key, .component = t->component,
-			.data_name = t->data_name, .path = t->path,
-			.schema_json = t->schema_json, .rows = t->rows,
+			.data_key = t->data_key,
+			.component = t->component,
+			.data_name = t->data_name,
+			.path = t->path,
+			.schema_json = t->schema_json,
+			.rows = t->rows,
 			.partitions = t->partitions,
 			.table_namespace = t->table_namespace,
 			.table_name = t->table_name,
@@ -609,27 +610,28 @@ take_inputs(const Sluice__Executor__Start *s, struct task_setup *setup)
 static struct task_buffer *
 take_buffers(const Sluice__Executor__InputModel *m)
 {
-	struct task_buffer	*b = xcalloc(m->n_buffers + 1, sizeof(*b));
-	size_t			 i;
+	struct task_buffer *b = xcalloc(m->n_buffers + 1, sizeof(*b));
+	size_t i;
 
 	for (i = 0; i < m->n_buffers; i++)
 		b[i] = (struct task_buffer){ m->buffers[i]->name,
-		    m->buffers[i]->message, m->buffers[i]->content.data,
-		    m->buffers[i]->content.len };
+			m->buffers[i]->message, m->buffers[i]->content.data,
+			m->buffers[i]->content.len };
 	return b;
 }
 
 static void
 take_models(const Sluice__Executor__Start *s, struct task_setup *setup)
 {
-	struct task_model	*m = xcalloc(s->n_models + 1, sizeof(*m));
-	size_t			 i;
+	struct task_model *m = xcalloc(s->n_models + 1, sizeof(*m));
+	size_t i;
 
 	for (i = 0; i < s->n_models; i++)
 		m[i] = (struct task_model){
-			.kind = strcmp(s->models[i]->kind,
-			    "isometric_model") == 0 ?
-			    TASK_ISOMETRIC_MODEL : TASK_MODEL,
+			.kind =
+			    strcmp(s->models[i]->kind, "isometric_model") == 0
+				? TASK_ISOMETRIC_MODEL
+				: TASK_MODEL,
 			.component = s->models[i]->component,
 			.alias = s->models[i]->alias,
 			.buffers = take_buffers(s->models[i]),
@@ -642,8 +644,8 @@ take_models(const Sluice__Executor__Start *s, struct task_setup *setup)
 static void
 take_parties(const Sluice__Executor__Start *s, struct task_setup *setup)
 {
-	struct task_party	*p = xcalloc(s->n_parties + 1, sizeof(*p));
-	size_t			 i;
+	struct task_party *p = xcalloc(s->n_parties + 1, sizeof(*p));
+	size_t i;
 
 	for (i = 0; i < s->n_parties; i++)
 		p[i] = party_of(s->parties[i]);
@@ -654,26 +656,32 @@ take_parties(const Sluice__Executor__Start *s, struct task_setup *setup)
 static int
 take_start(struct channel *c, const Sluice__Executor__Start *s)
 {
-	struct task_setup	*setup = &c->setup;
+	struct task_setup *setup = &c->setup;
 
 	if (s->protocol != FRAME_PROTOCOL)
-		return err_set(ERR_UNSUPPORTED, "the shepherd speaks protocol "
-		    "%u, this executor %d", s->protocol, FRAME_PROTOCOL);
+		return err_set(ERR_UNSUPPORTED,
+		    "the shepherd speaks protocol "
+		    "%u, this executor %d",
+		    s->protocol, FRAME_PROTOCOL);
 	if (s->local == NULL)
 		return err_set(ERR_FORMAT, "start without a member");
 	*setup = (struct task_setup){
-		.job_id = s->job_id, .component = s->component,
-		.module = s->module, .version = s->version,
+		.job_id = s->job_id,
+		.component = s->component,
+		.module = s->module,
+		.version = s->version,
 		.local = party_of(s->local),
 		.parameters = json_tokener_parse(s->parameters_json),
 		.job_parameters = json_tokener_parse(
-		    s->job_parameters_json[0] != '\0' ?
-		    s->job_parameters_json : "{}"),
+		    s->job_parameters_json[0] != '\0' ? s->job_parameters_json
+						      : "{}"),
 		.output_data = (const char *const *)s->output_data,
 		.n_output_data = s->n_output_data,
 		.output_model = s->output_model,
-		.cores = s->cores, .memory_bytes = s->memory_bytes,
-		.output_dir = s->output_dir, .input_file = s->input_file,
+		.cores = s->cores,
+		.memory_bytes = s->memory_bytes,
+		.output_dir = s->output_dir,
+		.input_file = s->input_file,
 	};
 	take_parties(s, setup);
 	take_inputs(s, setup);
@@ -684,7 +692,7 @@ take_start(struct channel *c, const Sluice__Executor__Start *s)
 static void
 setup_fini(struct task_setup *s)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n_models; i++)
 		free((void *)(uintptr_t)s->models[i].buffers);
@@ -698,10 +706,10 @@ setup_fini(struct task_setup *s)
 static int
 greet(struct channel *c)
 {
-	Sluice__Executor__Hello	hello = SLUICE__EXECUTOR__HELLO__INIT;
-	frame_msg		frame = FRAME(hello, &hello, HELLO);
-	struct frame_fds	fds = { .n = 0 };
-	int			r;
+	Sluice__Executor__Hello hello = SLUICE__EXECUTOR__HELLO__INIT;
+	frame_msg frame = FRAME(hello, &hello, HELLO);
+	struct frame_fds fds = { .n = 0 };
+	int r;
 
 	hello.protocol = FRAME_PROTOCOL;
 	hello.program = text("sluice " SLUICE_VERSION);
@@ -717,8 +725,8 @@ greet(struct channel *c)
 int
 channel_open(int sock, struct channel **out, struct task **task)
 {
-	struct channel	*c = xcalloc(1, sizeof(*c));
-	int		 r;
+	struct channel *c = xcalloc(1, sizeof(*c));
+	int r;
 
 	*out = c;
 	*task = NULL;
@@ -740,8 +748,8 @@ int
 channel_finish(struct channel *c, int code)
 {
 	Sluice__Executor__Finish finish = SLUICE__EXECUTOR__FINISH__INIT;
-	frame_msg		 frame = FRAME(finish, &finish, FINISH);
-	bool			 is_closed;
+	frame_msg frame = FRAME(finish, &finish, FINISH);
+	bool is_closed;
 
 	if (code == 0) {
 		pthread_mutex_lock(&c->lock);
@@ -760,7 +768,7 @@ channel_finish(struct channel *c, int code)
 void
 channel_free(struct channel *c)
 {
-	struct pending	*p;
+	struct pending *p;
 
 	if (c == NULL)
 		return;

@@ -18,13 +18,13 @@ struct channel;
  * channel.  On error *out may still be there: to send channel_finish() and
  * then to be freed.
  */
-int	channel_open(int sock, struct channel **out, struct task **task);
+int channel_open(int sock, struct channel **out, struct task **task);
 
 /*
  * The end: on success wait until the shepherd holds all that was sent.
  * code 0, or the failure whose text stands in err_text().  ERR_CLOSED.
  */
-int	channel_finish(struct channel *, int code);
-void	channel_free(struct channel *);		/* NULL is fine */
+int channel_finish(struct channel *, int code);
+void channel_free(struct channel *); /* NULL is fine */
 
 #endif

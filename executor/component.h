@@ -13,19 +13,19 @@
 #include "executor/task.h"
 
 struct component {
-	const char	*module;	/* as in the DSL: HeteroLR */
-	const char	*roles;		/* words: "guest host arbiter" */
+	const char *module; /* as in the DSL: HeteroLR */
+	const char *roles;  /* words: "guest host arbiter" */
 	/*
 	 * 0, or a code with err_set() on the calling thread; the text goes to
 	 * the people who started the job, so it says which row or parameter
 	 * is at fault and what would be right.
 	 */
-	int		(*run)(struct task *);
+	int (*run)(struct task *);
 };
 
 /* The component of a module in a role: ERR_NOT_FOUND, ERR_UNSUPPORTED. */
-int	component_find(const char *module, const char *role,
-	    const struct component **out);
+int component_find(
+    const char *module, const char *role, const struct component **out);
 /* All of them, ended by a NULL. */
 const struct component *const *component_all(void);
 

@@ -11,6 +11,6 @@
  * builds with sanitizers, whose runtime needs more.
  * Errors: ERR_UNSUPPORTED when the kernel refuses the filter.
  */
-int	confine(void);
+int confine(void);
 
 #endif

@@ -22,7 +22,7 @@ enum { SHEPHERD_FD = 3 };
 static int
 list(void)
 {
-	const struct component *const	*c;
+	const struct component *const *c;
 
 	for (c = component_all(); *c != NULL; c++)
 		if (printf("%s: %s\n", (*c)->module, (*c)->roles) < 0)
@@ -33,14 +33,15 @@ list(void)
 static int
 run(struct task *task)
 {
-	const struct component	*component;
-	int			 r;
+	const struct component *component;
+	int r;
 
 	/* The pool of random bytes is opened before the filter closes. */
 	if (sodium_init() < 0)
 		return err_set(ERR_CRYPTO, "libsodium does not start");
-	if ((r = component_find(task_module(task), task_role(task),
-	    &component)) != 0 || (r = confine()) != 0)
+	if ((r = component_find(
+		 task_module(task), task_role(task), &component)) != 0 ||
+	    (r = confine()) != 0)
 		return r;
 	return component->run(task);
 }
@@ -48,9 +49,9 @@ run(struct task *task)
 int
 main(int argc, char **argv)
 {
-	struct channel	*channel = NULL;
-	struct task	*task = NULL;
-	int		 r;
+	struct channel *channel = NULL;
+	struct task *task = NULL;
+	int r;
 
 	if (argc == 2 && strcmp(argv[1], "--list") == 0)
 		return list();

@@ -16,30 +16,30 @@
 enum { PIECES_PER_THREAD = 8 };
 
 struct worker {
-	struct parallel	*pool;
-	unsigned	 index;
-	pthread_t	 thread;
+	struct parallel *pool;
+	unsigned index;
+	pthread_t thread;
 };
 
 struct parallel {
-	unsigned	 threads;	/* with the caller */
-	struct worker	*workers;	/* 1 to threads - 1 */
-	pthread_mutex_t	 lock;
-	pthread_cond_t	 start;
-	pthread_cond_t	 done;
-	uint64_t	 round;		/* counts calls */
-	unsigned	 busy;
-	bool		 is_ending;
+	unsigned threads;	/* with the caller */
+	struct worker *workers; /* 1 to threads - 1 */
+	pthread_mutex_t lock;
+	pthread_cond_t start;
+	pthread_cond_t done;
+	uint64_t round; /* counts calls */
+	unsigned busy;
+	bool is_ending;
 
 	/* The call under way. */
-	parallel_fn	*fn;
-	void		*ctx;
-	size_t		 n;
-	size_t		 grain;
-	atomic_size_t	 next;
-	atomic_bool	 has_failed;
-	int		 code;
-	char		*text;
+	parallel_fn *fn;
+	void *ctx;
+	size_t n;
+	size_t grain;
+	atomic_size_t next;
+	atomic_bool has_failed;
+	int code;
+	char *text;
 };
 
 static void
@@ -57,8 +57,8 @@ keep_failure(struct parallel *p, int code)
 static void
 work(struct parallel *p, unsigned worker)
 {
-	size_t	first, end;
-	int	r;
+	size_t first, end;
+	int r;
 
 	while (!atomic_load(&p->has_failed)) {
 		first = atomic_fetch_add(&p->next, p->grain);
@@ -73,9 +73,9 @@ work(struct parallel *p, unsigned worker)
 static void *
 worker_main(void *arg)
 {
-	struct worker	*w = arg;
-	struct parallel	*p = w->pool;
-	uint64_t	 seen = 0;
+	struct worker *w = arg;
+	struct parallel *p = w->pool;
+	uint64_t seen = 0;
 
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
@@ -97,8 +97,8 @@ worker_main(void *arg)
 struct parallel *
 parallel_new(unsigned threads)
 {
-	struct parallel	*p = xcalloc(1, sizeof(*p));
-	unsigned	 i;
+	struct parallel *p = xcalloc(1, sizeof(*p));
+	unsigned i;
 
 	p->threads = threads > 0 ? threads : 1;
 	p->workers = xcalloc(p->threads, sizeof(p->workers[0]));
@@ -109,7 +109,7 @@ parallel_new(unsigned threads)
 		p->workers[i] = (struct worker){ .pool = p, .index = i };
 		/* Fewer threads than wished are slower, not wrong. */
 		if (pthread_create(&p->workers[i].thread, NULL, worker_main,
-		    &p->workers[i]) != 0)
+			&p->workers[i]) != 0)
 			break;
 	}
 	p->threads = i;
@@ -119,7 +119,7 @@ parallel_new(unsigned threads)
 void
 parallel_free(struct parallel *p)
 {
-	unsigned	i;
+	unsigned i;
 
 	if (p == NULL)
 		return;
@@ -143,10 +143,10 @@ parallel_threads(const struct parallel *p)
 }
 
 int
-parallel_for(struct parallel *p, size_t n, size_t grain, parallel_fn *fn,
-    void *ctx)
+parallel_for(
+    struct parallel *p, size_t n, size_t grain, parallel_fn *fn, void *ctx)
 {
-	int	code;
+	int code;
 
 	if (n == 0)
 		return 0;

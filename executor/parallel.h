@@ -12,9 +12,9 @@
 struct parallel;
 
 /* threads counts the caller, which works too; 1 makes no thread at all. */
-struct parallel	*parallel_new(unsigned threads);
-void		 parallel_free(struct parallel *);	/* NULL is fine */
-unsigned	 parallel_threads(const struct parallel *);
+struct parallel *parallel_new(unsigned threads);
+void parallel_free(struct parallel *); /* NULL is fine */
+unsigned parallel_threads(const struct parallel *);
 
 /*
  * Work on the indexes [first, end); worker is below parallel_threads() and
@@ -28,7 +28,7 @@ typedef int parallel_fn(void *ctx, size_t first, size_t end, unsigned worker);
  * failure no new pieces begin; the first failure's code and text become
  * those of the calling thread.
  */
-int	parallel_for(struct parallel *, size_t n, size_t grain, parallel_fn *,
-	    void *ctx);
+int parallel_for(
+    struct parallel *, size_t n, size_t grain, parallel_fn *, void *ctx);
 
 #endif

@@ -11,21 +11,21 @@
 #include "lib/base/mem.h"
 
 struct item {
-	double		 score;
-	unsigned char	 is_positive;
+	double score;
+	unsigned char is_positive;
 };
 
 struct ranking {
-	size_t		 n;
-	struct item	*items;		/* by descending score */
-	uint64_t	*positives;	/* among the first i, i = 0 … n */
+	size_t n;
+	struct item *items;  /* by descending score */
+	uint64_t *positives; /* among the first i, i = 0 … n */
 };
 
 static int
 compare(const void *a, const void *b)
 {
-	double	x = ((const struct item *)a)->score;
-	double	y = ((const struct item *)b)->score;
+	double x = ((const struct item *)a)->score;
+	double y = ((const struct item *)b)->score;
 
 	return (x < y) - (x > y);
 }
@@ -33,8 +33,8 @@ compare(const void *a, const void *b)
 struct ranking *
 ranking_new(const double *scores, const unsigned char *is_positive, size_t n)
 {
-	struct ranking	*r = xcalloc(1, sizeof(*r));
-	size_t		 i;
+	struct ranking *r = xcalloc(1, sizeof(*r));
+	size_t i;
 
 	r->n = n;
 	r->items = mem_array(n + 1, sizeof(r->items[0]));
@@ -47,8 +47,7 @@ ranking_new(const double *scores, const unsigned char *is_positive, size_t n)
 		r->items[i] = (struct item){ scores[i], is_positive[i] != 0 };
 	qsort(r->items, n, sizeof(r->items[0]), compare);
 	for (i = 0; i < n; i++)
-		r->positives[i + 1] = r->positives[i] +
-		    r->items[i].is_positive;
+		r->positives[i + 1] = r->positives[i] + r->items[i].is_positive;
 	return r;
 }
 
@@ -84,7 +83,7 @@ ranking_score(const struct ranking *r, size_t i)
 static size_t
 above(const struct ranking *r, double threshold)
 {
-	size_t	low = 0, high = r->n, middle;
+	size_t low = 0, high = r->n, middle;
 
 	while (low < high) {
 		middle = low + (high - low) / 2;
@@ -99,8 +98,8 @@ above(const struct ranking *r, double threshold)
 struct confusion
 ranking_at(const struct ranking *r, double threshold)
 {
-	size_t			k = above(r, threshold);
-	struct confusion	c;
+	size_t k = above(r, threshold);
+	struct confusion c;
 
 	c.tp = r->positives[k];
 	c.fp = k - c.tp;
@@ -113,7 +112,7 @@ ranking_at(const struct ranking *r, double threshold)
 static size_t
 run_end(const struct ranking *r, size_t i)
 {
-	size_t	k = i + 1;
+	size_t k = i + 1;
 
 	while (k < r->n && r->items[k].score == r->items[i].score)
 		k++;
@@ -123,18 +122,18 @@ run_end(const struct ranking *r, size_t i)
 double
 ranking_auc(const struct ranking *r)
 {
-	double		pos = (double)ranking_positives(r);
-	double		neg = (double)r->n - pos;
-	double		sum = 0;	/* of pairs in the right order */
-	uint64_t	p, q;
-	size_t		i, end;
+	double pos = (double)ranking_positives(r);
+	double neg = (double)r->n - pos;
+	double sum = 0; /* of pairs in the right order */
+	uint64_t p, q;
+	size_t i, end;
 
 	if (pos == 0 || neg == 0)
 		return NAN;
 	for (i = 0; i < r->n; i = end) {
 		end = run_end(r, i);
 		p = r->positives[end] - r->positives[i];
-		q = end - i - p;	/* negatives of this score */
+		q = end - i - p; /* negatives of this score */
 		sum += (double)q * ((double)r->positives[i] + (double)p / 2);
 	}
 	return sum / (pos * neg);
@@ -143,7 +142,7 @@ ranking_auc(const struct ranking *r)
 void
 cuts_by_index(const struct ranking *r, struct cuts *c)
 {
-	size_t	i;
+	size_t i;
 
 	c->n = r->n > 0 ? CUTS : 0;
 	for (i = 0; i < c->n; i++) {
@@ -155,7 +154,7 @@ cuts_by_index(const struct ranking *r, struct cuts *c)
 void
 cuts_by_step(const struct ranking *r, bool with_end, struct cuts *c)
 {
-	size_t	i, k, n = 0, seen = 0;
+	size_t i, k, n = 0, seen = 0;
 
 	c->n = 0;
 	if (r->n == 0)
@@ -180,7 +179,7 @@ cuts_by_step(const struct ranking *r, bool with_end, struct cuts *c)
 void
 cuts_fixed(struct cuts *c)
 {
-	size_t	i;
+	size_t i;
 
 	for (c->n = CUTS, i = 0; i < CUTS; i++)
 		c->cut[i] = c->threshold[i] = (double)i / CUTS;
@@ -189,8 +188,8 @@ cuts_fixed(struct cuts *c)
 void
 cuts_by_quantile(const struct ranking *r, struct cuts *c)
 {
-	size_t	i;
-	double	place;
+	size_t i;
+	double place;
 
 	c->n = r->n > 0 ? QUANTILES : 0;
 	for (i = 0; i < c->n; i++) {
@@ -204,9 +203,9 @@ cuts_by_quantile(const struct ranking *r, struct cuts *c)
 double
 ranking_ks(const struct ranking *r)
 {
-	double	pos = (double)ranking_positives(r);
-	double	neg = (double)r->n - pos, best = 0, d;
-	size_t	i, end;
+	double pos = (double)ranking_positives(r);
+	double neg = (double)r->n - pos, best = 0, d;
+	size_t i, end;
 
 	if (pos == 0 || neg == 0)
 		return NAN;
@@ -223,8 +222,8 @@ ranking_ks(const struct ranking *r)
 static void
 add_point(const struct ranking *r, struct roc *out, size_t k, double threshold)
 {
-	double	pos = (double)ranking_positives(r);
-	double	neg = (double)r->n - pos;
+	double pos = (double)ranking_positives(r);
+	double neg = (double)r->n - pos;
 
 	out->tpr[out->n] = (double)r->positives[k] / pos;
 	out->fpr[out->n] = (double)(k - r->positives[k]) / neg;
@@ -235,8 +234,8 @@ add_point(const struct ranking *r, struct roc *out, size_t k, double threshold)
 static bool
 is_straight(const struct ranking *r, size_t a, size_t b, size_t c)
 {
-	uint64_t	tp1 = r->positives[b] - r->positives[a];
-	uint64_t	tp2 = r->positives[c] - r->positives[b];
+	uint64_t tp1 = r->positives[b] - r->positives[a];
+	uint64_t tp2 = r->positives[c] - r->positives[b];
 
 	/* Equal steps in both directions: second differences are zero. */
 	return tp1 == tp2 && b - a == c - b;
@@ -245,7 +244,7 @@ is_straight(const struct ranking *r, size_t a, size_t b, size_t c)
 int
 ranking_roc(const struct ranking *r, struct roc *out)
 {
-	size_t	i, end, next, before = 0;
+	size_t i, end, next, before = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->fpr = mem_array(r->n + 1, sizeof(double));

@@ -9,15 +9,9 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
-static const struct component *const components[] = {
-	&component_upload,
-	&component_reader,
-	&component_data_transform,
-	&component_intersection,
-	&component_hetero_lr,
-	&component_evaluation,
-	NULL
-};
+static const struct component *const components[] = { &component_upload,
+	&component_reader, &component_data_transform, &component_intersection,
+	&component_hetero_lr, &component_evaluation, NULL };
 
 const struct component *const *
 component_all(void)
@@ -28,8 +22,8 @@ component_all(void)
 static bool
 has_role(const struct component *c, const char *role)
 {
-	size_t		 n = strlen(role);
-	const char	*p = c->roles;
+	size_t n = strlen(role);
+	const char *p = c->roles;
 
 	while ((p = strstr(p, role)) != NULL) {
 		if ((p == c->roles || p[-1] == ' ') &&
@@ -41,21 +35,23 @@ has_role(const struct component *c, const char *role)
 }
 
 int
-component_find(const char *module, const char *role,
-    const struct component **out)
+component_find(
+    const char *module, const char *role, const struct component **out)
 {
-	size_t	i;
+	size_t i;
 
 	*out = NULL;
 	for (i = 0; components[i] != NULL; i++)
 		if (str_eq(components[i]->module, module))
 			break;
 	if (components[i] == NULL)
-		return err_set(ERR_NOT_FOUND, "there is no component %s here",
-		    module);
+		return err_set(
+		    ERR_NOT_FOUND, "there is no component %s here", module);
 	if (role[0] == '\0' || !has_role(components[i], role))
-		return err_set(ERR_UNSUPPORTED, "%s has no part for the role "
-		    "%s, only for %s", module, role, components[i]->roles);
+		return err_set(ERR_UNSUPPORTED,
+		    "%s has no part for the role "
+		    "%s, only for %s",
+		    module, role, components[i]->roles);
 	*out = components[i];
 	return 0;
 }

@@ -28,7 +28,7 @@ same_party(const struct task_party *a, const struct task_party *b)
 static bool
 is_member(const struct task_setup *s, const struct task_party *p)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n_parties; i++)
 		if (same_party(&s->parties[i], p))
@@ -43,12 +43,14 @@ task_setup_check(const struct task_setup *s)
 	    s->job_id == NULL || s->output_dir == NULL)
 		return err_set(ERR_INVALID, "the task has no proper name");
 	if (!is_member(s, &s->local))
-		return err_set(ERR_INVALID, "%s %s is not a member of this "
-		    "task", s->local.role, s->local.party_id);
+		return err_set(ERR_INVALID,
+		    "%s %s is not a member of this "
+		    "task",
+		    s->local.role, s->local.party_id);
 	if (!json_object_is_type(s->parameters, json_type_object) ||
 	    !json_object_is_type(s->job_parameters, json_type_object))
 		return err_set(ERR_INVALID, "the task's parameters are not "
-		    "an object");
+					    "an object");
 	return 0;
 }
 
@@ -97,7 +99,7 @@ task_is(const struct task *t, const char *role)
 size_t
 task_role_size(const struct task *t, const char *role)
 {
-	size_t	i, n = 0;
+	size_t i, n = 0;
 
 	for (i = 0; i < t->setup->n_parties; i++)
 		n += str_eq(t->setup->parties[i].role, role);
@@ -107,7 +109,7 @@ task_role_size(const struct task *t, const char *role)
 const struct task_party *
 task_member(const struct task *t, const char *role, size_t index)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < t->setup->n_parties; i++)
 		if (str_eq(t->setup->parties[i].role, role) && index-- == 0)
@@ -118,8 +120,8 @@ task_member(const struct task *t, const char *role, size_t index)
 size_t
 task_index(const struct task *t)
 {
-	const struct task_party	*p;
-	size_t			 i;
+	const struct task_party *p;
+	size_t i;
 
 	for (i = 0; (p = task_member(t, task_role(t), i)) != NULL; i++)
 		if (str_eq(p->party_id, task_party_id(t)))
@@ -154,9 +156,9 @@ task_job_parameters(const struct task *t)
 struct json_object *
 task_param(const struct task *t, const char *path)
 {
-	struct json_object	*v = t->setup->parameters;
-	char			 part[128];
-	size_t			 n;
+	struct json_object *v = t->setup->parameters;
+	char part[128];
+	size_t n;
 
 	while (v != NULL && *path != '\0') {
 		n = strcspn(path, ".");
@@ -175,39 +177,41 @@ task_param(const struct task *t, const char *path)
 bool
 task_param_bool(const struct task *t, const char *path, bool fallback)
 {
-	struct json_object	*v = task_param(t, path);
+	struct json_object *v = task_param(t, path);
 
-	return json_object_is_type(v, json_type_boolean) ?
-	    json_object_get_boolean(v) : fallback;
+	return json_object_is_type(v, json_type_boolean)
+		   ? json_object_get_boolean(v)
+		   : fallback;
 }
 
 int64_t
 task_param_int(const struct task *t, const char *path, int64_t fallback)
 {
-	struct json_object	*v = task_param(t, path);
+	struct json_object *v = task_param(t, path);
 
-	return json_object_is_type(v, json_type_int) ?
-	    json_object_get_int64(v) : fallback;
+	return json_object_is_type(v, json_type_int) ? json_object_get_int64(v)
+						     : fallback;
 }
 
 double
 task_param_number(const struct task *t, const char *path, double fallback)
 {
-	struct json_object	*v = task_param(t, path);
+	struct json_object *v = task_param(t, path);
 
 	return json_object_is_type(v, json_type_int) ||
-	    json_object_is_type(v, json_type_double) ?
-	    json_object_get_double(v) : fallback;
+		       json_object_is_type(v, json_type_double)
+		   ? json_object_get_double(v)
+		   : fallback;
 }
 
 const char *
-task_param_string(const struct task *t, const char *path,
-    const char *fallback)
+task_param_string(const struct task *t, const char *path, const char *fallback)
 {
-	struct json_object	*v = task_param(t, path);
+	struct json_object *v = task_param(t, path);
 
-	return json_object_is_type(v, json_type_string) ?
-	    json_object_get_string(v) : fallback;
+	return json_object_is_type(v, json_type_string)
+		   ? json_object_get_string(v)
+		   : fallback;
 }
 
 size_t
@@ -225,7 +229,7 @@ task_input_at(const struct task *t, size_t i)
 const struct task_input *
 task_input(const struct task *t, const char *data_key)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < t->setup->n_inputs; i++)
 		if (str_eq(t->setup->inputs[i].data_key, data_key))
@@ -240,8 +244,7 @@ task_input_file(const struct task *t)
 }
 
 int
-task_open_table(struct task *t, const struct task_input *in,
-    struct table **out)
+task_open_table(struct task *t, const struct task_input *in, struct table **out)
 {
 	(void)t;
 	if (table_open(&storage_standalone, in->path, out) != 0)
@@ -252,7 +255,7 @@ task_open_table(struct task *t, const struct task_input *in,
 bool
 task_has_model(const struct task *t, enum task_model_kind kind)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < t->setup->n_models; i++)
 		if (t->setup->models[i].kind == kind)
@@ -261,19 +264,19 @@ task_has_model(const struct task *t, enum task_model_kind kind)
 }
 
 const struct task_buffer *
-task_model_buffer(const struct task *t, enum task_model_kind kind,
-    const char *name)
+task_model_buffer(
+    const struct task *t, enum task_model_kind kind, const char *name)
 {
-	const struct task_model	*m = NULL;
-	size_t			 i, n = strlen(name);
+	const struct task_model *m = NULL;
+	size_t i, n = strlen(name);
 
 	for (i = 0; i < t->setup->n_models && m == NULL; i++)
 		if (t->setup->models[i].kind == kind)
 			m = &t->setup->models[i];
 	for (i = 0; m != NULL && i < m->n_buffers; i++) {
-		if (n > 0 && name[n - 1] == '*' ?
-		    strncmp(m->buffers[i].name, name, n - 1) == 0 :
-		    str_eq(m->buffers[i].name, name))
+		if (n > 0 && name[n - 1] == '*'
+			? strncmp(m->buffers[i].name, name, n - 1) == 0
+			: str_eq(m->buffers[i].name, name))
 			return &m->buffers[i];
 	}
 	return NULL;
@@ -283,15 +286,19 @@ static int
 check_receivers(const struct task *t, const char *name,
     const struct task_party *to, size_t n)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		if (!is_member(t->setup, &to[i]))
-			return err_set(ERR_INVALID, "%s: %s %s is not a member "
-			    "of this task", name, to[i].role, to[i].party_id);
+			return err_set(ERR_INVALID,
+			    "%s: %s %s is not a member "
+			    "of this task",
+			    name, to[i].role, to[i].party_id);
 		if (same_party(&to[i], &t->setup->local))
-			return err_set(ERR_INVALID, "%s: a member cannot send "
-			    "to itself", name);
+			return err_set(ERR_INVALID,
+			    "%s: a member cannot send "
+			    "to itself",
+			    name);
 	}
 	return 0;
 }
@@ -300,7 +307,7 @@ int
 task_remote(struct task *t, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, const void *data, size_t size)
 {
-	int	r;
+	int r;
 
 	if ((r = check_receivers(t, name, to, n_to)) != 0 || n_to == 0)
 		return r;
@@ -312,9 +319,9 @@ int
 task_remote_role(struct task *t, const char *name, const char *tag,
     const char *role, const void *data, size_t size)
 {
-	struct task_party	*to;
-	size_t			 i, n = 0;
-	int			 r;
+	struct task_party *to;
+	size_t i, n = 0;
+	int r;
 
 	to = xcalloc(t->setup->n_parties, sizeof(to[0]));
 	for (i = 0; i < t->setup->n_parties; i++)
@@ -330,7 +337,7 @@ int
 task_remote_memfd(struct task *t, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, int fd, size_t size)
 {
-	int	r;
+	int r;
 
 	if ((r = check_receivers(t, name, to, n_to)) != 0 || n_to == 0) {
 		fd_close(&fd);
@@ -343,26 +350,25 @@ task_remote_memfd(struct task *t, const char *name, const char *tag,
 int
 task_memfd(size_t size, int *fd, void **map)
 {
-	int	f;
-	void	*m;
+	int f;
+	void *m;
 
 	*fd = -1;
 	*map = NULL;
 	if (size == 0)
 		return err_set(ERR_INVALID, "an empty memory file");
-	if ((f = memfd_create("object", MFD_CLOEXEC |
-	    MFD_ALLOW_SEALING)) < 0)
+	if ((f = memfd_create("object", MFD_CLOEXEC | MFD_ALLOW_SEALING)) < 0)
 		return err_set_errno(ERR_IO, "memory file");
 	if (ftruncate(f, (off_t)size) != 0) {
 		fd_close(&f);
-		return err_set_errno(ERR_NOMEM, "memory file of %zu bytes",
-		    size);
+		return err_set_errno(
+		    ERR_NOMEM, "memory file of %zu bytes", size);
 	}
 	m = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, f, 0);
 	if (m == MAP_FAILED) {
 		fd_close(&f);
-		return err_set_errno(ERR_NOMEM, "memory file of %zu bytes",
-		    size);
+		return err_set_errno(
+		    ERR_NOMEM, "memory file of %zu bytes", size);
 	}
 	*fd = f;
 	*map = m;
@@ -380,22 +386,25 @@ int
 task_get_max(struct task *t, const char *name, const char *tag,
     const char *role, size_t index, size_t max, struct object *out)
 {
-	const struct task_party	*from = task_member(t, role, index);
+	const struct task_party *from = task_member(t, role, index);
 
 	memset(out, 0, sizeof(*out));
 	if (from == NULL)
 		return err_set(ERR_INVALID, "get %s: this task has no %s %zu",
 		    name, role, index);
 	if (same_party(from, &t->setup->local))
-		return err_set(ERR_INVALID, "get %s: a member cannot receive "
-		    "from itself", name);
+		return err_set(ERR_INVALID,
+		    "get %s: a member cannot receive "
+		    "from itself",
+		    name);
 	if (t->ops->get(t->ctx, name, tag, from, out) != 0)
-		return err_wrap("get %s %s from %s %s", name, tag, role,
-		    from->party_id);
+		return err_wrap(
+		    "get %s %s from %s %s", name, tag, role, from->party_id);
 	if (out->size > max) {
-		(void)err_set(ERR_LIMIT, "%s %s from %s %s has %zu bytes, more "
-		    "than the %zu expected", name, tag, role, from->party_id,
-		    out->size, max);
+		(void)err_set(ERR_LIMIT,
+		    "%s %s from %s %s has %zu bytes, more "
+		    "than the %zu expected",
+		    name, tag, role, from->party_id, out->size, max);
 		object_free(out);
 		return ERR_LIMIT;
 	}
@@ -423,10 +432,10 @@ task_metric_points(struct task *t, const char *ns, const char *name,
 }
 
 int
-task_metric_number(struct task *t, const char *ns, const char *name,
-    double key, double value)
+task_metric_number(
+    struct task *t, const char *ns, const char *name, double key, double value)
 {
-	struct metric_point	p = { .key = key, .value = value };
+	struct metric_point p = { .key = key, .value = value };
 
 	return task_metric_points(t, ns, name, &p, 1);
 }
@@ -435,7 +444,7 @@ int
 task_metric_named(struct task *t, const char *ns, const char *name,
     const char *key, double value)
 {
-	struct metric_point	p = { .key_text = key, .value = value };
+	struct metric_point p = { .key_text = key, .value = value };
 
 	return task_metric_points(t, ns, name, &p, 1);
 }
@@ -444,18 +453,19 @@ int
 task_metric_meta(struct task *t, const char *ns, const char *metric_name,
     const char *name, const char *type, struct json_object *extra)
 {
-	struct json_object	*meta = json_object_new_object();
-	int			 r;
+	struct json_object *meta = json_object_new_object();
+	int r;
 
 	if (extra != NULL) {
-		json_object_object_foreach(extra, key, value) {
-			json_object_object_add(meta, key,
-			    json_object_get(value));
+		json_object_object_foreach(extra, key, value)
+		{
+			json_object_object_add(
+			    meta, key, json_object_get(value));
 		}
 	}
 	json_object_object_add(meta, "name", json_object_new_string(name));
-	json_object_object_add(meta, "metric_type",
-	    json_object_new_string(type));
+	json_object_object_add(
+	    meta, "metric_type", json_object_new_string(type));
 	r = t->ops->metric_meta(t->ctx, ns, metric_name,
 	    json_object_to_json_string_ext(meta, JSON_C_TO_STRING_PLAIN));
 	json_object_put(meta);
@@ -465,13 +475,12 @@ task_metric_meta(struct task *t, const char *ns, const char *metric_name,
 int
 task_summary(struct task *t, struct json_object *summary)
 {
-	return t->ops->summary(t->ctx, json_object_to_json_string_ext(summary,
-	    JSON_C_TO_STRING_PLAIN));
+	return t->ops->summary(t->ctx,
+	    json_object_to_json_string_ext(summary, JSON_C_TO_STRING_PLAIN));
 }
 
 int
-task_progress(struct task *t, uint64_t done, uint64_t total,
-    const char *text)
+task_progress(struct task *t, uint64_t done, uint64_t total, const char *text)
 {
 	return t->ops->progress(t->ctx, done, total, text);
 }
@@ -479,8 +488,8 @@ task_progress(struct task *t, uint64_t done, uint64_t total,
 void
 task_log(struct task *t, enum task_log_level level, const char *fmt, ...)
 {
-	char	text[4096];
-	va_list	ap;
+	char text[4096];
+	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
@@ -491,10 +500,10 @@ task_log(struct task *t, enum task_log_level level, const char *fmt, ...)
 int
 task_output_model(struct task *t, const struct task_buffer *buffers, size_t n)
 {
-	const char	*alias = t->setup->output_model;
+	const char *alias = t->setup->output_model;
 
 	if (alias == NULL || alias[0] == '\0')
-		return 0;	/* the job's DSL does not ask for it */
+		return 0; /* the job's DSL does not ask for it */
 	if (t->ops->output_model(t->ctx, alias, buffers, n) != 0)
 		return err_wrap("model %s", alias);
 	return 0;

@@ -20,28 +20,28 @@
 struct task;
 
 struct task_party {
-	const char	*role;
-	const char	*party_id;
+	const char *role;
+	const char *party_id;
 };
 
 /* --- who and what ------------------------------------------------------- */
 
-const char	*task_job_id(const struct task *);
-const char	*task_component(const struct task *);	/* hetero_lr_0 */
-const char	*task_module(const struct task *);	/* HeteroLR */
-uint32_t	 task_version(const struct task *);
-const char	*task_role(const struct task *);	/* this member's */
-const char	*task_party_id(const struct task *);
-bool		 task_is(const struct task *, const char *role);
+const char *task_job_id(const struct task *);
+const char *task_component(const struct task *); /* hetero_lr_0 */
+const char *task_module(const struct task *);	 /* HeteroLR */
+uint32_t task_version(const struct task *);
+const char *task_role(const struct task *); /* this member's */
+const char *task_party_id(const struct task *);
+bool task_is(const struct task *, const char *role);
 /* Members in a role, in the order of the job's configuration. */
-size_t		 task_role_size(const struct task *, const char *role);
+size_t task_role_size(const struct task *, const char *role);
 /* NULL when there are not so many. */
-const struct task_party *task_member(const struct task *, const char *role,
-	    size_t index);
+const struct task_party *task_member(
+    const struct task *, const char *role, size_t index);
 /* This member's place among those of its role. */
-size_t		 task_index(const struct task *);
-uint32_t	 task_cores(const struct task *);	/* at least 1 */
-uint64_t	 task_memory_bytes(const struct task *);	/* 0: no limit */
+size_t task_index(const struct task *);
+uint32_t task_cores(const struct task *);	 /* at least 1 */
+uint64_t task_memory_bytes(const struct task *); /* 0: no limit */
 
 /* --- parameters: complete and checked against the manifest ----------------- */
 
@@ -55,58 +55,56 @@ struct json_object *task_job_parameters(const struct task *);
  * manifest has refused those already).  task_param() gives NULL for null.
  */
 struct json_object *task_param(const struct task *, const char *path);
-bool		 task_param_bool(const struct task *, const char *path,
-		    bool fallback);
-int64_t		 task_param_int(const struct task *, const char *path,
-		    int64_t fallback);
-double		 task_param_number(const struct task *, const char *path,
-		    double fallback);
-const char	*task_param_string(const struct task *, const char *path,
-		    const char *fallback);
+bool task_param_bool(const struct task *, const char *path, bool fallback);
+int64_t task_param_int(const struct task *, const char *path, int64_t fallback);
+double task_param_number(
+    const struct task *, const char *path, double fallback);
+const char *task_param_string(
+    const struct task *, const char *path, const char *fallback);
 
 /* --- inputs ------------------------------------------------------------------ */
 
 struct task_input {
-	const char	*data_key;	/* data, train_data, … */
-	const char	*component;	/* upstream; "" for Reader */
-	const char	*data_name;	/* upstream's output */
-	const char	*path;
-	const char	*schema_json;
-	uint64_t	 rows;
-	uint32_t	 partitions;
-	const char	*table_namespace;
-	const char	*table_name;
-	const char	*id_delimiter;
+	const char *data_key;  /* data, train_data, … */
+	const char *component; /* upstream; "" for Reader */
+	const char *data_name; /* upstream's output */
+	const char *path;
+	const char *schema_json;
+	uint64_t rows;
+	uint32_t partitions;
+	const char *table_namespace;
+	const char *table_name;
+	const char *id_delimiter;
 };
 
-size_t		 task_input_count(const struct task *);
+size_t task_input_count(const struct task *);
 const struct task_input *task_input_at(const struct task *, size_t i);
 /* The first input under a data key; NULL when there is none. */
 const struct task_input *task_input(const struct task *, const char *data_key);
 /* The spooled file of an upload; "" for none. */
-const char	*task_input_file(const struct task *);
+const char *task_input_file(const struct task *);
 /* Close with table_close(). */
-int		 task_open_table(struct task *, const struct task_input *,
-		    struct table **out);
+int task_open_table(
+    struct task *, const struct task_input *, struct table **out);
 
 /* A protobuf message of a model made by an earlier task. */
 struct task_buffer {
-	const char	*name;		/* HeteroLogisticRegressionParam */
-	const char	*message;	/* LRModelParam */
-	const void	*content;
-	size_t		 size;
+	const char *name;    /* HeteroLogisticRegressionParam */
+	const char *message; /* LRModelParam */
+	const void *content;
+	size_t size;
 };
 
 enum task_model_kind { TASK_MODEL, TASK_ISOMETRIC_MODEL };
 
 /* Is there a model of this kind among the inputs? */
-bool		 task_has_model(const struct task *, enum task_model_kind);
+bool task_has_model(const struct task *, enum task_model_kind);
 /*
  * The buffer of that name of the first model of this kind; a name ending in
  * "*" stands for any ending.  NULL when there is none.
  */
-const struct task_buffer *task_model_buffer(const struct task *,
-		    enum task_model_kind, const char *name);
+const struct task_buffer *task_model_buffer(
+    const struct task *, enum task_model_kind, const char *name);
 
 /* --- talking to the other members ---------------------------------------------- */
 
@@ -119,28 +117,27 @@ const struct task_buffer *task_model_buffer(const struct task *,
  * name and tag are refused.  Errors: ERR_INVALID for a receiver that is not
  * a member or is this member itself, ERR_CLOSED, ERR_LIMIT.
  */
-int	task_remote(struct task *, const char *name, const char *tag,
-	    const struct task_party *to, size_t n_to, const void *data,
-	    size_t size);
+int task_remote(struct task *, const char *name, const char *tag,
+    const struct task_party *to, size_t n_to, const void *data, size_t size);
 /* To every other member of the role; nothing to do when there is none. */
-int	task_remote_role(struct task *, const char *name, const char *tag,
-	    const char *role, const void *data, size_t size);
+int task_remote_role(struct task *, const char *name, const char *tag,
+    const char *role, const void *data, size_t size);
 /*
  * The same with the bytes in a memory file of task_memfd(), which saves the
  * copy; fd is closed in any case and the mapping must be gone or unused.
  */
-int	task_remote_memfd(struct task *, const char *name, const char *tag,
-	    const struct task_party *to, size_t n_to, int fd, size_t size);
+int task_remote_memfd(struct task *, const char *name, const char *tag,
+    const struct task_party *to, size_t n_to, int fd, size_t size);
 /* A memory file of size bytes, mapped for writing at *map. */
-int	task_memfd(size_t size, int *fd, void **map);
+int task_memfd(size_t size, int *fd, void **map);
 
 /* Received bytes: private or mapped from the mailbox; read-only. */
 struct object {
-	const void	*data;		/* never NULL after success */
-	size_t		 size;
-	void		*map_;		/* how to give it back: */
-	size_t		 map_size_;	/* mapping */
-	void		*heap_;		/* or malloc */
+	const void *data; /* never NULL after success */
+	size_t size;
+	void *map_;	  /* how to give it back: */
+	size_t map_size_; /* mapping */
+	void *heap_;	  /* or malloc */
 };
 
 /*
@@ -148,44 +145,44 @@ struct object {
  * is handed out once.  Free with object_free().  Errors: ERR_INVALID when
  * there is no such member, ERR_CLOSED, ERR_CANCELED.
  */
-int	task_get(struct task *, const char *name, const char *tag,
-	    const char *role, size_t index, struct object *out);
+int task_get(struct task *, const char *name, const char *tag, const char *role,
+    size_t index, struct object *out);
 /* The same for a message that must fit into max bytes (ERR_LIMIT). */
-int	task_get_max(struct task *, const char *name, const char *tag,
-	    const char *role, size_t index, size_t max, struct object *out);
-void	object_free(struct object *);	/* a zeroed one is fine */
+int task_get_max(struct task *, const char *name, const char *tag,
+    const char *role, size_t index, size_t max, struct object *out);
+void object_free(struct object *); /* a zeroed one is fine */
 
 /* --- what people see --------------------------------------------------------------- */
 
 struct metric_point {
-	const char	*key_text;	/* NULL: the key is a number */
-	double		 key;
-	const char	*value_text;	/* NULL: the value is a number */
-	double		 value;
+	const char *key_text; /* NULL: the key is a number */
+	double key;
+	const char *value_text; /* NULL: the value is a number */
+	double value;
 };
 
-int	task_metric_points(struct task *, const char *metric_namespace,
-	    const char *metric_name, const struct metric_point *, size_t n);
-int	task_metric_number(struct task *, const char *metric_namespace,
-	    const char *metric_name, double key, double value);
-int	task_metric_named(struct task *, const char *metric_namespace,
-	    const char *metric_name, const char *key, double value);
+int task_metric_points(struct task *, const char *metric_namespace,
+    const char *metric_name, const struct metric_point *, size_t n);
+int task_metric_number(struct task *, const char *metric_namespace,
+    const char *metric_name, double key, double value);
+int task_metric_named(struct task *, const char *metric_namespace,
+    const char *metric_name, const char *key, double value);
 /*
  * Metadata of a series: {"name":name,"metric_type":type} and the members of
  * extra, which is borrowed and may be NULL.
  */
-int	task_metric_meta(struct task *, const char *metric_namespace,
-	    const char *metric_name, const char *name,
-	    const char *metric_type, struct json_object *extra);
+int task_metric_meta(struct task *, const char *metric_namespace,
+    const char *metric_name, const char *name, const char *metric_type,
+    struct json_object *extra);
 /* The component's summary, a JSON object (borrowed); the last one counts. */
-int	task_summary(struct task *, struct json_object *);
-int	task_progress(struct task *, uint64_t done, uint64_t total,
-	    const char *text);
+int task_summary(struct task *, struct json_object *);
+int task_progress(
+    struct task *, uint64_t done, uint64_t total, const char *text);
 
 enum task_log_level { TASK_DEBUG, TASK_INFO, TASK_WARNING, TASK_ERROR };
 /* Never log rows, ids, keys: logs are read by more people than tables. */
-void	task_log(struct task *, enum task_log_level, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
+void task_log(struct task *, enum task_log_level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* --- outputs (main thread) ----------------------------------------------------------- */
 
@@ -194,26 +191,25 @@ void	task_log(struct task *, enum task_log_level, const char *fmt, ...)
  * the DSL names fewer, the table is written all the same and dropped at its
  * end.  End with task_output_finish() or, to give up, table_writer_free().
  */
-int	task_output_create(struct task *, size_t i,
-	    struct table_writer **out);
+int task_output_create(struct task *, size_t i, struct table_writer **out);
 
 struct task_output_options {
-	uint32_t	 partitions;	/* 0: as the first input has, else 4 */
-	const char	*id_delimiter;	/* NULL: "," */
+	uint32_t partitions;	  /* 0: as the first input has, else 4 */
+	const char *id_delimiter; /* NULL: "," */
 	/* Upload and Writer name their table; NULL for others. */
-	const char	*table_namespace;
-	const char	*table_name;
-	bool		 replace;
+	const char *table_namespace;
+	const char *table_name;
+	bool replace;
 };
 
 /*
  * Seal the table and announce it with its first 100 rows.  The schema is
  * borrowed; options may be NULL.  Frees the writer in any case.
  */
-int	task_output_finish(struct task *, size_t i, struct table_writer *,
-	    struct json_object *schema, const struct task_output_options *);
+int task_output_finish(struct task *, size_t i, struct table_writer *,
+    struct json_object *schema, const struct task_output_options *);
 
 /* The component's model: its *Meta and *Param messages, all at once. */
-int	task_output_model(struct task *, const struct task_buffer *, size_t n);
+int task_output_model(struct task *, const struct task_buffer *, size_t n);
 
 #endif

@@ -22,8 +22,8 @@ output_path(const struct task *t, size_t i)
 int
 task_output_create(struct task *t, size_t i, struct table_writer **out)
 {
-	char	*path = output_path(t, i);
-	int	 r = table_create(&storage_standalone, path, out);
+	char *path = output_path(t, i);
+	int r = table_create(&storage_standalone, path, out);
 
 	free(path);
 	return r;
@@ -32,10 +32,10 @@ task_output_create(struct task *t, size_t i, struct table_writer **out)
 static int
 preview(struct table *table, const char *delimiter, struct json_object **out)
 {
-	struct json_object	*rows = json_object_new_array();
-	struct table_cursor	*cursor = NULL;
-	struct row		 row;
-	int			 r;
+	struct json_object *rows = json_object_new_array();
+	struct table_cursor *cursor = NULL;
+	struct row row;
+	int r;
 
 	if ((r = table_scan(table, 0, PREVIEW_ROWS, &cursor)) != 0)
 		goto out;
@@ -55,26 +55,29 @@ static int
 announce(struct task *t, size_t i, const char *path, const char *delimiter,
     const struct task_output_options *options)
 {
-	struct json_object	*rows = NULL;
-	struct table		*table = NULL;
-	char			*folder = xasprintf("table-%zu", i);
-	struct task_output	 o = {
-		.index = i, .folder = folder, .path = path,
+	struct json_object *rows = NULL;
+	struct table *table = NULL;
+	char *folder = xasprintf("table-%zu", i);
+	struct task_output o = {
+		.index = i,
+		.folder = folder,
+		.path = path,
 		.id_delimiter = delimiter,
-		.table_namespace = "", .table_name = "",
+		.table_namespace = "",
+		.table_name = "",
 	};
-	int			 r;
+	int r;
 
 	if ((r = table_open(&storage_standalone, path, &table)) != 0 ||
 	    (r = preview(table, delimiter, &rows)) != 0)
 		goto out;
-	o.data_name = i < t->setup->n_output_data ?
-	    t->setup->output_data[i] : "";
+	o.data_name =
+	    i < t->setup->n_output_data ? t->setup->output_data[i] : "";
 	o.schema_json = table_stat(table)->schema_json;
 	o.rows = table_stat(table)->rows;
 	o.partitions = table_stat(table)->partitions;
-	o.preview_json = json_object_to_json_string_ext(rows,
-	    JSON_C_TO_STRING_PLAIN);
+	o.preview_json =
+	    json_object_to_json_string_ext(rows, JSON_C_TO_STRING_PLAIN);
 	if (options != NULL && options->table_name != NULL) {
 		o.table_namespace = options->table_namespace;
 		o.table_name = options->table_name;
@@ -102,21 +105,22 @@ int
 task_output_finish(struct task *t, size_t i, struct table_writer *w,
     struct json_object *schema, const struct task_output_options *options)
 {
-	char		*path = output_path(t, i);
-	const char	*delimiter = options != NULL &&
-			    options->id_delimiter != NULL ?
-			    options->id_delimiter : ",";
-	bool		 is_wanted = i < t->setup->n_output_data ||
-			    (options != NULL && options->table_name != NULL);
-	int		 r;
+	char *path = output_path(t, i);
+	const char *delimiter = options != NULL && options->id_delimiter != NULL
+				    ? options->id_delimiter
+				    : ",";
+	bool is_wanted = i < t->setup->n_output_data ||
+			 (options != NULL && options->table_name != NULL);
+	int r;
 
 	if (!is_wanted) {
 		table_writer_free(w);
 		free(path);
 		return 0;
 	}
-	r = table_seal(w, json_object_to_json_string_ext(schema,
-	    JSON_C_TO_STRING_PLAIN), partitions_of(t, options));
+	r = table_seal(w,
+	    json_object_to_json_string_ext(schema, JSON_C_TO_STRING_PLAIN),
+	    partitions_of(t, options));
 	if (r == 0)
 		r = announce(t, i, path, delimiter, options);
 	free(path);

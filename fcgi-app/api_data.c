@@ -22,17 +22,17 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_table.h"
 
-#define LOCAL_PARTY "0"		/* party id of local jobs */
+#define LOCAL_PARTY "0" /* party id of local jobs */
 #define COPY_CHUNK ((size_t)256 * 1024)
 
 struct upload_job {
-	struct upload		 up;
-	int			 fd;		/* the spooled body, or -1 */
-	struct multipart	 form;
-	char			*path;		/* of the job's file */
-	bool			 placed;	/* path is a copy we made */
-	struct json_object	*dsl;
-	struct json_object	*conf;
+	struct upload up;
+	int fd; /* the spooled body, or -1 */
+	struct multipart form;
+	char *path;  /* of the job's file */
+	bool placed; /* path is a copy we made */
+	struct json_object *dsl;
+	struct json_object *conf;
 };
 
 /* --- the file ----------------------------------------------------------------- */
@@ -41,10 +41,10 @@ struct upload_job {
 static int
 copy_range(int from, uint64_t offset, uint64_t len, int to)
 {
-	loff_t	 at = (loff_t)offset;
-	char	*chunk;
-	ssize_t	 n = 1;
-	int	 r = 0;
+	loff_t at = (loff_t)offset;
+	char *chunk;
+	ssize_t n = 1;
+	int r = 0;
 
 	while (len > 0 && n > 0) {
 		n = copy_file_range(from, &at, to, NULL, len, 0);
@@ -55,8 +55,7 @@ copy_range(int from, uint64_t offset, uint64_t len, int to)
 		return 0;
 	chunk = xmalloc(COPY_CHUNK);
 	while (r == 0 && len > 0) {
-		n = pread(from, chunk, len < COPY_CHUNK ? len : COPY_CHUNK,
-		    at);
+		n = pread(from, chunk, len < COPY_CHUNK ? len : COPY_CHUNK, at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -74,14 +73,14 @@ copy_range(int from, uint64_t offset, uint64_t len, int to)
 static int
 place_file(struct request *req, const char *job_id, struct submit *s)
 {
-	struct upload_job	*job = s->ctx;
-	int			 fd, r;
+	struct upload_job *job = s->ctx;
+	int fd, r;
 
 	(void)job_id;
 	fd = open(job->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
-		return err_set_errno(errno == EEXIST ? ERR_EXISTS : ERR_IO,
-		    "%s", job->path);
+		return err_set_errno(
+		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "%s", job->path);
 	job->placed = true;
 	r = copy_range(job->fd, job->form.offset, job->form.len, fd);
 	fd_close(&fd);
@@ -98,11 +97,11 @@ place_file(struct request *req, const char *job_id, struct submit *s)
 static int
 server_file(struct request *req, const char *file, char **out)
 {
-	const char	*root = req->app->conf->upload_root;
-	char		*path, *real = NULL, *real_root;
-	struct stat	 st;
-	size_t		 n;
-	int		 r = 0;
+	const char *root = req->app->conf->upload_root;
+	char *path, *real = NULL, *real_root;
+	struct stat st;
+	size_t n;
+	int r = 0;
 
 	*out = NULL;
 	path = file[0] == '/' ? xstrdup(file) : xasprintf("%s/%s", root, file);
@@ -113,8 +112,10 @@ server_file(struct request *req, const char *file, char **out)
 	/* One answer for "not there" and "not yours": no probing. */
 	if (real == NULL || strncmp(real, real_root, n) != 0 ||
 	    real[n] != '/' || stat(real, &st) != 0 || !S_ISREG(st.st_mode)) {
-		r = err_set(ERR_INVALID, "file '%s' is not below the upload "
-		    "folder of this server", file);
+		r = err_set(ERR_INVALID,
+		    "file '%s' is not below the upload "
+		    "folder of this server",
+		    file);
 	} else {
 		*out = real;
 		real = NULL;
@@ -130,13 +131,13 @@ server_file(struct request *req, const char *file, char **out)
 static int
 make_documents(struct request *req, const char *job_id, struct submit *s)
 {
-	struct upload_job	*job = s->ctx;
-	struct json_object	*parameters, *common;
+	struct upload_job *job = s->ctx;
+	struct json_object *parameters, *common;
 
 	if (job->fd >= 0) {
 		free(job->path);
-		job->path = site_path(req->app->conf, "%s/upload/%s.csv",
-		    SITE_SPOOL, job_id);
+		job->path = site_path(
+		    req->app->conf, "%s/upload/%s.csv", SITE_SPOOL, job_id);
 	}
 	json_object_put(job->dsl);
 	json_object_put(job->conf);
@@ -144,8 +145,8 @@ make_documents(struct request *req, const char *job_id, struct submit *s)
 	if (job->up.task_cores > 0)
 		json_add_int(common, "task_cores", job->up.task_cores);
 	parameters = upload_parameters(&job->up, job->path);
-	job_upload_documents(parameters, common, LOCAL_PARTY, &job->dsl,
-	    &job->conf);
+	job_upload_documents(
+	    parameters, common, LOCAL_PARTY, &job->dsl, &job->conf);
 	json_object_put(parameters);
 	json_object_put(common);
 	s->dsl = job->dsl;
@@ -157,18 +158,20 @@ make_documents(struct request *req, const char *job_id, struct submit *s)
 static int
 check_absent(struct request *req, const struct upload *up)
 {
-	struct db_table	*t;
-	int		 r;
+	struct db_table *t;
+	int r;
 
-	r = db_table_get(req->app->db, req->arena, up->table_namespace,
-	    up->table_name, &t);
+	r = db_table_get(
+	    req->app->db, req->arena, up->table_namespace, up->table_name, &t);
 	if (r == ERR_NOT_FOUND)
 		return 0;
 	if (r != 0 || up->drop)
 		return r;
-	return err_set(ERR_EXISTS, "The data table already exists: %s %s. If "
+	return err_set(ERR_EXISTS,
+	    "The data table already exists: %s %s. If "
 	    "you still want to continue uploading, please add the parameter "
-	    "--drop", up->table_namespace, up->table_name);
+	    "--drop",
+	    up->table_namespace, up->table_name);
 }
 
 /* The platform reports a job that could not be made inside data. */
@@ -189,17 +192,20 @@ fit_reply(struct reply *rp, const struct upload *up)
 static int
 submit_upload(struct request *req, struct reply *rp, struct upload_job *job)
 {
-	struct submit	s = {
-		.dsl_name = "job_dsl", .conf_name = "job_runtime_conf",
-		.local_party = LOCAL_PARTY, .documents = make_documents,
-		.place = job->fd >= 0 ? place_file : NULL, .ctx = job,
+	struct submit s = {
+		.dsl_name = "job_dsl",
+		.conf_name = "job_runtime_conf",
+		.local_party = LOCAL_PARTY,
+		.documents = make_documents,
+		.place = job->fd >= 0 ? place_file : NULL,
+		.ctx = job,
 	};
-	int		r;
+	int r;
 
 	if ((r = submit_job(req, rp, &s)) != 0)
 		return r;
 	if (rp->retcode == 0)
-		job->placed = false;	/* the job's now */
+		job->placed = false; /* the job's now */
 	fit_reply(rp, &job->up);
 	return 0;
 }
@@ -209,7 +215,7 @@ submit_upload(struct request *req, struct reply *rp, struct upload_job *job)
 static int
 open_form(struct request *req, struct upload_job *job)
 {
-	int	r;
+	int r;
 
 	if (req->body_file == NULL)
 		return 0;
@@ -223,7 +229,7 @@ static int
 upload(struct request *req, struct reply *rp, struct upload_job *job,
     struct json_object **config)
 {
-	int	r;
+	int r;
 
 	if ((r = open_form(req, job)) != 0 ||
 	    (r = upload_config(req, job->form.fields, config)) != 0)
@@ -244,9 +250,9 @@ upload(struct request *req, struct reply *rp, struct upload_job *job,
 int
 api_data_upload(struct request *req, struct reply *rp)
 {
-	struct upload_job	job = { .fd = -1 };
-	struct json_object	*config = NULL;
-	int			r;
+	struct upload_job job = { .fd = -1 };
+	struct json_object *config = NULL;
+	int r;
 
 	r = upload(req, rp, &job, &config);
 	if (job.placed)
@@ -265,17 +271,17 @@ api_data_upload(struct request *req, struct reply *rp)
 static struct json_object *
 history_entry(const struct db_job_row *row, const struct db_table *t)
 {
-	struct json_object	*o = json_object_new_object();
-	struct json_object	*e = json_object_new_object();
-	struct json_object	*info = json_object_new_object();
+	struct json_object *o = json_object_new_object();
+	struct json_object *e = json_object_new_object();
+	struct json_object *info = json_object_new_object();
 
 	json_add_str(info, "table_name", t->name);
 	json_add_str(info, "namespace", t->table_namespace);
 	json_add_int(info, "partition", t->partitions);
 	json_add_int(info, "upload_count", t->row_count);
 	json_add(e, "upload_info", info);
-	json_add_str(e, "notes", row->job.description != NULL ?
-	    row->job.description : "");
+	json_add_str(e, "notes",
+	    row->job.description != NULL ? row->job.description : "");
 	json_add(e, "schema", view_document(t->schema_json));
 	json_add(o, row->job.job_id, e);
 	return o;
@@ -284,20 +290,22 @@ history_entry(const struct db_job_row *row, const struct db_table *t)
 int
 api_upload_history(struct request *req, struct reply *rp)
 {
-	struct db_job_filter	 f = { .roles = "local", .statuses = "success",
-		.order = DB_JOB_BY_CREATED, .descending = true };
-	struct json_object	*list;
-	struct db_job_row	*rows;
-	struct db_table		*tables;
-	int64_t			 limit;
-	size_t			 i, n, found;
-	int			 r;
+	struct db_job_filter f = { .roles = "local",
+		.statuses = "success",
+		.order = DB_JOB_BY_CREATED,
+		.descending = true };
+	struct json_object *list;
+	struct db_job_row *rows;
+	struct db_table *tables;
+	int64_t limit;
+	size_t i, n, found;
+	int r;
 
 	if ((r = request_int(req, "limit", 0, 1000000, 0, &limit)) != 0)
 		return r;
 	f.job_id = request_text(req, "job_id");
-	if ((r = db_job_list(req->app->db, req->arena, &f, &rows, &n,
-	    NULL)) != 0)
+	if ((r = db_job_list(req->app->db, req->arena, &f, &rows, &n, NULL)) !=
+	    0)
 		return r;
 	list = json_object_new_array();
 	for (i = 0; i < n && r == 0; i++) {
@@ -308,8 +316,8 @@ api_upload_history(struct request *req, struct reply *rp)
 		r = db_table_list(req->app->db, req->arena, NULL, NULL,
 		    rows[i].job.job_id, false, 1, &tables, &found);
 		if (r == 0 && found > 0)
-			json_object_array_add(list,
-			    history_entry(&rows[i], &tables[0]));
+			json_object_array_add(
+			    list, history_entry(&rows[i], &tables[0]));
 	}
 	if (r != 0) {
 		json_object_put(list);
@@ -321,6 +329,6 @@ api_upload_history(struct request *req, struct reply *rp)
 int
 api_data_other(struct request *req, struct reply *rp)
 {
-	return reply_status(rp, 400, "no such data operation: %s",
-	    request_param(req, "other"));
+	return reply_status(
+	    rp, 400, "no such data operation: %s", request_param(req, "other"));
 }

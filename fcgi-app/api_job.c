@@ -37,13 +37,14 @@ document(const struct request *req, const char *name, const char *brief,
 int
 api_job_submit(struct request *req, struct reply *rp)
 {
-	struct submit	s = { .local_party = req->app->conf->party_id };
+	struct submit s = { .local_party = req->app->conf->party_id };
 
 	s.dsl = document(req, "job_dsl", "dsl", &s.dsl_name);
-	s.conf = document(req, "job_runtime_conf", "runtime_conf",
-	    &s.conf_name);
+	s.conf =
+	    document(req, "job_runtime_conf", "runtime_conf", &s.conf_name);
 	if (!json_is_object(s.dsl) || !json_is_object(s.conf))
-		return reply_fault(rp, 103, "job submit failed: job_dsl and "
+		return reply_fault(rp, 103,
+		    "job submit failed: job_dsl and "
 		    "job_runtime_conf must both be there, as objects%s%s",
 		    req->body_fault != NULL ? "; the body was not read: " : "",
 		    req->body_fault != NULL ? req->body_fault : "");
@@ -55,23 +56,23 @@ api_job_submit(struct request *req, struct reply *rp)
  * initiator to end the job everywhere.
  */
 static int
-stop_tasks(struct request *req, const char *job_id, enum state to,
-    bool *effective)
+stop_tasks(
+    struct request *req, const char *job_id, enum state to, bool *effective)
 {
-	struct db_task	*rows;
-	bool		 one;
-	size_t		 i, n;
-	int		 r;
+	struct db_task *rows;
+	bool one;
+	size_t i, n;
+	int r;
 
 	*effective = false;
-	if ((r = db_task_list(req->app->db, req->arena, job_id, true, &rows,
-	    &n)) != 0)
+	if ((r = db_task_list(
+		 req->app->db, req->arena, job_id, true, &rows, &n)) != 0)
 		return r;
 	for (i = 0; i < n; i++) {
 		if (!rows[i].run_here || state_is_end(rows[i].party_status))
 			continue;
 		if ((r = db_task_want_end(req->app->db, &rows[i].key, to,
-		    STOP_REASON, &one)) != 0)
+			 STOP_REASON, &one)) != 0)
 			return r;
 		*effective = *effective || one;
 		wake_shepherd(req, &rows[i].key);
@@ -83,7 +84,7 @@ static int
 stop_job(struct request *req, const struct db_job *job, enum state to,
     bool *effective)
 {
-	struct party_caller	self = { .is_site = true,
+	struct party_caller self = { .is_site = true,
 		.party_id = req->app->conf->party_id };
 
 	if (job->is_initiator)
@@ -95,30 +96,32 @@ stop_job(struct request *req, const struct db_job *job, enum state to,
 int
 api_job_stop(struct request *req, struct reply *rp)
 {
-	const char	*job_id = request_text(req, "job_id");
-	const char	*status = request_text(req, "stop_status");
-	struct db_job	*job;
-	enum state	 to = STATE_CANCELED;
-	bool		 effective;
-	int		 r;
+	const char *job_id = request_text(req, "job_id");
+	const char *status = request_text(req, "stop_status");
+	struct db_job *job;
+	enum state to = STATE_CANCELED;
+	bool effective;
+	int r;
 
 	if ((r = request_require(req, "job_id")) != 0)
 		return r;
-	if (status != NULL && (state_parse(status, &to) != 0 ||
-	    !state_is_interrupt(to)))
-		return reply_fault(rp, 101, "stop_status must be canceled, "
+	if (status != NULL &&
+	    (state_parse(status, &to) != 0 || !state_is_interrupt(to)))
+		return reply_fault(rp, 101,
+		    "stop_status must be canceled, "
 		    "timeout or failed");
-	r = db_job_get_brief(req->app->db, req->arena,
-	    job_id != NULL ? job_id : "", &job);
+	r = db_job_get_brief(
+	    req->app->db, req->arena, job_id != NULL ? job_id : "", &job);
 	if (r == ERR_NOT_FOUND)
 		return reply_fault(rp, 102, "job %s is not known here",
 		    job_id != NULL ? job_id : "null");
 	if (r != 0 || (r = stop_job(req, job, to, &effective)) != 0)
 		return r;
 	wake_supervisor(req, job->job_id);
-	return reply_message(rp, effective ?
-	    "stop job on this party success; stop job on all party success" :
-	    "the job has ended or is being stopped already");
+	return reply_message(
+	    rp, effective ? "stop job on this party success; stop job on all "
+			    "party success"
+			  : "the job has ended or is being stopped already");
 }
 
 /* --- query and list ----------------------------------------------------------- */
@@ -140,33 +143,31 @@ job_filter(const struct request *req, struct db_job_filter *f)
 	f->tag = request_text(req, "tag");
 	f->initiator_role = request_text(req, "initiator_role");
 	f->initiator_party = request_text(req, "initiator_party_id");
-	filter_range(req, "create_time", &f->created_from_ms,
-	    &f->created_to_ms);
-	filter_range(req, "start_time", &f->started_from_ms,
-	    &f->started_to_ms);
+	filter_range(
+	    req, "create_time", &f->created_from_ms, &f->created_to_ms);
+	filter_range(req, "start_time", &f->started_from_ms, &f->started_to_ms);
 	filter_range(req, "end_time", &f->ended_from_ms, &f->ended_to_ms);
-	return f->job_id != NULL || f->job_ids != NULL || f->roles != NULL || f->parties != NULL ||
-	    f->statuses != NULL || f->name != NULL || f->tag != NULL ||
-	    f->initiator_role != NULL || f->initiator_party != NULL ||
-	    f->created_from_ms != 0 || f->created_to_ms != 0 ||
-	    f->started_from_ms != 0 || f->started_to_ms != 0 ||
-	    f->ended_from_ms != 0 || f->ended_to_ms != 0;
+	return f->job_id != NULL || f->job_ids != NULL || f->roles != NULL ||
+	       f->parties != NULL || f->statuses != NULL || f->name != NULL ||
+	       f->tag != NULL || f->initiator_role != NULL ||
+	       f->initiator_party != NULL || f->created_from_ms != 0 ||
+	       f->created_to_ms != 0 || f->started_from_ms != 0 ||
+	       f->started_to_ms != 0 || f->ended_from_ms != 0 ||
+	       f->ended_to_ms != 0;
 }
 
-static const char *const job_orders[] = {
-	[DB_JOB_BY_CREATED] = "create_time",
+static const char *const job_orders[] = { [DB_JOB_BY_CREATED] = "create_time",
 	[DB_JOB_BY_JOB_ID] = "job_id",
 	[DB_JOB_BY_STARTED] = "start_time",
 	[DB_JOB_BY_ENDED] = "end_time",
 	[DB_JOB_BY_ELAPSED] = "elapsed",
-	[DB_JOB_ORDERS] = NULL
-};
+	[DB_JOB_ORDERS] = NULL };
 
 static struct json_object *
 rows_json(const struct db_job_row *rows, size_t n, const char *prefix)
 {
-	struct json_object	*list = json_object_new_array();
-	size_t			 i;
+	struct json_object *list = json_object_new_array();
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		json_object_array_add(list, view_job(&rows[i], prefix));
@@ -176,11 +177,11 @@ rows_json(const struct db_job_row *rows, size_t n, const char *prefix)
 int
 api_job_query(struct request *req, struct reply *rp)
 {
-	struct db_job_filter	 f = { .order = DB_JOB_BY_CREATED };
-	const char		*by = request_text(req, "order_by");
-	struct db_job_row	*rows = NULL;
-	size_t			 n = 0;
-	int			 i, r;
+	struct db_job_filter f = { .order = DB_JOB_BY_CREATED };
+	const char *by = request_text(req, "order_by");
+	struct db_job_row *rows = NULL;
+	size_t n = 0;
+	int i, r;
 
 	f.descending = request_flag(req, "reverse", false);
 	for (i = 0; by != NULL && job_orders[i] != NULL; i++) {
@@ -189,7 +190,7 @@ api_job_query(struct request *req, struct reply *rp)
 	}
 	/* Nothing to choose by chooses nothing. */
 	if (job_filter(req, &f) && (r = db_job_list(req->app->db, req->arena,
-	    &f, &rows, &n, NULL)) != 0)
+					&f, &rows, &n, NULL)) != 0)
 		return r;
 	if (n == 0)
 		reply_message(rp, "no job could be found");
@@ -199,12 +200,12 @@ api_job_query(struct request *req, struct reply *rp)
 static int
 check_list_words(const struct request *req)
 {
-	static const char *const roles[] =
-	    { "guest", "host", "arbiter", "local", NULL };
-	static const char *const statuses[] =
-	    { "success", "running", "waiting", "failed", "canceled", NULL };
-	const char	*party = request_text(req, "party_id");
-	int		 r;
+	static const char *const roles[] = { "guest", "host", "arbiter",
+		"local", NULL };
+	static const char *const statuses[] = { "success", "running", "waiting",
+		"failed", "canceled", NULL };
+	const char *party = request_text(req, "party_id");
+	int r;
 
 	if ((r = filter_words(req, "role", roles)) != 0 ||
 	    (r = filter_words(req, "status", statuses)) != 0)
@@ -217,19 +218,19 @@ check_list_words(const struct request *req)
 int
 api_job_list(struct request *req, struct reply *rp)
 {
-	struct db_job_filter	 f = { .without_tag = "submit_failed" };
-	struct filter_page	 page;
-	struct db_job_row	*rows;
-	struct json_object	*data;
-	int64_t			 total;
-	size_t			 n;
-	int			 r;
+	struct db_job_filter f = { .without_tag = "submit_failed" };
+	struct filter_page page;
+	struct db_job_row *rows;
+	struct json_object *data;
+	int64_t total;
+	size_t n;
+	int r;
 
 	if (filter_page(req, job_orders, &page) != 0 ||
 	    check_list_words(req) != 0)
 		return reply_status(rp, 400, "%s", err_text());
-	f.order = page.order < 0 ? DB_JOB_BY_CREATED :
-	    (enum db_job_order)page.order;
+	f.order =
+	    page.order < 0 ? DB_JOB_BY_CREATED : (enum db_job_order)page.order;
 	f.descending = page.order < 0 ? true : page.descending;
 	f.limit = page.limit;
 	f.offset = page.offset;
@@ -239,8 +240,8 @@ api_job_list(struct request *req, struct reply *rp)
 	f.partner = request_text(req, "partner");
 	f.roles = filter_any(req, "role");
 	f.statuses = filter_any(req, "status");
-	if ((r = db_job_list(req->app->db, req->arena, &f, &rows, &n,
-	    &total)) != 0)
+	if ((r = db_job_list(
+		 req->app->db, req->arena, &f, &rows, &n, &total)) != 0)
 		return r;
 	data = json_object_new_object();
 	json_add(data, "jobs", rows_json(rows, n, VIEW_LIST));
@@ -251,24 +252,23 @@ api_job_list(struct request *req, struct reply *rp)
 int
 api_job_config(struct request *req, struct reply *rp)
 {
-	struct db_job_filter	 f = { .limit = 1 };
-	struct db_job_row	*rows = NULL;
-	struct json_object	*data, *model;
-	size_t			 n = 0;
-	int			 r;
+	struct db_job_filter f = { .limit = 1 };
+	struct db_job_row *rows = NULL;
+	struct json_object *data, *model;
+	size_t n = 0;
+	int r;
 
 	if (job_filter(req, &f) && (r = db_job_list(req->app->db, req->arena,
-	    &f, &rows, &n, NULL)) != 0)
+					&f, &rows, &n, NULL)) != 0)
 		return r;
 	if (n == 0)
 		return reply_fault(rp, 101, "find job failed");
 	data = json_object_new_object();
 	json_add_str(data, "job_id", rows[0].job.job_id);
 	json_add(data, "dsl", view_document(rows[0].job.dsl));
-	json_add(data, "runtime_conf",
-	    view_document(rows[0].job.runtime_conf));
-	json_add(data, "train_runtime_conf",
-	    view_document(rows[0].job.train_conf));
+	json_add(data, "runtime_conf", view_document(rows[0].job.runtime_conf));
+	json_add(
+	    data, "train_runtime_conf", view_document(rows[0].job.train_conf));
 	model = json_object_new_object();
 	json_add_str(model, "model_id", rows[0].job.model_id);
 	json_add_str(model, "model_version", rows[0].job.model_version);
@@ -281,7 +281,7 @@ api_job_config(struct request *req, struct reply *rp)
 static struct json_object *
 event_json(const struct db_event *e)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_int(o, "id", e->id);
 	json_add(o, "time", view_time(e->at_ms));
@@ -301,19 +301,19 @@ event_json(const struct db_event *e)
 int
 api_job_events(struct request *req, struct reply *rp)
 {
-	const char		*job_id = request_text(req, "job_id");
-	struct json_object	*list;
-	struct db_event		*rows;
-	int64_t			 since, limit;
-	size_t			 i, n;
-	int			 r;
+	const char *job_id = request_text(req, "job_id");
+	struct json_object *list;
+	struct db_event *rows;
+	int64_t since, limit;
+	size_t i, n;
+	int r;
 
 	if ((r = request_require(req, "job_id")) != 0 ||
 	    (r = request_int(req, "since", 0, INT64_MAX, 0, &since)) != 0 ||
-	    (r = request_int(req, "limit", 1, EVENTS_MAX, EVENTS_MAX,
-	    &limit)) != 0 ||
+	    (r = request_int(
+		 req, "limit", 1, EVENTS_MAX, EVENTS_MAX, &limit)) != 0 ||
 	    (r = db_event_list(req->app->db, req->arena,
-	    job_id != NULL ? job_id : "", since, limit, &rows, &n)) != 0)
+		 job_id != NULL ? job_id : "", since, limit, &rows, &n)) != 0)
 		return r;
 	list = json_object_new_array();
 	for (i = 0; i < n; i++)

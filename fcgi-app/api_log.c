@@ -19,13 +19,13 @@
 #include "lib/conf/site_conf.h"
 #include "lib/json/json.h"
 
-#define LINES_MAX 5000		/* in one answer of log/cat */
+#define LINES_MAX 5000 /* in one answer of log/cat */
 #define BYTES_MAX ((size_t)4 << 20)
 
 /* Where a kind of log lies below the job's folder. */
 static const struct {
-	const char	*type;
-	const char	*file;
+	const char *type;
+	const char *file;
 	enum { OF_JOB, OF_PARTY, OF_COMPONENT } scope;
 } kinds[] = {
 	{ "jobSchedule", "fate_flow_schedule.log", OF_JOB },
@@ -50,7 +50,7 @@ name_field(const struct request *req, const char *field, const char **out)
 static int
 job_folder(const struct request *req, char **out)
 {
-	const char	*job_id = request_text(req, "job_id");
+	const char *job_id = request_text(req, "job_id");
 
 	*out = NULL;
 	if (job_id == NULL || !str_is_job_id(job_id))
@@ -62,11 +62,11 @@ job_folder(const struct request *req, char **out)
 static int
 log_path(const struct request *req, char **out)
 {
-	const char	*type = request_text(req, "log_type");
-	const char	*role = "", *party = "", *component = "";
-	char		*folder;
-	size_t		 i;
-	int		 r;
+	const char *type = request_text(req, "log_type");
+	const char *role = "", *party = "", *component = "";
+	char *folder;
+	size_t i;
+	int r;
 
 	*out = NULL;
 	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
@@ -76,17 +76,17 @@ log_path(const struct request *req, char **out)
 	if (i == sizeof(kinds) / sizeof(kinds[0]))
 		return err_set(ERR_EXISTS, "log_type is missing or unknown");
 	if ((kinds[i].scope != OF_JOB &&
-	    ((r = name_field(req, "role", &role)) != 0 ||
-	    (r = name_field(req, "party_id", &party)) != 0)) ||
+		((r = name_field(req, "role", &role)) != 0 ||
+		    (r = name_field(req, "party_id", &party)) != 0)) ||
 	    (kinds[i].scope == OF_COMPONENT &&
-	    (r = name_field(req, "component_name", &component)) != 0) ||
+		(r = name_field(req, "component_name", &component)) != 0) ||
 	    (r = job_folder(req, &folder)) != 0)
 		return r;
 	if (kinds[i].scope == OF_JOB)
 		*out = xasprintf("%s/%s", folder, kinds[i].file);
 	else if (kinds[i].scope == OF_PARTY)
-		*out = xasprintf("%s/%s/%s/%s", folder, role, party,
-		    kinds[i].file);
+		*out = xasprintf(
+		    "%s/%s/%s/%s", folder, role, party, kinds[i].file);
 	else
 		*out = xasprintf("%s/%s/%s/%s/%s", folder, role, party,
 		    component, kinds[i].file);
@@ -98,8 +98,8 @@ log_path(const struct request *req, char **out)
 static FILE *
 open_log(const char *path)
 {
-	int	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-	FILE	*f;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	FILE *f;
 
 	if (fd < 0)
 		return NULL;
@@ -111,12 +111,12 @@ open_log(const char *path)
 int
 api_log_size(struct request *req, struct reply *rp)
 {
-	struct json_object	*data;
-	char			*path, *line = NULL;
-	int64_t			 lines = 0;
-	size_t			 cap = 0;
-	FILE			*f;
-	int			 r;
+	struct json_object *data;
+	char *path, *line = NULL;
+	int64_t lines = 0;
+	size_t cap = 0;
+	FILE *f;
+	int r;
 
 	if ((r = log_path(req, &path)) != 0)
 		return r;
@@ -135,8 +135,8 @@ api_log_size(struct request *req, struct reply *rp)
 static struct json_object *
 line_json(char *line, ssize_t len, int64_t number)
 {
-	struct json_object	*o = json_object_new_object();
-	ssize_t			 i;
+	struct json_object *o = json_object_new_object();
+	ssize_t i;
 
 	while (len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 		len--;
@@ -156,14 +156,14 @@ line_json(char *line, ssize_t len, int64_t number)
 static struct json_object *
 lines_json(FILE *f, int64_t begin, int64_t end)
 {
-	struct json_object	*list = json_object_new_array();
-	char			*line = NULL;
-	size_t			 cap = 0, bytes = 0;
-	int64_t			 number = 0;
-	ssize_t			 len;
+	struct json_object *list = json_object_new_array();
+	char *line = NULL;
+	size_t cap = 0, bytes = 0;
+	int64_t number = 0;
+	ssize_t len;
 
 	while (number < end && bytes < BYTES_MAX &&
-	    (len = getline(&line, &cap, f)) > 0) {
+	       (len = getline(&line, &cap, f)) > 0) {
 		if (++number < begin)
 			continue;
 		bytes += (size_t)len;
@@ -176,14 +176,13 @@ lines_json(FILE *f, int64_t begin, int64_t end)
 int
 api_log_cat(struct request *req, struct reply *rp)
 {
-	int64_t	 begin, end;
-	char	*path;
-	FILE	*f;
-	int	 r;
+	int64_t begin, end;
+	char *path;
+	FILE *f;
+	int r;
 
 	if ((r = request_int(req, "begin", 0, INT64_MAX, 1, &begin)) != 0 ||
-	    (r = request_int(req, "end", 0, INT64_MAX, INT64_MAX,
-	    &end)) != 0 ||
+	    (r = request_int(req, "end", 0, INT64_MAX, INT64_MAX, &end)) != 0 ||
 	    (r = log_path(req, &path)) != 0)
 		return r;
 	if (begin < 1)
@@ -191,8 +190,8 @@ api_log_cat(struct request *req, struct reply *rp)
 	if (end - begin >= LINES_MAX)
 		end = begin + LINES_MAX - 1;
 	f = open_log(path);
-	reply_data(rp, f != NULL ? lines_json(f, begin, end) :
-	    json_object_new_array());
+	reply_data(rp,
+	    f != NULL ? lines_json(f, begin, end) : json_object_new_array());
 	if (f != NULL)
 		(void)fclose(f);
 	free(path);
@@ -202,7 +201,7 @@ api_log_cat(struct request *req, struct reply *rp)
 static bool
 is_folder(const char *path)
 {
-	struct stat	st;
+	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
@@ -210,9 +209,9 @@ is_folder(const char *path)
 int
 api_job_log_download(struct request *req, struct reply *rp)
 {
-	struct archive_out	*out = NULL;
-	char			*folder, *name;
-	int			 r;
+	struct archive_out *out = NULL;
+	char *folder, *name;
+	int r;
 
 	if ((r = request_require(req, "job_id")) != 0)
 		return r;
@@ -236,9 +235,9 @@ api_job_log_download(struct request *req, struct reply *rp)
 int
 api_job_log_path(struct request *req, struct reply *rp)
 {
-	struct json_object	*data;
-	char			*folder;
-	int			 r;
+	struct json_object *data;
+	char *folder;
+	int r;
 
 	if ((r = request_require(req, "job_id")) != 0)
 		return r;

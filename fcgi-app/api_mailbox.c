@@ -23,19 +23,19 @@
 static int
 read_receiver(struct request *req, struct mailbox_task *t)
 {
-	int64_t	version;
+	int64_t version;
 
 	t->job_id = request_param(req, "job");
 	t->component = request_param(req, "component");
 	t->role = request_param(req, "role");
 	t->party_id = request_param(req, "party");
-	if (str_to_int64(request_param(req, "version"), 0, INT32_MAX,
-	    &version) != 0)
+	if (str_to_int64(
+		request_param(req, "version"), 0, INT32_MAX, &version) != 0)
 		return err_wrap("task version");
 	t->version = (int)version;
 	if (strcmp(t->party_id, req->app->conf->party_id) != 0)
-		return err_set(ERR_DENIED, "party %s is not at this site",
-		    t->party_id);
+		return err_set(
+		    ERR_DENIED, "party %s is not at this site", t->party_id);
 	return 0;
 }
 
@@ -43,9 +43,9 @@ static int
 read_number(struct request *req, const char *name, int64_t fallback,
     int64_t max, uint32_t *out)
 {
-	const char	*text;
-	int64_t		 n = fallback;
-	int		 r;
+	const char *text;
+	int64_t n = fallback;
+	int r;
 
 	if ((r = request_query(req, name, &text)) != 0)
 		return r;
@@ -58,7 +58,7 @@ read_number(struct request *req, const char *name, int64_t fallback,
 static int
 read_object(struct request *req, struct mailbox_object *o)
 {
-	int	r;
+	int r;
 
 	if ((r = request_query(req, "name", &o->name)) != 0 ||
 	    (r = request_query(req, "from", &o->from_role)) != 0 ||
@@ -69,10 +69,10 @@ read_object(struct request *req, struct mailbox_object *o)
 		o->tag = "";
 	if (o->name == NULL || o->from_role == NULL)
 		return err_set(ERR_INVALID, "name and from must be said");
-	if ((r = read_number(req, "part", 0, MAILBOX_MAX_PARTS - 1,
-	    &o->part)) != 0 ||
-	    (r = read_number(req, "parts", 1, MAILBOX_MAX_PARTS,
-	    &o->parts)) != 0)
+	if ((r = read_number(
+		 req, "part", 0, MAILBOX_MAX_PARTS - 1, &o->part)) != 0 ||
+	    (r = read_number(req, "parts", 1, MAILBOX_MAX_PARTS, &o->parts)) !=
+		0)
 		return r;
 	return 0;
 }
@@ -81,11 +81,10 @@ read_object(struct request *req, struct mailbox_object *o)
 static const struct module *
 module_of(struct request *req, const struct db_task *task)
 {
-	const struct provider	*p;
-	struct json_object	*o = NULL;
+	const struct provider *p;
+	struct json_object *o = NULL;
 
-	if (task->provider == NULL || json_parse_text(task->provider,
-	    &o) != 0)
+	if (task->provider == NULL || json_parse_text(task->provider, &o) != 0)
 		return NULL;
 	p = providers_find(req->app->providers, json_get_str(o, "name", ""),
 	    json_get_str(o, "version", ""));
@@ -102,13 +101,15 @@ static int
 check_allowed(struct request *req, const struct mailbox_task *t,
     const struct mailbox_object *o, bool *late)
 {
-	struct db_task_key	 key = { .job_id = t->job_id,
-		.component = t->component, .version = t->version,
-		.role = t->role, .party_id = t->party_id };
-	const struct module	*module;
-	struct db_party		*sender;
-	struct db_task		*task;
-	int			 r;
+	struct db_task_key key = { .job_id = t->job_id,
+		.component = t->component,
+		.version = t->version,
+		.role = t->role,
+		.party_id = t->party_id };
+	const struct module *module;
+	struct db_party *sender;
+	struct db_task *task;
+	int r;
 
 	if ((r = db_task_get(req->app->db, req->arena, &key, &task)) != 0)
 		return r;
@@ -123,8 +124,8 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 	if (r != 0)
 		return r;
 	module = module_of(req, task);
-	if (module == NULL || !module_may_send(module, o->name, o->from_role,
-	    t->role))
+	if (module == NULL ||
+	    !module_may_send(module, o->name, o->from_role, t->role))
 		return err_set(ERR_DENIED, "%s: no %s may send %.150s to %s",
 		    task->module, o->from_role, o->name, t->role);
 	return 0;
@@ -134,9 +135,9 @@ static int
 deposit(struct request *req, const struct mailbox_task *t,
     const struct mailbox_object *o)
 {
-	char		 file[MAILBOX_FILE_SIZE];
-	struct mailbox	*box;
-	int		 r;
+	char file[MAILBOX_FILE_SIZE];
+	struct mailbox *box;
+	int r;
 
 	if ((r = mailbox_file_name(o, file)) != 0 ||
 	    (r = mailbox_open(req->app->conf, t, &box)) != 0)
@@ -147,17 +148,17 @@ deposit(struct request *req, const struct mailbox_task *t,
 		r = mailbox_put_bytes(box, o, req->raw.data, req->raw.len);
 	mailbox_close(box);
 	if (r == 0 && mailbox_wake(req->app->conf, t, file) != 0)
-		err_clear();	/* it looks by itself, later */
+		err_clear(); /* it looks by itself, later */
 	return r;
 }
 
 int
 api_mailbox_put(struct request *req, struct reply *rp)
 {
-	struct mailbox_task	t;
-	struct mailbox_object	o;
-	bool			late = false;
-	int			r;
+	struct mailbox_task t;
+	struct mailbox_object o;
+	bool late = false;
+	int r;
 
 	if ((r = read_receiver(req, &t)) == 0 &&
 	    (r = read_object(req, &o)) == 0 &&

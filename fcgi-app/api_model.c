@@ -20,7 +20,7 @@
 static const struct db_model_part *
 part_ending(const struct db_model_part *parts, size_t n, const char *ending)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		if (str_ends(parts[i].buffer_name, ending))
@@ -32,7 +32,7 @@ part_ending(const struct db_model_part *parts, size_t n, const char *ending)
 static char *
 object_path(const struct site_conf *conf, const struct db_model_part *part)
 {
-	char	hex[2 * DB_HASH_SIZE + 1];
+	char hex[2 * DB_HASH_SIZE + 1];
 
 	str_to_hex(part->sha256, DB_HASH_SIZE, hex);
 	return site_path(conf, "%s/objects/%.2s/%s", SITE_MODELS, hex, hex);
@@ -44,9 +44,9 @@ part_json(struct request *req, const struct db_model_part *part,
     struct json_object **out)
 {
 	const ProtobufCMessageDescriptor *d;
-	struct buf	 data = BUF_INIT;
-	char		*path;
-	int		 r;
+	struct buf data = BUF_INIT;
+	char *path;
+	int r;
 
 	*out = NULL;
 	if (part == NULL) {
@@ -69,16 +69,16 @@ part_json(struct request *req, const struct db_model_part *part,
 int
 api_output_model(struct request *req, struct reply *rp)
 {
-	const struct db_model_part	*param, *meta;
-	struct json_object		*data, *meta_data;
-	struct db_model_part		*parts;
-	struct tracked			 t;
-	size_t				 n;
-	int				 r;
+	const struct db_model_part *param, *meta;
+	struct json_object *data, *meta_data;
+	struct db_model_part *parts;
+	struct tracked t;
+	size_t n;
+	int r;
 
 	if ((r = tracked_find(req, &t)) != 0 ||
 	    (r = db_model_list(req->app->db, req->arena, t.job_id, t.role,
-	    t.party_id, t.component, NULL, &parts, &n)) != 0)
+		 t.party_id, t.component, NULL, &parts, &n)) != 0)
 		return r;
 	param = part_ending(parts, n, "Param");
 	meta = part_ending(parts, n, "Meta");

@@ -22,8 +22,8 @@
 
 /* An output with its table. */
 struct output {
-	const struct db_output	*row;
-	struct db_table		*table;
+	const struct db_output *row;
+	struct db_table *table;
 };
 
 /*
@@ -31,22 +31,22 @@ struct output {
  * that was dropped since is left out.
  */
 static int
-read_outputs(struct request *req, const struct tracked *t,
-    struct output **out, size_t *n)
+read_outputs(struct request *req, const struct tracked *t, struct output **out,
+    size_t *n)
 {
-	struct db_output	*rows;
-	size_t			 i, rows_n;
-	int			 r;
+	struct db_output *rows;
+	size_t i, rows_n;
+	int r;
 
 	*n = 0;
 	if ((r = db_output_newest(req->app->db, req->arena, t->job_id,
-	    t->component, t->role, t->party_id, NULL, &rows, &rows_n)) != 0)
+		 t->component, t->role, t->party_id, NULL, &rows, &rows_n)) !=
+	    0)
 		return r;
 	*out = arena_alloc(req->arena, (rows_n + 1) * sizeof(**out));
 	for (i = 0; i < rows_n; i++) {
 		r = db_table_get(req->app->db, req->arena,
-		    rows[i].table_namespace, rows[i].name,
-		    &(*out)[*n].table);
+		    rows[i].table_namespace, rows[i].name, &(*out)[*n].table);
 		if (r == ERR_NOT_FOUND)
 			continue;
 		if (r != 0)
@@ -62,21 +62,21 @@ read_outputs(struct request *req, const struct tracked *t,
 int
 api_output_table(struct request *req, struct reply *rp)
 {
-	struct json_object	*list, *o;
-	struct db_output	*rows;
-	struct tracked		 t;
-	size_t			 i, n;
-	int			 r;
+	struct json_object *list, *o;
+	struct db_output *rows;
+	struct tracked t;
+	size_t i, n;
+	int r;
 
-	if ((r = request_require(req,
-	    "job_id,role,party_id,component_name")) != 0 ||
+	if ((r = request_require(req, "job_id,role,party_id,component_name")) !=
+		0 ||
 	    (r = tracked_find(req, &t)) != 0 ||
 	    (r = db_output_newest(req->app->db, req->arena, t.job_id,
-	    t.component, t.role, t.party_id, NULL, &rows, &n)) != 0)
+		 t.component, t.role, t.party_id, NULL, &rows, &n)) != 0)
 		return r;
 	if (n == 0)
-		return reply_fault(rp, 100, "no output table of %s here",
-		    t.component);
+		return reply_fault(
+		    rp, 100, "no output table of %s here", t.component);
 	list = json_object_new_array();
 	for (i = 0; i < n; i++) {
 		o = json_object_new_object();
@@ -91,7 +91,7 @@ api_output_table(struct request *req, struct reply *rp)
 static struct json_object *
 preview_rows(const struct db_table *t)
 {
-	struct json_object	*o = NULL;
+	struct json_object *o = NULL;
 
 	if (t->preview == NULL || json_parse_text(t->preview, &o) != 0 ||
 	    !json_is_array(o)) {
@@ -104,10 +104,11 @@ preview_rows(const struct db_table *t)
 static struct json_object *
 columns(const struct db_table *t)
 {
-	struct json_object	*schema = view_document(t->schema_json), *o;
+	struct json_object *schema = view_document(t->schema_json), *o;
 
-	o = json_get_bool(schema, "is_display", true) ?
-	    render_columns(schema, t->id_delimiter) : json_object_new_array();
+	o = json_get_bool(schema, "is_display", true)
+		? render_columns(schema, t->id_delimiter)
+		: json_object_new_array();
 	json_object_put(schema);
 	return o;
 }
@@ -115,19 +116,19 @@ columns(const struct db_table *t)
 static void
 add_outputs(struct reply *rp, const struct output *outs, size_t n)
 {
-	struct json_object	*data = json_object_new_array();
-	struct json_object	*headers = json_object_new_array();
-	struct json_object	*totals = json_object_new_array();
-	struct json_object	*names = json_object_new_array();
-	size_t			 i;
+	struct json_object *data = json_object_new_array();
+	struct json_object *headers = json_object_new_array();
+	struct json_object *totals = json_object_new_array();
+	struct json_object *names = json_object_new_array();
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		json_object_array_add(data, preview_rows(outs[i].table));
 		json_object_array_add(headers, columns(outs[i].table));
-		json_object_array_add(totals,
-		    json_object_new_int64(outs[i].table->row_count));
-		json_object_array_add(names,
-		    json_object_new_string(outs[i].row->data_name));
+		json_object_array_add(
+		    totals, json_object_new_int64(outs[i].table->row_count));
+		json_object_array_add(
+		    names, json_object_new_string(outs[i].row->data_name));
 	}
 	rp->meta = json_object_new_object();
 	json_add(rp->meta, "header", headers);
@@ -139,13 +140,13 @@ add_outputs(struct reply *rp, const struct output *outs, size_t n)
 int
 api_output_data(struct request *req, struct reply *rp)
 {
-	struct output	*outs;
-	struct tracked	 t;
-	size_t		 n;
-	int		 r;
+	struct output *outs;
+	struct tracked t;
+	size_t n;
+	int r;
 
-	if ((r = request_require(req,
-	    "job_id,component_name,role,party_id")) != 0 ||
+	if ((r = request_require(req, "job_id,component_name,role,party_id")) !=
+		0 ||
 	    (r = tracked_find(req, &t)) != 0 ||
 	    (r = read_outputs(req, &t, &outs, &n)) != 0)
 		return r;
@@ -165,18 +166,18 @@ api_output_data(struct request *req, struct reply *rp)
  * between the two.
  */
 struct csv_out {
-	struct table		*table;
-	const char		*delimiter;
-	struct json_object	*columns;
-	bool			 head;
-	uint64_t		 rows;
+	struct table *table;
+	const char *delimiter;
+	struct json_object *columns;
+	bool head;
+	uint64_t rows;
 };
 
 /* Counts when a is NULL, else writes whole pieces; *total grows. */
 static int
 flush(struct archive_out *a, struct buf *piece, uint64_t *total)
 {
-	int	r = 0;
+	int r = 0;
 
 	*total += piece->len;
 	if (a != NULL)
@@ -188,13 +189,14 @@ flush(struct archive_out *a, struct buf *piece, uint64_t *total)
 static void
 put_header(const struct csv_out *csv, struct buf *piece)
 {
-	size_t	i, n = json_object_array_length(csv->columns);
+	size_t i, n = json_object_array_length(csv->columns);
 
 	for (i = 0; i < n; i++) {
 		if (i > 0)
 			buf_puts(piece, csv->delimiter);
-		buf_puts(piece, json_object_get_string(
-		    json_object_array_get_idx(csv->columns, i)));
+		buf_puts(
+		    piece, json_object_get_string(
+			       json_object_array_get_idx(csv->columns, i)));
 	}
 	buf_putc(piece, '\n');
 }
@@ -202,10 +204,10 @@ put_header(const struct csv_out *csv, struct buf *piece)
 static int
 put_rows(const struct csv_out *csv, struct archive_out *a, uint64_t *total)
 {
-	struct table_cursor	*cursor = NULL;
-	struct buf		 piece = BUF_INIT;
-	struct row		 row;
-	int			 r;
+	struct table_cursor *cursor = NULL;
+	struct buf piece = BUF_INIT;
+	struct row row;
+	int r;
 
 	*total = 0;
 	if (csv->head)
@@ -230,9 +232,9 @@ static int
 add_csv(struct request *req, struct archive_out *a, const char *name,
     const struct csv_out *csv)
 {
-	const char	*member;
-	uint64_t	 size, written;
-	int		 r;
+	const char *member;
+	uint64_t size, written;
+	int r;
 
 	member = arena_printf(req->arena, "%s.csv", name);
 	if ((r = put_rows(csv, NULL, &size)) != 0 ||
@@ -245,13 +247,13 @@ static int
 add_meta(struct request *req, struct archive_out *a, const char *name,
     const struct csv_out *csv)
 {
-	struct json_object	*o = json_object_new_object();
-	const char		*text, *member;
-	int			 r;
+	struct json_object *o = json_object_new_object();
+	const char *text, *member;
+	int r;
 
 	json_add(o, "header", json_object_get(csv->columns));
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY |
-	    JSON_C_TO_STRING_NOSLASHESCAPE);
+	text = json_object_to_json_string_ext(
+	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	member = arena_printf(req->arena, "%s.meta", name);
 	if ((r = archive_member(a, member, strlen(text))) == 0)
 		r = archive_write(a, text, strlen(text));
@@ -260,15 +262,14 @@ add_meta(struct request *req, struct archive_out *a, const char *name,
 }
 
 static int
-add_output(struct request *req, struct archive_out *a,
-    const struct output *out, int64_t limit, bool head)
+add_output(struct request *req, struct archive_out *a, const struct output *out,
+    int64_t limit, bool head)
 {
-	const struct db_table	*t = out->table;
-	struct csv_out		 csv = { .delimiter = ",",
-		.head = head && t->have_head };
-	struct json_object	*schema = view_document(t->schema_json);
-	char			*path;
-	int			 r;
+	const struct db_table *t = out->table;
+	struct csv_out csv = { .delimiter = ",", .head = head && t->have_head };
+	struct json_object *schema = view_document(t->schema_json);
+	char *path;
+	int r;
 
 	path = site_path(req->app->conf, "%s/%s", SITE_TABLES, t->folder);
 	csv.columns = render_columns(schema, t->id_delimiter);
@@ -295,14 +296,15 @@ static int
 send_outputs(struct request *req, struct reply *rp, const struct tracked *t,
     const struct output *outs, size_t n, int64_t limit)
 {
-	struct archive_out	*a = NULL;
-	bool			 head = request_flag(req, "head", true);
-	size_t			 i;
-	int			 r;
+	struct archive_out *a = NULL;
+	bool head = request_flag(req, "head", true);
+	size_t i;
+	int r;
 
-	if ((r = archive_begin(rp, arena_printf(req->arena,
-	    "job_%s_%s_%s_%s_output_data.tar.gz", t->job_id, t->component,
-	    t->role, t->party_id), &a)) != 0)
+	if ((r = archive_begin(rp,
+		 arena_printf(req->arena, "job_%s_%s_%s_%s_output_data.tar.gz",
+		     t->job_id, t->component, t->role, t->party_id),
+		 &a)) != 0)
 		return r;
 	for (i = 0; i < n && r == 0; i++)
 		r = add_output(req, a, &outs[i], limit, head);
@@ -317,11 +319,11 @@ send_outputs(struct request *req, struct reply *rp, const struct tracked *t,
 int
 api_output_download(struct request *req, struct reply *rp)
 {
-	struct output	*outs;
-	struct tracked	 t;
-	int64_t		 limit;
-	size_t		 n;
-	int		 r;
+	struct output *outs;
+	struct tracked t;
+	int64_t limit;
+	size_t n;
+	int r;
 
 	/* Clients look at the HTTP status before they unpack. */
 	if (request_require(req, "job_id,component_name,role,party_id") != 0 ||
@@ -335,7 +337,7 @@ api_output_download(struct request *req, struct reply *rp)
 	if ((r = read_outputs(req, &t, &outs, &n)) != 0)
 		return r;
 	if (n == 0 || limit == 0)
-		return reply_status(rp, 210, "no output of %s here",
-		    t.component);
+		return reply_status(
+		    rp, 210, "no output of %s here", t.component);
 	return send_outputs(req, rp, &t, outs, n, limit);
 }

@@ -35,8 +35,8 @@ check_member(const struct request *req, struct party_member *m)
 	if (!str_is_name(m->role, JOB_ROLE_MAX))
 		return err_set(ERR_INVALID, "'%.40s' is no role", m->role);
 	if (!str_is_party_id(m->party_id))
-		return err_set(ERR_INVALID, "'%.40s' is no party id",
-		    m->party_id);
+		return err_set(
+		    ERR_INVALID, "'%.40s' is no party id", m->party_id);
 	return 0;
 }
 
@@ -44,22 +44,22 @@ check_member(const struct request *req, struct party_member *m)
 static int
 local_member(const struct request *req, struct party_member *m)
 {
-	int	r;
+	int r;
 
 	if ((r = check_member(req, m)) != 0)
 		return r;
 	if (strcmp(m->party_id, req->app->conf->party_id) != 0)
-		return err_set(ERR_DENIED, "party %s is not at this site",
-		    m->party_id);
+		return err_set(
+		    ERR_DENIED, "party %s is not at this site", m->party_id);
 	return 0;
 }
 
 static int
 task_key(const struct request *req, struct db_task_key *key)
 {
-	struct party_member	m;
-	const char		*id;
-	int			 r;
+	struct party_member m;
+	const char *id;
+	int r;
 
 	if ((r = check_member(req, &m)) != 0)
 		return r;
@@ -68,10 +68,10 @@ task_key(const struct request *req, struct db_task_key *key)
 	key->party_id = m.party_id;
 	key->component = request_param(req, "component");
 	if (!str_is_name(key->component, DSL_NAME_MAX))
-		return err_set(ERR_INVALID, "'%.40s' is no component",
-		    key->component);
+		return err_set(
+		    ERR_INVALID, "'%.40s' is no component", key->component);
 	if (str_to_int64(request_param(req, "version"), 0, INT32_MAX,
-	    &key->version) != 0)
+		&key->version) != 0)
 		return err_wrap("task version");
 	id = arena_printf(req->arena, "%s_%s", key->job_id, key->component);
 	if (strcmp(id, request_param(req, "task")) != 0)
@@ -82,8 +82,8 @@ task_key(const struct request *req, struct db_task_key *key)
 static int
 local_task(const struct request *req, struct db_task_key *key)
 {
-	struct party_member	m;
-	int			r;
+	struct party_member m;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0)
 		return r;
@@ -93,7 +93,7 @@ local_task(const struct request *req, struct db_task_key *key)
 static int
 status_param(const struct request *req, enum state *out)
 {
-	int	r;
+	int r;
 
 	if ((r = state_parse(request_param(req, "status"), out)) != 0)
 		return r;
@@ -103,24 +103,24 @@ status_param(const struct request *req, enum state *out)
 /* --- bodies ------------------------------------------------------------------------- */
 
 static int
-decode(struct request *req, const struct json_field *fields, size_t n,
-    void *out)
+decode(
+    struct request *req, const struct json_field *fields, size_t n, void *out)
 {
-	struct faults	faults = FAULTS_INIT;
-	int		r = 0;
+	struct faults faults = FAULTS_INIT;
+	int r = 0;
 
 	if (!req->has_body && req->raw.len != 0)
 		return err_set(ERR_INVALID, "the body was not read: %s",
 		    req->body_fault != NULL ? req->body_fault : "?");
-	if (json_decode(req->json, fields, n, JSON_FAULT_UNKNOWN, NULL,
-	    &faults, out) != 0)
+	if (json_decode(req->json, fields, n, JSON_FAULT_UNKNOWN, NULL, &faults,
+		out) != 0)
 		r = faults_err(&faults, "body");
 	faults_fini(&faults);
 	return r;
 }
 
 struct cause {
-	const char	*reason;
+	const char *reason;
 };
 
 static const struct json_field cause_fields[] = {
@@ -133,8 +133,7 @@ answer(struct request *req, struct reply *rp, bool effective)
 {
 	wake_supervisor(req, request_param(req, "job"));
 	if (!effective)
-		return reply_fault(rp, RETCODE_NOT_EFFECTIVE,
-		    "done before");
+		return reply_fault(rp, RETCODE_NOT_EFFECTIVE, "done before");
 	return 0;
 }
 
@@ -147,12 +146,12 @@ caller(const struct request *req)
 /* --- job commands --------------------------------------------------------------------- */
 
 struct create {
-	struct json_object	*dsl;
-	struct json_object	*runtime_conf;
-	struct json_object	*contract;
-	struct json_object	*train_runtime_conf;
-	const char		*name;
-	const char		*description;
+	struct json_object *dsl;
+	struct json_object *runtime_conf;
+	struct json_object *contract;
+	struct json_object *train_runtime_conf;
+	const char *name;
+	const char *description;
 };
 
 static const struct json_field create_fields[] = {
@@ -168,14 +167,14 @@ static const struct json_field create_fields[] = {
 static int
 check_contract(const struct job_spec *spec, struct json_object *contract)
 {
-	struct buf	text = BUF_INIT;
-	int		r;
+	struct buf text = BUF_INIT;
+	int r;
 
 	if ((r = json_canon(contract, &text)) == 0 &&
 	    (text.len != spec->contract_len ||
-	    memcmp(text.data, spec->contract, text.len) != 0))
+		memcmp(text.data, spec->contract, text.len) != 0))
 		r = err_set(ERR_DENIED, "the contract differs from what this "
-		    "site derives from the same documents");
+					"site derives from the same documents");
 	buf_fini(&text);
 	return r;
 }
@@ -184,9 +183,9 @@ static int
 build_spec(struct request *req, const struct party_member *m,
     const struct create *c, struct reply *rp, struct job_spec **out)
 {
-	struct job_defaults	defaults;
-	struct faults		faults = FAULTS_INIT;
-	struct job_spec_input	in = {
+	struct job_defaults defaults;
+	struct faults faults = FAULTS_INIT;
+	struct job_spec_input in = {
 		.job_id = m->job_id,
 		.local_party = req->app->conf->party_id,
 		.dsl = c->dsl,
@@ -197,7 +196,7 @@ build_spec(struct request *req, const struct party_member *m,
 		.dsl_path = JSON_PATH_KEY(NULL, "dsl"),
 		.conf_path = JSON_PATH_KEY(NULL, "runtime_conf"),
 	};
-	int			r;
+	int r;
 
 	if ((r = submit_defaults(req, &defaults)) != 0)
 		return r;
@@ -214,9 +213,9 @@ static int
 insert_job(struct request *req, const struct party_member *m,
     const struct create *c, const struct job_spec *spec, bool *effective)
 {
-	const struct job_member	*member;
-	struct party_caller	 who = caller(req);
-	struct db_job_new	 job;
+	const struct job_member *member;
+	struct party_caller who = caller(req);
+	struct db_job_new job;
 
 	member = job_spec_member(spec, m->role, m->party_id);
 	if (member == NULL)
@@ -230,19 +229,21 @@ insert_job(struct request *req, const struct party_member *m,
 	if (c->name != NULL)
 		job.name = c->name;
 	job.description = c->description;
-	job.train_conf = c->train_runtime_conf == NULL ? NULL :
-	    arena_strdup(req->arena, json_text(c->train_runtime_conf));
+	job.train_conf =
+	    c->train_runtime_conf == NULL
+		? NULL
+		: arena_strdup(req->arena, json_text(c->train_runtime_conf));
 	return party_job_create(req->app->db, &who, m, &job, effective);
 }
 
 int
 api_party_job_create(struct request *req, struct reply *rp)
 {
-	struct party_member	 m;
-	struct create		 c = { .name = NULL };
-	struct job_spec		*spec = NULL;
-	bool			 effective;
-	int			 r;
+	struct party_member m;
+	struct create c = { .name = NULL };
+	struct job_spec *spec = NULL;
+	bool effective;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(create_fields), &c)) != 0)
@@ -261,14 +262,14 @@ api_party_job_create(struct request *req, struct reply *rp)
 int
 api_party_resource_apply(struct request *req, struct reply *rp)
 {
-	struct party_caller	who = caller(req);
-	struct party_member	m;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct party_member m;
+	bool effective;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = party_resource_apply(req->app->db, &who, &m,
-	    req->app->conf->reservation_ms, &effective)) != 0)
+		 req->app->conf->reservation_ms, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -276,14 +277,14 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 int
 api_party_resource_return(struct request *req, struct reply *rp)
 {
-	struct party_caller	who = caller(req);
-	struct party_member	m;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct party_member m;
+	bool effective;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
-	    (r = party_resource_return(req->app->db, &who, &m,
-	    &effective)) != 0)
+	    (r = party_resource_return(req->app->db, &who, &m, &effective)) !=
+		0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -291,10 +292,10 @@ api_party_resource_return(struct request *req, struct reply *rp)
 int
 api_party_job_start(struct request *req, struct reply *rp)
 {
-	struct party_caller	who = caller(req);
-	struct party_member	m;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct party_member m;
+	bool effective;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = party_job_start(req->app->db, &who, &m, &effective)) != 0)
@@ -306,20 +307,19 @@ api_party_job_start(struct request *req, struct reply *rp)
 static int
 job_end(struct request *req, struct reply *rp,
     int (*fn)(struct db *, const struct party_caller *,
-    const struct party_member *, enum state, const char *, bool *))
+	const struct party_member *, enum state, const char *, bool *))
 {
-	struct party_caller	who = caller(req);
-	struct party_member	m;
-	struct cause		cause = { NULL };
-	enum state		to;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct party_member m;
+	struct cause cause = { NULL };
+	enum state to;
+	bool effective;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = status_param(req, &to)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(cause_fields), &cause)) != 0 ||
-	    (r = fn(req->app->db, &who, &m, to, cause.reason,
-	    &effective)) != 0)
+	    (r = fn(req->app->db, &who, &m, to, cause.reason, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -339,8 +339,8 @@ api_party_job_stop(struct request *req, struct reply *rp)
 /* --- task commands ---------------------------------------------------------------------- */
 
 struct retries {
-	int64_t	auto_retries;
-	int64_t	retry_delay_s;
+	int64_t auto_retries;
+	int64_t retry_delay_s;
 };
 
 static const struct json_field retries_fields[] = {
@@ -352,34 +352,39 @@ static const struct json_field retries_fields[] = {
 int
 api_party_task_create(struct request *req, struct reply *rp)
 {
-	struct party_caller	 who = caller(req);
-	struct party_member	 m;
-	struct db_task_key	 key;
-	struct db_task		*last;
-	struct retries		 re = { -1, -1 };
-	struct db_task_new	 t;
-	bool			 effective;
-	int			 r;
+	struct party_caller who = caller(req);
+	struct party_member m;
+	struct db_task_key key;
+	struct db_task *last;
+	struct retries re = { -1, -1 };
+	struct db_task_new t;
+	bool effective;
+	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = local_task(req, &key)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(retries_fields), &re)) != 0 ||
 	    (r = db_task_get_newest(req->app->db, req->arena, key.job_id,
-	    key.component, key.role, key.party_id, &last)) != 0)
+		 key.component, key.role, key.party_id, &last)) != 0)
 		return r;
 	t = (struct db_task_new){
-		.component = key.component, .version = key.version,
-		.role = key.role, .party_id = key.party_id, .seq = last->seq,
-		.module = last->module, .run_here = last->run_here,
+		.component = key.component,
+		.version = key.version,
+		.role = key.role,
+		.party_id = key.party_id,
+		.seq = last->seq,
+		.module = last->module,
+		.run_here = last->run_here,
 		.need_run = last->need_run,
-		.auto_retries = re.auto_retries >= 0 ?
-		    re.auto_retries : last->auto_retries,
-		.retry_delay_s = re.retry_delay_s >= 0 ?
-		    re.retry_delay_s : last->retry_delay_s,
-		.provider = last->provider, .parameters = last->parameters,
+		.auto_retries =
+		    re.auto_retries >= 0 ? re.auto_retries : last->auto_retries,
+		.retry_delay_s = re.retry_delay_s >= 0 ? re.retry_delay_s
+						       : last->retry_delay_s,
+		.provider = last->provider,
+		.parameters = last->parameters,
 	};
-	if ((r = party_task_create(req->app->db, &who, &m, &t,
-	    &effective)) != 0)
+	if ((r = party_task_create(req->app->db, &who, &m, &t, &effective)) !=
+	    0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -387,14 +392,13 @@ api_party_task_create(struct request *req, struct reply *rp)
 int
 api_party_task_start(struct request *req, struct reply *rp)
 {
-	struct party_caller	who = caller(req);
-	struct db_task_key	key;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct db_task_key key;
+	bool effective;
+	int r;
 
 	if ((r = local_task(req, &key)) != 0 ||
-	    (r = party_task_start(req->app->db, &who, &key,
-	    &effective)) != 0)
+	    (r = party_task_start(req->app->db, &who, &key, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -402,20 +406,20 @@ api_party_task_start(struct request *req, struct reply *rp)
 static int
 task_end(struct request *req, struct reply *rp,
     int (*fn)(struct db *, const struct party_caller *,
-    const struct db_task_key *, enum state, const char *, bool *))
+	const struct db_task_key *, enum state, const char *, bool *))
 {
-	struct party_caller	who = caller(req);
-	struct db_task_key	key;
-	struct cause		cause = { NULL };
-	enum state		to;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct db_task_key key;
+	struct cause cause = { NULL };
+	enum state to;
+	bool effective;
+	int r;
 
 	if ((r = local_task(req, &key)) != 0 ||
 	    (r = status_param(req, &to)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(cause_fields), &cause)) != 0 ||
-	    (r = fn(req->app->db, &who, &key, to, cause.reason,
-	    &effective)) != 0)
+	    (r = fn(req->app->db, &who, &key, to, cause.reason, &effective)) !=
+		0)
 		return r;
 	/* It hears of its end at once, not at its next heartbeat. */
 	wake_shepherd(req, &key);
@@ -437,15 +441,15 @@ api_party_task_stop(struct request *req, struct reply *rp)
 int
 api_party_task_collect(struct request *req, struct reply *rp)
 {
-	struct party_caller	 who = caller(req);
-	struct json_object	*data;
-	struct db_task_key	 key;
-	struct db_task		*t;
-	int			 r;
+	struct party_caller who = caller(req);
+	struct json_object *data;
+	struct db_task_key key;
+	struct db_task *t;
+	int r;
 
 	if ((r = local_task(req, &key)) != 0 ||
-	    (r = party_task_collect(req->app->db, req->arena, &who, &key,
-	    &t)) != 0)
+	    (r = party_task_collect(
+		 req->app->db, req->arena, &who, &key, &t)) != 0)
 		return r;
 	data = json_object_new_object();
 	json_add_str(data, "party_status", state_name(t->party_status));
@@ -460,44 +464,42 @@ api_party_task_collect(struct request *req, struct reply *rp)
 /* --- to the initiator -------------------------------------------------------------------- */
 
 struct report {
-	const char	*party_status;
-	int64_t		 start_time;
-	int64_t		 end_time;
-	int64_t		 progress;
-	const char	*error_report;
+	const char *party_status;
+	int64_t start_time;
+	int64_t end_time;
+	int64_t progress;
+	const char *error_report;
 };
 
 static const struct json_field report_fields[] = {
 	JSON_STR(struct report, party_status, 1, 10, JSON_REQUIRED),
-	JSON_INT(struct report, start_time, 0, INT64_C(1) << 53,
-	    JSON_NULLABLE),
-	JSON_INT(struct report, end_time, 0, INT64_C(1) << 53,
-	    JSON_NULLABLE),
+	JSON_INT(struct report, start_time, 0, INT64_C(1) << 53, JSON_NULLABLE),
+	JSON_INT(struct report, end_time, 0, INT64_C(1) << 53, JSON_NULLABLE),
 	JSON_INT(struct report, progress, 0, 100, JSON_NULLABLE),
-	JSON_STR(struct report, error_report, 0, INT64_C(1) << 20,
-	    JSON_NULLABLE),
+	JSON_STR(
+	    struct report, error_report, 0, INT64_C(1) << 20, JSON_NULLABLE),
 };
 
 int
 api_initiator_report(struct request *req, struct reply *rp)
 {
-	struct party_caller	who = caller(req);
-	struct db_task_key	key;
-	struct report		body = { NULL, 0, 0, 0, NULL };
-	struct party_report	report;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct db_task_key key;
+	struct report body = { NULL, 0, 0, 0, NULL };
+	struct party_report report;
+	bool effective;
+	int r;
 
 	if ((r = task_key(req, &key)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(report_fields), &body)) != 0)
 		return r;
 	report = (struct party_report){ .started_ms = body.start_time,
-		.ended_ms = body.end_time, .progress = body.progress,
+		.ended_ms = body.end_time,
+		.progress = body.progress,
 		.error_report = body.error_report };
-	if ((r = state_parse(body.party_status,
-	    &report.party_status)) != 0 ||
-	    (r = initiator_task_report(req->app->db, &who, &key, &report,
-	    &effective)) != 0)
+	if ((r = state_parse(body.party_status, &report.party_status)) != 0 ||
+	    (r = initiator_task_report(
+		 req->app->db, &who, &key, &report, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -505,12 +507,12 @@ api_initiator_report(struct request *req, struct reply *rp)
 int
 api_initiator_stop(struct request *req, struct reply *rp)
 {
-	struct party_caller	who = caller(req);
-	struct party_member	m;
-	struct cause		cause = { NULL };
-	enum state		to;
-	bool			effective;
-	int			r;
+	struct party_caller who = caller(req);
+	struct party_member m;
+	struct cause cause = { NULL };
+	enum state to;
+	bool effective;
+	int r;
 
 	if ((r = check_member(req, &m)) != 0 ||
 	    (r = status_param(req, &to)) != 0 ||
@@ -520,8 +522,8 @@ api_initiator_stop(struct request *req, struct reply *rp)
 	if (strcmp(m.party_id, who.party_id) != 0)
 		return err_set(ERR_DENIED, "party %s asks for party %s",
 		    who.party_id, m.party_id);
-	if ((r = initiator_stop(req->app->db, &who, m.job_id, to,
-	    cause.reason, &effective)) != 0)
+	if ((r = initiator_stop(req->app->db, &who, m.job_id, to, cause.reason,
+		 &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }

@@ -15,8 +15,8 @@
 #define COMPATIBLE_VERSION "1.11.2"
 
 static const struct {
-	const char	*module;
-	const char	*version;
+	const char *module;
+	const char *version;
 } versions[] = {
 	{ "FATE", COMPATIBLE_VERSION },
 	{ "FATEFlow", COMPATIBLE_VERSION },
@@ -29,7 +29,7 @@ static const struct {
 int
 api_health(struct request *req, struct reply *rp)
 {
-	struct json_object	*data;
+	struct json_object *data;
 
 	if (db_ping(req->app->db) != 0)
 		return reply_status(rp, 503, "the database does not answer");
@@ -42,7 +42,7 @@ api_health(struct request *req, struct reply *rp)
 static const char *
 version_of(const char *module)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < N_VERSIONS; i++) {
 		if (str_eq(versions[i].module, module))
@@ -54,14 +54,14 @@ version_of(const char *module)
 int
 api_version_get(struct request *req, struct reply *rp)
 {
-	const char		*module = request_text(req, "module");
-	struct json_object	*data;
+	const char *module = request_text(req, "module");
+	struct json_object *data;
 
 	if (module == NULL)
 		module = "FATE";
 	if (version_of(module) == NULL)
-		return reply_status(rp, 404, "no version of %s is known",
-		    module);
+		return reply_status(
+		    rp, 404, "no version of %s is known", module);
 	data = json_object_new_object();
 	json_add_str(data, module, version_of(module));
 	json_add_str(data, "API", "v1");
@@ -71,9 +71,9 @@ api_version_get(struct request *req, struct reply *rp)
 int
 api_server_version(struct request *req, struct reply *rp)
 {
-	const char		*module = request_text(req, "module");
-	struct json_object	*data = json_object_new_object();
-	size_t			 i;
+	const char *module = request_text(req, "module");
+	struct json_object *data = json_object_new_object();
+	size_t i;
 
 	if (module != NULL)
 		json_add_str(data, module, version_of(module));
@@ -86,7 +86,7 @@ api_server_version(struct request *req, struct reply *rp)
 static void
 add_pair(struct json_object *o, const char *name, int64_t ms)
 {
-	char	key[48];
+	char key[48];
 
 	(void)snprintf(key, sizeof(key), "f_%s_time", name);
 	json_add(o, key, view_time(ms));
@@ -97,7 +97,7 @@ add_pair(struct json_object *o, const char *name, int64_t ms)
 static struct json_object *
 engine_json(const struct db_resource *have)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_str(o, "f_engine_name", have->engine);
 	json_add_str(o, "f_engine_type", "computing");
@@ -116,8 +116,8 @@ engine_json(const struct db_resource *have)
 static struct json_object *
 grants_json(const struct db_grant *grants, size_t n)
 {
-	struct json_object	*list = json_object_new_array(), *o;
-	size_t			 i;
+	struct json_object *list = json_object_new_array(), *o;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		o = json_object_new_object();
@@ -134,23 +134,23 @@ grants_json(const struct db_grant *grants, size_t n)
 int
 api_resource_query(struct request *req, struct reply *rp)
 {
-	const char		*engine = request_text(req, "engine_name");
-	struct db_resource	*have = NULL;
-	struct db_grant		*grants;
-	struct json_object	*data;
-	size_t			 n;
-	int			 r;
+	const char *engine = request_text(req, "engine_name");
+	struct db_resource *have = NULL;
+	struct db_grant *grants;
+	struct json_object *data;
+	size_t n;
+	int r;
 
 	r = db_resource_get(req->app->db, req->arena,
 	    engine != NULL ? engine : DB_ENGINE_DEFAULT, &have);
 	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;
 	if ((r = db_grant_list(req->app->db, req->arena, NULL,
-	    request_flag(req, "resource_in_use", true), &grants, &n)) != 0)
+		 request_flag(req, "resource_in_use", true), &grants, &n)) != 0)
 		return r;
 	data = json_object_new_object();
 	json_add(data, "use_resource_job", grants_json(grants, n));
-	json_add(data, "computing_engine_resource", have != NULL ?
-	    engine_json(have) : json_object_new_object());
+	json_add(data, "computing_engine_resource",
+	    have != NULL ? engine_json(have) : json_object_new_object());
 	return reply_data(rp, data);
 }

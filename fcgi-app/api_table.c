@@ -21,7 +21,7 @@
 static const char *
 table_name(const struct request *req)
 {
-	const char	*name = request_text(req, "table_name");
+	const char *name = request_text(req, "table_name");
 
 	if (name == NULL)
 		name = request_text(req, "name");
@@ -31,7 +31,7 @@ table_name(const struct request *req)
 static const char *
 table_namespace(const struct request *req)
 {
-	const char	*ns = request_text(req, "namespace");
+	const char *ns = request_text(req, "namespace");
 
 	return ns != NULL ? ns : "";
 }
@@ -40,7 +40,7 @@ table_namespace(const struct request *req)
 static struct json_object *
 address_json(const struct db_table *t)
 {
-	struct json_object	*o = view_document(t->address);
+	struct json_object *o = view_document(t->address);
 
 	if (json_has(o, "passwd"))
 		json_add(o, "passwd", NULL);
@@ -52,16 +52,15 @@ address_json(const struct db_table *t)
 static struct json_object *
 info_json(const char *ns, const char *name, const struct db_table *t)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_str(o, "table_name", name);
 	json_add_str(o, "namespace", ns);
 	json_add_int(o, "exist", t != NULL);
 	json_add_int(o, "count", t != NULL ? t->row_count : 0);
-	json_add(o, "partition", t != NULL ?
-	    json_object_new_int64(t->partitions) : NULL);
-	json_add(o, "schema", t != NULL ?
-	    view_document(t->schema_json) : NULL);
+	json_add(o, "partition",
+	    t != NULL ? json_object_new_int64(t->partitions) : NULL);
+	json_add(o, "schema", t != NULL ? view_document(t->schema_json) : NULL);
 	json_add_bool(o, "enable", t == NULL || !t->disabled);
 	json_add_str(o, "origin", t != NULL ? t->origin : NULL);
 	json_add_bool(o, "extend_sid", t != NULL && t->extend_sid);
@@ -72,9 +71,9 @@ info_json(const char *ns, const char *name, const struct db_table *t)
 int
 api_table_info(struct request *req, struct reply *rp)
 {
-	const char	*name = table_name(req), *ns = table_namespace(req);
-	struct db_table	*t = NULL;
-	int		 r;
+	const char *name = table_name(req), *ns = table_namespace(req);
+	struct db_table *t = NULL;
+	int r;
 
 	r = db_table_get(req->app->db, req->arena, ns, name, &t);
 	if (r != 0 && r != ERR_NOT_FOUND)
@@ -86,7 +85,7 @@ api_table_info(struct request *req, struct reply *rp)
 static void
 remove_folder(struct request *req, const char *folder)
 {
-	char	*path;
+	char *path;
 
 	if (folder == NULL || *folder == '\0')
 		return;
@@ -99,10 +98,10 @@ remove_folder(struct request *req, const char *folder)
 int
 api_table_delete(struct request *req, struct reply *rp)
 {
-	const char		*name = table_name(req);
-	const char		*ns = table_namespace(req), *folder = NULL;
-	struct json_object	*data;
-	int			 r;
+	const char *name = table_name(req);
+	const char *ns = table_namespace(req), *folder = NULL;
+	struct json_object *data;
+	int r;
 
 	r = db_table_delete(req->app->db, req->arena, ns, name, &folder);
 	if (r == ERR_NOT_FOUND)
@@ -120,17 +119,18 @@ api_table_delete(struct request *req, struct reply *rp)
 int
 api_table_list(struct request *req, struct reply *rp)
 {
-	struct json_object	*data, *cpn, *out, *entry;
-	struct db_output	*rows;
-	size_t			 i, n;
-	int			 r;
+	struct json_object *data, *cpn, *out, *entry;
+	struct db_output *rows;
+	size_t i, n;
+	int r;
 
 	if ((r = request_require(req, "job_id,role,party_id")) != 0 ||
 	    (r = db_output_of_job(req->app->db, req->arena,
-	    request_text(req, "job_id") != NULL ?
-	    request_text(req, "job_id") : "", NULL,
-	    request_text(req, "role"), request_text(req, "party_id"), &rows,
-	    &n)) != 0)
+		 request_text(req, "job_id") != NULL
+		     ? request_text(req, "job_id")
+		     : "",
+		 NULL, request_text(req, "role"), request_text(req, "party_id"),
+		 &rows, &n)) != 0)
 		return r;
 	if (n == 0)
 		return reply_fault(rp, 101, "no table of this job here");
@@ -145,7 +145,7 @@ api_table_list(struct request *req, struct reply *rp)
 		}
 		out = json_get(cpn, "output");
 		if (json_has(out, rows[i].data_name))
-			continue;	/* newest first */
+			continue; /* newest first */
 		entry = json_object_new_object();
 		json_add_str(entry, "name", rows[i].name);
 		json_add_str(entry, "namespace", rows[i].table_namespace);
@@ -157,18 +157,19 @@ api_table_list(struct request *req, struct reply *rp)
 static struct json_object *
 preview_json(const struct db_table *t, int64_t limit)
 {
-	struct json_object	*data = json_object_new_object();
-	struct json_object	*schema = view_document(t->schema_json);
-	struct json_object	*all = NULL, *rows = json_object_new_array();
-	size_t			 i;
+	struct json_object *data = json_object_new_object();
+	struct json_object *schema = view_document(t->schema_json);
+	struct json_object *all = NULL, *rows = json_object_new_array();
+	size_t i;
 
 	json_add(data, "header", render_columns(schema, t->id_delimiter));
 	if (t->preview != NULL)
 		(void)json_parse_text(t->preview, &all);
 	for (i = 0; json_is_array(all) && i < (size_t)limit &&
-	    i < json_object_array_length(all); i++)
-		json_object_array_add(rows,
-		    json_copy(json_object_array_get_idx(all, i)));
+		    i < json_object_array_length(all);
+	     i++)
+		json_object_array_add(
+		    rows, json_copy(json_object_array_get_idx(all, i)));
 	json_add(data, "data", rows);
 	json_object_put(all);
 	json_object_put(schema);
@@ -178,12 +179,12 @@ preview_json(const struct db_table *t, int64_t limit)
 int
 api_table_preview(struct request *req, struct reply *rp)
 {
-	struct db_table		*t;
-	int64_t			 limit;
-	int			 r;
+	struct db_table *t;
+	int64_t limit;
+	int r;
 
-	if ((r = request_int(req, "limit", 0, PREVIEW_MAX, PREVIEW_MAX,
-	    &limit)) != 0)
+	if ((r = request_int(
+		 req, "limit", 0, PREVIEW_MAX, PREVIEW_MAX, &limit)) != 0)
 		return r;
 	r = db_table_get(req->app->db, req->arena, table_namespace(req),
 	    table_name(req), &t);

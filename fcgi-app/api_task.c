@@ -16,8 +16,8 @@
 static struct json_object *
 rows_json(const struct db_task_row *rows, size_t n, const char *prefix)
 {
-	struct json_object	*list = json_object_new_array();
-	size_t			 i;
+	struct json_object *list = json_object_new_array();
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		json_object_array_add(list, view_task(&rows[i], prefix));
@@ -28,8 +28,8 @@ rows_json(const struct db_task_row *rows, size_t n, const char *prefix)
 static void
 split_task_id(const struct request *req, struct db_task_filter *f)
 {
-	const char	*id = request_text(req, "task_id");
-	size_t		 n;
+	const char *id = request_text(req, "task_id");
+	size_t n;
 
 	if (id == NULL || (n = strcspn(id, "_")) == 0 || id[n] == '\0')
 		return;
@@ -42,10 +42,10 @@ split_task_id(const struct request *req, struct db_task_filter *f)
 int
 api_task_query(struct request *req, struct reply *rp)
 {
-	struct db_task_filter	 f = { .order = DB_TASK_BY_CREATED };
-	struct db_task_row	*rows;
-	size_t			 n;
-	int			 r;
+	struct db_task_filter f = { .order = DB_TASK_BY_CREATED };
+	struct db_task_row *rows;
+	size_t n;
+	int r;
 
 	f.job_id = request_text(req, "job_id");
 	f.components = filter_any(req, "component_name");
@@ -56,34 +56,31 @@ api_task_query(struct request *req, struct reply *rp)
 	f.newest_only = request_flag(req, "only_latest", true);
 	split_task_id(req, &f);
 	if (f.job_id == NULL && f.components == NULL && f.roles == NULL &&
-	    f.parties == NULL && f.statuses == NULL &&
-	    f.party_statuses == NULL)
+	    f.parties == NULL && f.statuses == NULL && f.party_statuses == NULL)
 		return reply_fault(rp, 101, "find task failed");
-	if ((r = db_task_query(req->app->db, req->arena, &f, &rows, &n,
-	    NULL)) != 0)
+	if ((r = db_task_query(
+		 req->app->db, req->arena, &f, &rows, &n, NULL)) != 0)
 		return r;
 	if (n == 0)
 		return reply_fault(rp, 101, "find task failed");
 	return reply_data(rp, rows_json(rows, n, VIEW_QUERY));
 }
 
-static const char *const task_orders[] = {
-	[DB_TASK_BY_CREATED] = "create_time",
+static const char *const task_orders[] = { [DB_TASK_BY_CREATED] = "create_time",
 	[DB_TASK_BY_JOB_ID] = "job_id",
 	[DB_TASK_BY_VERSION] = "task_version",
 	[DB_TASK_BY_STARTED] = "start_time",
 	[DB_TASK_BY_ENDED] = "end_time",
 	[DB_TASK_BY_ELAPSED] = "elapsed",
-	[DB_TASK_ORDERS] = NULL
-};
+	[DB_TASK_ORDERS] = NULL };
 
 static int
 check_list(const struct request *req, struct filter_page *page)
 {
-	static const char *const roles[] =
-	    { "guest", "host", "arbiter", "local", NULL };
-	const char	*party = request_text(req, "party_id");
-	int		 r;
+	static const char *const roles[] = { "guest", "host", "arbiter",
+		"local", NULL };
+	const char *party = request_text(req, "party_id");
+	int r;
 
 	if ((r = filter_page(req, task_orders, page)) != 0 ||
 	    (r = filter_words(req, "role", roles)) != 0)
@@ -96,13 +93,13 @@ check_list(const struct request *req, struct filter_page *page)
 int
 api_task_list(struct request *req, struct reply *rp)
 {
-	struct db_task_filter	 f = { .order = DB_TASK_BY_CREATED };
-	struct filter_page	 page;
-	struct db_task_row	*rows;
-	struct json_object	*data;
-	int64_t			 total;
-	size_t			 n;
-	int			 r;
+	struct db_task_filter f = { .order = DB_TASK_BY_CREATED };
+	struct filter_page page;
+	struct db_task_row *rows;
+	struct json_object *data;
+	int64_t total;
+	size_t n;
+	int r;
 
 	if (check_list(req, &page) != 0)
 		return reply_status(rp, 400, "%s", err_text());
@@ -115,8 +112,8 @@ api_task_list(struct request *req, struct reply *rp)
 	f.component = request_text(req, "component_name");
 	f.roles = filter_any(req, "role");
 	f.parties = filter_any(req, "party_id");
-	if ((r = db_task_query(req->app->db, req->arena, &f, &rows, &n,
-	    &total)) != 0)
+	if ((r = db_task_query(
+		 req->app->db, req->arena, &f, &rows, &n, &total)) != 0)
 		return r;
 	data = json_object_new_object();
 	json_add(data, "tasks", rows_json(rows, n, VIEW_LIST));
@@ -127,20 +124,20 @@ api_task_list(struct request *req, struct reply *rp)
 int
 api_data_view(struct request *req, struct reply *rp)
 {
-	const char		*name = request_text(req, "data_name");
-	struct json_object	*list;
-	struct db_output	*rows;
-	const char		*job_id;
-	size_t			 i, n;
-	int			 r;
+	const char *name = request_text(req, "data_name");
+	struct json_object *list;
+	struct db_output *rows;
+	const char *job_id;
+	size_t i, n;
+	int r;
 
 	if ((r = request_require(req, "job_id")) != 0)
 		return r;
 	job_id = request_text(req, "job_id");
 	if ((r = db_output_of_job(req->app->db, req->arena,
-	    job_id != NULL ? job_id : "",
-	    request_text(req, "component_name"), request_text(req, "role"),
-	    request_text(req, "party_id"), &rows, &n)) != 0)
+		 job_id != NULL ? job_id : "",
+		 request_text(req, "component_name"), request_text(req, "role"),
+		 request_text(req, "party_id"), &rows, &n)) != 0)
 		return r;
 	list = json_object_new_array();
 	for (i = 0; i < n; i++) {

@@ -23,7 +23,7 @@
 static struct json_object *
 child(struct json_object *o, const char *key)
 {
-	struct json_object	*c = json_get(o, key);
+	struct json_object *c = json_get(o, key);
 
 	if (c == NULL) {
 		c = json_object_new_object();
@@ -35,7 +35,7 @@ child(struct json_object *o, const char *key)
 static struct json_object *
 value_of(const char *text)
 {
-	struct json_object	*o = NULL;
+	struct json_object *o = NULL;
 
 	/* What is no JSON was stored by a stranger's hand: show it as text. */
 	if (json_parse_text(text, &o) != 0)
@@ -46,8 +46,8 @@ value_of(const char *text)
 static struct json_object *
 points_json(const struct db_point *points, size_t n, int64_t series)
 {
-	struct json_object	*list = json_object_new_array(), *pair;
-	size_t			 i;
+	struct json_object *list = json_object_new_array(), *pair;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		if (points[i].series_id != series)
@@ -63,7 +63,7 @@ points_json(const struct db_point *points, size_t n, int64_t series)
 static struct json_object *
 meta_json(const struct db_series *s)
 {
-	struct json_object	*o = view_document(s->meta);
+	struct json_object *o = view_document(s->meta);
 
 	if (!json_has(o, "name"))
 		json_add_str(o, "name", s->name);
@@ -89,11 +89,11 @@ read_points(struct request *req, const struct tracked *t, const char *ns,
 int
 api_metrics(struct request *req, struct reply *rp)
 {
-	struct json_object	*data, *list;
-	struct db_series	*rows;
-	struct tracked		 t;
-	size_t			 i, n;
-	int			 r;
+	struct json_object *data, *list;
+	struct db_series *rows;
+	struct tracked t;
+	size_t i, n;
+	int r;
 
 	if ((r = tracked_find(req, &t)) != 0 ||
 	    (r = read_series(req, &t, NULL, NULL, &rows, &n)) != 0)
@@ -105,8 +105,8 @@ api_metrics(struct request *req, struct reply *rp)
 			list = json_object_new_array();
 			json_add(data, rows[i].metric_namespace, list);
 		}
-		json_object_array_add(list,
-		    json_object_new_string(rows[i].name));
+		json_object_array_add(
+		    list, json_object_new_string(rows[i].name));
 	}
 	if (n == 0)
 		reply_message(rp, "no data");
@@ -116,12 +116,12 @@ api_metrics(struct request *req, struct reply *rp)
 int
 api_metric_all(struct request *req, struct reply *rp)
 {
-	struct json_object	*data, *entry;
-	struct db_series	*rows;
-	struct db_point		*points;
-	struct tracked		 t;
-	size_t			 i, n, np;
-	int			 r;
+	struct json_object *data, *entry;
+	struct db_series *rows;
+	struct db_point *points;
+	struct tracked t;
+	size_t i, n, np;
+	int r;
 
 	if ((r = tracked_find(req, &t)) != 0 ||
 	    (r = read_series(req, &t, NULL, NULL, &rows, &n)) != 0 ||
@@ -132,8 +132,8 @@ api_metric_all(struct request *req, struct reply *rp)
 		entry = json_object_new_object();
 		json_add(entry, "data", points_json(points, np, rows[i].id));
 		json_add(entry, "meta", meta_json(&rows[i]));
-		json_add(child(data, rows[i].metric_namespace), rows[i].name,
-		    entry);
+		json_add(
+		    child(data, rows[i].metric_namespace), rows[i].name, entry);
 	}
 	if (n == 0)
 		reply_message(rp, "no data");
@@ -143,13 +143,13 @@ api_metric_all(struct request *req, struct reply *rp)
 int
 api_metric_data(struct request *req, struct reply *rp)
 {
-	const char		*ns = request_text(req, "metric_namespace");
-	const char		*name = request_text(req, "metric_name");
-	struct db_series	*rows;
-	struct db_point		*points;
-	struct tracked		 t;
-	size_t			 n, np;
-	int			 r;
+	const char *ns = request_text(req, "metric_namespace");
+	const char *name = request_text(req, "metric_name");
+	struct db_series *rows;
+	struct db_point *points;
+	struct tracked t;
+	size_t n, np;
+	int r;
 
 	if ((r = request_require(req, "metric_namespace,metric_name")) != 0 ||
 	    (r = tracked_find(req, &t)) != 0)
@@ -173,15 +173,15 @@ api_metric_data(struct request *req, struct reply *rp)
 int
 api_parameters(struct request *req, struct reply *rp)
 {
-	struct json_object	*data;
-	struct db_task		*task;
-	struct tracked		 t;
-	int			 r;
+	struct json_object *data;
+	struct db_task *task;
+	struct tracked t;
+	int r;
 
 	if ((r = tracked_find(req, &t)) != 0)
 		return r;
-	r = db_task_get_newest(req->app->db, req->arena, t.job_id,
-	    t.component, t.role, t.party_id, &task);
+	r = db_task_get_newest(req->app->db, req->arena, t.job_id, t.component,
+	    t.role, t.party_id, &task);
 	if (r == ERR_NOT_FOUND)
 		return reply_fault(rp, 101, "no such task here");
 	if (r != 0)
@@ -196,9 +196,9 @@ api_parameters(struct request *req, struct reply *rp)
 static int
 send_as_file(struct reply *rp, struct json_object *o, const char *name)
 {
-	const char	*text = json_object_to_json_string_ext(o,
-	    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	int		 r;
+	const char *text = json_object_to_json_string_ext(
+	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	int r;
 
 	if ((r = reply_file_begin(rp, name, (int64_t)strlen(text))) != 0)
 		return r;
@@ -208,24 +208,24 @@ send_as_file(struct reply *rp, struct json_object *o, const char *name)
 int
 api_summary(struct request *req, struct reply *rp)
 {
-	const char		*file = request_text(req, "filename");
-	const char		*text;
-	struct json_object	*o;
-	struct tracked		 t;
-	int64_t			 version;
-	int			 r;
+	const char *file = request_text(req, "filename");
+	const char *text;
+	struct json_object *o;
+	struct tracked t;
+	int64_t version;
+	int r;
 
-	if ((r = request_require(req,
-	    "job_id,component_name,role,party_id")) != 0 ||
-	    (r = request_int(req, "task_version", 0, INT32_MAX, -1,
-	    &version)) != 0 ||
+	if ((r = request_require(req, "job_id,component_name,role,party_id")) !=
+		0 ||
+	    (r = request_int(
+		 req, "task_version", 0, INT32_MAX, -1, &version)) != 0 ||
 	    (r = tracked_find(req, &t)) != 0)
 		return r;
 	r = db_summary_get(req->app->db, req->arena, t.job_id, t.component,
 	    version, t.role, t.party_id, &text);
 	if (r == ERR_NOT_FOUND)
-		return reply_status(rp, 210, "no summary of %s here",
-		    t.component);
+		return reply_status(
+		    rp, 210, "no summary of %s here", t.component);
 	if (r != 0)
 		return r;
 	o = view_document(text);
@@ -242,24 +242,26 @@ api_summary(struct request *req, struct reply *rp)
 static int
 read_job(struct request *req, struct db_job **job)
 {
-	const char	*job_id = request_text(req, "job_id");
-	int		 r;
+	const char *job_id = request_text(req, "job_id");
+	int r;
 
 	if ((r = request_require(req, "job_id")) != 0)
 		return r;
-	r = db_job_get(req->app->db, req->arena,
-	    job_id != NULL ? job_id : "", job);
+	r = db_job_get(
+	    req->app->db, req->arena, job_id != NULL ? job_id : "", job);
 	/* The platform raises here: retcode 100. */
-	return r == ERR_NOT_FOUND ? err_set(ERR_EXISTS,
-	    "job %s is not known here", job_id != NULL ? job_id : "null") : r;
+	return r == ERR_NOT_FOUND
+		   ? err_set(ERR_EXISTS, "job %s is not known here",
+			 job_id != NULL ? job_id : "null")
+		   : r;
 }
 
 int
 api_component_list(struct request *req, struct reply *rp)
 {
-	struct json_object	*data, *list, *dsl, *components;
-	struct db_job		*job;
-	int			 r;
+	struct json_object *data, *list, *dsl, *components;
+	struct db_job *job;
+	int r;
 
 	if ((r = read_job(req, &job)) != 0)
 		return r;
@@ -267,10 +269,11 @@ api_component_list(struct request *req, struct reply *rp)
 	list = json_object_new_array();
 	components = json_get(dsl, "components");
 	if (json_is_object(components)) {
-		json_object_object_foreach(components, name, value) {
+		json_object_object_foreach(components, name, value)
+		{
 			(void)value;
-			json_object_array_add(list,
-			    json_object_new_string(name));
+			json_object_array_add(
+			    list, json_object_new_string(name));
 		}
 	}
 	json_object_put(dsl);
@@ -283,7 +286,7 @@ api_component_list(struct request *req, struct reply *rp)
 static int
 output_index(const struct dsl_component *c, const struct dsl_ref *ref)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; ref->kind == DSL_REF_DATA && i < c->n_out_data; i++) {
 		if (strcmp(c->out_data[i], ref->name) == 0)
@@ -296,24 +299,26 @@ static struct json_object *
 edges_json(const struct dsl *dsl, const struct dsl_component *c)
 {
 	static const char *const kinds[] = { [DSL_REF_DATA] = "data",
-		[DSL_REF_MODEL] = "model", [DSL_REF_ISOMETRIC] = "model",
+		[DSL_REF_MODEL] = "model",
+		[DSL_REF_ISOMETRIC] = "model",
 		[DSL_REF_CACHE] = "cache" };
-	struct json_object		*list = json_object_new_array();
-	struct json_object		*edge, *info;
-	const struct dsl_component	*up;
-	size_t				 i;
+	struct json_object *list = json_object_new_array();
+	struct json_object *edge, *info;
+	const struct dsl_component *up;
+	size_t i;
 
 	for (i = 0; i < c->n_refs; i++) {
 		up = &dsl->components[c->refs[i].from];
 		edge = json_object_new_object();
 		json_add_str(edge, "component_name", up->name);
-		json_add_str(edge, "type", c->refs[i].kind == DSL_REF_DATA ?
-		    c->refs[i].key : kinds[c->refs[i].kind]);
+		json_add_str(edge, "type",
+		    c->refs[i].kind == DSL_REF_DATA ? c->refs[i].key
+						    : kinds[c->refs[i].kind]);
 		info = json_object_new_array();
-		json_object_array_add(info,
-		    json_object_new_string(kinds[c->refs[i].kind]));
-		json_object_array_add(info,
-		    json_object_new_int(output_index(up, &c->refs[i])));
+		json_object_array_add(
+		    info, json_object_new_string(kinds[c->refs[i].kind]));
+		json_object_array_add(
+		    info, json_object_new_int(output_index(up, &c->refs[i])));
 		json_add(edge, "up_output_info", info);
 		json_object_array_add(list, edge);
 	}
@@ -323,13 +328,13 @@ edges_json(const struct dsl *dsl, const struct dsl_component *c)
 static struct json_object *
 dag_json(const struct dsl *dsl)
 {
-	struct json_object		*data = json_object_new_object();
-	struct json_object		*list = json_object_new_array();
-	struct json_object		*edges = json_object_new_object();
-	struct json_object		*modules = json_object_new_object();
-	struct json_object		*runs = json_object_new_object();
-	const struct dsl_component	*c;
-	size_t				 i;
+	struct json_object *data = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	struct json_object *edges = json_object_new_object();
+	struct json_object *modules = json_object_new_object();
+	struct json_object *runs = json_object_new_object();
+	const struct dsl_component *c;
+	size_t i;
 
 	for (i = 0; i < dsl->n; i++) {
 		c = &dsl->components[dsl->order[i]];
@@ -348,24 +353,23 @@ dag_json(const struct dsl *dsl)
 
 /* need_run is a member's own: its tasks say. */
 static int
-set_need_run(struct request *req, const char *job_id,
-    struct json_object *data)
+set_need_run(struct request *req, const char *job_id, struct json_object *data)
 {
-	struct json_object	*runs = json_get(data, "component_need_run");
-	const char		*role = request_text(req, "role");
-	const char		*party = request_text(req, "party_id");
-	struct db_task		*rows;
-	size_t			 i, n;
-	int			 r;
+	struct json_object *runs = json_get(data, "component_need_run");
+	const char *role = request_text(req, "role");
+	const char *party = request_text(req, "party_id");
+	struct db_task *rows;
+	size_t i, n;
+	int r;
 
-	if ((r = db_task_list(req->app->db, req->arena, job_id, true, &rows,
-	    &n)) != 0)
+	if ((r = db_task_list(
+		 req->app->db, req->arena, job_id, true, &rows, &n)) != 0)
 		return r;
 	for (i = 0; i < n; i++) {
 		if ((role == NULL || str_eq(role, rows[i].key.role)) &&
 		    (party == NULL || str_eq(party, rows[i].key.party_id)))
-			json_add_bool(runs, rows[i].key.component,
-			    rows[i].need_run);
+			json_add_bool(
+			    runs, rows[i].key.component, rows[i].need_run);
 	}
 	return 0;
 }
@@ -373,11 +377,11 @@ set_need_run(struct request *req, const char *job_id,
 int
 api_dag_dependency(struct request *req, struct reply *rp)
 {
-	struct faults		 faults = FAULTS_INIT;
-	struct json_object	*json, *data;
-	struct db_job		*job = NULL;
-	struct dsl		*dsl = NULL;
-	int			 r;
+	struct faults faults = FAULTS_INIT;
+	struct json_object *json, *data;
+	struct db_job *job = NULL;
+	struct dsl *dsl = NULL;
+	int r;
 
 	if (request_field(req, "job_id") != NULL) {
 		if ((r = read_job(req, &job)) != 0)
@@ -411,12 +415,14 @@ static struct json_object *
 reader_tables(struct request *req, const char *job_id, const char *role,
     const char *party)
 {
-	struct db_task_filter	 f = { .job_id = job_id, .roles = role,
-		.parties = party, .newest_only = true };
-	struct json_object	*out = json_object_new_object();
-	struct json_object	*parameters, *table;
-	struct db_task_row	*rows;
-	size_t			 i, n;
+	struct db_task_filter f = { .job_id = job_id,
+		.roles = role,
+		.parties = party,
+		.newest_only = true };
+	struct json_object *out = json_object_new_object();
+	struct json_object *parameters, *table;
+	struct db_task_row *rows;
+	size_t i, n;
 
 	if (db_task_query(req->app->db, req->arena, &f, &rows, &n, NULL) != 0)
 		n = 0;
@@ -426,8 +432,8 @@ reader_tables(struct request *req, const char *job_id, const char *role,
 		if (json_is_object(table))
 			json_add_str(out, rows[i].task.key.component,
 			    arena_printf(req->arena, "%s.%s",
-			    json_get_str(table, "namespace", ""),
-			    json_get_str(table, "name", "")));
+				json_get_str(table, "namespace", ""),
+				json_get_str(table, "name", "")));
 		json_object_put(parameters);
 	}
 	return out;
@@ -438,15 +444,17 @@ static struct json_object *
 dataset_json(struct request *req, const struct db_job *job,
     struct json_object *roles, const char *own_role)
 {
-	struct json_object	*out = json_object_new_object(), *tables;
-	const char		*party;
-	size_t			 i;
+	struct json_object *out = json_object_new_object(), *tables;
+	const char *party;
+	size_t i;
 
-	json_object_object_foreach(roles, role, list) {
+	json_object_object_foreach(roles, role, list)
+	{
 		if (!job->is_initiator && !str_eq(role, own_role))
 			continue;
-		for (i = 0; json_is_array(list) &&
-		    i < json_object_array_length(list); i++) {
+		for (i = 0;
+		     json_is_array(list) && i < json_object_array_length(list);
+		     i++) {
 			party = json_object_get_string(
 			    json_object_array_get_idx(list, i));
 			tables = reader_tables(req, job->job_id, role, party);
@@ -459,11 +467,11 @@ dataset_json(struct request *req, const struct db_job *job,
 int
 api_job_data_view(struct request *req, struct reply *rp)
 {
-	struct json_object	*data, *roles, *own;
-	const char		*role, *party;
-	struct db_party		*member;
-	struct db_job		*job;
-	int			 r;
+	struct json_object *data, *roles, *own;
+	const char *role, *party;
+	struct db_party *member;
+	struct db_job *job;
+	int r;
 
 	if ((r = request_require(req, "job_id,role,party_id")) != 0)
 		return r;
@@ -471,7 +479,7 @@ api_job_data_view(struct request *req, struct reply *rp)
 	party = request_text(req, "party_id");
 	if (read_job(req, &job) != 0 || role == NULL || party == NULL ||
 	    db_party_get(req->app->db, req->arena, job->job_id, role, party,
-	    &member) != 0)
+		&member) != 0)
 		return reply_fault(rp, 101, "error");
 	roles = view_document(job->roles);
 	data = json_object_new_object();
@@ -482,8 +490,7 @@ api_job_data_view(struct request *req, struct reply *rp)
 	} else {
 		own = json_object_new_object();
 		json_add(own, role, json_object_new_array());
-		json_object_array_add(json_get(own, role),
-		    view_party(party));
+		json_object_array_add(json_get(own, role), view_party(party));
 		json_add(data, "roles", own);
 		json_object_put(roles);
 	}

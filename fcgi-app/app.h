@@ -10,10 +10,10 @@ struct providers;
 struct site_conf;
 
 struct app {
-	const struct site_conf	*conf;
-	struct db		*db;
-	struct providers	*providers;	/* manifests on this site */
-	struct partners		*partners;	/* keys of partners, cached */
+	const struct site_conf *conf;
+	struct db *db;
+	struct providers *providers; /* manifests on this site */
+	struct partners *partners;   /* keys of partners, cached */
 };
 
 #endif

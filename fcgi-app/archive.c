@@ -22,15 +22,15 @@
 #define DEPTH_MAX 16
 
 struct archive_out {
-	struct archive	*a;
-	struct reply	*reply;
-	uint64_t	 left;		/* of the member */
+	struct archive *a;
+	struct reply *reply;
+	uint64_t left; /* of the member */
 };
 
 static la_ssize_t
 on_write(struct archive *a, void *ctx, const void *data, size_t len)
 {
-	struct archive_out	*out = ctx;
+	struct archive_out *out = ctx;
 
 	if (reply_file_write(out->reply, data, len) != 0) {
 		archive_set_error(a, EPIPE, "the front end has gone");
@@ -42,17 +42,17 @@ on_write(struct archive *a, void *ctx, const void *data, size_t len)
 static int
 failed(struct archive_out *out)
 {
-	const char	*why = archive_error_string(out->a);
+	const char *why = archive_error_string(out->a);
 
-	return err_set(out->reply->broken ? ERR_CLOSED : ERR_IO,
-	    "archive: %s", why != NULL ? why : "unknown");
+	return err_set(out->reply->broken ? ERR_CLOSED : ERR_IO, "archive: %s",
+	    why != NULL ? why : "unknown");
 }
 
 int
 archive_begin(struct reply *rp, const char *name, struct archive_out **result)
 {
-	struct archive_out	*out;
-	int			 r;
+	struct archive_out *out;
+	int r;
 
 	*result = NULL;
 	if ((r = reply_file_begin(rp, name, -1)) != 0)
@@ -66,8 +66,8 @@ archive_begin(struct reply *rp, const char *name, struct archive_out **result)
 	if (archive_write_add_filter_gzip(out->a) != ARCHIVE_OK ||
 	    archive_write_set_format_pax_restricted(out->a) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(out->a, 1) != ARCHIVE_OK ||
-	    archive_write_open2(out->a, out, NULL, on_write, NULL,
-	    NULL) != ARCHIVE_OK) {
+	    archive_write_open2(out->a, out, NULL, on_write, NULL, NULL) !=
+		ARCHIVE_OK) {
 		r = failed(out);
 		archive_abort(out);
 		return r;
@@ -79,15 +79,14 @@ archive_begin(struct reply *rp, const char *name, struct archive_out **result)
 static bool
 safe_member(const char *name)
 {
-	return name[0] != '\0' && name[0] != '/' &&
-	    strstr(name, "..") == NULL;
+	return name[0] != '\0' && name[0] != '/' && strstr(name, "..") == NULL;
 }
 
 int
 archive_member(struct archive_out *out, const char *name, uint64_t size)
 {
-	struct archive_entry	*e;
-	int			 r = 0;
+	struct archive_entry *e;
+	int r = 0;
 
 	if (!safe_member(name))
 		return err_set(ERR_INVALID, "archive member '%s'", name);
@@ -110,8 +109,8 @@ int
 archive_write(struct archive_out *out, const void *data, size_t len)
 {
 	if (len > out->left)
-		return err_set(ERR_INTERNAL,
-		    "an archive member is longer than announced");
+		return err_set(
+		    ERR_INTERNAL, "an archive member is longer than announced");
 	if (len != 0 && archive_write_data(out->a, data, len) < 0)
 		return failed(out);
 	out->left -= len;
@@ -121,10 +120,10 @@ archive_write(struct archive_out *out, const void *data, size_t len)
 int
 archive_file(struct archive_out *out, const char *name, int fd)
 {
-	struct stat	 st;
-	char		*block;
-	ssize_t		 n;
-	int		 r;
+	struct stat st;
+	char *block;
+	ssize_t n;
+	int r;
 
 	if (fstat(fd, &st) != 0)
 		return err_set_errno(ERR_IO, "%s", name);
@@ -137,7 +136,7 @@ archive_file(struct archive_out *out, const char *name, int fd)
 			continue;
 		if (n < 0)
 			r = err_set_errno(ERR_IO, "%s", name);
-		if (n <= 0)	/* shorter than it was: the rest is NULs */
+		if (n <= 0) /* shorter than it was: the rest is NULs */
 			break;
 		r = archive_write(out, block, (size_t)n);
 	}
@@ -147,22 +146,22 @@ archive_file(struct archive_out *out, const char *name, int fd)
 
 /* --- trees ---------------------------------------------------------------- */
 
-static int	add_folder(struct archive_out *, int dir, const char *prefix,
-		    int depth);
+static int add_folder(
+    struct archive_out *, int dir, const char *prefix, int depth);
 
 static int
 add_entry(struct archive_out *out, int dir, const char *name,
     const char *prefix, int depth)
 {
-	struct stat	 st;
-	char		*path;
-	int		 fd, r = 0;
+	struct stat st;
+	char *path;
+	int fd, r = 0;
 
 	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)		/* a link, or gone meanwhile */
+	if (fd < 0) /* a link, or gone meanwhile */
 		return 0;
-	path = *prefix == '\0' ? xstrdup(name) :
-	    xasprintf("%s/%s", prefix, name);
+	path =
+	    *prefix == '\0' ? xstrdup(name) : xasprintf("%s/%s", prefix, name);
 	if (fstat(fd, &st) != 0)
 		r = err_set_errno(ERR_IO, "%s", path);
 	else if (S_ISDIR(st.st_mode))
@@ -184,8 +183,8 @@ is_shown(const struct dirent *e)
 static int
 add_folder(struct archive_out *out, int dir, const char *prefix, int depth)
 {
-	struct dirent	**names = NULL;
-	int		  i, n, r = 0;
+	struct dirent **names = NULL;
+	int i, n, r = 0;
 
 	if (depth > DEPTH_MAX)
 		return 0;
@@ -194,8 +193,8 @@ add_folder(struct archive_out *out, int dir, const char *prefix, int depth)
 		return err_set_errno(ERR_IO, "folder %s", prefix);
 	for (i = 0; i < n; i++) {
 		if (r == 0)
-			r = add_entry(out, dir, names[i]->d_name, prefix,
-			    depth);
+			r = add_entry(
+			    out, dir, names[i]->d_name, prefix, depth);
 		free(names[i]);
 	}
 	free(names);
@@ -205,12 +204,12 @@ add_folder(struct archive_out *out, int dir, const char *prefix, int depth)
 int
 archive_tree(struct archive_out *out, const char *folder)
 {
-	int	dir, r;
+	int dir, r;
 
 	dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
-		return err_set_errno(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-		    "%s", folder);
+		return err_set_errno(
+		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", folder);
 	r = add_folder(out, dir, "", 0);
 	fd_close(&dir);
 	return r;
@@ -219,7 +218,7 @@ archive_tree(struct archive_out *out, const char *folder)
 int
 archive_end(struct archive_out *out)
 {
-	int	r = 0;
+	int r = 0;
 
 	if (archive_write_close(out->a) != ARCHIVE_OK)
 		r = failed(out);

@@ -32,15 +32,15 @@
 int
 auth_refused(struct request *req, const char *actor, int code)
 {
-	static int64_t	tokens = AUDIT_BURST, last_ms, untold;
-	const char	*why = arena_strdup(req->arena, err_text());
-	const char	*from = request_env(req, "REMOTE_ADDR"), *text;
-	int64_t		now = clock_mono_ms(), gained;
+	static int64_t tokens = AUDIT_BURST, last_ms, untold;
+	const char *why = arena_strdup(req->arena, err_text());
+	const char *from = request_env(req, "REMOTE_ADDR"), *text;
+	int64_t now = clock_mono_ms(), gained;
 
 	gained = (now - last_ms) / 1000 * AUDIT_PER_S;
 	if (gained > 0) {
-		tokens = tokens + gained < AUDIT_BURST ?
-		    tokens + gained : AUDIT_BURST;
+		tokens = tokens + gained < AUDIT_BURST ? tokens + gained
+						       : AUDIT_BURST;
 		last_ms = now;
 	}
 	if (tokens == 0) {
@@ -53,9 +53,11 @@ auth_refused(struct request *req, const char *actor, int code)
 	log_warn("refused %s %s: %s", req->method, req->path, text);
 	untold = 0;
 	/* The refusal stands whether or not it could be written down. */
-	if (db_audit_add(req->app->db, &(struct db_audit){
-	    .actor = actor, .action = "request", .subject = req->path,
-	    .outcome = "refused", .detail = text }) != 0)
+	if (db_audit_add(req->app->db, &(struct db_audit){ .actor = actor,
+					   .action = "request",
+					   .subject = req->path,
+					   .outcome = "refused",
+					   .detail = text }) != 0)
 		log_err("refusal not recorded");
 	return err_set(code, "%s", why);
 }
@@ -65,8 +67,9 @@ auth_refused(struct request *req, const char *actor, int code)
 static bool
 is_loopback(const char *addr)
 {
-	return addr != NULL && (str_starts(addr, "127.") ||
-	    str_eq(addr, "::1") || str_eq(addr, "unix:"));
+	return addr != NULL &&
+	       (str_starts(addr, "127.") || str_eq(addr, "::1") ||
+		   str_eq(addr, "unix:"));
 }
 
 /* "host:port" of a URL or of a Host header without its port. */
@@ -79,13 +82,13 @@ same_host(const char *a, size_t len, const char *name)
 static bool
 is_local_name(const char *host)
 {
-	size_t	len = host[0] == '[' ? strcspn(host, "]") + 1 :
-	    strcspn(host, ":");
+	size_t len =
+	    host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
 
 	return same_host(host, len, "localhost") ||
-	    same_host(host, len, "[::1]") ||
-	    (len > 4 && strncmp(host, "127.", 4) == 0 &&
-	    strspn(host, "0123456789.") == len);
+	       same_host(host, len, "[::1]") ||
+	       (len > 4 && strncmp(host, "127.", 4) == 0 &&
+		   strspn(host, "0123456789.") == len);
 }
 
 /*
@@ -96,9 +99,9 @@ is_local_name(const char *host)
 static int
 refuse_browsers(struct request *req)
 {
-	const char	*host = request_header(req, "HOST");
-	const char	*origin = request_header(req, "ORIGIN");
-	const char	*board = req->app->conf->board_url;
+	const char *host = request_header(req, "HOST");
+	const char *origin = request_header(req, "ORIGIN");
+	const char *board = req->app->conf->board_url;
 
 	if (host != NULL && !is_local_name(host))
 		return err_set(ERR_AUTH, "host %s is not this machine", host);
@@ -107,8 +110,8 @@ refuse_browsers(struct request *req)
 	if (str_starts(origin, "http://") && is_local_name(origin + 7) &&
 	    host != NULL && str_eq(origin + 7, host))
 		return 0;
-	return err_set(ERR_AUTH,
-	    "requests from pages of %s are not taken", origin);
+	return err_set(
+	    ERR_AUTH, "requests from pages of %s are not taken", origin);
 }
 
 /*
@@ -119,11 +122,12 @@ refuse_browsers(struct request *req)
 static int
 auth_client(struct request *req)
 {
-	int	r;
+	int r;
 
 	if (req->listener != LISTENER_CLIENT_LOOPBACK ||
 	    !req->app->conf->client_auth_off_on_loopback)
-		return err_set(ERR_AUTH, "this site's users must authenticate, "
+		return err_set(ERR_AUTH,
+		    "this site's users must authenticate, "
 		    "for which no way is configured; without it requests are "
 		    "taken on the loopback listener only, and only with "
 		    "client_auth_off_on_loopback = yes");
@@ -142,8 +146,8 @@ auth_client(struct request *req)
  * Returns where the next begins.
  */
 static const char *
-next_attribute(const char *s, size_t *type_len, const char **value,
-    size_t *value_len)
+next_attribute(
+    const char *s, size_t *type_len, const char **value, size_t *value_len)
 {
 	*type_len = strcspn(s, "=,+");
 	s += *type_len;
@@ -159,10 +163,10 @@ next_attribute(const char *s, size_t *type_len, const char **value,
 int
 auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE])
 {
-	const char	*s = subject, *value;
-	size_t		 type_len, len;
-	const char	*type;
-	int		 found = 0;
+	const char *s = subject, *value;
+	size_t type_len, len;
+	const char *type;
+	int found = 0;
 
 	out[0] = '\0';
 	while (*s != '\0') {
@@ -172,8 +176,8 @@ auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE])
 			continue;
 		found++;
 		if (len < AUTH_PARTY_SIZE)
-			(void)snprintf(out, AUTH_PARTY_SIZE, "%.*s", (int)len,
-			    value);
+			(void)snprintf(
+			    out, AUTH_PARTY_SIZE, "%.*s", (int)len, value);
 	}
 	if (found != 1 || !str_is_party_id(out))
 		return err_set(ERR_AUTH,
@@ -185,18 +189,20 @@ auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE])
 static int
 check_certificate(struct request *req, const char *party)
 {
-	const char	*verify = request_env(req, "SSL_CLIENT_VERIFY");
-	const char	*subject = request_env(req, "SSL_CLIENT_S_DN");
-	char		 cn[AUTH_PARTY_SIZE];
-	int		 r;
+	const char *verify = request_env(req, "SSL_CLIENT_VERIFY");
+	const char *subject = request_env(req, "SSL_CLIENT_S_DN");
+	char cn[AUTH_PARTY_SIZE];
+	int r;
 
 	if (!str_eq(verify, "SUCCESS") || subject == NULL)
 		return err_set(ERR_AUTH, "no verified client certificate");
 	if ((r = auth_subject_party(subject, cn)) != 0)
 		return r;
 	if (strcmp(cn, party) != 0)
-		return err_set(ERR_AUTH, "the certificate is party %s's, the "
-		    "request says %s", cn, party);
+		return err_set(ERR_AUTH,
+		    "the certificate is party %s's, the "
+		    "request says %s",
+		    cn, party);
 	return 0;
 }
 
@@ -204,8 +210,8 @@ check_certificate(struct request *req, const char *party)
 static int
 check_body(struct request *req, const uint8_t want[DIGEST_SIZE])
 {
-	uint8_t	have[DIGEST_SIZE];
-	int	fd = -1, r;
+	uint8_t have[DIGEST_SIZE];
+	int fd = -1, r;
 
 	if (req->body_file != NULL) {
 		if ((r = request_open_file(req, &fd)) == 0)
@@ -217,14 +223,14 @@ check_body(struct request *req, const uint8_t want[DIGEST_SIZE])
 	if (r != 0)
 		return r;
 	if (memcmp(have, want, sizeof(have)) != 0)
-		return err_set(ERR_AUTH,
-		    "the body does not have the signed digest");
+		return err_set(
+		    ERR_AUTH, "the body does not have the signed digest");
 	return 0;
 }
 
 static int
-need_header(struct request *req, const char *name, const char *shown,
-    const char **out)
+need_header(
+    struct request *req, const char *name, const char *shown, const char **out)
 {
 	if ((*out = request_header(req, name)) == NULL)
 		return err_set(ERR_AUTH, "header %s is missing", shown);
@@ -234,46 +240,50 @@ need_header(struct request *req, const char *name, const char *shown,
 static int
 verify(struct request *req, const char *party)
 {
-	struct sign_request	 sr = { .method = req->method,
-		.path = req->raw_path, .query = req->query, .party = party,
+	struct sign_request sr = { .method = req->method,
+		.path = req->raw_path,
+		.query = req->query,
+		.party = party,
 		.destination = req->app->conf->party_id };
-	struct sign_proof	 proof;
-	uint8_t			 key[KEYS_PUBLIC_SIZE];
-	const char		*input, *value, *to;
-	int			 r;
+	struct sign_proof proof;
+	uint8_t key[KEYS_PUBLIC_SIZE];
+	const char *input, *value, *to;
+	int r;
 
-	if ((r = need_header(req, "SLUICE_DESTINATION", "Sluice-Destination",
-	    &to)) != 0 ||
-	    (r = need_header(req, "CONTENT_DIGEST", "Content-Digest",
-	    &sr.digest)) != 0 ||
-	    (r = need_header(req, "SIGNATURE_INPUT", "Signature-Input",
-	    &input)) != 0 ||
+	if ((r = need_header(
+		 req, "SLUICE_DESTINATION", "Sluice-Destination", &to)) != 0 ||
+	    (r = need_header(
+		 req, "CONTENT_DIGEST", "Content-Digest", &sr.digest)) != 0 ||
+	    (r = need_header(
+		 req, "SIGNATURE_INPUT", "Signature-Input", &input)) != 0 ||
 	    (r = need_header(req, "SIGNATURE", "Signature", &value)) != 0)
 		return r;
 	if (strcmp(to, sr.destination) != 0)
-		return err_set(ERR_AUTH, "the request is for party %s, this "
-		    "is party %s", to, sr.destination);
-	if ((r = partners_key(req->app->partners, req->app->db, party,
-	    key)) != 0 ||
+		return err_set(ERR_AUTH,
+		    "the request is for party %s, this "
+		    "is party %s",
+		    to, sr.destination);
+	if ((r = partners_key(req->app->partners, req->app->db, party, key)) !=
+		0 ||
 	    (r = sign_verify(&sr, input, value, key, clock_wall_ms() / 1000,
-	    &proof)) != 0 ||
+		 &proof)) != 0 ||
 	    (r = check_body(req, proof.digest)) != 0)
 		return r;
 	/* Last, so that only what is genuine takes room. */
 	r = db_nonce_use(req->app->db, party, proof.nonce, proof.expires_s);
 	if (r == ERR_EXISTS)
-		r = err_set(ERR_AUTH, "replay: the nonce of this request was seen before");
+		r = err_set(ERR_AUTH,
+		    "replay: the nonce of this request was seen before");
 	return r;
 }
 
 static int
 auth_partner(struct request *req)
 {
-	const char	*party;
-	int		 r;
+	const char *party;
+	int r;
 
-	if ((r = need_header(req, "SLUICE_PARTY", "Sluice-Party",
-	    &party)) != 0)
+	if ((r = need_header(req, "SLUICE_PARTY", "Sluice-Party", &party)) != 0)
 		return r;
 	if (!str_is_party_id(party))
 		return err_set(ERR_AUTH, "Sluice-Party is no party id");
@@ -290,11 +300,11 @@ auth_partner(struct request *req)
 int
 auth_listener(struct request *req)
 {
-	bool	partner = req->listener == LISTENER_PARTNER;
+	bool partner = req->listener == LISTENER_PARTNER;
 
 	if (req->listener == LISTENER_NONE) {
 		err_set(ERR_AUTH, "the front end did not say by which "
-		    "listener the request came");
+				  "listener the request came");
 		return auth_refused(req, "?", ERR_AUTH);
 	}
 	switch (req->route->audience) {
@@ -317,8 +327,8 @@ auth_listener(struct request *req)
 int
 auth_caller(struct request *req)
 {
-	const char	*who, *claimed;
-	int		 r;
+	const char *who, *claimed;
+	int r;
 
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:

@@ -14,7 +14,7 @@
  * Does the route's audience fit the listener the request came by?  Done
  * before the body is read.  Errors: ERR_AUTH.
  */
-int	auth_listener(struct request *);
+int auth_listener(struct request *);
 
 /*
  * Find out who calls, with the body read but not yet looked into; fills
@@ -22,20 +22,20 @@ int	auth_listener(struct request *);
  * Errors: ERR_AUTH with what is wrong, ERR_DB.  Refusals of partners are
  * recorded in the audit table, a bounded number of them.
  */
-int	auth_caller(struct request *);
+int auth_caller(struct request *);
 
 /*
  * Record what the error record says as refused, unless too much was lately
  * (then it is counted and told with the next one); returns code, with the
  * text as it was.
  */
-int	auth_refused(struct request *, const char *actor, int code);
+int auth_refused(struct request *, const char *actor, int code);
 
 /*
  * The one CN of a certificate's subject as nginx writes it (RFC 2253), when
  * it is a party id; out holds JSON_PARTY_SIZE bytes.  ERR_AUTH otherwise.
  */
 #define AUTH_PARTY_SIZE 11
-int	auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE]);
+int auth_subject_party(const char *subject, char out[AUTH_PARTY_SIZE]);
 
 #endif

@@ -16,20 +16,20 @@ static bool
 is_ours(int code)
 {
 	return code == ERR_INTERNAL || code == ERR_DB || code == ERR_IO ||
-	    code == ERR_DB_RETRY || code == ERR_CRYPTO || code == ERR_NOMEM;
+	       code == ERR_DB_RETRY || code == ERR_CRYPTO || code == ERR_NOMEM;
 }
 
 static void
 answer_error(struct request *req, struct reply *rp, int code)
 {
-	bool	partner = req->listener == LISTENER_PARTNER;
+	bool partner = req->listener == LISTENER_PARTNER;
 
 	if (is_ours(code))
 		log_err("%s %s", req->method, req->path);
 	else
 		log_debug("%s %s: %s", req->method, req->path, err_text());
 	if (rp->begun)
-		return;		/* too late to say it */
+		return; /* too late to say it */
 	reply_fault(rp, err_retcode(code), "%s",
 	    partner && is_ours(code) ? err_meaning(code) : err_text());
 }
@@ -37,12 +37,14 @@ answer_error(struct request *req, struct reply *rp, int code)
 static int
 run(struct request *req, struct reply *rp)
 {
-	int	r;
+	int r;
 
 	req->route = route_find(req);
 	if (req->route == NULL)
-		return reply_fault(rp, 100, "404 Not Found: %s %s is no path "
-		    "of this server", req->method, req->path);
+		return reply_fault(rp, 100,
+		    "404 Not Found: %s %s is no path "
+		    "of this server",
+		    req->method, req->path);
 	log_context(request_param(req, "job"), request_param(req, "component"),
 	    request_param(req, "party"));
 	/* The cheap half of the check comes before the body is taken. */
@@ -64,9 +66,9 @@ void
 dispatch(struct app *app, const struct request_source *source,
     const struct reply_sink *sink)
 {
-	struct request	req;
-	struct reply	rp;
-	int		r;
+	struct request req;
+	struct reply rp;
+	int r;
 
 	err_clear();
 	log_context("", "", "");

@@ -10,7 +10,7 @@ struct request_source;
 
 /* Find the route, authenticate, run the handler, answer.  Never fails: what
  * goes wrong is the answer, and a log line when it is ours. */
-void	dispatch(struct app *, const struct request_source *,
-	    const struct reply_sink *);
+void dispatch(
+    struct app *, const struct request_source *, const struct reply_sink *);
 
 #endif

@@ -21,7 +21,7 @@ is_scalar(struct json_object *o)
 static void
 add_value(struct buf *out, struct json_object *o)
 {
-	const char	*text;
+	const char *text;
 
 	if (!is_scalar(o))
 		return;
@@ -36,10 +36,10 @@ add_value(struct buf *out, struct json_object *o)
 const char *
 filter_any(const struct request *req, const char *name)
 {
-	struct json_object	*o = request_field(req, name);
-	struct buf		 list = BUF_INIT;
-	const char		*text = NULL;
-	size_t			 i;
+	struct json_object *o = request_field(req, name);
+	struct buf list = BUF_INIT;
+	const char *text = NULL;
+	size_t i;
 
 	if (json_is_array(o)) {
 		for (i = 0; i < json_object_array_length(o); i++)
@@ -56,16 +56,16 @@ filter_any(const struct request *req, const char *name)
 static int64_t
 element(struct json_object *list, size_t i)
 {
-	struct json_object	*o = json_object_array_get_idx(list, i);
+	struct json_object *o = json_object_array_get_idx(list, i);
 
 	return is_scalar(o) ? json_object_get_int64(o) : 0;
 }
 
 void
-filter_range(const struct request *req, const char *name, int64_t *from,
-    int64_t *to)
+filter_range(
+    const struct request *req, const char *name, int64_t *from, int64_t *to)
 {
-	struct json_object	*o = request_field(req, name);
+	struct json_object *o = request_field(req, name);
 
 	*from = *to = 0;
 	if (json_is_array(o) && json_object_array_length(o) == 2) {
@@ -79,7 +79,7 @@ filter_range(const struct request *req, const char *name, int64_t *from,
 static int
 word_index(const char *word, const char *const *names)
 {
-	int	i;
+	int i;
 
 	for (i = 0; names[i] != NULL; i++) {
 		if (strcmp(names[i], word) == 0)
@@ -92,15 +92,14 @@ int
 filter_page(const struct request *req, const char *const *names,
     struct filter_page *out)
 {
-	const char	*by = request_text(req, "order_by");
-	const char	*order = request_text(req, "order");
-	int64_t		 page;
-	int		 r;
+	const char *by = request_text(req, "order_by");
+	const char *order = request_text(req, "order");
+	int64_t page;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	out->order = -1;
-	if ((r = request_int(req, "limit", 0, PAGE_MAX, 0,
-	    &out->limit)) != 0 ||
+	if ((r = request_int(req, "limit", 0, PAGE_MAX, 0, &out->limit)) != 0 ||
 	    (r = request_int(req, "page", 1, PAGE_MAX, 1, &page)) != 0)
 		return r;
 	out->offset = out->limit * (page - 1);
@@ -115,21 +114,23 @@ filter_page(const struct request *req, const char *const *names,
 }
 
 int
-filter_words(const struct request *req, const char *field,
-    const char *const *names)
+filter_words(
+    const struct request *req, const char *field, const char *const *names)
 {
-	const char	*list = filter_any(req, field), *word;
-	size_t		 n;
+	const char *list = filter_any(req, field), *word;
+	size_t n;
 
 	if (list == NULL)
-		return request_field(req, field) == NULL ? 0 :
-		    err_set(ERR_INVALID, "%s has no usable value", field);
+		return request_field(req, field) == NULL
+			   ? 0
+			   : err_set(
+				 ERR_INVALID, "%s has no usable value", field);
 	for (; *list != '\0'; list += n + (list[n] == ',')) {
 		n = strcspn(list, ",");
 		word = arena_strndup(req->arena, list, n);
 		if (word_index(word, names) < 0)
-			return err_set(ERR_INVALID, "%s '%s' is not known",
-			    field, word);
+			return err_set(
+			    ERR_INVALID, "%s '%s' is not known", field, word);
 	}
 	return 0;
 }

@@ -14,25 +14,25 @@
 const char *filter_any(const struct request *, const char *name);
 
 /* [from, to] in ms, each may be null; a scalar is both.  0: open. */
-void	filter_range(const struct request *, const char *name, int64_t *from,
-	    int64_t *to);
+void filter_range(
+    const struct request *, const char *name, int64_t *from, int64_t *to);
 
 struct filter_page {
-	int64_t	limit;		/* 0: no limit */
-	int64_t	offset;
-	int	order;		/* index in names; -1: not asked for */
-	bool	descending;
+	int64_t limit; /* 0: no limit */
+	int64_t offset;
+	int order; /* index in names; -1: not asked for */
+	bool descending;
 };
 
 /*
  * limit, page, order_by (one of names, NULL at the end), order (asc, desc).
  * Errors: ERR_INVALID saying which is wrong.
  */
-int	filter_page(const struct request *, const char *const *names,
-	    struct filter_page *out);
+int filter_page(
+    const struct request *, const char *const *names, struct filter_page *out);
 
 /* Every value of the field must be one of names.  ERR_INVALID. */
-int	filter_words(const struct request *, const char *field,
-	    const char *const *names);
+int filter_words(
+    const struct request *, const char *field, const char *const *names);
 
 #endif

@@ -8,7 +8,7 @@
 #include "lib/json/json.h"
 
 /* board_url, logs_directory and the paths of the job's documents. */
-void	links_add(const struct site_conf *, struct json_object *into,
-	    const char *job_id, const char *role, const char *party_id);
+void links_add(const struct site_conf *, struct json_object *into,
+    const char *job_id, const char *role, const char *party_id);
 
 #endif

@@ -25,18 +25,18 @@
 #include "lib/db/db.h"
 #include "lib/db/migrate.h"
 
-#define BACKLOG 512		/* connections of nginx waiting for a worker */
+#define BACKLOG 512 /* connections of nginx waiting for a worker */
 
 struct program {
-	struct site_conf	*conf;
-	struct worker		 worker;
+	struct site_conf *conf;
+	struct worker worker;
 };
 
 static int
 usage(void)
 {
-	(void)fprintf(stderr,
-	    "usage: sluice-fcgi --config FILE [--log FILE]\n");
+	(void)fprintf(
+	    stderr, "usage: sluice-fcgi --config FILE [--log FILE]\n");
 	return 2;
 }
 
@@ -44,8 +44,8 @@ usage(void)
 static int
 check_database(const struct site_conf *conf)
 {
-	struct db	*db = NULL;
-	int		 r;
+	struct db *db = NULL;
+	int r;
 
 	if ((r = db_open(conf, &db)) == 0)
 		r = db_schema_check(db);
@@ -58,8 +58,8 @@ static int
 check_unused(int fd, const struct sockaddr_un *sa)
 {
 	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0)
-		return err_set(ERR_EXISTS, "another sluice-fcgi serves %s",
-		    sa->sun_path);
+		return err_set(
+		    ERR_EXISTS, "another sluice-fcgi serves %s", sa->sun_path);
 	if (errno != ENOENT && errno != ECONNREFUSED)
 		return err_set_errno(ERR_IO, "socket %s", sa->sun_path);
 	return 0;
@@ -72,8 +72,8 @@ check_unused(int fd, const struct sockaddr_un *sa)
 static int
 listen_at(const struct sockaddr_un *sa, int *out)
 {
-	int	probe, fd = -1, r;
-	mode_t	old;
+	int probe, fd = -1, r;
+	mode_t old;
 
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
@@ -102,9 +102,9 @@ out:
 static int
 open_socket(const struct site_conf *conf, int *out)
 {
-	struct sockaddr_un	sa = { .sun_family = AF_UNIX };
-	char			*path = site_path(conf, "%s", SITE_FCGI_SOCKET);
-	int			 r;
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	char *path = site_path(conf, "%s", SITE_FCGI_SOCKET);
+	int r;
 
 	if (strlen(path) >= sizeof(sa.sun_path)) {
 		r = err_set(ERR_INVALID, "%s is too long for a socket", path);
@@ -119,9 +119,9 @@ open_socket(const struct site_conf *conf, int *out)
 static int
 write_pid(const struct site_conf *conf)
 {
-	char	*path = site_path(conf, "run/fcgi-app.pid");
-	char	*text = xasprintf("%d\n", (int)getpid());
-	int	 r = fd_replace_file(path, text, strlen(text), 0644);
+	char *path = site_path(conf, "run/fcgi-app.pid");
+	char *text = xasprintf("%d\n", (int)getpid());
+	int r = fd_replace_file(path, text, strlen(text), 0644);
 
 	free(text);
 	free(path);
@@ -131,7 +131,7 @@ write_pid(const struct site_conf *conf)
 static void
 remove_file(const struct site_conf *conf, const char *name)
 {
-	char	*path = site_path(conf, "%s", name);
+	char *path = site_path(conf, "%s", name);
 
 	(void)unlink(path);
 	free(path);
@@ -140,7 +140,7 @@ remove_file(const struct site_conf *conf, const char *name)
 static int
 work(void *ctx, const sigset_t *unblocked)
 {
-	struct program	*p = ctx;
+	struct program *p = ctx;
 
 	return worker_run(&p->worker, unblocked);
 }
@@ -148,7 +148,7 @@ work(void *ctx, const sigset_t *unblocked)
 static void
 set_log_level(const struct site_conf *conf)
 {
-	enum log_level	level;
+	enum log_level level;
 
 	if (log_level_parse(conf->log_level, &level) == 0)
 		log_init("fcgi", level);
@@ -157,8 +157,8 @@ set_log_level(const struct site_conf *conf)
 static void
 reload(void *ctx)
 {
-	struct program		*p = ctx;
-	struct site_conf	*fresh;
+	struct program *p = ctx;
+	struct site_conf *fresh;
 
 	log_reopen();
 	if (site_conf_load(p->conf->path, &fresh) != 0) {
@@ -180,10 +180,10 @@ main(int argc, char **argv)
 		{ "log", required_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct program	 p = { .worker.socket = -1 };
-	struct prefork	 prefork = { .work = work, .reload = reload, .ctx = &p };
-	const char	*config = NULL, *log = NULL;
-	int		 c, r;
+	struct program p = { .worker.socket = -1 };
+	struct prefork prefork = { .work = work, .reload = reload, .ctx = &p };
+	const char *config = NULL, *log = NULL;
+	int c, r;
 
 	while ((c = getopt_long(argc, argv, "c:l:", options, NULL)) != -1) {
 		if (c == 'c')
@@ -206,8 +206,7 @@ main(int argc, char **argv)
 		goto out;
 	p.worker.conf = p.conf;
 	prefork.workers = (int)p.conf->fcgi_workers;
-	log_info("%d workers for party %s", prefork.workers,
-	    p.conf->party_id);
+	log_info("%d workers for party %s", prefork.workers, p.conf->party_id);
 	r = prefork_run(&prefork);
 	remove_file(p.conf, SITE_FCGI_SOCKET);
 	remove_file(p.conf, "run/fcgi-app.pid");

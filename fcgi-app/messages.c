@@ -13,14 +13,13 @@ static const ProtobufCMessageDescriptor *const known[] = {
 	&sluice__model__data_transform_meta__descriptor,
 	&sluice__model__data_transform_param__descriptor,
 	&sluice__lr__lrmodel_meta__descriptor,
-	&sluice__lr__lrmodel_param__descriptor,
-	NULL
+	&sluice__lr__lrmodel_param__descriptor, NULL
 };
 
 const ProtobufCMessageDescriptor *
 messages_find(const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; known[i] != NULL; i++) {
 		if (strcmp(known[i]->short_name, name) == 0)

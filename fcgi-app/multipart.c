@@ -19,19 +19,19 @@
 #include "lib/base/str.h"
 
 #define WINDOW ((size_t)256 * 1024)
-#define BOUNDARY_MAX 70		/* RFC 2046, 5.1.1 */
+#define BOUNDARY_MAX 70 /* RFC 2046, 5.1.1 */
 #define HEADERS_MAX 8192
 #define FIELD_MAX ((uint64_t)64 * 1024)
 #define FIELDS_MAX 64
 
 struct scan {
-	int		 fd;
-	uint64_t	 size;
-	char		 mark[BOUNDARY_MAX + 5];	/* CRLF--B */
-	size_t		 mark_len;
-	char		*window;
+	int fd;
+	uint64_t size;
+	char mark[BOUNDARY_MAX + 5]; /* CRLF--B */
+	size_t mark_len;
+	char *window;
 	struct multipart *out;
-	bool		 have_file;
+	bool have_file;
 };
 
 /* --- texts ---------------------------------------------------------------- */
@@ -43,8 +43,8 @@ struct scan {
 static char *
 parameter(const char *header, const char *name)
 {
-	const char	*s = header, *end;
-	size_t		 len = strlen(name);
+	const char *s = header, *end;
+	size_t len = strlen(name);
 
 	while ((s = strchr(s, ';')) != NULL) {
 		s += 1 + strspn(s + 1, " \t");
@@ -54,8 +54,8 @@ parameter(const char *header, const char *name)
 		if (*s != '"')
 			return xstrndup(s, strcspn(s, "; \t\r\n"));
 		end = strchr(s + 1, '"');
-		return end == NULL ? NULL :
-		    xstrndup(s + 1, (size_t)(end - s - 1));
+		return end == NULL ? NULL
+				   : xstrndup(s + 1, (size_t)(end - s - 1));
 	}
 	return NULL;
 }
@@ -63,13 +63,13 @@ parameter(const char *header, const char *name)
 static int
 set_mark(struct scan *sc, const char *content_type)
 {
-	char	*b = parameter(content_type, "boundary");
-	size_t	 len = b == NULL ? 0 : strlen(b);
+	char *b = parameter(content_type, "boundary");
+	size_t len = b == NULL ? 0 : strlen(b);
 
 	if (len == 0 || len > BOUNDARY_MAX) {
 		free(b);
 		return err_set(ERR_FORMAT, "the multipart body has no usable "
-		    "boundary");
+					   "boundary");
 	}
 	memcpy(sc->mark, "\r\n--", 4);
 	memcpy(sc->mark + 4, b, len);
@@ -83,12 +83,11 @@ set_mark(struct scan *sc, const char *content_type)
 static int
 read_at(struct scan *sc, uint64_t at, char *data, size_t want, size_t *got)
 {
-	ssize_t	n;
+	ssize_t n;
 
 	*got = 0;
 	while (*got < want) {
-		n = pread(sc->fd, data + *got, want - *got,
-		    (off_t)(at + *got));
+		n = pread(sc->fd, data + *got, want - *got, (off_t)(at + *got));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
@@ -104,10 +103,10 @@ read_at(struct scan *sc, uint64_t at, char *data, size_t want, size_t *got)
 static int
 find_mark(struct scan *sc, uint64_t from, uint64_t *at)
 {
-	const char	*hit;
-	uint64_t	 pos = from;
-	size_t		 n;
-	int		 r;
+	const char *hit;
+	uint64_t pos = from;
+	size_t n;
+	int r;
 
 	while (pos < sc->size) {
 		if ((r = read_at(sc, pos, sc->window, WINDOW, &n)) != 0)
@@ -123,7 +122,7 @@ find_mark(struct scan *sc, uint64_t from, uint64_t *at)
 		pos += n - (sc->mark_len - 1);
 	}
 	return err_set(ERR_FORMAT, "the multipart body ends without its last "
-	    "boundary");
+				   "boundary");
 }
 
 static int
@@ -131,8 +130,7 @@ take_file(struct scan *sc, char *filename, uint64_t begin, uint64_t end)
 {
 	if (sc->have_file) {
 		free(filename);
-		return err_set(ERR_FORMAT,
-		    "the form has more than one file");
+		return err_set(ERR_FORMAT, "the form has more than one file");
 	}
 	sc->have_file = true;
 	sc->out->offset = begin;
@@ -144,14 +142,13 @@ take_file(struct scan *sc, char *filename, uint64_t begin, uint64_t end)
 static int
 take_field(struct scan *sc, const char *name, uint64_t begin, uint64_t end)
 {
-	char	*text;
-	size_t	 n;
-	int	 r;
+	char *text;
+	size_t n;
+	int r;
 
 	if (end - begin > FIELD_MAX ||
 	    json_object_object_length(sc->out->fields) >= FIELDS_MAX)
-		return err_set(ERR_LIMIT, "form field %.60s is too much",
-		    name);
+		return err_set(ERR_LIMIT, "form field %.60s is too much", name);
 	text = xcalloc(1, (size_t)(end - begin) + 1);
 	r = read_at(sc, begin, text, (size_t)(end - begin), &n);
 	if (r == 0 && (strlen(text) != n || !str_is_utf8(text, n)))
@@ -163,12 +160,12 @@ take_field(struct scan *sc, const char *name, uint64_t begin, uint64_t end)
 }
 
 static int
-take_part(struct scan *sc, const char *disposition, uint64_t begin,
-    uint64_t end)
+take_part(
+    struct scan *sc, const char *disposition, uint64_t begin, uint64_t end)
 {
-	char	*name = parameter(disposition, "name");
-	char	*filename = parameter(disposition, "filename");
-	int	 r;
+	char *name = parameter(disposition, "name");
+	char *filename = parameter(disposition, "filename");
+	int r;
 
 	if (name == NULL || !str_is_utf8(name, strlen(name))) {
 		free(filename);
@@ -186,8 +183,8 @@ take_part(struct scan *sc, const char *disposition, uint64_t begin,
 static char *
 disposition(const char *headers)
 {
-	static const char	 want[] = "content-disposition:";
-	const char		*line = headers;
+	static const char want[] = "content-disposition:";
+	const char *line = headers;
 
 	while (line != NULL && *line != '\0') {
 		if (strncasecmp(line, want, sizeof(want) - 1) == 0)
@@ -206,10 +203,10 @@ disposition(const char *headers)
 static int
 scan_part(struct scan *sc, uint64_t at, uint64_t *next)
 {
-	char	 headers[HEADERS_MAX + 1], *end, *line;
-	size_t	 n;
+	char headers[HEADERS_MAX + 1], *end, *line;
+	size_t n;
 	uint64_t begin;
-	int	 r;
+	int r;
 
 	if ((r = read_at(sc, at, headers, HEADERS_MAX, &n)) != 0)
 		return r;
@@ -228,8 +225,7 @@ scan_part(struct scan *sc, uint64_t at, uint64_t *next)
 		r = err_set(ERR_FORMAT,
 		    "a part of the form has no Content-Disposition");
 	else
-		r = take_part(sc, line, begin,
-		    *next < begin ? begin : *next);
+		r = take_part(sc, line, begin, *next < begin ? begin : *next);
 	free(line);
 	return r;
 }
@@ -237,16 +233,15 @@ scan_part(struct scan *sc, uint64_t at, uint64_t *next)
 static int
 scan_all(struct scan *sc)
 {
-	char		tail[2];
-	uint64_t	at;
-	size_t		n;
-	int		r;
+	char tail[2];
+	uint64_t at;
+	size_t n;
+	int r;
 
 	/* The first boundary stands at the very beginning, without CRLF. */
 	if ((r = read_at(sc, 0, sc->window, sc->mark_len - 2, &n)) != 0)
 		return r;
-	if (n != sc->mark_len - 2 ||
-	    memcmp(sc->window, sc->mark + 2, n) != 0)
+	if (n != sc->mark_len - 2 || memcmp(sc->window, sc->mark + 2, n) != 0)
 		return err_set(ERR_FORMAT,
 		    "the multipart body does not begin with its boundary");
 	at = n;
@@ -256,22 +251,21 @@ scan_all(struct scan *sc)
 		if (n == 2 && memcmp(tail, "--", 2) == 0)
 			break;
 		if (n != 2 || memcmp(tail, "\r\n", 2) != 0)
-			return err_set(ERR_FORMAT,
-			    "a boundary of the form is malformed");
+			return err_set(
+			    ERR_FORMAT, "a boundary of the form is malformed");
 		if ((r = scan_part(sc, at + 2, &at)) != 0)
 			return r;
 		at += sc->mark_len;
 	}
-	return sc->have_file ? 0 :
-	    err_set(ERR_FORMAT, "the form has no file");
+	return sc->have_file ? 0 : err_set(ERR_FORMAT, "the form has no file");
 }
 
 int
-multipart_scan(int fd, uint64_t size, const char *content_type,
-    struct multipart *out)
+multipart_scan(
+    int fd, uint64_t size, const char *content_type, struct multipart *out)
 {
-	struct scan	sc = { .fd = fd, .size = size, .out = out };
-	int		r;
+	struct scan sc = { .fd = fd, .size = size, .out = out };
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if ((r = set_mark(&sc, content_type)) != 0)

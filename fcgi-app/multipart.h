@@ -10,10 +10,10 @@
 #include "lib/json/json.h"
 
 struct multipart {
-	uint64_t	 offset;	/* of the file part's content */
-	uint64_t	 len;
-	char		*filename;	/* as sent, owned; "" when not said */
-	struct json_object *fields;	/* owned; text parts, name → text */
+	uint64_t offset; /* of the file part's content */
+	uint64_t len;
+	char *filename;		    /* as sent, owned; "" when not said */
+	struct json_object *fields; /* owned; text parts, name → text */
 };
 
 /*
@@ -23,8 +23,8 @@ struct multipart {
  * than one, or ends without its last boundary; ERR_LIMIT for headers or text
  * fields that are too large; ERR_IO.  *out is empty then.
  */
-int	multipart_scan(int fd, uint64_t size, const char *content_type,
-	    struct multipart *out);
-void	multipart_fini(struct multipart *);
+int multipart_scan(
+    int fd, uint64_t size, const char *content_type, struct multipart *out);
+void multipart_fini(struct multipart *);
 
 #endif

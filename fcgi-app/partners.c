@@ -13,18 +13,18 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_partner.h"
 
-#define KEPT 64			/* partners; more only means more queries */
+#define KEPT 64 /* partners; more only means more queries */
 #define FRESH_MS 2000
 
 struct entry {
-	char	 party[11];
-	uint8_t	 key[KEYS_PUBLIC_SIZE];
-	int64_t	 read_ms;
+	char party[11];
+	uint8_t key[KEYS_PUBLIC_SIZE];
+	int64_t read_ms;
 };
 
 struct partners {
-	struct entry	entries[KEPT];
-	size_t		next;		/* the one to be replaced */
+	struct entry entries[KEPT];
+	size_t next; /* the one to be replaced */
 };
 
 struct partners *
@@ -42,7 +42,7 @@ partners_free(struct partners *p)
 static struct entry *
 lookup(struct partners *p, const char *party)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < KEPT; i++) {
 		if (strcmp(p->entries[i].party, party) == 0)
@@ -54,14 +54,14 @@ lookup(struct partners *p, const char *party)
 static int
 read_key(struct db *db, const char *party, uint8_t key[KEYS_PUBLIC_SIZE])
 {
-	struct db_partner	*row;
-	struct arena		*arena = arena_new();
-	int			 r;
+	struct db_partner *row;
+	struct arena *arena = arena_new();
+	int r;
 
 	r = db_partner_get(db, arena, party, &row);
 	if (r == ERR_NOT_FOUND || (r == 0 && !row->enabled))
-		r = err_set(ERR_AUTH, "party %s is no partner of this site",
-		    party);
+		r = err_set(
+		    ERR_AUTH, "party %s is no partner of this site", party);
 	if (r == 0)
 		memcpy(key, row->sign_key, KEYS_PUBLIC_SIZE);
 	arena_free(arena);
@@ -72,9 +72,9 @@ int
 partners_key(struct partners *p, struct db *db, const char *party,
     uint8_t key[KEYS_PUBLIC_SIZE])
 {
-	struct entry	*e = lookup(p, party);
-	int64_t		 now = clock_mono_ms();
-	int		 r;
+	struct entry *e = lookup(p, party);
+	int64_t now = clock_mono_ms();
+	int r;
 
 	if (e != NULL && now - e->read_ms < FRESH_MS) {
 		memcpy(key, e->key, KEYS_PUBLIC_SIZE);

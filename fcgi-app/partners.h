@@ -12,14 +12,14 @@
 
 struct partners;
 
-struct partners	*partners_new(void);
-void		 partners_free(struct partners *);	/* NULL is fine */
+struct partners *partners_new(void);
+void partners_free(struct partners *); /* NULL is fine */
 
 /*
  * The key of an enabled partner, at most two seconds old.
  * Errors: ERR_AUTH when there is none, ERR_DB.
  */
-int	partners_key(struct partners *, struct db *, const char *party,
-	    uint8_t key[KEYS_PUBLIC_SIZE]);
+int partners_key(struct partners *, struct db *, const char *party,
+    uint8_t key[KEYS_PUBLIC_SIZE]);
 
 #endif

@@ -20,8 +20,8 @@
 static void
 camel(const char *name, char out[NAME_MAX_])
 {
-	size_t	n = 0;
-	bool	up = false;
+	size_t n = 0;
+	bool up = false;
 
 	for (; *name != '\0' && n < NAME_MAX_ - 1; name++) {
 		if (*name == '_') {
@@ -40,33 +40,32 @@ number(double v)
 	if (isnan(v))
 		return json_object_new_string("NaN");
 	if (isinf(v))
-		return json_object_new_string(v > 0 ? "Infinity" :
-		    "-Infinity");
+		return json_object_new_string(v > 0 ? "Infinity" : "-Infinity");
 	return json_double(v);
 }
 
 static struct json_object *
 long_text(const char *sign, uint64_t v)
 {
-	char	text[24];
+	char text[24];
 
-	(void)snprintf(text, sizeof(text), "%s%llu", sign,
-	    (unsigned long long)v);
+	(void)snprintf(
+	    text, sizeof(text), "%s%llu", sign, (unsigned long long)v);
 	return json_object_new_string(text);
 }
 
 static struct json_object *
 signed_text(int64_t v)
 {
-	return v < 0 ? long_text("-", (uint64_t)0 - (uint64_t)v) :
-	    long_text("", (uint64_t)v);
+	return v < 0 ? long_text("-", (uint64_t)0 - (uint64_t)v)
+		     : long_text("", (uint64_t)v);
 }
 
 static struct json_object *
 bytes_text(const ProtobufCBinaryData *b)
 {
-	struct buf		 text = BUF_INIT;
-	struct json_object	*o;
+	struct buf text = BUF_INIT;
+	struct json_object *o;
 
 	str_base64(&text, b->data, b->len);
 	o = json_object_new_string(buf_str(&text));
@@ -77,11 +76,11 @@ bytes_text(const ProtobufCBinaryData *b)
 static struct json_object *
 enum_text(const ProtobufCEnumDescriptor *d, int v)
 {
-	const ProtobufCEnumValue *e = protobuf_c_enum_descriptor_get_value(d,
-	    v);
+	const ProtobufCEnumValue *e =
+	    protobuf_c_enum_descriptor_get_value(d, v);
 
-	return e != NULL ? json_object_new_string(e->name) :
-	    json_object_new_int(v);
+	return e != NULL ? json_object_new_string(e->name)
+			 : json_object_new_int(v);
 }
 
 /* What one value of a field takes in the struct or in an array. */
@@ -112,8 +111,8 @@ value_size(ProtobufCType type)
 static struct json_object *
 value(const ProtobufCFieldDescriptor *f, const void *at)
 {
-	const char		*text;
-	const ProtobufCMessage	*m;
+	const char *text;
+	const ProtobufCMessage *m;
 
 	switch (f->type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -135,8 +134,7 @@ value(const ProtobufCFieldDescriptor *f, const void *at)
 	case PROTOBUF_C_TYPE_DOUBLE:
 		return number(*(const double *)at);
 	case PROTOBUF_C_TYPE_BOOL:
-		return json_object_new_boolean(
-		    *(const protobuf_c_boolean *)at);
+		return json_object_new_boolean(*(const protobuf_c_boolean *)at);
 	case PROTOBUF_C_TYPE_ENUM:
 		return enum_text(f->descriptor, *(const int *)at);
 	case PROTOBUF_C_TYPE_STRING:
@@ -165,15 +163,15 @@ is_map(const ProtobufCFieldDescriptor *f)
 		return false;
 	d = f->descriptor;
 	return d->n_fields == 2 && str_ends(d->short_name, "Entry") &&
-	    strcmp(d->fields[0].name, "key") == 0 &&
-	    strcmp(d->fields[1].name, "value") == 0;
+	       strcmp(d->fields[0].name, "key") == 0 &&
+	       strcmp(d->fields[1].name, "value") == 0;
 }
 
 static void
 add_entry(struct json_object *map, const ProtobufCMessage *entry)
 {
-	const ProtobufCFieldDescriptor	*f = entry->descriptor->fields;
-	struct json_object		*key;
+	const ProtobufCFieldDescriptor *f = entry->descriptor->fields;
+	struct json_object *key;
 
 	key = value(&f[0], (const char *)entry + f[0].offset);
 	json_add(map, json_object_get_string(key),
@@ -184,17 +182,17 @@ add_entry(struct json_object *map, const ProtobufCMessage *entry)
 static struct json_object *
 repeated(const ProtobufCFieldDescriptor *f, const char *base)
 {
-	size_t		 n, i, size = value_size(f->type);
-	const char	*items = *(const char *const *)(base + f->offset);
+	size_t n, i, size = value_size(f->type);
+	const char *items = *(const char *const *)(base + f->offset);
 	struct json_object *o;
-	bool		 map = is_map(f);
+	bool map = is_map(f);
 
 	n = *(const size_t *)(base + f->quantifier_offset);
 	o = map ? json_object_new_object() : json_object_new_array();
 	for (i = 0; i < n; i++) {
 		if (map)
-			add_entry(o, ((ProtobufCMessage *const *)
-			    (const void *)items)[i]);
+			add_entry(o, ((ProtobufCMessage *const *)(const void *)
+					     items)[i]);
 		else
 			json_object_array_add(o, value(f, items + i * size));
 	}
@@ -214,19 +212,19 @@ is_set(const ProtobufCFieldDescriptor *f, const char *base)
 		return false;
 	if ((f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) != 0)
 		return *(const uint32_t *)(base + f->quantifier_offset) ==
-		    f->id;
+		       f->id;
 	return true;
 }
 
 struct json_object *
 pbjson_message(const ProtobufCMessage *m)
 {
-	const ProtobufCMessageDescriptor	*d = m->descriptor;
-	struct json_object			*o = json_object_new_object();
-	const ProtobufCFieldDescriptor		*f;
-	const char				*base = (const char *)m;
-	char					 name[NAME_MAX_];
-	unsigned				 i;
+	const ProtobufCMessageDescriptor *d = m->descriptor;
+	struct json_object *o = json_object_new_object();
+	const ProtobufCFieldDescriptor *f;
+	const char *base = (const char *)m;
+	char name[NAME_MAX_];
+	unsigned i;
 
 	for (i = 0; i < d->n_fields; i++) {
 		f = &d->fields[i];
@@ -242,15 +240,15 @@ pbjson_message(const ProtobufCMessage *m)
 }
 
 int
-pbjson_unpack(const ProtobufCMessageDescriptor *d, const void *data,
-    size_t len, struct json_object **out)
+pbjson_unpack(const ProtobufCMessageDescriptor *d, const void *data, size_t len,
+    struct json_object **out)
 {
-	ProtobufCMessage	*m;
+	ProtobufCMessage *m;
 
 	*out = NULL;
 	if ((m = protobuf_c_message_unpack(d, NULL, len, data)) == NULL)
-		return err_set(ERR_FORMAT, "the bytes are no %s",
-		    d->short_name);
+		return err_set(
+		    ERR_FORMAT, "the bytes are no %s", d->short_name);
 	*out = pbjson_message(m);
 	protobuf_c_message_free_unpacked(m, NULL);
 	return 0;

@@ -19,31 +19,31 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-#define YOUNG_MS 2000		/* an end before this age counts as a failure */
-#define BACKOFF_MS 100		/* after the second young death, then doubled */
+#define YOUNG_MS 2000  /* an end before this age counts as a failure */
+#define BACKOFF_MS 100 /* after the second young death, then doubled */
 #define BACKOFF_MAX_MS 10000
-#define STOP_MS 30000		/* for the requests that are under way */
+#define STOP_MS 30000 /* for the requests that are under way */
 
 struct slot {
-	pid_t	pid;		/* 0: none runs */
-	int64_t	started_ms;
-	int64_t	due_ms;		/* when pid is 0: start no earlier */
-	int	young_deaths;	/* in a row */
+	pid_t pid; /* 0: none runs */
+	int64_t started_ms;
+	int64_t due_ms;	  /* when pid is 0: start no earlier */
+	int young_deaths; /* in a row */
 };
 
 struct parent {
 	const struct prefork *conf;
-	struct slot	*slots;
-	sigset_t	 handled;
-	sigset_t	 unblocked;	/* the mask before prefork_run() */
-	bool		 stopping;
-	int64_t		 stop_by_ms;
+	struct slot *slots;
+	sigset_t handled;
+	sigset_t unblocked; /* the mask before prefork_run() */
+	bool stopping;
+	int64_t stop_by_ms;
 };
 
 static void
 start(struct parent *p, struct slot *s)
 {
-	pid_t	me = getpid(), pid;
+	pid_t me = getpid(), pid;
 
 	if ((pid = fork()) < 0) {
 		err_set_errno(ERR_INTERNAL, "fork");
@@ -65,8 +65,8 @@ start(struct parent *p, struct slot *s)
 static void
 ended(struct parent *p, struct slot *s, int status)
 {
-	int64_t	now = clock_mono_ms(), delay = 0;
-	int	n;
+	int64_t now = clock_mono_ms(), delay = 0;
+	int n;
 
 	if (WIFSIGNALED(status))
 		log_warn("worker %d died of signal %d", (int)s->pid,
@@ -94,8 +94,8 @@ ended(struct parent *p, struct slot *s, int status)
 static void
 reap(struct parent *p)
 {
-	pid_t	pid;
-	int	i, status;
+	pid_t pid;
+	int i, status;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		for (i = 0; i < p->conf->workers; i++) {
@@ -108,7 +108,7 @@ reap(struct parent *p)
 static void
 signal_all(const struct parent *p, int signo)
 {
-	int	i;
+	int i;
 
 	for (i = 0; i < p->conf->workers; i++) {
 		if (p->slots[i].pid != 0)
@@ -120,8 +120,8 @@ signal_all(const struct parent *p, int signo)
 static int64_t
 start_due(struct parent *p)
 {
-	int64_t	now = clock_mono_ms(), wait_ms = 60000, left;
-	int	i;
+	int64_t now = clock_mono_ms(), wait_ms = 60000, left;
+	int i;
 
 	if (p->stopping)
 		return p->stop_by_ms > now ? p->stop_by_ms - now : 0;
@@ -140,7 +140,7 @@ start_due(struct parent *p)
 static bool
 any_runs(const struct parent *p)
 {
-	int	i;
+	int i;
 
 	for (i = 0; i < p->conf->workers; i++) {
 		if (p->slots[i].pid != 0)
@@ -177,10 +177,10 @@ handle(struct parent *p, int signo)
 int
 prefork_run(const struct prefork *conf)
 {
-	struct parent	p = { .conf = conf };
-	struct timespec	ts;
-	int64_t		wait_ms;
-	int		signo;
+	struct parent p = { .conf = conf };
+	struct timespec ts;
+	int64_t wait_ms;
+	int signo;
 
 	sigemptyset(&p.handled);
 	sigaddset(&p.handled, SIGCHLD);

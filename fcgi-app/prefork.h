@@ -11,20 +11,20 @@
 #include <signal.h>
 
 struct prefork {
-	int	  workers;
+	int workers;
 	/*
 	 * A worker's life, in the child; its return is the exit status.  It
 	 * must end soon after SIGTERM, which it finds blocked: unblocked is
 	 * the mask to wait with.
 	 */
-	int	(*work)(void *ctx, const sigset_t *unblocked);
+	int (*work)(void *ctx, const sigset_t *unblocked);
 	/* In the parent; an error keeps what was. */
-	void	(*reload)(void *ctx);
-	void	 *ctx;
+	void (*reload)(void *ctx);
+	void *ctx;
 };
 
 /* Returns after the last worker ended: 0, or an error that kept it from
  * starting. */
-int	prefork_run(const struct prefork *);
+int prefork_run(const struct prefork *);
 
 #endif

@@ -43,7 +43,7 @@ reply_data(struct reply *rp, struct json_object *data)
 static void
 set_message(struct reply *rp, const char *fmt, va_list ap)
 {
-	char	*text = xvasprintf(fmt, ap);
+	char *text = xvasprintf(fmt, ap);
 
 	free(rp->retmsg);
 	rp->retmsg = text;
@@ -52,7 +52,7 @@ set_message(struct reply *rp, const char *fmt, va_list ap)
 int
 reply_message(struct reply *rp, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	set_message(rp, fmt, ap);
@@ -63,7 +63,7 @@ reply_message(struct reply *rp, const char *fmt, ...)
 int
 reply_fault(struct reply *rp, int retcode, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	rp->retcode = retcode;
 	va_start(ap, fmt);
@@ -75,7 +75,7 @@ reply_fault(struct reply *rp, int retcode, const char *fmt, ...)
 int
 reply_status(struct reply *rp, int status, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	rp->retcode = rp->http_status = status;
 	(void)reply_data(rp, NULL);
@@ -90,23 +90,31 @@ put(struct reply *rp, const void *data, size_t len)
 {
 	if (!rp->broken && rp->sink->write(rp->sink->ctx, data, len) < 0)
 		rp->broken = true;
-	return rp->broken ?
-	    err_set(ERR_CLOSED, "the front end has gone") : 0;
+	return rp->broken ? err_set(ERR_CLOSED, "the front end has gone") : 0;
 }
 
 static const char *
 reason(int status)
 {
 	switch (status) {
-	case 200: return "OK";
-	case 210: return "No Result";
-	case 400: return "Bad Request";
-	case 403: return "Forbidden";
-	case 404: return "Not Found";
-	case 409: return "Conflict";
-	case 413: return "Content Too Large";
-	case 429: return "Too Many Requests";
-	default:  return status < 500 ? "Refused" : "Server Error";
+	case 200:
+		return "OK";
+	case 210:
+		return "No Result";
+	case 400:
+		return "Bad Request";
+	case 403:
+		return "Forbidden";
+	case 404:
+		return "Not Found";
+	case 409:
+		return "Conflict";
+	case 413:
+		return "Content Too Large";
+	case 429:
+		return "Too Many Requests";
+	default:
+		return status < 500 ? "Refused" : "Server Error";
 	}
 }
 
@@ -122,30 +130,32 @@ move(struct json_object *env, const char *key, struct json_object **member)
 int
 reply_send(struct reply *rp)
 {
-	struct json_object	*env;
-	struct buf		 head = BUF_INIT;
-	const char		*text;
-	size_t			 len;
-	int			 r;
+	struct json_object *env;
+	struct buf head = BUF_INIT;
+	const char *text;
+	size_t len;
+	int r;
 
 	if (rp->begun)
 		return rp->broken ? ERR_CLOSED : 0;
 	env = json_object_new_object();
-	json_object_object_add(env, "retcode",
-	    json_object_new_int(rp->retcode));
-	json_object_object_add(env, "retmsg", json_object_new_string(
-	    rp->retmsg != NULL ? rp->retmsg : "success"));
+	json_object_object_add(
+	    env, "retcode", json_object_new_int(rp->retcode));
+	json_object_object_add(env, "retmsg",
+	    json_object_new_string(
+		rp->retmsg != NULL ? rp->retmsg : "success"));
 	if (rp->job_id != NULL)
-		json_object_object_add(env, "jobId",
-		    json_object_new_string(rp->job_id));
+		json_object_object_add(
+		    env, "jobId", json_object_new_string(rp->job_id));
 	move(env, "data", &rp->data);
 	move(env, "meta", &rp->meta);
 	move(env, "errors", &rp->errors);
-	text = json_object_to_json_string_length(env,
-	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
-	buf_printf(&head, "Status: %d %s\r\nContent-Type: application/json"
-	    "\r\nContent-Length: %zu\r\n", rp->http_status,
-	    reason(rp->http_status), len);
+	text = json_object_to_json_string_length(
+	    env, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	buf_printf(&head,
+	    "Status: %d %s\r\nContent-Type: application/json"
+	    "\r\nContent-Length: %zu\r\n",
+	    rp->http_status, reason(rp->http_status), len);
 	if (rp->retry_after_s > 0)
 		buf_printf(&head, "Retry-After: %d\r\n", rp->retry_after_s);
 	buf_puts(&head, "\r\n");
@@ -172,24 +182,27 @@ type_of(const char *name)
 static bool
 safe_name(const char *name)
 {
-	return *name != '\0' && name[strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-	    "abcdefghijklmnopqrstuvwxyz0123456789._-#~")] == '\0';
+	return *name != '\0' &&
+	       name[strspn(name,
+		   "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+		   "abcdefghijklmnopqrstuvwxyz0123456789._-#~")] == '\0';
 }
 
 int
 reply_file_begin(struct reply *rp, const char *name, int64_t length)
 {
-	struct buf	head = BUF_INIT;
-	int		r;
+	struct buf head = BUF_INIT;
+	int r;
 
 	if (!safe_name(name))
 		return err_set(ERR_INVALID, "'%s' is no file name", name);
-	buf_printf(&head, "Status: 200 OK\r\nContent-Type: %s\r\n"
+	buf_printf(&head,
+	    "Status: 200 OK\r\nContent-Type: %s\r\n"
 	    "Content-Disposition: attachment; filename=%s\r\n",
 	    type_of(name), name);
 	if (length >= 0)
-		buf_printf(&head, "Content-Length: %lld\r\n",
-		    (long long)length);
+		buf_printf(
+		    &head, "Content-Length: %lld\r\n", (long long)length);
 	buf_puts(&head, "\r\n");
 	rp->begun = true;
 	r = put(rp, head.data, head.len);

@@ -13,47 +13,47 @@ struct json_object;
 
 struct reply_sink {
 	/* Negative when the front end has gone. */
-	int	(*write)(void *ctx, const void *data, size_t len);
-	void	*ctx;
+	int (*write)(void *ctx, const void *data, size_t len);
+	void *ctx;
 };
 
 struct reply {
 	const struct reply_sink *sink;
-	int		 http_status;	/* 200 unless said otherwise */
-	int		 retcode;
-	char		*retmsg;	/* owned; NULL means "success" */
-	char		*job_id;	/* owned; "jobId" when set */
-	struct json_object *data;	/* owned; NULL is left out */
-	struct json_object *meta;	/* owned; NULL is left out */
-	struct json_object *errors;	/* owned; faults with JSON pointers */
-	int		 retry_after_s;	/* > 0: a Retry-After header */
-	bool		 begun;		/* a file's header is out already */
-	bool		 broken;	/* the front end has gone */
+	int http_status; /* 200 unless said otherwise */
+	int retcode;
+	char *retmsg;		    /* owned; NULL means "success" */
+	char *job_id;		    /* owned; "jobId" when set */
+	struct json_object *data;   /* owned; NULL is left out */
+	struct json_object *meta;   /* owned; NULL is left out */
+	struct json_object *errors; /* owned; faults with JSON pointers */
+	int retry_after_s;	    /* > 0: a Retry-After header */
+	bool begun;		    /* a file's header is out already */
+	bool broken;		    /* the front end has gone */
 };
 
-void	reply_init(struct reply *, const struct reply_sink *);
-void	reply_fini(struct reply *);
+void reply_init(struct reply *, const struct reply_sink *);
+void reply_fini(struct reply *);
 
 /* Hand over data (the reply's now); returns 0 so that handlers can end on it. */
-int	reply_data(struct reply *, struct json_object *data);
+int reply_data(struct reply *, struct json_object *data);
 /* Success without data, with another text than "success". */
-int	reply_message(struct reply *, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));
+int reply_message(struct reply *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* An error in the envelope under HTTP 200; keeps data. */
-int	reply_fault(struct reply *, int retcode, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
+int reply_fault(struct reply *, int retcode, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* An error whose number is the HTTP status too (210 is one of them). */
-int	reply_status(struct reply *, int status, const char *fmt, ...)
-	    __attribute__((format(printf, 3, 4)));
+int reply_status(struct reply *, int status, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* Write headers and envelope; nothing when a file was begun. */
-int	reply_send(struct reply *);
+int reply_send(struct reply *);
 
 /*
  * Begin a file answer: the content type follows from the name, which stands
  * in Content-Disposition without quotes.  length < 0 when unknown.
  */
-int	reply_file_begin(struct reply *, const char *name, int64_t length);
-int	reply_file_write(struct reply *, const void *data, size_t len);
+int reply_file_begin(struct reply *, const char *name, int64_t length);
+int reply_file_write(struct reply *, const void *data, size_t len);
 
 #endif

@@ -25,7 +25,7 @@
 static const char *
 env_get(const struct request_source *src, const char *name)
 {
-	size_t	 len = strlen(name);
+	size_t len = strlen(name);
 	char *const *e;
 
 	for (e = src->envp; e != NULL && *e != NULL; e++) {
@@ -38,7 +38,7 @@ env_get(const struct request_source *src, const char *name)
 const char *
 request_env(const struct request *req, const char *name)
 {
-	const char	*v = env_get(req->source, name);
+	const char *v = env_get(req->source, name);
 
 	return v == NULL || *v == '\0' ? NULL : v;
 }
@@ -68,8 +68,8 @@ listener_parse(const char *s)
 static int
 check_path(const char *path, size_t len, size_t raw_slashes)
 {
-	size_t		 slashes = 0;
-	const char	*s;
+	size_t slashes = 0;
+	const char *s;
 
 	if (len == 0 || path[0] != '/' || strlen(path) != len)
 		return err_set(ERR_INVALID, "the path is malformed");
@@ -77,8 +77,9 @@ check_path(const char *path, size_t len, size_t raw_slashes)
 		if (*s != '/')
 			continue;
 		slashes++;
-		if (s[1] == '.' && (s[2] == '\0' || s[2] == '/' ||
-		    (s[2] == '.' && (s[3] == '\0' || s[3] == '/'))))
+		if (s[1] == '.' &&
+		    (s[2] == '\0' || s[2] == '/' ||
+			(s[2] == '.' && (s[3] == '\0' || s[3] == '/'))))
 			return err_set(ERR_INVALID, "the path climbs");
 	}
 	if (slashes != raw_slashes)
@@ -89,15 +90,15 @@ check_path(const char *path, size_t len, size_t raw_slashes)
 static int
 parse_target(struct request *req)
 {
-	struct buf	 path = BUF_INIT;
-	const char	*s;
-	size_t		 raw_len, slashes = 0;
-	int		 r;
+	struct buf path = BUF_INIT;
+	const char *s;
+	size_t raw_len, slashes = 0;
+	int r;
 
 	raw_len = strcspn(req->target, "?");
 	req->raw_path = arena_strndup(req->arena, req->target, raw_len);
-	req->query = req->target[raw_len] == '?' ?
-	    req->target + raw_len + 1 : "";
+	req->query =
+	    req->target[raw_len] == '?' ? req->target + raw_len + 1 : "";
 	for (s = req->raw_path; *s != '\0'; s++)
 		slashes += *s == '/';
 	str_percent_decode(&path, req->raw_path, raw_len);
@@ -111,10 +112,10 @@ parse_target(struct request *req)
 }
 
 int
-request_init(struct request *req, struct app *app,
-    const struct request_source *src)
+request_init(
+    struct request *req, struct app *app, const struct request_source *src)
 {
-	const char	*v;
+	const char *v;
 
 	memset(req, 0, sizeof(*req));
 	req->app = app;
@@ -146,7 +147,7 @@ request_fini(struct request *req)
 static int
 content_length(const struct request *req, int64_t *out)
 {
-	const char	*v = request_env(req, "CONTENT_LENGTH");
+	const char *v = request_env(req, "CONTENT_LENGTH");
 
 	*out = 0;
 	if (v != NULL && str_to_int64(v, 0, INT64_MAX, out) != 0)
@@ -157,12 +158,12 @@ content_length(const struct request *req, int64_t *out)
 static int
 read_memory(struct request *req, int64_t len)
 {
-	int64_t	max = req->app->conf->fcgi_max_body;
-	int	n;
+	int64_t max = req->app->conf->fcgi_max_body;
+	int n;
 
 	if (len > max)
-		return err_set(ERR_LIMIT,
-		    "the body is larger than %lld bytes", (long long)max);
+		return err_set(ERR_LIMIT, "the body is larger than %lld bytes",
+		    (long long)max);
 	while ((int64_t)req->raw.len < len) {
 		n = req->source->read(req->source->ctx,
 		    buf_reserve(&req->raw, READ_CHUNK), READ_CHUNK);
@@ -170,8 +171,8 @@ read_memory(struct request *req, int64_t len)
 			return err_set(ERR_INVALID, "the body stops early");
 		req->raw.len += (size_t)n;
 		if ((int64_t)req->raw.len > len)
-			return err_set(ERR_INVALID,
-			    "the body is longer than it says");
+			return err_set(
+			    ERR_INVALID, "the body is longer than it says");
 		req->raw.data[req->raw.len] = '\0';
 	}
 	req->body_len = (int64_t)req->raw.len;
@@ -181,10 +182,10 @@ read_memory(struct request *req, int64_t len)
 int
 request_open_file(const struct request *req, int *out)
 {
-	char		*spool;
-	const char	*path = req->body_file;
-	struct stat	 st;
-	int		 fd = -1, r = 0;
+	char *spool;
+	const char *path = req->body_file;
+	struct stat st;
+	int fd = -1, r = 0;
 
 	*out = -1;
 	spool = site_path(req->app->conf, "%s/", SITE_SPOOL);
@@ -213,8 +214,8 @@ out:
 static int
 take_file(struct request *req, const char *path)
 {
-	struct stat	st;
-	int		fd, r;
+	struct stat st;
+	int fd, r;
 
 	req->body_file = path;
 	if ((r = request_open_file(req, &fd)) != 0)
@@ -230,17 +231,17 @@ take_file(struct request *req, const char *path)
 static bool
 is_multipart(const struct request *req)
 {
-	const char	*type = request_env(req, "CONTENT_TYPE");
+	const char *type = request_env(req, "CONTENT_TYPE");
 
 	return type != NULL &&
-	    strncasecmp(type, "multipart/form-data", 19) == 0;
+	       strncasecmp(type, "multipart/form-data", 19) == 0;
 }
 
 /* Spooled JSON (the upload location spools everything) comes to memory. */
 static int
 load_file(struct request *req)
 {
-	int	fd, r;
+	int fd, r;
 
 	if ((r = request_open_file(req, &fd)) != 0)
 		return r;
@@ -253,10 +254,10 @@ load_file(struct request *req)
 int
 request_read_body(struct request *req)
 {
-	const char	*file = request_env(req, "BODY_FILE");
-	enum body_kind	 kind = req->route->body;
-	int64_t		 len;
-	int		 r;
+	const char *file = request_env(req, "BODY_FILE");
+	enum body_kind kind = req->route->body;
+	int64_t len;
+	int r;
 
 	if (file == NULL) {
 		if ((r = content_length(req, &len)) != 0)
@@ -276,9 +277,9 @@ request_read_body(struct request *req)
 static void
 parse_form(const char *s, size_t len, struct json_object *into)
 {
-	struct buf	 name = BUF_INIT, value = BUF_INIT;
-	const char	*end = s + len, *amp, *eq;
-	char		*copy, *plus;
+	struct buf name = BUF_INIT, value = BUF_INIT;
+	const char *end = s + len, *amp, *eq;
+	char *copy, *plus;
 
 	copy = xstrndup(s, len);
 	for (plus = copy; *plus != '\0'; plus++) {
@@ -309,8 +310,8 @@ parse_object(struct request *req)
 {
 	if (req->raw.len == 0)
 		return;
-	if (json_parse(req->raw.data, req->raw.len, req->raw.len,
-	    &req->json) != 0) {
+	if (json_parse(req->raw.data, req->raw.len, req->raw.len, &req->json) !=
+	    0) {
 		req->body_fault = arena_strdup(req->arena, err_text());
 	} else if (!json_is_object(req->json)) {
 		req->body_fault = "it is no JSON object";
@@ -322,18 +323,18 @@ parse_object(struct request *req)
 int
 request_decode_body(struct request *req)
 {
-	const char	*type = request_env(req, "CONTENT_TYPE");
+	const char *type = request_env(req, "CONTENT_TYPE");
 
-	if (req->body_file == NULL && (req->route->body == BODY_JSON ||
-	    req->route->body == BODY_UPLOAD))
+	if (req->body_file == NULL &&
+	    (req->route->body == BODY_JSON || req->route->body == BODY_UPLOAD))
 		parse_object(req);
 	req->has_body = req->json != NULL;
 	if (req->json != NULL)
 		return 0;
 	if ((req->json = json_object_new_object()) == NULL)
 		return err_set(ERR_NOMEM, "request body");
-	if (type != NULL && req->raw.len != 0 && strncasecmp(type,
-	    "application/x-www-form-urlencoded", 33) == 0) {
+	if (type != NULL && req->raw.len != 0 &&
+	    strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0) {
 		parse_form(req->raw.data, req->raw.len, req->json);
 		req->has_body = true;
 	}
@@ -345,8 +346,8 @@ request_decode_body(struct request *req)
 const char *
 request_param(const struct request *req, const char *name)
 {
-	const char	*p = req->route->pattern;
-	size_t		 i = 0, len = strlen(name);
+	const char *p = req->route->pattern;
+	size_t i = 0, len = strlen(name);
 
 	for (p = strchr(p, ':'); p != NULL; p = strchr(p + 1, ':'), i++) {
 		if (strncmp(p + 1, name, len) == 0 &&
@@ -359,10 +360,10 @@ request_param(const struct request *req, const char *name)
 int
 request_query(const struct request *req, const char *name, const char **out)
 {
-	struct buf	 value = BUF_INIT;
-	const char	*s = req->query;
-	size_t		 len = strlen(name), n;
-	int		 r = 0;
+	struct buf value = BUF_INIT;
+	const char *s = req->query;
+	size_t len = strlen(name), n;
+	int r = 0;
 
 	*out = NULL;
 	for (;;) {
@@ -385,7 +386,7 @@ request_query(const struct request *req, const char *name, const char **out)
 struct json_object *
 request_field(const struct request *req, const char *name)
 {
-	struct json_object	*o = NULL;
+	struct json_object *o = NULL;
 
 	(void)json_object_object_get_ex(req->json, name, &o);
 	return o;
@@ -394,8 +395,8 @@ request_field(const struct request *req, const char *name)
 const char *
 request_text(const struct request *req, const char *name)
 {
-	struct json_object	*o = request_field(req, name);
-	enum json_type		 t = json_object_get_type(o);
+	struct json_object *o = request_field(req, name);
+	enum json_type t = json_object_get_type(o);
 
 	if (o == NULL || t == json_type_object || t == json_type_array)
 		return NULL;
@@ -406,8 +407,8 @@ int
 request_int(const struct request *req, const char *name, int64_t min,
     int64_t max, int64_t fallback, int64_t *out)
 {
-	struct json_object	*o = request_field(req, name);
-	const char		*text;
+	struct json_object *o = request_field(req, name);
+	const char *text;
 
 	*out = fallback;
 	if (o == NULL)
@@ -429,8 +430,8 @@ request_int(const struct request *req, const char *name, int64_t min,
 bool
 request_flag(const struct request *req, const char *name, bool fallback)
 {
-	const char	*text = request_text(req, name);
-	bool		 value;
+	const char *text = request_text(req, name);
+	bool value;
 
 	if (text == NULL || str_to_bool(text, &value) != 0)
 		return fallback;
@@ -440,10 +441,10 @@ request_flag(const struct request *req, const char *name, bool fallback)
 int
 request_require(const struct request *req, const char *names)
 {
-	struct buf	 missing = BUF_INIT;
-	const char	*s, *name;
-	size_t		 n;
-	int		 r = 0;
+	struct buf missing = BUF_INIT;
+	const char *s, *name;
+	size_t n;
+	int r = 0;
 
 	for (s = names; *s != '\0'; s += n + (s[n] == ',')) {
 		n = strcspn(s, ",");

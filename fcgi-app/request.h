@@ -23,57 +23,57 @@ struct route;
 
 enum listener {
 	LISTENER_NONE = 0,
-	LISTENER_CLIENT_LOOPBACK,	/* plain HTTP, loopback only */
+	LISTENER_CLIENT_LOOPBACK, /* plain HTTP, loopback only */
 	LISTENER_CLIENT_TLS,
-	LISTENER_PARTNER		/* mutual TLS */
+	LISTENER_PARTNER /* mutual TLS */
 };
 
 /* How a route wants its body.  "spooled" means nginx may pass a file. */
 enum body_kind {
 	BODY_UNSET = 0,
-	BODY_NONE,		/* read and ignored */
-	BODY_JSON,		/* an object, whatever the content type says */
-	BODY_UPLOAD,		/* JSON in memory, or a spooled multipart form */
-	BODY_BYTES,		/* bytes in memory or spooled */
+	BODY_NONE,   /* read and ignored */
+	BODY_JSON,   /* an object, whatever the content type says */
+	BODY_UPLOAD, /* JSON in memory, or a spooled multipart form */
+	BODY_BYTES,  /* bytes in memory or spooled */
 };
 
 /* Where a request comes from: FastCGI in the program, arrays in tests. */
 struct request_source {
-	char *const *envp;	/* NAME=value, NULL at the end */
+	char *const *envp; /* NAME=value, NULL at the end */
 	/* Up to size bytes of the body; 0 at its end, negative when broken. */
-	int	(*read)(void *ctx, char *data, int size);
-	void	*ctx;
+	int (*read)(void *ctx, char *data, int size);
+	void *ctx;
 };
 
-#define REQUEST_PARAMS 8	/* most ":names" in a path pattern */
+#define REQUEST_PARAMS 8 /* most ":names" in a path pattern */
 
 /* Who was found to call; filled by auth.c. */
 struct caller {
-	const char	*party;		/* partner's party id, else NULL */
-	const char	*name;		/* for events and audit: "client" … */
+	const char *party; /* partner's party id, else NULL */
+	const char *name;  /* for events and audit: "client" … */
 };
 
 struct request {
-	struct app	*app;
-	struct arena	*arena;		/* freed when the request ends */
+	struct app *app;
+	struct arena *arena; /* freed when the request ends */
 	const struct request_source *source;
-	enum listener	 listener;
-	const char	*method;
-	const char	*target;	/* as sent: path and query */
-	const char	*raw_path;	/* target up to '?', undecoded */
-	const char	*path;		/* decoded, no trailing slash */
-	const char	*query;		/* raw, "" when there is none */
+	enum listener listener;
+	const char *method;
+	const char *target;   /* as sent: path and query */
+	const char *raw_path; /* target up to '?', undecoded */
+	const char *path;     /* decoded, no trailing slash */
+	const char *query;    /* raw, "" when there is none */
 	const struct route *route;
-	const char	*params[REQUEST_PARAMS];	/* values of :names */
-	struct caller	 caller;
+	const char *params[REQUEST_PARAMS]; /* values of :names */
+	struct caller caller;
 
-	struct buf	 raw;		/* body in memory */
-	const char	*body_file;	/* or spooled here, else NULL */
-	int64_t		 body_len;
-	struct json_object *json;	/* owned; an object, never NULL after
+	struct buf raw;	       /* body in memory */
+	const char *body_file; /* or spooled here, else NULL */
+	int64_t body_len;
+	struct json_object *json; /* owned; an object, never NULL after
 					 * request_read_body() */
-	bool		 has_body;	/* JSON or a form was there */
-	const char	*body_fault;	/* why a body was not taken, or NULL */
+	bool has_body;		  /* JSON or a form was there */
+	const char *body_fault;	  /* why a body was not taken, or NULL */
 };
 
 /*
@@ -82,22 +82,21 @@ struct request {
  * Errors: ERR_INVALID for a target that is no absolute path or has a NUL,
  * an escaped '/' or ".." in it.
  */
-int	request_init(struct request *, struct app *,
-	    const struct request_source *);
-void	request_fini(struct request *);
+int request_init(struct request *, struct app *, const struct request_source *);
+void request_fini(struct request *);
 
 /*
  * Take the body as the route wants it.  Errors: ERR_LIMIT when it is larger
  * than the site's fcgi_max_body, ERR_INVALID when it stops early or a
  * spooled file is offered that is not ours.
  */
-int	request_read_body(struct request *);
+int request_read_body(struct request *);
 
 /*
  * Decode the body after the caller was authenticated.  A body that is not
  * JSON counts as absent (the platform's rule), then form fields are taken.
  */
-int	request_decode_body(struct request *);
+int request_decode_body(struct request *);
 
 /* A parameter of the front end; NULL when absent or empty. */
 const char *request_env(const struct request *, const char *name);
@@ -109,8 +108,7 @@ const char *request_param(const struct request *, const char *name);
  * "name=value" in the query, percent-decoded in the arena; *out is NULL when
  * it is absent.  ERR_INVALID for a value with a NUL in it.
  */
-int	request_query(const struct request *, const char *name,
-	    const char **out);
+int request_query(const struct request *, const char *name, const char **out);
 
 /*
  * Fields of the JSON body as text: numbers are written out, so that party
@@ -119,22 +117,22 @@ int	request_query(const struct request *, const char *name,
 const char *request_text(const struct request *, const char *name);
 struct json_object *request_field(const struct request *, const char *name);
 /* Errors: ERR_INVALID naming the field when it is no integer in range. */
-int	request_int(const struct request *, const char *name, int64_t min,
-	    int64_t max, int64_t fallback, int64_t *out);
+int request_int(const struct request *, const char *name, int64_t min,
+    int64_t max, int64_t fallback, int64_t *out);
 /* true, 1, "1", "true" are true; absent gives fallback. */
-bool	request_flag(const struct request *, const char *name, bool fallback);
+bool request_flag(const struct request *, const char *name, bool fallback);
 
 /*
  * All comma-separated names must be in the body, null counts as present.
  * Errors: ERR_INVALID "required argument are missing: a,b; " as the
  * platform words it.
  */
-int	request_require(const struct request *, const char *names);
+int request_require(const struct request *, const char *names);
 
 /*
  * The spooled body must be a regular file directly below HOME/spool: open
  * it for reading.  Ownership: *out is the caller's descriptor.
  */
-int	request_open_file(const struct request *, int *out);
+int request_open_file(const struct request *, int *out);
 
 #endif

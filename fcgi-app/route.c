@@ -7,13 +7,13 @@
 
 #include "lib/base/mem.h"
 
-#define ROUTE_CHECK(method, pattern, audience, body, handler)       \
-	_Static_assert(AUDIENCE_##audience > 0, pattern             \
-	    " must name its audience");                             \
+#define ROUTE_CHECK(method, pattern, audience, body, handler)                  \
+	_Static_assert(                                                        \
+	    AUDIENCE_##audience > 0, pattern " must name its audience");       \
 	_Static_assert(BODY_##body > 0, pattern " must name its body");
 ROUTES(ROUTE_CHECK)
 
-#define ROUTE_ROW(method, pattern, audience, body, handler)         \
+#define ROUTE_ROW(method, pattern, audience, body, handler)                    \
 	{ #method, pattern, AUDIENCE_##audience, BODY_##body, handler },
 
 static const struct route table[] = { ROUTES(ROUTE_ROW) };
@@ -40,16 +40,16 @@ segment(const char *s)
  * path of ours.
  */
 static bool
-matches(const char *pattern, const char *path,
-    const char *found[REQUEST_PARAMS])
+matches(
+    const char *pattern, const char *path, const char *found[REQUEST_PARAMS])
 {
-	size_t	n = 0, want, have;
+	size_t n = 0, want, have;
 
 	memset(found, 0, REQUEST_PARAMS * sizeof(found[0]));
 	for (;;) {
 		if (*pattern == '\0' || *path == '\0')
 			return *pattern == *path;
-		pattern++;		/* both stand at a '/' */
+		pattern++; /* both stand at a '/' */
 		path++;
 		want = segment(pattern);
 		have = segment(path);
@@ -70,16 +70,16 @@ matches(const char *pattern, const char *path,
 const struct route *
 route_find(struct request *req)
 {
-	const char	*found[REQUEST_PARAMS];
-	size_t		 i, k;
+	const char *found[REQUEST_PARAMS];
+	size_t i, k;
 
 	for (i = 0; i < TABLE_SIZE; i++) {
 		if (strcmp(table[i].method, req->method) != 0 ||
 		    !matches(table[i].pattern, req->path, found))
 			continue;
 		for (k = 0; k < REQUEST_PARAMS && found[k] != NULL; k++)
-			req->params[k] = arena_strndup(req->arena, found[k],
-			    segment(found[k]));
+			req->params[k] = arena_strndup(
+			    req->arena, found[k], segment(found[k]));
 		return &table[i];
 	}
 	return NULL;

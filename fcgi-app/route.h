@@ -16,17 +16,17 @@ typedef int route_fn(struct request *, struct reply *);
 
 /* Who may call.  There is no zero: a route cannot forget to say. */
 enum audience {
-	AUDIENCE_PUBLIC = 1,	/* anybody: health and version */
-	AUDIENCE_CLIENT,	/* this site's users */
-	AUDIENCE_PARTNER	/* other sites: mutual TLS and a signature */
+	AUDIENCE_PUBLIC = 1, /* anybody: health and version */
+	AUDIENCE_CLIENT,     /* this site's users */
+	AUDIENCE_PARTNER     /* other sites: mutual TLS and a signature */
 };
 
 struct route {
-	const char	*method;
-	const char	*pattern;	/* ":name" matches one segment */
-	enum audience	 audience;
-	enum body_kind	 body;
-	route_fn	*handler;
+	const char *method;
+	const char *pattern; /* ":name" matches one segment */
+	enum audience audience;
+	enum body_kind body;
+	route_fn *handler;
 };
 
 /*
@@ -38,7 +38,7 @@ const struct route *route_find(struct request *);
 /* For tests: the whole table. */
 const struct route *route_table(size_t *n);
 
-#define ROUTE_PROTOTYPE(method, pattern, audience, body, handler) \
+#define ROUTE_PROTOTYPE(method, pattern, audience, body, handler)              \
 	route_fn handler;
 ROUTES(ROUTE_PROTOTYPE)
 

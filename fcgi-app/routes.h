@@ -12,88 +12,89 @@
 #define TASK_PATH "/v1/party/:job/:component/:task/:version/:role/:party"
 #define MAIL_PATH "/:job/:component/:version/:role/:party"
 
-#define ROUTES(R)                                                            \
-	/* anybody */                                                        \
-	R(GET, "/v1/health", PUBLIC, NONE, api_health)                       \
-	R(POST, "/v1/version/get", PUBLIC, JSON, api_version_get)            \
-	R(POST, "/v1/info/version", PUBLIC, JSON, api_version_get)           \
-	/* data */                                                           \
-	R(POST, "/v1/data/upload", CLIENT, UPLOAD, api_data_upload)          \
-	R(POST, "/v1/data/upload/history", CLIENT, JSON, api_upload_history) \
-	R(POST, "/v1/data/:other", CLIENT, JSON, api_data_other)             \
-	/* table */                                                          \
-	R(POST, "/v1/table/table_info", CLIENT, JSON, api_table_info)        \
-	R(POST, "/v1/table/delete", CLIENT, JSON, api_table_delete)          \
-	R(POST, "/v1/table/list", CLIENT, JSON, api_table_list)              \
-	R(POST, "/v1/table/preview", CLIENT, JSON, api_table_preview)        \
-	R(POST, "/v1/table/:other", CLIENT, JSON, api_table_other)           \
-	/* job */                                                            \
-	R(POST, "/v1/job/submit", CLIENT, JSON, api_job_submit)              \
-	R(POST, "/v1/job/query", CLIENT, JSON, api_job_query)                \
-	R(POST, "/v1/job/list/job", CLIENT, JSON, api_job_list)              \
-	R(POST, "/v1/job/stop", CLIENT, JSON, api_job_stop)                  \
-	R(POST, "/v1/job/config", CLIENT, JSON, api_job_config)              \
-	R(POST, "/v1/job/events", CLIENT, JSON, api_job_events)              \
-	R(POST, "/v1/job/log/download", CLIENT, JSON, api_job_log_download)  \
-	R(POST, "/v1/job/log/path", CLIENT, JSON, api_job_log_path)          \
-	R(POST, "/v1/job/task/query", CLIENT, JSON, api_task_query)          \
-	R(POST, "/v1/job/list/task", CLIENT, JSON, api_task_list)            \
-	R(POST, "/v1/job/data/view/query", CLIENT, JSON, api_data_view)      \
-	/* tracking */                                                       \
-	R(POST, "/v1/tracking/component/metrics", CLIENT, JSON,              \
-	    api_metrics)                                                     \
-	R(POST, "/v1/tracking/component/metric/all", CLIENT, JSON,           \
-	    api_metric_all)                                                  \
-	R(POST, "/v1/tracking/component/metric_data", CLIENT, JSON,          \
-	    api_metric_data)                                                 \
-	R(POST, "/v1/tracking/component/parameters", CLIENT, JSON,           \
-	    api_parameters)                                                  \
-	R(POST, "/v1/tracking/component/output/model", CLIENT, JSON,         \
-	    api_output_model)                                                \
-	R(POST, "/v1/tracking/component/output/data", CLIENT, JSON,          \
-	    api_output_data)                                                 \
-	R(GET, "/v1/tracking/component/output/data/download", CLIENT, JSON,  \
-	    api_output_download)                                             \
-	R(POST, "/v1/tracking/component/output/data/download", CLIENT, JSON, \
-	    api_output_download)                                             \
-	R(POST, "/v1/tracking/component/output/data/table", CLIENT, JSON,    \
-	    api_output_table)                                                \
-	R(POST, "/v1/tracking/component/summary/download", CLIENT, JSON,     \
-	    api_summary)                                                     \
-	R(POST, "/v1/tracking/component/list", CLIENT, JSON,                 \
-	    api_component_list)                                              \
-	R(POST, "/v1/tracking/job/data_view", CLIENT, JSON,                  \
-	    api_job_data_view)                                               \
-	R(POST, "/v1/pipeline/dag/dependency", CLIENT, JSON,                 \
-	    api_dag_dependency)                                              \
-	/* site */                                                           \
-	R(POST, "/v1/resource/query", CLIENT, JSON, api_resource_query)      \
-	R(POST, "/v1/server/version/get", CLIENT, JSON, api_server_version)  \
-	R(POST, "/v1/log/size", CLIENT, JSON, api_log_size)                  \
-	R(POST, "/v1/log/cat", CLIENT, JSON, api_log_cat)                    \
-	/* partners: jobs */                                                 \
-	R(POST, JOB_PATH "/create", PARTNER, JSON, api_party_job_create)         \
-	R(POST, JOB_PATH "/resource/apply", PARTNER, JSON,                   \
-	    api_party_resource_apply)                                            \
-	R(POST, JOB_PATH "/resource/return", PARTNER, JSON,                  \
-	    api_party_resource_return)                                           \
-	R(POST, JOB_PATH "/start", PARTNER, JSON, api_party_job_start)           \
-	R(POST, JOB_PATH "/status/:status", PARTNER, JSON, api_party_job_status) \
-	R(POST, JOB_PATH "/stop/:status", PARTNER, JSON, api_party_job_stop)     \
-	/* partners: tasks */                                                \
-	R(POST, TASK_PATH "/create", PARTNER, JSON, api_party_task_create)       \
-	R(POST, TASK_PATH "/start", PARTNER, JSON, api_party_task_start)         \
-	R(POST, TASK_PATH "/collect", PARTNER, JSON, api_party_task_collect)     \
-	R(POST, TASK_PATH "/status/:status", PARTNER, JSON,                  \
-	    api_party_task_status)                                               \
-	R(POST, TASK_PATH "/stop/:status", PARTNER, JSON, api_party_task_stop)   \
-	/* partners: to the initiator */                                     \
-	R(POST, "/v1/initiator/:job/:role/:party/stop/:status", PARTNER,     \
-	    JSON, api_initiator_stop)                                            \
-	R(POST, "/v1/initiator/:job/:component/:task/:version/:role/:party"  \
-	    "/report", PARTNER, JSON, api_initiator_report)                      \
-	/* partners: objects of running tasks */                             \
-	R(PUT, "/v1/mailbox/small" MAIL_PATH, PARTNER, BYTES, api_mailbox_put)   \
+#define ROUTES(R)                                                              \
+	/* anybody */                                                          \
+	R(GET, "/v1/health", PUBLIC, NONE, api_health)                         \
+	R(POST, "/v1/version/get", PUBLIC, JSON, api_version_get)              \
+	R(POST, "/v1/info/version", PUBLIC, JSON, api_version_get)             \
+	/* data */                                                             \
+	R(POST, "/v1/data/upload", CLIENT, UPLOAD, api_data_upload)            \
+	R(POST, "/v1/data/upload/history", CLIENT, JSON, api_upload_history)   \
+	R(POST, "/v1/data/:other", CLIENT, JSON, api_data_other)               \
+	/* table */                                                            \
+	R(POST, "/v1/table/table_info", CLIENT, JSON, api_table_info)          \
+	R(POST, "/v1/table/delete", CLIENT, JSON, api_table_delete)            \
+	R(POST, "/v1/table/list", CLIENT, JSON, api_table_list)                \
+	R(POST, "/v1/table/preview", CLIENT, JSON, api_table_preview)          \
+	R(POST, "/v1/table/:other", CLIENT, JSON, api_table_other)             \
+	/* job */                                                              \
+	R(POST, "/v1/job/submit", CLIENT, JSON, api_job_submit)                \
+	R(POST, "/v1/job/query", CLIENT, JSON, api_job_query)                  \
+	R(POST, "/v1/job/list/job", CLIENT, JSON, api_job_list)                \
+	R(POST, "/v1/job/stop", CLIENT, JSON, api_job_stop)                    \
+	R(POST, "/v1/job/config", CLIENT, JSON, api_job_config)                \
+	R(POST, "/v1/job/events", CLIENT, JSON, api_job_events)                \
+	R(POST, "/v1/job/log/download", CLIENT, JSON, api_job_log_download)    \
+	R(POST, "/v1/job/log/path", CLIENT, JSON, api_job_log_path)            \
+	R(POST, "/v1/job/task/query", CLIENT, JSON, api_task_query)            \
+	R(POST, "/v1/job/list/task", CLIENT, JSON, api_task_list)              \
+	R(POST, "/v1/job/data/view/query", CLIENT, JSON, api_data_view)        \
+	/* tracking */                                                         \
+	R(POST, "/v1/tracking/component/metrics", CLIENT, JSON, api_metrics)   \
+	R(POST, "/v1/tracking/component/metric/all", CLIENT, JSON,             \
+	    api_metric_all)                                                    \
+	R(POST, "/v1/tracking/component/metric_data", CLIENT, JSON,            \
+	    api_metric_data)                                                   \
+	R(POST, "/v1/tracking/component/parameters", CLIENT, JSON,             \
+	    api_parameters)                                                    \
+	R(POST, "/v1/tracking/component/output/model", CLIENT, JSON,           \
+	    api_output_model)                                                  \
+	R(POST, "/v1/tracking/component/output/data", CLIENT, JSON,            \
+	    api_output_data)                                                   \
+	R(GET, "/v1/tracking/component/output/data/download", CLIENT, JSON,    \
+	    api_output_download)                                               \
+	R(POST, "/v1/tracking/component/output/data/download", CLIENT, JSON,   \
+	    api_output_download)                                               \
+	R(POST, "/v1/tracking/component/output/data/table", CLIENT, JSON,      \
+	    api_output_table)                                                  \
+	R(POST, "/v1/tracking/component/summary/download", CLIENT, JSON,       \
+	    api_summary)                                                       \
+	R(POST, "/v1/tracking/component/list", CLIENT, JSON,                   \
+	    api_component_list)                                                \
+	R(POST, "/v1/tracking/job/data_view", CLIENT, JSON, api_job_data_view) \
+	R(POST, "/v1/pipeline/dag/dependency", CLIENT, JSON,                   \
+	    api_dag_dependency)                                                \
+	/* site */                                                             \
+	R(POST, "/v1/resource/query", CLIENT, JSON, api_resource_query)        \
+	R(POST, "/v1/server/version/get", CLIENT, JSON, api_server_version)    \
+	R(POST, "/v1/log/size", CLIENT, JSON, api_log_size)                    \
+	R(POST, "/v1/log/cat", CLIENT, JSON, api_log_cat)                      \
+	/* partners: jobs */                                                   \
+	R(POST, JOB_PATH "/create", PARTNER, JSON, api_party_job_create)       \
+	R(POST, JOB_PATH "/resource/apply", PARTNER, JSON,                     \
+	    api_party_resource_apply)                                          \
+	R(POST, JOB_PATH "/resource/return", PARTNER, JSON,                    \
+	    api_party_resource_return)                                         \
+	R(POST, JOB_PATH "/start", PARTNER, JSON, api_party_job_start)         \
+	R(POST, JOB_PATH "/status/:status", PARTNER, JSON,                     \
+	    api_party_job_status)                                              \
+	R(POST, JOB_PATH "/stop/:status", PARTNER, JSON, api_party_job_stop)   \
+	/* partners: tasks */                                                  \
+	R(POST, TASK_PATH "/create", PARTNER, JSON, api_party_task_create)     \
+	R(POST, TASK_PATH "/start", PARTNER, JSON, api_party_task_start)       \
+	R(POST, TASK_PATH "/collect", PARTNER, JSON, api_party_task_collect)   \
+	R(POST, TASK_PATH "/status/:status", PARTNER, JSON,                    \
+	    api_party_task_status)                                             \
+	R(POST, TASK_PATH "/stop/:status", PARTNER, JSON, api_party_task_stop) \
+	/* partners: to the initiator */                                       \
+	R(POST, "/v1/initiator/:job/:role/:party/stop/:status", PARTNER, JSON, \
+	    api_initiator_stop)                                                \
+	R(POST,                                                                \
+	    "/v1/initiator/:job/:component/:task/:version/:role/:party"        \
+	    "/report",                                                         \
+	    PARTNER, JSON, api_initiator_report)                               \
+	/* partners: objects of running tasks */                               \
+	R(PUT, "/v1/mailbox/small" MAIL_PATH, PARTNER, BYTES, api_mailbox_put) \
 	R(PUT, "/v1/mailbox/large" MAIL_PATH, PARTNER, BYTES, api_mailbox_put)
 
 #endif

@@ -16,14 +16,14 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_resource.h"
 
-#define ID_TRIES 5		/* another worker may draw the same id */
+#define ID_TRIES 5 /* another worker may draw the same id */
 
 int
 submit_defaults(struct request *req, struct job_defaults *out)
 {
-	const struct site_conf	*conf = req->app->conf;
-	struct db_resource	*have;
-	int			 r;
+	const struct site_conf *conf = req->app->conf;
+	struct db_resource *have;
+	int r;
 
 	*out = (struct job_defaults){
 		.task_cores = conf->task_cores,
@@ -33,9 +33,8 @@ submit_defaults(struct request *req, struct job_defaults *out)
 		.auto_retry_delay_s = conf->auto_retry_delay_s,
 		.memory_mb_per_task = conf->executor_memory_mb,
 	};
-	r = db_resource_get(req->app->db, req->arena, DB_ENGINE_DEFAULT,
-	    &have);
-	if (r == ERR_NOT_FOUND) {	/* no supervisor has started yet */
+	r = db_resource_get(req->app->db, req->arena, DB_ENGINE_DEFAULT, &have);
+	if (r == ERR_NOT_FOUND) { /* no supervisor has started yet */
 		err_clear();
 		return 0;
 	}
@@ -57,8 +56,8 @@ text_of(struct request *req, struct json_object *o)
 static const char *
 provider_text(struct request *req, const struct job_task *t)
 {
-	struct json_object	*o = json_object_new_object();
-	const char		*text;
+	struct json_object *o = json_object_new_object();
+	const char *text;
 
 	json_add_str(o, "name", t->provider_name);
 	json_add_str(o, "version", t->provider_version);
@@ -71,7 +70,7 @@ static void
 fill_task(struct request *req, const struct job_spec *spec,
     const struct job_member *m, size_t seq, struct db_task_new *out)
 {
-	const struct job_task	*t = &m->tasks[seq];
+	const struct job_task *t = &m->tasks[seq];
 
 	*out = (struct db_task_new){
 		.component = spec->components[seq]->name,
@@ -99,8 +98,8 @@ fill_party(struct request *req, const struct job_member *m, bool created,
 		.position = m->position,
 		.is_local = m->is_local,
 		.created = created,
-		.party_conf = m->is_local ?
-		    text_of(req, m->conf_on_party) : NULL,
+		.party_conf =
+		    m->is_local ? text_of(req, m->conf_on_party) : NULL,
 		.cores = m->cores,
 		.memory_mb = m->memory_mb,
 	};
@@ -110,14 +109,15 @@ static void
 fill_members(struct request *req, const struct job_spec *spec,
     const struct job_member *only, struct db_job_new *out)
 {
-	struct db_party_new	*parties;
-	struct db_task_new	*tasks;
-	const struct job_member	*m;
-	size_t			 i, seq, n = 0;
+	struct db_party_new *parties;
+	struct db_task_new *tasks;
+	const struct job_member *m;
+	size_t i, seq, n = 0;
 
 	parties = arena_alloc(req->arena, spec->n_members * sizeof(*parties));
-	tasks = arena_alloc(req->arena, (only != NULL ? 1 : spec->n_members) *
-	    spec->n_components * sizeof(*tasks));
+	tasks =
+	    arena_alloc(req->arena, (only != NULL ? 1 : spec->n_members) *
+					spec->n_components * sizeof(*tasks));
 	for (i = 0; i < spec->n_members; i++) {
 		m = &spec->members[i];
 		fill_party(req, m, only != NULL ? m == only : m->is_local,
@@ -166,7 +166,7 @@ build(struct request *req, const struct submit *s,
     const struct job_defaults *defaults, const char *job_id,
     struct faults *faults, struct job_spec **out)
 {
-	struct job_spec_input	in = {
+	struct job_spec_input in = {
 		.job_id = job_id,
 		.local_party = s->local_party,
 		.dsl = s->dsl,
@@ -176,15 +176,17 @@ build(struct request *req, const struct submit *s,
 		.dsl_path = JSON_PATH_KEY(NULL, s->dsl_name),
 		.conf_path = JSON_PATH_KEY(NULL, s->conf_name),
 	};
-	int			r;
+	int r;
 
 	if ((r = job_spec_build(&in, faults, out)) != 0)
 		return r;
 	if (strcmp((*out)->initiator_party, s->local_party) != 0) {
-		faults_add(faults, JSON_PATH_KEY(JSON_PATH_KEY(in.conf_path,
-		    "initiator"), "party_id"),
+		faults_add(faults,
+		    JSON_PATH_KEY(
+			JSON_PATH_KEY(in.conf_path, "initiator"), "party_id"),
 		    "a job is submitted at its initiator's site; this is "
-		    "party %s", s->local_party);
+		    "party %s",
+		    s->local_party);
 		return ERR_INVALID;
 	}
 	return 0;
@@ -195,8 +197,8 @@ insert(struct request *req, struct submit *s,
     const struct job_defaults *defaults, const char *job_id,
     struct faults *faults, struct job_spec **out)
 {
-	struct db_job_new	job;
-	int			r;
+	struct db_job_new job;
+	int r;
 
 	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
 		return r;
@@ -211,7 +213,7 @@ insert(struct request *req, struct submit *s,
 static void
 answer_faults(struct reply *rp, const struct faults *faults)
 {
-	struct buf	text = BUF_INIT;
+	struct buf text = BUF_INIT;
 
 	faults_text(faults, &text);
 	reply_fault(rp, 103, "job submit failed, %zu faults:\n%s",
@@ -221,14 +223,13 @@ answer_faults(struct reply *rp, const struct faults *faults)
 }
 
 static void
-answer_accepted(struct request *req, struct reply *rp,
-    const struct job_spec *spec)
+answer_accepted(
+    struct request *req, struct reply *rp, const struct job_spec *spec)
 {
-	struct json_object	*data = json_object_new_object();
-	struct json_object	*model = json_object_new_object();
-	char			*warnings = job_spec_warning_text(spec);
-	const char		*message = *warnings != '\0' ?
-	    warnings : "success";
+	struct json_object *data = json_object_new_object();
+	struct json_object *model = json_object_new_object();
+	char *warnings = job_spec_warning_text(spec);
+	const char *message = *warnings != '\0' ? warnings : "success";
 
 	json_add_str(data, "job_id", spec->job_id);
 	json_add_int(data, "code", 0);
@@ -246,11 +247,11 @@ answer_accepted(struct request *req, struct reply *rp,
 int
 submit_job(struct request *req, struct reply *rp, struct submit *s)
 {
-	struct job_defaults	defaults;
-	struct faults		faults = FAULTS_INIT;
-	struct job_spec		*spec = NULL;
-	char			job_id[ID_JOB_SIZE];
-	int			r, tries = 0;
+	struct job_defaults defaults;
+	struct faults faults = FAULTS_INIT;
+	struct job_spec *spec = NULL;
+	char job_id[ID_JOB_SIZE];
+	int r, tries = 0;
 
 	if ((r = submit_defaults(req, &defaults)) != 0)
 		return r;

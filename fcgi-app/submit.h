@@ -12,21 +12,19 @@
 #include "lib/model/job_spec.h"
 
 struct submit {
-	struct json_object	*dsl;		/* borrowed */
-	struct json_object	*conf;		/* borrowed */
-	const char		*dsl_name;	/* where they stand, for pointers */
-	const char		*conf_name;
-	const char		*local_party;	/* "0" for local jobs */
+	struct json_object *dsl;  /* borrowed */
+	struct json_object *conf; /* borrowed */
+	const char *dsl_name;	  /* where they stand, for pointers */
+	const char *conf_name;
+	const char *local_party; /* "0" for local jobs */
 	/*
 	 * Both may be NULL.  documents: make dsl and conf for this id, before
 	 * they are checked.  place: what the job needs outside the database,
 	 * after they were found good and before its rows are there.
 	 */
-	int			(*documents)(struct request *,
-				    const char *job_id, struct submit *);
-	int			(*place)(struct request *, const char *job_id,
-				    struct submit *);
-	void			*ctx;
+	int (*documents)(struct request *, const char *job_id, struct submit *);
+	int (*place)(struct request *, const char *job_id, struct submit *);
+	void *ctx;
 };
 
 /*
@@ -35,17 +33,17 @@ struct submit {
  * the platform's clients want, or retcode 103 with every fault.
  * Returns 0 when the reply is complete (refusals too), or ERR_*.
  */
-int	submit_job(struct request *, struct reply *, struct submit *);
+int submit_job(struct request *, struct reply *, struct submit *);
 
 /*
  * The rows of a checked job, in the request's arena: its members, and the
  * tasks of every member or only those of `only`.  created marks local
  * members as having the job.
  */
-void	submit_rows(struct request *, const struct job_spec *,
-	    const struct job_member *only, struct db_job_new *out);
+void submit_rows(struct request *, const struct job_spec *,
+    const struct job_member *only, struct db_job_new *out);
 
 /* This site's defaults for what a job does not say, with its capacity. */
-int	submit_defaults(struct request *, struct job_defaults *out);
+int submit_defaults(struct request *, struct job_defaults *out);
 
 #endif

@@ -16,8 +16,8 @@ or_empty(const char *s)
 int
 tracked_find(struct request *req, struct tracked *out)
 {
-	struct db_job	*job;
-	int		 r;
+	struct db_job *job;
+	int r;
 
 	if ((r = request_require(req, "job_id,component_name")) != 0)
 		return r;
@@ -29,8 +29,8 @@ tracked_find(struct request *req, struct tracked *out)
 		return 0;
 	r = db_job_get_brief(req->app->db, req->arena, out->job_id, &job);
 	if (r == ERR_NOT_FOUND)
-		return err_set(ERR_EXISTS, "job %s is not known here",
-		    out->job_id);
+		return err_set(
+		    ERR_EXISTS, "job %s is not known here", out->job_id);
 	if (r != 0)
 		return r;
 	out->role = job->initiator_role;

@@ -7,10 +7,10 @@
 #include "fcgi-app/request.h"
 
 struct tracked {
-	const char	*job_id;
-	const char	*component;
-	const char	*role;
-	const char	*party_id;
+	const char *job_id;
+	const char *component;
+	const char *role;
+	const char *party_id;
 };
 
 /*
@@ -19,6 +19,6 @@ struct tracked {
  * component_name is missing, ERR_EXISTS (the platform's 100) when the
  * initiator is needed and the job is not known here, ERR_DB.
  */
-int	tracked_find(struct request *, struct tracked *out);
+int tracked_find(struct request *, struct tracked *out);
 
 #endif

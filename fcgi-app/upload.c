@@ -18,34 +18,33 @@
 
 static const struct json_field fields[] = {
 	JSON_STR(struct upload, file, 0, 4096, 0),
-	JSON_STR_AS(struct upload, table_namespace, "namespace", 1, 255,
-	    JSON_LENIENT),
+	JSON_STR_AS(
+	    struct upload, table_namespace, "namespace", 1, 255, JSON_LENIENT),
 	JSON_STR(struct upload, table_name, 1, 255, JSON_LENIENT),
 	JSON_INT(struct upload, head, INT32_MIN, INT32_MAX, JSON_LENIENT),
-	JSON_INT(struct upload, partition, INT32_MIN, INT32_MAX,
-	    JSON_LENIENT),
+	JSON_INT(struct upload, partition, INT32_MIN, INT32_MAX, JSON_LENIENT),
 	JSON_STR(struct upload, id_delimiter, 1, 20, JSON_NULLABLE),
 	JSON_BOOL(struct upload, drop, JSON_LENIENT | JSON_NULLABLE),
 	JSON_BOOL(struct upload, extend_sid, JSON_LENIENT | JSON_NULLABLE),
-	JSON_BOOL(struct upload, auto_increasing_sid,
-	    JSON_LENIENT | JSON_NULLABLE),
+	JSON_BOOL(
+	    struct upload, auto_increasing_sid, JSON_LENIENT | JSON_NULLABLE),
 	JSON_STR(struct upload, storage_engine, 0, 20, JSON_NULLABLE),
 	JSON_OBJ(struct upload, storage_address, JSON_NULLABLE),
-	JSON_INT(struct upload, block_size, 1, 1024,
-	    JSON_LENIENT | JSON_NULLABLE),
+	JSON_INT(
+	    struct upload, block_size, 1, 1024, JSON_LENIENT | JSON_NULLABLE),
 	JSON_OBJ(struct upload, schema, JSON_NULLABLE),
 	JSON_BOOL(struct upload, with_meta, JSON_LENIENT | JSON_NULLABLE),
 	JSON_OBJ(struct upload, meta, JSON_NULLABLE),
-	JSON_INT(struct upload, task_cores, 1, 4096,
-	    JSON_LENIENT | JSON_NULLABLE),
+	JSON_INT(
+	    struct upload, task_cores, 1, 4096, JSON_LENIENT | JSON_NULLABLE),
 };
 
 /* name=value pairs, as older clients send them; "+" is no blank here. */
 static void
 add_pairs(const char *s, struct json_object *into)
 {
-	struct buf	 name = BUF_INIT, value = BUF_INIT;
-	size_t		 n, eq;
+	struct buf name = BUF_INIT, value = BUF_INIT;
+	size_t n, eq;
 
 	for (; *s != '\0'; s += n + (s[n] == '&')) {
 		n = strcspn(s, "&");
@@ -67,7 +66,8 @@ add_pairs(const char *s, struct json_object *into)
 static void
 add_all(struct json_object *from, struct json_object *into)
 {
-	json_object_object_foreach(from, key, value) {
+	json_object_object_foreach(from, key, value)
+	{
 		json_add(into, key, json_copy(value));
 	}
 }
@@ -76,16 +76,18 @@ int
 upload_config(const struct request *req, struct json_object *form,
     struct json_object **out)
 {
-	struct buf	text = BUF_INIT;
-	int		r = 0;
+	struct buf text = BUF_INIT;
+	int r = 0;
 
 	*out = NULL;
 	str_percent_decode(&text, req->query, strlen(req->query));
 	if (buf_str(&text)[strspn(buf_str(&text), " ")] == '{') {
 		r = json_parse(text.data, text.len, QUERY_MAX, out);
 		if (r != 0)
-			r = err_set(ERR_FORMAT, "the query holds no proper "
-			    "configuration: %s", err_text());
+			r = err_set(ERR_FORMAT,
+			    "the query holds no proper "
+			    "configuration: %s",
+			    err_text());
 	} else {
 		*out = json_object_new_object();
 		add_all(req->json, *out);
@@ -102,9 +104,9 @@ check_required(struct json_object *config)
 {
 	static const char *const required[] = { "file", "namespace",
 		"table_name", "head", "partition" };
-	struct buf	missing = BUF_INIT;
-	size_t		i;
-	int		r = 0;
+	struct buf missing = BUF_INIT;
+	size_t i;
+	int r = 0;
 
 	for (i = 0; i < sizeof(required) / sizeof(required[0]); i++) {
 		if (json_get(config, required[i]) != NULL)
@@ -124,8 +126,8 @@ check_required(struct json_object *config)
 int
 upload_decode(struct json_object *config, struct upload *out)
 {
-	struct faults	faults = FAULTS_INIT;
-	int		r;
+	struct faults faults = FAULTS_INIT;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	out->id_delimiter = ",";
@@ -133,8 +135,8 @@ upload_decode(struct json_object *config, struct upload *out)
 	out->block_size = 1;
 	if ((r = check_required(config)) != 0)
 		return r;
-	if (json_decode(config, JSON_FIELDS(fields), JSON_IGNORE_UNKNOWN,
-	    NULL, &faults, out) != 0)
+	if (json_decode(config, JSON_FIELDS(fields), JSON_IGNORE_UNKNOWN, NULL,
+		&faults, out) != 0)
 		r = faults_err(&faults, "upload");
 	faults_fini(&faults);
 	return r;
@@ -144,15 +146,15 @@ upload_decode(struct json_object *config, struct upload *out)
 static struct json_object *
 meta_json(struct json_object *meta, bool extend_sid)
 {
-	struct json_object	*o = json_object_new_object();
-	bool			 labels = json_get_bool(meta, "with_label",
-				    false);
+	struct json_object *o = json_object_new_object();
+	bool labels = json_get_bool(meta, "with_label", false);
 
 	if (meta != NULL) {
-		json_object_object_foreach(meta, key, value) {
-			if (value != NULL && (labels ||
-			    (strcmp(key, "label_name") != 0 &&
-			    strcmp(key, "label_type") != 0)))
+		json_object_object_foreach(meta, key, value)
+		{
+			if (value != NULL &&
+			    (labels || (strcmp(key, "label_name") != 0 &&
+					   strcmp(key, "label_type") != 0)))
 				json_add(o, key, json_copy(value));
 		}
 	}
@@ -164,8 +166,8 @@ meta_json(struct json_object *meta, bool extend_sid)
 struct json_object *
 upload_parameters(const struct upload *up, const char *path)
 {
-	struct json_object	*o = json_object_new_object();
-	const char		*delimiter = up->id_delimiter;
+	struct json_object *o = json_object_new_object();
+	const char *delimiter = up->id_delimiter;
 
 	if (up->with_meta)
 		delimiter = json_get_str(up->meta, "delimiter", ",");
@@ -178,14 +180,14 @@ upload_parameters(const struct upload *up, const char *path)
 	if (up->storage_engine[0] != '\0')
 		json_add_str(o, "storage_engine", up->storage_engine);
 	if (up->storage_address != NULL)
-		json_add(o, "storage_address",
-		    json_copy(up->storage_address));
+		json_add(o, "storage_address", json_copy(up->storage_address));
 	json_add_bool(o, "destroy", up->drop);
 	json_add_bool(o, "extend_sid", up->extend_sid);
 	json_add_bool(o, "auto_increasing_sid", up->auto_increasing_sid);
 	json_add_int(o, "block_size", up->block_size);
-	json_add(o, "schema", up->schema != NULL ?
-	    json_copy(up->schema) : json_object_new_object());
+	json_add(o, "schema",
+	    up->schema != NULL ? json_copy(up->schema)
+			       : json_object_new_object());
 	json_add_bool(o, "with_meta", up->with_meta);
 	if (up->with_meta)
 		json_add(o, "meta", meta_json(up->meta, up->extend_sid));

@@ -8,22 +8,22 @@
 #include "lib/json/json.h"
 
 struct upload {
-	const char	*file;
-	const char	*table_namespace;
-	const char	*table_name;
-	int64_t		 head;
-	int64_t		 partition;
-	const char	*id_delimiter;
-	bool		 drop;
-	bool		 extend_sid;
-	bool		 auto_increasing_sid;
-	const char	*storage_engine;
+	const char *file;
+	const char *table_namespace;
+	const char *table_name;
+	int64_t head;
+	int64_t partition;
+	const char *id_delimiter;
+	bool drop;
+	bool extend_sid;
+	bool auto_increasing_sid;
+	const char *storage_engine;
 	struct json_object *storage_address;
-	int64_t		 block_size;
+	int64_t block_size;
 	struct json_object *schema;
-	bool		 with_meta;
+	bool with_meta;
 	struct json_object *meta;
-	int64_t		 task_cores;		/* 0: not said */
+	int64_t task_cores; /* 0: not said */
 };
 
 /*
@@ -32,18 +32,17 @@ struct upload {
  * body.  *out is the caller's object.
  * Errors: ERR_FORMAT when the query begins like JSON and is not.
  */
-int	upload_config(const struct request *, struct json_object *form,
-	    struct json_object **out);
+int upload_config(
+    const struct request *, struct json_object *form, struct json_object **out);
 
 /*
  * Take the configuration apart; texts and objects are borrowed from it.
  * Errors: ERR_INVALID with every fault, or, in the platform's words,
  * "the following arguments are required: …".
  */
-int	upload_decode(struct json_object *config, struct upload *out);
+int upload_decode(struct json_object *config, struct upload *out);
 
 /* Parameters of the Upload component reading path; the caller's. */
-struct json_object *upload_parameters(const struct upload *,
-	    const char *path);
+struct json_object *upload_parameters(const struct upload *, const char *path);
 
 #endif

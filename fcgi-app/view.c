@@ -11,14 +11,14 @@
 #include "lib/base/str.h"
 
 struct view {
-	struct json_object	*o;
-	const char		*prefix;
+	struct json_object *o;
+	const char *prefix;
 };
 
 static void
 put(struct view *v, const char *name, struct json_object *value)
 {
-	char	key[64];
+	char key[64];
 
 	(void)snprintf(key, sizeof(key), "%s%s", v->prefix, name);
 	json_add(v->o, key, value);
@@ -46,7 +46,7 @@ put_bool(struct view *v, const char *name, bool value)
 static void
 put_time(struct view *v, const char *name, int64_t ms)
 {
-	char	key[48];
+	char key[48];
 
 	(void)snprintf(key, sizeof(key), "%s_time", name);
 	put(v, key, view_time(ms));
@@ -57,14 +57,16 @@ put_time(struct view *v, const char *name, int64_t ms)
 static void
 put_elapsed(struct view *v, int64_t started_ms, int64_t ended_ms)
 {
-	put(v, "elapsed", started_ms != 0 && ended_ms >= started_ms ?
-	    json_object_new_int64(ended_ms - started_ms) : NULL);
+	put(v, "elapsed",
+	    started_ms != 0 && ended_ms >= started_ms
+		? json_object_new_int64(ended_ms - started_ms)
+		: NULL);
 }
 
 struct json_object *
 view_document(const char *text)
 {
-	struct json_object	*o = NULL;
+	struct json_object *o = NULL;
 
 	if (text == NULL || json_parse_text(text, &o) != 0 || o == NULL)
 		o = json_object_new_object();
@@ -78,12 +80,12 @@ view_document(const char *text)
 static struct json_object *
 passed_on(const char *text)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	if (text != NULL && *text != '\0')
 		json_object_set_serializer(o,
-		    json_object_userdata_to_json_string, (void *)(uintptr_t)text,
-		    NULL);
+		    json_object_userdata_to_json_string,
+		    (void *)(uintptr_t)text, NULL);
 	return o;
 }
 
@@ -96,7 +98,7 @@ view_time(int64_t ms)
 struct json_object *
 view_date(int64_t ms)
 {
-	char	text[CLOCK_DATE_SIZE];
+	char text[CLOCK_DATE_SIZE];
 
 	if (ms <= 0)
 		return NULL;
@@ -107,7 +109,7 @@ view_date(int64_t ms)
 struct json_object *
 view_party(const char *party_id)
 {
-	int64_t	n;
+	int64_t n;
 
 	if (str_is_party_id(party_id) &&
 	    str_to_int64(party_id, 0, INT64_MAX, &n) == 0)
@@ -118,9 +120,9 @@ view_party(const char *party_id)
 static int
 by_number(const void *a, const void *b)
 {
-	struct json_object	*const *x = a, *const *y = b;
-	int64_t			 m = json_object_get_int64(*x);
-	int64_t			 n = json_object_get_int64(*y);
+	struct json_object *const *x = a, *const *y = b;
+	int64_t m = json_object_get_int64(*x);
+	int64_t n = json_object_get_int64(*y);
 
 	return m < n ? -1 : m > n;
 }
@@ -128,11 +130,11 @@ by_number(const void *a, const void *b)
 static bool
 has_number(struct json_object *list, int64_t n)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < json_object_array_length(list); i++) {
-		if (json_object_get_int64(
-		    json_object_array_get_idx(list, i)) == n)
+		if (json_object_get_int64(json_object_array_get_idx(list, i)) ==
+		    n)
 			return true;
 	}
 	return false;
@@ -143,9 +145,9 @@ static struct json_object *
 partners_of(struct json_object *roles, const char *own)
 {
 	static const char *const names[] = { "guest", "host", "arbiter" };
-	struct json_object	*out = json_object_new_array(), *list;
-	int64_t			 n, self = -1;
-	size_t			 i, k;
+	struct json_object *out = json_object_new_array(), *list;
+	int64_t n, self = -1;
+	size_t i, k;
 
 	(void)str_to_int64(own, 0, INT64_MAX, &self);
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -156,8 +158,8 @@ partners_of(struct json_object *roles, const char *own)
 			n = json_object_get_int64(
 			    json_object_array_get_idx(list, k));
 			if (n != self && !has_number(out, n))
-				json_object_array_add(out,
-				    json_object_new_int64(n));
+				json_object_array_add(
+				    out, json_object_new_int64(n));
 		}
 	}
 	json_object_array_sort(out, by_number);
@@ -171,10 +173,10 @@ put_resources(struct view *v, const struct db_job_row *row)
 	put_str(v, "engine_type", "computing");
 	put_int(v, "cores", row->party.cores);
 	put_int(v, "memory", row->party.memory_mb);
-	put_int(v, "remaining_cores", row->resource_in_use ?
-	    row->party.cores : 0);
-	put_int(v, "remaining_memory", row->resource_in_use ?
-	    row->party.memory_mb : 0);
+	put_int(
+	    v, "remaining_cores", row->resource_in_use ? row->party.cores : 0);
+	put_int(v, "remaining_memory",
+	    row->resource_in_use ? row->party.memory_mb : 0);
 	put_bool(v, "resource_in_use", row->resource_in_use);
 	put(v, "apply_resource_time", view_time(row->applied_ms));
 	put(v, "return_resource_time", view_time(row->returned_ms));
@@ -197,10 +199,10 @@ put_signals(struct view *v, const struct db_job *job)
 struct json_object *
 view_job(const struct db_job_row *row, const char *prefix)
 {
-	const struct db_job	*job = &row->job;
-	struct json_object	*roles = view_document(job->roles);
-	struct view		 v = { json_object_new_object(), prefix };
-	bool			 list = prefix[0] == '\0';
+	const struct db_job *job = &row->job;
+	struct json_object *roles = view_document(job->roles);
+	struct view v = { json_object_new_object(), prefix };
+	bool list = prefix[0] == '\0';
 
 	put_str(&v, "job_id", job->job_id);
 	put_str(&v, "name", job->name);
@@ -221,8 +223,9 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put(&v, "status_code", NULL);
 	put_str(&v, "reason", job->reason);
 	put_str(&v, "role", row->party.role);
-	put(&v, "party_id", list ? view_party(row->party.party_id) :
-	    json_object_new_string(row->party.party_id));
+	put(&v, "party_id",
+	    list ? view_party(row->party.party_id)
+		 : json_object_new_string(row->party.party_id));
 	put_int(&v, "progress", job->progress);
 	put_signals(&v, job);
 	put_resources(&v, row);
@@ -238,7 +241,7 @@ view_job(const struct db_job_row *row, const char *prefix)
 static struct json_object *
 component_parameters(const struct db_task *task)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add(o, "ComponentParam", passed_on(task->parameters));
 	json_add_str(o, "module", task->module);
@@ -252,8 +255,9 @@ put_attempt(struct view *v, const struct db_task_row *row)
 	put(v, "cmd", json_object_new_array());
 	put_str(v, "run_ip", row->host);
 	put(v, "run_port", NULL);
-	put(v, "run_pid", row->executor_pid > 0 ?
-	    json_object_new_int64(row->executor_pid) : NULL);
+	put(v, "run_pid",
+	    row->executor_pid > 0 ? json_object_new_int64(row->executor_pid)
+				  : NULL);
 	put_bool(v, "kill_status", row->task.kill_wanted != STATE_NONE);
 	put_bool(v, "is_deepspeed", false);
 	put(v, "deepspeed_id", NULL);
@@ -262,12 +266,12 @@ put_attempt(struct view *v, const struct db_task_row *row)
 struct json_object *
 view_task(const struct db_task_row *row, const char *prefix)
 {
-	const struct db_task	*t = &row->task;
-	struct view		 v = { json_object_new_object(), prefix };
-	char			 id[160];
+	const struct db_task *t = &row->task;
+	struct view v = { json_object_new_object(), prefix };
+	char id[160];
 
-	(void)snprintf(id, sizeof(id), "%s_%s", t->key.job_id,
-	    t->key.component);
+	(void)snprintf(
+	    id, sizeof(id), "%s_%s", t->key.job_id, t->key.component);
 	put_str(&v, "job_id", t->key.job_id);
 	put_str(&v, "component_name", t->key.component);
 	put_str(&v, "component_module", t->module);
@@ -288,8 +292,8 @@ view_task(const struct db_task_row *row, const char *prefix)
 	put(&v, "provider_info", passed_on(t->provider));
 	put(&v, "component_parameters", component_parameters(t));
 	put(&v, "engine_conf", json_object_new_object());
-	put_str(&v, "error_report", t->error_report != NULL ?
-	    t->error_report : "");
+	put_str(
+	    &v, "error_report", t->error_report != NULL ? t->error_report : "");
 	put_int(&v, "progress", t->progress);
 	put_attempt(&v, row);
 	put_time(&v, "start", t->started_ms);
@@ -303,11 +307,11 @@ view_task(const struct db_task_row *row, const char *prefix)
 struct json_object *
 view_output(const struct db_output *out)
 {
-	struct view	v = { json_object_new_object(), VIEW_QUERY };
-	char		id[160];
+	struct view v = { json_object_new_object(), VIEW_QUERY };
+	char id[160];
 
-	(void)snprintf(id, sizeof(id), "%s_%s", out->key.job_id,
-	    out->key.component);
+	(void)snprintf(
+	    id, sizeof(id), "%s_%s", out->key.job_id, out->key.component);
 	put_str(&v, "job_id", out->key.job_id);
 	put_str(&v, "component_name", out->key.component);
 	put_str(&v, "task_id", id);

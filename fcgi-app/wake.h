@@ -9,8 +9,8 @@
 #include "lib/db/db_task.h"
 
 /* Something about this job has changed. */
-void	wake_supervisor(struct request *, const char *job_id);
+void wake_supervisor(struct request *, const char *job_id);
 /* The task is to end. */
-void	wake_shepherd(struct request *, const struct db_task_key *);
+void wake_shepherd(struct request *, const struct db_task_key *);
 
 #endif

@@ -21,7 +21,7 @@
 #include "lib/db/db.h"
 #include "lib/provider/manifest.h"
 
-static volatile sig_atomic_t	ending;
+static volatile sig_atomic_t ending;
 
 static void
 on_term(int signo)
@@ -33,8 +33,8 @@ on_term(int signo)
 static int
 source_read(void *ctx, char *data, int size)
 {
-	FCGX_Request	*fr = ctx;
-	int		 n = FCGX_GetStr(data, size, fr->in);
+	FCGX_Request *fr = ctx;
+	int n = FCGX_GetStr(data, size, fr->in);
 
 	return n == 0 && FCGX_GetError(fr->in) != 0 ? -1 : n;
 }
@@ -42,9 +42,9 @@ source_read(void *ctx, char *data, int size)
 static int
 sink_write(void *ctx, const void *data, size_t len)
 {
-	FCGX_Request	*fr = ctx;
-	const char	*s = data;
-	int		 n;
+	FCGX_Request *fr = ctx;
+	const char *s = data;
+	int n;
 
 	while (len > 0) {
 		n = len > 1 << 20 ? 1 << 20 : (int)len;
@@ -59,10 +59,12 @@ sink_write(void *ctx, const void *data, size_t len)
 static void
 serve(struct app *app, FCGX_Request *fr)
 {
-	struct request_source	source = {
-		.envp = fr->envp, .read = source_read, .ctx = fr,
+	struct request_source source = {
+		.envp = fr->envp,
+		.read = source_read,
+		.ctx = fr,
 	};
-	struct reply_sink	sink = { .write = sink_write, .ctx = fr };
+	struct reply_sink sink = { .write = sink_write, .ctx = fr };
 
 	dispatch(app, &source, &sink);
 	FCGX_Finish_r(fr);
@@ -76,8 +78,8 @@ serve(struct app *app, FCGX_Request *fr)
 static int
 wait_connection(int ep, const sigset_t *unblocked)
 {
-	struct epoll_event	ev;
-	int			n;
+	struct epoll_event ev;
+	int n;
 
 	n = epoll_pwait(ep, &ev, 1, -1, unblocked);
 	if (n < 0 && errno != EINTR)
@@ -88,9 +90,9 @@ wait_connection(int ep, const sigset_t *unblocked)
 static int
 accept_loop(struct app *app, int socket, const sigset_t *unblocked)
 {
-	struct epoll_event	ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
-	FCGX_Request		fr;
-	int			ep, r = 0;
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLEXCLUSIVE };
+	FCGX_Request fr;
+	int ep, r = 0;
 
 	if ((ep = epoll_create1(EPOLL_CLOEXEC)) < 0 ||
 	    epoll_ctl(ep, EPOLL_CTL_ADD, socket, &ev) != 0) {
@@ -118,7 +120,7 @@ out:
 static int
 app_open(const struct site_conf *conf, struct app *app)
 {
-	int	r;
+	int r;
 
 	memset(app, 0, sizeof(*app));
 	app->conf = conf;
@@ -141,10 +143,10 @@ app_close(struct app *app)
 int
 worker_run(const struct worker *w, const sigset_t *unblocked)
 {
-	struct sigaction	sa = { .sa_handler = on_term };
-	struct app		app;
-	sigset_t		waiting = *unblocked;
-	int			r;
+	struct sigaction sa = { .sa_handler = on_term };
+	struct app app;
+	sigset_t waiting = *unblocked;
+	int r;
 
 	sigemptyset(&sa.sa_mask);
 	(void)sigaction(SIGTERM, &sa, NULL);

@@ -10,14 +10,14 @@
 struct site_conf;
 
 struct worker {
-	const struct site_conf	*conf;
-	int			 socket;	/* listening, non-blocking */
+	const struct site_conf *conf;
+	int socket; /* listening, non-blocking */
 };
 
 /*
  * Serve until SIGTERM, which is let through only between requests.
  * Returns an exit status.
  */
-int	worker_run(const struct worker *, const sigset_t *unblocked);
+int worker_run(const struct worker *, const sigset_t *unblocked);
 
 #endif

@@ -14,92 +14,92 @@ enum repair_method { REPAIR_DESIGNATED, REPAIR_MIN, REPAIR_MAX, REPAIR_MEAN };
 
 /* Missing values or outliers: which they are and what to put there. */
 struct repair_settings {
-	bool			 is_on;
-	const char		*parameter;	/* names the values in messages */
-	const char		*method_name;	/* "designated", "min", … */
-	enum repair_method	 method;
-	struct cell_set		 values;
-	double			*designated;	/* one, or one per column */
-	size_t			 n_designated;
+	bool is_on;
+	const char *parameter;	 /* names the values in messages */
+	const char *method_name; /* "designated", "min", … */
+	enum repair_method method;
+	struct cell_set values;
+	double *designated; /* one, or one per column */
+	size_t n_designated;
 };
 
 enum label_kind { LABEL_INTEGER, LABEL_REAL, LABEL_TEXT };
 
 struct settings {
-	const char		*input_format;
-	const char		*data_type;
-	bool			 with_label;
-	char			*label_name;
-	const char		*label_type;
-	enum label_kind		 label_kind;
-	bool			 with_match_id;
-	bool			 is_sparse_output;
-	bool			 need_run;
+	const char *input_format;
+	const char *data_type;
+	bool with_label;
+	char *label_name;
+	const char *label_type;
+	enum label_kind label_kind;
+	bool with_match_id;
+	bool is_sparse_output;
+	bool need_run;
 	struct exclusive_type {
-		char		*column;
-		char		*type;
-	}			*exclusive;
-	size_t			 n_exclusive;
-	struct repair_settings	 missing;
-	struct repair_settings	 outlier;
+		char *column;
+		char *type;
+	} * exclusive;
+	size_t n_exclusive;
+	struct repair_settings missing;
+	struct repair_settings outlier;
 };
 
 /* One column's statistics for one kind of repair. */
 struct repair {
-	uint64_t	 count;		/* missing, or outliers */
-	uint64_t	 n;		/* the others */
-	double		 min;
-	double		 max;
-	double		 mean;
-	double		 replacement;
+	uint64_t count; /* missing, or outliers */
+	uint64_t n;	/* the others */
+	double min;
+	double max;
+	double mean;
+	double replacement;
 };
 
 struct column {
-	char		*name;
-	size_t		 at;		/* cell of the text row */
-	bool		 is_integer;
-	struct repair	 missing;
-	struct repair	 outlier;
+	char *name;
+	size_t at; /* cell of the text row */
+	bool is_integer;
+	struct repair missing;
+	struct repair outlier;
 };
 
 struct transform {
-	struct task		*task;
-	struct table		*table;
-	struct table_writer	*writer;
-	struct schema		 schema;	/* of the input */
-	const char		*delimiter;
-	struct settings		 settings;
+	struct task *task;
+	struct table *table;
+	struct table_writer *writer;
+	struct schema schema; /* of the input */
+	const char *delimiter;
+	struct settings settings;
 
-	bool			 has_model;
-	Sluice__Model__DataTransformMeta *meta;	/* of the input model */
+	bool has_model;
+	Sluice__Model__DataTransformMeta *meta; /* of the input model */
 	Sluice__Model__DataTransformParam *param;
-	char			**model_header;	/* inside param */
-	size_t			 n_model_header;
+	char **model_header; /* inside param */
+	size_t n_model_header;
 
-	struct column		*columns;
-	size_t			 n;
-	size_t			 n_cells;	/* of a text row */
-	size_t			 label_at;	/* SIZE_MAX: none */
-	size_t			 match_at;
-	char			*label_name;
-	char			*match_name;
-	bool			 missing_numbers; /* some stand for missing */
+	struct column *columns;
+	size_t n;
+	size_t n_cells;	 /* of a text row */
+	size_t label_at; /* SIZE_MAX: none */
+	size_t match_at;
+	char *label_name;
+	char *match_name;
+	bool missing_numbers; /* some stand for missing */
 
-	struct span		*cells;		/* of the row at hand */
-	double			*values;
+	struct span *cells; /* of the row at hand */
+	double *values;
 };
 
 /* Parameters, the table's meta, or the model: who decides.  ERR_INVALID. */
-int	settings_read(struct transform *, const struct task_input *);
-void	settings_fini(struct transform *);
-bool	settings_is_integer(const char *type);
+int settings_read(struct transform *, const struct task_input *);
+void settings_fini(struct transform *);
+bool settings_is_integer(const char *type);
 
 /* The replacements of the input model for the planned columns. */
-int	model_replacements(struct transform *);
-int	model_export(struct transform *);
-int	model_summary(struct transform *);
+int model_replacements(struct transform *);
+int model_export(struct transform *);
+int model_summary(struct transform *);
 
 /* The anonymous name of column i; the caller's. */
-char	*anonymous_name(const struct transform *, const char *name, size_t i);
+char *anonymous_name(const struct transform *, const char *name, size_t i);
 
 #endif

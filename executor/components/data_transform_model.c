@@ -11,30 +11,31 @@
 #include "lib/base/str.h"
 #include "lib/engine/render.h"
 
-#define META_BUFFER	"DataTransformMeta"
-#define PARAM_BUFFER	"DataTransformParam"
+#define META_BUFFER "DataTransformMeta"
+#define PARAM_BUFFER "DataTransformParam"
 
-static const char *const data_types[] = {
-	"float64", "float", "int", "int64", "long", "str", NULL
-};
+static const char *const data_types[] = { "float64", "float", "int", "int64",
+	"long", "str", NULL };
 
 bool
 settings_is_integer(const char *type)
 {
 	return str_eq(type, "int") || str_eq(type, "int64") ||
-	    str_eq(type, "long");
+	       str_eq(type, "long");
 }
 
 static int
 check_type(const char *what, const char *type)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; data_types[i] != NULL; i++)
 		if (str_eq(data_types[i], type))
 			return 0;
-	return err_set(ERR_INVALID, "%s is %s, must be float64, float, int, "
-	    "int64, long or str", what, type);
+	return err_set(ERR_INVALID,
+	    "%s is %s, must be float64, float, int, "
+	    "int64, long or str",
+	    what, type);
 }
 
 /* --- from parameters and the table's meta --------------------------------- */
@@ -43,7 +44,7 @@ check_type(const char *what, const char *type)
 static struct json_object *
 choose(const struct transform *t, const char *in_meta, const char *parameter)
 {
-	struct json_object	*meta, *v;
+	struct json_object *meta, *v;
 
 	if (json_object_object_get_ex(t->schema.json, "meta", &meta) &&
 	    json_object_object_get_ex(meta, in_meta, &v))
@@ -55,47 +56,51 @@ static const char *
 choose_string(const struct transform *t, const char *in_meta,
     const char *parameter, const char *fallback)
 {
-	struct json_object	*v = choose(t, in_meta, parameter);
+	struct json_object *v = choose(t, in_meta, parameter);
 
-	return json_object_is_type(v, json_type_string) ?
-	    json_object_get_string(v) : fallback;
+	return json_object_is_type(v, json_type_string)
+		   ? json_object_get_string(v)
+		   : fallback;
 }
 
 static bool
-choose_bool(const struct transform *t, const char *in_meta,
-    const char *parameter)
+choose_bool(
+    const struct transform *t, const char *in_meta, const char *parameter)
 {
-	struct json_object	*v = choose(t, in_meta, parameter);
+	struct json_object *v = choose(t, in_meta, parameter);
 
 	return json_object_is_type(v, json_type_boolean) &&
-	    json_object_get_boolean(v);
+	       json_object_get_boolean(v);
 }
 
 static int
 add_exclusive(struct settings *s, const char *column, const char *type)
 {
-	s->exclusive = xrealloc(s->exclusive,
-	    (s->n_exclusive + 1) * sizeof(s->exclusive[0]));
-	s->exclusive[s->n_exclusive++] = (struct exclusive_type){
-	    xstrdup(column), xstrdup(type) };
+	s->exclusive = xrealloc(
+	    s->exclusive, (s->n_exclusive + 1) * sizeof(s->exclusive[0]));
+	s->exclusive[s->n_exclusive++] =
+	    (struct exclusive_type){ xstrdup(column), xstrdup(type) };
 	return check_type("exclusive_data_type", type);
 }
 
 static int
 read_exclusive(struct transform *t)
 {
-	struct json_object	*o = choose(t, "exclusive_data_type",
-				    "exclusive_data_type");
-	int			 r;
+	struct json_object *o =
+	    choose(t, "exclusive_data_type", "exclusive_data_type");
+	int r;
 
 	if (!json_object_is_type(o, json_type_object))
 		return 0;
-	json_object_object_foreach(o, column, type) {
+	json_object_object_foreach(o, column, type)
+	{
 		if (!json_object_is_type(type, json_type_string))
-			return err_set(ERR_INVALID, "exclusive_data_type of "
-			    "%s must be the name of a type", column);
+			return err_set(ERR_INVALID,
+			    "exclusive_data_type of "
+			    "%s must be the name of a type",
+			    column);
 		if ((r = add_exclusive(&t->settings, column,
-		    json_object_get_string(type))) != 0)
+			 json_object_get_string(type))) != 0)
 			return r;
 	}
 	return 0;
@@ -105,13 +110,15 @@ static int
 read_method(struct repair_settings *s, const char *what, const char *name)
 {
 	static const struct {
-		const char		*name;
-		enum repair_method	 method;
+		const char *name;
+		enum repair_method method;
 	} methods[] = {
-		{ "designated", REPAIR_DESIGNATED }, { "min", REPAIR_MIN },
-		{ "max", REPAIR_MAX }, { "mean", REPAIR_MEAN },
+		{ "designated", REPAIR_DESIGNATED },
+		{ "min", REPAIR_MIN },
+		{ "max", REPAIR_MAX },
+		{ "mean", REPAIR_MEAN },
 	};
-	size_t	i;
+	size_t i;
 
 	s->method_name = "designated";
 	s->method = REPAIR_DESIGNATED;
@@ -124,18 +131,19 @@ read_method(struct repair_settings *s, const char *what, const char *name)
 			s->method_name = methods[i].name;
 			return 0;
 		}
-	return err_set(ERR_INVALID, "%s is %s, must be min, max, mean or "
-	    "designated", what, name);
+	return err_set(ERR_INVALID,
+	    "%s is %s, must be min, max, mean or "
+	    "designated",
+	    what, name);
 }
 
 static int
 read_designated(struct repair_settings *s, struct json_object *o)
 {
-	struct json_object	*v;
-	const char		*text;
-	size_t			 i, n = 1;
-	bool			 is_list = json_object_is_type(o,
-				    json_type_array);
+	struct json_object *v;
+	const char *text;
+	size_t i, n = 1;
+	bool is_list = json_object_is_type(o, json_type_array);
 
 	if (is_list)
 		n = json_object_array_length(o);
@@ -143,8 +151,8 @@ read_designated(struct repair_settings *s, struct json_object *o)
 	for (i = 0; i < n; i++) {
 		v = is_list ? json_object_array_get_idx(o, i) : o;
 		text = v != NULL ? json_object_get_string(v) : "0";
-		if (!cell_number((struct span){ text, strlen(text) },
-		    &s->designated[i]))
+		if (!cell_number(
+			(struct span){ text, strlen(text) }, &s->designated[i]))
 			return err_set(ERR_INVALID, "%s: %s is not a number",
 			    s->parameter, text);
 	}
@@ -156,13 +164,13 @@ static int
 read_repair(struct transform *t, struct repair_settings *s, const char *on,
     const char *method, const char *values, const char *designated)
 {
-	int	r;
+	int r;
 
 	s->is_on = task_param_bool(t->task, on, false);
 	s->parameter = designated;
 	cell_set_add_json(&s->values, task_param(t->task, values));
-	if ((r = read_method(s, method, task_param_string(t->task, method,
-	    NULL))) != 0)
+	if ((r = read_method(
+		 s, method, task_param_string(t->task, method, NULL))) != 0)
 		return r;
 	return read_designated(s, task_param(t->task, designated));
 }
@@ -170,10 +178,9 @@ read_repair(struct transform *t, struct repair_settings *s, const char *on,
 static void
 default_missing(struct repair_settings *s)
 {
-	static const char *const values[] = {
-		"", "NULL", "null", "NA", "none", "na", "None", "NaN", NULL
-	};
-	size_t	i, n = s->is_on ? 8 : 4;
+	static const char *const values[] = { "", "NULL", "null", "NA", "none",
+		"na", "None", "NaN", NULL };
+	size_t i, n = s->is_on ? 8 : 4;
 
 	for (i = 0; s->values.n < n && i < n && values[i] != NULL; i++)
 		cell_set_add(&s->values, values[i]);
@@ -182,32 +189,34 @@ default_missing(struct repair_settings *s)
 static int
 from_parameters(struct transform *t)
 {
-	struct settings	*s = &t->settings;
-	int		 r;
+	struct settings *s = &t->settings;
+	int r;
 
-	s->input_format = choose_string(t, "input_format", "input_format",
-	    "dense");
+	s->input_format =
+	    choose_string(t, "input_format", "input_format", "dense");
 	s->data_type = choose_string(t, "data_type", "data_type", "float64");
 	s->with_label = choose_bool(t, "with_label", "with_label");
-	s->label_name = xstrdup(choose_string(t, "label_name", "label_name",
-	    "y"));
+	s->label_name =
+	    xstrdup(choose_string(t, "label_name", "label_name", "y"));
 	s->label_type = choose_string(t, "label_type", "label_type", "int");
 	s->with_match_id = choose_bool(t, "with_match_id", "with_match_id");
 	if ((r = read_exclusive(t)) != 0 ||
 	    (r = read_repair(t, &s->missing, "missing_fill",
-	    "missing_fill_method", "missing_impute", "default_value")) != 0 ||
+		 "missing_fill_method", "missing_impute", "default_value")) !=
+		0 ||
 	    (r = read_repair(t, &s->outlier, "outlier_replace",
-	    "outlier_replace_method", "outlier_impute",
-	    "outlier_replace_value")) != 0)
+		 "outlier_replace_method", "outlier_impute",
+		 "outlier_replace_value")) != 0)
 		return r;
 	if (s->missing.values.n == 0)
 		default_missing(&s->missing);
 	if (s->outlier.is_on && s->outlier.values.n == 0)
-		task_log(t->task, TASK_WARNING, "outlier_replace is true, but "
+		task_log(t->task, TASK_WARNING,
+		    "outlier_replace is true, but "
 		    "outlier_impute does not say which values are outliers: "
 		    "none is replaced");
-	s->is_sparse_output = str_eq(task_param_string(t->task,
-	    "output_format", "dense"), "sparse");
+	s->is_sparse_output = str_eq(
+	    task_param_string(t->task, "output_format", "dense"), "sparse");
 	return 0;
 }
 
@@ -222,11 +231,11 @@ unpack_model(struct transform *t)
 	param = task_model_buffer(t->task, TASK_MODEL, PARAM_BUFFER);
 	if (meta == NULL || param == NULL)
 		return err_set(ERR_INVALID, "the model is not one of "
-		    "DataTransform");
-	t->meta = sluice__model__data_transform_meta__unpack(NULL, meta->size,
-	    meta->content);
-	t->param = sluice__model__data_transform_param__unpack(NULL,
-	    param->size, param->content);
+					    "DataTransform");
+	t->meta = sluice__model__data_transform_meta__unpack(
+	    NULL, meta->size, meta->content);
+	t->param = sluice__model__data_transform_param__unpack(
+	    NULL, param->size, param->content);
 	if (t->meta == NULL || t->param == NULL)
 		return err_set(ERR_FORMAT, "the model is damaged");
 	t->model_header = t->param->header;
@@ -238,7 +247,7 @@ static void
 repair_from_model(struct repair_settings *s, bool is_on, const char *strategy,
     char **values, size_t n)
 {
-	size_t	i;
+	size_t i;
 
 	s->is_on = is_on;
 	s->method_name = strategy;
@@ -249,9 +258,9 @@ repair_from_model(struct repair_settings *s, bool is_on, const char *strategy,
 static int
 from_model(struct transform *t)
 {
-	struct settings	*s = &t->settings;
-	size_t		 i;
-	int		 r;
+	struct settings *s = &t->settings;
+	size_t i;
+	int r;
 
 	if ((r = unpack_model(t)) != 0)
 		return r;
@@ -263,12 +272,12 @@ from_model(struct transform *t)
 	s->with_match_id = t->meta->with_match_id;
 	s->is_sparse_output = str_eq(t->meta->output_format, "sparse");
 	for (i = 0; i < t->meta->n_exclusive_data_type; i++)
-		if ((r = add_exclusive(s,
-		    t->meta->exclusive_data_type[i]->key,
-		    t->meta->exclusive_data_type[i]->value)) != 0)
+		if ((r = add_exclusive(s, t->meta->exclusive_data_type[i]->key,
+			 t->meta->exclusive_data_type[i]->value)) != 0)
 			return r;
 	if (t->meta->imputer_meta != NULL)
-		repair_from_model(&s->missing, t->meta->imputer_meta->is_imputer,
+		repair_from_model(&s->missing,
+		    t->meta->imputer_meta->is_imputer,
 		    t->meta->imputer_meta->strategy,
 		    t->meta->imputer_meta->missing_value,
 		    t->meta->imputer_meta->n_missing_value);
@@ -286,28 +295,32 @@ from_model(struct transform *t)
 int
 settings_read(struct transform *t, const struct task_input *in)
 {
-	struct settings	*s = &t->settings;
-	size_t		 i;
-	int		 r;
+	struct settings *s = &t->settings;
+	size_t i;
+	int r;
 
 	t->has_model = task_has_model(t->task, TASK_MODEL);
 	s->need_run = task_param_bool(t->task, "need_run", true);
 	/* Rows keep the delimiter they were uploaded with. */
-	t->delimiter = in->id_delimiter != NULL && in->id_delimiter[0] != '\0' ?
-	    in->id_delimiter : choose_string(t, "delimiter", "delimitor", ",");
+	t->delimiter = in->id_delimiter != NULL && in->id_delimiter[0] != '\0'
+			   ? in->id_delimiter
+			   : choose_string(t, "delimiter", "delimitor", ",");
 	if ((r = t->has_model ? from_model(t) : from_parameters(t)) != 0)
 		return r;
 	if (!s->need_run)
 		return 0;
 	if (!str_eq(s->input_format, "dense"))
-		return err_set(ERR_UNSUPPORTED, "input_format %s is not "
-		    "supported, only dense", s->input_format);
+		return err_set(ERR_UNSUPPORTED,
+		    "input_format %s is not "
+		    "supported, only dense",
+		    s->input_format);
 	if ((r = check_type("data_type", s->data_type)) != 0 ||
 	    (s->with_label &&
-	    (r = check_type("label_type", s->label_type)) != 0))
+		(r = check_type("label_type", s->label_type)) != 0))
 		return r;
-	s->label_kind = settings_is_integer(s->label_type) ? LABEL_INTEGER :
-	    str_eq(s->label_type, "str") ? LABEL_TEXT : LABEL_REAL;
+	s->label_kind = settings_is_integer(s->label_type) ? LABEL_INTEGER
+			: str_eq(s->label_type, "str")	   ? LABEL_TEXT
+							   : LABEL_REAL;
 	for (i = 0; i < s->missing.values.n; i++)
 		t->missing_numbers |= s->missing.values.values[i].is_number;
 	return 0;
@@ -316,8 +329,8 @@ settings_read(struct transform *t, const struct task_input *in)
 void
 settings_fini(struct transform *t)
 {
-	struct settings	*s = &t->settings;
-	size_t		 i;
+	struct settings *s = &t->settings;
+	size_t i;
 
 	for (i = 0; i < s->n_exclusive; i++) {
 		free(s->exclusive[i].column);
@@ -330,19 +343,21 @@ settings_fini(struct transform *t)
 	free(s->missing.designated);
 	free(s->outlier.designated);
 	if (t->meta != NULL)
-		sluice__model__data_transform_meta__free_unpacked(t->meta,
-		    NULL);
+		sluice__model__data_transform_meta__free_unpacked(
+		    t->meta, NULL);
 	if (t->param != NULL)
-		sluice__model__data_transform_param__free_unpacked(t->param,
-		    NULL);
+		sluice__model__data_transform_param__free_unpacked(
+		    t->param, NULL);
 }
 
 static int
 parse_replacement(const char *column, const char *text, double *out)
 {
 	if (!cell_number((struct span){ text, strlen(text) }, out))
-		return err_set(ERR_FORMAT, "the model is damaged: the "
-		    "replacement for column %s is not a number", column);
+		return err_set(ERR_FORMAT,
+		    "the model is damaged: the "
+		    "replacement for column %s is not a number",
+		    column);
 	return 0;
 }
 
@@ -353,25 +368,29 @@ model_replacements(struct transform *t)
 	    t->param->imputer_param;
 	const Sluice__Model__DataTransformOutlierParam *outlier =
 	    t->param->outlier_param;
-	struct column	*c;
-	size_t		 i, k;
-	int		 r;
+	struct column *c;
+	size_t i, k;
+	int r;
 
 	for (i = 0; i < t->n; i++) {
 		c = &t->columns[i];
-		for (k = 0; missing != NULL &&
-		    k < missing->n_missing_replace_value; k++)
+		for (k = 0;
+		     missing != NULL && k < missing->n_missing_replace_value;
+		     k++)
 			if (str_eq(missing->missing_replace_value[k]->key,
-			    c->name) && (r = parse_replacement(c->name,
-			    missing->missing_replace_value[k]->value,
-			    &c->missing.replacement)) != 0)
+				c->name) &&
+			    (r = parse_replacement(c->name,
+				 missing->missing_replace_value[k]->value,
+				 &c->missing.replacement)) != 0)
 				return r;
-		for (k = 0; outlier != NULL &&
-		    k < outlier->n_outlier_replace_value; k++)
+		for (k = 0;
+		     outlier != NULL && k < outlier->n_outlier_replace_value;
+		     k++)
 			if (str_eq(outlier->outlier_replace_value[k]->key,
-			    c->name) && (r = parse_replacement(c->name,
-			    outlier->outlier_replace_value[k]->value,
-			    &c->outlier.replacement)) != 0)
+				c->name) &&
+			    (r = parse_replacement(c->name,
+				 outlier->outlier_replace_value[k]->value,
+				 &c->outlier.replacement)) != 0)
 				return r;
 	}
 	return 0;
@@ -382,8 +401,8 @@ model_replacements(struct transform *t)
 static char *
 number_text(struct arena *a, double v)
 {
-	struct buf	text = BUF_INIT;
-	char		*copy;
+	struct buf text = BUF_INIT;
+	char *copy;
 
 	render_double(&text, v);
 	copy = arena_strdup(a, text.data);
@@ -394,7 +413,7 @@ number_text(struct arena *a, double v)
 static double
 ratio(const struct transform *t, uint64_t count)
 {
-	uint64_t	rows = table_count(t->table);
+	uint64_t rows = table_count(t->table);
 
 	return rows > 0 ? (double)count / (double)rows : 0;
 }
@@ -402,8 +421,8 @@ ratio(const struct transform *t, uint64_t count)
 static char **
 value_texts(struct arena *a, const struct cell_set *set)
 {
-	char	**texts = arena_alloc(a, (set->n + 1) * sizeof(texts[0]));
-	size_t	  i;
+	char **texts = arena_alloc(a, (set->n + 1) * sizeof(texts[0]));
+	size_t i;
 
 	for (i = 0; i < set->n; i++)
 		texts[i] = set->values[i].text;
@@ -411,20 +430,21 @@ value_texts(struct arena *a, const struct cell_set *set)
 }
 
 /* Makes entries of protobuf maps, which are messages of key and value. */
-#define MAP_ENTRY(arena, type, init, k, v) __extension__ ({              \
-	type *entry_ = arena_alloc((arena), sizeof(*entry_));            \
-	init(entry_);                                                    \
-	entry_->key = (k);                                               \
-	entry_->value = (v);                                             \
-	entry_;                                                          \
-})
+#define MAP_ENTRY(arena, type, init, k, v)                                     \
+	__extension__({                                                        \
+		type *entry_ = arena_alloc((arena), sizeof(*entry_));          \
+		init(entry_);                                                  \
+		entry_->key = (k);                                             \
+		entry_->value = (v);                                           \
+		entry_;                                                        \
+	})
 
 static Sluice__Model__DataTransformImputerParam *
 imputer_param(struct transform *t, struct arena *a)
 {
 	Sluice__Model__DataTransformImputerParam *p =
 	    arena_alloc(a, sizeof(*p));
-	size_t	i, n = t->settings.missing.is_on ? t->n : 0;
+	size_t i, n = t->settings.missing.is_on ? t->n : 0;
 
 	sluice__model__data_transform_imputer_param__init(p);
 	p->missing_replace_value = arena_alloc(a, (n + 1) * sizeof(void *));
@@ -434,8 +454,8 @@ imputer_param(struct transform *t, struct arena *a)
 		p->missing_replace_value[i] = MAP_ENTRY(a,
 		    Sluice__Model__DataTransformImputerParam__MissingReplaceValueEntry,
 		    sluice__model__data_transform_imputer_param__missing_replace_value_entry__init,
-		    t->columns[i].name, number_text(a,
-		    t->columns[i].missing.replacement));
+		    t->columns[i].name,
+		    number_text(a, t->columns[i].missing.replacement));
 		p->missing_value_ratio[i] = MAP_ENTRY(a,
 		    Sluice__Model__DataTransformImputerParam__MissingValueRatioEntry,
 		    sluice__model__data_transform_imputer_param__missing_value_ratio_entry__init,
@@ -449,7 +469,7 @@ outlier_param(struct transform *t, struct arena *a)
 {
 	Sluice__Model__DataTransformOutlierParam *p =
 	    arena_alloc(a, sizeof(*p));
-	size_t	i, n = t->settings.outlier.is_on ? t->n : 0;
+	size_t i, n = t->settings.outlier.is_on ? t->n : 0;
 
 	sluice__model__data_transform_outlier_param__init(p);
 	p->outlier_replace_value = arena_alloc(a, (n + 1) * sizeof(void *));
@@ -459,8 +479,8 @@ outlier_param(struct transform *t, struct arena *a)
 		p->outlier_replace_value[i] = MAP_ENTRY(a,
 		    Sluice__Model__DataTransformOutlierParam__OutlierReplaceValueEntry,
 		    sluice__model__data_transform_outlier_param__outlier_replace_value_entry__init,
-		    t->columns[i].name, number_text(a,
-		    t->columns[i].outlier.replacement));
+		    t->columns[i].name,
+		    number_text(a, t->columns[i].outlier.replacement));
 		p->outlier_value_ratio[i] = MAP_ENTRY(a,
 		    Sluice__Model__DataTransformOutlierParam__OutlierValueRatioEntry,
 		    sluice__model__data_transform_outlier_param__outlier_value_ratio_entry__init,
@@ -477,44 +497,44 @@ parameter_text(struct transform *t, struct arena *a, const char *name,
 }
 
 static void
-fill_meta(struct transform *t, struct arena *a,
-    Sluice__Model__DataTransformMeta *m)
+fill_meta(
+    struct transform *t, struct arena *a, Sluice__Model__DataTransformMeta *m)
 {
-	const struct settings			*s = &t->settings;
-	Sluice__Model__DataTransformImputerMeta	*imputer =
+	const struct settings *s = &t->settings;
+	Sluice__Model__DataTransformImputerMeta *imputer =
 	    arena_alloc(a, sizeof(*imputer));
-	Sluice__Model__DataTransformOutlierMeta	*outlier =
+	Sluice__Model__DataTransformOutlierMeta *outlier =
 	    arena_alloc(a, sizeof(*outlier));
-	size_t					 i;
+	size_t i;
 
 	m->input_format = arena_strdup(a, s->input_format);
 	m->delimitor = arena_strdup(a, t->delimiter);
 	m->data_type = arena_strdup(a, s->data_type);
 	m->tag_with_value = task_param_bool(t->task, "tag_with_value", false);
-	m->tag_value_delimitor = parameter_text(t, a, "tag_value_delimitor",
-	    ":");
+	m->tag_value_delimitor =
+	    parameter_text(t, a, "tag_value_delimitor", ":");
 	m->with_label = s->with_label;
 	m->label_name = arena_strdup(a, s->label_name);
 	m->label_type = arena_strdup(a, s->label_type);
-	m->output_format = arena_strdup(a, s->is_sparse_output ? "sparse" :
-	    "dense");
+	m->output_format =
+	    arena_strdup(a, s->is_sparse_output ? "sparse" : "dense");
 	m->with_match_id = s->with_match_id;
 	sluice__model__data_transform_imputer_meta__init(imputer);
 	imputer->is_imputer = s->missing.is_on;
-	imputer->strategy = arena_strdup(a, s->missing.is_on ?
-	    s->missing.method_name : "");
+	imputer->strategy =
+	    arena_strdup(a, s->missing.is_on ? s->missing.method_name : "");
 	imputer->missing_value = value_texts(a, &s->missing.values);
 	imputer->n_missing_value = s->missing.values.n;
 	m->imputer_meta = imputer;
 	sluice__model__data_transform_outlier_meta__init(outlier);
 	outlier->is_outlier = s->outlier.is_on;
-	outlier->strategy = arena_strdup(a, s->outlier.is_on ?
-	    s->outlier.method_name : "");
+	outlier->strategy =
+	    arena_strdup(a, s->outlier.is_on ? s->outlier.method_name : "");
 	outlier->outlier_value = value_texts(a, &s->outlier.values);
 	outlier->n_outlier_value = s->outlier.values.n;
 	m->outlier_meta = outlier;
-	m->exclusive_data_type = arena_alloc(a,
-	    (s->n_exclusive + 1) * sizeof(void *));
+	m->exclusive_data_type =
+	    arena_alloc(a, (s->n_exclusive + 1) * sizeof(void *));
 	m->n_exclusive_data_type = s->n_exclusive;
 	for (i = 0; i < s->n_exclusive; i++)
 		m->exclusive_data_type[i] = MAP_ENTRY(a,
@@ -524,15 +544,15 @@ fill_meta(struct transform *t, struct arena *a,
 }
 
 static void
-fill_param(struct transform *t, struct arena *a,
-    Sluice__Model__DataTransformParam *p)
+fill_param(
+    struct transform *t, struct arena *a, Sluice__Model__DataTransformParam *p)
 {
-	char	*name;
-	size_t	 i;
+	char *name;
+	size_t i;
 
 	p->header = arena_alloc(a, (t->n + 1) * sizeof(p->header[0]));
-	p->anonymous_header = arena_alloc(a,
-	    (t->n + 1) * sizeof(p->anonymous_header[0]));
+	p->anonymous_header =
+	    arena_alloc(a, (t->n + 1) * sizeof(p->anonymous_header[0]));
 	for (i = 0; i < t->n; i++) {
 		name = anonymous_name(t, t->columns[i].name, i);
 		p->header[i] = t->columns[i].name;
@@ -541,8 +561,8 @@ fill_param(struct transform *t, struct arena *a,
 	}
 	p->n_header = p->n_anonymous_header = t->n;
 	p->sid_name = arena_strdup(a, t->schema.sid);
-	p->label_name = arena_strdup(a, t->label_name != NULL ?
-	    t->label_name : "");
+	p->label_name =
+	    arena_strdup(a, t->label_name != NULL ? t->label_name : "");
 	p->imputer_param = imputer_param(t, a);
 	p->outlier_param = outlier_param(t, a);
 }
@@ -550,14 +570,14 @@ fill_param(struct transform *t, struct arena *a,
 int
 model_export(struct transform *t)
 {
-	Sluice__Model__DataTransformMeta  meta;
+	Sluice__Model__DataTransformMeta meta;
 	Sluice__Model__DataTransformParam param;
-	struct task_buffer	buffers[2];
-	struct arena		*a;
-	int			 r;
+	struct task_buffer buffers[2];
+	struct arena *a;
+	int r;
 
 	if (t->has_model)
-		return 0;	/* nothing was learned */
+		return 0; /* nothing was learned */
 	a = arena_new();
 	sluice__model__data_transform_meta__init(&meta);
 	sluice__model__data_transform_param__init(&param);
@@ -567,16 +587,17 @@ model_export(struct transform *t)
 		fill_param(t, a, &param);
 	}
 	buffers[0] = (struct task_buffer){ META_BUFFER, "DataTransformMeta",
-	    NULL, sluice__model__data_transform_meta__get_packed_size(&meta) };
+		NULL,
+		sluice__model__data_transform_meta__get_packed_size(&meta) };
 	buffers[1] = (struct task_buffer){ PARAM_BUFFER, "DataTransformParam",
-	    NULL,
-	    sluice__model__data_transform_param__get_packed_size(&param) };
+		NULL,
+		sluice__model__data_transform_param__get_packed_size(&param) };
 	buffers[0].content = arena_alloc(a, buffers[0].size + 1);
 	buffers[1].content = arena_alloc(a, buffers[1].size + 1);
-	(void)sluice__model__data_transform_meta__pack(&meta,
-	    (uint8_t *)(uintptr_t)buffers[0].content);
-	(void)sluice__model__data_transform_param__pack(&param,
-	    (uint8_t *)(uintptr_t)buffers[1].content);
+	(void)sluice__model__data_transform_meta__pack(
+	    &meta, (uint8_t *)(uintptr_t)buffers[0].content);
+	(void)sluice__model__data_transform_param__pack(
+	    &param, (uint8_t *)(uintptr_t)buffers[1].content);
 	r = task_output_model(t->task, buffers, 2);
 	arena_free(a);
 	return r;
@@ -585,41 +606,42 @@ model_export(struct transform *t)
 static void
 summarise(struct transform *t, struct json_object *out, bool is_missing)
 {
-	const struct repair_settings *s = is_missing ? &t->settings.missing :
-	    &t->settings.outlier;
-	struct json_object	*info = json_object_new_object();
-	struct json_object	*values = json_object_new_array();
-	struct json_object	*replaced = json_object_new_object();
-	struct json_object	*rates = json_object_new_object();
-	struct repair		*r;
-	size_t			 i;
+	const struct repair_settings *s =
+	    is_missing ? &t->settings.missing : &t->settings.outlier;
+	struct json_object *info = json_object_new_object();
+	struct json_object *values = json_object_new_array();
+	struct json_object *replaced = json_object_new_object();
+	struct json_object *rates = json_object_new_object();
+	struct repair *r;
+	size_t i;
 
 	for (i = 0; i < s->values.n; i++)
-		json_object_array_add(values,
-		    json_object_new_string(s->values.values[i].text));
+		json_object_array_add(
+		    values, json_object_new_string(s->values.values[i].text));
 	for (i = 0; i < t->n; i++) {
-		r = is_missing ? &t->columns[i].missing :
-		    &t->columns[i].outlier;
+		r = is_missing ? &t->columns[i].missing
+			       : &t->columns[i].outlier;
 		json_object_object_add(replaced, t->columns[i].name,
 		    json_object_new_double(r->replacement));
 		json_object_object_add(rates, t->columns[i].name,
 		    json_object_new_double(ratio(t, r->count)));
 	}
-	json_object_object_add(info, is_missing ? "missing_value" :
-	    "outlier_value", values);
-	json_object_object_add(info, is_missing ? "missing_impute_value" :
-	    "outlier_replace_value", replaced);
-	json_object_object_add(info, is_missing ? "missing_impute_rate" :
-	    "outlier_replace_rate", rates);
-	json_object_object_add(out, is_missing ? "missing_fill_info" :
-	    "outlier_replace_rate", info);
+	json_object_object_add(
+	    info, is_missing ? "missing_value" : "outlier_value", values);
+	json_object_object_add(info,
+	    is_missing ? "missing_impute_value" : "outlier_replace_value",
+	    replaced);
+	json_object_object_add(info,
+	    is_missing ? "missing_impute_rate" : "outlier_replace_rate", rates);
+	json_object_object_add(out,
+	    is_missing ? "missing_fill_info" : "outlier_replace_rate", info);
 }
 
 int
 model_summary(struct transform *t)
 {
-	struct json_object	*out;
-	int			 r;
+	struct json_object *out;
+	int r;
 
 	if (!t->settings.missing.is_on && !t->settings.outlier.is_on)
 		return 0;
@@ -636,22 +658,25 @@ model_summary(struct transform *t)
 char *
 anonymous_name(const struct transform *t, const char *name, size_t i)
 {
-	struct json_object	*list, *header;
-	size_t			 k;
+	struct json_object *list, *header;
+	size_t k;
 
 	/* A model decides, then the table, then the place of the column. */
 	if (t->param != NULL && i < t->param->n_anonymous_header)
 		return xstrdup(t->param->anonymous_header[i]);
-	if (json_object_object_get_ex(t->schema.json, "anonymous_header",
-	    &list) && json_object_is_type(list, json_type_array) &&
+	if (json_object_object_get_ex(
+		t->schema.json, "anonymous_header", &list) &&
+	    json_object_is_type(list, json_type_array) &&
 	    json_object_object_get_ex(t->schema.json, "header", &header) &&
 	    json_object_is_type(header, json_type_array))
 		for (k = 0; k < json_object_array_length(header) &&
-		    k < json_object_array_length(list); k++)
+			    k < json_object_array_length(list);
+		     k++)
 			if (str_eq(json_object_get_string(
-			    json_object_array_get_idx(header, k)), name))
+				       json_object_array_get_idx(header, k)),
+				name))
 				return xstrdup(json_object_get_string(
 				    json_object_array_get_idx(list, k)));
-	return xasprintf("%s_%s_x%zu", task_role(t->task),
-	    task_party_id(t->task), i);
+	return xasprintf(
+	    "%s_%s_x%zu", task_role(t->task), task_party_id(t->task), i);
 }

@@ -12,7 +12,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define TINY	1e-6	/* instead of zero in denominators */
+#define TINY 1e-6 /* instead of zero in denominators */
 
 static double
 ratio(double part, double whole, double if_empty)
@@ -24,13 +24,15 @@ static int
 roc(struct evaluation *e, const struct group *g, const struct ranking *r)
 {
 	static const struct curve_meta meta = {
-		.suffix = "roc", .type = "ROC_EVALUATION", .unit_name = "fpr",
+		.suffix = "roc",
+		.type = "ROC_EVALUATION",
+		.unit_name = "fpr",
 		.ordinate_name = "tpr",
 	};
-	struct curve	c;
-	struct roc	all;
-	size_t		i, at, last = SIZE_MAX;
-	int		error;
+	struct curve c;
+	struct roc all;
+	size_t i, at, last = SIZE_MAX;
+	int error;
 
 	if ((error = ranking_roc(r, &all)) != 0)
 		return error;
@@ -61,18 +63,22 @@ ks_curve(struct evaluation *e, const struct group *g, const struct ranking *r,
     bool is_tpr)
 {
 	static const struct curve_meta metas[] = {
-		{ .suffix = "ks_fpr", .type = "KS_EVALUATION",
-		    .curve_suffix = "fpr", .has_pair = true },
-		{ .suffix = "ks_tpr", .type = "KS_EVALUATION",
-		    .curve_suffix = "tpr", .has_pair = true },
+		{ .suffix = "ks_fpr",
+		    .type = "KS_EVALUATION",
+		    .curve_suffix = "fpr",
+		    .has_pair = true },
+		{ .suffix = "ks_tpr",
+		    .type = "KS_EVALUATION",
+		    .curve_suffix = "tpr",
+		    .has_pair = true },
 	};
-	double			pos = (double)ranking_positives(r);
-	double			neg = (double)ranking_size(r) - pos;
-	struct confusion	m;
-	struct cuts		cuts;
-	struct curve		c;
-	size_t			i;
-	int			error;
+	double pos = (double)ranking_positives(r);
+	double neg = (double)ranking_size(r) - pos;
+	struct confusion m;
+	struct cuts cuts;
+	struct curve c;
+	size_t i;
+	int error;
 
 	if ((error = curve_init(&c, CUTS + 1)) != 0)
 		return error;
@@ -95,7 +101,7 @@ ks_curve(struct evaluation *e, const struct group *g, const struct ranking *r,
 static void
 add_highest(struct curve *c, double x, double y, double threshold)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < c->n && c->x[i] != x; i++)
 		;
@@ -116,13 +122,13 @@ lift_or_gain(struct evaluation *e, const struct group *g,
 		{ .suffix = "lift", .type = "LIFT_EVALUATION" },
 		{ .suffix = "gain", .type = "GAIN_EVALUATION" },
 	};
-	double			n = (double)ranking_size(r), y;
-	double			pos = (double)ranking_positives(r);
-	struct confusion	m;
-	struct cuts		cuts;
-	struct curve		c;
-	size_t			i;
-	int			error;
+	double n = (double)ranking_size(r), y;
+	double pos = (double)ranking_positives(r);
+	struct confusion m;
+	struct cuts cuts;
+	struct curve c;
+	size_t i;
+	int error;
 
 	if ((error = curve_init(&c, CUTS + 2)) != 0)
 		return error;
@@ -136,8 +142,8 @@ lift_or_gain(struct evaluation *e, const struct group *g,
 		else
 			y = ratio((double)m.tp, (double)(m.tp + m.fp), 1) /
 			    (pos / n);
-		add_highest(&c, (double)(m.tp + m.fp) / n, y,
-		    cuts.threshold[i]);
+		add_highest(
+		    &c, (double)(m.tp + m.fp) / n, y, cuts.threshold[i]);
 	}
 	add_highest(&c, 1, 1, ranking_score(r, ranking_size(r) - 1));
 	error = evaluation_curve(e, g, &metas[is_gain], &c);
@@ -149,12 +155,13 @@ static int
 accuracy(struct evaluation *e, const struct group *g, const struct ranking *r)
 {
 	static const struct curve_meta meta = {
-		.suffix = "accuracy", .type = "ACCURACY_EVALUATION",
+		.suffix = "accuracy",
+		.type = "ACCURACY_EVALUATION",
 	};
-	struct confusion	m;
-	struct cuts		cuts;
-	struct curve		c;
-	int			error;
+	struct confusion m;
+	struct cuts cuts;
+	struct curve c;
+	int error;
 
 	if ((error = curve_init(&c, CUTS + 1)) != 0)
 		return error;
@@ -171,8 +178,8 @@ accuracy(struct evaluation *e, const struct group *g, const struct ranking *r)
 }
 
 static int
-precision_recall(struct evaluation *e, const struct group *g,
-    const struct ranking *r)
+precision_recall(
+    struct evaluation *e, const struct group *g, const struct ranking *r)
 {
 	static const struct curve_meta precision_meta = {
 		.suffix = "precision", .type = "PRECISION_BINARY_EVALUATION",
@@ -181,12 +188,12 @@ precision_recall(struct evaluation *e, const struct group *g,
 		.suffix = "recall", .type = "RECALL_BINARY_EVALUATION",
 		.ordinate_name = "Recall", .has_pair = true,
 	};
-	double			pos = (double)ranking_positives(r);
-	struct curve		best, precision, recall;
-	struct confusion	m;
-	struct cuts		cuts;
-	size_t			i, k;
-	int			error;
+	double pos = (double)ranking_positives(r);
+	struct curve best, precision, recall;
+	struct confusion m;
+	struct cuts cuts;
+	size_t i, k;
+	int error;
 
 	memset(&precision, 0, sizeof(precision));
 	memset(&recall, 0, sizeof(recall));
@@ -212,8 +219,7 @@ precision_recall(struct evaluation *e, const struct group *g,
 		    best.threshold[i];
 	}
 	precision.n = recall.n = best.n;
-	if ((error = evaluation_curve(e, g, &precision_meta,
-	    &precision)) == 0)
+	if ((error = evaluation_curve(e, g, &precision_meta, &precision)) == 0)
 		error = evaluation_curve(e, g, &recall_meta, &recall);
 out:
 	curve_fini(&best);
@@ -229,17 +235,17 @@ push(struct json_object *list, uint64_t v)
 }
 
 static int
-confusion_mat(struct evaluation *e, const struct group *g,
-    const struct ranking *r)
+confusion_mat(
+    struct evaluation *e, const struct group *g, const struct ranking *r)
 {
-	struct json_object	*extra = json_object_new_object();
-	struct json_object	*tp = json_object_new_array();
-	struct json_object	*tn = json_object_new_array();
-	struct json_object	*fp = json_object_new_array();
-	struct json_object	*fn = json_object_new_array();
-	struct confusion	 m;
-	struct cuts		 cuts;
-	size_t			 i;
+	struct json_object *extra = json_object_new_object();
+	struct json_object *tp = json_object_new_array();
+	struct json_object *tn = json_object_new_array();
+	struct json_object *fp = json_object_new_array();
+	struct json_object *fn = json_object_new_array();
+	struct confusion m;
+	struct cuts cuts;
+	size_t i;
 
 	cuts_fixed(&cuts);
 	for (i = 0; i < cuts.n; i++) {
@@ -253,8 +259,8 @@ confusion_mat(struct evaluation *e, const struct group *g,
 	json_object_object_add(extra, "tn", tn);
 	json_object_object_add(extra, "fp", fp);
 	json_object_object_add(extra, "fn", fn);
-	json_object_object_add(extra, "thresholds",
-	    evaluation_numbers(cuts.threshold, cuts.n));
+	json_object_object_add(
+	    extra, "thresholds", evaluation_numbers(cuts.threshold, cuts.n));
 	return evaluation_meta(e, g, "confusion_mat", "CONFUSION_MAT", extra);
 }
 
@@ -265,14 +271,13 @@ or_tiny(double v)
 }
 
 static int
-f1_score(struct evaluation *e, const struct group *g,
-    const struct ranking *r)
+f1_score(struct evaluation *e, const struct group *g, const struct ranking *r)
 {
-	struct json_object	*extra = json_object_new_object();
-	struct confusion	 m;
-	struct cuts		 cuts;
-	double			 f1[CUTS], precision, recall;
-	size_t			 i;
+	struct json_object *extra = json_object_new_object();
+	struct confusion m;
+	struct cuts cuts;
+	double f1[CUTS], precision, recall;
+	size_t i;
 
 	cuts_fixed(&cuts);
 	for (i = 0; i < cuts.n; i++) {
@@ -281,10 +286,10 @@ f1_score(struct evaluation *e, const struct group *g,
 		recall = (double)m.tp / or_tiny((double)(m.tp + m.fn));
 		f1[i] = 2 * precision * recall / or_tiny(precision + recall);
 	}
-	json_object_object_add(extra, "f1_scores",
-	    evaluation_numbers(f1, cuts.n));
-	json_object_object_add(extra, "thresholds",
-	    evaluation_numbers(cuts.threshold, cuts.n));
+	json_object_object_add(
+	    extra, "f1_scores", evaluation_numbers(f1, cuts.n));
+	json_object_object_add(
+	    extra, "thresholds", evaluation_numbers(cuts.threshold, cuts.n));
 	return evaluation_meta(e, g, "f1_score", "F1_SCORE", extra);
 }
 
@@ -292,23 +297,23 @@ f1_score(struct evaluation *e, const struct group *g,
 static void
 push_pair(struct json_object *list, double v)
 {
-	double	pair[2] = { 0, v };
+	double pair[2] = { 0, v };
 
 	json_object_array_add(list, evaluation_numbers(pair, 2));
 }
 
 static int
-quantile_pr(struct evaluation *e, const struct group *g,
-    const struct ranking *r)
+quantile_pr(
+    struct evaluation *e, const struct group *g, const struct ranking *r)
 {
-	struct json_object	*extra = json_object_new_object();
-	struct json_object	*p = json_object_new_array();
-	struct json_object	*q = json_object_new_array();
-	double			 pos = (double)ranking_positives(r);
-	double			 ascending[QUANTILES];
-	struct confusion	 m;
-	struct cuts		 cuts;
-	size_t			 i;
+	struct json_object *extra = json_object_new_object();
+	struct json_object *p = json_object_new_array();
+	struct json_object *q = json_object_new_array();
+	double pos = (double)ranking_positives(r);
+	double ascending[QUANTILES];
+	struct confusion m;
+	struct cuts cuts;
+	size_t i;
 
 	cuts_by_quantile(r, &cuts);
 	for (i = 0; i < cuts.n; i++) {
@@ -319,34 +324,35 @@ quantile_pr(struct evaluation *e, const struct group *g,
 	}
 	json_object_object_add(extra, "p_scores", p);
 	json_object_object_add(extra, "r_scores", q);
-	json_object_object_add(extra, "thresholds",
-	    evaluation_numbers(ascending, cuts.n));
+	json_object_object_add(
+	    extra, "thresholds", evaluation_numbers(ascending, cuts.n));
 	return evaluation_meta(e, g, "quantile_pr", "QUANTILE_PR", extra);
 }
 
 /* --- population stability --------------------------------------------------------- */
 
 struct bins {
-	size_t	n;
-	double	edge[QUANTILES];	/* n + 1, ascending */
-	double	count[QUANTILES];
-	double	share[QUANTILES];	/* of all rows; tiny instead of 0 */
-	double	positive[QUANTILES];	/* share of positives in the bin */
+	size_t n;
+	double edge[QUANTILES]; /* n + 1, ascending */
+	double count[QUANTILES];
+	double share[QUANTILES];    /* of all rows; tiny instead of 0 */
+	double positive[QUANTILES]; /* share of positives in the bin */
 };
 
 /* Rows outside the edges belong to no bin, the last bin has both ends. */
 static void
 fill_bins(struct bins *b, const struct group *g)
 {
-	double	positives[QUANTILES] = { 0 };
-	size_t	i, k;
+	double positives[QUANTILES] = { 0 };
+	size_t i, k;
 
 	memset(b->count, 0, sizeof(b->count));
 	for (i = 0; i < g->n; i++) {
 		for (k = 0; k < b->n; k++)
 			if (g->score[i] >= b->edge[k] &&
 			    (g->score[i] < b->edge[k + 1] ||
-			    (k + 1 == b->n && g->score[i] == b->edge[b->n])))
+				(k + 1 == b->n &&
+				    g->score[i] == b->edge[b->n])))
 				break;
 		if (k == b->n)
 			continue;
@@ -363,8 +369,8 @@ fill_bins(struct bins *b, const struct group *g)
 static void
 make_edges(struct bins *b, const struct ranking *r)
 {
-	struct cuts	cuts;
-	size_t		i;
+	struct cuts cuts;
+	size_t i;
 
 	cuts_by_quantile(r, &cuts);
 	b->n = 0;
@@ -377,9 +383,9 @@ make_edges(struct bins *b, const struct ranking *r)
 static struct json_object *
 intervals(const struct bins *b)
 {
-	struct json_object	*list = json_object_new_array();
-	char			 text[80];
-	size_t			 i;
+	struct json_object *list = json_object_new_array();
+	char text[80];
+	size_t i;
 
 	for (i = 0; i < b->n; i++) {
 		(void)snprintf(text, sizeof(text), "[%.6g, %.6g%c", b->edge[i],
@@ -392,31 +398,31 @@ intervals(const struct bins *b)
 static struct json_object *
 psi_meta(const struct bins *expected, const struct bins *actual)
 {
-	struct json_object	*o = json_object_new_object();
-	double			 psi[QUANTILES], total = 0;
-	size_t			 i, n = expected->n;
+	struct json_object *o = json_object_new_object();
+	double psi[QUANTILES], total = 0;
+	size_t i, n = expected->n;
 
 	for (i = 0; i < n; i++) {
 		psi[i] = (actual->share[i] - expected->share[i]) *
-		    log(actual->share[i] / expected->share[i]);
+			 log(actual->share[i] / expected->share[i]);
 		total += psi[i];
 	}
 	json_object_object_add(o, "psi_scores", evaluation_numbers(psi, n));
-	json_object_object_add(o, "total_psi",
-	    json_object_new_double(evaluation_round(total)));
-	json_object_object_add(o, "expected_interval",
-	    evaluation_numbers(expected->count, n));
-	json_object_object_add(o, "expected_percentage",
-	    evaluation_numbers(expected->share, n));
-	json_object_object_add(o, "actual_interval",
-	    evaluation_numbers(actual->count, n));
-	json_object_object_add(o, "actual_percentage",
-	    evaluation_numbers(actual->share, n));
+	json_object_object_add(
+	    o, "total_psi", json_object_new_double(evaluation_round(total)));
+	json_object_object_add(
+	    o, "expected_interval", evaluation_numbers(expected->count, n));
+	json_object_object_add(
+	    o, "expected_percentage", evaluation_numbers(expected->share, n));
+	json_object_object_add(
+	    o, "actual_interval", evaluation_numbers(actual->count, n));
+	json_object_object_add(
+	    o, "actual_percentage", evaluation_numbers(actual->share, n));
 	json_object_object_add(o, "intervals", intervals(expected));
-	json_object_object_add(o, "train_pos_perc",
-	    evaluation_numbers(expected->positive, n));
-	json_object_object_add(o, "validate_pos_perc",
-	    evaluation_numbers(actual->positive, n));
+	json_object_object_add(
+	    o, "train_pos_perc", evaluation_numbers(expected->positive, n));
+	json_object_object_add(
+	    o, "validate_pos_perc", evaluation_numbers(actual->positive, n));
 	return o;
 }
 
@@ -424,9 +430,9 @@ int
 evaluate_psi(struct evaluation *e, const struct group *expected,
     const struct group *actual)
 {
-	struct ranking	*r = ranking_new(expected->score,
-			    expected->is_positive, expected->n);
-	struct bins	 b, a;
+	struct ranking *r =
+	    ranking_new(expected->score, expected->is_positive, expected->n);
+	struct bins b, a;
 
 	if (r == NULL)
 		return ERR_NOMEM;
@@ -444,21 +450,22 @@ evaluate_psi(struct evaluation *e, const struct group *expected,
 static int
 check_classes(struct evaluation *e, const struct ranking *r)
 {
-	uint64_t	pos = ranking_positives(r);
+	uint64_t pos = ranking_positives(r);
 
 	if (pos > 0 && pos < ranking_size(r))
 		return 0;
 	if (!wants(e, M_AUC) && !wants(e, M_KS) && !wants(e, M_ROC))
 		return 0;
-	return err_set(ERR_INVALID, "all %zu labels are %s: auc, ks and roc "
-	    "need both classes (see pos_label)", ranking_size(r),
-	    pos > 0 ? "positive" : "negative");
+	return err_set(ERR_INVALID,
+	    "all %zu labels are %s: auc, ks and roc "
+	    "need both classes (see pos_label)",
+	    ranking_size(r), pos > 0 ? "positive" : "negative");
 }
 
 static int
 curves(struct evaluation *e, const struct group *g, const struct ranking *r)
 {
-	int	error = 0;
+	int error = 0;
 
 	if (wants(e, M_ROC))
 		error = roc(e, g, r);
@@ -485,8 +492,8 @@ curves(struct evaluation *e, const struct group *g, const struct ranking *r)
 int
 evaluate_binary(struct evaluation *e, const struct group *g)
 {
-	struct ranking	*r = ranking_new(g->score, g->is_positive, g->n);
-	int		 error;
+	struct ranking *r = ranking_new(g->score, g->is_positive, g->n);
+	int error;
 
 	if (r == NULL)
 		return ERR_NOMEM;

@@ -12,7 +12,7 @@
 static int
 compare(const void *a, const void *b)
 {
-	double	x = *(const double *)a, y = *(const double *)b;
+	double x = *(const double *)a, y = *(const double *)b;
 
 	return (x > y) - (x < y);
 }
@@ -20,8 +20,8 @@ compare(const void *a, const void *b)
 static double
 mean(const double *v, size_t n)
 {
-	double	sum = 0;
-	size_t	i;
+	double sum = 0;
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		sum += v[i];
@@ -31,19 +31,19 @@ mean(const double *v, size_t n)
 /* --- several classes ----------------------------------------------------------- */
 
 struct classes {
-	size_t	 n;
-	double	*value;		/* ascending: labels and results */
-	double	*hit;		/* rows of this class, found */
-	double	*real;		/* rows of this class */
-	double	*said;		/* rows predicted as this class */
+	size_t n;
+	double *value; /* ascending: labels and results */
+	double *hit;   /* rows of this class, found */
+	double *real;  /* rows of this class */
+	double *said;  /* rows predicted as this class */
 };
 
 static size_t
 class_of(const struct classes *c, double v)
 {
-	const double	*p = bsearch(&v, c->value, c->n, sizeof(v), compare);
+	const double *p = bsearch(&v, c->value, c->n, sizeof(v), compare);
 
-	return (size_t)(p - c->value);	/* it is there: see classes_init() */
+	return (size_t)(p - c->value); /* it is there: see classes_init() */
 }
 
 static void
@@ -58,7 +58,7 @@ classes_fini(struct classes *c)
 static int
 classes_init(struct classes *c, const struct group *g)
 {
-	size_t	i, k;
+	size_t i, k;
 
 	memset(c, 0, sizeof(*c));
 	if ((c->value = mem_array(2 * g->n + 1, sizeof(double))) == NULL)
@@ -85,12 +85,11 @@ classes_init(struct classes *c, const struct group *g)
 
 static int
 per_class(struct evaluation *e, const struct group *g, const char *metric,
-    const struct curve_meta *meta, const struct classes *c,
-    const double *whole)
+    const struct curve_meta *meta, const struct classes *c, const double *whole)
 {
-	struct curve	curve;
-	size_t		i;
-	int		r;
+	struct curve curve;
+	size_t i;
+	int r;
 
 	if ((r = curve_init(&curve, c->n)) != 0)
 		return r;
@@ -117,10 +116,10 @@ evaluate_multi(struct evaluation *e, const struct group *g)
 		.suffix = "recall", .type = "RECALL_MULTI_EVALUATION",
 		.ordinate_name = "Recall", .has_pair = true,
 	};
-	struct classes	c;
-	double		hits = 0;
-	size_t		i;
-	int		r;
+	struct classes c;
+	double hits = 0;
+	size_t i;
+	int r;
 
 	if ((r = classes_init(&c, g)) != 0)
 		goto out;
@@ -140,20 +139,20 @@ out:
 /* --- regression ------------------------------------------------------------------- */
 
 struct errors {
-	double	absolute;	/* means */
-	double	squared;
-	double	squared_log;	/* NaN when a value is at or below -1 */
-	double	median;
-	double	r2;
-	double	explained;
+	double absolute; /* means */
+	double squared;
+	double squared_log; /* NaN when a value is at or below -1 */
+	double median;
+	double r2;
+	double explained;
 };
 
 static void
 variances(const struct group *g, struct errors *out)
 {
-	double	label_mean = mean(g->label, g->n), error_mean = 0;
-	double	label_var = 0, error_var = 0, squared = 0, d;
-	size_t	i;
+	double label_mean = mean(g->label, g->n), error_mean = 0;
+	double label_var = 0, error_var = 0, squared = 0, d;
+	size_t i;
 
 	for (i = 0; i < g->n; i++)
 		error_mean += (g->label[i] - g->score[i]) / (double)g->n;
@@ -166,15 +165,15 @@ variances(const struct group *g, struct errors *out)
 	}
 	/* Constant labels: perfect or worthless, nothing between. */
 	out->r2 = label_var > 0 ? 1 - squared / label_var : squared == 0;
-	out->explained = label_var > 0 ? 1 - error_var / label_var :
-	    error_var == 0;
+	out->explained =
+	    label_var > 0 ? 1 - error_var / label_var : error_var == 0;
 }
 
 static int
 errors_of(const struct group *g, struct errors *out)
 {
-	double	*d = mem_array(g->n + 1, sizeof(double)), l;
-	size_t	 i;
+	double *d = mem_array(g->n + 1, sizeof(double)), l;
+	size_t i;
 
 	memset(out, 0, sizeof(*out));
 	if (d == NULL)
@@ -183,13 +182,14 @@ errors_of(const struct group *g, struct errors *out)
 		d[i] = fabs(g->label[i] - g->score[i]);
 		out->absolute += d[i] / (double)g->n;
 		out->squared += d[i] * d[i] / (double)g->n;
-		l = g->label[i] > -1 && g->score[i] > -1 ?
-		    log1p(g->label[i]) - log1p(g->score[i]) : NAN;
+		l = g->label[i] > -1 && g->score[i] > -1
+			? log1p(g->label[i]) - log1p(g->score[i])
+			: NAN;
 		out->squared_log += l * l / (double)g->n;
 	}
 	qsort(d, g->n, sizeof(double), compare);
-	out->median = g->n % 2 == 1 ? d[g->n / 2] :
-	    (d[g->n / 2 - 1] + d[g->n / 2]) / 2;
+	out->median =
+	    g->n % 2 == 1 ? d[g->n / 2] : (d[g->n / 2 - 1] + d[g->n / 2]) / 2;
 	variances(g, out);
 	free(d);
 	return 0;
@@ -198,24 +198,23 @@ errors_of(const struct group *g, struct errors *out)
 int
 evaluate_regression(struct evaluation *e, const struct group *g)
 {
-	struct errors	s;
-	size_t		i;
-	int		r;
+	struct errors s;
+	size_t i;
+	int r;
 
 	if ((r = errors_of(g, &s)) != 0)
 		return r;
 	const struct {
-		enum metric	 metric;
-		const char	*name;
-		double		 value;
+		enum metric metric;
+		const char *name;
+		double value;
 	} all[] = {
 		{ M_EXPLAINED_VARIANCE, "explained_variance", s.explained },
 		{ M_MEAN_ABSOLUTE_ERROR, "mean_absolute_error", s.absolute },
 		{ M_MEAN_SQUARED_ERROR, "mean_squared_error", s.squared },
 		{ M_MEAN_SQUARED_LOG_ERROR, "mean_squared_log_error",
 		    s.squared_log },
-		{ M_MEDIAN_ABSOLUTE_ERROR, "median_absolute_error",
-		    s.median },
+		{ M_MEDIAN_ABSOLUTE_ERROR, "median_absolute_error", s.median },
 		{ M_R2_SCORE, "r2_score", s.r2 },
 		{ M_ROOT_MEAN_SQUARED_ERROR, "root_mean_squared_error",
 		    sqrt(s.squared) },
@@ -223,7 +222,6 @@ evaluate_regression(struct evaluation *e, const struct group *g)
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]) && r == 0; i++)
 		if (wants(e, all[i].metric))
-			r = evaluation_single(e, g, all[i].name,
-			    all[i].value);
+			r = evaluation_single(e, g, all[i].name, all[i].value);
 	return r;
 }

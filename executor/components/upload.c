@@ -26,30 +26,30 @@
 enum { PROGRESS_LINES = 1 << 16 };
 
 struct upload {
-	struct task		*task;
-	const char		*delimiter;
-	struct json_object	*meta;		/* owned; NULL without with_meta */
-	struct json_object	*schema;	/* owned */
-	bool			 has_head;
-	bool			 makes_ids;
-	bool			 counts_ids;	/* by number, not random */
-	bool			 is_ragged;	/* sparse and tag lines may be */
-	int64_t			 partitions;
+	struct task *task;
+	const char *delimiter;
+	struct json_object *meta;   /* owned; NULL without with_meta */
+	struct json_object *schema; /* owned */
+	bool has_head;
+	bool makes_ids;
+	bool counts_ids; /* by number, not random */
+	bool is_ragged;	 /* sparse and tag lines may be */
+	int64_t partitions;
 
-	int			 fd;
-	uint64_t		 file_size;
-	struct csv		*csv;
-	struct table_writer	*writer;
-	size_t			 columns;	/* of every line; 0: unknown yet */
-	uint64_t		 blank_line;	/* the first one, 0 for none */
-	char			 id_prefix[ID_RANDOM_SIZE];
+	int fd;
+	uint64_t file_size;
+	struct csv *csv;
+	struct table_writer *writer;
+	size_t columns;	     /* of every line; 0: unknown yet */
+	uint64_t blank_line; /* the first one, 0 for none */
+	char id_prefix[ID_RANDOM_SIZE];
 };
 
 /* 0, 1, true and false all mean what they say. */
 static int
 read_flag(const struct upload *u, const char *name, bool *out)
 {
-	struct json_object	*v = task_param(u->task, name);
+	struct json_object *v = task_param(u->task, name);
 
 	if (v == NULL)
 		return 0;
@@ -65,9 +65,9 @@ read_flag(const struct upload *u, const char *name, bool *out)
 }
 
 static const struct meta_default {
-	const char	*key;
-	const char	*json;
-	bool		 is_label;	/* only with with_label */
+	const char *key;
+	const char *json;
+	bool is_label; /* only with with_label */
 } meta_defaults[] = {
 	{ "delimiter", "\",\"", false },
 	{ "input_format", "\"dense\"", false },
@@ -84,32 +84,33 @@ static const struct meta_default {
 static int
 read_meta(struct upload *u)
 {
-	struct json_object	*given = task_param(u->task, "meta"), *v;
-	bool			 with_label;
-	size_t			 i;
+	struct json_object *given = task_param(u->task, "meta"), *v;
+	bool with_label;
+	size_t i;
 
 	u->meta = json_object_new_object();
 	if (json_object_is_type(given, json_type_object)) {
-		json_object_object_foreach(given, key, value) {
+		json_object_object_foreach(given, key, value)
+		{
 			if (value != NULL)
-				json_object_object_add(u->meta, key,
-				    json_object_get(value));
+				json_object_object_add(
+				    u->meta, key, json_object_get(value));
 		}
 	}
 	with_label = json_object_object_get_ex(u->meta, "with_label", &v) &&
-	    json_object_get_boolean(v);
+		     json_object_get_boolean(v);
 	for (i = 0; i < sizeof(meta_defaults) / sizeof(meta_defaults[0]); i++) {
 		const struct meta_default *d = &meta_defaults[i];
 
 		if (d->is_label && !with_label)
 			json_object_object_del(u->meta, d->key);
 		else if (!json_object_object_get_ex(u->meta, d->key, &v))
-			json_object_object_add(u->meta, d->key,
-			    json_tokener_parse(d->json));
+			json_object_object_add(
+			    u->meta, d->key, json_tokener_parse(d->json));
 	}
 	if (u->makes_ids)
-		json_object_object_add(u->meta, "with_match_id",
-		    json_object_new_boolean(true));
+		json_object_object_add(
+		    u->meta, "with_match_id", json_object_new_boolean(true));
 	(void)json_object_object_get_ex(u->meta, "delimiter", &v);
 	if (!json_object_is_type(v, json_type_string))
 		return err_set(ERR_INVALID, "meta.delimiter must be a text");
@@ -122,8 +123,8 @@ read_meta(struct upload *u)
 static int
 read_parameters(struct upload *u)
 {
-	bool	with_meta = false;
-	int	r;
+	bool with_meta = false;
+	int r;
 
 	u->has_head = true;
 	u->delimiter = task_param_string(u->task, "id_delimiter", ",");
@@ -134,8 +135,10 @@ read_parameters(struct upload *u)
 	    (r = read_flag(u, "with_meta", &with_meta)) != 0)
 		return r;
 	if (u->partitions < 1 || u->partitions > STORAGE_PARTITIONS_MAX)
-		return err_set(ERR_INVALID, "partition is %" PRId64 ", must be "
-		    "1 to %d", u->partitions, STORAGE_PARTITIONS_MAX);
+		return err_set(ERR_INVALID,
+		    "partition is %" PRId64 ", must be "
+		    "1 to %d",
+		    u->partitions, STORAGE_PARTITIONS_MAX);
 	if (with_meta && (r = read_meta(u)) != 0)
 		return r;
 	if (!u->counts_ids)
@@ -146,16 +149,16 @@ read_parameters(struct upload *u)
 static int
 open_file(struct upload *u)
 {
-	const char		*path = task_input_file(u->task);
-	struct csv_options	 options = { .delimiter = u->delimiter };
-	struct stat		 st;
+	const char *path = task_input_file(u->task);
+	struct csv_options options = { .delimiter = u->delimiter };
+	struct stat st;
 
 	if (path[0] == '\0')
 		return err_set(ERR_INVALID, "there is no file to upload");
 	u->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (u->fd < 0 || fstat(u->fd, &st) != 0)
 		return err_set_errno(ERR_IO, "the uploaded file cannot be "
-		    "opened");
+					     "opened");
 	if (st.st_size == 0)
 		return err_set(ERR_INVALID, "the uploaded file is empty");
 	u->file_size = (uint64_t)st.st_size;
@@ -165,8 +168,8 @@ open_file(struct upload *u)
 static void
 set_string(struct json_object *o, const char *key, struct span s)
 {
-	json_object_object_add(o, key,
-	    json_object_new_string_len(s.data, (int)s.len));
+	json_object_object_add(
+	    o, key, json_object_new_string_len(s.data, (int)s.len));
 }
 
 /* Where the id ends and the rest begins; rest is empty without delimiter. */
@@ -174,8 +177,8 @@ static void
 cut_id(const struct upload *u, struct span line, struct span *id,
     struct span *rest)
 {
-	size_t		 n = strlen(u->delimiter);
-	const char	*p = memmem(line.data, line.len, u->delimiter, n);
+	size_t n = strlen(u->delimiter);
+	const char *p = memmem(line.data, line.len, u->delimiter, n);
 
 	*id = line;
 	*rest = (struct span){ line.data + line.len, 0 };
@@ -189,13 +192,14 @@ cut_id(const struct upload *u, struct span line, struct span *id,
 static int
 read_head(struct upload *u)
 {
-	struct span	line = { "", 0 }, sid, rest;
-	int		r;
+	struct span line = { "", 0 }, sid, rest;
+	int r;
 
 	if ((r = csv_line(u->csv, &line)) < 0)
 		return r;
 	if (line.len == 0)
-		return err_set(ERR_INVALID, "the first line should name the "
+		return err_set(ERR_INVALID,
+		    "the first line should name the "
 		    "columns (head is 1), but it is empty");
 	u->columns = csv_count(u->delimiter, line);
 	cut_id(u, line, &sid, &rest);
@@ -211,20 +215,21 @@ read_head(struct upload *u)
 static int
 make_schema(struct upload *u)
 {
-	struct json_object	*given = task_param(u->task, "schema");
-	struct span		 none = { "", 0 };
-	int			 r;
+	struct json_object *given = task_param(u->task, "schema");
+	struct span none = { "", 0 };
+	int r;
 
 	u->schema = json_object_new_object();
 	set_string(u->schema, "header", none);
-	set_string(u->schema, "sid", u->makes_ids ?
-	    (struct span){ "extend_sid", 10 } : none);
+	set_string(u->schema, "sid",
+	    u->makes_ids ? (struct span){ "extend_sid", 10 } : none);
 	if (u->has_head && (r = read_head(u)) != 0)
 		return r;
 	if (json_object_is_type(given, json_type_object)) {
-		json_object_object_foreach(given, key, value) {
-			json_object_object_add(u->schema, key,
-			    json_object_get(value));
+		json_object_object_foreach(given, key, value)
+		{
+			json_object_object_add(
+			    u->schema, key, json_object_get(value));
 		}
 	}
 	if (u->meta == NULL)
@@ -237,23 +242,25 @@ make_schema(struct upload *u)
 static int
 check_columns(struct upload *u, struct span line)
 {
-	size_t	n = csv_count(u->delimiter, line);
+	size_t n = csv_count(u->delimiter, line);
 
 	if (u->columns == 0)
 		u->columns = n;
 	if (n == u->columns || u->is_ragged)
 		return 0;
-	return err_set(ERR_FORMAT, "line %" PRIu64 " has %zu columns, but %s "
+	return err_set(ERR_FORMAT,
+	    "line %" PRIu64 " has %zu columns, but %s "
 	    "has %zu; all lines must have as many (sparse and tag data: say "
-	    "so in meta.input_format)", csv_line_number(u->csv), n,
+	    "so in meta.input_format)",
+	    csv_line_number(u->csv), n,
 	    u->has_head ? "the header" : "the first line", u->columns);
 }
 
 static int
 add_line(struct upload *u, struct span line)
 {
-	struct row	row = { .kind = ROW_TEXT };
-	char		id[ID_RANDOM_SIZE + 24];
+	struct row row = { .kind = ROW_TEXT };
+	char id[ID_RANDOM_SIZE + 24];
 
 	if (check_columns(u, line) != 0)
 		return err_code();
@@ -271,8 +278,8 @@ add_line(struct upload *u, struct span line)
 static int
 read_lines(struct upload *u)
 {
-	struct span	line;
-	int		r;
+	struct span line;
+	int r;
 
 	while ((r = csv_line(u->csv, &line)) == 1) {
 		/* Blank lines are fine behind the last row, nowhere else. */
@@ -287,8 +294,8 @@ read_lines(struct upload *u)
 		if ((r = add_line(u, line)) != 0)
 			return r;
 		if (csv_line_number(u->csv) % PROGRESS_LINES == 0 &&
-		    (r = task_progress(u->task, csv_bytes(u->csv),
-		    u->file_size, "reading")) != 0)
+		    (r = task_progress(u->task, csv_bytes(u->csv), u->file_size,
+			 "reading")) != 0)
 			return r;
 	}
 	if (r == 0 && table_writer_rows(u->writer) == 0)
@@ -299,12 +306,12 @@ read_lines(struct upload *u)
 static int
 report(struct upload *u, uint64_t rows)
 {
-	int	r;
+	int r;
 
 	if ((r = task_metric_named(u->task, "upload", "data_access", "count",
-	    (double)rows)) != 0 ||
+		 (double)rows)) != 0 ||
 	    (r = task_metric_meta(u->task, "upload", "data_access", "upload",
-	    "UPLOAD", NULL)) != 0)
+		 "UPLOAD", NULL)) != 0)
 		return r;
 	return task_progress(u->task, u->file_size, u->file_size, "done");
 }
@@ -312,9 +319,9 @@ report(struct upload *u, uint64_t rows)
 static int
 upload(struct upload *u)
 {
-	struct task_output_options	options = { 0 };
-	uint64_t			rows;
-	int				r;
+	struct task_output_options options = { 0 };
+	uint64_t rows;
+	int r;
 
 	if ((r = read_parameters(u)) != 0 || (r = open_file(u)) != 0 ||
 	    (r = make_schema(u)) != 0 ||
@@ -327,8 +334,8 @@ upload(struct upload *u)
 	options.partitions = (uint32_t)u->partitions;
 	options.id_delimiter = u->delimiter;
 	options.table_namespace = task_param_string(u->task, "namespace", "");
-	options.table_name = task_param_string(u->task, "name",
-	    task_param_string(u->task, "table_name", ""));
+	options.table_name = task_param_string(
+	    u->task, "name", task_param_string(u->task, "table_name", ""));
 	if ((r = read_flag(u, "destroy", &options.replace)) != 0)
 		return r;
 	rows = table_writer_rows(u->writer);
@@ -340,8 +347,8 @@ upload(struct upload *u)
 static int
 run(struct task *task)
 {
-	struct upload	u = { .task = task, .fd = -1 };
-	int		r = upload(&u);
+	struct upload u = { .task = task, .fd = -1 };
+	int r = upload(&u);
 
 	table_writer_free(u.writer);
 	csv_free(u.csv);

@@ -37,7 +37,7 @@ buf_clear(struct buf *b)
 void *
 buf_reserve(struct buf *b, size_t more)
 {
-	size_t	cap = b->cap != 0 ? b->cap : 256;
+	size_t cap = b->cap != 0 ? b->cap : 256;
 
 	while (cap - 1 < b->len + more)
 		cap += cap / 2 + 64;
@@ -51,7 +51,7 @@ buf_reserve(struct buf *b, size_t more)
 void
 buf_append(struct buf *b, const void *data, size_t len)
 {
-	char	*p = buf_reserve(b, len);
+	char *p = buf_reserve(b, len);
 
 	if (len != 0)
 		memcpy(p, data, len);
@@ -74,9 +74,9 @@ buf_putc(struct buf *b, char c)
 void
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
-	va_list	 again;
-	char	*p;
-	int	 n;
+	va_list again;
+	char *p;
+	int n;
 
 	va_copy(again, ap);
 	n = vsnprintf(NULL, 0, fmt, again);
@@ -91,7 +91,7 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 void
 buf_printf(struct buf *b, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	buf_vprintf(b, fmt, ap);
@@ -119,7 +119,7 @@ buf_str(const struct buf *b)
 char *
 buf_steal(struct buf *b)
 {
-	char	*p;
+	char *p;
 
 	if (b->data == NULL)
 		buf_append(b, "", 0);
@@ -131,11 +131,11 @@ buf_steal(struct buf *b)
 int
 buf_read_fd(struct buf *b, int fd, size_t max)
 {
-	size_t	start = b->len;
-	ssize_t	n;
+	size_t start = b->len;
+	ssize_t n;
 
 	for (;;) {
-		char	*p = buf_reserve(b, 64 * 1024);
+		char *p = buf_reserve(b, 64 * 1024);
 
 		n = read(fd, p, 64 * 1024);
 		if (n < 0 && errno == EINTR)
@@ -154,11 +154,11 @@ buf_read_fd(struct buf *b, int fd, size_t max)
 int
 buf_read_file(struct buf *b, const char *path, size_t max)
 {
-	int	fd, r;
+	int fd, r;
 
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return err_set_errno(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-		    "open %s", path);
+		return err_set_errno(
+		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", path);
 	r = buf_read_fd(b, fd, max);
 	(void)close(fd);
 	return r == 0 ? 0 : err_wrap("%s", path);

@@ -5,7 +5,7 @@
 static int64_t
 now_us(clockid_t id)
 {
-	struct timespec	ts;
+	struct timespec ts;
 
 	(void)clock_gettime(id, &ts);
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
@@ -38,8 +38,8 @@ clock_wall_ms(void)
 void
 clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE])
 {
-	time_t		t = (time_t)(wall_ms / 1000);
-	struct tm	tm;
+	time_t t = (time_t)(wall_ms / 1000);
+	struct tm tm;
 
 	out[0] = '\0';
 	if (wall_ms > 0 && localtime_r(&t, &tm) != NULL)

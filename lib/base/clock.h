@@ -8,13 +8,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-int64_t	clock_mono_ms(void);	/* monotonic */
-int64_t	clock_mono_us(void);
-int64_t	clock_wall_ms(void);	/* since the epoch */
-int64_t	clock_wall_us(void);
+int64_t clock_mono_ms(void); /* monotonic */
+int64_t clock_mono_us(void);
+int64_t clock_wall_ms(void); /* since the epoch */
+int64_t clock_wall_us(void);
 
 /* "YYYY-MM-DD HH:MM:SS" local time; "" for ms <= 0. */
 #define CLOCK_DATE_SIZE 20
-void	clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE]);
+void clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE]);
 
 #endif

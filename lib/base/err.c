@@ -8,24 +8,24 @@
 #include <stdio.h>
 #include <string.h>
 
-#define ERR_TEXT_MAX 8192	/* a DSL with many faults fits */
+#define ERR_TEXT_MAX 8192 /* a DSL with many faults fits */
 
 static _Thread_local struct {
-	int	code;
-	int	line;
+	int code;
+	int line;
 	const char *file;
-	char	text[ERR_TEXT_MAX];
-	char	where[256];
+	char text[ERR_TEXT_MAX];
+	char where[256];
 } record;
 
 static const struct {
-	int		 code;
-	int		 retcode;
-	int		 http;
-	const char	*name;
-	const char	*meaning;
+	int code;
+	int retcode;
+	int http;
+	const char *name;
+	const char *meaning;
 } codes[] = {
-#define X(name, code, retcode, http, text) \
+#define X(name, code, retcode, http, text)                                     \
 	{ (code), (retcode), (http), #name, (text) },
 	ERR_LIST(X)
 #undef X
@@ -34,7 +34,7 @@ static const struct {
 static void
 record_v(const char *file, int line, int code, const char *fmt, va_list ap)
 {
-	char	text[ERR_TEXT_MAX];
+	char text[ERR_TEXT_MAX];
 
 	/* Through a copy: an argument may be err_text() itself. */
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
@@ -47,7 +47,7 @@ record_v(const char *file, int line, int code, const char *fmt, va_list ap)
 int
 err_set_at(const char *file, int line, int code, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	record_v(file, line, code, fmt, ap);
@@ -58,16 +58,16 @@ err_set_at(const char *file, int line, int code, const char *fmt, ...)
 int
 err_set_errno_at(const char *file, int line, int code, const char *fmt, ...)
 {
-	int	saved = errno;
-	size_t	n;
-	va_list	ap;
+	int saved = errno;
+	size_t n;
+	va_list ap;
 
 	va_start(ap, fmt);
 	record_v(file, line, code, fmt, ap);
 	va_end(ap);
 	n = strlen(record.text);
-	(void)snprintf(record.text + n, sizeof(record.text) - n, ": %s",
-	    strerror(saved));
+	(void)snprintf(
+	    record.text + n, sizeof(record.text) - n, ": %s", strerror(saved));
 	errno = saved;
 	return code;
 }
@@ -75,10 +75,10 @@ err_set_errno_at(const char *file, int line, int code, const char *fmt, ...)
 int
 err_wrap(const char *fmt, ...)
 {
-	char	context[ERR_TEXT_MAX];
-	char	old[ERR_TEXT_MAX];
-	va_list	ap;
-	int	n;
+	char context[ERR_TEXT_MAX];
+	char old[ERR_TEXT_MAX];
+	va_list ap;
+	int n;
 
 	va_start(ap, fmt);
 	n = vsnprintf(context, sizeof(context), fmt, ap);
@@ -90,8 +90,8 @@ err_wrap(const char *fmt, ...)
 	if (snprintf(record.text, sizeof(record.text), "%s: ", context) < 0)
 		return record.code;
 	n = (int)strlen(record.text);
-	(void)snprintf(record.text + n, sizeof(record.text) - (size_t)n, "%s",
-	    old);
+	(void)snprintf(
+	    record.text + n, sizeof(record.text) - (size_t)n, "%s", old);
 	return record.code;
 }
 
@@ -124,7 +124,7 @@ err_clear(void)
 static size_t
 find(int code)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i].code == code)

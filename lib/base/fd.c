@@ -29,8 +29,8 @@ fd_close(int *fd)
 int
 fd_write_all(int fd, const void *data, size_t len)
 {
-	const char	*p = data;
-	ssize_t		 n;
+	const char *p = data;
+	ssize_t n;
 
 	while (len > 0) {
 		n = write(fd, p, len);
@@ -47,8 +47,8 @@ fd_write_all(int fd, const void *data, size_t len)
 int
 fd_read_exact(int fd, void *data, size_t len)
 {
-	char	*p = data;
-	ssize_t	 n;
+	char *p = data;
+	ssize_t n;
 
 	while (len > 0) {
 		n = read(fd, p, len);
@@ -57,8 +57,10 @@ fd_read_exact(int fd, void *data, size_t len)
 		if (n < 0)
 			return err_set_errno(ERR_IO, "read");
 		if (n == 0)
-			return err_set(ERR_CLOSED, "end of file, %zu bytes "
-			    "missing", len);
+			return err_set(ERR_CLOSED,
+			    "end of file, %zu bytes "
+			    "missing",
+			    len);
 		p += n;
 		len -= (size_t)n;
 	}
@@ -68,7 +70,7 @@ fd_read_exact(int fd, void *data, size_t len)
 int
 fd_set_nonblock(int fd)
 {
-	int	flags = fcntl(fd, F_GETFL);
+	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
 		return err_set_errno(ERR_IO, "set non-blocking");
@@ -78,7 +80,7 @@ fd_set_nonblock(int fd)
 static char *
 parent_of(const char *path)
 {
-	const char	*slash = strrchr(path, '/');
+	const char *slash = strrchr(path, '/');
 
 	if (slash == NULL)
 		return xstrdup(".");
@@ -90,8 +92,8 @@ parent_of(const char *path)
 int
 fd_sync_dir(const char *path)
 {
-	int	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int	r = 0;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int r = 0;
 
 	if (fd < 0 || fsync(fd) != 0)
 		r = err_set_errno(ERR_IO, "sync folder %s", path);
@@ -102,9 +104,9 @@ fd_sync_dir(const char *path)
 int
 fd_replace_file(const char *path, const void *data, size_t len, mode_t mode)
 {
-	char	*tmp = xasprintf("%s.tmpXXXXXX", path);
-	char	*dir = parent_of(path);
-	int	 fd, r;
+	char *tmp = xasprintf("%s.tmpXXXXXX", path);
+	char *dir = parent_of(path);
+	int fd, r;
 
 	if ((fd = mkostemp(tmp, O_CLOEXEC)) < 0) {
 		r = err_set_errno(ERR_IO, "create %s", tmp);
@@ -130,12 +132,12 @@ out:
 int
 fd_mkdirs(const char *path, mode_t mode)
 {
-	char		*p = xstrdup(path), *s;
-	struct stat	 st;
-	int		 r = 0;
+	char *p = xstrdup(path), *s;
+	struct stat st;
+	int r = 0;
 
 	for (s = p + 1; r == 0; s++) {
-		char	saved = *s;
+		char saved = *s;
 
 		if (saved != '/' && saved != '\0')
 			continue;
@@ -155,16 +157,15 @@ fd_mkdirs(const char *path, mode_t mode)
 static int
 remove_at(int dir, const char *name)
 {
-	struct dirent	*e;
-	DIR		*d;
-	int		 fd, r = 0;
+	struct dirent *e;
+	DIR *d;
+	int fd, r = 0;
 
 	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
 		return 0;
 	if (errno != EISDIR && errno != EPERM)
 		return err_set_errno(ERR_IO, "remove %s", name);
-	fd = openat(dir, name,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(ERR_IO, "remove %s", name);
 	if ((d = fdopendir(fd)) == NULL) {
@@ -175,8 +176,7 @@ remove_at(int dir, const char *name)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
 			r = remove_at(fd, e->d_name);
 	(void)closedir(d);
-	if (r == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 &&
-	    errno != ENOENT)
+	if (r == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
 		r = err_set_errno(ERR_IO, "remove folder %s", name);
 	return r;
 }
@@ -190,7 +190,7 @@ fd_remove_tree(const char *path)
 int
 fd_memfd(const char *name, const void *data, size_t len, int *out)
 {
-	int	fd, r;
+	int fd, r;
 
 	*out = -1;
 	fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -198,8 +198,9 @@ fd_memfd(const char *name, const void *data, size_t len, int *out)
 		return err_set_errno(ERR_IO, "memfd_create");
 	if ((r = fd_write_all(fd, data, len)) == 0 &&
 	    (lseek(fd, 0, SEEK_SET) != 0 ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE | F_SEAL_SEAL) != 0))
+		fcntl(fd, F_ADD_SEALS,
+		    F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) !=
+		    0))
 		r = err_set_errno(ERR_IO, "seal memfd");
 	if (r != 0) {
 		fd_close(&fd);
@@ -224,8 +225,8 @@ unix_address(const char *path, struct sockaddr_un *sa)
 int
 fd_dgram_bind(const char *path, int *out)
 {
-	struct sockaddr_un	sa;
-	int			fd, r;
+	struct sockaddr_un sa;
+	int fd, r;
 
 	*out = -1;
 	if ((r = unix_address(path, &sa)) != 0)
@@ -246,8 +247,8 @@ fd_dgram_bind(const char *path, int *out)
 int
 fd_dgram_send(const char *path, const void *data, size_t len)
 {
-	struct sockaddr_un	sa;
-	int			fd, r;
+	struct sockaddr_un sa;
+	int fd, r;
 
 	if ((r = unix_address(path, &sa)) != 0)
 		return r;
@@ -255,7 +256,7 @@ fd_dgram_send(const char *path, const void *data, size_t len)
 	if (fd < 0)
 		return err_set_errno(ERR_IO, "socket");
 	if (sendto(fd, data, len, MSG_NOSIGNAL, (struct sockaddr *)&sa,
-	    sizeof(sa)) < 0) {
+		sizeof(sa)) < 0) {
 		if (errno == EAGAIN || errno == ENOBUFS)
 			r = err_set_errno(ERR_BUSY, "%s", path);
 		else

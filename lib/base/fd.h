@@ -9,29 +9,29 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-void	fd_close(int *fd);	/* closes if >= 0, sets -1 */
-int	fd_write_all(int fd, const void *data, size_t len);
+void fd_close(int *fd); /* closes if >= 0, sets -1 */
+int fd_write_all(int fd, const void *data, size_t len);
 /* Exactly len bytes; ERR_CLOSED at an early end of file. */
-int	fd_read_exact(int fd, void *data, size_t len);
-int	fd_set_nonblock(int fd);
+int fd_read_exact(int fd, void *data, size_t len);
+int fd_set_nonblock(int fd);
 
 /*
  * Write a file under a temporary name, sync it, rename it, sync the folder:
  * readers see the old content or the new, never a part.
  */
-int	fd_replace_file(const char *path, const void *data, size_t len,
-	    mode_t mode);
-int	fd_sync_dir(const char *path);
-int	fd_mkdirs(const char *path, mode_t mode);	/* like mkdir -p */
+int fd_replace_file(
+    const char *path, const void *data, size_t len, mode_t mode);
+int fd_sync_dir(const char *path);
+int fd_mkdirs(const char *path, mode_t mode); /* like mkdir -p */
 /* Remove a tree without following links; a missing one is fine. */
-int	fd_remove_tree(const char *path);
+int fd_remove_tree(const char *path);
 
 /* Anonymous memory file of the given content, sealed against change. */
-int	fd_memfd(const char *name, const void *data, size_t len, int *out);
+int fd_memfd(const char *name, const void *data, size_t len, int *out);
 
 /* Unix datagram: a bound receiver, and a send that never blocks. */
-int	fd_dgram_bind(const char *path, int *out);
+int fd_dgram_bind(const char *path, int *out);
 /* ERR_CLOSED when nobody listens, ERR_BUSY when the queue is full. */
-int	fd_dgram_send(const char *path, const void *data, size_t len);
+int fd_dgram_send(const char *path, const void *data, size_t len);
 
 #endif

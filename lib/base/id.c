@@ -13,12 +13,12 @@
 void
 id_job(char out[ID_JOB_SIZE])
 {
-	static int64_t	last_us;
-	static unsigned	counter;
-	struct timespec	now;
-	struct tm	tm;
-	int64_t		us;
-	char		stamp[16];
+	static int64_t last_us;
+	static unsigned counter;
+	struct timespec now;
+	struct tm tm;
+	int64_t us;
+	char stamp[16];
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
 	us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
@@ -33,7 +33,7 @@ id_job(char out[ID_JOB_SIZE])
 void
 id_random(char out[ID_RANDOM_SIZE])
 {
-	unsigned char	bytes[16];
+	unsigned char bytes[16];
 
 	/* Sixteen bytes come whole or not at all once the pool is ready. */
 	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))

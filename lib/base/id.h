@@ -13,10 +13,10 @@
  * draws again.
  */
 #define ID_JOB_SIZE 26
-void	id_job(char out[ID_JOB_SIZE]);
+void id_job(char out[ID_JOB_SIZE]);
 
 /* 32 lower-case hex digits from the kernel's generator. */
 #define ID_RANDOM_SIZE 33
-void	id_random(char out[ID_RANDOM_SIZE]);
+void id_random(char out[ID_RANDOM_SIZE]);
 
 #endif

@@ -19,10 +19,10 @@
 #define CONTEXT_MAX 160
 #define LINE_MAX_ 4096
 
-static const char	*program = "sluice";
-static enum log_level	 threshold = LOG_INFO_;
-static int		 log_fd = STDERR_FILENO;
-static char		*log_path;
+static const char *program = "sluice";
+static enum log_level threshold = LOG_INFO_;
+static int log_fd = STDERR_FILENO;
+static char *log_path;
 static _Thread_local char context[3][CONTEXT_MAX];
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
@@ -37,7 +37,7 @@ log_init(const char *name, enum log_level level)
 int
 log_level_parse(const char *text, enum log_level *out)
 {
-	int	i;
+	int i;
 
 	for (i = 0; i < 4; i++) {
 		if (strcmp(text, level_names[i]) == 0) {
@@ -52,7 +52,7 @@ log_level_parse(const char *text, enum log_level *out)
 int
 log_to_file(const char *path)
 {
-	int	fd;
+	int fd;
 
 	fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
@@ -78,7 +78,7 @@ void
 log_context(const char *job, const char *task, const char *party)
 {
 	const char *const parts[] = { job, task, party };
-	int		  i;
+	int i;
 
 	for (i = 0; i < 3; i++)
 		(void)snprintf(context[i], CONTEXT_MAX, "%s",
@@ -88,8 +88,8 @@ log_context(const char *job, const char *task, const char *party)
 static size_t
 add(char *line, size_t used, const char *fmt, ...)
 {
-	va_list	ap;
-	int	n;
+	va_list ap;
+	int n;
 
 	if (used >= LINE_MAX_ - 1)
 		return used;
@@ -106,11 +106,11 @@ static void
 write_v(enum log_level level, const char *tail, const char *fmt, va_list ap)
 {
 	static const char *const keys[] = { "job", "task", "party" };
-	char		line[LINE_MAX_];
-	struct timespec	now;
-	struct tm	tm;
-	size_t		used, start, i;
-	int		saved = errno, n;
+	char line[LINE_MAX_];
+	struct timespec now;
+	struct tm tm;
+	size_t used, start, i;
+	int saved = errno, n;
 
 	if (level < threshold)
 		return;
@@ -145,7 +145,7 @@ write_v(enum log_level level, const char *tail, const char *fmt, va_list ap)
 void
 log_write(enum log_level level, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	write_v(level, NULL, fmt, ap);
@@ -155,8 +155,8 @@ log_write(enum log_level level, const char *fmt, ...)
 void
 log_error_record(const char *fmt, ...)
 {
-	char	*tail;
-	va_list	 ap;
+	char *tail;
+	va_list ap;
 
 	tail = xasprintf(": %s (%s)", err_text(), err_where());
 	va_start(ap, fmt);

@@ -12,15 +12,15 @@
 enum log_level { LOG_DEBUG_ = 0, LOG_INFO_, LOG_WARN_, LOG_ERROR_ };
 
 /* program is borrowed for ever.  Level from the text "debug" … "error". */
-void	log_init(const char *program, enum log_level);
-int	log_level_parse(const char *text, enum log_level *out);
+void log_init(const char *program, enum log_level);
+int log_level_parse(const char *text, enum log_level *out);
 /* Append to a file instead; ERR_IO leaves the old target in place. */
-int	log_to_file(const char *path);
+int log_to_file(const char *path);
 /* Reopen after rotation; does nothing when logging to standard error. */
-void	log_reopen(void);
+void log_reopen(void);
 
 /* NULL clears a part.  Copied, cut at 160 bytes each. */
-void	log_context(const char *job, const char *task, const char *party);
+void log_context(const char *job, const char *task, const char *party);
 
 #define log_debug(...) log_write(LOG_DEBUG_, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO_, __VA_ARGS__)
@@ -29,9 +29,9 @@ void	log_context(const char *job, const char *task, const char *party);
 /* The recorded error, with where it was seen. */
 #define log_err(...) log_error_record(__VA_ARGS__)
 
-void	log_write(enum log_level, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));
-void	log_error_record(const char *fmt, ...)
-	    __attribute__((format(printf, 1, 2)));
+void log_write(enum log_level, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void log_error_record(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -22,7 +22,7 @@ die(size_t size)
 void *
 xmalloc(size_t size)
 {
-	void	*p = malloc(size != 0 ? size : 1);
+	void *p = malloc(size != 0 ? size : 1);
 
 	if (p == NULL)
 		die(size);
@@ -32,7 +32,7 @@ xmalloc(size_t size)
 void *
 xcalloc(size_t n, size_t size)
 {
-	void	*p = calloc(n != 0 ? n : 1, size != 0 ? size : 1);
+	void *p = calloc(n != 0 ? n : 1, size != 0 ? size : 1);
 
 	if (p == NULL)
 		die(n * size);
@@ -42,7 +42,7 @@ xcalloc(size_t n, size_t size)
 void *
 xrealloc(void *old, size_t size)
 {
-	void	*p = realloc(old, size != 0 ? size : 1);
+	void *p = realloc(old, size != 0 ? size : 1);
 
 	if (p == NULL)
 		die(size);
@@ -58,7 +58,7 @@ xstrdup(const char *s)
 char *
 xstrndup(const char *s, size_t n)
 {
-	char	*p;
+	char *p;
 
 	n = strnlen(s, n);
 	p = xmalloc(n + 1);
@@ -70,7 +70,7 @@ xstrndup(const char *s, size_t n)
 char *
 xvasprintf(const char *fmt, va_list ap)
 {
-	char	*s = NULL;
+	char *s = NULL;
 
 	if (vasprintf(&s, fmt, ap) < 0)
 		die(0);
@@ -80,8 +80,8 @@ xvasprintf(const char *fmt, va_list ap)
 char *
 xasprintf(const char *fmt, ...)
 {
-	va_list	 ap;
-	char	*s;
+	va_list ap;
+	char *s;
 
 	va_start(ap, fmt);
 	s = xvasprintf(fmt, ap);
@@ -92,35 +92,35 @@ xasprintf(const char *fmt, ...)
 void *
 mem_array(size_t n, size_t size)
 {
-	void	*p;
+	void *p;
 
 	if (size != 0 && n > SIZE_MAX / size) {
-		err_set(ERR_NOMEM, "%zu elements of %zu bytes overflow", n,
-		    size);
+		err_set(
+		    ERR_NOMEM, "%zu elements of %zu bytes overflow", n, size);
 		return NULL;
 	}
 	p = calloc(n != 0 ? n : 1, size != 0 ? size : 1);
 	if (p == NULL)
-		err_set(ERR_NOMEM, "no memory for %zu elements of %zu bytes",
-		    n, size);
+		err_set(ERR_NOMEM, "no memory for %zu elements of %zu bytes", n,
+		    size);
 	return p;
 }
 
 struct block {
-	struct block	*next;
-	size_t		 size;
-	size_t		 used;
+	struct block *next;
+	size_t size;
+	size_t used;
 	_Alignas(max_align_t) char data[];
 };
 
 struct arena {
-	struct block	*head;
+	struct block *head;
 };
 
 static struct block *
 block_new(size_t size)
 {
-	struct block	*b = xmalloc(sizeof(*b) + size);
+	struct block *b = xmalloc(sizeof(*b) + size);
 
 	b->next = NULL;
 	b->size = size;
@@ -131,7 +131,7 @@ block_new(size_t size)
 struct arena *
 arena_new(void)
 {
-	struct arena	*a = xmalloc(sizeof(*a));
+	struct arena *a = xmalloc(sizeof(*a));
 
 	a->head = block_new(BLOCK_SIZE);
 	return a;
@@ -140,7 +140,7 @@ arena_new(void)
 static void
 blocks_free(struct block *b)
 {
-	struct block	*next;
+	struct block *next;
 
 	for (; b != NULL; b = next) {
 		next = b->next;
@@ -172,9 +172,9 @@ arena_free(struct arena *a)
 void *
 arena_alloc(struct arena *a, size_t size)
 {
-	const size_t	 align = _Alignof(max_align_t);
-	struct block	*b = a->head;
-	void		*p;
+	const size_t align = _Alignof(max_align_t);
+	struct block *b = a->head;
+	void *p;
 
 	size = (size + align - 1) / align * align;
 	if (size == 0)
@@ -193,7 +193,7 @@ arena_alloc(struct arena *a, size_t size)
 char *
 arena_strndup(struct arena *a, const char *s, size_t n)
 {
-	char	*p;
+	char *p;
 
 	n = strnlen(s, n);
 	p = arena_alloc(a, n + 1);
@@ -210,8 +210,8 @@ arena_strdup(struct arena *a, const char *s)
 char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
-	va_list	 ap;
-	char	*s, *p;
+	va_list ap;
+	char *s, *p;
 
 	va_start(ap, fmt);
 	s = xvasprintf(fmt, ap);

@@ -15,8 +15,8 @@
 int
 str_to_int64(const char *s, int64_t min, int64_t max, int64_t *out)
 {
-	char		*end;
-	long long	 v;
+	char *end;
+	long long v;
 
 	*out = 0;
 	if (s == NULL || (!isdigit((unsigned char)s[0]) && s[0] != '-'))
@@ -36,12 +36,12 @@ str_to_int64(const char *s, int64_t min, int64_t max, int64_t *out)
 int
 str_to_double(const char *s, double *out)
 {
-	char	*end;
+	char *end;
 
 	*out = 0;
 	if (s == NULL || s[0] == '\0' || isspace((unsigned char)s[0]))
-		return err_set(ERR_INVALID, "'%.40s' is not a number",
-		    s != NULL ? s : "");
+		return err_set(
+		    ERR_INVALID, "'%.40s' is not a number", s != NULL ? s : "");
 	*out = strtod(s, &end);
 	if (*end != '\0')
 		return err_set(ERR_INVALID, "'%.40s' is not a number", s);
@@ -53,7 +53,7 @@ str_to_bool(const char *s, bool *out)
 {
 	static const char *const yes[] = { "true", "yes", "on", "1" };
 	static const char *const no[] = { "false", "no", "off", "0" };
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < 4; i++) {
 		if (strcasecmp(s, yes[i]) == 0 || strcasecmp(s, no[i]) == 0) {
@@ -67,16 +67,16 @@ str_to_bool(const char *s, bool *out)
 bool
 str_is_name(const char *s, size_t max)
 {
-	size_t	i;
+	size_t i;
 
 	if (s == NULL)
 		return false;
 	for (i = 0; s[i] != '\0'; i++) {
-		unsigned char	c = (unsigned char)s[i];
+		unsigned char c = (unsigned char)s[i];
 
 		/* Not isalnum(): its answer depends on the locale. */
 		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		    (c >= '0' && c <= '9') || c == '_' || c == '-'))
+			(c >= '0' && c <= '9') || c == '_' || c == '-'))
 			return false;
 	}
 	return i >= 1 && i <= max;
@@ -85,7 +85,7 @@ str_is_name(const char *s, size_t max)
 static bool
 all_digits(const char *s, size_t min, size_t max)
 {
-	size_t	i;
+	size_t i;
 
 	if (s == NULL)
 		return false;
@@ -122,7 +122,7 @@ str_starts(const char *s, const char *prefix)
 bool
 str_ends(const char *s, const char *suffix)
 {
-	size_t	n = strlen(s), m = strlen(suffix);
+	size_t n = strlen(s), m = strlen(suffix);
 
 	return n >= m && strcmp(s + n - m, suffix) == 0;
 }
@@ -130,8 +130,8 @@ str_ends(const char *s, const char *suffix)
 size_t
 str_distance(const char *a, const char *b)
 {
-	size_t	 n = strlen(b), i, j, diagonal, above, best;
-	size_t	*row = xcalloc(n + 1, sizeof(*row));
+	size_t n = strlen(b), i, j, diagonal, above, best;
+	size_t *row = xcalloc(n + 1, sizeof(*row));
 
 	for (j = 0; j <= n; j++)
 		row[j] = j;
@@ -157,10 +157,10 @@ str_distance(const char *a, const char *b)
 const char *
 str_nearest(const char *s, const char *const *names, size_t n)
 {
-	const char	*nearest = NULL;
-	size_t		 best, d, i;
+	const char *nearest = NULL;
+	size_t best, d, i;
 
-	if (strlen(s) > 128)	/* a stranger's text: bound the work */
+	if (strlen(s) > 128) /* a stranger's text: bound the work */
 		return NULL;
 	best = strlen(s) / 3 + 2;
 	for (i = 0; i < n; i++) {
@@ -175,9 +175,9 @@ str_nearest(const char *s, const char *const *names, size_t n)
 void
 str_to_hex(const void *data, size_t len, char *out)
 {
-	static const char	digits[] = "0123456789abcdef";
-	const unsigned char	*p = data;
-	size_t			 i;
+	static const char digits[] = "0123456789abcdef";
+	const unsigned char *p = data;
+	size_t i;
 
 	for (i = 0; i < len; i++) {
 		out[2 * i] = digits[p[i] >> 4];
@@ -201,9 +201,9 @@ hex_digit(char c)
 int
 str_from_hex(const char *hex, void *out, size_t len)
 {
-	unsigned char	*p = out;
-	size_t		 i;
-	int		 hi, lo;
+	unsigned char *p = out;
+	size_t i;
+	int hi, lo;
 
 	if (hex == NULL || strlen(hex) != 2 * len)
 		return err_set(ERR_FORMAT, "not %zu hex digits", 2 * len);
@@ -211,8 +211,8 @@ str_from_hex(const char *hex, void *out, size_t len)
 		hi = hex_digit(hex[2 * i]);
 		lo = hex_digit(hex[2 * i + 1]);
 		if (hi < 0 || lo < 0)
-			return err_set(ERR_FORMAT, "not %zu hex digits",
-			    2 * len);
+			return err_set(
+			    ERR_FORMAT, "not %zu hex digits", 2 * len);
 		p[i] = (unsigned char)(hi << 4 | lo);
 	}
 	return 0;
@@ -224,11 +224,11 @@ static const char base64_digits[] =
 void
 str_base64(struct buf *out, const void *data, size_t len)
 {
-	const unsigned char	*p = data;
-	size_t			 i;
+	const unsigned char *p = data;
+	size_t i;
 
 	for (i = 0; i < len; i += 3) {
-		uint32_t	v = (uint32_t)p[i] << 16;
+		uint32_t v = (uint32_t)p[i] << 16;
 
 		if (i + 1 < len)
 			v |= (uint32_t)p[i + 1] << 8;
@@ -244,24 +244,24 @@ str_base64(struct buf *out, const void *data, size_t len)
 int
 str_unbase64(struct buf *out, const char *text, size_t len)
 {
-	size_t	i, j, pad;
+	size_t i, j, pad;
 
 	if (len % 4 != 0)
-		return err_set(ERR_FORMAT, "base64 text of %zu characters",
-		    len);
+		return err_set(
+		    ERR_FORMAT, "base64 text of %zu characters", len);
 	for (i = 0; i < len; i += 4) {
-		uint32_t	v = 0;
-		char		bytes[3];
+		uint32_t v = 0;
+		char bytes[3];
 
 		pad = 0;
 		for (j = 0; j < 4; j++) {
-			const char	*d = NULL;
-			char		 c = text[i + j];
+			const char *d = NULL;
+			char c = text[i + j];
 
 			if (c == '=' && i + 4 == len && j >= 2)
 				pad++;
 			else if (c == '\0' || pad != 0 ||
-			    (d = strchr(base64_digits, c)) == NULL)
+				 (d = strchr(base64_digits, c)) == NULL)
 				return err_set(ERR_FORMAT,
 				    "character %zu is not base64", i + j);
 			v = v << 6 |
@@ -282,13 +282,13 @@ str_unbase64(struct buf *out, const char *text, size_t len)
 void
 str_percent_decode(struct buf *out, const char *s, size_t len)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < len; i++) {
 		if (s[i] == '%' && i + 2 < len && hex_digit(s[i + 1]) >= 0 &&
 		    hex_digit(s[i + 2]) >= 0) {
 			buf_putc(out, (char)(hex_digit(s[i + 1]) << 4 |
-			    hex_digit(s[i + 2])));
+					     hex_digit(s[i + 2])));
 			i += 2;
 		} else {
 			buf_putc(out, s[i]);
@@ -299,10 +299,10 @@ str_percent_decode(struct buf *out, const char *s, size_t len)
 void
 str_percent_encode(struct buf *out, const char *s, size_t len)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < len; i++) {
-		unsigned char	c = (unsigned char)s[i];
+		unsigned char c = (unsigned char)s[i];
 
 		if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		    (c >= '0' && c <= '9') ||
@@ -316,11 +316,11 @@ str_percent_encode(struct buf *out, const char *s, size_t len)
 bool
 str_is_utf8(const char *s, size_t len)
 {
-	const unsigned char	*p = (const unsigned char *)s;
-	size_t			 i = 0, n, j;
+	const unsigned char *p = (const unsigned char *)s;
+	size_t i = 0, n, j;
 
 	while (i < len) {
-		uint32_t	c = p[i];
+		uint32_t c = p[i];
 
 		if (c < 0x80) {
 			i++;

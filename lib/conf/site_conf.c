@@ -22,14 +22,14 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define FILE_MAX	(256 * 1024)
-#define LINE_MAX_BYTES	198	/* inih's line buffer is 200 bytes */
-#define MS_DAY		86400000
+#define FILE_MAX (256 * 1024)
+#define LINE_MAX_BYTES 198 /* inih's line buffer is 200 bytes */
+#define MS_DAY 86400000
 
 enum key_type {
 	KEY_TEXT,
-	KEY_PATH,	/* made absolute against the file's folder */
-	KEY_URL,	/* http(s)://host[:port], or empty */
+	KEY_PATH, /* made absolute against the file's folder */
+	KEY_URL,  /* http(s)://host[:port], or empty */
 	KEY_PARTY,
 	KEY_LEVEL,
 	KEY_INT,
@@ -39,20 +39,24 @@ enum key_type {
 enum { KEY_OPTIONAL = 0, KEY_REQUIRED = 1 };
 
 struct key {
-	const char	*section;
-	const char	*name;
-	enum key_type	 type;
-	size_t		 offset;
-	const char	*fallback;	/* "@bin/x": beside the program */
-	int64_t		 min, max;	/* KEY_INT */
-	int		 required;
+	const char *section;
+	const char *name;
+	enum key_type type;
+	size_t offset;
+	const char *fallback; /* "@bin/x": beside the program */
+	int64_t min, max;     /* KEY_INT */
+	int required;
 };
 
 #define AT(field) offsetof(struct site_conf, field)
-#define NUM(section, name, field, fallback, min, max) \
-	{ section, name, KEY_INT, AT(field), fallback, min, max, 0 }
-#define STR(section, name, type, field, fallback) \
-	{ section, name, type, AT(field), fallback, 0, 0, 0 }
+#define NUM(section, name, field, fallback, min, max)                          \
+	{                                                                      \
+		section, name, KEY_INT, AT(field), fallback, min, max, 0       \
+	}
+#define STR(section, name, type, field, fallback)                              \
+	{                                                                      \
+		section, name, type, AT(field), fallback, 0, 0, 0              \
+	}
 
 static const struct key keys[] = {
 	{ "site", "party_id", KEY_PARTY, AT(party_id), "", 0, 0, KEY_REQUIRED },
@@ -115,14 +119,14 @@ static const struct key keys[] = {
 
 struct reading {
 	struct site_conf *conf;
-	const char	*folder;	/* of the file, absolute */
-	struct buf	 faults;	/* "; " between them */
-	bool		 seen[N_KEYS];
+	const char *folder; /* of the file, absolute */
+	struct buf faults;  /* "; " between them */
+	bool seen[N_KEYS];
 };
 
 static void
-fault(struct reading *rd, const char *section, const char *name,
-    const char *what)
+fault(
+    struct reading *rd, const char *section, const char *name, const char *what)
 {
 	if (rd->faults.len != 0)
 		buf_puts(&rd->faults, "; ");
@@ -138,7 +142,7 @@ text_slot(struct site_conf *c, const struct key *k)
 static void
 set_text(struct site_conf *c, const struct key *k, char *owned)
 {
-	char	**slot = text_slot(c, k);
+	char **slot = text_slot(c, k);
 
 	free(*slot);
 	*slot = owned;
@@ -148,8 +152,8 @@ set_text(struct site_conf *c, const struct key *k, char *owned)
 static char *
 program_folder(void)
 {
-	char	path[PATH_MAX];
-	ssize_t	n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	if (n <= 0)
 		return xstrdup("/usr/bin");
@@ -160,7 +164,7 @@ program_folder(void)
 static char *
 absolute(const struct reading *rd, const char *path)
 {
-	char	*folder, *out;
+	char *folder, *out;
 
 	if (path[0] == '/' || path[0] == '\0')
 		return xstrdup(path);
@@ -178,7 +182,7 @@ absolute(const struct reading *rd, const char *path)
 static bool
 is_url(const char *s)
 {
-	const char	*host;
+	const char *host;
 
 	if (str_starts(s, "http://"))
 		host = s + 7;
@@ -192,29 +196,30 @@ is_url(const char *s)
 static void
 set_int(struct reading *rd, const struct key *k, const char *value)
 {
-	int64_t	*slot = (int64_t *)(void *)((char *)rd->conf + k->offset);
-	char	 text[96];
+	int64_t *slot = (int64_t *)(void *)((char *)rd->conf + k->offset);
+	char text[96];
 
 	if (str_to_int64(value, k->min, k->max, slot) == 0)
 		return;
-	(void)snprintf(text, sizeof(text), "must be a whole number from %"
-	    PRId64 " to %" PRId64, k->min, k->max);
+	(void)snprintf(text, sizeof(text),
+	    "must be a whole number from %" PRId64 " to %" PRId64, k->min,
+	    k->max);
 	fault(rd, k->section, k->name, text);
 }
 
 static void
 set_value(struct reading *rd, const struct key *k, const char *value)
 {
-	struct site_conf	*c = rd->conf;
-	enum log_level		 level;
+	struct site_conf *c = rd->conf;
+	enum log_level level;
 
 	switch (k->type) {
 	case KEY_INT:
 		set_int(rd, k, value);
 		return;
 	case KEY_BOOL:
-		if (str_to_bool(value, (bool *)(void *)
-		    ((char *)c + k->offset)) != 0)
+		if (str_to_bool(
+			value, (bool *)(void *)((char *)c + k->offset)) != 0)
 			fault(rd, k->section, k->name, "must be yes or no");
 		return;
 	case KEY_PATH:
@@ -245,18 +250,18 @@ set_value(struct reading *rd, const struct key *k, const char *value)
 static void
 unknown(struct reading *rd, const char *section, const char *name)
 {
-	const char	*names[N_KEYS], *sections[N_KEYS];
-	const char	*near;
-	size_t		 i, n = 0;
-	char		 text[128];
+	const char *names[N_KEYS], *sections[N_KEYS];
+	const char *near;
+	size_t i, n = 0;
+	char text[128];
 
 	for (i = 0; i < N_KEYS; i++) {
 		sections[i] = keys[i].section;
 		if (str_eq(keys[i].section, section))
 			names[n++] = keys[i].name;
 	}
-	near = n != 0 ? str_nearest(name, names, n) :
-	    str_nearest(section, sections, N_KEYS);
+	near = n != 0 ? str_nearest(name, names, n)
+		      : str_nearest(section, sections, N_KEYS);
 	(void)snprintf(text, sizeof(text), "no such %s%s%s%s",
 	    n != 0 ? "key" : "section", near != NULL ? ", did you mean " : "",
 	    near != NULL ? near : "", near != NULL ? "?" : "");
@@ -266,8 +271,8 @@ unknown(struct reading *rd, const char *section, const char *name)
 static int
 on_line(void *ctx, const char *section, const char *name, const char *value)
 {
-	struct reading	*rd = ctx;
-	size_t		 i;
+	struct reading *rd = ctx;
+	size_t i;
 
 	for (i = 0; i < N_KEYS; i++)
 		if (str_eq(keys[i].section, section) &&
@@ -289,8 +294,8 @@ on_line(void *ctx, const char *section, const char *name, const char *value)
 static int
 check_lines(const char *text)
 {
-	size_t	len;
-	int	line;
+	size_t len;
+	int line;
 
 	for (line = 1; *text != '\0'; line++) {
 		len = strcspn(text, "\n");
@@ -307,11 +312,10 @@ check_lines(const char *text)
 static void
 check_together(struct reading *rd)
 {
-	const struct site_conf	*c = rd->conf;
+	const struct site_conf *c = rd->conf;
 
 	if (c->db_socket[0] == '\0' && c->db_host[0] == '\0')
-		fault(rd, "database", "socket",
-		    "a socket or a host is needed");
+		fault(rd, "database", "socket", "a socket or a host is needed");
 	if (c->heartbeat_ms * 2 > c->lease_ms)
 		fault(rd, "supervisor", "lease_ms",
 		    "must be at least twice heartbeat_ms");
@@ -320,16 +324,15 @@ check_together(struct reading *rd)
 static int
 parse(struct reading *rd, const char *text)
 {
-	size_t	i;
-	int	line;
+	size_t i;
+	int line;
 
 	if ((line = ini_parse_string(text, on_line, rd)) != 0)
 		return err_set(ERR_INVALID,
 		    "line %d is neither [section] nor key = value", line);
 	for (i = 0; i < N_KEYS; i++)
 		if (keys[i].required && !rd->seen[i])
-			fault(rd, keys[i].section, keys[i].name,
-			    "is missing");
+			fault(rd, keys[i].section, keys[i].name, "is missing");
 	check_together(rd);
 	if (rd->faults.len != 0)
 		return err_set(ERR_INVALID, "%s", buf_str(&rd->faults));
@@ -339,10 +342,10 @@ parse(struct reading *rd, const char *text)
 static void
 set_defaults(struct reading *rd)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < N_KEYS; i++) {
-		if (keys[i].required)	/* reported when it stays away */
+		if (keys[i].required) /* reported when it stays away */
 			set_text(rd->conf, &keys[i], xstrdup(""));
 		else
 			set_value(rd, &keys[i], keys[i].fallback);
@@ -352,11 +355,11 @@ set_defaults(struct reading *rd)
 int
 site_conf_load(const char *path, struct site_conf **out)
 {
-	struct site_conf	*c = xcalloc(1, sizeof(*c));
-	struct reading		 rd = { .conf = c };
-	struct buf		 text = BUF_INIT;
-	char			*folder = NULL;
-	int			 r;
+	struct site_conf *c = xcalloc(1, sizeof(*c));
+	struct reading rd = { .conf = c };
+	struct buf text = BUF_INIT;
+	char *folder = NULL;
+	int r;
 
 	*out = NULL;
 	if ((c->path = realpath(path, NULL)) == NULL) {
@@ -383,7 +386,7 @@ out:
 void
 site_conf_free(struct site_conf *c)
 {
-	size_t	i;
+	size_t i;
 
 	if (c == NULL)
 		return;
@@ -397,8 +400,8 @@ site_conf_free(struct site_conf *c)
 char *
 site_path(const struct site_conf *c, const char *fmt, ...)
 {
-	va_list	 ap;
-	char	*below, *path;
+	va_list ap;
+	char *below, *path;
 
 	va_start(ap, fmt);
 	below = xvasprintf(fmt, ap);

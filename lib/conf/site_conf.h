@@ -9,53 +9,53 @@
 #include <stdint.h>
 
 struct site_conf {
-	char	*path;			/* the file that was read, absolute */
+	char *path; /* the file that was read, absolute */
 	/* [site] */
-	char	*party_id;
-	char	*home;			/* absolute; all folders below it */
-	char	*log_level;
+	char *party_id;
+	char *home; /* absolute; all folders below it */
+	char *log_level;
 	/* [database] */
-	char	*db_socket;		/* unix socket, or "" for host/port */
-	char	*db_host;
-	int64_t	 db_port;
-	char	*db_name;
-	char	*db_user;
-	char	*db_password_file;	/* "" for none */
+	char *db_socket; /* unix socket, or "" for host/port */
+	char *db_host;
+	int64_t db_port;
+	char *db_name;
+	char *db_user;
+	char *db_password_file; /* "" for none */
 	/* [listen] (nginx's side; also where clients are told to go) */
-	char	*client_url;		/* http://127.0.0.1:… or "" */
-	char	*client_tls_url;
-	char	*partner_url;
-	char	*board_url;
+	char *client_url; /* http://127.0.0.1:… or "" */
+	char *client_tls_url;
+	char *partner_url;
+	char *board_url;
 	/* [fcgi] */
-	int64_t	 fcgi_workers;
-	int64_t	 fcgi_max_body;		/* bytes kept in memory */
-	bool	 client_auth_off_on_loopback;
-	char	*upload_root;		/* server-side files of uploads */
+	int64_t fcgi_workers;
+	int64_t fcgi_max_body; /* bytes kept in memory */
+	bool client_auth_off_on_loopback;
+	char *upload_root; /* server-side files of uploads */
 	/* [supervisor] */
-	int64_t	 poll_ms;
-	int64_t	 lease_ms;
-	int64_t	 heartbeat_ms;
-	int64_t	 cores;			/* 0: as many as the machine has */
-	int64_t	 memory_mb;		/* 0: three quarters of the machine's */
-	int64_t	 reservation_ms;
-	int64_t	 partner_timeout_ms;
+	int64_t poll_ms;
+	int64_t lease_ms;
+	int64_t heartbeat_ms;
+	int64_t cores;	   /* 0: as many as the machine has */
+	int64_t memory_mb; /* 0: three quarters of the machine's */
+	int64_t reservation_ms;
+	int64_t partner_timeout_ms;
 	/* [jobs]: defaults for what a job does not say */
-	int64_t	 task_cores;
-	int64_t	 task_parallelism;
-	int64_t	 job_timeout_s;
-	int64_t	 auto_retries;
-	int64_t	 auto_retry_delay_s;
+	int64_t task_cores;
+	int64_t task_parallelism;
+	int64_t job_timeout_s;
+	int64_t auto_retries;
+	int64_t auto_retry_delay_s;
 	/* [mailbox] */
-	char	*mailbox_memory_dir;	/* tmpfs folder for small objects */
-	int64_t	 mailbox_max_bytes;	/* per task */
-	int64_t	 mailbox_max_objects;
+	char *mailbox_memory_dir;  /* tmpfs folder for small objects */
+	int64_t mailbox_max_bytes; /* per task */
+	int64_t mailbox_max_objects;
 	/* [executor] */
-	char	*providers_dir;		/* NAME/VERSION/ folders, absolute */
-	char	*shepherd_program;
-	char	*bwrap_program;
-	int64_t	 executor_memory_mb;	/* default limit per task */
-	int64_t	 executor_file_mb;	/* largest file */
-	char	*cgroup_dir;		/* "" finds what is delegated; "off" */
+	char *providers_dir; /* NAME/VERSION/ folders, absolute */
+	char *shepherd_program;
+	char *bwrap_program;
+	int64_t executor_memory_mb; /* default limit per task */
+	int64_t executor_file_mb;   /* largest file */
+	char *cgroup_dir;	    /* "" finds what is delegated; "off" */
 };
 
 /*
@@ -63,25 +63,26 @@ struct site_conf {
  * Relative paths in it are relative to the file's folder.
  * Ownership: *out is the caller's.  Errors: ERR_IO, ERR_INVALID.
  */
-int	site_conf_load(const char *path, struct site_conf **out);
-void	site_conf_free(struct site_conf *);
+int site_conf_load(const char *path, struct site_conf **out);
+void site_conf_free(struct site_conf *);
 
 /* home + "/" + relative, formatted; the caller's. */
-char	*site_path(const struct site_conf *, const char *fmt, ...)
-	    __attribute__((format(printf, 2, 3)));
+char *site_path(const struct site_conf *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* Folders below home, made by "sluice site init" and checked at start. */
-#define SITE_KEYS	"keys"		/* sign.key sign.pub tls.key tls.crt
+#define SITE_KEYS                                                              \
+	"keys"			  /* sign.key sign.pub tls.key tls.crt
 					 * partners.pem */
-#define SITE_RUN	"run"		/* sockets and pid files */
-#define SITE_TABLES	"data/tables"	/* one folder per table */
-#define SITE_SPOOL	"spool"		/* upload/ mailbox/: nginx's bodies */
-#define SITE_MAILBOX	"mailbox"	/* large objects of running tasks */
-#define SITE_JOBS	"jobs"		/* work folders of attempts */
-#define SITE_LOGS	"logs"
-#define SITE_MODELS	"models"	/* objects/ by SHA-256 */
+#define SITE_RUN "run"		  /* sockets and pid files */
+#define SITE_TABLES "data/tables" /* one folder per table */
+#define SITE_SPOOL "spool"	  /* upload/ mailbox/: nginx's bodies */
+#define SITE_MAILBOX "mailbox"	  /* large objects of running tasks */
+#define SITE_JOBS "jobs"	  /* work folders of attempts */
+#define SITE_LOGS "logs"
+#define SITE_MODELS "models" /* objects/ by SHA-256 */
 
-#define SITE_FCGI_SOCKET	"run/fcgi.sock"
-#define SITE_SUPERVISOR_SOCKET	"run/supervisor.sock"	/* wake datagrams */
+#define SITE_FCGI_SOCKET "run/fcgi.sock"
+#define SITE_SUPERVISOR_SOCKET "run/supervisor.sock" /* wake datagrams */
 
 #endif

@@ -9,10 +9,10 @@
 
 /* The administrator's way in; unset parts are NULL. */
 struct db_admin {
-	const char	*socket;	/* NULL: as the site's */
-	const char	*host;		/* used when there is no socket */
-	const char	*user;
-	const char	*password_file;	/* NULL: none */
+	const char *socket; /* NULL: as the site's */
+	const char *host;   /* used when there is no socket */
+	const char *user;
+	const char *password_file; /* NULL: none */
 };
 
 /*
@@ -21,6 +21,6 @@ struct db_admin {
  * other.  May be run again.
  * Errors: ERR_INVALID (names other than [A-Za-z0-9_]), ERR_IO, ERR_DB.
  */
-int	db_create(const struct site_conf *site, const struct db_admin *);
+int db_create(const struct site_conf *site, const struct db_admin *);
 
 #endif

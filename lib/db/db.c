@@ -23,14 +23,14 @@
 
 /* Server errors; the header sets of the two servers name them differently. */
 enum {
-	CODE_SNAPSHOT_CHANGED = 1020,	/* MariaDB: row changed since read */
+	CODE_SNAPSHOT_CHANGED = 1020, /* MariaDB: row changed since read */
 	CODE_SERVER_SHUTDOWN = 1053,
 	CODE_DUPLICATE_KEY = 1062,
 	CODE_NORMAL_SHUTDOWN = 1077,
 	CODE_LOCK_WAIT_TIMEOUT = 1205,
 	CODE_DEADLOCK = 1213,
-	CODE_CONNECTION_KILLED = 1927,	/* MariaDB */
-	CODE_IDLE_TIMEOUT = 4031	/* MySQL */
+	CODE_CONNECTION_KILLED = 1927, /* MariaDB */
+	CODE_IDLE_TIMEOUT = 4031       /* MySQL */
 };
 
 /*
@@ -52,7 +52,7 @@ is_lost(unsigned code)
 	switch (code) {
 	case CR_SERVER_GONE_ERROR:
 	case CR_SERVER_LOST:
-	case CR_COMMANDS_OUT_OF_SYNC:	/* nothing sane follows on this link */
+	case CR_COMMANDS_OUT_OF_SYNC: /* nothing sane follows on this link */
 	case CR_MALFORMED_PACKET:
 	case CODE_SERVER_SHUTDOWN:
 	case CODE_NORMAL_SHUTDOWN:
@@ -90,8 +90,8 @@ db_failed(struct db *db, unsigned code, const char *message, const char *what)
 static int
 read_password(const char *path, char out[PASSWORD_MAX])
 {
-	ssize_t	n;
-	int	fd;
+	ssize_t n;
+	int fd;
 
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
 		return err_set_errno(ERR_IO, "password file %s", path);
@@ -100,8 +100,8 @@ read_password(const char *path, char out[PASSWORD_MAX])
 	if (n == -1)
 		return err_set_errno(ERR_IO, "password file %s", path);
 	if (n == PASSWORD_MAX - 1)
-		return err_set(ERR_INVALID, "password file %s is too long",
-		    path);
+		return err_set(
+		    ERR_INVALID, "password file %s is too long", path);
 	out[n] = '\0';
 	out[strcspn(out, "\r\n")] = '\0';
 	return 0;
@@ -110,9 +110,9 @@ read_password(const char *path, char out[PASSWORD_MAX])
 static MYSQL *
 client_new(void)
 {
-	unsigned	 timeout_s = CONNECT_TIMEOUT_S;
-	unsigned long	 packet = MAX_PACKET;
-	MYSQL		*my;
+	unsigned timeout_s = CONNECT_TIMEOUT_S;
+	unsigned long packet = MAX_PACKET;
+	MYSQL *my;
 
 	if ((my = mysql_init(NULL)) == NULL)
 		return NULL;
@@ -125,15 +125,15 @@ client_new(void)
 static int
 connect_to(struct db *db, const char *password)
 {
-	const struct site_conf	*c = db->conf;
-	bool			 local;
+	const struct site_conf *c = db->conf;
+	bool local;
 
 	local = c->db_socket != NULL && c->db_socket[0] != '\0';
 	if (mysql_real_connect(db->my, local ? NULL : c->db_host, c->db_user,
-	    password, c->db_name, local ? 0 : (unsigned)c->db_port,
-	    local ? c->db_socket : NULL, CLIENT_FOUND_ROWS) == NULL)
-		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
-		    "connect");
+		password, c->db_name, local ? 0 : (unsigned)c->db_port,
+		local ? c->db_socket : NULL, CLIENT_FOUND_ROWS) == NULL)
+		return db_failed(
+		    db, mysql_errno(db->my), mysql_error(db->my), "connect");
 	/*
 	 * The client library's socket is open for programs we start: one of
 	 * them would keep an open transaction, and its locks, alive beyond
@@ -157,10 +157,10 @@ disconnect(struct db *db)
 static int
 connect_new(struct db *db)
 {
-	const char	*file = db->conf->db_password_file;
-	char		 password[PASSWORD_MAX] = "";
-	bool		 with_password;
-	int		 r;
+	const char *file = db->conf->db_password_file;
+	char password[PASSWORD_MAX] = "";
+	bool with_password;
+	int r;
 
 	with_password = file != NULL && file[0] != '\0';
 	if (with_password && (r = read_password(file, password)) != 0)
@@ -172,10 +172,10 @@ connect_new(struct db *db)
 	if ((r = connect_to(db, with_password ? password : NULL)) != 0)
 		goto out;
 	if ((r = db_run_text(db, session_sql, sizeof(session_sql) - 1,
-	    "session settings")) != 0)
+		 "session settings")) != 0)
 		goto out;
-	r = db_run_text(db, isolation_sql, sizeof(isolation_sql) - 1,
-	    "isolation level");
+	r = db_run_text(
+	    db, isolation_sql, sizeof(isolation_sql) - 1, "isolation level");
 out:
 	sodium_memzero(password, sizeof(password));
 	if (r != 0)
@@ -199,8 +199,8 @@ db_connected(struct db *db)
 int
 db_open(const struct site_conf *c, struct db **out)
 {
-	struct db	*db;
-	int		 r;
+	struct db *db;
+	int r;
 
 	*out = NULL;
 	db = xcalloc(1, sizeof(*db));
@@ -226,7 +226,7 @@ db_close(struct db *db)
 void
 db_set_actor(struct db *db, const char *actor)
 {
-	size_t	len = strlen(actor);
+	size_t len = strlen(actor);
 
 	if (len > DB_ACTOR_MAX) {
 		len = DB_ACTOR_MAX;
@@ -254,13 +254,13 @@ db_insert_id(const struct db *db)
 static int
 drop_result(struct db *db, const char *what)
 {
-	MYSQL_RES	*res;
+	MYSQL_RES *res;
 
 	if ((res = mysql_store_result(db->my)) != NULL)
 		mysql_free_result(res);
 	else if (mysql_errno(db->my) != 0)
-		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
-		    what);
+		return db_failed(
+		    db, mysql_errno(db->my), mysql_error(db->my), what);
 	return 0;
 }
 
@@ -268,15 +268,15 @@ int
 db_run_text(struct db *db, const char *sql, size_t len, const char *what)
 {
 	if (mysql_real_query(db->my, sql, len) != 0)
-		return db_failed(db, mysql_errno(db->my), mysql_error(db->my),
-		    what);
+		return db_failed(
+		    db, mysql_errno(db->my), mysql_error(db->my), what);
 	return drop_result(db, what);
 }
 
 int
 db_run_script_statement(struct db *db, const char *sql, size_t len)
 {
-	int	r;
+	int r;
 
 	if ((r = db_connected(db)) != 0)
 		return r;
@@ -284,14 +284,10 @@ db_run_script_statement(struct db *db, const char *sql, size_t len)
 }
 
 static const struct db_stmt ping = { "ping", "", "SELECT 1" };
-static const struct db_stmt lock_named = {
-	"named lock", "si",
-	"SELECT COALESCE(GET_LOCK(?, ?), 0)"
-};
-static const struct db_stmt unlock_named = {
-	"named unlock", "s",
-	"SELECT COALESCE(RELEASE_LOCK(?), 0)"
-};
+static const struct db_stmt lock_named = { "named lock", "si",
+	"SELECT COALESCE(GET_LOCK(?, ?), 0)" };
+static const struct db_stmt unlock_named = { "named unlock", "s",
+	"SELECT COALESCE(RELEASE_LOCK(?), 0)" };
 
 int
 db_ping(struct db *db)
@@ -302,8 +298,8 @@ db_ping(struct db *db)
 int
 db_named_lock(struct db *db, const char *name, int64_t timeout_s)
 {
-	int64_t	got;
-	int	r;
+	int64_t got;
+	int r;
 
 	if ((r = db_query_int(db, &lock_named, &got, name, timeout_s)) != 0)
 		return r;
@@ -313,7 +309,7 @@ db_named_lock(struct db *db, const char *name, int64_t timeout_s)
 void
 db_named_unlock(struct db *db, const char *name)
 {
-	int64_t	released;
+	int64_t released;
 
 	if (db_query_int(db, &unlock_named, &released, name) != 0)
 		log_err("unlock %s", name);

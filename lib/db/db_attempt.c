@@ -16,24 +16,25 @@
 
 #define ALIVE "a.ended_at IS NULL AND a.lease_until > NOW(6)"
 
-#define ATTEMPT_COLS(X)							\
-	KEY_COLS(X, key., "a.")						\
-	X(INT, fence, "a.fence")					\
-	X(STR, attempt_id, "a.attempt_id")				\
-	X(STR, host, "a.host")						\
-	X(STR, launcher, "a.launcher")					\
-	X(INT, shepherd_pid, "a.shepherd_pid")				\
-	X(INT, executor_pid, "a.executor_pid")				\
-	X(INT, cores, "a.cores")					\
-	X(INT, lease_left_ms, "TIMESTAMPDIFF(MICROSECOND, NOW(6),"	\
-	    " a.lease_until) DIV 1000")					\
-	X(BOOL, ended, "a.ended_at IS NOT NULL")			\
-	X(STR, outcome, "a.outcome")					\
-	X(MS, started_ms, "a.started_at")				\
+#define ATTEMPT_COLS(X)                                                        \
+	KEY_COLS(X, key., "a.")                                                \
+	X(INT, fence, "a.fence")                                               \
+	X(STR, attempt_id, "a.attempt_id")                                     \
+	X(STR, host, "a.host")                                                 \
+	X(STR, launcher, "a.launcher")                                         \
+	X(INT, shepherd_pid, "a.shepherd_pid")                                 \
+	X(INT, executor_pid, "a.executor_pid")                                 \
+	X(INT, cores, "a.cores")                                               \
+	X(INT, lease_left_ms,                                                  \
+	    "TIMESTAMPDIFF(MICROSECOND, NOW(6),"                               \
+	    " a.lease_until) DIV 1000")                                        \
+	X(BOOL, ended, "a.ended_at IS NOT NULL")                               \
+	X(STR, outcome, "a.outcome")                                           \
+	X(MS, started_ms, "a.started_at")                                      \
 	X(MS, ended_ms, "a.ended_at")
 
 static const struct db_col attempt_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_attempt, field) },
 	ATTEMPT_COLS(COL)
 #undef COL
@@ -41,31 +42,28 @@ static const struct db_col attempt_cols[] = {
 static const struct db_shape attempt_shape =
     DB_SHAPE(struct db_attempt, attempt_cols);
 
-static const struct db_stmt get = {
-	"attempt.get", "s",
-	"SELECT 1" ATTEMPT_COLS(DB_SQL) " FROM attempt a WHERE a.attempt_id = ?"
-};
-static const struct db_stmt expired = {
-	"attempt.expired", "i",
-	"SELECT 1" ATTEMPT_COLS(DB_SQL) " FROM attempt a"
-	" WHERE a.ended_at IS NULL AND a.lease_until <= NOW(6)"
-	" ORDER BY a.lease_until LIMIT ?"
-};
-static const struct db_stmt open_on = {
-	"attempt.open_on", "s",
-	"SELECT 1" ATTEMPT_COLS(DB_SQL) " FROM attempt a"
-	" WHERE a.ended_at IS NULL AND a.host = ?"
-};
+static const struct db_stmt get = { "attempt.get", "s",
+	"SELECT 1" ATTEMPT_COLS(
+	    DB_SQL) " FROM attempt a WHERE a.attempt_id = ?" };
+static const struct db_stmt expired = { "attempt.expired", "i",
+	"SELECT 1" ATTEMPT_COLS(
+	    DB_SQL) " FROM attempt a"
+		    " WHERE a.ended_at IS NULL AND a.lease_until <= NOW(6)"
+		    " ORDER BY a.lease_until LIMIT ?" };
+static const struct db_stmt open_on = { "attempt.open_on", "s",
+	"SELECT 1" ATTEMPT_COLS(
+	    DB_SQL) " FROM attempt a"
+		    " WHERE a.ended_at IS NULL AND a.host = ?" };
 
 int
 db_attempt_get(struct db *db, struct arena *a, const char *attempt_id,
     struct db_attempt **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &get, &attempt_shape, a, out, attempt_id);
 	return r == ERR_NOT_FOUND ? err_set(r, "no attempt %.32s", attempt_id)
-	    : r;
+				  : r;
 }
 
 int
@@ -85,12 +83,13 @@ db_attempt_open_on(struct db *db, struct arena *a, const char *host,
 /* --- claim --- */
 
 /* The cores of one task: the job's here, shared by its parallel tasks. */
-#define PICK_COLS(X)							\
-	KEY_COLS(X, key., "t.")						\
-	X(INT, cores, "GREATEST(1, COALESCE(p.cores, 1)"		\
+#define PICK_COLS(X)                                                           \
+	KEY_COLS(X, key., "t.")                                                \
+	X(INT, cores,                                                          \
+	    "GREATEST(1, COALESCE(p.cores, 1)"                                 \
 	    " DIV GREATEST(1, j.task_parallelism))")
 static const struct db_col pick_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_attempt, field) },
 	PICK_COLS(COL)
 #undef COL
@@ -99,49 +98,43 @@ static const struct db_shape pick_shape =
     DB_SHAPE(struct db_attempt, pick_cols);
 
 /* Ordered by key: two claimers lock rows in the same order. */
-static const struct db_stmt pick = {
-	"attempt.pick", "i",
-	"SELECT 1" PICK_COLS(DB_SQL) " FROM task t"
-	" JOIN job j ON j.job_id = t.job_id"
-	" LEFT JOIN job_party p ON p.job_id = t.job_id AND p.role = t.role"
-	" AND p.party_id = t.party_id"
-	" WHERE t.launch_wanted = 1 AND t.run_here = 1 AND t.kill_wanted = ''"
-	" AND t.party_status = 'waiting' AND j.status = 'running'"
-	" ORDER BY t.job_id, t.component, t.version, t.role, t.party_id"
-	" LIMIT ?"
-};
-static const struct db_stmt take = {
-	"attempt.take", KEY_PARAMS,
+static const struct db_stmt pick = { "attempt.pick", "i",
+	"SELECT 1" PICK_COLS(
+	    DB_SQL) " FROM task t"
+		    " JOIN job j ON j.job_id = t.job_id"
+		    " LEFT JOIN job_party p ON p.job_id = t.job_id AND p.role "
+		    "= t.role"
+		    " AND p.party_id = t.party_id"
+		    " WHERE t.launch_wanted = 1 AND t.run_here = 1 AND "
+		    "t.kill_wanted = ''"
+		    " AND t.party_status = 'waiting' AND j.status = 'running'"
+		    " ORDER BY t.job_id, t.component, t.version, t.role, "
+		    "t.party_id"
+		    " LIMIT ?" };
+static const struct db_stmt take = { "attempt.take", KEY_PARAMS,
 	"UPDATE task SET launch_wanted = 0 WHERE" KEY_WHERE
 	" AND launch_wanted = 1 AND kill_wanted = ''"
-	" AND party_status = 'waiting'"
-};
-static const struct db_stmt supersede = {
-	"attempt.supersede", KEY_PARAMS,
+	" AND party_status = 'waiting'" };
+static const struct db_stmt supersede = { "attempt.supersede", KEY_PARAMS,
 	"UPDATE attempt SET ended_at = NOW(6), outcome = 'superseded'"
-	" WHERE" KEY_WHERE " AND ended_at IS NULL"
-};
-static const struct db_stmt next_fence = {
-	"attempt.next_fence", KEY_PARAMS,
+	" WHERE" KEY_WHERE " AND ended_at IS NULL" };
+static const struct db_stmt next_fence = { "attempt.next_fence", KEY_PARAMS,
 	"SELECT CAST(COALESCE(MAX(fence), 0) + 1 AS SIGNED) FROM attempt"
-	" WHERE" KEY_WHERE
-};
-static const struct db_stmt insert = {
-	"attempt.insert", KEY_PARAMS "isssii",
+	" WHERE" KEY_WHERE };
+static const struct db_stmt insert = { "attempt.insert", KEY_PARAMS "isssii",
 	"INSERT INTO attempt (job_id, component, version, role, party_id,"
 	" fence, attempt_id, host, launcher, cores, lease_until)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	" NOW(6) + INTERVAL ? MICROSECOND)"
-};
+	" NOW(6) + INTERVAL ? MICROSECOND)" };
 
 struct claiming {
-	struct arena	*arena;
-	const char	*launcher;
-	const char	*host;
-	int64_t		 lease_ms;
-	int64_t		 limit;
+	struct arena *arena;
+	const char *launcher;
+	const char *host;
+	int64_t lease_ms;
+	int64_t limit;
 	struct db_attempt *rows;
-	size_t		 n;
+	size_t n;
 };
 
 static int
@@ -149,20 +142,24 @@ attempt_event(struct db *db, const struct db_task_key *k, const char *to,
     const char *reason)
 {
 	return db_event_add(db, &(struct db_event){ .job_id = k->job_id,
-		.component = k->component, .version = k->version,
-		.role = k->role, .party_id = k->party_id, .kind = "attempt",
-		.to_state = to, .reason = reason });
+				    .component = k->component,
+				    .version = k->version,
+				    .role = k->role,
+				    .party_id = k->party_id,
+				    .kind = "attempt",
+				    .to_state = to,
+				    .reason = reason });
 }
 
 /* *taken is false when somebody was faster. */
 static int
-claim_one(struct db *db, const struct claiming *c, struct db_attempt *t,
-    bool *taken)
+claim_one(
+    struct db *db, const struct claiming *c, struct db_attempt *t, bool *taken)
 {
 	const struct db_task_key *k = &t->key;
-	char		 id[ID_RANDOM_SIZE];
-	int64_t		 n;
-	int		 r;
+	char id[ID_RANDOM_SIZE];
+	int64_t n;
+	int r;
 
 	*taken = false;
 	if ((r = db_exec(db, &take, &n, KEY_ARGS(k))) != 0 || n == 0)
@@ -177,8 +174,8 @@ claim_one(struct db *db, const struct claiming *c, struct db_attempt *t,
 	t->launcher = c->launcher;
 	t->lease_left_ms = c->lease_ms;
 	if ((r = db_exec(db, &insert, NULL, KEY_ARGS(k), t->fence,
-	    t->attempt_id, t->host, t->launcher, t->cores,
-	    c->lease_ms * 1000)) != 0)
+		 t->attempt_id, t->host, t->launcher, t->cores,
+		 c->lease_ms * 1000)) != 0)
 		return r;
 	*taken = true;
 	return attempt_event(db, k, "claimed", t->attempt_id);
@@ -187,14 +184,14 @@ claim_one(struct db *db, const struct claiming *c, struct db_attempt *t,
 static int
 claim_tx(struct db *db, void *ctx)
 {
-	struct claiming	*c = ctx;
-	size_t		 picked;
-	bool		 taken;
-	int		 r;
+	struct claiming *c = ctx;
+	size_t picked;
+	bool taken;
+	int r;
 
 	c->n = 0;
-	if ((r = db_select(db, &pick, &pick_shape, c->arena, &c->rows,
-	    &picked, c->limit)) != 0)
+	if ((r = db_select(db, &pick, &pick_shape, c->arena, &c->rows, &picked,
+		 c->limit)) != 0)
 		return r;
 	for (size_t i = 0; i < picked; i++) {
 		if ((r = claim_one(db, c, &c->rows[i], &taken)) != 0)
@@ -207,12 +204,13 @@ claim_tx(struct db *db, void *ctx)
 
 int
 db_attempt_claim(struct db *db, struct arena *a, const char *launcher,
-    const char *host, int64_t lease_ms, int64_t limit,
-    struct db_attempt **rows, size_t *n)
+    const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,
+    size_t *n)
 {
-	struct claiming	c = { .arena = a, .lease_ms = lease_ms,
-		.limit = limit };
-	int		r;
+	struct claiming c = {
+		.arena = a, .lease_ms = lease_ms, .limit = limit
+	};
+	int r;
 
 	*rows = NULL;
 	*n = 0;
@@ -227,24 +225,19 @@ db_attempt_claim(struct db *db, struct arena *a, const char *launcher,
 
 /* --- the shepherd's --- */
 
-static const struct db_stmt renew = {
-	"attempt.renew", "iiis",
+static const struct db_stmt renew = { "attempt.renew", "iiis",
 	"UPDATE attempt a SET a.lease_until = NOW(6) + INTERVAL ? MICROSECOND,"
 	" a.heartbeat_at = NOW(6),"
 	" a.shepherd_pid = COALESCE(NULLIF(?, 0), a.shepherd_pid),"
 	" a.executor_pid = COALESCE(NULLIF(?, 0), a.executor_pid)"
-	" WHERE a.attempt_id = ? AND " ALIVE
-};
-static const struct db_stmt kill_wanted = {
-	"attempt.kill_wanted", "s",
+	" WHERE a.attempt_id = ? AND " ALIVE };
+static const struct db_stmt kill_wanted = { "attempt.kill_wanted", "s",
 	"SELECT t.kill_wanted FROM attempt a JOIN task t"
 	" ON t.job_id = a.job_id AND t.component = a.component"
 	" AND t.version = a.version AND t.role = a.role"
-	" AND t.party_id = a.party_id WHERE a.attempt_id = ?"
-};
+	" AND t.party_id = a.party_id WHERE a.attempt_id = ?" };
 /* Locks in the order of db.h; the key comes from a plain read before. */
-static const struct db_stmt guard = {
-	"attempt.guard", KEY_PARAMS "is",
+static const struct db_stmt guard = { "attempt.guard", KEY_PARAMS "is",
 	"SELECT " ALIVE " FROM job j STRAIGHT_JOIN task t"
 	" ON t.job_id = j.job_id STRAIGHT_JOIN attempt a"
 	" ON a.job_id = t.job_id AND a.component = t.component"
@@ -252,19 +245,16 @@ static const struct db_stmt guard = {
 	" AND a.party_id = t.party_id"
 	" WHERE t.job_id = ? AND t.component = ? AND t.version = ?"
 	" AND t.role = ? AND t.party_id = ? AND a.fence = ?"
-	" AND j.job_id = ? FOR UPDATE"
-};
-static const struct db_stmt end = {
-	"attempt.end", "es",
+	" AND j.job_id = ? FOR UPDATE" };
+static const struct db_stmt end = { "attempt.end", "es",
 	"UPDATE attempt a SET a.ended_at = NOW(6), a.outcome = LEFT(?, 200)"
-	" WHERE a.attempt_id = ? AND " ALIVE
-};
+	" WHERE a.attempt_id = ? AND " ALIVE };
 
 static int
 lost(const char *attempt_id)
 {
-	return err_set(ERR_CONFLICT, "the lease of attempt %.32s was lost",
-	    attempt_id);
+	return err_set(
+	    ERR_CONFLICT, "the lease of attempt %.32s was lost", attempt_id);
 }
 
 static int
@@ -277,12 +267,12 @@ int
 db_attempt_renew(struct db *db, const char *attempt_id, int64_t lease_ms,
     int64_t shepherd_pid, int64_t executor_pid, enum state *kill)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	*kill = STATE_NONE;
 	if ((r = db_exec(db, &renew, &n, lease_ms * 1000, shepherd_pid,
-	    executor_pid, attempt_id)) != 0)
+		 executor_pid, attempt_id)) != 0)
 		return r;
 	if (n != 1)
 		return lost(attempt_id);
@@ -294,7 +284,7 @@ static int
 lock_attempt(struct db *db, struct arena *a, const char *attempt_id,
     struct db_attempt **out, int64_t *alive)
 {
-	int	r;
+	int r;
 
 	if ((r = db_attempt_get(db, a, attempt_id, out)) != 0)
 		return r;
@@ -305,10 +295,10 @@ lock_attempt(struct db *db, struct arena *a, const char *attempt_id,
 int
 db_attempt_guard(struct db *db, const char *attempt_id)
 {
-	struct arena		*a = arena_new();
-	struct db_attempt	*t;
-	int64_t			 alive;
-	int			 r;
+	struct arena *a = arena_new();
+	struct db_attempt *t;
+	int64_t alive;
+	int r;
 
 	r = lock_attempt(db, a, attempt_id, &t, &alive);
 	if (r == ERR_NOT_FOUND || (r == 0 && !alive))
@@ -320,8 +310,8 @@ db_attempt_guard(struct db *db, const char *attempt_id)
 int
 db_attempt_end(struct db *db, const char *attempt_id, const char *outcome)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, &end, &n, outcome, attempt_id)) != 0)
 		return r;
@@ -330,28 +320,27 @@ db_attempt_end(struct db *db, const char *attempt_id, const char *outcome)
 
 /* --- ends that the shepherd did not write --- */
 
-static const struct db_stmt end_dead = {
-	"attempt.end_dead", "esi",
+static const struct db_stmt end_dead = { "attempt.end_dead", "esi",
 	"UPDATE attempt SET ended_at = NOW(6), outcome = LEFT(?, 200)"
 	" WHERE attempt_id = ? AND ended_at IS NULL"
-	" AND (? OR lease_until <= NOW(6))"
-};
+	" AND (? OR lease_until <= NOW(6))" };
 
 struct ending {
-	const char	*attempt_id;
-	enum state	 to;
-	const char	*reason;
-	int64_t		 whatever;	/* even when the lease lives */
+	const char *attempt_id;
+	enum state to;
+	const char *reason;
+	int64_t whatever; /* even when the lease lives */
 };
 
 static int
 end_task_of(struct db *db, struct arena *a, const struct ending *e,
     const struct db_task_key *k)
 {
-	struct db_task_move	 m = { .status = STATE_NONE,
-		.party_status = e->to, .reason = e->reason };
-	struct task_head	*h;
-	int			 r;
+	struct db_task_move m = {
+		.status = STATE_NONE, .party_status = e->to, .reason = e->reason
+	};
+	struct task_head *h;
+	int r;
 
 	if ((r = db_task_lock(db, a, k, &h)) != 0)
 		return r;
@@ -365,16 +354,16 @@ end_task_of(struct db *db, struct arena *a, const struct ending *e,
 static int
 end_dead_tx(struct db *db, void *ctx)
 {
-	const struct ending	*e = ctx;
-	struct arena		*a = arena_new();
-	struct db_attempt	*t;
-	int64_t			 alive, n;
-	int			 r;
+	const struct ending *e = ctx;
+	struct arena *a = arena_new();
+	struct db_attempt *t;
+	int64_t alive, n;
+	int r;
 
 	if ((r = lock_attempt(db, a, e->attempt_id, &t, &alive)) != 0)
 		goto out;
 	if ((r = db_exec(db, &end_dead, &n, e->reason, e->attempt_id,
-	    e->whatever)) != 0)
+		 e->whatever)) != 0)
 		goto out;
 	if (n != 1) {
 		r = err_set(ERR_CONFLICT, "attempt %.32s is alive or ended",
@@ -389,19 +378,19 @@ out:
 }
 
 int
-db_attempt_expire(struct db *db, const char *attempt_id, enum state to,
-    const char *reason)
+db_attempt_expire(
+    struct db *db, const char *attempt_id, enum state to, const char *reason)
 {
-	struct ending	e = { attempt_id, to, reason, 0 };
+	struct ending e = { attempt_id, to, reason, 0 };
 
 	return db_tx(db, end_dead_tx, &e);
 }
 
 int
-db_attempt_abandon(struct db *db, const char *attempt_id, enum state to,
-    const char *reason)
+db_attempt_abandon(
+    struct db *db, const char *attempt_id, enum state to, const char *reason)
 {
-	struct ending	e = { attempt_id, to, reason, 1 };
+	struct ending e = { attempt_id, to, reason, 1 };
 
 	return db_tx(db, end_dead_tx, &e);
 }

@@ -9,18 +9,18 @@
 
 struct db_attempt {
 	struct db_task_key key;
-	int64_t		 fence;
-	const char	*attempt_id;		/* 32 hex digits */
-	const char	*host;
-	const char	*launcher;
-	int64_t		 shepherd_pid;		/* 0: not known */
-	int64_t		 executor_pid;
-	int64_t		 cores;
-	int64_t		 lease_left_ms;		/* negative: expired */
-	bool		 ended;
-	const char	*outcome;		/* may be NULL */
-	int64_t		 started_ms;
-	int64_t		 ended_ms;
+	int64_t fence;
+	const char *attempt_id; /* 32 hex digits */
+	const char *host;
+	const char *launcher;
+	int64_t shepherd_pid; /* 0: not known */
+	int64_t executor_pid;
+	int64_t cores;
+	int64_t lease_left_ms; /* negative: expired */
+	bool ended;
+	const char *outcome; /* may be NULL */
+	int64_t started_ms;
+	int64_t ended_ms;
 };
 
 /*
@@ -28,49 +28,47 @@ struct db_attempt {
  * gets its next attempt row, leased for lease_ms, and loses launch_wanted.
  * Attempts of the same task that were still open are ended ("superseded").
  */
-int	db_attempt_claim(struct db *, struct arena *, const char *launcher,
-	    const char *host, int64_t lease_ms, int64_t limit,
-	    struct db_attempt **rows, size_t *n);
+int db_attempt_claim(struct db *, struct arena *, const char *launcher,
+    const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,
+    size_t *n);
 
 /* ERR_NOT_FOUND when there is none. */
-int	db_attempt_get(struct db *, struct arena *, const char *attempt_id,
-	    struct db_attempt **out);
+int db_attempt_get(struct db *, struct arena *, const char *attempt_id,
+    struct db_attempt **out);
 
 /*
  * The heartbeat: extend the lease and learn whether the task is to be killed
  * (*kill, STATE_NONE for no).  Pids of 0 leave what is known.
  * ERR_CONFLICT: the lease ran out or the attempt was ended by somebody else.
  */
-int	db_attempt_renew(struct db *, const char *attempt_id,
-	    int64_t lease_ms, int64_t shepherd_pid, int64_t executor_pid,
-	    enum state *kill);
+int db_attempt_renew(struct db *, const char *attempt_id, int64_t lease_ms,
+    int64_t shepherd_pid, int64_t executor_pid, enum state *kill);
 /*
  * Inside a transaction, before writing anything for the task: lock the
  * attempt and see that its lease is alive.  ERR_CONFLICT when it is not.
  */
-int	db_attempt_guard(struct db *, const char *attempt_id);
+int db_attempt_guard(struct db *, const char *attempt_id);
 /* The last write of a shepherd; ERR_CONFLICT as above. */
-int	db_attempt_end(struct db *, const char *attempt_id,
-	    const char *outcome);
+int db_attempt_end(struct db *, const char *attempt_id, const char *outcome);
 
 /* Open attempts whose lease ran out. */
-int	db_attempt_expired(struct db *, struct arena *, int64_t limit,
-	    struct db_attempt **rows, size_t *n);
+int db_attempt_expired(struct db *, struct arena *, int64_t limit,
+    struct db_attempt **rows, size_t *n);
 /*
  * End an attempt whose lease ran out and move its task to `to` (kill_wanted
  * when that was asked).  ERR_CONFLICT when it is alive after all or ended.
  */
-int	db_attempt_expire(struct db *, const char *attempt_id, enum state to,
-	    const char *reason);
+int db_attempt_expire(
+    struct db *, const char *attempt_id, enum state to, const char *reason);
 /*
  * The launcher knows that the shepherd is gone (it reaped it): as
  * db_attempt_expire(), whatever is left of the lease.
  */
-int	db_attempt_abandon(struct db *, const char *attempt_id, enum state to,
-	    const char *reason);
+int db_attempt_abandon(
+    struct db *, const char *attempt_id, enum state to, const char *reason);
 
 /* Open attempts on a host, for the sweep over its processes. */
-int	db_attempt_open_on(struct db *, struct arena *, const char *host,
-	    struct db_attempt **rows, size_t *n);
+int db_attempt_open_on(struct db *, struct arena *, const char *host,
+    struct db_attempt **rows, size_t *n);
 
 #endif

@@ -7,18 +7,18 @@
 #include "lib/db/db_cols.h"
 #include "lib/db/db_tx.h"
 
-#define EGRESS_COLS(X)				\
-	X(INT, id, "id")			\
-	X(MS, at_ms, "at")			\
-	KEY_COLS(X, key., "")			\
-	X(STR, to_role, "to_role")		\
-	X(STR, to_party, "to_party")		\
-	X(STR, name, "name")			\
-	X(STR, tag, "tag")			\
-	X(INT, bytes, "bytes")			\
+#define EGRESS_COLS(X)                                                         \
+	X(INT, id, "id")                                                       \
+	X(MS, at_ms, "at")                                                     \
+	KEY_COLS(X, key., "")                                                  \
+	X(STR, to_role, "to_role")                                             \
+	X(STR, to_party, "to_party")                                           \
+	X(STR, name, "name")                                                   \
+	X(STR, tag, "tag")                                                     \
+	X(INT, bytes, "bytes")                                                 \
 	X(BIN, sha256, "sha256")
 static const struct db_col egress_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_egress, field) },
 	EGRESS_COLS(COL)
 #undef COL
@@ -26,16 +26,16 @@ static const struct db_col egress_cols[] = {
 static const struct db_shape egress_shape =
     DB_SHAPE(struct db_egress, egress_cols);
 
-#define AUDIT_COLS(X)				\
-	X(INT, id, "id")			\
-	X(MS, at_ms, "at")			\
-	X(STR, actor, "actor")			\
-	X(STR, action, "action")		\
-	X(STR, subject, "subject")		\
-	X(STR, outcome, "outcome")		\
+#define AUDIT_COLS(X)                                                          \
+	X(INT, id, "id")                                                       \
+	X(MS, at_ms, "at")                                                     \
+	X(STR, actor, "actor")                                                 \
+	X(STR, action, "action")                                               \
+	X(STR, subject, "subject")                                             \
+	X(STR, outcome, "outcome")                                             \
 	X(STR, detail, "detail")
 static const struct db_col audit_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_audit, field) },
 	AUDIT_COLS(COL)
 #undef COL
@@ -43,46 +43,39 @@ static const struct db_col audit_cols[] = {
 static const struct db_shape audit_shape =
     DB_SHAPE(struct db_audit, audit_cols);
 
-static const struct db_stmt add_egress = {
-	"egress.add", KEY_PARAMS "ssssib",
+static const struct db_stmt add_egress = { "egress.add", KEY_PARAMS "ssssib",
 	"INSERT INTO egress (job_id, component, version, role, party_id,"
 	" to_role, to_party, name, tag, bytes, sha256)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-};
-static const struct db_stmt list_egress = {
-	"egress.list", "sssii",
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
+static const struct db_stmt list_egress = { "egress.list", "sssii",
 	"SELECT 1" EGRESS_COLS(DB_SQL) " FROM egress WHERE job_id = ?"
-	" AND (? IS NULL OR component = ?) AND id > ? ORDER BY id LIMIT ?"
-};
-static const struct db_stmt add_audit = {
-	"audit.add", "eeeee",
+				       " AND (? IS NULL OR component = ?) AND "
+				       "id > ? ORDER BY id LIMIT ?" };
+static const struct db_stmt add_audit = { "audit.add", "eeeee",
 	"INSERT INTO audit (actor, action, subject, outcome, detail)"
 	" VALUES (LEFT(?, 200), LEFT(?, 100), LEFT(?, 500), LEFT(?, 20),"
-	" LEFT(?, 4000))"
-};
-static const struct db_stmt list_audit = {
-	"audit.list", "ii",
+	" LEFT(?, 4000))" };
+static const struct db_stmt list_audit = { "audit.list", "ii",
 	"SELECT 1" AUDIT_COLS(DB_SQL) " FROM audit WHERE id > ?"
-	" ORDER BY id LIMIT ?"
-};
+				      " ORDER BY id LIMIT ?" };
 
 struct adding {
 	const struct db_egress *rows;
-	size_t		 n;
+	size_t n;
 };
 
 static int
 add_tx(struct db *db, void *ctx)
 {
-	const struct adding	*ad = ctx;
-	int			 r;
+	const struct adding *ad = ctx;
+	int r;
 
 	for (size_t i = 0; i < ad->n; i++) {
 		const struct db_egress *e = &ad->rows[i];
 
 		if ((r = db_exec(db, &add_egress, NULL, KEY_ARGS(&e->key),
-		    e->to_role, e->to_party, e->name, e->tag, e->bytes,
-		    (const void *)e->sha256, sizeof(e->sha256))) != 0)
+			 e->to_role, e->to_party, e->name, e->tag, e->bytes,
+			 (const void *)e->sha256, sizeof(e->sha256))) != 0)
 			return r;
 	}
 	return 0;
@@ -91,7 +84,7 @@ add_tx(struct db *db, void *ctx)
 int
 db_egress_add(struct db *db, const struct db_egress *rows, size_t n)
 {
-	struct adding	ad = { rows, n };
+	struct adding ad = { rows, n };
 
 	return db_tx(db, add_tx, &ad);
 }
@@ -122,6 +115,6 @@ int
 db_audit_list(struct db *db, struct arena *a, int64_t after_id, int64_t limit,
     struct db_audit **rows, size_t *n)
 {
-	return db_select(db, &list_audit, &audit_shape, a, rows, n, after_id,
-	    limit);
+	return db_select(
+	    db, &list_audit, &audit_shape, a, rows, n, after_id, limit);
 }

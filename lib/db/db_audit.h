@@ -7,37 +7,37 @@
 #include "lib/db/db_task.h"
 
 struct db_egress {
-	int64_t		 id;
-	int64_t		 at_ms;
-	struct db_task_key key;			/* the sender */
-	const char	*to_role;
-	const char	*to_party;
-	const char	*name;
-	const char	*tag;
-	int64_t		 bytes;
-	unsigned char	 sha256[DB_HASH_SIZE];
+	int64_t id;
+	int64_t at_ms;
+	struct db_task_key key; /* the sender */
+	const char *to_role;
+	const char *to_party;
+	const char *name;
+	const char *tag;
+	int64_t bytes;
+	unsigned char sha256[DB_HASH_SIZE];
 };
 
 /* Written before the object leaves; n objects in one transaction. */
-int	db_egress_add(struct db *, const struct db_egress *, size_t n);
+int db_egress_add(struct db *, const struct db_egress *, size_t n);
 /* component may be NULL; oldest first, after an id. */
-int	db_egress_list(struct db *, struct arena *, const char *job_id,
-	    const char *component, int64_t after_id, int64_t limit,
-	    struct db_egress **rows, size_t *n);
+int db_egress_list(struct db *, struct arena *, const char *job_id,
+    const char *component, int64_t after_id, int64_t limit,
+    struct db_egress **rows, size_t *n);
 
 struct db_audit {
-	int64_t		 id;
-	int64_t		 at_ms;
-	const char	*actor;
-	const char	*action;
-	const char	*subject;
-	const char	*outcome;		/* ok refused */
-	const char	*detail;		/* may be NULL */
+	int64_t id;
+	int64_t at_ms;
+	const char *actor;
+	const char *action;
+	const char *subject;
+	const char *outcome; /* ok refused */
+	const char *detail;  /* may be NULL */
 };
 
 /* Texts are cut to their columns: what is recorded may come from strangers. */
-int	db_audit_add(struct db *, const struct db_audit *);
-int	db_audit_list(struct db *, struct arena *, int64_t after_id,
-	    int64_t limit, struct db_audit **rows, size_t *n);
+int db_audit_add(struct db *, const struct db_audit *);
+int db_audit_list(struct db *, struct arena *, int64_t after_id, int64_t limit,
+    struct db_audit **rows, size_t *n);
 
 #endif

@@ -7,101 +7,103 @@
 
 #include "lib/db/db_rows.h"
 
-#define JOB_COLS(X, P, T)						\
-	X(STR, P job_id, T "job_id")					\
-	X(STATE, P status, T "status")					\
-	X(STR, P tag, T "tag")						\
-	X(STR, P name, T "name")					\
-	X(STR, P description, T "description")				\
-	X(BOOL, P is_initiator, T "is_initiator")			\
-	X(STR, P initiator_role, T "initiator_role")			\
-	X(STR, P initiator_party, T "initiator_party")			\
-	X(STR, P job_type, T "job_type")				\
-	X(STR, P model_id, T "model_id")				\
-	X(STR, P model_version, T "model_version")			\
-	X(STR, P roles, T "roles")					\
-	X(BIN, P contract_hash, T "contract_hash")			\
-	X(INT, P task_parallelism, T "task_parallelism")		\
-	X(INT, P timeout_s, T "timeout_s")				\
-	X(INT, P progress, T "progress")				\
-	X(BOOL, P cancel_signal, T "cancel_signal")			\
-	X(STATE, P cancel_status, T "cancel_status")			\
-	X(BOOL, P rerun_signal, T "rerun_signal")			\
-	X(STR, P reason, T "reason")					\
-	X(STR, P lease_owner, T "lease_owner")				\
-	X(INT, P lease_fence, T "lease_fence")				\
-	X(BOOL, P settled, T "settled")					\
-	X(INT, P age_ms, "TIMESTAMPDIFF(MICROSECOND, " T "created_at,"	\
-	    " NOW(6)) DIV 1000")					\
-	X(MS, P created_ms, T "created_at")				\
-	X(MS, P updated_ms, T "updated_at")				\
-	X(MS, P started_ms, T "started_at")				\
+#define JOB_COLS(X, P, T)                                                      \
+	X(STR, P job_id, T "job_id")                                           \
+	X(STATE, P status, T "status")                                         \
+	X(STR, P tag, T "tag")                                                 \
+	X(STR, P name, T "name")                                               \
+	X(STR, P description, T "description")                                 \
+	X(BOOL, P is_initiator, T "is_initiator")                              \
+	X(STR, P initiator_role, T "initiator_role")                           \
+	X(STR, P initiator_party, T "initiator_party")                         \
+	X(STR, P job_type, T "job_type")                                       \
+	X(STR, P model_id, T "model_id")                                       \
+	X(STR, P model_version, T "model_version")                             \
+	X(STR, P roles, T "roles")                                             \
+	X(BIN, P contract_hash, T "contract_hash")                             \
+	X(INT, P task_parallelism, T "task_parallelism")                       \
+	X(INT, P timeout_s, T "timeout_s")                                     \
+	X(INT, P progress, T "progress")                                       \
+	X(BOOL, P cancel_signal, T "cancel_signal")                            \
+	X(STATE, P cancel_status, T "cancel_status")                           \
+	X(BOOL, P rerun_signal, T "rerun_signal")                              \
+	X(STR, P reason, T "reason")                                           \
+	X(STR, P lease_owner, T "lease_owner")                                 \
+	X(INT, P lease_fence, T "lease_fence")                                 \
+	X(BOOL, P settled, T "settled")                                        \
+	X(INT, P age_ms,                                                       \
+	    "TIMESTAMPDIFF(MICROSECOND, " T "created_at,"                      \
+	    " NOW(6)) DIV 1000")                                               \
+	X(MS, P created_ms, T "created_at")                                    \
+	X(MS, P updated_ms, T "updated_at")                                    \
+	X(MS, P started_ms, T "started_at")                                    \
 	X(MS, P ended_ms, T "ended_at")
 
 /* Documents: left out where a job is only scheduled. */
-#define JOB_DOC_COLS(X, P, T)						\
-	X(STR, P dsl, T "dsl")						\
-	X(STR, P runtime_conf, T "runtime_conf")			\
-	X(STR, P train_conf, T "train_conf")				\
+#define JOB_DOC_COLS(X, P, T)                                                  \
+	X(STR, P dsl, T "dsl")                                                 \
+	X(STR, P runtime_conf, T "runtime_conf")                               \
+	X(STR, P train_conf, T "train_conf")                                   \
 	X(STR, P contract, T "contract")
 
-#define PARTY_COLS(X, P, T)						\
-	X(STR, P job_id, T "job_id")					\
-	X(STR, P role, T "role")					\
-	X(STR, P party_id, T "party_id")				\
-	X(INT, P position, T "position")				\
-	X(BOOL, P is_local, T "is_local")				\
-	X(STR, P party_conf, T "party_conf")				\
-	X(BOOL, P created, T "created")					\
-	X(BOOL, P reserved, T "reserved")				\
-	X(BOOL, P started, T "started")					\
-	X(BOOL, P ended, T "ended")					\
-	X(INT, P cores, T "cores")					\
-	X(INT, P memory_mb, T "memory_mb")				\
+#define PARTY_COLS(X, P, T)                                                    \
+	X(STR, P job_id, T "job_id")                                           \
+	X(STR, P role, T "role")                                               \
+	X(STR, P party_id, T "party_id")                                       \
+	X(INT, P position, T "position")                                       \
+	X(BOOL, P is_local, T "is_local")                                      \
+	X(STR, P party_conf, T "party_conf")                                   \
+	X(BOOL, P created, T "created")                                        \
+	X(BOOL, P reserved, T "reserved")                                      \
+	X(BOOL, P started, T "started")                                        \
+	X(BOOL, P ended, T "ended")                                            \
+	X(INT, P cores, T "cores")                                             \
+	X(INT, P memory_mb, T "memory_mb")                                     \
 	X(STR, P last_error, T "last_error")
 
-#define KEY_COLS(X, P, T)						\
-	X(STR, P job_id, T "job_id")					\
-	X(STR, P component, T "component")				\
-	X(INT, P version, T "version")					\
-	X(STR, P role, T "role")					\
+#define KEY_COLS(X, P, T)                                                      \
+	X(STR, P job_id, T "job_id")                                           \
+	X(STR, P component, T "component")                                     \
+	X(INT, P version, T "version")                                         \
+	X(STR, P role, T "role")                                               \
 	X(STR, P party_id, T "party_id")
 
-#define TASK_COLS(X, P, T)						\
-	KEY_COLS(X, P key., T)						\
-	X(INT, P seq, T "seq")						\
-	X(STR, P module, T "module")					\
-	X(BOOL, P run_here, T "run_here")				\
-	X(STATE, P status, T "status")					\
-	X(STATE, P party_status, T "party_status")			\
-	X(STATE, P status_acked, T "status_acked")			\
-	X(BOOL, P start_acked, T "start_acked")				\
-	X(BOOL, P need_run, T "need_run")				\
-	X(INT, P auto_retries, T "auto_retries")			\
-	X(INT, P retry_delay_s, T "retry_delay_s")			\
-	X(STR, P error_report, T "error_report")			\
-	X(INT, P progress, T "progress")				\
-	X(BOOL, P launch_wanted, T "launch_wanted")			\
-	X(STATE, P kill_wanted, T "kill_wanted")			\
-	X(BOOL, P report_due, T "report_due")				\
-	X(MS, P created_ms, T "created_at")				\
-	X(MS, P updated_ms, T "updated_at")				\
-	X(MS, P started_ms, T "started_at")				\
-	X(MS, P ended_ms, T "ended_at")					\
-	X(INT, P ended_ago_ms, "COALESCE(TIMESTAMPDIFF(MICROSECOND, "	\
-	    T "ended_at, NOW(6)) DIV 1000, 0)")
+#define TASK_COLS(X, P, T)                                                     \
+	KEY_COLS(X, P key., T)                                                 \
+	X(INT, P seq, T "seq")                                                 \
+	X(STR, P module, T "module")                                           \
+	X(BOOL, P run_here, T "run_here")                                      \
+	X(STATE, P status, T "status")                                         \
+	X(STATE, P party_status, T "party_status")                             \
+	X(STATE, P status_acked, T "status_acked")                             \
+	X(BOOL, P start_acked, T "start_acked")                                \
+	X(BOOL, P need_run, T "need_run")                                      \
+	X(INT, P auto_retries, T "auto_retries")                               \
+	X(INT, P retry_delay_s, T "retry_delay_s")                             \
+	X(STR, P error_report, T "error_report")                               \
+	X(INT, P progress, T "progress")                                       \
+	X(BOOL, P launch_wanted, T "launch_wanted")                            \
+	X(STATE, P kill_wanted, T "kill_wanted")                               \
+	X(BOOL, P report_due, T "report_due")                                  \
+	X(MS, P created_ms, T "created_at")                                    \
+	X(MS, P updated_ms, T "updated_at")                                    \
+	X(MS, P started_ms, T "started_at")                                    \
+	X(MS, P ended_ms, T "ended_at")                                        \
+	X(INT, P ended_ago_ms,                                                 \
+	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, " T                           \
+	    "ended_at, NOW(6)) DIV 1000, 0)")
 
-#define TASK_DOC_COLS(X, P, T)						\
-	X(STR, P provider, T "provider")				\
+#define TASK_DOC_COLS(X, P, T)                                                 \
+	X(STR, P provider, T "provider")                                       \
 	X(STR, P parameters, T "parameters")
 
 /* The primary key of tables that belong to tasks, and its parameters. */
-#define KEY_WHERE \
-	" job_id = ? AND component = ? AND version = ? AND role = ?" \
+#define KEY_WHERE                                                              \
+	" job_id = ? AND component = ? AND version = ? AND role = ?"           \
 	" AND party_id = ?"
 #define KEY_PARAMS "ssiss"
-#define KEY_ARGS(k) \
-	(k)->job_id, (k)->component, (int64_t)(k)->version, (k)->role, \
-	(k)->party_id
+#define KEY_ARGS(k)                                                            \
+	(k)->job_id, (k)->component, (int64_t)(k)->version, (k)->role,         \
+	    (k)->party_id
 
 #endif

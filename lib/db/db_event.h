@@ -8,25 +8,24 @@
 
 /* Zeroed fields are stored as "". */
 struct db_event {
-	int64_t		 id;
-	int64_t		 at_ms;
-	const char	*job_id;
-	const char	*component;
-	int64_t		 version;
-	const char	*role;
-	const char	*party_id;
-	const char	*kind;		/* job, task, party_task, resource … */
-	const char	*from_state;
-	const char	*to_state;
-	const char	*actor;
-	const char	*reason;	/* may be NULL */
+	int64_t id;
+	int64_t at_ms;
+	const char *job_id;
+	const char *component;
+	int64_t version;
+	const char *role;
+	const char *party_id;
+	const char *kind; /* job, task, party_task, resource … */
+	const char *from_state;
+	const char *to_state;
+	const char *actor;
+	const char *reason; /* may be NULL */
 };
 
 /* id, at_ms and actor are the database's and the connection's. */
-int	db_event_add(struct db *, const struct db_event *);
+int db_event_add(struct db *, const struct db_event *);
 /* Events of a job after an id, oldest first. */
-int	db_event_list(struct db *, struct arena *, const char *job_id,
-	    int64_t after_id, int64_t limit, struct db_event **rows,
-	    size_t *n);
+int db_event_list(struct db *, struct arena *, const char *job_id,
+    int64_t after_id, int64_t limit, struct db_event **rows, size_t *n);
 
 #endif

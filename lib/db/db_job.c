@@ -28,31 +28,27 @@ static const struct db_col brief_cols[] = {
 };
 static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 
-static const struct db_stmt get = {
-	"job.get", "s",
-	"SELECT 1" JOB_COLS(DB_SQL, , "") JOB_DOC_COLS(DB_SQL, , "")
-	" FROM job WHERE job_id = ?"
-};
-static const struct db_stmt get_brief = {
-	"job.get_brief", "s",
-	"SELECT 1" JOB_COLS(DB_SQL, , "") " FROM job WHERE job_id = ?"
-};
+static const struct db_stmt get = { "job.get", "s",
+	"SELECT 1" JOB_COLS(DB_SQL, , "")
+	    JOB_DOC_COLS(DB_SQL, , "") " FROM job WHERE job_id = ?" };
+static const struct db_stmt get_brief = { "job.get_brief", "s",
+	"SELECT 1" JOB_COLS(DB_SQL, , "") " FROM job WHERE job_id = ?" };
 
 int
-db_job_get(struct db *db, struct arena *a, const char *job_id,
-    struct db_job **out)
+db_job_get(
+    struct db *db, struct arena *a, const char *job_id, struct db_job **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &get, &job_shape, a, out, job_id);
 	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
 }
 
 int
-db_job_get_brief(struct db *db, struct arena *a, const char *job_id,
-    struct db_job **out)
+db_job_get_brief(
+    struct db *db, struct arena *a, const char *job_id, struct db_job **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &get_brief, &brief_shape, a, out, job_id);
 	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
@@ -60,21 +56,16 @@ db_job_get_brief(struct db *db, struct arena *a, const char *job_id,
 
 /* --- insert --- */
 
-static const struct db_stmt insert_job = {
-	"job.insert", "sssssissssssssssbii",
+static const struct db_stmt insert_job = { "job.insert", "sssssissssssssssbii",
 	"INSERT INTO job (job_id, status, tag, name, description,"
 	" is_initiator, initiator_role, initiator_party, job_type, model_id,"
 	" model_version, dsl, runtime_conf, train_conf, roles, contract,"
 	" contract_hash, task_parallelism, timeout_s)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-};
-static const struct db_stmt same_contract = {
-	"job.same_contract", "bs",
-	"SELECT contract_hash = ? FROM job WHERE job_id = ? FOR UPDATE"
-};
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
+static const struct db_stmt same_contract = { "job.same_contract", "bs",
+	"SELECT contract_hash = ? FROM job WHERE job_id = ? FOR UPDATE" };
 /* What is known of a member is completed, never taken back. */
-static const struct db_stmt insert_party = {
-	"job_party.insert", "sssiiisii",
+static const struct db_stmt insert_party = { "job_party.insert", "sssiiisii",
 	"INSERT INTO job_party (job_id, role, party_id, position, is_local,"
 	" created, party_conf, cores, memory_mb)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -82,12 +73,11 @@ static const struct db_stmt insert_party = {
 	" created = GREATEST(created, VALUES(created)),"
 	" party_conf = COALESCE(party_conf, VALUES(party_conf)),"
 	" cores = GREATEST(cores, VALUES(cores)),"
-	" memory_mb = GREATEST(memory_mb, VALUES(memory_mb))"
-};
+	" memory_mb = GREATEST(memory_mb, VALUES(memory_mb))" };
 
 struct insert {
 	const struct db_job_new *j;
-	bool			 created;
+	bool created;
 };
 
 static const char *
@@ -112,29 +102,31 @@ insert_job_row(struct db *db, const struct db_job_new *j)
 static int
 check_same(struct db *db, const struct db_job_new *j)
 {
-	int64_t	same;
-	int	r;
+	int64_t same;
+	int r;
 
 	if ((r = db_query_int(db, &same_contract, &same,
-	    (const void *)j->contract_hash, (size_t)DB_HASH_SIZE, j->job_id))
-	    != 0)
+		 (const void *)j->contract_hash, (size_t)DB_HASH_SIZE,
+		 j->job_id)) != 0)
 		return r;
-	return same != 0 ? 0 : err_set(ERR_EXISTS,
-	    "job %s exists with another contract", j->job_id);
+	return same != 0
+		   ? 0
+		   : err_set(ERR_EXISTS, "job %s exists with another contract",
+			 j->job_id);
 }
 
 static int
 insert_parties(struct db *db, const struct db_job_new *j)
 {
-	int	r;
+	int r;
 
 	for (size_t i = 0; i < j->nparties; i++) {
 		const struct db_party_new *p = &j->parties[i];
 
 		if ((r = db_exec(db, &insert_party, NULL, j->job_id, p->role,
-		    p->party_id, p->position, (int64_t)p->is_local,
-		    (int64_t)p->created, p->party_conf, p->cores,
-		    p->memory_mb)) != 0)
+			 p->party_id, p->position, (int64_t)p->is_local,
+			 (int64_t)p->created, p->party_conf, p->cores,
+			 p->memory_mb)) != 0)
 			return r;
 	}
 	return 0;
@@ -143,9 +135,9 @@ insert_parties(struct db *db, const struct db_job_new *j)
 static int
 insert_tx(struct db *db, void *ctx)
 {
-	struct insert		*in = ctx;
-	const struct db_job_new	*j = in->j;
-	int			 r;
+	struct insert *in = ctx;
+	const struct db_job_new *j = in->j;
+	int r;
 
 	r = insert_job_row(db, j);
 	in->created = r == 0;
@@ -157,16 +149,18 @@ insert_tx(struct db *db, void *ctx)
 		return r;
 	if (!in->created)
 		return 0;
-	return db_event_add(db, &(struct db_event){ .job_id = j->job_id,
-		.kind = "job", .to_state = state_name(j->status),
-		.reason = j->is_initiator ? "submitted" : "created" });
+	return db_event_add(
+	    db, &(struct db_event){ .job_id = j->job_id,
+		    .kind = "job",
+		    .to_state = state_name(j->status),
+		    .reason = j->is_initiator ? "submitted" : "created" });
 }
 
 int
 db_job_insert(struct db *db, const struct db_job_new *j, bool *created)
 {
-	struct insert	in = { .j = j };
-	int		r;
+	struct insert in = { .j = j };
+	int r;
 
 	if (created != NULL)
 		*created = false;
@@ -182,69 +176,59 @@ db_job_insert(struct db *db, const struct db_job_new *j, bool *created)
 /* --- moves --- */
 
 struct job_head {
-	enum state	 status;
-	int64_t		 fence;
-	enum state	 cancel_status;
-	bool		 rerun_signal;
+	enum state status;
+	int64_t fence;
+	enum state cancel_status;
+	bool rerun_signal;
 };
-#define HEAD_COLS(X)				\
-	X(STATE, status, "status")		\
-	X(INT, fence, "lease_fence")		\
-	X(STATE, cancel_status, "cancel_status")	\
+#define HEAD_COLS(X)                                                           \
+	X(STATE, status, "status")                                             \
+	X(INT, fence, "lease_fence")                                           \
+	X(STATE, cancel_status, "cancel_status")                               \
 	X(BOOL, rerun_signal, "rerun_signal")
 static const struct db_col head_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct job_head, field) },
 	HEAD_COLS(COL)
 #undef COL
 };
 static const struct db_shape head_shape = DB_SHAPE(struct job_head, head_cols);
 
-static const struct db_stmt lock_head = {
-	"job.lock", "s",
-	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job WHERE job_id = ? FOR UPDATE"
-};
+static const struct db_stmt lock_head = { "job.lock", "s",
+	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job WHERE job_id = ? FOR UPDATE" };
 /*
  * Assignments run from left to right and see what was set before: status
  * comes last.
  */
-static const struct db_stmt move_running = {
-	"job.move_running", "sss",
+static const struct db_stmt move_running = { "job.move_running", "sss",
 	"UPDATE job SET started_at = COALESCE(started_at, NOW(6)),"
 	" reason = NULL, status = ?"
-	" WHERE job_id = ? AND status = ?"
-};
-static const struct db_stmt move_end = {
-	"job.move_end", "esss",
+	" WHERE job_id = ? AND status = ?" };
+static const struct db_stmt move_end = { "job.move_end", "esss",
 	"UPDATE job SET ended_at = NOW(6),"
 	" reason = COALESCE(LEFT(?, 4000), reason),"
-	" status = ? WHERE job_id = ? AND status = ?"
-};
-static const struct db_stmt move_again = {
-	"job.move_again", "sss",
+	" status = ? WHERE job_id = ? AND status = ?" };
+static const struct db_stmt move_again = { "job.move_again", "sss",
 	"UPDATE job SET started_at = NULL, ended_at = NULL, progress = 0,"
 	" reason = NULL, settled = 0, status = ?"
-	" WHERE job_id = ? AND status = ?"
-};
-static const struct db_stmt move_on = {
-	"job.move_on", "sss",
-	"UPDATE job SET status = ? WHERE job_id = ? AND status = ?"
-};
+	" WHERE job_id = ? AND status = ?" };
+static const struct db_stmt move_on = { "job.move_on", "sss",
+	"UPDATE job SET status = ? WHERE job_id = ? AND status = ?" };
 
 struct job_move {
-	const char	*job_id;
-	enum state	 to;
-	int64_t		 fence;
-	const char	*reason;
-	enum state	 from;
-	bool		 moved;
+	const char *job_id;
+	enum state to;
+	int64_t fence;
+	const char *reason;
+	enum state from;
+	bool moved;
 };
 
 static int
 lock_job(struct db *db, struct arena *a, const char *job_id, int64_t fence,
     struct job_head **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &lock_head, &head_shape, a, out, job_id);
 	if (r == ERR_NOT_FOUND)
@@ -258,13 +242,14 @@ lock_job(struct db *db, struct arena *a, const char *job_id, int64_t fence,
 static int
 write_job_move(struct db *db, const struct job_move *m, int64_t *n)
 {
-	const char	*from = state_name(m->from), *to = state_name(m->to);
+	const char *from = state_name(m->from), *to = state_name(m->to);
 
 	if (m->to == STATE_RUNNING)
 		return db_exec(db, &move_running, n, to, m->job_id, from);
 	if (state_is_end(m->to))
-		return db_exec(db, &move_end, n, state_is_interrupt(m->to)
-		    ? m->reason : NULL, to, m->job_id, from);
+		return db_exec(db, &move_end, n,
+		    state_is_interrupt(m->to) ? m->reason : NULL, to, m->job_id,
+		    from);
 	if (state_is_end(m->from))
 		return db_exec(db, &move_again, n, to, m->job_id, from);
 	return db_exec(db, &move_on, n, to, m->job_id, from);
@@ -273,9 +258,9 @@ write_job_move(struct db *db, const struct job_move *m, int64_t *n)
 static int
 move_locked(struct db *db, struct arena *a, struct job_move *m)
 {
-	struct job_head	*head;
-	int64_t		 n;
-	int		 r;
+	struct job_head *head;
+	int64_t n;
+	int r;
 
 	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) != 0)
 		return r;
@@ -287,20 +272,22 @@ move_locked(struct db *db, struct arena *a, struct job_move *m)
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "job %s changed", m->job_id);
 	m->moved = true;
-	if (state_is_end(m->to) && (r = db_resource_return_job(db, m->job_id,
-	    "job ended", NULL)) != 0)
+	if (state_is_end(m->to) &&
+	    (r = db_resource_return_job(db, m->job_id, "job ended", NULL)) != 0)
 		return r;
 	return db_event_add(db, &(struct db_event){ .job_id = m->job_id,
-		.kind = "job", .from_state = state_name(m->from),
-		.to_state = state_name(m->to), .reason = m->reason });
+				    .kind = "job",
+				    .from_state = state_name(m->from),
+				    .to_state = state_name(m->to),
+				    .reason = m->reason });
 }
 
 static int
 move_tx(struct db *db, void *ctx)
 {
-	struct job_move	*m = ctx;
-	struct arena	*a = arena_new();
-	int		 r;
+	struct job_move *m = ctx;
+	struct arena *a = arena_new();
+	int r;
 
 	m->moved = false;
 	r = move_locked(db, a, m);
@@ -312,9 +299,10 @@ int
 db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
     const char *reason, bool *moved)
 {
-	struct job_move	m = { .job_id = job_id, .to = to, .fence = fence,
-		.reason = reason };
-	int		r;
+	struct job_move m = {
+		.job_id = job_id, .to = to, .fence = fence, .reason = reason
+	};
+	int r;
 
 	if (moved != NULL)
 		*moved = false;
@@ -330,40 +318,36 @@ db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
 
 /* --- signals --- */
 
-static const struct db_stmt cancel = {
-	"job.cancel", "ses",
+static const struct db_stmt cancel = { "job.cancel", "ses",
 	"UPDATE job SET cancel_signal = 1, cancel_status = ?,"
 	" reason = LEFT(?, 4000),"
 	" next_look_at = NOW(6)"
-	" WHERE job_id = ? AND cancel_signal = 0"
-};
-static const struct db_stmt rerun = {
-	"job.rerun", "s",
+	" WHERE job_id = ? AND cancel_signal = 0" };
+static const struct db_stmt rerun = { "job.rerun", "s",
 	"UPDATE job SET rerun_signal = 1, cancel_signal = 0,"
 	" cancel_status = '', settled = 0, next_look_at = NOW(6)"
-	" WHERE job_id = ?"
-};
-static const struct db_stmt rerun_done = {
-	"job.rerun_done", "s",
-	"UPDATE job SET rerun_signal = 0 WHERE job_id = ?"
-};
+	" WHERE job_id = ?" };
+static const struct db_stmt rerun_done = { "job.rerun_done", "s",
+	"UPDATE job SET rerun_signal = 0 WHERE job_id = ?" };
 
 static int
 signal_event(struct db *db, const struct job_move *m, const char *kind)
 {
 	return db_event_add(db, &(struct db_event){ .job_id = m->job_id,
-		.kind = kind, .from_state = state_name(m->from),
-		.to_state = state_name(m->to), .reason = m->reason });
+				    .kind = kind,
+				    .from_state = state_name(m->from),
+				    .to_state = state_name(m->to),
+				    .reason = m->reason });
 }
 
 static int
 cancel_tx(struct db *db, void *ctx)
 {
-	struct job_move	*m = ctx;
-	struct arena	*a = arena_new();
-	struct job_head	*head;
-	int64_t		 n;
-	int		 r;
+	struct job_move *m = ctx;
+	struct arena *a = arena_new();
+	struct job_head *head;
+	int64_t n;
+	int r;
 
 	m->moved = false;
 	if ((r = lock_job(db, a, m->job_id, 0, &head)) != 0)
@@ -373,7 +357,7 @@ cancel_tx(struct db *db, void *ctx)
 	if (state_is_end(head->status) && !head->rerun_signal)
 		goto out;
 	if ((r = db_exec(db, &cancel, &n, state_name(m->to), m->reason,
-	    m->job_id)) != 0)
+		 m->job_id)) != 0)
 		goto out;
 	m->moved = n == 1;
 	if (m->moved)
@@ -387,9 +371,10 @@ int
 db_job_cancel(struct db *db, const char *job_id, enum state status,
     const char *reason, bool *effective)
 {
-	struct job_move	m = { .job_id = job_id, .to = status,
-		.reason = reason };
-	int		r;
+	struct job_move m = {
+		.job_id = job_id, .to = status, .reason = reason
+	};
+	int r;
 
 	if (effective != NULL)
 		*effective = false;
@@ -406,10 +391,10 @@ db_job_cancel(struct db *db, const char *job_id, enum state status,
 static int
 rerun_tx(struct db *db, void *ctx)
 {
-	struct job_move	*m = ctx;
-	struct arena	*a = arena_new();
-	struct job_head	*head;
-	int		 r;
+	struct job_move *m = ctx;
+	struct arena *a = arena_new();
+	struct job_head *head;
+	int r;
 
 	if ((r = lock_job(db, a, m->job_id, 0, &head)) != 0)
 		goto out;
@@ -424,8 +409,9 @@ out:
 int
 db_job_rerun(struct db *db, const char *job_id, const char *reason)
 {
-	struct job_move	m = { .job_id = job_id, .to = STATE_WAITING,
-		.reason = reason };
+	struct job_move m = {
+		.job_id = job_id, .to = STATE_WAITING, .reason = reason
+	};
 
 	return db_tx(db, rerun_tx, &m);
 }
@@ -433,10 +419,10 @@ db_job_rerun(struct db *db, const char *job_id, const char *reason)
 static int
 rerun_done_tx(struct db *db, void *ctx)
 {
-	struct job_move	*m = ctx;
-	struct arena	*a = arena_new();
-	struct job_head	*head;
-	int		 r;
+	struct job_move *m = ctx;
+	struct arena *a = arena_new();
+	struct job_head *head;
+	int r;
 
 	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) == 0)
 		r = db_exec(db, &rerun_done, NULL, m->job_id);
@@ -447,41 +433,31 @@ rerun_done_tx(struct db *db, void *ctx)
 int
 db_job_rerun_done(struct db *db, const char *job_id, int64_t fence)
 {
-	struct job_move	m = { .job_id = job_id, .fence = fence };
+	struct job_move m = { .job_id = job_id, .fence = fence };
 
 	return db_tx(db, rerun_done_tx, &m);
 }
 
 /* --- fields that are no states --- */
 
-static const struct db_stmt set_progress = {
-	"job.set_progress", "iis",
+static const struct db_stmt set_progress = { "job.set_progress", "iis",
 	"UPDATE job SET progress = GREATEST(progress, LEAST(100, ?))"
-	" WHERE progress < ? AND job_id = ?"
-};
-static const struct db_stmt set_reason = {
-	"job.set_reason", "es",
-	"UPDATE job SET reason = LEFT(?, 4000) WHERE job_id = ?"
-};
-static const struct db_stmt set_description = {
-	"job.set_description", "ss",
-	"UPDATE job SET description = ? WHERE job_id = ?"
-};
-static const struct db_stmt set_conf = {
-	"job.set_conf", "ss",
-	"UPDATE job SET runtime_conf = ? WHERE job_id = ?"
-};
-static const struct db_stmt set_tag = {
-	"job.set_tag", "ss",
-	"UPDATE job SET tag = ? WHERE job_id = ?"
-};
+	" WHERE progress < ? AND job_id = ?" };
+static const struct db_stmt set_reason = { "job.set_reason", "es",
+	"UPDATE job SET reason = LEFT(?, 4000) WHERE job_id = ?" };
+static const struct db_stmt set_description = { "job.set_description", "ss",
+	"UPDATE job SET description = ? WHERE job_id = ?" };
+static const struct db_stmt set_conf = { "job.set_conf", "ss",
+	"UPDATE job SET runtime_conf = ? WHERE job_id = ?" };
+static const struct db_stmt set_tag = { "job.set_tag", "ss",
+	"UPDATE job SET tag = ? WHERE job_id = ?" };
 
 static int
 set_text(struct db *db, const struct db_stmt *stmt, const char *value,
     const char *job_id)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, stmt, &n, value, job_id)) != 0)
 		return r;
@@ -501,8 +477,8 @@ db_job_set_reason(struct db *db, const char *job_id, const char *reason)
 }
 
 int
-db_job_set_description(struct db *db, const char *job_id,
-    const char *description)
+db_job_set_description(
+    struct db *db, const char *job_id, const char *description)
 {
 	return set_text(db, &set_description, description, job_id);
 }

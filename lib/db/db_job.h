@@ -8,112 +8,112 @@
 #include "lib/db/db.h"
 #include "lib/model/state.h"
 
-#define DB_HASH_SIZE 32		/* SHA-256 or BLAKE2b-256 */
+#define DB_HASH_SIZE 32 /* SHA-256 or BLAKE2b-256 */
 
 struct db_job {
-	const char	*job_id;
-	enum state	 status;
-	const char	*tag;
-	const char	*name;
-	const char	*description;		/* may be NULL */
-	bool		 is_initiator;
-	const char	*initiator_role;
-	const char	*initiator_party;
-	const char	*job_type;		/* train, predict */
-	const char	*model_id;
-	const char	*model_version;
+	const char *job_id;
+	enum state status;
+	const char *tag;
+	const char *name;
+	const char *description; /* may be NULL */
+	bool is_initiator;
+	const char *initiator_role;
+	const char *initiator_party;
+	const char *job_type; /* train, predict */
+	const char *model_id;
+	const char *model_version;
 	/* documents, JSON; NULL in the brief form */
-	const char	*dsl;
-	const char	*runtime_conf;
-	const char	*train_conf;		/* may be NULL */
-	const char	*roles;
-	const char	*contract;
-	unsigned char	 contract_hash[DB_HASH_SIZE];
-	int64_t		 task_parallelism;
-	int64_t		 timeout_s;
-	int64_t		 progress;
-	bool		 cancel_signal;
-	enum state	 cancel_status;		/* STATE_NONE without signal */
-	bool		 rerun_signal;
-	const char	*reason;		/* may be NULL */
-	const char	*lease_owner;		/* may be NULL */
-	int64_t		 lease_fence;
-	bool		 settled;
-	int64_t		 age_ms;		/* since created, by the database */
-	int64_t		 created_ms;
-	int64_t		 updated_ms;
-	int64_t		 started_ms;
-	int64_t		 ended_ms;
+	const char *dsl;
+	const char *runtime_conf;
+	const char *train_conf; /* may be NULL */
+	const char *roles;
+	const char *contract;
+	unsigned char contract_hash[DB_HASH_SIZE];
+	int64_t task_parallelism;
+	int64_t timeout_s;
+	int64_t progress;
+	bool cancel_signal;
+	enum state cancel_status; /* STATE_NONE without signal */
+	bool rerun_signal;
+	const char *reason;	 /* may be NULL */
+	const char *lease_owner; /* may be NULL */
+	int64_t lease_fence;
+	bool settled;
+	int64_t age_ms; /* since created, by the database */
+	int64_t created_ms;
+	int64_t updated_ms;
+	int64_t started_ms;
+	int64_t ended_ms;
 };
 
 /* A member of a job. */
 struct db_party {
-	const char	*job_id;
-	const char	*role;
-	const char	*party_id;
-	int64_t		 position;		/* index in its role */
-	bool		 is_local;
-	const char	*party_conf;		/* JSON, may be NULL */
-	bool		 created;
-	bool		 reserved;
-	bool		 started;
-	bool		 ended;
-	int64_t		 cores;
-	int64_t		 memory_mb;
-	const char	*last_error;		/* may be NULL */
+	const char *job_id;
+	const char *role;
+	const char *party_id;
+	int64_t position; /* index in its role */
+	bool is_local;
+	const char *party_conf; /* JSON, may be NULL */
+	bool created;
+	bool reserved;
+	bool started;
+	bool ended;
+	int64_t cores;
+	int64_t memory_mb;
+	const char *last_error; /* may be NULL */
 };
 
 /* What is inserted; everything borrowed. */
 struct db_party_new {
-	const char	*role;
-	const char	*party_id;
-	int64_t		 position;
-	bool		 is_local;
-	bool		 created;		/* the member has its job */
-	const char	*party_conf;		/* NULL for remote members */
-	int64_t		 cores;			/* wanted here for the job */
-	int64_t		 memory_mb;
+	const char *role;
+	const char *party_id;
+	int64_t position;
+	bool is_local;
+	bool created;		/* the member has its job */
+	const char *party_conf; /* NULL for remote members */
+	int64_t cores;		/* wanted here for the job */
+	int64_t memory_mb;
 };
 
 struct db_task_new {
-	const char	*component;
-	int64_t		 version;
-	const char	*role;
-	const char	*party_id;
-	int64_t		 seq;			/* topological position */
-	const char	*module;
-	bool		 run_here;		/* false: holder of a remote one */
-	bool		 need_run;
-	int64_t		 auto_retries;
-	int64_t		 retry_delay_s;
-	const char	*provider;		/* JSON, may be NULL */
-	const char	*parameters;		/* JSON, may be NULL */
+	const char *component;
+	int64_t version;
+	const char *role;
+	const char *party_id;
+	int64_t seq; /* topological position */
+	const char *module;
+	bool run_here; /* false: holder of a remote one */
+	bool need_run;
+	int64_t auto_retries;
+	int64_t retry_delay_s;
+	const char *provider;	/* JSON, may be NULL */
+	const char *parameters; /* JSON, may be NULL */
 };
 
 struct db_job_new {
-	const char	*job_id;
-	enum state	 status;		/* waiting; ready at a partner */
-	const char	*tag;			/* NULL is "" for these */
-	const char	*name;
-	const char	*description;
-	bool		 is_initiator;
-	const char	*initiator_role;
-	const char	*initiator_party;
-	const char	*job_type;
-	const char	*model_id;
-	const char	*model_version;
-	const char	*dsl;
-	const char	*runtime_conf;
-	const char	*train_conf;		/* may be NULL */
-	const char	*roles;
-	const char	*contract;
-	unsigned char	 contract_hash[DB_HASH_SIZE];
-	int64_t		 task_parallelism;
-	int64_t		 timeout_s;
-	const struct db_party_new *parties;	/* all members of the job */
-	size_t		 nparties;
+	const char *job_id;
+	enum state status; /* waiting; ready at a partner */
+	const char *tag;   /* NULL is "" for these */
+	const char *name;
+	const char *description;
+	bool is_initiator;
+	const char *initiator_role;
+	const char *initiator_party;
+	const char *job_type;
+	const char *model_id;
+	const char *model_version;
+	const char *dsl;
+	const char *runtime_conf;
+	const char *train_conf; /* may be NULL */
+	const char *roles;
+	const char *contract;
+	unsigned char contract_hash[DB_HASH_SIZE];
+	int64_t task_parallelism;
+	int64_t timeout_s;
+	const struct db_party_new *parties; /* all members of the job */
+	size_t nparties;
 	const struct db_task_new *tasks;
-	size_t		 ntasks;
+	size_t ntasks;
 };
 
 /*
@@ -123,21 +123,21 @@ struct db_job_new {
  * *created (may be NULL) is false.
  * Errors: ERR_EXISTS (same id, other contract), ERR_DB.
  */
-int	db_job_insert(struct db *, const struct db_job_new *, bool *created);
+int db_job_insert(struct db *, const struct db_job_new *, bool *created);
 
 /* ERR_NOT_FOUND when there is none.  Brief: documents are NULL. */
-int	db_job_get(struct db *, struct arena *, const char *job_id,
-	    struct db_job **out);
-int	db_job_get_brief(struct db *, struct arena *, const char *job_id,
-	    struct db_job **out);
+int db_job_get(
+    struct db *, struct arena *, const char *job_id, struct db_job **out);
+int db_job_get_brief(
+    struct db *, struct arena *, const char *job_id, struct db_job **out);
 
 /* A job as one of this site's members sees it. */
 struct db_job_row {
-	struct db_job	 job;
-	struct db_party	 party;
-	bool		 resource_in_use;
-	int64_t		 applied_ms;
-	int64_t		 returned_ms;
+	struct db_job job;
+	struct db_party party;
+	bool resource_in_use;
+	int64_t applied_ms;
+	int64_t returned_ms;
 };
 
 enum db_job_order {
@@ -154,45 +154,45 @@ enum db_job_order {
  * between the values and no blanks.
  */
 struct db_job_filter {
-	const char	*job_id;		/* equal */
-	const char	*job_ids;		/* any of */
-	const char	*job_id_part;		/* contains */
-	const char	*description_part;	/* contains */
-	const char	*party_part;		/* contains */
-	const char	*roles;			/* any of */
-	const char	*parties;		/* any of */
-	const char	*statuses;		/* any of */
-	const char	*partner;		/* a party that takes part */
-	const char	*name;
-	const char	*tag;
-	const char	*without_tag;		/* leave these out */
-	const char	*model_id;
-	const char	*model_version;
-	const char	*initiator_role;
-	const char	*initiator_party;
-	const int64_t	*is_initiator;		/* 0 or 1 */
-	int64_t		 created_from_ms, created_to_ms;
-	int64_t		 started_from_ms, started_to_ms;
-	int64_t		 ended_from_ms, ended_to_ms;
+	const char *job_id;	      /* equal */
+	const char *job_ids;	      /* any of */
+	const char *job_id_part;      /* contains */
+	const char *description_part; /* contains */
+	const char *party_part;	      /* contains */
+	const char *roles;	      /* any of */
+	const char *parties;	      /* any of */
+	const char *statuses;	      /* any of */
+	const char *partner;	      /* a party that takes part */
+	const char *name;
+	const char *tag;
+	const char *without_tag; /* leave these out */
+	const char *model_id;
+	const char *model_version;
+	const char *initiator_role;
+	const char *initiator_party;
+	const int64_t *is_initiator; /* 0 or 1 */
+	int64_t created_from_ms, created_to_ms;
+	int64_t started_from_ms, started_to_ms;
+	int64_t ended_from_ms, ended_to_ms;
 	enum db_job_order order;
-	bool		 descending;
-	int64_t		 limit;			/* 0: no limit */
-	int64_t		 offset;
+	bool descending;
+	int64_t limit; /* 0: no limit */
+	int64_t offset;
 };
 
 /*
  * One row per local member of each matching job.  *total (may be NULL) is the
  * number without limit and offset.
  */
-int	db_job_list(struct db *, struct arena *, const struct db_job_filter *,
-	    struct db_job_row **rows, size_t *n, int64_t *total);
+int db_job_list(struct db *, struct arena *, const struct db_job_filter *,
+    struct db_job_row **rows, size_t *n, int64_t *total);
 
 /* Members, in order of role and position. */
-int	db_party_list(struct db *, struct arena *, const char *job_id,
-	    struct db_party **rows, size_t *n);
+int db_party_list(struct db *, struct arena *, const char *job_id,
+    struct db_party **rows, size_t *n);
 /* ERR_NOT_FOUND when that member is none of the job's. */
-int	db_party_get(struct db *, struct arena *, const char *job_id,
-	    const char *role, const char *party_id, struct db_party **out);
+int db_party_get(struct db *, struct arena *, const char *job_id,
+    const char *role, const char *party_id, struct db_party **out);
 
 enum db_party_flag {
 	DB_PARTY_CREATED,
@@ -205,12 +205,12 @@ enum db_party_flag {
  * last_error.  fence: the caller's scheduling lease, 0 for none.
  * ERR_CONFLICT when the lease is another's by now.
  */
-int	db_party_mark(struct db *, const char *job_id, const char *role,
-	    const char *party_id, enum db_party_flag, bool value,
-	    const char *error, int64_t fence);
+int db_party_mark(struct db *, const char *job_id, const char *role,
+    const char *party_id, enum db_party_flag, bool value, const char *error,
+    int64_t fence);
 /* All members at once: a rerun begins again. */
-int	db_party_clear(struct db *, const char *job_id, enum db_party_flag,
-	    int64_t fence);
+int db_party_clear(
+    struct db *, const char *job_id, enum db_party_flag, int64_t fence);
 
 /*
  * Move a job's state when the table allows it.  Coming to running sets
@@ -222,39 +222,38 @@ int	db_party_clear(struct db *, const char *job_id, enum db_party_flag,
  * job stands; that is no error.
  * Errors: ERR_NOT_FOUND, ERR_CONFLICT (lease lost), ERR_DB.
  */
-int	db_job_move(struct db *, const char *job_id, enum state to,
-	    int64_t fence, const char *reason, bool *moved);
+int db_job_move(struct db *, const char *job_id, enum state to, int64_t fence,
+    const char *reason, bool *moved);
 
 /* Progress grows only; reason tells why a job waits. */
-int	db_job_set_progress(struct db *, const char *job_id, int64_t progress);
-int	db_job_set_reason(struct db *, const char *job_id, const char *reason);
-int	db_job_set_description(struct db *, const char *job_id,
-	    const char *description);
+int db_job_set_progress(struct db *, const char *job_id, int64_t progress);
+int db_job_set_reason(struct db *, const char *job_id, const char *reason);
+int db_job_set_description(
+    struct db *, const char *job_id, const char *description);
 /* ERR_NOT_FOUND for both when there is no such job. */
-int	db_job_set_conf(struct db *, const char *job_id,
-	    const char *runtime_conf);
-int	db_job_set_tag(struct db *, const char *job_id, const char *tag);
+int db_job_set_conf(struct db *, const char *job_id, const char *runtime_conf);
+int db_job_set_tag(struct db *, const char *job_id, const char *tag);
 
 /*
  * Ask for the end of a job that has not ended (canceled, timeout or failed);
  * its scheduler looks at once.  The first to ask decides; *effective (may be
  * NULL) is false for later ones and for ended jobs.
  */
-int	db_job_cancel(struct db *, const char *job_id, enum state status,
-	    const char *reason, bool *effective);
+int db_job_cancel(struct db *, const char *job_id, enum state status,
+    const char *reason, bool *effective);
 
 /*
  * Ask for a rerun: sets rerun_signal, clears cancel_signal and settled; the
  * scheduler does the move to waiting.  db_job_rerun_done() clears the signal.
  */
-int	db_job_rerun(struct db *, const char *job_id, const char *reason);
-int	db_job_rerun_done(struct db *, const char *job_id, int64_t fence);
+int db_job_rerun(struct db *, const char *job_id, const char *reason);
+int db_job_rerun_done(struct db *, const char *job_id, int64_t fence);
 
 /* --- scheduling leases (jobs this site initiated) --- */
 
 struct db_job_claim {
-	const char	*job_id;
-	int64_t		 fence;
+	const char *job_id;
+	int64_t fence;
 };
 
 /*
@@ -262,35 +261,33 @@ struct db_job_claim {
  * leased by anybody) for lease_ms, oldest look first, in one batch.  While
  * leased a job is not due; a db_job_wake() meanwhile is not lost.
  */
-int	db_job_claim(struct db *, struct arena *, const char *owner,
-	    int64_t lease_ms, int64_t limit, struct db_job_claim **rows,
-	    size_t *n);
+int db_job_claim(struct db *, struct arena *, const char *owner,
+    int64_t lease_ms, int64_t limit, struct db_job_claim **rows, size_t *n);
 /* Extend all live leases of owner; *n (may be NULL) is their number. */
-int	db_job_renew(struct db *, const char *owner, int64_t lease_ms,
-	    int64_t *n);
+int db_job_renew(struct db *, const char *owner, int64_t lease_ms, int64_t *n);
 /* ERR_CONFLICT unless the lease with this fence is alive. */
-int	db_job_check_lease(struct db *, const char *job_id, int64_t fence);
+int db_job_check_lease(struct db *, const char *job_id, int64_t fence);
 /* Give a lease back; the next look is in delay_ms or at a wake before. */
-int	db_job_release(struct db *, const char *job_id, int64_t fence,
-	    int64_t delay_ms);
+int db_job_release(
+    struct db *, const char *job_id, int64_t fence, int64_t delay_ms);
 /* Look at this job now. */
-int	db_job_wake(struct db *, const char *job_id);
+int db_job_wake(struct db *, const char *job_id);
 /* Nothing is left to do; it is never due again (but for a rerun). */
-int	db_job_settle(struct db *, const char *job_id, int64_t fence);
+int db_job_settle(struct db *, const char *job_id, int64_t fence);
 /* Milliseconds until the next job is due, at most max_ms. */
-int	db_job_next_due(struct db *, int64_t max_ms, int64_t *ms);
+int db_job_next_due(struct db *, int64_t max_ms, int64_t *ms);
 
 /*
  * Jobs that have run longer than their limit and are neither ended nor asked
  * to end (initiated here): ids.
  */
-int	db_job_overdue(struct db *, struct arena *, int64_t limit,
-	    const char ***ids, size_t *n);
+int db_job_overdue(
+    struct db *, struct arena *, int64_t limit, const char ***ids, size_t *n);
 /*
  * Jobs of partners that never left ready, or have waited without any word,
  * for age_ms: ids.
  */
-int	db_job_stale(struct db *, struct arena *, int64_t age_ms,
-	    int64_t limit, const char ***ids, size_t *n);
+int db_job_stale(struct db *, struct arena *, int64_t age_ms, int64_t limit,
+    const char ***ids, size_t *n);
 
 #endif

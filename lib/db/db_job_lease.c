@@ -17,15 +17,15 @@
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
-#define DUE								\
-	" is_initiator = 1 AND settled = 0 AND next_look_at <= NOW(6)"	\
+#define DUE                                                                    \
+	" is_initiator = 1 AND settled = 0 AND next_look_at <= NOW(6)"         \
 	" AND (lease_until IS NULL OR lease_until <= NOW(6))"
 
-#define CLAIM_COLS(X)				\
-	X(STR, job_id, "job_id")		\
+#define CLAIM_COLS(X)                                                          \
+	X(STR, job_id, "job_id")                                               \
 	X(INT, fence, "lease_fence + 1")
 static const struct db_col claim_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_job_claim, field) },
 	CLAIM_COLS(COL)
 #undef COL
@@ -34,103 +34,85 @@ static const struct db_shape claim_shape =
     DB_SHAPE(struct db_job_claim, claim_cols);
 
 struct id_row {
-	const char	*id;
+	const char *id;
 };
 static const struct db_col id_cols[] = {
 	{ DB_STR, offsetof(struct id_row, id) },
 };
 static const struct db_shape id_shape = DB_SHAPE(struct id_row, id_cols);
 
-static const struct db_stmt due = {
-	"job.due", "i",
-	"SELECT 1" CLAIM_COLS(DB_SQL) " FROM job WHERE" DUE
-	" ORDER BY next_look_at LIMIT ? FOR UPDATE"
-};
-static const struct db_stmt claim = {
-	"job.claim", "siis",
+static const struct db_stmt due = { "job.due", "i",
+	"SELECT 1" CLAIM_COLS(
+	    DB_SQL) " FROM job WHERE" DUE
+		    " ORDER BY next_look_at LIMIT ? FOR UPDATE" };
+static const struct db_stmt claim = { "job.claim", "siis",
 	"UPDATE job SET lease_owner = ?, lease_fence = lease_fence + 1,"
 	" lease_until = NOW(6) + INTERVAL ? MICROSECOND,"
 	" next_look_at = NOW(6) + INTERVAL ? MICROSECOND"
 	" WHERE is_initiator = 1 AND settled = 0 AND next_look_at <= NOW(6)"
-	" AND FIND_IN_SET(job_id, ?) > 0"
-};
-static const struct db_stmt renew = {
-	"job.renew", "iis",
+	" AND FIND_IN_SET(job_id, ?) > 0" };
+static const struct db_stmt renew = { "job.renew", "iis",
 	"UPDATE job SET lease_until = NOW(6) + INTERVAL ? MICROSECOND,"
 	" next_look_at = IF(next_look_at > SYSDATE(6),"
 	"  NOW(6) + INTERVAL ? MICROSECOND, next_look_at)"
 	" WHERE is_initiator = 1 AND settled = 0 AND lease_owner = ?"
-	" AND lease_until > NOW(6)"
-};
-static const struct db_stmt check = {
-	"job.check_lease", "si",
+	" AND lease_until > NOW(6)" };
+static const struct db_stmt check = { "job.check_lease", "si",
 	"SELECT COUNT(*) FROM job WHERE job_id = ? AND lease_fence = ?"
-	" AND lease_until > NOW(6)"
-};
+	" AND lease_until > NOW(6)" };
 /*
  * SYSDATE, not NOW: NOW is when the statement began, and a wake may have set
  * the row while the statement waited for it.
  */
-static const struct db_stmt release = {
-	"job.release", "isi",
+static const struct db_stmt release = { "job.release", "isi",
 	"UPDATE job SET lease_owner = NULL, lease_until = NULL,"
 	" next_look_at = IF(next_look_at <= SYSDATE(6), next_look_at,"
 	"  SYSDATE(6) + INTERVAL ? MICROSECOND)"
-	" WHERE job_id = ? AND lease_fence = ?"
-};
-static const struct db_stmt wake = {
-	"job.wake", "s",
-	"UPDATE job SET next_look_at = NOW(6) WHERE job_id = ?"
-};
-static const struct db_stmt settle = {
-	"job.settle", "si",
+	" WHERE job_id = ? AND lease_fence = ?" };
+static const struct db_stmt wake = { "job.wake", "s",
+	"UPDATE job SET next_look_at = NOW(6) WHERE job_id = ?" };
+static const struct db_stmt settle = { "job.settle", "si",
 	"UPDATE job SET settled = 1, lease_owner = NULL, lease_until = NULL"
-	" WHERE job_id = ? AND lease_fence = ? AND rerun_signal = 0"
-};
-static const struct db_stmt next_due = {
-	"job.next_due", "",
+	" WHERE job_id = ? AND lease_fence = ? AND rerun_signal = 0" };
+static const struct db_stmt next_due = { "job.next_due", "",
 	"SELECT GREATEST(0, TIMESTAMPDIFF(MICROSECOND, NOW(6),"
 	" GREATEST(next_look_at, COALESCE(lease_until, next_look_at)))"
 	" DIV 1000) FROM job WHERE is_initiator = 1 AND settled = 0"
-	" ORDER BY next_look_at LIMIT 1"
-};
-static const struct db_stmt overdue = {
-	"job.overdue", "i",
+	" ORDER BY next_look_at LIMIT 1" };
+static const struct db_stmt overdue = { "job.overdue", "i",
 	"SELECT 1, job_id FROM job WHERE is_initiator = 1 AND settled = 0"
 	" AND cancel_signal = 0 AND status = 'running'"
-	" AND started_at + INTERVAL timeout_s SECOND <= NOW(6) LIMIT ?"
-};
-static const struct db_stmt stale = {
-	"job.stale", "ii",
+	" AND started_at + INTERVAL timeout_s SECOND <= NOW(6) LIMIT ?" };
+static const struct db_stmt stale = { "job.stale", "ii",
 	"SELECT 1, job_id FROM job WHERE is_initiator = 0"
 	" AND status IN ('ready', 'waiting')"
-	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?"
-};
+	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?" };
 
 struct claiming {
-	struct arena	*arena;
-	const char	*owner;
-	int64_t		 lease_us;
-	int64_t		 limit;
+	struct arena *arena;
+	const char *owner;
+	int64_t lease_us;
+	int64_t limit;
 	struct db_job_claim *rows;
-	size_t		 n;
+	size_t n;
 };
 
 static int
 claim_tx(struct db *db, void *ctx)
 {
-	struct claiming	*c = ctx;
-	struct buf	 ids = BUF_INIT;
-	int64_t		 n;
-	int		 r;
+	struct claiming *c = ctx;
+	struct buf ids = BUF_INIT;
+	int64_t n;
+	int r;
 
 	if ((r = db_select(db, &due, &claim_shape, c->arena, &c->rows, &c->n,
-	    c->limit)) != 0 || c->n == 0)
+		 c->limit)) != 0 ||
+	    c->n == 0)
 		return r;
 	for (size_t i = 0; i < c->n; i++)
 		buf_printf(&ids, "%s%s", i > 0 ? "," : "", c->rows[i].job_id);
-	r = db_exec(db, &claim, &n, c->owner, c->lease_us, c->lease_us,
-	    buf_str(&ids));
+	r = db_exec(
+	    db, &claim, &n, c->owner, c->lease_us, c->lease_us, buf_str(&ids));
 	buf_fini(&ids);
 	if (r == 0 && (size_t)n != c->n)
 		r = err_set(ERR_DB_RETRY, "claimed %lld of %zu jobs",
@@ -142,9 +124,11 @@ int
 db_job_claim(struct db *db, struct arena *a, const char *owner,
     int64_t lease_ms, int64_t limit, struct db_job_claim **rows, size_t *n)
 {
-	struct claiming	c = { .arena = a, .owner = owner,
-		.lease_us = lease_ms * 1000, .limit = limit };
-	int		r;
+	struct claiming c = { .arena = a,
+		.owner = owner,
+		.lease_us = lease_ms * 1000,
+		.limit = limit };
+	int r;
 
 	*rows = NULL;
 	*n = 0;
@@ -158,8 +142,7 @@ db_job_claim(struct db *db, struct arena *a, const char *owner,
 int
 db_job_renew(struct db *db, const char *owner, int64_t lease_ms, int64_t *n)
 {
-	return db_exec(db, &renew, n, lease_ms * 1000, lease_ms * 1000,
-	    owner);
+	return db_exec(db, &renew, n, lease_ms * 1000, lease_ms * 1000, owner);
 }
 
 static int
@@ -172,8 +155,8 @@ lost(const char *job_id, int64_t fence)
 int
 db_job_check_lease(struct db *db, const char *job_id, int64_t fence)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_query_int(db, &check, &n, job_id, fence)) != 0)
 		return r;
@@ -181,14 +164,14 @@ db_job_check_lease(struct db *db, const char *job_id, int64_t fence)
 }
 
 int
-db_job_release(struct db *db, const char *job_id, int64_t fence,
-    int64_t delay_ms)
+db_job_release(
+    struct db *db, const char *job_id, int64_t fence, int64_t delay_ms)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
-	if ((r = db_exec(db, &release, &n, delay_ms * 1000, job_id, fence))
-	    != 0)
+	if ((r = db_exec(db, &release, &n, delay_ms * 1000, job_id, fence)) !=
+	    0)
 		return r;
 	return n == 1 ? 0 : lost(job_id, fence);
 }
@@ -202,8 +185,8 @@ db_job_wake(struct db *db, const char *job_id)
 int
 db_job_settle(struct db *db, const char *job_id, int64_t fence)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, &settle, &n, job_id, fence)) != 0)
 		return r;
@@ -213,7 +196,7 @@ db_job_settle(struct db *db, const char *job_id, int64_t fence)
 int
 db_job_next_due(struct db *db, int64_t max_ms, int64_t *ms)
 {
-	int	r;
+	int r;
 
 	r = db_query_int(db, &next_due, ms);
 	if (r == ERR_NOT_FOUND) {
@@ -228,8 +211,8 @@ db_job_next_due(struct db *db, int64_t max_ms, int64_t *ms)
 
 /* The shape of an id row is that of a plain array of strings. */
 int
-db_job_overdue(struct db *db, struct arena *a, int64_t limit,
-    const char ***ids, size_t *n)
+db_job_overdue(
+    struct db *db, struct arena *a, int64_t limit, const char ***ids, size_t *n)
 {
 	return db_select(db, &overdue, &id_shape, a, ids, n, limit);
 }
@@ -238,6 +221,6 @@ int
 db_job_stale(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
     const char ***ids, size_t *n)
 {
-	return db_select(db, &stale, &id_shape, a, ids, n, age_ms * 1000,
-	    limit);
+	return db_select(
+	    db, &stale, &id_shape, a, ids, n, age_ms * 1000, limit);
 }

@@ -5,16 +5,16 @@
 #include "lib/db/db_cols.h"
 #include "lib/db/db_table.h"
 
-#define OUTPUT_COLS(X)					\
-	KEY_COLS(X, key., "o.")				\
-	X(STR, data_name, "o.data_name")		\
-	X(INT, position, "o.position")			\
-	X(STR, table_namespace, "o.namespace")		\
-	X(STR, name, "o.name")				\
+#define OUTPUT_COLS(X)                                                         \
+	KEY_COLS(X, key., "o.")                                                \
+	X(STR, data_name, "o.data_name")                                       \
+	X(INT, position, "o.position")                                         \
+	X(STR, table_namespace, "o.namespace")                                 \
+	X(STR, name, "o.name")                                                 \
 	X(MS, created_ms, "o.created_at")
 
 static const struct db_col output_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_output, field) },
 	OUTPUT_COLS(COL)
 #undef COL
@@ -22,43 +22,37 @@ static const struct db_col output_cols[] = {
 static const struct db_shape output_shape =
     DB_SHAPE(struct db_output, output_cols);
 
-static const struct db_stmt put = {
-	"output.put", KEY_PARAMS "siss",
+static const struct db_stmt put = { "output.put", KEY_PARAMS "siss",
 	"INSERT INTO task_output (job_id, component, version, role, party_id,"
 	" data_name, position, namespace, name)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE position = VALUES(position),"
-	" namespace = VALUES(namespace), name = VALUES(name)"
-};
-static const struct db_stmt list = {
-	"output.list", KEY_PARAMS,
+	" namespace = VALUES(namespace), name = VALUES(name)" };
+static const struct db_stmt list = { "output.list", KEY_PARAMS,
 	"SELECT 1" OUTPUT_COLS(DB_SQL) " FROM task_output o WHERE" KEY_WHERE
-	" ORDER BY o.position, o.data_name"
-};
+				       " ORDER BY o.position, o.data_name" };
 /* Versions that made nothing (still running, failed) do not hide older ones. */
-static const struct db_stmt newest = {
-	"output.newest", "ssssssssss",
-	"SELECT 1" OUTPUT_COLS(DB_SQL) " FROM task_output o"
-	" WHERE o.job_id = ? AND o.component = ? AND o.role = ?"
-	" AND o.party_id = ? AND (? IS NULL OR o.data_name = ?)"
-	" AND o.version = (SELECT MAX(v.version) FROM task_output v"
-	"  WHERE v.job_id = ? AND v.component = ? AND v.role = ?"
-	"  AND v.party_id = ?)"
-	" ORDER BY o.position, o.data_name"
-};
-static const struct db_stmt of_job = {
-	"output.of_job", "sssssss",
-	"SELECT 1" OUTPUT_COLS(DB_SQL) " FROM task_output o"
-	" WHERE o.job_id = ? AND (? IS NULL OR o.component = ?)"
-	" AND (? IS NULL OR o.role = ?) AND (? IS NULL OR o.party_id = ?)"
-	" ORDER BY o.component, o.version DESC, o.role, o.party_id,"
-	" o.position"
-};
-static const struct db_stmt maker = {
-	"output.maker", "ss",
-	"SELECT 1" OUTPUT_COLS(DB_SQL) " FROM task_output o"
-	" WHERE o.namespace = ? AND o.name = ? LIMIT 1"
-};
+static const struct db_stmt newest = { "output.newest", "ssssssssss",
+	"SELECT 1" OUTPUT_COLS(
+	    DB_SQL) " FROM task_output o"
+		    " WHERE o.job_id = ? AND o.component = ? AND o.role = ?"
+		    " AND o.party_id = ? AND (? IS NULL OR o.data_name = ?)"
+		    " AND o.version = (SELECT MAX(v.version) FROM task_output v"
+		    "  WHERE v.job_id = ? AND v.component = ? AND v.role = ?"
+		    "  AND v.party_id = ?)"
+		    " ORDER BY o.position, o.data_name" };
+static const struct db_stmt of_job = { "output.of_job", "sssssss",
+	"SELECT 1" OUTPUT_COLS(
+	    DB_SQL) " FROM task_output o"
+		    " WHERE o.job_id = ? AND (? IS NULL OR o.component = ?)"
+		    " AND (? IS NULL OR o.role = ?) AND (? IS NULL OR "
+		    "o.party_id = ?)"
+		    " ORDER BY o.component, o.version DESC, o.role, o.party_id,"
+		    " o.position" };
+static const struct db_stmt maker = { "output.maker", "ss",
+	"SELECT 1" OUTPUT_COLS(
+	    DB_SQL) " FROM task_output o"
+		    " WHERE o.namespace = ? AND o.name = ? LIMIT 1" };
 
 int
 db_output_put(struct db *db, const struct db_output *o)
@@ -80,8 +74,8 @@ db_output_newest(struct db *db, struct arena *a, const char *job_id,
     const char *data_name, struct db_output **rows, size_t *n)
 {
 	return db_select(db, &newest, &output_shape, a, rows, n, job_id,
-	    component, role, party_id, data_name, data_name, job_id,
-	    component, role, party_id);
+	    component, role, party_id, data_name, data_name, job_id, component,
+	    role, party_id);
 }
 
 int
@@ -97,10 +91,13 @@ int
 db_output_maker(struct db *db, struct arena *a, const char *table_namespace,
     const char *name, struct db_output **out)
 {
-	int	r;
+	int r;
 
-	r = db_select_one(db, &maker, &output_shape, a, out, table_namespace,
-	    name);
-	return r == ERR_NOT_FOUND ? err_set(r, "no task made table %.255s in "
-	    "namespace %.255s", name, table_namespace) : r;
+	r = db_select_one(
+	    db, &maker, &output_shape, a, out, table_namespace, name);
+	return r == ERR_NOT_FOUND ? err_set(r,
+					"no task made table %.255s in "
+					"namespace %.255s",
+					name, table_namespace)
+				  : r;
 }

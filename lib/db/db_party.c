@@ -9,7 +9,7 @@
 #include "lib/db/db_job.h"
 
 static const struct db_col party_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_party, field) },
 	PARTY_COLS(COL, , "")
 #undef COL
@@ -17,16 +17,14 @@ static const struct db_col party_cols[] = {
 static const struct db_shape party_shape =
     DB_SHAPE(struct db_party, party_cols);
 
-static const struct db_stmt list = {
-	"job_party.list", "s",
-	"SELECT 1" PARTY_COLS(DB_SQL, , "") " FROM job_party"
-	" WHERE job_id = ? ORDER BY role, position, party_id"
-};
-static const struct db_stmt get = {
-	"job_party.get", "sss",
-	"SELECT 1" PARTY_COLS(DB_SQL, , "") " FROM job_party"
-	" WHERE job_id = ? AND role = ? AND party_id = ?"
-};
+static const struct db_stmt list = { "job_party.list", "s",
+	"SELECT 1" PARTY_COLS(DB_SQL, ,
+	    "") " FROM job_party"
+		" WHERE job_id = ? ORDER BY role, position, party_id" };
+static const struct db_stmt get = { "job_party.get", "sss",
+	"SELECT 1" PARTY_COLS(
+	    DB_SQL, , "") " FROM job_party"
+			  " WHERE job_id = ? AND role = ? AND party_id = ?" };
 
 int
 db_party_list(struct db *db, struct arena *a, const char *job_id,
@@ -39,10 +37,10 @@ int
 db_party_get(struct db *db, struct arena *a, const char *job_id,
     const char *role, const char *party_id, struct db_party **out)
 {
-	int	r;
+	int r;
 
-	r = db_select_one(db, &get, &party_shape, a, out, job_id, role,
-	    party_id);
+	r = db_select_one(
+	    db, &get, &party_shape, a, out, job_id, role, party_id);
 	if (r == ERR_NOT_FOUND)
 		return err_set(r, "%.20s %.10s is not in job %.30s", role,
 		    party_id, job_id);
@@ -53,33 +51,33 @@ db_party_get(struct db *db, struct arena *a, const char *job_id,
  * The lease is looked at in the statement itself: a scheduler that lost it
  * changes nothing.
  */
-#define MARK(flag)							\
-	"UPDATE job_party SET " flag " = ?,"				\
-	" last_error = COALESCE(LEFT(?, 4000), last_error)"		\
-	" WHERE job_id = ? AND role = ? AND party_id = ? AND (? = 0 OR"	\
-	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"	\
+#define MARK(flag)                                                             \
+	"UPDATE job_party SET " flag " = ?,"                                   \
+	" last_error = COALESCE(LEFT(?, 4000), last_error)"                    \
+	" WHERE job_id = ? AND role = ? AND party_id = ? AND (? = 0 OR"        \
+	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"       \
 	" AND j.lease_fence = ?))"
 static const struct db_stmt marks[] = {
 	[DB_PARTY_CREATED] = { "job_party.created", "iesssii",
-		MARK("created") },
+	    MARK("created") },
 	[DB_PARTY_RESERVED] = { "job_party.reserved", "iesssii",
-		MARK("reserved") },
+	    MARK("reserved") },
 	[DB_PARTY_STARTED] = { "job_party.started", "iesssii",
-		MARK("started") },
+	    MARK("started") },
 	[DB_PARTY_ENDED] = { "job_party.ended", "iesssii", MARK("ended") },
 };
 
-#define CLEAR(flag)							\
-	"UPDATE job_party SET " flag " = 0 WHERE job_id = ? AND (? = 0 OR"	\
-	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"	\
+#define CLEAR(flag)                                                            \
+	"UPDATE job_party SET " flag " = 0 WHERE job_id = ? AND (? = 0 OR"     \
+	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"       \
 	" AND j.lease_fence = ?))"
 static const struct db_stmt clears[] = {
 	[DB_PARTY_CREATED] = { "job_party.clear_created", "sii",
-		CLEAR("created") },
+	    CLEAR("created") },
 	[DB_PARTY_RESERVED] = { "job_party.clear_reserved", "sii",
-		CLEAR("reserved") },
+	    CLEAR("reserved") },
 	[DB_PARTY_STARTED] = { "job_party.clear_started", "sii",
-		CLEAR("started") },
+	    CLEAR("started") },
 	[DB_PARTY_ENDED] = { "job_party.clear_ended", "sii", CLEAR("ended") },
 };
 
@@ -88,26 +86,31 @@ db_party_mark(struct db *db, const char *job_id, const char *role,
     const char *party_id, enum db_party_flag flag, bool value,
     const char *error, int64_t fence)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, &marks[flag], &n, (int64_t)value, error, job_id,
-	    role, party_id, fence, fence)) != 0)
+		 role, party_id, fence, fence)) != 0)
 		return r;
-	return n == 1 ? 0 : err_set(ERR_CONFLICT, "lease %lld on job %s was "
-	    "lost, or %s %s is not in it", (long long)fence, job_id, role,
-	    party_id);
+	return n == 1 ? 0
+		      : err_set(ERR_CONFLICT,
+			    "lease %lld on job %s was "
+			    "lost, or %s %s is not in it",
+			    (long long)fence, job_id, role, party_id);
 }
 
 int
-db_party_clear(struct db *db, const char *job_id, enum db_party_flag flag,
-    int64_t fence)
+db_party_clear(
+    struct db *db, const char *job_id, enum db_party_flag flag, int64_t fence)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, &clears[flag], &n, job_id, fence, fence)) != 0)
 		return r;
-	return n > 0 ? 0 : err_set(ERR_CONFLICT, "lease %lld on job %s was "
-	    "lost", (long long)fence, job_id);
+	return n > 0 ? 0
+		     : err_set(ERR_CONFLICT,
+			   "lease %lld on job %s was "
+			   "lost",
+			   (long long)fence, job_id);
 }

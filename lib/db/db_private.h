@@ -16,34 +16,33 @@ typedef bool db_flag;
 #endif
 
 #define DB_BUCKETS 128
-#define DB_ACTOR_MAX 100	/* event.actor */
+#define DB_ACTOR_MAX 100 /* event.actor */
 
 struct prepared;
 
 struct db {
 	const struct site_conf *conf;
-	MYSQL		*my;		/* NULL while not connected */
-	bool		 lost;		/* the link broke; see db_connected() */
-	unsigned	 client_errno;	/* of the last failure */
-	bool		 in_tx;
-	bool		 doomed;	/* the transaction must be repeated */
-	int64_t		 insert_id;
-	char		 actor[DB_ACTOR_MAX + 1];
-	struct prepared	*prepared[DB_BUCKETS];
+	MYSQL *my;	       /* NULL while not connected */
+	bool lost;	       /* the link broke; see db_connected() */
+	unsigned client_errno; /* of the last failure */
+	bool in_tx;
+	bool doomed; /* the transaction must be repeated */
+	int64_t insert_id;
+	char actor[DB_ACTOR_MAX + 1];
+	struct prepared *prepared[DB_BUCKETS];
 };
 
 /*
  * Make sure there is a link.  Inside a transaction a lost one stays lost:
  * what was written before is gone and must not be mixed with what follows.
  */
-int	db_connected(struct db *);
+int db_connected(struct db *);
 /* Record and classify an error of the client library; what: for the text. */
-int	db_failed(struct db *, unsigned code, const char *message,
-	    const char *what);
+int db_failed(
+    struct db *, unsigned code, const char *message, const char *what);
 /* Plain text without result: session settings, transaction control. */
-int	db_run_text(struct db *, const char *sql, size_t len,
-	    const char *what);
+int db_run_text(struct db *, const char *sql, size_t len, const char *what);
 /* Close every prepared statement (they die with the link). */
-void	db_forget_prepared(struct db *);
+void db_forget_prepared(struct db *);
 
 #endif

@@ -10,67 +10,54 @@
 #include "lib/db/db_tx.h"
 
 struct text_row {
-	const char	*text;
+	const char *text;
 };
 static const struct db_col text_cols[] = {
 	{ DB_STR, offsetof(struct text_row, text) },
 };
-static const struct db_shape text_shape =
-    DB_SHAPE(struct text_row, text_cols);
+static const struct db_shape text_shape = DB_SHAPE(struct text_row, text_cols);
 
-static const struct db_stmt take_over = {
-	"job.take_over", "ss",
+static const struct db_stmt take_over = { "job.take_over", "ss",
 	"UPDATE job SET lease_until = NULL, next_look_at = NOW(6)"
 	" WHERE is_initiator = 1 AND settled = 0 AND lease_owner IS NOT NULL"
-	" AND LOCATE(?, lease_owner) = 1 AND lease_owner <> ?"
-};
-static const struct db_stmt never_started = {
-	"attempt.never_started", "s",
+	" AND LOCATE(?, lease_owner) = 1 AND lease_owner <> ?" };
+static const struct db_stmt never_started = { "attempt.never_started", "s",
 	"UPDATE attempt SET ended_at = NOW(6), outcome = 'never started'"
-	" WHERE attempt_id = ? AND ended_at IS NULL AND shepherd_pid IS NULL"
-};
-static const struct db_stmt want_again = {
-	"task.want_again", "s",
+	" WHERE attempt_id = ? AND ended_at IS NULL AND shepherd_pid IS NULL" };
+static const struct db_stmt want_again = { "task.want_again", "s",
 	"UPDATE task t JOIN attempt a ON a.job_id = t.job_id"
 	" AND a.component = t.component AND a.version = t.version"
 	" AND a.role = t.role AND a.party_id = t.party_id"
 	" SET t.launch_wanted = 1"
 	" WHERE a.attempt_id = ? AND t.kill_wanted = ''"
-	" AND t.party_status = 'waiting'"
-};
-static const struct db_stmt backlog = {
-	"task.report_backlog", "i",
+	" AND t.party_status = 'waiting'" };
+static const struct db_stmt backlog = { "task.report_backlog", "i",
 	"SELECT COUNT(*) FROM task WHERE report_due = 1"
-	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
-};
-static const struct db_stmt stuck = {
-	"job.stuck", "iii",
+	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND" };
+static const struct db_stmt stuck = { "job.stuck", "iii",
 	"SELECT 1, j.job_id FROM job j WHERE j.is_initiator = 1"
 	" AND j.settled = 0 AND j.status = 'running'"
 	" AND j.started_at <= NOW(6) - INTERVAL ? MICROSECOND"
 	" AND NOT EXISTS (SELECT 1 FROM task t WHERE t.job_id = j.job_id"
 	" AND (t.party_status = 'running'"
-	" OR t.updated_at > NOW(6) - INTERVAL ? MICROSECOND)) LIMIT ?"
-};
-static const struct db_stmt overdrawn = {
-	"resource.overdrawn", "",
+	" OR t.updated_at > NOW(6) - INTERVAL ? MICROSECOND)) LIMIT ?" };
+static const struct db_stmt overdrawn = { "resource.overdrawn", "",
 	"SELECT 1, CONCAT(r.engine, ': ', SUM(g.cores), ' of ', r.cores,"
 	" ' cores and ', SUM(g.memory_mb), ' of ', r.memory_mb,"
 	" ' MB are granted') FROM resource r JOIN resource_grant g"
 	" ON g.engine = r.engine AND g.returned_at IS NULL"
 	" GROUP BY r.engine, r.cores, r.memory_mb"
-	" HAVING SUM(g.cores) > r.cores OR SUM(g.memory_mb) > r.memory_mb"
-};
+	" HAVING SUM(g.cores) > r.cores OR SUM(g.memory_mb) > r.memory_mb" };
 
 struct taking {
-	const char	*prefix;
-	const char	*owner;
+	const char *prefix;
+	const char *owner;
 };
 
 static int
 take_over_tx(struct db *db, void *ctx)
 {
-	const struct taking	*t = ctx;
+	const struct taking *t = ctx;
 
 	return db_exec(db, &take_over, NULL, t->prefix, t->owner);
 }
@@ -79,7 +66,7 @@ take_over_tx(struct db *db, void *ctx)
 int
 db_job_take_over(struct db *db, const char *prefix, const char *owner)
 {
-	struct taking	t = { prefix, owner };
+	struct taking t = { prefix, owner };
 
 	return db_tx(db, take_over_tx, &t);
 }
@@ -87,23 +74,25 @@ db_job_take_over(struct db *db, const char *prefix, const char *owner)
 static int
 relaunch_tx(struct db *db, void *ctx)
 {
-	const char	*attempt_id = ctx;
-	int64_t		 n;
-	int		 r;
+	const char *attempt_id = ctx;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, &never_started, &n, attempt_id)) != 0)
 		return r;
 	if (n == 0)
-		return err_set(ERR_CONFLICT, "attempt %s was taken up or "
-		    "ended", attempt_id);
+		return err_set(ERR_CONFLICT,
+		    "attempt %s was taken up or "
+		    "ended",
+		    attempt_id);
 	return db_exec(db, &want_again, NULL, attempt_id);
 }
 
 int
 db_attempt_relaunch(struct db *db, const char *attempt_id)
 {
-	char	*id = xstrdup(attempt_id);
-	int	 r = db_tx(db, relaunch_tx, id);
+	char *id = xstrdup(attempt_id);
+	int r = db_tx(db, relaunch_tx, id);
 
 	free(id);
 	return r;
@@ -125,8 +114,8 @@ db_job_stuck(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
 }
 
 int
-db_resource_overdrawn(struct db *db, struct arena *a, const char ***texts,
-    size_t *n)
+db_resource_overdrawn(
+    struct db *db, struct arena *a, const char ***texts, size_t *n)
 {
 	return db_select(db, &overdrawn, &text_shape, a, texts, n);
 }

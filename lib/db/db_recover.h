@@ -11,27 +11,27 @@
  * itself excepted: the caller knows that they are dead (it holds their lock).
  * Their jobs are due at once.
  */
-int	db_job_take_over(struct db *, const char *prefix, const char *owner);
+int db_job_take_over(struct db *, const char *prefix, const char *owner);
 
 /*
  * An attempt that no shepherd ever took up (its launcher died first): end it
  * and want the launch again.  A shepherd that appears all the same finds its
  * attempt ended.  ERR_CONFLICT when a shepherd has taken it up or it ended.
  */
-int	db_attempt_relaunch(struct db *, const char *attempt_id);
+int db_attempt_relaunch(struct db *, const char *attempt_id);
 
 /* Ends not acknowledged by their initiators for age_ms: how many. */
-int	db_report_backlog(struct db *, int64_t age_ms, int64_t *n);
+int db_report_backlog(struct db *, int64_t age_ms, int64_t *n);
 
 /*
  * Running jobs initiated here with nothing running, and nothing changed, for
  * age_ms: ids.
  */
-int	db_job_stuck(struct db *, struct arena *, int64_t age_ms,
-	    int64_t limit, const char ***ids, size_t *n);
+int db_job_stuck(struct db *, struct arena *, int64_t age_ms, int64_t limit,
+    const char ***ids, size_t *n);
 
 /* Engines whose open grants exceed their capacity: "NAME: …" each. */
-int	db_resource_overdrawn(struct db *, struct arena *,
-	    const char ***texts, size_t *n);
+int db_resource_overdrawn(
+    struct db *, struct arena *, const char ***texts, size_t *n);
 
 #endif

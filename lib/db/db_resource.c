@@ -12,19 +12,21 @@
 #include "lib/db/db_tx.h"
 
 /* What is free follows from the open grants; it is stored nowhere. */
-#define RESOURCE_COLS(X)						\
-	X(STR, engine, "r.engine")					\
-	X(INT, cores, "r.cores")					\
-	X(INT, memory_mb, "r.memory_mb")				\
-	X(INT, free_cores, "r.cores - (SELECT CAST(COALESCE("		\
-	    "SUM(g.cores), 0) AS SIGNED) FROM resource_grant g"		\
-	    " WHERE g.engine = r.engine AND g.returned_at IS NULL)")	\
-	X(INT, free_memory_mb, "r.memory_mb - (SELECT CAST(COALESCE("	\
-	    "SUM(g.memory_mb), 0) AS SIGNED) FROM resource_grant g"	\
-	    " WHERE g.engine = r.engine AND g.returned_at IS NULL)")	\
+#define RESOURCE_COLS(X)                                                       \
+	X(STR, engine, "r.engine")                                             \
+	X(INT, cores, "r.cores")                                               \
+	X(INT, memory_mb, "r.memory_mb")                                       \
+	X(INT, free_cores,                                                     \
+	    "r.cores - (SELECT CAST(COALESCE("                                 \
+	    "SUM(g.cores), 0) AS SIGNED) FROM resource_grant g"                \
+	    " WHERE g.engine = r.engine AND g.returned_at IS NULL)")           \
+	X(INT, free_memory_mb,                                                 \
+	    "r.memory_mb - (SELECT CAST(COALESCE("                             \
+	    "SUM(g.memory_mb), 0) AS SIGNED) FROM resource_grant g"            \
+	    " WHERE g.engine = r.engine AND g.returned_at IS NULL)")           \
 	X(MS, updated_ms, "r.updated_at")
 static const struct db_col resource_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_resource, field) },
 	RESOURCE_COLS(COL)
 #undef COL
@@ -32,19 +34,19 @@ static const struct db_col resource_cols[] = {
 static const struct db_shape resource_shape =
     DB_SHAPE(struct db_resource, resource_cols);
 
-#define GRANT_COLS(X)					\
-	X(STR, job_id, "job_id")			\
-	X(STR, role, "role")				\
-	X(STR, party_id, "party_id")			\
-	X(STR, engine, "engine")			\
-	X(INT, cores, "cores")				\
-	X(INT, memory_mb, "memory_mb")			\
-	X(BOOL, open, "returned_at IS NULL")		\
-	X(MS, granted_ms, "granted_at")			\
-	X(MS, expires_ms, "expires_at")			\
+#define GRANT_COLS(X)                                                          \
+	X(STR, job_id, "job_id")                                               \
+	X(STR, role, "role")                                                   \
+	X(STR, party_id, "party_id")                                           \
+	X(STR, engine, "engine")                                               \
+	X(INT, cores, "cores")                                                 \
+	X(INT, memory_mb, "memory_mb")                                         \
+	X(BOOL, open, "returned_at IS NULL")                                   \
+	X(MS, granted_ms, "granted_at")                                        \
+	X(MS, expires_ms, "expires_at")                                        \
 	X(MS, returned_ms, "returned_at")
 static const struct db_col grant_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_grant, field) },
 	GRANT_COLS(COL)
 #undef COL
@@ -54,97 +56,84 @@ static const struct db_shape grant_shape =
 
 #define GRANT_WHERE " job_id = ? AND role = ? AND party_id = ?"
 
-static const struct db_stmt set = {
-	"resource.set", "siiii",
+static const struct db_stmt set = { "resource.set", "siiii",
 	"INSERT INTO resource (engine, cores, memory_mb) VALUES (?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE updated_at = NOW(6), cores = ?,"
-	" memory_mb = ?"
-};
-static const struct db_stmt get = {
-	"resource.get", "s",
-	"SELECT 1" RESOURCE_COLS(DB_SQL) " FROM resource r WHERE r.engine = ?"
-};
+	" memory_mb = ?" };
+static const struct db_stmt get = { "resource.get", "s",
+	"SELECT 1" RESOURCE_COLS(
+	    DB_SQL) " FROM resource r WHERE r.engine = ?" };
 /*
  * All who grant from an engine queue here; the sums are read by the
  * statement after this one, when the others' grants are committed.
  */
-static const struct db_stmt lock_resource = {
-	"resource.lock", "s",
-	"SELECT cores FROM resource WHERE engine = ? FOR UPDATE"
-};
-static const struct db_stmt lock_grant = {
-	"grant.lock", "sss",
+static const struct db_stmt lock_resource = { "resource.lock", "s",
+	"SELECT cores FROM resource WHERE engine = ? FOR UPDATE" };
+static const struct db_stmt lock_grant = { "grant.lock", "sss",
 	"SELECT 1" GRANT_COLS(DB_SQL) " FROM resource_grant WHERE" GRANT_WHERE
-	" FOR UPDATE"
-};
-static const struct db_stmt put_grant = {
-	"grant.put", "ssssiiisiii",
+				      " FOR UPDATE" };
+static const struct db_stmt put_grant = { "grant.put", "ssssiiisiii",
 	"INSERT INTO resource_grant (job_id, role, party_id, engine, cores,"
 	" memory_mb, expires_at) VALUES (?, ?, ?, ?, ?, ?,"
 	" NOW(6) + INTERVAL ? MICROSECOND)"
 	" ON DUPLICATE KEY UPDATE engine = ?, cores = ?, memory_mb = ?,"
 	" granted_at = NOW(6), returned_at = NULL,"
-	" expires_at = NOW(6) + INTERVAL ? MICROSECOND"
-};
+	" expires_at = NOW(6) + INTERVAL ? MICROSECOND" };
 /* A confirmed grant keeps no expiry. */
-static const struct db_stmt extend_grant = {
-	"grant.extend", "isss",
+static const struct db_stmt extend_grant = { "grant.extend", "isss",
 	"UPDATE resource_grant SET expires_at = IF(expires_at IS NULL, NULL,"
 	" NOW(6) + INTERVAL ? MICROSECOND) WHERE" GRANT_WHERE
-	" AND returned_at IS NULL"
-};
-static const struct db_stmt confirm = {
-	"grant.confirm", "sss",
+	" AND returned_at IS NULL" };
+static const struct db_stmt confirm = { "grant.confirm", "sss",
 	"UPDATE resource_grant SET expires_at = NULL WHERE" GRANT_WHERE
-	" AND returned_at IS NULL"
-};
-static const struct db_stmt give_back = {
-	"grant.return", "sss",
+	" AND returned_at IS NULL" };
+static const struct db_stmt give_back = { "grant.return", "sss",
 	"UPDATE resource_grant SET returned_at = NOW(6) WHERE" GRANT_WHERE
-	" AND returned_at IS NULL"
-};
-static const struct db_stmt open_of_job = {
-	"grant.open_of_job", "s",
+	" AND returned_at IS NULL" };
+static const struct db_stmt open_of_job = { "grant.open_of_job", "s",
 	"SELECT 1" GRANT_COLS(DB_SQL) " FROM resource_grant WHERE job_id = ?"
-	" AND returned_at IS NULL ORDER BY role, party_id FOR UPDATE"
-};
-static const struct db_stmt open_expired = {
-	"grant.open_expired", "",
-	"SELECT 1" GRANT_COLS(DB_SQL) " FROM resource_grant"
-	" WHERE returned_at IS NULL AND expires_at <= NOW(6)"
-	" ORDER BY job_id, role, party_id FOR UPDATE"
-};
-static const struct db_stmt open_of_ended = {
-	"grant.open_of_ended", "",
-	"SELECT 1" GRANT_COLS(DB_SQL) " FROM resource_grant"
-	" WHERE returned_at IS NULL AND job_id IN (SELECT j.job_id FROM job j"
-	"  WHERE j.status IN ('canceled', 'timeout', 'failed', 'success'))"
-	" ORDER BY job_id, role, party_id FOR UPDATE"
-};
-static const struct db_stmt list = {
-	"grant.list", "ssi",
-	"SELECT 1" GRANT_COLS(DB_SQL) " FROM resource_grant"
-	" WHERE (? IS NULL OR job_id = ?) AND (? = 0 OR returned_at IS NULL)"
-	" ORDER BY granted_at DESC, job_id, role, party_id"
-};
+				      " AND returned_at IS NULL ORDER BY role, "
+				      "party_id FOR UPDATE" };
+static const struct db_stmt open_expired = { "grant.open_expired", "",
+	"SELECT 1" GRANT_COLS(
+	    DB_SQL) " FROM resource_grant"
+		    " WHERE returned_at IS NULL AND expires_at <= NOW(6)"
+		    " ORDER BY job_id, role, party_id FOR UPDATE" };
+static const struct db_stmt open_of_ended = { "grant.open_of_ended", "",
+	"SELECT 1" GRANT_COLS(
+	    DB_SQL) " FROM resource_grant"
+		    " WHERE returned_at IS NULL AND job_id IN (SELECT j.job_id "
+		    "FROM job j"
+		    "  WHERE j.status IN ('canceled', 'timeout', 'failed', "
+		    "'success'))"
+		    " ORDER BY job_id, role, party_id FOR UPDATE" };
+static const struct db_stmt list = { "grant.list", "ssi",
+	"SELECT 1" GRANT_COLS(
+	    DB_SQL) " FROM resource_grant"
+		    " WHERE (? IS NULL OR job_id = ?) AND (? = 0 OR "
+		    "returned_at IS NULL)"
+		    " ORDER BY granted_at DESC, job_id, role, party_id" };
 
 int
-db_resource_set(struct db *db, const char *engine, int64_t cores,
-    int64_t memory_mb)
+db_resource_set(
+    struct db *db, const char *engine, int64_t cores, int64_t memory_mb)
 {
-	return db_exec(db, &set, NULL, engine, cores, memory_mb, cores,
-	    memory_mb);
+	return db_exec(
+	    db, &set, NULL, engine, cores, memory_mb, cores, memory_mb);
 }
 
 int
 db_resource_get(struct db *db, struct arena *a, const char *engine,
     struct db_resource **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &get, &resource_shape, a, out, engine);
-	return r == ERR_NOT_FOUND ? err_set(r, "no capacity is known for "
-	    "engine %.50s", engine) : r;
+	return r == ERR_NOT_FOUND ? err_set(r,
+					"no capacity is known for "
+					"engine %.50s",
+					engine)
+				  : r;
 }
 
 int
@@ -160,27 +149,33 @@ grant_event(struct db *db, const struct db_grant *g, const char *from,
     const char *to, const char *reason)
 {
 	return db_event_add(db, &(struct db_event){ .job_id = g->job_id,
-		.role = g->role, .party_id = g->party_id, .kind = "resource",
-		.from_state = from, .to_state = to, .reason = reason });
+				    .role = g->role,
+				    .party_id = g->party_id,
+				    .kind = "resource",
+				    .from_state = from,
+				    .to_state = to,
+				    .reason = reason });
 }
 
 /* --- apply --- */
 
 struct applying {
 	const struct db_grant *g;
-	int64_t		 expires_us;
+	int64_t expires_us;
 };
 
 static int
 check_free(const struct db_grant *g, const struct db_resource *r)
 {
 	if (g->cores > r->cores || g->memory_mb > r->memory_mb)
-		return err_set(ERR_LIMIT, "%lld cores and %lld MB are asked "
+		return err_set(ERR_LIMIT,
+		    "%lld cores and %lld MB are asked "
 		    "for, this site has %lld and %lld",
 		    (long long)g->cores, (long long)g->memory_mb,
 		    (long long)r->cores, (long long)r->memory_mb);
 	if (g->cores > r->free_cores || g->memory_mb > r->free_memory_mb)
-		return err_set(ERR_BUSY, "%lld cores and %lld MB are asked "
+		return err_set(ERR_BUSY,
+		    "%lld cores and %lld MB are asked "
 		    "for, %lld of %lld cores and %lld of %lld MB are free",
 		    (long long)g->cores, (long long)g->memory_mb,
 		    (long long)r->free_cores, (long long)r->cores,
@@ -191,17 +186,17 @@ check_free(const struct db_grant *g, const struct db_resource *r)
 static int
 grant_new(struct db *db, struct arena *a, const struct applying *ap)
 {
-	const struct db_grant	*g = ap->g;
-	struct db_resource	*have;
-	int			 r;
+	const struct db_grant *g = ap->g;
+	struct db_resource *have;
+	int r;
 
 	if ((r = db_resource_get(db, a, g->engine, &have)) != 0)
 		return r;
 	if ((r = check_free(g, have)) != 0)
 		return r;
-	if ((r = db_exec(db, &put_grant, NULL, g->job_id, g->role,
-	    g->party_id, g->engine, g->cores, g->memory_mb, ap->expires_us,
-	    g->engine, g->cores, g->memory_mb, ap->expires_us)) != 0)
+	if ((r = db_exec(db, &put_grant, NULL, g->job_id, g->role, g->party_id,
+		 g->engine, g->cores, g->memory_mb, ap->expires_us, g->engine,
+		 g->cores, g->memory_mb, ap->expires_us)) != 0)
 		return r;
 	return grant_event(db, g, "", "granted", NULL);
 }
@@ -209,20 +204,20 @@ grant_new(struct db *db, struct arena *a, const struct applying *ap)
 static int
 apply_locked(struct db *db, struct arena *a, const struct applying *ap)
 {
-	const struct db_grant	*g = ap->g;
-	struct db_grant		*old;
-	int64_t			 cores;
-	size_t			 n;
-	int			 r;
+	const struct db_grant *g = ap->g;
+	struct db_grant *old;
+	int64_t cores;
+	size_t n;
+	int r;
 
 	r = db_query_int(db, &lock_resource, &cores, g->engine);
 	if (r == ERR_NOT_FOUND)
-		return err_set(r, "no capacity is known for engine %.50s",
-		    g->engine);
+		return err_set(
+		    r, "no capacity is known for engine %.50s", g->engine);
 	if (r != 0)
 		return r;
 	if ((r = db_select(db, &lock_grant, &grant_shape, a, &old, &n,
-	    g->job_id, g->role, g->party_id)) != 0)
+		 g->job_id, g->role, g->party_id)) != 0)
 		return r;
 	if (n > 0 && old->open)
 		return db_exec(db, &extend_grant, NULL, ap->expires_us,
@@ -233,8 +228,8 @@ apply_locked(struct db *db, struct arena *a, const struct applying *ap)
 static int
 apply_tx(struct db *db, void *ctx)
 {
-	struct arena	*a = arena_new();
-	int		 r;
+	struct arena *a = arena_new();
+	int r;
 
 	r = apply_locked(db, a, ctx);
 	arena_free(a);
@@ -242,10 +237,9 @@ apply_tx(struct db *db, void *ctx)
 }
 
 int
-db_resource_apply(struct db *db, const struct db_grant *g,
-    int64_t expires_ms)
+db_resource_apply(struct db *db, const struct db_grant *g, int64_t expires_ms)
 {
-	struct applying	ap = { g, expires_ms * 1000 };
+	struct applying ap = { g, expires_ms * 1000 };
 
 	if (g->cores < 0 || g->memory_mb < 0)
 		return err_set(ERR_INVALID, "negative resources");
@@ -253,35 +247,39 @@ db_resource_apply(struct db *db, const struct db_grant *g,
 }
 
 int
-db_resource_confirm(struct db *db, const char *job_id, const char *role,
-    const char *party_id)
+db_resource_confirm(
+    struct db *db, const char *job_id, const char *role, const char *party_id)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_exec(db, &confirm, &n, job_id, role, party_id)) != 0)
 		return r;
-	return n == 1 ? 0 : err_set(ERR_CONFLICT, "%s %s holds no reservation "
-	    "for job %s", role, party_id, job_id);
+	return n == 1 ? 0
+		      : err_set(ERR_CONFLICT,
+			    "%s %s holds no reservation "
+			    "for job %s",
+			    role, party_id, job_id);
 }
 
 /* --- return --- */
 
 struct returning {
-	struct db_grant	 g;		/* the key */
-	const char	*reason;
-	int64_t		 n;
+	struct db_grant g; /* the key */
+	const char *reason;
+	int64_t n;
 };
 
 static int
 return_one(struct db *db, struct returning *rt, const struct db_grant *g,
     const char *reason)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
-	if ((r = db_exec(db, &give_back, &n, g->job_id, g->role,
-	    g->party_id)) != 0 || n == 0)
+	if ((r = db_exec(
+		 db, &give_back, &n, g->job_id, g->role, g->party_id)) != 0 ||
+	    n == 0)
 		return r;
 	rt->n += n;
 	return grant_event(db, g, "granted", "returned", reason);
@@ -290,7 +288,7 @@ return_one(struct db *db, struct returning *rt, const struct db_grant *g,
 static int
 return_tx(struct db *db, void *ctx)
 {
-	struct returning	*rt = ctx;
+	struct returning *rt = ctx;
 
 	rt->n = 0;
 	return return_one(db, rt, &rt->g, rt->reason);
@@ -300,9 +298,11 @@ int
 db_resource_return(struct db *db, const char *job_id, const char *role,
     const char *party_id, const char *reason, bool *returned)
 {
-	struct returning	rt = { .g = { .job_id = job_id, .role = role,
-		.party_id = party_id }, .reason = reason };
-	int			r;
+	struct returning rt = {
+		.g = { .job_id = job_id, .role = role, .party_id = party_id },
+		.reason = reason
+	};
+	int r;
 
 	r = db_tx(db, return_tx, &rt);
 	if (returned != NULL)
@@ -311,10 +311,10 @@ db_resource_return(struct db *db, const char *job_id, const char *role,
 }
 
 static int
-return_listed(struct db *db, struct returning *rt,
-    const struct db_grant *rows, size_t n)
+return_listed(
+    struct db *db, struct returning *rt, const struct db_grant *rows, size_t n)
 {
-	int	r;
+	int r;
 
 	for (size_t i = 0; i < n; i++) {
 		if ((r = return_one(db, rt, &rows[i], rt->reason)) != 0)
@@ -326,27 +326,26 @@ return_listed(struct db *db, struct returning *rt,
 static int
 return_job_tx(struct db *db, void *ctx)
 {
-	struct returning	*rt = ctx;
-	struct arena		*a = arena_new();
-	struct db_grant		*rows;
-	size_t			 n;
-	int			 r;
+	struct returning *rt = ctx;
+	struct arena *a = arena_new();
+	struct db_grant *rows;
+	size_t n;
+	int r;
 
 	rt->n = 0;
 	if ((r = db_select(db, &open_of_job, &grant_shape, a, &rows, &n,
-	    rt->g.job_id)) == 0)
+		 rt->g.job_id)) == 0)
 		r = return_listed(db, rt, rows, n);
 	arena_free(a);
 	return r;
 }
 
 int
-db_resource_return_job(struct db *db, const char *job_id, const char *reason,
-    int64_t *n)
+db_resource_return_job(
+    struct db *db, const char *job_id, const char *reason, int64_t *n)
 {
-	struct returning	rt = { .g = { .job_id = job_id },
-		.reason = reason };
-	int			r;
+	struct returning rt = { .g = { .job_id = job_id }, .reason = reason };
+	int r;
 
 	r = db_tx(db, return_job_tx, &rt);
 	if (n != NULL)
@@ -357,10 +356,10 @@ db_resource_return_job(struct db *db, const char *job_id, const char *reason,
 static int
 return_found(struct db *db, struct returning *rt, const struct db_stmt *find)
 {
-	struct arena	*a = arena_new();
-	struct db_grant	*rows;
-	size_t		 n;
-	int		 r;
+	struct arena *a = arena_new();
+	struct db_grant *rows;
+	size_t n;
+	int r;
 
 	rt->n = 0;
 	if ((r = db_select(db, find, &grant_shape, a, &rows, &n)) == 0)
@@ -384,8 +383,8 @@ return_ended_tx(struct db *db, void *ctx)
 int
 db_resource_expire(struct db *db, int64_t *n)
 {
-	struct returning	rt = { .reason = "reservation expired" };
-	int			r;
+	struct returning rt = { .reason = "reservation expired" };
+	int r;
 
 	r = db_tx(db, expire_tx, &rt);
 	if (n != NULL)
@@ -396,8 +395,8 @@ db_resource_expire(struct db *db, int64_t *n)
 int
 db_resource_return_ended(struct db *db, int64_t *n)
 {
-	struct returning	rt = { .reason = "job had ended" };
-	int			r;
+	struct returning rt = { .reason = "job had ended" };
+	int r;
 
 	r = db_tx(db, return_ended_tx, &rt);
 	if (n != NULL)

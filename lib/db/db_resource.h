@@ -11,33 +11,33 @@
 #define DB_ENGINE_DEFAULT "STANDALONE"
 
 struct db_resource {
-	const char	*engine;
-	int64_t		 cores;
-	int64_t		 memory_mb;
-	int64_t		 free_cores;
-	int64_t		 free_memory_mb;
-	int64_t		 updated_ms;
+	const char *engine;
+	int64_t cores;
+	int64_t memory_mb;
+	int64_t free_cores;
+	int64_t free_memory_mb;
+	int64_t updated_ms;
 };
 
 struct db_grant {
-	const char	*job_id;
-	const char	*role;
-	const char	*party_id;
-	const char	*engine;
-	int64_t		 cores;
-	int64_t		 memory_mb;
-	bool		 open;
-	int64_t		 granted_ms;
-	int64_t		 expires_ms;	/* 0: the job started */
-	int64_t		 returned_ms;
+	const char *job_id;
+	const char *role;
+	const char *party_id;
+	const char *engine;
+	int64_t cores;
+	int64_t memory_mb;
+	bool open;
+	int64_t granted_ms;
+	int64_t expires_ms; /* 0: the job started */
+	int64_t returned_ms;
 };
 
 /* Write the capacity of an engine (at start of a supervisor). */
-int	db_resource_set(struct db *, const char *engine, int64_t cores,
-	    int64_t memory_mb);
+int db_resource_set(
+    struct db *, const char *engine, int64_t cores, int64_t memory_mb);
 /* ERR_NOT_FOUND when it was never set. */
-int	db_resource_get(struct db *, struct arena *, const char *engine,
-	    struct db_resource **out);
+int db_resource_get(
+    struct db *, struct arena *, const char *engine, struct db_resource **out);
 
 /*
  * Grant cores and memory to a member of a job until expires_ms from now.
@@ -46,24 +46,23 @@ int	db_resource_get(struct db *, struct arena *, const char *engine,
  * Errors: ERR_BUSY (with the numbers) when not enough is free, ERR_LIMIT when
  * more is asked for than the site has, ERR_NOT_FOUND (no such engine).
  */
-int	db_resource_apply(struct db *, const struct db_grant *,
-	    int64_t expires_ms);
+int db_resource_apply(struct db *, const struct db_grant *, int64_t expires_ms);
 /* The job started: the grant stays until it ends.  ERR_CONFLICT: none open. */
-int	db_resource_confirm(struct db *, const char *job_id, const char *role,
-	    const char *party_id);
+int db_resource_confirm(
+    struct db *, const char *job_id, const char *role, const char *party_id);
 /* Give back; *returned (may be NULL) is false when nothing was open. */
-int	db_resource_return(struct db *, const char *job_id, const char *role,
-	    const char *party_id, const char *reason, bool *returned);
+int db_resource_return(struct db *, const char *job_id, const char *role,
+    const char *party_id, const char *reason, bool *returned);
 /* The same for all members of a job here; *n is how many were open. */
-int	db_resource_return_job(struct db *, const char *job_id,
-	    const char *reason, int64_t *n);
+int db_resource_return_job(
+    struct db *, const char *job_id, const char *reason, int64_t *n);
 /* Give back what was reserved but not confirmed in time. */
-int	db_resource_expire(struct db *, int64_t *n);
+int db_resource_expire(struct db *, int64_t *n);
 /* Give back what jobs hold that have ended (a net below the other rules). */
-int	db_resource_return_ended(struct db *, int64_t *n);
+int db_resource_return_ended(struct db *, int64_t *n);
 
 /* Grants, newest first; open_only leaves returned ones out; job_id may be NULL. */
-int	db_grant_list(struct db *, struct arena *, const char *job_id,
-	    bool open_only, struct db_grant **rows, size_t *n);
+int db_grant_list(struct db *, struct arena *, const char *job_id,
+    bool open_only, struct db_grant **rows, size_t *n);
 
 #endif

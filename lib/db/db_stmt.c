@@ -13,48 +13,48 @@
 #include "lib/db/db_private.h"
 #include "lib/db/db_rows.h"
 
-#define CELL_START 256		/* most texts fit; longer ones are refetched */
-#define CELL_KEEP (64 << 10)	/* buffers above this are given back */
+#define CELL_START 256	     /* most texts fit; longer ones are refetched */
+#define CELL_KEEP (64 << 10) /* buffers above this are given back */
 #define MAX_PARAMS 64
 
 /* One value on its way to the server. */
 struct arg {
-	int64_t		 i;
-	double		 d;
-	MYSQL_TIME	 t;
-	char		*copy;		/* of a text that had to be mended */
-	unsigned long	 len;
-	db_flag		 null;
+	int64_t i;
+	double d;
+	MYSQL_TIME t;
+	char *copy; /* of a text that had to be mended */
+	unsigned long len;
+	db_flag null;
 };
 
 /* One column of the row that was fetched last. */
 struct cell {
-	enum enum_field_types type;	/* LONGLONG, DOUBLE or STRING */
-	int64_t		 i;
-	double		 d;
-	char		*data;
-	size_t		 cap;		/* one more than the bind knows */
-	unsigned long	 len;
-	db_flag		 null;
-	db_flag		 error;
+	enum enum_field_types type; /* LONGLONG, DOUBLE or STRING */
+	int64_t i;
+	double d;
+	char *data;
+	size_t cap; /* one more than the bind knows */
+	unsigned long len;
+	db_flag null;
+	db_flag error;
 };
 
 struct prepared {
 	const struct db_stmt *decl;
-	MYSQL_STMT	*stmt;
-	unsigned	 ncols;
-	MYSQL_BIND	*params;
-	struct arg	*args;
-	unsigned	 nargs;
-	MYSQL_BIND	*binds;
-	struct cell	*cells;
-	bool		 busy;		/* its rows are being read */
-	bool		 rebind;	/* a cell's buffer moved */
-	struct prepared	*next;
+	MYSQL_STMT *stmt;
+	unsigned ncols;
+	MYSQL_BIND *params;
+	struct arg *args;
+	unsigned nargs;
+	MYSQL_BIND *binds;
+	struct cell *cells;
+	bool busy;   /* its rows are being read */
+	bool rebind; /* a cell's buffer moved */
+	struct prepared *next;
 };
 
 struct db_row {
-	struct prepared	*p;
+	struct prepared *p;
 };
 
 static void
@@ -78,7 +78,7 @@ prepared_free(struct prepared *p)
 void
 db_forget_prepared(struct db *db)
 {
-	struct prepared	*p, *next;
+	struct prepared *p, *next;
 
 	for (size_t b = 0; b < DB_BUCKETS; b++) {
 		for (p = db->prepared[b]; p != NULL; p = next) {
@@ -141,12 +141,11 @@ fetch_type(const MYSQL_FIELD *f)
 static int
 prepare_cells(struct db *db, struct prepared *p)
 {
-	MYSQL_RES	*meta;
-	struct cell	*c;
+	MYSQL_RES *meta;
+	struct cell *c;
 
 	if ((meta = mysql_stmt_result_metadata(p->stmt)) == NULL)
-		return mysql_stmt_errno(p->stmt) == 0 ? 0
-		    : stmt_failed(db, p);
+		return mysql_stmt_errno(p->stmt) == 0 ? 0 : stmt_failed(db, p);
 	p->ncols = mysql_num_fields(meta);
 	p->cells = xcalloc(p->ncols, sizeof(*p->cells));
 	p->binds = xcalloc(p->ncols, sizeof(*p->binds));
@@ -154,8 +153,7 @@ prepare_cells(struct db *db, struct prepared *p)
 		c = &p->cells[i];
 		c->type = fetch_type(mysql_fetch_field_direct(meta, i));
 		c->cap = CELL_START;
-		c->data = c->type == MYSQL_TYPE_STRING ? xmalloc(c->cap)
-		    : NULL;
+		c->data = c->type == MYSQL_TYPE_STRING ? xmalloc(c->cap) : NULL;
 		cell_bind(c, &p->binds[i]);
 	}
 	p->rebind = true;
@@ -166,9 +164,9 @@ prepare_cells(struct db *db, struct prepared *p)
 static int
 prepare(struct db *db, const struct db_stmt *decl, struct prepared **out)
 {
-	struct prepared	*p;
-	size_t		 n = strlen(decl->params);
-	int		 r;
+	struct prepared *p;
+	size_t n = strlen(decl->params);
+	int r;
 
 	p = xcalloc(1, sizeof(*p));
 	p->decl = decl;
@@ -200,8 +198,8 @@ fail:
 static int
 prepared_get(struct db *db, const struct db_stmt *decl, struct prepared **out)
 {
-	struct prepared	**bucket, *p;
-	int		  r;
+	struct prepared **bucket, *p;
+	int r;
 
 	*out = NULL;
 	if ((r = db_connected(db)) != 0)
@@ -216,8 +214,8 @@ prepared_get(struct db *db, const struct db_stmt *decl, struct prepared **out)
 		*bucket = p;
 	}
 	if (p->busy)
-		return err_set(ERR_INTERNAL, "%s: used within its own rows",
-		    decl->name);
+		return err_set(
+		    ERR_INTERNAL, "%s: used within its own rows", decl->name);
 	*out = p;
 	return 0;
 }
@@ -225,8 +223,8 @@ prepared_get(struct db *db, const struct db_stmt *decl, struct prepared **out)
 static void
 time_of_ms(int64_t ms, MYSQL_TIME *out)
 {
-	time_t		s = (time_t)(ms / 1000);
-	struct tm	tm;
+	time_t s = (time_t)(ms / 1000);
+	struct tm tm;
 
 	memset(out, 0, sizeof(*out));
 	if (gmtime_r(&s, &tm) == NULL)
@@ -264,7 +262,7 @@ bind_bytes(struct arg *a, MYSQL_BIND *b, enum enum_field_types type,
     const void *data, size_t len)
 {
 	b->buffer_type = type;
-	b->buffer = (void *)(uintptr_t)data;	/* only read by the library */
+	b->buffer = (void *)(uintptr_t)data; /* only read by the library */
 	b->buffer_length = len;
 	a->len = len;
 	a->null = data == NULL;
@@ -274,7 +272,7 @@ bind_bytes(struct arg *a, MYSQL_BIND *b, enum enum_field_types type,
 static int
 bind_text(struct arg *a, MYSQL_BIND *b, const char *s, bool words)
 {
-	size_t	len = s != NULL ? strlen(s) : 0;
+	size_t len = s != NULL ? strlen(s) : 0;
 
 	free(a->copy);
 	a->copy = NULL;
@@ -305,14 +303,14 @@ bind_time(struct arg *a, MYSQL_BIND *b, int64_t ms)
 static int
 bind_params(struct prepared *p, va_list ap)
 {
-	const char	*letter = p->decl->params;
-	const void	*data;
-	int64_t		 i;
-	double		 d;
+	const char *letter = p->decl->params;
+	const void *data;
+	int64_t i;
+	double d;
 
 	for (unsigned k = 0; letter[k] != '\0'; k++) {
-		struct arg	*a = &p->args[k];
-		MYSQL_BIND	*b = &p->params[k];
+		struct arg *a = &p->args[k];
+		MYSQL_BIND *b = &p->params[k];
 
 		memset(b, 0, sizeof(*b));
 		b->is_null = &a->null;
@@ -335,13 +333,13 @@ bind_params(struct prepared *p, va_list ap)
 		case 's':
 		case 'e':
 			if (bind_text(a, b, va_arg(ap, const char *),
-			    letter[k] == 'e') != 0)
+				letter[k] == 'e') != 0)
 				return err_wrap("%s", p->decl->name);
 			break;
 		case 'b':
 			data = va_arg(ap, const void *);
-			bind_bytes(a, b, MYSQL_TYPE_BLOB, data,
-			    va_arg(ap, size_t));
+			bind_bytes(
+			    a, b, MYSQL_TYPE_BLOB, data, va_arg(ap, size_t));
 			break;
 		case 't':
 			bind_time(a, b, va_arg(ap, int64_t));
@@ -359,15 +357,15 @@ static int
 execute_once(struct db *db, const struct db_stmt *decl, va_list ap,
     struct prepared **out)
 {
-	struct prepared	*p;
-	int		 r;
+	struct prepared *p;
+	int r;
 
 	if ((r = prepared_get(db, decl, &p)) != 0)
 		return r;
 	if ((r = bind_params(p, ap)) != 0)
 		return r;
-	if (decl->params[0] != '\0' && mysql_stmt_bind_param(p->stmt,
-	    p->params) != 0)
+	if (decl->params[0] != '\0' &&
+	    mysql_stmt_bind_param(p->stmt, p->params) != 0)
 		return stmt_failed(db, p);
 	if (mysql_stmt_execute(p->stmt) != 0)
 		return stmt_failed(db, p);
@@ -385,15 +383,15 @@ static int
 execute(struct db *db, const struct db_stmt *decl, bool reads, va_list ap,
     struct prepared **out)
 {
-	va_list	again;
-	int	r;
+	va_list again;
+	int r;
 
 	*out = NULL;
 	va_copy(again, ap);
 	db->client_errno = 0;
 	r = execute_once(db, decl, ap, out);
-	if (r == ERR_DB && db->lost && !db->in_tx
-	    && (reads || db->client_errno == CR_SERVER_GONE_ERROR))
+	if (r == ERR_DB && db->lost && !db->in_tx &&
+	    (reads || db->client_errno == CR_SERVER_GONE_ERROR))
 		r = execute_once(db, decl, again, out);
 	va_end(again);
 	return r;
@@ -402,9 +400,9 @@ execute(struct db *db, const struct db_stmt *decl, bool reads, va_list ap,
 int
 db_exec(struct db *db, const struct db_stmt *decl, int64_t *affected, ...)
 {
-	struct prepared	*p;
-	va_list		 ap;
-	int		 r;
+	struct prepared *p;
+	va_list ap;
+	int r;
 
 	if (affected != NULL)
 		*affected = 0;
@@ -423,10 +421,10 @@ db_exec(struct db *db, const struct db_stmt *decl, int64_t *affected, ...)
 static int
 fetch_long(struct db *db, struct prepared *p, unsigned col)
 {
-	struct cell	*c = &p->cells[col];
-	unsigned long	 want = c->len;
-	char		*bigger;
-	MYSQL_BIND	 b;
+	struct cell *c = &p->cells[col];
+	unsigned long want = c->len;
+	char *bigger;
+	MYSQL_BIND b;
 
 	if ((bigger = realloc(c->data, want + 1)) == NULL)
 		return err_set(ERR_NOMEM, "%s: %lu bytes in a column",
@@ -443,8 +441,8 @@ fetch_long(struct db *db, struct prepared *p, unsigned col)
 static int
 fetch_cells(struct db *db, struct prepared *p)
 {
-	struct cell	*c;
-	int		 r;
+	struct cell *c;
+	int r;
 
 	for (unsigned i = 0; i < p->ncols; i++) {
 		c = &p->cells[i];
@@ -461,7 +459,7 @@ fetch_cells(struct db *db, struct prepared *p)
 static int
 fetch_row(struct db *db, struct prepared *p)
 {
-	int	r;
+	int r;
 
 	if (p->rebind) {
 		for (unsigned i = 0; i < p->ncols; i++)
@@ -481,7 +479,7 @@ fetch_row(struct db *db, struct prepared *p)
 static void
 shrink_cells(struct prepared *p)
 {
-	struct cell	*c;
+	struct cell *c;
 
 	for (unsigned i = 0; i < p->ncols; i++) {
 		c = &p->cells[i];
@@ -495,13 +493,13 @@ shrink_cells(struct prepared *p)
 }
 
 int
-db_query_v(struct db *db, const struct db_stmt *decl, db_row_fn *fn,
-    void *ctx, int64_t *rows, va_list ap)
+db_query_v(struct db *db, const struct db_stmt *decl, db_row_fn *fn, void *ctx,
+    int64_t *rows, va_list ap)
 {
-	struct prepared	*p;
-	struct db_row	 row;
-	int64_t		 n = 0;
-	int		 r;
+	struct prepared *p;
+	struct db_row row;
+	int64_t n = 0;
+	int r;
 
 	if (rows != NULL)
 		*rows = 0;
@@ -528,8 +526,8 @@ int
 db_query(struct db *db, const struct db_stmt *decl, db_row_fn *fn, void *ctx,
     int64_t *rows, ...)
 {
-	va_list	ap;
-	int	r;
+	va_list ap;
+	int r;
 
 	va_start(ap, rows);
 	r = db_query_v(db, decl, fn, ctx, rows, ap);
@@ -547,9 +545,9 @@ take_int(const struct db_row *row, void *ctx)
 int
 db_query_int(struct db *db, const struct db_stmt *decl, int64_t *out, ...)
 {
-	int64_t	n;
-	va_list	ap;
-	int	r;
+	int64_t n;
+	va_list ap;
+	int r;
 
 	*out = 0;
 	va_start(ap, out);
@@ -569,7 +567,7 @@ db_row_columns(const struct db_row *row)
 int64_t
 db_row_int(const struct db_row *row, unsigned col)
 {
-	const struct cell	*c = &row->p->cells[col];
+	const struct cell *c = &row->p->cells[col];
 
 	if (c->null)
 		return 0;
@@ -581,7 +579,7 @@ db_row_int(const struct db_row *row, unsigned col)
 double
 db_row_double(const struct db_row *row, unsigned col)
 {
-	const struct cell	*c = &row->p->cells[col];
+	const struct cell *c = &row->p->cells[col];
 
 	if (c->null)
 		return 0;
@@ -599,7 +597,7 @@ db_row_is_null(const struct db_row *row, unsigned col)
 const char *
 db_row_str(const struct db_row *row, unsigned col)
 {
-	size_t	len;
+	size_t len;
 
 	return db_row_blob(row, col, &len);
 }
@@ -607,7 +605,7 @@ db_row_str(const struct db_row *row, unsigned col)
 const void *
 db_row_blob(const struct db_row *row, unsigned col, size_t *len)
 {
-	const struct cell	*c = &row->p->cells[col];
+	const struct cell *c = &row->p->cells[col];
 
 	*len = 0;
 	if (c->null || c->type != MYSQL_TYPE_STRING)

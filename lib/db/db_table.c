@@ -9,29 +9,29 @@
 #include "lib/db/db_cols.h"
 #include "lib/db/db_tx.h"
 
-#define TABLE_COLS(X)						\
-	X(STR, table_namespace, "namespace")			\
-	X(STR, name, "name")					\
-	X(STR, engine, "engine")				\
-	X(STR, address, "address")				\
-	X(STR, folder, "folder")				\
-	X(INT, partitions, "partitions")			\
-	X(INT, row_count, "row_count")				\
-	X(STR, id_delimiter, "id_delimiter")			\
-	X(BOOL, have_head, "have_head")				\
-	X(BOOL, extend_sid, "extend_sid")			\
-	X(BOOL, auto_increasing_sid, "auto_increasing_sid")	\
-	X(STR, schema_json, "table_schema_json")		\
-	X(STR, origin, "origin")				\
-	X(BOOL, disabled, "disabled")				\
-	X(STR, description, "description")			\
-	X(STR, job_id, "job_id")				\
-	X(MS, created_ms, "created_at")				\
+#define TABLE_COLS(X)                                                          \
+	X(STR, table_namespace, "namespace")                                   \
+	X(STR, name, "name")                                                   \
+	X(STR, engine, "engine")                                               \
+	X(STR, address, "address")                                             \
+	X(STR, folder, "folder")                                               \
+	X(INT, partitions, "partitions")                                       \
+	X(INT, row_count, "row_count")                                         \
+	X(STR, id_delimiter, "id_delimiter")                                   \
+	X(BOOL, have_head, "have_head")                                        \
+	X(BOOL, extend_sid, "extend_sid")                                      \
+	X(BOOL, auto_increasing_sid, "auto_increasing_sid")                    \
+	X(STR, schema_json, "table_schema_json")                               \
+	X(STR, origin, "origin")                                               \
+	X(BOOL, disabled, "disabled")                                          \
+	X(STR, description, "description")                                     \
+	X(STR, job_id, "job_id")                                               \
+	X(MS, created_ms, "created_at")                                        \
 	X(MS, updated_ms, "updated_at")
 #define PREVIEW_COL(X) X(STR, preview, "preview")
 
 static const struct db_col table_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_table, field) },
 	TABLE_COLS(COL) PREVIEW_COL(COL)
 #undef COL
@@ -39,56 +39,42 @@ static const struct db_col table_cols[] = {
 static const struct db_shape table_shape =
     DB_SHAPE(struct db_table, table_cols);
 /* The preview is the last of the columns: lists end before it. */
-static const struct db_shape list_shape = { sizeof(struct db_table),
-	table_cols, sizeof(table_cols) / sizeof(table_cols[0]) - 1 };
+static const struct db_shape list_shape = { sizeof(struct db_table), table_cols,
+	sizeof(table_cols) / sizeof(table_cols[0]) - 1 };
 
-static const struct db_stmt insert = {
-	"table.insert", "sssssiisiiissssist",
+static const struct db_stmt insert = { "table.insert", "sssssiisiiissssist",
 	"INSERT INTO data_table (namespace, name, engine, address, folder,"
 	" partitions, row_count, id_delimiter, have_head, extend_sid,"
 	" auto_increasing_sid, table_schema_json, preview, origin,"
 	" description, disabled, job_id, created_at)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	" COALESCE(?, NOW(6)))"
-};
-static const struct db_stmt folder_of = {
-	"table.folder", "ss",
+	" COALESCE(?, NOW(6)))" };
+static const struct db_stmt folder_of = { "table.folder", "ss",
 	"SELECT 1, folder FROM data_table WHERE namespace = ? AND name = ?"
-	" FOR UPDATE"
-};
-static const struct db_stmt get = {
-	"table.get", "ss",
-	"SELECT 1" TABLE_COLS(DB_SQL) PREVIEW_COL(DB_SQL)
-	" FROM data_table WHERE namespace = ? AND name = ?"
-};
-static const struct db_stmt list = {
-	"table.list", "ssssssii",
-	"SELECT 1" TABLE_COLS(DB_SQL) " FROM data_table"
-	" WHERE (? IS NULL OR namespace = ?) AND (? IS NULL OR name = ?)"
-	" AND (? IS NULL OR job_id = ?) AND (? = 0 OR disabled = 1)"
-	" ORDER BY created_at DESC, namespace, name LIMIT ?"
-};
-static const struct db_stmt delete = {
-	"table.delete", "ss",
-	"DELETE FROM data_table WHERE namespace = ? AND name = ?"
-};
-static const struct db_stmt set_disabled = {
-	"table.set_disabled", "issss",
+	" FOR UPDATE" };
+static const struct db_stmt get = { "table.get", "ss",
+	"SELECT 1" TABLE_COLS(DB_SQL) PREVIEW_COL(
+	    DB_SQL) " FROM data_table WHERE namespace = ? AND name = ?" };
+static const struct db_stmt list = { "table.list", "ssssssii",
+	"SELECT 1" TABLE_COLS(
+	    DB_SQL) " FROM data_table"
+		    " WHERE (? IS NULL OR namespace = ?) AND (? IS NULL OR "
+		    "name = ?)"
+		    " AND (? IS NULL OR job_id = ?) AND (? = 0 OR disabled = 1)"
+		    " ORDER BY created_at DESC, namespace, name LIMIT ?" };
+static const struct db_stmt delete = { "table.delete", "ss",
+	"DELETE FROM data_table WHERE namespace = ? AND name = ?" };
+static const struct db_stmt set_disabled = { "table.set_disabled", "issss",
 	"UPDATE data_table SET disabled = ? WHERE (? IS NULL OR namespace = ?)"
-	" AND (? IS NULL OR name = ?)"
-};
-static const struct db_stmt set_schema = {
-	"table.set_schema", "sss",
+	" AND (? IS NULL OR name = ?)" };
+static const struct db_stmt set_schema = { "table.set_schema", "sss",
 	"UPDATE data_table SET table_schema_json = ?"
-	" WHERE namespace = ? AND name = ?"
-};
-static const struct db_stmt folder_used = {
-	"table.folder_used", "s",
-	"SELECT EXISTS (SELECT 1 FROM data_table WHERE folder = ?)"
-};
+	" WHERE namespace = ? AND name = ?" };
+static const struct db_stmt folder_used = { "table.folder_used", "s",
+	"SELECT EXISTS (SELECT 1 FROM data_table WHERE folder = ?)" };
 
 struct folder_row {
-	const char	*folder;
+	const char *folder;
 };
 static const struct db_col folder_cols[] = {
 	{ DB_STR, offsetof(struct folder_row, folder) },
@@ -97,10 +83,10 @@ static const struct db_shape folder_shape =
     DB_SHAPE(struct folder_row, folder_cols);
 
 struct putting {
-	struct arena	*arena;
+	struct arena *arena;
 	const struct db_table *t;
-	bool		 replace;
-	const char	*old_folder;
+	bool replace;
+	const char *old_folder;
 };
 
 static const char *
@@ -132,26 +118,26 @@ insert_table(struct db *db, const struct db_table *t)
 static int
 put_tx(struct db *db, void *ctx)
 {
-	struct putting		*p = ctx;
-	struct folder_row	*old;
-	size_t			 n;
-	int			 r;
+	struct putting *p = ctx;
+	struct folder_row *old;
+	size_t n;
+	int r;
 
 	p->old_folder = NULL;
 	if (p->replace) {
 		if ((r = db_select(db, &folder_of, &folder_shape, p->arena,
-		    &old, &n, p->t->table_namespace, p->t->name)) != 0)
+			 &old, &n, p->t->table_namespace, p->t->name)) != 0)
 			return r;
 		if (n > 0)
 			p->old_folder = old->folder;
 		if (n > 0 && (r = db_exec(db, &delete, NULL,
-		    p->t->table_namespace, p->t->name)) != 0)
+				  p->t->table_namespace, p->t->name)) != 0)
 			return r;
 	}
 	r = insert_table(db, p->t);
 	if (r == ERR_EXISTS)
-		return err_set(r, "table %s exists in namespace %s",
-		    p->t->name, p->t->table_namespace);
+		return err_set(r, "table %s exists in namespace %s", p->t->name,
+		    p->t->table_namespace);
 	return r;
 }
 
@@ -159,8 +145,8 @@ int
 db_table_put(struct db *db, struct arena *a, const struct db_table *t,
     bool replace, const char **old_folder)
 {
-	struct putting	p = { .arena = a, .t = t, .replace = replace };
-	int		r;
+	struct putting p = { .arena = a, .t = t, .replace = replace };
+	int r;
 
 	r = db_tx(db, put_tx, &p);
 	if (old_folder != NULL)
@@ -172,10 +158,10 @@ int
 db_table_get(struct db *db, struct arena *a, const char *table_namespace,
     const char *name, struct db_table **out)
 {
-	int	r;
+	int r;
 
-	r = db_select_one(db, &get, &table_shape, a, out, table_namespace,
-	    name);
+	r = db_select_one(
+	    db, &get, &table_shape, a, out, table_namespace, name);
 	return r == ERR_NOT_FOUND ? missing(table_namespace, name) : r;
 }
 
@@ -185,29 +171,29 @@ db_table_list(struct db *db, struct arena *a, const char *table_namespace,
     struct db_table **rows, size_t *n)
 {
 	return db_select(db, &list, &list_shape, a, rows, n, table_namespace,
-	    table_namespace, name, name, job_id, job_id,
-	    (int64_t)disabled_only, limit > 0 ? limit : INT64_MAX);
+	    table_namespace, name, name, job_id, job_id, (int64_t)disabled_only,
+	    limit > 0 ? limit : INT64_MAX);
 }
 
 struct deleting {
-	struct arena	*arena;
-	const char	*table_namespace;
-	const char	*name;
-	const char	*old_folder;
+	struct arena *arena;
+	const char *table_namespace;
+	const char *name;
+	const char *old_folder;
 };
 
 static int
 delete_tx(struct db *db, void *ctx)
 {
-	struct deleting		*d = ctx;
-	struct folder_row	*old;
-	int			 r;
+	struct deleting *d = ctx;
+	struct folder_row *old;
+	int r;
 
 	r = db_select_one(db, &folder_of, &folder_shape, d->arena, &old,
 	    d->table_namespace, d->name);
 	if (r != 0)
-		return r == ERR_NOT_FOUND ? missing(d->table_namespace,
-		    d->name) : r;
+		return r == ERR_NOT_FOUND ? missing(d->table_namespace, d->name)
+					  : r;
 	d->old_folder = old->folder;
 	return db_exec(db, &delete, NULL, d->table_namespace, d->name);
 }
@@ -216,8 +202,8 @@ int
 db_table_delete(struct db *db, struct arena *a, const char *table_namespace,
     const char *name, const char **old_folder)
 {
-	struct deleting	d = { a, table_namespace, name, NULL };
-	int		r;
+	struct deleting d = { a, table_namespace, name, NULL };
+	int r;
 
 	r = db_tx(db, delete_tx, &d);
 	if (old_folder != NULL)
@@ -229,19 +215,19 @@ int
 db_table_set_disabled(struct db *db, const char *table_namespace,
     const char *name, bool disabled, int64_t *n)
 {
-	return db_exec(db, &set_disabled, n, (int64_t)disabled,
-	    table_namespace, table_namespace, name, name);
+	return db_exec(db, &set_disabled, n, (int64_t)disabled, table_namespace,
+	    table_namespace, name, name);
 }
 
 int
 db_table_set_schema(struct db *db, const char *table_namespace,
     const char *name, const char *schema_json)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
-	if ((r = db_exec(db, &set_schema, &n, schema_json, table_namespace,
-	    name)) != 0)
+	if ((r = db_exec(
+		 db, &set_schema, &n, schema_json, table_namespace, name)) != 0)
 		return r;
 	return n == 1 ? 0 : missing(table_namespace, name);
 }
@@ -249,8 +235,8 @@ db_table_set_schema(struct db *db, const char *table_namespace,
 int
 db_table_folder_used(struct db *db, const char *folder, bool *used)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	r = db_query_int(db, &folder_used, &n, folder);
 	*used = n != 0;

@@ -7,25 +7,25 @@
 #include "lib/db/db_task.h"
 
 struct db_table {
-	const char	*table_namespace;
-	const char	*name;
-	const char	*engine;
-	const char	*address;		/* JSON */
-	const char	*folder;		/* below HOME/data/tables; "" */
-	int64_t		 partitions;
-	int64_t		 row_count;
-	const char	*id_delimiter;
-	bool		 have_head;
-	bool		 extend_sid;
-	bool		 auto_increasing_sid;
-	const char	*schema_json;
-	const char	*preview;		/* JSON, may be NULL */
-	const char	*origin;		/* upload table_bind output */
-	bool		 disabled;
-	const char	*description;		/* may be NULL */
-	const char	*job_id;		/* the job that made it or "" */
-	int64_t		 created_ms;
-	int64_t		 updated_ms;
+	const char *table_namespace;
+	const char *name;
+	const char *engine;
+	const char *address; /* JSON */
+	const char *folder;  /* below HOME/data/tables; "" */
+	int64_t partitions;
+	int64_t row_count;
+	const char *id_delimiter;
+	bool have_head;
+	bool extend_sid;
+	bool auto_increasing_sid;
+	const char *schema_json;
+	const char *preview; /* JSON, may be NULL */
+	const char *origin;  /* upload table_bind output */
+	bool disabled;
+	const char *description; /* may be NULL */
+	const char *job_id;	 /* the job that made it or "" */
+	int64_t created_ms;
+	int64_t updated_ms;
 };
 
 /*
@@ -33,56 +33,54 @@ struct db_table {
  * With replace an existing one is overwritten and *old_folder (may be NULL;
  * in the arena) is its folder, for the caller to remove, else ERR_EXISTS.
  */
-int	db_table_put(struct db *, struct arena *, const struct db_table *,
-	    bool replace, const char **old_folder);
+int db_table_put(struct db *, struct arena *, const struct db_table *,
+    bool replace, const char **old_folder);
 /* ERR_NOT_FOUND when there is none. */
-int	db_table_get(struct db *, struct arena *, const char *table_namespace,
-	    const char *name, struct db_table **out);
+int db_table_get(struct db *, struct arena *, const char *table_namespace,
+    const char *name, struct db_table **out);
 /* Each filter may be NULL; preview is NULL in lists. */
-int	db_table_list(struct db *, struct arena *, const char *table_namespace,
-	    const char *name, const char *job_id, bool disabled_only,
-	    int64_t limit, struct db_table **rows, size_t *n);
+int db_table_list(struct db *, struct arena *, const char *table_namespace,
+    const char *name, const char *job_id, bool disabled_only, int64_t limit,
+    struct db_table **rows, size_t *n);
 /* ERR_NOT_FOUND; the folder of what was deleted is left to the caller. */
-int	db_table_delete(struct db *, struct arena *,
-	    const char *table_namespace, const char *name,
-	    const char **old_folder);
+int db_table_delete(struct db *, struct arena *, const char *table_namespace,
+    const char *name, const char **old_folder);
 /* All that match (NULL: any); *n is their number. */
-int	db_table_set_disabled(struct db *, const char *table_namespace,
-	    const char *name, bool disabled, int64_t *n);
-int	db_table_set_schema(struct db *, const char *table_namespace,
-	    const char *name, const char *schema_json);
+int db_table_set_disabled(struct db *, const char *table_namespace,
+    const char *name, bool disabled, int64_t *n);
+int db_table_set_schema(struct db *, const char *table_namespace,
+    const char *name, const char *schema_json);
 /* Is the folder used by a table?  For the sweep over data/tables. */
-int	db_table_folder_used(struct db *, const char *folder, bool *used);
+int db_table_folder_used(struct db *, const char *folder, bool *used);
 
 /* An output table of a task. */
 struct db_output {
 	struct db_task_key key;
-	const char	*data_name;
-	int64_t		 position;
-	const char	*table_namespace;
-	const char	*name;
-	int64_t		 created_ms;
+	const char *data_name;
+	int64_t position;
+	const char *table_namespace;
+	const char *name;
+	int64_t created_ms;
 };
 
 /* The same output again replaces the row. */
-int	db_output_put(struct db *, const struct db_output *);
+int db_output_put(struct db *, const struct db_output *);
 /* Outputs of one task version, by position. */
-int	db_output_list(struct db *, struct arena *, const struct db_task_key *,
-	    struct db_output **rows, size_t *n);
+int db_output_list(struct db *, struct arena *, const struct db_task_key *,
+    struct db_output **rows, size_t *n);
 /*
  * Outputs of the newest version of a component that has any, by position.
  * data_name NULL: all.
  */
-int	db_output_newest(struct db *, struct arena *, const char *job_id,
-	    const char *component, const char *role, const char *party_id,
-	    const char *data_name, struct db_output **rows, size_t *n);
+int db_output_newest(struct db *, struct arena *, const char *job_id,
+    const char *component, const char *role, const char *party_id,
+    const char *data_name, struct db_output **rows, size_t *n);
 /* All of a job here (each filter but job_id may be NULL), newest first. */
-int	db_output_of_job(struct db *, struct arena *, const char *job_id,
-	    const char *component, const char *role, const char *party_id,
-	    struct db_output **rows, size_t *n);
+int db_output_of_job(struct db *, struct arena *, const char *job_id,
+    const char *component, const char *role, const char *party_id,
+    struct db_output **rows, size_t *n);
 /* Which job and task made a table; ERR_NOT_FOUND when none did. */
-int	db_output_maker(struct db *, struct arena *,
-	    const char *table_namespace, const char *name,
-	    struct db_output **out);
+int db_output_maker(struct db *, struct arena *, const char *table_namespace,
+    const char *name, struct db_output **out);
 
 #endif

@@ -14,8 +14,8 @@
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
 
-#define KEY_WHERE_T \
-	" t.job_id = ? AND t.component = ? AND t.version = ?" \
+#define KEY_WHERE_T                                                            \
+	" t.job_id = ? AND t.component = ? AND t.version = ?"                  \
 	" AND t.role = ? AND t.party_id = ?"
 
 static const struct db_col task_cols[] = {
@@ -25,58 +25,53 @@ static const struct db_col task_cols[] = {
 };
 static const struct db_shape task_shape = DB_SHAPE(struct db_task, task_cols);
 
-static const struct db_stmt get = {
-	"task.get", KEY_PARAMS,
-	"SELECT 1" TASK_COLS(DB_SQL, , "") TASK_DOC_COLS(DB_SQL, , "")
-	" FROM task WHERE" KEY_WHERE
-};
-static const struct db_stmt get_newest = {
-	"task.get_newest", "ssss",
-	"SELECT 1" TASK_COLS(DB_SQL, , "") TASK_DOC_COLS(DB_SQL, , "")
-	" FROM task WHERE job_id = ? AND component = ? AND role = ?"
-	" AND party_id = ? ORDER BY version DESC LIMIT 1"
-};
+static const struct db_stmt get = { "task.get", KEY_PARAMS,
+	"SELECT 1" TASK_COLS(DB_SQL, , "")
+	    TASK_DOC_COLS(DB_SQL, , "") " FROM task WHERE" KEY_WHERE };
+static const struct db_stmt get_newest = { "task.get_newest", "ssss",
+	"SELECT 1" TASK_COLS(DB_SQL, , "") TASK_DOC_COLS(DB_SQL, ,
+	    "") " FROM task WHERE job_id = ? AND component = ? AND role = ?"
+		" AND party_id = ? ORDER BY version DESC LIMIT 1" };
 
-#define HEAD_COLS(X)						\
-	X(STATE, status, "t.status")				\
-	X(STATE, party_status, "t.party_status")		\
-	X(STATE, kill_wanted, "t.kill_wanted")			\
-	X(BOOL, run_here, "t.run_here")				\
-	X(BOOL, launch_wanted, "t.launch_wanted")		\
-	X(BOOL, start_acked, "t.start_acked")			\
-	X(BOOL, is_initiator, "j.is_initiator")			\
-	X(STATE, job_status, "j.status")			\
-	X(BOOL, attempt_open, "EXISTS (SELECT 1 FROM attempt a"	\
-	    " WHERE a.job_id = t.job_id AND a.component = t.component"	\
-	    " AND a.version = t.version AND a.role = t.role"	\
-	    " AND a.party_id = t.party_id AND a.ended_at IS NULL)")	\
-	X(BOOL, newer, "EXISTS (SELECT 1 FROM task n"		\
-	    " WHERE n.job_id = t.job_id AND n.component = t.component"	\
-	    " AND n.version > t.version AND n.role = t.role"	\
+#define HEAD_COLS(X)                                                           \
+	X(STATE, status, "t.status")                                           \
+	X(STATE, party_status, "t.party_status")                               \
+	X(STATE, kill_wanted, "t.kill_wanted")                                 \
+	X(BOOL, run_here, "t.run_here")                                        \
+	X(BOOL, launch_wanted, "t.launch_wanted")                              \
+	X(BOOL, start_acked, "t.start_acked")                                  \
+	X(BOOL, is_initiator, "j.is_initiator")                                \
+	X(STATE, job_status, "j.status")                                       \
+	X(BOOL, attempt_open,                                                  \
+	    "EXISTS (SELECT 1 FROM attempt a"                                  \
+	    " WHERE a.job_id = t.job_id AND a.component = t.component"         \
+	    " AND a.version = t.version AND a.role = t.role"                   \
+	    " AND a.party_id = t.party_id AND a.ended_at IS NULL)")            \
+	X(BOOL, newer,                                                         \
+	    "EXISTS (SELECT 1 FROM task n"                                     \
+	    " WHERE n.job_id = t.job_id AND n.component = t.component"         \
+	    " AND n.version > t.version AND n.role = t.role"                   \
 	    " AND n.party_id = t.party_id)")
 
 static const struct db_col head_cols[] = {
-#define COL(type, field, column) \
+#define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct task_head, field) },
 	HEAD_COLS(COL)
 #undef COL
 };
-static const struct db_shape head_shape =
-    DB_SHAPE(struct task_head, head_cols);
+static const struct db_shape head_shape = DB_SHAPE(struct task_head, head_cols);
 
 /* STRAIGHT_JOIN: the job's row is locked before the task's. */
-static const struct db_stmt lock = {
-	"task.lock", KEY_PARAMS "s",
+static const struct db_stmt lock = { "task.lock", KEY_PARAMS "s",
 	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job j STRAIGHT_JOIN task t"
-	" ON t.job_id = j.job_id WHERE" KEY_WHERE_T
-	" AND j.job_id = ? FOR UPDATE"
-};
+				     " ON t.job_id = j.job_id WHERE" KEY_WHERE_T
+				     " AND j.job_id = ? FOR UPDATE" };
 
 int
 db_task_get(struct db *db, struct arena *a, const struct db_task_key *k,
     struct db_task **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &get, &task_shape, a, out, KEY_ARGS(k));
 	if (r == ERR_NOT_FOUND)
@@ -89,7 +84,7 @@ db_task_get_newest(struct db *db, struct arena *a, const char *job_id,
     const char *component, const char *role, const char *party_id,
     struct db_task **out)
 {
-	int	r;
+	int r;
 
 	r = db_select_one(db, &get_newest, &task_shape, a, out, job_id,
 	    component, role, party_id);
@@ -102,19 +97,21 @@ db_task_get_newest(struct db *db, struct arena *a, const char *job_id,
 const char *
 db_task_text(struct arena *a, const struct db_task_key *k)
 {
-	return arena_printf(a, "%.100s version %lld of %.20s %.10s in job "
-	    "%.30s", k->component, (long long)k->version, k->role,
-	    k->party_id, k->job_id);
+	return arena_printf(a,
+	    "%.100s version %lld of %.20s %.10s in job "
+	    "%.30s",
+	    k->component, (long long)k->version, k->role, k->party_id,
+	    k->job_id);
 }
 
 int
 db_task_lock(struct db *db, struct arena *a, const struct db_task_key *k,
     struct task_head **out)
 {
-	int	r;
+	int r;
 
-	r = db_select_one(db, &lock, &head_shape, a, out, KEY_ARGS(k),
-	    k->job_id);
+	r = db_select_one(
+	    db, &lock, &head_shape, a, out, KEY_ARGS(k), k->job_id);
 	if (r == ERR_NOT_FOUND)
 		return err_set(r, "no task %s", db_task_text(a, k));
 	return r;
@@ -122,36 +119,34 @@ db_task_lock(struct db *db, struct arena *a, const struct db_task_key *k,
 
 /* --- insert --- */
 
-static const struct db_stmt insert = {
-	"task.insert", "ssissisiiiiss",
+static const struct db_stmt insert = { "task.insert", "ssissisiiiiss",
 	"INSERT INTO task (job_id, component, version, role, party_id, seq,"
 	" module, run_here, status, party_status, need_run, auto_retries,"
 	" retry_delay_s, provider, parameters)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 'waiting', ?, ?, ?, ?, ?)"
 	/* One that is there stays as it is. */
-	" ON DUPLICATE KEY UPDATE version = VALUES(version)"
-};
+	" ON DUPLICATE KEY UPDATE version = VALUES(version)" };
 
 struct insert {
-	const char	*job_id;
+	const char *job_id;
 	const struct db_task_new *tasks;
-	size_t		 n;
+	size_t n;
 };
 
 static int
 insert_tx(struct db *db, void *ctx)
 {
-	const struct insert	*in = ctx;
-	int			 r;
+	const struct insert *in = ctx;
+	int r;
 
 	for (size_t i = 0; i < in->n; i++) {
 		const struct db_task_new *t = &in->tasks[i];
 
 		if ((r = db_exec(db, &insert, NULL, in->job_id, t->component,
-		    t->version, t->role, t->party_id, t->seq, t->module,
-		    (int64_t)t->run_here, (int64_t)t->need_run,
-		    t->auto_retries, t->retry_delay_s, t->provider,
-		    t->parameters)) != 0)
+			 t->version, t->role, t->party_id, t->seq, t->module,
+			 (int64_t)t->run_here, (int64_t)t->need_run,
+			 t->auto_retries, t->retry_delay_s, t->provider,
+			 t->parameters)) != 0)
 			return r;
 	}
 	return 0;
@@ -161,22 +156,21 @@ int
 db_task_insert(struct db *db, const char *job_id,
     const struct db_task_new *tasks, size_t n)
 {
-	struct insert	in = { job_id, tasks, n };
+	struct insert in = { job_id, tasks, n };
 
 	return n == 0 ? 0 : db_tx(db, insert_tx, &in);
 }
 
 /* --- moves --- */
 
-static const struct db_stmt move_status = {
-	"task.move_status", "se" KEY_PARAMS "s",
+static const struct db_stmt move_status = { "task.move_status",
+	"se" KEY_PARAMS "s",
 	"UPDATE task SET status = ?,"
-	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE"
-	KEY_WHERE " AND status = ?"
-};
+	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
+	" AND status = ?" };
 /* Times a member names are taken, but never ones in the future. */
-static const struct db_stmt move_party = {
-	"task.move_party", "siiteeiitssi" KEY_PARAMS "s",
+static const struct db_stmt move_party = { "task.move_party",
+	"siiteeiitssi" KEY_PARAMS "s",
 	"UPDATE task SET party_status = ?,"
 	" started_at = IF(?, NULL, IF(?, COALESCE(started_at,"
 	"  LEAST(COALESCE(?, NOW(6)), NOW(6))), started_at)),"
@@ -187,13 +181,12 @@ static const struct db_stmt move_party = {
 	" launch_wanted = IF(? = 'waiting', launch_wanted, 0),"
 	" kill_wanted = IF(? = 'running', kill_wanted, ''),"
 	" report_due = ?"
-	" WHERE" KEY_WHERE " AND party_status = ?"
-};
+	" WHERE" KEY_WHERE " AND party_status = ?" };
 
 struct task_move {
 	const struct db_task_key *key;
 	const struct db_task_move *m;
-	unsigned	 moved;
+	unsigned moved;
 };
 
 static int
@@ -201,77 +194,81 @@ move_event(struct db *db, const struct db_task_key *k, const char *kind,
     enum state from, enum state to, const char *reason)
 {
 	return db_event_add(db, &(struct db_event){ .job_id = k->job_id,
-		.component = k->component, .version = k->version,
-		.role = k->role, .party_id = k->party_id, .kind = kind,
-		.from_state = state_name(from), .to_state = state_name(to),
-		.reason = reason });
+				    .component = k->component,
+				    .version = k->version,
+				    .role = k->role,
+				    .party_id = k->party_id,
+				    .kind = kind,
+				    .from_state = state_name(from),
+				    .to_state = state_name(to),
+				    .reason = reason });
 }
 
 static int
-move_status_locked(struct db *db, struct task_move *t,
-    const struct task_head *h)
+move_status_locked(
+    struct db *db, struct task_move *t, const struct task_head *h)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if (!state_task_may(h->status, t->m->status))
 		return 0;
 	if ((r = db_exec(db, &move_status, &n, state_name(t->m->status),
-	    t->m->error_default, KEY_ARGS(t->key), state_name(h->status))) != 0)
+		 t->m->error_default, KEY_ARGS(t->key),
+		 state_name(h->status))) != 0)
 		return r;
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "task changed under its lock");
 	t->moved |= DB_MOVED_STATUS;
-	return move_event(db, t->key, "task", h->status, t->m->status,
-	    t->m->reason);
+	return move_event(
+	    db, t->key, "task", h->status, t->m->status, t->m->reason);
 }
 
 static int
-move_party_locked(struct db *db, struct task_move *t,
-    const struct task_head *h)
+move_party_locked(struct db *db, struct task_move *t, const struct task_head *h)
 {
-	enum state	to = t->m->party_status;
-	const char	*name = state_name(to);
-	int64_t		again = to == STATE_WAITING;
+	enum state to = t->m->party_status;
+	const char *name = state_name(to);
+	int64_t again = to == STATE_WAITING;
 	/* Success without a word of running still began once. */
-	int64_t		began = to == STATE_RUNNING || t->m->started_ms != 0
-	    || to == STATE_SUCCESS;
-	int64_t		n;
-	int		r;
+	int64_t began =
+	    to == STATE_RUNNING || t->m->started_ms != 0 || to == STATE_SUCCESS;
+	int64_t n;
+	int r;
 
 	if (!state_task_may(h->party_status, to))
 		return 0;
 	if ((r = db_exec(db, &move_party, &n, name, again, began,
-	    t->m->started_ms, t->m->error_report, t->m->error_default, again,
-	    (int64_t)state_is_end(to), t->m->ended_ms, name, name,
-	    (int64_t)(h->run_here && !h->is_initiator), KEY_ARGS(t->key),
-	    state_name(h->party_status))) != 0)
+		 t->m->started_ms, t->m->error_report, t->m->error_default,
+		 again, (int64_t)state_is_end(to), t->m->ended_ms, name, name,
+		 (int64_t)(h->run_here && !h->is_initiator), KEY_ARGS(t->key),
+		 state_name(h->party_status))) != 0)
 		return r;
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "task changed under its lock");
 	t->moved |= DB_MOVED_PARTY;
 	if (h->is_initiator && (r = db_job_wake(db, t->key->job_id)) != 0)
 		return r;
-	return move_event(db, t->key, "party_task", h->party_status, to,
-	    t->m->reason);
+	return move_event(
+	    db, t->key, "party_task", h->party_status, to, t->m->reason);
 }
 
 static int
 move_tx(struct db *db, void *ctx)
 {
-	struct task_move	*t = ctx;
-	struct arena		*a = arena_new();
-	struct task_head	*h;
-	int			 r;
+	struct task_move *t = ctx;
+	struct arena *a = arena_new();
+	struct task_head *h;
+	int r;
 
 	t->moved = 0;
 	if ((r = db_task_lock(db, a, t->key, &h)) != 0)
 		goto out;
-	if (t->m->attempt_id != NULL
-	    && (r = db_attempt_guard(db, t->m->attempt_id)) != 0)
+	if (t->m->attempt_id != NULL &&
+	    (r = db_attempt_guard(db, t->m->attempt_id)) != 0)
 		goto out;
-	if (t->m->status != STATE_NONE
-	    && (r = move_status_locked(db, t, h)) != 0)
+	if (t->m->status != STATE_NONE &&
+	    (r = move_status_locked(db, t, h)) != 0)
 		goto out;
 	if (t->m->party_status != STATE_NONE)
 		r = move_party_locked(db, t, h);
@@ -284,8 +281,8 @@ int
 db_task_move(struct db *db, const struct db_task_key *k,
     const struct db_task_move *m, unsigned *moved)
 {
-	struct task_move	t = { .key = k, .m = m };
-	int			r;
+	struct task_move t = { .key = k, .m = m };
+	int r;
 
 	if (moved != NULL)
 		*moved = 0;
@@ -308,27 +305,23 @@ static const struct db_stmt lock_job = {
 	"task.lock_job", "iis",
 	"SELECT ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE"
 };
-static const struct db_stmt old_verdict = {
-	"task.old_verdict", "ssis",
+static const struct db_stmt old_verdict = { "task.old_verdict", "ssis",
 	"SELECT status FROM task WHERE" VERSION_WHERE
-	" AND FIND_IN_SET(status, ?) > 0 LIMIT 1 FOR UPDATE"
-};
-static const struct db_stmt move_all = {
-	"task.move_all", "isssis",
+	" AND FIND_IN_SET(status, ?) > 0 LIMIT 1 FOR UPDATE" };
+static const struct db_stmt move_all = { "task.move_all", "isssis",
 	"UPDATE task SET ended_at = IF(run_here, ended_at,"
 	" IF(? = 1, COALESCE(ended_at, NOW(6)), ended_at)), status = ?"
-	" WHERE" VERSION_WHERE " AND FIND_IN_SET(status, ?) > 0"
-};
+	" WHERE" VERSION_WHERE " AND FIND_IN_SET(status, ?) > 0" };
 
 struct move_all {
-	const char	*job_id;
-	const char	*component;
-	int64_t		 version;
-	enum state	 to;
-	int64_t		 fence;
-	const char	*reason;
-	enum state	 from;
-	bool		 moved;
+	const char *job_id;
+	const char *component;
+	int64_t version;
+	enum state to;
+	int64_t fence;
+	const char *reason;
+	enum state from;
+	bool moved;
 };
 
 static int
@@ -340,31 +333,35 @@ take_state(const struct db_row *row, void *ctx)
 static int
 move_all_tx(struct db *db, void *ctx)
 {
-	struct move_all	*m = ctx;
-	const char	*from = state_task_from(m->to);
-	int64_t		 ok, n;
-	int		 r;
+	struct move_all *m = ctx;
+	const char *from = state_task_from(m->to);
+	int64_t ok, n;
+	int r;
 
 	m->moved = false;
 	m->from = STATE_NONE;
-	if ((r = db_query_int(db, &lock_job, &ok, m->fence, m->fence,
-	    m->job_id)) != 0)
+	if ((r = db_query_int(
+		 db, &lock_job, &ok, m->fence, m->fence, m->job_id)) != 0)
 		return r;
 	if (!ok)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
 		    (long long)m->fence, m->job_id);
-	if ((r = db_query(db, &old_verdict, take_state, &m->from, &n,
-	    m->job_id, m->component, m->version, from)) != 0 || n == 0)
+	if ((r = db_query(db, &old_verdict, take_state, &m->from, &n, m->job_id,
+		 m->component, m->version, from)) != 0 ||
+	    n == 0)
 		return r;
 	if ((r = db_exec(db, &move_all, &n, (int64_t)state_is_end(m->to),
-	    state_name(m->to), m->job_id, m->component, m->version, from))
-	    != 0)
+		 state_name(m->to), m->job_id, m->component, m->version,
+		 from)) != 0)
 		return r;
 	m->moved = n > 0;
 	return db_event_add(db, &(struct db_event){ .job_id = m->job_id,
-		.component = m->component, .version = m->version,
-		.kind = "task", .from_state = state_name(m->from),
-		.to_state = state_name(m->to), .reason = m->reason });
+				    .component = m->component,
+				    .version = m->version,
+				    .kind = "task",
+				    .from_state = state_name(m->from),
+				    .to_state = state_name(m->to),
+				    .reason = m->reason });
 }
 
 int
@@ -372,10 +369,13 @@ db_task_move_all(struct db *db, const char *job_id, const char *component,
     int64_t version, enum state to, int64_t fence, const char *reason,
     bool *moved)
 {
-	struct move_all	m = { .job_id = job_id, .component = component,
-		.version = version, .to = to, .fence = fence,
+	struct move_all m = { .job_id = job_id,
+		.component = component,
+		.version = version,
+		.to = to,
+		.fence = fence,
 		.reason = reason };
-	int		r;
+	int r;
 
 	if (moved != NULL)
 		*moved = false;
@@ -391,33 +391,27 @@ db_task_move_all(struct db *db, const char *job_id, const char *component,
 
 /* --- fields --- */
 
-static const struct db_stmt set_progress = {
-	"task.set_progress", "ii" KEY_PARAMS "ss",
-	"UPDATE task SET progress = LEAST(100, ?) WHERE progress < ? AND"
-	KEY_WHERE " AND (? IS NULL OR EXISTS (SELECT 1 FROM attempt a"
+static const struct db_stmt set_progress = { "task.set_progress",
+	"ii" KEY_PARAMS "ss",
+	"UPDATE task SET progress = LEAST(100, ?) WHERE progress < ? "
+	"AND" KEY_WHERE " AND (? IS NULL OR EXISTS (SELECT 1 FROM attempt a"
 	" WHERE a.attempt_id = ? AND a.ended_at IS NULL"
-	" AND a.lease_until > NOW(6)))"
-};
-static const struct db_stmt ack_start = {
-	"task.ack_start", "i" KEY_PARAMS,
-	"UPDATE task SET start_acked = ? WHERE" KEY_WHERE
-};
-static const struct db_stmt ack_status = {
-	"task.ack_status", "s" KEY_PARAMS,
-	"UPDATE task SET status_acked = ? WHERE" KEY_WHERE
-};
-static const struct db_stmt set_parameters = {
-	"task.set_parameters", "s" KEY_PARAMS,
+	" AND a.lease_until > NOW(6)))" };
+static const struct db_stmt ack_start = { "task.ack_start", "i" KEY_PARAMS,
+	"UPDATE task SET start_acked = ? WHERE" KEY_WHERE };
+static const struct db_stmt ack_status = { "task.ack_status", "s" KEY_PARAMS,
+	"UPDATE task SET status_acked = ? WHERE" KEY_WHERE };
+static const struct db_stmt set_parameters = { "task.set_parameters",
+	"s" KEY_PARAMS,
 	"UPDATE task SET parameters = ? WHERE" KEY_WHERE
-	" AND party_status = 'waiting' AND start_acked = 0"
-};
+	" AND party_status = 'waiting' AND start_acked = 0" };
 
 int
 db_task_set_progress(struct db *db, const struct db_task_key *k,
     const char *attempt_id, int64_t progress)
 {
-	return db_exec(db, &set_progress, NULL, progress, progress,
-	    KEY_ARGS(k), attempt_id, attempt_id);
+	return db_exec(db, &set_progress, NULL, progress, progress, KEY_ARGS(k),
+	    attempt_id, attempt_id);
 }
 
 int
@@ -427,54 +421,51 @@ db_task_ack_start(struct db *db, const struct db_task_key *k, bool acked)
 }
 
 int
-db_task_ack_status(struct db *db, const struct db_task_key *k,
-    enum state verdict)
+db_task_ack_status(
+    struct db *db, const struct db_task_key *k, enum state verdict)
 {
-	return db_exec(db, &ack_status, NULL, state_name(verdict),
-	    KEY_ARGS(k));
+	return db_exec(db, &ack_status, NULL, state_name(verdict), KEY_ARGS(k));
 }
 
 int
-db_task_set_parameters(struct db *db, const struct db_task_key *k,
-    const char *parameters)
+db_task_set_parameters(
+    struct db *db, const struct db_task_key *k, const char *parameters)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
-	if ((r = db_exec(db, &set_parameters, &n, parameters, KEY_ARGS(k)))
-	    != 0)
+	if ((r = db_exec(db, &set_parameters, &n, parameters, KEY_ARGS(k))) !=
+	    0)
 		return r;
-	return n == 1 ? 0 : err_set(ERR_CONFLICT,
-	    "task %s is not there or has started", k->component);
+	return n == 1
+		   ? 0
+		   : err_set(ERR_CONFLICT,
+			 "task %s is not there or has started", k->component);
 }
 
 /* --- wishes --- */
 
-static const struct db_stmt want_launch = {
-	"task.want_launch", KEY_PARAMS,
+static const struct db_stmt want_launch = { "task.want_launch", KEY_PARAMS,
 	"UPDATE task SET launch_wanted = 1, start_acked = 1 WHERE" KEY_WHERE
-	" AND run_here = 1 AND start_acked = 0 AND party_status = 'waiting'"
-};
-static const struct db_stmt want_kill = {
-	"task.want_kill", "se" KEY_PARAMS,
+	" AND run_here = 1 AND start_acked = 0 AND party_status = 'waiting'" };
+static const struct db_stmt want_kill = { "task.want_kill", "se" KEY_PARAMS,
 	"UPDATE task SET kill_wanted = ?,"
 	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
-	" AND kill_wanted = ''"
-};
+	" AND kill_wanted = ''" };
 
 struct wish {
 	const struct db_task_key *key;
-	enum state	 to;
-	const char	*reason;
-	bool		 effective;
+	enum state to;
+	const char *reason;
+	bool effective;
 };
 
 /* Why a task cannot be launched now; 0 when it can. */
 static int
-check_launch(struct arena *a, const struct db_task_key *k,
-    const struct task_head *h)
+check_launch(
+    struct arena *a, const struct db_task_key *k, const struct task_head *h)
 {
-	const char	*why = NULL;
+	const char *why = NULL;
 
 	if (!h->run_here)
 		return err_set(ERR_NOT_FOUND, "task %s does not run here",
@@ -483,47 +474,46 @@ check_launch(struct arena *a, const struct db_task_key *k,
 		why = "has a newer version";
 	else if (h->job_status != STATE_RUNNING)
 		why = "cannot start: its job does not run";
-	else if (h->party_status != STATE_WAITING
-	    || h->kill_wanted != STATE_NONE)
+	else if (h->party_status != STATE_WAITING ||
+		 h->kill_wanted != STATE_NONE)
 		why = "ended before it was started";
 	if (why != NULL)
-		return err_set(ERR_CONFLICT, "task %s %s", db_task_text(a, k),
-		    why);
+		return err_set(
+		    ERR_CONFLICT, "task %s %s", db_task_text(a, k), why);
 	return 0;
 }
 
 static int
 want_launch_tx(struct db *db, void *ctx)
 {
-	struct wish		*w = ctx;
-	struct arena		*a = arena_new();
-	struct task_head	*h;
-	int64_t			 n;
-	int			 r;
+	struct wish *w = ctx;
+	struct arena *a = arena_new();
+	struct task_head *h;
+	int64_t n;
+	int r;
 
 	w->effective = false;
 	if ((r = db_task_lock(db, a, w->key, &h)) != 0)
 		goto out;
 	if (h->run_here && h->start_acked)
-		goto out;	/* once is enough */
+		goto out; /* once is enough */
 	if ((r = check_launch(a, w->key, h)) != 0)
 		goto out;
 	if ((r = db_exec(db, &want_launch, &n, KEY_ARGS(w->key))) != 0)
 		goto out;
 	w->effective = n == 1;
-	r = move_event(db, w->key, "launch", STATE_WAITING, STATE_NONE,
-	    "start asked for");
+	r = move_event(
+	    db, w->key, "launch", STATE_WAITING, STATE_NONE, "start asked for");
 out:
 	arena_free(a);
 	return r;
 }
 
 int
-db_task_want_launch(struct db *db, const struct db_task_key *k,
-    bool *effective)
+db_task_want_launch(struct db *db, const struct db_task_key *k, bool *effective)
 {
-	struct wish	w = { .key = k };
-	int		r;
+	struct wish w = { .key = k };
+	int r;
 
 	r = db_tx(db, want_launch_tx, &w);
 	if (effective != NULL)
@@ -534,25 +524,26 @@ db_task_want_launch(struct db *db, const struct db_task_key *k,
 static int
 kill_running(struct db *db, struct wish *w, const struct task_head *h)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
-	if ((r = db_exec(db, &want_kill, &n, state_name(w->to),
-	    w->reason, KEY_ARGS(w->key))) != 0 || n == 0)
+	if ((r = db_exec(db, &want_kill, &n, state_name(w->to), w->reason,
+		 KEY_ARGS(w->key))) != 0 ||
+	    n == 0)
 		return r;
 	w->effective = true;
-	return move_event(db, w->key, "kill", h->party_status, w->to,
-	    w->reason);
+	return move_event(
+	    db, w->key, "kill", h->party_status, w->to, w->reason);
 }
 
 static int
 want_end_tx(struct db *db, void *ctx)
 {
-	struct wish		*w = ctx;
-	struct arena		*a = arena_new();
-	struct task_head	*h;
-	unsigned		 moved = 0;
-	int			 r;
+	struct wish *w = ctx;
+	struct arena *a = arena_new();
+	struct task_head *h;
+	unsigned moved = 0;
+	int r;
 
 	w->effective = false;
 	if ((r = db_task_lock(db, a, w->key, &h)) != 0)
@@ -569,9 +560,12 @@ want_end_tx(struct db *db, void *ctx)
 		goto out;
 	}
 	/* Nobody works on it: no shepherd would ever write the end. */
-	r = db_task_move(db, w->key, &(struct db_task_move){
-		.status = STATE_NONE, .party_status = w->to,
-		.error_default = w->reason, .reason = w->reason }, &moved);
+	r = db_task_move(db, w->key,
+	    &(struct db_task_move){ .status = STATE_NONE,
+		.party_status = w->to,
+		.error_default = w->reason,
+		.reason = w->reason },
+	    &moved);
 	w->effective = moved != 0;
 out:
 	arena_free(a);
@@ -582,14 +576,16 @@ int
 db_task_want_end(struct db *db, const struct db_task_key *k, enum state to,
     const char *reason, bool *effective)
 {
-	struct wish	w = { .key = k, .to = to, .reason = reason };
-	int		r;
+	struct wish w = { .key = k, .to = to, .reason = reason };
+	int r;
 
 	if (effective != NULL)
 		*effective = false;
 	if (!state_is_interrupt(to))
-		return err_set(ERR_INVALID, "a task cannot be stopped as "
-		    "\"%s\"", state_name(to));
+		return err_set(ERR_INVALID,
+		    "a task cannot be stopped as "
+		    "\"%s\"",
+		    state_name(to));
 	if ((r = db_tx(db, want_end_tx, &w)) != 0)
 		return r;
 	if (effective != NULL)
@@ -597,16 +593,12 @@ db_task_want_end(struct db *db, const struct db_task_key *k, enum state to,
 	return 0;
 }
 
-static const struct db_stmt report_done = {
-	"task.report_done", KEY_PARAMS "s",
+static const struct db_stmt report_done = { "task.report_done", KEY_PARAMS "s",
 	"UPDATE task SET report_due = 0 WHERE" KEY_WHERE
-	" AND party_status = ?"
-};
+	" AND party_status = ?" };
 
 int
-db_task_report_done(struct db *db, const struct db_task_key *k,
-    enum state told)
+db_task_report_done(struct db *db, const struct db_task_key *k, enum state told)
 {
-	return db_exec(db, &report_done, NULL, KEY_ARGS(k),
-	    state_name(told));
+	return db_exec(db, &report_done, NULL, KEY_ARGS(k), state_name(told));
 }

@@ -10,53 +10,53 @@
 
 /* Which row; everything borrowed. */
 struct db_task_key {
-	const char	*job_id;
-	const char	*component;
-	int64_t		 version;
-	const char	*role;
-	const char	*party_id;
+	const char *job_id;
+	const char *component;
+	int64_t version;
+	const char *role;
+	const char *party_id;
 };
 
 struct db_task {
 	struct db_task_key key;
-	int64_t		 seq;
-	const char	*module;
-	bool		 run_here;
-	enum state	 status;		/* verdict over all members */
-	enum state	 party_status;		/* this member's own */
-	enum state	 status_acked;		/* verdict the member has */
-	bool		 start_acked;
-	bool		 need_run;
-	int64_t		 auto_retries;
-	int64_t		 retry_delay_s;
-	const char	*provider;		/* JSON; NULL in lists */
-	const char	*parameters;		/* JSON; NULL in lists */
-	const char	*error_report;		/* may be NULL */
-	int64_t		 progress;
-	bool		 launch_wanted;
-	enum state	 kill_wanted;		/* STATE_NONE: no */
-	bool		 report_due;
-	int64_t		 created_ms;
-	int64_t		 updated_ms;
-	int64_t		 started_ms;
-	int64_t		 ended_ms;
-	int64_t		 ended_ago_ms;		/* 0 unless ended */
+	int64_t seq;
+	const char *module;
+	bool run_here;
+	enum state status;	 /* verdict over all members */
+	enum state party_status; /* this member's own */
+	enum state status_acked; /* verdict the member has */
+	bool start_acked;
+	bool need_run;
+	int64_t auto_retries;
+	int64_t retry_delay_s;
+	const char *provider;	  /* JSON; NULL in lists */
+	const char *parameters;	  /* JSON; NULL in lists */
+	const char *error_report; /* may be NULL */
+	int64_t progress;
+	bool launch_wanted;
+	enum state kill_wanted; /* STATE_NONE: no */
+	bool report_due;
+	int64_t created_ms;
+	int64_t updated_ms;
+	int64_t started_ms;
+	int64_t ended_ms;
+	int64_t ended_ago_ms; /* 0 unless ended */
 };
 
 /* ERR_NOT_FOUND when there is none. */
-int	db_task_get(struct db *, struct arena *, const struct db_task_key *,
-	    struct db_task **out);
+int db_task_get(struct db *, struct arena *, const struct db_task_key *,
+    struct db_task **out);
 /* The newest version of a component at one member. */
-int	db_task_get_newest(struct db *, struct arena *, const char *job_id,
-	    const char *component, const char *role, const char *party_id,
-	    struct db_task **out);
+int db_task_get_newest(struct db *, struct arena *, const char *job_id,
+    const char *component, const char *role, const char *party_id,
+    struct db_task **out);
 
 /*
  * All rows of a job, every member and version, by seq, component, version,
  * role and party; documents are NULL.  newest_only leaves older versions out.
  */
-int	db_task_list(struct db *, struct arena *, const char *job_id,
-	    bool newest_only, struct db_task **rows, size_t *n);
+int db_task_list(struct db *, struct arena *, const char *job_id,
+    bool newest_only, struct db_task **rows, size_t *n);
 
 enum db_task_order {
 	DB_TASK_BY_CREATED,
@@ -70,51 +70,50 @@ enum db_task_order {
 
 /* As struct db_job_filter. */
 struct db_task_filter {
-	const char	*job_id;
-	const char	*component;
-	const char	*components;		/* any of */
-	const char	*roles;			/* any of */
-	const char	*parties;		/* any of */
-	const char	*statuses;		/* any of, the verdict */
-	const char	*party_statuses;	/* any of */
-	const int64_t	*version;
-	bool		 newest_only;
-	bool		 local_only;		/* leave holder rows out */
+	const char *job_id;
+	const char *component;
+	const char *components;	    /* any of */
+	const char *roles;	    /* any of */
+	const char *parties;	    /* any of */
+	const char *statuses;	    /* any of, the verdict */
+	const char *party_statuses; /* any of */
+	const int64_t *version;
+	bool newest_only;
+	bool local_only; /* leave holder rows out */
 	enum db_task_order order;
-	bool		 descending;
-	int64_t		 limit;			/* 0: no limit */
-	int64_t		 offset;
+	bool descending;
+	int64_t limit; /* 0: no limit */
+	int64_t offset;
 };
 
 /* Tasks with their documents and what their newest attempt was. */
 struct db_task_row {
-	struct db_task	 task;
-	const char	*initiator_role;
-	const char	*initiator_party;
-	const char	*attempt_id;		/* NULL: never launched */
-	const char	*host;			/* NULL */
-	int64_t		 executor_pid;
+	struct db_task task;
+	const char *initiator_role;
+	const char *initiator_party;
+	const char *attempt_id; /* NULL: never launched */
+	const char *host;	/* NULL */
+	int64_t executor_pid;
 };
 
-int	db_task_query(struct db *, struct arena *,
-	    const struct db_task_filter *, struct db_task_row **rows,
-	    size_t *n, int64_t *total);
+int db_task_query(struct db *, struct arena *, const struct db_task_filter *,
+    struct db_task_row **rows, size_t *n, int64_t *total);
 
 /* Insert rows (a rerun's new version); those that exist stay as they are. */
-int	db_task_insert(struct db *, const char *job_id,
-	    const struct db_task_new *, size_t n);
+int db_task_insert(
+    struct db *, const char *job_id, const struct db_task_new *, size_t n);
 
 /* What of a row is moved; zeroed fields other than states do nothing. */
 struct db_task_move {
-	enum state	 status;		/* STATE_NONE: leave */
-	enum state	 party_status;		/* STATE_NONE: leave */
-	const char	*error_report;		/* NULL: leave */
-	const char	*error_default;		/* for a row that has none yet */
+	enum state status;	   /* STATE_NONE: leave */
+	enum state party_status;   /* STATE_NONE: leave */
+	const char *error_report;  /* NULL: leave */
+	const char *error_default; /* for a row that has none yet */
 	/* the writer's attempt: the move fails unless its lease is alive */
-	const char	*attempt_id;
+	const char *attempt_id;
 	/* a member's own word about these; 0: now, when the state says so */
-	int64_t		 started_ms, ended_ms;
-	const char	*reason;
+	int64_t started_ms, ended_ms;
+	const char *reason;
 };
 enum { DB_MOVED_STATUS = 1, DB_MOVED_PARTY = 2 };
 
@@ -125,62 +124,62 @@ enum { DB_MOVED_STATUS = 1, DB_MOVED_PARTY = 2 };
  * due when that is another site, else makes the job due for its scheduler.
  * Errors: ERR_NOT_FOUND, ERR_CONFLICT (attempt_id's lease is lost), ERR_DB.
  */
-int	db_task_move(struct db *, const struct db_task_key *,
-	    const struct db_task_move *, unsigned *moved);
+int db_task_move(struct db *, const struct db_task_key *,
+    const struct db_task_move *, unsigned *moved);
 
 /*
  * The verdict of a task version, on the rows of all members at once
  * (initiator).  fence: the caller's scheduling lease.
  */
-int	db_task_move_all(struct db *, const char *job_id,
-	    const char *component, int64_t version, enum state to,
-	    int64_t fence, const char *reason, bool *moved);
+int db_task_move_all(struct db *, const char *job_id, const char *component,
+    int64_t version, enum state to, int64_t fence, const char *reason,
+    bool *moved);
 
 /* Grows only; attempt_id as in struct db_task_move. */
-int	db_task_set_progress(struct db *, const struct db_task_key *,
-	    const char *attempt_id, int64_t progress);
+int db_task_set_progress(struct db *, const struct db_task_key *,
+    const char *attempt_id, int64_t progress);
 /* What this member answered (initiator). */
-int	db_task_ack_start(struct db *, const struct db_task_key *, bool acked);
-int	db_task_ack_status(struct db *, const struct db_task_key *,
-	    enum state verdict);
+int db_task_ack_start(struct db *, const struct db_task_key *, bool acked);
+int db_task_ack_status(
+    struct db *, const struct db_task_key *, enum state verdict);
 /* Complete parameters anew, for a version that has not started. */
-int	db_task_set_parameters(struct db *, const struct db_task_key *,
-	    const char *parameters);
+int db_task_set_parameters(
+    struct db *, const struct db_task_key *, const char *parameters);
 
 /*
  * Want a local task launched, once: only a waiting task that was never
  * started and is not to be killed.  *effective (may be NULL) tells.
  */
-int	db_task_want_launch(struct db *, const struct db_task_key *,
-	    bool *effective);
+int db_task_want_launch(
+    struct db *, const struct db_task_key *, bool *effective);
 /*
  * Want a local task ended in state `to`: one that runs gets kill_wanted (the
  * first wish stays), one that was never launched ends at once.  reason becomes
  * its error_report when it has none.
  * *effective is false when it had ended or the wish was there already.
  */
-int	db_task_want_end(struct db *, const struct db_task_key *,
-	    enum state to, const char *reason, bool *effective);
+int db_task_want_end(struct db *, const struct db_task_key *, enum state to,
+    const char *reason, bool *effective);
 
 /* Local tasks whose initiator (elsewhere) is to be told; with documents NULL. */
 struct db_report {
-	struct db_task	 task;
-	const char	*initiator_role;
-	const char	*initiator_party;
+	struct db_task task;
+	const char *initiator_role;
+	const char *initiator_party;
 };
-int	db_task_reports_due(struct db *, struct arena *, int64_t limit,
-	    struct db_report **rows, size_t *n);
+int db_task_reports_due(struct db *, struct arena *, int64_t limit,
+    struct db_report **rows, size_t *n);
 /* Told this party_status; if it changed meanwhile the report stays due. */
-int	db_task_report_done(struct db *, const struct db_task_key *,
-	    enum state told);
+int db_task_report_done(
+    struct db *, const struct db_task_key *, enum state told);
 
 /* Local tasks to be killed that have a live attempt. */
 struct db_kill {
 	struct db_task_key key;
-	const char	*attempt_id;
-	enum state	 kill_wanted;
+	const char *attempt_id;
+	enum state kill_wanted;
 };
-int	db_task_kills_wanted(struct db *, struct arena *, int64_t limit,
-	    struct db_kill **rows, size_t *n);
+int db_task_kills_wanted(struct db *, struct arena *, int64_t limit,
+    struct db_kill **rows, size_t *n);
 
 #endif

@@ -7,24 +7,24 @@
 #include "lib/db/db_task.h"
 
 struct task_head {
-	enum state	 status;
-	enum state	 party_status;
-	enum state	 kill_wanted;
-	bool		 run_here;
-	bool		 launch_wanted;
-	bool		 start_acked;
-	bool		 attempt_open;
-	bool		 newer;			/* a newer version exists */
-	bool		 is_initiator;
-	enum state	 job_status;
+	enum state status;
+	enum state party_status;
+	enum state kill_wanted;
+	bool run_here;
+	bool launch_wanted;
+	bool start_acked;
+	bool attempt_open;
+	bool newer; /* a newer version exists */
+	bool is_initiator;
+	enum state job_status;
 };
 
 /*
  * Lock the job's row, then the task's, and read the head.
  * ERR_NOT_FOUND when there is no such task.
  */
-int	db_task_lock(struct db *, struct arena *, const struct db_task_key *,
-	    struct task_head **out);
+int db_task_lock(struct db *, struct arena *, const struct db_task_key *,
+    struct task_head **out);
 
 /* "COMPONENT version N of ROLE PARTY" for messages; in the arena. */
 const char *db_task_text(struct arena *, const struct db_task_key *);

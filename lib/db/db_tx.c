@@ -12,7 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/db/db_private.h"
 
-#define PAUSE_START_US 2000	/* about as long as a transaction takes */
+#define PAUSE_START_US 2000 /* about as long as a transaction takes */
 #define PAUSE_MAX_US 200000
 
 static int
@@ -25,8 +25,8 @@ run(struct db *db, const char *sql)
 static void
 pause_before(int try)
 {
-	uint32_t	us = PAUSE_START_US << try;
-	struct timespec	ts;
+	uint32_t us = PAUSE_START_US << try;
+	struct timespec ts;
 
 	if (us > PAUSE_MAX_US)
 		us = PAUSE_MAX_US;
@@ -40,7 +40,7 @@ pause_before(int try)
 static int
 run_once(struct db *db, db_tx_fn *fn, void *ctx, bool *again)
 {
-	int	r;
+	int r;
 
 	*again = false;
 	if ((r = db_connected(db)) != 0)
@@ -71,8 +71,8 @@ run_once(struct db *db, db_tx_fn *fn, void *ctx, bool *again)
 int
 db_tx(struct db *db, db_tx_fn *fn, void *ctx)
 {
-	bool	again = false;
-	int	r = 0;
+	bool again = false;
+	int r = 0;
 
 	if (db->in_tx)
 		return fn(db, ctx);
@@ -80,8 +80,8 @@ db_tx(struct db *db, db_tx_fn *fn, void *ctx)
 		r = run_once(db, fn, ctx, &again);
 		if (r == 0 || !again)
 			return r;
-		log_debug("transaction again after try %d: %s", try + 1,
-		    err_text());
+		log_debug(
+		    "transaction again after try %d: %s", try + 1, err_text());
 		pause_before(try);
 	}
 	return err_wrap("given up after %d tries", DB_TX_TRIES);

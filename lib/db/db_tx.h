@@ -6,7 +6,7 @@
 
 #include "lib/db/db.h"
 
-typedef int	db_tx_fn(struct db *, void *ctx);
+typedef int db_tx_fn(struct db *, void *ctx);
 
 /*
  * Run fn in a transaction: commit when it returns 0, else roll back.  On a
@@ -22,6 +22,6 @@ typedef int	db_tx_fn(struct db *, void *ctx);
  * are idempotent, so the caller does them again).
  */
 #define DB_TX_TRIES 8
-int	db_tx(struct db *, db_tx_fn *fn, void *ctx);
+int db_tx(struct db *, db_tx_fn *fn, void *ctx);
 
 #endif

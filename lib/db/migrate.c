@@ -22,34 +22,34 @@
 #define FILE_MAX (16u << 20)
 #define LOCK_NAME "sluice_migrate"
 #define LOCK_WAIT_S 30
-#define DIGITS 4		/* NNNN_name.sql */
+#define DIGITS 4 /* NNNN_name.sql */
 
 struct file {
-	int64_t		 version;
-	char		*name;
-	struct buf	 text;
-	unsigned char	 sha256[DB_BIN_SIZE];
+	int64_t version;
+	char *name;
+	struct buf text;
+	unsigned char sha256[DB_BIN_SIZE];
 };
 
 struct files {
-	struct file	*v;
-	size_t		 n;
+	struct file *v;
+	size_t n;
 };
 
 /* A row of schema_migration. */
 struct applied {
-	int64_t		 version;
-	const char	*name;
-	unsigned char	 sha256[DB_BIN_SIZE];
-	int64_t		 statements;
-	bool		 complete;
+	int64_t version;
+	const char *name;
+	unsigned char sha256[DB_BIN_SIZE];
+	int64_t statements;
+	bool complete;
 };
 
-#define APPLIED_COLS(X)						\
-	X(INT, version, "version")				\
-	X(STR, name, "name")					\
-	X(BIN, sha256, "sha256")				\
-	X(INT, statements, "statements")			\
+#define APPLIED_COLS(X)                                                        \
+	X(INT, version, "version")                                             \
+	X(STR, name, "name")                                                   \
+	X(BIN, sha256, "sha256")                                               \
+	X(INT, statements, "statements")                                       \
 	X(BOOL, complete, "applied_at IS NOT NULL")
 
 static const struct db_col applied_cols[] = {
@@ -68,23 +68,16 @@ static const char create_sql[] =
     " statements INT NOT NULL DEFAULT 0,"
     " applied_at DATETIME(6) NULL"
     ") ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin";
-static const struct db_stmt list_applied = {
-	"migration.list", "",
-	"SELECT 1" APPLIED_COLS(DB_SQL) " FROM schema_migration ORDER BY version"
-};
-static const struct db_stmt begin_file = {
-	"migration.begin", "isbsb",
+static const struct db_stmt list_applied = { "migration.list", "",
+	"SELECT 1" APPLIED_COLS(
+	    DB_SQL) " FROM schema_migration ORDER BY version" };
+static const struct db_stmt begin_file = { "migration.begin", "isbsb",
 	"INSERT INTO schema_migration (version, name, sha256) VALUES (?, ?, ?)"
-	" ON DUPLICATE KEY UPDATE name = ?, sha256 = ?"
-};
-static const struct db_stmt count_statement = {
-	"migration.count", "ii",
-	"UPDATE schema_migration SET statements = ? WHERE version = ?"
-};
-static const struct db_stmt finish_file = {
-	"migration.finish", "i",
-	"UPDATE schema_migration SET applied_at = NOW(6) WHERE version = ?"
-};
+	" ON DUPLICATE KEY UPDATE name = ?, sha256 = ?" };
+static const struct db_stmt count_statement = { "migration.count", "ii",
+	"UPDATE schema_migration SET statements = ? WHERE version = ?" };
+static const struct db_stmt finish_file = { "migration.finish", "i",
+	"UPDATE schema_migration SET applied_at = NOW(6) WHERE version = ?" };
 static const struct db_stmt have_table = {
 	"migration.table", "",
 	"SELECT COUNT(*) FROM information_schema.tables"
@@ -107,8 +100,8 @@ files_fini(struct files *f)
 static int64_t
 version_of(const char *name)
 {
-	size_t	len = strlen(name);
-	int64_t	v = 0;
+	size_t len = strlen(name);
+	int64_t v = 0;
 
 	if (len < DIGITS + 5 || strcmp(name + len - 4, ".sql") != 0)
 		return 0;
@@ -123,7 +116,7 @@ version_of(const char *name)
 static int
 by_version(const void *a, const void *b)
 {
-	const struct file	*x = a, *y = b;
+	const struct file *x = a, *y = b;
 
 	return x->version < y->version ? -1 : x->version > y->version;
 }
@@ -131,8 +124,8 @@ by_version(const void *a, const void *b)
 static int
 read_file(const char *folder, struct file *f)
 {
-	char	*path = xasprintf("%s/%s", folder, f->name);
-	int	 r;
+	char *path = xasprintf("%s/%s", folder, f->name);
+	int r;
 
 	r = buf_read_file(&f->text, path, FILE_MAX);
 	free(path);
@@ -140,17 +133,17 @@ read_file(const char *folder, struct file *f)
 		return err_wrap("%s", f->name);
 	if (memchr(buf_str(&f->text), '\0', f->text.len) != NULL)
 		return err_set(ERR_FORMAT, "%s holds a NUL", f->name);
-	(void)crypto_hash_sha256(f->sha256,
-	    (const unsigned char *)buf_str(&f->text), f->text.len);
+	(void)crypto_hash_sha256(
+	    f->sha256, (const unsigned char *)buf_str(&f->text), f->text.len);
 	return 0;
 }
 
 static int
 list_folder(const char *folder, struct files *out)
 {
-	struct dirent	*e;
-	int64_t		 version;
-	DIR		*d;
+	struct dirent *e;
+	int64_t version;
+	DIR *d;
 
 	if ((d = opendir(folder)) == NULL)
 		return err_set_errno(ERR_IO, "%s", folder);
@@ -163,21 +156,23 @@ list_folder(const char *folder, struct files *out)
 	}
 	closedir(d);
 	return out->n > 0 ? 0
-	    : err_set(ERR_FORMAT, "no migrations in %s", folder);
+			  : err_set(ERR_FORMAT, "no migrations in %s", folder);
 }
 
 static int
 read_folder(const char *folder, struct files *out)
 {
-	int	r;
+	int r;
 
 	if ((r = list_folder(folder, out)) != 0)
 		return r;
 	qsort(out->v, out->n, sizeof(*out->v), by_version);
 	for (size_t i = 0; i < out->n; i++) {
 		if (out->v[i].version != (int64_t)i + 1)
-			return err_set(ERR_FORMAT, "%s: number %zu is missing "
-			    "or there twice", folder, i + 1);
+			return err_set(ERR_FORMAT,
+			    "%s: number %zu is missing "
+			    "or there twice",
+			    folder, i + 1);
 		if ((r = read_file(folder, &out->v[i])) != 0)
 			return r;
 	}
@@ -190,22 +185,32 @@ check_applied(const struct files *f, const struct applied *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].version != (int64_t)i + 1)
-			return err_set(ERR_CONFLICT, "migration %s was "
-			    "applied before number %zu", rows[i].name, i + 1);
+			return err_set(ERR_CONFLICT,
+			    "migration %s was "
+			    "applied before number %zu",
+			    rows[i].name, i + 1);
 		if (i >= f->n)
-			return err_set(ERR_CONFLICT, "migration %s was applied "
-			    "but its file is missing", rows[i].name);
+			return err_set(ERR_CONFLICT,
+			    "migration %s was applied "
+			    "but its file is missing",
+			    rows[i].name);
 		if (!rows[i].complete && i + 1 < n)
-			return err_set(ERR_CONFLICT, "migration %s was left "
-			    "before its end", rows[i].name);
+			return err_set(ERR_CONFLICT,
+			    "migration %s was left "
+			    "before its end",
+			    rows[i].name);
 		if (!rows[i].complete)
-			continue;	/* may be repaired and continued */
+			continue; /* may be repaired and continued */
 		if (strcmp(rows[i].name, f->v[i].name) != 0)
-			return err_set(ERR_CONFLICT, "migration %s was applied "
-			    "as %s", f->v[i].name, rows[i].name);
+			return err_set(ERR_CONFLICT,
+			    "migration %s was applied "
+			    "as %s",
+			    f->v[i].name, rows[i].name);
 		if (memcmp(rows[i].sha256, f->v[i].sha256, DB_BIN_SIZE) != 0)
-			return err_set(ERR_CONFLICT, "migration %s was changed "
-			    "after it was applied", rows[i].name);
+			return err_set(ERR_CONFLICT,
+			    "migration %s was changed "
+			    "after it was applied",
+			    rows[i].name);
 	}
 	return 0;
 }
@@ -213,23 +218,23 @@ check_applied(const struct files *f, const struct applied *rows, size_t n)
 static int
 apply_file(struct db *db, const struct file *f, int64_t done)
 {
-	const char	*text = buf_str(&f->text), *start;
-	int64_t		 k = 0;
-	size_t		 len;
-	int		 r;
+	const char *text = buf_str(&f->text), *start;
+	int64_t k = 0;
+	size_t len;
+	int r;
 
 	if ((r = db_exec(db, &begin_file, NULL, f->version, f->name,
-	    (const void *)f->sha256, (size_t)DB_BIN_SIZE, f->name,
-	    (const void *)f->sha256, (size_t)DB_BIN_SIZE)) != 0)
+		 (const void *)f->sha256, (size_t)DB_BIN_SIZE, f->name,
+		 (const void *)f->sha256, (size_t)DB_BIN_SIZE)) != 0)
 		return r;
 	while ((r = sql_next_statement(&text, &start, &len)) == 1) {
 		if (++k <= done)
 			continue;
 		if ((r = db_run_script_statement(db, start, len)) != 0)
-			return err_wrap("%s: statement %lld", f->name,
-			    (long long)k);
-		if ((r = db_exec(db, &count_statement, NULL, k, f->version))
-		    != 0)
+			return err_wrap(
+			    "%s: statement %lld", f->name, (long long)k);
+		if ((r = db_exec(db, &count_statement, NULL, k, f->version)) !=
+		    0)
 			return r;
 	}
 	if (r != 0)
@@ -241,17 +246,17 @@ apply_file(struct db *db, const struct file *f, int64_t done)
 static int
 migrate_locked(struct db *db, const struct files *f, int *count)
 {
-	struct arena	*a = arena_new();
-	struct applied	*rows;
-	size_t		 n, first;
-	int64_t		 done;
-	int		 r;
+	struct arena *a = arena_new();
+	struct applied *rows;
+	size_t n, first;
+	int64_t done;
+	int r;
 
-	if ((r = db_run_script_statement(db, create_sql,
-	    sizeof(create_sql) - 1)) != 0)
+	if ((r = db_run_script_statement(
+		 db, create_sql, sizeof(create_sql) - 1)) != 0)
 		goto out;
-	if ((r = db_select(db, &list_applied, &applied_shape, a, &rows, &n))
-	    != 0)
+	if ((r = db_select(db, &list_applied, &applied_shape, a, &rows, &n)) !=
+	    0)
 		goto out;
 	if ((r = check_applied(f, rows, n)) != 0)
 		goto out;
@@ -270,8 +275,8 @@ out:
 int
 db_migrate(struct db *db, const char *folder, int *applied)
 {
-	struct files	f = { NULL, 0 };
-	int		r;
+	struct files f = { NULL, 0 };
+	int r;
 
 	*applied = 0;
 	if ((r = read_folder(folder, &f)) != 0)
@@ -288,26 +293,32 @@ out:
 int
 db_schema_check(struct db *db)
 {
-	struct arena	*a = arena_new();
-	struct applied	*rows;
-	int64_t		 have;
-	size_t		 n = 0;
-	int		 r;
+	struct arena *a = arena_new();
+	struct applied *rows;
+	int64_t have;
+	size_t n = 0;
+	int r;
 
 	if ((r = db_query_int(db, &have_table, &have)) != 0)
 		goto out;
 	if (have != 0 && (r = db_select(db, &list_applied, &applied_shape, a,
-	    &rows, &n)) != 0)
+			      &rows, &n)) != 0)
 		goto out;
 	if (n > 0 && !rows[n - 1].complete)
-		r = err_set(ERR_CONFLICT, "migration %s was left before its "
-		    "end: run migrate", rows[n - 1].name);
+		r = err_set(ERR_CONFLICT,
+		    "migration %s was left before its "
+		    "end: run migrate",
+		    rows[n - 1].name);
 	else if (n < DB_SCHEMA_VERSION)
-		r = err_set(ERR_CONFLICT, "the schema has version %zu, this "
-		    "program needs %d: run migrate", n, DB_SCHEMA_VERSION);
+		r = err_set(ERR_CONFLICT,
+		    "the schema has version %zu, this "
+		    "program needs %d: run migrate",
+		    n, DB_SCHEMA_VERSION);
 	else if (n > DB_SCHEMA_VERSION)
-		r = err_set(ERR_CONFLICT, "the schema has version %zu, newer "
-		    "than this program (%d)", n, DB_SCHEMA_VERSION);
+		r = err_set(ERR_CONFLICT,
+		    "the schema has version %zu, newer "
+		    "than this program (%d)",
+		    n, DB_SCHEMA_VERSION);
 out:
 	arena_free(a);
 	return r;

@@ -17,10 +17,10 @@
  * one that was applied; ERR_FORMAT for an odd name, a gap or a duplicate
  * number; ERR_BUSY when another migration holds the lock; ERR_DB, ERR_IO.
  */
-int	db_migrate(struct db *, const char *folder, int *applied);
+int db_migrate(struct db *, const char *folder, int *applied);
 
 /* Programs call this at start.  ERR_CONFLICT: schema older or newer. */
-int	db_schema_check(struct db *);
+int db_schema_check(struct db *);
 
 /*
  * Find the next statement of SQL text: from *text on, skipping blanks and
@@ -30,6 +30,6 @@ int	db_schema_check(struct db *);
  * Returns 1 for a statement, 0 at the end, ERR_FORMAT for an open quote or
  * comment.
  */
-int	sql_next_statement(const char **text, const char **start, size_t *len);
+int sql_next_statement(const char **text, const char **start, size_t *len);
 
 #endif

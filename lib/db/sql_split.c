@@ -10,11 +10,12 @@
 static const char *
 skip_comment(const char *s)
 {
-	const char	*end;
+	const char *end;
 
 	/* Two dashes are a comment only before a blank: 5--3 is arithmetic. */
-	if (s[0] == '#' || (s[0] == '-' && s[1] == '-'
-	    && (s[2] == '\0' || strchr(" \t\r\n", s[2]) != NULL))) {
+	if (s[0] == '#' ||
+	    (s[0] == '-' && s[1] == '-' &&
+		(s[2] == '\0' || strchr(" \t\r\n", s[2]) != NULL))) {
 		end = strchr(s, '\n');
 		return end != NULL ? end + 1 : s + strlen(s);
 	}
@@ -29,7 +30,7 @@ skip_comment(const char *s)
 static const char *
 skip_quoted(const char *s)
 {
-	char	quote = *s++;
+	char quote = *s++;
 
 	for (; *s != '\0'; s++) {
 		if (*s == '\\' && quote != '`' && s[1] != '\0')
@@ -46,14 +47,14 @@ skip_quoted(const char *s)
 static const char *
 skip_between(const char *s)
 {
-	const char	*next;
+	const char *next;
 
 	for (;;) {
 		while (*s != '\0' && strchr(" \t\r\n;", *s) != NULL)
 			s++;
 		/* Executable comments are statements. */
-		if (s[0] == '/' && s[1] == '*'
-		    && (s[2] == '!' || (s[2] == 'M' && s[3] == '!')))
+		if (s[0] == '/' && s[1] == '*' &&
+		    (s[2] == '!' || (s[2] == 'M' && s[3] == '!')))
 			return s;
 		if ((next = skip_comment(s)) == NULL || next == s)
 			return next;
@@ -64,7 +65,7 @@ skip_between(const char *s)
 int
 sql_next_statement(const char **text, const char **start, size_t *len)
 {
-	const char	*s, *next, *end;
+	const char *s, *next, *end;
 
 	*start = NULL;
 	*len = 0;

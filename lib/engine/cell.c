@@ -13,19 +13,20 @@
 #include "lib/engine/csv.h"
 
 size_t
-cell_split(struct span text, const char *delimiter, struct span *out,
-    size_t max)
+cell_split(
+    struct span text, const char *delimiter, struct span *out, size_t max)
 {
-	size_t		 len = strlen(delimiter), n = 0;
-	const char	*p = text.data, *end = p + text.len, *q;
+	size_t len = strlen(delimiter), n = 0;
+	const char *p = text.data, *end = p + text.len, *q;
 
 	for (;;) {
-		q = p < end ? len == 1 ?
-		    memchr(p, delimiter[0], (size_t)(end - p)) :
-		    memmem(p, (size_t)(end - p), delimiter, len) : NULL;
+		q = p < end ? len == 1
+				  ? memchr(p, delimiter[0], (size_t)(end - p))
+				  : memmem(p, (size_t)(end - p), delimiter, len)
+			    : NULL;
 		if (n < max)
-			out[n] = span_trim((struct span){ p,
-			    (size_t)((q != NULL ? q : end) - p) });
+			out[n] = span_trim((struct span){
+			    p, (size_t)((q != NULL ? q : end) - p) });
 		n++;
 		if (q == NULL)
 			return n;
@@ -37,8 +38,8 @@ cell_split(struct span text, const char *delimiter, struct span *out,
 static bool
 number_by_libc(struct span s, double *out)
 {
-	char	 text[128], *end;
-	size_t	 i;
+	char text[128], *end;
+	size_t i;
 
 	if (s.len == 0 || s.len >= sizeof(text))
 		return false;
@@ -60,14 +61,34 @@ bool
 cell_number(struct span s, double *out)
 {
 	static const double powers[] = {
-		1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11,
-		1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21,
+		1e0,
+		1e1,
+		1e2,
+		1e3,
+		1e4,
+		1e5,
+		1e6,
+		1e7,
+		1e8,
+		1e9,
+		1e10,
+		1e11,
+		1e12,
+		1e13,
+		1e14,
+		1e15,
+		1e16,
+		1e17,
+		1e18,
+		1e19,
+		1e20,
+		1e21,
 		1e22,
 	};
-	const char	*p = s.data, *end = p + s.len;
-	uint64_t	 mantissa = 0;
-	int		 digits = 0, fraction = 0;
-	bool		 is_negative = false, has_point = false;
+	const char *p = s.data, *end = p + s.len;
+	uint64_t mantissa = 0;
+	int digits = 0, fraction = 0;
+	bool is_negative = false, has_point = false;
 
 	if (p < end && (*p == '-' || *p == '+'))
 		is_negative = *p++ == '-';
@@ -101,21 +122,21 @@ cell_equals(struct span s, const char *text)
 void
 cell_set_add(struct cell_set *set, const char *text)
 {
-	struct cell_value	*v;
+	struct cell_value *v;
 
-	set->values = xrealloc(set->values,
-	    (set->n + 1) * sizeof(set->values[0]));
+	set->values =
+	    xrealloc(set->values, (set->n + 1) * sizeof(set->values[0]));
 	v = &set->values[set->n++];
 	v->text = xstrdup(text);
 	v->number = 0;
-	v->is_number = cell_number((struct span){ text, strlen(text) },
-	    &v->number);
+	v->is_number =
+	    cell_number((struct span){ text, strlen(text) }, &v->number);
 }
 
 void
 cell_set_add_json(struct cell_set *set, struct json_object *o)
 {
-	size_t	i;
+	size_t i;
 
 	if (o == NULL)
 		return;
@@ -126,15 +147,15 @@ cell_set_add_json(struct cell_set *set, struct json_object *o)
 	for (i = 0; i < json_object_array_length(o); i++) {
 		struct json_object *v = json_object_array_get_idx(o, i);
 
-		cell_set_add(set, v != NULL ? json_object_get_string(v) :
-		    "None");
+		cell_set_add(
+		    set, v != NULL ? json_object_get_string(v) : "None");
 	}
 }
 
 void
 cell_set_fini(struct cell_set *set)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < set->n; i++)
 		free(set->values[i].text);
@@ -146,9 +167,9 @@ cell_set_fini(struct cell_set *set)
 bool
 cell_set_has(const struct cell_set *set, struct span cell)
 {
-	double	number;
-	bool	is_parsed = false, is_number = false;
-	size_t	i;
+	double number;
+	bool is_parsed = false, is_number = false;
+	size_t i;
 
 	for (i = 0; i < set->n; i++) {
 		if (cell_equals(cell, set->values[i].text))
@@ -167,7 +188,7 @@ cell_set_has(const struct cell_set *set, struct span cell)
 bool
 cell_set_has_number(const struct cell_set *set, double number)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < set->n; i++)
 		if (set->values[i].is_number && set->values[i].number == number)

@@ -14,13 +14,13 @@
  * Cut text at the delimiter into at most max cells, each without blanks at
  * its ends.  Returns how many there are, which may be more than max.
  */
-size_t	cell_split(struct span text, const char *delimiter, struct span *out,
-	    size_t max);
+size_t cell_split(
+    struct span text, const char *delimiter, struct span *out, size_t max);
 
 /* A decimal number, all of it, finite.  "1", "-.5", "2e-3"; no hex, no nan. */
-bool	cell_number(struct span, double *out);
+bool cell_number(struct span, double *out);
 
-bool	cell_equals(struct span, const char *text);
+bool cell_equals(struct span, const char *text);
 
 /*
  * A set of values that cells are compared with, as text and, when both are
@@ -28,18 +28,18 @@ bool	cell_equals(struct span, const char *text);
  */
 struct cell_set {
 	struct cell_value {
-		char	*text;
-		bool	 is_number;
-		double	 number;
-	}		*values;
-	size_t		 n;
+		char *text;
+		bool is_number;
+		double number;
+	} * values;
+	size_t n;
 };
 
-void	cell_set_add(struct cell_set *, const char *text);
+void cell_set_add(struct cell_set *, const char *text);
 /* The members of a JSON array, or a single value; null adds nothing. */
-void	cell_set_add_json(struct cell_set *, struct json_object *);
-void	cell_set_fini(struct cell_set *);
-bool	cell_set_has(const struct cell_set *, struct span cell);
-bool	cell_set_has_number(const struct cell_set *, double number);
+void cell_set_add_json(struct cell_set *, struct json_object *);
+void cell_set_fini(struct cell_set *);
+bool cell_set_has(const struct cell_set *, struct span cell);
+bool cell_set_has_number(const struct cell_set *, double number);
 
 #endif

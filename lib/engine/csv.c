@@ -20,40 +20,42 @@
 enum { READ_SIZE = 1 << 20 };
 
 struct csv {
-	int		 fd;
-	char		 delimiter[CSV_DELIMITER_MAX + 1];
-	size_t		 delimiter_len;
-	bool		 is_quoted;
-	size_t		 line_max;
+	int fd;
+	char delimiter[CSV_DELIMITER_MAX + 1];
+	size_t delimiter_len;
+	bool is_quoted;
+	size_t line_max;
 
-	char		*data;
-	size_t		 cap;
-	size_t		 begin;		/* first byte not yet given */
-	size_t		 end;		/* bytes in data */
-	bool		 is_at_end;	/* the file has no more */
+	char *data;
+	size_t cap;
+	size_t begin;	/* first byte not yet given */
+	size_t end;	/* bytes in data */
+	bool is_at_end; /* the file has no more */
 	/* Next LF and CR at or after begin; end when there is none so far. */
-	size_t		 lf;
-	size_t		 cr;
+	size_t lf;
+	size_t cr;
 
-	uint64_t	 bytes;
-	uint64_t	 number;	/* of the line given last */
-	uint64_t	 inner;		/* line ends inside its quotes */
+	uint64_t bytes;
+	uint64_t number; /* of the line given last */
+	uint64_t inner;	 /* line ends inside its quotes */
 
-	struct span	*fields;
-	size_t		 fields_cap;
-	struct buf	 unquoted;
+	struct span *fields;
+	size_t fields_cap;
+	struct buf unquoted;
 };
 
 int
 csv_open(int fd, const struct csv_options *options, struct csv **out)
 {
-	size_t		 n = strlen(options->delimiter);
-	struct csv	*c;
+	size_t n = strlen(options->delimiter);
+	struct csv *c;
 
 	*out = NULL;
 	if (n == 0 || n > CSV_DELIMITER_MAX)
-		return err_set(ERR_INVALID, "a delimiter has 1 to %d bytes, "
-		    "not %zu", CSV_DELIMITER_MAX, n);
+		return err_set(ERR_INVALID,
+		    "a delimiter has 1 to %d bytes, "
+		    "not %zu",
+		    CSV_DELIMITER_MAX, n);
 	if (strpbrk(options->delimiter, "\r\n") != NULL)
 		return err_set(ERR_INVALID, "a line end cannot be a delimiter");
 	c = xcalloc(1, sizeof(*c));
@@ -95,12 +97,14 @@ csv_bytes(const struct csv *c)
 static int
 fill(struct csv *c)
 {
-	size_t	kept = c->end - c->begin;
-	ssize_t	n;
+	size_t kept = c->end - c->begin;
+	ssize_t n;
 
 	if (kept > c->line_max)
-		return err_set(ERR_LIMIT, "line %" PRIu64 " is longer than %zu "
-		    "bytes; is this a text file?", c->number + 1, c->line_max);
+		return err_set(ERR_LIMIT,
+		    "line %" PRIu64 " is longer than %zu "
+		    "bytes; is this a text file?",
+		    c->number + 1, c->line_max);
 	if (c->begin > 0) {
 		memmove(c->data, c->data + c->begin, kept);
 		/* Places behind us mean nothing: 0 makes them looked up. */
@@ -117,8 +121,8 @@ fill(struct csv *c)
 		n = read(c->fd, c->data + c->end, c->cap - c->end);
 	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return err_set_errno(ERR_IO, "read after line %" PRIu64,
-		    c->number);
+		return err_set_errno(
+		    ERR_IO, "read after line %" PRIu64, c->number);
 	c->is_at_end = n == 0;
 	/* What ended nowhere so far may end in the new bytes. */
 	c->end += (size_t)n;
@@ -128,7 +132,7 @@ fill(struct csv *c)
 static size_t
 find(const struct csv *c, size_t from, char what)
 {
-	const char	*p;
+	const char *p;
 
 	if (from >= c->end)
 		return c->end;
@@ -154,7 +158,7 @@ line_end(struct csv *c, size_t from)
 static bool
 is_open(const struct csv *c, size_t end, size_t *scanned, bool *open)
 {
-	const char	*p;
+	const char *p;
 
 	while (*scanned < end) {
 		p = memchr(c->data + *scanned, '"', end - *scanned);
@@ -172,8 +176,8 @@ is_open(const struct csv *c, size_t end, size_t *scanned, bool *open)
 static bool
 is_plain(const char *p, size_t n)
 {
-	const uint64_t	low = 0x0101010101010101u, high = low << 7;
-	uint64_t	w;
+	const uint64_t low = 0x0101010101010101u, high = low << 7;
+	uint64_t w;
 
 	for (; n >= sizeof(w); p += sizeof(w), n -= sizeof(w)) {
 		memcpy(&w, p, sizeof(w));
@@ -193,11 +197,13 @@ check_text(const struct csv *c, struct span line)
 	if (is_plain(line.data, line.len))
 		return 0;
 	if (memchr(line.data, '\0', line.len) != NULL)
-		return err_set(ERR_FORMAT, "line %" PRIu64 " contains a NUL "
-		    "byte; is this a text file?", c->number);
-	if (!str_is_utf8(line.data, line.len))
-		return err_set(ERR_FORMAT, "line %" PRIu64 " is not UTF-8",
+		return err_set(ERR_FORMAT,
+		    "line %" PRIu64 " contains a NUL "
+		    "byte; is this a text file?",
 		    c->number);
+	if (!str_is_utf8(line.data, line.len))
+		return err_set(
+		    ERR_FORMAT, "line %" PRIu64 " is not UTF-8", c->number);
 	return 0;
 }
 
@@ -221,23 +227,26 @@ give(struct csv *c, size_t end, size_t ending, struct span *out)
 	c->number += 1 + c->inner;
 	c->inner = 0;
 	if (out->len > c->line_max)
-		return err_set(ERR_LIMIT, "line %" PRIu64 " is longer than %zu "
-		    "bytes; is this a text file?", c->number, c->line_max);
+		return err_set(ERR_LIMIT,
+		    "line %" PRIu64 " is longer than %zu "
+		    "bytes; is this a text file?",
+		    c->number, c->line_max);
 	return check_text(c, *out) == 0 ? 1 : err_code();
 }
 
 int
 csv_line(struct csv *c, struct span *out)
 {
-	size_t	from = c->begin, scanned = c->begin, end, shift;
-	bool	open = false, is_crlf;
-	int	r;
+	size_t from = c->begin, scanned = c->begin, end, shift;
+	bool open = false, is_crlf;
+	int r;
 
 	for (;;) {
 		end = line_end(c, from);
 		/* A CR at the end of what is here may be half of CR LF. */
-		if ((end >= c->end || (c->data[end] == '\r' &&
-		    end + 1 == c->end)) && !c->is_at_end) {
+		if ((end >= c->end ||
+			(c->data[end] == '\r' && end + 1 == c->end)) &&
+		    !c->is_at_end) {
 			shift = c->begin;
 			if ((r = fill(c)) != 0)
 				return r;
@@ -254,7 +263,7 @@ csv_line(struct csv *c, struct span *out)
 		if (end >= c->end)
 			break;
 		is_crlf = c->data[end] == '\r' && end + 1 < c->end &&
-		    c->data[end + 1] == '\n';
+			  c->data[end + 1] == '\n';
 		if (c->is_quoted && is_open(c, end, &scanned, &open)) {
 			from = end + 1 + is_crlf;
 			c->inner++;
@@ -263,8 +272,10 @@ csv_line(struct csv *c, struct span *out)
 		return give(c, end, (size_t)1 + is_crlf, out);
 	}
 	if (c->is_quoted && is_open(c, c->end, &scanned, &open))
-		return err_set(ERR_FORMAT, "line %" PRIu64 ": a double quote "
-		    "is never closed", c->number + 1);
+		return err_set(ERR_FORMAT,
+		    "line %" PRIu64 ": a double quote "
+		    "is never closed",
+		    c->number + 1);
 	if (c->begin == c->end)
 		return 0;
 	return give(c, c->end, 0, out);
@@ -275,8 +286,8 @@ add_field(struct csv *c, size_t n, struct span field)
 {
 	if (n == c->fields_cap) {
 		c->fields_cap = c->fields_cap != 0 ? 2 * c->fields_cap : 64;
-		c->fields = xrealloc(c->fields,
-		    c->fields_cap * sizeof(c->fields[0]));
+		c->fields =
+		    xrealloc(c->fields, c->fields_cap * sizeof(c->fields[0]));
 	}
 	c->fields[n] = field;
 }
@@ -284,8 +295,8 @@ add_field(struct csv *c, size_t n, struct span field)
 static const char *
 find_delimiter(const char *delimiter, size_t len, const char *p, size_t n)
 {
-	return len == 1 ? memchr(p, delimiter[0], n) :
-	    memmem(p, n, delimiter, len);
+	return len == 1 ? memchr(p, delimiter[0], n)
+			: memmem(p, n, delimiter, len);
 }
 
 /*
@@ -295,8 +306,8 @@ find_delimiter(const char *delimiter, size_t len, const char *p, size_t n)
 static const char *
 unquote(struct csv *c, const char *p, const char *end, struct span *field)
 {
-	size_t		 start = c->unquoted.len;
-	const char	*q;
+	size_t start = c->unquoted.len;
+	const char *q;
 
 	for (p++; p < end; p = q + 2) {
 		q = memchr(p, '"', (size_t)(end - p));
@@ -312,33 +323,35 @@ unquote(struct csv *c, const char *p, const char *end, struct span *field)
 	if (p > end)
 		p = end;
 	/* Text between the closing quote and the delimiter is kept as is. */
-	q = find_delimiter(c->delimiter, c->delimiter_len, p,
-	    (size_t)(end - p));
+	q = find_delimiter(
+	    c->delimiter, c->delimiter_len, p, (size_t)(end - p));
 	if (q == NULL)
 		q = end;
 	buf_append(&c->unquoted, p, (size_t)(q - p));
-	*field = (struct span){ c->unquoted.data + start,
-	    c->unquoted.len - start };
+	*field =
+	    (struct span){ c->unquoted.data + start, c->unquoted.len - start };
 	return q;
 }
 
 int
-csv_split(struct csv *c, struct span line, const struct span **fields,
-    size_t *n)
+csv_split(
+    struct csv *c, struct span line, const struct span **fields, size_t *n)
 {
-	const char	*p = line.data, *end = line.data + line.len, *q;
-	struct span	 field;
+	const char *p = line.data, *end = line.data + line.len, *q;
+	struct span field;
 
 	*n = 0;
 	buf_clear(&c->unquoted);
-	if (c->is_quoted)	/* fields must not move while we add them */
+	if (c->is_quoted) /* fields must not move while we add them */
 		(void)buf_reserve(&c->unquoted, line.len + 1);
 	for (;;) {
 		if (c->is_quoted && p < end && *p == '"') {
 			q = unquote(c, p, end, &field);
 		} else {
-			q = p < end ? find_delimiter(c->delimiter,
-			    c->delimiter_len, p, (size_t)(end - p)) : NULL;
+			q = p < end
+				? find_delimiter(c->delimiter, c->delimiter_len,
+				      p, (size_t)(end - p))
+				: NULL;
 			if (q == NULL)
 				q = end;
 			field = (struct span){ p, (size_t)(q - p) };
@@ -355,11 +368,11 @@ csv_split(struct csv *c, struct span line, const struct span **fields,
 size_t
 csv_count(const char *delimiter, struct span text)
 {
-	size_t		 len = strlen(delimiter), n = 1;
-	const char	*p = text.data, *end = text.data + text.len;
+	size_t len = strlen(delimiter), n = 1;
+	const char *p = text.data, *end = text.data + text.len;
 
-	while (p < end && (p = find_delimiter(delimiter, len, p,
-	    (size_t)(end - p))) != NULL) {
+	while (p < end && (p = find_delimiter(
+			       delimiter, len, p, (size_t)(end - p))) != NULL) {
 		p += len;
 		n++;
 	}
@@ -373,8 +386,8 @@ span_trim(struct span s)
 		s.data++;
 		s.len--;
 	}
-	while (s.len > 0 && (s.data[s.len - 1] == ' ' ||
-	    s.data[s.len - 1] == '\t'))
+	while (s.len > 0 &&
+	       (s.data[s.len - 1] == ' ' || s.data[s.len - 1] == '\t'))
 		s.len--;
 	return s;
 }

@@ -24,14 +24,14 @@ enum { CSV_LINE_MAX = 16 << 20, CSV_DELIMITER_MAX = 16 };
 struct csv;
 
 struct csv_options {
-	const char	*delimiter;	/* 1 to CSV_DELIMITER_MAX bytes */
-	bool		 is_quoted;
-	size_t		 line_max;	/* bytes; 0: CSV_LINE_MAX */
+	const char *delimiter; /* 1 to CSV_DELIMITER_MAX bytes */
+	bool is_quoted;
+	size_t line_max; /* bytes; 0: CSV_LINE_MAX */
 };
 
 /* fd is borrowed.  ERR_INVALID for an impossible delimiter. */
-int	csv_open(int fd, const struct csv_options *, struct csv **out);
-void	csv_free(struct csv *);		/* NULL is fine */
+int csv_open(int fd, const struct csv_options *, struct csv **out);
+void csv_free(struct csv *); /* NULL is fine */
 
 /*
  * The next line without its end: 1 and a line, 0 at the end of the file, or
@@ -39,7 +39,7 @@ void	csv_free(struct csv *);		/* NULL is fine */
  * closed), ERR_LIMIT (longer than line_max), ERR_IO.  The bytes are valid
  * until the next call.
  */
-int	csv_line(struct csv *, struct span *out);
+int csv_line(struct csv *, struct span *out);
 
 /* Number of the line given last, from 1; lines inside quotes count. */
 uint64_t csv_line_number(const struct csv *);
@@ -52,11 +52,11 @@ uint64_t csv_bytes(const struct csv *);
  * call of csv_split(); plain fields point into the line.  An empty line has
  * one empty field.
  */
-int	csv_split(struct csv *, struct span line, const struct span **fields,
-	    size_t *n);
+int csv_split(
+    struct csv *, struct span line, const struct span **fields, size_t *n);
 
 /* Number of fields, without keeping them.  Plain text only. */
-size_t	csv_count(const char *delimiter, struct span text);
+size_t csv_count(const char *delimiter, struct span text);
 
 /* The span without spaces and tabs at both ends. */
 struct span span_trim(struct span);

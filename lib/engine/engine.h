@@ -11,46 +11,46 @@
 
 /* Rows number first to first + n - 1, and the same rows in order of ids. */
 struct storage_batch {
-	uint64_t		 first;
-	size_t			 n;
+	uint64_t first;
+	size_t n;
 	const struct batch_row {
-		const char	*data;
-		size_t		 len;
-		struct span	 id;
-		uint64_t	 number;
-	}			*rows;
+		const char *data;
+		size_t len;
+		struct span id;
+		uint64_t number;
+	} * rows;
 	const struct batch_key {
-		uint64_t		 prefix;	/* of the id, for sorting */
-		const struct batch_row	*row;
-	}			*by_id;
+		uint64_t prefix; /* of the id, for sorting */
+		const struct batch_row *row;
+	} * by_id;
 };
 
 struct storage_ops {
-	const char	*name;
+	const char *name;
 
-	int	(*create)(const char *address, void **writer);
+	int (*create)(const char *address, void **writer);
 	/*
 	 * All rows of the batch or none.  ERR_EXISTS when an id is there:
 	 * *old and *new are the numbers of both rows then.
 	 */
-	int	(*write)(void *writer, const struct storage_batch *,
-		    uint64_t *old, uint64_t *new);
+	int (*write)(void *writer, const struct storage_batch *, uint64_t *old,
+	    uint64_t *new);
 	/* Frees the writer, also on error. */
-	int	(*seal)(void *writer, const char *marker, const char *schema);
-	void	(*discard)(void *writer);
+	int (*seal)(void *writer, const char *marker, const char *schema);
+	void (*discard)(void *writer);
 
 	/* Appends the marker's and the schema's text. */
-	int	(*open)(const char *address, void **table, struct buf *marker,
-		    struct buf *schema);
-	void	(*close)(void *table);
-	int	(*cursor)(void *table, void **cursor);
+	int (*open)(const char *address, void **table, struct buf *marker,
+	    struct buf *schema);
+	void (*close)(void *table);
+	int (*cursor)(void *table, void **cursor);
 	/* The row of a number; fast when it follows the last one. */
-	int	(*read)(void *cursor, uint64_t number, struct span *out);
-	int	(*find)(void *cursor, const void *id, size_t id_len,
-		    uint64_t *number, struct span *out);
-	void	(*cursor_close)(void *cursor);
+	int (*read)(void *cursor, uint64_t number, struct span *out);
+	int (*find)(void *cursor, const void *id, size_t id_len,
+	    uint64_t *number, struct span *out);
+	void (*cursor_close)(void *cursor);
 
-	int	(*destroy)(const char *address);
+	int (*destroy)(const char *address);
 };
 
 #endif

@@ -14,29 +14,29 @@
 #include "lib/engine/row.h"
 
 struct kept {
-	struct span	 id;	/* inside data */
-	uint64_t	 number;
-	size_t		 len;
-	char		 data[];
+	struct span id; /* inside data */
+	uint64_t number;
+	size_t len;
+	char data[];
 };
 
 struct memory {
-	struct memory	 *next;
-	char		 *name;
-	char		 *marker;	/* NULL until sealed */
-	char		 *schema;
-	struct kept	**rows;
-	size_t		  n;
-	void		 *by_id;	/* tsearch(3) tree of entries */
+	struct memory *next;
+	char *name;
+	char *marker; /* NULL until sealed */
+	char *schema;
+	struct kept **rows;
+	size_t n;
+	void *by_id; /* tsearch(3) tree of entries */
 };
 
-static pthread_mutex_t	 lock = PTHREAD_MUTEX_INITIALIZER;
-static struct memory	*tables;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct memory *tables;
 
 static struct memory **
 find_name(const char *name)
 {
-	struct memory	**p;
+	struct memory **p;
 
 	for (p = &tables; *p != NULL; p = &(*p)->next)
 		if (str_eq((*p)->name, name))
@@ -47,10 +47,9 @@ find_name(const char *name)
 static int
 compare(const void *a, const void *b)
 {
-	const struct kept	*x = a, *y = b;
-	size_t			 n = x->id.len < y->id.len ?
-				     x->id.len : y->id.len;
-	int			 c = memcmp(x->id.data, y->id.data, n);
+	const struct kept *x = a, *y = b;
+	size_t n = x->id.len < y->id.len ? x->id.len : y->id.len;
+	int c = memcmp(x->id.data, y->id.data, n);
 
 	if (c != 0 || x->id.len == y->id.len)
 		return c;
@@ -60,13 +59,13 @@ compare(const void *a, const void *b)
 static void
 keep(void *p)
 {
-	(void)p;	/* entries are freed by row, the tree by tdestroy() */
+	(void)p; /* entries are freed by row, the tree by tdestroy() */
 }
 
 static void
 memory_free(struct memory *m)
 {
-	size_t	i;
+	size_t i;
 
 	tdestroy(m->by_id, keep);
 	for (i = 0; i < m->n; i++)
@@ -81,7 +80,7 @@ memory_free(struct memory *m)
 static int
 memory_create(const char *name, void **out)
 {
-	struct memory	*m = NULL, **place;
+	struct memory *m = NULL, **place;
 
 	pthread_mutex_lock(&lock);
 	place = find_name(name);
@@ -96,12 +95,12 @@ memory_create(const char *name, void **out)
 }
 
 static int
-memory_write(void *ctx, const struct storage_batch *batch, uint64_t *old,
-    uint64_t *new)
+memory_write(
+    void *ctx, const struct storage_batch *batch, uint64_t *old, uint64_t *new)
 {
-	struct memory	*m = ctx;
-	struct kept	*e, **found;
-	size_t		 i;
+	struct memory *m = ctx;
+	struct kept *e, **found;
+	size_t i;
 
 	m->rows = xrealloc(m->rows, (m->n + batch->n) * sizeof(m->rows[0]));
 	for (i = 0; i < batch->n; i++) {
@@ -128,7 +127,7 @@ memory_write(void *ctx, const struct storage_batch *batch, uint64_t *old,
 static int
 memory_seal(void *ctx, const char *marker, const char *schema)
 {
-	struct memory	*m = ctx;
+	struct memory *m = ctx;
 
 	pthread_mutex_lock(&lock);
 	m->marker = xstrdup(marker);
@@ -140,7 +139,7 @@ memory_seal(void *ctx, const char *marker, const char *schema)
 static int
 memory_destroy(const char *name)
 {
-	struct memory	**place, *m;
+	struct memory **place, *m;
 
 	pthread_mutex_lock(&lock);
 	place = find_name(name);
@@ -156,17 +155,17 @@ memory_destroy(const char *name)
 static void
 memory_discard(void *ctx)
 {
-	struct memory	*m = ctx;
+	struct memory *m = ctx;
 
 	(void)memory_destroy(m->name);
 }
 
 static int
-memory_open(const char *name, void **out, struct buf *marker,
-    struct buf *schema)
+memory_open(
+    const char *name, void **out, struct buf *marker, struct buf *schema)
 {
-	struct memory	*m;
-	int		 r = 0;
+	struct memory *m;
+	int r = 0;
 
 	pthread_mutex_lock(&lock);
 	m = *find_name(name);
@@ -200,7 +199,7 @@ memory_cursor(void *ctx, void **out)
 static int
 memory_read(void *ctx, uint64_t number, struct span *out)
 {
-	const struct memory	*m = ctx;
+	const struct memory *m = ctx;
 
 	if (number >= m->n)
 		return err_set(ERR_FORMAT, "row %llu is missing",
@@ -213,9 +212,9 @@ static int
 memory_find(void *ctx, const void *id, size_t id_len, uint64_t *number,
     struct span *out)
 {
-	const struct memory	*m = ctx;
-	struct kept		 probe = { .id = { id, id_len } };
-	struct kept *const	*found = tfind(&probe, &m->by_id, compare);
+	const struct memory *m = ctx;
+	struct kept probe = { .id = { id, id_len } };
+	struct kept *const *found = tfind(&probe, &m->by_id, compare);
 
 	if (found == NULL)
 		return err_set(ERR_NOT_FOUND, "no row has this id");

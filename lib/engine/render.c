@@ -17,8 +17,8 @@ enum { COLUMNS_MAX = 1 << 20 };
 void
 render_double(struct buf *out, double v)
 {
-	char	text[40];
-	int	digits;
+	char text[40];
+	int digits;
 
 	if (isnan(v)) {
 		buf_puts(out, "nan");
@@ -47,8 +47,8 @@ is_whole(double v)
 static struct json_object *
 json_double(double v)
 {
-	struct buf		 text = BUF_INIT;
-	struct json_object	*o;
+	struct buf text = BUF_INIT;
+	struct json_object *o;
 
 	if (!isfinite(v))
 		return NULL;
@@ -61,15 +61,14 @@ json_double(double v)
 static struct json_object *
 json_whole(double v)
 {
-	return is_whole(v) ? json_object_new_int64((int64_t)v) :
-	    json_double(v);
+	return is_whole(v) ? json_object_new_int64((int64_t)v) : json_double(v);
 }
 
 static struct json_object *
 json_span(struct span s)
 {
-	return json_object_new_string_len(s.data != NULL ? s.data : "",
-	    (int)s.len);
+	return json_object_new_string_len(
+	    s.data != NULL ? s.data : "", (int)s.len);
 }
 
 static struct json_object *
@@ -81,17 +80,19 @@ json_label(const struct row *row)
 }
 
 static void
-json_text_cells(struct json_object *out, struct span text,
-    const char *delimiter)
+json_text_cells(
+    struct json_object *out, struct span text, const char *delimiter)
 {
-	const char	*p = text.data, *end = p + text.len, *q;
-	size_t		 n = strlen(delimiter);
+	const char *p = text.data, *end = p + text.len, *q;
+	size_t n = strlen(delimiter);
 
 	while (p != NULL) {
-		q = n > 0 && p < end ? memmem(p, (size_t)(end - p), delimiter,
-		    n) : NULL;
-		json_object_array_add(out, json_span((struct span){ p,
-		    (size_t)((q != NULL ? q : end) - p) }));
+		q = n > 0 && p < end
+			? memmem(p, (size_t)(end - p), delimiter, n)
+			: NULL;
+		json_object_array_add(
+		    out, json_span((struct span){
+			     p, (size_t)((q != NULL ? q : end) - p) }));
 		p = q != NULL ? q + n : NULL;
 	}
 }
@@ -99,8 +100,8 @@ json_text_cells(struct json_object *out, struct span text,
 struct json_object *
 render_row_json(const struct row *row, const char *delimiter)
 {
-	struct json_object	*out = json_object_new_array();
-	uint32_t		 i;
+	struct json_object *out = json_object_new_array();
+	uint32_t i;
 
 	json_object_array_add(out, json_span(row->id));
 	switch (row->kind) {
@@ -150,7 +151,7 @@ csv_label(struct buf *out, const struct row *row)
 static void
 csv_detail(struct buf *out, struct span detail)
 {
-	size_t	i;
+	size_t i;
 
 	buf_putc(out, '"');
 	for (i = 0; i < detail.len; i++)
@@ -161,7 +162,7 @@ csv_detail(struct buf *out, struct span detail)
 void
 render_row_csv(struct buf *out, const struct row *row, const char *delimiter)
 {
-	uint32_t	i;
+	uint32_t i;
 
 	buf_append(out, row->id.data, row->id.len);
 	switch (row->kind) {
@@ -203,8 +204,8 @@ render_row_csv(struct buf *out, const struct row *row, const char *delimiter)
 static void
 add_name(struct json_object *out, struct json_object *schema, const char *key)
 {
-	struct json_object	*v;
-	size_t			 i;
+	struct json_object *v;
+	size_t i;
 
 	if (!json_object_object_get_ex(schema, key, &v))
 		return;
@@ -213,7 +214,7 @@ add_name(struct json_object *out, struct json_object *schema, const char *key)
 			json_object_array_add(out,
 			    json_object_get(json_object_array_get_idx(v, i)));
 	} else if (json_object_is_type(v, json_type_string) &&
-	    json_object_get_string_len(v) > 0) {
+		   json_object_get_string_len(v) > 0) {
 		json_object_array_add(out, json_object_get(v));
 	}
 }
@@ -223,15 +224,16 @@ static void
 place(struct json_object *out, struct json_object *info, const char *index_key,
     struct json_object *schema, const char *name_key)
 {
-	struct json_object	*names = json_object_new_array(), *at, *v;
-	size_t			 i, n;
+	struct json_object *names = json_object_new_array(), *at, *v;
+	size_t i, n;
 
 	add_name(names, schema, name_key);
 	n = json_object_array_length(names);
 	if (json_object_object_get_ex(info, index_key, &at))
 		for (i = 0; i < n; i++) {
-			v = json_object_is_type(at, json_type_array) ?
-			    json_object_array_get_idx(at, i) : at;
+			v = json_object_is_type(at, json_type_array)
+				? json_object_array_get_idx(at, i)
+				: at;
 			/* One more for the id that is in front. */
 			if (json_object_is_type(v, json_type_int) &&
 			    json_object_get_int64(v) >= 0 &&
@@ -239,7 +241,7 @@ place(struct json_object *out, struct json_object *info, const char *index_key,
 				json_object_array_put_idx(out,
 				    (size_t)json_object_get_int64(v) + 1,
 				    json_object_get(
-				    json_object_array_get_idx(names, i)));
+					json_object_array_get_idx(names, i)));
 		}
 	json_object_put(names);
 }
@@ -247,9 +249,9 @@ place(struct json_object *out, struct json_object *info, const char *index_key,
 struct json_object *
 render_columns(struct json_object *schema, const char *delimiter)
 {
-	struct json_object	*out = json_object_new_array();
-	struct json_object	*header, *info;
-	struct span		 text;
+	struct json_object *out = json_object_new_array();
+	struct json_object *header, *info;
+	struct span text;
 
 	add_name(out, schema, "sid");
 	if (json_object_object_get_ex(schema, "original_index_info", &info)) {
@@ -266,9 +268,9 @@ render_columns(struct json_object *schema, const char *delimiter)
 		add_name(out, schema, "label_name");
 		add_name(out, schema, "header");
 	} else if (json_object_is_type(header, json_type_string) &&
-	    json_object_get_string_len(header) > 0) {
+		   json_object_get_string_len(header) > 0) {
 		text = (struct span){ json_object_get_string(header),
-		    (size_t)json_object_get_string_len(header) };
+			(size_t)json_object_get_string_len(header) };
 		json_text_cells(out, text, delimiter);
 	}
 	return out;

@@ -13,7 +13,7 @@
 #include "lib/engine/storage.h"
 
 /* "0.1", "1.0", "1e-05", "nan", "inf", "-inf" */
-void	render_double(struct buf *out, double v);
+void render_double(struct buf *out, double v);
 
 /*
  * The row as an array; text rows are cut at the delimiter.  Numbers that
@@ -26,15 +26,14 @@ struct json_object *render_row_json(const struct row *, const char *delimiter);
  * delimiter; missing labels are "None", predict_detail stands in double
  * quotes with single quotes inside.
  */
-void	render_row_csv(struct buf *out, const struct row *,
-	    const char *delimiter);
+void render_row_csv(struct buf *out, const struct row *, const char *delimiter);
 
 /*
  * The names of the columns that the two functions above give, from a table's
  * schema: an array of strings, the caller's.  Columns that the schema does
  * not name are left out: compare lengths before pairing.
  */
-struct json_object *render_columns(struct json_object *schema,
-	    const char *delimiter);
+struct json_object *render_columns(
+    struct json_object *schema, const char *delimiter);
 
 #endif

@@ -16,7 +16,7 @@ enum { HEAD = 4, FLAGS_ALL = 15 };
 static void
 put_u16(struct buf *out, size_t v)
 {
-	uint16_t	x = htole16((uint16_t)v);
+	uint16_t x = htole16((uint16_t)v);
 
 	buf_append(out, &x, sizeof(x));
 }
@@ -24,7 +24,7 @@ put_u16(struct buf *out, size_t v)
 static void
 put_u32(struct buf *out, uint32_t v)
 {
-	uint32_t	x = htole32(v);
+	uint32_t x = htole32(v);
 
 	buf_append(out, &x, sizeof(x));
 }
@@ -32,7 +32,7 @@ put_u32(struct buf *out, uint32_t v)
 static void
 put_double(struct buf *out, double v)
 {
-	uint64_t	x;
+	uint64_t x;
 
 	memcpy(&x, &v, sizeof(x));
 	x = htole64(x);
@@ -43,8 +43,10 @@ static int
 put_text(struct buf *out, struct span s, const char *what)
 {
 	if (s.len > UINT16_MAX)
-		return err_set(ERR_FORMAT, "%s has %zu bytes, at most %d are "
-		    "possible", what, s.len, UINT16_MAX);
+		return err_set(ERR_FORMAT,
+		    "%s has %zu bytes, at most %d are "
+		    "possible",
+		    what, s.len, UINT16_MAX);
 	put_u16(out, s.len);
 	buf_append(out, s.data, s.len);
 	return 0;
@@ -63,8 +65,8 @@ put_label(struct buf *out, const struct row *row)
 static int
 encode_dense(struct buf *out, const struct row *row)
 {
-	uint32_t	i;
-	int		r;
+	uint32_t i;
+	int r;
 
 	if (row->n_values > STORAGE_VALUES_MAX)
 		return err_set(ERR_FORMAT, "%u values, at most %d are possible",
@@ -85,7 +87,7 @@ encode_dense(struct buf *out, const struct row *row)
 static int
 encode_predict(struct buf *out, const struct row *row)
 {
-	int	r;
+	int r;
 
 	if ((r = put_label(out, row)) != 0)
 		return r;
@@ -100,17 +102,19 @@ encode_predict(struct buf *out, const struct row *row)
 int
 row_encode(struct buf *out, const struct row *row)
 {
-	int	flags = row->kind == ROW_TEXT ? 0 : row->flags & FLAGS_ALL;
+	int flags = row->kind == ROW_TEXT ? 0 : row->flags & FLAGS_ALL;
 	uint32_t room = row->kind == ROW_DENSE ? row->n_values : 0;
 
 	if (row->id.len == 0)
 		return err_set(ERR_FORMAT, "the id is empty");
 	if (row->id.len > STORAGE_ID_MAX)
-		return err_set(ERR_FORMAT, "the id has %zu bytes, at most %d "
-		    "are possible", row->id.len, STORAGE_ID_MAX);
+		return err_set(ERR_FORMAT,
+		    "the id has %zu bytes, at most %d "
+		    "are possible",
+		    row->id.len, STORAGE_ID_MAX);
 	if (room <= STORAGE_VALUES_MAX)
-		(void)buf_reserve(out, row->id.len + row->text.len +
-		    room * sizeof(double) + 64);
+		(void)buf_reserve(out,
+		    row->id.len + row->text.len + room * sizeof(double) + 64);
 	buf_putc(out, (char)row->kind);
 	buf_putc(out, (char)flags);
 	put_u16(out, row->id.len);
@@ -130,8 +134,8 @@ row_encode(struct buf *out, const struct row *row)
 struct span
 row_encoded_id(const char *data, size_t len)
 {
-	struct span	id = { NULL, 0 };
-	uint16_t	n;
+	struct span id = { NULL, 0 };
+	uint16_t n;
 
 	if (len < HEAD)
 		return id;
@@ -146,15 +150,15 @@ row_encoded_id(const char *data, size_t len)
 
 /* What is left to decode; bad once something did not fit. */
 struct reader {
-	const char	*p;
-	size_t		 left;
-	bool		 is_bad;
+	const char *p;
+	size_t left;
+	bool is_bad;
 };
 
 static const char *
 take(struct reader *r, size_t n)
 {
-	const char	*p = r->p;
+	const char *p = r->p;
 
 	if (r->is_bad || n > r->left) {
 		r->is_bad = true;
@@ -168,8 +172,8 @@ take(struct reader *r, size_t n)
 static uint16_t
 take_u16(struct reader *r)
 {
-	const char	*p = take(r, sizeof(uint16_t));
-	uint16_t	 v = 0;
+	const char *p = take(r, sizeof(uint16_t));
+	uint16_t v = 0;
 
 	if (p != NULL)
 		memcpy(&v, p, sizeof(v));
@@ -179,8 +183,8 @@ take_u16(struct reader *r)
 static uint32_t
 take_u32(struct reader *r)
 {
-	const char	*p = take(r, sizeof(uint32_t));
-	uint32_t	 v = 0;
+	const char *p = take(r, sizeof(uint32_t));
+	uint32_t v = 0;
 
 	if (p != NULL)
 		memcpy(&v, p, sizeof(v));
@@ -190,9 +194,9 @@ take_u32(struct reader *r)
 static double
 take_double(struct reader *r)
 {
-	const char	*p = take(r, sizeof(uint64_t));
-	uint64_t	 x = 0;
-	double		 v;
+	const char *p = take(r, sizeof(uint64_t));
+	uint64_t x = 0;
+	double v;
 
 	if (p != NULL)
 		memcpy(&x, p, sizeof(x));
@@ -204,8 +208,8 @@ take_double(struct reader *r)
 static struct span
 take_text(struct reader *r)
 {
-	struct span	s = { NULL, 0 };
-	size_t		n = take_u16(r);
+	struct span s = { NULL, 0 };
+	size_t n = take_u16(r);
 
 	s.data = take(r, n);
 	if (s.data != NULL)
@@ -216,7 +220,7 @@ take_text(struct reader *r)
 static struct span
 take_rest(struct reader *r)
 {
-	struct span	s = { r->p, r->left };
+	struct span s = { r->p, r->left };
 
 	(void)take(r, r->left);
 	return s;
@@ -234,11 +238,11 @@ take_label(struct reader *r, struct row *out)
 static int
 take_values(struct reader *r, struct row_scratch *scratch, struct row *out)
 {
-	uint32_t	 n = take_u32(r);
-	const char	*p = take(r, (size_t)n * sizeof(double));
+	uint32_t n = take_u32(r);
+	const char *p = take(r, (size_t)n * sizeof(double));
 
 	if (p == NULL)
-		return 0;	/* is_bad says it */
+		return 0; /* is_bad says it */
 	if (n > scratch->cap) {
 		free(scratch->values);
 		scratch->cap = 0;
@@ -266,12 +270,12 @@ row_scratch_fini(struct row_scratch *scratch)
 }
 
 int
-row_decode(const void *data, size_t len, struct row_scratch *scratch,
-    struct row *out)
+row_decode(
+    const void *data, size_t len, struct row_scratch *scratch, struct row *out)
 {
-	struct reader	 r = { data, len, false };
-	const char	*head;
-	int		 error;
+	struct reader r = { data, len, false };
+	const char *head;
+	int error;
 
 	memset(out, 0, sizeof(*out));
 	if ((head = take(&r, 2)) == NULL)

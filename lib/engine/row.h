@@ -13,24 +13,24 @@
  * caller knows it) when the id is empty or too long, a text is longer than
  * its length field can say, or there are too many values.
  */
-int	row_encode(struct buf *out, const struct row *);
+int row_encode(struct buf *out, const struct row *);
 
 /* Where the id lies in an encoded row. */
 struct span row_encoded_id(const char *data, size_t len);
 
 /* Room for values, aligned, which an encoded row is not. */
 struct row_scratch {
-	double	*values;
-	size_t	 cap;
+	double *values;
+	size_t cap;
 };
 
-void	row_scratch_fini(struct row_scratch *);
+void row_scratch_fini(struct row_scratch *);
 
 /*
  * Take an encoded row apart; *out points into data and scratch.  Every
  * length is checked: ERR_FORMAT, ERR_NOMEM.
  */
-int	row_decode(const void *data, size_t len, struct row_scratch *,
-	    struct row *out);
+int row_decode(
+    const void *data, size_t len, struct row_scratch *, struct row *out);
 
 #endif

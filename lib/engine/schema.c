@@ -19,33 +19,34 @@ enum { COLUMNS_MAX = 1 << 20 };
 static const char *
 string_of(struct json_object *o, const char *key)
 {
-	struct json_object	*v;
+	struct json_object *v;
 
 	if (!json_object_object_get_ex(o, key, &v))
 		return "";
 	if (json_object_is_type(v, json_type_array) &&
 	    json_object_array_length(v) > 0)
 		v = json_object_array_get_idx(v, 0);
-	return json_object_is_type(v, json_type_string) ?
-	    json_object_get_string(v) : "";
+	return json_object_is_type(v, json_type_string)
+		   ? json_object_get_string(v)
+		   : "";
 }
 
 static bool
 bool_of(struct json_object *o, const char *key)
 {
-	struct json_object	*v;
+	struct json_object *v;
 
 	return json_object_object_get_ex(o, key, &v) &&
-	    json_object_get_boolean(v);
+	       json_object_get_boolean(v);
 }
 
 static void
 split_header(const char *text, const char *delimiter, struct schema *out)
 {
-	size_t		 len = strlen(delimiter);
-	const char	*p = text, *q;
-	struct span	 name;
-	size_t		 n;
+	size_t len = strlen(delimiter);
+	const char *p = text, *q;
+	struct span name;
+	size_t n;
 
 	if (text[0] == '\0' || len == 0)
 		return;
@@ -53,8 +54,8 @@ split_header(const char *text, const char *delimiter, struct schema *out)
 	out->header = xcalloc(n, sizeof(out->header[0]));
 	do {
 		q = strstr(p, delimiter);
-		name = span_trim((struct span){ p,
-		    q != NULL ? (size_t)(q - p) : strlen(p) });
+		name = span_trim((struct span){
+		    p, q != NULL ? (size_t)(q - p) : strlen(p) });
 		out->header[out->n_header++] = xstrndup(name.data, name.len);
 		p = q != NULL ? q + len : NULL;
 	} while (p != NULL);
@@ -63,8 +64,8 @@ split_header(const char *text, const char *delimiter, struct schema *out)
 static int
 list_header(struct json_object *list, struct schema *out)
 {
-	size_t			 i, n = json_object_array_length(list);
-	struct json_object	*v;
+	size_t i, n = json_object_array_length(list);
+	struct json_object *v;
 
 	if (n > COLUMNS_MAX)
 		return err_set(ERR_FORMAT, "the schema has %zu columns", n);
@@ -72,7 +73,8 @@ list_header(struct json_object *list, struct schema *out)
 	for (i = 0; i < n; i++) {
 		v = json_object_array_get_idx(list, i);
 		if (!json_object_is_type(v, json_type_string))
-			return err_set(ERR_FORMAT, "the schema's header "
+			return err_set(ERR_FORMAT,
+			    "the schema's header "
 			    "contains something else than names");
 		out->header[out->n_header++] =
 		    xstrdup(json_object_get_string(v));
@@ -83,23 +85,23 @@ list_header(struct json_object *list, struct schema *out)
 int
 schema_parse(const char *json, const char *delimiter, struct schema *out)
 {
-	struct json_object	*header;
-	int			 r = 0;
+	struct json_object *header;
+	int r = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->json = json_tokener_parse(json);
 	if (!json_object_is_type(out->json, json_type_object)) {
 		json_object_put(out->json);
 		return err_set(ERR_FORMAT, "the table's schema is not a JSON "
-		    "object");
+					   "object");
 	}
 	out->sid = string_of(out->json, "sid");
 	out->label_name = string_of(out->json, "label_name");
 	out->match_id_name = string_of(out->json, "match_id_name");
 	if (json_object_object_get_ex(out->json, "header", &header)) {
 		if (json_object_is_type(header, json_type_string))
-			split_header(json_object_get_string(header), delimiter,
-			    out);
+			split_header(
+			    json_object_get_string(header), delimiter, out);
 		else if (json_object_is_type(header, json_type_array))
 			r = list_header(header, out);
 	}
@@ -111,7 +113,7 @@ schema_parse(const char *json, const char *delimiter, struct schema *out)
 void
 schema_fini(struct schema *s)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n_header; i++)
 		free(s->header[i]);
@@ -123,7 +125,7 @@ schema_fini(struct schema *s)
 size_t
 schema_find(const struct schema *s, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n_header; i++)
 		if (str_eq(s->header[i], name))
@@ -134,30 +136,32 @@ schema_find(const struct schema *s, const char *name)
 enum column_use { FEATURE, LABEL, MATCH_ID };
 
 static int
-mark_label(const struct schema *s, struct json_object *meta,
-    enum column_use *use)
+mark_label(
+    const struct schema *s, struct json_object *meta, enum column_use *use)
 {
-	const char	*name = string_of(meta, "label_name");
-	size_t		 i;
+	const char *name = string_of(meta, "label_name");
+	size_t i;
 
 	if (!bool_of(meta, "with_label"))
 		return 0;
 	if (name[0] == '\0')
 		name = "y";
 	if ((i = schema_find(s, name)) == SIZE_MAX)
-		return err_set(ERR_INVALID, "meta says that column %s is the "
-		    "label, but the header has no such column", name);
+		return err_set(ERR_INVALID,
+		    "meta says that column %s is the "
+		    "label, but the header has no such column",
+		    name);
 	use[i] = LABEL;
 	return 0;
 }
 
 static int
-mark_match_ids(const struct schema *s, struct json_object *meta,
-    enum column_use *use)
+mark_match_ids(
+    const struct schema *s, struct json_object *meta, enum column_use *use)
 {
-	struct json_object	*list;
-	const char		*name;
-	size_t			 i, at;
+	struct json_object *list;
+	const char *name;
+	size_t i, at;
 
 	if (!bool_of(meta, "with_match_id") || s->n_header == 0)
 		return 0;
@@ -168,11 +172,11 @@ mark_match_ids(const struct schema *s, struct json_object *meta,
 		return 0;
 	}
 	for (i = 0; i < json_object_array_length(list); i++) {
-		name = json_object_get_string(
-		    json_object_array_get_idx(list, i));
-		if (name == NULL ||
-		    (at = schema_find(s, name)) == SIZE_MAX)
-			return err_set(ERR_INVALID, "meta's id_list names "
+		name =
+		    json_object_get_string(json_object_array_get_idx(list, i));
+		if (name == NULL || (at = schema_find(s, name)) == SIZE_MAX)
+			return err_set(ERR_INVALID,
+			    "meta's id_list names "
 			    "column %s, but the header has no such column",
 			    name != NULL ? name : "null");
 		use[at] = MATCH_ID;
@@ -190,14 +194,14 @@ static void
 put_names(struct json_object *schema, const struct schema *s,
     const enum column_use *use)
 {
-	struct json_object	*header = json_object_new_array();
-	struct json_object	*anonymous = json_object_new_array();
-	struct json_object	*match = json_object_new_array();
-	struct json_object	*info = json_object_new_object();
-	struct json_object	*at_header = json_object_new_array();
-	struct json_object	*at_match = json_object_new_array();
-	char			 name[32];
-	size_t			 i;
+	struct json_object *header = json_object_new_array();
+	struct json_object *anonymous = json_object_new_array();
+	struct json_object *match = json_object_new_array();
+	struct json_object *info = json_object_new_object();
+	struct json_object *at_header = json_object_new_array();
+	struct json_object *at_match = json_object_new_array();
+	char name[32];
+	size_t i;
 
 	for (i = 0; i < s->n_header; i++) {
 		struct json_object *at = json_object_new_int64((int64_t)i);
@@ -241,15 +245,15 @@ put_names(struct json_object *schema, const struct schema *s,
 int
 schema_generate(struct json_object *schema, const char *delimiter)
 {
-	struct json_object	*meta;
-	enum column_use		*use;
-	struct schema		 s;
-	int			 r;
+	struct json_object *meta;
+	enum column_use *use;
+	struct schema s;
+	int r;
 
 	if (!json_object_object_get_ex(schema, "meta", &meta))
 		return err_set(ERR_INVALID, "the schema has no meta");
-	if ((r = schema_parse(json_object_to_json_string(schema), delimiter,
-	    &s)) != 0)
+	if ((r = schema_parse(
+		 json_object_to_json_string(schema), delimiter, &s)) != 0)
 		return r;
 	use = xcalloc(s.n_header, sizeof(use[0]));
 	if ((r = mark_match_ids(&s, meta, use)) == 0 &&
@@ -261,19 +265,19 @@ schema_generate(struct json_object *schema, const char *delimiter)
 }
 
 void
-schema_prefix(struct json_object *schema, const char *role,
-    const char *party_id)
+schema_prefix(
+    struct json_object *schema, const char *role, const char *party_id)
 {
-	struct json_object	*old, *list;
-	char			*name;
-	size_t			 i;
+	struct json_object *old, *list;
+	char *name;
+	size_t i;
 
 	if (json_object_object_get_ex(schema, "anonymous_label", &old) &&
 	    json_object_is_type(old, json_type_string)) {
-		name = xasprintf("%s_%s_%s", role, party_id,
-		    json_object_get_string(old));
-		json_object_object_add(schema, "anonymous_label",
-		    json_object_new_string(name));
+		name = xasprintf(
+		    "%s_%s_%s", role, party_id, json_object_get_string(old));
+		json_object_object_add(
+		    schema, "anonymous_label", json_object_new_string(name));
 		free(name);
 	}
 	if (!json_object_object_get_ex(schema, "anonymous_header", &old) ||

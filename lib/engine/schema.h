@@ -16,24 +16,23 @@
 #include <stddef.h>
 
 struct schema {
-	struct json_object	*json;		/* all of it */
-	const char		*sid;		/* "" for none; inside json */
-	const char		*label_name;	/* "" for none */
-	const char		*match_id_name;	/* "" for none, first of several */
-	char			**header;	/* names, trimmed */
-	size_t			 n_header;
+	struct json_object *json;  /* all of it */
+	const char *sid;	   /* "" for none; inside json */
+	const char *label_name;	   /* "" for none */
+	const char *match_id_name; /* "" for none, first of several */
+	char **header;		   /* names, trimmed */
+	size_t n_header;
 };
 
 /*
  * Parse a schema; a header given as text is cut at the delimiter.
  * ERR_FORMAT; *out is to be freed with schema_fini() on success only.
  */
-int	schema_parse(const char *json, const char *delimiter,
-	    struct schema *out);
-void	schema_fini(struct schema *);
+int schema_parse(const char *json, const char *delimiter, struct schema *out);
+void schema_fini(struct schema *);
 
 /* The place of a name in the header, SIZE_MAX when it is not there. */
-size_t	schema_find(const struct schema *, const char *name);
+size_t schema_find(const struct schema *, const char *name);
 
 /*
  * Give a schema with meta (dense text) its names: header becomes the list of
@@ -41,10 +40,10 @@ size_t	schema_find(const struct schema *, const char *name);
  * anonymous_header and anonymous_label are added, anonymous names without
  * role and party.  ERR_INVALID when a column that meta names is missing.
  */
-int	schema_generate(struct json_object *schema, const char *delimiter);
+int schema_generate(struct json_object *schema, const char *delimiter);
 
 /* Put "<role>_<party>_" before every anonymous name. */
-void	schema_prefix(struct json_object *schema, const char *role,
-	    const char *party_id);
+void schema_prefix(
+    struct json_object *schema, const char *role, const char *party_id);
 
 #endif

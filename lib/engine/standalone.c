@@ -29,37 +29,37 @@
 
 enum {
 	DATABASES = 3,
-	MAP_FIRST = 16 << 20,		/* grows by doubling */
+	MAP_FIRST = 16 << 20, /* grows by doubling */
 	SCHEMA_MAX = 64 << 20,
 };
 
 struct writer {
-	MDB_env	*env;
-	MDB_dbi	 rows;
-	MDB_dbi	 ids;
-	MDB_dbi	 table;
-	size_t	 map_size;
-	char	*folder;
+	MDB_env *env;
+	MDB_dbi rows;
+	MDB_dbi ids;
+	MDB_dbi table;
+	size_t map_size;
+	char *folder;
 };
 
 struct reader {
-	MDB_env	*env;
-	MDB_dbi	 rows;
-	MDB_dbi	 ids;
+	MDB_env *env;
+	MDB_dbi rows;
+	MDB_dbi ids;
 };
 
 struct cursor {
-	struct reader	*reader;
-	MDB_txn		*txn;
-	MDB_cursor	*rows;
-	uint64_t	 last;		/* number the cursor stands on */
-	bool		 is_placed;
+	struct reader *reader;
+	MDB_txn *txn;
+	MDB_cursor *rows;
+	uint64_t last; /* number the cursor stands on */
+	bool is_placed;
 };
 
 static int
 fail(int error, const char *what, const char *folder)
 {
-	int	code = ERR_IO;
+	int code = ERR_IO;
 
 	switch (error) {
 	case MDB_INVALID:
@@ -76,8 +76,8 @@ fail(int error, const char *what, const char *folder)
 		code = ERR_NOMEM;
 		break;
 	}
-	return err_set(code, "%s table %s: %s", what, folder,
-	    mdb_strerror(error));
+	return err_set(
+	    code, "%s table %s: %s", what, folder, mdb_strerror(error));
 }
 
 static void
@@ -92,7 +92,7 @@ writer_free(struct writer *w)
 static void
 standalone_discard(void *ctx)
 {
-	struct writer	*w = ctx;
+	struct writer *w = ctx;
 
 	if (w->env != NULL)
 		mdb_env_close(w->env);
@@ -104,8 +104,8 @@ standalone_discard(void *ctx)
 static int
 open_databases(struct writer *w)
 {
-	MDB_txn	*txn;
-	int	 e;
+	MDB_txn *txn;
+	int e;
 
 	if ((e = mdb_txn_begin(w->env, NULL, 0, &txn)) != 0)
 		return e;
@@ -121,8 +121,8 @@ open_databases(struct writer *w)
 static int
 standalone_create(const char *folder, void **out)
 {
-	struct writer	*w;
-	int		 e;
+	struct writer *w;
+	int e;
 
 	if (mkdir(folder, 0700) != 0)
 		return err_set_errno(errno == EEXIST ? ERR_EXISTS : ERR_IO,
@@ -134,8 +134,8 @@ standalone_create(const char *folder, void **out)
 	if ((e = mdb_env_create(&w->env)) != 0 ||
 	    (e = mdb_env_set_maxdbs(w->env, DATABASES)) != 0 ||
 	    (e = mdb_env_set_mapsize(w->env, w->map_size)) != 0 ||
-	    (e = mdb_env_open(w->env, folder, MDB_NOLOCK | MDB_NOSYNC,
-	    0600)) != 0 ||
+	    (e = mdb_env_open(w->env, folder, MDB_NOLOCK | MDB_NOSYNC, 0600)) !=
+		0 ||
 	    (e = open_databases(w)) != 0) {
 		standalone_discard(w);
 		return fail(e, "create", folder);
@@ -147,11 +147,11 @@ standalone_create(const char *folder, void **out)
 static int
 put_rows(struct writer *w, MDB_txn *txn, const struct storage_batch *batch)
 {
-	MDB_cursor	*cursor;
-	MDB_val		 key, value;
-	uint64_t	 number;
-	size_t		 i;
-	int		 e;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t number;
+	size_t i;
+	int e;
 
 	if ((e = mdb_cursor_open(txn, w->rows, &cursor)) != 0)
 		return e;
@@ -159,7 +159,7 @@ put_rows(struct writer *w, MDB_txn *txn, const struct storage_batch *batch)
 		number = htobe64(batch->first + i);
 		key = (MDB_val){ sizeof(number), &number };
 		value = (MDB_val){ batch->rows[i].len,
-		    (void *)(uintptr_t)batch->rows[i].data };
+			(void *)(uintptr_t)batch->rows[i].data };
 		e = mdb_cursor_put(cursor, &key, &value, MDB_APPEND);
 	}
 	mdb_cursor_close(cursor);
@@ -170,11 +170,11 @@ static int
 put_ids(struct writer *w, MDB_txn *txn, const struct storage_batch *batch,
     uint64_t *old, uint64_t *new)
 {
-	MDB_cursor	*cursor;
-	MDB_val		 key, value;
-	uint64_t	 number;
-	size_t		 i;
-	int		 e;
+	MDB_cursor *cursor;
+	MDB_val key, value;
+	uint64_t number;
+	size_t i;
+	int e;
 
 	if ((e = mdb_cursor_open(txn, w->ids, &cursor)) != 0)
 		return e;
@@ -182,8 +182,7 @@ put_ids(struct writer *w, MDB_txn *txn, const struct storage_batch *batch,
 		const struct batch_row *row = batch->by_id[i].row;
 
 		number = htole64(row->number);
-		key = (MDB_val){ row->id.len,
-		    (void *)(uintptr_t)row->id.data };
+		key = (MDB_val){ row->id.len, (void *)(uintptr_t)row->id.data };
 		value = (MDB_val){ sizeof(number), &number };
 		e = mdb_cursor_put(cursor, &key, &value, MDB_NOOVERWRITE);
 		if (e == MDB_KEYEXIST) {
@@ -200,8 +199,8 @@ static int
 write_once(struct writer *w, const struct storage_batch *batch, uint64_t *old,
     uint64_t *new)
 {
-	MDB_txn	*txn;
-	int	 e;
+	MDB_txn *txn;
+	int e;
 
 	if ((e = mdb_txn_begin(w->env, NULL, 0, &txn)) != 0)
 		return e;
@@ -222,28 +221,28 @@ grow(struct writer *w)
 }
 
 static int
-standalone_write(void *ctx, const struct storage_batch *batch, uint64_t *old,
-    uint64_t *new)
+standalone_write(
+    void *ctx, const struct storage_batch *batch, uint64_t *old, uint64_t *new)
 {
-	struct writer	*w = ctx;
-	int		 e;
+	struct writer *w = ctx;
+	int e;
 
 	while ((e = write_once(w, batch, old, new)) == MDB_MAP_FULL)
 		if ((e = grow(w)) != 0)
 			break;
 	if (e == MDB_KEYEXIST)
-		return ERR_EXISTS;	/* storage.c words it */
+		return ERR_EXISTS; /* storage.c words it */
 	return e == 0 ? 0 : fail(e, "write", w->folder);
 }
 
 static int
 put_marker(struct writer *w, const char *marker, const char *schema)
 {
-	MDB_val	 schema_key = { 6, (void *)(uintptr_t)"schema" };
-	MDB_val	 marker_key = { 6, (void *)(uintptr_t)"sealed" };
-	MDB_val	 value;
-	MDB_txn	*txn;
-	int	 e;
+	MDB_val schema_key = { 6, (void *)(uintptr_t) "schema" };
+	MDB_val marker_key = { 6, (void *)(uintptr_t) "sealed" };
+	MDB_val value;
+	MDB_txn *txn;
+	int e;
 
 	if ((e = mdb_txn_begin(w->env, NULL, 0, &txn)) != 0)
 		return e;
@@ -262,8 +261,8 @@ put_marker(struct writer *w, const char *marker, const char *schema)
 static int
 standalone_seal(void *ctx, const char *marker, const char *schema)
 {
-	struct writer	*w = ctx;
-	int		 e, r;
+	struct writer *w = ctx;
+	int e, r;
 
 	/*
 	 * From here on commits sync: the rows before the marker, the marker
@@ -295,19 +294,19 @@ static int
 check_head(const char *folder, size_t *file_size)
 {
 	enum { MAGIC = 16, VERSION = 20, PAGE_SIZE = 40, HEAD = 44 };
-	unsigned char	 head[HEAD];
-	uint32_t	 magic, version, page;
-	struct stat	 st;
-	char		*path = xasprintf("%s/data.mdb", folder);
-	int		 fd, r = 0;
+	unsigned char head[HEAD];
+	uint32_t magic, version, page;
+	struct stat st;
+	char *path = xasprintf("%s/data.mdb", folder);
+	int fd, r = 0;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0) {
 		if (errno != ENOENT)
 			r = err_set_errno(ERR_IO, "open table %s", folder);
 		else if (stat(folder, &st) == 0)
-			r = err_set(ERR_CONFLICT, "table %s was not sealed",
-			    folder);
+			r = err_set(
+			    ERR_CONFLICT, "table %s was not sealed", folder);
 		else
 			r = err_set(ERR_NOT_FOUND, "no table %s", folder);
 		goto out;
@@ -323,8 +322,8 @@ check_head(const char *folder, size_t *file_size)
 	memcpy(&magic, head + MAGIC, sizeof(magic));
 	memcpy(&version, head + VERSION, sizeof(version));
 	memcpy(&page, head + PAGE_SIZE, sizeof(page));
-	if (magic != 0xBEEFC0DE || version != 1 || page < 512 ||
-	    page > 65536 || (page & (page - 1)) != 0 || !S_ISREG(st.st_mode))
+	if (magic != 0xBEEFC0DE || version != 1 || page < 512 || page > 65536 ||
+	    (page & (page - 1)) != 0 || !S_ISREG(st.st_mode))
 		r = err_set(ERR_FORMAT, "table %s is damaged", folder);
 	*file_size = (size_t)st.st_size;
 out:
@@ -337,8 +336,8 @@ out:
 static int
 check_size(MDB_env *env, size_t file_size, const char *folder)
 {
-	MDB_envinfo	info;
-	MDB_stat	stat;
+	MDB_envinfo info;
+	MDB_stat stat;
 
 	if (mdb_env_info(env, &info) != 0 || mdb_env_stat(env, &stat) != 0)
 		return err_set(ERR_FORMAT, "table %s is damaged", folder);
@@ -350,9 +349,9 @@ check_size(MDB_env *env, size_t file_size, const char *folder)
 static int
 read_text(MDB_txn *txn, MDB_dbi dbi, const char *key_text, struct buf *out)
 {
-	MDB_val	key = { strlen(key_text), (void *)(uintptr_t)key_text };
-	MDB_val	value;
-	int	e;
+	MDB_val key = { strlen(key_text), (void *)(uintptr_t)key_text };
+	MDB_val value;
+	int e;
 
 	if ((e = mdb_get(txn, dbi, &key, &value)) != 0)
 		return e;
@@ -366,9 +365,9 @@ static int
 read_marker(struct reader *t, const char *folder, struct buf *marker,
     struct buf *schema)
 {
-	MDB_dbi	 table;
-	MDB_txn	*txn;
-	int	 e;
+	MDB_dbi table;
+	MDB_txn *txn;
+	int e;
 
 	if ((e = mdb_txn_begin(t->env, NULL, MDB_RDONLY, &txn)) != 0)
 		return fail(e, "open", folder);
@@ -396,20 +395,20 @@ read_marker(struct reader *t, const char *folder, struct buf *marker,
 static void
 standalone_close(void *ctx)
 {
-	struct reader	*t = ctx;
+	struct reader *t = ctx;
 
 	mdb_env_close(t->env);
 	free(t);
 }
 
 static int
-standalone_open(const char *folder, void **out, struct buf *marker,
-    struct buf *schema)
+standalone_open(
+    const char *folder, void **out, struct buf *marker, struct buf *schema)
 {
-	struct reader	*t;
-	MDB_env		*env = NULL;
-	size_t		 size = 0;
-	int		 e, r;
+	struct reader *t;
+	MDB_env *env = NULL;
+	size_t size = 0;
+	int e, r;
 
 	if ((r = check_head(folder, &size)) != 0)
 		return r;
@@ -419,7 +418,7 @@ standalone_open(const char *folder, void **out, struct buf *marker,
 	if ((e = mdb_env_set_maxdbs(env, DATABASES)) != 0 ||
 	    (e = mdb_env_set_mapsize(env, size)) != 0 ||
 	    (e = mdb_env_open(env, folder, MDB_RDONLY | MDB_NOLOCK | MDB_NOTLS,
-	    0600)) != 0) {
+		 0600)) != 0) {
 		mdb_env_close(env);
 		return fail(e, "open", folder);
 	}
@@ -437,7 +436,7 @@ standalone_open(const char *folder, void **out, struct buf *marker,
 static void
 standalone_cursor_close(void *ctx)
 {
-	struct cursor	*c = ctx;
+	struct cursor *c = ctx;
 
 	if (c->rows != NULL)
 		mdb_cursor_close(c->rows);
@@ -449,9 +448,9 @@ standalone_cursor_close(void *ctx)
 static int
 standalone_cursor(void *ctx, void **out)
 {
-	struct reader	*t = ctx;
-	struct cursor	*c = xcalloc(1, sizeof(*c));
-	int		 e;
+	struct reader *t = ctx;
+	struct cursor *c = xcalloc(1, sizeof(*c));
+	int e;
 
 	c->reader = t;
 	if ((e = mdb_txn_begin(t->env, NULL, MDB_RDONLY, &c->txn)) != 0 ||
@@ -466,11 +465,11 @@ standalone_cursor(void *ctx, void **out)
 static int
 standalone_read(void *ctx, uint64_t number, struct span *out)
 {
-	struct cursor	*c = ctx;
-	uint64_t	 wanted = htobe64(number);
-	MDB_val		 key = { sizeof(wanted), &wanted };
-	MDB_val		 value;
-	int		 e;
+	struct cursor *c = ctx;
+	uint64_t wanted = htobe64(number);
+	MDB_val key = { sizeof(wanted), &wanted };
+	MDB_val value;
+	int e;
 
 	e = mdb_cursor_get(c->rows, &key, &value,
 	    c->is_placed && number == c->last + 1 ? MDB_NEXT : MDB_SET_KEY);
@@ -493,11 +492,11 @@ static int
 standalone_find(void *ctx, const void *id, size_t id_len, uint64_t *number,
     struct span *out)
 {
-	struct cursor	*c = ctx;
-	MDB_val		 key = { id_len, (void *)(uintptr_t)id };
-	MDB_val		 value;
-	uint64_t	 n;
-	int		 e;
+	struct cursor *c = ctx;
+	MDB_val key = { id_len, (void *)(uintptr_t)id };
+	MDB_val value;
+	uint64_t n;
+	int e;
 
 	e = mdb_get(c->txn, c->reader->ids, &key, &value);
 	if (e == MDB_NOTFOUND)

@@ -25,39 +25,39 @@ enum {
 
 struct table_writer {
 	const struct storage_ops *ops;
-	void			*ctx;
-	struct buf		 bytes;		/* rows of the batch */
-	struct batch_row	*rows;
-	struct batch_key	*by_id;
-	size_t			*offsets;
-	size_t			 n;
-	uint64_t		 flushed;
-	enum row_kind		 kind;
-	char			 what[16];
-	uint64_t		 base;
+	void *ctx;
+	struct buf bytes; /* rows of the batch */
+	struct batch_row *rows;
+	struct batch_key *by_id;
+	size_t *offsets;
+	size_t n;
+	uint64_t flushed;
+	enum row_kind kind;
+	char what[16];
+	uint64_t base;
 };
 
 struct table {
 	const struct storage_ops *ops;
-	void			*ctx;
-	struct buf		 schema;
-	struct table_stat	 stat;
+	void *ctx;
+	struct buf schema;
+	struct table_stat stat;
 };
 
 struct table_cursor {
-	struct table		*table;
-	void			*ctx;
-	uint64_t		 next;
-	uint64_t		 end;
-	struct row_scratch	 scratch;
+	struct table *table;
+	void *ctx;
+	uint64_t next;
+	uint64_t end;
+	struct row_scratch scratch;
 };
 
 int
 table_create(const struct storage_ops *ops, const char *address,
     struct table_writer **out)
 {
-	struct table_writer	*w;
-	int			 r;
+	struct table_writer *w;
+	int r;
 
 	*out = NULL;
 	w = xcalloc(1, sizeof(*w));
@@ -75,8 +75,7 @@ table_create(const struct storage_ops *ops, const char *address,
 }
 
 void
-table_writer_name_rows(struct table_writer *w, const char *what,
-    uint64_t first)
+table_writer_name_rows(struct table_writer *w, const char *what, uint64_t first)
 {
 	(void)snprintf(w->what, sizeof(w->what), "%s", what);
 	w->base = first;
@@ -91,11 +90,10 @@ table_writer_rows(const struct table_writer *w)
 static int
 compare_ids(const void *a, const void *b)
 {
-	const struct batch_key	*k = a, *l = b;
-	const struct batch_row	*x = k->row, *y = l->row;
-	size_t			 n = x->id.len < y->id.len ?
-				     x->id.len : y->id.len;
-	int			 c;
+	const struct batch_key *k = a, *l = b;
+	const struct batch_row *x = k->row, *y = l->row;
+	size_t n = x->id.len < y->id.len ? x->id.len : y->id.len;
+	int c;
 
 	if (k->prefix != l->prefix)
 		return k->prefix < l->prefix ? -1 : 1;
@@ -113,8 +111,8 @@ compare_ids(const void *a, const void *b)
 static uint64_t
 prefix_of(struct span id)
 {
-	unsigned char	first[8] = { 0 };
-	uint64_t	v;
+	unsigned char first[8] = { 0 };
+	uint64_t v;
 
 	memcpy(first, id.data, id.len < 8 ? id.len : 8);
 	memcpy(&v, first, sizeof(v));
@@ -124,8 +122,9 @@ prefix_of(struct span id)
 static int
 duplicate(const struct table_writer *w, uint64_t old, uint64_t new)
 {
-	return err_set(ERR_EXISTS, "%s %" PRIu64 " has the same id as %s %"
-	    PRIu64 "; ids must be unique (or be made with extend_sid)",
+	return err_set(ERR_EXISTS,
+	    "%s %" PRIu64 " has the same id as %s %" PRIu64
+	    "; ids must be unique (or be made with extend_sid)",
 	    w->what, w->base + new, w->what, w->base + old);
 }
 
@@ -133,11 +132,11 @@ duplicate(const struct table_writer *w, uint64_t old, uint64_t new)
 static int
 flush(struct table_writer *w)
 {
-	struct storage_batch	 batch = { w->flushed, w->n, w->rows, NULL };
-	const struct batch_row	*a, *b;
-	uint64_t		 old = 0, new = 0;
-	size_t			 i, end;
-	int			 r;
+	struct storage_batch batch = { w->flushed, w->n, w->rows, NULL };
+	const struct batch_row *a, *b;
+	uint64_t old = 0, new = 0;
+	size_t i, end;
+	int r;
 
 	if (w->n == 0)
 		return 0;
@@ -173,15 +172,17 @@ flush(struct table_writer *w)
 int
 table_append(struct table_writer *w, const struct row *row)
 {
-	uint64_t	number = table_writer_rows(w);
-	int		r;
+	uint64_t number = table_writer_rows(w);
+	int r;
 
 	if (w->n == BATCH_ROWS || w->bytes.len >= BATCH_BYTES)
 		if ((r = flush(w)) != 0)
 			return r;
 	if (number > 0 && row->kind != w->kind)
-		return err_set(ERR_FORMAT, "%s %" PRIu64 ": rows of different "
-		    "kinds in one table", w->what, w->base + number);
+		return err_set(ERR_FORMAT,
+		    "%s %" PRIu64 ": rows of different "
+		    "kinds in one table",
+		    w->what, w->base + number);
 	w->offsets[w->n] = w->bytes.len;
 	if (row_encode(&w->bytes, row) != 0)
 		return err_wrap("%s %" PRIu64, w->what, w->base + number);
@@ -201,11 +202,10 @@ writer_free(struct table_writer *w)
 }
 
 int
-table_seal(struct table_writer *w, const char *schema_json,
-    uint32_t partitions)
+table_seal(struct table_writer *w, const char *schema_json, uint32_t partitions)
 {
-	char	marker[160];
-	int	r;
+	char marker[160];
+	int r;
 
 	if (partitions == 0 || partitions > STORAGE_PARTITIONS_MAX)
 		r = err_set(ERR_INVALID, "%u partitions: must be 1 to %d",
@@ -216,9 +216,11 @@ table_seal(struct table_writer *w, const char *schema_json,
 		table_writer_free(w);
 		return r;
 	}
-	(void)snprintf(marker, sizeof(marker), "{\"format\":%d,\"kind\":%d,"
-	    "\"rows\":%" PRIu64 ",\"partitions\":%u}", FORMAT,
-	    w->flushed > 0 ? (int)w->kind : ROW_TEXT, w->flushed, partitions);
+	(void)snprintf(marker, sizeof(marker),
+	    "{\"format\":%d,\"kind\":%d,"
+	    "\"rows\":%" PRIu64 ",\"partitions\":%u}",
+	    FORMAT, w->flushed > 0 ? (int)w->kind : ROW_TEXT, w->flushed,
+	    partitions);
 	r = w->ops->seal(w->ctx, marker, schema_json);
 	writer_free(w);
 	return r;
@@ -237,32 +239,36 @@ static int
 marker_int(struct json_object *marker, const char *key, int64_t min,
     int64_t max, int64_t *out)
 {
-	struct json_object	*v;
+	struct json_object *v;
 
 	if (!json_object_object_get_ex(marker, key, &v) ||
 	    !json_object_is_type(v, json_type_int))
-		return err_set(ERR_FORMAT, "the table's marker is damaged: "
-		    "no %s", key);
+		return err_set(ERR_FORMAT,
+		    "the table's marker is damaged: "
+		    "no %s",
+		    key);
 	*out = json_object_get_int64(v);
 	if (*out < min || *out > max)
-		return err_set(ERR_FORMAT, "the table's marker is damaged: "
-		    "%s is %" PRId64, key, *out);
+		return err_set(ERR_FORMAT,
+		    "the table's marker is damaged: "
+		    "%s is %" PRId64,
+		    key, *out);
 	return 0;
 }
 
 static int
 marker_parse(const char *text, struct table_stat *stat)
 {
-	struct json_object	*marker = json_tokener_parse(text);
-	int64_t			 format, kind, rows, partitions;
-	int			 r;
+	struct json_object *marker = json_tokener_parse(text);
+	int64_t format, kind, rows, partitions;
+	int r;
 
 	if ((r = marker_int(marker, "format", FORMAT, FORMAT, &format)) != 0 ||
-	    (r = marker_int(marker, "kind", ROW_TEXT, ROW_PREDICT,
-	    &kind)) != 0 ||
+	    (r = marker_int(marker, "kind", ROW_TEXT, ROW_PREDICT, &kind)) !=
+		0 ||
 	    (r = marker_int(marker, "rows", 0, INT64_MAX / 1024, &rows)) != 0 ||
 	    (r = marker_int(marker, "partitions", 1, STORAGE_PARTITIONS_MAX,
-	    &partitions)) != 0)
+		 &partitions)) != 0)
 		goto out;
 	stat->kind = (enum row_kind)kind;
 	stat->rows = (uint64_t)rows;
@@ -273,12 +279,12 @@ out:
 }
 
 int
-table_open(const struct storage_ops *ops, const char *address,
-    struct table **out)
+table_open(
+    const struct storage_ops *ops, const char *address, struct table **out)
 {
-	struct table	*t;
-	struct buf	 marker = BUF_INIT;
-	int		 r;
+	struct table *t;
+	struct buf marker = BUF_INIT;
+	int r;
 
 	*out = NULL;
 	t = xcalloc(1, sizeof(*t));
@@ -319,10 +325,10 @@ table_count(const struct table *t)
 }
 
 void
-table_partition(const struct table *t, uint32_t partition, uint64_t *first,
-    uint64_t *end)
+table_partition(
+    const struct table *t, uint32_t partition, uint64_t *first, uint64_t *end)
 {
-	uint64_t	n = t->stat.rows, parts = t->stat.partitions;
+	uint64_t n = t->stat.rows, parts = t->stat.partitions;
 
 	/* rows is below 2^53 (marker_parse), so this does not overflow. */
 	*first = partition < parts ? n * partition / parts : n;
@@ -330,11 +336,11 @@ table_partition(const struct table *t, uint32_t partition, uint64_t *first,
 }
 
 int
-table_scan(struct table *t, uint64_t first, uint64_t end,
-    struct table_cursor **out)
+table_scan(
+    struct table *t, uint64_t first, uint64_t end, struct table_cursor **out)
 {
-	struct table_cursor	*c;
-	int			 r;
+	struct table_cursor *c;
+	int r;
 
 	*out = NULL;
 	c = xcalloc(1, sizeof(*c));
@@ -350,14 +356,16 @@ table_scan(struct table *t, uint64_t first, uint64_t end,
 }
 
 static int
-decode(struct table_cursor *c, uint64_t number, struct span bytes,
-    struct row *out)
+decode(
+    struct table_cursor *c, uint64_t number, struct span bytes, struct row *out)
 {
 	if (row_decode(bytes.data, bytes.len, &c->scratch, out) != 0)
 		return err_wrap("row %" PRIu64, number);
 	if (out->kind != c->table->stat.kind)
-		return err_set(ERR_FORMAT, "row %" PRIu64 " is of another kind "
-		    "than its table", number);
+		return err_set(ERR_FORMAT,
+		    "row %" PRIu64 " is of another kind "
+		    "than its table",
+		    number);
 	out->number = number;
 	return 0;
 }
@@ -365,8 +373,8 @@ decode(struct table_cursor *c, uint64_t number, struct span bytes,
 int
 cursor_next(struct table_cursor *c, struct row *out)
 {
-	struct span	bytes;
-	int		r;
+	struct span bytes;
+	int r;
 
 	if (c->next >= c->end)
 		return 0;
@@ -378,17 +386,16 @@ cursor_next(struct table_cursor *c, struct row *out)
 }
 
 int
-cursor_get(struct table_cursor *c, const void *id, size_t id_len,
-    struct row *out)
+cursor_get(
+    struct table_cursor *c, const void *id, size_t id_len, struct row *out)
 {
-	struct span	bytes;
-	uint64_t	number;
-	int		r;
+	struct span bytes;
+	uint64_t number;
+	int r;
 
 	if (id_len == 0 || id_len > STORAGE_ID_MAX)
 		return err_set(ERR_NOT_FOUND, "no row has this id");
-	if ((r = c->table->ops->find(c->ctx, id, id_len, &number,
-	    &bytes)) != 0)
+	if ((r = c->table->ops->find(c->ctx, id, id_len, &number, &bytes)) != 0)
 		return r;
 	return decode(c, number, bytes, out);
 }

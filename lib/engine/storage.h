@@ -34,24 +34,24 @@
 #include <stdint.h>
 
 enum {
-	STORAGE_ID_MAX = 511,		/* bytes; the limit of LMDB's keys */
-	STORAGE_PARTITIONS_MAX = 1023,	/* as the upload contract has it */
-	STORAGE_VALUES_MAX = 1 << 24,	/* values of one row */
+	STORAGE_ID_MAX = 511,	       /* bytes; the limit of LMDB's keys */
+	STORAGE_PARTITIONS_MAX = 1023, /* as the upload contract has it */
+	STORAGE_VALUES_MAX = 1 << 24,  /* values of one row */
 };
 
 enum row_kind { ROW_TEXT = 1, ROW_DENSE = 2, ROW_PREDICT = 3 };
 
 enum row_flags {
-	ROW_LABEL = 1,		/* label is a number */
-	ROW_LABEL_TEXT = 2,	/* label is a text */
+	ROW_LABEL = 1,	    /* label is a number */
+	ROW_LABEL_TEXT = 2, /* label is a text */
 	ROW_WEIGHT = 4,
 	ROW_MATCH_ID = 8,
 };
 
 /* Bytes owned by somebody else; not NUL-terminated. */
 struct span {
-	const char	*data;
-	size_t		 len;
+	const char *data;
+	size_t len;
 };
 
 /*
@@ -59,32 +59,32 @@ struct span {
  * when reading.
  */
 struct row {
-	uint64_t	 number;	/* set by reading */
-	enum row_kind	 kind;
-	int		 flags;		/* enum row_flags */
-	struct span	 id;		/* 1 to STORAGE_ID_MAX bytes */
+	uint64_t number; /* set by reading */
+	enum row_kind kind;
+	int flags;	/* enum row_flags */
+	struct span id; /* 1 to STORAGE_ID_MAX bytes */
 
-	struct span	 text;		/* ROW_TEXT: what follows the id */
+	struct span text; /* ROW_TEXT: what follows the id */
 
-	double		 label;		/* ROW_DENSE and ROW_PREDICT */
-	struct span	 label_text;
-	double		 weight;
-	struct span	 match_id;
+	double label; /* ROW_DENSE and ROW_PREDICT */
+	struct span label_text;
+	double weight;
+	struct span match_id;
 
-	const double	*values;	/* ROW_DENSE */
-	uint32_t	 n_values;
+	const double *values; /* ROW_DENSE */
+	uint32_t n_values;
 
-	double		 result;	/* ROW_PREDICT */
-	double		 score;
-	struct span	 detail;	/* JSON object */
-	struct span	 type;		/* train, validate, predict */
+	double result; /* ROW_PREDICT */
+	double score;
+	struct span detail; /* JSON object */
+	struct span type;   /* train, validate, predict */
 };
 
 struct table_stat {
-	uint64_t	 rows;
-	uint32_t	 partitions;
-	enum row_kind	 kind;		/* ROW_TEXT when there are no rows */
-	const char	*schema_json;	/* lives as long as the table is open */
+	uint64_t rows;
+	uint32_t partitions;
+	enum row_kind kind;	 /* ROW_TEXT when there are no rows */
+	const char *schema_json; /* lives as long as the table is open */
 };
 
 struct storage_ops;
@@ -92,15 +92,15 @@ struct table;
 struct table_writer;
 struct table_cursor;
 
-extern const struct storage_ops storage_standalone;	/* address: folder */
-extern const struct storage_ops storage_memory;		/* address: name */
+extern const struct storage_ops storage_standalone; /* address: folder */
+extern const struct storage_ops storage_memory;	    /* address: name */
 
 /*
  * Begin a table at an address where there is none.  Errors: ERR_EXISTS,
  * ERR_IO, ERR_NOMEM.
  */
-int	table_create(const struct storage_ops *, const char *address,
-	    struct table_writer **out);
+int table_create(
+    const struct storage_ops *, const char *address, struct table_writer **out);
 
 /*
  * Add a row; its bytes are copied.  All rows of a table have the same kind.
@@ -110,37 +110,37 @@ int	table_create(const struct storage_ops *, const char *address,
  * rows are written in batches), ERR_IO.  After an error only
  * table_writer_free() is of use.
  */
-int	table_append(struct table_writer *, const struct row *);
+int table_append(struct table_writer *, const struct row *);
 
 /* How the messages about rows count: "line" from 2, say.  Default: row, 0. */
-void	table_writer_name_rows(struct table_writer *, const char *what,
-	    uint64_t first);
+void table_writer_name_rows(
+    struct table_writer *, const char *what, uint64_t first);
 uint64_t table_writer_rows(const struct table_writer *);
 
 /*
  * Make the table durable and readable: rows are synced first, then the
  * marker.  Frees the writer, also on error (and then removes the table).
  */
-int	table_seal(struct table_writer *, const char *schema_json,
-	    uint32_t partitions);
+int table_seal(
+    struct table_writer *, const char *schema_json, uint32_t partitions);
 
 /* Give up: removes what was written.  NULL is fine. */
-void	table_writer_free(struct table_writer *);
+void table_writer_free(struct table_writer *);
 
 /*
  * Open a sealed table for reading; needs no write access to the folder.
  * Errors: ERR_NOT_FOUND, ERR_CONFLICT when it was not sealed, ERR_FORMAT
  * when the content is damaged, ERR_IO.
  */
-int	table_open(const struct storage_ops *, const char *address,
-	    struct table **out);
-void	table_close(struct table *);	/* NULL is fine; cursors first */
+int table_open(
+    const struct storage_ops *, const char *address, struct table **out);
+void table_close(struct table *); /* NULL is fine; cursors first */
 const struct table_stat *table_stat(const struct table *);
 uint64_t table_count(const struct table *);
 
 /* The row numbers [*first, *end) of a partition. */
-void	table_partition(const struct table *, uint32_t partition,
-	    uint64_t *first, uint64_t *end);
+void table_partition(
+    const struct table *, uint32_t partition, uint64_t *first, uint64_t *end);
 
 /*
  * Read the rows [first, end) in order.  Cursors are independent: each thread
@@ -148,19 +148,19 @@ void	table_partition(const struct table *, uint32_t partition,
  * (ERR_FORMAT for a damaged row); the row's bytes are valid until the next
  * call on this cursor.
  */
-int	table_scan(struct table *, uint64_t first, uint64_t end,
-	    struct table_cursor **out);
-int	cursor_next(struct table_cursor *, struct row *out);
-void	cursor_free(struct table_cursor *);	/* NULL is fine */
+int table_scan(
+    struct table *, uint64_t first, uint64_t end, struct table_cursor **out);
+int cursor_next(struct table_cursor *, struct row *out);
+void cursor_free(struct table_cursor *); /* NULL is fine */
 
 /*
  * The row of an id through a cursor of table_scan() (whose place it does
  * not move); bytes valid as with cursor_next().  ERR_NOT_FOUND, ERR_FORMAT.
  */
-int	cursor_get(struct table_cursor *, const void *id, size_t id_len,
-	    struct row *out);
+int cursor_get(
+    struct table_cursor *, const void *id, size_t id_len, struct row *out);
 
 /* Remove a table, sealed or not; a missing one is fine. */
-int	table_destroy(const struct storage_ops *, const char *address);
+int table_destroy(const struct storage_ops *, const char *address);
 
 #endif

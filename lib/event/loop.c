@@ -24,68 +24,68 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-#define BATCH 64	/* epoll events taken at once */
+#define BATCH 64 /* epoll events taken at once */
 
 struct loop_fd {
-	struct loop	*loop;
-	struct loop_fd	*prev, *next;
-	loop_fd_fn	*fn;
-	void		*ctx;
-	int		 fd;
-	int		 events;	/* wanted; 0: not in epoll */
-	bool		 is_dead;
+	struct loop *loop;
+	struct loop_fd *prev, *next;
+	loop_fd_fn *fn;
+	void *ctx;
+	int fd;
+	int events; /* wanted; 0: not in epoll */
+	bool is_dead;
 };
 
 struct loop_timer {
-	struct loop	*loop;
-	loop_timer_fn	*fn;
-	void		*ctx;
-	int64_t		 due_ms;
-	int64_t		 repeat_ms;
-	size_t		 slot;		/* in the heap; NO_SLOT: unarmed */
+	struct loop *loop;
+	loop_timer_fn *fn;
+	void *ctx;
+	int64_t due_ms;
+	int64_t repeat_ms;
+	size_t slot; /* in the heap; NO_SLOT: unarmed */
 };
 
 #define NO_SLOT ((size_t)-1)
 
 struct signal_watch {
-	loop_signal_fn	*fn;
-	void		*ctx;
+	loop_signal_fn *fn;
+	void *ctx;
 };
 
 struct process_watch {
-	struct loop		*loop;
-	struct process_watch	*prev, *next;
-	struct loop_fd		*watch;
-	loop_child_fn		*fn;
-	void			*ctx;
-	pid_t			 pid;
-	int			 pidfd;
-	bool			 is_child;
+	struct loop *loop;
+	struct process_watch *prev, *next;
+	struct loop_fd *watch;
+	loop_child_fn *fn;
+	void *ctx;
+	pid_t pid;
+	int pidfd;
+	bool is_child;
 };
 
 struct loop {
-	int			 epoll_fd;
-	bool			 stopped;
-	int			 depth;		/* callbacks on the stack */
-	struct loop_fd		*fds;		/* alive */
-	struct loop_fd		*dead;		/* to free at depth 0 */
-	struct process_watch	*processes;
-	struct loop_timer	**heap;		/* by due_ms */
-	size_t			 heap_len, heap_cap;
-	int			 signal_fd;
-	struct loop_fd		*signal_watch;
-	sigset_t		 signals;
-	struct signal_watch	 by_signal[NSIG];
+	int epoll_fd;
+	bool stopped;
+	int depth;	      /* callbacks on the stack */
+	struct loop_fd *fds;  /* alive */
+	struct loop_fd *dead; /* to free at depth 0 */
+	struct process_watch *processes;
+	struct loop_timer **heap; /* by due_ms */
+	size_t heap_len, heap_cap;
+	int signal_fd;
+	struct loop_fd *signal_watch;
+	sigset_t signals;
+	struct signal_watch by_signal[NSIG];
 };
 
 /* The mask before any loop of this process blocked something. */
-static sigset_t	mask_before;
-static bool	mask_is_saved;
+static sigset_t mask_before;
+static bool mask_is_saved;
 
 int
 loop_new(struct loop **out)
 {
-	struct loop	*l = xcalloc(1, sizeof(*l));
+	struct loop *l = xcalloc(1, sizeof(*l));
 
 	*out = NULL;
 	l->signal_fd = -1;
@@ -103,7 +103,7 @@ loop_new(struct loop **out)
 static void
 free_dead(struct loop *l)
 {
-	struct loop_fd	*w;
+	struct loop_fd *w;
 
 	while ((w = l->dead) != NULL) {
 		l->dead = w->next;
@@ -149,7 +149,7 @@ loop_free(struct loop *l)
 static int
 epoll_change(struct loop_fd *w, int op, int events)
 {
-	struct epoll_event	ev = { .data = { .ptr = w } };
+	struct epoll_event ev = { .data = { .ptr = w } };
 
 	if ((events & LOOP_READ) != 0)
 		ev.events |= EPOLLIN | EPOLLRDHUP;
@@ -164,8 +164,8 @@ int
 loop_fd_add(struct loop *l, int fd, int events, loop_fd_fn *fn, void *ctx,
     struct loop_fd **out)
 {
-	struct loop_fd	*w = xcalloc(1, sizeof(*w));
-	int		 r;
+	struct loop_fd *w = xcalloc(1, sizeof(*w));
+	int r;
 
 	*out = NULL;
 	w->loop = l;
@@ -187,7 +187,7 @@ loop_fd_add(struct loop *l, int fd, int events, loop_fd_fn *fn, void *ctx,
 int
 loop_fd_set(struct loop_fd *w, int events)
 {
-	int	op, r;
+	int op, r;
 
 	if (events == w->events)
 		return 0;
@@ -207,7 +207,7 @@ loop_fd_set(struct loop_fd *w, int events)
 void
 loop_fd_del(struct loop_fd *w)
 {
-	struct loop	*l;
+	struct loop *l;
 
 	if (w == NULL)
 		return;
@@ -231,7 +231,7 @@ loop_fd_del(struct loop_fd *w)
 static void
 fd_handle(struct loop_fd *w, uint32_t got)
 {
-	int	events = 0;
+	int events = 0;
 
 	if (w->is_dead)
 		return;
@@ -259,7 +259,7 @@ heap_put(struct loop *l, size_t slot, struct loop_timer *t)
 static void
 heap_up(struct loop *l, size_t i)
 {
-	struct loop_timer	*t = l->heap[i];
+	struct loop_timer *t = l->heap[i];
 
 	while (i != 0 && l->heap[(i - 1) / 2]->due_ms > t->due_ms) {
 		heap_put(l, i, l->heap[(i - 1) / 2]);
@@ -271,8 +271,8 @@ heap_up(struct loop *l, size_t i)
 static void
 heap_down(struct loop *l, size_t i)
 {
-	struct loop_timer	*t = l->heap[i];
-	size_t			 child;
+	struct loop_timer *t = l->heap[i];
+	size_t child;
 
 	while ((child = 2 * i + 1) < l->heap_len) {
 		if (child + 1 < l->heap_len &&
@@ -289,7 +289,7 @@ heap_down(struct loop *l, size_t i)
 static void
 heap_insert(struct loop_timer *t)
 {
-	struct loop	*l = t->loop;
+	struct loop *l = t->loop;
 
 	if (l->heap_len == l->heap_cap) {
 		l->heap_cap = l->heap_cap != 0 ? 2 * l->heap_cap : 16;
@@ -302,7 +302,7 @@ heap_insert(struct loop_timer *t)
 struct loop_timer *
 loop_timer_new(struct loop *l, loop_timer_fn *fn, void *ctx)
 {
-	struct loop_timer	*t = xcalloc(1, sizeof(*t));
+	struct loop_timer *t = xcalloc(1, sizeof(*t));
 
 	t->loop = l;
 	t->fn = fn;
@@ -323,8 +323,8 @@ loop_timer_set(struct loop_timer *t, int64_t after_ms, int64_t repeat_ms)
 void
 loop_timer_cancel(struct loop_timer *t)
 {
-	struct loop	*l = t->loop;
-	size_t		 i = t->slot;
+	struct loop *l = t->loop;
+	size_t i = t->slot;
 
 	if (i == NO_SLOT)
 		return;
@@ -354,19 +354,19 @@ loop_timer_free(struct loop_timer *t)
 static bool
 timers_fire(struct loop *l)
 {
-	int64_t	now = clock_mono_ms();
-	size_t	n = l->heap_len;
-	bool	fired = false;
+	int64_t now = clock_mono_ms();
+	size_t n = l->heap_len;
+	bool fired = false;
 
 	while (n-- != 0 && l->heap_len != 0 && l->heap[0]->due_ms <= now &&
-	    !l->stopped) {
-		struct loop_timer	*t = l->heap[0];
+	       !l->stopped) {
+		struct loop_timer *t = l->heap[0];
 
 		loop_timer_cancel(t);
 		/* Re-armed first: the callback may cancel or free it. */
 		if (t->repeat_ms != 0) {
 			t->due_ms += t->repeat_ms;
-			if (t->due_ms <= now)	/* missed beats are skipped */
+			if (t->due_ms <= now) /* missed beats are skipped */
 				t->due_ms = now + t->repeat_ms;
 			heap_insert(t);
 		}
@@ -381,12 +381,12 @@ timers_fire(struct loop *l)
 static void
 signals_read(void *ctx, int fd, int events)
 {
-	struct loop		*l = ctx;
-	struct signalfd_siginfo	 info;
+	struct loop *l = ctx;
+	struct signalfd_siginfo info;
 
 	(void)events;
 	while (read(fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
-		struct signal_watch	*w;
+		struct signal_watch *w;
 
 		if (info.ssi_signo >= NSIG)
 			continue;
@@ -399,7 +399,7 @@ signals_read(void *ctx, int fd, int events)
 int
 loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx)
 {
-	int	fd;
+	int fd;
 
 	if (signo <= 0 || signo >= NSIG)
 		return err_set(ERR_INVALID, "signal %d", signo);
@@ -414,8 +414,7 @@ loop_signal(struct loop *l, int signo, loop_signal_fn *fn, void *ctx)
 	l->by_signal[signo].ctx = ctx;
 	if (l->signal_watch != NULL)
 		return 0;
-	return loop_fd_add(l, fd, LOOP_READ, signals_read, l,
-	    &l->signal_watch);
+	return loop_fd_add(l, fd, LOOP_READ, signals_read, l, &l->signal_watch);
 }
 
 void
@@ -432,11 +431,11 @@ loop_child_reset(void)
 static void
 process_ended(void *ctx, int fd, int events)
 {
-	struct process_watch	*p = ctx;
-	loop_child_fn		*fn = p->fn;
-	void			*fn_ctx = p->ctx;
-	pid_t			 pid = p->pid;
-	int			 status = -1;
+	struct process_watch *p = ctx;
+	loop_child_fn *fn = p->fn;
+	void *fn_ctx = p->ctx;
+	pid_t pid = p->pid;
+	int status = -1;
 
 	(void)fd, (void)events;
 	if (p->is_child && waitpid(pid, &status, WNOHANG) != pid)
@@ -446,11 +445,11 @@ process_ended(void *ctx, int fd, int events)
 }
 
 static int
-watch_process(struct loop *l, pid_t pid, bool is_child, loop_child_fn *fn,
-    void *ctx)
+watch_process(
+    struct loop *l, pid_t pid, bool is_child, loop_child_fn *fn, void *ctx)
 {
-	struct process_watch	*p = xcalloc(1, sizeof(*p));
-	int			 r;
+	struct process_watch *p = xcalloc(1, sizeof(*p));
+	int r;
 
 	p->loop = l;
 	p->pid = pid;
@@ -493,7 +492,7 @@ loop_process(struct loop *l, pid_t pid, loop_child_fn *fn, void *ctx)
 static int
 wait_ms(const struct loop *l, int64_t deadline_ms)
 {
-	int64_t	until = deadline_ms, left;
+	int64_t until = deadline_ms, left;
 
 	if (l->heap_len != 0 && (until < 0 || l->heap[0]->due_ms < until))
 		until = l->heap[0]->due_ms;
@@ -509,8 +508,8 @@ wait_ms(const struct loop *l, int64_t deadline_ms)
 static int
 loop_round(struct loop *l, int64_t deadline_ms, bool *handled)
 {
-	struct epoll_event	events[BATCH];
-	int			i, n;
+	struct epoll_event events[BATCH];
+	int i, n;
 
 	n = epoll_wait(l->epoll_fd, events, BATCH, wait_ms(l, deadline_ms));
 	if (n < 0 && errno != EINTR)
@@ -529,24 +528,23 @@ loop_round(struct loop *l, int64_t deadline_ms, bool *handled)
 int
 loop_once(struct loop *l, int64_t timeout_ms)
 {
-	int64_t	deadline = timeout_ms < 0 ? -1 :
-		    clock_mono_ms() + timeout_ms;
-	bool	handled = false;
-	int	r;
+	int64_t deadline = timeout_ms < 0 ? -1 : clock_mono_ms() + timeout_ms;
+	bool handled = false;
+	int r;
 
 	do {
 		if ((r = loop_round(l, deadline, &handled)) != 0)
 			return r;
 	} while (!handled && !l->stopped &&
-	    (deadline < 0 || clock_mono_ms() < deadline));
+		 (deadline < 0 || clock_mono_ms() < deadline));
 	return 0;
 }
 
 int
 loop_run(struct loop *l)
 {
-	bool	handled;
-	int	r;
+	bool handled;
+	int r;
 
 	l->stopped = false;
 	while (!l->stopped)

@@ -20,25 +20,25 @@
 #include "lib/sign/digest.h"
 #include "lib/sign/sign.h"
 
-#define TIMEOUT_MS	10000
-#define REPLY_MAX	(1024 * 1024)
-#define UPLOAD_CHUNK	(256 * 1024L)
-#define HOST_MAX	255
+#define TIMEOUT_MS 10000
+#define REPLY_MAX (1024 * 1024)
+#define UPLOAD_CHUNK (256 * 1024L)
+#define HOST_MAX 255
 
 /* --- the address ------------------------------------------------------------ */
 
 struct url {
-	bool		is_tls;
-	char		host[HOST_MAX + 1];	/* [v6] keeps its brackets */
-	int64_t		port;
-	char		*path;			/* "/" at least */
-	char		*query;			/* NULL without "?" */
+	bool is_tls;
+	char host[HOST_MAX + 1]; /* [v6] keeps its brackets */
+	int64_t port;
+	char *path;  /* "/" at least */
+	char *query; /* NULL without "?" */
 };
 
 static int
 parse_port(const char *text, size_t len, struct url *u)
 {
-	char	port[8];
+	char port[8];
 
 	if (len == 0) {
 		u->port = u->is_tls ? 443 : 80;
@@ -54,10 +54,10 @@ parse_port(const char *text, size_t len, struct url *u)
 static int
 parse_authority(const char *text, size_t len, struct url *u)
 {
-	size_t	host_len;
+	size_t host_len;
 
 	if (len != 0 && text[0] == '[') {
-		const char	*end = memchr(text, ']', len);
+		const char *end = memchr(text, ']', len);
 
 		host_len = end != NULL ? (size_t)(end - text) + 1 : 0;
 	} else {
@@ -82,7 +82,7 @@ url_fini(struct url *u)
 static int
 url_parse(const char *text, struct url *u)
 {
-	const char	*rest, *end, *query;
+	const char *rest, *end, *query;
 
 	memset(u, 0, sizeof(*u));
 	u->is_tls = str_starts(text, "https://");
@@ -93,8 +93,8 @@ url_parse(const char *text, struct url *u)
 	rest = text + (u->is_tls ? 8 : 7);
 	end = rest + strcspn(rest, "/?");
 	query = strchr(end, '?');
-	u->path = query != NULL ? xstrndup(end, (size_t)(query - end)) :
-	    xstrdup(end);
+	u->path =
+	    query != NULL ? xstrndup(end, (size_t)(query - end)) : xstrdup(end);
 	u->query = query != NULL ? xstrdup(query + 1) : NULL;
 	if (u->path[0] == '\0') {
 		free(u->path);
@@ -114,17 +114,16 @@ body_size(const struct http_call *c)
 static size_t
 body_piece(struct http_call *c, char *out, size_t room)
 {
-	uint64_t	 at = c->sent;
+	uint64_t at = c->sent;
 	const struct buf *b = &c->head;
-	ssize_t		 n;
+	ssize_t n;
 
 	if (at >= c->head.len && at < c->head.len + c->file_size) {
-		uint64_t	in_file = at - c->head.len;
-		uint64_t	left = c->file_size - in_file;
+		uint64_t in_file = at - c->head.len;
+		uint64_t left = c->file_size - in_file;
 
 		do
-			n = pread(c->fd, out,
-			    left < room ? (size_t)left : room,
+			n = pread(c->fd, out, left < room ? (size_t)left : room,
 			    (off_t)(c->file_offset + in_file));
 		while (n < 0 && errno == EINTR);
 		if (n <= 0)
@@ -145,8 +144,8 @@ body_piece(struct http_call *c, char *out, size_t room)
 static size_t
 on_read(char *out, size_t size, size_t n, void *ctx)
 {
-	struct http_call	*c = ctx;
-	size_t			 got;
+	struct http_call *c = ctx;
+	size_t got;
 
 	if (c->sent == body_size(c))
 		return 0;
@@ -161,10 +160,9 @@ on_read(char *out, size_t size, size_t n, void *ctx)
 static int
 on_seek(void *ctx, curl_off_t offset, int origin)
 {
-	struct http_call	*c = ctx;
+	struct http_call *c = ctx;
 
-	if (origin != SEEK_SET || offset < 0 ||
-	    (uint64_t)offset > body_size(c))
+	if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > body_size(c))
 		return CURL_SEEKFUNC_FAIL;
 	c->sent = (uint64_t)offset;
 	return CURL_SEEKFUNC_OK;
@@ -173,7 +171,7 @@ on_seek(void *ctx, curl_off_t offset, int origin)
 static size_t
 on_write(char *data, size_t size, size_t n, void *ctx)
 {
-	struct http_call	*c = ctx;
+	struct http_call *c = ctx;
 
 	if (size * n > c->reply_max - c->reply.body.len) {
 		c->reply_too_long = true;
@@ -205,13 +203,13 @@ take_body(struct http_call *c, const struct http_request *req)
 static int
 add_header(struct http_call *c, const char *name, const char *value)
 {
-	struct curl_slist	*list;
-	char			*line;
+	struct curl_slist *list;
+	char *line;
 
 	if (strpbrk(value, "\r\n") != NULL)
 		return err_set(ERR_INVALID, "header %s has a line end", name);
-	line = value[0] != '\0' ? xasprintf("%s: %s", name, value) :
-	    xasprintf("%s:", name);
+	line = value[0] != '\0' ? xasprintf("%s: %s", name, value)
+				: xasprintf("%s:", name);
 	list = curl_slist_append(c->headers, line);
 	free(line);
 	if (list == NULL)
@@ -223,9 +221,9 @@ add_header(struct http_call *c, const char *name, const char *value)
 static int
 add_more_headers(struct http_call *c, const char *text)
 {
-	char	*line, *value;
-	size_t	 len;
-	int	 r = 0;
+	char *line, *value;
+	size_t len;
+	int r = 0;
 
 	while (text != NULL && *text != '\0' && r == 0) {
 		len = strcspn(text, "\n");
@@ -245,15 +243,14 @@ add_more_headers(struct http_call *c, const char *text)
 static int
 make_digest(const struct http_call *c, char out[DIGEST_TEXT_SIZE])
 {
-	struct digest	*d;
-	uint8_t		 sum[DIGEST_SIZE];
-	int		 r;
+	struct digest *d;
+	uint8_t sum[DIGEST_SIZE];
+	int r;
 
 	if ((r = digest_begin(&d)) != 0)
 		return r;
 	if ((r = digest_add(d, c->head.data, c->head.len)) != 0 ||
-	    (r = digest_add_fd(d, c->fd, c->file_offset,
-	    c->file_size)) != 0 ||
+	    (r = digest_add_fd(d, c->fd, c->file_offset, c->file_size)) != 0 ||
 	    (r = digest_add(d, c->tail.data, c->tail.len)) != 0) {
 		digest_free(d);
 		return r;
@@ -267,14 +264,17 @@ static int
 add_signature(struct http_call *c, const struct http_client_conf *conf,
     const struct http_request *req, const char *method, const struct url *u)
 {
-	char			made[DIGEST_TEXT_SIZE];
-	struct sign_request	s = {
-		.method = method, .path = u->path, .query = u->query,
-		.digest = req->digest, .party = conf->party,
+	char made[DIGEST_TEXT_SIZE];
+	struct sign_request s = {
+		.method = method,
+		.path = u->path,
+		.query = u->query,
+		.digest = req->digest,
+		.party = conf->party,
 		.destination = req->party,
 	};
-	struct sign_headers	h;
-	int			r;
+	struct sign_headers h;
+	int r;
 
 	if (s.digest == NULL) {
 		if ((r = make_digest(c, made)) != 0)
@@ -298,15 +298,15 @@ add_signature(struct http_call *c, const struct http_client_conf *conf,
  * curl.
  */
 struct setting {
-	CURL		*easy;
-	CURLcode	 code;
+	CURL *easy;
+	CURLcode code;
 };
 
-#define SET(s, option, value)                                            \
-	do {                                                             \
-		if ((s)->code == CURLE_OK)                               \
-			(s)->code = curl_easy_setopt((s)->easy, option,  \
-			    value);                                      \
+#define SET(s, option, value)                                                  \
+	do {                                                                   \
+		if ((s)->code == CURLE_OK)                                     \
+			(s)->code =                                            \
+			    curl_easy_setopt((s)->easy, option, value);        \
 	} while (0)
 
 static int
@@ -314,24 +314,25 @@ setting_end(const struct setting *s)
 {
 	if (s->code == CURLE_OK)
 		return 0;
-	return err_set(s->code == CURLE_OUT_OF_MEMORY ? ERR_NOMEM :
-	    ERR_INTERNAL, "curl: %s", curl_easy_strerror(s->code));
+	return err_set(
+	    s->code == CURLE_OUT_OF_MEMORY ? ERR_NOMEM : ERR_INTERNAL,
+	    "curl: %s", curl_easy_strerror(s->code));
 }
 
 static int
 set_common(struct http_call *c, const struct http_request *req)
 {
-	struct setting	s = { c->easy, CURLE_OK };
-	long		timeout_ms = req->timeout_ms > 0 ?
-			    (long)req->timeout_ms : TIMEOUT_MS;
+	struct setting s = { c->easy, CURLE_OK };
+	long timeout_ms =
+	    req->timeout_ms > 0 ? (long)req->timeout_ms : TIMEOUT_MS;
 
 	SET(&s, CURLOPT_PRIVATE, c);
 	SET(&s, CURLOPT_ERRORBUFFER, c->curl_error);
 	SET(&s, CURLOPT_NOSIGNAL, 1L);
 	SET(&s, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	SET(&s, CURLOPT_PROXY, "");	/* whatever the environment says */
+	SET(&s, CURLOPT_PROXY, ""); /* whatever the environment says */
 	SET(&s, CURLOPT_FOLLOWLOCATION, 0L);
-	SET(&s, CURLOPT_PATH_AS_IS, 1L);	/* what is signed is sent */
+	SET(&s, CURLOPT_PATH_AS_IS, 1L); /* what is signed is sent */
 	SET(&s, CURLOPT_TIMEOUT_MS, timeout_ms);
 	SET(&s, CURLOPT_CONNECTTIMEOUT_MS, timeout_ms);
 	SET(&s, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -349,7 +350,7 @@ set_common(struct http_call *c, const struct http_request *req)
 static int
 set_body(struct http_call *c, const char *method)
 {
-	struct setting	s = { c->easy, CURLE_OK };
+	struct setting s = { c->easy, CURLE_OK };
 
 	if (strcmp(method, "GET") == 0 && body_size(c) == 0) {
 		SET(&s, CURLOPT_HTTPGET, 1L);
@@ -371,10 +372,10 @@ set_body(struct http_call *c, const char *method)
 }
 
 static int
-set_client_target(struct http_call *c, const struct http_client_conf *conf,
-    const char *url)
+set_client_target(
+    struct http_call *c, const struct http_client_conf *conf, const char *url)
 {
-	struct setting	s = { c->easy, CURLE_OK };
+	struct setting s = { c->easy, CURLE_OK };
 
 	SET(&s, CURLOPT_PROTOCOLS_STR, "http,https");
 	SET(&s, CURLOPT_URL, url);
@@ -390,9 +391,10 @@ static int
 set_partner_tls(struct http_call *c, const struct http_client_conf *conf,
     const char *pem, size_t pem_len)
 {
-	struct setting	 s = { c->easy, CURLE_OK };
+	struct setting s = { c->easy, CURLE_OK };
 	struct curl_blob blob = {
-		.data = xstrndup(pem, pem_len), .len = pem_len,
+		.data = xstrndup(pem, pem_len),
+		.len = pem_len,
 		.flags = CURL_BLOB_COPY,
 	};
 
@@ -413,24 +415,22 @@ set_partner_tls(struct http_call *c, const struct http_client_conf *conf,
  * the URL; the connection goes where the partner's own URL says.
  */
 static int
-set_partner_target(struct http_call *c, const char *party,
-    const struct url *u)
+set_partner_target(struct http_call *c, const char *party, const struct url *u)
 {
-	struct setting	 s = { c->easy, CURLE_OK };
-	char		 host[PINS_HOST_SIZE];
-	char		*text;
+	struct setting s = { c->easy, CURLE_OK };
+	char host[PINS_HOST_SIZE];
+	char *text;
 
 	pins_host(party, host);
-	text = xasprintf("%s:%" PRId64 ":%s:%" PRId64, host, u->port, u->host,
-	    u->port);
+	text = xasprintf(
+	    "%s:%" PRId64 ":%s:%" PRId64, host, u->port, u->host, u->port);
 	c->connect_to = curl_slist_append(NULL, text);
 	free(text);
 	if (c->connect_to == NULL)
 		return err_set(ERR_NOMEM, "connection target");
 	SET(&s, CURLOPT_CONNECT_TO, c->connect_to);
-	text = xasprintf("https://%s:%" PRId64 "%s%s%s", host, u->port,
-	    u->path, u->query != NULL ? "?" : "",
-	    u->query != NULL ? u->query : "");
+	text = xasprintf("https://%s:%" PRId64 "%s%s%s", host, u->port, u->path,
+	    u->query != NULL ? "?" : "", u->query != NULL ? u->query : "");
 	SET(&s, CURLOPT_URL, text);
 	free(text);
 	return setting_end(&s);
@@ -440,22 +440,21 @@ static int
 set_partner(struct http_call *c, const struct http_client_conf *conf,
     struct pins *pins, const struct http_request *req, const char *method)
 {
-	struct url	 u;
-	const char	*pem;
-	size_t		 pem_len = 0;
-	int		 r;
+	struct url u;
+	const char *pem;
+	size_t pem_len = 0;
+	int r;
 
 	if (pins == NULL || conf->keys == NULL)
 		return err_set(ERR_INVALID, "this client has no partners");
 	if ((r = pins_refresh(pins)) != 0)
 		return r;
 	if ((pem = pins_get(pins, req->party, &pem_len)) == NULL)
-		return err_set(ERR_NOT_FOUND, "no certificate of party %s",
-		    req->party);
+		return err_set(
+		    ERR_NOT_FOUND, "no certificate of party %s", req->party);
 	if ((r = url_parse(req->url, &u)) == 0 && !u.is_tls)
 		r = err_set(ERR_INVALID, "partners are reached by https only");
-	if (r == 0 &&
-	    (r = set_partner_tls(c, conf, pem, pem_len)) == 0 &&
+	if (r == 0 && (r = set_partner_tls(c, conf, pem, pem_len)) == 0 &&
 	    (r = set_partner_target(c, req->party, &u)) == 0)
 		r = add_signature(c, conf, req, method, &u);
 	url_fini(&u);
@@ -466,15 +465,14 @@ static int
 prepare(struct http_call *c, const struct http_client_conf *conf,
     struct pins *pins, const struct http_request *req)
 {
-	const char	*method = req->method != NULL ? req->method : "POST";
-	const char	*type = req->content_type != NULL ?
-			    req->content_type : "application/json";
-	int		 r;
+	const char *method = req->method != NULL ? req->method : "POST";
+	const char *type =
+	    req->content_type != NULL ? req->content_type : "application/json";
+	int r;
 
 	if ((r = take_body(c, req)) != 0)
 		return r;
-	if (body_size(c) != 0 &&
-	    (r = add_header(c, "Content-Type", type)) != 0)
+	if (body_size(c) != 0 && (r = add_header(c, "Content-Type", type)) != 0)
 		return r;
 	/* No waiting for "100 Continue" before a large body. */
 	if ((r = add_header(c, "Expect", "")) != 0 ||
@@ -493,8 +491,8 @@ int
 call_new(const struct http_client_conf *conf, struct pins *pins,
     const struct http_request *req, struct http_call **out)
 {
-	struct http_call	*c = xcalloc(1, sizeof(*c));
-	int			 r;
+	struct http_call *c = xcalloc(1, sizeof(*c));
+	int r;
 
 	*out = NULL;
 	c->fd = -1;
@@ -549,21 +547,22 @@ error_of(const struct http_call *c, CURLcode code)
 void
 call_finish(struct http_call *c, CURLcode code)
 {
-	struct http_reply	*reply = &c->reply;
-	curl_off_t		 retry_after = 0;
-	long			 status = 0;
+	struct http_reply *reply = &c->reply;
+	curl_off_t retry_after = 0;
+	long status = 0;
 
 	reply->error = error_of(c, code);
 	reply->elapsed_us = clock_mono_us() - c->started_us;
 	if (reply->error != 0) {
 		if (reply->error == ERR_LIMIT)
-			reply->error_text = xasprintf(
-			    "the answer is longer than %zu bytes",
-			    c->reply_max);
+			reply->error_text =
+			    xasprintf("the answer is longer than %zu bytes",
+				c->reply_max);
 		else
-			reply->error_text = xstrdup(
-			    c->curl_error[0] != '\0' ? c->curl_error :
-			    curl_easy_strerror(code));
+			reply->error_text =
+			    xstrdup(c->curl_error[0] != '\0'
+					? c->curl_error
+					: curl_easy_strerror(code));
 		return;
 	}
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);

@@ -12,36 +12,36 @@
 #include "lib/http/pins.h"
 
 struct http_call {
-	struct http_client	*client;
-	struct http_call	*prev, *next;
-	http_done_fn		*done;
-	void			*ctx;
-	void			*owned;	/* freed with the call; may be NULL */
+	struct http_client *client;
+	struct http_call *prev, *next;
+	http_done_fn *done;
+	void *ctx;
+	void *owned; /* freed with the call; may be NULL */
 
-	CURL			*easy;
-	struct curl_slist	*headers;
-	struct curl_slist	*connect_to;
-	char			 curl_error[CURL_ERROR_SIZE];
+	CURL *easy;
+	struct curl_slist *headers;
+	struct curl_slist *connect_to;
+	char curl_error[CURL_ERROR_SIZE];
 
 	/* The body: head, then file_size bytes of fd, then tail. */
-	struct buf		 head, tail;
-	int			 fd;
-	uint64_t		 file_offset;
-	uint64_t		 file_size;
-	uint64_t		 sent;		/* position in the whole */
-	bool			 file_failed;
+	struct buf head, tail;
+	int fd;
+	uint64_t file_offset;
+	uint64_t file_size;
+	uint64_t sent; /* position in the whole */
+	bool file_failed;
 
-	struct http_reply	 reply;
-	size_t			 reply_max;
-	bool			 reply_too_long;
-	int64_t			 started_us;
+	struct http_reply reply;
+	size_t reply_max;
+	bool reply_too_long;
+	int64_t started_us;
 };
 
 /* A curl handle ready to run; pins may be NULL without partners. */
-int	call_new(const struct http_client_conf *, struct pins *,
-	    const struct http_request *, struct http_call **out);
-void	call_free(struct http_call *);	/* NULL is fine */
+int call_new(const struct http_client_conf *, struct pins *,
+    const struct http_request *, struct http_call **out);
+void call_free(struct http_call *); /* NULL is fine */
 /* Fill call->reply from how curl ended. */
-void	call_finish(struct http_call *, CURLcode);
+void call_finish(struct http_call *, CURLcode);
 
 #endif

@@ -16,26 +16,26 @@
 #include "lib/http/call.h"
 #include "lib/http/pins.h"
 
-#define KEPT_CONNECTIONS	64L
+#define KEPT_CONNECTIONS 64L
 /* Per partner; more requests wait their turn, which beats new handshakes. */
-#define HOST_CONNECTIONS	16L
+#define HOST_CONNECTIONS 16L
 
 struct http_client {
-	struct loop		*loop;
-	struct loop		*own_loop;	/* NULL when borrowed */
-	struct loop_timer	*timer;		/* curl's timeout */
-	CURLM			*multi;
-	struct pins		*pins;		/* NULL without partners */
-	struct http_client_conf	 conf;		/* strings owned, keys not */
-	char			*text[5];	/* what conf points at */
-	struct http_call	*calls;
-	size_t			 n_calls;
+	struct loop *loop;
+	struct loop *own_loop;	  /* NULL when borrowed */
+	struct loop_timer *timer; /* curl's timeout */
+	CURLM *multi;
+	struct pins *pins;	      /* NULL without partners */
+	struct http_client_conf conf; /* strings owned, keys not */
+	char *text[5];		      /* what conf points at */
+	struct http_call *calls;
+	size_t n_calls;
 };
 
 static int
 curl_ready(void)
 {
-	static bool	ready;
+	static bool ready;
 
 	if (ready)
 		return 0;
@@ -50,7 +50,7 @@ curl_ready(void)
 static void
 unlink_call(struct http_call *c)
 {
-	struct http_client	*cl = c->client;
+	struct http_client *cl = c->client;
 
 	if (c->prev != NULL)
 		c->prev->next = c->next;
@@ -66,11 +66,11 @@ unlink_call(struct http_call *c)
 static void
 deliver(struct http_client *cl)
 {
-	struct http_call	*c;
-	CURLMsg			*msg;
-	CURLcode		 code;
-	CURL			*easy;
-	int			 left;
+	struct http_call *c;
+	CURLMsg *msg;
+	CURLcode code;
+	CURL *easy;
+	int left;
 
 	while ((msg = curl_multi_info_read(cl->multi, &left)) != NULL) {
 		if (msg->msg != CURLMSG_DONE)
@@ -90,8 +90,8 @@ deliver(struct http_client *cl)
 static void
 drive(struct http_client *cl, curl_socket_t fd, int what)
 {
-	int		running;
-	CURLMcode	code;
+	int running;
+	CURLMcode code;
 
 	code = curl_multi_socket_action(cl->multi, fd, what, &running);
 	if (code != CURLM_OK)
@@ -108,7 +108,7 @@ on_timer(void *ctx)
 static void
 on_socket(void *ctx, int fd, int events)
 {
-	int	what = 0;
+	int what = 0;
 
 	if ((events & LOOP_READ) != 0)
 		what |= CURL_CSELECT_IN;
@@ -121,9 +121,9 @@ on_socket(void *ctx, int fd, int events)
 static int
 watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *data)
 {
-	struct http_client	*cl = ctx;
-	struct loop_fd		*watch = data;
-	int			 events = 0;
+	struct http_client *cl = ctx;
+	struct loop_fd *watch = data;
+	int events = 0;
 
 	(void)easy;
 	if (what == CURL_POLL_REMOVE) {
@@ -148,7 +148,7 @@ watch_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *data)
 static int
 set_timer(CURLM *multi, long timeout_ms, void *ctx)
 {
-	struct http_client	*cl = ctx;
+	struct http_client *cl = ctx;
 
 	(void)multi;
 	if (timeout_ms < 0)
@@ -163,18 +163,16 @@ multi_new(struct http_client *cl)
 {
 	if ((cl->multi = curl_multi_init()) == NULL)
 		return err_set(ERR_NOMEM, "curl");
-	if (curl_multi_setopt(cl->multi, CURLMOPT_SOCKETFUNCTION,
-	    watch_socket) != CURLM_OK ||
-	    curl_multi_setopt(cl->multi, CURLMOPT_SOCKETDATA, cl) !=
-	    CURLM_OK ||
-	    curl_multi_setopt(cl->multi, CURLMOPT_TIMERFUNCTION,
-	    set_timer) != CURLM_OK ||
-	    curl_multi_setopt(cl->multi, CURLMOPT_TIMERDATA, cl) !=
-	    CURLM_OK ||
+	if (curl_multi_setopt(
+		cl->multi, CURLMOPT_SOCKETFUNCTION, watch_socket) != CURLM_OK ||
+	    curl_multi_setopt(cl->multi, CURLMOPT_SOCKETDATA, cl) != CURLM_OK ||
+	    curl_multi_setopt(cl->multi, CURLMOPT_TIMERFUNCTION, set_timer) !=
+		CURLM_OK ||
+	    curl_multi_setopt(cl->multi, CURLMOPT_TIMERDATA, cl) != CURLM_OK ||
 	    curl_multi_setopt(cl->multi, CURLMOPT_MAXCONNECTS,
-	    KEPT_CONNECTIONS) != CURLM_OK ||
+		KEPT_CONNECTIONS) != CURLM_OK ||
 	    curl_multi_setopt(cl->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
-	    HOST_CONNECTIONS) != CURLM_OK)
+		HOST_CONNECTIONS) != CURLM_OK)
 		return err_set(ERR_INTERNAL, "curl: multi handle");
 	return 0;
 }
@@ -194,8 +192,8 @@ int
 http_client_new(struct loop *loop, const struct http_client_conf *conf,
     struct http_client **out)
 {
-	struct http_client	*cl;
-	int			 r;
+	struct http_client *cl;
+	int r;
 
 	*out = NULL;
 	if ((r = curl_ready()) != 0)
@@ -225,14 +223,17 @@ int
 http_client_new_site(struct loop *loop, const struct site_conf *site,
     const struct keys *keys, struct http_client **out)
 {
-	char	*cert = site_path(site, SITE_KEYS "/tls.crt");
-	char	*key = site_path(site, SITE_KEYS "/tls.key");
-	char	*partners = site_path(site, SITE_KEYS "/partners.pem");
-	struct http_client_conf	conf = {
-		.party = site->party_id, .keys = keys, .tls_cert = cert,
-		.tls_key = key, .partners_pem = partners,
+	char *cert = site_path(site, SITE_KEYS "/tls.crt");
+	char *key = site_path(site, SITE_KEYS "/tls.key");
+	char *partners = site_path(site, SITE_KEYS "/partners.pem");
+	struct http_client_conf conf = {
+		.party = site->party_id,
+		.keys = keys,
+		.tls_cert = cert,
+		.tls_key = key,
+		.partners_pem = partners,
 	};
-	int	r;
+	int r;
 
 	r = http_client_new(loop, &conf, out);
 	free(cert);
@@ -244,7 +245,7 @@ http_client_new_site(struct loop *loop, const struct site_conf *site,
 void
 http_client_free(struct http_client *cl)
 {
-	size_t	i;
+	size_t i;
 
 	if (cl == NULL)
 		return;
@@ -264,9 +265,9 @@ int
 http_send(struct http_client *cl, const struct http_request *req,
     http_done_fn *done, void *ctx, struct http_call **out)
 {
-	struct http_call	*c;
-	CURLMcode		 code;
-	int			 r;
+	struct http_call *c;
+	CURLMcode code;
+	int r;
 
 	if (out != NULL)
 		*out = NULL;
@@ -278,8 +279,8 @@ http_send(struct http_client *cl, const struct http_request *req,
 	code = curl_multi_add_handle(cl->multi, c->easy);
 	if (code != CURLM_OK) {
 		call_free(c);
-		return err_set(ERR_INTERNAL, "curl: %s",
-		    curl_multi_strerror(code));
+		return err_set(
+		    ERR_INTERNAL, "curl: %s", curl_multi_strerror(code));
 	}
 	c->next = cl->calls;
 	if (c->next != NULL)
@@ -305,14 +306,14 @@ http_in_flight(const struct http_client *cl)
 }
 
 struct fetch {
-	struct http_reply	*out;
-	bool			 done;
+	struct http_reply *out;
+	bool done;
 };
 
 static void
 fetched(void *ctx, const struct http_reply *reply)
 {
-	struct fetch	*f = ctx;
+	struct fetch *f = ctx;
 
 	*f->out = *reply;
 	f->out->error_text = xstrdup(reply->error_text);
@@ -325,9 +326,9 @@ int
 http_fetch(struct http_client *cl, const struct http_request *req,
     struct http_reply *out)
 {
-	struct fetch		 f = { .out = out };
-	struct http_call	*call;
-	int			 r;
+	struct fetch f = { .out = out };
+	struct http_call *call;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if ((r = http_send(cl, req, fetched, &f, &call)) != 0)

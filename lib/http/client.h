@@ -19,37 +19,37 @@
 #include "lib/sign/keys.h"
 
 struct http_client;
-struct http_call;		/* a request under way */
+struct http_call; /* a request under way */
 
 struct http_client_conf {
-	const char		*party;		/* this site's id */
-	const struct keys	*keys;		/* borrowed; NULL: no partners */
-	const char		*tls_cert;	/* paths; NULL: no partners */
-	const char		*tls_key;
-	const char		*partners_pem;	/* read again when it changes */
+	const char *party;	 /* this site's id */
+	const struct keys *keys; /* borrowed; NULL: no partners */
+	const char *tls_cert;	 /* paths; NULL: no partners */
+	const char *tls_key;
+	const char *partners_pem; /* read again when it changes */
 	/* For https without a party; NULL: the system's authorities. */
-	const char		*ca_file;
+	const char *ca_file;
 };
 
 /* A body is: body_len bytes of body, body_size bytes of body_fd, tail_len
  * bytes of tail; each may be missing.  Memory is copied, the descriptor
  * duplicated and read with pread from body_offset. */
 struct http_request {
-	const char	*method;	/* NULL: POST */
-	const char	*url;		/* with path and query, encoded */
-	const char	*party;		/* receiving party, or NULL */
-	const char	*content_type;	/* NULL: application/json */
-	const char	*headers;	/* more "Name: value\n" lines, or NULL */
-	const void	*body;
-	size_t		 body_len;
-	int		 body_fd;	/* looked at when body_size > 0 */
-	uint64_t	 body_offset;	/* of the body in body_fd */
-	uint64_t	 body_size;
-	const void	*tail;
-	size_t		 tail_len;
-	const char	*digest;	/* Content-Digest when known already */
-	int64_t		 timeout_ms;	/* of the whole; 0: 10 s */
-	size_t		 reply_max;	/* bytes; 0: 1 MB */
+	const char *method;	  /* NULL: POST */
+	const char *url;	  /* with path and query, encoded */
+	const char *party;	  /* receiving party, or NULL */
+	const char *content_type; /* NULL: application/json */
+	const char *headers;	  /* more "Name: value\n" lines, or NULL */
+	const void *body;
+	size_t body_len;
+	int body_fd;	      /* looked at when body_size > 0 */
+	uint64_t body_offset; /* of the body in body_fd */
+	uint64_t body_size;
+	const void *tail;
+	size_t tail_len;
+	const char *digest; /* Content-Digest when known already */
+	int64_t timeout_ms; /* of the whole; 0: 10 s */
+	size_t reply_max;   /* bytes; 0: 1 MB */
 };
 
 struct http_reply {
@@ -58,12 +58,12 @@ struct http_reply {
 	 * ERR_LIMIT (answer too long), ERR_AUTH (not the partner's
 	 * certificate), ERR_IO (the body's file could not be read).
 	 */
-	int		 error;
-	char		*error_text;	/* NULL when error is 0 */
-	int		 status;	/* HTTP status, 0 without an answer */
-	int64_t		 retry_after_s;	/* 0 when not said */
-	int64_t		 elapsed_us;
-	struct buf	 body;
+	int error;
+	char *error_text;      /* NULL when error is 0 */
+	int status;	       /* HTTP status, 0 without an answer */
+	int64_t retry_after_s; /* 0 when not said */
+	int64_t elapsed_us;
+	struct buf body;
 };
 
 /* Called once per call from the loop; reply is valid only inside. */
@@ -74,36 +74,36 @@ typedef void http_done_fn(void *ctx, const struct http_reply *);
  * ignores SIGPIPE from then on.
  * Errors: ERR_NET, ERR_IO, ERR_FORMAT (certificates).
  */
-int	http_client_new(struct loop *, const struct http_client_conf *,
-	    struct http_client **out);
+int http_client_new(
+    struct loop *, const struct http_client_conf *, struct http_client **out);
 /* The same from a site's files; keys are borrowed. */
-int	http_client_new_site(struct loop *, const struct site_conf *,
-	    const struct keys *, struct http_client **out);
+int http_client_new_site(struct loop *, const struct site_conf *,
+    const struct keys *, struct http_client **out);
 /*
  * Calls under way are dropped without their callbacks.  Not from inside a
  * callback of this client.
  */
-void	http_client_free(struct http_client *);	/* NULL is fine */
+void http_client_free(struct http_client *); /* NULL is fine */
 
 /*
  * Start a request.  On success done runs later, never from inside.  *out
  * (may be NULL when it is not wanted) is valid until then.
  * Errors: ERR_INVALID, ERR_NOT_FOUND (no certificate of that party), ERR_IO.
  */
-int	http_send(struct http_client *, const struct http_request *,
-	    http_done_fn *done, void *ctx, struct http_call **out);
+int http_send(struct http_client *, const struct http_request *,
+    http_done_fn *done, void *ctx, struct http_call **out);
 /* Drop a call; its callback does not run. */
-void	http_cancel(struct http_call *);
+void http_cancel(struct http_call *);
 /* How many are under way. */
-size_t	http_in_flight(const struct http_client *);
+size_t http_in_flight(const struct http_client *);
 
 /*
  * Send and wait, for clients made without a loop.  Returns 0 when an answer
  * came (whatever its status); reply is the caller's on either outcome, end
  * with http_reply_fini().
  */
-int	http_fetch(struct http_client *, const struct http_request *,
-	    struct http_reply *out);
-void	http_reply_fini(struct http_reply *);
+int http_fetch(
+    struct http_client *, const struct http_request *, struct http_reply *out);
+void http_reply_fini(struct http_reply *);
 
 #endif

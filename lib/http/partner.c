@@ -12,12 +12,12 @@
 #include "lib/http/call.h"
 #include "lib/json/json.h"
 
-#define ENVELOPE_MAX (8 * 1024 * 1024)	/* also http_request.reply_max */
+#define ENVELOPE_MAX (8 * 1024 * 1024) /* also http_request.reply_max */
 
 /* Belongs to its call and ends with it, answered or canceled. */
 struct waiting {
-	partner_done_fn	*done;
-	void		*ctx;
+	partner_done_fn *done;
+	void *ctx;
 };
 
 static int
@@ -30,18 +30,18 @@ fail(struct partner_reply *out, int error, const char *text)
 
 /* {"retcode": integer, "retmsg": …, "data": …} */
 static int
-parse_envelope(const struct buf *body, struct partner_reply *out,
-    json_object **root)
+parse_envelope(
+    const struct buf *body, struct partner_reply *out, json_object **root)
 {
-	json_object	*retcode;
+	json_object *retcode;
 
 	if (json_parse(buf_str(body), body->len, ENVELOPE_MAX, root) != 0)
-		return fail(out, ERR_FORMAT,
-		    "the partner's answer is not JSON");
+		return fail(
+		    out, ERR_FORMAT, "the partner's answer is not JSON");
 	retcode = json_get(*root, "retcode");
 	if (!json_object_is_type(retcode, json_type_int))
-		return fail(out, ERR_FORMAT,
-		    "the partner's answer has no retcode");
+		return fail(
+		    out, ERR_FORMAT, "the partner's answer has no retcode");
 	out->retcode = json_object_get_int64(retcode);
 	out->retmsg = json_get_str(*root, "retmsg", "");
 	out->data = json_get(*root, "data");
@@ -52,11 +52,12 @@ int
 partner_parse(const struct http_reply *reply, struct partner_reply *out,
     json_object **root)
 {
-	int	r;
+	int r;
 
 	*root = NULL;
 	*out = (struct partner_reply){
-		.status = reply->status, .retmsg = "",
+		.status = reply->status,
+		.retmsg = "",
 		.retry_after_s = reply->retry_after_s,
 	};
 	if (reply->error != 0)
@@ -75,9 +76,9 @@ partner_parse(const struct http_reply *reply, struct partner_reply *out,
 static void
 answered(void *ctx, const struct http_reply *http)
 {
-	struct waiting		*w = ctx;
-	struct partner_reply	 reply;
-	json_object		*root;
+	struct waiting *w = ctx;
+	struct partner_reply reply;
+	json_object *root;
 
 	(void)partner_parse(http, &reply, &root);
 	w->done(w->ctx, &reply);
@@ -89,17 +90,18 @@ partner_post(struct http_client *cl, const char *url, const char *party,
     const char *path, const char *body, int64_t timeout_ms,
     partner_done_fn *done, void *ctx, struct http_call **out)
 {
-	size_t			 len = strlen(url);
-	struct waiting		*w = xcalloc(1, sizeof(*w));
-	struct http_call	*call;
-	char			*whole;
-	struct http_request	 req = {
-		.party = party, .timeout_ms = timeout_ms,
+	size_t len = strlen(url);
+	struct waiting *w = xcalloc(1, sizeof(*w));
+	struct http_call *call;
+	char *whole;
+	struct http_request req = {
+		.party = party,
+		.timeout_ms = timeout_ms,
 		.body = body != NULL ? body : "{}",
 		.body_len = body != NULL ? strlen(body) : 2,
 		.reply_max = ENVELOPE_MAX,
 	};
-	int			 r;
+	int r;
 
 	w->done = done;
 	w->ctx = ctx;

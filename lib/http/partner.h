@@ -10,14 +10,14 @@
 #include "lib/http/client.h"
 
 struct partner_reply {
-	int		 error;		/* 0, http_reply's, ERR_FORMAT,
+	int error;  /* 0, http_reply's, ERR_FORMAT,
 					 * ERR_REMOTE when retcode != 0 or the
 					 * HTTP status is no success */
-	int		 status;	/* HTTP status, 0 without an answer */
-	int64_t		 retry_after_s;
-	int64_t		 retcode;
-	const char	*retmsg;	/* never NULL; also says what failed */
-	json_object	*data;		/* borrowed, may be NULL */
+	int status; /* HTTP status, 0 without an answer */
+	int64_t retry_after_s;
+	int64_t retcode;
+	const char *retmsg; /* never NULL; also says what failed */
+	json_object *data;  /* borrowed, may be NULL */
 };
 
 /* Called once from the loop; the reply is valid only inside. */
@@ -28,12 +28,12 @@ typedef void partner_done_fn(void *ctx, const struct partner_reply *);
  * url is the partner's "https://host:port", a "/" at its end is dropped.
  * Errors: as http_send().
  */
-int	partner_post(struct http_client *, const char *url, const char *party,
-	    const char *path, const char *body, int64_t timeout_ms,
-	    partner_done_fn *done, void *ctx, struct http_call **out);
+int partner_post(struct http_client *, const char *url, const char *party,
+    const char *path, const char *body, int64_t timeout_ms,
+    partner_done_fn *done, void *ctx, struct http_call **out);
 
 /* Take an answer's envelope apart; *root must be put by the caller. */
-int	partner_parse(const struct http_reply *, struct partner_reply *out,
-	    json_object **root);
+int partner_parse(
+    const struct http_reply *, struct partner_reply *out, json_object **root);
 
 #endif

@@ -23,16 +23,16 @@
 #define FILE_MAX (4 * 1024 * 1024)
 
 struct pin {
-	char	 party[11];
-	char	*pem;
-	size_t	 pem_len;
+	char party[11];
+	char *pem;
+	size_t pem_len;
 };
 
 struct pins {
-	char		*path;
-	struct stat	 seen;		/* which file was read */
-	struct pin	*pins;
-	size_t		 n;
+	char *path;
+	struct stat seen; /* which file was read */
+	struct pin *pins;
+	size_t n;
 };
 
 void
@@ -53,7 +53,7 @@ drop_all(struct pins *p)
 const char *
 pins_get(const struct pins *p, const char *party, size_t *len)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < p->n; i++)
 		if (strcmp(p->pins[i].party, party) == 0) {
@@ -66,10 +66,10 @@ pins_get(const struct pins *p, const char *party, size_t *len)
 static int
 common_name(const X509 *cert, char out[11])
 {
-	int	n;
+	int n;
 
-	n = X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
-	    NID_commonName, out, 11);
+	n = X509_NAME_get_text_by_NID(
+	    X509_get_subject_name(cert), NID_commonName, out, 11);
 	if (n <= 0 || !str_is_party_id(out))
 		return err_set(ERR_FORMAT,
 		    "a certificate's common name is not a party id");
@@ -79,24 +79,24 @@ common_name(const X509 *cert, char out[11])
 static int
 add_pin(struct pins *p, X509 *cert)
 {
-	struct pin	 pin = { 0 };
-	BIO		*bio;
-	char		*data;
-	size_t		 len;
-	long		 n;
-	int		 r;
+	struct pin pin = { 0 };
+	BIO *bio;
+	char *data;
+	size_t len;
+	long n;
+	int r;
 
 	if ((r = common_name(cert, pin.party)) != 0)
 		return r;
 	if (pins_get(p, pin.party, &len) != NULL)
-		return err_set(ERR_FORMAT, "two certificates for party %s",
-		    pin.party);
+		return err_set(
+		    ERR_FORMAT, "two certificates for party %s", pin.party);
 	if ((bio = BIO_new(BIO_s_mem())) == NULL ||
 	    PEM_write_bio_X509(bio, cert) != 1 ||
 	    (n = BIO_get_mem_data(bio, &data)) <= 0) {
 		BIO_free(bio);
-		return err_set(ERR_CRYPTO, "certificate of party %s",
-		    pin.party);
+		return err_set(
+		    ERR_CRYPTO, "certificate of party %s", pin.party);
 	}
 	pin.pem = xstrndup(data, (size_t)n);
 	pin.pem_len = (size_t)n;
@@ -109,20 +109,20 @@ add_pin(struct pins *p, X509 *cert)
 static int
 parse(struct pins *p, const struct buf *text)
 {
-	BIO	*bio = BIO_new_mem_buf(buf_str(text), (int)text->len);
-	X509	*cert;
-	int	 r = 0;
+	BIO *bio = BIO_new_mem_buf(buf_str(text), (int)text->len);
+	X509 *cert;
+	int r = 0;
 
 	if (bio == NULL)
 		return err_set(ERR_NOMEM, "certificates");
 	while (r == 0 &&
-	    (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
+	       (cert = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL) {
 		r = add_pin(p, cert);
 		X509_free(cert);
 	}
 	/* The end of the file is "no start line"; all else is damage. */
-	if (r == 0 && ERR_GET_REASON(ERR_peek_last_error()) !=
-	    PEM_R_NO_START_LINE)
+	if (r == 0 &&
+	    ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
 		r = err_set(ERR_FORMAT, "damaged certificate");
 	ERR_clear_error();
 	BIO_free(bio);
@@ -132,8 +132,8 @@ parse(struct pins *p, const struct buf *text)
 static int
 read_file(struct pins *p)
 {
-	struct buf	text = BUF_INIT;
-	int		r;
+	struct buf text = BUF_INIT;
+	int r;
 
 	if (stat(p->path, &p->seen) != 0)
 		return err_set_errno(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
@@ -148,8 +148,8 @@ read_file(struct pins *p)
 int
 pins_load(const char *path, struct pins **out)
 {
-	struct pins	*p = xcalloc(1, sizeof(*p));
-	int		 r;
+	struct pins *p = xcalloc(1, sizeof(*p));
+	int r;
 
 	*out = NULL;
 	p->path = xstrdup(path);
@@ -165,17 +165,17 @@ static bool
 same_file(const struct stat *a, const struct stat *b)
 {
 	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
-	    a->st_size == b->st_size &&
-	    a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	    a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
 int
 pins_refresh(struct pins *p)
 {
-	struct pins	*fresh;
-	struct stat	 now;
-	int		 r;
+	struct pins *fresh;
+	struct stat now;
+	int r;
 
 	if (stat(p->path, &now) == 0 && same_file(&now, &p->seen))
 		return 0;

@@ -21,12 +21,12 @@
 #include "lib/base/str.h"
 #include "lib/http/pins.h"
 
-#define CLOCK_SLACK_S (24 * 3600)	/* partners' clocks may be behind */
+#define CLOCK_SLACK_S (24 * 3600) /* partners' clocks may be behind */
 
 static int
 openssl_error(const char *what)
 {
-	char	text[160];
+	char text[160];
 
 	ERR_error_string_n(ERR_get_error(), text, sizeof(text));
 	ERR_clear_error();
@@ -36,9 +36,9 @@ openssl_error(const char *what)
 static int
 add_extension(X509 *cert, int nid, const char *value)
 {
-	X509V3_CTX	 ctx;
-	X509_EXTENSION	*ext;
-	int		 ok;
+	X509V3_CTX ctx;
+	X509_EXTENSION *ext;
+	int ok;
 
 	X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
 	if ((ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value)) == NULL)
@@ -51,21 +51,20 @@ add_extension(X509 *cert, int nid, const char *value)
 static int
 add_extensions(X509 *cert, const char *party)
 {
-	char	host[PINS_HOST_SIZE], names[96];
-	int	r;
+	char host[PINS_HOST_SIZE], names[96];
+	int r;
 
 	pins_host(party, host);
-	(void)snprintf(names, sizeof(names),
-	    "DNS:%s,DNS:localhost,IP:127.0.0.1", host);
-	if ((r = add_extension(cert, NID_basic_constraints,
-	    "critical,CA:FALSE")) != 0 ||
-	    (r = add_extension(cert, NID_key_usage,
-	    "critical,digitalSignature")) != 0 ||
-	    (r = add_extension(cert, NID_ext_key_usage,
-	    "serverAuth,clientAuth")) != 0 ||
+	(void)snprintf(
+	    names, sizeof(names), "DNS:%s,DNS:localhost,IP:127.0.0.1", host);
+	if ((r = add_extension(
+		 cert, NID_basic_constraints, "critical,CA:FALSE")) != 0 ||
+	    (r = add_extension(
+		 cert, NID_key_usage, "critical,digitalSignature")) != 0 ||
+	    (r = add_extension(
+		 cert, NID_ext_key_usage, "serverAuth,clientAuth")) != 0 ||
 	    (r = add_extension(cert, NID_subject_alt_name, names)) != 0 ||
-	    (r = add_extension(cert, NID_subject_key_identifier,
-	    "hash")) != 0)
+	    (r = add_extension(cert, NID_subject_key_identifier, "hash")) != 0)
 		return r;
 	return 0;
 }
@@ -73,10 +72,10 @@ add_extensions(X509 *cert, const char *party)
 static int
 set_subject(X509 *cert, const char *party)
 {
-	X509_NAME	*name = X509_get_subject_name(cert);
+	X509_NAME *name = X509_get_subject_name(cert);
 
 	if (X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC,
-	    (const unsigned char *)party, -1, -1, 0) != 1 ||
+		(const unsigned char *)party, -1, -1, 0) != 1 ||
 	    X509_set_issuer_name(cert, name) != 1)
 		return openssl_error("certificate name");
 	return 0;
@@ -85,13 +84,13 @@ set_subject(X509 *cert, const char *party)
 static int
 set_serial(X509 *cert)
 {
-	unsigned char	 bytes[16];
-	BIGNUM		*n = NULL;
-	int		 r = 0;
+	unsigned char bytes[16];
+	BIGNUM *n = NULL;
+	int r = 0;
 
 	if (RAND_bytes(bytes, sizeof(bytes)) != 1)
 		return openssl_error("random serial");
-	bytes[0] &= 0x7f;		/* positive, as RFC 5280 asks */
+	bytes[0] &= 0x7f; /* positive, as RFC 5280 asks */
 	if ((n = BN_bin2bn(bytes, sizeof(bytes), NULL)) == NULL ||
 	    BN_to_ASN1_INTEGER(n, X509_get_serialNumber(cert)) == NULL)
 		r = openssl_error("certificate serial");
@@ -102,13 +101,14 @@ set_serial(X509 *cert)
 static int
 fill(X509 *cert, EVP_PKEY *key, const char *party)
 {
-	int	r;
+	int r;
 
 	if (X509_set_version(cert, X509_VERSION_3) != 1 ||
-	    X509_gmtime_adj(X509_getm_notBefore(cert),
-	    -CLOCK_SLACK_S) == NULL ||
-	    X509_time_adj_ex(X509_getm_notAfter(cert), TLS_CERT_DAYS, 0,
-	    NULL) == NULL || X509_set_pubkey(cert, key) != 1)
+	    X509_gmtime_adj(X509_getm_notBefore(cert), -CLOCK_SLACK_S) ==
+		NULL ||
+	    X509_time_adj_ex(
+		X509_getm_notAfter(cert), TLS_CERT_DAYS, 0, NULL) == NULL ||
+	    X509_set_pubkey(cert, key) != 1)
 		return openssl_error("certificate");
 	if ((r = set_serial(cert)) != 0 ||
 	    (r = set_subject(cert, party)) != 0 ||
@@ -123,14 +123,14 @@ fill(X509 *cert, EVP_PKEY *key, const char *party)
 static int
 write_bio(BIO *bio, const char *path, mode_t mode)
 {
-	char	*data;
-	long	 len = BIO_get_mem_data(bio, &data);
-	int	 fd, r;
+	char *data;
+	long len = BIO_get_mem_data(bio, &data);
+	int fd, r;
 
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	if (fd < 0)
-		return err_set_errno(errno == EEXIST ? ERR_EXISTS : ERR_IO,
-		    "create %s", path);
+		return err_set_errno(
+		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "create %s", path);
 	r = fd_write_all(fd, data, (size_t)len);
 	if (r == 0 && fsync(fd) != 0)
 		r = err_set_errno(ERR_IO, "sync %s", path);
@@ -141,20 +141,21 @@ write_bio(BIO *bio, const char *path, mode_t mode)
 }
 
 static int
-write_files(EVP_PKEY *key, X509 *cert, const char *key_path,
-    const char *cert_path)
+write_files(
+    EVP_PKEY *key, X509 *cert, const char *key_path, const char *cert_path)
 {
 	/* Secure memory is wiped when the BIO is freed. */
-	BIO	*key_bio = BIO_new(BIO_s_secmem());
-	BIO	*cert_bio = BIO_new(BIO_s_mem());
-	int	 r;
+	BIO *key_bio = BIO_new(BIO_s_secmem());
+	BIO *cert_bio = BIO_new(BIO_s_mem());
+	int r;
 
 	if (key_bio == NULL || cert_bio == NULL ||
-	    PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL,
-	    NULL) != 1 || PEM_write_bio_X509(cert_bio, cert) != 1)
+	    PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL) !=
+		1 ||
+	    PEM_write_bio_X509(cert_bio, cert) != 1)
 		r = openssl_error("write certificate");
 	else if ((r = write_bio(key_bio, key_path, 0600)) == 0 &&
-	    (r = write_bio(cert_bio, cert_path, 0644)) != 0)
+		 (r = write_bio(cert_bio, cert_path, 0644)) != 0)
 		(void)unlink(key_path);
 	BIO_free(key_bio);
 	BIO_free(cert_bio);
@@ -164,9 +165,9 @@ write_files(EVP_PKEY *key, X509 *cert, const char *key_path,
 int
 tls_cert_make(const char *party, const char *key_path, const char *cert_path)
 {
-	EVP_PKEY	*key = EVP_EC_gen("P-256");
-	X509		*cert = X509_new();
-	int		 r;
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	int r;
 
 	if (key == NULL || cert == NULL)
 		r = openssl_error("P-256 key");
@@ -180,9 +181,9 @@ tls_cert_make(const char *party, const char *key_path, const char *cert_path)
 static int
 read_one(const char *pem, X509 **out)
 {
-	BIO	*bio = BIO_new_mem_buf(pem, -1);
-	X509	*more = NULL;
-	int	 r = 0;
+	BIO *bio = BIO_new_mem_buf(pem, -1);
+	X509 *more = NULL;
+	int r = 0;
 
 	*out = NULL;
 	if (bio == NULL)
@@ -204,22 +205,24 @@ read_one(const char *pem, X509 **out)
 static int
 check_cert(X509 *cert, const char *party)
 {
-	char	cn[16] = "", host[PINS_HOST_SIZE];
+	char cn[16] = "", host[PINS_HOST_SIZE];
 
-	(void)X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
-	    NID_commonName, cn, sizeof(cn));
+	(void)X509_NAME_get_text_by_NID(
+	    X509_get_subject_name(cert), NID_commonName, cn, sizeof(cn));
 	if (strcmp(cn, party) != 0)
 		return err_set(ERR_INVALID,
 		    "the certificate's common name is not party %s", party);
 	pins_host(party, host);
-	if (X509_check_host(cert, host, 0, X509_CHECK_FLAG_NO_WILDCARDS,
-	    NULL) != 1)
-		return err_set(ERR_INVALID, "the certificate lacks the name "
-		    "%s", host);
+	if (X509_check_host(
+		cert, host, 0, X509_CHECK_FLAG_NO_WILDCARDS, NULL) != 1)
+		return err_set(ERR_INVALID,
+		    "the certificate lacks the name "
+		    "%s",
+		    host);
 	/* 0: no authority; anything else could vouch for others. */
 	if (X509_check_ca(cert) != 0)
-		return err_set(ERR_INVALID,
-		    "the certificate is an authority's");
+		return err_set(
+		    ERR_INVALID, "the certificate is an authority's");
 	if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
 		return err_set(ERR_INVALID, "the certificate is expired");
 	if (X509_self_signed(cert, 1) != 1)
@@ -231,8 +234,8 @@ check_cert(X509 *cert, const char *party)
 int
 tls_cert_check(const char *pem, const char *party)
 {
-	X509	*cert;
-	int	 r;
+	X509 *cert;
+	int r;
 
 	if ((r = read_one(pem, &cert)) != 0)
 		return r;
@@ -244,10 +247,10 @@ tls_cert_check(const char *pem, const char *party)
 int
 tls_cert_fingerprint(const char *pem, char out[TLS_CERT_FINGERPRINT_SIZE])
 {
-	unsigned char	 sum[EVP_MAX_MD_SIZE];
-	unsigned int	 i, len = 0;
-	X509		*cert;
-	int		 r;
+	unsigned char sum[EVP_MAX_MD_SIZE];
+	unsigned int i, len = 0;
+	X509 *cert;
+	int r;
 
 	if ((r = read_one(pem, &cert)) != 0)
 		return r;

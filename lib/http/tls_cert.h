@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 
-#define TLS_CERT_DAYS	730
+#define TLS_CERT_DAYS 730
 
 /*
  * Make a P-256 key (PEM, mode 0600) and a certificate for it: common name
@@ -15,19 +15,18 @@
  * for servers and clients; valid for TLS_CERT_DAYS.
  * Errors: ERR_EXISTS when either file is there, ERR_CRYPTO, ERR_IO.
  */
-int	tls_cert_make(const char *party, const char *key_path,
-	    const char *cert_path);
+int tls_cert_make(
+    const char *party, const char *key_path, const char *cert_path);
 
 /*
  * Check a partner's certificate before it is trusted: exactly one, common
  * name the party id, the site's host name in it, no authority, not expired.
  * Errors: ERR_FORMAT, ERR_INVALID.
  */
-int	tls_cert_check(const char *pem, const char *party);
+int tls_cert_check(const char *pem, const char *party);
 
 /* SHA-256 of the certificate (its DER form) for people to compare. */
-#define TLS_CERT_FINGERPRINT_SIZE 96	/* 32 pairs with ":" between */
-int	tls_cert_fingerprint(const char *pem,
-	    char out[TLS_CERT_FINGERPRINT_SIZE]);
+#define TLS_CERT_FINGERPRINT_SIZE 96 /* 32 pairs with ":" between */
+int tls_cert_fingerprint(const char *pem, char out[TLS_CERT_FINGERPRINT_SIZE]);
 
 #endif

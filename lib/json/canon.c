@@ -19,17 +19,17 @@
 
 /* Significant digits of a positive number: 0.d1d2… × 10^point. */
 struct decimal {
-	char	digits[20];
-	int	n;
-	int	point;
+	char digits[20];
+	int n;
+	int point;
 };
 
 /* The digits of d rounded to n of them. */
 static void
 decimal_round(double d, int n, struct decimal *out)
 {
-	char	 text[40];
-	char	*e;
+	char text[40];
+	char *e;
 
 	snprintf(text, sizeof(text), "%.*e", n - 1, d);
 	e = strchr(text, 'e');
@@ -42,7 +42,7 @@ decimal_round(double d, int n, struct decimal *out)
 static double
 decimal_value(const struct decimal *x)
 {
-	char	text[40];
+	char text[40];
 
 	snprintf(text, sizeof(text), "0.%.*se%d", x->n, x->digits, x->point);
 	return strtod(text, NULL);
@@ -52,7 +52,7 @@ decimal_value(const struct decimal *x)
 static void
 decimal_increment(struct decimal *x)
 {
-	int	i = x->n - 1;
+	int i = x->n - 1;
 
 	while (i >= 0 && x->digits[i] == '9')
 		x->digits[i--] = '0';
@@ -74,7 +74,7 @@ decimal_increment(struct decimal *x)
 static void
 decimal_shortest(double d, struct decimal *out)
 {
-	int	n;
+	int n;
 
 	for (n = d < DBL_MIN ? 1 : 15; n < 17; n++) {
 		decimal_round(d, n, out);
@@ -94,7 +94,7 @@ decimal_shortest(double d, struct decimal *out)
 static void
 decimal_layout(const struct decimal *x, char *out, size_t size)
 {
-	int	rest = x->n - x->point;
+	int rest = x->n - x->point;
 
 	if (x->n <= x->point && x->point <= 21)
 		snprintf(out, size, "%.*s%.*s", x->n, x->digits, -rest,
@@ -107,16 +107,15 @@ decimal_layout(const struct decimal *x, char *out, size_t size)
 		    x->digits);
 	else
 		snprintf(out, size, "%c%s%.*se%+d", x->digits[0],
-		    x->n > 1 ? "." : "", x->n - 1, x->digits + 1,
-		    x->point - 1);
+		    x->n > 1 ? "." : "", x->n - 1, x->digits + 1, x->point - 1);
 }
 
 void
 json_number_text(double d, char out[JSON_NUMBER_SIZE])
 {
-	struct decimal	x;
+	struct decimal x;
 
-	if (d == 0) {		/* -0 too */
+	if (d == 0) { /* -0 too */
 		snprintf(out, JSON_NUMBER_SIZE, "0");
 		return;
 	}
@@ -129,16 +128,16 @@ json_number_text(double d, char out[JSON_NUMBER_SIZE])
 static int
 canon_string(const char *s, size_t len, struct buf *out)
 {
-	static const char	 shorts[] = "\b\t\n\f\r\"\\";
-	static const char	 letters[] = "btnfr\"\\";
-	const char		*found;
-	size_t			 i, run = 0;
+	static const char shorts[] = "\b\t\n\f\r\"\\";
+	static const char letters[] = "btnfr\"\\";
+	const char *found;
+	size_t i, run = 0;
 
 	if (!str_is_utf8(s, len))
 		return err_set(ERR_FORMAT, "text that is not UTF-8");
 	buf_putc(out, '"');
 	for (i = 0; i < len; i++) {
-		unsigned char	c = (unsigned char)s[i];
+		unsigned char c = (unsigned char)s[i];
 
 		if (c >= 0x20 && c != '"' && c != '\\')
 			continue;
@@ -162,8 +161,8 @@ canon_string(const char *s, size_t len, struct buf *out)
 static int
 compare_names(const void *va, const void *vb)
 {
-	const unsigned char	*a = *(const unsigned char *const *)va;
-	const unsigned char	*b = *(const unsigned char *const *)vb;
+	const unsigned char *a = *(const unsigned char *const *)va;
+	const unsigned char *b = *(const unsigned char *const *)vb;
 
 	while (*a != '\0' && *a == *b) {
 		a++;
@@ -174,18 +173,19 @@ compare_names(const void *va, const void *vb)
 	return (*a > *b) - (*a < *b);
 }
 
-static int	canon_value(struct json_object *, int depth, struct buf *);
+static int canon_value(struct json_object *, int depth, struct buf *);
 
 static int
 canon_object(struct json_object *o, int depth, struct buf *out)
 {
-	size_t		 n = (size_t)json_object_object_length(o), i = 0;
-	const char	**names;
-	int		 r = 0;
+	size_t n = (size_t)json_object_object_length(o), i = 0;
+	const char **names;
+	int r = 0;
 
 	if ((names = mem_array(n + 1, sizeof(*names))) == NULL)
 		return ERR_NOMEM;
-	json_object_object_foreach(o, key, unused) {
+	json_object_object_foreach(o, key, unused)
+	{
 		(void)unused;
 		names[i++] = key;
 	}
@@ -207,8 +207,8 @@ canon_object(struct json_object *o, int depth, struct buf *out)
 static int
 canon_array(struct json_object *o, int depth, struct buf *out)
 {
-	size_t	i, n = json_object_array_length(o);
-	int	r = 0;
+	size_t i, n = json_object_array_length(o);
+	int r = 0;
 
 	buf_putc(out, '[');
 	for (i = 0; i < n && r == 0; i++) {
@@ -223,7 +223,7 @@ canon_array(struct json_object *o, int depth, struct buf *out)
 static int
 canon_number(double d, struct buf *out)
 {
-	char	text[JSON_NUMBER_SIZE];
+	char text[JSON_NUMBER_SIZE];
 
 	if (!isfinite(d))
 		return err_set(ERR_FORMAT, "a number that is not finite");

@@ -17,10 +17,10 @@
  * Errors: ERR_FORMAT for a number that is not finite or text that is not
  * UTF-8; *out holds rubbish behind its old end then.
  */
-int	json_canon(struct json_object *, struct buf *out);
+int json_canon(struct json_object *, struct buf *out);
 
 /* ECMAScript's Number::toString of a finite double: shortest that reads back. */
 #define JSON_NUMBER_SIZE 32
-void	json_number_text(double, char out[JSON_NUMBER_SIZE]);
+void json_number_text(double, char out[JSON_NUMBER_SIZE]);
 
 #endif

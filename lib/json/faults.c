@@ -13,9 +13,9 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define VALUE_MAX 120		/* bytes of a quoted value */
-#define POINTER_KEY_MAX 200	/* bytes of one name in a pointer */
-#define HINT_NAMES_MAX 2000	/* compared at most */
+#define VALUE_MAX 120	    /* bytes of a quoted value */
+#define POINTER_KEY_MAX 200 /* bytes of one name in a pointer */
+#define HINT_NAMES_MAX 2000 /* compared at most */
 #define HINT_LENGTH_MAX 100
 
 /* The length of s cut to max bytes, not inside a character. */
@@ -32,7 +32,7 @@ cut(const char *s, size_t len, size_t max)
 static void
 append_key(struct buf *out, const char *key)
 {
-	size_t	i, len = strlen(key), n = cut(key, len, POINTER_KEY_MAX);
+	size_t i, len = strlen(key), n = cut(key, len, POINTER_KEY_MAX);
 
 	for (i = 0; i < n; i++) {
 		if (key[i] == '~')
@@ -68,7 +68,7 @@ faults_init(struct faults *f)
 void
 faults_fini(struct faults *f)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < f->n; i++) {
 		free(f->items[i].pointer);
@@ -95,7 +95,7 @@ faults_count(const struct faults *f)
 static struct fault *
 next_fault(struct faults *f, const struct json_path *path)
 {
-	struct buf	pointer = BUF_INIT;
+	struct buf pointer = BUF_INIT;
 
 	if (f->n == FAULTS_MAX) {
 		f->dropped++;
@@ -114,7 +114,7 @@ next_fault(struct faults *f, const struct json_path *path)
 static bool
 is_short(struct json_object *value)
 {
-	size_t	i, n;
+	size_t i, n;
 
 	if (json_is_object(value))
 		return json_object_object_length(value) == 0;
@@ -123,7 +123,7 @@ is_short(struct json_object *value)
 	if ((n = json_object_array_length(value)) > 8)
 		return false;
 	for (i = 0; i < n; i++) {
-		struct json_object	*x = json_object_array_get_idx(value, i);
+		struct json_object *x = json_object_array_get_idx(value, i);
 
 		if (json_is_object(x) || json_is_array(x))
 			return false;
@@ -134,15 +134,15 @@ is_short(struct json_object *value)
 static char *
 excerpt(struct json_object *value)
 {
-	const char	*text;
-	size_t		 len, n;
+	const char *text;
+	size_t len, n;
 
 	if (!is_short(value))
-		return json_is_object(value) ?
-		    xasprintf("an object of %d members",
-			json_object_object_length(value)) :
-		    xasprintf("an array of %zu elements",
-			json_object_array_length(value));
+		return json_is_object(value)
+			   ? xasprintf("an object of %d members",
+				 json_object_object_length(value))
+			   : xasprintf("an array of %zu elements",
+				 json_object_array_length(value));
 	text = json_text(value);
 	len = strlen(text);
 	n = cut(text, len, VALUE_MAX);
@@ -152,8 +152,8 @@ excerpt(struct json_object *value)
 void
 faults_add(struct faults *f, const struct json_path *path, const char *fmt, ...)
 {
-	struct fault	*fault = next_fault(f, path);
-	va_list		 ap;
+	struct fault *fault = next_fault(f, path);
+	va_list ap;
 
 	if (fault == NULL)
 		return;
@@ -166,8 +166,8 @@ void
 faults_add_value(struct faults *f, const struct json_path *path,
     struct json_object *value, const char *fmt, ...)
 {
-	struct fault	*fault = next_fault(f, path);
-	va_list		 ap;
+	struct fault *fault = next_fault(f, path);
+	va_list ap;
 
 	if (fault == NULL)
 		return;
@@ -181,7 +181,7 @@ const char *
 faults_hint(const struct faults *f, const char *s, const char *const *names,
     size_t n, char out[FAULTS_HINT_SIZE])
 {
-	const char	*near;
+	const char *near;
 
 	out[0] = '\0';
 	/* Comparing costs; nobody reads the hints of a long list. */
@@ -196,10 +196,10 @@ faults_hint(const struct faults *f, const char *s, const char *const *names,
 void
 faults_text(const struct faults *f, struct buf *out)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < f->n; i++) {
-		const struct fault	*x = &f->items[i];
+		const struct fault *x = &f->items[i];
 
 		if (i > 0)
 			buf_putc(out, '\n');
@@ -216,8 +216,8 @@ faults_text(const struct faults *f, struct buf *out)
 struct json_object *
 faults_json(const struct faults *f)
 {
-	struct json_object	*list = json_object_new_array(), *o;
-	size_t			 i;
+	struct json_object *list = json_object_new_array(), *o;
+	size_t i;
 
 	for (i = 0; i < f->n; i++) {
 		o = json_object_new_object();
@@ -233,7 +233,7 @@ faults_json(const struct faults *f)
 int
 faults_err(const struct faults *f, const char *what)
 {
-	struct buf	text = BUF_INIT;
+	struct buf text = BUF_INIT;
 
 	if (!faults_any(f))
 		return 0;

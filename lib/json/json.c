@@ -18,14 +18,16 @@
 const char *
 json_text(struct json_object *o)
 {
-	return o == NULL ? "null" : json_object_to_json_string_ext(o,
-	    JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
+	return o == NULL ? "null"
+			 : json_object_to_json_string_ext(
+			       o, JSON_C_TO_STRING_PLAIN |
+				      JSON_C_TO_STRING_NOSLASHESCAPE);
 }
 
 struct json_object *
 json_double(double d)
 {
-	char	number[JSON_NUMBER_SIZE], text[JSON_NUMBER_SIZE + 2];
+	char number[JSON_NUMBER_SIZE], text[JSON_NUMBER_SIZE + 2];
 
 	if (!isfinite(d))
 		return NULL;
@@ -39,7 +41,7 @@ json_double(double d)
 struct json_object *
 json_get(struct json_object *o, const char *key)
 {
-	struct json_object	*v;
+	struct json_object *v;
 
 	if (!json_is_object(o) || !json_object_object_get_ex(o, key, &v))
 		return NULL;
@@ -49,8 +51,8 @@ json_get(struct json_object *o, const char *key)
 struct json_object *
 json_path_get_va(struct json_object *o, ...)
 {
-	const char	*key;
-	va_list		 ap;
+	const char *key;
+	va_list ap;
 
 	va_start(ap, o);
 	while (o != NULL && (key = va_arg(ap, const char *)) != NULL)
@@ -62,7 +64,7 @@ json_path_get_va(struct json_object *o, ...)
 const char *
 json_get_str(struct json_object *o, const char *key, const char *otherwise)
 {
-	struct json_object	*v = json_get(o, key);
+	struct json_object *v = json_get(o, key);
 
 	return json_is_string(v) ? json_object_get_string(v) : otherwise;
 }
@@ -70,7 +72,7 @@ json_get_str(struct json_object *o, const char *key, const char *otherwise)
 int64_t
 json_get_int(struct json_object *o, const char *key, int64_t otherwise)
 {
-	int64_t	v;
+	int64_t v;
 
 	return json_whole_number(json_get(o, key), false, &v) ? v : otherwise;
 }
@@ -78,7 +80,7 @@ json_get_int(struct json_object *o, const char *key, int64_t otherwise)
 double
 json_get_double(struct json_object *o, const char *key, double otherwise)
 {
-	struct json_object	*v = json_get(o, key);
+	struct json_object *v = json_get(o, key);
 
 	if (json_object_is_type(v, json_type_double) ||
 	    json_object_is_type(v, json_type_int))
@@ -89,7 +91,7 @@ json_get_double(struct json_object *o, const char *key, double otherwise)
 bool
 json_get_bool(struct json_object *o, const char *key, bool otherwise)
 {
-	bool	v;
+	bool v;
 
 	return json_truth(json_get(o, key), true, &v) ? v : otherwise;
 }
@@ -143,7 +145,7 @@ json_type_text(struct json_object *o)
 struct json_object *
 json_copy(struct json_object *o)
 {
-	struct json_object	*copy = NULL;
+	struct json_object *copy = NULL;
 
 	if (o == NULL || json_object_deep_copy(o, &copy, NULL) != 0)
 		return NULL;

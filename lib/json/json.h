@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define JSON_MAX_DEPTH 64	/* objects and arrays within each other */
+#define JSON_MAX_DEPTH 64 /* objects and arrays within each other */
 
 /*
  * Parse len bytes holding one value.  Integers within int64_t become json-c
@@ -23,12 +23,12 @@
  * Errors: ERR_LIMIT when len > max_bytes or the nesting is too deep,
  * ERR_FORMAT otherwise; the message names line and column.
  */
-int	json_parse(const char *text, size_t len, size_t max_bytes,
-	    struct json_object **out);
+int json_parse(
+    const char *text, size_t len, size_t max_bytes, struct json_object **out);
 /* For our own columns and constants: NUL-terminated, at most 64 MB. */
-int	json_parse_text(const char *text, struct json_object **out);
-int	json_parse_file(const char *path, size_t max_bytes,
-	    struct json_object **out);	/* also ERR_IO */
+int json_parse_text(const char *text, struct json_object **out);
+int json_parse_file(const char *path, size_t max_bytes,
+    struct json_object **out); /* also ERR_IO */
 
 /*
  * Compact text: no blanks, "/" not escaped, members in their order.  The
@@ -47,19 +47,18 @@ struct json_object *json_get(struct json_object *, const char *key);
 /* Through nested objects by names: json_path_get(o, "role", "guest"). */
 #define json_path_get(...) json_path_get_va(__VA_ARGS__, (const char *)0)
 struct json_object *json_path_get_va(struct json_object *, ...)
-	    __attribute__((sentinel));
-const char *json_get_str(struct json_object *, const char *key,
-	    const char *otherwise);
-int64_t	json_get_int(struct json_object *, const char *key, int64_t otherwise);
-double	json_get_double(struct json_object *, const char *key,
-	    double otherwise);
+    __attribute__((sentinel));
+const char *json_get_str(
+    struct json_object *, const char *key, const char *otherwise);
+int64_t json_get_int(struct json_object *, const char *key, int64_t otherwise);
+double json_get_double(struct json_object *, const char *key, double otherwise);
 /* true, 1 and "true" hold; false, 0 and "false" do not. */
-bool	json_get_bool(struct json_object *, const char *key, bool otherwise);
+bool json_get_bool(struct json_object *, const char *key, bool otherwise);
 
-bool	json_has(struct json_object *, const char *key); /* null counts */
-bool	json_is_object(struct json_object *);
-bool	json_is_array(struct json_object *);
-bool	json_is_string(struct json_object *);
+bool json_has(struct json_object *, const char *key); /* null counts */
+bool json_is_object(struct json_object *);
+bool json_is_array(struct json_object *);
+bool json_is_string(struct json_object *);
 
 /* "object", "array", "string", "integer", "number", "boolean", "null". */
 const char *json_type_text(struct json_object *);
@@ -68,10 +67,10 @@ const char *json_type_text(struct json_object *);
 struct json_object *json_copy(struct json_object *);
 
 /* Add a string member; NULL becomes JSON null. */
-void	json_add_str(struct json_object *, const char *key, const char *value);
-void	json_add_int(struct json_object *, const char *key, int64_t value);
-void	json_add_bool(struct json_object *, const char *key, bool value);
+void json_add_str(struct json_object *, const char *key, const char *value);
+void json_add_int(struct json_object *, const char *key, int64_t value);
+void json_add_bool(struct json_object *, const char *key, bool value);
 /* The member takes over the caller's reference. */
-void	json_add(struct json_object *, const char *key, struct json_object *);
+void json_add(struct json_object *, const char *key, struct json_object *);
 
 #endif

@@ -8,6 +8,6 @@
 #include "lib/json/json.h"
 
 /* Merge patch into base, which changes; the patch is copied from. */
-void	json_merge(struct json_object *base, struct json_object *patch);
+void json_merge(struct json_object *base, struct json_object *patch);
 
 #endif

@@ -23,21 +23,21 @@
 #define OWN_TEXT_MAX ((size_t)64 << 20)
 
 struct reader {
-	const char	*start;
-	const char	*p;
-	const char	*end;
-	int		 depth;
-	size_t		 containers;
-	struct buf	 text;		/* the string or number being read */
+	const char *start;
+	const char *p;
+	const char *end;
+	int depth;
+	size_t containers;
+	struct buf text; /* the string or number being read */
 };
 
-static int	read_value(struct reader *, struct json_object **);
+static int read_value(struct reader *, struct json_object **);
 
 static int
 fail(struct reader *r, const char *what)
 {
-	size_t		 line = 1, column = 1;
-	const char	*p;
+	size_t line = 1, column = 1;
+	const char *p;
 
 	for (p = r->start; p < r->p; p++) {
 		/* Continuation bytes of UTF-8 are no columns. */
@@ -47,15 +47,15 @@ fail(struct reader *r, const char *what)
 		} else if (((unsigned char)*p & 0xc0) != 0x80)
 			column++;
 	}
-	return err_set(ERR_FORMAT, "JSON line %zu, column %zu: %s", line,
-	    column, what);
+	return err_set(
+	    ERR_FORMAT, "JSON line %zu, column %zu: %s", line, column, what);
 }
 
 static void
 skip_blanks(struct reader *r)
 {
 	while (r->p < r->end && (*r->p == ' ' || *r->p == '\t' ||
-	    *r->p == '\n' || *r->p == '\r'))
+				    *r->p == '\n' || *r->p == '\r'))
 		r->p++;
 }
 
@@ -74,8 +74,8 @@ at_digit(const struct reader *r)
 static int
 read_hex4(struct reader *r, unsigned int *out)
 {
-	unsigned char	pair[2];
-	char		digits[5] = { 0 };
+	unsigned char pair[2];
+	char digits[5] = { 0 };
 
 	if (r->end - r->p < 4)
 		return fail(r, "\\u needs four hex digits");
@@ -111,8 +111,8 @@ append_utf8(struct buf *b, unsigned int c)
 static int
 read_unicode_escape(struct reader *r)
 {
-	unsigned int	c, low;
-	int		rc;
+	unsigned int c, low;
+	int rc;
 
 	if ((rc = read_hex4(r, &c)) != 0)
 		return rc;
@@ -138,9 +138,9 @@ read_unicode_escape(struct reader *r)
 static int
 read_escape(struct reader *r)
 {
-	static const char	 from[] = "\"\\/bfnrt";
-	static const char	 to[] = "\"\\/\b\f\n\r\t";
-	const char		*found;
+	static const char from[] = "\"\\/bfnrt";
+	static const char to[] = "\"\\/\b\f\n\r\t";
+	const char *found;
 
 	if (r->p >= r->end)
 		return fail(r, "the text ends inside a string");
@@ -159,15 +159,15 @@ read_escape(struct reader *r)
 static int
 read_string(struct reader *r)
 {
-	const char	*run;
-	int		 rc;
+	const char *run;
+	int rc;
 
 	buf_clear(&r->text);
 	r->p++;
 	for (;;) {
 		run = r->p;
 		while (r->p < r->end && *r->p != '"' && *r->p != '\\' &&
-		    (unsigned char)*r->p >= 0x20)
+		       (unsigned char)*r->p >= 0x20)
 			r->p++;
 		buf_append(&r->text, run, (size_t)(r->p - run));
 		if (r->p >= r->end)
@@ -224,11 +224,11 @@ scan_number(struct reader *r, bool *whole)
 static int
 read_number(struct reader *r, struct json_object **out)
 {
-	const char	*from = r->p;
-	bool		 whole;
-	double		 d;
-	long long	 i;
-	int		 rc;
+	const char *from = r->p;
+	bool whole;
+	double d;
+	long long i;
+	int rc;
 
 	if ((rc = scan_number(r, &whole)) != 0)
 		return rc;
@@ -256,12 +256,11 @@ static int
 enter(struct reader *r)
 {
 	if (++r->depth > JSON_MAX_DEPTH)
-		return err_set(ERR_LIMIT, "JSON is nested deeper than %d",
-		    JSON_MAX_DEPTH);
+		return err_set(
+		    ERR_LIMIT, "JSON is nested deeper than %d", JSON_MAX_DEPTH);
 	if (++r->containers > CONTAINERS_MAX)
 		return err_set(ERR_LIMIT,
-		    "JSON has more than %d objects and arrays",
-		    CONTAINERS_MAX);
+		    "JSON has more than %d objects and arrays", CONTAINERS_MAX);
 	r->p++;
 	skip_blanks(r);
 	return 0;
@@ -274,8 +273,8 @@ next_item(struct reader *r, char close, bool *more)
 	skip_blanks(r);
 	*more = at(r, ',');
 	if (!*more && !at(r, close))
-		return fail(r, close == '}' ? "',' or '}' was expected" :
-		    "',' or ']' was expected");
+		return fail(r, close == '}' ? "',' or '}' was expected"
+					    : "',' or ']' was expected");
 	r->p++;
 	if (*more)
 		skip_blanks(r);
@@ -287,9 +286,9 @@ next_item(struct reader *r, char close, bool *more)
 static int
 read_array(struct reader *r, struct json_object **out)
 {
-	struct json_object	*item;
-	bool			 more = true;
-	int			 rc;
+	struct json_object *item;
+	bool more = true;
+	int rc;
 
 	if ((rc = enter(r)) != 0)
 		return rc;
@@ -317,9 +316,9 @@ read_array(struct reader *r, struct json_object **out)
 static int
 read_member(struct reader *r, struct json_object *o)
 {
-	struct json_object	*value;
-	char			*key = NULL;
-	int			 rc;
+	struct json_object *value;
+	char *key = NULL;
+	int rc;
 
 	if (!at(r, '"'))
 		return fail(r, "a member name in quotes was expected");
@@ -337,8 +336,8 @@ read_member(struct reader *r, struct json_object *o)
 	skip_blanks(r);
 	if ((rc = read_value(r, &value)) != 0)
 		goto out;
-	if (json_object_object_add_ex(o, key, value,
-	    JSON_C_OBJECT_ADD_KEY_IS_NEW) != 0) {
+	if (json_object_object_add_ex(
+		o, key, value, JSON_C_OBJECT_ADD_KEY_IS_NEW) != 0) {
 		json_object_put(value);
 		rc = err_set(ERR_NOMEM, "JSON object");
 	}
@@ -350,8 +349,8 @@ out:
 static int
 read_object(struct reader *r, struct json_object **out)
 {
-	bool	more = true;
-	int	rc;
+	bool more = true;
+	int rc;
 
 	if ((rc = enter(r)) != 0)
 		return rc;
@@ -374,7 +373,7 @@ read_object(struct reader *r, struct json_object **out)
 static bool
 take_word(struct reader *r, const char *word)
 {
-	size_t	n = strlen(word);
+	size_t n = strlen(word);
 
 	if ((size_t)(r->end - r->p) < n || memcmp(r->p, word, n) != 0)
 		return false;
@@ -385,13 +384,13 @@ take_word(struct reader *r, const char *word)
 static int
 read_scalar(struct reader *r, struct json_object **out)
 {
-	int	rc;
+	int rc;
 
 	if (at(r, '"')) {
 		if ((rc = read_string(r)) != 0)
 			return rc;
-		*out = json_object_new_string_len(buf_str(&r->text),
-		    (int)r->text.len);
+		*out = json_object_new_string_len(
+		    buf_str(&r->text), (int)r->text.len);
 	} else if (take_word(r, "true")) {
 		*out = json_object_new_boolean(1);
 	} else if (take_word(r, "false")) {
@@ -407,7 +406,7 @@ read_scalar(struct reader *r, struct json_object **out)
 static int
 read_value(struct reader *r, struct json_object **out)
 {
-	int	rc;
+	int rc;
 
 	*out = NULL;
 	if (at(r, '{'))
@@ -424,16 +423,16 @@ read_value(struct reader *r, struct json_object **out)
 }
 
 int
-json_parse(const char *text, size_t len, size_t max_bytes,
-    struct json_object **out)
+json_parse(
+    const char *text, size_t len, size_t max_bytes, struct json_object **out)
 {
-	struct reader	r = { text, text, text + len, 0, 0, BUF_INIT };
-	int		rc;
+	struct reader r = { text, text, text + len, 0, 0, BUF_INIT };
+	int rc;
 
 	*out = NULL;
 	if (len > max_bytes || len > INT32_MAX)
-		return err_set(ERR_LIMIT, "JSON of %zu bytes, at most %zu",
-		    len, max_bytes);
+		return err_set(ERR_LIMIT, "JSON of %zu bytes, at most %zu", len,
+		    max_bytes);
 	if (len == 0)
 		return fail(&r, "the text is empty");
 	if (!str_is_utf8(text, len))
@@ -461,8 +460,8 @@ json_parse_text(const char *text, struct json_object **out)
 int
 json_parse_file(const char *path, size_t max_bytes, struct json_object **out)
 {
-	struct buf	b = BUF_INIT;
-	int		r;
+	struct buf b = BUF_INIT;
+	int r;
 
 	*out = NULL;
 	if ((r = buf_read_file(&b, path, max_bytes)) == 0)

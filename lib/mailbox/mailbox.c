@@ -615,8 +615,8 @@ out:
 int
 mailbox_drop(struct mailbox *mb, const char *file)
 {
-	struct usage	u;
-	int		r;
+	struct usage u;
+	int r;
 
 	if (strspn(file, "0123456789abcdef.-") != strlen(file) ||
 	    strlen(file) < MAILBOX_ID_SIZE - 1 || file[0] == '.')

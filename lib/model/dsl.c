@@ -18,23 +18,23 @@
 #include "lib/json/decode.h"
 #include "lib/model/dsl_order.h"
 
-#define OUTPUTS_MAX 100	/* names in one list */
+#define OUTPUTS_MAX 100 /* names in one list */
 #define NONE ((size_t)-1)
 
 struct parse {
-	struct dsl			*dsl;
-	struct faults			*faults;
-	const struct providers		*providers;
-	const struct module		**modules;	/* or NULL entries */
-	struct json_object		**inputs;
-	const struct json_path		*components;	/* where they stand */
+	struct dsl *dsl;
+	struct faults *faults;
+	const struct providers *providers;
+	const struct module **modules; /* or NULL entries */
+	struct json_object **inputs;
+	const struct json_path *components; /* where they stand */
 };
 
 /* --- components and outputs ----------------------------------------------- */
 
 struct top {
-	struct json_object	*components;
-	const char		*provider;
+	struct json_object *components;
+	const char *provider;
 };
 
 static const struct json_field top_fields[] = {
@@ -43,12 +43,12 @@ static const struct json_field top_fields[] = {
 };
 
 struct node {
-	const char		*module;
-	struct json_object	*input;
-	struct json_object	*output;
-	const char		*provider;
-	const char		*code_path;
-	bool			 need_deploy;
+	const char *module;
+	struct json_object *input;
+	struct json_object *output;
+	const char *provider;
+	const char *code_path;
+	bool need_deploy;
 };
 
 /* CodePath and need_deploy stand in older files; nothing depends on them. */
@@ -57,15 +57,14 @@ static const struct json_field node_fields[] = {
 	JSON_OBJ(struct node, input, JSON_NULLABLE),
 	JSON_OBJ(struct node, output, JSON_NULLABLE),
 	JSON_STR(struct node, provider, 1, 200, JSON_NULLABLE),
-	JSON_STR_AS(struct node, code_path, "CodePath", 0, 1000,
-	    JSON_NULLABLE),
+	JSON_STR_AS(struct node, code_path, "CodePath", 0, 1000, JSON_NULLABLE),
 	JSON_BOOL(struct node, need_deploy, JSON_NULLABLE | JSON_LENIENT),
 };
 
 struct outputs {
-	struct json_object	*data;
-	struct json_object	*model;
-	struct json_object	*cache;
+	struct json_object *data;
+	struct json_object *model;
+	struct json_object *cache;
 };
 
 static const struct json_field output_fields[] = {
@@ -80,7 +79,7 @@ static const char rule_of_names[] =
 static bool
 name_listed(const char *const *names, size_t n, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		if (strcmp(names[i], name) == 0)
@@ -93,16 +92,16 @@ static const char **
 read_outputs(struct parse *p, struct json_object *list,
     const struct json_path *path, size_t *count)
 {
-	size_t			 i, n;
-	const char		**names, *s;
-	struct json_object	*x;
+	size_t i, n;
+	const char **names, *s;
+	struct json_object *x;
 
 	*count = 0;
 	if (list == NULL)
 		return NULL;
 	if ((n = json_object_array_length(list)) == 0)
-		faults_add(p->faults, path,
-		    "names no output; leave the list away");
+		faults_add(
+		    p->faults, path, "names no output; leave the list away");
 	names = arena_alloc(p->dsl->arena, (n + 1) * sizeof(*names));
 	for (i = 0; i < n; i++) {
 		x = json_object_array_get_idx(list, i);
@@ -124,26 +123,26 @@ refuse_output(struct parse *p, struct json_object *list, bool is_offered,
     const struct module *m, const struct json_path *path)
 {
 	if (list != NULL && m != NULL && !is_offered)
-		faults_add(p->faults, path, "%s has no output of this kind",
-		    m->name);
+		faults_add(
+		    p->faults, path, "%s has no output of this kind", m->name);
 }
 
 static void
 read_output_object(struct parse *p, struct json_object *o, size_t index,
     const struct json_path *path)
 {
-	struct dsl_component	*c = &p->dsl->components[index];
-	const struct module	*m = p->modules[index];
-	struct outputs		 out = { 0 };
-	const char		**models;
-	size_t			 n;
+	struct dsl_component *c = &p->dsl->components[index];
+	const struct module *m = p->modules[index];
+	struct outputs out = { 0 };
+	const char **models;
+	size_t n;
 
 	json_decode(o, JSON_FIELDS(output_fields), JSON_FAULT_UNKNOWN, path,
 	    p->faults, &out);
-	c->out_data = read_outputs(p, out.data, JSON_PATH_KEY(path, "data"),
-	    &c->n_out_data);
-	c->out_cache = read_outputs(p, out.cache,
-	    JSON_PATH_KEY(path, "cache"), &c->n_out_cache);
+	c->out_data = read_outputs(
+	    p, out.data, JSON_PATH_KEY(path, "data"), &c->n_out_data);
+	c->out_cache = read_outputs(
+	    p, out.cache, JSON_PATH_KEY(path, "cache"), &c->n_out_cache);
 	models = read_outputs(p, out.model, JSON_PATH_KEY(path, "model"), &n);
 	if (n > 0)
 		c->out_model = models[0];
@@ -162,8 +161,8 @@ static const struct module *
 find_module(struct parse *p, const struct dsl_component *c,
     const struct json_path *path, struct json_object *value)
 {
-	const struct module	*m;
-	const char		*near;
+	const struct module *m;
+	const char *near;
 
 	if (p->providers == NULL)
 		return NULL;
@@ -172,24 +171,24 @@ find_module(struct parse *p, const struct dsl_component *c,
 	near = providers_nearest_module(p->providers, c->module);
 	faults_add_value(p->faults, JSON_PATH_KEY(path, "module"), value,
 	    "no provider of this site has this module%s%s%s",
-	    near != NULL ? "; did you mean \"" : "",
-	    near != NULL ? near : "", near != NULL ? "\"?" : "");
+	    near != NULL ? "; did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?" : "");
 	return NULL;
 }
 
 static void
-read_component(struct parse *p, size_t index, const char *name,
-    struct json_object *o)
+read_component(
+    struct parse *p, size_t index, const char *name, struct json_object *o)
 {
-	struct dsl_component	*c = &p->dsl->components[index];
-	struct json_path	 at = { p->components, name, 0 };
-	struct json_path	 output = { &at, "output", 0 };
-	struct node		 node = { 0 };
+	struct dsl_component *c = &p->dsl->components[index];
+	struct json_path at = { p->components, name, 0 };
+	struct json_path output = { &at, "output", 0 };
+	struct node node = { 0 };
 
 	c->name = name;
 	if (!str_is_name(name, DSL_NAME_MAX))
-		faults_add(p->faults, &at, "a component's name %s",
-		    rule_of_names);
+		faults_add(
+		    p->faults, &at, "a component's name %s", rule_of_names);
 	json_decode(o, JSON_FIELDS(node_fields), JSON_FAULT_UNKNOWN, &at,
 	    p->faults, &node);
 	c->module = node.module;
@@ -198,7 +197,7 @@ read_component(struct parse *p, size_t index, const char *name,
 		faults_add_value(p->faults, JSON_PATH_KEY(&at, "provider"),
 		    json_get(o, "provider"), "must be NAME or NAME@VERSION");
 	if (c->module != NULL && (p->modules[index] = find_module(p, c, &at,
-	    json_get(o, "module"))) != NULL)
+				      json_get(o, "module"))) != NULL)
 		c->module = p->modules[index]->name;
 	if (node.output != NULL)
 		read_output_object(p, node.output, index, &output);
@@ -208,26 +207,26 @@ read_component(struct parse *p, size_t index, const char *name,
 /* --- inputs --------------------------------------------------------------- */
 
 struct inputs {
-	struct json_object	*data;
-	struct json_object	*model;
-	struct json_object	*isometric_model;
-	struct json_object	*cache;
+	struct json_object *data;
+	struct json_object *model;
+	struct json_object *isometric_model;
+	struct json_object *cache;
 };
 
 static const struct json_field input_fields[] = {
 	JSON_OBJ(struct inputs, data, JSON_NULLABLE),
 	JSON_ARR(struct inputs, model, 1, DSL_REFS_MAX, JSON_NULLABLE),
-	JSON_ARR(struct inputs, isometric_model, 1, DSL_REFS_MAX,
-	    JSON_NULLABLE),
+	JSON_ARR(
+	    struct inputs, isometric_model, 1, DSL_REFS_MAX, JSON_NULLABLE),
 	JSON_ARR(struct inputs, cache, 1, DSL_REFS_MAX, JSON_NULLABLE),
 };
 
-static const char *const data_keys[] = { "data", "train_data",
-	"validate_data", "test_data", "eval_data", NULL };
+static const char *const data_keys[] = { "data", "train_data", "validate_data",
+	"test_data", "eval_data", NULL };
 
 struct ref_text {
-	char		 component[DSL_NAME_MAX + 1];
-	const char	*name;		/* behind the dot */
+	char component[DSL_NAME_MAX + 1];
+	const char *name; /* behind the dot */
 };
 
 /* Cut "component.output" in two; exactly two. */
@@ -235,7 +234,7 @@ static bool
 split_reference(struct parse *p, struct json_object *x,
     const struct json_path *path, struct ref_text *out)
 {
-	const char	*s, *dot;
+	const char *s, *dot;
 
 	s = json_is_string(x) ? json_object_get_string(x) : "";
 	dot = strchr(s, '.');
@@ -245,8 +244,7 @@ split_reference(struct parse *p, struct json_object *x,
 		return false;
 	}
 	if (dot == NULL || dot == s || dot[1] == '\0' ||
-	    strchr(dot + 1, '.') != NULL ||
-	    (size_t)(dot - s) > DSL_NAME_MAX) {
+	    strchr(dot + 1, '.') != NULL || (size_t)(dot - s) > DSL_NAME_MAX) {
 		faults_add_value(p->faults, path, x,
 		    "must be COMPONENT.OUTPUT, two names and one dot");
 		return false;
@@ -261,9 +259,9 @@ static size_t
 find_upstream(struct parse *p, struct json_object *x,
     const struct json_path *path, const char *name)
 {
-	const char	**names;
-	char		 hint[FAULTS_HINT_SIZE] = "";
-	size_t		 i, found = dsl_find(p->dsl, name);
+	const char **names;
+	char hint[FAULTS_HINT_SIZE] = "";
+	size_t i, found = dsl_find(p->dsl, name);
 
 	if (found != NONE)
 		return found;
@@ -275,14 +273,14 @@ find_upstream(struct parse *p, struct json_object *x,
 		faults_hint(p->faults, name, names, p->dsl->n, hint);
 		free(names);
 	}
-	faults_add_value(p->faults, path, x, "there is no component \"%s\"%s",
-	    name, hint);
+	faults_add_value(
+	    p->faults, path, x, "there is no component \"%s\"%s", name, hint);
 	return NONE;
 }
 
 static bool
-has_output(const struct dsl_component *up, enum dsl_ref_kind kind,
-    const char *name)
+has_output(
+    const struct dsl_component *up, enum dsl_ref_kind kind, const char *name)
 {
 	switch (kind) {
 	case DSL_REF_DATA:
@@ -301,9 +299,9 @@ fault_output(struct parse *p, struct json_object *x,
     const struct json_path *path, const struct dsl_component *up,
     enum dsl_ref_kind kind, const char *name)
 {
-	char		 hint[FAULTS_HINT_SIZE];
-	const char	*what = "model", *const *names = &up->out_model;
-	size_t		 n = up->out_model != NULL;
+	char hint[FAULTS_HINT_SIZE];
+	const char *what = "model", *const *names = &up->out_model;
+	size_t n = up->out_model != NULL;
 
 	if (kind == DSL_REF_DATA) {
 		what = "data";
@@ -326,10 +324,10 @@ static void
 read_reference(struct parse *p, size_t index, enum dsl_ref_kind kind,
     const char *key, struct json_object *x, const struct json_path *path)
 {
-	struct dsl_component		*c = &p->dsl->components[index];
-	const struct dsl_component	*up;
-	struct ref_text			 text;
-	size_t				 from, i;
+	struct dsl_component *c = &p->dsl->components[index];
+	const struct dsl_component *up;
+	struct ref_text text;
+	size_t from, i;
 
 	if (!split_reference(p, x, path, &text) ||
 	    (from = find_upstream(p, x, path, text.component)) == NONE)
@@ -341,7 +339,8 @@ read_reference(struct parse *p, size_t index, enum dsl_ref_kind kind,
 	}
 	if (kind == DSL_REF_MODEL && c->module != NULL && up->module != NULL &&
 	    strcasecmp(c->module, up->module) != 0)
-		faults_add_value(p->faults, path, x, "is a model of %s, not "
+		faults_add_value(p->faults, path, x,
+		    "is a model of %s, not "
 		    "of %s; other modules' models go to isometric_model",
 		    up->module, c->module);
 	for (i = 0; i < c->n_refs; i++)
@@ -359,22 +358,21 @@ static void
 read_references(struct parse *p, size_t index, enum dsl_ref_kind kind,
     const char *key, struct json_object *list, const struct json_path *path)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; list != NULL && i < json_object_array_length(list); i++)
 		read_reference(p, index, kind, key,
-		    json_object_array_get_idx(list, i),
-		    JSON_PATH_AT(path, i));
+		    json_object_array_get_idx(list, i), JSON_PATH_AT(path, i));
 }
 
 static bool
 check_data_key(struct parse *p, const struct module *m, const char *key,
     struct json_object *list, const struct json_path *path)
 {
-	const char	*const *known = m != NULL ? m->input_data : data_keys;
-	struct buf	 text = BUF_INIT;
-	size_t		 n;
-	bool		 ok = false;
+	const char *const *known = m != NULL ? m->input_data : data_keys;
+	struct buf text = BUF_INIT;
+	size_t n;
+	bool ok = false;
 
 	for (n = 0; known[n] != NULL; n++) {
 		ok = ok || strcmp(known[n], key) == 0;
@@ -383,8 +381,7 @@ check_data_key(struct parse *p, const struct module *m, const char *key,
 	if (!ok && n == 0)
 		faults_add(p->faults, path, "%s takes no data", m->name);
 	else if (!ok)
-		faults_add(p->faults, path,
-		    "is no data key of %s; it takes %s",
+		faults_add(p->faults, path, "is no data key of %s; it takes %s",
 		    m != NULL ? m->name : "components", buf_str(&text));
 	buf_fini(&text);
 	if (!json_is_array(list) || json_object_array_length(list) == 0) {
@@ -398,18 +395,20 @@ check_data_key(struct parse *p, const struct module *m, const char *key,
 static size_t
 count_references(const struct inputs *in)
 {
-	size_t	n = 0;
+	size_t n = 0;
 
 	if (in->data != NULL) {
-		json_object_object_foreach(in->data, key, list) {
+		json_object_object_foreach(in->data, key, list)
+		{
 			(void)key;
 			if (json_is_array(list))
 				n += json_object_array_length(list);
 		}
 	}
 	n += in->model != NULL ? json_object_array_length(in->model) : 0;
-	n += in->isometric_model != NULL ?
-	    json_object_array_length(in->isometric_model) : 0;
+	n += in->isometric_model != NULL
+		 ? json_object_array_length(in->isometric_model)
+		 : 0;
 	n += in->cache != NULL ? json_object_array_length(in->cache) : 0;
 	return n;
 }
@@ -418,13 +417,13 @@ static void
 read_kind(struct parse *p, size_t index, enum dsl_ref_kind kind,
     struct json_object *list, bool is_offered, const struct json_path *path)
 {
-	const struct module	*m = p->modules[index];
+	const struct module *m = p->modules[index];
 
 	if (list == NULL)
 		return;
 	if (m != NULL && !is_offered)
-		faults_add(p->faults, path, "%s has no input of this kind",
-		    m->name);
+		faults_add(
+		    p->faults, path, "%s has no input of this kind", m->name);
 	else
 		read_references(p, index, kind, path->key, list, path);
 }
@@ -433,7 +432,7 @@ static void
 read_models_and_cache(struct parse *p, size_t index, const struct inputs *in,
     const struct json_path *path)
 {
-	const struct module	*m = p->modules[index];
+	const struct module *m = p->modules[index];
 
 	read_kind(p, index, DSL_REF_MODEL, in->model,
 	    m != NULL && m->input_model, JSON_PATH_KEY(path, "model"));
@@ -447,12 +446,12 @@ read_models_and_cache(struct parse *p, size_t index, const struct inputs *in,
 static void
 read_inputs(struct parse *p, size_t index)
 {
-	struct dsl_component	*c = &p->dsl->components[index];
-	struct json_path	 at = { p->components, c->name, 0 };
-	struct json_path	 path = { &at, "input", 0 };
-	struct json_path	 data = { &path, "data", 0 };
-	struct inputs		 in = { 0 };
-	size_t			 n;
+	struct dsl_component *c = &p->dsl->components[index];
+	struct json_path at = { p->components, c->name, 0 };
+	struct json_path path = { &at, "input", 0 };
+	struct json_path data = { &path, "data", 0 };
+	struct inputs in = { 0 };
+	size_t n;
 
 	if (p->inputs[index] == NULL)
 		return;
@@ -465,13 +464,14 @@ read_inputs(struct parse *p, size_t index)
 	}
 	c->refs = arena_alloc(p->dsl->arena, (n + 1) * sizeof(*c->refs));
 	if (in.data != NULL) {
-		json_object_object_foreach(in.data, key, list) {
-			struct json_path	at_key = { &data, key, 0 };
+		json_object_object_foreach(in.data, key, list)
+		{
+			struct json_path at_key = { &data, key, 0 };
 
-			if (check_data_key(p, p->modules[index], key, list,
-			    &at_key))
-				read_references(p, index, DSL_REF_DATA, key,
-				    list, &at_key);
+			if (check_data_key(
+				p, p->modules[index], key, list, &at_key))
+				read_references(
+				    p, index, DSL_REF_DATA, key, list, &at_key);
 		}
 	}
 	read_models_and_cache(p, index, &in, &path);
@@ -483,7 +483,7 @@ read_inputs(struct parse *p, size_t index)
 static int
 compare_names(const void *a, const void *b, void *components)
 {
-	const struct dsl_component	*c = components;
+	const struct dsl_component *c = components;
 
 	return strcmp(c[*(const size_t *)a].name, c[*(const size_t *)b].name);
 }
@@ -491,7 +491,7 @@ compare_names(const void *a, const void *b, void *components)
 static void
 index_names(struct dsl *d)
 {
-	size_t	i;
+	size_t i;
 
 	d->by_name = arena_alloc(d->arena, (d->n + 1) * sizeof(*d->by_name));
 	for (i = 0; i < d->n; i++)
@@ -503,8 +503,8 @@ index_names(struct dsl *d)
 size_t
 dsl_find(const struct dsl *d, const char *name)
 {
-	size_t	lo = 0, hi = d->n, mid;
-	int	c;
+	size_t lo = 0, hi = d->n, mid;
+	int c;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
@@ -524,9 +524,9 @@ dsl_find(const struct dsl *d, const char *name)
 static void
 read_components(struct parse *p, struct json_object *components)
 {
-	struct dsl	*d = p->dsl;
-	size_t		 n = (size_t)json_object_object_length(components);
-	size_t		 i = 0;
+	struct dsl *d = p->dsl;
+	size_t n = (size_t)json_object_object_length(components);
+	size_t i = 0;
 
 	if (n == 0) {
 		faults_add(p->faults, p->components,
@@ -535,15 +535,15 @@ read_components(struct parse *p, struct json_object *components)
 	}
 	if (n > DSL_COMPONENTS_MAX) {
 		faults_add(p->faults, p->components,
-		    "holds %zu components, at most %d", n,
-		    DSL_COMPONENTS_MAX);
+		    "holds %zu components, at most %d", n, DSL_COMPONENTS_MAX);
 		return;
 	}
 	d->n = n;
 	d->components = arena_alloc(d->arena, n * sizeof(*d->components));
 	p->modules = arena_alloc(d->arena, n * sizeof(*p->modules));
 	p->inputs = arena_alloc(d->arena, n * sizeof(*p->inputs));
-	json_object_object_foreach(components, name, o) {
+	json_object_object_foreach(components, name, o)
+	{
 		read_component(p, i++, name, o);
 	}
 	index_names(d);
@@ -555,11 +555,10 @@ struct dsl *
 dsl_read(struct json_object *json, const struct providers *providers,
     const struct json_path *path, struct faults *faults)
 {
-	struct dsl		*d = xcalloc(1, sizeof(*d));
-	struct json_path	 components = { path, "components", 0 };
-	struct parse		 p = { d, faults, providers, NULL, NULL,
-				    &components };
-	struct top		 top = { 0 };
+	struct dsl *d = xcalloc(1, sizeof(*d));
+	struct json_path components = { path, "components", 0 };
+	struct parse p = { d, faults, providers, NULL, NULL, &components };
+	struct top top = { 0 };
 
 	d->arena = arena_new();
 	d->json = json_object_get(json);
@@ -568,8 +567,7 @@ dsl_read(struct json_object *json, const struct providers *providers,
 	d->provider = top.provider;
 	if (d->provider != NULL && !provider_spec_valid(d->provider))
 		faults_add_value(faults, JSON_PATH_KEY(path, "provider"),
-		    json_get(json, "provider"),
-		    "must be NAME or NAME@VERSION");
+		    json_get(json, "provider"), "must be NAME or NAME@VERSION");
 	if (top.components != NULL)
 		read_components(&p, top.components);
 	/* Cycles are worth telling even when something else is wrong. */
@@ -582,8 +580,8 @@ int
 dsl_parse(struct json_object *json, const struct providers *providers,
     const struct json_path *path, struct faults *faults, struct dsl **out)
 {
-	size_t		 before = faults_count(faults);
-	struct dsl	*d = dsl_read(json, providers, path, faults);
+	size_t before = faults_count(faults);
+	struct dsl *d = dsl_read(json, providers, path, faults);
 
 	*out = NULL;
 	if (faults_count(faults) != before) {

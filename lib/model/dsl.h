@@ -12,9 +12,9 @@
 #include "lib/json/json.h"
 #include "lib/provider/manifest.h"
 
-#define DSL_NAME_MAX 100	/* components, outputs: columns hold as much */
+#define DSL_NAME_MAX 100 /* components, outputs: columns hold as much */
 #define DSL_COMPONENTS_MAX 20000
-#define DSL_REFS_MAX 1000	/* references of one component */
+#define DSL_REFS_MAX 1000 /* references of one component */
 
 enum dsl_ref_kind {
 	DSL_REF_DATA,
@@ -25,36 +25,36 @@ enum dsl_ref_kind {
 
 struct dsl_ref {
 	enum dsl_ref_kind kind;
-	const char	*key;		/* data, train_data, …; else the kind */
-	size_t		 from;		/* index in components */
-	const char	*name;		/* the upstream's output */
+	const char *key;  /* data, train_data, …; else the kind */
+	size_t from;	  /* index in components */
+	const char *name; /* the upstream's output */
 };
 
 struct dsl_component {
-	const char	*name;
-	const char	*module;	/* as the manifest spells it; as
+	const char *name;
+	const char *module;   /* as the manifest spells it; as
 					 * written when it is not known */
-	const char	*provider;	/* name[@version] or NULL */
-	struct dsl_ref	*refs;		/* in document order */
-	size_t		 n_refs;
-	const char	**out_data;	/* positional */
-	size_t		 n_out_data;
-	const char	*out_model;	/* alias or NULL */
-	const char	**out_cache;
-	size_t		 n_out_cache;
-	size_t		*ups;		/* distinct upstream components, sorted */
-	size_t		 n_ups;
-	size_t		 seq;		/* place in order */
+	const char *provider; /* name[@version] or NULL */
+	struct dsl_ref *refs; /* in document order */
+	size_t n_refs;
+	const char **out_data; /* positional */
+	size_t n_out_data;
+	const char *out_model; /* alias or NULL */
+	const char **out_cache;
+	size_t n_out_cache;
+	size_t *ups; /* distinct upstream components, sorted */
+	size_t n_ups;
+	size_t seq; /* place in order */
 };
 
 struct dsl {
-	struct arena		*arena;		/* everything below */
-	struct json_object	*json;		/* what names borrow from */
-	struct dsl_component	*components;	/* document order */
-	size_t			 n;
-	size_t			*order;		/* indices, upstream first */
-	size_t			*by_name;	/* indices, sorted by name */
-	const char		*provider;	/* job-wide, or NULL */
+	struct arena *arena;		  /* everything below */
+	struct json_object *json;	  /* what names borrow from */
+	struct dsl_component *components; /* document order */
+	size_t n;
+	size_t *order;	      /* indices, upstream first */
+	size_t *by_name;      /* indices, sorted by name */
+	const char *provider; /* job-wide, or NULL */
 };
 
 /*
@@ -66,17 +66,17 @@ struct dsl {
  * Ownership: *out is the caller's; it keeps a reference on json.
  * Errors: ERR_INVALID with at least one fault added.
  */
-int	dsl_parse(struct json_object *json, const struct providers *providers,
-	    const struct json_path *path, struct faults *, struct dsl **out);
+int dsl_parse(struct json_object *json, const struct providers *providers,
+    const struct json_path *path, struct faults *, struct dsl **out);
 /*
  * The same, but what is right of a faulty document is kept, for checks that
  * go on: never NULL; n may be 0, modules NULL, the order arbitrary.
  */
 struct dsl *dsl_read(struct json_object *json, const struct providers *,
-	    const struct json_path *path, struct faults *);
-void	dsl_free(struct dsl *);
+    const struct json_path *path, struct faults *);
+void dsl_free(struct dsl *);
 
 /* Index by name, or (size_t)-1. */
-size_t	dsl_find(const struct dsl *, const char *name);
+size_t dsl_find(const struct dsl *, const char *name);
 
 #endif

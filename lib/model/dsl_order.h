@@ -11,6 +11,6 @@
  * Derive ups from refs, then order and seq.  When components wait for each
  * other the cycles are added as faults below path and the order is the document's.
  */
-void	dsl_order(struct dsl *, const struct json_path *path, struct faults *);
+void dsl_order(struct dsl *, const struct json_path *path, struct faults *);
 
 #endif

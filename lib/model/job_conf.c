@@ -14,7 +14,7 @@
 
 #define TASK_CORES_MAX 1024
 #define PARALLELISM_MAX 1000
-#define SECONDS_MAX 31536000	/* a year */
+#define SECONDS_MAX 31536000 /* a year */
 
 /* --- job parameters: the table -------------------------------------------- */
 
@@ -26,19 +26,28 @@ enum { FOR_JOB, FOR_MEMBER, SET_HERE };
  * carry it, and derived anew.
  */
 static const struct {
-	struct json_field	field;
-	int			scope;
+	struct json_field field;
+	int scope;
 } params[] = {
-#define STR(m, max, scope) \
-	{ JSON_STR(struct job_params, m, 0, max, JSON_NULLABLE), scope }
-#define INT(m, min, max, scope) \
-	{ JSON_INT(struct job_params, m, min, max, \
-	    JSON_NULLABLE | JSON_LENIENT), scope }
-#define OBJ(m, scope) \
-	{ JSON_OBJ(struct job_params, m, JSON_NULLABLE), scope }
-#define OWN(name) \
-	{ JSON_ANY_AS(struct job_params, set_here, name, JSON_NULLABLE), \
-	    SET_HERE }
+#define STR(m, max, scope)                                                     \
+	{                                                                      \
+		JSON_STR(struct job_params, m, 0, max, JSON_NULLABLE), scope   \
+	}
+#define INT(m, min, max, scope)                                                \
+	{                                                                      \
+		JSON_INT(struct job_params, m, min, max,                       \
+		    JSON_NULLABLE | JSON_LENIENT),                             \
+		    scope                                                      \
+	}
+#define OBJ(m, scope)                                                          \
+	{                                                                      \
+		JSON_OBJ(struct job_params, m, JSON_NULLABLE), scope           \
+	}
+#define OWN(name)                                                              \
+	{                                                                      \
+		JSON_ANY_AS(struct job_params, set_here, name, JSON_NULLABLE), \
+		    SET_HERE                                                   \
+	}
 	STR(job_type, 20, FOR_JOB),
 	STR(job_name, 500, FOR_JOB),
 	INT(task_cores, 1, TASK_CORES_MAX, FOR_MEMBER),
@@ -57,14 +66,19 @@ static const struct {
 	OBJ(pulsar_run, FOR_MEMBER),
 	OBJ(task_conf, FOR_MEMBER),
 	OBJ(inheritance_info, FOR_JOB),
-	{ JSON_ANY(struct job_params, assistant_role, JSON_NULLABLE),
-	    FOR_JOB },
+	{ JSON_ANY(struct job_params, assistant_role, JSON_NULLABLE), FOR_JOB },
 	STR(map_table_name, 500, FOR_JOB),
 	STR(map_namespace, 500, FOR_JOB),
-	OWN("computing_engine"), OWN("storage_engine"),
-	OWN("federation_engine"), OWN("engines_address"),
-	OWN("adaptation_parameters"), OWN("model_id"), OWN("model_version"),
-	OWN("dsl_version"), OWN("roles"), OWN("role_parameters"),
+	OWN("computing_engine"),
+	OWN("storage_engine"),
+	OWN("federation_engine"),
+	OWN("engines_address"),
+	OWN("adaptation_parameters"),
+	OWN("model_id"),
+	OWN("model_version"),
+	OWN("dsl_version"),
+	OWN("roles"),
+	OWN("role_parameters"),
 #undef STR
 #undef INT
 #undef OBJ
@@ -78,7 +92,7 @@ static const char *const removed[] = { "backend", "work_mode" };
 static int
 find_param(const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < N_PARAMS; i++)
 		if (strcmp(params[i].field.name, name) == 0)
@@ -86,20 +100,19 @@ find_param(const char *name)
 	return -1;
 }
 
-static void
-warn(struct job_spec *spec, const char *fmt, ...)
+static void warn(struct job_spec *spec, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 static void
 warn(struct job_spec *spec, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	/* A stranger's names: a bounded list. */
 	if (spec->n_warnings >= 50)
 		return;
-	spec->warnings = xrealloc(spec->warnings,
-	    (spec->n_warnings + 1) * sizeof(*spec->warnings));
+	spec->warnings = xrealloc(
+	    spec->warnings, (spec->n_warnings + 1) * sizeof(*spec->warnings));
 	va_start(ap, fmt);
 	spec->warnings[spec->n_warnings++] = xvasprintf(fmt, ap);
 	va_end(ap);
@@ -108,7 +121,7 @@ warn(struct job_spec *spec, const char *fmt, ...)
 static void
 warn_unknown(struct job_spec *spec, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < sizeof(removed) / sizeof(removed[0]); i++)
 		if (strcmp(removed[i], name) == 0) {
@@ -116,31 +129,32 @@ warn_unknown(struct job_spec *spec, const char *name)
 			    name);
 			return;
 		}
-	warn(spec, "[WARN]job parameter %.60s is not known and ignored",
-	    name);
+	warn(spec, "[WARN]job parameter %.60s is not known and ignored", name);
 }
 
 /* One object of job parameters over *out; unknown names only warn. */
 static void
 read_params(struct json_object *o, bool role_scope,
-    const struct json_path *path, struct job_spec *spec,
-    struct faults *faults, struct job_params *out)
+    const struct json_path *path, struct job_spec *spec, struct faults *faults,
+    struct job_params *out)
 {
-	int	i;
+	int i;
 
-	json_object_object_foreach(o, name, value) {
-		struct json_path	at = { path, name, 0 };
+	json_object_object_foreach(o, name, value)
+	{
+		struct json_path at = { path, name, 0 };
 
 		if ((i = find_param(name)) < 0) {
 			warn_unknown(spec, name);
 			continue;
 		}
 		if (role_scope && params[i].scope == FOR_JOB)
-			faults_add_value(faults, &at, value, "holds for the "
+			faults_add_value(faults, &at, value,
+			    "holds for the "
 			    "whole job; put it below common");
 		else
-			json_decode(o, &params[i].field, 1,
-			    JSON_IGNORE_UNKNOWN, path, faults, out);
+			json_decode(o, &params[i].field, 1, JSON_IGNORE_UNKNOWN,
+			    path, faults, out);
 	}
 }
 
@@ -148,8 +162,8 @@ static void
 one_of(const char *value, const char *const *allowed, const char *name,
     const struct json_path *path, struct faults *faults)
 {
-	struct buf	text = BUF_INIT;
-	size_t		i;
+	struct buf text = BUF_INIT;
+	size_t i;
 
 	for (i = 0; allowed[i] != NULL; i++) {
 		if (strcmp(value, allowed[i]) == 0)
@@ -174,8 +188,8 @@ check_common(const struct job_params *p, const struct json_path *path,
 	one_of(p->federated_status_collect_type, collect,
 	    "federated_status_collect_type", path, faults);
 	if (p->federated_mode != NULL)
-		one_of(p->federated_mode, modes, "federated_mode", path,
-		    faults);
+		one_of(
+		    p->federated_mode, modes, "federated_mode", path, faults);
 	if (strcmp(p->job_type, "predict") == 0)
 		faults_add(faults, JSON_PATH_KEY(path, "job_type"),
 		    "predict jobs are not offered yet; use train");
@@ -191,23 +205,23 @@ static void
 read_role_params(struct job_conf *c, const struct json_path *path,
     struct job_spec *spec, struct faults *faults)
 {
-	struct job_params	scratch = c->common;
+	struct job_params scratch = c->common;
 
-	json_object_object_foreach(c->params_role, role, keys) {
-		struct json_path	at = { path, role, 0 };
+	json_object_object_foreach(c->params_role, role, keys)
+	{
+		struct json_path at = { path, role, 0 };
 
 		if (!roles_keys_usable(keys))
-			continue;	/* told by roles_check_section() */
-		json_object_object_foreach(keys, key, o)
-			if (json_is_object(o))
-				read_params(o, true, JSON_PATH_KEY(&at, key),
-				    spec, faults, &scratch);
+			continue; /* told by roles_check_section() */
+		json_object_object_foreach(keys, key, o) if (json_is_object(o))
+		    read_params(o, true, JSON_PATH_KEY(&at, key), spec, faults,
+			&scratch);
 	}
 }
 
 struct scopes {
-	struct json_object	*common;
-	struct json_object	*role;
+	struct json_object *common;
+	struct json_object *role;
 };
 
 static const struct json_field scope_fields[] = {
@@ -220,9 +234,9 @@ read_job_parameters(struct job_conf *c, struct json_object *o,
     const struct job_defaults *defaults, const struct json_path *path,
     struct job_spec *spec, struct faults *faults)
 {
-	struct json_path	common = { path, "common", 0 };
-	struct json_path	role = { path, "role", 0 };
-	struct scopes		s = { 0 };
+	struct json_path common = { path, "common", 0 };
+	struct json_path role = { path, "role", 0 };
+	struct scopes s = { 0 };
 
 	c->common = (struct job_params){
 		.job_type = "train",
@@ -237,14 +251,14 @@ read_job_parameters(struct job_conf *c, struct json_object *o,
 		return;
 	json_decode(o, JSON_FIELDS(scope_fields), JSON_IGNORE_UNKNOWN, path,
 	    faults, &s);
-	json_object_object_foreach(o, name, unused) {
+	json_object_object_foreach(o, name, unused)
+	{
 		(void)unused;
 		if (strcmp(name, "common") != 0 && strcmp(name, "role") != 0)
 			warn_unknown(spec, name);
 	}
 	if (s.common != NULL)
-		read_params(s.common, false, &common, spec, faults,
-		    &c->common);
+		read_params(s.common, false, &common, spec, faults, &c->common);
 	check_common(&c->common, &common, faults);
 	if (s.role == NULL)
 		return;
@@ -260,26 +274,25 @@ read_job_parameters(struct job_conf *c, struct json_object *o,
 static void
 fix_derived(struct job_conf *c)
 {
-	struct job_cores	baseline;
+	struct job_cores baseline;
 
 	job_conf_cores(&c->common, "", &baseline);
 	if (c->common.computing_partitions == 0)
 		c->common.computing_partitions = baseline.task;
 	if (c->common.federated_mode == NULL)
 		c->common.federated_mode =
-		    str_eq(c->initiator_role, "local") ? "SINGLE" :
-		    "MULTIPLE";
+		    str_eq(c->initiator_role, "local") ? "SINGLE" : "MULTIPLE";
 }
 
 /* --- the conf ------------------------------------------------------------- */
 
 struct top {
-	struct json_object	*dsl_version;
-	struct json_object	*initiator;
-	struct json_object	*role;
-	struct json_object	*job_parameters;
-	struct json_object	*component_parameters;
-	struct json_object	*provider;
+	struct json_object *dsl_version;
+	struct json_object *initiator;
+	struct json_object *role;
+	struct json_object *job_parameters;
+	struct json_object *component_parameters;
+	struct json_object *provider;
 };
 
 static const struct json_field top_fields[] = {
@@ -292,8 +305,8 @@ static const struct json_field top_fields[] = {
 };
 
 struct initiator {
-	const char	*role;
-	char		 party_id[JSON_PARTY_SIZE];
+	const char *role;
+	char party_id[JSON_PARTY_SIZE];
 };
 
 static const struct json_field initiator_fields[] = {
@@ -305,11 +318,11 @@ static void
 read_initiator(struct job_conf *c, struct json_object *o,
     const struct json_path *path, struct faults *faults)
 {
-	struct initiator	 in = { 0 };
-	const struct role_list	*r;
+	struct initiator in = { 0 };
+	const struct role_list *r;
 
 	if (json_decode(o, JSON_FIELDS(initiator_fields), JSON_FAULT_UNKNOWN,
-	    path, faults, &in) != 0)
+		path, faults, &in) != 0)
 		return;
 	c->initiator_role = in.role;
 	memcpy(c->initiator_party, in.party_id, sizeof(in.party_id));
@@ -326,32 +339,32 @@ static void
 read_provider(struct job_conf *c, struct json_object *o,
     const struct json_path *path, struct faults *faults)
 {
-	struct scopes	s = { 0 };
+	struct scopes s = { 0 };
 
 	if (o == NULL)
 		return;
 	if (json_is_string(o)) {
 		c->provider = json_object_get_string(o);
 		if (!provider_spec_valid(c->provider))
-			faults_add_value(faults, path, o,
-			    "must be NAME or NAME@VERSION");
+			faults_add_value(
+			    faults, path, o, "must be NAME or NAME@VERSION");
 		return;
 	}
-	json_decode(o, JSON_FIELDS(scope_fields), JSON_FAULT_UNKNOWN, path,
-	    faults, &s);
+	json_decode(
+	    o, JSON_FIELDS(scope_fields), JSON_FAULT_UNKNOWN, path, faults, &s);
 	c->provider_common = s.common;
 	c->provider_role = s.role;
 }
 
 static void
-check_version(struct json_object *o, const struct json_path *path,
-    struct faults *faults)
+check_version(
+    struct json_object *o, const struct json_path *path, struct faults *faults)
 {
-	int64_t	v = 0;
+	int64_t v = 0;
 
 	if (o != NULL && (!json_whole_number(o, true, &v) || v != 2))
-		faults_add_value(faults, JSON_PATH_KEY(path, "dsl_version"),
-		    o, "must be 2; only the v2 version runtime conf is "
+		faults_add_value(faults, JSON_PATH_KEY(path, "dsl_version"), o,
+		    "must be 2; only the v2 version runtime conf is "
 		    "supported");
 }
 
@@ -359,9 +372,9 @@ void
 job_conf_read(struct json_object *json, const struct job_spec_input *in,
     struct job_spec *spec, struct faults *faults, struct job_conf *c)
 {
-	const struct json_path	*path = in->conf_path;
-	struct top		 top = { 0 };
-	struct scopes		 s = { 0 };
+	const struct json_path *path = in->conf_path;
+	struct top top = { 0 };
+	struct scopes s = { 0 };
 
 	memset(c, 0, sizeof(*c));
 	c->json = json;
@@ -370,22 +383,20 @@ job_conf_read(struct json_object *json, const struct job_spec_input *in,
 	check_version(top.dsl_version, path, faults);
 	c->dsl_version = top.dsl_version;
 	if (top.role != NULL)
-		roles_read(top.role, in->providers,
-		    JSON_PATH_KEY(path, "role"), faults, spec->arena,
-		    &c->roles);
+		roles_read(top.role, in->providers, JSON_PATH_KEY(path, "role"),
+		    faults, spec->arena, &c->roles);
 	if (top.initiator != NULL && c->roles.n > 0)
-		read_initiator(c, top.initiator,
-		    JSON_PATH_KEY(path, "initiator"), faults);
+		read_initiator(
+		    c, top.initiator, JSON_PATH_KEY(path, "initiator"), faults);
 	read_job_parameters(c, top.job_parameters, in->defaults,
 	    JSON_PATH_KEY(path, "job_parameters"), spec, faults);
 	if (top.component_parameters != NULL)
-		json_decode(top.component_parameters,
-		    JSON_FIELDS(scope_fields), JSON_FAULT_UNKNOWN,
+		json_decode(top.component_parameters, JSON_FIELDS(scope_fields),
+		    JSON_FAULT_UNKNOWN,
 		    JSON_PATH_KEY(path, "component_parameters"), faults, &s);
 	c->components_common = s.common;
 	c->components_role = s.role;
-	read_provider(c, top.provider, JSON_PATH_KEY(path, "provider"),
-	    faults);
+	read_provider(c, top.provider, JSON_PATH_KEY(path, "provider"), faults);
 	fix_derived(c);
 }
 
@@ -395,14 +406,15 @@ void
 job_conf_member(const struct job_conf *c, const char *role, size_t position,
     struct job_params *out)
 {
-	struct json_object	*keys = json_get(c->params_role, role);
-	struct faults		 none = FAULTS_INIT;
-	size_t			 i;
+	struct json_object *keys = json_get(c->params_role, role);
+	struct faults none = FAULTS_INIT;
+	size_t i;
 
 	*out = c->common;
 	if (!roles_keys_usable(keys))
 		return;
-	json_object_object_foreach(keys, key, o) {
+	json_object_object_foreach(keys, key, o)
+	{
 		if (!roles_key_matches(key, position))
 			continue;
 		/* Checked before: this only copies. */
@@ -415,18 +427,19 @@ job_conf_member(const struct job_conf *c, const char *role, size_t position,
 }
 
 void
-job_conf_cores(const struct job_params *p, const char *role,
-    struct job_cores *out)
+job_conf_cores(
+    const struct job_params *p, const char *role, struct job_cores *out)
 {
-	bool	is_arbiter = strcmp(role, "arbiter") == 0;
-	int64_t	asked = 0;
+	bool is_arbiter = strcmp(role, "arbiter") == 0;
+	int64_t asked = 0;
 
 	/* A site is one node of the standalone engine. */
 	out->nodes = 1;
 	out->request = is_arbiter ? 1 : p->task_cores;
 	/* The classic engine option wins over task_cores. */
-	(void)json_whole_number(json_get(p->eggroll_run,
-	    "eggroll.session.processors.per.node"), true, &asked);
+	(void)json_whole_number(
+	    json_get(p->eggroll_run, "eggroll.session.processors.per.node"),
+	    true, &asked);
 	if (asked > 0 && asked <= TASK_CORES_MAX && !is_arbiter)
 		out->per_node = asked;
 	else
@@ -438,7 +451,7 @@ job_conf_cores(const struct job_params *p, const char *role,
 static struct json_object *
 adaptation(const struct job_cores *cores)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
 	json_add_bool(o, "if_initiator_baseline", true);
 	json_add_int(o, "request_task_cores", cores->request);
@@ -453,8 +466,8 @@ static void
 add_param(struct json_object *o, const struct json_field *f,
     const struct job_params *p)
 {
-	const char	*at = (const char *)p + f->offset;
-	const char	*s;
+	const char *at = (const char *)p + f->offset;
+	const char *s;
 
 	if (f->kind == JSON_KIND_INT) {
 		json_add_int(o, f->name, *(const int64_t *)(const void *)at);
@@ -463,7 +476,7 @@ add_param(struct json_object *o, const struct json_field *f,
 		if (s != NULL)
 			json_add_str(o, f->name, s);
 	} else {
-		struct json_object	*v;
+		struct json_object *v;
 
 		v = *(struct json_object *const *)(const void *)at;
 		if (v != NULL)
@@ -475,8 +488,8 @@ struct json_object *
 job_conf_params_json(const struct job_conf *c, const struct job_params *p,
     const struct job_cores *cores, const struct job_spec *spec)
 {
-	struct json_object	*o = json_object_new_object();
-	size_t			 i;
+	struct json_object *o = json_object_new_object();
+	size_t i;
 
 	for (i = 0; i < N_PARAMS; i++)
 		if (params[i].scope != SET_HERE)
@@ -489,7 +502,8 @@ job_conf_params_json(const struct job_conf *c, const struct job_params *p,
 	json_add_str(o, "model_version", spec->model_version);
 	json_add(o, "dsl_version", json_object_get(c->dsl_version));
 	json_add(o, "roles", json_object_get(spec->roles));
-	json_add(o, "role_parameters", c->params_role != NULL ?
-	    json_object_get(c->params_role) : json_object_new_object());
+	json_add(o, "role_parameters",
+	    c->params_role != NULL ? json_object_get(c->params_role)
+				   : json_object_new_object());
 	return o;
 }

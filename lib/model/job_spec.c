@@ -32,7 +32,7 @@ compare_text(const void *a, const void *b)
 static int
 compare_number(const void *a, const void *b)
 {
-	int64_t	x = *(const int64_t *)a, y = *(const int64_t *)b;
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
 
 	return (x > y) - (x < y);
 }
@@ -40,28 +40,29 @@ compare_number(const void *a, const void *b)
 static void
 append_parties(struct buf *out, struct json_object *list)
 {
-	size_t	 i, n = json_object_array_length(list);
-	int64_t	*ids = xcalloc(n + 1, sizeof(*ids));
+	size_t i, n = json_object_array_length(list);
+	int64_t *ids = xcalloc(n + 1, sizeof(*ids));
 
 	for (i = 0; i < n; i++)
-		ids[i] = json_object_get_int64(
-		    json_object_array_get_idx(list, i));
+		ids[i] =
+		    json_object_get_int64(json_object_array_get_idx(list, i));
 	qsort(ids, n, sizeof(*ids), compare_number);
 	for (i = 0; i < n; i++)
 		if (i == 0 || ids[i] != ids[i - 1])
-			buf_printf(out, "%s%lld", i > 0 ? "_" : "",
-			    (long long)ids[i]);
+			buf_printf(
+			    out, "%s%lld", i > 0 ? "_" : "", (long long)ids[i]);
 	free(ids);
 }
 
 char *
 job_model_id(struct json_object *roles)
 {
-	size_t		  i = 0, n = (size_t)json_object_object_length(roles);
-	const char	**names = xcalloc(n + 1, sizeof(*names));
-	struct buf	  out = BUF_INIT;
+	size_t i = 0, n = (size_t)json_object_object_length(roles);
+	const char **names = xcalloc(n + 1, sizeof(*names));
+	struct buf out = BUF_INIT;
 
-	json_object_object_foreach(roles, name, unused) {
+	json_object_object_foreach(roles, name, unused)
+	{
 		(void)unused;
 		names[i++] = name;
 	}
@@ -83,35 +84,34 @@ make_member(const struct job_spec_input *in, const struct job_conf *conf,
     const struct role_list *role, size_t position, struct job_spec *spec,
     struct job_member *m)
 {
-	struct job_params	params;
-	struct job_cores	cores;
+	struct job_params params;
+	struct job_cores cores;
 
 	m->role = role->name;
 	memcpy(m->party_id, role->parties[position], sizeof(m->party_id));
 	m->position = (int)position;
 	/* "local" is this site, whatever number stands for it. */
 	m->is_local = strcmp(m->role, "local") == 0 ||
-	    strcmp(m->party_id, in->local_party) == 0;
+		      strcmp(m->party_id, in->local_party) == 0;
 	m->is_initiator = str_eq(m->role, conf->initiator_role) &&
-	    strcmp(m->party_id, conf->initiator_party) == 0;
+			  strcmp(m->party_id, conf->initiator_party) == 0;
 	job_conf_member(conf, m->role, position, &params);
 	job_conf_cores(&params, m->role, &cores);
 	m->task_cores = cores.task;
 	m->cores = cores.job;
 	m->task_parallelism = params.task_parallelism;
-	m->memory_mb = in->defaults->memory_mb_per_task *
-	    params.task_parallelism;
+	m->memory_mb =
+	    in->defaults->memory_mb_per_task * params.task_parallelism;
 	m->job_parameters = job_conf_params_json(conf, &params, &cores, spec);
-	m->tasks = arena_alloc(spec->arena,
-	    (spec->n_components + 1) * sizeof(*m->tasks));
+	m->tasks = arena_alloc(
+	    spec->arena, (spec->n_components + 1) * sizeof(*m->tasks));
 }
 
 static void
 check_capacity(const struct job_spec_input *in, const struct job_member *m,
     struct faults *faults)
 {
-	struct json_path	parameters = { in->conf_path, "job_parameters",
-				    0 };
+	struct json_path parameters = { in->conf_path, "job_parameters", 0 };
 
 	if (m->is_local && in->defaults->max_cores > 0 &&
 	    m->cores > in->defaults->max_cores)
@@ -126,14 +126,14 @@ static void
 make_members(const struct job_spec_input *in, const struct job_conf *conf,
     struct job_spec *spec, struct faults *faults)
 {
-	const struct roles	*roles = &conf->roles;
-	size_t			 i, j;
+	const struct roles *roles = &conf->roles;
+	size_t i, j;
 
-	spec->members = arena_alloc(spec->arena,
-	    (roles->n_members + 1) * sizeof(*spec->members));
+	spec->members = arena_alloc(
+	    spec->arena, (roles->n_members + 1) * sizeof(*spec->members));
 	for (i = 0; i < roles->n; i++)
 		for (j = 0; j < roles->items[i].n; j++) {
-			struct job_member	*m;
+			struct job_member *m;
 
 			m = &spec->members[spec->n_members++];
 			make_member(in, conf, &roles->items[i], j, spec, m);
@@ -152,8 +152,8 @@ share(struct json_object *o)
 static struct json_object *
 initiator_json(const struct job_conf *conf)
 {
-	struct json_object	*o = json_object_new_object();
-	int64_t			 party = 0;
+	struct json_object *o = json_object_new_object();
+	int64_t party = 0;
 
 	(void)str_to_int64(conf->initiator_party, 0, INT64_MAX, &party);
 	json_add_str(o, "role", conf->initiator_role);
@@ -166,7 +166,7 @@ static struct json_object *
 conf_json(const struct job_conf *conf, const struct job_spec *spec,
     struct json_object *job_parameters)
 {
-	struct json_object	*o = json_object_new_object(), *given;
+	struct json_object *o = json_object_new_object(), *given;
 
 	json_add(o, "dsl_version", json_object_get(conf->dsl_version));
 	json_add(o, "initiator", initiator_json(conf));
@@ -182,9 +182,9 @@ conf_json(const struct job_conf *conf, const struct job_spec *spec,
 static void
 complete_conf(const struct job_conf *conf, struct job_spec *spec)
 {
-	struct json_object	*scopes = json_object_new_object();
-	struct job_cores	 cores;
-	size_t			 i;
+	struct json_object *scopes = json_object_new_object();
+	struct job_cores cores;
+	size_t i;
 
 	job_conf_cores(&conf->common, "", &cores);
 	json_add(scopes, "common",
@@ -199,9 +199,9 @@ complete_conf(const struct job_conf *conf, struct job_spec *spec)
 static int
 make_contract(struct job_spec *spec)
 {
-	struct json_object	*o = json_object_new_object();
-	struct buf		 text = BUF_INIT;
-	int			 r;
+	struct json_object *o = json_object_new_object();
+	struct buf text = BUF_INIT;
+	int r;
 
 	json_add_int(o, "form", CONTRACT_FORM);
 	json_add_str(o, "job_id", spec->job_id);
@@ -212,8 +212,7 @@ make_contract(struct job_spec *spec)
 		spec->contract_len = text.len;
 		spec->contract = buf_steal(&text);
 		crypto_hash_sha256(spec->contract_hash,
-		    (const unsigned char *)spec->contract,
-		    spec->contract_len);
+		    (const unsigned char *)spec->contract, spec->contract_len);
 	}
 	json_object_put(o);
 	buf_fini(&text);
@@ -226,12 +225,12 @@ static void
 take_dsl(const struct job_spec_input *in, struct job_spec *spec,
     struct faults *faults)
 {
-	size_t	i;
+	size_t i;
 
 	spec->dsl = dsl_read(in->dsl, in->providers, in->dsl_path, faults);
 	spec->n_components = spec->dsl->n;
-	spec->components = arena_alloc(spec->arena,
-	    (spec->n_components + 1) * sizeof(*spec->components));
+	spec->components = arena_alloc(
+	    spec->arena, (spec->n_components + 1) * sizeof(*spec->components));
 	for (i = 0; i < spec->n_components; i++)
 		spec->components[i] =
 		    &spec->dsl->components[spec->dsl->order[i]];
@@ -244,8 +243,7 @@ take_conf(const struct job_conf *conf, struct job_spec *spec)
 	memcpy(spec->initiator_party, conf->initiator_party,
 	    sizeof(spec->initiator_party));
 	spec->job_type = conf->common.job_type;
-	spec->name = conf->common.job_name != NULL ?
-	    conf->common.job_name : "";
+	spec->name = conf->common.job_name != NULL ? conf->common.job_name : "";
 	spec->task_parallelism = conf->common.task_parallelism;
 	spec->timeout_s = conf->common.timeout;
 	spec->auto_retries = conf->common.auto_retries;
@@ -259,10 +257,10 @@ int
 job_spec_build(const struct job_spec_input *in, struct faults *faults,
     struct job_spec **out)
 {
-	struct job_spec	*spec = xcalloc(1, sizeof(*spec));
-	struct job_conf	 conf;
-	size_t		 before = faults_count(faults);
-	int		 r = 0;
+	struct job_spec *spec = xcalloc(1, sizeof(*spec));
+	struct job_conf conf;
+	size_t before = faults_count(faults);
+	int r = 0;
 
 	*out = NULL;
 	spec->arena = arena_new();
@@ -275,7 +273,8 @@ job_spec_build(const struct job_spec_input *in, struct faults *faults,
 	make_members(in, &conf, spec, faults);
 	/* Each task may have a complete set of parameters of its own. */
 	if (spec->n_components * spec->n_members > JOB_TASKS_MAX)
-		faults_add(faults, in->conf_path, "%zu components on %zu "
+		faults_add(faults, in->conf_path,
+		    "%zu components on %zu "
 		    "members are too many tasks, at most %d",
 		    spec->n_components, spec->n_members, JOB_TASKS_MAX);
 	else
@@ -300,7 +299,7 @@ out:
 static void
 free_member(const struct job_spec *spec, struct job_member *m)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < spec->n_components; i++) {
 		json_object_put(m->tasks[i].parameters);
@@ -313,7 +312,7 @@ free_member(const struct job_spec *spec, struct job_member *m)
 void
 job_spec_free(struct job_spec *spec)
 {
-	size_t	i;
+	size_t i;
 
 	if (spec == NULL)
 		return;
@@ -339,10 +338,10 @@ job_spec_free(struct job_spec *spec)
 /* --- questions ------------------------------------------------------------ */
 
 const struct job_member *
-job_spec_member(const struct job_spec *spec, const char *role,
-    const char *party_id)
+job_spec_member(
+    const struct job_spec *spec, const char *role, const char *party_id)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < spec->n_members; i++)
 		if (strcmp(spec->members[i].role, role) == 0 &&
@@ -354,7 +353,7 @@ job_spec_member(const struct job_spec *spec, const char *role,
 size_t
 job_spec_component(const struct job_spec *spec, const char *name)
 {
-	size_t	i = dsl_find(spec->dsl, name);
+	size_t i = dsl_find(spec->dsl, name);
 
 	return i == (size_t)-1 ? i : spec->dsl->components[i].seq;
 }
@@ -363,28 +362,28 @@ job_spec_component(const struct job_spec *spec, const char *name)
 static struct json_object *
 roles_of_module(const struct job_spec *spec, const struct module *m)
 {
-	struct json_object	*o = json_object_new_object();
+	struct json_object *o = json_object_new_object();
 
-	json_object_object_foreach(spec->roles, role, list)
-		if (m == NULL || module_has_role(m, role))
-			json_add(o, role, json_object_get(list));
+	json_object_object_foreach(
+	    spec->roles, role, list) if (m == NULL || module_has_role(m, role))
+	    json_add(o, role, json_object_get(list));
 	return o;
 }
 
 struct json_object *
-job_spec_party_parameters(const struct job_spec *spec,
-    const struct job_member *m, size_t seq)
+job_spec_party_parameters(
+    const struct job_spec *spec, const struct job_member *m, size_t seq)
 {
-	const struct job_task	*t = &m->tasks[seq];
-	const char		*module = t->module != NULL ? t->module->name :
-				    spec->components[seq]->module;
-	struct json_object	*o = json_object_new_object(), *local;
-	int64_t			 party = 0;
+	const struct job_task *t = &m->tasks[seq];
+	const char *module =
+	    t->module != NULL ? t->module->name : spec->components[seq]->module;
+	struct json_object *o = json_object_new_object(), *local;
+	int64_t party = 0;
 
-	json_object_object_foreach(spec->conf, key, value)
-		if (strcmp(key, "component_parameters") != 0 &&
-		    strcmp(key, "role") != 0)
-			json_add(o, key, json_object_get(value));
+	json_object_object_foreach(spec->conf, key,
+	    value) if (strcmp(key, "component_parameters") != 0 &&
+		       strcmp(key, "role") != 0)
+	    json_add(o, key, json_object_get(value));
 	local = json_object_new_object();
 	(void)str_to_int64(m->party_id, 0, INT64_MAX, &party);
 	json_add_str(local, "role", m->role);
@@ -394,19 +393,18 @@ job_spec_party_parameters(const struct job_spec *spec,
 	json_add_str(o, "module", module);
 	json_add_str(o, "CodePath", module);
 	json_add(o, "ComponentParam", share(t->parameters));
-	json_add_str(o, "ComponentParameterSource",
-	    spec->components[seq]->name);
+	json_add_str(
+	    o, "ComponentParameterSource", spec->components[seq]->name);
 	return o;
 }
 
 char *
 job_spec_warning_text(const struct job_spec *spec)
 {
-	struct buf	text = BUF_INIT;
-	size_t		i;
+	struct buf text = BUF_INIT;
+	size_t i;
 
 	for (i = 0; i < spec->n_warnings; i++)
-		buf_printf(&text, "%s%s", i > 0 ? "; " : "",
-		    spec->warnings[i]);
+		buf_printf(&text, "%s%s", i > 0 ? "; " : "", spec->warnings[i]);
 	return buf_steal(&text);
 }

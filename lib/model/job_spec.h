@@ -21,101 +21,104 @@
 #include "lib/model/dsl.h"
 #include "lib/provider/manifest.h"
 
-#define JOB_ROLE_MAX 20		/* bytes, as the columns hold */
-#define JOB_TASKS_MAX 40000	/* components × members */
+#define JOB_ROLE_MAX 20	    /* bytes, as the columns hold */
+#define JOB_TASKS_MAX 40000 /* components × members */
 #define JOB_HASH_SIZE 32
 
 /* What a job gets when it does not say; the site's [jobs] section. */
 struct job_defaults {
-	int64_t	task_cores;		/* 4 */
-	int64_t	task_parallelism;	/* 1 */
-	int64_t	timeout_s;		/* 259200 */
-	int64_t	auto_retries;		/* 0 */
-	int64_t	auto_retry_delay_s;	/* 1 */
-	int64_t	memory_mb_per_task;	/* executor limit; 0: not accounted */
-	int64_t	max_cores;		/* capacity of this site; 0: unknown */
+	int64_t task_cores;	    /* 4 */
+	int64_t task_parallelism;   /* 1 */
+	int64_t timeout_s;	    /* 259200 */
+	int64_t auto_retries;	    /* 0 */
+	int64_t auto_retry_delay_s; /* 1 */
+	int64_t memory_mb_per_task; /* executor limit; 0: not accounted */
+	int64_t max_cores;	    /* capacity of this site; 0: unknown */
 };
 
-#define JOB_DEFAULTS_INIT { 4, 1, 259200, 0, 1, 0, 0 }
+#define JOB_DEFAULTS_INIT                                                      \
+	{                                                                      \
+		4, 1, 259200, 0, 1, 0, 0                                       \
+	}
 
 struct job_spec_input {
-	const char		*job_id;	/* also the model version */
-	const char		*local_party;	/* this site */
-	struct json_object	*dsl;		/* borrowed */
-	struct json_object	*conf;		/* borrowed, not changed */
+	const char *job_id;	  /* also the model version */
+	const char *local_party;  /* this site */
+	struct json_object *dsl;  /* borrowed */
+	struct json_object *conf; /* borrowed, not changed */
 	/* At a partner: "providers" of the contract it was sent, which fixes
 	 * the versions; NULL at the initiator. */
-	struct json_object	*providers_fixed;
-	const struct providers	*providers;	/* borrowed, must outlive */
+	struct json_object *providers_fixed;
+	const struct providers *providers; /* borrowed, must outlive */
 	const struct job_defaults *defaults;
 	/* Where the documents stand in the request, for pointers. */
-	const struct json_path	*dsl_path;
-	const struct json_path	*conf_path;
+	const struct json_path *dsl_path;
+	const struct json_path *conf_path;
 };
 
 /* One component on one member. */
 struct job_task {
-	bool			 runs;		/* the module has this role */
-	bool			 need_run;	/* parameter; false: pass */
-	const struct module	*module;	/* NULL: provider not known
+	bool runs;		     /* the module has this role */
+	bool need_run;		     /* parameter; false: pass */
+	const struct module *module; /* NULL: provider not known
 						 * here (a remote member's) */
-	const char		*provider_name;
-	const char		*provider_version;	/* "" when not known */
-	struct json_object	*parameters;	/* complete; NULL unless runs */
+	const char *provider_name;
+	const char *provider_version;	/* "" when not known */
+	struct json_object *parameters; /* complete; NULL unless runs */
 	/* What was given by the user only (common and role merged). */
-	struct json_object	*given;
+	struct json_object *given;
 };
 
 struct job_member {
-	const char	*role;
-	char		 party_id[JSON_PARTY_SIZE];
-	int		 position;		/* in its role */
-	bool		 is_local;
-	bool		 is_initiator;
+	const char *role;
+	char party_id[JSON_PARTY_SIZE];
+	int position; /* in its role */
+	bool is_local;
+	bool is_initiator;
 	/* What is asked of this member's site. */
-	int64_t		 task_cores;		/* of one task */
-	int64_t		 cores;			/* of the job; 0 for arbiter */
-	int64_t		 memory_mb;
-	int64_t		 task_parallelism;
-	struct json_object *job_parameters;	/* common with its role scope */
-	struct json_object *conf_on_party;	/* runtime_conf_on_party */
-	struct job_task	*tasks;			/* n_components, in seq order */
+	int64_t task_cores; /* of one task */
+	int64_t cores;	    /* of the job; 0 for arbiter */
+	int64_t memory_mb;
+	int64_t task_parallelism;
+	struct json_object *job_parameters; /* common with its role scope */
+	struct json_object *conf_on_party;  /* runtime_conf_on_party */
+	struct job_task *tasks;		    /* n_components, in seq order */
 };
 
 struct job_spec {
-	struct arena		*arena;		/* names and arrays */
-	char			*job_id;
-	const char		*initiator_role;
-	char			 initiator_party[JSON_PARTY_SIZE];
-	const char		*job_type;	/* train */
-	char			*model_id;
-	char			*model_version;
-	int64_t			 task_parallelism;
-	int64_t			 timeout_s;
-	int64_t			 auto_retries;
-	int64_t			 auto_retry_delay_s;
-	const char		*name;		/* job_name, or "" */
+	struct arena *arena; /* names and arrays */
+	char *job_id;
+	const char *initiator_role;
+	char initiator_party[JSON_PARTY_SIZE];
+	const char *job_type; /* train */
+	char *model_id;
+	char *model_version;
+	int64_t task_parallelism;
+	int64_t timeout_s;
+	int64_t auto_retries;
+	int64_t auto_retry_delay_s;
+	const char *name; /* job_name, or "" */
 
-	struct dsl		*dsl;
+	struct dsl *dsl;
 	/* dsl->components in order: components[seq]. */
 	const struct dsl_component **components;
-	size_t			 n_components;
+	size_t n_components;
 
-	struct job_member	*members;	/* order of the conf's role map */
-	size_t			 n_members;
+	struct job_member *members; /* order of the conf's role map */
+	size_t n_members;
 
-	struct json_object	*dsl_json;	/* as given */
-	struct json_object	*conf_given;	/* names borrow from it */
-	struct json_object	*conf;		/* completed runtime_conf */
-	struct json_object	*roles;		/* {"guest":[9999],…} */
-	struct json_object	*providers_json; /* component → role → party →
+	struct json_object *dsl_json;	    /* as given */
+	struct json_object *conf_given;	    /* names borrow from it */
+	struct json_object *conf;	    /* completed runtime_conf */
+	struct json_object *roles;	    /* {"guest":[9999],…} */
+	struct json_object *providers_json; /* component → role → party →
 						 * "name@version" */
-	char			*contract;	/* canonical text */
-	size_t			 contract_len;
-	uint8_t			 contract_hash[JOB_HASH_SIZE];	/* SHA-256 */
+	char *contract;			    /* canonical text */
+	size_t contract_len;
+	uint8_t contract_hash[JOB_HASH_SIZE]; /* SHA-256 */
 
-	char			**warnings;	/* "[WARN]backend is removed…" */
-	size_t			 n_warnings;
+	char **warnings; /* "[WARN]backend is removed…" */
+	size_t n_warnings;
 };
 
 /*
@@ -123,40 +126,40 @@ struct job_spec {
  * one go.  Ownership: *out is the caller's.
  * Errors: ERR_INVALID when faults were added; ERR_CRYPTO.
  */
-int	job_spec_build(const struct job_spec_input *, struct faults *,
-	    struct job_spec **out);
-void	job_spec_free(struct job_spec *);
+int job_spec_build(
+    const struct job_spec_input *, struct faults *, struct job_spec **out);
+void job_spec_free(struct job_spec *);
 
 /* NULL when there is none. */
-const struct job_member *job_spec_member(const struct job_spec *,
-	    const char *role, const char *party_id);
+const struct job_member *job_spec_member(
+    const struct job_spec *, const char *role, const char *party_id);
 /* (size_t)-1 when there is none; else the seq. */
-size_t	job_spec_component(const struct job_spec *, const char *name);
+size_t job_spec_component(const struct job_spec *, const char *name);
 
 /*
  * Parameters of one task as the platform shows them: ComponentParam, module,
  * role (without the roles that the module lacks), local, initiator,
  * job_parameters; the caller's.
  */
-struct json_object *job_spec_party_parameters(const struct job_spec *,
-	    const struct job_member *, size_t seq);
+struct json_object *job_spec_party_parameters(
+    const struct job_spec *, const struct job_member *, size_t seq);
 
 /* All warnings in one text, "" when there is none; the caller's. */
-char	*job_spec_warning_text(const struct job_spec *);
+char *job_spec_warning_text(const struct job_spec *);
 
 /*
  * The model id of a roles object {"guest":[9999],…}: roles sorted by name,
  * party ids sorted as numbers and distinct; the caller's.
  */
-char	*job_model_id(struct json_object *roles);
+char *job_model_id(struct json_object *roles);
 
 /*
  * The documents of the local job that an upload runs.  parameters are those
  * of the Upload component (borrowed), common goes to job_parameters.common
  * (may be NULL).  Both results are the caller's.
  */
-void	job_upload_documents(struct json_object *parameters,
-	    struct json_object *common, const char *party_id,
-	    struct json_object **dsl, struct json_object **conf);
+void job_upload_documents(struct json_object *parameters,
+    struct json_object *common, const char *party_id, struct json_object **dsl,
+    struct json_object **conf);
 
 #endif

@@ -24,33 +24,33 @@
 #define MODULES_MAX 200
 
 struct build {
-	const struct job_spec_input	*in;
-	const struct job_conf		*conf;
-	struct job_spec			*spec;
-	struct faults			*faults;
-	struct section			 params;
-	struct section			 providers;
+	const struct job_spec_input *in;
+	const struct job_conf *conf;
+	struct job_spec *spec;
+	struct faults *faults;
+	struct section params;
+	struct section providers;
 	/* Modules whose members were checked. */
-	const struct module		*seen[MODULES_MAX];
-	size_t				 n_seen;
+	const struct module *seen[MODULES_MAX];
+	size_t n_seen;
 };
 
 /* --- providers ------------------------------------------------------------ */
 
 /* A choice of provider and where it was made. */
 struct choice {
-	const char		*spec;		/* NULL: the default */
-	const struct json_path	*path;
-	struct piece_path	 buffer;
-	struct json_path	 node[3];
+	const char *spec; /* NULL: the default */
+	const struct json_path *path;
+	struct piece_path buffer;
+	struct json_path node[3];
 };
 
 static void
 choose(struct choice *c, const char *spec, const struct json_path *up,
     const char *a, const char *b, const char *key)
 {
-	const char	*keys[] = { a, b, key };
-	size_t		 i;
+	const char *keys[] = { a, b, key };
+	size_t i;
 
 	/* Wrong shapes were told where they were read. */
 	if (spec == NULL || !provider_spec_valid(spec))
@@ -69,27 +69,26 @@ choose_piece(const struct build *b, const struct piece *p, struct choice *c)
 {
 	if (!json_is_string(p->value) ||
 	    !provider_spec_valid(json_object_get_string(p->value)))
-		return;		/* told by check_provider_values() */
+		return; /* told by check_provider_values() */
 	c->spec = json_object_get_string(p->value);
-	c->path = piece_path(&b->providers, p, b->spec->dsl,
-	    b->in->conf_path, &c->buffer);
+	c->path = piece_path(
+	    &b->providers, p, b->spec->dsl, b->in->conf_path, &c->buffer);
 }
 
 /* The part of the choice that is the same for all members. */
 static void
 choose_common(const struct build *b, size_t index, struct choice *c)
 {
-	const struct dsl_component	*x = &b->spec->dsl->components[index];
-	const struct piece		*p;
-	size_t				 i, n;
+	const struct dsl_component *x = &b->spec->dsl->components[index];
+	const struct piece *p;
+	size_t i, n;
 
 	memset(c, 0, sizeof(*c));
-	choose(c, b->spec->dsl->provider, b->in->dsl_path, "provider", NULL,
-	    NULL);
-	choose(c, b->conf->provider, b->in->conf_path, "provider", NULL,
-	    NULL);
-	choose(c, x->provider, b->in->dsl_path, "components", x->name,
-	    "provider");
+	choose(
+	    c, b->spec->dsl->provider, b->in->dsl_path, "provider", NULL, NULL);
+	choose(c, b->conf->provider, b->in->conf_path, "provider", NULL, NULL);
+	choose(
+	    c, x->provider, b->in->dsl_path, "components", x->name, "provider");
 	p = section_of(&b->providers, index, &n);
 	for (i = 0; i < n; i++)
 		if (p[i].role == NULL)
@@ -98,17 +97,17 @@ choose_common(const struct build *b, size_t index, struct choice *c)
 
 /* True when a piece speaks of this member; then *c is its choice. */
 static bool
-choose_member(const struct build *b, size_t index,
-    const struct job_member *m, struct choice *c)
+choose_member(const struct build *b, size_t index, const struct job_member *m,
+    struct choice *c)
 {
-	const struct piece	*p;
-	size_t			 i, n;
-	bool			 found = false;
+	const struct piece *p;
+	size_t i, n;
+	bool found = false;
 
 	p = section_of(&b->providers, index, &n);
 	for (i = 0; i < n; i++)
-		if (p[i].role != NULL && piece_applies(&p[i], m->role,
-		    (size_t)m->position)) {
+		if (p[i].role != NULL &&
+		    piece_applies(&p[i], m->role, (size_t)m->position)) {
 			choose_piece(b, &p[i], c);
 			found = true;
 		}
@@ -120,12 +119,13 @@ static bool
 choose_fixed(const struct build *b, const char *component,
     const struct job_member *m, struct choice *c)
 {
-	const char	*spec;
+	const char *spec;
 
 	if (b->in->providers_fixed == NULL)
 		return false;
-	spec = json_get_str(json_get(json_get(b->in->providers_fixed,
-	    component), m->role), m->party_id, NULL);
+	spec = json_get_str(
+	    json_get(json_get(b->in->providers_fixed, component), m->role),
+	    m->party_id, NULL);
 	/* A gap shows when the contracts' hashes are compared. */
 	if (spec == NULL || !provider_spec_valid(spec))
 		return false;
@@ -137,18 +137,20 @@ static void
 fault_provider(const struct build *b, const struct choice *c,
     const struct provider *p, const char *module)
 {
-	struct buf	text = BUF_INIT;
-	size_t		i;
+	struct buf text = BUF_INIT;
+	size_t i;
 
 	for (i = 0; i < providers_count(b->in->providers); i++) {
-		const struct provider	*x = providers_at(b->in->providers, i);
+		const struct provider *x = providers_at(b->in->providers, i);
 
-		buf_printf(&text, "%s%s@%s", i > 0 ? ", " : "", x->name,
-		    x->version);
+		buf_printf(
+		    &text, "%s%s@%s", i > 0 ? ", " : "", x->name, x->version);
 	}
 	if (p == NULL)
-		faults_add(b->faults, c->path, "this site has no provider "
-		    "%.140s; it has %s", c->spec, buf_str(&text));
+		faults_add(b->faults, c->path,
+		    "this site has no provider "
+		    "%.140s; it has %s",
+		    c->spec, buf_str(&text));
 	else
 		faults_add(b->faults, c->path, "%s@%s does not offer %.100s",
 		    p->name, p->version, module);
@@ -163,8 +165,8 @@ static const struct module *
 resolve(const struct build *b, const struct choice *c, const char *module,
     bool must)
 {
-	const struct provider	*p;
-	const struct module	*m;
+	const struct provider *p;
+	const struct module *m;
 
 	if (c->spec == NULL)
 		return providers_module(b->in->providers, module);
@@ -176,10 +178,9 @@ resolve(const struct build *b, const struct choice *c, const char *module,
 }
 
 static void
-name_provider(const struct build *b, struct job_task *t,
-    const struct choice *c)
+name_provider(const struct build *b, struct job_task *t, const struct choice *c)
 {
-	const char	*sign;
+	const char *sign;
 
 	if (t->module != NULL) {
 		t->provider_name = t->module->provider->name;
@@ -190,8 +191,8 @@ name_provider(const struct build *b, struct job_task *t,
 	t->provider_name = c->spec != NULL ? c->spec : "";
 	t->provider_version = "";
 	if (c->spec != NULL && (sign = strchr(c->spec, '@')) != NULL) {
-		t->provider_name = arena_strndup(b->spec->arena, c->spec,
-		    (size_t)(sign - c->spec));
+		t->provider_name = arena_strndup(
+		    b->spec->arena, c->spec, (size_t)(sign - c->spec));
 		t->provider_version = sign + 1;
 	}
 }
@@ -200,40 +201,40 @@ name_provider(const struct build *b, struct job_task *t,
 
 /* What was completed for the member before; hosts mostly share it. */
 struct shared {
-	const struct module	*module;
-	const struct piece	**set;
-	size_t			 n;
-	bool			 valid;
-	struct json_object	*given;
-	struct json_object	*complete;
+	const struct module *module;
+	const struct piece **set;
+	size_t n;
+	bool valid;
+	struct json_object *given;
+	struct json_object *complete;
 };
 
 struct component {
-	size_t			 seq;
-	size_t			 index;		/* in the DSL */
+	size_t seq;
+	size_t index; /* in the DSL */
 	const struct dsl_component *dsl;
-	const struct module	*module;	/* of the common choice */
-	struct choice		 choice;
-	const struct piece	*pieces;
-	size_t			 n;
-	bool			 pieces_ok;
-	struct shared		 last;
+	const struct module *module; /* of the common choice */
+	struct choice choice;
+	const struct piece *pieces;
+	size_t n;
+	bool pieces_ok;
+	struct shared last;
 };
 
 static bool
 check_pieces(const struct build *b, const struct component *c)
 {
-	struct piece_path	buffer;
-	size_t			i, before = faults_count(b->faults);
+	struct piece_path buffer;
+	size_t i, before = faults_count(b->faults);
 
 	for (i = 0; i < c->n; i++) {
-		const struct json_path	*path;
+		const struct json_path *path;
 
 		path = piece_path(&b->params, &c->pieces[i], b->spec->dsl,
 		    b->in->conf_path, &buffer);
 		if (json_is_object(c->pieces[i].value))
-			params_check(c->module, c->pieces[i].value, path,
-			    b->faults);
+			params_check(
+			    c->module, c->pieces[i].value, path, b->faults);
 		else
 			faults_add_value(b->faults, path, c->pieces[i].value,
 			    "must be an object of parameters");
@@ -244,8 +245,8 @@ check_pieces(const struct build *b, const struct component *c)
 static struct json_object *
 merge_pieces(const struct piece *const *set, size_t n)
 {
-	struct json_object	*given;
-	size_t			 i;
+	struct json_object *given;
+	size_t i;
 
 	if (n == 0)
 		return NULL;
@@ -261,10 +262,10 @@ static void
 complete(const struct build *b, const struct component *c,
     const struct job_member *m, const struct piece *last, struct job_task *t)
 {
-	struct piece		 absent = { .component = c->index };
-	struct role_list	 role = { .name = m->role };
-	struct piece_path	 buffer;
-	char			 key[12];
+	struct piece absent = { .component = c->index };
+	struct role_list role = { .name = m->role };
+	struct piece_path buffer;
+	char key[12];
 
 	if (last == NULL) {
 		/* Nothing was given: say where it could be. */
@@ -273,26 +274,25 @@ complete(const struct build *b, const struct component *c,
 		absent.key = key;
 		last = &absent;
 	}
-	(void)params_complete(t->module, t->given, piece_path(&b->params,
-	    last, b->spec->dsl, b->in->conf_path, &buffer), b->faults,
-	    &t->parameters);
+	(void)params_complete(t->module, t->given,
+	    piece_path(
+		&b->params, last, b->spec->dsl, b->in->conf_path, &buffer),
+	    b->faults, &t->parameters);
 }
 
 static void
 give_parameters(const struct build *b, struct component *c,
     const struct job_member *m, struct job_task *t)
 {
-	const struct piece	**set;
-	size_t			  i, n = 0;
+	const struct piece **set;
+	size_t i, n = 0;
 
 	set = xcalloc(c->n + 1, sizeof(const struct piece *));
 	for (i = 0; i < c->n; i++)
-		if (piece_applies(&c->pieces[i], m->role,
-		    (size_t)m->position))
+		if (piece_applies(&c->pieces[i], m->role, (size_t)m->position))
 			set[n++] = &c->pieces[i];
-	if (c->last.valid && c->last.module == t->module &&
-	    c->last.n == n && memcmp(c->last.set, set,
-	    n * sizeof(const struct piece *)) == 0) {
+	if (c->last.valid && c->last.module == t->module && c->last.n == n &&
+	    memcmp(c->last.set, set, n * sizeof(const struct piece *)) == 0) {
 		t->given = json_object_get(c->last.given);
 		t->parameters = json_object_get(c->last.complete);
 		free(set);
@@ -305,7 +305,7 @@ give_parameters(const struct build *b, struct component *c,
 	free(c->last.set);
 	/* A failure without any piece names the member: not shared. */
 	c->last = (struct shared){ t->module, set, n,
-	    n > 0 || t->parameters != NULL, t->given, t->parameters };
+		n > 0 || t->parameters != NULL, t->given, t->parameters };
 }
 
 /* --- components ----------------------------------------------------------- */
@@ -313,10 +313,10 @@ give_parameters(const struct build *b, struct component *c,
 static void
 build_task(const struct build *b, struct component *c, struct job_member *m)
 {
-	struct job_task		*t = &m->tasks[c->seq];
-	struct choice		 own = { 0 };
-	const struct choice	*choice = &c->choice;
-	const struct module	*m_or_any;
+	struct job_task *t = &m->tasks[c->seq];
+	struct choice own = { 0 };
+	const struct choice *choice = &c->choice;
+	const struct module *m_or_any;
 
 	t->module = c->module;
 	if (choose_fixed(b, c->dsl->name, m, &own) ||
@@ -331,14 +331,14 @@ build_task(const struct build *b, struct component *c, struct job_member *m)
 		return;
 	t->runs = true;
 	give_parameters(b, c, m, t);
-	t->need_run = json_get_bool(t->parameters != NULL ? t->parameters :
-	    t->given, "need_run", true);
+	t->need_run = json_get_bool(
+	    t->parameters != NULL ? t->parameters : t->given, "need_run", true);
 }
 
 static void
 check_members_once(struct build *b, const struct module *m)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < b->n_seen; i++)
 		if (b->seen[i] == m)
@@ -352,23 +352,23 @@ check_members_once(struct build *b, const struct module *m)
 static void
 build_component(struct build *b, size_t seq)
 {
-	struct component	c = { .seq = seq };
-	struct json_path	components;
-	size_t			i, runs = 0;
+	struct component c = { .seq = seq };
+	struct json_path components;
+	size_t i, runs = 0;
 
 	c.index = b->spec->dsl->order[seq];
 	c.dsl = &b->spec->dsl->components[c.index];
 	if (c.dsl->module == NULL)
-		return;		/* told by dsl_read() */
+		return; /* told by dsl_read() */
 	c.pieces = section_of(&b->params, c.index, &c.n);
 	choose_common(b, c.index, &c.choice);
 	/* At a partner the contract's choice counts, not this one. */
-	c.module = resolve(b, &c.choice, c.dsl->module,
-	    b->in->providers_fixed == NULL);
+	c.module = resolve(
+	    b, &c.choice, c.dsl->module, b->in->providers_fixed == NULL);
 	if (c.module == NULL)
 		c.module = providers_module(b->in->providers, c.dsl->module);
 	if (c.module == NULL)
-		return;		/* told by dsl_read() */
+		return; /* told by dsl_read() */
 	c.pieces_ok = check_pieces(b, &c);
 	check_members_once(b, c.module);
 	for (i = 0; i < b->spec->n_members; i++) {
@@ -388,7 +388,7 @@ build_component(struct build *b, size_t seq)
 static struct json_object *
 member_object(struct json_object *up, const char *key)
 {
-	struct json_object	*o = json_get(up, key);
+	struct json_object *o = json_get(up, key);
 
 	if (o == NULL) {
 		o = json_object_new_object();
@@ -400,20 +400,21 @@ member_object(struct json_object *up, const char *key)
 static struct json_object *
 providers_json(const struct job_spec *spec)
 {
-	struct json_object	*all = json_object_new_object(), *o;
-	const struct job_task	*t;
-	char			*text;
-	size_t			 i, j;
+	struct json_object *all = json_object_new_object(), *o;
+	const struct job_task *t;
+	char *text;
+	size_t i, j;
 
 	for (i = 0; i < spec->n_components; i++)
 		for (j = 0; j < spec->n_members; j++) {
-			const struct job_member	*m = &spec->members[j];
+			const struct job_member *m = &spec->members[j];
 
 			t = &m->tasks[i];
 			if (!t->runs)
 				continue;
-			o = member_object(member_object(all,
-			    spec->components[i]->name), m->role);
+			o = member_object(
+			    member_object(all, spec->components[i]->name),
+			    m->role);
 			text = xasprintf("%s%s%s", t->provider_name,
 			    t->provider_version[0] != '\0' ? "@" : "",
 			    t->provider_version);
@@ -426,16 +427,17 @@ providers_json(const struct job_spec *spec)
 static void
 check_provider_values(const struct build *b)
 {
-	struct piece_path	buffer;
-	size_t			i;
+	struct piece_path buffer;
+	size_t i;
 
 	for (i = 0; i < b->providers.n; i++) {
-		const struct piece	*p = &b->providers.pieces[i];
+		const struct piece *p = &b->providers.pieces[i];
 
-		if (!json_is_string(p->value) || !provider_spec_valid(
-		    json_object_get_string(p->value)))
-			faults_add_value(b->faults, piece_path(&b->providers,
-			    p, b->spec->dsl, b->in->conf_path, &buffer),
+		if (!json_is_string(p->value) ||
+		    !provider_spec_valid(json_object_get_string(p->value)))
+			faults_add_value(b->faults,
+			    piece_path(&b->providers, p, b->spec->dsl,
+				b->in->conf_path, &buffer),
 			    p->value, "must be NAME or NAME@VERSION");
 	}
 }
@@ -444,16 +446,17 @@ void
 job_tasks_build(const struct job_spec_input *in, const struct job_conf *conf,
     struct job_spec *spec, struct faults *faults)
 {
-	struct build	b = { .in = in, .conf = conf, .spec = spec,
-			    .faults = faults };
-	size_t		seq;
+	struct build b = {
+		.in = in, .conf = conf, .spec = spec, .faults = faults
+	};
+	size_t seq;
 
-	section_read(&b.params, "component_parameters",
-	    conf->components_common, conf->components_role, true, spec->dsl,
-	    &conf->roles, in->conf_path, faults);
+	section_read(&b.params, "component_parameters", conf->components_common,
+	    conf->components_role, true, spec->dsl, &conf->roles, in->conf_path,
+	    faults);
 	section_read(&b.providers, "provider", conf->provider_common,
-	    conf->provider_role, false, spec->dsl, &conf->roles,
-	    in->conf_path, faults);
+	    conf->provider_role, false, spec->dsl, &conf->roles, in->conf_path,
+	    faults);
 	check_provider_values(&b);
 	for (seq = 0; seq < spec->n_components; seq++)
 		build_component(&b, seq);

@@ -13,7 +13,7 @@
  * Fill the tasks of spec->members, whose roles, positions and tasks arrays
  * exist, and spec->providers_json.
  */
-void	job_tasks_build(const struct job_spec_input *,
-	    const struct job_conf *, struct job_spec *, struct faults *);
+void job_tasks_build(const struct job_spec_input *, const struct job_conf *,
+    struct job_spec *, struct faults *);
 
 #endif

@@ -9,17 +9,17 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
-#define ROLE_MAX_BYTES 20	/* as the columns hold */
+#define ROLE_MAX_BYTES 20 /* as the columns hold */
 #define MEMBERS_MAX 100
 #define KNOWN_MAX 50
-#define INDEX_KEYS_MAX 500	/* of one role in one section */
+#define INDEX_KEYS_MAX 500 /* of one role in one section */
 
 /* --- the role map --------------------------------------------------------- */
 
 static void
 add_distinct(const char **names, size_t *n, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < *n; i++)
 		if (strcmp(names[i], name) == 0)
@@ -32,15 +32,14 @@ add_distinct(const char **names, size_t *n, const char *name)
 static size_t
 known_roles(const struct providers *ps, const char *names[KNOWN_MAX])
 {
-	size_t	i, j, k, n = 0;
+	size_t i, j, k, n = 0;
 
 	for (i = 0; i < providers_count(ps); i++) {
-		const struct provider	*p = providers_at(ps, i);
+		const struct provider *p = providers_at(ps, i);
 
 		for (j = 0; j < p->n_modules; j++)
 			for (k = 0; p->modules[j].roles[k] != NULL; k++)
-				add_distinct(names, &n,
-				    p->modules[j].roles[k]);
+				add_distinct(names, &n, p->modules[j].roles[k]);
 	}
 	return n;
 }
@@ -49,9 +48,9 @@ static void
 check_role_name(const char *name, const struct providers *ps,
     const struct json_path *path, struct faults *faults)
 {
-	const char	*known[KNOWN_MAX];
-	char		 hint[FAULTS_HINT_SIZE];
-	size_t		 i, n = known_roles(ps, known);
+	const char *known[KNOWN_MAX];
+	char hint[FAULTS_HINT_SIZE];
+	size_t i, n = known_roles(ps, known);
 
 	if (!str_is_name(name, ROLE_MAX_BYTES)) {
 		faults_add(faults, path, "is no name of a role");
@@ -68,11 +67,10 @@ static void
 read_parties(struct json_object *list, const struct json_path *path,
     struct faults *faults, struct arena *arena, struct role_list *out)
 {
-	struct json_object	*x;
-	size_t			 i, n;
+	struct json_object *x;
+	size_t i, n;
 
-	if (!json_is_array(list) ||
-	    (n = json_object_array_length(list)) == 0) {
+	if (!json_is_array(list) || (n = json_object_array_length(list)) == 0) {
 		faults_add_value(faults, path, list,
 		    "must be a list of party ids, not empty");
 		return;
@@ -84,7 +82,7 @@ read_parties(struct json_object *list, const struct json_path *path,
 	}
 	out->parties = arena_alloc(arena, n * sizeof(*out->parties));
 	for (i = 0; i < n; i++) {
-		char	id[JSON_PARTY_SIZE];
+		char id[JSON_PARTY_SIZE];
 
 		x = json_object_array_get_idx(list, i);
 		if (!json_party_id(x, id))
@@ -104,18 +102,19 @@ roles_read(struct json_object *o, const struct providers *ps,
     const struct json_path *path, struct faults *faults, struct arena *arena,
     struct roles *out)
 {
-	size_t	n = (size_t)json_object_object_length(o);
+	size_t n = (size_t)json_object_object_length(o);
 
 	memset(out, 0, sizeof(*out));
 	if (n == 0 || n > KNOWN_MAX) {
-		faults_add(faults, path, n == 0 ? "names no role" :
-		    "names too many roles");
+		faults_add(faults, path,
+		    n == 0 ? "names no role" : "names too many roles");
 		return;
 	}
 	out->items = arena_alloc(arena, n * sizeof(*out->items));
-	json_object_object_foreach(o, name, list) {
-		struct role_list	*r = &out->items[out->n++];
-		struct json_path	 at = { path, name, 0 };
+	json_object_object_foreach(o, name, list)
+	{
+		struct role_list *r = &out->items[out->n++];
+		struct json_path at = { path, name, 0 };
 
 		r->name = name;
 		check_role_name(name, ps, &at, faults);
@@ -130,7 +129,7 @@ roles_read(struct json_object *o, const struct providers *ps,
 const struct role_list *
 roles_find(const struct roles *roles, const char *role)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < roles->n; i++)
 		if (strcmp(roles->items[i].name, role) == 0)
@@ -141,7 +140,7 @@ roles_find(const struct roles *roles, const char *role)
 int
 roles_position(const struct role_list *r, const char *party_id)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < r->n; i++)
 		if (strcmp(r->parties[i], party_id) == 0)
@@ -152,17 +151,16 @@ roles_position(const struct role_list *r, const char *party_id)
 struct json_object *
 roles_json(const struct roles *roles)
 {
-	struct json_object	*o = json_object_new_object(), *list;
-	size_t			 i, j;
-	int64_t			 id;
+	struct json_object *o = json_object_new_object(), *list;
+	size_t i, j;
+	int64_t id;
 
 	for (i = 0; i < roles->n; i++) {
 		list = json_object_new_array();
 		for (j = 0; j < roles->items[i].n; j++) {
-			(void)str_to_int64(roles->items[i].parties[j], 0,
-			    INT64_MAX, &id);
-			json_object_array_add(list,
-			    json_object_new_int64(id));
+			(void)str_to_int64(
+			    roles->items[i].parties[j], 0, INT64_MAX, &id);
+			json_object_array_add(list, json_object_new_int64(id));
 		}
 		json_add(o, roles->items[i].name, list);
 	}
@@ -178,11 +176,10 @@ roles_json(const struct roles *roles)
 static int
 next_index(const char **key)
 {
-	const char	*p = *key;
-	int		 v = 0;
+	const char *p = *key;
+	int v = 0;
 
-	if (*p < '0' || *p > '9' || (p[0] == '0' && p[1] >= '0' &&
-	    p[1] <= '9'))
+	if (*p < '0' || *p > '9' || (p[0] == '0' && p[1] >= '0' && p[1] <= '9'))
 		return -1;
 	for (; *p >= '0' && *p <= '9'; p++) {
 		v = v * 10 + (*p - '0');
@@ -201,13 +198,13 @@ bool
 roles_keys_usable(struct json_object *keys)
 {
 	return json_is_object(keys) &&
-	    json_object_object_length(keys) <= INDEX_KEYS_MAX;
+	       json_object_object_length(keys) <= INDEX_KEYS_MAX;
 }
 
 bool
 roles_key_matches(const char *key, size_t position)
 {
-	int	i;
+	int i;
 
 	if (strcmp(key, "all") == 0)
 		return true;
@@ -221,22 +218,24 @@ static void
 check_key(const struct role_list *r, const char *key,
     const struct json_path *path, struct faults *faults)
 {
-	const char	*p = key;
-	int		 i;
+	const char *p = key;
+	int i;
 
 	/* An empty role was told already. */
 	if (strcmp(key, "all") == 0 || r->n == 0)
 		return;
 	do {
 		if ((i = next_index(&p)) < 0) {
-			faults_add(faults, path, "is no index key; use "
+			faults_add(faults, path,
+			    "is no index key; use "
 			    "\"0\", \"0|1\" or \"all\"");
 			return;
 		}
 		if ((size_t)i >= r->n) {
-			faults_add(faults, path, "there is no %s %d; the "
-			    "role has %zu member%s, counted from 0", r->name,
-			    i, r->n, r->n == 1 ? "" : "s");
+			faults_add(faults, path,
+			    "there is no %s %d; the "
+			    "role has %zu member%s, counted from 0",
+			    r->name, i, r->n, r->n == 1 ? "" : "s");
 			return;
 		}
 	} while (*p != '\0');
@@ -246,10 +245,10 @@ static const struct role_list *
 section_role(const struct roles *roles, const char *role,
     const struct json_path *path, struct faults *faults)
 {
-	const struct role_list	*r = roles_find(roles, role);
-	const char		*names[KNOWN_MAX];
-	char			 hint[FAULTS_HINT_SIZE];
-	size_t			 i;
+	const struct role_list *r = roles_find(roles, role);
+	const char *names[KNOWN_MAX];
+	char hint[FAULTS_HINT_SIZE];
+	size_t i;
 
 	if (r != NULL)
 		return r;
@@ -265,23 +264,26 @@ roles_check_section(const struct roles *roles, struct json_object *section,
     const struct json_path *path, roles_is_name_fn *is_name, void *ctx,
     struct faults *faults)
 {
-	const struct role_list	*r;
+	const struct role_list *r;
 
 	if (roles->n == 0)
-		return;		/* the role map itself is at fault */
-	json_object_object_foreach(section, role, keys) {
-		struct json_path	at = { path, role, 0 };
+		return; /* the role map itself is at fault */
+	json_object_object_foreach(section, role, keys)
+	{
+		struct json_path at = { path, role, 0 };
 
 		if ((r = section_role(roles, role, &at, faults)) == NULL)
 			continue;
 		if (!roles_keys_usable(keys)) {
-			faults_add_value(faults, &at, keys, "must be an "
+			faults_add_value(faults, &at, keys,
+			    "must be an "
 			    "object of index keys, at most %d",
 			    INDEX_KEYS_MAX);
 			continue;
 		}
-		json_object_object_foreach(keys, key, value) {
-			struct json_path	at_key = { &at, key, 0 };
+		json_object_object_foreach(keys, key, value)
+		{
+			struct json_path at_key = { &at, key, 0 };
 
 			if (is_name == NULL || !is_name(ctx, key))
 				check_key(r, key, &at_key, faults);

@@ -10,17 +10,17 @@
 #include "lib/base/mem.h"
 
 struct reading {
-	struct section		*section;
-	const struct dsl	*dsl;
-	const struct roles	*roles;
-	struct faults		*faults;
+	struct section *section;
+	const struct dsl *dsl;
+	const struct roles *roles;
+	struct faults *faults;
 };
 
 static void
 add_piece(const struct reading *r, size_t component,
     const struct role_list *role, const char *key, struct json_object *value)
 {
-	struct section	*s = r->section;
+	struct section *s = r->section;
 
 	if (s->n == s->cap) {
 		s->cap = s->cap != 0 ? 2 * s->cap : 64;
@@ -31,12 +31,12 @@ add_piece(const struct reading *r, size_t component,
 }
 
 static void
-fault_component(const struct reading *r, const char *name,
-    const struct json_path *path)
+fault_component(
+    const struct reading *r, const char *name, const struct json_path *path)
 {
-	const char	**names;
-	char		 hint[FAULTS_HINT_SIZE] = "";
-	size_t		 i;
+	const char **names;
+	char hint[FAULTS_HINT_SIZE] = "";
+	size_t i;
 
 	if (r->faults->n < FAULTS_HINTS) {
 		names = xcalloc(r->dsl->n, sizeof(*names));
@@ -51,12 +51,12 @@ fault_component(const struct reading *r, const char *name,
 /* { COMPONENT: … } */
 static void
 read_components(const struct reading *r, struct json_object *o,
-    const struct role_list *role, const char *key,
-    const struct json_path *path)
+    const struct role_list *role, const char *key, const struct json_path *path)
 {
-	size_t	component;
+	size_t component;
 
-	json_object_object_foreach(o, name, value) {
+	json_object_object_foreach(o, name, value)
+	{
 		if ((component = dsl_find(r->dsl, name)) == (size_t)-1)
 			fault_component(r, name, JSON_PATH_KEY(path, name));
 		else
@@ -68,7 +68,7 @@ static bool
 looks_like_index(const char *key)
 {
 	return strcmp(key, "all") == 0 ||
-	    strspn(key, "0123456789|") == strlen(key);
+	       strspn(key, "0123456789|") == strlen(key);
 }
 
 static bool
@@ -82,22 +82,22 @@ static void
 read_role(const struct reading *r, struct json_object *keys,
     const struct role_list *role, bool direct, const struct json_path *path)
 {
-	json_object_object_foreach(keys, key, value) {
+	json_object_object_foreach(keys, key, value)
+	{
 		if (!json_is_object(value))
-			continue;	/* told by roles_check_section() */
+			continue; /* told by roles_check_section() */
 		if (direct && is_component((void *)(uintptr_t)r->dsl, key))
-			add_piece(r, dsl_find(r->dsl, key), role, NULL,
-			    value);
+			add_piece(r, dsl_find(r->dsl, key), role, NULL, value);
 		else
-			read_components(r, value, role, key,
-			    JSON_PATH_KEY(path, key));
+			read_components(
+			    r, value, role, key, JSON_PATH_KEY(path, key));
 	}
 }
 
 static int
 compare_pieces(const void *va, const void *vb)
 {
-	const struct piece	*a = va, *b = vb;
+	const struct piece *a = va, *b = vb;
 
 	if (a->component != b->component)
 		return a->component < b->component ? -1 : 1;
@@ -110,21 +110,22 @@ section_read(struct section *s, const char *name, struct json_object *common,
     const struct roles *roles, const struct json_path *path,
     struct faults *faults)
 {
-	const struct reading	r = { s, dsl, roles, faults };
-	struct json_path	at = { path, name, 0 };
-	struct json_path	at_role = { &at, "role", 0 };
-	const struct role_list	*list;
+	const struct reading r = { s, dsl, roles, faults };
+	struct json_path at = { path, name, 0 };
+	struct json_path at_role = { &at, "role", 0 };
+	const struct role_list *list;
 
 	memset(s, 0, sizeof(*s));
 	s->name = name;
 	if (common != NULL)
-		read_components(&r, common, NULL, NULL,
-		    JSON_PATH_KEY(&at, "common"));
+		read_components(
+		    &r, common, NULL, NULL, JSON_PATH_KEY(&at, "common"));
 	if (role != NULL) {
 		roles_check_section(roles, role, &at_role,
 		    direct ? is_component : NULL, (void *)(uintptr_t)dsl,
 		    faults);
-		json_object_object_foreach(role, role_name, keys) {
+		json_object_object_foreach(role, role_name, keys)
+		{
 			list = roles_find(roles, role_name);
 			if (list != NULL && roles_keys_usable(keys))
 				read_role(&r, keys, list, direct,
@@ -145,7 +146,7 @@ section_fini(struct section *s)
 const struct piece *
 section_of(const struct section *s, size_t component, size_t *n)
 {
-	size_t	lo = 0, hi = s->n, mid;
+	size_t lo = 0, hi = s->n, mid;
 
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
@@ -154,8 +155,8 @@ section_of(const struct section *s, size_t component, size_t *n)
 		else
 			hi = mid;
 	}
-	for (*n = 0; lo + *n < s->n &&
-	    s->pieces[lo + *n].component == component; ++*n)
+	for (*n = 0;
+	     lo + *n < s->n && s->pieces[lo + *n].component == component; ++*n)
 		;
 	return *n > 0 ? s->pieces + lo : NULL;
 }
@@ -166,16 +167,15 @@ piece_applies(const struct piece *p, const char *role, size_t position)
 	if (p->role == NULL)
 		return true;
 	return strcmp(p->role->name, role) == 0 &&
-	    (p->key == NULL || roles_key_matches(p->key, position));
+	       (p->key == NULL || roles_key_matches(p->key, position));
 }
 
 const struct json_path *
 piece_path(const struct section *s, const struct piece *p,
-    const struct dsl *dsl, const struct json_path *conf,
-    struct piece_path *out)
+    const struct dsl *dsl, const struct json_path *conf, struct piece_path *out)
 {
-	const char	*keys[5] = { s->name, "common", NULL, NULL, NULL };
-	size_t		 i, n = 2;
+	const char *keys[5] = { s->name, "common", NULL, NULL, NULL };
+	size_t i, n = 2;
 
 	if (p->role != NULL) {
 		keys[1] = "role";
@@ -185,8 +185,8 @@ piece_path(const struct section *s, const struct piece *p,
 	}
 	keys[n++] = dsl->components[p->component].name;
 	for (i = 0; i < n; i++)
-		out->nodes[i] = (struct json_path){
-			i > 0 ? &out->nodes[i - 1] : conf, keys[i], 0
-		};
+		out->nodes[i] =
+		    (struct json_path){ i > 0 ? &out->nodes[i - 1] : conf,
+			    keys[i], 0 };
 	return &out->nodes[n - 1];
 }

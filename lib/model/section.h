@@ -18,42 +18,40 @@
 #include "lib/model/roles.h"
 
 struct piece {
-	size_t			 component;	/* index in the DSL */
-	size_t			 place;		/* in the document */
-	const struct role_list	*role;		/* NULL: common */
-	const char		*key;		/* index key; NULL: whole role */
-	struct json_object	*value;
+	size_t component;	      /* index in the DSL */
+	size_t place;		      /* in the document */
+	const struct role_list *role; /* NULL: common */
+	const char *key;	      /* index key; NULL: whole role */
+	struct json_object *value;
 };
 
 struct section {
-	const char		*name;
-	struct piece		*pieces;
-	size_t			 n;
-	size_t			 cap;
+	const char *name;
+	struct piece *pieces;
+	size_t n;
+	size_t cap;
 };
 
 /*
  * direct: a component may stand where an index key is expected.  Unknown
  * components, roles and index keys are faults; values are not looked at.
  */
-void	section_read(struct section *, const char *name,
-	    struct json_object *common, struct json_object *role,
-	    bool direct, const struct dsl *, const struct roles *,
-	    const struct json_path *path, struct faults *);
-void	section_fini(struct section *);
+void section_read(struct section *, const char *name,
+    struct json_object *common, struct json_object *role, bool direct,
+    const struct dsl *, const struct roles *, const struct json_path *path,
+    struct faults *);
+void section_fini(struct section *);
 
 /* The pieces of one component: the first and how many; NULL for none. */
-const struct piece *section_of(const struct section *, size_t component,
-	    size_t *n);
-bool	piece_applies(const struct piece *, const char *role,
-	    size_t position);
+const struct piece *section_of(
+    const struct section *, size_t component, size_t *n);
+bool piece_applies(const struct piece *, const char *role, size_t position);
 
 /* Where a piece stands; out must outlive the result. */
 struct piece_path {
-	struct json_path	nodes[5];
+	struct json_path nodes[5];
 };
-const struct json_path *piece_path(const struct section *,
-	    const struct piece *, const struct dsl *,
-	    const struct json_path *conf, struct piece_path *out);
+const struct json_path *piece_path(const struct section *, const struct piece *,
+    const struct dsl *, const struct json_path *conf, struct piece_path *out);
 
 #endif

@@ -9,25 +9,25 @@
 
 #include "lib/base/err.h"
 
-#define FROM_SIZE 80	/* all names with commas fit */
+#define FROM_SIZE 80 /* all names with commas fit */
 
 struct state_def {
-	const char	*name;
-	unsigned	 kinds;
-	unsigned	 job_to;
-	unsigned	 task_to;
+	const char *name;
+	unsigned kinds;
+	unsigned job_to;
+	unsigned task_to;
 };
 
 static const struct state_def defs[STATE_COUNT] = {
-#define X(name, text, kinds, job_to, task_to) \
+#define X(name, text, kinds, job_to, task_to)                                  \
 	[STATE_##name] = { (text), (kinds), (job_to), (task_to) },
 	STATE_LIST(X)
 #undef X
 };
 
-static char		job_from[STATE_COUNT][FROM_SIZE];
-static char		task_from[STATE_COUNT][FROM_SIZE];
-static pthread_once_t	from_once = PTHREAD_ONCE_INIT;
+static char job_from[STATE_COUNT][FROM_SIZE];
+static char task_from[STATE_COUNT][FROM_SIZE];
+static pthread_once_t from_once = PTHREAD_ONCE_INIT;
 
 static bool
 is_valid(enum state s)
@@ -83,15 +83,15 @@ state_is_success(enum state s)
 bool
 state_job_may(enum state from, enum state to)
 {
-	return is_valid(from) && is_valid(to)
-	    && (defs[from].job_to & 1u << to) != 0;
+	return is_valid(from) && is_valid(to) &&
+	       (defs[from].job_to & 1u << to) != 0;
 }
 
 bool
 state_task_may(enum state from, enum state to)
 {
-	return is_valid(from) && is_valid(to)
-	    && (defs[from].task_to & 1u << to) != 0;
+	return is_valid(from) && is_valid(to) &&
+	       (defs[from].task_to & 1u << to) != 0;
 }
 
 static void
@@ -167,8 +167,8 @@ worst(unsigned set)
 enum state
 state_task_verdict(const struct state_member *m, size_t n)
 {
-	unsigned	all = 0, workers = 0;
-	enum state	s;
+	unsigned all = 0, workers = 0;
+	enum state s;
 
 	for (size_t i = 0; i < n; i++) {
 		all |= bit(m[i].state);
@@ -188,11 +188,11 @@ state_task_verdict(const struct state_member *m, size_t n)
 }
 
 enum state
-state_job_verdict(const enum state *tasks, size_t n, enum state_next next,
-    bool cancel_signal)
+state_job_verdict(
+    const enum state *tasks, size_t n, enum state_next next, bool cancel_signal)
 {
-	unsigned	set = 0;
-	enum state	s;
+	unsigned set = 0;
+	enum state s;
 
 	for (size_t i = 0; i < n; i++)
 		set |= bit(tasks[i]);
@@ -215,7 +215,7 @@ state_job_verdict(const enum state *tasks, size_t n, enum state_next next,
 int
 state_progress(const enum state *tasks, size_t n)
 {
-	size_t	ended = 0;
+	size_t ended = 0;
 
 	if (n == 0)
 		return 100;

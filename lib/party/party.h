@@ -22,15 +22,15 @@
  * were initiated here, local ones of party 0 among them.
  */
 struct party_caller {
-	const char	*party_id;
-	bool		 is_site;
+	const char *party_id;
+	bool is_site;
 };
 
 /* The member that is addressed. */
 struct party_member {
-	const char	*job_id;
-	const char	*role;
-	const char	*party_id;
+	const char *job_id;
+	const char *role;
+	const char *party_id;
 };
 
 /*
@@ -40,81 +40,75 @@ struct party_member {
  * The caller must be j->initiator_party.
  * Errors: ERR_EXISTS when the id stands for another contract.
  */
-int	party_job_create(struct db *, const struct party_caller *,
-	    const struct party_member *, const struct db_job_new *j,
-	    bool *effective);
+int party_job_create(struct db *, const struct party_caller *,
+    const struct party_member *, const struct db_job_new *j, bool *effective);
 
 /*
  * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
  * the numbers when not enough is free; ERR_CONFLICT when the job ended.
  */
-int	party_resource_apply(struct db *, const struct party_caller *,
-	    const struct party_member *, int64_t reservation_ms,
-	    bool *effective);
+int party_resource_apply(struct db *, const struct party_caller *,
+    const struct party_member *, int64_t reservation_ms, bool *effective);
 /* Give back a reservation. */
-int	party_resource_return(struct db *, const struct party_caller *,
-	    const struct party_member *, bool *effective);
+int party_resource_return(struct db *, const struct party_caller *,
+    const struct party_member *, bool *effective);
 /* The job runs.  ERR_CONFLICT when its reservation ran out or it ended. */
-int	party_job_start(struct db *, const struct party_caller *,
-	    const struct party_member *, bool *effective);
+int party_job_start(struct db *, const struct party_caller *,
+    const struct party_member *, bool *effective);
 /*
  * The initiator's verdict; an end state gives the resources back.  Here and
  * below reason says why in words ("host 10000: …", may be NULL); a bad end
  * keeps it: as the job's reason, as error_report of tasks that have none.
  */
-int	party_job_status(struct db *, const struct party_caller *,
-	    const struct party_member *, enum state, const char *reason,
-	    bool *effective);
+int party_job_status(struct db *, const struct party_caller *,
+    const struct party_member *, enum state, const char *reason,
+    bool *effective);
 /*
  * End the member's tasks and the job in an end state: tasks never launched
  * end at once, running ones are killed by their shepherds.
  */
-int	party_job_stop(struct db *, const struct party_caller *,
-	    const struct party_member *, enum state, const char *reason,
-	    bool *effective);
+int party_job_stop(struct db *, const struct party_caller *,
+    const struct party_member *, enum state, const char *reason,
+    bool *effective);
 
 /*
  * A new version of one task (rerun).  t->version must follow or equal the
  * newest here.  An ended job takes tasks again; its state is moved to
  * waiting, to be reserved and started anew.
  */
-int	party_task_create(struct db *, const struct party_caller *,
-	    const struct party_member *, const struct db_task_new *t,
-	    bool *effective);
+int party_task_create(struct db *, const struct party_caller *,
+    const struct party_member *, const struct db_task_new *t, bool *effective);
 /*
  * Launch the task (a task that need not run passes at once).  ERR_CONFLICT
  * when the job does not run here, a newer version exists, or the task ended
  * before it was started.
  */
-int	party_task_start(struct db *, const struct party_caller *,
-	    const struct db_task_key *, bool *effective);
-int	party_task_status(struct db *, const struct party_caller *,
-	    const struct db_task_key *, enum state, const char *reason,
-	    bool *effective);
-int	party_task_stop(struct db *, const struct party_caller *,
-	    const struct db_task_key *, enum state, const char *reason,
-	    bool *effective);
+int party_task_start(struct db *, const struct party_caller *,
+    const struct db_task_key *, bool *effective);
+int party_task_status(struct db *, const struct party_caller *,
+    const struct db_task_key *, enum state, const char *reason,
+    bool *effective);
+int party_task_stop(struct db *, const struct party_caller *,
+    const struct db_task_key *, enum state, const char *reason,
+    bool *effective);
 /* The member's row as it stands. */
-int	party_task_collect(struct db *, struct arena *,
-	    const struct party_caller *, const struct db_task_key *,
-	    struct db_task **out);
+int party_task_collect(struct db *, struct arena *, const struct party_caller *,
+    const struct db_task_key *, struct db_task **out);
 
 /* What a member may report of its task; nothing else is taken. */
 struct party_report {
-	enum state	 party_status;
-	int64_t		 started_ms, ended_ms;	/* 0: not said */
-	int64_t		 progress;		/* 0 … 100 */
-	const char	*error_report;		/* may be NULL, cut to 16 KB */
+	enum state party_status;
+	int64_t started_ms, ended_ms; /* 0: not said */
+	int64_t progress;	      /* 0 … 100 */
+	const char *error_report;     /* may be NULL, cut to 16 KB */
 };
 
 /* A member tells how its task stands; the caller must be that member. */
-int	initiator_task_report(struct db *, const struct party_caller *,
-	    const struct db_task_key *, const struct party_report *,
-	    bool *effective);
+int initiator_task_report(struct db *, const struct party_caller *,
+    const struct db_task_key *, const struct party_report *, bool *effective);
 /* A member asks for the end of the job; the caller must be a member. */
-int	initiator_stop(struct db *, const struct party_caller *,
-	    const char *job_id, enum state, const char *reason,
-	    bool *effective);
+int initiator_stop(struct db *, const struct party_caller *, const char *job_id,
+    enum state, const char *reason, bool *effective);
 /*
  * New versions of these components (NULL, 0: all) for all members, in one
  * transaction, and the signal to the scheduler.  Closing over consumers is
@@ -123,8 +117,8 @@ int	initiator_stop(struct db *, const struct party_caller *,
  * changes.  automatic: counts down auto_retries, and leaves components
  * without any left as they are.  The caller must be a member.
  */
-int	initiator_rerun(struct db *, const struct party_caller *,
-	    const char *job_id, const char *const *components, size_t ncomp,
-	    bool force, bool automatic, int64_t *n);
+int initiator_rerun(struct db *, const struct party_caller *,
+    const char *job_id, const char *const *components, size_t ncomp, bool force,
+    bool automatic, int64_t *n);
 
 #endif

@@ -7,22 +7,23 @@
 
 int
 party_check(struct db *db, struct arena *a, const struct party_caller *c,
-    const struct party_member *m, struct db_job **job,
-    struct db_party **party)
+    const struct party_member *m, struct db_job **job, struct db_party **party)
 {
-	int	r;
+	int r;
 
 	*job = NULL;
 	*party = NULL;
 	if ((r = db_job_get_brief(db, a, m->job_id, job)) != 0)
 		return r;
 	/* Before anything about members: strangers learn nothing of them. */
-	if (!str_eq(c->party_id, (*job)->initiator_party)
-	    && !(c->is_site && (*job)->is_initiator))
-		return err_set(ERR_DENIED, "party %.10s did not initiate job "
-		    "%s", c->party_id, m->job_id);
-	if ((r = db_party_get(db, a, m->job_id, m->role, m->party_id, party))
-	    != 0)
+	if (!str_eq(c->party_id, (*job)->initiator_party) &&
+	    !(c->is_site && (*job)->is_initiator))
+		return err_set(ERR_DENIED,
+		    "party %.10s did not initiate job "
+		    "%s",
+		    c->party_id, m->job_id);
+	if ((r = db_party_get(db, a, m->job_id, m->role, m->party_id, party)) !=
+	    0)
 		return r;
 	if (!(*party)->is_local)
 		return err_set(ERR_NOT_FOUND, "%s %s of job %s is not here",
@@ -33,17 +34,18 @@ party_check(struct db *db, struct arena *a, const struct party_caller *c,
 struct party_member
 party_of_task(const struct db_task_key *k)
 {
-	return (struct party_member){ .job_id = k->job_id, .role = k->role,
-		.party_id = k->party_id };
+	return (struct party_member){
+		.job_id = k->job_id, .role = k->role, .party_id = k->party_id
+	};
 }
 
 int
 party_check_initiated(struct db *db, struct arena *a,
     const struct party_caller *c, const char *job_id, struct db_job **job)
 {
-	struct db_party	*rows;
-	size_t		 n;
-	int		 r;
+	struct db_party *rows;
+	size_t n;
+	int r;
 
 	if ((r = db_job_get_brief(db, a, job_id, job)) != 0)
 		return r;
@@ -56,9 +58,9 @@ party_check_initiated(struct db *db, struct arena *a,
 			continue;
 		if ((*job)->is_initiator)
 			return 0;
-		return err_set(ERR_NOT_FOUND, "job %s was not initiated here",
-		    job_id);
+		return err_set(
+		    ERR_NOT_FOUND, "job %s was not initiated here", job_id);
 	}
-	return err_set(ERR_DENIED, "party %.10s is not in job %s",
-	    c->party_id, job_id);
+	return err_set(
+	    ERR_DENIED, "party %.10s is not in job %s", c->party_id, job_id);
 }

@@ -11,34 +11,34 @@
 struct command {
 	const struct party_caller *caller;
 	const struct party_member *member;
-	enum state	 state;
-	const char	*reason;
-	int64_t		 reservation_ms;
-	bool		 effective;
+	enum state state;
+	const char *reason;
+	int64_t reservation_ms;
+	bool effective;
 	/* found by the check */
-	struct arena	*arena;
-	struct db_job	*job;
-	struct db_party	*party;
+	struct arena *arena;
+	struct db_job *job;
+	struct db_party *party;
 };
 
-typedef int	command_fn(struct db *, struct command *);
+typedef int command_fn(struct db *, struct command *);
 
 struct command_call {
-	struct command	*command;
-	command_fn	*fn;
+	struct command *command;
+	command_fn *fn;
 };
 
 static int
 command_tx(struct db *db, void *ctx)
 {
-	struct command_call	*call = ctx;
-	struct command		*c = call->command;
-	int			 r;
+	struct command_call *call = ctx;
+	struct command *c = call->command;
+	int r;
 
 	c->effective = false;
 	c->arena = arena_new();
-	if ((r = party_check(db, c->arena, c->caller, c->member, &c->job,
-	    &c->party)) == 0)
+	if ((r = party_check(
+		 db, c->arena, c->caller, c->member, &c->job, &c->party)) == 0)
 		r = call->fn(db, c);
 	arena_free(c->arena);
 	return r;
@@ -47,8 +47,8 @@ command_tx(struct db *db, void *ctx)
 static int
 run_command(struct db *db, struct command *c, command_fn *fn, bool *effective)
 {
-	struct command_call	call = { c, fn };
-	int			r;
+	struct command_call call = { c, fn };
+	int r;
 
 	r = db_tx(db, command_tx, &call);
 	if (effective != NULL)
@@ -63,37 +63,42 @@ static int
 check_description(const struct party_caller *c, const struct party_member *m,
     const struct db_job_new *j)
 {
-	bool	found = false;
+	bool found = false;
 
 	if (!str_eq(j->job_id, m->job_id))
-		return err_set(ERR_INVALID, "the description is of job %.30s",
-		    j->job_id);
+		return err_set(
+		    ERR_INVALID, "the description is of job %.30s", j->job_id);
 	if (!str_eq(c->party_id, j->initiator_party))
-		return err_set(ERR_DENIED, "party %.10s cannot create a job "
-		    "of party %.10s", c->party_id, j->initiator_party);
+		return err_set(ERR_DENIED,
+		    "party %.10s cannot create a job "
+		    "of party %.10s",
+		    c->party_id, j->initiator_party);
 	for (size_t i = 0; i < j->nparties; i++)
-		found |= j->parties[i].is_local && j->parties[i].created
-		    && str_eq(j->parties[i].role, m->role)
-		    && str_eq(j->parties[i].party_id, m->party_id);
+		found |= j->parties[i].is_local && j->parties[i].created &&
+			 str_eq(j->parties[i].role, m->role) &&
+			 str_eq(j->parties[i].party_id, m->party_id);
 	if (!found)
-		return err_set(ERR_NOT_FOUND, "%.20s %.10s is not a member of "
-		    "job %s here", m->role, m->party_id, m->job_id);
+		return err_set(ERR_NOT_FOUND,
+		    "%.20s %.10s is not a member of "
+		    "job %s here",
+		    m->role, m->party_id, m->job_id);
 	for (size_t i = 0; i < j->ntasks; i++) {
-		if (!str_eq(j->tasks[i].role, m->role)
-		    || !str_eq(j->tasks[i].party_id, m->party_id))
-			return err_set(ERR_INVALID, "task %.100s is of another "
-			    "member", j->tasks[i].component);
+		if (!str_eq(j->tasks[i].role, m->role) ||
+		    !str_eq(j->tasks[i].party_id, m->party_id))
+			return err_set(ERR_INVALID,
+			    "task %.100s is of another "
+			    "member",
+			    j->tasks[i].component);
 	}
 	return 0;
 }
 
 int
 party_job_create(struct db *db, const struct party_caller *c,
-    const struct party_member *m, const struct db_job_new *j,
-    bool *effective)
+    const struct party_member *m, const struct db_job_new *j, bool *effective)
 {
-	bool	created;
-	int	r;
+	bool created;
+	int r;
 
 	if (effective != NULL)
 		*effective = false;
@@ -111,20 +116,25 @@ party_job_create(struct db *db, const struct party_caller *c,
 static int
 apply(struct db *db, struct command *c)
 {
-	const struct db_job	*j = c->job;
-	int			 r;
+	const struct db_job *j = c->job;
+	int r;
 
 	if (state_is_end(j->status))
-		return err_set(ERR_CONFLICT, "job %s has ended: %s",
-		    j->job_id, state_name(j->status));
+		return err_set(ERR_CONFLICT, "job %s has ended: %s", j->job_id,
+		    state_name(j->status));
 	/* Being asked for resources tells that all members took the job in. */
-	if (j->status == STATE_READY && (r = db_job_move(db, j->job_id,
-	    STATE_WAITING, 0, "all members created it", &c->effective)) != 0)
+	if (j->status == STATE_READY &&
+	    (r = db_job_move(db, j->job_id, STATE_WAITING, 0,
+		 "all members created it", &c->effective)) != 0)
 		return r;
-	r = db_resource_apply(db, &(struct db_grant){ .job_id = j->job_id,
-		.role = c->member->role, .party_id = c->member->party_id,
-		.engine = DB_ENGINE_DEFAULT, .cores = c->party->cores,
-		.memory_mb = c->party->memory_mb }, c->reservation_ms);
+	r = db_resource_apply(db,
+	    &(struct db_grant){ .job_id = j->job_id,
+		.role = c->member->role,
+		.party_id = c->member->party_id,
+		.engine = DB_ENGINE_DEFAULT,
+		.cores = c->party->cores,
+		.memory_mb = c->party->memory_mb },
+	    c->reservation_ms);
 	c->effective = r == 0;
 	return r;
 }
@@ -133,8 +143,9 @@ int
 party_resource_apply(struct db *db, const struct party_caller *caller,
     const struct party_member *m, int64_t reservation_ms, bool *effective)
 {
-	struct command	c = { .caller = caller, .member = m,
-		.reservation_ms = reservation_ms };
+	struct command c = {
+		.caller = caller, .member = m, .reservation_ms = reservation_ms
+	};
 
 	return run_command(db, &c, apply, effective);
 }
@@ -153,7 +164,7 @@ int
 party_resource_return(struct db *db, const struct party_caller *caller,
     const struct party_member *m, bool *effective)
 {
-	struct command	c = { .caller = caller, .member = m };
+	struct command c = { .caller = caller, .member = m };
 
 	return run_command(db, &c, give_back, effective);
 }
@@ -163,24 +174,24 @@ party_resource_return(struct db *db, const struct party_caller *caller,
 static int
 start(struct db *db, struct command *c)
 {
-	const struct db_job	*j = c->job;
-	bool			 moved;
-	int			 r;
+	const struct db_job *j = c->job;
+	bool moved;
+	int r;
 
 	if (state_is_end(j->status))
-		return err_set(ERR_CONFLICT, "job %s has ended: %s",
-		    j->job_id, state_name(j->status));
+		return err_set(ERR_CONFLICT, "job %s has ended: %s", j->job_id,
+		    state_name(j->status));
 	/* Also when another member here has set the job running. */
-	if ((r = db_resource_confirm(db, j->job_id, c->member->role,
-	    c->member->party_id)) != 0)
+	if ((r = db_resource_confirm(
+		 db, j->job_id, c->member->role, c->member->party_id)) != 0)
 		return r;
 	/* At the initiator the scheduler moves it, once all have started. */
-	if (!j->is_initiator && j->status == STATE_READY
-	    && (r = db_job_move(db, j->job_id, STATE_WAITING, 0,
-	    "all members created it", &moved)) != 0)
+	if (!j->is_initiator && j->status == STATE_READY &&
+	    (r = db_job_move(db, j->job_id, STATE_WAITING, 0,
+		 "all members created it", &moved)) != 0)
 		return r;
-	if (!j->is_initiator && (r = db_job_move(db, j->job_id, STATE_RUNNING, 0, "started",
-	    &c->effective)) != 0)
+	if (!j->is_initiator && (r = db_job_move(db, j->job_id, STATE_RUNNING,
+				     0, "started", &c->effective)) != 0)
 		return r;
 	return db_party_mark(db, j->job_id, c->member->role,
 	    c->member->party_id, DB_PARTY_STARTED, true, NULL, 0);
@@ -190,7 +201,7 @@ int
 party_job_start(struct db *db, const struct party_caller *caller,
     const struct party_member *m, bool *effective)
 {
-	struct command	c = { .caller = caller, .member = m };
+	struct command c = { .caller = caller, .member = m };
 
 	return run_command(db, &c, start, effective);
 }
@@ -198,8 +209,8 @@ party_job_start(struct db *db, const struct party_caller *caller,
 static int
 status(struct db *db, struct command *c)
 {
-	return db_job_move(db, c->job->job_id, c->state, 0, c->reason,
-	    &c->effective);
+	return db_job_move(
+	    db, c->job->job_id, c->state, 0, c->reason, &c->effective);
 }
 
 int
@@ -207,12 +218,13 @@ party_job_status(struct db *db, const struct party_caller *caller,
     const struct party_member *m, enum state s, const char *reason,
     bool *effective)
 {
-	struct command	c = { .caller = caller, .member = m, .state = s,
-		.reason = reason };
+	struct command c = {
+		.caller = caller, .member = m, .state = s, .reason = reason
+	};
 
 	if ((state_kinds(s) & STATE_OF_JOB) == 0)
-		return err_set(ERR_INVALID, "a job cannot be \"%s\"",
-		    state_name(s));
+		return err_set(
+		    ERR_INVALID, "a job cannot be \"%s\"", state_name(s));
 	return run_command(db, &c, status, effective);
 }
 
@@ -220,21 +232,21 @@ party_job_status(struct db *db, const struct party_caller *caller,
 static int
 stop_tasks(struct db *db, struct command *c)
 {
-	struct db_task	*rows;
-	size_t		 n;
-	bool		 ended;
-	int		 r;
+	struct db_task *rows;
+	size_t n;
+	bool ended;
+	int r;
 
-	if ((r = db_task_list(db, c->arena, c->job->job_id, false, &rows, &n))
-	    != 0)
+	if ((r = db_task_list(
+		 db, c->arena, c->job->job_id, false, &rows, &n)) != 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (!rows[i].run_here || state_is_end(rows[i].party_status)
-		    || !str_eq(rows[i].key.role, c->member->role)
-		    || !str_eq(rows[i].key.party_id, c->member->party_id))
+		if (!rows[i].run_here || state_is_end(rows[i].party_status) ||
+		    !str_eq(rows[i].key.role, c->member->role) ||
+		    !str_eq(rows[i].key.party_id, c->member->party_id))
 			continue;
-		if ((r = db_task_want_end(db, &rows[i].key, c->state,
-		    c->reason, &ended)) != 0)
+		if ((r = db_task_want_end(
+			 db, &rows[i].key, c->state, c->reason, &ended)) != 0)
 			return r;
 		c->effective |= ended;
 	}
@@ -244,8 +256,8 @@ stop_tasks(struct db *db, struct command *c)
 static int
 stop(struct db *db, struct command *c)
 {
-	bool	moved;
-	int	r;
+	bool moved;
+	int r;
 
 	/* A job that succeeded has no unended tasks worth a kill wish. */
 	if (state_is_interrupt(c->state) && (r = stop_tasks(db, c)) != 0)
@@ -253,8 +265,8 @@ stop(struct db *db, struct command *c)
 	/* At the initiator the scheduler moves its job, under its lease. */
 	if (c->job->is_initiator)
 		return 0;
-	if ((r = db_job_move(db, c->job->job_id, c->state, 0, c->reason,
-	    &moved)) != 0)
+	if ((r = db_job_move(
+		 db, c->job->job_id, c->state, 0, c->reason, &moved)) != 0)
 		return r;
 	c->effective |= moved;
 	return 0;
@@ -265,11 +277,14 @@ party_job_stop(struct db *db, const struct party_caller *caller,
     const struct party_member *m, enum state s, const char *reason,
     bool *effective)
 {
-	struct command	c = { .caller = caller, .member = m, .state = s,
-		.reason = reason };
+	struct command c = {
+		.caller = caller, .member = m, .state = s, .reason = reason
+	};
 
 	if (!state_is_end(s) || s == STATE_PASS)
-		return err_set(ERR_INVALID, "a job cannot be stopped as "
-		    "\"%s\"", state_name(s));
+		return err_set(ERR_INVALID,
+		    "a job cannot be stopped as "
+		    "\"%s\"",
+		    state_name(s));
 	return run_command(db, &c, stop, effective);
 }

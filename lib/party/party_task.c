@@ -10,34 +10,34 @@
 struct command {
 	const struct party_caller *caller;
 	const struct db_task_key *key;
-	enum state	 state;
-	const char	*reason;
+	enum state state;
+	const char *reason;
 	const struct db_task_new *task;
-	bool		 effective;
-	struct arena	*arena;
-	struct db_job	*job;
-	struct db_party	*party;
+	bool effective;
+	struct arena *arena;
+	struct db_job *job;
+	struct db_party *party;
 };
 
-typedef int	command_fn(struct db *, struct command *);
+typedef int command_fn(struct db *, struct command *);
 
 struct command_call {
-	struct command	*command;
-	command_fn	*fn;
+	struct command *command;
+	command_fn *fn;
 };
 
 static int
 command_tx(struct db *db, void *ctx)
 {
-	struct command_call	*call = ctx;
-	struct command		*c = call->command;
-	struct party_member	 m = party_of_task(c->key);
-	int			 r;
+	struct command_call *call = ctx;
+	struct command *c = call->command;
+	struct party_member m = party_of_task(c->key);
+	int r;
 
 	c->effective = false;
 	c->arena = arena_new();
-	if ((r = party_check(db, c->arena, c->caller, &m, &c->job, &c->party))
-	    == 0)
+	if ((r = party_check(
+		 db, c->arena, c->caller, &m, &c->job, &c->party)) == 0)
 		r = call->fn(db, c);
 	arena_free(c->arena);
 	return r;
@@ -46,8 +46,8 @@ command_tx(struct db *db, void *ctx)
 static int
 run_command(struct db *db, struct command *c, command_fn *fn, bool *effective)
 {
-	struct command_call	call = { c, fn };
-	int			r;
+	struct command_call call = { c, fn };
+	int r;
 
 	r = db_tx(db, command_tx, &call);
 	if (effective != NULL)
@@ -62,25 +62,29 @@ static int
 check_version(struct db *db, struct command *c, bool *exists)
 {
 	const struct db_task_new *t = c->task;
-	struct db_task		*newest;
-	int			 r;
+	struct db_task *newest;
+	int r;
 
 	*exists = false;
 	r = db_task_get_newest(db, c->arena, c->job->job_id, t->component,
 	    t->role, t->party_id, &newest);
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
-		return t->version == 0 ? 0 : err_set(ERR_CONFLICT,
-		    "task %.100s has no version before %lld here",
-		    t->component, (long long)t->version);
+		return t->version == 0
+			   ? 0
+			   : err_set(ERR_CONFLICT,
+				 "task %.100s has no version before %lld here",
+				 t->component, (long long)t->version);
 	}
 	if (r != 0)
 		return r;
 	*exists = t->version == newest->key.version;
 	if (!*exists && t->version != newest->key.version + 1)
-		return err_set(ERR_CONFLICT, "task %.100s has version %lld "
-		    "here, %lld does not follow", t->component,
-		    (long long)newest->key.version, (long long)t->version);
+		return err_set(ERR_CONFLICT,
+		    "task %.100s has version %lld "
+		    "here, %lld does not follow",
+		    t->component, (long long)newest->key.version,
+		    (long long)t->version);
 	if (!*exists && !state_is_end(newest->party_status))
 		return db_task_want_end(db, &newest->key, STATE_CANCELED,
 		    "a newer version was created", NULL);
@@ -90,8 +94,8 @@ check_version(struct db *db, struct command *c, bool *exists)
 static int
 create(struct db *db, struct command *c)
 {
-	bool	exists, moved;
-	int	r;
+	bool exists, moved;
+	int r;
 
 	if ((r = check_version(db, c, &exists)) != 0 || exists)
 		return r;
@@ -102,25 +106,25 @@ create(struct db *db, struct command *c)
 	c->effective = true;
 	if (!state_is_end(c->job->status) || c->job->is_initiator)
 		return 0;
-	return db_job_move(db, c->job->job_id, STATE_WAITING, 0, "rerun",
-	    &moved);
+	return db_job_move(
+	    db, c->job->job_id, STATE_WAITING, 0, "rerun", &moved);
 }
 
 int
 party_task_create(struct db *db, const struct party_caller *caller,
-    const struct party_member *m, const struct db_task_new *t,
-    bool *effective)
+    const struct party_member *m, const struct db_task_new *t, bool *effective)
 {
-	struct db_task_key	key = { .job_id = m->job_id,
-		.component = t->component, .version = t->version,
-		.role = m->role, .party_id = m->party_id };
-	struct command		c = { .caller = caller, .key = &key,
-		.task = t };
+	struct db_task_key key = { .job_id = m->job_id,
+		.component = t->component,
+		.version = t->version,
+		.role = m->role,
+		.party_id = m->party_id };
+	struct command c = { .caller = caller, .key = &key, .task = t };
 
 	if (effective != NULL)
 		*effective = false;
-	if (!str_eq(t->role, m->role) || !str_eq(t->party_id, m->party_id)
-	    || !t->run_here)
+	if (!str_eq(t->role, m->role) || !str_eq(t->party_id, m->party_id) ||
+	    !t->run_here)
 		return err_set(ERR_INVALID, "task %.100s is of another member",
 		    t->component);
 	return run_command(db, &c, create, effective);
@@ -131,26 +135,28 @@ party_task_create(struct db *db, const struct party_caller *caller,
 static int
 start(struct db *db, struct command *c)
 {
-	struct db_task	*t;
-	unsigned	 moved;
-	int		 r;
+	struct db_task *t;
+	unsigned moved;
+	int r;
 
-	if ((r = db_task_want_launch(db, c->key, &c->effective)) != 0
-	    || !c->effective)
+	if ((r = db_task_want_launch(db, c->key, &c->effective)) != 0 ||
+	    !c->effective)
 		return r;
 	if ((r = db_task_get(db, c->arena, c->key, &t)) != 0 || t->need_run)
 		return r;
 	/* Nothing to run at this member: the move takes the wish back. */
-	return db_task_move(db, c->key, &(struct db_task_move){
-		.status = STATE_NONE, .party_status = STATE_PASS,
-		.reason = "need not run" }, &moved);
+	return db_task_move(db, c->key,
+	    &(struct db_task_move){ .status = STATE_NONE,
+		.party_status = STATE_PASS,
+		.reason = "need not run" },
+	    &moved);
 }
 
 int
 party_task_start(struct db *db, const struct party_caller *caller,
     const struct db_task_key *k, bool *effective)
 {
-	struct command	c = { .caller = caller, .key = k };
+	struct command c = { .caller = caller, .key = k };
 
 	return run_command(db, &c, start, effective);
 }
@@ -158,13 +164,16 @@ party_task_start(struct db *db, const struct party_caller *caller,
 static int
 status(struct db *db, struct command *c)
 {
-	unsigned	moved;
-	int		r;
+	unsigned moved;
+	int r;
 
-	r = db_task_move(db, c->key, &(struct db_task_move){
-		.status = c->state, .party_status = STATE_NONE,
-		.error_default = state_is_interrupt(c->state) ? c->reason
-		: NULL, .reason = c->reason }, &moved);
+	r = db_task_move(db, c->key,
+	    &(struct db_task_move){ .status = c->state,
+		.party_status = STATE_NONE,
+		.error_default =
+		    state_is_interrupt(c->state) ? c->reason : NULL,
+		.reason = c->reason },
+	    &moved);
 	c->effective = r == 0 && moved != 0;
 	return r;
 }
@@ -174,20 +183,20 @@ party_task_status(struct db *db, const struct party_caller *caller,
     const struct db_task_key *k, enum state s, const char *reason,
     bool *effective)
 {
-	struct command	c = { .caller = caller, .key = k, .state = s,
-		.reason = reason };
+	struct command c = {
+		.caller = caller, .key = k, .state = s, .reason = reason
+	};
 
 	if ((state_kinds(s) & STATE_OF_TASK) == 0)
-		return err_set(ERR_INVALID, "a task cannot be \"%s\"",
-		    state_name(s));
+		return err_set(
+		    ERR_INVALID, "a task cannot be \"%s\"", state_name(s));
 	return run_command(db, &c, status, effective);
 }
 
 static int
 stop(struct db *db, struct command *c)
 {
-	return db_task_want_end(db, c->key, c->state, c->reason,
-	    &c->effective);
+	return db_task_want_end(db, c->key, c->state, c->reason, &c->effective);
 }
 
 int
@@ -195,12 +204,15 @@ party_task_stop(struct db *db, const struct party_caller *caller,
     const struct db_task_key *k, enum state s, const char *reason,
     bool *effective)
 {
-	struct command	c = { .caller = caller, .key = k, .state = s,
-		.reason = reason };
+	struct command c = {
+		.caller = caller, .key = k, .state = s, .reason = reason
+	};
 
 	if (!state_is_interrupt(s))
-		return err_set(ERR_INVALID, "a task cannot be stopped as "
-		    "\"%s\"", state_name(s));
+		return err_set(ERR_INVALID,
+		    "a task cannot be stopped as "
+		    "\"%s\"",
+		    state_name(s));
 	return run_command(db, &c, stop, effective);
 }
 
@@ -209,10 +221,10 @@ party_task_collect(struct db *db, struct arena *a,
     const struct party_caller *caller, const struct db_task_key *k,
     struct db_task **out)
 {
-	struct party_member	m = party_of_task(k);
-	struct db_party		*party;
-	struct db_job		*job;
-	int			 r;
+	struct party_member m = party_of_task(k);
+	struct db_party *party;
+	struct db_job *job;
+	int r;
 
 	*out = NULL;
 	if ((r = party_check(db, a, caller, &m, &job, &party)) != 0)

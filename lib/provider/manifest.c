@@ -25,46 +25,46 @@
 #define NEAREST_MAX 200
 
 struct providers {
-	struct arena		*arena;
-	struct provider		**items;	/* by name, highest version first */
-	size_t			 n;
-	struct json_object	**documents;	/* what names borrow from */
+	struct arena *arena;
+	struct provider **items; /* by name, highest version first */
+	size_t n;
+	struct json_object **documents; /* what names borrow from */
 };
 
 /* --- reading one manifest ------------------------------------------------- */
 
 struct load {
-	struct arena	*arena;
-	struct faults	*faults;
+	struct arena *arena;
+	struct faults *faults;
 };
 
 struct manifest_top {
-	const char		*name;
-	const char		*version;
-	const char		*program;
-	int64_t			 protocol;
-	struct json_object	*aliases;
-	struct json_object	*components;
+	const char *name;
+	const char *version;
+	const char *program;
+	int64_t protocol;
+	struct json_object *aliases;
+	struct json_object *components;
 };
 
 static const struct json_field top_fields[] = {
 	JSON_STR(struct manifest_top, name, 1, NAME_MAX_BYTES, JSON_REQUIRED),
-	JSON_STR(struct manifest_top, version, 1, VERSION_MAX_BYTES,
-	    JSON_REQUIRED),
-	JSON_STR(struct manifest_top, program, 1, NAME_MAX_BYTES,
-	    JSON_REQUIRED),
+	JSON_STR(
+	    struct manifest_top, version, 1, VERSION_MAX_BYTES, JSON_REQUIRED),
+	JSON_STR(
+	    struct manifest_top, program, 1, NAME_MAX_BYTES, JSON_REQUIRED),
 	JSON_INT(struct manifest_top, protocol, 1, 1000, JSON_REQUIRED),
 	JSON_ARR(struct manifest_top, aliases, 0, 20, 0),
 	JSON_OBJ(struct manifest_top, components, JSON_REQUIRED),
 };
 
 struct manifest_module {
-	struct json_object	*aliases;
-	struct json_object	*roles;
-	struct json_object	*inputs;
-	struct json_object	*outputs;
-	struct json_object	*parameters;
-	struct json_object	*transfers;
+	struct json_object *aliases;
+	struct json_object *roles;
+	struct json_object *inputs;
+	struct json_object *outputs;
+	struct json_object *parameters;
+	struct json_object *transfers;
 };
 
 static const struct json_field module_fields[] = {
@@ -77,10 +77,10 @@ static const struct json_field module_fields[] = {
 };
 
 struct manifest_inputs {
-	struct json_object	*data;
-	bool			 model;
-	bool			 isometric_model;
-	bool			 cache;
+	struct json_object *data;
+	bool model;
+	bool isometric_model;
+	bool cache;
 };
 
 static const struct json_field input_fields[] = {
@@ -91,9 +91,9 @@ static const struct json_field input_fields[] = {
 };
 
 struct manifest_outputs {
-	bool	data;
-	bool	model;
-	bool	cache;
+	bool data;
+	bool model;
+	bool cache;
 };
 
 static const struct json_field output_fields[] = {
@@ -103,8 +103,8 @@ static const struct json_field output_fields[] = {
 };
 
 struct manifest_transfer {
-	struct json_object	*from;
-	struct json_object	*to;
+	struct json_object *from;
+	struct json_object *to;
 };
 
 static const struct json_field transfer_fields[] = {
@@ -117,13 +117,12 @@ static const char **
 read_names(const struct load *l, struct json_object *array,
     const struct json_path *path)
 {
-	size_t		 i, n = array != NULL ?
-			    json_object_array_length(array) : 0;
-	const char	**names;
+	size_t i, n = array != NULL ? json_object_array_length(array) : 0;
+	const char **names;
 
 	names = arena_alloc(l->arena, (n + 1) * sizeof(*names));
 	for (i = 0; i < n; i++) {
-		struct json_object	*x = json_object_array_get_idx(array, i);
+		struct json_object *x = json_object_array_get_idx(array, i);
 
 		names[i] = json_is_string(x) ? json_object_get_string(x) : "";
 		if (!str_is_name(names[i], NAME_MAX_BYTES))
@@ -146,7 +145,7 @@ static void
 check_roles(const struct load *l, const struct module *m,
     const char *const *roles, const struct json_path *path)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; roles[i] != NULL; i++)
 		if (!module_has_role(m, roles[i]))
@@ -158,22 +157,23 @@ static void
 read_transfers(const struct load *l, struct json_object *o,
     const struct json_path *path, struct module *m)
 {
-	struct manifest_transfer	 t;
-	struct module_transfer		*out;
-	size_t				 n;
+	struct manifest_transfer t;
+	struct module_transfer *out;
+	size_t n;
 
 	n = o != NULL ? (size_t)json_object_object_length(o) : 0;
 	m->transfers = arena_alloc(l->arena, (n + 1) * sizeof(*m->transfers));
 	if (o == NULL)
 		return;
-	json_object_object_foreach(o, name, value) {
-		struct json_path	at = { path, name, 0 };
-		struct json_path	from = { &at, "from", 0 };
-		struct json_path	to = { &at, "to", 0 };
+	json_object_object_foreach(o, name, value)
+	{
+		struct json_path at = { path, name, 0 };
+		struct json_path from = { &at, "from", 0 };
+		struct json_path to = { &at, "to", 0 };
 
 		memset(&t, 0, sizeof(t));
 		if (json_decode(value, JSON_FIELDS(transfer_fields),
-		    JSON_FAULT_UNKNOWN, &at, l->faults, &t) != 0)
+			JSON_FAULT_UNKNOWN, &at, l->faults, &t) != 0)
 			continue;
 		out = &m->transfers[m->n_transfers++];
 		out->name = name;
@@ -188,16 +188,16 @@ static void
 read_module(const struct load *l, const char *name, struct json_object *o,
     const struct json_path *path, struct module *m)
 {
-	struct manifest_module	x = { 0 };
-	struct manifest_inputs	in = { 0 };
-	struct manifest_outputs	out = { 0 };
-	struct json_path	inputs = { path, "inputs", 0 };
+	struct manifest_module x = { 0 };
+	struct manifest_inputs in = { 0 };
+	struct manifest_outputs out = { 0 };
+	struct json_path inputs = { path, "inputs", 0 };
 
 	m->name = name;
 	if (!str_is_name(name, NAME_MAX_BYTES))
 		faults_add(l->faults, path, "is no name of a component");
-	if (json_decode(o, JSON_FIELDS(module_fields), JSON_FAULT_UNKNOWN,
-	    path, l->faults, &x) != 0)
+	if (json_decode(o, JSON_FIELDS(module_fields), JSON_FAULT_UNKNOWN, path,
+		l->faults, &x) != 0)
 		return;
 	m->aliases = read_names(l, x.aliases, JSON_PATH_KEY(path, "aliases"));
 	m->roles = read_names(l, x.roles, JSON_PATH_KEY(path, "roles"));
@@ -213,8 +213,8 @@ read_module(const struct load *l, const char *name, struct json_object *o,
 	m->output_model = out.model;
 	m->output_cache = out.cache;
 	m->parameters = x.parameters;
-	params_check_schema(x.parameters, JSON_PATH_KEY(path, "parameters"),
-	    l->faults);
+	params_check_schema(
+	    x.parameters, JSON_PATH_KEY(path, "parameters"), l->faults);
 	read_transfers(l, x.transfers, JSON_PATH_KEY(path, "transfers"), m);
 }
 
@@ -222,31 +222,31 @@ read_module(const struct load *l, const char *name, struct json_object *o,
 static void
 check_distinct(const struct load *l, const struct provider *p)
 {
-	const struct module	*first;
-	size_t			 i, j;
+	const struct module *first;
+	size_t i, j;
 
 	for (i = 0; i < p->n_modules; i++) {
-		const struct module	*m = &p->modules[i];
+		const struct module *m = &p->modules[i];
 
 		first = provider_module(p, m->name);
 		for (j = 0; first == m && m->aliases[j] != NULL; j++)
 			first = provider_module(p, m->aliases[j]);
 		if (first != m)
 			faults_add(l->faults, NULL,
-			    "components %s and %s share a name",
-			    first->name, m->name);
+			    "components %s and %s share a name", first->name,
+			    m->name);
 	}
 }
 
 static struct provider *
 read_manifest(const struct load *l, struct json_object *o, const char *folder)
 {
-	struct manifest_top	 top = { 0 };
-	struct provider		*p;
-	struct json_path	 components = { NULL, "components", 0 };
+	struct manifest_top top = { 0 };
+	struct provider *p;
+	struct json_path components = { NULL, "components", 0 };
 
 	if (json_decode(o, JSON_FIELDS(top_fields), JSON_FAULT_UNKNOWN, NULL,
-	    l->faults, &top) != 0)
+		l->faults, &top) != 0)
 		return NULL;
 	if (!str_is_name(top.name, NAME_MAX_BYTES))
 		faults_add(l->faults, JSON_PATH_KEY(NULL, "name"),
@@ -261,18 +261,19 @@ read_manifest(const struct load *l, struct json_object *o, const char *folder)
 	p->name = top.name;
 	p->version = top.version;
 	p->protocol = top.protocol;
-	p->aliases = read_names(l, top.aliases,
-	    JSON_PATH_KEY(NULL, "aliases"));
+	p->aliases = read_names(l, top.aliases, JSON_PATH_KEY(NULL, "aliases"));
 	p->folder = arena_strdup(l->arena, folder);
 	p->program = arena_printf(l->arena, "%s/%s", folder, top.program);
-	p->modules = arena_alloc(l->arena, sizeof(*p->modules) *
-	    (1 + (size_t)json_object_object_length(top.components)));
-	json_object_object_foreach(top.components, name, value) {
-		struct module	*m = &p->modules[p->n_modules++];
+	p->modules = arena_alloc(l->arena,
+	    sizeof(*p->modules) *
+		(1 + (size_t)json_object_object_length(top.components)));
+	json_object_object_foreach(top.components, name, value)
+	{
+		struct module *m = &p->modules[p->n_modules++];
 
 		m->provider = p;
-		read_module(l, name, value, JSON_PATH_KEY(&components, name),
-		    m);
+		read_module(
+		    l, name, value, JSON_PATH_KEY(&components, name), m);
 	}
 	if (!faults_any(l->faults))
 		check_distinct(l, p);
@@ -284,7 +285,7 @@ read_manifest(const struct load *l, struct json_object *o, const char *folder)
 struct providers *
 providers_new(void)
 {
-	struct providers	*ps = xcalloc(1, sizeof(*ps));
+	struct providers *ps = xcalloc(1, sizeof(*ps));
 
 	ps->arena = arena_new();
 	return ps;
@@ -293,7 +294,7 @@ providers_new(void)
 void
 providers_free(struct providers *ps)
 {
-	size_t	i;
+	size_t i;
 
 	if (ps == NULL)
 		return;
@@ -308,17 +309,18 @@ providers_free(struct providers *ps)
 static void
 insert(struct providers *ps, struct provider *p, struct json_object *o)
 {
-	size_t	i;
-	int	c;
+	size_t i;
+	int c;
 
 	ps->items = xrealloc(ps->items, (ps->n + 1) * sizeof(*ps->items));
-	ps->documents = xrealloc(ps->documents,
-	    (ps->n + 1) * sizeof(*ps->documents));
+	ps->documents =
+	    xrealloc(ps->documents, (ps->n + 1) * sizeof(*ps->documents));
 	ps->documents[ps->n] = json_object_get(o);
 	for (i = ps->n; i > 0; i--) {
 		c = strcmp(ps->items[i - 1]->name, p->name);
-		if (c < 0 || (c == 0 && provider_version_cmp(
-		    ps->items[i - 1]->version, p->version) > 0))
+		if (c < 0 ||
+		    (c == 0 && provider_version_cmp(
+				   ps->items[i - 1]->version, p->version) > 0))
 			break;
 		ps->items[i] = ps->items[i - 1];
 	}
@@ -327,24 +329,26 @@ insert(struct providers *ps, struct provider *p, struct json_object *o)
 }
 
 int
-providers_add(struct providers *ps, struct json_object *manifest,
-    const char *folder)
+providers_add(
+    struct providers *ps, struct json_object *manifest, const char *folder)
 {
-	struct faults		 faults = FAULTS_INIT;
-	const struct load	 l = { ps->arena, &faults };
-	struct provider		*p;
-	size_t			 i;
-	int			 r;
+	struct faults faults = FAULTS_INIT;
+	const struct load l = { ps->arena, &faults };
+	struct provider *p;
+	size_t i;
+	int r;
 
 	p = read_manifest(&l, manifest, folder);
 	if ((r = faults_err(&faults, "provider manifest")) != 0)
 		goto out;
 	for (i = 0; i < ps->n; i++)
 		if (strcmp(ps->items[i]->name, p->name) == 0 &&
-		    provider_version_cmp(ps->items[i]->version,
-		    p->version) == 0) {
-			r = err_set(ERR_EXISTS, "provider %s@%s is there "
-			    "already", p->name, p->version);
+		    provider_version_cmp(ps->items[i]->version, p->version) ==
+			0) {
+			r = err_set(ERR_EXISTS,
+			    "provider %s@%s is there "
+			    "already",
+			    p->name, p->version);
 			goto out;
 		}
 	insert(ps, p, manifest);
@@ -357,9 +361,9 @@ static int
 load_version(struct providers *ps, const char *dir, const char *name,
     const char *version)
 {
-	struct json_object	*o = NULL;
-	char			*folder, *path;
-	int			 r;
+	struct json_object *o = NULL;
+	char *folder, *path;
+	int r;
 
 	folder = xasprintf("%s/%s/%s", dir, name, version);
 	path = xasprintf("%s/manifest.json", folder);
@@ -367,8 +371,10 @@ load_version(struct providers *ps, const char *dir, const char *name,
 		goto out;
 	if (strcmp(json_get_str(o, "name", ""), name) != 0 ||
 	    strcmp(json_get_str(o, "version", ""), version) != 0) {
-		r = err_set(ERR_INVALID, "%s: name and version must be those "
-		    "of its folders", path);
+		r = err_set(ERR_INVALID,
+		    "%s: name and version must be those "
+		    "of its folders",
+		    path);
 		goto out;
 	}
 	if ((r = providers_add(ps, o, folder)) != 0)
@@ -391,10 +397,10 @@ static int
 each_folder(struct providers *ps, const char *dir, const char *name,
     int (*fn)(struct providers *, const char *, const char *, const char *))
 {
-	struct dirent	**list = NULL;
-	struct stat	 st;
-	char		*path;
-	int		 i, n, r = 0;
+	struct dirent **list = NULL;
+	struct stat st;
+	char *path;
+	int i, n, r = 0;
 
 	if ((n = scandir(dir, &list, is_visible, alphasort)) < 0)
 		return err_set_errno(ERR_IO, "%s", dir);
@@ -414,19 +420,19 @@ static int
 load_one(struct providers *ps, const char *dir, const char *name,
     const char *version)
 {
-	char	*parent = xstrndup(dir, strlen(dir) - strlen(name) - 1);
-	int	 r = load_version(ps, parent, name, version);
+	char *parent = xstrndup(dir, strlen(dir) - strlen(name) - 1);
+	int r = load_version(ps, parent, name, version);
 
 	free(parent);
 	return r;
 }
 
 static int
-load_name(struct providers *ps, const char *dir, const char *unused,
-    const char *name)
+load_name(
+    struct providers *ps, const char *dir, const char *unused, const char *name)
 {
-	char	*path = xasprintf("%s/%s", dir, name);
-	int	 r = each_folder(ps, path, name, load_one);
+	char *path = xasprintf("%s/%s", dir, name);
+	int r = each_folder(ps, path, name, load_one);
 
 	(void)unused;
 	free(path);
@@ -436,8 +442,8 @@ load_name(struct providers *ps, const char *dir, const char *unused,
 int
 providers_load(const char *dir, struct providers **out)
 {
-	struct providers	*ps = providers_new();
-	int			 r;
+	struct providers *ps = providers_new();
+	int r;
 
 	*out = NULL;
 	if ((r = each_folder(ps, dir, NULL, load_name)) != 0) {
@@ -465,8 +471,8 @@ providers_at(const struct providers *ps, size_t i)
 int
 provider_version_cmp(const char *a, const char *b)
 {
-	char	*ea, *eb;
-	long	 x, y;
+	char *ea, *eb;
+	long x, y;
 
 	while (*a != '\0' || *b != '\0') {
 		x = strtol(a, &ea, 10);
@@ -483,16 +489,16 @@ provider_version_cmp(const char *a, const char *b)
 }
 
 const struct provider *
-providers_find(const struct providers *ps, const char *name,
-    const char *version)
+providers_find(
+    const struct providers *ps, const char *name, const char *version)
 {
-	const struct provider	*highest = NULL;
-	bool			 by_alias = false;
-	size_t			 i;
+	const struct provider *highest = NULL;
+	bool by_alias = false;
+	size_t i;
 
 	for (i = 0; i < ps->n; i++) {
-		const struct provider	*p = ps->items[i];
-		bool			 is_alias;
+		const struct provider *p = ps->items[i];
+		bool is_alias;
 
 		is_alias = listed(p->aliases, name, true);
 		if (strcasecmp(p->name, name) != 0 && !is_alias)
@@ -501,38 +507,38 @@ providers_find(const struct providers *ps, const char *name,
 		    provider_version_cmp(p->version, version) == 0)
 			return p;
 		if (highest == NULL) {
-			highest = p;	/* highest version comes first */
+			highest = p; /* highest version comes first */
 			by_alias = strcasecmp(p->name, name) != 0;
 		}
 	}
-	return version == NULL || version[0] == '\0' || by_alias ? highest :
-	    NULL;
+	return version == NULL || version[0] == '\0' || by_alias ? highest
+								 : NULL;
 }
 
 /* Cut at the "@"; false when the shape is wrong. */
 static bool
-split_spec(const char *spec, char name[NAME_MAX_BYTES + 1],
-    const char **version)
+split_spec(
+    const char *spec, char name[NAME_MAX_BYTES + 1], const char **version)
 {
-	const char	*sign = strchr(spec, '@');
-	size_t		 n = sign != NULL ? (size_t)(sign - spec) :
-			    strlen(spec);
+	const char *sign = strchr(spec, '@');
+	size_t n = sign != NULL ? (size_t)(sign - spec) : strlen(spec);
 
 	if (n > NAME_MAX_BYTES)
 		return false;
 	memcpy(name, spec, n);
 	name[n] = '\0';
 	*version = sign != NULL ? sign + 1 : NULL;
-	return str_is_name(name, NAME_MAX_BYTES) && (sign == NULL ||
-	    (sign[1] != '\0' && strchr(sign + 1, '@') == NULL &&
-	    strlen(sign + 1) <= VERSION_MAX_BYTES));
+	return str_is_name(name, NAME_MAX_BYTES) &&
+	       (sign == NULL ||
+		   (sign[1] != '\0' && strchr(sign + 1, '@') == NULL &&
+		       strlen(sign + 1) <= VERSION_MAX_BYTES));
 }
 
 bool
 provider_spec_valid(const char *spec)
 {
-	char		 name[NAME_MAX_BYTES + 1];
-	const char	*version;
+	char name[NAME_MAX_BYTES + 1];
+	const char *version;
 
 	return split_spec(spec, name, &version);
 }
@@ -540,17 +546,18 @@ provider_spec_valid(const char *spec)
 const struct provider *
 providers_find_spec(const struct providers *ps, const char *spec)
 {
-	char		 name[NAME_MAX_BYTES + 1];
-	const char	*version;
+	char name[NAME_MAX_BYTES + 1];
+	const char *version;
 
-	return split_spec(spec, name, &version) ?
-	    providers_find(ps, name, version) : NULL;
+	return split_spec(spec, name, &version)
+		   ? providers_find(ps, name, version)
+		   : NULL;
 }
 
 const struct module *
 provider_module(const struct provider *p, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < p->n_modules; i++)
 		if (strcasecmp(p->modules[i].name, name) == 0 ||
@@ -562,8 +569,8 @@ provider_module(const struct provider *p, const char *name)
 const struct module *
 providers_module(const struct providers *ps, const char *name)
 {
-	const struct module	*m;
-	size_t			 i;
+	const struct module *m;
+	size_t i;
 
 	for (i = 0; i < ps->n; i++)
 		if ((m = provider_module(ps->items[i], name)) != NULL)
@@ -574,8 +581,8 @@ providers_module(const struct providers *ps, const char *name)
 const char *
 providers_nearest_module(const struct providers *ps, const char *name)
 {
-	const char	*names[NEAREST_MAX];
-	size_t		 i, j, n = 0;
+	const char *names[NEAREST_MAX];
+	size_t i, j, n = 0;
 
 	for (i = 0; i < ps->n; i++)
 		for (j = 0; j < ps->items[i]->n_modules; j++)
@@ -597,14 +604,14 @@ module_has_data_key(const struct module *m, const char *key)
 }
 
 bool
-module_may_send(const struct module *m, const char *name, const char *from,
-    const char *to)
+module_may_send(
+    const struct module *m, const char *name, const char *from, const char *to)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < m->n_transfers; i++)
 		if (strcmp(m->transfers[i].name, name) == 0)
 			return listed(m->transfers[i].from, from, false) &&
-			    listed(m->transfers[i].to, to, false);
+			       listed(m->transfers[i].to, to, false);
 	return false;
 }

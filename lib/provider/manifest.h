@@ -16,37 +16,37 @@ struct providers;
 
 /* A name that a task may send, and between which roles. */
 struct module_transfer {
-	const char	*name;
-	const char	**from;		/* NULL-terminated */
-	const char	**to;
+	const char *name;
+	const char **from; /* NULL-terminated */
+	const char **to;
 };
 
 struct module {
-	const struct provider	*provider;
-	const char		*name;		/* as in the manifest: HeteroLR */
-	const char		**aliases;	/* NULL-terminated */
-	const char		**roles;	/* NULL-terminated */
-	const char		**input_data;	/* data keys, NULL-terminated */
-	bool			 input_model;
-	bool			 input_isometric_model;
-	bool			 input_cache;
-	bool			 output_data;
-	bool			 output_model;
-	bool			 output_cache;
-	struct json_object	*parameters;	/* the schema, checked */
-	struct module_transfer	*transfers;
-	size_t			 n_transfers;
+	const struct provider *provider;
+	const char *name;	 /* as in the manifest: HeteroLR */
+	const char **aliases;	 /* NULL-terminated */
+	const char **roles;	 /* NULL-terminated */
+	const char **input_data; /* data keys, NULL-terminated */
+	bool input_model;
+	bool input_isometric_model;
+	bool input_cache;
+	bool output_data;
+	bool output_model;
+	bool output_cache;
+	struct json_object *parameters; /* the schema, checked */
+	struct module_transfer *transfers;
+	size_t n_transfers;
 };
 
 struct provider {
-	const char	*name;
-	const char	*version;
-	const char	**aliases;	/* "fate": NULL-terminated */
-	char		*folder;	/* absolute; "" when not from a folder */
-	char		*program;	/* absolute path of the executable */
-	int64_t		 protocol;
-	struct module	*modules;
-	size_t		 n_modules;
+	const char *name;
+	const char *version;
+	const char **aliases; /* "fate": NULL-terminated */
+	char *folder;	      /* absolute; "" when not from a folder */
+	char *program;	      /* absolute path of the executable */
+	int64_t protocol;
+	struct module *modules;
+	size_t n_modules;
 };
 
 /*
@@ -55,15 +55,15 @@ struct provider {
  * Errors: ERR_IO, ERR_FORMAT, ERR_INVALID, ERR_EXISTS for a module or alias
  * offered twice within one provider version.
  */
-int	providers_load(const char *dir, struct providers **out);
-void	providers_free(struct providers *);
+int providers_load(const char *dir, struct providers **out);
+void providers_free(struct providers *);
 
 /* An empty set, and a manifest from memory (borrowed): tests, fuzzing. */
 struct providers *providers_new(void);
-int	providers_add(struct providers *, struct json_object *manifest,
-	    const char *folder);
+int providers_add(
+    struct providers *, struct json_object *manifest, const char *folder);
 
-size_t	providers_count(const struct providers *);
+size_t providers_count(const struct providers *);
 const struct provider *providers_at(const struct providers *, size_t);
 
 /*
@@ -72,33 +72,32 @@ const struct provider *providers_at(const struct providers *, size_t);
  * (fate@1.11.4 counts as the highest): job files name versions of it.
  * NULL when there is none.
  */
-const struct provider *providers_find(const struct providers *,
-	    const char *name, const char *version);
+const struct provider *providers_find(
+    const struct providers *, const char *name, const char *version);
 
 /*
  * The module by name or alias (case does not matter).  providers_module()
  * looks through all providers in order of names, higher versions first.
  */
-const struct module *provider_module(const struct provider *,
-	    const char *name);
-const struct module *providers_module(const struct providers *,
-	    const char *name);
+const struct module *provider_module(const struct provider *, const char *name);
+const struct module *providers_module(
+    const struct providers *, const char *name);
 /* The nearest module name for a message, or NULL. */
-const char *providers_nearest_module(const struct providers *,
-	    const char *name);
+const char *providers_nearest_module(
+    const struct providers *, const char *name);
 
-bool	module_has_role(const struct module *, const char *role);
-bool	module_has_data_key(const struct module *, const char *key);
+bool module_has_role(const struct module *, const char *role);
+bool module_has_data_key(const struct module *, const char *key);
 /* May a task of this module, as role from, send name to role to? */
-bool	module_may_send(const struct module *, const char *name,
-	    const char *from, const char *to);
+bool module_may_send(
+    const struct module *, const char *name, const char *from, const char *to);
 
 /* "NAME" or "NAME@VERSION", as job files choose providers. */
-bool	provider_spec_valid(const char *spec);
-const struct provider *providers_find_spec(const struct providers *,
-	    const char *spec);
+bool provider_spec_valid(const char *spec);
+const struct provider *providers_find_spec(
+    const struct providers *, const char *spec);
 
 /* Dotted numbers compared piece by piece: <0, 0, >0. */
-int	provider_version_cmp(const char *a, const char *b);
+int provider_version_cmp(const char *a, const char *b);
 
 #endif

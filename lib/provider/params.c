@@ -15,7 +15,7 @@
 
 /* A string parameter without a bound of its own. */
 #define STRING_MAX_BYTES 4096
-#define NAMES_MAX 256		/* parameters of one object */
+#define NAMES_MAX 256 /* parameters of one object */
 
 enum {
 	T_STRING = 1,
@@ -28,18 +28,22 @@ enum {
 };
 
 static const struct {
-	const char	*name;
-	unsigned int	 type;
+	const char *name;
+	unsigned int type;
 } types[] = {
-	{ "string", T_STRING }, { "integer", T_INTEGER },
-	{ "number", T_NUMBER }, { "boolean", T_BOOLEAN },
-	{ "object", T_OBJECT }, { "array", T_ARRAY }, { "any", T_ANY },
+	{ "string", T_STRING },
+	{ "integer", T_INTEGER },
+	{ "number", T_NUMBER },
+	{ "boolean", T_BOOLEAN },
+	{ "object", T_OBJECT },
+	{ "array", T_ARRAY },
+	{ "any", T_ANY },
 };
 #define N_TYPES (sizeof(types) / sizeof(types[0]))
 
 struct walk {
-	struct faults	*faults;
-	bool		 fill;	/* defaults wanted, absence matters */
+	struct faults *faults;
+	bool fill; /* defaults wanted, absence matters */
 };
 
 static struct json_object *complete_object(const struct walk *,
@@ -49,7 +53,7 @@ static struct json_object *complete_object(const struct walk *,
 static unsigned int
 type_by_name(struct json_object *o)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; json_is_string(o) && i < N_TYPES; i++)
 		if (strcmp(json_object_get_string(o), types[i].name) == 0)
@@ -61,9 +65,9 @@ type_by_name(struct json_object *o)
 static unsigned int
 schema_types(struct json_object *schema)
 {
-	struct json_object	*type = json_get(schema, "type");
-	unsigned int		 set = 0, one;
-	size_t			 i;
+	struct json_object *type = json_get(schema, "type");
+	unsigned int set = 0, one;
+	size_t i;
 
 	if (!json_is_array(type))
 		return type_by_name(type);
@@ -80,7 +84,7 @@ schema_types(struct json_object *schema)
 static unsigned int
 value_types(struct json_object *value)
 {
-	int64_t	i;
+	int64_t i;
 
 	switch (json_object_get_type(value)) {
 	case json_type_string:
@@ -95,10 +99,10 @@ value_types(struct json_object *value)
 		/* The classic forms write 0 and 1 for truth. */
 		i = json_object_get_int64(value);
 		return T_INTEGER | T_NUMBER |
-		    (i == 0 || i == 1 ? T_BOOLEAN : 0);
+		       (i == 0 || i == 1 ? T_BOOLEAN : 0);
 	case json_type_double:
 		return T_NUMBER |
-		    (json_whole_number(value, true, &i) ? T_INTEGER : 0);
+		       (json_whole_number(value, true, &i) ? T_INTEGER : 0);
 	case json_type_null:
 		break;
 	}
@@ -109,9 +113,9 @@ static void
 fault_type(const struct walk *w, struct json_object *schema,
     struct json_object *value, const struct json_path *path)
 {
-	unsigned int	set = schema_types(schema);
-	struct buf	text = BUF_INIT;
-	size_t		i;
+	unsigned int set = schema_types(schema);
+	struct buf text = BUF_INIT;
+	size_t i;
 
 	for (i = 0; i < N_TYPES; i++)
 		if ((set & types[i].type) != 0)
@@ -119,8 +123,7 @@ fault_type(const struct walk *w, struct json_object *schema,
 			    types[i].name);
 	if (json_get_bool(schema, "nullable", false))
 		buf_puts(&text, " or null");
-	faults_add_value(w->faults, path, value, "must be %s",
-	    buf_str(&text));
+	faults_add_value(w->faults, path, value, "must be %s", buf_str(&text));
 	buf_fini(&text);
 }
 
@@ -129,21 +132,21 @@ fault_type(const struct walk *w, struct json_object *schema,
 static bool
 same_word(struct json_object *schema, const char *a, const char *b)
 {
-	return json_get_bool(schema, "fold_case", false) ?
-	    strcasecmp(a, b) == 0 : strcmp(a, b) == 0;
+	return json_get_bool(schema, "fold_case", false) ? strcasecmp(a, b) == 0
+							 : strcmp(a, b) == 0;
 }
 
 /* What an accepted older spelling stands for, or the spelling itself. */
 static const char *
 resolve_synonym(struct json_object *schema, const char *s)
 {
-	struct json_object	*synonyms = json_get(schema, "synonyms");
+	struct json_object *synonyms = json_get(schema, "synonyms");
 
 	if (synonyms == NULL)
 		return s;
-	json_object_object_foreach(synonyms, from, to)
-		if (same_word(schema, from, s))
-			return json_object_get_string(to);
+	json_object_object_foreach(
+	    synonyms, from, to) if (same_word(schema, from,
+					s)) return json_object_get_string(to);
 	return s;
 }
 
@@ -152,9 +155,9 @@ static struct json_object *
 find_in_enum(struct json_object *schema, struct json_object *list,
     struct json_object *value)
 {
-	struct json_object	*x;
-	const char		*s = NULL;
-	size_t			 i;
+	struct json_object *x;
+	const char *s = NULL;
+	size_t i;
 
 	if (json_is_string(value))
 		s = resolve_synonym(schema, json_object_get_string(value));
@@ -174,20 +177,20 @@ fault_enum(const struct walk *w, struct json_object *schema,
     struct json_object *list, struct json_object *value,
     const struct json_path *path)
 {
-	struct buf	text = BUF_INIT;
-	size_t		i;
+	struct buf text = BUF_INIT;
+	size_t i;
 
 	for (i = 0; i < json_object_array_length(list); i++) {
-		struct json_object	*x = json_object_array_get_idx(list, i);
+		struct json_object *x = json_object_array_get_idx(list, i);
 
 		buf_printf(&text, "%s%s", i > 0 ? ", " : "",
-		    json_is_string(x) ? json_object_get_string(x) :
-		    json_text(x));
+		    json_is_string(x) ? json_object_get_string(x)
+				      : json_text(x));
 	}
 	if (json_get_bool(schema, "nullable", false))
 		buf_puts(&text, ", null");
-	faults_add_value(w->faults, path, value, "must be one of %s",
-	    buf_str(&text));
+	faults_add_value(
+	    w->faults, path, value, "must be one of %s", buf_str(&text));
 	buf_fini(&text);
 }
 
@@ -197,16 +200,16 @@ static bool
 in_bounds(const struct walk *w, struct json_object *schema, double measure,
     const char *what, struct json_object *value, const struct json_path *path)
 {
-	struct json_object	*min = json_get(schema, "min");
-	struct json_object	*max = json_get(schema, "max");
-	struct json_object	*over = json_get(schema, "exclusive_min");
+	struct json_object *min = json_get(schema, "min");
+	struct json_object *max = json_get(schema, "max");
+	struct json_object *over = json_get(schema, "exclusive_min");
 
 	if (min != NULL && measure < json_object_get_double(min))
-		faults_add_value(w->faults, path, value, "%s at least %s",
-		    what, json_text(min));
+		faults_add_value(w->faults, path, value, "%s at least %s", what,
+		    json_text(min));
 	else if (max != NULL && measure > json_object_get_double(max))
-		faults_add_value(w->faults, path, value, "%s at most %s",
-		    what, json_text(max));
+		faults_add_value(w->faults, path, value, "%s at most %s", what,
+		    json_text(max));
 	else if (over != NULL && measure <= json_object_get_double(over))
 		faults_add_value(w->faults, path, value, "%s more than %s",
 		    what, json_text(over));
@@ -219,14 +222,14 @@ static struct json_object *
 check_string(const struct walk *w, struct json_object *schema,
     struct json_object *value, const struct json_path *path)
 {
-	size_t	len = (size_t)json_object_get_string_len(value);
+	size_t len = (size_t)json_object_get_string_len(value);
 
 	if (!json_has(schema, "max") && len > STRING_MAX_BYTES)
 		faults_add_value(w->faults, path, value,
 		    "is %zu bytes long, at most %d", len, STRING_MAX_BYTES);
 	else
-		in_bounds(w, schema, (double)len, "its length must be", value,
-		    path);
+		in_bounds(
+		    w, schema, (double)len, "its length must be", value, path);
 	return json_object_get(value);
 }
 
@@ -234,7 +237,7 @@ static struct json_object *
 check_integer(const struct walk *w, struct json_object *schema,
     struct json_object *value, const struct json_path *path)
 {
-	int64_t	v = 0;
+	int64_t v = 0;
 
 	json_whole_number(value, true, &v);
 	in_bounds(w, schema, (double)v, "must be", value, path);
@@ -249,20 +252,21 @@ static struct json_object *
 check_array(const struct walk *w, struct json_object *schema,
     struct json_object *value, const struct json_path *path)
 {
-	struct json_object	*items = json_get(schema, "items");
-	struct json_object	*out = json_object_new_array();
-	size_t			 i, n = json_object_array_length(value);
+	struct json_object *items = json_get(schema, "items");
+	struct json_object *out = json_object_new_array();
+	size_t i, n = json_object_array_length(value);
 
 	/* min and max belong to numbers when both are allowed. */
 	if ((schema_types(schema) & (T_INTEGER | T_NUMBER)) == 0)
-		in_bounds(w, schema, (double)n, "its length must be", value,
-		    path);
+		in_bounds(
+		    w, schema, (double)n, "its length must be", value, path);
 	for (i = 0; i < n; i++) {
-		struct json_object	*x = json_object_array_get_idx(value, i);
+		struct json_object *x = json_object_array_get_idx(value, i);
 
-		json_object_array_add(out, items == NULL ?
-		    json_object_get(x) :
-		    check_value(w, items, x, JSON_PATH_AT(path, i)));
+		json_object_array_add(
+		    out, items == NULL
+			     ? json_object_get(x)
+			     : check_value(w, items, x, JSON_PATH_AT(path, i)));
 	}
 	return out;
 }
@@ -271,10 +275,10 @@ static struct json_object *
 check_object(const struct walk *w, struct json_object *schema,
     struct json_object *value, const struct json_path *path)
 {
-	struct json_object	*fields = json_get(schema, "fields");
+	struct json_object *fields = json_get(schema, "fields");
 
-	return fields == NULL ? json_object_get(value) :
-	    complete_object(w, fields, value, path, false);
+	return fields == NULL ? json_object_get(value)
+			      : complete_object(w, fields, value, path, false);
 }
 
 /*
@@ -285,9 +289,9 @@ static struct json_object *
 check_value(const struct walk *w, struct json_object *schema,
     struct json_object *value, const struct json_path *path)
 {
-	struct json_object	*list = json_get(schema, "enum"), *word;
-	unsigned int		 allowed = schema_types(schema), is;
-	bool			 truth;
+	struct json_object *list = json_get(schema, "enum"), *word;
+	unsigned int allowed = schema_types(schema), is;
+	bool truth;
 
 	if (value == NULL && json_get_bool(schema, "nullable", false))
 		return NULL;
@@ -315,8 +319,8 @@ check_value(const struct walk *w, struct json_object *schema,
 		return check_array(w, schema, value, path);
 	if ((is & T_OBJECT) != 0)
 		return check_object(w, schema, value, path);
-	return json_truth(value, true, &truth) ?
-	    json_object_new_boolean(truth) : NULL;
+	return json_truth(value, true, &truth) ? json_object_new_boolean(truth)
+					       : NULL;
 }
 
 /* --- objects -------------------------------------------------------------- */
@@ -325,18 +329,19 @@ static void
 fault_unknown(const struct walk *w, struct json_object *fields,
     const char *name, struct json_object *value, const struct json_path *path)
 {
-	const char	*names[NAMES_MAX];
-	char		 hint[FAULTS_HINT_SIZE];
-	size_t		 n = 0;
+	const char *names[NAMES_MAX];
+	char hint[FAULTS_HINT_SIZE];
+	size_t n = 0;
 
-	json_object_object_foreach(fields, key, unused) {
+	json_object_object_foreach(fields, key, unused)
+	{
 		(void)unused;
 		if (n < NAMES_MAX)
 			names[n++] = key;
 	}
 	faults_add_value(w->faults, JSON_PATH_KEY(path, name), value,
-	    "unknown parameter%s", faults_hint(w->faults, name, names, n,
-	    hint));
+	    "unknown parameter%s",
+	    faults_hint(w->faults, name, names, n, hint));
 }
 
 static struct json_object *
@@ -349,8 +354,8 @@ default_value(const struct walk *w, struct json_object *schema,
 		faults_add(w->faults, path, "is missing");
 		return NULL;
 	}
-	return complete_object(w, json_get(schema, "fields"), NULL, path,
-	    false);
+	return complete_object(
+	    w, json_get(schema, "fields"), NULL, path, false);
 }
 
 /*
@@ -362,8 +367,8 @@ complete_need_run(const struct walk *w, struct json_object *fields,
     struct json_object *given, const struct json_path *path,
     struct json_object *out)
 {
-	struct json_object	*value;
-	bool			 need_run = true;
+	struct json_object *value;
+	bool need_run = true;
 
 	if (json_has(fields, "need_run"))
 		return;
@@ -382,14 +387,15 @@ static struct json_object *
 complete_object(const struct walk *w, struct json_object *fields,
     struct json_object *given, const struct json_path *path, bool top)
 {
-	struct json_object	*out = json_object_new_object(), *value;
+	struct json_object *out = json_object_new_object(), *value;
 
-	json_object_object_foreach(fields, name, schema) {
-		struct json_path	at = { path, name, 0 };
+	json_object_object_foreach(fields, name, schema)
+	{
+		struct json_path at = { path, name, 0 };
 
 		if (json_has(given, name))
-			value = check_value(w, schema, json_get(given, name),
-			    &at);
+			value =
+			    check_value(w, schema, json_get(given, name), &at);
 		else if (w->fill)
 			value = default_value(w, schema, &at);
 		else
@@ -400,10 +406,10 @@ complete_object(const struct walk *w, struct json_object *fields,
 		complete_need_run(w, fields, given, path, out);
 	if (given == NULL)
 		return out;
-	json_object_object_foreach(given, key, found)
-		if (!json_has(fields, key) &&
-		    !(top && strcmp(key, "need_run") == 0))
-			fault_unknown(w, fields, key, found, path);
+	json_object_object_foreach(
+	    given, key, found) if (!json_has(fields, key) &&
+				   !(top && strcmp(key, "need_run") == 0))
+	    fault_unknown(w, fields, key, found, path);
 	return out;
 }
 
@@ -412,8 +418,8 @@ run_walk(const struct walk *w, const struct module *module,
     struct json_object *given, const struct json_path *path)
 {
 	if (given != NULL && !json_is_object(given)) {
-		faults_add_value(w->faults, path, given,
-		    "must be an object of parameters");
+		faults_add_value(
+		    w->faults, path, given, "must be an object of parameters");
 		return NULL;
 	}
 	return complete_object(w, module->parameters, given, path, true);
@@ -424,9 +430,9 @@ params_complete(const struct module *module, struct json_object *given,
     const struct json_path *path, struct faults *faults,
     struct json_object **out)
 {
-	const struct walk	 w = { faults, true };
-	size_t			 before = faults_count(faults);
-	struct json_object	*complete;
+	const struct walk w = { faults, true };
+	size_t before = faults_count(faults);
+	struct json_object *complete;
 
 	*out = NULL;
 	complete = run_walk(&w, module, given, path);
@@ -444,31 +450,32 @@ int
 params_check(const struct module *module, struct json_object *given,
     const struct json_path *path, struct faults *faults)
 {
-	const struct walk	w = { faults, false };
-	size_t			before = faults_count(faults);
+	const struct walk w = { faults, false };
+	size_t before = faults_count(faults);
 
 	json_object_put(run_walk(&w, module, given, path));
-	return faults_count(faults) == before ? 0 :
-	    err_set(ERR_INVALID, "parameters of %s", module->name);
+	return faults_count(faults) == before
+		   ? 0
+		   : err_set(ERR_INVALID, "parameters of %s", module->name);
 }
 
 /* --- the schema itself ---------------------------------------------------- */
 
 struct schema_node {
-	struct json_object	*type;
-	bool			 nullable;
-	bool			 fold_case;
-	bool			 required;
-	bool			 deprecated;
-	struct json_object	*list;
-	struct json_object	*synonyms;
-	double			 min;
-	double			 max;
-	double			 exclusive_min;
-	struct json_object	*value;
-	struct json_object	*fields;
-	struct json_object	*items;
-	const char		*note;
+	struct json_object *type;
+	bool nullable;
+	bool fold_case;
+	bool required;
+	bool deprecated;
+	struct json_object *list;
+	struct json_object *synonyms;
+	double min;
+	double max;
+	double exclusive_min;
+	struct json_object *value;
+	struct json_object *fields;
+	struct json_object *items;
+	const char *note;
 };
 
 static const struct json_field schema_fields[] = {
@@ -488,28 +495,27 @@ static const struct json_field schema_fields[] = {
 	JSON_STR(struct schema_node, note, 1, 500, 0),
 };
 
-static void	check_fields(struct json_object *, const struct json_path *,
-		    struct faults *);
+static void check_fields(
+    struct json_object *, const struct json_path *, struct faults *);
 
 static void
 check_synonyms(struct json_object *synonyms, const struct json_path *path,
     struct faults *faults)
 {
-	json_object_object_foreach(synonyms, from, to)
-		if (!json_is_string(to))
-			faults_add_value(faults, JSON_PATH_KEY(path, from), to,
-			    "must be a string");
+	json_object_object_foreach(synonyms, from, to) if (!json_is_string(to))
+	    faults_add_value(
+		faults, JSON_PATH_KEY(path, from), to, "must be a string");
 }
 
 static void
-check_node(struct json_object *node, bool is_item,
-    const struct json_path *path, struct faults *faults)
+check_node(struct json_object *node, bool is_item, const struct json_path *path,
+    struct faults *faults)
 {
-	struct schema_node	n = { 0 };
-	const struct walk	w = { faults, true };
+	struct schema_node n = { 0 };
+	const struct walk w = { faults, true };
 
 	if (json_decode(node, JSON_FIELDS(schema_fields), JSON_FAULT_UNKNOWN,
-	    path, faults, &n) != 0)
+		path, faults, &n) != 0)
 		return;
 	if (schema_types(node) == 0) {
 		faults_add_value(faults, JSON_PATH_KEY(path, "type"), n.type,
@@ -519,24 +525,24 @@ check_node(struct json_object *node, bool is_item,
 	if (n.fields != NULL)
 		check_fields(n.fields, JSON_PATH_KEY(path, "fields"), faults);
 	if (n.items != NULL)
-		check_node(n.items, true, JSON_PATH_KEY(path, "items"),
-		    faults);
+		check_node(n.items, true, JSON_PATH_KEY(path, "items"), faults);
 	if (n.synonyms != NULL)
-		check_synonyms(n.synonyms, JSON_PATH_KEY(path, "synonyms"),
-		    faults);
+		check_synonyms(
+		    n.synonyms, JSON_PATH_KEY(path, "synonyms"), faults);
 	if (json_has(node, "default"))
-		json_object_put(check_value(&w, node, n.value,
-		    JSON_PATH_KEY(path, "default")));
+		json_object_put(check_value(
+		    &w, node, n.value, JSON_PATH_KEY(path, "default")));
 	else if (!is_item && !n.required && n.fields == NULL)
-		faults_add(faults, path,
-		    "needs a default, \"required\" or fields");
+		faults_add(
+		    faults, path, "needs a default, \"required\" or fields");
 }
 
 static void
 check_fields(struct json_object *fields, const struct json_path *path,
     struct faults *faults)
 {
-	json_object_object_foreach(fields, name, node) {
+	json_object_object_foreach(fields, name, node)
+	{
 		check_node(node, false, JSON_PATH_KEY(path, name), faults);
 	}
 }
@@ -545,12 +551,13 @@ int
 params_check_schema(struct json_object *schema, const struct json_path *path,
     struct faults *faults)
 {
-	size_t	before = faults_count(faults);
+	size_t before = faults_count(faults);
 
 	if (!json_is_object(schema))
 		faults_add_value(faults, path, schema, "must be an object");
 	else
 		check_fields(schema, path, faults);
-	return faults_count(faults) == before ? 0 :
-	    err_set(ERR_INVALID, "parameter schema");
+	return faults_count(faults) == before
+		   ? 0
+		   : err_set(ERR_INVALID, "parameter schema");
 }

@@ -17,16 +17,15 @@
  * (lib/provider/rules.c) are checked when the single values are right.
  * Returns 0, or ERR_INVALID when a fault was added (*out is NULL then).
  */
-int	params_complete(const struct module *, struct json_object *given,
-	    const struct json_path *path, struct faults *,
-	    struct json_object **out);
+int params_complete(const struct module *, struct json_object *given,
+    const struct json_path *path, struct faults *, struct json_object **out);
 
 /* Check names, types and values only; nothing is filled in. */
-int	params_check(const struct module *, struct json_object *given,
-	    const struct json_path *path, struct faults *);
+int params_check(const struct module *, struct json_object *given,
+    const struct json_path *path, struct faults *);
 
 /* Is the schema itself well formed?  Used when a manifest is loaded. */
-int	params_check_schema(struct json_object *schema,
-	    const struct json_path *path, struct faults *);
+int params_check_schema(
+    struct json_object *schema, const struct json_path *path, struct faults *);
 
 #endif

@@ -9,9 +9,9 @@
 #include "lib/base/str.h"
 
 struct rule {
-	struct json_object	*params;
-	const struct json_path	*path;
-	struct faults		*faults;
+	struct json_object *params;
+	const struct json_path *path;
+	struct faults *faults;
 };
 
 /* "not offered" faults say what to use instead. */
@@ -27,11 +27,12 @@ not_offered(const struct rule *r, const char *key, const char *instead)
 static void
 must_be_off(const struct rule *r, const char *block, const char *key)
 {
-	struct json_object	*o = json_get(r->params, block);
+	struct json_object *o = json_get(r->params, block);
 
 	if (json_get_bool(o, key, false))
-		faults_add_value(r->faults, JSON_PATH_KEY(JSON_PATH_KEY(
-		    r->path, block), key), json_get(o, key),
+		faults_add_value(r->faults,
+		    JSON_PATH_KEY(JSON_PATH_KEY(r->path, block), key),
+		    json_get(o, key),
 		    "not offered by this provider; leave it false");
 }
 
@@ -47,8 +48,8 @@ intersection(const struct rule *r)
 {
 	static const char *const off[] = { "run_cache", "run_preprocess",
 		"new_sample_id" };
-	struct json_object	*p = r->params;
-	size_t			 i;
+	struct json_object *p = r->params;
+	size_t i;
 
 	if (strcmp(json_get_str(p, "intersect_method", ""), "ecdh") != 0)
 		not_offered(r, "intersect_method", "use ecdh");
@@ -65,17 +66,17 @@ intersection(const struct rule *r)
 
 /* Both the classic place of early stopping and the one in callback_param. */
 static void
-check_early_stopping(const struct rule *r, struct json_object *o,
-    const struct json_path *path)
+check_early_stopping(
+    const struct rule *r, struct json_object *o, const struct json_path *path)
 {
-	struct json_path	 at = { path, "early_stopping_rounds", 0 };
-	struct json_object	*rounds = json_get(o, at.key);
+	struct json_path at = { path, "early_stopping_rounds", 0 };
+	struct json_object *rounds = json_get(o, at.key);
 
 	if (rounds == NULL)
 		return;
 	if (json_get(o, "validation_freqs") == NULL)
-		faults_add_value(r->faults, &at, rounds,
-		    "needs validation_freqs");
+		faults_add_value(
+		    r->faults, &at, rounds, "needs validation_freqs");
 	else
 		faults_add_value(r->faults, &at, rounds,
 		    "not offered by this provider; early_stop and tol end "
@@ -85,8 +86,8 @@ check_early_stopping(const struct rule *r, struct json_object *o,
 static void
 hetero_lr(const struct rule *r)
 {
-	struct json_object	*p = r->params;
-	int64_t			 batch = json_get_int(p, "batch_size", -1);
+	struct json_object *p = r->params;
+	int64_t batch = json_get_int(p, "batch_size", -1);
 
 	if (batch != -1 && batch < 10)
 		faults_add_value(r->faults,
@@ -97,7 +98,8 @@ hetero_lr(const struct rule *r)
 	check_early_stopping(r, json_get(p, "callback_param"),
 	    JSON_PATH_KEY(r->path, "callback_param"));
 	if (strcmp(json_get_str(p, "optimizer", ""), "sqn") == 0)
-		not_offered(r, "optimizer", "use rmsprop, adam, adagrad, "
+		not_offered(r, "optimizer",
+		    "use rmsprop, adam, adagrad, "
 		    "nesterov_momentum_sgd or sgd");
 	must_be_off(r, "cv_param", "need_cv");
 	must_be_off(r, "stepwise_param", "need_stepwise");
@@ -108,15 +110,15 @@ hetero_lr(const struct rule *r)
 static const char *const binary_metrics[] = { "auc", "ks", "lift", "gain",
 	"accuracy", "precision", "recall", "roc", "confusion_mat", "psi",
 	"f1_score", "quantile_pr", NULL };
-static const char *const multi_metrics[] = { "accuracy", "precision",
-	"recall", NULL };
+static const char *const multi_metrics[] = { "accuracy", "precision", "recall",
+	NULL };
 static const char *const regression_metrics[] = { "explained_variance",
 	"mean_absolute_error", "mean_squared_error", "median_absolute_error",
 	"r2_score", "root_mean_squared_error", NULL };
 
 static const struct {
-	const char		*eval_type;
-	const char *const	*metrics;
+	const char *eval_type;
+	const char *const *metrics;
 } allowed_metrics[] = {
 	{ "binary", binary_metrics },
 	{ "multi", multi_metrics },
@@ -127,11 +129,11 @@ static void
 check_metric(const struct rule *r, const char *eval_type,
     const char *const *allowed, size_t i, struct json_object *metric)
 {
-	struct json_path	 list = { r->path, "metrics", 0 };
-	struct json_path	 at = { &list, NULL, i };
-	const char		*name = json_object_get_string(metric);
-	char			 hint[FAULTS_HINT_SIZE];
-	size_t			 n;
+	struct json_path list = { r->path, "metrics", 0 };
+	struct json_path at = { &list, NULL, i };
+	const char *name = json_object_get_string(metric);
+	char hint[FAULTS_HINT_SIZE];
+	size_t n;
 
 	for (n = 0; allowed[n] != NULL; n++)
 		if (strcmp(allowed[n], name) == 0)
@@ -144,16 +146,17 @@ check_metric(const struct rule *r, const char *eval_type,
 static void
 evaluation(const struct rule *r)
 {
-	struct json_object	*list = json_get(r->params, "metrics");
-	const char		*eval_type, *const *allowed = NULL;
-	size_t			 i;
+	struct json_object *list = json_get(r->params, "metrics");
+	const char *eval_type, *const *allowed = NULL;
+	size_t i;
 
 	eval_type = json_get_str(r->params, "eval_type", "binary");
 	if (strcmp(eval_type, "clustering") == 0)
-		not_offered(r, "eval_type", "use binary, multi or "
+		not_offered(r, "eval_type",
+		    "use binary, multi or "
 		    "regression");
 	for (i = 0; i < sizeof(allowed_metrics) / sizeof(allowed_metrics[0]);
-	    i++)
+	     i++)
 		if (strcmp(allowed_metrics[i].eval_type, eval_type) == 0)
 			allowed = allowed_metrics[i].metrics;
 	if (allowed == NULL || list == NULL)
@@ -166,8 +169,8 @@ evaluation(const struct rule *r)
 /* --- the table ------------------------------------------------------------ */
 
 static const struct {
-	const char	*module;
-	void		(*check)(const struct rule *);
+	const char *module;
+	void (*check)(const struct rule *);
 } rules[] = {
 	{ "DataTransform", data_transform },
 	{ "Intersection", intersection },
@@ -179,8 +182,8 @@ void
 rules_check(const struct module *module, struct json_object *params,
     const struct json_path *path, struct faults *faults)
 {
-	const struct rule	r = { params, path, faults };
-	size_t			i;
+	const struct rule r = { params, path, faults };
+	size_t i;
 
 	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if (str_eq(rules[i].module, module->name))
@@ -193,10 +196,10 @@ rules_check(const struct module *module, struct json_object *params,
 
 /* How many members of a role the protocol of a module is made for. */
 static const struct {
-	const char	*module;
-	const char	*role;
-	size_t		 min;
-	size_t		 max;
+	const char *module;
+	const char *role;
+	size_t min;
+	size_t max;
 } member_rules[] = {
 	{ "Intersection", "guest", 1, 1 },
 	{ "Intersection", "host", 1, ANY_NUMBER },
@@ -208,11 +211,11 @@ static const struct {
 static bool
 has_party(struct json_object *list, struct json_object *party)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; list != NULL && i < json_object_array_length(list); i++)
-		if (json_object_equal(json_object_array_get_idx(list, i),
-		    party))
+		if (json_object_equal(
+			json_object_array_get_idx(list, i), party))
 			return true;
 	return false;
 }
@@ -226,15 +229,15 @@ static void
 check_arbiter(const struct module *m, struct json_object *roles,
     const struct json_path *path, struct faults *faults)
 {
-	struct json_object	*guests = json_get(roles, "guest");
-	struct json_object	*hosts = json_get(roles, "host");
-	struct json_object	*arbiters = json_get(roles, "arbiter");
-	size_t			 i, both = 0, all = 0;
+	struct json_object *guests = json_get(roles, "guest");
+	struct json_object *hosts = json_get(roles, "host");
+	struct json_object *arbiters = json_get(roles, "arbiter");
+	size_t i, both = 0, all = 0;
 
 	if (guests == NULL || hosts == NULL || arbiters == NULL)
 		return;
 	for (i = 0; i < json_object_array_length(guests); i++) {
-		struct json_object	*p;
+		struct json_object *p;
 
 		p = json_object_array_get_idx(guests, i);
 		if (!has_party(arbiters, p))
@@ -242,19 +245,20 @@ check_arbiter(const struct module *m, struct json_object *roles,
 		both++;
 		all += has_party(hosts, p);
 	}
-	if (both > 0 && (all != both ||
-	    both != json_object_array_length(hosts)))
+	if (both > 0 &&
+	    (all != both || both != json_object_array_length(hosts)))
 		faults_add(faults, JSON_PATH_KEY(path, "arbiter"),
 		    "a party that is guest and arbiter of %s must be its "
-		    "only host as well", m->name);
+		    "only host as well",
+		    m->name);
 }
 
 void
 rules_check_members(const struct module *m, struct json_object *roles,
     const struct json_path *path, struct faults *faults)
 {
-	struct json_object	*list;
-	size_t			 i, n;
+	struct json_object *list;
+	size_t i, n;
 
 	for (i = 0; i < sizeof(member_rules) / sizeof(member_rules[0]); i++) {
 		if (strcmp(member_rules[i].module, m->name) != 0)
@@ -262,14 +266,17 @@ rules_check_members(const struct module *m, struct json_object *roles,
 		list = json_get(roles, member_rules[i].role);
 		n = list != NULL ? json_object_array_length(list) : 0;
 		if (n < member_rules[i].min)
-			faults_add(faults, JSON_PATH_KEY(path,
-			    member_rules[i].role), "%s needs %s %s", m->name,
+			faults_add(faults,
+			    JSON_PATH_KEY(path, member_rules[i].role),
+			    "%s needs %s %s", m->name,
 			    member_rules[i].max == 1 ? "one" : "at least one",
 			    member_rules[i].role);
 		else if (n > member_rules[i].max)
-			faults_add(faults, JSON_PATH_KEY(path,
-			    member_rules[i].role), "%s is made for one %s, "
-			    "here are %zu", m->name, member_rules[i].role, n);
+			faults_add(faults,
+			    JSON_PATH_KEY(path, member_rules[i].role),
+			    "%s is made for one %s, "
+			    "here are %zu",
+			    m->name, member_rules[i].role, n);
 	}
 	if (strcmp(m->name, "HeteroLR") == 0)
 		check_arbiter(m, roles, path, faults);

@@ -10,14 +10,14 @@
 #include "lib/provider/manifest.h"
 
 /* params is complete; faults are added below path. */
-void	rules_check(const struct module *, struct json_object *params,
-	    const struct json_path *path, struct faults *);
+void rules_check(const struct module *, struct json_object *params,
+    const struct json_path *path, struct faults *);
 
 /*
  * Do the members of a job suit the module?  roles is {"guest":[9999],…},
  * path where it stands.
  */
-void	rules_check_members(const struct module *, struct json_object *roles,
-	    const struct json_path *path, struct faults *);
+void rules_check_members(const struct module *, struct json_object *roles,
+    const struct json_path *path, struct faults *);
 
 #endif

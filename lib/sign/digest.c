@@ -21,13 +21,13 @@
 #define CHUNK (128 * 1024)
 
 struct digest {
-	EVP_MD_CTX	*md;
+	EVP_MD_CTX *md;
 };
 
 int
 digest_begin(struct digest **out)
 {
-	struct digest	*d = xcalloc(1, sizeof(*d));
+	struct digest *d = xcalloc(1, sizeof(*d));
 
 	*out = NULL;
 	if ((d->md = EVP_MD_CTX_new()) == NULL ||
@@ -50,9 +50,9 @@ digest_add(struct digest *d, const void *data, size_t len)
 int
 digest_add_fd(struct digest *d, int fd, uint64_t offset, uint64_t size)
 {
-	char	*chunk = xmalloc(CHUNK);
-	ssize_t	 n;
-	int	 r = 0;
+	char *chunk = xmalloc(CHUNK);
+	ssize_t n;
+	int r = 0;
 
 	while (size != 0) {
 		n = pread(fd, chunk, size < CHUNK ? (size_t)size : CHUNK,
@@ -79,7 +79,7 @@ digest_add_fd(struct digest *d, int fd, uint64_t offset, uint64_t size)
 int
 digest_end(struct digest *d, uint8_t out[DIGEST_SIZE])
 {
-	int	ok = EVP_DigestFinal_ex(d->md, out, NULL);
+	int ok = EVP_DigestFinal_ex(d->md, out, NULL);
 
 	digest_free(d);
 	return ok == 1 ? 0 : err_set(ERR_CRYPTO, "SHA-256");
@@ -98,7 +98,7 @@ int
 digest_memory(const void *data, size_t len, uint8_t out[DIGEST_SIZE])
 {
 	if (EVP_Digest(data != NULL ? data : "", len, out, NULL, EVP_sha256(),
-	    NULL) != 1)
+		NULL) != 1)
 		return err_set(ERR_CRYPTO, "SHA-256");
 	return 0;
 }
@@ -106,8 +106,8 @@ digest_memory(const void *data, size_t len, uint8_t out[DIGEST_SIZE])
 int
 digest_fd(int fd, uint64_t size, uint8_t out[DIGEST_SIZE])
 {
-	struct digest	*d;
-	int		 r;
+	struct digest *d;
+	int r;
 
 	if ((r = digest_begin(&d)) != 0)
 		return r;
@@ -121,7 +121,7 @@ digest_fd(int fd, uint64_t size, uint8_t out[DIGEST_SIZE])
 void
 digest_text(const uint8_t digest[DIGEST_SIZE], char out[DIGEST_TEXT_SIZE])
 {
-	struct buf	b = BUF_INIT;
+	struct buf b = BUF_INIT;
 
 	str_base64(&b, digest, DIGEST_SIZE);
 	(void)snprintf(out, DIGEST_TEXT_SIZE, "sha-256=:%s:", buf_str(&b));
@@ -131,10 +131,10 @@ digest_text(const uint8_t digest[DIGEST_SIZE], char out[DIGEST_TEXT_SIZE])
 int
 digest_parse(const char *value, uint8_t out[DIGEST_SIZE])
 {
-	struct sfv_dictionary	*d = xcalloc(1, sizeof(*d));
-	const struct sfv_member	*m;
-	struct buf		 bytes = BUF_INIT;
-	int			 r;
+	struct sfv_dictionary *d = xcalloc(1, sizeof(*d));
+	const struct sfv_member *m;
+	struct buf bytes = BUF_INIT;
+	int r;
 
 	if ((r = sfv_parse(value, d)) != 0)
 		goto out;

@@ -18,29 +18,30 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define SECRET_PREFIX	"sluice-ed25519-secret "
-#define PUBLIC_PREFIX	"ed25519:"
-#define SEED_SIZE	crypto_sign_SEEDBYTES
+#define SECRET_PREFIX "sluice-ed25519-secret "
+#define PUBLIC_PREFIX "ed25519:"
+#define SEED_SIZE crypto_sign_SEEDBYTES
 /* prefix, 44 characters of base64, newline */
-#define SECRET_LEN	(sizeof(SECRET_PREFIX) - 1 + 44 + 1)
+#define SECRET_LEN (sizeof(SECRET_PREFIX) - 1 + 44 + 1)
 
 struct keys {
-	uint8_t	 public_key[KEYS_PUBLIC_SIZE];
-	uint8_t	*secret;	/* sodium_malloc: seed and public key */
+	uint8_t public_key[KEYS_PUBLIC_SIZE];
+	uint8_t *secret; /* sodium_malloc: seed and public key */
 };
 
 static int
 sodium_ready(void)
 {
-	return sodium_init() >= 0 ? 0 :
-	    err_set(ERR_CRYPTO, "libsodium cannot start");
+	return sodium_init() >= 0
+		   ? 0
+		   : err_set(ERR_CRYPTO, "libsodium cannot start");
 }
 
 static int
 keys_new(struct keys **out)
 {
-	struct keys	*k;
-	int		 r;
+	struct keys *k;
+	int r;
 
 	*out = NULL;
 	if ((r = sodium_ready()) != 0)
@@ -65,7 +66,7 @@ keys_seal(struct keys *k)
 int
 keys_generate(struct keys **out)
 {
-	int	r;
+	int r;
 
 	if ((r = keys_new(out)) != 0)
 		return r;
@@ -77,7 +78,7 @@ keys_generate(struct keys **out)
 int
 keys_from_seed(const uint8_t seed[32], struct keys **out)
 {
-	int	r;
+	int r;
 
 	if ((r = keys_new(out)) != 0)
 		return r;
@@ -91,7 +92,7 @@ keys_free(struct keys *k)
 {
 	if (k == NULL)
 		return;
-	sodium_free(k->secret);		/* wipes */
+	sodium_free(k->secret); /* wipes */
 	free(k);
 }
 
@@ -99,15 +100,15 @@ keys_free(struct keys *k)
 static int
 check_secret_file(int fd)
 {
-	struct stat	st;
+	struct stat st;
 
 	if (fstat(fd, &st) != 0)
 		return err_set_errno(ERR_IO, "stat");
 	if (!S_ISREG(st.st_mode))
 		return err_set(ERR_DENIED, "not a regular file");
 	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(ERR_DENIED, "belongs to user %u",
-		    (unsigned)st.st_uid);
+		return err_set(
+		    ERR_DENIED, "belongs to user %u", (unsigned)st.st_uid);
 	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		return err_set(ERR_DENIED,
 		    "mode %04o lets others in, 0600 is needed",
@@ -120,14 +121,15 @@ check_secret_file(int fd)
 static int
 parse_secret(const char text[SECRET_LEN], struct keys **out)
 {
-	size_t	prefix = sizeof(SECRET_PREFIX) - 1, n = 0;
-	uint8_t	seed[SEED_SIZE];
-	int	r;
+	size_t prefix = sizeof(SECRET_PREFIX) - 1, n = 0;
+	uint8_t seed[SEED_SIZE];
+	int r;
 
 	if (memcmp(text, SECRET_PREFIX, prefix) != 0 ||
 	    text[SECRET_LEN - 1] != '\n' ||
 	    sodium_base642bin(seed, sizeof(seed), text + prefix, 44, NULL, &n,
-	    NULL, sodium_base64_VARIANT_ORIGINAL) != 0 || n != SEED_SIZE)
+		NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+	    n != SEED_SIZE)
 		r = err_set(ERR_FORMAT, "not a secret key file");
 	else
 		r = keys_from_seed(seed, out);
@@ -138,15 +140,15 @@ parse_secret(const char text[SECRET_LEN], struct keys **out)
 int
 keys_load(const char *path, struct keys **out)
 {
-	char	text[SECRET_LEN];
-	int	fd, r;
+	char text[SECRET_LEN];
+	int fd, r;
 
 	*out = NULL;
 	if ((r = sodium_ready()) != 0)
 		return r;
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-		return err_set_errno(errno == ENOENT ? ERR_NOT_FOUND : ERR_IO,
-		    "open %s", path);
+		return err_set_errno(
+		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", path);
 	if ((r = check_secret_file(fd)) == 0 &&
 	    (r = fd_read_exact(fd, text, sizeof(text))) == 0)
 		r = parse_secret(text, out);
@@ -158,15 +160,15 @@ keys_load(const char *path, struct keys **out)
 int
 keys_save(const struct keys *k, const char *path)
 {
-	char	text[SECRET_LEN + 1];
-	size_t	prefix = sizeof(SECRET_PREFIX) - 1;
-	int	fd, r;
+	char text[SECRET_LEN + 1];
+	size_t prefix = sizeof(SECRET_PREFIX) - 1;
+	int fd, r;
 
 	/* O_EXCL: a key is never overwritten, partners know it. */
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return err_set_errno(errno == EEXIST ? ERR_EXISTS : ERR_IO,
-		    "create %s", path);
+		return err_set_errno(
+		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "create %s", path);
 	memcpy(text, SECRET_PREFIX, prefix);
 	/* The secret of libsodium is the seed followed by the public key. */
 	sodium_bin2base64(text + prefix, sizeof(text) - prefix, k->secret,
@@ -200,7 +202,7 @@ int
 keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], const void *data,
     size_t len, const uint8_t signature[KEYS_SIGNATURE_SIZE])
 {
-	int	r;
+	int r;
 
 	if ((r = sodium_ready()) != 0)
 		return r;
@@ -210,10 +212,10 @@ keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], const void *data,
 }
 
 void
-keys_public_text(const uint8_t public_key[KEYS_PUBLIC_SIZE],
-    char out[KEYS_TEXT_SIZE])
+keys_public_text(
+    const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_TEXT_SIZE])
 {
-	size_t	prefix = sizeof(PUBLIC_PREFIX) - 1;
+	size_t prefix = sizeof(PUBLIC_PREFIX) - 1;
 
 	memcpy(out, PUBLIC_PREFIX, prefix);
 	sodium_bin2base64(out + prefix, KEYS_TEXT_SIZE - prefix, public_key,
@@ -223,12 +225,12 @@ keys_public_text(const uint8_t public_key[KEYS_PUBLIC_SIZE],
 int
 keys_public_parse(const char *text, uint8_t public_key[KEYS_PUBLIC_SIZE])
 {
-	size_t	prefix = sizeof(PUBLIC_PREFIX) - 1, n = 0;
+	size_t prefix = sizeof(PUBLIC_PREFIX) - 1, n = 0;
 
 	if (strlen(text) != KEYS_TEXT_SIZE - 1 ||
 	    !str_starts(text, PUBLIC_PREFIX) ||
 	    sodium_base642bin(public_key, KEYS_PUBLIC_SIZE, text + prefix, 44,
-	    NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
+		NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
 	    n != KEYS_PUBLIC_SIZE)
 		return err_set(ERR_FORMAT,
 		    "a public key is \"ed25519:\" and 44 characters");
@@ -238,25 +240,25 @@ keys_public_parse(const char *text, uint8_t public_key[KEYS_PUBLIC_SIZE])
 static void
 key_hash(const uint8_t public_key[KEYS_PUBLIC_SIZE], uint8_t hash[32])
 {
-	(void)crypto_generichash(hash, 32, public_key, KEYS_PUBLIC_SIZE, NULL,
-	    0);
+	(void)crypto_generichash(
+	    hash, 32, public_key, KEYS_PUBLIC_SIZE, NULL, 0);
 }
 
 void
 keys_id(const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_ID_SIZE])
 {
-	uint8_t	hash[32];
+	uint8_t hash[32];
 
 	key_hash(public_key, hash);
 	str_to_hex(hash, 8, out);
 }
 
 void
-keys_fingerprint(const uint8_t public_key[KEYS_PUBLIC_SIZE],
-    char out[KEYS_FINGERPRINT_SIZE])
+keys_fingerprint(
+    const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_FINGERPRINT_SIZE])
 {
-	uint8_t	hash[32];
-	int	i;
+	uint8_t hash[32];
+	int i;
 
 	key_hash(public_key, hash);
 	for (i = 0; i < 8; i++) {

@@ -10,51 +10,49 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define KEYS_PUBLIC_SIZE	32
-#define KEYS_SIGNATURE_SIZE	64
+#define KEYS_PUBLIC_SIZE 32
+#define KEYS_SIGNATURE_SIZE 64
 
 /* A key pair; its secret half lies in guarded memory and is wiped. */
 struct keys;
 
 /* A new pair from the kernel's generator. */
-int	keys_generate(struct keys **out);
+int keys_generate(struct keys **out);
 /* A pair from its 32-byte seed. */
-int	keys_from_seed(const uint8_t seed[32], struct keys **out);
+int keys_from_seed(const uint8_t seed[32], struct keys **out);
 /*
  * Read a secret file.  Errors: ERR_NOT_FOUND, ERR_IO, ERR_FORMAT, and
  * ERR_DENIED when group or others may read it or it belongs to someone else
  * (root's files are taken).
  */
-int	keys_load(const char *path, struct keys **out);
+int keys_load(const char *path, struct keys **out);
 /* Write the secret file, mode 0600; ERR_EXISTS when it is there already. */
-int	keys_save(const struct keys *, const char *path);
-void	keys_free(struct keys *);	/* NULL is fine */
+int keys_save(const struct keys *, const char *path);
+void keys_free(struct keys *); /* NULL is fine */
 
-const uint8_t *keys_public(const struct keys *);	/* 32 bytes */
-void	keys_sign(const struct keys *, const void *data, size_t len,
-	    uint8_t signature[KEYS_SIGNATURE_SIZE]);
+const uint8_t *keys_public(const struct keys *); /* 32 bytes */
+void keys_sign(const struct keys *, const void *data, size_t len,
+    uint8_t signature[KEYS_SIGNATURE_SIZE]);
 /* ERR_AUTH when the signature is not this key's over data. */
-int	keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE],
-	    const void *data, size_t len,
-	    const uint8_t signature[KEYS_SIGNATURE_SIZE]);
+int keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], const void *data,
+    size_t len, const uint8_t signature[KEYS_SIGNATURE_SIZE]);
 
 /* The public key as text; parse refuses anything but exactly that form. */
 #define KEYS_TEXT_SIZE 53
-void	keys_public_text(const uint8_t public_key[KEYS_PUBLIC_SIZE],
-	    char out[KEYS_TEXT_SIZE]);
-int	keys_public_parse(const char *text,
-	    uint8_t public_key[KEYS_PUBLIC_SIZE]);
+void keys_public_text(
+    const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_TEXT_SIZE]);
+int keys_public_parse(const char *text, uint8_t public_key[KEYS_PUBLIC_SIZE]);
 
 /* First 16 hex digits of BLAKE2b-256 of the key: the end of a keyid. */
 #define KEYS_ID_SIZE 17
-void	keys_id(const uint8_t public_key[KEYS_PUBLIC_SIZE],
-	    char out[KEYS_ID_SIZE]);
+void keys_id(
+    const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_ID_SIZE]);
 /*
  * What two people read to each other: 128 bits of the same hash in eight
  * groups of four hex digits.
  */
 #define KEYS_FINGERPRINT_SIZE 40
-void	keys_fingerprint(const uint8_t public_key[KEYS_PUBLIC_SIZE],
-	    char out[KEYS_FINGERPRINT_SIZE]);
+void keys_fingerprint(const uint8_t public_key[KEYS_PUBLIC_SIZE],
+    char out[KEYS_FINGERPRINT_SIZE]);
 
 #endif

@@ -9,11 +9,11 @@
 
 #include "lib/base/err.h"
 
-#define INTEGER_DIGITS 15	/* RFC 8941, section 3.3.1 */
+#define INTEGER_DIGITS 15 /* RFC 8941, section 3.3.1 */
 
 struct cursor {
-	const char	*start;
-	const char	*at;
+	const char *start;
+	const char *at;
 };
 
 static int
@@ -80,8 +80,8 @@ parse_key(struct cursor *c, struct sfv_span *out)
 	out->at = c->at;
 	if (!is_lower(*c->at) && *c->at != '*')
 		return malformed(c, "a key");
-	while (is_lower(*c->at) || is_digit(*c->at) ||
-	    is_one_of(*c->at, "_-.*"))
+	while (
+	    is_lower(*c->at) || is_digit(*c->at) || is_one_of(*c->at, "_-.*"))
 		c->at++;
 	span_end(out, c->at);
 	return 0;
@@ -90,9 +90,9 @@ parse_key(struct cursor *c, struct sfv_span *out)
 static int
 parse_integer(struct cursor *c, struct sfv_value *out)
 {
-	bool	negative = *c->at == '-';
-	int64_t	value = 0;
-	int	digits = 0;
+	bool negative = *c->at == '-';
+	int64_t value = 0;
+	int digits = 0;
 
 	if (negative)
 		c->at++;
@@ -113,7 +113,7 @@ parse_integer(struct cursor *c, struct sfv_value *out)
 static int
 parse_string(struct cursor *c, struct sfv_value *out)
 {
-	c->at++;			/* the opening quote */
+	c->at++; /* the opening quote */
 	out->type = SFV_STRING;
 	out->text.at = c->at;
 	while (*c->at != '"') {
@@ -138,7 +138,7 @@ parse_token(struct cursor *c, struct sfv_value *out)
 	out->type = SFV_TOKEN;
 	out->text.at = c->at;
 	while (is_alpha(*c->at) || is_digit(*c->at) ||
-	    is_one_of(*c->at, "!#$%&'*+-.^_`|~:/"))
+	       is_one_of(*c->at, "!#$%&'*+-.^_`|~:/"))
 		c->at++;
 	span_end(&out->text, c->at);
 	return 0;
@@ -147,11 +147,10 @@ parse_token(struct cursor *c, struct sfv_value *out)
 static int
 parse_bytes(struct cursor *c, struct sfv_value *out)
 {
-	c->at++;			/* the opening colon */
+	c->at++; /* the opening colon */
 	out->type = SFV_BYTES;
 	out->text.at = c->at;
-	while (is_alpha(*c->at) || is_digit(*c->at) ||
-	    is_one_of(*c->at, "+/="))
+	while (is_alpha(*c->at) || is_digit(*c->at) || is_one_of(*c->at, "+/="))
 		c->at++;
 	if (*c->at != ':')
 		return malformed(c, "base64 or \":\"");
@@ -163,7 +162,7 @@ parse_bytes(struct cursor *c, struct sfv_value *out)
 static int
 parse_boolean(struct cursor *c, struct sfv_value *out)
 {
-	c->at++;			/* the question mark */
+	c->at++; /* the question mark */
 	if (*c->at != '0' && *c->at != '1')
 		return malformed(c, "0 or 1");
 	out->type = *c->at++ == '1' ? SFV_TRUE : SFV_FALSE;
@@ -196,9 +195,9 @@ same_span(const struct sfv_span *a, const struct sfv_span *b)
 static int
 parse_params(struct cursor *c, struct sfv_params *out)
 {
-	struct sfv_param	*p;
-	size_t			 i;
-	int			 r;
+	struct sfv_param *p;
+	size_t i;
+	int r;
 
 	out->n = 0;
 	while (*c->at == ';') {
@@ -227,11 +226,11 @@ parse_params(struct cursor *c, struct sfv_params *out)
 static int
 parse_inner_list(struct cursor *c, struct sfv_member *m)
 {
-	struct sfv_params	 params;
-	struct sfv_item		*item;
-	int			 r;
+	struct sfv_params params;
+	struct sfv_item *item;
+	int r;
 
-	c->at++;			/* the opening parenthesis */
+	c->at++; /* the opening parenthesis */
 	m->value.type = SFV_INNER_LIST;
 	for (;;) {
 		skip_spaces(c);
@@ -254,7 +253,7 @@ parse_inner_list(struct cursor *c, struct sfv_member *m)
 static int
 parse_member(struct cursor *c, struct sfv_member *m)
 {
-	int	r;
+	int r;
 
 	memset(m, 0, sizeof(*m));
 	if ((r = parse_key(c, &m->key)) != 0)
@@ -279,9 +278,9 @@ parse_member(struct cursor *c, struct sfv_member *m)
 static int
 parse_dictionary(struct cursor *c, struct sfv_dictionary *out)
 {
-	struct sfv_member	*m;
-	size_t			 i;
-	int			 r;
+	struct sfv_member *m;
+	size_t i;
+	int r;
 
 	skip_spaces(c);
 	while (*c->at != '\0') {
@@ -310,19 +309,18 @@ parse_dictionary(struct cursor *c, struct sfv_dictionary *out)
 int
 sfv_parse(const char *text, struct sfv_dictionary *out)
 {
-	struct cursor	c = { text, text };
+	struct cursor c = { text, text };
 
 	out->n = 0;
 	if (strnlen(text, SFV_TEXT_MAX + 1) > SFV_TEXT_MAX)
-		return err_set(ERR_LIMIT, "longer than %d bytes",
-		    SFV_TEXT_MAX);
+		return err_set(ERR_LIMIT, "longer than %d bytes", SFV_TEXT_MAX);
 	return parse_dictionary(&c, out);
 }
 
 const struct sfv_member *
 sfv_member(const struct sfv_dictionary *d, const char *key)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < d->n; i++)
 		if (sfv_is(&d->members[i].key, key))
@@ -333,7 +331,7 @@ sfv_member(const struct sfv_dictionary *d, const char *key)
 const struct sfv_value *
 sfv_param(const struct sfv_params *params, const char *key)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < params->n; i++)
 		if (sfv_is(&params->p[i].key, key))
@@ -350,7 +348,7 @@ sfv_is(const struct sfv_span *s, const char *text)
 void
 sfv_string(const struct sfv_value *v, struct buf *out)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < v->text.len; i++) {
 		if (v->text.at[i] == '\\' && i + 1 < v->text.len)

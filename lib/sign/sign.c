@@ -15,15 +15,20 @@
 #include "lib/sign/digest.h"
 #include "lib/sign/signature.h"
 
-#define LABEL		"sig1"
-#define ALGORITHM	"ed25519"
-#define TAG		"sluice"
-#define N_PARTS		6
-#define KEYID_SIZE	(11 + 1 + KEYS_ID_SIZE)
-#define NONCE_MIN	16	/* characters */
+#define LABEL "sig1"
+#define ALGORITHM "ed25519"
+#define TAG "sluice"
+#define N_PARTS 6
+#define KEYID_SIZE (11 + 1 + KEYS_ID_SIZE)
+#define NONCE_MIN 16 /* characters */
 
 static const char *const required_params[] = {
-	"created", "expires", "nonce", "keyid", "alg", "tag",
+	"created",
+	"expires",
+	"nonce",
+	"keyid",
+	"alg",
+	"tag",
 };
 #define N_PARAMS (sizeof(required_params) / sizeof(required_params[0]))
 
@@ -67,15 +72,15 @@ fill_parts(const struct sign_request *req, struct buf *query,
 	parts[2] = (struct signature_part){ "@query", buf_str(query) };
 	parts[3] = (struct signature_part){ "content-digest", req->digest };
 	parts[4] = (struct signature_part){ "sluice-party", req->party };
-	parts[5] = (struct signature_part){ "sluice-destination",
-	    req->destination };
+	parts[5] =
+	    (struct signature_part){ "sluice-destination", req->destination };
 }
 
 static void
 make_keyid(const char *party, const uint8_t public_key[KEYS_PUBLIC_SIZE],
     char out[KEYID_SIZE])
 {
-	char	id[KEYS_ID_SIZE];
+	char id[KEYS_ID_SIZE];
 
 	keys_id(public_key, id);
 	(void)snprintf(out, KEYID_SIZE, "%s:%s", party, id);
@@ -85,16 +90,16 @@ static int
 write_headers(const struct buf *params, const uint8_t signature[64],
     struct sign_headers *out)
 {
-	struct buf	b64 = BUF_INIT;
-	int		n;
+	struct buf b64 = BUF_INIT;
+	int n;
 
-	n = snprintf(out->input, sizeof(out->input), LABEL "=%s",
-	    buf_str(params));
+	n = snprintf(
+	    out->input, sizeof(out->input), LABEL "=%s", buf_str(params));
 	if (n < 0 || (size_t)n >= sizeof(out->input))
 		return err_set(ERR_INVALID, "nonce is too long");
 	str_base64(&b64, signature, KEYS_SIGNATURE_SIZE);
-	(void)snprintf(out->value, sizeof(out->value), LABEL "=:%s:",
-	    buf_str(&b64));
+	(void)snprintf(
+	    out->value, sizeof(out->value), LABEL "=:%s:", buf_str(&b64));
 	buf_fini(&b64);
 	return 0;
 }
@@ -103,17 +108,20 @@ int
 sign_request_at(const struct keys *keys, const struct sign_request *req,
     int64_t created_s, const char *nonce, struct sign_headers *out)
 {
-	struct signature_part	parts[N_PARTS];
-	char			keyid[KEYID_SIZE];
-	struct signature_params	params = {
+	struct signature_part parts[N_PARTS];
+	char keyid[KEYID_SIZE];
+	struct signature_params params = {
 		.created_s = created_s,
 		.expires_s = created_s + SIGN_LIFETIME_S,
-		.nonce = nonce, .keyid = keyid, .alg = ALGORITHM, .tag = TAG,
+		.nonce = nonce,
+		.keyid = keyid,
+		.alg = ALGORITHM,
+		.tag = TAG,
 	};
-	struct buf		query = BUF_INIT, text = BUF_INIT;
-	struct buf		base = BUF_INIT;
-	uint8_t			signature[KEYS_SIGNATURE_SIZE];
-	int			r;
+	struct buf query = BUF_INIT, text = BUF_INIT;
+	struct buf base = BUF_INIT;
+	uint8_t signature[KEYS_SIGNATURE_SIZE];
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if ((r = check_request(req)) != 0)
@@ -137,7 +145,7 @@ int
 sign_request(const struct keys *keys, const struct sign_request *req,
     struct sign_headers *out)
 {
-	char	nonce[ID_RANDOM_SIZE];
+	char nonce[ID_RANDOM_SIZE];
 
 	id_random(nonce);
 	return sign_request_at(keys, req, clock_wall_ms() / 1000, nonce, out);
@@ -146,8 +154,8 @@ sign_request(const struct keys *keys, const struct sign_request *req,
 static int
 check_times(const struct signature *s, int64_t now_s, struct sign_proof *out)
 {
-	int64_t	expires_s;
-	int	r;
+	int64_t expires_s;
+	int r;
 
 	if ((r = signature_integer(s, "created", &out->created_s)) != 0 ||
 	    (r = signature_integer(s, "expires", &expires_s)) != 0)
@@ -167,8 +175,8 @@ check_times(const struct signature *s, int64_t now_s, struct sign_proof *out)
 static int
 check_text(const struct signature *s, const char *name, const char *wanted)
 {
-	char	text[128];
-	int	r;
+	char text[128];
+	int r;
 
 	if ((r = signature_string(s, name, text, sizeof(text))) != 0)
 		return r;
@@ -181,15 +189,17 @@ check_text(const struct signature *s, const char *name, const char *wanted)
 static int
 check_nonce(const struct signature *s, struct sign_proof *out)
 {
-	int	r;
+	int r;
 
 	r = signature_string(s, "nonce", out->nonce, sizeof(out->nonce));
 	if (r != 0)
 		return r;
 	if (strlen(out->nonce) < NONCE_MIN ||
 	    !str_is_name(out->nonce, SIGN_NONCE_SIZE - 1))
-		return err_set(ERR_AUTH, "nonce must be %d to %d letters, "
-		    "digits, - or _", NONCE_MIN, SIGN_NONCE_SIZE - 1);
+		return err_set(ERR_AUTH,
+		    "nonce must be %d to %d letters, "
+		    "digits, - or _",
+		    NONCE_MIN, SIGN_NONCE_SIZE - 1);
 	return 0;
 }
 
@@ -199,14 +209,14 @@ check_claims(const struct signature *s, const struct sign_request *req,
     const struct signature_part *parts, const uint8_t *public_key,
     int64_t now_s, struct sign_proof *out)
 {
-	char	keyid[KEYID_SIZE];
-	int	r;
+	char keyid[KEYID_SIZE];
+	int r;
 
 	if (!signature_covers(s, parts, N_PARTS))
 		return err_set(ERR_AUTH, "not the required parts are signed");
 	if (!signature_has_params(s, required_params, N_PARAMS))
 		return err_set(ERR_AUTH, "created, expires, nonce, keyid, "
-		    "alg, tag expected");
+					 "alg, tag expected");
 	make_keyid(req->party, public_key, keyid);
 	if ((r = check_text(s, "alg", ALGORITHM)) != 0 ||
 	    (r = check_text(s, "tag", TAG)) != 0 ||
@@ -222,10 +232,10 @@ sign_verify(const struct sign_request *req, const char *input,
     const char *value, const uint8_t public_key[KEYS_PUBLIC_SIZE],
     int64_t now_s, struct sign_proof *out)
 {
-	struct signature_part	parts[N_PARTS];
-	struct signature	s = { 0 };
-	struct buf		query = BUF_INIT, base = BUF_INIT;
-	int			r;
+	struct signature_part parts[N_PARTS];
+	struct signature s = { 0 };
+	struct buf query = BUF_INIT, base = BUF_INIT;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	if ((r = check_request(req)) != 0) {
@@ -239,12 +249,12 @@ sign_verify(const struct sign_request *req, const char *input,
 	if (r != 0)
 		goto out;
 	/* The bytes as received: what was parsed is what is verified. */
-	signature_base(parts, N_PARTS, s.input->whole.at, s.input->whole.len,
-	    &base);
+	signature_base(
+	    parts, N_PARTS, s.input->whole.at, s.input->whole.len, &base);
 	r = keys_verify(public_key, buf_str(&base), base.len, s.bytes);
 	if (r == 0)
-		(void)snprintf(out->party, sizeof(out->party), "%s",
-		    req->party);
+		(void)snprintf(
+		    out->party, sizeof(out->party), "%s", req->party);
 out:
 	signature_fini(&s);
 	buf_fini(&query);

@@ -14,7 +14,7 @@
 static int
 write_string(struct buf *out, const char *s)
 {
-	const char	*p;
+	const char *p;
 
 	for (p = s; *p != '\0'; p++)
 		if (*p < 0x20 || *p > 0x7e || *p == '"' || *p == '\\')
@@ -37,8 +37,8 @@ int
 signature_write_params(const struct signature_part *parts, size_t n,
     const struct signature_params *params, struct buf *out)
 {
-	size_t	i;
-	int	r;
+	size_t i;
+	int r;
 
 	buf_putc(out, '(');
 	for (i = 0; i < n; i++) {
@@ -61,14 +61,13 @@ signature_write_params(const struct signature_part *parts, size_t n,
 }
 
 void
-signature_base(const struct signature_part *parts, size_t n,
-    const char *params, size_t params_len, struct buf *out)
+signature_base(const struct signature_part *parts, size_t n, const char *params,
+    size_t params_len, struct buf *out)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < n; i++)
-		buf_printf(out, "\"%s\": %s\n", parts[i].name,
-		    parts[i].value);
+		buf_printf(out, "\"%s\": %s\n", parts[i].name, parts[i].value);
 	buf_puts(out, "\"@signature-params\": ");
 	buf_append(out, params, params_len);
 }
@@ -76,15 +75,15 @@ signature_base(const struct signature_part *parts, size_t n,
 static int
 check_input(const struct sfv_member *m)
 {
-	size_t	i;
+	size_t i;
 
 	if (m->value.type != SFV_INNER_LIST)
 		return err_set(ERR_FORMAT, "a list of components expected");
 	for (i = 0; i < m->n_items; i++)
 		if (m->items[i].value.type != SFV_STRING ||
 		    m->items[i].n_params != 0)
-			return err_set(ERR_FORMAT,
-			    "component %zu is not a plain name", i);
+			return err_set(
+			    ERR_FORMAT, "component %zu is not a plain name", i);
 	return 0;
 }
 
@@ -97,13 +96,13 @@ only_member(const struct sfv_dictionary *d, const char *label)
 static int
 parse_input(const char *text, const char *label, struct signature *s)
 {
-	int	r;
+	int r;
 
 	if ((r = sfv_parse(text, s->fields)) != 0)
 		return err_wrap("Signature-Input");
 	if ((s->input = only_member(s->fields, label)) == NULL)
-		return err_set(ERR_FORMAT,
-		    "Signature-Input: only \"%s\" expected", label);
+		return err_set(
+		    ERR_FORMAT, "Signature-Input: only \"%s\" expected", label);
 	if ((r = check_input(s->input)) != 0)
 		return err_wrap("Signature-Input");
 	return 0;
@@ -112,17 +111,16 @@ parse_input(const char *text, const char *label, struct signature *s)
 static int
 parse_value(const char *text, const char *label, uint8_t bytes[64])
 {
-	struct sfv_dictionary	*d = xcalloc(1, sizeof(*d));
-	const struct sfv_member	*m;
-	struct buf		 b = BUF_INIT;
-	int			 r;
+	struct sfv_dictionary *d = xcalloc(1, sizeof(*d));
+	const struct sfv_member *m;
+	struct buf b = BUF_INIT;
+	int r;
 
 	if ((r = sfv_parse(text, d)) != 0)
 		goto out;
 	m = only_member(d, label);
 	if (m == NULL || m->value.type != SFV_BYTES || m->params.n != 0) {
-		r = err_set(ERR_FORMAT, "only bytes of \"%s\" expected",
-		    label);
+		r = err_set(ERR_FORMAT, "only bytes of \"%s\" expected", label);
 		goto out;
 	}
 	r = str_unbase64(&b, m->value.text.at, m->value.text.len);
@@ -140,7 +138,7 @@ int
 signature_parse(const char *input, const char *value, const char *label,
     struct signature *out)
 {
-	int	r;
+	int r;
 
 	memset(out, 0, sizeof(*out));
 	out->fields = xcalloc(1, sizeof(*out->fields));
@@ -158,10 +156,10 @@ signature_fini(struct signature *s)
 }
 
 bool
-signature_covers(const struct signature *s,
-    const struct signature_part *parts, size_t n)
+signature_covers(
+    const struct signature *s, const struct signature_part *parts, size_t n)
 {
-	size_t	i;
+	size_t i;
 
 	if (s->input->n_items != n)
 		return false;
@@ -172,10 +170,10 @@ signature_covers(const struct signature *s,
 }
 
 bool
-signature_has_params(const struct signature *s, const char *const *names,
-    size_t n)
+signature_has_params(
+    const struct signature *s, const char *const *names, size_t n)
 {
-	size_t	i;
+	size_t i;
 
 	/* No name is there twice, so the right number of hits is all. */
 	if (s->input->params.n != n)
@@ -189,30 +187,36 @@ signature_has_params(const struct signature *s, const char *const *names,
 int
 signature_integer(const struct signature *s, const char *name, int64_t *out)
 {
-	const struct sfv_value	*v = sfv_param(&s->input->params, name);
+	const struct sfv_value *v = sfv_param(&s->input->params, name);
 
 	if (v == NULL || v->type != SFV_INTEGER)
-		return err_set(ERR_FORMAT, "parameter \"%s\": a number "
-		    "expected", name);
+		return err_set(ERR_FORMAT,
+		    "parameter \"%s\": a number "
+		    "expected",
+		    name);
 	*out = v->integer;
 	return 0;
 }
 
 int
-signature_string(const struct signature *s, const char *name, char *out,
-    size_t size)
+signature_string(
+    const struct signature *s, const char *name, char *out, size_t size)
 {
-	const struct sfv_value	*v = sfv_param(&s->input->params, name);
-	struct buf		 b = BUF_INIT;
-	int			 r = 0;
+	const struct sfv_value *v = sfv_param(&s->input->params, name);
+	struct buf b = BUF_INIT;
+	int r = 0;
 
 	if (v == NULL || v->type != SFV_STRING)
-		return err_set(ERR_FORMAT, "parameter \"%s\": a string "
-		    "expected", name);
+		return err_set(ERR_FORMAT,
+		    "parameter \"%s\": a string "
+		    "expected",
+		    name);
 	sfv_string(v, &b);
 	if (b.len >= size)
-		r = err_set(ERR_FORMAT, "parameter \"%s\" is longer than "
-		    "%zu", name, size - 1);
+		r = err_set(ERR_FORMAT,
+		    "parameter \"%s\" is longer than "
+		    "%zu",
+		    name, size - 1);
 	else
 		memcpy(out, buf_str(&b), b.len + 1);
 	buf_fini(&b);

@@ -22,13 +22,13 @@
 
 #define BODY_MAX 1000000
 
-int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static struct providers *
 product(void)
 {
-	static struct providers	*ps;
-	struct json_object	*o;
+	static struct providers *ps;
+	struct json_object *o;
 
 	if (ps != NULL)
 		return ps;
@@ -46,9 +46,9 @@ static struct job_spec *
 build(const char *party, struct json_object *dsl, struct json_object *conf,
     struct json_object *fixed)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	struct faults				 faults = FAULTS_INIT;
-	struct job_spec_input	in = {
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	struct faults faults = FAULTS_INIT;
+	struct job_spec_input in = {
 		.job_id = "202601010000000000001",
 		.local_party = party,
 		.dsl = dsl,
@@ -59,9 +59,9 @@ build(const char *party, struct json_object *dsl, struct json_object *conf,
 		.dsl_path = JSON_PATH_KEY(NULL, "job_dsl"),
 		.conf_path = JSON_PATH_KEY(NULL, "job_runtime_conf"),
 	};
-	struct job_spec		*spec;
-	struct buf		 text = BUF_INIT;
-	int			 r = job_spec_build(&in, &faults, &spec);
+	struct job_spec *spec;
+	struct buf text = BUF_INIT;
+	int r = job_spec_build(&in, &faults, &spec);
 
 	faults_text(&faults, &text);
 	if ((r != 0) != faults_any(&faults))
@@ -76,7 +76,7 @@ build(const char *party, struct json_object *dsl, struct json_object *conf,
 static struct json_object *
 sent(struct json_object *o)
 {
-	struct json_object	*copy;
+	struct json_object *copy;
 
 	if (json_parse_text(json_text(o), &copy) != 0)
 		abort();
@@ -86,14 +86,13 @@ sent(struct json_object *o)
 static void
 rebuild(const struct job_spec *spec)
 {
-	struct json_object	*dsl = sent(spec->dsl_json);
-	struct json_object	*conf = sent(spec->conf);
-	struct json_object	*fixed = sent(spec->providers_json);
-	struct job_spec		*again = build("10000", dsl, conf, fixed);
+	struct json_object *dsl = sent(spec->dsl_json);
+	struct json_object *conf = sent(spec->conf);
+	struct json_object *fixed = sent(spec->providers_json);
+	struct job_spec *again = build("10000", dsl, conf, fixed);
 
 	if (again == NULL || again->contract_len != spec->contract_len ||
-	    memcmp(again->contract, spec->contract,
-	    spec->contract_len) != 0)
+	    memcmp(again->contract, spec->contract, spec->contract_len) != 0)
 		abort();
 	job_spec_free(again);
 	json_object_put(dsl);
@@ -104,9 +103,9 @@ rebuild(const struct job_spec *spec)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct json_object	*body;
-	struct job_spec		*spec;
-	struct buf		 text = BUF_INIT;
+	struct json_object *body;
+	struct job_spec *spec;
+	struct buf text = BUF_INIT;
 
 	if (json_parse((const char *)data, size, BODY_MAX, &body) != 0)
 		return 0;

@@ -17,19 +17,19 @@
 #include "lib/conf/site_conf.h"
 #include "lib/json/json.h"
 
-int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct input {
-	const char	*data;
-	size_t		 len;
+	const char *data;
+	size_t len;
 };
 
 static char *
 take_line(struct input *in, const char *prefix)
 {
-	const char	*end = memchr(in->data, '\n', in->len);
-	size_t		 n = end != NULL ? (size_t)(end - in->data) : in->len;
-	char		*text = xstrndup(in->data, n), *line;
+	const char *end = memchr(in->data, '\n', in->len);
+	size_t n = end != NULL ? (size_t)(end - in->data) : in->len;
+	char *text = xstrndup(in->data, n), *line;
 
 	line = xasprintf("%s%s", prefix, text);
 	free(text);
@@ -42,8 +42,8 @@ take_line(struct input *in, const char *prefix)
 static int
 read_input(void *ctx, char *data, int size)
 {
-	struct input	*in = ctx;
-	size_t		 n = in->len < (size_t)size ? in->len : (size_t)size;
+	struct input *in = ctx;
+	size_t n = in->len < (size_t)size ? in->len : (size_t)size;
 
 	memcpy(data, in->data, n);
 	in->data += n;
@@ -54,8 +54,8 @@ read_input(void *ctx, char *data, int size)
 static void
 fuzz_form(const struct input *in, const char *type)
 {
-	struct multipart	m;
-	int			fd;
+	struct multipart m;
+	int fd;
 
 	if (fd_memfd("form", in->data, in->len, &fd) != 0)
 		return;
@@ -70,8 +70,8 @@ fuzz_form(const struct input *in, const char *type)
 static void
 fuzz_upload(const struct request *req)
 {
-	struct json_object	*config;
-	struct upload		 up;
+	struct json_object *config;
+	struct upload up;
 
 	if (upload_config(req, NULL, &config) != 0)
 		return;
@@ -83,9 +83,9 @@ fuzz_upload(const struct request *req)
 static void
 fuzz_request(struct app *app, const struct request_source *source)
 {
-	struct request	req;
-	int64_t		n;
-	const char	*s;
+	struct request req;
+	int64_t n;
+	const char *s;
 
 	if (request_init(&req, app, source) == 0 &&
 	    (req.route = route_find(&req)) != NULL &&
@@ -101,14 +101,13 @@ fuzz_request(struct app *app, const struct request_source *source)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char		 home[] = "/srv/site";
-	struct site_conf	 conf = { .home = home,
-		.fcgi_max_body = 1 << 20 };
-	struct app		 app = { .conf = &conf };
-	struct input		 in = { (const char *)data, size };
-	char			 cn[AUTH_PARTY_SIZE], *env[6], *subject;
-	struct request_source	 source = { env, read_input, &in };
-	int			 i;
+	static char home[] = "/srv/site";
+	struct site_conf conf = { .home = home, .fcgi_max_body = 1 << 20 };
+	struct app app = { .conf = &conf };
+	struct input in = { (const char *)data, size };
+	char cn[AUTH_PARTY_SIZE], *env[6], *subject;
+	struct request_source source = { env, read_input, &in };
+	int i;
 
 	env[0] = xstrdup("REQUEST_METHOD=POST");
 	env[1] = take_line(&in, "REQUEST_URI=");

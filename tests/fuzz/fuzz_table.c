@@ -20,14 +20,14 @@
 #include "lib/engine/row.h"
 #include "lib/engine/schema.h"
 
-int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void
 cells(const char *delimiter, struct span line)
 {
-	struct span	cell[8];
-	size_t		i, n = cell_split(line, delimiter, cell, 8);
-	double		v;
+	struct span cell[8];
+	size_t i, n = cell_split(line, delimiter, cell, 8);
+	double v;
 
 	if (n != csv_count(delimiter, line))
 		abort();
@@ -38,11 +38,11 @@ cells(const char *delimiter, struct span line)
 static void
 text(const uint8_t *data, size_t size, const struct csv_options *options)
 {
-	const struct span	*fields;
-	struct span		 line;
-	struct csv		*c;
-	size_t			 n;
-	int			 fd;
+	const struct span *fields;
+	struct span line;
+	struct csv *c;
+	size_t n;
+	int fd;
 
 	if (fd_memfd("fuzz", data, size, &fd) != 0)
 		abort();
@@ -60,9 +60,9 @@ text(const uint8_t *data, size_t size, const struct csv_options *options)
 static void
 row(const uint8_t *data, size_t size)
 {
-	struct row_scratch	scratch = { NULL, 0 };
-	struct buf		again = BUF_INIT;
-	struct row		r;
+	struct row_scratch scratch = { NULL, 0 };
+	struct buf again = BUF_INIT;
+	struct row r;
 
 	if (row_decode(data, size, &scratch, &r) == 0) {
 		/* Text rows have no use for flags: they are dropped. */
@@ -80,9 +80,9 @@ row(const uint8_t *data, size_t size)
 static void
 schema(const uint8_t *data, size_t size)
 {
-	char			*json = xstrndup((const char *)data, size);
-	struct json_object	*o = json_tokener_parse(json);
-	struct schema		 s;
+	char *json = xstrndup((const char *)data, size);
+	struct json_object *o = json_tokener_parse(json);
+	struct schema s;
 
 	if (schema_parse(json, ",", &s) == 0) {
 		json_object_put(render_columns(s.json, ","));
@@ -98,7 +98,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const delimiters[] = { ",", "||", "\t", ";" };
-	struct csv_options	 options = { NULL, false, 4096 };
+	struct csv_options options = { NULL, false, 4096 };
 
 	if (size == 0)
 		return 0;

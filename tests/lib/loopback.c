@@ -21,88 +21,95 @@
 #include "lib/base/str.h"
 
 enum {
-	MEMBERS_MAX = 8, INPUTS_MAX = 8, OUTPUTS_MAX = 8, BUFFERS_MAX = 8,
-	GET_SECONDS = 300,	/* longer than any test: it hangs */
+	MEMBERS_MAX = 8,
+	INPUTS_MAX = 8,
+	OUTPUTS_MAX = 8,
+	BUFFERS_MAX = 8,
+	GET_SECONDS = 300, /* longer than any test: it hangs */
 };
 
 struct sent {
-	struct sent	*next;
-	char		*name;
-	char		*tag;
-	struct member	*from;
+	struct sent *next;
+	char *name;
+	char *tag;
+	struct member *from;
 	struct task_party to;
-	char		*data;
-	size_t		 size;
+	char *data;
+	size_t size;
 };
 
 struct member {
-	struct loopback		*lb;
-	struct task_setup	 setup;
-	struct task		 task;
-	struct task_input	 inputs[INPUTS_MAX];
-	struct table		*input_tables[INPUTS_MAX];
-	struct task_model	 model;
-	char			*folder;
-	char			*input_file;
+	struct loopback *lb;
+	struct task_setup setup;
+	struct task task;
+	struct task_input inputs[INPUTS_MAX];
+	struct table *input_tables[INPUTS_MAX];
+	struct task_model model;
+	char *folder;
+	char *input_file;
 
-	pthread_t		 thread;
-	int			 code;
-	char			*error;
+	pthread_t thread;
+	int code;
+	char *error;
 
-	pthread_mutex_t		 lock;		/* for what follows */
-	struct json_object	*metrics;	/* {"ns/name": [[k, v]…]} */
-	struct json_object	*metas;
-	struct json_object	*summary;
-	struct json_object	*previews[OUTPUTS_MAX];
-	struct table		*outputs[OUTPUTS_MAX];
-	char			*output_paths[OUTPUTS_MAX];
-	struct task_buffer	 buffers[BUFFERS_MAX];
-	size_t			 n_buffers;
+	pthread_mutex_t lock;	     /* for what follows */
+	struct json_object *metrics; /* {"ns/name": [[k, v]…]} */
+	struct json_object *metas;
+	struct json_object *summary;
+	struct json_object *previews[OUTPUTS_MAX];
+	struct table *outputs[OUTPUTS_MAX];
+	char *output_paths[OUTPUTS_MAX];
+	struct task_buffer buffers[BUFFERS_MAX];
+	size_t n_buffers;
 };
 
 struct loopback {
-	char			*module;
-	char			*component;
-	char			*folder;
-	struct member		*members[MEMBERS_MAX];
-	struct task_party	 parties[MEMBERS_MAX];
-	size_t			 n;
+	char *module;
+	char *component;
+	char *folder;
+	struct member *members[MEMBERS_MAX];
+	struct task_party parties[MEMBERS_MAX];
+	size_t n;
 
-	pthread_mutex_t		 lock;
-	pthread_cond_t		 changed;
-	struct sent		*sent;
-	bool			 is_canceled;
-	int			 first_code;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct sent *sent;
+	bool is_canceled;
+	int first_code;
 };
 
 static const char *const output_names[OUTPUTS_MAX] = {
-	"data_0", "data_1", "data_2", "data_3",
-	"data_4", "data_5", "data_6", "data_7",
+	"data_0",
+	"data_1",
+	"data_2",
+	"data_3",
+	"data_4",
+	"data_5",
+	"data_6",
+	"data_7",
 };
 
 /* --- the federation ------------------------------------------------------- */
 
 static bool
 same_identity(const struct sent *s, const char *name, const char *tag,
-    const char *from_role, const char *from_party,
-    const struct task_party *to)
+    const char *from_role, const char *from_party, const struct task_party *to)
 {
 	return str_eq(s->name, name) && str_eq(s->tag, tag) &&
-	    str_eq(s->from->setup.local.role, from_role) &&
-	    str_eq(s->from->setup.local.party_id, from_party) &&
-	    str_eq(s->to.role, to->role) &&
-	    str_eq(s->to.party_id, to->party_id);
+	       str_eq(s->from->setup.local.role, from_role) &&
+	       str_eq(s->from->setup.local.party_id, from_party) &&
+	       str_eq(s->to.role, to->role) &&
+	       str_eq(s->to.party_id, to->party_id);
 }
 
 static struct sent *
 find_sent(struct loopback *lb, const char *name, const char *tag,
     const struct task_party *from, const struct task_party *to)
 {
-	struct sent	*s;
+	struct sent *s;
 
 	for (s = lb->sent; s != NULL; s = s->next)
-		if (same_identity(s, name, tag, from->role, from->party_id,
-		    to))
+		if (same_identity(s, name, tag, from->role, from->party_id, to))
 			return s;
 	return NULL;
 }
@@ -112,14 +119,16 @@ static int
 put(struct member *m, const char *name, const char *tag,
     const struct task_party *to, const void *data, size_t size)
 {
-	struct loopback	*lb = m->lb;
-	struct sent	*s = find_sent(lb, name, tag, &m->setup.local, to);
+	struct loopback *lb = m->lb;
+	struct sent *s = find_sent(lb, name, tag, &m->setup.local, to);
 
 	if (s != NULL)
-		return s->size == size && (size == 0 ||
-		    memcmp(s->data, data, size) == 0) ? 0 :
-		    err_set(ERR_CONFLICT, "another object was sent under this "
-		    "name and tag");
+		return s->size == size &&
+			       (size == 0 || memcmp(s->data, data, size) == 0)
+			   ? 0
+			   : err_set(ERR_CONFLICT,
+				 "another object was sent under this "
+				 "name and tag");
 	s = xcalloc(1, sizeof(*s));
 	s->name = xstrdup(name);
 	s->tag = xstrdup(tag);
@@ -139,9 +148,9 @@ static int
 lb_remote(void *ctx, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, const void *data, size_t size)
 {
-	struct member	*m = ctx;
-	size_t		 i;
-	int		 r = 0;
+	struct member *m = ctx;
+	size_t i;
+	int r = 0;
 
 	pthread_mutex_lock(&m->lb->lock);
 	if (m->lb->is_canceled)
@@ -156,8 +165,8 @@ static int
 lb_remote_memfd(void *ctx, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, int fd, size_t size)
 {
-	void	*map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	int	 r;
+	void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	int r;
 
 	if (map == MAP_FAILED) {
 		r = err_set_errno(ERR_IO, "map");
@@ -173,17 +182,17 @@ static int
 lb_get(void *ctx, const char *name, const char *tag,
     const struct task_party *from, struct object *out)
 {
-	struct member	*m = ctx;
-	struct loopback	*lb = m->lb;
-	struct sent	*s;
-	struct timespec	 until;
-	int		 r = 0;
+	struct member *m = ctx;
+	struct loopback *lb = m->lb;
+	struct sent *s;
+	struct timespec until;
+	int r = 0;
 
 	(void)clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += GET_SECONDS;
 	pthread_mutex_lock(&lb->lock);
 	while ((s = find_sent(lb, name, tag, from, &m->setup.local)) == NULL &&
-	    !lb->is_canceled && r == 0)
+	       !lb->is_canceled && r == 0)
 		r = pthread_cond_timedwait(&lb->changed, &lb->lock, &until);
 	if (s != NULL) {
 		r = 0;
@@ -206,18 +215,18 @@ lb_get(void *ctx, const char *name, const char *tag,
 static struct json_object *
 json_value(const char *text, double number)
 {
-	return text != NULL ? json_object_new_string(text) :
-	    json_object_new_double(number);
+	return text != NULL ? json_object_new_string(text)
+			    : json_object_new_double(number);
 }
 
 static int
 lb_metric_data(void *ctx, const char *ns, const char *name,
     const struct metric_point *points, size_t n)
 {
-	struct member		*m = ctx;
-	struct json_object	*series, *pair;
-	char			*key = xasprintf("%s/%s", ns, name);
-	size_t			 i;
+	struct member *m = ctx;
+	struct json_object *series, *pair;
+	char *key = xasprintf("%s/%s", ns, name);
+	size_t i;
 
 	pthread_mutex_lock(&m->lock);
 	if (!json_object_object_get_ex(m->metrics, key, &series)) {
@@ -226,10 +235,10 @@ lb_metric_data(void *ctx, const char *ns, const char *name,
 	}
 	for (i = 0; i < n; i++) {
 		pair = json_object_new_array();
-		json_object_array_add(pair, json_value(points[i].key_text,
-		    points[i].key));
-		json_object_array_add(pair, json_value(points[i].value_text,
-		    points[i].value));
+		json_object_array_add(
+		    pair, json_value(points[i].key_text, points[i].key));
+		json_object_array_add(
+		    pair, json_value(points[i].value_text, points[i].value));
 		json_object_array_add(series, pair);
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -240,9 +249,9 @@ lb_metric_data(void *ctx, const char *ns, const char *name,
 static int
 lb_metric_meta(void *ctx, const char *ns, const char *name, const char *json)
 {
-	struct member		*m = ctx;
-	struct json_object	*meta = json_tokener_parse(json);
-	char			*key = xasprintf("%s/%s", ns, name);
+	struct member *m = ctx;
+	struct json_object *meta = json_tokener_parse(json);
+	char *key = xasprintf("%s/%s", ns, name);
 
 	if (meta != NULL) {
 		pthread_mutex_lock(&m->lock);
@@ -256,8 +265,8 @@ lb_metric_meta(void *ctx, const char *ns, const char *name, const char *json)
 static int
 lb_summary(void *ctx, const char *json)
 {
-	struct member		*m = ctx;
-	struct json_object	*summary = json_tokener_parse(json);
+	struct member *m = ctx;
+	struct json_object *summary = json_tokener_parse(json);
 
 	if (!json_object_is_type(summary, json_type_object)) {
 		json_object_put(summary);
@@ -273,7 +282,7 @@ lb_summary(void *ctx, const char *json)
 static int
 lb_output_table(void *ctx, const struct task_output *o)
 {
-	struct member	*m = ctx;
+	struct member *m = ctx;
 
 	if (o->index >= OUTPUTS_MAX)
 		return err_set(ERR_LIMIT, "too many outputs");
@@ -281,17 +290,16 @@ lb_output_table(void *ctx, const struct task_output *o)
 		return err_set(ERR_EXISTS, "output given twice");
 	m->output_paths[o->index] = xstrdup(o->path);
 	m->previews[o->index] = json_tokener_parse(o->preview_json);
-	return table_open(&storage_standalone, o->path,
-	    &m->outputs[o->index]);
+	return table_open(&storage_standalone, o->path, &m->outputs[o->index]);
 }
 
 static int
-lb_output_model(void *ctx, const char *alias, const struct task_buffer *b,
-    size_t n)
+lb_output_model(
+    void *ctx, const char *alias, const struct task_buffer *b, size_t n)
 {
-	struct member	*m = ctx;
-	void		*copy;
-	size_t		 i;
+	struct member *m = ctx;
+	void *copy;
+	size_t i;
 
 	(void)alias;
 	if (m->n_buffers + n > BUFFERS_MAX)
@@ -300,9 +308,9 @@ lb_output_model(void *ctx, const char *alias, const struct task_buffer *b,
 		copy = xmalloc(b[i].size + 1);
 		if (b[i].size > 0)
 			memcpy(copy, b[i].content, b[i].size);
-		m->buffers[m->n_buffers++] = (struct task_buffer){
-			xstrdup(b[i].name), xstrdup(b[i].message), copy,
-			b[i].size };
+		m->buffers[m->n_buffers++] =
+		    (struct task_buffer){ xstrdup(b[i].name),
+			    xstrdup(b[i].message), copy, b[i].size };
 	}
 	return 0;
 }
@@ -310,7 +318,7 @@ lb_output_model(void *ctx, const char *alias, const struct task_buffer *b,
 static int
 lb_progress(void *ctx, uint64_t done, uint64_t total, const char *text)
 {
-	struct member	*m = ctx;
+	struct member *m = ctx;
 
 	(void)text;
 	if (total > 0 && done > total)
@@ -326,8 +334,8 @@ lb_log(void *ctx, enum task_log_level level, const char *text)
 	const struct member *m = ctx;
 
 	if (getenv("LOOPBACK_LOG") != NULL)
-		fprintf(stderr, "%s %s %s\n", m->setup.local.role,
-		    names[level], text);
+		fprintf(stderr, "%s %s %s\n", m->setup.local.role, names[level],
+		    text);
 }
 
 static const struct task_ops lb_ops = {
@@ -355,13 +363,13 @@ die(const char *what)
 struct loopback *
 loopback_new(const char *module, const char *component)
 {
-	struct loopback	*lb = xcalloc(1, sizeof(*lb));
-	const char	*tmp = getenv("TMPDIR");
+	struct loopback *lb = xcalloc(1, sizeof(*lb));
+	const char *tmp = getenv("TMPDIR");
 
 	lb->module = xstrdup(module);
 	lb->component = xstrdup(component);
-	lb->folder = xasprintf("%s/loopback-XXXXXX",
-	    tmp != NULL ? tmp : "/tmp");
+	lb->folder =
+	    xasprintf("%s/loopback-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(lb->folder) == NULL)
 		die(lb->folder);
 	pthread_mutex_init(&lb->lock, NULL);
@@ -379,7 +387,7 @@ struct member *
 loopback_add(struct loopback *lb, const char *role, const char *party_id,
     const char *parameters)
 {
-	struct member	*m = xcalloc(1, sizeof(*m));
+	struct member *m = xcalloc(1, sizeof(*m));
 
 	if (lb->n == MEMBERS_MAX)
 		die("too many members");
@@ -388,17 +396,23 @@ loopback_add(struct loopback *lb, const char *role, const char *party_id,
 	m->folder = xasprintf("%s/%s-%s", lb->folder, role, party_id);
 	if (fd_mkdirs(m->folder, 0700) != 0)
 		die(m->folder);
-	lb->parties[lb->n] = (struct task_party){ xstrdup(role),
-	    xstrdup(party_id) };
+	lb->parties[lb->n] =
+	    (struct task_party){ xstrdup(role), xstrdup(party_id) };
 	m->setup = (struct task_setup){
 		.job_id = "20260101000000000000",
-		.component = lb->component, .module = lb->module,
-		.local = lb->parties[lb->n], .parties = lb->parties,
+		.component = lb->component,
+		.module = lb->module,
+		.local = lb->parties[lb->n],
+		.parties = lb->parties,
 		.parameters = json_tokener_parse(parameters),
 		.job_parameters = json_object_new_object(),
-		.inputs = m->inputs, .models = &m->model,
-		.output_data = output_names, .n_output_data = OUTPUTS_MAX,
-		.output_model = "model", .cores = 1, .output_dir = m->folder,
+		.inputs = m->inputs,
+		.models = &m->model,
+		.output_data = output_names,
+		.n_output_data = OUTPUTS_MAX,
+		.output_model = "model",
+		.cores = 1,
+		.output_dir = m->folder,
 		.input_file = "",
 	};
 	m->metrics = json_object_new_object();
@@ -417,20 +431,22 @@ void
 loopback_input(struct member *m, const char *data_key, const char *upstream,
     const char *folder)
 {
-	size_t		 i = m->setup.n_inputs;
-	struct table	*t;
+	size_t i = m->setup.n_inputs;
+	struct table *t;
 
-	if (i == INPUTS_MAX ||
-	    table_open(&storage_standalone, folder, &t) != 0)
+	if (i == INPUTS_MAX || table_open(&storage_standalone, folder, &t) != 0)
 		die(folder);
 	m->input_tables[i] = t;
 	m->inputs[i] = (struct task_input){
-		.data_key = data_key, .component = upstream,
-		.data_name = "data", .path = xstrdup(folder),
+		.data_key = data_key,
+		.component = upstream,
+		.data_name = "data",
+		.path = xstrdup(folder),
 		.schema_json = table_stat(t)->schema_json,
 		.rows = table_stat(t)->rows,
 		.partitions = table_stat(t)->partitions,
-		.table_namespace = "test", .table_name = "input",
+		.table_namespace = "test",
+		.table_name = "input",
 		.id_delimiter = ",",
 	};
 	m->setup.n_inputs++;
@@ -445,12 +461,14 @@ loopback_input_file(struct member *m, const char *path)
 }
 
 void
-loopback_model(struct member *m, enum task_model_kind kind,
-    const struct member *from)
+loopback_model(
+    struct member *m, enum task_model_kind kind, const struct member *from)
 {
 	m->model = (struct task_model){
-		.kind = kind, .component = from->lb->component,
-		.alias = "model", .buffers = from->buffers,
+		.kind = kind,
+		.component = from->lb->component,
+		.alias = "model",
+		.buffers = from->buffers,
 		.n_buffers = from->n_buffers,
 	};
 	m->setup.n_models = 1;
@@ -459,12 +477,12 @@ loopback_model(struct member *m, enum task_model_kind kind,
 static int
 run_member(struct member *m)
 {
-	const struct component	*component;
-	int			 r;
+	const struct component *component;
+	int r;
 
 	if ((r = task_setup_check(&m->setup)) != 0 ||
-	    (r = component_find(m->setup.module, m->setup.local.role,
-	    &component)) != 0)
+	    (r = component_find(
+		 m->setup.module, m->setup.local.role, &component)) != 0)
 		return r;
 	return component->run(&m->task);
 }
@@ -472,8 +490,8 @@ run_member(struct member *m)
 static void *
 member_main(void *arg)
 {
-	struct member	*m = arg;
-	struct loopback	*lb = m->lb;
+	struct member *m = arg;
+	struct loopback *lb = m->lb;
 
 	m->code = run_member(m);
 	if (m->code != 0) {
@@ -491,7 +509,7 @@ member_main(void *arg)
 int
 loopback_run(struct loopback *lb)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < lb->n; i++) {
 		struct member *m = lb->members[i];
@@ -523,8 +541,8 @@ loopback_error(const struct member *m)
 static struct json_object *
 look(struct json_object *in, const char *ns, const char *name)
 {
-	char			*key = xasprintf("%s/%s", ns, name);
-	struct json_object	*v = NULL;
+	char *key = xasprintf("%s/%s", ns, name);
+	struct json_object *v = NULL;
 
 	(void)json_object_object_get_ex(in, key, &v);
 	free(key);
@@ -570,7 +588,7 @@ loopback_preview(const struct member *m, size_t i)
 const struct task_buffer *
 loopback_model_buffer(const struct member *m, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < m->n_buffers; i++)
 		if (str_eq(m->buffers[i].name, name))
@@ -581,16 +599,16 @@ loopback_model_buffer(const struct member *m, const char *name)
 struct json_object *
 loopback_sent(const struct member *m)
 {
-	struct json_object	*sent = json_object_new_object();
-	const struct sent	*s;
-	char			*key;
+	struct json_object *sent = json_object_new_object();
+	const struct sent *s;
+	char *key;
 
 	for (s = m->lb->sent; s != NULL; s = s->next) {
 		if (s->from != m)
 			continue;
 		key = xasprintf("%s/%s", s->name, s->tag);
-		json_object_object_add(sent, key,
-		    json_object_new_int64((int64_t)s->size));
+		json_object_object_add(
+		    sent, key, json_object_new_int64((int64_t)s->size));
 		free(key);
 	}
 	return sent;
@@ -599,7 +617,7 @@ loopback_sent(const struct member *m)
 static void
 member_free(struct member *m)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < OUTPUTS_MAX; i++) {
 		table_close(m->outputs[i]);
@@ -630,8 +648,8 @@ member_free(struct member *m)
 void
 loopback_free(struct loopback *lb)
 {
-	struct sent	*s;
-	size_t		 i;
+	struct sent *s;
+	size_t i;
 
 	if (lb == NULL)
 		return;

@@ -23,43 +23,43 @@
 struct loopback;
 struct member;
 
-struct loopback	*loopback_new(const char *module, const char *component);
-void		 loopback_free(struct loopback *);
-const char	*loopback_folder(const struct loopback *);
+struct loopback *loopback_new(const char *module, const char *component);
+void loopback_free(struct loopback *);
+const char *loopback_folder(const struct loopback *);
 
 /* Members in the order of the job's roles; parameters as JSON text. */
-struct member	*loopback_add(struct loopback *, const char *role,
-		    const char *party_id, const char *parameters);
-void		 loopback_cores(struct member *, unsigned cores);
+struct member *loopback_add(struct loopback *, const char *role,
+    const char *party_id, const char *parameters);
+void loopback_cores(struct member *, unsigned cores);
 /* An input table; its schema is read from the table itself. */
-void		 loopback_input(struct member *, const char *data_key,
-		    const char *upstream, const char *folder);
-void		 loopback_input_file(struct member *, const char *path);
+void loopback_input(struct member *, const char *data_key, const char *upstream,
+    const char *folder);
+void loopback_input_file(struct member *, const char *path);
 /* The model that another member (of a run that ended) put out. */
-void		 loopback_model(struct member *, enum task_model_kind,
-		    const struct member *from);
+void loopback_model(
+    struct member *, enum task_model_kind, const struct member *from);
 
 /*
  * Run all members to their end.  0 when all succeeded, else the code of the
  * first one that failed (the others are woken with ERR_CANCELED).
  */
-int		 loopback_run(struct loopback *);
+int loopback_run(struct loopback *);
 
 /* 0 or the code a member ended with, and its message ("" for none). */
-int		 loopback_code(const struct member *);
-const char	*loopback_error(const struct member *);
+int loopback_code(const struct member *);
+const char *loopback_error(const struct member *);
 /* [[key, value], …] in the order logged; NULL when there is no such series. */
-struct json_object *loopback_metric(const struct member *, const char *ns,
-		    const char *name);
-struct json_object *loopback_meta(const struct member *, const char *ns,
-		    const char *name);
+struct json_object *loopback_metric(
+    const struct member *, const char *ns, const char *name);
+struct json_object *loopback_meta(
+    const struct member *, const char *ns, const char *name);
 struct json_object *loopback_summary(const struct member *);
 /* Output table i, open for reading; NULL when there is none. */
-struct table	*loopback_output(const struct member *, size_t i);
-const char	*loopback_output_folder(const struct member *, size_t i);
+struct table *loopback_output(const struct member *, size_t i);
+const char *loopback_output_folder(const struct member *, size_t i);
 struct json_object *loopback_preview(const struct member *, size_t i);
-const struct task_buffer *loopback_model_buffer(const struct member *,
-		    const char *name);
+const struct task_buffer *loopback_model_buffer(
+    const struct member *, const char *name);
 /*
  * What the member sent, to see what crosses over: {"name/tag": bytes, …};
  * the caller's, json_object_put() it.

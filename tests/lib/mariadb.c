@@ -20,24 +20,23 @@
 #include "lib/base/mem.h"
 #include "lib/db/migrate.h"
 
-#define START_TRIES 600		/* of 50 ms: a loaded machine takes long */
+#define START_TRIES 600 /* of 50 ms: a loaded machine takes long */
 
-static char		 folder[64];
-static char		*data_arg, *socket_arg, *log_arg, *log_path;
-static char		*socket_path;
-static char		 admin_database[] = "mysql";
-static char		 database[] = "sluice";
-static char		 user[] = "root";
-static char		 none[] = "";
-static pid_t		 server = -1;
-static pid_t		 owner;		/* only this process cleans up */
-static struct site_conf	 conf;
+static char folder[64];
+static char *data_arg, *socket_arg, *log_arg, *log_path;
+static char *socket_path;
+static char admin_database[] = "mysql";
+static char database[] = "sluice";
+static char user[] = "root";
+static char none[] = "";
+static pid_t server = -1;
+static pid_t owner; /* only this process cleans up */
+static struct site_conf conf;
 
-__attribute__((noreturn, format(printf, 1, 2)))
-static void
+__attribute__((noreturn, format(printf, 1, 2))) static void
 give_up(const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	fputs("test database: ", stderr);
 	va_start(ap, fmt);
@@ -72,11 +71,11 @@ clean_up(void)
 static void
 exec_quiet(const char *const argv[])
 {
-	int	fd;
+	int fd;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != owner)
-		_exit(1);	/* it ended before the line above */
+		_exit(1); /* it ended before the line above */
 	if ((fd = open(log_path, O_WRONLY | O_CREAT | O_APPEND, 0600)) >= 0) {
 		(void)dup2(fd, STDOUT_FILENO);
 		(void)dup2(fd, STDERR_FILENO);
@@ -89,7 +88,7 @@ exec_quiet(const char *const argv[])
 static pid_t
 spawn(const char *const argv[])
 {
-	pid_t	pid = fork();
+	pid_t pid = fork();
 
 	if (pid == -1)
 		give_up("fork: %s", strerror(errno));
@@ -104,7 +103,7 @@ install(void)
 	const char *argv[] = { "mariadb-install-db", "--no-defaults",
 		"--user=root", data_arg, "--skip-test-db",
 		"--auth-root-authentication-method=normal", NULL };
-	int	status;
+	int status;
 
 	if (waitpid(spawn(argv), &status, 0) == -1 || status != 0)
 		give_up("mariadb-install-db failed, see %s", log_path);
@@ -113,16 +112,16 @@ install(void)
 static void
 wait_ready(void)
 {
-	struct timespec	 pause = { 0, 50 * 1000 * 1000 };
+	struct timespec pause = { 0, 50 * 1000 * 1000 };
 	struct site_conf root = conf;
-	struct db	*db;
+	struct db *db;
 
 	root.db_name = admin_database;
 	for (int i = 0; i < START_TRIES; i++) {
 		if (waitpid(server, NULL, WNOHANG) == server)
 			give_up("mariadbd ended, see %s", log_path);
-		if (access(socket_path, F_OK) == 0
-		    && db_open(&root, &db) == 0) {
+		if (access(socket_path, F_OK) == 0 &&
+		    db_open(&root, &db) == 0) {
 			db_close(db);
 			return;
 		}
@@ -149,11 +148,11 @@ static void
 run_admin(const char *sql)
 {
 	struct site_conf root = conf;
-	struct db	*db;
+	struct db *db;
 
 	root.db_name = admin_database;
-	if (db_open(&root, &db) != 0
-	    || db_run_script_statement(db, sql, strlen(sql)) != 0)
+	if (db_open(&root, &db) != 0 ||
+	    db_run_script_statement(db, sql, strlen(sql)) != 0)
 		give_up("%s: %s", sql, err_text());
 	db_close(db);
 }
@@ -201,7 +200,7 @@ mariadb_restart(void)
 struct db *
 mariadb_connect(void)
 {
-	struct db	*db;
+	struct db *db;
 
 	if (db_open(mariadb_conf(), &db) != 0)
 		give_up("connect: %s", err_text());
@@ -211,8 +210,8 @@ mariadb_connect(void)
 void
 mariadb_fresh(void)
 {
-	struct db	*db;
-	int		 applied;
+	struct db *db;
+	int applied;
 
 	(void)mariadb_conf();
 	run_admin("DROP DATABASE IF EXISTS sluice");

@@ -13,18 +13,18 @@
  * the [database] fields are set.  The program ends with a message when the
  * server cannot be started.
  */
-const struct site_conf	*mariadb_conf(void);
+const struct site_conf *mariadb_conf(void);
 
 /* Drop everything, create the schema from sql/, forget what was there. */
-void	mariadb_fresh(void);
+void mariadb_fresh(void);
 
 /* A connection; the caller's.  The program ends when there is none. */
-struct db	*mariadb_connect(void);
+struct db *mariadb_connect(void);
 
 /* Stop and start the server: every connection is lost. */
-void	mariadb_restart(void);
+void mariadb_restart(void);
 
 /* The folder of the server, for what else a test wants to keep there. */
-const char	*mariadb_folder(void);
+const char *mariadb_folder(void);
 
 #endif

@@ -8,24 +8,29 @@
 #define CORES 4
 
 static const struct {
-	const char	*role;
-	const char	*party_id;
+	const char *role;
+	const char *party_id;
 } members[3] = { { "arbiter", ROWS_HOST }, { "guest", ROWS_GUEST },
 	{ "host", ROWS_HOST } };
-static const char	*const components[2] = { "reader_0", "lr_0" };
+static const char *const components[2] = { "reader_0", "lr_0" };
 
 static struct db_job_new
 job_of(const char *job_id)
 {
-	struct db_job_new	j = { .job_id = job_id,
-		.initiator_role = "guest", .initiator_party = ROWS_GUEST,
-		.name = "a job", .job_type = "train",
+	struct db_job_new j = { .job_id = job_id,
+		.initiator_role = "guest",
+		.initiator_party = ROWS_GUEST,
+		.name = "a job",
+		.job_type = "train",
 		.model_id = "arbiter-10000#guest-9999#host-10000#model",
-		.model_version = job_id, .dsl = "{\"components\":{}}",
+		.model_version = job_id,
+		.dsl = "{\"components\":{}}",
 		.runtime_conf = "{\"dsl_version\":2}",
 		.roles = "{\"guest\":[9999],\"host\":[10000],"
-		    "\"arbiter\":[10000]}",
-		.contract = "{}", .task_parallelism = 1, .timeout_s = 3600 };
+			 "\"arbiter\":[10000]}",
+		.contract = "{}",
+		.task_parallelism = 1,
+		.timeout_s = 3600 };
 
 	memset(j.contract_hash, 7, sizeof(j.contract_hash));
 	return j;
@@ -37,24 +42,29 @@ task_of(size_t component, size_t member, bool run_here)
 	return (struct db_task_new){ .component = components[component],
 		.role = members[member].role,
 		.party_id = members[member].party_id,
-		.seq = (int64_t)component, .module = "HeteroLR",
-		.run_here = run_here, .need_run = true,
-		.provider = "{\"name\":\"sluice\"}", .parameters = "{}" };
+		.seq = (int64_t)component,
+		.module = "HeteroLR",
+		.run_here = run_here,
+		.need_run = true,
+		.provider = "{\"name\":\"sluice\"}",
+		.parameters = "{}" };
 }
 
 int
 rows_initiated(struct db *db, const char *job_id)
 {
-	struct db_party_new	parties[3];
-	struct db_task_new	tasks[6];
-	struct db_job_new	j = job_of(job_id);
+	struct db_party_new parties[3];
+	struct db_task_new tasks[6];
+	struct db_job_new j = job_of(job_id);
 
 	for (size_t m = 0; m < 3; m++) {
-		bool	here = strcmp(members[m].party_id, ROWS_GUEST) == 0;
+		bool here = strcmp(members[m].party_id, ROWS_GUEST) == 0;
 
 		parties[m] = (struct db_party_new){ .role = members[m].role,
-			.party_id = members[m].party_id, .is_local = here,
-			.created = here, .party_conf = here ? "{}" : NULL,
+			.party_id = members[m].party_id,
+			.is_local = here,
+			.created = here,
+			.party_conf = here ? "{}" : NULL,
 			.cores = here ? CORES : 0 };
 		for (size_t c = 0; c < 2; c++)
 			tasks[m * 2 + c] = task_of(c, m, here);
@@ -69,18 +79,18 @@ rows_initiated(struct db *db, const char *job_id)
 }
 
 void
-rows_partner_init(struct rows_partner *p, const char *job_id,
-    const char *role)
+rows_partner_init(struct rows_partner *p, const char *job_id, const char *role)
 {
 	p->job = job_of(job_id);
 	for (size_t m = 0; m < 3; m++) {
-		bool	here = strcmp(members[m].party_id, ROWS_HOST) == 0;
-		bool	is_it = strcmp(members[m].role, role) == 0;
+		bool here = strcmp(members[m].party_id, ROWS_HOST) == 0;
+		bool is_it = strcmp(members[m].role, role) == 0;
 
-		p->parties[m] = (struct db_party_new){
-			.role = members[m].role,
-			.party_id = members[m].party_id, .is_local = here,
-			.created = is_it, .party_conf = is_it ? "{}" : NULL,
+		p->parties[m] = (struct db_party_new){ .role = members[m].role,
+			.party_id = members[m].party_id,
+			.is_local = here,
+			.created = is_it,
+			.party_conf = is_it ? "{}" : NULL,
 			.cores = is_it ? CORES : 0 };
 		for (size_t c = 0; is_it && c < 2; c++)
 			p->tasks[c] = task_of(c, m, true);

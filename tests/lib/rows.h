@@ -14,7 +14,7 @@
  * Insert a job as the initiator's site keeps it: two components (reader_0,
  * lr_0) at each of guest, host and arbiter; host and arbiter as holders.
  */
-int	rows_initiated(struct db *, const char *job_id);
+int rows_initiated(struct db *, const char *job_id);
 
 /* The same job as the host's site gets it for one of its members. */
 struct rows_partner {
@@ -22,7 +22,7 @@ struct rows_partner {
 	struct db_task_new tasks[2];
 	struct db_job_new job;
 };
-void	rows_partner_init(struct rows_partner *, const char *job_id,
-	    const char *role);
+void rows_partner_init(
+    struct rows_partner *, const char *job_id, const char *role);
 
 #endif

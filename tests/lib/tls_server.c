@@ -25,27 +25,26 @@
 #define CONNECTIONS_MAX 64
 
 struct connection {
-	struct tls_server	*server;
-	pthread_t		 thread;
-	int			 fd;
+	struct tls_server *server;
+	pthread_t thread;
+	int fd;
 };
 
 struct tls_server {
-	SSL_CTX			*ctx;
-	int			 fd;
-	int			 port;
-	pthread_t		 acceptor;
-	struct connection	 conns[CONNECTIONS_MAX];
-	atomic_int		 n_conns;
-	atomic_int		 n_requests;
+	SSL_CTX *ctx;
+	int fd;
+	int port;
+	pthread_t acceptor;
+	struct connection conns[CONNECTIONS_MAX];
+	atomic_int n_conns;
+	atomic_int n_requests;
 };
 
 static int
 write_all(SSL *ssl, const char *data, size_t len)
 {
 	while (len != 0) {
-		int	n = SSL_write(ssl, data, len < 16384 ? (int)len :
-			    16384);
+		int n = SSL_write(ssl, data, len < 16384 ? (int)len : 16384);
 
 		if (n <= 0)
 			return -1;
@@ -59,9 +58,9 @@ write_all(SSL *ssl, const char *data, size_t len)
 static int
 read_request(SSL *ssl, struct buf *b, size_t *head_len)
 {
-	const char	*end, *length;
-	int64_t		 body = 0;
-	int		 n;
+	const char *end, *length;
+	int64_t body = 0;
+	int n;
 
 	for (;;) {
 		end = strstr(buf_str(b), "\r\n\r\n");
@@ -84,9 +83,10 @@ read_request(SSL *ssl, struct buf *b, size_t *head_len)
 static int
 answer(SSL *ssl, int status, const char *body, size_t len)
 {
-	char	*head = xasprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n"
-		    "Retry-After: 7\r\n\r\n", status, len);
-	int	 r = write_all(ssl, head, strlen(head));
+	char *head = xasprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n"
+			       "Retry-After: 7\r\n\r\n",
+	    status, len);
+	int r = write_all(ssl, head, strlen(head));
 
 	free(head);
 	return r == 0 ? write_all(ssl, body, len) : r;
@@ -95,8 +95,8 @@ answer(SSL *ssl, int status, const char *body, size_t len)
 static int
 answer_bytes(SSL *ssl, size_t n)
 {
-	char	*body = xcalloc(n, 1);
-	int	 r = answer(ssl, 200, body, n);
+	char *body = xcalloc(n, 1);
+	int r = answer(ssl, 200, body, n);
 
 	free(body);
 	return r;
@@ -106,7 +106,7 @@ answer_bytes(SSL *ssl, size_t n)
 static int
 serve_one(SSL *ssl, const struct buf *b, size_t head_len)
 {
-	const char	*path = strchr(b->data, ' ') + 1;
+	const char *path = strchr(b->data, ' ') + 1;
 
 	if (str_starts(path, "/headers"))
 		return answer(ssl, 200, b->data, head_len) == 0;
@@ -115,9 +115,9 @@ serve_one(SSL *ssl, const struct buf *b, size_t head_len)
 	if (str_starts(path, "/status/"))
 		return answer(ssl, atoi(path + 8), "{}", 2) == 0;
 	if (str_starts(path, "/never")) {
-		char	byte;
+		char byte;
 
-		(void)SSL_read(ssl, &byte, 1);	/* until the client gives up */
+		(void)SSL_read(ssl, &byte, 1); /* until the client gives up */
 		return 0;
 	}
 	(void)answer(ssl, 200, b->data + head_len, b->len - head_len);
@@ -127,11 +127,11 @@ serve_one(SSL *ssl, const struct buf *b, size_t head_len)
 static void *
 serve(void *arg)
 {
-	struct connection	*c = arg;
-	SSL			*ssl = SSL_new(c->server->ctx);
-	struct buf		 b = BUF_INIT;
-	size_t			 head_len;
-	int			 more = 1;
+	struct connection *c = arg;
+	SSL *ssl = SSL_new(c->server->ctx);
+	struct buf b = BUF_INIT;
+	size_t head_len;
+	int more = 1;
 
 	(void)SSL_set_fd(ssl, c->fd);
 	if (SSL_accept(ssl) == 1) {
@@ -152,13 +152,12 @@ serve(void *arg)
 static void *
 accept_all(void *arg)
 {
-	struct tls_server	*s = arg;
-	struct connection	*c;
-	int			 fd, n, on = 1;
+	struct tls_server *s = arg;
+	struct connection *c;
+	int fd, n, on = 1;
 
 	while ((fd = accept4(s->fd, NULL, NULL, SOCK_CLOEXEC)) >= 0) {
-		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on,
-		    sizeof(on));
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 		n = atomic_load(&s->n_conns);
 		assert(n < CONNECTIONS_MAX);
 		c = &s->conns[n];
@@ -181,22 +180,23 @@ client_must_show(int ok, X509_STORE_CTX *ctx)
 struct tls_server *
 tls_server_start(const char *cert, const char *key, const char *client_pem)
 {
-	struct tls_server	*s = xcalloc(1, sizeof(*s));
-	struct sockaddr_in	 sa = {
+	struct tls_server *s = xcalloc(1, sizeof(*s));
+	struct sockaddr_in sa = {
 		.sin_family = AF_INET,
 		.sin_addr = { htonl(INADDR_LOOPBACK) },
 	};
-	socklen_t		 len = sizeof(sa);
+	socklen_t len = sizeof(sa);
 
 	s->ctx = SSL_CTX_new(TLS_server_method());
-	if (SSL_CTX_use_certificate_file(s->ctx, cert, SSL_FILETYPE_PEM) != 1
-	    || SSL_CTX_use_PrivateKey_file(s->ctx, key, SSL_FILETYPE_PEM) != 1)
+	if (SSL_CTX_use_certificate_file(s->ctx, cert, SSL_FILETYPE_PEM) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(s->ctx, key, SSL_FILETYPE_PEM) != 1)
 		abort();
 	if (client_pem != NULL) {
 		if (SSL_CTX_load_verify_file(s->ctx, client_pem) != 1)
 			abort();
-		SSL_CTX_set_verify(s->ctx, SSL_VERIFY_PEER |
-		    SSL_VERIFY_FAIL_IF_NO_PEER_CERT, client_must_show);
+		SSL_CTX_set_verify(s->ctx,
+		    SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
+		    client_must_show);
 	}
 	s->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (bind(s->fd, (struct sockaddr *)&sa, sizeof(sa)) != 0 ||
@@ -211,9 +211,9 @@ tls_server_start(const char *cert, const char *key, const char *client_pem)
 void
 tls_server_stop(struct tls_server *s)
 {
-	int	i;
+	int i;
 
-	(void)shutdown(s->fd, SHUT_RDWR);	/* accept() returns */
+	(void)shutdown(s->fd, SHUT_RDWR); /* accept() returns */
 	(void)pthread_join(s->acceptor, NULL);
 	for (i = 0; i < atomic_load(&s->n_conns); i++) {
 		(void)shutdown(s->conns[i].fd, SHUT_RDWR);

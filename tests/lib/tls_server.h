@@ -15,12 +15,12 @@
 struct tls_server;
 
 /* Client certificates are checked against client_pem (NULL: not asked). */
-struct tls_server *tls_server_start(const char *cert, const char *key,
-	    const char *client_pem);
-void	tls_server_stop(struct tls_server *);
+struct tls_server *tls_server_start(
+    const char *cert, const char *key, const char *client_pem);
+void tls_server_stop(struct tls_server *);
 
-int	tls_server_port(const struct tls_server *);
-int	tls_server_connections(struct tls_server *);	/* accepted so far */
-int	tls_server_requests(struct tls_server *);
+int tls_server_port(const struct tls_server *);
+int tls_server_connections(struct tls_server *); /* accepted so far */
+int tls_server_requests(struct tls_server *);
 
 #endif

@@ -31,7 +31,7 @@ const struct component component_test_empty = {
 static int
 fail_run(struct task *t)
 {
-	const char	*what = task_param_string(t, "what", "error");
+	const char *what = task_param_string(t, "what", "error");
 
 	if (!task_is(t, task_param_string(t, "who", "host")))
 		return 0;
@@ -62,12 +62,12 @@ static int
 send(struct task *t, const char *name, const char *tag, const char *role,
     size_t bytes)
 {
-	void	*map;
-	int	 fd, r;
-	size_t	 i;
+	void *map;
+	int fd, r;
+	size_t i;
 
 	if (bytes <= 64 * 1024) {
-		unsigned char	*data = xmalloc(bytes);
+		unsigned char *data = xmalloc(bytes);
 
 		for (i = 0; i < bytes; i++)
 			data[i] = pattern(i);
@@ -80,23 +80,23 @@ send(struct task *t, const char *name, const char *tag, const char *role,
 	for (i = 0; i < bytes; i++)
 		((unsigned char *)map)[i] = pattern(i);
 	(void)munmap(map, bytes);
-	return task_remote_memfd(t, name, tag, task_member(t, role, 0), 1, fd,
-	    bytes);
+	return task_remote_memfd(
+	    t, name, tag, task_member(t, role, 0), 1, fd, bytes);
 }
 
 static int
 receive(struct task *t, const char *name, const char *tag, const char *role,
     size_t bytes)
 {
-	struct object	o = { 0 };
-	size_t		i;
-	int		r;
+	struct object o = { 0 };
+	size_t i;
+	int r;
 
 	if ((r = task_get(t, name, tag, role, 0, &o)) != 0)
 		return r;
 	if (o.size != bytes)
-		r = err_set(ERR_FORMAT, "%zu bytes arrived, %zu sent", o.size,
-		    bytes);
+		r = err_set(
+		    ERR_FORMAT, "%zu bytes arrived, %zu sent", o.size, bytes);
 	for (i = 0; r == 0 && i < bytes; i++)
 		if (((const unsigned char *)o.data)[i] != pattern(i))
 			r = err_set(ERR_FORMAT, "byte %zu differs", i);
@@ -107,14 +107,14 @@ receive(struct task *t, const char *name, const char *tag, const char *role,
 static int
 mail_run(struct task *t)
 {
-	size_t	bytes = (size_t)task_param_int(t, "bytes", 1024);
-	int64_t	rounds = task_param_int(t, "rounds", 1), i;
-	bool	guest = task_is(t, "guest");
-	int	r = 0;
+	size_t bytes = (size_t)task_param_int(t, "bytes", 1024);
+	int64_t rounds = task_param_int(t, "rounds", 1), i;
+	bool guest = task_is(t, "guest");
+	int r = 0;
 
 	for (i = 0; i < rounds && r == 0; i++) {
-		char	tag[24];
-		int64_t	start = clock_mono_us();
+		char tag[24];
+		int64_t start = clock_mono_us();
 
 		(void)snprintf(tag, sizeof(tag), "%" PRId64, i);
 		if (guest) {

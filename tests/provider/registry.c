@@ -27,10 +27,10 @@ component_all(void)
 }
 
 int
-component_find(const char *module, const char *role,
-    const struct component **out)
+component_find(
+    const char *module, const char *role, const struct component **out)
 {
-	size_t	i;
+	size_t i;
 
 	*out = NULL;
 	for (i = 0; components[i] != NULL; i++) {
@@ -39,6 +39,5 @@ component_find(const char *module, const char *role,
 			return 0;
 		}
 	}
-	return err_set(ERR_NOT_FOUND, "no module %s for role %s", module,
-	    role);
+	return err_set(ERR_NOT_FOUND, "no module %s for role %s", module, role);
 }

@@ -25,13 +25,13 @@ numbers_with_anything_behind_them_are_refused(void **state)
 {
 	static const char *const bad[] = { "", " 1", "1 ", "1x", "0x1", "+1",
 		"--1", "1.0", "9223372036854775808" };
-	int64_t	v;
-	size_t	i;
+	int64_t v;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-		assert_int_equal(str_to_int64(bad[i], INT64_MIN, INT64_MAX,
-		    &v), ERR_INVALID);
+		assert_int_equal(str_to_int64(bad[i], INT64_MIN, INT64_MAX, &v),
+		    ERR_INVALID);
 	assert_int_equal(str_to_int64("-12", -12, 0, &v), 0);
 	assert_int_equal(v, -12);
 	assert_int_equal(str_to_int64("-13", -12, 0, &v), ERR_INVALID);
@@ -68,9 +68,9 @@ the_nearest_name_is_proposed_and_a_far_one_is_not(void **state)
 static void
 base64_round_trips_and_has_one_form_per_value(void **state)
 {
-	struct buf	text = BUF_INIT, back = BUF_INIT;
-	unsigned char	bytes[40];
-	size_t		n, i;
+	struct buf text = BUF_INIT, back = BUF_INIT;
+	unsigned char bytes[40];
+	size_t n, i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bytes); i++)
@@ -79,8 +79,8 @@ base64_round_trips_and_has_one_form_per_value(void **state)
 		buf_clear(&text);
 		buf_clear(&back);
 		str_base64(&text, bytes, n);
-		assert_int_equal(str_unbase64(&back, buf_str(&text),
-		    text.len), 0);
+		assert_int_equal(
+		    str_unbase64(&back, buf_str(&text), text.len), 0);
 		assert_int_equal(back.len, n);
 		assert_memory_equal(buf_str(&back), bytes, n);
 	}
@@ -99,18 +99,19 @@ static void
 broken_utf8_is_seen(void **state)
 {
 	(void)state;
-	assert_true(str_is_utf8("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e",
-	    strlen("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e")));
-	assert_false(str_is_utf8("\xc0\xaf", 2));	/* overlong */
-	assert_false(str_is_utf8("\xed\xa0\x80", 3));	/* surrogate */
-	assert_false(str_is_utf8("\xe2\x82", 2));	/* cut */
+	assert_true(
+	    str_is_utf8("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e",
+		strlen("gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x8d\x8e")));
+	assert_false(str_is_utf8("\xc0\xaf", 2));	  /* overlong */
+	assert_false(str_is_utf8("\xed\xa0\x80", 3));	  /* surrogate */
+	assert_false(str_is_utf8("\xe2\x82", 2));	  /* cut */
 	assert_false(str_is_utf8("\xf4\x90\x80\x80", 4)); /* too large */
 }
 
 static void
 percent_encoding_leaves_only_unreserved_characters(void **state)
 {
-	struct buf	b = BUF_INIT;
+	struct buf b = BUF_INIT;
 
 	(void)state;
 	str_percent_encode(&b, "aZ9-._~ /%\0\xff", 12);
@@ -121,8 +122,8 @@ percent_encoding_leaves_only_unreserved_characters(void **state)
 static void
 percent_decoding_leaves_a_stray_percent_sign(void **state)
 {
-	struct buf	b = BUF_INIT;
-	const char	text[] = "100%, a%2Fb+c %zz%4";
+	struct buf b = BUF_INIT;
+	const char text[] = "100%, a%2Fb+c %zz%4";
 
 	(void)state;
 	str_percent_decode(&b, text, strlen(text));
@@ -146,9 +147,9 @@ wrapping_puts_context_in_front_and_keeps_the_code(void **state)
 static void
 replacing_a_file_leaves_the_old_or_the_new(void **state)
 {
-	char		dir[] = "/tmp/sluice-base-XXXXXX", *path, *deep, *link;
-	struct buf	b = BUF_INIT;
-	struct stat	st;
+	char dir[] = "/tmp/sluice-base-XXXXXX", *path, *deep, *link;
+	struct buf b = BUF_INIT;
+	struct stat st;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
@@ -177,8 +178,8 @@ replacing_a_file_leaves_the_old_or_the_new(void **state)
 static void
 job_ids_have_the_platform_s_form_and_differ(void **state)
 {
-	char	a[ID_JOB_SIZE], b[ID_JOB_SIZE];
-	int	i;
+	char a[ID_JOB_SIZE], b[ID_JOB_SIZE];
+	int i;
 
 	(void)state;
 	id_job(a);

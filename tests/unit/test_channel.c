@@ -31,7 +31,7 @@
 
 enum { LARGE = 3 << 20 };
 
-static char	folder[] = "/tmp/channel-XXXXXX";
+static char folder[] = "/tmp/channel-XXXXXX";
 
 /* --- the child ------------------------------------------------------------------ */
 
@@ -40,9 +40,9 @@ typedef int child_fn(struct task *);
 static int
 child_main(int sock, child_fn *fn)
 {
-	struct channel	*c;
-	struct task	*task;
-	int		 r;
+	struct channel *c;
+	struct task *task;
+	int r;
 
 	r = channel_open(sock, &c, &task);
 	if (r == 0)
@@ -58,11 +58,11 @@ child_main(int sock, child_fn *fn)
 static pid_t
 start_child(child_fn *fn, int *sock)
 {
-	int	pair[2];
-	pid_t	pid;
+	int pair[2];
+	pid_t pid;
 
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0,
-	    pair), 0);
+	assert_int_equal(
+	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid == 0) {
@@ -77,7 +77,7 @@ start_child(child_fn *fn, int *sock)
 static int
 exit_of(pid_t pid)
 {
-	int	status;
+	int status;
 
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
@@ -88,7 +88,7 @@ exit_of(pid_t pid)
 static frame_msg *
 receive(int sock, struct frame_fds *fds)
 {
-	frame_msg	*f;
+	frame_msg *f;
 
 	fds->n = 0;
 	if (frame_recv(sock, &f, fds) != 0)
@@ -99,20 +99,19 @@ receive(int sock, struct frame_fds *fds)
 static void
 send_start(int sock, uint32_t protocol, const char *parameters)
 {
-	static char	role_g[] = "guest", role_h[] = "host", a[] = "9999",
-			b[] = "10000", local[] = "local", zero[] = "0";
-	Sluice__Executor__Start	start = SLUICE__EXECUTOR__START__INIT;
-	Sluice__Executor__Party	guest = SLUICE__EXECUTOR__PARTY__INIT;
-	Sluice__Executor__Party	host = SLUICE__EXECUTOR__PARTY__INIT;
-	Sluice__Executor__Party	own = SLUICE__EXECUTOR__PARTY__INIT;
+	static char role_g[] = "guest", role_h[] = "host", a[] = "9999",
+		    b[] = "10000", local[] = "local", zero[] = "0";
+	Sluice__Executor__Start start = SLUICE__EXECUTOR__START__INIT;
+	Sluice__Executor__Party guest = SLUICE__EXECUTOR__PARTY__INIT;
+	Sluice__Executor__Party host = SLUICE__EXECUTOR__PARTY__INIT;
+	Sluice__Executor__Party own = SLUICE__EXECUTOR__PARTY__INIT;
 	Sluice__Executor__Party *parties[] = { &guest, &host, &own };
-	frame_msg		frame = SLUICE__EXECUTOR__FRAME__INIT;
-	struct frame_fds	fds;
-	frame_msg		*hello = receive(sock, &fds);
-	char			*file = xasprintf("%s/file.csv", folder);
+	frame_msg frame = SLUICE__EXECUTOR__FRAME__INIT;
+	struct frame_fds fds;
+	frame_msg *hello = receive(sock, &fds);
+	char *file = xasprintf("%s/file.csv", folder);
 
-	assert_int_equal(hello->kind_case,
-	    SLUICE__EXECUTOR__FRAME__KIND_HELLO);
+	assert_int_equal(hello->kind_case, SLUICE__EXECUTOR__FRAME__KIND_HELLO);
 	frame_free(hello);
 	guest.role = role_g;
 	guest.party_id = a;
@@ -121,14 +120,14 @@ send_start(int sock, uint32_t protocol, const char *parameters)
 	own.role = local;
 	own.party_id = zero;
 	start.protocol = protocol;
-	start.job_id = (char *)(uintptr_t)"20260101000000000000";
-	start.component = (char *)(uintptr_t)"upload_0";
-	start.module = (char *)(uintptr_t)"Upload";
+	start.job_id = (char *)(uintptr_t) "20260101000000000000";
+	start.component = (char *)(uintptr_t) "upload_0";
+	start.module = (char *)(uintptr_t) "Upload";
 	start.local = &own;
 	start.parties = parties;
 	start.n_parties = 3;
 	start.parameters_json = (char *)(uintptr_t)parameters;
-	start.job_parameters_json = (char *)(uintptr_t)"{}";
+	start.job_parameters_json = (char *)(uintptr_t) "{}";
 	start.cores = 2;
 	start.output_dir = folder;
 	start.input_file = file;
@@ -142,7 +141,7 @@ static void
 expect_finish(int sock, const char *status, const char *part)
 {
 	struct frame_fds fds;
-	frame_msg	*f = receive(sock, &fds);
+	frame_msg *f = receive(sock, &fds);
 
 	assert_int_equal(f->kind_case, SLUICE__EXECUTOR__FRAME__KIND_FINISH);
 	assert_string_equal(f->finish->status, status);
@@ -155,7 +154,7 @@ static void
 acknowledge(int sock, uint64_t id)
 {
 	Sluice__Executor__RemoteAck ack = SLUICE__EXECUTOR__REMOTE_ACK__INIT;
-	frame_msg	frame = SLUICE__EXECUTOR__FRAME__INIT;
+	frame_msg frame = SLUICE__EXECUTOR__FRAME__INIT;
 
 	ack.id = id;
 	frame.kind_case = SLUICE__EXECUTOR__FRAME__KIND_REMOTE_ACK;
@@ -168,7 +167,7 @@ deliver(int sock, uint64_t id, const char *content, const int *fds, size_t n,
     uint64_t size)
 {
 	Sluice__Executor__Delivery d = SLUICE__EXECUTOR__DELIVERY__INIT;
-	frame_msg	frame = SLUICE__EXECUTOR__FRAME__INIT;
+	frame_msg frame = SLUICE__EXECUTOR__FRAME__INIT;
 
 	d.id = id;
 	d.size = size;
@@ -187,8 +186,8 @@ deliver(int sock, uint64_t id, const char *content, const int *fds, size_t n,
 static int
 run_component(struct task *task)
 {
-	const struct component	*c;
-	int			 r;
+	const struct component *c;
+	int r;
 
 	if ((r = component_find(task_module(task), task_role(task), &c)) != 0)
 		return r;
@@ -198,7 +197,7 @@ run_component(struct task *task)
 static void
 write_file(const char *text)
 {
-	char	*path = xasprintf("%s/file.csv", folder);
+	char *path = xasprintf("%s/file.csv", folder);
 
 	assert_int_equal(fd_replace_file(path, text, strlen(text), 0600), 0);
 	free(path);
@@ -208,12 +207,12 @@ static void
 a_task_runs_confined_and_tells_its_shepherd_everything(void **state)
 {
 	struct frame_fds fds;
-	struct table	*t;
-	frame_msg	*f;
-	char		*path;
-	bool		 has_metric = false, has_meta = false, is_over = false;
-	int		 sock;
-	pid_t		 pid;
+	struct table *t;
+	frame_msg *f;
+	char *path;
+	bool has_metric = false, has_meta = false, is_over = false;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 	write_file("id,x\na,1\nb,2\n");
@@ -227,10 +226,10 @@ a_task_runs_confined_and_tells_its_shepherd_everything(void **state)
 			assert_string_equal(f->output_table->table_name, "t");
 			assert_string_equal(f->output_table->preview_json,
 			    "[[\"a\",\"1\"],[\"b\",\"2\"]]");
-			path = xasprintf("%s/%s", folder,
-			    f->output_table->folder);
-			assert_int_equal(table_open(&storage_standalone, path,
-			    &t), 0);
+			path =
+			    xasprintf("%s/%s", folder, f->output_table->folder);
+			assert_int_equal(
+			    table_open(&storage_standalone, path, &t), 0);
 			table_close(t);
 			assert_int_equal(fd_remove_tree(path), 0);
 			free(path);
@@ -263,8 +262,8 @@ a_task_runs_confined_and_tells_its_shepherd_everything(void **state)
 static void
 failures_arrive_as_text_for_people(void **state)
 {
-	int	sock;
-	pid_t	pid;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 	write_file("id,x\na,1\nb\n");
@@ -278,8 +277,8 @@ failures_arrive_as_text_for_people(void **state)
 static void
 another_protocol_is_refused(void **state)
 {
-	int	sock;
-	pid_t	pid;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 	pid = start_child(run_component, &sock);
@@ -292,8 +291,8 @@ another_protocol_is_refused(void **state)
 static void
 parameters_that_are_no_object_are_refused(void **state)
 {
-	int	sock;
-	pid_t	pid;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 	pid = start_child(run_component, &sock);
@@ -308,24 +307,24 @@ parameters_that_are_no_object_are_refused(void **state)
 static void
 fill(unsigned char *p, size_t n)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < n; i++)
 		p[i] = (unsigned char)(i * 7 + i / 251);
 }
 
 struct get {
-	struct task	*task;
-	const char	*name;
-	const char	*want;
-	int		 r;
+	struct task *task;
+	const char *name;
+	const char *want;
+	int r;
 };
 
 static void *
 get_one(void *arg)
 {
-	struct get	*g = arg;
-	struct object	 o;
+	struct get *g = arg;
+	struct object o;
 
 	g->r = task_get(g->task, g->name, "0", "guest", 0, &o);
 	if (g->r == 0) {
@@ -340,9 +339,9 @@ get_one(void *arg)
 static int
 get_in_two_threads(struct task *task)
 {
-	struct get	a = { task, "first", "one", -1 };
-	struct get	b = { task, "second", "two", -1 };
-	pthread_t	t;
+	struct get a = { task, "first", "one", -1 };
+	struct get b = { task, "second", "two", -1 };
+	pthread_t t;
 
 	if (pthread_create(&t, NULL, get_one, &a) != 0)
 		return ERR_NOMEM;
@@ -355,18 +354,18 @@ static void
 answers_find_their_thread_in_any_order(void **state)
 {
 	struct frame_fds fds;
-	frame_msg	*f;
-	uint64_t	 first = 0, second = 0;
-	int		 sock, i;
-	pid_t		 pid;
+	frame_msg *f;
+	uint64_t first = 0, second = 0;
+	int sock, i;
+	pid_t pid;
 
 	(void)state;
 	pid = start_child(get_in_two_threads, &sock);
 	send_start(sock, 1, "{}");
 	for (i = 0; i < 2; i++) {
 		f = receive(sock, &fds);
-		assert_int_equal(f->kind_case,
-		    SLUICE__EXECUTOR__FRAME__KIND_GET);
+		assert_int_equal(
+		    f->kind_case, SLUICE__EXECUTOR__FRAME__KIND_GET);
 		assert_string_equal(f->get->from->party_id, "9999");
 		if (strcmp(f->get->name, "first") == 0)
 			first = f->get->id;
@@ -384,9 +383,9 @@ answers_find_their_thread_in_any_order(void **state)
 static int
 send_large_and_get_it_back(struct task *task)
 {
-	unsigned char	*p = malloc(LARGE);
-	struct object	 o;
-	int		 i, r;
+	unsigned char *p = malloc(LARGE);
+	struct object o;
+	int i, r;
 
 	if (p == NULL)
 		return ERR_NOMEM;
@@ -395,8 +394,8 @@ send_large_and_get_it_back(struct task *task)
 	/* Once in one descriptor, once in two parts. */
 	for (i = 0; r == 0 && i < 2; i++) {
 		r = task_get(task, "blob", i == 0 ? "0" : "1", "host", 0, &o);
-		if (r == 0 && (o.size != LARGE ||
-		    memcmp(o.data, p, LARGE) != 0))
+		if (r == 0 &&
+		    (o.size != LARGE || memcmp(o.data, p, LARGE) != 0))
 			r = err_set(ERR_FORMAT, "other bytes came back");
 		if (r == 0)
 			object_free(&o);
@@ -408,11 +407,11 @@ send_large_and_get_it_back(struct task *task)
 static void
 large_objects_travel_in_descriptors(void **state)
 {
-	unsigned char	*want = malloc(LARGE), *got;
+	unsigned char *want = malloc(LARGE), *got;
 	struct frame_fds fds;
-	frame_msg	*f;
-	int		 sock, parts[2], blob, i;
-	pid_t		 pid;
+	frame_msg *f;
+	int sock, parts[2], blob, i;
+	pid_t pid;
 
 	(void)state;
 	assert_non_null(want);
@@ -434,12 +433,12 @@ large_objects_travel_in_descriptors(void **state)
 	acknowledge(sock, f->remote->id);
 	frame_free(f);
 	assert_int_equal(fd_memfd("a", want, 1000, &parts[0]), 0);
-	assert_int_equal(fd_memfd("b", want + 1000, LARGE - 1000, &parts[1]),
-	    0);
+	assert_int_equal(
+	    fd_memfd("b", want + 1000, LARGE - 1000, &parts[1]), 0);
 	for (i = 0; i < 2; i++) {
 		f = receive(sock, &fds);
-		assert_int_equal(f->kind_case,
-		    SLUICE__EXECUTOR__FRAME__KIND_GET);
+		assert_int_equal(
+		    f->kind_case, SLUICE__EXECUTOR__FRAME__KIND_GET);
 		deliver(sock, f->get->id, NULL, i == 0 ? &blob : parts,
 		    i == 0 ? 1 : 2, LARGE);
 		frame_free(f);
@@ -456,7 +455,7 @@ large_objects_travel_in_descriptors(void **state)
 static int
 get_what_is_shorter_than_announced(struct task *task)
 {
-	struct object	o;
+	struct object o;
 
 	return task_get(task, "blob", "0", "host", 0, &o);
 }
@@ -465,9 +464,9 @@ static void
 objects_shorter_than_announced_are_refused(void **state)
 {
 	struct frame_fds fds;
-	frame_msg	*f;
-	int		 sock, part;
-	pid_t		 pid;
+	frame_msg *f;
+	int sock, part;
+	pid_t pid;
 
 	(void)state;
 	pid = start_child(get_what_is_shorter_than_announced, &sock);
@@ -492,10 +491,10 @@ static void
 success_waits_until_the_shepherd_holds_everything(void **state)
 {
 	struct frame_fds fds;
-	frame_msg	*f;
-	struct pollfd	 more;
-	int		 sock;
-	pid_t		 pid;
+	frame_msg *f;
+	struct pollfd more;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 	pid = start_child(send_small_without_answer, &sock);
@@ -516,22 +515,23 @@ success_waits_until_the_shepherd_holds_everything(void **state)
 static int
 get_from_nobody(struct task *task)
 {
-	struct object	o;
+	struct object o;
 
 	if (task_get(task, "x", "0", "arbiter", 0, &o) != ERR_INVALID ||
 	    task_get(task, "x", "0", "local", 0, &o) != ERR_INVALID)
 		_exit(7);
-	return task_get(task, "x", "0", "host", 0, &o) == ERR_CLOSED ?
-	    ERR_CLOSED : 0;
+	return task_get(task, "x", "0", "host", 0, &o) == ERR_CLOSED
+		   ? ERR_CLOSED
+		   : 0;
 }
 
 static void
 a_shepherd_that_is_gone_ends_every_wait(void **state)
 {
 	struct frame_fds fds;
-	frame_msg	*f;
-	int		 sock;
-	pid_t		 pid;
+	frame_msg *f;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -548,7 +548,7 @@ a_shepherd_that_is_gone_ends_every_wait(void **state)
 static int
 start_a_program(struct task *task)
 {
-	char	*argv[] = { NULL };
+	char *argv[] = { NULL };
 
 	(void)task;
 	(void)execve("/bin/true", argv, argv);
@@ -566,15 +566,14 @@ open_a_socket(struct task *task)
 static void
 programs_and_sockets_end_a_confined_process(void **state)
 {
-	static child_fn *const forbidden[] = { start_a_program,
-		open_a_socket };
-	size_t	i;
-	int	sock;
-	pid_t	pid;
+	static child_fn *const forbidden[] = { start_a_program, open_a_socket };
+	size_t i;
+	int sock;
+	pid_t pid;
 
 	(void)state;
 #if defined(__SANITIZE_ADDRESS__)
-	skip();		/* the sanitizer's runtime cannot be confined */
+	skip(); /* the sanitizer's runtime cannot be confined */
 #endif
 	for (i = 0; i < 2; i++) {
 		pid = start_child(forbidden[i], &sock);
@@ -589,14 +588,14 @@ programs_and_sockets_end_a_confined_process(void **state)
 enum { MANY = 100003 };
 
 struct marks {
-	atomic_uchar	seen[MANY];
-	unsigned	workers;
+	atomic_uchar seen[MANY];
+	unsigned workers;
 };
 
 static int
 mark(void *ctx, size_t first, size_t end, unsigned worker)
 {
-	struct marks	*m = ctx;
+	struct marks *m = ctx;
 
 	if (worker >= m->workers)
 		return err_set(ERR_INTERNAL, "no such worker");
@@ -608,10 +607,10 @@ mark(void *ctx, size_t first, size_t end, unsigned worker)
 static void
 every_index_is_worked_on_exactly_once(void **state)
 {
-	struct marks	*m;
-	struct parallel	*p;
-	unsigned	 threads;
-	size_t		 i, round;
+	struct marks *m;
+	struct parallel *p;
+	unsigned threads;
+	size_t i, round;
 
 	(void)state;
 	for (threads = 1; threads <= 4; threads++) {
@@ -619,8 +618,8 @@ every_index_is_worked_on_exactly_once(void **state)
 		p = parallel_new(threads);
 		m->workers = parallel_threads(p);
 		for (round = 0; round < 3; round++)
-			assert_int_equal(parallel_for(p, MANY,
-			    round * 17, mark, m), 0);
+			assert_int_equal(
+			    parallel_for(p, MANY, round * 17, mark, m), 0);
 		assert_int_equal(parallel_for(p, 0, 0, mark, m), 0);
 		for (i = 0; i < MANY; i++)
 			assert_int_equal(m->seen[i], 3);
@@ -642,12 +641,12 @@ fail_late(void *ctx, size_t first, size_t end, unsigned worker)
 static void
 a_failure_in_the_pool_becomes_the_callers(void **state)
 {
-	struct parallel	*p = parallel_new(3);
+	struct parallel *p = parallel_new(3);
 
 	(void)state;
 	err_clear();
-	assert_int_equal(parallel_for(p, MANY, 100, fail_late, NULL),
-	    ERR_FORMAT);
+	assert_int_equal(
+	    parallel_for(p, MANY, 100, fail_late, NULL), ERR_FORMAT);
 	assert_non_null(strstr(err_text(), "is bad"));
 	assert_int_equal(err_code(), ERR_FORMAT);
 	/* And the pool goes on. */
@@ -674,7 +673,7 @@ main(void)
 		cmocka_unit_test(every_index_is_worked_on_exactly_once),
 		cmocka_unit_test(a_failure_in_the_pool_becomes_the_callers),
 	};
-	int	r;
+	int r;
 
 	if (mkdtemp(folder) == NULL)
 		return 1;

@@ -30,7 +30,7 @@
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
-static char	folder[64];
+static char folder[64];
 
 static int
 setup(void **state)
@@ -72,15 +72,20 @@ static const struct option_def options[] = {
 };
 
 static const struct command command = {
-	"do it", "FILE", 1, "Does it.", options, run_nothing,
+	"do it",
+	"FILE",
+	1,
+	"Does it.",
+	options,
+	run_nothing,
 };
 
 static int
 parse(const char *const *words, size_t n, struct args **out)
 {
-	static char	 copies[16][64];
-	char		*argv[16];
-	size_t		 i;
+	static char copies[16][64];
+	char *argv[16];
+	size_t i;
 
 	for (i = 0; i < n; i++) {
 		assert_true(strlen(words[i]) < sizeof(copies[i]));
@@ -89,19 +94,20 @@ parse(const char *const *words, size_t n, struct args **out)
 	return args_parse(&command, (int)n, argv, out);
 }
 
-#define PARSE(out, ...) \
-	parse((const char *const[]){ __VA_ARGS__ }, \
+#define PARSE(out, ...)                                                        \
+	parse((const char *const[]){ __VA_ARGS__ },                            \
 	    N(((const char *const[]){ __VA_ARGS__ })), out)
 
 static void
 options_come_in_both_forms_and_any_order(void **state)
 {
-	struct args	*a;
-	int64_t		 n;
+	struct args *a;
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(PARSE(&a, "--home=/x", "file", "--count", "7",
-	    "--drop", "--json", "-o", "there"), 0);
+			     "--drop", "--json", "-o", "there"),
+	    0);
 	assert_string_equal(args_text(a, "home"), "/x");
 	assert_string_equal(args_text(a, "output"), "there");
 	assert_string_equal(args_operand(a, 0), "file");
@@ -121,7 +127,7 @@ options_come_in_both_forms_and_any_order(void **state)
 static void
 wrong_options_are_named(void **state)
 {
-	struct args	*a;
+	struct args *a;
 
 	(void)state;
 	assert_int_equal(PARSE(&a, "file"), ERR_INVALID);
@@ -132,10 +138,10 @@ wrong_options_are_named(void **state)
 	assert_non_null(strstr(err_text(), "did you mean --home?"));
 	assert_int_equal(PARSE(&a, "--home", "x", "f", "g"), ERR_INVALID);
 	assert_int_equal(PARSE(&a, "f", "--home"), ERR_INVALID);
-	assert_int_equal(PARSE(&a, "f", "--home", "x", "--home", "y"),
-	    ERR_INVALID);
-	assert_int_equal(PARSE(&a, "f", "--home", "x", "--drop=1"),
-	    ERR_INVALID);
+	assert_int_equal(
+	    PARSE(&a, "f", "--home", "x", "--home", "y"), ERR_INVALID);
+	assert_int_equal(
+	    PARSE(&a, "f", "--home", "x", "--drop=1"), ERR_INVALID);
 	assert_null(a);
 	assert_int_equal(PARSE(&a, "--help"), 0);
 	assert_true(args_help(a));
@@ -147,16 +153,19 @@ wrong_options_are_named(void **state)
 static struct site_conf *
 make_site(const char *name, const char *party, const char *client_url)
 {
-	char			*home = below(name);
-	char			*path = site_files_conf_path(home);
-	struct site_choice	 choice = {
-		.home = home, .party = party, .client_url = client_url,
+	char *home = below(name);
+	char *path = site_files_conf_path(home);
+	struct site_choice choice = {
+		.home = home,
+		.party = party,
+		.client_url = client_url,
 		.client_tls_url = "https://127.0.0.1:21001",
 		.partner_url = "https://site.example:21002",
-		.db_socket = "/nowhere/db.sock", .db_name = "one",
+		.db_socket = "/nowhere/db.sock",
+		.db_name = "one",
 		.loopback_without_authentication = true,
 	};
-	struct site_conf	*conf;
+	struct site_conf *conf;
 
 	assert_int_equal(site_files_folders(home), 0);
 	assert_int_equal(site_files_keys(home, party), 0);
@@ -171,9 +180,8 @@ make_site(const char *name, const char *party, const char *client_url)
 static void
 written_site_conf_holds_the_choices_and_the_comments(void **state)
 {
-	struct site_conf	*c = make_site("a", "9999",
-				    "http://127.0.0.1:21000");
-	struct buf		 text = BUF_INIT;
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	struct buf text = BUF_INIT;
 
 	(void)state;
 	assert_string_equal(c->party_id, "9999");
@@ -194,18 +202,19 @@ written_site_conf_holds_the_choices_and_the_comments(void **state)
 static void
 keys_are_private_and_stay(void **state)
 {
-	static const char *const	 names[] = {
-		"sign.key", "tls.key", "db.password",
+	static const char *const names[] = {
+		"sign.key",
+		"tls.key",
+		"db.password",
 	};
-	struct site_conf		*c = make_site("a", "9999",
-					    "http://127.0.0.1:21000");
-	struct buf			 before = BUF_INIT, after = BUF_INIT;
-	struct stat			 st;
-	size_t				 i;
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	struct buf before = BUF_INIT, after = BUF_INIT;
+	struct stat st;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < N(names); i++) {
-		char	*path = site_path(c, "keys/%s", names[i]);
+		char *path = site_path(c, "keys/%s", names[i]);
 
 		assert_int_equal(stat(path, &st), 0);
 		assert_int_equal(st.st_mode & 07777, 0600);
@@ -223,11 +232,10 @@ keys_are_private_and_stay(void **state)
 static void
 nginx_conf_has_no_placeholder_left(void **state)
 {
-	struct site_conf	*c = make_site("a", "9999",
-				    "http://127.0.0.1:21000");
-	char			*path = site_path(c, "nginx.conf");
-	struct buf		 text = BUF_INIT;
-	const char		*p;
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	char *path = site_path(c, "nginx.conf");
+	struct buf text = BUF_INIT;
+	const char *p;
 
 	(void)state;
 	assert_int_equal(site_files_nginx(c, "nobody nogroup"), 0);
@@ -247,8 +255,7 @@ nginx_conf_has_no_placeholder_left(void **state)
 static void
 plain_http_is_not_offered_to_the_network(void **state)
 {
-	struct site_conf	*c = make_site("a", "9999",
-				    "http://192.0.2.1:21000");
+	struct site_conf *c = make_site("a", "9999", "http://192.0.2.1:21000");
 
 	(void)state;
 	assert_int_equal(site_files_nginx(c, "nobody"), ERR_INVALID);
@@ -261,9 +268,9 @@ plain_http_is_not_offered_to_the_network(void **state)
 static int
 read_bundle(struct json_object *o, struct bundle *out)
 {
-	char		*path = below("bundle");
-	const char	*text = json_text(o);
-	int		 r;
+	char *path = below("bundle");
+	const char *text = json_text(o);
+	int r;
 
 	assert_int_equal(fd_replace_file(path, text, strlen(text), 0644), 0);
 	r = bundle_read(path, out);
@@ -274,10 +281,9 @@ read_bundle(struct json_object *o, struct bundle *out)
 static void
 bundle_of_a_site_is_read_by_another(void **state)
 {
-	struct site_conf	*c = make_site("a", "9999",
-				    "http://127.0.0.1:21000");
-	struct json_object	*o;
-	struct bundle		 made, got;
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	struct json_object *o;
+	struct bundle made, got;
 
 	(void)state;
 	assert_int_equal(bundle_of_site(c, &made), 0);
@@ -296,8 +302,10 @@ bundle_of_a_site_is_read_by_another(void **state)
 static void
 bundle_with_any_wrong_part_is_refused(void **state)
 {
-	static const struct { const char *key, *value; } changes[] = {
-		{ "party_id", "10000" },	/* not the certificate's */
+	static const struct {
+		const char *key, *value;
+	} changes[] = {
+		{ "party_id", "10000" }, /* not the certificate's */
 		{ "party_id", "guest" },
 		{ "url", "http://site.example:1" },
 		{ "url", "https://site.example:1/path" },
@@ -307,11 +315,10 @@ bundle_with_any_wrong_part_is_refused(void **state)
 		{ "sign_key", "" },
 		{ "tls_cert", "" },
 	};
-	struct site_conf	*c = make_site("a", "9999",
-				    "http://127.0.0.1:21000");
-	struct json_object	*o;
-	struct bundle		 made, got;
-	size_t			 i;
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	struct json_object *o;
+	struct bundle made, got;
+	size_t i;
 
 	(void)state;
 	assert_int_equal(bundle_of_site(c, &made), 0);
@@ -333,10 +340,10 @@ bundle_with_any_wrong_part_is_refused(void **state)
 /* --- archives --------------------------------------------------------------------- */
 
 static void
-put_entry(struct archive *a, const char *name, unsigned type,
-    const char *target)
+put_entry(
+    struct archive *a, const char *name, unsigned type, const char *target)
 {
-	struct archive_entry	*e = archive_entry_new();
+	struct archive_entry *e = archive_entry_new();
 
 	archive_entry_set_pathname(e, name);
 	archive_entry_set_filetype(e, type);
@@ -355,17 +362,18 @@ put_entry(struct archive *a, const char *name, unsigned type,
 static int
 extract_one(const char *name, unsigned type, const char *target)
 {
-	struct archive	*a = archive_write_new();
-	char		 data[32768];
-	size_t		 used = 0, files;
-	char		*to = below("out/x");
-	int		 r;
+	struct archive *a = archive_write_new();
+	char data[32768];
+	size_t used = 0, files;
+	char *to = below("out/x");
+	int r;
 
 	assert_int_equal(archive_write_add_filter_gzip(a), ARCHIVE_OK);
-	assert_int_equal(archive_write_set_format_pax_restricted(a),
+	assert_int_equal(
+	    archive_write_set_format_pax_restricted(a), ARCHIVE_OK);
+	assert_int_equal(
+	    archive_write_open_memory(a, data, sizeof(data), &used),
 	    ARCHIVE_OK);
-	assert_int_equal(archive_write_open_memory(a, data, sizeof(data),
-	    &used), ARCHIVE_OK);
 	put_entry(a, "good/file", AE_IFREG, NULL);
 	put_entry(a, name, type, target);
 	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
@@ -378,12 +386,11 @@ extract_one(const char *name, unsigned type, const char *target)
 static void
 archive_is_unpacked_below_its_folder(void **state)
 {
-	char		*path = below("out/x/guest/9999/INFO.log");
-	struct buf	 text = BUF_INIT;
+	char *path = below("out/x/guest/9999/INFO.log");
+	struct buf text = BUF_INIT;
 
 	(void)state;
-	assert_int_equal(extract_one("guest/9999/INFO.log", AE_IFREG, NULL),
-	    0);
+	assert_int_equal(extract_one("guest/9999/INFO.log", AE_IFREG, NULL), 0);
 	assert_int_equal(buf_read_file(&text, path, 100), 0);
 	assert_string_equal(buf_str(&text), "hi");
 	buf_fini(&text);
@@ -393,17 +400,16 @@ archive_is_unpacked_below_its_folder(void **state)
 static void
 archive_entries_that_leave_the_folder_are_refused(void **state)
 {
-	char	*outside = below("out/evil");
+	char *outside = below("out/evil");
 
 	(void)state;
 	assert_int_equal(extract_one("../evil", AE_IFREG, NULL), ERR_DENIED);
-	assert_int_equal(extract_one("a/../../evil", AE_IFREG, NULL),
-	    ERR_DENIED);
-	assert_int_equal(extract_one("/tmp/evil", AE_IFREG, NULL),
-	    ERR_DENIED);
+	assert_int_equal(
+	    extract_one("a/../../evil", AE_IFREG, NULL), ERR_DENIED);
+	assert_int_equal(extract_one("/tmp/evil", AE_IFREG, NULL), ERR_DENIED);
 	assert_int_equal(extract_one("link", AE_IFLNK, "/etc"), ERR_DENIED);
-	assert_int_equal(extract_one("link", AE_IFREG, "good/file"),
-	    ERR_DENIED);
+	assert_int_equal(
+	    extract_one("link", AE_IFREG, "good/file"), ERR_DENIED);
 	assert_int_equal(extract_one("fifo", AE_IFIFO, NULL), ERR_DENIED);
 	assert_int_equal(access(outside, F_OK), -1);
 	free(outside);
@@ -412,12 +418,13 @@ archive_entries_that_leave_the_folder_are_refused(void **state)
 static void
 damaged_archive_is_refused(void **state)
 {
-	char	*to = below("out");
-	size_t	 files;
+	char *to = below("out");
+	size_t files;
 
 	(void)state;
-	assert_int_equal(archive_extract("\x1f\x8bnot gzip at all", 18, to,
-	    &files), ERR_FORMAT);
+	assert_int_equal(
+	    archive_extract("\x1f\x8bnot gzip at all", 18, to, &files),
+	    ERR_FORMAT);
 	free(to);
 }
 
@@ -426,10 +433,9 @@ damaged_archive_is_refused(void **state)
 static void
 pid_file_of_another_process_is_not_believed(void **state)
 {
-	struct site_conf	*c = make_site("a", "9999",
-				    "http://127.0.0.1:21000");
-	char			*path = site_path(c, "run/supervisor.pid");
-	char			*text = xasprintf("%d\n", (int)getpid());
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	char *path = site_path(c, "run/supervisor.pid");
+	char *text = xasprintf("%d\n", (int)getpid());
 
 	(void)state;
 	assert_int_equal(daemon_pid(&daemon_supervisor, c), 0);
@@ -445,9 +451,9 @@ pid_file_of_another_process_is_not_believed(void **state)
 static void
 process_that_ignores_the_polite_signal_is_stopped_all_the_same(void **state)
 {
-	int	ready[2], status;
-	char	byte;
-	pid_t	pid;
+	int ready[2], status;
+	char byte;
+	pid_t pid;
 
 	(void)state;
 	assert_int_equal(pipe(ready), 0);
@@ -461,7 +467,7 @@ process_that_ignores_the_polite_signal_is_stopped_all_the_same(void **state)
 	assert_int_equal(daemon_stop(pid, 100), 0);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(WTERMSIG(status), SIGKILL);
-	assert_int_equal(daemon_stop(pid, 100), 0);	/* gone already */
+	assert_int_equal(daemon_stop(pid, 100), 0); /* gone already */
 	(void)close(ready[0]);
 	(void)close(ready[1]);
 }
@@ -474,7 +480,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_come_in_both_forms_and_any_order),
 		cmocka_unit_test(wrong_options_are_named),
-		WITH_FOLDER(written_site_conf_holds_the_choices_and_the_comments),
+		WITH_FOLDER(
+		    written_site_conf_holds_the_choices_and_the_comments),
 		WITH_FOLDER(keys_are_private_and_stay),
 		WITH_FOLDER(nginx_conf_has_no_placeholder_left),
 		WITH_FOLDER(plain_http_is_not_offered_to_the_network),

@@ -24,10 +24,10 @@
 #include "lib/engine/schema.h"
 
 static struct csv *
-open_text(const char *text, size_t len, const struct csv_options *options,
-    int *fd)
+open_text(
+    const char *text, size_t len, const struct csv_options *options, int *fd)
 {
-	struct csv	*c;
+	struct csv *c;
 
 	assert_int_equal(fd_memfd("csv", text, len, fd), 0);
 	assert_int_equal(lseek(*fd, 0, SEEK_SET), 0);
@@ -39,11 +39,11 @@ open_text(const char *text, size_t len, const struct csv_options *options,
 static void
 check_lines(const char *text, size_t len, bool is_quoted, const char *want)
 {
-	struct csv_options	options = { ",", is_quoted, 0 };
-	struct buf		got = BUF_INIT;
-	struct span		line;
-	struct csv		*c;
-	int			fd, r;
+	struct csv_options options = { ",", is_quoted, 0 };
+	struct buf got = BUF_INIT;
+	struct span line;
+	struct csv *c;
+	int fd, r;
 
 	c = open_text(text, len, &options, &fd);
 	while ((r = csv_line(c, &line)) == 1) {
@@ -82,7 +82,10 @@ a_byte_order_mark_is_dropped_only_in_front(void **state)
 {
 	(void)state;
 	LINES("\xef\xbb\xbfid,x\n1,2", "id,x|1,2|");
-	LINES("id,x\n\xef\xbb\xbf" "1,2", "id,x|\xef\xbb\xbf" "1,2|");
+	LINES("id,x\n\xef\xbb\xbf"
+	      "1,2",
+	    "id,x|\xef\xbb\xbf"
+	    "1,2|");
 	LINES("\xef\xbb\xbf", "");
 }
 
@@ -91,10 +94,12 @@ bytes_that_are_not_text_are_refused_naming_the_line(void **state)
 {
 	(void)state;
 	LINES("a\nb\0c\n", "a|line 2 contains a NUL byte; is this a text "
-	    "file?");
+			   "file?");
 	LINES("a\nb\nc\xff\n", "a|b|line 3 is not UTF-8");
 	LINES("a\nb\xc3\xa4\xe2\x82\xac\n", "a|b\xc3\xa4\xe2\x82\xac|");
-	LINES("12345678\0" "12345678\n", "line 1 contains a NUL byte; is this "
+	LINES("12345678\0"
+	      "12345678\n",
+	    "line 1 contains a NUL byte; is this "
 	    "a text file?");
 }
 
@@ -117,11 +122,11 @@ quoted_fields_may_contain_line_ends(void **state)
 static void
 line_numbers_count_lines_inside_quotes(void **state)
 {
-	const char		text[] = "a\n\"b\nc\"\nd\n";
-	struct csv_options	options = { ",", true, 0 };
-	struct span		line;
-	struct csv		*c;
-	int			fd;
+	const char text[] = "a\n\"b\nc\"\nd\n";
+	struct csv_options options = { ",", true, 0 };
+	struct span line;
+	struct csv *c;
+	int fd;
 
 	(void)state;
 	c = open_text(text, sizeof(text) - 1, &options, &fd);
@@ -136,19 +141,19 @@ line_numbers_count_lines_inside_quotes(void **state)
 }
 
 static void
-check_fields(const char *line, const char *delimiter, bool is_quoted,
-    const char *want)
+check_fields(
+    const char *line, const char *delimiter, bool is_quoted, const char *want)
 {
-	struct csv_options	options = { delimiter, is_quoted, 0 };
-	const struct span	*fields;
-	struct buf		got = BUF_INIT;
-	struct csv		*c;
-	size_t			i, n;
-	int			fd;
+	struct csv_options options = { delimiter, is_quoted, 0 };
+	const struct span *fields;
+	struct buf got = BUF_INIT;
+	struct csv *c;
+	size_t i, n;
+	int fd;
 
 	c = open_text("x", 1, &options, &fd);
-	assert_int_equal(csv_split(c, (struct span){ line, strlen(line) },
-	    &fields, &n), 0);
+	assert_int_equal(
+	    csv_split(c, (struct span){ line, strlen(line) }, &fields, &n), 0);
 	for (i = 0; i < n; i++) {
 		buf_putc(&got, '[');
 		buf_append(&got, fields[i].data, fields[i].len);
@@ -156,8 +161,9 @@ check_fields(const char *line, const char *delimiter, bool is_quoted,
 	}
 	assert_string_equal(buf_str(&got), want);
 	if (!is_quoted)
-		assert_int_equal(csv_count(delimiter,
-		    (struct span){ line, strlen(line) }), n);
+		assert_int_equal(
+		    csv_count(delimiter, (struct span){ line, strlen(line) }),
+		    n);
 	buf_fini(&got);
 	csv_free(c);
 	close(fd);
@@ -184,11 +190,11 @@ fields_lie_between_delimiters(void **state)
 static void
 long_lines_have_a_limit(void **state)
 {
-	struct csv_options	options = { ",", false, 100 };
-	char			text[4000];
-	struct span		line;
-	struct csv		*c;
-	int			fd;
+	struct csv_options options = { ",", false, 100 };
+	char text[4000];
+	struct span line;
+	struct csv *c;
+	int fd;
 
 	(void)state;
 	memset(text, 'x', sizeof(text));
@@ -206,12 +212,12 @@ static void
 lines_survive_the_borders_of_reads(void **state)
 {
 	static const char *const ends[] = { "\n", "\r\n", "\r" };
-	struct csv_options	options = { ",", false, 0 };
-	struct buf		text = BUF_INIT;
-	struct span		line;
-	struct csv		*c;
-	size_t			i, k, n = 0;
-	int			fd;
+	struct csv_options options = { ",", false, 0 };
+	struct buf text = BUF_INIT;
+	struct span line;
+	struct csv *c;
+	size_t i, k, n = 0;
+	int fd;
 
 	(void)state;
 	for (i = 0; text.len < 5u << 20; i++) {
@@ -236,9 +242,9 @@ impossible_delimiters_are_refused(void **state)
 {
 	static const char *const bad[] = { "", "\n", ",\r",
 		"01234567890123456" };
-	struct csv_options	options = { NULL, false, 0 };
-	struct csv		*c;
-	size_t			i;
+	struct csv_options options = { NULL, false, 0 };
+	struct csv *c;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -266,9 +272,9 @@ numbers_are_read_exactly_as_libc_reads_them(void **state)
 		"0.30000000000000004", "-0" };
 	static const char *const bad[] = { "", "-", ".", "1x", "0x10", "nan",
 		"inf", "1e", "1e999", "1 2", "--1", "1.2.3", "1,5" };
-	char	text[64];
-	double	v, want;
-	size_t	i;
+	char text[64];
+	double v, want;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
@@ -290,9 +296,9 @@ numbers_are_read_exactly_as_libc_reads_them(void **state)
 static void
 sets_match_numbers_written_differently(void **state)
 {
-	struct json_object	*list = json_tokener_parse("[-999, \"x\", "
-				    "null]");
-	struct cell_set		set = { NULL, 0 };
+	struct json_object *list = json_tokener_parse("[-999, \"x\", "
+						      "null]");
+	struct cell_set set = { NULL, 0 };
 
 	(void)state;
 	cell_set_add_json(&set, list);
@@ -310,7 +316,7 @@ sets_match_numbers_written_differently(void **state)
 static void
 cells_are_counted_beyond_the_room_for_them(void **state)
 {
-	struct span	cells[2];
+	struct span cells[2];
 
 	(void)state;
 	assert_int_equal(cell_split(span(" a , b ,c"), ",", cells, 2), 3);
@@ -325,16 +331,20 @@ static void
 numbers_are_shown_short_and_exact(void **state)
 {
 	static const struct {
-		double		 v;
-		const char	*text;
+		double v;
+		const char *text;
 	} cases[] = {
-		{ 0.1, "0.1" }, { 1, "1.0" }, { -2.5, "-2.5" },
+		{ 0.1, "0.1" },
+		{ 1, "1.0" },
+		{ -2.5, "-2.5" },
 		{ 0.30000000000000004, "0.30000000000000004" },
-		{ 1e-5, "1e-05" }, { 1e300, "1e+300" }, { NAN, "nan" },
+		{ 1e-5, "1e-05" },
+		{ 1e300, "1e+300" },
+		{ NAN, "nan" },
 		{ -INFINITY, "-inf" },
 	};
-	struct buf	b = BUF_INIT;
-	size_t		i;
+	struct buf b = BUF_INIT;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -348,38 +358,46 @@ numbers_are_shown_short_and_exact(void **state)
 static void
 rows_are_shown_as_clients_read_them(void **state)
 {
-	const double		 values[] = { 0.5, 2, NAN };
-	struct row		 dense = { .kind = ROW_DENSE, .id = span("7"),
-	    .flags = ROW_LABEL, .label = 1, .values = values, .n_values = 3 };
-	struct row		 predict = { .kind = ROW_PREDICT,
-	    .id = span("7"), .result = 1, .score = 0.8,
-	    .detail = span("{\"0\": 0.2, \"1\": 0.8}"),
-	    .type = span("train") };
-	struct row		 text = { .kind = ROW_TEXT, .id = span("7"),
-	    .text = span("a;;b") };
-	struct json_object	*o;
-	struct buf		 b = BUF_INIT;
+	const double values[] = { 0.5, 2, NAN };
+	struct row dense = { .kind = ROW_DENSE,
+		.id = span("7"),
+		.flags = ROW_LABEL,
+		.label = 1,
+		.values = values,
+		.n_values = 3 };
+	struct row predict = { .kind = ROW_PREDICT,
+		.id = span("7"),
+		.result = 1,
+		.score = 0.8,
+		.detail = span("{\"0\": 0.2, \"1\": 0.8}"),
+		.type = span("train") };
+	struct row text = {
+		.kind = ROW_TEXT, .id = span("7"), .text = span("a;;b")
+	};
+	struct json_object *o;
+	struct buf b = BUF_INIT;
 
 	(void)state;
 	o = render_row_json(&dense, ",");
-	assert_string_equal(json_object_to_json_string_ext(o, 0),
-	    "[\"7\",1,0.5,2.0,null]");
+	assert_string_equal(
+	    json_object_to_json_string_ext(o, 0), "[\"7\",1,0.5,2.0,null]");
 	json_object_put(o);
 	o = render_row_json(&predict, ",");
-	assert_string_equal(json_object_to_json_string_ext(o,
-	    JSON_C_TO_STRING_NOSLASHESCAPE), "[\"7\",null,1,0.8,"
+	assert_string_equal(
+	    json_object_to_json_string_ext(o, JSON_C_TO_STRING_NOSLASHESCAPE),
+	    "[\"7\",null,1,0.8,"
 	    "\"{\\\"0\\\": 0.2, \\\"1\\\": 0.8}\",\"train\"]");
 	json_object_put(o);
 	o = render_row_json(&text, ";");
-	assert_string_equal(json_object_to_json_string_ext(o, 0),
-	    "[\"7\",\"a\",\"\",\"b\"]");
+	assert_string_equal(
+	    json_object_to_json_string_ext(o, 0), "[\"7\",\"a\",\"\",\"b\"]");
 	json_object_put(o);
 	render_row_csv(&b, &dense, ",");
 	assert_string_equal(b.data, "7,1,0.5,2.0,nan");
 	buf_clear(&b);
 	render_row_csv(&b, &predict, ",");
-	assert_string_equal(b.data,
-	    "7,None,1,0.8,\"{'0': 0.2, '1': 0.8}\",train");
+	assert_string_equal(
+	    b.data, "7,None,1,0.8,\"{'0': 0.2, '1': 0.8}\",train");
 	buf_fini(&b);
 }
 
@@ -387,8 +405,8 @@ static void
 columns_have_the_names_of_their_cells(void **state)
 {
 	static const struct {
-		const char	*schema;
-		const char	*columns;
+		const char *schema;
+		const char *columns;
 	} cases[] = {
 		{ "{\"sid\":\"id\",\"header\":\"y,x0\"}",
 		    "[\"id\",\"y\",\"x0\"]" },
@@ -396,19 +414,20 @@ columns_have_the_names_of_their_cells(void **state)
 		    "[\"id\",\"y\",\"x0\"]" },
 		{ "{\"sid\":\"\",\"header\":\"\"}", "[]" },
 		{ "{\"sid\":\"id\",\"header\":[\"a\",\"c\"],\"label_name\":"
-		    "\"b\",\"original_index_info\":{\"header_index\":[0,2],"
-		    "\"label_index\":1,\"match_id_index\":[]}}",
+		  "\"b\",\"original_index_info\":{\"header_index\":[0,2],"
+		  "\"label_index\":1,\"match_id_index\":[]}}",
 		    "[\"id\",\"a\",\"b\",\"c\"]" },
 	};
-	struct json_object	*schema, *columns;
-	size_t			 i;
+	struct json_object *schema, *columns;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		schema = json_tokener_parse(cases[i].schema);
 		columns = render_columns(schema, ",");
-		assert_string_equal(json_object_to_json_string_ext(columns,
-		    JSON_C_TO_STRING_PLAIN), cases[i].columns);
+		assert_string_equal(json_object_to_json_string_ext(
+					columns, JSON_C_TO_STRING_PLAIN),
+		    cases[i].columns);
 		json_object_put(columns);
 		json_object_put(schema);
 	}
@@ -417,17 +436,18 @@ columns_have_the_names_of_their_cells(void **state)
 static void
 meta_gives_columns_their_uses_and_anonymous_names(void **state)
 {
-	struct json_object	*s, *v;
+	struct json_object *s, *v;
 
 	(void)state;
-	s = json_tokener_parse("{\"sid\":\"id\",\"header\":\"phone, a ,y,b\","
+	s = json_tokener_parse(
+	    "{\"sid\":\"id\",\"header\":\"phone, a ,y,b\","
 	    "\"meta\":{\"with_label\":true,\"label_name\":\"y\","
 	    "\"with_match_id\":true}}");
 	assert_int_equal(schema_generate(s, ","), 0);
 	schema_prefix(s, "guest", "9999");
 	(void)json_object_object_get_ex(s, "header", &v);
-	assert_string_equal(json_object_to_json_string_ext(v, 0),
-	    "[\"a\",\"b\"]");
+	assert_string_equal(
+	    json_object_to_json_string_ext(v, 0), "[\"a\",\"b\"]");
 	(void)json_object_object_get_ex(s, "anonymous_header", &v);
 	assert_string_equal(json_object_to_json_string_ext(v, 0),
 	    "[\"guest_9999_x0\",\"guest_9999_x1\"]");
@@ -437,7 +457,8 @@ meta_gives_columns_their_uses_and_anonymous_names(void **state)
 	assert_string_equal(json_object_get_string(v), "phone");
 	json_object_put(s);
 
-	s = json_tokener_parse("{\"sid\":\"id\",\"header\":\"a\",\"meta\":"
+	s = json_tokener_parse(
+	    "{\"sid\":\"id\",\"header\":\"a\",\"meta\":"
 	    "{\"with_label\":true,\"label_name\":\"target\"}}");
 	assert_int_equal(schema_generate(s, ","), ERR_INVALID);
 	assert_non_null(strstr(err_text(), "target"));

@@ -21,9 +21,9 @@
 #include "tests/lib/loopback.h"
 
 struct done {
-	struct loopback	*lb;
-	struct member	*m;
-	int		 code;
+	struct loopback *lb;
+	struct member *m;
+	int code;
 };
 
 static void
@@ -35,10 +35,9 @@ end(struct done *d)
 static struct done
 upload_bytes(const char *bytes, size_t len, const char *parameters)
 {
-	struct done	d = { .lb = loopback_new("Upload", "upload_0") };
-	char		*path = xasprintf("%s/file.csv",
-			    loopback_folder(d.lb));
-	FILE		*f = fopen(path, "w");
+	struct done d = { .lb = loopback_new("Upload", "upload_0") };
+	char *path = xasprintf("%s/file.csv", loopback_folder(d.lb));
+	FILE *f = fopen(path, "w");
 
 	assert_non_null(f);
 	assert_int_equal(fwrite(bytes, 1, len, f), len);
@@ -50,15 +49,16 @@ upload_bytes(const char *bytes, size_t len, const char *parameters)
 	return d;
 }
 
-#define UPLOAD(text, parameters)					\
-	upload_bytes(text, sizeof(text) - 1, "{\"namespace\":\"n\","	\
+#define UPLOAD(text, parameters)                                               \
+	upload_bytes(text, sizeof(text) - 1,                                   \
+	    "{\"namespace\":\"n\","                                            \
 	    "\"name\":\"t\"" parameters "}")
 
 static struct done
 run_on(const char *module, const char *role, const char *folder,
     const char *parameters, const struct member *model)
 {
-	struct done	d = { .lb = loopback_new(module, "component_0") };
+	struct done d = { .lb = loopback_new(module, "component_0") };
 
 	d.m = loopback_add(d.lb, role, "9999", parameters);
 	loopback_input(d.m, "data", "reader_0", folder);
@@ -83,8 +83,8 @@ fails(struct done d, int code, const char *part)
 {
 	assert_int_equal(d.code, code);
 	if (strstr(loopback_error(d.m), part) == NULL)
-		fail_msg("\"%s\" does not contain \"%s\"",
-		    loopback_error(d.m), part);
+		fail_msg("\"%s\" does not contain \"%s\"", loopback_error(d.m),
+		    part);
 	assert_null(loopback_output(d.m, 0));
 	end(&d);
 }
@@ -108,17 +108,17 @@ schema_of(const struct done *d)
 static void
 an_uploaded_file_becomes_a_table_with_its_header(void **state)
 {
-	struct done	d = UPLOAD("id,y,x0\r\na,1,0.5\r\nb,0,\r\n",
-			    ",\"head\":1,\"partition\":3");
+	struct done d = UPLOAD(
+	    "id,y,x0\r\na,1,0.5\r\nb,0,\r\n", ",\"head\":1,\"partition\":3");
 
 	(void)state;
 	assert_string_equal(schema_of(&d), "{\"header\":\"y,x0\","
-	    "\"sid\":\"id\"}");
+					   "\"sid\":\"id\"}");
 	assert_int_equal(table_stat(loopback_output(d.m, 0))->partitions, 3);
 	assert_string_equal(json(loopback_preview(d.m, 0)),
 	    "[[\"a\",\"1\",\"0.5\"],[\"b\",\"0\",\"\"]]");
-	assert_string_equal(json(loopback_metric(d.m, "upload",
-	    "data_access")), "[[\"count\",2.0]]");
+	assert_string_equal(json(loopback_metric(d.m, "upload", "data_access")),
+	    "[[\"count\",2.0]]");
 	assert_string_equal(json(loopback_meta(d.m, "upload", "data_access")),
 	    "{\"name\":\"upload\",\"metric_type\":\"UPLOAD\"}");
 	end(&d);
@@ -127,8 +127,8 @@ an_uploaded_file_becomes_a_table_with_its_header(void **state)
 static void
 without_head_the_first_line_is_a_row(void **state)
 {
-	struct done	d = UPLOAD("a;1\nb;2\n", ",\"head\":0,"
-			    "\"id_delimiter\":\";\"");
+	struct done d = UPLOAD("a;1\nb;2\n", ",\"head\":0,"
+					     "\"id_delimiter\":\";\"");
 
 	(void)state;
 	assert_string_equal(schema_of(&d), "{\"header\":\"\",\"sid\":\"\"}");
@@ -139,12 +139,12 @@ without_head_the_first_line_is_a_row(void **state)
 static void
 extend_sid_makes_ids_of_a_prefix_and_the_row_number(void **state)
 {
-	struct done	d = UPLOAD("name,x\np,1\np,2\n", ",\"extend_sid\":true");
-	const char	*first;
+	struct done d = UPLOAD("name,x\np,1\np,2\n", ",\"extend_sid\":true");
+	const char *first;
 
 	(void)state;
 	assert_string_equal(schema_of(&d), "{\"header\":\"name,x\","
-	    "\"sid\":\"extend_sid\"}");
+					   "\"sid\":\"extend_sid\"}");
 	first = json_object_get_string(json_object_array_get_idx(
 	    json_object_array_get_idx(loopback_preview(d.m, 0), 0), 0));
 	assert_int_equal(strlen(first), 33);
@@ -152,7 +152,7 @@ extend_sid_makes_ids_of_a_prefix_and_the_row_number(void **state)
 	end(&d);
 
 	d = UPLOAD("name,x\np,1\np,2\n", ",\"extend_sid\":true,"
-	    "\"auto_increasing_sid\":true");
+					 "\"auto_increasing_sid\":true");
 	assert_int_equal(d.code, 0);
 	assert_string_equal(json(loopback_preview(d.m, 0)),
 	    "[[\"0\",\"p\",\"1\"],[\"1\",\"p\",\"2\"]]");
@@ -162,8 +162,8 @@ extend_sid_makes_ids_of_a_prefix_and_the_row_number(void **state)
 static void
 meta_is_kept_and_names_the_columns(void **state)
 {
-	struct json_object	*schema, *v;
-	struct done		 d = UPLOAD("id|y|x0\na|1|2\n",
+	struct json_object *schema, *v;
+	struct done d = UPLOAD("id|y|x0\na|1|2\n",
 	    ",\"with_meta\":true,\"meta\":{\"delimiter\":\"|\","
 	    "\"with_label\":true,\"id_list\":null}");
 
@@ -174,7 +174,8 @@ meta_is_kept_and_names_the_columns(void **state)
 	assert_true(json_object_object_get_ex(schema, "label_name", &v));
 	assert_string_equal(json_object_get_string(v), "y");
 	assert_true(json_object_object_get_ex(schema, "meta", &v));
-	assert_string_equal(json(v), "{\"delimiter\":\"|\","
+	assert_string_equal(json(v),
+	    "{\"delimiter\":\"|\","
 	    "\"with_label\":true,\"input_format\":\"dense\","
 	    "\"tag_with_value\":false,\"tag_value_delimiter\":\":\","
 	    "\"with_match_id\":false,\"id_range\":0,\"data_type\":\"float64\","
@@ -203,7 +204,7 @@ dirty_files_are_refused_naming_the_line(void **state)
 static void
 blank_lines_behind_the_last_row_are_fine(void **state)
 {
-	struct done	d = UPLOAD("id,x\na,1\n\n\n", "");
+	struct done d = UPLOAD("id,x\na,1\n\n\n", "");
 
 	(void)state;
 	assert_int_equal(d.code, 0);
@@ -214,9 +215,9 @@ blank_lines_behind_the_last_row_are_fine(void **state)
 static void
 ids_that_are_too_long_are_refused_naming_the_line(void **state)
 {
-	struct buf	text = BUF_INIT;
-	struct done	d;
-	int		i;
+	struct buf text = BUF_INIT;
+	struct done d;
+	int i;
 
 	(void)state;
 	buf_puts(&text, "id,x\na,1\n");
@@ -239,15 +240,17 @@ impossible_uploads_say_what_would_be_right(void **state)
 	fails(UPLOAD("id\na\n", ",\"partition\":0"), ERR_INVALID, "1023");
 	fails(UPLOAD("id\na\n", ",\"partition\":1024"), ERR_INVALID, "1023");
 	fails(UPLOAD("id,x\na,1\n", ",\"with_meta\":true,"
-	    "\"meta\":{\"with_label\":true}"), ERR_INVALID, "column y");
+				    "\"meta\":{\"with_label\":true}"),
+	    ERR_INVALID, "column y");
 }
 
 static void
 ragged_lines_are_fine_when_meta_says_tag(void **state)
 {
-	struct done	d = UPLOAD("a,red,blue\nb,red\n", ",\"head\":0,"
-			    "\"with_meta\":true,\"meta\":"
-			    "{\"input_format\":\"tag\"}");
+	struct done d =
+	    UPLOAD("a,red,blue\nb,red\n", ",\"head\":0,"
+					  "\"with_meta\":true,\"meta\":"
+					  "{\"input_format\":\"tag\"}");
 
 	(void)state;
 	assert_int_equal(d.code, 0);
@@ -259,10 +262,11 @@ ragged_lines_are_fine_when_meta_says_tag(void **state)
 static void
 reader_hands_on_rows_and_puts_role_and_party_into_names(void **state)
 {
-	struct done	u = UPLOAD("id,y,x0\na,1,7\nb,0,8\n", ",\"with_meta\":"
-			    "true,\"meta\":{\"with_label\":true}");
-	struct done	d = run_on("Reader", "guest",
-			    loopback_output_folder(u.m, 0), "{}", NULL);
+	struct done u = UPLOAD("id,y,x0\na,1,7\nb,0,8\n",
+	    ",\"with_meta\":"
+	    "true,\"meta\":{\"with_label\":true}");
+	struct done d = run_on(
+	    "Reader", "guest", loopback_output_folder(u.m, 0), "{}", NULL);
 	struct json_object *meta, *v;
 
 	(void)state;
@@ -276,7 +280,7 @@ reader_hands_on_rows_and_puts_role_and_party_into_names(void **state)
 	assert_string_equal(json(v), "{\"y\":\"1,0\",\"x0\":\"7,8\"}");
 	assert_true(json_object_object_get_ex(meta, "anonymous_info", &v));
 	assert_string_equal(json(v), "{\"x0\":\"guest_9999_x0\","
-	    "\"y\":\"guest_9999_y\"}");
+				     "\"y\":\"guest_9999_y\"}");
 	assert_true(json_object_object_get_ex(meta, "attribute_info", &v));
 	assert_string_equal(json(v), "{\"y\":\"label\",\"x0\":\"feature\"}");
 	assert_true(json_object_object_get_ex(meta, "count", &v));
@@ -290,11 +294,11 @@ reader_hands_on_rows_and_puts_role_and_party_into_names(void **state)
 static void
 cell_is(const struct done *d, const char *id, uint32_t i, double want)
 {
-	struct table_cursor	*c;
-	struct row		 row;
+	struct table_cursor *c;
+	struct row row;
 
-	assert_int_equal(table_scan(loopback_output(d->m, 0), 0, UINT64_MAX,
-	    &c), 0);
+	assert_int_equal(
+	    table_scan(loopback_output(d->m, 0), 0, UINT64_MAX, &c), 0);
 	assert_int_equal(cursor_get(c, id, strlen(id), &row), 0);
 	assert_true(i < row.n_values);
 	if (isnan(want))
@@ -307,13 +311,15 @@ cell_is(const struct done *d, const char *id, uint32_t i, double want)
 static void
 text_becomes_numbers_with_the_label_apart(void **state)
 {
-	struct done	u = UPLOAD("id,x0,y,x1\na,0.5,1,2\nb, -1e3 ,0,NULL\n",
-			    "");
-	struct done	d = transform(&u, "{\"with_label\":true,"
-			    "\"label_name\":\"Y\"}", NULL);
+	struct done u = UPLOAD("id,x0,y,x1\na,0.5,1,2\nb, -1e3 ,0,NULL\n", "");
+	struct done d = transform(&u,
+	    "{\"with_label\":true,"
+	    "\"label_name\":\"Y\"}",
+	    NULL);
 
 	(void)state;
-	assert_string_equal(schema_of(&d), "{\"sid\":\"id\",\"header\":"
+	assert_string_equal(schema_of(&d),
+	    "{\"sid\":\"id\",\"header\":"
 	    "[\"x0\",\"x1\"],\"anonymous_header\":[\"guest_9999_x0\","
 	    "\"guest_9999_x1\"],\"label_name\":\"y\",\"anonymous_label\":"
 	    "\"guest_9999_y\"}");
@@ -327,8 +333,8 @@ text_becomes_numbers_with_the_label_apart(void **state)
 static void
 bad_cells_are_refused_naming_row_and_column_but_not_content(void **state)
 {
-	struct done	u = UPLOAD("id,y,x\na,1,2\nb,1,secret\n", "");
-	struct done	d;
+	struct done u = UPLOAD("id,y,x\na,1,2\nb,1,secret\n", "");
+	struct done d;
 
 	(void)state;
 	d = transform(&u, "{\"with_label\":true}", NULL);
@@ -341,8 +347,8 @@ bad_cells_are_refused_naming_row_and_column_but_not_content(void **state)
 	u = UPLOAD("id,y,x\na,1.5,2\n", "");
 	fails(transform(&u, "{\"with_label\":true}", NULL), ERR_FORMAT,
 	    "row 1, column y: the label is not an integer");
-	fails(transform(&u, "{\"with_label\":true,\"label_name\":\"z\"}",
-	    NULL), ERR_INVALID, "no column z");
+	fails(transform(&u, "{\"with_label\":true,\"label_name\":\"z\"}", NULL),
+	    ERR_INVALID, "no column z");
 	fails(transform(&u, "{\"data_type\":\"int\"}", NULL), ERR_FORMAT,
 	    "row 1, column y: is not an integer");
 	fails(transform(&u, "{\"data_type\":\"str\"}", NULL), ERR_UNSUPPORTED,
@@ -369,8 +375,8 @@ static void
 missing_values_are_filled_as_the_method_says(void **state)
 {
 	static const struct {
-		const char	*parameters;
-		double		 filled;
+		const char *parameters;
+		double filled;
 	} cases[] = {
 		{ "{\"missing_fill\":true,\"missing_fill_method\":\"min\"}",
 		    1 },
@@ -380,11 +386,12 @@ missing_values_are_filled_as_the_method_says(void **state)
 		    3 },
 		{ "{\"missing_fill\":true,\"default_value\":-7}", -7 },
 		{ "{\"missing_fill\":true,\"missing_fill_method\":"
-		    "\"designated\",\"default_value\":[4.5]}", 4.5 },
+		  "\"designated\",\"default_value\":[4.5]}",
+		    4.5 },
 	};
-	struct done	u = UPLOAD("id,x\na,1\nb,\nc,6\nd,2\ne,NA\n", "");
-	struct done	d;
-	size_t		i;
+	struct done u = UPLOAD("id,x\na,1\nb,\nc,6\nd,2\ne,NA\n", "");
+	struct done d;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -401,12 +408,14 @@ missing_values_are_filled_as_the_method_says(void **state)
 static void
 filling_is_summarised_and_kept_in_the_model(void **state)
 {
-	struct done	u = UPLOAD("id,x\na,1\nb,\nc,3\nd,-999\n", "");
-	struct done	d = transform(&u, "{\"missing_fill\":true,"
-			    "\"missing_fill_method\":\"mean\","
-			    "\"missing_impute\":[\"\",-999]}", NULL);
-	const struct task_buffer		*b;
-	Sluice__Model__DataTransformParam	*p;
+	struct done u = UPLOAD("id,x\na,1\nb,\nc,3\nd,-999\n", "");
+	struct done d = transform(&u,
+	    "{\"missing_fill\":true,"
+	    "\"missing_fill_method\":\"mean\","
+	    "\"missing_impute\":[\"\",-999]}",
+	    NULL);
+	const struct task_buffer *b;
+	Sluice__Model__DataTransformParam *p;
 
 	(void)state;
 	assert_int_equal(d.code, 0);
@@ -416,8 +425,8 @@ filling_is_summarised_and_kept_in_the_model(void **state)
 	    "\"missing_impute_rate\":{\"x\":0.5}}}");
 	b = loopback_model_buffer(d.m, "DataTransformParam");
 	assert_non_null(b);
-	p = sluice__model__data_transform_param__unpack(NULL, b->size,
-	    b->content);
+	p = sluice__model__data_transform_param__unpack(
+	    NULL, b->size, b->content);
 	assert_non_null(p);
 	assert_int_equal(p->n_header, 1);
 	assert_string_equal(p->header[0], "x");
@@ -433,11 +442,13 @@ filling_is_summarised_and_kept_in_the_model(void **state)
 static void
 outliers_are_replaced_after_missing_values(void **state)
 {
-	struct done	u = UPLOAD("id,x\na,1\nb,\nc,99\nd,3\n", "");
-	struct done	d = transform(&u, "{\"missing_fill\":true,"
-			    "\"default_value\":99,\"outlier_replace\":true,"
-			    "\"outlier_impute\":[99],"
-			    "\"outlier_replace_method\":\"max\"}", NULL);
+	struct done u = UPLOAD("id,x\na,1\nb,\nc,99\nd,3\n", "");
+	struct done d = transform(&u,
+	    "{\"missing_fill\":true,"
+	    "\"default_value\":99,\"outlier_replace\":true,"
+	    "\"outlier_impute\":[99],"
+	    "\"outlier_replace_method\":\"max\"}",
+	    NULL);
 
 	(void)state;
 	assert_int_equal(d.code, 0);
@@ -450,20 +461,23 @@ outliers_are_replaced_after_missing_values(void **state)
 static void
 a_model_reorders_columns_and_fills_with_what_it_learned(void **state)
 {
-	struct done	train = UPLOAD("id,y,x0,x1\na,1,1,10\nb,0,3,\n", "");
-	struct done	test = UPLOAD("id,x1,extra,x0\nq,,5,6\n", "");
-	struct done	less = UPLOAD("id,x1\nq,1\n", "");
-	struct done	fit = transform(&train, "{\"with_label\":true,"
-			    "\"missing_fill\":true,"
-			    "\"missing_fill_method\":\"mean\"}", NULL);
-	struct done	d = transform(&test, "{}", &fit);
+	struct done train = UPLOAD("id,y,x0,x1\na,1,1,10\nb,0,3,\n", "");
+	struct done test = UPLOAD("id,x1,extra,x0\nq,,5,6\n", "");
+	struct done less = UPLOAD("id,x1\nq,1\n", "");
+	struct done fit = transform(&train,
+	    "{\"with_label\":true,"
+	    "\"missing_fill\":true,"
+	    "\"missing_fill_method\":\"mean\"}",
+	    NULL);
+	struct done d = transform(&test, "{}", &fit);
 
 	(void)state;
-	assert_string_equal(schema_of(&d), "{\"sid\":\"id\",\"header\":"
+	assert_string_equal(schema_of(&d),
+	    "{\"sid\":\"id\",\"header\":"
 	    "[\"x0\",\"x1\"],\"anonymous_header\":[\"guest_9999_x0\","
 	    "\"guest_9999_x1\"]}");
-	assert_string_equal(json(loopback_preview(d.m, 0)),
-	    "[[\"q\",6.0,10.0]]");
+	assert_string_equal(
+	    json(loopback_preview(d.m, 0)), "[[\"q\",6.0,10.0]]");
 	fails(transform(&less, "{}", &fit), ERR_INVALID, "no column x0");
 	end(&d);
 	end(&fit);
@@ -475,18 +489,17 @@ a_model_reorders_columns_and_fills_with_what_it_learned(void **state)
 static void
 uploaded_meta_wins_over_parameters(void **state)
 {
-	struct done	u = UPLOAD("sid,phone,x0,target\na,p1,1,yes\n",
-			    ",\"with_meta\":true,\"meta\":{\"with_label\":true,"
-			    "\"label_name\":\"target\",\"label_type\":\"str\","
-			    "\"with_match_id\":true,\"id_list\":[\"phone\"]}");
-	struct done	d = transform(&u, "{\"with_label\":false}", NULL);
+	struct done u = UPLOAD("sid,phone,x0,target\na,p1,1,yes\n",
+	    ",\"with_meta\":true,\"meta\":{\"with_label\":true,"
+	    "\"label_name\":\"target\",\"label_type\":\"str\","
+	    "\"with_match_id\":true,\"id_list\":[\"phone\"]}");
+	struct done d = transform(&u, "{\"with_label\":false}", NULL);
 
 	(void)state;
 	assert_int_equal(d.code, 0);
-	assert_string_equal(json(loopback_preview(d.m, 0)),
-	    "[[\"a\",\"p1\",\"yes\",1.0]]");
-	assert_non_null(strstr(schema_of(&d),
-	    "\"match_id_name\":\"phone\""));
+	assert_string_equal(
+	    json(loopback_preview(d.m, 0)), "[[\"a\",\"p1\",\"yes\",1.0]]");
+	assert_non_null(strstr(schema_of(&d), "\"match_id_name\":\"phone\""));
 	end(&d);
 	end(&u);
 }
@@ -494,18 +507,18 @@ uploaded_meta_wins_over_parameters(void **state)
 static void
 need_run_false_passes_the_table_through(void **state)
 {
-	struct done	u = UPLOAD("id,x\na,text\n", "");
-	struct done	d = transform(&u, "{\"need_run\":false}", NULL);
-	const struct task_buffer		*b;
-	Sluice__Model__DataTransformMeta	*m;
+	struct done u = UPLOAD("id,x\na,text\n", "");
+	struct done d = transform(&u, "{\"need_run\":false}", NULL);
+	const struct task_buffer *b;
+	Sluice__Model__DataTransformMeta *m;
 
 	(void)state;
 	assert_int_equal(d.code, 0);
-	assert_string_equal(json(loopback_preview(d.m, 0)),
-	    "[[\"a\",\"text\"]]");
+	assert_string_equal(
+	    json(loopback_preview(d.m, 0)), "[[\"a\",\"text\"]]");
 	b = loopback_model_buffer(d.m, "DataTransformMeta");
-	m = sluice__model__data_transform_meta__unpack(NULL, b->size,
-	    b->content);
+	m = sluice__model__data_transform_meta__unpack(
+	    NULL, b->size, b->content);
 	assert_non_null(m);
 	assert_false(m->need_run);
 	sluice__model__data_transform_meta__free_unpacked(m, NULL);

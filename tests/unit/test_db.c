@@ -24,61 +24,46 @@
 
 static struct db *db;
 
-static const struct db_stmt make_scratch = {
-	"scratch.create", "",
+static const struct db_stmt make_scratch = { "scratch.create", "",
 	"CREATE TABLE scratch (id BIGINT PRIMARY KEY, i BIGINT NULL,"
 	" d DOUBLE NULL, s LONGTEXT NULL, b LONGBLOB NULL, t DATETIME(6) NULL)"
-	" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin"
-};
-static const struct db_stmt drop_scratch = {
-	"scratch.drop", "", "DROP TABLE IF EXISTS scratch"
-};
-static const struct db_stmt put = {
-	"scratch.put", "iIDsbt", "INSERT INTO scratch VALUES (?, ?, ?, ?, ?, ?)"
-};
-static const struct db_stmt get = {
-	"scratch.get", "i",
+	" ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_bin" };
+static const struct db_stmt drop_scratch = { "scratch.drop", "",
+	"DROP TABLE IF EXISTS scratch" };
+static const struct db_stmt put = { "scratch.put", "iIDsbt",
+	"INSERT INTO scratch VALUES (?, ?, ?, ?, ?, ?)" };
+static const struct db_stmt get = { "scratch.get", "i",
 	"SELECT i, d, s, b, TIMESTAMPDIFF(MICROSECOND, '1970-01-01', t)"
-	" DIV 1000 FROM scratch WHERE id = ?"
-};
-static const struct db_stmt add = {
-	"scratch.add", "ii", "UPDATE scratch SET i = i + ? WHERE id = ?"
-};
-static const struct db_stmt value = {
-	"scratch.value", "i", "SELECT i FROM scratch WHERE id = ?"
-};
-static const struct db_stmt count = {
-	"scratch.count", "", "SELECT COUNT(*) FROM scratch"
-};
-static const struct db_stmt all_ids = {
-	"scratch.ids", "", "SELECT id FROM scratch ORDER BY id"
-};
-static const struct db_stmt session_value = {
-	"session", "",
+	" DIV 1000 FROM scratch WHERE id = ?" };
+static const struct db_stmt add = { "scratch.add", "ii",
+	"UPDATE scratch SET i = i + ? WHERE id = ?" };
+static const struct db_stmt value = { "scratch.value", "i",
+	"SELECT i FROM scratch WHERE id = ?" };
+static const struct db_stmt count = { "scratch.count", "",
+	"SELECT COUNT(*) FROM scratch" };
+static const struct db_stmt all_ids = { "scratch.ids", "",
+	"SELECT id FROM scratch ORDER BY id" };
+static const struct db_stmt session_value = { "session", "",
 	"SELECT CONCAT(@@session.time_zone, '|', @@session.sql_mode, '|',"
-	" @@session.character_set_connection)"
-};
-static const struct db_stmt connection_id = {
-	"connection", "", "SELECT CONNECTION_ID()"
-};
-static const struct db_stmt kill_connection = {
-	"kill", "i", "KILL ?"
-};
+	" @@session.character_set_connection)" };
+static const struct db_stmt connection_id = { "connection", "",
+	"SELECT CONNECTION_ID()" };
+static const struct db_stmt kill_connection = { "kill", "i", "KILL ?" };
 
 struct got {
-	int64_t	 i, t;
-	double	 d;
-	char	*s;
-	char	*b;
-	size_t	 slen, blen;
-	bool	 inull, dnull, snull, bnull;
+	int64_t i, t;
+	double d;
+	char *s;
+	char *b;
+	size_t slen, blen;
+	bool inull, dnull, snull, bnull;
 };
 
 static int
 take(const struct db_row *row, void *ctx)
 {
-	struct got	*g = ctx;
-	const void	*p;
+	struct got *g = ctx;
+	const void *p;
 
 	g->i = db_row_int(row, 0);
 	g->inull = db_row_is_null(row, 0);
@@ -118,21 +103,24 @@ static void
 put_row(int64_t id, int64_t i)
 {
 	assert_int_equal(db_exec(db, &put, NULL, id, &i, NULL, NULL, NULL,
-	    (size_t)0, (int64_t)0), 0);
+			     (size_t)0, (int64_t)0),
+	    0);
 }
 
 static void
 values_of_every_type_come_back_as_they_went(void **state)
 {
 	static const unsigned char bytes[] = { 0, 1, 2, 0, 255, '\'' };
-	int64_t		i = INT64_MIN, n;
-	double		d = 0.1;
-	struct got	g;
+	int64_t i = INT64_MIN, n;
+	double d = 0.1;
+	struct got g;
 
 	(void)state;
-	assert_int_equal(db_exec(db, &put, &n, (int64_t)1, &i, &d,
-	    "gr\xc3\xbc\xc3\x9f 'q' \xf0\x9f\x98\x80", (const void *)bytes,
-	    sizeof(bytes), (int64_t)1700000000123), 0);
+	assert_int_equal(
+	    db_exec(db, &put, &n, (int64_t)1, &i, &d,
+		"gr\xc3\xbc\xc3\x9f 'q' \xf0\x9f\x98\x80", (const void *)bytes,
+		sizeof(bytes), (int64_t)1700000000123),
+	    0);
 	assert_int_equal(n, 1);
 	assert_int_equal(db_query(db, &get, take, &g, &n, (int64_t)1), 0);
 	assert_int_equal(n, 1);
@@ -148,13 +136,15 @@ values_of_every_type_come_back_as_they_went(void **state)
 static void
 null_is_not_zero_or_empty(void **state)
 {
-	struct got	g;
+	struct got g;
 
 	(void)state;
 	assert_int_equal(db_exec(db, &put, NULL, (int64_t)1, NULL, NULL, NULL,
-	    NULL, (size_t)0, (int64_t)0), 0);
-	assert_int_equal(db_exec(db, &put, NULL, (int64_t)2, NULL, NULL, "",
-	    "", (size_t)0, (int64_t)0), 0);
+			     NULL, (size_t)0, (int64_t)0),
+	    0);
+	assert_int_equal(db_exec(db, &put, NULL, (int64_t)2, NULL, NULL, "", "",
+			     (size_t)0, (int64_t)0),
+	    0);
 	assert_int_equal(db_query(db, &get, take, &g, NULL, (int64_t)1), 0);
 	assert_true(g.inull && g.dnull && g.snull && g.bnull);
 	free(g.b);
@@ -171,8 +161,8 @@ long_texts_are_fetched_whole(void **state)
 {
 	static const size_t lens[] = { 0, 254, 255, 256, 257, 65535, 65536,
 		1 << 20, 64 << 20, 3 };
-	struct got	g;
-	char		*text;
+	struct got g;
+	char *text;
 
 	(void)state;
 	for (size_t k = 0; k < sizeof(lens) / sizeof(lens[0]); k++) {
@@ -180,10 +170,11 @@ long_texts_are_fetched_whole(void **state)
 		for (size_t j = 0; j < lens[k]; j++)
 			text[j] = (char)('a' + (j * 7 + k) % 26);
 		text[lens[k]] = '\0';
-		assert_int_equal(db_exec(db, &put, NULL, (int64_t)k, NULL,
-		    NULL, text, NULL, (size_t)0, (int64_t)0), 0);
-		assert_int_equal(db_query(db, &get, take, &g, NULL,
-		    (int64_t)k), 0);
+		assert_int_equal(db_exec(db, &put, NULL, (int64_t)k, NULL, NULL,
+				     text, NULL, (size_t)0, (int64_t)0),
+		    0);
+		assert_int_equal(
+		    db_query(db, &get, take, &g, NULL, (int64_t)k), 0);
 		assert_int_equal(g.slen, lens[k]);
 		assert_memory_equal(g.s, text, lens[k] + 1);
 		free(g.s);
@@ -195,7 +186,7 @@ long_texts_are_fetched_whole(void **state)
 static void
 count_is_of_rows_matched(void **state)
 {
-	int64_t	n;
+	int64_t n;
 
 	(void)state;
 	put_row(1, 5);
@@ -208,22 +199,23 @@ count_is_of_rows_matched(void **state)
 static void
 duplicate_key_is_err_exists(void **state)
 {
-	int64_t	i = 1;
+	int64_t i = 1;
 
 	(void)state;
 	put_row(1, 5);
 	assert_int_equal(db_exec(db, &put, NULL, (int64_t)1, &i, NULL, NULL,
-	    NULL, (size_t)0, (int64_t)0), ERR_EXISTS);
+			     NULL, (size_t)0, (int64_t)0),
+	    ERR_EXISTS);
 }
 
 static void
 missing_row_is_err_not_found(void **state)
 {
-	int64_t	v;
+	int64_t v;
 
 	(void)state;
-	assert_int_equal(db_query_int(db, &value, &v, (int64_t)9),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_query_int(db, &value, &v, (int64_t)9), ERR_NOT_FOUND);
 }
 
 static int
@@ -236,18 +228,15 @@ take_text(const struct db_row *row, void *ctx)
 static void
 session_is_utc_strict_and_utf8(void **state)
 {
-	static const struct db_stmt narrow = {
-		"narrow", "s", "INSERT INTO narrow VALUES (?)"
-	};
-	static const struct db_stmt make = {
-		"narrow.create", "",
-		"CREATE TABLE IF NOT EXISTS narrow (s VARCHAR(3))"
-	};
-	char	text[512] = "";
+	static const struct db_stmt narrow = { "narrow", "s",
+		"INSERT INTO narrow VALUES (?)" };
+	static const struct db_stmt make = { "narrow.create", "",
+		"CREATE TABLE IF NOT EXISTS narrow (s VARCHAR(3))" };
+	char text[512] = "";
 
 	(void)state;
-	assert_int_equal(db_query(db, &session_value, take_text, text, NULL),
-	    0);
+	assert_int_equal(
+	    db_query(db, &session_value, take_text, text, NULL), 0);
 	assert_non_null(strstr(text, "+00:00|"));
 	assert_non_null(strstr(text, "STRICT_TRANS_TABLES"));
 	assert_non_null(strstr(text, "|utf8mb4"));
@@ -260,8 +249,8 @@ session_is_utc_strict_and_utf8(void **state)
 static int
 query_inside(const struct db_row *row, void *ctx)
 {
-	int64_t	v;
-	int	r;
+	int64_t v;
+	int r;
 
 	if ((r = db_query_int(db, &value, &v, db_row_int(row, 0))) != 0)
 		return r;
@@ -279,15 +268,15 @@ recurse(const struct db_row *row, void *ctx)
 static void
 row_function_may_run_other_statements(void **state)
 {
-	int64_t	sum = 0;
+	int64_t sum = 0;
 
 	(void)state;
 	for (int64_t i = 1; i <= 10; i++)
 		put_row(i, i);
 	assert_int_equal(db_query(db, &all_ids, query_inside, &sum, NULL), 0);
 	assert_int_equal(sum, 55);
-	assert_int_equal(db_query(db, &all_ids, recurse, NULL, NULL),
-	    ERR_INTERNAL);
+	assert_int_equal(
+	    db_query(db, &all_ids, recurse, NULL, NULL), ERR_INTERNAL);
 	assert_int_equal(db_query(db, &all_ids, NULL, NULL, &sum), 0);
 	assert_int_equal(sum, 10);
 }
@@ -295,11 +284,11 @@ row_function_may_run_other_statements(void **state)
 static int
 put_then_fail(struct db *d, void *ctx)
 {
-	int64_t	i = 1;
-	int	r;
+	int64_t i = 1;
+	int r;
 
 	if ((r = db_exec(d, &put, NULL, (int64_t)1, &i, NULL, NULL, NULL,
-	    (size_t)0, (int64_t)0)) != 0)
+		 (size_t)0, (int64_t)0)) != 0)
 		return r;
 	return *(int *)ctx;
 }
@@ -307,8 +296,8 @@ put_then_fail(struct db *d, void *ctx)
 static void
 failed_transaction_leaves_nothing(void **state)
 {
-	int	code = ERR_BUSY;
-	int64_t	n;
+	int code = ERR_BUSY;
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(db_tx(db, put_then_fail, &code), ERR_BUSY);
@@ -323,7 +312,7 @@ failed_transaction_leaves_nothing(void **state)
 static int
 nested(struct db *d, void *ctx)
 {
-	int	zero = 0, r;
+	int zero = 0, r;
 
 	if ((r = db_tx(d, put_then_fail, &zero)) != 0)
 		return r;
@@ -333,8 +322,8 @@ nested(struct db *d, void *ctx)
 static void
 inner_transaction_joins_the_outer(void **state)
 {
-	int	code = ERR_CONFLICT;
-	int64_t	n;
+	int code = ERR_CONFLICT;
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(db_tx(db, nested, &code), ERR_CONFLICT);
@@ -344,18 +333,18 @@ inner_transaction_joins_the_outer(void **state)
 
 /* Two threads lock the same two rows in opposite order. */
 struct crossing {
-	struct db	*db;
-	int64_t		 first, second;
+	struct db *db;
+	int64_t first, second;
 	pthread_barrier_t *both;
-	int		 tries;
-	int		 result;
+	int tries;
+	int result;
 };
 
 static int
 cross(struct db *d, void *ctx)
 {
-	struct crossing	*c = ctx;
-	int		 r;
+	struct crossing *c = ctx;
+	int r;
 
 	if ((r = db_exec(d, &add, NULL, (int64_t)1, c->first)) != 0)
 		return r;
@@ -368,7 +357,7 @@ cross(struct db *d, void *ctx)
 static void *
 cross_thread(void *arg)
 {
-	struct crossing	*c = arg;
+	struct crossing *c = arg;
 
 	c->result = db_tx(c->db, cross, c);
 	return NULL;
@@ -378,10 +367,10 @@ static void
 deadlocked_transaction_is_repeated(void **state)
 {
 	pthread_barrier_t both;
-	struct crossing	 a = { .first = 1, .second = 2, .both = &both };
-	struct crossing	 b = { .first = 2, .second = 1, .both = &both };
-	pthread_t	 t;
-	int64_t		 v;
+	struct crossing a = { .first = 1, .second = 2, .both = &both };
+	struct crossing b = { .first = 2, .second = 1, .both = &both };
+	pthread_t t;
+	int64_t v;
 
 	(void)state;
 	put_row(1, 0);
@@ -415,7 +404,7 @@ always_again(struct db *d, void *ctx)
 static void
 tries_of_a_transaction_are_bounded(void **state)
 {
-	int	tries = 0;
+	int tries = 0;
 
 	(void)state;
 	assert_int_equal(db_tx(db, always_again, &tries), ERR_DB_RETRY);
@@ -425,8 +414,8 @@ tries_of_a_transaction_are_bounded(void **state)
 static void
 kill_link(struct db *victim)
 {
-	struct db	*other = mariadb_connect();
-	int64_t		 id;
+	struct db *other = mariadb_connect();
+	int64_t id;
 
 	assert_int_equal(db_query_int(victim, &connection_id, &id), 0);
 	assert_int_equal(db_exec(other, &kill_connection, NULL, id), 0);
@@ -436,8 +425,8 @@ kill_link(struct db *victim)
 static void
 lost_link_is_replaced_and_statements_prepared_anew(void **state)
 {
-	int64_t	v, n;
-	int	r;
+	int64_t v, n;
+	int r;
 
 	(void)state;
 	put_row(1, 7);
@@ -456,7 +445,7 @@ lost_link_is_replaced_and_statements_prepared_anew(void **state)
 static int
 kill_once(struct db *d, void *ctx)
 {
-	int	*tries = ctx, r;
+	int *tries = ctx, r;
 
 	if ((r = db_exec(d, &add, NULL, (int64_t)1, (int64_t)1)) != 0)
 		return r;
@@ -468,8 +457,8 @@ kill_once(struct db *d, void *ctx)
 static void
 link_lost_in_a_transaction_repeats_all_of_it(void **state)
 {
-	int	tries = 0;
-	int64_t	v;
+	int tries = 0;
+	int64_t v;
 
 	(void)state;
 	put_row(1, 0);
@@ -482,7 +471,7 @@ link_lost_in_a_transaction_repeats_all_of_it(void **state)
 static void
 connection_outlives_a_restart_of_the_server(void **state)
 {
-	int64_t	v;
+	int64_t v;
 
 	(void)state;
 	put_row(1, 3);
@@ -495,8 +484,8 @@ static void
 unreachable_server_is_err_db(void **state)
 {
 	struct site_conf c = *mariadb_conf();
-	struct db	*none;
-	char		 nowhere[] = "/nonexistent/db.sock";
+	struct db *none;
+	char nowhere[] = "/nonexistent/db.sock";
 
 	(void)state;
 	c.db_socket = nowhere;
@@ -512,8 +501,8 @@ password_file_is_read_and_checked(void **state)
 	static const struct db_stmt grant = { "grant", "",
 		"GRANT SELECT ON sluice.* TO pw@localhost" };
 	struct site_conf c = *mariadb_conf();
-	struct db	*d;
-	char		*path, user[] = "pw";
+	struct db *d;
+	char *path, user[] = "pw";
 
 	(void)state;
 	assert_int_equal(db_exec(db, &make, NULL), 0);
@@ -536,7 +525,7 @@ password_file_is_read_and_checked(void **state)
 static char *
 scratch_folder(void)
 {
-	char	*path = xasprintf("%s/sql-XXXXXX", mariadb_folder());
+	char *path = xasprintf("%s/sql-XXXXXX", mariadb_folder());
 
 	assert_non_null(mkdtemp(path));
 	return path;
@@ -545,7 +534,7 @@ scratch_folder(void)
 static void
 write_sql(const char *folder, const char *name, const char *text)
 {
-	char	*path = xasprintf("%s/%s", folder, name);
+	char *path = xasprintf("%s/%s", folder, name);
 
 	assert_int_equal(fd_replace_file(path, text, strlen(text), 0600), 0);
 	free(path);
@@ -554,18 +543,16 @@ write_sql(const char *folder, const char *name, const char *text)
 static void
 remove_sql(const char *folder, const char *name)
 {
-	char	*path = xasprintf("%s/%s", folder, name);
+	char *path = xasprintf("%s/%s", folder, name);
 
 	assert_int_equal(unlink(path), 0);
 	free(path);
 }
 
-static const struct db_stmt forget_migrations = {
-	"forget", "", "DROP TABLE IF EXISTS schema_migration"
-};
-static const struct db_stmt drop_m = {
-	"drop m", "", "DROP TABLE IF EXISTS m1, m2, m3"
-};
+static const struct db_stmt forget_migrations = { "forget", "",
+	"DROP TABLE IF EXISTS schema_migration" };
+static const struct db_stmt drop_m = { "drop m", "",
+	"DROP TABLE IF EXISTS m1, m2, m3" };
 static const struct db_stmt count_m = {
 	"count m", "",
 	"SELECT COUNT(*) FROM information_schema.tables"
@@ -575,7 +562,7 @@ static const struct db_stmt count_m = {
 static char *
 fresh_migrations(void)
 {
-	char	*folder = scratch_folder();
+	char *folder = scratch_folder();
 
 	assert_int_equal(db_exec(db, &forget_migrations, NULL), 0);
 	assert_int_equal(db_exec(db, &drop_m, NULL), 0);
@@ -590,9 +577,9 @@ fresh_migrations(void)
 static void
 migrations_are_applied_once(void **state)
 {
-	char	*folder = fresh_migrations();
-	int	 applied;
-	int64_t	 n;
+	char *folder = fresh_migrations();
+	int applied;
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(db_migrate(db, folder, &applied), 0);
@@ -610,8 +597,8 @@ migrations_are_applied_once(void **state)
 static void
 changed_missing_and_misplaced_migrations_are_refused(void **state)
 {
-	char	*folder = fresh_migrations();
-	int	 applied;
+	char *folder = fresh_migrations();
+	int applied;
 
 	(void)state;
 	assert_int_equal(db_migrate(db, folder, &applied), 0);
@@ -636,9 +623,9 @@ changed_missing_and_misplaced_migrations_are_refused(void **state)
 static void
 interrupted_migration_goes_on_behind_the_last_statement(void **state)
 {
-	char	*folder = fresh_migrations();
-	int	 applied;
-	int64_t	 n;
+	char *folder = fresh_migrations();
+	int applied;
+	int64_t n;
 
 	(void)state;
 	write_sql(folder, "0002_two.sql",
@@ -656,16 +643,16 @@ interrupted_migration_goes_on_behind_the_last_statement(void **state)
 }
 
 struct racer {
-	const char	*folder;
-	int		 applied;
-	int		 result;
+	const char *folder;
+	int applied;
+	int result;
 };
 
 static void *
 race(void *arg)
 {
-	struct racer	*r = arg;
-	struct db	*d = mariadb_connect();
+	struct racer *r = arg;
+	struct db *d = mariadb_connect();
 
 	r->result = db_migrate(d, r->folder, &r->applied);
 	db_close(d);
@@ -675,9 +662,9 @@ race(void *arg)
 static void
 two_migrations_at_once_apply_each_file_once(void **state)
 {
-	char		*folder = fresh_migrations();
-	struct racer	 r[2] = { { folder, 0, 0 }, { folder, 0, 0 } };
-	pthread_t	 t[2];
+	char *folder = fresh_migrations();
+	struct racer r[2] = { { folder, 0, 0 }, { folder, 0, 0 } };
+	pthread_t t[2];
 
 	(void)state;
 	for (int i = 0; i < 2; i++)
@@ -717,9 +704,9 @@ programs_refuse_an_older_or_newer_schema(void **state)
 static void
 schema_version_is_that_of_the_last_file(void **state)
 {
-	DIR		*d = opendir("sql");
-	struct dirent	*e;
-	int		 last = 0, v;
+	DIR *d = opendir("sql");
+	struct dirent *e;
+	int last = 0, v;
 
 	(void)state;
 	assert_non_null(d);

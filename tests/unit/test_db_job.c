@@ -26,8 +26,8 @@
 #define J3 "202601010000000000003"
 #define LEASE_MS 60000
 
-static struct db	*db;
-static struct arena	*arena;
+static struct db *db;
+static struct arena *arena;
 
 static int
 set_up(void **state)
@@ -55,7 +55,7 @@ tear_down(void **state)
 static struct db_job *
 job(const char *id)
 {
-	struct db_job	*j;
+	struct db_job *j;
 
 	assert_int_equal(db_job_get(db, arena, id, &j), 0);
 	return j;
@@ -64,8 +64,8 @@ job(const char *id)
 static size_t
 events(const char *id, const char *kind)
 {
-	struct db_event	*rows;
-	size_t		 n, found = 0;
+	struct db_event *rows;
+	size_t n, found = 0;
 
 	assert_int_equal(db_event_list(db, arena, id, 0, 1000, &rows, &n), 0);
 	for (size_t i = 0; i < n; i++) {
@@ -78,11 +78,11 @@ events(const char *id, const char *kind)
 static void
 job_is_read_as_it_was_inserted(void **state)
 {
-	struct db_party	*p;
-	struct db_task	*t;
-	struct db_job	*j = job(J1);
-	unsigned char	 hash[DB_HASH_SIZE];
-	size_t		 n;
+	struct db_party *p;
+	struct db_task *t;
+	struct db_job *j = job(J1);
+	unsigned char hash[DB_HASH_SIZE];
+	size_t n;
 
 	(void)state;
 	memset(hash, 7, sizeof(hash));
@@ -113,7 +113,7 @@ job_is_read_as_it_was_inserted(void **state)
 static void
 brief_job_has_no_documents(void **state)
 {
-	struct db_job	*j;
+	struct db_job *j;
 
 	(void)state;
 	assert_int_equal(db_job_get_brief(db, arena, J1, &j), 0);
@@ -126,11 +126,11 @@ brief_job_has_no_documents(void **state)
 static void
 same_job_again_is_completed_and_another_is_refused(void **state)
 {
-	struct rows_partner	p;
-	struct db_party		*m;
-	struct db_task		*t;
-	bool			 created;
-	size_t			 n;
+	struct rows_partner p;
+	struct db_party *m;
+	struct db_task *t;
+	bool created;
+	size_t n;
 
 	(void)state;
 	rows_partner_init(&p, J2, "host");
@@ -157,9 +157,9 @@ same_job_again_is_completed_and_another_is_refused(void **state)
 static void
 failed_insert_leaves_nothing(void **state)
 {
-	struct rows_partner	 p;
-	struct db_job		*j;
-	char			 longer[200];
+	struct rows_partner p;
+	struct db_job *j;
+	char longer[200];
 
 	(void)state;
 	rows_partner_init(&p, J2, "host");
@@ -173,55 +173,55 @@ failed_insert_leaves_nothing(void **state)
 static void
 moves_keep_to_the_table_and_leave_events(void **state)
 {
-	bool	moved;
+	bool moved;
 
 	(void)state;
-	assert_int_equal(db_job_move(db, J1, STATE_READY, 0, NULL, &moved),
-	    0);
+	assert_int_equal(db_job_move(db, J1, STATE_READY, 0, NULL, &moved), 0);
 	assert_false(moved);
-	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, 0, "go", &moved),
-	    0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_RUNNING, 0, "go", &moved), 0);
 	assert_true(moved);
 	assert_true(job(J1)->started_ms > 0);
 	assert_int_equal(job(J1)->ended_ms, 0);
-	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, 0, "go", &moved),
-	    0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_RUNNING, 0, "go", &moved), 0);
 	assert_false(moved);
-	assert_int_equal(db_job_move(db, J1, STATE_FAILED, 0, "broken",
-	    &moved), 0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_FAILED, 0, "broken", &moved), 0);
 	assert_true(moved);
 	assert_true(job(J1)->ended_ms >= job(J1)->started_ms);
 	assert_string_equal(job(J1)->reason, "broken");
-	assert_int_equal(db_job_move(db, J1, STATE_SUCCESS, 0, NULL, &moved),
-	    0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_SUCCESS, 0, NULL, &moved), 0);
 	assert_false(moved);
 	/* inserted, running, failed: nothing for what did not happen */
 	assert_int_equal(events(J1, "job"), 3);
 	assert_int_equal(db_job_set_progress(db, J1, 50), 0);
-	assert_int_equal(db_job_move(db, J1, STATE_WAITING, 0, "rerun",
-	    &moved), 0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_WAITING, 0, "rerun", &moved), 0);
 	assert_true(moved);
 	assert_int_equal(job(J1)->started_ms, 0);
 	assert_int_equal(job(J1)->ended_ms, 0);
 	assert_int_equal(job(J1)->progress, 0);
-	assert_int_equal(db_job_move(db, J3, STATE_FAILED, 0, "", &moved),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_job_move(db, J3, STATE_FAILED, 0, "", &moved), ERR_NOT_FOUND);
 }
 
 static void
 end_of_a_job_returns_its_resources_with_it(void **state)
 {
-	struct db_resource	*r;
-	struct db_grant		 g = { .job_id = J1, .role = "guest",
-		.party_id = ROWS_GUEST, .engine = DB_ENGINE_DEFAULT,
+	struct db_resource *r;
+	struct db_grant g = { .job_id = J1,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.engine = DB_ENGINE_DEFAULT,
 		.cores = 4 };
 
 	(void)state;
 	assert_int_equal(db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000), 0);
 	assert_int_equal(db_resource_apply(db, &g, 1000), 0);
 	assert_int_equal(db_job_move(db, J1, STATE_CANCELED, 0, "", NULL), 0);
-	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r),
-	    0);
+	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r), 0);
 	assert_int_equal(r->free_cores, 8);
 	assert_int_equal(events(J1, "resource"), 2);
 }
@@ -229,39 +229,38 @@ end_of_a_job_returns_its_resources_with_it(void **state)
 static void
 first_wish_to_end_a_job_decides(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
-	assert_int_equal(db_job_cancel(db, J1, STATE_SUCCESS, "x",
-	    &effective), ERR_INVALID);
-	assert_int_equal(db_job_cancel(db, J1, STATE_CANCELED, "by hand",
-	    &effective), 0);
+	assert_int_equal(
+	    db_job_cancel(db, J1, STATE_SUCCESS, "x", &effective), ERR_INVALID);
+	assert_int_equal(
+	    db_job_cancel(db, J1, STATE_CANCELED, "by hand", &effective), 0);
 	assert_true(effective);
-	assert_int_equal(db_job_cancel(db, J1, STATE_FAILED, "later",
-	    &effective), 0);
+	assert_int_equal(
+	    db_job_cancel(db, J1, STATE_FAILED, "later", &effective), 0);
 	assert_false(effective);
 	assert_int_equal(job(J1)->cancel_status, STATE_CANCELED);
 	assert_true(job(J1)->cancel_signal);
 	assert_string_equal(job(J1)->reason, "by hand");
 	assert_int_equal(events(J1, "cancel"), 1);
-	assert_int_equal(db_job_move(db, J1, STATE_CANCELED, 0, NULL, NULL),
-	    0);
+	assert_int_equal(db_job_move(db, J1, STATE_CANCELED, 0, NULL, NULL), 0);
 	assert_int_equal(db_job_rerun(db, J1, "again"), 0);
 	assert_false(job(J1)->cancel_signal);
 	assert_true(job(J1)->rerun_signal);
-	assert_int_equal(db_job_cancel(db, J3, STATE_CANCELED, "", NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_job_cancel(db, J3, STATE_CANCELED, "", NULL), ERR_NOT_FOUND);
 }
 
 static void
 ended_job_cannot_be_canceled(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
 	assert_int_equal(db_job_move(db, J1, STATE_FAILED, 0, "", NULL), 0);
-	assert_int_equal(db_job_cancel(db, J1, STATE_CANCELED, "", &effective),
-	    0);
+	assert_int_equal(
+	    db_job_cancel(db, J1, STATE_CANCELED, "", &effective), 0);
 	assert_false(effective);
 	assert_false(job(J1)->cancel_signal);
 }
@@ -282,18 +281,18 @@ progress_only_grows(void **state)
 static size_t
 claim(const char *owner, struct db_job_claim **rows)
 {
-	size_t	n;
+	size_t n;
 
-	assert_int_equal(db_job_claim(db, arena, owner, LEASE_MS, 100, rows,
-	    &n), 0);
+	assert_int_equal(
+	    db_job_claim(db, arena, owner, LEASE_MS, 100, rows, &n), 0);
 	return n;
 }
 
 static void
 due_jobs_are_claimed_in_one_batch_once(void **state)
 {
-	struct rows_partner	 p;
-	struct db_job_claim	*c;
+	struct rows_partner p;
+	struct db_job_claim *c;
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, J2), 0);
@@ -309,8 +308,8 @@ due_jobs_are_claimed_in_one_batch_once(void **state)
 static void
 released_job_is_due_again_after_its_delay(void **state)
 {
-	struct db_job_claim	*c;
-	int64_t			 ms;
+	struct db_job_claim *c;
+	int64_t ms;
 
 	(void)state;
 	assert_int_equal(claim("a", &c), 1);
@@ -330,7 +329,7 @@ released_job_is_due_again_after_its_delay(void **state)
 static void
 wake_during_a_look_is_not_lost(void **state)
 {
-	struct db_job_claim	*c;
+	struct db_job_claim *c;
 
 	(void)state;
 	assert_int_equal(claim("a", &c), 1);
@@ -344,8 +343,8 @@ wake_during_a_look_is_not_lost(void **state)
 static void
 renewed_lease_is_kept_and_not_seen_as_a_wake(void **state)
 {
-	struct db_job_claim	*c;
-	int64_t			 n;
+	struct db_job_claim *c;
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(claim("a", &c), 1);
@@ -365,9 +364,9 @@ stale_scheduler_changes_nothing(void **state)
 	static const struct db_stmt expire = { "expire", "",
 		"UPDATE job SET lease_until = NOW(6) - INTERVAL 1 SECOND,"
 		" next_look_at = NOW(6) - INTERVAL 1 SECOND" };
-	struct db_job_claim	*c;
-	int64_t			 old, n;
-	bool			 moved;
+	struct db_job_claim *c;
+	int64_t old, n;
+	bool moved;
 
 	(void)state;
 	assert_int_equal(claim("a", &c), 1);
@@ -378,31 +377,34 @@ stale_scheduler_changes_nothing(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(claim("b", &c), 1);
 	assert_true(c->fence > old);
-	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, old, "", &moved),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_RUNNING, old, "", &moved), ERR_CONFLICT);
 	assert_false(moved);
-	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0,
-	    STATE_RUNNING, old, "", NULL), ERR_CONFLICT);
-	assert_int_equal(db_party_mark(db, J1, "host", ROWS_HOST,
-	    DB_PARTY_CREATED, true, NULL, old), ERR_CONFLICT);
-	assert_int_equal(db_party_clear(db, J1, DB_PARTY_CREATED, old),
+	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING,
+			     old, "", NULL),
 	    ERR_CONFLICT);
+	assert_int_equal(db_party_mark(db, J1, "host", ROWS_HOST,
+			     DB_PARTY_CREATED, true, NULL, old),
+	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_party_clear(db, J1, DB_PARTY_CREATED, old), ERR_CONFLICT);
 	assert_int_equal(db_job_settle(db, J1, old), ERR_CONFLICT);
 	assert_int_equal(db_job_rerun_done(db, J1, old), ERR_CONFLICT);
 	assert_int_equal(db_job_release(db, J1, old, 0), ERR_CONFLICT);
 	assert_int_equal(job(J1)->status, STATE_WAITING);
 	assert_int_equal(events(J1, "job"), 1);
-	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, c->fence, "",
-	    &moved), 0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_RUNNING, c->fence, "", &moved), 0);
 	assert_true(moved);
 	assert_int_equal(db_party_mark(db, J1, "host", ROWS_HOST,
-	    DB_PARTY_CREATED, true, NULL, c->fence), 0);
+			     DB_PARTY_CREATED, true, NULL, c->fence),
+	    0);
 }
 
 static void
 settled_job_is_never_due_but_for_a_rerun(void **state)
 {
-	struct db_job_claim	*c;
+	struct db_job_claim *c;
 
 	(void)state;
 	assert_int_equal(claim("a", &c), 1);
@@ -418,18 +420,18 @@ settled_job_is_never_due_but_for_a_rerun(void **state)
 }
 
 struct claimer {
-	const char	*owner;
-	size_t		 got;
+	const char *owner;
+	size_t got;
 };
 
 static void *
 claim_all(void *arg)
 {
-	struct claimer	*c = arg;
-	struct arena	*a = arena_new();
-	struct db	*d = mariadb_connect();
+	struct claimer *c = arg;
+	struct arena *a = arena_new();
+	struct db *d = mariadb_connect();
 	struct db_job_claim *rows;
-	size_t		 n;
+	size_t n;
 
 	do {
 		if (db_job_claim(d, a, c->owner, LEASE_MS, 3, &rows, &n) != 0)
@@ -444,11 +446,11 @@ claim_all(void *arg)
 static void
 many_claimers_share_the_jobs_without_overlap(void **state)
 {
-	struct claimer	c[4] = { { "a", 0 }, { "b", 0 }, { "c", 0 },
+	struct claimer c[4] = { { "a", 0 }, { "b", 0 }, { "c", 0 },
 		{ "d", 0 } };
-	pthread_t	t[4];
-	size_t		all = 0;
-	char		id[32];
+	pthread_t t[4];
+	size_t all = 0;
+	char id[32];
 
 	(void)state;
 	for (int i = 0; i < 29; i++) {
@@ -456,8 +458,8 @@ many_claimers_share_the_jobs_without_overlap(void **state)
 		assert_int_equal(rows_initiated(db, id), 0);
 	}
 	for (int i = 0; i < 4; i++)
-		assert_int_equal(pthread_create(&t[i], NULL, claim_all, &c[i]),
-		    0);
+		assert_int_equal(
+		    pthread_create(&t[i], NULL, claim_all, &c[i]), 0);
 	for (int i = 0; i < 4; i++) {
 		assert_int_equal(pthread_join(t[i], NULL), 0);
 		all += c[i].got;
@@ -471,9 +473,9 @@ overdue_and_stale_jobs_are_found(void **state)
 	static const struct db_stmt age = { "age", "s",
 		"UPDATE job SET started_at = NOW(6) - INTERVAL 2 HOUR,"
 		" updated_at = NOW(6) - INTERVAL 2 HOUR WHERE job_id = ?" };
-	struct rows_partner	 p;
-	const char		**ids;
-	size_t			 n;
+	struct rows_partner p;
+	const char **ids;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, J2), 0);
@@ -498,9 +500,9 @@ overdue_and_stale_jobs_are_found(void **state)
 static size_t
 listed(const struct db_job_filter *f)
 {
-	struct db_job_row	*rows;
-	int64_t			 total;
-	size_t			 n;
+	struct db_job_row *rows;
+	int64_t total;
+	size_t n;
 
 	assert_int_equal(db_job_list(db, arena, f, &rows, &n, &total), 0);
 	assert_int_equal(n, total);
@@ -511,8 +513,8 @@ listed(const struct db_job_filter *f)
 static void
 each_filter_of_a_job_list_filters(void **state)
 {
-	struct rows_partner	p;
-	int64_t			yes = 1, no = 0;
+	struct rows_partner p;
+	int64_t yes = 1, no = 0;
 
 	(void)state;
 	rows_partner_init(&p, J2, "host");
@@ -554,50 +556,56 @@ each_filter_of_a_job_list_filters(void **state)
 static void
 job_lists_are_ordered_and_paged(void **state)
 {
-	struct db_job_row	*rows;
-	int64_t			 total;
-	size_t			 n;
+	struct db_job_row *rows;
+	int64_t total;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, J2), 0);
 	assert_int_equal(rows_initiated(db, J3), 0);
 	for (int order = 0; order < DB_JOB_ORDERS; order++) {
 		for (int d = 0; d < 2; d++) {
-			struct db_job_filter f = {
-				.order = (enum db_job_order)order,
-				.descending = d == 1, .limit = 2 };
+			struct db_job_filter f = { .order =
+						       (enum db_job_order)order,
+				.descending = d == 1,
+				.limit = 2 };
 
-			assert_int_equal(db_job_list(db, arena, &f, &rows, &n,
-			    &total), 0);
+			assert_int_equal(
+			    db_job_list(db, arena, &f, &rows, &n, &total), 0);
 			assert_int_equal(n, 2);
 			assert_int_equal(total, 3);
-			assert_string_equal(rows[0].job.job_id,
-			    d == 1 ? J3 : J1);
+			assert_string_equal(
+			    rows[0].job.job_id, d == 1 ? J3 : J1);
 			f.offset = 2;
-			assert_int_equal(db_job_list(db, arena, &f, &rows, &n,
-			    &total), 0);
+			assert_int_equal(
+			    db_job_list(db, arena, &f, &rows, &n, &total), 0);
 			assert_int_equal(n, 1);
 			assert_int_equal(total, 3);
 		}
 	}
-	assert_int_equal(db_job_list(db, arena, &(struct db_job_filter){
-		.order = DB_JOB_ORDERS }, &rows, &n, &total), ERR_INVALID);
+	assert_int_equal(db_job_list(db, arena,
+			     &(struct db_job_filter){ .order = DB_JOB_ORDERS },
+			     &rows, &n, &total),
+	    ERR_INVALID);
 }
 
 static void
 listed_job_shows_its_grant(void **state)
 {
-	struct db_job_row	*rows;
-	struct db_grant		 g = { .job_id = J1, .role = "guest",
-		.party_id = ROWS_GUEST, .engine = DB_ENGINE_DEFAULT,
+	struct db_job_row *rows;
+	struct db_grant g = { .job_id = J1,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.engine = DB_ENGINE_DEFAULT,
 		.cores = 4 };
-	size_t			 n;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000), 0);
 	assert_int_equal(db_resource_apply(db, &g, 60000), 0);
 	assert_int_equal(db_job_list(db, arena, &(struct db_job_filter){ 0 },
-	    &rows, &n, NULL), 0);
+			     &rows, &n, NULL),
+	    0);
 	assert_int_equal(n, 1);
 	assert_true(rows->resource_in_use && rows->applied_ms > 0);
 	assert_int_equal(rows->returned_ms, 0);

@@ -24,8 +24,8 @@
 #define JOBS 12
 #define STEPS 400
 
-static struct db	*db;
-static struct arena	*arena;
+static struct db *db;
+static struct arena *arena;
 
 static int
 set_up(void **state)
@@ -49,15 +49,18 @@ tear_down(void **state)
 static struct db_grant
 grant(const char *job, int64_t cores)
 {
-	return (struct db_grant){ .job_id = job, .role = "guest",
-		.party_id = ROWS_GUEST, .engine = DB_ENGINE_DEFAULT,
-		.cores = cores, .memory_mb = cores * 100 };
+	return (struct db_grant){ .job_id = job,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.engine = DB_ENGINE_DEFAULT,
+		.cores = cores,
+		.memory_mb = cores * 100 };
 }
 
 static int
 apply(const char *job, int64_t cores)
 {
-	struct db_grant	g = grant(job, cores);
+	struct db_grant g = grant(job, cores);
 
 	return db_resource_apply(db, &g, LONG_MS);
 }
@@ -65,17 +68,16 @@ apply(const char *job, int64_t cores)
 static int64_t
 free_cores(void)
 {
-	struct db_resource	*r;
+	struct db_resource *r;
 
-	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r),
-	    0);
+	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r), 0);
 	return r->free_cores;
 }
 
 static void
 grants_are_taken_from_what_is_free(void **state)
 {
-	struct db_grant	g = grant("j3", 1);
+	struct db_grant g = grant("j3", 1);
 
 	(void)state;
 	assert_int_equal(apply("j1", 10), 0);
@@ -98,7 +100,7 @@ grants_are_taken_from_what_is_free(void **state)
 static void
 applying_and_returning_twice_count_once(void **state)
 {
-	bool	returned;
+	bool returned;
 
 	(void)state;
 	assert_int_equal(apply("j1", 4), 0);
@@ -107,11 +109,13 @@ applying_and_returning_twice_count_once(void **state)
 	/* Even if the question changed meanwhile. */
 	assert_int_equal(apply("j1", 9), 0);
 	assert_int_equal(free_cores(), 12);
-	assert_int_equal(db_resource_return(db, "j1", "guest", ROWS_GUEST,
-	    "", &returned), 0);
+	assert_int_equal(
+	    db_resource_return(db, "j1", "guest", ROWS_GUEST, "", &returned),
+	    0);
 	assert_true(returned);
-	assert_int_equal(db_resource_return(db, "j1", "guest", ROWS_GUEST,
-	    "", &returned), 0);
+	assert_int_equal(
+	    db_resource_return(db, "j1", "guest", ROWS_GUEST, "", &returned),
+	    0);
 	assert_false(returned);
 	assert_int_equal(free_cores(), 16);
 	/* A job that waited may apply again. */
@@ -122,8 +126,8 @@ applying_and_returning_twice_count_once(void **state)
 static void
 reservation_expires_unless_the_job_started(void **state)
 {
-	struct db_grant	g = grant("j1", 4);
-	int64_t		n;
+	struct db_grant g = grant("j1", 4);
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(db_resource_apply(db, &g, -1), 0);
@@ -131,16 +135,15 @@ reservation_expires_unless_the_job_started(void **state)
 	assert_int_equal(db_resource_apply(db, &g, -1), 0);
 	g.job_id = "j3";
 	assert_int_equal(db_resource_apply(db, &g, LONG_MS), 0);
-	assert_int_equal(db_resource_confirm(db, "j1", "guest", ROWS_GUEST),
-	    0);
+	assert_int_equal(db_resource_confirm(db, "j1", "guest", ROWS_GUEST), 0);
 	/* A late apply does not give a confirmed grant an expiry again. */
 	g.job_id = "j1";
 	assert_int_equal(db_resource_apply(db, &g, -1), 0);
 	assert_int_equal(db_resource_expire(db, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(free_cores(), 8);
-	assert_int_equal(db_resource_confirm(db, "j2", "guest", ROWS_GUEST),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_resource_confirm(db, "j2", "guest", ROWS_GUEST), ERR_CONFLICT);
 	assert_int_equal(db_resource_expire(db, &n), 0);
 	assert_int_equal(n, 0);
 }
@@ -148,10 +151,10 @@ reservation_expires_unless_the_job_started(void **state)
 static void
 grants_of_ended_jobs_are_found(void **state)
 {
-	static const char	job[] = "202601010000000000001";
+	static const char job[] = "202601010000000000001";
 	static const struct db_stmt end = { "end", "",
 		"UPDATE job SET status = 'failed'" };
-	int64_t			n;
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, job), 0);
@@ -168,12 +171,12 @@ grants_of_ended_jobs_are_found(void **state)
 static void
 free_is_total_minus_open_after_any_steps(void **state)
 {
-	int64_t		held[JOBS] = { 0 }, open = 0, n;
-	struct db_grant	*rows;
-	char		job[20];
-	size_t		count, holders;
-	bool		returned;
-	int		k, r;
+	int64_t held[JOBS] = { 0 }, open = 0, n;
+	struct db_grant *rows;
+	char job[20];
+	size_t count, holders;
+	bool returned;
+	int k, r;
 
 	(void)state;
 	srand(7);
@@ -181,7 +184,7 @@ free_is_total_minus_open_after_any_steps(void **state)
 		k = rand() % JOBS;
 		(void)snprintf(job, sizeof(job), "j%d", k);
 		if (rand() % 3 != 0) {
-			int64_t	want = rand() % 8;
+			int64_t want = rand() % 8;
 
 			r = apply(job, want);
 			if (held[k] > 0 || want <= CORES - open)
@@ -195,13 +198,14 @@ free_is_total_minus_open_after_any_steps(void **state)
 			}
 		} else if (rand() % 8 != 0) {
 			assert_int_equal(db_resource_return(db, job, "guest",
-			    ROWS_GUEST, "", &returned), 0);
+					     ROWS_GUEST, "", &returned),
+			    0);
 			assert_int_equal(returned, held[k] > 0);
 			open -= held[k] > 0 ? held[k] - 1 : 0;
 			held[k] = 0;
 		} else {
-			assert_int_equal(db_resource_return_job(db, job, "",
-			    &n), 0);
+			assert_int_equal(
+			    db_resource_return_job(db, job, "", &n), 0);
 			assert_int_equal(n, held[k] > 0);
 			open -= held[k] > 0 ? held[k] - 1 : 0;
 			held[k] = 0;
@@ -212,42 +216,42 @@ free_is_total_minus_open_after_any_steps(void **state)
 	holders = 0;
 	for (k = 0; k < JOBS; k++)
 		holders += held[k] > 0;
-	assert_int_equal(db_grant_list(db, arena, NULL, true, &rows, &count),
-	    0);
+	assert_int_equal(
+	    db_grant_list(db, arena, NULL, true, &rows, &count), 0);
 	assert_int_equal(count, holders);
-	assert_int_equal(db_grant_list(db, arena, "j0", false, &rows, &count),
-	    0);
+	assert_int_equal(
+	    db_grant_list(db, arena, "j0", false, &rows, &count), 0);
 	assert_true(count <= 1);
 }
 
 struct worker {
-	int	 number;
-	int	 failures;	/* answers other than granted or busy */
-	int	 overdrawn;
+	int number;
+	int failures; /* answers other than granted or busy */
+	int overdrawn;
 };
 
 static void *
 work(void *arg)
 {
-	struct worker	*w = arg;
-	struct arena	*a = arena_new();
-	struct db	*d = mariadb_connect();
+	struct worker *w = arg;
+	struct arena *a = arena_new();
+	struct db *d = mariadb_connect();
 	struct db_resource *res;
-	char		 job[20];
-	int		 r;
+	char job[20];
+	int r;
 
 	for (int i = 0; i < 40; i++) {
 		(void)snprintf(job, sizeof(job), "w%d-%d", w->number, i % 3);
-		struct db_grant	g = grant(job, 5);
+		struct db_grant g = grant(job, 5);
 
 		r = db_resource_apply(d, &g, LONG_MS);
 		w->failures += r != 0 && r != ERR_BUSY;
-		if (db_resource_get(d, a, DB_ENGINE_DEFAULT, &res) != 0
-		    || res->free_cores < 0)
+		if (db_resource_get(d, a, DB_ENGINE_DEFAULT, &res) != 0 ||
+		    res->free_cores < 0)
 			w->overdrawn++;
 		if (i % 2 == 1)
 			w->failures += db_resource_return(d, job, "guest",
-			    ROWS_GUEST, "", NULL) != 0;
+					   ROWS_GUEST, "", NULL) != 0;
 	}
 	db_close(d);
 	arena_free(a);
@@ -257,11 +261,11 @@ work(void *arg)
 static void
 many_at_once_never_overdraw(void **state)
 {
-	struct worker	w[4];
-	pthread_t	t[4];
-	int64_t		open = 0;
-	struct db_grant	*rows;
-	size_t		n;
+	struct worker w[4];
+	pthread_t t[4];
+	int64_t open = 0;
+	struct db_grant *rows;
+	size_t n;
 
 	(void)state;
 	for (int i = 0; i < 4; i++) {

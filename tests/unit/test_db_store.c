@@ -30,8 +30,8 @@
 
 #define J1 "202601010000000000001"
 
-static struct db	*db;
-static struct arena	*arena;
+static struct db *db;
+static struct arena *arena;
 static const struct db_task_key v0 = { J1, "lr_0", 0, "guest", ROWS_GUEST };
 static const struct db_task_key v1 = { J1, "lr_0", 1, "guest", ROWS_GUEST };
 
@@ -57,19 +57,26 @@ tear_down(void **state)
 /* --- tables --- */
 
 static const struct db_table table = { .table_namespace = "exp",
-	.name = "breast", .engine = "STANDALONE", .address = "{}",
-	.folder = "ab/abcd", .partitions = 4, .row_count = 569,
-	.id_delimiter = ",", .have_head = true,
-	.schema_json = "{\"sid\":\"id\"}", .preview = "[[1]]",
-	.origin = "upload", .job_id = J1 };
+	.name = "breast",
+	.engine = "STANDALONE",
+	.address = "{}",
+	.folder = "ab/abcd",
+	.partitions = 4,
+	.row_count = 569,
+	.id_delimiter = ",",
+	.have_head = true,
+	.schema_json = "{\"sid\":\"id\"}",
+	.preview = "[[1]]",
+	.origin = "upload",
+	.job_id = J1 };
 
 static void
 table_is_put_read_replaced_and_deleted(void **state)
 {
-	struct db_table	 t = table, *got;
-	const char	*folder;
-	bool		 used;
-	size_t		 n;
+	struct db_table t = table, *got;
+	const char *folder;
+	bool used;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_table_put(db, arena, &t, false, &folder), 0);
@@ -83,61 +90,64 @@ table_is_put_read_replaced_and_deleted(void **state)
 	assert_string_equal(got->preview, "[[1]]");
 	assert_true(got->created_ms > 0);
 	t.folder = "cd/cdef";
-	assert_int_equal(db_table_put(db, arena, &t, false, &folder),
-	    ERR_EXISTS);
+	assert_int_equal(
+	    db_table_put(db, arena, &t, false, &folder), ERR_EXISTS);
 	assert_int_equal(db_table_folder_used(db, "cd/cdef", &used), 0);
 	assert_false(used);
 	assert_int_equal(db_table_put(db, arena, &t, true, &folder), 0);
 	assert_string_equal(folder, "ab/abcd");
-	assert_int_equal(db_table_list(db, arena, "exp", NULL, NULL, false,
-	    0, &got, &n), 0);
+	assert_int_equal(
+	    db_table_list(db, arena, "exp", NULL, NULL, false, 0, &got, &n), 0);
 	assert_int_equal(n, 1);
 	assert_null(got->preview);
-	assert_int_equal(db_table_delete(db, arena, "exp", "breast",
-	    &folder), 0);
+	assert_int_equal(
+	    db_table_delete(db, arena, "exp", "breast", &folder), 0);
 	assert_string_equal(folder, "cd/cdef");
-	assert_int_equal(db_table_delete(db, arena, "exp", "breast",
-	    &folder), ERR_NOT_FOUND);
-	assert_int_equal(db_table_get(db, arena, "exp", "breast", &got),
+	assert_int_equal(db_table_delete(db, arena, "exp", "breast", &folder),
 	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_table_get(db, arena, "exp", "breast", &got), ERR_NOT_FOUND);
 }
 
 static void
 tables_are_disabled_by_namespace_or_name(void **state)
 {
-	struct db_table	 t = table, *rows;
-	int64_t		 count;
-	size_t		 n;
+	struct db_table t = table, *rows;
+	int64_t count;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_table_put(db, arena, &t, false, NULL), 0);
 	t.name = "other";
 	assert_int_equal(db_table_put(db, arena, &t, false, NULL), 0);
-	assert_int_equal(db_table_set_disabled(db, "exp", "other", true,
-	    &count), 0);
+	assert_int_equal(
+	    db_table_set_disabled(db, "exp", "other", true, &count), 0);
 	assert_int_equal(count, 1);
-	assert_int_equal(db_table_list(db, arena, NULL, NULL, NULL, true, 0,
-	    &rows, &n), 0);
+	assert_int_equal(
+	    db_table_list(db, arena, NULL, NULL, NULL, true, 0, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows->name, "other");
-	assert_int_equal(db_table_set_disabled(db, "exp", NULL, false,
-	    &count), 0);
+	assert_int_equal(
+	    db_table_set_disabled(db, "exp", NULL, false, &count), 0);
 	assert_int_equal(count, 2);
-	assert_int_equal(db_table_list(db, arena, NULL, NULL, J1, true, 0,
-	    &rows, &n), 0);
+	assert_int_equal(
+	    db_table_list(db, arena, NULL, NULL, J1, true, 0, &rows, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(db_table_set_schema(db, "exp", "other", "{}"), 0);
-	assert_int_equal(db_table_set_schema(db, "exp", "none", "{}"),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_table_set_schema(db, "exp", "none", "{}"), ERR_NOT_FOUND);
 }
 
 static void
 newest_output_is_of_the_last_version_that_made_one(void **state)
 {
-	struct db_output	o = { .key = v0, .data_name = "train",
-		.position = 0, .table_namespace = "out", .name = "first" };
-	struct db_output	*rows;
-	size_t			 n;
+	struct db_output o = { .key = v0,
+		.data_name = "train",
+		.position = 0,
+		.table_namespace = "out",
+		.name = "first" };
+	struct db_output *rows;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_output_put(db, &o), 0);
@@ -147,27 +157,30 @@ newest_output_is_of_the_last_version_that_made_one(void **state)
 	o.name = "second";
 	assert_int_equal(db_output_put(db, &o), 0);
 	assert_int_equal(db_output_newest(db, arena, J1, "lr_0", "guest",
-	    ROWS_GUEST, NULL, &rows, &n), 0);
+			     ROWS_GUEST, NULL, &rows, &n),
+	    0);
 	assert_int_equal(n, 2);
 	assert_string_equal(rows[0].data_name, "train");
-	o = (struct db_output){ .key = v1, .data_name = "train",
-		.table_namespace = "out", .name = "third" };
+	o = (struct db_output){ .key = v1,
+		.data_name = "train",
+		.table_namespace = "out",
+		.name = "third" };
 	assert_int_equal(db_output_put(db, &o), 0);
 	assert_int_equal(db_output_newest(db, arena, J1, "lr_0", "guest",
-	    ROWS_GUEST, "train", &rows, &n), 0);
+			     ROWS_GUEST, "train", &rows, &n),
+	    0);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].name, "third");
 	assert_int_equal(db_output_list(db, arena, &v0, &rows, &n), 0);
 	assert_int_equal(n, 2);
-	assert_int_equal(db_output_of_job(db, arena, J1, NULL, NULL, NULL,
-	    &rows, &n), 0);
+	assert_int_equal(
+	    db_output_of_job(db, arena, J1, NULL, NULL, NULL, &rows, &n), 0);
 	assert_int_equal(n, 3);
 	assert_int_equal(rows[0].key.version, 1);
-	assert_int_equal(db_output_maker(db, arena, "out", "second", &rows),
-	    0);
+	assert_int_equal(db_output_maker(db, arena, "out", "second", &rows), 0);
 	assert_string_equal(rows->key.component, "lr_0");
-	assert_int_equal(db_output_maker(db, arena, "out", "none", &rows),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_output_maker(db, arena, "out", "none", &rows), ERR_NOT_FOUND);
 }
 
 /* --- metrics --- */
@@ -175,30 +188,36 @@ newest_output_is_of_the_last_version_that_made_one(void **state)
 static void
 points_come_back_sorted_by_number_then_text(void **state)
 {
-	struct db_series	s = { .key = v0, .metric_namespace = "train",
-		.name = "loss", .meta = "{\"metric_type\":\"LOSS\"}" };
-	struct db_point		p[23], *rows;
-	struct db_series	*series;
-	char			keys[23][8];
-	size_t			n;
+	struct db_series s = { .key = v0,
+		.metric_namespace = "train",
+		.name = "loss",
+		.meta = "{\"metric_type\":\"LOSS\"}" };
+	struct db_point p[23], *rows;
+	struct db_series *series;
+	char keys[23][8];
+	size_t n;
 
 	(void)state;
 	for (int i = 0; i < 21; i++) {
 		(void)snprintf(keys[i], sizeof(keys[i]), "%d", 20 - i);
 		p[i] = (struct db_point){ .point_key = keys[i],
-			.sort_key = 20 - i, .point_value = "0.5" };
+			.sort_key = 20 - i,
+			.point_value = "0.5" };
 	}
-	p[21] = (struct db_point){ .point_key = "\"b\"", .sort_key = NAN,
-		.point_value = "1" };
-	p[22] = (struct db_point){ .point_key = "\"a\"", .sort_key = NAN,
-		.point_value = "2" };
+	p[21] = (struct db_point){
+		.point_key = "\"b\"", .sort_key = NAN, .point_value = "1"
+	};
+	p[22] = (struct db_point){
+		.point_key = "\"a\"", .sort_key = NAN, .point_value = "2"
+	};
 	assert_int_equal(db_metric_add(db, &s, p, 23), 0);
 	/* The same again, as after a lost answer; one value is new. */
 	p[0].point_value = "0.25";
 	s.meta = NULL;
 	assert_int_equal(db_metric_add(db, &s, p, 23), 0);
 	assert_int_equal(db_metric_points(db, arena, J1, "lr_0", -1, "guest",
-	    ROWS_GUEST, NULL, NULL, &rows, &n), 0);
+			     ROWS_GUEST, NULL, NULL, &rows, &n),
+	    0);
 	assert_int_equal(n, 23);
 	for (int i = 0; i < 21; i++)
 		assert_true(rows[i].sort_key == i);
@@ -206,7 +225,8 @@ points_come_back_sorted_by_number_then_text(void **state)
 	assert_string_equal(rows[21].point_key, "\"a\"");
 	assert_true(isnan(rows[22].sort_key));
 	assert_int_equal(db_metric_series(db, arena, J1, "lr_0", 0, "guest",
-	    ROWS_GUEST, "train", "loss", &series, &n), 0);
+			     ROWS_GUEST, "train", "loss", &series, &n),
+	    0);
 	assert_int_equal(n, 1);
 	assert_string_equal(series->meta, "{\"metric_type\":\"LOSS\"}");
 	assert_int_equal(series->id, rows[0].series_id);
@@ -215,13 +235,15 @@ points_come_back_sorted_by_number_then_text(void **state)
 static void
 metrics_of_older_versions_hide_and_are_deleted(void **state)
 {
-	struct db_series	s = { .key = v0, .metric_namespace = "train",
-		.name = "loss" };
-	struct db_point		p = { .point_key = "1", .sort_key = 1,
-		.point_value = "1" };
-	struct db_series	*rows;
-	int64_t			 gone;
-	size_t			 n;
+	struct db_series s = {
+		.key = v0, .metric_namespace = "train", .name = "loss"
+	};
+	struct db_point p = {
+		.point_key = "1", .sort_key = 1, .point_value = "1"
+	};
+	struct db_series *rows;
+	int64_t gone;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_metric_add(db, &s, &p, 1), 0);
@@ -230,12 +252,14 @@ metrics_of_older_versions_hide_and_are_deleted(void **state)
 	s.key = v1;
 	assert_int_equal(db_metric_add(db, &s, &p, 1), 0);
 	assert_int_equal(db_metric_series(db, arena, J1, "lr_0", -1, "guest",
-	    ROWS_GUEST, NULL, NULL, &rows, &n), 0);
+			     ROWS_GUEST, NULL, NULL, &rows, &n),
+	    0);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows->key.version, 1);
 	assert_int_equal(db_metric_delete_older(db, &v1), 0);
 	assert_int_equal(db_metric_series(db, arena, J1, "lr_0", 0, "guest",
-	    ROWS_GUEST, NULL, NULL, &rows, &n), 0);
+			     ROWS_GUEST, NULL, NULL, &rows, &n),
+	    0);
 	assert_int_equal(n, 0);
 	assert_int_equal(db_metric_delete_job(db, J1, &gone), 0);
 	assert_int_equal(gone, 1);
@@ -244,40 +268,44 @@ metrics_of_older_versions_hide_and_are_deleted(void **state)
 static void
 metric_key_that_is_too_long_is_refused_whole(void **state)
 {
-	struct db_series	s = { .key = v0, .metric_namespace = "n",
-		.name = "m" };
-	char			longer[300];
-	struct db_point		p[2] = { { .point_key = "1",
-		.point_value = "1" }, { .point_key = longer,
-		.point_value = "1" } };
-	struct db_series	*rows;
-	size_t			 n;
+	struct db_series s = {
+		.key = v0, .metric_namespace = "n", .name = "m"
+	};
+	char longer[300];
+	struct db_point p[2] = { { .point_key = "1", .point_value = "1" },
+		{ .point_key = longer, .point_value = "1" } };
+	struct db_series *rows;
+	size_t n;
 
 	(void)state;
 	memset(longer, '1', sizeof(longer) - 1);
 	longer[sizeof(longer) - 1] = '\0';
 	assert_int_equal(db_metric_add(db, &s, p, 2), ERR_LIMIT);
 	assert_int_equal(db_metric_series(db, arena, J1, "lr_0", -1, "guest",
-	    ROWS_GUEST, NULL, NULL, &rows, &n), 0);
+			     ROWS_GUEST, NULL, NULL, &rows, &n),
+	    0);
 	assert_int_equal(n, 0);
 }
 
 static void
 summary_of_the_newest_version_is_found(void **state)
 {
-	const char	*s;
+	const char *s;
 
 	(void)state;
-	assert_int_equal(db_summary_get(db, arena, J1, "lr_0", -1, "guest",
-	    ROWS_GUEST, &s), ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_summary_get(db, arena, J1, "lr_0", -1, "guest", ROWS_GUEST, &s),
+	    ERR_NOT_FOUND);
 	assert_int_equal(db_summary_put(db, &v0, "{\"a\":1}"), 0);
 	assert_int_equal(db_summary_put(db, &v0, "{\"a\":2}"), 0);
 	assert_int_equal(db_summary_put(db, &v1, "{\"a\":3}"), 0);
-	assert_int_equal(db_summary_get(db, arena, J1, "lr_0", -1, "guest",
-	    ROWS_GUEST, &s), 0);
+	assert_int_equal(
+	    db_summary_get(db, arena, J1, "lr_0", -1, "guest", ROWS_GUEST, &s),
+	    0);
 	assert_string_equal(s, "{\"a\":3}");
-	assert_int_equal(db_summary_get(db, arena, J1, "lr_0", 0, "guest",
-	    ROWS_GUEST, &s), 0);
+	assert_int_equal(
+	    db_summary_get(db, arena, J1, "lr_0", 0, "guest", ROWS_GUEST, &s),
+	    0);
 	assert_string_equal(s, "{\"a\":2}");
 }
 
@@ -286,15 +314,20 @@ summary_of_the_newest_version_is_found(void **state)
 static void
 model_part_of_an_older_version_does_not_replace_a_newer(void **state)
 {
-	struct db_model_part	p = { .model_id = "guest-9999#model",
-		.model_version = J1, .role = "guest",
-		.party_id = ROWS_GUEST, .component = "lr_0",
-		.alias = "model", .buffer_name = "HeteroLRParam",
-		.message = "LRModelParam", .module = "HeteroLR",
-		.version = 1, .bytes = 10 };
-	struct db_model_part	*rows;
-	bool			 used;
-	size_t			 n;
+	struct db_model_part p = { .model_id = "guest-9999#model",
+		.model_version = J1,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.component = "lr_0",
+		.alias = "model",
+		.buffer_name = "HeteroLRParam",
+		.message = "LRModelParam",
+		.module = "HeteroLR",
+		.version = 1,
+		.bytes = 10 };
+	struct db_model_part *rows;
+	bool used;
+	size_t n;
 
 	(void)state;
 	memset(p.sha256, 1, sizeof(p.sha256));
@@ -304,7 +337,8 @@ model_part_of_an_older_version_does_not_replace_a_newer(void **state)
 	p.bytes = 99;
 	assert_int_equal(db_model_put(db, &p), 0);
 	assert_int_equal(db_model_list(db, arena, J1, "guest", ROWS_GUEST,
-	    "lr_0", NULL, &rows, &n), 0);
+			     "lr_0", NULL, &rows, &n),
+	    0);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows->version, 1);
 	assert_int_equal(rows->bytes, 10);
@@ -313,13 +347,14 @@ model_part_of_an_older_version_does_not_replace_a_newer(void **state)
 	assert_int_equal(db_model_put(db, &p), 0);
 	p.buffer_name = "HeteroLRMeta";
 	assert_int_equal(db_model_put(db, &p), 0);
-	assert_int_equal(db_model_list(db, arena, J1, "guest", ROWS_GUEST,
-	    NULL, "model", &rows, &n), 0);
+	assert_int_equal(db_model_list(db, arena, J1, "guest", ROWS_GUEST, NULL,
+			     "model", &rows, &n),
+	    0);
 	assert_int_equal(n, 2);
 	assert_int_equal(rows[1].bytes, 99);
 	assert_int_equal(rows[1].sha256[0], 2);
-	assert_int_equal(db_model_query(db, arena, NULL, J1, NULL, NULL,
-	    &rows, &n), 0);
+	assert_int_equal(
+	    db_model_query(db, arena, NULL, J1, NULL, NULL, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(rows->bytes, 198);
 	assert_int_equal(db_model_object_used(db, p.sha256, &used), 0);
@@ -332,11 +367,13 @@ model_part_of_an_older_version_does_not_replace_a_newer(void **state)
 static void
 partner_is_kept_and_replaced(void **state)
 {
-	struct db_partner	p = { .party_id = ROWS_HOST, .name = "host",
-		.url = "https://127.0.0.1:1", .tls_cert = "PEM",
+	struct db_partner p = { .party_id = ROWS_HOST,
+		.name = "host",
+		.url = "https://127.0.0.1:1",
+		.tls_cert = "PEM",
 		.enabled = true };
-	struct db_partner	*got;
-	size_t			 n;
+	struct db_partner *got;
+	size_t n;
 
 	(void)state;
 	memset(p.sign_key, 0, sizeof(p.sign_key));
@@ -351,14 +388,14 @@ partner_is_kept_and_replaced(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(db_partner_delete(db, ROWS_HOST), 0);
 	assert_int_equal(db_partner_delete(db, ROWS_HOST), ERR_NOT_FOUND);
-	assert_int_equal(db_partner_get(db, arena, ROWS_HOST, &got),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_partner_get(db, arena, ROWS_HOST, &got), ERR_NOT_FOUND);
 }
 
 static void
 nonce_is_good_once_until_it_is_forgotten(void **state)
 {
-	int64_t	now = (int64_t)time(NULL), n;
+	int64_t now = (int64_t)time(NULL), n;
 
 	(void)state;
 	assert_int_equal(db_nonce_use(db, "1", "abc", now + 600), 0);
@@ -376,29 +413,36 @@ nonce_is_good_once_until_it_is_forgotten(void **state)
 static void
 egress_and_audit_are_appended(void **state)
 {
-	struct db_egress	e[2] = { { .key = v0, .to_role = "host",
-		.to_party = ROWS_HOST, .name = "gradient", .tag = "0.1",
-		.bytes = 12 } };
-	struct db_egress	*rows;
-	struct db_audit		*audits;
-	size_t			 n;
+	struct db_egress e[2] = { { .key = v0,
+	    .to_role = "host",
+	    .to_party = ROWS_HOST,
+	    .name = "gradient",
+	    .tag = "0.1",
+	    .bytes = 12 } };
+	struct db_egress *rows;
+	struct db_audit *audits;
+	size_t n;
 
 	(void)state;
 	e[1] = e[0];
 	e[1].tag = "0.2";
 	assert_int_equal(db_egress_add(db, e, 2), 0);
-	assert_int_equal(db_egress_list(db, arena, J1, NULL, 0, 10, &rows,
-	    &n), 0);
+	assert_int_equal(
+	    db_egress_list(db, arena, J1, NULL, 0, 10, &rows, &n), 0);
 	assert_int_equal(n, 2);
 	assert_string_equal(rows[1].tag, "0.2");
-	assert_int_equal(db_egress_list(db, arena, J1, "lr_0", rows[0].id,
-	    10, &rows, &n), 0);
+	assert_int_equal(
+	    db_egress_list(db, arena, J1, "lr_0", rows[0].id, 10, &rows, &n),
+	    0);
 	assert_int_equal(n, 1);
 	/* Whatever bytes a stranger sent. */
-	assert_int_equal(db_audit_add(db, &(struct db_audit){
-		.actor = "party \xff\xfe", .action = "job/create",
-		.subject = "\xc3(", .outcome = "refused",
-		.detail = "bad signature" }), 0);
+	assert_int_equal(
+	    db_audit_add(db, &(struct db_audit){ .actor = "party \xff\xfe",
+				 .action = "job/create",
+				 .subject = "\xc3(",
+				 .outcome = "refused",
+				 .detail = "bad signature" }),
+	    0);
 	assert_int_equal(db_audit_list(db, arena, 0, 10, &audits, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(audits->actor, "party ??");
@@ -409,10 +453,10 @@ egress_and_audit_are_appended(void **state)
 static void
 run_grants(void)
 {
-	struct buf	 sql = BUF_INIT;
-	const char	*text, *start;
-	size_t		 len;
-	int		 r;
+	struct buf sql = BUF_INIT;
+	const char *text, *start;
+	size_t len;
+	int r;
 
 	assert_int_equal(buf_read_file(&sql, "sql/grants.sql", 1 << 20), 0);
 	text = buf_str(&sql);
@@ -429,9 +473,10 @@ run_grants(void)
 static struct db *
 as_account(const char *name)
 {
-	static struct site_conf	c;
-	char	*sql = xasprintf("ALTER USER '%s'@'localhost' IDENTIFIED BY ''"
-	    " ACCOUNT UNLOCK", name);
+	static struct site_conf c;
+	char *sql = xasprintf("ALTER USER '%s'@'localhost' IDENTIFIED BY ''"
+			      " ACCOUNT UNLOCK",
+	    name);
 	struct db *d;
 
 	assert_int_equal(db_run_script_statement(db, sql, strlen(sql)), 0);
@@ -455,11 +500,11 @@ static const struct db_stmt change_capacity = { "capacity", "",
 static void
 fcgi_account_serves_partners_and_can_do_no_more(void **state)
 {
-	struct party_caller	guest = { .party_id = ROWS_GUEST };
-	struct party_member	host = { J1, "host", ROWS_HOST };
-	struct db_task_key	k = { J1, "reader_0", 0, "host", ROWS_HOST };
-	struct rows_partner	p;
-	struct db		*d;
+	struct party_caller guest = { .party_id = ROWS_GUEST };
+	struct party_member host = { J1, "host", ROWS_HOST };
+	struct db_task_key k = { J1, "reader_0", 0, "host", ROWS_HOST };
+	struct rows_partner p;
+	struct db *d;
 
 	(void)state;
 	run_grants();
@@ -469,19 +514,18 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	assert_int_equal(db_schema_check(d), 0);
 	rows_partner_init(&p, J1, "host");
 	assert_int_equal(party_job_create(d, &guest, &host, &p.job, NULL), 0);
-	assert_int_equal(party_resource_apply(d, &guest, &host, 60000, NULL),
-	    0);
+	assert_int_equal(
+	    party_resource_apply(d, &guest, &host, 60000, NULL), 0);
 	assert_int_equal(party_job_start(d, &guest, &host, NULL), 0);
 	assert_int_equal(party_task_start(d, &guest, &k, NULL), 0);
-	assert_int_equal(party_task_stop(d, &guest, &k, STATE_CANCELED, "x",
-	    NULL), 0);
+	assert_int_equal(
+	    party_task_stop(d, &guest, &k, STATE_CANCELED, "x", NULL), 0);
 	p.tasks[0].version = 1;
-	assert_int_equal(party_task_create(d, &guest, &host, &p.tasks[0],
-	    NULL), 0);
-	assert_int_equal(party_job_stop(d, &guest, &host, STATE_FAILED, "x",
-	    NULL), 0);
-	assert_int_equal(db_nonce_use(d, "1", "n", (int64_t)time(NULL) + 9),
-	    0);
+	assert_int_equal(
+	    party_task_create(d, &guest, &host, &p.tasks[0], NULL), 0);
+	assert_int_equal(
+	    party_job_stop(d, &guest, &host, STATE_FAILED, "x", NULL), 0);
+	assert_int_equal(db_nonce_use(d, "1", "n", (int64_t)time(NULL) + 9), 0);
 	assert_int_equal(db_exec(d, &make_table, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_event, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_partner, NULL), ERR_DB);
@@ -492,11 +536,12 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 static void
 supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 {
-	struct db_series	s = { .key = v0, .metric_namespace = "n",
-		.name = "m" };
-	struct db_job_claim	*claims;
-	struct db		*d;
-	size_t			 n;
+	struct db_series s = {
+		.key = v0, .metric_namespace = "n", .name = "m"
+	};
+	struct db_job_claim *claims;
+	struct db *d;
+	size_t n;
 
 	(void)state;
 	run_grants();
@@ -504,11 +549,10 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 	d = as_account("sluice_supervisor");
 	assert_int_equal(db_schema_check(d), 0);
 	assert_int_equal(db_resource_set(d, DB_ENGINE_DEFAULT, 8, 1000), 0);
-	assert_int_equal(db_job_claim(d, arena, "s", 1000, 10, &claims, &n),
-	    0);
+	assert_int_equal(db_job_claim(d, arena, "s", 1000, 10, &claims, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(db_job_move(d, J1, STATE_RUNNING, claims->fence, "",
-	    NULL), 0);
+	assert_int_equal(
+	    db_job_move(d, J1, STATE_RUNNING, claims->fence, "", NULL), 0);
 	assert_int_equal(db_metric_add(d, &s, NULL, 0), 0);
 	assert_int_equal(db_table_put(d, arena, &table, true, NULL), 0);
 	assert_int_equal(db_exec(d, &make_table, NULL), ERR_DB);
@@ -520,8 +564,8 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 static void
 cli_account_migrates(void **state)
 {
-	struct db	*d;
-	int		 applied;
+	struct db *d;
+	int applied;
 
 	(void)state;
 	run_grants();

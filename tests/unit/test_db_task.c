@@ -23,8 +23,8 @@
 #define J2 "202601010000000000002"
 #define LEASE_MS 60000
 
-static struct db	*db;
-static struct arena	*arena;
+static struct db *db;
+static struct arena *arena;
 
 /* guest's at the initiator's site (J1), host's at a partner's (J2) */
 static const struct db_task_key here = { J1, "reader_0", 0, "guest",
@@ -37,17 +37,18 @@ static const struct db_task_key theirs = { J2, "reader_0", 0, "host",
 static int
 set_up(void **state)
 {
-	struct rows_partner	p;
+	struct rows_partner p;
 
 	(void)state;
 	mariadb_fresh();
 	db = mariadb_connect();
 	arena = arena_new();
 	rows_partner_init(&p, J2, "host");
-	if (rows_initiated(db, J1) == 0 && db_job_insert(db, &p.job, NULL)
-	    == 0 && db_job_move(db, J1, STATE_RUNNING, 0, "", NULL) == 0
-	    && db_job_move(db, J2, STATE_WAITING, 0, "", NULL) == 0
-	    && db_job_move(db, J2, STATE_RUNNING, 0, "", NULL) == 0)
+	if (rows_initiated(db, J1) == 0 &&
+	    db_job_insert(db, &p.job, NULL) == 0 &&
+	    db_job_move(db, J1, STATE_RUNNING, 0, "", NULL) == 0 &&
+	    db_job_move(db, J2, STATE_WAITING, 0, "", NULL) == 0 &&
+	    db_job_move(db, J2, STATE_RUNNING, 0, "", NULL) == 0)
 		return 0;
 	print_error("%s\n", err_text());
 	return -1;
@@ -65,7 +66,7 @@ tear_down(void **state)
 static struct db_task *
 task(const struct db_task_key *k)
 {
-	struct db_task	*t;
+	struct db_task *t;
 
 	assert_int_equal(db_task_get(db, arena, k, &t), 0);
 	return t;
@@ -74,8 +75,8 @@ task(const struct db_task_key *k)
 static size_t
 events(const char *id, const char *kind)
 {
-	struct db_event	*rows;
-	size_t		 n, found = 0;
+	struct db_event *rows;
+	size_t n, found = 0;
 
 	assert_int_equal(db_event_list(db, arena, id, 0, 1000, &rows, &n), 0);
 	for (size_t i = 0; i < n; i++)
@@ -86,23 +87,27 @@ events(const char *id, const char *kind)
 static unsigned
 move(const struct db_task_key *k, enum state status, enum state party)
 {
-	unsigned	moved;
+	unsigned moved;
 
-	assert_int_equal(db_task_move(db, k, &(struct db_task_move){
-		.status = status, .party_status = party, .reason = "test" },
-	    &moved), 0);
+	assert_int_equal(
+	    db_task_move(db, k,
+		&(struct db_task_move){
+		    .status = status, .party_status = party, .reason = "test" },
+		&moved),
+	    0);
 	return moved;
 }
 
 static struct db_attempt *
 launch(const struct db_task_key *k)
 {
-	struct db_attempt	*rows;
-	size_t			 n;
+	struct db_attempt *rows;
+	size_t n;
 
 	assert_int_equal(db_task_want_launch(db, k, NULL), 0);
 	assert_int_equal(db_attempt_claim(db, arena, "super-1", "host-1",
-	    LEASE_MS, 10, &rows, &n), 0);
+			     LEASE_MS, 10, &rows, &n),
+	    0);
 	assert_int_equal(n, 1);
 	return rows;
 }
@@ -120,10 +125,10 @@ static void
 each_of_the_two_states_moves_by_the_table(void **state)
 {
 	(void)state;
-	assert_int_equal(move(&here, STATE_RUNNING, STATE_NONE),
-	    DB_MOVED_STATUS);
-	assert_int_equal(move(&here, STATE_RUNNING, STATE_RUNNING),
-	    DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&here, STATE_RUNNING, STATE_NONE), DB_MOVED_STATUS);
+	assert_int_equal(
+	    move(&here, STATE_RUNNING, STATE_RUNNING), DB_MOVED_PARTY);
 	assert_true(task(&here)->started_ms > 0);
 	assert_int_equal(move(&here, STATE_SUCCESS, STATE_SUCCESS),
 	    DB_MOVED_STATUS | DB_MOVED_PARTY);
@@ -140,19 +145,21 @@ every_pair_of_party_states_moves_as_the_table_says(void **state)
 		"UPDATE task SET party_status = ? WHERE job_id = ?"
 		" AND component = ? AND version = ? AND role = ?"
 		" AND party_id = ?" };
-	struct db_task_key	k = here;
+	struct db_task_key k = here;
 
 	(void)state;
 	for (int from = 0; from < STATE_COUNT; from++) {
 		for (int to = 0; to < STATE_COUNT; to++) {
 			if (from == STATE_READY || to == STATE_READY)
 				continue;
-			assert_int_equal(db_exec(db, &force, NULL,
-			    state_name((enum state)from), k.job_id,
-			    k.component, k.version, k.role, k.party_id), 0);
-			assert_int_equal(move(&k, STATE_NONE,
-			    (enum state)to) != 0, state_task_may(
-			    (enum state)from, (enum state)to));
+			assert_int_equal(
+			    db_exec(db, &force, NULL,
+				state_name((enum state)from), k.job_id,
+				k.component, k.version, k.role, k.party_id),
+			    0);
+			assert_int_equal(
+			    move(&k, STATE_NONE, (enum state)to) != 0,
+			    state_task_may((enum state)from, (enum state)to));
 		}
 	}
 }
@@ -160,23 +167,23 @@ every_pair_of_party_states_moves_as_the_table_says(void **state)
 static void
 report_is_due_only_at_a_partner(void **state)
 {
-	struct db_report	*r;
-	size_t			 n;
+	struct db_report *r;
+	size_t n;
 
 	(void)state;
-	assert_int_equal(move(&here, STATE_NONE, STATE_RUNNING),
-	    DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&here, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
 	assert_false(task(&here)->report_due);
-	assert_int_equal(move(&theirs, STATE_NONE, STATE_RUNNING),
-	    DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&theirs, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
 	assert_true(task(&theirs)->report_due);
 	assert_int_equal(db_task_reports_due(db, arena, 10, &r, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(r->initiator_party, ROWS_GUEST);
 	assert_int_equal(r->task.party_status, STATE_RUNNING);
 	/* It changed while running was being told: still due. */
-	assert_int_equal(move(&theirs, STATE_NONE, STATE_SUCCESS),
-	    DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&theirs, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
 	assert_int_equal(db_task_report_done(db, &theirs, STATE_RUNNING), 0);
 	assert_true(task(&theirs)->report_due);
 	assert_int_equal(db_task_report_done(db, &theirs, STATE_SUCCESS), 0);
@@ -187,34 +194,34 @@ report_is_due_only_at_a_partner(void **state)
 static void
 members_word_makes_the_job_due(void **state)
 {
-	struct db_job_claim	*c;
-	size_t			 n;
+	struct db_job_claim *c;
+	size_t n;
 
 	(void)state;
-	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n),
-	    0);
+	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(db_job_release(db, J1, c->fence, 3600000), 0);
-	assert_int_equal(move(&here, STATE_NONE, STATE_RUNNING),
-	    DB_MOVED_PARTY);
-	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n),
-	    0);
+	assert_int_equal(
+	    move(&here, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
+	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n), 0);
 	assert_int_equal(n, 1);
 }
 
 static void
 verdict_moves_all_members_rows_with_one_event(void **state)
 {
-	bool	moved;
+	bool moved;
 
 	(void)state;
-	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0,
-	    STATE_RUNNING, 0, "", &moved), 0);
+	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING,
+			     0, "", &moved),
+	    0);
 	assert_true(moved);
 	assert_int_equal(task(&here)->status, STATE_RUNNING);
 	assert_int_equal(task(&holder)->status, STATE_RUNNING);
-	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0,
-	    STATE_RUNNING, 0, "", &moved), 0);
+	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING,
+			     0, "", &moved),
+	    0);
 	assert_false(moved);
 	assert_int_equal(events(J1, "task"), 1);
 }
@@ -223,35 +230,48 @@ static void
 error_report_is_kept_and_default_does_not_replace_it(void **state)
 {
 	(void)state;
-	assert_int_equal(db_task_move(db, &here, &(struct db_task_move){
-		.status = STATE_NONE, .party_status = STATE_FAILED,
-		.error_report = "division by zero" }, NULL), 0);
-	assert_int_equal(db_task_move(db, &here, &(struct db_task_move){
-		.status = STATE_FAILED, .party_status = STATE_NONE,
-		.error_default = "host: other" }, NULL), 0);
+	assert_int_equal(db_task_move(db, &here,
+			     &(struct db_task_move){ .status = STATE_NONE,
+				 .party_status = STATE_FAILED,
+				 .error_report = "division by zero" },
+			     NULL),
+	    0);
+	assert_int_equal(db_task_move(db, &here,
+			     &(struct db_task_move){ .status = STATE_FAILED,
+				 .party_status = STATE_NONE,
+				 .error_default = "host: other" },
+			     NULL),
+	    0);
 	assert_string_equal(task(&here)->error_report, "division by zero");
-	assert_int_equal(db_task_move(db, &holder, &(struct db_task_move){
-		.status = STATE_FAILED, .party_status = STATE_NONE,
-		.error_default = "guest: division by zero" }, NULL), 0);
-	assert_string_equal(task(&holder)->error_report,
-	    "guest: division by zero");
+	assert_int_equal(db_task_move(db, &holder,
+			     &(struct db_task_move){ .status = STATE_FAILED,
+				 .party_status = STATE_NONE,
+				 .error_default = "guest: division by zero" },
+			     NULL),
+	    0);
+	assert_string_equal(
+	    task(&holder)->error_report, "guest: division by zero");
 }
 
 /* A component may print what it likes: its task must end all the same. */
 static void
 error_report_of_any_bytes_is_kept(void **state)
 {
-	static char	longer[200000];
+	static char longer[200000];
 
 	(void)state;
 	memset(longer, 0xe9, sizeof(longer) - 1);
-	assert_int_equal(db_task_move(db, &here, &(struct db_task_move){
-		.status = STATE_NONE, .party_status = STATE_FAILED,
-		.error_report = longer, .reason = "caf\xe9" }, NULL), 0);
+	assert_int_equal(db_task_move(db, &here,
+			     &(struct db_task_move){ .status = STATE_NONE,
+				 .party_status = STATE_FAILED,
+				 .error_report = longer,
+				 .reason = "caf\xe9" },
+			     NULL),
+	    0);
 	assert_int_equal(strlen(task(&here)->error_report), 16000);
 	assert_int_equal(task(&here)->error_report[0], '?');
-	assert_int_equal(db_task_set_parameters(db, &holder, "caf\xe9"),
-	    ERR_INVALID);
+	assert_int_equal(
+	    db_task_set_parameters(db, &holder, "caf\xe9"), ERR_INVALID);
 }
 
 /* --- launching --- */
@@ -259,17 +279,17 @@ error_report_of_any_bytes_is_kept(void **state)
 static void
 task_is_launched_once_however_often_it_is_asked_for(void **state)
 {
-	struct db_attempt	*a;
-	bool			 effective;
-	size_t			 n;
+	struct db_attempt *a;
+	bool effective;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_task_want_launch(db, &here, &effective), 0);
 	assert_true(effective);
 	assert_int_equal(db_task_want_launch(db, &here, &effective), 0);
 	assert_false(effective);
-	assert_int_equal(db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10,
-	    &a, &n), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(a->fence, 1);
 	assert_int_equal(a->cores, 4);
@@ -277,11 +297,11 @@ task_is_launched_once_however_often_it_is_asked_for(void **state)
 	assert_false(task(&here)->launch_wanted);
 	assert_int_equal(db_task_want_launch(db, &here, &effective), 0);
 	assert_false(effective);
-	assert_int_equal(db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10,
-	    &a, &n), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(move(&here, STATE_NONE, STATE_SUCCESS),
-	    DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&here, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
 	assert_int_equal(db_task_want_launch(db, &here, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(events(J1, "launch"), 1);
@@ -291,16 +311,18 @@ task_is_launched_once_however_often_it_is_asked_for(void **state)
 static void
 launch_is_refused_where_it_makes_no_sense(void **state)
 {
-	struct db_task_key	old = here;
-	struct db_task_new	t = { .component = "lr_0", .version = 1,
-		.role = "guest", .party_id = ROWS_GUEST, .module = "X",
+	struct db_task_key old = here;
+	struct db_task_new t = { .component = "lr_0",
+		.version = 1,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.module = "X",
 		.run_here = true };
 
 	(void)state;
-	assert_int_equal(db_task_want_launch(db, &holder, NULL),
-	    ERR_NOT_FOUND);
-	assert_int_equal(move(&here, STATE_NONE, STATE_CANCELED),
-	    DB_MOVED_PARTY);
+	assert_int_equal(db_task_want_launch(db, &holder, NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    move(&here, STATE_NONE, STATE_CANCELED), DB_MOVED_PARTY);
 	assert_int_equal(db_task_want_launch(db, &here, NULL), ERR_CONFLICT);
 	assert_int_equal(db_task_insert(db, J1, &t, 1), 0);
 	old.component = "lr_0";
@@ -313,26 +335,26 @@ launch_is_refused_where_it_makes_no_sense(void **state)
 }
 
 struct claimer {
-	char		 seen[64][40];
-	size_t		 n;
+	char seen[64][40];
+	size_t n;
 };
 
 static void *
 claim_all(void *arg)
 {
-	struct claimer	*c = arg;
-	struct arena	*a = arena_new();
-	struct db	*d = mariadb_connect();
+	struct claimer *c = arg;
+	struct arena *a = arena_new();
+	struct db *d = mariadb_connect();
 	struct db_attempt *rows;
-	size_t		 n;
+	size_t n;
 
 	do {
-		if (db_attempt_claim(d, a, "s", "h", LEASE_MS, 4, &rows, &n)
-		    != 0)
+		if (db_attempt_claim(d, a, "s", "h", LEASE_MS, 4, &rows, &n) !=
+		    0)
 			break;
 		for (size_t i = 0; i < n && c->n < 64; i++)
-			(void)snprintf(c->seen[c->n++], 40, "%s",
-			    rows[i].attempt_id);
+			(void)snprintf(
+			    c->seen[c->n++], 40, "%s", rows[i].attempt_id);
 	} while (n > 0);
 	db_close(d);
 	arena_free(a);
@@ -342,12 +364,14 @@ claim_all(void *arg)
 static void
 two_launchers_never_get_the_same_task(void **state)
 {
-	static struct claimer	c[2];
-	struct db_task_new	t = { .role = "guest",
-		.party_id = ROWS_GUEST, .module = "X", .run_here = true };
-	struct db_task_key	k = here;
-	pthread_t		th[2];
-	char			name[20];
+	static struct claimer c[2];
+	struct db_task_new t = { .role = "guest",
+		.party_id = ROWS_GUEST,
+		.module = "X",
+		.run_here = true };
+	struct db_task_key k = here;
+	pthread_t th[2];
+	char name[20];
 
 	(void)state;
 	for (int i = 0; i < 40; i++) {
@@ -357,8 +381,8 @@ two_launchers_never_get_the_same_task(void **state)
 		assert_int_equal(db_task_want_launch(db, &k, NULL), 0);
 	}
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(pthread_create(&th[i], NULL, claim_all,
-		    &c[i]), 0);
+		assert_int_equal(
+		    pthread_create(&th[i], NULL, claim_all, &c[i]), 0);
 	for (int i = 0; i < 2; i++)
 		assert_int_equal(pthread_join(th[i], NULL), 0);
 	assert_int_equal(c[0].n + c[1].n, 40);
@@ -370,38 +394,39 @@ two_launchers_never_get_the_same_task(void **state)
 static void
 heartbeat_extends_the_lease_and_brings_the_wish_to_kill(void **state)
 {
-	struct db_attempt	*a = launch(&here), *row;
-	enum state		 kill;
-	struct db_kill		*kills;
-	bool			 effective;
-	size_t			 n;
+	struct db_attempt *a = launch(&here), *row;
+	enum state kill;
+	struct db_kill *kills;
+	bool effective;
+	size_t n;
 
 	(void)state;
-	assert_int_equal(db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS,
-	    11, 0, &kill), 0);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS, 11, 0, &kill), 0);
 	assert_int_equal(kill, STATE_NONE);
-	assert_int_equal(db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS,
-	    0, 12, &kill), 0);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS, 0, 12, &kill), 0);
 	assert_int_equal(db_attempt_get(db, arena, a->attempt_id, &row), 0);
 	assert_int_equal(row->shepherd_pid, 11);
 	assert_int_equal(row->executor_pid, 12);
 	assert_true(row->lease_left_ms > LEASE_MS);
-	assert_int_equal(db_task_want_end(db, &here, STATE_CANCELED,
-	    "by hand", &effective), 0);
+	assert_int_equal(
+	    db_task_want_end(db, &here, STATE_CANCELED, "by hand", &effective),
+	    0);
 	assert_true(effective);
-	assert_int_equal(db_task_want_end(db, &here, STATE_FAILED,
-	    "later", &effective), 0);
+	assert_int_equal(
+	    db_task_want_end(db, &here, STATE_FAILED, "later", &effective), 0);
 	assert_false(effective);
-	assert_int_equal(db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0,
-	    &kill), 0);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, &kill), 0);
 	assert_int_equal(kill, STATE_CANCELED);
 	assert_int_equal(db_task_kills_wanted(db, arena, 10, &kills, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(kills->attempt_id, a->attempt_id);
 	assert_int_equal(task(&here)->party_status, STATE_WAITING);
 	assert_string_equal(task(&here)->error_report, "by hand");
-	assert_int_equal(move(&here, STATE_NONE, STATE_CANCELED),
-	    DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&here, STATE_NONE, STATE_CANCELED), DB_MOVED_PARTY);
 	assert_int_equal(db_task_kills_wanted(db, arena, 10, &kills, &n), 0);
 	assert_int_equal(n, 0);
 }
@@ -409,118 +434,126 @@ heartbeat_extends_the_lease_and_brings_the_wish_to_kill(void **state)
 static void
 task_that_was_never_launched_ends_at_once(void **state)
 {
-	struct db_attempt	*a;
-	bool			 effective;
-	size_t			 n;
+	struct db_attempt *a;
+	bool effective;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
-	assert_int_equal(db_task_want_end(db, &here, STATE_CANCELED, "stop",
-	    &effective), 0);
+	assert_int_equal(
+	    db_task_want_end(db, &here, STATE_CANCELED, "stop", &effective), 0);
 	assert_true(effective);
 	assert_int_equal(task(&here)->party_status, STATE_CANCELED);
 	assert_int_equal(task(&here)->kill_wanted, STATE_NONE);
 	assert_false(task(&here)->launch_wanted);
-	assert_int_equal(db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10,
-	    &a, &n), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(db_task_want_end(db, &here, STATE_FAILED, "stop",
-	    &effective), 0);
+	assert_int_equal(
+	    db_task_want_end(db, &here, STATE_FAILED, "stop", &effective), 0);
 	assert_false(effective);
-	assert_int_equal(db_task_want_end(db, &here, STATE_SUCCESS, "stop",
-	    &effective), ERR_INVALID);
-	assert_int_equal(db_task_want_end(db, &holder, STATE_FAILED, "stop",
-	    &effective), ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_task_want_end(db, &here, STATE_SUCCESS, "stop", &effective),
+	    ERR_INVALID);
+	assert_int_equal(
+	    db_task_want_end(db, &holder, STATE_FAILED, "stop", &effective),
+	    ERR_NOT_FOUND);
 }
 
 /* The shepherd slept through its lease; the supervisor gave the task up. */
 static void
 stale_shepherd_changes_nothing(void **state)
 {
-	struct db_attempt	*a = launch(&theirs), *rows;
-	struct db_task_move	 m = { .status = STATE_NONE,
+	struct db_attempt *a = launch(&theirs), *rows;
+	struct db_task_move m = { .status = STATE_NONE,
 		.party_status = STATE_SUCCESS };
-	enum state		 kill;
-	unsigned		 moved;
-	size_t			 n;
+	enum state kill;
+	unsigned moved;
+	size_t n;
 
 	(void)state;
 	m.attempt_id = a->attempt_id;
 	assert_int_equal(db_attempt_expired(db, arena, 10, &rows, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(db_attempt_expire(db, a->attempt_id, STATE_FAILED,
-	    "silent"), ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_expire(db, a->attempt_id, STATE_FAILED, "silent"),
+	    ERR_CONFLICT);
 	expire_all();
 	/* Even before anybody noticed, it may not write any more. */
-	assert_int_equal(db_task_move(db, &theirs, &m, &moved),
+	assert_int_equal(db_task_move(db, &theirs, &m, &moved), ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, &kill),
 	    ERR_CONFLICT);
-	assert_int_equal(db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0,
-	    &kill), ERR_CONFLICT);
-	assert_int_equal(db_attempt_end(db, a->attempt_id, "done"),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_end(db, a->attempt_id, "done"), ERR_CONFLICT);
 	assert_int_equal(db_attempt_expired(db, arena, 10, &rows, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(db_attempt_expire(db, rows->attempt_id,
-	    STATE_FAILED, "silent"), 0);
+	assert_int_equal(
+	    db_attempt_expire(db, rows->attempt_id, STATE_FAILED, "silent"), 0);
 	assert_int_equal(task(&theirs)->party_status, STATE_FAILED);
 	assert_string_equal(task(&theirs)->error_report, "silent");
 	assert_true(task(&theirs)->report_due);
-	assert_int_equal(db_task_move(db, &theirs, &m, &moved),
-	    ERR_CONFLICT);
-	assert_int_equal(db_task_set_progress(db, &theirs, a->attempt_id, 50),
-	    0);
+	assert_int_equal(db_task_move(db, &theirs, &m, &moved), ERR_CONFLICT);
+	assert_int_equal(
+	    db_task_set_progress(db, &theirs, a->attempt_id, 50), 0);
 	assert_int_equal(task(&theirs)->progress, 0);
 	assert_int_equal(task(&theirs)->party_status, STATE_FAILED);
-	assert_int_equal(db_attempt_expire(db, rows->attempt_id,
-	    STATE_FAILED, "silent"), ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_expire(db, rows->attempt_id, STATE_FAILED, "silent"),
+	    ERR_CONFLICT);
 }
 
 static void
 live_shepherd_ends_its_task_in_one_transaction(void **state)
 {
-	struct db_attempt	*a = launch(&here), *row;
-	unsigned		 moved;
+	struct db_attempt *a = launch(&here), *row;
+	unsigned moved;
 
 	(void)state;
-	assert_int_equal(db_task_move(db, &here, &(struct db_task_move){
-		.status = STATE_NONE, .party_status = STATE_RUNNING,
-		.attempt_id = a->attempt_id }, &moved), 0);
-	assert_int_equal(db_task_set_progress(db, &here, a->attempt_id, 50),
+	assert_int_equal(db_task_move(db, &here,
+			     &(struct db_task_move){ .status = STATE_NONE,
+				 .party_status = STATE_RUNNING,
+				 .attempt_id = a->attempt_id },
+			     &moved),
 	    0);
+	assert_int_equal(db_task_set_progress(db, &here, a->attempt_id, 50), 0);
 	assert_int_equal(task(&here)->progress, 50);
-	assert_int_equal(db_task_move(db, &here, &(struct db_task_move){
-		.status = STATE_NONE, .party_status = STATE_SUCCESS,
-		.attempt_id = a->attempt_id }, &moved), 0);
+	assert_int_equal(db_task_move(db, &here,
+			     &(struct db_task_move){ .status = STATE_NONE,
+				 .party_status = STATE_SUCCESS,
+				 .attempt_id = a->attempt_id },
+			     &moved),
+	    0);
 	assert_int_equal(moved, DB_MOVED_PARTY);
 	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"), 0);
 	assert_int_equal(db_attempt_get(db, arena, a->attempt_id, &row), 0);
 	assert_true(row->ended && row->ended_ms > 0);
 	assert_string_equal(row->outcome, "success");
-	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_end(db, a->attempt_id, "success"), ERR_CONFLICT);
 	assert_int_equal(db_attempt_guard(db, "none"), ERR_CONFLICT);
 }
 
 static void
 abandoned_attempt_takes_the_state_that_was_wanted(void **state)
 {
-	struct db_attempt	*a = launch(&here), *rows;
-	size_t			 n;
+	struct db_attempt *a = launch(&here), *rows;
+	size_t n;
 
 	(void)state;
-	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &rows, &n),
-	    0);
+	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &rows, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(db_task_want_end(db, &here, STATE_CANCELED,
-	    "by hand", NULL), 0);
+	assert_int_equal(
+	    db_task_want_end(db, &here, STATE_CANCELED, "by hand", NULL), 0);
 	assert_int_equal(db_attempt_abandon(db, a->attempt_id, STATE_FAILED,
-	    "shepherd was killed by signal 9"), 0);
+			     "shepherd was killed by signal 9"),
+	    0);
 	assert_int_equal(task(&here)->party_status, STATE_CANCELED);
 	assert_string_equal(task(&here)->error_report, "by hand");
-	assert_int_equal(db_attempt_abandon(db, a->attempt_id, STATE_FAILED,
-	    "again"), ERR_CONFLICT);
-	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &rows, &n),
-	    0);
+	assert_int_equal(
+	    db_attempt_abandon(db, a->attempt_id, STATE_FAILED, "again"),
+	    ERR_CONFLICT);
+	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &rows, &n), 0);
 	assert_int_equal(n, 0);
 }
 
@@ -529,20 +562,21 @@ next_attempt_supersedes_the_one_before(void **state)
 {
 	static const struct db_stmt again = { "again", "",
 		"UPDATE task SET launch_wanted = 1 WHERE start_acked = 1" };
-	struct db_attempt	*a = launch(&here), *b;
-	enum state		 kill;
-	size_t			 n;
+	struct db_attempt *a = launch(&here), *b;
+	enum state kill;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_exec(db, &again, NULL), 0);
-	assert_int_equal(db_attempt_claim(db, arena, "s", "h", LEASE_MS, 1,
-	    &b, &n), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 1, &b, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(b->fence, 2);
-	assert_int_equal(db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0,
-	    &kill), ERR_CONFLICT);
-	assert_int_equal(db_attempt_renew(db, b->attempt_id, LEASE_MS, 0, 0,
-	    &kill), 0);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, &kill),
+	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_renew(db, b->attempt_id, LEASE_MS, 0, 0, &kill), 0);
 }
 
 /* --- lists --- */
@@ -550,9 +584,9 @@ next_attempt_supersedes_the_one_before(void **state)
 static size_t
 queried(const struct db_task_filter *f)
 {
-	struct db_task_row	*rows;
-	int64_t			 total;
-	size_t			 n;
+	struct db_task_row *rows;
+	int64_t total;
+	size_t n;
 
 	assert_int_equal(db_task_query(db, arena, f, &rows, &n, &total), 0);
 	assert_int_equal(n, total);
@@ -563,12 +597,15 @@ queried(const struct db_task_filter *f)
 static void
 each_filter_of_a_task_list_filters(void **state)
 {
-	struct db_task_new	t = { .component = "lr_0", .version = 1,
-		.role = "guest", .party_id = ROWS_GUEST, .module = "X",
+	struct db_task_new t = { .component = "lr_0",
+		.version = 1,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.module = "X",
 		.run_here = true };
-	struct db_task		*rows;
-	int64_t			 one = 1;
-	size_t			 n;
+	struct db_task *rows;
+	int64_t one = 1;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_task_insert(db, J1, &t, 1), 0);
@@ -585,8 +622,9 @@ each_filter_of_a_task_list_filters(void **state)
 	assert_int_equal(QUERIED(.party_statuses = "waiting"), 9);
 	for (int o = 0; o < DB_TASK_ORDERS; o++) {
 		assert_int_equal(QUERIED(.order = (enum db_task_order)o), 9);
-		assert_int_equal(QUERIED(.order = (enum db_task_order)o,
-		    .descending = true), 9);
+		assert_int_equal(
+		    QUERIED(.order = (enum db_task_order)o, .descending = true),
+		    9);
 	}
 	assert_int_equal(db_task_list(db, arena, J1, false, &rows, &n), 0);
 	assert_int_equal(n, 7);
@@ -597,15 +635,19 @@ each_filter_of_a_task_list_filters(void **state)
 static void
 queried_task_shows_its_newest_attempt(void **state)
 {
-	struct db_attempt	*a = launch(&here);
-	struct db_task_row	*rows;
-	int64_t			 total;
-	size_t			 n;
+	struct db_attempt *a = launch(&here);
+	struct db_task_row *rows;
+	int64_t total;
+	size_t n;
 
 	(void)state;
-	assert_int_equal(db_task_query(db, arena, &(struct db_task_filter){
-		.job_id = J1, .component = "reader_0", .limit = 1,
-		.roles = "guest" }, &rows, &n, &total), 0);
+	assert_int_equal(db_task_query(db, arena,
+			     &(struct db_task_filter){ .job_id = J1,
+				 .component = "reader_0",
+				 .limit = 1,
+				 .roles = "guest" },
+			     &rows, &n, &total),
+	    0);
 	assert_int_equal(n, 1);
 	assert_int_equal(total, 1);
 	assert_string_equal(rows->attempt_id, a->attempt_id);
@@ -617,19 +659,20 @@ queried_task_shows_its_newest_attempt(void **state)
 static void
 parameters_change_only_before_the_start(void **state)
 {
-	struct db_task	*t;
+	struct db_task *t;
 
 	(void)state;
 	assert_int_equal(db_task_set_parameters(db, &here, "{\"a\":1}"), 0);
 	assert_string_equal(task(&here)->parameters, "{\"a\":1}");
 	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
-	assert_int_equal(db_task_set_parameters(db, &here, "{}"),
-	    ERR_CONFLICT);
-	assert_int_equal(db_task_get_newest(db, arena, J1, "reader_0",
-	    "guest", ROWS_GUEST, &t), 0);
+	assert_int_equal(db_task_set_parameters(db, &here, "{}"), ERR_CONFLICT);
+	assert_int_equal(db_task_get_newest(db, arena, J1, "reader_0", "guest",
+			     ROWS_GUEST, &t),
+	    0);
 	assert_int_equal(t->key.version, 0);
-	assert_int_equal(db_task_get_newest(db, arena, J1, "none", "guest",
-	    ROWS_GUEST, &t), ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_task_get_newest(db, arena, J1, "none", "guest", ROWS_GUEST, &t),
+	    ERR_NOT_FOUND);
 }
 
 static void

@@ -22,13 +22,13 @@
 
 #define MANIFEST_MAX 1000000
 
-static struct providers	*product;
+static struct providers *product;
 
 static struct json_object *
 parse(const char *text)
 {
-	struct json_object	*o = NULL;
-	char			*s = xstrdup(text), *p;
+	struct json_object *o = NULL;
+	char *s = xstrdup(text), *p;
 
 	for (p = s; *p != '\0'; p++)
 		if (*p == '\'')
@@ -42,7 +42,7 @@ parse(const char *text)
 static int
 load_product(void **state)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)state;
 	product = providers_new();
@@ -70,11 +70,11 @@ free_product(void **state)
 static char *
 faults_of(const char *text)
 {
-	struct json_object	*o = parse(text);
-	struct faults		 f = FAULTS_INIT;
-	struct dsl		*d;
-	struct buf		 b = BUF_INIT;
-	int			 r = dsl_parse(o, product, NULL, &f, &d);
+	struct json_object *o = parse(text);
+	struct faults f = FAULTS_INIT;
+	struct dsl *d;
+	struct buf b = BUF_INIT;
+	int r = dsl_parse(o, product, NULL, &f, &d);
 
 	assert_int_equal(r, faults_any(&f) ? ERR_INVALID : 0);
 	faults_text(&f, &b);
@@ -87,7 +87,7 @@ faults_of(const char *text)
 static void
 refuses(const char *text, const char *words)
 {
-	char	*got = faults_of(text);
+	char *got = faults_of(text);
 
 	if (strstr(got, words) == NULL || strchr(got, '\n') != NULL)
 		fail_msg("%s:\nwanted %s\ngot %s", text, words, got);
@@ -116,7 +116,8 @@ every_kind_of_fault_is_told_with_its_place(void **state)
 	refuses(WRAP("'r':{'module':'Reader','output':{'data':[]}}"),
 	    "/components/r/output/data: names no output");
 	refuses(WRAP("'r':{'module':'Reader','output':"
-	    "{'data':['x','y','x']}}"), "/components/r/output/data/2: ");
+		     "{'data':['x','y','x']}}"),
+	    "/components/r/output/data/2: ");
 	refuses(WRAP("'r':{'module':'Reader','output':{'data':['a.b']}}"),
 	    "/components/r/output/data/0: an output's name");
 	refuses(WRAP("'r':{'module':'Reader','output':{'model':['m']}}"),
@@ -125,8 +126,10 @@ every_kind_of_fault_is_told_with_its_place(void **state)
 	    "must be NAME or NAME@VERSION");
 }
 
-#define TRANSFORM(input) WRAP(READER ",'d':{'module':'DataTransform'," \
-	"'input':" input ",'output':{'data':['data'],'model':['m']}}")
+#define TRANSFORM(input)                                                       \
+	WRAP(READER ",'d':{'module':'DataTransform',"                          \
+		    "'input':" input                                           \
+		    ",'output':{'data':['data'],'model':['m']}}")
 
 static void
 references_must_lead_somewhere(void **state)
@@ -154,25 +157,27 @@ references_must_lead_somewhere(void **state)
 	refuses(TRANSFORM("{'model':['pipeline.d.m']}"), "predict jobs");
 	refuses(TRANSFORM("{'cache':['r.data']}"), "/input/cache: ");
 	refuses(WRAP(READER ",'d':{'module':'DataTransform','output':"
-	    "{'model':['m']}},'l':{'module':'HeteroLR','input':"
-	    "{'model':['d.m']}}"), "is a model of DataTransform, not of "
+			    "{'model':['m']}},'l':{'module':'HeteroLR','input':"
+			    "{'model':['d.m']}}"),
+	    "is a model of DataTransform, not of "
 	    "HeteroLR");
 }
 
 static void
 all_faults_are_told_in_one_go(void **state)
 {
-	char	*got = faults_of("{'componnets':1,'components':{"
-	    "'a':{'module':'Nothing'},"
-	    "'b c':{'module':'Reader'},"
-	    "'d':{'module':'DataTransform','input':{'data':{'dtaa':"
-	    "['a.x','q.y']}}},"
-	    "'e':{'module':'Evaluation','input':{'data':{'data':"
-	    "['f.x']}},'output':{'data':['x']}},"
-	    "'f':{'module':'Evaluation','input':{'data':{'data':"
-	    "['e.x']}},'output':{'data':['x']}}}}");
-	size_t	lines = 1;
-	char	*p;
+	char *got =
+	    faults_of("{'componnets':1,'components':{"
+		      "'a':{'module':'Nothing'},"
+		      "'b c':{'module':'Reader'},"
+		      "'d':{'module':'DataTransform','input':{'data':{'dtaa':"
+		      "['a.x','q.y']}}},"
+		      "'e':{'module':'Evaluation','input':{'data':{'data':"
+		      "['f.x']}},'output':{'data':['x']}},"
+		      "'f':{'module':'Evaluation','input':{'data':{'data':"
+		      "['e.x']}},'output':{'data':['x']}}}}");
+	size_t lines = 1;
+	char *p;
 
 	(void)state;
 	for (p = got; *p != '\0'; p++)
@@ -185,9 +190,10 @@ all_faults_are_told_in_one_go(void **state)
 static void
 cycles_are_named_completely(void **state)
 {
-#define E(name, from) "'" name "':{'module':'Evaluation','input':" \
+#define E(name, from)                                                          \
+	"'" name "':{'module':'Evaluation','input':"                           \
 	"{'data':{'data':['" from ".x']}},'output':{'data':['x']}}"
-	char	*got;
+	char *got;
 
 	(void)state;
 	refuses(WRAP(E("a", "c") "," E("b", "a") "," E("c", "b")),
@@ -195,10 +201,11 @@ cycles_are_named_completely(void **state)
 	    "a → c → b → a ");
 	refuses(WRAP(E("a", "a")), "a → a ");
 	/* A tail that leads into a cycle is no part of it. */
-	refuses(WRAP(E("t", "u") "," E("u", "a") "," E("a", "b") ","
-	    E("b", "a")), "a → b → a ");
-	got = faults_of(WRAP(E("a", "b") "," E("b", "a") "," E("c", "d") ","
-	    E("d", "c")));
+	refuses(
+	    WRAP(E("t", "u") "," E("u", "a") "," E("a", "b") "," E("b", "a")),
+	    "a → b → a ");
+	got = faults_of(
+	    WRAP(E("a", "b") "," E("b", "a") "," E("c", "d") "," E("d", "c")));
 	assert_non_null(strstr(got, "a → b → a"));
 	assert_non_null(strstr(got, "c → d → c"));
 	free(got);
@@ -208,24 +215,23 @@ cycles_are_named_completely(void **state)
 static void
 order_follows_edges_and_then_the_document(void **state)
 {
-	struct json_object	*o;
-	struct faults		 f = FAULTS_INIT;
-	struct dsl		*d;
-	struct buf		 b = BUF_INIT;
-	size_t			 i;
+	struct json_object *o;
+	struct faults f = FAULTS_INIT;
+	struct dsl *d;
+	struct buf b = BUF_INIT;
+	size_t i;
 
 	(void)state;
-	o = parse(WRAP(
-	    "'e':{'module':'evaluation','input':{'data':{'data':"
-	    "['d2.data','d1.data','d2.data2']}}},"
-	    "'d2':{'module':'DataTransform','input':{'data':{'data':"
-	    "['r2.data']}},'output':{'data':['data','data2']}},"
-	    "'r1':{'module':'Reader','output':{'data':['data']}},"
-	    "'d1':{'module':'DataTransform','input':{'data':{'data':"
-	    "['r1.data']}},'output':{'data':['data']}},"
-	    "'r2':{'module':'Reader','output':{'data':['data']}}"));
+	o = parse(WRAP("'e':{'module':'evaluation','input':{'data':{'data':"
+		       "['d2.data','d1.data','d2.data2']}}},"
+		       "'d2':{'module':'DataTransform','input':{'data':{'data':"
+		       "['r2.data']}},'output':{'data':['data','data2']}},"
+		       "'r1':{'module':'Reader','output':{'data':['data']}},"
+		       "'d1':{'module':'DataTransform','input':{'data':{'data':"
+		       "['r1.data']}},'output':{'data':['data']}},"
+		       "'r2':{'module':'Reader','output':{'data':['data']}}"));
 	assert_int_equal(dsl_parse(o, product, NULL, &f, &d), 0);
-	json_object_put(o);	/* the DSL keeps what it needs */
+	json_object_put(o); /* the DSL keeps what it needs */
 	for (i = 0; i < d->n; i++) {
 		buf_printf(&b, "%s ", d->components[d->order[i]].name);
 		assert_int_equal(d->components[d->order[i]].seq, i);
@@ -245,9 +251,9 @@ order_follows_edges_and_then_the_document(void **state)
 static void
 names_may_have_a_hundred_characters_and_no_more(void **state)
 {
-	char	*text, *got;
-	char	 name[102];
-	size_t	 i;
+	char *text, *got;
+	char name[102];
+	size_t i;
 
 	(void)state;
 	for (i = 100; i <= 101; i++) {
@@ -265,16 +271,18 @@ names_may_have_a_hundred_characters_and_no_more(void **state)
 static char *
 chain(size_t n, bool closed)
 {
-	struct buf	b = BUF_INIT;
-	size_t		i;
+	struct buf b = BUF_INIT;
+	size_t i;
 
 	buf_puts(&b, "{'components':{");
 	for (i = 0; i < n; i++) {
 		buf_printf(&b, "%s'c%zu':{'module':'DataTransform',",
 		    i > 0 ? "," : "", i);
 		if (i > 0 || closed)
-			buf_printf(&b, "'input':{'data':{'data':"
-			    "['c%zu.data']}},", i > 0 ? i - 1 : n - 1);
+			buf_printf(&b,
+			    "'input':{'data':{'data':"
+			    "['c%zu.data']}},",
+			    i > 0 ? i - 1 : n - 1);
 		buf_puts(&b, "'output':{'data':['data']}}");
 	}
 	buf_puts(&b, "}}");
@@ -284,9 +292,9 @@ chain(size_t n, bool closed)
 static void
 ten_thousand_components_take_less_than_a_second(void **state)
 {
-	char	*text, *got;
-	int64_t	 from;
-	int	 closed;
+	char *text, *got;
+	int64_t from;
+	int closed;
 
 	(void)state;
 	for (closed = 0; closed <= 1; closed++) {
@@ -304,15 +312,16 @@ ten_thousand_components_take_less_than_a_second(void **state)
 static void
 ten_thousand_wrong_references_take_less_than_a_second(void **state)
 {
-	struct buf	b = BUF_INIT;
-	char		*got;
-	int64_t		 from;
-	int		 i;
+	struct buf b = BUF_INIT;
+	char *got;
+	int64_t from;
+	int i;
 
 	(void)state;
 	buf_puts(&b, "{'components':{");
 	for (i = 0; i < 10000; i++)
-		buf_printf(&b, "%s'component_%d':{'module':'DataTransform',"
+		buf_printf(&b,
+		    "%s'component_%d':{'module':'DataTransform',"
 		    "'input':{'data':{'data':['componnet_%d.data']}}}",
 		    i > 0 ? "," : "", i, i);
 	buf_puts(&b, "}}");
@@ -327,7 +336,7 @@ ten_thousand_wrong_references_take_less_than_a_second(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest	tests[] = {
+	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_fault_is_told_with_its_place),
 		cmocka_unit_test(references_must_lead_somewhere),
 		cmocka_unit_test(all_faults_are_told_in_one_go),

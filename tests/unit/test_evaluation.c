@@ -25,28 +25,28 @@
 
 enum { TRAIN = 500, VALIDATE = 300, MULTI = 200, REGRESSION = 101 };
 
-static uint64_t	state_of_draw;
+static uint64_t state_of_draw;
 
 static double
 draw(void)
 {
 	state_of_draw = state_of_draw * UINT64_C(6364136223846793005) +
-	    UINT64_C(1442695040888963407);
+			UINT64_C(1442695040888963407);
 	return (double)(state_of_draw >> 33) / 2147483648.0;
 }
 
 static struct {
-	double		score[TRAIN + VALIDATE];
-	unsigned char	label[TRAIN + VALIDATE];
-	double		multi_label[MULTI], multi_result[MULTI];
-	double		real_label[REGRESSION], real_score[REGRESSION];
+	double score[TRAIN + VALIDATE];
+	unsigned char label[TRAIN + VALIDATE];
+	double multi_label[MULTI], multi_result[MULTI];
+	double real_label[REGRESSION], real_score[REGRESSION];
 } data;
 
 static int
 draw_data(void **state)
 {
-	double	s;
-	int	i;
+	double s;
+	int i;
 
 	(void)state;
 	state_of_draw = 12345;
@@ -60,8 +60,8 @@ draw_data(void **state)
 	for (i = 0; i < MULTI; i++)
 		data.multi_label[i] = floor(draw() * 3);
 	for (i = 0; i < MULTI; i++)
-		data.multi_result[i] = draw() < 0.4 ? floor(draw() * 4) :
-		    data.multi_label[i];
+		data.multi_result[i] =
+		    draw() < 0.4 ? floor(draw() * 4) : data.multi_label[i];
 	for (i = 0; i < REGRESSION; i++)
 		data.real_label[i] = 10 * draw();
 	for (i = 0; i < REGRESSION; i++)
@@ -72,18 +72,17 @@ draw_data(void **state)
 /* --- a run ----------------------------------------------------------------------- */
 
 struct run {
-	struct loopback		*lb;
-	struct member		*m;
-	char			*folder;
-	struct table_writer	*w;
-	size_t			 n;
+	struct loopback *lb;
+	struct member *m;
+	char *folder;
+	struct table_writer *w;
+	size_t n;
 };
 
 static struct run
 begin(const char *parameters)
 {
-	struct run	r = { .lb = loopback_new("Evaluation",
-			    "evaluation_0") };
+	struct run r = { .lb = loopback_new("Evaluation", "evaluation_0") };
 
 	r.folder = xasprintf("%s/in", loopback_folder(r.lb));
 	assert_int_equal(table_create(&storage_standalone, r.folder, &r.w), 0);
@@ -95,13 +94,16 @@ static void
 add(struct run *r, int flags, double label, double result, double score,
     const char *type)
 {
-	char		id[32];
-	struct row	row = { .kind = ROW_PREDICT, .flags = flags,
-	    .label = label, .result = result, .score = score,
-	    .type = { type, strlen(type) } };
+	char id[32];
+	struct row row = { .kind = ROW_PREDICT,
+		.flags = flags,
+		.label = label,
+		.result = result,
+		.score = score,
+		.type = { type, strlen(type) } };
 
-	row.id = (struct span){ id, (size_t)snprintf(id, sizeof(id), "%zu",
-	    r->n++) };
+	row.id = (struct span){ id,
+		(size_t)snprintf(id, sizeof(id), "%zu", r->n++) };
 	assert_int_equal(table_append(r->w, &row), 0);
 }
 
@@ -123,8 +125,8 @@ end(struct run *r)
 static struct run
 binary(const char *parameters)
 {
-	struct run	r = begin(parameters);
-	int		i;
+	struct run r = begin(parameters);
+	int i;
 
 	for (i = 0; i < TRAIN + VALIDATE; i++)
 		add(&r, ROW_LABEL, data.label[i], data.score[i] > 0.5,
@@ -143,17 +145,17 @@ number_at(struct json_object *list, size_t i)
 
 /* The value of a named point of a series. */
 static double
-named(const struct run *r, const char *ns, const char *series,
-    const char *key)
+named(const struct run *r, const char *ns, const char *series, const char *key)
 {
-	struct json_object	*s = loopback_metric(r->m, ns, series), *p;
-	size_t			 i;
+	struct json_object *s = loopback_metric(r->m, ns, series), *p;
+	size_t i;
 
 	assert_non_null(s);
 	for (i = 0; i < json_object_array_length(s); i++) {
 		p = json_object_array_get_idx(s, i);
-		if (strcmp(json_object_get_string(
-		    json_object_array_get_idx(p, 0)), key) == 0)
+		if (strcmp(
+			json_object_get_string(json_object_array_get_idx(p, 0)),
+			key) == 0)
 			return number_at(p, 1);
 	}
 	fail_msg("no point %s in %s/%s", key, ns, series);
@@ -161,10 +163,9 @@ named(const struct run *r, const char *ns, const char *series,
 }
 
 static struct json_object *
-extra(const struct run *r, const char *ns, const char *series,
-    const char *key)
+extra(const struct run *r, const char *ns, const char *series, const char *key)
 {
-	struct json_object	*meta = loopback_meta(r->m, ns, series), *v;
+	struct json_object *meta = loopback_meta(r->m, ns, series), *v;
 
 	assert_non_null(meta);
 	if (!json_object_object_get_ex(meta, key, &v))
@@ -176,8 +177,8 @@ extra(const struct run *r, const char *ns, const char *series,
 static double
 y_at(const struct run *r, const char *series, double x)
 {
-	struct json_object	*s = loopback_metric(r->m, "train", series), *p;
-	size_t			 i;
+	struct json_object *s = loopback_metric(r->m, "train", series), *p;
+	size_t i;
 
 	assert_non_null(s);
 	for (i = 0; i < json_object_array_length(s); i++) {
@@ -194,17 +195,18 @@ y_at(const struct run *r, const char *series, double x)
 static void
 auc_and_ks_are_those_of_the_reference(void **state)
 {
-	struct run	r = binary("{}");
+	struct run r = binary("{}");
 	struct json_object *v, *t;
 
 	(void)state;
 	close_to(named(&r, "train", "hetero_lr_0", "auc"), 0.776197);
 	close_to(named(&r, "train", "hetero_lr_0", "ks"), 0.397552);
 	close_to(named(&r, "validate", "hetero_lr_0", "auc"), 0.719699);
-	assert_string_equal(json_object_get_string(extra(&r, "train",
-	    "hetero_lr_0", "metric_type")), "EVALUATION_SUMMARY");
-	assert_true(json_object_object_get_ex(loopback_summary(r.m),
-	    "hetero_lr_0", &v));
+	assert_string_equal(json_object_get_string(extra(
+				&r, "train", "hetero_lr_0", "metric_type")),
+	    "EVALUATION_SUMMARY");
+	assert_true(json_object_object_get_ex(
+	    loopback_summary(r.m), "hetero_lr_0", &v));
 	assert_true(json_object_object_get_ex(v, "train", &t));
 	assert_true(json_object_object_get_ex(t, "auc", &v));
 	close_to(json_object_get_double(v), 0.776197);
@@ -214,12 +216,11 @@ auc_and_ks_are_those_of_the_reference(void **state)
 static void
 the_roc_curve_is_that_of_the_reference(void **state)
 {
-	struct run		 r = binary("{\"metrics\":[\"roc\"]}");
-	struct json_object	*s = loopback_metric(r.m, "train",
-				    "hetero_lr_0_roc");
-	struct ranking		*k = ranking_new(data.score, data.label,
-				    TRAIN);
-	struct roc		 roc;
+	struct run r = binary("{\"metrics\":[\"roc\"]}");
+	struct json_object *s =
+	    loopback_metric(r.m, "train", "hetero_lr_0_roc");
+	struct ranking *k = ranking_new(data.score, data.label, TRAIN);
+	struct roc roc;
 
 	(void)state;
 	assert_int_equal(ranking_roc(k, &roc), 0);
@@ -234,12 +235,15 @@ the_roc_curve_is_that_of_the_reference(void **state)
 	assert_int_equal(json_object_array_length(s), 44);
 	close_to(number_at(json_object_array_get_idx(s, 43), 0), 1);
 	close_to(number_at(json_object_array_get_idx(s, 43), 1), 1);
-	assert_string_equal(json_object_get_string(extra(&r, "train",
-	    "hetero_lr_0_roc", "unit_name")), "fpr");
-	assert_string_equal(json_object_get_string(extra(&r, "train",
-	    "hetero_lr_0_roc", "metric_type")), "ROC_EVALUATION");
-	assert_int_equal(json_object_array_length(extra(&r, "train",
-	    "hetero_lr_0_roc", "thresholds")), 44);
+	assert_string_equal(json_object_get_string(extra(
+				&r, "train", "hetero_lr_0_roc", "unit_name")),
+	    "fpr");
+	assert_string_equal(json_object_get_string(extra(
+				&r, "train", "hetero_lr_0_roc", "metric_type")),
+	    "ROC_EVALUATION");
+	assert_int_equal(json_object_array_length(extra(
+			     &r, "train", "hetero_lr_0_roc", "thresholds")),
+	    44);
 	/* Nothing but what was asked for. */
 	assert_null(loopback_metric(r.m, "train", "hetero_lr_0"));
 	end(&r);
@@ -248,13 +252,13 @@ the_roc_curve_is_that_of_the_reference(void **state)
 static void
 ks_is_drawn_as_a_pair_of_curves(void **state)
 {
-	struct run		 r = binary("{}");
-	struct json_object	*fpr = loopback_metric(r.m, "train",
-				    "hetero_lr_0_ks_fpr");
-	struct json_object	*tpr = loopback_metric(r.m, "train",
-				    "hetero_lr_0_ks_tpr");
-	double			 d, best = 0;
-	size_t			 i;
+	struct run r = binary("{}");
+	struct json_object *fpr =
+	    loopback_metric(r.m, "train", "hetero_lr_0_ks_fpr");
+	struct json_object *tpr =
+	    loopback_metric(r.m, "train", "hetero_lr_0_ks_tpr");
+	double d, best = 0;
+	size_t i;
 
 	(void)state;
 	assert_int_equal(json_object_array_length(fpr), 101);
@@ -266,16 +270,18 @@ ks_is_drawn_as_a_pair_of_curves(void **state)
 	}
 	assert_true(fabs(best - 0.397552) < 2e-6);
 	assert_string_equal(json_object_get_string(extra(&r, "train",
-	    "hetero_lr_0_ks_tpr", "pair_type")), "hetero_lr_0");
+				"hetero_lr_0_ks_tpr", "pair_type")),
+	    "hetero_lr_0");
 	assert_string_equal(json_object_get_string(extra(&r, "train",
-	    "hetero_lr_0_ks_tpr", "curve_name")), "hetero_lr_0_tpr");
+				"hetero_lr_0_ks_tpr", "curve_name")),
+	    "hetero_lr_0_tpr");
 	end(&r);
 }
 
 static void
 curves_over_steps_are_those_of_the_reference(void **state)
 {
-	struct run	r = binary("{}");
+	struct run r = binary("{}");
 
 	(void)state;
 	close_to(y_at(&r, "hetero_lr_0_accuracy", 0), 0.604);
@@ -298,8 +304,8 @@ curves_over_steps_are_those_of_the_reference(void **state)
 static void
 counts_at_fixed_thresholds_are_those_of_the_reference(void **state)
 {
-	struct run	r = binary("{}");
-	const char	*name = "hetero_lr_0_confusion_mat";
+	struct run r = binary("{}");
+	const char *name = "hetero_lr_0_confusion_mat";
 
 	(void)state;
 	close_to(number_at(extra(&r, "train", name, "tp"), 30), 166);
@@ -309,12 +315,13 @@ counts_at_fixed_thresholds_are_those_of_the_reference(void **state)
 	close_to(number_at(extra(&r, "train", name, "tp"), 50), 97);
 	close_to(number_at(extra(&r, "train", name, "fn"), 50), 101);
 	name = "hetero_lr_0_f1_score";
-	close_to(number_at(extra(&r, "train", name, "f1_scores"), 30),
-	    0.650980);
-	close_to(number_at(extra(&r, "train", name, "f1_scores"), 50),
-	    0.559078);
-	assert_int_equal(json_object_array_length(extra(&r, "train", name,
-	    "thresholds")), 100);
+	close_to(
+	    number_at(extra(&r, "train", name, "f1_scores"), 30), 0.650980);
+	close_to(
+	    number_at(extra(&r, "train", name, "f1_scores"), 50), 0.559078);
+	assert_int_equal(
+	    json_object_array_length(extra(&r, "train", name, "thresholds")),
+	    100);
 	assert_null(loopback_metric(r.m, "train", name));
 	end(&r);
 }
@@ -322,11 +329,11 @@ counts_at_fixed_thresholds_are_those_of_the_reference(void **state)
 static void
 quantiles_are_those_of_the_reference(void **state)
 {
-	struct run		 r = binary("{}");
-	const char		*name = "hetero_lr_0_quantile_pr";
-	struct json_object	*p = extra(&r, "train", name, "p_scores");
-	struct json_object	*q = extra(&r, "train", name, "r_scores");
-	struct json_object	*t = extra(&r, "train", name, "thresholds");
+	struct run r = binary("{}");
+	const char *name = "hetero_lr_0_quantile_pr";
+	struct json_object *p = extra(&r, "train", name, "p_scores");
+	struct json_object *q = extra(&r, "train", name, "r_scores");
+	struct json_object *t = extra(&r, "train", name, "thresholds");
 
 	(void)state;
 	assert_int_equal(json_object_array_length(t), 21);
@@ -344,15 +351,18 @@ quantiles_are_those_of_the_reference(void **state)
 static void
 population_stability_is_that_of_the_reference(void **state)
 {
-	struct run	r = binary("{}");
+	struct run r = binary("{}");
 
 	(void)state;
-	close_to(json_object_get_double(extra(&r, "validate",
-	    "hetero_lr_0_psi", "total_psi")), 0.151105);
-	close_to(number_at(extra(&r, "validate", "hetero_lr_0_psi",
-	    "psi_scores"), 0), 0.045923);
-	assert_int_equal(json_object_array_length(extra(&r, "validate",
-	    "hetero_lr_0_psi", "intervals")), 20);
+	close_to(json_object_get_double(
+		     extra(&r, "validate", "hetero_lr_0_psi", "total_psi")),
+	    0.151105);
+	close_to(number_at(
+		     extra(&r, "validate", "hetero_lr_0_psi", "psi_scores"), 0),
+	    0.045923);
+	assert_int_equal(json_object_array_length(extra(
+			     &r, "validate", "hetero_lr_0_psi", "intervals")),
+	    20);
 	assert_null(loopback_meta(r.m, "train", "hetero_lr_0_psi"));
 	end(&r);
 }
@@ -360,7 +370,7 @@ population_stability_is_that_of_the_reference(void **state)
 static void
 pos_label_says_which_label_is_positive(void **state)
 {
-	struct run	r = binary("{\"pos_label\":0,\"metrics\":[\"AUC\"]}");
+	struct run r = binary("{\"pos_label\":0,\"metrics\":[\"AUC\"]}");
 
 	(void)state;
 	close_to(named(&r, "train", "hetero_lr_0", "auc"), 1 - 0.776197);
@@ -370,21 +380,23 @@ pos_label_says_which_label_is_positive(void **state)
 static void
 auc_is_exact_at_the_extremes(void **state)
 {
-	const double		scores[] = { 0.1, 0.2, 0.3, 0.4 };
-	const double		ties[] = { 0.5, 0.5, 0.5, 0.5 };
-	const unsigned char	up[] = { 0, 0, 1, 1 }, one[] = { 1, 1, 1, 1 };
-	const unsigned char	down[] = { 1, 1, 0, 0 };
+	const double scores[] = { 0.1, 0.2, 0.3, 0.4 };
+	const double ties[] = { 0.5, 0.5, 0.5, 0.5 };
+	const unsigned char up[] = { 0, 0, 1, 1 }, one[] = { 1, 1, 1, 1 };
+	const unsigned char down[] = { 1, 1, 0, 0 };
 	const struct {
-		const double		*scores;
-		const unsigned char	*labels;
-		double			 auc;
+		const double *scores;
+		const unsigned char *labels;
+		double auc;
 	} cases[] = {
-		{ scores, up, 1 }, { scores, down, 0 }, { ties, up, 0.5 },
+		{ scores, up, 1 },
+		{ scores, down, 0 },
+		{ ties, up, 0.5 },
 		{ scores, one, NAN },
 	};
-	struct ranking		*k;
-	double			 auc;
-	size_t			 i;
+	struct ranking *k;
+	double auc;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < 4; i++) {
@@ -403,9 +415,9 @@ auc_is_exact_at_the_extremes(void **state)
 static void
 several_classes_are_scored_like_the_reference(void **state)
 {
-	struct run		 r = begin("{\"eval_type\":\"multi\"}");
-	struct json_object	*p;
-	int			 i;
+	struct run r = begin("{\"eval_type\":\"multi\"}");
+	struct json_object *p;
+	int i;
 
 	(void)state;
 	for (i = 0; i < MULTI; i++)
@@ -418,7 +430,7 @@ several_classes_are_scored_like_the_reference(void **state)
 	p = loopback_metric(r.m, "predict", "hetero_lr_0_precision");
 	assert_int_equal(json_object_array_length(p), 4);
 	assert_true(fabs(number_at(json_object_array_get_idx(p, 1), 1) -
-	    0.879310) < 1e-6);
+			 0.879310) < 1e-6);
 	close_to(number_at(json_object_array_get_idx(p, 3), 1), 0);
 	end(&r);
 }
@@ -426,18 +438,18 @@ several_classes_are_scored_like_the_reference(void **state)
 static void
 regressions_are_scored_like_the_reference(void **state)
 {
-	struct run	r = begin("{\"eval_type\":\"regression\","
-			    "\"metrics\":[\"explained_variance\",\"mae\","
-			    "\"mse\",\"msle\",\"median_absolute_error\","
-			    "\"r2\",\"rmse\"]}");
-	int		i;
+	struct run r = begin("{\"eval_type\":\"regression\","
+			     "\"metrics\":[\"explained_variance\",\"mae\","
+			     "\"mse\",\"msle\",\"median_absolute_error\","
+			     "\"r2\",\"rmse\"]}");
+	int i;
 
 	(void)state;
 	for (i = 0; i < REGRESSION; i++)
 		add(&r, ROW_LABEL, data.real_label[i], data.real_score[i],
 		    data.real_score[i], "predict");
 	assert_int_equal(run(&r), 0);
-#define SCORE(name, want) \
+#define SCORE(name, want)                                                      \
 	close_to(named(&r, "predict", "hetero_lr_0", name), want)
 	SCORE("explained_variance", 0.991068);
 	SCORE("mean_absolute_error", 0.229925);
@@ -456,15 +468,15 @@ refused(struct run r, int code, const char *part)
 {
 	assert_int_equal(run(&r), code);
 	if (strstr(loopback_error(r.m), part) == NULL)
-		fail_msg("\"%s\" does not contain \"%s\"",
-		    loopback_error(r.m), part);
+		fail_msg("\"%s\" does not contain \"%s\"", loopback_error(r.m),
+		    part);
 	end(&r);
 }
 
 static void
 rows_that_cannot_be_evaluated_are_refused(void **state)
 {
-	struct run	r;
+	struct run r;
 
 	(void)state;
 	r = begin("{}");
@@ -490,8 +502,8 @@ rows_that_cannot_be_evaluated_are_refused(void **state)
 static void
 one_class_is_enough_for_metrics_that_need_no_order(void **state)
 {
-	struct run	r = begin("{\"metrics\":[\"accuracy\",\"lift\","
-			    "\"gain\",\"precision\",\"f1_score\"]}");
+	struct run r = begin("{\"metrics\":[\"accuracy\",\"lift\","
+			     "\"gain\",\"precision\",\"f1_score\"]}");
 
 	(void)state;
 	add(&r, ROW_LABEL, 0, 1, 0.5, "train");
@@ -504,8 +516,8 @@ one_class_is_enough_for_metrics_that_need_no_order(void **state)
 static void
 members_without_predictions_have_nothing_to_do(void **state)
 {
-	struct loopback	*lb = loopback_new("Evaluation", "evaluation_0");
-	struct member	*m = loopback_add(lb, "host", "10000", "{}");
+	struct loopback *lb = loopback_new("Evaluation", "evaluation_0");
+	struct member *m = loopback_add(lb, "host", "10000", "{}");
 
 	(void)state;
 	assert_int_equal(loopback_run(lb), 0);
@@ -532,7 +544,8 @@ main(void)
 		cmocka_unit_test(rows_that_cannot_be_evaluated_are_refused),
 		cmocka_unit_test(
 		    one_class_is_enough_for_metrics_that_need_no_order),
-		cmocka_unit_test(members_without_predictions_have_nothing_to_do),
+		cmocka_unit_test(
+		    members_without_predictions_have_nothing_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, draw_data, NULL);

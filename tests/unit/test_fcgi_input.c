@@ -34,22 +34,22 @@
 /* --- a request without a front end -------------------------------------------- */
 
 struct fake {
-	struct site_conf	 conf;
-	struct app		 app;
-	char			*env[16];
-	const char		*body;
-	size_t			 at;
-	struct request_source	 source;
-	struct request		 req;
+	struct site_conf conf;
+	struct app app;
+	char *env[16];
+	const char *body;
+	size_t at;
+	struct request_source source;
+	struct request req;
 };
 
 static int
 fake_read(void *ctx, char *data, int size)
 {
-	struct fake	*f = ctx;
-	size_t		 left = strlen(f->body) - f->at;
+	struct fake *f = ctx;
+	size_t left = strlen(f->body) - f->at;
 	/* Small pieces, as a socket may give them. */
-	size_t		 n = left < 7 ? left : 7;
+	size_t n = left < 7 ? left : 7;
 
 	if (n > (size_t)size)
 		n = (size_t)size;
@@ -62,7 +62,7 @@ static int
 fake_begin(struct fake *f, const char *method, const char *target,
     const char *type, const char *body, const char *file)
 {
-	int	n = 0;
+	int n = 0;
 
 	memset(f, 0, sizeof(*f));
 	f->conf.home = xstrdup("/srv/site");
@@ -83,7 +83,7 @@ fake_begin(struct fake *f, const char *method, const char *target,
 static void
 fake_end(struct fake *f)
 {
-	int	i;
+	int i;
 
 	request_fini(&f->req);
 	for (i = 0; f->env[i] != NULL; i++)
@@ -93,10 +93,10 @@ fake_end(struct fake *f)
 
 /* Up to the decoded body. */
 static int
-fake_post(struct fake *f, const char *target, const char *type,
-    const char *body)
+fake_post(
+    struct fake *f, const char *target, const char *type, const char *body)
 {
-	int	r;
+	int r;
 
 	if ((r = fake_begin(f, "POST", target, type, body, "")) != 0)
 		return r;
@@ -119,11 +119,12 @@ route_of(struct fake *f, const char *method, const char *target)
 static void
 a_path_finds_its_route_and_parameters(void **state)
 {
-	struct fake		 f;
-	const struct route	*r;
+	struct fake f;
+	const struct route *r;
 
 	(void)state;
-	r = route_of(&f, "POST", "/v1/party/20260101000000/guest/9999/"
+	r = route_of(&f, "POST",
+	    "/v1/party/20260101000000/guest/9999/"
 	    "status/running?x=1");
 	assert_non_null(r);
 	f.req.route = r;
@@ -140,7 +141,7 @@ a_path_finds_its_route_and_parameters(void **state)
 static void
 a_trailing_slash_makes_no_difference(void **state)
 {
-	struct fake	f;
+	struct fake f;
 
 	(void)state;
 	assert_non_null(route_of(&f, "POST", "/v1/job/query/"));
@@ -153,8 +154,8 @@ other_methods_and_unknown_paths_find_nothing(void **state)
 	static const char *const paths[] = { "/", "/v1", "/v1/job",
 		"/v1/job/query/x", "/v1//job/query", "/v2/job/query",
 		"/v1/party/1//9999/create" };
-	struct fake	f;
-	size_t		i;
+	struct fake f;
+	size_t i;
 
 	(void)state;
 	assert_null(route_of(&f, "GET", "/v1/job/query"));
@@ -168,24 +169,24 @@ other_methods_and_unknown_paths_find_nothing(void **state)
 static void
 every_route_has_an_audience_and_one_meaning(void **state)
 {
-	const struct route	*t;
-	size_t			 i, k, n;
+	const struct route *t;
+	size_t i, k, n;
 
 	(void)state;
 	t = route_table(&n);
 	assert_true(n > 40);
 	for (i = 0; i < n; i++) {
-		assert_in_range(t[i].audience, AUDIENCE_PUBLIC,
-		    AUDIENCE_PARTNER);
+		assert_in_range(
+		    t[i].audience, AUDIENCE_PUBLIC, AUDIENCE_PARTNER);
 		assert_true(str_starts(t[i].pattern, "/v1/"));
 		/* Only these prefixes are for partners, and all of them. */
 		assert_int_equal(t[i].audience == AUDIENCE_PARTNER,
 		    str_starts(t[i].pattern, "/v1/party/") ||
-		    str_starts(t[i].pattern, "/v1/initiator/") ||
-		    str_starts(t[i].pattern, "/v1/mailbox/"));
+			str_starts(t[i].pattern, "/v1/initiator/") ||
+			str_starts(t[i].pattern, "/v1/mailbox/"));
 		for (k = i + 1; k < n; k++)
 			assert_false(str_eq(t[i].pattern, t[k].pattern) &&
-			    str_eq(t[i].method, t[k].method));
+				     str_eq(t[i].method, t[k].method));
 	}
 }
 
@@ -195,13 +196,13 @@ hidden_slashes_dots_and_nuls_are_refused(void **state)
 	static const char *const bad[] = { "", "v1/x", "/v1/..", "/v1/../x",
 		"/v1/%2e%2e/x", "/v1/%2e./x", "/v1/./x", "/v1/a%2fb",
 		"/v1/a%00b", "*", "http://x/v1" };
-	struct fake	f;
-	size_t		i;
+	struct fake f;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(fake_begin(&f, "POST", bad[i], "", "", ""),
-		    ERR_INVALID);
+		assert_int_equal(
+		    fake_begin(&f, "POST", bad[i], "", "", ""), ERR_INVALID);
 		fake_end(&f);
 	}
 }
@@ -211,22 +212,23 @@ hidden_slashes_dots_and_nuls_are_refused(void **state)
 static void
 json_is_read_whatever_the_content_type_says(void **state)
 {
-	struct fake	f;
-	int64_t		n;
+	struct fake f;
+	int64_t n;
 
 	(void)state;
-	assert_int_equal(fake_post(&f, "/v1/job/query", "text/plain",
-	    "{\"job_id\":\"1\",\"party_id\":9999,\"limit\":\"5\","
-	    "\"none\":null}"), 0);
+	assert_int_equal(
+	    fake_post(&f, "/v1/job/query", "text/plain",
+		"{\"job_id\":\"1\",\"party_id\":9999,\"limit\":\"5\","
+		"\"none\":null}"),
+	    0);
 	assert_true(f.req.has_body);
 	assert_string_equal(request_text(&f.req, "party_id"), "9999");
 	assert_int_equal(request_int(&f.req, "limit", 0, 10, 0, &n), 0);
 	assert_int_equal(n, 5);
 	assert_int_equal(request_require(&f.req, "job_id,none"), 0);
-	assert_int_equal(request_require(&f.req, "job_id,role,x"),
-	    ERR_INVALID);
-	assert_non_null(strstr(err_text(),
-	    "required argument are missing: role,x; "));
+	assert_int_equal(request_require(&f.req, "job_id,role,x"), ERR_INVALID);
+	assert_non_null(
+	    strstr(err_text(), "required argument are missing: role,x; "));
 	fake_end(&f);
 }
 
@@ -235,13 +237,14 @@ what_is_no_json_object_counts_as_absent(void **state)
 {
 	static const char *const bad[] = { "", "[]", "7", "{", "{\"a\":1,}",
 		"{\"a\":1}x", "\xff\xfe" };
-	struct fake	f;
-	size_t		i;
+	struct fake f;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(fake_post(&f, "/v1/job/query",
-		    "application/json", bad[i]), 0);
+		assert_int_equal(
+		    fake_post(&f, "/v1/job/query", "application/json", bad[i]),
+		    0);
 		assert_false(f.req.has_body);
 		assert_null(request_field(&f.req, "a"));
 		assert_int_equal(f.req.body_fault != NULL, bad[i][0] != 0);
@@ -252,12 +255,13 @@ what_is_no_json_object_counts_as_absent(void **state)
 static void
 form_fields_stand_in_for_json(void **state)
 {
-	struct fake	f;
+	struct fake f;
 
 	(void)state;
 	assert_int_equal(fake_post(&f, "/v1/job/query",
-	    "application/x-www-form-urlencoded; charset=utf-8",
-	    "job_id=1%202&role=a+b&=x&nothing"), 0);
+			     "application/x-www-form-urlencoded; charset=utf-8",
+			     "job_id=1%202&role=a+b&=x&nothing"),
+	    0);
 	assert_string_equal(request_text(&f.req, "job_id"), "1 2");
 	assert_string_equal(request_text(&f.req, "role"), "a b");
 	fake_end(&f);
@@ -266,8 +270,8 @@ form_fields_stand_in_for_json(void **state)
 static void
 a_body_larger_than_allowed_is_refused(void **state)
 {
-	struct fake	 f;
-	char		*big = xcalloc(1, 1002);
+	struct fake f;
+	char *big = xcalloc(1, 1002);
 
 	(void)state;
 	memset(big, 'x', 1001);
@@ -279,11 +283,11 @@ a_body_larger_than_allowed_is_refused(void **state)
 static void
 a_body_shorter_than_it_says_is_refused(void **state)
 {
-	struct fake	f;
+	struct fake f;
 
 	(void)state;
-	assert_int_equal(fake_begin(&f, "POST", "/v1/job/query", "", "12345",
-	    ""), 0);
+	assert_int_equal(
+	    fake_begin(&f, "POST", "/v1/job/query", "", "12345", ""), 0);
 	f.body = "123";
 	f.req.route = route_find(&f.req);
 	assert_int_equal(request_read_body(&f.req), ERR_INVALID);
@@ -296,20 +300,23 @@ a_spooled_file_is_taken_only_below_the_spool(void **state)
 	static const char *const files[] = { "/etc/passwd",
 		"/srv/site/spool/../site.conf", "/srv/site/spoolx/1",
 		"spool/upload/1" };
-	struct fake	f;
-	size_t		i;
+	struct fake f;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
-		assert_int_equal(fake_begin(&f, "POST", "/v1/data/upload",
-		    "multipart/form-data; boundary=b", "", files[i]), 0);
+		assert_int_equal(
+		    fake_begin(&f, "POST", "/v1/data/upload",
+			"multipart/form-data; boundary=b", "", files[i]),
+		    0);
 		f.req.route = route_find(&f.req);
 		assert_int_equal(request_read_body(&f.req), ERR_INVALID);
 		fake_end(&f);
 	}
 	/* A route that takes no file is not given one. */
 	assert_int_equal(fake_begin(&f, "POST", "/v1/job/query", "", "",
-	    "/srv/site/spool/upload/1"), 0);
+			     "/srv/site/spool/upload/1"),
+	    0);
 	f.req.route = route_find(&f.req);
 	assert_int_equal(request_read_body(&f.req), ERR_INVALID);
 	fake_end(&f);
@@ -318,12 +325,12 @@ a_spooled_file_is_taken_only_below_the_spool(void **state)
 static void
 a_client_cannot_name_the_spooled_file(void **state)
 {
-	struct fake	f;
+	struct fake f;
 
 	(void)state;
 	/* fake_begin() sends the header; it arrives as HTTP_BODY_FILE. */
-	assert_int_equal(fake_begin(&f, "POST", "/v1/data/upload", "", "",
-	    ""), 0);
+	assert_int_equal(
+	    fake_begin(&f, "POST", "/v1/data/upload", "", "", ""), 0);
 	f.req.route = route_find(&f.req);
 	assert_int_equal(request_read_body(&f.req), 0);
 	assert_null(f.req.body_file);
@@ -335,7 +342,7 @@ a_client_cannot_name_the_spooled_file(void **state)
 static int
 scan_text(const char *text, size_t len, struct multipart *m)
 {
-	int	fd, r;
+	int fd, r;
 
 	assert_int_equal(fd_memfd("form", text, len, &fd), 0);
 	r = multipart_scan(fd, len, "multipart/form-data; boundary=B", m);
@@ -343,7 +350,8 @@ scan_text(const char *text, size_t len, struct multipart *m)
 	return r;
 }
 
-#define FILE_PART "--B\r\nContent-Disposition: form-data; name=\"file\"; " \
+#define FILE_PART                                                              \
+	"--B\r\nContent-Disposition: form-data; name=\"file\"; "               \
 	"filename=\"x.csv\"\r\nContent-Type: text/csv\r\n\r\n"
 
 static void
@@ -352,7 +360,7 @@ the_file_part_is_found_with_its_exact_bytes(void **state)
 	static const char text[] =
 	    "--B\r\ncontent-disposition: form-data; name=\"head\"\r\n\r\n1"
 	    "\r\n" FILE_PART "a,1\r\n--b\r\n-\r\n--B--\r\n";
-	struct multipart	m;
+	struct multipart m;
 
 	(void)state;
 	assert_int_equal(scan_text(text, sizeof(text) - 1, &m), 0);
@@ -367,7 +375,7 @@ static void
 an_empty_file_part_has_length_zero(void **state)
 {
 	static const char text[] = FILE_PART "\r\n--B--\r\n";
-	struct multipart	m;
+	struct multipart m;
 
 	(void)state;
 	assert_int_equal(scan_text(text, sizeof(text) - 1, &m), 0);
@@ -378,9 +386,9 @@ an_empty_file_part_has_length_zero(void **state)
 static void
 boundaries_across_windows_are_seen(void **state)
 {
-	struct multipart	m;
-	struct buf		b = BUF_INIT;
-	size_t			pad;
+	struct multipart m;
+	struct buf b = BUF_INIT;
+	size_t pad;
 
 	(void)state;
 	/* The mark begins at every place around the end of the window. */
@@ -402,8 +410,13 @@ static void
 malformed_forms_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "--B", "--B--", "--B--\r\n", "--C\r\n\r\n\r\n--C--",
-		FILE_PART "abc", FILE_PART "abc\r\n--B",
+		"",
+		"--B",
+		"--B--",
+		"--B--\r\n",
+		"--C\r\n\r\n\r\n--C--",
+		FILE_PART "abc",
+		FILE_PART "abc\r\n--B",
 		FILE_PART "abc\r\n--Bx",
 		"--B\r\nContent-Disposition: form-data\r\n\r\nx\r\n--B--",
 		"--B\r\nX: y\r\n\r\nx\r\n--B--",
@@ -411,13 +424,13 @@ malformed_forms_are_refused(void **state)
 		"\r\n--B--",
 		FILE_PART "1\r\n" FILE_PART "2\r\n--B--",
 	};
-	struct multipart	m;
-	size_t			i;
+	struct multipart m;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(scan_text(bad[i], strlen(bad[i]), &m),
-		    ERR_FORMAT);
+		assert_int_equal(
+		    scan_text(bad[i], strlen(bad[i]), &m), ERR_FORMAT);
 		assert_null(m.filename);
 	}
 }
@@ -427,8 +440,8 @@ malformed_forms_are_refused(void **state)
 static int
 config_of(const char *target, struct json_object **config)
 {
-	struct fake	f;
-	int		r;
+	struct fake f;
+	int r;
 
 	assert_int_equal(fake_post(&f, target, "", ""), 0);
 	r = upload_config(&f.req, NULL, config);
@@ -439,14 +452,18 @@ config_of(const char *target, struct json_object **config)
 static void
 the_query_is_one_json_text_with_odd_characters(void **state)
 {
-	struct json_object	*c;
-	struct upload		 up;
+	struct json_object *c;
+	struct upload up;
 
 	(void)state;
-	assert_int_equal(config_of("/v1/data/upload?{%22file%22:%20%22/p/x"
-	    ".csv%22,%20%22head%22:%201,%20%22namespace%22:%20%22a=b&c+d%"
-	    "%22,%20%22table_name%22:%20%22t%22,%20%22id_delimiter%22:%20"
-	    "%22&%22,%22partition%22:%20%228%22,%22drop%22:%201}", &c), 0);
+	assert_int_equal(
+	    config_of(
+		"/v1/data/upload?{%22file%22:%20%22/p/x"
+		".csv%22,%20%22head%22:%201,%20%22namespace%22:%20%22a=b&c+d%"
+		"%22,%20%22table_name%22:%20%22t%22,%20%22id_delimiter%22:%20"
+		"%22&%22,%22partition%22:%20%228%22,%22drop%22:%201}",
+		&c),
+	    0);
 	assert_int_equal(upload_decode(c, &up), 0);
 	assert_string_equal(up.table_namespace, "a=b&c+d%");
 	assert_string_equal(up.id_delimiter, "&");
@@ -458,12 +475,14 @@ the_query_is_one_json_text_with_odd_characters(void **state)
 static void
 pairs_are_taken_from_older_clients(void **state)
 {
-	struct json_object	*c;
-	struct upload		 up;
+	struct json_object *c;
+	struct upload up;
 
 	(void)state;
 	assert_int_equal(config_of("/v1/data/upload?namespace=n%20s&"
-	    "table_name=t&head=0&partition=4&file=x", &c), 0);
+				   "table_name=t&head=0&partition=4&file=x",
+			     &c),
+	    0);
 	assert_int_equal(upload_decode(c, &up), 0);
 	assert_string_equal(up.table_namespace, "n s");
 	assert_int_equal(up.head, 0);
@@ -473,24 +492,28 @@ pairs_are_taken_from_older_clients(void **state)
 static void
 missing_and_wrong_fields_of_an_upload_are_named(void **state)
 {
-	struct json_object	*c;
-	struct upload		 up;
+	struct json_object *c;
+	struct upload up;
 
 	(void)state;
 	assert_int_equal(config_of("/v1/data/upload?{%22head%22:1}", &c), 0);
 	assert_int_equal(upload_decode(c, &up), ERR_INVALID);
-	assert_string_equal(err_text(), "the following arguments are "
+	assert_string_equal(err_text(),
+	    "the following arguments are "
 	    "required: file,namespace,table_name,partition");
 	json_object_put(c);
-	assert_int_equal(config_of("/v1/data/upload?{\"file\":\"f\","
-	    "\"namespace\":\"n\",\"table_name\":\"t\",\"head\":\"yes\","
-	    "\"partition\":[]}", &c), 0);
+	assert_int_equal(
+	    config_of(
+		"/v1/data/upload?{\"file\":\"f\","
+		"\"namespace\":\"n\",\"table_name\":\"t\",\"head\":\"yes\","
+		"\"partition\":[]}",
+		&c),
+	    0);
 	assert_int_equal(upload_decode(c, &up), ERR_INVALID);
 	assert_non_null(strstr(err_text(), "/head"));
 	assert_non_null(strstr(err_text(), "/partition"));
 	json_object_put(c);
-	assert_int_equal(config_of("/v1/data/upload?{%22head", &c),
-	    ERR_FORMAT);
+	assert_int_equal(config_of("/v1/data/upload?{%22head", &c), ERR_FORMAT);
 }
 
 /* --- certificate subjects --------------------------------------------------------------------------- */
@@ -502,14 +525,14 @@ the_subject_names_exactly_one_party(void **state)
 		"CN=9999,CN=10000", "CN=9999+CN=9999", "CN=99999999999",
 		"O=x\\,CN=9999", "CN=9999\\,O=x", "CN=09", "CN=9999 ",
 		"XCN=9999", "O=CN=9999" };
-	char	cn[AUTH_PARTY_SIZE];
-	size_t	i;
+	char cn[AUTH_PARTY_SIZE];
+	size_t i;
 
 	(void)state;
 	assert_int_equal(auth_subject_party("CN=9999", cn), 0);
 	assert_string_equal(cn, "9999");
-	assert_int_equal(auth_subject_party("O=a\\,b\\\\,CN=10000,C=DE", cn),
-	    0);
+	assert_int_equal(
+	    auth_subject_party("O=a\\,b\\\\,CN=10000,C=DE", cn), 0);
 	assert_string_equal(cn, "10000");
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		assert_int_equal(auth_subject_party(bad[i], cn), ERR_AUTH);
@@ -527,9 +550,9 @@ keep(void *ctx, const void *data, size_t len)
 static void
 the_envelope_leaves_out_what_is_not_there(void **state)
 {
-	struct buf		out = BUF_INIT;
-	struct reply_sink	sink = { keep, &out };
-	struct reply		rp;
+	struct buf out = BUF_INIT;
+	struct reply_sink sink = { keep, &out };
+	struct reply rp;
 
 	(void)state;
 	reply_init(&rp, &sink);
@@ -555,9 +578,9 @@ the_envelope_leaves_out_what_is_not_there(void **state)
 static void
 status_errors_carry_their_number_twice(void **state)
 {
-	struct buf		out = BUF_INIT;
-	struct reply_sink	sink = { keep, &out };
-	struct reply		rp;
+	struct buf out = BUF_INIT;
+	struct reply_sink sink = { keep, &out };
+	struct reply rp;
 
 	(void)state;
 	reply_init(&rp, &sink);
@@ -574,9 +597,9 @@ status_errors_carry_their_number_twice(void **state)
 static void
 a_file_name_cannot_break_the_header(void **state)
 {
-	struct buf		out = BUF_INIT;
-	struct reply_sink	sink = { keep, &out };
-	struct reply		rp;
+	struct buf out = BUF_INIT;
+	struct reply_sink sink = { keep, &out };
+	struct reply rp;
 
 	(void)state;
 	reply_init(&rp, &sink);
@@ -593,13 +616,13 @@ a_file_name_cannot_break_the_header(void **state)
 static void
 an_archive_reads_back_as_it_was_written(void **state)
 {
-	struct buf		 out = BUF_INIT;
-	struct reply_sink	 sink = { keep, &out };
-	struct archive_entry	*e;
-	struct archive_out	*a;
-	struct archive		*in = archive_read_new();
-	struct reply		 rp;
-	char			 text[16], *body;
+	struct buf out = BUF_INIT;
+	struct reply_sink sink = { keep, &out };
+	struct archive_entry *e;
+	struct archive_out *a;
+	struct archive *in = archive_read_new();
+	struct reply rp;
+	char text[16], *body;
 
 	(void)state;
 	reply_init(&rp, &sink);
@@ -613,8 +636,9 @@ an_archive_reads_back_as_it_was_written(void **state)
 	body = strstr(out.data, "\r\n\r\n") + 4;
 	archive_read_support_filter_gzip(in);
 	archive_read_support_format_tar(in);
-	assert_int_equal(archive_read_open_memory(in, body,
-	    out.len - (size_t)(body - out.data)), ARCHIVE_OK);
+	assert_int_equal(archive_read_open_memory(
+			     in, body, out.len - (size_t)(body - out.data)),
+	    ARCHIVE_OK);
 	assert_int_equal(archive_read_next_header(in, &e), ARCHIVE_OK);
 	assert_string_equal(archive_entry_pathname(e), "a/b.csv");
 	assert_int_equal(archive_read_data(in, text, sizeof(text)), 5);
@@ -630,11 +654,12 @@ an_archive_reads_back_as_it_was_written(void **state)
 static void
 bytes_that_are_no_message_are_refused(void **state)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)state;
 	assert_int_equal(pbjson_unpack(&sluice__executor__party__descriptor,
-	    "\xff\xff\xff", 3, &o), ERR_FORMAT);
+			     "\xff\xff\xff", 3, &o),
+	    ERR_FORMAT);
 	assert_null(o);
 }
 

@@ -49,17 +49,17 @@
 #include "lib/sign/sign.h"
 #include "tests/lib/mariadb.h"
 
-#define US	"9999"
-#define THEM	"10000"
+#define US "9999"
+#define THEM "10000"
 #define RSS_MAX_KB 10240
 
 static struct {
-	char			*home;
-	struct site_conf	*conf;
-	struct db		*db;
-	struct keys		*keys;		/* the partner's */
-	pid_t			 fcgi;
-	pid_t			 nginx;
+	char *home;
+	struct site_conf *conf;
+	struct db *db;
+	struct keys *keys; /* the partner's */
+	pid_t fcgi;
+	pid_t nginx;
 } site;
 
 /* --- the site --------------------------------------------------------------------- */
@@ -67,10 +67,10 @@ static struct {
 static char *
 free_address(void)
 {
-	struct sockaddr_in	sa = { .sin_family = AF_INET,
+	struct sockaddr_in sa = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t		len = sizeof(sa);
-	int			fd = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof(sa);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
@@ -87,25 +87,30 @@ in_home(const char *name)
 static void
 write_conf(void)
 {
-	const struct site_conf	*db = mariadb_conf();
-	char	*client = free_address(), *tls = free_address();
-	char	*partner = free_address(), *path;
-	char	*urls[3];
+	const struct site_conf *db = mariadb_conf();
+	char *client = free_address(), *tls = free_address();
+	char *partner = free_address(), *path;
+	char *urls[3];
 
 	urls[0] = xasprintf("http://%s", client);
 	urls[1] = xasprintf("https://%s", tls);
 	urls[2] = xasprintf("https://%s", partner);
-	assert_int_equal(site_files_write_conf(&(struct site_choice){
-	    .home = site.home, .party = US, .client_url = urls[0],
-	    .client_tls_url = urls[1], .partner_url = urls[2],
-	    .db_socket = db->db_socket, .db_name = db->db_name,
-	    .db_user = db->db_user,
-	    .loopback_without_authentication = true }), 0);
+	assert_int_equal(
+	    site_files_write_conf(&(struct site_choice){ .home = site.home,
+		.party = US,
+		.client_url = urls[0],
+		.client_tls_url = urls[1],
+		.partner_url = urls[2],
+		.db_socket = db->db_socket,
+		.db_name = db->db_name,
+		.db_user = db->db_user,
+		.loopback_without_authentication = true }),
+	    0);
 	path = site_files_conf_path(site.home);
 	assert_int_equal(site_conf_load(path, &site.conf), 0);
 	/* The test server's user has no password. */
-	assert_int_equal(fd_replace_file(site.conf->db_password_file, "", 0,
-	    0600), 0);
+	assert_int_equal(
+	    fd_replace_file(site.conf->db_password_file, "", 0, 0600), 0);
 	free(path);
 	free(client);
 	free(tls);
@@ -119,12 +124,14 @@ write_conf(void)
 static void
 make_partner(void)
 {
-	struct db_partner	 p = { .party_id = THEM, .name = "partner",
-		.url = "https://127.0.0.1:1", .enabled = true };
-	char			*key = in_home("partner.key");
-	char			*cert = in_home("partner.crt");
-	struct buf		 pem = BUF_INIT;
-	const char		*certs[1];
+	struct db_partner p = { .party_id = THEM,
+		.name = "partner",
+		.url = "https://127.0.0.1:1",
+		.enabled = true };
+	char *key = in_home("partner.key");
+	char *cert = in_home("partner.crt");
+	struct buf pem = BUF_INIT;
+	const char *certs[1];
 
 	assert_int_equal(keys_generate(&site.keys), 0);
 	assert_int_equal(tls_cert_make(THEM, key, cert), 0);
@@ -142,8 +149,8 @@ make_partner(void)
 static pid_t
 spawn(char *const argv[], const char *log)
 {
-	pid_t	pid = fork();
-	int	fd;
+	pid_t pid = fork();
+	int fd;
 
 	assert_true(pid >= 0);
 	if (pid > 0)
@@ -160,8 +167,8 @@ spawn(char *const argv[], const char *log)
 static char *
 program(const char *name)
 {
-	char	self[PATH_MAX];
-	ssize_t	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	assert_true(n > 0);
 	self[n] = '\0';
@@ -171,13 +178,13 @@ program(const char *name)
 static void
 start_site(void)
 {
-	char	*fcgi = program("sluice-fcgi");
-	char	*conf = site_files_conf_path(site.home);
-	char	*nginx_conf = in_home("nginx.conf"), *log = in_home("out.log");
-	char	 config[] = "--config", nginx[] = "nginx", p[] = "-p",
-		 c[] = "-c", g[] = "-g", fg[] = "daemon off;";
-	char	*fcgi_argv[] = { fcgi, config, conf, NULL };
-	char	*nginx_argv[] = { nginx, p, site.home, c, nginx_conf, g, fg,
+	char *fcgi = program("sluice-fcgi");
+	char *conf = site_files_conf_path(site.home);
+	char *nginx_conf = in_home("nginx.conf"), *log = in_home("out.log");
+	char config[] = "--config", nginx[] = "nginx", p[] = "-p", c[] = "-c",
+	     g[] = "-g", fg[] = "daemon off;";
+	char *fcgi_argv[] = { fcgi, config, conf, NULL };
+	char *nginx_argv[] = { nginx, p, site.home, c, nginx_conf, g, fg,
 		NULL };
 
 	site.fcgi = spawn(fcgi_argv, log);
@@ -191,12 +198,12 @@ start_site(void)
 /* --- requests ------------------------------------------------------------------------ */
 
 struct answer {
-	long		 status;	/* 0: none came */
-	struct buf	 body;
-	struct buf	 headers;
-	struct json_object *json;	/* NULL when it is none */
-	int64_t		 retcode;	/* -1 without */
-	const char	*retmsg;
+	long status; /* 0: none came */
+	struct buf body;
+	struct buf headers;
+	struct json_object *json; /* NULL when it is none */
+	int64_t retcode;	  /* -1 without */
+	const char *retmsg;
 };
 
 static void
@@ -215,20 +222,20 @@ keep(char *data, size_t size, size_t n, void *ctx)
 }
 
 struct ask {
-	const char	*method;	/* NULL: POST */
-	const char	*base;		/* NULL: the client listener */
-	const char	*target;	/* "/v1/…?…", sent as it is */
-	const char	*type;
-	const void	*body;
-	size_t		 len;
-	struct curl_slist *headers;	/* the call's: it frees them */
-	bool		 certificate;	/* show the partner's */
+	const char *method; /* NULL: POST */
+	const char *base;   /* NULL: the client listener */
+	const char *target; /* "/v1/…?…", sent as it is */
+	const char *type;
+	const void *body;
+	size_t len;
+	struct curl_slist *headers; /* the call's: it frees them */
+	bool certificate;	    /* show the partner's */
 };
 
 static void
 set_tls(CURL *c, const struct ask *q)
 {
-	char	*key = in_home("partner.key"), *cert = in_home("partner.crt");
+	char *key = in_home("partner.key"), *cert = in_home("partner.crt");
 
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, 0L);
 	curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, 0L);
@@ -244,22 +251,22 @@ static void
 ask(const struct ask *q, struct answer *a)
 {
 	struct curl_slist *headers = q->headers;
-	CURL	*c = curl_easy_init();
-	char	*type;
+	CURL *c = curl_easy_init();
+	char *type;
 
 	memset(a, 0, sizeof(*a));
 	a->retcode = -1;
-	type = xasprintf("Content-Type: %s",
-	    q->type != NULL ? q->type : "application/json");
+	type = xasprintf(
+	    "Content-Type: %s", q->type != NULL ? q->type : "application/json");
 	headers = curl_slist_append(headers, type);
 	headers = curl_slist_append(headers, "Expect:");
-	curl_easy_setopt(c, CURLOPT_URL, q->base != NULL ? q->base :
-	    site.conf->client_url);
+	curl_easy_setopt(
+	    c, CURLOPT_URL, q->base != NULL ? q->base : site.conf->client_url);
 	curl_easy_setopt(c, CURLOPT_REQUEST_TARGET, q->target);
 	curl_easy_setopt(c, CURLOPT_POSTFIELDS, q->body != NULL ? q->body : "");
 	curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->len);
-	curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST,
-	    q->method != NULL ? q->method : "POST");
+	curl_easy_setopt(
+	    c, CURLOPT_CUSTOMREQUEST, q->method != NULL ? q->method : "POST");
 	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
 	curl_easy_setopt(c, CURLOPT_WRITEDATA, &a->body);
@@ -269,8 +276,7 @@ ask(const struct ask *q, struct answer *a)
 	set_tls(c, q);
 	if (curl_easy_perform(c) == CURLE_OK)
 		curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &a->status);
-	if (json_parse(buf_str(&a->body), a->body.len, 64 << 20,
-	    &a->json) == 0)
+	if (json_parse(buf_str(&a->body), a->body.len, 64 << 20, &a->json) == 0)
 		a->retcode = json_get_int(a->json, "retcode", -1);
 	a->retmsg = json_get_str(a->json, "retmsg", "");
 	curl_easy_cleanup(c);
@@ -281,14 +287,16 @@ ask(const struct ask *q, struct answer *a)
 static void
 client(const char *target, const char *body, struct answer *a)
 {
-	ask(&(struct ask){ .target = target, .body = body,
-	    .len = strlen(body) }, a);
+	ask(
+	    &(struct ask){
+		.target = target, .body = body, .len = strlen(body) },
+	    a);
 }
 
 static void
 ask_client(int64_t want, const char *target, const char *body)
 {
-	struct answer	a;
+	struct answer a;
 
 	client(target, body, &a);
 	if (a.retcode != want)
@@ -298,25 +306,25 @@ ask_client(int64_t want, const char *target, const char *body)
 
 /* What a partner's request is made of; NULL and 0 are what is right. */
 struct partner_ask {
-	const char	*method;
-	const char	*target;
-	const void	*body;
-	size_t		 len;
-	const char	*party;
-	const char	*destination;
-	const char	*nonce;
+	const char *method;
+	const char *target;
+	const void *body;
+	size_t len;
+	const char *party;
+	const char *destination;
+	const char *nonce;
 	const struct keys *keys;
-	const char	*signed_body;	/* another than is sent */
-	const char	*signed_path;	/* another than is sent */
-	int64_t		 age_s;
-	bool		 no_certificate;
-	bool		 no_signature;
+	const char *signed_body; /* another than is sent */
+	const char *signed_path; /* another than is sent */
+	int64_t age_s;
+	bool no_certificate;
+	bool no_signature;
 };
 
 static struct curl_slist *
 add_header(struct curl_slist *list, const char *name, const char *value)
 {
-	char	*line = xasprintf("%s: %s", name, value);
+	char *line = xasprintf("%s: %s", name, value);
 
 	list = curl_slist_append(list, line);
 	free(line);
@@ -326,17 +334,16 @@ add_header(struct curl_slist *list, const char *name, const char *value)
 static struct curl_slist *
 sign(const struct partner_ask *p)
 {
-	struct curl_slist	*list = NULL;
-	struct sign_headers	 sh;
-	uint8_t			 hash[DIGEST_SIZE];
-	char			 digest[DIGEST_TEXT_SIZE], nonce[33];
-	char			*path;
-	const char		*from = p->signed_path != NULL ?
-				    p->signed_path : p->target;
-	struct sign_request	 sr = {
+	struct curl_slist *list = NULL;
+	struct sign_headers sh;
+	uint8_t hash[DIGEST_SIZE];
+	char digest[DIGEST_TEXT_SIZE], nonce[33];
+	char *path;
+	const char *from = p->signed_path != NULL ? p->signed_path : p->target;
+	struct sign_request sr = {
 		.method = p->method != NULL ? p->method : "POST",
-		.query = strchr(from, '?') != NULL ?
-		    strchr(from, '?') + 1 : NULL,
+		.query =
+		    strchr(from, '?') != NULL ? strchr(from, '?') + 1 : NULL,
 		.party = p->party != NULL ? p->party : THEM,
 		.destination = p->destination != NULL ? p->destination : US,
 	};
@@ -344,17 +351,19 @@ sign(const struct partner_ask *p)
 	randombytes_buf(hash, 16);
 	str_to_hex(hash, 16, nonce);
 	if (p->signed_body != NULL)
-		assert_int_equal(digest_memory(p->signed_body,
-		    strlen(p->signed_body), hash), 0);
+		assert_int_equal(
+		    digest_memory(p->signed_body, strlen(p->signed_body), hash),
+		    0);
 	else
 		assert_int_equal(digest_memory(p->body, p->len, hash), 0);
 	digest_text(hash, digest);
 	path = xstrndup(from, strcspn(from, "?"));
 	sr.path = path;
 	sr.digest = digest;
-	assert_int_equal(sign_request_at(p->keys != NULL ? p->keys :
-	    site.keys, &sr, (int64_t)time(NULL) - p->age_s,
-	    p->nonce != NULL ? p->nonce : nonce, &sh), 0);
+	assert_int_equal(sign_request_at(p->keys != NULL ? p->keys : site.keys,
+			     &sr, (int64_t)time(NULL) - p->age_s,
+			     p->nonce != NULL ? p->nonce : nonce, &sh),
+	    0);
 	list = add_header(list, "Content-Digest", digest);
 	list = add_header(list, "Sluice-Party", sr.party);
 	list = add_header(list, "Sluice-Destination", sr.destination);
@@ -367,14 +376,18 @@ sign(const struct partner_ask *p)
 static void
 partner(const struct partner_ask *p, struct answer *a)
 {
-	struct partner_ask	with = *p;
+	struct partner_ask with = *p;
 
 	if (with.body == NULL)
 		with.body = "";
 	ask(&(struct ask){ .base = site.conf->partner_url,
-	    .method = with.method, .target = with.target, .body = with.body,
-	    .len = with.len, .certificate = !with.no_certificate,
-	    .headers = with.no_signature ? NULL : sign(&with) }, a);
+		.method = with.method,
+		.target = with.target,
+		.body = with.body,
+		.len = with.len,
+		.certificate = !with.no_certificate,
+		.headers = with.no_signature ? NULL : sign(&with) },
+	    a);
 }
 
 #define APPLY "/v1/party/20260101000000000000/guest/" US "/resource/apply"
@@ -382,7 +395,7 @@ partner(const struct partner_ask *p, struct answer *a)
 static void
 refused(const struct partner_ask *p, const char *why)
 {
-	struct answer	a;
+	struct answer a;
 
 	partner(p, &a);
 	if (a.retcode != 109 || strstr(a.retmsg, why) == NULL)
@@ -396,8 +409,8 @@ refused(const struct partner_ask *p, const char *why)
 static void
 show(const char *name)
 {
-	struct buf	 text = BUF_INIT;
-	char		*path = in_home(name);
+	struct buf text = BUF_INIT;
+	char *path = in_home(name);
 
 	if (buf_read_file(&text, path, 1 << 20) == 0)
 		print_error("%s:\n%s\n", name, buf_str(&text));
@@ -408,10 +421,10 @@ show(const char *name)
 static void
 wait_ready(void)
 {
-	struct timespec	ms = { 0, 20 * 1000 * 1000 };
-	struct answer	a;
-	bool		ready = false;
-	int		i;
+	struct timespec ms = { 0, 20 * 1000 * 1000 };
+	struct answer a;
+	bool ready = false;
+	int i;
 
 	/* A program offers no event for "I accept"; so it is asked. */
 	for (i = 0; i < 500 && !ready; i++) {
@@ -432,7 +445,7 @@ wait_ready(void)
 static int
 set_up(void **state)
 {
-	char	dir[] = "/tmp/sluice-fcgi-XXXXXX";
+	char dir[] = "/tmp/sluice-fcgi-XXXXXX";
 
 	(void)state;
 	curl_global_init(CURL_GLOBAL_ALL);
@@ -455,7 +468,7 @@ set_up(void **state)
 static void
 stop(pid_t pid)
 {
-	int	status;
+	int status;
 
 	(void)kill(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -466,9 +479,9 @@ stop(pid_t pid)
 static int
 check_output(void)
 {
-	struct buf	 text = BUF_INIT;
-	char		*path = in_home("out.log");
-	int		 r = 0;
+	struct buf text = BUF_INIT;
+	char *path = in_home("out.log");
+	int r = 0;
 
 	if (buf_read_file(&text, path, 16 << 20) != 0 ||
 	    strstr(buf_str(&text), "Sanitizer") != NULL ||
@@ -484,7 +497,7 @@ check_output(void)
 static int
 tear_down(void **state)
 {
-	int	r;
+	int r;
 
 	(void)state;
 	stop(site.nginx);
@@ -506,10 +519,10 @@ tear_down(void **state)
 static int
 workers(pid_t pids[8])
 {
-	char	*path = xasprintf("/proc/%d/task/%d/children",
-	    (int)site.fcgi, (int)site.fcgi);
-	FILE	*f = fopen(path, "r");
-	int	 n = 0;
+	char *path = xasprintf(
+	    "/proc/%d/task/%d/children", (int)site.fcgi, (int)site.fcgi);
+	FILE *f = fopen(path, "r");
+	int n = 0;
 
 	assert_non_null(f);
 	while (n < 8 && fscanf(f, "%d", &pids[n]) == 1)
@@ -522,9 +535,9 @@ workers(pid_t pids[8])
 static long
 resident_kb(pid_t pid)
 {
-	char	*path = xasprintf("/proc/%d/status", (int)pid), line[256];
-	FILE	*f = fopen(path, "r");
-	long	 kb = -1;
+	char *path = xasprintf("/proc/%d/status", (int)pid), line[256];
+	FILE *f = fopen(path, "r");
+	long kb = -1;
 
 	assert_non_null(f);
 	while (fgets(line, sizeof(line), f) != NULL) {
@@ -539,9 +552,9 @@ resident_kb(pid_t pid)
 static void
 a_worker_that_is_killed_is_replaced_at_once(void **state)
 {
-	pid_t		before[8], after[8];
-	struct timespec	ms = { 0, 1000 * 1000 };
-	int		i, n;
+	pid_t before[8], after[8];
+	struct timespec ms = { 0, 1000 * 1000 };
+	int i, n;
 
 	(void)state;
 	n = workers(before);
@@ -561,8 +574,8 @@ a_worker_that_is_killed_is_replaced_at_once(void **state)
 static void
 a_reload_replaces_workers_without_losing_a_request(void **state)
 {
-	pid_t	before[8], after[8];
-	int	i, k, n, same = 0;
+	pid_t before[8], after[8];
+	int i, k, n, same = 0;
 
 	(void)state;
 	n = workers(before);
@@ -582,7 +595,7 @@ a_reload_replaces_workers_without_losing_a_request(void **state)
 static void
 an_unknown_path_answers_200_with_retcode_100(void **state)
 {
-	struct answer	a;
+	struct answer a;
 
 	(void)state;
 	client("/v1/no/such/path", "{}", &a);
@@ -619,10 +632,9 @@ malformed_requests_get_answers_and_cost_no_worker(void **state)
 		"/v1/job/log/path", "/v1/job/task/query", "/v1/job/list/task",
 		"/v1/job/data/view/query", "/v1/data/upload",
 		"/v1/data/upload?%7b", "/v1/data/upload?%00%ff&=&a",
-		"/v1/data/upload/history", "/v1/data/x",
-		"/v1/table/table_info", "/v1/table/delete", "/v1/table/list",
-		"/v1/table/preview", "/v1/table/x",
-		"/v1/tracking/component/metrics",
+		"/v1/data/upload/history", "/v1/data/x", "/v1/table/table_info",
+		"/v1/table/delete", "/v1/table/list", "/v1/table/preview",
+		"/v1/table/x", "/v1/tracking/component/metrics",
 		"/v1/tracking/component/metric/all",
 		"/v1/tracking/component/metric_data",
 		"/v1/tracking/component/parameters",
@@ -635,18 +647,17 @@ malformed_requests_get_answers_and_cost_no_worker(void **state)
 		"/v1/pipeline/dag/dependency", "/v1/resource/query",
 		"/v1/server/version/get", "/v1/version/get", "/v1/log/size",
 		"/v1/log/cat", "/v1/%00", "/v1/..%2f", "/v1/job/%zz" };
-	pid_t		before[8], after[8];
-	struct answer	a;
-	size_t		i, k;
-	int		n;
+	pid_t before[8], after[8];
+	struct answer a;
+	size_t i, k;
+	int n;
 
 	(void)state;
 	n = workers(before);
 	for (i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
 		for (k = 0; k < sizeof(bodies) / sizeof(bodies[0]); k++) {
 			client(targets[i], bodies[k], &a);
-			if (a.status == 0 || a.status >= 500 ||
-			    a.retcode < 0)
+			if (a.status == 0 || a.status >= 500 || a.retcode < 0)
 				fail_msg("%s with %s: %ld %s", targets[i],
 				    bodies[k], a.status, buf_str(&a.body));
 			answer_fini(&a);
@@ -659,14 +670,17 @@ malformed_requests_get_answers_and_cost_no_worker(void **state)
 static void
 a_get_may_carry_a_body(void **state)
 {
-	static const char body[] = "{\"job_id\":\"20260101000000000000\","
+	static const char body[] =
+	    "{\"job_id\":\"20260101000000000000\","
 	    "\"component_name\":\"x\",\"role\":\"guest\",\"party_id\":9999}";
-	struct answer	a;
+	struct answer a;
 
 	(void)state;
-	ask(&(struct ask){ .method = "GET", .target =
-	    "/v1/tracking/component/output/data/download",
-	    .body = body, .len = sizeof(body) - 1 }, &a);
+	ask(&(struct ask){ .method = "GET",
+		.target = "/v1/tracking/component/output/data/download",
+		.body = body,
+		.len = sizeof(body) - 1 },
+	    &a);
 	assert_int_equal(a.status, 210);
 	assert_int_equal(a.retcode, 210);
 	assert_non_null(strstr(a.retmsg, "no output of x"));
@@ -676,7 +690,7 @@ a_get_may_carry_a_body(void **state)
 static void
 answers_carry_the_security_headers_and_no_version(void **state)
 {
-	struct answer	a;
+	struct answer a;
 
 	(void)state;
 	client("/v1/version/get", "{}", &a);
@@ -691,7 +705,7 @@ answers_carry_the_security_headers_and_no_version(void **state)
 static void
 users_and_partners_keep_to_their_listeners(void **state)
 {
-	struct answer	a;
+	struct answer a;
 
 	(void)state;
 	client(APPLY, "{}", &a);
@@ -702,7 +716,10 @@ users_and_partners_keep_to_their_listeners(void **state)
 	assert_int_equal(a.status, 404);
 	answer_fini(&a);
 	ask(&(struct ask){ .base = site.conf->client_tls_url,
-	    .target = "/v1/job/query", .body = "{}", .len = 2 }, &a);
+		.target = "/v1/job/query",
+		.body = "{}",
+		.len = 2 },
+	    &a);
 	assert_int_equal(a.retcode, 109);
 	answer_fini(&a);
 }
@@ -710,15 +727,17 @@ users_and_partners_keep_to_their_listeners(void **state)
 static void
 pages_of_other_sites_are_refused_on_loopback(void **state)
 {
-	struct answer	a;
+	struct answer a;
 
 	(void)state;
-	ask(&(struct ask){ .target = "/v1/job/query", .headers = add_header(
-	    NULL, "Origin", "https://evil.example") }, &a);
+	ask(&(struct ask){ .target = "/v1/job/query",
+		.headers = add_header(NULL, "Origin", "https://evil.example") },
+	    &a);
 	assert_int_equal(a.retcode, 109);
 	answer_fini(&a);
-	ask(&(struct ask){ .target = "/v1/job/query", .headers = add_header(
-	    NULL, "Host", "evil.example:9380") }, &a);
+	ask(&(struct ask){ .target = "/v1/job/query",
+		.headers = add_header(NULL, "Host", "evil.example:9380") },
+	    &a);
 	assert_int_equal(a.retcode, 109);
 	answer_fini(&a);
 }
@@ -726,43 +745,51 @@ pages_of_other_sites_are_refused_on_loopback(void **state)
 static void
 a_signed_request_is_understood(void **state)
 {
-	struct answer	a;
+	struct answer a;
 
 	(void)state;
-	partner(&(struct partner_ask){ .target = APPLY, .body = "{}",
-	    .len = 2 }, &a);
+	partner(
+	    &(struct partner_ask){ .target = APPLY, .body = "{}", .len = 2 },
+	    &a);
 	assert_int_equal(a.status, 200);
-	assert_int_equal(a.retcode, 102);	/* no such job here */
+	assert_int_equal(a.retcode, 102); /* no such job here */
 	answer_fini(&a);
 }
 
 static void
 what_is_not_exactly_signed_is_refused(void **state)
 {
-	struct keys	*other;
-	struct answer	 a;
+	struct keys *other;
+	struct answer a;
 
 	(void)state;
 	assert_int_equal(keys_generate(&other), 0);
-	refused(&(struct partner_ask){ .target = APPLY,
-	    .no_signature = true }, "missing");
+	refused(&(struct partner_ask){ .target = APPLY, .no_signature = true },
+	    "missing");
 	refused(&(struct partner_ask){ .target = APPLY, .keys = other }, "");
-	refused(&(struct partner_ask){ .target = APPLY, .body = "{\"a\":1}",
-	    .len = 7, .signed_body = "{}" }, "digest");
 	refused(&(struct partner_ask){ .target = APPLY,
-	    .signed_path = "/v1/party/1/guest/" US "/start" }, "");
+		    .body = "{\"a\":1}",
+		    .len = 7,
+		    .signed_body = "{}" },
+	    "digest");
+	refused(&(struct partner_ask){ .target = APPLY,
+		    .signed_path = "/v1/party/1/guest/" US "/start" },
+	    "");
 	refused(&(struct partner_ask){ .target = APPLY "?x=1",
-	    .signed_path = APPLY }, "");
-	refused(&(struct partner_ask){ .target = APPLY,
-	    .destination = "10001" }, "for party 10001");
+		    .signed_path = APPLY },
+	    "");
+	refused(
+	    &(struct partner_ask){ .target = APPLY, .destination = "10001" },
+	    "for party 10001");
 	refused(&(struct partner_ask){ .target = APPLY, .party = US },
 	    "certificate");
 	refused(&(struct partner_ask){ .target = APPLY, .age_s = 3600 }, "");
 	refused(&(struct partner_ask){ .target = APPLY, .age_s = -3600 }, "");
 	keys_free(other);
 
-	partner(&(struct partner_ask){ .target = APPLY,
-	    .no_certificate = true }, &a);
+	partner(
+	    &(struct partner_ask){ .target = APPLY, .no_certificate = true },
+	    &a);
 	assert_int_equal(a.status, 400);
 	answer_fini(&a);
 }
@@ -770,20 +797,19 @@ what_is_not_exactly_signed_is_refused(void **state)
 static void
 the_same_request_twice_is_refused_and_recorded(void **state)
 {
-	struct partner_ask	 p = { .target = APPLY,
+	struct partner_ask p = { .target = APPLY,
 		.nonce = "00112233445566778899aabbccddeeff" };
-	struct arena		*arena = arena_new();
-	struct db_audit		*rows;
-	struct answer		 a;
-	size_t			 i, n, found = 0;
+	struct arena *arena = arena_new();
+	struct db_audit *rows;
+	struct answer a;
+	size_t i, n, found = 0;
 
 	(void)state;
 	partner(&p, &a);
 	assert_int_equal(a.retcode, 102);
 	answer_fini(&a);
 	refused(&p, "seen before");
-	assert_int_equal(db_audit_list(site.db, arena, 0, 1000, &rows, &n),
-	    0);
+	assert_int_equal(db_audit_list(site.db, arena, 0, 1000, &rows, &n), 0);
 	for (i = 0; i < n; i++)
 		found += strcmp(rows[i].outcome, "refused") == 0;
 	assert_true(found > 0);
@@ -793,10 +819,10 @@ the_same_request_twice_is_refused_and_recorded(void **state)
 static void
 a_withdrawn_key_works_for_two_seconds_at_most(void **state)
 {
-	struct timespec		 wait = { 2, 200 * 1000 * 1000 };
-	struct arena		*arena = arena_new();
-	struct db_partner	*p;
-	struct answer		 a;
+	struct timespec wait = { 2, 200 * 1000 * 1000 };
+	struct arena *arena = arena_new();
+	struct db_partner *p;
+	struct answer a;
 
 	(void)state;
 	assert_int_equal(db_partner_get(site.db, arena, THEM, &p), 0);
@@ -814,19 +840,20 @@ a_withdrawn_key_works_for_two_seconds_at_most(void **state)
 
 /* --- uploads -------------------------------------------------------------------------------------- */
 
-#define UPLOAD_QUERY "?{%22file%22:%22x.csv%22,%22head%22:1,%22partition%22" \
+#define UPLOAD_QUERY                                                           \
+	"?{%22file%22:%22x.csv%22,%22head%22:1,%22partition%22"                \
 	":4,%22namespace%22:%22test%22,%22table_name%22:%22t1%22}"
 
 static void
 an_upload_becomes_a_job_with_the_exact_file(void **state)
 {
 	static const char head[] = "--B\r\nContent-Disposition: form-data; "
-	    "name=\"file\"; filename=\"x.csv\"\r\n\r\n";
-	struct buf	 body = BUF_INIT, file = BUF_INIT;
-	const char	*job;
-	struct answer	 a, q;
-	char		*path, *query;
-	int		 i;
+				   "name=\"file\"; filename=\"x.csv\"\r\n\r\n";
+	struct buf body = BUF_INIT, file = BUF_INIT;
+	const char *job;
+	struct answer a, q;
+	char *path, *query;
+	int i;
 
 	(void)state;
 	buf_puts(&body, head);
@@ -834,31 +861,38 @@ an_upload_becomes_a_job_with_the_exact_file(void **state)
 		buf_printf(&body, "%d,%d\n", i, i % 7);
 	buf_puts(&body, "\r\n--B--\r\n");
 	ask(&(struct ask){ .target = "/v1/data/upload" UPLOAD_QUERY,
-	    .type = "multipart/form-data; boundary=B", .body = body.data,
-	    .len = body.len }, &a);
+		.type = "multipart/form-data; boundary=B",
+		.body = body.data,
+		.len = body.len },
+	    &a);
 	if (a.retcode != 0)
 		fail_msg("%s", buf_str(&a.body));
 	job = json_get_str(a.json, "jobId", "");
 	assert_true(str_is_job_id(job));
 	assert_non_null(json_path_get(a.json, "data", "board_url"));
-	assert_string_equal(json_object_get_string(json_path_get(a.json,
-	    "data", "model_info", "model_id")), "local-0#model");
+	assert_string_equal(json_object_get_string(json_path_get(
+				a.json, "data", "model_info", "model_id")),
+	    "local-0#model");
 	path = xasprintf("%s/spool/upload/%s.csv", site.home, job);
 	assert_int_equal(buf_read_file(&file, path, 64 << 20), 0);
-	assert_int_equal(file.len, body.len - strlen(head) -
-	    strlen("\r\n--B--\r\n"));
+	assert_int_equal(
+	    file.len, body.len - strlen(head) - strlen("\r\n--B--\r\n"));
 	assert_memory_equal(file.data, body.data + strlen(head), file.len);
 
 	query = xasprintf("{\"job_id\":\"%s\",\"role\":\"local\","
-	    "\"party_id\":\"0\"}", job);
+			  "\"party_id\":\"0\"}",
+	    job);
 	client("/v1/job/query", query, &q);
-	assert_string_equal(json_object_get_string(json_get(
-	    json_object_array_get_idx(json_get(q.json, "data"), 0),
-	    "f_status")), "waiting");
+	assert_string_equal(
+	    json_object_get_string(
+		json_get(json_object_array_get_idx(json_get(q.json, "data"), 0),
+		    "f_status")),
+	    "waiting");
 	answer_fini(&q);
 	client("/v1/job/task/query", query, &q);
-	assert_string_equal(json_get_str(json_object_array_get_idx(
-	    json_get(q.json, "data"), 0), "f_component_name", ""),
+	assert_string_equal(
+	    json_get_str(json_object_array_get_idx(json_get(q.json, "data"), 0),
+		"f_component_name", ""),
 	    "upload_0");
 	answer_fini(&q);
 	ask_client(0, "/v1/job/stop", query);
@@ -873,10 +907,10 @@ an_upload_becomes_a_job_with_the_exact_file(void **state)
 static size_t
 spooled(void)
 {
-	char		*path = in_home("spool/upload");
-	DIR		*d = opendir(path);
-	struct dirent	*e;
-	size_t		 n = 0;
+	char *path = in_home("spool/upload");
+	DIR *d = opendir(path);
+	struct dirent *e;
+	size_t n = 0;
 
 	assert_non_null(d);
 	while ((e = readdir(d)) != NULL)
@@ -889,29 +923,42 @@ spooled(void)
 static void
 refused_uploads_leave_no_file_behind(void **state)
 {
-	static const char *const forms[] = { "--B\r\n", "x", "--B\r\n"
-	    "Content-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--B--" };
-	struct db_table	 t = { .table_namespace = "test", .name = "t1",
-		.engine = "STANDALONE", .address = "{}", .id_delimiter = ",",
-		.schema_json = "{}", .origin = "upload", .partitions = 4 };
-	static const char good[] = "--B\r\nContent-Disposition: form-data; "
+	static const char *const forms[] = {
+		"--B\r\n", "x",
+		"--B\r\n"
+		"Content-Disposition: form-data; name=\"a\"\r\n\r\nx\r\n--B--"
+	};
+	struct db_table t = { .table_namespace = "test",
+		.name = "t1",
+		.engine = "STANDALONE",
+		.address = "{}",
+		.id_delimiter = ",",
+		.schema_json = "{}",
+		.origin = "upload",
+		.partitions = 4 };
+	static const char good[] =
+	    "--B\r\nContent-Disposition: form-data; "
 	    "name=\"file\"; filename=\"x.csv\"\r\n\r\nid,x\n1,2\n\r\n--B--";
-	struct arena	*arena = arena_new();
-	size_t		 before = spooled(), i;
-	struct answer	 a;
+	struct arena *arena = arena_new();
+	size_t before = spooled(), i;
+	struct answer a;
 
 	(void)state;
 	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
 		ask(&(struct ask){ .target = "/v1/data/upload" UPLOAD_QUERY,
-		    .type = "multipart/form-data; boundary=B",
-		    .body = forms[i], .len = strlen(forms[i]) }, &a);
+			.type = "multipart/form-data; boundary=B",
+			.body = forms[i],
+			.len = strlen(forms[i]) },
+		    &a);
 		assert_true(a.retcode > 0);
 		answer_fini(&a);
 	}
 	assert_int_equal(db_table_put(site.db, arena, &t, true, NULL), 0);
 	ask(&(struct ask){ .target = "/v1/data/upload" UPLOAD_QUERY,
-	    .type = "multipart/form-data; boundary=B", .body = good,
-	    .len = sizeof(good) - 1 }, &a);
+		.type = "multipart/form-data; boundary=B",
+		.body = good,
+		.len = sizeof(good) - 1 },
+	    &a);
 	assert_int_equal(a.retcode, 100);
 	assert_non_null(strstr(a.retmsg, "--drop"));
 	assert_null(json_get(a.json, "jobId"));
@@ -927,13 +974,14 @@ refused_uploads_leave_no_file_behind(void **state)
 static void
 files_of_the_server_are_taken_only_from_their_folder(void **state)
 {
-	static const char fmt[] = "{\"file\":\"%s\",\"head\":1,\"partition\":4,"
+	static const char fmt[] =
+	    "{\"file\":\"%s\",\"head\":1,\"partition\":4,"
 	    "\"namespace\":\"test\",\"table_name\":\"t2\","
 	    "\"use_local_data\":0}";
 	static const char *const bad[] = { "/etc/passwd", "../site.conf",
 		"../../etc/passwd", "nothing.csv", "link.csv", "" };
-	char		*body, *path, *to;
-	size_t		 i;
+	char *body, *path, *to;
+	size_t i;
 
 	(void)state;
 	(void)fd_mkdirs(site.conf->upload_root, 0750);
@@ -958,25 +1006,28 @@ files_of_the_server_are_taken_only_from_their_folder(void **state)
 static void
 every_fault_of_a_job_is_told_with_its_place(void **state)
 {
-	struct json_object	*errors;
-	struct answer		 a;
+	struct json_object *errors;
+	struct answer a;
 
 	(void)state;
 	ask_client(103, "/v1/job/submit", "{\"job_dsl\":{}}");
-	client("/v1/job/submit", "{\"job_dsl\":{\"components\":{"
+	client("/v1/job/submit",
+	    "{\"job_dsl\":{\"components\":{"
 	    "\"reader_0\":{\"module\":\"Readr\"},"
 	    "\"lr_0\":{\"module\":\"HeteroLR\",\"input\":{\"data\":"
 	    "{\"train_data\":[\"nobody.data\"]}}}}},"
 	    "\"job_runtime_conf\":{\"dsl_version\":2,\"initiator\":"
 	    "{\"role\":\"guest\",\"party_id\":9999},\"role\":"
-	    "{\"guest\":[9999]}}}", &a);
+	    "{\"guest\":[9999]}}}",
+	    &a);
 	assert_int_equal(a.status, 200);
 	assert_int_equal(a.retcode, 103);
 	errors = json_get(a.json, "errors");
 	assert_true(json_is_array(errors));
 	assert_true(json_object_array_length(errors) >= 2);
-	assert_true(str_starts(json_get_str(json_object_array_get_idx(errors,
-	    0), "pointer", ""), "/job_dsl/components/"));
+	assert_true(str_starts(
+	    json_get_str(json_object_array_get_idx(errors, 0), "pointer", ""),
+	    "/job_dsl/components/"));
 	assert_non_null(strstr(a.retmsg, "Readr"));
 	assert_null(json_get(a.json, "data"));
 	answer_fini(&a);
@@ -989,29 +1040,47 @@ every_fault_of_a_job_is_told_with_its_place(void **state)
 #define MAIL_LARGE "/v1/mailbox/large/" MAIL_JOB "/intersection_0/0/guest/" US
 
 static const struct mailbox_task mail_task = { .job_id = MAIL_JOB,
-	.component = "intersection_0", .version = 0, .role = "guest",
+	.component = "intersection_0",
+	.version = 0,
+	.role = "guest",
 	.party_id = US };
 
 /* A job of party 10000 with a task of ours that has its mailbox. */
 static void
 make_task(void)
 {
-	struct db_party_new	parties[] = {
+	struct db_party_new parties[] = {
 		{ .role = "host", .party_id = THEM },
-		{ .role = "guest", .party_id = US, .is_local = true,
-		  .created = true, .party_conf = "{}", .cores = 1 },
+		{ .role = "guest",
+		    .party_id = US,
+		    .is_local = true,
+		    .created = true,
+		    .party_conf = "{}",
+		    .cores = 1 },
 	};
-	struct db_task_new	task = { .component = "intersection_0",
-		.role = "guest", .party_id = US, .module = "Intersection",
-		.run_here = true, .need_run = true, .parameters = "{}",
+	struct db_task_new task = { .component = "intersection_0",
+		.role = "guest",
+		.party_id = US,
+		.module = "Intersection",
+		.run_here = true,
+		.need_run = true,
+		.parameters = "{}",
 		.provider = "{\"name\":\"sluice\",\"version\":\"\"}" };
-	struct db_job_new	job = { .job_id = MAIL_JOB,
-		.status = STATE_READY, .initiator_role = "host",
-		.initiator_party = THEM, .job_type = "train",
-		.dsl = "{}", .runtime_conf = "{}", .roles =
-		"{\"guest\":[9999],\"host\":[10000]}", .contract = "{}",
-		.timeout_s = 60, .task_parallelism = 1, .parties = parties,
-		.nparties = 2, .tasks = &task, .ntasks = 1 };
+	struct db_job_new job = { .job_id = MAIL_JOB,
+		.status = STATE_READY,
+		.initiator_role = "host",
+		.initiator_party = THEM,
+		.job_type = "train",
+		.dsl = "{}",
+		.runtime_conf = "{}",
+		.roles = "{\"guest\":[9999],\"host\":[10000]}",
+		.contract = "{}",
+		.timeout_s = 60,
+		.task_parallelism = 1,
+		.parties = parties,
+		.nparties = 2,
+		.tasks = &task,
+		.ntasks = 1 };
 
 	assert_int_equal(db_job_insert(site.db, &job, NULL), 0);
 	assert_int_equal(mailbox_create(site.conf, &mail_task), 0);
@@ -1021,15 +1090,15 @@ make_task(void)
 static char *
 allowed_name(void)
 {
-	struct json_object	*m, *transfers;
-	char			*path, *name = NULL;
+	struct json_object *m, *transfers;
+	char *path, *name = NULL;
 
 	path = xasprintf("%s/sluice/" SLUICE_VERSION "/manifest.json",
 	    site.conf->providers_dir);
 	assert_int_equal(json_parse_file(path, 1 << 20, &m), 0);
-	transfers = json_path_get(m, "components", "Intersection",
-	    "transfers");
-	json_object_object_foreach(transfers, key, value) {
+	transfers = json_path_get(m, "components", "Intersection", "transfers");
+	json_object_object_foreach(transfers, key, value)
+	{
 		if (name == NULL &&
 		    strstr(json_text(json_get(value, "from")), "host") &&
 		    strstr(json_text(json_get(value, "to")), "guest"))
@@ -1044,12 +1113,14 @@ allowed_name(void)
 static long
 put(const char *fmt_base, const char *query, const void *body, size_t len)
 {
-	char		*target = xasprintf("%s?%s", fmt_base, query);
-	struct answer	 a;
-	long		 status;
+	char *target = xasprintf("%s?%s", fmt_base, query);
+	struct answer a;
+	long status;
 
-	partner(&(struct partner_ask){ .method = "PUT", .target = target,
-	    .body = body, .len = len }, &a);
+	partner(
+	    &(struct partner_ask){
+		.method = "PUT", .target = target, .body = body, .len = len },
+	    &a);
 	status = a.status;
 	answer_fini(&a);
 	free(target);
@@ -1059,14 +1130,19 @@ put(const char *fmt_base, const char *query, const void *body, size_t len)
 static void
 check_kept(const char *name, const char *tag, const void *want, size_t len)
 {
-	struct mailbox_found	 found;
-	struct mailbox		*box;
-	char			*have = xcalloc(1, len + 1);
+	struct mailbox_found found;
+	struct mailbox *box;
+	char *have = xcalloc(1, len + 1);
 
 	assert_int_equal(mailbox_open(site.conf, &mail_task, &box), 0);
-	assert_int_equal(mailbox_get(box, &(struct mailbox_object){
-	    .name = name, .tag = tag, .from_role = "host",
-	    .from_party = THEM, .parts = 1 }, &found), 0);
+	assert_int_equal(mailbox_get(box,
+			     &(struct mailbox_object){ .name = name,
+				 .tag = tag,
+				 .from_role = "host",
+				 .from_party = THEM,
+				 .parts = 1 },
+			     &found),
+	    0);
 	assert_int_equal(found.bytes, len);
 	assert_int_equal(fd_read_exact(found.fd[0], have, len), 0);
 	assert_memory_equal(have, want, len);
@@ -1078,8 +1154,8 @@ check_kept(const char *name, const char *tag, const void *want, size_t len)
 static void
 objects_reach_the_mailbox_of_a_running_task(void **state)
 {
-	char	*name = allowed_name(), *query, *big;
-	size_t	 len = 3 << 20;
+	char *name = allowed_name(), *query, *big;
+	size_t len = 3 << 20;
 
 	(void)state;
 	make_task();
@@ -1103,20 +1179,24 @@ objects_reach_the_mailbox_of_a_running_task(void **state)
 static void
 objects_that_may_not_come_are_refused(void **state)
 {
-	char		*name = allowed_name(), *query, *big = xcalloc(1, 70000);
-	struct answer	 a;
+	char *name = allowed_name(), *query, *big = xcalloc(1, 70000);
+	struct answer a;
 
 	(void)state;
-	assert_int_equal(put(MAIL, "name=made_up&tag=a&from=host", "x", 1),
-	    403);
+	assert_int_equal(
+	    put(MAIL, "name=made_up&tag=a&from=host", "x", 1), 403);
 	query = xasprintf("name=%s&tag=c&from=arbiter", name);
 	assert_int_equal(put(MAIL, query, "x", 1), 403);
 	free(query);
 	query = xasprintf("name=%s&tag=c&from=host", name);
-	assert_int_equal(put("/v1/mailbox/small/" MAIL_JOB
-	    "/intersection_0/1/guest/" US, query, "x", 1), 404);
-	assert_int_equal(put("/v1/mailbox/small/" MAIL_JOB
-	    "/intersection_0/0/guest/" THEM, query, "x", 1), 403);
+	assert_int_equal(
+	    put("/v1/mailbox/small/" MAIL_JOB "/intersection_0/1/guest/" US,
+		query, "x", 1),
+	    404);
+	assert_int_equal(
+	    put("/v1/mailbox/small/" MAIL_JOB "/intersection_0/0/guest/" THEM,
+		query, "x", 1),
+	    403);
 	assert_int_equal(put(MAIL, query, big, 70000), 413);
 	free(query);
 	query = xasprintf("name=%s&tag=%%00&from=host", name);
@@ -1128,8 +1208,12 @@ objects_that_may_not_come_are_refused(void **state)
 	free(query);
 	/* Signed for other bytes than are sent, spooled to a file. */
 	query = xasprintf(MAIL_LARGE "?name=%s&tag=d&from=host", name);
-	partner(&(struct partner_ask){ .method = "PUT", .target = query,
-	    .body = big, .len = 70000, .signed_body = "other" }, &a);
+	partner(&(struct partner_ask){ .method = "PUT",
+		    .target = query,
+		    .body = big,
+		    .len = 70000,
+		    .signed_body = "other" },
+	    &a);
 	assert_int_equal(a.retcode, 109);
 	answer_fini(&a);
 	free(query);
@@ -1142,14 +1226,14 @@ objects_that_may_not_come_are_refused(void **state)
 static void
 workers_stay_small(void **state)
 {
-	pid_t	pids[8];
-	int	i, n;
+	pid_t pids[8];
+	int i, n;
 
 	(void)state;
 	n = workers(pids);
 	for (i = 0; i < n; i++) {
 #if defined(__SANITIZE_ADDRESS__)
-		skip();		/* shadow memory is not ours to judge */
+		skip(); /* shadow memory is not ours to judge */
 #endif
 		print_message("worker %d: %ld kB resident\n", (int)pids[i],
 		    resident_kb(pids[i]));

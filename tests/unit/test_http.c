@@ -29,11 +29,11 @@
 
 /* Party 9999 is this side, 10000 the server, 666 an intruder. */
 struct world {
-	char			*folder;
-	struct keys		*keys;
-	struct tls_server	*server;
-	struct http_client	*client;
-	char			*url;
+	char *folder;
+	struct keys *keys;
+	struct tls_server *server;
+	struct http_client *client;
+	char *url;
 };
 
 static char *
@@ -45,8 +45,8 @@ file_of(const struct world *w, const char *party, const char *what)
 static void
 make_cert(const struct world *w, const char *party)
 {
-	char	*key = file_of(w, party, "key");
-	char	*cert = file_of(w, party, "crt");
+	char *key = file_of(w, party, "key");
+	char *cert = file_of(w, party, "crt");
 
 	assert_int_equal(tls_cert_make(party, key, cert), 0);
 	free(key);
@@ -57,18 +57,18 @@ make_cert(const struct world *w, const char *party)
 static void
 write_pins(const struct world *w, const char *const *parties, size_t n)
 {
-	char		*path = xasprintf("%s/partners.pem", w->folder);
-	struct buf	 text = BUF_INIT;
-	size_t		 i;
+	char *path = xasprintf("%s/partners.pem", w->folder);
+	struct buf text = BUF_INIT;
+	size_t i;
 
 	for (i = 0; i < n; i++) {
-		char	*cert = file_of(w, parties[i], "crt");
+		char *cert = file_of(w, parties[i], "crt");
 
 		assert_int_equal(buf_read_file(&text, cert, 65536), 0);
 		free(cert);
 	}
-	assert_int_equal(fd_replace_file(path, buf_str(&text), text.len,
-	    0644), 0);
+	assert_int_equal(
+	    fd_replace_file(path, buf_str(&text), text.len, 0644), 0);
 	buf_fini(&text);
 	free(path);
 }
@@ -76,13 +76,12 @@ write_pins(const struct world *w, const char *const *parties, size_t n)
 static void
 start_server(struct world *w, const char *party)
 {
-	char	*key = file_of(w, party, "key");
-	char	*cert = file_of(w, party, "crt");
-	char	*client = file_of(w, "9999", "crt");
+	char *key = file_of(w, party, "key");
+	char *cert = file_of(w, party, "crt");
+	char *client = file_of(w, "9999", "crt");
 
 	w->server = tls_server_start(cert, key, client);
-	w->url = xasprintf("https://127.0.0.1:%d",
-	    tls_server_port(w->server));
+	w->url = xasprintf("https://127.0.0.1:%d", tls_server_port(w->server));
 	free(key);
 	free(cert);
 	free(client);
@@ -91,12 +90,15 @@ start_server(struct world *w, const char *party)
 static void
 make_client(struct world *w, const char *party)
 {
-	char	*key = file_of(w, party, "key");
-	char	*cert = file_of(w, party, "crt");
-	char	*pins = xasprintf("%s/partners.pem", w->folder);
-	struct http_client_conf	conf = {
-		.party = party, .keys = w->keys, .tls_cert = cert,
-		.tls_key = key, .partners_pem = pins,
+	char *key = file_of(w, party, "key");
+	char *cert = file_of(w, party, "crt");
+	char *pins = xasprintf("%s/partners.pem", w->folder);
+	struct http_client_conf conf = {
+		.party = party,
+		.keys = w->keys,
+		.tls_cert = cert,
+		.tls_key = key,
+		.partners_pem = pins,
 	};
 
 	assert_int_equal(http_client_new(NULL, &conf, &w->client), 0);
@@ -108,9 +110,9 @@ make_client(struct world *w, const char *party)
 static int
 setup(void **state)
 {
-	static const char *const	 known[] = { "9999", "10000" };
-	char				 template[] = "/tmp/sluice-http-XXXXXX";
-	struct world			*w = xcalloc(1, sizeof(*w));
+	static const char *const known[] = { "9999", "10000" };
+	char template[] = "/tmp/sluice-http-XXXXXX";
+	struct world *w = xcalloc(1, sizeof(*w));
 
 	assert_non_null(mkdtemp(template));
 	w->folder = xstrdup(template);
@@ -128,7 +130,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	struct world	*w = *state;
+	struct world *w = *state;
 
 	http_client_free(w->client);
 	tls_server_stop(w->server);
@@ -144,8 +146,8 @@ static int
 fetch(struct world *w, const char *path, struct http_request req,
     struct http_reply *reply)
 {
-	char	*url = xasprintf("%s%s", w->url, path);
-	int	 r;
+	char *url = xasprintf("%s%s", w->url, path);
+	int r;
 
 	req.url = url;
 	if (req.party == NULL)
@@ -158,10 +160,13 @@ fetch(struct world *w, const char *path, struct http_request req,
 static void
 body_is_sent_and_the_answer_comes_back(void **state)
 {
-	struct http_reply	reply;
+	struct http_reply reply;
 
-	assert_int_equal(fetch(*state, "/echo", (struct http_request){
-	    .body = "hello", .body_len = 5 }, &reply), 0);
+	assert_int_equal(
+	    fetch(*state, "/echo",
+		(struct http_request){ .body = "hello", .body_len = 5 },
+		&reply),
+	    0);
 	assert_int_equal(reply.status, 200);
 	assert_string_equal(buf_str(&reply.body), "hello");
 	assert_true(reply.elapsed_us > 0);
@@ -171,18 +176,25 @@ body_is_sent_and_the_answer_comes_back(void **state)
 static void
 file_between_head_and_tail_is_streamed(void **state)
 {
-	size_t			 size = 3 * 1024 * 1024 + 17, i;
-	char			*data = xmalloc(size);
-	struct http_reply	 reply;
-	int			 fd;
+	size_t size = 3 * 1024 * 1024 + 17, i;
+	char *data = xmalloc(size);
+	struct http_reply reply;
+	int fd;
 
 	for (i = 0; i < size; i++)
 		data[i] = (char)(i * 2654435761U >> 13);
 	assert_int_equal(fd_memfd("t", data, size, &fd), 0);
-	assert_int_equal(fetch(*state, "/echo", (struct http_request){
-	    .method = "PUT", .body = "<<", .body_len = 2, .body_fd = fd,
-	    .body_size = size, .tail = ">>", .tail_len = 2,
-	    .reply_max = 8 * 1024 * 1024 }, &reply), 0);
+	assert_int_equal(fetch(*state, "/echo",
+			     (struct http_request){ .method = "PUT",
+				 .body = "<<",
+				 .body_len = 2,
+				 .body_fd = fd,
+				 .body_size = size,
+				 .tail = ">>",
+				 .tail_len = 2,
+				 .reply_max = 8 * 1024 * 1024 },
+			     &reply),
+	    0);
 	assert_int_equal(reply.body.len, size + 4);
 	assert_memory_equal(reply.body.data, "<<", 2);
 	assert_memory_equal(reply.body.data + 2, data, size);
@@ -195,18 +207,25 @@ file_between_head_and_tail_is_streamed(void **state)
 static void
 file_shorter_than_promised_fails(void **state)
 {
-	struct http_reply	reply = { 0 };
-	int			fd;
+	struct http_reply reply = { 0 };
+	int fd;
 
 	assert_int_equal(fd_memfd("t", "abc", 3, &fd), 0);
 	/* With a digest given, nothing reads the file before it is sent. */
-	assert_int_equal(fetch(*state, "/echo", (struct http_request){
-	    .body_fd = fd, .body_size = 100000, .digest =
-	    "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/lF5HF9bvEF8FabDg=:" },
-	    &reply), ERR_IO);
+	assert_int_equal(
+	    fetch(*state, "/echo",
+		(struct http_request){ .body_fd = fd,
+		    .body_size = 100000,
+		    .digest = "sha-256=:RK/0qy18MlBSVnWgjwz6lZEWjP/"
+			      "lF5HF9bvEF8FabDg=:" },
+		&reply),
+	    ERR_IO);
 	http_reply_fini(&reply);
-	assert_int_equal(fetch(*state, "/echo", (struct http_request){
-	    .body_fd = fd, .body_size = 100000 }, &reply), ERR_CLOSED);
+	assert_int_equal(
+	    fetch(*state, "/echo",
+		(struct http_request){ .body_fd = fd, .body_size = 100000 },
+		&reply),
+	    ERR_CLOSED);
 	http_reply_fini(&reply);
 	fd_close(&fd);
 }
@@ -215,9 +234,9 @@ file_shorter_than_promised_fails(void **state)
 static char *
 header_of(const char *head, const char *name)
 {
-	char		*needle = xasprintf("\r\n%s: ", name);
-	const char	*at = strstr(head, needle);
-	char		*value = NULL;
+	char *needle = xasprintf("\r\n%s: ", name);
+	const char *at = strstr(head, needle);
+	char *value = NULL;
 
 	if (at != NULL) {
 		at += strlen(needle);
@@ -230,13 +249,15 @@ header_of(const char *head, const char *name)
 static void
 what_is_sent_verifies_as_signed(void **state)
 {
-	struct world		*w = *state;
-	struct http_reply	 reply;
-	struct sign_proof	 proof;
-	char			*input, *value, *digest, *to;
+	struct world *w = *state;
+	struct http_reply reply;
+	struct sign_proof proof;
+	char *input, *value, *digest, *to;
 
-	assert_int_equal(fetch(w, "/headers?a=%20&b", (struct http_request){
-	    .body = "{}", .body_len = 2 }, &reply), 0);
+	assert_int_equal(
+	    fetch(w, "/headers?a=%20&b",
+		(struct http_request){ .body = "{}", .body_len = 2 }, &reply),
+	    0);
 	input = header_of(reply.body.data, "Signature-Input");
 	value = header_of(reply.body.data, "Signature");
 	digest = header_of(reply.body.data, "Content-Digest");
@@ -246,11 +267,15 @@ what_is_sent_verifies_as_signed(void **state)
 	assert_string_equal(to, "10000");
 	assert_true(str_starts(reply.body.data,
 	    "POST /headers?a=%20&b HTTP/1.1\r\nHost: party-10000.sluice:"));
-	assert_int_equal(sign_verify(&(struct sign_request){
-	    .method = "POST", .path = "/headers", .query = "a=%20&b",
-	    .digest = digest, .party = "9999", .destination = "10000" },
-	    input, value, keys_public(w->keys), clock_wall_ms() / 1000,
-	    &proof), 0);
+	assert_int_equal(sign_verify(&(struct sign_request){ .method = "POST",
+					 .path = "/headers",
+					 .query = "a=%20&b",
+					 .digest = digest,
+					 .party = "9999",
+					 .destination = "10000" },
+			     input, value, keys_public(w->keys),
+			     clock_wall_ms() / 1000, &proof),
+	    0);
 	free(input);
 	free(value);
 	free(digest);
@@ -261,13 +286,16 @@ what_is_sent_verifies_as_signed(void **state)
 static void
 connections_are_kept_and_used_again(void **state)
 {
-	struct world		*w = *state;
-	struct http_reply	 reply;
-	int			 i;
+	struct world *w = *state;
+	struct http_reply reply;
+	int i;
 
 	for (i = 0; i < 20; i++) {
-		assert_int_equal(fetch(w, "/echo", (struct http_request){
-		    .body = "x", .body_len = 1 }, &reply), 0);
+		assert_int_equal(
+		    fetch(w, "/echo",
+			(struct http_request){ .body = "x", .body_len = 1 },
+			&reply),
+		    0);
 		http_reply_fini(&reply);
 	}
 	assert_int_equal(tls_server_connections(w->server), 1);
@@ -277,13 +305,16 @@ connections_are_kept_and_used_again(void **state)
 static void
 closed_connection_is_replaced(void **state)
 {
-	struct world		*w = *state;
-	struct http_reply	 reply;
-	int			 i;
+	struct world *w = *state;
+	struct http_reply reply;
+	int i;
 
 	for (i = 0; i < 3; i++) {
-		assert_int_equal(fetch(w, "/close", (struct http_request){
-		    .body = "x", .body_len = 1 }, &reply), 0);
+		assert_int_equal(
+		    fetch(w, "/close",
+			(struct http_request){ .body = "x", .body_len = 1 },
+			&reply),
+		    0);
 		assert_string_equal(buf_str(&reply.body), "x");
 		http_reply_fini(&reply);
 	}
@@ -292,11 +323,13 @@ closed_connection_is_replaced(void **state)
 static void
 deadline_ends_a_request_without_answer(void **state)
 {
-	struct http_reply	reply;
-	int64_t			before = clock_mono_ms();
+	struct http_reply reply;
+	int64_t before = clock_mono_ms();
 
-	assert_int_equal(fetch(*state, "/never", (struct http_request){
-	    .timeout_ms = 200 }, &reply), ERR_TIMEOUT);
+	assert_int_equal(
+	    fetch(*state, "/never", (struct http_request){ .timeout_ms = 200 },
+		&reply),
+	    ERR_TIMEOUT);
 	assert_in_range(clock_mono_ms() - before, 190, 5000);
 	http_reply_fini(&reply);
 }
@@ -304,24 +337,29 @@ deadline_ends_a_request_without_answer(void **state)
 static void
 longer_answer_than_allowed_is_refused(void **state)
 {
-	struct http_reply	reply;
+	struct http_reply reply;
 
-	assert_int_equal(fetch(*state, "/bytes/1000", (struct http_request){
-	    .reply_max = 1000 }, &reply), 0);
+	assert_int_equal(
+	    fetch(*state, "/bytes/1000",
+		(struct http_request){ .reply_max = 1000 }, &reply),
+	    0);
 	assert_int_equal(reply.body.len, 1000);
 	http_reply_fini(&reply);
-	assert_int_equal(fetch(*state, "/bytes/1001", (struct http_request){
-	    .reply_max = 1000 }, &reply), ERR_LIMIT);
+	assert_int_equal(
+	    fetch(*state, "/bytes/1001",
+		(struct http_request){ .reply_max = 1000 }, &reply),
+	    ERR_LIMIT);
 	http_reply_fini(&reply);
 }
 
 static void
 status_and_retry_after_are_told(void **state)
 {
-	struct http_reply	reply;
+	struct http_reply reply;
 
-	assert_int_equal(fetch(*state, "/status/429", (struct http_request){
-	    .method = "GET" }, &reply), 0);
+	assert_int_equal(fetch(*state, "/status/429",
+			     (struct http_request){ .method = "GET" }, &reply),
+	    0);
 	assert_int_equal(reply.status, 429);
 	assert_int_equal(reply.retry_after_s, 7);
 	http_reply_fini(&reply);
@@ -330,10 +368,11 @@ status_and_retry_after_are_told(void **state)
 static void
 nobody_listening_is_a_net_error(void **state)
 {
-	struct world		*w = *state;
-	struct http_reply	 reply;
-	struct http_request	 req = {
-		.url = "https://127.0.0.1:1/", .party = "10000",
+	struct world *w = *state;
+	struct http_reply reply;
+	struct http_request req = {
+		.url = "https://127.0.0.1:1/",
+		.party = "10000",
 	};
 
 	assert_int_equal(http_fetch(w->client, &req, &reply), ERR_NET);
@@ -344,20 +383,22 @@ nobody_listening_is_a_net_error(void **state)
 static void
 another_partys_certificate_is_refused(void **state)
 {
-	struct world		*w = *state;
+	struct world *w = *state;
 	static const char *const all[] = { "9999", "10000", "666" };
-	struct http_reply	 reply;
+	struct http_reply reply;
 
 	/* 666 is a partner, too, but must not answer for 10000. */
 	write_pins(w, all, 3);
 	tls_server_stop(w->server);
 	free(w->url);
 	start_server(w, "666");
-	assert_int_equal(fetch(w, "/echo", (struct http_request){
-	    .party = "10000" }, &reply), ERR_AUTH);
+	assert_int_equal(fetch(w, "/echo",
+			     (struct http_request){ .party = "10000" }, &reply),
+	    ERR_AUTH);
 	http_reply_fini(&reply);
-	assert_int_equal(fetch(w, "/echo", (struct http_request){
-	    .party = "666" }, &reply), 0);
+	assert_int_equal(
+	    fetch(w, "/echo", (struct http_request){ .party = "666" }, &reply),
+	    0);
 	http_reply_fini(&reply);
 	assert_int_equal(tls_server_requests(w->server), 1);
 }
@@ -365,30 +406,33 @@ another_partys_certificate_is_refused(void **state)
 static void
 party_without_certificate_is_not_called(void **state)
 {
-	struct world		*w = *state;
+	struct world *w = *state;
 	static const char *const all[] = { "9999", "10000", "666" };
-	struct http_reply	 reply = { 0 };
+	struct http_reply reply = { 0 };
 
-	assert_int_equal(fetch(w, "/echo", (struct http_request){
-	    .party = "666" }, &reply), ERR_NOT_FOUND);
+	assert_int_equal(
+	    fetch(w, "/echo", (struct http_request){ .party = "666" }, &reply),
+	    ERR_NOT_FOUND);
 	assert_int_equal(tls_server_connections(w->server), 0);
 	/* Once it is in the file it is known, without a restart. */
 	write_pins(w, all, 3);
-	assert_int_equal(fetch(w, "/echo", (struct http_request){
-	    .party = "666" }, &reply), ERR_AUTH);
+	assert_int_equal(
+	    fetch(w, "/echo", (struct http_request){ .party = "666" }, &reply),
+	    ERR_AUTH);
 	http_reply_fini(&reply);
 }
 
 static void
 unknown_client_certificate_is_refused_by_the_server(void **state)
 {
-	struct world		*w = *state;
-	struct http_reply	 reply;
+	struct world *w = *state;
+	struct http_reply reply;
 
 	http_client_free(w->client);
 	make_client(w, "666");
-	assert_int_equal(fetch(w, "/echo", (struct http_request){
-	    .method = "GET" }, &reply), ERR_NET);
+	assert_int_equal(
+	    fetch(w, "/echo", (struct http_request){ .method = "GET" }, &reply),
+	    ERR_NET);
 	http_reply_fini(&reply);
 	assert_int_equal(tls_server_requests(w->server), 0);
 }
@@ -396,10 +440,11 @@ unknown_client_certificate_is_refused_by_the_server(void **state)
 static void
 partners_are_never_called_without_tls(void **state)
 {
-	struct world		*w = *state;
-	struct http_reply	 reply = { 0 };
-	struct http_request	 req = {
-		.url = "http://127.0.0.1:1/", .party = "10000",
+	struct world *w = *state;
+	struct http_reply reply = { 0 };
+	struct http_request req = {
+		.url = "http://127.0.0.1:1/",
+		.party = "10000",
 	};
 
 	assert_int_equal(http_fetch(w->client, &req, &reply), ERR_INVALID);
@@ -409,18 +454,28 @@ static void
 odd_urls_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"", "https://", "https:///x", "ftp://h/", "https://h:0/",
-		"https://h:70000/", "https://h:/", "https://u@h/",
-		"https://h/a b", "https://h/#x", "https://[::1/",
-		"https://h:1x/", "https://h/\r\nX: y",
+		"",
+		"https://",
+		"https:///x",
+		"ftp://h/",
+		"https://h:0/",
+		"https://h:70000/",
+		"https://h:/",
+		"https://u@h/",
+		"https://h/a b",
+		"https://h/#x",
+		"https://[::1/",
+		"https://h:1x/",
+		"https://h/\r\nX: y",
 	};
-	struct world		*w = *state;
-	struct http_reply	 reply = { 0 };
-	size_t			 i;
+	struct world *w = *state;
+	struct http_reply reply = { 0 };
+	size_t i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		struct http_request	req = {
-			.url = bad[i], .party = "10000",
+		struct http_request req = {
+			.url = bad[i],
+			.party = "10000",
 		};
 
 		if (http_fetch(w->client, &req, &reply) != ERR_INVALID)
@@ -431,18 +486,18 @@ odd_urls_are_refused(void **state)
 /* --- in a loop ------------------------------------------------------------------ */
 
 struct many {
-	struct loop		*loop;
-	struct http_client	*client;
-	struct http_call	*calls[8];
-	int			 done;
-	int			 expected;
-	struct world		*world;
+	struct loop *loop;
+	struct http_client *client;
+	struct http_call *calls[8];
+	int done;
+	int expected;
+	struct world *world;
 };
 
 static void
 on_done(void *ctx, const struct http_reply *reply)
 {
-	struct many	*m = ctx;
+	struct many *m = ctx;
 
 	assert_int_equal(reply->error, 0);
 	if (++m->done == m->expected)
@@ -452,12 +507,15 @@ on_done(void *ctx, const struct http_reply *reply)
 static void
 client_in_loop(struct world *w, struct many *m)
 {
-	char	*key = file_of(w, "9999", "key");
-	char	*cert = file_of(w, "9999", "crt");
-	char	*pins = xasprintf("%s/partners.pem", w->folder);
-	struct http_client_conf	conf = {
-		.party = "9999", .keys = w->keys, .tls_cert = cert,
-		.tls_key = key, .partners_pem = pins,
+	char *key = file_of(w, "9999", "key");
+	char *cert = file_of(w, "9999", "crt");
+	char *pins = xasprintf("%s/partners.pem", w->folder);
+	struct http_client_conf conf = {
+		.party = "9999",
+		.keys = w->keys,
+		.tls_cert = cert,
+		.tls_key = key,
+		.partners_pem = pins,
 	};
 
 	memset(m, 0, sizeof(*m));
@@ -472,11 +530,14 @@ client_in_loop(struct world *w, struct many *m)
 static struct http_call *
 send_one(struct many *m, const char *path, http_done_fn *fn)
 {
-	char			*url = xasprintf("%s%s", m->world->url, path);
-	struct http_request	 req = {
-		.url = url, .party = "10000", .body = "{}", .body_len = 2,
+	char *url = xasprintf("%s%s", m->world->url, path);
+	struct http_request req = {
+		.url = url,
+		.party = "10000",
+		.body = "{}",
+		.body_len = 2,
 	};
-	struct http_call	*call;
+	struct http_call *call;
 
 	assert_int_equal(http_send(m->client, &req, fn, m, &call), 0);
 	free(url);
@@ -486,14 +547,14 @@ send_one(struct many *m, const char *path, http_done_fn *fn)
 static void
 many_requests_are_under_way_at_once(void **state)
 {
-	struct many	m;
-	int		i;
+	struct many m;
+	int i;
 
 	client_in_loop(*state, &m);
 	m.expected = 100;
 	for (i = 0; i < m.expected; i++)
 		(void)send_one(&m, "/echo", on_done);
-	assert_int_equal(m.done, 0);	/* never from inside http_send() */
+	assert_int_equal(m.done, 0); /* never from inside http_send() */
 	assert_int_equal(http_in_flight(m.client), 100);
 	assert_int_equal(loop_run(m.loop), 0);
 	assert_int_equal(m.done, 100);
@@ -506,8 +567,8 @@ many_requests_are_under_way_at_once(void **state)
 static void
 cancel_the_rest(void *ctx, const struct http_reply *reply)
 {
-	struct many	*m = ctx;
-	int		 i;
+	struct many *m = ctx;
+	int i;
 
 	assert_int_equal(reply->error, 0);
 	m->done++;
@@ -520,8 +581,8 @@ cancel_the_rest(void *ctx, const struct http_reply *reply)
 static void
 canceled_requests_do_not_call_back(void **state)
 {
-	struct many	m;
-	int		i;
+	struct many m;
+	int i;
 
 	client_in_loop(*state, &m);
 	for (i = 0; i < 8; i++)
@@ -537,18 +598,18 @@ canceled_requests_do_not_call_back(void **state)
 }
 
 struct partner_seen {
-	struct loop	*loop;
-	int		 error;
-	int		 status;
-	int64_t		 retcode;
-	char		*retmsg;
-	int64_t		 n;
+	struct loop *loop;
+	int error;
+	int status;
+	int64_t retcode;
+	char *retmsg;
+	int64_t n;
 };
 
 static void
 on_partner(void *ctx, const struct partner_reply *reply)
 {
-	struct partner_seen	*seen = ctx;
+	struct partner_seen *seen = ctx;
 
 	seen->error = reply->error;
 	seen->status = reply->status;
@@ -566,8 +627,10 @@ envelopes_of_partners_are_taken_apart(void **state)
 		int error;
 		int64_t retcode, n;
 	} cases[] = {
-		{ "/echo", "{\"retcode\":0,\"retmsg\":\"ok\",\"data\":"
-		    "{\"n\":3}}", 0, 0, 3 },
+		{ "/echo",
+		    "{\"retcode\":0,\"retmsg\":\"ok\",\"data\":"
+		    "{\"n\":3}}",
+		    0, 0, 3 },
 		{ "/echo", "{\"retcode\":108,\"retmsg\":\"ok\"}", ERR_REMOTE,
 		    108, -1 },
 		{ "/echo", "{\"retmsg\":\"ok\"}", ERR_FORMAT, 0, -1 },
@@ -576,18 +639,19 @@ envelopes_of_partners_are_taken_apart(void **state)
 		{ "/echo", "null", ERR_FORMAT, 0, -1 },
 		{ "/status/503", "{}", ERR_REMOTE, 0, -1 },
 	};
-	struct world	*w = *state;
-	struct many	 m;
-	size_t		 i;
+	struct world *w = *state;
+	struct many m;
+	size_t i;
 
 	client_in_loop(w, &m);
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		struct partner_seen	seen = { .loop = m.loop };
-		char			*url = xasprintf("%s/", w->url);
+		struct partner_seen seen = { .loop = m.loop };
+		char *url = xasprintf("%s/", w->url);
 
-		assert_int_equal(partner_post(m.client, url, "10000",
-		    cases[i].path, cases[i].body, 5000, on_partner, &seen,
-		    NULL), 0);
+		assert_int_equal(
+		    partner_post(m.client, url, "10000", cases[i].path,
+			cases[i].body, 5000, on_partner, &seen, NULL),
+		    0);
 		assert_int_equal(loop_run(m.loop), 0);
 		assert_int_equal(seen.error, cases[i].error);
 		assert_int_equal(seen.retcode, cases[i].retcode);
@@ -605,12 +669,12 @@ envelopes_of_partners_are_taken_apart(void **state)
 static void
 certificates_are_checked_before_they_are_trusted(void **state)
 {
-	struct world	*w = *state;
-	char		*path = file_of(w, "10000", "crt");
-	char		*key = file_of(w, "10000", "key");
-	char		 finger[TLS_CERT_FINGERPRINT_SIZE];
-	struct buf	 pem = BUF_INIT;
-	struct stat	 st;
+	struct world *w = *state;
+	char *path = file_of(w, "10000", "crt");
+	char *key = file_of(w, "10000", "key");
+	char finger[TLS_CERT_FINGERPRINT_SIZE];
+	struct buf pem = BUF_INIT;
+	struct stat st;
 
 	assert_int_equal(buf_read_file(&pem, path, 65536), 0);
 	assert_int_equal(tls_cert_check(buf_str(&pem), "10000"), 0);
@@ -633,10 +697,10 @@ damaged_or_ambiguous_pins_are_refused(void **state)
 {
 	static const char *const twice[] = { "10000", "10000" };
 	static const char *const none[] = { "10000" };
-	struct world	*w = *state;
-	char		*path = xasprintf("%s/partners.pem", w->folder);
-	struct pins	*pins;
-	size_t		 len;
+	struct world *w = *state;
+	char *path = xasprintf("%s/partners.pem", w->folder);
+	struct pins *pins;
+	size_t len;
 
 	write_pins(w, twice, 2);
 	assert_int_equal(pins_load(path, &pins), ERR_FORMAT);
@@ -648,8 +712,10 @@ damaged_or_ambiguous_pins_are_refused(void **state)
 	assert_int_equal(pins_refresh(pins), 0);
 	assert_non_null(pins_get(pins, "10000", &len));
 	assert_int_equal(fd_replace_file(path,
-	    "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-	    59, 0644), 0);
+			     "-----BEGIN CERTIFICATE-----\nAAAA\n-----END "
+			     "CERTIFICATE-----\n",
+			     59, 0644),
+	    0);
 	assert_int_equal(pins_refresh(pins), ERR_FORMAT);
 	assert_non_null(pins_get(pins, "10000", &len));
 	pins_free(pins);

@@ -25,14 +25,14 @@
 #define FILE_MAX 1000000
 #define JOB "202601010000000000001"
 
-static struct providers		*product;
-static struct json_object	*dsl, *conf;	/* the example job */
+static struct providers *product;
+static struct json_object *dsl, *conf; /* the example job */
 
 static struct json_object *
 parse(const char *text)
 {
-	struct json_object	*o = NULL;
-	char			*s = xstrdup(text), *p;
+	struct json_object *o = NULL;
+	char *s = xstrdup(text), *p;
 
 	for (p = s; *p != '\0'; p++)
 		if (*p == '\'')
@@ -46,16 +46,16 @@ parse(const char *text)
 static int
 load(void **state)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)state;
 	product = providers_new();
 	if (json_parse_file("executor/manifest.json", FILE_MAX, &o) != 0 ||
 	    providers_add(product, o, "/x") != 0 ||
-	    json_parse_file("examples/hetero_lr/dsl.json", FILE_MAX,
-	    &dsl) != 0 ||
-	    json_parse_file("examples/hetero_lr/conf.json", FILE_MAX,
-	    &conf) != 0) {
+	    json_parse_file("examples/hetero_lr/dsl.json", FILE_MAX, &dsl) !=
+		0 ||
+	    json_parse_file("examples/hetero_lr/conf.json", FILE_MAX, &conf) !=
+		0) {
 		print_error("%s\n", err_text());
 		return -1;
 	}
@@ -78,7 +78,7 @@ build_with(const char *party, struct json_object *d, struct json_object *c,
     struct json_object *fixed, const struct job_defaults *defaults,
     struct faults *f, struct job_spec **out)
 {
-	struct job_spec_input	in = {
+	struct job_spec_input in = {
 		.job_id = JOB,
 		.local_party = party,
 		.dsl = d,
@@ -97,10 +97,10 @@ build_with(const char *party, struct json_object *d, struct json_object *c,
 static struct job_spec *
 build(const char *patch, struct faults *f)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	struct json_object			*c = json_copy(conf), *p;
-	struct job_spec				*spec;
-	int					 r;
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	struct json_object *c = json_copy(conf), *p;
+	struct job_spec *spec;
+	int r;
 
 	if (patch != NULL) {
 		p = parse(patch);
@@ -117,9 +117,9 @@ build(const char *patch, struct faults *f)
 static struct job_spec *
 build_good(const char *patch)
 {
-	struct faults	 f = FAULTS_INIT;
-	struct job_spec	*spec = build(patch, &f);
-	struct buf	 b = BUF_INIT;
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec = build(patch, &f);
+	struct buf b = BUF_INIT;
 
 	faults_text(&f, &b);
 	if (spec == NULL)
@@ -133,10 +133,10 @@ build_good(const char *patch)
 static void
 refuses(const char *patch, const char *pointer, const char *words)
 {
-	struct faults	 f = FAULTS_INIT;
-	struct job_spec	*spec = build(patch, &f);
-	struct buf	 b = BUF_INIT;
-	char		*full = xasprintf("/job_runtime_conf%s", pointer);
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec = build(patch, &f);
+	struct buf b = BUF_INIT;
+	char *full = xasprintf("/job_runtime_conf%s", pointer);
 
 	faults_text(&f, &b);
 	assert_null(spec);
@@ -153,8 +153,8 @@ static const struct job_task *
 task_of(const struct job_spec *spec, const char *role, const char *party,
     const char *component)
 {
-	const struct job_member	*m = job_spec_member(spec, role, party);
-	size_t			 seq = job_spec_component(spec, component);
+	const struct job_member *m = job_spec_member(spec, role, party);
+	size_t seq = job_spec_component(spec, component);
 
 	assert_non_null(m);
 	assert_int_not_equal(seq, (size_t)-1);
@@ -166,16 +166,16 @@ task_of(const struct job_spec *spec, const char *role, const char *party,
 static void
 the_example_job_is_completed(void **state)
 {
-	struct job_spec		*spec = build_good(NULL);
-	const struct job_task	*t;
+	struct job_spec *spec = build_good(NULL);
+	const struct job_task *t;
 
 	(void)state;
 	assert_int_equal(spec->n_members, 3);
 	assert_int_equal(spec->n_components, 5);
 	assert_string_equal(spec->components[0]->name, "reader_0");
 	assert_string_equal(spec->components[4]->name, "evaluation_0");
-	assert_string_equal(spec->model_id,
-	    "arbiter-10001#guest-9999#host-10000#model");
+	assert_string_equal(
+	    spec->model_id, "arbiter-10001#guest-9999#host-10000#model");
 	assert_string_equal(spec->model_version, JOB);
 	assert_string_equal(spec->initiator_party, "9999");
 	assert_int_equal(spec->timeout_s, 259200);
@@ -187,51 +187,56 @@ the_example_job_is_completed(void **state)
 	assert_string_equal(t->provider_name, "sluice");
 	assert_string_equal(t->provider_version, SLUICE_VERSION);
 	assert_int_equal(json_get_int(t->parameters, "max_iter", 0), 30);
-	assert_string_equal(json_get_str(t->parameters, "multi_class", ""),
-	    "ovr");
+	assert_string_equal(
+	    json_get_str(t->parameters, "multi_class", ""), "ovr");
 	t = task_of(spec, "guest", "9999", "reader_0");
-	assert_string_equal(json_text(t->parameters), "{\"table\":{\"name\":"
+	assert_string_equal(json_text(t->parameters),
+	    "{\"table\":{\"name\":"
 	    "\"breast_guest\",\"namespace\":\"demo\"},\"need_run\":true}");
 	t = task_of(spec, "host", "10000", "data_transform_0");
 	assert_false(json_get_bool(t->parameters, "with_label", true));
-	assert_true(json_get_bool(task_of(spec, "guest", "9999",
-	    "data_transform_0")->parameters, "with_label", false));
+	assert_true(json_get_bool(
+	    task_of(spec, "guest", "9999", "data_transform_0")->parameters,
+	    "with_label", false));
 	job_spec_free(spec);
 }
 
 static void
 the_completed_conf_carries_the_defaults(void **state)
 {
-	struct job_spec		*spec = build_good(NULL);
-	struct json_object	*common;
+	struct job_spec *spec = build_good(NULL);
+	struct json_object *common;
 
 	(void)state;
 	common = json_path_get(spec->conf, "job_parameters", "common");
 	assert_int_equal(json_get_int(common, "task_cores", 0), 2);
 	assert_int_equal(json_get_int(common, "auto_retry_delay", 0), 1);
 	assert_int_equal(json_get_int(common, "computing_partitions", 0), 2);
-	assert_string_equal(json_get_str(common, "federated_mode", ""),
-	    "MULTIPLE");
-	assert_string_equal(json_get_str(common, "model_id", ""),
-	    spec->model_id);
+	assert_string_equal(
+	    json_get_str(common, "federated_mode", ""), "MULTIPLE");
+	assert_string_equal(
+	    json_get_str(common, "model_id", ""), spec->model_id);
 	assert_string_equal(json_text(json_get(common, "roles")),
 	    "{\"guest\":[9999],\"host\":[10000],\"arbiter\":[10001]}");
 	assert_true(json_has(common, "role_parameters"));
-	assert_string_equal(json_get_str(json_get(
-	    spec->members[0].conf_on_party, "job_parameters"),
-	    "model_version", ""), JOB);
+	assert_string_equal(
+	    json_get_str(
+		json_get(spec->members[0].conf_on_party, "job_parameters"),
+		"model_version", ""),
+	    JOB);
 	job_spec_free(spec);
 }
 
 static void
 tasks_are_shown_in_the_classic_form(void **state)
 {
-	struct job_spec		*spec = build_good(NULL);
-	struct json_object	*o;
+	struct job_spec *spec = build_good(NULL);
+	struct json_object *o;
 
 	(void)state;
-	o = job_spec_party_parameters(spec, job_spec_member(spec, "host",
-	    "10000"), job_spec_component(spec, "intersection_0"));
+	o = job_spec_party_parameters(spec,
+	    job_spec_member(spec, "host", "10000"),
+	    job_spec_component(spec, "intersection_0"));
 	assert_string_equal(json_text(json_get(o, "local")),
 	    "{\"role\":\"host\",\"party_id\":10000}");
 	assert_string_equal(json_text(json_get(o, "role")),
@@ -246,10 +251,11 @@ tasks_are_shown_in_the_classic_form(void **state)
 static void
 party_ids_may_be_numbers_or_text(void **state)
 {
-	struct job_spec	*a = build_good(NULL);
-	struct job_spec	*b = build_good("{'dsl_version':2,'initiator':"
-			    "{'role':'guest','party_id':'9999'},'role':"
-			    "{'host':['10000']}}");
+	struct job_spec *a = build_good(NULL);
+	struct job_spec *b =
+	    build_good("{'dsl_version':2,'initiator':"
+		       "{'role':'guest','party_id':'9999'},'role':"
+		       "{'host':['10000']}}");
 
 	(void)state;
 	assert_string_equal(a->contract, b->contract);
@@ -260,13 +266,12 @@ party_ids_may_be_numbers_or_text(void **state)
 static void
 the_model_id_sorts_roles_and_numbers(void **state)
 {
-	struct json_object	*roles = parse("{'host':[10000,9,10],"
-				    "'guest':[3],'arbiter':[10000]}");
-	char			*id = job_model_id(roles);
+	struct json_object *roles = parse("{'host':[10000,9,10],"
+					  "'guest':[3],'arbiter':[10000]}");
+	char *id = job_model_id(roles);
 
 	(void)state;
-	assert_string_equal(id,
-	    "arbiter-10000#guest-3#host-9_10_10000#model");
+	assert_string_equal(id, "arbiter-10000#guest-3#host-9_10_10000#model");
 	free(id);
 	json_object_put(roles);
 }
@@ -277,25 +282,22 @@ static void
 a_partner_comes_to_the_same_contract(void **state)
 {
 	/* The partner's own defaults must not matter. */
-	static const struct job_defaults	 other = { 7, 3, 60, 2, 9,
-						    512, 0 };
-	struct faults				 f = FAULTS_INIT;
-	struct job_spec		*a = build_good("{'job_parameters':{'role':"
-				    "{'host':{'0':{'task_cores':3}}}}}");
-	struct json_object	*d = NULL, *c = NULL, *fixed = NULL;
-	struct job_spec		*b;
+	static const struct job_defaults other = { 7, 3, 60, 2, 9, 512, 0 };
+	struct faults f = FAULTS_INIT;
+	struct job_spec *a = build_good("{'job_parameters':{'role':"
+					"{'host':{'0':{'task_cores':3}}}}}");
+	struct json_object *d = NULL, *c = NULL, *fixed = NULL;
+	struct job_spec *b;
 
 	(void)state;
 	/* What is sent is text. */
 	assert_int_equal(json_parse_text(json_text(a->dsl_json), &d), 0);
 	assert_int_equal(json_parse_text(json_text(a->conf), &c), 0);
-	assert_int_equal(json_parse_text(json_text(a->providers_json),
-	    &fixed), 0);
-	assert_int_equal(build_with("10000", d, c, fixed, &other, &f, &b),
-	    0);
+	assert_int_equal(
+	    json_parse_text(json_text(a->providers_json), &fixed), 0);
+	assert_int_equal(build_with("10000", d, c, fixed, &other, &f, &b), 0);
 	assert_string_equal(a->contract, b->contract);
-	assert_memory_equal(a->contract_hash, b->contract_hash,
-	    JOB_HASH_SIZE);
+	assert_memory_equal(a->contract_hash, b->contract_hash, JOB_HASH_SIZE);
 	assert_true(job_spec_member(b, "host", "10000")->is_local);
 	assert_false(job_spec_member(b, "guest", "9999")->is_local);
 	assert_int_equal(job_spec_member(b, "host", "10000")->cores, 3);
@@ -304,12 +306,12 @@ a_partner_comes_to_the_same_contract(void **state)
 	    json_text(job_spec_member(b, "host", "10000")->job_parameters));
 	job_spec_free(b);
 	/* Another number anywhere is another contract. */
-	json_add_int(json_path_get(c, "component_parameters", "common",
-	    "hetero_lr_0"), "max_iter", 31);
-	assert_int_equal(build_with("10000", d, c, fixed, &other, &f, &b),
-	    0);
-	assert_memory_not_equal(a->contract_hash, b->contract_hash,
-	    JOB_HASH_SIZE);
+	json_add_int(
+	    json_path_get(c, "component_parameters", "common", "hetero_lr_0"),
+	    "max_iter", 31);
+	assert_int_equal(build_with("10000", d, c, fixed, &other, &f, &b), 0);
+	assert_memory_not_equal(
+	    a->contract_hash, b->contract_hash, JOB_HASH_SIZE);
 	job_spec_free(b);
 	job_spec_free(a);
 	json_object_put(d);
@@ -321,20 +323,20 @@ a_partner_comes_to_the_same_contract(void **state)
 static void
 a_partner_without_the_fixed_version_refuses(void **state)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	struct faults				 f = FAULTS_INIT;
-	struct job_spec				*spec;
-	struct json_object			*fixed;
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec;
+	struct json_object *fixed;
 
 	(void)state;
 	fixed = parse("{'hetero_lr_0':{'host':{'10000':'sluice@7.0.0'},"
-	    "'guest':{'9999':'sluice@8.0.0'}}}");
-	assert_int_equal(build_with("10000", dsl, conf, fixed, &defaults, &f,
-	    &spec), ERR_INVALID);
+		      "'guest':{'9999':'sluice@8.0.0'}}}");
+	assert_int_equal(
+	    build_with("10000", dsl, conf, fixed, &defaults, &f, &spec),
+	    ERR_INVALID);
 	/* The guest's provider is the guest's matter. */
 	assert_int_equal(f.n, 1);
-	assert_string_equal(f.items[0].pointer,
-	    "/providers/hetero_lr_0/host");
+	assert_string_equal(f.items[0].pointer, "/providers/hetero_lr_0/host");
 	json_object_put(fixed);
 	faults_fini(&f);
 }
@@ -344,38 +346,39 @@ a_partner_without_the_fixed_version_refuses(void **state)
 static void
 five_faults_are_reported_as_five(void **state)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	static const char *const		 pointers[] = {
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	static const char *const pointers[] = {
 		"/job_runtime_conf/initiator/party_id",
 		"/job_runtime_conf/job_parameters/common/task_cores",
 		"/job_dsl/components/evaluation_0/module",
 		"/job_dsl/components/hetero_lr_0/input/data/train_data/0",
 		"/job_runtime_conf/component_parameters/common/hetero_lr_0"
-		    "/max_iter",
+		"/max_iter",
 	};
-	struct json_object	*d = json_copy(dsl), *c = json_copy(conf);
-	struct json_object	*p;
-	struct faults		 f = FAULTS_INIT;
-	struct job_spec		*spec;
-	size_t			 i, j;
+	struct json_object *d = json_copy(dsl), *c = json_copy(conf);
+	struct json_object *p;
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec;
+	size_t i, j;
 
 	(void)state;
 	p = parse("{'components':{'evaluation_0':{'module':'Evaluate'},"
-	    "'hetero_lr_0':{'input':{'data':{'train_data':"
-	    "['intersect_0.data']}}}}}");
+		  "'hetero_lr_0':{'input':{'data':{'train_data':"
+		  "['intersect_0.data']}}}}}");
 	json_merge(d, p);
 	json_object_put(p);
 	p = parse("{'initiator':{'party_id':8888},'job_parameters':{'common':"
-	    "{'task_cores':0}},'component_parameters':{'common':"
-	    "{'hetero_lr_0':{'max_iter':'many'}}}}");
+		  "{'task_cores':0}},'component_parameters':{'common':"
+		  "{'hetero_lr_0':{'max_iter':'many'}}}}");
 	json_merge(c, p);
 	json_object_put(p);
-	assert_int_equal(build_with("9999", d, c, NULL, &defaults, &f, &spec),
-	    ERR_INVALID);
+	assert_int_equal(
+	    build_with("9999", d, c, NULL, &defaults, &f, &spec), ERR_INVALID);
 	assert_int_equal(faults_count(&f), 5);
 	for (i = 0; i < 5; i++) {
-		for (j = 0; j < f.n && strcmp(f.items[j].pointer,
-		    pointers[i]) != 0; j++)
+		for (j = 0;
+		     j < f.n && strcmp(f.items[j].pointer, pointers[i]) != 0;
+		     j++)
 			;
 		if (j == f.n)
 			fail_msg("no fault at %s", pointers[i]);
@@ -395,8 +398,8 @@ the_conf_is_checked_in_every_corner(void **state)
 	    "one of role.guest");
 	refuses("{'initiator':{'role':'local'}}", "/initiator/role",
 	    "no such role");
-	refuses("{'role':{'hots':[1]}}", "/role/hots",
-	    "did you mean \"host\"?");
+	refuses(
+	    "{'role':{'hots':[1]}}", "/role/hots", "did you mean \"host\"?");
 	refuses("{'role':{'host':[10000,'10000']}}", "/role/host/1",
 	    "in the list already");
 	refuses("{'role':{'arbiter':[9999]}}", "/role/arbiter",
@@ -411,16 +414,18 @@ the_conf_is_checked_in_every_corner(void **state)
 	    "/component_parameters/common/hetero_rl_0",
 	    "did you mean \"hetero_lr_0\"?");
 	refuses("{'component_parameters':{'common':{'hetero_lr_0':"
-	    "{'max_itre':1}}}}",
+		"{'max_itre':1}}}}",
 	    "/component_parameters/common/hetero_lr_0/max_itre",
 	    "did you mean \"max_iter\"?");
 	refuses("{'component_parameters':{'role':{'host':{'all':"
-	    "{'hetero_lr_0':{'alpha':'x'}}}}}}",
+		"{'hetero_lr_0':{'alpha':'x'}}}}}}",
 	    "/component_parameters/role/host/all/hetero_lr_0/alpha",
 	    "must be number");
 	refuses("{'component_parameters':{'common':{'intersection_0':"
-	    "{'intersect_method':'rsa'}}}}", "/component_parameters/common/"
-	    "intersection_0/intersect_method", "use ecdh");
+		"{'intersect_method':'rsa'}}}}",
+	    "/component_parameters/common/"
+	    "intersection_0/intersect_method",
+	    "use ecdh");
 	refuses("{'component_parameters':{'common':{'hetero_lr_0':null}}}",
 	    "/component_parameters/common/hetero_lr_0", "object");
 	refuses("{'job_parameters':{'role':{'host':[]}}}",
@@ -428,28 +433,33 @@ the_conf_is_checked_in_every_corner(void **state)
 	refuses("{'provider':{'common':{'hetero_lr_0':'sluice@9'}}}",
 	    "/provider/common/hetero_lr_0", "it has sluice@1.0.0");
 	refuses("{'provider':{'role':{'guest':{'0':{'hetero_lr_0':'a@b@c'}}}"
-	    "}}", "/provider/role/guest/0/hetero_lr_0", "NAME");
+		"}}",
+	    "/provider/role/guest/0/hetero_lr_0", "NAME");
 }
 
 static void
 a_reader_without_a_table_names_the_place(void **state)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	struct json_object	*c = json_copy(conf);
-	struct faults		 f = FAULTS_INIT;
-	struct job_spec		*spec;
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	struct json_object *c = json_copy(conf);
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec;
 
 	(void)state;
-	json_object_object_del(json_path_get(c, "component_parameters",
-	    "role", "host", "all"), "reader_0");
-	json_object_object_del(json_path_get(c, "component_parameters",
-	    "role", "guest", "0", "reader_0", "table"), "namespace");
-	assert_int_equal(build_with("9999", dsl, c, NULL, &defaults, &f,
-	    &spec), ERR_INVALID);
+	json_object_object_del(
+	    json_path_get(c, "component_parameters", "role", "host", "all"),
+	    "reader_0");
+	json_object_object_del(json_path_get(c, "component_parameters", "role",
+				   "guest", "0", "reader_0", "table"),
+	    "namespace");
+	assert_int_equal(build_with("9999", dsl, c, NULL, &defaults, &f, &spec),
+	    ERR_INVALID);
 	assert_int_equal(f.n, 2);
-	assert_string_equal(f.items[0].pointer, "/job_runtime_conf/"
+	assert_string_equal(f.items[0].pointer,
+	    "/job_runtime_conf/"
 	    "component_parameters/role/guest/0/reader_0/table/namespace");
-	assert_string_equal(f.items[1].pointer, "/job_runtime_conf/"
+	assert_string_equal(f.items[1].pointer,
+	    "/job_runtime_conf/"
 	    "component_parameters/role/host/0/reader_0/table");
 	faults_fini(&f);
 	json_object_put(c);
@@ -458,16 +468,17 @@ a_reader_without_a_table_names_the_place(void **state)
 static void
 removed_and_unknown_job_parameters_only_warn(void **state)
 {
-	struct job_spec	*spec = build_good("{'job_parameters':{'common':"
-			    "{'work_mode':1,'backend':0,'colour':'red'}}}");
-	char		*text = job_spec_warning_text(spec);
+	struct job_spec *spec =
+	    build_good("{'job_parameters':{'common':"
+		       "{'work_mode':1,'backend':0,'colour':'red'}}}");
+	char *text = job_spec_warning_text(spec);
 
 	(void)state;
 	assert_int_equal(spec->n_warnings, 3);
 	assert_non_null(strstr(text, "[WARN]work_mode is removed"));
 	assert_non_null(strstr(text, "colour"));
-	assert_null(json_get(json_path_get(spec->conf, "job_parameters",
-	    "common"), "colour"));
+	assert_null(json_get(
+	    json_path_get(spec->conf, "job_parameters", "common"), "colour"));
 	free(text);
 	job_spec_free(spec);
 }
@@ -481,17 +492,17 @@ static void
 alphas(const char *params, double h0, double h1, double h2, double guest)
 {
 	static const char *const ids[] = { "1", "2", "3" };
-	double		 expected[] = { h0, h1, h2 };
+	double expected[] = { h0, h1, h2 };
 	struct json_object *c = json_copy(conf), *p;
 	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
-	struct faults	 f = FAULTS_INIT;
-	struct job_spec	*spec;
-	struct buf	 b = BUF_INIT;
-	char		*text;
-	int		 i;
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec;
+	struct buf b = BUF_INIT;
+	char *text;
+	int i;
 
-	text = xasprintf("{" THREE_HOSTS ",'component_parameters':{%s}}",
-	    params);
+	text =
+	    xasprintf("{" THREE_HOSTS ",'component_parameters':{%s}}", params);
 	p = parse(text);
 	json_merge(c, p);
 	json_object_put(p);
@@ -500,10 +511,14 @@ alphas(const char *params, double h0, double h1, double h2, double guest)
 		fail_msg("%s", buf_str(&b));
 	}
 	for (i = 0; i < 3; i++)
-		assert_true(json_get_double(task_of(spec, "host", ids[i],
-		    "hetero_lr_0")->parameters, "alpha", -1) == expected[i]);
-	assert_true(json_get_double(task_of(spec, "guest", "9999",
-	    "hetero_lr_0")->parameters, "alpha", -1) == guest);
+		assert_true(
+		    json_get_double(task_of(spec, "host", ids[i], "hetero_lr_0")
+					->parameters,
+			"alpha", -1) == expected[i]);
+	assert_true(
+	    json_get_double(
+		task_of(spec, "guest", "9999", "hetero_lr_0")->parameters,
+		"alpha", -1) == guest);
 	job_spec_free(spec);
 	free(text);
 	json_object_put(c);
@@ -514,17 +529,19 @@ static void
 index_keys_choose_members(void **state)
 {
 	(void)state;
-	alphas("'role':{'host':{'1':{'hetero_lr_0':{'alpha':5}}}}",
-	    0.01, 5, 0.01, 0.01);
-	alphas("'role':{'host':{'0|2':{'hetero_lr_0':{'alpha':5}}}}",
-	    5, 0.01, 5, 0.01);
-	alphas("'role':{'host':{'all':{'hetero_lr_0':{'alpha':5}}}}",
-	    5, 5, 5, 0.01);
+	alphas("'role':{'host':{'1':{'hetero_lr_0':{'alpha':5}}}}", 0.01, 5,
+	    0.01, 0.01);
+	alphas("'role':{'host':{'0|2':{'hetero_lr_0':{'alpha':5}}}}", 5, 0.01,
+	    5, 0.01);
+	alphas("'role':{'host':{'all':{'hetero_lr_0':{'alpha':5}}}}", 5, 5, 5,
+	    0.01);
 	/* Later keys win. */
 	alphas("'role':{'host':{'0|1|2':{'hetero_lr_0':{'alpha':5}},"
-	    "'1':{'hetero_lr_0':{'alpha':6}}}}", 5, 6, 5, 0.01);
+	       "'1':{'hetero_lr_0':{'alpha':6}}}}",
+	    5, 6, 5, 0.01);
 	alphas("'common':{'hetero_lr_0':{'alpha':7}},"
-	    "'role':{'guest':{'0':{'hetero_lr_0':{'alpha':8}}}}", 7, 7, 7, 8);
+	       "'role':{'guest':{'0':{'hetero_lr_0':{'alpha':8}}}}",
+	    7, 7, 7, 8);
 	/* A component directly under the role. */
 	alphas("'role':{'host':{'hetero_lr_0':{'alpha':9}}}", 9, 9, 9, 0.01);
 }
@@ -532,19 +549,20 @@ index_keys_choose_members(void **state)
 static void
 index_keys_out_of_range_are_refused(void **state)
 {
-	static const char *const keys[] = { "1", "0|1", "00", "0|", "|0",
-		"-1", "al", "", "0||0", "99999999999999999999" };
-	char	*patch, *pointer;
-	size_t	 i;
+	static const char *const keys[] = { "1", "0|1", "00", "0|", "|0", "-1",
+		"al", "", "0||0", "99999999999999999999" };
+	char *patch, *pointer;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		patch = xasprintf("{'component_parameters':{'role':{'host':"
-		    "{'%s':{'hetero_lr_0':{}}}}}}", keys[i]);
-		pointer = xasprintf("/component_parameters/role/host/%s",
+				  "{'%s':{'hetero_lr_0':{}}}}}}",
 		    keys[i]);
-		refuses(patch, pointer, i < 2 ? "there is no host 1" :
-		    "is no index key");
+		pointer =
+		    xasprintf("/component_parameters/role/host/%s", keys[i]);
+		refuses(patch, pointer,
+		    i < 2 ? "there is no host 1" : "is no index key");
 		free(pointer);
 		free(patch);
 	}
@@ -557,11 +575,12 @@ index_keys_out_of_range_are_refused(void **state)
 static void
 job_parameters_are_scoped_by_role(void **state)
 {
-	struct job_spec		*spec;
-	const struct job_member	*host, *guest, *arbiter;
+	struct job_spec *spec;
+	const struct job_member *host, *guest, *arbiter;
 
 	(void)state;
-	spec = build_good("{'job_parameters':{'common':{'task_cores':2,"
+	spec = build_good(
+	    "{'job_parameters':{'common':{'task_cores':2,"
 	    "'task_parallelism':3},'role':{'host':{'all':{'task_cores':4}}}"
 	    "}}");
 	host = job_spec_member(spec, "host", "10000");
@@ -571,14 +590,14 @@ job_parameters_are_scoped_by_role(void **state)
 	assert_int_equal(guest->cores, 6);
 	assert_int_equal(host->task_cores, 4);
 	assert_int_equal(host->cores, 12);
-	assert_int_equal(json_get_int(host->job_parameters, "task_cores", 0),
-	    4);
+	assert_int_equal(
+	    json_get_int(host->job_parameters, "task_cores", 0), 4);
 	/* An arbiter coordinates; its cores are not accounted. */
 	assert_int_equal(arbiter->task_cores, 1);
 	assert_int_equal(arbiter->cores, 0);
 	job_spec_free(spec);
 	spec = build_good("{'job_parameters':{'common':{'eggroll_run':"
-	    "{'eggroll.session.processors.per.node':5}}}}");
+			  "{'eggroll.session.processors.per.node':5}}}}");
 	assert_int_equal(job_spec_member(spec, "host", "10000")->cores, 5);
 	job_spec_free(spec);
 }
@@ -586,22 +605,21 @@ job_parameters_are_scoped_by_role(void **state)
 static void
 a_job_larger_than_the_site_is_refused(void **state)
 {
-	static const struct job_defaults	 small = { 4, 1, 100, 0, 1,
-						    256, 3 };
-	struct faults		 f = FAULTS_INIT;
-	struct json_object	*c = json_copy(conf), *p;
-	struct job_spec		*spec;
+	static const struct job_defaults small = { 4, 1, 100, 0, 1, 256, 3 };
+	struct faults f = FAULTS_INIT;
+	struct json_object *c = json_copy(conf), *p;
+	struct job_spec *spec;
 
 	(void)state;
-	assert_int_equal(build_with("9999", dsl, conf, NULL, &small, &f,
-	    &spec), 0);
+	assert_int_equal(
+	    build_with("9999", dsl, conf, NULL, &small, &f, &spec), 0);
 	assert_int_equal(spec->members[0].memory_mb, 256);
 	job_spec_free(spec);
 	p = parse("{'job_parameters':{'common':{'task_cores':4}}}");
 	json_merge(c, p);
-	assert_int_equal(build_with("9999", dsl, c, NULL, &small, &f, &spec),
-	    ERR_INVALID);
-	assert_int_equal(f.n, 1);	/* the host's site is its own matter */
+	assert_int_equal(
+	    build_with("9999", dsl, c, NULL, &small, &f, &spec), ERR_INVALID);
+	assert_int_equal(f.n, 1); /* the host's site is its own matter */
 	json_object_put(p);
 	json_object_put(c);
 	faults_fini(&f);
@@ -612,15 +630,15 @@ a_job_larger_than_the_site_is_refused(void **state)
 static void
 an_upload_is_a_local_job(void **state)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	struct json_object	*params, *d, *c;
-	struct faults		 f = FAULTS_INIT;
-	struct job_spec		*spec;
-	struct buf		 b = BUF_INIT;
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	struct json_object *params, *d, *c;
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec;
+	struct buf b = BUF_INIT;
 
 	(void)state;
 	params = parse("{'file':'x.csv','namespace':'n','name':'t','head':1,"
-	    "'partition':4,'id_delimiter':',','destroy':true}");
+		       "'partition':4,'id_delimiter':',','destroy':true}");
 	job_upload_documents(params, NULL, "0", &d, &c);
 	assert_string_equal(json_text(d),
 	    "{\"components\":{\"upload_0\":{\"module\":\"Upload\"}}}");
@@ -631,10 +649,11 @@ an_upload_is_a_local_job(void **state)
 	assert_string_equal(spec->model_id, "local-0#model");
 	assert_true(spec->members[0].is_local);
 	assert_true(spec->members[0].is_initiator);
-	assert_true(json_get_bool(spec->members[0].tasks[0].parameters,
-	    "destroy", false));
-	assert_string_equal(json_get_str(json_path_get(spec->conf,
-	    "job_parameters", "common"), "federated_mode", ""),
+	assert_true(json_get_bool(
+	    spec->members[0].tasks[0].parameters, "destroy", false));
+	assert_string_equal(
+	    json_get_str(json_path_get(spec->conf, "job_parameters", "common"),
+		"federated_mode", ""),
 	    "SINGLE");
 	job_spec_free(spec);
 	json_object_put(d);
@@ -646,20 +665,22 @@ an_upload_is_a_local_job(void **state)
 static void
 ten_thousand_components_take_less_than_a_second(void **state)
 {
-	static const struct job_defaults	 defaults = JOB_DEFAULTS_INIT;
-	struct buf		 b = BUF_INIT;
-	struct json_object	*d, *c;
-	struct faults		 f = FAULTS_INIT;
-	struct job_spec		*spec;
-	int64_t			 from;
-	int			 i;
+	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
+	struct buf b = BUF_INIT;
+	struct json_object *d, *c;
+	struct faults f = FAULTS_INIT;
+	struct job_spec *spec;
+	int64_t from;
+	int i;
 
 	(void)state;
 	buf_puts(&b, "{'components':{'r':{'module':'Reader','output':"
-	    "{'data':['data']}}");
+		     "{'data':['data']}}");
 	for (i = 0; i < 10000; i++) {
-		buf_printf(&b, ",'t%d':{'module':'DataTransform','output':"
-		    "{'data':['data']},'input':{'data':{'data':['", i);
+		buf_printf(&b,
+		    ",'t%d':{'module':'DataTransform','output':"
+		    "{'data':['data']},'input':{'data':{'data':['",
+		    i);
 		if (i == 0)
 			buf_puts(&b, "r.data']}}}");
 		else
@@ -667,25 +688,28 @@ ten_thousand_components_take_less_than_a_second(void **state)
 	}
 	buf_puts(&b, "}}");
 	d = parse(buf_str(&b));
-	c = parse("{'dsl_version':2,'initiator':{'role':'guest','party_id':"
+	c = parse(
+	    "{'dsl_version':2,'initiator':{'role':'guest','party_id':"
 	    "9999},'role':{'guest':[9999],'host':[1,2]},"
 	    "'component_parameters':{'common':{'r':{'table':{'name':'a',"
 	    "'namespace':'b'}},'t5':{'missing_fill':true}},'role':{'host':"
 	    "{'1':{'t5000':{'with_label':true}}}}}}");
 	from = clock_mono_ms();
-	assert_int_equal(build_with("9999", d, c, NULL, &defaults, &f, &spec),
-	    0);
+	assert_int_equal(
+	    build_with("9999", d, c, NULL, &defaults, &f, &spec), 0);
 	assert_true(clock_mono_ms() - from < 1000);
 	assert_int_equal(spec->n_components, 10001);
-	assert_true(json_get_bool(task_of(spec, "host", "2",
-	    "t5000")->parameters, "with_label", false));
-	assert_false(json_get_bool(task_of(spec, "host", "1",
-	    "t5000")->parameters, "with_label", true));
+	assert_true(
+	    json_get_bool(task_of(spec, "host", "2", "t5000")->parameters,
+		"with_label", false));
+	assert_false(
+	    json_get_bool(task_of(spec, "host", "1", "t5000")->parameters,
+		"with_label", true));
 	job_spec_free(spec);
 	/* Two hosts more, and it is too much. */
 	json_add(json_get(c, "role"), "host", parse("[1,2,3,4]"));
-	assert_int_equal(build_with("9999", d, c, NULL, &defaults, &f, &spec),
-	    ERR_INVALID);
+	assert_int_equal(
+	    build_with("9999", d, c, NULL, &defaults, &f, &spec), ERR_INVALID);
 	assert_non_null(strstr(f.items[0].message, "too many tasks"));
 	json_object_put(d);
 	json_object_put(c);
@@ -696,7 +720,7 @@ ten_thousand_components_take_less_than_a_second(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest	tests[] = {
+	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_job_is_completed),
 		cmocka_unit_test(the_completed_conf_carries_the_defaults),
 		cmocka_unit_test(tasks_are_shown_in_the_classic_form),

@@ -25,7 +25,7 @@
 static struct json_object *
 parse(const char *text)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	if (json_parse(text, strlen(text), MAX_BYTES, &o) != 0)
 		fail_msg("%s: %s", text, err_text());
@@ -35,9 +35,8 @@ parse(const char *text)
 static int
 refusal(const char *text)
 {
-	struct json_object	*o;
-	int			 r = json_parse(text, strlen(text), MAX_BYTES,
-				    &o);
+	struct json_object *o;
+	int r = json_parse(text, strlen(text), MAX_BYTES, &o);
 
 	assert_null(o);
 	return r;
@@ -48,10 +47,10 @@ refusal(const char *text)
 static void
 documents_keep_order_and_spelling(void **state)
 {
-	static const char	text[] =
+	static const char text[] =
 	    "{\"b\":1,\"a\":[true,false,null,\"x/y\"],\"n\":0.0001,"
 	    "\"e\":1E2,\"i\":-9223372036854775808,\"o\":{}}";
-	struct json_object	*o = parse(text);
+	struct json_object *o = parse(text);
 
 	(void)state;
 	assert_string_equal(json_text(o), text);
@@ -61,7 +60,7 @@ documents_keep_order_and_spelling(void **state)
 static void
 escapes_become_utf8(void **state)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)state;
 	o = parse("\"\\u00e9\\u20ac\\ud83d\\ude00\\n\\\"\\\\\\/\\b\\f\\r\\t\"");
@@ -75,14 +74,13 @@ text_beside_the_standard_is_refused(void **state)
 {
 	static const char *const bad[] = { "", " ", "{", "[", "[1,]", "{,}",
 		"{\"a\":1,}", "{a:1}", "{'a':1}", "[1 2]", "01", "-", "+1",
-		".5", "1.", "1e", "1e+", "0x10", "NaN", "Infinity",
-		"-Infinity", "nan", "tru", "True", "nulll", "\"a", "\"\t\"",
-		"\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"",
-		"\"\\ud800\\u0041\"", "\"\\u0000\"", "{\"\\u0000\":1}",
-		"// c\n1", "/* c */1", "1 1", "[]]", "\"\xff\"",
-		"\"\xed\xa0\x80\"", "\"\xc0\x80\"", "\xef\xbb\xbf{}",
-		"1e400", "-1e400" };
-	size_t	i;
+		".5", "1.", "1e", "1e+", "0x10", "NaN", "Infinity", "-Infinity",
+		"nan", "tru", "True", "nulll", "\"a", "\"\t\"", "\"\\x\"",
+		"\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\\ud800\\u0041\"",
+		"\"\\u0000\"", "{\"\\u0000\":1}", "// c\n1", "/* c */1", "1 1",
+		"[]]", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\xc0\x80\"",
+		"\xef\xbb\xbf{}", "1e400", "-1e400" };
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -93,12 +91,11 @@ text_beside_the_standard_is_refused(void **state)
 static void
 a_nul_byte_does_not_end_the_text(void **state)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)state;
 	assert_int_equal(json_parse("1\0", 2, MAX_BYTES, &o), ERR_FORMAT);
-	assert_int_equal(json_parse("\"a\0b\"", 5, MAX_BYTES, &o),
-	    ERR_FORMAT);
+	assert_int_equal(json_parse("\"a\0b\"", 5, MAX_BYTES, &o), ERR_FORMAT);
 }
 
 static void
@@ -122,8 +119,8 @@ a_fault_names_line_and_column(void **state)
 static char *
 nested(int depth)
 {
-	char	*s = calloc(1, 2 * (size_t)depth + 1);
-	int	 i;
+	char *s = calloc(1, 2 * (size_t)depth + 1);
+	int i;
 
 	assert_non_null(s);
 	for (i = 0; i < depth; i++) {
@@ -136,9 +133,9 @@ nested(int depth)
 static void
 nesting_is_limited(void **state)
 {
-	char	*ok = nested(JSON_MAX_DEPTH);
-	char	*deep = nested(JSON_MAX_DEPTH + 1);
-	char	*hostile = nested(400000);
+	char *ok = nested(JSON_MAX_DEPTH);
+	char *deep = nested(JSON_MAX_DEPTH + 1);
+	char *hostile = nested(400000);
 
 	(void)state;
 	json_object_put(parse(ok));
@@ -154,9 +151,9 @@ nesting_is_limited(void **state)
 static void
 size_and_number_of_containers_are_limited(void **state)
 {
-	struct json_object	*o;
-	struct buf		 b = BUF_INIT;
-	int			 i;
+	struct json_object *o;
+	struct buf b = BUF_INIT;
+	int i;
 
 	(void)state;
 	assert_int_equal(json_parse("[1,2,3]", 7, 6, &o), ERR_LIMIT);
@@ -171,9 +168,9 @@ size_and_number_of_containers_are_limited(void **state)
 static void
 huge_numbers_keep_their_meaning(void **state)
 {
-	struct json_object	*o;
-	struct buf		 b = BUF_INIT;
-	int			 i;
+	struct json_object *o;
+	struct buf b = BUF_INIT;
+	int i;
 
 	(void)state;
 	o = parse("9223372036854775808");
@@ -194,8 +191,8 @@ static void
 numbers_are_written_as_rfc_8785_lists_them(void **state)
 {
 	static const struct {
-		uint64_t	 bits;
-		const char	*text;
+		uint64_t bits;
+		const char *text;
 	} samples[] = {
 		{ 0x0000000000000000, "0" },
 		{ 0x8000000000000000, "0" },
@@ -231,9 +228,9 @@ numbers_are_written_as_rfc_8785_lists_them(void **state)
 		{ 0x4024000000000000, "10" },
 		{ 0x3f1a36e2eb1c432d, "0.0001" },
 	};
-	char	text[JSON_NUMBER_SIZE];
-	double	d;
-	size_t	i;
+	char text[JSON_NUMBER_SIZE];
+	double d;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(samples) / sizeof(samples[0]); i++) {
@@ -247,7 +244,7 @@ numbers_are_written_as_rfc_8785_lists_them(void **state)
 static size_t
 significant(const char *text)
 {
-	size_t	n = 0, zeros = 0;
+	size_t n = 0, zeros = 0;
 
 	for (; *text != '\0' && *text != 'e'; text++) {
 		if (*text < '0' || *text > '9' || (n == 0 && *text == '0'))
@@ -265,10 +262,10 @@ significant(const char *text)
 static void
 random_doubles_read_back_in_few_digits(void **state)
 {
-	char		text[JSON_NUMBER_SIZE], shorter[40];
-	uint64_t	x = 88172645463325252u, bits;
-	double		d, back;
-	int		i;
+	char text[JSON_NUMBER_SIZE], shorter[40];
+	uint64_t x = 88172645463325252u, bits;
+	double d, back;
+	int i;
 
 	(void)state;
 	for (i = 0; i < 100000; i++) {
@@ -293,8 +290,8 @@ random_doubles_read_back_in_few_digits(void **state)
 static void
 canonical(const char *text, const char *expected)
 {
-	struct json_object	*o = parse(text);
-	struct buf		 b = BUF_INIT;
+	struct json_object *o = parse(text);
+	struct buf b = BUF_INIT;
 
 	assert_int_equal(json_canon(o, &b), 0);
 	assert_string_equal(buf_str(&b), expected);
@@ -307,7 +304,8 @@ static void
 the_sample_of_rfc_8785_has_its_canonical_form(void **state)
 {
 	(void)state;
-	canonical("{\n"
+	canonical(
+	    "{\n"
 	    "  \"numbers\": [333333333.33333329, 1E30, 4.50,\n"
 	    "              2e-3, 0.000000000000000000000000001],\n"
 	    "  \"string\": \"\\u20ac$\\u000F\\u000aA'\\u0042\\u0022\\u005c"
@@ -324,7 +322,8 @@ static void
 names_are_sorted_by_utf16_code_units(void **state)
 {
 	(void)state;
-	canonical("{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\","
+	canonical(
+	    "{\"\\u20ac\":\"Euro Sign\",\"\\r\":\"Carriage Return\","
 	    "\"\\ufb33\":\"Hebrew Letter Dalet With Dagesh\",\"1\":\"One\","
 	    "\"\\ud83d\\ude00\":\"Emoji: Grinning Face\","
 	    "\"\\u0080\":\"Control\","
@@ -344,7 +343,7 @@ equal_numbers_have_equal_text(void **state)
 {
 	(void)state;
 	canonical("[1.0, 1, 10e-1, -0, -0.0, 100000000000000000000,"
-	    " 9007199254740993]",
+		  " 9007199254740993]",
 	    "[1,1,1,0,0,100000000000000000000,9007199254740992]");
 }
 
@@ -353,13 +352,14 @@ equal_numbers_have_equal_text(void **state)
 static void
 pointers_are_escaped(void **state)
 {
-	struct buf	b = BUF_INIT;
+	struct buf b = BUF_INIT;
 
 	(void)state;
 	json_path_text(NULL, &b);
 	assert_string_equal(buf_str(&b), "");
-	json_path_text(JSON_PATH_AT(JSON_PATH_KEY(JSON_PATH_KEY(NULL, "a/b"),
-	    "m~n"), 3), &b);
+	json_path_text(
+	    JSON_PATH_AT(JSON_PATH_KEY(JSON_PATH_KEY(NULL, "a/b"), "m~n"), 3),
+	    &b);
 	assert_string_equal(buf_str(&b), "/a~1b/m~0n/3");
 	buf_fini(&b);
 }
@@ -367,17 +367,17 @@ pointers_are_escaped(void **state)
 static void
 faults_are_listed_with_place_and_value(void **state)
 {
-	struct faults		 f = FAULTS_INIT;
-	struct json_object	*v = parse("\"long\"");
-	struct buf		 b = BUF_INIT;
-	int			 i;
+	struct faults f = FAULTS_INIT;
+	struct json_object *v = parse("\"long\"");
+	struct buf b = BUF_INIT;
+	int i;
 
 	(void)state;
 	faults_add_value(&f, JSON_PATH_KEY(NULL, "x"), v, "is %s", "wrong");
 	faults_add(&f, NULL, "is empty");
 	faults_text(&f, &b);
-	assert_string_equal(buf_str(&b),
-	    "/x: is wrong (found \"long\")\ndocument: is empty");
+	assert_string_equal(
+	    buf_str(&b), "/x: is wrong (found \"long\")\ndocument: is empty");
 	for (i = 0; i < 1000; i++)
 		faults_add(&f, NULL, "again");
 	assert_int_equal(f.n, FAULTS_MAX);
@@ -392,10 +392,10 @@ faults_are_listed_with_place_and_value(void **state)
 static void
 long_values_are_cut_between_characters(void **state)
 {
-	struct faults		 f = FAULTS_INIT;
-	struct json_object	*v;
-	char			 text[400] = "\"";
-	int			 i;
+	struct faults f = FAULTS_INIT;
+	struct json_object *v;
+	char text[400] = "\"";
+	int i;
 
 	(void)state;
 	for (i = 0; i < 100; i++)
@@ -412,14 +412,14 @@ long_values_are_cut_between_characters(void **state)
 /* --- decoding ------------------------------------------------------------- */
 
 struct order {
-	const char		*name;
-	int64_t			 count;
-	double			 price;
-	bool			 paid;
-	int			 kind;
-	struct json_object	*extra;
-	struct json_object	*list;
-	char			 party[JSON_PARTY_SIZE];
+	const char *name;
+	int64_t count;
+	double price;
+	bool paid;
+	int kind;
+	struct json_object *extra;
+	struct json_object *list;
+	char party[JSON_PARTY_SIZE];
 };
 
 static const char *const kinds[] = { "small", "large", NULL };
@@ -438,14 +438,14 @@ static const struct json_field order_fields[] = {
 static size_t
 decode(const char *text, struct order *out, struct faults *f)
 {
-	struct json_object	*o = parse(text);
-	int			 r;
+	struct json_object *o = parse(text);
+	int r;
 
 	memset(out, 0, sizeof(*out));
-	r = json_decode(o, JSON_FIELDS(order_fields), JSON_FAULT_UNKNOWN,
-	    NULL, f, out);
+	r = json_decode(
+	    o, JSON_FIELDS(order_fields), JSON_FAULT_UNKNOWN, NULL, f, out);
 	assert_int_equal(r, faults_any(f) ? ERR_INVALID : 0);
-	out->name = NULL;	/* belongs to o */
+	out->name = NULL; /* belongs to o */
 	json_object_put(o);
 	return faults_count(f);
 }
@@ -453,13 +453,16 @@ decode(const char *text, struct order *out, struct faults *f)
 static void
 a_good_object_fills_the_struct(void **state)
 {
-	struct faults	f = FAULTS_INIT;
-	struct order	x;
+	struct faults f = FAULTS_INIT;
+	struct order x;
 
 	(void)state;
-	assert_int_equal(decode("{\"name\":\"a\",\"count\":\"7\",\"paid\":1,"
-	    "\"kind\":\"large\",\"extra\":null,\"party\":\"9999\","
-	    "\"price\":2}", &x, &f), 0);
+	assert_int_equal(
+	    decode("{\"name\":\"a\",\"count\":\"7\",\"paid\":1,"
+		   "\"kind\":\"large\",\"extra\":null,\"party\":\"9999\","
+		   "\"price\":2}",
+		&x, &f),
+	    0);
 	assert_int_equal(x.count, 7);
 	assert_true(x.paid);
 	assert_int_equal(x.kind, 1);
@@ -467,7 +470,9 @@ a_good_object_fills_the_struct(void **state)
 	assert_string_equal(x.party, "9999");
 	assert_true(x.price == 2.0);
 	assert_int_equal(decode("{\"name\":\"a\",\"count\":3.0,"
-	    "\"paid\":\"False\",\"party\":10000}", &x, &f), 0);
+				"\"paid\":\"False\",\"party\":10000}",
+			     &x, &f),
+	    0);
 	assert_int_equal(x.count, 3);
 	assert_string_equal(x.party, "10000");
 	faults_fini(&f);
@@ -476,18 +481,20 @@ a_good_object_fills_the_struct(void **state)
 static void
 every_wrong_member_is_told(void **state)
 {
-	struct faults	f = FAULTS_INIT;
-	struct order	x;
+	struct faults f = FAULTS_INIT;
+	struct order x;
 
 	(void)state;
-	assert_int_equal(decode("{\"name\":\"\",\"price\":\"2\","
-	    "\"paid\":\"maybe\",\"kind\":\"huge\",\"extra\":[],"
-	    "\"list\":[1,2,3],\"party\":\"09\",\"cuont\":1}", &x, &f), 9);
+	assert_int_equal(
+	    decode("{\"name\":\"\",\"price\":\"2\","
+		   "\"paid\":\"maybe\",\"kind\":\"huge\",\"extra\":[],"
+		   "\"list\":[1,2,3],\"party\":\"09\",\"cuont\":1}",
+		&x, &f),
+	    9);
 	assert_string_equal(f.items[1].pointer, "/count");
 	assert_string_equal(f.items[1].message, "is missing");
 	assert_string_equal(f.items[8].pointer, "/cuont");
-	assert_non_null(strstr(f.items[8].message,
-	    "did you mean \"count\"?"));
+	assert_non_null(strstr(f.items[8].message, "did you mean \"count\"?"));
 	faults_fini(&f);
 }
 
@@ -497,9 +504,9 @@ party_ids_are_up_to_ten_digits(void **state)
 	static const char *const bad[] = { "-1", "1.0", "\"01\"", "true",
 		"null", "\"\"", "\"12345678901\"", "12345678901", "[1]",
 		"\"1 \"" };
-	struct json_object	*o;
-	char			 id[JSON_PARTY_SIZE];
-	size_t			 i;
+	struct json_object *o;
+	char id[JSON_PARTY_SIZE];
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -518,7 +525,7 @@ party_ids_are_up_to_ten_digits(void **state)
 static void
 merging_goes_into_objects_and_replaces_the_rest(void **state)
 {
-	struct json_object	*base, *patch;
+	struct json_object *base, *patch;
 
 	(void)state;
 	base = parse("{\"a\":{\"x\":1,\"y\":[1,2]},\"b\":1,\"c\":{}}");
@@ -534,7 +541,7 @@ merging_goes_into_objects_and_replaces_the_rest(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest	tests[] = {
+	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(documents_keep_order_and_spelling),
 		cmocka_unit_test(escapes_become_utf8),
 		cmocka_unit_test(text_beside_the_standard_is_refused),
@@ -547,8 +554,7 @@ main(void)
 		cmocka_unit_test(huge_numbers_keep_their_meaning),
 		cmocka_unit_test(numbers_are_written_as_rfc_8785_lists_them),
 		cmocka_unit_test(random_doubles_read_back_in_few_digits),
-		cmocka_unit_test(
-		    the_sample_of_rfc_8785_has_its_canonical_form),
+		cmocka_unit_test(the_sample_of_rfc_8785_has_its_canonical_form),
 		cmocka_unit_test(names_are_sorted_by_utf16_code_units),
 		cmocka_unit_test(equal_numbers_have_equal_text),
 		cmocka_unit_test(pointers_are_escaped),

@@ -21,21 +21,21 @@
 #include "lib/event/loop.h"
 
 struct seen {
-	struct loop		*loop;
-	struct loop_fd		*watch, *other;
-	struct loop_timer	*timer, *timers[64];
-	int			 fd[2];
-	int			 n;
-	int			 events;
-	int			 order[64];
-	int			 status;
-	pid_t			 pid;
+	struct loop *loop;
+	struct loop_fd *watch, *other;
+	struct loop_timer *timer, *timers[64];
+	int fd[2];
+	int n;
+	int events;
+	int order[64];
+	int status;
+	pid_t pid;
 };
 
 static int
 setup(void **state)
 {
-	struct seen	*s = calloc(1, sizeof(*s));
+	struct seen *s = calloc(1, sizeof(*s));
 
 	assert_int_equal(loop_new(&s->loop), 0);
 	assert_int_equal(pipe2(s->fd, O_CLOEXEC | O_NONBLOCK), 0);
@@ -46,7 +46,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
 	loop_free(s->loop);
 	fd_close(&s->fd[0]);
@@ -58,8 +58,8 @@ teardown(void **state)
 static void
 on_readable(void *ctx, int fd, int events)
 {
-	struct seen	*s = ctx;
-	char		 byte;
+	struct seen *s = ctx;
+	char byte;
 
 	s->events = events;
 	s->n++;
@@ -69,10 +69,11 @@ on_readable(void *ctx, int fd, int events)
 static void
 readable_descriptor_is_reported_until_it_is_read(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
-	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ,
-	    on_readable, s, &s->watch), 0);
+	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ, on_readable,
+			     s, &s->watch),
+	    0);
 	assert_int_equal(write(s->fd[1], "ab", 2), 2);
 	assert_int_equal(loop_once(s->loop, 1000), 0);
 	assert_int_equal(loop_once(s->loop, 1000), 0);
@@ -85,10 +86,11 @@ readable_descriptor_is_reported_until_it_is_read(void **state)
 static void
 paused_descriptor_is_not_reported_even_after_hang_up(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
-	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ,
-	    on_readable, s, &s->watch), 0);
+	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ, on_readable,
+			     s, &s->watch),
+	    0);
 	assert_int_equal(loop_fd_set(s->watch, 0), 0);
 	fd_close(&s->fd[1]);
 	assert_int_equal(loop_once(s->loop, 20), 0);
@@ -101,7 +103,7 @@ paused_descriptor_is_not_reported_even_after_hang_up(void **state)
 static void
 remove_both(void *ctx, int fd, int events)
 {
-	struct seen	*s = ctx;
+	struct seen *s = ctx;
 
 	(void)fd, (void)events;
 	s->n++;
@@ -112,14 +114,16 @@ remove_both(void *ctx, int fd, int events)
 static void
 callback_may_remove_itself_and_others_of_the_same_batch(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
 	/* Both ends are ready at once: one batch holds two events. */
 	assert_int_equal(write(s->fd[1], "x", 1), 1);
-	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ,
-	    remove_both, s, &s->watch), 0);
-	assert_int_equal(loop_fd_add(s->loop, s->fd[1], LOOP_WRITE,
-	    remove_both, s, &s->other), 0);
+	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ, remove_both,
+			     s, &s->watch),
+	    0);
+	assert_int_equal(loop_fd_add(s->loop, s->fd[1], LOOP_WRITE, remove_both,
+			     s, &s->other),
+	    0);
 	assert_int_equal(loop_once(s->loop, 1000), 0);
 	assert_int_equal(s->n, 1);
 	assert_int_equal(loop_once(s->loop, 10), 0);
@@ -129,26 +133,27 @@ callback_may_remove_itself_and_others_of_the_same_batch(void **state)
 static void
 watching_a_closed_descriptor_fails(void **state)
 {
-	struct seen	*s = *state;
-	int		 fd = dup(s->fd[0]);
+	struct seen *s = *state;
+	int fd = dup(s->fd[0]);
 
 	assert_int_equal(close(fd), 0);
-	assert_int_equal(loop_fd_add(s->loop, fd, LOOP_READ, on_readable, s,
-	    &s->watch), ERR_IO);
+	assert_int_equal(
+	    loop_fd_add(s->loop, fd, LOOP_READ, on_readable, s, &s->watch),
+	    ERR_IO);
 	assert_null(s->watch);
 }
 
 /* --- timers ------------------------------------------------------------------ */
 
 struct numbered {
-	struct seen	*seen;
-	int		 number;
+	struct seen *seen;
+	int number;
 };
 
 static void
 note_order(void *ctx)
 {
-	struct numbered	*t = ctx;
+	struct numbered *t = ctx;
 
 	t->seen->order[t->seen->n++] = t->number;
 }
@@ -156,9 +161,9 @@ note_order(void *ctx)
 static void
 timers_fire_in_the_order_of_their_times(void **state)
 {
-	struct seen	*s = *state;
-	struct numbered	 t[50];
-	int		 i;
+	struct seen *s = *state;
+	struct numbered t[50];
+	int i;
 
 	for (i = 0; i < 50; i++) {
 		t[i] = (struct numbered){ s, (i * 37) % 50 };
@@ -181,7 +186,7 @@ timers_fire_in_the_order_of_their_times(void **state)
 static void
 stop_at_five(void *ctx)
 {
-	struct seen	*s = ctx;
+	struct seen *s = ctx;
 
 	if (++s->n == 5) {
 		loop_timer_cancel(s->timer);
@@ -192,8 +197,8 @@ stop_at_five(void *ctx)
 static void
 repeating_timer_repeats_until_canceled(void **state)
 {
-	struct seen	*s = *state;
-	int64_t		 before = clock_mono_ms();
+	struct seen *s = *state;
+	int64_t before = clock_mono_ms();
 
 	s->timer = loop_timer_new(s->loop, stop_at_five, s);
 	loop_timer_set(s->timer, 10, 10);
@@ -208,7 +213,7 @@ repeating_timer_repeats_until_canceled(void **state)
 static void
 arm_again(void *ctx)
 {
-	struct seen	*s = ctx;
+	struct seen *s = ctx;
 
 	s->n++;
 	loop_timer_set(s->timer, 0, 0);
@@ -217,12 +222,13 @@ arm_again(void *ctx)
 static void
 timer_that_arms_itself_at_once_does_not_starve_descriptors(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
 	s->timer = loop_timer_new(s->loop, arm_again, s);
 	loop_timer_set(s->timer, 0, 0);
-	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ,
-	    on_readable, s, &s->watch), 0);
+	assert_int_equal(loop_fd_add(s->loop, s->fd[0], LOOP_READ, on_readable,
+			     s, &s->watch),
+	    0);
 	assert_int_equal(write(s->fd[1], "x", 1), 1);
 	s->events = 0;
 	assert_int_equal(loop_once(s->loop, 1000), 0);
@@ -234,7 +240,7 @@ timer_that_arms_itself_at_once_does_not_starve_descriptors(void **state)
 static void
 free_own_timer(void *ctx)
 {
-	struct seen	*s = ctx;
+	struct seen *s = ctx;
 
 	s->n++;
 	loop_timer_free(s->timer);
@@ -244,7 +250,7 @@ free_own_timer(void *ctx)
 static void
 timer_may_free_itself(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
 	s->timer = loop_timer_new(s->loop, free_own_timer, s);
 	loop_timer_set(s->timer, 0, 10);
@@ -256,9 +262,9 @@ timer_may_free_itself(void **state)
 static void
 timer_may_be_freed_after_its_loop(void **state)
 {
-	struct seen		*s = *state;
-	struct loop		*loop;
-	struct loop_timer	*timer;
+	struct seen *s = *state;
+	struct loop *loop;
+	struct loop_timer *timer;
 
 	assert_int_equal(loop_new(&loop), 0);
 	timer = loop_timer_new(loop, stop_at_five, s);
@@ -272,7 +278,7 @@ timer_may_be_freed_after_its_loop(void **state)
 static void
 on_signal(void *ctx, int signo)
 {
-	struct seen	*s = ctx;
+	struct seen *s = ctx;
 
 	s->n++;
 	s->events = signo;
@@ -281,7 +287,7 @@ on_signal(void *ctx, int signo)
 static void
 signals_come_through_the_loop(void **state)
 {
-	struct seen	*s = *state;
+	struct seen *s = *state;
 
 	assert_int_equal(loop_signal(s->loop, SIGUSR1, on_signal, s), 0);
 	assert_int_equal(loop_signal(s->loop, SIGUSR2, on_signal, s), 0);
@@ -296,7 +302,7 @@ signals_come_through_the_loop(void **state)
 static void
 on_child(void *ctx, pid_t pid, int status)
 {
-	struct seen	*s = ctx;
+	struct seen *s = ctx;
 
 	s->n++;
 	s->pid = pid;
@@ -306,8 +312,8 @@ on_child(void *ctx, pid_t pid, int status)
 static void
 exit_of_a_child_is_told_with_its_status(void **state)
 {
-	struct seen	*s = *state;
-	pid_t		 pid = fork();
+	struct seen *s = *state;
+	pid_t pid = fork();
 
 	if (pid == 0)
 		_exit(7);
@@ -324,8 +330,8 @@ exit_of_a_child_is_told_with_its_status(void **state)
 static void
 killed_child_is_told_with_its_signal(void **state)
 {
-	struct seen	*s = *state;
-	pid_t		 pid = fork();
+	struct seen *s = *state;
+	pid_t pid = fork();
 
 	if (pid == 0) {
 		(void)pause();
@@ -341,8 +347,8 @@ killed_child_is_told_with_its_signal(void **state)
 static void
 end_of_any_process_is_told(void **state)
 {
-	struct seen	*s = *state;
-	pid_t		 pid = fork();
+	struct seen *s = *state;
+	pid_t pid = fork();
 
 	if (pid == 0) {
 		(void)pause();
@@ -355,16 +361,16 @@ end_of_any_process_is_told(void **state)
 	assert_int_equal(s->status, -1);
 	/* Not reaped: it was somebody else's to reap. */
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
-	assert_int_equal(loop_process(s->loop, pid, on_child, s),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    loop_process(s->loop, pid, on_child, s), ERR_NOT_FOUND);
 }
 
 static void
 child_of_a_loop_gets_its_signals_back(void **state)
 {
-	struct seen	*s = *state;
-	pid_t		 pid;
-	sigset_t	 blocked;
+	struct seen *s = *state;
+	pid_t pid;
+	sigset_t blocked;
 
 	assert_int_equal(loop_signal(s->loop, SIGTERM, on_signal, s), 0);
 	if ((pid = fork()) == 0) {
@@ -385,11 +391,13 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_LOOP(readable_descriptor_is_reported_until_it_is_read),
 		WITH_LOOP(paused_descriptor_is_not_reported_even_after_hang_up),
-		WITH_LOOP(callback_may_remove_itself_and_others_of_the_same_batch),
+		WITH_LOOP(
+		    callback_may_remove_itself_and_others_of_the_same_batch),
 		WITH_LOOP(watching_a_closed_descriptor_fails),
 		WITH_LOOP(timers_fire_in_the_order_of_their_times),
 		WITH_LOOP(repeating_timer_repeats_until_canceled),
-		WITH_LOOP(timer_that_arms_itself_at_once_does_not_starve_descriptors),
+		WITH_LOOP(
+		    timer_that_arms_itself_at_once_does_not_starve_descriptors),
 		WITH_LOOP(timer_may_free_itself),
 		WITH_LOOP(timer_may_be_freed_after_its_loop),
 		WITH_LOOP(signals_come_through_the_loop),

@@ -20,12 +20,12 @@
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 
-#define THEIRS "202601010000000000001"	/* initiated by 9999, we are 10000 */
-#define OURS "202601010000000000002"	/* initiated here, we are 9999 */
+#define THEIRS "202601010000000000001" /* initiated by 9999, we are 10000 */
+#define OURS "202601010000000000002"   /* initiated here, we are 9999 */
 #define RESERVATION_MS 60000
 
-static struct db	*db;
-static struct arena	*arena;
+static struct db *db;
+static struct arena *arena;
 
 static const struct party_caller guest = { .party_id = ROWS_GUEST };
 static const struct party_caller host = { .party_id = ROWS_HOST };
@@ -46,16 +46,16 @@ static const struct db_task_key holder = { OURS, "reader_0", 0, "host",
 static int
 set_up(void **state)
 {
-	struct rows_partner	p;
+	struct rows_partner p;
 
 	(void)state;
 	mariadb_fresh();
 	db = mariadb_connect();
 	arena = arena_new();
 	rows_partner_init(&p, THEIRS, "host");
-	if (db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000) == 0
-	    && party_job_create(db, &guest, &member, &p.job, NULL) == 0
-	    && rows_initiated(db, OURS) == 0)
+	if (db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000) == 0 &&
+	    party_job_create(db, &guest, &member, &p.job, NULL) == 0 &&
+	    rows_initiated(db, OURS) == 0)
 		return 0;
 	print_error("%s\n", err_text());
 	return -1;
@@ -73,7 +73,7 @@ tear_down(void **state)
 static struct db_job *
 job(const char *id)
 {
-	struct db_job	*j;
+	struct db_job *j;
 
 	assert_int_equal(db_job_get_brief(db, arena, id, &j), 0);
 	return j;
@@ -82,7 +82,7 @@ job(const char *id)
 static struct db_task *
 task(const struct db_task_key *k)
 {
-	struct db_task	*t;
+	struct db_task *t;
 
 	assert_int_equal(db_task_get(db, arena, k, &t), 0);
 	return t;
@@ -91,18 +91,17 @@ task(const struct db_task_key *k)
 static int64_t
 free_cores(void)
 {
-	struct db_resource	*r;
+	struct db_resource *r;
 
-	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r),
-	    0);
+	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r), 0);
 	return r->free_cores;
 }
 
 static size_t
 events(const char *id)
 {
-	struct db_event	*rows;
-	size_t		 n;
+	struct db_event *rows;
+	size_t n;
 
 	assert_int_equal(db_event_list(db, arena, id, 0, 1000, &rows, &n), 0);
 	return n;
@@ -111,20 +110,20 @@ events(const char *id)
 static void
 start_job(void)
 {
-	assert_int_equal(party_resource_apply(db, &guest, &member,
-	    RESERVATION_MS, NULL), 0);
+	assert_int_equal(
+	    party_resource_apply(db, &guest, &member, RESERVATION_MS, NULL), 0);
 	assert_int_equal(party_job_start(db, &guest, &member, NULL), 0);
 }
 
 static struct db_attempt *
 launch(const struct db_task_key *k)
 {
-	struct db_attempt	*a;
-	size_t			 n;
+	struct db_attempt *a;
+	size_t n;
 
 	assert_int_equal(party_task_start(db, &guest, k, NULL), 0);
-	assert_int_equal(db_attempt_claim(db, arena, "s", "h", 60000, 10, &a,
-	    &n), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &a, &n), 0);
 	assert_int_equal(n, 1);
 	return a;
 }
@@ -133,66 +132,70 @@ launch(const struct db_task_key *k)
  * Run a command that sets `effective` twice: the first is, the second is not,
  * and leaves no trace among the events.
  */
-#define TWICE(id, call) do {						\
-	size_t	before;							\
-									\
-	assert_int_equal((call), 0);					\
-	assert_true(effective);						\
-	before = events(id);						\
-	assert_int_equal((call), 0);					\
-	assert_false(effective);					\
-	assert_int_equal(events(id), before);				\
-} while (0)
+#define TWICE(id, call)                                                        \
+	do {                                                                   \
+		size_t before;                                                 \
+                                                                               \
+		assert_int_equal((call), 0);                                   \
+		assert_true(effective);                                        \
+		before = events(id);                                           \
+		assert_int_equal((call), 0);                                   \
+		assert_false(effective);                                       \
+		assert_int_equal(events(id), before);                          \
+	} while (0)
 
 static void
 every_command_of_a_job_can_be_repeated(void **state)
 {
-	struct rows_partner	p;
-	bool			effective;
+	struct rows_partner p;
+	bool effective;
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
-	assert_int_equal(party_job_create(db, &guest, &member, &p.job,
-	    &effective), 0);
+	assert_int_equal(
+	    party_job_create(db, &guest, &member, &p.job, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(job(THEIRS)->status, STATE_READY);
-	assert_int_equal(party_resource_apply(db, &guest, &member,
-	    RESERVATION_MS, &effective), 0);
-	assert_int_equal(party_resource_apply(db, &guest, &member,
-	    RESERVATION_MS, &effective), 0);
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, &effective),
+	    0);
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, &effective),
+	    0);
 	assert_int_equal(free_cores(), 4);
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 	TWICE(THEIRS, party_resource_return(db, &guest, &member, &effective));
 	assert_int_equal(free_cores(), 8);
-	assert_int_equal(party_resource_apply(db, &guest, &member,
-	    RESERVATION_MS, &effective), 0);
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, &effective),
+	    0);
 	TWICE(THEIRS, party_job_start(db, &guest, &member, &effective));
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
 	TWICE(THEIRS, party_job_stop(db, &guest, &member, STATE_FAILED,
-	    "host: broken", &effective));
+			  "host: broken", &effective));
 	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
 	assert_string_equal(job(THEIRS)->reason, "host: broken");
 	assert_int_equal(free_cores(), 8);
 	TWICE(THEIRS, party_job_status(db, &guest, &member, STATE_WAITING,
-	    "rerun", &effective));
+			  "rerun", &effective));
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 }
 
 static void
 every_command_of_a_task_can_be_repeated(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
 	start_job();
 	TWICE(THEIRS, party_task_start(db, &guest, &reader, &effective));
 	assert_true(task(&reader)->launch_wanted);
-	TWICE(THEIRS, party_task_status(db, &guest, &reader, STATE_RUNNING,
-	    "", &effective));
+	TWICE(THEIRS, party_task_status(
+			  db, &guest, &reader, STATE_RUNNING, "", &effective));
 	assert_int_equal(task(&reader)->status, STATE_RUNNING);
 	assert_int_equal(task(&reader)->party_status, STATE_WAITING);
 	TWICE(THEIRS, party_task_stop(db, &guest, &reader, STATE_CANCELED,
-	    "guest: stop", &effective));
+			  "guest: stop", &effective));
 	assert_int_equal(task(&reader)->party_status, STATE_CANCELED);
 	assert_string_equal(task(&reader)->error_report, "guest: stop");
 	assert_true(task(&reader)->report_due);
@@ -201,56 +204,58 @@ every_command_of_a_task_can_be_repeated(void **state)
 static void
 running_task_is_wished_dead_and_its_shepherd_learns_it(void **state)
 {
-	struct db_attempt	*a;
-	enum state		 kill;
-	bool			 effective;
+	struct db_attempt *a;
+	enum state kill;
+	bool effective;
 
 	(void)state;
 	start_job();
 	a = launch(&reader);
 	TWICE(THEIRS, party_task_stop(db, &guest, &reader, STATE_TIMEOUT,
-	    "too long", &effective));
+			  "too long", &effective));
 	assert_int_equal(task(&reader)->party_status, STATE_WAITING);
-	assert_int_equal(db_attempt_renew(db, a->attempt_id, 60000, 0, 0,
-	    &kill), 0);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, 60000, 0, 0, &kill), 0);
 	assert_int_equal(kill, STATE_TIMEOUT);
 }
 
 static void
 stop_of_a_job_ends_every_task_of_the_member_alone(void **state)
 {
-	struct db_task_key	other = { THEIRS, "reader_0", 0, "arbiter",
+	struct db_task_key other = { THEIRS, "reader_0", 0, "arbiter",
 		ROWS_HOST };
-	struct rows_partner	p;
+	struct rows_partner p;
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "arbiter");
-	assert_int_equal(party_job_create(db, &guest, &arbiter, &p.job, NULL),
-	    0);
+	assert_int_equal(
+	    party_job_create(db, &guest, &arbiter, &p.job, NULL), 0);
 	start_job();
 	(void)launch(&reader);
 	assert_int_equal(party_job_stop(db, &guest, &member, STATE_CANCELED,
-	    "by hand", NULL), 0);
+			     "by hand", NULL),
+	    0);
 	assert_int_equal(task(&reader)->kill_wanted, STATE_CANCELED);
 	assert_int_equal(task(&lr)->party_status, STATE_CANCELED);
 	assert_int_equal(task(&other)->party_status, STATE_WAITING);
 	assert_int_equal(job(THEIRS)->status, STATE_CANCELED);
 	/* The other member's stop finds the job ended, its tasks not. */
 	assert_int_equal(party_job_stop(db, &guest, &arbiter, STATE_CANCELED,
-	    "by hand", NULL), 0);
+			     "by hand", NULL),
+	    0);
 	assert_int_equal(task(&other)->party_status, STATE_CANCELED);
 }
 
 static void
 success_of_a_job_kills_nothing_and_returns_resources(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
 	start_job();
 	(void)launch(&reader);
-	TWICE(THEIRS, party_job_status(db, &guest, &member, STATE_SUCCESS,
-	    NULL, &effective));
+	TWICE(THEIRS, party_job_status(db, &guest, &member, STATE_SUCCESS, NULL,
+			  &effective));
 	assert_int_equal(task(&reader)->kill_wanted, STATE_NONE);
 	assert_int_equal(free_cores(), 8);
 }
@@ -261,37 +266,43 @@ only_the_initiator_commands(void **state)
 	/* The site stands for the initiator only where it is that. */
 	const struct party_caller others[] = { host, stranger,
 		{ .party_id = ROWS_HOST, .is_site = true } };
-	struct rows_partner	p;
-	struct db_task		*t;
-	size_t			 before = events(THEIRS);
+	struct rows_partner p;
+	struct db_task *t;
+	size_t before = events(THEIRS);
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		const struct party_caller *c = &others[i];
 
-		assert_int_equal(party_job_create(db, c, &member, &p.job,
-		    NULL), ERR_DENIED);
-		assert_int_equal(party_resource_apply(db, c, &member, 1000,
-		    NULL), ERR_DENIED);
-		assert_int_equal(party_resource_return(db, c, &member, NULL),
+		assert_int_equal(
+		    party_job_create(db, c, &member, &p.job, NULL), ERR_DENIED);
+		assert_int_equal(
+		    party_resource_apply(db, c, &member, 1000, NULL),
 		    ERR_DENIED);
-		assert_int_equal(party_job_start(db, c, &member, NULL),
+		assert_int_equal(
+		    party_resource_return(db, c, &member, NULL), ERR_DENIED);
+		assert_int_equal(
+		    party_job_start(db, c, &member, NULL), ERR_DENIED);
+		assert_int_equal(
+		    party_job_status(db, c, &member, STATE_FAILED, "", NULL),
 		    ERR_DENIED);
-		assert_int_equal(party_job_status(db, c, &member,
-		    STATE_FAILED, "", NULL), ERR_DENIED);
-		assert_int_equal(party_job_stop(db, c, &member, STATE_FAILED,
-		    "", NULL), ERR_DENIED);
-		assert_int_equal(party_task_create(db, c, &member,
-		    &p.tasks[0], NULL), ERR_DENIED);
-		assert_int_equal(party_task_start(db, c, &reader, NULL),
+		assert_int_equal(
+		    party_job_stop(db, c, &member, STATE_FAILED, "", NULL),
 		    ERR_DENIED);
-		assert_int_equal(party_task_status(db, c, &reader,
-		    STATE_FAILED, "", NULL), ERR_DENIED);
-		assert_int_equal(party_task_stop(db, c, &reader,
-		    STATE_FAILED, "", NULL), ERR_DENIED);
-		assert_int_equal(party_task_collect(db, arena, c, &reader,
-		    &t), ERR_DENIED);
+		assert_int_equal(
+		    party_task_create(db, c, &member, &p.tasks[0], NULL),
+		    ERR_DENIED);
+		assert_int_equal(
+		    party_task_start(db, c, &reader, NULL), ERR_DENIED);
+		assert_int_equal(
+		    party_task_status(db, c, &reader, STATE_FAILED, "", NULL),
+		    ERR_DENIED);
+		assert_int_equal(
+		    party_task_stop(db, c, &reader, STATE_FAILED, "", NULL),
+		    ERR_DENIED);
+		assert_int_equal(
+		    party_task_collect(db, arena, c, &reader, &t), ERR_DENIED);
 	}
 	assert_int_equal(events(THEIRS), before);
 	assert_int_equal(job(THEIRS)->status, STATE_READY);
@@ -301,82 +312,83 @@ only_the_initiator_commands(void **state)
 static void
 remote_or_unknown_members_are_not_found(void **state)
 {
-	struct party_member	m = { THEIRS, "guest", ROWS_GUEST };
-	struct db_task_key	k = reader;
+	struct party_member m = { THEIRS, "guest", ROWS_GUEST };
+	struct db_task_key k = reader;
 
 	(void)state;
-	assert_int_equal(party_job_start(db, &guest, &m, NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_NOT_FOUND);
 	m = (struct party_member){ THEIRS, "host", "777" };
-	assert_int_equal(party_job_start(db, &guest, &m, NULL),
-	    ERR_NOT_FOUND);
-	m = (struct party_member){ "20990101000000000000", "host",
-		ROWS_HOST };
-	assert_int_equal(party_job_start(db, &guest, &m, NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_NOT_FOUND);
+	m = (struct party_member){ "20990101000000000000", "host", ROWS_HOST };
+	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_NOT_FOUND);
 	start_job();
 	k.component = "none";
-	assert_int_equal(party_task_start(db, &guest, &k, NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(party_task_start(db, &guest, &k, NULL), ERR_NOT_FOUND);
 	k = reader;
 	k.version = 7;
-	assert_int_equal(party_task_start(db, &guest, &k, NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(party_task_start(db, &guest, &k, NULL), ERR_NOT_FOUND);
 }
 
 static void
 description_of_another_job_or_member_is_refused(void **state)
 {
-	struct party_member	m = { "202601010000000000009", "host",
-		ROWS_HOST };
-	struct rows_partner	p;
+	struct party_member m = { "202601010000000000009", "host", ROWS_HOST };
+	struct rows_partner p;
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
-	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL),
-	    ERR_INVALID);
+	assert_int_equal(
+	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_INVALID);
 	p.job.job_id = m.job_id;
 	m.role = "arbiter";
-	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_NOT_FOUND);
 	m.role = "host";
 	p.tasks[1].role = "arbiter";
-	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL),
-	    ERR_INVALID);
+	assert_int_equal(
+	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_INVALID);
 	p.tasks[1].role = "host";
 	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL), 0);
 	p.job.contract_hash[3] ^= 1;
-	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL),
-	    ERR_EXISTS);
+	assert_int_equal(
+	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_EXISTS);
 }
 
 static void
 states_that_make_no_sense_are_invalid(void **state)
 {
 	(void)state;
-	assert_int_equal(party_job_status(db, &guest, &member, STATE_PASS,
-	    "", NULL), ERR_INVALID);
-	assert_int_equal(party_job_stop(db, &guest, &member, STATE_RUNNING,
-	    "", NULL), ERR_INVALID);
-	assert_int_equal(party_task_status(db, &guest, &reader, STATE_READY,
-	    "", NULL), ERR_INVALID);
-	assert_int_equal(party_task_stop(db, &guest, &reader, STATE_SUCCESS,
-	    "", NULL), ERR_INVALID);
-	assert_int_equal(initiator_stop(db, &host, OURS, STATE_SUCCESS, "",
-	    NULL), ERR_INVALID);
+	assert_int_equal(
+	    party_job_status(db, &guest, &member, STATE_PASS, "", NULL),
+	    ERR_INVALID);
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_RUNNING, "", NULL),
+	    ERR_INVALID);
+	assert_int_equal(
+	    party_task_status(db, &guest, &reader, STATE_READY, "", NULL),
+	    ERR_INVALID);
+	assert_int_equal(
+	    party_task_stop(db, &guest, &reader, STATE_SUCCESS, "", NULL),
+	    ERR_INVALID);
+	assert_int_equal(
+	    initiator_stop(db, &host, OURS, STATE_SUCCESS, "", NULL),
+	    ERR_INVALID);
 }
 
 static void
 resources_are_refused_with_the_numbers(void **state)
 {
-	struct db_grant	g = { .job_id = "other", .role = "guest",
-		.party_id = ROWS_GUEST, .engine = DB_ENGINE_DEFAULT,
+	struct db_grant g = { .job_id = "other",
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.engine = DB_ENGINE_DEFAULT,
 		.cores = 5 };
 
 	(void)state;
 	assert_int_equal(db_resource_apply(db, &g, RESERVATION_MS), 0);
-	assert_int_equal(party_resource_apply(db, &guest, &member,
-	    RESERVATION_MS, NULL), ERR_BUSY);
+	assert_int_equal(
+	    party_resource_apply(db, &guest, &member, RESERVATION_MS, NULL),
+	    ERR_BUSY);
 	assert_non_null(strstr(err_text(), "3 of 8 cores"));
 	assert_int_equal(err_retcode(ERR_BUSY), 103);
 }
@@ -384,38 +396,39 @@ resources_are_refused_with_the_numbers(void **state)
 static void
 job_does_not_start_on_an_expired_reservation(void **state)
 {
-	int64_t	n;
+	int64_t n;
 
 	(void)state;
-	assert_int_equal(party_job_start(db, &guest, &member, NULL),
-	    ERR_CONFLICT);
-	assert_int_equal(party_resource_apply(db, &guest, &member, -1, NULL),
-	    0);
+	assert_int_equal(
+	    party_job_start(db, &guest, &member, NULL), ERR_CONFLICT);
+	assert_int_equal(
+	    party_resource_apply(db, &guest, &member, -1, NULL), 0);
 	assert_int_equal(db_resource_expire(db, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(party_job_start(db, &guest, &member, NULL),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    party_job_start(db, &guest, &member, NULL), ERR_CONFLICT);
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 	start_job();
 	assert_int_equal(db_resource_expire(db, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(party_resource_return(db, &guest, &member, NULL),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    party_resource_return(db, &guest, &member, NULL), ERR_CONFLICT);
 }
 
 static void
 ended_job_is_neither_reserved_nor_started(void **state)
 {
 	(void)state;
-	assert_int_equal(party_job_stop(db, &guest, &member, STATE_CANCELED,
-	    "", NULL), 0);
-	assert_int_equal(party_resource_apply(db, &guest, &member,
-	    RESERVATION_MS, NULL), ERR_CONFLICT);
-	assert_int_equal(party_job_start(db, &guest, &member, NULL),
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_CANCELED, "", NULL), 0);
+	assert_int_equal(
+	    party_resource_apply(db, &guest, &member, RESERVATION_MS, NULL),
 	    ERR_CONFLICT);
+	assert_int_equal(
+	    party_job_start(db, &guest, &member, NULL), ERR_CONFLICT);
 	assert_int_equal(free_cores(), 8);
-	assert_int_equal(party_task_start(db, &guest, &reader, NULL),
-	    ERR_CONFLICT);
+	assert_int_equal(
+	    party_task_start(db, &guest, &reader, NULL), ERR_CONFLICT);
 }
 
 static void
@@ -423,9 +436,9 @@ task_that_need_not_run_passes_at_once(void **state)
 {
 	static const struct db_stmt skip = { "skip", "",
 		"UPDATE task SET need_run = 0 WHERE component = 'reader_0'" };
-	struct db_attempt	*a;
-	bool			 effective;
-	size_t			 n;
+	struct db_attempt *a;
+	bool effective;
+	size_t n;
 
 	(void)state;
 	assert_int_equal(db_exec(db, &skip, NULL), 0);
@@ -433,32 +446,32 @@ task_that_need_not_run_passes_at_once(void **state)
 	TWICE(THEIRS, party_task_start(db, &guest, &reader, &effective));
 	assert_int_equal(task(&reader)->party_status, STATE_PASS);
 	assert_true(task(&reader)->report_due);
-	assert_int_equal(db_attempt_claim(db, arena, "s", "h", 60000, 10, &a,
-	    &n), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &a, &n), 0);
 	assert_int_equal(n, 0);
 }
 
 static void
 new_version_follows_the_newest_and_ends_it(void **state)
 {
-	struct rows_partner	p;
-	struct db_task_key	v1 = reader;
-	bool			effective;
+	struct rows_partner p;
+	struct db_task_key v1 = reader;
+	bool effective;
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
 	start_job();
 	(void)launch(&reader);
 	p.tasks[0].version = 2;
-	assert_int_equal(party_task_create(db, &guest, &member, &p.tasks[0],
-	    NULL), ERR_CONFLICT);
+	assert_int_equal(
+	    party_task_create(db, &guest, &member, &p.tasks[0], NULL),
+	    ERR_CONFLICT);
 	p.tasks[0].version = v1.version = 1;
-	TWICE(THEIRS, party_task_create(db, &guest, &member, &p.tasks[0],
-	    &effective));
+	TWICE(THEIRS,
+	    party_task_create(db, &guest, &member, &p.tasks[0], &effective));
 	assert_int_equal(task(&v1)->party_status, STATE_WAITING);
 	assert_int_equal(task(&reader)->kill_wanted, STATE_CANCELED);
-	assert_int_equal(party_task_start(db, &guest, &reader, &effective),
-	    0);
+	assert_int_equal(party_task_start(db, &guest, &reader, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(party_task_start(db, &guest, &v1, &effective), 0);
 	assert_true(effective);
@@ -467,16 +480,16 @@ new_version_follows_the_newest_and_ends_it(void **state)
 static void
 new_version_brings_an_ended_job_back_to_waiting(void **state)
 {
-	struct rows_partner	p;
+	struct rows_partner p;
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
 	start_job();
-	assert_int_equal(party_job_stop(db, &guest, &member, STATE_FAILED,
-	    "x", NULL), 0);
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_FAILED, "x", NULL), 0);
 	p.tasks[0].version = 1;
-	assert_int_equal(party_task_create(db, &guest, &member, &p.tasks[0],
-	    NULL), 0);
+	assert_int_equal(
+	    party_task_create(db, &guest, &member, &p.tasks[0], NULL), 0);
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 	start_job();
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
@@ -485,12 +498,11 @@ new_version_brings_an_ended_job_back_to_waiting(void **state)
 static void
 collect_tells_the_row_as_it_stands(void **state)
 {
-	struct db_task	*t;
+	struct db_task *t;
 
 	(void)state;
 	start_job();
-	assert_int_equal(party_task_collect(db, arena, &guest, &reader, &t),
-	    0);
+	assert_int_equal(party_task_collect(db, arena, &guest, &reader, &t), 0);
 	assert_int_equal(t->party_status, STATE_WAITING);
 }
 
@@ -499,19 +511,19 @@ collect_tells_the_row_as_it_stands(void **state)
 static void
 site_commands_its_own_members_and_keeps_the_jobs_state(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
-	assert_int_equal(party_resource_apply(db, &site, &own,
-	    RESERVATION_MS, &effective), 0);
+	assert_int_equal(
+	    party_resource_apply(db, &site, &own, RESERVATION_MS, &effective),
+	    0);
 	assert_int_equal(party_job_start(db, &site, &own, NULL), 0);
 	/* The scheduler moves the job, when all members have started. */
 	assert_int_equal(job(OURS)->status, STATE_WAITING);
-	assert_int_equal(db_job_move(db, OURS, STATE_RUNNING, 0, "", NULL),
-	    0);
+	assert_int_equal(db_job_move(db, OURS, STATE_RUNNING, 0, "", NULL), 0);
 	TWICE(OURS, party_task_start(db, &site, &own_reader, &effective));
-	TWICE(OURS, party_job_stop(db, &site, &own, STATE_CANCELED, "x",
-	    &effective));
+	TWICE(OURS,
+	    party_job_stop(db, &site, &own, STATE_CANCELED, "x", &effective));
 	assert_int_equal(task(&own_reader)->party_status, STATE_CANCELED);
 	assert_int_equal(job(OURS)->status, STATE_RUNNING);
 }
@@ -519,36 +531,53 @@ site_commands_its_own_members_and_keeps_the_jobs_state(void **state)
 static void
 local_job_of_party_0_is_the_sites(void **state)
 {
-	static const char	id[] = "202601010000000000003";
-	struct party_member	m = { id, "local", "0" };
-	struct db_party_new	p = { .role = "local", .party_id = "0",
-		.is_local = true, .created = true, .party_conf = "{}",
+	static const char id[] = "202601010000000000003";
+	struct party_member m = { id, "local", "0" };
+	struct db_party_new p = { .role = "local",
+		.party_id = "0",
+		.is_local = true,
+		.created = true,
+		.party_conf = "{}",
 		.cores = 1 };
-	struct db_task_new	t = { .component = "upload_0",
-		.role = "local", .party_id = "0", .module = "Upload",
-		.run_here = true, .need_run = true };
-	struct db_job_new	j = { .job_id = id, .status = STATE_WAITING,
-		.is_initiator = true, .initiator_role = "local",
-		.initiator_party = "0", .dsl = "{}", .runtime_conf = "{}",
-		.roles = "{}", .contract = "{}", .task_parallelism = 1,
-		.timeout_s = 60, .parties = &p, .nparties = 1, .tasks = &t,
+	struct db_task_new t = { .component = "upload_0",
+		.role = "local",
+		.party_id = "0",
+		.module = "Upload",
+		.run_here = true,
+		.need_run = true };
+	struct db_job_new j = { .job_id = id,
+		.status = STATE_WAITING,
+		.is_initiator = true,
+		.initiator_role = "local",
+		.initiator_party = "0",
+		.dsl = "{}",
+		.runtime_conf = "{}",
+		.roles = "{}",
+		.contract = "{}",
+		.task_parallelism = 1,
+		.timeout_s = 60,
+		.parties = &p,
+		.nparties = 1,
+		.tasks = &t,
 		.ntasks = 1 };
 
 	(void)state;
 	assert_int_equal(db_job_insert(db, &j, NULL), 0);
-	assert_int_equal(party_resource_apply(db, &site, &m, RESERVATION_MS,
-	    NULL), 0);
+	assert_int_equal(
+	    party_resource_apply(db, &site, &m, RESERVATION_MS, NULL), 0);
 	assert_int_equal(party_job_start(db, &site, &m, NULL), 0);
 	/* Nobody else is the site, whatever party it has. */
 	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_DENIED);
 }
 
 static int
-report(const struct party_caller *c, const struct db_task_key *k,
-    enum state s, bool *effective)
+report(const struct party_caller *c, const struct db_task_key *k, enum state s,
+    bool *effective)
 {
-	return initiator_task_report(db, c, k, &(struct party_report){
-		.party_status = s, .progress = 50, .started_ms = 1000,
+	return initiator_task_report(db, c, k,
+	    &(struct party_report){ .party_status = s,
+		.progress = 50,
+		.started_ms = 1000,
 		.error_report = s == STATE_FAILED ? "it broke" : NULL },
 	    effective);
 }
@@ -556,7 +585,7 @@ report(const struct party_caller *c, const struct db_task_key *k,
 static void
 report_moves_the_holder_row_once(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
 	TWICE(OURS, report(&host, &holder, STATE_RUNNING, &effective));
@@ -566,8 +595,7 @@ report_moves_the_holder_row_once(void **state)
 	TWICE(OURS, report(&host, &holder, STATE_FAILED, &effective));
 	assert_string_equal(task(&holder)->error_report, "it broke");
 	/* Reports that overtook each other do not bring it back. */
-	assert_int_equal(report(&host, &holder, STATE_RUNNING, &effective),
-	    0);
+	assert_int_equal(report(&host, &holder, STATE_RUNNING, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(task(&holder)->party_status, STATE_FAILED);
 	/* The verdict is the scheduler's. */
@@ -577,48 +605,51 @@ report_moves_the_holder_row_once(void **state)
 static void
 members_time_in_the_future_is_not_taken(void **state)
 {
-	struct party_report	r = { .party_status = STATE_SUCCESS,
-		.started_ms = 4000000000000, .ended_ms = 4000000000000 };
+	struct party_report r = { .party_status = STATE_SUCCESS,
+		.started_ms = 4000000000000,
+		.ended_ms = 4000000000000 };
 
 	(void)state;
-	assert_int_equal(initiator_task_report(db, &host, &holder, &r, NULL),
-	    0);
+	assert_int_equal(
+	    initiator_task_report(db, &host, &holder, &r, NULL), 0);
 	assert_true(task(&holder)->ended_ms < 4000000000000);
 	assert_true(task(&holder)->started_ms < 4000000000000);
 	r.progress = 101;
-	assert_int_equal(initiator_task_report(db, &host, &holder, &r, NULL),
-	    ERR_INVALID);
+	assert_int_equal(
+	    initiator_task_report(db, &host, &holder, &r, NULL), ERR_INVALID);
 }
 
 static void
 only_the_member_itself_reports(void **state)
 {
 	(void)state;
-	assert_int_equal(report(&stranger, &holder, STATE_FAILED, NULL),
-	    ERR_DENIED);
-	assert_int_equal(report(&guest, &holder, STATE_FAILED, NULL),
-	    ERR_DENIED);
+	assert_int_equal(
+	    report(&stranger, &holder, STATE_FAILED, NULL), ERR_DENIED);
+	assert_int_equal(
+	    report(&guest, &holder, STATE_FAILED, NULL), ERR_DENIED);
 	/* A task that runs here is its shepherd's, not a request's. */
-	assert_int_equal(report(&guest, &own_reader, STATE_FAILED, NULL),
-	    ERR_DENIED);
+	assert_int_equal(
+	    report(&guest, &own_reader, STATE_FAILED, NULL), ERR_DENIED);
 	/* A member's site is not the initiator of that job. */
-	assert_int_equal(report(&host, &reader, STATE_FAILED, NULL),
-	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    report(&host, &reader, STATE_FAILED, NULL), ERR_NOT_FOUND);
 	assert_int_equal(task(&holder)->party_status, STATE_WAITING);
 }
 
 static void
 member_may_ask_for_the_end_and_a_stranger_may_not(void **state)
 {
-	bool	effective;
+	bool effective;
 
 	(void)state;
-	assert_int_equal(initiator_stop(db, &stranger, OURS, STATE_CANCELED,
-	    "", NULL), ERR_DENIED);
-	assert_int_equal(initiator_stop(db, &host, THEIRS, STATE_CANCELED,
-	    "", NULL), ERR_NOT_FOUND);
+	assert_int_equal(
+	    initiator_stop(db, &stranger, OURS, STATE_CANCELED, "", NULL),
+	    ERR_DENIED);
+	assert_int_equal(
+	    initiator_stop(db, &host, THEIRS, STATE_CANCELED, "", NULL),
+	    ERR_NOT_FOUND);
 	TWICE(OURS, initiator_stop(db, &host, OURS, STATE_FAILED, "disk full",
-	    &effective));
+			&effective));
 	assert_true(job(OURS)->cancel_signal);
 	assert_int_equal(job(OURS)->cancel_status, STATE_FAILED);
 	assert_string_equal(job(OURS)->reason, "disk full");
@@ -631,34 +662,38 @@ end_all(enum state readers, enum state lrs)
 {
 	static const char *const who[3][2] = { { "guest", ROWS_GUEST },
 		{ "host", ROWS_HOST }, { "arbiter", ROWS_HOST } };
-	struct db_task_key	k = { .job_id = OURS };
+	struct db_task_key k = { .job_id = OURS };
 
 	for (int i = 0; i < 6; i++) {
 		k.component = i < 3 ? "reader_0" : "lr_0";
 		k.role = who[i % 3][0];
 		k.party_id = who[i % 3][1];
-		assert_int_equal(db_task_move(db, &k, &(struct db_task_move){
-			.status = i < 3 ? readers : lrs,
-			.party_status = i < 3 ? readers : lrs }, NULL), 0);
+		assert_int_equal(
+		    db_task_move(db, &k,
+			&(struct db_task_move){ .status = i < 3 ? readers : lrs,
+			    .party_status = i < 3 ? readers : lrs },
+			NULL),
+		    0);
 	}
 }
 
 static int64_t
 rerun(const char *component, bool force)
 {
-	const char	*list[] = { component };
-	int64_t		 n;
+	const char *list[] = { component };
+	int64_t n;
 
 	assert_int_equal(initiator_rerun(db, &guest, OURS, list,
-	    component != NULL, force, false, &n), 0);
+			     component != NULL, force, false, &n),
+	    0);
 	return n;
 }
 
 static size_t
 newest_rows(int64_t version)
 {
-	struct db_task	*rows;
-	size_t		 n, found = 0;
+	struct db_task *rows;
+	size_t n, found = 0;
 
 	assert_int_equal(db_task_list(db, arena, OURS, true, &rows, &n), 0);
 	assert_int_equal(n, 6);
@@ -670,7 +705,7 @@ newest_rows(int64_t version)
 static void
 rerun_makes_new_versions_for_all_members(void **state)
 {
-	struct db_task_key	v1 = holder;
+	struct db_task_key v1 = holder;
 
 	(void)state;
 	/* Nothing has run yet: nothing to rerun, no signal. */
@@ -698,43 +733,46 @@ automatic_retries_are_counted_down(void **state)
 {
 	static const struct db_stmt retries = { "retries", "",
 		"UPDATE task SET auto_retries = 1" };
-	const char	*list[] = { "lr_0" };
-	int64_t		 n;
+	const char *list[] = { "lr_0" };
+	int64_t n;
 
 	(void)state;
 	assert_int_equal(db_exec(db, &retries, NULL), 0);
 	end_all(STATE_SUCCESS, STATE_FAILED);
-	assert_int_equal(initiator_rerun(db, &site, OURS, list, 1, false,
-	    true, &n), 0);
+	assert_int_equal(
+	    initiator_rerun(db, &site, OURS, list, 1, false, true, &n), 0);
 	assert_int_equal(n, 1);
 	assert_false(job(OURS)->rerun_signal);
 	for (int64_t v = 0; v < 2; v++) {
-		struct db_task_key	k = { OURS, "lr_0", v, "guest",
-			ROWS_GUEST };
+		struct db_task_key k = { OURS, "lr_0", v, "guest", ROWS_GUEST };
 
 		assert_int_equal(task(&k)->auto_retries, 1 - v);
 		if (v == 1)
-			assert_int_equal(db_task_move(db, &k,
-			    &(struct db_task_move){ .status = STATE_FAILED,
-			    .party_status = STATE_FAILED }, NULL), 0);
+			assert_int_equal(
+			    db_task_move(db, &k,
+				&(struct db_task_move){ .status = STATE_FAILED,
+				    .party_status = STATE_FAILED },
+				NULL),
+			    0);
 	}
-	assert_int_equal(initiator_rerun(db, &site, OURS, list, 1, false,
-	    true, &n), 0);
+	assert_int_equal(
+	    initiator_rerun(db, &site, OURS, list, 1, false, true, &n), 0);
 	assert_int_equal(n, 0);
 }
 
 static void
 rerun_is_for_members(void **state)
 {
-	int64_t	n;
+	int64_t n;
 
 	(void)state;
 	end_all(STATE_FAILED, STATE_FAILED);
-	assert_int_equal(initiator_rerun(db, &stranger, OURS, NULL, 0, true,
-	    false, &n), ERR_DENIED);
+	assert_int_equal(
+	    initiator_rerun(db, &stranger, OURS, NULL, 0, true, false, &n),
+	    ERR_DENIED);
 	assert_int_equal(newest_rows(0), 6);
-	assert_int_equal(initiator_rerun(db, &host, OURS, NULL, 0, true,
-	    false, &n), 0);
+	assert_int_equal(
+	    initiator_rerun(db, &host, OURS, NULL, 0, true, false, &n), 0);
 	assert_int_equal(n, 2);
 }
 

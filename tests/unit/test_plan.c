@@ -19,29 +19,32 @@ enum { GUEST, HOST, MEMBERS };
 enum { READER, PSI, LR, COMPONENTS };
 
 struct fixture {
-	struct plan		plan;
-	struct plan_job		job;
-	struct plan_member	members[MEMBERS];
-	struct plan_component	components[COMPONENTS];
-	struct plan_row		rows[COMPONENTS][MEMBERS];
-	size_t			ups[COMPONENTS];
+	struct plan plan;
+	struct plan_job job;
+	struct plan_member members[MEMBERS];
+	struct plan_component components[COMPONENTS];
+	struct plan_row rows[COMPONENTS][MEMBERS];
+	size_t ups[COMPONENTS];
 };
 
 static int
 setup(void **state)
 {
 	static const char *const names[] = { "reader_0", "psi_0", "lr_0" };
-	struct fixture	*f = xcalloc(1, sizeof(*f));
+	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	plan_init(&f->plan);
-	f->members[GUEST] = (struct plan_member){ .role = "guest",
-		.party = "9999", .is_local = true };
-	f->members[HOST] = (struct plan_member){ .role = "host",
-		.party = "10000" };
+	f->members[GUEST] = (struct plan_member){
+		.role = "guest", .party = "9999", .is_local = true
+	};
+	f->members[HOST] =
+	    (struct plan_member){ .role = "host", .party = "10000" };
 	for (size_t c = 0; c < COMPONENTS; c++) {
 		f->components[c] = (struct plan_component){ .name = names[c],
-			.status = STATE_WAITING, .upstream = &f->ups[c],
-			.nupstream = c == 0 ? 0 : 1, .rows = f->rows[c],
+			.status = STATE_WAITING,
+			.upstream = &f->ups[c],
+			.nupstream = c == 0 ? 0 : 1,
+			.rows = f->rows[c],
 			.nrows = MEMBERS };
 		f->ups[c] = c == 0 ? 0 : c - 1;
 		for (size_t m = 0; m < MEMBERS; m++)
@@ -50,11 +53,16 @@ setup(void **state)
 				.acked = STATE_NONE };
 	}
 	f->job = (struct plan_job){ .job_id = "20260101000000000001",
-		.status = STATE_WAITING, .cancel_status = STATE_NONE,
-		.task_parallelism = 1, .waiting_ms = 1000,
-		.timeout_ms = 100000, .queue_timeout_ms = 1000000,
-		.lost_partner_ms = 60000, .members = f->members,
-		.nmembers = MEMBERS, .components = f->components,
+		.status = STATE_WAITING,
+		.cancel_status = STATE_NONE,
+		.task_parallelism = 1,
+		.waiting_ms = 1000,
+		.timeout_ms = 100000,
+		.queue_timeout_ms = 1000000,
+		.lost_partner_ms = 60000,
+		.members = f->members,
+		.nmembers = MEMBERS,
+		.components = f->components,
 		.ncomponents = COMPONENTS };
 	*state = f;
 	return 0;
@@ -63,7 +71,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	plan_fini(&f->plan);
 	free(f);
@@ -135,10 +143,9 @@ find(const struct fixture *f, enum plan_verb verb, size_t member,
     size_t component)
 {
 	for (size_t i = 0; i < f->plan.n; i++) {
-		const struct plan_action	*a = &f->plan.actions[i];
+		const struct plan_action *a = &f->plan.actions[i];
 
-		if (a->verb == verb &&
-		    (member == ANY || a->member == member) &&
+		if (a->verb == verb && (member == ANY || a->member == member) &&
 		    (component == ANY || a->component == component))
 			return a;
 	}
@@ -149,12 +156,11 @@ static const struct plan_action *
 expect(const struct fixture *f, enum plan_verb verb, size_t member,
     size_t component)
 {
-	const struct plan_action	*a = find(f, verb, member, component);
+	const struct plan_action *a = find(f, verb, member, component);
 
 	if (a == NULL)
 		fail_msg("the plan lacks \"%s\" (member %zd, component %zd)",
-		    plan_verb_name(verb), (ssize_t)member,
-		    (ssize_t)component);
+		    plan_verb_name(verb), (ssize_t)member, (ssize_t)component);
 	return a;
 }
 
@@ -168,7 +174,7 @@ expect_none(const struct fixture *f, enum plan_verb verb)
 static void
 expect_commands(const struct fixture *f, size_t n)
 {
-	size_t	found = 0;
+	size_t found = 0;
 
 	for (size_t i = 0; i < f->plan.n; i++)
 		found += plan_is_command(f->plan.actions[i].verb);
@@ -188,7 +194,7 @@ expect_reason(const struct plan_action *a, const char *part)
 static void
 a_new_job_is_created_at_every_member(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	make(f);
 	expect(f, PLAN_CREATE, GUEST, ANY);
@@ -199,7 +205,7 @@ a_new_job_is_created_at_every_member(void **state)
 static void
 a_lost_reply_is_answered_by_the_same_command(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	f->members[GUEST].created = true;
 	make(f);
@@ -216,7 +222,7 @@ a_lost_reply_is_answered_by_the_same_command(void **state)
 static void
 an_approval_to_come_is_waited_for_with_its_words(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	f->members[GUEST].created = true;
 	f->members[HOST].error = "data set x needs approval by Ms Li";
@@ -229,7 +235,7 @@ an_approval_to_come_is_waited_for_with_its_words(void **state)
 static void
 an_absent_partner_makes_its_job_wait_and_say_so(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	f->members[GUEST].created = true;
 	f->members[HOST].away = true;
@@ -243,7 +249,7 @@ an_absent_partner_makes_its_job_wait_and_say_so(void **state)
 static void
 resources_are_asked_for_once_all_have_the_job(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_created(f);
 	make(f);
@@ -255,8 +261,8 @@ resources_are_asked_for_once_all_have_the_job(void **state)
 static void
 a_refusal_gives_back_what_others_granted(void **state)
 {
-	struct fixture			*f = *state;
-	const struct plan_action	*wait;
+	struct fixture *f = *state;
+	const struct plan_action *wait;
 
 	all_created(f);
 	f->members[GUEST].reserved = true;
@@ -274,7 +280,7 @@ a_refusal_gives_back_what_others_granted(void **state)
 static void
 an_absent_partner_does_not_hold_the_resources_of_others(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_created(f);
 	f->members[GUEST].reserved = true;
@@ -288,7 +294,7 @@ an_absent_partner_does_not_hold_the_resources_of_others(void **state)
 static void
 after_a_refusal_members_are_asked_in_one_order(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_created(f);
 	f->job.apply_in_order = true;
@@ -305,7 +311,7 @@ after_a_refusal_members_are_asked_in_one_order(void **state)
 static void
 a_job_does_not_pass_one_that_waited_long(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_created(f);
 	f->job.yield_to = "20250101000000000000";
@@ -317,7 +323,7 @@ a_job_does_not_pass_one_that_waited_long(void **state)
 static void
 all_granted_starts_the_job(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_reserved(f);
 	make(f);
@@ -329,7 +335,7 @@ all_granted_starts_the_job(void **state)
 static void
 a_reservation_lost_before_the_start_is_applied_for_again(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_reserved(f);
 	f->members[GUEST].started = true;
@@ -342,8 +348,8 @@ a_reservation_lost_before_the_start_is_applied_for_again(void **state)
 static void
 a_job_that_half_started_fails_rather_than_block(void **state)
 {
-	struct fixture			*f = *state;
-	const struct plan_action	*a;
+	struct fixture *f = *state;
+	const struct plan_action *a;
 
 	all_reserved(f);
 	f->members[GUEST].started = true;
@@ -360,16 +366,16 @@ a_job_that_half_started_fails_rather_than_block(void **state)
 static void
 the_first_tasks_start_with_the_job(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->job.status = STATE_WAITING;
 	f->job.running_ms = 0;
 	make(f);
-	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
-	    STATE_RUNNING);
-	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, READER)->status,
-	    STATE_RUNNING);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_RUNNING);
+	assert_int_equal(
+	    expect(f, PLAN_SET_VERDICT, ANY, READER)->status, STATE_RUNNING);
 	expect(f, PLAN_TASK_START, GUEST, READER);
 	expect(f, PLAN_TASK_START, HOST, READER);
 	expect_commands(f, 2);
@@ -380,7 +386,7 @@ the_first_tasks_start_with_the_job(void **state)
 static void
 the_verdict_is_stored_before_the_start_is_sent(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	make(f);
@@ -390,7 +396,7 @@ the_verdict_is_stored_before_the_start_is_sent(void **state)
 static void
 a_task_waits_for_its_upstream(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
@@ -401,7 +407,7 @@ a_task_waits_for_its_upstream(void **state)
 static void
 a_start_without_a_reply_is_sent_again(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
@@ -415,7 +421,7 @@ a_start_without_a_reply_is_sent_again(void **state)
 static void
 one_member_that_succeeded_waits_for_the_other(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
@@ -427,7 +433,7 @@ one_member_that_succeeded_waits_for_the_other(void **state)
 static void
 success_at_all_starts_the_next_task_in_the_same_plan(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
@@ -435,11 +441,11 @@ success_at_all_starts_the_next_task_in_the_same_plan(void **state)
 	f->rows[READER][GUEST].acked = STATE_RUNNING;
 	f->rows[READER][HOST].party_status = STATE_SUCCESS;
 	make(f);
-	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, READER)->status,
-	    STATE_SUCCESS);
+	assert_int_equal(
+	    expect(f, PLAN_SET_VERDICT, ANY, READER)->status, STATE_SUCCESS);
 	expect(f, PLAN_TASK_STATUS, HOST, READER);
-	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, PSI)->status,
-	    STATE_RUNNING);
+	assert_int_equal(
+	    expect(f, PLAN_SET_VERDICT, ANY, PSI)->status, STATE_RUNNING);
 	expect(f, PLAN_TASK_START, GUEST, PSI);
 	expect(f, PLAN_TASK_START, HOST, PSI);
 	expect_commands(f, 3);
@@ -449,22 +455,22 @@ success_at_all_starts_the_next_task_in_the_same_plan(void **state)
 static void
 a_member_that_passes_counts_as_success(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
 	f->rows[READER][GUEST].party_status = STATE_PASS;
 	f->rows[READER][HOST].party_status = STATE_SUCCESS;
 	make(f);
-	assert_int_equal(expect(f, PLAN_SET_VERDICT, ANY, READER)->status,
-	    STATE_SUCCESS);
+	assert_int_equal(
+	    expect(f, PLAN_SET_VERDICT, ANY, READER)->status, STATE_SUCCESS);
 	expect(f, PLAN_TASK_START, HOST, PSI);
 }
 
 static void
 no_more_tasks_than_allowed_run_at_once(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->components[PSI].nupstream = 0;
@@ -479,7 +485,7 @@ no_more_tasks_than_allowed_run_at_once(void **state)
 static void
 silence_of_a_running_task_is_asked_about(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
@@ -494,8 +500,8 @@ silence_of_a_running_task_is_asked_about(void **state)
 static void
 one_failing_member_stops_the_others_with_its_reason(void **state)
 {
-	struct fixture			*f = *state;
-	const struct plan_action	*a;
+	struct fixture *f = *state;
+	const struct plan_action *a;
 
 	running(f);
 	task_runs(f, READER);
@@ -520,7 +526,7 @@ one_failing_member_stops_the_others_with_its_reason(void **state)
 static void
 a_cause_that_was_passed_on_keeps_its_party(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_ended(f, READER, STATE_FAILED);
@@ -534,7 +540,7 @@ a_cause_that_was_passed_on_keeps_its_party(void **state)
 static void
 other_running_tasks_come_to_their_end_after_a_failure(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->job.task_parallelism = 2;
@@ -550,7 +556,7 @@ other_running_tasks_come_to_their_end_after_a_failure(void **state)
 static void
 a_retry_waits_for_the_old_version_and_its_delay(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_ended(f, READER, STATE_FAILED);
@@ -577,7 +583,7 @@ a_retry_waits_for_the_old_version_and_its_delay(void **state)
 static void
 a_new_version_is_created_at_partners_before_it_starts(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->components[READER].version = 1;
@@ -595,8 +601,8 @@ a_new_version_is_created_at_partners_before_it_starts(void **state)
 static void
 a_partner_gone_for_long_fails_a_running_job(void **state)
 {
-	struct fixture			*f = *state;
-	const struct plan_action	*a;
+	struct fixture *f = *state;
+	const struct plan_action *a;
 
 	running(f);
 	task_runs(f, READER);
@@ -616,22 +622,21 @@ a_partner_gone_for_long_fails_a_running_job(void **state)
 static void
 success_of_every_task_is_success_of_the_job(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	for (size_t c = 0; c < COMPONENTS; c++)
 		task_ended(f, c, STATE_SUCCESS);
 	make(f);
-	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
-	    STATE_SUCCESS);
-	assert_int_equal(expect(f, PLAN_SET_PROGRESS, ANY, ANY)->progress,
-	    100);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_SUCCESS);
+	assert_int_equal(expect(f, PLAN_SET_PROGRESS, ANY, ANY)->progress, 100);
 }
 
 static void
 the_end_reaches_every_member_and_then_settles(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	for (size_t c = 0; c < COMPONENTS; c++)
@@ -639,8 +644,7 @@ the_end_reaches_every_member_and_then_settles(void **state)
 	f->job.status = STATE_SUCCESS;
 	make(f);
 	expect(f, PLAN_END, GUEST, ANY);
-	assert_int_equal(expect(f, PLAN_END, HOST, ANY)->status,
-	    STATE_SUCCESS);
+	assert_int_equal(expect(f, PLAN_END, HOST, ANY)->status, STATE_SUCCESS);
 	expect_none(f, PLAN_SETTLE);
 	f->members[GUEST].ended = f->members[HOST].ended = true;
 	make(f);
@@ -651,7 +655,7 @@ the_end_reaches_every_member_and_then_settles(void **state)
 static void
 the_end_comes_after_the_verdicts_of_the_tasks(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_ended(f, READER, STATE_FAILED);
@@ -666,7 +670,7 @@ the_end_comes_after_the_verdicts_of_the_tasks(void **state)
 static void
 a_dead_partner_keeps_only_its_own_job_from_settling(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->job.status = STATE_CANCELED;
@@ -681,7 +685,7 @@ a_dead_partner_keeps_only_its_own_job_from_settling(void **state)
 static void
 a_cancel_stops_the_job_at_every_member_at_once(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_runs(f, READER);
@@ -690,8 +694,8 @@ a_cancel_stops_the_job_at_every_member_at_once(void **state)
 	f->job.reason = "by user";
 	make(f);
 	assert_int_equal(f->plan.n, 1);
-	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
-	    STATE_CANCELED);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_CANCELED);
 	f->job.status = STATE_CANCELED;
 	make(f);
 	expect(f, PLAN_END, GUEST, ANY);
@@ -701,7 +705,7 @@ a_cancel_stops_the_job_at_every_member_at_once(void **state)
 static void
 unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->job.status = STATE_CANCELED;
@@ -709,8 +713,8 @@ unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
 	f->members[GUEST].ended = f->members[HOST].ended = true;
 	make(f);
 	for (size_t c = 0; c < COMPONENTS; c++)
-		assert_int_equal(expect(f, PLAN_SET_PARTY, HOST, c)->status,
-		    STATE_CANCELED);
+		assert_int_equal(
+		    expect(f, PLAN_SET_PARTY, HOST, c)->status, STATE_CANCELED);
 	assert_null(find(f, PLAN_SET_PARTY, GUEST, ANY));
 	expect_none(f, PLAN_SETTLE);
 }
@@ -718,7 +722,7 @@ unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
 static void
 a_job_is_not_settled_while_a_local_task_is_being_killed(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	for (size_t c = 0; c < COMPONENTS; c++)
@@ -734,8 +738,8 @@ a_job_is_not_settled_while_a_local_task_is_being_killed(void **state)
 static void
 a_job_over_its_time_ends_as_timeout(void **state)
 {
-	struct fixture			*f = *state;
-	const struct plan_action	*a;
+	struct fixture *f = *state;
+	const struct plan_action *a;
 
 	running(f);
 	f->job.running_ms = 100001;
@@ -748,7 +752,7 @@ a_job_over_its_time_ends_as_timeout(void **state)
 static void
 waiting_does_not_count_as_running_time(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	all_created(f);
 	f->job.waiting_ms = 900000;
@@ -756,8 +760,8 @@ waiting_does_not_count_as_running_time(void **state)
 	expect_none(f, PLAN_SET_JOB);
 	f->job.waiting_ms = 1000001;
 	make(f);
-	assert_int_equal(expect(f, PLAN_SET_JOB, ANY, ANY)->status,
-	    STATE_TIMEOUT);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_TIMEOUT);
 }
 
 /* --- reruns ------------------------------------------------------------------- */
@@ -765,7 +769,7 @@ waiting_does_not_count_as_running_time(void **state)
 static void
 a_rerun_is_armed_before_anything_else(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	f->job.status = STATE_FAILED;
@@ -778,7 +782,7 @@ a_rerun_is_armed_before_anything_else(void **state)
 static void
 a_rerun_reopens_the_job_before_it_asks_for_resources(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	f->components[READER].version = 1;
 	f->members[GUEST].created = true;
@@ -797,7 +801,7 @@ a_rerun_reopens_the_job_before_it_asks_for_resources(void **state)
 static void
 a_member_that_never_had_the_job_gets_it_at_a_rerun(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	f->components[READER].version = 1;
 	f->members[GUEST].created = true;
@@ -809,7 +813,7 @@ a_member_that_never_had_the_job_gets_it_at_a_rerun(void **state)
 static void
 tasks_that_succeeded_before_a_rerun_satisfy_their_consumers(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	running(f);
 	task_ended(f, READER, STATE_SUCCESS);
@@ -829,23 +833,23 @@ tasks_that_succeeded_before_a_rerun_satisfy_their_consumers(void **state)
 static void
 every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 {
-	static const enum state	job_states[] = { STATE_WAITING, STATE_RUNNING,
+	static const enum state job_states[] = { STATE_WAITING, STATE_RUNNING,
 		STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED, STATE_SUCCESS };
-	static const enum state	task_states[] = { STATE_WAITING,
-		STATE_RUNNING, STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED,
-		STATE_PASS, STATE_SUCCESS };
-	struct fixture		*f = *state;
-	unsigned		 seed = 1;
+	static const enum state task_states[] = { STATE_WAITING, STATE_RUNNING,
+		STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED, STATE_PASS,
+		STATE_SUCCESS };
+	struct fixture *f = *state;
+	unsigned seed = 1;
 
 #define PICK(n) ((seed = seed * 1103515245u + 12345u) / 65536u % (n))
 	for (int round = 0; round < 20000; round++) {
-		struct plan_action	first[64];
-		size_t			n;
+		struct plan_action first[64];
+		size_t n;
 
 		f->job.status = job_states[PICK(6)];
 		f->job.cancel_signal = PICK(8) == 0;
 		for (size_t m = 0; m < MEMBERS; m++) {
-			struct plan_member	*pm = &f->members[m];
+			struct plan_member *pm = &f->members[m];
 
 			pm->created = PICK(4) != 0;
 			pm->reserved = PICK(4) != 0;
@@ -859,11 +863,11 @@ every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 			f->components[c].status = task_states[PICK(7)];
 			f->components[c].version = (int)PICK(2);
 			for (size_t m = 0; m < MEMBERS; m++) {
-				struct plan_row	*r = &f->rows[c][m];
+				struct plan_row *r = &f->rows[c][m];
 
 				r->party_status = task_states[PICK(7)];
-				r->acked = PICK(2) == 0 ? STATE_NONE :
-				    task_states[PICK(7)];
+				r->acked = PICK(2) == 0 ? STATE_NONE
+							: task_states[PICK(7)];
 				r->start_acked = PICK(2) == 0;
 				r->auto_retries = (int)PICK(2);
 				r->busy = PICK(4) == 0;
@@ -881,16 +885,16 @@ every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 				continue;
 			assert_false(f->members[a->member].away);
 			if (plan_is_task_command(a->verb))
-				assert_false(f->rows[a->component]
-				    [a->member].busy);
+				assert_false(
+				    f->rows[a->component][a->member].busy);
 			else
 				assert_false(f->members[a->member].busy);
 		}
 		make(f);
 		assert_int_equal(f->plan.n, n);
 		for (size_t i = 0; i < n; i++)
-			assert_int_equal(f->plan.actions[i].verb,
-			    first[i].verb);
+			assert_int_equal(
+			    f->plan.actions[i].verb, first[i].verb);
 	}
 #undef PICK
 }
@@ -900,7 +904,7 @@ every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest	tests[] = {
+	const struct CMUnitTest tests[] = {
 		T(a_new_job_is_created_at_every_member),
 		T(a_lost_reply_is_answered_by_the_same_command),
 		T(an_approval_to_come_is_waited_for_with_its_words),

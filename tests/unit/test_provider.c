@@ -26,14 +26,14 @@
 #define MANIFEST "executor/manifest.json"
 #define MANIFEST_MAX 1000000
 
-static struct providers	*product;
+static struct providers *product;
 
 /* JSON with single quotes, so that C strings stay readable. */
 static struct json_object *
 parse(const char *text)
 {
-	struct json_object	*o = NULL;
-	char			*s = xstrdup(text), *p;
+	struct json_object *o = NULL;
+	char *s = xstrdup(text), *p;
 
 	for (p = s; *p != '\0'; p++)
 		if (*p == '\'')
@@ -47,7 +47,7 @@ parse(const char *text)
 static int
 load_product(void **state)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	(void)state;
 	product = providers_new();
@@ -72,9 +72,9 @@ free_product(void **state)
 static struct json_object *
 complete(const char *module, const char *given, struct faults *f)
 {
-	struct json_object	*in = given != NULL ? parse(given) : NULL;
-	struct json_object	*out;
-	const struct module	*m = providers_module(product, module);
+	struct json_object *in = given != NULL ? parse(given) : NULL;
+	struct json_object *out;
+	const struct module *m = providers_module(product, module);
 
 	assert_non_null(m);
 	params_complete(m, in, NULL, f, &out);
@@ -86,9 +86,9 @@ static void
 accepts(const char *module, const char *given, const char *key,
     const char *expected)
 {
-	struct faults		 f = FAULTS_INIT;
-	struct json_object	*o = complete(module, given, &f);
-	struct buf		 b = BUF_INIT;
+	struct faults f = FAULTS_INIT;
+	struct json_object *o = complete(module, given, &f);
+	struct buf b = BUF_INIT;
 
 	faults_text(&f, &b);
 	if (o == NULL)
@@ -104,9 +104,9 @@ static void
 refuses(const char *module, const char *given, const char *pointer,
     const char *words)
 {
-	struct faults		 f = FAULTS_INIT;
-	struct json_object	*o = complete(module, given, &f);
-	struct buf		 b = BUF_INIT;
+	struct faults f = FAULTS_INIT;
+	struct json_object *o = complete(module, given, &f);
+	struct buf b = BUF_INIT;
 
 	faults_text(&f, &b);
 	assert_null(o);
@@ -125,36 +125,32 @@ the_manifest_offers_the_classic_components(void **state)
 {
 	static const char *const names[] = { "Upload", "Reader",
 		"DataTransform", "Intersection", "HeteroLR", "Evaluation" };
-	size_t	i;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_non_null(providers_module(product, names[i]));
-	assert_string_equal(providers_module(product, "heterolr")->name,
-	    "HeteroLR");
-	assert_string_equal(providers_module(product, "DataIO")->name,
-	    "DataTransform");
+	assert_string_equal(
+	    providers_module(product, "heterolr")->name, "HeteroLR");
+	assert_string_equal(
+	    providers_module(product, "DataIO")->name, "DataTransform");
 	assert_null(providers_module(product, "HeteroRL"));
-	assert_string_equal(providers_nearest_module(product, "HeteroRL"),
-	    "HeteroLR");
-	assert_string_equal(providers_at(product, 0)->version,
-	    SLUICE_VERSION);
+	assert_string_equal(
+	    providers_nearest_module(product, "HeteroRL"), "HeteroLR");
+	assert_string_equal(providers_at(product, 0)->version, SLUICE_VERSION);
 }
 
 static void
 roles_and_transfers_are_bounded(void **state)
 {
-	const struct module	*lr = providers_module(product, "HeteroLR");
-	const struct module	*ix = providers_module(product,
-				    "Intersection");
+	const struct module *lr = providers_module(product, "HeteroLR");
+	const struct module *ix = providers_module(product, "Intersection");
 
 	(void)state;
 	assert_true(module_has_role(lr, "arbiter"));
 	assert_false(module_has_role(ix, "arbiter"));
-	assert_true(module_may_send(lr, "paillier_pubkey", "arbiter",
-	    "host"));
-	assert_false(module_may_send(lr, "paillier_pubkey", "host",
-	    "arbiter"));
+	assert_true(module_may_send(lr, "paillier_pubkey", "arbiter", "host"));
+	assert_false(module_may_send(lr, "paillier_pubkey", "host", "arbiter"));
 	assert_false(module_may_send(lr, "guest_gradient", "guest", "host"));
 	assert_false(module_may_send(lr, "anything", "guest", "host"));
 	assert_true(module_may_send(ix, "intersect_ids", "guest", "host"));
@@ -201,7 +197,8 @@ defaults_are_filled_in(void **state)
 	accepts("HeteroLR", NULL, "metrics", "[\"auc\",\"ks\"]");
 	accepts("HeteroLR", NULL, "need_run", "true");
 	accepts("HeteroLR", "{'init_param':{'init_method':'zeros'}}",
-	    "init_param", "{\"init_method\":\"zeros\",\"init_const\":1,"
+	    "init_param",
+	    "{\"init_method\":\"zeros\",\"init_const\":1,"
 	    "\"fit_intercept\":true,\"random_seed\":null}");
 	accepts("HeteroLR", NULL, "encrypt_param",
 	    "{\"method\":\"Paillier\",\"key_length\":2048}");
@@ -217,14 +214,16 @@ values_get_their_normal_form(void **state)
 	accepts("HeteroLR", "{'penalty':'l1'}", "penalty", "\"L1\"");
 	accepts("HeteroLR", "{'penalty':null}", "penalty", "null");
 	accepts("HeteroLR", "{'shuffle':0}", "shuffle", "false");
-	accepts("HeteroLR", "{'encrypt_param':{'method':'iterativeAffine',"
-	    "'key_length':1024}}", "encrypt_param",
-	    "{\"method\":\"Paillier\",\"key_length\":1024}");
+	accepts("HeteroLR",
+	    "{'encrypt_param':{'method':'iterativeAffine',"
+	    "'key_length':1024}}",
+	    "encrypt_param", "{\"method\":\"Paillier\",\"key_length\":1024}");
 	accepts("HeteroLR", "{'validation_freqs':[1,5]}", "validation_freqs",
 	    "[1,5]");
-	accepts("Evaluation", "{'metrics':['RMSE','mae'],"
-	    "'eval_type':'regression'}", "metrics",
-	    "[\"root_mean_squared_error\",\"mean_absolute_error\"]");
+	accepts("Evaluation",
+	    "{'metrics':['RMSE','mae'],"
+	    "'eval_type':'regression'}",
+	    "metrics", "[\"root_mean_squared_error\",\"mean_absolute_error\"]");
 	accepts("Evaluation", "{'need_run':false}", "need_run", "false");
 }
 
@@ -235,12 +234,11 @@ wrong_values_are_refused_at_their_place(void **state)
 	refuses("HeteroLR", "{'max_itre':1}", "/max_itre",
 	    "did you mean \"max_iter\"?");
 	refuses("HeteroLR", "{'max_iter':0}", "/max_iter", "at least 1");
-	refuses("HeteroLR", "{'max_iter':1.5}", "/max_iter",
-	    "must be integer");
-	refuses("HeteroLR", "{'max_iter':'10'}", "/max_iter",
-	    "must be integer");
-	refuses("HeteroLR", "{'max_iter':null}", "/max_iter",
-	    "must be integer");
+	refuses("HeteroLR", "{'max_iter':1.5}", "/max_iter", "must be integer");
+	refuses(
+	    "HeteroLR", "{'max_iter':'10'}", "/max_iter", "must be integer");
+	refuses(
+	    "HeteroLR", "{'max_iter':null}", "/max_iter", "must be integer");
 	refuses("HeteroLR", "{'penalty':'L3'}", "/penalty",
 	    "must be one of L1, L2, NONE, null");
 	refuses("HeteroLR", "{'shuffle':2}", "/shuffle", "must be boolean");
@@ -259,19 +257,18 @@ rules_between_parameters_hold(void **state)
 	refuses("HeteroLR", "{'early_stopping_rounds':3}",
 	    "/early_stopping_rounds", "needs validation_freqs");
 	refuses("HeteroLR", "{'callback_param':{'early_stopping_rounds':3}}",
-	    "/callback_param/early_stopping_rounds",
-	    "needs validation_freqs");
-	refuses("HeteroLR", "{'batch_size':5}", "/batch_size",
-	    "at least 10");
+	    "/callback_param/early_stopping_rounds", "needs validation_freqs");
+	refuses("HeteroLR", "{'batch_size':5}", "/batch_size", "at least 10");
 	refuses("Intersection", "{'intersect_method':'rsa'}",
 	    "/intersect_method", "use ecdh");
-	refuses("HeteroLR", "{'early_stopping_rounds':3,"
-	    "'validation_freqs':1}", "/early_stopping_rounds",
-	    "not offered");
+	refuses("HeteroLR",
+	    "{'early_stopping_rounds':3,"
+	    "'validation_freqs':1}",
+	    "/early_stopping_rounds", "not offered");
 	refuses("HeteroLR", "{'cv_param':{'need_cv':true}}",
 	    "/cv_param/need_cv", "leave it false");
-	refuses("Intersection", "{'join_method':'left_join'}",
-	    "/join_method", "use inner_join");
+	refuses("Intersection", "{'join_method':'left_join'}", "/join_method",
+	    "use inner_join");
 	refuses("DataTransform", "{'input_format':'tag'}", "/input_format",
 	    "use dense");
 	refuses("Evaluation", "{'eval_type':'clustering'}", "/eval_type",
@@ -286,9 +283,9 @@ rules_between_parameters_hold(void **state)
 static void
 checking_alone_does_not_ask_for_what_is_missing(void **state)
 {
-	const struct module	*m = providers_module(product, "Reader");
-	struct faults		 f = FAULTS_INIT;
-	struct json_object	*o = parse("{'table':{'name':'a'}}");
+	const struct module *m = providers_module(product, "Reader");
+	struct faults f = FAULTS_INIT;
+	struct json_object *o = parse("{'table':{'name':'a'}}");
 
 	(void)state;
 	assert_int_equal(params_check(m, o, NULL, &f), 0);
@@ -302,10 +299,10 @@ checking_alone_does_not_ask_for_what_is_missing(void **state)
 static void
 members_must_suit_the_module(void **state)
 {
-	const struct module	*lr = providers_module(product, "HeteroLR");
+	const struct module *lr = providers_module(product, "HeteroLR");
 	static const struct {
-		const char	*roles;
-		size_t		 faults;
+		const char *roles;
+		size_t faults;
 	} cases[] = {
 		{ "{'guest':[1],'host':[2],'arbiter':[3]}", 0 },
 		{ "{'guest':[1],'host':[2,3],'arbiter':[2]}", 0 },
@@ -315,17 +312,17 @@ members_must_suit_the_module(void **state)
 		{ "{'guest':[1],'host':[2]}", 1 },
 		{ "{'guest':[1,4],'arbiter':[3]}", 2 },
 	};
-	struct json_object	*roles;
-	struct faults		 f = FAULTS_INIT;
-	size_t			 i;
+	struct json_object *roles;
+	struct faults f = FAULTS_INIT;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		roles = parse(cases[i].roles);
 		rules_check_members(lr, roles, NULL, &f);
 		if (faults_count(&f) != cases[i].faults)
-			fail_msg("%s: %zu faults", cases[i].roles,
-			    faults_count(&f));
+			fail_msg(
+			    "%s: %zu faults", cases[i].roles, faults_count(&f));
 		faults_fini(&f);
 		json_object_put(roles);
 	}
@@ -334,39 +331,41 @@ members_must_suit_the_module(void **state)
 /* --- manifests ---------------------------------------------------------------- */
 
 #define HEAD "{'name':'p','version':'1.2','program':'x','protocol':1,"
-#define MODULE(params) "'components':{'A':{'roles':['guest']," \
+#define MODULE(params)                                                         \
+	"'components':{'A':{'roles':['guest'],"                                \
 	"'inputs':{'data':[]},'outputs':{},'parameters':" params "}}}"
 
 static void
 broken_manifests_are_refused(void **state)
 {
 	static const char *const bad[] = {
-		"{}", "[]",
+		"{}",
+		"[]",
 		HEAD "'components':{},'extra':1}",
 		"{'name':'../p','version':'1','program':'x','protocol':1,"
-		    "'components':{}}",
+		"'components':{}}",
 		"{'name':'p','version':'v1','program':'x','protocol':1,"
-		    "'components':{}}",
+		"'components':{}}",
 		"{'name':'p','version':'1','program':'../x','protocol':1,"
-		    "'components':{}}",
+		"'components':{}}",
 		HEAD MODULE("{'x':{'type':'text','default':1}}"),
 		HEAD MODULE("{'x':{'type':'integer'}}"),
 		HEAD MODULE("{'x':{'type':'integer','default':'1'}}"),
 		HEAD MODULE("{'x':{'type':'integer','min':2,'default':1}}"),
 		HEAD MODULE("{'x':{'type':'string','enum':['a'],"
-		    "'default':'b'}}"),
+			    "'default':'b'}}"),
 		HEAD MODULE("{'x':{'type':'object','fields':{'y':1}}}"),
 		HEAD "'components':{'A':{'aliases':['b'],'roles':['guest'],"
-		    "'inputs':{'data':[]},'outputs':{},'parameters':{}},"
-		    "'B':{'roles':['guest'],'inputs':{'data':[]},"
-		    "'outputs':{},'parameters':{}}}}",
+		     "'inputs':{'data':[]},'outputs':{},'parameters':{}},"
+		     "'B':{'roles':['guest'],'inputs':{'data':[]},"
+		     "'outputs':{},'parameters':{}}}}",
 		HEAD "'components':{'A':{'roles':['guest'],"
-		    "'inputs':{'data':[]},'outputs':{},'parameters':{},"
-		    "'transfers':{'t':{'from':['host'],'to':['guest']}}}}}",
+		     "'inputs':{'data':[]},'outputs':{},'parameters':{},"
+		     "'transfers':{'t':{'from':['host'],'to':['guest']}}}}}",
 	};
-	struct providers	*ps = providers_new();
-	struct json_object	*o;
-	size_t			 i;
+	struct providers *ps = providers_new();
+	struct json_object *o;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -382,14 +381,16 @@ broken_manifests_are_refused(void **state)
 static void
 write_manifest(const char *dir, const char *name, const char *version)
 {
-	char	*folder = xasprintf("%s/%s/%s", dir, name, version);
-	char	*path = xasprintf("%s/manifest.json", folder);
-	char	*text;
+	char *folder = xasprintf("%s/%s/%s", dir, name, version);
+	char *path = xasprintf("%s/manifest.json", folder);
+	char *text;
 
-	text = xasprintf("{\"name\":\"%s\",\"version\":\"%s\",\"program\":"
+	text = xasprintf(
+	    "{\"name\":\"%s\",\"version\":\"%s\",\"program\":"
 	    "\"x\",\"protocol\":1,\"components\":{\"%s%c\":{\"roles\":"
 	    "[\"guest\"],\"inputs\":{\"data\":[]},\"outputs\":{},"
-	    "\"parameters\":{}}}}", name, version, name, version[0]);
+	    "\"parameters\":{}}}}",
+	    name, version, name, version[0]);
 	assert_int_equal(fd_mkdirs(folder, 0700), 0);
 	assert_int_equal(fd_replace_file(path, text, strlen(text), 0600), 0);
 	free(text);
@@ -400,9 +401,9 @@ write_manifest(const char *dir, const char *name, const char *version)
 static void
 the_highest_version_is_the_default(void **state)
 {
-	char			 dir[] = "/tmp/test_provider_XXXXXX";
-	struct providers	*ps;
-	char			*text, *moved;
+	char dir[] = "/tmp/test_provider_XXXXXX";
+	struct providers *ps;
+	char *text, *moved;
 
 	(void)state;
 	assert_non_null(mkdtemp(dir));
@@ -413,8 +414,8 @@ the_highest_version_is_the_default(void **state)
 	assert_int_equal(providers_count(ps), 3);
 	assert_string_equal(providers_find(ps, "p", NULL)->version, "1.10");
 	assert_string_equal(providers_find(ps, "p", "1.9")->version, "1.9");
-	assert_string_equal(providers_module(ps, "p1")->provider->version,
-	    "1.10");
+	assert_string_equal(
+	    providers_module(ps, "p1")->provider->version, "1.10");
 	text = xasprintf("%s/q/2.0/x", dir);
 	assert_string_equal(providers_find(ps, "q", "")->program, text);
 	free(text);
@@ -434,11 +435,10 @@ the_highest_version_is_the_default(void **state)
 int
 main(void)
 {
-	const struct CMUnitTest	tests[] = {
+	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_manifest_offers_the_classic_components),
 		cmocka_unit_test(roles_and_transfers_are_bounded),
-		cmocka_unit_test(
-		    providers_are_found_by_name_alias_and_version),
+		cmocka_unit_test(providers_are_found_by_name_alias_and_version),
 		cmocka_unit_test(versions_are_compared_as_numbers),
 		cmocka_unit_test(defaults_are_filled_in),
 		cmocka_unit_test(values_get_their_normal_form),

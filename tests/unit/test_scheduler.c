@@ -32,19 +32,19 @@
 #include "supervisor/supervisor.h"
 #include "tests/lib/mariadb.h"
 
-#define PATIENCE_MS	20000	/* a loaded machine under a sanitizer */
-#define CHAIN		10
+#define PATIENCE_MS 20000 /* a loaded machine under a sanitizer */
+#define CHAIN 10
 
-static char		*program;	/* this one */
-static char		*conf_path;
-static struct site_conf	*conf;
+static char *program; /* this one */
+static char *conf_path;
+static struct site_conf *conf;
 
 /* --- the shepherd ---------------------------------------------------------- */
 
 static void
 wake_supervisor(const struct site_conf *c, const char *job_id)
 {
-	char	*path = site_path(c, "%s", SITE_SUPERVISOR_SOCKET);
+	char *path = site_path(c, "%s", SITE_SUPERVISOR_SOCKET);
 
 	/* Nobody there: it will look when it comes back. */
 	(void)fd_dgram_send(path, job_id, strlen(job_id));
@@ -55,13 +55,13 @@ static int
 end_task(struct db *db, const struct db_attempt *a, enum state end,
     const char *error)
 {
-	struct db_task_move	move = {
+	struct db_task_move move = {
 		.status = STATE_NONE,
 		.party_status = end,
 		.error_report = error,
 		.attempt_id = a->attempt_id,
 	};
-	int			r;
+	int r;
 
 	if ((r = db_task_move(db, &a->key, &move, NULL)) == 0)
 		r = db_attempt_end(db, a->attempt_id, state_name(end));
@@ -72,13 +72,13 @@ end_task(struct db *db, const struct db_attempt *a, enum state end,
 static enum state
 wait_for_word(const struct site_conf *c, struct db *db, const char *attempt)
 {
-	char		*go = site_path(c, "go");
-	enum state	 kill = STATE_NONE;
+	char *go = site_path(c, "go");
+	enum state kill = STATE_NONE;
 
 	while (access(go, F_OK) != 0 && kill == STATE_NONE) {
 		(void)usleep(20 * 1000);
-		if (db_attempt_renew(db, attempt, c->lease_ms, getpid(), 0,
-		    &kill) != 0)
+		if (db_attempt_renew(
+			db, attempt, c->lease_ms, getpid(), 0, &kill) != 0)
 			_exit(4);
 	}
 	free(go);
@@ -88,19 +88,21 @@ wait_for_word(const struct site_conf *c, struct db *db, const char *attempt)
 static int
 shepherd(const char *config, const char *attempt_id)
 {
-	struct site_conf	*c = NULL;
-	struct arena		*arena = arena_new();
-	struct db		*db = NULL;
-	struct db_attempt	*a;
-	struct db_task_move	 move = { .status = STATE_NONE,
-		.party_status = STATE_RUNNING, .attempt_id = attempt_id };
-	enum state		 end = STATE_SUCCESS;
-	int			 r;
+	struct site_conf *c = NULL;
+	struct arena *arena = arena_new();
+	struct db *db = NULL;
+	struct db_attempt *a;
+	struct db_task_move move = { .status = STATE_NONE,
+		.party_status = STATE_RUNNING,
+		.attempt_id = attempt_id };
+	enum state end = STATE_SUCCESS;
+	int r;
 
 	if (site_conf_load(config, &c) != 0 || db_open(c, &db) != 0 ||
 	    db_attempt_get(db, arena, attempt_id, &a) != 0 ||
-	    db_attempt_renew(db, attempt_id, c->lease_ms, getpid(), 0,
-	    &end) != 0 || db_task_move(db, &a->key, &move, NULL) != 0) {
+	    db_attempt_renew(db, attempt_id, c->lease_ms, getpid(), 0, &end) !=
+		0 ||
+	    db_task_move(db, &a->key, &move, NULL) != 0) {
 		log_err("shepherd of the test");
 		_exit(5);
 	}
@@ -134,7 +136,7 @@ make_folders(const char *home)
 	static const char *const folders[] = { "run/m", "logs", "jobs" };
 
 	for (size_t i = 0; i < 3; i++) {
-		char	*path = xasprintf("%s/%s", home, folders[i]);
+		char *path = xasprintf("%s/%s", home, folders[i]);
 
 		assert_int_equal(fd_mkdirs(path, 0700), 0);
 		free(path);
@@ -144,8 +146,8 @@ make_folders(const char *home)
 static int
 group_setup(void **state)
 {
-	const struct site_conf	*db;
-	char			*home, *text;
+	const struct site_conf *db;
+	char *home, *text;
 
 	(void)state;
 	mariadb_fresh();
@@ -153,15 +155,16 @@ group_setup(void **state)
 	home = xasprintf("%s/site", mariadb_folder());
 	make_folders(home);
 	conf_path = xasprintf("%s/site.conf", home);
-	text = xasprintf("[site]\nparty_id = 9999\nhome = %s\n"
+	text = xasprintf(
+	    "[site]\nparty_id = 9999\nhome = %s\n"
 	    "[database]\nsocket = %s\nname = %s\nuser = %s\n"
 	    "[supervisor]\ncores = 2\nlease_ms = 2000\nheartbeat_ms = 500\n"
 	    "memory_mb = 1000\n"
 	    "[executor]\nshepherd_program = %s\n"
 	    "[mailbox]\nmemory_dir = %s/memory\n",
 	    home, db->db_socket, db->db_name, db->db_user, program, home);
-	assert_int_equal(fd_replace_file(conf_path, text, strlen(text), 0600),
-	    0);
+	assert_int_equal(
+	    fd_replace_file(conf_path, text, strlen(text), 0600), 0);
 	if (site_conf_load(conf_path, &conf) != 0)
 		fail_msg("%s", err_text());
 	free(text);
@@ -179,16 +182,16 @@ group_teardown(void **state)
 }
 
 struct fixture {
-	struct supervisor	super;
-	struct db		*db;	/* the test's own connection */
-	struct arena		*arena;
-	bool			 runs;
+	struct supervisor super;
+	struct db *db; /* the test's own connection */
+	struct arena *arena;
+	bool runs;
 };
 
 static int
 try_start(struct fixture *f)
 {
-	int	r;
+	int r;
 
 	f->super = (struct supervisor){ .conf = conf };
 	if ((r = db_open(conf, &f->super.db)) == 0 &&
@@ -219,8 +222,8 @@ stop(struct fixture *f)
 static int
 setup(void **state)
 {
-	struct fixture	*f = xcalloc(1, sizeof(*f));
-	char		*go = site_path(conf, "go");
+	struct fixture *f = xcalloc(1, sizeof(*f));
+	char *go = site_path(conf, "go");
 
 	mariadb_fresh();
 	(void)unlink(go);
@@ -234,7 +237,7 @@ setup(void **state)
 static int
 teardown(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	stop(f);
 	db_close(f->db);
@@ -246,7 +249,7 @@ teardown(void **state)
 static void
 let_go(void)
 {
-	char	*go = site_path(conf, "go");
+	char *go = site_path(conf, "go");
 
 	assert_int_equal(fd_replace_file(go, "", 0, 0600), 0);
 	free(go);
@@ -255,47 +258,66 @@ let_go(void)
 /* --- jobs -------------------------------------------------------------------- */
 
 struct wanted {
-	const char	*name;
-	int64_t		 cores;
-	int64_t		 retries;
-	const char	*tasks[CHAIN];	/* a chain */
+	const char *name;
+	int64_t cores;
+	int64_t retries;
+	const char *tasks[CHAIN]; /* a chain */
 };
 
 /* Insert a local job and say so; its id lives in the fixture's arena. */
 static const char *
 submit(struct fixture *f, const struct wanted *w)
 {
-	char			 id[ID_JOB_SIZE];
-	struct buf		 dsl = BUF_INIT;
-	struct db_party_new	 party = { .role = "local", .party_id = "0",
-		.is_local = true, .created = true, .party_conf = "{}",
-		.cores = w->cores, .memory_mb = 10 };
-	struct db_task_new	 tasks[CHAIN];
-	struct db_job_new	 j;
-	size_t			 n = 0;
+	char id[ID_JOB_SIZE];
+	struct buf dsl = BUF_INIT;
+	struct db_party_new party = { .role = "local",
+		.party_id = "0",
+		.is_local = true,
+		.created = true,
+		.party_conf = "{}",
+		.cores = w->cores,
+		.memory_mb = 10 };
+	struct db_task_new tasks[CHAIN];
+	struct db_job_new j;
+	size_t n = 0;
 
 	buf_puts(&dsl, "{\"components\":{");
 	for (; n < CHAIN && w->tasks[n] != NULL; n++) {
 		tasks[n] = (struct db_task_new){ .component = w->tasks[n],
-			.role = "local", .party_id = "0", .seq = (int64_t)n,
-			.module = "DataTransform", .run_here = true,
-			.need_run = true, .auto_retries = w->retries };
+			.role = "local",
+			.party_id = "0",
+			.seq = (int64_t)n,
+			.module = "DataTransform",
+			.run_here = true,
+			.need_run = true,
+			.auto_retries = w->retries };
 		buf_printf(&dsl, "%s\"%s\":{\"module\":\"DataTransform\"",
 		    n == 0 ? "" : ",", w->tasks[n]);
 		if (n > 0)
-			buf_printf(&dsl, ",\"input\":{\"data\":{\"data\":"
-			    "[\"%s.data\"]}}", w->tasks[n - 1]);
+			buf_printf(&dsl,
+			    ",\"input\":{\"data\":{\"data\":"
+			    "[\"%s.data\"]}}",
+			    w->tasks[n - 1]);
 		buf_puts(&dsl, ",\"output\":{\"data\":[\"data\"]}}");
 	}
 	buf_puts(&dsl, "}}");
 	id_job(id);
-	j = (struct db_job_new){ .job_id = id, .status = STATE_WAITING,
-		.name = w->name, .is_initiator = true,
-		.initiator_role = "local", .initiator_party = "0",
-		.job_type = "train", .dsl = buf_str(&dsl),
-		.runtime_conf = "{}", .roles = "{\"local\":[0]}",
-		.contract = "{}", .task_parallelism = 1, .timeout_s = 100,
-		.parties = &party, .nparties = 1, .tasks = tasks,
+	j = (struct db_job_new){ .job_id = id,
+		.status = STATE_WAITING,
+		.name = w->name,
+		.is_initiator = true,
+		.initiator_role = "local",
+		.initiator_party = "0",
+		.job_type = "train",
+		.dsl = buf_str(&dsl),
+		.runtime_conf = "{}",
+		.roles = "{\"local\":[0]}",
+		.contract = "{}",
+		.task_parallelism = 1,
+		.timeout_s = 100,
+		.parties = &party,
+		.nparties = 1,
+		.tasks = tasks,
 		.ntasks = n };
 	if (db_job_insert(f->db, &j, NULL) != 0)
 		fail_msg("%s", err_text());
@@ -307,7 +329,7 @@ submit(struct fixture *f, const struct wanted *w)
 static const struct db_job *
 job_of(struct fixture *f, const char *id)
 {
-	struct db_job	*j;
+	struct db_job *j;
 
 	if (db_job_get_brief(f->db, f->arena, id, &j) != 0)
 		fail_msg("%s", err_text());
@@ -317,34 +339,35 @@ job_of(struct fixture *f, const char *id)
 static const struct db_task *
 task_of(struct fixture *f, const char *id, const char *component)
 {
-	struct db_task	*t;
+	struct db_task *t;
 
-	if (db_task_get_newest(f->db, f->arena, id, component, "local", "0",
-	    &t) != 0)
+	if (db_task_get_newest(
+		f->db, f->arena, id, component, "local", "0", &t) != 0)
 		fail_msg("%s", err_text());
 	return t;
 }
 
 /* Let the supervisor work until cond holds. */
-#define AWAIT(f, cond) do {						\
-	int64_t	until_ = clock_mono_ms() + PATIENCE_MS;			\
-	while (!(cond)) {						\
-		if (clock_mono_ms() > until_)				\
-			fail_msg("gave up waiting for: %s", #cond);	\
-		if ((f)->runs)						\
-			(void)loop_once((f)->super.loop, 20);		\
-		else							\
-			(void)usleep(20 * 1000);			\
-	}								\
-} while (0)
+#define AWAIT(f, cond)                                                         \
+	do {                                                                   \
+		int64_t until_ = clock_mono_ms() + PATIENCE_MS;                \
+		while (!(cond)) {                                              \
+			if (clock_mono_ms() > until_)                          \
+				fail_msg("gave up waiting for: %s", #cond);    \
+			if ((f)->runs)                                         \
+				(void)loop_once((f)->super.loop, 20);          \
+			else                                                   \
+				(void)usleep(20 * 1000);                       \
+		}                                                              \
+	} while (0)
 
 static void
 expect_nothing_held(struct fixture *f)
 {
-	struct db_resource	*r;
+	struct db_resource *r;
 
-	assert_int_equal(db_resource_get(f->db, f->arena, DB_ENGINE_DEFAULT,
-	    &r), 0);
+	assert_int_equal(
+	    db_resource_get(f->db, f->arena, DB_ENGINE_DEFAULT, &r), 0);
 	assert_int_equal(r->free_cores, r->cores);
 }
 
@@ -361,10 +384,9 @@ expect_text(const char *text, const char *part)
 static void
 a_local_job_runs_its_tasks_in_order(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1,
-		.tasks = { "ok_0", "ok_1" } };
-	const char		*id;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "ok_0", "ok_1" } };
+	const char *id;
 
 	start(f);
 	id = submit(f, &w);
@@ -374,19 +396,19 @@ a_local_job_runs_its_tasks_in_order(void **state)
 	assert_int_equal(task_of(f, id, "ok_0")->party_status, STATE_SUCCESS);
 	assert_int_equal(task_of(f, id, "ok_1")->status, STATE_SUCCESS);
 	assert_true(task_of(f, id, "ok_1")->started_ms >=
-	    task_of(f, id, "ok_0")->ended_ms);
+		    task_of(f, id, "ok_0")->ended_ms);
 	expect_nothing_held(f);
 }
 
 static void
 a_chain_does_not_wait_for_a_clock(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1, .tasks = { "ok_0", "ok_1",
-		"ok_2", "ok_3", "ok_4", "ok_5", "ok_6", "ok_7", "ok_8",
-		"ok_9" } };
-	const char		*id;
-	int64_t			 begin, took;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1,
+		.tasks = { "ok_0", "ok_1", "ok_2", "ok_3", "ok_4", "ok_5",
+		    "ok_6", "ok_7", "ok_8", "ok_9" } };
+	const char *id;
+	int64_t begin, took;
 
 	start(f);
 	begin = clock_mono_ms();
@@ -402,16 +424,16 @@ a_chain_does_not_wait_for_a_clock(void **state)
 static void
 a_shepherd_that_dies_fails_its_task_at_once(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1,
-		.tasks = { "crash_0", "ok_1" } };
-	const char		*id;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "crash_0", "ok_1" } };
+	const char *id;
 
 	start(f);
 	id = submit(f, &w);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_FAILED);
-	expect_text(job_of(f, id)->reason, "crash_0 failed at local 0: "
+	expect_text(job_of(f, id)->reason,
+	    "crash_0 failed at local 0: "
 	    "shepherd ended with status 3 without a result");
 	expect_text(task_of(f, id, "crash_0")->error_report, "status 3");
 	assert_true(state_is_end(task_of(f, id, "ok_1")->party_status));
@@ -422,20 +444,20 @@ a_shepherd_that_dies_fails_its_task_at_once(void **state)
 static void
 a_canceled_job_ends_its_running_task(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1, .tasks = { "slow_0" } };
-	const char		*id;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "slow_0" } };
+	const char *id;
 
 	start(f);
 	id = submit(f, &w);
 	AWAIT(f, task_of(f, id, "slow_0")->party_status == STATE_RUNNING);
-	assert_int_equal(db_job_cancel(f->db, id, STATE_CANCELED, "enough",
-	    NULL), 0);
+	assert_int_equal(
+	    db_job_cancel(f->db, id, STATE_CANCELED, "enough", NULL), 0);
 	wake_supervisor(conf, id);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_CANCELED);
-	assert_int_equal(task_of(f, id, "slow_0")->party_status,
-	    STATE_CANCELED);
+	assert_int_equal(
+	    task_of(f, id, "slow_0")->party_status, STATE_CANCELED);
 	assert_int_equal(task_of(f, id, "slow_0")->status, STATE_CANCELED);
 	expect_nothing_held(f);
 }
@@ -443,9 +465,9 @@ a_canceled_job_ends_its_running_task(void **state)
 static void
 a_silent_shepherd_loses_its_attempt(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1, .tasks = { "mute_0" } };
-	const char		*id;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "mute_0" } };
+	const char *id;
 
 	start(f);
 	id = submit(f, &w);
@@ -458,12 +480,13 @@ a_silent_shepherd_loses_its_attempt(void **state)
 static void
 a_failed_task_is_tried_again_as_often_as_allowed(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 once = { .cores = 1, .retries = 1,
+	struct fixture *f = *state;
+	const struct wanted once = {
+		.cores = 1, .retries = 1, .tasks = { "flaky_0", "ok_1" }
+	};
+	const struct wanted never = { .cores = 1,
 		.tasks = { "flaky_0", "ok_1" } };
-	const struct wanted	 never = { .cores = 1,
-		.tasks = { "flaky_0", "ok_1" } };
-	const char		*id;
+	const char *id;
 
 	start(f);
 	id = submit(f, &once);
@@ -479,19 +502,16 @@ a_failed_task_is_tried_again_as_often_as_allowed(void **state)
 static void
 a_rerun_runs_what_failed_and_what_follows(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1,
-		.tasks = { "flaky_0", "ok_1" } };
-	struct party_caller	 self = { .party_id = "9999",
-		.is_site = true };
-	const char		*id;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "flaky_0", "ok_1" } };
+	struct party_caller self = { .party_id = "9999", .is_site = true };
+	const char *id;
 
 	start(f);
 	id = submit(f, &w);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_FAILED);
-	if (initiator_rerun(f->db, &self, id, NULL, 0, false, false,
-	    NULL) != 0)
+	if (initiator_rerun(f->db, &self, id, NULL, 0, false, false, NULL) != 0)
 		fail_msg("%s", err_text());
 	wake_supervisor(conf, id);
 	AWAIT(f, job_of(f, id)->settled);
@@ -504,17 +524,17 @@ a_rerun_runs_what_failed_and_what_follows(void **state)
 static void
 a_job_that_finds_no_cores_waits_and_says_so(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 big = { .cores = 2, .tasks = { "slow_0" } };
-	const struct wanted	 next = { .cores = 1, .tasks = { "ok_0" } };
-	const char		*first, *second;
+	struct fixture *f = *state;
+	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
+	const struct wanted next = { .cores = 1, .tasks = { "ok_0" } };
+	const char *first, *second;
 
 	start(f);
 	first = submit(f, &big);
 	AWAIT(f, task_of(f, first, "slow_0")->party_status == STATE_RUNNING);
 	second = submit(f, &next);
 	AWAIT(f, job_of(f, second)->reason != NULL &&
-	    strstr(job_of(f, second)->reason, "local 0") != NULL);
+		     strstr(job_of(f, second)->reason, "local 0") != NULL);
 	assert_int_equal(job_of(f, second)->status, STATE_WAITING);
 	print_message("%s\n", job_of(f, second)->reason);
 	let_go();
@@ -527,9 +547,9 @@ a_job_that_finds_no_cores_waits_and_says_so(void **state)
 static void
 more_than_the_site_has_fails_the_job(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 3, .tasks = { "ok_0" } };
-	const char		*id;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 3, .tasks = { "ok_0" } };
+	const char *id;
 
 	start(f);
 	id = submit(f, &w);
@@ -542,8 +562,8 @@ more_than_the_site_has_fails_the_job(void **state)
 static pid_t
 fork_supervisor(void)
 {
-	struct fixture	f;
-	pid_t		pid = fork();
+	struct fixture f;
+	pid_t pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid != 0)
@@ -565,24 +585,22 @@ kill_supervisor(pid_t pid)
 static int64_t
 attempts(struct fixture *f, const char *job_id, const char *component)
 {
-	static const struct db_stmt	count = { "test.attempts", "ss",
+	static const struct db_stmt count = { "test.attempts", "ss",
 		"SELECT COUNT(*) FROM attempt WHERE job_id = ?"
 		" AND component = ?" };
-	int64_t				n;
+	int64_t n;
 
-	assert_int_equal(db_query_int(f->db, &count, &n, job_id, component),
-	    0);
+	assert_int_equal(db_query_int(f->db, &count, &n, job_id, component), 0);
 	return n;
 }
 
 static void
 a_task_goes_on_while_its_supervisor_is_replaced(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1,
-		.tasks = { "slow_0", "ok_1" } };
-	const char		*id = submit(f, &w);
-	pid_t			 pid = fork_supervisor();
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "slow_0", "ok_1" } };
+	const char *id = submit(f, &w);
+	pid_t pid = fork_supervisor();
 
 	AWAIT(f, task_of(f, id, "slow_0")->party_status == STATE_RUNNING);
 	kill_supervisor(pid);
@@ -597,19 +615,19 @@ a_task_goes_on_while_its_supervisor_is_replaced(void **state)
 static void
 a_task_that_died_with_the_supervisor_is_noticed_by_the_next(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1, .tasks = { "slow_0" } };
-	const char		*id = submit(f, &w);
-	pid_t			 pid = fork_supervisor();
-	struct db_attempt	*rows;
-	size_t			 n;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "slow_0" } };
+	const char *id = submit(f, &w);
+	pid_t pid = fork_supervisor();
+	struct db_attempt *rows;
+	size_t n;
 
 	AWAIT(f, task_of(f, id, "slow_0")->party_status == STATE_RUNNING);
 	kill_supervisor(pid);
 	start(f);
 	stop(f);
-	assert_int_equal(db_attempt_open_on(f->db, f->arena, f->super.host,
-	    &rows, &n), 0);
+	assert_int_equal(
+	    db_attempt_open_on(f->db, f->arena, f->super.host, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(kill((pid_t)rows[0].shepherd_pid, SIGKILL), 0);
 	start(f);
@@ -621,12 +639,12 @@ a_task_that_died_with_the_supervisor_is_noticed_by_the_next(void **state)
 static void
 supervisors_killed_again_and_again_finish_the_job(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1, .tasks = { "ok_0", "ok_1",
-		"ok_2", "ok_3", "ok_4", "ok_5", "ok_6", "ok_7", "ok_8",
-		"ok_9" } };
-	const char		*id = submit(f, &w);
-	pid_t			 pid;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1,
+		.tasks = { "ok_0", "ok_1", "ok_2", "ok_3", "ok_4", "ok_5",
+		    "ok_6", "ok_7", "ok_8", "ok_9" } };
+	const char *id = submit(f, &w);
+	pid_t pid;
 
 	for (int i = 0; i < 30 && !job_of(f, id)->settled; i++) {
 		pid = fork_supervisor();
@@ -639,25 +657,25 @@ supervisors_killed_again_and_again_finish_the_job(void **state)
 	if (job_of(f, id)->status != STATE_SUCCESS)
 		fail_msg("%s", job_of(f, id)->reason);
 	for (size_t i = 0; i < CHAIN; i++)
-		assert_int_equal(task_of(f, id, w.tasks[i])->status,
-		    STATE_SUCCESS);
+		assert_int_equal(
+		    task_of(f, id, w.tasks[i])->status, STATE_SUCCESS);
 	expect_nothing_held(f);
 }
 
 static void
 an_attempt_whose_launcher_died_first_is_launched_anew(void **state)
 {
-	struct fixture		*f = *state;
-	const struct wanted	 w = { .cores = 1, .tasks = { "ok_0" } };
-	struct party_caller	 self = { .party_id = "9999",
-		.is_site = true };
-	char			 launcher[INSTANCE_SIZE];
-	struct party_member	 m = { .role = "local", .party_id = "0" };
-	struct db_task_key	 key = { .component = "ok_0",
-		.role = "local", .party_id = "0" };
-	struct db_attempt	*rows;
-	const char		*id;
-	size_t			 n;
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "ok_0" } };
+	struct party_caller self = { .party_id = "9999", .is_site = true };
+	char launcher[INSTANCE_SIZE];
+	struct party_member m = { .role = "local", .party_id = "0" };
+	struct db_task_key key = {
+		.component = "ok_0", .role = "local", .party_id = "0"
+	};
+	struct db_attempt *rows;
+	const char *id;
+	size_t n;
 
 	/* Learn the name that supervisors of this home have. */
 	start(f);
@@ -666,14 +684,15 @@ an_attempt_whose_launcher_died_first_is_launched_anew(void **state)
 	    (int)f->super.instance_prefix, f->super.instance);
 	m.job_id = key.job_id = id = submit(f, &w);
 	/* As far as a supervisor comes before it starts the shepherd. */
-	assert_int_equal(party_resource_apply(f->db, &self, &m, 10000, NULL),
-	    0);
+	assert_int_equal(
+	    party_resource_apply(f->db, &self, &m, 10000, NULL), 0);
 	assert_int_equal(party_job_start(f->db, &self, &m, NULL), 0);
-	assert_int_equal(db_job_move(f->db, id, STATE_RUNNING, 0, NULL, NULL),
-	    0);
+	assert_int_equal(
+	    db_job_move(f->db, id, STATE_RUNNING, 0, NULL, NULL), 0);
 	assert_int_equal(party_task_start(f->db, &self, &key, NULL), 0);
 	assert_int_equal(db_attempt_claim(f->db, f->arena, launcher,
-	    f->super.host, 60000, 1, &rows, &n), 0);
+			     f->super.host, 60000, 1, &rows, &n),
+	    0);
 	assert_int_equal(n, 1);
 	start(f);
 	AWAIT(f, job_of(f, id)->settled);
@@ -684,7 +703,7 @@ an_attempt_whose_launcher_died_first_is_launched_anew(void **state)
 static void
 detectors_find_nothing_wrong_on_a_quiet_site(void **state)
 {
-	struct fixture	*f = *state;
+	struct fixture *f = *state;
 
 	start(f);
 	assert_int_equal(detectors_run_all(&f->super), 0);
@@ -695,7 +714,7 @@ detectors_find_nothing_wrong_on_a_quiet_site(void **state)
 int
 main(int argc, char **argv)
 {
-	const struct CMUnitTest	tests[] = {
+	const struct CMUnitTest tests[] = {
 		T(a_local_job_runs_its_tasks_in_order),
 		T(a_chain_does_not_wait_for_a_clock),
 		T(a_shepherd_that_dies_fails_its_task_at_once),
@@ -711,11 +730,11 @@ main(int argc, char **argv)
 		T(an_attempt_whose_launcher_died_first_is_launched_anew),
 		T(detectors_find_nothing_wrong_on_a_quiet_site),
 	};
-	char			*path;
-	int			 r;
+	char *path;
+	int r;
 
-	log_init("test", getenv("SLUICE_TEST_LOG") != NULL ? LOG_DEBUG_ :
-	    LOG_ERROR_);
+	log_init("test",
+	    getenv("SLUICE_TEST_LOG") != NULL ? LOG_DEBUG_ : LOG_ERROR_);
 	if (argc == 5 && strcmp(argv[3], "--attempt") == 0)
 		return shepherd(argv[2], argv[4]);
 	path = realpath("/proc/self/exe", NULL);

@@ -23,7 +23,7 @@
 
 #define SITE "[site]\nparty_id = 9999\n[database]\nsocket = db.sock\n"
 
-static char	folder[64];
+static char folder[64];
 
 static int
 setup(void **state)
@@ -44,8 +44,8 @@ teardown(void **state)
 static int
 load(const char *text, struct site_conf **out)
 {
-	char	*path = xasprintf("%s/site.conf", folder);
-	int	 r;
+	char *path = xasprintf("%s/site.conf", folder);
+	int r;
 
 	assert_int_equal(fd_replace_file(path, text, strlen(text), 0644), 0);
 	r = site_conf_load(path, out);
@@ -56,8 +56,8 @@ load(const char *text, struct site_conf **out)
 static void
 defaults_fill_what_is_not_said(void **state)
 {
-	struct site_conf	*c;
-	char			*path;
+	struct site_conf *c;
+	char *path;
 
 	(void)state;
 	assert_int_equal(load(SITE, &c), 0);
@@ -82,27 +82,31 @@ defaults_fill_what_is_not_said(void **state)
 static void
 values_are_taken_over(void **state)
 {
-	struct site_conf	*c;
+	struct site_conf *c;
 
 	(void)state;
-	assert_int_equal(load(SITE "password_file = keys/pw ; inside\n"
-	    "[listen]\nclient_url = http://127.0.0.1:9380\n"
-	    "partner_url=https://[::1]:9382\n[fcgi]\nworkers = 7\n"
-	    "client_auth_off_on_loopback = yes\n[executor]\n"
-	    "providers_dir = /opt/providers\n", &c), 0);
+	assert_int_equal(
+	    load(SITE "password_file = keys/pw ; inside\n"
+		      "[listen]\nclient_url = http://127.0.0.1:9380\n"
+		      "partner_url=https://[::1]:9382\n[fcgi]\nworkers = 7\n"
+		      "client_auth_off_on_loopback = yes\n[executor]\n"
+		      "providers_dir = /opt/providers\n",
+		&c),
+	    0);
 	assert_int_equal(c->fcgi_workers, 7);
 	assert_true(c->client_auth_off_on_loopback);
 	assert_string_equal(c->partner_url, "https://[::1]:9382");
 	assert_string_equal(c->providers_dir, "/opt/providers");
-	assert_string_equal(c->db_password_file + strlen(folder),
-	    "/keys/pw");
+	assert_string_equal(c->db_password_file + strlen(folder), "/keys/pw");
 	site_conf_free(c);
 }
 
 static void
 faults_name_section_and_key(void **state)
 {
-	static const struct { const char *text, *says; } cases[] = {
+	static const struct {
+		const char *text, *says;
+	} cases[] = {
 		{ "[database]\nsocket = x\n", "[site] party_id: is missing" },
 		{ "[site]\nparty_id = 9999\n",
 		    "[database] socket: a socket or a host is needed" },
@@ -128,27 +132,28 @@ faults_name_section_and_key(void **state)
 		    "must be at least twice heartbeat_ms" },
 		{ SITE "no equals sign\n", "line 5" },
 	};
-	struct site_conf	*c;
-	size_t			 i;
+	struct site_conf *c;
+	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		assert_int_equal(load(cases[i].text, &c), ERR_INVALID);
 		assert_null(c);
 		if (strstr(err_text(), cases[i].says) == NULL)
-			fail_msg("\"%s\" lacks \"%s\"", err_text(),
-			    cases[i].says);
+			fail_msg(
+			    "\"%s\" lacks \"%s\"", err_text(), cases[i].says);
 	}
 }
 
 static void
 all_faults_are_reported_together(void **state)
 {
-	struct site_conf	*c;
+	struct site_conf *c;
 
 	(void)state;
-	assert_int_equal(load("[fcgi]\nworkers = 0\n[jobs]\ntask_core = 1\n",
-	    &c), ERR_INVALID);
+	assert_int_equal(
+	    load("[fcgi]\nworkers = 0\n[jobs]\ntask_core = 1\n", &c),
+	    ERR_INVALID);
 	assert_non_null(strstr(err_text(), "workers"));
 	assert_non_null(strstr(err_text(), "task_cores?"));
 	assert_non_null(strstr(err_text(), "party_id"));
@@ -158,9 +163,9 @@ all_faults_are_reported_together(void **state)
 static void
 long_lines_are_refused_rather_than_cut(void **state)
 {
-	struct buf		 text = BUF_INIT;
-	struct site_conf	*c;
-	int			 i;
+	struct buf text = BUF_INIT;
+	struct site_conf *c;
+	int i;
 
 	(void)state;
 	buf_puts(&text, SITE "[executor]\nproviders_dir = /");
@@ -175,8 +180,8 @@ long_lines_are_refused_rather_than_cut(void **state)
 static void
 missing_file_is_an_input_error(void **state)
 {
-	struct site_conf	*c;
-	char			*path = xasprintf("%s/none", folder);
+	struct site_conf *c;
+	char *path = xasprintf("%s/none", folder);
 
 	(void)state;
 	assert_int_equal(site_conf_load(path, &c), ERR_IO);
@@ -187,7 +192,7 @@ missing_file_is_an_input_error(void **state)
 static void
 sample_holds_the_defaults(void **state)
 {
-	struct site_conf	*sample, *plain;
+	struct site_conf *sample, *plain;
 
 	(void)state;
 	assert_int_equal(site_conf_load("conf/site.conf", &sample), 0);
@@ -199,19 +204,17 @@ sample_holds_the_defaults(void **state)
 	assert_int_equal(sample->lease_ms, plain->lease_ms);
 	assert_int_equal(sample->heartbeat_ms, plain->heartbeat_ms);
 	assert_int_equal(sample->reservation_ms, plain->reservation_ms);
-	assert_int_equal(sample->partner_timeout_ms,
-	    plain->partner_timeout_ms);
+	assert_int_equal(sample->partner_timeout_ms, plain->partner_timeout_ms);
 	assert_int_equal(sample->task_cores, plain->task_cores);
 	assert_int_equal(sample->job_timeout_s, plain->job_timeout_s);
 	assert_int_equal(sample->auto_retries, plain->auto_retries);
 	assert_int_equal(sample->mailbox_max_bytes, plain->mailbox_max_bytes);
-	assert_int_equal(sample->mailbox_max_objects,
-	    plain->mailbox_max_objects);
-	assert_int_equal(sample->executor_memory_mb,
-	    plain->executor_memory_mb);
+	assert_int_equal(
+	    sample->mailbox_max_objects, plain->mailbox_max_objects);
+	assert_int_equal(sample->executor_memory_mb, plain->executor_memory_mb);
 	assert_int_equal(sample->executor_file_mb, plain->executor_file_mb);
-	assert_string_equal(sample->mailbox_memory_dir,
-	    plain->mailbox_memory_dir);
+	assert_string_equal(
+	    sample->mailbox_memory_dir, plain->mailbox_memory_dir);
 	assert_string_equal(sample->bwrap_program, plain->bwrap_program);
 	site_conf_free(sample);
 	site_conf_free(plain);
@@ -220,11 +223,11 @@ sample_holds_the_defaults(void **state)
 static void
 picked_ports_are_free_and_not_a_neighbours(void **state)
 {
-	char	*site = xasprintf("%s/9999", folder);
-	char	*conf = xasprintf("%s/9999/site.conf", folder);
-	char	*home = xasprintf("%s/10000", folder);
-	int	 ports[64], again[64];
-	size_t	 i, j;
+	char *site = xasprintf("%s/9999", folder);
+	char *conf = xasprintf("%s/9999/site.conf", folder);
+	char *home = xasprintf("%s/10000", folder);
+	int ports[64], again[64];
+	size_t i, j;
 
 	(void)state;
 	assert_int_equal(ports_pick(home, ports, 64), 0);
@@ -235,11 +238,12 @@ picked_ports_are_free_and_not_a_neighbours(void **state)
 	assert_int_equal(fd_mkdirs(site, 0700), 0);
 	assert_int_equal(fd_mkdirs(home, 0700), 0);
 	{
-		char	*text = xasprintf(SITE "[listen]\nclient_url = "
-			    "http://127.0.0.1:%d\n", ports[0]);
+		char *text = xasprintf(SITE "[listen]\nclient_url = "
+					    "http://127.0.0.1:%d\n",
+		    ports[0]);
 
-		assert_int_equal(fd_replace_file(conf, text, strlen(text),
-		    0644), 0);
+		assert_int_equal(
+		    fd_replace_file(conf, text, strlen(text), 0644), 0);
 		free(text);
 	}
 	for (i = 0; i < 50; i++) {
@@ -255,9 +259,9 @@ picked_ports_are_free_and_not_a_neighbours(void **state)
 static void
 site_folders_are_made_with_their_modes(void **state)
 {
-	char		*keys = xasprintf("%s/s/keys", folder);
-	char		*home = xasprintf("%s/s", folder);
-	struct stat	 st;
+	char *keys = xasprintf("%s/s/keys", folder);
+	char *home = xasprintf("%s/s", folder);
+	struct stat st;
 
 	(void)state;
 	assert_int_equal(site_files_folders(home), 0);

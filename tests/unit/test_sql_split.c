@@ -19,10 +19,10 @@
 static char *
 split(const char *text)
 {
-	struct buf	 out = BUF_INIT;
-	const char	*start;
-	size_t		 len;
-	int		 r;
+	struct buf out = BUF_INIT;
+	const char *start;
+	size_t len;
+	int r;
 
 	while ((r = sql_next_statement(&text, &start, &len)) == 1)
 		buf_printf(&out, "[%.*s]", (int)len, start);
@@ -36,7 +36,7 @@ split(const char *text)
 static void
 check(const char *text, const char *want)
 {
-	char	*got = split(text);
+	char *got = split(text);
 
 	assert_string_equal(got, want);
 	free(got);

@@ -18,28 +18,42 @@
 
 /* The tables of the platform, written down a second time and by hand. */
 static const char *job_moves[][2] = {
-	{ "ready", "waiting" }, { "ready", "canceled" },
-	{ "ready", "timeout" }, { "ready", "failed" },
-	{ "waiting", "running" }, { "waiting", "canceled" },
-	{ "waiting", "timeout" }, { "waiting", "failed" },
-	{ "waiting", "success" },
-	{ "running", "canceled" }, { "running", "timeout" },
-	{ "running", "failed" }, { "running", "success" },
-	{ "canceled", "waiting" }, { "timeout", "waiting" },
-	{ "timeout", "failed" }, { "timeout", "success" },
-	{ "failed", "waiting" }, { "success", "waiting" },
-};
-static const char *task_moves[][2] = {
-	{ "waiting", "running" }, { "waiting", "pass" },
-	{ "waiting", "success" },
-	/* these three the platform lacks */
-	{ "waiting", "canceled" }, { "waiting", "timeout" },
+	{ "ready", "waiting" },
+	{ "ready", "canceled" },
+	{ "ready", "timeout" },
+	{ "ready", "failed" },
+	{ "waiting", "running" },
+	{ "waiting", "canceled" },
+	{ "waiting", "timeout" },
 	{ "waiting", "failed" },
-	{ "running", "canceled" }, { "running", "timeout" },
-	{ "running", "failed" }, { "running", "pass" },
+	{ "waiting", "success" },
+	{ "running", "canceled" },
+	{ "running", "timeout" },
+	{ "running", "failed" },
 	{ "running", "success" },
 	{ "canceled", "waiting" },
-	{ "timeout", "failed" }, { "timeout", "success" },
+	{ "timeout", "waiting" },
+	{ "timeout", "failed" },
+	{ "timeout", "success" },
+	{ "failed", "waiting" },
+	{ "success", "waiting" },
+};
+static const char *task_moves[][2] = {
+	{ "waiting", "running" },
+	{ "waiting", "pass" },
+	{ "waiting", "success" },
+	/* these three the platform lacks */
+	{ "waiting", "canceled" },
+	{ "waiting", "timeout" },
+	{ "waiting", "failed" },
+	{ "running", "canceled" },
+	{ "running", "timeout" },
+	{ "running", "failed" },
+	{ "running", "pass" },
+	{ "running", "success" },
+	{ "canceled", "waiting" },
+	{ "timeout", "failed" },
+	{ "timeout", "success" },
 };
 
 static const enum state task_states[] = { STATE_WAITING, STATE_RUNNING,
@@ -51,8 +65,8 @@ static bool
 listed(const char *(*moves)[2], size_t n, enum state from, enum state to)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (strcmp(moves[i][0], state_name(from)) == 0
-		    && strcmp(moves[i][1], state_name(to)) == 0)
+		if (strcmp(moves[i][0], state_name(from)) == 0 &&
+		    strcmp(moves[i][1], state_name(to)) == 0)
 			return true;
 	}
 	return false;
@@ -61,7 +75,7 @@ listed(const char *(*moves)[2], size_t n, enum state from, enum state to)
 static bool
 in_list(const char *list, const char *name)
 {
-	char	padded[128], part[32];
+	char padded[128], part[32];
 
 	(void)snprintf(padded, sizeof(padded), ",%s,", list);
 	(void)snprintf(part, sizeof(part), ",%s,", name);
@@ -77,11 +91,13 @@ moves_are_those_of_the_tables(void **state)
 			enum state from = (enum state)f, to = (enum state)t;
 
 			assert_int_equal(state_job_may(from, to),
-			    listed(job_moves, sizeof(job_moves)
-			    / sizeof(job_moves[0]), from, to));
+			    listed(job_moves,
+				sizeof(job_moves) / sizeof(job_moves[0]), from,
+				to));
 			assert_int_equal(state_task_may(from, to),
-			    listed(task_moves, sizeof(task_moves)
-			    / sizeof(task_moves[0]), from, to));
+			    listed(task_moves,
+				sizeof(task_moves) / sizeof(task_moves[0]),
+				from, to));
 		}
 	}
 }
@@ -94,10 +110,12 @@ predecessors_are_the_moves_backwards(void **state)
 		for (int t = 0; t < STATE_COUNT; t++) {
 			enum state from = (enum state)f, to = (enum state)t;
 
-			assert_int_equal(in_list(state_job_from(to),
-			    state_name(from)), state_job_may(from, to));
-			assert_int_equal(in_list(state_task_from(to),
-			    state_name(from)), state_task_may(from, to));
+			assert_int_equal(
+			    in_list(state_job_from(to), state_name(from)),
+			    state_job_may(from, to));
+			assert_int_equal(
+			    in_list(state_task_from(to), state_name(from)),
+			    state_task_may(from, to));
 		}
 	}
 	assert_string_equal(state_job_from(STATE_NONE), "");
@@ -106,12 +124,11 @@ predecessors_are_the_moves_backwards(void **state)
 static void
 names_are_parsed_back(void **state)
 {
-	enum state	s;
+	enum state s;
 
 	(void)state;
 	for (int i = 0; i < STATE_COUNT; i++) {
-		assert_int_equal(state_parse(state_name((enum state)i), &s),
-		    0);
+		assert_int_equal(state_parse(state_name((enum state)i), &s), 0);
 		assert_int_equal(s, i);
 	}
 	assert_int_equal(state_parse("", &s), 0);
@@ -131,14 +148,13 @@ kinds_and_levels_are_the_platforms(void **state)
 	(void)state;
 	assert_int_equal(STATE_COUNT, 8);
 	for (int i = 0; i < STATE_COUNT; i++) {
-		enum state	s = (enum state)i;
+		enum state s = (enum state)i;
 
 		assert_string_equal(state_name(s), order[i]);
 		assert_int_equal(state_is_end(s), i >= 3);
 		assert_int_equal(state_is_interrupt(s), i >= 3 && i <= 5);
 		assert_int_equal(state_is_success(s), i >= 6);
-		assert_int_equal((state_kinds(s) & STATE_OF_TASK) != 0,
-		    i != 1);
+		assert_int_equal((state_kinds(s) & STATE_OF_TASK) != 0, i != 1);
 		assert_int_equal((state_kinds(s) & STATE_OF_JOB) != 0, i != 6);
 	}
 	assert_false(state_is_end(STATE_NONE));
@@ -180,8 +196,7 @@ reference_task(const enum state *s, size_t n)
 }
 
 static enum state
-reference_job(const enum state *s, size_t n, enum state_next next,
-    bool cancel)
+reference_job(const enum state *s, size_t n, enum state_next next, bool cancel)
 {
 	if (all_are(s, n, s[0]))
 		return s[0] == STATE_WAITING && cancel ? STATE_CANCELED : s[0];
@@ -204,15 +219,15 @@ combination(size_t k, size_t n, enum state *as_given, enum state *plain)
 {
 	for (size_t i = 0; i < n; i++, k /= NTASK) {
 		as_given[i] = task_states[k % NTASK];
-		plain[i] = as_given[i] == STATE_PASS ? STATE_SUCCESS
-		    : as_given[i];
+		plain[i] =
+		    as_given[i] == STATE_PASS ? STATE_SUCCESS : as_given[i];
 	}
 }
 
 static size_t
 combinations(size_t n)
 {
-	size_t	all = 1;
+	size_t all = 1;
 
 	while (n-- > 0)
 		all *= NTASK;
@@ -222,8 +237,8 @@ combinations(size_t n)
 static void
 task_verdict_follows_the_rules_for_all_combinations(void **state)
 {
-	enum state		s[MOST], plain[MOST], v;
-	struct state_member	m[MOST];
+	enum state s[MOST], plain[MOST], v;
+	struct state_member m[MOST];
 
 	(void)state;
 	for (size_t n = 1; n <= MOST; n++) {
@@ -241,8 +256,8 @@ task_verdict_follows_the_rules_for_all_combinations(void **state)
 static void
 task_verdict_does_not_depend_on_the_order_of_members(void **state)
 {
-	enum state		s[MOST], plain[MOST];
-	struct state_member	m[MOST], turned[MOST];
+	enum state s[MOST], plain[MOST];
+	struct state_member m[MOST], turned[MOST];
 
 	(void)state;
 	for (size_t k = 0; k < combinations(MOST); k++) {
@@ -260,8 +275,8 @@ task_verdict_does_not_depend_on_the_order_of_members(void **state)
 static void
 members_going_on_never_unend_a_verdict(void **state)
 {
-	enum state		s[MOST], plain[MOST], before, after;
-	struct state_member	m[MOST];
+	enum state s[MOST], plain[MOST], before, after;
+	struct state_member m[MOST];
 
 	(void)state;
 	for (size_t k = 0; k < combinations(3); k++) {
@@ -272,9 +287,9 @@ members_going_on_never_unend_a_verdict(void **state)
 		if (!state_is_interrupt(before))
 			continue;
 		for (size_t t = 0; t < NTASK; t++) {
-			if (task_states[t] == STATE_WAITING
-			    || s[0] == STATE_TIMEOUT
-			    || !state_task_may(s[0], task_states[t]))
+			if (task_states[t] == STATE_WAITING ||
+			    s[0] == STATE_TIMEOUT ||
+			    !state_task_may(s[0], task_states[t]))
 				continue;
 			m[0].state = task_states[t];
 			after = state_task_verdict(m, 3);
@@ -287,7 +302,7 @@ members_going_on_never_unend_a_verdict(void **state)
 static void
 id_mapping_members_do_not_hold_up_a_success(void **state)
 {
-	struct state_member	m[3] = { { STATE_SUCCESS, false },
+	struct state_member m[3] = { { STATE_SUCCESS, false },
 		{ STATE_PASS, false }, { STATE_RUNNING, true } };
 
 	(void)state;
@@ -309,33 +324,34 @@ id_mapping_members_do_not_hold_up_a_success(void **state)
 static void
 job_verdict_follows_the_rules_for_all_combinations(void **state)
 {
-	static const enum state_next nexts[] = { STATE_NO_NEXT,
-		STATE_HAVE_NEXT, STATE_START_FAILED };
-	enum state	s[MOST], plain[MOST], v;
+	static const enum state_next nexts[] = { STATE_NO_NEXT, STATE_HAVE_NEXT,
+		STATE_START_FAILED };
+	enum state s[MOST], plain[MOST], v;
 
 	(void)state;
 	for (size_t n = 1; n <= MOST; n++) {
 		for (size_t k = 0; k < combinations(n); k++) {
 			combination(k, n, s, plain);
 			for (size_t x = 0; x < 6; x++) {
-				v = state_job_verdict(s, n, nexts[x / 2],
-				    x % 2 == 1);
-				assert_int_equal(v, reference_job(plain, n,
-				    nexts[x / 2], x % 2 == 1));
-				assert_true((state_kinds(v) & STATE_OF_JOB)
-				    != 0);
+				v = state_job_verdict(
+				    s, n, nexts[x / 2], x % 2 == 1);
+				assert_int_equal(
+				    v, reference_job(
+					   plain, n, nexts[x / 2], x % 2 == 1));
+				assert_true(
+				    (state_kinds(v) & STATE_OF_JOB) != 0);
 			}
 		}
 	}
-	assert_int_equal(state_job_verdict(NULL, 0, STATE_NO_NEXT, false),
-	    STATE_SUCCESS);
+	assert_int_equal(
+	    state_job_verdict(NULL, 0, STATE_NO_NEXT, false), STATE_SUCCESS);
 }
 
 static void
 progress_counts_ended_tasks_and_reaches_100_with_the_last(void **state)
 {
-	enum state	s[MOST], plain[MOST];
-	int		p, ended;
+	enum state s[MOST], plain[MOST];
+	int p, ended;
 
 	(void)state;
 	for (size_t n = 1; n <= MOST; n++) {

@@ -25,18 +25,18 @@
 #include "lib/engine/row.h"
 #include "lib/engine/storage.h"
 
-static char	folder[] = "/tmp/storage-XXXXXX";
-static int	counter;
+static char folder[] = "/tmp/storage-XXXXXX";
+static int counter;
 
 struct fixture {
 	const struct storage_ops *ops;
-	char			 *address;
+	char *address;
 };
 
 static struct fixture
 fresh(void **state)
 {
-	struct fixture	f = { *state, NULL };
+	struct fixture f = { *state, NULL };
 
 	f.address = xasprintf("%s/%d", folder, counter++);
 	return f;
@@ -58,18 +58,18 @@ span(const char *s)
 static struct row
 text_row(const char *id, const char *text)
 {
-	return (struct row){ .kind = ROW_TEXT, .id = span(id),
-	    .text = span(text) };
+	return (
+	    struct row){ .kind = ROW_TEXT, .id = span(id), .text = span(text) };
 }
 
 /* rows "r0" … with text equal to the number */
 static void
 write_text(struct fixture *f, size_t n, uint32_t partitions)
 {
-	struct table_writer	*w;
-	struct row		 row;
-	char			 id[32], text[32];
-	size_t			 i;
+	struct table_writer *w;
+	struct row row;
+	char id[32], text[32];
+	size_t i;
 
 	assert_int_equal(table_create(f->ops, f->address, &w), 0);
 	for (i = 0; i < n; i++) {
@@ -84,12 +84,12 @@ write_text(struct fixture *f, size_t n, uint32_t partitions)
 static void
 rows_come_back_in_the_order_they_were_appended(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table		*t;
-	struct table_cursor	*c;
-	struct row		 row;
-	char			 want[32];
-	size_t			 i;
+	struct fixture f = fresh(state);
+	struct table *t;
+	struct table_cursor *c;
+	struct row row;
+	char want[32];
+	size_t i;
 
 	write_text(&f, 140000, 4);
 	assert_int_equal(table_open(f.ops, f.address, &t), 0);
@@ -115,10 +115,10 @@ rows_come_back_in_the_order_they_were_appended(void **state)
 static void
 partitions_cover_every_row_once(void **state)
 {
-	struct fixture	 f = fresh(state);
-	struct table	*t;
-	uint64_t	 first, end, next = 0;
-	uint32_t	 p;
+	struct fixture f = fresh(state);
+	struct table *t;
+	uint64_t first, end, next = 0;
+	uint32_t p;
 
 	write_text(&f, 10, 3);
 	assert_int_equal(table_open(f.ops, f.address, &t), 0);
@@ -138,10 +138,10 @@ partitions_cover_every_row_once(void **state)
 static void
 rows_are_found_by_id_without_moving_the_cursor(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table		*t;
-	struct table_cursor	*c;
-	struct row		 row;
+	struct fixture f = fresh(state);
+	struct table *t;
+	struct table_cursor *c;
+	struct row row;
 
 	write_text(&f, 1000, 1);
 	assert_int_equal(table_open(f.ops, f.address, &t), 0);
@@ -163,18 +163,24 @@ rows_are_found_by_id_without_moving_the_cursor(void **state)
 static void
 dense_rows_keep_every_part(void **state)
 {
-	struct fixture		 f = fresh(state);
-	const double		 values[] = { 1.5, -0.0, NAN, 1e300 };
-	struct row		 in = { .kind = ROW_DENSE, .id = span("a"),
-	    .flags = ROW_LABEL | ROW_WEIGHT | ROW_MATCH_ID, .label = 3,
-	    .weight = 0.5, .match_id = span("m"), .values = values,
-	    .n_values = 4 };
-	struct row		 bare = { .kind = ROW_DENSE, .id = span("b"),
-	    .flags = ROW_LABEL_TEXT, .label_text = span("yes") };
-	struct table_writer	*w;
-	struct table_cursor	*c;
-	struct table		*t;
-	struct row		 out;
+	struct fixture f = fresh(state);
+	const double values[] = { 1.5, -0.0, NAN, 1e300 };
+	struct row in = { .kind = ROW_DENSE,
+		.id = span("a"),
+		.flags = ROW_LABEL | ROW_WEIGHT | ROW_MATCH_ID,
+		.label = 3,
+		.weight = 0.5,
+		.match_id = span("m"),
+		.values = values,
+		.n_values = 4 };
+	struct row bare = { .kind = ROW_DENSE,
+		.id = span("b"),
+		.flags = ROW_LABEL_TEXT,
+		.label_text = span("yes") };
+	struct table_writer *w;
+	struct table_cursor *c;
+	struct table *t;
+	struct row out;
 
 	assert_int_equal(table_create(f.ops, f.address, &w), 0);
 	assert_int_equal(table_append(w, &in), 0);
@@ -200,15 +206,19 @@ dense_rows_keep_every_part(void **state)
 static void
 predict_rows_keep_every_part(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct row		 in = { .kind = ROW_PREDICT, .id = span("a"),
-	    .flags = ROW_LABEL, .label = 1, .result = 0, .score = 0.25,
-	    .detail = span("{\"0\":0.75,\"1\":0.25}"),
-	    .type = span("train") };
-	struct table_writer	*w;
-	struct table_cursor	*c;
-	struct table		*t;
-	struct row		 out;
+	struct fixture f = fresh(state);
+	struct row in = { .kind = ROW_PREDICT,
+		.id = span("a"),
+		.flags = ROW_LABEL,
+		.label = 1,
+		.result = 0,
+		.score = 0.25,
+		.detail = span("{\"0\":0.75,\"1\":0.25}"),
+		.type = span("train") };
+	struct table_writer *w;
+	struct table_cursor *c;
+	struct table *t;
+	struct row out;
 
 	assert_int_equal(table_create(f.ops, f.address, &w), 0);
 	assert_int_equal(table_append(w, &in), 0);
@@ -228,11 +238,11 @@ predict_rows_keep_every_part(void **state)
 static void
 duplicate_ids_are_refused_naming_both_rows(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table_writer	*w;
-	struct row		 row;
-	char			 id[16];
-	int			 i;
+	struct fixture f = fresh(state);
+	struct table_writer *w;
+	struct row row;
+	char id[16];
+	int i;
 
 	/* The second one comes in a later batch than the first. */
 	assert_int_equal(table_create(f.ops, f.address, &w), 0);
@@ -260,10 +270,10 @@ duplicate_ids_are_refused_naming_both_rows(void **state)
 static void
 impossible_rows_are_refused_naming_the_row(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table_writer	*w;
-	struct row		 row;
-	char			 id[STORAGE_ID_MAX + 2];
+	struct fixture f = fresh(state);
+	struct table_writer *w;
+	struct row row;
+	char id[STORAGE_ID_MAX + 2];
 
 	memset(id, 'x', sizeof(id) - 1);
 	id[sizeof(id) - 1] = '\0';
@@ -293,10 +303,10 @@ impossible_rows_are_refused_naming_the_row(void **state)
 static void
 a_table_is_there_only_after_its_seal(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table_writer	*w, *w2;
-	struct table		*t;
-	struct row		 row = text_row("a", "b");
+	struct fixture f = fresh(state);
+	struct table_writer *w, *w2;
+	struct table *t;
+	struct row row = text_row("a", "b");
 
 	assert_int_equal(table_open(f.ops, f.address, &t), ERR_NOT_FOUND);
 	assert_int_equal(table_create(f.ops, f.address, &w), 0);
@@ -312,10 +322,10 @@ a_table_is_there_only_after_its_seal(void **state)
 static void
 a_table_without_rows_is_a_table(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table_cursor	*c;
-	struct table		*t;
-	struct row		 row;
+	struct fixture f = fresh(state);
+	struct table_cursor *c;
+	struct table *t;
+	struct row row;
 
 	write_text(&f, 0, 7);
 	assert_int_equal(table_open(f.ops, f.address, &t), 0);
@@ -330,8 +340,8 @@ a_table_without_rows_is_a_table(void **state)
 static void
 impossible_partitions_are_refused(void **state)
 {
-	struct fixture		 f = fresh(state);
-	struct table_writer	*w;
+	struct fixture f = fresh(state);
+	struct table_writer *w;
 
 	assert_int_equal(table_create(f.ops, f.address, &w), 0);
 	assert_int_equal(table_seal(w, "{}", 0), ERR_INVALID);
@@ -341,18 +351,18 @@ impossible_partitions_are_refused(void **state)
 }
 
 struct scan {
-	struct table	*table;
-	uint32_t	 partition;
-	uint64_t	 rows;
+	struct table *table;
+	uint32_t partition;
+	uint64_t rows;
 };
 
 static void *
 scan_partition(void *arg)
 {
-	struct scan		*s = arg;
-	struct table_cursor	*c;
-	struct row		 row;
-	uint64_t		 first, end;
+	struct scan *s = arg;
+	struct table_cursor *c;
+	struct row row;
+	uint64_t first, end;
 
 	table_partition(s->table, s->partition, &first, &end);
 	if (table_scan(s->table, first, end, &c) != 0)
@@ -366,19 +376,20 @@ scan_partition(void *arg)
 static void
 threads_read_partitions_at_once(void **state)
 {
-	struct fixture	f = fresh(state);
-	struct scan	s[4];
-	pthread_t	threads[4];
-	struct table	*t;
-	uint64_t	total = 0;
-	uint32_t	i;
+	struct fixture f = fresh(state);
+	struct scan s[4];
+	pthread_t threads[4];
+	struct table *t;
+	uint64_t total = 0;
+	uint32_t i;
 
 	write_text(&f, 20000, 4);
 	assert_int_equal(table_open(f.ops, f.address, &t), 0);
 	for (i = 0; i < 4; i++) {
 		s[i] = (struct scan){ t, i, 0 };
-		assert_int_equal(pthread_create(&threads[i], NULL,
-		    scan_partition, &s[i]), 0);
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, scan_partition, &s[i]),
+		    0);
 	}
 	for (i = 0; i < 4; i++) {
 		pthread_join(threads[i], NULL);
@@ -394,17 +405,16 @@ threads_read_partitions_at_once(void **state)
 static void
 write_slowly(const char *address, int ready)
 {
-	struct table_writer	*w;
-	struct row		 row;
-	char			 id[32];
-	int			 i;
+	struct table_writer *w;
+	struct row row;
+	char id[32];
+	int i;
 
 	if (table_create(&storage_standalone, address, &w) != 0)
 		_exit(1);
 	(void)!write(ready, "x", 1);
 	for (i = 0; i < 300000; i++) {
-		(void)snprintf(id, sizeof(id), "%lld",
-		    i * 7919LL % 300007);
+		(void)snprintf(id, sizeof(id), "%lld", i * 7919LL % 300007);
 		row = text_row(id, "some text that takes room in the file");
 		if (table_append(w, &row) != 0)
 			_exit(1);
@@ -416,12 +426,12 @@ write_slowly(const char *address, int ready)
 static void
 a_killed_writer_leaves_nothing_that_opens(void **state)
 {
-	struct table	*t;
-	char		*address;
-	int		 ready[2], i, status, r;
-	int		 unsealed = 0;
-	char		 byte;
-	pid_t		 pid;
+	struct table *t;
+	char *address;
+	int ready[2], i, status, r;
+	int unsealed = 0;
+	char byte;
+	pid_t pid;
 
 	(void)state;
 	for (i = 0; i < 12; i++) {
@@ -445,8 +455,8 @@ a_killed_writer_leaves_nothing_that_opens(void **state)
 		table_close(t);
 		close(ready[0]);
 		close(ready[1]);
-		assert_int_equal(table_destroy(&storage_standalone, address),
-		    0);
+		assert_int_equal(
+		    table_destroy(&storage_standalone, address), 0);
 		free(address);
 	}
 	assert_true(unsealed > 0);
@@ -455,8 +465,8 @@ a_killed_writer_leaves_nothing_that_opens(void **state)
 static void
 damage_file(const char *address, off_t at, const void *bytes, size_t n)
 {
-	char	*path = xasprintf("%s/data.mdb", address);
-	int	 fd = open(path, O_WRONLY);
+	char *path = xasprintf("%s/data.mdb", address);
+	int fd = open(path, O_WRONLY);
 
 	assert_true(fd >= 0);
 	assert_int_equal(pwrite(fd, bytes, n, at), n);
@@ -467,12 +477,12 @@ damage_file(const char *address, off_t at, const void *bytes, size_t n)
 static void
 damaged_heads_and_cut_files_are_errors(void **state)
 {
-	static const off_t	offsets[] = { 16, 20, 40 };
-	const uint32_t		rubbish = 0x12345678;
-	struct fixture		f;
-	struct table		*t;
-	char			*path;
-	size_t			i;
+	static const off_t offsets[] = { 16, 20, 40 };
+	const uint32_t rubbish = 0x12345678;
+	struct fixture f;
+	struct table *t;
+	char *path;
+	size_t i;
 
 	for (i = 0; i < 3; i++) {
 		f = fresh(state);
@@ -495,9 +505,9 @@ damaged_heads_and_cut_files_are_errors(void **state)
 static void
 a_sealed_table_opens_where_nothing_can_be_written(void **state)
 {
-	struct fixture	 f = fresh(state);
-	char		*path;
-	struct table	*t;
+	struct fixture f = fresh(state);
+	char *path;
+	struct table *t;
 
 	write_text(&f, 10, 1);
 	path = xasprintf("%s/data.mdb", f.address);
@@ -518,34 +528,40 @@ a_sealed_table_opens_where_nothing_can_be_written(void **state)
 static void
 every_prefix_of_a_row_is_refused(void **state)
 {
-	const double		values[] = { 1, 2 };
-	struct row		rows[] = {
-		{ .kind = ROW_DENSE, .id = span("ab"), .flags = ROW_LABEL |
-		    ROW_LABEL_TEXT | ROW_WEIGHT | ROW_MATCH_ID,
-		    .label_text = span("l"), .match_id = span("m"),
-		    .values = values, .n_values = 2 },
-		{ .kind = ROW_PREDICT, .id = span("ab"), .flags = ROW_LABEL,
+	const double values[] = { 1, 2 };
+	struct row rows[] = {
+		{ .kind = ROW_DENSE,
+		    .id = span("ab"),
+		    .flags =
+			ROW_LABEL | ROW_LABEL_TEXT | ROW_WEIGHT | ROW_MATCH_ID,
+		    .label_text = span("l"),
+		    .match_id = span("m"),
+		    .values = values,
+		    .n_values = 2 },
+		{ .kind = ROW_PREDICT,
+		    .id = span("ab"),
+		    .flags = ROW_LABEL,
 		    .type = span("train") },
 	};
-	struct row_scratch	scratch = { NULL, 0 };
-	struct buf		bytes = BUF_INIT;
-	struct row		out;
-	char			*copy;
-	size_t			i, n;
+	struct row_scratch scratch = { NULL, 0 };
+	struct buf bytes = BUF_INIT;
+	struct row out;
+	char *copy;
+	size_t i, n;
 
 	(void)state;
 	for (i = 0; i < 2; i++) {
 		buf_clear(&bytes);
 		assert_int_equal(row_encode(&bytes, &rows[i]), 0);
 		for (n = 0; n < bytes.len; n++) {
-			copy = xmalloc(n);	/* reading on is seen */
+			copy = xmalloc(n); /* reading on is seen */
 			memcpy(copy, bytes.data, n);
-			assert_int_equal(row_decode(copy, n, &scratch, &out),
-			    ERR_FORMAT);
+			assert_int_equal(
+			    row_decode(copy, n, &scratch, &out), ERR_FORMAT);
 			free(copy);
 		}
-		assert_int_equal(row_decode(bytes.data, bytes.len, &scratch,
-		    &out), 0);
+		assert_int_equal(
+		    row_decode(bytes.data, bytes.len, &scratch, &out), 0);
 	}
 	buf_fini(&bytes);
 	row_scratch_fini(&scratch);
@@ -555,23 +571,28 @@ static void
 a_row_that_announces_more_values_than_it_has_is_refused(void **state)
 {
 	/* dense, no flags, id "a", 2^32 - 1 values, none there */
-	const unsigned char	bytes[] = { 2, 0, 1, 0, 'a', 255, 255, 255, 255 };
-	struct row_scratch	scratch = { NULL, 0 };
-	struct row		out;
+	const unsigned char bytes[] = { 2, 0, 1, 0, 'a', 255, 255, 255, 255 };
+	struct row_scratch scratch = { NULL, 0 };
+	struct row out;
 
 	(void)state;
-	assert_int_equal(row_decode(bytes, sizeof(bytes), &scratch, &out),
-	    ERR_FORMAT);
+	assert_int_equal(
+	    row_decode(bytes, sizeof(bytes), &scratch, &out), ERR_FORMAT);
 	row_scratch_fini(&scratch);
 }
 
-#define BOTH(test)							\
-	{ #test " (standalone)", test, NULL, NULL,			\
-	    (void *)(uintptr_t)&storage_standalone },			\
-	{ #test " (memory)", test, NULL, NULL,				\
-	    (void *)(uintptr_t)&storage_memory }
-#define LMDB(test)							\
-	{ #test, test, NULL, NULL, (void *)(uintptr_t)&storage_standalone }
+#define BOTH(test)                                                             \
+	{ #test " (standalone)", test, NULL, NULL,                             \
+		(void *)(uintptr_t)&storage_standalone },                      \
+	{                                                                      \
+#test " (memory)", test, NULL, NULL,                           \
+		    (void *)(uintptr_t)&storage_memory                         \
+	}
+#define LMDB(test)                                                             \
+	{                                                                      \
+#test, test, NULL, NULL,                                       \
+		    (void *)(uintptr_t)&storage_standalone                     \
+	}
 
 int
 main(void)
@@ -595,7 +616,7 @@ main(void)
 		cmocka_unit_test(
 		    a_row_that_announces_more_values_than_it_has_is_refused),
 	};
-	int	r;
+	int r;
 
 	if (mkdtemp(folder) == NULL)
 		return 1;
