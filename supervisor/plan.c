@@ -201,6 +201,10 @@ cause_of_row(struct maker *k, const struct plan_row *row)
 	const struct plan_member *m = &j->members[row->member];
 	const char		*label;
 
+	/* A task that never began ended because the job did. */
+	if (has_text(row->error) && has_text(j->reason) &&
+	    strcmp(row->error, j->reason) == 0)
+		return row->error;
 	for (size_t i = 0; i < j->nmembers && has_text(row->error); i++) {
 		label = say(k, "%s %s: ", j->members[i].role,
 		    j->members[i].party);
@@ -332,8 +336,8 @@ spread(struct maker *k, size_t c)
 }
 
 /*
- * A partner that ended the job ended its tasks too, launched or not.  Local
- * tasks say so themselves when their processes are gone.
+ * A partner that ended the job ended its tasks too; what had not begun there
+ * was canceled.  Local tasks say so themselves when their processes are gone.
  */
 static void
 close_rows(struct maker *k, size_t c)
@@ -351,7 +355,7 @@ close_rows(struct maker *k, size_t c)
 		a = add(k, PLAN_SET_PARTY);
 		a->component = c;
 		a->member = r->member;
-		a->status = k->job->status;
+		a->status = r->start_acked ? k->job->status : STATE_CANCELED;
 		a->reason = k->job->reason;
 	}
 }

@@ -245,8 +245,10 @@ stop_tasks(struct db *db, struct command *c)
 		    !str_eq(rows[i].key.role, c->member->role) ||
 		    !str_eq(rows[i].key.party_id, c->member->party_id))
 			continue;
-		if ((r = db_task_want_end(
-			 db, &rows[i].key, c->state, c->reason, &ended)) != 0)
+		/* What never began did not fail or time out. */
+		if ((r = db_task_want_end(db, &rows[i].key,
+			 rows[i].start_acked ? c->state : STATE_CANCELED,
+			 c->reason, &ended)) != 0)
 			return r;
 		c->effective |= ended;
 	}
