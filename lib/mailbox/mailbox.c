@@ -376,13 +376,22 @@ out:
 	return r;
 }
 
+/* A removed folder stays open; file systems differ in what they say then. */
+static bool
+is_removed(int dir)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && st.st_nlink == 0;
+}
+
 static int
 open_nameless(int dir, int *out)
 {
 	*out = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
 	if (*out >= 0)
 		return 0;
-	if (errno == ENOENT)
+	if (errno == ENOENT || is_removed(dir))
 		return err_set(ERR_NOT_FOUND, "the mailbox went away");
 	return err_set_errno(ERR_IO, "new object in mailbox");
 }

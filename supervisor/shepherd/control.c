@@ -19,11 +19,11 @@
 #include "supervisor/shepherd/tasklog.h"
 
 /* After its Finish an executor has so long to exit. */
-#define EXIT_PATIENCE_MS	10000
-#define RETRY_MS		100
-#define RETRY_MAX_MS		1000
+#define EXIT_PATIENCE_MS 10000
+#define RETRY_MS 100
+#define RETRY_MAX_MS 1000
 /* error_report is read by people. */
-#define ERROR_MAX		8000
+#define ERROR_MAX 8000
 
 static void
 kill_child(struct shepherd *s)
@@ -43,8 +43,9 @@ void
 control_end(struct shepherd *s, enum state verdict, const char *error)
 {
 	/* A success that still waits for its sends may be stopped. */
-	bool	overrule = s->phase == PHASE_ENDING &&
-		    state_is_success(s->verdict) && !state_is_success(verdict);
+	bool overrule = s->phase == PHASE_ENDING &&
+			state_is_success(s->verdict) &&
+			!state_is_success(verdict);
 
 	if (s->phase >= PHASE_ENDING && !overrule)
 		return;
@@ -84,7 +85,7 @@ control_lost(struct shepherd *s)
 static void
 describe_status(struct buf *b, int status)
 {
-	int	sig = 0;
+	int sig = 0;
 
 	if (WIFSIGNALED(status))
 		sig = WTERMSIG(status);
@@ -101,8 +102,8 @@ describe_status(struct buf *b, int status)
 static void
 ended_without_a_word(struct shepherd *s)
 {
-	struct buf	 b = BUF_INIT;
-	const char	*tail = tasklog_tail(s->log);
+	struct buf b = BUF_INIT;
+	const char *tail = tasklog_tail(s->log);
 
 	buf_puts(&b, "the executor ended without a result: ");
 	if (cgroup_was_oom(s->child.cgroup))
@@ -118,7 +119,7 @@ ended_without_a_word(struct shepherd *s)
 void
 control_child(void *ctx, pid_t pid, int status)
 {
-	struct shepherd	*s = ctx;
+	struct shepherd *s = ctx;
 
 	(void)pid;
 	s->has_child = false;
@@ -133,7 +134,7 @@ control_child(void *ctx, pid_t pid, int status)
 static void
 out_of_patience(void *ctx)
 {
-	struct shepherd	*s = ctx;
+	struct shepherd *s = ctx;
 
 	log_warn("the executor stays after its end, killed");
 	kill_child(s);
@@ -151,7 +152,7 @@ over(struct shepherd *s)
 static void
 write_end(struct shepherd *s)
 {
-	int	r;
+	int r;
 
 	s->phase = PHASE_WRITING;
 	if ((r = finish_write(s)) == 0) {
@@ -163,15 +164,15 @@ write_end(struct shepherd *s)
 	} else {
 		log_err("end not written");
 		loop_timer_set(s->step, s->retry_ms, 0);
-		s->retry_ms = s->retry_ms * 2 < RETRY_MAX_MS ?
-		    s->retry_ms * 2 : RETRY_MAX_MS;
+		s->retry_ms = s->retry_ms * 2 < RETRY_MAX_MS ? s->retry_ms * 2
+							     : RETRY_MAX_MS;
 	}
 }
 
 static void
 step(void *ctx)
 {
-	struct shepherd	*s = ctx;
+	struct shepherd *s = ctx;
 
 	if (s->phase < PHASE_ENDING || s->phase == PHASE_OVER || s->has_child)
 		return;

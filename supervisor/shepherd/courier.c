@@ -30,25 +30,25 @@
 #include "supervisor/shepherd/session.h"
 #include "supervisor/shepherd/shepherd.h"
 
-#define MAX_IN_FLIGHT	8
+#define MAX_IN_FLIGHT 8
 /* Acknowledgements wait above these, reading pauses at twice as much. */
-#define SOFT_INLINE	(4u << 20)
-#define SOFT_BYTES	(256ull << 20)
-#define SOFT_SHIPMENTS	2000
+#define SOFT_INLINE (4u << 20)
+#define SOFT_BYTES (256ull << 20)
+#define SOFT_SHIPMENTS 2000
 /* Rows of the ledger in one transaction. */
-#define LEDGER_BATCH	64
+#define LEDGER_BATCH 64
 /* Pauses before another try: the receiver starts soon, or was not reached. */
-#define START_PAUSE_MS	20
-#define START_MAX_MS	500
-#define RETRY_PAUSE_MS	50
-#define RETRY_MAX_MS	2000
+#define START_PAUSE_MS 20
+#define START_MAX_MS 500
+#define RETRY_PAUSE_MS 50
+#define RETRY_MAX_MS 2000
 /* A partner may be silent for so many times partner_timeout_ms. */
-#define PATIENCE	6
+#define PATIENCE 6
 /* Slowest link that is still waited for: bytes per millisecond. */
-#define SLOWEST		1000
+#define SLOWEST 1000
 
 enum part_state {
-	PART_NEW,		/* not in the ledger */
+	PART_NEW, /* not in the ledger */
 	PART_WAITS,
 	PART_SENT,
 	PART_DONE
@@ -56,60 +56,60 @@ enum part_state {
 
 struct shipment {
 	TAILQ_ENTRY(shipment) link;
-	struct courier	*courier;
-	struct parcel	*parcel;
-	const char	*role;		/* borrowed from the subject */
-	const char	*party_id;
-	bool		 is_here;	/* the receiver is at this site */
-	unsigned char	*parts;		/* enum part_state each */
-	uint32_t	 n_done;
-	uint32_t	 n_sent;	/* under way now */
-	int64_t		 due_ms;	/* not before; monotonic */
-	int64_t		 pause_ms;
-	int64_t		 trouble_ms;	/* since when; 0: none */
+	struct courier *courier;
+	struct parcel *parcel;
+	const char *role; /* borrowed from the subject */
+	const char *party_id;
+	bool is_here;	      /* the receiver is at this site */
+	unsigned char *parts; /* enum part_state each */
+	uint32_t n_done;
+	uint32_t n_sent; /* under way now */
+	int64_t due_ms;	 /* not before; monotonic */
+	int64_t pause_ms;
+	int64_t trouble_ms; /* since when; 0: none */
 };
 
 struct flight {
 	TAILQ_ENTRY(flight) link;
-	struct shipment	*shipment;
-	uint32_t	 part;
+	struct shipment *shipment;
+	uint32_t part;
 	struct http_call *call;
 };
 
 struct ack {
 	STAILQ_ENTRY(ack) link;
-	uint64_t	 id;
+	uint64_t id;
 };
 
 /* Where a partner is; looked up once. */
 struct address {
-	struct address	*next;
-	char		*party_id;
-	char		*url;
+	struct address *next;
+	char *party_id;
+	char *url;
 };
 
 struct courier {
-	struct shepherd		*shepherd;
-	struct keys		*keys;
-	struct http_client	*http;		/* NULL until needed */
-	struct address		*addresses;
-	TAILQ_HEAD(, shipment)	 queue;
-	TAILQ_HEAD(, flight)	 flights;
-	STAILQ_HEAD(, ack)	 acks;
-	struct loop_timer	*timer;
-	size_t			 n;		/* shipments */
-	unsigned		 in_flight;
-	size_t			 inline_bytes;	/* of shipments */
-	uint64_t		 bytes;
-	int64_t			 db_pause_ms;
+	struct shepherd *shepherd;
+	struct keys *keys;
+	struct http_client *http; /* NULL until needed */
+	struct address *addresses;
+	TAILQ_HEAD(, shipment) queue;
+	TAILQ_HEAD(, flight) flights;
+	STAILQ_HEAD(, ack) acks;
+	struct loop_timer *timer;
+	size_t n; /* shipments */
+	unsigned in_flight;
+	size_t inline_bytes; /* of shipments */
+	uint64_t bytes;
+	int64_t db_pause_ms;
 };
 
-static void	work(void *ctx);
+static void work(void *ctx);
 
 struct courier *
 courier_new(struct shepherd *s)
 {
-	struct courier	*c = xcalloc(1, sizeof(*c));
+	struct courier *c = xcalloc(1, sizeof(*c));
 
 	c->shepherd = s;
 	TAILQ_INIT(&c->queue);
@@ -123,7 +123,7 @@ courier_new(struct shepherd *s)
 static void
 shipment_free(struct shipment *sh)
 {
-	struct courier	*c = sh->courier;
+	struct courier *c = sh->courier;
 
 	TAILQ_REMOVE(&c->queue, sh, link);
 	c->n--;
@@ -146,7 +146,7 @@ flight_free(struct courier *c, struct flight *f)
 static void
 addresses_free(struct courier *c)
 {
-	struct address	*a;
+	struct address *a;
 
 	while ((a = c->addresses) != NULL) {
 		c->addresses = a->next;
@@ -159,7 +159,7 @@ addresses_free(struct courier *c)
 void
 courier_free(struct courier *c)
 {
-	struct ack	*a;
+	struct ack *a;
 
 	if (c == NULL)
 		return;
@@ -187,24 +187,23 @@ courier_is_idle(const struct courier *c)
 bool
 courier_is_full(const struct courier *c)
 {
-	return c->inline_bytes > 2 * SOFT_INLINE ||
-	    c->bytes > 2 * SOFT_BYTES || c->n > 2 * SOFT_SHIPMENTS;
+	return c->inline_bytes > 2 * SOFT_INLINE || c->bytes > 2 * SOFT_BYTES ||
+	       c->n > 2 * SOFT_SHIPMENTS;
 }
 
 static bool
 has_room(const struct courier *c)
 {
 	return c->inline_bytes <= SOFT_INLINE && c->bytes <= SOFT_BYTES &&
-	    c->n <= SOFT_SHIPMENTS;
+	       c->n <= SOFT_SHIPMENTS;
 }
 
 /* The end of the task, with what could not be delivered. */
 static void
 give_up(struct shipment *sh, const char *why)
 {
-	char	*text = xasprintf("%s (tag '%s') to %s %s: %s",
-		    sh->parcel->name, sh->parcel->tag, sh->role, sh->party_id,
-		    why);
+	char *text = xasprintf("%s (tag '%s') to %s %s: %s", sh->parcel->name,
+	    sh->parcel->tag, sh->role, sh->party_id, why);
 
 	control_end(sh->courier->shepherd, STATE_FAILED, text);
 	free(text);
@@ -216,15 +215,16 @@ static int
 check_receiver(const struct courier *c, const char *name,
     const Sluice__Executor__Party *to)
 {
-	const struct subject		*s = c->shepherd->subject;
-	const struct db_task_key	*key = subject_key(s);
+	const struct subject *s = c->shepherd->subject;
+	const struct db_task_key *key = subject_key(s);
 
 	if (!subject_has_member(s, to->role, to->party_id) ||
 	    (str_eq(to->role, key->role) &&
-	    str_eq(to->party_id, key->party_id)))
-		return err_set(ERR_INVALID, "%s to %s %s, which is no other "
-		    "member of %s", name, to->role, to->party_id,
-		    key->component);
+		str_eq(to->party_id, key->party_id)))
+		return err_set(ERR_INVALID,
+		    "%s to %s %s, which is no other "
+		    "member of %s",
+		    name, to->role, to->party_id, key->component);
 	if (!module_may_send(s->module, name, key->role, to->role))
 		return err_set(ERR_DENIED, "%s may not send %s from %s to %s",
 		    s->module->name, name, key->role, to->role);
@@ -235,7 +235,7 @@ check_receiver(const struct courier *c, const char *name,
 static const struct subject_member *
 member_of(const struct subject *s, const Sluice__Executor__Party *p)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n_members; i++)
 		if (str_eq(s->members[i].role, p->role) &&
@@ -245,12 +245,11 @@ member_of(const struct subject *s, const Sluice__Executor__Party *p)
 }
 
 static void
-add_shipment(struct courier *c, struct parcel *p,
-    const Sluice__Executor__Party *to)
+add_shipment(
+    struct courier *c, struct parcel *p, const Sluice__Executor__Party *to)
 {
-	const struct subject_member	*m =
-	    member_of(c->shepherd->subject, to);
-	struct shipment			*sh = xcalloc(1, sizeof(*sh));
+	const struct subject_member *m = member_of(c->shepherd->subject, to);
+	struct shipment *sh = xcalloc(1, sizeof(*sh));
 
 	sh->courier = c;
 	sh->parcel = p;
@@ -269,8 +268,8 @@ add_shipment(struct courier *c, struct parcel *p,
 static void
 send_ack(struct courier *c, uint64_t id)
 {
-	Sluice__Executor__RemoteAck	m = SLUICE__EXECUTOR__REMOTE_ACK__INIT;
-	frame_msg			f = SLUICE__EXECUTOR__FRAME__INIT;
+	Sluice__Executor__RemoteAck m = SLUICE__EXECUTOR__REMOTE_ACK__INIT;
+	frame_msg f = SLUICE__EXECUTOR__FRAME__INIT;
 
 	m.id = id;
 	f.kind_case = SLUICE__EXECUTOR__FRAME__KIND_REMOTE_ACK;
@@ -282,7 +281,7 @@ send_ack(struct courier *c, uint64_t id)
 static void
 send_acks(struct courier *c)
 {
-	struct ack	*a;
+	struct ack *a;
 
 	while (has_room(c) && (a = STAILQ_FIRST(&c->acks)) != NULL) {
 		STAILQ_REMOVE_HEAD(&c->acks, link);
@@ -294,10 +293,10 @@ send_acks(struct courier *c)
 int
 courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 {
-	struct parcel	*p;
-	struct ack	*a;
-	size_t		 i;
-	int		 r;
+	struct parcel *p;
+	struct ack *a;
+	size_t i;
+	int r;
 
 	for (i = 0; i < m->n_to; i++)
 		if ((r = check_receiver(c, m->name, m->to[i])) != 0)
@@ -325,10 +324,10 @@ static int
 fill_egress(struct arena *a, const struct shipment *sh, uint32_t part,
     struct db_egress *row)
 {
-	struct parcel		*p = sh->parcel;
-	const unsigned char	*sum;
-	uint64_t		 offset, len;
-	int			 r;
+	struct parcel *p = sh->parcel;
+	const unsigned char *sum;
+	uint64_t offset, len;
+	int r;
 
 	if ((r = parcel_digest(p, part, &sum)) != 0)
 		return r;
@@ -338,8 +337,9 @@ fill_egress(struct arena *a, const struct shipment *sh, uint32_t part,
 	row->to_role = sh->role;
 	row->to_party = sh->party_id;
 	row->name = p->name;
-	row->tag = p->parts == 1 ? p->tag : arena_printf(a, "%s [%u/%u]",
-	    p->tag, part + 1, p->parts);
+	row->tag = p->parts == 1 ? p->tag
+				 : arena_printf(a, "%s [%u/%u]", p->tag,
+				       part + 1, p->parts);
 	row->bytes = (int64_t)len;
 	memcpy(row->sha256, sum, sizeof(row->sha256));
 	return 0;
@@ -349,9 +349,9 @@ fill_egress(struct arena *a, const struct shipment *sh, uint32_t part,
 static int
 record_part(struct shipment *sh, uint32_t part)
 {
-	struct arena		*a = arena_new();
-	struct db_egress	 row;
-	int			 r;
+	struct arena *a = arena_new();
+	struct db_egress row;
+	int r;
 
 	if ((r = fill_egress(a, sh, part, &row)) == 0 &&
 	    (r = db_egress_add(sh->courier->shepherd->db, &row, 1)) == 0)
@@ -367,13 +367,14 @@ record_part(struct shipment *sh, uint32_t part)
 static int
 record_some(struct courier *c, bool *more)
 {
-	struct shipment		*batch[LEDGER_BATCH], *sh;
-	struct db_egress	 rows[LEDGER_BATCH];
-	size_t			 n = 0, i;
-	int			 r;
+	struct shipment *batch[LEDGER_BATCH], *sh;
+	struct db_egress rows[LEDGER_BATCH];
+	size_t n = 0, i;
+	int r;
 
 	*more = false;
-	TAILQ_FOREACH(sh, &c->queue, link) {
+	TAILQ_FOREACH(sh, &c->queue, link)
+	{
 		if (sh->is_here || sh->parcel->parts != 1 ||
 		    sh->parts[0] != PART_NEW)
 			continue;
@@ -397,8 +398,8 @@ record_some(struct courier *c, bool *more)
 static int
 record(struct courier *c)
 {
-	bool	more;
-	int	r;
+	bool more;
+	int r;
 
 	do {
 		if ((r = record_some(c, &more)) != 0)
@@ -426,9 +427,9 @@ static void
 later(struct shipment *sh, int64_t first, int64_t most, bool patience,
     const char *why)
 {
-	int64_t	now = clock_mono_ms();
-	int64_t	limit = PATIENCE *
-		    sh->courier->shepherd->conf->partner_timeout_ms;
+	int64_t now = clock_mono_ms();
+	int64_t limit =
+	    PATIENCE * sh->courier->shepherd->conf->partner_timeout_ms;
 
 	sh->pause_ms = grown(sh->pause_ms, first, most);
 	sh->due_ms = now + sh->pause_ms;
@@ -443,7 +444,7 @@ later(struct shipment *sh, int64_t first, int64_t most, bool patience,
 static void
 part_done(struct shipment *sh, uint32_t part)
 {
-	struct courier	*c = sh->courier;
+	struct courier *c = sh->courier;
 
 	sh->parts[part] = PART_DONE;
 	sh->n_done++;
@@ -464,9 +465,9 @@ static int
 deposit(const struct site_conf *conf, const struct mailbox_task *to,
     const struct mailbox_object *o, const struct parcel *p)
 {
-	struct mailbox	*mb;
-	char		 file[MAILBOX_FILE_SIZE];
-	int		 r;
+	struct mailbox *mb;
+	char file[MAILBOX_FILE_SIZE];
+	int r;
 
 	if ((r = mailbox_file_name(o, file)) != 0 ||
 	    (r = mailbox_open(conf, to, &mb)) != 0)
@@ -485,12 +486,14 @@ deposit(const struct site_conf *conf, const struct mailbox_task *to,
 static void
 deliver_here(struct shipment *sh)
 {
-	struct shepherd		*s = sh->courier->shepherd;
-	struct mailbox_task	 to = s->mailbox;
-	struct mailbox_object	 o = {
-		.name = sh->parcel->name, .tag = sh->parcel->tag,
+	struct shepherd *s = sh->courier->shepherd;
+	struct mailbox_task to = s->mailbox;
+	struct mailbox_object o = {
+		.name = sh->parcel->name,
+		.tag = sh->parcel->tag,
 		.from_role = s->mailbox.role,
-		.from_party = s->mailbox.party_id, .parts = 1,
+		.from_party = s->mailbox.party_id,
+		.parts = 1,
 	};
 
 	to.role = sh->role;
@@ -519,10 +522,10 @@ deliver_here(struct shipment *sh)
 static int
 find_address(struct courier *c, const char *party_id, const char **url)
 {
-	struct arena		*arena = NULL;
-	struct address		*a;
-	struct db_partner	*p;
-	int			 r = 0;
+	struct arena *arena = NULL;
+	struct address *a;
+	struct db_partner *p;
+	int r = 0;
 
 	for (a = c->addresses; a != NULL; a = a->next)
 		if (str_eq(a->party_id, party_id))
@@ -550,8 +553,8 @@ out:
 static int
 open_client(struct courier *c)
 {
-	char	*path;
-	int	 r = 0;
+	char *path;
+	int r = 0;
 
 	if (c->http != NULL)
 		return 0;
@@ -561,8 +564,8 @@ open_client(struct courier *c)
 	free(path);
 	if (r != 0)
 		return r;
-	return http_client_new_site(c->shepherd->loop, c->shepherd->conf,
-	    c->keys, &c->http);
+	return http_client_new_site(
+	    c->shepherd->loop, c->shepherd->conf, c->keys, &c->http);
 }
 
 static void
@@ -573,11 +576,11 @@ add_query(struct buf *b, char first, const char *name, const char *value)
 }
 
 static void
-make_url(struct buf *b, const char *base, const struct shipment *sh,
-    uint32_t part)
+make_url(
+    struct buf *b, const char *base, const struct shipment *sh, uint32_t part)
 {
-	const struct mailbox_task	*me = &sh->courier->shepherd->mailbox;
-	const struct parcel		*p = sh->parcel;
+	const struct mailbox_task *me = &sh->courier->shepherd->mailbox;
+	const struct parcel *p = sh->parcel;
 
 	/* Parts of a large object are spooled, whatever their own size. */
 	buf_printf(b, "%s/v1/mailbox/%s/%s/%s/%d/%s/%s", base,
@@ -593,16 +596,16 @@ make_url(struct buf *b, const char *base, const struct shipment *sh,
 static char *
 refusal(const struct http_reply *reply)
 {
-	struct json_object	*o = NULL;
-	char			*text;
+	struct json_object *o = NULL;
+	char *text;
 
 	if (reply->error != 0)
 		return xstrdup(reply->error_text);
-	if (json_parse(buf_str(&reply->body), reply->body.len, 64 << 10,
-	    &o) != 0)
+	if (json_parse(buf_str(&reply->body), reply->body.len, 64 << 10, &o) !=
+	    0)
 		o = NULL;
-	text = xasprintf("status %d %.300s", reply->status,
-	    json_get_str(o, "retmsg", ""));
+	text = xasprintf(
+	    "status %d %.300s", reply->status, json_get_str(o, "retmsg", ""));
 	json_object_put(o);
 	return text;
 }
@@ -610,17 +613,19 @@ refusal(const struct http_reply *reply)
 static void
 part_failed(struct shipment *sh, const struct http_reply *reply)
 {
-	char	*why = refusal(reply);
+	char *why = refusal(reply);
 
-	log_warn("%s to %s %s: %s", sh->parcel->name, sh->role, sh->party_id,
-	    why);
+	log_warn(
+	    "%s to %s %s: %s", sh->parcel->name, sh->role, sh->party_id, why);
 	if (reply->status == 404)
 		later(sh, START_PAUSE_MS, START_MAX_MS, true, why);
 	else if (reply->status == 429)
-		later(sh, reply->retry_after_s > 0 ? reply->retry_after_s *
-		    1000 : RETRY_PAUSE_MS, RETRY_MAX_MS, false, why);
+		later(sh,
+		    reply->retry_after_s > 0 ? reply->retry_after_s * 1000
+					     : RETRY_PAUSE_MS,
+		    RETRY_MAX_MS, false, why);
 	else if (reply->error == ERR_NET || reply->error == ERR_TIMEOUT ||
-	    reply->status >= 500)
+		 reply->status >= 500)
 		later(sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, why);
 	else
 		give_up(sh, why);
@@ -630,10 +635,10 @@ part_failed(struct shipment *sh, const struct http_reply *reply)
 static void
 on_reply(void *ctx, const struct http_reply *reply)
 {
-	struct flight	*f = ctx;
-	struct shipment	*sh = f->shipment;
-	struct courier	*c = sh->courier;
-	uint32_t	 part = f->part;
+	struct flight *f = ctx;
+	struct shipment *sh = f->shipment;
+	struct courier *c = sh->courier;
+	uint32_t part = f->part;
 
 	flight_free(c, f);
 	sh->n_sent--;
@@ -649,23 +654,21 @@ on_reply(void *ctx, const struct http_reply *reply)
 static int
 send_part(struct shipment *sh, uint32_t part)
 {
-	struct courier		*c = sh->courier;
-	struct parcel		*p = sh->parcel;
-	const unsigned char	*sum;
-	struct flight		*f;
-	struct http_request	 req = { .method = "PUT",
-				    .content_type =
-				    "application/octet-stream" };
-	struct buf		 url = BUF_INIT;
-	char			 digest[DIGEST_TEXT_SIZE];
-	const char		*base;
-	uint64_t		 offset, len;
-	int			 r;
+	struct courier *c = sh->courier;
+	struct parcel *p = sh->parcel;
+	const unsigned char *sum;
+	struct flight *f;
+	struct http_request req = { .method = "PUT",
+		.content_type = "application/octet-stream" };
+	struct buf url = BUF_INIT;
+	char digest[DIGEST_TEXT_SIZE];
+	const char *base;
+	uint64_t offset, len;
+	int r;
 
 	if ((r = open_client(c)) != 0 ||
 	    (r = find_address(c, sh->party_id, &base)) != 0 ||
-	    (sh->parts[part] == PART_NEW &&
-	    (r = record_part(sh, part)) != 0) ||
+	    (sh->parts[part] == PART_NEW && (r = record_part(sh, part)) != 0) ||
 	    (r = parcel_digest(p, part, &sum)) != 0)
 		return r;
 	make_url(&url, base, sh, part);
@@ -682,8 +685,8 @@ send_part(struct shipment *sh, uint32_t part)
 	}
 	digest_text(sum, digest);
 	req.digest = digest;
-	req.timeout_ms = c->shepherd->conf->partner_timeout_ms +
-	    (int64_t)(len / SLOWEST);
+	req.timeout_ms =
+	    c->shepherd->conf->partner_timeout_ms + (int64_t)(len / SLOWEST);
 	f = xcalloc(1, sizeof(*f));
 	f->shipment = sh;
 	f->part = part;
@@ -703,18 +706,18 @@ send_part(struct shipment *sh, uint32_t part)
 static void
 send_parts(struct shipment *sh)
 {
-	struct courier	*c = sh->courier;
-	uint32_t	 i;
-	int		 r;
+	struct courier *c = sh->courier;
+	uint32_t i;
+	int r;
 
 	for (i = 0; i < sh->parcel->parts && c->in_flight < MAX_IN_FLIGHT;
-	    i++) {
+	     i++) {
 		if (sh->parts[i] > PART_WAITS)
 			continue;
 		r = send_part(sh, i);
 		if (r == ERR_DB || r == ERR_DB_RETRY || r == ERR_IO)
-			later(sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true,
-			    err_text());
+			later(
+			    sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, err_text());
 		else if (r != 0)
 			give_up(sh, err_text());
 		/* After trouble one part tries whether it has passed. */
@@ -729,22 +732,22 @@ send_parts(struct shipment *sh)
 static void
 work(void *ctx)
 {
-	struct courier	*c = ctx;
-	struct shipment	*sh, *next;
-	int64_t		 now = clock_mono_ms(), due = INT64_MAX;
+	struct courier *c = ctx;
+	struct shipment *sh, *next;
+	int64_t now = clock_mono_ms(), due = INT64_MAX;
 
 	if (record(c) != 0) {
 		log_err("ledger not written");
 		loop_timer_set(c->timer, c->db_pause_ms, 0);
-		c->db_pause_ms = grown(c->db_pause_ms, RETRY_PAUSE_MS,
-		    RETRY_MAX_MS);
+		c->db_pause_ms =
+		    grown(c->db_pause_ms, RETRY_PAUSE_MS, RETRY_MAX_MS);
 		return;
 	}
 	c->db_pause_ms = RETRY_PAUSE_MS;
 	for (sh = TAILQ_FIRST(&c->queue); sh != NULL; sh = next) {
 		next = TAILQ_NEXT(sh, link);
-		if (sh->due_ms <= now && (sh->trouble_ms == 0 ||
-		    sh->n_sent == 0)) {
+		if (sh->due_ms <= now &&
+		    (sh->trouble_ms == 0 || sh->n_sent == 0)) {
 			/* Delivered at once it is gone: look at it no more. */
 			if (sh->is_here)
 				deliver_here(sh);
@@ -754,8 +757,8 @@ work(void *ctx)
 	}
 	now = clock_mono_ms();
 	TAILQ_FOREACH(sh, &c->queue, link)
-		if (sh->due_ms > now && sh->due_ms < due)
-			due = sh->due_ms;
+	if (sh->due_ms > now && sh->due_ms < due)
+		due = sh->due_ms;
 	if (due != INT64_MAX)
 		loop_timer_set(c->timer, due - now, 0);
 }

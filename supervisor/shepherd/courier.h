@@ -18,7 +18,7 @@ struct courier;
 
 struct courier *courier_new(struct shepherd *);
 /* What is under way is dropped. */
-void	courier_free(struct courier *);		/* NULL is fine */
+void courier_free(struct courier *); /* NULL is fine */
 
 /*
  * Take a checked Remote; *fd (NULL: the content is in the message) becomes
@@ -27,10 +27,9 @@ void	courier_free(struct courier *);		/* NULL is fine */
  * to a receiver, ERR_INVALID for a receiver that is no other member, ERR_IO,
  * ERR_FORMAT when the descriptor is not what was said.
  */
-int	courier_take(struct courier *, const Sluice__Executor__Remote *,
-	    int *fd);
-bool	courier_is_idle(const struct courier *);
+int courier_take(struct courier *, const Sluice__Executor__Remote *, int *fd);
+bool courier_is_idle(const struct courier *);
 /* More is held than should be: stop reading from the executor. */
-bool	courier_is_full(const struct courier *);
+bool courier_is_full(const struct courier *);
 
 #endif

@@ -19,14 +19,14 @@
 #include "supervisor/shepherd/shepherd.h"
 #include "supervisor/shepherd/tasklog.h"
 
-#define MAX_OLD		100	/* tables replaced by one task */
-#define OUTCOME_SIZE	200
+#define MAX_OLD 100 /* tables replaced by one task */
+#define OUTCOME_SIZE 200
 
 struct end {
-	struct shepherd	*shepherd;
-	struct arena	*arena;		/* of one run of the transaction */
-	const char	*old[MAX_OLD];	/* folders of replaced tables */
-	size_t		 n_old;
+	struct shepherd *shepherd;
+	struct arena *arena;	  /* of one run of the transaction */
+	const char *old[MAX_OLD]; /* folders of replaced tables */
+	size_t n_old;
 };
 
 /* --- the transaction -------------------------------------------------------------- */
@@ -34,17 +34,18 @@ struct end {
 static int
 write_table(struct db *db, struct end *e, const struct output_row *row)
 {
-	struct db_output	 o = {
+	struct db_output o = {
 		.key = *subject_key(e->shepherd->subject),
-		.data_name = row->data_name, .position = row->position,
+		.data_name = row->data_name,
+		.position = row->position,
 		.table_namespace = row->table.table_namespace,
 		.name = row->table.name,
 	};
-	const char		*old = NULL;
-	int			 r;
+	const char *old = NULL;
+	int r;
 
-	if ((r = db_table_put(db, e->arena, &row->table, row->replace,
-	    &old)) != 0)
+	if ((r = db_table_put(db, e->arena, &row->table, row->replace, &old)) !=
+	    0)
 		return r;
 	if (old != NULL && old[0] != '\0' && e->n_old < MAX_OLD)
 		e->old[e->n_old++] = old;
@@ -54,11 +55,11 @@ write_table(struct db *db, struct end *e, const struct output_row *row)
 static int
 write_outputs(struct db *db, struct end *e)
 {
-	struct outputs			*o = e->shepherd->outputs;
-	const struct output_row		*rows;
-	const struct db_model_part	*parts;
-	size_t				 n_rows, n_parts, i;
-	int				 r;
+	struct outputs *o = e->shepherd->outputs;
+	const struct output_row *rows;
+	const struct db_model_part *parts;
+	size_t n_rows, n_parts, i;
+	int r;
 
 	rows = outputs_rows(o, &n_rows);
 	for (i = 0; i < n_rows; i++)
@@ -69,8 +70,7 @@ write_outputs(struct db *db, struct end *e)
 		if ((r = db_model_put(db, &parts[i])) != 0)
 			return r;
 	if (outputs_summary_json(o) != NULL)
-		return db_summary_put(db,
-		    subject_key(e->shepherd->subject),
+		return db_summary_put(db, subject_key(e->shepherd->subject),
 		    outputs_summary_json(o));
 	return 0;
 }
@@ -78,22 +78,22 @@ write_outputs(struct db *db, struct end *e)
 static int
 write_end(struct db *db, void *ctx)
 {
-	struct end		*e = ctx;
-	struct shepherd		*s = e->shepherd;
-	const char		*attempt = s->subject->attempt->attempt_id;
-	char			 outcome[OUTCOME_SIZE];
-	struct db_task_move	 move = {
-		.status = STATE_NONE, .party_status = s->verdict,
+	struct end *e = ctx;
+	struct shepherd *s = e->shepherd;
+	const char *attempt = s->subject->attempt->attempt_id;
+	char outcome[OUTCOME_SIZE];
+	struct db_task_move move = {
+		.status = STATE_NONE,
+		.party_status = s->verdict,
 		.error_report = s->error[0] != '\0' ? s->error : NULL,
 		.attempt_id = attempt,
 		.reason = s->error[0] != '\0' ? s->error : "task ended",
 	};
-	int			 r;
+	int r;
 
 	arena_reset(e->arena);
 	e->n_old = 0;
-	(void)snprintf(outcome, sizeof(outcome), "%s",
-	    state_name(s->verdict));
+	(void)snprintf(outcome, sizeof(outcome), "%s", state_name(s->verdict));
 	if ((r = db_attempt_guard(db, attempt)) != 0)
 		return r;
 	if (state_is_success(s->verdict) && (r = write_outputs(db, e)) != 0)
@@ -133,8 +133,8 @@ log_end(struct shepherd *s)
 static void
 remove_old(struct shepherd *s, const struct end *e)
 {
-	char	*path;
-	size_t	 i;
+	char *path;
+	size_t i;
 
 	for (i = 0; i < e->n_old; i++) {
 		path = site_path(s->conf, "%s/%s", SITE_TABLES, e->old[i]);
@@ -147,8 +147,8 @@ remove_old(struct shepherd *s, const struct end *e)
 int
 finish_write(struct shepherd *s)
 {
-	struct end	e = { .shepherd = s, .arena = arena_new() };
-	int		r;
+	struct end e = { .shepherd = s, .arena = arena_new() };
+	int r;
 
 	if (state_is_success(s->verdict) && s->outputs != NULL &&
 	    outputs_seal(s->outputs) != 0)
@@ -172,9 +172,8 @@ finish_write(struct shepherd *s)
 void
 finish_tell(struct shepherd *s)
 {
-	const char	*job = subject_key(s->subject)->job_id;
-	char		*path = site_path(s->conf, "%s",
-			    SITE_SUPERVISOR_SOCKET);
+	const char *job = subject_key(s->subject)->job_id;
+	char *path = site_path(s->conf, "%s", SITE_SUPERVISOR_SOCKET);
 
 	/* One that does not listen looks by itself, a little later. */
 	(void)fd_dgram_send(path, job, strlen(job));
@@ -184,7 +183,7 @@ finish_tell(struct shepherd *s)
 void
 finish_clean(struct shepherd *s)
 {
-	char	*path;
+	char *path;
 
 	if (s->work_dir != NULL && fd_remove_tree(s->work_dir) != 0)
 		log_err("work folder stays");

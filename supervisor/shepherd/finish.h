@@ -12,10 +12,10 @@ struct shepherd;
  * May be called again after ERR_DB.
  * Errors: ERR_CONFLICT when the lease is another's, ERR_DB.
  */
-int	finish_write(struct shepherd *);
+int finish_write(struct shepherd *);
 /* Tell the supervisor. */
-void	finish_tell(struct shepherd *);
+void finish_tell(struct shepherd *);
 /* Remove what only the running task needed. */
-void	finish_clean(struct shepherd *);
+void finish_clean(struct shepherd *);
 
 #endif

@@ -24,30 +24,30 @@
 #include "supervisor/shepherd/session.h"
 #include "supervisor/shepherd/shepherd.h"
 
-#define MAX_WANTED	10000
-#define DATAGRAMS	64	/* read in one go */
-#define ID_LEN		(MAILBOX_ID_SIZE - 1)
+#define MAX_WANTED 10000
+#define DATAGRAMS 64 /* read in one go */
+#define ID_LEN (MAILBOX_ID_SIZE - 1)
 
 /* A Get without its answer. */
 struct wanted {
-	TAILQ_ENTRY(wanted)	 link;
-	uint64_t		 id;
-	char			 file[MAILBOX_FILE_SIZE];
-	char			*name;
-	char			*tag;
-	char			*role;
-	char			*party_id;
+	TAILQ_ENTRY(wanted) link;
+	uint64_t id;
+	char file[MAILBOX_FILE_SIZE];
+	char *name;
+	char *tag;
+	char *role;
+	char *party_id;
 };
 
 struct inbox {
-	struct shepherd		*shepherd;
-	struct mailbox		*mailbox;
-	char			*path;		/* of the wake socket */
-	int			 fd;
-	struct loop_fd		*watch;
-	TAILQ_HEAD(, wanted)	 list;
-	size_t			 n;
-	void			*delivered;	/* tsearch tree of ids */
+	struct shepherd *shepherd;
+	struct mailbox *mailbox;
+	char *path; /* of the wake socket */
+	int fd;
+	struct loop_fd *watch;
+	TAILQ_HEAD(, wanted) list;
+	size_t n;
+	void *delivered; /* tsearch tree of ids */
 };
 
 static int
@@ -59,8 +59,11 @@ compare(const void *a, const void *b)
 static struct mailbox_object
 object_of(const struct wanted *w)
 {
-	return (struct mailbox_object){ .name = w->name, .tag = w->tag,
-	    .from_role = w->role, .from_party = w->party_id, .parts = 1 };
+	return (struct mailbox_object){ .name = w->name,
+		.tag = w->tag,
+		.from_role = w->role,
+		.from_party = w->party_id,
+		.parts = 1 };
 }
 
 static void
@@ -76,7 +79,7 @@ wanted_free(struct wanted *w)
 static struct wanted *
 wanted_new(const Sluice__Executor__Get *m)
 {
-	struct wanted	*w = xcalloc(1, sizeof(*w));
+	struct wanted *w = xcalloc(1, sizeof(*w));
 
 	w->id = m->id;
 	w->name = xstrdup(m->name);
@@ -89,13 +92,13 @@ wanted_new(const Sluice__Executor__Get *m)
 /* --- delivery ------------------------------------------------------------------- */
 
 static int
-send_inline(struct inbox *ib, const struct wanted *w,
-    struct mailbox_found *found)
+send_inline(
+    struct inbox *ib, const struct wanted *w, struct mailbox_found *found)
 {
-	Sluice__Executor__Delivery	m = SLUICE__EXECUTOR__DELIVERY__INIT;
-	frame_msg			f = SLUICE__EXECUTOR__FRAME__INIT;
-	struct buf			content = BUF_INIT;
-	int				r;
+	Sluice__Executor__Delivery m = SLUICE__EXECUTOR__DELIVERY__INIT;
+	frame_msg f = SLUICE__EXECUTOR__FRAME__INIT;
+	struct buf content = BUF_INIT;
+	int r;
 
 	r = buf_read_fd(&content, found->fd[0], FRAME_INLINE_MAX);
 	if (r == 0) {
@@ -112,27 +115,26 @@ send_inline(struct inbox *ib, const struct wanted *w,
 }
 
 static int
-send_fds(struct inbox *ib, const struct wanted *w,
-    struct mailbox_found *found)
+send_fds(struct inbox *ib, const struct wanted *w, struct mailbox_found *found)
 {
-	Sluice__Executor__Delivery	m = SLUICE__EXECUTOR__DELIVERY__INIT;
-	frame_msg			f = SLUICE__EXECUTOR__FRAME__INIT;
-	uint32_t			n = found->parts;
+	Sluice__Executor__Delivery m = SLUICE__EXECUTOR__DELIVERY__INIT;
+	frame_msg f = SLUICE__EXECUTOR__FRAME__INIT;
+	uint32_t n = found->parts;
 
 	m.id = w->id;
 	m.size = found->bytes;
 	m.descriptors = n;
 	f.kind_case = SLUICE__EXECUTOR__FRAME__KIND_DELIVERY;
 	f.delivery = &m;
-	found->parts = 0;	/* the session's now */
+	found->parts = 0; /* the session's now */
 	return session_send(ib->shepherd->session, &f, found->fd, n);
 }
 
 static void
 remember(struct inbox *ib, const char *file)
 {
-	char	*id = xstrndup(file, ID_LEN);
-	char	**node = tsearch(id, &ib->delivered, compare);
+	char *id = xstrndup(file, ID_LEN);
+	char **node = tsearch(id, &ib->delivered, compare);
 
 	if (node == NULL || *node != id)
 		free(id);
@@ -142,9 +144,9 @@ remember(struct inbox *ib, const char *file)
 static int
 deliver(struct inbox *ib, const struct wanted *w)
 {
-	struct mailbox_object	 o = object_of(w);
-	struct mailbox_found	*found = xcalloc(1, sizeof(*found));
-	int			 r;
+	struct mailbox_object o = object_of(w);
+	struct mailbox_found *found = xcalloc(1, sizeof(*found));
+	int r;
 
 	if ((r = mailbox_get(ib->mailbox, &o, found)) != 0)
 		goto out;
@@ -167,7 +169,7 @@ out:
 static bool
 try_one(struct inbox *ib, struct wanted *w)
 {
-	int	r = deliver(ib, w);
+	int r = deliver(ib, w);
 
 	if (r == ERR_NOT_FOUND)
 		return false;
@@ -182,21 +184,23 @@ try_one(struct inbox *ib, struct wanted *w)
 int
 inbox_get(struct inbox *ib, const Sluice__Executor__Get *m)
 {
-	const struct mailbox_task	*me = &ib->shepherd->mailbox;
-	struct wanted			*w;
-	struct mailbox_object		 o;
-	char				 id[MAILBOX_FILE_SIZE];
-	int				 r;
+	const struct mailbox_task *me = &ib->shepherd->mailbox;
+	struct wanted *w;
+	struct mailbox_object o;
+	char id[MAILBOX_FILE_SIZE];
+	int r;
 
-	if (!subject_has_member(ib->shepherd->subject, m->from->role,
-	    m->from->party_id) || (str_eq(m->from->role, me->role) &&
-	    str_eq(m->from->party_id, me->party_id)))
-		return err_set(ERR_INVALID, "%s from %s %s, which is no other "
-		    "member of %s", m->name, m->from->role, m->from->party_id,
-		    me->component);
+	if (!subject_has_member(
+		ib->shepherd->subject, m->from->role, m->from->party_id) ||
+	    (str_eq(m->from->role, me->role) &&
+		str_eq(m->from->party_id, me->party_id)))
+		return err_set(ERR_INVALID,
+		    "%s from %s %s, which is no other "
+		    "member of %s",
+		    m->name, m->from->role, m->from->party_id, me->component);
 	if (ib->n >= MAX_WANTED)
-		return err_set(ERR_LIMIT, "more than %d objects asked for",
-		    MAX_WANTED);
+		return err_set(
+		    ERR_LIMIT, "more than %d objects asked for", MAX_WANTED);
 	w = wanted_new(m);
 	o = object_of(w);
 	if ((r = mailbox_file_name(&o, id)) != 0) {
@@ -206,8 +210,10 @@ inbox_get(struct inbox *ib, const Sluice__Executor__Get *m)
 	memcpy(w->file, id, sizeof(w->file));
 	if (tfind(id, &ib->delivered, compare) != NULL) {
 		wanted_free(w);
-		return err_set(ERR_INVALID, "%s (tag '%s') was asked for "
-		    "twice", m->name, m->tag);
+		return err_set(ERR_INVALID,
+		    "%s (tag '%s') was asked for "
+		    "twice",
+		    m->name, m->tag);
 	}
 	TAILQ_INSERT_TAIL(&ib->list, w, link);
 	ib->n++;
@@ -218,7 +224,7 @@ inbox_get(struct inbox *ib, const Sluice__Executor__Get *m)
 void
 inbox_look(struct inbox *ib)
 {
-	struct wanted	*w, *next;
+	struct wanted *w, *next;
 
 	for (w = TAILQ_FIRST(&ib->list); w != NULL; w = next) {
 		next = TAILQ_NEXT(w, link);
@@ -239,8 +245,8 @@ drop_copy(struct inbox *ib, const char *file)
 static void
 on_word(struct inbox *ib, const char *word)
 {
-	struct wanted	*w, *next;
-	char		 id[MAILBOX_ID_SIZE];
+	struct wanted *w, *next;
+	char id[MAILBOX_ID_SIZE];
 
 	if (str_eq(word, "kill")) {
 		lease_beat(ib->shepherd->lease);
@@ -262,10 +268,10 @@ on_word(struct inbox *ib, const char *word)
 static void
 on_datagram(void *ctx, int fd, int events)
 {
-	struct inbox	*ib = ctx;
-	char		 word[64];
-	ssize_t		 n;
-	int		 i;
+	struct inbox *ib = ctx;
+	char word[64];
+	ssize_t n;
+	int i;
 
 	(void)events;
 	for (i = 0; i < DATAGRAMS; i++) {
@@ -282,9 +288,9 @@ on_datagram(void *ctx, int fd, int events)
 int
 inbox_open(struct shepherd *s, struct inbox **out)
 {
-	struct inbox	*ib = xcalloc(1, sizeof(*ib));
-	char		*dir = site_path(s->conf, "%s/m", SITE_RUN);
-	int		 r;
+	struct inbox *ib = xcalloc(1, sizeof(*ib));
+	char *dir = site_path(s->conf, "%s/m", SITE_RUN);
+	int r;
 
 	*out = NULL;
 	ib->shepherd = s;
@@ -294,7 +300,7 @@ inbox_open(struct shepherd *s, struct inbox **out)
 	    (r = mailbox_wake_path(s->conf, &s->mailbox, &ib->path)) != 0 ||
 	    (r = fd_dgram_bind(ib->path, &ib->fd)) != 0 ||
 	    (r = loop_fd_add(s->loop, ib->fd, LOOP_READ, on_datagram, ib,
-	    &ib->watch)) != 0 ||
+		 &ib->watch)) != 0 ||
 	    (r = mailbox_remove(s->conf, &s->mailbox)) != 0 ||
 	    (r = mailbox_create(s->conf, &s->mailbox)) != 0 ||
 	    (r = mailbox_open(s->conf, &s->mailbox, &ib->mailbox)) != 0)
@@ -310,7 +316,7 @@ out:
 void
 inbox_close(struct inbox *ib)
 {
-	struct wanted	*w;
+	struct wanted *w;
 
 	if (ib == NULL)
 		return;

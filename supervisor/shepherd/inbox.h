@@ -15,17 +15,17 @@ struct inbox;
  * attempt of the same task left there is removed.
  * Errors: ERR_IO, ERR_INVALID.
  */
-int	inbox_open(struct shepherd *, struct inbox **out);
+int inbox_open(struct shepherd *, struct inbox **out);
 /* Stops listening; the mailbox goes as well. */
-void	inbox_close(struct inbox *);		/* NULL is fine */
+void inbox_close(struct inbox *); /* NULL is fine */
 
 /*
  * A checked Get: answered at once, or when the object arrives.
  * Errors: ERR_INVALID when the sender is no other member or the object was
  * handed out before, ERR_LIMIT when too many are asked for at once, ERR_IO.
  */
-int	inbox_get(struct inbox *, const Sluice__Executor__Get *);
+int inbox_get(struct inbox *, const Sluice__Executor__Get *);
 /* Look for all that is waited for; wake datagrams may get lost. */
-void	inbox_look(struct inbox *);
+void inbox_look(struct inbox *);
 
 #endif

@@ -16,15 +16,15 @@
 #include "lib/sign/digest.h"
 #include "lib/wire/frame.h"
 
-#define MAX_MODELS	1000	/* parts of models for one task */
+#define MAX_MODELS 1000 /* parts of models for one task */
 
 struct resolver {
-	struct arena		*arena;
-	struct db		*db;
-	const struct site_conf	*conf;
-	const struct subject	*subject;
-	struct inputs		*out;
-	size_t			 model_bytes;
+	struct arena *arena;
+	struct db *db;
+	const struct site_conf *conf;
+	const struct subject *subject;
+	struct inputs *out;
+	size_t model_bytes;
 };
 
 static char *
@@ -44,28 +44,29 @@ add_bind(struct resolver *v, const char *outside, const char *inside)
 static bool
 is_table_folder(const char *s)
 {
-	static const char	hex[] = "0123456789abcdef";
+	static const char hex[] = "0123456789abcdef";
 
 	return strlen(s) == 35 && s[2] == '/' && strspn(s, hex) == 2 &&
-	    strspn(s + 3, hex) == 32;
+	       strspn(s + 3, hex) == 32;
 }
 
 static int
 add_table(struct resolver *v, const struct db_table *t, const char *data_key,
     const char *component, const char *data_name)
 {
-	Sluice__Executor__InputTable	*in;
-	struct inputs			*o = v->out;
-	char				*path, *outside;
-	struct stat			 st;
+	Sluice__Executor__InputTable *in;
+	struct inputs *o = v->out;
+	char *path, *outside;
+	struct stat st;
 
 	if (t->disabled)
 		return err_set(ERR_DENIED, "table %s %s is disabled",
 		    t->table_namespace, t->name);
 	if (!is_table_folder(t->folder))
-		return err_set(ERR_UNSUPPORTED, "table %s %s is kept by the "
-		    "engine %s, tasks read STANDALONE", t->table_namespace,
-		    t->name, t->engine);
+		return err_set(ERR_UNSUPPORTED,
+		    "table %s %s is kept by the "
+		    "engine %s, tasks read STANDALONE",
+		    t->table_namespace, t->name, t->engine);
 	path = site_path(v->conf, "%s/%s", SITE_TABLES, t->folder);
 	outside = arena_strdup(v->arena, path);
 	free(path);
@@ -94,29 +95,29 @@ static int
 find_output(struct resolver *v, const char *job_id, const char *component,
     const char *data_name, struct db_table **out)
 {
-	const struct db_task_key	*key = subject_key(v->subject);
-	struct db_output		*rows;
-	size_t				 n;
-	int				 r;
+	const struct db_task_key *key = subject_key(v->subject);
+	struct db_output *rows;
+	size_t n;
+	int r;
 
 	*out = NULL;
 	r = db_output_newest(v->db, v->arena, job_id, component, key->role,
 	    key->party_id, data_name, &rows, &n);
 	if (r != 0 || n == 0)
 		return r == 0 ? ERR_NOT_FOUND : r;
-	return db_table_get(v->db, v->arena, rows[0].table_namespace,
-	    rows[0].name, out);
+	return db_table_get(
+	    v->db, v->arena, rows[0].table_namespace, rows[0].name, out);
 }
 
 static int
 resolve_data(struct resolver *v, const struct dsl_ref *ref)
 {
-	const char	*from = v->subject->dsl->components[ref->from].name;
-	struct db_table	*t;
-	int		 r;
+	const char *from = v->subject->dsl->components[ref->from].name;
+	struct db_table *t;
+	int r;
 
-	r = find_output(v, subject_key(v->subject)->job_id, from, ref->name,
-	    &t);
+	r = find_output(
+	    v, subject_key(v->subject)->job_id, from, ref->name, &t);
 	if (r == ERR_NOT_FOUND)
 		return 0;
 	return r != 0 ? r : add_table(v, t, ref->key, from, ref->name);
@@ -126,13 +127,13 @@ resolve_data(struct resolver *v, const struct dsl_ref *ref)
 static int
 resolve_reader(struct resolver *v)
 {
-	struct json_object	*p = json_get(v->subject->parameters, "table");
-	const char		*space = json_get_str(p, "namespace", NULL);
-	const char		*name = json_get_str(p, "name", NULL);
-	const char		*job = json_get_str(p, "job_id", NULL);
-	const char		*party = subject_key(v->subject)->party_id;
-	struct db_table		*t;
-	int			 r;
+	struct json_object *p = json_get(v->subject->parameters, "table");
+	const char *space = json_get_str(p, "namespace", NULL);
+	const char *name = json_get_str(p, "name", NULL);
+	const char *job = json_get_str(p, "job_id", NULL);
+	const char *party = subject_key(v->subject)->party_id;
+	struct db_table *t;
+	int r;
 
 	if (name != NULL && space != NULL) {
 		r = db_table_get(v->db, v->arena, space, name, &t);
@@ -144,10 +145,13 @@ resolve_reader(struct resolver *v)
 		space = json_get_str(p, "data_name", "");
 		r = find_output(v, job, name, space, &t);
 		if (r == ERR_NOT_FOUND)
-			r = err_set(r, "party %s has no output %s of %s in "
-			    "job %s", party, space, name, job);
+			r = err_set(r,
+			    "party %s has no output %s of %s in "
+			    "job %s",
+			    party, space, name, job);
 	} else {
-		return err_set(ERR_INVALID, "the parameter table names neither "
+		return err_set(ERR_INVALID,
+		    "the parameter table names neither "
 		    "name and namespace nor an output of a job");
 	}
 	return r != 0 ? r : add_table(v, t, "data", "", "");
@@ -159,11 +163,11 @@ static int
 read_buffer(struct resolver *v, const struct db_model_part *p,
     Sluice__Executor__NamedBuffer **out)
 {
-	Sluice__Executor__NamedBuffer	*b;
-	char				 hex[2 * DIGEST_SIZE + 1], *path;
-	unsigned char			 sum[DIGEST_SIZE];
-	struct buf			 content = BUF_INIT;
-	int				 r;
+	Sluice__Executor__NamedBuffer *b;
+	char hex[2 * DIGEST_SIZE + 1], *path;
+	unsigned char sum[DIGEST_SIZE];
+	struct buf content = BUF_INIT;
+	int r;
 
 	str_to_hex(p->sha256, sizeof(p->sha256), hex);
 	path = site_path(v->conf, "%s/objects/%.2s/%s", SITE_MODELS, hex, hex);
@@ -197,9 +201,9 @@ static int
 list_parts(struct resolver *v, const char *component, const char *alias,
     struct db_model_part **rows, size_t *n)
 {
-	const struct db_task_key	*key = subject_key(v->subject);
-	const char			*version = v->subject->job->model_version;
-	int				 r;
+	const struct db_task_key *key = subject_key(v->subject);
+	const char *version = v->subject->job->model_version;
+	int r;
 
 	r = db_model_list(v->db, v->arena, version, key->role, key->party_id,
 	    component, alias, rows, n);
@@ -215,18 +219,18 @@ list_parts(struct resolver *v, const char *component, const char *alias,
 static int
 resolve_model(struct resolver *v, const struct dsl_ref *ref)
 {
-	const char	*from = v->subject->dsl->components[ref->from].name;
-	struct db_model_part		*rows;
-	Sluice__Executor__InputModel	*m;
-	size_t				 n, i;
-	int				 r;
+	const char *from = v->subject->dsl->components[ref->from].name;
+	struct db_model_part *rows;
+	Sluice__Executor__InputModel *m;
+	size_t n, i;
+	int r;
 
 	if ((r = list_parts(v, from, ref->name, &rows, &n)) != 0 || n == 0)
 		return r;
 	m = arena_alloc(v->arena, sizeof(*m));
 	sluice__executor__input_model__init(m);
-	m->kind = text(v->arena, ref->kind == DSL_REF_MODEL ? "model" :
-	    "isometric_model");
+	m->kind = text(
+	    v->arena, ref->kind == DSL_REF_MODEL ? "model" : "isometric_model");
 	m->component = text(v->arena, from);
 	m->alias = text(v->arena, ref->name);
 	m->buffers = arena_alloc(v->arena, n * sizeof(*m->buffers));
@@ -241,10 +245,10 @@ resolve_model(struct resolver *v, const struct dsl_ref *ref)
 static int
 resolve_file(struct resolver *v)
 {
-	char		*path = site_path(v->conf, "%s/upload/%s.csv",
-			    SITE_SPOOL, subject_key(v->subject)->job_id);
-	const char	*outside = arena_strdup(v->arena, path);
-	struct stat	 st;
+	char *path = site_path(v->conf, "%s/upload/%s.csv", SITE_SPOOL,
+	    subject_key(v->subject)->job_id);
+	const char *outside = arena_strdup(v->arena, path);
+	struct stat st;
 
 	free(path);
 	if (lstat(outside, &st) != 0)
@@ -273,16 +277,17 @@ resolve_ref(struct resolver *v, const struct dsl_ref *ref)
 }
 
 int
-inputs_resolve(struct arena *arena, struct db *db,
-    const struct site_conf *conf, const struct subject *subject,
-    struct inputs *out)
+inputs_resolve(struct arena *arena, struct db *db, const struct site_conf *conf,
+    const struct subject *subject, struct inputs *out)
 {
-	const struct dsl_component	*c = subject->component;
-	struct resolver			 v = { .arena = arena, .db = db,
-					    .conf = conf, .subject = subject,
-					    .out = out };
-	size_t				 room = c->n_refs + 1, i;
-	int				 r = 0;
+	const struct dsl_component *c = subject->component;
+	struct resolver v = { .arena = arena,
+		.db = db,
+		.conf = conf,
+		.subject = subject,
+		.out = out };
+	size_t room = c->n_refs + 1, i;
+	int r = 0;
 
 	memset(out, 0, sizeof(*out));
 	out->file = "";

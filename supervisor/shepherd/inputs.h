@@ -16,14 +16,14 @@
 
 /* Everything lives in the arena given to inputs_resolve(). */
 struct inputs {
-	Sluice__Executor__InputTable	**tables;
-	size_t				  n_tables;
-	Sluice__Executor__InputModel	**models;
-	size_t				  n_models;
-	struct sandbox_bind		 *binds;
-	size_t				  n_binds;
-	const char			 *file;	/* inside; "" for none */
-	const char			 *file_outside;
+	Sluice__Executor__InputTable **tables;
+	size_t n_tables;
+	Sluice__Executor__InputModel **models;
+	size_t n_models;
+	struct sandbox_bind *binds;
+	size_t n_binds;
+	const char *file; /* inside; "" for none */
+	const char *file_outside;
 };
 
 /*
@@ -34,7 +34,7 @@ struct inputs {
  * (another storage engine), ERR_LIMIT (models too large for a frame),
  * ERR_FORMAT (a model file is damaged), ERR_IO, ERR_DB.
  */
-int	inputs_resolve(struct arena *, struct db *, const struct site_conf *,
-	    const struct subject *, struct inputs *out);
+int inputs_resolve(struct arena *, struct db *, const struct site_conf *,
+    const struct subject *, struct inputs *out);
 
 #endif

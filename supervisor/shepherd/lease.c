@@ -17,21 +17,21 @@
 #include "supervisor/shepherd/shepherd.h"
 
 /* How soon to try again after the database did not answer. */
-#define RETRY_MS	100
+#define RETRY_MS 100
 
 struct lease {
-	struct shepherd		*shepherd;
-	struct loop_timer	*timer;
-	int64_t			 renewed_ms;	/* monotonic, before asking */
+	struct shepherd *shepherd;
+	struct loop_timer *timer;
+	int64_t renewed_ms; /* monotonic, before asking */
 };
 
 /* ERR_CONFLICT when it is lost. */
 static int
 renew(struct lease *l, enum state *kill)
 {
-	struct shepherd	*s = l->shepherd;
-	int64_t		 now = clock_mono_ms();
-	int		 r;
+	struct shepherd *s = l->shepherd;
+	int64_t now = clock_mono_ms();
+	int r;
 
 	*kill = STATE_NONE;
 	r = db_attempt_renew(s->db, s->subject->attempt->attempt_id,
@@ -40,7 +40,7 @@ renew(struct lease *l, enum state *kill)
 	if (r == 0)
 		l->renewed_ms = now;
 	else if (r != ERR_CONFLICT &&
-	    clock_mono_ms() - l->renewed_ms >= s->conf->lease_ms)
+		 clock_mono_ms() - l->renewed_ms >= s->conf->lease_ms)
 		r = err_set(ERR_CONFLICT, "no renewal for %lld ms",
 		    (long long)s->conf->lease_ms);
 	return r;
@@ -49,9 +49,9 @@ renew(struct lease *l, enum state *kill)
 void
 lease_beat(struct lease *l)
 {
-	struct shepherd	*s = l->shepherd;
-	enum state	 kill;
-	int		 r;
+	struct shepherd *s = l->shepherd;
+	enum state kill;
+	int r;
 
 	if ((r = renew(l, &kill)) == ERR_CONFLICT) {
 		log_err("lease lost");
@@ -76,13 +76,13 @@ on_timer(void *ctx)
 int
 lease_open(struct shepherd *s, struct lease **out)
 {
-	int64_t		 left = s->subject->attempt->lease_left_ms;
-	struct lease	*l;
+	int64_t left = s->subject->attempt->lease_left_ms;
+	struct lease *l;
 
 	*out = NULL;
 	if (left <= 0)
 		return err_set(ERR_CONFLICT, "the lease ran out before the "
-		    "shepherd was there");
+					     "shepherd was there");
 	if (left > s->conf->lease_ms)
 		left = s->conf->lease_ms;
 	l = xcalloc(1, sizeof(*l));
@@ -98,21 +98,22 @@ lease_open(struct shepherd *s, struct lease **out)
 }
 
 struct running {
-	struct lease	*lease;
-	enum state	 kill;
+	struct lease *lease;
+	enum state kill;
 };
 
 static int
 write_running(struct db *db, void *ctx)
 {
-	struct running		*run = ctx;
-	struct shepherd		*s = run->lease->shepherd;
-	struct db_task_move	 move = {
-		.status = STATE_NONE, .party_status = STATE_RUNNING,
+	struct running *run = ctx;
+	struct shepherd *s = run->lease->shepherd;
+	struct db_task_move move = {
+		.status = STATE_NONE,
+		.party_status = STATE_RUNNING,
 		.attempt_id = s->subject->attempt->attempt_id,
 		.reason = "executor started",
 	};
-	int			 r;
+	int r;
 
 	if ((r = renew(run->lease, &run->kill)) != 0)
 		return r;
@@ -122,8 +123,8 @@ write_running(struct db *db, void *ctx)
 int
 lease_running(struct lease *l)
 {
-	struct running	run = { l, STATE_NONE };
-	int		r;
+	struct running run = { l, STATE_NONE };
+	int r;
 
 	if ((r = db_tx(l->shepherd->db, write_running, &run)) == 0 &&
 	    run.kill != STATE_NONE)

@@ -13,14 +13,14 @@ struct lease;
  * for its length is lost as well.
  * Errors: ERR_CONFLICT when it has run out already.
  */
-int	lease_open(struct shepherd *, struct lease **out);
+int lease_open(struct shepherd *, struct lease **out);
 /*
  * The executor runs: say so, with the process ids, and renew, in one
  * transaction.  Errors: ERR_CONFLICT, ERR_DB.
  */
-int	lease_running(struct lease *);
-void	lease_close(struct lease *);	/* NULL is fine */
+int lease_running(struct lease *);
+void lease_close(struct lease *); /* NULL is fine */
 /* A heartbeat now: a wish to end the task may be there. */
-void	lease_beat(struct lease *);
+void lease_beat(struct lease *);
 
 #endif

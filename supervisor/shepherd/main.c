@@ -33,25 +33,24 @@
 enum { EXIT_LOST = 3 };
 
 /* A received object may come in 250 descriptors, several at once. */
-#define MAX_FILES	4096
+#define MAX_FILES 4096
 /* Threads of an executor for each core, and those of its runtime. */
-#define THREADS_PER_CORE	2
-#define THREADS_MORE		8
+#define THREADS_PER_CORE 2
+#define THREADS_MORE 8
 
 struct options {
-	const char	*config;
-	const char	*attempt;
+	const char *config;
+	const char *attempt;
 };
 
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option	table[] = {
-		{ "config", required_argument, NULL, 'c' },
+	static const struct option table[] = { { "config", required_argument,
+						   NULL, 'c' },
 		{ "attempt", required_argument, NULL, 'a' },
-		{ NULL, 0, NULL, 0 }
-	};
-	int				c;
+		{ NULL, 0, NULL, 0 } };
+	int c;
 
 	memset(o, 0, sizeof(*o));
 	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
@@ -62,14 +61,14 @@ parse_options(int argc, char **argv, struct options *o)
 		else
 			return -1;
 	}
-	return o->config != NULL && o->attempt != NULL && optind == argc ?
-	    0 : -1;
+	return o->config != NULL && o->attempt != NULL && optind == argc ? 0
+									 : -1;
 }
 
 static void
 raise_file_limit(void)
 {
-	struct rlimit	rl;
+	struct rlimit rl;
 
 	if (getrlimit(RLIMIT_NOFILE, &rl) != 0)
 		return;
@@ -88,8 +87,8 @@ on_signal(void *ctx, int signo)
 static int
 open_attempt(struct shepherd *s, const struct options *o)
 {
-	const struct db_task_key	*key;
-	int				 r;
+	const struct db_task_key *key;
+	int r;
 
 	if ((r = db_open(s->conf, &s->db)) != 0)
 		return r;
@@ -99,8 +98,10 @@ open_attempt(struct shepherd *s, const struct options *o)
 	key = subject_key(s->subject);
 	log_context(key->job_id, key->component, key->party_id);
 	s->mailbox = (struct mailbox_task){ .job_id = key->job_id,
-	    .component = key->component, .version = (int)key->version,
-	    .role = key->role, .party_id = key->party_id };
+		.component = key->component,
+		.version = (int)key->version,
+		.role = key->role,
+		.party_id = key->party_id };
 	if ((r = loop_new(&s->loop)) != 0 || (r = control_open(s)) != 0 ||
 	    (r = loop_signal(s->loop, SIGTERM, on_signal, s)) != 0)
 		return r;
@@ -110,7 +111,7 @@ open_attempt(struct shepherd *s, const struct options *o)
 static int
 make_folders(struct shepherd *s)
 {
-	const struct db_task_key	*key = subject_key(s->subject);
+	const struct db_task_key *key = subject_key(s->subject);
 
 	s->work_dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS,
 	    key->job_id, key->role, key->party_id, key->component,
@@ -122,10 +123,10 @@ make_folders(struct shepherd *s)
 static int
 open_parts(struct shepherd *s)
 {
-	int	r;
+	int r;
 
-	if ((r = tasklog_open(s->conf, subject_key(s->subject),
-	    &s->log)) != 0 ||
+	if ((r = tasklog_open(s->conf, subject_key(s->subject), &s->log)) !=
+		0 ||
 	    (r = subject_complete(s->subject, s->db, s->conf)) != 0 ||
 	    (r = make_folders(s)) != 0 || (r = inbox_open(s, &s->inbox)) != 0)
 		return r;
@@ -138,28 +139,28 @@ open_parts(struct shepherd *s)
 static int
 launch(struct shepherd *s, const struct inputs *in)
 {
-	const struct subject	*t = s->subject;
-	char			 name[64];
-	int			 cores = (int)t->attempt->cores;
-	struct sandbox		 box = {
+	const struct subject *t = s->subject;
+	char name[64];
+	int cores = (int)t->attempt->cores;
+	struct sandbox box = {
 		.bwrap = s->conf->bwrap_program,
 		.program = t->provider->program,
 		.provider_dir = t->provider->folder,
 		.output_dir = s->out_dir,
-		.binds = in->binds, .n_binds = in->n_binds,
+		.binds = in->binds,
+		.n_binds = in->n_binds,
 	};
-	struct limits		 limits = {
+	struct limits limits = {
 		.memory_bytes = s->conf->executor_memory_mb << 20,
 		.file_bytes = s->conf->executor_file_mb << 20,
 		.cores = cores > 0 ? cores : 1,
 	};
-	int			 r;
+	int r;
 
 	limits.threads = limits.cores * THREADS_PER_CORE + THREADS_MORE;
-	(void)snprintf(name, sizeof(name), "sluice-%s",
-	    t->attempt->attempt_id);
-	if ((r = launcher_start(&box, &limits, s->conf->cgroup_dir, name,
-	    &s->child)) != 0)
+	(void)snprintf(name, sizeof(name), "sluice-%s", t->attempt->attempt_id);
+	if ((r = launcher_start(
+		 &box, &limits, s->conf->cgroup_dir, name, &s->child)) != 0)
 		return r;
 	s->has_child = true;
 	return loop_child(s->loop, s->child.bwrap, control_child, s);
@@ -169,7 +170,7 @@ launch(struct shepherd *s, const struct inputs *in)
 static void
 say_running(struct shepherd *s)
 {
-	int	r = lease_running(s->lease);
+	int r = lease_running(s->lease);
 
 	if (r == ERR_CONFLICT)
 		control_lost(s);
@@ -182,16 +183,18 @@ say_running(struct shepherd *s)
 static int
 start(struct shepherd *s)
 {
-	struct arena	*arena = arena_new();
-	struct inputs	 in;
-	int		 r;
+	struct arena *arena = arena_new();
+	struct inputs in;
+	int r;
 
 	if ((r = open_parts(s)) != 0 ||
 	    (r = inputs_resolve(arena, s->db, s->conf, s->subject, &in)) != 0)
 		goto out;
-	tasklog_printf(s->log, TASKLOG_INFO, "task %s version %d of %s %s "
-	    "starts: %s by %s %s", s->mailbox.component, s->mailbox.version,
-	    s->mailbox.role, s->mailbox.party_id, s->subject->module->name,
+	tasklog_printf(s->log, TASKLOG_INFO,
+	    "task %s version %d of %s %s "
+	    "starts: %s by %s %s",
+	    s->mailbox.component, s->mailbox.version, s->mailbox.role,
+	    s->mailbox.party_id, s->subject->module->name,
 	    s->subject->provider->name, s->subject->provider->version);
 	if ((r = launch(s, &in)) != 0 ||
 	    (r = session_open(s, &in, &s->session)) != 0)
@@ -229,8 +232,8 @@ close_all(struct shepherd *s)
 static int
 run(struct shepherd *s, const struct options *o)
 {
-	enum log_level	level = LOG_INFO_;
-	int		r;
+	enum log_level level = LOG_INFO_;
+	int r;
 
 	if ((r = site_conf_load(o->config, &s->conf)) != 0)
 		return r;
@@ -247,16 +250,16 @@ run(struct shepherd *s, const struct options *o)
 int
 main(int argc, char **argv)
 {
-	struct shepherd	s;
-	struct options	o;
-	int		status = EXIT_SUCCESS;
+	struct shepherd s;
+	struct options o;
+	int status = EXIT_SUCCESS;
 
 	memset(&s, 0, sizeof(s));
 	s.child = (struct launched)LAUNCHED_INIT;
 	log_init("shepherd", LOG_INFO_);
 	if (parse_options(argc, argv, &o) != 0) {
 		(void)fprintf(stderr, "usage: sluice-shepherd --config FILE "
-		    "--attempt ID\n");
+				      "--attempt ID\n");
 		return EXIT_FAILURE;
 	}
 	(void)signal(SIGPIPE, SIG_IGN);

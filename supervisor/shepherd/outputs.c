@@ -21,36 +21,36 @@
 #include "lib/base/str.h"
 #include "lib/sign/digest.h"
 
-#define MAX_TABLES	100
-#define MAX_PARTS	200
-#define MAX_FILES	64		/* of one table */
-#define FOLDER_SIZE	(2 + 1 + ID_RANDOM_SIZE)
+#define MAX_TABLES 100
+#define MAX_PARTS 200
+#define MAX_FILES 64 /* of one table */
+#define FOLDER_SIZE (2 + 1 + ID_RANDOM_SIZE)
 
 struct output {
-	struct output_row	 row;
-	const char		*folder;	/* below /out */
-	char			 sealed[FOLDER_SIZE];	/* "" until moved */
+	struct output_row row;
+	const char *folder;	  /* below /out */
+	char sealed[FOLDER_SIZE]; /* "" until moved */
 };
 
 struct outputs {
-	const struct site_conf	*conf;
-	const struct subject	*subject;
-	const char		*out_dir;
-	struct arena		*arena;
-	struct output		 tables[MAX_TABLES];
-	size_t			 n_tables;
-	struct output_row	*rows;		/* of those that are kept */
-	size_t			 n_rows;
-	struct db_model_part	 parts[MAX_PARTS];
-	size_t			 n_parts;
-	char			*summary;	/* owned */
+	const struct site_conf *conf;
+	const struct subject *subject;
+	const char *out_dir;
+	struct arena *arena;
+	struct output tables[MAX_TABLES];
+	size_t n_tables;
+	struct output_row *rows; /* of those that are kept */
+	size_t n_rows;
+	struct db_model_part parts[MAX_PARTS];
+	size_t n_parts;
+	char *summary; /* owned */
 };
 
 struct outputs *
 outputs_new(const struct site_conf *conf, const struct subject *subject,
     const char *out_dir)
 {
-	struct outputs	*o = xcalloc(1, sizeof(*o));
+	struct outputs *o = xcalloc(1, sizeof(*o));
 
 	o->conf = conf;
 	o->subject = subject;
@@ -88,7 +88,7 @@ outputs_summary_json(const struct outputs *o)
 static int
 position_of(const struct dsl_component *c, const char *name)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < c->n_out_data; i++)
 		if (str_eq(c->out_data[i], name))
@@ -100,8 +100,8 @@ position_of(const struct dsl_component *c, const char *name)
 static const char *
 address_json(struct arena *a, const char *space, const char *name)
 {
-	struct json_object	*o = json_object_new_object();
-	const char		*text;
+	struct json_object *o = json_object_new_object();
+	const char *text;
 
 	json_add_str(o, "name", name);
 	json_add_str(o, "namespace", space);
@@ -118,18 +118,18 @@ fill_upload(const struct subject *s, struct db_table *t)
 	t->origin = "upload";
 	t->have_head = json_get_bool(s->parameters, "head", true);
 	t->extend_sid = json_get_bool(s->parameters, "extend_sid", false);
-	t->auto_increasing_sid = json_get_bool(s->parameters,
-	    "auto_increasing_sid", false);
+	t->auto_increasing_sid =
+	    json_get_bool(s->parameters, "auto_increasing_sid", false);
 }
 
 static void
 fill_row(struct outputs *o, const Sluice__Executor__OutputTable *m,
     struct output_row *row)
 {
-	const struct db_task_key	*key = subject_key(o->subject);
-	struct arena			*a = o->arena;
-	struct db_table			*t = &row->table;
-	char				 id[ID_RANDOM_SIZE];
+	const struct db_task_key *key = subject_key(o->subject);
+	struct arena *a = o->arena;
+	struct db_table *t = &row->table;
+	char id[ID_RANDOM_SIZE];
 
 	id_random(id);
 	if (m->table_name[0] != '\0') {
@@ -145,8 +145,8 @@ fill_row(struct outputs *o, const Sluice__Executor__OutputTable *m,
 	t->address = address_json(a, t->table_namespace, t->name);
 	t->partitions = m->partitions;
 	t->row_count = (int64_t)m->rows;
-	t->id_delimiter = m->id_delimiter[0] != '\0' ?
-	    arena_strdup(a, m->id_delimiter) : ",";
+	t->id_delimiter =
+	    m->id_delimiter[0] != '\0' ? arena_strdup(a, m->id_delimiter) : ",";
 	t->schema_json = arena_strdup(a, m->schema_json);
 	t->preview = arena_strdup(a, m->preview_json);
 	t->origin = "output";
@@ -159,25 +159,26 @@ fill_row(struct outputs *o, const Sluice__Executor__OutputTable *m,
 int
 outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 {
-	int		 position = position_of(o->subject->component,
-			    m->data_name);
-	struct output	*out;
-	size_t		 i;
+	int position = position_of(o->subject->component, m->data_name);
+	struct output *out;
+	size_t i;
 
 	/* Nobody named it: it stays where it is and goes with the folder. */
 	if (position < 0 && m->table_name[0] == '\0')
 		return 0;
 	for (i = 0; i < o->n_tables; i++)
 		if (str_eq(o->tables[i].folder, m->folder))
-			return err_set(ERR_EXISTS, "output folder %s was "
-			    "announced twice", m->folder);
+			return err_set(ERR_EXISTS,
+			    "output folder %s was "
+			    "announced twice",
+			    m->folder);
 	if (o->n_tables == MAX_TABLES)
-		return err_set(ERR_LIMIT, "more than %d output tables",
-		    MAX_TABLES);
+		return err_set(
+		    ERR_LIMIT, "more than %d output tables", MAX_TABLES);
 	out = &o->tables[o->n_tables++];
 	out->folder = arena_strdup(o->arena, m->folder);
-	out->row.data_name = position < 0 ? "" :
-	    o->subject->component->out_data[position];
+	out->row.data_name =
+	    position < 0 ? "" : o->subject->component->out_data[position];
 	out->row.position = position;
 	fill_row(o, m, &out->row);
 	return 0;
@@ -187,8 +188,8 @@ outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 static int
 check_file(int dir, const char *name)
 {
-	struct stat	st;
-	int		fd, r = 0;
+	struct stat st;
+	int fd, r = 0;
 
 	fd = openat(dir, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
@@ -196,8 +197,8 @@ check_file(int dir, const char *name)
 	if (fstat(fd, &st) != 0)
 		r = err_set_errno(ERR_IO, "output file %s", name);
 	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
-		r = err_set(ERR_FORMAT, "output file %s is no plain file",
-		    name);
+		r = err_set(
+		    ERR_FORMAT, "output file %s is no plain file", name);
 	else if (fchmod(fd, 0640) != 0 || fsync(fd) != 0)
 		r = err_set_errno(ERR_IO, "output file %s", name);
 	fd_close(&fd);
@@ -207,9 +208,9 @@ check_file(int dir, const char *name)
 static int
 check_folder(int dir)
 {
-	struct dirent	*e;
-	DIR		*d;
-	int		 fd, n = 0, r = 0;
+	struct dirent *e;
+	DIR *d;
+	int fd, n = 0, r = 0;
 
 	if ((fd = fcntl(dir, F_DUPFD_CLOEXEC, 0)) < 0 ||
 	    (d = fdopendir(fd)) == NULL) {
@@ -221,8 +222,10 @@ check_folder(int dir)
 		if (str_eq(e->d_name, ".") || str_eq(e->d_name, ".."))
 			continue;
 		if (++n > MAX_FILES)
-			r = err_set(ERR_FORMAT, "output folder with more than "
-			    "%d files", MAX_FILES);
+			r = err_set(ERR_FORMAT,
+			    "output folder with more than "
+			    "%d files",
+			    MAX_FILES);
 		else
 			r = check_file(dir, e->d_name);
 	}
@@ -238,14 +241,13 @@ check_folder(int dir)
 static int
 seal_one(struct outputs *o, int out_dir, struct output *t)
 {
-	char	id[ID_RANDOM_SIZE], *parent = NULL, *target = NULL;
-	int	dir, r;
+	char id[ID_RANDOM_SIZE], *parent = NULL, *target = NULL;
+	int dir, r;
 
 	dir = openat(out_dir, t->folder,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
-		return err_set_errno(ERR_FORMAT, "output folder %s",
-		    t->folder);
+		return err_set_errno(ERR_FORMAT, "output folder %s", t->folder);
 	if ((r = check_folder(dir)) != 0)
 		goto out;
 	id_random(id);
@@ -271,15 +273,13 @@ out:
 int
 outputs_seal(struct outputs *o)
 {
-	size_t	i;
-	int	dir, r = 0;
+	size_t i;
+	int dir, r = 0;
 
-	dir = open(o->out_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC |
-	    O_NOFOLLOW);
+	dir = open(o->out_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
 		return err_set_errno(ERR_IO, "open %s", o->out_dir);
-	o->rows = arena_alloc(o->arena,
-	    (o->n_tables + 1) * sizeof(*o->rows));
+	o->rows = arena_alloc(o->arena, (o->n_tables + 1) * sizeof(*o->rows));
 	o->n_rows = 0;
 	for (i = 0; r == 0 && i < o->n_tables; i++) {
 		if (o->tables[i].sealed[0] == '\0')
@@ -294,14 +294,14 @@ outputs_seal(struct outputs *o)
 void
 outputs_discard(struct outputs *o)
 {
-	char	*path;
-	size_t	 i;
+	char *path;
+	size_t i;
 
 	for (i = 0; i < o->n_tables; i++) {
 		if (o->tables[i].sealed[0] == '\0')
 			continue;
-		path = site_path(o->conf, "%s/%s", SITE_TABLES,
-		    o->tables[i].sealed);
+		path = site_path(
+		    o->conf, "%s/%s", SITE_TABLES, o->tables[i].sealed);
 		if (fd_remove_tree(path) != 0)
 			log_err("output of a failed task stays");
 		free(path);
@@ -324,8 +324,8 @@ static int
 keep_object(const struct outputs *o, const void *data, size_t len,
     unsigned char sum[DIGEST_SIZE])
 {
-	char	hex[2 * DIGEST_SIZE + 1], *dir, *path;
-	int	r;
+	char hex[2 * DIGEST_SIZE + 1], *dir, *path;
+	int r;
 
 	if ((r = digest_memory(data, len, sum)) != 0)
 		return r;
@@ -344,34 +344,39 @@ keep_object(const struct outputs *o, const void *data, size_t len,
 static const char *
 model_version(const struct subject *s)
 {
-	return str_eq(s->job->job_type, "predict") ? s->job->job_id :
-	    s->job->model_version;
+	return str_eq(s->job->job_type, "predict") ? s->job->job_id
+						   : s->job->model_version;
 }
 
 int
 outputs_model(struct outputs *o, const Sluice__Executor__OutputModel *m)
 {
 	const struct db_task_key *key = subject_key(o->subject);
-	struct db_model_part	*p;
-	size_t			 i;
-	int			 r;
+	struct db_model_part *p;
+	size_t i;
+	int r;
 
 	if (!str_eq(o->subject->component->out_model, m->alias))
-		return err_set(ERR_INVALID, "the DSL names no model '%s' of "
-		    "%s", m->alias, key->component);
+		return err_set(ERR_INVALID,
+		    "the DSL names no model '%s' of "
+		    "%s",
+		    m->alias, key->component);
 	/* The last one counts, as with the summary. */
 	o->n_parts = 0;
 	for (i = 0; i < m->n_buffers; i++) {
-		const Sluice__Executor__NamedBuffer	*b = m->buffers[i];
+		const Sluice__Executor__NamedBuffer *b = m->buffers[i];
 
 		if (o->n_parts == MAX_PARTS)
-			return err_set(ERR_LIMIT, "model of more than %d "
-			    "parts", MAX_PARTS);
+			return err_set(ERR_LIMIT,
+			    "model of more than %d "
+			    "parts",
+			    MAX_PARTS);
 		p = &o->parts[o->n_parts++];
 		*p = (struct db_model_part){
 			.model_id = o->subject->job->model_id,
 			.model_version = model_version(o->subject),
-			.role = key->role, .party_id = key->party_id,
+			.role = key->role,
+			.party_id = key->party_id,
 			.component = key->component,
 			.alias = arena_strdup(o->arena, m->alias),
 			.buffer_name = arena_strdup(o->arena, b->name),
@@ -380,8 +385,8 @@ outputs_model(struct outputs *o, const Sluice__Executor__OutputModel *m)
 			.version = key->version,
 			.bytes = (int64_t)b->content.len,
 		};
-		if ((r = keep_object(o, b->content.data, b->content.len,
-		    p->sha256)) != 0)
+		if ((r = keep_object(
+			 o, b->content.data, b->content.len, p->sha256)) != 0)
 			return err_wrap("model %s", b->name);
 	}
 	return 0;

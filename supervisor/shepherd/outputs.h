@@ -18,33 +18,31 @@
 
 /* A table that was moved to its place. */
 struct output_row {
-	struct db_table	 table;
-	const char	*data_name;	/* "" for none: no task_output row */
-	int64_t		 position;
-	bool		 replace;
+	struct db_table table;
+	const char *data_name; /* "" for none: no task_output row */
+	int64_t position;
+	bool replace;
 };
 
 struct outputs;
 
-struct outputs *outputs_new(const struct site_conf *,
-	    const struct subject *, const char *out_dir);
-void	outputs_free(struct outputs *);		/* NULL is fine */
+struct outputs *outputs_new(
+    const struct site_conf *, const struct subject *, const char *out_dir);
+void outputs_free(struct outputs *); /* NULL is fine */
 
 /* Checked frames.  Errors: ERR_LIMIT for too many, ERR_EXISTS, ERR_IO. */
-int	outputs_table(struct outputs *,
-	    const Sluice__Executor__OutputTable *);
-int	outputs_model(struct outputs *,
-	    const Sluice__Executor__OutputModel *);
-void	outputs_summary(struct outputs *, const Sluice__Executor__Summary *);
+int outputs_table(struct outputs *, const Sluice__Executor__OutputTable *);
+int outputs_model(struct outputs *, const Sluice__Executor__OutputModel *);
+void outputs_summary(struct outputs *, const Sluice__Executor__Summary *);
 
 /*
  * Verify the tables' folders, put them on disk for good and move them below
  * data/tables.  May be called again after a failure.
  * Errors: ERR_FORMAT when a folder is not what a table may look like, ERR_IO.
  */
-int	outputs_seal(struct outputs *);
+int outputs_seal(struct outputs *);
 /* Remove what outputs_seal() moved: the task did not end well after all. */
-void	outputs_discard(struct outputs *);
+void outputs_discard(struct outputs *);
 
 /* Rows to write; valid after outputs_seal(). */
 const struct output_row *outputs_rows(const struct outputs *, size_t *n);

@@ -18,21 +18,21 @@
 #include "lib/mailbox/mailbox.h"
 
 /* A request carries this much; a lost one costs no more than that again. */
-#define PART_SIZE	(16ull << 20)
-#define COPY_STEP	(256u << 10)
-#define ALL_SEALS	(F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+#define PART_SIZE (16ull << 20)
+#define COPY_STEP (256u << 10)
+#define ALL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static int
 copy_file(int in, uint64_t size, int out)
 {
-	char		*p = xmalloc(COPY_STEP);
-	uint64_t	 at = 0;
-	ssize_t		 n;
-	int		 r = 0;
+	char *p = xmalloc(COPY_STEP);
+	uint64_t at = 0;
+	ssize_t n;
+	int r = 0;
 
 	while (r == 0 && at < size) {
-		n = pread(in, p, size - at < COPY_STEP ? size - at :
-		    COPY_STEP, (off_t)at);
+		n = pread(in, p, size - at < COPY_STEP ? size - at : COPY_STEP,
+		    (off_t)at);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
@@ -53,17 +53,19 @@ copy_file(int in, uint64_t size, int out)
 static int
 take_file(int *fd, uint64_t size, int *out)
 {
-	struct stat	st;
-	int		copy, r;
+	struct stat st;
+	int copy, r;
 
 	*out = -1;
 	if (fstat(*fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size < 0 ||
 	    (uint64_t)st.st_size < size)
-		return err_set(ERR_FORMAT, "the descriptor of an object is no "
-		    "file of %llu bytes", (unsigned long long)size);
+		return err_set(ERR_FORMAT,
+		    "the descriptor of an object is no "
+		    "file of %llu bytes",
+		    (unsigned long long)size);
 	if (fcntl(*fd, F_ADD_SEALS, ALL_SEALS) == 0 ||
 	    (errno == EPERM &&
-	    (fcntl(*fd, F_GET_SEALS) & ALL_SEALS) == ALL_SEALS)) {
+		(fcntl(*fd, F_GET_SEALS) & ALL_SEALS) == ALL_SEALS)) {
 		*out = *fd;
 		*fd = -1;
 		return 0;
@@ -82,8 +84,8 @@ take_file(int *fd, uint64_t size, int *out)
 int
 parcel_new(const Sluice__Executor__Remote *m, int *fd, struct parcel **out)
 {
-	struct parcel	*p = xcalloc(1, sizeof(*p));
-	int		 r = 0;
+	struct parcel *p = xcalloc(1, sizeof(*p));
+	int r = 0;
 
 	*out = NULL;
 	p->refs = 1;
@@ -101,10 +103,12 @@ parcel_new(const Sluice__Executor__Remote *m, int *fd, struct parcel **out)
 		r = take_file(fd, p->size, &p->fd);
 	}
 	if (p->size > PART_SIZE * MAILBOX_MAX_PARTS)
-		p->part_size = (p->size + MAILBOX_MAX_PARTS - 1) /
-		    MAILBOX_MAX_PARTS;
-	p->parts = p->size == 0 ? 1 :
-	    (uint32_t)((p->size + p->part_size - 1) / p->part_size);
+		p->part_size =
+		    (p->size + MAILBOX_MAX_PARTS - 1) / MAILBOX_MAX_PARTS;
+	p->parts =
+	    p->size == 0
+		? 1
+		: (uint32_t)((p->size + p->part_size - 1) / p->part_size);
 	p->sha256 = xcalloc(p->parts, sizeof(*p->sha256));
 	p->is_hashed = xcalloc(p->parts, sizeof(*p->is_hashed));
 	if (r != 0) {
@@ -130,19 +134,18 @@ parcel_drop(struct parcel *p)
 }
 
 void
-parcel_part(const struct parcel *p, uint32_t i, uint64_t *offset,
-    uint64_t *len)
+parcel_part(const struct parcel *p, uint32_t i, uint64_t *offset, uint64_t *len)
 {
 	*offset = (uint64_t)i * p->part_size;
-	*len = p->size - *offset < p->part_size ? p->size - *offset :
-	    p->part_size;
+	*len =
+	    p->size - *offset < p->part_size ? p->size - *offset : p->part_size;
 }
 
 static int
 hash_range(int fd, uint64_t offset, uint64_t len, unsigned char *out)
 {
-	struct digest	*d;
-	int		 r;
+	struct digest *d;
+	int r;
 
 	if ((r = digest_begin(&d)) != 0)
 		return r;
@@ -156,8 +159,8 @@ hash_range(int fd, uint64_t offset, uint64_t len, unsigned char *out)
 int
 parcel_digest(struct parcel *p, uint32_t i, const unsigned char **out)
 {
-	uint64_t	offset, len;
-	int		r = 0;
+	uint64_t offset, len;
+	int r = 0;
 
 	*out = p->sha256[i];
 	if (p->is_hashed[i])

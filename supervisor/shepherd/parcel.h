@@ -11,31 +11,29 @@
 #include "proto/executor.pb-c.h"
 
 struct parcel {
-	unsigned	 refs;
-	char		*name;
-	char		*tag;
-	char		*data;		/* NULL when it is in fd */
-	int		 fd;		/* memory file that cannot change */
-	uint64_t	 size;
-	uint32_t	 parts;
-	uint64_t	 part_size;	/* of all but the last */
-	unsigned char	(*sha256)[DIGEST_SIZE];	/* of each part, when ... */
-	bool		*is_hashed;		/* ... this says so */
+	unsigned refs;
+	char *name;
+	char *tag;
+	char *data; /* NULL when it is in fd */
+	int fd;	    /* memory file that cannot change */
+	uint64_t size;
+	uint32_t parts;
+	uint64_t part_size;		      /* of all but the last */
+	unsigned char (*sha256)[DIGEST_SIZE]; /* of each part, when ... */
+	bool *is_hashed;		      /* ... this says so */
 };
 
 /*
  * Make a parcel with one reference.  *fd (or NULL) becomes the parcel's.
  * Errors: ERR_FORMAT, ERR_IO.
  */
-int	parcel_new(const Sluice__Executor__Remote *, int *fd,
-	    struct parcel **out);
-void	parcel_drop(struct parcel *);		/* gives back a reference */
+int parcel_new(const Sluice__Executor__Remote *, int *fd, struct parcel **out);
+void parcel_drop(struct parcel *); /* gives back a reference */
 
 /* Where part i lies. */
-void	parcel_part(const struct parcel *, uint32_t i, uint64_t *offset,
-	    uint64_t *len);
+void parcel_part(
+    const struct parcel *, uint32_t i, uint64_t *offset, uint64_t *len);
 /* SHA-256 of part i, computed once.  Errors: ERR_IO, ERR_CRYPTO. */
-int	parcel_digest(struct parcel *, uint32_t i,
-	    const unsigned char **out);
+int parcel_digest(struct parcel *, uint32_t i, const unsigned char **out);
 
 #endif

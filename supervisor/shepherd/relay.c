@@ -19,24 +19,24 @@
 #include "supervisor/shepherd/shepherd.h"
 #include "supervisor/shepherd/tasklog.h"
 
-#define MAX_WAITING	256		/* frames */
-#define RETRY_MS	100
-#define RETRY_MAX_MS	2000
-#define PROGRESS_MS	500		/* at most one write in that time */
+#define MAX_WAITING 256 /* frames */
+#define RETRY_MS 100
+#define RETRY_MAX_MS 2000
+#define PROGRESS_MS 500 /* at most one write in that time */
 
 struct waiting {
-	TAILQ_ENTRY(waiting)	 link;
-	frame_msg		*frame;
+	TAILQ_ENTRY(waiting) link;
+	frame_msg *frame;
 };
 
 struct relay {
-	struct shepherd		*shepherd;
-	TAILQ_HEAD(, waiting)	 queue;
-	size_t			 n;
-	struct loop_timer	*timer;
-	int64_t			 pause_ms;
-	int64_t			 progress_ms;	/* of the last write */
-	int64_t			 percent;
+	struct shepherd *shepherd;
+	TAILQ_HEAD(, waiting) queue;
+	size_t n;
+	struct loop_timer *timer;
+	int64_t pause_ms;
+	int64_t progress_ms; /* of the last write */
+	int64_t percent;
 };
 
 /* --- rows ----------------------------------------------------------------------- */
@@ -44,9 +44,9 @@ struct relay {
 static const char *
 value_json(struct arena *a, const Sluice__Executor__Value *v)
 {
-	struct json_object	*o;
-	char			 number[JSON_NUMBER_SIZE];
-	const char		*text;
+	struct json_object *o;
+	char number[JSON_NUMBER_SIZE];
+	const char *text;
 
 	if (v->kind_case == SLUICE__EXECUTOR__VALUE__KIND_TEXT) {
 		o = json_object_new_string(v->text);
@@ -64,23 +64,25 @@ value_json(struct arena *a, const Sluice__Executor__Value *v)
 static int
 write_points(struct shepherd *s, const Sluice__Executor__MetricData *m)
 {
-	struct db_series	 series = {
+	struct db_series series = {
 		.key = *subject_key(s->subject),
 		.metric_namespace = m->metric_namespace,
 		.name = m->metric_name,
 	};
-	struct arena		*a = arena_new();
-	struct db_point		*points;
-	size_t			 i;
-	int			 r;
+	struct arena *a = arena_new();
+	struct db_point *points;
+	size_t i;
+	int r;
 
 	points = arena_alloc(a, (m->n_points + 1) * sizeof(*points));
 	for (i = 0; i < m->n_points; i++) {
-		const Sluice__Executor__Value	*key = m->points[i]->key;
+		const Sluice__Executor__Value *key = m->points[i]->key;
 
 		points[i].point_key = value_json(a, key);
-		points[i].sort_key = key->kind_case ==
-		    SLUICE__EXECUTOR__VALUE__KIND_NUMBER ? key->number : NAN;
+		points[i].sort_key =
+		    key->kind_case == SLUICE__EXECUTOR__VALUE__KIND_NUMBER
+			? key->number
+			: NAN;
 		points[i].point_value = value_json(a, m->points[i]->value);
 	}
 	r = db_metric_add(s->db, &series, points, m->n_points);
@@ -91,7 +93,7 @@ write_points(struct shepherd *s, const Sluice__Executor__MetricData *m)
 static int
 write_meta(struct shepherd *s, const Sluice__Executor__MetricMeta *m)
 {
-	struct db_series	series = {
+	struct db_series series = {
 		.key = *subject_key(s->subject),
 		.metric_namespace = m->metric_namespace,
 		.name = m->metric_name,
@@ -104,12 +106,14 @@ write_meta(struct shepherd *s, const Sluice__Executor__MetricMeta *m)
 static int
 write_progress(struct relay *rl, const Sluice__Executor__Progress *m)
 {
-	struct shepherd	*s = rl->shepherd;
-	int64_t		 now = clock_mono_ms(), percent = 0;
+	struct shepherd *s = rl->shepherd;
+	int64_t now = clock_mono_ms(), percent = 0;
 
 	if (m->total > 0)
-		percent = m->done >= m->total ? 100 : (int64_t)
-		    ((double)m->done / (double)m->total * 100);
+		percent =
+		    m->done >= m->total
+			? 100
+			: (int64_t)((double)m->done / (double)m->total * 100);
 	if (percent <= rl->percent || now - rl->progress_ms < PROGRESS_MS)
 		return 0;
 	rl->progress_ms = now;
@@ -136,7 +140,7 @@ write_frame(struct relay *rl, const frame_msg *m)
 static void
 drop_first(struct relay *rl)
 {
-	struct waiting	*w = TAILQ_FIRST(&rl->queue);
+	struct waiting *w = TAILQ_FIRST(&rl->queue);
 
 	TAILQ_REMOVE(&rl->queue, w, link);
 	rl->n--;
@@ -151,8 +155,8 @@ drop_first(struct relay *rl)
 static void
 work(struct relay *rl)
 {
-	struct waiting	*w;
-	int		 r = 0;
+	struct waiting *w;
+	int r = 0;
 
 	while ((w = TAILQ_FIRST(&rl->queue)) != NULL) {
 		r = write_frame(rl, w->frame);
@@ -170,8 +174,8 @@ work(struct relay *rl)
 	}
 	log_err("metrics wait for the database");
 	loop_timer_set(rl->timer, rl->pause_ms, 0);
-	rl->pause_ms = rl->pause_ms * 2 < RETRY_MAX_MS ? rl->pause_ms * 2 :
-	    RETRY_MAX_MS;
+	rl->pause_ms =
+	    rl->pause_ms * 2 < RETRY_MAX_MS ? rl->pause_ms * 2 : RETRY_MAX_MS;
 }
 
 static void
@@ -183,8 +187,8 @@ on_timer(void *ctx)
 void
 relay_take(struct relay *rl, frame_msg *m)
 {
-	struct waiting	*w = xcalloc(1, sizeof(*w));
-	bool		 was_idle = TAILQ_EMPTY(&rl->queue);
+	struct waiting *w = xcalloc(1, sizeof(*w));
+	bool was_idle = TAILQ_EMPTY(&rl->queue);
 
 	w->frame = m;
 	TAILQ_INSERT_TAIL(&rl->queue, w, link);
@@ -197,7 +201,7 @@ relay_take(struct relay *rl, frame_msg *m)
 struct relay *
 relay_new(struct shepherd *s)
 {
-	struct relay	*rl = xcalloc(1, sizeof(*rl));
+	struct relay *rl = xcalloc(1, sizeof(*rl));
 
 	rl->shepherd = s;
 	TAILQ_INIT(&rl->queue);

@@ -13,11 +13,11 @@ struct shepherd;
 struct relay;
 
 struct relay *relay_new(struct shepherd *);
-void	relay_free(struct relay *);		/* NULL is fine */
+void relay_free(struct relay *); /* NULL is fine */
 
 /* A checked frame of metric data, metric meta or progress; now the relay's. */
-void	relay_take(struct relay *, frame_msg *);
-bool	relay_is_idle(const struct relay *);	/* nothing waits */
-bool	relay_is_full(const struct relay *);
+void relay_take(struct relay *, frame_msg *);
+bool relay_is_idle(const struct relay *); /* nothing waits */
+bool relay_is_full(const struct relay *);
 
 #endif

@@ -27,18 +27,18 @@
 #include "supervisor/shepherd/tasklog.h"
 
 /* Frames handled before the loop gets its turn. */
-#define FRAMES_AT_ONCE	64
+#define FRAMES_AT_ONCE 64
 /* Frames read from a dead executor: a socket holds far fewer. */
-#define FRAMES_LEFT	100000
+#define FRAMES_LEFT 100000
 
 struct session {
-	struct shepherd		*shepherd;
-	struct frame_reader	 reader;
-	struct frame_writer	*writer;
-	struct loop_fd		*watch;
-	struct loop_fd		*printed;
-	bool			 is_paused;
-	bool			 is_over;	/* nothing more is read */
+	struct shepherd *shepherd;
+	struct frame_reader reader;
+	struct frame_writer *writer;
+	struct loop_fd *watch;
+	struct loop_fd *printed;
+	bool is_paused;
+	bool is_over; /* nothing more is read */
 };
 
 /* --- frames in -------------------------------------------------------------- */
@@ -46,7 +46,7 @@ struct session {
 static void
 on_log(struct shepherd *s, const Sluice__Executor__Log *m)
 {
-	static const enum tasklog_level	levels[] = {
+	static const enum tasklog_level levels[] = {
 		[SLUICE__EXECUTOR__LOG__LEVEL__DEBUG] = TASKLOG_DEBUG,
 		[SLUICE__EXECUTOR__LOG__LEVEL__INFO] = TASKLOG_INFO,
 		[SLUICE__EXECUTOR__LOG__LEVEL__WARNING] = TASKLOG_WARNING,
@@ -59,7 +59,7 @@ on_log(struct shepherd *s, const Sluice__Executor__Log *m)
 static void
 on_finish(struct session *ss, const Sluice__Executor__Finish *m)
 {
-	enum state	 state = STATE_FAILED;
+	enum state state = STATE_FAILED;
 
 	ss->is_over = true;
 	/* One of three words, as checked. */
@@ -71,15 +71,15 @@ on_finish(struct session *ss, const Sluice__Executor__Finish *m)
 static int
 handle(struct session *ss, frame_msg *m, struct frame_fds *fds)
 {
-	struct shepherd	*s = ss->shepherd;
-	int		 r = 0;
+	struct shepherd *s = ss->shepherd;
+	int r = 0;
 
 	switch (m->kind_case) {
 	case SLUICE__EXECUTOR__FRAME__KIND_HELLO:
 		break;
 	case SLUICE__EXECUTOR__FRAME__KIND_REMOTE:
-		r = courier_take(s->courier, m->remote,
-		    fds->n > 0 ? &fds->fd[0] : NULL);
+		r = courier_take(
+		    s->courier, m->remote, fds->n > 0 ? &fds->fd[0] : NULL);
 		break;
 	case SLUICE__EXECUTOR__FRAME__KIND_GET:
 		r = inbox_get(s->inbox, m->get);
@@ -118,10 +118,10 @@ handle(struct session *ss, frame_msg *m, struct frame_fds *fds)
 static int
 read_one(struct session *ss)
 {
-	struct shepherd		*s = ss->shepherd;
-	struct frame_fds	 fds;
-	frame_msg		*m;
-	int			 r;
+	struct shepherd *s = ss->shepherd;
+	struct frame_fds fds;
+	frame_msg *m;
+	int r;
 
 	r = frame_read(&ss->reader, s->child.socket, &m, &fds);
 	if (r == ERR_BUSY)
@@ -154,7 +154,7 @@ must_pause(const struct shepherd *s)
 static void
 set_watch(struct session *ss)
 {
-	int	events = 0;
+	int events = 0;
 
 	if (!ss->is_over && !ss->is_paused)
 		events |= LOOP_READ;
@@ -166,7 +166,7 @@ set_watch(struct session *ss)
 static void
 flush(struct session *ss)
 {
-	int	r = frame_writer_flush(ss->writer, ss->shepherd->child.socket);
+	int r = frame_writer_flush(ss->writer, ss->shepherd->child.socket);
 
 	/* A closed socket shows again as the executor's end. */
 	if (r != 0 && r != ERR_BUSY && r != ERR_CLOSED)
@@ -176,14 +176,15 @@ flush(struct session *ss)
 static void
 on_socket(void *ctx, int fd, int events)
 {
-	struct session	*ss = ctx;
-	int		 i;
+	struct session *ss = ctx;
+	int i;
 
 	(void)fd;
 	if ((events & LOOP_WRITE) != 0)
 		flush(ss);
 	for (i = 0; (events & LOOP_READ) != 0 && i < FRAMES_AT_ONCE &&
-	    !ss->is_over && !ss->is_paused; i++) {
+		    !ss->is_over && !ss->is_paused;
+	     i++) {
 		if (read_one(ss) != 0)
 			break;
 		ss->is_paused = must_pause(ss->shepherd);
@@ -203,8 +204,8 @@ session_resume(struct session *ss)
 static bool
 read_printed(struct session *ss)
 {
-	char	text[4096];
-	ssize_t	n = read(ss->shepherd->child.output, text, sizeof(text));
+	char text[4096];
+	ssize_t n = read(ss->shepherd->child.output, text, sizeof(text));
 
 	if (n > 0)
 		tasklog_printed(ss->shepherd->log, text, (size_t)n);
@@ -214,7 +215,7 @@ read_printed(struct session *ss)
 static void
 on_printed(void *ctx, int fd, int events)
 {
-	struct session	*ss = ctx;
+	struct session *ss = ctx;
 
 	(void)fd;
 	(void)events;
@@ -225,7 +226,7 @@ on_printed(void *ctx, int fd, int events)
 void
 session_drain(struct session *ss)
 {
-	int	i;
+	int i;
 
 	for (i = 0; !ss->is_over && i < FRAMES_LEFT; i++)
 		if (read_one(ss) != 0)
@@ -239,7 +240,7 @@ session_drain(struct session *ss)
 int
 session_send(struct session *ss, const frame_msg *m, const int *fds, size_t n)
 {
-	int	r = frame_writer_push(ss->writer, m, fds, n);
+	int r = frame_writer_push(ss->writer, m, fds, n);
 
 	if (r != 0)
 		return r;
@@ -258,14 +259,14 @@ borrow(const char *s)
 }
 
 static void
-fill_parties(const struct subject *subject, Sluice__Executor__Start *m,
-    struct arena *a)
+fill_parties(
+    const struct subject *subject, Sluice__Executor__Start *m, struct arena *a)
 {
-	Sluice__Executor__Party	*p;
-	size_t			 i;
+	Sluice__Executor__Party *p;
+	size_t i;
 
-	m->parties = arena_alloc(a, (subject->n_members + 1) *
-	    sizeof(*m->parties));
+	m->parties =
+	    arena_alloc(a, (subject->n_members + 1) * sizeof(*m->parties));
 	for (i = 0; i < subject->n_members; i++) {
 		p = arena_alloc(a, sizeof(*p));
 		sluice__executor__party__init(p);
@@ -279,15 +280,15 @@ fill_parties(const struct subject *subject, Sluice__Executor__Start *m,
 static int
 send_start(struct session *ss, const struct inputs *in)
 {
-	struct shepherd			*s = ss->shepherd;
-	const struct subject		*subject = s->subject;
-	const struct db_task_key	*key = subject_key(subject);
-	const struct dsl_component	*c = subject->component;
-	Sluice__Executor__Start		 m = SLUICE__EXECUTOR__START__INIT;
-	Sluice__Executor__Party		 local = SLUICE__EXECUTOR__PARTY__INIT;
-	frame_msg			 f = SLUICE__EXECUTOR__FRAME__INIT;
-	struct arena			*a = arena_new();
-	int				 r;
+	struct shepherd *s = ss->shepherd;
+	const struct subject *subject = s->subject;
+	const struct db_task_key *key = subject_key(subject);
+	const struct dsl_component *c = subject->component;
+	Sluice__Executor__Start m = SLUICE__EXECUTOR__START__INIT;
+	Sluice__Executor__Party local = SLUICE__EXECUTOR__PARTY__INIT;
+	frame_msg f = SLUICE__EXECUTOR__FRAME__INIT;
+	struct arena *a = arena_new();
+	int r;
 
 	local.role = borrow(key->role);
 	local.party_id = borrow(key->party_id);
@@ -319,20 +320,20 @@ send_start(struct session *ss, const struct inputs *in)
 }
 
 int
-session_open(struct shepherd *s, const struct inputs *in,
-    struct session **out)
+session_open(struct shepherd *s, const struct inputs *in, struct session **out)
 {
-	struct session	*ss = xcalloc(1, sizeof(*ss));
-	int		 r;
+	struct session *ss = xcalloc(1, sizeof(*ss));
+	int r;
 
 	*out = NULL;
 	ss->shepherd = s;
 	frame_reader_init(&ss->reader);
 	ss->writer = frame_writer_new();
-	if ((r = loop_fd_add(s->loop, s->child.socket, LOOP_READ, on_socket,
-	    ss, &ss->watch)) != 0 ||
+	if ((r = loop_fd_add(s->loop, s->child.socket, LOOP_READ, on_socket, ss,
+		 &ss->watch)) != 0 ||
 	    (r = loop_fd_add(s->loop, s->child.output, LOOP_READ, on_printed,
-	    ss, &ss->printed)) != 0 || (r = send_start(ss, in)) != 0) {
+		 ss, &ss->printed)) != 0 ||
+	    (r = send_start(ss, in)) != 0) {
 		session_close(ss);
 		return r;
 	}

@@ -28,40 +28,40 @@
 
 enum phase {
 	PHASE_SETUP,
-	PHASE_RUNNING,		/* the executor was started */
-	PHASE_ENDING,		/* the verdict is known, things drain */
-	PHASE_WRITING,		/* the end is being written */
+	PHASE_RUNNING, /* the executor was started */
+	PHASE_ENDING,  /* the verdict is known, things drain */
+	PHASE_WRITING, /* the end is being written */
 	PHASE_OVER
 };
 
 struct shepherd {
-	struct site_conf	*conf;
-	struct db		*db;
-	struct loop		*loop;
-	struct subject		*subject;
-	struct mailbox_task	 mailbox;	/* this task as a receiver */
-	char			*work_dir;	/* of the attempt; owned */
-	char			*out_dir;	/* below it: the executor's /out */
+	struct site_conf *conf;
+	struct db *db;
+	struct loop *loop;
+	struct subject *subject;
+	struct mailbox_task mailbox; /* this task as a receiver */
+	char *work_dir;		     /* of the attempt; owned */
+	char *out_dir;		     /* below it: the executor's /out */
 
-	struct lease		*lease;
-	struct session		*session;
-	struct relay		*relay;
-	struct outputs		*outputs;
-	struct courier		*courier;
-	struct inbox		*inbox;
-	struct tasklog		*log;
+	struct lease *lease;
+	struct session *session;
+	struct relay *relay;
+	struct outputs *outputs;
+	struct courier *courier;
+	struct inbox *inbox;
+	struct tasklog *log;
 
-	struct launched		 child;
-	bool			 has_child;	/* bwrap was not reaped yet */
-	int			 child_status;	/* of bwrap, once reaped */
+	struct launched child;
+	bool has_child;	  /* bwrap was not reaped yet */
+	int child_status; /* of bwrap, once reaped */
 
-	enum phase		 phase;
-	enum state		 verdict;	/* from PHASE_ENDING on */
-	char			*error;		/* owned; "" for none */
-	bool			 is_lost;	/* the lease is another's */
-	struct loop_timer	*step;		/* see control_poke() */
-	struct loop_timer	*patience;	/* for an executor to exit */
-	int64_t			 retry_ms;	/* until the end is tried again */
+	enum phase phase;
+	enum state verdict;	     /* from PHASE_ENDING on */
+	char *error;		     /* owned; "" for none */
+	bool is_lost;		     /* the lease is another's */
+	struct loop_timer *step;     /* see control_poke() */
+	struct loop_timer *patience; /* for an executor to exit */
+	int64_t retry_ms;	     /* until the end is tried again */
 };
 
 /*
@@ -69,17 +69,17 @@ struct shepherd {
  * what is under way go on, anything else kills the executor.  error is for
  * people and copied, NULL for none.
  */
-void	control_end(struct shepherd *, enum state, const char *error);
+void control_end(struct shepherd *, enum state, const char *error);
 /* The same with failed and the recorded error. */
-void	control_fail(struct shepherd *, const char *context);
+void control_fail(struct shepherd *, const char *context);
 /* The lease is gone: kill, write nothing, leave. */
-void	control_lost(struct shepherd *);
+void control_lost(struct shepherd *);
 /* Something was finished: see, from the loop's next turn, what is next. */
-void	control_poke(struct shepherd *);
+void control_poke(struct shepherd *);
 /* Callback of loop_child() for bwrap. */
-void	control_child(void *ctx, pid_t, int status);
+void control_child(void *ctx, pid_t, int status);
 
-int	control_open(struct shepherd *);
-void	control_close(struct shepherd *);
+int control_open(struct shepherd *);
+void control_close(struct shepherd *);
 
 #endif

@@ -20,8 +20,8 @@ subject_key(const struct subject *s)
 int
 subject_load(struct db *db, const char *attempt_id, struct subject **out)
 {
-	struct subject	*s = xcalloc(1, sizeof(*s));
-	int		 r;
+	struct subject *s = xcalloc(1, sizeof(*s));
+	int r;
 
 	*out = NULL;
 	s->arena = arena_new();
@@ -32,8 +32,8 @@ subject_load(struct db *db, const char *attempt_id, struct subject **out)
 		goto out;
 	}
 	if ((r = db_task_get(db, s->arena, &s->attempt->key, &s->task)) != 0 ||
-	    (r = db_job_get(db, s->arena, s->attempt->key.job_id,
-	    &s->job)) != 0)
+	    (r = db_job_get(db, s->arena, s->attempt->key.job_id, &s->job)) !=
+		0)
 		goto out;
 	*out = s;
 	s = NULL;
@@ -57,10 +57,10 @@ subject_free(struct subject *s)
 static int
 find_component(struct subject *s)
 {
-	struct json_object	*json = NULL;
-	struct faults		 faults;
-	size_t			 i;
-	int			 r;
+	struct json_object *json = NULL;
+	struct faults faults;
+	size_t i;
+	int r;
 
 	faults_init(&faults);
 	if ((r = json_parse_text(s->job->dsl, &json)) != 0)
@@ -84,9 +84,9 @@ out:
 static int
 find_module(struct subject *s, const char *providers_dir)
 {
-	struct json_object	*json = NULL;
-	const char		*name, *version;
-	int			 r;
+	struct json_object *json = NULL;
+	const char *name, *version;
+	int r;
 
 	if ((r = providers_load(providers_dir, &s->providers)) != 0)
 		return r;
@@ -97,8 +97,10 @@ find_module(struct subject *s, const char *providers_dir)
 	version = json_get_str(json, "version", "");
 	s->provider = providers_find(s->providers, name, version);
 	if (s->provider == NULL) {
-		r = err_set(ERR_NOT_FOUND, "provider %s@%s is not installed "
-		    "here", name, version);
+		r = err_set(ERR_NOT_FOUND,
+		    "provider %s@%s is not installed "
+		    "here",
+		    name, version);
 		goto out;
 	}
 	s->module = provider_module(s->provider, s->task->module);
@@ -114,24 +116,27 @@ out:
 static int
 find_members(struct subject *s)
 {
-	struct json_object	*roles, *list;
-	char			 party[JSON_PARTY_SIZE];
-	size_t			 n = 0, i;
-	int			 r;
+	struct json_object *roles, *list;
+	char party[JSON_PARTY_SIZE];
+	size_t n = 0, i;
+	int r;
 
 	if ((r = json_parse_text(s->job->roles, &roles)) != 0)
 		return r;
-	json_object_object_foreach(roles, role, value)
-		if (json_is_array(value) && module_has_role(s->module, role))
-			n += json_object_array_length(value);
+	json_object_object_foreach(roles, role,
+	    value) if (json_is_array(value) && module_has_role(s->module, role))
+	    n += json_object_array_length(value);
 	s->members = arena_alloc(s->arena, (n + 1) * sizeof(*s->members));
-	json_object_object_foreach(roles, role2, value2) {
-		list = json_is_array(value2) &&
-		    module_has_role(s->module, role2) ? value2 : NULL;
-		for (i = 0; list != NULL &&
-		    i < json_object_array_length(list); i++) {
-			if (!json_party_id(json_object_array_get_idx(list, i),
-			    party))
+	json_object_object_foreach(roles, role2, value2)
+	{
+		list =
+		    json_is_array(value2) && module_has_role(s->module, role2)
+			? value2
+			: NULL;
+		for (i = 0; list != NULL && i < json_object_array_length(list);
+		     i++) {
+			if (!json_party_id(
+				json_object_array_get_idx(list, i), party))
 				continue;
 			s->members[s->n_members].role =
 			    arena_strdup(s->arena, role2);
@@ -147,8 +152,8 @@ find_members(struct subject *s)
 static int
 find_job_parameters(struct subject *s)
 {
-	struct json_object	*conf = NULL, *found = NULL;
-	int			 r = 0;
+	struct json_object *conf = NULL, *found = NULL;
+	int r = 0;
 
 	if (s->party->party_conf != NULL &&
 	    (r = json_parse_text(s->party->party_conf, &conf)) != 0)
@@ -161,37 +166,36 @@ find_job_parameters(struct subject *s)
 			return r;
 		found = json_path_get(conf, "job_parameters", "common");
 	}
-	s->job_parameters = arena_strdup(s->arena,
-	    found != NULL ? json_text(found) : "{}");
+	s->job_parameters =
+	    arena_strdup(s->arena, found != NULL ? json_text(found) : "{}");
 	json_object_put(conf);
 	return 0;
 }
 
 int
-subject_complete(struct subject *s, struct db *db,
-    const struct site_conf *conf)
+subject_complete(struct subject *s, struct db *db, const struct site_conf *conf)
 {
-	const struct db_task_key	*key = subject_key(s);
-	int				 r;
+	const struct db_task_key *key = subject_key(s);
+	int r;
 
 	if ((r = db_party_get(db, s->arena, key->job_id, key->role,
-	    key->party_id, &s->party)) != 0 ||
+		 key->party_id, &s->party)) != 0 ||
 	    (r = find_component(s)) != 0 ||
 	    (r = find_module(s, conf->providers_dir)) != 0 ||
-	    (r = find_members(s)) != 0 ||
-	    (r = find_job_parameters(s)) != 0 ||
-	    (r = json_parse_text(s->task->parameters != NULL ?
-	    s->task->parameters : "{}", &s->parameters)) != 0)
+	    (r = find_members(s)) != 0 || (r = find_job_parameters(s)) != 0 ||
+	    (r = json_parse_text(
+		 s->task->parameters != NULL ? s->task->parameters : "{}",
+		 &s->parameters)) != 0)
 		return r;
 	s->is_local = str_eq(key->role, "local");
 	return 0;
 }
 
 bool
-subject_has_member(const struct subject *s, const char *role,
-    const char *party_id)
+subject_has_member(
+    const struct subject *s, const char *role, const char *party_id)
 {
-	size_t	i;
+	size_t i;
 
 	for (i = 0; i < s->n_members; i++)
 		if (str_eq(s->members[i].role, role) &&

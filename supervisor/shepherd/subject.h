@@ -17,45 +17,44 @@
 #include "lib/provider/manifest.h"
 
 struct subject_member {
-	const char	*role;
-	const char	*party_id;
+	const char *role;
+	const char *party_id;
 };
 
 struct subject {
-	struct arena		*arena;		/* everything below */
-	struct db_attempt	*attempt;
-	struct db_task		*task;
-	struct db_job		*job;
+	struct arena *arena; /* everything below */
+	struct db_attempt *attempt;
+	struct db_task *task;
+	struct db_job *job;
 	/* The rest by subject_complete(). */
-	struct db_party		*party;		/* this member */
-	struct dsl		*dsl;
+	struct db_party *party; /* this member */
+	struct dsl *dsl;
 	const struct dsl_component *component;
-	struct providers	*providers;
-	const struct provider	*provider;
-	const struct module	*module;
-	struct json_object	*parameters;	/* complete */
-	const char		*job_parameters; /* JSON text */
-	struct subject_member	*members;	/* who run this component */
-	size_t			 n_members;
-	bool			 is_local;	/* a job without partners */
+	struct providers *providers;
+	const struct provider *provider;
+	const struct module *module;
+	struct json_object *parameters; /* complete */
+	const char *job_parameters;	/* JSON text */
+	struct subject_member *members; /* who run this component */
+	size_t n_members;
+	bool is_local; /* a job without partners */
 };
 
 /*
  * Read the rows of an attempt.  Ownership: *out is the caller's.
  * Errors: ERR_NOT_FOUND, ERR_CONFLICT when the attempt has ended, ERR_DB.
  */
-int	subject_load(struct db *, const char *attempt_id, struct subject **out);
+int subject_load(struct db *, const char *attempt_id, struct subject **out);
 /*
  * Everything else; failures are the task's, which can be told by then.
  * Errors: ERR_DB, ERR_NOT_FOUND, ERR_FORMAT, ERR_INVALID.
  */
-int	subject_complete(struct subject *, struct db *,
-	    const struct site_conf *);
-void	subject_free(struct subject *);	/* NULL is fine */
+int subject_complete(struct subject *, struct db *, const struct site_conf *);
+void subject_free(struct subject *); /* NULL is fine */
 
 const struct db_task_key *subject_key(const struct subject *);
 /* Does this member run the component, too? */
-bool	subject_has_member(const struct subject *, const char *role,
-	    const char *party_id);
+bool subject_has_member(
+    const struct subject *, const char *role, const char *party_id);
 
 #endif

@@ -18,35 +18,34 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
-#define MAX_BYTES	(64u << 20)	/* of lines, per task */
-#define MAX_PRINTED	(4u << 20)
-#define TAIL_SIZE	2048
-#define FILE_MODE	0640
+#define MAX_BYTES (64u << 20) /* of lines, per task */
+#define MAX_PRINTED (4u << 20)
+#define TAIL_SIZE 2048
+#define FILE_MODE 0640
 
-static const char *const names[TASKLOG_LEVELS] = {
-	"DEBUG", "INFO", "WARNING", "ERROR"
-};
+static const char *const names[TASKLOG_LEVELS] = { "DEBUG", "INFO", "WARNING",
+	"ERROR" };
 
 struct tasklog {
-	char	*job_id;
-	char	*component;
-	int	 fd[TASKLOG_LEVELS];		/* the component's */
-	int	 party_fd[TASKLOG_LEVELS];
-	int	 printed_fd;
-	size_t	 bytes;
-	size_t	 printed;
-	char	 tail[TAIL_SIZE + 1];		/* of what was printed */
-	size_t	 tail_len;
+	char *job_id;
+	char *component;
+	int fd[TASKLOG_LEVELS]; /* the component's */
+	int party_fd[TASKLOG_LEVELS];
+	int printed_fd;
+	size_t bytes;
+	size_t printed;
+	char tail[TAIL_SIZE + 1]; /* of what was printed */
+	size_t tail_len;
 };
 
 static int
 open_file(const char *dir, const char *name, int *out)
 {
-	char	*path = xasprintf("%s/%s.log", dir, name);
-	int	 r = 0;
+	char *path = xasprintf("%s/%s.log", dir, name);
+	int r = 0;
 
-	*out = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-	    O_NOFOLLOW, FILE_MODE);
+	*out = open(path,
+	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
 	if (*out < 0)
 		r = err_set_errno(ERR_IO, "open %s", path);
 	free(path);
@@ -57,11 +56,11 @@ int
 tasklog_open(const struct site_conf *conf, const struct db_task_key *key,
     struct tasklog **out)
 {
-	struct tasklog	*l = xcalloc(1, sizeof(*l));
-	char		*party = site_path(conf, "%s/%s/%s/%s", SITE_LOGS,
-			    key->job_id, key->role, key->party_id);
-	char		*dir = xasprintf("%s/%s", party, key->component);
-	int		 i, r;
+	struct tasklog *l = xcalloc(1, sizeof(*l));
+	char *party = site_path(conf, "%s/%s/%s/%s", SITE_LOGS, key->job_id,
+	    key->role, key->party_id);
+	char *dir = xasprintf("%s/%s", party, key->component);
+	int i, r;
 
 	*out = NULL;
 	l->job_id = xstrdup(key->job_id);
@@ -88,7 +87,7 @@ tasklog_open(const struct site_conf *conf, const struct db_task_key *key,
 void
 tasklog_close(struct tasklog *l)
 {
-	int	i;
+	int i;
 
 	if (l == NULL)
 		return;
@@ -106,8 +105,8 @@ tasklog_close(struct tasklog *l)
 static size_t
 sequence(const char *s)
 {
-	unsigned char	c = (unsigned char)*s;
-	size_t		n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+	unsigned char c = (unsigned char)*s;
+	size_t n = c < 0x80 ? 1 : c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
 
 	return strnlen(s, n) == n && str_is_utf8(s, n) ? n : 0;
 }
@@ -116,14 +115,14 @@ sequence(const char *s)
 static void
 append_clean(struct buf *b, const char *s)
 {
-	size_t	n;
+	size_t n;
 
 	for (; *s != '\0'; s += n) {
 		n = sequence(s);
 		if (*s == '\n' && s[1] != '\0')
 			buf_puts(b, "\n    ");
 		else if (n == 0 || ((unsigned char)*s < 0x20 && *s != '\t') ||
-		    *s == 0x7f)
+			 *s == 0x7f)
 			buf_putc(b, *s == '\n' ? ' ' : '?');
 		else
 			buf_append(b, s, n);
@@ -142,10 +141,10 @@ write_line(int fd, const struct buf *b)
 void
 tasklog_line(struct tasklog *l, enum tasklog_level level, const char *text)
 {
-	int64_t		now = clock_wall_ms();
-	char		date[CLOCK_DATE_SIZE];
-	struct buf	b = BUF_INIT;
-	int		i;
+	int64_t now = clock_wall_ms();
+	char date[CLOCK_DATE_SIZE];
+	struct buf b = BUF_INIT;
+	int i;
 
 	if (l->bytes > MAX_BYTES)
 		return;
@@ -167,11 +166,11 @@ tasklog_line(struct tasklog *l, enum tasklog_level level, const char *text)
 }
 
 void
-tasklog_printf(struct tasklog *l, enum tasklog_level level, const char *fmt,
-    ...)
+tasklog_printf(
+    struct tasklog *l, enum tasklog_level level, const char *fmt, ...)
 {
-	va_list	 ap;
-	char	*text;
+	va_list ap;
+	char *text;
 
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
@@ -183,7 +182,7 @@ tasklog_printf(struct tasklog *l, enum tasklog_level level, const char *fmt,
 void
 tasklog_printed(struct tasklog *l, const char *data, size_t len)
 {
-	size_t	keep;
+	size_t keep;
 
 	if (l->printed < MAX_PRINTED) {
 		(void)!write(l->printed_fd, data, len);
@@ -203,8 +202,8 @@ tasklog_printed(struct tasklog *l, const char *data, size_t len)
 const char *
 tasklog_tail(struct tasklog *l)
 {
-	struct buf	b = BUF_INIT;
-	size_t		i;
+	struct buf b = BUF_INIT;
+	size_t i;
 
 	for (i = 0; i < l->tail_len; i++)
 		if (l->tail[i] == '\0')

@@ -24,19 +24,19 @@ enum tasklog_level {
 };
 
 /* Errors: ERR_IO. */
-int	tasklog_open(const struct site_conf *, const struct db_task_key *,
-	    struct tasklog **out);
-void	tasklog_close(struct tasklog *);	/* NULL is fine */
+int tasklog_open(
+    const struct site_conf *, const struct db_task_key *, struct tasklog **out);
+void tasklog_close(struct tasklog *); /* NULL is fine */
 
 /*
  * A line; control characters and broken UTF-8 are replaced.  After 64 MB of
  * lines the log of the task is full and says so; the rest is dropped.
  */
-void	tasklog_line(struct tasklog *, enum tasklog_level, const char *text);
-void	tasklog_printf(struct tasklog *, enum tasklog_level, const char *fmt,
-	    ...) __attribute__((format(printf, 3, 4)));
+void tasklog_line(struct tasklog *, enum tasklog_level, const char *text);
+void tasklog_printf(struct tasklog *, enum tasklog_level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* Bytes of the program's standard output and error. */
-void	tasklog_printed(struct tasklog *, const char *data, size_t len);
+void tasklog_printed(struct tasklog *, const char *data, size_t len);
 /* The end of what was printed, cleaned; "" for nothing. */
 const char *tasklog_tail(struct tasklog *);
 

@@ -597,7 +597,7 @@ send_table(const char *folder)
 	put_text(&b, 3, "{}", 2);
 	put_number(&b, 5, 1);
 	put_text(&b, 6, "[]", 2);
-	send_frame(17, &b, -1);
+	send_frame(16, &b, -1);
 }
 
 static bool
