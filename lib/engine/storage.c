@@ -62,7 +62,7 @@ table_create(const struct storage_ops *ops, const char *address,
 	*out = NULL;
 	w = xcalloc(1, sizeof(*w));
 	w->ops = ops;
-	strcpy(w->what, "row");
+	table_writer_name_rows(w, "row", 0);
 	if ((r = ops->create(address, &w->ctx)) != 0) {
 		free(w);
 		return r;
