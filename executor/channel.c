@@ -253,45 +253,81 @@ channel_get(void *ctx, const char *name, const char *tag,
 
 /* --- receiving --------------------------------------------------------------- */
 
+/* The parts' sizes add up, and all but the last fill whole pages. */
 static int
-map_one(int fd, size_t size, struct object *out)
+check_parts(
+    const struct frame_fds *fds, size_t size, size_t *sizes, bool *is_paged)
 {
-	void *m = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), left = size, i;
+	struct stat st;
 
-	if (m == MAP_FAILED)
+	*is_paged = true;
+	for (i = 0; i < fds->n; i++) {
+		if (fstat(fds->fd[i], &st) != 0)
+			return err_set_errno(ERR_IO, "part %zu", i);
+		if (st.st_size <= 0 || (uint64_t)st.st_size > left)
+			return err_set(ERR_FORMAT, "the parts of an object "
+						   "are longer than announced");
+		sizes[i] = (size_t)st.st_size;
+		left -= sizes[i];
+		if (i + 1 < fds->n && sizes[i] % page != 0)
+			*is_paged = false;
+	}
+	if (left != 0)
+		return err_set(ERR_FORMAT, "the parts of an object are shorter "
+					   "than announced");
+	return 0;
+}
+
+/* Side by side in one range of addresses: nothing is copied. */
+static int
+map_parts(const struct frame_fds *fds, const size_t *sizes, size_t size,
+    struct object *out)
+{
+	char *base, *p;
+	size_t i;
+
+	base = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (base == MAP_FAILED)
 		return err_set_errno(ERR_NOMEM, "map %zu bytes", size);
-	out->map_ = m;
+	out->map_ = base;
 	out->map_size_ = size;
-	out->data = m;
+	out->data = base;
+	for (i = 0, p = base; i < fds->n; p += sizes[i++])
+		if (mmap(p, sizes[i], PROT_READ, MAP_PRIVATE | MAP_FIXED,
+			fds->fd[i], 0) == MAP_FAILED)
+			return err_set_errno(ERR_NOMEM, "map part %zu", i);
 	return 0;
 }
 
 static int
-read_parts(const struct frame_fds *fds, size_t size, struct object *out)
+copy_parts(const struct frame_fds *fds, const size_t *sizes, size_t size,
+    struct object *out)
 {
-	char *p, *end;
-	struct stat st;
+	char *p;
 	size_t i;
 
 	if ((out->heap_ = malloc(size)) == NULL)
 		return err_set(ERR_NOMEM, "an object of %zu bytes", size);
 	out->data = p = out->heap_;
-	end = p + size;
-	for (i = 0; i < fds->n; i++) {
-		if (fstat(fds->fd[i], &st) != 0)
-			return err_set_errno(ERR_IO, "part %zu", i);
-		if (st.st_size < 0 || st.st_size > end - p)
-			return err_set(ERR_FORMAT, "the parts of an object "
-						   "are longer than announced");
+	for (i = 0; i < fds->n; p += sizes[i++])
 		if (lseek(fds->fd[i], 0, SEEK_SET) != 0 ||
-		    fd_read_exact(fds->fd[i], p, (size_t)st.st_size) != 0)
+		    fd_read_exact(fds->fd[i], p, sizes[i]) != 0)
 			return err_set(ERR_IO, "part %zu cannot be read", i);
-		p += st.st_size;
-	}
-	if (p != end)
-		return err_set(ERR_FORMAT, "the parts of an object are shorter "
-					   "than announced");
 	return 0;
+}
+
+static int
+take_parts(const struct frame_fds *fds, size_t size, struct object *out)
+{
+	size_t sizes[FRAME_MAX_FDS];
+	bool is_paged;
+	int r;
+
+	if ((r = check_parts(fds, size, sizes, &is_paged)) != 0)
+		return r;
+	return is_paged ? map_parts(fds, sizes, size, out)
+			: copy_parts(fds, sizes, size, out);
 }
 
 /* The object of a delivery; the file's size is what protects from SIGBUS. */
@@ -299,7 +335,6 @@ static int
 take_delivery(const Sluice__Executor__Delivery *d, const struct frame_fds *fds,
     struct object *out)
 {
-	struct stat st;
 	int r;
 
 	if (d->descriptors != fds->n)
@@ -317,12 +352,7 @@ take_delivery(const Sluice__Executor__Delivery *d, const struct frame_fds *fds,
 	}
 	if (d->size == 0 || d->size > SIZE_MAX / 2)
 		return err_set(ERR_FORMAT, "an object of no possible size");
-	if (fds->n == 1 && fstat(fds->fd[0], &st) == 0 &&
-	    (uint64_t)st.st_size == d->size)
-		r = map_one(fds->fd[0], d->size, out);
-	else
-		r = read_parts(fds, d->size, out);
-	if (r != 0) {
+	if ((r = take_parts(fds, d->size, out)) != 0) {
 		object_free(out);
 		return r;
 	}

@@ -102,9 +102,9 @@ parcel_new(const Sluice__Executor__Remote *m, int *fd, struct parcel **out)
 		p->size = m->size;
 		r = take_file(fd, p->size, &p->fd);
 	}
-	if (p->size > PART_SIZE * MAILBOX_MAX_PARTS)
-		p->part_size =
-		    (p->size + MAILBOX_MAX_PARTS - 1) / MAILBOX_MAX_PARTS;
+	/* Whole pages: the receiver maps the parts side by side. */
+	while (p->size > p->part_size * MAILBOX_MAX_PARTS)
+		p->part_size *= 2;
 	p->parts =
 	    p->size == 0
 		? 1
