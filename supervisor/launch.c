@@ -19,6 +19,7 @@
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_recover.h"
 #include "supervisor/joblog.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/processes.h"
 
 /* Tasks claimed in one transaction. */
@@ -68,6 +69,7 @@ mourn(struct launcher *l, const char *attempt_id, const char *job_id,
 		log_warn("job=%s attempt=%s %s", job_id, attempt_id, why);
 		joblog_error(l->super->conf, job_id, "attempt %s: %s",
 		    attempt_id, why);
+		leftovers_remove(l->super, attempt_id);
 	} else if (r != ERR_CONFLICT && r != ERR_NOT_FOUND)
 		/* The detector comes back to it when the lease ran out. */
 		log_err("job=%s attempt=%s end", job_id, attempt_id);
@@ -316,6 +318,7 @@ expire(struct launcher *l, const struct db_attempt *a)
 		joblog_error(l->super->conf, a->key.job_id, "task %s at %s %s"
 		    ": the shepherd gave no sign of life", a->key.component,
 		    a->key.role, a->key.party_id);
+		leftovers_remove(l->super, a->attempt_id);
 		supervisor_changed(l->super, a->key.job_id);
 	} else if (r != ERR_CONFLICT)
 		log_err("attempt=%s expire", a->attempt_id);

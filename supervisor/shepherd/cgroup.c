@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
@@ -25,6 +26,7 @@
 #define PERIOD_US 20000 /* of the CPU quota: stalls stay short */
 #define REMOVE_TRIES 50 /* 2 ms apart */
 #define MAX_FILE 65536
+#define OLD_S 60 /* a group is entered within milliseconds */
 
 enum controller { MEMORY, PIDS, CPU, CONTROLLERS };
 
@@ -301,6 +303,30 @@ remove_dir(const char *dir)
 	log_warn("control group %s stays: %s", dir, strerror(errno));
 }
 
+/*
+ * Groups of tasks whose shepherds were killed: empty by now, and too old to
+ * be one that somebody is about to enter.
+ */
+static void
+sweep(const char *own)
+{
+	struct dirent *e;
+	struct stat st;
+	char *parent = xstrndup(own, (size_t)(strrchr(own, '/') - own));
+	DIR *d = opendir(parent);
+
+	while (d != NULL && (e = readdir(d)) != NULL) {
+		if (str_starts(e->d_name, CGROUP_PREFIX) &&
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
+			0 &&
+		    time(NULL) - st.st_mtime > OLD_S)
+			(void)unlinkat(dirfd(d), e->d_name, AT_REMOVEDIR);
+	}
+	if (d != NULL)
+		(void)closedir(d);
+	free(parent);
+}
+
 void
 cgroup_free(struct cgroup *g)
 {
@@ -313,6 +339,7 @@ cgroup_free(struct cgroup *g)
 			if (g->v2)
 				(void)set_value(g->dir[c], "cgroup.kill", 1);
 			remove_dir(g->dir[c]);
+			sweep(g->dir[c]);
 		}
 		free(g->dir[c]);
 	}

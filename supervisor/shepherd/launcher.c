@@ -209,7 +209,7 @@ launcher_start(const struct sandbox *s, const struct limits *l,
 {
 	struct pipes p;
 	char **argv = NULL;
-	pid_t parent = getpid(), inner;
+	pid_t parent = getpid();
 	int r;
 
 	*out = (struct launched)LAUNCHED_INIT;
@@ -234,11 +234,11 @@ launcher_start(const struct sandbox *s, const struct limits *l,
 	fd_close(&p.socket[1]);
 	fd_close(&p.block[0]);
 	/* The first process waits for us, so its number is still its own. */
-	if ((r = read_info(p.info[0], &inner)) == 0 &&
-	    (out->inner_fd = (int)syscall(SYS_pidfd_open, inner, 0)) < 0)
+	if ((r = read_info(p.info[0], &out->inner)) == 0 &&
+	    (out->inner_fd = (int)syscall(SYS_pidfd_open, out->inner, 0)) < 0)
 		r = err_set_errno(ERR_IO, "pidfd of the sandbox");
 	if (r == 0)
-		r = limits_apply_inner(l, inner);
+		r = limits_apply_inner(l, out->inner);
 	if (r != 0)
 		r = setup_failed(out, r);
 out:

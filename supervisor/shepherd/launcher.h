@@ -11,6 +11,7 @@
 
 struct launched {
 	pid_t bwrap;	       /* our child: to be waited for */
+	pid_t inner;	       /* that process: its children are the executor */
 	int inner_fd;	       /* pidfd of the sandbox's first process */
 	int socket;	       /* frames; non-blocking */
 	int output;	       /* what it prints; non-blocking */
@@ -19,7 +20,8 @@ struct launched {
 
 #define LAUNCHED_INIT                                                          \
 	{                                                                      \
-		.bwrap = -1, .inner_fd = -1, .socket = -1, .output = -1        \
+		.bwrap = -1, .inner = -1, .inner_fd = -1, .socket = -1,        \
+		.output = -1                                                   \
 	}
 
 /*

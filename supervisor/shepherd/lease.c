@@ -14,6 +14,7 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_tx.h"
 #include "supervisor/shepherd/inbox.h"
+#include "supervisor/shepherd/memwatch.h"
 #include "supervisor/shepherd/shepherd.h"
 
 /* How soon to try again after the database did not answer. */
@@ -46,6 +47,22 @@ renew(struct lease *l, enum state *kill)
 	return r;
 }
 
+/* Where a control group does not do it. */
+static void
+watch_memory(struct shepherd *s)
+{
+	char *why;
+
+	if (!s->has_child || cgroup_limits_memory(s->child.cgroup) ||
+	    memwatch_bytes(s->child.inner) >> 20 <= s->conf->executor_memory_mb)
+		return;
+	why = xasprintf("the executor holds more memory than the %lld MB of "
+			"a task",
+	    (long long)s->conf->executor_memory_mb);
+	control_end(s, STATE_FAILED, why);
+	free(why);
+}
+
 void
 lease_beat(struct lease *l)
 {
@@ -62,6 +79,7 @@ lease_beat(struct lease *l)
 		log_err("lease not renewed");
 	if (kill != STATE_NONE)
 		control_end(s, kill, NULL);
+	watch_memory(s);
 	if (s->inbox != NULL)
 		inbox_look(s->inbox);
 	loop_timer_set(l->timer, r == 0 ? s->conf->heartbeat_ms : RETRY_MS, 0);

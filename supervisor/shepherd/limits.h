@@ -28,6 +28,9 @@ int limits_apply_self(const struct limits *);
  */
 int limits_apply_inner(const struct limits *, pid_t);
 
+/* Names of groups begin so; what is left of dead ones is found by it. */
+#define CGROUP_PREFIX "sluice-"
+
 /* A group of its own for the task; NULL when there is none. */
 struct cgroup;
 

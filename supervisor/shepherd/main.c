@@ -158,7 +158,8 @@ launch(struct shepherd *s, const struct inputs *in)
 	int r;
 
 	limits.threads = limits.cores * THREADS_PER_CORE + THREADS_MORE;
-	(void)snprintf(name, sizeof(name), "sluice-%s", t->attempt->attempt_id);
+	(void)snprintf(
+	    name, sizeof(name), CGROUP_PREFIX "%s", t->attempt->attempt_id);
 	if ((r = launcher_start(
 		 &box, &limits, s->conf->cgroup_dir, name, &s->child)) != 0)
 		return r;

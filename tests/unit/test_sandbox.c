@@ -26,6 +26,7 @@
 #include "lib/wire/check.h"
 #include "lib/wire/frame.h"
 #include "supervisor/shepherd/launcher.h"
+#include "supervisor/shepherd/memwatch.h"
 
 #define MEGABYTE (1ll << 20)
 #define PATIENCE_MS 5000
@@ -366,6 +367,41 @@ an_exit_without_a_word_shows_its_status(void **state)
 	assert_true(v.closed);
 }
 
+/* The shepherd's own look, once per heartbeat, where no group counts. */
+static void
+memory_files_are_seen_without_a_control_group(void **state)
+{
+	char *out = xasprintf("%s/out", work_dir);
+	struct sandbox s = {
+		.bwrap = "/usr/bin/bwrap",
+		.program = program,
+		.provider_dir = provider_dir,
+		.output_dir = out,
+	};
+	struct limits l = { .memory_bytes = 128 * MEGABYTE,
+		.file_bytes = 64 * MEGABYTE,
+		.cores = 1,
+		.threads = 16 };
+	int64_t end = clock_mono_ms() + PATIENCE_MS, seen = 0;
+	struct launched child;
+	int status;
+
+	(void)state;
+	NEED_SANDBOX();
+	assert_int_equal(fd_mkdirs(out, 0700), 0);
+	assert_int_equal(launcher_start(&s, &l, "off", "x", &child), 0);
+	assert_int_equal(send_start(child.socket, "memfd"), 0);
+	while (seen < 64 * MEGABYTE && clock_mono_ms() < end) {
+		(void)poll(NULL, 0, 1);
+		seen = memwatch_bytes(child.inner);
+	}
+	launcher_kill(&child);
+	assert_int_equal(waitpid(child.bwrap, &status, 0), child.bwrap);
+	launcher_close(&child);
+	assert_true(seen >= 64 * MEGABYTE);
+	free(out);
+}
+
 static void
 a_program_that_hangs_is_killed_with_its_sandbox(void **state)
 {
@@ -431,6 +467,7 @@ main(void)
 		cmocka_unit_test(shared_memory_is_limited_by_the_control_group),
 		cmocka_unit_test(breaches_of_the_protocol_are_seen),
 		cmocka_unit_test(an_exit_without_a_word_shows_its_status),
+		cmocka_unit_test(memory_files_are_seen_without_a_control_group),
 		cmocka_unit_test(
 		    a_program_that_hangs_is_killed_with_its_sandbox),
 		cmocka_unit_test(a_program_outside_its_provider_is_refused),
