@@ -36,5 +36,6 @@ extern const struct component component_data_transform;
 extern const struct component component_intersection;
 extern const struct component component_hetero_lr;
 extern const struct component component_evaluation;
+extern const struct component component_secure_add;
 
 #endif

@@ -11,7 +11,8 @@
 
 static const struct component *const components[] = { &component_upload,
 	&component_reader, &component_data_transform, &component_intersection,
-	&component_hetero_lr, &component_evaluation, NULL };
+	&component_hetero_lr, &component_evaluation, &component_secure_add,
+	NULL };
 
 const struct component *const *
 component_all(void)

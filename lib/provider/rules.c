@@ -206,6 +206,8 @@ static const struct {
 	{ "HeteroLR", "guest", 1, 1 },
 	{ "HeteroLR", "host", 1, ANY_NUMBER },
 	{ "HeteroLR", "arbiter", 1, 1 },
+	{ "SecureAddExample", "guest", 1, 1 },
+	{ "SecureAddExample", "host", 1, 1 },
 };
 
 static bool

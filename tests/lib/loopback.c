@@ -15,6 +15,7 @@
 
 #include "executor/component.h"
 #include "executor/task_ops.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -55,6 +56,7 @@ struct member {
 	pthread_mutex_t lock;	     /* for what follows */
 	struct json_object *metrics; /* {"ns/name": [[k, v]…]} */
 	struct json_object *metas;
+	struct buf log;
 	struct json_object *summary;
 	struct json_object *previews[OUTPUTS_MAX];
 	struct table *outputs[OUTPUTS_MAX];
@@ -331,8 +333,11 @@ static void
 lb_log(void *ctx, enum task_log_level level, const char *text)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
-	const struct member *m = ctx;
+	struct member *m = ctx;
 
+	pthread_mutex_lock(&m->lock);
+	buf_printf(&m->log, "%s %s\n", names[level], text);
+	pthread_mutex_unlock(&m->lock);
 	if (getenv("LOOPBACK_LOG") != NULL)
 		fprintf(stderr, "%s %s %s\n", m->setup.local.role, names[level],
 		    text);
@@ -614,6 +619,28 @@ loopback_sent(const struct member *m)
 	return sent;
 }
 
+const void *
+loopback_sent_bytes(
+    const struct member *m, const char *name, const char *tag, size_t *size)
+{
+	const struct sent *s;
+
+	for (s = m->lb->sent; s != NULL; s = s->next)
+		if (s->from == m && str_eq(s->name, name) &&
+		    str_eq(s->tag, tag)) {
+			*size = s->size;
+			return s->data;
+		}
+	*size = 0;
+	return NULL;
+}
+
+const char *
+loopback_log(const struct member *m)
+{
+	return m->log.data != NULL ? m->log.data : "";
+}
+
 static void
 member_free(struct member *m)
 {
@@ -633,6 +660,7 @@ member_free(struct member *m)
 		free((void *)(uintptr_t)m->buffers[i].message);
 		free((void *)(uintptr_t)m->buffers[i].content);
 	}
+	buf_fini(&m->log);
 	json_object_put(m->setup.parameters);
 	json_object_put(m->setup.job_parameters);
 	json_object_put(m->metrics);

@@ -65,5 +65,12 @@ const struct task_buffer *loopback_model_buffer(
  * the caller's, json_object_put() it.
  */
 struct json_object *loopback_sent(const struct member *);
+/*
+ * The bytes of one of these objects, by its sender; NULL when there was none.
+ */
+const void *loopback_sent_bytes(
+    const struct member *, const char *name, const char *tag, size_t *size);
+/* All log lines of a member, "info text\n" each. */
+const char *loopback_log(const struct member *);
 
 #endif

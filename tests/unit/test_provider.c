@@ -124,7 +124,8 @@ static void
 the_manifest_offers_the_classic_components(void **state)
 {
 	static const char *const names[] = { "Upload", "Reader",
-		"DataTransform", "Intersection", "HeteroLR", "Evaluation" };
+		"DataTransform", "Intersection", "HeteroLR", "Evaluation",
+		"SecureAddExample" };
 	size_t i;
 
 	(void)state;
