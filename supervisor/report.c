@@ -72,11 +72,15 @@ is_same(const struct db_task_key *a, const struct db_task_key *b)
 	    strcmp(a->party_id, b->party_id) == 0;
 }
 
+/*
+ * A later state does not wait for the report of an earlier one: whichever
+ * arrives first, the initiator takes no step back.
+ */
 static bool
-is_under_way(const struct reporter *rp, const struct db_task_key *key)
+is_under_way(const struct reporter *rp, const struct db_task *t)
 {
 	for (const struct sending *s = rp->list; s != NULL; s = s->next)
-		if (is_same(&s->key, key))
+		if (s->told == t->party_status && is_same(&s->key, &t->key))
 			return true;
 	return false;
 }
@@ -173,7 +177,7 @@ report_look(struct reporter *rp)
 		n = 0;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (!is_under_way(rp, &rows[i].task.key) &&
+		if (!is_under_way(rp, &rows[i].task) &&
 		    !partners_away(s->partners, rows[i].initiator_party,
 		    &away_ms, &why))
 			send_report(rp, &rows[i]);

@@ -25,6 +25,8 @@
 /* Changes of own rows and fresh looks in a row; more wait for the next turn
  * of the loop, so that one job cannot keep the others out. */
 #define ROUNDS_MAX	20
+/* After requests to partners: the loop sends them, then own members' turn. */
+#define SOON_MS		1
 /* When to look again at a job that nothing waits for: a net, no clock. */
 #define LOOK_AGAIN_MS	10000
 /* After an error, and while something is due soon. */
@@ -36,11 +38,14 @@ struct scheduler {
 	struct plan		 plan;
 	struct loop_timer	*renew;
 	struct loop_timer	*more;
+	struct loop_timer	*soon;
 };
 
 /* How carrying out a plan went. */
 struct outcome {
 	bool	changed;	/* rows here changed: plan again */
+	bool	asked;		/* requests to partners are about to leave */
+	bool	later;		/* own members are served once they have */
 	bool	settled;
 	int64_t	delay_ms;	/* until the next look; -1: nothing said */
 };
@@ -239,7 +244,7 @@ static int
 change(struct scheduler *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, struct outcome *o)
 {
-	o->changed = a->verb != PLAN_WAIT && a->verb != PLAN_SETTLE;
+	o->changed |= a->verb != PLAN_WAIT && a->verb != PLAN_SETTLE;
 	switch (a->verb) {
 	case PLAN_SET_VERDICT:
 		return set_verdict(s, j, sn, a);
@@ -275,28 +280,76 @@ hand_on(struct scheduler *s, const struct plan_action *a)
 }
 
 static int
-carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
+change_rows(struct scheduler *s, struct job *j, const struct snapshot *sn,
     struct outcome *o)
 {
+	int	r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->plan.n; i++)
+		if (!plan_is_command(s->plan.actions[i].verb))
+			r = change(s, j, sn, &s->plan.actions[i], o);
+	return r;
+}
+
+/* Starts go first: of all commands they are what somebody waits for. */
+static int
+ask_partners(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    bool starts, struct outcome *o)
+{
 	const struct plan_action	*a;
-	bool				 changed = false, at_once;
 	int				 r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
 		a = &s->plan.actions[i];
-		at_once = false;
-		if (!plan_is_command(a->verb)) {
-			r = change(s, j, sn, a, o);
-			changed |= o->changed;
+		if (!plan_is_command(a->verb) ||
+		    sn->parties[a->member].is_local ||
+		    (a->verb == PLAN_TASK_START) != starts)
 			continue;
+		r = command_send(s->super, j, sn, a, answered, s, &o->changed);
+		o->asked = true;
+	}
+	return r;
+}
+
+static int
+serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    struct outcome *o)
+{
+	const struct plan_action	*a;
+	int				 r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
+		a = &s->plan.actions[i];
+		if (!plan_is_command(a->verb) ||
+		    !sn->parties[a->member].is_local)
+			continue;
+		/* Requests leave from the loop, so let it run first. */
+		if (o->asked) {
+			o->later = true;
+			return 0;
 		}
-		r = command_send(s->super, j, sn, a, answered, s, &at_once);
-		changed |= at_once;
-		if (r == 0 && at_once)
+		r = command_send(s->super, j, sn, a, answered, s, &o->changed);
+		if (r == 0)
 			hand_on(s, a);
 	}
-	o->changed = changed;
 	return r;
+}
+
+/*
+ * Rows first, as commands rely on them; partners before own members, as their
+ * way is longer.
+ */
+static int
+carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
+    struct outcome *o)
+{
+	int	r;
+
+	if ((r = change_rows(s, j, sn, o)) != 0 ||
+	    (r = ask_partners(s, j, sn, true, o)) != 0 ||
+	    (r = ask_partners(s, j, sn, false, o)) != 0)
+		return r;
+	return serve_own(s, j, sn, o);
 }
 
 /* When a job that is given back is to be looked at again. */
@@ -318,6 +371,8 @@ give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 	if (db_job_release(s->super->db, j->job_id, j->fence, delay_ms) != 0)
 		log_err("job=%s release", j->job_id);
 	j->fence = 0;
+	if (delay_ms == 0)
+		loop_timer_set(s->more, 0, 0);
 }
 
 /*
@@ -352,6 +407,7 @@ look(struct scheduler *s, struct job *j)
 
 	if (j->fence == 0)
 		return;
+	j->again = false;
 	do {
 		o = (struct outcome){ .delay_ms = -1 };
 		if (round > 0)
@@ -360,14 +416,18 @@ look(struct scheduler *s, struct job *j)
 			break;
 		plan_make(&s->plan, &sn.plan);
 		r = carry_out(s, j, &sn, &o);
-	} while (r == 0 && o.changed && !o.settled && ++round < ROUNDS_MAX);
+	} while (r == 0 && o.changed && !o.asked && !o.settled &&
+	    ++round < ROUNDS_MAX);
 	if (r != 0) {
 		log_err("job=%s", j->job_id);
 		o.delay_ms = LOOK_SOON_MS;
 		if (r == ERR_INVALID || r == ERR_FORMAT)
 			o.settled = give_up(s, j) == 0;
-	} else if (o.changed)
+	} else if (o.changed || o.later) {
 		o.delay_ms = 0;
+		j->again = true;
+		loop_timer_set(s->soon, SOON_MS, 0);
+	}
 	keep = r == 0 && sn.plan.status == STATE_RUNNING;
 	if (o.settled)
 		j->fence = 0;
@@ -404,6 +464,23 @@ static void
 on_more(void *ctx)
 {
 	take_due(ctx);
+}
+
+/* A look may drop jobs: begin anew after each. */
+static void
+on_soon(void *ctx)
+{
+	struct scheduler	*s = ctx;
+	struct job		*j;
+
+	do {
+		for (j = s->jobs; j != NULL && !j->again; j = j->next)
+			continue;
+		if (j != NULL && j->fence == 0)
+			j->again = false;
+		else if (j != NULL)
+			look(s, j);
+	} while (j != NULL);
 }
 
 static void
@@ -449,6 +526,7 @@ scheduler_new(struct supervisor *super, struct scheduler **out)
 	plan_init(&s->plan);
 	s->renew = loop_timer_new(super->loop, on_renew, s);
 	s->more = loop_timer_new(super->loop, on_more, s);
+	s->soon = loop_timer_new(super->loop, on_soon, s);
 	loop_timer_set(s->renew, super->conf->lease_ms / 3,
 	    super->conf->lease_ms / 3);
 	loop_timer_set(s->more, 0, 0);
@@ -468,6 +546,7 @@ scheduler_free(struct scheduler *s)
 	}
 	loop_timer_free(s->renew);
 	loop_timer_free(s->more);
+	loop_timer_free(s->soon);
 	plan_fini(&s->plan);
 	free(s);
 }
