@@ -9,7 +9,9 @@
 #include <string.h>
 
 #include "lib/base/id.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_work.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
 #include "supervisor/report.h"
@@ -32,12 +34,20 @@ pass_on(void *ctx)
 	struct changes		*cs = ctx;
 	struct supervisor	*s = cs->super;
 	struct change		*list = cs->list, *c;
+	struct db_work		 work;
 
 	cs->list = NULL;
+	if (db_work_waiting(s->db, &work) != 0)
+		log_err("look for work");
 	/* Launching first: it is what somebody waits for. */
-	launch_look(s->launcher);
-	kill_look(s);
-	report_look(s->reporter);
+	if (work.launches)
+		launch_look(s->launcher);
+	if (work.kills)
+		kill_look(s);
+	if (work.reports)
+		report_look(s->reporter);
+	if (work.jobs)
+		scheduler_look(s->scheduler);
 	while ((c = list) != NULL) {
 		list = c->next;
 		scheduler_wake(s->scheduler, c->job_id);

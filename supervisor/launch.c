@@ -76,6 +76,19 @@ mourn(struct launcher *l, const char *attempt_id, const char *job_id,
 	free(why);
 }
 
+static bool
+has_ended(struct launcher *l, const char *attempt_id)
+{
+	struct arena		*arena = arena_new();
+	struct db_attempt	*a;
+	int			 r = db_attempt_get(l->super->db, arena,
+	    attempt_id, &a);
+	bool			 ended = r == 0 && a->ended;
+
+	arena_free(arena);
+	return ended;
+}
+
 static void
 unlink_watched(struct launcher *l, struct watched *w)
 {
@@ -94,8 +107,11 @@ on_end(void *ctx, pid_t pid, int status)
 
 	(void)pid;
 	unlink_watched(l, w);
-	mourn(l, w->attempt_id, w->job_id, status);
-	supervisor_changed(l->super, w->job_id);
+	/* Mostly it has said how its task ended. */
+	if (!has_ended(l, w->attempt_id)) {
+		mourn(l, w->attempt_id, w->job_id, status);
+		supervisor_changed(l->super, w->job_id);
+	}
 	free(w);
 }
 

@@ -127,6 +127,7 @@ struct plan_action {
 	int		 progress;
 	int64_t		 delay_ms;
 	const char	*reason;	/* in the arena, may be NULL */
+	bool		 done;		/* for whoever carries it out */
 };
 
 struct plan {

@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_recover.h"
+#include "lib/db/db_tx.h"
 #include "lib/party/party.h"
 #include "supervisor/command.h"
 #include "supervisor/job.h"
@@ -101,44 +102,50 @@ wake_waiting(void *ctx, const char *job_id)
 	loop_timer_set(s->more, 0, 0);
 }
 
+/* What a job's row is moved to; told once it is committed. */
 static int
-set_job(struct scheduler *s, struct job *j, const struct plan_action *a)
+set_job(struct scheduler *s, struct job *j, const struct plan_action *a,
+    bool *moved)
+{
+	return db_job_move(s->super->db, j->job_id, a->status, j->fence,
+	    a->reason, moved);
+}
+
+static void
+tell_job(struct scheduler *s, const struct job *j, const struct plan_action *a)
 {
 	const struct site_conf	*conf = s->super->conf;
-	bool			 moved;
-	int			 r;
+	const char		*why = a->reason == NULL ? "" : a->reason;
 
-	r = db_job_move(s->super->db, j->job_id, a->status, j->fence,
-	    a->reason, &moved);
-	if (r != 0 || !moved)
-		return r;
 	queue_gone(s->super->queue, j->job_id);
 	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
-	    a->reason == NULL ? "" : ": ", a->reason == NULL ? "" : a->reason);
+	    *why == '\0' ? "" : ": ", why);
 	if (state_is_interrupt(a->status))
 		joblog_error(conf, j->job_id, "job %s: %s",
-		    state_name(a->status), a->reason == NULL ? "asked for" :
-		    a->reason);
+		    state_name(a->status), *why == '\0' ? "asked for" : why);
 	else
 		joblog_info(conf, j->job_id, "job %s", state_name(a->status));
 	/* Its resources are free again. */
 	if (state_is_end(a->status))
 		queue_each(s->super->queue, wake_waiting, s);
-	return 0;
 }
 
 static int
 set_verdict(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    const struct plan_action *a)
+    const struct plan_action *a, bool *moved)
 {
 	const struct plan_component	*c = &sn->plan.components[a->component];
-	bool				 moved;
-	int				 r;
 
-	r = db_task_move_all(s->super->db, j->job_id, c->name, c->version,
-	    a->status, j->fence, a->reason, &moved);
-	if (r != 0 || !moved)
-		return r;
+	return db_task_move_all(s->super->db, j->job_id, c->name, c->version,
+	    a->status, j->fence, a->reason, moved);
+}
+
+static void
+tell_verdict(struct scheduler *s, const struct job *j,
+    const struct snapshot *sn, const struct plan_action *a)
+{
+	const struct plan_component	*c = &sn->plan.components[a->component];
+
 	if (state_is_interrupt(a->status))
 		joblog_error(s->super->conf, j->job_id,
 		    "task %s version %d %s: %s", c->name, c->version,
@@ -146,7 +153,6 @@ set_verdict(struct scheduler *s, struct job *j, const struct snapshot *sn,
 	else
 		joblog_info(s->super->conf, j->job_id, "task %s version %d %s",
 		    c->name, c->version, state_name(a->status));
-	return 0;
 }
 
 static int
@@ -163,18 +169,11 @@ set_party(struct scheduler *s, const struct snapshot *sn,
 	    &snapshot_task(sn, a->component, a->member)->key, &move, NULL);
 }
 
-static int
-wait_for(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    const struct plan_action *a)
+static bool
+is_new_reason(const struct snapshot *sn, const struct plan_action *a)
 {
-	const char	*old = sn->row->reason == NULL ? "" : sn->row->reason;
-	int		 r;
-
-	if (a->reason == NULL || strcmp(a->reason, old) == 0)
-		return 0;
-	if ((r = db_job_set_reason(s->super->db, j->job_id, a->reason)) == 0)
-		joblog_info(s->super->conf, j->job_id, "%s", a->reason);
-	return r;
+	return a->reason != NULL && (sn->row->reason == NULL ||
+	    strcmp(a->reason, sn->row->reason) != 0);
 }
 
 static int
@@ -187,7 +186,6 @@ rerun(struct scheduler *s, struct job *j, const struct snapshot *sn,
 	};
 	const char		*name = sn->plan.components[a->component].name;
 
-	joblog_info(s->super->conf, j->job_id, "task %s is tried again", name);
 	return initiator_rerun(s->super->db, &self, j->job_id, &name, 1,
 	    false, true, NULL);
 }
@@ -214,58 +212,94 @@ rearm(struct scheduler *s, struct job *j, const struct snapshot *sn)
 			r = db_job_move(db, j->job_id, STATE_WAITING,
 			    j->fence, "runs again", NULL);
 	}
-	if (r == 0)
-		r = db_job_rerun_done(db, j->job_id, j->fence);
-	if (r == 0)
-		joblog_info(s->super->conf, j->job_id, "job runs again");
-	return r;
-}
-
-static int
-settle(struct scheduler *s, struct job *j)
-{
-	int	r = db_job_settle(s->super->db, j->job_id, j->fence);
-
-	if (r == 0)
-		joblog_info(s->super->conf, j->job_id,
-		    "every member has the end of the job");
-	return r;
+	return r != 0 ? r : db_job_rerun_done(db, j->job_id, j->fence);
 }
 
 /* --- carrying out a plan --------------------------------------------------- */
 
+/* Answers that come together are planned with together. */
 static void
 answered(void *ctx, struct job *j)
 {
-	look(ctx, j);
+	struct scheduler	*s = ctx;
+
+	if (j->under_way == 0) {
+		look(s, j);
+		return;
+	}
+	j->again = true;
+	loop_timer_set(s->soon, SOON_MS, 0);
 }
 
+/* One change of rows; inside the transaction of all of a plan's. */
 static int
 change(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    const struct plan_action *a, struct outcome *o)
+    struct plan_action *a)
 {
-	o->changed |= a->verb != PLAN_WAIT && a->verb != PLAN_SETTLE;
+	struct db	*db = s->super->db;
+
+	a->done = true;
 	switch (a->verb) {
 	case PLAN_SET_VERDICT:
-		return set_verdict(s, j, sn, a);
+		return set_verdict(s, j, sn, a, &a->done);
 	case PLAN_SET_JOB:
-		return set_job(s, j, a);
+		return set_job(s, j, a, &a->done);
 	case PLAN_SET_PARTY:
 		return set_party(s, sn, a);
 	case PLAN_SET_PROGRESS:
-		return db_job_set_progress(s->super->db, j->job_id,
-		    a->progress);
+		return db_job_set_progress(db, j->job_id, a->progress);
 	case PLAN_RERUN:
 		return rerun(s, j, sn, a);
 	case PLAN_REARM:
 		return rearm(s, j, sn);
 	case PLAN_SETTLE:
-		o->settled = true;
-		return settle(s, j);
+		return db_job_settle(db, j->job_id, j->fence);
 	default:
+		a->done = is_new_reason(sn, a);
+		return a->done ? db_job_set_reason(db, j->job_id, a->reason) :
+		    0;
+	}
+}
+
+/* After the commit: logs, and what of the outcome follows. */
+static void
+tell(struct scheduler *s, const struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, struct outcome *o)
+{
+	const struct site_conf	*conf = s->super->conf;
+
+	if (a->verb == PLAN_WAIT) {
 		if (o->delay_ms < 0 || a->delay_ms < o->delay_ms)
 			o->delay_ms = a->delay_ms;
-		return wait_for(s, j, sn, a);
+	} else if (a->verb == PLAN_SETTLE)
+		o->settled = true;
+	else
+		o->changed = true;
+	if (!a->done)
+		return;
+	switch (a->verb) {
+	case PLAN_SET_VERDICT:
+		tell_verdict(s, j, sn, a);
+		break;
+	case PLAN_SET_JOB:
+		tell_job(s, j, a);
+		break;
+	case PLAN_WAIT:
+		joblog_info(conf, j->job_id, "%s", a->reason);
+		break;
+	case PLAN_RERUN:
+		joblog_info(conf, j->job_id, "task %s is tried again",
+		    sn->plan.components[a->component].name);
+		break;
+	case PLAN_REARM:
+		joblog_info(conf, j->job_id, "job runs again");
+		break;
+	case PLAN_SETTLE:
+		joblog_info(conf, j->job_id,
+		    "every member has the end of the job");
+		break;
+	default:
+		break;
 	}
 }
 
@@ -279,16 +313,46 @@ hand_on(struct scheduler *s, const struct plan_action *a)
 		kill_look(s->super);
 }
 
+struct changing {
+	struct scheduler	*scheduler;
+	struct job		*job;
+	const struct snapshot	*snapshot;
+};
+
+static int
+change_tx(struct db *db, void *ctx)
+{
+	struct changing	*c = ctx;
+	struct plan	*p = &c->scheduler->plan;
+	int		 r = 0;
+
+	(void)db;
+	for (size_t i = 0; r == 0 && i < p->n; i++)
+		if (!plan_is_command(p->actions[i].verb))
+			r = change(c->scheduler, c->job, c->snapshot,
+			    &p->actions[i]);
+	return r;
+}
+
+/* All of a plan's changes of rows are one commit. */
 static int
 change_rows(struct scheduler *s, struct job *j, const struct snapshot *sn,
     struct outcome *o)
 {
-	int	r = 0;
+	struct changing	c = { s, j, sn };
+	bool		any = false;
+	int		r;
 
-	for (size_t i = 0; r == 0 && i < s->plan.n; i++)
+	for (size_t i = 0; i < s->plan.n; i++)
+		any |= !plan_is_command(s->plan.actions[i].verb);
+	if (!any)
+		return 0;
+	if ((r = db_tx(s->super->db, change_tx, &c)) != 0)
+		return r;
+	for (size_t i = 0; i < s->plan.n; i++)
 		if (!plan_is_command(s->plan.actions[i].verb))
-			r = change(s, j, sn, &s->plan.actions[i], o);
-	return r;
+			tell(s, j, sn, &s->plan.actions[i], o);
+	return 0;
 }
 
 /* Starts go first: of all commands they are what somebody waits for. */
@@ -503,8 +567,12 @@ scheduler_wake(struct scheduler *s, const char *job_id)
 
 	if (j != NULL && j->fence != 0)
 		look(s, j);
-	else
-		take_due(s);
+}
+
+void
+scheduler_look(struct scheduler *s)
+{
+	take_due(s);
 }
 
 int

@@ -18,7 +18,9 @@ int	scheduler_new(struct supervisor *, struct scheduler **out);
 /* Leases are given back; what is under way is forgotten.  NULL is fine. */
 void	scheduler_free(struct scheduler *);
 
-/* Something changed, about this job if it is not "". */
+/* Jobs are due: claim them and look at each. */
+void	scheduler_look(struct scheduler *);
+/* This job changed; if it is being worked on here, look at it. */
 void	scheduler_wake(struct scheduler *, const char *job_id);
 
 #endif

@@ -247,7 +247,9 @@ move_party_locked(struct db *db, struct task_move *t, const struct task_head *h)
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "task changed under its lock");
 	t->moved |= DB_MOVED_PARTY;
-	if (h->is_initiator && (r = db_job_wake(db, t->key->job_id)) != 0)
+	/* A start is no news to the scheduler, which asked for it. */
+	if (h->is_initiator && state_is_end(to) &&
+	    (r = db_job_wake(db, t->key->job_id)) != 0)
 		return r;
 	return move_event(
 	    db, t->key, "party_task", h->party_status, to, t->m->reason);

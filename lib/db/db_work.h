@@ -1,0 +1,19 @@
+/*
+ * Is there anything to do?  One question for all parts of a supervisor, asked
+ * at each wake-up and a few times a second.
+ */
+#ifndef LIB_DB_DB_WORK_H
+#define LIB_DB_DB_WORK_H
+
+#include "lib/db/db.h"
+
+struct db_work {
+	bool	launches;	/* local tasks want a launch */
+	bool	kills;		/* attempts are to be ended */
+	bool	reports;	/* initiators elsewhere are to be told */
+	bool	jobs;		/* jobs initiated here are due and not leased */
+};
+
+int	db_work_waiting(struct db *, struct db_work *out);
+
+#endif
