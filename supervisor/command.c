@@ -407,8 +407,15 @@ call_party(struct command *c)
 	}
 }
 
+/* A task that was started calls for nothing until it ends. */
+static bool
+is_news(const struct command *c, const struct answer *a)
+{
+	return a->code != 0 || c->verb != PLAN_TASK_START;
+}
+
 static int
-send_here(struct command *c)
+send_here(struct command *c, bool *news)
 {
 	struct answer	a = { 0 };
 	char		*text = NULL;
@@ -420,6 +427,7 @@ send_here(struct command *c)
 		return a.code;
 	if (a.code != 0)
 		a.text = text = xstrdup(err_text());
+	*news |= is_news(c, &a);
 	r = take_answer(c, &a, true);
 	free(text);
 	return r;
@@ -572,7 +580,7 @@ answered(void *ctx, const struct partner_reply *reply)
 		    c->to.role, c->to.party_id, plan_verb_name(c->verb));
 		rest(c);
 	}
-	c->done(c->ctx, j);
+	c->done(c->ctx, j, r != 0 || is_news(c, &a));
 	command_free(c);
 }
 
@@ -626,8 +634,7 @@ command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	int		 r;
 
 	if (sn->parties[a->member].is_local) {
-		*at_once = true;
-		r = send_here(c);
+		r = send_here(c, at_once);
 		command_free(c);
 		return r;
 	}

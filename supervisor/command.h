@@ -7,14 +7,17 @@
 
 #include "supervisor/job.h"
 
-/* Called when the answer of a partner has become rows: plan again. */
-typedef void command_done_fn(void *ctx, struct job *);
+/*
+ * Called when the answer of a partner has become rows.  news: it may call for
+ * further commands; a start that was taken does not.
+ */
+typedef void command_done_fn(void *ctx, struct job *, bool news);
 
 /*
  * Carry out a command.  For an own member all is done on return; for a
  * partner j->under_way counts it and done is called later from the loop, with
  * j as it is then (the caller keeps a job while something is under way).
- * *at_once (may be NULL) tells that rows have changed already.
+ * *at_once is set when rows have changed already and call for a new plan.
  * Errors: ERR_DB and the like; the command is then simply not sent.
  */
 int	command_send(struct supervisor *, struct job *, const struct snapshot *,

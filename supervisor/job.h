@@ -41,6 +41,8 @@ struct job {
 	int64_t		 fence;		/* 0: not leased now */
 	size_t		 under_way;	/* commands without a reply yet */
 	bool		 again;		/* look once more after this look */
+	int64_t		 delay_ms;	/* the next look, said by the last one */
+	int64_t		 looked_ms;	/* monotonic */
 	struct graph	*graph;		/* NULL until the first look */
 	struct job_member *members;	/* in the order of db_party_list() */
 	size_t		 nmembers;

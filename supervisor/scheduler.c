@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -52,6 +53,7 @@ struct outcome {
 };
 
 static void	look(struct scheduler *, struct job *);
+static void	give_back(struct scheduler *, struct job *, int64_t delay_ms);
 
 /* --- the list of jobs --------------------------------------------------- */
 
@@ -217,18 +219,23 @@ rearm(struct scheduler *s, struct job *j, const struct snapshot *sn)
 
 /* --- carrying out a plan --------------------------------------------------- */
 
-/* Answers that come together are planned with together. */
+/*
+ * Answers that come together are planned with together; those that are no
+ * news only end what was under way.
+ */
 static void
-answered(void *ctx, struct job *j)
+answered(void *ctx, struct job *j, bool news)
 {
 	struct scheduler	*s = ctx;
 
-	if (j->under_way == 0) {
+	j->again |= news;
+	if (j->under_way > 0) {
+		if (j->again)
+			loop_timer_set(s->soon, SOON_MS, 0);
+	} else if (j->again)
 		look(s, j);
-		return;
-	}
-	j->again = true;
-	loop_timer_set(s->soon, SOON_MS, 0);
+	else if (j->fence != 0)
+		give_back(s, j, j->delay_ms);
 }
 
 /* One change of rows; inside the transaction of all of a plan's. */
@@ -472,6 +479,7 @@ look(struct scheduler *s, struct job *j)
 	if (j->fence == 0)
 		return;
 	j->again = false;
+	j->looked_ms = clock_mono_ms();
 	do {
 		o = (struct outcome){ .delay_ms = -1 };
 		if (round > 0)
@@ -493,10 +501,11 @@ look(struct scheduler *s, struct job *j)
 		loop_timer_set(s->soon, SOON_MS, 0);
 	}
 	keep = r == 0 && sn.plan.status == STATE_RUNNING;
+	j->delay_ms = r != 0 ? o.delay_ms : next_look(&sn, &o);
 	if (o.settled)
 		j->fence = 0;
 	else if (j->under_way == 0)
-		give_back(s, j, r != 0 ? o.delay_ms : next_look(&sn, &o));
+		give_back(s, j, j->delay_ms);
 	snapshot_fini(&sn);
 	/* A running job is looked at often: its graph is kept. */
 	if (j->fence == 0 && !keep && j->under_way == 0)
@@ -547,6 +556,21 @@ on_soon(void *ctx)
 	} while (j != NULL);
 }
 
+/* Running jobs that another supervisor has by now. */
+static void
+forget_lost(struct scheduler *s)
+{
+	int64_t		 now = clock_mono_ms();
+	struct job	*j, *next;
+
+	for (j = s->jobs; j != NULL; j = next) {
+		next = j->next;
+		if (j->fence == 0 && j->under_way == 0 &&
+		    now - j->looked_ms > 6 * LOOK_AGAIN_MS)
+			drop(s, j);
+	}
+}
+
 static void
 on_renew(void *ctx)
 {
@@ -558,6 +582,7 @@ on_renew(void *ctx)
 	if (any && db_job_renew(s->super->db, s->super->instance,
 	    s->super->conf->lease_ms, NULL) != 0)
 		log_err("renew leases of jobs");
+	forget_lost(s);
 }
 
 void
