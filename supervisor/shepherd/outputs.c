@@ -156,13 +156,44 @@ fill_row(struct outputs *o, const Sluice__Executor__OutputTable *m,
 		fill_upload(o->subject, t);
 }
 
+/*
+ * Names are the site's, not a component's: an upload puts its table where its
+ * parameters say and replaces one only when they say so.  Whoever else could
+ * name a table could take the place of any table of the site.
+ */
+static int
+check_naming(const struct subject *s, const Sluice__Executor__OutputTable *m)
+{
+	if (m->table_name[0] == '\0')
+		return m->replace ? err_set(ERR_DENIED,
+					"an output without a name replaces "
+					"nothing")
+				  : 0;
+	if (!str_eq(s->module->name, "Upload"))
+		return err_set(
+		    ERR_DENIED, "%s may not name tables", s->module->name);
+	if (!str_eq(m->table_namespace,
+		json_get_str(s->parameters, "namespace", "")) ||
+	    !str_eq(m->table_name, json_get_str(s->parameters, "name", "")))
+		return err_set(ERR_DENIED,
+		    "the upload put out another table than the one that was "
+		    "asked for");
+	if (m->replace && !json_get_bool(s->parameters, "destroy", false))
+		return err_set(
+		    ERR_DENIED, "the upload was not asked to replace a table");
+	return 0;
+}
+
 int
 outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 {
 	int position = position_of(o->subject->component, m->data_name);
 	struct output *out;
 	size_t i;
+	int r;
 
+	if ((r = check_naming(o->subject, m)) != 0)
+		return r;
 	/* Nobody named it: it stays where it is and goes with the folder. */
 	if (position < 0 && m->table_name[0] == '\0')
 		return 0;

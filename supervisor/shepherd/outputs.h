@@ -30,7 +30,10 @@ struct outputs *outputs_new(
     const struct site_conf *, const struct subject *, const char *out_dir);
 void outputs_free(struct outputs *); /* NULL is fine */
 
-/* Checked frames.  Errors: ERR_LIMIT for too many, ERR_EXISTS, ERR_IO. */
+/*
+ * Checked frames.  Errors: ERR_LIMIT for too many, ERR_EXISTS, ERR_IO,
+ * ERR_DENIED for a table's name that the task was not asked to use.
+ */
 int outputs_table(struct outputs *, const Sluice__Executor__OutputTable *);
 int outputs_model(struct outputs *, const Sluice__Executor__OutputModel *);
 void outputs_summary(struct outputs *, const Sluice__Executor__Summary *);

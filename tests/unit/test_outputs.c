@@ -18,6 +18,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/json/json.h"
 #include "supervisor/shepherd/outputs.h"
 
 static struct site_conf conf;
@@ -124,6 +125,45 @@ a_table_moves_to_its_place(void **state)
 	outputs_discard(outputs);
 	assert_int_equal(stat(path, &st), -1);
 	free(path);
+}
+
+static int
+announce_named(const char *space, const char *name, bool replace)
+{
+	Sluice__Executor__OutputTable m = SLUICE__EXECUTOR__OUTPUT_TABLE__INIT;
+
+	m.data_name = (char *)(uintptr_t) "train";
+	m.folder = (char *)(uintptr_t) "table-0";
+	m.schema_json = (char *)(uintptr_t) "{}";
+	m.preview_json = (char *)(uintptr_t) "[]";
+	m.partitions = 1;
+	m.table_namespace = (char *)(uintptr_t)space;
+	m.table_name = (char *)(uintptr_t)name;
+	m.replace = replace;
+	return outputs_table(outputs, &m);
+}
+
+static void
+only_an_upload_names_its_table_and_only_the_one_it_was_asked_for(void **state)
+{
+	static struct module upload = { .name = "Upload" };
+	struct json_object *p = json_object_new_object();
+
+	(void)state;
+	json_add_str(p, "namespace", "bank");
+	json_add_str(p, "name", "labels");
+	subject.parameters = p;
+	assert_int_equal(announce_named("bank", "labels", false), ERR_DENIED);
+	assert_int_equal(announce_named("bank", "labels", true), ERR_DENIED);
+	subject.module = &upload;
+	assert_int_equal(announce_named("bank", "other", false), ERR_DENIED);
+	assert_int_equal(announce_named("other", "labels", false), ERR_DENIED);
+	assert_int_equal(announce_named("bank", "labels", true), ERR_DENIED);
+	json_add_bool(p, "destroy", true);
+	assert_int_equal(announce_named("bank", "labels", true), 0);
+	subject.module = &module;
+	subject.parameters = NULL;
+	json_object_put(p);
 }
 
 static void
@@ -287,6 +327,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_table_moves_to_its_place),
+		TEST(
+		    only_an_upload_names_its_table_and_only_the_one_it_was_asked_for),
 		TEST(a_table_that_nobody_named_is_not_kept),
 		TEST(a_folder_is_announced_once),
 		TEST(a_missing_or_empty_folder_is_refused),
