@@ -8,8 +8,9 @@
  * that could be mistaken for a table.
  *
  * A table may be damaged or made by a hostile program: the head is checked
- * before LMDB believes it, pages beyond the file are refused.  A forged page
- * in the middle is as far as LMDB's own checks go.
+ * before LMDB believes it, pages beyond the file are refused.  Forged pages in
+ * the middle are standalone_check.c's, which the shepherd asks before a
+ * task's table becomes the site's.
  */
 #include <endian.h>
 #include <errno.h>

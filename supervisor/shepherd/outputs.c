@@ -19,6 +19,7 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/engine/standalone_check.h"
 #include "lib/sign/digest.h"
 
 #define MAX_TABLES 100
@@ -268,6 +269,21 @@ check_folder(int dir)
 	return r;
 }
 
+/* Programs of the site will open it: LMDB believes what is in its file. */
+static int
+check_pages(int dir)
+{
+	int fd, r;
+
+	fd = openat(
+	    dir, "data.mdb", O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return err_set_errno(ERR_FORMAT, "data.mdb");
+	r = standalone_check(fd);
+	fd_close(&fd);
+	return r;
+}
+
 /* Move /out/FOLDER to data/tables/XX/ID. */
 static int
 seal_one(struct outputs *o, int out_dir, struct output *t)
@@ -279,7 +295,7 @@ seal_one(struct outputs *o, int out_dir, struct output *t)
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
 		return err_set_errno(ERR_FORMAT, "output folder %s", t->folder);
-	if ((r = check_folder(dir)) != 0)
+	if ((r = check_folder(dir)) != 0 || (r = check_pages(dir)) != 0)
 		goto out;
 	id_random(id);
 	parent = site_path(o->conf, "%s/%.2s", SITE_TABLES, id);

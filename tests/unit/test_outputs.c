@@ -18,6 +18,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/engine/storage.h"
 #include "lib/json/json.h"
 #include "supervisor/shepherd/outputs.h"
 
@@ -74,11 +75,14 @@ static char *
 make_folder(const char *name)
 {
 	char *dir = xasprintf("%s/%s", out_dir, name);
-	char *file = xasprintf("%s/data.mdb", dir);
+	struct table_writer *w;
+	struct row row = {
+		.kind = ROW_TEXT, .id = { "a", 1 }, .text = { "1", 1 }
+	};
 
-	assert_int_equal(fd_mkdirs(dir, 0700), 0);
-	assert_int_equal(fd_replace_file(file, "rows", 4, 0600), 0);
-	free(file);
+	assert_int_equal(table_create(&storage_standalone, dir, &w), 0);
+	assert_int_equal(table_append(w, &row), 0);
+	assert_int_equal(table_seal(w, "{}", 1), 0);
 	return dir;
 }
 
@@ -286,6 +290,26 @@ a_folder_in_a_table_is_refused(void **state)
 }
 
 static void
+a_file_that_lmdb_must_not_open_is_refused(void **state)
+{
+	const uint64_t far = 1 << 20;
+	char *dir = make_folder("table-0");
+	char *file = xasprintf("%s/data.mdb", dir);
+	int page, fd = open(file, O_WRONLY);
+
+	(void)state;
+	/* The main trees' roots, in both of the first pages. */
+	for (page = 0; page < 2; page++)
+		assert_int_equal(
+		    pwrite(fd, &far, sizeof(far), page * 4096 + 128), 8);
+	(void)close(fd);
+	assert_int_equal(announce("train", "table-0"), 0);
+	assert_int_equal(outputs_seal(outputs), ERR_FORMAT);
+	free(file);
+	free(dir);
+}
+
+static void
 a_model_is_kept_under_the_hash_of_its_content(void **state)
 {
 	Sluice__Executor__NamedBuffer b = SLUICE__EXECUTOR__NAMED_BUFFER__INIT;
@@ -337,6 +361,7 @@ main(void)
 		TEST(a_file_with_a_second_name_is_refused),
 		TEST(a_fifo_is_refused_without_waiting_for_it),
 		TEST(a_folder_in_a_table_is_refused),
+		TEST(a_file_that_lmdb_must_not_open_is_refused),
 		TEST(a_model_is_kept_under_the_hash_of_its_content),
 	};
 

@@ -23,6 +23,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/engine/row.h"
+#include "lib/engine/standalone_check.h"
 #include "lib/engine/storage.h"
 
 static char folder[] = "/tmp/storage-XXXXXX";
@@ -525,6 +526,194 @@ a_sealed_table_opens_where_nothing_can_be_written(void **state)
 
 /* --- rows as bytes ---------------------------------------------------------------- */
 
+/* --- files made by somebody hostile ----------------------------------------- */
+
+static int
+check_file(const char *address)
+{
+	char *path = xasprintf("%s/data.mdb", address);
+	int fd = open(path, O_RDONLY), r;
+
+	assert_true(fd >= 0);
+	r = standalone_check(fd);
+	close(fd);
+	free(path);
+	return r;
+}
+
+/* Rows of all sizes: in their page, and in pages of their own. */
+static void
+write_mixed(struct fixture *f, size_t n, size_t every)
+{
+	struct table_writer *w;
+	struct row row;
+	char *large = xmalloc(20001), id[512];
+	size_t i;
+
+	memset(large, 'x', 20000);
+	assert_int_equal(table_create(f->ops, f->address, &w), 0);
+	for (i = 0; i < n; i++) {
+		memset(id, 'i', sizeof(id));
+		(void)snprintf(id + i % 400, 32, "-%zu", i);
+		large[20000] = '\0';
+		row = text_row(
+		    id, i % every == 0 ? large + i % 20000 : large + 19990);
+		assert_int_equal(table_append(w, &row), 0);
+	}
+	assert_int_equal(table_seal(w, "{}", 2), 0);
+	free(large);
+}
+
+static void
+honest_tables_pass_the_check_of_their_pages(void **state)
+{
+	static const struct {
+		size_t rows;
+		size_t every;
+	} sizes[] = { { 0, 1 }, { 1, 1 }, { 300, 3 }, { 5000, 50 },
+		{ 150000, 30000 } };
+	struct fixture f;
+	size_t i;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		f = fresh(state);
+		write_mixed(&f, sizes[i].rows, sizes[i].every);
+		assert_int_equal(check_file(f.address), 0);
+		done(&f);
+	}
+	f = fresh(state);
+	write_text(&f, 200000, 3);
+	assert_int_equal(check_file(f.address), 0);
+	done(&f);
+}
+
+/* All rows by number and by id; what they say is of no interest. */
+static void
+read_everything(const char *address)
+{
+	struct table *t;
+	struct table_cursor *c;
+	struct row row;
+	volatile unsigned sum = 0;
+	char id[64];
+	size_t i;
+
+	if (table_open(&storage_standalone, address, &t) != 0)
+		return;
+	if (table_scan(t, 0, UINT64_MAX, &c) == 0) {
+		while (cursor_next(c, &row) == 1)
+			for (i = 0; i < row.text.len; i++)
+				sum += (unsigned char)row.text.data[i];
+		for (i = 0; i < 300; i++) {
+			(void)snprintf(id, sizeof(id), "r%zu", i);
+			(void)cursor_get(c, id, strlen(id), &row);
+		}
+		cursor_free(c);
+	}
+	table_close(t);
+}
+
+/* The signal that ended a child that read the table, or 0. */
+static int
+signal_of_reading(const char *address)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		/* The test library's handlers would go on with its tests. */
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)signal(SIGBUS, SIG_DFL);
+		(void)signal(SIGFPE, SIG_DFL);
+		(void)signal(SIGILL, SIG_DFL);
+		if (freopen("/dev/null", "w", stderr) == NULL)
+			_exit(1);
+		alarm(20);
+		read_everything(address);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+/* Small numbers and extremes hit where LMDB keeps its structure. */
+static uint16_t
+hostile_word(unsigned *seed)
+{
+	static const uint16_t words[] = { 0, 1, 2, 4, 7, 8, 16, 17, 255, 4080,
+		4095, 4096, 32767, 32768, 65534, 65535 };
+
+	if (rand_r(seed) % 4 == 0)
+		return (uint16_t)rand_r(seed);
+	return words[(size_t)rand_r(seed) % 16];
+}
+
+/* Where to write: heads of pages, offsets, nodes; in the first pages more. */
+static off_t
+hostile_place(unsigned *seed, off_t size)
+{
+	off_t page = rand_r(seed) % 3 == 0 ? rand_r(seed) % 2
+					   : rand_r(seed) % (size / 4096);
+	off_t in_page =
+	    rand_r(seed) % 2 == 0 ? rand_r(seed) % 160 : rand_r(seed) % 4095;
+
+	return page * 4096 + (in_page & ~1);
+}
+
+static void
+what_passes_the_check_can_be_read_whatever_was_forged(void **state)
+{
+	struct fixture f = fresh(state);
+	char *path, *honest;
+	unsigned seed = 20231107;
+	int fd, i, k, passed = 0, refused = 0, deadly = 0, r;
+	uint16_t word;
+	off_t size;
+
+	write_mixed(&f, 1200, 100);
+	path = xasprintf("%s/data.mdb", f.address);
+	fd = open(path, O_RDWR);
+	size = lseek(fd, 0, SEEK_END);
+	honest = xmalloc((size_t)size);
+	assert_int_equal(pread(fd, honest, (size_t)size, 0), size);
+	for (i = 0; i < 1500; i++) {
+		for (k = 0; k <= i % 3; k++) {
+			word = hostile_word(&seed);
+			assert_int_equal(pwrite(fd, &word, sizeof(word),
+					     hostile_place(&seed, size)),
+			    2);
+		}
+		r = check_file(f.address);
+		assert_true(r == 0 || r == ERR_FORMAT);
+		passed += r == 0;
+		refused += r != 0;
+		if (r == 0)
+			assert_int_equal(signal_of_reading(f.address), 0);
+		else if (i % 10 == 0)
+			deadly += signal_of_reading(f.address) != 0;
+		assert_int_equal(pwrite(fd, honest, (size_t)size, 0), size);
+	}
+	/* Otherwise this would show nothing. */
+	assert_true(passed > 100 && refused > 100 && deadly > 0);
+	(void)close(fd);
+	free(honest);
+	free(path);
+	done(&f);
+}
+
+static void
+a_forged_page_size_in_the_second_head_is_refused(void **state)
+{
+	const uint32_t zero = 0;
+	struct fixture f = fresh(state);
+
+	write_text(&f, 100, 1);
+	damage_file(f.address, 4096 + 40, &zero, sizeof(zero));
+	assert_int_equal(check_file(f.address), ERR_FORMAT);
+	done(&f);
+}
+
 static void
 every_prefix_of_a_row_is_refused(void **state)
 {
@@ -612,6 +801,9 @@ main(void)
 		LMDB(a_killed_writer_leaves_nothing_that_opens),
 		LMDB(damaged_heads_and_cut_files_are_errors),
 		LMDB(a_sealed_table_opens_where_nothing_can_be_written),
+		LMDB(honest_tables_pass_the_check_of_their_pages),
+		LMDB(what_passes_the_check_can_be_read_whatever_was_forged),
+		LMDB(a_forged_page_size_in_the_second_head_is_refused),
 		cmocka_unit_test(every_prefix_of_a_row_is_refused),
 		cmocka_unit_test(
 		    a_row_that_announces_more_values_than_it_has_is_refused),
