@@ -18,23 +18,23 @@
 #include "supervisor/scheduler.h"
 
 struct change {
-	char		 job_id[ID_JOB_SIZE];
-	struct change	*next;
+	char job_id[ID_JOB_SIZE];
+	struct change *next;
 };
 
 struct changes {
-	struct supervisor	*super;
-	struct change		*list;
-	struct loop_timer	*soon;
+	struct supervisor *super;
+	struct change *list;
+	struct loop_timer *soon;
 };
 
 static void
 pass_on(void *ctx)
 {
-	struct changes		*cs = ctx;
-	struct supervisor	*s = cs->super;
-	struct change		*list = cs->list, *c;
-	struct db_work		 work;
+	struct changes *cs = ctx;
+	struct supervisor *s = cs->super;
+	struct change *list = cs->list, *c;
+	struct db_work work;
 
 	cs->list = NULL;
 	if (db_work_waiting(s->db, &work) != 0)
@@ -58,7 +58,7 @@ pass_on(void *ctx)
 struct changes *
 changes_new(struct supervisor *s)
 {
-	struct changes	*cs = xcalloc(1, sizeof(*cs));
+	struct changes *cs = xcalloc(1, sizeof(*cs));
 
 	cs->super = s;
 	cs->soon = loop_timer_new(s->loop, pass_on, cs);
@@ -68,7 +68,7 @@ changes_new(struct supervisor *s)
 void
 changes_free(struct changes *cs)
 {
-	struct change	*c;
+	struct change *c;
 
 	if (cs == NULL)
 		return;
@@ -83,8 +83,8 @@ changes_free(struct changes *cs)
 void
 supervisor_changed(struct supervisor *s, const char *job_id)
 {
-	struct changes	*cs = s->changes;
-	struct change	*c;
+	struct changes *cs = s->changes;
+	struct change *c;
 
 	for (c = cs->list; c != NULL; c = c->next)
 		if (strcmp(c->job_id, job_id) == 0)

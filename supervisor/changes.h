@@ -10,7 +10,7 @@
 
 struct changes;
 
-struct changes	*changes_new(struct supervisor *);
-void		 changes_free(struct changes *);	/* NULL is fine */
+struct changes *changes_new(struct supervisor *);
+void changes_free(struct changes *); /* NULL is fine */
 
 #endif

@@ -23,37 +23,37 @@
 
 /* A command and all it needs when its answer comes. */
 struct command {
-	struct supervisor	*super;
-	struct job		*job;
-	enum plan_verb		 verb;
-	size_t			 member, component;
-	struct party_member	 to;		/* texts below */
-	struct db_task_key	 task;
-	int64_t			 auto_retries, retry_delay_s;
-	enum state		 status;
-	const char		*reason;	/* may be NULL */
+	struct supervisor *super;
+	struct job *job;
+	enum plan_verb verb;
+	size_t member, component;
+	struct party_member to; /* texts below */
+	struct db_task_key task;
+	int64_t auto_retries, retry_delay_s;
+	enum state status;
+	const char *reason; /* may be NULL */
 	/* why a start was refused: the collect that follows settles it */
-	const char		*refusal;
-	struct arena		*arena;
-	command_done_fn		*done;
-	void			*ctx;
+	const char *refusal;
+	struct arena *arena;
+	command_done_fn *done;
+	void *ctx;
 };
 
 /* What a member said, wherever it is. */
 struct answer {
-	int		 code;	/* 0, or the ERR_* that the words stand for */
-	const char	*text;
-	json_object	*data;	/* borrowed, may be NULL */
+	int code; /* 0, or the ERR_* that the words stand for */
+	const char *text;
+	json_object *data; /* borrowed, may be NULL */
 };
 
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, command_done_fn *done, void *ctx)
 {
-	struct arena		*arena = arena_new();
-	struct command		*c = arena_alloc(arena, sizeof(*c));
-	const struct db_party	*p = &sn->parties[a->member];
-	const struct db_task	*t;
+	struct arena *arena = arena_new();
+	struct command *c = arena_alloc(arena, sizeof(*c));
+	const struct db_party *p = &sn->parties[a->member];
+	const struct db_task *t;
 
 	c->arena = arena;
 	c->super = s;
@@ -62,8 +62,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->member = a->member;
 	c->component = a->component;
 	c->status = a->status;
-	c->reason = a->reason == NULL ? NULL :
-	    arena_strdup(arena, a->reason);
+	c->reason = a->reason == NULL ? NULL : arena_strdup(arena, a->reason);
 	c->to.job_id = arena_strdup(arena, j->job_id);
 	c->to.role = arena_strdup(arena, p->role);
 	c->to.party_id = arena_strdup(arena, p->party_id);
@@ -108,7 +107,7 @@ set_busy(struct command *c, bool busy)
 static void
 rest(struct command *c)
 {
-	int64_t	until = clock_mono_ms() + JOB_REST_MS;
+	int64_t until = clock_mono_ms() + JOB_REST_MS;
 
 	if (plan_is_task_command(c->verb))
 		job_task(c->job, c->component, c->member)->rest_until_ms =
@@ -120,8 +119,7 @@ rest(struct command *c)
 /* --- answers into rows -------------------------------------------------- */
 
 static int
-mark(struct command *c, enum db_party_flag flag, bool value,
-    const char *error)
+mark(struct command *c, enum db_party_flag flag, bool value, const char *error)
 {
 	return db_party_mark(c->super->db, c->to.job_id, c->to.role,
 	    c->to.party_id, flag, value, error, c->job->fence);
@@ -137,10 +135,9 @@ is_not_now(int code)
 static int
 fail_job(struct command *c, const struct answer *a)
 {
-	char	*why = xasprintf("%s %s: %s", c->to.role, c->to.party_id,
-	    a->text);
-	int	 r = db_job_cancel(c->super->db, c->to.job_id, STATE_FAILED,
-	    why, NULL);
+	char *why = xasprintf("%s %s: %s", c->to.role, c->to.party_id, a->text);
+	int r =
+	    db_job_cancel(c->super->db, c->to.job_id, STATE_FAILED, why, NULL);
 
 	free(why);
 	return r;
@@ -150,7 +147,7 @@ fail_job(struct command *c, const struct answer *a)
 static int
 fail_task(struct command *c, const char *text)
 {
-	struct db_task_move	move = {
+	struct db_task_move move = {
 		.status = STATE_NONE,
 		.party_status = STATE_FAILED,
 		.error_report = text,
@@ -163,7 +160,7 @@ fail_task(struct command *c, const char *text)
 static int
 answer_create(struct command *c, const struct answer *a)
 {
-	struct job_member	*m = &c->job->members[c->member];
+	struct job_member *m = &c->job->members[c->member];
 
 	if (a->code == 0)
 		return mark(c, DB_PARTY_CREATED, true, "");
@@ -181,7 +178,7 @@ answer_create(struct command *c, const struct answer *a)
 static int
 answer_apply(struct command *c, const struct answer *a)
 {
-	int	r;
+	int r;
 
 	if (a->code == 0)
 		return mark(c, DB_PARTY_RESERVED, true, "");
@@ -203,15 +200,15 @@ answer_return(struct command *c, const struct answer *a)
 {
 	/* What could not be given back runs out by itself. */
 	if (a->code != 0 && a->code != ERR_NOT_FOUND)
-		log_warn("job=%s %s %s keeps its reservation: %s",
-		    c->to.job_id, c->to.role, c->to.party_id, a->text);
+		log_warn("job=%s %s %s keeps its reservation: %s", c->to.job_id,
+		    c->to.role, c->to.party_id, a->text);
 	return mark(c, DB_PARTY_RESERVED, false, NULL);
 }
 
 static int
 answer_start(struct command *c, const struct answer *a)
 {
-	int	r;
+	int r;
 
 	if (a->code == 0)
 		return mark(c, DB_PARTY_STARTED, true, "");
@@ -232,8 +229,8 @@ answer_end(struct command *c, const struct answer *a)
 	/* Who does not have the job, or lets us say nothing about it, has
 	 * nothing to end. */
 	if (a->code == 0 || a->code == ERR_NOT_FOUND || a->code == ERR_DENIED)
-		return mark(c, DB_PARTY_ENDED, true,
-		    a->code == 0 ? NULL : a->text);
+		return mark(
+		    c, DB_PARTY_ENDED, true, a->code == 0 ? NULL : a->text);
 	rest(c);
 	return 0;
 }
@@ -242,15 +239,15 @@ static int
 answer_task_create(struct command *c, const struct answer *a)
 {
 	if (a->code == 0)
-		return db_task_ack_status(c->super->db, &c->task,
-		    STATE_WAITING);
+		return db_task_ack_status(
+		    c->super->db, &c->task, STATE_WAITING);
 	if (!is_not_now(a->code))
 		return fail_task(c, a->text);
 	rest(c);
 	return 0;
 }
 
-static void	ask_after_refusal(struct command *, const char *refusal);
+static void ask_after_refusal(struct command *, const char *refusal);
 
 static int
 answer_task_start(struct command *c, const struct answer *a, bool is_local)
@@ -275,12 +272,12 @@ answer_task_start(struct command *c, const struct answer *a, bool is_local)
 static int
 answer_task_end(struct command *c, const struct answer *a)
 {
-	struct db_task_move	move = {
+	struct db_task_move move = {
 		.status = STATE_NONE,
 		.party_status = c->status,
 		.reason = c->reason,
 	};
-	int			r;
+	int r;
 
 	if (is_not_now(a->code)) {
 		rest(c);
@@ -296,8 +293,8 @@ answer_task_end(struct command *c, const struct answer *a)
 static int
 answer_collect(struct command *c, const struct answer *a)
 {
-	struct party_caller	caller = { .party_id = c->to.party_id };
-	struct party_report	report = { .party_status = STATE_NONE };
+	struct party_caller caller = { .party_id = c->to.party_id };
+	struct party_report report = { .party_status = STATE_NONE };
 
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
 	if (a->code == ERR_NOT_FOUND)
@@ -305,7 +302,8 @@ answer_collect(struct command *c, const struct answer *a)
 	if (a->code != 0)
 		return 0;
 	if (state_parse(json_get_str(a->data, "party_status", ""),
-	    &report.party_status) != 0 || report.party_status == STATE_NONE)
+		&report.party_status) != 0 ||
+	    report.party_status == STATE_NONE)
 		return err_set(ERR_FORMAT, "collect: no state of the task");
 	if (c->refusal != NULL && !state_is_end(report.party_status) &&
 	    report.party_status != STATE_RUNNING)
@@ -317,8 +315,8 @@ answer_collect(struct command *c, const struct answer *a)
 	/* It knows of the start if it runs or ran. */
 	(void)db_task_ack_start(c->super->db, &c->task,
 	    report.party_status != STATE_WAITING || c->refusal == NULL);
-	return initiator_task_report(c->super->db, &caller, &c->task, &report,
-	    NULL);
+	return initiator_task_report(
+	    c->super->db, &caller, &c->task, &report, NULL);
 }
 
 static int
@@ -346,21 +344,21 @@ take_answer(struct command *c, const struct answer *a, bool is_local)
 	case PLAN_TASK_COLLECT:
 		return answer_collect(c, a);
 	default:
-		return err_set(ERR_INTERNAL, "%s is no command",
-		    plan_verb_name(c->verb));
+		return err_set(
+		    ERR_INTERNAL, "%s is no command", plan_verb_name(c->verb));
 	}
 }
 
 static void
 audit(const struct command *c, const struct answer *a)
 {
-	const char	*task = plan_is_task_command(c->verb) ?
-	    c->task.component : "";
+	const char *task =
+	    plan_is_task_command(c->verb) ? c->task.component : "";
 
-	joblog_audit(c->super->conf, c->to.job_id,
-	    "%s %s %s %s -> %s %s: %s", plan_verb_name(c->verb), task,
-	    state_name(c->status), c->super->conf->party_id, c->to.role,
-	    c->to.party_id, a->code == 0 ? "done" : a->text);
+	joblog_audit(c->super->conf, c->to.job_id, "%s %s %s %s -> %s %s: %s",
+	    plan_verb_name(c->verb), task, state_name(c->status),
+	    c->super->conf->party_id, c->to.role, c->to.party_id,
+	    a->code == 0 ? "done" : a->text);
 }
 
 /* --- this site's own members ---------------------------------------------- */
@@ -368,42 +366,42 @@ audit(const struct command *c, const struct answer *a)
 static int
 call_party(struct command *c)
 {
-	struct db		*db = c->super->db;
-	struct party_caller	 caller = {
+	struct db *db = c->super->db;
+	struct party_caller caller = {
 		.party_id = c->super->conf->party_id,
 		.is_site = true,
 	};
 
 	switch (c->verb) {
-	case PLAN_CREATE:	/* the rows are here, we are reading them */
+	case PLAN_CREATE: /* the rows are here, we are reading them */
 	case PLAN_REOPEN:
 	case PLAN_TASK_CREATE:
 	case PLAN_TASK_COLLECT:
 		return 0;
 	case PLAN_APPLY:
-		return party_resource_apply(db, &caller, &c->to,
-		    c->super->conf->reservation_ms, NULL);
+		return party_resource_apply(
+		    db, &caller, &c->to, c->super->conf->reservation_ms, NULL);
 	case PLAN_RETURN:
 		return party_resource_return(db, &caller, &c->to, NULL);
 	case PLAN_START:
 		return party_job_start(db, &caller, &c->to, NULL);
 	case PLAN_END:
-		return c->status == STATE_SUCCESS ?
-		    party_job_status(db, &caller, &c->to, c->status,
-		    c->reason, NULL) :
-		    party_job_stop(db, &caller, &c->to, c->status,
-		    c->reason, NULL);
+		return c->status == STATE_SUCCESS
+			   ? party_job_status(db, &caller, &c->to, c->status,
+				 c->reason, NULL)
+			   : party_job_stop(db, &caller, &c->to, c->status,
+				 c->reason, NULL);
 	case PLAN_TASK_START:
 		return party_task_start(db, &caller, &c->task, NULL);
 	case PLAN_TASK_STATUS:
-		return party_task_status(db, &caller, &c->task, c->status,
-		    c->reason, NULL);
+		return party_task_status(
+		    db, &caller, &c->task, c->status, c->reason, NULL);
 	case PLAN_TASK_STOP:
-		return party_task_stop(db, &caller, &c->task, c->status,
-		    c->reason, NULL);
+		return party_task_stop(
+		    db, &caller, &c->task, c->status, c->reason, NULL);
 	default:
-		return err_set(ERR_INTERNAL, "%s is no command",
-		    plan_verb_name(c->verb));
+		return err_set(
+		    ERR_INTERNAL, "%s is no command", plan_verb_name(c->verb));
 	}
 }
 
@@ -417,9 +415,9 @@ is_news(const struct command *c, const struct answer *a)
 static int
 send_here(struct command *c, bool *news)
 {
-	struct answer	a = { 0 };
-	char		*text = NULL;
-	int		 r;
+	struct answer a = { 0 };
+	char *text = NULL;
+	int r;
 
 	a.code = call_party(c);
 	/* Our own database's trouble is not the member's answer. */
@@ -438,17 +436,17 @@ send_here(struct command *c, bool *news)
 static char *
 path_of(const struct command *c)
 {
-	struct buf	 b = BUF_INIT;
-	const char	*state = state_name(c->status);
+	struct buf b = BUF_INIT;
+	const char *state = state_name(c->status);
 
 	if (plan_is_task_command(c->verb))
 		buf_printf(&b, "/v1/party/%s/%s/%s_%s/%lld/%s/%s/",
 		    c->task.job_id, c->task.component, c->task.job_id,
-		    c->task.component, (long long)c->task.version,
-		    c->to.role, c->to.party_id);
+		    c->task.component, (long long)c->task.version, c->to.role,
+		    c->to.party_id);
 	else
-		buf_printf(&b, "/v1/party/%s/%s/%s/", c->to.job_id,
-		    c->to.role, c->to.party_id);
+		buf_printf(&b, "/v1/party/%s/%s/%s/", c->to.job_id, c->to.role,
+		    c->to.party_id);
 	switch (c->verb) {
 	case PLAN_CREATE:
 	case PLAN_TASK_CREATE:
@@ -468,8 +466,8 @@ path_of(const struct command *c)
 		buf_puts(&b, "start");
 		break;
 	case PLAN_END:
-		buf_printf(&b, "%s/%s", c->status == STATE_SUCCESS ?
-		    "status" : "stop", state);
+		buf_printf(&b, "%s/%s",
+		    c->status == STATE_SUCCESS ? "status" : "stop", state);
 		break;
 	case PLAN_TASK_STATUS:
 		buf_printf(&b, "status/%s", state);
@@ -489,24 +487,24 @@ static void
 add_document(struct buf *b, const char *name, const char *text)
 {
 	if (text != NULL && *text != '\0')
-		buf_printf(b, "%c\"%s\":%s", b->len == 0 ? '{' : ',', name,
-		    text);
+		buf_printf(
+		    b, "%c\"%s\":%s", b->len == 0 ? '{' : ',', name, text);
 }
 
 static int
 create_body(struct command *c, char **out)
 {
-	struct arena		*arena = arena_new();
-	struct json_object	*texts = json_object_new_object();
-	struct buf		 b = BUF_INIT;
-	struct db_job		*row;
-	int			 r;
+	struct arena *arena = arena_new();
+	struct json_object *texts = json_object_new_object();
+	struct buf b = BUF_INIT;
+	struct db_job *row;
+	int r;
 
 	r = db_job_get(c->super->db, arena, c->to.job_id, &row);
 	if (r == 0) {
 		json_add_str(texts, "name", row->name);
-		json_add_str(texts, "description", row->description == NULL ?
-		    "" : row->description);
+		json_add_str(texts, "description",
+		    row->description == NULL ? "" : row->description);
 		add_document(&b, "dsl", row->dsl);
 		add_document(&b, "runtime_conf", row->runtime_conf);
 		add_document(&b, "train_runtime_conf", row->train_conf);
@@ -524,7 +522,7 @@ create_body(struct command *c, char **out)
 static int
 body_of(struct command *c, char **out)
 {
-	struct json_object	*o;
+	struct json_object *o;
 
 	if (c->verb == PLAN_CREATE)
 		return create_body(c, out);
@@ -562,10 +560,10 @@ code_of(const struct partner_reply *reply)
 static void
 answered(void *ctx, const struct partner_reply *reply)
 {
-	struct command	*c = ctx;
-	struct answer	 a = { .text = reply->retmsg, .data = reply->data };
-	struct job	*j = c->job;
-	int		 r = 0;
+	struct command *c = ctx;
+	struct answer a = { .text = reply->retmsg, .data = reply->data };
+	struct job *j = c->job;
+	int r = 0;
 
 	set_busy(c, false);
 	/* Nobody was asked: partners.c knows, the same command comes again. */
@@ -576,8 +574,8 @@ answered(void *ctx, const struct partner_reply *reply)
 		a.code = ERR_NET;
 	audit(c, &a);
 	if (r != 0) {
-		log_err("job=%s answer of %s %s to %s", j->job_id,
-		    c->to.role, c->to.party_id, plan_verb_name(c->verb));
+		log_err("job=%s answer of %s %s to %s", j->job_id, c->to.role,
+		    c->to.party_id, plan_verb_name(c->verb));
 		rest(c);
 	}
 	c->done(c->ctx, j, r != 0 || is_news(c, &a));
@@ -588,12 +586,12 @@ answered(void *ctx, const struct partner_reply *reply)
 static int
 send_away(struct command *c)
 {
-	char	*path = path_of(c), *body = NULL;
-	int	 r;
+	char *path = path_of(c), *body = NULL;
+	int r;
 
 	if ((r = body_of(c, &body)) == 0 &&
 	    (r = partners_post(c->super->partners, c->to.party_id, path, body,
-	    answered, c)) == 0)
+		 answered, c)) == 0)
 		set_busy(c, true);
 	free(body);
 	free(path);
@@ -603,15 +601,14 @@ send_away(struct command *c)
 static void
 ask_after_refusal(struct command *c, const char *refusal)
 {
-	struct arena	*arena = arena_new();
-	struct command	*ask = arena_alloc(arena, sizeof(*ask));
+	struct arena *arena = arena_new();
+	struct command *ask = arena_alloc(arena, sizeof(*ask));
 
 	*ask = *c;
 	ask->arena = arena;
 	ask->verb = PLAN_TASK_COLLECT;
 	ask->refusal = arena_strdup(arena, refusal);
-	ask->to.job_id = ask->task.job_id =
-	    arena_strdup(arena, c->to.job_id);
+	ask->to.job_id = ask->task.job_id = arena_strdup(arena, c->to.job_id);
 	ask->to.role = ask->task.role = arena_strdup(arena, c->to.role);
 	ask->to.party_id = ask->task.party_id =
 	    arena_strdup(arena, c->to.party_id);
@@ -629,9 +626,9 @@ command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, command_done_fn *done, void *ctx,
     bool *at_once)
 {
-	struct command	*c = command_new(s, j, sn, a, done, ctx);
-	struct answer	 refusal = { 0 };
-	int		 r;
+	struct command *c = command_new(s, j, sn, a, done, ctx);
+	struct answer refusal = { 0 };
+	int r;
 
 	if (sn->parties[a->member].is_local) {
 		r = send_here(c, at_once);

@@ -20,8 +20,8 @@ typedef void command_done_fn(void *ctx, struct job *, bool news);
  * *at_once is set when rows have changed already and call for a new plan.
  * Errors: ERR_DB and the like; the command is then simply not sent.
  */
-int	command_send(struct supervisor *, struct job *, const struct snapshot *,
-	    const struct plan_action *, command_done_fn *done, void *ctx,
-	    bool *at_once);
+int command_send(struct supervisor *, struct job *, const struct snapshot *,
+    const struct plan_action *, command_done_fn *done, void *ctx,
+    bool *at_once);
 
 #endif

@@ -19,20 +19,20 @@
 #include "supervisor/processes.h"
 
 /* A running job with nothing running for so long is looked into. */
-#define STUCK_MS		60000
+#define STUCK_MS 60000
 /* A partner's job that never started is given up after this long; its
  * initiator gives up earlier (snapshot.c). */
-#define STALE_MS		(7 * 3600 * INT64_C(1000))
+#define STALE_MS (7 * 3600 * INT64_C(1000))
 /* Reports that no initiator took for so long are a backlog. */
-#define BACKLOG_MS		60000
-#define BATCH			100
-#define NONCE_BATCH		10000
+#define BACKLOG_MS 60000
+#define BATCH 100
+#define NONCE_BATCH 10000
 
 static void
 finding(struct supervisor *s, const char *job_id, const char *detector,
     const char *text)
 {
-	struct db_event	e = {
+	struct db_event e = {
 		.job_id = job_id,
 		.kind = "detector",
 		.to_state = detector,
@@ -55,10 +55,10 @@ attempt_leases(struct supervisor *s)
 static int
 job_timeouts(struct supervisor *s)
 {
-	struct arena	*arena = arena_new();
-	const char	**ids;
-	size_t		 n = 0;
-	int		 r;
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n = 0;
+	int r;
 
 	r = db_job_overdue(s->db, arena, BATCH, &ids, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -72,8 +72,8 @@ job_timeouts(struct supervisor *s)
 static int
 reservations(struct supervisor *s)
 {
-	int64_t	expired = 0, leftover = 0;
-	int	r;
+	int64_t expired = 0, leftover = 0;
+	int r;
 
 	if ((r = db_resource_expire(s->db, &expired)) != 0 ||
 	    (r = db_resource_return_ended(s->db, &leftover)) != 0)
@@ -81,22 +81,23 @@ reservations(struct supervisor *s)
 	if (expired > 0)
 		log_info("%lld reservations ran out", (long long)expired);
 	if (leftover > 0)
-		log_warn("%lld grants of ended jobs were open",
-		    (long long)leftover);
+		log_warn(
+		    "%lld grants of ended jobs were open", (long long)leftover);
 	return 0;
 }
 
 static int
 stuck_jobs(struct supervisor *s)
 {
-	struct arena	*arena = arena_new();
-	const char	**ids;
-	size_t		 n = 0;
-	int		 r;
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n = 0;
+	int r;
 
 	r = db_job_stuck(s->db, arena, STUCK_MS, BATCH, &ids, &n);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		finding(s, ids[i], "stuck job", "runs, but none of its tasks "
+		finding(s, ids[i], "stuck job",
+		    "runs, but none of its tasks "
 		    "did or changed for a minute");
 		if ((r = db_job_wake(s->db, ids[i])) == 0)
 			supervisor_changed(s, ids[i]);
@@ -109,10 +110,10 @@ stuck_jobs(struct supervisor *s)
 static int
 stale_jobs(struct supervisor *s)
 {
-	struct arena	*arena = arena_new();
-	const char	**ids;
-	size_t		 n = 0;
-	int		 r;
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n = 0;
+	int r;
 
 	r = db_job_stale(s->db, arena, STALE_MS, BATCH, &ids, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -126,8 +127,8 @@ stale_jobs(struct supervisor *s)
 static int
 report_backlog(struct supervisor *s)
 {
-	int64_t	n;
-	int	r;
+	int64_t n;
+	int r;
 
 	if ((r = db_report_backlog(s->db, BACKLOG_MS, &n)) == 0 && n > 0)
 		log_warn("%lld reports wait for initiators that do not answer",
@@ -148,21 +149,21 @@ nonces(struct supervisor *s)
 static int
 orphans(struct supervisor *s)
 {
-	struct arena		*arena = arena_new();
-	struct processes	*running;
-	struct db_attempt	*a;
-	int			 r;
+	struct arena *arena = arena_new();
+	struct processes *running;
+	struct db_attempt *a;
+	int r;
 
 	r = processes_list(s->conf->shepherd_program, s->conf->path, &running);
 	for (size_t i = 0; r == 0 && i < running->n; i++) {
-		const struct process	*p = &running->items[i];
+		const struct process *p = &running->items[i];
 
 		r = db_attempt_get(s->db, arena, p->attempt_id, &a);
 		if (r != 0 && r != ERR_NOT_FOUND)
 			break;
 		/* Its last seconds are spent tidying up. */
-		if (r == 0 && (!a->ended || a->lease_left_ms >
-		    -10 * s->conf->lease_ms)) {
+		if (r == 0 &&
+		    (!a->ended || a->lease_left_ms > -10 * s->conf->lease_ms)) {
 			continue;
 		}
 		log_warn("shepherd %d of ended attempt %s is still there",
@@ -179,10 +180,10 @@ orphans(struct supervisor *s)
 static int
 ledger(struct supervisor *s)
 {
-	struct arena	*arena = arena_new();
-	const char	**texts;
-	size_t		 n = 0;
-	int		 r;
+	struct arena *arena = arena_new();
+	const char **texts;
+	size_t n = 0;
+	int r;
 
 	r = db_resource_overdrawn(s->db, arena, &texts, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -192,37 +193,37 @@ ledger(struct supervisor *s)
 }
 
 static const struct detector {
-	const char	*name;
-	int64_t		 period_ms;
-	int		(*run)(struct supervisor *);
+	const char *name;
+	int64_t period_ms;
+	int (*run)(struct supervisor *);
 } table[] = {
-	{ "attempt leases",	  500, attempt_leases },
-	{ "job timeouts",	 1000, job_timeouts },
-	{ "reservations",	 1000, reservations },
-	{ "stuck jobs",		30000, stuck_jobs },
-	{ "stale jobs",		60000, stale_jobs },
-	{ "report backlog",	60000, report_backlog },
-	{ "nonces",		10000, nonces },
-	{ "orphans",		30000, orphans },
-	{ "ledger",		30000, ledger },
+	{ "attempt leases", 500, attempt_leases },
+	{ "job timeouts", 1000, job_timeouts },
+	{ "reservations", 1000, reservations },
+	{ "stuck jobs", 30000, stuck_jobs },
+	{ "stale jobs", 60000, stale_jobs },
+	{ "report backlog", 60000, report_backlog },
+	{ "nonces", 10000, nonces },
+	{ "orphans", 30000, orphans },
+	{ "ledger", 30000, ledger },
 };
 #define DETECTORS (sizeof(table) / sizeof(table[0]))
 
 /* One detector and when it runs. */
 struct watch {
-	struct supervisor	*super;
-	const struct detector	*detector;
-	struct loop_timer	*timer;
+	struct supervisor *super;
+	const struct detector *detector;
+	struct loop_timer *timer;
 };
 
 struct detectors {
-	struct watch	watches[DETECTORS];
+	struct watch watches[DETECTORS];
 };
 
 static int
 run(struct supervisor *s, const struct detector *d)
 {
-	int	r = d->run(s);
+	int r = d->run(s);
 
 	if (r != 0)
 		log_err("detector %s", d->name);
@@ -232,7 +233,7 @@ run(struct supervisor *s, const struct detector *d)
 static void
 on_time(void *ctx)
 {
-	struct watch	*w = ctx;
+	struct watch *w = ctx;
 
 	(void)run(w->super, w->detector);
 }
@@ -240,16 +241,16 @@ on_time(void *ctx)
 struct detectors *
 detectors_new(struct supervisor *s)
 {
-	struct detectors	*ds = xcalloc(1, sizeof(*ds));
+	struct detectors *ds = xcalloc(1, sizeof(*ds));
 
 	for (size_t i = 0; i < DETECTORS; i++) {
-		struct watch	*w = &ds->watches[i];
+		struct watch *w = &ds->watches[i];
 
 		w->super = s;
 		w->detector = &table[i];
 		w->timer = loop_timer_new(s->loop, on_time, w);
-		loop_timer_set(w->timer, table[i].period_ms,
-		    table[i].period_ms);
+		loop_timer_set(
+		    w->timer, table[i].period_ms, table[i].period_ms);
 	}
 	return ds;
 }
@@ -267,7 +268,7 @@ detectors_free(struct detectors *ds)
 int
 detectors_run_all(struct supervisor *s)
 {
-	int	failed = 0;
+	int failed = 0;
 
 	for (size_t i = 0; i < DETECTORS; i++)
 		if (run(s, &table[i]) != 0)

@@ -12,9 +12,9 @@ struct detectors;
 
 /* Each runs first after its own period. */
 struct detectors *detectors_new(struct supervisor *);
-void	detectors_free(struct detectors *);	/* NULL is fine */
+void detectors_free(struct detectors *); /* NULL is fine */
 
 /* Run all of them now (tests, operators); how many failed. */
-int	detectors_run_all(struct supervisor *);
+int detectors_run_all(struct supervisor *);
 
 #endif

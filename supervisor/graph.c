@@ -15,17 +15,15 @@
 static struct graph *
 graph_of(const struct dsl *dsl)
 {
-	struct arena	*arena = arena_new();
-	struct graph	*g = arena_alloc(arena, sizeof(*g));
+	struct arena *arena = arena_new();
+	struct graph *g = arena_alloc(arena, sizeof(*g));
 
 	g->arena = arena;
 	g->n = dsl->n;
 	g->nodes = arena_alloc(arena, dsl->n * sizeof(*g->nodes) + 1);
 	for (size_t i = 0; i < dsl->n; i++) {
-		const struct dsl_component	*c =
-		    &dsl->components[dsl->order[i]];
-		size_t	*ups = arena_alloc(arena,
-		    c->n_ups * sizeof(*ups) + 1);
+		const struct dsl_component *c = &dsl->components[dsl->order[i]];
+		size_t *ups = arena_alloc(arena, c->n_ups * sizeof(*ups) + 1);
 
 		for (size_t u = 0; u < c->n_ups; u++)
 			ups[u] = dsl->components[c->ups[u]].seq;
@@ -41,10 +39,10 @@ graph_of(const struct dsl *dsl)
 int
 graph_from_dsl(const char *dsl_text, struct graph **out)
 {
-	struct json_object	*json = NULL;
-	struct faults		 faults = FAULTS_INIT;
-	struct dsl		*dsl = NULL;
-	int			 r;
+	struct json_object *json = NULL;
+	struct faults faults = FAULTS_INIT;
+	struct dsl *dsl = NULL;
+	int r;
 
 	*out = NULL;
 	if ((r = json_parse_text(dsl_text, &json)) != 0 ||

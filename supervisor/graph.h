@@ -7,22 +7,22 @@
 #include <stddef.h>
 
 struct graph_node {
-	const char	*name;
-	const size_t	*ups;		/* indexes of upstream nodes */
-	size_t		 nups;
+	const char *name;
+	const size_t *ups; /* indexes of upstream nodes */
+	size_t nups;
 };
 
 struct graph {
-	struct arena		*arena;
-	struct graph_node	*nodes;	/* upstream before downstream */
-	size_t			 n;
+	struct arena *arena;
+	struct graph_node *nodes; /* upstream before downstream */
+	size_t n;
 };
 
 /* Ownership: *out is the caller's.  Errors: ERR_INVALID, ERR_FORMAT. */
-int	graph_from_dsl(const char *dsl_text, struct graph **out);
-void	graph_free(struct graph *);	/* NULL is fine */
+int graph_from_dsl(const char *dsl_text, struct graph **out);
+void graph_free(struct graph *); /* NULL is fine */
 
 /* Index by name, (size_t)-1 when there is none; hint is tried first. */
-size_t	graph_find(const struct graph *, const char *name, size_t hint);
+size_t graph_find(const struct graph *, const char *name, size_t hint);
 
 #endif

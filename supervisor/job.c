@@ -11,7 +11,7 @@
 struct job *
 job_new(const char *job_id)
 {
-	struct job	*j = xcalloc(1, sizeof(*j));
+	struct job *j = xcalloc(1, sizeof(*j));
 
 	(void)snprintf(j->job_id, sizeof(j->job_id), "%s", job_id);
 	return j;

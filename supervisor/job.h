@@ -19,52 +19,52 @@
 
 /* What replies taught about a member since the last release of the lease. */
 struct job_member {
-	bool	 busy;		/* a job command is under way */
-	int64_t	 rest_until_ms;	/* monotonic; it said "not now" */
-	bool	 refused;	/* resource/apply */
-	bool	 unknown;	/* the member does not have the job */
-	char	*error;		/* owned; what it said last */
+	bool busy;	       /* a job command is under way */
+	int64_t rest_until_ms; /* monotonic; it said "not now" */
+	bool refused;	       /* resource/apply */
+	bool unknown;	       /* the member does not have the job */
+	char *error;	       /* owned; what it said last */
 };
 
 /* The same of one task at one member. */
 struct job_task {
-	bool	 busy;
-	int64_t	 rest_until_ms;
-	int64_t	 heard_ms;	/* monotonic; 0: never looked at */
+	bool busy;
+	int64_t rest_until_ms;
+	int64_t heard_ms; /* monotonic; 0: never looked at */
 };
 
 /* After "not now" nothing is sent to that member or task for this long. */
-#define JOB_REST_MS	1000
+#define JOB_REST_MS 1000
 
 struct job {
-	char		 job_id[ID_JOB_SIZE];
-	int64_t		 fence;		/* 0: not leased now */
-	size_t		 under_way;	/* commands without a reply yet */
-	bool		 again;		/* look once more after this look */
-	int64_t		 delay_ms;	/* the next look, said by the last one */
-	int64_t		 looked_ms;	/* monotonic */
-	struct graph	*graph;		/* NULL until the first look */
-	struct job_member *members;	/* in the order of db_party_list() */
-	size_t		 nmembers;
-	struct job_task	*tasks;		/* [component * nmembers + member] */
-	struct job	*next;
+	char job_id[ID_JOB_SIZE];
+	int64_t fence;		    /* 0: not leased now */
+	size_t under_way;	    /* commands without a reply yet */
+	bool again;		    /* look once more after this look */
+	int64_t delay_ms;	    /* the next look, said by the last one */
+	int64_t looked_ms;	    /* monotonic */
+	struct graph *graph;	    /* NULL until the first look */
+	struct job_member *members; /* in the order of db_party_list() */
+	size_t nmembers;
+	struct job_task *tasks; /* [component * nmembers + member] */
+	struct job *next;
 };
 
-struct job	*job_new(const char *job_id);
-void		 job_free(struct job *);	/* NULL is fine */
+struct job *job_new(const char *job_id);
+void job_free(struct job *); /* NULL is fine */
 /* Forget what was refused: the next look asks again. */
-void		 job_forget(struct job *);
-void		 job_set_error(struct job *, size_t member, const char *);
-struct job_task	*job_task(struct job *, size_t component, size_t member);
+void job_forget(struct job *);
+void job_set_error(struct job *, size_t member, const char *);
+struct job_task *job_task(struct job *, size_t component, size_t member);
 
 /* The rows of a job as one moment showed them, and the plan's view. */
 struct snapshot {
-	struct arena	*arena;
-	struct db_job	*row;
-	struct db_party	*parties;
-	size_t		 nparties;
-	struct plan_job	 plan;
-	bool		 resting;	/* something waits for JOB_REST_MS */
+	struct arena *arena;
+	struct db_job *row;
+	struct db_party *parties;
+	size_t nparties;
+	struct plan_job plan;
+	bool resting; /* something waits for JOB_REST_MS */
 	/* each component's rows in the order of plan's rows */
 	struct db_task ***tasks;
 };
@@ -73,10 +73,10 @@ struct snapshot {
  * Read the job's rows.  Errors: ERR_NOT_FOUND, ERR_DB, ERR_INVALID (its DSL
  * or rows cannot be made sense of).  End with snapshot_fini() either way.
  */
-int	snapshot_load(struct supervisor *, struct job *, struct snapshot *);
-void	snapshot_fini(struct snapshot *);
+int snapshot_load(struct supervisor *, struct job *, struct snapshot *);
+void snapshot_fini(struct snapshot *);
 /* The row that an action is about. */
-const struct db_task *snapshot_task(const struct snapshot *, size_t component,
-	    size_t member);
+const struct db_task *snapshot_task(
+    const struct snapshot *, size_t component, size_t member);
 
 #endif

@@ -19,12 +19,12 @@
 static int
 append(const char *folder, const char *name, const struct buf *line)
 {
-	struct buf	path = BUF_INIT;
-	int		fd, r;
+	struct buf path = BUF_INIT;
+	int fd, r;
 
 	buf_printf(&path, "%s/%s", folder, name);
-	fd = open(buf_str(&path), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC,
-	    0640);
+	fd = open(
+	    buf_str(&path), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
 	if (fd < 0)
 		r = err_set_errno(ERR_IO, "open %s", buf_str(&path));
 	else
@@ -38,11 +38,11 @@ static void
 story(const struct site_conf *conf, const char *job_id, const char *level,
     const char *name, const char *also, const char *fmt, va_list ap)
 {
-	struct buf	 line = BUF_INIT;
-	char		 date[CLOCK_DATE_SIZE];
-	int64_t		 now = clock_wall_ms();
-	char		*folder;
-	int		 r;
+	struct buf line = BUF_INIT;
+	char date[CLOCK_DATE_SIZE];
+	int64_t now = clock_wall_ms();
+	char *folder;
+	int r;
 
 	/* The id becomes a path. */
 	if (!str_is_job_id(job_id))
@@ -69,10 +69,10 @@ story(const struct site_conf *conf, const char *job_id, const char *level,
 }
 
 void
-joblog_info(const struct site_conf *conf, const char *job_id,
-    const char *fmt, ...)
+joblog_info(
+    const struct site_conf *conf, const char *job_id, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	story(conf, job_id, "INFO", "fate_flow_schedule.log", NULL, fmt, ap);
@@ -80,10 +80,10 @@ joblog_info(const struct site_conf *conf, const char *job_id,
 }
 
 void
-joblog_error(const struct site_conf *conf, const char *job_id,
-    const char *fmt, ...)
+joblog_error(
+    const struct site_conf *conf, const char *job_id, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	story(conf, job_id, "ERROR", "fate_flow_schedule.log",
@@ -92,10 +92,10 @@ joblog_error(const struct site_conf *conf, const char *job_id,
 }
 
 void
-joblog_audit(const struct site_conf *conf, const char *job_id,
-    const char *fmt, ...)
+joblog_audit(
+    const struct site_conf *conf, const char *job_id, const char *fmt, ...)
 {
-	va_list	ap;
+	va_list ap;
 
 	va_start(ap, fmt);
 	story(conf, job_id, "INFO", "fate_flow_audit.log", NULL, fmt, ap);

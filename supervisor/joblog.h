@@ -10,12 +10,12 @@
 #include "lib/conf/site_conf.h"
 
 /* What happened to the job, its tasks, its members here. */
-void	joblog_info(const struct site_conf *, const char *job_id,
-	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-void	joblog_error(const struct site_conf *, const char *job_id,
-	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void joblog_info(const struct site_conf *, const char *job_id, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+void joblog_error(const struct site_conf *, const char *job_id, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 /* A command sent and its answer. */
-void	joblog_audit(const struct site_conf *, const char *job_id,
-	    const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void joblog_audit(const struct site_conf *, const char *job_id, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -15,14 +15,14 @@
 static void
 tell(struct supervisor *s, const struct db_kill *k)
 {
-	struct mailbox_task	task = {
+	struct mailbox_task task = {
 		.job_id = k->key.job_id,
 		.component = k->key.component,
 		.version = (int)k->key.version,
 		.role = k->key.role,
 		.party_id = k->key.party_id,
 	};
-	int			r = mailbox_wake(s->conf, &task, "kill");
+	int r = mailbox_wake(s->conf, &task, "kill");
 
 	/* Not there yet, or not any more: its lease tells. */
 	if (r != 0 && r != ERR_CLOSED && r != ERR_BUSY)
@@ -33,9 +33,9 @@ tell(struct supervisor *s, const struct db_kill *k)
 void
 kill_look(struct supervisor *s)
 {
-	struct arena	*arena = arena_new();
-	struct db_kill	*rows;
-	size_t		 n;
+	struct arena *arena = arena_new();
+	struct db_kill *rows;
+	size_t n;
 
 	if (db_task_kills_wanted(s->db, arena, KILL_BATCH, &rows, &n) != 0)
 		log_err("look for tasks to end");

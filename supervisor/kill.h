@@ -8,6 +8,6 @@
 
 #include "supervisor/supervisor.h"
 
-void	kill_look(struct supervisor *);
+void kill_look(struct supervisor *);
 
 #endif

@@ -23,21 +23,21 @@
 #include "supervisor/processes.h"
 
 /* Tasks claimed in one transaction. */
-#define LAUNCH_BATCH	16
+#define LAUNCH_BATCH 16
 /* Attempts looked at in one sweep. */
-#define SWEEP_BATCH	256
+#define SWEEP_BATCH 256
 
 /* A shepherd that is watched. */
 struct watched {
-	struct launcher	*launcher;
-	char		 attempt_id[ID_RANDOM_SIZE];
-	char		 job_id[ID_JOB_SIZE];
-	struct watched	*next;
+	struct launcher *launcher;
+	char attempt_id[ID_RANDOM_SIZE];
+	char job_id[ID_JOB_SIZE];
+	struct watched *next;
 };
 
 struct launcher {
-	struct supervisor	*super;
-	struct watched		*list;
+	struct supervisor *super;
+	struct watched *list;
 };
 
 extern char **environ;
@@ -50,25 +50,25 @@ end_text(int status)
 	if (status < 0)
 		return xstrdup("shepherd is gone");
 	if (WIFSIGNALED(status))
-		return xasprintf("shepherd was killed by signal %d",
-		    WTERMSIG(status));
+		return xasprintf(
+		    "shepherd was killed by signal %d", WTERMSIG(status));
 	return xasprintf("shepherd ended with status %d without a result",
 	    WEXITSTATUS(status));
 }
 
 /* The task ends with its shepherd unless the shepherd has said how. */
 static void
-mourn(struct launcher *l, const char *attempt_id, const char *job_id,
-    int status)
+mourn(
+    struct launcher *l, const char *attempt_id, const char *job_id, int status)
 {
-	char	*why = end_text(status);
-	int	 r;
+	char *why = end_text(status);
+	int r;
 
 	r = db_attempt_abandon(l->super->db, attempt_id, STATE_FAILED, why);
 	if (r == 0) {
 		log_warn("job=%s attempt=%s %s", job_id, attempt_id, why);
-		joblog_error(l->super->conf, job_id, "attempt %s: %s",
-		    attempt_id, why);
+		joblog_error(
+		    l->super->conf, job_id, "attempt %s: %s", attempt_id, why);
 		leftovers_remove(l->super, attempt_id);
 	} else if (r != ERR_CONFLICT && r != ERR_NOT_FOUND)
 		/* The detector comes back to it when the lease ran out. */
@@ -79,11 +79,10 @@ mourn(struct launcher *l, const char *attempt_id, const char *job_id,
 static bool
 has_ended(struct launcher *l, const char *attempt_id)
 {
-	struct arena		*arena = arena_new();
-	struct db_attempt	*a;
-	int			 r = db_attempt_get(l->super->db, arena,
-	    attempt_id, &a);
-	bool			 ended = r == 0 && a->ended;
+	struct arena *arena = arena_new();
+	struct db_attempt *a;
+	int r = db_attempt_get(l->super->db, arena, attempt_id, &a);
+	bool ended = r == 0 && a->ended;
 
 	arena_free(arena);
 	return ended;
@@ -102,8 +101,8 @@ unlink_watched(struct launcher *l, struct watched *w)
 static void
 on_end(void *ctx, pid_t pid, int status)
 {
-	struct watched	*w = ctx;
-	struct launcher	*l = w->launcher;
+	struct watched *w = ctx;
+	struct launcher *l = w->launcher;
 
 	(void)pid;
 	unlink_watched(l, w);
@@ -116,18 +115,17 @@ on_end(void *ctx, pid_t pid, int status)
 }
 
 static int
-watch(struct launcher *l, const struct db_attempt *a, pid_t pid,
-    bool is_child)
+watch(struct launcher *l, const struct db_attempt *a, pid_t pid, bool is_child)
 {
-	struct watched	*w = xcalloc(1, sizeof(*w));
-	int		 r;
+	struct watched *w = xcalloc(1, sizeof(*w));
+	int r;
 
 	w->launcher = l;
-	(void)snprintf(w->attempt_id, sizeof(w->attempt_id), "%s",
-	    a->attempt_id);
+	(void)snprintf(
+	    w->attempt_id, sizeof(w->attempt_id), "%s", a->attempt_id);
 	(void)snprintf(w->job_id, sizeof(w->job_id), "%s", a->key.job_id);
-	r = is_child ? loop_child(l->super->loop, pid, on_end, w) :
-	    loop_process(l->super->loop, pid, on_end, w);
+	r = is_child ? loop_child(l->super->loop, pid, on_end, w)
+		     : loop_process(l->super->loop, pid, on_end, w);
 	if (r != 0) {
 		free(w);
 		return r;
@@ -155,8 +153,8 @@ launch_is_watched(const struct launcher *l, const char *attempt_id)
 static int
 prepare(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files)
 {
-	sigset_t	none, all;
-	int		r;
+	sigset_t none, all;
+	int r;
 
 	(void)sigemptyset(&none);
 	(void)sigfillset(&all);
@@ -169,9 +167,10 @@ prepare(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files)
 	if ((r = posix_spawnattr_setsigmask(attr, &none)) == 0 &&
 	    (r = posix_spawnattr_setsigdefault(attr, &all)) == 0 &&
 	    (r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
-	    POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID)) == 0)
-		r = posix_spawn_file_actions_addopen(files, STDIN_FILENO,
-		    "/dev/null", O_RDONLY, 0);
+						    POSIX_SPAWN_SETSIGDEF |
+						    POSIX_SPAWN_SETSID)) == 0)
+		r = posix_spawn_file_actions_addopen(
+		    files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 	/* What libraries opened without close-on-exec stays here. */
 	if (r == 0)
 		r = posix_spawn_file_actions_addclosefrom_np(files, 3);
@@ -185,10 +184,10 @@ prepare(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files)
 static int
 spawn(const struct site_conf *conf, const char *attempt_id, pid_t *pid)
 {
-	char				*argv[6];
-	posix_spawnattr_t		 attr;
-	posix_spawn_file_actions_t	 files;
-	int				 r;
+	char *argv[6];
+	posix_spawnattr_t attr;
+	posix_spawn_file_actions_t files;
+	int r;
 
 	if ((r = prepare(&attr, &files)) != 0)
 		return r;
@@ -211,15 +210,16 @@ spawn(const struct site_conf *conf, const char *attempt_id, pid_t *pid)
 static void
 start(struct launcher *l, const struct db_attempt *a)
 {
-	struct supervisor	*s = l->super;
-	pid_t			 pid;
-	char			*why;
+	struct supervisor *s = l->super;
+	pid_t pid;
+	char *why;
 
 	if (spawn(s->conf, a->attempt_id, &pid) == 0) {
-		joblog_info(s->conf, a->key.job_id, "task %s version %lld "
-		    "starts at %s %s, attempt %lld", a->key.component,
-		    (long long)a->key.version, a->key.role, a->key.party_id,
-		    (long long)a->fence);
+		joblog_info(s->conf, a->key.job_id,
+		    "task %s version %lld "
+		    "starts at %s %s, attempt %lld",
+		    a->key.component, (long long)a->key.version, a->key.role,
+		    a->key.party_id, (long long)a->fence);
 		/* Unwatched, its lease still tells of its end. */
 		if (watch(l, a, pid, true) != 0)
 			log_err("attempt=%s watch shepherd", a->attempt_id);
@@ -229,8 +229,8 @@ start(struct launcher *l, const struct db_attempt *a)
 	log_err("job=%s task=%s", a->key.job_id, a->key.component);
 	if (db_attempt_abandon(s->db, a->attempt_id, STATE_FAILED, why) != 0)
 		log_err("attempt=%s end", a->attempt_id);
-	joblog_error(s->conf, a->key.job_id, "task %s: %s", a->key.component,
-	    why);
+	joblog_error(
+	    s->conf, a->key.job_id, "task %s: %s", a->key.component, why);
 	free(why);
 	supervisor_changed(s, a->key.job_id);
 }
@@ -238,15 +238,15 @@ start(struct launcher *l, const struct db_attempt *a)
 void
 launch_look(struct launcher *l)
 {
-	struct supervisor	*s = l->super;
-	struct db_attempt	*rows;
-	size_t			 n;
+	struct supervisor *s = l->super;
+	struct db_attempt *rows;
+	size_t n;
 
 	do {
-		struct arena	*arena = arena_new();
+		struct arena *arena = arena_new();
 
 		if (db_attempt_claim(s->db, arena, s->instance, s->host,
-		    s->conf->lease_ms, LAUNCH_BATCH, &rows, &n) != 0) {
+			s->conf->lease_ms, LAUNCH_BATCH, &rows, &n) != 0) {
 			log_err("claim tasks to launch");
 			n = 0;
 		}
@@ -267,8 +267,8 @@ static void
 take_up(struct launcher *l, const struct db_attempt *a,
     const struct processes *running)
 {
-	pid_t	pid = processes_find(running, a->attempt_id);
-	int	r;
+	pid_t pid = processes_find(running, a->attempt_id);
+	int r;
 
 	if (pid > 0) {
 		if ((r = watch(l, a, pid, false)) == 0)
@@ -280,7 +280,7 @@ take_up(struct launcher *l, const struct db_attempt *a,
 	}
 	/* Of another supervisor that may be about to start it. */
 	if (a->lease_left_ms > 0 && strncmp(a->launcher, l->super->instance,
-	    l->super->instance_prefix) != 0)
+					l->super->instance_prefix) != 0)
 		return;
 	if (a->shepherd_pid != 0)
 		mourn(l, a->attempt_id, a->key.job_id, -1);
@@ -294,16 +294,17 @@ take_up(struct launcher *l, const struct db_attempt *a,
 static int
 recover(struct launcher *l)
 {
-	struct arena		*arena = arena_new();
-	struct processes	*running = NULL;
-	struct db_attempt	*rows;
-	size_t			 n;
-	int			 r;
+	struct arena *arena = arena_new();
+	struct processes *running = NULL;
+	struct db_attempt *rows;
+	size_t n;
+	int r;
 
-	if ((r = db_attempt_open_on(l->super->db, arena, l->super->host,
-	    &rows, &n)) == 0 && n > 0 &&
+	if ((r = db_attempt_open_on(
+		 l->super->db, arena, l->super->host, &rows, &n)) == 0 &&
+	    n > 0 &&
 	    (r = processes_list(l->super->conf->shepherd_program,
-	    l->super->conf->path, &running)) == 0)
+		 l->super->conf->path, &running)) == 0)
 		for (size_t i = 0; i < n; i++)
 			take_up(l, &rows[i], running);
 	processes_free(running);
@@ -318,7 +319,7 @@ recover(struct launcher *l)
 static void
 expire(struct launcher *l, const struct db_attempt *a)
 {
-	int	r;
+	int r;
 
 	if (a->shepherd_pid == 0 && !launch_is_watched(l, a->attempt_id) &&
 	    db_attempt_relaunch(l->super->db, a->attempt_id) == 0) {
@@ -331,9 +332,10 @@ expire(struct launcher *l, const struct db_attempt *a)
 	if (r == 0) {
 		log_warn("job=%s attempt=%s lease ran out", a->key.job_id,
 		    a->attempt_id);
-		joblog_error(l->super->conf, a->key.job_id, "task %s at %s %s"
-		    ": the shepherd gave no sign of life", a->key.component,
-		    a->key.role, a->key.party_id);
+		joblog_error(l->super->conf, a->key.job_id,
+		    "task %s at %s %s"
+		    ": the shepherd gave no sign of life",
+		    a->key.component, a->key.role, a->key.party_id);
 		leftovers_remove(l->super, a->attempt_id);
 		supervisor_changed(l->super, a->key.job_id);
 	} else if (r != ERR_CONFLICT)
@@ -343,10 +345,10 @@ expire(struct launcher *l, const struct db_attempt *a)
 int
 launch_reap_expired(struct launcher *l)
 {
-	struct arena		*arena = arena_new();
-	struct db_attempt	*rows;
-	size_t			 n;
-	int			 r;
+	struct arena *arena = arena_new();
+	struct db_attempt *rows;
+	size_t n;
+	int r;
 
 	r = db_attempt_expired(l->super->db, arena, SWEEP_BATCH, &rows, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
@@ -360,8 +362,8 @@ launch_reap_expired(struct launcher *l)
 int
 launcher_new(struct supervisor *s, struct launcher **out)
 {
-	struct launcher	*l = xcalloc(1, sizeof(*l));
-	int		 r;
+	struct launcher *l = xcalloc(1, sizeof(*l));
+	int r;
 
 	*out = NULL;
 	l->super = s;
@@ -377,7 +379,7 @@ launcher_new(struct supervisor *s, struct launcher **out)
 void
 launcher_free(struct launcher *l)
 {
-	struct watched	*w;
+	struct watched *w;
 
 	if (l == NULL)
 		return;

@@ -16,17 +16,17 @@ struct launcher;
  * Take up what a predecessor left, then launch what waits.
  * Errors: ERR_DB.
  */
-int	launcher_new(struct supervisor *, struct launcher **out);
+int launcher_new(struct supervisor *, struct launcher **out);
 /* The shepherds go on.  NULL is fine. */
-void	launcher_free(struct launcher *);
+void launcher_free(struct launcher *);
 
 /* Something may want a launch. */
-void	launch_look(struct launcher *);
+void launch_look(struct launcher *);
 
 /* Is a shepherd for this attempt running on this host, as far as we know? */
-bool	launch_is_watched(const struct launcher *, const char *attempt_id);
+bool launch_is_watched(const struct launcher *, const char *attempt_id);
 
 /* The detector's part: attempts whose lease ran out. */
-int	launch_reap_expired(struct launcher *);
+int launch_reap_expired(struct launcher *);
 
 #endif

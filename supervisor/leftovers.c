@@ -17,12 +17,14 @@
 static void
 remove_mailbox(const struct site_conf *conf, const struct db_task_key *key)
 {
-	struct mailbox_task	t = {
-		.job_id = key->job_id, .component = key->component,
-		.version = (int)key->version, .role = key->role,
+	struct mailbox_task t = {
+		.job_id = key->job_id,
+		.component = key->component,
+		.version = (int)key->version,
+		.role = key->role,
 		.party_id = key->party_id,
 	};
-	char			*socket;
+	char *socket;
 
 	if (mailbox_remove(conf, &t) != 0)
 		log_err("mailbox stays");
@@ -35,19 +37,19 @@ remove_mailbox(const struct site_conf *conf, const struct db_task_key *key)
 void
 leftovers_remove(struct supervisor *s, const char *attempt_id)
 {
-	const struct db_task_key	*key;
-	struct db_attempt		*a;
-	struct arena			*arena = arena_new();
-	char				*dir;
+	const struct db_task_key *key;
+	struct db_attempt *a;
+	struct arena *arena = arena_new();
+	char *dir;
 
 	if (db_attempt_get(s->db, arena, attempt_id, &a) != 0) {
 		log_err("attempt=%s leftovers", attempt_id);
 		goto out;
 	}
 	key = &a->key;
-	dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS,
-	    key->job_id, key->role, key->party_id, key->component,
-	    (int)key->version, (int)a->fence);
+	dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS, key->job_id,
+	    key->role, key->party_id, key->component, (int)key->version,
+	    (int)a->fence);
 	if (fd_remove_tree(dir) != 0)
 		log_err("attempt=%s work folder stays", attempt_id);
 	free(dir);

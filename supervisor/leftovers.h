@@ -10,6 +10,6 @@
  * Remove the work folder, the mailbox and the wake-up socket of an attempt
  * that has ended without its shepherd.  What cannot be removed is logged.
  */
-void	leftovers_remove(struct supervisor *, const char *attempt_id);
+void leftovers_remove(struct supervisor *, const char *attempt_id);
 
 #endif

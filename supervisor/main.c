@@ -22,21 +22,21 @@
 #include "lib/sign/keys.h"
 #include "supervisor/supervisor.h"
 
-#define PID_FILE	SITE_RUN "/supervisor.pid"
-#define LOG_FILE	SITE_LOGS "/supervisor.log"
+#define PID_FILE SITE_RUN "/supervisor.pid"
+#define LOG_FILE SITE_LOGS "/supervisor.log"
 
 /* Everything this program makes, in the order in which it is made. */
 struct program {
-	struct site_conf	*conf;
-	char			*pid_path;
-	int			 pid_fd;
-	struct keys		*keys;
-	struct supervisor	 super;
+	struct site_conf *conf;
+	char *pid_path;
+	int pid_fd;
+	struct keys *keys;
+	struct supervisor super;
 };
 
 struct options {
-	const char	*config;
-	bool		 foreground;	/* log to standard error */
+	const char *config;
+	bool foreground; /* log to standard error */
 };
 
 static int
@@ -51,12 +51,12 @@ usage(void)
 static int
 parse_options(int argc, char **argv, struct options *o)
 {
-	static const struct option	longs[] = {
+	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
-	int				c;
+	int c;
 
 	while ((c = getopt_long(argc, argv, "c:f", longs, NULL)) != -1)
 		switch (c) {
@@ -81,9 +81,9 @@ parse_options(int argc, char **argv, struct options *o)
 static int
 lock_pid_file(struct program *p)
 {
-	struct stat	 ours, there;
-	char		*text;
-	int		 r;
+	struct stat ours, there;
+	char *text;
+	int r;
 
 	p->pid_path = site_path(p->conf, "%s", PID_FILE);
 	p->pid_fd = open(p->pid_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -93,8 +93,10 @@ lock_pid_file(struct program *p)
 	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) != 0 ||
 	    fstat(p->pid_fd, &ours) != 0 || stat(p->pid_path, &there) != 0 ||
 	    ours.st_ino != there.st_ino)
-		return err_set(ERR_EXISTS, "%s is locked: a supervisor of this "
-		    "site runs already", p->pid_path);
+		return err_set(ERR_EXISTS,
+		    "%s is locked: a supervisor of this "
+		    "site runs already",
+		    p->pid_path);
 	text = xasprintf("%d\n", (int)getpid());
 	if (ftruncate(p->pid_fd, 0) != 0)
 		r = err_set_errno(ERR_IO, "write %s", p->pid_path);
@@ -109,7 +111,7 @@ lock_pid_file(struct program *p)
 static void
 on_stop(void *ctx, int signo)
 {
-	struct program	*p = ctx;
+	struct program *p = ctx;
 
 	log_info("signal %d: stopping; shepherds go on", signo);
 	loop_stop(p->super.loop);
@@ -127,8 +129,8 @@ on_hangup(void *ctx, int signo)
 static int
 watch_signals(struct program *p)
 {
-	struct loop	*l = p->super.loop;
-	int		 r;
+	struct loop *l = p->super.loop;
+	int r;
 
 	/* A partner that closes its connection is no reason to die. */
 	(void)signal(SIGPIPE, SIG_IGN);
@@ -143,9 +145,9 @@ watch_signals(struct program *p)
 static int
 open_site(struct program *p, const struct options *o)
 {
-	enum log_level	 level = LOG_INFO_;
-	char		*path;
-	int		 r;
+	enum log_level level = LOG_INFO_;
+	char *path;
+	int r;
 
 	if ((r = site_conf_load(o->config, &p->conf)) != 0)
 		return r;
@@ -171,12 +173,12 @@ open_site(struct program *p, const struct options *o)
 static int
 open_partners(struct program *p)
 {
-	char	*path = site_path(p->conf, "%s/sign.key", SITE_KEYS);
-	int	 r;
+	char *path = site_path(p->conf, "%s/sign.key", SITE_KEYS);
+	int r;
 
 	if ((r = keys_load(path, &p->keys)) == 0)
-		r = http_client_new_site(p->super.loop, p->conf, p->keys,
-		    &p->super.http);
+		r = http_client_new_site(
+		    p->super.loop, p->conf, p->keys, &p->super.http);
 	free(path);
 	return r;
 }
@@ -184,7 +186,7 @@ open_partners(struct program *p)
 static void
 close_all(struct program *p)
 {
-	struct supervisor	*s = &p->super;
+	struct supervisor *s = &p->super;
 
 	/* Calls under way end without their callbacks, whose contexts go. */
 	http_client_free(s->http);
@@ -202,9 +204,9 @@ close_all(struct program *p)
 int
 main(int argc, char **argv)
 {
-	struct options	o = { 0 };
-	struct program	p = { .pid_fd = -1 };
-	int		r;
+	struct options o = { 0 };
+	struct program p = { .pid_fd = -1 };
+	int r;
 
 	log_init("supervisor", LOG_INFO_);
 	if (parse_options(argc, argv, &o) != 0)
@@ -215,8 +217,7 @@ main(int argc, char **argv)
 	}
 	if ((r = open_site(&p, &o)) == 0 &&
 	    (r = loop_new(&p.super.loop)) == 0 &&
-	    (r = watch_signals(&p)) == 0 &&
-	    (r = open_partners(&p)) == 0 &&
+	    (r = watch_signals(&p)) == 0 && (r = open_partners(&p)) == 0 &&
 	    (r = supervisor_start(&p.super)) == 0) {
 		log_info("supervisor %s of party %s runs", p.super.instance,
 		    p.conf->party_id);
@@ -225,8 +226,8 @@ main(int argc, char **argv)
 	if (r != 0) {
 		log_err("supervisor ends");
 		if (!o.foreground)
-			(void)fprintf(stderr, "sluice-supervisor: %s\n",
-			    err_text());
+			(void)fprintf(
+			    stderr, "sluice-supervisor: %s\n", err_text());
 	}
 	close_all(&p);
 	return r == 0 ? 0 : 1;

@@ -16,41 +16,41 @@
 
 /* After the first failure, doubled by each more; with jitter, so that two
  * sites that lost each other do not try in step. */
-#define PAUSE_MIN_MS	250
-#define PAUSE_MAX_MS	5000
+#define PAUSE_MIN_MS 250
+#define PAUSE_MAX_MS 5000
 /* A changed address is noticed after this long. */
-#define ADDRESS_MS	5000
+#define ADDRESS_MS 5000
 
 struct partner {
-	char		*party;
-	char		*url;		/* NULL: not known or not enabled */
-	int64_t		 url_until_ms;
-	int64_t		 failing_since_ms;	/* 0: it answers */
-	int64_t		 pause_ms;
-	int64_t		 next_try_ms;
-	bool		 trying;	/* one command tests whether it is back */
-	char		*why;
-	struct partner	*next;
+	char *party;
+	char *url; /* NULL: not known or not enabled */
+	int64_t url_until_ms;
+	int64_t failing_since_ms; /* 0: it answers */
+	int64_t pause_ms;
+	int64_t next_try_ms;
+	bool trying; /* one command tests whether it is back */
+	char *why;
+	struct partner *next;
 };
 
 struct partners {
-	struct supervisor	*super;
-	struct http_client	*http;
-	struct partner		*list;
+	struct supervisor *super;
+	struct http_client *http;
+	struct partner *list;
 };
 
 /* A command under way. */
 struct post {
-	struct partner	*partner;
-	bool		 is_try;
-	partner_done_fn	*fn;
-	void		*ctx;
+	struct partner *partner;
+	bool is_try;
+	partner_done_fn *fn;
+	void *ctx;
 };
 
 struct partners *
 partners_new(struct supervisor *s, struct http_client *http)
 {
-	struct partners	*ps = xcalloc(1, sizeof(*ps));
+	struct partners *ps = xcalloc(1, sizeof(*ps));
 
 	ps->super = s;
 	ps->http = http;
@@ -60,7 +60,7 @@ partners_new(struct supervisor *s, struct http_client *http)
 void
 partners_free(struct partners *ps)
 {
-	struct partner	*p;
+	struct partner *p;
 
 	if (ps == NULL)
 		return;
@@ -77,7 +77,7 @@ partners_free(struct partners *ps)
 static struct partner *
 find(struct partners *ps, const char *party)
 {
-	struct partner	*p;
+	struct partner *p;
 
 	for (p = ps->list; p != NULL; p = p->next)
 		if (strcmp(p->party, party) == 0)
@@ -92,10 +92,10 @@ find(struct partners *ps, const char *party)
 static int
 find_address(struct partners *ps, struct partner *p)
 {
-	struct arena		*arena;
-	struct db_partner	*row;
-	int64_t			 now = clock_mono_ms();
-	int			 r;
+	struct arena *arena;
+	struct db_partner *row;
+	int64_t now = clock_mono_ms();
+	int r;
 
 	if (p->url != NULL && now < p->url_until_ms)
 		return 0;
@@ -105,19 +105,22 @@ find_address(struct partners *ps, struct partner *p)
 		free(p->url);
 		p->url = r == 0 && row->enabled ? xstrdup(row->url) : NULL;
 		p->url_until_ms = now + ADDRESS_MS;
-		r = p->url != NULL ? 0 : err_set(ERR_NOT_FOUND, "party %s is "
-		    "no partner of this site", p->party);
+		r = p->url != NULL ? 0
+				   : err_set(ERR_NOT_FOUND,
+					 "party %s is "
+					 "no partner of this site",
+					 p->party);
 	}
 	arena_free(arena);
 	return r;
 }
 
 bool
-partners_away(struct partners *ps, const char *party, int64_t *away_ms,
-    const char **why)
+partners_away(
+    struct partners *ps, const char *party, int64_t *away_ms, const char **why)
 {
-	struct partner	*p = find(ps, party);
-	int64_t		 now = clock_mono_ms();
+	struct partner *p = find(ps, party);
+	int64_t now = clock_mono_ms();
 
 	if (p->failing_since_ms == 0)
 		return false;
@@ -134,14 +137,14 @@ partners_is_silence(const struct partner_reply *r)
 	/* nginx answers for programs that are down: 502, 504; 429 is its
 	 * limit.  A refusal by the program has an envelope of its own. */
 	return r->status == 0 || r->status == 429 || r->status == 502 ||
-	    r->status == 504 || r->retcode == 429 || r->retcode == 502 ||
-	    r->retcode == 503 || r->retcode == 504 || r->error == ERR_FORMAT;
+	       r->status == 504 || r->retcode == 429 || r->retcode == 502 ||
+	       r->retcode == 503 || r->retcode == 504 || r->error == ERR_FORMAT;
 }
 
 static void
 fail(struct partner *p, const char *why)
 {
-	int64_t	now = clock_mono_ms();
+	int64_t now = clock_mono_ms();
 
 	if (p->failing_since_ms == 0) {
 		p->failing_since_ms = now;
@@ -151,8 +154,8 @@ fail(struct partner *p, const char *why)
 		p->pause_ms *= 2;
 	if (p->pause_ms > PAUSE_MAX_MS)
 		p->pause_ms = PAUSE_MAX_MS;
-	p->next_try_ms = now + p->pause_ms +
-	    randombytes_uniform((uint32_t)p->pause_ms / 4);
+	p->next_try_ms =
+	    now + p->pause_ms + randombytes_uniform((uint32_t)p->pause_ms / 4);
 	free(p->why);
 	p->why = xstrdup(why);
 }
@@ -160,8 +163,8 @@ fail(struct partner *p, const char *why)
 static void
 done(void *ctx, const struct partner_reply *reply)
 {
-	struct post	*post = ctx;
-	struct partner	*p = post->partner;
+	struct post *post = ctx;
+	struct partner *p = post->partner;
 
 	if (post->is_try)
 		p->trying = false;
@@ -180,9 +183,9 @@ int
 partners_post(struct partners *ps, const char *party, const char *path,
     const char *body, partner_done_fn *fn, void *ctx)
 {
-	struct partner	*p = find(ps, party);
-	struct post	*post;
-	int		 r;
+	struct partner *p = find(ps, party);
+	struct post *post;
+	int r;
 
 	if ((r = find_address(ps, p)) != 0)
 		return r;

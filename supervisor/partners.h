@@ -14,15 +14,15 @@
 
 struct partners;
 
-struct partners	*partners_new(struct supervisor *, struct http_client *);
-void		 partners_free(struct partners *);	/* NULL is fine */
+struct partners *partners_new(struct supervisor *, struct http_client *);
+void partners_free(struct partners *); /* NULL is fine */
 
 /*
  * Is it useless to send to this party now?  Then *away_ms is for how long it
  * has not answered and *why what the last attempt said (borrowed).
  */
-bool	partners_away(struct partners *, const char *party, int64_t *away_ms,
-	    const char **why);
+bool partners_away(
+    struct partners *, const char *party, int64_t *away_ms, const char **why);
 
 /*
  * POST body to path at a partner; fn is called once from the loop, unless an
@@ -30,10 +30,10 @@ bool	partners_away(struct partners *, const char *party, int64_t *away_ms,
  * Errors: ERR_NOT_FOUND (no enabled partner of that id), ERR_DB, those of
  * partner_post().
  */
-int	partners_post(struct partners *, const char *party, const char *path,
-	    const char *body, partner_done_fn *fn, void *ctx);
+int partners_post(struct partners *, const char *party, const char *path,
+    const char *body, partner_done_fn *fn, void *ctx);
 
 /* The answer did not come from the partner's programs: nobody was asked. */
-bool	partners_is_silence(const struct partner_reply *);
+bool partners_is_silence(const struct partner_reply *);
 
 #endif

@@ -12,23 +12,23 @@
 #include "lib/base/str.h"
 
 /* How often a waiting job asks again: an eighth of its age, within these. */
-#define APPLY_AGAIN_MIN_MS	200
-#define APPLY_AGAIN_MAX_MS	5000
+#define APPLY_AGAIN_MIN_MS 200
+#define APPLY_AGAIN_MAX_MS 5000
 /* A partner that does not answer is looked at again after this long. */
-#define AWAY_AGAIN_MS		1000
+#define AWAY_AGAIN_MS 1000
 
 /* What a component's rows amount to. */
 struct view {
-	enum state	 verdict;	/* in effect once this plan is done */
-	bool		 created;	/* all members have this version */
-	bool		 tidy;		/* all ended and told the verdict */
-	bool		 retry;		/* ended badly, another try is due */
+	enum state verdict; /* in effect once this plan is done */
+	bool created;	    /* all members have this version */
+	bool tidy;	    /* all ended and told the verdict */
+	bool retry;	    /* ended badly, another try is due */
 };
 
 struct maker {
-	struct plan		*plan;
-	const struct plan_job	*job;
-	struct view		*views;	/* one a component */
+	struct plan *plan;
+	const struct plan_job *job;
+	struct view *views; /* one a component */
 };
 
 void
@@ -47,28 +47,28 @@ plan_fini(struct plan *p)
 }
 
 static const struct verb {
-	const char	*name;
-	bool		 is_command, is_task;
+	const char *name;
+	bool is_command, is_task;
 } verbs[] = {
-	[PLAN_SET_VERDICT]	= { "set verdict", false, true },
-	[PLAN_SET_JOB]		= { "set job", false, false },
-	[PLAN_SET_PARTY]	= { "set party", false, true },
-	[PLAN_SET_PROGRESS]	= { "set progress", false, false },
-	[PLAN_WAIT]		= { "wait", false, false },
-	[PLAN_RERUN]		= { "rerun", false, true },
-	[PLAN_REARM]		= { "rearm", false, false },
-	[PLAN_SETTLE]		= { "settle", false, false },
-	[PLAN_CREATE]		= { "create", true, false },
-	[PLAN_REOPEN]		= { "reopen", true, false },
-	[PLAN_APPLY]		= { "resource apply", true, false },
-	[PLAN_RETURN]		= { "resource return", true, false },
-	[PLAN_START]		= { "start", true, false },
-	[PLAN_END]		= { "end", true, false },
-	[PLAN_TASK_CREATE]	= { "task create", true, true },
-	[PLAN_TASK_START]	= { "task start", true, true },
-	[PLAN_TASK_STATUS]	= { "task status", true, true },
-	[PLAN_TASK_STOP]	= { "task stop", true, true },
-	[PLAN_TASK_COLLECT]	= { "task collect", true, true },
+	[PLAN_SET_VERDICT] = { "set verdict", false, true },
+	[PLAN_SET_JOB] = { "set job", false, false },
+	[PLAN_SET_PARTY] = { "set party", false, true },
+	[PLAN_SET_PROGRESS] = { "set progress", false, false },
+	[PLAN_WAIT] = { "wait", false, false },
+	[PLAN_RERUN] = { "rerun", false, true },
+	[PLAN_REARM] = { "rearm", false, false },
+	[PLAN_SETTLE] = { "settle", false, false },
+	[PLAN_CREATE] = { "create", true, false },
+	[PLAN_REOPEN] = { "reopen", true, false },
+	[PLAN_APPLY] = { "resource apply", true, false },
+	[PLAN_RETURN] = { "resource return", true, false },
+	[PLAN_START] = { "start", true, false },
+	[PLAN_END] = { "end", true, false },
+	[PLAN_TASK_CREATE] = { "task create", true, true },
+	[PLAN_TASK_START] = { "task start", true, true },
+	[PLAN_TASK_STATUS] = { "task status", true, true },
+	[PLAN_TASK_STOP] = { "task stop", true, true },
+	[PLAN_TASK_COLLECT] = { "task collect", true, true },
 };
 
 const char *
@@ -94,8 +94,8 @@ plan_is_task_command(enum plan_verb verb)
 static struct plan_action *
 add(struct maker *k, enum plan_verb verb)
 {
-	struct plan		*p = k->plan;
-	struct plan_action	*a;
+	struct plan *p = k->plan;
+	struct plan_action *a;
 
 	if (p->n == p->cap) {
 		p->cap = p->cap == 0 ? 16 : 2 * p->cap;
@@ -111,7 +111,7 @@ add(struct maker *k, enum plan_verb verb)
 static void
 set_job(struct maker *k, enum state status, const char *reason)
 {
-	struct plan_action	*a = add(k, PLAN_SET_JOB);
+	struct plan_action *a = add(k, PLAN_SET_JOB);
 
 	a->status = status;
 	a->reason = reason;
@@ -120,7 +120,7 @@ set_job(struct maker *k, enum state status, const char *reason)
 static void
 wait_for(struct maker *k, int64_t delay_ms, const char *reason)
 {
-	struct plan_action	*a = add(k, PLAN_WAIT);
+	struct plan_action *a = add(k, PLAN_WAIT);
 
 	a->delay_ms = delay_ms;
 	a->reason = reason;
@@ -131,8 +131,8 @@ static void
 command(struct maker *k, enum plan_verb verb, size_t m, enum state status,
     const char *reason)
 {
-	const struct plan_member	*member = &k->job->members[m];
-	struct plan_action		*a;
+	const struct plan_member *member = &k->job->members[m];
+	struct plan_action *a;
 
 	if (member->busy || member->away)
 		return;
@@ -146,7 +146,7 @@ static void
 task_command(struct maker *k, enum plan_verb verb, size_t c,
     const struct plan_row *row, const char *reason)
 {
-	struct plan_action	*a;
+	struct plan_action *a;
 
 	if (row->busy || k->job->members[row->member].away)
 		return;
@@ -157,16 +157,15 @@ task_command(struct maker *k, enum plan_verb verb, size_t c,
 	a->reason = reason;
 }
 
-static const char *
-say(struct maker *k, const char *fmt, ...)
+static const char *say(struct maker *k, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 static const char *
 say(struct maker *k, const char *fmt, ...)
 {
-	va_list		 ap;
-	char		*s;
-	const char	*kept;
+	va_list ap;
+	char *s;
+	const char *kept;
 
 	va_start(ap, fmt);
 	s = xvasprintf(fmt, ap);
@@ -197,40 +196,40 @@ words(const struct plan_member *m, const char *otherwise)
 static const char *
 cause_of_row(struct maker *k, const struct plan_row *row)
 {
-	const struct plan_job	*j = k->job;
+	const struct plan_job *j = k->job;
 	const struct plan_member *m = &j->members[row->member];
-	const char		*label;
+	const char *label;
 
 	/* A task that never began ended because the job did. */
 	if (has_text(row->error) && has_text(j->reason) &&
 	    strcmp(row->error, j->reason) == 0)
 		return row->error;
 	for (size_t i = 0; i < j->nmembers && has_text(row->error); i++) {
-		label = say(k, "%s %s: ", j->members[i].role,
-		    j->members[i].party);
+		label =
+		    say(k, "%s %s: ", j->members[i].role, j->members[i].party);
 		if (str_starts(row->error, label))
 			return row->error;
 	}
 	return say(k, "%s %s: %s", m->role, m->party,
-	    has_text(row->error) ? row->error :
-	    state_name(row->party_status));
+	    has_text(row->error) ? row->error : state_name(row->party_status));
 }
 
 /* Why component c ended as its verdict says; NULL when all is well. */
 static const char *
 cause(struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
-	const struct plan_row		*found = NULL;
+	const struct plan_component *comp = &k->job->components[c];
+	const struct plan_row *found = NULL;
 
 	if (!state_is_interrupt(k->views[c].verdict))
 		return NULL;
 	/* The first with words; without any, the first. */
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row	*r = &comp->rows[i];
+		const struct plan_row *r = &comp->rows[i];
 
-		if (r->party_status == k->views[c].verdict && (found == NULL ||
-		    (has_text(r->error) && !has_text(found->error))))
+		if (r->party_status == k->views[c].verdict &&
+		    (found == NULL ||
+			(has_text(r->error) && !has_text(found->error))))
 			found = r;
 	}
 	if (found != NULL)
@@ -243,16 +242,17 @@ cause(struct maker *k, size_t c)
 static enum state
 verdict_of(struct maker *k, const struct plan_component *comp)
 {
-	struct state_member	*said;
-	enum state		 verdict;
+	struct state_member *said;
+	enum state verdict;
 
 	if (state_is_end(comp->status))
 		return comp->status;
 	said = arena_alloc(k->plan->arena, comp->nrows * sizeof(*said) + 1);
 	for (size_t i = 0; i < comp->nrows; i++) {
 		said[i].state = comp->rows[i].party_status;
-		said[i].is_id_mapping = strcmp("idmapping",
-		    k->job->members[comp->rows[i].member].role) == 0;
+		said[i].is_id_mapping =
+		    strcmp("idmapping",
+			k->job->members[comp->rows[i].member].role) == 0;
 	}
 	verdict = state_task_verdict(said, comp->nrows);
 	/* What was started is not waiting again, whoever is still to do it. */
@@ -265,26 +265,27 @@ needs_create(const struct maker *k, const struct plan_component *comp,
     const struct plan_row *r)
 {
 	return comp->version > 0 && r->acked == STATE_NONE &&
-	    !k->job->members[r->member].is_local;
+	       !k->job->members[r->member].is_local;
 }
 
 static void
 look_at(struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
-	struct view			*v = &k->views[c];
+	const struct plan_component *comp = &k->job->components[c];
+	struct view *v = &k->views[c];
 
 	v->verdict = verdict_of(k, comp);
 	v->created = v->tidy = true;
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row	*r = &comp->rows[i];
+		const struct plan_row *r = &comp->rows[i];
 
 		if (needs_create(k, comp, r))
 			v->created = false;
 		if (!state_is_end(r->party_status) || r->acked != v->verdict)
 			v->tidy = false;
 		if ((v->verdict == STATE_FAILED ||
-		    v->verdict == STATE_TIMEOUT) && r->auto_retries > 0)
+			v->verdict == STATE_TIMEOUT) &&
+		    r->auto_retries > 0)
 			v->retry = true;
 	}
 }
@@ -294,7 +295,7 @@ look_at(struct maker *k, size_t c)
 static void
 store_verdict(struct maker *k, size_t c, const char *why)
 {
-	struct plan_action	*a;
+	struct plan_action *a;
 
 	if (k->job->components[c].status == k->views[c].verdict)
 		return;
@@ -311,19 +312,17 @@ store_verdict(struct maker *k, size_t c, const char *why)
 static void
 spread(struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
-	const struct view		*v = &k->views[c];
-	const char			*why = cause(k, c);
+	const struct plan_component *comp = &k->job->components[c];
+	const struct view *v = &k->views[c];
+	const char *why = cause(k, c);
 
 	store_verdict(k, c, why);
 	if (!state_is_end(v->verdict))
 		return;
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row		*r = &comp->rows[i];
-		const struct plan_member	*m =
-		    &k->job->members[r->member];
-		bool				 over =
-		    state_is_end(r->party_status);
+		const struct plan_row *r = &comp->rows[i];
+		const struct plan_member *m = &k->job->members[r->member];
+		bool over = state_is_end(r->party_status);
 
 		/* A member that never had this version has nothing to end. */
 		if (m->ended || needs_create(k, comp, r))
@@ -342,13 +341,12 @@ spread(struct maker *k, size_t c)
 static void
 close_rows(struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
+	const struct plan_component *comp = &k->job->components[c];
 
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row		*r = &comp->rows[i];
-		const struct plan_member	*m =
-		    &k->job->members[r->member];
-		struct plan_action		*a;
+		const struct plan_row *r = &comp->rows[i];
+		const struct plan_member *m = &k->job->members[r->member];
+		struct plan_action *a;
 
 		if (!m->ended || m->is_local || state_is_end(r->party_status))
 			continue;
@@ -365,7 +363,7 @@ static bool
 owes_verdict(const struct maker *k, size_t m)
 {
 	for (size_t c = 0; c < k->job->ncomponents; c++) {
-		const struct plan_component	*comp = &k->job->components[c];
+		const struct plan_component *comp = &k->job->components[c];
 
 		if (!state_is_end(k->views[c].verdict))
 			continue;
@@ -382,8 +380,8 @@ owes_verdict(const struct maker *k, size_t m)
 static void
 plan_end(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
-	bool			 settled = true;
+	const struct plan_job *j = k->job;
+	bool settled = true;
 	const struct plan_member *away = NULL;
 
 	for (size_t c = 0; c < j->ncomponents; c++) {
@@ -405,7 +403,8 @@ plan_end(struct maker *k)
 	}
 	for (size_t c = 0; c < j->ncomponents; c++)
 		for (size_t i = 0; i < j->components[c].nrows; i++)
-			if (!state_is_end(j->components[c].rows[i].party_status))
+			if (!state_is_end(
+				j->components[c].rows[i].party_status))
 				settled = false;
 	if (settled)
 		(void)add(k, PLAN_SETTLE);
@@ -416,16 +415,19 @@ plan_end(struct maker *k)
 static bool
 partner_is_lost(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
+	const struct plan_job *j = k->job;
 
 	for (size_t m = 0; m < j->nmembers; m++) {
-		const struct plan_member	*pm = &j->members[m];
+		const struct plan_member *pm = &j->members[m];
 
 		if (!pm->away || pm->away_ms <= j->lost_partner_ms)
 			continue;
-		set_job(k, STATE_FAILED, say(k, "%s %s has not answered for "
-		    "%lld s: %s", pm->role, pm->party,
-		    (long long)(pm->away_ms / 1000), words(pm, "no answer")));
+		set_job(k, STATE_FAILED,
+		    say(k,
+			"%s %s has not answered for "
+			"%lld s: %s",
+			pm->role, pm->party, (long long)(pm->away_ms / 1000),
+			words(pm, "no answer")));
 		return true;
 	}
 	return false;
@@ -439,24 +441,32 @@ partner_is_lost(struct maker *k)
 static bool
 ends_early(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
+	const struct plan_job *j = k->job;
 
 	if (j->cancel_signal) {
-		set_job(k, state_is_interrupt(j->cancel_status) ?
-		    j->cancel_status : STATE_CANCELED, j->reason);
+		set_job(k,
+		    state_is_interrupt(j->cancel_status) ? j->cancel_status
+							 : STATE_CANCELED,
+		    j->reason);
 		return true;
 	}
 	if (j->running_ms > j->timeout_ms) {
-		set_job(k, STATE_TIMEOUT, say(k, "ran longer than its limit "
-		    "of %lld s", (long long)(j->timeout_ms / 1000)));
+		set_job(k, STATE_TIMEOUT,
+		    say(k,
+			"ran longer than its limit "
+			"of %lld s",
+			(long long)(j->timeout_ms / 1000)));
 		return true;
 	}
 	if (j->status == STATE_RUNNING)
 		return partner_is_lost(k);
 	if (j->waiting_ms > j->queue_timeout_ms) {
-		set_job(k, STATE_TIMEOUT, say(k, "did not start within "
-		    "%lld s; last: %s", (long long)(j->queue_timeout_ms / 1000),
-		    has_text(j->reason) ? j->reason : "nothing"));
+		set_job(k, STATE_TIMEOUT,
+		    say(k,
+			"did not start within "
+			"%lld s; last: %s",
+			(long long)(j->queue_timeout_ms / 1000),
+			has_text(j->reason) ? j->reason : "nothing"));
 		return true;
 	}
 	return false;
@@ -467,8 +477,9 @@ ends_early(struct maker *k)
 static void
 wait_for_away(struct maker *k, const struct plan_member *m, const char *what)
 {
-	wait_for(k, AWAY_AGAIN_MS, say(k, "%s %s cannot be reached to %s: %s",
-	    m->role, m->party, what, words(m, "no answer")));
+	wait_for(k, AWAY_AGAIN_MS,
+	    say(k, "%s %s cannot be reached to %s: %s", m->role, m->party, what,
+		words(m, "no answer")));
 }
 
 static bool
@@ -484,11 +495,11 @@ has_reruns(const struct plan_job *j)
 static bool
 plan_create(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
-	bool			 all = true;
+	const struct plan_job *j = k->job;
+	bool all = true;
 
 	for (size_t m = 0; m < j->nmembers; m++) {
-		const struct plan_member	*pm = &j->members[m];
+		const struct plan_member *pm = &j->members[m];
 
 		if (pm->created)
 			continue;
@@ -497,11 +508,14 @@ plan_create(struct maker *k)
 			wait_for_away(k, pm, "create the job");
 		else if (has_text(pm->error))
 			/* Not yet: somebody has to approve it there. */
-			wait_for(k, AWAY_AGAIN_MS, say(k, "%s %s: %s",
-			    pm->role, pm->party, pm->error));
+			wait_for(k, AWAY_AGAIN_MS,
+			    say(k, "%s %s: %s", pm->role, pm->party,
+				pm->error));
 		else
-			command(k, has_reruns(j) && !pm->unknown ?
-			    PLAN_REOPEN : PLAN_CREATE, m, STATE_WAITING, NULL);
+			command(k,
+			    has_reruns(j) && !pm->unknown ? PLAN_REOPEN
+							  : PLAN_CREATE,
+			    m, STATE_WAITING, NULL);
 	}
 	return all;
 }
@@ -510,17 +524,17 @@ plan_create(struct maker *k)
 static bool
 plan_task_create(struct maker *k)
 {
-	bool	all = true;
+	bool all = true;
 
 	for (size_t c = 0; c < k->job->ncomponents; c++) {
-		const struct plan_component	*comp = &k->job->components[c];
+		const struct plan_component *comp = &k->job->components[c];
 
 		for (size_t i = 0; i < comp->nrows; i++) {
 			if (!needs_create(k, comp, &comp->rows[i]))
 				continue;
 			all = false;
-			task_command(k, PLAN_TASK_CREATE, c, &comp->rows[i],
-			    NULL);
+			task_command(
+			    k, PLAN_TASK_CREATE, c, &comp->rows[i], NULL);
 		}
 	}
 	return all;
@@ -529,7 +543,7 @@ plan_task_create(struct maker *k)
 static int64_t
 apply_again_ms(const struct plan_job *j)
 {
-	int64_t	ms = j->waiting_ms / 8;
+	int64_t ms = j->waiting_ms / 8;
 
 	if (ms < APPLY_AGAIN_MIN_MS)
 		return APPLY_AGAIN_MIN_MS;
@@ -543,10 +557,10 @@ apply_again_ms(const struct plan_job *j)
 static void
 plan_turn_back(struct maker *k, const struct plan_member *obstacle)
 {
-	const struct plan_job	*j = k->job;
+	const struct plan_job *j = k->job;
 
 	for (size_t m = 0; m < j->nmembers; m++) {
-		const struct plan_member	*pm = &j->members[m];
+		const struct plan_member *pm = &j->members[m];
 
 		/*
 		 * Some run already; another's reservation ran out before its
@@ -554,19 +568,24 @@ plan_turn_back(struct maker *k, const struct plan_member *obstacle)
 		 * block two such jobs for ever.
 		 */
 		if (pm->started && obstacle->refused) {
-			set_job(k, STATE_FAILED, say(k, "%s %s had started "
-			    "when %s %s no longer could: %s", pm->role,
-			    pm->party, obstacle->role, obstacle->party,
-			    words(obstacle, "refused")));
+			set_job(k, STATE_FAILED,
+			    say(k,
+				"%s %s had started "
+				"when %s %s no longer could: %s",
+				pm->role, pm->party, obstacle->role,
+				obstacle->party, words(obstacle, "refused")));
 			return;
 		}
 		if (pm->reserved && !pm->started)
 			command(k, PLAN_RETURN, m, j->status, NULL);
 	}
 	if (obstacle->refused)
-		wait_for(k, apply_again_ms(j), say(k, "waits for resources "
-		    "of %s %s: %s", obstacle->role, obstacle->party,
-		    words(obstacle, "not enough free")));
+		wait_for(k, apply_again_ms(j),
+		    say(k,
+			"waits for resources "
+			"of %s %s: %s",
+			obstacle->role, obstacle->party,
+			words(obstacle, "not enough free")));
 	else
 		wait_for_away(k, obstacle, "reserve resources");
 }
@@ -574,7 +593,7 @@ plan_turn_back(struct maker *k, const struct plan_member *obstacle)
 static int
 compare_members(const struct plan_member *a, const struct plan_member *b)
 {
-	int	r = strcmp(a->party, b->party);
+	int r = strcmp(a->party, b->party);
 
 	return r != 0 ? r : strcmp(a->role, b->role);
 }
@@ -593,12 +612,12 @@ is_next_in_order(const struct plan_job *j, size_t m)
 static bool
 plan_apply(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
+	const struct plan_job *j = k->job;
 	const struct plan_member *obstacle = NULL;
-	bool			 all = true;
+	bool all = true;
 
 	for (size_t m = 0; m < j->nmembers; m++) {
-		const struct plan_member	*pm = &j->members[m];
+		const struct plan_member *pm = &j->members[m];
 
 		if (pm->reserved || pm->started)
 			continue;
@@ -614,8 +633,11 @@ plan_apply(struct maker *k)
 		return false;
 	}
 	if (!all && j->yield_to != NULL) {
-		wait_for(k, apply_again_ms(j), say(k, "job %s waits for the "
-		    "same party since longer ago", j->yield_to));
+		wait_for(k, apply_again_ms(j),
+		    say(k,
+			"job %s waits for the "
+			"same party since longer ago",
+			j->yield_to));
 		return false;
 	}
 	for (size_t m = 0; m < j->nmembers && !all; m++)
@@ -629,8 +651,8 @@ plan_apply(struct maker *k)
 static bool
 plan_begin(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
-	bool			 all = true;
+	const struct plan_job *j = k->job;
+	bool all = true;
 
 	for (size_t m = 0; m < j->nmembers; m++)
 		if (!j->members[m].started)
@@ -658,8 +680,8 @@ plan_begin(struct maker *k)
 static void
 plan_retry(struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
-	int64_t				 wait_ms = 0, left;
+	const struct plan_component *comp = &k->job->components[c];
+	int64_t wait_ms = 0, left;
 
 	if (!k->views[c].tidy)
 		return;
@@ -669,8 +691,8 @@ plan_retry(struct maker *k, size_t c)
 			wait_ms = left;
 	}
 	if (wait_ms > 0)
-		wait_for(k, wait_ms, say(k, "%s is tried again: %s",
-		    comp->name, cause(k, c)));
+		wait_for(k, wait_ms,
+		    say(k, "%s is tried again: %s", comp->name, cause(k, c)));
 	else
 		add(k, PLAN_RERUN)->component = c;
 }
@@ -678,10 +700,10 @@ plan_retry(struct maker *k, size_t c)
 static void
 start_rows(struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
+	const struct plan_component *comp = &k->job->components[c];
 
 	for (size_t i = 0; i < comp->nrows; i++) {
-		const struct plan_row	*r = &comp->rows[i];
+		const struct plan_row *r = &comp->rows[i];
 
 		if (state_is_end(r->party_status))
 			continue;
@@ -695,7 +717,7 @@ start_rows(struct maker *k, size_t c)
 static bool
 upstream_succeeded(const struct maker *k, size_t c)
 {
-	const struct plan_component	*comp = &k->job->components[c];
+	const struct plan_component *comp = &k->job->components[c];
 
 	for (size_t i = 0; i < comp->nupstream; i++)
 		if (!state_is_success(k->views[comp->upstream[i]].verdict))
@@ -710,12 +732,12 @@ upstream_succeeded(const struct maker *k, size_t c)
 static bool
 choose_starts(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
-	bool			 interrupted = false, more = false;
-	int			 running = 0;
+	const struct plan_job *j = k->job;
+	bool interrupted = false, more = false;
+	int running = 0;
 
 	for (size_t c = 0; c < j->ncomponents; c++) {
-		const struct view	*v = &k->views[c];
+		const struct view *v = &k->views[c];
 
 		if (v->retry)
 			more = true;
@@ -725,7 +747,7 @@ choose_starts(struct maker *k)
 			running++;
 	}
 	for (size_t c = 0; c < j->ncomponents && !interrupted; c++) {
-		struct view	*v = &k->views[c];
+		struct view *v = &k->views[c];
 
 		if (v->verdict != STATE_WAITING || !upstream_succeeded(k, c))
 			continue;
@@ -741,16 +763,16 @@ choose_starts(struct maker *k)
 static void
 end_by_verdict(struct maker *k, bool more)
 {
-	const struct plan_job	*j = k->job;
-	enum state		*tasks, verdict;
-	const char		*why = NULL;
-	int			 progress;
+	const struct plan_job *j = k->job;
+	enum state *tasks, verdict;
+	const char *why = NULL;
+	int progress;
 
-	tasks = arena_alloc(k->plan->arena,
-	    j->ncomponents * sizeof(*tasks) + 1);
+	tasks =
+	    arena_alloc(k->plan->arena, j->ncomponents * sizeof(*tasks) + 1);
 	for (size_t c = 0; c < j->ncomponents; c++)
-		tasks[c] = k->views[c].retry ? STATE_WAITING :
-		    k->views[c].verdict;
+		tasks[c] =
+		    k->views[c].retry ? STATE_WAITING : k->views[c].verdict;
 	progress = state_progress(tasks, j->ncomponents);
 	if (progress > j->progress)
 		add(k, PLAN_SET_PROGRESS)->progress = progress;
@@ -768,8 +790,8 @@ end_by_verdict(struct maker *k, bool more)
 static void
 plan_run(struct maker *k)
 {
-	const struct plan_job	*j = k->job;
-	bool			 more = choose_starts(k);
+	const struct plan_job *j = k->job;
+	bool more = choose_starts(k);
 
 	(void)plan_task_create(k);
 	for (size_t c = 0; c < j->ncomponents; c++) {
@@ -785,7 +807,7 @@ plan_run(struct maker *k)
 void
 plan_make(struct plan *p, const struct plan_job *j)
 {
-	struct maker	 k = { .plan = p, .job = j };
+	struct maker k = { .plan = p, .job = j };
 
 	p->n = 0;
 	arena_reset(p->arena);

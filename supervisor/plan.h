@@ -25,126 +25,126 @@
  * useless commands: with all of it zero the plan is still right.
  */
 struct plan_member {
-	const char	*role;
-	const char	*party;
-	bool		 is_local;
-	bool		 created, reserved, started, ended;
+	const char *role;
+	const char *party;
+	bool is_local;
+	bool created, reserved, started, ended;
 
-	bool		 busy;		/* a job command is under way to it */
-	bool		 away;		/* its site does not answer now */
-	bool		 refused;	/* refused this round's resource/apply */
-	bool		 unknown;	/* does not have the job */
-	int64_t		 away_ms;	/* for how long it has not answered */
-	const char	*error;		/* why not, in its or the network's words */
+	bool busy;	   /* a job command is under way to it */
+	bool away;	   /* its site does not answer now */
+	bool refused;	   /* refused this round's resource/apply */
+	bool unknown;	   /* does not have the job */
+	int64_t away_ms;   /* for how long it has not answered */
+	const char *error; /* why not, in its or the network's words */
 };
 
 /* One member's row of a component, newest version. */
 struct plan_row {
-	size_t		 member;	/* index into plan_job.members */
-	enum state	 party_status;
+	size_t member; /* index into plan_job.members */
+	enum state party_status;
 	/*
 	 * The verdict the member knows, STATE_NONE for none; of a version
 	 * above 0 waiting says that the member has created it.  A local row
 	 * is the member's own: it knows what the row says.
 	 */
-	enum state	 acked;
-	bool		 start_acked;
-	int		 auto_retries;
-	int64_t		 retry_delay_ms;
-	int64_t		 ended_ms;	/* since its end; < 0 not ended */
-	const char	*error;		/* error_report, NULL or "" for none */
+	enum state acked;
+	bool start_acked;
+	int auto_retries;
+	int64_t retry_delay_ms;
+	int64_t ended_ms;  /* since its end; < 0 not ended */
+	const char *error; /* error_report, NULL or "" for none */
 
-	bool		 busy;		/* a task command is under way */
-	bool		 silent;	/* no news for so long that we ask */
+	bool busy;   /* a task command is under way */
+	bool silent; /* no news for so long that we ask */
 };
 
 struct plan_component {
-	const char	*name;
-	int		 version;
-	enum state	 status;	/* verdict as stored */
-	const size_t	*upstream;	/* indexes into plan_job.components */
-	size_t		 nupstream;
-	struct plan_row	*rows;		/* one for each member that runs it */
-	size_t		 nrows;
+	const char *name;
+	int version;
+	enum state status;	/* verdict as stored */
+	const size_t *upstream; /* indexes into plan_job.components */
+	size_t nupstream;
+	struct plan_row *rows; /* one for each member that runs it */
+	size_t nrows;
 };
 
 struct plan_job {
-	const char	*job_id;
-	enum state	 status;
-	bool		 cancel_signal, rerun_signal;
-	enum state	 cancel_status;	/* what the signal asks for */
-	const char	*reason;	/* job.reason as stored, may be NULL */
-	int		 task_parallelism;
-	int		 progress;
-	int64_t		 waiting_ms;	/* since it was submitted */
-	int64_t		 running_ms;	/* since it started; 0 not started */
-	int64_t		 timeout_ms;	/* of a running job */
-	int64_t		 queue_timeout_ms;	/* of a waiting one */
-	int64_t		 lost_partner_ms;	/* how long one may be away */
+	const char *job_id;
+	enum state status;
+	bool cancel_signal, rerun_signal;
+	enum state cancel_status; /* what the signal asks for */
+	const char *reason;	  /* job.reason as stored, may be NULL */
+	int task_parallelism;
+	int progress;
+	int64_t waiting_ms;	  /* since it was submitted */
+	int64_t running_ms;	  /* since it started; 0 not started */
+	int64_t timeout_ms;	  /* of a running job */
+	int64_t queue_timeout_ms; /* of a waiting one */
+	int64_t lost_partner_ms;  /* how long one may be away */
 	/* apply to one member after the other, in an order all sites share:
 	 * two jobs that refuse each other crosswise cannot do so again */
-	bool		 apply_in_order;
+	bool apply_in_order;
 	/* an older job that waits for one of these members, or NULL */
-	const char	*yield_to;
+	const char *yield_to;
 
-	struct plan_member	*members;
-	size_t			 nmembers;
+	struct plan_member *members;
+	size_t nmembers;
 	/* in topological order */
-	struct plan_component	*components;
-	size_t			 ncomponents;
+	struct plan_component *components;
+	size_t ncomponents;
 };
 
 enum plan_verb {
 	/* rows here */
-	PLAN_SET_VERDICT,	/* component, status, reason */
-	PLAN_SET_JOB,		/* status, reason */
-	PLAN_SET_PARTY,		/* component, member: its end is known */
-	PLAN_SET_PROGRESS,	/* progress */
-	PLAN_WAIT,		/* reason (NULL: keep), delay_ms */
-	PLAN_RERUN,		/* component: a new version, by itself */
-	PLAN_REARM,		/* the rerun that was asked for begins */
+	PLAN_SET_VERDICT,  /* component, status, reason */
+	PLAN_SET_JOB,	   /* status, reason */
+	PLAN_SET_PARTY,	   /* component, member: its end is known */
+	PLAN_SET_PROGRESS, /* progress */
+	PLAN_WAIT,	   /* reason (NULL: keep), delay_ms */
+	PLAN_RERUN,	   /* component: a new version, by itself */
+	PLAN_REARM,	   /* the rerun that was asked for begins */
 	PLAN_SETTLE,
 	/* job commands to a member */
 	PLAN_CREATE,
-	PLAN_REOPEN,		/* status/waiting: it runs again */
+	PLAN_REOPEN, /* status/waiting: it runs again */
 	PLAN_APPLY,
 	PLAN_RETURN,
 	PLAN_START,
-	PLAN_END,		/* status, reason: stop/S, or status/success */
+	PLAN_END, /* status, reason: stop/S, or status/success */
 	/* task commands to a member */
 	PLAN_TASK_CREATE,
 	PLAN_TASK_START,
-	PLAN_TASK_STATUS,	/* status, reason */
-	PLAN_TASK_STOP,		/* status, reason */
+	PLAN_TASK_STATUS, /* status, reason */
+	PLAN_TASK_STOP,	  /* status, reason */
 	PLAN_TASK_COLLECT
 };
 
 struct plan_action {
-	enum plan_verb	 verb;
-	size_t		 member;
-	size_t		 component;
-	enum state	 status;
-	int		 progress;
-	int64_t		 delay_ms;
-	const char	*reason;	/* in the arena, may be NULL */
-	bool		 done;		/* for whoever carries it out */
+	enum plan_verb verb;
+	size_t member;
+	size_t component;
+	enum state status;
+	int progress;
+	int64_t delay_ms;
+	const char *reason; /* in the arena, may be NULL */
+	bool done;	    /* for whoever carries it out */
 };
 
 struct plan {
-	struct plan_action	*actions;
-	size_t			 n, cap;
-	struct arena		*arena;	/* holds the reasons */
+	struct plan_action *actions;
+	size_t n, cap;
+	struct arena *arena; /* holds the reasons */
 };
 
-void	plan_init(struct plan *);
-void	plan_fini(struct plan *);
+void plan_init(struct plan *);
+void plan_fini(struct plan *);
 
 /* Replace the plan's actions by those that job lacks. */
-void	plan_make(struct plan *, const struct plan_job *);
+void plan_make(struct plan *, const struct plan_job *);
 
 /* The name of a verb for logs: "create", "task start". */
 const char *plan_verb_name(enum plan_verb);
-bool	plan_is_command(enum plan_verb);	/* goes to a member */
-bool	plan_is_task_command(enum plan_verb);
+bool plan_is_command(enum plan_verb); /* goes to a member */
+bool plan_is_task_command(enum plan_verb);
 
 #endif

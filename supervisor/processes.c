@@ -29,11 +29,11 @@ next_arg(const char *p, const char *end)
 
 /* Arguments as the launcher gives them, in that order. */
 static const char *
-attempt_of(const char *text, size_t len, const char *program,
-    const char *config)
+attempt_of(
+    const char *text, size_t len, const char *program, const char *config)
 {
-	const char	*want[] = { program, "--config", config, "--attempt" };
-	const char	*p = text, *end = text + len;
+	const char *want[] = { program, "--config", config, "--attempt" };
+	const char *p = text, *end = text + len;
 
 	for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
 		if (p == NULL || strcmp(p, want[i]) != 0)
@@ -45,14 +45,14 @@ attempt_of(const char *text, size_t len, const char *program,
 
 /* Processes come and go: what cannot be read is no shepherd. */
 static void
-look_at(struct processes *ps, pid_t pid, const char *program,
-    const char *config)
+look_at(
+    struct processes *ps, pid_t pid, const char *program, const char *config)
 {
-	char		 path[64], text[CMDLINE_MAX + 1];
-	const char	*attempt;
-	struct process	*p;
-	ssize_t		 n;
-	int		 fd;
+	char path[64], text[CMDLINE_MAX + 1];
+	const char *attempt;
+	struct process *p;
+	ssize_t n;
+	int fd;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
@@ -71,12 +71,11 @@ look_at(struct processes *ps, pid_t pid, const char *program,
 }
 
 int
-processes_list(const char *program, const char *config,
-    struct processes **out)
+processes_list(const char *program, const char *config, struct processes **out)
 {
-	DIR		*dir = opendir("/proc");
-	struct dirent	*e;
-	int64_t		 pid;
+	DIR *dir = opendir("/proc");
+	struct dirent *e;
+	int64_t pid;
 
 	*out = NULL;
 	if (dir == NULL)

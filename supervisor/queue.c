@@ -14,20 +14,20 @@
 #include "lib/base/mem.h"
 
 /* Waiting longer than this, a job is not passed any more. */
-#define AGED_MS		60000
+#define AGED_MS 60000
 /* Not refused again for so long: another supervisor has it, or it ended. */
-#define FORGET_MS	30000
+#define FORGET_MS 30000
 
 /* One party that refuses one job.  New ones are added at the end. */
 struct entry {
-	char		 job_id[ID_JOB_SIZE];
-	char		 party[16];
-	int64_t		 since_ms, last_ms;	/* monotonic */
-	struct entry	*next;
+	char job_id[ID_JOB_SIZE];
+	char party[16];
+	int64_t since_ms, last_ms; /* monotonic */
+	struct entry *next;
 };
 
 struct queue {
-	struct entry	*first;
+	struct entry *first;
 };
 
 struct queue *
@@ -39,7 +39,7 @@ queue_new(void)
 static void
 drop(struct entry **at)
 {
-	struct entry	*e = *at;
+	struct entry *e = *at;
 
 	*at = e->next;
 	free(e);
@@ -58,7 +58,7 @@ queue_free(struct queue *q)
 static void
 forget_old(struct queue *q)
 {
-	int64_t	now = clock_mono_ms();
+	int64_t now = clock_mono_ms();
 
 	for (struct entry **at = &q->first; *at != NULL;) {
 		if (now - (*at)->last_ms > FORGET_MS)
@@ -71,7 +71,7 @@ forget_old(struct queue *q)
 void
 queue_refused(struct queue *q, const char *job_id, const char *party)
 {
-	struct entry	**at, *e;
+	struct entry **at, *e;
 
 	for (at = &q->first; (e = *at) != NULL; at = &e->next)
 		if (strcmp(e->job_id, job_id) == 0 &&
@@ -100,7 +100,7 @@ queue_gone(struct queue *q, const char *job_id)
 const char *
 queue_ahead(struct queue *q, const char *job_id, const char *party)
 {
-	int64_t	now = clock_mono_ms();
+	int64_t now = clock_mono_ms();
 
 	forget_old(q);
 	/* In order of arrival: who stands before this job came before it. */
@@ -116,8 +116,8 @@ queue_ahead(struct queue *q, const char *job_id, const char *party)
 }
 
 void
-queue_each(struct queue *q, void (*fn)(void *ctx, const char *job_id),
-    void *ctx)
+queue_each(
+    struct queue *q, void (*fn)(void *ctx, const char *job_id), void *ctx)
 {
 	forget_old(q);
 	for (struct entry *e = q->first, *next; e != NULL; e = next) {

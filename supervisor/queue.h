@@ -12,22 +12,21 @@
 
 struct queue;
 
-struct queue	*queue_new(void);
-void		 queue_free(struct queue *);	/* NULL is fine */
+struct queue *queue_new(void);
+void queue_free(struct queue *); /* NULL is fine */
 
 /* A party refused resources to a job, now. */
-void	queue_refused(struct queue *, const char *job_id, const char *party);
+void queue_refused(struct queue *, const char *job_id, const char *party);
 /* The job started or ended. */
-void	queue_gone(struct queue *, const char *job_id);
+void queue_gone(struct queue *, const char *job_id);
 /*
  * The job that this one may not pass at the party: the one that waits for it
  * longest, when it has waited long and since before this one; else NULL.
  * Valid until the next call.
  */
-const char *queue_ahead(struct queue *, const char *job_id,
-	    const char *party);
+const char *queue_ahead(struct queue *, const char *job_id, const char *party);
 /* Call fn for each waiting job, longest wait first: something became free. */
-void	queue_each(struct queue *, void (*fn)(void *ctx, const char *job_id),
-	    void *ctx);
+void queue_each(
+    struct queue *, void (*fn)(void *ctx, const char *job_id), void *ctx);
 
 #endif

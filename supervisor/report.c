@@ -20,22 +20,22 @@
 #define REPORT_BATCH 2000
 
 struct sending {
-	struct reporter		*reporter;
-	struct arena		*arena;		/* owns this too */
-	struct db_task_key	 key;
-	enum state		 told;
-	struct sending		*next;
+	struct reporter *reporter;
+	struct arena *arena; /* owns this too */
+	struct db_task_key key;
+	enum state told;
+	struct sending *next;
 };
 
 struct reporter {
-	struct supervisor	*super;
-	struct sending		*list;
+	struct supervisor *super;
+	struct sending *list;
 };
 
 struct reporter *
 reporter_new(struct supervisor *s)
 {
-	struct reporter	*r = xcalloc(1, sizeof(*r));
+	struct reporter *r = xcalloc(1, sizeof(*r));
 
 	r->super = s;
 	return r;
@@ -65,11 +65,10 @@ reporter_free(struct reporter *rp)
 static bool
 is_same(const struct db_task_key *a, const struct db_task_key *b)
 {
-	return a->version == b->version &&
-	    strcmp(a->job_id, b->job_id) == 0 &&
-	    strcmp(a->component, b->component) == 0 &&
-	    strcmp(a->role, b->role) == 0 &&
-	    strcmp(a->party_id, b->party_id) == 0;
+	return a->version == b->version && strcmp(a->job_id, b->job_id) == 0 &&
+	       strcmp(a->component, b->component) == 0 &&
+	       strcmp(a->role, b->role) == 0 &&
+	       strcmp(a->party_id, b->party_id) == 0;
 }
 
 /*
@@ -88,10 +87,10 @@ is_under_way(const struct reporter *rp, const struct db_task *t)
 static void
 told(void *ctx, const struct partner_reply *reply)
 {
-	struct sending	*s = ctx;
-	struct reporter	*rp = s->reporter;
-	bool		 silence = partners_is_silence(reply);
-	int		 r = 0;
+	struct sending *s = ctx;
+	struct reporter *rp = s->reporter;
+	bool silence = partners_is_silence(reply);
+	int r = 0;
 
 	/*
 	 * Whatever the initiator answers, it has heard us: one that does not
@@ -114,8 +113,8 @@ told(void *ctx, const struct partner_reply *reply)
 static char *
 body_of(const struct db_task *t)
 {
-	struct json_object	*o = json_object_new_object();
-	char			*text;
+	struct json_object *o = json_object_new_object();
+	char *text;
 
 	json_add_str(o, "party_status", state_name(t->party_status));
 	json_add_int(o, "start_time", t->started_ms);
@@ -131,10 +130,10 @@ body_of(const struct db_task *t)
 static void
 send_report(struct reporter *rp, const struct db_report *d)
 {
-	const struct db_task_key	*k = &d->task.key;
-	struct arena			*arena = arena_new();
-	struct sending			*s = arena_alloc(arena, sizeof(*s));
-	char				*path, *body;
+	const struct db_task_key *k = &d->task.key;
+	struct arena *arena = arena_new();
+	struct sending *s = arena_alloc(arena, sizeof(*s));
+	char *path, *body;
 
 	s->reporter = rp;
 	s->arena = arena;
@@ -151,7 +150,7 @@ send_report(struct reporter *rp, const struct db_report *d)
 	    (long long)k->version, k->role, k->party_id);
 	body = body_of(&d->task);
 	if (partners_post(rp->super->partners, d->initiator_party, path, body,
-	    told, s) == 0) {
+		told, s) == 0) {
 		s->next = rp->list;
 		rp->list = s;
 	} else {
@@ -165,12 +164,12 @@ send_report(struct reporter *rp, const struct db_report *d)
 void
 report_look(struct reporter *rp)
 {
-	struct supervisor	*s = rp->super;
-	struct arena		*arena = arena_new();
-	struct db_report	*rows;
-	const char		*why;
-	int64_t			 away_ms;
-	size_t			 n;
+	struct supervisor *s = rp->super;
+	struct arena *arena = arena_new();
+	struct db_report *rows;
+	const char *why;
+	int64_t away_ms;
+	size_t n;
 
 	if (db_task_reports_due(s->db, arena, REPORT_BATCH, &rows, &n) != 0) {
 		log_err("look for reports");
@@ -178,8 +177,8 @@ report_look(struct reporter *rp)
 	}
 	for (size_t i = 0; i < n; i++)
 		if (!is_under_way(rp, &rows[i].task) &&
-		    !partners_away(s->partners, rows[i].initiator_party,
-		    &away_ms, &why))
+		    !partners_away(
+			s->partners, rows[i].initiator_party, &away_ms, &why))
 			send_report(rp, &rows[i]);
 	arena_free(arena);
 }

@@ -9,10 +9,10 @@
 
 struct reporter;
 
-struct reporter	*reporter_new(struct supervisor *);
-void		 reporter_free(struct reporter *);	/* NULL is fine */
+struct reporter *reporter_new(struct supervisor *);
+void reporter_free(struct reporter *); /* NULL is fine */
 
 /* Something may be due. */
-void	report_look(struct reporter *);
+void report_look(struct reporter *);
 
 #endif

@@ -15,7 +15,7 @@
 static int
 measure_cores(int64_t *out)
 {
-	cpu_set_t	set;
+	cpu_set_t set;
 
 	if (sched_getaffinity(0, sizeof(set), &set) == 0)
 		*out = CPU_COUNT(&set);
@@ -28,7 +28,7 @@ measure_cores(int64_t *out)
 static int
 measure_memory_mb(int64_t *out)
 {
-	int64_t	pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+	int64_t pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
 
 	if (pages <= 0 || size <= 0)
 		return err_set_errno(ERR_IO, "measure memory");
@@ -39,8 +39,8 @@ measure_memory_mb(int64_t *out)
 int
 resources_register(struct supervisor *s)
 {
-	int64_t	cores = s->conf->cores, memory_mb = s->conf->memory_mb;
-	int	r;
+	int64_t cores = s->conf->cores, memory_mb = s->conf->memory_mb;
+	int r;
 
 	if (cores == 0 && (r = measure_cores(&cores)) != 0)
 		return r;

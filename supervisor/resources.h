@@ -7,6 +7,6 @@
 #include "supervisor/supervisor.h"
 
 /* Register the capacity.  Errors: ERR_IO (the machine), ERR_DB. */
-int	resources_register(struct supervisor *);
+int resources_register(struct supervisor *);
 
 #endif

@@ -23,37 +23,37 @@
 #include "supervisor/queue.h"
 
 /* Jobs claimed in one transaction. */
-#define CLAIM_BATCH	32
+#define CLAIM_BATCH 32
 /* Changes of own rows and fresh looks in a row; more wait for the next turn
  * of the loop, so that one job cannot keep the others out. */
-#define ROUNDS_MAX	20
+#define ROUNDS_MAX 20
 /* After requests to partners: the loop sends them, then own members' turn. */
-#define SOON_MS		1
+#define SOON_MS 1
 /* When to look again at a job that nothing waits for: a net, no clock. */
-#define LOOK_AGAIN_MS	10000
+#define LOOK_AGAIN_MS 10000
 /* After an error, and while something is due soon. */
-#define LOOK_SOON_MS	1000
+#define LOOK_SOON_MS 1000
 
 struct scheduler {
-	struct supervisor	*super;
-	struct job		*jobs;
-	struct plan		 plan;
-	struct loop_timer	*renew;
-	struct loop_timer	*more;
-	struct loop_timer	*soon;
+	struct supervisor *super;
+	struct job *jobs;
+	struct plan plan;
+	struct loop_timer *renew;
+	struct loop_timer *more;
+	struct loop_timer *soon;
 };
 
 /* How carrying out a plan went. */
 struct outcome {
-	bool	changed;	/* rows here changed: plan again */
-	bool	asked;		/* requests to partners are about to leave */
-	bool	later;		/* own members are served once they have */
-	bool	settled;
-	int64_t	delay_ms;	/* until the next look; -1: nothing said */
+	bool changed; /* rows here changed: plan again */
+	bool asked;   /* requests to partners are about to leave */
+	bool later;   /* own members are served once they have */
+	bool settled;
+	int64_t delay_ms; /* until the next look; -1: nothing said */
 };
 
-static void	look(struct scheduler *, struct job *);
-static void	give_back(struct scheduler *, struct job *, int64_t delay_ms);
+static void look(struct scheduler *, struct job *);
+static void give_back(struct scheduler *, struct job *, int64_t delay_ms);
 
 /* --- the list of jobs --------------------------------------------------- */
 
@@ -69,7 +69,7 @@ find(struct scheduler *s, const char *job_id)
 static struct job *
 take_up(struct scheduler *s, const struct db_job_claim *claim)
 {
-	struct job	*j = find(s, claim->job_id);
+	struct job *j = find(s, claim->job_id);
 
 	if (j == NULL) {
 		j = job_new(claim->job_id);
@@ -97,7 +97,7 @@ drop(struct scheduler *s, struct job *j)
 static void
 wake_waiting(void *ctx, const char *job_id)
 {
-	struct scheduler	*s = ctx;
+	struct scheduler *s = ctx;
 
 	if (db_job_wake(s->super->db, job_id) != 0)
 		log_err("job=%s wake", job_id);
@@ -109,15 +109,15 @@ static int
 set_job(struct scheduler *s, struct job *j, const struct plan_action *a,
     bool *moved)
 {
-	return db_job_move(s->super->db, j->job_id, a->status, j->fence,
-	    a->reason, moved);
+	return db_job_move(
+	    s->super->db, j->job_id, a->status, j->fence, a->reason, moved);
 }
 
 static void
 tell_job(struct scheduler *s, const struct job *j, const struct plan_action *a)
 {
-	const struct site_conf	*conf = s->super->conf;
-	const char		*why = a->reason == NULL ? "" : a->reason;
+	const struct site_conf *conf = s->super->conf;
+	const char *why = a->reason == NULL ? "" : a->reason;
 
 	queue_gone(s->super->queue, j->job_id);
 	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
@@ -136,7 +136,7 @@ static int
 set_verdict(struct scheduler *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, bool *moved)
 {
-	const struct plan_component	*c = &sn->plan.components[a->component];
+	const struct plan_component *c = &sn->plan.components[a->component];
 
 	return db_task_move_all(s->super->db, j->job_id, c->name, c->version,
 	    a->status, j->fence, a->reason, moved);
@@ -146,7 +146,7 @@ static void
 tell_verdict(struct scheduler *s, const struct job *j,
     const struct snapshot *sn, const struct plan_action *a)
 {
-	const struct plan_component	*c = &sn->plan.components[a->component];
+	const struct plan_component *c = &sn->plan.components[a->component];
 
 	if (state_is_interrupt(a->status))
 		joblog_error(s->super->conf, j->job_id,
@@ -158,10 +158,10 @@ tell_verdict(struct scheduler *s, const struct job *j,
 }
 
 static int
-set_party(struct scheduler *s, const struct snapshot *sn,
-    const struct plan_action *a)
+set_party(
+    struct scheduler *s, const struct snapshot *sn, const struct plan_action *a)
 {
-	struct db_task_move	 move = {
+	struct db_task_move move = {
 		.status = STATE_NONE,
 		.party_status = a->status,
 		.reason = a->reason,
@@ -174,22 +174,23 @@ set_party(struct scheduler *s, const struct snapshot *sn,
 static bool
 is_new_reason(const struct snapshot *sn, const struct plan_action *a)
 {
-	return a->reason != NULL && (sn->row->reason == NULL ||
-	    strcmp(a->reason, sn->row->reason) != 0);
+	return a->reason != NULL &&
+	       (sn->row->reason == NULL ||
+		   strcmp(a->reason, sn->row->reason) != 0);
 }
 
 static int
 rerun(struct scheduler *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a)
 {
-	struct party_caller	 self = {
+	struct party_caller self = {
 		.party_id = s->super->conf->party_id,
 		.is_site = true,
 	};
-	const char		*name = sn->plan.components[a->component].name;
+	const char *name = sn->plan.components[a->component].name;
 
-	return initiator_rerun(s->super->db, &self, j->job_id, &name, 1,
-	    false, true, NULL);
+	return initiator_rerun(
+	    s->super->db, &self, j->job_id, &name, 1, false, true, NULL);
 }
 
 /*
@@ -200,19 +201,17 @@ rerun(struct scheduler *s, struct job *j, const struct snapshot *sn,
 static int
 rearm(struct scheduler *s, struct job *j, const struct snapshot *sn)
 {
-	static const enum db_party_flag	flags[] = {
-		DB_PARTY_CREATED, DB_PARTY_RESERVED, DB_PARTY_STARTED,
-		DB_PARTY_ENDED
-	};
-	struct db			*db = s->super->db;
-	int				 r = 0;
+	static const enum db_party_flag flags[] = { DB_PARTY_CREATED,
+		DB_PARTY_RESERVED, DB_PARTY_STARTED, DB_PARTY_ENDED };
+	struct db *db = s->super->db;
+	int r = 0;
 
 	if (state_is_end(sn->plan.status)) {
 		for (size_t i = 0; r == 0 && i < 4; i++)
 			r = db_party_clear(db, j->job_id, flags[i], j->fence);
 		if (r == 0)
-			r = db_job_move(db, j->job_id, STATE_WAITING,
-			    j->fence, "runs again", NULL);
+			r = db_job_move(db, j->job_id, STATE_WAITING, j->fence,
+			    "runs again", NULL);
 	}
 	return r != 0 ? r : db_job_rerun_done(db, j->job_id, j->fence);
 }
@@ -226,7 +225,7 @@ rearm(struct scheduler *s, struct job *j, const struct snapshot *sn)
 static void
 answered(void *ctx, struct job *j, bool news)
 {
-	struct scheduler	*s = ctx;
+	struct scheduler *s = ctx;
 
 	j->again |= news;
 	if (j->under_way > 0) {
@@ -243,7 +242,7 @@ static int
 change(struct scheduler *s, struct job *j, const struct snapshot *sn,
     struct plan_action *a)
 {
-	struct db	*db = s->super->db;
+	struct db *db = s->super->db;
 
 	a->done = true;
 	switch (a->verb) {
@@ -263,8 +262,8 @@ change(struct scheduler *s, struct job *j, const struct snapshot *sn,
 		return db_job_settle(db, j->job_id, j->fence);
 	default:
 		a->done = is_new_reason(sn, a);
-		return a->done ? db_job_set_reason(db, j->job_id, a->reason) :
-		    0;
+		return a->done ? db_job_set_reason(db, j->job_id, a->reason)
+			       : 0;
 	}
 }
 
@@ -273,7 +272,7 @@ static void
 tell(struct scheduler *s, const struct job *j, const struct snapshot *sn,
     const struct plan_action *a, struct outcome *o)
 {
-	const struct site_conf	*conf = s->super->conf;
+	const struct site_conf *conf = s->super->conf;
 
 	if (a->verb == PLAN_WAIT) {
 		if (o->delay_ms < 0 || a->delay_ms < o->delay_ms)
@@ -302,8 +301,8 @@ tell(struct scheduler *s, const struct job *j, const struct snapshot *sn,
 		joblog_info(conf, j->job_id, "job runs again");
 		break;
 	case PLAN_SETTLE:
-		joblog_info(conf, j->job_id,
-		    "every member has the end of the job");
+		joblog_info(
+		    conf, j->job_id, "every member has the end of the job");
 		break;
 	default:
 		break;
@@ -321,23 +320,23 @@ hand_on(struct scheduler *s, const struct plan_action *a)
 }
 
 struct changing {
-	struct scheduler	*scheduler;
-	struct job		*job;
-	const struct snapshot	*snapshot;
+	struct scheduler *scheduler;
+	struct job *job;
+	const struct snapshot *snapshot;
 };
 
 static int
 change_tx(struct db *db, void *ctx)
 {
-	struct changing	*c = ctx;
-	struct plan	*p = &c->scheduler->plan;
-	int		 r = 0;
+	struct changing *c = ctx;
+	struct plan *p = &c->scheduler->plan;
+	int r = 0;
 
 	(void)db;
 	for (size_t i = 0; r == 0 && i < p->n; i++)
 		if (!plan_is_command(p->actions[i].verb))
-			r = change(c->scheduler, c->job, c->snapshot,
-			    &p->actions[i]);
+			r = change(
+			    c->scheduler, c->job, c->snapshot, &p->actions[i]);
 	return r;
 }
 
@@ -346,9 +345,9 @@ static int
 change_rows(struct scheduler *s, struct job *j, const struct snapshot *sn,
     struct outcome *o)
 {
-	struct changing	c = { s, j, sn };
-	bool		any = false;
-	int		r;
+	struct changing c = { s, j, sn };
+	bool any = false;
+	int r;
 
 	for (size_t i = 0; i < s->plan.n; i++)
 		any |= !plan_is_command(s->plan.actions[i].verb);
@@ -367,8 +366,8 @@ static int
 ask_partners(struct scheduler *s, struct job *j, const struct snapshot *sn,
     bool starts, struct outcome *o)
 {
-	const struct plan_action	*a;
-	int				 r = 0;
+	const struct plan_action *a;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
 		a = &s->plan.actions[i];
@@ -386,8 +385,8 @@ static int
 serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
     struct outcome *o)
 {
-	const struct plan_action	*a;
-	int				 r = 0;
+	const struct plan_action *a;
+	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
 		a = &s->plan.actions[i];
@@ -414,7 +413,7 @@ static int
 carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
     struct outcome *o)
 {
-	int	r;
+	int r;
 
 	if ((r = change_rows(s, j, sn, o)) != 0 ||
 	    (r = ask_partners(s, j, sn, true, o)) != 0 ||
@@ -432,8 +431,8 @@ next_look(const struct snapshot *sn, const struct outcome *o)
 	for (size_t m = 0; m < sn->plan.nmembers; m++)
 		if (sn->plan.members[m].away)
 			return LOOK_SOON_MS;
-	return sn->resting || sn->plan.status != STATE_RUNNING ?
-	    LOOK_SOON_MS : LOOK_AGAIN_MS;
+	return sn->resting || sn->plan.status != STATE_RUNNING ? LOOK_SOON_MS
+							       : LOOK_AGAIN_MS;
 }
 
 static void
@@ -453,12 +452,12 @@ give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 static int
 give_up(struct scheduler *s, struct job *j)
 {
-	char	*why = xstrdup(err_text());
-	int	 r;
+	char *why = xstrdup(err_text());
+	int r;
 
 	joblog_error(s->super->conf, j->job_id, "job failed: %s", why);
 	if ((r = db_job_move(s->super->db, j->job_id, STATE_FAILED, j->fence,
-	    why, NULL)) == 0)
+		 why, NULL)) == 0)
 		r = db_job_settle(s->super->db, j->job_id, j->fence);
 	free(why);
 	return r;
@@ -471,10 +470,10 @@ give_up(struct scheduler *s, struct job *j)
 static void
 look(struct scheduler *s, struct job *j)
 {
-	struct snapshot	 sn;
-	struct outcome	 o = { .delay_ms = -1 };
-	bool		 keep;
-	int		 r, round = 0;
+	struct snapshot sn;
+	struct outcome o = { .delay_ms = -1 };
+	bool keep;
+	int r, round = 0;
 
 	if (j->fence == 0)
 		return;
@@ -489,7 +488,7 @@ look(struct scheduler *s, struct job *j)
 		plan_make(&s->plan, &sn.plan);
 		r = carry_out(s, j, &sn, &o);
 	} while (r == 0 && o.changed && !o.asked && !o.settled &&
-	    ++round < ROUNDS_MAX);
+		 ++round < ROUNDS_MAX);
 	if (r != 0) {
 		log_err("job=%s", j->job_id);
 		o.delay_ms = LOOK_SOON_MS;
@@ -517,12 +516,12 @@ look(struct scheduler *s, struct job *j)
 static void
 take_due(struct scheduler *s)
 {
-	struct arena		*arena = arena_new();
-	struct db_job_claim	*claims;
-	size_t			 n;
+	struct arena *arena = arena_new();
+	struct db_job_claim *claims;
+	size_t n;
 
 	if (db_job_claim(s->super->db, arena, s->super->instance,
-	    s->super->conf->lease_ms, CLAIM_BATCH, &claims, &n) != 0) {
+		s->super->conf->lease_ms, CLAIM_BATCH, &claims, &n) != 0) {
 		log_err("claim jobs");
 		n = 0;
 	}
@@ -543,8 +542,8 @@ on_more(void *ctx)
 static void
 on_soon(void *ctx)
 {
-	struct scheduler	*s = ctx;
-	struct job		*j;
+	struct scheduler *s = ctx;
+	struct job *j;
 
 	do {
 		for (j = s->jobs; j != NULL && !j->again; j = j->next)
@@ -560,8 +559,8 @@ on_soon(void *ctx)
 static void
 forget_lost(struct scheduler *s)
 {
-	int64_t		 now = clock_mono_ms();
-	struct job	*j, *next;
+	int64_t now = clock_mono_ms();
+	struct job *j, *next;
 
 	for (j = s->jobs; j != NULL; j = next) {
 		next = j->next;
@@ -574,13 +573,13 @@ forget_lost(struct scheduler *s)
 static void
 on_renew(void *ctx)
 {
-	struct scheduler	*s = ctx;
-	bool			 any = false;
+	struct scheduler *s = ctx;
+	bool any = false;
 
 	for (const struct job *j = s->jobs; j != NULL; j = j->next)
 		any |= j->fence != 0;
 	if (any && db_job_renew(s->super->db, s->super->instance,
-	    s->super->conf->lease_ms, NULL) != 0)
+		       s->super->conf->lease_ms, NULL) != 0)
 		log_err("renew leases of jobs");
 	forget_lost(s);
 }
@@ -588,7 +587,7 @@ on_renew(void *ctx)
 void
 scheduler_wake(struct scheduler *s, const char *job_id)
 {
-	struct job	*j = *job_id == '\0' ? NULL : find(s, job_id);
+	struct job *j = *job_id == '\0' ? NULL : find(s, job_id);
 
 	if (j != NULL && j->fence != 0)
 		look(s, j);
@@ -603,9 +602,9 @@ scheduler_look(struct scheduler *s)
 int
 scheduler_new(struct supervisor *super, struct scheduler **out)
 {
-	struct scheduler	*s = xcalloc(1, sizeof(*s));
-	char			*prefix;
-	int			 r;
+	struct scheduler *s = xcalloc(1, sizeof(*s));
+	char *prefix;
+	int r;
 
 	*out = NULL;
 	prefix = xstrndup(super->instance, super->instance_prefix);
@@ -620,8 +619,8 @@ scheduler_new(struct supervisor *super, struct scheduler **out)
 	s->renew = loop_timer_new(super->loop, on_renew, s);
 	s->more = loop_timer_new(super->loop, on_more, s);
 	s->soon = loop_timer_new(super->loop, on_soon, s);
-	loop_timer_set(s->renew, super->conf->lease_ms / 3,
-	    super->conf->lease_ms / 3);
+	loop_timer_set(
+	    s->renew, super->conf->lease_ms / 3, super->conf->lease_ms / 3);
 	loop_timer_set(s->more, 0, 0);
 	*out = s;
 	return 0;

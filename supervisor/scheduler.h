@@ -14,13 +14,13 @@ struct scheduler;
  * Starts at once with what is due.  Leases of a dead predecessor are taken
  * over.  Errors: ERR_DB.
  */
-int	scheduler_new(struct supervisor *, struct scheduler **out);
+int scheduler_new(struct supervisor *, struct scheduler **out);
 /* Leases are given back; what is under way is forgotten.  NULL is fine. */
-void	scheduler_free(struct scheduler *);
+void scheduler_free(struct scheduler *);
 
 /* Jobs are due: claim them and look at each. */
-void	scheduler_look(struct scheduler *);
+void scheduler_look(struct scheduler *);
 /* This job changed; if it is being worked on here, look at it. */
-void	scheduler_wake(struct scheduler *, const char *job_id);
+void scheduler_wake(struct scheduler *, const char *job_id);
 
 #endif

@@ -10,29 +10,29 @@
 #include "supervisor/partners.h"
 
 /* How long a job may wait for its start: what the platform allows. */
-#define QUEUE_TIMEOUT_MS	(6 * 3600 * INT64_C(1000))
+#define QUEUE_TIMEOUT_MS (6 * 3600 * INT64_C(1000))
 /* How long a running job does without an answer of a partner. */
-#define LOST_PARTNER_MS		60000
+#define LOST_PARTNER_MS 60000
 /* A running task without news for so long is asked after. */
-#define SILENT_MS		10000
+#define SILENT_MS 10000
 
 static int
 load_rows(struct supervisor *s, struct job *j, struct snapshot *sn,
     struct db_task **tasks, size_t *ntasks)
 {
-	int	r;
+	int r;
 
 	/* The documents are read once, for the graph. */
 	if (j->graph == NULL) {
-		if ((r = db_job_get(s->db, sn->arena, j->job_id,
-		    &sn->row)) != 0 ||
+		if ((r = db_job_get(s->db, sn->arena, j->job_id, &sn->row)) !=
+			0 ||
 		    (r = graph_from_dsl(sn->row->dsl, &j->graph)) != 0)
 			return r;
-	} else if ((r = db_job_get_brief(s->db, sn->arena, j->job_id,
-	    &sn->row)) != 0)
+	} else if ((r = db_job_get_brief(
+			s->db, sn->arena, j->job_id, &sn->row)) != 0)
 		return r;
 	if ((r = db_party_list(s->db, sn->arena, j->job_id, &sn->parties,
-	    &sn->nparties)) != 0)
+		 &sn->nparties)) != 0)
 		return r;
 	return db_task_list(s->db, sn->arena, j->job_id, true, tasks, ntasks);
 }
@@ -49,21 +49,21 @@ is_resting(struct snapshot *sn, int64_t until_ms)
 static void
 load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 {
-	struct plan_job	*p = &sn->plan;
+	struct plan_job *p = &sn->plan;
 
 	if (j->members == NULL) {
 		j->nmembers = sn->nparties;
 		j->members = xcalloc(sn->nparties + 1, sizeof(*j->members));
-		j->tasks = xcalloc(sn->nparties * j->graph->n + 1,
-		    sizeof(*j->tasks));
+		j->tasks =
+		    xcalloc(sn->nparties * j->graph->n + 1, sizeof(*j->tasks));
 	}
 	p->nmembers = sn->nparties;
-	p->members = arena_alloc(sn->arena,
-	    p->nmembers * sizeof(*p->members) + 1);
+	p->members =
+	    arena_alloc(sn->arena, p->nmembers * sizeof(*p->members) + 1);
 	for (size_t m = 0; m < sn->nparties; m++) {
-		const struct db_party		*row = &sn->parties[m];
-		const struct job_member		*known = &j->members[m];
-		struct plan_member		*pm = &p->members[m];
+		const struct db_party *row = &sn->parties[m];
+		const struct job_member *known = &j->members[m];
+		struct plan_member *pm = &p->members[m];
 
 		*pm = (struct plan_member){
 			.role = row->role,
@@ -73,8 +73,8 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.reserved = row->reserved,
 			.started = row->started,
 			.ended = row->ended,
-			.busy = known->busy || is_resting(sn,
-			    known->rest_until_ms),
+			.busy =
+			    known->busy || is_resting(sn, known->rest_until_ms),
 			.refused = known->refused,
 			.unknown = known->unknown,
 			.error = known->error,
@@ -82,8 +82,8 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 		/* A refusal of an earlier round: ask in order this time. */
 		if (row->last_error != NULL && *row->last_error != '\0')
 			p->apply_in_order = true;
-		if (!row->is_local && partners_away(s->partners,
-		    row->party_id, &pm->away_ms, &pm->error))
+		if (!row->is_local && partners_away(s->partners, row->party_id,
+					  &pm->away_ms, &pm->error))
 			pm->away = true;
 	}
 }
@@ -102,9 +102,9 @@ static struct plan_row
 row_of(struct job *j, struct snapshot *sn, size_t c, size_t m,
     const struct db_task *t)
 {
-	struct job_task	*known = job_task(j, c, m);
-	int64_t		 now = clock_mono_ms();
-	struct plan_row	 row = {
+	struct job_task *known = job_task(j, c, m);
+	int64_t now = clock_mono_ms();
+	struct plan_row row = {
 		.member = m,
 		.party_status = t->party_status,
 		.acked = t->status_acked,
@@ -120,7 +120,9 @@ row_of(struct job *j, struct snapshot *sn, size_t c, size_t m,
 		/* The row is the member's own: it knows the verdict unless
 		 * it still has to be told to stop. */
 		row.acked = state_is_end(t->party_status) ||
-		    t->kill_wanted != STATE_NONE ? t->status : STATE_NONE;
+				    t->kill_wanted != STATE_NONE
+				? t->status
+				: STATE_NONE;
 		return row;
 	}
 	if (known->heard_ms == 0)
@@ -130,11 +132,11 @@ row_of(struct job *j, struct snapshot *sn, size_t c, size_t m,
 }
 
 static int
-load_components(struct job *j, struct snapshot *sn, struct db_task *tasks,
-    size_t ntasks)
+load_components(
+    struct job *j, struct snapshot *sn, struct db_task *tasks, size_t ntasks)
 {
-	struct plan_job	*p = &sn->plan;
-	const size_t	 n = j->graph->n;
+	struct plan_job *p = &sn->plan;
+	const size_t n = j->graph->n;
 
 	p->ncomponents = n;
 	p->components = arena_alloc(sn->arena, n * sizeof(*p->components) + 1);
@@ -145,25 +147,28 @@ load_components(struct job *j, struct snapshot *sn, struct db_task *tasks,
 		p->components[c].nupstream = j->graph->nodes[c].nups;
 		/* Nobody runs it: nothing to wait for. */
 		p->components[c].status = STATE_SUCCESS;
-		p->components[c].rows = arena_alloc(sn->arena,
-		    sn->nparties * sizeof(struct plan_row) + 1);
-		sn->tasks[c] = arena_alloc(sn->arena,
-		    sn->nparties * sizeof(**sn->tasks) + 1);
+		p->components[c].rows = arena_alloc(
+		    sn->arena, sn->nparties * sizeof(struct plan_row) + 1);
+		sn->tasks[c] = arena_alloc(
+		    sn->arena, sn->nparties * sizeof(**sn->tasks) + 1);
 	}
 	for (size_t i = 0; i < ntasks; i++) {
-		struct db_task		*t = &tasks[i];
-		size_t			 m = member_of(sn, t), c;
-		struct plan_component	*comp;
+		struct db_task *t = &tasks[i];
+		size_t m = member_of(sn, t), c;
+		struct plan_component *comp;
 
 		c = graph_find(j->graph, t->key.component, (size_t)t->seq);
 		if (c == (size_t)-1 || m == (size_t)-1)
-			return err_set(ERR_INVALID, "task %s of %s %s is none "
-			    "of the job's", t->key.component, t->key.role,
-			    t->key.party_id);
+			return err_set(ERR_INVALID,
+			    "task %s of %s %s is none "
+			    "of the job's",
+			    t->key.component, t->key.role, t->key.party_id);
 		comp = &p->components[c];
 		if (comp->nrows == sn->nparties)
-			return err_set(ERR_INVALID, "task %s has more rows "
-			    "than the job has members", t->key.component);
+			return err_set(ERR_INVALID,
+			    "task %s has more rows "
+			    "than the job has members",
+			    t->key.component);
 		comp->version = (int)t->key.version;
 		comp->status = t->status;
 		comp->rows[comp->nrows] = row_of(j, sn, c, m, t);
@@ -175,10 +180,10 @@ load_components(struct job *j, struct snapshot *sn, struct db_task *tasks,
 static void
 load_job(struct job *j, struct snapshot *sn)
 {
-	const struct db_job	*row = sn->row;
-	struct plan_job		*p = &sn->plan;
+	const struct db_job *row = sn->row;
+	struct plan_job *p = &sn->plan;
 	/* The database's now: its clock decides. */
-	int64_t			 now_ms = row->created_ms + row->age_ms;
+	int64_t now_ms = row->created_ms + row->age_ms;
 
 	p->job_id = j->job_id;
 	p->status = row->status;
@@ -186,8 +191,8 @@ load_job(struct job *j, struct snapshot *sn)
 	p->cancel_status = row->cancel_status;
 	p->rerun_signal = row->rerun_signal;
 	p->reason = row->reason;
-	p->task_parallelism = row->task_parallelism < 1 ? 1 :
-	    (int)row->task_parallelism;
+	p->task_parallelism =
+	    row->task_parallelism < 1 ? 1 : (int)row->task_parallelism;
 	p->progress = (int)row->progress;
 	p->waiting_ms = row->age_ms;
 	/* A job that runs again may have been submitted long ago. */
@@ -203,17 +208,17 @@ load_job(struct job *j, struct snapshot *sn)
 int
 snapshot_load(struct supervisor *s, struct job *j, struct snapshot *sn)
 {
-	struct db_task	*tasks = NULL;
-	size_t		 ntasks = 0;
-	int		 r;
+	struct db_task *tasks = NULL;
+	size_t ntasks = 0;
+	int r;
 
 	memset(sn, 0, sizeof(*sn));
 	sn->arena = arena_new();
 	if ((r = load_rows(s, j, sn, &tasks, &ntasks)) != 0)
 		return r;
 	if (j->members != NULL && j->nmembers != sn->nparties)
-		return err_set(ERR_INVALID, "job %s changed its members",
-		    j->job_id);
+		return err_set(
+		    ERR_INVALID, "job %s changed its members", j->job_id);
 	load_members(s, j, sn);
 	if ((r = load_components(j, sn, tasks, ntasks)) != 0)
 		return r;
@@ -231,7 +236,7 @@ snapshot_fini(struct snapshot *sn)
 const struct db_task *
 snapshot_task(const struct snapshot *sn, size_t component, size_t member)
 {
-	const struct plan_component	*c = &sn->plan.components[component];
+	const struct plan_component *c = &sn->plan.components[component];
 
 	for (size_t i = 0; i < c->nrows; i++)
 		if (c->rows[i].member == member)

@@ -25,23 +25,23 @@
 static void
 name_instance(struct supervisor *s)
 {
-	unsigned char	hash[16];
-	char		home[9], self[ID_RANDOM_SIZE];
-	int		n;
+	unsigned char hash[16];
+	char home[9], self[ID_RANDOM_SIZE];
+	int n;
 
 	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
 		(void)snprintf(s->host, sizeof(s->host), "localhost");
 	(void)crypto_generichash(hash, sizeof(hash),
-	    (const unsigned char *)s->conf->home, strlen(s->conf->home),
-	    NULL, 0);
+	    (const unsigned char *)s->conf->home, strlen(s->conf->home), NULL,
+	    0);
 	for (int i = 0; i < 4; i++)
 		(void)snprintf(home + 2 * i, 3, "%02x", hash[i]);
 	id_random(self);
-	n = snprintf(s->instance, sizeof(s->instance), "%.40s:%s:", s->host,
-	    home);
+	n = snprintf(
+	    s->instance, sizeof(s->instance), "%.40s:%s:", s->host, home);
 	s->instance_prefix = (size_t)n;
-	(void)snprintf(s->instance + n, sizeof(s->instance) - (size_t)n,
-	    "%.8s", self);
+	(void)snprintf(
+	    s->instance + n, sizeof(s->instance) - (size_t)n, "%.8s", self);
 }
 
 static void
@@ -60,8 +60,8 @@ on_poll(void *ctx)
 int
 supervisor_start(struct supervisor *s)
 {
-	char	*text;
-	int	 r;
+	char *text;
+	int r;
 
 	name_instance(s);
 	text = xasprintf("supervisor %s", s->host);

@@ -28,24 +28,24 @@ struct wake;
 
 struct supervisor {
 	/* the caller's, set before supervisor_start() */
-	const struct site_conf	*conf;
-	struct loop		*loop;
-	struct db		*db;
-	struct http_client	*http;	/* NULL: no partners */
+	const struct site_conf *conf;
+	struct loop *loop;
+	struct db *db;
+	struct http_client *http; /* NULL: no partners */
 
-	struct partners		*partners;
-	struct queue		*queue;
-	struct changes		*changes;
+	struct partners *partners;
+	struct queue *queue;
+	struct changes *changes;
 	/* the parts that look for work when something changed */
-	struct launcher		*launcher;
-	struct reporter		*reporter;
-	struct scheduler	*scheduler;
-	struct detectors	*detectors;
-	struct wake		*wake;
-	struct loop_timer	*poll;
-	char			 host[256];
-	char			 instance[INSTANCE_SIZE];
-	size_t			 instance_prefix;	/* its first two parts */
+	struct launcher *launcher;
+	struct reporter *reporter;
+	struct scheduler *scheduler;
+	struct detectors *detectors;
+	struct wake *wake;
+	struct loop_timer *poll;
+	char host[256];
+	char instance[INSTANCE_SIZE];
+	size_t instance_prefix; /* its first two parts */
 };
 
 /*
@@ -53,18 +53,18 @@ struct supervisor {
  * soon as the loop runs.  The caller holds the home's lock.
  * Errors: ERR_DB, ERR_IO; supervisor_stop() is due all the same.
  */
-int	supervisor_start(struct supervisor *);
+int supervisor_start(struct supervisor *);
 /*
  * End the parts: leases are given back, shepherds go on.  The calls of http
  * that are under way must have been dropped before (http_client_free()), and
  * nothing of the loop's runs afterwards.
  */
-void	supervisor_stop(struct supervisor *);
+void supervisor_stop(struct supervisor *);
 
 /*
  * Rows of this job changed ("" when it is not known which): at the loop's
  * next turn every part looks whether there is something for it.
  */
-void	supervisor_changed(struct supervisor *, const char *job_id);
+void supervisor_changed(struct supervisor *, const char *job_id);
 
 #endif

@@ -19,19 +19,19 @@
 #define WAKE_BATCH 64
 
 struct wake {
-	struct loop_fd	*watch;
-	char		*path;
-	int		 fd;
-	wake_fn		*fn;
-	void		*ctx;
+	struct loop_fd *watch;
+	char *path;
+	int fd;
+	wake_fn *fn;
+	void *ctx;
 };
 
 /* False when nothing is waiting.  What is no job id counts as "". */
 static bool
 receive(struct wake *w, char job[ID_JOB_SIZE])
 {
-	char	text[ID_JOB_SIZE] = "";
-	ssize_t	n = recv(w->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	char text[ID_JOB_SIZE] = "";
+	ssize_t n = recv(w->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
 
 	if (n < 0)
 		return false;
@@ -54,9 +54,9 @@ is_known(char jobs[][ID_JOB_SIZE], size_t n, const char *job)
 static void
 readable(void *ctx, int fd, int events)
 {
-	struct wake	*w = ctx;
-	char		 jobs[WAKE_BATCH][ID_JOB_SIZE];
-	size_t		 n = 0;
+	struct wake *w = ctx;
+	char jobs[WAKE_BATCH][ID_JOB_SIZE];
+	size_t n = 0;
 
 	(void)fd;
 	(void)events;
@@ -71,8 +71,8 @@ int
 wake_open(struct loop *loop, const char *path, wake_fn *fn, void *ctx,
     struct wake **out)
 {
-	struct wake	*w = xcalloc(1, sizeof(*w));
-	int		 r;
+	struct wake *w = xcalloc(1, sizeof(*w));
+	int r;
 
 	*out = NULL;
 	w->fd = -1;
@@ -81,8 +81,8 @@ wake_open(struct loop *loop, const char *path, wake_fn *fn, void *ctx,
 	w->path = xstrdup(path);
 	if ((r = fd_dgram_bind(path, &w->fd)) != 0 ||
 	    (r = fd_set_nonblock(w->fd)) != 0 ||
-	    (r = loop_fd_add(loop, w->fd, LOOP_READ, readable, w,
-	    &w->watch)) != 0) {
+	    (r = loop_fd_add(loop, w->fd, LOOP_READ, readable, w, &w->watch)) !=
+		0) {
 		wake_close(w);
 		return err_wrap("wake-up socket %s", path);
 	}

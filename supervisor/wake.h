@@ -19,8 +19,8 @@ typedef void wake_fn(void *ctx, const char *job_id);
  * for every distinct job of the datagrams that are waiting.
  * Errors: ERR_IO, ERR_INVALID when the path is too long.
  */
-int	wake_open(struct loop *, const char *path, wake_fn *, void *ctx,
-	    struct wake **out);
-void	wake_close(struct wake *);	/* NULL is fine; removes the socket */
+int wake_open(
+    struct loop *, const char *path, wake_fn *, void *ctx, struct wake **out);
+void wake_close(struct wake *); /* NULL is fine; removes the socket */
 
 #endif

@@ -3,8 +3,7 @@
  */
 #include "lib/db/db_work.h"
 
-static const struct db_stmt waiting = {
-	"work.waiting", "",
+static const struct db_stmt waiting = { "work.waiting", "",
 	"SELECT EXISTS (SELECT 1 FROM task"
 	"  WHERE launch_wanted = 1 AND run_here = 1),"
 	" EXISTS (SELECT 1 FROM attempt a JOIN task t"
@@ -15,13 +14,12 @@ static const struct db_stmt waiting = {
 	" EXISTS (SELECT 1 FROM task WHERE report_due = 1),"
 	" EXISTS (SELECT 1 FROM job WHERE is_initiator = 1 AND settled = 0"
 	"  AND next_look_at <= NOW(6)"
-	"  AND (lease_until IS NULL OR lease_until <= NOW(6)))"
-};
+	"  AND (lease_until IS NULL OR lease_until <= NOW(6)))" };
 
 static int
 take(const struct db_row *row, void *ctx)
 {
-	struct db_work	*w = ctx;
+	struct db_work *w = ctx;
 
 	w->launches = db_row_int(row, 0) != 0;
 	w->kills = db_row_int(row, 1) != 0;

@@ -8,12 +8,12 @@
 #include "lib/db/db.h"
 
 struct db_work {
-	bool	launches;	/* local tasks want a launch */
-	bool	kills;		/* attempts are to be ended */
-	bool	reports;	/* initiators elsewhere are to be told */
-	bool	jobs;		/* jobs initiated here are due and not leased */
+	bool launches; /* local tasks want a launch */
+	bool kills;    /* attempts are to be ended */
+	bool reports;  /* initiators elsewhere are to be told */
+	bool jobs;     /* jobs initiated here are due and not leased */
 };
 
-int	db_work_waiting(struct db *, struct db_work *out);
+int db_work_waiting(struct db *, struct db_work *out);
 
 #endif
