@@ -71,7 +71,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches
 .DELETE_ON_ERROR:
-.SECONDARY: $(PB_C) $(PB_H)
+.SECONDARY:
 
 all: $(PROGRAMS) provider
 

