@@ -42,7 +42,7 @@ struct pending {
 };
 
 struct frame_writer {
-	TAILQ_HEAD(, pending) queue;
+	TAILQ_HEAD(pending_list, pending) queue;
 	size_t bytes;
 };
 

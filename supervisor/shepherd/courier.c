@@ -93,9 +93,9 @@ struct courier {
 	struct keys *keys;
 	struct http_client *http; /* NULL until needed */
 	struct address *addresses;
-	TAILQ_HEAD(, shipment) queue;
-	TAILQ_HEAD(, flight) flights;
-	STAILQ_HEAD(, ack) acks;
+	TAILQ_HEAD(shipment_list, shipment) queue;
+	TAILQ_HEAD(flight_list, flight) flights;
+	STAILQ_HEAD(ack_list, ack) acks;
 	struct loop_timer *timer;
 	size_t n; /* shipments */
 	unsigned in_flight;
@@ -367,14 +367,15 @@ record_part(struct shipment *sh, uint32_t part)
 static int
 record_some(struct courier *c, bool *more)
 {
-	struct shipment *batch[LEDGER_BATCH], *sh;
+	struct shipment *batch[LEDGER_BATCH];
+	struct shipment *sh;
 	struct db_egress rows[LEDGER_BATCH];
 	size_t n = 0, i;
 	int r;
 
 	*more = false;
-	TAILQ_FOREACH(sh, &c->queue, link)
-	{
+	for (sh = TAILQ_FIRST(&c->queue); sh != NULL;
+	     sh = TAILQ_NEXT(sh, link)) {
 		if (sh->is_here || sh->parcel->parts != 1 ||
 		    sh->parts[0] != PART_NEW)
 			continue;

@@ -45,7 +45,7 @@ struct inbox {
 	char *path; /* of the wake socket */
 	int fd;
 	struct loop_fd *watch;
-	TAILQ_HEAD(, wanted) list;
+	TAILQ_HEAD(wanted_list, wanted) list;
 	size_t n;
 	void *delivered; /* tsearch tree of ids */
 };

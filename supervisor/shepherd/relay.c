@@ -31,7 +31,7 @@ struct waiting {
 
 struct relay {
 	struct shepherd *shepherd;
-	TAILQ_HEAD(, waiting) queue;
+	TAILQ_HEAD(waiting_list, waiting) queue;
 	size_t n;
 	struct loop_timer *timer;
 	int64_t pause_ms;
