@@ -20,7 +20,8 @@
  * Parse len bytes holding one value.  Integers within int64_t become json-c
  * integers, other numbers doubles that remember their spelling.
  * Ownership: *out is the caller's (json_object_put()); NULL for "null" too.
- * Errors: ERR_LIMIT when len > max_bytes or the nesting is too deep,
+ * Errors: ERR_LIMIT when len > max_bytes, the nesting is too deep
+ * or there is too much of it to be held in memory,
  * ERR_FORMAT otherwise; the message names line and column.
  */
 int json_parse(

@@ -19,6 +19,8 @@
  * number of objects and arrays is limited beside the size of the text.
  */
 #define CONTAINERS_MAX 300000
+/* "0," becomes some 70 bytes, a member's name about as much again. */
+#define VALUES_MAX 4500000
 #define NUMBER_MAX_BYTES 1000
 #define OWN_TEXT_MAX ((size_t)64 << 20)
 
@@ -28,6 +30,7 @@ struct reader {
 	const char *end;
 	int depth;
 	size_t containers;
+	size_t values;	 /* and names of members */
 	struct buf text; /* the string or number being read */
 };
 
@@ -314,6 +317,15 @@ read_array(struct reader *r, struct json_object **out)
 }
 
 static int
+count_value(struct reader *r)
+{
+	if (++r->values > VALUES_MAX)
+		return err_set(ERR_LIMIT,
+		    "JSON has more than %d values and names", VALUES_MAX);
+	return 0;
+}
+
+static int
 read_member(struct reader *r, struct json_object *o)
 {
 	struct json_object *value;
@@ -322,7 +334,7 @@ read_member(struct reader *r, struct json_object *o)
 
 	if (!at(r, '"'))
 		return fail(r, "a member name in quotes was expected");
-	if ((rc = read_string(r)) != 0)
+	if ((rc = count_value(r)) != 0 || (rc = read_string(r)) != 0)
 		return rc;
 	if (json_object_object_get_ex(o, buf_str(&r->text), NULL))
 		return fail(r, "the member name occurs twice in its object");
@@ -386,6 +398,8 @@ read_scalar(struct reader *r, struct json_object **out)
 {
 	int rc;
 
+	if ((rc = count_value(r)) != 0)
+		return rc;
 	if (at(r, '"')) {
 		if ((rc = read_string(r)) != 0)
 			return rc;
@@ -426,7 +440,9 @@ int
 json_parse(
     const char *text, size_t len, size_t max_bytes, struct json_object **out)
 {
-	struct reader r = { text, text, text + len, 0, 0, BUF_INIT };
+	struct reader r = {
+		.start = text, .p = text, .end = text + len, .text = BUF_INIT
+	};
 	int rc;
 
 	*out = NULL;

@@ -31,6 +31,12 @@
 #define MAX_PROGRESS 500
 #define MAX_PARTITIONS 100000
 #define JSON_DEPTH 32
+/*
+ * What a text may cost in memory: an empty array or object is two bytes of
+ * it and takes hundreds.
+ */
+#define JSON_CONTAINERS 300000
+#define JSON_VALUES 4500000
 
 static int
 bad(const char *field)
@@ -73,6 +79,19 @@ is_text(const char *s, size_t min, size_t max)
 	return n >= min && n <= max && str_is_utf8(s, n);
 }
 
+/* Counted before it is parsed; inside of strings, too, which does no harm. */
+static bool
+is_affordable(const char *s, size_t n)
+{
+	size_t containers = 0, values = 0, i;
+
+	for (i = 0; i < n; i++) {
+		containers += s[i] == '[' || s[i] == '{';
+		values += s[i] == ',' || s[i] == ':';
+	}
+	return containers <= JSON_CONTAINERS && values <= JSON_VALUES;
+}
+
 static bool
 is_json(const char *s, size_t max, enum json_type type)
 {
@@ -81,7 +100,7 @@ is_json(const char *s, size_t max, enum json_type type)
 	size_t n = strnlen(s, max + 1);
 	bool good;
 
-	if (n > max || !str_is_utf8(s, n) ||
+	if (n > max || !str_is_utf8(s, n) || !is_affordable(s, n) ||
 	    (t = json_tokener_new_ex(JSON_DEPTH)) == NULL)
 		return false;
 	json_tokener_set_flags(t, JSON_TOKENER_STRICT);

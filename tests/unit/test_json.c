@@ -166,6 +166,23 @@ size_and_number_of_containers_are_limited(void **state)
 }
 
 static void
+number_of_values_is_limited(void **state)
+{
+	struct json_object *o;
+	struct buf b = BUF_INIT;
+	int i;
+
+	(void)state;
+	buf_puts(&b, "[0");
+	for (i = 0; i < 4500000; i++)
+		buf_puts(&b, ",0");
+	buf_putc(&b, ']');
+	assert_int_equal(json_parse(b.data, b.len, b.len, &o), ERR_LIMIT);
+	assert_null(o);
+	buf_fini(&b);
+}
+
+static void
 huge_numbers_keep_their_meaning(void **state)
 {
 	struct json_object *o;
@@ -551,6 +568,7 @@ main(void)
 		cmocka_unit_test(a_fault_names_line_and_column),
 		cmocka_unit_test(nesting_is_limited),
 		cmocka_unit_test(size_and_number_of_containers_are_limited),
+		cmocka_unit_test(number_of_values_is_limited),
 		cmocka_unit_test(huge_numbers_keep_their_meaning),
 		cmocka_unit_test(numbers_are_written_as_rfc_8785_lists_them),
 		cmocka_unit_test(random_doubles_read_back_in_few_digits),

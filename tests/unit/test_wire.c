@@ -403,6 +403,28 @@ a_summary_is_one_json_object(void **state)
 	assert_int_equal(check_summary(deep), ERR_FORMAT);
 }
 
+/* A megabyte of it would take several hundred of memory. */
+static void
+a_summary_of_very_many_small_parts_is_refused(void **state)
+{
+	struct buf b = BUF_INIT;
+	int i;
+
+	(void)state;
+	buf_puts(&b, "{\"a\":[{}");
+	for (i = 0; i < 310000; i++)
+		buf_puts(&b, ",{}");
+	buf_puts(&b, "]}");
+	assert_int_equal(check_summary(b.data), ERR_FORMAT);
+	buf_clear(&b);
+	buf_puts(&b, "{\"a\":[0");
+	for (i = 0; i < 4600000; i++)
+		buf_puts(&b, ",0");
+	buf_puts(&b, "]}");
+	assert_int_equal(check_summary(b.data), ERR_FORMAT);
+	buf_fini(&b);
+}
+
 static void
 only_three_words_end_a_task(void **state)
 {
@@ -456,6 +478,7 @@ main(void)
 		cmocka_unit_test(remotes_are_judged_field_by_field),
 		cmocka_unit_test(an_output_folder_is_one_path_part),
 		cmocka_unit_test(a_summary_is_one_json_object),
+		cmocka_unit_test(a_summary_of_very_many_small_parts_is_refused),
 		cmocka_unit_test(only_three_words_end_a_task),
 		cmocka_unit_test(
 		    frames_of_the_shepherd_are_not_taken_from_an_executor),
