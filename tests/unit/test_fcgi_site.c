@@ -724,6 +724,26 @@ users_and_partners_keep_to_their_listeners(void **state)
 	answer_fini(&a);
 }
 
+/* Who sends it is not known before it has been taken. */
+static void
+strangers_cannot_fill_the_disk_with_uploads(void **state)
+{
+	const size_t len = 2 << 20;
+	char *body = xcalloc(1, len);
+	struct answer a;
+
+	(void)state;
+	memset(body, ' ', len);
+	ask(&(struct ask){ .base = site.conf->client_tls_url,
+		.target = "/v1/data/upload",
+		.body = body,
+		.len = len },
+	    &a);
+	assert_int_equal(a.status, 413);
+	answer_fini(&a);
+	free(body);
+}
+
 static void
 pages_of_other_sites_are_refused_on_loopback(void **state)
 {
@@ -1250,6 +1270,7 @@ main(void)
 		cmocka_unit_test(
 		    answers_carry_the_security_headers_and_no_version),
 		cmocka_unit_test(users_and_partners_keep_to_their_listeners),
+		cmocka_unit_test(strangers_cannot_fill_the_disk_with_uploads),
 		cmocka_unit_test(pages_of_other_sites_are_refused_on_loopback),
 		cmocka_unit_test(a_signed_request_is_understood),
 		cmocka_unit_test(what_is_not_exactly_signed_is_refused),
