@@ -22,7 +22,7 @@
 #define BOUNDARY_MAX 70 /* RFC 2046, 5.1.1 */
 #define HEADERS_MAX 8192
 #define FIELD_MAX ((uint64_t)64 * 1024)
-#define FIELDS_MAX 64
+#define PARTS_MAX 64
 
 struct scan {
 	int fd;
@@ -146,8 +146,7 @@ take_field(struct scan *sc, const char *name, uint64_t begin, uint64_t end)
 	size_t n;
 	int r;
 
-	if (end - begin > FIELD_MAX ||
-	    json_object_object_length(sc->out->fields) >= FIELDS_MAX)
+	if (end - begin > FIELD_MAX)
 		return err_set(ERR_LIMIT, "form field %.60s is too much", name);
 	text = xcalloc(1, (size_t)(end - begin) + 1);
 	r = read_at(sc, begin, text, (size_t)(end - begin), &n);
@@ -236,6 +235,7 @@ scan_all(struct scan *sc)
 	char tail[2];
 	uint64_t at;
 	size_t n;
+	int parts = 0;
 	int r;
 
 	/* The first boundary stands at the very beginning, without CRLF. */
@@ -253,6 +253,10 @@ scan_all(struct scan *sc)
 		if (n != 2 || memcmp(tail, "\r\n", 2) != 0)
 			return err_set(
 			    ERR_FORMAT, "a boundary of the form is malformed");
+		/* Each costs a window's reading, however small it is. */
+		if (++parts > PARTS_MAX)
+			return err_set(ERR_LIMIT,
+			    "the form has more than %d parts", PARTS_MAX);
 		if ((r = scan_part(sc, at + 2, &at)) != 0)
 			return r;
 		at += sc->mark_len;

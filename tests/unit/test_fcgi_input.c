@@ -435,6 +435,23 @@ malformed_forms_are_refused(void **state)
 	}
 }
 
+/* Each part costs a window's reading: a million would keep a worker busy. */
+static void
+forms_of_very_many_parts_are_refused(void **state)
+{
+	struct multipart m;
+	struct buf b = BUF_INIT;
+	int i;
+
+	(void)state;
+	for (i = 0; i < 1000; i++)
+		buf_puts(&b, "--B\r\nContent-Disposition: form-data; "
+			     "name=\"a\"\r\n\r\n1\r\n");
+	buf_puts(&b, FILE_PART "1\r\n--B--");
+	assert_int_equal(scan_text(b.data, b.len, &m), ERR_LIMIT);
+	buf_fini(&b);
+}
+
 /* --- upload configurations --------------------------------------------------------------------- */
 
 static int
@@ -683,6 +700,7 @@ main(void)
 		cmocka_unit_test(an_empty_file_part_has_length_zero),
 		cmocka_unit_test(boundaries_across_windows_are_seen),
 		cmocka_unit_test(malformed_forms_are_refused),
+		cmocka_unit_test(forms_of_very_many_parts_are_refused),
 		cmocka_unit_test(
 		    the_query_is_one_json_text_with_odd_characters),
 		cmocka_unit_test(pairs_are_taken_from_older_clients),
