@@ -40,8 +40,13 @@ static const struct db_stmt delete = { "partner.delete", "s",
 static const struct db_stmt use_nonce = { "nonce.use", "ssi",
 	"INSERT INTO nonce (party_id, nonce, expires_at)"
 	" VALUES (?, ?, TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ? SECOND)" };
+/*
+ * Whether a request is expired is judged by the clock of who receives it, in
+ * whole seconds: a nonce is kept until no clock that is anywhere near right
+ * would take its request again.
+ */
 static const struct db_stmt purge_nonces = { "nonce.purge", "i",
-	"DELETE FROM nonce WHERE expires_at < NOW(6)"
+	"DELETE FROM nonce WHERE expires_at < NOW(6) - INTERVAL 10 MINUTE"
 	" ORDER BY expires_at LIMIT ?" };
 
 int
