@@ -34,6 +34,8 @@ extern const struct component component_upload;
 extern const struct component component_reader;
 extern const struct component component_data_transform;
 extern const struct component component_intersection;
+extern const struct component component_feature_scale;
+extern const struct component component_data_statistics;
 extern const struct component component_hetero_lr;
 extern const struct component component_evaluation;
 extern const struct component component_secure_add;
