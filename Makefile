@@ -168,7 +168,7 @@ $(B)/tests/test_fcgi_site: | $(B)/bin/sluice-fcgi $(PROVIDER)/manifest.json
 tests: $(UNITS)
 
 unit: $(UNITS)
-	@set -e; for t in $(UNITS); do echo "== $$t"; $$t; done
+	@tests/unit/run.sh $(UNITS)
 
 $(B)/bench/bin/%: $(B)/obj/bench/%.o $(ARCHIVES)
 	@mkdir -p $(@D)

@@ -192,7 +192,7 @@ report_is_due_only_at_a_partner(void **state)
 }
 
 static void
-members_word_makes_the_job_due(void **state)
+members_end_makes_the_job_due_and_its_start_does_not(void **state)
 {
 	struct db_job_claim *c;
 	size_t n;
@@ -203,6 +203,10 @@ members_word_makes_the_job_due(void **state)
 	assert_int_equal(db_job_release(db, J1, c->fence, 3600000), 0);
 	assert_int_equal(
 	    move(&here, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
+	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(
+	    move(&here, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
 	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n), 0);
 	assert_int_equal(n, 1);
 }
@@ -693,7 +697,7 @@ main(void)
 		T(each_of_the_two_states_moves_by_the_table),
 		T(every_pair_of_party_states_moves_as_the_table_says),
 		T(report_is_due_only_at_a_partner),
-		T(members_word_makes_the_job_due),
+		T(members_end_makes_the_job_due_and_its_start_does_not),
 		T(verdict_moves_all_members_rows_with_one_event),
 		T(error_report_is_kept_and_default_does_not_replace_it),
 		T(error_report_of_any_bytes_is_kept),
