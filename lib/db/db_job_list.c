@@ -11,8 +11,9 @@
 
 #define ROW_COLS(X)                                                            \
 	JOB_COLS(X, job., "j.")                                                \
-	JOB_DOC_COLS(X, job., "j.") PARTY_COLS(X, party., "p.") X(BOOL,        \
-	    resource_in_use, "g.job_id IS NOT NULL AND g.returned_at IS NULL") \
+	JOB_DOC_COLS(X, job., "j.")                                            \
+	PARTY_COLS(X, party., "p.") X(BOOL, resource_in_use,                   \
+	    "g.job_id IS NOT NULL AND g.returned_at IS NULL")                  \
 	    X(MS, applied_ms, "g.granted_at")                                  \
 		X(MS, returned_ms, "g.returned_at")
 

@@ -37,10 +37,10 @@ db_task_list(struct db *db, struct arena *a, const char *job_id,
 #define ROW_COLS(X)                                                            \
 	TASK_COLS(X, task., "t.")                                              \
 	TASK_DOC_COLS(X, task., "t.")                                          \
-	    X(STR, initiator_role, "j.initiator_role")                         \
-		X(STR, initiator_party, "j.initiator_party")                   \
-		    X(STR, attempt_id, "a.attempt_id") X(STR, host, "a.host")  \
-			X(INT, executor_pid, "a.executor_pid")
+	X(STR, initiator_role, "j.initiator_role")                             \
+	X(STR, initiator_party, "j.initiator_party")                           \
+	X(STR, attempt_id, "a.attempt_id")                                     \
+	X(STR, host, "a.host") X(INT, executor_pid, "a.executor_pid")
 
 static const struct db_col row_cols[] = {
 #define COL(type, field, column)                                               \
@@ -80,7 +80,7 @@ static const struct db_shape row_shape = DB_SHAPE(struct db_task_row, row_cols);
 		"task.query", WHERE_PARAMS "ii",                               \
 		    "SELECT 1" ROW_COLS(DB_SQL) FROM ATTEMPT WHERE             \
 		    " ORDER BY " order ", t.seq, t.component, t.role, "        \
-				       "t.party_id LIMIT ? OFFSET ?"           \
+		    "t.party_id LIMIT ? OFFSET ?"                              \
 	}
 
 static const struct db_stmt queries[DB_TASK_ORDERS][2] = {

@@ -338,10 +338,8 @@ main(void)
 		cmocka_unit_test(order_follows_edges_and_then_the_document),
 		cmocka_unit_test(
 		    names_may_have_a_hundred_characters_and_no_more),
-		cmocka_unit_test(
-		    ten_thousand_components_are_read),
-		cmocka_unit_test(
-		    ten_thousand_wrong_references_are_counted),
+		cmocka_unit_test(ten_thousand_components_are_read),
+		cmocka_unit_test(ten_thousand_wrong_references_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, load_product, free_product);

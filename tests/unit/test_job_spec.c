@@ -734,8 +734,7 @@ main(void)
 		cmocka_unit_test(job_parameters_are_scoped_by_role),
 		cmocka_unit_test(a_job_larger_than_the_site_is_refused),
 		cmocka_unit_test(an_upload_is_a_local_job),
-		cmocka_unit_test(
-		    ten_thousand_components_are_read),
+		cmocka_unit_test(ten_thousand_components_are_read),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
