@@ -12,10 +12,11 @@
 #define ROW_COLS(X)                                                            \
 	JOB_COLS(X, job., "j.")                                                \
 	JOB_DOC_COLS(X, job., "j.")                                            \
-	PARTY_COLS(X, party., "p.") X(BOOL, resource_in_use,                   \
+	PARTY_COLS(X, party., "p.")                                            \
+	X(BOOL, resource_in_use,                                               \
 	    "g.job_id IS NOT NULL AND g.returned_at IS NULL")                  \
-	    X(MS, applied_ms, "g.granted_at")                                  \
-		X(MS, returned_ms, "g.returned_at")
+	X(MS, applied_ms, "g.granted_at")                                      \
+	X(MS, returned_ms, "g.returned_at")
 
 static const struct db_col row_cols[] = {
 #define COL(type, field, column)                                               \
