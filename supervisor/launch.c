@@ -256,7 +256,7 @@ launch_look(struct launcher *l)
 	} while (n == LAUNCH_BATCH);
 }
 
-/* --- what a predecessor left -------------------------------------------------- */
+/* --- what a predecessor left -------------------------------------------- */
 
 /*
  * An open attempt on this host that we do not watch: its shepherd runs and
