@@ -1,50 +1,19 @@
 /*
- * Commands to members.  The table below says for each verb where it goes,
- * what it carries, which function of lib/party it is, and what its answer
- * means; everything else is common.
+ * Commands to members: for each verb where it goes, what it carries, which
+ * function of lib/party it is.
  */
 #include "supervisor/command.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/buf.h"
-#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/base/str.h"
 #include "lib/json/json.h"
-#include "lib/party/party.h"
+#include "supervisor/answer.h"
 #include "supervisor/joblog.h"
 #include "supervisor/partners.h"
-#include "supervisor/queue.h"
-
-/* A command and all it needs when its answer comes. */
-struct command {
-	struct supervisor *super;
-	struct job *job;
-	enum plan_verb verb;
-	size_t member, component;
-	struct party_member to; /* texts below */
-	struct db_task_key task;
-	int64_t auto_retries, retry_delay_s;
-	enum state status;
-	const char *reason; /* may be NULL */
-	/* why a start was refused: the collect that follows settles it */
-	const char *refusal;
-	struct arena *arena;
-	command_done_fn *done;
-	void *ctx;
-};
-
-/* What a member said, wherever it is. */
-struct answer {
-	int code; /* 0, or the ERR_* that the words stand for */
-	const char *text;
-	json_object *data; /* borrowed, may be NULL */
-};
 
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
@@ -101,252 +70,6 @@ set_busy(struct command *c, bool busy)
 		c->job->under_way++;
 	else
 		c->job->under_way--;
-}
-
-/* The member said "not now": leave it alone for a moment. */
-static void
-rest(struct command *c)
-{
-	int64_t until = clock_mono_ms() + JOB_REST_MS;
-
-	if (plan_is_task_command(c->verb))
-		job_task(c->job, c->component, c->member)->rest_until_ms =
-		    until;
-	else
-		c->job->members[c->member].rest_until_ms = until;
-}
-
-/* --- answers into rows -------------------------------------------------- */
-
-static int
-mark(struct command *c, enum db_party_flag flag, bool value, const char *error)
-{
-	return db_party_mark(c->super->db, c->to.job_id, c->to.role,
-	    c->to.party_id, flag, value, error, c->job->fence);
-}
-
-static bool
-is_not_now(int code)
-{
-	return code == ERR_BUSY || code == ERR_CONFLICT;
-}
-
-/* The member refuses for good: the job cannot go on without it. */
-static int
-fail_job(struct command *c, const struct answer *a)
-{
-	char *why = xasprintf("%s %s: %s", c->to.role, c->to.party_id, a->text);
-	int r =
-	    db_job_cancel(c->super->db, c->to.job_id, STATE_FAILED, why, NULL);
-
-	free(why);
-	return r;
-}
-
-/* The member cannot run its task: that is the end of the task there. */
-static int
-fail_task(struct command *c, const char *text)
-{
-	struct db_task_move move = {
-		.status = STATE_NONE,
-		.party_status = STATE_FAILED,
-		.error_report = text,
-		.reason = text,
-	};
-
-	return db_task_move(c->super->db, &c->task, &move, NULL);
-}
-
-static int
-answer_create(struct command *c, const struct answer *a)
-{
-	struct job_member *m = &c->job->members[c->member];
-
-	if (a->code == 0)
-		return mark(c, DB_PARTY_CREATED, true, "");
-	if (is_not_now(a->code)) {
-		job_set_error(c->job, c->member, a->text);
-		return 0;
-	}
-	if (c->verb == PLAN_REOPEN && a->code == ERR_NOT_FOUND) {
-		m->unknown = true;
-		return 0;
-	}
-	return fail_job(c, a);
-}
-
-static int
-answer_apply(struct command *c, const struct answer *a)
-{
-	int r;
-
-	if (a->code == 0)
-		return mark(c, DB_PARTY_RESERVED, true, "");
-	if (a->code == ERR_NOT_FOUND) {
-		rest(c);
-		return mark(c, DB_PARTY_CREATED, false, a->text);
-	}
-	if (!is_not_now(a->code))
-		return fail_job(c, a);
-	c->job->members[c->member].refused = true;
-	job_set_error(c->job, c->member, a->text);
-	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
-		queue_refused(c->super->queue, c->to.job_id, c->to.party_id);
-	return r;
-}
-
-static int
-answer_return(struct command *c, const struct answer *a)
-{
-	/* What could not be given back runs out by itself. */
-	if (a->code != 0 && a->code != ERR_NOT_FOUND)
-		log_warn("job=%s %s %s keeps its reservation: %s", c->to.job_id,
-		    c->to.role, c->to.party_id, a->text);
-	return mark(c, DB_PARTY_RESERVED, false, NULL);
-}
-
-static int
-answer_start(struct command *c, const struct answer *a)
-{
-	int r;
-
-	if (a->code == 0)
-		return mark(c, DB_PARTY_STARTED, true, "");
-	if (!is_not_now(a->code) && a->code != ERR_NOT_FOUND)
-		return fail_job(c, a);
-	/* Its reservation ran out, or it lost the job: begin again there. */
-	rest(c);
-	if (is_not_now(a->code))
-		return mark(c, DB_PARTY_RESERVED, false, a->text);
-	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
-		r = mark(c, DB_PARTY_CREATED, false, a->text);
-	return r;
-}
-
-static int
-answer_end(struct command *c, const struct answer *a)
-{
-	/* Who does not have the job, or lets us say nothing about it, has
-	 * nothing to end. */
-	if (a->code == 0 || a->code == ERR_NOT_FOUND || a->code == ERR_DENIED)
-		return mark(
-		    c, DB_PARTY_ENDED, true, a->code == 0 ? NULL : a->text);
-	rest(c);
-	return 0;
-}
-
-static int
-answer_task_create(struct command *c, const struct answer *a)
-{
-	if (a->code == 0)
-		return db_task_ack_status(
-		    c->super->db, &c->task, STATE_WAITING);
-	if (!is_not_now(a->code))
-		return fail_task(c, a->text);
-	rest(c);
-	return 0;
-}
-
-static void ask_after_refusal(struct command *, const char *refusal);
-
-static int
-answer_task_start(struct command *c, const struct answer *a, bool is_local)
-{
-	if (a->code == 0) {
-		job_task(c->job, c->component, c->member)->heard_ms =
-		    clock_mono_ms();
-		return db_task_ack_start(c->super->db, &c->task, true);
-	}
-	/*
-	 * It may have been started by a command whose answer was lost, and
-	 * be over by now: its state decides, not the refusal.  A local row
-	 * keeps an end that it has.
-	 */
-	if (is_not_now(a->code) && !is_local) {
-		ask_after_refusal(c, a->text);
-		return 0;
-	}
-	return fail_task(c, a->text);
-}
-
-static int
-answer_task_end(struct command *c, const struct answer *a)
-{
-	struct db_task_move move = {
-		.status = STATE_NONE,
-		.party_status = c->status,
-		.reason = c->reason,
-	};
-	int r;
-
-	if (is_not_now(a->code)) {
-		rest(c);
-		return 0;
-	}
-	if (a->code != 0 && c->verb == PLAN_TASK_STOP &&
-	    (r = db_task_move(c->super->db, &c->task, &move, NULL)) != 0)
-		return r;
-	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
-	return db_task_ack_status(c->super->db, &c->task, c->status);
-}
-
-static int
-answer_collect(struct command *c, const struct answer *a)
-{
-	struct party_caller caller = { .party_id = c->to.party_id };
-	struct party_report report = { .party_status = STATE_NONE };
-
-	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
-	if (a->code == ERR_NOT_FOUND)
-		return fail_task(c, "the task is not known there any more");
-	if (a->code != 0)
-		return 0;
-	if (state_parse(json_get_str(a->data, "party_status", ""),
-		&report.party_status) != 0 ||
-	    report.party_status == STATE_NONE)
-		return err_set(ERR_FORMAT, "collect: no state of the task");
-	if (c->refusal != NULL && !state_is_end(report.party_status) &&
-	    report.party_status != STATE_RUNNING)
-		return fail_task(c, c->refusal);
-	report.started_ms = json_get_int(a->data, "start_time", 0);
-	report.ended_ms = json_get_int(a->data, "end_time", 0);
-	report.progress = json_get_int(a->data, "progress", 0);
-	report.error_report = json_get_str(a->data, "error_report", NULL);
-	/* It knows of the start if it runs or ran. */
-	(void)db_task_ack_start(c->super->db, &c->task,
-	    report.party_status != STATE_WAITING || c->refusal == NULL);
-	return initiator_task_report(
-	    c->super->db, &caller, &c->task, &report, NULL);
-}
-
-static int
-take_answer(struct command *c, const struct answer *a, bool is_local)
-{
-	switch (c->verb) {
-	case PLAN_CREATE:
-	case PLAN_REOPEN:
-		return answer_create(c, a);
-	case PLAN_APPLY:
-		return answer_apply(c, a);
-	case PLAN_RETURN:
-		return answer_return(c, a);
-	case PLAN_START:
-		return answer_start(c, a);
-	case PLAN_END:
-		return answer_end(c, a);
-	case PLAN_TASK_CREATE:
-		return answer_task_create(c, a);
-	case PLAN_TASK_START:
-		return answer_task_start(c, a, is_local);
-	case PLAN_TASK_STATUS:
-	case PLAN_TASK_STOP:
-		return answer_task_end(c, a);
-	case PLAN_TASK_COLLECT:
-		return answer_collect(c, a);
-	default:
-		return err_set(
-		    ERR_INTERNAL, "%s is no command", plan_verb_name(c->verb));
-	}
 }
 
 static void
@@ -426,7 +149,7 @@ send_here(struct command *c, bool *news)
 	if (a.code != 0)
 		a.text = text = xstrdup(err_text());
 	*news |= is_news(c, &a);
-	r = take_answer(c, &a, true);
+	r = answer_take(c, &a, true);
 	free(text);
 	return r;
 }
@@ -544,6 +267,9 @@ code_of(const struct partner_reply *reply)
 {
 	if (reply->error == 0 || reply->retcode == 10)
 		return 0;
+	/* Its own trouble (its database, say), no word on the command. */
+	if (reply->status >= 500 && reply->retcode != 103)
+		return ERR_REMOTE;
 	switch (reply->retcode) {
 	case 102:
 		return ERR_NOT_FOUND;
@@ -567,16 +293,17 @@ answered(void *ctx, const struct partner_reply *reply)
 
 	set_busy(c, false);
 	/* Nobody was asked: partners.c knows, the same command comes again. */
-	if (!partners_is_silence(reply)) {
-		a.code = code_of(reply);
-		r = take_answer(c, &a, false);
-	} else
-		a.code = ERR_NET;
+	a.code = partners_is_silence(reply) ? ERR_NET : code_of(reply);
+	if (a.code == ERR_REMOTE) {
+		job_set_error(j, c->member, a.text);
+		answer_rest(c);
+	} else if (a.code != ERR_NET)
+		r = answer_take(c, &a, false);
 	audit(c, &a);
 	if (r != 0) {
 		log_err("job=%s answer of %s %s to %s", j->job_id, c->to.role,
 		    c->to.party_id, plan_verb_name(c->verb));
-		rest(c);
+		answer_rest(c);
 	}
 	c->done(c->ctx, j, r != 0 || is_news(c, &a));
 	command_free(c);
@@ -598,8 +325,8 @@ send_away(struct command *c)
 	return r;
 }
 
-static void
-ask_after_refusal(struct command *c, const char *refusal)
+void
+command_ask_after_refusal(struct command *c, const char *refusal)
 {
 	struct arena *arena = arena_new();
 	struct command *ask = arena_alloc(arena, sizeof(*ask));
@@ -617,7 +344,7 @@ ask_after_refusal(struct command *c, const char *refusal)
 	if (send_away(ask) != 0) {
 		log_err("job=%s collect", c->to.job_id);
 		command_free(ask);
-		rest(c);
+		answer_rest(c);
 	}
 }
 
@@ -642,7 +369,7 @@ command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		*at_once = true;
 		refusal.code = ERR_DENIED;
 		refusal.text = arena_strdup(c->arena, err_text());
-		r = take_answer(c, &refusal, false);
+		r = answer_take(c, &refusal, false);
 		audit(c, &refusal);
 	}
 	command_free(c);

@@ -12,20 +12,17 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_recover.h"
-#include "lib/db/db_tx.h"
-#include "lib/party/party.h"
 #include "supervisor/command.h"
 #include "supervisor/job.h"
 #include "supervisor/joblog.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
 #include "supervisor/plan.h"
-#include "supervisor/queue.h"
+#include "supervisor/rows.h"
 
 /* Jobs claimed in one transaction. */
 #define CLAIM_BATCH 32
-/* Changes of own rows and fresh looks in a row; more wait for the next turn
- * of the loop, so that one job cannot keep the others out. */
+/* Changes of own rows and fresh looks in a row: more are no progress. */
 #define ROUNDS_MAX 20
 /* After requests to partners: the loop sends them, then own members' turn. */
 #define SOON_MS 1
@@ -41,15 +38,6 @@ struct scheduler {
 	struct loop_timer *renew;
 	struct loop_timer *more;
 	struct loop_timer *soon;
-};
-
-/* How carrying out a plan went. */
-struct outcome {
-	bool changed; /* rows here changed: plan again */
-	bool asked;   /* requests to partners are about to leave */
-	bool later;   /* own members are served once they have */
-	bool settled;
-	int64_t delay_ms; /* until the next look; -1: nothing said */
 };
 
 static void look(struct scheduler *, struct job *);
@@ -92,130 +80,6 @@ drop(struct scheduler *s, struct job *j)
 	job_free(j);
 }
 
-/* --- rows here ---------------------------------------------------------- */
-
-static void
-wake_waiting(void *ctx, const char *job_id)
-{
-	struct scheduler *s = ctx;
-
-	if (db_job_wake(s->super->db, job_id) != 0)
-		log_err("job=%s wake", job_id);
-	loop_timer_set(s->more, 0, 0);
-}
-
-/* What a job's row is moved to; told once it is committed. */
-static int
-set_job(struct scheduler *s, struct job *j, const struct plan_action *a,
-    bool *moved)
-{
-	return db_job_move(
-	    s->super->db, j->job_id, a->status, j->fence, a->reason, moved);
-}
-
-static void
-tell_job(struct scheduler *s, const struct job *j, const struct plan_action *a)
-{
-	const struct site_conf *conf = s->super->conf;
-	const char *why = a->reason == NULL ? "" : a->reason;
-
-	queue_gone(s->super->queue, j->job_id);
-	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
-	    *why == '\0' ? "" : ": ", why);
-	if (state_is_interrupt(a->status))
-		joblog_error(conf, j->job_id, "job %s: %s",
-		    state_name(a->status), *why == '\0' ? "asked for" : why);
-	else
-		joblog_info(conf, j->job_id, "job %s", state_name(a->status));
-	/* Its resources are free again. */
-	if (state_is_end(a->status))
-		queue_each(s->super->queue, wake_waiting, s);
-}
-
-static int
-set_verdict(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    const struct plan_action *a, bool *moved)
-{
-	const struct plan_component *c = &sn->plan.components[a->component];
-
-	return db_task_move_all(s->super->db, j->job_id, c->name, c->version,
-	    a->status, j->fence, a->reason, moved);
-}
-
-static void
-tell_verdict(struct scheduler *s, const struct job *j,
-    const struct snapshot *sn, const struct plan_action *a)
-{
-	const struct plan_component *c = &sn->plan.components[a->component];
-
-	if (state_is_interrupt(a->status))
-		joblog_error(s->super->conf, j->job_id,
-		    "task %s version %d %s: %s", c->name, c->version,
-		    state_name(a->status), a->reason);
-	else
-		joblog_info(s->super->conf, j->job_id, "task %s version %d %s",
-		    c->name, c->version, state_name(a->status));
-}
-
-static int
-set_party(
-    struct scheduler *s, const struct snapshot *sn, const struct plan_action *a)
-{
-	struct db_task_move move = {
-		.status = STATE_NONE,
-		.party_status = a->status,
-		.reason = a->reason,
-	};
-
-	return db_task_move(s->super->db,
-	    &snapshot_task(sn, a->component, a->member)->key, &move, NULL);
-}
-
-static bool
-is_new_reason(const struct snapshot *sn, const struct plan_action *a)
-{
-	return a->reason != NULL &&
-	       (sn->row->reason == NULL ||
-		   strcmp(a->reason, sn->row->reason) != 0);
-}
-
-static int
-rerun(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    const struct plan_action *a)
-{
-	struct party_caller self = {
-		.party_id = s->super->conf->party_id,
-		.is_site = true,
-	};
-	const char *name = sn->plan.components[a->component].name;
-
-	return initiator_rerun(
-	    s->super->db, &self, j->job_id, &name, 1, false, true, NULL);
-}
-
-/*
- * A rerun was asked for and its versions stand in the rows.  A job that
- * still runs just takes them; one that ended goes through the queue again.
- * Should we die in between, the signal is still there.
- */
-static int
-rearm(struct scheduler *s, struct job *j, const struct snapshot *sn)
-{
-	static const enum db_party_flag flags[] = { DB_PARTY_CREATED,
-		DB_PARTY_RESERVED, DB_PARTY_STARTED, DB_PARTY_ENDED };
-	struct db *db = s->super->db;
-	int r = 0;
-
-	if (state_is_end(sn->plan.status)) {
-		for (size_t i = 0; r == 0 && i < 4; i++)
-			r = db_party_clear(db, j->job_id, flags[i], j->fence);
-		if (r == 0)
-			r = db_job_move(db, j->job_id, STATE_WAITING, j->fence,
-			    "runs again", NULL);
-	}
-	return r != 0 ? r : db_job_rerun_done(db, j->job_id, j->fence);
-}
-
 /* --- carrying out a plan --------------------------------------------------- */
 
 /*
@@ -237,78 +101,6 @@ answered(void *ctx, struct job *j, bool news)
 		give_back(s, j, j->delay_ms);
 }
 
-/* One change of rows; inside the transaction of all of a plan's. */
-static int
-change(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    struct plan_action *a)
-{
-	struct db *db = s->super->db;
-
-	a->done = true;
-	switch (a->verb) {
-	case PLAN_SET_VERDICT:
-		return set_verdict(s, j, sn, a, &a->done);
-	case PLAN_SET_JOB:
-		return set_job(s, j, a, &a->done);
-	case PLAN_SET_PARTY:
-		return set_party(s, sn, a);
-	case PLAN_SET_PROGRESS:
-		return db_job_set_progress(db, j->job_id, a->progress);
-	case PLAN_RERUN:
-		return rerun(s, j, sn, a);
-	case PLAN_REARM:
-		return rearm(s, j, sn);
-	case PLAN_SETTLE:
-		return db_job_settle(db, j->job_id, j->fence);
-	default:
-		a->done = is_new_reason(sn, a);
-		return a->done ? db_job_set_reason(db, j->job_id, a->reason)
-			       : 0;
-	}
-}
-
-/* After the commit: logs, and what of the outcome follows. */
-static void
-tell(struct scheduler *s, const struct job *j, const struct snapshot *sn,
-    const struct plan_action *a, struct outcome *o)
-{
-	const struct site_conf *conf = s->super->conf;
-
-	if (a->verb == PLAN_WAIT) {
-		if (o->delay_ms < 0 || a->delay_ms < o->delay_ms)
-			o->delay_ms = a->delay_ms;
-	} else if (a->verb == PLAN_SETTLE)
-		o->settled = true;
-	else
-		o->changed = true;
-	if (!a->done)
-		return;
-	switch (a->verb) {
-	case PLAN_SET_VERDICT:
-		tell_verdict(s, j, sn, a);
-		break;
-	case PLAN_SET_JOB:
-		tell_job(s, j, a);
-		break;
-	case PLAN_WAIT:
-		joblog_info(conf, j->job_id, "%s", a->reason);
-		break;
-	case PLAN_RERUN:
-		joblog_info(conf, j->job_id, "task %s is tried again",
-		    sn->plan.components[a->component].name);
-		break;
-	case PLAN_REARM:
-		joblog_info(conf, j->job_id, "job runs again");
-		break;
-	case PLAN_SETTLE:
-		joblog_info(
-		    conf, j->job_id, "every member has the end of the job");
-		break;
-	default:
-		break;
-	}
-}
-
 /* Local tasks that were just wanted, or wanted to end, need not be polled. */
 static void
 hand_on(struct scheduler *s, const struct plan_action *a)
@@ -317,48 +109,6 @@ hand_on(struct scheduler *s, const struct plan_action *a)
 		launch_look(s->super->launcher);
 	else if (a->verb == PLAN_TASK_STOP || a->verb == PLAN_END)
 		kill_look(s->super);
-}
-
-struct changing {
-	struct scheduler *scheduler;
-	struct job *job;
-	const struct snapshot *snapshot;
-};
-
-static int
-change_tx(struct db *db, void *ctx)
-{
-	struct changing *c = ctx;
-	struct plan *p = &c->scheduler->plan;
-	int r = 0;
-
-	(void)db;
-	for (size_t i = 0; r == 0 && i < p->n; i++)
-		if (!plan_is_command(p->actions[i].verb))
-			r = change(
-			    c->scheduler, c->job, c->snapshot, &p->actions[i]);
-	return r;
-}
-
-/* All of a plan's changes of rows are one commit. */
-static int
-change_rows(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    struct outcome *o)
-{
-	struct changing c = { s, j, sn };
-	bool any = false;
-	int r;
-
-	for (size_t i = 0; i < s->plan.n; i++)
-		any |= !plan_is_command(s->plan.actions[i].verb);
-	if (!any)
-		return 0;
-	if ((r = db_tx(s->super->db, change_tx, &c)) != 0)
-		return r;
-	for (size_t i = 0; i < s->plan.n; i++)
-		if (!plan_is_command(s->plan.actions[i].verb))
-			tell(s, j, sn, &s->plan.actions[i], o);
-	return 0;
 }
 
 /* Starts go first: of all commands they are what somebody waits for. */
@@ -415,7 +165,7 @@ carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
 {
 	int r;
 
-	if ((r = change_rows(s, j, sn, o)) != 0 ||
+	if ((r = rows_change(s->super, j, sn, &s->plan, o)) != 0 ||
 	    (r = ask_partners(s, j, sn, true, o)) != 0 ||
 	    (r = ask_partners(s, j, sn, false, o)) != 0)
 		return r;
@@ -494,6 +244,10 @@ look(struct scheduler *s, struct job *j)
 		o.delay_ms = LOOK_SOON_MS;
 		if (r == ERR_INVALID || r == ERR_FORMAT)
 			o.settled = give_up(s, j) == 0;
+	} else if (round == ROUNDS_MAX) {
+		/* Changes that do not change what is planned: no haste. */
+		log_warn("job=%s: its plan comes to no end", j->job_id);
+		o.delay_ms = LOOK_SOON_MS;
 	} else if (o.changed || o.later) {
 		o.delay_ms = 0;
 		j->again = true;

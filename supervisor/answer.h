@@ -1,0 +1,53 @@
+/*
+ * Commands and answers, as command.c (which sends) and answer.c (which makes
+ * rows of what comes back) see them.
+ */
+#ifndef SUPERVISOR_ANSWER_H
+#define SUPERVISOR_ANSWER_H
+
+#include <json-c/json.h>
+
+#include "lib/party/party.h"
+#include "supervisor/command.h"
+
+/* A command and all it needs when its answer comes. */
+struct command {
+	struct supervisor *super;
+	struct job *job;
+	enum plan_verb verb;
+	size_t member, component;
+	struct party_member to; /* texts below */
+	struct db_task_key task;
+	int64_t auto_retries, retry_delay_s;
+	enum state status;
+	const char *reason; /* may be NULL */
+	/* why a start was refused: the collect that follows settles it */
+	const char *refusal;
+	struct arena *arena;
+	command_done_fn *done;
+	void *ctx;
+};
+
+/* What a member said, wherever it is. */
+struct answer {
+	int code; /* 0, or the ERR_* that the words stand for */
+	const char *text;
+	json_object *data; /* borrowed, may be NULL */
+};
+
+/*
+ * What the answer means for the rows of job, member and task.  A job waits,
+ * goes on or is asked to end by it.  Errors: ERR_DB, ERR_CONFLICT (lease
+ * lost), ERR_FORMAT.
+ */
+int answer_take(struct command *, const struct answer *, bool is_local);
+/* The member said "not now": leave it alone for a moment. */
+void answer_rest(struct command *);
+
+/*
+ * A start was refused: ask how the task stands (command.c).  It may have been
+ * started by a command whose answer was lost.
+ */
+void command_ask_after_refusal(struct command *, const char *refusal);
+
+#endif

@@ -1,0 +1,248 @@
+/*
+ * The part of a plan that is about rows of this site: verdicts, the job's
+ * state, why it waits.  Called by scheduler.c before the plan's commands.
+ */
+#include "supervisor/rows.h"
+
+#include <string.h>
+
+#include "lib/base/log.h"
+#include "lib/db/db_tx.h"
+#include "lib/party/party.h"
+#include "supervisor/joblog.h"
+#include "supervisor/queue.h"
+
+static void
+wake_waiting(void *ctx, const char *job_id)
+{
+	struct supervisor *s = ctx;
+
+	if (db_job_wake(s->db, job_id) != 0)
+		log_err("job=%s wake", job_id);
+	supervisor_changed(s, "");
+}
+
+/* What a job's row is moved to; told once it is committed. */
+static int
+set_job(struct supervisor *s, struct job *j, const struct plan_action *a,
+    bool *moved)
+{
+	return db_job_move(
+	    s->db, j->job_id, a->status, j->fence, a->reason, moved);
+}
+
+static void
+tell_job(struct supervisor *s, const struct job *j, const struct plan_action *a)
+{
+	const struct site_conf *conf = s->conf;
+	const char *why = a->reason == NULL ? "" : a->reason;
+
+	queue_gone(s->queue, j->job_id);
+	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
+	    *why == '\0' ? "" : ": ", why);
+	if (state_is_interrupt(a->status))
+		joblog_error(conf, j->job_id, "job %s: %s",
+		    state_name(a->status), *why == '\0' ? "asked for" : why);
+	else
+		joblog_info(conf, j->job_id, "job %s", state_name(a->status));
+	/* Its resources are free again. */
+	if (state_is_end(a->status))
+		queue_each(s->queue, wake_waiting, s);
+}
+
+static int
+set_verdict(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, bool *moved)
+{
+	const struct plan_component *c = &sn->plan.components[a->component];
+
+	return db_task_move_all(s->db, j->job_id, c->name, c->version,
+	    a->status, j->fence, a->reason, moved);
+}
+
+static void
+tell_verdict(struct supervisor *s, const struct job *j,
+    const struct snapshot *sn, const struct plan_action *a)
+{
+	const struct plan_component *c = &sn->plan.components[a->component];
+
+	if (state_is_interrupt(a->status))
+		joblog_error(s->conf, j->job_id, "task %s version %d %s: %s",
+		    c->name, c->version, state_name(a->status), a->reason);
+	else
+		joblog_info(s->conf, j->job_id, "task %s version %d %s",
+		    c->name, c->version, state_name(a->status));
+}
+
+static int
+set_party(struct supervisor *s, const struct snapshot *sn,
+    const struct plan_action *a)
+{
+	struct db_task_move move = {
+		.status = STATE_NONE,
+		.party_status = a->status,
+		.reason = a->reason,
+	};
+
+	return db_task_move(s->db,
+	    &snapshot_task(sn, a->component, a->member)->key, &move, NULL);
+}
+
+static bool
+is_new_reason(const struct snapshot *sn, const struct plan_action *a)
+{
+	return a->reason != NULL &&
+	       (sn->row->reason == NULL ||
+		   strcmp(a->reason, sn->row->reason) != 0);
+}
+
+static int
+rerun(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a)
+{
+	struct party_caller self = {
+		.party_id = s->conf->party_id,
+		.is_site = true,
+	};
+	const char *name = sn->plan.components[a->component].name;
+
+	return initiator_rerun(
+	    s->db, &self, j->job_id, &name, 1, false, true, NULL);
+}
+
+/*
+ * A rerun was asked for and its versions stand in the rows.  A job that
+ * still runs just takes them; one that ended goes through the queue again.
+ * Should we die in between, the signal is still there.
+ */
+static int
+rearm(struct supervisor *s, struct job *j, const struct snapshot *sn)
+{
+	static const enum db_party_flag flags[] = { DB_PARTY_CREATED,
+		DB_PARTY_RESERVED, DB_PARTY_STARTED, DB_PARTY_ENDED };
+	struct db *db = s->db;
+	int r = 0;
+
+	if (state_is_end(sn->plan.status)) {
+		for (size_t i = 0; r == 0 && i < 4; i++)
+			r = db_party_clear(db, j->job_id, flags[i], j->fence);
+		if (r == 0)
+			r = db_job_move(db, j->job_id, STATE_WAITING, j->fence,
+			    "runs again", NULL);
+	}
+	return r != 0 ? r : db_job_rerun_done(db, j->job_id, j->fence);
+}
+
+/* One change of rows; inside the transaction of all of a plan's. */
+static int
+change(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    struct plan_action *a)
+{
+	struct db *db = s->db;
+
+	a->done = true;
+	switch (a->verb) {
+	case PLAN_SET_VERDICT:
+		return set_verdict(s, j, sn, a, &a->done);
+	case PLAN_SET_JOB:
+		return set_job(s, j, a, &a->done);
+	case PLAN_SET_PARTY:
+		return set_party(s, sn, a);
+	case PLAN_SET_PROGRESS:
+		return db_job_set_progress(db, j->job_id, a->progress);
+	case PLAN_RERUN:
+		return rerun(s, j, sn, a);
+	case PLAN_REARM:
+		return rearm(s, j, sn);
+	case PLAN_SETTLE:
+		return db_job_settle(db, j->job_id, j->fence);
+	default:
+		a->done = is_new_reason(sn, a);
+		return a->done ? db_job_set_reason(db, j->job_id, a->reason)
+			       : 0;
+	}
+}
+
+/* After the commit: logs, and what of the outcome follows. */
+static void
+tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, struct outcome *o)
+{
+	const struct site_conf *conf = s->conf;
+
+	if (a->verb == PLAN_WAIT) {
+		if (o->delay_ms < 0 || a->delay_ms < o->delay_ms)
+			o->delay_ms = a->delay_ms;
+	} else if (a->verb == PLAN_SETTLE)
+		o->settled = true;
+	else
+		o->changed = true;
+	if (!a->done)
+		return;
+	switch (a->verb) {
+	case PLAN_SET_VERDICT:
+		tell_verdict(s, j, sn, a);
+		break;
+	case PLAN_SET_JOB:
+		tell_job(s, j, a);
+		break;
+	case PLAN_WAIT:
+		joblog_info(conf, j->job_id, "%s", a->reason);
+		break;
+	case PLAN_RERUN:
+		joblog_info(conf, j->job_id, "task %s is tried again",
+		    sn->plan.components[a->component].name);
+		break;
+	case PLAN_REARM:
+		joblog_info(conf, j->job_id, "job runs again");
+		break;
+	case PLAN_SETTLE:
+		joblog_info(
+		    conf, j->job_id, "every member has the end of the job");
+		break;
+	default:
+		break;
+	}
+}
+
+struct changing {
+	struct supervisor *super;
+	struct job *job;
+	const struct snapshot *snapshot;
+	struct plan *plan;
+};
+
+static int
+change_tx(struct db *db, void *ctx)
+{
+	struct changing *c = ctx;
+	struct plan *p = c->plan;
+	int r = 0;
+
+	(void)db;
+	for (size_t i = 0; r == 0 && i < p->n; i++)
+		if (!plan_is_command(p->actions[i].verb))
+			r = change(
+			    c->super, c->job, c->snapshot, &p->actions[i]);
+	return r;
+}
+
+int
+rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    struct plan *p, struct outcome *o)
+{
+	struct changing c = { s, j, sn, p };
+	bool any = false;
+	int r;
+
+	for (size_t i = 0; i < p->n; i++)
+		any |= !plan_is_command(p->actions[i].verb);
+	if (!any)
+		return 0;
+	if ((r = db_tx(s->db, change_tx, &c)) != 0)
+		return r;
+	for (size_t i = 0; i < p->n; i++)
+		if (!plan_is_command(p->actions[i].verb))
+			tell(s, j, sn, &p->actions[i], o);
+	return 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * Carrying out what a plan changes in this site's rows.
+ */
+#ifndef SUPERVISOR_ROWS_H
+#define SUPERVISOR_ROWS_H
+
+#include "supervisor/job.h"
+#include "supervisor/plan.h"
+#include "supervisor/supervisor.h"
+
+/* How carrying out a plan went. */
+struct outcome {
+	bool changed; /* rows here changed: plan again */
+	bool asked;   /* requests to partners are about to leave */
+	bool later;   /* own members are served once they have */
+	bool settled;
+	int64_t delay_ms; /* until the next look; -1: nothing said */
+};
+
+/*
+ * All of a plan's changes of rows in one transaction, then what they mean in
+ * the job's log; o learns what follows from them.
+ * Errors: ERR_CONFLICT when the job's lease is lost, ERR_DB; nothing is
+ * changed then.
+ */
+int rows_change(struct supervisor *, struct job *, const struct snapshot *,
+    struct plan *, struct outcome *o);
+
+#endif
