@@ -111,11 +111,7 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 	struct db_task *task;
 	int r;
 
-	if ((r = db_task_get(req->app->db, req->arena, &key, &task)) != 0)
-		return r;
-	*late = task->run_here && state_is_success(task->party_status);
-	if (!*late && (!task->run_here || state_is_end(task->party_status)))
-		return err_set(ERR_NOT_FOUND, "the task does not run here");
+	/* First: who is no member learns nothing of the job and its tasks. */
 	r = db_party_get(req->app->db, req->arena, t->job_id, o->from_role,
 	    o->from_party, &sender);
 	if (r == ERR_NOT_FOUND)
@@ -123,6 +119,11 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 		    o->from_role, o->from_party);
 	if (r != 0)
 		return r;
+	if ((r = db_task_get(req->app->db, req->arena, &key, &task)) != 0)
+		return r;
+	*late = task->run_here && state_is_success(task->party_status);
+	if (!*late && (!task->run_here || state_is_end(task->party_status)))
+		return err_set(ERR_NOT_FOUND, "the task does not run here");
 	module = module_of(req, task);
 	if (module == NULL ||
 	    !module_may_send(module, o->name, o->from_role, t->role))

@@ -364,6 +364,7 @@ api_party_task_create(struct request *req, struct reply *rp)
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = local_task(req, &key)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(retries_fields), &re)) != 0 ||
+	    (r = party_may_command(req->app->db, &who, &m)) != 0 ||
 	    (r = db_task_get_newest(req->app->db, req->arena, key.job_id,
 		 key.component, key.role, key.party_id, &last)) != 0)
 		return r;

@@ -34,6 +34,14 @@ struct party_member {
 };
 
 /*
+ * May the caller command this member?  Every command asks this by itself; it
+ * is for callers that look something up before one, so that strangers do not
+ * hear from its absence.
+ */
+int party_may_command(
+    struct db *, const struct party_caller *, const struct party_member *);
+
+/*
  * Take a job in (a partner's side).  j is validated by the caller (model/dsl,
  * conf); its parties are all members, those of this site is_local, and the
  * one addressed has created set; its tasks are the addressed member's.

@@ -31,6 +31,19 @@ party_check(struct db *db, struct arena *a, const struct party_caller *c,
 	return 0;
 }
 
+int
+party_may_command(
+    struct db *db, const struct party_caller *c, const struct party_member *m)
+{
+	struct arena *a = arena_new();
+	struct db_party *party;
+	struct db_job *job;
+	int r = party_check(db, a, c, m, &job, &party);
+
+	arena_free(a);
+	return r;
+}
+
 struct party_member
 party_of_task(const struct db_task_key *k)
 {

@@ -1196,6 +1196,60 @@ objects_reach_the_mailbox_of_a_running_task(void **state)
 	free(big);
 }
 
+/* A job of others: the answer is the same whether it or its task is here. */
+static void
+who_is_no_member_does_not_learn_which_tasks_there_are(void **state)
+{
+	static const char *const tasks[] = { "known_0", "unknown_0" };
+	struct db_task_new task = { .component = tasks[0],
+		.role = "guest",
+		.party_id = US,
+		.module = "Intersection",
+		.run_here = true };
+	struct db_party_new party = { .role = "guest",
+		.party_id = US,
+		.is_local = true,
+		.created = true };
+	struct db_job_new job = { .job_id = "20260103000000000000",
+		.status = STATE_READY,
+		.initiator_role = "guest",
+		.initiator_party = "777",
+		.job_type = "train",
+		.dsl = "{}",
+		.runtime_conf = "{}",
+		.roles = "{\"guest\":[9999]}",
+		.contract = "{}",
+		.timeout_s = 60,
+		.task_parallelism = 1,
+		.parties = &party,
+		.nparties = 1,
+		.tasks = &task,
+		.ntasks = 1 };
+	char *target;
+	struct answer a;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(db_job_insert(site.db, &job, NULL), 0);
+	for (i = 0; i < 2; i++) {
+		target =
+		    xasprintf("/v1/party/%s/%s/%s_%s/1/guest/" US "/create",
+			job.job_id, tasks[i], job.job_id, tasks[i]);
+		partner(
+		    &(struct partner_ask){
+			.target = target, .body = "{}", .len = 2 },
+		    &a);
+		assert_int_equal(a.retcode, 108);
+		answer_fini(&a);
+		free(target);
+		target = xasprintf("/v1/mailbox/small/%s/%s/0/guest/" US,
+		    job.job_id, tasks[i]);
+		assert_int_equal(
+		    put(target, "name=n&tag=a&from=host", "x", 1), 403);
+		free(target);
+	}
+}
+
 static void
 objects_that_may_not_come_are_refused(void **state)
 {
@@ -1284,6 +1338,8 @@ main(void)
 		cmocka_unit_test(every_fault_of_a_job_is_told_with_its_place),
 		cmocka_unit_test(objects_reach_the_mailbox_of_a_running_task),
 		cmocka_unit_test(objects_that_may_not_come_are_refused),
+		cmocka_unit_test(
+		    who_is_no_member_does_not_learn_which_tasks_there_are),
 		cmocka_unit_test(
 		    malformed_requests_get_answers_and_cost_no_worker),
 		cmocka_unit_test(workers_stay_small),
