@@ -202,6 +202,7 @@ lint:
 	    --enable=warning,portability --suppress=missingIncludeSystem \
 	    --suppress=normalCheckLevelMaxBranches \
 	    --suppress=varFuncNullUB --suppress=funcArgOrderDifferent \
+	    --suppress=duplicateAssignExpression \
 	    --include=/usr/include/$(MULTIARCH)/sys/queue.h \
 	    -I. $(filter %.c,$(SOURCES))
 	shellcheck $(SCRIPTS)
