@@ -10,6 +10,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/db/db_model.h"
 #include "lib/db/db_table.h"
@@ -123,6 +124,31 @@ resolve_data(struct resolver *v, const struct dsl_ref *ref)
 	return r != 0 ? r : add_table(v, t, ref->key, from, ref->name);
 }
 
+/*
+ * A partner's job may read what was uploaded here and the outputs of jobs
+ * that its initiator takes part in.  What was worked out with somebody else
+ * is not shown to it, not even that it is there.
+ */
+static int
+check_origin(struct resolver *v, const struct db_table *t)
+{
+	const struct db_job *job = v->subject->job;
+	struct db_party *rows;
+	size_t n, i;
+	int r;
+
+	if (job->is_initiator || !str_eq(t->origin, "output"))
+		return 0;
+	if ((r = db_party_list(v->db, v->arena, t->job_id, &rows, &n)) != 0)
+		return r;
+	for (i = 0; i < n; i++)
+		if (str_eq(rows[i].party_id, job->initiator_party))
+			return 0;
+	log_warn("job of party %s asked for an output of job %s",
+	    job->initiator_party, t->job_id);
+	return ERR_NOT_FOUND;
+}
+
 /* {"name","namespace"} or {"job_id","component_name","data_name"}. */
 static int
 resolve_reader(struct resolver *v)
@@ -137,6 +163,8 @@ resolve_reader(struct resolver *v)
 
 	if (name != NULL && space != NULL) {
 		r = db_table_get(v->db, v->arena, space, name, &t);
+		if (r == 0)
+			r = check_origin(v, t);
 		if (r == ERR_NOT_FOUND)
 			r = err_set(r, "party %s has no table %s %s", party,
 			    space, name);
@@ -144,6 +172,8 @@ resolve_reader(struct resolver *v)
 		name = json_get_str(p, "component_name", "");
 		space = json_get_str(p, "data_name", "");
 		r = find_output(v, job, name, space, &t);
+		if (r == 0)
+			r = check_origin(v, t);
 		if (r == ERR_NOT_FOUND)
 			r = err_set(r,
 			    "party %s has no output %s of %s in "
