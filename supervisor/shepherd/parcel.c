@@ -20,6 +20,8 @@
 /* A request carries this much; a lost one costs no more than that again. */
 #define PART_SIZE (16ull << 20)
 #define COPY_STEP (256u << 10)
+/* The copy of a file is in this process's memory, which nothing limits. */
+#define COPY_MAX (1ull << 30)
 #define ALL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
 
 static int
@@ -70,6 +72,11 @@ take_file(int *fd, uint64_t size, int *out)
 		*fd = -1;
 		return 0;
 	}
+	if (size > COPY_MAX)
+		return err_set(ERR_LIMIT,
+		    "an object of %llu bytes must be in memory that can be "
+		    "sealed",
+		    (unsigned long long)size);
 	if ((copy = memfd_create("object", MFD_CLOEXEC)) < 0)
 		return err_set_errno(ERR_IO, "memfd_create");
 	if ((r = copy_file(*fd, size, copy)) != 0) {

@@ -25,7 +25,8 @@ struct parcel {
 
 /*
  * Make a parcel with one reference.  *fd (or NULL) becomes the parcel's.
- * Errors: ERR_FORMAT, ERR_IO.
+ * Errors: ERR_FORMAT, ERR_IO, ERR_LIMIT for a large file that is no memory
+ * that can be sealed.
  */
 int parcel_new(const Sluice__Executor__Remote *, int *fd, struct parcel **out);
 void parcel_drop(struct parcel *); /* gives back a reference */
