@@ -13,6 +13,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/queue.h>
 
 #include "lib/base/clock.h"
@@ -97,6 +98,8 @@ struct courier {
 	TAILQ_HEAD(flight_list, flight) flights;
 	STAILQ_HEAD(ack_list, ack) acks;
 	struct loop_timer *timer;
+	int hashed_fd; /* eventfd: another part has its digest */
+	struct loop_fd *hashed;
 	size_t n; /* shipments */
 	unsigned in_flight;
 	size_t inline_bytes; /* of shipments */
@@ -117,6 +120,7 @@ courier_new(struct shepherd *s)
 	STAILQ_INIT(&c->acks);
 	c->timer = loop_timer_new(s->loop, work, c);
 	c->db_pause_ms = RETRY_PAUSE_MS;
+	c->hashed_fd = -1;
 	return c;
 }
 
@@ -175,6 +179,8 @@ courier_free(struct courier *c)
 	}
 	addresses_free(c);
 	loop_timer_free(c->timer);
+	loop_fd_del(c->hashed);
+	fd_close(&c->hashed_fd);
 	free(c);
 }
 
@@ -290,6 +296,33 @@ send_acks(struct courier *c)
 	}
 }
 
+static void
+on_hashed(void *ctx, int fd, int events)
+{
+	struct courier *c = ctx;
+	eventfd_t n;
+
+	(void)events;
+	(void)eventfd_read(fd, &n);
+	loop_timer_set(c->timer, 0, 0);
+}
+
+/* Digests of a large object are made beside its sending, by a thread. */
+static void
+hash_ahead(struct courier *c, struct parcel *p)
+{
+	if (c->hashed == NULL) {
+		c->hashed_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (c->hashed_fd < 0 ||
+		    loop_fd_add(c->shepherd->loop, c->hashed_fd, LOOP_READ,
+			on_hashed, c, &c->hashed) != 0) {
+			fd_close(&c->hashed_fd);
+			return; /* made when they are needed, then */
+		}
+	}
+	parcel_hash_ahead(p, c->hashed_fd);
+}
+
 int
 courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 {
@@ -303,6 +336,7 @@ courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 			return r;
 	if ((r = parcel_new(m, fd, &p)) != 0)
 		return r;
+	hash_ahead(c, p);
 	for (i = 0; i < m->n_to; i++)
 		add_shipment(c, p, m->to[i]);
 	parcel_drop(p);
@@ -715,6 +749,8 @@ send_parts(struct shipment *sh)
 	     i++) {
 		if (sh->parts[i] > PART_WAITS)
 			continue;
+		if (!parcel_is_ready(sh->parcel, i))
+			break; /* on_hashed() comes back to it */
 		r = send_part(sh, i);
 		if (r == ERR_DB || r == ERR_DB_RETRY || r == ERR_IO)
 			later(

@@ -6,8 +6,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,6 +25,29 @@
 /* The copy of a file is in this process's memory, which nothing limits. */
 #define COPY_MAX (1ull << 30)
 #define ALL_SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
+
+/* A thread that computes digests; its parcel outlives it. */
+struct hasher {
+	struct parcel *parcel;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	atomic_bool is_stopped;
+	uint32_t n_done; /* parts that need not be waited for */
+	int event_fd;
+};
+
+static void
+hasher_end(struct hasher *h)
+{
+	if (h == NULL)
+		return;
+	atomic_store(&h->is_stopped, true);
+	(void)pthread_join(h->thread, NULL);
+	(void)pthread_mutex_destroy(&h->lock);
+	(void)pthread_cond_destroy(&h->changed);
+	free(h);
+}
 
 static int
 copy_file(int in, uint64_t size, int out)
@@ -131,6 +156,7 @@ parcel_drop(struct parcel *p)
 {
 	if (p == NULL || --p->refs > 0)
 		return;
+	hasher_end(p->hasher);
 	fd_close(&p->fd);
 	free(p->data);
 	free(p->sha256);
@@ -163,20 +189,88 @@ hash_range(int fd, uint64_t offset, uint64_t len, unsigned char *out)
 	return digest_end(d, out);
 }
 
-int
-parcel_digest(struct parcel *p, uint32_t i, const unsigned char **out)
+static int
+hash_part(struct parcel *p, uint32_t i)
 {
 	uint64_t offset, len;
-	int r = 0;
+	int r;
 
-	*out = p->sha256[i];
-	if (p->is_hashed[i])
-		return 0;
 	parcel_part(p, i, &offset, &len);
 	if (p->data != NULL)
 		r = digest_memory(p->data, p->size, p->sha256[i]);
 	else
 		r = hash_range(p->fd, offset, len, p->sha256[i]);
-	p->is_hashed[i] = r == 0;
+	if (r == 0)
+		atomic_store(&p->is_hashed[i], true);
 	return r;
+}
+
+static void *
+hash_parts(void *ctx)
+{
+	struct hasher *h = ctx;
+	struct parcel *p = h->parcel;
+	uint32_t i;
+
+	for (i = 0; i < p->parts && !atomic_load(&h->is_stopped); i++) {
+		int r = hash_part(p, i);
+
+		pthread_mutex_lock(&h->lock);
+		h->n_done = r == 0 ? i + 1 : p->parts;
+		pthread_cond_broadcast(&h->changed);
+		pthread_mutex_unlock(&h->lock);
+		(void)eventfd_write(h->event_fd, 1);
+		if (r != 0)
+			break;
+	}
+	return NULL;
+}
+
+void
+parcel_hash_ahead(struct parcel *p, int event_fd)
+{
+	struct hasher *h;
+
+	if (p->fd < 0 || p->parts == 1 || p->hasher != NULL)
+		return;
+	h = xcalloc(1, sizeof(*h));
+	h->parcel = p;
+	h->event_fd = event_fd;
+	if (pthread_mutex_init(&h->lock, NULL) != 0 ||
+	    pthread_cond_init(&h->changed, NULL) != 0 ||
+	    pthread_create(&h->thread, NULL, hash_parts, h) != 0) {
+		free(h);
+		return;
+	}
+	p->hasher = h;
+}
+
+bool
+parcel_is_ready(const struct parcel *p, uint32_t i)
+{
+	struct hasher *h = p->hasher;
+	bool is_ready;
+
+	if (h == NULL)
+		return true;
+	pthread_mutex_lock(&h->lock);
+	is_ready = h->n_done > i;
+	pthread_mutex_unlock(&h->lock);
+	return is_ready;
+}
+
+int
+parcel_digest(struct parcel *p, uint32_t i, const unsigned char **out)
+{
+	struct hasher *h = p->hasher;
+
+	*out = p->sha256[i];
+	if (h != NULL) {
+		pthread_mutex_lock(&h->lock);
+		while (h->n_done <= i)
+			pthread_cond_wait(&h->changed, &h->lock);
+		pthread_mutex_unlock(&h->lock);
+	}
+	/* What the thread could not do is tried again here, for its error. */
+	return atomic_load(&p->is_hashed[i]) ? 0 : hash_part(p, i);
 }

@@ -4,6 +4,7 @@
 #ifndef SUPERVISOR_SHEPHERD_PARCEL_H
 #define SUPERVISOR_SHEPHERD_PARCEL_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -20,7 +21,8 @@ struct parcel {
 	uint32_t parts;
 	uint64_t part_size;		      /* of all but the last */
 	unsigned char (*sha256)[DIGEST_SIZE]; /* of each part, when ... */
-	bool *is_hashed;		      /* ... this says so */
+	atomic_bool *is_hashed;		      /* ... this says so */
+	struct hasher *hasher;		      /* NULL: hashed when asked for */
 };
 
 /*
@@ -34,7 +36,19 @@ void parcel_drop(struct parcel *); /* gives back a reference */
 /* Where part i lies. */
 void parcel_part(
     const struct parcel *, uint32_t i, uint64_t *offset, uint64_t *len);
-/* SHA-256 of part i, computed once.  Errors: ERR_IO, ERR_CRYPTO. */
+/*
+ * Have a thread compute the parts' digests, in order and ahead of their
+ * sending; it adds to event_fd (an eventfd, borrowed) after each.  Does
+ * nothing for objects in one part.  Without a thread digests are computed
+ * when they are asked for, so failure to start one is no error.
+ */
+void parcel_hash_ahead(struct parcel *, int event_fd);
+/* Would parcel_digest() answer at once? */
+bool parcel_is_ready(const struct parcel *, uint32_t i);
+/*
+ * SHA-256 of part i, computed once; waits for the thread if there is one.
+ * Errors: ERR_IO, ERR_CRYPTO.
+ */
 int parcel_digest(struct parcel *, uint32_t i, const unsigned char **out);
 
 #endif

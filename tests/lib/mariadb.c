@@ -101,7 +101,7 @@ static void
 install(void)
 {
 	const char *argv[] = { "mariadb-install-db", "--no-defaults",
-		"--user=root", data_arg, "--skip-test-db",
+		"--user=root", data_arg, "--skip-test-db", "--force",
 		"--auth-root-authentication-method=normal", NULL };
 	int status;
 

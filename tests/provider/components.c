@@ -81,43 +81,91 @@ is_filled(const void *data, size_t bytes)
 				 &last, bytes % sizeof(last)) == 0;
 }
 
+/* An object ready to leave: made before the clock starts. */
+struct letter {
+	void *small; /* or */
+	int fd;
+	size_t bytes;
+};
+
 static int
-send(struct task *t, const char *name, const char *tag, const char *role,
-    size_t bytes)
+letter_make(struct letter *l, size_t bytes)
 {
 	void *map;
-	int fd, r;
+	int r;
 
+	*l = (struct letter){ .fd = -1, .bytes = bytes };
 	if (bytes <= 64 * 1024) {
-		void *data = xmalloc(bytes);
-
-		fill(data, bytes);
-		r = task_remote_role(t, name, tag, role, data, bytes);
-		free(data);
-		return r;
+		l->small = xmalloc(bytes);
+		fill(l->small, bytes);
+		return 0;
 	}
-	if ((r = task_memfd(bytes, &fd, &map)) != 0)
+	if ((r = task_memfd(bytes, &l->fd, &map)) != 0)
 		return r;
 	fill(map, bytes);
 	(void)munmap(map, bytes);
-	return task_remote_memfd(
-	    t, name, tag, task_member(t, role, 0), 1, fd, bytes);
+	return 0;
 }
 
 static int
-receive(struct task *t, const char *name, const char *tag, const char *role,
-    size_t bytes)
+letter_send(struct task *t, struct letter *l, const char *name, const char *tag,
+    const char *role)
 {
+	int r;
+
+	if (l->small == NULL)
+		return task_remote_memfd(
+		    t, name, tag, task_member(t, role, 0), 1, l->fd, l->bytes);
+	r = task_remote_role(t, name, tag, role, l->small, l->bytes);
+	free(l->small);
+	return r;
+}
+
+static int
+check(const struct object *o, size_t bytes)
+{
+	if (o->size != bytes)
+		return err_set(
+		    ERR_FORMAT, "%zu bytes arrived, %zu sent", o->size, bytes);
+	if (!is_filled(o->data, bytes))
+		return err_set(
+		    ERR_FORMAT, "other bytes arrived than were sent");
+	return 0;
+}
+
+/* The guest sends and waits for a byte of answer. */
+static int
+mail_guest(struct task *t, int64_t round, const char *tag, size_t bytes)
+{
+	struct letter l;
+	struct object o = { 0 };
+	int64_t start;
+	int r;
+
+	if ((r = letter_make(&l, bytes)) != 0)
+		return r;
+	start = clock_mono_us();
+	if ((r = letter_send(t, &l, "ping", tag, "host")) != 0 ||
+	    (r = task_get(t, "pong", tag, "host", 0, &o)) != 0)
+		return r;
+	r = task_metric_number(t, "test", "round_trip_us", (double)round,
+	    (double)(clock_mono_us() - start));
+	object_free(&o);
+	return r;
+}
+
+static int
+mail_host(struct task *t, const char *tag, size_t bytes)
+{
+	struct letter l;
 	struct object o = { 0 };
 	int r;
 
-	if ((r = task_get(t, name, tag, role, 0, &o)) != 0)
+	if ((r = letter_make(&l, 1)) != 0 ||
+	    (r = task_get(t, "ping", tag, "guest", 0, &o)) != 0 ||
+	    (r = letter_send(t, &l, "pong", tag, "guest")) != 0)
 		return r;
-	if (o.size != bytes)
-		r = err_set(
-		    ERR_FORMAT, "%zu bytes arrived, %zu sent", o.size, bytes);
-	else if (!is_filled(o.data, bytes))
-		r = err_set(ERR_FORMAT, "other bytes arrived than were sent");
+	r = check(&o, bytes);
 	object_free(&o);
 	return r;
 }
@@ -127,24 +175,14 @@ mail_run(struct task *t)
 {
 	size_t bytes = (size_t)task_param_int(t, "bytes", 1024);
 	int64_t rounds = task_param_int(t, "rounds", 1), i;
-	bool guest = task_is(t, "guest");
 	int r = 0;
 
 	for (i = 0; i < rounds && r == 0; i++) {
 		char tag[24];
-		int64_t start = clock_mono_us();
 
 		(void)snprintf(tag, sizeof(tag), "%" PRId64, i);
-		if (guest) {
-			if ((r = send(t, "ping", tag, "host", bytes)) == 0)
-				r = receive(t, "pong", tag, "host", 1);
-		} else {
-			if ((r = receive(t, "ping", tag, "guest", bytes)) == 0)
-				r = send(t, "pong", tag, "guest", 1);
-		}
-		if (r == 0 && guest)
-			r = task_metric_number(t, "test", "round_trip_us",
-			    (double)i, (double)(clock_mono_us() - start));
+		r = task_is(t, "guest") ? mail_guest(t, i, tag, bytes)
+					: mail_host(t, tag, bytes);
 	}
 	return r;
 }
