@@ -119,11 +119,12 @@ write_v(enum log_level level, const char *tail, const char *fmt, va_list ap)
 	used = strftime(line, sizeof(line), "%Y-%m-%dT%H:%M:%S", &tm);
 	used = add(line, used, ".%03ldZ %s %s", now.tv_nsec / 1000000,
 	    level_names[level], program);
+	/* The context, too, may be parts of a path that a stranger asked for. */
+	start = used;
 	for (i = 0; i < 3; i++)
 		if (context[i][0] != '\0')
 			used = add(line, used, " %s=%s", keys[i], context[i]);
 	used = add(line, used, " ");
-	start = used;
 	n = vsnprintf(line + used, sizeof(line) - used, fmt, ap);
 	if (n > 0) {
 		used += (size_t)n;

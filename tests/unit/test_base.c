@@ -17,6 +17,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -192,6 +193,29 @@ job_ids_have_the_platform_s_form_and_differ(void **state)
 	}
 }
 
+static void
+neither_text_nor_context_forges_a_line_of_the_log(void **state)
+{
+	char path[] = "/tmp/sluice-log-XXXXXX";
+	struct buf b = BUF_INIT;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(log_to_file(path), 0);
+	log_context("1\n2026-01-01 error", "\033[2J", "\r9999");
+	log_warn("refused\nall is well");
+	log_context("", "", "");
+	assert_int_equal(buf_read_file(&b, path, 4096), 0);
+	assert_non_null(strstr(b.data, "all is well"));
+	assert_ptr_equal(strchr(b.data, '\n'), b.data + b.len - 1);
+	assert_null(strpbrk(b.data, "\r\033"));
+	assert_int_equal(log_to_file("/dev/stderr"), 0);
+	buf_fini(&b);
+	(void)close(fd);
+	(void)unlink(path);
+}
+
 int
 main(void)
 {
@@ -210,6 +234,8 @@ main(void)
 		    wrapping_puts_context_in_front_and_keeps_the_code),
 		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
 		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),
+		cmocka_unit_test(
+		    neither_text_nor_context_forges_a_line_of_the_log),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
