@@ -123,6 +123,53 @@ api_fetch(struct api *api, const char *path, struct http_request *req,
 	return r == 0 ? 0 : err_wrap("%s", api->url);
 }
 
+/*
+ * Texts of an answer may be a partner's or an executor's; they end on a
+ * terminal, which must not obey them.
+ */
+static void
+clean_text(struct json_object *o)
+{
+	char *text = xstrdup(json_object_get_string(o));
+	unsigned char *p = (unsigned char *)text;
+	bool changed = false;
+
+	for (; *p != '\0'; p++) {
+		if (*p == '\n' || *p == '\t')
+			continue;
+		if (*p < 0x20 || *p == 0x7f) {
+			*p = '?';
+			changed = true;
+		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) {
+			*p++ = '?'; /* the upper control characters */
+			*p = '?';
+			changed = true;
+		}
+	}
+	if (changed)
+		(void)json_object_set_string(o, text);
+	free(text);
+}
+
+static void
+clean(struct json_object *o)
+{
+	size_t i;
+
+	if (json_object_is_type(o, json_type_string)) {
+		clean_text(o);
+	} else if (json_is_array(o)) {
+		for (i = 0; i < json_object_array_length(o); i++)
+			clean(json_object_array_get_idx(o, i));
+	} else if (json_is_object(o)) {
+		json_object_object_foreach(o, key, value)
+		{
+			(void)key;
+			clean(value);
+		}
+	}
+}
+
 int
 api_answer(const struct http_reply *reply, struct json_object **out)
 {
@@ -138,6 +185,7 @@ api_answer(const struct http_reply *reply, struct json_object **out)
 		    "the site's answer (status %d) is not one of its API",
 		    reply->status);
 	}
+	clean(*out);
 	retcode = json_get_int(*out, "retcode", -1);
 	if (retcode == 0)
 		return 0;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/api.h"
 #include "cli/archive.h"
 #include "cli/args.h"
 #include "cli/bundle.h"
@@ -27,6 +28,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/json/json.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -474,6 +476,25 @@ process_that_ignores_the_polite_signal_is_stopped_all_the_same(void **state)
 
 #define WITH_FOLDER(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void
+answers_do_not_command_the_terminal(void **state)
+{
+	struct http_reply reply = { .status = 200 };
+	struct json_object *o;
+
+	(void)state;
+	buf_puts(&reply.body,
+	    "{\"retcode\": 0, \"data\": [{\"reason\":"
+	    " \"a\\u001b[2Jb\\u0007\\n\\tc\\u009bd\xc3\xa9\"}]}");
+	assert_int_equal(api_answer(&reply, &o), 0);
+	assert_string_equal(
+	    json_get_str(json_object_array_get_idx(json_get(o, "data"), 0),
+		"reason", ""),
+	    "a?[2Jb?\n\tc??d\xc3\xa9");
+	json_object_put(o);
+	buf_fini(&reply.body);
+}
+
 int
 main(void)
 {
@@ -491,6 +512,7 @@ main(void)
 		WITH_FOLDER(archive_entries_that_leave_the_folder_are_refused),
 		WITH_FOLDER(damaged_archive_is_refused),
 		WITH_FOLDER(pid_file_of_another_process_is_not_believed),
+		cmocka_unit_test(answers_do_not_command_the_terminal),
 		cmocka_unit_test(
 		    process_that_ignores_the_polite_signal_is_stopped_all_the_same),
 	};
