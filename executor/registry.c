@@ -11,6 +11,7 @@
 
 static const struct component *const components[] = { &component_upload,
 	&component_reader, &component_data_transform, &component_intersection,
+	&component_hetero_data_split, &component_homo_data_split,
 	&component_feature_scale, &component_data_statistics,
 	&component_hetero_lr, &component_evaluation, &component_secure_add,
 	NULL };

@@ -110,6 +110,64 @@ table_in_copy(struct table_in *in, size_t output)
 	    in->task, output, w, in->schema.json, &options);
 }
 
+/*
+ * Rows mostly come in ascending order: reading on is cheaper than looking
+ * up, as long as the gap is small.
+ */
+#define GAP_ROWS 32
+
+int
+table_in_rows(struct table_in *in, const uint32_t *rows, size_t n,
+    int (*fn)(void *ctx, const struct row *), void *ctx)
+{
+	uint64_t total = table_count(in->table), next = UINT64_MAX;
+	struct table_cursor *cursor = NULL;
+	struct row row;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < n; i++) {
+		if (next > rows[i] || rows[i] - next > GAP_ROWS) {
+			cursor_free(cursor);
+			cursor = NULL;
+			r = table_scan(in->table, rows[i], total, &cursor);
+			next = rows[i];
+		}
+		for (; r == 0 && next <= rows[i]; next++) {
+			r = cursor_next(cursor, &row);
+			r = r == 1   ? 0
+			    : r != 0 ? r
+				     : err_set(ERR_FORMAT, "row %u is missing",
+					   rows[i]);
+		}
+		if (r == 0)
+			r = fn(ctx, &row);
+	}
+	cursor_free(cursor);
+	return r;
+}
+
+int
+table_in_copy_rows(
+    struct table_in *in, const uint32_t *rows, size_t n, size_t output)
+{
+	struct task_output_options options = {
+		.partitions = table_stat(in->table)->partitions,
+		.id_delimiter = in->input->id_delimiter
+	};
+	struct table_writer *w;
+	int r;
+
+	if ((r = task_output_create(in->task, output, &w)) != 0)
+		return r;
+	if ((r = table_in_rows(in, rows, n, append_to, w)) != 0) {
+		table_writer_free(w);
+		return r;
+	}
+	return task_output_finish(
+	    in->task, output, w, in->schema.json, &options);
+}
+
 /* --- choosing columns ---------------------------------------------------------- */
 
 static int

@@ -30,6 +30,13 @@ void table_in_close(struct table_in *);
 int table_in_each(struct table_in *, const char *doing,
     int (*fn)(void *ctx, const struct row *), void *ctx);
 
+/* Call fn for these rows, in this order; a row may come more than once. */
+int table_in_rows(struct table_in *, const uint32_t *rows, size_t n,
+    int (*fn)(void *ctx, const struct row *), void *ctx);
+/* Output i becomes a table of these rows. */
+int table_in_copy_rows(
+    struct table_in *, const uint32_t *rows, size_t n, size_t output);
+
 /*
  * ERR_INVALID unless the row has numbers for every column of the header:
  * DataTransform has to come first.

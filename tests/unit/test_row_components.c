@@ -1,0 +1,484 @@
+/*
+ * Components that choose rows: the data splits, against the samples that
+ * NumPy and scikit-learn draw (tests/fixtures/samples_reference.py), and
+ * lists of rows that no honest partner would send.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/components/id_list.h"
+#include "lib/base/err.h"
+#include "lib/json/json.h"
+#include "tests/lib/dense_table.h"
+
+#define ROWS 30
+#define SCHEMA                                                                 \
+	"{\"sid\":\"id\",\"header\":[\"x0\"],\"label_name\":\"y\","            \
+	"\"anonymous_header\":[\"guest_9999_x0\"]}"
+
+static char ids[ROWS][4];
+static struct dense_row table[ROWS];  /* label i * i mod 3 */
+static struct dense_row target[ROWS]; /* label i */
+static struct dense_row mirror[ROWS]; /* the host's: no label, other order */
+
+static int
+make_tables(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < ROWS; i++) {
+		snprintf(ids[i], sizeof(ids[i]), "r%02zu", 7 * i % ROWS);
+		table[i] = (struct dense_row){ .id = ids[i],
+			.label = (double)(i * i % 3),
+			.values = { (double)i } };
+		target[i] = table[i];
+		target[i].label = (double)i;
+		mirror[ROWS - 1 - i] = (struct dense_row){ .id = ids[i],
+			.label = NAN,
+			.values = { 100 + (double)i } };
+	}
+	return 0;
+}
+
+static struct member *
+add(struct loopback *lb, const char *role, const char *party,
+    const char *parameters, const struct dense_row *rows, size_t n)
+{
+	struct member *m = loopback_add(lb, role, party, parameters);
+
+	dense_input(lb, m, "data", "intersection_0", rows, n, 1, SCHEMA);
+	return m;
+}
+
+static void
+says(const struct member *m, const char *part)
+{
+	if (strstr(loopback_error(m), part) == NULL)
+		fail_msg(
+		    "\"%s\" does not contain \"%s\"", loopback_error(m), part);
+}
+
+static void
+ids_are(const struct member *m, size_t output, const char *want)
+{
+	char *got = dense_ids(m, output);
+
+	assert_string_equal(got, want);
+	free(got);
+}
+
+static const char *
+json(struct json_object *o)
+{
+	return json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN);
+}
+
+/* One member alone; module as in the DSL. */
+static struct loopback *
+alone(const char *module, const char *parameters, const struct dense_row *rows,
+    struct member **m)
+{
+	struct loopback *lb = loopback_new(module, "component_0");
+
+	*m = add(lb, "guest", "9999", parameters, rows, ROWS);
+	return lb;
+}
+
+static void
+refused(const char *module, const char *parameters, const char *part)
+{
+	struct member *m;
+	struct loopback *lb = alone(module, parameters, table, &m);
+
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(m, part);
+	loopback_free(lb);
+}
+
+/* --- the splits --------------------------------------------------------------------- */
+
+static void
+a_split_draws_what_scikit_learn_draws(void **state)
+{
+	struct member *m;
+	struct loopback *lb = alone("HomoDataSplit",
+	    "{\"random_state\":42,\"stratified\":false,\"shuffle\":true}",
+	    table, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0,
+	    "r00 r07 r14 r21 r28 r05 r12 r19 r26 r03 r10 r24 r01 r22 r29 "
+	    "r06 r13 r20 r04 r11 r18 r25 r02 r16");
+	ids_are(m, 1, "r17 r08 r15 r27 r09 r23");
+	ids_are(m, 2, "");
+	assert_string_equal(json(loopback_summary(m)),
+	    "{\"data_split_count_info\":{\"original\":30,\"train\":24,"
+	    "\"validate\":6,\"test\":0},\"data_split_ratio_info\":{"
+	    "\"train\":0.8,\"validate\":0.2,\"test\":0.0},"
+	    "\"stratified\":false}");
+	assert_string_equal(json(loopback_metric(m, "train", "data_split")),
+	    "[[\"data_split\",0.0]]");
+	assert_string_equal(
+	    json_get_str(
+		loopback_meta(m, "train", "data_split"), "metric_type", ""),
+	    "DATA_SPLIT");
+	loopback_free(lb);
+
+	lb = alone("HomoDataSplit",
+	    "{\"random_state\":7,\"train_size\":15,\"validate_size\":9,"
+	    "\"test_size\":6}",
+	    table, &m);
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0,
+	    "r07 r14 r21 r19 r26 r03 r10 r08 r15 r22 r06 r20 r04 r25 r23");
+	ids_are(m, 1, "r00 r28 r17 r24 r29 r13 r11 r18 r09");
+	ids_are(m, 2, "r05 r12 r01 r27 r02 r16");
+	loopback_free(lb);
+}
+
+static void
+a_stratified_split_keeps_the_shares_of_labels(void **state)
+{
+	struct member *m;
+	struct loopback *lb = alone("HomoDataSplit",
+	    "{\"random_state\":7,\"train_size\":0.5,\"validate_size\":0.3,"
+	    "\"test_size\":0.2,\"stratified\":true}",
+	    table, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0,
+	    "r00 r14 r28 r05 r26 r03 r17 r24 r08 r15 r29 r06 r04 r02 r23");
+	ids_are(m, 1, "r07 r21 r12 r19 r10 r01 r22 r25 r09");
+	ids_are(m, 2, "r13 r20 r27 r11 r18 r16");
+	assert_string_equal(
+	    json(json_get(loopback_meta(m, "train", "data_split"),
+		"data_split_label_info")),
+	    "{\"original\":{\"0\":10,\"1\":20},\"train\":{\"0\":5,\"1\":10},"
+	    "\"validate\":{\"0\":3,\"1\":6},\"test\":{\"0\":2,\"1\":4},"
+	    "\"label_names\":[\"0\",\"1\"],\"continuous_label\":false}");
+	loopback_free(lb);
+}
+
+static void
+split_points_make_classes_of_numbers(void **state)
+{
+	struct member *m;
+	struct loopback *lb = alone("HomoDataSplit",
+	    "{\"random_state\":3,\"train_size\":15,\"validate_size\":9,"
+	    "\"test_size\":6,\"stratified\":true,\"split_points\":[19,9]}",
+	    target, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0,
+	    "r14 r28 r05 r12 r03 r10 r24 r08 r29 r06 r27 r11 r18 r25 r02");
+	ids_are(m, 1, "r00 r19 r26 r01 r15 r22 r04 r16 r23");
+	ids_are(m, 2, "r07 r21 r17 r13 r20 r09");
+	assert_string_equal(
+	    json(json_get(loopback_summary(m), "data_split_label_info")),
+	    "{\"original\":{\"0\":10,\"1\":10,\"2\":10},\"train\":{\"0\":5,"
+	    "\"1\":5,\"2\":5},\"validate\":{\"0\":3,\"1\":3,\"2\":3},"
+	    "\"test\":{\"0\":2,\"1\":2,\"2\":2},\"split_points\":[9.0,19.0],"
+	    "\"continuous_label\":true}");
+	loopback_free(lb);
+}
+
+static void
+without_shuffle_the_parts_follow_the_ids(void **state)
+{
+	struct member *m;
+	struct loopback *lb = alone("HomoDataSplit",
+	    "{\"shuffle\":false,\"train_size\":28}", table, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 2, "r28 r29");
+	loopback_free(lb);
+}
+
+static void
+sizes_that_were_not_given_are_the_rest(void **state)
+{
+	static const struct {
+		const char *sizes;
+		const char *counts;
+	} cases[] = {
+		{ "\"train_size\":0.7",
+		    "\"train\":21,\"validate\":0,\"test\":9" },
+		{ "\"test_size\":0.3",
+		    "\"train\":21,\"validate\":0,\"test\":9" },
+		{ "\"validate_size\":0.1",
+		    "\"train\":27,\"validate\":3,\"test\":0" },
+		{ "\"train_size\":0.5,\"test_size\":0.25",
+		    "\"train\":15,\"validate\":7,\"test\":8" },
+		{ "\"train_size\":0.5,\"validate_size\":0.5",
+		    "\"train\":15,\"validate\":15,\"test\":0" },
+		{ "\"train_size\":1.0",
+		    "\"train\":30,\"validate\":0,\"test\":0" },
+		{ "\"train_size\":20,\"validate_size\":10,\"test_size\":0",
+		    "\"train\":20,\"validate\":10,\"test\":0" },
+	};
+	struct loopback *lb;
+	struct member *m;
+	char text[160];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		snprintf(text, sizeof(text), "{%s}", cases[i].sizes);
+		lb = alone("HomoDataSplit", text, table, &m);
+		assert_int_equal(loopback_run(lb), 0);
+		snprintf(text, sizeof(text), "{\"original\":30,%s}",
+		    cases[i].counts);
+		assert_string_equal(json(json_get(loopback_summary(m),
+					"data_split_count_info")),
+		    text);
+		loopback_free(lb);
+	}
+}
+
+static void
+wrong_sizes_are_refused_with_the_sum_they_need(void **state)
+{
+	(void)state;
+	refused("HomoDataSplit",
+	    "{\"train_size\":0.7,\"validate_size\":0.2,\"test_size\":0.2}",
+	    "must add up to 1");
+	refused("HomoDataSplit",
+	    "{\"train_size\":20,\"validate_size\":5,\"test_size\":4}",
+	    "must add up to 30, the number of rows");
+	refused("HomoDataSplit", "{\"train_size\":0.7,\"test_size\":9}",
+	    "test_size is 9 rows where others are fractions");
+	refused("HomoDataSplit", "{\"train_size\":31}",
+	    "train_size is 31, must be between 0 and 30");
+	refused("HomoDataSplit", "{\"train_size\":1.5}", "between 0 and 1");
+	refused("HomoDataSplit", "{\"train_size\":0.01}",
+	    "train_size 0.01 of 30 rows is not even one row");
+	refused("HomoDataSplit", "{\"stratified\":true,\"shuffle\":false}",
+	    "stratified needs shuffle");
+	refused("HomoDataSplit", "{\"stratified\":true,\"train_size\":29}",
+	    "cannot hold all 2 labels");
+}
+
+static void
+a_stratified_split_needs_labels_and_two_rows_of_each(void **state)
+{
+	struct member *m;
+	struct loopback *lb =
+	    alone("HomoDataSplit", "{\"stratified\":true}", mirror, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(m, "row 0 has no label");
+	loopback_free(lb);
+	lb = alone("HomoDataSplit", "{\"stratified\":true}", target, &m);
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(m, "needs at least two of each");
+	loopback_free(lb);
+}
+
+/* Are these bytes somewhere in what the member sent? */
+static void
+never_sent(const struct member *m, const char *bytes)
+{
+	struct json_object *sent = loopback_sent(m);
+
+	assert_null(strstr(json(sent), bytes));
+	json_object_put(sent);
+}
+
+static void
+hosts_follow_the_guest_without_seeing_labels_or_ids(void **state)
+{
+	struct loopback *lb = loopback_new("HeteroDataSplit", "split_0");
+	struct member *guest, *host, *host2;
+	struct json_object *sent;
+	const char *params = "{\"random_state\":7,\"train_size\":15,"
+			     "\"validate_size\":9,\"test_size\":6,"
+			     "\"stratified\":true}";
+
+	(void)state;
+	guest = add(lb, "guest", "9999", params, table, ROWS);
+	host = add(lb, "host", "10000", params, mirror, ROWS);
+	host2 = add(lb, "host", "10001", params, mirror, ROWS);
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(guest, 0,
+	    "r00 r14 r28 r05 r26 r03 r17 r24 r08 r15 r29 r06 r04 r02 r23");
+	/* In the guest's order, whatever the own one was. */
+	ids_are(host, 0,
+	    "r00 r14 r28 r05 r26 r03 r17 r24 r08 r15 r29 r06 r04 r02 r23");
+	ids_are(host, 1, "r07 r21 r12 r19 r10 r01 r22 r25 r09");
+	ids_are(host2, 2, "r13 r20 r27 r11 r18 r16");
+	assert_true(dense_output(host, 0, "r14", 0) == 102);
+	assert_string_equal(json(loopback_summary(host)),
+	    "{\"data_split_count_info\":{\"original\":30,\"train\":15,"
+	    "\"validate\":9,\"test\":6},\"data_split_ratio_info\":{"
+	    "\"train\":0.5,\"validate\":0.3,\"test\":0.2},"
+	    "\"stratified\":true}");
+	sent = loopback_sent(guest);
+	assert_non_null(json_get(sent, "id_train/0"));
+	assert_int_equal(json_object_object_length(sent), 3);
+	json_object_put(sent);
+	never_sent(guest, "r00");
+	sent = loopback_sent(host);
+	assert_int_equal(json_object_object_length(sent), 0);
+	json_object_put(sent);
+	loopback_free(lb);
+}
+
+static void
+a_host_that_lacks_rows_says_so(void **state)
+{
+	struct loopback *lb = loopback_new("HeteroDataSplit", "split_0");
+	struct member *host;
+
+	(void)state;
+	(void)add(lb, "guest", "9999", "{\"random_state\":1}", table, ROWS);
+	host = add(lb, "host", "10000", "{}", mirror, 3);
+	assert_int_equal(loopback_run(lb), ERR_CONFLICT);
+	says(host, "rows are not among our 3; run Intersection first");
+	loopback_free(lb);
+}
+
+static void
+without_need_run_everything_is_for_training(void **state)
+{
+	struct member *m;
+	struct loopback *lb =
+	    alone("HeteroDataSplit", "{\"need_run\":false}", table, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	assert_int_equal(table_count(loopback_output(m, 0)), ROWS);
+	assert_int_equal(table_count(loopback_output(m, 1)), 0);
+	assert_int_equal(table_count(loopback_output(m, 2)), 0);
+	loopback_free(lb);
+}
+
+/* --- hostile lists --------------------------------------------------------------------- */
+
+static void
+add_ids(
+    struct row_ids *r, const char *first, const char *second, const char *third)
+{
+	const char *const all[3] = { first, second, third };
+	size_t i;
+
+	for (i = 0; i < 3; i++) {
+		struct row row = { .id = { all[i], strlen(all[i]) } };
+
+		assert_int_equal(row_ids_add(r, &row), 0);
+	}
+}
+
+static void
+lists_must_have_their_size_and_known_rows(void **state)
+{
+	static const uint32_t order[3] = { 2, 0, 1 };
+	struct row_ids ours = { 0 }, others = { 0 };
+	unsigned char *m, *grown;
+	uint32_t *rows;
+	size_t size, n, i;
+
+	(void)state;
+	add_ids(&ours, "a", "b", "c");
+	add_ids(&others, "a", "b", "x");
+	assert_int_equal(
+	    id_list_encode(&ours, order, 3, (void **)&m, &size), 0);
+	assert_int_equal(id_list_decode(m, size, &ours, NULL, &rows, &n), 0);
+	assert_int_equal(n, 3);
+	assert_memory_equal(rows, order, sizeof(order));
+	free(rows);
+	assert_int_equal(
+	    id_list_decode(m, size, &others, NULL, &rows, &n), ERR_CONFLICT);
+	assert_null(rows);
+	for (i = 0; i < size; i++)
+		assert_int_equal(
+		    id_list_decode(m, i, &ours, NULL, &rows, &n), ERR_FORMAT);
+	/* More bytes than it says, more rows than it has, other versions. */
+	grown = calloc(1, size + 1);
+	assert_non_null(grown);
+	memcpy(grown, m, size);
+	assert_int_equal(
+	    id_list_decode(grown, size + 1, &ours, NULL, &rows, &n),
+	    ERR_FORMAT);
+	for (i = 0; i < ID_LIST_HEADER; i++) {
+		memcpy(grown, m, size);
+		grown[i] ^= 0xff;
+		assert_int_equal(
+		    id_list_decode(grown, size, &ours, NULL, &rows, &n),
+		    ERR_FORMAT);
+		assert_null(rows);
+	}
+	/* A digest or a key of another id finds no row. */
+	memcpy(grown, m, size);
+	grown[size - 1] ^= 1;
+	assert_int_equal(
+	    id_list_decode(grown, size, &ours, NULL, &rows, &n), ERR_CONFLICT);
+	free(grown);
+	free(m);
+	row_ids_fini(&ours);
+	row_ids_fini(&others);
+}
+
+static void
+a_row_must_not_be_in_two_parts(void **state)
+{
+	static const uint32_t twice[2] = { 1, 1 }, other[2] = { 0, 2 };
+	struct row_ids ours = { 0 };
+	bool taken[3] = { false };
+	void *m;
+	uint32_t *rows;
+	size_t size, n;
+
+	(void)state;
+	add_ids(&ours, "a", "b", "c");
+	assert_int_equal(id_list_encode(&ours, twice, 2, &m, &size), 0);
+	assert_int_equal(
+	    id_list_decode(m, size, &ours, taken, &rows, &n), ERR_FORMAT);
+	assert_null(rows);
+	/* Where rows may come again, they do. */
+	assert_int_equal(id_list_decode(m, size, &ours, NULL, &rows, &n), 0);
+	free(rows);
+	free(m);
+	assert_int_equal(id_list_encode(&ours, other, 2, &m, &size), 0);
+	assert_int_equal(id_list_decode(m, size, &ours, taken, &rows, &n), 0);
+	free(rows);
+	assert_int_equal(
+	    id_list_decode(m, size, &ours, taken, &rows, &n), ERR_FORMAT);
+	free(m);
+	row_ids_fini(&ours);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_split_draws_what_scikit_learn_draws),
+		cmocka_unit_test(a_stratified_split_keeps_the_shares_of_labels),
+		cmocka_unit_test(split_points_make_classes_of_numbers),
+		cmocka_unit_test(without_shuffle_the_parts_follow_the_ids),
+		cmocka_unit_test(sizes_that_were_not_given_are_the_rest),
+		cmocka_unit_test(
+		    wrong_sizes_are_refused_with_the_sum_they_need),
+		cmocka_unit_test(
+		    a_stratified_split_needs_labels_and_two_rows_of_each),
+		cmocka_unit_test(
+		    hosts_follow_the_guest_without_seeing_labels_or_ids),
+		cmocka_unit_test(a_host_that_lacks_rows_says_so),
+		cmocka_unit_test(without_need_run_everything_is_for_training),
+		cmocka_unit_test(lists_must_have_their_size_and_known_rows),
+		cmocka_unit_test(a_row_must_not_be_in_two_parts),
+	};
+
+	return cmocka_run_group_tests(tests, make_tables, NULL);
+}
