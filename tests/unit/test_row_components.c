@@ -1,5 +1,5 @@
 /*
- * Components that choose rows: the data splits, against the samples that
+ * Components that choose rows: the data splits and Union, against the samples that
  * NumPy and scikit-learn draw (tests/fixtures/samples_reference.py), and
  * lists of rows that no honest partner would send.
  */
@@ -364,6 +364,124 @@ without_need_run_everything_is_for_training(void **state)
 	loopback_free(lb);
 }
 
+/* --- Union ----------------------------------------------------------------------------- */
+
+static const struct dense_row one[] = { { "a", 1, NULL, { 1, 2 } },
+	{ "b", 0, NULL, { 3, 4 } } };
+static const struct dense_row two[] = { { "b", 1, NULL, { 5, 6 } },
+	{ "c", 1, NULL, { 7, NAN } } };
+
+#define ONE "{\"sid\":\"id\",\"label_name\":\"y\",\"header\":[\"x0\",\"x1\"]}"
+
+static struct loopback *
+unite(const char *parameters, const char *schema_two, size_t n_two,
+    struct member **m)
+{
+	struct loopback *lb = loopback_new("Union", "union_0");
+
+	*m = loopback_add(lb, "guest", "9999", parameters);
+	dense_input(lb, *m, "data", "split_0", one, 2, 2, ONE);
+	dense_input(lb, *m, "data", "split_0", two, 0, 2, "{}");
+	dense_input(lb, *m, "data", "scale_0", two, n_two, 2, schema_two);
+	return lb;
+}
+
+static void
+a_union_keeps_the_first_row_of_an_id(void **state)
+{
+	struct member *m;
+	struct loopback *lb = unite("{}", ONE, 2, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0, "a b c");
+	assert_true(dense_output(m, 0, "b", 0) == 3);
+	assert_true(isnan(dense_output(m, 0, "c", 1)));
+	assert_string_equal(
+	    table_stat(loopback_output(m, 0))->schema_json, ONE);
+	assert_string_equal(json(loopback_metric(m, "train", "union")),
+	    "[[\"split_0.data.0\",2.0],[\"split_0.data.1\",0.0],"
+	    "[\"scale_0.data\",2.0],[\"Total\",3.0]]");
+	assert_string_equal(json(loopback_meta(m, "train", "union")),
+	    "{\"name\":\"union\",\"metric_type\":\"UNION\"}");
+	assert_string_equal(json(loopback_summary(m)),
+	    "{\"split_0.data.0\":2,\"split_0.data.1\":0,"
+	    "\"scale_0.data\":2,\"Total\":3}");
+	loopback_free(lb);
+}
+
+static void
+keep_duplicate_gives_every_row_its_own_id(void **state)
+{
+	struct member *m;
+	struct loopback *lb = unite("{\"keep_duplicate\":true}", ONE, 2, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0,
+	    "a_split_0.data.0 b_split_0.data.0 b_scale_0.data "
+	    "c_scale_0.data");
+	loopback_free(lb);
+}
+
+static void
+allow_missing_takes_the_columns_of_all_tables(void **state)
+{
+	struct member *m;
+	struct loopback *lb = unite("{\"allow_missing\":true}",
+	    "{\"sid\":\"id\",\"label_name\":\"y\",\"header\":[\"x2\",\"x0\"]}",
+	    2, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	assert_string_equal(table_stat(loopback_output(m, 0))->schema_json,
+	    "{\"sid\":\"id\",\"label_name\":\"y\","
+	    "\"header\":[\"x0\",\"x1\",\"x2\"]}");
+	assert_true(isnan(dense_output(m, 0, "a", 2)));
+	assert_true(isnan(dense_output(m, 0, "c", 0)));
+	assert_true(isnan(dense_output(m, 0, "c", 1)));
+	assert_true(dense_output(m, 0, "c", 2) == 7);
+	loopback_free(lb);
+}
+
+static void
+tables_that_do_not_fit_are_refused_with_both_names(void **state)
+{
+	static const struct {
+		const char *schema;
+		const char *part;
+	} cases[] = {
+		{ "{\"sid\":\"key\",\"label_name\":\"y\",\"header\":[\"x0\","
+		  "\"x1\"]}",
+		    "the id column of split_0.data.0 is \"id\", that of "
+		    "scale_0.data is \"key\"" },
+		{ "{\"sid\":\"id\",\"header\":[\"x0\",\"x1\"]}",
+		    "the label of split_0.data.0 is \"y\"" },
+		{ "{\"sid\":\"id\",\"label_name\":\"y\",\"header\":[\"x0\","
+		  "\"z\"]}",
+		    "column 1 of split_0.data.0 is x1, that of scale_0.data "
+		    "is z" },
+		{ "{\"sid\":\"id\",\"label_name\":\"y\",\"header\":[\"x0\"]}",
+		    "has 2 columns, scale_0.data has 1" },
+	};
+	struct loopback *lb;
+	struct member *m;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		lb = unite("{}", cases[i].schema, 2, &m);
+		assert_int_equal(loopback_run(lb), ERR_INVALID);
+		says(m, cases[i].part);
+		loopback_free(lb);
+	}
+	lb = loopback_new("Union", "union_0");
+	m = add(lb, "host", "10000", "{}", table, ROWS);
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(m, "at least two tables");
+	loopback_free(lb);
+}
+
 /* --- hostile lists --------------------------------------------------------------------- */
 
 static void
@@ -476,6 +594,11 @@ main(void)
 		    hosts_follow_the_guest_without_seeing_labels_or_ids),
 		cmocka_unit_test(a_host_that_lacks_rows_says_so),
 		cmocka_unit_test(without_need_run_everything_is_for_training),
+		cmocka_unit_test(a_union_keeps_the_first_row_of_an_id),
+		cmocka_unit_test(keep_duplicate_gives_every_row_its_own_id),
+		cmocka_unit_test(allow_missing_takes_the_columns_of_all_tables),
+		cmocka_unit_test(
+		    tables_that_do_not_fit_are_refused_with_both_names),
 		cmocka_unit_test(lists_must_have_their_size_and_known_rows),
 		cmocka_unit_test(a_row_must_not_be_in_two_parts),
 	};
