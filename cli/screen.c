@@ -22,7 +22,8 @@ struct cell {
 	char *member; /* "guest 9999" */
 	char *status;
 	char *error;
-	bool is_new; /* changed since it was last shown */
+	int progress; /* per cent, while it runs */
+	bool is_new;  /* changed since it was last shown */
 };
 
 struct screen {
@@ -111,6 +112,7 @@ take_tasks(struct screen *s, struct json_object *tasks)
 			cell->is_new = true;
 		(void)set_text(
 		    &cell->error, json_get_str(row, "f_error_report", ""));
+		cell->progress = (int)json_get_int(row, "f_progress", 0);
 		free(member);
 	}
 }
@@ -145,15 +147,15 @@ distinct(const struct screen *s, bool members, const char **out, size_t max)
 	return n;
 }
 
-static const char *
-status_at(const struct screen *s, const char *component, const char *member)
+static const struct cell *
+cell_at(const struct screen *s, const char *component, const char *member)
 {
 	size_t i;
 
 	for (i = 0; i < s->n; i++)
 		if (str_eq(s->cells[i].component, component) &&
 		    str_eq(s->cells[i].member, member))
-			return s->cells[i].status;
+			return &s->cells[i];
 	return NULL;
 }
 
@@ -161,17 +163,23 @@ static void
 draw_row(struct screen *s, const char *component, const char *const *members,
     size_t n)
 {
-	const char *status;
+	const struct cell *cell;
+	char text[32];
 	size_t i;
 
 	(void)fprintf(s->out, "  %-22.22s", component);
 	for (i = 0; i < n; i++) {
-		status = status_at(s, component, members[i]);
-		if (status == NULL)
+		if ((cell = cell_at(s, component, members[i])) == NULL) {
 			(void)fprintf(s->out, " %-*s", COLUMN, "");
+			continue;
+		}
+		if (str_eq(cell->status, "running") && cell->progress > 0)
+			(void)snprintf(
+			    text, sizeof(text), "running %d%%", cell->progress);
 		else
-			(void)fprintf(s->out, " %s%-*s\033[0m",
-			    colour_of(status), COLUMN, status);
+			(void)snprintf(text, sizeof(text), "%s", cell->status);
+		(void)fprintf(s->out, " %s%-*s\033[0m", colour_of(cell->status),
+		    COLUMN, text);
 	}
 	(void)fprintf(s->out, "\033[K\n");
 	s->lines++;
