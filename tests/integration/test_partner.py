@@ -133,11 +133,20 @@ class HostilePartner(unittest.TestCase):
         with open("/proc/%d/task/%d/children" % (parent, parent), encoding="ascii") as f:
             self.assertEqual(f.read(), workers)
 
+    def mail(self, job, version):
+        path = "/v1/mailbox/small/%s/hetero_lr_0/%d/host/10000" % (job, version)
+        return self.send(self.request(path=path, body=b"x", method="PUT",
+                                      query="name=fore_gradient&tag=0.0&from=guest&part=0&parts=1"))
+
     def test_mail_for_a_task_that_does_not_run_is_refused(self):
-        path = "/v1/mailbox/small/%s/hetero_lr_0/0/host/10000" % self.job
-        status, reply = self.send(self.request(path=path, body=b"x", method="PUT",
-                                               query="name=fore_gradient&tag=0.0&from=guest&part=0&parts=1"))
+        # One that ended well needs no more: its sender did not hear that all was kept.
+        status, reply = self.mail(self.job, 0)
+        self.assertEqual(status, 200, reply)
+        status, reply = self.mail(self.job, 1)
         self.assertEqual(status, 404, reply)
+        # Of a job without this member not even that is told.
+        status, reply = self.mail("2" * 21, 0)
+        self.assertEqual(status, 403, reply)
 
     def test_mail_under_a_name_the_component_does_not_have_is_refused(self):
         fed = self.fed
