@@ -8,7 +8,6 @@
 #include "executor/component.h"
 #include "executor/components/hetero_lr_impl.h"
 #include "lib/base/err.h"
-#include "lib/json/json.h"
 
 struct run {
 	struct task *task;
@@ -26,39 +25,13 @@ is_guest(const struct run *x)
 	return task_is(x->task, "guest");
 }
 
-/* --- the guest's table of predictions ----------------------------------------------- */
-
-static struct json_object *
-predict_schema(const struct lr_data *d)
-{
-	static const char *const names[] = { "label", "predict_result",
-		"predict_score", "predict_detail", "type" };
-	struct json_object *o = json_object_new_object();
-	struct json_object *header = json_object_new_array();
-	size_t i;
-
-	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		json_object_array_add(header, json_object_new_string(names[i]));
-	json_add(o, "header", header);
-	json_add_str(o, "sid", d->sid);
-	json_add_str(o, "content_type", "predict_result");
-	return o;
-}
-
 static int
 finish_output(struct run *x)
 {
-	struct json_object *schema;
 	struct table_writer *w = x->out;
-	int r;
 
-	if (w == NULL)
-		return 0;
 	x->out = NULL;
-	schema = predict_schema(x->party.data);
-	r = task_output_finish(x->task, 0, w, schema, NULL);
-	json_object_put(schema);
-	return r;
+	return w == NULL ? 0 : lr_predict_finish(x->task, x->party.data, w);
 }
 
 /*
@@ -81,19 +54,6 @@ predict(struct run *x, struct lr_data *d, const char *type, bool is_ordered)
 	return r != 0 ? r : lr_host_predict(&x->party, d, type);
 }
 
-static bool
-same_columns(const struct lr_data *a, const struct lr_data *b)
-{
-	size_t i;
-
-	if (a->x->cols != b->x->cols)
-		return false;
-	for (i = 0; i < a->x->cols; i++)
-		if (strcmp(a->header[i], b->header[i]) != 0)
-			return false;
-	return true;
-}
-
 static int
 predict_validation(struct run *x)
 {
@@ -102,7 +62,7 @@ predict_validation(struct run *x)
 
 	if ((r = lr_data_load(x->task, x->validate, &d)) != 0)
 		return r;
-	if (!same_columns(d, x->party.data))
+	if (!lr_data_same_columns(d, x->party.data))
 		r = err_set(ERR_INVALID, "validate_data has other columns "
 					 "than train_data");
 	else

@@ -2,6 +2,7 @@
  * The parameters of the vertical logistic regression as a struct, and a
  * clear no to those that are not offered.
  */
+#include <string.h>
 #include <strings.h>
 
 #include "executor/components/hetero_lr_impl.h"
@@ -67,6 +68,13 @@ read_penalty(struct task *t, struct lr_conf *c)
 	return 0;
 }
 
+/* Others read their parameters here too. */
+static bool
+is_hetero(const struct task *t)
+{
+	return strcmp(task_module(t), "HeteroLR") == 0;
+}
+
 static int
 read_stop(struct task *t, struct lr_conf *c)
 {
@@ -84,7 +92,8 @@ read_stop(struct task *t, struct lr_conf *c)
 		    "early_stop %s is not known; "
 		    "diff, abs and weight_diff are",
 		    s);
-	if (c->stop != LR_STOP_WEIGHT_DIFF && task_role_size(t, "host") > 1)
+	if (c->stop != LR_STOP_WEIGHT_DIFF && task_role_size(t, "host") > 1 &&
+	    is_hetero(t))
 		return err_set(ERR_INVALID,
 		    "early_stop %s needs the loss, "
 		    "which several hosts leave undefined; use weight_diff",
@@ -173,7 +182,8 @@ lr_conf_read(struct task *t, struct lr_conf *c)
 		.masked_rate = task_param_number(t, "masked_rate", 5),
 		.threshold =
 		    task_param_number(t, "predict_param.threshold", 0.5) };
-	read_key(t, c);
+	if (is_hetero(t))
+		read_key(t, c);
 	read_init(t, c);
 	if ((r = refuse_unsupported(t)) != 0 || (r = read_penalty(t, c)) != 0 ||
 	    (r = read_stop(t, c)) != 0)

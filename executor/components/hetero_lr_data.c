@@ -57,11 +57,14 @@ keep_row(struct lr_data *d, const struct row *row)
 	if (row->kind != ROW_DENSE || row->n_values != d->x->cols)
 		return err_set(ERR_FORMAT,
 		    "row %llu has %u values for %zu "
-		    "columns; HeteroLR reads what DataTransform puts out",
-		    (unsigned long long)row->number, row->n_values, d->x->cols);
+		    "columns; %s reads what DataTransform puts out",
+		    (unsigned long long)row->number, row->n_values, d->x->cols,
+		    d->module);
 	if (row->flags & ROW_WEIGHT)
-		return err_set(ERR_UNSUPPORTED, "sample weights are not "
-						"available in HeteroLR");
+		return err_set(ERR_UNSUPPORTED,
+		    "sample weights are not "
+		    "available in %s",
+		    d->module);
 	for (j = 0; j < row->n_values; j++)
 		if ((r = check_value(d, row, j)) != 0)
 			return r;
@@ -123,6 +126,7 @@ lr_data_load(struct task *t, const struct task_input *in, struct lr_data **out)
 		return r;
 	d = xcalloc(1, sizeof(*d));
 	d->schema = xcalloc(1, sizeof(*d->schema));
+	d->module = task_module(t);
 	r = read_table(d, table, in->id_delimiter);
 	table_close(table);
 	if (r != 0) {
@@ -147,13 +151,25 @@ lr_data_free(struct lr_data *d)
 	free(d);
 }
 
+bool
+lr_data_same_columns(const struct lr_data *a, const struct lr_data *b)
+{
+	size_t i;
+
+	if (a->x->cols != b->x->cols)
+		return false;
+	for (i = 0; i < a->x->cols; i++)
+		if (strcmp(a->header[i], b->header[i]) != 0)
+			return false;
+	return true;
+}
+
 /* --- labels ------------------------------------------------------------------- */
 
 #define LABELS_SHOWN 10
 
-/* A label as text in at most size bytes. */
-static void
-label_text(
+void
+lr_label_text(
     const struct lr_data *d, const struct lr_sample *s, char *out, size_t size)
 {
 	if (s->flags & ROW_LABEL_TEXT)
@@ -179,7 +195,8 @@ note_label(char seen[LABELS_SHOWN][32], size_t *n, const char *label)
 }
 
 static int
-too_many_labels(char seen[LABELS_SHOWN][32], size_t n, bool more)
+too_many_labels(
+    const char *module, char seen[LABELS_SHOWN][32], size_t n, bool more)
 {
 	struct buf b = BUF_INIT;
 	size_t i;
@@ -188,9 +205,9 @@ too_many_labels(char seen[LABELS_SHOWN][32], size_t n, bool more)
 	for (i = 0; i < n; i++)
 		buf_printf(&b, "%s%s", i == 0 ? "" : ", ", seen[i]);
 	r = err_set(ERR_UNSUPPORTED,
-	    "the labels are %s%s; HeteroLR learns "
+	    "the labels are %s%s; %s learns "
 	    "two classes, 1 and another",
-	    buf_str(&b), more ? ", …" : "");
+	    buf_str(&b), more ? ", …" : "", module);
 	buf_fini(&b);
 	return r;
 }
@@ -208,11 +225,11 @@ lr_data_labels(const struct lr_data *d, double *y)
 			    "row %zu has no label; "
 			    "set with_label in DataTransform",
 			    i);
-		label_text(d, &d->samples[i], label, sizeof(label));
+		lr_label_text(d, &d->samples[i], label, sizeof(label));
 		more = !note_label(seen, &n, label) || more;
 		y[i] = strcmp(label, "1") == 0 ? 1 : -1;
 	}
-	return n > 2 ? too_many_labels(seen, n, more) : 0;
+	return n > 2 ? too_many_labels(d->module, seen, n, more) : 0;
 }
 
 /* --- one order for all ---------------------------------------------------------- */

@@ -56,7 +56,8 @@ struct lr_conf {
 	bool fit_intercept;
 	bool has_seed;
 	uint32_t seed;
-	const char *penalty_text; /* as in the model's meta */
+	int64_t re_encrypt_batches; /* HomoLR; for the model's meta */
+	const char *penalty_text;   /* as in the model's meta */
 	const char *stop_text;
 };
 
@@ -79,7 +80,8 @@ struct lr_data {
 	char **header;		   /* x->cols names */
 	struct lr_sample *samples; /* x->rows */
 	struct buf text;
-	const char *sid; /* name of the id; schema's */
+	const char *module; /* HeteroLR, for messages */
+	const char *sid;    /* name of the id; schema's */
 	struct schema *schema;
 };
 
@@ -98,6 +100,9 @@ void lr_data_free(struct lr_data *); /* NULL is fine */
  * ERR_UNSUPPORTED when there are more than two, which it names.
  */
 int lr_data_labels(const struct lr_data *, double *y);
+/* A label as text in at most size bytes. */
+void lr_label_text(
+    const struct lr_data *, const struct lr_sample *, char *out, size_t size);
 /* Tell the hosts which rows in which order, under a tag. */
 int lr_data_announce(struct task *, const struct lr_data *, const char *tag);
 /* Bring our rows into the order of the guest's; ERR_CONFLICT: some lack. */
@@ -159,6 +164,11 @@ int lr_party_columns(
  */
 int lr_party_step(struct lr_party *, const char *tag, unsigned iteration,
     struct bigvec *sums, const double *plain, size_t n);
+/*
+ * One step down a mean gradient of the loss, which is used up: penalty,
+ * optimiser, check of the weights (ERR_LIMIT).
+ */
+int lr_party_descend(struct lr_party *, unsigned iteration, double *gradient);
 /* The penalty's part of the loss. */
 double lr_party_penalty(const struct lr_party *);
 /* After the batches: norm to the arbiter if it wants it, then its verdict. */
@@ -206,6 +216,14 @@ int lr_summary(struct task *, const struct lr_result *);
 
 /* --- prediction (hetero_lr_predict.c) ----------------------------------------------------- */
 
+/* Rows of data with linear scores z; type as below. */
+int lr_predict_rows(const struct lr_party *, const struct lr_data *,
+    const double *z, const char *type, struct table_writer *);
+/* Seal output 0 of such rows; frees the writer. */
+int lr_predict_finish(
+    struct task *, const struct lr_data *, struct table_writer *);
+/* Do both have the same columns in the same order? */
+bool lr_data_same_columns(const struct lr_data *, const struct lr_data *);
 /* Rows of data with their scores; type is train, validate or predict. */
 int lr_guest_predict(struct lr_party *, const struct lr_data *,
     const char *type, struct table_writer *);

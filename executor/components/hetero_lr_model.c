@@ -13,17 +13,35 @@
 #include "lib/json/json.h"
 #include "proto/model/lr.pb-c.h"
 
-#define META_NAME "HeteroLogisticRegressionMeta"
-#define PARAM_NAME "HeteroLogisticRegressionParam"
-
 typedef Sluice__Lr__LRModelMeta lr_meta;
 typedef Sluice__Lr__LRModelParam lr_param;
 typedef Sluice__Lr__LRModelParam__WeightEntry lr_weight;
 
+/* --- names of the messages by module ------------------------------------------------ */
+
+struct names {
+	const char *module;
+	const char *meta;
+	const char *param;
+};
+
+static const struct names *
+names_of(struct task *t)
+{
+	static const struct names hetero = { "HeteroLR",
+		"HeteroLogisticRegressionMeta",
+		"HeteroLogisticRegressionParam" };
+	static const struct names homo = { "HomoLR",
+		"HomoLogisticRegressionMeta", "HomoLogisticRegressionParam" };
+
+	return str_eq(task_module(t), homo.module) ? &homo : &hetero;
+}
+
 /* --- writing ---------------------------------------------------------------------- */
 
 static void *
-pack_meta(const struct lr_conf *c, const struct lr_result *res, size_t *size)
+pack_meta(const char *module, const struct lr_conf *c,
+    const struct lr_result *res, size_t *size)
 {
 	Sluice__Lr__PredictMeta predict = SLUICE__LR__PREDICT_META__INIT;
 	lr_meta m = SLUICE__LR__LRMODEL_META__INIT;
@@ -41,7 +59,8 @@ pack_meta(const struct lr_conf *c, const struct lr_result *res, size_t *size)
 	m.fit_intercept = res->party != NULL &&
 			  res->party->n_weights > res->party->n_features;
 	m.predict_param = &predict;
-	m.module = (char *)(uintptr_t) "HeteroLR";
+	m.re_encrypt_batches = c->re_encrypt_batches;
+	m.module = (char *)(uintptr_t)module;
 	out = xmalloc(sluice__lr__lrmodel_meta__get_packed_size(&m) + 1);
 	*size = sluice__lr__lrmodel_meta__pack(&m, out);
 	return out;
@@ -99,17 +118,18 @@ int
 lr_model_save(
     struct task *t, const struct lr_conf *c, const struct lr_result *res)
 {
+	const struct names *names = names_of(t);
 	struct task_buffer b[2];
 	void *meta, *param = NULL;
 	int r;
 
 	if ((r = pack_param(res, &param, &b[1].size)) != 0)
 		return r;
-	meta = pack_meta(c, res, &b[0].size);
-	b[0].name = META_NAME;
+	meta = pack_meta(names->module, c, res, &b[0].size);
+	b[0].name = names->meta;
 	b[0].message = "LRModelMeta";
 	b[0].content = meta;
-	b[1].name = PARAM_NAME;
+	b[1].name = names->param;
 	b[1].message = "LRModelParam";
 	b[1].content = param;
 	r = task_output_model(t, b, 2);
@@ -123,12 +143,15 @@ lr_model_save(
 static int
 unpack_param(struct task *t, lr_param **out)
 {
+	const struct names *names = names_of(t);
 	const struct task_buffer *b;
 
 	*out = NULL;
-	if ((b = task_model_buffer(t, TASK_MODEL, PARAM_NAME)) == NULL)
-		return err_set(ERR_INVALID, "there is no model of HeteroLR "
-					    "among the inputs");
+	if ((b = task_model_buffer(t, TASK_MODEL, names->param)) == NULL)
+		return err_set(ERR_INVALID,
+		    "there is no model of %s "
+		    "among the inputs",
+		    names->module);
 	*out = sluice__lr__lrmodel_param__unpack(NULL, b->size, b->content);
 	if (*out == NULL)
 		return err_set(ERR_FORMAT, "the model is damaged");

@@ -281,9 +281,9 @@ check_weights(const struct lr_party *p)
 	return 0;
 }
 
-/* One step down the gradient; the penalty never touches the intercept. */
-static int
-step(struct lr_party *p, unsigned iteration, double *gradient)
+/* The penalty never touches the intercept. */
+int
+lr_party_descend(struct lr_party *p, unsigned iteration, double *gradient)
 {
 	const struct lr_conf *c = p->conf;
 	size_t i;
@@ -316,7 +316,7 @@ lr_party_step(struct lr_party *p, const char *tag, unsigned iteration,
 	if (r == 0) {
 		for (i = 0; i < p->n_weights; i++)
 			gradient[i] = (gradient[i] + plain[i]) / (double)n;
-		r = step(p, iteration, gradient);
+		r = lr_party_descend(p, iteration, gradient);
 	}
 	free(gradient);
 	return r;

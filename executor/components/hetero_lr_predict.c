@@ -101,10 +101,50 @@ write_row(const struct lr_party *p, const struct lr_data *d, size_t i,
 }
 
 int
+lr_predict_rows(const struct lr_party *p, const struct lr_data *d,
+    const double *z, const char *type, struct table_writer *w)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < d->x->rows && r == 0; i++)
+		r = write_row(p, d, i, sigmoid(z[i]), type, w);
+	return r;
+}
+
+static struct json_object *
+predict_schema(const struct lr_data *d)
+{
+	static const char *const names[] = { "label", "predict_result",
+		"predict_score", "predict_detail", "type" };
+	struct json_object *o = json_object_new_object();
+	struct json_object *header = json_object_new_array();
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		json_object_array_add(header, json_object_new_string(names[i]));
+	json_add(o, "header", header);
+	json_add_str(o, "sid", d->sid);
+	json_add_str(o, "content_type", "predict_result");
+	return o;
+}
+
+int
+lr_predict_finish(
+    struct task *t, const struct lr_data *d, struct table_writer *w)
+{
+	struct json_object *schema = predict_schema(d);
+	int r = task_output_finish(t, 0, w, schema, NULL);
+
+	json_object_put(schema);
+	return r;
+}
+
+int
 lr_guest_predict(struct lr_party *p, const struct lr_data *d, const char *type,
     struct table_writer *w)
 {
-	size_t i, n = d->x->rows;
+	size_t n = d->x->rows;
 	double *z = mem_array(n + 1, sizeof(*z));
 	double *theirs = mem_array(n + 1, sizeof(*theirs));
 	int r;
@@ -113,8 +153,8 @@ lr_guest_predict(struct lr_party *p, const struct lr_data *d, const char *type,
 		r = err_code();
 	else
 		r = collect_scores(p, d, type, z, theirs);
-	for (i = 0; i < n && r == 0; i++)
-		r = write_row(p, d, i, sigmoid(z[i]), type, w);
+	if (r == 0)
+		r = lr_predict_rows(p, d, z, type, w);
 	free(z);
 	free(theirs);
 	return r;
