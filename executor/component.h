@@ -41,6 +41,7 @@ extern const struct component component_feature_scale;
 extern const struct component component_data_statistics;
 extern const struct component component_hetero_lr;
 extern const struct component component_evaluation;
+extern const struct component component_homo_lr;
 extern const struct component component_secure_add;
 
 #endif

@@ -105,6 +105,24 @@ hetero_lr(const struct rule *r)
 	must_be_off(r, "stepwise_param", "need_stepwise");
 }
 
+static void
+homo_lr(const struct rule *r)
+{
+	struct json_object *o = json_get(r->params, "encrypt_param");
+	const char *method = json_get_str(o, "method", "None");
+
+	hetero_lr(r);
+	if (strcmp(method, "None") != 0)
+		faults_add_value(r->faults,
+		    JSON_PATH_KEY(
+			JSON_PATH_KEY(r->path, "encrypt_param"), "method"),
+		    json_get(o, "method"),
+		    "not offered by this provider; leave it null: models "
+		    "are masked in any case");
+	if (json_get_bool(r->params, "use_proximal", false))
+		not_offered(r, "use_proximal", "leave it false");
+}
+
 /* --- evaluation ----------------------------------------------------------- */
 
 static const char *const binary_metrics[] = { "auc", "ks", "lift", "gain",
@@ -175,6 +193,7 @@ static const struct {
 	{ "DataTransform", data_transform },
 	{ "Intersection", intersection },
 	{ "HeteroLR", hetero_lr },
+	{ "HomoLR", homo_lr },
 	{ "Evaluation", evaluation },
 };
 
@@ -206,6 +225,9 @@ static const struct {
 	{ "HeteroLR", "guest", 1, 1 },
 	{ "HeteroLR", "host", 1, ANY_NUMBER },
 	{ "HeteroLR", "arbiter", 1, 1 },
+	{ "HomoLR", "guest", 1, 1 },
+	{ "HomoLR", "host", 1, ANY_NUMBER },
+	{ "HomoLR", "arbiter", 1, 1 },
 	{ "SecureAddExample", "guest", 1, 1 },
 	{ "SecureAddExample", "host", 1, 1 },
 };

@@ -7,6 +7,7 @@
 
 #include "executor/components/intersection_wire.h"
 #include "executor/components/lr_wire.h"
+#include "executor/components/ring_wire.h"
 #include "lib/base/err.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -56,6 +57,23 @@ read_plan(const uint8_t *data, size_t size)
 			abort();
 }
 
+static void
+read_vector(const uint8_t *data, size_t size)
+{
+	uint64_t v[3];
+	size_t n;
+
+	if (ring_count(data, size, &n) != 0) {
+		if (ring_get(data, size, 3, 36, v) == 0)
+			abort();
+		return;
+	}
+	if (RING_WIRE_SIZE(n) != size)
+		abort();
+	if (ring_get(data, size, 3, 36, v) == 0 && n != 3)
+		abort();
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -68,7 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	size--;
-	switch (*data++ % 7) {
+	switch (*data++ % 8) {
 	case 0:
 		read_plan(data, size);
 		break;
@@ -90,8 +108,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (lr_get_key(data, size, &pub) == 0)
 			paillier_pub_free(pub);
 		break;
-	default:
+	case 6:
 		read_block(data, size, PSI_POINTS);
+		break;
+	default:
+		read_vector(data, size);
 		break;
 	}
 	err_clear();

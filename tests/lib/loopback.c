@@ -46,6 +46,7 @@ struct member {
 	struct task_input inputs[INPUTS_MAX];
 	struct table *input_tables[INPUTS_MAX];
 	struct task_model model;
+	int (*behave)(struct task *); /* NULL: the component */
 	char *folder;
 	char *input_file;
 
@@ -479,14 +480,23 @@ loopback_model(
 	m->setup.n_models = 1;
 }
 
+void
+loopback_behave(struct member *m, int (*run)(struct task *))
+{
+	m->behave = run;
+}
+
 static int
 run_member(struct member *m)
 {
 	const struct component *component;
 	int r;
 
-	if ((r = task_setup_check(&m->setup)) != 0 ||
-	    (r = component_find(
+	if ((r = task_setup_check(&m->setup)) != 0)
+		return r;
+	if (m->behave != NULL)
+		return m->behave(&m->task);
+	if ((r = component_find(
 		 m->setup.module, m->setup.local.role, &component)) != 0)
 		return r;
 	return component->run(&m->task);

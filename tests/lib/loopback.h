@@ -31,6 +31,8 @@ const char *loopback_folder(const struct loopback *);
 struct member *loopback_add(struct loopback *, const char *role,
     const char *party_id, const char *parameters);
 void loopback_cores(struct member *, unsigned cores);
+/* Run this at the member instead of the component: a partner that cheats. */
+void loopback_behave(struct member *, int (*run)(struct task *));
 /* An input table; its schema is read from the table itself. */
 void loopback_input(struct member *, const char *data_key, const char *upstream,
     const char *folder);

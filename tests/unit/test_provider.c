@@ -125,7 +125,7 @@ the_manifest_offers_the_classic_components(void **state)
 {
 	static const char *const names[] = { "Upload", "Reader",
 		"DataTransform", "Intersection", "HeteroLR", "Evaluation",
-		"SecureAddExample" };
+		"HomoLR", "SecureAddExample" };
 	size_t i;
 
 	(void)state;
@@ -268,6 +268,13 @@ rules_between_parameters_hold(void **state)
 	    "/early_stopping_rounds", "not offered");
 	refuses("HeteroLR", "{'cv_param':{'need_cv':true}}",
 	    "/cv_param/need_cv", "leave it false");
+	refuses("HomoLR", "{'encrypt_param':{'method':'paillier'}}",
+	    "/encrypt_param/method", "leave it null");
+	refuses("HomoLR", "{'use_proximal':true}", "/use_proximal",
+	    "leave it false");
+	refuses("HomoLR", "{'batch_size':5}", "/batch_size", "at least 10");
+	accepts("HomoLR", "{'encrypt_param':{'method':null}}",
+	    "aggregate_iters", "1");
 	refuses("Intersection", "{'join_method':'left_join'}", "/join_method",
 	    "use inner_join");
 	refuses("DataTransform", "{'input_format':'tag'}", "/input_format",

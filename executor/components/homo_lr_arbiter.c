@@ -1,0 +1,231 @@
+/*
+ * The arbiter of the horizontal training: it averages masked weights and
+ * losses and decides when to stop.  It has no data and sees no single
+ * client's numbers.  Called by homo_lr.c.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/components/homo_lr_impl.h"
+#include "executor/components/secure_aggregation.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+
+struct arbiter {
+	struct task *task;
+	const struct homo_conf *conf;
+	struct secagg *agg;
+	struct homo_losses losses;
+	double *w; /* averaged */
+	double *before;
+	size_t n; /* weights */
+	unsigned iters;
+	bool is_converged;
+};
+
+static int
+to_clients(struct arbiter *a, const char *name, const char *tag, struct buf *b)
+{
+	int r;
+
+	if ((r = task_remote_role(
+		 a->task, name, tag, "guest", b->data, b->len)) == 0)
+		r = task_remote_role(
+		    a->task, name, tag, "host", b->data, b->len);
+	buf_fini(b);
+	return r;
+}
+
+static int
+broadcast(struct arbiter *a, const char *tag, const double *v, size_t n)
+{
+	struct buf b = BUF_INIT;
+
+	lr_put_numbers(&b, v, n);
+	return to_clients(a, "aggregated_model", tag, &b);
+}
+
+static int
+count_rows(struct arbiter *a)
+{
+	double *all;
+	size_t n;
+	int r;
+
+	if ((r = secagg_sum(a->agg, "party_weight", "rows", 1, 0, &all, &n)) !=
+	    0)
+		return r;
+	if (!(*all > 0))
+		r = err_set(ERR_FORMAT, "all clients have %g rows", *all);
+	else
+		r = broadcast(a, "rows", all, 1);
+	free(all);
+	return r;
+}
+
+static int
+average_weights(struct arbiter *a, const char *tag)
+{
+	double *w;
+	size_t i, n;
+	int r;
+
+	if ((r = secagg_sum(a->agg, "model", tag, a->n, HOMO_FRAC, &w, &n)) !=
+	    0)
+		return r;
+	free(a->before);
+	a->before = a->w;
+	a->w = w;
+	a->n = n;
+	for (i = 0; i < n; i++)
+		if (!(fabs(w[i]) <= LR_VALUE_MAX))
+			return err_set(ERR_LIMIT,
+			    "an averaged weight is "
+			    "beyond %g",
+			    LR_VALUE_MAX);
+	return broadcast(a, tag, w, n);
+}
+
+static int
+average_loss(struct arbiter *a, unsigned t, const char *tag)
+{
+	double *loss;
+	size_t n;
+	int r;
+
+	if ((r = secagg_sum(
+		 a->agg, "loss", tag, 1, HOMO_LOSS_FRAC, &loss, &n)) != 0)
+		return r;
+	r = homo_losses_add(&a->losses, a->task, t, *loss);
+	free(loss);
+	return r;
+}
+
+static bool
+weights_settled(const struct arbiter *a)
+{
+	double moved = 0, d;
+	size_t i;
+
+	if (a->before == NULL)
+		return false;
+	for (i = 0; i < a->n; i++) {
+		d = a->w[i] - a->before[i];
+		moved += d * d;
+	}
+	return sqrt(moved) <
+	       a->conf->lr.tol * fmax(sqrt(dense_dot(a->w, a->w, a->n)), 1);
+}
+
+static void
+decide(struct arbiter *a)
+{
+	const double *v = a->losses.v;
+	size_t n = a->losses.n;
+
+	switch (a->conf->lr.stop) {
+	case LR_STOP_WEIGHT_DIFF:
+		a->is_converged = weights_settled(a);
+		break;
+	case LR_STOP_DIFF:
+		a->is_converged =
+		    n > 1 && fabs(v[n - 1] - v[n - 2]) < a->conf->lr.tol;
+		break;
+	case LR_STOP_ABS:
+		a->is_converged = v[n - 1] <= a->conf->lr.tol;
+		break;
+	}
+}
+
+static int
+meet(struct arbiter *a, unsigned t)
+{
+	struct buf b = BUF_INIT;
+	char tag[LR_TAG];
+	int r;
+
+	snprintf(tag, sizeof(tag), "%u", t);
+	if ((r = average_weights(a, tag)) != 0 ||
+	    (r = average_loss(a, t, tag)) != 0)
+		return r;
+	decide(a);
+	lr_put_flag(&b, a->is_converged);
+	return to_clients(a, "is_converge", tag, &b);
+}
+
+static int
+train(struct arbiter *a, unsigned start)
+{
+	unsigned t, last = a->conf->lr.max_iter;
+	int r;
+
+	if ((r = homo_losses_init(&a->losses, a->task, a->conf)) != 0 ||
+	    (r = count_rows(a)) != 0)
+		return r;
+	for (t = start; t <= last && !a->is_converged; t++) {
+		a->iters = t;
+		if (homo_meets(a->conf, t) && (r = meet(a, t)) != 0)
+			return err_wrap("iteration %u", t);
+		task_progress(
+		    a->task, t < last ? t + 1 : last, last, "training");
+	}
+	return 0;
+}
+
+/* --- the model ------------------------------------------------------------------ */
+
+/* Column names stay with the clients: ours are x0, x1, ... */
+static char **
+make_header(size_t n)
+{
+	char **header = mem_array(n + 1, sizeof(*header));
+	size_t i;
+
+	for (i = 0; header != NULL && i < n; i++)
+		header[i] = xasprintf("x%zu", i);
+	return header;
+}
+
+static int
+save(struct arbiter *a)
+{
+	size_t i, bias = a->conf->lr.fit_intercept && a->n > 0 ? 1 : 0;
+	struct lr_data d = { .header = make_header(a->n) };
+	struct lr_party p = { .task = a->task,
+		.conf = &a->conf->lr,
+		.data = &d,
+		.w = a->w,
+		.n_weights = a->n,
+		.n_features = a->n - bias };
+	struct lr_result res = { .party = &p,
+		.iters = a->iters,
+		.is_converged = a->is_converged,
+		.losses = a->losses.v,
+		.n_losses = a->losses.n };
+	int r = d.header == NULL ? err_code() : 0;
+
+	if (r == 0 && (r = lr_model_save(a->task, &a->conf->lr, &res)) == 0)
+		r = lr_summary(a->task, &res);
+	for (i = 0; d.header != NULL && i < a->n; i++)
+		free(d.header[i]);
+	free(d.header);
+	return r;
+}
+
+int
+homo_arbiter_train(struct task *t, const struct homo_conf *conf, unsigned start)
+{
+	struct arbiter a = { .task = t, .conf = conf };
+	int r;
+
+	a.agg = secagg_arbiter(t);
+	if ((r = train(&a, start)) == 0)
+		r = save(&a);
+	secagg_free(a.agg);
+	free(a.losses.v);
+	free(a.w);
+	free(a.before);
+	return r;
+}
