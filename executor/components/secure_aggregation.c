@@ -284,6 +284,8 @@ secagg_sum(struct secagg *a, const char *name, const char *tag, size_t want,
 	*n = 0;
 	for (i = 0; i < a->clients && r == 0; i++)
 		r = add_client(a, name, tag, i, frac, &sum, &count);
+	if (r == 0 && sum == NULL)
+		r = err_set(ERR_INVALID, "there are no clients");
 	if (r == 0 && sum[count - 1] != a->clients)
 		r = err_set(ERR_CONFLICT,
 		    "the masks of %s %s do not cancel: "

@@ -38,8 +38,8 @@ typedef int secagg_check(const void *ctx, const struct task_party *peer,
  * At a client: exchange keys and notes with the others.  *out is the
  * caller's.  Errors: ERR_FORMAT, that of check.
  */
-int secagg_join(struct task *, const unsigned char note[SECAGG_NOTE],
-    secagg_check *, const void *ctx, struct secagg **out);
+int secagg_join(struct task *t, const unsigned char note[SECAGG_NOTE],
+    secagg_check *check, const void *ctx, struct secagg **out);
 /* At the arbiter, which needs no keys. */
 struct secagg *secagg_arbiter(struct task *);
 void secagg_free(struct secagg *); /* NULL is fine */
