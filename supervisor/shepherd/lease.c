@@ -13,6 +13,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_tx.h"
+#include "supervisor/shepherd/diskwatch.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/memwatch.h"
 #include "supervisor/shepherd/shepherd.h"
@@ -63,6 +64,21 @@ watch_memory(struct shepherd *s)
 	free(why);
 }
 
+/* The kernel bounds each file, not all of them together. */
+static void
+watch_disk(struct shepherd *s)
+{
+	char *why;
+
+	if (!s->has_child || diskwatch_bytes(s->out_dir, s->child.inner) >>
+				 20 <= s->conf->executor_file_mb)
+		return;
+	why = xasprintf("the executor wrote more than the %lld MB of a task",
+	    (long long)s->conf->executor_file_mb);
+	control_end(s, STATE_FAILED, why);
+	free(why);
+}
+
 void
 lease_beat(struct lease *l)
 {
@@ -80,6 +96,7 @@ lease_beat(struct lease *l)
 	if (kill != STATE_NONE)
 		control_end(s, kill, NULL);
 	watch_memory(s);
+	watch_disk(s);
 	if (s->inbox != NULL)
 		inbox_look(s->inbox);
 	loop_timer_set(l->timer, r == 0 ? s->conf->heartbeat_ms : RETRY_MS, 0);
