@@ -21,6 +21,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/db/migrate.h"
@@ -195,6 +196,7 @@ main(int argc, char **argv)
 	}
 	if (config == NULL || optind != argc)
 		return usage();
+	proc_no_core();
 	log_init("fcgi", LOG_INFO_);
 	if ((r = site_conf_load(config, &p.conf)) != 0)
 		goto out;

@@ -17,6 +17,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 #include "lib/db/migrate.h"
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
@@ -208,6 +209,7 @@ main(int argc, char **argv)
 	struct program p = { .pid_fd = -1 };
 	int r;
 
+	proc_no_core();
 	log_init("supervisor", LOG_INFO_);
 	if (parse_options(argc, argv, &o) != 0)
 		return usage();

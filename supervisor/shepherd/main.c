@@ -18,6 +18,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/proc.h"
 #include "lib/base/mem.h"
 #include "supervisor/shepherd/courier.h"
 #include "supervisor/shepherd/finish.h"
@@ -257,6 +258,7 @@ main(int argc, char **argv)
 
 	memset(&s, 0, sizeof(s));
 	s.child = (struct launched)LAUNCHED_INIT;
+	proc_no_core();
 	log_init("shepherd", LOG_INFO_);
 	if (parse_options(argc, argv, &o) != 0) {
 		(void)fprintf(stderr, "usage: sluice-shepherd --config FILE "

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +20,7 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 #include "lib/base/str.h"
 
 static void
@@ -216,6 +218,18 @@ neither_text_nor_context_forges_a_line_of_the_log(void **state)
 	(void)unlink(path);
 }
 
+static void
+a_process_with_secrets_leaves_no_core_file(void **state)
+{
+	struct rlimit rl = { 1, 1 };
+
+	(void)state;
+	proc_no_core();
+	assert_int_equal(getrlimit(RLIMIT_CORE, &rl), 0);
+	assert_int_equal(rl.rlim_cur, 0);
+	assert_int_equal(rl.rlim_max, 0);
+}
+
 int
 main(void)
 {
@@ -234,6 +248,7 @@ main(void)
 		    wrapping_puts_context_in_front_and_keeps_the_code),
 		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
 		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),
+		cmocka_unit_test(a_process_with_secrets_leaves_no_core_file),
 		cmocka_unit_test(
 		    neither_text_nor_context_forges_a_line_of_the_log),
 	};

@@ -1,0 +1,13 @@
+/*
+ * What holds for a whole process.
+ */
+#ifndef LIB_BASE_PROC_H
+#define LIB_BASE_PROC_H
+
+/*
+ * No core file of this process and of those it starts: with a key or people's
+ * data in memory, a crash must not write it to disk, however it was started.
+ */
+void proc_no_core(void);
+
+#endif
