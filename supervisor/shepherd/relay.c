@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/queue.h>
 
 #include "lib/base/clock.h"
@@ -22,6 +23,12 @@
 #define MAX_WAITING 256 /* frames */
 #define RETRY_MS 100
 #define RETRY_MAX_MS 2000
+/*
+ * Points of metrics from one task, each row in the database; long texts count
+ * as several.
+ */
+#define MAX_COST 1000000
+#define COST_BYTES 64	/* of text */
 #define PROGRESS_MS 500 /* at most one write in that time */
 
 struct waiting {
@@ -37,6 +44,7 @@ struct relay {
 	int64_t pause_ms;
 	int64_t progress_ms; /* of the last write */
 	int64_t percent;
+	size_t cost; /* of all metrics so far */
 };
 
 /* --- rows ----------------------------------------------------------------------- */
@@ -184,8 +192,8 @@ on_timer(void *ctx)
 	work(ctx);
 }
 
-void
-relay_take(struct relay *rl, frame_msg *m)
+static void
+queue_frame(struct relay *rl, frame_msg *m)
 {
 	struct waiting *w = xcalloc(1, sizeof(*w));
 	bool was_idle = TAILQ_EMPTY(&rl->queue);
@@ -196,6 +204,43 @@ relay_take(struct relay *rl, frame_msg *m)
 	/* From the loop's next turn, so that frames are read in one go. */
 	if (was_idle)
 		loop_timer_set(rl->timer, 0, 0);
+}
+
+static size_t
+text_cost(const Sluice__Executor__Value *v)
+{
+	return v->kind_case == SLUICE__EXECUTOR__VALUE__KIND_TEXT
+		   ? strlen(v->text) / COST_BYTES
+		   : 0;
+}
+
+static size_t
+cost_of(const frame_msg *m)
+{
+	const Sluice__Executor__MetricData *d = m->metric_data;
+	size_t cost = 1, i;
+
+	if (m->kind_case == SLUICE__EXECUTOR__FRAME__KIND_METRIC_META)
+		return cost + strlen(m->metric_meta->meta_json) / COST_BYTES;
+	if (m->kind_case != SLUICE__EXECUTOR__FRAME__KIND_METRIC_DATA)
+		return 0; /* progress is one field, whatever its number */
+	for (i = 0; i < d->n_points; i++)
+		cost += 1 + text_cost(d->points[i]->value);
+	return cost;
+}
+
+void
+relay_take(struct relay *rl, frame_msg *m)
+{
+	rl->cost += cost_of(m);
+	if (rl->cost > MAX_COST) {
+		frame_free(m);
+		(void)err_set(ERR_LIMIT,
+		    "more metrics than the database keeps of a task");
+		control_fail(rl->shepherd, NULL);
+		return;
+	}
+	queue_frame(rl, m);
 }
 
 struct relay *

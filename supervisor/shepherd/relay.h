@@ -15,7 +15,10 @@ struct relay;
 struct relay *relay_new(struct shepherd *);
 void relay_free(struct relay *); /* NULL is fine */
 
-/* A checked frame of metric data, metric meta or progress; now the relay's. */
+/*
+ * A checked frame of metric data, metric meta or progress; now the relay's.
+ * A task with more metrics than may be kept fails.
+ */
 void relay_take(struct relay *, frame_msg *);
 bool relay_is_idle(const struct relay *); /* nothing waits */
 bool relay_is_full(const struct relay *);
