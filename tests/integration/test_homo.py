@@ -5,7 +5,7 @@ import tarfile
 import tempfile
 import unittest
 
-from federation import DATA, Federation
+from federation import DATA, Federation, kill, wait_for
 
 
 def toy_conf(guest="9999", host="10000", **host_parameters):
@@ -159,6 +159,34 @@ class Homo(unittest.TestCase):
                                  " AND component = 'homo_lr_0' GROUP BY 1, 2 ORDER BY 2" % job)
         self.assertEqual(rows, [["guest", "dh_ciphertext_host", "1"], ["arbiter", "host_loss", "6"],
                                 ["arbiter", "host_model", "6"], ["arbiter", "host_party_weight", "1"]])
+
+    def host_executor(self, job):
+        """Once guest and arbiter hear from it in every round."""
+        wait_for(lambda: len(self.fed.host.sql(
+            "SELECT 1 FROM egress WHERE job_id = '%s' AND name = 'host_loss' LIMIT 3" % job)) == 3,
+            what="rounds of " + job)
+        return int(self.fed.host.sql("SELECT executor_pid FROM attempt WHERE job_id = '%s'"
+                                     " AND ended_at IS NULL" % job)[0][0])
+
+    def test_a_host_that_drops_out_ends_the_job_everywhere(self):
+        job = self.fed.submit(homo_conf([10000], dict(TWO, max_iter=100000, tol=0)), HOMO_DSL)
+        kill(self.host_executor(job))
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host"), (self.fed.arbiter, "arbiter")):
+            self.assertEqual(site.wait(job, role=role)["f_status"], "failed", site.events(job))
+        reports = [str(t["f_error_report"]) for t in self.fed.guest.tasks(job, component_name="homo_lr_0")
+                   if t["f_role"] == "host"]
+        self.assertTrue(any("signal" in r or "killed" in r for r in reports), reports)
+
+    def test_a_host_that_comes_back_trains_with_new_keys(self):
+        conf = homo_conf([10000], dict(TWO, max_iter=60, tol=0))
+        conf["job_parameters"]["common"]["auto_retries"] = 1
+        job = self.fed.submit(conf, HOMO_DSL)
+        kill(self.host_executor(job))
+        row = self.fed.guest.wait(job)
+        self.assertEqual(row["f_status"], "success", self.fed.guest.events(job))
+        self.assertEqual(len(self.loss(self.fed.arbiter, job, "arbiter")), 61)
+        versions = {str(t["f_task_version"]) for t in self.fed.guest.tasks(job, component_name="homo_lr_0")}
+        self.assertEqual(versions, {"1"})
 
     def test_other_columns_at_a_site_fail_the_job_with_the_reason(self):
         with open(os.path.join(DATA, "breast_guest.csv"), encoding="ascii") as f, \

@@ -565,7 +565,8 @@ what_cannot_be_learned_is_refused(void **state)
 	s->x[2] = 2e8;
 	expect("{}", s, 2, 0, ERR_LIMIT, "normalise");
 	s->x[2] = 0;
-	expect("{\"optimizer\":\"sqn\"}", s, 2, 0, ERR_UNSUPPORTED, "sqn");
+	/* The host talks to nobody before it refuses. */
+	expect("{\"optimizer\":\"sqn\"}", s, 2, 1, ERR_UNSUPPORTED, "sqn");
 	expect("{\"cv_param\":{\"need_cv\":true}}", s, 2, 2, ERR_UNSUPPORTED,
 	    "need_cv");
 	expect("{\"batch_size\":5}", s, 2, 1, ERR_INVALID, "batch_size");
