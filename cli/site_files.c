@@ -302,6 +302,7 @@ site_files_write_conf(const struct site_choice *c)
 		{ "database", "socket",
 		    c->db_host != NULL ? "" : c->db_socket },
 		{ "database", "host", c->db_host },
+		{ "database", "tls_ca", c->db_tls_ca },
 		{ "database", "port", c->db_port },
 		{ "database", "name", c->db_name },
 		{ "database", "user", c->db_user },

@@ -17,6 +17,7 @@ struct site_choice {
 	const char *partner_url;
 	const char *db_socket;
 	const char *db_host;
+	const char *db_tls_ca;
 	const char *db_port;
 	const char *db_name;
 	const char *db_user;

@@ -66,6 +66,7 @@ static const struct key keys[] = {
 	STR("database", "socket", KEY_PATH, db_socket, ""),
 	STR("database", "host", KEY_TEXT, db_host, ""),
 	NUM("database", "port", db_port, "3306", 1, 65535),
+	STR("database", "tls_ca", KEY_PATH, db_tls_ca, ""),
 	STR("database", "name", KEY_TEXT, db_name, "sluice"),
 	STR("database", "user", KEY_TEXT, db_user, "sluice"),
 	STR("database", "password_file", KEY_PATH, db_password_file, ""),
@@ -308,6 +309,13 @@ check_lines(const char *text)
 	return 0;
 }
 
+static bool
+is_this_machine(const char *host)
+{
+	return str_eq(host, "localhost") || str_eq(host, "::1") ||
+	       str_starts(host, "127.");
+}
+
 /* What no single key can tell. */
 static void
 check_together(struct reading *rd)
@@ -316,6 +324,11 @@ check_together(struct reading *rd)
 
 	if (c->db_socket[0] == '\0' && c->db_host[0] == '\0')
 		fault(rd, "database", "socket", "a socket or a host is needed");
+	if (c->db_socket[0] == '\0' && c->db_host[0] != '\0' &&
+	    !is_this_machine(c->db_host) && c->db_tls_ca[0] == '\0')
+		fault(rd, "database", "tls_ca",
+		    "a server on another machine is reached by TLS only: name "
+		    "the file with the authority of its certificate");
 	if (c->heartbeat_ms * 2 > c->lease_ms)
 		fault(rd, "supervisor", "lease_ms",
 		    "must be at least twice heartbeat_ms");

@@ -18,6 +18,7 @@ struct site_conf {
 	char *db_socket; /* unix socket, or "" for host/port */
 	char *db_host;
 	int64_t db_port;
+	char *db_tls_ca; /* "": no TLS, for servers of this machine */
 	char *db_name;
 	char *db_user;
 	char *db_password_file; /* "" for none */

@@ -122,6 +122,17 @@ client_new(void)
 	return my;
 }
 
+/* What is in the rows must not be readable on the way. */
+static void
+ask_for_tls(MYSQL *my, const char *ca)
+{
+	my_bool yes = 1;
+
+	(void)mysql_ssl_set(my, NULL, NULL, ca, NULL, NULL);
+	(void)mysql_options(my, MYSQL_OPT_SSL_ENFORCE, &yes);
+	(void)mysql_options(my, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, &yes);
+}
+
 static int
 connect_to(struct db *db, const char *password)
 {
@@ -129,6 +140,8 @@ connect_to(struct db *db, const char *password)
 	bool local;
 
 	local = c->db_socket != NULL && c->db_socket[0] != '\0';
+	if (!local && c->db_tls_ca != NULL && c->db_tls_ca[0] != '\0')
+		ask_for_tls(db->my, c->db_tls_ca);
 	if (mysql_real_connect(db->my, local ? NULL : c->db_host, c->db_user,
 		password, c->db_name, local ? 0 : (unsigned)c->db_port,
 		local ? c->db_socket : NULL, CLIENT_FOUND_ROWS) == NULL)

@@ -110,6 +110,9 @@ faults_name_section_and_key(void **state)
 		{ "[database]\nsocket = x\n", "[site] party_id: is missing" },
 		{ "[site]\nparty_id = 9999\n",
 		    "[database] socket: a socket or a host is needed" },
+		{ "[site]\nparty_id = 9999\n[database]\n"
+		  "host = db.bank.example\n",
+		    "[database] tls_ca: a server on another machine" },
 		{ SITE "[site]\nparty_id = 1\n", "party_id: given twice" },
 		{ "[site]\nparty_id = guest\n[database]\nhost = h\n",
 		    "[site] party_id: must be a party id" },
