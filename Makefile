@@ -265,6 +265,12 @@ install: all
 	install -m 644 sql/*.sql $(DESTDIR)$(SHARE)/sql/
 	install -m 644 nginx/* $(DESTDIR)$(SHARE)/nginx/
 	install -m 644 conf/site.conf $(DESTDIR)$(SHARE)/conf/
+	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+	install -m 644 conf/systemd/sluice.sysusers \
+	    $(DESTDIR)$(PREFIX)/lib/sysusers.d/sluice.conf
+	install -m 644 conf/systemd/sluice.tmpfiles \
+	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/sluice.conf
 	for u in conf/systemd/*.service; do \
 	    sed -e 's|@PREFIX@|$(PREFIX)|g' $$u \
 	        >$(DESTDIR)$(UNITDIR)/$${u##*/}; \

@@ -45,7 +45,10 @@ while [ $# -gt 0 ]; do
 		extra=$1
 		;;
 	-h | --help) usage 0 ;;
-	*) usage 2 >&2 ;;
+	*)
+		echo "demo.sh: what is $1?" >&2
+		usage 2 >&2
+		;;
 	esac
 	shift
 done
@@ -56,11 +59,16 @@ federation() {
 
 if [ "$down" = 1 ]; then
 	federation down
+	echo "the federation is stopped; its data stays in build/federation"
 	exit 0
 fi
 
 step() {
-	printf '\n\033[1m%s\033[0m\n' "$*"
+	if [ -t 1 ]; then
+		printf '\n\033[1m%s\033[0m\n' "$*"
+	else
+		printf '\n%s\n' "$*"
+	fi
 }
 
 step "1. Packages and build"
@@ -68,7 +76,8 @@ sh conf/install-packages.sh conf/packages.build conf/packages.site
 make -s -j"$(nproc)" all
 
 step "2. A federation of $((3 + extra)) sites on this machine"
-if [ "$keep" = 0 ]; then
+# One that is up already was kept on purpose, and stays.
+if [ "$keep" = 0 ] && [ ! -e build/federation/sites.json ]; then
 	trap 'federation down' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

@@ -169,15 +169,19 @@ report_print(FILE *f, const struct report *r, const struct report_style *s)
 	size_t i;
 
 	heading(f, s, "Result");
-	(void)fprintf(f, "  job            %s, %s%s%s in %.2f s\n",
+	(void)fprintf(f, "  job            %s, %s%s%s",
 	    r->job_id != NULL ? r->job_id : "?", status_colour(s, r->status),
-	    r->status != NULL ? r->status : "?", s->colour ? "\033[0m" : "",
-	    (double)(r->end_ms - r->start_ms) / 1000);
+	    r->status != NULL ? r->status : "?", s->colour ? "\033[0m" : "");
+	if (r->end_ms > r->start_ms)
+		(void)fprintf(
+		    f, " in %.2f s", (double)(r->end_ms - r->start_ms) / 1000);
+	(void)fputc('\n', f);
 	print_scores(f, r);
 	if (r->reason != NULL && r->reason[0] != '\0')
 		(void)fprintf(f, "  reason         %s\n", r->reason);
 	for (i = 0; i < r->n_tasks; i++)
-		if (r->tasks[i].error[0] != '\0')
+		if (r->tasks[i].error[0] != '\0' &&
+		    !str_eq(r->tasks[i].status, "canceled"))
 			(void)fprintf(f, "  %s at %s %s: %s\n",
 			    r->tasks[i].component, r->tasks[i].role,
 			    r->tasks[i].party_id, r->tasks[i].error);

@@ -230,7 +230,19 @@ print_changes(struct screen *s, struct json_object *job, bool job_changed)
 		    json_get_str(job, "f_job_id", ""), s->status);
 }
 
-/* Once, at the end: why what failed did. */
+/* Has an earlier cell said the same? */
+static bool
+is_repeated(const struct screen *s, size_t i)
+{
+	size_t j;
+
+	for (j = 0; j < i; j++)
+		if (str_eq(s->cells[j].error, s->cells[i].error))
+			return true;
+	return false;
+}
+
+/* Once, at the end: why what failed did; canceled tasks have no cause. */
 static void
 print_errors(struct screen *s)
 {
@@ -240,7 +252,9 @@ print_errors(struct screen *s)
 	    str_eq(s->status, "success"))
 		return;
 	for (i = 0; i < s->n; i++)
-		if (s->cells[i].error != NULL && s->cells[i].error[0] != '\0')
+		if (s->cells[i].error != NULL && s->cells[i].error[0] != '\0' &&
+		    !str_eq(s->cells[i].status, "canceled") &&
+		    !is_repeated(s, i))
 			(void)fprintf(s->out, "%s, %s: %s\n",
 			    s->cells[i].component, s->cells[i].member,
 			    s->cells[i].error);

@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
+#define SERIES_SHOWN 12 /* points of a series, unless all are asked for */
 #define DOWNLOAD_MS (3600 * INT64_C(1000))
 #define DOWNLOAD_MAX (1024UL * 1024 * 1024)
 
@@ -27,29 +28,39 @@ component_filter(const struct args *args)
 
 /* {namespace: {name: {"data": [[key, value], …], "meta": {…}}}} */
 static void
-print_metrics(struct json_object *all)
+print_point(struct json_object *pair)
 {
-	json_object_object_foreach(all, ns, names)
+	if (json_is_array(pair))
+		(void)printf("  %-16s %s\n",
+		    json_object_get_string(json_object_array_get_idx(pair, 0)),
+		    json_object_get_string(json_object_array_get_idx(pair, 1)));
+}
+
+/* A long series is a curve: its ends tell most. */
+static void
+print_series(struct json_object *data, bool all)
+{
+	size_t i, n = json_is_array(data) ? json_object_array_length(data) : 0;
+
+	for (i = 0; i < n; i++) {
+		if (!all && n > SERIES_SHOWN && i == SERIES_SHOWN / 2) {
+			(void)printf("  ... %zu more, --all shows them\n",
+			    n - SERIES_SHOWN);
+			i = n - SERIES_SHOWN / 2;
+		}
+		print_point(json_object_array_get_idx(data, i));
+	}
+}
+
+static void
+print_metrics(struct json_object *metrics, bool all)
+{
+	json_object_object_foreach(metrics, ns, names)
 	{
 		json_object_object_foreach(names, name, metric)
 		{
-			struct json_object *data, *pair;
-			size_t i;
-
 			(void)printf("%s/%s\n", ns, name);
-			data = json_get(metric, "data");
-			if (!json_is_array(data))
-				continue;
-			for (i = 0; i < json_object_array_length(data); i++) {
-				pair = json_object_array_get_idx(data, i);
-				if (!json_is_array(pair))
-					continue;
-				(void)printf("  %-16s %s\n",
-				    json_object_get_string(
-					json_object_array_get_idx(pair, 0)),
-				    json_object_get_string(
-					json_object_array_get_idx(pair, 1)));
-			}
+			print_series(json_get(metric, "data"), all);
 		}
 	}
 }
@@ -69,7 +80,7 @@ run_metrics(const struct args *args)
 		if (args_json(args))
 			output_json(data);
 		else if (json_is_object(data))
-			print_metrics(data);
+			print_metrics(data, args_flag(args, "all"));
 	}
 	json_object_put(answer);
 	json_object_put(filter);
@@ -226,6 +237,7 @@ static const struct option_def metrics_options[] = {
 	OPTIONS_API,
 	OPTION_ROLE(false),
 	OPTION_PARTY(false),
+	{ "all", NULL, "every point of long curves", false },
 	OPTION_END,
 };
 

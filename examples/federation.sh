@@ -113,10 +113,9 @@ up() {
 		n=$((n + 1))
 		list="$list $((10001 + n))"
 	done
-	if [ -n "$(parties)" ] && [ "$(parties)" != "$list" ]; then
-		down
-		rm -rf "$fed"
-		mkdir -p "$fed"
+	if [ -e "$fed/sites.json" ] && [ "$(parties)" != "$list" ]; then
+		die "the sites $(parties) are up; stop them first" \
+			"(./demo.sh --down or make federation-down)"
 	fi
 	echo "$list" >"$fed/parties"
 	database_up

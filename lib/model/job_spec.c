@@ -107,18 +107,24 @@ make_member(const struct job_spec_input *in, const struct job_conf *conf,
 	    spec->arena, (spec->n_components + 1) * sizeof(*m->tasks));
 }
 
+/* A party may have several roles: together they must fit into its site. */
 static void
-check_capacity(const struct job_spec_input *in, const struct job_member *m,
+check_capacity(const struct job_spec_input *in, const struct job_spec *spec,
     struct faults *faults)
 {
 	struct json_path parameters = { in->conf_path, "job_parameters", 0 };
+	int64_t cores = 0;
+	size_t i;
 
-	if (m->is_local && in->defaults->max_cores > 0 &&
-	    m->cores > in->defaults->max_cores)
+	for (i = 0; i < spec->n_members; i++)
+		if (spec->members[i].is_local)
+			cores += spec->members[i].cores;
+	if (in->defaults->max_cores > 0 && cores > in->defaults->max_cores)
 		faults_add(faults, JSON_PATH_KEY(&parameters, "common"),
 		    "the job asks for %lld cores (task_cores × "
-		    "task_parallelism) as %s of party %s, whose site has %lld",
-		    (long long)m->cores, m->role, m->party_id,
+		    "task_parallelism, over all roles) of party %s, whose "
+		    "site has %lld",
+		    (long long)cores, in->local_party,
 		    (long long)in->defaults->max_cores);
 }
 
@@ -137,8 +143,8 @@ make_members(const struct job_spec_input *in, const struct job_conf *conf,
 
 			m = &spec->members[spec->n_members++];
 			make_member(in, conf, &roles->items[i], j, spec, m);
-			check_capacity(in, m, faults);
 		}
+	check_capacity(in, spec, faults);
 }
 
 /* --- the completed conf --------------------------------------------------- */
