@@ -8,12 +8,15 @@
 
 #include "proto/model/data_transform.pb-c.h"
 #include "proto/model/feature_scale.pb-c.h"
+#include "proto/model/label_transform.pb-c.h"
 #include "proto/model/lr.pb-c.h"
 #include "proto/model/statistics.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const known[] = {
 	&sluice__model__data_transform_meta__descriptor,
 	&sluice__model__data_transform_param__descriptor,
+	&sluice__model__label_transform_meta__descriptor,
+	&sluice__model__label_transform_param__descriptor,
 	&sluice__lr__lrmodel_meta__descriptor,
 	&sluice__lr__lrmodel_param__descriptor,
 	&sluice__model__scale_meta__descriptor,

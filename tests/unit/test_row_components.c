@@ -1,5 +1,5 @@
 /*
- * Components that choose rows: the data splits and Union, against the samples that
+ * Components that choose rows: the data splits, Union and LabelTransform, against the samples that
  * NumPy and scikit-learn draw (tests/fixtures/samples_reference.py), and
  * lists of rows that no honest partner would send.
  */
@@ -15,6 +15,8 @@
 #include "executor/components/id_list.h"
 #include "lib/base/err.h"
 #include "lib/json/json.h"
+#include "lib/base/mem.h"
+#include "proto/model/label_transform.pb-c.h"
 #include "tests/lib/dense_table.h"
 
 #define ROWS 30
@@ -482,6 +484,232 @@ tables_that_do_not_fit_are_refused_with_both_names(void **state)
 	loopback_free(lb);
 }
 
+/* --- LabelTransform --------------------------------------------------------------------- */
+
+static const struct dense_row named[] = {
+	{ "a", NAN, "yes", { 1 } },
+	{ "b", NAN, "no", { 2 } },
+	{ "c", NAN, "maybe", { 3 } },
+	{ "d", NAN, "yes", { 4 } },
+};
+static const struct dense_row numbered[] = {
+	{ "a", -1, NULL, { 1 } },
+	{ "b", 2, NULL, { 2 } },
+	{ "c", 10, NULL, { 3 } },
+	{ "d", 2, NULL, { 4 } },
+};
+
+static struct loopback *
+relabel(const char *parameters, const struct dense_row *rows,
+    const struct member *model, struct member **m)
+{
+	struct loopback *lb =
+	    loopback_new("LabelTransform", "label_transform_0");
+
+	*m = add(lb, "guest", "9999", parameters, rows, 4);
+	if (model != NULL)
+		loopback_model(*m, TASK_MODEL, model);
+	return lb;
+}
+
+static void
+labels_are(const struct member *m, const char *want)
+{
+	struct json_object *rows = loopback_preview(m, 0);
+	struct json_object *labels = json_object_new_array();
+	size_t i;
+
+	assert_non_null(rows);
+	for (i = 0; i < json_object_array_length(rows); i++)
+		json_object_array_add(
+		    labels, json_object_get(json_object_array_get_idx(
+				json_object_array_get_idx(rows, i), 1)));
+	assert_string_equal(json(labels), want);
+	json_object_put(labels);
+}
+
+static void
+labels_are_numbered_in_ascending_order(void **state)
+{
+	struct member *m;
+	struct loopback *lb = relabel("{}", named, NULL, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	labels_are(m, "[2,1,0,2]");
+	assert_string_equal(json(loopback_meta(m, "train", "label_transform")),
+	    "{\"label_encoder\":{\"maybe\":0,\"no\":1,\"yes\":2},"
+	    "\"name\":\"label_transform\","
+	    "\"metric_type\":\"LABEL_TRANSFORM\"}");
+	assert_string_equal(
+	    json(loopback_metric(m, "train", "label_transform")),
+	    "[[\"label_transform\",0.0]]");
+	loopback_free(lb);
+	/* By number, not by letter: 10 comes after 2. */
+	lb = relabel("{}", numbered, NULL, &m);
+	assert_int_equal(loopback_run(lb), 0);
+	labels_are(m, "[0,1,2,1]");
+	loopback_free(lb);
+}
+
+static void
+an_encoder_renames_what_it_knows(void **state)
+{
+	struct member *m;
+	struct loopback *lb = relabel(
+	    "{\"label_encoder\":{\"-1\":0,\"2\":\"two\"}}", numbered, NULL, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	labels_are(m, "[0,\"two\",10,\"two\"]");
+	loopback_free(lb);
+	/* With label_list, 2 is a text, which no row of this table has. */
+	lb = relabel("{\"label_encoder\":{\"-1\":0,\"2\":5},"
+		     "\"label_list\":[-1,\"2\"]}",
+	    numbered, NULL, &m);
+	assert_int_equal(loopback_run(lb), 0);
+	labels_are(m, "[0,2,10,2]");
+	loopback_free(lb);
+	lb = relabel("{\"label_encoder\":{\"-1\":0},\"label_list\":[2]}",
+	    numbered, NULL, &m);
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(m, "label_encoder has -1, label_list does not");
+	loopback_free(lb);
+	lb = relabel("{\"label_encoder\":{\"2\":[]}}", numbered, NULL, &m);
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(m, "labels are numbers or texts");
+	loopback_free(lb);
+}
+
+static void
+a_label_model_keeps_types_and_is_applied_to_other_rows(void **state)
+{
+	static const struct dense_row other[] = {
+		{ "p", NAN, "no", { 1 } },
+		{ "q", NAN, "never", { 2 } },
+		{ "r", NAN, NULL, { 2 } },
+		{ "s", NAN, "yes", { 2 } },
+	};
+	struct member *fitted, *m;
+	struct loopback *fit = relabel("{}", named, NULL, &fitted);
+	const struct task_buffer *b;
+	struct loopback *lb;
+	Sluice__Model__LabelTransformParam *p;
+
+	(void)state;
+	assert_int_equal(loopback_run(fit), 0);
+	b = loopback_model_buffer(fitted, "LabelTransformParam");
+	assert_non_null(b);
+	p = sluice__model__label_transform_param__unpack(
+	    NULL, b->size, b->content);
+	assert_non_null(p);
+	assert_int_equal(p->n_label_encoder, 3);
+	assert_string_equal(p->label_encoder[0]->key, "maybe");
+	assert_string_equal(p->label_encoder[0]->value, "0");
+	assert_string_equal(p->encoder_key_type[0]->value, "str");
+	assert_string_equal(p->encoder_value_type[0]->value, "int");
+	sluice__model__label_transform_param__free_unpacked(p, NULL);
+	lb = relabel("{}", other, fitted, &m);
+	assert_int_equal(loopback_run(lb), 0);
+	/* Row r has none: its first cell is its value. */
+	labels_are(m, "[1,\"never\",2.0,2]");
+	assert_null(loopback_model_buffer(m, "LabelTransformParam"));
+	loopback_free(lb);
+	loopback_free(fit);
+}
+
+static char *
+predictions(struct loopback *lb)
+{
+	static const char detail[] = "{\"0\": 0.25, \"1\": 0.75}";
+	char *path = xasprintf("%s/predictions", loopback_folder(lb));
+	struct row row = { .kind = ROW_PREDICT,
+		.flags = ROW_LABEL,
+		.id = { "a", 1 },
+		.label = 0,
+		.result = 1,
+		.score = 0.75,
+		.detail = { detail, sizeof(detail) - 1 },
+		.type = { "predict", 7 } };
+	struct table_writer *w;
+
+	assert_int_equal(table_create(&storage_standalone, path, &w), 0);
+	assert_int_equal(table_append(w, &row), 0);
+	assert_int_equal(table_seal(w,
+			     "{\"sid\":\"id\",\"content_type\":"
+			     "\"predict_result\",\"header\":[\"label\","
+			     "\"predict_result\",\"predict_score\","
+			     "\"predict_detail\",\"type\"]}",
+			     1),
+	    0);
+	return path;
+}
+
+static int
+map_back(const struct dense_row *rows, const char *parameters,
+    struct loopback **lb, struct member **m)
+{
+	struct member *fitted;
+	struct loopback *fit = relabel(parameters, rows, NULL, &fitted);
+	char *path;
+	int r;
+
+	assert_int_equal(loopback_run(fit), 0);
+	*lb = loopback_new("LabelTransform", "label_transform_1");
+	*m = loopback_add(*lb, "guest", "9999", "{}");
+	path = predictions(*lb);
+	loopback_input(*m, "data", "hetero_lr_0", path);
+	loopback_model(*m, TASK_MODEL, fitted);
+	r = loopback_run(*lb);
+	free(path);
+	loopback_free(fit);
+	return r;
+}
+
+static void
+predictions_get_their_old_labels_back(void **state)
+{
+	struct loopback *lb;
+	struct member *m;
+
+	(void)state;
+	assert_int_equal(map_back(numbered, "{}", &lb, &m), 0);
+	assert_string_equal(json(loopback_preview(m, 0)),
+	    "[[\"a\",-1,2,0.75,\"{\\\"-1\\\":0.25,\\\"2\\\":0.75}\","
+	    "\"predict\"]]");
+	loopback_free(lb);
+	assert_int_equal(map_back(numbered,
+			     "{\"label_encoder\":{\"-1\":0,\"2\":0}}", &lb, &m),
+	    ERR_INVALID);
+	says(m, "labels -1 and 2 both became 0");
+	loopback_free(lb);
+	assert_int_equal(map_back(named, "{}", &lb, &m), ERR_UNSUPPORTED);
+	says(m, "would become the text");
+	loopback_free(lb);
+}
+
+static void
+hosts_without_labels_hand_their_table_on(void **state)
+{
+	struct loopback *lb =
+	    loopback_new("LabelTransform", "label_transform_0");
+	struct member *host = loopback_add(lb, "host", "10000", "{}"), *guest;
+
+	(void)state;
+	dense_input(lb, host, "data", "intersection_0", mirror, ROWS, 1,
+	    "{\"sid\":\"id\",\"header\":[\"x0\"]}");
+	assert_int_equal(loopback_run(lb), 0);
+	assert_int_equal(table_count(loopback_output(host, 0)), ROWS);
+	loopback_free(lb);
+	lb = loopback_new("LabelTransform", "label_transform_0");
+	guest = loopback_add(lb, "guest", "9999", "{}");
+	dense_input(lb, guest, "data", "intersection_0", mirror, ROWS, 1,
+	    "{\"sid\":\"id\",\"header\":[\"x0\"]}");
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	says(guest, "row 0 has no label");
+	loopback_free(lb);
+}
+
 /* --- hostile lists --------------------------------------------------------------------- */
 
 static void
@@ -599,6 +827,12 @@ main(void)
 		cmocka_unit_test(allow_missing_takes_the_columns_of_all_tables),
 		cmocka_unit_test(
 		    tables_that_do_not_fit_are_refused_with_both_names),
+		cmocka_unit_test(labels_are_numbered_in_ascending_order),
+		cmocka_unit_test(an_encoder_renames_what_it_knows),
+		cmocka_unit_test(
+		    a_label_model_keeps_types_and_is_applied_to_other_rows),
+		cmocka_unit_test(predictions_get_their_old_labels_back),
+		cmocka_unit_test(hosts_without_labels_hand_their_table_on),
 		cmocka_unit_test(lists_must_have_their_size_and_known_rows),
 		cmocka_unit_test(a_row_must_not_be_in_two_parts),
 	};
