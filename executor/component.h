@@ -34,6 +34,7 @@ extern const struct component component_upload;
 extern const struct component component_reader;
 extern const struct component component_data_transform;
 extern const struct component component_intersection;
+extern const struct component component_federated_sample;
 extern const struct component component_label_transform;
 extern const struct component component_union;
 extern const struct component component_hetero_data_split;

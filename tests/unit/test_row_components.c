@@ -1,5 +1,5 @@
 /*
- * Components that choose rows: the data splits, Union and LabelTransform, against the samples that
+ * Components that choose rows: the data splits, FederatedSample, Union, LabelTransform, against the samples that
  * NumPy and scikit-learn draw (tests/fixtures/samples_reference.py), and
  * lists of rows that no honest partner would send.
  */
@@ -710,6 +710,184 @@ hosts_without_labels_hand_their_table_on(void **state)
 	loopback_free(lb);
 }
 
+/* --- FederatedSample --------------------------------------------------------------------- */
+
+/* The values of output 0 as row numbers of the table: "r21 r08 …". */
+static void
+sampled(const struct member *m, const char *want)
+{
+	struct table *t = loopback_output(m, 0);
+	struct buf got = BUF_INIT;
+	struct table_cursor *c;
+	char number[24];
+	struct row row;
+
+	assert_non_null(t);
+	assert_int_equal(table_scan(t, 0, UINT64_MAX, &c), 0);
+	while (cursor_next(c, &row) == 1) {
+		snprintf(number, sizeof(number), "%d", (int)row.number);
+		assert_int_equal(row.id.len, strlen(number));
+		assert_memory_equal(row.id.data, number, row.id.len);
+		buf_printf(&got, "%s%s", got.len > 0 ? " " : "",
+		    ids[(size_t)row.values[0] % 100]);
+	}
+	cursor_free(c);
+	assert_string_equal(buf_str(&got), want);
+	buf_fini(&got);
+}
+
+#define UP                                                                     \
+	"r21 r08 r15 r23 r12 r04 r22 r03 r26 r28 r19 r09 r22 r22 r19 r24 "     \
+	"r15 r29 r27 r19 r22 r09 r24 r01 r17 r07 r15 r20 r04 r23 r06 r25 "     \
+	"r03 r10 r03 r03 r07 r06 r19 r22 r08 r05 r02 r00 r22"
+#define DOWN "r00 r14 r10 r17 r01 r06 r27 r11 r25 r02 r16 r23"
+
+static void
+a_random_sample_is_the_one_that_numpy_draws(void **state)
+{
+	struct member *m;
+	struct loopback *lb = alone("FederatedSample",
+	    "{\"fractions\":0.4,\"random_state\":5}", table, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0, DOWN);
+	assert_string_equal(json(loopback_metric(m, "sample_count", "random")),
+	    "[[\"count\",12.0]]");
+	assert_string_equal(json(loopback_meta(m, "sample_count", "random")),
+	    "{\"name\":\"random\",\"metric_type\":\"SAMPLE_TEXT\"}");
+	assert_string_equal(json(loopback_summary(m)), "{\"sample_count\":12}");
+	loopback_free(lb);
+	lb = alone("FederatedSample",
+	    "{\"fractions\":1.5,\"random_state\":5,\"method\":\"upsample\"}",
+	    table, &m);
+	assert_int_equal(loopback_run(lb), 0);
+	sampled(m, UP);
+	loopback_free(lb);
+}
+
+static void
+a_stratified_sample_has_a_rate_for_each_label(void **state)
+{
+	struct member *m;
+	struct loopback *lb = alone("FederatedSample",
+	    "{\"fractions\":[[0,0.5],[1,0.1]],\"mode\":\"stratified\","
+	    "\"random_state\":5}",
+	    table, &m);
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(m, 0, "r28 r12 r26 r24 r15 r27 r09");
+	assert_string_equal(
+	    json(loopback_metric(m, "sample_count", "stratified")),
+	    "[[\"0\",5.0],[\"1\",2.0]]");
+	assert_string_equal(
+	    json(loopback_metric(m, "original_count", "stratified")),
+	    "[[\"0\",10.0],[\"1\",20.0]]");
+	assert_string_equal(
+	    json(loopback_meta(m, "original_count", "stratified")),
+	    "{\"name\":\"stratified\",\"metric_type\":\"SAMPLE_TABLE\"}");
+	assert_string_equal(json(loopback_summary(m)),
+	    "{\"sample_count\":{\"0\":5,\"1\":2},"
+	    "\"original_count\":{\"0\":10,\"1\":20}}");
+	loopback_free(lb);
+	lb = alone("FederatedSample",
+	    "{\"fractions\":[[0,1.5],[1,3]],\"mode\":\"stratified\","
+	    "\"method\":\"upsample\",\"random_state\":5}",
+	    table, &m);
+	assert_int_equal(loopback_run(lb), 0);
+	sampled(m,
+	    "r03 r06 r06 r00 r09 r18 r24 r27 r00 r00 r27 r21 r15 r27 r00 "
+	    "r05 r04 r11 r10 r25 r08 r01 r19 r17 r25 r25 r17 r13 r11 r02 "
+	    "r17 r25 r13 r20 r29 r14 r11 r16 r08 r22 r08 r08 r14 r16 r17 "
+	    "r25 r04 r26 r07 r25 r19 r04 r19 r08 r23 r28 r19 r10 r08 r23 "
+	    "r23 r16 r02 r17 r19 r13 r20 r29 r29 r05 r14 r05 r04 r14 r17");
+	loopback_free(lb);
+}
+
+static void
+hosts_take_the_same_sample_as_the_guest(void **state)
+{
+	const char *params = "{\"fractions\":1.5,\"random_state\":5,"
+			     "\"method\":\"upsample\"}";
+	struct loopback *lb = loopback_new("FederatedSample", "sample_0");
+	struct member *guest = add(lb, "guest", "9999", params, table, ROWS);
+	struct member *host = add(lb, "host", "10000", params, mirror, ROWS);
+	struct json_object *sent;
+
+	(void)state;
+	assert_int_equal(loopback_run(lb), 0);
+	sampled(guest, UP);
+	sampled(host, UP);
+	sent = loopback_sent(guest);
+	assert_int_equal(json_object_object_length(sent), 1);
+	assert_non_null(json_get(sent, "sample_ids/0"));
+	json_object_put(sent);
+	never_sent(guest, "r21");
+	loopback_free(lb);
+	/* Alone in a homogeneous federation: nothing crosses. */
+	lb = loopback_new("FederatedSample", "sample_0");
+	params = "{\"fractions\":0.4,\"random_state\":5,"
+		 "\"task_type\":\"homo\"}";
+	guest = add(lb, "guest", "9999", params, table, ROWS);
+	host = add(lb, "host", "10000", params, table, ROWS);
+	assert_int_equal(loopback_run(lb), 0);
+	ids_are(guest, 0, DOWN);
+	ids_are(host, 0, DOWN);
+	sent = loopback_sent(guest);
+	assert_int_equal(json_object_object_length(sent), 0);
+	json_object_put(sent);
+	loopback_free(lb);
+}
+
+static void
+a_host_refuses_more_rows_than_were_agreed(void **state)
+{
+	struct loopback *lb = loopback_new("FederatedSample", "sample_0");
+	struct member *host;
+
+	(void)state;
+	(void)add(lb, "guest", "9999",
+	    "{\"fractions\":50,\"method\":\"upsample\"}", table, ROWS);
+	host = add(lb, "host", "10000",
+	    "{\"fractions\":2,\"method\":\"upsample\"}", mirror, ROWS);
+	assert_int_equal(loopback_run(lb), ERR_LIMIT);
+	says(host, "1500 rows, but fractions allow 60 at most");
+	loopback_free(lb);
+	lb = loopback_new("FederatedSample", "sample_0");
+	(void)add(lb, "guest", "9999",
+	    "{\"fractions\":2,\"method\":\"upsample\"}", table, ROWS);
+	host = add(lb, "host", "10000", "{\"fractions\":1}", mirror, ROWS);
+	assert_int_equal(loopback_run(lb), ERR_FORMAT);
+	says(host, "a row stands in two lists, or twice in one");
+	loopback_free(lb);
+}
+
+static void
+wrong_fractions_are_refused(void **state)
+{
+	(void)state;
+	refused("FederatedSample", "{}", "mode random needs a number");
+	refused("FederatedSample", "{\"fractions\":1.5}",
+	    "fractions is 1.5, must be between 0 and 1");
+	refused("FederatedSample", "{\"fractions\":0,\"method\":\"upsample\"}",
+	    "above 0");
+	refused("FederatedSample",
+	    "{\"fractions\":0.5,\"mode\":\"stratified\"}",
+	    "needs a list of a rate for each label");
+	refused("FederatedSample",
+	    "{\"fractions\":[[0,0.5]],\"mode\":\"stratified\"}",
+	    "fractions has no rate for label 1");
+	refused("FederatedSample",
+	    "{\"fractions\":[[0,0.5],[0,1]],\"mode\":\"stratified\"}",
+	    "label 0 twice");
+	refused("FederatedSample",
+	    "{\"fractions\":[[0,0.5],[1,2]],\"mode\":\"stratified\"}",
+	    "fractions of label 1 is 2, must be between 0 and 1");
+	refused("FederatedSample",
+	    "{\"fractions\":[[0]],\"mode\":\"stratified\"}", "must be pairs");
+}
+
 /* --- hostile lists --------------------------------------------------------------------- */
 
 static void
@@ -833,6 +1011,11 @@ main(void)
 		    a_label_model_keeps_types_and_is_applied_to_other_rows),
 		cmocka_unit_test(predictions_get_their_old_labels_back),
 		cmocka_unit_test(hosts_without_labels_hand_their_table_on),
+		cmocka_unit_test(a_random_sample_is_the_one_that_numpy_draws),
+		cmocka_unit_test(a_stratified_sample_has_a_rate_for_each_label),
+		cmocka_unit_test(hosts_take_the_same_sample_as_the_guest),
+		cmocka_unit_test(a_host_refuses_more_rows_than_were_agreed),
+		cmocka_unit_test(wrong_fractions_are_refused),
 		cmocka_unit_test(lists_must_have_their_size_and_known_rows),
 		cmocka_unit_test(a_row_must_not_be_in_two_parts),
 	};
