@@ -16,6 +16,7 @@
 #include "lib/db/db_recover.h"
 #include "lib/db/db_resource.h"
 #include "supervisor/launch.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/processes.h"
 
 /* A running job with nothing running for so long is looked into. */
@@ -192,6 +193,13 @@ ledger(struct supervisor *s)
 	return r;
 }
 
+/* Uploaded files that outlived their jobs. */
+static int
+uploads(struct supervisor *s)
+{
+	return leftovers_sweep_uploads(s);
+}
+
 static const struct detector {
 	const char *name;
 	int64_t period_ms;
@@ -206,6 +214,7 @@ static const struct detector {
 	{ "nonces", 10000, nonces },
 	{ "orphans", 30000, orphans },
 	{ "ledger", 30000, ledger },
+	{ "uploads", 60000, uploads },
 };
 #define DETECTORS (sizeof(table) / sizeof(table[0]))
 

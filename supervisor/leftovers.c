@@ -1,18 +1,34 @@
 /*
  * Tidying up after shepherds that were killed.  launch.c calls this once the
  * attempt's end is in the database, so nobody writes there any more.
+ *
+ * And after uploads: what was sent is a customer's raw data and goes when its
+ * job ends, whichever way.  scheduler.c calls this at the end of a job;
+ * detectors.c sweeps for what that missed.
  */
 #include "supervisor/leftovers.h"
 
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+#include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_job.h"
 #include "lib/mailbox/mailbox.h"
+
+/* The file is there before its job is; a copy that long has been given up. */
+#define UNKNOWN_S 3600
 
 static void
 remove_mailbox(const struct site_conf *conf, const struct db_task_key *key)
@@ -56,4 +72,88 @@ leftovers_remove(struct supervisor *s, const char *attempt_id)
 	remove_mailbox(s->conf, key);
 out:
 	arena_free(arena);
+}
+
+/* --- uploads ---------------------------------------------------------------- */
+
+/* "<job id>.csv" and nothing else is an upload. */
+static bool
+job_of_file(const char *name, char job_id[ID_JOB_SIZE])
+{
+	size_t n = strcspn(name, ".");
+
+	if (n == 0 || n >= ID_JOB_SIZE || strcmp(name + n, ".csv") != 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!isdigit((unsigned char)name[i]))
+			return false;
+	memcpy(job_id, name, n);
+	job_id[n] = '\0';
+	return true;
+}
+
+static void
+remove_file(int dir, const char *name)
+{
+	if (unlinkat(dir, name, 0) == 0)
+		log_info("removed the uploaded file %s", name);
+	else if (errno != ENOENT)
+		log_warn("uploaded file %s stays: %s", name, strerror(errno));
+}
+
+static bool
+is_old(int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       time(NULL) - st.st_mtime > UNKNOWN_S;
+}
+
+static int
+sweep_file(struct supervisor *s, int dir, const char *name)
+{
+	struct arena *arena;
+	struct db_job *job;
+	char job_id[ID_JOB_SIZE];
+	bool goes;
+	int r;
+
+	if (!job_of_file(name, job_id))
+		return 0;
+	arena = arena_new();
+	r = db_job_get_brief(s->db, arena, job_id, &job);
+	goes = r == 0 ? state_is_end(job->status) && !job->rerun_signal
+		      : r == ERR_NOT_FOUND && is_old(dir, name);
+	if (goes)
+		remove_file(dir, name);
+	arena_free(arena);
+	return r == ERR_NOT_FOUND ? 0 : r;
+}
+
+void
+leftovers_remove_upload(struct supervisor *s, const char *job_id)
+{
+	char *path = site_path(s->conf, "%s/upload/%s.csv", SITE_SPOOL, job_id);
+
+	remove_file(AT_FDCWD, path);
+	free(path);
+}
+
+int
+leftovers_sweep_uploads(struct supervisor *s)
+{
+	char *path = site_path(s->conf, "%s/upload", SITE_SPOOL);
+	DIR *d = opendir(path);
+	struct dirent *e;
+	int r = 0;
+
+	if (d == NULL && errno != ENOENT)
+		r = err_set_errno(ERR_IO, "%s", path);
+	while (d != NULL && r == 0 && (e = readdir(d)) != NULL)
+		r = sweep_file(s, dirfd(d), e->d_name);
+	if (d != NULL)
+		(void)closedir(d);
+	free(path);
+	return r;
 }

@@ -1,5 +1,5 @@
 /*
- * What a shepherd leaves behind when it could not tidy up itself.
+ * What shepherds and uploads leave behind when nobody could tidy up.
  */
 #ifndef SUPERVISOR_LEFTOVERS_H
 #define SUPERVISOR_LEFTOVERS_H
@@ -11,5 +11,15 @@
  * that has ended without its shepherd.  What cannot be removed is logged.
  */
 void leftovers_remove(struct supervisor *, const char *attempt_id);
+
+/* Remove the uploaded file of a job that has ended; jobs without are fine. */
+void leftovers_remove_upload(struct supervisor *, const char *job_id);
+
+/*
+ * Remove the uploaded files whose jobs have ended, and those of jobs that
+ * never came to be once they are old enough to belong to no request that is
+ * still under way.  Errors: ERR_DB, ERR_IO.
+ */
+int leftovers_sweep_uploads(struct supervisor *);
 
 #endif

@@ -17,6 +17,7 @@
 #include "supervisor/joblog.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/plan.h"
 #include "supervisor/rows.h"
 
@@ -255,9 +256,10 @@ look(struct scheduler *s, struct job *j)
 	}
 	keep = r == 0 && sn.plan.status == STATE_RUNNING;
 	j->delay_ms = r != 0 ? o.delay_ms : next_look(&sn, &o);
-	if (o.settled)
+	if (o.settled) {
 		j->fence = 0;
-	else if (j->under_way == 0)
+		leftovers_remove_upload(s->super, j->job_id);
+	} else if (j->under_way == 0)
 		give_back(s, j, j->delay_ms);
 	snapshot_fini(&sn);
 	/* A running job is looked at often: its graph is kept. */

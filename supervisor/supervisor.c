@@ -10,10 +10,12 @@
 #include <unistd.h>
 
 #include "lib/base/id.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "supervisor/changes.h"
 #include "supervisor/detectors.h"
 #include "supervisor/launch.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
 #include "supervisor/queue.h"
 #include "supervisor/report.h"
@@ -76,6 +78,8 @@ supervisor_start(struct supervisor *s)
 	    (r = scheduler_new(s, &s->scheduler)) != 0)
 		return r;
 	s->detectors = detectors_new(s);
+	if (leftovers_sweep_uploads(s) != 0)
+		log_err("uploads left behind");
 	text = site_path(s->conf, "%s", SITE_SUPERVISOR_SOCKET);
 	r = wake_open(s->loop, text, on_wake, s, &s->wake);
 	free(text);

@@ -3,6 +3,7 @@
  */
 #include "supervisor/shepherd/finish.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,6 +181,16 @@ finish_tell(struct shepherd *s)
 	free(path);
 }
 
+/* Did the task end for good?  After a failure another try may be allowed. */
+static bool
+is_over(const struct shepherd *s)
+{
+	if (s->is_lost)
+		return false;
+	return s->subject->task->auto_retries <= 0 ||
+	       (s->verdict != STATE_FAILED && s->verdict != STATE_TIMEOUT);
+}
+
 void
 finish_clean(struct shepherd *s)
 {
@@ -187,11 +198,11 @@ finish_clean(struct shepherd *s)
 
 	if (s->work_dir != NULL && fd_remove_tree(s->work_dir) != 0)
 		log_err("work folder stays");
-	if (!s->is_lost && state_is_success(s->verdict) &&
-	    str_eq(s->subject->task->module, "Upload")) {
+	if (str_eq(s->subject->task->module, "Upload") && is_over(s)) {
 		path = site_path(s->conf, "%s/upload/%s.csv", SITE_SPOOL,
 		    subject_key(s->subject)->job_id);
-		(void)unlink(path);
+		if (unlink(path) != 0 && errno != ENOENT)
+			log_warn("uploaded file stays: %s", strerror(errno));
 		free(path);
 	}
 }

@@ -4,6 +4,7 @@
  */
 #include "supervisor/shepherd/inputs.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -282,7 +283,11 @@ resolve_file(struct resolver *v)
 
 	free(path);
 	if (lstat(outside, &st) != 0)
-		return err_set_errno(ERR_NOT_FOUND, "the uploaded file");
+		return errno == ENOENT
+			   ? err_set(ERR_NOT_FOUND,
+				 "the uploaded file is gone: it is removed "
+				 "when its job ends; upload it again")
+			   : err_set_errno(ERR_IO, "the uploaded file");
 	if (!S_ISREG(st.st_mode))
 		return err_set(ERR_FORMAT, "the upload is no plain file");
 	v->out->file_outside = outside;

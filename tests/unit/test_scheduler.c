@@ -6,11 +6,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -29,6 +32,7 @@
 #include "lib/db/db_task.h"
 #include "lib/party/party.h"
 #include "supervisor/detectors.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/supervisor.h"
 #include "tests/lib/mariadb.h"
 
@@ -133,9 +137,10 @@ shepherd(const char *config, const char *attempt_id)
 static void
 make_folders(const char *home)
 {
-	static const char *const folders[] = { "run/m", "logs", "jobs" };
+	static const char *const folders[] = { "run/m", "logs", "jobs",
+		SITE_SPOOL "/upload" };
 
-	for (size_t i = 0; i < 3; i++) {
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		char *path = xasprintf("%s/%s", home, folders[i]);
 
 		assert_int_equal(fd_mkdirs(path, 0700), 0);
@@ -709,6 +714,99 @@ detectors_find_nothing_wrong_on_a_quiet_site(void **state)
 	assert_int_equal(detectors_run_all(&f->super), 0);
 }
 
+/* --- uploaded files ------------------------------------------------------------ */
+
+static char *
+upload_path(const char *name)
+{
+	return site_path(conf, "%s/upload/%s", SITE_SPOOL, name);
+}
+
+/* A file of that name (".csv" is added) below the uploads, age_s old. */
+static void
+put_upload(const char *job_id, time_t age_s)
+{
+	char *name = xasprintf("%s.csv", job_id), *path = upload_path(name);
+	struct timespec times[2] = { { .tv_nsec = UTIME_OMIT },
+		{ .tv_sec = time(NULL) - age_s } };
+
+	assert_int_equal(fd_replace_file(path, "id,x\na,1\n", 9, 0600), 0);
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+	free(path);
+	free(name);
+}
+
+static bool
+has_upload(const char *job_id)
+{
+	char *name = xasprintf("%s.csv", job_id), *path = upload_path(name);
+	bool has = access(path, F_OK) == 0;
+
+	free(path);
+	free(name);
+	return has;
+}
+
+static void
+an_uploaded_file_goes_when_its_job_fails(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "crash_0" } };
+	const char *id = submit(f, &w);
+
+	put_upload(id, 0);
+	start(f);
+	assert_true(has_upload(id));
+	AWAIT(f, job_of(f, id)->settled);
+	assert_int_equal(job_of(f, id)->status, STATE_FAILED);
+	assert_false(has_upload(id));
+}
+
+static void
+an_uploaded_file_goes_when_its_job_is_canceled(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "slow_0" } };
+	const char *id = submit(f, &w);
+
+	put_upload(id, 0);
+	start(f);
+	AWAIT(f, task_of(f, id, "slow_0")->party_status == STATE_RUNNING);
+	assert_int_equal(leftovers_sweep_uploads(&f->super), 0);
+	assert_true(has_upload(id));
+	assert_int_equal(
+	    db_job_cancel(f->db, id, STATE_CANCELED, "enough", NULL), 0);
+	wake_supervisor(conf, id);
+	AWAIT(f, job_of(f, id)->settled);
+	assert_false(has_upload(id));
+}
+
+static void
+uploaded_files_of_ended_and_unknown_jobs_are_swept(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "ok_0" } };
+	const char *ended = submit(f, &w);
+
+	start(f);
+	AWAIT(f, job_of(f, ended)->settled);
+	stop(f);
+	/* What a supervisor that died between the two left. */
+	put_upload(ended, 0);
+	put_upload("202001010000000000000", 2 * 3600);
+	put_upload("202001010000000000001", 0);
+	put_upload("notes", 2 * 3600);
+	start(f);
+	assert_false(has_upload(ended));
+	assert_false(has_upload("202001010000000000000"));
+	/* Perhaps its request is still copying. */
+	assert_true(has_upload("202001010000000000001"));
+	assert_true(has_upload("notes"));
+	put_upload("202001010000000000001", 2 * 3600);
+	assert_int_equal(detectors_run_all(&f->super), 0);
+	assert_false(has_upload("202001010000000000001"));
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -729,6 +827,9 @@ main(int argc, char **argv)
 		T(supervisors_killed_again_and_again_finish_the_job),
 		T(an_attempt_whose_launcher_died_first_is_launched_anew),
 		T(detectors_find_nothing_wrong_on_a_quiet_site),
+		T(an_uploaded_file_goes_when_its_job_fails),
+		T(an_uploaded_file_goes_when_its_job_is_canceled),
+		T(uploaded_files_of_ended_and_unknown_jobs_are_swept),
 	};
 	char *path;
 	int r;
