@@ -79,8 +79,10 @@ class Kill(unittest.TestCase):
             self.assertEqual(site.wait(job, role=role)["f_status"], status, site.events(job))
 
     def victim(self, site, program, job):
-        row = site.sql("SELECT %s FROM attempt WHERE job_id = '%s' AND ended_at IS NULL" % (program, job))
-        return int(row[0][0])
+        """The process of a running attempt; its number is written with the next heartbeat."""
+        rows = wait_for(lambda: site.sql("SELECT %s FROM attempt WHERE job_id = '%s' AND ended_at IS NULL"
+                                         " AND %s IS NOT NULL" % (program, job, program)))
+        return int(rows[0][0])
 
     def test_executor_of_a_partner(self):
         job = self.submit()
