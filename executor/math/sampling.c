@@ -103,12 +103,13 @@ shares(struct rng *g, const uint32_t *counts, size_t classes, size_t draws,
     uint32_t *out)
 {
 	double *rest = mem_array(2 * classes + 1, sizeof(*rest)), total = 0;
-	double *order = rest + classes;
+	double *order;
 	size_t i, left = draws;
 	int r = 0;
 
 	if (rest == NULL)
 		return err_code();
+	order = rest + classes;
 	for (i = 0; i < classes; i++)
 		total += counts[i];
 	for (i = 0; i < classes; i++) {
