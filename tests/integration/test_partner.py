@@ -33,9 +33,11 @@ class HostilePartner(unittest.TestCase):
         return request.send(self.fed.host, (certificate or self.fed.guest).home)
 
     def state(self):
+        """Of the job that requests are about; others may be on their way."""
         host = self.fed.host
-        return (host.sql("SELECT job_id, status, cancel_signal, reason FROM job ORDER BY 1"),
-                host.sql("SELECT job_id, component, version, role, status, party_status FROM task ORDER BY 1, 2, 3"))
+        return (host.sql("SELECT status, cancel_signal, reason FROM job WHERE job_id = '%s'" % self.job),
+                host.sql("SELECT component, version, role, status, party_status FROM task WHERE job_id = '%s'"
+                         " ORDER BY 1, 2, 3" % self.job))
 
     def refused(self, request, certificate=None, codes=(109, 108)):
         before = self.state()
