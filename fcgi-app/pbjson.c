@@ -8,10 +8,12 @@
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 #define NAME_MAX_ 128
@@ -239,17 +241,102 @@ pbjson_message(const ProtobufCMessage *m)
 	return o;
 }
 
+/* --- bounds -------------------------------------------------------------- */
+
+/*
+ * What a message may cost as structs and as JSON: two bytes of it can stand
+ * for an empty message, which takes hundreds.
+ */
+#define UNPACK_BASE ((size_t)8 << 20)
+#define UNPACK_FACTOR 16
+#define COST_MAX 4500000 /* values; some 80 bytes each */
+#define COST_MESSAGE 10	 /* of an object, in values */
+
+struct budget {
+	size_t left;
+	bool is_spent;
+};
+
+static void *
+budget_alloc(void *ctx, size_t size)
+{
+	struct budget *b = ctx;
+
+	/* The allocator's own part counts: many are small. */
+	if (size + sizeof(void *) > b->left) {
+		b->is_spent = true;
+		return NULL;
+	}
+	b->left -= size + sizeof(void *);
+	return mem_array(size, 1);
+}
+
+static void
+budget_free(void *ctx, void *p)
+{
+	(void)ctx;
+	free(p);
+}
+
+static size_t cost_of(const ProtobufCMessage *, size_t cost);
+
+/* Added to cost; no longer counted exactly beyond COST_MAX. */
+static size_t
+field_cost(const ProtobufCFieldDescriptor *f, const char *base, size_t cost)
+{
+	const ProtobufCMessage *const *items;
+	size_t n = 1, i;
+
+	if (f->label == PROTOBUF_C_LABEL_REPEATED)
+		n = *(
+		    const size_t *)(const void *)(base + f->quantifier_offset);
+	if (f->type != PROTOBUF_C_TYPE_MESSAGE)
+		return cost + n;
+	items =
+	    f->label == PROTOBUF_C_LABEL_REPEATED
+		? *(const ProtobufCMessage *const *const *)(const void
+			  *)(base + f->offset)
+		: (const ProtobufCMessage *const *)(const void *)(base +
+								  f->offset);
+	for (i = 0; i < n && cost <= COST_MAX; i++)
+		if (items[i] != NULL)
+			cost = cost_of(
+			    items[i], cost + (is_map(f) ? 0 : COST_MESSAGE));
+	return cost;
+}
+
+static size_t
+cost_of(const ProtobufCMessage *m, size_t cost)
+{
+	const ProtobufCMessageDescriptor *d = m->descriptor;
+	unsigned i;
+
+	for (i = 0; i < d->n_fields && cost <= COST_MAX; i++)
+		if (is_set(&d->fields[i], (const char *)m))
+			cost = field_cost(&d->fields[i], (const char *)m, cost);
+	return cost;
+}
+
 int
 pbjson_unpack(const ProtobufCMessageDescriptor *d, const void *data, size_t len,
     struct json_object **out)
 {
+	struct budget budget = { UNPACK_BASE + UNPACK_FACTOR * len, false };
+	ProtobufCAllocator a = { budget_alloc, budget_free, &budget };
 	ProtobufCMessage *m;
+	int r = 0;
 
 	*out = NULL;
-	if ((m = protobuf_c_message_unpack(d, NULL, len, data)) == NULL)
+	m = protobuf_c_message_unpack(d, &a, len, data);
+	if (m == NULL && !budget.is_spent)
 		return err_set(
 		    ERR_FORMAT, "the bytes are no %s", d->short_name);
-	*out = pbjson_message(m);
-	protobuf_c_message_free_unpacked(m, NULL);
-	return 0;
+	if (m == NULL || cost_of(m, 0) > COST_MAX)
+		r = err_set(ERR_LIMIT,
+		    "the %s has too many parts to be shown as JSON",
+		    d->short_name);
+	else
+		*out = pbjson_message(m);
+	protobuf_c_message_free_unpacked(m, &a);
+	return r;
 }

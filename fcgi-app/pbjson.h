@@ -14,7 +14,8 @@ struct json_object *pbjson_message(const ProtobufCMessage *);
 
 /*
  * Unpack len bytes as the message of that descriptor.
- * ERR_FORMAT when they are none.  *out is the caller's.
+ * ERR_FORMAT when they are none, ERR_LIMIT when they would take much memory.
+ * *out is the caller's.
  */
 int pbjson_unpack(const ProtobufCMessageDescriptor *, const void *data,
     size_t len, struct json_object **out);

@@ -680,6 +680,34 @@ bytes_that_are_no_message_are_refused(void **state)
 	assert_null(o);
 }
 
+/* A few megabytes of it would take gigabytes as JSON. */
+static void
+messages_of_very_many_small_parts_are_refused(void **state)
+{
+	/* start { parties: {} parties: {} ... } */
+	const size_t n = 500000;
+	unsigned char *bytes = xmalloc(2 * n);
+	struct json_object *o;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < n; i++) {
+		bytes[2 * i] = 7 << 3 | 2; /* parties */
+		bytes[2 * i + 1] = 0;
+	}
+	assert_int_equal(pbjson_unpack(&sluice__executor__start__descriptor,
+			     bytes, 2 * 1000, &o),
+	    0);
+	assert_int_equal(
+	    json_object_array_length(json_get(o, "parties")), 1000);
+	json_object_put(o);
+	assert_int_equal(pbjson_unpack(&sluice__executor__start__descriptor,
+			     bytes, 2 * n, &o),
+	    ERR_LIMIT);
+	assert_null(o);
+	free(bytes);
+}
+
 int
 main(void)
 {
@@ -700,6 +728,7 @@ main(void)
 		cmocka_unit_test(an_empty_file_part_has_length_zero),
 		cmocka_unit_test(boundaries_across_windows_are_seen),
 		cmocka_unit_test(malformed_forms_are_refused),
+		cmocka_unit_test(messages_of_very_many_small_parts_are_refused),
 		cmocka_unit_test(forms_of_very_many_parts_are_refused),
 		cmocka_unit_test(
 		    the_query_is_one_json_text_with_odd_characters),
