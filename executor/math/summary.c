@@ -90,10 +90,13 @@ summary_sort(double *values, size_t n)
 	qsort(values, n, sizeof(*values), by_value);
 }
 
+/* 0.07 * 100 is a little more than 7, but means 7. */
+#define ROUNDING 1e-12 /* relative */
+
 double
 summary_quantile(const double *sorted, size_t n, double q)
 {
-	double rank = ceil(q * (double)n);
+	double rank = ceil(q * (double)n * (1 - ROUNDING));
 
 	if (n == 0)
 		return NAN;

@@ -184,6 +184,57 @@ evaluation(const struct rule *r)
 		    json_object_array_get_idx(list, i));
 }
 
+/* --- choosing rows -------------------------------------------------------- */
+
+static const char *const split_sizes[] = { "train_size", "validate_size",
+	"test_size" };
+
+/* All three given: they must add up to 1, when they are fractions. */
+static void
+data_split(const struct rule *r)
+{
+	struct json_object *size;
+	bool all = true, fractions = false;
+	double sum = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(split_sizes) / sizeof(split_sizes[0]); i++) {
+		size = json_get(r->params, split_sizes[i]);
+		all = all && size != NULL;
+		fractions =
+		    fractions || json_object_is_type(size, json_type_double);
+		sum += size != NULL ? json_object_get_double(size) : 0;
+	}
+	if (fractions && (sum > 1 + 1e-8 || (all && sum < 1 - 1e-8)))
+		faults_add(r->faults, JSON_PATH_KEY(r->path, "train_size"),
+		    "train_size, validate_size and test_size add up to %g, "
+		    "must be 1",
+		    sum);
+	if (json_get_bool(r->params, "stratified", false) &&
+	    !json_get_bool(r->params, "shuffle", true))
+		faults_add_value(r->faults, JSON_PATH_KEY(r->path, "shuffle"),
+		    json_get(r->params, "shuffle"),
+		    "must be true for a stratified split");
+}
+
+static void
+federated_sample(const struct rule *r)
+{
+	struct json_object *v = json_get(r->params, "fractions");
+	bool by_label;
+
+	/* A host follows the guest and needs none. */
+	if (v == NULL || !json_get_bool(r->params, "need_run", true))
+		return;
+	by_label = str_eq(json_get_str(r->params, "mode", ""), "stratified");
+	if (by_label != json_is_array(v))
+		faults_add_value(r->faults, JSON_PATH_KEY(r->path, "fractions"),
+		    v,
+		    by_label ? "must be a list of [label, rate] in mode "
+			       "stratified"
+			     : "must be a number in mode random");
+}
+
 /* --- the table ------------------------------------------------------------ */
 
 static const struct {
@@ -191,6 +242,9 @@ static const struct {
 	void (*check)(const struct rule *);
 } rules[] = {
 	{ "DataTransform", data_transform },
+	{ "HeteroDataSplit", data_split },
+	{ "HomoDataSplit", data_split },
+	{ "FederatedSample", federated_sample },
 	{ "Intersection", intersection },
 	{ "HeteroLR", hetero_lr },
 	{ "HomoLR", homo_lr },
@@ -222,6 +276,9 @@ static const struct {
 } member_rules[] = {
 	{ "Intersection", "guest", 1, 1 },
 	{ "Intersection", "host", 1, ANY_NUMBER },
+	{ "HeteroDataSplit", "guest", 1, 1 },
+	{ "HeteroDataSplit", "host", 1, ANY_NUMBER },
+	{ "FederatedSample", "guest", 1, 1 },
 	{ "HeteroLR", "guest", 1, 1 },
 	{ "HeteroLR", "host", 1, ANY_NUMBER },
 	{ "HeteroLR", "arbiter", 1, 1 },

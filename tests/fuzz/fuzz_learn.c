@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "executor/components/id_list.h"
 #include "executor/components/intersection_wire.h"
 #include "executor/components/lr_wire.h"
 #include "executor/components/ring_wire.h"
@@ -74,6 +75,28 @@ read_vector(const uint8_t *data, size_t size)
 		abort();
 }
 
+static void
+read_list(const uint8_t *data, size_t size)
+{
+	const struct row row = { .id = { "a", 1 } };
+	struct row_ids ours = { 0 };
+	bool taken[1] = { false };
+	uint32_t *rows;
+	size_t i, n;
+
+	if (row_ids_add(&ours, &row) != 0)
+		abort();
+	if (id_list_decode(data, size, &ours, taken, &rows, &n) == 0 && n > 1)
+		abort();
+	free(rows);
+	if (id_list_decode(data, size, &ours, NULL, &rows, &n) == 0)
+		for (i = 0; i < n; i++)
+			if (rows[i] != 0)
+				abort();
+	free(rows);
+	row_ids_fini(&ours);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -86,7 +109,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 1)
 		return 0;
 	size--;
-	switch (*data++ % 8) {
+	switch (*data++ % 9) {
 	case 0:
 		read_plan(data, size);
 		break;
@@ -110,6 +133,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 6:
 		read_block(data, size, PSI_POINTS);
+		break;
+	case 8:
+		read_list(data, size);
 		break;
 	default:
 		read_vector(data, size);

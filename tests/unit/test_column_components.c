@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "executor/math/summary.h"
 #include "lib/base/err.h"
 #include "lib/json/json.h"
 #include "proto/model/feature_scale.pb-c.h"
@@ -393,6 +394,22 @@ statistics_are_those_of_numpy_and_scipy(void **state)
 }
 
 static void
+a_quantile_is_the_value_of_its_rank(void **state)
+{
+	double v[100];
+	int i;
+
+	(void)state;
+	for (i = 0; i < 100; i++)
+		v[i] = i + 1;
+	near(summary_quantile(v, 100, 0), 1);
+	for (i = 1; i <= 100; i++)
+		near(summary_quantile(v, 100, i / 100.0), i);
+	near(summary_quantile(v, 3, 0.34), 2);
+	near(summary_quantile(v, 0, 0.5), NAN);
+}
+
+static void
 names_are_added_to_the_summary(void **state)
 {
 	struct done d = statistics("{\"statistics\":[\"count\",\"25%\",\"95%\","
@@ -513,6 +530,7 @@ main(void)
 		cmocka_unit_test(
 		    wrong_scale_settings_name_the_column_and_what_is_right),
 		cmocka_unit_test(statistics_are_those_of_numpy_and_scipy),
+		cmocka_unit_test(a_quantile_is_the_value_of_its_rank),
 		cmocka_unit_test(names_are_added_to_the_summary),
 		cmocka_unit_test(
 		    without_bias_the_small_sample_estimates_are_given),

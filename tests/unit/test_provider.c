@@ -125,7 +125,9 @@ the_manifest_offers_the_classic_components(void **state)
 {
 	static const char *const names[] = { "Upload", "Reader",
 		"DataTransform", "Intersection", "HeteroLR", "Evaluation",
-		"HomoLR", "SecureAddExample" };
+		"HomoLR", "SecureAddExample", "FeatureScale", "DataStatistics",
+		"HeteroDataSplit", "HomoDataSplit", "FederatedSample", "Union",
+		"LabelTransform" };
 	size_t i;
 
 	(void)state;
@@ -226,6 +228,13 @@ values_get_their_normal_form(void **state)
 	    "'eval_type':'regression'}",
 	    "metrics", "[\"root_mean_squared_error\",\"mean_absolute_error\"]");
 	accepts("Evaluation", "{'need_run':false}", "need_run", "false");
+	/* All rows, not one row. */
+	accepts("HomoDataSplit", "{'train_size':1.0}", "train_size", "1.0");
+	accepts("HomoDataSplit", "{'train_size':20}", "train_size", "20");
+	accepts("FeatureScale", "{'feat_upper':[1,2.5],'method':null}",
+	    "feat_upper", "[1,2.5]");
+	accepts("DataStatistics", "{'statistics':['95%']}", "statistics",
+	    "[\"95%\"]");
 }
 
 static void
@@ -260,6 +269,14 @@ rules_between_parameters_hold(void **state)
 	refuses("HeteroLR", "{'callback_param':{'early_stopping_rounds':3}}",
 	    "/callback_param/early_stopping_rounds", "needs validation_freqs");
 	refuses("HeteroLR", "{'batch_size':5}", "/batch_size", "at least 10");
+	refuses("HeteroDataSplit", "{'train_size':0.7,'test_size':0.4}",
+	    "/train_size", "add up to 1.1, must be 1");
+	refuses("HomoDataSplit", "{'stratified':true,'shuffle':false}",
+	    "/shuffle", "must be true");
+	refuses("FederatedSample", "{'mode':'stratified','fractions':0.5}",
+	    "/fractions", "a list of [label, rate]");
+	refuses("FederatedSample", "{'fractions':[[0,0.5]]}", "/fractions",
+	    "must be a number in mode random");
 	refuses("Intersection", "{'intersect_method':'rsa'}",
 	    "/intersect_method", "use ecdh");
 	refuses("HeteroLR",
