@@ -191,6 +191,22 @@ is_plain(const char *p, size_t n)
 	return true;
 }
 
+/* Number of the first field that is not UTF-8, from 1. */
+static size_t
+bad_column(const struct csv *c, struct span line)
+{
+	const char *p = line.data, *end = line.data + line.len, *q;
+	size_t column = 1;
+
+	while ((q = memmem(p, (size_t)(end - p), c->delimiter,
+		    c->delimiter_len)) != NULL &&
+	       str_is_utf8(p, (size_t)(q - p))) {
+		p = q + c->delimiter_len;
+		column++;
+	}
+	return column;
+}
+
 static int
 check_text(const struct csv *c, struct span line)
 {
@@ -202,8 +218,10 @@ check_text(const struct csv *c, struct span line)
 		    "byte; is this a text file?",
 		    c->number);
 	if (!str_is_utf8(line.data, line.len))
-		return err_set(
-		    ERR_FORMAT, "line %" PRIu64 " is not UTF-8", c->number);
+		return err_set(ERR_FORMAT,
+		    "line %" PRIu64 ", column %zu is not UTF-8; convert the "
+		    "file to UTF-8 (iconv does)",
+		    c->number, bad_column(c, line));
 	return 0;
 }
 

@@ -95,7 +95,11 @@ bytes_that_are_not_text_are_refused_naming_the_line(void **state)
 	(void)state;
 	LINES("a\nb\0c\n", "a|line 2 contains a NUL byte; is this a text "
 			   "file?");
-	LINES("a\nb\nc\xff\n", "a|b|line 3 is not UTF-8");
+	LINES("a\nb\nc\xff\n", "a|b|line 3, column 1 is not UTF-8; "
+			       "convert the file to UTF-8 (iconv does)");
+	LINES("a,b\n\xc3\xa4,x\xe4,\xff\n",
+	    "a,b|line 2, column 2 is not UTF-8; "
+	    "convert the file to UTF-8 (iconv does)");
 	LINES("a\nb\xc3\xa4\xe2\x82\xac\n", "a|b\xc3\xa4\xe2\x82\xac|");
 	LINES("12345678\0"
 	      "12345678\n",
