@@ -235,16 +235,18 @@ read_cell(
 		}
 		if (c->is_integer && *out != floor(*out))
 			return bad_cell(row, c->name,
-			    "is not an integer, as "
-			    "data_type wants it");
+			    "is not an integer, as data_type wants it; "
+			    "data_type float takes any number");
 		return 0;
 	}
 	if (!cell_set_has(&t->settings.missing.values, cell) &&
 	    !cell_equals(cell, "nan") && !cell_equals(cell, "NaN"))
 		return bad_cell(row, c->name,
-		    cell.len == 0 ? "is empty; "
-				    "missing_fill can fill it"
-				  : "is not a number");
+		    cell.len == 0
+			? "is empty; missing_fill can fill it"
+			: "is not a number such as 1 or -2.5e3; texts that "
+			  "stand for a missing value belong in "
+			  "missing_impute, with missing_fill");
 	*out = NAN;
 	return 0;
 }
@@ -415,7 +417,9 @@ read_label(struct transform *t, struct row *out, uint64_t row)
 		return 0;
 	cell = t->cells[t->label_at];
 	if (cell.len == 0)
-		return bad_cell(row, t->label_name, "the label is missing");
+		return bad_cell(row, t->label_name,
+		    "the label is missing; every row needs "
+		    "one");
 	if (t->settings.label_kind == LABEL_TEXT) {
 		out->flags |= ROW_LABEL_TEXT;
 		out->label_text = cell;

@@ -21,13 +21,13 @@ check_value(const struct lr_data *d, const struct row *row, uint32_t j)
 	if (isnan(row->values[j]))
 		return err_set(ERR_FORMAT,
 		    "row %llu has no value for %s; "
-		    "fill missing values first",
-		    (unsigned long long)row->number, d->header[j]);
+		    "missing_fill of DataTransform fills missing values",
+		    (unsigned long long)row->number + 1, d->header[j]);
 	if (fabs(row->values[j]) > LR_VALUE_MAX)
 		return err_set(ERR_LIMIT,
 		    "row %llu: %s is beyond %g; "
-		    "normalise the features first",
-		    (unsigned long long)row->number, d->header[j],
+		    "normalise the features first, as with FeatureScale",
+		    (unsigned long long)row->number + 1, d->header[j],
 		    LR_VALUE_MAX);
 	return 0;
 }
@@ -58,8 +58,8 @@ keep_row(struct lr_data *d, const struct row *row)
 		return err_set(ERR_FORMAT,
 		    "row %llu has %u values for %zu "
 		    "columns; %s reads what DataTransform puts out",
-		    (unsigned long long)row->number, row->n_values, d->x->cols,
-		    d->module);
+		    (unsigned long long)row->number + 1, row->n_values,
+		    d->x->cols, d->module);
 	if (row->flags & ROW_WEIGHT)
 		return err_set(ERR_UNSUPPORTED,
 		    "sample weights are not "
@@ -224,7 +224,7 @@ lr_data_labels(const struct lr_data *d, double *y)
 			return err_set(ERR_INVALID,
 			    "row %zu has no label; "
 			    "set with_label in DataTransform",
-			    i);
+			    i + 1);
 		lr_label_text(d, &d->samples[i], label, sizeof(label));
 		more = !note_label(seen, &n, label) || more;
 		y[i] = strcmp(label, "1") == 0 ? 1 : -1;

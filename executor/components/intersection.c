@@ -184,7 +184,7 @@ copy_row(struct intersection *x, struct table_writer *w, uint64_t number)
 		r = table_append(w, &row);
 	} else if (r == 0)
 		r = err_set(ERR_FORMAT, "row %llu is missing",
-		    (unsigned long long)number);
+		    (unsigned long long)number + 1);
 	cursor_free(cur);
 	return r;
 }

@@ -201,7 +201,7 @@ blind_row(struct blinding *b, const struct row *row)
 		    "row %llu has a match id; "
 		    "intersection by match id is not available, upload the "
 		    "data with unique ids and without with_match_id",
-		    (unsigned long long)row->number);
+		    (unsigned long long)row->number + 1);
 	return ecdh_blind_id(b->s->key, row->id.data, row->id.len,
 	    b->points + (size_t)b->place[row->number] * ECDH_POINT);
 }

@@ -23,7 +23,7 @@ labels_add(struct labels *l, const struct row *row)
 	if ((row->flags & (ROW_LABEL | ROW_LABEL_TEXT)) == 0)
 		return err_set(ERR_INVALID,
 		    "row %llu has no label; set with_label in DataTransform",
-		    (unsigned long long)row->number);
+		    (unsigned long long)row->number + 1);
 	if (l->n == l->cap) {
 		rows = reallocarray(l->rows, cap, sizeof(*rows));
 		if (rows == NULL)

@@ -76,7 +76,7 @@ table_in_check_dense(const struct table_in *in, const struct row *row)
 	if (row->kind == ROW_DENSE)
 		return err_set(ERR_FORMAT,
 		    "row %llu has %u values, the header has %zu columns",
-		    (unsigned long long)row->number, row->n_values,
+		    (unsigned long long)row->number + 1, row->n_values,
 		    in->schema.n_header);
 	return err_set(ERR_INVALID,
 	    "the input of %s is %s; it works on what DataTransform puts out",
@@ -138,7 +138,7 @@ table_in_rows(struct table_in *in, const uint32_t *rows, size_t n,
 			r = r == 1   ? 0
 			    : r != 0 ? r
 				     : err_set(ERR_FORMAT, "row %u is missing",
-					   rows[i]);
+					   rows[i] + 1);
 		}
 		if (r == 0)
 			r = fn(ctx, &row);

@@ -288,8 +288,8 @@ rename_row(struct union_run *u, struct row *row)
 		return err_set(ERR_LIMIT,
 		    "row %llu of %s: with keep_duplicate its id has %zu "
 		    "bytes, at most %d are possible",
-		    (unsigned long long)row->number, u->inputs[u->current].key,
-		    u->id.len, STORAGE_ID_MAX);
+		    (unsigned long long)row->number + 1,
+		    u->inputs[u->current].key, u->id.len, STORAGE_ID_MAX);
 	row->id = (struct span){ u->id.data, u->id.len };
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "executor/component.h"
+#include "executor/components/upload_head.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
@@ -27,7 +28,7 @@ enum { PROGRESS_LINES = 1 << 16 };
 
 struct upload {
 	struct task *task;
-	const char *delimiter;
+	struct upload_format format;
 	struct json_object *meta;   /* owned; NULL without with_meta */
 	struct json_object *schema; /* owned */
 	bool has_head;
@@ -40,6 +41,7 @@ struct upload {
 	uint64_t file_size;
 	struct csv *csv;
 	struct table_writer *writer;
+	struct buf header;   /* names behind the id's; "" without head */
 	size_t columns;	     /* of every line; 0: unknown yet */
 	uint64_t blank_line; /* the first one, 0 for none */
 	char id_prefix[ID_RANDOM_SIZE];
@@ -114,7 +116,8 @@ read_meta(struct upload *u)
 	(void)json_object_object_get_ex(u->meta, "delimiter", &v);
 	if (!json_object_is_type(v, json_type_string))
 		return err_set(ERR_INVALID, "meta.delimiter must be a text");
-	u->delimiter = json_object_get_string(v);
+	u->format.delimiter = json_object_get_string(v);
+	u->format.delimiter_name = "meta.delimiter";
 	(void)json_object_object_get_ex(u->meta, "input_format", &v);
 	u->is_ragged = !str_eq(json_object_get_string(v), "dense");
 	return 0;
@@ -127,7 +130,8 @@ read_parameters(struct upload *u)
 	int r;
 
 	u->has_head = true;
-	u->delimiter = task_param_string(u->task, "id_delimiter", ",");
+	u->format.delimiter = task_param_string(u->task, "id_delimiter", ",");
+	u->format.delimiter_name = "id_delimiter";
 	u->partitions = task_param_int(u->task, "partition", 10);
 	if ((r = read_flag(u, "head", &u->has_head)) != 0 ||
 	    (r = read_flag(u, "extend_sid", &u->makes_ids)) != 0 ||
@@ -150,7 +154,7 @@ static int
 open_file(struct upload *u)
 {
 	const char *path = task_input_file(u->task);
-	struct csv_options options = { .delimiter = u->delimiter };
+	struct csv_options options = { .delimiter = u->format.delimiter };
 	struct stat st;
 
 	if (path[0] == '\0')
@@ -177,8 +181,8 @@ static void
 cut_id(const struct upload *u, struct span line, struct span *id,
     struct span *rest)
 {
-	size_t n = strlen(u->delimiter);
-	const char *p = memmem(line.data, line.len, u->delimiter, n);
+	size_t n = strlen(u->format.delimiter);
+	const char *p = memmem(line.data, line.len, u->format.delimiter, n);
 
 	*id = line;
 	*rest = (struct span){ line.data + line.len, 0 };
@@ -193,23 +197,30 @@ static int
 read_head(struct upload *u)
 {
 	struct span line = { "", 0 }, sid, rest;
+	struct buf head = BUF_INIT;
 	int r;
 
 	if ((r = csv_line(u->csv, &line)) < 0)
 		return r;
-	if (line.len == 0)
+	if (span_trim(line).len == 0)
 		return err_set(ERR_INVALID,
 		    "the first line should name the "
 		    "columns (head is 1), but it is empty");
-	u->columns = csv_count(u->delimiter, line);
+	u->columns = csv_count(u->format.delimiter, line);
+	if ((r = upload_head_check(&u->format, line, &head)) != 0)
+		goto out;
+	line = (struct span){ head.data, head.len };
 	cut_id(u, line, &sid, &rest);
 	if (u->makes_ids) {
 		rest = line;
 		sid = (struct span){ "extend_sid", 10 };
 	}
+	buf_append(&u->header, rest.data, rest.len);
 	set_string(u->schema, "header", rest);
-	set_string(u->schema, "sid", span_trim(sid));
-	return 0;
+	set_string(u->schema, "sid", sid);
+out:
+	buf_fini(&head);
+	return r;
 }
 
 static int
@@ -236,24 +247,31 @@ make_schema(struct upload *u)
 		return 0;
 	json_object_object_add(u->schema, "meta", json_object_get(u->meta));
 	/* Sparse and tag tables get their names from their values, later. */
-	return u->is_ragged ? 0 : schema_generate(u->schema, u->delimiter);
+	return u->is_ragged ? 0
+			    : schema_generate(u->schema, u->format.delimiter);
 }
 
 static int
 check_columns(struct upload *u, struct span line)
 {
-	size_t n = csv_count(u->delimiter, line);
+	size_t n = csv_count(u->format.delimiter, line);
+	uint64_t number = csv_line_number(u->csv);
+	bool is_quoted;
 
 	if (u->columns == 0)
 		u->columns = n;
 	if (n == u->columns || u->is_ragged)
 		return 0;
+	is_quoted = n > u->columns && memchr(line.data, '"', line.len) != NULL;
 	return err_set(ERR_FORMAT,
-	    "line %" PRIu64 " has %zu columns, but %s "
-	    "has %zu; all lines must have as many (sparse and tag data: say "
-	    "so in meta.input_format)",
-	    csv_line_number(u->csv), n,
-	    u->has_head ? "the header" : "the first line", u->columns);
+	    "line %" PRIu64 " (row %" PRIu64 ") has %zu columns, but %s "
+	    "has %zu; %s",
+	    number, number - u->has_head, n,
+	    u->has_head ? "the header" : "the first line", u->columns,
+	    is_quoted ? "quotes are not supported: the delimiter may not "
+			"stand inside a field"
+		      : "all lines must have as many (sparse and tag data: "
+			"say so in meta.input_format)");
 }
 
 static int
@@ -262,6 +280,11 @@ add_line(struct upload *u, struct span line)
 	struct row row = { .kind = ROW_TEXT };
 	char id[ID_RANDOM_SIZE + 24];
 
+	/* One look tells: a writer that quotes does so in its first row. */
+	if (table_writer_rows(u->writer) == 0 &&
+	    upload_check_quotes(&u->format,
+		u->has_head ? "line 2 (row 1)" : "line 1 (row 1)", line) != 0)
+		return err_code();
 	if (check_columns(u, line) != 0)
 		return err_code();
 	if (u->makes_ids) {
@@ -283,14 +306,16 @@ read_lines(struct upload *u)
 
 	while ((r = csv_line(u->csv, &line)) == 1) {
 		/* Blank lines are fine behind the last row, nowhere else. */
-		if (line.len == 0) {
+		if (span_trim(line).len == 0) {
 			if (u->blank_line == 0)
 				u->blank_line = csv_line_number(u->csv);
 			continue;
 		}
 		if (u->blank_line != 0)
-			return err_set(ERR_FORMAT, "line %" PRIu64 " is empty",
-			    u->blank_line);
+			return err_set(ERR_FORMAT,
+			    "line %" PRIu64 " (row %" PRIu64 ") is empty, but "
+			    "rows follow; remove the line",
+			    u->blank_line, u->blank_line - u->has_head);
 		if ((r = add_line(u, line)) != 0)
 			return r;
 		if (csv_line_number(u->csv) % PROGRESS_LINES == 0 &&
@@ -303,11 +328,32 @@ read_lines(struct upload *u)
 	return r;
 }
 
+/* What the owner checks at a glance. */
+static void
+log_table(struct upload *u, uint64_t rows)
+{
+	size_t n = u->makes_ids ? u->columns : u->columns - 1;
+	struct buf names = BUF_INIT;
+
+	if (u->header.len > 0)
+		upload_head_names(&u->format, buf_str(&u->header), &names);
+	if (u->is_ragged && !u->has_head)
+		task_log(u->task, TASK_INFO, "%" PRIu64 " row%s", rows,
+		    rows == 1 ? "" : "s");
+	else
+		task_log(u->task, TASK_INFO,
+		    "%" PRIu64 " row%s, id + %zu column%s%s%s", rows,
+		    rows == 1 ? "" : "s", n, n == 1 ? "" : "s",
+		    names.len > 0 ? ": " : "", buf_str(&names));
+	buf_fini(&names);
+}
+
 static int
 report(struct upload *u, uint64_t rows)
 {
 	int r;
 
+	log_table(u, rows);
 	if ((r = task_metric_named(u->task, "upload", "data_access", "count",
 		 (double)rows)) != 0 ||
 	    (r = task_metric_meta(u->task, "upload", "data_access", "upload",
@@ -332,7 +378,7 @@ upload(struct upload *u)
 	if ((r = read_lines(u)) != 0)
 		return r;
 	options.partitions = (uint32_t)u->partitions;
-	options.id_delimiter = u->delimiter;
+	options.id_delimiter = u->format.delimiter;
 	options.table_namespace = task_param_string(u->task, "namespace", "");
 	options.table_name = task_param_string(
 	    u->task, "name", task_param_string(u->task, "table_name", ""));
@@ -353,6 +399,7 @@ run(struct task *task)
 	table_writer_free(u.writer);
 	csv_free(u.csv);
 	fd_close(&u.fd);
+	buf_fini(&u.header);
 	json_object_put(u.schema);
 	json_object_put(u.meta);
 	return r;

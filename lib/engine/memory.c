@@ -203,7 +203,7 @@ memory_read(void *ctx, uint64_t number, struct span *out)
 
 	if (number >= m->n)
 		return err_set(ERR_FORMAT, "row %llu is missing",
-		    (unsigned long long)number);
+		    (unsigned long long)number + 1);
 	*out = (struct span){ m->rows[number]->data, m->rows[number]->len };
 	return 0;
 }

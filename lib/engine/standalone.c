@@ -477,12 +477,12 @@ standalone_read(void *ctx, uint64_t number, struct span *out)
 	c->is_placed = e == 0;
 	if (e != 0)
 		return err_set(ERR_FORMAT, "row %llu: %s",
-		    (unsigned long long)number, mdb_strerror(e));
+		    (unsigned long long)number + 1, mdb_strerror(e));
 	if (key.mv_size != sizeof(wanted) ||
 	    memcmp(key.mv_data, &wanted, sizeof(wanted)) != 0) {
 		c->is_placed = false;
 		return err_set(ERR_FORMAT, "row %llu is missing",
-		    (unsigned long long)number);
+		    (unsigned long long)number + 1);
 	}
 	c->last = number;
 	*out = (struct span){ value.mv_data, value.mv_size };

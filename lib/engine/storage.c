@@ -21,6 +21,7 @@ enum {
 	/* A transaction of this size hides the cost of its commit. */
 	BATCH_ROWS = 65536,
 	BATCH_BYTES = 16 << 20,
+	NAME_SIZE = 80, /* of a row in a message */
 };
 
 struct table_writer {
@@ -62,7 +63,6 @@ table_create(const struct storage_ops *ops, const char *address,
 	*out = NULL;
 	w = xcalloc(1, sizeof(*w));
 	w->ops = ops;
-	table_writer_name_rows(w, "row", 0);
 	if ((r = ops->create(address, &w->ctx)) != 0) {
 		free(w);
 		return r;
@@ -119,13 +119,29 @@ prefix_of(struct span id)
 	return be64toh(v);
 }
 
+/* "row 1", or "line 2 (row 1)" when rows came as something else. */
+static void
+name_row(const struct table_writer *w, uint64_t number, char out[NAME_SIZE])
+{
+	if (w->what[0] == '\0')
+		(void)snprintf(out, NAME_SIZE, "row %" PRIu64, number + 1);
+	else
+		(void)snprintf(out, NAME_SIZE,
+		    "%s %" PRIu64 " (row %" PRIu64 ")", w->what,
+		    w->base + number, number + 1);
+}
+
 static int
 duplicate(const struct table_writer *w, uint64_t old, uint64_t new)
 {
+	char first[NAME_SIZE], again[NAME_SIZE];
+
+	name_row(w, old, first);
+	name_row(w, new, again);
 	return err_set(ERR_EXISTS,
-	    "%s %" PRIu64 " has the same id as %s %" PRIu64
-	    "; ids must be unique (or be made with extend_sid)",
-	    w->what, w->base + new, w->what, w->base + old);
+	    "%s has the same id as %s; ids must be unique (or be made with "
+	    "extend_sid)",
+	    again, first);
 }
 
 /* Sorted ids make the id index's pages be visited once per batch. */
@@ -173,19 +189,22 @@ int
 table_append(struct table_writer *w, const struct row *row)
 {
 	uint64_t number = table_writer_rows(w);
+	char name[NAME_SIZE];
 	int r;
 
 	if (w->n == BATCH_ROWS || w->bytes.len >= BATCH_BYTES)
 		if ((r = flush(w)) != 0)
 			return r;
-	if (number > 0 && row->kind != w->kind)
+	if (number > 0 && row->kind != w->kind) {
+		name_row(w, number, name);
 		return err_set(ERR_FORMAT,
-		    "%s %" PRIu64 ": rows of different "
-		    "kinds in one table",
-		    w->what, w->base + number);
+		    "%s: rows of different kinds in one table", name);
+	}
 	w->offsets[w->n] = w->bytes.len;
-	if (row_encode(&w->bytes, row) != 0)
-		return err_wrap("%s %" PRIu64, w->what, w->base + number);
+	if (row_encode(&w->bytes, row) != 0) {
+		name_row(w, number, name);
+		return err_wrap("%s", name);
+	}
 	w->kind = row->kind;
 	w->n++;
 	return 0;
@@ -360,12 +379,12 @@ decode(
     struct table_cursor *c, uint64_t number, struct span bytes, struct row *out)
 {
 	if (row_decode(bytes.data, bytes.len, &c->scratch, out) != 0)
-		return err_wrap("row %" PRIu64, number);
+		return err_wrap("row %" PRIu64, number + 1);
 	if (out->kind != c->table->stat.kind)
 		return err_set(ERR_FORMAT,
 		    "row %" PRIu64 " is of another kind "
 		    "than its table",
-		    number);
+		    number + 1);
 	out->number = number;
 	return 0;
 }

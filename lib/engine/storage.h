@@ -112,7 +112,11 @@ int table_create(
  */
 int table_append(struct table_writer *, const struct row *);
 
-/* How the messages about rows count: "line" from 2, say.  Default: row, 0. */
+/*
+ * Rows are counted from 1 in messages.  Where they came as something else,
+ * such as lines of a file that begin with number 2, that is named as well:
+ * "line 2 (row 1)".
+ */
 void table_writer_name_rows(
     struct table_writer *, const char *what, uint64_t first);
 uint64_t table_writer_rows(const struct table_writer *);

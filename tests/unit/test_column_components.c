@@ -338,7 +338,7 @@ wrong_scale_settings_name_the_column_and_what_is_right(void **state)
 	fails(run_on("FeatureScale", table, ROWS,
 		  "{\"sid\":\"id\",\"header\":[\"x0\",\"x1\"]}",
 		  "{\"method\":\"standard_scale\"}", NULL),
-	    ERR_FORMAT, "row 0 has 3 values, the header has 2 columns");
+	    ERR_FORMAT, "row 1 has 3 values, the header has 2 columns");
 }
 
 /* --- DataStatistics --------------------------------------------------------------- */

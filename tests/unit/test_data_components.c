@@ -189,26 +189,119 @@ dirty_files_are_refused_naming_the_line(void **state)
 {
 	(void)state;
 	fails(UPLOAD("id,x\na,1\nb\n", ""), ERR_FORMAT,
-	    "line 3 has 1 columns, but the header has 2");
-	fails(UPLOAD("id,x\na,1,2\n", ""), ERR_FORMAT, "line 2 has 3 columns");
+	    "line 3 (row 2) has 1 columns, but the header has 2");
+	fails(UPLOAD("id,x\na,1,2\n", ""), ERR_FORMAT,
+	    "line 2 (row 1) has 3 columns");
 	fails(UPLOAD("a,1\nb,1,2\n", ",\"head\":0"), ERR_FORMAT,
-	    "line 2 has 3 columns, but the first line has 2");
+	    "line 2 (row 2) has 3 columns, but the first line has 2");
 	fails(UPLOAD("id,x\na,1\nb,2\na,3\n", ""), ERR_EXISTS,
-	    "line 4 has the same id as line 2");
-	fails(UPLOAD("id,x\n,1\n", ""), ERR_FORMAT, "line 2");
-	fails(UPLOAD("id,x\na,1\n\nb,2\n", ""), ERR_FORMAT, "line 3 is empty");
+	    "line 4 (row 3) has the same id as line 2 (row 1)");
+	fails(UPLOAD("id,x\n,1\n", ""), ERR_FORMAT, "line 2 (row 1)");
+	fails(UPLOAD("id,x\na,1\n\nb,2\n", ""), ERR_FORMAT,
+	    "line 3 (row 2) is empty");
 	fails(UPLOAD("id,x\na,1\nb,\0002\n", ""), ERR_FORMAT, "line 3");
-	fails(UPLOAD("id,x\na,\xff\n", ""), ERR_FORMAT, "line 2");
+	fails(UPLOAD("id,x\na,\xff\n", ""), ERR_FORMAT,
+	    "line 2, column 2 is not UTF-8; convert");
 }
 
 static void
 blank_lines_behind_the_last_row_are_fine(void **state)
 {
-	struct done d = UPLOAD("id,x\na,1\n\n\n", "");
+	struct done all[] = {
+		UPLOAD("id,x\na,1\n\n\n", ""),
+		UPLOAD("id,x\r\na,1\r\n\r\n", ""),
+		UPLOAD("id,x\r\na,1\r\n\r\n\r\n", ""),
+		UPLOAD("id,x\na,1\n  \n \t\n", ""),
+		UPLOAD("id,x\na,1\n  ", ""),
+	};
+	size_t i;
 
 	(void)state;
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		assert_int_equal(all[i].code, 0);
+		assert_int_equal(table_count(loopback_output(all[i].m, 0)), 1);
+		end(&all[i]);
+	}
+}
+
+static void
+quotes_are_refused_and_said_to_be_unsupported(void **state)
+{
+	(void)state;
+	fails(UPLOAD("id,\"x\"\na,1\n", ""), ERR_FORMAT,
+	    "the header, column 2 begins with a double quote; quotes are "
+	    "not supported");
+	fails(UPLOAD("id,x,z\na, \"1,5\"\n", ""), ERR_FORMAT,
+	    "line 2 (row 1), column 2 begins with a double quote");
+	fails(UPLOAD("\"a\",1\n", ",\"head\":0"), ERR_FORMAT,
+	    "line 1 (row 1), column 1 begins with a double quote");
+	fails(UPLOAD("id,x\na,1\nb,\"1,5\"\n", ""), ERR_FORMAT,
+	    "line 3 (row 2) has 3 columns, but the header has 2; quotes are "
+	    "not supported: the delimiter may not stand inside a field");
+	fails(UPLOAD("id,x\na,1\nb,1,5\n", ""), ERR_FORMAT,
+	    "has 3 columns, but the header has 2; all lines");
+}
+
+static void
+a_header_needs_a_name_of_its_own_for_every_column(void **state)
+{
+	struct done d;
+
+	(void)state;
+	fails(UPLOAD("id,x,y,x\na,1,2,3\n", ""), ERR_INVALID,
+	    "columns 2 and 4 of the header have the same name, x");
+	fails(UPLOAD("id,x, x \na,1,2\n", ""), ERR_INVALID,
+	    "columns 2 and 3 of the header have the same name");
+	fails(UPLOAD("id,id\na,1\n", ""), ERR_INVALID, "columns 1 and 2");
+	fails(UPLOAD("id,x,\na,1,\n", ""), ERR_INVALID,
+	    "column 3 of the header has no name");
+	fails(UPLOAD("id, ,x\na,1,2\n", ""), ERR_INVALID,
+	    "column 2 of the header has no name");
+	fails(UPLOAD(",x\na,1\n", ""), ERR_INVALID,
+	    "column 1 of the header has no name; it is the id");
+	d = UPLOAD(" id , y,x0\t\na,1,2\n", "");
+	assert_string_equal(schema_of(&d), "{\"header\":\"y,x0\","
+					   "\"sid\":\"id\"}");
+	end(&d);
+}
+
+static void
+a_header_with_another_delimiter_is_pointed_out(void **state)
+{
+	struct done d;
+
+	(void)state;
+	fails(UPLOAD("id;x\na;1\n", ""), ERR_INVALID,
+	    "single column and contains \";\"; if that stands between the "
+	    "columns, set id_delimiter to it (it is \",\" now)");
+	fails(UPLOAD("id\tx\na\t1\n", ""), ERR_INVALID, "contains a tab");
+	fails(UPLOAD("id|x\na|1\n", ""), ERR_INVALID, "contains \"|\"");
+	fails(UPLOAD("id,x\na,1\n", ",\"id_delimiter\":\";\""), ERR_INVALID,
+	    "contains \",\"");
+	fails(UPLOAD("id,x\na,1\n",
+		  ",\"with_meta\":true,\"meta\":{\"delimiter\":\";\"}"),
+	    ERR_INVALID, "set meta.delimiter");
+	d = UPLOAD("id\na\n", "");
 	assert_int_equal(d.code, 0);
-	assert_int_equal(table_count(loopback_output(d.m, 0)), 1);
+	end(&d);
+}
+
+static void
+the_log_says_what_was_read(void **state)
+{
+	struct done d = UPLOAD("id,y,x0\na,1,2\nb,1,2\n", "");
+
+	(void)state;
+	assert_non_null(
+	    strstr(loopback_log(d.m), "info 2 rows, id + 2 columns: y,x0\n"));
+	end(&d);
+	d = UPLOAD("id,a,b,c,d,e,f,g,h,i,j,k\n1,2,3,4,5,6,7,8,9,0,1,2\n", "");
+	assert_non_null(strstr(loopback_log(d.m),
+	    "info 1 row, id + 11 columns: a,b,c,d,e,f,g,h,i,j,…\n"));
+	end(&d);
+	d = UPLOAD("a,1\n", ",\"head\":0");
+	assert_non_null(
+	    strstr(loopback_log(d.m), "info 1 row, id + 1 column\n"));
 	end(&d);
 }
 
@@ -226,7 +319,7 @@ ids_that_are_too_long_are_refused_naming_the_line(void **state)
 	buf_puts(&text, ",1\n");
 	d = upload_bytes(text.data, text.len, "{}");
 	buf_fini(&text);
-	fails(d, ERR_FORMAT, "line 3: the id has 512 bytes");
+	fails(d, ERR_FORMAT, "line 3 (row 2): the id has 512 bytes");
 }
 
 static void
@@ -366,7 +459,7 @@ bad_cells_are_refused_naming_row_and_column_but_not_content(void **state)
 	fails(transform(&u, "{}", NULL), ERR_INVALID, "no column names");
 	end(&u);
 
-	u = UPLOAD("id,x,x\na,1,2\n", "");
+	u = UPLOAD("id,x,z\na,1,2\n", ",\"schema\":{\"header\":\"x,x\"}");
 	fails(transform(&u, "{}", NULL), ERR_INVALID, "column x twice");
 	end(&u);
 }
@@ -538,6 +631,12 @@ main(void)
 		cmocka_unit_test(meta_is_kept_and_names_the_columns),
 		cmocka_unit_test(dirty_files_are_refused_naming_the_line),
 		cmocka_unit_test(blank_lines_behind_the_last_row_are_fine),
+		cmocka_unit_test(quotes_are_refused_and_said_to_be_unsupported),
+		cmocka_unit_test(
+		    a_header_needs_a_name_of_its_own_for_every_column),
+		cmocka_unit_test(
+		    a_header_with_another_delimiter_is_pointed_out),
+		cmocka_unit_test(the_log_says_what_was_read),
 		cmocka_unit_test(
 		    ids_that_are_too_long_are_refused_naming_the_line),
 		cmocka_unit_test(impossible_uploads_say_what_would_be_right),

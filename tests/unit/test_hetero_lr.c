@@ -561,7 +561,8 @@ what_cannot_be_learned_is_refused(void **state)
 	expect("{}", s, 2, 0, ERR_UNSUPPORTED, "0, 1, 2");
 	s->y[7] = 1;
 	s->x[2] = NAN;
-	expect("{}", s, 2, 0, ERR_FORMAT, "row 0");
+	expect("{}", s, 2, 0, ERR_FORMAT,
+	    "row 1 has no value for x0; missing_fill of DataTransform");
 	s->x[2] = 2e8;
 	expect("{}", s, 2, 0, ERR_LIMIT, "normalise");
 	s->x[2] = 0;

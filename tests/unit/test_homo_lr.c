@@ -702,7 +702,7 @@ what_cannot_be_learned_is_refused(void **state)
 	expect("{}", ERR_UNSUPPORTED, "HomoLR learns two classes");
 	rows->y[7] = y;
 	rows->x[3][4] = NAN;
-	expect("{}", ERR_FORMAT, "row 3 has no value for x4");
+	expect("{}", ERR_FORMAT, "row 4 has no value for x4");
 	rows->x[3][4] = 2e8;
 	expect("{}", ERR_LIMIT, "normalise");
 	rows->x[3][4] = x;

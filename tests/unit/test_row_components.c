@@ -280,7 +280,7 @@ a_stratified_split_needs_labels_and_two_rows_of_each(void **state)
 
 	(void)state;
 	assert_int_equal(loopback_run(lb), ERR_INVALID);
-	says(m, "row 0 has no label");
+	says(m, "row 1 has no label");
 	loopback_free(lb);
 	lb = alone("HomoDataSplit", "{\"stratified\":true}", target, &m);
 	assert_int_equal(loopback_run(lb), ERR_INVALID);
@@ -706,7 +706,7 @@ hosts_without_labels_hand_their_table_on(void **state)
 	dense_input(lb, guest, "data", "intersection_0", mirror, ROWS, 1,
 	    "{\"sid\":\"id\",\"header\":[\"x0\"]}");
 	assert_int_equal(loopback_run(lb), ERR_INVALID);
-	says(guest, "row 0 has no label");
+	says(guest, "row 1 has no label");
 	loopback_free(lb);
 }
 
