@@ -233,13 +233,27 @@ is_all(const struct table_in *in, const char *indexes, bool *all)
 	return 0;
 }
 
+/* -1 stands for all columns, also beside names. */
+static void
+warn_of_names(const struct table_in *in, const char *indexes, const char *names)
+{
+	struct json_object *list = task_param(in->task, names);
+
+	if (json_object_is_type(list, json_type_array) &&
+	    json_object_array_length(list) > 0)
+		task_log(in->task, TASK_WARNING,
+		    "%s is -1, so all columns are taken, not only %s; give a "
+		    "list ([] for none) to choose",
+		    indexes, names);
+}
+
 int
 table_in_pick(const struct table_in *in, const char *indexes, const char *names,
     size_t **out, size_t *n)
 {
 	size_t i, columns = in->schema.n_header;
 	bool *chosen = mem_array(columns + 1, sizeof(*chosen));
-	bool all;
+	bool all = false;
 	int r;
 
 	*n = 0;
@@ -253,6 +267,8 @@ table_in_pick(const struct table_in *in, const char *indexes, const char *names,
 			if (all || chosen[i])
 				(*out)[(*n)++] = i;
 	free(chosen);
+	if (r == 0 && all)
+		warn_of_names(in, indexes, names);
 	if (r != 0) {
 		free(*out);
 		*out = NULL;
