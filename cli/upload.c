@@ -20,6 +20,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
+#define NAMES_SHOWN 10
 #define UPLOAD_MS (24 * 3600 * INT64_C(1000))
 
 /* What the site must know, as the whole query (the platform's way). */
@@ -116,11 +117,92 @@ open_file(const char *path, int *fd, uint64_t *size)
 	return 0;
 }
 
+/* --- what became of it ---------------------------------------------------- */
+
+/* One more name; those after the first few are only counted. */
+static void
+put_name(struct buf *b, size_t i, const char *name, size_t len)
+{
+	if (i < NAMES_SHOWN)
+		buf_printf(b, "%s%.*s", i > 0 ? "," : "", (int)len, name);
+	else if (i == NAMES_SHOWN)
+		buf_puts(b, ",…");
+}
+
+/* How many columns a schema's header names: a text, or with meta a list. */
+static size_t
+list_names(struct json_object *header, const char *delimiter, struct buf *b)
+{
+	const char *p, *next;
+	size_t n = 0;
+
+	if (json_is_array(header)) {
+		for (; n < json_object_array_length(header); n++) {
+			p = json_object_get_string(
+			    json_object_array_get_idx(header, n));
+			put_name(b, n, p != NULL ? p : "",
+			    p != NULL ? strlen(p) : 0);
+		}
+		return n;
+	}
+	p = json_object_is_type(header, json_type_string)
+		? json_object_get_string(header)
+		: "";
+	while (*p != '\0') {
+		next = strstr(p, delimiter);
+		put_name(
+		    b, n++, p, next != NULL ? (size_t)(next - p) : strlen(p));
+		if (next == NULL)
+			break;
+		p = next + strlen(delimiter);
+	}
+	return n;
+}
+
+static void
+print_info(const struct args *args, struct json_object *info)
+{
+	const char *delimiter = args_text(args, "delimiter");
+	struct json_object *schema = json_get(info, "schema");
+	struct buf names = BUF_INIT;
+	long long rows = json_get_int(info, "count", 0);
+	size_t n;
+
+	if (delimiter == NULL || delimiter[0] == '\0')
+		delimiter = ",";
+	n = list_names(schema != NULL ? json_get(schema, "header") : NULL,
+	    delimiter, &names);
+	(void)printf("%lld row%s", rows, rows == 1 ? "" : "s");
+	if (n > 0)
+		(void)printf(", id + %zu column%s: %s", n, n == 1 ? "" : "s",
+		    buf_str(&names));
+	(void)printf("\n");
+	buf_fini(&names);
+}
+
+/* The table is there, whether it can be shown or not. */
+static void
+show_table(const struct args *args, struct api *api)
+{
+	struct json_object *body = json_object_new_object(), *answer = NULL;
+
+	json_add_str(body, "namespace", args_text(args, "namespace"));
+	json_add_str(body, "table_name", args_text(args, "name"));
+	if (api_post(api, "table/table_info", body, &answer) == 0)
+		print_info(args, json_get(answer, "data"));
+	else
+		(void)fprintf(
+		    stderr, "sluice: the table is made, but: %s\n", err_text());
+	json_object_put(answer);
+	json_object_put(body);
+}
+
 static int
 report(const struct args *args, struct api *api, struct json_object *answer)
 {
 	struct json_object *data = json_get(answer, "data");
 	const char *job_id = json_get_str(answer, "jobId", "");
+	int r;
 
 	/* The platform's envelope says 0 even when the job was not made. */
 	if (json_get_int(data, "code", 0) != 0)
@@ -129,7 +211,10 @@ report(const struct args *args, struct api *api, struct json_object *answer)
 	if (args_flag(args, "watch")) {
 		if (!args_json(args))
 			(void)printf("%s\n", job_id);
-		return watch_and_report(args, api, job_id, "local", "0");
+		r = watch_and_report(args, api, job_id, "local", "0");
+		if (r == EXIT_OK && !args_json(args))
+			show_table(args, api);
+		return r;
 	}
 	if (args_json(args))
 		output_json(answer);

@@ -1,6 +1,7 @@
 """Uploads: large ones, dirty ones; a failure names its row and leaves nothing."""
 import os
 import tempfile
+import time
 import unittest
 
 from federation import Federation
@@ -59,6 +60,32 @@ class Upload(unittest.TestCase):
 
     def test_a_repeated_id_is_named(self):
         self.assert_refused("id,x0\n7,1\n8,1\n7,2\n", "twice", "line 4", "line 2")
+
+    def spooled(self, job):
+        return os.path.exists("%s/spool/upload/%s.csv" % (self.site.home, job))
+
+    def test_what_was_sent_is_gone_however_the_upload_ends(self):
+        good = self.upload("id,x0\n1,1\n", "gone_good")
+        bad = self.upload("id,x0\n1,1\n2\n", "gone_bad")
+        self.assertEqual((good["status"], bad["status"]), ("success", "failed"))
+        for job in (good["jobId"], bad["jobId"]):
+            until = time.monotonic() + 10
+            while self.spooled(job) and time.monotonic() < until:
+                time.sleep(0.05)
+            self.assertFalse(self.spooled(job))
+
+    def test_headers_that_would_fail_later_are_refused(self):
+        self.assert_refused("id;x0;x1\n1;2;3\n", "semicolon", '";"', "id_delimiter")
+        self.assert_refused("id,x0,x0\n1,2,3\n", "double", "columns 2 and 3", "x0")
+        self.assert_refused('id,x0\n1,"2,3"\n', "quoted", "quotes are not supported")
+        self.assert_refused(b"id,x0\n1,\xe9\n", "latin", "line 2, column 2", "UTF-8")
+
+    def test_the_command_line_shows_what_was_read(self):
+        with tempfile.NamedTemporaryFile(suffix=".csv", mode="w") as f:
+            f.write("id,y,x0,x1\n" + "".join("%d,1,2,3\n" % i for i in range(5)) + "\r\n \n")
+            f.flush()
+            done = self.site.cli("upload", f.name, "--namespace", "test", "--name", "shown", "--watch")
+        self.assertIn("5 rows, id + 3 columns: y,x0,x1", done.stdout)
 
     def test_an_empty_file_is_refused(self):
         self.assert_refused("", "empty", "empty")
