@@ -113,7 +113,8 @@ static bool
 fcgi_ready(const struct site_conf *conf)
 {
 	return daemon_pid(&daemon_fcgi, conf) != 0 &&
-	       socket_answers(conf, SITE_FCGI_SOCKET, SOCK_STREAM);
+	       socket_answers(conf, SITE_FCGI_SOCKET, SOCK_STREAM) &&
+	       socket_answers(conf, SITE_FCGI_PARTNER_SOCKET, SOCK_STREAM);
 }
 
 static bool

@@ -223,7 +223,7 @@ run_nginx(const struct args *args)
 	{                                                                      \
 		"nginx-user", "USER",                                          \
 		    "who nginx's workers run as (this account); "              \
-		    "must reach run/fcgi.sock",                                \
+		    "must reach run/fcgi*.sock",                               \
 		    false                                                      \
 	}
 

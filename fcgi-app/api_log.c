@@ -12,6 +12,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/archive.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/turns.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -206,10 +207,24 @@ is_folder(const char *path)
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+static int
+send_folder(struct reply *rp, const char *name, const char *folder)
+{
+	struct archive_out *out = NULL;
+	int r;
+
+	if ((r = archive_begin(rp, name, &out)) == 0 &&
+	    (r = archive_tree(out, folder)) == 0) {
+		r = archive_end(out);
+		out = NULL;
+	}
+	archive_abort(out);
+	return r;
+}
+
 int
 api_job_log_download(struct request *req, struct reply *rp)
 {
-	struct archive_out *out = NULL;
 	char *folder, *name;
 	int r;
 
@@ -221,12 +236,12 @@ api_job_log_download(struct request *req, struct reply *rp)
 		    request_text(req, "job_id"));
 	}
 	name = xasprintf("job_%s_log.tar.gz", request_text(req, "job_id"));
-	if ((r = archive_begin(rp, name, &out)) == 0 &&
-	    (r = archive_tree(out, folder)) == 0) {
-		r = archive_end(out);
-		out = NULL;
+	if ((r = turns_take(req->app->downloads)) == 0) {
+		r = send_folder(rp, name, folder);
+		turns_give(req->app->downloads);
+	} else if (r == ERR_BUSY) {
+		r = reply_busy(rp);
 	}
-	archive_abort(out);
 	free(name);
 	free(folder);
 	return r;

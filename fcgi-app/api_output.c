@@ -9,6 +9,7 @@
 #include "fcgi-app/archive.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/tracked.h"
+#include "fcgi-app/turns.h"
 #include "fcgi-app/view.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -167,6 +168,7 @@ api_output_data(struct request *req, struct reply *rp)
  */
 struct csv_out {
 	struct table *table;
+	struct reply *reply;
 	const char *delimiter;
 	struct json_object *columns;
 	bool head;
@@ -175,13 +177,14 @@ struct csv_out {
 
 /* Counts when a is NULL, else writes whole pieces; *total grows. */
 static int
-flush(struct archive_out *a, struct buf *piece, uint64_t *total)
+flush(const struct csv_out *csv, struct archive_out *a, struct buf *piece,
+    uint64_t *total)
 {
-	int r = 0;
+	int r;
 
 	*total += piece->len;
-	if (a != NULL)
-		r = archive_write(a, piece->data, piece->len);
+	r = a != NULL ? archive_write(a, piece->data, piece->len)
+		      : reply_check(csv->reply);
 	buf_clear(piece);
 	return r;
 }
@@ -217,11 +220,12 @@ put_rows(const struct csv_out *csv, struct archive_out *a, uint64_t *total)
 	while ((r = cursor_next(cursor, &row)) == 1) {
 		render_row_csv(&piece, &row, csv->delimiter);
 		buf_putc(&piece, '\n');
-		if (piece.len >= PIECE && (r = flush(a, &piece, total)) != 0)
+		if (piece.len >= PIECE &&
+		    (r = flush(csv, a, &piece, total)) != 0)
 			goto out;
 	}
 	if (r == 0)
-		r = flush(a, &piece, total);
+		r = flush(csv, a, &piece, total);
 out:
 	cursor_free(cursor);
 	buf_fini(&piece);
@@ -262,16 +266,17 @@ add_meta(struct request *req, struct archive_out *a, const char *name,
 }
 
 static int
-add_output(struct request *req, struct archive_out *a, const struct output *out,
-    int64_t limit, bool head)
+add_output(struct request *req, struct reply *rp, struct archive_out *a,
+    const struct output *out, int64_t limit)
 {
 	const struct db_table *t = out->table;
-	struct csv_out csv = { .delimiter = ",", .head = head && t->have_head };
+	struct csv_out csv = { .reply = rp, .delimiter = "," };
 	struct json_object *schema = view_document(t->schema_json);
 	char *path;
 	int r;
 
 	path = site_path(req->app->conf, "%s/%s", SITE_TABLES, t->folder);
+	csv.head = t->have_head && request_flag(req, "head", true);
 	csv.columns = render_columns(schema, t->id_delimiter);
 	if (t->id_delimiter[0] != '\0')
 		csv.delimiter = t->id_delimiter;
@@ -297,7 +302,6 @@ send_outputs(struct request *req, struct reply *rp, const struct tracked *t,
     const struct output *outs, size_t n, int64_t limit)
 {
 	struct archive_out *a = NULL;
-	bool head = request_flag(req, "head", true);
 	size_t i;
 	int r;
 
@@ -307,7 +311,7 @@ send_outputs(struct request *req, struct reply *rp, const struct tracked *t,
 		 &a)) != 0)
 		return r;
 	for (i = 0; i < n && r == 0; i++)
-		r = add_output(req, a, &outs[i], limit, head);
+		r = add_output(req, rp, a, &outs[i], limit);
 	if (r == 0) {
 		r = archive_end(a);
 		a = NULL;
@@ -339,5 +343,11 @@ api_output_download(struct request *req, struct reply *rp)
 	if (n == 0 || limit == 0)
 		return reply_status(
 		    rp, 210, "no output of %s here", t.component);
-	return send_outputs(req, rp, &t, outs, n, limit);
+	if ((r = turns_take(req->app->downloads)) == ERR_BUSY)
+		return reply_busy(rp);
+	if (r != 0)
+		return r;
+	r = send_outputs(req, rp, &t, outs, n, limit);
+	turns_give(req->app->downloads);
+	return r;
 }

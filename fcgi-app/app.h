@@ -8,12 +8,14 @@ struct db;
 struct partners;
 struct providers;
 struct site_conf;
+struct turns;
 
 struct app {
 	const struct site_conf *conf;
 	struct db *db;
 	struct providers *providers; /* manifests on this site */
 	struct partners *partners;   /* keys of partners, cached */
+	struct turns *downloads;     /* shared by all workers */
 };
 
 #endif

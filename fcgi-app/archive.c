@@ -20,6 +20,7 @@
 
 #define BLOCK ((size_t)64 * 1024)
 #define DEPTH_MAX 16
+#define GZIP_LEVEL "1" /* a worker is held meanwhile: time counts, not size */
 
 struct archive_out {
 	struct archive *a;
@@ -64,6 +65,8 @@ archive_begin(struct reply *rp, const char *name, struct archive_out **result)
 		return err_set(ERR_NOMEM, "archive");
 	}
 	if (archive_write_add_filter_gzip(out->a) != ARCHIVE_OK ||
+	    archive_write_set_filter_option(out->a, "gzip", "compression-level",
+		GZIP_LEVEL) != ARCHIVE_OK ||
 	    archive_write_set_format_pax_restricted(out->a) != ARCHIVE_OK ||
 	    archive_write_set_bytes_in_last_block(out->a, 1) != ARCHIVE_OK ||
 	    archive_write_open2(out->a, out, NULL, on_write, NULL, NULL) !=

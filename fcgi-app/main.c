@@ -1,7 +1,8 @@
 /*
  * sluice-fcgi: the program behind nginx.  Reads the configuration, checks
- * that the database has the schema it was built for, opens the socket, and
- * keeps workers running.
+ * that the database has the schema it was built for, opens the sockets, and
+ * keeps workers running: one half of them for users, one for partners, so
+ * that neither waits for the other.
  *
  *	sluice-fcgi --config FILE [--log FILE]
  */
@@ -10,12 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "fcgi-app/prefork.h"
+#include "fcgi-app/turns.h"
 #include "fcgi-app/worker.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -30,7 +33,10 @@
 
 struct program {
 	struct site_conf *conf;
-	struct worker worker;
+	int users;    /* number of workers for users */
+	int socket;   /* of users */
+	int partners; /* socket of partners */
+	struct turns *downloads;
 };
 
 static int
@@ -101,10 +107,10 @@ out:
 }
 
 static int
-open_socket(const struct site_conf *conf, int *out)
+open_socket(const struct site_conf *conf, const char *name, int *out)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
-	char *path = site_path(conf, "%s", SITE_FCGI_SOCKET);
+	char *path = site_path(conf, "%s", name);
 	int r;
 
 	if (strlen(path) >= sizeof(sa.sun_path)) {
@@ -139,11 +145,24 @@ remove_file(const struct site_conf *conf, const char *name)
 }
 
 static int
-work(void *ctx, const sigset_t *unblocked)
+work(void *ctx, int number, const sigset_t *unblocked)
 {
 	struct program *p = ctx;
+	struct worker w = { .conf = p->conf, .downloads = p->downloads };
+	bool for_users = number < p->users;
 
-	return worker_run(&p->worker, unblocked);
+	w.socket = for_users ? p->socket : p->partners;
+	/* For top and ps: which of the two is busy. */
+	(void)prctl(PR_SET_NAME, for_users ? "fcgi-users" : "fcgi-partners");
+	return worker_run(&w, unblocked);
+}
+
+/* Of the workers for users one is always left for short requests. */
+static int
+set_downloads(struct program *p)
+{
+	p->users = (int)p->conf->fcgi_workers;
+	return turns_new(p->users > 1 ? p->users - 1 : 1, &p->downloads);
 }
 
 static void
@@ -168,7 +187,6 @@ reload(void *ctx)
 	}
 	site_conf_free(p->conf);
 	p->conf = fresh;
-	p->worker.conf = fresh;
 	set_log_level(fresh);
 	log_info("configuration read again");
 }
@@ -181,7 +199,7 @@ main(int argc, char **argv)
 		{ "log", required_argument, NULL, 'l' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct program p = { .worker.socket = -1 };
+	struct program p = { .socket = -1, .partners = -1 };
 	struct prefork prefork = { .work = work, .reload = reload, .ctx = &p };
 	const char *config = NULL, *log = NULL;
 	int c, r;
@@ -203,19 +221,24 @@ main(int argc, char **argv)
 	set_log_level(p.conf);
 	if ((log != NULL && (r = log_to_file(log)) != 0) ||
 	    (r = check_database(p.conf)) != 0 ||
-	    (r = open_socket(p.conf, &p.worker.socket)) != 0 ||
-	    (r = write_pid(p.conf)) != 0)
+	    (r = open_socket(p.conf, SITE_FCGI_SOCKET, &p.socket)) != 0 ||
+	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=
+		0 ||
+	    (r = set_downloads(&p)) != 0 || (r = write_pid(p.conf)) != 0)
 		goto out;
-	p.worker.conf = p.conf;
-	prefork.workers = (int)p.conf->fcgi_workers;
-	log_info("%d workers for party %s", prefork.workers, p.conf->party_id);
+	prefork.workers = 2 * p.users;
+	log_info("%d workers for users, %d for partners of party %s", p.users,
+	    p.users, p.conf->party_id);
 	r = prefork_run(&prefork);
 	remove_file(p.conf, SITE_FCGI_SOCKET);
+	remove_file(p.conf, SITE_FCGI_PARTNER_SOCKET);
 	remove_file(p.conf, "run/fcgi-app.pid");
 out:
 	if (r != 0)
 		log_err("cannot start");
-	fd_close(&p.worker.socket);
+	turns_free(p.downloads);
+	fd_close(&p.socket);
+	fd_close(&p.partners);
 	site_conf_free(p.conf);
 	return r == 0 ? 0 : 1;
 }

@@ -56,7 +56,8 @@ start(struct parent *p, struct slot *s)
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != me)
 			_exit(1);
-		exit(p->conf->work(p->conf->ctx, &p->unblocked));
+		exit(p->conf->work(
+		    p->conf->ctx, (int)(s - p->slots), &p->unblocked));
 	}
 	s->pid = pid;
 	s->started_ms = clock_mono_ms();

@@ -11,13 +11,13 @@
 #include <signal.h>
 
 struct prefork {
-	int workers;
+	int workers; /* numbered from 0; who replaces one takes its number */
 	/*
 	 * A worker's life, in the child; its return is the exit status.  It
 	 * must end soon after SIGTERM, which it finds blocked: unblocked is
 	 * the mask to wait with.
 	 */
-	int (*work)(void *ctx, const sigset_t *unblocked);
+	int (*work)(void *ctx, int number, const sigset_t *unblocked);
 	/* In the parent; an error keeps what was. */
 	void (*reload)(void *ctx);
 	void *ctx;

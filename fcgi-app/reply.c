@@ -13,6 +13,8 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
+#define RETRY_AFTER_S 5 /* a download takes about so long */
+
 void
 reply_init(struct reply *rp, const struct reply_sink *sink)
 {
@@ -85,6 +87,13 @@ reply_status(struct reply *rp, int status, const char *fmt, ...)
 	return 0;
 }
 
+int
+reply_busy(struct reply *rp)
+{
+	rp->retry_after_s = RETRY_AFTER_S;
+	return reply_status(rp, 503, "%s", err_text());
+}
+
 static int
 put(struct reply *rp, const void *data, size_t len)
 {
@@ -113,6 +122,8 @@ reason(int status)
 		return "Content Too Large";
 	case 429:
 		return "Too Many Requests";
+	case 503:
+		return "Service Unavailable";
 	default:
 		return status < 500 ? "Refused" : "Server Error";
 	}
@@ -214,4 +225,13 @@ int
 reply_file_write(struct reply *rp, const void *data, size_t len)
 {
 	return put(rp, data, len);
+}
+
+int
+reply_check(struct reply *rp)
+{
+	if (!rp->broken && rp->sink->gone != NULL &&
+	    rp->sink->gone(rp->sink->ctx))
+		rp->broken = true;
+	return rp->broken ? err_set(ERR_CLOSED, "the front end has gone") : 0;
 }

@@ -15,6 +15,9 @@ struct reply_sink {
 	/* Negative when the front end has gone. */
 	int (*write)(void *ctx, const void *data, size_t len);
 	void *ctx;
+	/* Has the front end gone?  Asked while nothing is written; NULL when
+	 * there is nobody to ask. */
+	bool (*gone)(void *ctx);
 };
 
 struct reply {
@@ -46,6 +49,9 @@ int reply_fault(struct reply *, int retcode, const char *fmt, ...)
 int reply_status(struct reply *, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* 503 and Retry-After, with the text of the recorded error. */
+int reply_busy(struct reply *);
+
 /* Write headers and envelope; nothing when a file was begun. */
 int reply_send(struct reply *);
 
@@ -55,5 +61,7 @@ int reply_send(struct reply *);
  */
 int reply_file_begin(struct reply *, const char *name, int64_t length);
 int reply_file_write(struct reply *, const void *data, size_t len);
+/* ERR_CLOSED when nobody waits any more: for long work between writes. */
+int reply_check(struct reply *);
 
 #endif

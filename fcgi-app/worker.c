@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -56,6 +57,17 @@ sink_write(void *ctx, const void *data, size_t len)
 	return 0;
 }
 
+/* The front end closes our connection when its client has left. */
+static bool
+sink_gone(void *ctx)
+{
+	const FCGX_Request *fr = ctx;
+	struct pollfd p = { .fd = fr->ipcFd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) == 1 &&
+	       (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 static void
 serve(struct app *app, FCGX_Request *fr)
 {
@@ -64,7 +76,11 @@ serve(struct app *app, FCGX_Request *fr)
 		.read = source_read,
 		.ctx = fr,
 	};
-	struct reply_sink sink = { .write = sink_write, .ctx = fr };
+	struct reply_sink sink = {
+		.write = sink_write,
+		.gone = sink_gone,
+		.ctx = fr,
+	};
 
 	dispatch(app, &source, &sink);
 	FCGX_Finish_r(fr);
@@ -118,12 +134,14 @@ out:
 }
 
 static int
-app_open(const struct site_conf *conf, struct app *app)
+app_open(const struct worker *w, struct app *app)
 {
+	const struct site_conf *conf = w->conf;
 	int r;
 
 	memset(app, 0, sizeof(*app));
 	app->conf = conf;
+	app->downloads = w->downloads;
 	app->partners = partners_new();
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)
 		return err_wrap("providers");
@@ -156,7 +174,7 @@ worker_run(const struct worker *w, const sigset_t *unblocked)
 	(void)signal(SIGPIPE, SIG_IGN);
 	sigdelset(&waiting, SIGTERM);
 
-	if ((r = app_open(w->conf, &app)) == 0)
+	if ((r = app_open(w, &app)) == 0)
 		r = accept_loop(&app, w->socket, &waiting);
 	if (r != 0)
 		log_err("worker");

@@ -1,6 +1,6 @@
 /*
  * One worker: a database connection and a loop that takes one request after
- * the other from the socket all workers share.
+ * the other from the socket it shares with others.
  */
 #ifndef FCGI_APP_WORKER_H
 #define FCGI_APP_WORKER_H
@@ -8,10 +8,12 @@
 #include <signal.h>
 
 struct site_conf;
+struct turns;
 
 struct worker {
 	const struct site_conf *conf;
 	int socket; /* listening, non-blocking */
+	struct turns *downloads;
 };
 
 /*

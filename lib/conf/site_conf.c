@@ -76,7 +76,7 @@ static const struct key keys[] = {
 	STR("listen", "partner_url", KEY_URL, partner_url, ""),
 	STR("listen", "board_url", KEY_URL, board_url, ""),
 
-	NUM("fcgi", "workers", fcgi_workers, "2", 1, 256),
+	NUM("fcgi", "workers", fcgi_workers, "4", 1, 256),
 	NUM("fcgi", "max_body", fcgi_max_body, "16777216", 65536, 1073741824),
 	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
 	    client_auth_off_on_loopback, "no"),

@@ -28,7 +28,7 @@ struct site_conf {
 	char *partner_url;
 	char *board_url;
 	/* [fcgi] */
-	int64_t fcgi_workers;
+	int64_t fcgi_workers;  /* for users; as many again for partners */
 	int64_t fcgi_max_body; /* bytes kept in memory */
 	bool client_auth_off_on_loopback;
 	char *upload_root; /* server-side files of uploads */
@@ -83,7 +83,8 @@ char *site_path(const struct site_conf *, const char *fmt, ...)
 #define SITE_LOGS "logs"
 #define SITE_MODELS "models" /* objects/ by SHA-256 */
 
-#define SITE_FCGI_SOCKET "run/fcgi.sock"
-#define SITE_SUPERVISOR_SOCKET "run/supervisor.sock" /* wake datagrams */
+#define SITE_FCGI_SOCKET "run/fcgi.sock"		 /* of users */
+#define SITE_FCGI_PARTNER_SOCKET "run/fcgi-partner.sock" /* of partners */
+#define SITE_SUPERVISOR_SOCKET "run/supervisor.sock"	 /* wake datagrams */
 
 #endif

@@ -3,13 +3,16 @@
  * forms, upload configurations, certificate subjects; and what it writes.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <archive.h>
@@ -21,7 +24,9 @@
 #include "fcgi-app/auth.h"
 #include "fcgi-app/multipart.h"
 #include "fcgi-app/pbjson.h"
+#include "fcgi-app/reply.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/turns.h"
 #include "fcgi-app/upload.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -568,7 +573,7 @@ static void
 the_envelope_leaves_out_what_is_not_there(void **state)
 {
 	struct buf out = BUF_INIT;
-	struct reply_sink sink = { keep, &out };
+	struct reply_sink sink = { .write = keep, .ctx = &out };
 	struct reply rp;
 
 	(void)state;
@@ -596,7 +601,7 @@ static void
 status_errors_carry_their_number_twice(void **state)
 {
 	struct buf out = BUF_INIT;
-	struct reply_sink sink = { keep, &out };
+	struct reply_sink sink = { .write = keep, .ctx = &out };
 	struct reply rp;
 
 	(void)state;
@@ -615,7 +620,7 @@ static void
 a_file_name_cannot_break_the_header(void **state)
 {
 	struct buf out = BUF_INIT;
-	struct reply_sink sink = { keep, &out };
+	struct reply_sink sink = { .write = keep, .ctx = &out };
 	struct reply rp;
 
 	(void)state;
@@ -634,7 +639,7 @@ static void
 an_archive_reads_back_as_it_was_written(void **state)
 {
 	struct buf out = BUF_INIT;
-	struct reply_sink sink = { keep, &out };
+	struct reply_sink sink = { .write = keep, .ctx = &out };
 	struct archive_entry *e;
 	struct archive_out *a;
 	struct archive *in = archive_read_new();
@@ -662,6 +667,78 @@ an_archive_reads_back_as_it_was_written(void **state)
 	assert_memory_equal(text, "12345", 5);
 	assert_int_equal(archive_read_next_header(in, &e), ARCHIVE_EOF);
 	archive_read_free(in);
+	reply_fini(&rp);
+	buf_fini(&out);
+}
+
+/* --- turns ---------------------------------------------------------------------- */
+
+/* A process that takes a turn, says so, and waits for its end. */
+static pid_t
+start_taker(struct turns *t)
+{
+	int ready[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(ready), 0);
+	if ((pid = fork()) == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		byte = turns_take(t) == 0 ? 'y' : 'n';
+		(void)!write(ready[1], &byte, 1);
+		for (;;)
+			(void)pause();
+	}
+	assert_true(pid > 0);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	assert_int_equal(byte, 'y');
+	(void)close(ready[0]);
+	(void)close(ready[1]);
+	return pid;
+}
+
+static void
+the_turn_of_a_process_that_is_killed_is_free_again(void **state)
+{
+	struct turns *t;
+	pid_t first, second;
+	int status;
+
+	(void)state;
+	assert_int_equal(turns_new(2, &t), 0);
+	first = start_taker(t);
+	second = start_taker(t);
+	assert_int_equal(turns_take(t), ERR_BUSY);
+	assert_int_equal(kill(first, SIGKILL), 0);
+	assert_int_equal(waitpid(first, &status, 0), first);
+	assert_int_equal(turns_take(t), 0);
+	turns_give(t);
+	assert_int_equal(kill(second, SIGKILL), 0);
+	assert_int_equal(waitpid(second, &status, 0), second);
+	turns_free(t);
+}
+
+static bool
+has_left(void *ctx)
+{
+	(void)ctx;
+	return true;
+}
+
+static void
+work_for_a_client_that_left_is_not_gone_on_with(void **state)
+{
+	struct buf out = BUF_INIT;
+	struct reply_sink sink = { .write = keep, .ctx = &out };
+	struct reply rp;
+
+	(void)state;
+	reply_init(&rp, &sink);
+	assert_int_equal(reply_check(&rp), 0);
+	sink.gone = has_left;
+	assert_int_equal(reply_check(&rp), ERR_CLOSED);
+	assert_int_equal(reply_file_write(&rp, "x", 1), ERR_CLOSED);
+	assert_int_equal(out.len, 0);
 	reply_fini(&rp);
 	buf_fini(&out);
 }
@@ -740,6 +817,10 @@ main(void)
 		cmocka_unit_test(status_errors_carry_their_number_twice),
 		cmocka_unit_test(a_file_name_cannot_break_the_header),
 		cmocka_unit_test(an_archive_reads_back_as_it_was_written),
+		cmocka_unit_test(
+		    the_turn_of_a_process_that_is_killed_is_free_again),
+		cmocka_unit_test(
+		    work_for_a_client_that_left_is_not_gone_on_with),
 		cmocka_unit_test(bytes_that_are_no_message_are_refused),
 	};
 

@@ -1,5 +1,5 @@
 /*
- * One site for real: nginx, sluice-fcgi with two workers, a private database
+ * One site for real: nginx, sluice-fcgi with its workers, a private database
  * server; this program is its users, its partner 10000, and people who mean
  * no good.  No supervisor runs: what is asked for stays as it was written.
  */
@@ -52,6 +52,7 @@
 #define US "9999"
 #define THEM "10000"
 #define RSS_MAX_KB 10240
+#define WORKERS_MAX 16
 
 static struct {
 	char *home;
@@ -517,7 +518,7 @@ tear_down(void **state)
 
 /* Children of sluice-fcgi; returns how many. */
 static int
-workers(pid_t pids[8])
+workers(pid_t pids[WORKERS_MAX])
 {
 	char *path = xasprintf(
 	    "/proc/%d/task/%d/children", (int)site.fcgi, (int)site.fcgi);
@@ -525,7 +526,7 @@ workers(pid_t pids[8])
 	int n = 0;
 
 	assert_non_null(f);
-	while (n < 8 && fscanf(f, "%d", &pids[n]) == 1)
+	while (n < WORKERS_MAX && fscanf(f, "%d", &pids[n]) == 1)
 		n++;
 	(void)fclose(f);
 	free(path);
@@ -552,13 +553,14 @@ resident_kb(pid_t pid)
 static void
 a_worker_that_is_killed_is_replaced_at_once(void **state)
 {
-	pid_t before[8], after[8];
+	pid_t before[WORKERS_MAX], after[WORKERS_MAX];
 	struct timespec ms = { 0, 1000 * 1000 };
 	int i, n;
 
 	(void)state;
 	n = workers(before);
-	assert_int_equal(n, site.conf->fcgi_workers);
+	/* Half of them answer users, half answer partners. */
+	assert_int_equal(n, 2 * site.conf->fcgi_workers);
 	assert_int_equal(kill(before[0], SIGKILL), 0);
 	for (i = 0; i < 2000; i++) {
 		if (workers(after) == n && after[0] != before[0] &&
@@ -574,7 +576,7 @@ a_worker_that_is_killed_is_replaced_at_once(void **state)
 static void
 a_reload_replaces_workers_without_losing_a_request(void **state)
 {
-	pid_t before[8], after[8];
+	pid_t before[WORKERS_MAX], after[WORKERS_MAX];
 	int i, k, n, same = 0;
 
 	(void)state;
@@ -647,7 +649,7 @@ malformed_requests_get_answers_and_cost_no_worker(void **state)
 		"/v1/pipeline/dag/dependency", "/v1/resource/query",
 		"/v1/server/version/get", "/v1/version/get", "/v1/log/size",
 		"/v1/log/cat", "/v1/%00", "/v1/..%2f", "/v1/job/%zz" };
-	pid_t before[8], after[8];
+	pid_t before[WORKERS_MAX], after[WORKERS_MAX];
 	struct answer a;
 	size_t i, k;
 	int n;
@@ -1295,12 +1297,53 @@ objects_that_may_not_come_are_refused(void **state)
 	free(name);
 }
 
+/* --- users do not starve partners ------------------------------------------------------------ */
+
+static bool
+serves_partners(pid_t pid)
+{
+	char *path = xasprintf("/proc/%d/comm", (int)pid);
+	struct buf name = BUF_INIT;
+	bool yes;
+
+	assert_int_equal(buf_read_file(&name, path, 64), 0);
+	yes = strcmp(buf_str(&name), "fcgi-partners\n") == 0;
+	assert_true(yes || strcmp(buf_str(&name), "fcgi-users\n") == 0);
+	buf_fini(&name);
+	free(path);
+	return yes;
+}
+
+/* Stopped workers stand for busy ones: their connections are not taken. */
+static void
+partners_are_answered_while_every_worker_of_users_is_busy(void **state)
+{
+	pid_t pids[WORKERS_MAX];
+	struct answer a;
+	int i, n;
+
+	(void)state;
+	n = workers(pids);
+	for (i = 0; i < n; i++) {
+		if (!serves_partners(pids[i]))
+			assert_int_equal(kill(pids[i], SIGSTOP), 0);
+	}
+	partner(
+	    &(struct partner_ask){ .method = "GET", .target = "/v1/health" },
+	    &a);
+	for (i = 0; i < n; i++)
+		(void)kill(pids[i], SIGCONT);
+	assert_int_equal(a.retcode, 0);
+	answer_fini(&a);
+	ask_client(0, "/v1/version/get", "{}");
+}
+
 /* --- and after all this ---------------------------------------------------------------------------- */
 
 static void
 workers_stay_small(void **state)
 {
-	pid_t pids[8];
+	pid_t pids[WORKERS_MAX];
 	int i, n;
 
 	(void)state;
@@ -1342,6 +1385,8 @@ main(void)
 		    who_is_no_member_does_not_learn_which_tasks_there_are),
 		cmocka_unit_test(
 		    malformed_requests_get_answers_and_cost_no_worker),
+		cmocka_unit_test(
+		    partners_are_answered_while_every_worker_of_users_is_busy),
 		cmocka_unit_test(workers_stay_small),
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
 		cmocka_unit_test(
