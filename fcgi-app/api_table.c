@@ -1,5 +1,5 @@
 /*
- * Tables: what is known of one, delete, list, preview.
+ * Tables: what is known of one, delete, list, preview, disable and enable.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -195,11 +195,91 @@ api_table_preview(struct request *req, struct reply *rp)
 	return reply_data(rp, preview_json(t, limit));
 }
 
-/* The platform answers everything else below table/ with nothing. */
-int
-api_table_other(struct request *req, struct reply *rp)
+/* --- out of use and back ------------------------------------------------------- */
+
+static struct json_object *
+names_json(const struct db_table *rows, size_t n)
 {
-	(void)req;
-	(void)rp;
-	return 0;
+	struct json_object *list = json_object_new_array(), *o;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		o = json_object_new_object();
+		json_add_str(o, "table_name", rows[i].name);
+		json_add_str(o, "namespace", rows[i].table_namespace);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+/* All that match; a request that names nothing does not mean every table. */
+static int
+set_disabled(struct request *req, struct reply *rp, bool disabled)
+{
+	const char *ns = request_text(req, "namespace");
+	const char *name = request_text(req, "table_name");
+	struct db_table *rows;
+	int64_t changed;
+	size_t n;
+	int r;
+
+	if (name == NULL)
+		name = request_text(req, "name");
+	if (name == NULL && ns == NULL)
+		return err_set(
+		    ERR_INVALID, "table_name or namespace must be there");
+	if ((r = db_table_list(req->app->db, req->arena, ns, name, NULL, false,
+		 0, &rows, &n)) != 0)
+		return r;
+	if (n == 0)
+		return reply_fault(rp, 101, "no find table %s %s",
+		    ns != NULL ? ns : "", name != NULL ? name : "");
+	if ((r = db_table_set_disabled(
+		 req->app->db, ns, name, disabled, &changed)) != 0)
+		return r;
+	return reply_data(rp, names_json(rows, n));
+}
+
+int
+api_table_disable(struct request *req, struct reply *rp)
+{
+	return set_disabled(req, rp, true);
+}
+
+int
+api_table_enable(struct request *req, struct reply *rp)
+{
+	return set_disabled(req, rp, false);
+}
+
+int
+api_table_delete_disabled(struct request *req, struct reply *rp)
+{
+	struct db_table *rows;
+	const char *folder;
+	size_t i, n;
+	int r;
+
+	if ((r = db_table_list(req->app->db, req->arena, NULL, NULL, NULL, true,
+		 0, &rows, &n)) != 0)
+		return r;
+	if (n == 0)
+		return reply_fault(rp, 101, "no table is disabled");
+	for (i = 0; i < n; i++) {
+		folder = NULL;
+		r = db_table_delete(req->app->db, req->arena,
+		    rows[i].table_namespace, rows[i].name, &folder);
+		if (r != 0 && r != ERR_NOT_FOUND) /* another deleted it */
+			return r;
+		remove_folder(req, folder);
+	}
+	return reply_data(rp, names_json(rows, n));
+}
+
+/* Clients of the platform know more operations than this site has. */
+int
+api_not_supported(struct request *req, struct reply *rp)
+{
+	return reply_fault(
+	    rp, 100, "%s is not supported by this site", req->path);
 }

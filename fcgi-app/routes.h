@@ -20,13 +20,21 @@
 	/* data */                                                             \
 	R(POST, "/v1/data/upload", CLIENT, UPLOAD, api_data_upload)            \
 	R(POST, "/v1/data/upload/history", CLIENT, JSON, api_upload_history)   \
+	R(POST, "/v1/data/download", CLIENT, JSON, api_not_supported)          \
+	R(POST, "/v1/data/writer", CLIENT, JSON, api_not_supported)            \
 	R(POST, "/v1/data/:other", CLIENT, JSON, api_data_other)               \
 	/* table */                                                            \
 	R(POST, "/v1/table/table_info", CLIENT, JSON, api_table_info)          \
 	R(POST, "/v1/table/delete", CLIENT, JSON, api_table_delete)            \
 	R(POST, "/v1/table/list", CLIENT, JSON, api_table_list)                \
 	R(POST, "/v1/table/preview", CLIENT, JSON, api_table_preview)          \
-	R(POST, "/v1/table/:other", CLIENT, JSON, api_table_other)             \
+	R(POST, "/v1/table/disable", CLIENT, JSON, api_table_disable)          \
+	R(POST, "/v1/table/enable", CLIENT, JSON, api_table_enable)            \
+	R(POST, "/v1/table/disable/delete", CLIENT, JSON,                      \
+	    api_table_delete_disabled)                                         \
+	R(POST, "/v1/table/:other", CLIENT, JSON, api_not_supported)           \
+	R(POST, "/v1/table/:other/:more", CLIENT, JSON, api_not_supported)     \
+	R(GET, "/v1/table/:other", CLIENT, JSON, api_not_supported)            \
 	/* job */                                                              \
 	R(POST, "/v1/job/submit", CLIENT, JSON, api_job_submit)                \
 	R(POST, "/v1/job/query", CLIENT, JSON, api_job_query)                  \
