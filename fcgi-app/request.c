@@ -304,30 +304,53 @@ parse_form(const char *s, size_t len, struct json_object *into)
 	buf_fini(&value);
 }
 
-/* A body that is no JSON object counts as absent; why is kept for messages. */
-static void
+/* Does the body claim to be JSON, by its type or by how it begins? */
+static bool
+claims_json(const struct request *req)
+{
+	const char *type = request_env(req, "CONTENT_TYPE"), *s = req->raw.data;
+	size_t at = 0;
+
+	if (type != NULL && strncasecmp(type, "application/json", 16) == 0)
+		return true;
+	while (at < req->raw.len && strchr(" \t\r\n", s[at]) != NULL)
+		at++;
+	return at < req->raw.len && (s[at] == '{' || s[at] == '[');
+}
+
+/*
+ * What never was JSON counts as absent (form fields may be in it; why is
+ * kept for messages); what is broken JSON is refused, for a filter that was
+ * cut short must not select everything.
+ */
+static int
 parse_object(struct request *req)
 {
+	int r;
+
 	if (req->raw.len == 0)
-		return;
-	if (json_parse(req->raw.data, req->raw.len, req->raw.len, &req->json) !=
-	    0) {
+		return 0;
+	r = json_parse(req->raw.data, req->raw.len, req->raw.len, &req->json);
+	if (r != 0 && claims_json(req))
+		return err_wrap("the body was not read");
+	if (r != 0)
 		req->body_fault = arena_strdup(req->arena, err_text());
-	} else if (!json_is_object(req->json)) {
-		req->body_fault = "it is no JSON object";
-		json_object_put(req->json);
-		req->json = NULL;
-	}
+	else if (!json_is_object(req->json))
+		return err_set(ERR_INVALID, "the body must be an object");
+	return 0;
 }
 
 int
 request_decode_body(struct request *req)
 {
 	const char *type = request_env(req, "CONTENT_TYPE");
+	int r = 0;
 
 	if (req->body_file == NULL &&
 	    (req->route->body == BODY_JSON || req->route->body == BODY_UPLOAD))
-		parse_object(req);
+		r = parse_object(req);
+	if (r != 0)
+		return r;
 	req->has_body = req->json != NULL;
 	if (req->json != NULL)
 		return 0;

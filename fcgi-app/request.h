@@ -93,8 +93,11 @@ void request_fini(struct request *);
 int request_read_body(struct request *);
 
 /*
- * Decode the body after the caller was authenticated.  A body that is not
- * JSON counts as absent (the platform's rule), then form fields are taken.
+ * Decode the body after the caller was authenticated.  A body that does not
+ * claim to be JSON counts as absent (the platform's rule), then form fields
+ * are taken.  Errors: ERR_FORMAT or ERR_LIMIT with line and column when it
+ * does (by its type, or beginning like an object or an array) and cannot be
+ * parsed, ERR_INVALID when it is something else than an object.
  */
 int request_decode_body(struct request *);
 

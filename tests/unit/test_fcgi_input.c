@@ -238,21 +238,54 @@ json_is_read_whatever_the_content_type_says(void **state)
 }
 
 static void
-what_is_no_json_object_counts_as_absent(void **state)
+what_never_was_json_counts_as_absent(void **state)
 {
-	static const char *const bad[] = { "", "[]", "7", "{", "{\"a\":1,}",
-		"{\"a\":1}x", "\xff\xfe" };
+	static const char *const bad[] = { "", "a=1", "--x", "<a/>",
+		"\xff\xfe" };
 	struct fake f;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		assert_int_equal(
-		    fake_post(&f, "/v1/job/query", "application/json", bad[i]),
-		    0);
+		    fake_post(&f, "/v1/job/query", "text/plain", bad[i]), 0);
 		assert_false(f.req.has_body);
 		assert_null(request_field(&f.req, "a"));
 		assert_int_equal(f.req.body_fault != NULL, bad[i][0] != 0);
+		fake_end(&f);
+	}
+}
+
+static void
+broken_json_is_refused_with_its_place(void **state)
+{
+	static const char form[] = "application/x-www-form-urlencoded";
+	static const char json[] = "application/json";
+	static const struct {
+		const char *type;
+		const char *body;
+		int code;
+		const char *text;
+	} bad[] = {
+		{ form, "{\"job_id\":", ERR_FORMAT, "line 1" },
+		{ "", " \n{\"a\":1,}", ERR_FORMAT, "line 2" },
+		{ form, "{\"a\":1}x", ERR_FORMAT, "column" },
+		{ "", "[1", ERR_FORMAT, "line 1" },
+		{ json, "a=1", ERR_FORMAT, "line 1" },
+		{ form, "[]", ERR_INVALID, "must be an object" },
+		{ json, "7", ERR_INVALID, "must be an object" },
+		{ "", "null", ERR_INVALID, "must be an object" },
+	};
+	struct fake f;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(
+		    fake_post(&f, "/v1/job/query", bad[i].type, bad[i].body),
+		    bad[i].code);
+		if (strstr(err_text(), bad[i].text) == NULL)
+			fail_msg("%s: %s", bad[i].body, err_text());
 		fake_end(&f);
 	}
 }
@@ -795,7 +828,8 @@ main(void)
 		cmocka_unit_test(every_route_has_an_audience_and_one_meaning),
 		cmocka_unit_test(hidden_slashes_dots_and_nuls_are_refused),
 		cmocka_unit_test(json_is_read_whatever_the_content_type_says),
-		cmocka_unit_test(what_is_no_json_object_counts_as_absent),
+		cmocka_unit_test(what_never_was_json_counts_as_absent),
+		cmocka_unit_test(broken_json_is_refused_with_its_place),
 		cmocka_unit_test(form_fields_stand_in_for_json),
 		cmocka_unit_test(a_body_larger_than_allowed_is_refused),
 		cmocka_unit_test(a_body_shorter_than_it_says_is_refused),
