@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcgiapp.h>
+#include <malloc.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,6 +22,8 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/provider/manifest.h"
+
+#define KEPT_BYTES ((size_t)4 << 20) /* free memory kept for the next one */
 
 static volatile sig_atomic_t ending;
 
@@ -68,6 +71,17 @@ sink_gone(void *ctx)
 	       (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+/*
+ * Many small objects of one request leave the heap large and empty, and the
+ * allocator returns only what lies at its end.
+ */
+static void
+give_memory_back(void)
+{
+	if (mallinfo2().fordblks > KEPT_BYTES)
+		(void)malloc_trim(0);
+}
+
 static void
 serve(struct app *app, FCGX_Request *fr)
 {
@@ -83,6 +97,7 @@ serve(struct app *app, FCGX_Request *fr)
 	};
 
 	dispatch(app, &source, &sink);
+	give_memory_back();
 	FCGX_Finish_r(fr);
 }
 

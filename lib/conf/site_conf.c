@@ -77,7 +77,7 @@ static const struct key keys[] = {
 	STR("listen", "board_url", KEY_URL, board_url, ""),
 
 	NUM("fcgi", "workers", fcgi_workers, "4", 1, 256),
-	NUM("fcgi", "max_body", fcgi_max_body, "16777216", 65536, 1073741824),
+	NUM("fcgi", "max_body", fcgi_max_body, "4194304", 65536, 1073741824),
 	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
 	    client_auth_off_on_loopback, "no"),
 	STR("fcgi", "upload_root", KEY_PATH, upload_root, "incoming"),

@@ -1358,6 +1358,122 @@ workers_stay_small(void **state)
 	}
 }
 
+/* A body of many small values is many times as large in memory. */
+static void
+a_large_request_leaves_no_large_worker(void **state)
+{
+	const size_t len = 2 << 20;
+	char *body = xmalloc(len + 16);
+	size_t at;
+	int i;
+
+	(void)state;
+	at = (size_t)sprintf(body, "{\"a\":[1");
+	while (at < len) {
+		body[at++] = ',';
+		body[at++] = '1';
+	}
+	(void)strcpy(body + at, "]}");
+	for (i = 0; i < 8; i++)
+		ask_client(0, "/v1/job/query", body);
+	free(body);
+	workers_stay_small(state);
+}
+
+/* --- tables ------------------------------------------------------------------ */
+
+static void
+put_table(const char *name)
+{
+	struct db_table t = { .table_namespace = "switch",
+		.name = name,
+		.engine = "STANDALONE",
+		.address = "{}",
+		.folder = "",
+		.partitions = 1,
+		.id_delimiter = ",",
+		.schema_json = "{}",
+		.origin = "upload" };
+	struct arena *arena = arena_new();
+
+	assert_int_equal(db_table_put(site.db, arena, &t, false, NULL), 0);
+	arena_free(arena);
+}
+
+static void
+is_enabled(const char *name, bool want)
+{
+	char *body =
+	    xasprintf("{\"namespace\":\"switch\",\"table_name\":\"%s\"}", name);
+	struct json_object *data;
+	struct answer a;
+
+	client("/v1/table/table_info", body, &a);
+	data = json_get(a.json, "data");
+	assert_int_equal(json_get_int(data, "exist", -1), 1);
+	assert_int_equal(json_get_bool(data, "enable", !want), want);
+	answer_fini(&a);
+	free(body);
+}
+
+static void
+tables_are_disabled_and_enabled_by_name(void **state)
+{
+	static const char all[] = "{\"namespace\":\"switch\"}";
+	static const char one[] =
+	    "{\"namespace\":\"switch\",\"table_name\":\"a\"}";
+	struct answer a;
+
+	(void)state;
+	put_table("a");
+	put_table("b");
+	ask_client(101, "/v1/table/disable", "{}");
+	ask_client(101, "/v1/table/disable", "{\"name\":\"none such\"}");
+	ask_client(101, "/v1/table/disable/delete", "{}");
+	ask_client(0, "/v1/table/disable", one);
+	is_enabled("a", false);
+	is_enabled("b", true);
+	client("/v1/table/disable", all, &a);
+	assert_int_equal(json_object_array_length(json_get(a.json, "data")), 2);
+	answer_fini(&a);
+	is_enabled("b", false);
+	ask_client(0, "/v1/table/enable", one);
+	is_enabled("a", true);
+	ask_client(0, "/v1/table/disable/delete", "{}");
+	is_enabled("a", true);
+	ask_client(101, "/v1/table/enable",
+	    "{\"namespace\":\"switch\",\"table_name\":\"b\"}");
+	ask_client(0, "/v1/table/delete", one);
+}
+
+static void
+what_this_site_cannot_do_is_said(void **state)
+{
+	static const char *const paths[] = { "/v1/table/bind", "/v1/table/add",
+		"/v1/table/schema/update", "/v1/table/connector/create",
+		"/v1/table/tracking/job", "/v1/table/x", "/v1/data/download",
+		"/v1/data/writer" };
+	struct answer a;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		client(paths[i], "{}", &a);
+		assert_int_equal(a.retcode, 100);
+		assert_non_null(strstr(a.retmsg, "not supported by this site"));
+		answer_fini(&a);
+	}
+	ask(&(struct ask){ .method = "GET", .target = "/v1/table/download" },
+	    &a);
+	assert_int_equal(a.retcode, 100);
+	assert_non_null(strstr(a.retmsg, "not supported by this site"));
+	answer_fini(&a);
+	client("/v1/data/x", "{}", &a);
+	assert_int_equal(a.status, 400);
+	answer_fini(&a);
+	ask_client(101, "/v1/job/query", "{\"job_id\":");
+}
+
 int
 main(void)
 {
@@ -1388,6 +1504,9 @@ main(void)
 		cmocka_unit_test(
 		    partners_are_answered_while_every_worker_of_users_is_busy),
 		cmocka_unit_test(workers_stay_small),
+		cmocka_unit_test(a_large_request_leaves_no_large_worker),
+		cmocka_unit_test(tables_are_disabled_and_enabled_by_name),
+		cmocka_unit_test(what_this_site_cannot_do_is_said),
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
 		cmocka_unit_test(
 		    a_reload_replaces_workers_without_losing_a_request),
