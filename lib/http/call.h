@@ -5,10 +5,10 @@
 #ifndef LIB_HTTP_CALL_H
 #define LIB_HTTP_CALL_H
 
-#include <curl/curl.h>
 #include <stdbool.h>
 
 #include "lib/http/client.h"
+#include "lib/http/curl_load.h"
 #include "lib/http/pins.h"
 
 struct http_call {

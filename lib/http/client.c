@@ -5,8 +5,6 @@
  */
 #include "lib/http/client.h"
 
-#include <curl/curl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/http/call.h"
+#include "lib/http/curl_load.h"
 #include "lib/http/pins.h"
 
 #define KEPT_CONNECTIONS 64L
@@ -31,21 +30,6 @@ struct http_client {
 	struct http_call *calls;
 	size_t n_calls;
 };
-
-static int
-curl_ready(void)
-{
-	static bool ready;
-
-	if (ready)
-		return 0;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-		return err_set(ERR_NET, "curl cannot start");
-	/* A partner that hangs up must be an error, not the end of us. */
-	(void)signal(SIGPIPE, SIG_IGN);
-	ready = true;
-	return 0;
-}
 
 static void
 unlink_call(struct http_call *c)
@@ -196,7 +180,7 @@ http_client_new(struct loop *loop, const struct http_client_conf *conf,
 	int r;
 
 	*out = NULL;
-	if ((r = curl_ready()) != 0)
+	if ((r = curl_load()) != 0)
 		return r;
 	cl = xcalloc(1, sizeof(*cl));
 	copy_conf(cl, conf);
