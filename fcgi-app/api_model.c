@@ -83,7 +83,11 @@ api_output_model(struct request *req, struct reply *rp)
 	param = part_ending(parts, n, "Param");
 	meta = part_ending(parts, n, "Meta");
 	if (param == NULL) {
-		reply_message(rp, n == 0 ? "no define_meta" : "no data");
+		if (n == 0)
+			reply_message(
+			    rp, "no define_meta; %s", tracked_no_data(req, &t));
+		else
+			reply_message(rp, "no data");
 		return reply_data(rp, json_object_new_object());
 	}
 	if ((r = part_json(req, param, &data)) != 0)

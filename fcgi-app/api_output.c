@@ -76,8 +76,8 @@ api_output_table(struct request *req, struct reply *rp)
 		 t.component, t.role, t.party_id, NULL, &rows, &n)) != 0)
 		return r;
 	if (n == 0)
-		return reply_fault(
-		    rp, 100, "no output table of %s here", t.component);
+		return reply_fault(rp, 100, "no output table of %s here; %s",
+		    t.component, tracked_no_data(req, &t));
 	list = json_object_new_array();
 	for (i = 0; i < n; i++) {
 		o = json_object_new_object();
@@ -152,7 +152,7 @@ api_output_data(struct request *req, struct reply *rp)
 	    (r = read_outputs(req, &t, &outs, &n)) != 0)
 		return r;
 	if (n == 0) {
-		reply_message(rp, "no data");
+		reply_message(rp, "%s", tracked_no_data(req, &t));
 		return reply_data(rp, json_object_new_array());
 	}
 	add_outputs(rp, outs, n);
@@ -341,8 +341,8 @@ api_output_download(struct request *req, struct reply *rp)
 	if ((r = read_outputs(req, &t, &outs, &n)) != 0)
 		return r;
 	if (n == 0 || limit == 0)
-		return reply_status(
-		    rp, 210, "no output of %s here", t.component);
+		return reply_status(rp, 210, "no output of %s here; %s",
+		    t.component, tracked_no_data(req, &t));
 	if ((r = turns_take(req->app->downloads)) == ERR_BUSY)
 		return reply_busy(rp);
 	if (r != 0)

@@ -109,7 +109,7 @@ api_metrics(struct request *req, struct reply *rp)
 		    list, json_object_new_string(rows[i].name));
 	}
 	if (n == 0)
-		reply_message(rp, "no data");
+		reply_message(rp, "%s", tracked_no_data(req, &t));
 	return reply_data(rp, data);
 }
 
@@ -136,7 +136,7 @@ api_metric_all(struct request *req, struct reply *rp)
 		    child(data, rows[i].metric_namespace), rows[i].name, entry);
 	}
 	if (n == 0)
-		reply_message(rp, "no data");
+		reply_message(rp, "%s", tracked_no_data(req, &t));
 	return reply_data(rp, data);
 }
 
@@ -160,7 +160,7 @@ api_metric_data(struct request *req, struct reply *rp)
 	    (r = read_points(req, &t, ns, name, &points, &np)) != 0)
 		return r;
 	if (n == 0) {
-		reply_message(rp, "no data");
+		reply_message(rp, "%s", tracked_no_data(req, &t));
 		rp->meta = json_object_new_object();
 		return reply_data(rp, json_object_new_array());
 	}
@@ -183,7 +183,8 @@ api_parameters(struct request *req, struct reply *rp)
 	r = db_task_get_newest(req->app->db, req->arena, t.job_id, t.component,
 	    t.role, t.party_id, &task);
 	if (r == ERR_NOT_FOUND)
-		return reply_fault(rp, 101, "no such task here");
+		return reply_fault(
+		    rp, 101, "no such task here; %s", tracked_no_data(req, &t));
 	if (r != 0)
 		return r;
 	data = json_object_new_object();
@@ -224,8 +225,8 @@ api_summary(struct request *req, struct reply *rp)
 	r = db_summary_get(req->app->db, req->arena, t.job_id, t.component,
 	    version, t.role, t.party_id, &text);
 	if (r == ERR_NOT_FOUND)
-		return reply_status(
-		    rp, 210, "no summary of %s here", t.component);
+		return reply_status(rp, 210, "no summary of %s here; %s",
+		    t.component, tracked_no_data(req, &t));
 	if (r != 0)
 		return r;
 	o = view_document(text);

@@ -21,4 +21,12 @@ struct tracked {
  */
 int tracked_find(struct request *, struct tracked *out);
 
+/*
+ * Why there may be nothing of it: the job is not known here, the member is
+ * another site's (then: which are here), or the component is none of the
+ * job's.  In the request's arena; "no data" when nothing is wrong, or when
+ * the database does not say.
+ */
+const char *tracked_no_data(struct request *, const struct tracked *);
+
 #endif

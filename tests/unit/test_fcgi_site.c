@@ -1416,6 +1416,49 @@ is_enabled(const char *name, bool want)
 	free(body);
 }
 
+/* The job with a partner of the mailbox tests: we are its guest. */
+static void
+no_data_text(const char *path, const char *job, const char *role,
+    const char *party, const char *component, const char *want)
+{
+	char *body = xasprintf("{\"job_id\":\"%s\",\"role\":\"%s\","
+			       "\"party_id\":\"%s\",\"component_name\":\"%s\"}",
+	    job, role, party, component);
+	struct answer a;
+
+	client(path, body, &a);
+	assert_int_equal(a.retcode, 0);
+	assert_true(json_has(a.json, "data"));
+	assert_string_equal(a.retmsg, want);
+	answer_fini(&a);
+	free(body);
+}
+
+static void
+no_data_says_whose_data_would_be_here(void **state)
+{
+	static const char *const paths[] = {
+		"/v1/tracking/component/metric/all",
+		"/v1/tracking/component/metrics",
+		"/v1/tracking/component/output/data"
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		no_data_text(paths[i], MAIL_JOB, "guest", US, "intersection_0",
+		    "no data");
+		no_data_text(paths[i], MAIL_JOB, "host", THEM, "intersection_0",
+		    "no data: host " THEM " is not at this site, members here: "
+		    "guest " US);
+		no_data_text(paths[i], MAIL_JOB, "guest", US, "other_0",
+		    "no data: other_0 is no component of job " MAIL_JOB);
+		no_data_text(paths[i], "20990101000000000000", "guest", US,
+		    "other_0",
+		    "no data: job 20990101000000000000 is not known here");
+	}
+}
+
 static void
 tables_are_disabled_and_enabled_by_name(void **state)
 {
@@ -1505,6 +1548,7 @@ main(void)
 		    partners_are_answered_while_every_worker_of_users_is_busy),
 		cmocka_unit_test(workers_stay_small),
 		cmocka_unit_test(a_large_request_leaves_no_large_worker),
+		cmocka_unit_test(no_data_says_whose_data_would_be_here),
 		cmocka_unit_test(tables_are_disabled_and_enabled_by_name),
 		cmocka_unit_test(what_this_site_cannot_do_is_said),
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
