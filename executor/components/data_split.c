@@ -80,7 +80,7 @@ bin_labels(struct split *s)
 			return err_set(ERR_INVALID,
 			    "row %zu: the label is a text, split_points need "
 			    "numbers",
-			    i);
+			    i + 1);
 		for (bin = 0; bin < s->n_points && l->number > s->points[bin];)
 			bin++;
 		s->own_classes[i] = (uint32_t)bin;

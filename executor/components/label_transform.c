@@ -326,7 +326,7 @@ encode_detail(struct label_transform *l, struct row *row)
 		json_object_put(old);
 		return err_set(ERR_FORMAT,
 		    "row %llu: predict_detail is no JSON object",
-		    (unsigned long long)row->number);
+		    (unsigned long long)row->number + 1);
 	}
 	new = json_object_new_object();
 	json_object_object_foreach(old, key, v)

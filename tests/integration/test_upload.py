@@ -84,7 +84,7 @@ class Upload(unittest.TestCase):
         with tempfile.NamedTemporaryFile(suffix=".csv", mode="w") as f:
             f.write("id,y,x0,x1\n" + "".join("%d,1,2,3\n" % i for i in range(5)) + "\r\n \n")
             f.flush()
-            done = self.site.cli("upload", f.name, "--namespace", "test", "--name", "shown", "--watch")
+            done = self.site.cli("upload", f.name, "--namespace", "test", "--name", "shown", "--drop", "--watch")
         self.assertIn("5 rows, id + 3 columns: y,x0,x1", done.stdout)
 
     def test_an_empty_file_is_refused(self):
