@@ -18,6 +18,17 @@ struct name {
 	size_t at;
 };
 
+/* Bytes of a name that are shown; no character is cut in two. */
+static int
+shown(struct span name)
+{
+	size_t n = name.len < NAME_SHOWN ? name.len : NAME_SHOWN;
+
+	while (n > 0 && n < name.len && (name.data[n] & 0xc0) == 0x80)
+		n--;
+	return (int)n;
+}
+
 static int
 compare_text(const struct span *a, const struct span *b)
 {
@@ -95,10 +106,7 @@ check_unique(const struct span *cells, size_t n)
 			r = err_set(ERR_INVALID,
 			    "columns %zu and %zu of the header have the same "
 			    "name, %.*s; give every column a name of its own",
-			    a->at + 1, b->at + 1,
-			    (int)(a->text.len < NAME_SHOWN ? a->text.len
-							   : NAME_SHOWN),
-			    a->text.data);
+			    a->at + 1, b->at + 1, shown(a->text), a->text.data);
 	}
 	free(names);
 	return r;
@@ -179,9 +187,7 @@ upload_head_names(
 	all = cell_split(text, f->delimiter, cells, NAMES_SHOWN);
 	n = all < NAMES_SHOWN ? all : NAMES_SHOWN;
 	for (i = 0; i < n; i++)
-		buf_printf(out, "%s%.*s", i > 0 ? "," : "",
-		    (int)(cells[i].len < NAME_SHOWN ? cells[i].len
-						    : NAME_SHOWN),
+		buf_printf(out, "%s%.*s", i > 0 ? "," : "", shown(cells[i]),
 		    cells[i].data);
 	if (all > n)
 		buf_puts(out, ",…");

@@ -17,6 +17,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "proto/model/data_transform.pb-c.h"
 #include "tests/lib/loopback.h"
 
@@ -262,6 +263,27 @@ a_header_needs_a_name_of_its_own_for_every_column(void **state)
 	d = UPLOAD(" id , y,x0\t\na,1,2\n", "");
 	assert_string_equal(schema_of(&d), "{\"header\":\"y,x0\","
 					   "\"sid\":\"id\"}");
+	end(&d);
+}
+
+#define UMLAUTS_8 "\xc3\xa4\xc3\xa4\xc3\xa4\xc3\xa4"
+#define UMLAUTS_64                                                             \
+	UMLAUTS_8 UMLAUTS_8 UMLAUTS_8 UMLAUTS_8 UMLAUTS_8 UMLAUTS_8 UMLAUTS_8  \
+	    UMLAUTS_8
+
+static void
+long_names_are_shown_in_part_and_no_character_is_cut(void **state)
+{
+	struct done d =
+	    UPLOAD("id,x" UMLAUTS_64 ",x" UMLAUTS_64 "\na,1,2\n", "");
+
+	(void)state;
+	assert_true(
+	    str_is_utf8(loopback_error(d.m), strlen(loopback_error(d.m))));
+	fails(d, ERR_INVALID, "columns 2 and 3 of the header have the same");
+	d = UPLOAD("id,x" UMLAUTS_64 "\na,1\n", "");
+	assert_int_equal(d.code, 0);
+	assert_true(str_is_utf8(loopback_log(d.m), strlen(loopback_log(d.m))));
 	end(&d);
 }
 
@@ -636,6 +658,8 @@ main(void)
 		    a_header_needs_a_name_of_its_own_for_every_column),
 		cmocka_unit_test(
 		    a_header_with_another_delimiter_is_pointed_out),
+		cmocka_unit_test(
+		    long_names_are_shown_in_part_and_no_character_is_cut),
 		cmocka_unit_test(the_log_says_what_was_read),
 		cmocka_unit_test(
 		    ids_that_are_too_long_are_refused_naming_the_line),
