@@ -210,7 +210,8 @@ a_task_runs_confined_and_tells_its_shepherd_everything(void **state)
 	struct table *t;
 	frame_msg *f;
 	char *path;
-	bool has_metric = false, has_meta = false, is_over = false;
+	bool has_metric = false, has_meta = false, has_log = false;
+	bool is_over = false;
 	int sock;
 	pid_t pid;
 
@@ -243,6 +244,11 @@ a_task_runs_confined_and_tells_its_shepherd_everything(void **state)
 		case SLUICE__EXECUTOR__FRAME__KIND_METRIC_META:
 			has_meta = true;
 			break;
+		case SLUICE__EXECUTOR__FRAME__KIND_LOG:
+			has_log = true;
+			assert_string_equal(
+			    f->log->text, "2 rows, id + 1 column: x");
+			break;
 		case SLUICE__EXECUTOR__FRAME__KIND_PROGRESS:
 			break;
 		case SLUICE__EXECUTOR__FRAME__KIND_FINISH:
@@ -254,7 +260,7 @@ a_task_runs_confined_and_tells_its_shepherd_everything(void **state)
 		}
 		frame_free(f);
 	}
-	assert_true(has_metric && has_meta);
+	assert_true(has_metric && has_meta && has_log);
 	assert_int_equal(exit_of(pid), 0);
 	close(sock);
 }
@@ -269,7 +275,7 @@ failures_arrive_as_text_for_people(void **state)
 	write_file("id,x\na,1\nb\n");
 	pid = start_child(run_component, &sock);
 	send_start(sock, 1, "{}");
-	expect_finish(sock, "failed", "line 3 has 1 columns");
+	expect_finish(sock, "failed", "line 3 (row 2) has 1 columns");
 	assert_int_equal(exit_of(pid), 1);
 	close(sock);
 }
