@@ -3,6 +3,7 @@
  */
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_tx.h"
 #include "lib/party/party_private.h"
 
 int
@@ -41,6 +42,40 @@ party_may_command(
 	int r = party_check(db, a, c, m, &job, &party);
 
 	arena_free(a);
+	return r;
+}
+
+struct command_call {
+	struct party_command *command;
+	party_command_fn *fn;
+};
+
+static int
+command_tx(struct db *db, void *ctx)
+{
+	struct command_call *call = ctx;
+	struct party_command *c = call->command;
+	int r;
+
+	c->effective = false;
+	c->arena = arena_new();
+	if ((r = party_check(
+		 db, c->arena, c->caller, &c->member, &c->job, &c->party)) == 0)
+		r = call->fn(db, c);
+	arena_free(c->arena);
+	return r;
+}
+
+int
+party_run(struct db *db, struct party_command *c, party_command_fn *fn,
+    bool *effective)
+{
+	struct command_call call = { c, fn };
+	int r;
+
+	r = db_tx(db, command_tx, &call);
+	if (effective != NULL)
+		*effective = r == 0 && c->effective;
 	return r;
 }
 

@@ -7,55 +7,6 @@
 #include "lib/db/db_tx.h"
 #include "lib/party/party_private.h"
 
-/* What a command's transaction is told and leaves. */
-struct command {
-	const struct party_caller *caller;
-	const struct party_member *member;
-	enum state state;
-	const char *reason;
-	int64_t reservation_ms;
-	bool effective;
-	/* found by the check */
-	struct arena *arena;
-	struct db_job *job;
-	struct db_party *party;
-};
-
-typedef int command_fn(struct db *, struct command *);
-
-struct command_call {
-	struct command *command;
-	command_fn *fn;
-};
-
-static int
-command_tx(struct db *db, void *ctx)
-{
-	struct command_call *call = ctx;
-	struct command *c = call->command;
-	int r;
-
-	c->effective = false;
-	c->arena = arena_new();
-	if ((r = party_check(
-		 db, c->arena, c->caller, c->member, &c->job, &c->party)) == 0)
-		r = call->fn(db, c);
-	arena_free(c->arena);
-	return r;
-}
-
-static int
-run_command(struct db *db, struct command *c, command_fn *fn, bool *effective)
-{
-	struct command_call call = { c, fn };
-	int r;
-
-	r = db_tx(db, command_tx, &call);
-	if (effective != NULL)
-		*effective = r == 0 && c->effective;
-	return r;
-}
-
 /* --- create --- */
 
 /* The description must be about the member that is addressed, and no other. */
@@ -114,7 +65,7 @@ party_job_create(struct db *db, const struct party_caller *c,
 /* --- resources --- */
 
 static int
-apply(struct db *db, struct command *c)
+apply(struct db *db, struct party_command *c)
 {
 	const struct db_job *j = c->job;
 	int r;
@@ -129,8 +80,8 @@ apply(struct db *db, struct command *c)
 		return r;
 	r = db_resource_apply(db,
 	    &(struct db_grant){ .job_id = j->job_id,
-		.role = c->member->role,
-		.party_id = c->member->party_id,
+		.role = c->member.role,
+		.party_id = c->member.party_id,
 		.engine = DB_ENGINE_DEFAULT,
 		.cores = c->party->cores,
 		.memory_mb = c->party->memory_mb },
@@ -143,36 +94,36 @@ int
 party_resource_apply(struct db *db, const struct party_caller *caller,
     const struct party_member *m, int64_t reservation_ms, bool *effective)
 {
-	struct command c = {
-		.caller = caller, .member = m, .reservation_ms = reservation_ms
+	struct party_command c = {
+		.caller = caller, .member = *m, .reservation_ms = reservation_ms
 	};
 
-	return run_command(db, &c, apply, effective);
+	return party_run(db, &c, apply, effective);
 }
 
 /* Only a reservation: what a running job holds, its end gives back. */
 static int
-give_back(struct db *db, struct command *c)
+give_back(struct db *db, struct party_command *c)
 {
 	if (c->job->status == STATE_RUNNING)
 		return err_set(ERR_CONFLICT, "job %s runs", c->job->job_id);
-	return db_resource_return(db, c->job->job_id, c->member->role,
-	    c->member->party_id, "reservation returned", &c->effective);
+	return db_resource_return(db, c->job->job_id, c->member.role,
+	    c->member.party_id, "reservation returned", &c->effective);
 }
 
 int
 party_resource_return(struct db *db, const struct party_caller *caller,
     const struct party_member *m, bool *effective)
 {
-	struct command c = { .caller = caller, .member = m };
+	struct party_command c = { .caller = caller, .member = *m };
 
-	return run_command(db, &c, give_back, effective);
+	return party_run(db, &c, give_back, effective);
 }
 
 /* --- start, status, stop --- */
 
 static int
-start(struct db *db, struct command *c)
+start(struct db *db, struct party_command *c)
 {
 	const struct db_job *j = c->job;
 	bool moved;
@@ -183,7 +134,7 @@ start(struct db *db, struct command *c)
 		    state_name(j->status));
 	/* Also when another member here has set the job running. */
 	if ((r = db_resource_confirm(
-		 db, j->job_id, c->member->role, c->member->party_id)) != 0)
+		 db, j->job_id, c->member.role, c->member.party_id)) != 0)
 		return r;
 	/* At the initiator the scheduler moves it, once all have started. */
 	if (!j->is_initiator && j->status == STATE_READY &&
@@ -193,21 +144,21 @@ start(struct db *db, struct command *c)
 	if (!j->is_initiator && (r = db_job_move(db, j->job_id, STATE_RUNNING,
 				     0, "started", &c->effective)) != 0)
 		return r;
-	return db_party_mark(db, j->job_id, c->member->role,
-	    c->member->party_id, DB_PARTY_STARTED, true, NULL, 0);
+	return db_party_mark(db, j->job_id, c->member.role, c->member.party_id,
+	    DB_PARTY_STARTED, true, NULL, 0);
 }
 
 int
 party_job_start(struct db *db, const struct party_caller *caller,
     const struct party_member *m, bool *effective)
 {
-	struct command c = { .caller = caller, .member = m };
+	struct party_command c = { .caller = caller, .member = *m };
 
-	return run_command(db, &c, start, effective);
+	return party_run(db, &c, start, effective);
 }
 
 static int
-status(struct db *db, struct command *c)
+status(struct db *db, struct party_command *c)
 {
 	return db_job_move(
 	    db, c->job->job_id, c->state, 0, c->reason, &c->effective);
@@ -218,19 +169,19 @@ party_job_status(struct db *db, const struct party_caller *caller,
     const struct party_member *m, enum state s, const char *reason,
     bool *effective)
 {
-	struct command c = {
-		.caller = caller, .member = m, .state = s, .reason = reason
+	struct party_command c = {
+		.caller = caller, .member = *m, .state = s, .reason = reason
 	};
 
 	if ((state_kinds(s) & STATE_OF_JOB) == 0)
 		return err_set(
 		    ERR_INVALID, "a job cannot be \"%s\"", state_name(s));
-	return run_command(db, &c, status, effective);
+	return party_run(db, &c, status, effective);
 }
 
 /* Every unended task of the member, whatever its version. */
 static int
-stop_tasks(struct db *db, struct command *c)
+stop_tasks(struct db *db, struct party_command *c)
 {
 	struct db_task *rows;
 	size_t n;
@@ -242,8 +193,8 @@ stop_tasks(struct db *db, struct command *c)
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		if (!rows[i].run_here || state_is_end(rows[i].party_status) ||
-		    !str_eq(rows[i].key.role, c->member->role) ||
-		    !str_eq(rows[i].key.party_id, c->member->party_id))
+		    !str_eq(rows[i].key.role, c->member.role) ||
+		    !str_eq(rows[i].key.party_id, c->member.party_id))
 			continue;
 		/* What never began did not fail or time out. */
 		if ((r = db_task_want_end(db, &rows[i].key,
@@ -256,7 +207,7 @@ stop_tasks(struct db *db, struct command *c)
 }
 
 static int
-stop(struct db *db, struct command *c)
+stop(struct db *db, struct party_command *c)
 {
 	bool moved;
 	int r;
@@ -279,8 +230,8 @@ party_job_stop(struct db *db, const struct party_caller *caller,
     const struct party_member *m, enum state s, const char *reason,
     bool *effective)
 {
-	struct command c = {
-		.caller = caller, .member = m, .state = s, .reason = reason
+	struct party_command c = {
+		.caller = caller, .member = *m, .state = s, .reason = reason
 	};
 
 	if (!state_is_end(s) || s == STATE_PASS)
@@ -288,5 +239,5 @@ party_job_stop(struct db *db, const struct party_caller *caller,
 		    "a job cannot be stopped as "
 		    "\"%s\"",
 		    state_name(s));
-	return run_command(db, &c, stop, effective);
+	return party_run(db, &c, stop, effective);
 }

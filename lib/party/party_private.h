@@ -13,6 +13,31 @@
 int party_check(struct db *, struct arena *, const struct party_caller *,
     const struct party_member *, struct db_job **job, struct db_party **party);
 
+/* What a command's transaction is told and leaves. */
+struct party_command {
+	const struct party_caller *caller;
+	struct party_member member;
+	const struct db_task_key *key; /* commands about a task */
+	enum state state;
+	const char *reason;
+	int64_t reservation_ms;
+	const struct db_task_new *task;
+	bool effective;
+	/* found by the check, alive while the command's function runs */
+	struct arena *arena;
+	struct db_job *job;
+	struct db_party *party;
+};
+
+typedef int party_command_fn(struct db *, struct party_command *);
+
+/*
+ * party_check() and fn in one transaction, which is repeated whole on a
+ * deadlock.  *effective (may be NULL) is what fn left, false on errors.
+ */
+int party_run(
+    struct db *, struct party_command *, party_command_fn *, bool *effective);
+
 /* The member of a task's key. */
 struct party_member party_of_task(const struct db_task_key *);
 

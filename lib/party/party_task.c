@@ -7,59 +7,19 @@
 #include "lib/db/db_tx.h"
 #include "lib/party/party_private.h"
 
-struct command {
-	const struct party_caller *caller;
-	const struct db_task_key *key;
-	enum state state;
-	const char *reason;
-	const struct db_task_new *task;
-	bool effective;
-	struct arena *arena;
-	struct db_job *job;
-	struct db_party *party;
-};
-
-typedef int command_fn(struct db *, struct command *);
-
-struct command_call {
-	struct command *command;
-	command_fn *fn;
-};
-
 static int
-command_tx(struct db *db, void *ctx)
+run_task(struct db *db, struct party_command *c, party_command_fn *fn,
+    bool *effective)
 {
-	struct command_call *call = ctx;
-	struct command *c = call->command;
-	struct party_member m = party_of_task(c->key);
-	int r;
-
-	c->effective = false;
-	c->arena = arena_new();
-	if ((r = party_check(
-		 db, c->arena, c->caller, &m, &c->job, &c->party)) == 0)
-		r = call->fn(db, c);
-	arena_free(c->arena);
-	return r;
-}
-
-static int
-run_command(struct db *db, struct command *c, command_fn *fn, bool *effective)
-{
-	struct command_call call = { c, fn };
-	int r;
-
-	r = db_tx(db, command_tx, &call);
-	if (effective != NULL)
-		*effective = r == 0 && c->effective;
-	return r;
+	c->member = party_of_task(c->key);
+	return party_run(db, c, fn, effective);
 }
 
 /* --- create: a new version --- */
 
 /* *exists when this version is there; its number must follow the newest's. */
 static int
-check_version(struct db *db, struct command *c, bool *exists)
+check_version(struct db *db, struct party_command *c, bool *exists)
 {
 	const struct db_task_new *t = c->task;
 	struct db_task *newest;
@@ -92,7 +52,7 @@ check_version(struct db *db, struct command *c, bool *exists)
 }
 
 static int
-create(struct db *db, struct command *c)
+create(struct db *db, struct party_command *c)
 {
 	bool exists, moved;
 	int r;
@@ -119,7 +79,7 @@ party_task_create(struct db *db, const struct party_caller *caller,
 		.version = t->version,
 		.role = m->role,
 		.party_id = m->party_id };
-	struct command c = { .caller = caller, .key = &key, .task = t };
+	struct party_command c = { .caller = caller, .key = &key, .task = t };
 
 	if (effective != NULL)
 		*effective = false;
@@ -127,13 +87,13 @@ party_task_create(struct db *db, const struct party_caller *caller,
 	    !t->run_here)
 		return err_set(ERR_INVALID, "task %.100s is of another member",
 		    t->component);
-	return run_command(db, &c, create, effective);
+	return run_task(db, &c, create, effective);
 }
 
 /* --- start, status, stop, collect --- */
 
 static int
-start(struct db *db, struct command *c)
+start(struct db *db, struct party_command *c)
 {
 	struct db_task *t;
 	unsigned moved;
@@ -156,13 +116,13 @@ int
 party_task_start(struct db *db, const struct party_caller *caller,
     const struct db_task_key *k, bool *effective)
 {
-	struct command c = { .caller = caller, .key = k };
+	struct party_command c = { .caller = caller, .key = k };
 
-	return run_command(db, &c, start, effective);
+	return run_task(db, &c, start, effective);
 }
 
 static int
-status(struct db *db, struct command *c)
+status(struct db *db, struct party_command *c)
 {
 	unsigned moved;
 	int r;
@@ -183,18 +143,18 @@ party_task_status(struct db *db, const struct party_caller *caller,
     const struct db_task_key *k, enum state s, const char *reason,
     bool *effective)
 {
-	struct command c = {
+	struct party_command c = {
 		.caller = caller, .key = k, .state = s, .reason = reason
 	};
 
 	if ((state_kinds(s) & STATE_OF_TASK) == 0)
 		return err_set(
 		    ERR_INVALID, "a task cannot be \"%s\"", state_name(s));
-	return run_command(db, &c, status, effective);
+	return run_task(db, &c, status, effective);
 }
 
 static int
-stop(struct db *db, struct command *c)
+stop(struct db *db, struct party_command *c)
 {
 	return db_task_want_end(db, c->key, c->state, c->reason, &c->effective);
 }
@@ -204,7 +164,7 @@ party_task_stop(struct db *db, const struct party_caller *caller,
     const struct db_task_key *k, enum state s, const char *reason,
     bool *effective)
 {
-	struct command c = {
+	struct party_command c = {
 		.caller = caller, .key = k, .state = s, .reason = reason
 	};
 
@@ -213,7 +173,7 @@ party_task_stop(struct db *db, const struct party_caller *caller,
 		    "a task cannot be stopped as "
 		    "\"%s\"",
 		    state_name(s));
-	return run_command(db, &c, stop, effective);
+	return run_task(db, &c, stop, effective);
 }
 
 int
