@@ -274,8 +274,11 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	return answer(req, rp, effective);
 }
 
-int
-api_party_resource_return(struct request *req, struct reply *rp)
+/* resource/return and start take nothing but the path. */
+static int
+job_command(struct request *req, struct reply *rp,
+    int (*fn)(struct db *, const struct party_caller *,
+	const struct party_member *, bool *))
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
@@ -283,24 +286,21 @@ api_party_resource_return(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
-	    (r = party_resource_return(req->app->db, &who, &m, &effective)) !=
-		0)
+	    (r = fn(req->app->db, &who, &m, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
 
 int
+api_party_resource_return(struct request *req, struct reply *rp)
+{
+	return job_command(req, rp, party_resource_return);
+}
+
+int
 api_party_job_start(struct request *req, struct reply *rp)
 {
-	struct party_caller who = caller(req);
-	struct party_member m;
-	bool effective;
-	int r;
-
-	if ((r = local_member(req, &m)) != 0 ||
-	    (r = party_job_start(req->app->db, &who, &m, &effective)) != 0)
-		return r;
-	return answer(req, rp, effective);
+	return job_command(req, rp, party_job_start);
 }
 
 /* status/S and stop/S take the same. */

@@ -95,13 +95,7 @@ go_on(struct run *x)
 
 	if ((r = lr_model_load(p)) != 0)
 		return r;
-	p->start = p->iters;
-	p->is_converged = false;
-	if ((r = task_metric_named(
-		 x->task, "train", "init_iter", "init_iter", p->start)) != 0)
-		return r;
-	return task_metric_meta(
-	    x->task, "train", "init_iter", "init_iter", "init_iter", NULL);
+	return lr_go_on(p);
 }
 
 static int

@@ -210,6 +210,8 @@ int lr_model_save(
  * ERR_FORMAT for a damaged model, ERR_INVALID when columns do not fit.
  */
 int lr_model_load(struct lr_party *p);
+/* Warm start from the model just loaded: its iterations count on. */
+int lr_go_on(struct lr_party *p);
 /* The iterations of the model among the inputs; 0 without one. */
 int lr_model_iters(struct task *, unsigned *out);
 int lr_summary(struct task *, const struct lr_result *);

@@ -278,3 +278,17 @@ lr_summary(struct task *t, const struct lr_result *res)
 	json_object_put(o);
 	return r;
 }
+
+int
+lr_go_on(struct lr_party *p)
+{
+	int r;
+
+	p->start = p->iters;
+	p->is_converged = false;
+	if ((r = task_metric_named(
+		 p->task, "train", "init_iter", "init_iter", p->start)) != 0)
+		return r;
+	return task_metric_meta(
+	    p->task, "train", "init_iter", "init_iter", "init_iter", NULL);
+}
