@@ -193,19 +193,6 @@ api_parameters(struct request *req, struct reply *rp)
 	return reply_data(rp, data);
 }
 
-/* The object as a file, when the client names one. */
-static int
-send_as_file(struct reply *rp, struct json_object *o, const char *name)
-{
-	const char *text = json_object_to_json_string_ext(
-	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	int r;
-
-	if ((r = reply_file_begin(rp, name, (int64_t)strlen(text))) != 0)
-		return r;
-	return reply_file_write(rp, text, strlen(text));
-}
-
 int
 api_summary(struct request *req, struct reply *rp)
 {
@@ -232,7 +219,7 @@ api_summary(struct request *req, struct reply *rp)
 	o = view_document(text);
 	if (file == NULL)
 		return reply_data(rp, o);
-	r = send_as_file(rp, o, file);
+	r = reply_file_json(rp, file, o);
 	json_object_put(o);
 	return r;
 }

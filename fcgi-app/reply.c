@@ -228,6 +228,18 @@ reply_file_write(struct reply *rp, const void *data, size_t len)
 }
 
 int
+reply_file_json(struct reply *rp, const char *name, struct json_object *o)
+{
+	const char *text = json_object_to_json_string_ext(
+	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
+	int r;
+
+	if ((r = reply_file_begin(rp, name, (int64_t)strlen(text))) != 0)
+		return r;
+	return reply_file_write(rp, text, strlen(text));
+}
+
+int
 reply_check(struct reply *rp)
 {
 	if (!rp->broken && rp->sink->gone != NULL &&

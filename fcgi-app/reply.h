@@ -61,6 +61,8 @@ int reply_send(struct reply *);
  */
 int reply_file_begin(struct reply *, const char *name, int64_t length);
 int reply_file_write(struct reply *, const void *data, size_t len);
+/* A whole file: the object as indented JSON; it stays the caller's. */
+int reply_file_json(struct reply *, const char *name, struct json_object *);
 /* ERR_CLOSED when nobody waits any more: for long work between writes. */
 int reply_check(struct reply *);
 

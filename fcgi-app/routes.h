@@ -47,6 +47,7 @@
 	R(POST, "/v1/job/task/query", CLIENT, JSON, api_task_query)            \
 	R(POST, "/v1/job/list/task", CLIENT, JSON, api_task_list)              \
 	R(POST, "/v1/job/data/view/query", CLIENT, JSON, api_data_view)        \
+	R(POST, "/v1/job/dsl/generate", CLIENT, JSON, api_dsl_generate)        \
 	/* tracking */                                                         \
 	R(POST, "/v1/tracking/component/metrics", CLIENT, JSON, api_metrics)   \
 	R(POST, "/v1/tracking/component/metric/all", CLIENT, JSON,             \

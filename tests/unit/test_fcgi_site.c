@@ -1532,6 +1532,62 @@ what_this_site_cannot_do_is_said(void **state)
 	ask_client(101, "/v1/job/query", "{\"job_id\":");
 }
 
+#define TRAIN_DSL                                                               \
+	"{\\\"components\\\":{\\\"r\\\":{\\\"module\\\":\\\"Reader\\\","        \
+	"\\\"output\\\":{\\\"data\\\":[\\\"d\\\"]}},\\\"t\\\":{\\\"module\\\":" \
+	"\\\"DataTransform\\\",\\\"input\\\":{\\\"data\\\":{\\\"data\\\":"      \
+	"[\\\"r.d\\\"]}},\\\"output\\\":{\\\"data\\\":[\\\"d\\\"],"             \
+	"\\\"model\\\":[\\\"m\\\"]}}}}"
+
+static void
+an_inference_dsl_comes_as_data_or_as_a_file(void **state)
+{
+	static const char *const lists[] = { "\"[t]\"", "[\"t\"]",
+		"\"t,\\n\"" };
+	static const char *const wrong[] = {
+		"{\"train_dsl\":\"{\",\"cpn_str\":\"t\",\"version\":\"2\"}",
+		"{\"cpn_str\":\"t\",\"version\":\"2\"}",
+		"{\"train_dsl\":\"" TRAIN_DSL
+		"\",\"cpn_str\":\"x\",\"version\":2}",
+		"{\"train_dsl\":\"" TRAIN_DSL "\",\"cpn_str\":7,\"version\":2}",
+		"{\"train_dsl\":\"" TRAIN_DSL
+		"\",\"cpn_str\":\"t\",\"version\":\"1\"}",
+	};
+	struct answer a;
+	char *body;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		body = xasprintf("{\"train_dsl\":\"" TRAIN_DSL
+				 "\",\"cpn_str\":%s,\"version\":\"2\"}",
+		    lists[i]);
+		client("/v1/job/dsl/generate", body, &a);
+		assert_int_equal(a.retcode, 0);
+		assert_string_equal(json_text(json_get(a.json, "data")),
+		    "{\"components\":{\"t\":{\"module\":\"DataTransform\","
+		    "\"input\":{\"model\":[\"pipeline.t.m\"]},"
+		    "\"output\":{\"data\":[\"d\"]}}}}");
+		answer_fini(&a);
+		free(body);
+	}
+	client("/v1/job/dsl/generate",
+	    "{\"train_dsl\":\"" TRAIN_DSL
+	    "\",\"cpn_str\":\"r,t\",\"filename\":\"predict.json\"}",
+	    &a);
+	assert_int_equal(a.status, 200);
+	assert_non_null(
+	    strstr(buf_str(&a.headers), "filename=predict.json\r\n"));
+	assert_non_null(json_path_get(a.json, "components", "r"));
+	answer_fini(&a);
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		client("/v1/job/dsl/generate", wrong[i], &a);
+		assert_int_equal(a.status, 210);
+		assert_int_equal(a.retcode, 210);
+		answer_fini(&a);
+	}
+}
+
 int
 main(void)
 {
@@ -1566,6 +1622,7 @@ main(void)
 		cmocka_unit_test(no_data_says_whose_data_would_be_here),
 		cmocka_unit_test(tables_are_disabled_and_enabled_by_name),
 		cmocka_unit_test(what_this_site_cannot_do_is_said),
+		cmocka_unit_test(an_inference_dsl_comes_as_data_or_as_a_file),
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
 		cmocka_unit_test(
 		    a_reload_replaces_workers_without_losing_a_request),
