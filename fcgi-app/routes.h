@@ -73,6 +73,21 @@
 	R(POST, "/v1/tracking/job/data_view", CLIENT, JSON, api_job_data_view) \
 	R(POST, "/v1/pipeline/dag/dependency", CLIENT, JSON,                   \
 	    api_dag_dependency)                                                \
+	/* tags */                                                             \
+	R(POST, "/v1/model/tag/create", CLIENT, JSON, api_tag_create)          \
+	R(POST, "/v1/model/tag/list", CLIENT, JSON, api_tag_list)              \
+	R(POST, "/v1/model/tag/retrieve", CLIENT, JSON, api_tag_retrieve)      \
+	R(POST, "/v1/model/tag/update", CLIENT, JSON, api_tag_update)          \
+	R(POST, "/v1/model/tag/destroy", CLIENT, JSON, api_tag_destroy)        \
+	R(POST, "/v1/model/tag/:other", CLIENT, JSON, api_tag_other)           \
+	R(POST, "/v1/model/model_tag/create", CLIENT, JSON,                    \
+	    api_model_tag_create)                                              \
+	R(POST, "/v1/model/model_tag/remove", CLIENT, JSON,                    \
+	    api_model_tag_remove)                                              \
+	R(POST, "/v1/model/model_tag/retrieve", CLIENT, JSON,                  \
+	    api_model_tag_retrieve)                                            \
+	R(POST, "/v1/model/model_tag/:other", CLIENT, JSON,                    \
+	    api_model_tag_other)                                               \
 	/* site */                                                             \
 	R(POST, "/v1/resource/query", CLIENT, JSON, api_resource_query)        \
 	R(POST, "/v1/server/version/get", CLIENT, JSON, api_server_version)    \

@@ -43,6 +43,8 @@ GRANT INSERT, UPDATE, DELETE ON data_table TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric_point TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON model_part TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, DELETE ON model_tag TO 'sluice_fcgi'@'localhost';
 
 -- sluice-supervisor and the shepherds.
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';

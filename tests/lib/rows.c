@@ -101,3 +101,24 @@ rows_partner_init(struct rows_partner *p, const char *job_id, const char *role)
 	p->job.tasks = p->tasks;
 	p->job.ntasks = 2;
 }
+
+/* clang-format off */
+static const struct db_stmt put_model = {
+	"rows.model", "sss",
+	"INSERT INTO model (model_id, model_version, role, party_id, state,"
+	" job_id, is_parent, roles, initiator_role, initiator_party, train_dsl,"
+	" inference_dsl, train_runtime_conf, runtime_conf_on_party, manifest,"
+	" manifest_hash, size_bytes) VALUES"
+	" ('arbiter-10000#guest-9999#host-10000#model', ?, 'guest', '"
+	ROWS_GUEST "', ?, ?, 1,"
+	" '{\"guest\":[9999],\"host\":[10000],\"arbiter\":[10000]}', 'guest',"
+	" '" ROWS_GUEST "', '{}', '{}', '{}', '{}', '{}', REPEAT('m', 32), 1025)"
+};
+/* clang-format on */
+
+int
+rows_model(struct db *db, const char *model_version, const char *state)
+{
+	return db_exec(
+	    db, &put_model, NULL, model_version, state, model_version);
+}

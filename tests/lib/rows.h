@@ -25,4 +25,7 @@ struct rows_partner {
 void rows_partner_init(
     struct rows_partner *, const char *job_id, const char *role);
 
+/* The guest's half of a version, 1025 bytes large, in a state. */
+int rows_model(struct db *, const char *model_version, const char *state);
+
 #endif
