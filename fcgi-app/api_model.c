@@ -77,8 +77,8 @@ api_output_model(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = tracked_find(req, &t)) != 0 ||
-	    (r = db_model_list(req->app->db, req->arena, t.job_id, t.role,
-		 t.party_id, t.component, NULL, &parts, &n)) != 0)
+	    (r = db_model_part_newest(req->app->db, req->arena, NULL, t.job_id,
+		 t.role, t.party_id, t.component, NULL, &parts, &n)) != 0)
 		return r;
 	param = part_ending(parts, n, "Param");
 	meta = part_ending(parts, n, "Meta");

@@ -26,6 +26,7 @@ GRANT SELECT ON task_output TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON metric TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON metric_point TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON summary TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON model TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON egress TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit TO 'sluice_fcgi'@'localhost';
@@ -42,7 +43,8 @@ GRANT INSERT, DELETE ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON data_table TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric_point TO 'sluice_fcgi'@'localhost';
-GRANT INSERT, UPDATE ON model_part TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE, DELETE ON model TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE, DELETE ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, DELETE ON model_tag TO 'sluice_fcgi'@'localhost';
 
@@ -70,7 +72,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON metric_point
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON summary
   TO 'sluice_supervisor'@'localhost';
-GRANT SELECT, INSERT, UPDATE ON model_part TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON model TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON model_part
+  TO 'sluice_supervisor'@'localhost';
 
 -- sluice: migrations and the administration of partners.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES

@@ -57,6 +57,9 @@
 	X(BOOL, P reserved, T "reserved")                                      \
 	X(BOOL, P started, T "started")                                        \
 	X(BOOL, P ended, T "ended")                                            \
+	X(BOOL, P staged, T "manifest_hash IS NOT NULL")                       \
+	X(BIN, P manifest_hash,                                                \
+	    "COALESCE(" T "manifest_hash, UNHEX(REPEAT('00', 32)))")           \
 	X(INT, P cores, T "cores")                                             \
 	X(INT, P memory_mb, T "memory_mb")                                     \
 	X(STR, P last_error, T "last_error")

@@ -58,6 +58,8 @@ struct db_party {
 	bool reserved;
 	bool started;
 	bool ended;
+	bool staged; /* its half of the model, with this manifest: */
+	unsigned char manifest_hash[DB_HASH_SIZE];
 	int64_t cores;
 	int64_t memory_mb;
 	const char *last_error; /* may be NULL */
@@ -208,7 +210,17 @@ enum db_party_flag {
 int db_party_mark(struct db *, const char *job_id, const char *role,
     const char *party_id, enum db_party_flag, bool value, const char *error,
     int64_t fence);
-/* All members at once: a rerun begins again. */
+/*
+ * The member staged its half of the job's model; NULL: it has to do so again.
+ * ERR_CONFLICT as above.
+ */
+int db_party_set_manifest(struct db *, const char *job_id, const char *role,
+    const char *party_id, const unsigned char hash[DB_HASH_SIZE],
+    int64_t fence);
+/*
+ * All members at once: a rerun begins again.  Not created also means that
+ * nothing is staged.
+ */
 int db_party_clear(
     struct db *, const char *job_id, enum db_party_flag, int64_t fence);
 

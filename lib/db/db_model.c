@@ -1,121 +1,376 @@
 /*
- * Parts of models.  Written by shepherds at the end of their tasks and by
- * imports; read by fcgi-app.
+ * Versions of models: staging, sealing, reading.  Their parts are in
+ * db_model_part.c.  Written by lib/party and by imports; read by fcgi-app.
  */
 #include "lib/db/db_model.h"
 
 #include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_event.h"
+#include "lib/db/db_model_part.h"
 #include "lib/db/db_rows.h"
+#include "lib/db/db_tx.h"
 
-#define MODEL_COLS(X)                                                          \
-	X(STR, model_id, "model_id")                                           \
-	X(STR, model_version, "model_version")                                 \
-	X(STR, role, "role")                                                   \
-	X(STR, party_id, "party_id")
-#define PART_COLS(X)                                                           \
-	MODEL_COLS(X)                                                          \
-	X(STR, component, "component")                                         \
-	X(STR, alias, "alias")                                                 \
-	X(STR, buffer_name, "buffer_name")                                     \
-	X(STR, message, "message")                                             \
-	X(STR, module, "module")                                               \
-	X(INT, version, "version")                                             \
-	X(INT, bytes, "bytes")                                                 \
-	X(BIN, sha256, "sha256")                                               \
-	X(MS, created_ms, "created_at")
-#define WHOLE_COLS(X)                                                          \
-	MODEL_COLS(X)                                                          \
-	X(STR, component, "''")                                                \
-	X(STR, alias, "''")                                                    \
-	X(STR, buffer_name, "''")                                              \
-	X(INT, bytes, "CAST(SUM(bytes) AS SIGNED)")                            \
-	X(MS, created_ms, "MIN(created_at)")
+#define NO_HASH "UNHEX(REPEAT('00', 32))"
+
+#define BRIEF_COLS(X)                                                          \
+	X(STR, model_id, "m.model_id")                                         \
+	X(STR, model_version, "m.model_version")                               \
+	X(STR, role, "m.role")                                                 \
+	X(STR, party_id, "m.party_id")                                         \
+	X(BOOL, sealed, "m.state = 'sealed'")                                  \
+	X(STR, job_id, "m.job_id")                                             \
+	X(BOOL, is_parent, "m.is_parent")                                      \
+	X(STR, parent_version, "m.parent_version")                             \
+	X(STR, parent_info, "m.parent_info")                                   \
+	X(STR, roles, "m.roles")                                               \
+	X(STR, initiator_role, "m.initiator_role")                             \
+	X(STR, initiator_party, "m.initiator_party")                           \
+	X(BIN, manifest_hash, "m.manifest_hash")                               \
+	X(BIN, root_hash, "COALESCE(m.root_hash, " NO_HASH ")")                \
+	X(INT, size_bytes, "m.size_bytes")                                     \
+	X(INT, loaded_times, "m.loaded_times")                                 \
+	X(BOOL, imported, "m.imported")                                        \
+	X(BOOL, has_archive, "m.archive_sha256 IS NOT NULL")                   \
+	X(BIN, archive_sha256, "COALESCE(m.archive_sha256, " NO_HASH ")")      \
+	X(MS, created_ms, "m.created_at")                                      \
+	X(MS, updated_ms, "m.updated_at")
+#define DOC_COLS(X)                                                            \
+	X(STR, train_dsl, "m.train_dsl")                                       \
+	X(STR, inference_dsl, "m.inference_dsl")                               \
+	X(STR, train_runtime_conf, "m.train_runtime_conf")                     \
+	X(STR, runtime_conf_on_party, "m.runtime_conf_on_party")               \
+	X(STR, manifest, "m.manifest")
 
 #define COL(type, field, column)                                               \
-	{ DB_##type, offsetof(struct db_model_part, field) },
-static const struct db_col part_cols[] = { PART_COLS(COL) };
-static const struct db_col whole_cols[] = { WHOLE_COLS(COL) };
+	{ DB_##type, offsetof(struct db_model, field) },
+static const struct db_col brief_cols[] = { BRIEF_COLS(COL) };
+static const struct db_col whole_cols[] = { BRIEF_COLS(COL) DOC_COLS(COL) };
 #undef COL
-static const struct db_shape part_shape =
-    DB_SHAPE(struct db_model_part, part_cols);
+static const struct db_shape brief_shape =
+    DB_SHAPE(struct db_model, brief_cols);
 static const struct db_shape whole_shape =
-    DB_SHAPE(struct db_model_part, whole_cols);
+    DB_SHAPE(struct db_model, whole_cols);
 
-/*
- * Assignments are done from left to right: version, which the others compare
- * with, comes last.
- */
-#define NEWER(column)                                                          \
-	" " column " = IF(VALUES(version) >= version, VALUES(" column          \
-	"), " column ")"
+#define KEY_WHERE                                                              \
+	" model_id = ? AND model_version = ? AND role = ? AND party_id = ?"
+#define KEY_PARAMS "ssss"
+#define KEY_ARGS(k) (k)->model_id, (k)->model_version, (k)->role, (k)->party_id
+
+static int
+add_event(struct db *db, const struct db_model_key *k, const char *from,
+    const char *to, const char *reason)
+{
+	/* An imported version may have a name that is no job's id. */
+	return db_event_add(
+	    db, &(struct db_event){ .job_id = str_is_job_id(k->model_version)
+						  ? k->model_version
+						  : NULL,
+		    .role = k->role,
+		    .party_id = k->party_id,
+		    .kind = "model",
+		    .from_state = from,
+		    .to_state = to,
+		    .reason = reason });
+}
+
+/* --- stage --- */
+
+#define SAME(column) " " column " = VALUES(" column ")"
 /* The formatter takes the macros between the texts for code. */
 /* clang-format off */
-static const struct db_stmt put = {
-	"model.put", "sssssssssiib",
-	"INSERT INTO model_part (model_id, model_version, role, party_id,"
-	" component, alias, buffer_name, message, module, version, bytes,"
-	" sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	" ON DUPLICATE KEY UPDATE" NEWER("model_id") "," NEWER("message") ","
-	NEWER("module") "," NEWER("bytes") "," NEWER("sha256") ","
-	" created_at = IF(VALUES(version) >= version, NOW(6), created_at),"
-	" version = GREATEST(version, VALUES(version))"
+static const struct db_stmt stage = { "model.stage",
+	"sssssissssssssssbiib",
+	"INSERT INTO model (model_id, model_version, role, party_id, state,"
+	" job_id, is_parent, parent_version, parent_info, roles,"
+	" initiator_role, initiator_party, train_dsl, inference_dsl,"
+	" train_runtime_conf, runtime_conf_on_party, manifest, manifest_hash,"
+	" size_bytes, imported, archive_sha256)"
+	" VALUES (?, ?, ?, ?, 'staged', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+	" ?, ?, ?)"
+	" ON DUPLICATE KEY UPDATE" SAME("job_id") "," SAME("is_parent") ","
+	SAME("parent_version") "," SAME("parent_info") "," SAME("roles") ","
+	SAME("initiator_role") "," SAME("initiator_party") ","
+	SAME("train_dsl") "," SAME("inference_dsl") ","
+	SAME("train_runtime_conf") "," SAME("runtime_conf_on_party") ","
+	SAME("manifest") "," SAME("manifest_hash") "," SAME("size_bytes") ","
+	SAME("imported") "," SAME("archive_sha256")
 };
 /* clang-format on */
-static const struct db_stmt list = { "model.list", "sssssss",
-	"SELECT 1" PART_COLS(
-	    DB_SQL) " FROM model_part"
-		    " WHERE model_version = ? AND role = ? AND party_id = ?"
-		    " AND (? IS NULL OR component = ?) AND (? IS NULL OR alias "
-		    "= ?)"
-		    " ORDER BY component, alias, buffer_name" };
-static const struct db_stmt query = { "model.query", "ssssssss",
-	"SELECT 1" WHOLE_COLS(
-	    DB_SQL) " FROM model_part"
-		    " WHERE (? IS NULL OR model_id = ?)"
-		    " AND (? IS NULL OR model_version = ?) AND (? IS NULL OR "
-		    "role = ?)"
-		    " AND (? IS NULL OR party_id = ?)"
-		    " GROUP BY model_version, role, party_id, model_id"
-		    " ORDER BY model_version DESC, role, party_id" };
-static const struct db_stmt object_used = { "model.object_used", "b",
-	"SELECT EXISTS (SELECT 1 FROM model_part WHERE sha256 = ?)" };
 
-int
-db_model_put(struct db *db, const struct db_model_part *p)
+struct staging {
+	const struct db_model *m;
+	const struct db_model_part *parts;
+	size_t n;
+};
+
+static int
+insert_staged(struct db *db, const struct db_model *m)
 {
-	return db_exec(db, &put, NULL, p->model_id, p->model_version, p->role,
-	    p->party_id, p->component, p->alias, p->buffer_name, p->message,
-	    p->module, p->version, p->bytes, (const void *)p->sha256,
-	    sizeof(p->sha256));
+	return db_exec(db, &stage, NULL, KEY_ARGS(m), m->job_id,
+	    (int64_t)m->is_parent, m->parent_version, m->parent_info, m->roles,
+	    m->initiator_role, m->initiator_party, m->train_dsl,
+	    m->inference_dsl, m->train_runtime_conf, m->runtime_conf_on_party,
+	    m->manifest, (const void *)m->manifest_hash, (size_t)DB_HASH_SIZE,
+	    m->size_bytes, (int64_t)m->imported,
+	    m->has_archive ? (const void *)m->archive_sha256 : NULL,
+	    (size_t)DB_HASH_SIZE);
+}
+
+static int
+stage_tx(struct db *db, void *ctx)
+{
+	const struct staging *s = ctx;
+	const struct db_model_key k = { s->m->model_id, s->m->model_version,
+		s->m->role, s->m->party_id };
+	int r;
+
+	if ((r = insert_staged(db, s->m)) != 0)
+		return r;
+	for (size_t i = 0; i < s->n; i++)
+		if ((r = db_model_part_put(db, &s->parts[i])) != 0)
+			return r;
+	return add_event(db, &k, "", "staged", NULL);
 }
 
 int
-db_model_list(struct db *db, struct arena *a, const char *model_version,
-    const char *role, const char *party_id, const char *component,
-    const char *alias, struct db_model_part **rows, size_t *n)
+db_model_stage(struct db *db, const struct db_model *m,
+    const struct db_model_part *parts, size_t n)
 {
-	return db_select(db, &list, &part_shape, a, rows, n, model_version,
-	    role, party_id, component, component, alias, alias);
+	struct staging s = { m, parts, n };
+
+	return db_tx(db, stage_tx, &s);
 }
 
-int
-db_model_query(struct db *db, struct arena *a, const char *model_id,
-    const char *model_version, const char *role, const char *party_id,
-    struct db_model_part **rows, size_t *n)
-{
-	return db_select(db, &query, &whole_shape, a, rows, n, model_id,
-	    model_id, model_version, model_version, role, role, party_id,
-	    party_id);
-}
+/* --- seal --- */
 
-int
-db_model_object_used(struct db *db, const unsigned char sha256[], bool *used)
+static const struct db_stmt is_sealed = { "model.is_sealed", KEY_PARAMS "bb",
+	"SELECT COUNT(*) FROM model WHERE" KEY_WHERE
+	" AND state = 'sealed' AND manifest_hash = ? AND root_hash = ?" };
+static const struct db_stmt drop_sealed = { "model.drop_sealed", KEY_PARAMS,
+	"DELETE FROM model WHERE" KEY_WHERE " AND state = 'sealed'" };
+static const struct db_stmt seal = { "model.seal", "b" KEY_PARAMS "b",
+	"UPDATE model SET state = 'sealed', root_hash = ? WHERE" KEY_WHERE
+	" AND state = 'staged' AND manifest_hash = ?" };
+
+struct sealing {
+	const struct db_model_key *key;
+	const void *manifest_hash, *root_hash;
+	const struct db_model_part *parts;
+	size_t n;
+	bool effective;
+};
+
+static int
+seal_tx(struct db *db, void *ctx)
 {
+	struct sealing *s = ctx;
+	const struct db_model_key *k = s->key;
+	const size_t size = DB_HASH_SIZE;
 	int64_t n;
 	int r;
 
-	r = db_query_int(
-	    db, &object_used, &n, (const void *)sha256, (size_t)DB_HASH_SIZE);
-	*used = n != 0;
+	s->effective = false;
+	if ((r = db_query_int(db, &is_sealed, &n, KEY_ARGS(k), s->manifest_hash,
+		 size, s->root_hash, size)) != 0 ||
+	    n == 1)
+		return r;
+	if ((r = db_exec(db, &drop_sealed, NULL, KEY_ARGS(k))) != 0 ||
+	    (r = db_exec(db, &seal, &n, s->root_hash, size, KEY_ARGS(k),
+		 s->manifest_hash, size)) != 0)
+		return r;
+	if (n != 1)
+		return err_set(ERR_CONFLICT,
+		    "no version %.100s of %.20s %.10s with this manifest is "
+		    "staged here",
+		    k->model_version, k->role, k->party_id);
+	if ((r = db_model_part_seal(db, k, s->parts, s->n)) != 0)
+		return r;
+	s->effective = true;
+	return add_event(db, k, "staged", "sealed", NULL);
+}
+
+int
+db_model_seal(struct db *db, const struct db_model_key *k,
+    const unsigned char manifest_hash[DB_HASH_SIZE],
+    const unsigned char root_hash[DB_HASH_SIZE],
+    const struct db_model_part *parts, size_t n, bool *effective)
+{
+	struct sealing s = { .key = k,
+		.manifest_hash = manifest_hash,
+		.root_hash = root_hash,
+		.parts = parts,
+		.n = n };
+	int r = db_tx(db, seal_tx, &s);
+
+	if (effective != NULL)
+		*effective = r == 0 && s.effective;
 	return r;
+}
+
+/* --- read --- */
+
+static const struct db_stmt get = { "model.get", KEY_PARAMS "s",
+	"SELECT 1" BRIEF_COLS(DB_SQL)
+	    DOC_COLS(DB_SQL) " FROM model m WHERE" KEY_WHERE " AND state = ?" };
+static const struct db_stmt find = { "model.find", "sssss",
+	"SELECT 1" BRIEF_COLS(DB_SQL) DOC_COLS(
+	    DB_SQL) " FROM model m WHERE model_version = ?"
+		    " AND (? IS NULL OR role = ?)"
+		    " AND (? IS NULL OR party_id = ?) AND state = 'sealed'"
+		    " ORDER BY model_id, role, party_id" };
+#define EQUAL(column) " AND (? IS NULL OR m." column " = ?)"
+/* clang-format off */
+static const struct db_stmt list = { "model.list", "sssssssssssssssii",
+	"SELECT 1" BRIEF_COLS(DB_SQL) " FROM model m WHERE m.state = ?"
+	EQUAL("model_id") EQUAL("model_version") EQUAL("role")
+	EQUAL("party_id") EQUAL("job_id") EQUAL("initiator_role")
+	EQUAL("initiator_party")
+	" ORDER BY m.created_at DESC, m.model_version DESC, m.role, m.party_id"
+	" LIMIT ? OFFSET ?"
+};
+/* clang-format on */
+
+static int
+get_in(struct db *db, struct arena *a, const struct db_model_key *k,
+    const char *state, struct db_model **out)
+{
+	int r =
+	    db_select_one(db, &get, &whole_shape, a, out, KEY_ARGS(k), state);
+
+	return r == ERR_NOT_FOUND
+		   ? err_set(r,
+			 "no %s version %.100s of model %.255s for %.20s "
+			 "%.10s here",
+			 state, k->model_version, k->model_id, k->role,
+			 k->party_id)
+		   : r;
+}
+
+int
+db_model_get(struct db *db, struct arena *a, const struct db_model_key *k,
+    struct db_model **out)
+{
+	return get_in(db, a, k, "sealed", out);
+}
+
+int
+db_model_get_staged(struct db *db, struct arena *a,
+    const struct db_model_key *k, struct db_model **out)
+{
+	return get_in(db, a, k, "staged", out);
+}
+
+int
+db_model_find(struct db *db, struct arena *a, const char *model_version,
+    const char *role, const char *party_id, struct db_model **rows, size_t *n)
+{
+	return db_select(db, &find, &whole_shape, a, rows, n, model_version,
+	    role, role, party_id, party_id);
+}
+
+int
+db_model_list(struct db *db, struct arena *a, const struct db_model_filter *f,
+    struct db_model **rows, size_t *n)
+{
+	return db_select(db, &list, &brief_shape, a, rows, n,
+	    f->staged ? "staged" : "sealed", f->model_id, f->model_id,
+	    f->model_version, f->model_version, f->role, f->role, f->party_id,
+	    f->party_id, f->job_id, f->job_id, f->initiator_role,
+	    f->initiator_role, f->initiator_party, f->initiator_party,
+	    f->limit > 0 ? f->limit : INT64_MAX, f->offset);
+}
+
+static const struct db_stmt count_load = { "model.count_load", KEY_PARAMS,
+	"UPDATE model SET loaded_times = loaded_times + 1 WHERE" KEY_WHERE
+	" AND state = 'sealed'" };
+
+int
+db_model_count_load(struct db *db, const struct db_model_key *k)
+{
+	int64_t n;
+	int r = db_exec(db, &count_load, &n, KEY_ARGS(k));
+
+	if (r == 0 && n == 0)
+		r = err_set(ERR_NOT_FOUND, "no sealed version %.100s here",
+		    k->model_version);
+	return r;
+}
+
+/* --- forget --- */
+
+static const struct db_stmt drop = { "model.delete", KEY_PARAMS,
+	"DELETE FROM model WHERE" KEY_WHERE };
+static const struct db_stmt lock_staged = { "model.lock_staged", KEY_PARAMS,
+	"SELECT is_parent = 1 AND imported = 0 FROM model WHERE" KEY_WHERE
+	" AND state = 'staged' FOR UPDATE" };
+static const struct db_stmt drop_staged = { "model.drop_staged", KEY_PARAMS,
+	"DELETE FROM model WHERE" KEY_WHERE " AND state = 'staged'" };
+/*
+ * A staged version of a job that goes on, or that has just succeeded, will be
+ * sealed; nobody comes back to the others.
+ */
+static const struct db_stmt abandoned = { "model.abandoned", "i",
+	"SELECT 1" BRIEF_COLS(
+	    DB_SQL) " FROM model m LEFT JOIN job j ON j.job_id = m.job_id"
+		    " AND m.is_parent = 1 AND m.imported = 0"
+		    " WHERE m.state = 'staged' AND IF(m.is_parent = 1"
+		    " AND m.imported = 0, j.status IS NULL OR j.status IN"
+		    " ('failed', 'canceled', 'timeout'),"
+		    " m.updated_at < NOW(6) - INTERVAL ? * 1000 MICROSECOND)" };
+
+static int
+delete_tx(struct db *db, void *ctx)
+{
+	const struct db_model_key *k = ctx;
+	int64_t n;
+	int r;
+
+	if ((r = db_exec(db, &drop, &n, KEY_ARGS(k))) != 0 ||
+	    (r = db_model_part_delete(db, k, DB_MODEL_PARTS_ALL)) != 0)
+		return r;
+	return n == 0 ? 0 : add_event(db, k, "", "deleted", NULL);
+}
+
+int
+db_model_delete(struct db *db, const struct db_model_key *k)
+{
+	struct db_model_key key = *k;
+
+	return db_tx(db, delete_tx, &key);
+}
+
+static int
+drop_staged_tx(struct db *db, void *ctx)
+{
+	const struct db_model_key *k = ctx;
+	int64_t is_trained;
+	int r;
+
+	r = db_query_int(db, &lock_staged, &is_trained, KEY_ARGS(k));
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0 || (r = db_exec(db, &drop_staged, NULL, KEY_ARGS(k))) != 0 ||
+	    (r = db_model_part_delete(db, k,
+		 is_trained ? DB_MODEL_PARTS_PIPELINE
+			    : DB_MODEL_PARTS_STAGED)) != 0)
+		return r;
+	return add_event(db, k, "staged", "", "not sealed");
+}
+
+int
+db_model_drop_staged(struct db *db, const struct db_model_key *k)
+{
+	struct db_model_key key = *k;
+
+	return db_tx(db, drop_staged_tx, &key);
+}
+
+int
+db_model_abandoned(struct db *db, struct arena *a, int64_t age_ms,
+    struct db_model **rows, size_t *n)
+{
+	return db_select(db, &abandoned, &brief_shape, a, rows, n, age_ms);
 }

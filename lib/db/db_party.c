@@ -67,19 +67,36 @@ static const struct db_stmt marks[] = {
 	[DB_PARTY_ENDED] = { "job_party.ended", "iesssii", MARK("ended") },
 };
 
+static const struct db_stmt set_manifest = { "job_party.manifest", "bsssii",
+	"UPDATE job_party SET manifest_hash = ?"
+	" WHERE job_id = ? AND role = ? AND party_id = ? AND (? = 0 OR"
+	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"
+	" AND j.lease_fence = ?))" };
+
 #define CLEAR(flag)                                                            \
 	"UPDATE job_party SET " flag " = 0 WHERE job_id = ? AND (? = 0 OR"     \
 	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"       \
 	" AND j.lease_fence = ?))"
 static const struct db_stmt clears[] = {
 	[DB_PARTY_CREATED] = { "job_party.clear_created", "sii",
-	    CLEAR("created") },
+	    CLEAR("manifest_hash = NULL, created") },
 	[DB_PARTY_RESERVED] = { "job_party.clear_reserved", "sii",
 	    CLEAR("reserved") },
 	[DB_PARTY_STARTED] = { "job_party.clear_started", "sii",
 	    CLEAR("started") },
 	[DB_PARTY_ENDED] = { "job_party.clear_ended", "sii", CLEAR("ended") },
 };
+
+static int
+marked(int64_t n, const char *job_id, const char *role, const char *party_id,
+    int64_t fence)
+{
+	return n == 1 ? 0
+		      : err_set(ERR_CONFLICT,
+			    "lease %lld on job %s was "
+			    "lost, or %s %s is not in it",
+			    (long long)fence, job_id, role, party_id);
+}
 
 int
 db_party_mark(struct db *db, const char *job_id, const char *role,
@@ -92,11 +109,21 @@ db_party_mark(struct db *db, const char *job_id, const char *role,
 	if ((r = db_exec(db, &marks[flag], &n, (int64_t)value, error, job_id,
 		 role, party_id, fence, fence)) != 0)
 		return r;
-	return n == 1 ? 0
-		      : err_set(ERR_CONFLICT,
-			    "lease %lld on job %s was "
-			    "lost, or %s %s is not in it",
-			    (long long)fence, job_id, role, party_id);
+	return marked(n, job_id, role, party_id, fence);
+}
+
+int
+db_party_set_manifest(struct db *db, const char *job_id, const char *role,
+    const char *party_id, const unsigned char hash[DB_HASH_SIZE], int64_t fence)
+{
+	int64_t n;
+	int r;
+
+	if ((r = db_exec(db, &set_manifest, &n, (const void *)hash,
+		 (size_t)DB_HASH_SIZE, job_id, role, party_id, fence, fence)) !=
+	    0)
+		return r;
+	return marked(n, job_id, role, party_id, fence);
 }
 
 int

@@ -68,7 +68,7 @@ write_outputs(struct db *db, struct end *e)
 			return r;
 	parts = outputs_parts(o, &n_parts);
 	for (i = 0; i < n_parts; i++)
-		if ((r = db_model_put(db, &parts[i])) != 0)
+		if ((r = db_model_part_put(db, &parts[i])) != 0)
 			return r;
 	if (outputs_summary_json(o) != NULL)
 		return db_summary_put(db, subject_key(e->shepherd->subject),

@@ -236,11 +236,11 @@ list_parts(struct resolver *v, const char *component, const char *alias,
 	const char *version = v->subject->job->model_version;
 	int r;
 
-	r = db_model_list(v->db, v->arena, version, key->role, key->party_id,
-	    component, alias, rows, n);
+	r = db_model_part_newest(v->db, v->arena, NULL, version, key->role,
+	    key->party_id, component, alias, rows, n);
 	if (r == 0 && *n == 0 && !str_eq(version, key->job_id))
-		r = db_model_list(v->db, v->arena, key->job_id, key->role,
-		    key->party_id, component, alias, rows, n);
+		r = db_model_part_newest(v->db, v->arena, NULL, key->job_id,
+		    key->role, key->party_id, component, alias, rows, n);
 	if (r == 0 && *n > MAX_MODELS)
 		r = err_set(ERR_LIMIT, "model %s.%s has %zu parts", component,
 		    alias, *n);

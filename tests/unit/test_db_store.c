@@ -1,5 +1,5 @@
 /*
- * The smaller stores: tables, outputs, metrics, summaries, models, partners,
+ * The smaller stores: tables, outputs, metrics, summaries, partners,
  * nonces, egress, audit; and that the accounts of grants.sql suffice.
  */
 #include <setjmp.h>
@@ -19,7 +19,6 @@
 #include "lib/base/log.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_metric.h"
-#include "lib/db/db_model.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
@@ -309,60 +308,7 @@ summary_of_the_newest_version_is_found(void **state)
 	assert_string_equal(s, "{\"a\":2}");
 }
 
-/* --- models, partners --- */
-
-static void
-model_part_of_an_older_version_does_not_replace_a_newer(void **state)
-{
-	struct db_model_part p = { .model_id = "guest-9999#model",
-		.model_version = J1,
-		.role = "guest",
-		.party_id = ROWS_GUEST,
-		.component = "lr_0",
-		.alias = "model",
-		.buffer_name = "HeteroLRParam",
-		.message = "LRModelParam",
-		.module = "HeteroLR",
-		.version = 1,
-		.bytes = 10 };
-	struct db_model_part *rows;
-	bool used;
-	size_t n;
-
-	(void)state;
-	memset(p.sha256, 1, sizeof(p.sha256));
-	assert_int_equal(db_model_put(db, &p), 0);
-	memset(p.sha256, 2, sizeof(p.sha256));
-	p.version = 0;
-	p.bytes = 99;
-	assert_int_equal(db_model_put(db, &p), 0);
-	assert_int_equal(db_model_list(db, arena, J1, "guest", ROWS_GUEST,
-			     "lr_0", NULL, &rows, &n),
-	    0);
-	assert_int_equal(n, 1);
-	assert_int_equal(rows->version, 1);
-	assert_int_equal(rows->bytes, 10);
-	assert_int_equal(rows->sha256[0], 1);
-	p.version = 2;
-	assert_int_equal(db_model_put(db, &p), 0);
-	p.buffer_name = "HeteroLRMeta";
-	assert_int_equal(db_model_put(db, &p), 0);
-	assert_int_equal(db_model_list(db, arena, J1, "guest", ROWS_GUEST, NULL,
-			     "model", &rows, &n),
-	    0);
-	assert_int_equal(n, 2);
-	assert_int_equal(rows[1].bytes, 99);
-	assert_int_equal(rows[1].sha256[0], 2);
-	assert_int_equal(
-	    db_model_query(db, arena, NULL, J1, NULL, NULL, &rows, &n), 0);
-	assert_int_equal(n, 1);
-	assert_int_equal(rows->bytes, 198);
-	assert_int_equal(db_model_object_used(db, p.sha256, &used), 0);
-	assert_true(used);
-	memset(p.sha256, 1, sizeof(p.sha256));
-	assert_int_equal(db_model_object_used(db, p.sha256, &used), 0);
-	assert_false(used);
-}
+/* --- partners --- */
 
 static void
 partner_is_kept_and_replaced(void **state)
@@ -591,7 +537,6 @@ main(void)
 		T(metrics_of_older_versions_hide_and_are_deleted),
 		T(metric_key_that_is_too_long_is_refused_whole),
 		T(summary_of_the_newest_version_is_found),
-		T(model_part_of_an_older_version_does_not_replace_a_newer),
 		T(partner_is_kept_and_replaced),
 		T(nonce_is_good_once_until_it_is_forgotten),
 		T(egress_and_audit_are_appended),
