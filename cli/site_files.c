@@ -20,6 +20,7 @@
 #include "lib/base/str.h"
 #include "lib/http/tls_cert.h"
 #include "lib/sign/keys.h"
+#include "lib/sign/vault.h"
 
 #define TEMPLATE_MAX (1024 * 1024)
 #define PEM_MAX (64 * 1024)
@@ -188,7 +189,8 @@ site_files_keys(const char *home, const char *party)
 
 	if ((r = make_sign_key(home)) == 0 &&
 	    (r = make_tls_key(home, party)) == 0 &&
-	    (r = make_db_password(home)) == 0 && access(partners, F_OK) != 0)
+	    (r = make_db_password(home)) == 0 && (r = vault_make(home)) == 0 &&
+	    access(partners, F_OK) != 0)
 		r = write_partners(home, NULL, 0);
 	free(partners);
 	return r;

@@ -47,6 +47,10 @@ GRANT INSERT, UPDATE, DELETE ON model TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, DELETE ON model_tag TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON connector TO 'sluice_fcgi'@'localhost';
+-- A table that is dropped takes its ancestry with it.
+GRANT SELECT, DELETE ON table_lineage TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON table_use TO 'sluice_fcgi'@'localhost';
 
 -- sluice-supervisor and the shepherds.
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';
@@ -75,6 +79,10 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON summary
 GRANT SELECT, INSERT, UPDATE, DELETE ON model TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON model_part
   TO 'sluice_supervisor'@'localhost';
+GRANT SELECT ON connector TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON table_lineage
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON table_use TO 'sluice_supervisor'@'localhost';
 
 -- sluice: migrations and the administration of partners.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES

@@ -21,6 +21,7 @@
 #include "lib/db/migrate.h"
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
+#include "lib/sign/vault.h"
 #include "supervisor/supervisor.h"
 
 #define PID_FILE SITE_RUN "/supervisor.pid"
@@ -177,7 +178,9 @@ open_partners(struct program *p)
 	char *path = site_path(p->conf, "%s/sign.key", SITE_KEYS);
 	int r;
 
-	if ((r = keys_load(path, &p->keys)) == 0)
+	/* Sites made before there was a vault get theirs now. */
+	if ((r = keys_load(path, &p->keys)) == 0 &&
+	    (r = vault_make(p->conf->home)) == 0)
 		r = http_client_new_site(
 		    p->super.loop, p->conf, p->keys, &p->super.http);
 	free(path);

@@ -28,8 +28,9 @@
 
 enum key_type {
 	KEY_TEXT,
-	KEY_PATH, /* made absolute against the file's folder */
-	KEY_URL,  /* http(s)://host[:port], or empty */
+	KEY_PATH,  /* made absolute against the file's folder */
+	KEY_PATHS, /* several, ':' between them */
+	KEY_URL,   /* http(s)://host[:port], or empty */
 	KEY_PARTY,
 	KEY_LEVEL,
 	KEY_INT,
@@ -81,6 +82,11 @@ static const struct key keys[] = {
 	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
 	    client_auth_off_on_loopback, "no"),
 	STR("fcgi", "upload_root", KEY_PATH, upload_root, "incoming"),
+
+	STR("data", "file_roots", KEY_PATHS, file_roots, ""),
+	STR("data", "export_root", KEY_PATH, export_root, "exports"),
+	STR("data", "mysql_hosts", KEY_TEXT, mysql_hosts, ""),
+	STR("data", "mysql_tls_ca", KEY_PATH, mysql_tls_ca, ""),
 
 	NUM("supervisor", "poll_ms", poll_ms, "200", 10, 60000),
 	NUM("supervisor", "lease_ms", lease_ms, "5000", 500, 600000),
@@ -180,6 +186,28 @@ absolute(const struct reading *rd, const char *path)
 	return xasprintf("%s/%s", rd->folder, path);
 }
 
+static char *
+absolute_all(const struct reading *rd, const char *paths)
+{
+	struct buf out = BUF_INIT;
+	char *one, *full;
+	size_t n;
+
+	for (; *paths != '\0'; paths += n + (paths[n] == ':')) {
+		n = strcspn(paths, ":");
+		if (n == 0)
+			continue;
+		one = xstrndup(paths, n);
+		full = absolute(rd, one);
+		if (out.len > 0)
+			buf_putc(&out, ':');
+		buf_puts(&out, full);
+		free(full);
+		free(one);
+	}
+	return buf_steal(&out);
+}
+
 static bool
 is_url(const char *s)
 {
@@ -225,6 +253,9 @@ set_value(struct reading *rd, const struct key *k, const char *value)
 		return;
 	case KEY_PATH:
 		set_text(c, k, absolute(rd, value));
+		return;
+	case KEY_PATHS:
+		set_text(c, k, absolute_all(rd, value));
 		return;
 	case KEY_URL:
 		if (value[0] != '\0' && !is_url(value))

@@ -7,6 +7,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_cols.h"
+#include "lib/db/db_lineage.h"
 #include "lib/db/db_tx.h"
 
 #define TABLE_COLS(X)                                                          \
@@ -125,6 +126,9 @@ put_tx(struct db *db, void *ctx)
 
 	p->old_folder = NULL;
 	if (p->replace) {
+		if ((r = db_lineage_forget(
+			 db, p->t->table_namespace, p->t->name)) != 0)
+			return r;
 		if ((r = db_select(db, &folder_of, &folder_shape, p->arena,
 			 &old, &n, p->t->table_namespace, p->t->name)) != 0)
 			return r;
@@ -195,6 +199,8 @@ delete_tx(struct db *db, void *ctx)
 		return r == ERR_NOT_FOUND ? missing(d->table_namespace, d->name)
 					  : r;
 	d->old_folder = old->folder;
+	if ((r = db_lineage_forget(db, d->table_namespace, d->name)) != 0)
+		return r;
 	return db_exec(db, &delete, NULL, d->table_namespace, d->name);
 }
 

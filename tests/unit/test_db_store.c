@@ -18,6 +18,8 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_audit.h"
+#include "lib/db/db_connector.h"
+#include "lib/db/db_lineage.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_resource.h"
@@ -452,6 +454,7 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	struct party_caller guest = { .party_id = ROWS_GUEST };
 	struct party_member host = { J1, "host", ROWS_HOST };
 	struct db_task_key k = { J1, "reader_0", 0, "host", ROWS_HOST };
+	struct db_connector c = { "c", "MYSQL", "{}" };
 	struct rows_partner p;
 	struct db *d;
 
@@ -474,6 +477,11 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	    party_task_create(d, &guest, &host, &p.tasks[0], NULL), 0);
 	assert_int_equal(
 	    party_job_stop(d, &guest, &host, STATE_FAILED, "x", NULL), 0);
+	assert_int_equal(db_connector_put(d, &c), 0);
+	assert_int_equal(db_table_put(d, arena, &table, true, NULL), 0);
+	assert_int_equal(
+	    db_table_delete(d, arena, table.table_namespace, table.name, NULL),
+	    0);
 	assert_int_equal(db_nonce_use(d, "1", "n", (int64_t)time(NULL) + 9), 0);
 	assert_int_equal(db_exec(d, &make_table, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_event, NULL), ERR_DB);
@@ -488,6 +496,10 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 	struct db_series s = {
 		.key = v0, .metric_namespace = "n", .name = "m"
 	};
+	struct db_table_use use = { .key = v0,
+		.data_key = "data",
+		.table_namespace = "n",
+		.name = "a" };
 	struct db_job_claim *claims;
 	struct db *d;
 	size_t n;
@@ -504,6 +516,8 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 	    db_job_move(d, J1, STATE_RUNNING, claims->fence, "", NULL), 0);
 	assert_int_equal(db_metric_add(d, &s, NULL, 0), 0);
 	assert_int_equal(db_table_put(d, arena, &table, true, NULL), 0);
+	assert_int_equal(db_table_use_put(d, &use), 0);
+	assert_int_equal(db_lineage_put(d, "n", "b", "n", "a", J1), 0);
 	assert_int_equal(db_exec(d, &make_table, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_event, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_partner, NULL), ERR_DB);
@@ -525,6 +539,93 @@ cli_account_migrates(void **state)
 	db_close(d);
 }
 
+/* --- connectors, ancestry --- */
+
+static void
+connector_is_kept_and_replaced(void **state)
+{
+	struct db_connector c = { "c", "MYSQL", "{\"host\":\"a\"}" }, *got;
+
+	(void)state;
+	assert_int_equal(db_connector_get(db, arena, "c", &got), ERR_NOT_FOUND);
+	assert_int_equal(db_connector_put(db, &c), 0);
+	c.info = "{}";
+	assert_int_equal(db_connector_put(db, &c), 0);
+	assert_int_equal(db_connector_get(db, arena, "c", &got), 0);
+	assert_string_equal(got->engine, "MYSQL");
+	assert_string_equal(got->info, "{}");
+}
+
+static void
+lineage_goes_back_to_the_tables_from_outside(void **state)
+{
+	struct db_table t = table;
+	struct db_lineage *rows;
+	int i;
+	size_t n;
+
+	(void)state;
+	/* a and b make c, c makes d; told twice as after a lost answer. */
+	for (i = 0; i < 2; i++) {
+		assert_int_equal(db_lineage_put(db, "n", "c", "n", "a", J1), 0);
+		assert_int_equal(db_lineage_put(db, "n", "c", "n", "b", J1), 0);
+		assert_int_equal(db_lineage_put(db, "n", "d", "n", "c", J1), 0);
+	}
+	assert_int_equal(db_lineage_list(db, arena, "n", "c", &rows, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(rows[0].parent_name, "a");
+	assert_string_equal(rows[0].source_name, "a");
+	assert_int_equal(db_lineage_list(db, arena, "n", "d", &rows, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(rows[0].parent_name, "c");
+	assert_string_equal(rows[0].source_name, "a");
+	assert_string_equal(rows[1].source_name, "b");
+	assert_int_equal(db_lineage_list(db, arena, "n", "a", &rows, &n), 0);
+	assert_int_equal(n, 0);
+
+	/* Dropped, or replaced by an upload: no ancestors any more. */
+	t.table_namespace = "n";
+	t.name = "c";
+	assert_int_equal(db_table_put(db, arena, &t, true, NULL), 0);
+	assert_int_equal(db_lineage_list(db, arena, "n", "c", &rows, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_lineage_put(db, "n", "c", "n", "a", J1), 0);
+	assert_int_equal(db_table_delete(db, arena, "n", "c", NULL), 0);
+	assert_int_equal(db_lineage_list(db, arena, "n", "c", &rows, &n), 0);
+	assert_int_equal(n, 0);
+}
+
+static void
+jobs_that_were_given_a_table_are_listed_once(void **state)
+{
+	struct db_table_use u = { .key = v0,
+		.data_key = "data",
+		.table_namespace = "n",
+		.name = "a" },
+			    *uses;
+	struct db_table_job *jobs;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_table_use_put(db, &u), 0);
+	assert_int_equal(db_table_use_put(db, &u), 0);
+	u.key = v1;
+	assert_int_equal(db_table_use_put(db, &u), 0);
+	assert_int_equal(db_table_jobs(db, arena, "n", "a", &jobs, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(jobs[0].job_id, J1);
+	assert_int_equal(db_table_jobs(db, arena, "n", "b", &jobs, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(
+	    db_table_use_of_job(db, arena, J1, "guest", ROWS_GUEST, &uses, &n),
+	    0);
+	assert_int_equal(n, 2);
+	assert_int_equal(uses[0].key.version, 1);
+	assert_int_equal(
+	    db_table_use_of_job(db, arena, J1, "host", NULL, &uses, &n), 0);
+	assert_int_equal(n, 0);
+}
+
 int
 main(void)
 {
@@ -540,6 +641,9 @@ main(void)
 		T(partner_is_kept_and_replaced),
 		T(nonce_is_good_once_until_it_is_forgotten),
 		T(egress_and_audit_are_appended),
+		T(connector_is_kept_and_replaced),
+		T(lineage_goes_back_to_the_tables_from_outside),
+		T(jobs_that_were_given_a_table_are_listed_once),
 		T(fcgi_account_serves_partners_and_can_do_no_more),
 		T(supervisor_account_runs_tasks_and_can_do_no_more),
 		T(cli_account_migrates),
