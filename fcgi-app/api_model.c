@@ -1,21 +1,15 @@
 /*
  * Models that tasks put out, as JSON.
  */
-#include <stdlib.h>
-#include <string.h>
-
 #include "fcgi-app/app.h"
 #include "fcgi-app/messages.h"
 #include "fcgi-app/pbjson.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/tracked.h"
 #include "lib/base/err.h"
-#include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/conf/site_conf.h"
 #include "lib/db/db_model.h"
-
-#define BUFFER_MAX ((size_t)256 << 20)
+#include "lib/model/model_object.h"
 
 static const struct db_model_part *
 part_ending(const struct db_model_part *parts, size_t n, const char *ending)
@@ -29,15 +23,6 @@ part_ending(const struct db_model_part *parts, size_t n, const char *ending)
 	return NULL;
 }
 
-static char *
-object_path(const struct site_conf *conf, const struct db_model_part *part)
-{
-	char hex[2 * DB_HASH_SIZE + 1];
-
-	str_to_hex(part->sha256, DB_HASH_SIZE, hex);
-	return site_path(conf, "%s/objects/%.2s/%s", SITE_MODELS, hex, hex);
-}
-
 /* An empty object for a part that is NULL. */
 static int
 part_json(struct request *req, const struct db_model_part *part,
@@ -45,7 +30,6 @@ part_json(struct request *req, const struct db_model_part *part,
 {
 	const ProtobufCMessageDescriptor *d;
 	struct buf data = BUF_INIT;
-	char *path;
 	int r;
 
 	*out = NULL;
@@ -57,11 +41,10 @@ part_json(struct request *req, const struct db_model_part *part,
 		return err_set(ERR_UNSUPPORTED,
 		    "the message %s of %s is not known to this version",
 		    part->message, part->component);
-	path = object_path(req->app->conf, part);
-	if ((r = buf_read_file(&data, path, BUFFER_MAX)) == 0)
+	if ((r = model_object_read(
+		 req->app->conf, part, MODEL_OBJECT_MAX, &data)) == 0)
 		r = pbjson_unpack(d, data.data, data.len, out);
 	buf_fini(&data);
-	free(path);
 	return r;
 }
 

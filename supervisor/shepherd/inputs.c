@@ -15,7 +15,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_model.h"
 #include "lib/db/db_table.h"
-#include "lib/sign/digest.h"
+#include "lib/model/model_object.h"
 #include "lib/wire/frame.h"
 
 #define MAX_MODELS 1000 /* parts of models for one task */
@@ -195,24 +195,12 @@ read_buffer(struct resolver *v, const struct db_model_part *p,
     Sluice__Executor__NamedBuffer **out)
 {
 	Sluice__Executor__NamedBuffer *b;
-	char hex[2 * DIGEST_SIZE + 1], *path;
-	unsigned char sum[DIGEST_SIZE];
 	struct buf content = BUF_INIT;
 	int r;
 
-	str_to_hex(p->sha256, sizeof(p->sha256), hex);
-	path = site_path(v->conf, "%s/objects/%.2s/%s", SITE_MODELS, hex, hex);
-	r = buf_read_file(&content, path, FRAME_MAX - v->model_bytes);
-	free(path);
-	if (r != 0)
+	if ((r = model_object_read(
+		 v->conf, p, FRAME_MAX - v->model_bytes, &content)) != 0)
 		goto out;
-	if ((r = digest_memory(buf_str(&content), content.len, sum)) != 0)
-		goto out;
-	if (memcmp(sum, p->sha256, sizeof(sum)) != 0) {
-		r = err_set(ERR_FORMAT, "the model file of %s.%s %s is damaged",
-		    p->component, p->alias, p->buffer_name);
-		goto out;
-	}
 	v->model_bytes += content.len;
 	b = arena_alloc(v->arena, sizeof(*b));
 	sluice__executor__named_buffer__init(b);

@@ -20,7 +20,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/engine/standalone_check.h"
-#include "lib/sign/digest.h"
+#include "lib/model/model_object.h"
 
 #define MAX_TABLES 100
 #define MAX_PARTS 200
@@ -366,27 +366,6 @@ outputs_rows(const struct outputs *o, size_t *n)
 
 /* --- models ------------------------------------------------------------------- */
 
-/* models/objects/XX/SHA256; the same content is there once. */
-static int
-keep_object(const struct outputs *o, const void *data, size_t len,
-    unsigned char sum[DIGEST_SIZE])
-{
-	char hex[2 * DIGEST_SIZE + 1], *dir, *path;
-	int r;
-
-	if ((r = digest_memory(data, len, sum)) != 0)
-		return r;
-	str_to_hex(sum, DIGEST_SIZE, hex);
-	dir = site_path(o->conf, "%s/objects/%.2s", SITE_MODELS, hex);
-	path = xasprintf("%s/%s", dir, hex);
-	/* Written anew even when it is there: it may be a damaged one. */
-	if ((r = fd_mkdirs(dir, 0750)) == 0)
-		r = fd_replace_file(path, data, len, 0640);
-	free(path);
-	free(dir);
-	return r;
-}
-
 /* A predict job names the version it reads; it must not write there. */
 static const char *
 model_version(const struct subject *s)
@@ -432,8 +411,8 @@ outputs_model(struct outputs *o, const Sluice__Executor__OutputModel *m)
 			.version = key->version,
 			.bytes = (int64_t)b->content.len,
 		};
-		if ((r = keep_object(
-			 o, b->content.data, b->content.len, p->sha256)) != 0)
+		if ((r = model_object_keep(o->conf, b->content.data,
+			 b->content.len, p->sha256)) != 0)
 			return err_wrap("model %s", b->name);
 	}
 	return 0;
