@@ -1,30 +1,17 @@
 /*
- * The component Intersection: parameters, the protocol with each host, the
- * aligned table, metrics and summary.  The protocol is intersection_psi.c.
+ * The component Intersection: parameters and the order of things.  The
+ * protocol is intersection_psi.c; who gets which rows intersection_align.c;
+ * what is left behind intersection_output.c.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "executor/component.h"
-#include "executor/components/intersection_psi.h"
+#include "executor/components/intersection_impl.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
-#include "lib/json/json.h"
-
-struct intersection {
-	struct task *task;
-	struct table *table;
-	struct parallel *pool;
-	struct psi_conf conf;
-	const char *join_method;
-	bool only_key;
-	const struct task_input *input;
-
-	uint32_t *rows; /* in common, in the guest's order */
-	uint64_t common;
-	bool known; /* whether we know common */
-};
+#include "lib/base/str.h"
 
 /* --- parameters --------------------------------------------------------------- */
 
@@ -33,71 +20,106 @@ struct intersection {
  * an elliptic curve whichever was asked for.  raw would hand one party's ids
  * to the other.
  */
-static int
-check_method(struct task *t, const char *path)
+static void
+note_method(struct task *t, const char *path)
 {
 	const char *m = task_param_string(t, path, "ecdh");
 
-	if (strcasecmp(m, "ecdh") == 0)
-		return 0;
-	if (strcasecmp(m, "rsa") != 0 && strcasecmp(m, "dh") != 0)
-		return err_set(ERR_UNSUPPORTED,
-		    "%s %s is not available; ecdh "
-		    "is, and rsa and dh are served by it",
+	if (strcasecmp(m, "ecdh") != 0)
+		task_log(t, TASK_WARNING,
+		    "%s is %s; the ids are compared by ecdh over ristretto255, "
+		    "which gives the same rows and shows the parties less",
 		    path, m);
-	task_log(t, TASK_WARNING,
-	    "%s %s: ecdh over ristretto255 is used, "
-	    "with the same result",
-	    path, m);
-	return 0;
 }
 
-static int
-check_parameters(struct intersection *x)
+/* The salt stands with the method that the job file chose. */
+static const char *
+salt_of(struct task *t, const char *method)
 {
-	static const char *const off[] = { "run_cache", "run_preprocess",
-		"new_sample_id", "rsa_params.split_calculation" };
-	struct task *t = x->task;
+	static const struct {
+		const char *method;
+		const char *path;
+	} places[] = { { "rsa", "rsa_params.salt" }, { "dh", "dh_params.salt" },
+		{ "raw", "raw_params.salt" } };
 	size_t i;
 
-	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++)
-		if (task_param_bool(t, off[i], false))
-			return err_set(ERR_UNSUPPORTED,
-			    "%s is not available; "
-			    "set it to false",
-			    off[i]);
-	if (strcasecmp(x->join_method, "inner_join") != 0)
-		return err_set(ERR_UNSUPPORTED,
-		    "join_method %s is not "
-		    "available; inner_join is",
-		    x->join_method);
-	if (x->conf.cardinality_only && task_role_size(t, "host") > 1)
-		return err_set(ERR_UNSUPPORTED, "cardinality_only works with "
-						"one host");
-	return check_method(t, x->conf.cardinality_only ? "cardinality_method"
-							: "intersect_method");
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (strcasecmp(places[i].method, method) == 0)
+			return task_param_string(t, places[i].path, "");
+	return task_param_string(t, "ecdh_params.salt", "");
 }
 
 static int
 read_parameters(struct intersection *x)
 {
 	struct task *t = x->task;
+	const char *path;
 
-	x->conf = (struct psi_conf){ .salt = task_param_string(
-					 t, "ecdh_params.salt", ""),
-		.sync_ids = task_param_bool(t, "sync_intersect_ids", true),
-		.cardinality_only =
-		    task_param_bool(t, "cardinality_only", false),
-		.sync_cardinality =
-		    task_param_bool(t, "sync_cardinality", false) };
+	x->conf.sync_ids = task_param_bool(t, "sync_intersect_ids", true);
+	x->conf.cardinality_only =
+	    task_param_bool(t, "cardinality_only", false);
+	x->conf.sync_cardinality =
+	    task_param_bool(t, "sync_cardinality", false);
 	x->join_method = task_param_string(t, "join_method", "inner_join");
+	x->conf.left_join = str_eq(x->join_method, "left_join");
+	x->conf.host_owns_ids = str_eq(
+	    task_param_string(t, "sample_id_generator", "guest"), "host");
+	x->conf.new_ids = task_param_bool(t, "new_sample_id", false);
+	x->conf.cache_id = "";
 	x->only_key = task_param_bool(t, "only_output_key", false);
-	return check_parameters(x);
+	path = x->conf.cardinality_only ? "cardinality_method"
+					: "intersect_method";
+	x->conf.salt = salt_of(t, task_param_string(t, path, "ecdh"));
+	note_method(t, path);
+	if (x->conf.cardinality_only && task_role_size(t, "host") > 1)
+		return err_set(ERR_UNSUPPORTED, "cardinality_only works with "
+						"one host");
+	return 0;
+}
+
+/* What the table must be like for these parameters. */
+static int
+check_table(struct intersection *x)
+{
+	const struct psi_conf *c = &x->conf;
+
+	if (!c->by_match && c->left_join)
+		return err_set(ERR_INVALID,
+		    "join_method left_join needs rows with match ids; set "
+		    "with_match_id in DataTransform");
+	if (!c->by_match || !c->host_owns_ids || c->cardinality_only)
+		return 0;
+	if (task_role_size(x->task, "host") > 1)
+		return err_set(ERR_UNSUPPORTED,
+		    "sample_id_generator host works with one host; with "
+		    "several the guest has to make the sample ids");
+	if (!c->sync_ids)
+		return err_set(ERR_INVALID,
+		    "sample_id_generator host needs sync_intersect_ids true");
+	return 0;
+}
+
+static int
+open_input(struct intersection *x)
+{
+	int r;
+
+	if ((x->input = task_input(x->task, "data")) == NULL)
+		return err_set(ERR_INVALID, "Intersection needs an input "
+					    "under data");
+	if ((r = task_open_table(x->task, x->input, &x->in.table)) != 0 ||
+	    (r = schema_parse(table_stat(x->in.table)->schema_json,
+		 x->input->id_delimiter, &x->schema)) != 0)
+		return r;
+	/* Text rows have not been cut yet: DataTransform finds match ids. */
+	x->conf.by_match = x->schema.match_id_name[0] != '\0' &&
+			   table_stat(x->in.table)->kind == ROW_DENSE;
+	return check_table(x);
 }
 
 /* --- the guest with all hosts -------------------------------------------------- */
 
-/* places[h][row]: what row is in the list of host h. */
+/* places[h][id]: where an id stands in the list of host h. */
 static int
 tell_hosts(struct intersection *x, uint32_t *const *places, size_t hosts)
 {
@@ -110,28 +132,28 @@ tell_hosts(struct intersection *x, uint32_t *const *places, size_t hosts)
 		return err_code();
 	for (h = 0; h < hosts && r == 0; h++) {
 		for (i = 0; i < x->common; i++)
-			told[i] = places[h][x->rows[i]];
+			told[i] = places[h][x->ids[i]];
 		r = psi_guest_tell(x->task, &x->conf, h, told, x->common);
 	}
 	free(told);
 	return r;
 }
 
-/* The rows that every host has. */
+/* The ids that every host has. */
 static int
 collect_common(struct intersection *x, uint32_t *const *places, size_t hosts)
 {
-	uint64_t i, n = table_count(x->table);
+	uint64_t i, n = x->in.ids.n;
 	size_t h;
 
-	if ((x->rows = mem_array(n + 1, sizeof(*x->rows))) == NULL)
+	if ((x->ids = mem_array(n + 1, sizeof(*x->ids))) == NULL)
 		return err_code();
 	for (i = 0; i < n; i++) {
 		for (h = 0; h < hosts; h++)
 			if (places[h][i] == PSI_NO_MATCH)
 				break;
 		if (h == hosts)
-			x->rows[x->common++] = (uint32_t)i;
+			x->ids[x->common++] = (uint32_t)i;
 	}
 	return x->conf.sync_ids ? tell_hosts(x, places, hosts) : 0;
 }
@@ -141,15 +163,15 @@ run_guest(struct intersection *x)
 {
 	size_t h, hosts = task_role_size(x->task, "host");
 	uint32_t **places = xcalloc(hosts + 1, sizeof(*places));
-	uint64_t n = table_count(x->table), common = 0;
+	uint64_t n = x->in.ids.n, common = 0;
 	int r = 0;
 
 	x->known = true;
 	for (h = 0; h < hosts && r == 0; h++) {
 		places[h] = mem_array(n + 1, sizeof(**places));
 		r = places[h] == NULL ? err_code()
-				      : psi_guest(x->task, x->table, x->pool,
-					    &x->conf, h, places[h], &common);
+				      : psi_guest(x->task, &x->in, &x->conf, h,
+					    places[h], &common);
 	}
 	if (r == 0 && !x->conf.cardinality_only)
 		r = collect_common(x, places, hosts);
@@ -164,131 +186,89 @@ run_guest(struct intersection *x)
 	return r;
 }
 
-/* --- the output ------------------------------------------------------------------ */
+/* --- which rows ------------------------------------------------------------------ */
 
 static int
-copy_row(struct intersection *x, struct table_writer *w, uint64_t number)
+own_rows(struct intersection *x)
 {
-	struct table_cursor *cur;
-	struct row row;
+	const struct psi_conf *c = &x->conf;
+	bool is_guest = task_is(x->task, "guest");
+	size_t i, n;
 	int r;
 
-	if ((r = table_scan(x->table, number, number + 1, &cur)) != 0)
+	if ((r = align_own(&x->in, x->ids, x->common, c->left_join, c->new_ids,
+		 &x->out)) != 0 ||
+	    !c->sync_ids)
 		return r;
-	if ((r = cursor_next(cur, &row)) == 1) {
-		if (x->only_key) {
-			row.flags = 0;
-			row.n_values = 0;
-			row.text.len = 0;
-		}
-		r = table_append(w, &row);
-	} else if (r == 0)
-		r = err_set(ERR_FORMAT, "row %llu is missing",
-		    (unsigned long long)number + 1);
-	cursor_free(cur);
-	return r;
-}
-
-/* Without values there are no columns to describe. */
-static void
-drop_columns(struct json_object *schema)
-{
-	json_object_object_del(schema, "label_name");
-	json_object_object_del(schema, "anonymous_label");
-	json_object_object_del(schema, "anonymous_header");
-	json_object_object_del(schema, "original_index_info");
-	json_add(schema, "header",
-	    json_is_array(json_get(schema, "header"))
-		? json_object_new_array()
-		: json_object_new_string(""));
-}
-
-static int
-write_output(struct intersection *x)
-{
-	struct task_output_options opt = { .id_delimiter =
-					       x->input->id_delimiter };
-	struct json_object *schema = NULL;
-	struct table_writer *w;
-	uint64_t i, n = x->rows == NULL ? 0 : x->common;
-	int r;
-
-	if ((r = json_parse_text(table_stat(x->table)->schema_json, &schema)) !=
-	    0)
-		return r;
-	if (x->only_key)
-		drop_columns(schema);
-	if ((r = task_output_create(x->task, 0, &w)) != 0)
-		goto out;
+	n = is_guest ? task_role_size(x->task, "host") : 1;
 	for (i = 0; i < n && r == 0; i++)
-		r = copy_row(x, w, x->rows[i]);
-	if (r == 0)
-		r = task_output_finish(x->task, 0, w, schema, &opt);
-	else
-		table_writer_free(w);
-out:
-	json_object_put(schema);
+		r = is_guest ? align_send(x->task, &x->out,
+				   c->left_join ? "join_id_from_guest"
+						: "id_map_from_guest",
+				   "host", i)
+			     : align_send(x->task, &x->out,
+				   c->left_join ? "join_id_from_host"
+						: "id_map_from_host",
+				   "guest", 0);
 	return r;
 }
-
-/* --- what people see -------------------------------------------------------------- */
 
 static int
-log_metrics(struct intersection *x)
+rows_of_partner(struct intersection *x)
 {
-	double n = (double)table_count(x->table);
-	double c = x->known ? (double)x->common : -1;
-	double rate = !x->known ? -1 : n > 0 ? c / n : 0;
-	struct metric_point p[] = {
-		{ .key_text = "intersect_count", .value = c },
-		{ .key_text = "input_match_id_count", .value = n },
-		{ .key_text = "intersect_rate", .value = rate },
-		{ .key_text = "unmatched_count",
-		    .value = x->known ? n - c : -1 },
-		{ .key_text = "unmatched_rate",
-		    .value = x->known ? 1 - rate : -1 },
-	};
-	struct json_object *o = json_object_new_object();
-	int r;
+	const struct psi_conf *c = &x->conf;
+	bool is_guest = task_is(x->task, "guest");
+	const char *name =
+	    is_guest ? c->left_join ? "join_id_from_host" : "id_map_from_host"
+	    : c->left_join ? "join_id_from_guest"
+			   : "id_map_from_guest";
+	uint64_t extra = x->in.ids.rows - x->in.ids.n;
 
-	json_add_str(o, "intersect_method", "ecdh");
-	json_add_str(o, "join_method", x->join_method);
-	if ((r = task_metric_points(x->task, "train", "intersection", p,
-		 sizeof(p) / sizeof(p[0]))) == 0)
-		r = task_metric_meta(x->task, "train", "intersection",
-		    "intersection", "INTERSECTION", o);
-	json_object_put(o);
-	if (r != 0)
-		return r;
-	o = json_object_new_object();
-	json_add_int(o, "intersect_num", (int64_t)c);
-	json_add(o, "intersect_rate", json_double(rate));
-	json_add_bool(o, "cardinality_only", x->conf.cardinality_only);
-	json_add_int(o, "unique_id_num", (int64_t)n);
-	r = task_summary(x->task, o);
-	json_object_put(o);
-	return r;
+	/* Only the owner's rows are told apart by their sample ids. */
+	if (extra > 0)
+		task_log(x->task, TASK_WARNING,
+		    "%llu rows repeat a match id of an earlier row and are "
+		    "left out: sample_id_generator is the other party",
+		    (unsigned long long)extra);
+	return align_receive(x->task, &x->in, x->ids, x->common, c->left_join,
+	    name, is_guest ? "host" : "guest", &x->out);
 }
+
+static int
+choose_rows(struct intersection *x)
+{
+	bool owns = task_is(x->task, "host") == x->conf.host_owns_ids;
+
+	if (x->ids == NULL || x->conf.cardinality_only)
+		return align_rows(NULL, 0, &x->out);
+	if (!x->conf.by_match)
+		return align_rows(x->ids, x->common, &x->out);
+	return owns ? own_rows(x) : rows_of_partner(x);
+}
+
+/* --- the component ----------------------------------------------------------------- */
 
 static int
 run_member(struct intersection *x)
 {
 	int r;
 
+	if ((r = psi_ids_load(x->in.table, x->conf.by_match, &x->in.ids)) != 0)
+		return r;
 	if (task_is(x->task, "guest"))
 		r = run_guest(x);
 	else
-		r = psi_host(x->task, x->table, x->pool, &x->conf, &x->rows,
-		    &x->common, &x->known);
+		r = psi_host(
+		    x->task, &x->in, &x->conf, &x->ids, &x->common, &x->known);
 	if (r != 0)
 		return r;
 	if (x->known)
 		task_log(x->task, TASK_INFO, "%llu of %llu ids are common",
 		    (unsigned long long)x->common,
-		    (unsigned long long)table_count(x->table));
-	if ((r = write_output(x)) != 0)
+		    (unsigned long long)x->in.ids.n);
+	if ((r = choose_rows(x)) != 0 || (r = intersection_output(x)) != 0)
 		return r;
-	return log_metrics(x);
+	return intersection_report(x);
 }
 
 static int
@@ -297,17 +277,16 @@ run(struct task *t)
 	struct intersection x = { .task = t };
 	int r;
 
-	if ((x.input = task_input(t, "data")) == NULL)
-		return err_set(ERR_INVALID, "Intersection needs an input "
-					    "under data");
-	if ((r = read_parameters(&x)) != 0 ||
-	    (r = task_open_table(t, x.input, &x.table)) != 0)
-		return r;
-	x.pool = parallel_new(task_cores(t));
-	r = run_member(&x);
-	parallel_free(x.pool);
-	table_close(x.table);
-	free(x.rows);
+	x.in.pool = parallel_new(task_cores(t));
+	if ((r = read_parameters(&x)) == 0 && (r = open_input(&x)) == 0)
+		r = run_member(&x);
+	alignment_fini(&x.out);
+	psi_ids_fini(&x.in.ids);
+	if (x.schema.json != NULL)
+		schema_fini(&x.schema);
+	table_close(x.in.table);
+	parallel_free(x.in.pool);
+	free(x.ids);
 	return r;
 }
 

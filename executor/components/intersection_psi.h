@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "executor/components/intersection_ids.h"
 #include "executor/parallel.h"
 #include "executor/task.h"
 
@@ -27,20 +28,33 @@ struct psi_conf {
 	bool sync_ids; /* the host learns the result */
 	bool cardinality_only;
 	bool sync_cardinality;
+	/* Of no matter to the protocol, but both must mean the same. */
+	bool by_match;
+	bool left_join;
+	bool host_owns_ids;
+	bool new_ids;
+	const char *cache_id; /* "" without a cache */
+};
+
+/* The ids of a member and what they are worked on with. */
+struct psi_input {
+	struct table *table;
+	struct psi_ids ids;
+	struct parallel *pool;
 };
 
 #define PSI_NO_MATCH UINT32_MAX
 
 /*
  * The guest's half with host number host up to the join.  match has one
- * entry per row of the table: the row's place in the host's list or
- * PSI_NO_MATCH (all of them when only the cardinality is wanted).
- * Errors: ERR_UNSUPPORTED for rows with match ids, ERR_FORMAT, ERR_LIMIT and
- * ERR_CONFLICT for what the host sent, those of tables and tasks.
+ * entry per id: its place in the host's list or PSI_NO_MATCH (all of them
+ * when only the cardinality is wanted).
+ * Errors: ERR_FORMAT, ERR_LIMIT and ERR_CONFLICT for what the host sent,
+ * those of tables and tasks.
  */
-int psi_guest(struct task *, struct table *, struct parallel *,
-    const struct psi_conf *, size_t host, uint32_t *match, uint64_t *common);
-/* Tell a host the n places that are common, in the order of our rows. */
+int psi_guest(struct task *, const struct psi_input *, const struct psi_conf *,
+    size_t host, uint32_t *match, uint64_t *common);
+/* Tell a host the n places that are common, in the order of our ids. */
 int psi_guest_tell(struct task *, const struct psi_conf *, size_t host,
     const uint32_t *places, uint64_t n);
 /* Tell a host how many are common. */
@@ -48,11 +62,11 @@ int psi_guest_tell_count(
     struct task *, const struct psi_conf *, size_t host, uint64_t n);
 
 /*
- * The host's half.  With sync, *rows is a malloc()ed list of the row numbers
- * in common, in the guest's order; otherwise NULL.  *known tells whether
+ * The host's half.  With sync, *ids is a malloc()ed list of our ids in
+ * common, in the guest's order; otherwise NULL.  *known tells whether
  * *common is known.
  */
-int psi_host(struct task *, struct table *, struct parallel *,
-    const struct psi_conf *, uint32_t **rows, uint64_t *common, bool *known);
+int psi_host(struct task *, const struct psi_input *, const struct psi_conf *,
+    uint32_t **ids, uint64_t *common, bool *known);
 
 #endif

@@ -17,6 +17,7 @@ struct token_list {
 	unsigned char *tokens;
 	uint32_t *slot; /* place + 1; 0: free */
 	size_t mask;	/* slots - 1, a power of two */
+	uint32_t used;	/* by token_list_put() */
 };
 
 int
@@ -86,6 +87,18 @@ token_list_index(struct token_list *t)
 		t->slot[s] = (uint32_t)i + 1;
 	}
 	return 0;
+}
+
+uint32_t
+token_list_put(struct token_list *t, const unsigned char *token)
+{
+	size_t s = find_slot(t, token);
+
+	if (t->slot[s] != 0)
+		return t->slot[s] - 1;
+	memcpy(token_list_at(t, t->used), token, ECDH_TOKEN);
+	t->slot[s] = ++t->used;
+	return t->used - 1;
 }
 
 uint32_t

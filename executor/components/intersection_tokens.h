@@ -21,6 +21,11 @@ unsigned char *token_list_at(struct token_list *, size_t place);
  * its owner listed an id twice.
  */
 int token_list_index(struct token_list *);
+/*
+ * The place of a token in a list that is built by this alone; a token that
+ * is not there yet gets the next place.
+ */
+uint32_t token_list_put(struct token_list *, const unsigned char *token);
 /* The place of a token, or TOKEN_NONE. */
 uint32_t token_list_find(const struct token_list *, const unsigned char *);
 

@@ -98,6 +98,28 @@ check_numbers(
 	return 0;
 }
 
+/* Which of the settings is it? */
+static int
+check_settings(const unsigned char *theirs, const unsigned char *ours)
+{
+	if (theirs[PSI_SETTINGS_MATCH] != ours[PSI_SETTINGS_MATCH])
+		return err_set(ERR_CONFLICT,
+		    "%s rows have match ids, %s do not; set with_match_id "
+		    "in DataTransform alike at all parties",
+		    ours[PSI_SETTINGS_MATCH] ? "our" : "the other party's",
+		    ours[PSI_SETTINGS_MATCH] ? "the other party's" : "ours");
+	if (memcmp(theirs + PSI_SETTINGS_CACHE, ours + PSI_SETTINGS_CACHE,
+		PSI_SETTINGS_MATCH - PSI_SETTINGS_CACHE) != 0)
+		return err_set(ERR_CONFLICT,
+		    "the other party runs with another cache, or one of both "
+		    "without; caches of one and the same job belong together");
+	if (memcmp(theirs, ours, PSI_SETTINGS_CACHE) != 0)
+		return err_set(ERR_CONFLICT,
+		    "the other party runs with another method, salt, join or "
+		    "sync setting");
+	return 0;
+}
+
 int
 psi_block_decode(const void *data, size_t size, enum psi_kind kind,
     uint32_t number, uint64_t total, const unsigned char settings[PSI_SETTINGS],
@@ -118,10 +140,8 @@ psi_block_decode(const void *data, size_t size, enum psi_kind kind,
 		    "a block of kind %d where %d is "
 		    "due",
 		    p[1], (int)kind);
-	if (memcmp(p + 20, settings, PSI_SETTINGS) != 0)
-		return err_set(ERR_CONFLICT,
-		    "the other party runs with "
-		    "another method, salt or sync setting");
+	if (check_settings(p + 20, settings) != 0)
+		return err_code();
 	out->kind = kind;
 	out->number = get32(p + 4);
 	out->count = get32(p + 8);

@@ -3,8 +3,9 @@
  *
  * A block (integers little-endian): version u8 = 1, kind u8, two zero bytes,
  * block number u32, items in this block u32, items of the whole list u64,
- * 16 bytes of a digest over the settings on which both parties must agree,
- * then the items, all of the size that the kind has.  All blocks but the
+ * 16 bytes about the settings on which both parties must agree (8 of a
+ * digest over them, 7 of one over the cache's id or 0, 1 when the ids are
+ * match ids), then the items, all of the size that the kind has.  All blocks but the
  * last hold PSI_BLOCK_ITEMS; a list without items is one empty block.
  */
 #ifndef EXECUTOR_COMPONENTS_INTERSECTION_WIRE_H
@@ -18,6 +19,8 @@
 #define PSI_BLOCK_ITEMS 32768U
 #define PSI_LIST_MAX (1U << 28) /* items; 2.7e8, 4.3 GB of tokens */
 #define PSI_SETTINGS 16		/* bytes of their digest */
+#define PSI_SETTINGS_CACHE 8	/* where that of a cache begins, */
+#define PSI_SETTINGS_MATCH 15	/* and whether ids are match ids */
 #define PSI_HEADER 36
 
 enum psi_kind {

@@ -9,6 +9,8 @@
 #include "lib/base/err.h"
 
 _Static_assert(ECDH_POINT == crypto_core_ristretto255_BYTES, "point size");
+_Static_assert(
+    ECDH_SECRET == crypto_core_ristretto255_SCALARBYTES, "exponent size");
 
 /* What is hashed for one purpose never stands for another. */
 static const char id_domain[] = "sluice intersection ecdh id 1";
@@ -70,17 +72,70 @@ ecdh_blind_id(const struct ecdh *e, const void *id, size_t len,
 }
 
 int
-ecdh_token(const struct ecdh *e, const unsigned char point[ECDH_POINT],
-    unsigned char out[ECDH_TOKEN])
+ecdh_multiply(const struct ecdh *e, const unsigned char point[ECDH_POINT],
+    unsigned char out[ECDH_POINT])
 {
-	unsigned char p[ECDH_POINT];
+	return crypto_scalarmult_ristretto255(out, e->scalar, point) == 0
+		   ? 0
+		   : err_set(ERR_FORMAT,
+			 "a blinded id is not an element of the group");
+}
 
-	if (crypto_scalarmult_ristretto255(p, e->scalar, point) != 0)
-		return err_set(
-		    ERR_FORMAT, "a blinded id is not an element of the group");
-	return crypto_generichash(out, ECDH_TOKEN, p, sizeof(p),
+int
+ecdh_digest(
+    const unsigned char point[ECDH_POINT], unsigned char out[ECDH_TOKEN])
+{
+	return crypto_generichash(out, ECDH_TOKEN, point, ECDH_POINT,
 		   (const unsigned char *)token_domain,
 		   sizeof(token_domain)) == 0
 		   ? 0
 		   : err_set(ERR_CRYPTO, "hash failed");
+}
+
+int
+ecdh_token(const struct ecdh *e, const unsigned char point[ECDH_POINT],
+    unsigned char out[ECDH_TOKEN])
+{
+	unsigned char p[ECDH_POINT];
+	int r = ecdh_multiply(e, point, p);
+
+	return r == 0 ? ecdh_digest(p, out) : r;
+}
+
+void
+ecdh_export(const struct ecdh *e, unsigned char out[ECDH_SECRET])
+{
+	memcpy(out, e->scalar, sizeof(e->scalar));
+}
+
+struct ecdh *
+ecdh_import(const unsigned char secret[ECDH_SECRET], const char *salt)
+{
+	struct ecdh *e;
+
+	if (sodium_is_zero(secret, ECDH_SECRET)) {
+		err_set(ERR_FORMAT, "a secret exponent is damaged");
+		return NULL;
+	}
+	if ((e = ecdh_new(salt)) != NULL)
+		memcpy(e->scalar, secret, sizeof(e->scalar));
+	return e;
+}
+
+struct ecdh *
+ecdh_inverse(const struct ecdh *e)
+{
+	struct ecdh *inverse = ecdh_new("");
+
+	if (inverse == NULL)
+		return NULL;
+	memcpy(inverse->salt, e->salt, sizeof(e->salt));
+	/* Only 0 has none, and a random scalar is not 0. */
+	if (crypto_core_ristretto255_scalar_invert(
+		inverse->scalar, e->scalar) != 0) {
+		ecdh_free(inverse);
+		err_set(ERR_CRYPTO, "an exponent without inverse");
+		return NULL;
+	}
+	return inverse;
 }

@@ -40,4 +40,25 @@ int ecdh_blind_id(const struct ecdh *, const void *id, size_t len,
 int ecdh_token(const struct ecdh *, const unsigned char point[ECDH_POINT],
     unsigned char out[ECDH_TOKEN]);
 
+/* --- for evaluating one party's function on the other's ids ------------- */
+
+#define ECDH_SECRET 32 /* bytes of an exponent */
+
+/* The exponent, to be kept where only its owner reads. */
+void ecdh_export(const struct ecdh *, unsigned char out[ECDH_SECRET]);
+/*
+ * An exponent that was exported.  NULL as with ecdh_new(), and ERR_FORMAT
+ * when it is none.
+ */
+struct ecdh *ecdh_import(
+    const unsigned char secret[ECDH_SECRET], const char *salt);
+/* The exponent that undoes this one; NULL as with ecdh_new(). */
+struct ecdh *ecdh_inverse(const struct ecdh *);
+/* exponent * point.  ERR_FORMAT when it is no element of the group. */
+int ecdh_multiply(const struct ecdh *, const unsigned char point[ECDH_POINT],
+    unsigned char out[ECDH_POINT]);
+/* The digest of ecdh_token() for a point that needs no exponent any more. */
+int ecdh_digest(
+    const unsigned char point[ECDH_POINT], unsigned char out[ECDH_TOKEN]);
+
 #endif

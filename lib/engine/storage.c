@@ -419,6 +419,20 @@ cursor_get(
 	return decode(c, number, bytes, out);
 }
 
+int
+cursor_at(struct table_cursor *c, uint64_t number, struct row *out)
+{
+	struct span bytes;
+	int r;
+
+	if (number >= c->table->stat.rows)
+		return err_set(
+		    ERR_FORMAT, "there is no row %" PRIu64, number + 1);
+	if ((r = c->table->ops->read(c->ctx, number, &bytes)) != 0)
+		return r;
+	return decode(c, number, bytes, out);
+}
+
 void
 cursor_free(struct table_cursor *c)
 {

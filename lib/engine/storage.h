@@ -164,6 +164,14 @@ void cursor_free(struct table_cursor *); /* NULL is fine */
 int cursor_get(
     struct table_cursor *, const void *id, size_t id_len, struct row *out);
 
+/*
+ * The row of a number through a cursor of table_scan(), whose range and
+ * place do not matter to it; bytes valid as with cursor_next().  Reading on
+ * in order is as cheap as cursor_next().  ERR_FORMAT, also when there are
+ * not so many rows.
+ */
+int cursor_at(struct table_cursor *, uint64_t number, struct row *out);
+
 /* Remove a table, sealed or not; a missing one is fine. */
 int table_destroy(const struct storage_ops *, const char *address);
 

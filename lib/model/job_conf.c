@@ -100,24 +100,6 @@ find_param(const char *name)
 	return -1;
 }
 
-static void warn(struct job_spec *spec, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-warn(struct job_spec *spec, const char *fmt, ...)
-{
-	va_list ap;
-
-	/* A stranger's names: a bounded list. */
-	if (spec->n_warnings >= 50)
-		return;
-	spec->warnings = xrealloc(
-	    spec->warnings, (spec->n_warnings + 1) * sizeof(*spec->warnings));
-	va_start(ap, fmt);
-	spec->warnings[spec->n_warnings++] = xvasprintf(fmt, ap);
-	va_end(ap);
-}
-
 static void
 warn_unknown(struct job_spec *spec, const char *name)
 {
@@ -125,11 +107,12 @@ warn_unknown(struct job_spec *spec, const char *name)
 
 	for (i = 0; i < sizeof(removed) / sizeof(removed[0]); i++)
 		if (strcmp(removed[i], name) == 0) {
-			warn(spec, "[WARN]%s is removed and has no effect",
-			    name);
+			job_spec_warn(
+			    spec, "%s is removed and has no effect", name);
 			return;
 		}
-	warn(spec, "[WARN]job parameter %.60s is not known and ignored", name);
+	job_spec_warn(
+	    spec, "job parameter %.60s is not known and ignored", name);
 }
 
 /* One object of job parameters over *out; unknown names only warn. */

@@ -7,6 +7,7 @@
  */
 #include "lib/model/job_spec.h"
 
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,6 +21,7 @@
 #include "lib/model/job_tasks.h"
 
 #define CONTRACT_FORM 1
+#define WARNINGS_MAX 50
 
 /* --- identifiers ---------------------------------------------------------- */
 
@@ -402,6 +404,31 @@ job_spec_party_parameters(
 	json_add_str(
 	    o, "ComponentParameterSource", spec->components[seq]->name);
 	return o;
+}
+
+void
+job_spec_warn(struct job_spec *spec, const char *fmt, ...)
+{
+	char *message, *text;
+	va_list ap;
+	size_t i;
+
+	/* A stranger's names: a bounded list. */
+	if (spec->n_warnings >= WARNINGS_MAX)
+		return;
+	va_start(ap, fmt);
+	message = xvasprintf(fmt, ap);
+	va_end(ap);
+	text = xasprintf("[WARN]%s", message);
+	free(message);
+	for (i = 0; i < spec->n_warnings; i++)
+		if (strcmp(spec->warnings[i], text) == 0) {
+			free(text);
+			return;
+		}
+	spec->warnings = xrealloc(
+	    spec->warnings, (spec->n_warnings + 1) * sizeof(*spec->warnings));
+	spec->warnings[spec->n_warnings++] = text;
 }
 
 char *

@@ -144,6 +144,12 @@ size_t job_spec_component(const struct job_spec *, const char *name);
 struct json_object *job_spec_party_parameters(
     const struct job_spec *, const struct job_member *, size_t seq);
 
+/*
+ * Add a warning, for those who build the spec; what was said before is not
+ * said again, and there is an end to it.
+ */
+void job_spec_warn(struct job_spec *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* All warnings in one text, "" when there is none; the caller's. */
 char *job_spec_warning_text(const struct job_spec *);
 

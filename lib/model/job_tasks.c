@@ -258,12 +258,31 @@ merge_pieces(const struct piece *const *set, size_t n)
 	return given;
 }
 
+/* Notes of a component's parameters become warnings of the job. */
+static void
+take_notes(const struct build *b, const struct job_task *t,
+    const struct json_path *path)
+{
+	struct faults notes = FAULTS_INIT;
+	size_t i;
+
+	if (t->parameters == NULL)
+		return;
+	rules_note(t->module, t->parameters, path, &notes);
+	for (i = 0; i < notes.n; i++)
+		job_spec_warn(b->spec, "%s: %s (found %s)",
+		    notes.items[i].pointer, notes.items[i].message,
+		    notes.items[i].value);
+	faults_fini(&notes);
+}
+
 static void
 complete(const struct build *b, const struct component *c,
     const struct job_member *m, const struct piece *last, struct job_task *t)
 {
 	struct piece absent = { .component = c->index };
 	struct role_list role = { .name = m->role };
+	const struct json_path *path;
 	struct piece_path buffer;
 	char key[12];
 
@@ -274,10 +293,11 @@ complete(const struct build *b, const struct component *c,
 		absent.key = key;
 		last = &absent;
 	}
-	(void)params_complete(t->module, t->given,
-	    piece_path(
-		&b->params, last, b->spec->dsl, b->in->conf_path, &buffer),
-	    b->faults, &t->parameters);
+	path = piece_path(
+	    &b->params, last, b->spec->dsl, b->in->conf_path, &buffer);
+	(void)params_complete(
+	    t->module, t->given, path, b->faults, &t->parameters);
+	take_notes(b, t, path);
 }
 
 static void

@@ -5,6 +5,7 @@
 #include "lib/provider/rules.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/str.h"
 
@@ -36,32 +37,69 @@ must_be_off(const struct rule *r, const char *block, const char *key)
 		    "not offered by this provider; leave it false");
 }
 
-static void
-data_transform(const struct rule *r)
+static bool
+is_on(const struct rule *r, const char *key)
 {
-	if (strcmp(json_get_str(r->params, "input_format", ""), "dense") != 0)
-		not_offered(r, "input_format", "use dense");
+	return json_get_bool(r->params, key, false);
+}
+
+static void
+must_not(const struct rule *r, const char *key, const char *why)
+{
+	if (is_on(r, key))
+		faults_add_value(r->faults, JSON_PATH_KEY(r->path, key),
+		    json_get(r->params, key), "%s", why);
+}
+
+/* Only the number is wanted: nothing else makes sense then. */
+static void
+intersection_cardinality(const struct rule *r)
+{
+	must_not(r, "run_cache",
+	    "makes no sense with cardinality_only, which needs no cache");
+	if (str_eq(json_get_str(r->params, "join_method", ""), "left_join"))
+		not_offered(
+		    r, "join_method", "use inner_join with cardinality_only");
 }
 
 static void
 intersection(const struct rule *r)
 {
-	static const char *const off[] = { "run_cache", "run_preprocess",
-		"new_sample_id" };
-	struct json_object *p = r->params;
+	must_not(r, "run_preprocess",
+	    "not offered by this provider: the filter would give the other "
+	    "party hashes of all ids to try guesses against; leave it false");
+	if (is_on(r, "cardinality_only"))
+		intersection_cardinality(r);
+	if (str_eq(json_get_str(r->params, "join_method", ""), "left_join") &&
+	    !json_get_bool(r->params, "sync_intersect_ids", true))
+		faults_add_value(r->faults,
+		    JSON_PATH_KEY(r->path, "sync_intersect_ids"),
+		    json_get(r->params, "sync_intersect_ids"),
+		    "must be true for join_method left_join");
+}
+
+/* What is done otherwise than the job file says. */
+static void
+intersection_notes(const struct rule *r)
+{
+	static const char *const ignored[] = { "with_encode",
+		"repeated_id_process", "with_sample_id", "allow_info_share" };
+	const char *key = is_on(r, "cardinality_only") ? "cardinality_method"
+						       : "intersect_method";
+	const char *method = json_get_str(r->params, key, "ecdh");
 	size_t i;
 
-	if (strcmp(json_get_str(p, "intersect_method", ""), "ecdh") != 0)
-		not_offered(r, "intersect_method", "use ecdh");
-	if (json_get_bool(p, "cardinality_only", false) &&
-	    strcmp(json_get_str(p, "cardinality_method", ""), "ecdh") != 0)
-		not_offered(r, "cardinality_method", "use ecdh");
-	for (i = 0; i < sizeof(off) / sizeof(off[0]); i++)
-		if (json_get_bool(p, off[i], false))
-			not_offered(r, off[i], "leave it false");
-	must_be_off(r, "rsa_params", "split_calculation");
-	if (strcmp(json_get_str(p, "join_method", ""), "inner_join") != 0)
-		not_offered(r, "join_method", "use inner_join");
+	if (strcasecmp(method, "ecdh") != 0)
+		faults_add_value(r->faults, JSON_PATH_KEY(r->path, key),
+		    json_get(r->params, key),
+		    "ecdh is used instead: the same rows, and the parties "
+		    "learn less");
+	for (i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++)
+		if (is_on(r, ignored[i]))
+			faults_add_value(r->faults,
+			    JSON_PATH_KEY(r->path, ignored[i]),
+			    json_get(r->params, ignored[i]),
+			    "is deprecated and has no effect");
 }
 
 /* Both the classic place of early stopping and the one in callback_param. */
@@ -237,11 +275,12 @@ federated_sample(const struct rule *r)
 
 /* --- the table ------------------------------------------------------------ */
 
-static const struct {
+struct module_rule {
 	const char *module;
 	void (*check)(const struct rule *);
-} rules[] = {
-	{ "DataTransform", data_transform },
+};
+
+static const struct module_rule rules[] = {
 	{ "HeteroDataSplit", data_split },
 	{ "HomoDataSplit", data_split },
 	{ "FederatedSample", federated_sample },
@@ -251,16 +290,37 @@ static const struct {
 	{ "Evaluation", evaluation },
 };
 
+static const struct module_rule notes[] = {
+	{ "Intersection", intersection_notes },
+};
+
+static void
+apply(const struct module_rule *list, size_t n, const struct module *module,
+    const struct rule *r)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (str_eq(list[i].module, module->name))
+			list[i].check(r);
+}
+
 void
 rules_check(const struct module *module, struct json_object *params,
     const struct json_path *path, struct faults *faults)
 {
 	const struct rule r = { params, path, faults };
-	size_t i;
 
-	for (i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
-		if (str_eq(rules[i].module, module->name))
-			rules[i].check(&r);
+	apply(rules, sizeof(rules) / sizeof(rules[0]), module, &r);
+}
+
+void
+rules_note(const struct module *module, struct json_object *params,
+    const struct json_path *path, struct faults *out)
+{
+	const struct rule r = { params, path, out };
+
+	apply(notes, sizeof(notes) / sizeof(notes[0]), module, &r);
 }
 
 /* --- members -------------------------------------------------------------- */

@@ -14,6 +14,13 @@ void rules_check(const struct module *, struct json_object *params,
     const struct json_path *path, struct faults *);
 
 /*
+ * What will be done otherwise than the parameters say, without harm to the
+ * result: for the person who submits, not faults.
+ */
+void rules_note(const struct module *, struct json_object *params,
+    const struct json_path *path, struct faults *out);
+
+/*
  * Do the members of a job suit the module?  roles is {"guest":[9999],…},
  * path where it stands.
  */

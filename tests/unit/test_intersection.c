@@ -23,7 +23,7 @@ static int tables_made;
 
 /* Rows "u<number>" with one value, in the order given. */
 static char *
-make_table(struct loopback *lb, const int *ids, size_t n, int flags)
+make_table(struct loopback *lb, const int *ids, size_t n)
 {
 	char *path =
 	    xasprintf("%s/table-%d", loopback_folder(lb), tables_made++);
@@ -34,11 +34,9 @@ make_table(struct loopback *lb, const int *ids, size_t n, int flags)
 
 	assert_int_equal(table_create(&storage_standalone, path, &w), 0);
 	for (i = 0; i < n; i++) {
-		struct row row = { .kind = ROW_DENSE,
-			.flags = flags,
-			.n_values = 1,
-			.values = &v,
-			.match_id = { "m", 1 } };
+		struct row row = {
+			.kind = ROW_DENSE, .n_values = 1, .values = &v
+		};
 
 		v = ids[i];
 		row.id.data = id;
@@ -55,7 +53,7 @@ add(struct loopback *lb, const char *role, const char *party,
     const char *params, const int *ids, size_t n)
 {
 	struct member *m = loopback_add(lb, role, party, params);
-	char *path = make_table(lb, ids, n, 0);
+	char *path = make_table(lb, ids, n);
 
 	loopback_cores(m, 2);
 	loopback_input(m, "data", "data_transform_0", path);
@@ -300,44 +298,44 @@ settings_that_differ_are_named(void **state)
 }
 
 static void
-what_is_not_offered_is_refused_by_name(void **state)
+every_classic_method_gives_the_same_rows_and_says_how(void **state)
 {
 	static const char *const p[] = {
+		"{\"intersect_method\":\"rsa\"}",
+		"{\"intersect_method\":\"dh\"}",
 		"{\"intersect_method\":\"raw\"}",
-		"{\"run_cache\":true}",
-		"{\"join_method\":\"left_join\"}",
-		"{\"run_preprocess\":true}",
 	};
-	static const int g[] = { 1, 2 };
+	static const int g[] = { 3, 1, 2 }, h[] = { 2, 3 }, both[] = { 3, 2 };
 	struct loopback *lb;
-	struct member *guest;
+	struct member *guest, *host;
 	size_t i;
 
 	(void)state;
 	for (i = 0; i < sizeof(p) / sizeof(p[0]); i++) {
 		lb = loopback_new("Intersection", "i_0");
-		guest = add(lb, "guest", "9999", p[i], g, 2);
-		add(lb, "host", "10000", p[i], g, 2);
-		assert_int_equal(loopback_run(lb), ERR_UNSUPPORTED);
-		assert_non_null(strstr(loopback_error(guest), "not available"));
+		guest = add(lb, "guest", "9999", p[i], g, 3);
+		host = add(lb, "host", "10000", p[i], h, 2);
+		assert_int_equal(loopback_run(lb), 0);
+		assert_output(guest, both, 2);
+		assert_output(host, both, 2);
+		assert_non_null(strstr(loopback_log(guest), "ecdh"));
+		assert_sent(guest, "id_ciphertext_exchange_g2h/0.0", true);
 		loopback_free(lb);
 	}
 }
 
 static void
-rows_with_match_ids_are_refused(void **state)
+a_left_join_without_match_ids_is_refused(void **state)
 {
 	static const int g[] = { 1, 2 };
+	const char *p = "{\"join_method\":\"left_join\"}";
 	struct loopback *lb = loopback_new("Intersection", "i_0");
-	struct member *m = loopback_add(lb, "guest", "9999", "{}");
-	char *path = make_table(lb, g, 2, ROW_MATCH_ID);
+	struct member *m = add(lb, "guest", "9999", p, g, 2);
 
 	(void)state;
-	loopback_input(m, "data", "data_transform_0", path);
-	free(path);
-	add(lb, "host", "10000", "{}", g, 2);
-	assert_int_equal(loopback_run(lb), ERR_UNSUPPORTED);
-	assert_non_null(strstr(loopback_error(m), "match id"));
+	add(lb, "host", "10000", p, g, 2);
+	assert_int_equal(loopback_run(lb), ERR_INVALID);
+	assert_non_null(strstr(loopback_error(m), "with_match_id"));
 	loopback_free(lb);
 }
 
@@ -486,8 +484,9 @@ main(void)
 		cmocka_unit_test(what_two_hosts_have_must_be_had_by_both),
 		cmocka_unit_test(large_sets_match_the_plain_intersection),
 		cmocka_unit_test(settings_that_differ_are_named),
-		cmocka_unit_test(what_is_not_offered_is_refused_by_name),
-		cmocka_unit_test(rows_with_match_ids_are_refused),
+		cmocka_unit_test(
+		    every_classic_method_gives_the_same_rows_and_says_how),
+		cmocka_unit_test(a_left_join_without_match_ids_is_refused),
 		cmocka_unit_test(blinding_commutes_and_salt_separates),
 		cmocka_unit_test(what_is_no_group_element_is_refused),
 		cmocka_unit_test(ids_listed_twice_are_noticed),

@@ -422,10 +422,9 @@ the_conf_is_checked_in_every_corner(void **state)
 	    "/component_parameters/role/host/all/hetero_lr_0/alpha",
 	    "must be number");
 	refuses("{'component_parameters':{'common':{'intersection_0':"
-		"{'intersect_method':'rsa'}}}}",
-	    "/component_parameters/common/"
-	    "intersection_0/intersect_method",
-	    "use ecdh");
+		"{'run_preprocess':true}}}}",
+	    "/component_parameters/common/intersection_0/run_preprocess",
+	    "not offered");
 	refuses("{'component_parameters':{'common':{'hetero_lr_0':null}}}",
 	    "/component_parameters/common/hetero_lr_0", "object");
 	refuses("{'job_parameters':{'role':{'host':[]}}}",
@@ -479,6 +478,23 @@ removed_and_unknown_job_parameters_only_warn(void **state)
 	assert_non_null(strstr(text, "colour"));
 	assert_null(json_get(
 	    json_path_get(spec->conf, "job_parameters", "common"), "colour"));
+	free(text);
+	job_spec_free(spec);
+}
+
+static void
+a_method_that_is_served_by_another_warns_once(void **state)
+{
+	struct job_spec *spec =
+	    build_good("{'component_parameters':{'common':{'intersection_0':"
+		       "{'intersect_method':'rsa'}}}}");
+	char *text = job_spec_warning_text(spec);
+
+	(void)state;
+	assert_int_equal(spec->n_warnings, 1);
+	assert_non_null(strstr(text, "[WARN]"));
+	assert_non_null(strstr(text, "/intersection_0/intersect_method"));
+	assert_non_null(strstr(text, "ecdh is used instead"));
 	free(text);
 	job_spec_free(spec);
 }
@@ -729,6 +745,7 @@ main(void)
 		cmocka_unit_test(the_conf_is_checked_in_every_corner),
 		cmocka_unit_test(a_reader_without_a_table_names_the_place),
 		cmocka_unit_test(removed_and_unknown_job_parameters_only_warn),
+		cmocka_unit_test(a_method_that_is_served_by_another_warns_once),
 		cmocka_unit_test(index_keys_choose_members),
 		cmocka_unit_test(index_keys_out_of_range_are_refused),
 		cmocka_unit_test(job_parameters_are_scoped_by_role),

@@ -277,8 +277,14 @@ rules_between_parameters_hold(void **state)
 	    "/fractions", "a list of [label, rate]");
 	refuses("FederatedSample", "{'fractions':[[0,0.5]]}", "/fractions",
 	    "must be a number in mode random");
-	refuses("Intersection", "{'intersect_method':'rsa'}",
-	    "/intersect_method", "use ecdh");
+	accepts("Intersection", "{'intersect_method':'RSA'}",
+	    "intersect_method", "\"rsa\"");
+	accepts("Intersection", "{'intersect_method':'raw'}",
+	    "intersect_method", "\"raw\"");
+	refuses("Intersection", "{'run_preprocess':true}", "/run_preprocess",
+	    "guesses");
+	refuses("Intersection", "{'cardinality_only':true,'run_cache':true}",
+	    "/run_cache", "cardinality_only");
 	refuses("HeteroLR",
 	    "{'early_stopping_rounds':3,"
 	    "'validation_freqs':1}",
@@ -292,10 +298,14 @@ rules_between_parameters_hold(void **state)
 	refuses("HomoLR", "{'batch_size':5}", "/batch_size", "at least 10");
 	accepts("HomoLR", "{'encrypt_param':{'method':null}}",
 	    "aggregate_iters", "1");
-	refuses("Intersection", "{'join_method':'left_join'}", "/join_method",
-	    "use inner_join");
-	refuses("DataTransform", "{'input_format':'tag'}", "/input_format",
-	    "use dense");
+	refuses("Intersection",
+	    "{'join_method':'left_join','sync_intersect_ids':false}",
+	    "/sync_intersect_ids", "must be true");
+	refuses("Intersection",
+	    "{'join_method':'left_join','cardinality_only':true}",
+	    "/join_method", "inner_join");
+	accepts("DataTransform", "{'input_format':'tag'}", "input_format",
+	    "\"tag\"");
 	refuses("Evaluation", "{'eval_type':'clustering'}", "/eval_type",
 	    "not offered");
 	refuses("Evaluation", "{'eval_type':'regression','metrics':['auc']}",
