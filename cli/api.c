@@ -6,10 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/client_key.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/id.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/sign/client_sign.h"
 
 #define TIMEOUT_MS 60000
 #define ANSWER_MAX (256 * 1024 * 1024)
@@ -18,6 +22,7 @@ struct api {
 	struct http_client *client;
 	char *url;
 	char *ca;
+	struct client_key key; /* empty: requests are not signed */
 };
 
 static int
@@ -37,6 +42,9 @@ take_config(struct api *api, const char *path)
 	} else {
 		r = err_set(ERR_INVALID, "%s has no client_url", path);
 	}
+	if (r == 0 && conf->client_key_file[0] != '\0' &&
+	    api->key.app_key == NULL)
+		r = client_key_load(conf->client_key_file, &api->key);
 	site_conf_free(conf);
 	return r;
 }
@@ -46,10 +54,14 @@ choose_site(struct api *api, const struct args *args)
 {
 	const char *url = args_text(args, "url");
 	const char *config = args_text(args, "config");
+	const char *key = args_text(args, "app-key-file");
+	int r;
 
 	api->ca = xstrdup(args_text(args, "ca"));
 	if (url == NULL && config == NULL)
 		return err_set(ERR_INVALID, "--url or --config is needed");
+	if (key != NULL && (r = client_key_load(key, &api->key)) != 0)
+		return r;
 	if (url == NULL)
 		return take_config(api, config);
 	api->url = xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
@@ -102,23 +114,69 @@ api_close(struct api *api)
 	http_client_free(api->client);
 	free(api->url);
 	free(api->ca);
+	client_key_fini(&api->key);
 	free(api);
+}
+
+/*
+ * The headers of a signed request, behind those it has; the caller's.  Of a
+ * body only JSON is covered.
+ */
+static int
+sign_headers(struct api *api, const char *path, const struct http_request *req,
+    char **out)
+{
+	bool is_json = req->content_type == NULL;
+	char nonce[ID_RANDOM_SIZE];
+	char *now = xasprintf("%lld", (long long)clock_wall_ms());
+	char *target = xasprintf("/v1/%s", path);
+	struct client_request q = {
+		.timestamp = now,
+		.nonce = nonce,
+		.app_key = api->key.app_key,
+		.target = target,
+		.body = is_json ? req->body : NULL,
+		.body_len = is_json ? req->body_len : 0,
+	};
+	struct buf signature = BUF_INIT;
+	int r;
+
+	id_random(nonce);
+	if ((r = client_sign(api->key.secret, &q, &signature)) == 0)
+		*out = xasprintf("%sTIMESTAMP: %s\nNONCE: %s\nAPP_KEY: %s\n"
+				 "SIGNATURE: %s\n",
+		    req->headers != NULL ? req->headers : "", now, nonce,
+		    q.app_key, buf_str(&signature));
+	buf_fini(&signature);
+	free(target);
+	free(now);
+	return r;
 }
 
 int
 api_fetch(struct api *api, const char *path, struct http_request *req,
     struct http_reply *out)
 {
-	char *url = xasprintf("%s/v1/%s", api->url, path);
+	const char *given = req->headers;
+	char *url, *headers = NULL;
 	int r;
 
+	memset(out, 0, sizeof(*out));
+	if (api->key.app_key != NULL &&
+	    (r = sign_headers(api, path, req, &headers)) != 0)
+		return r;
+	url = xasprintf("%s/v1/%s", api->url, path);
 	req->url = url;
+	if (headers != NULL)
+		req->headers = headers;
 	if (req->timeout_ms == 0)
 		req->timeout_ms = TIMEOUT_MS;
 	if (req->reply_max == 0)
 		req->reply_max = ANSWER_MAX;
 	r = http_fetch(api->client, req, out);
 	req->url = NULL;
+	req->headers = given;
+	free(headers);
 	free(url);
 	return r == 0 ? 0 : err_wrap("%s", api->url);
 }

@@ -10,7 +10,10 @@
 
 struct api;
 
-/* By --url, or by the site.conf of --config. */
+/*
+ * By --url, or by the site.conf of --config; requests are signed with the key
+ * of --app-key-file or of the site.conf, if there is one.
+ */
 int api_open(const struct args *, struct api **out);
 /* By URL, http://HOST:PORT. */
 int api_open_url(const char *url, struct api **out);
@@ -24,7 +27,10 @@ void api_close(struct api *); /* NULL is fine */
 int api_post(struct api *, const char *path, struct json_object *body,
     struct json_object **out);
 
-/* Any request, for uploads and downloads; url is /v1/ + path. */
+/*
+ * Any request, for uploads and downloads; url is /v1/ + path.  A multipart
+ * body must not have text fields: they would have to be signed.
+ */
 int api_fetch(struct api *, const char *path, struct http_request *,
     struct http_reply *out);
 /* The answer of api_fetch() as api_post() would give it. */

@@ -83,8 +83,11 @@ void args_print_help(const struct command *);
 #define OPTIONS_API                                                            \
 	{ "url", "URL", "client API of a site, http://HOST:PORT", false },     \
 	    OPTION_CONFIG,                                                     \
+	    { "ca", "FILE", "certificate to trust for https", false },         \
 	{                                                                      \
-		"ca", "FILE", "certificate to trust for https", false          \
+		"app-key-file", "FILE",                                        \
+		    "sign requests with this key (site.conf's [client] key)",  \
+		    false                                                      \
 	}
 
 #endif

@@ -15,6 +15,12 @@ extern const struct command command_db_create; /* database.c */
 extern const struct command command_migrate;
 extern const struct command command_key_show; /* partner.c */
 extern const struct command command_key_fingerprint;
+extern const struct command command_key_create; /* client_key.c */
+extern const struct command command_key_list;
+extern const struct command command_key_disable;
+extern const struct command command_key_enable;
+extern const struct command command_key_delete;
+extern const struct command command_client_config;
 extern const struct command command_partner_add;
 extern const struct command command_partner_list;
 extern const struct command command_partner_remove;

@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/daemon.h"
 #include "cli/output.h"
+#include "cli/site.h"
 #include "cli/site_files.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -22,34 +23,6 @@
 #include "lib/http/tls_cert.h"
 
 #define CERT_MAX (64 * 1024)
-
-struct site {
-	struct site_conf *conf;
-	struct db *db;
-	struct arena *arena;
-};
-
-static int
-site_open(const struct args *args, struct site *s)
-{
-	int r;
-
-	memset(s, 0, sizeof(*s));
-	r = site_conf_load(args_text(args, "config"), &s->conf);
-	if (r != 0 || (r = db_open(s->conf, &s->db)) != 0)
-		return r;
-	s->arena = arena_new();
-	return 0;
-}
-
-static void
-site_close(struct site *s)
-{
-	if (s->arena != NULL)
-		arena_free(s->arena);
-	db_close(s->db);
-	site_conf_free(s->conf);
-}
 
 /* partners.pem from the table; nginx reads it again if it runs. */
 static int

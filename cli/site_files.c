@@ -20,6 +20,7 @@
 #include "lib/base/str.h"
 #include "lib/http/tls_cert.h"
 #include "lib/sign/keys.h"
+#include "lib/sign/client_vault.h"
 #include "lib/sign/vault.h"
 
 #define TEMPLATE_MAX (1024 * 1024)
@@ -131,6 +132,16 @@ make_tls_key(const char *home, const char *party)
 }
 
 static int
+make_client_vault(const char *home)
+{
+	char *path = xasprintf("%s/" SITE_KEYS "/client.vault", home);
+	int r = access(path, F_OK) == 0 ? 0 : client_vault_make(path);
+
+	free(path);
+	return r;
+}
+
+static int
 make_db_password(const char *home)
 {
 	char *path = xasprintf("%s/" SITE_KEYS "/db.password", home);
@@ -189,6 +200,7 @@ site_files_keys(const char *home, const char *party)
 
 	if ((r = make_sign_key(home)) == 0 &&
 	    (r = make_tls_key(home, party)) == 0 &&
+	    (r = make_client_vault(home)) == 0 &&
 	    (r = make_db_password(home)) == 0 && (r = vault_make(home)) == 0 &&
 	    access(partners, F_OK) != 0)
 		r = write_partners(home, NULL, 0);

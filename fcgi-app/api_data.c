@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/multipart.h"
+#include "fcgi-app/form.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "fcgi-app/upload.h"
@@ -28,7 +28,7 @@
 struct upload_job {
 	struct upload up;
 	int fd; /* the spooled body, or -1 */
-	struct multipart form;
+	const struct multipart *form;
 	char *path;  /* of the job's file */
 	bool placed; /* path is a copy we made */
 	struct json_object *dsl;
@@ -82,11 +82,11 @@ place_file(struct request *req, const char *job_id, struct submit *s)
 		return err_set_errno(
 		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "%s", job->path);
 	job->placed = true;
-	r = copy_range(job->fd, job->form.offset, job->form.len, fd);
+	r = copy_range(job->fd, job->form->offset, job->form->len, fd);
 	fd_close(&fd);
 	if (r == 0)
 		log_debug("%llu bytes from %s",
-		    (unsigned long long)job->form.len, req->body_file);
+		    (unsigned long long)job->form->len, req->body_file);
 	return r;
 }
 
@@ -221,8 +221,7 @@ open_form(struct request *req, struct upload_job *job)
 		return 0;
 	if ((r = request_open_file(req, &job->fd)) != 0)
 		return r;
-	return multipart_scan(job->fd, (uint64_t)req->body_len,
-	    request_env(req, "CONTENT_TYPE"), &job->form);
+	return form_multipart(req, &job->form);
 }
 
 static int
@@ -232,10 +231,11 @@ upload(struct request *req, struct reply *rp, struct upload_job *job,
 	int r;
 
 	if ((r = open_form(req, job)) != 0 ||
-	    (r = upload_config(req, job->form.fields, config)) != 0)
+	    (r = upload_config(req,
+		 job->form != NULL ? job->form->fields : NULL, config)) != 0)
 		return r;
 	if (job->fd >= 0 && json_get(*config, "file") == NULL)
-		json_add_str(*config, "file", job->form.filename);
+		json_add_str(*config, "file", job->form->filename);
 	r = upload_decode(*config, &job->up);
 	if (r == ERR_INVALID)
 		return reply_fault(rp, 100, "%s", err_text());
@@ -258,7 +258,6 @@ api_data_upload(struct request *req, struct reply *rp)
 	if (job.placed)
 		(void)unlink(job.path);
 	fd_close(&job.fd);
-	multipart_fini(&job.form);
 	json_object_put(job.dsl);
 	json_object_put(job.conf);
 	json_object_put(config);

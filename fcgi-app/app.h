@@ -8,7 +8,9 @@ struct db;
 struct partners;
 struct providers;
 struct site_conf;
+struct throttle;
 struct turns;
+struct client_vault;
 
 struct app {
 	const struct site_conf *conf;
@@ -16,6 +18,8 @@ struct app {
 	struct providers *providers; /* manifests on this site */
 	struct partners *partners;   /* keys of partners, cached */
 	struct turns *downloads;     /* shared by all workers */
+	struct throttle *failures;   /* too; NULL: nothing is counted */
+	struct client_vault *vault; /* secrets of client keys; NULL until used */
 };
 
 #endif

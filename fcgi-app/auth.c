@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/auth_client.h"
 #include "fcgi-app/partners.h"
 #include "fcgi-app/route.h"
 #include "lib/base/clock.h"
@@ -60,83 +61,6 @@ auth_refused(struct request *req, const char *actor, int code)
 					   .detail = text }) != 0)
 		log_err("refusal not recorded");
 	return err_set(code, "%s", why);
-}
-
-/* --- users -------------------------------------------------------------- */
-
-static bool
-is_loopback(const char *addr)
-{
-	return addr != NULL &&
-	       (str_starts(addr, "127.") || str_eq(addr, "::1") ||
-		   str_eq(addr, "unix:"));
-}
-
-/* "host:port" of a URL or of a Host header without its port. */
-static bool
-same_host(const char *a, size_t len, const char *name)
-{
-	return strlen(name) == len && strncasecmp(a, name, len) == 0;
-}
-
-static bool
-is_local_name(const char *host)
-{
-	size_t len =
-	    host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-
-	return same_host(host, len, "localhost") ||
-	       same_host(host, len, "[::1]") ||
-	       (len > 4 && strncmp(host, "127.", 4) == 0 &&
-		   strspn(host, "0123456789.") == len);
-}
-
-/*
- * Without authentication the listener must not serve a web page that some
- * site put into a browser on this machine: such a request carries the
- * page's origin, or a host name that only resolves to here.
- */
-static int
-refuse_browsers(struct request *req)
-{
-	const char *host = request_header(req, "HOST");
-	const char *origin = request_header(req, "ORIGIN");
-	const char *board = req->app->conf->board_url;
-
-	if (host != NULL && !is_local_name(host))
-		return err_set(ERR_AUTH, "host %s is not this machine", host);
-	if (origin == NULL || (board[0] != '\0' && str_eq(origin, board)))
-		return 0;
-	if (str_starts(origin, "http://") && is_local_name(origin + 7) &&
-	    host != NULL && str_eq(origin + 7, host))
-		return 0;
-	return err_set(
-	    ERR_AUTH, "requests from pages of %s are not taken", origin);
-}
-
-/*
- * The place for the platform's header scheme (APP_KEY, TIMESTAMP, NONCE,
- * SIGNATURE) and for sessions: each would look at its own headers here and
- * name the caller.
- */
-static int
-auth_client(struct request *req)
-{
-	int r;
-
-	if (req->listener != LISTENER_CLIENT_LOOPBACK ||
-	    !req->app->conf->client_auth_off_on_loopback)
-		return err_set(ERR_AUTH,
-		    "this site's users must authenticate, "
-		    "for which no way is configured; without it requests are "
-		    "taken on the loopback listener only, and only with "
-		    "client_auth_off_on_loopback = yes");
-	if (!is_loopback(request_env(req, "REMOTE_ADDR")))
-		return err_set(ERR_AUTH, "not a loopback address");
-	if ((r = refuse_browsers(req)) != 0)
-		return r;
-	req->caller.name = "client";
-	return 0;
 }
 
 /* --- partners ----------------------------------------------------------- */
@@ -310,7 +234,9 @@ auth_listener(struct request *req)
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:
 		return 0;
-	case AUDIENCE_CLIENT:
+	case AUDIENCE_VIEWER:
+	case AUDIENCE_MODELER:
+	case AUDIENCE_ADMIN:
 		if (!partner)
 			return 0;
 		break;
@@ -333,9 +259,16 @@ auth_caller(struct request *req)
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:
 		return 0;
-	case AUDIENCE_CLIENT:
+	case AUDIENCE_VIEWER:
+	case AUDIENCE_MODELER:
+	case AUDIENCE_ADMIN:
 		r = auth_client(req);
-		who = "client";
+		claimed = request_header(req, "APP_KEY");
+		who = claimed == NULL ? "client"
+				      : arena_printf(req->arena,
+					    "client, APP_KEY %.64s", claimed);
+		if (r == 0 && (r = auth_role(req)) != 0)
+			return auth_refused(req, req->caller.name, r);
 		break;
 	case AUDIENCE_PARTNER:
 		r = auth_partner(req);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/prefork.h"
+#include "fcgi-app/throttle.h"
 #include "fcgi-app/turns.h"
 #include "fcgi-app/worker.h"
 #include "lib/base/err.h"
@@ -37,6 +38,7 @@ struct program {
 	int socket;   /* of users */
 	int partners; /* socket of partners */
 	struct turns *downloads;
+	struct throttle *failures;
 };
 
 static int
@@ -148,7 +150,9 @@ static int
 work(void *ctx, int number, const sigset_t *unblocked)
 {
 	struct program *p = ctx;
-	struct worker w = { .conf = p->conf, .downloads = p->downloads };
+	struct worker w = { .conf = p->conf,
+		.downloads = p->downloads,
+		.failures = p->failures };
 	bool for_users = number < p->users;
 
 	w.socket = for_users ? p->socket : p->partners;
@@ -224,7 +228,9 @@ main(int argc, char **argv)
 	    (r = open_socket(p.conf, SITE_FCGI_SOCKET, &p.socket)) != 0 ||
 	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=
 		0 ||
-	    (r = set_downloads(&p)) != 0 || (r = write_pid(p.conf)) != 0)
+	    (r = set_downloads(&p)) != 0 ||
+	    (r = throttle_new(&p.failures)) != 0 ||
+	    (r = write_pid(p.conf)) != 0)
 		goto out;
 	prefork.workers = 2 * p.users;
 	log_info("%d workers for users, %d for partners of party %s", p.users,
@@ -237,6 +243,7 @@ out:
 	if (r != 0)
 		log_err("cannot start");
 	turns_free(p.downloads);
+	throttle_free(p.failures);
 	fd_close(&p.socket);
 	fd_close(&p.partners);
 	site_conf_free(p.conf);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/form.h"
 #include "fcgi-app/route.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -138,6 +139,10 @@ request_fini(struct request *req)
 	buf_fini(&req->raw);
 	json_object_put(req->json);
 	req->json = NULL;
+	if (req->form != NULL)
+		multipart_fini(req->form);
+	free(req->form);
+	req->form = NULL;
 	arena_free(req->arena);
 	req->arena = NULL;
 }
@@ -228,15 +233,6 @@ take_file(struct request *req, const char *path)
 	return r;
 }
 
-static bool
-is_multipart(const struct request *req)
-{
-	const char *type = request_env(req, "CONTENT_TYPE");
-
-	return type != NULL &&
-	       strncasecmp(type, "multipart/form-data", 19) == 0;
-}
-
 /* Spooled JSON (the upload location spools everything) comes to memory. */
 static int
 load_file(struct request *req)
@@ -268,40 +264,9 @@ request_read_body(struct request *req)
 		return err_set(ERR_INVALID, "this path takes no file");
 	if ((r = take_file(req, file)) != 0)
 		return r;
-	if (kind == BODY_UPLOAD && !is_multipart(req))
+	if (kind == BODY_UPLOAD && !form_is_multipart(req))
 		return load_file(req);
 	return 0;
-}
-
-/* name=value&name=value into an object of texts. */
-static void
-parse_form(const char *s, size_t len, struct json_object *into)
-{
-	struct buf name = BUF_INIT, value = BUF_INIT;
-	const char *end = s + len, *amp, *eq;
-	char *copy, *plus;
-
-	copy = xstrndup(s, len);
-	for (plus = copy; *plus != '\0'; plus++) {
-		if (*plus == '+')
-			*plus = ' ';
-	}
-	end = copy + strlen(copy);
-	for (s = copy; s < end; s = amp + 1) {
-		amp = s + strcspn(s, "&");
-		eq = memchr(s, '=', (size_t)(amp - s));
-		if (eq == NULL)
-			continue;
-		buf_clear(&name);
-		buf_clear(&value);
-		str_percent_decode(&name, s, (size_t)(eq - s));
-		str_percent_decode(&value, eq + 1, (size_t)(amp - eq - 1));
-		json_object_object_add(into, buf_str(&name),
-		    json_object_new_string(buf_str(&value)));
-	}
-	free(copy);
-	buf_fini(&name);
-	buf_fini(&value);
 }
 
 /* Does the body claim to be JSON, by its type or by how it begins? */
@@ -343,7 +308,6 @@ parse_object(struct request *req)
 int
 request_decode_body(struct request *req)
 {
-	const char *type = request_env(req, "CONTENT_TYPE");
 	int r = 0;
 
 	if (req->body_file == NULL &&
@@ -356,9 +320,8 @@ request_decode_body(struct request *req)
 		return 0;
 	if ((req->json = json_object_new_object()) == NULL)
 		return err_set(ERR_NOMEM, "request body");
-	if (type != NULL && req->raw.len != 0 &&
-	    strncasecmp(type, "application/x-www-form-urlencoded", 33) == 0) {
-		parse_form(req->raw.data, req->raw.len, req->json);
+	if (form_is_urlencoded(req) && req->raw.len != 0) {
+		form_urlencoded(req, req->json);
 		req->has_body = true;
 	}
 	return 0;

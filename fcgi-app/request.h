@@ -19,6 +19,7 @@
 struct app;
 struct arena;
 struct json_object;
+struct multipart;
 struct route;
 
 enum listener {
@@ -47,10 +48,22 @@ struct request_source {
 
 #define REQUEST_PARAMS 8 /* most ":names" in a path pattern */
 
-/* Who was found to call; filled by auth.c. */
+/* What a user may do; each role may do what those before it may. */
+enum client_role {
+	CLIENT_NOBODY = 0,
+	CLIENT_VIEWER,	/* look at jobs, tables, models */
+	CLIENT_MODELER, /* bring data in, run and stop jobs, deploy */
+	CLIENT_ADMIN,	/* decide who may do what; the site itself */
+};
+
+/*
+ * Who was found to call; filled by auth.c, in whichever way the caller proved
+ * it.
+ */
 struct caller {
-	const char *party; /* partner's party id, else NULL */
-	const char *name;  /* for events and audit: "client" … */
+	const char *party;     /* partner's party id, else NULL */
+	enum client_role role; /* of a user; CLIENT_NOBODY for partners */
+	const char *name;      /* for events and audit: "client" … */
 };
 
 struct request {
@@ -70,6 +83,7 @@ struct request {
 	struct buf raw;	       /* body in memory */
 	const char *body_file; /* or spooled here, else NULL */
 	int64_t body_len;
+	struct multipart *form;	  /* form.c: the body taken apart, or NULL */
 	struct json_object *json; /* owned; an object, never NULL after
 					 * request_read_body() */
 	bool has_body;		  /* JSON or a form was there */

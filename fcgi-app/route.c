@@ -27,6 +27,23 @@ route_table(size_t *n)
 	return table;
 }
 
+enum client_role
+route_role(const struct route *r)
+{
+	switch (r->audience) {
+	case AUDIENCE_VIEWER:
+		return CLIENT_VIEWER;
+	case AUDIENCE_MODELER:
+		return CLIENT_MODELER;
+	case AUDIENCE_ADMIN:
+		return CLIENT_ADMIN;
+	case AUDIENCE_PUBLIC:
+	case AUDIENCE_PARTNER:
+		break;
+	}
+	return CLIENT_NOBODY;
+}
+
 /* One segment of a path: from s up to the next '/' or the end. */
 static size_t
 segment(const char *s)

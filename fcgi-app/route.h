@@ -17,8 +17,10 @@ typedef int route_fn(struct request *, struct reply *);
 /* Who may call.  There is no zero: a route cannot forget to say. */
 enum audience {
 	AUDIENCE_PUBLIC = 1, /* anybody: health and version */
-	AUDIENCE_CLIENT,     /* this site's users */
-	AUDIENCE_PARTNER     /* other sites: mutual TLS and a signature */
+	AUDIENCE_VIEWER,     /* this site's users, by their least role */
+	AUDIENCE_MODELER,
+	AUDIENCE_ADMIN,
+	AUDIENCE_PARTNER /* other sites: mutual TLS and a signature */
 };
 
 struct route {
@@ -28,6 +30,9 @@ struct route {
 	enum body_kind body;
 	route_fn *handler;
 };
+
+/* The role a user must have at least; CLIENT_NOBODY: it is not for users. */
+enum client_role route_role(const struct route *);
 
 /*
  * The route for method and decoded path; its parameters go to

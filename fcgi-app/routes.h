@@ -1,6 +1,11 @@
 /*
  * The table of all routes: method, path, audience, body, handler.
  *
+ * The audience is PUBLIC, PARTNER, or the least role of this site's users
+ * that may call: VIEWER for what only reads, MODELER for what brings data in,
+ * runs, stops or deploys, ADMIN for what decides who may do what or is about
+ * the site itself.
+ *
  * The first match wins, so fixed paths stand before patterns.  A row without
  * an audience does not compile (the macro wants all five, and route.c
  * asserts each).  Handlers live in api_FAMILY.c.
@@ -18,81 +23,81 @@
 	R(POST, "/v1/version/get", PUBLIC, JSON, api_version_get)              \
 	R(POST, "/v1/info/version", PUBLIC, JSON, api_version_get)             \
 	/* data */                                                             \
-	R(POST, "/v1/data/upload", CLIENT, UPLOAD, api_data_upload)            \
-	R(POST, "/v1/data/upload/history", CLIENT, JSON, api_upload_history)   \
-	R(POST, "/v1/data/download", CLIENT, JSON, api_not_supported)          \
-	R(POST, "/v1/data/writer", CLIENT, JSON, api_not_supported)            \
-	R(POST, "/v1/data/:other", CLIENT, JSON, api_data_other)               \
+	R(POST, "/v1/data/upload", MODELER, UPLOAD, api_data_upload)           \
+	R(POST, "/v1/data/upload/history", VIEWER, JSON, api_upload_history)   \
+	R(POST, "/v1/data/download", MODELER, JSON, api_not_supported)         \
+	R(POST, "/v1/data/writer", MODELER, JSON, api_not_supported)           \
+	R(POST, "/v1/data/:other", VIEWER, JSON, api_data_other)               \
 	/* table */                                                            \
-	R(POST, "/v1/table/table_info", CLIENT, JSON, api_table_info)          \
-	R(POST, "/v1/table/delete", CLIENT, JSON, api_table_delete)            \
-	R(POST, "/v1/table/list", CLIENT, JSON, api_table_list)                \
-	R(POST, "/v1/table/preview", CLIENT, JSON, api_table_preview)          \
-	R(POST, "/v1/table/disable", CLIENT, JSON, api_table_disable)          \
-	R(POST, "/v1/table/enable", CLIENT, JSON, api_table_enable)            \
-	R(POST, "/v1/table/disable/delete", CLIENT, JSON,                      \
+	R(POST, "/v1/table/table_info", VIEWER, JSON, api_table_info)          \
+	R(POST, "/v1/table/delete", MODELER, JSON, api_table_delete)           \
+	R(POST, "/v1/table/list", VIEWER, JSON, api_table_list)                \
+	R(POST, "/v1/table/preview", VIEWER, JSON, api_table_preview)          \
+	R(POST, "/v1/table/disable", MODELER, JSON, api_table_disable)         \
+	R(POST, "/v1/table/enable", MODELER, JSON, api_table_enable)           \
+	R(POST, "/v1/table/disable/delete", MODELER, JSON,                     \
 	    api_table_delete_disabled)                                         \
-	R(POST, "/v1/table/:other", CLIENT, JSON, api_not_supported)           \
-	R(POST, "/v1/table/:other/:more", CLIENT, JSON, api_not_supported)     \
-	R(GET, "/v1/table/:other", CLIENT, JSON, api_not_supported)            \
+	R(POST, "/v1/table/:other", VIEWER, JSON, api_not_supported)           \
+	R(POST, "/v1/table/:other/:more", VIEWER, JSON, api_not_supported)     \
+	R(GET, "/v1/table/:other", VIEWER, JSON, api_not_supported)            \
 	/* job */                                                              \
-	R(POST, "/v1/job/submit", CLIENT, JSON, api_job_submit)                \
-	R(POST, "/v1/job/query", CLIENT, JSON, api_job_query)                  \
-	R(POST, "/v1/job/list/job", CLIENT, JSON, api_job_list)                \
-	R(POST, "/v1/job/stop", CLIENT, JSON, api_job_stop)                    \
-	R(POST, "/v1/job/config", CLIENT, JSON, api_job_config)                \
-	R(POST, "/v1/job/events", CLIENT, JSON, api_job_events)                \
-	R(POST, "/v1/job/log/download", CLIENT, JSON, api_job_log_download)    \
-	R(POST, "/v1/job/log/path", CLIENT, JSON, api_job_log_path)            \
-	R(POST, "/v1/job/task/query", CLIENT, JSON, api_task_query)            \
-	R(POST, "/v1/job/list/task", CLIENT, JSON, api_task_list)              \
-	R(POST, "/v1/job/data/view/query", CLIENT, JSON, api_data_view)        \
-	R(POST, "/v1/job/dsl/generate", CLIENT, JSON, api_dsl_generate)        \
+	R(POST, "/v1/job/submit", MODELER, JSON, api_job_submit)               \
+	R(POST, "/v1/job/query", VIEWER, JSON, api_job_query)                  \
+	R(POST, "/v1/job/list/job", VIEWER, JSON, api_job_list)                \
+	R(POST, "/v1/job/stop", MODELER, JSON, api_job_stop)                   \
+	R(POST, "/v1/job/config", VIEWER, JSON, api_job_config)                \
+	R(POST, "/v1/job/events", VIEWER, JSON, api_job_events)                \
+	R(POST, "/v1/job/log/download", VIEWER, JSON, api_job_log_download)    \
+	R(POST, "/v1/job/log/path", VIEWER, JSON, api_job_log_path)            \
+	R(POST, "/v1/job/task/query", VIEWER, JSON, api_task_query)            \
+	R(POST, "/v1/job/list/task", VIEWER, JSON, api_task_list)              \
+	R(POST, "/v1/job/data/view/query", VIEWER, JSON, api_data_view)        \
+	R(POST, "/v1/job/dsl/generate", VIEWER, JSON, api_dsl_generate)        \
 	/* tracking */                                                         \
-	R(POST, "/v1/tracking/component/metrics", CLIENT, JSON, api_metrics)   \
-	R(POST, "/v1/tracking/component/metric/all", CLIENT, JSON,             \
+	R(POST, "/v1/tracking/component/metrics", VIEWER, JSON, api_metrics)   \
+	R(POST, "/v1/tracking/component/metric/all", VIEWER, JSON,             \
 	    api_metric_all)                                                    \
-	R(POST, "/v1/tracking/component/metric_data", CLIENT, JSON,            \
+	R(POST, "/v1/tracking/component/metric_data", VIEWER, JSON,            \
 	    api_metric_data)                                                   \
-	R(POST, "/v1/tracking/component/parameters", CLIENT, JSON,             \
+	R(POST, "/v1/tracking/component/parameters", VIEWER, JSON,             \
 	    api_parameters)                                                    \
-	R(POST, "/v1/tracking/component/output/model", CLIENT, JSON,           \
+	R(POST, "/v1/tracking/component/output/model", VIEWER, JSON,           \
 	    api_output_model)                                                  \
-	R(POST, "/v1/tracking/component/output/data", CLIENT, JSON,            \
+	R(POST, "/v1/tracking/component/output/data", VIEWER, JSON,            \
 	    api_output_data)                                                   \
-	R(GET, "/v1/tracking/component/output/data/download", CLIENT, JSON,    \
+	R(GET, "/v1/tracking/component/output/data/download", VIEWER, JSON,    \
 	    api_output_download)                                               \
-	R(POST, "/v1/tracking/component/output/data/download", CLIENT, JSON,   \
+	R(POST, "/v1/tracking/component/output/data/download", VIEWER, JSON,   \
 	    api_output_download)                                               \
-	R(POST, "/v1/tracking/component/output/data/table", CLIENT, JSON,      \
+	R(POST, "/v1/tracking/component/output/data/table", VIEWER, JSON,      \
 	    api_output_table)                                                  \
-	R(POST, "/v1/tracking/component/summary/download", CLIENT, JSON,       \
+	R(POST, "/v1/tracking/component/summary/download", VIEWER, JSON,       \
 	    api_summary)                                                       \
-	R(POST, "/v1/tracking/component/list", CLIENT, JSON,                   \
+	R(POST, "/v1/tracking/component/list", VIEWER, JSON,                   \
 	    api_component_list)                                                \
-	R(POST, "/v1/tracking/job/data_view", CLIENT, JSON, api_job_data_view) \
-	R(POST, "/v1/pipeline/dag/dependency", CLIENT, JSON,                   \
+	R(POST, "/v1/tracking/job/data_view", VIEWER, JSON, api_job_data_view) \
+	R(POST, "/v1/pipeline/dag/dependency", VIEWER, JSON,                   \
 	    api_dag_dependency)                                                \
 	/* tags */                                                             \
-	R(POST, "/v1/model/tag/create", CLIENT, JSON, api_tag_create)          \
-	R(POST, "/v1/model/tag/list", CLIENT, JSON, api_tag_list)              \
-	R(POST, "/v1/model/tag/retrieve", CLIENT, JSON, api_tag_retrieve)      \
-	R(POST, "/v1/model/tag/update", CLIENT, JSON, api_tag_update)          \
-	R(POST, "/v1/model/tag/destroy", CLIENT, JSON, api_tag_destroy)        \
-	R(POST, "/v1/model/tag/:other", CLIENT, JSON, api_tag_other)           \
-	R(POST, "/v1/model/model_tag/create", CLIENT, JSON,                    \
+	R(POST, "/v1/model/tag/create", MODELER, JSON, api_tag_create)         \
+	R(POST, "/v1/model/tag/list", VIEWER, JSON, api_tag_list)              \
+	R(POST, "/v1/model/tag/retrieve", VIEWER, JSON, api_tag_retrieve)      \
+	R(POST, "/v1/model/tag/update", MODELER, JSON, api_tag_update)         \
+	R(POST, "/v1/model/tag/destroy", MODELER, JSON, api_tag_destroy)       \
+	R(POST, "/v1/model/tag/:other", VIEWER, JSON, api_tag_other)           \
+	R(POST, "/v1/model/model_tag/create", MODELER, JSON,                   \
 	    api_model_tag_create)                                              \
-	R(POST, "/v1/model/model_tag/remove", CLIENT, JSON,                    \
+	R(POST, "/v1/model/model_tag/remove", MODELER, JSON,                   \
 	    api_model_tag_remove)                                              \
-	R(POST, "/v1/model/model_tag/retrieve", CLIENT, JSON,                  \
+	R(POST, "/v1/model/model_tag/retrieve", VIEWER, JSON,                  \
 	    api_model_tag_retrieve)                                            \
-	R(POST, "/v1/model/model_tag/:other", CLIENT, JSON,                    \
+	R(POST, "/v1/model/model_tag/:other", VIEWER, JSON,                    \
 	    api_model_tag_other)                                               \
 	/* site */                                                             \
-	R(POST, "/v1/resource/query", CLIENT, JSON, api_resource_query)        \
-	R(POST, "/v1/server/version/get", CLIENT, JSON, api_server_version)    \
-	R(POST, "/v1/log/size", CLIENT, JSON, api_log_size)                    \
-	R(POST, "/v1/log/cat", CLIENT, JSON, api_log_cat)                      \
+	R(POST, "/v1/resource/query", VIEWER, JSON, api_resource_query)        \
+	R(POST, "/v1/server/version/get", VIEWER, JSON, api_server_version)    \
+	R(POST, "/v1/log/size", VIEWER, JSON, api_log_size)                    \
+	R(POST, "/v1/log/cat", VIEWER, JSON, api_log_cat)                      \
 	/* partners: jobs */                                                   \
 	R(POST, JOB_PATH "/create", PARTNER, JSON, api_party_job_create)       \
 	R(POST, JOB_PATH "/resource/apply", PARTNER, JSON,                     \

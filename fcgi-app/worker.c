@@ -22,6 +22,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/provider/manifest.h"
+#include "lib/sign/client_vault.h"
 
 #define KEPT_BYTES ((size_t)4 << 20) /* free memory kept for the next one */
 
@@ -157,6 +158,7 @@ app_open(const struct worker *w, struct app *app)
 	memset(app, 0, sizeof(*app));
 	app->conf = conf;
 	app->downloads = w->downloads;
+	app->failures = w->failures;
 	app->partners = partners_new();
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)
 		return err_wrap("providers");
@@ -171,6 +173,7 @@ app_close(struct app *app)
 	db_close(app->db);
 	providers_free(app->providers);
 	partners_free(app->partners);
+	client_vault_free(app->vault);
 }
 
 int

@@ -8,12 +8,14 @@
 #include <signal.h>
 
 struct site_conf;
+struct throttle;
 struct turns;
 
 struct worker {
 	const struct site_conf *conf;
 	int socket; /* listening, non-blocking */
 	struct turns *downloads;
+	struct throttle *failures;
 };
 
 /*

@@ -11,13 +11,14 @@ CREATE USER IF NOT EXISTS 'sluice_supervisor'@'localhost' ACCOUNT LOCK;
 CREATE USER IF NOT EXISTS 'sluice_cli'@'localhost' ACCOUNT LOCK;
 
 -- sluice-fcgi hears strangers: no DDL, no change of what was recorded (event,
--- audit, egress), none of who the partners are, none of attempts.
+-- audit, egress), none of who the partners and users are, none of attempts.
 GRANT SELECT ON job TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON job_party TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON task TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON attempt TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON event TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON partner TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON client_key TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource_grant TO 'sluice_fcgi'@'localhost';

@@ -81,12 +81,16 @@ static const struct key keys[] = {
 	NUM("fcgi", "max_body", fcgi_max_body, "4194304", 65536, 1073741824),
 	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
 	    client_auth_off_on_loopback, "no"),
+	STR("fcgi", "client_vault_file", KEY_PATH, client_vault_file,
+	    SITE_KEYS "/client.vault"),
 	STR("fcgi", "upload_root", KEY_PATH, upload_root, "incoming"),
 
 	STR("data", "file_roots", KEY_PATHS, file_roots, ""),
 	STR("data", "export_root", KEY_PATH, export_root, "exports"),
 	STR("data", "mysql_hosts", KEY_TEXT, mysql_hosts, ""),
 	STR("data", "mysql_tls_ca", KEY_PATH, mysql_tls_ca, ""),
+
+	STR("client", "key_file", KEY_PATH, client_key_file, ""),
 
 	NUM("supervisor", "poll_ms", poll_ms, "200", 10, 60000),
 	NUM("supervisor", "lease_ms", lease_ms, "5000", 500, 600000),

@@ -31,12 +31,15 @@ struct site_conf {
 	int64_t fcgi_workers;  /* for users; as many again for partners */
 	int64_t fcgi_max_body; /* bytes kept in memory */
 	bool client_auth_off_on_loopback;
-	char *upload_root; /* server-side files of uploads */
+	char *client_vault_file; /* under it lie the secrets of client keys */
+	char *upload_root;	 /* server-side files of uploads */
 	/* [data]: tables that are kept outside, and what is put there */
 	char *file_roots;   /* absolute folders, ':' between them; "" */
 	char *export_root;  /* absolute */
 	char *mysql_hosts;  /* HOST[:PORT], blanks between them; "" */
 	char *mysql_tls_ca; /* "": no TLS, for servers of this machine */
+	/* [client]: the command line as a user of this site */
+	char *client_key_file; /* "": requests are not signed */
 	/* [supervisor] */
 	int64_t poll_ms;
 	int64_t lease_ms;
@@ -79,7 +82,8 @@ char *site_path(const struct site_conf *, const char *fmt, ...)
 /* Folders below home, made by "sluice site init" and checked at start. */
 #define SITE_KEYS                                                              \
 	"keys"			  /* sign.key sign.pub tls.key tls.crt
-					 * partners.pem vault.key vault.pub */
+					 * partners.pem vault.key vault.pub
+					 * client.vault */
 #define SITE_RUN "run"		  /* sockets and pid files */
 #define SITE_TABLES "data/tables" /* one folder per table */
 #define SITE_SPOOL "spool"	  /* upload/ mailbox/: nginx's bodies */

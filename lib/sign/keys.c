@@ -4,25 +4,19 @@
  */
 #include "lib/sign/keys.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/sign/secret_file.h"
 
-#define SECRET_PREFIX "sluice-ed25519-secret "
+#define SECRET_PREFIX "sluice-ed25519-secret"
 #define PUBLIC_PREFIX "ed25519:"
 #define SEED_SIZE crypto_sign_SEEDBYTES
-/* prefix, 44 characters of base64, newline */
-#define SECRET_LEN (sizeof(SECRET_PREFIX) - 1 + 44 + 1)
 
 struct keys {
 	uint8_t public_key[KEYS_PUBLIC_SIZE];
@@ -96,92 +90,25 @@ keys_free(struct keys *k)
 	free(k);
 }
 
-/* The file must be ours (or root's) and nobody else's to read. */
-static int
-check_secret_file(int fd)
+int
+keys_load(const char *path, struct keys **out)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return err_set_errno(ERR_IO, "stat");
-	if (!S_ISREG(st.st_mode))
-		return err_set(ERR_DENIED, "not a regular file");
-	if (st.st_uid != geteuid() && st.st_uid != 0)
-		return err_set(
-		    ERR_DENIED, "belongs to user %u", (unsigned)st.st_uid);
-	if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
-		return err_set(ERR_DENIED,
-		    "mode %04o lets others in, 0600 is needed",
-		    (unsigned)(st.st_mode & 07777));
-	if (st.st_size != (off_t)SECRET_LEN)
-		return err_set(ERR_FORMAT, "not a secret key file");
-	return 0;
-}
-
-static int
-parse_secret(const char text[SECRET_LEN], struct keys **out)
-{
-	size_t prefix = sizeof(SECRET_PREFIX) - 1, n = 0;
 	uint8_t seed[SEED_SIZE];
 	int r;
 
-	if (memcmp(text, SECRET_PREFIX, prefix) != 0 ||
-	    text[SECRET_LEN - 1] != '\n' ||
-	    sodium_base642bin(seed, sizeof(seed), text + prefix, 44, NULL, &n,
-		NULL, sodium_base64_VARIANT_ORIGINAL) != 0 ||
-	    n != SEED_SIZE)
-		r = err_set(ERR_FORMAT, "not a secret key file");
-	else
+	*out = NULL;
+	if ((r = sodium_ready()) == 0 &&
+	    (r = secret_file_load(path, SECRET_PREFIX, seed)) == 0)
 		r = keys_from_seed(seed, out);
 	sodium_memzero(seed, sizeof(seed));
 	return r;
 }
 
-int
-keys_load(const char *path, struct keys **out)
-{
-	char text[SECRET_LEN];
-	int fd, r;
-
-	*out = NULL;
-	if ((r = sodium_ready()) != 0)
-		return r;
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW)) < 0)
-		return err_set_errno(
-		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "open %s", path);
-	if ((r = check_secret_file(fd)) == 0 &&
-	    (r = fd_read_exact(fd, text, sizeof(text))) == 0)
-		r = parse_secret(text, out);
-	sodium_memzero(text, sizeof(text));
-	fd_close(&fd);
-	return r == 0 ? 0 : err_wrap("%s", path);
-}
-
+/* The secret of libsodium is the seed followed by the public key. */
 int
 keys_save(const struct keys *k, const char *path)
 {
-	char text[SECRET_LEN + 1];
-	size_t prefix = sizeof(SECRET_PREFIX) - 1;
-	int fd, r;
-
-	/* O_EXCL: a key is never overwritten, partners know it. */
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return err_set_errno(
-		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "create %s", path);
-	memcpy(text, SECRET_PREFIX, prefix);
-	/* The secret of libsodium is the seed followed by the public key. */
-	sodium_bin2base64(text + prefix, sizeof(text) - prefix, k->secret,
-	    SEED_SIZE, sodium_base64_VARIANT_ORIGINAL);
-	text[SECRET_LEN - 1] = '\n';
-	r = fd_write_all(fd, text, SECRET_LEN);
-	if (r == 0 && fsync(fd) != 0)
-		r = err_set_errno(ERR_IO, "sync %s", path);
-	sodium_memzero(text, sizeof(text));
-	fd_close(&fd);
-	if (r != 0)
-		(void)unlink(path);
-	return r;
+	return secret_file_save(path, SECRET_PREFIX, k->secret);
 }
 
 const uint8_t *

@@ -1,13 +1,19 @@
 """A federation of real sites, seen by its users: the HTTP API, the
 processes, the databases.  Standard library only."""
+import base64
+import copy
+import hashlib
+import hmac
 import json
 import os
 import signal
+import ssl
 import subprocess
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
+import uuid
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.environ.get("BUILD", os.path.join(TOP, "build"))
@@ -16,12 +22,26 @@ DATA = os.path.join(TOP, "examples", "data")
 ENDED = ("success", "failed", "canceled", "timeout")
 
 
+def signature(key, target, body=b"", form="", timestamp=None, nonce=None):
+    """The headers of a user's signed request; key as "sluice key create --json" prints it."""
+    timestamp = str(timestamp if timestamp is not None else round(time.time() * 1000))
+    nonce = nonce if nonce is not None else str(uuid.uuid1())
+    text = b"\n".join([timestamp.encode(), nonce.encode(), key["app_key"].encode(), target.encode(), body,
+                       form.encode()])
+    mac = hmac.new(key["secret_key"].encode(), text, hashlib.sha1).digest()
+    return {"TIMESTAMP": timestamp, "NONCE": nonce, "APP_KEY": key["app_key"],
+            "SIGNATURE": base64.b64encode(mac).decode()}
+
+
 class Site:
     """One site, by its entry in sites.json."""
+
+    key = None  # signs requests when set
 
     def __init__(self, entry):
         self.party = entry["party_id"]
         self.url = entry["client_url"]
+        self.tls_url = entry["client_tls_url"]
         self.partner_url = entry["partner_url"]
         self.home = entry["home"]
         self.socket = entry["db_socket"]
@@ -33,14 +53,32 @@ class Site:
         if data is None and body is not None:
             data = json.dumps(body).encode()
         head = {"Content-Type": "application/json"}
+        if self.key:
+            is_form = "multipart" in (headers or {}).get("Content-Type", "")
+            head.update(signature(self.key, "/v1/" + path + query, b"" if is_form else data or b""))
         head.update(headers or {})
         req = urllib.request.Request(
             self.url + "/v1/" + path + query, data=data, method=method, headers=head)
         try:
-            with urllib.request.urlopen(req, timeout=60) as reply:
+            with urllib.request.urlopen(req, timeout=60, context=self.tls()) as reply:
                 return reply.status, reply.headers, reply.read()
         except urllib.error.HTTPError as e:
             return e.code, e.headers, e.read()
+
+    def tls(self):
+        if not self.url.startswith("https"):
+            return None
+        return ssl.create_default_context(cafile=os.path.join(self.home, "keys", "tls.crt"))
+
+    def make_key(self, name, role):
+        return json.loads(self.cli("key", "create", name, "--role", role, "--json").stdout)
+
+    def signed(self, key, tls=False):
+        """The same site for a user with a key, by HTTPS if wanted."""
+        site = copy.copy(self)
+        site.key = key
+        site.url = self.tls_url if tls else self.url
+        return site
 
     def api(self, path, body=None, **kw):
         """The reply envelope as an object."""

@@ -22,6 +22,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/archive.h"
 #include "fcgi-app/auth.h"
+#include "fcgi-app/form.h"
 #include "fcgi-app/multipart.h"
 #include "fcgi-app/pbjson.h"
 #include "fcgi-app/reply.h"
@@ -193,6 +194,34 @@ every_route_has_an_audience_and_one_meaning(void **state)
 			assert_false(str_eq(t[i].pattern, t[k].pattern) &&
 				     str_eq(t[i].method, t[k].method));
 	}
+}
+
+/* The vector of the classic client's import, sent as it sends it. */
+static void
+a_form_is_signed_by_its_text_fields(void **state)
+{
+	struct fake f;
+	struct buf form = BUF_INIT;
+
+	(void)state;
+	assert_int_equal(
+	    fake_begin(&f, "POST", "/v1/data/upload",
+		"multipart/form-data; boundary=B1",
+		"--B1\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\n"
+		"x y/~\r\n--B1\r\nContent-Disposition: form-data; "
+		"name=\"a\"\r\n\r\n\xc3\xa9&=\r\n--B1\r\n"
+		"Content-Disposition: form-data; name=\"file\"\r\n\r\n"
+		"/tmp/m.zip\r\n--B1\r\nContent-Disposition: form-data; "
+		"name=\"file\"; filename=\"m.zip\"\r\n\r\nPK\r\n--B1--\r\n",
+		""),
+	    0);
+	f.req.route = route_find(&f.req);
+	assert_int_equal(request_read_body(&f.req), 0);
+	assert_int_equal(form_canonical(&f.req, &form), 0);
+	assert_string_equal(
+	    buf_str(&form), "a=%C3%A9%26%3D&b=x%20y%2F~&file=%2Ftmp%2Fm.zip");
+	buf_fini(&form);
+	fake_end(&f);
 }
 
 static void
@@ -826,6 +855,7 @@ main(void)
 		cmocka_unit_test(a_trailing_slash_makes_no_difference),
 		cmocka_unit_test(other_methods_and_unknown_paths_find_nothing),
 		cmocka_unit_test(every_route_has_an_audience_and_one_meaning),
+		cmocka_unit_test(a_form_is_signed_by_its_text_fields),
 		cmocka_unit_test(hidden_slashes_dots_and_nuls_are_refused),
 		cmocka_unit_test(json_is_read_whatever_the_content_type_says),
 		cmocka_unit_test(what_never_was_json_counts_as_absent),

@@ -1,0 +1,32 @@
+/*
+ * A site as its operator's commands use it: by its files and its database,
+ * not by its API.
+ */
+#ifndef CLI_SITE_H
+#define CLI_SITE_H
+
+#include "cli/args.h"
+#include "lib/base/mem.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+
+struct site {
+	struct site_conf *conf;
+	struct db *db;
+	struct arena *arena;
+};
+
+/*
+ * By --config; events and audit rows name the account that runs this.
+ * site_close() is due on errors as well.
+ */
+int site_open(const struct args *, struct site *);
+void site_close(struct site *);
+
+/* "operator NAME": who runs this, for audit rows; in the site's arena. */
+const char *site_operator(const struct site *);
+/* Record what the operator did; a failure is only told. */
+void site_audit(
+    struct site *, const char *action, const char *subject, const char *detail);
+
+#endif

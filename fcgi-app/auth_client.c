@@ -1,0 +1,338 @@
+/*
+ * Authentication of users.  Called by auth.c with the body read.
+ */
+#include "fcgi-app/auth_client.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/form.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/throttle.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db_client_key.h"
+#include "lib/db/db_partner.h"
+#include "lib/sign/client_sign.h"
+#include "lib/sign/client_vault.h"
+
+#define APP_KEY_MAX 64
+
+/* --- roles ---------------------------------------------------------------- */
+
+static const char *const role_names[] = {
+	[CLIENT_NOBODY] = "",
+	[CLIENT_VIEWER] = "viewer",
+	[CLIENT_MODELER] = "modeler",
+	[CLIENT_ADMIN] = "admin",
+};
+
+const char *
+client_role_name(enum client_role role)
+{
+	return role_names[role];
+}
+
+enum client_role
+client_role_parse(const char *name)
+{
+	enum client_role r;
+
+	for (r = CLIENT_VIEWER; r <= CLIENT_ADMIN; r++)
+		if (str_eq(name, role_names[r]))
+			return r;
+	return CLIENT_NOBODY;
+}
+
+int
+auth_role(const struct request *req)
+{
+	enum client_role need = route_role(req->route);
+
+	if (req->caller.role >= need)
+		return 0;
+	return err_set(ERR_DENIED, "%s has the role %s; %s needs %s",
+	    req->caller.name, client_role_name(req->caller.role), req->path,
+	    client_role_name(need));
+}
+
+/* --- without a signature: this machine only ------------------------------- */
+
+static bool
+is_loopback(const char *addr)
+{
+	return addr != NULL &&
+	       (str_starts(addr, "127.") || str_eq(addr, "::1") ||
+		   str_eq(addr, "unix:"));
+}
+
+/* "host:port" of a URL or of a Host header without its port. */
+static bool
+same_host(const char *a, size_t len, const char *name)
+{
+	return strlen(name) == len && strncasecmp(a, name, len) == 0;
+}
+
+static bool
+is_local_name(const char *host)
+{
+	size_t len =
+	    host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
+
+	return same_host(host, len, "localhost") ||
+	       same_host(host, len, "[::1]") ||
+	       (len > 4 && strncmp(host, "127.", 4) == 0 &&
+		   strspn(host, "0123456789.") == len);
+}
+
+/*
+ * Without authentication the listener must not serve a web page that some
+ * site put into a browser on this machine: such a request carries the
+ * page's origin, or a host name that only resolves to here.
+ */
+static int
+refuse_browsers(struct request *req)
+{
+	const char *host = request_header(req, "HOST");
+	const char *origin = request_header(req, "ORIGIN");
+	const char *board = req->app->conf->board_url;
+
+	if (host != NULL && !is_local_name(host))
+		return err_set(ERR_AUTH, "host %s is not this machine", host);
+	if (origin == NULL || (board[0] != '\0' && str_eq(origin, board)))
+		return 0;
+	if (str_starts(origin, "http://") && is_local_name(origin + 7) &&
+	    host != NULL && str_eq(origin + 7, host))
+		return 0;
+	return err_set(
+	    ERR_AUTH, "requests from pages of %s are not taken", origin);
+}
+
+static int
+say_what_to_do(struct request *req)
+{
+	bool any;
+	int r;
+
+	if ((r = db_client_key_any(req->app->db, &any)) != 0)
+		return r;
+	if (any)
+		return err_set(ERR_AUTH,
+		    "the request is not signed: this site wants the headers "
+		    "TIMESTAMP, NONCE, APP_KEY and SIGNATURE (give your "
+		    "client an app key and its secret, such as by \"flow init "
+		    "--app-key … --secret-key …\")");
+	return err_set(ERR_AUTH,
+	    "this site's users must authenticate and it has no client keys "
+	    "yet: its operator makes one by \"sluice key create NAME --role "
+	    "modeler --config …/site.conf\"; to try things out on this machine "
+	    "only, client_auth_off_on_loopback = yes in site.conf");
+}
+
+static int
+unsigned_request(struct request *req)
+{
+	int r;
+
+	if (req->listener != LISTENER_CLIENT_LOOPBACK ||
+	    !req->app->conf->client_auth_off_on_loopback)
+		return say_what_to_do(req);
+	if (!is_loopback(request_env(req, "REMOTE_ADDR")))
+		return err_set(ERR_AUTH, "not a loopback address");
+	if ((r = refuse_browsers(req)) != 0)
+		return r;
+	req->caller.role = CLIENT_ADMIN;
+	req->caller.name = "client";
+	return 0;
+}
+
+/* --- signed by a client key ------------------------------------------------- */
+
+struct signature {
+	struct client_request request;
+	const char *value;
+	int64_t time_ms;
+};
+
+static int
+take_header(struct request *req, const char *name, size_t max, const char **out)
+{
+	if ((*out = request_header(req, name)) == NULL)
+		return err_set(ERR_AUTH, "header %s is missing", name);
+	if (strlen(*out) > max)
+		return err_set(
+		    ERR_AUTH, "header %s is longer than %zu bytes", name, max);
+	return str_is_utf8(*out, strlen(*out))
+		   ? 0
+		   : err_set(ERR_AUTH, "header %s is not UTF-8", name);
+}
+
+static int
+take_headers(struct request *req, struct signature *s)
+{
+	struct client_request *q = &s->request;
+	int r;
+
+	if ((r = take_header(req, "TIMESTAMP", 20, &q->timestamp)) != 0 ||
+	    (r = take_header(req, "NONCE", CLIENT_NONCE_MAX, &q->nonce)) != 0 ||
+	    (r = take_header(req, "APP_KEY", APP_KEY_MAX, &q->app_key)) != 0 ||
+	    (r = take_header(req, "SIGNATURE", 64, &s->value)) != 0)
+		return r;
+	q->target = req->target;
+	return client_check_time(q->timestamp, clock_wall_ms(), &s->time_ms);
+}
+
+/* What of the body is signed: JSON as it came, or the form's text fields. */
+static int
+take_body(struct request *req, struct client_request *q, struct buf *form)
+{
+	int r;
+
+	if (!form_is_multipart(req) && !form_is_urlencoded(req)) {
+		q->body = req->raw.data;
+		q->body_len = req->raw.len;
+		return 0;
+	}
+	if (req->body_len == 0)
+		return 0;
+	if ((r = form_canonical(req, form)) != 0)
+		return r;
+	q->form = buf_str(form);
+	return 0;
+}
+
+/* The vault's file may have been made after this worker started. */
+static int
+open_vault(struct app *app)
+{
+	if (app->vault != NULL)
+		return 0;
+	return client_vault_load(app->conf->client_vault_file, &app->vault);
+}
+
+static int
+check_signature(struct request *req, const struct db_client_key *key,
+    const struct signature *s)
+{
+	char secret[CLIENT_SECRET_MAX + 1];
+	int r;
+
+	if ((r = open_vault(req->app)) != 0)
+		return r;
+	r = client_vault_open(
+	    req->app->vault, key->app_key, key->secret, secret);
+	if (r == 0)
+		r = client_verify(secret, &s->request, s->value);
+	sodium_memzero(secret, sizeof(secret));
+	return r;
+}
+
+/*
+ * Nonces of users stand beside those of partners: as a hash of all that makes
+ * one unique, for as long as its time would be accepted.
+ */
+static int
+use_nonce(struct request *req, const struct signature *s)
+{
+	const struct client_request *q = &s->request;
+	uint8_t hash[32];
+	char hex[65];
+	struct buf text = BUF_INIT;
+	int r;
+
+	buf_printf(&text, "%s\n%s\n%s", q->app_key, q->timestamp, q->nonce);
+	(void)crypto_generichash(hash, sizeof(hash),
+	    (const unsigned char *)text.data, text.len, NULL, 0);
+	buf_fini(&text);
+	str_to_hex(hash, sizeof(hash), hex);
+	r = db_nonce_use(req->app->db, "client", hex,
+	    (s->time_ms + CLIENT_WINDOW_MS) / 1000 + 1);
+	return r == ERR_EXISTS ? err_set(ERR_AUTH,
+				     "replay: a request with this NONCE and "
+				     "TIMESTAMP was answered before; sign each "
+				     "request anew")
+			       : r;
+}
+
+static int
+check_key(struct request *req, const struct db_client_key *key,
+    const struct signature *s)
+{
+	enum client_role role = client_role_parse(key->role);
+	int r;
+
+	if ((r = check_signature(req, key, s)) != 0)
+		return r;
+	/* Said only to who has the secret. */
+	if (!key->enabled)
+		return err_set(ERR_AUTH, "the key %s is disabled", key->name);
+	if (role == CLIENT_NOBODY)
+		return err_set(ERR_AUTH, "the key %s has no role", key->name);
+	/* Last, so that only what is genuine takes room. */
+	if ((r = use_nonce(req, s)) != 0)
+		return r;
+	req->caller.role = role;
+	req->caller.name = arena_printf(req->arena, "client %s", key->name);
+	return 0;
+}
+
+static int
+check_signed(struct request *req, struct signature *s)
+{
+	struct buf form = BUF_INIT;
+	struct db_client_key *key;
+	int r;
+
+	if ((r = take_headers(req, s)) != 0)
+		return r;
+	r = db_client_key_get(
+	    req->app->db, req->arena, s->request.app_key, &key);
+	if (r == ERR_NOT_FOUND)
+		return err_set(ERR_AUTH, "APP_KEY %s is not known here",
+		    s->request.app_key);
+	/* A body is only looked into for those who name a key. */
+	if (r == 0 && (r = take_body(req, &s->request, &form)) == 0)
+		r = check_key(req, key, s);
+	buf_fini(&form);
+	return r;
+}
+
+static int
+signed_request(struct request *req)
+{
+	const char *addr = request_env(req, "REMOTE_ADDR");
+	const char *key = request_header(req, "APP_KEY");
+	struct throttle *t = req->app->failures;
+	struct signature s = { .value = NULL };
+	const char *who, *why;
+	int64_t wait_s;
+	int r;
+
+	/* By both, so that nobody else's key is locked out from elsewhere. */
+	who = arena_printf(req->arena, "%s %.64s", addr != NULL ? addr : "?",
+	    key != NULL ? key : "");
+	if (t != NULL && (wait_s = throttle_wait_s(t, who)) > 0)
+		return err_set(ERR_AUTH,
+		    "more than %d requests with this APP_KEY failed to "
+		    "authenticate lately; try again in %lld s",
+		    THROTTLE_MAX, (long long)wait_s);
+	r = check_signed(req, &s);
+	if (r != ERR_AUTH || t == NULL || !throttle_failed(t, who))
+		return r;
+	why = arena_strdup(req->arena, err_text());
+	return err_set(ERR_AUTH, "%s (the last of many: wait a minute)", why);
+}
+
+int
+auth_client(struct request *req)
+{
+	if (request_header(req, "SIGNATURE") != NULL ||
+	    request_header(req, "APP_KEY") != NULL)
+		return signed_request(req);
+	return unsigned_request(req);
+}

@@ -1,0 +1,26 @@
+/*
+ * Users of this site: how each proves who they are.
+ */
+#ifndef FCGI_APP_AUTH_CLIENT_H
+#define FCGI_APP_AUTH_CLIENT_H
+
+#include "fcgi-app/request.h"
+
+/*
+ * Fill request.caller.  A request that carries a signature is judged by it,
+ * wherever it came in; one without is taken on the loopback listener only,
+ * and only when the site says so (client_auth_off_on_loopback), as an admin.
+ * Errors: ERR_AUTH with what is wrong and what to do, ERR_FORMAT (a form that
+ * cannot be read), ERR_DB, ERR_IO.
+ */
+int auth_client(struct request *);
+
+/* ERR_DENIED unless the caller's role reaches the route's. */
+int auth_role(const struct request *);
+
+/* "viewer", "modeler", "admin"; "" for CLIENT_NOBODY. */
+const char *client_role_name(enum client_role);
+/* CLIENT_NOBODY for anything else. */
+enum client_role client_role_parse(const char *);
+
+#endif
