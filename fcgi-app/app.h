@@ -19,7 +19,8 @@ struct app {
 	struct partners *partners;   /* keys of partners, cached */
 	struct turns *downloads;     /* shared by all workers */
 	struct throttle *failures;   /* too; NULL: nothing is counted */
-	struct client_vault *vault; /* secrets of client keys; NULL until used */
+	struct client_vault
+	    *vault; /* secrets of client keys; NULL until used */
 };
 
 #endif

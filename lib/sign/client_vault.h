@@ -1,7 +1,9 @@
 /*
- * Secrets that must be had in the clear to be used (a client key's HMAC
- * secret), kept in the database encrypted under a key that is not there: the
- * site's client vault file, one line "sluice-client-vault BASE64(32 bytes)", mode 0600.
+ * Secrets of users' keys.  Checking an HMAC takes its secret in the clear, so
+ * they are kept in the database encrypted under a key that is not there: the
+ * site's client vault, a file of one line "sluice-client-vault BASE64(32
+ * bytes)", mode 0600.  Unlike lib/sign/vault.h the program that hears
+ * strangers must open these, and nothing else may be sealed with them.
  *
  * XChaCha20-Poly1305; a sealed secret is bound to its label (who it is of),
  * so that rows cannot be exchanged.
