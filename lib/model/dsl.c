@@ -20,6 +20,8 @@
 
 #define OUTPUTS_MAX 100 /* names in one list */
 #define NONE ((size_t)-1)
+#define STORED "pipeline."
+#define MODEL_LOADER "ModelLoader" /* its model is another module's */
 
 struct parse {
 	struct dsl *dsl;
@@ -238,11 +240,6 @@ split_reference(struct parse *p, struct json_object *x,
 
 	s = json_is_string(x) ? json_object_get_string(x) : "";
 	dot = strchr(s, '.');
-	if (str_starts(s, "pipeline.")) {
-		faults_add_value(p->faults, path, x,
-		    "pipeline references belong to predict jobs");
-		return false;
-	}
 	if (dot == NULL || dot == s || dot[1] == '\0' ||
 	    strchr(dot + 1, '.') != NULL || (size_t)(dot - s) > DSL_NAME_MAX) {
 		faults_add_value(p->faults, path, x,
@@ -320,6 +317,34 @@ fault_output(struct parse *p, struct json_object *x,
 	    "%s declares no %s output of this name%s", up->name, what, hint);
 }
 
+/* True when it is one, right or wrong: "pipeline.COMPONENT.ALIAS". */
+static bool
+read_stored(struct parse *p, struct dsl_component *c, enum dsl_ref_kind kind,
+    struct json_object *x, const struct json_path *path)
+{
+	const char *s = json_is_string(x) ? json_object_get_string(x) : "";
+	const char *dot;
+
+	if (!str_starts(s, STORED))
+		return false;
+	s += strlen(STORED);
+	dot = strchr(s, '.');
+	if (kind != DSL_REF_MODEL && kind != DSL_REF_ISOMETRIC)
+		faults_add_value(
+		    p->faults, path, x, "only models are kept between jobs");
+	else if (dot == NULL || dot == s || dot - s > DSL_NAME_MAX ||
+		 !str_is_name(dot + 1, DSL_NAME_MAX))
+		faults_add_value(p->faults, path, x,
+		    "must be pipeline.COMPONENT.ALIAS, three names and two "
+		    "dots");
+	else
+		c->stored[c->n_stored++] =
+		    (struct dsl_stored){ kind, path->index,
+			    arena_strndup(p->dsl->arena, s, (size_t)(dot - s)),
+			    dot + 1 };
+	return true;
+}
+
 static void
 read_reference(struct parse *p, size_t index, enum dsl_ref_kind kind,
     const char *key, struct json_object *x, const struct json_path *path)
@@ -329,7 +354,8 @@ read_reference(struct parse *p, size_t index, enum dsl_ref_kind kind,
 	struct ref_text text;
 	size_t from, i;
 
-	if (!split_reference(p, x, path, &text) ||
+	if (read_stored(p, c, kind, x, path) ||
+	    !split_reference(p, x, path, &text) ||
 	    (from = find_upstream(p, x, path, text.component)) == NONE)
 		return;
 	up = &p->dsl->components[from];
@@ -338,6 +364,7 @@ read_reference(struct parse *p, size_t index, enum dsl_ref_kind kind,
 		return;
 	}
 	if (kind == DSL_REF_MODEL && c->module != NULL && up->module != NULL &&
+	    strcasecmp(up->module, MODEL_LOADER) != 0 &&
 	    strcasecmp(c->module, up->module) != 0)
 		faults_add_value(p->faults, path, x,
 		    "is a model of %s, not "
@@ -463,6 +490,7 @@ read_inputs(struct parse *p, size_t index)
 		return;
 	}
 	c->refs = arena_alloc(p->dsl->arena, (n + 1) * sizeof(*c->refs));
+	c->stored = arena_alloc(p->dsl->arena, (n + 1) * sizeof(*c->stored));
 	if (in.data != NULL) {
 		json_object_object_foreach(in.data, key, list)
 		{
@@ -517,6 +545,61 @@ dsl_find(const struct dsl *d, const char *name)
 			lo = mid + 1;
 	}
 	return NONE;
+}
+
+const char *
+dsl_kind_name(enum dsl_ref_kind kind)
+{
+	switch (kind) {
+	case DSL_REF_MODEL:
+		return "model";
+	case DSL_REF_ISOMETRIC:
+		return "isometric_model";
+	case DSL_REF_CACHE:
+		return "cache";
+	default:
+		return "data";
+	}
+}
+
+size_t
+dsl_inherits(const struct dsl *d, size_t index)
+{
+	const struct dsl_component *c = &d->components[index], *up;
+	size_t i;
+
+	for (i = 0; i < c->n_refs; i++) {
+		up = &d->components[c->refs[i].from];
+		if (c->refs[i].kind == DSL_REF_MODEL && c->module != NULL &&
+		    up->module != NULL &&
+		    strcasecmp(c->module, up->module) == 0)
+			return c->refs[i].from;
+	}
+	return NONE;
+}
+
+void
+dsl_refuse_stored(
+    const struct dsl *d, const struct json_path *path, struct faults *faults)
+{
+	struct json_path components = { path, "components", 0 };
+	size_t i, j;
+
+	for (i = 0; i < d->n; i++) {
+		const struct dsl_component *c = &d->components[i];
+		struct json_path at = { &components, c->name, 0 };
+		struct json_path input = { &at, "input", 0 };
+
+		for (j = 0; j < c->n_stored; j++) {
+			struct json_path list = { &input,
+				dsl_kind_name(c->stored[j].kind), 0 };
+
+			faults_add(faults,
+			    JSON_PATH_AT(&list, c->stored[j].place),
+			    "pipeline references belong to predict jobs; take "
+			    "a model of an earlier job by a ModelLoader");
+		}
+	}
 }
 
 /* --- the document --------------------------------------------------------- */

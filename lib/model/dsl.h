@@ -30,6 +30,14 @@ struct dsl_ref {
 	const char *name; /* the upstream's output */
 };
 
+/* "pipeline.COMPONENT.ALIAS": a model of the version that a predict job uses. */
+struct dsl_stored {
+	enum dsl_ref_kind kind; /* DSL_REF_MODEL or DSL_REF_ISOMETRIC */
+	size_t place;		/* in its list */
+	const char *component;
+	const char *alias;
+};
+
 struct dsl_component {
 	const char *name;
 	const char *module;   /* as the manifest spells it; as
@@ -37,6 +45,8 @@ struct dsl_component {
 	const char *provider; /* name[@version] or NULL */
 	struct dsl_ref *refs; /* in document order */
 	size_t n_refs;
+	struct dsl_stored *stored;
+	size_t n_stored;
 	const char **out_data; /* positional */
 	size_t n_out_data;
 	const char *out_model; /* alias or NULL */
@@ -76,7 +86,21 @@ struct dsl *dsl_read(struct json_object *json, const struct providers *,
     const struct json_path *path, struct faults *);
 void dsl_free(struct dsl *);
 
+/* "data", "model", "isometric_model" or "cache". */
+const char *dsl_kind_name(enum dsl_ref_kind);
+
 /* Index by name, or (size_t)-1. */
 size_t dsl_find(const struct dsl *, const char *name);
+
+/*
+ * The component whose parameters this one inherits: it applies that one's
+ * model or trains it further, and both are of the same module.
+ * (size_t)-1 when there is none.
+ */
+size_t dsl_inherits(const struct dsl *, size_t index);
+
+/* Only predict jobs have stored models: a fault for each reference to one. */
+void dsl_refuse_stored(
+    const struct dsl *, const struct json_path *path, struct faults *);
 
 #endif

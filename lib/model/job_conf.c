@@ -160,8 +160,8 @@ out:
 }
 
 static void
-check_common(const struct job_params *p, const struct json_path *path,
-    struct faults *faults)
+check_common(const struct job_params *p, bool has_model,
+    const struct json_path *path, struct faults *faults)
 {
 	static const char *const types[] = { "train", "predict", NULL };
 	static const char *const collect[] = { "PUSH", "PULL", NULL };
@@ -173,9 +173,10 @@ check_common(const struct job_params *p, const struct json_path *path,
 	if (p->federated_mode != NULL)
 		one_of(
 		    p->federated_mode, modes, "federated_mode", path, faults);
-	if (strcmp(p->job_type, "predict") == 0)
+	if (strcmp(p->job_type, "predict") == 0 && !has_model)
 		faults_add(faults, JSON_PATH_KEY(path, "job_type"),
-		    "predict jobs are not offered yet; use train");
+		    "a predict job needs model_id and model_version of a "
+		    "deployed model");
 	if (p->inheritance_info != NULL &&
 	    json_object_object_length(p->inheritance_info) > 0)
 		faults_add_value(faults,
@@ -214,9 +215,10 @@ static const struct json_field scope_fields[] = {
 
 static void
 read_job_parameters(struct job_conf *c, struct json_object *o,
-    const struct job_defaults *defaults, const struct json_path *path,
+    const struct job_spec_input *in, const struct json_path *path,
     struct job_spec *spec, struct faults *faults)
 {
+	const struct job_defaults *defaults = in->defaults;
 	struct json_path common = { path, "common", 0 };
 	struct json_path role = { path, "role", 0 };
 	struct scopes s = { 0 };
@@ -242,7 +244,7 @@ read_job_parameters(struct job_conf *c, struct json_object *o,
 	}
 	if (s.common != NULL)
 		read_params(s.common, false, &common, spec, faults, &c->common);
-	check_common(&c->common, &common, faults);
+	check_common(&c->common, in->model != NULL, &common, faults);
 	if (s.role == NULL)
 		return;
 	c->params_role = s.role;
@@ -371,7 +373,7 @@ job_conf_read(struct json_object *json, const struct job_spec_input *in,
 	if (top.initiator != NULL && c->roles.n > 0)
 		read_initiator(
 		    c, top.initiator, JSON_PATH_KEY(path, "initiator"), faults);
-	read_job_parameters(c, top.job_parameters, in->defaults,
+	read_job_parameters(c, top.job_parameters, in,
 	    JSON_PATH_KEY(path, "job_parameters"), spec, faults);
 	if (top.component_parameters != NULL)
 		json_decode(top.component_parameters, JSON_FIELDS(scope_fields),

@@ -19,6 +19,7 @@
 #include "lib/json/canon.h"
 #include "lib/model/job_conf.h"
 #include "lib/model/job_tasks.h"
+#include "lib/model/trained.h"
 
 #define CONTRACT_FORM 1
 #define WARNINGS_MAX 50
@@ -204,6 +205,25 @@ complete_conf(const struct job_conf *conf, struct job_spec *spec)
 		    json_object_get(spec->members[i].job_parameters));
 }
 
+/*
+ * The version that a predict job uses.  Its documents are what each member
+ * has sealed: who has others comes to another contract.
+ */
+static struct json_object *
+model_json(const struct job_model *m)
+{
+	struct json_object *o = json_object_new_object();
+	char root[2 * JOB_HASH_SIZE + 1];
+
+	str_to_hex(m->root_hash, sizeof(m->root_hash), root);
+	json_add_str(o, "model_id", m->model_id);
+	json_add_str(o, "model_version", m->model_version);
+	json_add_str(o, "root_hash", root);
+	json_add(o, "train_dsl", json_object_get(m->train_dsl));
+	json_add(o, "train_runtime_conf", json_object_get(m->train_conf));
+	return o;
+}
+
 static int
 make_contract(struct job_spec *spec)
 {
@@ -216,6 +236,8 @@ make_contract(struct job_spec *spec)
 	json_add(o, "dsl", json_object_get(spec->dsl_json));
 	json_add(o, "runtime_conf", json_object_get(spec->conf));
 	json_add(o, "providers", json_object_get(spec->providers_json));
+	if (spec->model != NULL)
+		json_add(o, "model", model_json(spec->model));
 	if ((r = json_canon(o, &text)) == 0) {
 		spec->contract_len = text.len;
 		spec->contract = buf_steal(&text);
@@ -229,19 +251,77 @@ make_contract(struct job_spec *spec)
 
 /* --- the whole ------------------------------------------------------------ */
 
+static bool
+is_predict(const struct job_spec_input *in, const struct job_conf *conf)
+{
+	return in->model != NULL &&
+	       strcmp(conf->common.job_type, "predict") == 0;
+}
+
+static bool
+same_document(struct json_object *a, struct json_object *b)
+{
+	struct buf x = BUF_INIT, y = BUF_INIT;
+	bool same;
+
+	same = json_canon(a, &x) == 0 && json_canon(b, &y) == 0 &&
+	       x.len == y.len && memcmp(buf_str(&x), buf_str(&y), x.len) == 0;
+	buf_fini(&x);
+	buf_fini(&y);
+	return same;
+}
+
+/*
+ * A predict job runs the DSL of its model.  What was sent is checked all the
+ * same: somebody wrote it and expects something of it.
+ */
+static struct json_object *
+choose_dsl(const struct job_spec_input *in, struct job_spec *spec,
+    struct faults *faults)
+{
+	if (spec->model == NULL)
+		return in->dsl;
+	if (json_object_object_length(in->dsl) == 0)
+		return spec->model->inference_dsl;
+	dsl_free(dsl_read(in->dsl, NULL, in->dsl_path, faults));
+	if (!same_document(in->dsl, spec->model->inference_dsl))
+		job_spec_warn(spec,
+		    "the DSL of the deployed model runs, which is "
+		    "another than the one of this job");
+	return spec->model->inference_dsl;
+}
+
 static void
 take_dsl(const struct job_spec_input *in, struct job_spec *spec,
     struct faults *faults)
 {
+	static const struct json_path stored = { NULL, "inference_dsl", 0 };
+	const struct json_path *path;
 	size_t i;
 
-	spec->dsl = dsl_read(in->dsl, in->providers, in->dsl_path, faults);
+	spec->dsl_json = json_object_get(choose_dsl(in, spec, faults));
+	path = spec->model != NULL ? &stored : in->dsl_path;
+	spec->dsl = dsl_read(spec->dsl_json, in->providers, path, faults);
+	if (spec->model == NULL)
+		dsl_refuse_stored(spec->dsl, path, faults);
 	spec->n_components = spec->dsl->n;
 	spec->components = arena_alloc(
 	    spec->arena, (spec->n_components + 1) * sizeof(*spec->components));
 	for (i = 0; i < spec->n_components; i++)
 		spec->components[i] =
 		    &spec->dsl->components[spec->dsl->order[i]];
+}
+
+static void
+take_training(const struct job_spec_input *in, const struct job_conf *conf,
+    struct job_spec *spec, struct faults *faults, struct trained *t)
+{
+	static const struct json_path stored = { NULL, "inference_dsl", 0 };
+
+	trained_read(t, spec->model, in->providers, spec->arena, faults);
+	trained_check_members(
+	    t, &conf->roles, JSON_PATH_KEY(in->conf_path, "role"), faults);
+	trained_check_models(t, spec->dsl, &stored, faults);
 }
 
 static void
@@ -257,8 +337,46 @@ take_conf(const struct job_conf *conf, struct job_spec *spec)
 	spec->auto_retries = conf->common.auto_retries;
 	spec->auto_retry_delay_s = conf->common.auto_retry_delay;
 	spec->roles = roles_json(&conf->roles);
-	spec->model_id = job_model_id(spec->roles);
-	spec->model_version = xstrdup(spec->job_id);
+	if (spec->model != NULL) {
+		spec->model_id = xstrdup(spec->model->model_id);
+		spec->model_version = xstrdup(spec->model->model_version);
+	} else {
+		spec->model_id = job_model_id(spec->roles);
+		spec->model_version = xstrdup(spec->job_id);
+	}
+}
+
+static void
+build_tasks(const struct job_spec_input *in, const struct job_conf *conf,
+    const struct trained *trained, struct job_spec *spec, struct faults *faults)
+{
+	/* Each task may have a complete set of parameters of its own. */
+	if (spec->n_components * spec->n_members > JOB_TASKS_MAX)
+		faults_add(faults, in->conf_path,
+		    "%zu components on %zu "
+		    "members are too many tasks, at most %d",
+		    spec->n_components, spec->n_members, JOB_TASKS_MAX);
+	else
+		job_tasks_build(in, conf, trained, spec, faults);
+}
+
+static void
+read_documents(const struct job_spec_input *in, struct job_conf *conf,
+    struct job_spec *spec, struct faults *faults)
+{
+	struct trained trained = { 0 };
+
+	job_conf_read(in->conf, in, spec, faults, conf);
+	if (is_predict(in, conf))
+		spec->model = in->model;
+	take_dsl(in, spec, faults);
+	take_conf(conf, spec);
+	make_members(in, conf, spec, faults);
+	if (spec->model != NULL)
+		take_training(in, conf, spec, faults, &trained);
+	build_tasks(
+	    in, conf, spec->model != NULL ? &trained : NULL, spec, faults);
+	trained_fini(&trained);
 }
 
 int
@@ -273,20 +391,8 @@ job_spec_build(const struct job_spec_input *in, struct faults *faults,
 	*out = NULL;
 	spec->arena = arena_new();
 	spec->job_id = xstrdup(in->job_id);
-	spec->dsl_json = json_object_get(in->dsl);
 	spec->conf_given = json_object_get(in->conf);
-	job_conf_read(in->conf, in, spec, faults, &conf);
-	take_dsl(in, spec, faults);
-	take_conf(&conf, spec);
-	make_members(in, &conf, spec, faults);
-	/* Each task may have a complete set of parameters of its own. */
-	if (spec->n_components * spec->n_members > JOB_TASKS_MAX)
-		faults_add(faults, in->conf_path,
-		    "%zu components on %zu "
-		    "members are too many tasks, at most %d",
-		    spec->n_components, spec->n_members, JOB_TASKS_MAX);
-	else
-		job_tasks_build(in, &conf, spec, faults);
+	read_documents(in, &conf, spec, faults);
 	if (faults_count(faults) != before) {
 		r = err_set(ERR_INVALID, "job: %zu faults",
 		    faults_count(faults) - before);

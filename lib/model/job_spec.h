@@ -41,11 +41,30 @@ struct job_defaults {
 		4, 1, 259200, 0, 1, 0, 0                                       \
 	}
 
+/*
+ * What a predict job uses: a deployed version as it was sealed.  All
+ * members have the same documents and the same root.
+ */
+struct job_model {
+	const char *model_id;
+	const char *model_version;
+	struct json_object *train_dsl;
+	struct json_object *train_conf;
+	struct json_object *inference_dsl;
+	uint8_t root_hash[JOB_HASH_SIZE]; /* over all members' halves */
+};
+
 struct job_spec_input {
-	const char *job_id;	  /* also the model version */
+	const char *job_id;	  /* also the version that training makes */
 	const char *local_party;  /* this site */
 	struct json_object *dsl;  /* borrowed */
 	struct json_object *conf; /* borrowed, not changed */
+	/*
+	 * Of a predict job, else NULL; borrowed.  Its inference DSL runs (dsl
+	 * is checked, and may be an empty object), and what the conf does not
+	 * say about a component is inherited from the training.
+	 */
+	const struct job_model *model;
 	/* At a partner: "providers" of the contract it was sent, which fixes
 	 * the versions; NULL at the initiator. */
 	struct json_object *providers_fixed;
@@ -90,7 +109,7 @@ struct job_spec {
 	char *job_id;
 	const char *initiator_role;
 	char initiator_party[JSON_PARTY_SIZE];
-	const char *job_type; /* train */
+	const char *job_type; /* train or predict */
 	char *model_id;
 	char *model_version;
 	int64_t task_parallelism;
@@ -99,7 +118,8 @@ struct job_spec {
 	int64_t auto_retry_delay_s;
 	const char *name; /* job_name, or "" */
 
-	struct dsl *dsl;
+	const struct job_model *model; /* the input's; or NULL */
+	struct dsl *dsl;	       /* what runs */
 	/* dsl->components in order: components[seq]. */
 	const struct dsl_component **components;
 	size_t n_components;
@@ -107,7 +127,7 @@ struct job_spec {
 	struct job_member *members; /* order of the conf's role map */
 	size_t n_members;
 
-	struct json_object *dsl_json;	    /* as given */
+	struct json_object *dsl_json;	    /* what runs */
 	struct json_object *conf_given;	    /* names borrow from it */
 	struct json_object *conf;	    /* completed runtime_conf */
 	struct json_object *roles;	    /* {"guest":[9999],…} */

@@ -1,49 +1,17 @@
 /*
  * Which provider runs a component on a member, and with which parameters.
  * Called by job_spec_build().
- *
- * What a user wrote is checked piece by piece where it stands, so that a
- * fault is told once and at its place.  Only when a component's pieces are
- * right are they merged and completed for each member; what is found then
- * (something missing, parameters that exclude each other) belongs to the
- * last piece that speaks of the member.
  */
-#include "lib/model/job_tasks.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/json/merge.h"
-#include "lib/model/section.h"
-#include "lib/provider/params.h"
+#include "lib/model/job_tasks_private.h"
 #include "lib/provider/rules.h"
 
-#define MODULES_MAX 200
-
-struct build {
-	const struct job_spec_input *in;
-	const struct job_conf *conf;
-	struct job_spec *spec;
-	struct faults *faults;
-	struct section params;
-	struct section providers;
-	/* Modules whose members were checked. */
-	const struct module *seen[MODULES_MAX];
-	size_t n_seen;
-};
-
 /* --- providers ------------------------------------------------------------ */
-
-/* A choice of provider and where it was made. */
-struct choice {
-	const char *spec; /* NULL: the default */
-	const struct json_path *path;
-	struct piece_path buffer;
-	struct json_path node[3];
-};
 
 static void
 choose(struct choice *c, const char *spec, const struct json_path *up,
@@ -197,137 +165,6 @@ name_provider(const struct build *b, struct job_task *t, const struct choice *c)
 	}
 }
 
-/* --- parameters ----------------------------------------------------------- */
-
-/* What was completed for the member before; hosts mostly share it. */
-struct shared {
-	const struct module *module;
-	const struct piece **set;
-	size_t n;
-	bool valid;
-	struct json_object *given;
-	struct json_object *complete;
-};
-
-struct component {
-	size_t seq;
-	size_t index; /* in the DSL */
-	const struct dsl_component *dsl;
-	const struct module *module; /* of the common choice */
-	struct choice choice;
-	const struct piece *pieces;
-	size_t n;
-	bool pieces_ok;
-	struct shared last;
-};
-
-static bool
-check_pieces(const struct build *b, const struct component *c)
-{
-	struct piece_path buffer;
-	size_t i, before = faults_count(b->faults);
-
-	for (i = 0; i < c->n; i++) {
-		const struct json_path *path;
-
-		path = piece_path(&b->params, &c->pieces[i], b->spec->dsl,
-		    b->in->conf_path, &buffer);
-		if (json_is_object(c->pieces[i].value))
-			params_check(
-			    c->module, c->pieces[i].value, path, b->faults);
-		else
-			faults_add_value(b->faults, path, c->pieces[i].value,
-			    "must be an object of parameters");
-	}
-	return faults_count(b->faults) == before;
-}
-
-static struct json_object *
-merge_pieces(const struct piece *const *set, size_t n)
-{
-	struct json_object *given;
-	size_t i;
-
-	if (n == 0)
-		return NULL;
-	if (n == 1)
-		return json_object_get(set[0]->value);
-	given = json_copy(set[0]->value);
-	for (i = 1; i < n; i++)
-		json_merge(given, set[i]->value);
-	return given;
-}
-
-/* Notes of a component's parameters become warnings of the job. */
-static void
-take_notes(const struct build *b, const struct job_task *t,
-    const struct json_path *path)
-{
-	struct faults notes = FAULTS_INIT;
-	size_t i;
-
-	if (t->parameters == NULL)
-		return;
-	rules_note(t->module, t->parameters, path, &notes);
-	for (i = 0; i < notes.n; i++)
-		job_spec_warn(b->spec, "%s: %s (found %s)",
-		    notes.items[i].pointer, notes.items[i].message,
-		    notes.items[i].value);
-	faults_fini(&notes);
-}
-
-static void
-complete(const struct build *b, const struct component *c,
-    const struct job_member *m, const struct piece *last, struct job_task *t)
-{
-	struct piece absent = { .component = c->index };
-	struct role_list role = { .name = m->role };
-	const struct json_path *path;
-	struct piece_path buffer;
-	char key[12];
-
-	if (last == NULL) {
-		/* Nothing was given: say where it could be. */
-		snprintf(key, sizeof(key), "%d", m->position);
-		absent.role = &role;
-		absent.key = key;
-		last = &absent;
-	}
-	path = piece_path(
-	    &b->params, last, b->spec->dsl, b->in->conf_path, &buffer);
-	(void)params_complete(
-	    t->module, t->given, path, b->faults, &t->parameters);
-	take_notes(b, t, path);
-}
-
-static void
-give_parameters(const struct build *b, struct component *c,
-    const struct job_member *m, struct job_task *t)
-{
-	const struct piece **set;
-	size_t i, n = 0;
-
-	set = xcalloc(c->n + 1, sizeof(const struct piece *));
-	for (i = 0; i < c->n; i++)
-		if (piece_applies(&c->pieces[i], m->role, (size_t)m->position))
-			set[n++] = &c->pieces[i];
-	if (c->last.valid && c->last.module == t->module && c->last.n == n &&
-	    memcmp(c->last.set, set, n * sizeof(const struct piece *)) == 0) {
-		t->given = json_object_get(c->last.given);
-		t->parameters = json_object_get(c->last.complete);
-		free(set);
-		return;
-	}
-	if (c->pieces_ok)
-		t->given = merge_pieces(set, n);
-	if (c->pieces_ok && t->module != NULL)
-		complete(b, c, m, n > 0 ? set[n - 1] : NULL, t);
-	free(c->last.set);
-	/* A failure without any piece names the member: not shared. */
-	c->last = (struct shared){ t->module, set, n,
-		n > 0 || t->parameters != NULL, t->given, t->parameters };
-}
-
 /* --- components ----------------------------------------------------------- */
 
 static void
@@ -350,7 +187,7 @@ build_task(const struct build *b, struct component *c, struct job_member *m)
 	if (m_or_any == NULL || !module_has_role(m_or_any, m->role))
 		return;
 	t->runs = true;
-	give_parameters(b, c, m, t);
+	task_params_give(b, c, m, t);
 	t->need_run = json_get_bool(
 	    t->parameters != NULL ? t->parameters : t->given, "need_run", true);
 }
@@ -365,14 +202,14 @@ check_members_once(struct build *b, const struct module *m)
 			return;
 	if (b->n_seen < MODULES_MAX)
 		b->seen[b->n_seen++] = m;
-	rules_check_members(m, b->spec->roles,
+	rules_check_members(m, b->spec->roles, b->trained != NULL,
 	    JSON_PATH_KEY(b->in->conf_path, "role"), b->faults);
 }
 
 static void
 build_component(struct build *b, size_t seq)
 {
-	struct component c = { .seq = seq };
+	struct component c = { .seq = seq, .trained = NONE };
 	struct json_path components;
 	size_t i, runs = 0;
 
@@ -389,13 +226,19 @@ build_component(struct build *b, size_t seq)
 		c.module = providers_module(b->in->providers, c.dsl->module);
 	if (c.module == NULL)
 		return; /* told by dsl_read() */
-	c.pieces_ok = check_pieces(b, &c);
+	if (b->trained != NULL)
+		c.trained =
+		    trained_component(b->trained, c.dsl->name, c.module->name);
+	if (c.trained != NONE)
+		c.trained_pieces =
+		    section_of(&b->trained->params, c.trained, &c.n_trained);
+	c.pieces_ok = task_params_check(b, &c);
 	check_members_once(b, c.module);
 	for (i = 0; i < b->spec->n_members; i++) {
 		build_task(b, &c, &b->spec->members[i]);
 		runs += b->spec->members[i].tasks[seq].runs;
 	}
-	free(c.last.set);
+	task_params_end(&c);
 	components = (struct json_path){ b->in->dsl_path, "components", 0 };
 	if (runs == 0)
 		faults_add(b->faults, JSON_PATH_KEY(&components, c.dsl->name),
@@ -462,22 +305,45 @@ check_provider_values(const struct build *b)
 	}
 }
 
+static void
+read_sections(struct build *b)
+{
+	struct section_input in = { .name = "component_parameters",
+		.common = b->conf->components_common,
+		.role = b->conf->components_role,
+		.direct = true,
+		.dsl = b->spec->dsl,
+		.passed_over = b->trained != NULL ? b->trained->dsl : NULL,
+		.roles = &b->conf->roles,
+		.path = b->in->conf_path };
+
+	section_read(&b->params, &in, b->faults);
+	if (b->params.passed_over != NULL)
+		job_spec_warn(b->spec,
+		    "component_parameters of %.100s have no effect: the "
+		    "deployed model does not run it",
+		    b->params.passed_over);
+	in.name = "provider";
+	in.common = b->conf->provider_common;
+	in.role = b->conf->provider_role;
+	in.direct = false;
+	in.passed_over = NULL;
+	section_read(&b->providers, &in, b->faults);
+	check_provider_values(b);
+}
+
 void
 job_tasks_build(const struct job_spec_input *in, const struct job_conf *conf,
-    struct job_spec *spec, struct faults *faults)
+    const struct trained *trained, struct job_spec *spec, struct faults *faults)
 {
-	struct build b = {
-		.in = in, .conf = conf, .spec = spec, .faults = faults
-	};
+	struct build b = { .in = in,
+		.conf = conf,
+		.trained = trained,
+		.spec = spec,
+		.faults = faults };
 	size_t seq;
 
-	section_read(&b.params, "component_parameters", conf->components_common,
-	    conf->components_role, true, spec->dsl, &conf->roles, in->conf_path,
-	    faults);
-	section_read(&b.providers, "provider", conf->provider_common,
-	    conf->provider_role, false, spec->dsl, &conf->roles, in->conf_path,
-	    faults);
-	check_provider_values(&b);
+	read_sections(&b);
 	for (seq = 0; seq < spec->n_components; seq++)
 		build_component(&b, seq);
 	section_fini(&b.params);

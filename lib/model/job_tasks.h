@@ -8,12 +8,19 @@
 #include "lib/json/faults.h"
 #include "lib/model/job_conf.h"
 #include "lib/model/job_spec.h"
+#include "lib/model/trained.h"
 
 /*
  * Fill the tasks of spec->members, whose roles, positions and tasks arrays
  * exist, and spec->providers_json.
+ *
+ * What was given for a component, from what wins last to what wins first:
+ * this job's role scopes, the training's role scopes, this job's common, the
+ * training's common, and what it inherits because its model is that of
+ * another component of the same module.  trained is NULL but for predict
+ * jobs.
  */
 void job_tasks_build(const struct job_spec_input *, const struct job_conf *,
-    struct job_spec *, struct faults *);
+    const struct trained *, struct job_spec *, struct faults *);
 
 #endif

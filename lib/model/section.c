@@ -11,8 +11,7 @@
 
 struct reading {
 	struct section *section;
-	const struct dsl *dsl;
-	const struct roles *roles;
+	const struct section_input *in;
 	struct faults *faults;
 };
 
@@ -34,18 +33,38 @@ static void
 fault_component(
     const struct reading *r, const char *name, const struct json_path *path)
 {
+	const struct dsl *dsl = r->in->dsl;
 	const char **names;
 	char hint[FAULTS_HINT_SIZE] = "";
 	size_t i;
 
+	if (r->in->passed_over != NULL &&
+	    dsl_find(r->in->passed_over, name) != (size_t)-1) {
+		r->section->passed_over = name;
+		return;
+	}
+
 	if (r->faults->n < FAULTS_HINTS) {
-		names = xcalloc(r->dsl->n, sizeof(*names));
-		for (i = 0; i < r->dsl->n; i++)
-			names[i] = r->dsl->components[i].name;
-		faults_hint(r->faults, name, names, r->dsl->n, hint);
+		names = xcalloc(dsl->n + 1, sizeof(*names));
+		for (i = 0; i < dsl->n; i++)
+			names[i] = dsl->components[i].name;
+		faults_hint(r->faults, name, names, dsl->n, hint);
 		free(names);
 	}
 	faults_add(r->faults, path, "the DSL has no such component%s", hint);
+}
+
+static void
+read_component(const struct reading *r, const char *name,
+    const struct role_list *role, const char *key, struct json_object *value,
+    const struct json_path *path)
+{
+	size_t component = dsl_find(r->in->dsl, name);
+
+	if (component == (size_t)-1)
+		fault_component(r, name, path);
+	else
+		add_piece(r, component, role, key, value);
 }
 
 /* { COMPONENT: … } */
@@ -53,14 +72,10 @@ static void
 read_components(const struct reading *r, struct json_object *o,
     const struct role_list *role, const char *key, const struct json_path *path)
 {
-	size_t component;
-
 	json_object_object_foreach(o, name, value)
 	{
-		if ((component = dsl_find(r->dsl, name)) == (size_t)-1)
-			fault_component(r, name, JSON_PATH_KEY(path, name));
-		else
-			add_piece(r, component, role, key, value);
+		read_component(
+		    r, name, role, key, value, JSON_PATH_KEY(path, name));
 	}
 }
 
@@ -74,20 +89,27 @@ looks_like_index(const char *key)
 static bool
 is_component(void *ctx, const char *key)
 {
-	return !looks_like_index(key) && dsl_find(ctx, key) != (size_t)-1;
+	const struct section_input *in = ctx;
+
+	return !looks_like_index(key) &&
+	       (dsl_find(in->dsl, key) != (size_t)-1 ||
+		   (in->passed_over != NULL &&
+		       dsl_find(in->passed_over, key) != (size_t)-1));
 }
 
 /* { INDEX KEY: { COMPONENT: … } } */
 static void
 read_role(const struct reading *r, struct json_object *keys,
-    const struct role_list *role, bool direct, const struct json_path *path)
+    const struct role_list *role, const struct json_path *path)
 {
 	json_object_object_foreach(keys, key, value)
 	{
 		if (!json_is_object(value))
 			continue; /* told by roles_check_section() */
-		if (direct && is_component((void *)(uintptr_t)r->dsl, key))
-			add_piece(r, dsl_find(r->dsl, key), role, NULL, value);
+		if (r->in->direct &&
+		    is_component((void *)(uintptr_t)r->in, key))
+			read_component(r, key, role, NULL, value,
+			    JSON_PATH_KEY(path, key));
 		else
 			read_components(
 			    r, value, role, key, JSON_PATH_KEY(path, key));
@@ -105,30 +127,28 @@ compare_pieces(const void *va, const void *vb)
 }
 
 void
-section_read(struct section *s, const char *name, struct json_object *common,
-    struct json_object *role, bool direct, const struct dsl *dsl,
-    const struct roles *roles, const struct json_path *path,
-    struct faults *faults)
+section_read(
+    struct section *s, const struct section_input *in, struct faults *faults)
 {
-	const struct reading r = { s, dsl, roles, faults };
-	struct json_path at = { path, name, 0 };
+	const struct reading r = { s, in, faults };
+	struct json_path at = { in->path, in->name, 0 };
 	struct json_path at_role = { &at, "role", 0 };
 	const struct role_list *list;
 
 	memset(s, 0, sizeof(*s));
-	s->name = name;
-	if (common != NULL)
+	s->name = in->name;
+	if (in->common != NULL)
 		read_components(
-		    &r, common, NULL, NULL, JSON_PATH_KEY(&at, "common"));
-	if (role != NULL) {
-		roles_check_section(roles, role, &at_role,
-		    direct ? is_component : NULL, (void *)(uintptr_t)dsl,
+		    &r, in->common, NULL, NULL, JSON_PATH_KEY(&at, "common"));
+	if (in->role != NULL) {
+		roles_check_section(in->roles, in->role, &at_role,
+		    in->direct ? is_component : NULL, (void *)(uintptr_t)in,
 		    faults);
-		json_object_object_foreach(role, role_name, keys)
+		json_object_object_foreach(in->role, role_name, keys)
 		{
-			list = roles_find(roles, role_name);
+			list = roles_find(in->roles, role_name);
 			if (list != NULL && roles_keys_usable(keys))
-				read_role(&r, keys, list, direct,
+				read_role(&r, keys, list,
 				    JSON_PATH_KEY(&at_role, role_name));
 		}
 	}

@@ -30,16 +30,28 @@ struct section {
 	struct piece *pieces;
 	size_t n;
 	size_t cap;
+	const char *passed_over; /* such a component's name, or NULL */
+};
+
+struct section_input {
+	const char *name;
+	struct json_object *common; /* may be NULL */
+	struct json_object *role;   /* may be NULL */
+	/* A component may stand where an index key is expected. */
+	bool direct;
+	const struct dsl *dsl;
+	/* Its components may be spoken of too, without any effect; or NULL. */
+	const struct dsl *passed_over;
+	const struct roles *roles;
+	const struct json_path *path;
 };
 
 /*
- * direct: a component may stand where an index key is expected.  Unknown
- * components, roles and index keys are faults; values are not looked at.
+ * Unknown components, roles and index keys are faults; values are not looked
+ * at.
  */
-void section_read(struct section *, const char *name,
-    struct json_object *common, struct json_object *role, bool direct,
-    const struct dsl *, const struct roles *, const struct json_path *path,
-    struct faults *);
+void section_read(
+    struct section *, const struct section_input *, struct faults *);
 void section_fini(struct section *);
 
 /* The pieces of one component: the first and how many; NULL for none. */

@@ -396,17 +396,21 @@ check_arbiter(const struct module *m, struct json_object *roles,
 
 void
 rules_check_members(const struct module *m, struct json_object *roles,
-    const struct json_path *path, struct faults *faults)
+    bool is_predict, const struct json_path *path, struct faults *faults)
 {
 	struct json_object *list;
-	size_t i, n;
+	size_t i, n, min;
 
 	for (i = 0; i < sizeof(member_rules) / sizeof(member_rules[0]); i++) {
 		if (strcmp(member_rules[i].module, m->name) != 0)
 			continue;
 		list = json_get(roles, member_rules[i].role);
 		n = list != NULL ? json_object_array_length(list) : 0;
-		if (n < member_rules[i].min)
+		min = member_rules[i].min;
+		/* An arbiter coordinates training only. */
+		if (is_predict && strcmp(member_rules[i].role, "arbiter") == 0)
+			min = 0;
+		if (n < min)
 			faults_add(faults,
 			    JSON_PATH_KEY(path, member_rules[i].role),
 			    "%s needs %s %s", m->name,

@@ -22,9 +22,9 @@ void rules_note(const struct module *, struct json_object *params,
 
 /*
  * Do the members of a job suit the module?  roles is {"guest":[9999],…},
- * path where it stands.
+ * path where it stands.  A predict job needs no arbiter.
  */
 void rules_check_members(const struct module *, struct json_object *roles,
-    const struct json_path *path, struct faults *);
+    bool is_predict, const struct json_path *path, struct faults *);
 
 #endif

@@ -154,7 +154,11 @@ references_must_lead_somewhere(void **state)
 	    "listed already");
 	refuses(TRANSFORM("{'model':['r.m']}"),
 	    "r declares no model output of this name");
-	refuses(TRANSFORM("{'model':['pipeline.d.m']}"), "predict jobs");
+	refuses(TRANSFORM("{'model':['pipeline.d']}"), "three names");
+	refuses(TRANSFORM("{'model':['pipeline..m']}"), "three names");
+	refuses(TRANSFORM("{'model':['pipeline.d.m.n']}"), "three names");
+	refuses(TRANSFORM("{'data':{'data':['pipeline.r.data']}}"),
+	    "only models are kept between jobs");
 	refuses(TRANSFORM("{'cache':['r.data']}"), "/input/cache: ");
 	refuses(WRAP(READER ",'d':{'module':'DataTransform','output':"
 			    "{'model':['m']}},'l':{'module':'HeteroLR','input':"

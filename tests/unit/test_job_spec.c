@@ -407,7 +407,8 @@ the_conf_is_checked_in_every_corner(void **state)
 	refuses("{'job_parameters':{'common':{'timeout':'soon'}}}",
 	    "/job_parameters/common/timeout", "whole number");
 	refuses("{'job_parameters':{'common':{'job_type':'predict'}}}",
-	    "/job_parameters/common/job_type", "not offered");
+	    "/job_parameters/common/job_type",
+	    "needs model_id and model_version");
 	refuses("{'job_parameters':{'role':{'host':{'0':{'timeout':5}}}}}",
 	    "/job_parameters/role/host/0/timeout", "whole job");
 	refuses("{'component_parameters':{'common':{'hetero_rl_0':{}}}}",

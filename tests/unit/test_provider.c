@@ -337,15 +337,17 @@ members_must_suit_the_module(void **state)
 	const struct module *lr = providers_module(product, "HeteroLR");
 	static const struct {
 		const char *roles;
-		size_t faults;
+		size_t training; /* faults */
+		size_t prediction;
 	} cases[] = {
-		{ "{'guest':[1],'host':[2],'arbiter':[3]}", 0 },
-		{ "{'guest':[1],'host':[2,3],'arbiter':[2]}", 0 },
-		{ "{'guest':[1],'host':[1],'arbiter':[1]}", 0 },
-		{ "{'guest':[1],'host':[2],'arbiter':[1]}", 1 },
-		{ "{'guest':[1],'host':[1,2],'arbiter':[1]}", 1 },
-		{ "{'guest':[1],'host':[2]}", 1 },
-		{ "{'guest':[1,4],'arbiter':[3]}", 2 },
+		{ "{'guest':[1],'host':[2],'arbiter':[3]}", 0, 0 },
+		{ "{'guest':[1],'host':[2,3],'arbiter':[2]}", 0, 0 },
+		{ "{'guest':[1],'host':[1],'arbiter':[1]}", 0, 0 },
+		{ "{'guest':[1],'host':[2],'arbiter':[1]}", 1, 1 },
+		{ "{'guest':[1],'host':[1,2],'arbiter':[1]}", 1, 1 },
+		{ "{'guest':[1],'host':[2]}", 1, 0 },
+		{ "{'guest':[1,4],'arbiter':[3]}", 2, 2 },
+		{ "{'guest':[1,4]}", 3, 2 },
 	};
 	struct json_object *roles;
 	struct faults f = FAULTS_INIT;
@@ -354,10 +356,15 @@ members_must_suit_the_module(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		roles = parse(cases[i].roles);
-		rules_check_members(lr, roles, NULL, &f);
-		if (faults_count(&f) != cases[i].faults)
+		rules_check_members(lr, roles, false, NULL, &f);
+		if (faults_count(&f) != cases[i].training)
 			fail_msg(
 			    "%s: %zu faults", cases[i].roles, faults_count(&f));
+		faults_fini(&f);
+		rules_check_members(lr, roles, true, NULL, &f);
+		if (faults_count(&f) != cases[i].prediction)
+			fail_msg("%s: %zu faults in prediction", cases[i].roles,
+			    faults_count(&f));
 		faults_fini(&f);
 		json_object_put(roles);
 	}
