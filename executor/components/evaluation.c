@@ -127,24 +127,37 @@ add_metric(const struct eval_type *type, const char *name, unsigned *metrics)
 }
 
 static int
-read_metrics(struct evaluation *e, const struct eval_type *type)
+read_metrics(
+    const struct eval_type *type, struct json_object *list, unsigned *metrics)
 {
-	struct json_object *list = task_param(e->task, "metrics"), *v;
+	struct json_object *v;
 	size_t i, n = 0;
 	int r;
 
 	if (json_object_is_type(list, json_type_array))
 		n = json_object_array_length(list);
-	e->metrics = n == 0 ? type->defaults : 0;
+	*metrics = n == 0 ? type->defaults : 0;
 	for (i = 0; i < n; i++) {
 		v = json_object_array_get_idx(list, i);
 		if (!json_object_is_type(v, json_type_string))
 			return err_set(ERR_INVALID, "metrics must be names");
-		if ((r = add_metric(
-			 type, json_object_get_string(v), &e->metrics)) != 0)
+		if ((r = add_metric(type, json_object_get_string(v),
+			 metrics)) != 0)
 			return r;
 	}
 	return 0;
+}
+
+int
+evaluation_metrics(
+    const char *eval_type, struct json_object *list, unsigned *metrics)
+{
+	const struct eval_type *type;
+	int r;
+
+	if ((r = find_type(eval_type, &type)) != 0)
+		return r;
+	return read_metrics(type, list, metrics);
 }
 
 /* --- rows ------------------------------------------------------------------------ */
@@ -469,7 +482,8 @@ evaluate(struct evaluation *e)
 
 	if ((r = find_type(task_param_string(e->task, "eval_type", "binary"),
 		 &type)) != 0 ||
-	    (r = read_metrics(e, type)) != 0)
+	    (r = read_metrics(type, task_param(e->task, "metrics"),
+		 &e->metrics)) != 0)
 		return r;
 	if (task_param_bool(e->task, "unfold_multi_result", false))
 		task_log(e->task, TASK_WARNING,

@@ -1,6 +1,7 @@
 /*
  * What the files of Evaluation share: the rows of one data set and one type,
- * and the ways results leave.  Nobody else includes this.
+ * and the ways results leave.  Learners that look at their model while they
+ * train it (lr_watch.c) use it too.
  */
 #ifndef EXECUTOR_COMPONENTS_EVALUATION_H
 #define EXECUTOR_COMPONENTS_EVALUATION_H
@@ -47,6 +48,7 @@ struct group {
 struct evaluation {
 	struct task *task;
 	unsigned metrics; /* bits */
+	bool is_brief;	  /* numbers only, no curves */
 	struct json_object *summary;
 	struct group *groups;
 	size_t n_groups;
@@ -57,6 +59,13 @@ wants(const struct evaluation *e, enum metric m)
 {
 	return (e->metrics & 1u << m) != 0;
 }
+
+/*
+ * Bits of the metrics named by list, an array of texts; the usual ones of
+ * eval_type when it is empty or NULL.  ERR_INVALID, ERR_UNSUPPORTED.
+ */
+int evaluation_metrics(
+    const char *eval_type, struct json_object *list, unsigned *metrics);
 
 /* Rounded to six decimals; infinite values become -9999999. */
 double evaluation_round(double v);

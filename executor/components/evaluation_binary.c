@@ -502,7 +502,7 @@ evaluate_binary(struct evaluation *e, const struct group *g)
 		error = evaluation_single(e, g, "auc", ranking_auc(r));
 	if (error == 0 && wants(e, M_KS))
 		error = evaluation_single(e, g, "ks", ranking_ks(r));
-	if (error == 0)
+	if (error == 0 && !e->is_brief)
 		error = curves(e, g, r);
 	ranking_free(r);
 	return error;

@@ -100,7 +100,8 @@ per_class(struct evaluation *e, const struct group *g, const char *metric,
 	curve.n = c->n;
 	free(curve.threshold);
 	curve.threshold = NULL;
-	if ((r = evaluation_single(e, g, metric, mean(curve.y, c->n))) == 0)
+	r = evaluation_single(e, g, metric, mean(curve.y, c->n));
+	if (r == 0 && !e->is_brief)
 		r = evaluation_curve(e, g, meta, &curve);
 	curve_fini(&curve);
 	return r;

@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "executor/components/hetero_lr_impl.h"
 #include "executor/math/fixed.h"
@@ -22,9 +23,13 @@ struct arbiter {
 	struct parallel *pool;
 	struct paillier_key *key;
 	struct lr_plan plan;
-	double *losses; /* one per iteration */
+	const struct lr_mode *mode;
+	const char *prefix; /* of this model's messages */
+	double *losses;	    /* one per iteration */
 	size_t n_losses;
 	bool is_converged;
+	bool is_stopped;
+	int best_iteration;
 };
 
 static int
@@ -46,9 +51,11 @@ static int
 receive_plan(struct arbiter *a)
 {
 	struct object o = { 0 };
+	char tag[LR_TAG];
 	int r;
 
-	if ((r = lr_receive(a->task, "batch_info", "train", "guest", 0,
+	lr_tag(tag, a->prefix, "train");
+	if ((r = lr_receive(a->task, "batch_info", tag, "guest", 0,
 		 LR_PLAN_SIZE, &o)) != 0)
 		return r;
 	if ((r = lr_get_plan(o.data, o.size, &a->plan)) != 0)
@@ -131,7 +138,7 @@ receive_loss(struct arbiter *a, unsigned iteration, double *loss)
 	struct bigvec *c = NULL, *m = NULL;
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u", iteration);
+	lr_tag(tag, a->prefix, "%u", iteration);
 	if ((r = lr_receive(a->task, "loss", tag, "guest", 0,
 		 lr_ciphers_size(pub, 1), &o)) != 0)
 		return r;
@@ -148,13 +155,28 @@ receive_loss(struct arbiter *a, unsigned iteration, double *loss)
 	return r;
 }
 
+/* Models of several have series of their own: loss.m1. */
+static void
+loss_name(const struct arbiter *a, char out[LR_TAG])
+{
+	size_t n = strlen(a->prefix);
+
+	if (n == 0)
+		lr_tag(out, "loss", "%s", "");
+	else
+		lr_tag(out, "loss.", "%.*s", (int)n - 1, a->prefix);
+}
+
 static int
 keep_loss(struct arbiter *a, unsigned iteration, double loss)
 {
+	char name[LR_TAG];
+
+	loss_name(a, name);
 	a->losses[a->n_losses++] = loss;
-	task_log(
-	    a->task, TASK_INFO, "iteration %u: loss %.6f", iteration, loss);
-	return task_metric_number(a->task, "train", "loss", iteration, loss);
+	task_log(a->task, TASK_INFO, "%siteration %u: loss %.6f", a->prefix,
+	    iteration, loss);
+	return task_metric_number(a->task, "train", name, iteration, loss);
 }
 
 static int
@@ -187,7 +209,7 @@ weights_moved(struct arbiter *a, unsigned iteration, double *out)
 	double sum = 0;
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u.norm", iteration);
+	lr_tag(tag, a->prefix, "%u.norm", iteration);
 	r = add_norm(a, "guest", 0, tag, &sum);
 	for (h = 0; h < hosts && r == 0; h++)
 		r = add_norm(a, "host", h, tag, &sum);
@@ -227,7 +249,7 @@ send_flag(struct arbiter *a, unsigned iteration)
 	char tag[LR_TAG];
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u", iteration);
+	lr_tag(tag, a->prefix, "%u", iteration);
 	lr_put_flag(&b, a->is_converged);
 	if ((r = task_remote_role(
 		 a->task, "converge_flag", tag, "guest", b.data, b.len)) == 0)
@@ -246,7 +268,7 @@ iterate(struct arbiter *a, unsigned t)
 	int r;
 
 	for (i = 0; i < a->plan.batch_count; i++) {
-		lr_tag(tag, t, i);
+		lr_tag(tag, a->prefix, "%u.%u", t, i);
 		if ((r = serve_batch(a, tag)) != 0)
 			return err_wrap("iteration %u, batch %u", t, i);
 	}
@@ -264,55 +286,125 @@ static int
 log_meta(struct arbiter *a)
 {
 	struct json_object *extra = json_object_new_object();
+	char name[LR_TAG];
 	int r;
 
+	loss_name(a, name);
 	json_object_object_add(
 	    extra, "unit_name", json_object_new_string("iters"));
-	r = task_metric_meta(a->task, "train", "loss", "train", "LOSS", extra);
+	r = task_metric_meta(a->task, "train", name, "train", "LOSS", extra);
 	json_object_put(extra);
 	return r;
 }
 
 static int
-train(struct arbiter *a, unsigned *iters)
+train_model(struct arbiter *a, unsigned *iters)
 {
+	bool is_best;
 	unsigned t;
 	int r;
 
-	if ((r = lr_model_iters(a->task, iters)) != 0 ||
-	    (r = paillier_generate(a->conf->key_bits, &a->key)) != 0 ||
-	    (r = send_key(a)) != 0 || (r = receive_plan(a)) != 0)
+	if ((r = receive_plan(a)) != 0)
 		return r;
-	a->losses = mem_array(a->conf->max_iter, sizeof(*a->losses));
-	if (a->losses == NULL)
-		return err_code();
 	if (a->plan.has_loss && (r = log_meta(a)) != 0)
 		return r;
-	for (t = *iters; t < a->conf->max_iter && !a->is_converged; t++) {
-		if ((r = iterate(a, t)) != 0)
+	for (t = *iters;
+	     t < a->conf->max_iter && !a->is_converged && !a->is_stopped; t++) {
+		if ((r = iterate(a, t)) != 0 ||
+		    (r = lr_look_verdict(a->task, &a->mode->schedule, a->prefix,
+			 t, &is_best, &a->is_stopped)) != 0)
 			return r;
+		if (is_best)
+			a->best_iteration = (int)t;
 		*iters = t + 1;
 		task_progress(a->task, t + 1, a->conf->max_iter, "training");
 	}
 	return 0;
 }
 
-int
-lr_arbiter_train(
-    struct task *t, const struct lr_conf *conf, struct parallel *pool)
+/* Model k (of a fold); out has what became of it, with losses of its own. */
+static int
+serve_model(struct arbiter *a, int fold, unsigned k, struct lr_result *out)
 {
-	struct arbiter a = { .task = t, .conf = conf, .pool = pool };
-	struct lr_result res = { 0 };
+	char prefix[LR_PREFIX];
 	int r;
 
-	if ((r = train(&a, &res.iters)) == 0) {
-		res.is_converged = a.is_converged;
-		res.losses = a.losses;
-		res.n_losses = a.n_losses;
-		if ((r = lr_model_save(t, conf, &res)) == 0)
-			r = lr_summary(t, &res);
+	*out = (struct lr_result){ .best_iteration = -1 };
+	if (fold < 0 &&
+	    (r = lr_model_iters(a->task, k, a->mode->models, &out->iters)) != 0)
+		return r;
+	lr_mode_prefix(a->mode, fold, k, prefix);
+	a->prefix = prefix;
+	a->n_losses = 0;
+	a->best_iteration = -1;
+	a->is_converged = a->is_stopped = false;
+	a->losses = mem_array(a->conf->max_iter, sizeof(*a->losses));
+	if (a->losses == NULL)
+		return err_code();
+	r = train_model(a, &out->iters);
+	out->is_converged = a->is_converged;
+	out->best_iteration = a->best_iteration;
+	out->losses = a->losses;
+	out->n_losses = a->n_losses;
+	a->losses = NULL;
+	return r;
+}
+
+static int
+save(struct arbiter *a, const struct lr_result *each)
+{
+	struct lr_result all = { .best_iteration = -1 };
+	int r;
+
+	if (a->mode->folds == 0)
+		all = each[0];
+	if (a->mode->folds == 0 && a->mode->models > 1) {
+		all.each = each;
+		all.n_each = a->mode->models;
 	}
-	paillier_key_free(a.key);
+	if ((r = lr_model_save(a->task, a->conf, &all)) != 0)
+		return r;
+	return a->mode->folds == 0 ? lr_summary(a->task, &all, NULL) : 0;
+}
+
+static int
+serve_all(struct arbiter *a, struct lr_result *each)
+{
+	int fold, folds = (int)a->mode->folds;
+	unsigned k;
+	int r = 0;
+
+	for (fold = folds > 0 ? 0 : -1; r == 0 && fold < folds; fold++) {
+		for (k = 0; r == 0 && k < a->mode->models; k++) {
+			free((void *)(uintptr_t)each[k].losses);
+			r = serve_model(a, fold, k, &each[k]);
+		}
+		if (fold < 0)
+			break;
+	}
+	return r;
+}
+
+int
+lr_arbiter_train(struct task *t, const struct lr_conf *conf,
+    const struct lr_mode *mode, struct parallel *pool)
+{
+	struct arbiter a = {
+		.task = t, .conf = conf, .mode = mode, .pool = pool
+	};
+	struct lr_result *each = mem_array(mode->models, sizeof(*each));
+	unsigned k;
+	int r;
+
+	if (each == NULL)
+		return err_code();
+	if ((r = paillier_generate(conf->key_bits, &a.key)) == 0 &&
+	    (r = send_key(&a)) == 0 && (r = serve_all(&a, each)) == 0)
+		r = save(&a, each);
+	for (k = 0; k < mode->models; k++)
+		free((void *)(uintptr_t)each[k].losses);
+	free(each);
 	free(a.losses);
+	paillier_key_free(a.key);
 	return r;
 }

@@ -17,32 +17,10 @@
 static int
 refuse_unsupported(struct task *t)
 {
-	struct json_object *list = task_param(t, "callback_param.callbacks");
-	const char *name;
-	size_t i, n = 0;
-
-	if (task_param_bool(t, "cv_param.need_cv", false))
-		return err_set(ERR_UNSUPPORTED, "cv_param.need_cv is not "
-						"available; set it to false");
 	if (task_param_bool(t, "stepwise_param.need_stepwise", false))
 		return err_set(ERR_UNSUPPORTED,
 		    "stepwise_param.need_stepwise "
 		    "is not available; set it to false");
-	if (task_param(t, "early_stopping_rounds") != NULL ||
-	    task_param(t, "callback_param.early_stopping_rounds") != NULL)
-		return err_set(ERR_UNSUPPORTED,
-		    "early_stopping_rounds is not "
-		    "available; early_stop and tol are");
-	if (json_is_array(list))
-		n = json_object_array_length(list);
-	for (i = 0; i < n; i++) {
-		name =
-		    json_object_get_string(json_object_array_get_idx(list, i));
-		task_log(t, TASK_WARNING,
-		    "callback %s does nothing here; "
-		    "use the component Evaluation",
-		    name);
-	}
 	return 0;
 }
 

@@ -232,6 +232,104 @@ lr_data_labels(const struct lr_data *d, double *y)
 	return n > 2 ? too_many_labels(d->module, seen, n, more) : 0;
 }
 
+static int
+compare_numbers(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Ascending and each once; *n is how many. */
+static int
+distinct_labels(const struct lr_data *d, double *v, size_t *n)
+{
+	const struct lr_sample *s;
+	size_t i;
+
+	for (i = 0; i < d->x->rows; i++) {
+		s = &d->samples[i];
+		if (s->flags == 0)
+			return err_set(ERR_INVALID,
+			    "row %zu has no label; "
+			    "set with_label in DataTransform",
+			    i + 1);
+		if (s->flags & ROW_LABEL_TEXT)
+			return 0; /* two classes at most */
+		v[i] = s->label;
+	}
+	qsort(v, d->x->rows, sizeof(*v), compare_numbers);
+	for (i = 0; i < d->x->rows; i++)
+		if (*n == 0 || v[*n - 1] != v[i])
+			v[(*n)++] = v[i];
+	return *n <= LR_CLASSES_MAX
+		   ? 0
+		   : err_set(ERR_UNSUPPORTED,
+			 "%zu different labels are too many for classes, at "
+			 "most %d",
+			 *n, LR_CLASSES_MAX);
+}
+
+int
+lr_data_classes(
+    const struct lr_data *d, double **classes, size_t *n, uint32_t **place)
+{
+	double *v = mem_array(d->x->rows + 1, sizeof(*v)), *at;
+	uint32_t *p = mem_array(d->x->rows + 1, sizeof(*p));
+	size_t i;
+	int r;
+
+	*classes = NULL;
+	*place = NULL;
+	*n = 0;
+	if (v == NULL || p == NULL)
+		r = err_code();
+	else
+		r = distinct_labels(d, v, n);
+	if (r != 0 || *n <= 2) {
+		free(v);
+		free(p);
+		*n = 0;
+		return r;
+	}
+	for (i = 0; i < d->x->rows; i++) {
+		at = bsearch(
+		    &d->samples[i].label, v, *n, sizeof(*v), compare_numbers);
+		p[i] = (uint32_t)(at - v);
+	}
+	*classes = v;
+	*place = p;
+	return 0;
+}
+
+int
+lr_data_subset(const struct lr_data *d, const uint32_t *rows, size_t n,
+    struct lr_data **out)
+{
+	struct lr_data *s = xcalloc(1, sizeof(*s));
+	size_t i;
+	int r;
+
+	*out = NULL;
+	s->header = d->header;
+	s->module = d->module;
+	s->sid = d->sid;
+	s->samples = mem_array(n + 1, sizeof(*s->samples));
+	r = s->samples == NULL ? err_code() : dense_new(n, d->x->cols, &s->x);
+	if (r != 0) {
+		lr_data_free(s);
+		return r;
+	}
+	buf_append(&s->text, d->text.data, d->text.len);
+	for (i = 0; i < n; i++) {
+		s->samples[i] = d->samples[rows[i]];
+		memcpy(dense_row(s->x, i), dense_row(d->x, rows[i]),
+		    d->x->cols * sizeof(double));
+	}
+	*out = s;
+	return 0;
+}
+
 /* --- one order for all ---------------------------------------------------------- */
 
 static void

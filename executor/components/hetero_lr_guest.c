@@ -17,7 +17,7 @@
 struct guest {
 	struct lr_party *p;
 	size_t hosts;
-	double *y;	     /* 1 or -1 */
+	const double *y;     /* 1 or -1 */
 	uint32_t *order;     /* rows as batches take them */
 	uint32_t *spare;     /* room for the rows outside a batch */
 	uint32_t **lists;    /* of each batch, as the hosts know it */
@@ -91,13 +91,15 @@ send_plan(struct guest *g)
 {
 	struct task *t = g->p->task;
 	struct buf b = BUF_INIT;
+	char tag[LR_TAG];
 	int r;
 
 	lr_put_plan(&b, &g->p->plan);
+	lr_tag(tag, g->p->prefix, "train");
 	if ((r = task_remote_role(
-		 t, "batch_info", "train", "host", b.data, b.len)) == 0)
+		 t, "batch_info", tag, "host", b.data, b.len)) == 0)
 		r = task_remote_role(
-		    t, "batch_info", "train", "arbiter", b.data, b.len);
+		    t, "batch_info", tag, "arbiter", b.data, b.len);
 	buf_fini(&b);
 	return r;
 }
@@ -204,7 +206,7 @@ batch_list(struct batch *b, unsigned number)
 	if ((*list = mem_array(b->n_list + 1, sizeof(**list))) == NULL)
 		return err_code();
 	make_list(g, b->rows, b->n, *list, b->n_list, b->place);
-	snprintf(tag, sizeof(tag), "%u", number);
+	lr_tag(tag, g->p->prefix, "%u", number);
 	return send_list(
 	    g, g->p->plan.is_mutable ? b->tag : tag, *list, b->n_list);
 }
@@ -220,7 +222,7 @@ batch_init(
 	memset(b, 0, sizeof(*b));
 	b->g = g;
 	b->iteration = iteration;
-	lr_tag(b->tag, iteration, number);
+	lr_tag(b->tag, g->p->prefix, "%u.%u", iteration, number);
 	b->n = lr_plan_rows(plan, number);
 	b->n_list = lr_plan_list(plan, number);
 	if (plan->is_mutable)
@@ -439,7 +441,7 @@ send_loss(struct guest *g, unsigned iteration)
 		return r;
 	if ((r = paillier_add_fresh(p->pub, g->loss, zero, p->pool)) == 0) {
 		lr_put_ciphers(&b, g->loss, LR_LOSS_FRAC);
-		snprintf(tag, sizeof(tag), "%u", iteration);
+		lr_tag(tag, p->prefix, "%u", iteration);
 		r = lr_send(p->task, "loss", tag, "arbiter", 0, &b);
 	}
 	buf_fini(&b);
@@ -545,15 +547,13 @@ prepare(struct guest *g)
 	uint32_t i, n = (uint32_t)p->data->x->rows;
 	int r;
 
-	g->y = mem_array((size_t)n + 1, sizeof(*g->y));
 	g->order = mem_array((size_t)n + 1, sizeof(*g->order));
 	g->spare = mem_array((size_t)n + 1, sizeof(*g->spare));
-	if (g->y == NULL || g->order == NULL || g->spare == NULL)
+	if (g->order == NULL || g->spare == NULL)
 		return err_code();
 	for (i = 0; i < n; i++)
 		g->order[i] = i;
-	if ((r = check_plan(g)) != 0 ||
-	    (r = lr_data_labels(p->data, g->y)) != 0)
+	if ((r = check_plan(g)) != 0)
 		return r;
 	if (p->conf->shuffle)
 		rng_shuffle_secret(g->order, n);
@@ -561,8 +561,7 @@ prepare(struct guest *g)
 	g->lists = mem_array(p->plan.batch_count, sizeof(*g->lists));
 	if (g->lists == NULL)
 		return err_code();
-	if ((r = lr_data_announce(p->task, p->data, "train")) != 0 ||
-	    (r = send_plan(g)) != 0)
+	if ((r = send_plan(g)) != 0)
 		return r;
 	return lr_party_key(p);
 }
@@ -579,7 +578,9 @@ iterate(struct guest *g, unsigned t)
 			return err_wrap("iteration %u, batch %u", t, i);
 	if (p->plan.has_loss && (r = send_loss(g, t)) != 0)
 		return r;
-	return lr_party_end(p, t);
+	if ((r = lr_party_end(p, t)) != 0)
+		return r;
+	return lr_look(p, t);
 }
 
 static void
@@ -590,7 +591,6 @@ guest_fini(struct guest *g)
 	for (i = 0; g->lists != NULL && i < g->p->plan.batch_count; i++)
 		free(g->lists[i]);
 	free(g->lists);
-	free(g->y);
 	free(g->order);
 	free(g->spare);
 	bigvec_free(g->loss);
@@ -599,12 +599,15 @@ guest_fini(struct guest *g)
 int
 lr_guest_train(struct lr_party *p)
 {
-	struct guest g = { .p = p, .hosts = task_role_size(p->task, "host") };
+	struct guest g = {
+		.p = p, .hosts = task_role_size(p->task, "host"), .y = p->y
+	};
 	unsigned t;
 	int r;
 
 	r = prepare(&g);
-	for (t = p->start; r == 0 && t < p->conf->max_iter && !p->is_converged;
+	for (t = p->start; r == 0 && t < p->conf->max_iter &&
+			   !p->is_converged && !p->is_stopped;
 	     t++)
 		if ((r = iterate(&g, t)) == 0)
 			task_progress(

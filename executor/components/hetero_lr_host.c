@@ -33,9 +33,11 @@ static int
 receive_plan(struct lr_party *p)
 {
 	struct object o = { 0 };
+	char tag[LR_TAG];
 	int r;
 
-	if ((r = lr_receive(p->task, "batch_info", "train", "guest", 0,
+	lr_tag(tag, p->prefix, "train");
+	if ((r = lr_receive(p->task, "batch_info", tag, "guest", 0,
 		 LR_PLAN_SIZE, &o)) != 0)
 		return r;
 	if ((r = lr_get_plan(o.data, o.size, &p->plan)) != 0)
@@ -72,7 +74,7 @@ receive_rows(struct batch *b, unsigned number, uint32_t **list)
 	char tag[LR_TAG];
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u", number);
+	lr_tag(tag, p->prefix, "%u", number);
 	if ((r = lr_receive(p->task, "batch_data_index",
 		 p->plan.is_mutable ? b->tag : tag, "guest", 0,
 		 LR_PLACES_SIZE(b->n), &o)) != 0)
@@ -111,7 +113,7 @@ batch_init(struct batch *b, struct host *h, unsigned iteration, unsigned number)
 	b->iteration = iteration;
 	b->n = lr_plan_list(&p->plan, number);
 	b->real = lr_plan_rows(&p->plan, number);
-	lr_tag(b->tag, iteration, number);
+	lr_tag(b->tag, p->prefix, "%u.%u", iteration, number);
 	if ((r = batch_rows(b, h, number)) != 0)
 		return r;
 	b->z = mem_array(b->n + 1, sizeof(*b->z));
@@ -257,11 +259,12 @@ iterate(struct host *h)
 	unsigned t, i;
 	int r;
 
-	for (t = p->start; t < p->conf->max_iter && !p->is_converged; t++) {
+	for (t = p->start;
+	     t < p->conf->max_iter && !p->is_converged && !p->is_stopped; t++) {
 		for (i = 0; i < p->plan.batch_count; i++)
 			if ((r = train_batch(h, t, i)) != 0)
 				return r;
-		if ((r = lr_party_end(p, t)) != 0)
+		if ((r = lr_party_end(p, t)) != 0 || (r = lr_look(p, t)) != 0)
 			return r;
 		task_progress(p->task, t + 1, p->conf->max_iter, "training");
 	}
@@ -275,9 +278,7 @@ lr_host_train(struct lr_party *p)
 	uint32_t i;
 	int r;
 
-	if ((r = lr_party_key(p)) != 0 ||
-	    (r = lr_data_follow(p->task, p->data, "train")) != 0 ||
-	    (r = receive_plan(p)) != 0)
+	if ((r = lr_party_key(p)) != 0 || (r = receive_plan(p)) != 0)
 		return r;
 	h.lists = mem_array(p->plan.batch_count, sizeof(*h.lists));
 	if (h.lists == NULL)

@@ -25,6 +25,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "executor/components/lr_watch.h"
 #include "executor/components/lr_wire.h"
 #include "executor/math/dense.h"
 #include "executor/math/optimizer.h"
@@ -103,6 +104,18 @@ int lr_data_labels(const struct lr_data *, double *y);
 /* A label as text in at most size bytes. */
 void lr_label_text(
     const struct lr_data *, const struct lr_sample *, char *out, size_t size);
+/*
+ * The distinct labels when there are more than two, ascending, and the place
+ * of each row's label among them; else NULL and 0.  Both are the caller's.
+ * ERR_INVALID when a label is missing, ERR_UNSUPPORTED for texts as classes
+ * and for too many.
+ */
+#define LR_CLASSES_MAX 1000
+int lr_data_classes(
+    const struct lr_data *, double **classes, size_t *n, uint32_t **place);
+/* These rows of it as data of its own; header and schema stay the first's. */
+int lr_data_subset(const struct lr_data *, const uint32_t *rows, size_t n,
+    struct lr_data **out);
 /* Tell the hosts which rows in which order, under a tag. */
 int lr_data_announce(struct task *, const struct lr_data *, const char *tag);
 /* Bring our rows into the order of the guest's; ERR_CONFLICT: some lack. */
@@ -117,6 +130,22 @@ int lr_data_follow(struct task *, struct lr_data *, const char *tag);
 #define LR_LOSS_SHIFT 40 /* the loss has LR_FRAC more */
 #define LR_LOSS_FRAC (LR_FRAC + LR_LOSS_SHIFT)
 #define LR_LOSS_BITS (LR_LOSS_FRAC + 200)
+
+/* Binary models: one, or one for each of several classes. */
+struct lr_model {
+	double *w;
+	unsigned iters;
+	bool is_converged;
+	int best_iteration; /* -1: the last one */
+};
+
+struct lr_models {
+	size_t n;
+	struct lr_model *v;
+	double *classes; /* n labels, at the guest when n > 1 */
+};
+
+void lr_models_fini(struct lr_models *);
 
 struct lr_party {
 	struct task *task;
@@ -137,12 +166,27 @@ struct lr_party {
 	unsigned start; /* iteration to begin with */
 	unsigned iters; /* done */
 	bool is_converged;
+
+	/* HeteroLR only from here on. */
+	const char *prefix; /* of the tags of this model's messages */
+	struct lr_models models;
+	bool has_loaded;	  /* models are those of the input */
+	struct lr_data *validate; /* in the guest's order, or NULL */
+	const struct lr_schedule *schedule;
+	struct lr_watch *watch;	     /* guest only */
+	const double *y;	     /* guest: 1 or -1 for each row */
+	const double *class_label;   /* guest: of the class that is 1; NULL
+				    * when that is the label 1 */
+	double *best;		     /* weights, when something was best */
+	int best_iteration;	     /* -1: none */
+	bool is_stopped;	     /* by early_stopping_rounds */
+	struct json_object *history; /* guest: metrics of all looks */
 };
 
 /* Weights as init_param says; has_intercept at the guest that fits one. */
 int lr_party_init(struct lr_party *, bool has_intercept);
 void lr_party_fini(struct lr_party *);
-/* Fetch the arbiter's key and get ready to encrypt. */
+/* Fetch the arbiter's key, unless we have it, and get ready to encrypt. */
 int lr_party_key(struct lr_party *);
 
 /* n doubles as plaintexts with LR_FRAC fraction bits times 2^shift. */
@@ -184,14 +228,78 @@ int lr_receive(struct task *, const char *name, const char *tag,
     const char *role, size_t index, size_t max, struct object *out);
 /* Put "from ROLE: NAME" before the recorded error of a reader. */
 int lr_blame(const char *name, const char *role);
-#define LR_TAG 32
-void lr_tag(char tag[LR_TAG], unsigned iteration, unsigned batch);
+#define LR_TAG 40
+void lr_tag(char tag[LR_TAG], const char *prefix, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- what there is to do (hetero_lr_mode.c) ------------------------------------------- */
+
+/* The guest tells it the others before anything else. */
+struct lr_mode {
+	bool is_training;
+	unsigned models; /* one, or as many as there are classes */
+	unsigned folds;	 /* of a cross validation; 0: none */
+	struct lr_schedule schedule;
+};
+
+int lr_mode_send(struct task *, const struct lr_mode *);
+int lr_mode_receive(struct task *, struct lr_mode *out);
+void lr_mode_fini(struct lr_mode *);
+/* Tags of model k of a training: "f0.m1." in a fold, "" when there is one. */
+#define LR_PREFIX 24
+void lr_mode_prefix(
+    const struct lr_mode *, int fold, unsigned model, char out[LR_PREFIX]);
 
 /* --- the three halves --------------------------------------------------------------------- */
 
-int lr_guest_train(struct lr_party *); /* data is loaded */
+/* One binary model; data is loaded, aligned, p->y set at the guest. */
+int lr_guest_train(struct lr_party *);
 int lr_host_train(struct lr_party *);
-int lr_arbiter_train(struct task *, const struct lr_conf *, struct parallel *);
+/* All models, with their messages and summary. */
+int lr_arbiter_train(struct task *, const struct lr_conf *,
+    const struct lr_mode *, struct parallel *);
+
+/* --- all models of a training (hetero_lr_train.c) -------------------------------------- */
+
+/*
+ * Train the models of mode over p->data and keep them in p->models.  place
+ * has the class of each row at the guest when there are several, fold is -1
+ * or that of a cross validation.
+ */
+int lr_train_models(
+    struct lr_party *, const struct lr_mode *, const uint32_t *place, int fold);
+/* Cross validation instead of a model (hetero_lr_cv.c). */
+int lr_cross_validate(struct lr_party *, const struct lr_mode *,
+    const uint32_t *place, struct table_writer *out);
+
+/* --- looks at the model while it is trained (hetero_lr_look.c) -------------------------- */
+
+/*
+ * After iteration t, if one is due: metrics of training and validation rows,
+ * and whether to stop.  Hosts reveal their scores of these rows to the
+ * guest, as they do in prediction.
+ */
+int lr_look(struct lr_party *, unsigned t);
+/* Rows with scores, for metrics: columns in one allocation each. */
+struct lr_columns {
+	struct lr_scored s;
+	double *label, *result, *score;
+	unsigned char *is_positive;
+};
+int lr_columns_init(struct lr_columns *, size_t n, const char *ns);
+void lr_columns_fini(struct lr_columns *);
+/* Is the row of the class that counts as positive? */
+bool lr_is_positive(const struct lr_party *, const struct lr_data *, size_t i);
+
+/* Metrics after iteration t; c->score has the linear scores of d's rows. */
+int lr_look_binary(struct lr_party *, const struct lr_data *, unsigned t,
+    struct lr_columns *c);
+
+/* What the guest decided, at those who have no rows. */
+int lr_look_verdict(struct task *, const struct lr_schedule *,
+    const char *prefix, unsigned t, bool *is_best, bool *stop);
+/* The best weights again, when early stopping kept some. */
+void lr_look_restore(struct lr_party *);
 
 /* --- model and summary (hetero_lr_model.c) -------------------------------------------- */
 
@@ -199,22 +307,34 @@ struct lr_result {
 	const struct lr_party *party; /* NULL at the arbiter */
 	unsigned iters;
 	bool is_converged;
+	int best_iteration; /* -1: the last one */
 	const double *losses;
 	size_t n_losses;
+	/* Of several models, each with all of the above; else NULL. */
+	const struct lr_result *each;
+	size_t n_each;
+	const double *w;       /* of one of several; NULL: the party's */
+	const double *classes; /* labels, at the guest */
 };
 
 int lr_model_save(
     struct task *, const struct lr_conf *, const struct lr_result *);
 /*
- * Weights of the columns of p->data from the model among the inputs.
- * ERR_FORMAT for a damaged model, ERR_INVALID when columns do not fit.
+ * Weights of the columns of p->data from the model among the inputs: of one
+ * model to p->w, of all to p->models.  ERR_FORMAT for a damaged model,
+ * ERR_INVALID when columns do not fit.
  */
 int lr_model_load(struct lr_party *p);
 /* Warm start from the model just loaded: its iterations count on. */
 int lr_go_on(struct lr_party *p);
-/* The iterations of the model among the inputs; 0 without one. */
-int lr_model_iters(struct task *, unsigned *out);
-int lr_summary(struct task *, const struct lr_result *);
+/*
+ * The iterations of model k of n among the inputs; 0 without any.
+ * ERR_CONFLICT when the inputs have another number of models.
+ */
+int lr_model_iters(struct task *, size_t k, size_t n, unsigned *out);
+/* validation is the metrics of looks, borrowed, or NULL. */
+int lr_summary(
+    struct task *, const struct lr_result *, struct json_object *validation);
 
 /* --- prediction (hetero_lr_predict.c) ----------------------------------------------------- */
 
@@ -226,10 +346,32 @@ int lr_predict_finish(
     struct task *, const struct lr_data *, struct table_writer *);
 /* Do both have the same columns in the same order? */
 bool lr_data_same_columns(const struct lr_data *, const struct lr_data *);
-/* Rows of data with their scores; type is train, validate or predict. */
+/*
+ * Linear scores of all rows over all parties, by p->w: the hosts send
+ * theirs, the guest adds up (z has room for all rows).
+ */
+int lr_guest_scores(
+    struct lr_party *, const struct lr_data *, const char *tag, double *z);
+int lr_host_scores(struct lr_party *, const struct lr_data *, const char *tag);
+/* 1 / (1 + e^-z) without overflow on either side. */
+double lr_sigmoid(double z);
+/*
+ * What p->models say of row i of n; z has n linear scores of each model, one
+ * model after the other.
+ */
+void lr_say(const struct lr_party *, const double *z, size_t n, size_t i,
+    double *result, double *score);
+/* Scores of all models, to be freed; tags are those of predictions. */
+int lr_guest_all_scores(struct lr_party *, const struct lr_data *,
+    const struct lr_mode *, int fold, const char *type, double **z);
+/* The rows that go with such scores; suffix (or NULL) goes behind the ids. */
+int lr_write_rows(const struct lr_party *, const struct lr_data *,
+    const double *z, const char *type, const char *suffix,
+    struct table_writer *);
+/* Rows of data with what p->models say; type is train, validate, predict. */
 int lr_guest_predict(struct lr_party *, const struct lr_data *,
-    const char *type, struct table_writer *);
-int lr_host_predict(
-    struct lr_party *, const struct lr_data *, const char *type);
+    const struct lr_mode *, const char *type, struct table_writer *);
+int lr_host_predict(struct lr_party *, const struct lr_data *,
+    const struct lr_mode *, int fold, const char *type);
 
 #endif

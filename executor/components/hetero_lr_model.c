@@ -60,57 +60,191 @@ pack_meta(const char *module, const struct lr_conf *c,
 			  res->party->n_weights > res->party->n_features;
 	m.predict_param = &predict;
 	m.re_encrypt_batches = c->re_encrypt_batches;
+	m.need_one_vs_rest = res->n_each > 0;
 	m.module = (char *)(uintptr_t)module;
 	out = xmalloc(sluice__lr__lrmodel_meta__get_packed_size(&m) + 1);
 	*size = sluice__lr__lrmodel_meta__pack(&m, out);
 	return out;
 }
 
-static void
-fill_weights(
-    lr_param *m, lr_weight *w, lr_weight **wp, const struct lr_party *p)
+typedef Sluice__Lr__SingleModel lr_single;
+typedef Sluice__Lr__OneVsRestResult lr_rest;
+
+/* A map of weights; freed with free_weights(). */
+static int
+make_weights(const struct lr_party *p, const double *w, lr_weight ***out)
 {
+	lr_weight **wp = mem_array(p->n_features + 1, sizeof(*wp));
+	lr_weight *entries = mem_array(p->n_features + 1, sizeof(*entries));
 	size_t i;
 
-	for (i = 0; i < p->n_features; i++) {
-		sluice__lr__lrmodel_param__weight_entry__init(&w[i]);
-		w[i].key = p->data->header[i];
-		w[i].value = p->w[i];
-		wp[i] = &w[i];
+	if (wp == NULL || entries == NULL) {
+		free(wp);
+		free(entries);
+		return err_code();
 	}
-	m->n_weight = p->n_features;
-	m->weight = wp;
-	m->n_header = p->n_features;
-	m->header = p->data->header;
-	if (p->n_weights > p->n_features)
-		m->intercept = p->w[p->n_features];
+	wp[0] = entries;
+	for (i = 0; i < p->n_features; i++) {
+		wp[i] = &entries[i];
+		sluice__lr__lrmodel_param__weight_entry__init(wp[i]);
+		wp[i]->key = p->data->header[i];
+		wp[i]->value = w[i];
+	}
+	*out = wp;
+	return 0;
+}
+
+static void
+free_weights(lr_weight **wp)
+{
+	if (wp != NULL)
+		free(wp[0]);
+	free(wp);
+}
+
+static double
+intercept_of(const struct lr_party *p, const double *w)
+{
+	return p->n_weights > p->n_features ? w[p->n_features] : 0;
+}
+
+/* Both kinds of messages have the same members for one binary model. */
+#define FILL_MODEL(m, res, p, wp, weights)                                     \
+	do {                                                                   \
+		(m)->iters = (int32_t)(res)->iters;                            \
+		(m)->n_loss_history = (res)->n_losses;                         \
+		(m)->loss_history = (double *)(uintptr_t)(res)->losses;        \
+		(m)->is_converged = (res)->is_converged;                       \
+		(m)->best_iteration = (res)->best_iteration;                   \
+		if ((p) != NULL) {                                             \
+			(m)->n_weight = (p)->n_features;                       \
+			(m)->weight = (void *)(wp);                            \
+			(m)->n_header = (p)->n_features;                       \
+			(m)->header = (p)->data->header;                       \
+			(m)->intercept = intercept_of(p, weights);             \
+		}                                                              \
+	} while (0)
+
+static int
+fill_single(lr_single *m, const struct lr_result *res, lr_weight ***wp)
+{
+	int r;
+
+	sluice__lr__single_model__init(m);
+	if (res->party != NULL &&
+	    (r = make_weights(res->party, res->w, wp)) != 0)
+		return r;
+	FILL_MODEL(m, res, res->party, *wp, res->w);
+	return 0;
+}
+
+/* The name of class k: its label at the guest, its number elsewhere. */
+static char *
+class_name(const struct lr_result *res, size_t k)
+{
+	return res->classes != NULL ? xasprintf("%.15g", res->classes[k])
+				    : xasprintf("%zu", k);
+}
+
+/* Room for the parts of a message with several models. */
+struct several {
+	size_t n;
+	lr_single *models;
+	lr_single **ptrs;
+	lr_weight ***weights;
+	char **names;
+	lr_rest rest;
+};
+
+static void
+several_fini(struct several *s)
+{
+	size_t k;
+
+	for (k = 0; k < s->n; k++) {
+		if (s->weights != NULL)
+			free_weights(s->weights[k]);
+		if (s->names != NULL)
+			free(s->names[k]);
+	}
+	free(s->models);
+	free(s->ptrs);
+	free(s->weights);
+	free(s->names);
+}
+
+static int
+several_init(struct several *s, const struct lr_result *res)
+{
+	size_t k;
+	int r;
+
+	memset(s, 0, sizeof(*s));
+	s->n = res->n_each;
+	s->models = mem_array(s->n + 1, sizeof(*s->models));
+	s->ptrs = mem_array(s->n + 1, sizeof(*s->ptrs));
+	s->weights = mem_array(s->n + 1, sizeof(*s->weights));
+	s->names = mem_array(s->n + 1, sizeof(*s->names));
+	if (s->models == NULL || s->ptrs == NULL || s->weights == NULL ||
+	    s->names == NULL)
+		return err_code();
+	for (k = 0; k < s->n; k++) {
+		s->ptrs[k] = &s->models[k];
+		s->names[k] = class_name(res, k);
+		if ((r = fill_single(
+			 &s->models[k], &res->each[k], &s->weights[k])) != 0)
+			return r;
+	}
+	sluice__lr__one_vs_rest_result__init(&s->rest);
+	s->rest.n_completed_models = s->rest.n_one_vs_rest_classes = s->n;
+	s->rest.completed_models = s->ptrs;
+	s->rest.one_vs_rest_classes = s->names;
+	return 0;
+}
+
+static void
+pack(const lr_param *m, void **out, size_t *size)
+{
+	*out = xmalloc(sluice__lr__lrmodel_param__get_packed_size(m) + 1);
+	*size = sluice__lr__lrmodel_param__pack(m, *out);
+}
+
+static int
+pack_several(const struct lr_result *res, void **out, size_t *size)
+{
+	lr_param m = SLUICE__LR__LRMODEL_PARAM__INIT;
+	struct several s;
+	int r;
+
+	if ((r = several_init(&s, res)) == 0) {
+		m.need_one_vs_rest = true;
+		m.one_vs_rest_result = &s.rest;
+		m.best_iteration = -1;
+		if (res->party != NULL) {
+			m.n_header = res->party->n_features;
+			m.header = res->party->data->header;
+		}
+		pack(&m, out, size);
+	}
+	several_fini(&s);
+	return r;
 }
 
 static int
 pack_param(const struct lr_result *res, void **out, size_t *size)
 {
-	const struct lr_party *p = res->party;
-	size_t n = p == NULL ? 0 : p->n_features;
-	lr_weight *w = mem_array(n + 1, sizeof(*w));
-	lr_weight **wp = mem_array(n + 1, sizeof(*wp));
 	lr_param m = SLUICE__LR__LRMODEL_PARAM__INIT;
+	const struct lr_party *p = res->party;
+	lr_weight **wp = NULL;
+	int r;
 
-	if (w == NULL || wp == NULL) {
-		free(w);
-		free(wp);
-		return err_code();
-	}
-	m.iters = (int32_t)res->iters;
-	m.n_loss_history = res->n_losses;
-	m.loss_history = (double *)(uintptr_t)res->losses;
-	m.is_converged = res->is_converged;
-	m.best_iteration = -1;
-	if (p != NULL)
-		fill_weights(&m, w, wp, p);
-	*out = xmalloc(sluice__lr__lrmodel_param__get_packed_size(&m) + 1);
-	*size = sluice__lr__lrmodel_param__pack(&m, *out);
-	free(w);
-	free(wp);
+	if (res->n_each > 0)
+		return pack_several(res, out, size);
+	if (p != NULL && (r = make_weights(p, p->w, &wp)) != 0)
+		return r;
+	FILL_MODEL(&m, res, p, wp, p->w);
+	pack(&m, out, size);
+	free_weights(wp);
 	return 0;
 }
 
@@ -159,9 +293,11 @@ unpack_param(struct task *t, lr_param **out)
 }
 
 int
-lr_model_iters(struct task *t, unsigned *out)
+lr_model_iters(struct task *t, size_t k, size_t n, unsigned *out)
 {
 	lr_param *m;
+	size_t have;
+	int32_t iters;
 	int r;
 
 	*out = 0;
@@ -169,23 +305,36 @@ lr_model_iters(struct task *t, unsigned *out)
 		return 0;
 	if ((r = unpack_param(t, &m)) != 0)
 		return r;
-	if (m->iters < 0)
+	have = m->need_one_vs_rest && m->one_vs_rest_result != NULL
+		   ? m->one_vs_rest_result->n_completed_models
+		   : 1;
+	if (have != n) {
+		r = err_set(ERR_CONFLICT,
+		    "the model to go on from is for %zu classes, the data "
+		    "has %zu",
+		    have, n);
+		goto out;
+	}
+	iters = n == 1 ? m->iters
+		       : m->one_vs_rest_result->completed_models[k]->iters;
+	if (iters < 0)
 		r = err_set(ERR_FORMAT, "the model is damaged");
 	else
-		*out = (unsigned)m->iters;
+		*out = (unsigned)iters;
+out:
 	sluice__lr__lrmodel_param__free_unpacked(m, NULL);
 	return r;
 }
 
 static int
-weight_of(const lr_param *m, const char *column, double *out)
+weight_of(lr_weight *const *weights, size_t n, const char *column, double *out)
 {
 	size_t i;
 
-	for (i = 0; i < m->n_weight; i++) {
-		if (!str_eq(m->weight[i]->key, column))
+	for (i = 0; i < n; i++) {
+		if (!str_eq(weights[i]->key, column))
 			continue;
-		*out = m->weight[i]->value;
+		*out = weights[i]->value;
 		if (!isfinite(*out))
 			return err_set(ERR_FORMAT,
 			    "the model's weight of %s "
@@ -197,26 +346,104 @@ weight_of(const lr_param *m, const char *column, double *out)
 	    ERR_INVALID, "the model was made without column %s", column);
 }
 
+/* One binary model's weights in the order of our columns, to w. */
 static int
-load_weights(struct lr_party *p, const lr_param *m)
+load_weights(const struct lr_party *p, lr_weight *const *weights, size_t n,
+    double intercept, double *w)
 {
 	size_t i;
 	int r;
 
-	if (m->n_weight != p->n_features)
+	if (n != p->n_features)
 		return err_set(ERR_INVALID,
 		    "the model has %zu columns, the "
 		    "data %zu",
-		    m->n_weight, p->n_features);
+		    n, p->n_features);
 	for (i = 0; i < p->n_features; i++)
-		if ((r = weight_of(m, p->data->header[i], &p->w[i])) != 0)
+		if ((r = weight_of(weights, n, p->data->header[i], &w[i])) != 0)
 			return r;
 	if (p->n_weights > p->n_features)
-		p->w[p->n_features] = m->intercept;
-	return isfinite(m->intercept)
+		w[p->n_features] = intercept;
+	return isfinite(intercept)
 		   ? 0
 		   : err_set(
 			 ERR_FORMAT, "the model's intercept is not a number");
+}
+
+static int
+load_single(struct lr_party *p, const lr_single *s, struct lr_model *out)
+{
+	out->iters = s->iters < 0 ? 0 : (unsigned)s->iters;
+	out->is_converged = s->is_converged;
+	out->best_iteration = s->best_iteration;
+	if ((out->w = mem_array(p->n_weights + 1, sizeof(*out->w))) == NULL)
+		return err_code();
+	/* The map's entries have the same members in both messages. */
+	return load_weights(p, (lr_weight *const *)(void *)s->weight,
+	    s->n_weight, s->intercept, out->w);
+}
+
+static int
+load_classes(struct lr_models *models, const lr_rest *rest, bool is_guest)
+{
+	char *end;
+	size_t k;
+
+	if (!is_guest)
+		return 0;
+	models->classes = mem_array(models->n, sizeof(*models->classes));
+	if (models->classes == NULL)
+		return err_code();
+	for (k = 0; k < models->n; k++) {
+		models->classes[k] = strtod(rest->one_vs_rest_classes[k], &end);
+		if (*end != '\0' || !isfinite(models->classes[k]))
+			return err_set(ERR_FORMAT,
+			    "the model's class %zu has "
+			    "no number",
+			    k);
+	}
+	return 0;
+}
+
+static int
+load_several(struct lr_party *p, const lr_rest *rest)
+{
+	size_t k, n = rest->n_completed_models;
+	int r;
+
+	if (n < 2 || n > LR_CLASSES_MAX || rest->n_one_vs_rest_classes != n)
+		return err_set(ERR_FORMAT, "the model is damaged");
+	if ((p->models.v = mem_array(n, sizeof(*p->models.v))) == NULL)
+		return err_code();
+	p->models.n = n;
+	for (k = 0; k < n; k++)
+		if ((r = load_single(
+			 p, rest->completed_models[k], &p->models.v[k])) != 0)
+			return r;
+	return load_classes(&p->models, rest, task_is(p->task, "guest"));
+}
+
+static int
+load_one(struct lr_party *p, const lr_param *m)
+{
+	struct lr_model *v;
+	int r;
+
+	if ((r = load_weights(p, m->weight, m->n_weight, m->intercept, p->w)) !=
+	    0)
+		return r;
+	p->iters = m->iters < 0 ? 0 : (unsigned)m->iters;
+	p->is_converged = m->is_converged;
+	if ((v = mem_array(1, sizeof(*v))) == NULL)
+		return err_code();
+	p->models = (struct lr_models){ .n = 1, .v = v };
+	v->iters = p->iters;
+	v->is_converged = p->is_converged;
+	v->best_iteration = m->best_iteration;
+	if ((v->w = mem_array(p->n_weights + 1, sizeof(*v->w))) == NULL)
+		return err_code();
+	memcpy(v->w, p->w, p->n_weights * sizeof(*v->w));
+	return 0;
 }
 
 int
@@ -227,9 +454,11 @@ lr_model_load(struct lr_party *p)
 
 	if ((r = unpack_param(p->task, &m)) != 0)
 		return r;
-	r = load_weights(p, m);
-	p->iters = m->iters < 0 ? 0 : (unsigned)m->iters;
-	p->is_converged = m->is_converged;
+	p->has_loaded = true;
+	if (m->need_one_vs_rest && m->one_vs_rest_result != NULL)
+		r = load_several(p, m->one_vs_rest_result);
+	else
+		r = load_one(p, m);
 	sluice__lr__lrmodel_param__free_unpacked(m, NULL);
 	return r;
 }
@@ -237,17 +466,16 @@ lr_model_load(struct lr_party *p)
 /* --- summary -------------------------------------------------------------------------- */
 
 static void
-add_coefficients(struct json_object *o, const struct lr_party *p)
+add_coefficients(
+    struct json_object *o, const struct lr_party *p, const double *w)
 {
 	struct json_object *coef = json_object_new_object();
 	size_t i;
 
 	for (i = 0; i < p->n_features; i++)
-		json_add(coef, p->data->header[i], json_double(p->w[i]));
+		json_add(coef, p->data->header[i], json_double(w[i]));
 	json_add(o, "coef", coef);
-	json_add(o, "intercept",
-	    json_double(
-		p->n_weights > p->n_features ? p->w[p->n_features] : 0));
+	json_add(o, "intercept", json_double(intercept_of(p, w)));
 }
 
 static void
@@ -262,18 +490,42 @@ add_losses(struct json_object *o, const struct lr_result *res)
 	json_add(o, "best_iter_loss", NULL);
 }
 
-int
-lr_summary(struct task *t, const struct lr_result *res)
+static struct json_object *
+summary_of(const struct lr_result *res, const double *w)
 {
 	struct json_object *o = json_object_new_object();
-	int r;
 
 	if (res->party != NULL)
-		add_coefficients(o, res->party);
+		add_coefficients(o, res->party, w);
 	else
 		add_losses(o, res);
 	json_add_bool(o, "is_converged", res->is_converged);
-	json_add_int(o, "best_iteration", -1);
+	json_add_int(o, "best_iteration", res->best_iteration);
+	return o;
+}
+
+int
+lr_summary(
+    struct task *t, const struct lr_result *res, struct json_object *validation)
+{
+	struct json_object *o, *one;
+	char *name;
+	size_t k;
+	int r;
+
+	if (res->n_each == 0)
+		o = summary_of(res, res->party != NULL ? res->party->w : NULL);
+	else
+		o = json_object_new_object();
+	for (k = 0; k < res->n_each; k++) {
+		one = summary_of(&res->each[k], res->each[k].w);
+		json_add_bool(one, "one_vs_rest", true);
+		name = class_name(res, k);
+		json_add(o, name, one);
+		free(name);
+	}
+	if (validation != NULL)
+		json_add(o, "validation_metrics", json_object_get(validation));
 	r = task_summary(t, o);
 	json_object_put(o);
 	return r;

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,14 @@
 /* --- on the way --------------------------------------------------------------- */
 
 void
-lr_tag(char tag[LR_TAG], unsigned iteration, unsigned batch)
+lr_tag(char tag[LR_TAG], const char *prefix, const char *fmt, ...)
 {
-	snprintf(tag, LR_TAG, "%u.%u", iteration, batch);
+	size_t at = (size_t)snprintf(tag, LR_TAG, "%s", prefix);
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(tag + at, LR_TAG - at, fmt, ap);
+	va_end(ap);
 }
 
 int
@@ -111,9 +117,26 @@ lr_party_init(struct lr_party *p, bool has_intercept)
 }
 
 void
+lr_models_fini(struct lr_models *m)
+{
+	size_t k;
+
+	for (k = 0; m->v != NULL && k < m->n; k++)
+		free(m->v[k].w);
+	free(m->v);
+	free(m->classes);
+	memset(m, 0, sizeof(*m));
+}
+
+void
 lr_party_fini(struct lr_party *p)
 {
 	lr_data_free(p->data);
+	lr_data_free(p->validate);
+	lr_models_fini(&p->models);
+	lr_watch_free(p->watch);
+	json_object_put(p->history);
+	free(p->best);
 	paillier_pub_free(p->pub);
 	free(p->w);
 	free(p->moved);
@@ -130,6 +153,8 @@ lr_party_key(struct lr_party *p)
 	struct object o = { 0 };
 	int r;
 
+	if (p->pub != NULL)
+		return 0;
 	if ((r = lr_receive(p->task, "paillier_pubkey", "0", "arbiter", 0,
 		 KEY_MESSAGE_MAX, &o)) != 0)
 		return r;
@@ -346,7 +371,7 @@ send_norm(struct lr_party *p, unsigned iteration)
 	char tag[LR_TAG];
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u.norm", iteration);
+	lr_tag(tag, p->prefix, "%u.norm", iteration);
 	lr_put_numbers(&b, &norm, 1);
 	r = lr_send(p->task, p->gradient_name, tag, "arbiter", 0, &b);
 	buf_fini(&b);
@@ -364,7 +389,7 @@ lr_party_end(struct lr_party *p, unsigned iteration)
 	    (r = send_norm(p, iteration)) != 0)
 		return r;
 	memset(p->moved, 0, p->n_weights * sizeof(*p->moved));
-	snprintf(tag, sizeof(tag), "%u", iteration);
+	lr_tag(tag, p->prefix, "%u", iteration);
 	if ((r = lr_receive(p->task, "converge_flag", tag, "arbiter", 0,
 		 LR_FLAG_SIZE, &o)) != 0)
 		return r;

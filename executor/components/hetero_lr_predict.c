@@ -3,6 +3,7 @@
  * writes the rows.  Called by hetero_lr.c after training and for test data.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,7 @@
 #include "lib/json/json.h"
 
 int
-lr_host_predict(struct lr_party *p, const struct lr_data *d, const char *type)
+lr_host_scores(struct lr_party *p, const struct lr_data *d, const char *tag)
 {
 	struct buf b = BUF_INIT;
 	double *z;
@@ -23,21 +24,21 @@ lr_host_predict(struct lr_party *p, const struct lr_data *d, const char *type)
 		return err_code();
 	dense_times(d->x, NULL, d->x->rows, p->w, z);
 	lr_put_numbers(&b, z, d->x->rows);
-	r = lr_send(p->task, "host_prob", type, "guest", 0, &b);
+	r = lr_send(p->task, "host_prob", tag, "guest", 0, &b);
 	buf_fini(&b);
 	free(z);
 	return r;
 }
 
 static int
-add_host_scores(struct lr_party *p, const char *type, size_t host, size_t n,
+add_host_scores(struct lr_party *p, const char *tag, size_t host, size_t n,
     double *z, double *theirs)
 {
 	struct object o = { 0 };
 	size_t i;
 	int r;
 
-	if ((r = lr_receive(p->task, "host_prob", type, "host", host,
+	if ((r = lr_receive(p->task, "host_prob", tag, "host", host,
 		 LR_NUMBERS_SIZE(n), &o)) != 0)
 		return r;
 	if ((r = lr_get_numbers(o.data, o.size, n, theirs)) != 0)
@@ -48,55 +49,109 @@ add_host_scores(struct lr_party *p, const char *type, size_t host, size_t n,
 	return r;
 }
 
-/* z = linear scores over all parties; theirs is room for a host's. */
-static int
-collect_scores(struct lr_party *p, const struct lr_data *d, const char *type,
-    double *z, double *theirs)
+int
+lr_guest_scores(
+    struct lr_party *p, const struct lr_data *d, const char *tag, double *z)
 {
 	double bias = p->n_weights > p->n_features ? p->w[p->n_features] : 0;
-	size_t h, i, n = d->x->rows, hosts;
+	size_t h, i, n = d->x->rows, hosts = task_role_size(p->task, "host");
+	double *theirs = mem_array(n + 1, sizeof(*theirs));
 	int r = 0;
 
-	hosts = task_role_size(p->task, "host");
+	if (theirs == NULL)
+		return err_code();
 	dense_times(d->x, NULL, n, p->w, z);
 	for (i = 0; i < n; i++)
 		z[i] += bias;
 	for (h = 0; h < hosts && r == 0; h++)
-		r = add_host_scores(p, type, h, n, z, theirs);
+		r = add_host_scores(p, tag, h, n, z, theirs);
+	free(theirs);
 	return r;
 }
 
-/* 1 / (1 + e^-z) without overflow on either side. */
-static double
-sigmoid(double z)
+double
+lr_sigmoid(double z)
 {
 	return z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z));
 }
 
+void
+lr_say(const struct lr_party *p, const double *z, size_t n, size_t i,
+    double *result, double *score)
+{
+	const struct lr_models *m = &p->models;
+	double v;
+	size_t k;
+
+	*score = lr_sigmoid(z[i]);
+	*result = m->n > 1 ? m->classes[0] : *score > p->conf->threshold;
+	for (k = 1; k < m->n; k++) {
+		v = lr_sigmoid(z[k * n + i]);
+		if (v > *score) {
+			*score = v;
+			*result = m->classes[k];
+		}
+	}
+}
+
+/* {class: probability}; of several classes they do not add up to one. */
+static struct json_object *
+make_detail(const struct lr_party *p, const double *z, size_t n, size_t i)
+{
+	struct json_object *o = json_object_new_object();
+	const struct lr_models *m = &p->models;
+	char name[32];
+	size_t k;
+
+	if (m->n < 2) {
+		json_add(o, "0", json_double(1 - lr_sigmoid(z[i])));
+		json_add(o, "1", json_double(lr_sigmoid(z[i])));
+	}
+	for (k = 0; m->n > 1 && k < m->n; k++) {
+		snprintf(name, sizeof(name), "%.15g", m->classes[k]);
+		json_add(o, name, json_double(lr_sigmoid(z[k * n + i])));
+	}
+	return o;
+}
+
 static int
-write_row(const struct lr_party *p, const struct lr_data *d, size_t i,
-    double score, const char *type, struct table_writer *w)
+write_row(const struct lr_party *p, const struct lr_data *d, const double *z,
+    size_t i, const char *type, const char *suffix, struct table_writer *w)
 {
 	const struct lr_sample *s = &d->samples[i];
-	struct json_object *detail = json_object_new_object();
+	struct json_object *detail = make_detail(p, z, d->x->rows, i);
+	struct buf id = BUF_INIT;
 	struct row row = { .kind = ROW_PREDICT,
 		.flags = s->flags,
-		.id = { d->text.data + s->id, s->id_len },
 		.label = s->label,
-		.result = score > p->conf->threshold ? 1 : 0,
-		.score = score,
 		.type = { type, strlen(type) } };
 	int r;
 
+	lr_say(p, z, d->x->rows, i, &row.result, &row.score);
+	buf_append(&id, d->text.data + s->id, s->id_len);
+	buf_puts(&id, suffix != NULL ? suffix : "");
+	row.id = (struct span){ id.data, id.len };
 	if (s->flags & ROW_LABEL_TEXT)
 		row.label_text =
 		    (struct span){ d->text.data + s->label_text, s->label_len };
-	json_add(detail, "0", json_double(1 - score));
-	json_add(detail, "1", json_double(score));
 	row.detail.data = json_text(detail);
 	row.detail.len = strlen(row.detail.data);
 	r = table_append(w, &row);
 	json_object_put(detail);
+	buf_fini(&id);
+	return r;
+}
+
+int
+lr_write_rows(const struct lr_party *p, const struct lr_data *d,
+    const double *z, const char *type, const char *suffix,
+    struct table_writer *w)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < d->x->rows && r == 0; i++)
+		r = write_row(p, d, z, i, type, suffix, w);
 	return r;
 }
 
@@ -104,12 +159,7 @@ int
 lr_predict_rows(const struct lr_party *p, const struct lr_data *d,
     const double *z, const char *type, struct table_writer *w)
 {
-	size_t i;
-	int r = 0;
-
-	for (i = 0; i < d->x->rows && r == 0; i++)
-		r = write_row(p, d, i, sigmoid(z[i]), type, w);
-	return r;
+	return lr_write_rows(p, d, z, type, NULL, w);
 }
 
 static struct json_object *
@@ -140,22 +190,60 @@ lr_predict_finish(
 	return r;
 }
 
+/* The weights of model k, as those of the party, and its tag. */
+static void
+use_model(struct lr_party *p, const struct lr_mode *mode, int fold, unsigned k,
+    const char *type, char tag[LR_TAG])
+{
+	char prefix[LR_PREFIX];
+
+	memcpy(p->w, p->models.v[k].w, p->n_weights * sizeof(*p->w));
+	lr_mode_prefix(mode, fold, k, prefix);
+	lr_tag(tag, prefix, "%s", type);
+}
+
 int
-lr_guest_predict(struct lr_party *p, const struct lr_data *d, const char *type,
-    struct table_writer *w)
+lr_host_predict(struct lr_party *p, const struct lr_data *d,
+    const struct lr_mode *mode, int fold, const char *type)
+{
+	char tag[LR_TAG];
+	unsigned k;
+	int r = 0;
+
+	for (k = 0; k < p->models.n && r == 0; k++) {
+		use_model(p, mode, fold, k, type, tag);
+		r = lr_host_scores(p, d, tag);
+	}
+	return r;
+}
+
+int
+lr_guest_all_scores(struct lr_party *p, const struct lr_data *d,
+    const struct lr_mode *mode, int fold, const char *type, double **z)
 {
 	size_t n = d->x->rows;
-	double *z = mem_array(n + 1, sizeof(*z));
-	double *theirs = mem_array(n + 1, sizeof(*theirs));
+	char tag[LR_TAG];
+	unsigned k;
+	int r = 0;
+
+	if ((*z = mem_array(p->models.n * n + 1, sizeof(**z))) == NULL)
+		return err_code();
+	for (k = 0; k < p->models.n && r == 0; k++) {
+		use_model(p, mode, fold, k, type, tag);
+		r = lr_guest_scores(p, d, tag, *z + k * n);
+	}
+	return r;
+}
+
+int
+lr_guest_predict(struct lr_party *p, const struct lr_data *d,
+    const struct lr_mode *mode, const char *type, struct table_writer *w)
+{
+	double *z;
 	int r;
 
-	if (z == NULL || theirs == NULL)
-		r = err_code();
-	else
-		r = collect_scores(p, d, type, z, theirs);
-	if (r == 0)
-		r = lr_predict_rows(p, d, z, type, w);
+	if ((r = lr_guest_all_scores(p, d, mode, -1, type, &z)) == 0)
+		r = lr_write_rows(p, d, z, type, NULL, w);
 	free(z);
-	free(theirs);
 	return r;
 }

@@ -15,6 +15,7 @@ struct run {
 	struct homo_conf conf;
 	struct lr_party party;
 	struct homo_losses losses;
+	struct lr_schedule schedule;
 	const struct task_input *train;
 	const struct task_input *validate;
 	const struct task_input *test;
@@ -43,20 +44,36 @@ predict(struct run *x, const struct lr_data *d, const char *type)
 }
 
 static int
-predict_validation(struct run *x)
+load_validation(struct run *x)
 {
-	struct lr_data *d;
+	struct lr_party *p = &x->party;
 	int r;
 
-	if ((r = lr_data_load(x->task, x->validate, &d)) != 0)
+	if (x->validate == NULL)
+		return 0;
+	if ((r = lr_data_load(x->task, x->validate, &p->validate)) != 0)
 		return r;
-	if (!lr_data_same_columns(d, x->party.data))
-		r = err_set(ERR_INVALID, "validate_data has other columns "
-					 "than train_data");
-	else
-		r = predict(x, d, "validate");
-	lr_data_free(d);
-	return r;
+	return lr_data_same_columns(p->validate, p->data)
+		   ? 0
+		   : err_set(ERR_INVALID, "validate_data has other columns "
+					  "than train_data");
+}
+
+/* Each client looks at the common model by its own rows. */
+static int
+begin_looks(struct run *x)
+{
+	struct lr_party *p = &x->party;
+	int r;
+
+	if ((r = lr_schedule_read(x->task, &x->schedule)) != 0)
+		return r;
+	if (x->schedule.rounds > 0)
+		return err_set(ERR_UNSUPPORTED,
+		    "early_stopping_rounds is not available in HomoLR, whose "
+		    "clients see only their own rows; early_stop and tol are");
+	p->schedule = &x->schedule;
+	return lr_watch_new(x->task, p->schedule, 2, "", &p->watch);
 }
 
 /* --- clients ------------------------------------------------------------------------- */
@@ -67,13 +84,14 @@ save(struct run *x)
 	struct lr_result res = { .party = &x->party,
 		.iters = x->party.iters,
 		.is_converged = x->party.is_converged,
+		.best_iteration = -1,
 		.losses = x->losses.v,
 		.n_losses = x->losses.n };
 	int r;
 
 	if ((r = lr_model_save(x->task, &x->conf.lr, &res)) != 0)
 		return r;
-	return lr_summary(x->task, &res);
+	return lr_summary(x->task, &res, x->party.history);
 }
 
 static int
@@ -86,6 +104,20 @@ check_start(const struct homo_conf *c, unsigned start)
 					     start, c->lr.max_iter);
 }
 
+static int
+load_model(struct lr_party *p)
+{
+	int r;
+
+	if ((r = lr_model_load(p)) != 0)
+		return r;
+	return p->models.n == 1
+		   ? 0
+		   : err_set(ERR_UNSUPPORTED,
+			 "the model is for %zu classes; HomoLR learns two",
+			 p->models.n);
+}
+
 /* Warm start: weights and the count of iterations of an earlier model. */
 static int
 go_on(struct run *x)
@@ -93,7 +125,7 @@ go_on(struct run *x)
 	struct lr_party *p = &x->party;
 	int r;
 
-	if ((r = lr_model_load(p)) != 0 ||
+	if ((r = load_model(p)) != 0 ||
 	    (r = check_start(&x->conf, p->iters)) != 0)
 		return r;
 	return lr_go_on(p);
@@ -110,11 +142,14 @@ run_train(struct run *x)
 	if (task_is(x->task, "guest") &&
 	    (r = homo_tell_arbiter(x->task, &x->conf, true, p->start)) != 0)
 		return r;
-	if ((r = homo_losses_init(&x->losses, x->task, &x->conf)) != 0 ||
+	if ((r = load_validation(x)) != 0 || (r = begin_looks(x)) != 0 ||
+	    (r = homo_losses_init(&x->losses, x->task, &x->conf)) != 0 ||
 	    (r = homo_client_train(p, &x->conf, &x->losses)) != 0 ||
 	    (r = predict(x, p->data, "train")) != 0 ||
-	    (x->validate != NULL && (r = predict_validation(x)) != 0))
+	    (p->validate != NULL &&
+		(r = predict(x, p->validate, "validate")) != 0))
 		return r;
+	p->history = lr_watch_history(p->watch);
 	return save(x);
 }
 
@@ -126,7 +161,7 @@ run_test(struct run *x)
 	if (task_is(x->task, "guest") &&
 	    (r = homo_tell_arbiter(x->task, &x->conf, false, 0)) != 0)
 		return r;
-	if ((r = lr_model_load(&x->party)) != 0)
+	if ((r = load_model(&x->party)) != 0)
 		return r;
 	return predict(x, x->party.data, "predict");
 }
@@ -158,6 +193,7 @@ run_client(struct run *x)
 	}
 	table_writer_free(x->out);
 	free(x->losses.v);
+	lr_schedule_fini(&x->schedule);
 	lr_party_fini(p);
 	return r;
 }
@@ -171,7 +207,7 @@ run_arbiter(struct run *x)
 	unsigned start;
 	int r;
 
-	if ((r = lr_model_iters(x->task, &start)) != 0 ||
+	if ((r = lr_model_iters(x->task, 0, 1, &start)) != 0 ||
 	    (r = homo_hear_guest(x->task, &x->conf, start, &is_training)) !=
 		0 ||
 	    !is_training || (r = check_start(&x->conf, start)) != 0)

@@ -202,12 +202,13 @@ save(struct arbiter *a)
 	struct lr_result res = { .party = &p,
 		.iters = a->iters,
 		.is_converged = a->is_converged,
+		.best_iteration = -1,
 		.losses = a->losses.v,
 		.n_losses = a->losses.n };
 	int r = d.header == NULL ? err_code() : 0;
 
 	if (r == 0 && (r = lr_model_save(a->task, &a->conf->lr, &res)) == 0)
-		r = lr_summary(a->task, &res);
+		r = lr_summary(a->task, &res, NULL);
 	for (i = 0; d.header != NULL && i < a->n; i++)
 		free(d.header[i]);
 	free(d.header);

@@ -190,16 +190,23 @@ average_weights(struct client *c, const char *tag)
 	return 0;
 }
 
+/* z of n rows of x (NULL: the first ones). */
 static void
-score(struct client *c, const uint32_t *rows, size_t n)
+linear_scores(const struct lr_party *p, const struct dense *x,
+    const uint32_t *rows, size_t n, double *z)
 {
-	struct lr_party *p = c->p;
 	double bias = p->n_weights > p->n_features ? p->w[p->n_features] : 0;
 	size_t k;
 
-	dense_times(p->data->x, rows, n, p->w, c->z);
+	dense_times(x, rows, n, p->w, z);
 	for (k = 0; k < n; k++)
-		c->z[k] += bias;
+		z[k] += bias;
+}
+
+static void
+score(struct client *c, const uint32_t *rows, size_t n)
+{
+	linear_scores(c->p, c->p->data->x, rows, n, c->z);
 }
 
 /* (sum of ln(1 + e^-yz) + penalty) / rows */
@@ -291,6 +298,34 @@ train_epoch(struct client *c, unsigned t)
 	return r;
 }
 
+/* --- a look at the model, by rows of our own ---------------------------------------------- */
+
+static int
+look_at(struct lr_party *p, const struct lr_data *d, const char *ns, unsigned t)
+{
+	struct lr_columns c;
+	int r;
+
+	if ((r = lr_columns_init(&c, d->x->rows, ns)) == 0) {
+		linear_scores(p, d->x, NULL, d->x->rows, c.score);
+		r = lr_look_binary(p, d, t, &c);
+	}
+	lr_columns_fini(&c);
+	return r;
+}
+
+static int
+look(struct lr_party *p, unsigned t)
+{
+	int r;
+
+	if (!lr_schedule_due(p->schedule, t))
+		return 0;
+	if ((r = look_at(p, p->data, "train", t)) != 0 || p->validate == NULL)
+		return r;
+	return look_at(p, p->validate, "validate", t);
+}
+
 /* --- the whole ------------------------------------------------------------------------------ */
 
 /* With zeros the intercept begins at the log odds of our labels. */
@@ -357,7 +392,7 @@ iterate(struct client *c)
 			return err_wrap("iteration %u", t);
 		if (p->is_converged || t == last)
 			break;
-		if ((r = train_epoch(c, t)) != 0)
+		if ((r = train_epoch(c, t)) != 0 || (r = look(p, t)) != 0)
 			return err_wrap("iteration %u", t);
 		task_progress(p->task, t + 1, last, "training");
 	}

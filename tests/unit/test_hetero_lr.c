@@ -533,6 +533,240 @@ a_warm_start_goes_on_from_the_model(void **state)
 	set_free(s);
 }
 
+/* --- several classes, looks, folds -------------------------------------------------------- */
+
+/* Class k against the rest, as a set of its own. */
+static struct set *
+one_class(const struct set *s, double k)
+{
+	struct set *o = set_new(s->n, s->cols, 1);
+	size_t i;
+
+	memcpy(o->x, s->x, s->n * s->cols * sizeof(double));
+	for (i = 0; i < s->n; i++)
+		o->y[i] = s->y[i] == k;
+	return o;
+}
+
+static double
+clear_score(const struct clear *c, const struct set *s, size_t i)
+{
+	double z = c->w[s->cols];
+	size_t j;
+
+	for (j = 0; j < s->cols; j++)
+		z += c->w[j] * s->x[i * s->cols + j];
+	return 1 / (1 + exp(-z));
+}
+
+/* Every row gets the class whose own model is the surest. */
+static void
+assert_classes(struct member *m, const struct clear c[3], const struct set *s,
+    const char *type)
+{
+	struct table *t = loopback_output(m, 0);
+	struct table_cursor *cur;
+	struct row row;
+	double p[3];
+	size_t i, k, best;
+
+	assert_int_equal(table_count(t), s->n);
+	assert_int_equal(table_scan(t, 0, s->n, &cur), 0);
+	for (i = 0; i < s->n; i++) {
+		assert_int_equal(cursor_next(cur, &row), 1);
+		for (best = 0, k = 0; k < 3; k++) {
+			p[k] = clear_score(&c[k], s, i);
+			if (p[k] > p[best])
+				best = k;
+		}
+		assert_near(row.score, p[best], 1e-5);
+		assert_true(row.result == (double)best);
+		assert_true(row.label == s->y[i]);
+		assert_memory_equal(row.type.data, type, row.type.len);
+		assert_non_null(
+		    memmem(row.detail.data, row.detail.len, "\"2\":", 4));
+	}
+	cursor_free(cur);
+}
+
+static void
+several_classes_are_a_model_each_against_the_rest(void **state)
+{
+	const char *p = PARAMS("\"max_iter\":3");
+	struct clear c[3];
+	struct set *s = set_new(45, 4, 3), *one;
+	struct member *m[3], *k[3];
+	struct loopback *lb = three(p, m), *again;
+	struct json_object *sent;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < s->n; i++)
+		s->y[i] = (double)(i % 3);
+	for (i = 0; i < 3; i++) {
+		c[i] = (struct clear){
+			.batch = 45, .iters = 3, .lr = 0.15, .alpha = 0.01
+		};
+		one = one_class(s, (double)i);
+		clear_train(&c[i], one);
+		set_free(one);
+	}
+	give(lb, m[0], "train_data", s, 2, 4, true, false);
+	give(lb, m[1], "train_data", s, 0, 2, false, true);
+	assert_int_equal(loopback_run(lb), 0);
+	assert_classes(m[0], c, s, "train");
+	assert_non_null(loopback_metric(m[2], "train", "loss.m2"));
+	assert_true(json_get_bool(
+	    json_get(loopback_summary(m[0]), "2"), "one_vs_rest", false));
+	/* The labels themselves stay with the guest. */
+	sent = loopback_sent(m[0]);
+	json_object_object_foreach(sent, name, bytes)
+	{
+		(void)bytes;
+		assert_null(strstr(name, "aggregate_classes"));
+	}
+	json_object_put(sent);
+
+	again = three(p, k);
+	for (i = 0; i < 3; i++)
+		loopback_model(k[i], TASK_MODEL, m[i]);
+	give(again, k[0], "test_data", s, 2, 4, true, false);
+	give(again, k[1], "test_data", s, 0, 2, false, false);
+	assert_int_equal(loopback_run(again), 0);
+	assert_classes(k[0], c, s, "predict");
+	loopback_free(again);
+	loopback_free(lb);
+	set_free(s);
+}
+
+static struct json_object *
+history(struct member *m, const char *ns, const char *metric)
+{
+	return json_get(
+	    json_get(json_get(loopback_summary(m), "validation_metrics"), ns),
+	    metric);
+}
+
+static void
+looks_have_metrics_of_training_and_validation_rows(void **state)
+{
+	const char *p = PARAMS("\"max_iter\":4,\"callback_param\":{"
+			       "\"callbacks\":[\"PerformanceEvaluate\"],"
+			       "\"validation_freqs\":2}");
+	struct set *s = set_new(60, 4, 3), *v = set_new(30, 4, 4);
+	struct member *m[3];
+	struct loopback *lb = three(p, m);
+
+	(void)state;
+	give(lb, m[0], "train_data", s, 2, 4, true, false);
+	give(lb, m[1], "train_data", s, 0, 2, false, true);
+	give(lb, m[0], "validate_data", v, 2, 4, true, false);
+	give(lb, m[1], "validate_data", v, 0, 2, false, true);
+	assert_int_equal(loopback_run(lb), 0);
+	assert_int_equal(
+	    json_object_array_length(history(m[0], "train", "auc")), 2);
+	assert_int_equal(
+	    json_object_array_length(history(m[0], "validate", "ks")), 2);
+	assert_null(loopback_metric(m[0], "train", "iteration_0"));
+	assert_non_null(loopback_metric(m[0], "train", "iteration_1"));
+	assert_non_null(loopback_metric(m[0], "validate", "iteration_3"));
+	assert_true(json_object_get_double(json_object_array_get_idx(
+			history(m[0], "train", "auc"), 1)) > 0.8);
+	loopback_free(lb);
+	set_free(s);
+	set_free(v);
+}
+
+/*
+ * Validation labels are the training's turned around: every step makes it
+ * worse, so the first model is the best and training ends after two looks.
+ */
+static void
+early_stopping_gives_back_the_best_model(void **state)
+{
+	const char *p = PARAMS("\"max_iter\":20,\"validation_freqs\":1,"
+			       "\"metrics\":[\"auc\"],"
+			       "\"early_stopping_rounds\":2");
+	const char *one = PARAMS("\"max_iter\":1");
+	struct set *s = set_new(60, 4, 3), *v = set_new(60, 4, 3);
+	struct member *m[3], *f[3];
+	struct loopback *lb = three(p, m), *first = three(one, f);
+	size_t i, looks;
+	int64_t best;
+
+	(void)state;
+	for (i = 0; i < v->n; i++)
+		v->y[i] = 1 - v->y[i];
+	give(lb, m[0], "train_data", s, 2, 4, true, false);
+	give(lb, m[1], "train_data", s, 0, 2, false, true);
+	give(lb, m[0], "validate_data", v, 2, 4, true, false);
+	give(lb, m[1], "validate_data", v, 0, 2, false, true);
+	assert_int_equal(loopback_run(lb), 0);
+	looks = json_object_array_length(history(m[0], "validate", "auc"));
+	best = json_get_int(loopback_summary(m[0]), "best_iteration", -1);
+	assert_true(best >= 0);
+	assert_int_equal(looks, (size_t)best + 3);
+	assert_true(looks < 20);
+	for (i = 1; i < 3; i++)
+		assert_int_equal(
+		    json_get_int(loopback_summary(m[i]), "best_iteration", -1),
+		    best);
+	if (best == 0) { /* its weights are those after one iteration */
+		give(first, f[0], "train_data", s, 2, 4, true, false);
+		give(first, f[1], "train_data", s, 0, 2, false, true);
+		assert_int_equal(loopback_run(first), 0);
+		assert_near(
+		    coefficient(m[1], "x0"), coefficient(f[1], "x0"), 1e-9);
+		assert_near(
+		    coefficient(m[0], "x1"), coefficient(f[0], "x1"), 1e-9);
+	} else
+		fail_msg("the best iteration is %lld", (long long)best);
+	loopback_free(first);
+	loopback_free(lb);
+	set_free(s);
+	set_free(v);
+}
+
+static void
+folds_are_judged_by_rows_they_did_not_see(void **state)
+{
+	const char *p =
+	    PARAMS("\"max_iter\":2,\"cv_param\":{\"need_cv\":true,"
+		   "\"n_splits\":3,\"shuffle\":true,\"random_seed\":5}");
+	struct set *s = set_new(50, 4, 3);
+	struct member *m[3];
+	struct loopback *lb = three(p, m);
+	struct json_object *fold;
+	struct table_cursor *cur;
+	struct row row;
+	size_t validate = 0, train = 0;
+
+	(void)state;
+	give(lb, m[0], "train_data", s, 2, 4, true, false);
+	give(lb, m[1], "train_data", s, 0, 2, false, true);
+	if (loopback_run(lb) != 0)
+		fail_msg("%s | %s | %s", loopback_error(m[0]),
+		    loopback_error(m[1]), loopback_error(m[2]));
+	fold = json_get(loopback_summary(m[0]), "fold_2");
+	assert_non_null(json_get(json_get(fold, "validate"), "auc"));
+	assert_non_null(loopback_metric(m[0], "validate", "fold_0"));
+	assert_int_equal(
+	    table_scan(loopback_output(m[0], 0), 0, UINT64_MAX, &cur), 0);
+	while (cursor_next(cur, &row) == 1) {
+		if (row.type.len == 8)
+			validate++;
+		else
+			train++;
+		assert_non_null(memmem(row.id.data, row.id.len, "#fold", 5));
+	}
+	cursor_free(cur);
+	/* Each row is judged once, and learned from in the other two folds. */
+	assert_int_equal(validate, 50);
+	assert_int_equal(train, 100);
+	loopback_free(lb);
+	set_free(s);
+}
+
 /* --- refusals ---------------------------------------------------------------------------------- */
 
 static void
@@ -557,9 +791,6 @@ what_cannot_be_learned_is_refused(void **state)
 	struct set *s = set_new(40, 4, 3);
 
 	(void)state;
-	s->y[7] = 2;
-	expect("{}", s, 2, 0, ERR_UNSUPPORTED, "0, 1, 2");
-	s->y[7] = 1;
 	s->x[2] = NAN;
 	expect("{}", s, 2, 0, ERR_FORMAT,
 	    "row 1 has no value for x0; missing_fill of DataTransform");
@@ -568,8 +799,14 @@ what_cannot_be_learned_is_refused(void **state)
 	s->x[2] = 0;
 	/* The host talks to nobody before it refuses. */
 	expect("{\"optimizer\":\"sqn\"}", s, 2, 1, ERR_UNSUPPORTED, "sqn");
-	expect("{\"cv_param\":{\"need_cv\":true}}", s, 2, 2, ERR_UNSUPPORTED,
-	    "need_cv");
+	expect("{\"stepwise_param\":{\"need_stepwise\":true}}", s, 2, 2,
+	    ERR_UNSUPPORTED, "need_stepwise");
+	expect("{\"early_stopping_rounds\":2}", s, 2, 0, ERR_INVALID,
+	    "validation_freqs");
+	expect("{\"early_stopping_rounds\":2,\"validation_freqs\":1}", s, 2, 0,
+	    ERR_INVALID, "validate_data");
+	expect("{\"cv_param\":{\"need_cv\":true,\"n_splits\":41}}", s, 2, 0,
+	    ERR_INVALID, "n_splits is 41 for 40 rows");
 	expect("{\"batch_size\":5}", s, 2, 1, ERR_INVALID, "batch_size");
 	set_free(s);
 	s = set_new(40, 14, 3);
@@ -753,6 +990,12 @@ main(void)
 		cmocka_unit_test(wdbc_in_batches_gives_the_classic_losses),
 		cmocka_unit_test(predictions_follow_the_trained_model),
 		cmocka_unit_test(a_warm_start_goes_on_from_the_model),
+		cmocka_unit_test(
+		    several_classes_are_a_model_each_against_the_rest),
+		cmocka_unit_test(
+		    looks_have_metrics_of_training_and_validation_rows),
+		cmocka_unit_test(early_stopping_gives_back_the_best_model),
+		cmocka_unit_test(folds_are_judged_by_rows_they_did_not_see),
 		cmocka_unit_test(what_cannot_be_learned_is_refused),
 		cmocka_unit_test(rows_the_host_lacks_are_counted),
 		cmocka_unit_test(numbers_must_be_finite_and_counted),
