@@ -102,44 +102,62 @@ intersection_notes(const struct rule *r)
 			    "is deprecated and has no effect");
 }
 
-/* Both the classic place of early stopping and the one in callback_param. */
+/*
+ * Both the classic place of early stopping and the one in callback_param.
+ * instead, if any, says that it is not offered and what is.
+ */
 static void
-check_early_stopping(
-    const struct rule *r, struct json_object *o, const struct json_path *path)
+check_early_stopping(const struct rule *r, struct json_object *o,
+    const struct json_path *path, const char *instead)
 {
 	struct json_path at = { path, "early_stopping_rounds", 0 };
 	struct json_object *rounds = json_get(o, at.key);
 
 	if (rounds == NULL)
 		return;
-	if (json_get(o, "validation_freqs") == NULL)
+	if (instead != NULL)
+		faults_add_value(r->faults, &at, rounds,
+		    "not offered by this provider; %s", instead);
+	else if (json_get(o, "validation_freqs") == NULL)
 		faults_add_value(
 		    r->faults, &at, rounds, "needs validation_freqs");
-	else
-		faults_add_value(r->faults, &at, rounds,
-		    "not offered by this provider; early_stop and tol end "
-		    "the training");
+}
+
+static void
+check_batch(const struct rule *r)
+{
+	int64_t batch = json_get_int(r->params, "batch_size", -1);
+
+	if (batch != -1 && batch < 10)
+		faults_add_value(r->faults,
+		    JSON_PATH_KEY(r->path, "batch_size"),
+		    json_get(r->params, "batch_size"),
+		    "must be -1 (all rows) or at least 10");
+}
+
+static void
+check_stopping(const struct rule *r, const char *instead)
+{
+	check_early_stopping(r, r->params, r->path, instead);
+	check_early_stopping(r, json_get(r->params, "callback_param"),
+	    JSON_PATH_KEY(r->path, "callback_param"), instead);
+}
+
+static void
+no_sqn(const struct rule *r)
+{
+	if (strcmp(json_get_str(r->params, "optimizer", ""), "sqn") == 0)
+		not_offered(r, "optimizer",
+		    "use rmsprop, adam, adagrad, "
+		    "nesterov_momentum_sgd or sgd");
 }
 
 static void
 hetero_lr(const struct rule *r)
 {
-	struct json_object *p = r->params;
-	int64_t batch = json_get_int(p, "batch_size", -1);
-
-	if (batch != -1 && batch < 10)
-		faults_add_value(r->faults,
-		    JSON_PATH_KEY(r->path, "batch_size"),
-		    json_get(p, "batch_size"),
-		    "must be -1 (all rows) or at least 10");
-	check_early_stopping(r, p, r->path);
-	check_early_stopping(r, json_get(p, "callback_param"),
-	    JSON_PATH_KEY(r->path, "callback_param"));
-	if (strcmp(json_get_str(p, "optimizer", ""), "sqn") == 0)
-		not_offered(r, "optimizer",
-		    "use rmsprop, adam, adagrad, "
-		    "nesterov_momentum_sgd or sgd");
-	must_be_off(r, "cv_param", "need_cv");
+	check_batch(r);
+	check_stopping(r, NULL);
+	no_sqn(r);
 	must_be_off(r, "stepwise_param", "need_stepwise");
 }
 
@@ -149,7 +167,10 @@ homo_lr(const struct rule *r)
 	struct json_object *o = json_get(r->params, "encrypt_param");
 	const char *method = json_get_str(o, "method", "None");
 
-	hetero_lr(r);
+	check_batch(r);
+	check_stopping(r, "early_stop and tol end the training");
+	no_sqn(r);
+	must_be_off(r, "cv_param", "need_cv");
 	if (strcmp(method, "None") != 0)
 		faults_add_value(r->faults,
 		    JSON_PATH_KEY(

@@ -516,6 +516,33 @@ check_stop(const char *params, size_t n_losses, bool is_converged)
 	loopback_free(lb);
 }
 
+static void
+each_client_looks_at_the_model_by_its_own_rows(void **state)
+{
+	static const size_t cuts[1] = { 300 };
+	struct member *m[3];
+	struct loopback *lb =
+	    members(SGD("\"max_iter\":4,\"validation_freqs\":2"), 1, m);
+	struct json_object *auc;
+	size_t i;
+
+	(void)state;
+	deal(lb, m, cuts, 1);
+	run_well(lb, m, 3);
+	for (i = 0; i < 3; i += 2) {
+		auc = json_get(json_get(json_get(loopback_summary(m[i]),
+					    "validation_metrics"),
+				   "train"),
+		    "auc");
+		assert_int_equal(json_object_array_length(auc), 2);
+		assert_true(json_object_get_double(
+				json_object_array_get_idx(auc, 1)) > 0.9);
+	}
+	assert_non_null(loopback_metric(m[0], "train", "iteration_3"));
+	assert_null(loopback_metric(m[1], "train", "iteration_3"));
+	loopback_free(lb);
+}
+
 /* Losses as in the first reference: 0.661, 0.352, 0.301, 0.275, ... */
 static void
 training_stops_as_early_stop_says(void **state)
@@ -962,6 +989,8 @@ main(void)
 		cmocka_unit_test(averaged_weights_are_the_plain_average),
 		cmocka_unit_test(the_arbiter_sees_single_models_masked),
 		cmocka_unit_test(training_stops_as_early_stop_says),
+		cmocka_unit_test(
+		    each_client_looks_at_the_model_by_its_own_rows),
 		cmocka_unit_test(
 		    every_client_has_its_rows_and_the_common_model),
 		cmocka_unit_test(a_warm_start_goes_on_from_the_model),

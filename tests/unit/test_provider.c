@@ -285,12 +285,18 @@ rules_between_parameters_hold(void **state)
 	    "guesses");
 	refuses("Intersection", "{'cardinality_only':true,'run_cache':true}",
 	    "/run_cache", "cardinality_only");
-	refuses("HeteroLR",
+	refuses("HomoLR",
 	    "{'early_stopping_rounds':3,"
 	    "'validation_freqs':1}",
 	    "/early_stopping_rounds", "not offered");
-	refuses("HeteroLR", "{'cv_param':{'need_cv':true}}",
-	    "/cv_param/need_cv", "leave it false");
+	refuses("HomoLR", "{'cv_param':{'need_cv':true}}", "/cv_param/need_cv",
+	    "leave it false");
+	refuses("HeteroLR", "{'stepwise_param':{'need_stepwise':true}}",
+	    "/stepwise_param/need_stepwise", "leave it false");
+	accepts("HeteroLR",
+	    "{'early_stopping_rounds':3,'validation_freqs':1,"
+	    "'cv_param':{'need_cv':true}}",
+	    "early_stopping_rounds", "3");
 	refuses("HomoLR", "{'encrypt_param':{'method':'paillier'}}",
 	    "/encrypt_param/method", "leave it null");
 	refuses("HomoLR", "{'use_proximal':true}", "/use_proximal",
