@@ -141,8 +141,8 @@ read_metrics(
 		v = json_object_array_get_idx(list, i);
 		if (!json_object_is_type(v, json_type_string))
 			return err_set(ERR_INVALID, "metrics must be names");
-		if ((r = add_metric(type, json_object_get_string(v),
-			 metrics)) != 0)
+		if ((r = add_metric(
+			 type, json_object_get_string(v), metrics)) != 0)
 			return r;
 	}
 	return 0;
@@ -482,8 +482,8 @@ evaluate(struct evaluation *e)
 
 	if ((r = find_type(task_param_string(e->task, "eval_type", "binary"),
 		 &type)) != 0 ||
-	    (r = read_metrics(type, task_param(e->task, "metrics"),
-		 &e->metrics)) != 0)
+	    (r = read_metrics(
+		 type, task_param(e->task, "metrics"), &e->metrics)) != 0)
 		return r;
 	if (task_param_bool(e->task, "unfold_multi_result", false))
 		task_log(e->task, TASK_WARNING,
