@@ -532,18 +532,15 @@ channel_output_table(void *ctx, const struct task_output *o)
 	return send_frame(ctx, &frame, NULL, 0);
 }
 
-static int
-channel_output_model(
-    void *ctx, const char *alias, const struct task_buffer *buffers, size_t n)
+/* One allocation with the messages behind their list; free() it. */
+static Sluice__Executor__NamedBuffer **
+buffer_list(const struct task_buffer *buffers, size_t n)
 {
-	Sluice__Executor__NamedBuffer *s = xcalloc(n, sizeof(*s));
-	Sluice__Executor__NamedBuffer **list = xcalloc(n, sizeof(list[0]));
-	Sluice__Executor__OutputModel model =
-	    SLUICE__EXECUTOR__OUTPUT_MODEL__INIT;
-	frame_msg frame = FRAME(output_model, &model, OUTPUT_MODEL);
+	Sluice__Executor__NamedBuffer **list, *s;
 	size_t i;
-	int r;
 
+	list = xcalloc(n, sizeof(list[0]) + sizeof(*s));
+	s = (Sluice__Executor__NamedBuffer *)(void *)&list[n];
 	for (i = 0; i < n; i++) {
 		sluice__executor__named_buffer__init(&s[i]);
 		s[i].name = text(buffers[i].name);
@@ -551,12 +548,41 @@ channel_output_model(
 		s[i].content = bytes(buffers[i].content, buffers[i].size);
 		list[i] = &s[i];
 	}
+	return list;
+}
+
+static int
+channel_output_model(
+    void *ctx, const char *alias, const struct task_buffer *buffers, size_t n)
+{
+	Sluice__Executor__OutputModel model =
+	    SLUICE__EXECUTOR__OUTPUT_MODEL__INIT;
+	frame_msg frame = FRAME(output_model, &model, OUTPUT_MODEL);
+	int r;
+
 	model.alias = text(alias);
-	model.buffers = list;
+	model.buffers = buffer_list(buffers, n);
 	model.n_buffers = n;
 	r = send_frame(ctx, &frame, NULL, 0);
-	free(list);
-	free(s);
+	free(model.buffers);
+	return r;
+}
+
+static int
+channel_checkpoint(void *ctx, uint64_t step_index, const char *step_name,
+    const struct task_buffer *buffers, size_t n, uint32_t keep)
+{
+	Sluice__Executor__Checkpoint c = SLUICE__EXECUTOR__CHECKPOINT__INIT;
+	frame_msg frame = FRAME(checkpoint, &c, CHECKPOINT);
+	int r;
+
+	c.step_index = step_index;
+	c.step_name = text(step_name);
+	c.buffers = buffer_list(buffers, n);
+	c.n_buffers = n;
+	c.keep = keep;
+	r = send_frame(ctx, &frame, NULL, 0);
+	free(c.buffers);
 	return r;
 }
 
@@ -599,6 +625,7 @@ static const struct task_ops channel_ops = {
 	.summary = channel_summary,
 	.output_table = channel_output_table,
 	.output_model = channel_output_model,
+	.checkpoint = channel_checkpoint,
 	.progress = channel_progress,
 	.log = channel_log,
 };

@@ -18,6 +18,9 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/wire/check.h"
+
+#define NAME_MAX_BYTES 100 /* of a step */
 
 static bool
 same_party(const struct task_party *a, const struct task_party *b)
@@ -507,4 +510,21 @@ task_output_model(struct task *t, const struct task_buffer *buffers, size_t n)
 	if (t->ops->output_model(t->ctx, alias, buffers, n) != 0)
 		return err_wrap("model %s", alias);
 	return 0;
+}
+
+int
+task_checkpoint(struct task *t, uint64_t step_index, const char *step_name,
+    const struct task_buffer *buffers, size_t n, uint32_t keep)
+{
+	const char *alias = t->setup->output_model;
+
+	if (step_index > WIRE_MAX_STEP || keep > WIRE_MAX_CHECKPOINTS ||
+	    !wire_is_path_part(step_name, NAME_MAX_BYTES))
+		return err_set(ERR_INVALID,
+		    "checkpoint %llu '%s', the newest %u: that cannot be",
+		    (unsigned long long)step_index, step_name, keep);
+	if (alias == NULL || alias[0] == '\0')
+		return 0; /* who asks for no model needs no parts of it */
+	return t->ops->checkpoint(
+	    t->ctx, step_index, step_name, buffers, n, keep);
 }

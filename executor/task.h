@@ -212,4 +212,14 @@ int task_output_finish(struct task *, size_t i, struct table_writer *,
 /* The component's model: its *Meta and *Param messages, all at once. */
 int task_output_model(struct task *, const struct task_buffer *, size_t n);
 
+/*
+ * Keep the state of the model at a step (an epoch, a tree): the same messages
+ * as task_output_model() gets.  step_name: letters, digits, "_", "-", ".".
+ * The same step again replaces it; of the component the newest keep are kept
+ * (0: ten).  Training jobs only: in others nothing is kept.
+ * Errors: ERR_INVALID for a step or a name that cannot be, ERR_CLOSED.
+ */
+int task_checkpoint(struct task *, uint64_t step_index, const char *step_name,
+    const struct task_buffer *, size_t n, uint32_t keep);
+
 #endif

@@ -74,6 +74,8 @@ struct task_ops {
 	int (*output_table)(void *ctx, const struct task_output *);
 	int (*output_model)(
 	    void *ctx, const char *alias, const struct task_buffer *, size_t n);
+	int (*checkpoint)(void *ctx, uint64_t step_index, const char *step_name,
+	    const struct task_buffer *, size_t n, uint32_t keep);
 	int (*progress)(
 	    void *ctx, uint64_t done, uint64_t total, const char *text);
 	void (*log)(void *ctx, enum task_log_level, const char *text);

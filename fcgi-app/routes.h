@@ -78,6 +78,9 @@
 	R(POST, "/v1/tracking/job/data_view", VIEWER, JSON, api_job_data_view) \
 	R(POST, "/v1/pipeline/dag/dependency", VIEWER, JSON,                   \
 	    api_dag_dependency)                                                \
+	/* checkpoints */                                                      \
+	R(POST, "/v1/checkpoint/list", VIEWER, JSON, api_checkpoint_list)      \
+	R(POST, "/v1/checkpoint/get", VIEWER, JSON, api_checkpoint_get)        \
 	/* tags */                                                             \
 	R(POST, "/v1/model/tag/create", MODELER, JSON, api_tag_create)         \
 	R(POST, "/v1/model/tag/list", VIEWER, JSON, api_tag_list)              \

@@ -46,6 +46,8 @@ GRANT DELETE ON metric TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric_point TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON model TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON model_part TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, DELETE ON checkpoint TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, DELETE ON checkpoint_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, DELETE ON model_tag TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON connector TO 'sluice_fcgi'@'localhost';
@@ -84,6 +86,10 @@ GRANT SELECT ON connector TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON table_lineage
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON table_use TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, DELETE ON checkpoint
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, DELETE ON checkpoint_part
+  TO 'sluice_supervisor'@'localhost';
 
 -- sluice: migrations and the administration of partners.
 GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES

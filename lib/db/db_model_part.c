@@ -70,8 +70,9 @@ static const struct db_stmt list_sealed = {
 static const struct db_stmt list_all = { "model_part.all", "ssss",
 	"SELECT 1" PART_COLS(
 	    DB_SQL) " FROM model_part p WHERE" KEY_WHERE PART_ORDER };
-static const struct db_stmt object_used = { "model_part.object_used", "b",
-	"SELECT EXISTS (SELECT 1 FROM model_part WHERE sha256 = ?)" };
+static const struct db_stmt object_used = { "model_part.object_used", "bb",
+	"SELECT EXISTS (SELECT 1 FROM model_part WHERE sha256 = ?)"
+	" OR EXISTS (SELECT 1 FROM checkpoint_part WHERE sha256 = ?)" };
 
 int
 db_model_part_put(struct db *db, const struct db_model_part *p)
@@ -114,8 +115,8 @@ db_model_object_used(struct db *db, const unsigned char sha256[], bool *used)
 	int64_t n;
 	int r;
 
-	r = db_query_int(
-	    db, &object_used, &n, (const void *)sha256, (size_t)DB_HASH_SIZE);
+	r = db_query_int(db, &object_used, &n, (const void *)sha256,
+	    (size_t)DB_HASH_SIZE, (const void *)sha256, (size_t)DB_HASH_SIZE);
 	*used = n != 0;
 	return r;
 }

@@ -19,6 +19,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/model/model_object_in.h"
 #include "lib/sign/digest.h"
 
 #define OBJECTS SITE_MODELS "/objects"
@@ -226,6 +227,10 @@ model_object_sweep(const struct site_conf *conf, int64_t min_age_s,
 	if (d == NULL && errno != ENOENT)
 		r = err_set_errno(ERR_IO, "%s", path);
 	while (d != NULL && r == 0 && (e = readdir(d)) != NULL) {
+		if (str_starts(e->d_name, MODEL_OBJECT_INCOMING) &&
+		    is_old(&s, dirfd(d), e->d_name) &&
+		    unlinkat(dirfd(d), e->d_name, 0) != 0)
+			log_warn("%s: %s", e->d_name, strerror(errno));
 		if (e->d_name[0] == '.' || strlen(e->d_name) != 2)
 			continue;
 		folder = xasprintf("%s/%s", path, e->d_name);

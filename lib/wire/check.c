@@ -245,26 +245,43 @@ check_output_table(const Sluice__Executor__OutputTable *m)
 }
 
 static int
-check_output_model(const Sluice__Executor__OutputModel *m)
+check_buffers(Sluice__Executor__NamedBuffer *const *buffers, size_t n)
 {
 	size_t i, k;
 
-	if (!str_is_name(m->alias, MAX_NAME))
-		return bad("output_model.alias");
-	if (m->n_buffers < 1 || m->n_buffers > WIRE_MAX_BUFFERS)
-		return bad("output_model.buffers");
-	for (i = 0; i < m->n_buffers; i++) {
-		if (!wire_is_path_part(m->buffers[i]->name, MAX_NAME))
-			return bad("output_model.buffers.name");
-		if (!wire_is_path_part(m->buffers[i]->message, MAX_NAME))
-			return bad("output_model.buffers.message");
+	if (n < 1 || n > WIRE_MAX_BUFFERS)
+		return bad("number of buffers");
+	for (i = 0; i < n; i++) {
+		if (!wire_is_path_part(buffers[i]->name, MAX_NAME))
+			return bad("buffer name");
+		if (!wire_is_path_part(buffers[i]->message, MAX_NAME))
+			return bad("buffer message");
 		for (k = 0; k < i; k++)
-			if (strcmp(m->buffers[k]->name, m->buffers[i]->name) ==
-			    0)
-				return bad("output_model: two buffers of one "
-					   "name");
+			if (strcmp(buffers[k]->name, buffers[i]->name) == 0)
+				return bad("buffer name: it is there twice");
 	}
 	return 0;
+}
+
+static int
+check_output_model(const Sluice__Executor__OutputModel *m)
+{
+	if (!str_is_name(m->alias, MAX_NAME))
+		return bad("output_model.alias");
+	return check_buffers(m->buffers, m->n_buffers);
+}
+
+static int
+check_checkpoint(const Sluice__Executor__Checkpoint *m)
+{
+	if (m->step_index > WIRE_MAX_STEP)
+		return bad("checkpoint.step_index");
+	/* Part of a member's name in an archive. */
+	if (!wire_is_path_part(m->step_name, MAX_NAME))
+		return bad("checkpoint.step_name");
+	if (m->keep > WIRE_MAX_CHECKPOINTS)
+		return bad("checkpoint.keep");
+	return check_buffers(m->buffers, m->n_buffers);
 }
 
 static int
@@ -300,6 +317,8 @@ wire_check_executor(const frame_msg *m, size_t n_fds)
 		return check_output_table(m->output_table);
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_MODEL:
 		return check_output_model(m->output_model);
+	case SLUICE__EXECUTOR__FRAME__KIND_CHECKPOINT:
+		return check_checkpoint(m->checkpoint);
 	case SLUICE__EXECUTOR__FRAME__KIND_PROGRESS:
 		return is_text(m->progress->text, 0, MAX_PROGRESS)
 			   ? 0

@@ -20,6 +20,8 @@
 #define WIRE_MAX_RECEIVERS 64
 #define WIRE_MAX_POINTS 10000
 #define WIRE_MAX_BUFFERS 100
+#define WIRE_MAX_STEP INT32_MAX
+#define WIRE_MAX_CHECKPOINTS 100     /* of one component */
 #define WIRE_MAX_OBJECT (1ull << 36) /* bytes of one object */
 
 /* Errors: ERR_FORMAT, with the field at fault. */

@@ -16,6 +16,7 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_metric.h"
 #include "lib/json/canon.h"
+#include "supervisor/shepherd/checkpoint.h"
 #include "supervisor/shepherd/session.h"
 #include "supervisor/shepherd/shepherd.h"
 #include "supervisor/shepherd/tasklog.h"
@@ -40,6 +41,7 @@ struct relay {
 	struct shepherd *shepherd;
 	TAILQ_HEAD(waiting_list, waiting) queue;
 	size_t n;
+	size_t n_checkpoints; /* of those */
 	struct loop_timer *timer;
 	int64_t pause_ms;
 	int64_t progress_ms; /* of the last write */
@@ -138,12 +140,20 @@ write_frame(struct relay *rl, const frame_msg *m)
 		return write_points(rl->shepherd, m->metric_data);
 	case SLUICE__EXECUTOR__FRAME__KIND_METRIC_META:
 		return write_meta(rl->shepherd, m->metric_meta);
+	case SLUICE__EXECUTOR__FRAME__KIND_CHECKPOINT:
+		return checkpoint_write(rl->shepherd, m->checkpoint);
 	default:
 		return write_progress(rl, m->progress);
 	}
 }
 
 /* --- the queue ------------------------------------------------------------------ */
+
+static bool
+is_checkpoint(const frame_msg *m)
+{
+	return m->kind_case == SLUICE__EXECUTOR__FRAME__KIND_CHECKPOINT;
+}
 
 static void
 drop_first(struct relay *rl)
@@ -152,6 +162,7 @@ drop_first(struct relay *rl)
 
 	TAILQ_REMOVE(&rl->queue, w, link);
 	rl->n--;
+	rl->n_checkpoints -= is_checkpoint(w->frame);
 	frame_free(w->frame);
 	free(w);
 }
@@ -170,8 +181,11 @@ work(struct relay *rl)
 		r = write_frame(rl, w->frame);
 		if (r == ERR_DB || r == ERR_DB_RETRY)
 			break;
-		if (r != 0)
-			log_err("metric or progress not written");
+		/* The component believes that it can go on from there. */
+		if (r != 0 && r != ERR_CONFLICT && is_checkpoint(w->frame))
+			control_fail(rl->shepherd, NULL);
+		else if (r != 0)
+			log_err("metric, checkpoint or progress not written");
 		rl->pause_ms = RETRY_MS;
 		drop_first(rl);
 	}
@@ -199,6 +213,7 @@ queue_frame(struct relay *rl, frame_msg *m)
 	bool was_idle = TAILQ_EMPTY(&rl->queue);
 
 	w->frame = m;
+	rl->n_checkpoints += is_checkpoint(m);
 	TAILQ_INSERT_TAIL(&rl->queue, w, link);
 	rl->n++;
 	/* From the loop's next turn, so that frames are read in one go. */
@@ -223,7 +238,7 @@ cost_of(const frame_msg *m)
 	if (m->kind_case == SLUICE__EXECUTOR__FRAME__KIND_METRIC_META)
 		return cost + strlen(m->metric_meta->meta_json) / COST_BYTES;
 	if (m->kind_case != SLUICE__EXECUTOR__FRAME__KIND_METRIC_DATA)
-		return 0; /* progress is one field, whatever its number */
+		return 0; /* one field, or a ring: whatever their number */
 	for (i = 0; i < d->n_points; i++)
 		cost += 1 + text_cost(d->points[i]->value);
 	return cost;
@@ -275,5 +290,6 @@ relay_is_idle(const struct relay *rl)
 bool
 relay_is_full(const struct relay *rl)
 {
-	return rl->n >= MAX_WAITING;
+	/* A checkpoint may be as large as a model: one at a time. */
+	return rl->n >= MAX_WAITING || rl->n_checkpoints > 0;
 }

@@ -87,6 +87,7 @@ handle(struct session *ss, frame_msg *m, struct frame_fds *fds)
 	case SLUICE__EXECUTOR__FRAME__KIND_METRIC_DATA:
 	case SLUICE__EXECUTOR__FRAME__KIND_METRIC_META:
 	case SLUICE__EXECUTOR__FRAME__KIND_PROGRESS:
+	case SLUICE__EXECUTOR__FRAME__KIND_CHECKPOINT:
 		relay_take(s->relay, m);
 		m = NULL;
 		break;

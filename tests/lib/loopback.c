@@ -64,6 +64,8 @@ struct member {
 	char *output_paths[OUTPUTS_MAX];
 	struct task_buffer buffers[BUFFERS_MAX];
 	size_t n_buffers;
+	size_t n_checkpoints;
+	uint64_t checkpoint_step; /* of the last one */
 };
 
 struct loopback {
@@ -318,6 +320,21 @@ lb_output_model(
 	return 0;
 }
 
+/* The last of each member counts; contents are the test's to look at. */
+static int
+lb_checkpoint(void *ctx, uint64_t step_index, const char *step_name,
+    const struct task_buffer *b, size_t n, uint32_t keep)
+{
+	struct member *m = ctx;
+
+	(void)keep;
+	if (step_name[0] == '\0' || n == 0 || b[0].size == 0)
+		return err_set(ERR_INVALID, "empty checkpoint");
+	m->checkpoint_step = step_index;
+	m->n_checkpoints++;
+	return 0;
+}
+
 static int
 lb_progress(void *ctx, uint64_t done, uint64_t total, const char *text)
 {
@@ -353,6 +370,7 @@ static const struct task_ops lb_ops = {
 	.summary = lb_summary,
 	.output_table = lb_output_table,
 	.output_model = lb_output_model,
+	.checkpoint = lb_checkpoint,
 	.progress = lb_progress,
 	.log = lb_log,
 };
@@ -710,4 +728,11 @@ loopback_free(struct loopback *lb)
 	free(lb->module);
 	free(lb->component);
 	free(lb);
+}
+
+size_t
+loopback_checkpoints(const struct member *m, uint64_t *last_step)
+{
+	*last_step = m->checkpoint_step;
+	return m->n_checkpoints;
 }

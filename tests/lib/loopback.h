@@ -62,6 +62,8 @@ const char *loopback_output_folder(const struct member *, size_t i);
 struct json_object *loopback_preview(const struct member *, size_t i);
 const struct task_buffer *loopback_model_buffer(
     const struct member *, const char *name);
+/* How many checkpoints a member wrote; *last_step: of the last one. */
+size_t loopback_checkpoints(const struct member *, uint64_t *last_step);
 /*
  * What the member sent, to see what crosses over: {"name/tag": bytes, …};
  * the caller's, json_object_put() it.
