@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/deployed.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "fcgi-app/wake.h"
@@ -149,7 +150,6 @@ struct create {
 	struct json_object *dsl;
 	struct json_object *runtime_conf;
 	struct json_object *contract;
-	struct json_object *train_runtime_conf;
 	const char *name;
 	const char *description;
 };
@@ -158,7 +158,6 @@ static const struct json_field create_fields[] = {
 	JSON_OBJ(struct create, dsl, JSON_REQUIRED),
 	JSON_OBJ(struct create, runtime_conf, JSON_REQUIRED),
 	JSON_OBJ(struct create, contract, JSON_REQUIRED),
-	JSON_OBJ(struct create, train_runtime_conf, JSON_NULLABLE),
 	JSON_STR(struct create, name, 0, 500, JSON_NULLABLE),
 	JSON_STR(struct create, description, 0, 10000, JSON_NULLABLE),
 };
@@ -181,15 +180,16 @@ check_contract(const struct job_spec *spec, struct json_object *contract)
 
 static int
 build_spec(struct request *req, const struct party_member *m,
-    const struct create *c, struct reply *rp, struct job_spec **out)
+    const struct create *c, const struct job_model *model,
+    struct faults *faults, struct job_spec **out)
 {
 	struct job_defaults defaults;
-	struct faults faults = FAULTS_INIT;
 	struct job_spec_input in = {
 		.job_id = m->job_id,
 		.local_party = req->app->conf->party_id,
 		.dsl = c->dsl,
 		.conf = c->runtime_conf,
+		.model = model,
 		.providers_fixed = json_get(c->contract, "providers"),
 		.providers = req->app->providers,
 		.defaults = &defaults,
@@ -200,7 +200,27 @@ build_spec(struct request *req, const struct party_member *m,
 
 	if ((r = submit_defaults(req, &defaults)) != 0)
 		return r;
-	r = job_spec_build(&in, &faults, out);
+	return job_spec_build(&in, faults, out);
+}
+
+/*
+ * The job as this site derives it from what was sent and, in a predict job,
+ * from its own half of the model.
+ */
+static int
+derive_spec(struct request *req, const struct party_member *m,
+    const struct create *c, struct reply *rp, struct job_model **model,
+    struct job_spec **out)
+{
+	struct faults faults = FAULTS_INIT;
+	int r;
+
+	r = deployed_find(req, c->runtime_conf, m->role, m->party_id,
+	    JSON_PATH_KEY(NULL, "runtime_conf"), &faults, model);
+	if (r == 0 && *model != NULL)
+		r = deployed_check_root(*model, c->contract);
+	if (r == 0)
+		r = build_spec(req, m, c, *model, &faults, out);
 	if (faults_any(&faults)) {
 		rp->errors = faults_json(&faults);
 		r = faults_err(&faults, "job");
@@ -229,10 +249,6 @@ insert_job(struct request *req, const struct party_member *m,
 	if (c->name != NULL)
 		job.name = c->name;
 	job.description = c->description;
-	job.train_conf =
-	    c->train_runtime_conf == NULL
-		? NULL
-		: arena_strdup(req->arena, json_text(c->train_runtime_conf));
 	return party_job_create(req->app->db, &who, m, &job, effective);
 }
 
@@ -241,6 +257,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 {
 	struct party_member m;
 	struct create c = { .name = NULL };
+	struct job_model *model = NULL;
 	struct job_spec *spec = NULL;
 	bool effective;
 	int r;
@@ -248,7 +265,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(create_fields), &c)) != 0)
 		return r;
-	if ((r = build_spec(req, &m, &c, rp, &spec)) == 0 &&
+	if ((r = derive_spec(req, &m, &c, rp, &model, &spec)) == 0 &&
 	    (r = check_contract(spec, c.contract)) == 0 &&
 	    (r = insert_job(req, &m, &c, spec, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
@@ -256,6 +273,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 		r = answer(req, rp, effective);
 	}
 	job_spec_free(spec);
+	deployed_free(model);
 	return r;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/deployed.h"
 #include "fcgi-app/links.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"
@@ -151,6 +152,9 @@ submit_rows(struct request *req, const struct job_spec *spec,
 		.model_version = spec->model_version,
 		.dsl = text_of(req, spec->dsl_json),
 		.runtime_conf = text_of(req, spec->conf),
+		.train_conf = spec->model != NULL
+				  ? text_of(req, spec->model->train_conf)
+				  : NULL,
 		.roles = text_of(req, spec->roles),
 		.contract = spec->contract,
 		.task_parallelism = spec->task_parallelism,
@@ -163,14 +167,15 @@ submit_rows(struct request *req, const struct job_spec *spec,
 
 static int
 build(struct request *req, const struct submit *s,
-    const struct job_defaults *defaults, const char *job_id,
-    struct faults *faults, struct job_spec **out)
+    const struct job_defaults *defaults, const struct job_model *model,
+    const char *job_id, struct faults *faults, struct job_spec **out)
 {
 	struct job_spec_input in = {
 		.job_id = job_id,
 		.local_party = s->local_party,
 		.dsl = s->dsl,
 		.conf = s->conf,
+		.model = model,
 		.providers = req->app->providers,
 		.defaults = defaults,
 		.dsl_path = JSON_PATH_KEY(NULL, s->dsl_name),
@@ -194,15 +199,15 @@ build(struct request *req, const struct submit *s,
 
 static int
 insert(struct request *req, struct submit *s,
-    const struct job_defaults *defaults, const char *job_id,
-    struct faults *faults, struct job_spec **out)
+    const struct job_defaults *defaults, const struct job_model *model,
+    const char *job_id, struct faults *faults, struct job_spec **out)
 {
 	struct db_job_new job;
 	int r;
 
 	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
 		return r;
-	if ((r = build(req, s, defaults, job_id, faults, out)) != 0)
+	if ((r = build(req, s, defaults, model, job_id, faults, out)) != 0)
 		return r;
 	if (s->place != NULL && (r = s->place(req, job_id, s)) != 0)
 		return r;
@@ -249,6 +254,7 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 {
 	struct job_defaults defaults;
 	struct faults faults = FAULTS_INIT;
+	struct job_model *model = NULL;
 	struct job_spec *spec = NULL;
 	char job_id[ID_JOB_SIZE];
 	int r, tries = 0;
@@ -259,7 +265,14 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 		job_spec_free(spec);
 		spec = NULL;
 		id_job(job_id);
-		r = insert(req, s, &defaults, job_id, &faults, &spec);
+		r = model != NULL || s->conf == NULL
+			? 0
+			: deployed_find(req, s->conf, NULL, NULL,
+			      JSON_PATH_KEY(NULL, s->conf_name), &faults,
+			      &model);
+		if (r == 0)
+			r = insert(
+			    req, s, &defaults, model, job_id, &faults, &spec);
 	} while (r == ERR_EXISTS && ++tries < ID_TRIES);
 	log_context(job_id, NULL, NULL);
 	rp->job_id = xstrdup(job_id);
@@ -273,6 +286,7 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 		r = 0;
 	}
 	job_spec_free(spec);
+	deployed_free(model);
 	faults_fini(&faults);
 	return r;
 }

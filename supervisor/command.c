@@ -230,7 +230,6 @@ create_body(struct command *c, char **out)
 		    row->description == NULL ? "" : row->description);
 		add_document(&b, "dsl", row->dsl);
 		add_document(&b, "runtime_conf", row->runtime_conf);
-		add_document(&b, "train_runtime_conf", row->train_conf);
 		add_document(&b, "contract", row->contract);
 		/* The texts' own object, without its opening brace. */
 		buf_printf(&b, ",%s", json_text(texts) + 1);

@@ -17,6 +17,7 @@
 #include "lib/db/db_table.h"
 #include "lib/model/model_object.h"
 #include "lib/wire/frame.h"
+#include "supervisor/shepherd/stored.h"
 
 #define MAX_MODELS 1000 /* parts of models for one task */
 
@@ -27,6 +28,7 @@ struct resolver {
 	const struct subject *subject;
 	struct inputs *out;
 	size_t model_bytes;
+	struct stored *stored; /* the version it uses, once opened */
 };
 
 static char *
@@ -215,50 +217,120 @@ out:
 	return r;
 }
 
-/* A predict job finds its models under the version that was trained. */
 static int
-list_parts(struct resolver *v, const char *component, const char *alias,
-    struct db_model_part **rows, size_t *n)
+add_model(struct resolver *v, enum dsl_ref_kind kind, const char *component,
+    const char *alias, const struct db_model_part *const *parts, size_t n)
 {
-	const struct db_task_key *key = subject_key(v->subject);
-	const char *version = v->subject->job->model_version;
-	int r;
-
-	r = db_model_part_newest(v->db, v->arena, NULL, version, key->role,
-	    key->party_id, component, alias, rows, n);
-	if (r == 0 && *n == 0 && !str_eq(version, key->job_id))
-		r = db_model_part_newest(v->db, v->arena, NULL, key->job_id,
-		    key->role, key->party_id, component, alias, rows, n);
-	if (r == 0 && *n > MAX_MODELS)
-		r = err_set(ERR_LIMIT, "model %s.%s has %zu parts", component,
-		    alias, *n);
-	return r;
-}
-
-static int
-resolve_model(struct resolver *v, const struct dsl_ref *ref)
-{
-	const char *from = v->subject->dsl->components[ref->from].name;
-	struct db_model_part *rows;
 	Sluice__Executor__InputModel *m;
-	size_t n, i;
+	size_t i;
 	int r;
 
-	if ((r = list_parts(v, from, ref->name, &rows, &n)) != 0 || n == 0)
-		return r;
+	if (n > MAX_MODELS)
+		return err_set(ERR_LIMIT, "model %s.%s has %zu parts",
+		    component, alias, n);
 	m = arena_alloc(v->arena, sizeof(*m));
 	sluice__executor__input_model__init(m);
-	m->kind = text(
-	    v->arena, ref->kind == DSL_REF_MODEL ? "model" : "isometric_model");
-	m->component = text(v->arena, from);
-	m->alias = text(v->arena, ref->name);
+	m->kind = text(v->arena, dsl_kind_name(kind));
+	m->component = text(v->arena, component);
+	m->alias = text(v->arena, alias);
 	m->buffers = arena_alloc(v->arena, n * sizeof(*m->buffers));
 	for (i = 0; i < n; i++)
-		if ((r = read_buffer(v, &rows[i], &m->buffers[i])) != 0)
+		if ((r = read_buffer(v, parts[i], &m->buffers[i])) != 0)
 			return r;
 	m->n_buffers = n;
 	v->out->models[v->out->n_models++] = m;
 	return 0;
+}
+
+/* A model that an upstream component of this job made. */
+static int
+resolve_model(struct resolver *v, const struct dsl_ref *ref)
+{
+	const struct db_task_key *key = subject_key(v->subject);
+	const char *from = v->subject->dsl->components[ref->from].name;
+	const struct db_model_part **parts;
+	struct db_model_part *rows;
+	size_t n, i;
+	int r;
+
+	r = db_model_part_newest(v->db, v->arena, NULL, key->job_id, key->role,
+	    key->party_id, from, ref->name, &rows, &n);
+	if (r != 0 || n == 0)
+		return r;
+	parts = arena_alloc(v->arena, n * sizeof(const struct db_model_part *));
+	for (i = 0; i < n; i++)
+		parts[i] = &rows[i];
+	return add_model(v, ref->kind, from, ref->name, parts, n);
+}
+
+static int
+open_version(struct resolver *v, const char *model_id, const char *version)
+{
+	const struct db_task_key *key = subject_key(v->subject);
+
+	return stored_open(v->arena, v->db,
+	    &(struct db_model_key){ .model_id = model_id,
+		.model_version = version,
+		.role = key->role,
+		.party_id = key->party_id },
+	    &v->stored);
+}
+
+/* A model of the version that a predict job uses. */
+static int
+resolve_stored(struct resolver *v, const struct dsl_stored *s)
+{
+	const struct db_job *job = v->subject->job;
+	const struct db_model_part **parts;
+	size_t n;
+	int r;
+
+	if (v->stored == NULL &&
+	    ((r = open_version(v, job->model_id, job->model_version)) != 0 ||
+		(r = stored_check_contract(v->stored, job->contract)) != 0))
+		return r;
+	stored_parts(v->arena, v->stored, s->component, s->alias, &parts, &n);
+	return n == 0 ? 0
+		      : add_model(v, s->kind, s->component, s->alias, parts, n);
+}
+
+/*
+ * The model that a ModelLoader is told to load.  A partner's job may load
+ * what its initiator took part in the training of.
+ */
+static int
+resolve_loader(struct resolver *v)
+{
+	struct json_object *p = v->subject->parameters;
+	const struct db_job *job = v->subject->job;
+	const char *component = json_get_str(p, "component_name", "");
+	const char *alias = json_get_str(p, "model_alias", "");
+	const char *version = json_get_str(p, "model_version", "");
+	const struct db_model_part **parts;
+	size_t n;
+	int r;
+
+	if ((r = open_version(v, json_get_str(p, "model_id", ""), version)) !=
+	    0)
+		return r;
+	if (!job->is_initiator &&
+	    !stored_has_party(v->stored, job->initiator_party)) {
+		log_warn("job of party %s asked for a model of version %s",
+		    job->initiator_party, version);
+		return err_set(ERR_NOT_FOUND,
+		    "%s %s has no sealed model %.300s of version %.100s",
+		    subject_key(v->subject)->role,
+		    subject_key(v->subject)->party_id,
+		    json_get_str(p, "model_id", ""), version);
+	}
+	stored_parts(v->arena, v->stored, component, alias, &parts, &n);
+	if (n == 0)
+		return err_set(ERR_NOT_FOUND,
+		    "version %s has no model %s%s%s at %s %s", version,
+		    component, *alias != '\0' ? "." : "", alias,
+		    subject_key(v->subject)->role,
+		    subject_key(v->subject)->party_id);
+	return add_model(v, DSL_REF_MODEL, component, alias, parts, n);
 }
 
 static int
@@ -309,7 +381,7 @@ inputs_resolve(struct arena *arena, struct db *db, const struct site_conf *conf,
 		.conf = conf,
 		.subject = subject,
 		.out = out };
-	size_t room = c->n_refs + 1, i;
+	size_t room = c->n_refs + c->n_stored + 1, i;
 	int r = 0;
 
 	memset(out, 0, sizeof(*out));
@@ -321,7 +393,11 @@ inputs_resolve(struct arena *arena, struct db *db, const struct site_conf *conf,
 		r = resolve_reader(&v);
 	else if (str_eq(subject->module->name, "Upload"))
 		r = resolve_file(&v);
+	else if (str_eq(subject->module->name, "ModelLoader"))
+		r = resolve_loader(&v);
 	for (i = 0; r == 0 && i < c->n_refs; i++)
 		r = resolve_ref(&v, &c->refs[i]);
+	for (i = 0; r == 0 && i < c->n_stored; i++)
+		r = resolve_stored(&v, &c->stored[i]);
 	return r == 0 ? 0 : err_wrap("inputs of %s", c->name);
 }

@@ -28,8 +28,10 @@ struct inputs {
 
 /*
  * An upstream component that left no output at this member is no input; what
- * the component makes of that is its own affair.  A Reader's table and an
- * upload's file must be there.
+ * the component makes of that is its own affair.  So it is with the models of
+ * the version that a predict job uses; a file that the version's manifest
+ * lists must be there and hold what it says.  A Reader's table, a
+ * ModelLoader's model and an upload's file must be there.
  * Errors: ERR_NOT_FOUND, ERR_DENIED (disabled table), ERR_UNSUPPORTED
  * (another storage engine), ERR_LIMIT (models too large for a frame),
  * ERR_FORMAT (a model file is damaged), ERR_IO, ERR_DB.
