@@ -128,6 +128,16 @@ static const struct json_field cause_fields[] = {
 	JSON_STR(struct cause, reason, 0, REASON_MAX, JSON_NULLABLE),
 };
 
+struct verdict {
+	const char *reason;
+	struct json_object *model; /* manifests of all members */
+};
+
+static const struct json_field verdict_fields[] = {
+	JSON_STR(struct verdict, reason, 0, REASON_MAX, JSON_NULLABLE),
+	JSON_OBJ(struct verdict, model, JSON_NULLABLE),
+};
+
 /* 0 or 10, as the platform answers; the supervisor looks in both cases. */
 static int
 answer(struct request *req, struct reply *rp, bool effective)
@@ -321,11 +331,8 @@ api_party_job_start(struct request *req, struct reply *rp)
 	return job_command(req, rp, party_job_start);
 }
 
-/* status/S and stop/S take the same. */
-static int
-job_end(struct request *req, struct reply *rp,
-    int (*fn)(struct db *, const struct party_caller *,
-	const struct party_member *, enum state, const char *, bool *))
+int
+api_party_job_stop(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
@@ -337,7 +344,31 @@ job_end(struct request *req, struct reply *rp,
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = status_param(req, &to)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(cause_fields), &cause)) != 0 ||
-	    (r = fn(req->app->db, &who, &m, to, cause.reason, &effective)) != 0)
+	    (r = party_job_stop(
+		 req->app->db, &who, &m, to, cause.reason, &effective)) != 0)
+		return r;
+	return answer(req, rp, effective);
+}
+
+/* The success of a job that makes a model. */
+static int
+job_success(struct request *req, struct reply *rp, const struct party_member *m,
+    const struct verdict *v)
+{
+	struct party_caller who = caller(req);
+	struct faults faults = FAULTS_INIT;
+	struct model_member *members;
+	bool effective;
+	size_t n;
+	int r;
+
+	r = model_members_read(v->model, JSON_PATH_KEY(NULL, "model"), &faults,
+	    req->arena, &members, &n);
+	if (r != 0)
+		r = faults_err(&faults, "body");
+	faults_fini(&faults);
+	if (r != 0 || (r = party_job_success(
+			   req->app->db, &who, m, members, n, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -345,13 +376,43 @@ job_end(struct request *req, struct reply *rp,
 int
 api_party_job_status(struct request *req, struct reply *rp)
 {
-	return job_end(req, rp, party_job_status);
+	struct party_caller who = caller(req);
+	struct party_member m;
+	struct verdict v = { .reason = NULL };
+	enum state to;
+	bool effective;
+	int r;
+
+	if ((r = local_member(req, &m)) != 0 ||
+	    (r = status_param(req, &to)) != 0 ||
+	    (r = decode(req, JSON_FIELDS(verdict_fields), &v)) != 0)
+		return r;
+	if (v.model != NULL && to == STATE_SUCCESS)
+		return job_success(req, rp, &m, &v);
+	if ((r = party_job_status(
+		 req->app->db, &who, &m, to, v.reason, &effective)) != 0)
+		return r;
+	return answer(req, rp, effective);
 }
 
 int
-api_party_job_stop(struct request *req, struct reply *rp)
+api_party_job_model(struct request *req, struct reply *rp)
 {
-	return job_end(req, rp, party_job_stop);
+	struct party_caller who = caller(req);
+	struct party_member m;
+	uint8_t hash[DB_HASH_SIZE];
+	char hex[2 * DB_HASH_SIZE + 1];
+	struct json_object *data;
+	int r;
+
+	if ((r = local_member(req, &m)) != 0 ||
+	    (r = party_job_model(
+		 req->app->db, req->app->conf, &who, &m, hash, NULL)) != 0)
+		return r;
+	str_to_hex(hash, sizeof(hash), hex);
+	data = json_object_new_object();
+	json_add_str(data, "manifest_hash", hex);
+	return reply_data(rp, data);
 }
 
 /* --- task commands ---------------------------------------------------------------------- */

@@ -6,13 +6,11 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/view.h"
+#include "lib/base/compatible.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_resource.h"
-
-/* What job files and clients of the platform are written against. */
-#define COMPATIBLE_VERSION "1.11.2"
 
 static const struct {
 	const char *module;

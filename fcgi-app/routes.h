@@ -108,6 +108,7 @@
 	R(POST, JOB_PATH "/resource/return", PARTNER, JSON,                    \
 	    api_party_resource_return)                                         \
 	R(POST, JOB_PATH "/start", PARTNER, JSON, api_party_job_start)         \
+	R(POST, JOB_PATH "/model", PARTNER, JSON, api_party_job_model)         \
 	R(POST, JOB_PATH "/status/:status", PARTNER, JSON,                     \
 	    api_party_job_status)                                              \
 	R(POST, JOB_PATH "/stop/:status", PARTNER, JSON, api_party_job_stop)   \

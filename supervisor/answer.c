@@ -5,11 +5,13 @@
 #include "supervisor/answer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/json/json.h"
 #include "supervisor/queue.h"
 
@@ -130,6 +132,34 @@ answer_start(struct command *c, const struct answer *a)
 	return r;
 }
 
+/*
+ * The member's manifest goes into the root.  Who cannot stage its half keeps
+ * all others from the model too.
+ */
+static int
+answer_model(struct command *c, const struct answer *a)
+{
+	unsigned char hash[DB_HASH_SIZE];
+	int r;
+
+	if (is_not_now(a->code)) {
+		job_set_error(c->job, c->member, a->text);
+		answer_rest(c);
+		return 0;
+	}
+	if (a->code != 0)
+		return fail_job(c, a);
+	if (a->manifest_hash != NULL)
+		memcpy(hash, a->manifest_hash, sizeof(hash));
+	else if ((r = str_from_hex(json_get_str(a->data, "manifest_hash", ""),
+		      hash, sizeof(hash))) != 0)
+		return fail_job(
+		    c, &(struct answer){ .text = "it answered without the hash "
+						 "of its half of the model" });
+	return db_party_set_manifest(c->super->db, c->to.job_id, c->to.role,
+	    c->to.party_id, hash, c->job->fence);
+}
+
 static int
 answer_end(struct command *c, const struct answer *a)
 {
@@ -237,6 +267,8 @@ answer_take(struct command *c, const struct answer *a, bool is_local)
 		return answer_return(c, a);
 	case PLAN_START:
 		return answer_start(c, a);
+	case PLAN_MODEL:
+		return answer_model(c, a);
 	case PLAN_END:
 		return answer_end(c, a);
 	case PLAN_TASK_CREATE:

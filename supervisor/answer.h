@@ -21,6 +21,9 @@ struct command {
 	int64_t auto_retries, retry_delay_s;
 	enum state status;
 	const char *reason; /* may be NULL */
+	/* what members staged, to be sealed with the success; 0: nothing */
+	struct model_member *models;
+	size_t nmodels;
 	/* why a start was refused: the collect that follows settles it */
 	const char *refusal;
 	struct arena *arena;
@@ -33,6 +36,8 @@ struct answer {
 	int code; /* 0, or the ERR_* that the words stand for */
 	const char *text;
 	json_object *data; /* borrowed, may be NULL */
+	/* of an own member that staged its half of the model */
+	const unsigned char *manifest_hash;
 };
 
 /*

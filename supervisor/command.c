@@ -5,6 +5,7 @@
 #include "supervisor/command.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -14,6 +15,29 @@
 #include "supervisor/answer.h"
 #include "supervisor/joblog.h"
 #include "supervisor/partners.h"
+
+/* The success of a job that makes a model names every member's manifest. */
+static void
+add_models(struct command *c, const struct snapshot *sn)
+{
+	if (c->verb != PLAN_END || c->status != STATE_SUCCESS ||
+	    !sn->plan.makes_model)
+		return;
+	c->models =
+	    arena_alloc(c->arena, (sn->nparties + 1) * sizeof(*c->models));
+	for (size_t i = 0; i < sn->nparties; i++) {
+		const struct db_party *p = &sn->parties[i];
+		struct model_member *m = &c->models[c->nmodels];
+
+		if (!p->staged)
+			continue;
+		m->role = arena_strdup(c->arena, p->role);
+		m->party_id = arena_strdup(c->arena, p->party_id);
+		memcpy(m->manifest_hash, p->manifest_hash,
+		    sizeof(m->manifest_hash));
+		c->nmodels++;
+	}
+}
 
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
@@ -37,6 +61,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->to.party_id = arena_strdup(arena, p->party_id);
 	c->done = done;
 	c->ctx = ctx;
+	add_models(c, sn);
 	if (!plan_is_task_command(a->verb))
 		return c;
 	t = snapshot_task(sn, a->component, a->member);
@@ -87,7 +112,22 @@ audit(const struct command *c, const struct answer *a)
 /* --- this site's own members ---------------------------------------------- */
 
 static int
-call_party(struct command *c)
+end_here(struct command *c, const struct party_caller *caller)
+{
+	struct db *db = c->super->db;
+
+	if (c->nmodels > 0)
+		return party_job_success(
+		    db, caller, &c->to, c->models, c->nmodels, NULL);
+	if (c->status == STATE_SUCCESS)
+		return party_job_status(
+		    db, caller, &c->to, c->status, c->reason, NULL);
+	return party_job_stop(db, caller, &c->to, c->status, c->reason, NULL);
+}
+
+/* manifest_hash is filled by PLAN_MODEL. */
+static int
+call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE])
 {
 	struct db *db = c->super->db;
 	struct party_caller caller = {
@@ -109,11 +149,10 @@ call_party(struct command *c)
 	case PLAN_START:
 		return party_job_start(db, &caller, &c->to, NULL);
 	case PLAN_END:
-		return c->status == STATE_SUCCESS
-			   ? party_job_status(db, &caller, &c->to, c->status,
-				 c->reason, NULL)
-			   : party_job_stop(db, &caller, &c->to, c->status,
-				 c->reason, NULL);
+		return end_here(c, &caller);
+	case PLAN_MODEL:
+		return party_job_model(
+		    db, c->super->conf, &caller, &c->to, manifest_hash, NULL);
 	case PLAN_TASK_START:
 		return party_task_start(db, &caller, &c->task, NULL);
 	case PLAN_TASK_STATUS:
@@ -138,11 +177,12 @@ is_news(const struct command *c, const struct answer *a)
 static int
 send_here(struct command *c, bool *news)
 {
-	struct answer a = { 0 };
+	unsigned char manifest_hash[DB_HASH_SIZE];
+	struct answer a = { .manifest_hash = manifest_hash };
 	char *text = NULL;
 	int r;
 
-	a.code = call_party(c);
+	a.code = call_party(c, manifest_hash);
 	/* Our own database's trouble is not the member's answer. */
 	if (a.code == ERR_DB || a.code == ERR_DB_RETRY)
 		return a.code;
@@ -191,6 +231,9 @@ path_of(const struct command *c)
 	case PLAN_END:
 		buf_printf(&b, "%s/%s",
 		    c->status == STATE_SUCCESS ? "status" : "stop", state);
+		break;
+	case PLAN_MODEL:
+		buf_puts(&b, "model");
 		break;
 	case PLAN_TASK_STATUS:
 		buf_printf(&b, "status/%s", state);
@@ -255,6 +298,8 @@ body_of(struct command *c, char **out)
 	}
 	if (c->reason != NULL)
 		json_add_str(o, "reason", c->reason);
+	if (c->nmodels > 0)
+		json_add(o, "model", model_members_json(c->models, c->nmodels));
 	*out = xstrdup(json_text(o));
 	json_object_put(o);
 	return 0;

@@ -17,6 +17,7 @@
 #include "lib/db/db_resource.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
+#include "supervisor/models.h"
 #include "supervisor/processes.h"
 
 /* A running job with nothing running for so long is looked into. */
@@ -26,6 +27,10 @@
 #define STALE_MS (7 * 3600 * INT64_C(1000))
 /* Reports that no initiator took for so long are a backlog. */
 #define BACKLOG_MS 60000
+/* A deployment or an import that was staged so long ago was given up. */
+#define MODEL_ABANDONED_MS (15 * 60 * INT64_C(1000))
+/* Rows of a file that was written lately may be on their way. */
+#define MODEL_FILE_AGE_S 3600
 #define BATCH 100
 #define NONCE_BATCH 10000
 
@@ -200,6 +205,13 @@ uploads(struct supervisor *s)
 	return leftovers_sweep_uploads(s);
 }
 
+/* Versions staged and never sealed, and files that no version has. */
+static int
+models(struct supervisor *s)
+{
+	return models_sweep(s, MODEL_ABANDONED_MS, MODEL_FILE_AGE_S);
+}
+
 static const struct detector {
 	const char *name;
 	int64_t period_ms;
@@ -215,6 +227,7 @@ static const struct detector {
 	{ "orphans", 30000, orphans },
 	{ "ledger", 30000, ledger },
 	{ "uploads", 60000, uploads },
+	{ "models", 60000, models },
 };
 #define DETECTORS (sizeof(table) / sizeof(table[0]))
 

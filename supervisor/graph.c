@@ -32,6 +32,7 @@ graph_of(const struct dsl *dsl)
 			.ups = ups,
 			.nups = c->n_ups,
 		};
+		g->makes_model |= c->out_model != NULL;
 	}
 	return g;
 }

@@ -4,6 +4,7 @@
 #ifndef SUPERVISOR_GRAPH_H
 #define SUPERVISOR_GRAPH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct graph_node {
@@ -16,6 +17,7 @@ struct graph {
 	struct arena *arena;
 	struct graph_node *nodes; /* upstream before downstream */
 	size_t n;
+	bool makes_model; /* some component puts one out */
 };
 
 /* Ownership: *out is the caller's.  Errors: ERR_INVALID, ERR_FORMAT. */

@@ -63,6 +63,7 @@ static const struct verb {
 	[PLAN_APPLY] = { "resource apply", true, false },
 	[PLAN_RETURN] = { "resource return", true, false },
 	[PLAN_START] = { "start", true, false },
+	[PLAN_MODEL] = { "model", true, false },
 	[PLAN_END] = { "end", true, false },
 	[PLAN_TASK_CREATE] = { "task create", true, true },
 	[PLAN_TASK_START] = { "task start", true, true },
@@ -760,6 +761,26 @@ choose_starts(struct maker *k)
 	return more || running > 0;
 }
 
+/* Every member has staged its half of the model, if the job makes one. */
+static bool
+plan_model(struct maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool all = true;
+
+	for (size_t m = 0; j->makes_model && m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+
+		if (pm->staged || strcmp(pm->role, "local") == 0)
+			continue;
+		all = false;
+		command(k, PLAN_MODEL, m, j->status, NULL);
+		if (pm->away)
+			wait_for_away(k, pm, "stage the model");
+	}
+	return all;
+}
+
 static void
 end_by_verdict(struct maker *k, bool more)
 {
@@ -779,6 +800,9 @@ end_by_verdict(struct maker *k, bool more)
 	verdict = state_job_verdict(tasks, j->ncomponents,
 	    more ? STATE_HAVE_NEXT : STATE_NO_NEXT, false);
 	if (!state_is_end(verdict))
+		return;
+	/* What all members are to have or none comes before the success. */
+	if (verdict == STATE_SUCCESS && !plan_model(k))
 		return;
 	for (size_t c = 0; c < j->ncomponents && why == NULL; c++)
 		if (tasks[c] == verdict && state_is_interrupt(verdict))
@@ -804,6 +828,29 @@ plan_run(struct maker *k)
 	end_by_verdict(k, more);
 }
 
+/*
+ * A job that succeeded is to run again.  First every member seals what it
+ * staged: otherwise a rerun that fails would leave some with the model and
+ * some without.
+ */
+static bool
+plan_seal(struct maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool all = true;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		if (j->status != STATE_SUCCESS || !j->makes_model ||
+		    j->members[m].ended || !j->members[m].staged)
+			continue;
+		all = false;
+		command(k, PLAN_END, m, j->status, NULL);
+		if (j->members[m].away)
+			wait_for_away(k, &j->members[m], "seal the model");
+	}
+	return all;
+}
+
 void
 plan_make(struct plan *p, const struct plan_job *j)
 {
@@ -815,7 +862,8 @@ plan_make(struct plan *p, const struct plan_job *j)
 	for (size_t c = 0; c < j->ncomponents; c++)
 		look_at(&k, c);
 	if (j->rerun_signal) {
-		(void)add(&k, PLAN_REARM);
+		if (plan_seal(&k))
+			(void)add(&k, PLAN_REARM);
 		return;
 	}
 	if (state_is_end(j->status)) {

@@ -29,6 +29,7 @@ struct plan_member {
 	const char *party;
 	bool is_local;
 	bool created, reserved, started, ended;
+	bool staged; /* its half of the model */
 
 	bool busy;	   /* a job command is under way to it */
 	bool away;	   /* its site does not answer now */
@@ -76,6 +77,7 @@ struct plan_job {
 	const char *reason;	  /* job.reason as stored, may be NULL */
 	int task_parallelism;
 	int progress;
+	bool makes_model;	  /* to be staged everywhere before success */
 	int64_t waiting_ms;	  /* since it was submitted */
 	int64_t running_ms;	  /* since it started; 0 not started */
 	int64_t timeout_ms;	  /* of a running job */
@@ -110,7 +112,8 @@ enum plan_verb {
 	PLAN_APPLY,
 	PLAN_RETURN,
 	PLAN_START,
-	PLAN_END, /* status, reason: stop/S, or status/success */
+	PLAN_MODEL, /* stage the model */
+	PLAN_END,   /* status, reason: stop/S, or status/success */
 	/* task commands to a member */
 	PLAN_TASK_CREATE,
 	PLAN_TASK_START,

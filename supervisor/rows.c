@@ -121,9 +121,9 @@ rearm(struct supervisor *s, struct job *j, const struct snapshot *sn)
 	static const enum db_party_flag flags[] = { DB_PARTY_CREATED,
 		DB_PARTY_RESERVED, DB_PARTY_STARTED, DB_PARTY_ENDED };
 	struct db *db = s->db;
-	int r = 0;
+	int r = db_party_forget_manifests(db, j->job_id, j->fence);
 
-	if (state_is_end(sn->plan.status)) {
+	if (r == 0 && state_is_end(sn->plan.status)) {
 		for (size_t i = 0; r == 0 && i < 4; i++)
 			r = db_party_clear(db, j->job_id, flags[i], j->fence);
 		if (r == 0)

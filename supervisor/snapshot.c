@@ -73,6 +73,7 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.reserved = row->reserved,
 			.started = row->started,
 			.ended = row->ended,
+			.staged = row->staged,
 			.busy =
 			    known->busy || is_resting(sn, known->rest_until_ms),
 			.refused = known->refused,
@@ -187,6 +188,8 @@ load_job(struct job *j, struct snapshot *sn)
 
 	p->job_id = j->job_id;
 	p->status = row->status;
+	p->makes_model =
+	    j->graph->makes_model && strcmp(row->job_type, "train") == 0;
 	p->cancel_signal = row->cancel_signal;
 	p->cancel_status = row->cancel_status;
 	p->rerun_signal = row->rerun_signal;

@@ -210,17 +210,13 @@ enum db_party_flag {
 int db_party_mark(struct db *, const char *job_id, const char *role,
     const char *party_id, enum db_party_flag, bool value, const char *error,
     int64_t fence);
-/*
- * The member staged its half of the job's model; NULL: it has to do so again.
- * ERR_CONFLICT as above.
- */
+/* The member staged its half of the job's model.  ERR_CONFLICT as above. */
 int db_party_set_manifest(struct db *, const char *job_id, const char *role,
     const char *party_id, const unsigned char hash[DB_HASH_SIZE],
     int64_t fence);
-/*
- * All members at once: a rerun begins again.  Not created also means that
- * nothing is staged.
- */
+/* A rerun: all members will have to stage theirs anew. */
+int db_party_forget_manifests(struct db *, const char *job_id, int64_t fence);
+/* All members at once: a rerun begins again. */
 int db_party_clear(
     struct db *, const char *job_id, enum db_party_flag, int64_t fence);
 

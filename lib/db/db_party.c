@@ -73,13 +73,19 @@ static const struct db_stmt set_manifest = { "job_party.manifest", "bsssii",
 	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"
 	" AND j.lease_fence = ?))" };
 
+static const struct db_stmt forget_manifests = { "job_party.no_manifests",
+	"sii",
+	"UPDATE job_party SET manifest_hash = NULL WHERE job_id = ? AND (? = 0"
+	" OR EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"
+	" AND j.lease_fence = ?))" };
+
 #define CLEAR(flag)                                                            \
 	"UPDATE job_party SET " flag " = 0 WHERE job_id = ? AND (? = 0 OR"     \
 	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"       \
 	" AND j.lease_fence = ?))"
 static const struct db_stmt clears[] = {
 	[DB_PARTY_CREATED] = { "job_party.clear_created", "sii",
-	    CLEAR("manifest_hash = NULL, created") },
+	    CLEAR("created") },
 	[DB_PARTY_RESERVED] = { "job_party.clear_reserved", "sii",
 	    CLEAR("reserved") },
 	[DB_PARTY_STARTED] = { "job_party.clear_started", "sii",
@@ -124,6 +130,12 @@ db_party_set_manifest(struct db *db, const char *job_id, const char *role,
 	    0)
 		return r;
 	return marked(n, job_id, role, party_id, fence);
+}
+
+int
+db_party_forget_manifests(struct db *db, const char *job_id, int64_t fence)
+{
+	return db_exec(db, &forget_manifests, NULL, job_id, fence, fence);
 }
 
 int

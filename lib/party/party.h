@@ -13,8 +13,10 @@
 #ifndef LIB_PARTY_PARTY_H
 #define LIB_PARTY_PARTY_H
 
+#include "lib/conf/site_conf.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
+#include "lib/model/model_version.h"
 
 /*
  * Who calls: the verified party id of the request's signature, or this site
@@ -70,6 +72,26 @@ int party_job_start(struct db *, const struct party_caller *,
  */
 int party_job_status(struct db *, const struct party_caller *,
     const struct party_member *, enum state, const char *reason,
+    bool *effective);
+/*
+ * All tasks of a training job have succeeded: stage this member's half of the
+ * version it leaves, from the parts of the newest version of each of its
+ * tasks.  manifest_hash stands for it.  Not a transaction: what is staged and
+ * never sealed is collected.
+ * Errors: ERR_CONFLICT when the job does not run here or a task has not ended
+ * well, ERR_INVALID, ERR_FORMAT (a part's file is missing or damaged).
+ */
+int party_job_model(struct db *, const struct site_conf *,
+    const struct party_caller *, const struct party_member *,
+    uint8_t manifest_hash[DB_HASH_SIZE], bool *effective);
+/*
+ * The verdict success of a job that makes a model, with what all its members
+ * answered to party_job_model(): the version is sealed and the job ends in
+ * one transaction.  Errors: ERR_INVALID when the members are not the job's,
+ * ERR_DENIED when nothing of that manifest is staged here.
+ */
+int party_job_success(struct db *, const struct party_caller *,
+    const struct party_member *, const struct model_member *, size_t n,
     bool *effective);
 /*
  * End the member's tasks and the job in an end state: tasks never launched

@@ -160,6 +160,10 @@ party_job_start(struct db *db, const struct party_caller *caller,
 static int
 status(struct db *db, struct party_command *c)
 {
+	int r;
+
+	if ((r = party_model_end(db, c)) != 0)
+		return r;
 	return db_job_move(
 	    db, c->job->job_id, c->state, 0, c->reason, &c->effective);
 }
@@ -213,7 +217,8 @@ stop(struct db *db, struct party_command *c)
 	int r;
 
 	/* A job that succeeded has no unended tasks worth a kill wish. */
-	if (state_is_interrupt(c->state) && (r = stop_tasks(db, c)) != 0)
+	if (state_is_interrupt(c->state) &&
+	    ((r = stop_tasks(db, c)) != 0 || (r = party_model_end(db, c)) != 0))
 		return r;
 	/* At the initiator the scheduler moves its job, under its lease. */
 	if (c->job->is_initiator)

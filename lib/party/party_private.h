@@ -38,6 +38,12 @@ typedef int party_command_fn(struct db *, struct party_command *);
 int party_run(
     struct db *, struct party_command *, party_command_fn *, bool *effective);
 
+/*
+ * A job ends here as c->state says: after a bad end what was staged goes, a
+ * plain success is refused while something is staged.
+ */
+int party_model_end(struct db *, struct party_command *);
+
 /* The member of a task's key. */
 struct party_member party_of_task(const struct db_task_key *);
 

@@ -830,6 +830,149 @@ tasks_that_succeeded_before_a_rerun_satisfy_their_consumers(void **state)
  * crash, never a command to a member that is busy or away, and the same
  * snapshot always the same plan.
  */
+/* --- the model -------------------------------------------------------------- */
+
+static void
+all_succeeded(struct fixture *f)
+{
+	running(f);
+	f->job.makes_model = true;
+	for (size_t c = 0; c < COMPONENTS; c++)
+		task_ended(f, c, STATE_SUCCESS);
+}
+
+static void
+a_model_is_staged_at_every_member_before_the_success(void **state)
+{
+	struct fixture *f = *state;
+
+	all_succeeded(f);
+	make(f);
+	expect(f, PLAN_MODEL, GUEST, ANY);
+	expect(f, PLAN_MODEL, HOST, ANY);
+	expect_commands(f, 2);
+	expect_none(f, PLAN_SET_JOB);
+	f->members[GUEST].staged = true;
+	make(f);
+	expect(f, PLAN_MODEL, HOST, ANY);
+	expect_commands(f, 1);
+	expect_none(f, PLAN_SET_JOB);
+	f->members[HOST].staged = true;
+	make(f);
+	expect_none(f, PLAN_MODEL);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_SUCCESS);
+}
+
+static void
+no_model_no_step(void **state)
+{
+	struct fixture *f = *state;
+
+	all_succeeded(f);
+	f->job.makes_model = false;
+	make(f);
+	expect_none(f, PLAN_MODEL);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_SUCCESS);
+	/* Nor for a job that did not end well. */
+	f->job.makes_model = true;
+	task_ended(f, LR, STATE_FAILED);
+	make(f);
+	expect_none(f, PLAN_MODEL);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_FAILED);
+}
+
+static void
+local_members_have_no_model(void **state)
+{
+	struct fixture *f = *state;
+
+	all_succeeded(f);
+	f->members[GUEST].role = "local";
+	f->members[HOST].staged = true;
+	make(f);
+	expect_none(f, PLAN_MODEL);
+	expect(f, PLAN_SET_JOB, ANY, ANY);
+}
+
+static void
+a_member_away_while_staging_is_waited_for_then_fails_the_job(void **state)
+{
+	struct fixture *f = *state;
+
+	all_succeeded(f);
+	f->members[GUEST].staged = true;
+	f->members[HOST].away = true;
+	f->members[HOST].error = "connection refused";
+	make(f);
+	expect_commands(f, 0);
+	expect_none(f, PLAN_SET_JOB);
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY), "stage the model");
+	f->members[HOST].away_ms = 60001;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_FAILED);
+}
+
+static void
+a_member_that_cannot_stage_fails_the_job_with_its_words(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_action *a;
+
+	all_succeeded(f);
+	f->members[GUEST].staged = true;
+	/* What the answer made of the row. */
+	f->job.cancel_signal = true;
+	f->job.cancel_status = STATE_FAILED;
+	f->job.reason = "host 10000: the file of model part lr is damaged";
+	make(f);
+	a = expect(f, PLAN_SET_JOB, ANY, ANY);
+	assert_int_equal(a->status, STATE_FAILED);
+	expect_reason(a, "is damaged");
+	f->job.status = STATE_FAILED;
+	make(f);
+	expect_none(f, PLAN_MODEL);
+	assert_int_equal(expect(f, PLAN_END, GUEST, ANY)->status, STATE_FAILED);
+	assert_int_equal(expect(f, PLAN_END, HOST, ANY)->status, STATE_FAILED);
+}
+
+static void
+a_rerun_waits_until_every_member_has_sealed(void **state)
+{
+	struct fixture *f = *state;
+
+	all_succeeded(f);
+	f->job.status = STATE_SUCCESS;
+	f->job.rerun_signal = true;
+	for (size_t m = 0; m < MEMBERS; m++)
+		f->members[m].staged = true;
+	f->members[GUEST].ended = true;
+	make(f);
+	assert_int_equal(expect(f, PLAN_END, HOST, ANY)->status, STATE_SUCCESS);
+	expect_commands(f, 1);
+	expect_none(f, PLAN_REARM);
+	f->members[HOST].ended = true;
+	make(f);
+	expect(f, PLAN_REARM, ANY, ANY);
+	expect_commands(f, 0);
+}
+
+static void
+a_rerun_that_ended_well_is_staged_again(void **state)
+{
+	struct fixture *f = *state;
+
+	all_succeeded(f);
+	f->components[LR].version = 1;
+	f->members[HOST].staged = true;
+	make(f);
+	expect(f, PLAN_MODEL, GUEST, ANY);
+	expect_none(f, PLAN_SET_JOB);
+}
+
 static void
 every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 {
@@ -945,6 +1088,13 @@ main(void)
 		T(a_rerun_reopens_the_job_before_it_asks_for_resources),
 		T(a_member_that_never_had_the_job_gets_it_at_a_rerun),
 		T(tasks_that_succeeded_before_a_rerun_satisfy_their_consumers),
+		T(a_model_is_staged_at_every_member_before_the_success),
+		T(no_model_no_step),
+		T(local_members_have_no_model),
+		T(a_member_away_while_staging_is_waited_for_then_fails_the_job),
+		T(a_member_that_cannot_stage_fails_the_job_with_its_words),
+		T(a_rerun_waits_until_every_member_has_sealed),
+		T(a_rerun_that_ended_well_is_staged_again),
 		T(every_snapshot_has_a_plan_that_leaves_busy_members_alone),
 	};
 

@@ -1,0 +1,54 @@
+/*
+ * The sweep over models.  Called by detectors.c.
+ */
+#include "supervisor/models.h"
+
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_model.h"
+#include "lib/model/model_object.h"
+
+static int
+drop_abandoned(struct supervisor *s, int64_t age_ms)
+{
+	struct arena *arena = arena_new();
+	struct db_model *rows;
+	size_t n;
+	int r;
+
+	r = db_model_abandoned(s->db, arena, age_ms, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct db_model_key key = { rows[i].model_id,
+			rows[i].model_version, rows[i].role, rows[i].party_id };
+
+		r = db_model_drop_staged(s->db, &key);
+		if (r == 0)
+			log_info("version %s of %s %s was staged and not "
+				 "sealed: dropped",
+			    key.model_version, key.role, key.party_id);
+	}
+	arena_free(arena);
+	return r;
+}
+
+static int
+is_used(void *ctx, const unsigned char sha256[DB_HASH_SIZE], bool *used)
+{
+	struct supervisor *s = ctx;
+
+	return db_model_object_used(s->db, sha256, used);
+}
+
+int
+models_sweep(struct supervisor *s, int64_t abandoned_ms, int64_t file_age_s)
+{
+	size_t removed = 0;
+	int r;
+
+	if ((r = drop_abandoned(s, abandoned_ms)) != 0)
+		return r;
+	r = model_object_sweep(s->conf, file_age_s, is_used, s, &removed);
+	if (removed > 0)
+		log_info("%zu model files without a row removed", removed);
+	return r;
+}
