@@ -1,5 +1,4 @@
 """Versions of models: all members seal the same one, or none has it."""
-import glob
 import os
 import unittest
 
