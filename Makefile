@@ -69,7 +69,7 @@ UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
-        federation-up federation-down provider tests benches
+        federation-up federation-down provider tests benches client-env clients
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -192,6 +192,7 @@ check: lint
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) integration
+	$(MAKE) clients
 
 lint:
 	@tests/lint/layers.sh
@@ -240,6 +241,14 @@ federation-down:
 # Real sites, real job, real kills.  The federation is the tests' own.
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+# The classic client, in a virtual environment of its own; only tests use it.
+client-env:
+	tests/clients/env.sh $(abspath $(B))/client-env
+
+# The classic client against real sites.  TESTS=module names some only.
+clients: all
+	BUILD=$(abspath $(B)) tests/clients/run.sh $(TESTS)
 
 bench: all benches test-provider
 	BUILD=$(abspath $(B)) bench/run.sh

@@ -34,6 +34,17 @@ document(const struct request *req, const char *name, const char *brief,
 	return request_field(req, *found);
 }
 
+/* What the command line adds to a configuration it has read from a file. */
+static void
+drop_clients_own(struct json_object *conf)
+{
+	static const char *const names[] = { "conf_path", "dsl_path", "local" };
+	size_t i;
+
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		json_object_object_del(conf, names[i]);
+}
+
 int
 api_job_submit(struct request *req, struct reply *rp)
 {
@@ -48,6 +59,7 @@ api_job_submit(struct request *req, struct reply *rp)
 		    "job_runtime_conf must both be there, as objects%s%s",
 		    req->body_fault != NULL ? "; the body was not read: " : "",
 		    req->body_fault != NULL ? req->body_fault : "");
+	drop_clients_own(s.conf);
 	return submit_job(req, rp, &s);
 }
 

@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 static int
@@ -34,9 +35,11 @@ append(const char *folder, const char *name, const struct buf *line)
 	return r;
 }
 
+/* below: a folder of the job's, NULL for its own */
 static void
-story(const struct site_conf *conf, const char *job_id, const char *level,
-    const char *name, const char *also, const char *fmt, va_list ap)
+story(const struct site_conf *conf, const char *job_id, const char *below,
+    const char *level, const char *name, const char *also, const char *fmt,
+    va_list ap)
 {
 	struct buf line = BUF_INIT;
 	char date[CLOCK_DATE_SIZE];
@@ -47,7 +50,8 @@ story(const struct site_conf *conf, const char *job_id, const char *level,
 	/* The id becomes a path. */
 	if (!str_is_job_id(job_id))
 		return;
-	folder = site_path(conf, "%s/%s", SITE_LOGS, job_id);
+	folder = site_path(conf, "%s/%s%s%s", SITE_LOGS, job_id,
+	    below != NULL ? "/" : "", below != NULL ? below : "");
 	clock_date(now, date);
 	buf_printf(&line, "[%s] [%s,%03d] [%s] ", level, date,
 	    (int)(now % 1000), job_id);
@@ -75,7 +79,8 @@ joblog_info(
 	va_list ap;
 
 	va_start(ap, fmt);
-	story(conf, job_id, "INFO", "fate_flow_schedule.log", NULL, fmt, ap);
+	story(conf, job_id, NULL, "INFO", "fate_flow_schedule.log", NULL, fmt,
+	    ap);
 	va_end(ap);
 }
 
@@ -86,7 +91,7 @@ joblog_error(
 	va_list ap;
 
 	va_start(ap, fmt);
-	story(conf, job_id, "ERROR", "fate_flow_schedule.log",
+	story(conf, job_id, NULL, "ERROR", "fate_flow_schedule.log",
 	    "fate_flow_schedule_error.log", fmt, ap);
 	va_end(ap);
 }
@@ -98,6 +103,22 @@ joblog_audit(
 	va_list ap;
 
 	va_start(ap, fmt);
-	story(conf, job_id, "INFO", "fate_flow_audit.log", NULL, fmt, ap);
+	story(conf, job_id, NULL, "INFO", "fate_flow_audit.log", NULL, fmt, ap);
 	va_end(ap);
+}
+
+void
+joblog_member_error(const struct site_conf *conf, const char *job_id,
+    const char *role, const char *party, const char *fmt, ...)
+{
+	char *below;
+	va_list ap;
+
+	if (!str_is_name(role, 100) || !str_is_party_id(party))
+		return;
+	below = xasprintf("%s/%s", role, party);
+	va_start(ap, fmt);
+	story(conf, job_id, below, "ERROR", "ERROR.log", NULL, fmt, ap);
+	va_end(ap);
+	free(below);
 }

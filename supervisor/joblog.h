@@ -17,5 +17,10 @@ void joblog_error(const struct site_conf *, const char *job_id, const char *fmt,
 /* A command sent and its answer. */
 void joblog_audit(const struct site_conf *, const char *job_id, const char *fmt,
     ...) __attribute__((format(printf, 3, 4)));
+/* Why the job ended badly, for a member here: ROLE/PARTY/ERROR.log, where
+ * clients look for it, though no task of the member may have run. */
+void joblog_member_error(const struct site_conf *, const char *job_id,
+    const char *role, const char *party, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 
 #endif

@@ -32,7 +32,21 @@ set_job(struct supervisor *s, struct job *j, const struct plan_action *a,
 }
 
 static void
-tell_job(struct supervisor *s, const struct job *j, const struct plan_action *a)
+tell_members(const struct site_conf *conf, const struct job *j,
+    const struct snapshot *sn, enum state end, const char *why)
+{
+	size_t i;
+
+	for (i = 0; i < sn->plan.nmembers; i++)
+		if (sn->plan.members[i].is_local)
+			joblog_member_error(conf, j->job_id,
+			    sn->plan.members[i].role, sn->plan.members[i].party,
+			    "job %s: %s", state_name(end), why);
+}
+
+static void
+tell_job(struct supervisor *s, const struct job *j, const struct snapshot *sn,
+    const struct plan_action *a)
 {
 	const struct site_conf *conf = s->conf;
 	const char *why = a->reason == NULL ? "" : a->reason;
@@ -40,10 +54,13 @@ tell_job(struct supervisor *s, const struct job *j, const struct plan_action *a)
 	queue_gone(s->queue, j->job_id);
 	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
 	    *why == '\0' ? "" : ": ", why);
-	if (state_is_interrupt(a->status))
-		joblog_error(conf, j->job_id, "job %s: %s",
-		    state_name(a->status), *why == '\0' ? "asked for" : why);
-	else
+	if (*why == '\0')
+		why = "asked for";
+	if (state_is_interrupt(a->status)) {
+		joblog_error(
+		    conf, j->job_id, "job %s: %s", state_name(a->status), why);
+		tell_members(conf, j, sn, a->status, why);
+	} else
 		joblog_info(conf, j->job_id, "job %s", state_name(a->status));
 	/* Its resources are free again. */
 	if (state_is_end(a->status))
@@ -184,7 +201,7 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 		tell_verdict(s, j, sn, a);
 		break;
 	case PLAN_SET_JOB:
-		tell_job(s, j, a);
+		tell_job(s, j, sn, a);
 		break;
 	case PLAN_WAIT:
 		joblog_info(conf, j->job_id, "%s", a->reason);

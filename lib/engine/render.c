@@ -148,14 +148,25 @@ csv_label(struct buf *out, const struct row *row)
 		buf_puts(out, "None");
 }
 
+/* A JSON object as the platform prints a map: single quotes, and one blank
+ * behind each colon and comma. */
 static void
 csv_detail(struct buf *out, struct span detail)
 {
+	bool quoted = false;
 	size_t i;
+	char c;
 
 	buf_putc(out, '"');
-	for (i = 0; i < detail.len; i++)
-		buf_putc(out, detail.data[i] == '"' ? '\'' : detail.data[i]);
+	for (i = 0; i < detail.len; i++) {
+		c = detail.data[i];
+		if (c == '"' && (i == 0 || detail.data[i - 1] != '\\'))
+			quoted = !quoted;
+		buf_putc(out, c == '"' ? '\'' : c);
+		if (!quoted && (c == ':' || c == ',') && i + 1 < detail.len &&
+		    detail.data[i + 1] != ' ')
+			buf_putc(out, ' ');
+	}
 	buf_putc(out, '"');
 }
 

@@ -402,6 +402,12 @@ rows_are_shown_as_clients_read_them(void **state)
 	render_row_csv(&b, &predict, ",");
 	assert_string_equal(
 	    b.data, "7,None,1,0.8,\"{'0': 0.2, '1': 0.8}\",train");
+	/* However the detail was written, it reads as the platform's. */
+	predict.detail = span("{\"a:b\":0.2,\"1\":0.8}");
+	buf_clear(&b);
+	render_row_csv(&b, &predict, ",");
+	assert_string_equal(
+	    b.data, "7,None,1,0.8,\"{'a:b': 0.2, '1': 0.8}\",train");
 	buf_fini(&b);
 }
 
