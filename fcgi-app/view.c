@@ -207,7 +207,9 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put_str(&v, "job_id", job->job_id);
 	put_str(&v, "name", job->name);
 	put_str(&v, "description", job->description);
-	put_str(&v, "tag", job->tag);
+	put_str(&v, "tag",
+	    job->tag[0] == '\0' && state_is_end(job->status) ? "job_end"
+							     : job->tag);
 	put(&v, "user_id", NULL);
 	put(&v, "user", json_object_new_object());
 	put(&v, "dsl", passed_on(job->dsl));

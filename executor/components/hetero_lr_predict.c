@@ -142,6 +142,62 @@ write_row(const struct lr_party *p, const struct lr_data *d, const double *z,
 	return r;
 }
 
+static int
+by_id(const void *a, const void *b)
+{
+	const struct span *x = a, *y = b;
+	size_t n = x->len < y->len ? x->len : y->len;
+	int c = n > 0 ? memcmp(x->data, y->data, n) : 0;
+
+	return c != 0 ? c : (x->len > y->len) - (x->len < y->len);
+}
+
+static struct span
+id_of(const struct lr_data *d, size_t i)
+{
+	return (struct span){ d->text.data + d->samples[i].id,
+		d->samples[i].id_len };
+}
+
+/* All ids, in order; NULL without memory. */
+static struct span *
+sorted_ids(const struct lr_data *d)
+{
+	struct span *ids = mem_array(d->x->rows + 1, sizeof(*ids));
+	size_t i;
+
+	if (ids == NULL)
+		return NULL;
+	for (i = 0; i < d->x->rows; i++)
+		ids[i] = id_of(d, i);
+	qsort(ids, d->x->rows, sizeof(*ids), by_id);
+	return ids;
+}
+
+/*
+ * The platform puts the rows of training and of validation together by id,
+ * and of two with one id it keeps the first, which is that of training.
+ */
+static int
+write_new_rows(const struct lr_party *p, const struct lr_data *d,
+    const double *z, const char *type, struct table_writer *w)
+{
+	struct span *ids = sorted_ids(p->data), id;
+	size_t i;
+	int r = 0;
+
+	if (ids == NULL)
+		return err_code();
+	for (i = 0; i < d->x->rows && r == 0; i++) {
+		id = id_of(d, i);
+		if (bsearch(&id, ids, p->data->x->rows, sizeof(*ids), by_id) ==
+		    NULL)
+			r = write_row(p, d, z, i, type, NULL, w);
+	}
+	free(ids);
+	return r;
+}
+
 int
 lr_write_rows(const struct lr_party *p, const struct lr_data *d,
     const double *z, const char *type, const char *suffix,
@@ -150,6 +206,8 @@ lr_write_rows(const struct lr_party *p, const struct lr_data *d,
 	size_t i;
 	int r = 0;
 
+	if (suffix == NULL && d != p->data && strcmp(type, "validate") == 0)
+		return write_new_rows(p, d, z, type, w);
 	for (i = 0; i < d->x->rows && r == 0; i++)
 		r = write_row(p, d, z, i, type, suffix, w);
 	return r;

@@ -63,8 +63,9 @@ static int tables_made;
 
 /* Columns [from, to) of the rows, in reverse order when asked for. */
 static void
-give(struct loopback *lb, struct member *m, const char *key,
-    const struct set *s, size_t from, size_t to, bool label, bool reverse)
+give_named(struct loopback *lb, struct member *m, const char *key,
+    const char *ids, const struct set *s, size_t from, size_t to, bool label,
+    bool reverse)
 {
 	char *path = xasprintf("%s/in-%d", loopback_folder(lb), tables_made++);
 	struct buf schema = BUF_INIT;
@@ -82,7 +83,7 @@ give(struct loopback *lb, struct member *m, const char *key,
 			.n_values = (uint32_t)(to - from),
 			.id = { id, 0 } };
 
-		row.id.len = (size_t)snprintf(id, sizeof(id), "%s%zu", key, i);
+		row.id.len = (size_t)snprintf(id, sizeof(id), "%s%zu", ids, i);
 		assert_int_equal(table_append(w, &row), 0);
 	}
 	buf_puts(&schema, "{\"sid\":\"id\",\"header\":[");
@@ -94,6 +95,14 @@ give(struct loopback *lb, struct member *m, const char *key,
 	loopback_input(m, key, "intersection_0", path);
 	buf_fini(&schema);
 	free(path);
+}
+
+/* Ids of different inputs are different. */
+static void
+give(struct loopback *lb, struct member *m, const char *key,
+    const struct set *s, size_t from, size_t to, bool label, bool reverse)
+{
+	give_named(lb, m, key, key, s, from, to, label, reverse);
 }
 
 /* --- the same in the clear ------------------------------------------------------------ */
@@ -459,6 +468,27 @@ assert_scores(struct member *m, const struct clear *c, const struct set *s,
 		assert_memory_equal(row.type.data, type, row.type.len);
 	}
 	cursor_free(cur);
+}
+
+/* Job files often validate on the training table itself. */
+static void
+rows_that_were_trained_on_are_told_once(void **state)
+{
+	struct set *s = set_new(40, 4, 3);
+	struct member *m[3];
+	struct loopback *lb = three(PARAMS("\"max_iter\":1"), m);
+	const char *const names[] = { "train_data", "validate_data" };
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 2; i++) {
+		give_named(lb, m[0], names[i], "id", s, 2, 4, true, false);
+		give_named(lb, m[1], names[i], "id", s, 0, 2, false, true);
+	}
+	assert_int_equal(loopback_run(lb), 0);
+	assert_int_equal(table_count(loopback_output(m[0], 0)), 40);
+	loopback_free(lb);
+	set_free(s);
 }
 
 static void
@@ -989,6 +1019,7 @@ main(void)
 		cmocka_unit_test(wdbc_in_full_batches_gives_the_classic_losses),
 		cmocka_unit_test(wdbc_in_batches_gives_the_classic_losses),
 		cmocka_unit_test(predictions_follow_the_trained_model),
+		cmocka_unit_test(rows_that_were_trained_on_are_told_once),
 		cmocka_unit_test(a_warm_start_goes_on_from_the_model),
 		cmocka_unit_test(
 		    several_classes_are_a_model_each_against_the_rest),
