@@ -32,6 +32,7 @@ const struct component *const *component_all(void);
 /* One per file in executor/components/, listed in executor/registry.c. */
 extern const struct component component_upload;
 extern const struct component component_reader;
+extern const struct component component_model_loader;
 extern const struct component component_data_transform;
 extern const struct component component_intersection;
 extern const struct component component_federated_sample;

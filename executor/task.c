@@ -255,27 +255,39 @@ task_open_table(struct task *t, const struct task_input *in, struct table **out)
 	return 0;
 }
 
-bool
-task_has_model(const struct task *t, enum task_model_kind kind)
+static const struct task_model *
+find_model(const struct task *t, enum task_model_kind kind)
 {
 	size_t i;
 
 	for (i = 0; i < t->setup->n_models; i++)
 		if (t->setup->models[i].kind == kind)
-			return true;
-	return false;
+			return &t->setup->models[i];
+	return NULL;
+}
+
+bool
+task_has_model(const struct task *t, enum task_model_kind kind)
+{
+	return find_model(t, kind) != NULL;
+}
+
+const struct task_buffer *
+task_model_buffers(const struct task *t, enum task_model_kind kind, size_t *n)
+{
+	const struct task_model *m = find_model(t, kind);
+
+	*n = m != NULL ? m->n_buffers : 0;
+	return m != NULL ? m->buffers : NULL;
 }
 
 const struct task_buffer *
 task_model_buffer(
     const struct task *t, enum task_model_kind kind, const char *name)
 {
-	const struct task_model *m = NULL;
+	const struct task_model *m = find_model(t, kind);
 	size_t i, n = strlen(name);
 
-	for (i = 0; i < t->setup->n_models && m == NULL; i++)
-		if (t->setup->models[i].kind == kind)
-			m = &t->setup->models[i];
 	for (i = 0; m != NULL && i < m->n_buffers; i++) {
 		if (n > 0 && name[n - 1] == '*'
 			? strncmp(m->buffers[i].name, name, n - 1) == 0

@@ -106,6 +106,10 @@ bool task_has_model(const struct task *, enum task_model_kind);
 const struct task_buffer *task_model_buffer(
     const struct task *, enum task_model_kind, const char *name);
 
+/* All buffers of the first model of this kind; NULL and 0 when there is none. */
+const struct task_buffer *task_model_buffers(
+    const struct task *, enum task_model_kind, size_t *n);
+
 /* --- talking to the other members ---------------------------------------------- */
 
 /*

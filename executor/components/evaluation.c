@@ -268,22 +268,67 @@ add_row(struct evaluation *e, const char *data_type, enum kind kind,
 	return 0;
 }
 
+/* A prediction of what nobody knows yet. */
+static bool
+is_unlabelled(const struct row *row)
+{
+	return row->kind == ROW_PREDICT &&
+	       (row->flags & (ROW_LABEL | ROW_LABEL_TEXT)) == 0 &&
+	       cell_equals(row->type, "predict");
+}
+
+/*
+ * Predictions without any label are no mistake, there is just nothing to
+ * compare them with.  Where only some have one, the others are missing.
+ */
+static int
+judge_unlabelled(
+    struct evaluation *e, const char *data_type, uint64_t n, uint64_t all)
+{
+	if (n < all)
+		return err_set(ERR_INVALID,
+		    "%" PRIu64 " of the %" PRIu64 " rows of %s have no label "
+		    "to compare with",
+		    n, all, data_type);
+	task_log(e->task, TASK_WARNING,
+	    "%s: these predictions have no labels, so nothing is evaluated",
+	    data_type);
+	return 0;
+}
+
+static int
+load_rows(struct evaluation *e, enum kind kind, const char *data_type,
+    struct table_cursor *cursor, uint64_t *unlabelled)
+{
+	struct positive positive = read_positive(e);
+	struct row row;
+	int r;
+
+	while ((r = cursor_next(cursor, &row)) == 1) {
+		if (is_unlabelled(&row))
+			++*unlabelled;
+		else if ((r = add_row(e, data_type, kind, &positive, &row)) !=
+			 0)
+			return r;
+	}
+	return r;
+}
+
 static int
 load(struct evaluation *e, enum kind kind, const struct task_input *in)
 {
-	struct positive positive = read_positive(e);
 	struct table_cursor *cursor = NULL;
+	uint64_t unlabelled = 0;
 	struct table *table;
-	struct row row;
 	int r;
 
 	if ((r = task_open_table(e->task, in, &table)) != 0)
 		return r;
 	if ((r = table_scan(table, 0, UINT64_MAX, &cursor)) == 0)
-		while ((r = cursor_next(cursor, &row)) == 1)
-			if ((r = add_row(
-				 e, in->component, kind, &positive, &row)) != 0)
-				break;
+		r = load_rows(e, kind, in->component, cursor, &unlabelled);
+	if (r == 0 && unlabelled > 0)
+		r = judge_unlabelled(
+		    e, in->component, unlabelled, table_count(table));
 	cursor_free(cursor);
 	table_close(table);
 	return r;

@@ -294,6 +294,22 @@ federated_sample(const struct rule *r)
 			     : "must be a number in mode random");
 }
 
+static void
+model_loader(const struct rule *r)
+{
+	static const char *const ways[] = { "model_alias", "step_index",
+		"step_name" };
+	size_t i, n = 0;
+
+	for (i = 0; i < 3; i++)
+		if (json_get(r->params, ways[i]) != NULL && n++ > 0)
+			faults_add_value(r->faults,
+			    JSON_PATH_KEY(r->path, ways[i]),
+			    json_get(r->params, ways[i]),
+			    "only one of model_alias, step_index and step_name "
+			    "says what is loaded");
+}
+
 /* --- the table ------------------------------------------------------------ */
 
 struct module_rule {
@@ -302,6 +318,7 @@ struct module_rule {
 };
 
 static const struct module_rule rules[] = {
+	{ "ModelLoader", model_loader },
 	{ "HeteroDataSplit", data_split },
 	{ "HomoDataSplit", data_split },
 	{ "FederatedSample", federated_sample },

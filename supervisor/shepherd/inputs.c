@@ -17,6 +17,7 @@
 #include "lib/db/db_table.h"
 #include "lib/model/model_object.h"
 #include "lib/wire/frame.h"
+#include "supervisor/shepherd/model_loader.h"
 #include "supervisor/shepherd/stored.h"
 
 #define MAX_MODELS 1000 /* parts of models for one task */
@@ -263,30 +264,22 @@ resolve_model(struct resolver *v, const struct dsl_ref *ref)
 	return add_model(v, ref->kind, from, ref->name, parts, n);
 }
 
-static int
-open_version(struct resolver *v, const char *model_id, const char *version)
-{
-	const struct db_task_key *key = subject_key(v->subject);
-
-	return stored_open(v->arena, v->db,
-	    &(struct db_model_key){ .model_id = model_id,
-		.model_version = version,
-		.role = key->role,
-		.party_id = key->party_id },
-	    &v->stored);
-}
-
 /* A model of the version that a predict job uses. */
 static int
 resolve_stored(struct resolver *v, const struct dsl_stored *s)
 {
+	const struct db_task_key *key = subject_key(v->subject);
 	const struct db_job *job = v->subject->job;
+	const struct db_model_key version = { .model_id = job->model_id,
+		.model_version = job->model_version,
+		.role = key->role,
+		.party_id = key->party_id };
 	const struct db_model_part **parts;
 	size_t n;
 	int r;
 
 	if (v->stored == NULL &&
-	    ((r = open_version(v, job->model_id, job->model_version)) != 0 ||
+	    ((r = stored_open(v->arena, v->db, &version, &v->stored)) != 0 ||
 		(r = stored_check_contract(v->stored, job->contract)) != 0))
 		return r;
 	stored_parts(v->arena, v->stored, s->component, s->alias, &parts, &n);
@@ -294,43 +287,18 @@ resolve_stored(struct resolver *v, const struct dsl_stored *s)
 		      : add_model(v, s->kind, s->component, s->alias, parts, n);
 }
 
-/*
- * The model that a ModelLoader is told to load.  A partner's job may load
- * what its initiator took part in the training of.
- */
 static int
 resolve_loader(struct resolver *v)
 {
-	struct json_object *p = v->subject->parameters;
-	const struct db_job *job = v->subject->job;
-	const char *component = json_get_str(p, "component_name", "");
-	const char *alias = json_get_str(p, "model_alias", "");
-	const char *version = json_get_str(p, "model_version", "");
 	const struct db_model_part **parts;
 	size_t n;
 	int r;
 
-	if ((r = open_version(v, json_get_str(p, "model_id", ""), version)) !=
-	    0)
-		return r;
-	if (!job->is_initiator &&
-	    !stored_has_party(v->stored, job->initiator_party)) {
-		log_warn("job of party %s asked for a model of version %s",
-		    job->initiator_party, version);
-		return err_set(ERR_NOT_FOUND,
-		    "%s %s has no sealed model %.300s of version %.100s",
-		    subject_key(v->subject)->role,
-		    subject_key(v->subject)->party_id,
-		    json_get_str(p, "model_id", ""), version);
-	}
-	stored_parts(v->arena, v->stored, component, alias, &parts, &n);
-	if (n == 0)
-		return err_set(ERR_NOT_FOUND,
-		    "version %s has no model %s%s%s at %s %s", version,
-		    component, *alias != '\0' ? "." : "", alias,
-		    subject_key(v->subject)->role,
-		    subject_key(v->subject)->party_id);
-	return add_model(v, DSL_REF_MODEL, component, alias, parts, n);
+	r = model_loader_parts(v->arena, v->db, v->subject, &parts, &n);
+	return r != 0 || n == 0
+		   ? r
+		   : add_model(v, DSL_REF_MODEL, parts[0]->component,
+			 parts[0]->alias, parts, n);
 }
 
 static int

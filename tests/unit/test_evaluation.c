@@ -500,6 +500,25 @@ rows_that_cannot_be_evaluated_are_refused(void **state)
 }
 
 static void
+predictions_without_labels_are_no_mistake(void **state)
+{
+	struct run r = begin("{}");
+
+	(void)state;
+	add(&r, 0, 0, 1, 0.5, "predict");
+	add(&r, 0, 0, 0, 0.4, "predict");
+	assert_int_equal(run(&r), 0);
+	assert_non_null(strstr(loopback_log(r.m), "have no labels"));
+	assert_null(loopback_summary(r.m));
+	end(&r);
+	/* But it is one when only some are there. */
+	r = begin("{}");
+	add(&r, ROW_LABEL, 1, 1, 0.5, "predict");
+	add(&r, 0, 0, 0, 0.4, "predict");
+	refused(r, ERR_INVALID, "1 of the 2 rows of hetero_lr_0 have no label");
+}
+
+static void
 one_class_is_enough_for_metrics_that_need_no_order(void **state)
 {
 	struct run r = begin("{\"metrics\":[\"accuracy\",\"lift\","
@@ -542,6 +561,7 @@ main(void)
 		cmocka_unit_test(several_classes_are_scored_like_the_reference),
 		cmocka_unit_test(regressions_are_scored_like_the_reference),
 		cmocka_unit_test(rows_that_cannot_be_evaluated_are_refused),
+		cmocka_unit_test(predictions_without_labels_are_no_mistake),
 		cmocka_unit_test(
 		    one_class_is_enough_for_metrics_that_need_no_order),
 		cmocka_unit_test(

@@ -317,6 +317,12 @@ rules_between_parameters_hold(void **state)
 	refuses("Evaluation", "{'eval_type':'regression','metrics':['auc']}",
 	    "/metrics/0", "is no metric of eval_type regression");
 	refuses("Reader", NULL, "/table", "is missing");
+	refuses("ModelLoader",
+	    "{'model_id':'m','model_version':'1','component_name':'c',"
+	    "'model_alias':'a','step_index':3}",
+	    "/step_index", "only one of");
+	refuses("ModelLoader", "{'model_id':'m','model_version':'1'}",
+	    "/component_name", "is missing");
 	refuses("Reader", "{'table':{'name':'a'}}", "/table/namespace",
 	    "is missing");
 }
@@ -335,6 +341,20 @@ checking_alone_does_not_ask_for_what_is_missing(void **state)
 	assert_int_equal(params_check(m, o, NULL, &f), ERR_INVALID);
 	json_object_put(o);
 	faults_fini(&f);
+}
+
+/* A deployed component reads back the model that it made. */
+static void
+who_makes_a_model_takes_one(void **state)
+{
+	const struct provider *p = providers_at(product, 0);
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < p->n_modules; i++)
+		if (p->modules[i].output_model && !p->modules[i].input_model)
+			fail_msg("%s makes a model and takes none",
+			    p->modules[i].name);
 }
 
 static void
@@ -494,6 +514,7 @@ main(void)
 		cmocka_unit_test(rules_between_parameters_hold),
 		cmocka_unit_test(
 		    checking_alone_does_not_ask_for_what_is_missing),
+		cmocka_unit_test(who_makes_a_model_takes_one),
 		cmocka_unit_test(members_must_suit_the_module),
 		cmocka_unit_test(broken_manifests_are_refused),
 		cmocka_unit_test(the_highest_version_is_the_default),
