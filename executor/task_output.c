@@ -11,7 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/engine/render.h"
 
-enum { PREVIEW_ROWS = 100, PARTITIONS = 4 };
+enum { PREVIEW_ROWS = 100, PREVIEW_CELLS = 1 << 20, PARTITIONS = 4 };
 
 static char *
 output_path(const struct task *t, size_t i)
@@ -34,13 +34,18 @@ preview(struct table *table, const char *delimiter, struct json_object **out)
 {
 	struct json_object *rows = json_object_new_array();
 	struct table_cursor *cursor = NULL;
+	size_t cells = 0;
 	struct row row;
 	int r;
 
 	if ((r = table_scan(table, 0, PREVIEW_ROWS, &cursor)) != 0)
 		goto out;
-	while ((r = cursor_next(cursor, &row)) == 1)
+	/* Rows of a hundred thousand columns: a few of them are enough. */
+	while (cells < PREVIEW_CELLS && (r = cursor_next(cursor, &row)) == 1) {
 		json_object_array_add(rows, render_row_json(&row, delimiter));
+		cells += row.n_values;
+	}
+	r = r < 0 ? r : 0;
 out:
 	cursor_free(cursor);
 	if (r != 0) {

@@ -3,8 +3,8 @@
  * Each member does it alone on its own table.
  *
  * Work: settings from the table's meta, from the parameters or, when there
- * is a model, from the model; a plan that says which cell of a row goes
- * where; up to two passes for statistics of missing values and outliers; the
+ * is a model, from the model; a plan that says which part of a row goes
+ * where (data_transform_dense.c, data_transform_sparse.c); up to two passes for statistics of missing values and outliers; the
  * pass that writes.  Messages name the row (counted from 1) and the column,
  * never what stands there: they may be read at other sites.
  */
@@ -18,238 +18,10 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/engine/render.h"
 
 enum { PROGRESS_ROWS = 1 << 16 };
 
-/* --- the plan: which cell goes where ------------------------------------- */
-
-static size_t
-find_column(const struct schema *s, const char *name)
-{
-	size_t i = schema_find(s, name);
-
-	/* Names in parameters count without regard to case. */
-	for (size_t k = 0; i == SIZE_MAX && k < s->n_header; k++)
-		if (strcasecmp(s->header[k], name) == 0)
-			i = k;
-	return i;
-}
-
-/* Text columns of a row in order, whether the schema has meta or not. */
-static int
-text_columns(struct transform *t, struct schema *out)
-{
-	struct json_object *names =
-	    render_columns(t->schema.json, t->delimiter);
-	size_t i, n = json_object_array_length(names);
-	const char *name;
-	int r = 0;
-
-	memset(out, 0, sizeof(*out));
-	out->header = xcalloc(n, sizeof(out->header[0]));
-	/* The first is the id, unless the schema does not name it. */
-	for (i = t->schema.sid[0] != '\0' ? 1 : 0; i < n; i++) {
-		name =
-		    json_object_get_string(json_object_array_get_idx(names, i));
-		if (name == NULL) {
-			r = err_set(ERR_FORMAT,
-			    "the schema leaves column %zu "
-			    "without a name",
-			    i);
-			break;
-		}
-		out->header[out->n_header++] = xstrdup(name);
-	}
-	json_object_put(names);
-	if (r == 0 && out->n_header == 0)
-		r = err_set(ERR_INVALID,
-		    "the table has no column names: "
-		    "upload it with head 1 or with a schema");
-	return r;
-}
-
-static int
-plan_label(struct transform *t, const struct schema *text)
-{
-	const struct settings *s = &t->settings;
-
-	t->label_at = SIZE_MAX;
-	if (!s->with_label)
-		return 0;
-	t->label_at = find_column(text, s->label_name);
-	if (t->label_at != SIZE_MAX) {
-		t->label_name = xstrdup(text->header[t->label_at]);
-		return 0;
-	}
-	/* Rows to predict need not have a label. */
-	if (t->has_model)
-		return 0;
-	return err_set(ERR_INVALID,
-	    "with_label is true, but the table has no "
-	    "column %s (label_name)",
-	    s->label_name);
-}
-
-static int
-plan_match_id(struct transform *t, const struct schema *text)
-{
-	const char *name = task_param_string(t->task, "match_id_name", "");
-
-	t->match_at = SIZE_MAX;
-	if (!t->settings.with_match_id)
-		return 0;
-	if (name[0] == '\0')
-		name = t->schema.match_id_name;
-	t->match_at = name[0] != '\0' ? find_column(text, name) : 0;
-	if (t->match_at == SIZE_MAX)
-		return err_set(ERR_INVALID,
-		    "with_match_id is true, but the "
-		    "table has no column %s",
-		    name);
-	if (t->match_at == t->label_at)
-		return err_set(ERR_INVALID,
-		    "column %s cannot be both label "
-		    "and match id",
-		    text->header[t->match_at]);
-	t->match_name = xstrdup(text->header[t->match_at]);
-	return 0;
-}
-
-/* Is this text column a match id that was not chosen? */
-static bool
-is_other_match_id(const struct transform *t, const char *name)
-{
-	struct json_object *list;
-	size_t i;
-
-	if (!json_object_object_get_ex(
-		t->schema.json, "match_id_name", &list) ||
-	    !json_object_is_type(list, json_type_array))
-		return false;
-	for (i = 0; i < json_object_array_length(list); i++)
-		if (str_eq(json_object_get_string(
-			       json_object_array_get_idx(list, i)),
-			name))
-			return true;
-	return false;
-}
-
-static int
-column_type(const struct transform *t, struct column *c)
-{
-	const struct settings *s = &t->settings;
-	const char *type = s->data_type;
-	size_t i;
-
-	for (i = 0; i < s->n_exclusive; i++)
-		if (strcasecmp(s->exclusive[i].column, c->name) == 0)
-			type = s->exclusive[i].type;
-	if (str_eq(type, "str"))
-		return err_set(ERR_UNSUPPORTED,
-		    "column %s is declared as str, "
-		    "but rows are made of numbers; leave the column out",
-		    c->name);
-	c->is_integer = settings_is_integer(type);
-	return 0;
-}
-
-static int
-plan_columns(struct transform *t, const struct schema *text)
-{
-	size_t i, at;
-	int r;
-
-	t->columns =
-	    xcalloc(text->n_header + t->n_model_header, sizeof(t->columns[0]));
-	if (t->has_model) {
-		for (i = 0; i < t->n_model_header; i++) {
-			at = schema_find(text, t->model_header[i]);
-			if (at == SIZE_MAX)
-				return err_set(ERR_INVALID,
-				    "the table has no "
-				    "column %s, which the model was made with",
-				    t->model_header[i]);
-			t->columns[t->n++] = (struct column){ .at = at,
-				.name = xstrdup(t->model_header[i]) };
-		}
-	} else {
-		for (i = 0; i < text->n_header; i++)
-			if (i != t->label_at && i != t->match_at &&
-			    !is_other_match_id(t, text->header[i]))
-				t->columns[t->n++] = (struct column){ .at = i,
-					.name = xstrdup(text->header[i]) };
-	}
-	for (i = 0; i < t->n; i++)
-		if ((r = column_type(t, &t->columns[i])) != 0)
-			return r;
-	return 0;
-}
-
-static int
-make_plan(struct transform *t)
-{
-	struct schema text;
-	size_t i, k;
-	int r;
-
-	r = text_columns(t, &text);
-	for (i = 0; r == 0 && i < text.n_header; i++)
-		for (k = 0; k < i && text.n_header < 4096; k++)
-			if (str_eq(text.header[i], text.header[k]))
-				r = err_set(ERR_INVALID,
-				    "the header names "
-				    "column %s twice",
-				    text.header[i]);
-	if (r == 0 && (r = plan_label(t, &text)) == 0 &&
-	    (r = plan_match_id(t, &text)) == 0)
-		r = plan_columns(t, &text);
-	t->n_cells = text.n_header;
-	t->cells = xcalloc(t->n_cells, sizeof(t->cells[0]));
-	t->values = xcalloc(t->n, sizeof(t->values[0]));
-	schema_fini(&text);
-	return r;
-}
-
-/* --- rows --------------------------------------------------------------------- */
-
-static int
-bad_cell(uint64_t row, const char *column, const char *what)
-{
-	return err_set(ERR_FORMAT, "row %" PRIu64 ", column %s: %s", row + 1,
-	    column, what);
-}
-
-/* The value of a cell, NaN when it counts as missing. */
-static int
-read_cell(
-    struct transform *t, const struct column *c, uint64_t row, double *out)
-{
-	struct span cell = t->cells[c->at];
-
-	if (cell_number(cell, out)) {
-		if (t->missing_numbers &&
-		    cell_set_has_number(&t->settings.missing.values, *out)) {
-			*out = NAN;
-			return 0;
-		}
-		if (c->is_integer && *out != floor(*out))
-			return bad_cell(row, c->name,
-			    "is not an integer, as data_type wants it; "
-			    "data_type float takes any number");
-		return 0;
-	}
-	if (!cell_set_has(&t->settings.missing.values, cell) &&
-	    !cell_equals(cell, "nan") && !cell_equals(cell, "NaN"))
-		return bad_cell(row, c->name,
-		    cell.len == 0
-			? "is empty; missing_fill can fill it"
-			: "is not a number such as 1 or -2.5e3; texts that "
-			  "stand for a missing value belong in "
-			  "missing_impute, with missing_fill");
-	*out = NAN;
-	return 0;
-}
+/* --- passes over the rows ------------------------------------------------- */
 
 typedef int row_fn(struct transform *t, const struct row *row);
 
@@ -258,24 +30,12 @@ for_rows(struct transform *t, const char *what, row_fn *fn)
 {
 	struct table_cursor *cursor;
 	struct row row;
-	size_t i, n;
 	int r;
 
 	if ((r = table_scan(t->table, 0, UINT64_MAX, &cursor)) != 0)
 		return r;
 	while ((r = cursor_next(cursor, &row)) == 1) {
-		n = cell_split(row.text, t->delimiter, t->cells, t->n_cells);
-		if (n != t->n_cells) {
-			r = err_set(ERR_FORMAT,
-			    "row %" PRIu64 " has %zu "
-			    "columns, the header %zu",
-			    row.number + 1, n, t->n_cells);
-			break;
-		}
-		for (i = 0, r = 0; i < t->n && r == 0; i++)
-			r = read_cell(
-			    t, &t->columns[i], row.number, &t->values[i]);
-		if (r != 0 || (r = fn(t, &row)) != 0)
+		if ((r = t->read(t, &row)) != 0 || (r = fn(t, &row)) != 0)
 			break;
 		if (row.number % PROGRESS_ROWS == PROGRESS_ROWS - 1 &&
 		    (r = task_progress(t->task, row.number + 1,
@@ -411,13 +171,12 @@ learn(struct transform *t)
 static int
 read_label(struct transform *t, struct row *out, uint64_t row)
 {
-	struct span cell;
+	struct span cell = t->label;
 
-	if (t->label_at == SIZE_MAX)
+	if (!t->has_label)
 		return 0;
-	cell = t->cells[t->label_at];
 	if (cell.len == 0)
-		return bad_cell(row, t->label_name,
+		return transform_bad_cell(row, t->label_name,
 		    "the label is missing; every row needs "
 		    "one");
 	if (t->settings.label_kind == LABEL_TEXT) {
@@ -426,12 +185,12 @@ read_label(struct transform *t, struct row *out, uint64_t row)
 		return 0;
 	}
 	if (!cell_number(cell, &out->label))
-		return bad_cell(row, t->label_name,
+		return transform_bad_cell(row, t->label_name,
 		    "the label is not a "
 		    "number; label_type str keeps text");
 	if (t->settings.label_kind == LABEL_INTEGER &&
 	    out->label != floor(out->label))
-		return bad_cell(row, t->label_name,
+		return transform_bad_cell(row, t->label_name,
 		    "the label is not an "
 		    "integer, as label_type wants it");
 	out->flags |= ROW_LABEL;
@@ -456,16 +215,18 @@ write_row(struct transform *t, const struct row *row)
 			t->values[i] = 0;
 	if ((r = read_label(t, &out, row->number)) != 0)
 		return r;
-	if (t->match_at != SIZE_MAX) {
-		out.match_id = t->cells[t->match_at];
+	if (t->has_match_id) {
+		out.match_id = t->match_id;
 		if (out.match_id.len == 0)
-			return bad_cell(row->number, t->match_name,
+			return transform_bad_cell(row->number, t->match_name,
 			    "the match "
 			    "id is empty");
 		out.flags |= ROW_MATCH_ID;
 	}
 	out.values = t->values;
 	out.n_values = (uint32_t)t->n;
+	if (t->settings.is_sparse_output || t->settings.format != FORMAT_DENSE)
+		out.flags |= ROW_SPARSE;
 	return table_append(t->writer, &out);
 }
 
@@ -490,7 +251,7 @@ output_schema(struct transform *t)
 		t->schema.sid[0] != '\0' ? t->schema.sid : "sid"));
 	json_object_object_add(s, "header", header);
 	json_object_object_add(s, "anonymous_header", names);
-	if (t->label_at != SIZE_MAX) {
+	if (t->has_label) {
 		name = xasprintf(
 		    "%s_%s_y", task_role(t->task), task_party_id(t->task));
 		json_object_object_add(
@@ -499,7 +260,7 @@ output_schema(struct transform *t)
 		    s, "anonymous_label", json_object_new_string(name));
 		free(name);
 	}
-	if (t->match_at != SIZE_MAX)
+	if (t->has_match_id)
 		json_object_object_add(
 		    s, "match_id_name", json_object_new_string(t->match_name));
 	return s;
@@ -562,8 +323,10 @@ transform(struct transform *t)
 	if (table_stat(t->table)->kind != ROW_TEXT)
 		return err_set(ERR_INVALID, "the input of DataTransform is not "
 					    "text: it was transformed before");
-	if ((r = make_plan(t)) != 0 || (r = learn(t)) != 0 ||
-	    (r = write_rows(t)) != 0 || (r = model_export(t)) != 0)
+	r = t->settings.format == FORMAT_DENSE ? transform_plan_dense(t)
+					       : transform_plan_sparse(t);
+	if (r != 0 || (r = learn(t)) != 0 || (r = write_rows(t)) != 0 ||
+	    (r = model_export(t)) != 0)
 		return r;
 	return model_summary(t);
 }
@@ -581,6 +344,8 @@ run(struct task *task)
 	free(t.columns);
 	free(t.cells);
 	free(t.values);
+	free(t.places);
+	name_set_free(t.tags);
 	free(t.label_name);
 	free(t.match_name);
 	settings_fini(&t);

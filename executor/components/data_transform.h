@@ -1,14 +1,18 @@
 /*
- * What the two files of DataTransform share: its settings, its plan and its
+ * What the files of DataTransform share: its settings, its plan and its
  * model.  Nobody else includes this.
  */
 #ifndef EXECUTOR_COMPONENTS_DATA_TRANSFORM_H
 #define EXECUTOR_COMPONENTS_DATA_TRANSFORM_H
 
+#include "executor/components/name_set.h"
 #include "executor/task.h"
 #include "lib/engine/cell.h"
 #include "lib/engine/schema.h"
 #include "proto/model/data_transform.pb-c.h"
+
+#define TRANSFORM_META "DataTransformMeta"
+#define TRANSFORM_PARAM "DataTransformParam"
 
 enum repair_method { REPAIR_DESIGNATED, REPAIR_MIN, REPAIR_MAX, REPAIR_MEAN };
 
@@ -23,10 +27,16 @@ struct repair_settings {
 	size_t n_designated;
 };
 
+enum input_format { FORMAT_DENSE, FORMAT_SPARSE, FORMAT_TAG };
+
 enum label_kind { LABEL_INTEGER, LABEL_REAL, LABEL_TEXT };
 
 struct settings {
 	const char *input_format;
+	enum input_format format;
+	bool tag_with_value;
+	const char *tag_delimiter; /* between tag and value */
+	size_t id_range;	   /* match ids of a sparse row */
 	const char *data_type;
 	bool with_label;
 	char *label_name;
@@ -78,16 +88,38 @@ struct transform {
 
 	struct column *columns;
 	size_t n;
+	/* Take a text row apart: values, label, match_id. */
+	int (*read)(struct transform *, const struct row *);
+
+	bool has_label;
+	bool has_match_id;
 	size_t n_cells;	 /* of a text row */
 	size_t label_at; /* SIZE_MAX: none */
 	size_t match_at;
+	struct name_set *tags; /* their numbers are those of the columns */
+	uint32_t *places;      /* of values in the row before */
+	size_t n_places;
+	size_t places_cap;
 	char *label_name;
 	char *match_name;
 	bool missing_numbers; /* some stand for missing */
 
 	struct span *cells; /* of the row at hand */
 	double *values;
+	struct span label;
+	struct span match_id;
 };
+
+/* What goes where: columns, names, read.  ERR_INVALID, ERR_FORMAT. */
+int transform_plan_dense(struct transform *);
+int transform_plan_sparse(struct transform *);
+/* The type of a column's values: ERR_UNSUPPORTED for text. */
+int transform_column_type(const struct transform *, struct column *);
+/* The value of a cell, NaN when it counts as missing. */
+int transform_read_cell(struct transform *, const struct column *,
+    struct span cell, uint64_t row, double *out);
+/* ERR_FORMAT "row 3, column x0: …" */
+int transform_bad_cell(uint64_t row, const char *column, const char *what);
 
 /* Parameters, the table's meta, or the model: who decides.  ERR_INVALID. */
 int settings_read(struct transform *, const struct task_input *);

@@ -1,6 +1,6 @@
 /*
- * DataTransform's settings and model: read from parameters, from the meta of
- * the table or from an earlier model, and written as the model of this run.
+ * DataTransform's model and summary: what an earlier one replaced, and what
+ * this run leaves.  Called by data_transform.c.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,345 +10,6 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/engine/render.h"
-
-#define META_BUFFER "DataTransformMeta"
-#define PARAM_BUFFER "DataTransformParam"
-
-static const char *const data_types[] = { "float64", "float", "int", "int64",
-	"long", "str", NULL };
-
-bool
-settings_is_integer(const char *type)
-{
-	return str_eq(type, "int") || str_eq(type, "int64") ||
-	       str_eq(type, "long");
-}
-
-static int
-check_type(const char *what, const char *type)
-{
-	size_t i;
-
-	for (i = 0; data_types[i] != NULL; i++)
-		if (str_eq(data_types[i], type))
-			return 0;
-	return err_set(ERR_INVALID,
-	    "%s is %s, must be float64, float, int, "
-	    "int64, long or str",
-	    what, type);
-}
-
-/* --- from parameters and the table's meta --------------------------------- */
-
-/* The meta that was uploaded with the table wins over the parameter. */
-static struct json_object *
-choose(const struct transform *t, const char *in_meta, const char *parameter)
-{
-	struct json_object *meta, *v;
-
-	if (json_object_object_get_ex(t->schema.json, "meta", &meta) &&
-	    json_object_object_get_ex(meta, in_meta, &v))
-		return v;
-	return task_param(t->task, parameter);
-}
-
-static const char *
-choose_string(const struct transform *t, const char *in_meta,
-    const char *parameter, const char *fallback)
-{
-	struct json_object *v = choose(t, in_meta, parameter);
-
-	return json_object_is_type(v, json_type_string)
-		   ? json_object_get_string(v)
-		   : fallback;
-}
-
-static bool
-choose_bool(
-    const struct transform *t, const char *in_meta, const char *parameter)
-{
-	struct json_object *v = choose(t, in_meta, parameter);
-
-	return json_object_is_type(v, json_type_boolean) &&
-	       json_object_get_boolean(v);
-}
-
-static int
-add_exclusive(struct settings *s, const char *column, const char *type)
-{
-	s->exclusive = xrealloc(
-	    s->exclusive, (s->n_exclusive + 1) * sizeof(s->exclusive[0]));
-	s->exclusive[s->n_exclusive++] =
-	    (struct exclusive_type){ xstrdup(column), xstrdup(type) };
-	return check_type("exclusive_data_type", type);
-}
-
-static int
-read_exclusive(struct transform *t)
-{
-	struct json_object *o =
-	    choose(t, "exclusive_data_type", "exclusive_data_type");
-	int r;
-
-	if (!json_object_is_type(o, json_type_object))
-		return 0;
-	json_object_object_foreach(o, column, type)
-	{
-		if (!json_object_is_type(type, json_type_string))
-			return err_set(ERR_INVALID,
-			    "exclusive_data_type of "
-			    "%s must be the name of a type",
-			    column);
-		if ((r = add_exclusive(&t->settings, column,
-			 json_object_get_string(type))) != 0)
-			return r;
-	}
-	return 0;
-}
-
-static int
-read_method(struct repair_settings *s, const char *what, const char *name)
-{
-	static const struct {
-		const char *name;
-		enum repair_method method;
-	} methods[] = {
-		{ "designated", REPAIR_DESIGNATED },
-		{ "min", REPAIR_MIN },
-		{ "max", REPAIR_MAX },
-		{ "mean", REPAIR_MEAN },
-	};
-	size_t i;
-
-	s->method_name = "designated";
-	s->method = REPAIR_DESIGNATED;
-	/* Without a method the given value is filled in. */
-	if (name == NULL || name[0] == '\0')
-		return 0;
-	for (i = 0; i < sizeof(methods) / sizeof(methods[0]); i++)
-		if (strcasecmp(methods[i].name, name) == 0) {
-			s->method = methods[i].method;
-			s->method_name = methods[i].name;
-			return 0;
-		}
-	return err_set(ERR_INVALID,
-	    "%s is %s, must be min, max, mean or "
-	    "designated",
-	    what, name);
-}
-
-static int
-read_designated(struct repair_settings *s, struct json_object *o)
-{
-	struct json_object *v;
-	const char *text;
-	size_t i, n = 1;
-	bool is_list = json_object_is_type(o, json_type_array);
-
-	if (is_list)
-		n = json_object_array_length(o);
-	s->designated = xcalloc(n, sizeof(s->designated[0]));
-	for (i = 0; i < n; i++) {
-		v = is_list ? json_object_array_get_idx(o, i) : o;
-		text = v != NULL ? json_object_get_string(v) : "0";
-		if (!cell_number(
-			(struct span){ text, strlen(text) }, &s->designated[i]))
-			return err_set(ERR_INVALID, "%s: %s is not a number",
-			    s->parameter, text);
-	}
-	s->n_designated = n;
-	return 0;
-}
-
-static int
-read_repair(struct transform *t, struct repair_settings *s, const char *on,
-    const char *method, const char *values, const char *designated)
-{
-	int r;
-
-	s->is_on = task_param_bool(t->task, on, false);
-	s->parameter = designated;
-	cell_set_add_json(&s->values, task_param(t->task, values));
-	if ((r = read_method(
-		 s, method, task_param_string(t->task, method, NULL))) != 0)
-		return r;
-	return read_designated(s, task_param(t->task, designated));
-}
-
-static void
-default_missing(struct repair_settings *s)
-{
-	static const char *const values[] = { "", "NULL", "null", "NA", "none",
-		"na", "None", "NaN", NULL };
-	size_t i, n = s->is_on ? 8 : 4;
-
-	for (i = 0; s->values.n < n && i < n && values[i] != NULL; i++)
-		cell_set_add(&s->values, values[i]);
-}
-
-static int
-from_parameters(struct transform *t)
-{
-	struct settings *s = &t->settings;
-	int r;
-
-	s->input_format =
-	    choose_string(t, "input_format", "input_format", "dense");
-	s->data_type = choose_string(t, "data_type", "data_type", "float64");
-	s->with_label = choose_bool(t, "with_label", "with_label");
-	s->label_name =
-	    xstrdup(choose_string(t, "label_name", "label_name", "y"));
-	s->label_type = choose_string(t, "label_type", "label_type", "int");
-	s->with_match_id = choose_bool(t, "with_match_id", "with_match_id");
-	if ((r = read_exclusive(t)) != 0 ||
-	    (r = read_repair(t, &s->missing, "missing_fill",
-		 "missing_fill_method", "missing_impute", "default_value")) !=
-		0 ||
-	    (r = read_repair(t, &s->outlier, "outlier_replace",
-		 "outlier_replace_method", "outlier_impute",
-		 "outlier_replace_value")) != 0)
-		return r;
-	if (s->missing.values.n == 0)
-		default_missing(&s->missing);
-	if (s->outlier.is_on && s->outlier.values.n == 0)
-		task_log(t->task, TASK_WARNING,
-		    "outlier_replace is true, but "
-		    "outlier_impute does not say which values are outliers: "
-		    "none is replaced");
-	s->is_sparse_output = str_eq(
-	    task_param_string(t->task, "output_format", "dense"), "sparse");
-	return 0;
-}
-
-/* --- from a model ------------------------------------------------------------ */
-
-static int
-unpack_model(struct transform *t)
-{
-	const struct task_buffer *meta, *param;
-
-	meta = task_model_buffer(t->task, TASK_MODEL, META_BUFFER);
-	param = task_model_buffer(t->task, TASK_MODEL, PARAM_BUFFER);
-	if (meta == NULL || param == NULL)
-		return err_set(ERR_INVALID, "the model is not one of "
-					    "DataTransform");
-	t->meta = sluice__model__data_transform_meta__unpack(
-	    NULL, meta->size, meta->content);
-	t->param = sluice__model__data_transform_param__unpack(
-	    NULL, param->size, param->content);
-	if (t->meta == NULL || t->param == NULL)
-		return err_set(ERR_FORMAT, "the model is damaged");
-	t->model_header = t->param->header;
-	t->n_model_header = t->param->n_header;
-	return 0;
-}
-
-static void
-repair_from_model(struct repair_settings *s, bool is_on, const char *strategy,
-    char **values, size_t n)
-{
-	size_t i;
-
-	s->is_on = is_on;
-	s->method_name = strategy;
-	for (i = 0; i < n; i++)
-		cell_set_add(&s->values, values[i]);
-}
-
-static int
-from_model(struct transform *t)
-{
-	struct settings *s = &t->settings;
-	size_t i;
-	int r;
-
-	if ((r = unpack_model(t)) != 0)
-		return r;
-	s->input_format = t->meta->input_format;
-	s->data_type = t->meta->data_type;
-	s->with_label = t->meta->with_label;
-	s->label_name = xstrdup(t->meta->label_name);
-	s->label_type = t->meta->label_type;
-	s->with_match_id = t->meta->with_match_id;
-	s->is_sparse_output = str_eq(t->meta->output_format, "sparse");
-	for (i = 0; i < t->meta->n_exclusive_data_type; i++)
-		if ((r = add_exclusive(s, t->meta->exclusive_data_type[i]->key,
-			 t->meta->exclusive_data_type[i]->value)) != 0)
-			return r;
-	if (t->meta->imputer_meta != NULL)
-		repair_from_model(&s->missing,
-		    t->meta->imputer_meta->is_imputer,
-		    t->meta->imputer_meta->strategy,
-		    t->meta->imputer_meta->missing_value,
-		    t->meta->imputer_meta->n_missing_value);
-	if (s->missing.values.n == 0)
-		default_missing(&s->missing);
-	if (t->meta->outlier_meta != NULL)
-		repair_from_model(&s->outlier,
-		    t->meta->outlier_meta->is_outlier,
-		    t->meta->outlier_meta->strategy,
-		    t->meta->outlier_meta->outlier_value,
-		    t->meta->outlier_meta->n_outlier_value);
-	return 0;
-}
-
-int
-settings_read(struct transform *t, const struct task_input *in)
-{
-	struct settings *s = &t->settings;
-	size_t i;
-	int r;
-
-	t->has_model = task_has_model(t->task, TASK_MODEL);
-	s->need_run = task_param_bool(t->task, "need_run", true);
-	/* Rows keep the delimiter they were uploaded with. */
-	t->delimiter = in->id_delimiter != NULL && in->id_delimiter[0] != '\0'
-			   ? in->id_delimiter
-			   : choose_string(t, "delimiter", "delimitor", ",");
-	if ((r = t->has_model ? from_model(t) : from_parameters(t)) != 0)
-		return r;
-	if (!s->need_run)
-		return 0;
-	if (!str_eq(s->input_format, "dense"))
-		return err_set(ERR_UNSUPPORTED,
-		    "input_format %s is not "
-		    "supported, only dense",
-		    s->input_format);
-	if ((r = check_type("data_type", s->data_type)) != 0 ||
-	    (s->with_label &&
-		(r = check_type("label_type", s->label_type)) != 0))
-		return r;
-	s->label_kind = settings_is_integer(s->label_type) ? LABEL_INTEGER
-			: str_eq(s->label_type, "str")	   ? LABEL_TEXT
-							   : LABEL_REAL;
-	for (i = 0; i < s->missing.values.n; i++)
-		t->missing_numbers |= s->missing.values.values[i].is_number;
-	return 0;
-}
-
-void
-settings_fini(struct transform *t)
-{
-	struct settings *s = &t->settings;
-	size_t i;
-
-	for (i = 0; i < s->n_exclusive; i++) {
-		free(s->exclusive[i].column);
-		free(s->exclusive[i].type);
-	}
-	free(s->exclusive);
-	free(s->label_name);
-	cell_set_fini(&s->missing.values);
-	cell_set_fini(&s->outlier.values);
-	free(s->missing.designated);
-	free(s->outlier.designated);
-	if (t->meta != NULL)
-		sluice__model__data_transform_meta__free_unpacked(
-		    t->meta, NULL);
-	if (t->param != NULL)
-		sluice__model__data_transform_param__free_unpacked(
-		    t->param, NULL);
-}
 
 static int
 parse_replacement(const char *column, const char *text, double *out)
@@ -360,6 +21,20 @@ parse_replacement(const char *column, const char *text, double *out)
 		    column);
 	return 0;
 }
+
+/*
+ * The entry of a column; entries are mostly in the order of the columns, so
+ * the search begins where it should be.
+ */
+#define FIND_ENTRY(entries, n, hint, name)                                     \
+	__extension__({                                                        \
+		size_t k_, at_ = SIZE_MAX;                                     \
+		for (k_ = 0; k_ < (n) && at_ == SIZE_MAX; k_++)                \
+			if (str_eq(                                            \
+				(entries)[((hint) + k_) % (n)]->key, (name)))  \
+				at_ = ((hint) + k_) % (n);                     \
+		at_;                                                           \
+	})
 
 int
 model_replacements(struct transform *t)
@@ -374,24 +49,24 @@ model_replacements(struct transform *t)
 
 	for (i = 0; i < t->n; i++) {
 		c = &t->columns[i];
-		for (k = 0;
-		     missing != NULL && k < missing->n_missing_replace_value;
-		     k++)
-			if (str_eq(missing->missing_replace_value[k]->key,
-				c->name) &&
-			    (r = parse_replacement(c->name,
-				 missing->missing_replace_value[k]->value,
-				 &c->missing.replacement)) != 0)
-				return r;
-		for (k = 0;
-		     outlier != NULL && k < outlier->n_outlier_replace_value;
-		     k++)
-			if (str_eq(outlier->outlier_replace_value[k]->key,
-				c->name) &&
-			    (r = parse_replacement(c->name,
-				 outlier->outlier_replace_value[k]->value,
-				 &c->outlier.replacement)) != 0)
-				return r;
+		k = missing == NULL
+			? SIZE_MAX
+			: FIND_ENTRY(missing->missing_replace_value,
+			      missing->n_missing_replace_value, i, c->name);
+		if (k != SIZE_MAX &&
+		    (r = parse_replacement(c->name,
+			 missing->missing_replace_value[k]->value,
+			 &c->missing.replacement)) != 0)
+			return r;
+		k = outlier == NULL
+			? SIZE_MAX
+			: FIND_ENTRY(outlier->outlier_replace_value,
+			      outlier->n_outlier_replace_value, i, c->name);
+		if (k != SIZE_MAX &&
+		    (r = parse_replacement(c->name,
+			 outlier->outlier_replace_value[k]->value,
+			 &c->outlier.replacement)) != 0)
+			return r;
 	}
 	return 0;
 }
@@ -489,13 +164,6 @@ outlier_param(struct transform *t, struct arena *a)
 	return p;
 }
 
-static char *
-parameter_text(struct transform *t, struct arena *a, const char *name,
-    const char *fallback)
-{
-	return arena_strdup(a, task_param_string(t->task, name, fallback));
-}
-
 static void
 fill_meta(
     struct transform *t, struct arena *a, Sluice__Model__DataTransformMeta *m)
@@ -510,9 +178,8 @@ fill_meta(
 	m->input_format = arena_strdup(a, s->input_format);
 	m->delimitor = arena_strdup(a, t->delimiter);
 	m->data_type = arena_strdup(a, s->data_type);
-	m->tag_with_value = task_param_bool(t->task, "tag_with_value", false);
-	m->tag_value_delimitor =
-	    parameter_text(t, a, "tag_value_delimitor", ":");
+	m->tag_with_value = s->tag_with_value;
+	m->tag_value_delimitor = arena_strdup(a, s->tag_delimiter);
 	m->with_label = s->with_label;
 	m->label_name = arena_strdup(a, s->label_name);
 	m->label_type = arena_strdup(a, s->label_type);
@@ -586,11 +253,11 @@ model_export(struct transform *t)
 		fill_meta(t, a, &meta);
 		fill_param(t, a, &param);
 	}
-	buffers[0] = (struct task_buffer){ META_BUFFER, "DataTransformMeta",
+	buffers[0] = (struct task_buffer){ TRANSFORM_META, "DataTransformMeta",
 		NULL,
 		sluice__model__data_transform_meta__get_packed_size(&meta) };
-	buffers[1] = (struct task_buffer){ PARAM_BUFFER, "DataTransformParam",
-		NULL,
+	buffers[1] = (struct task_buffer){ TRANSFORM_PARAM,
+		"DataTransformParam", NULL,
 		sluice__model__data_transform_param__get_packed_size(&param) };
 	buffers[0].content = arena_alloc(a, buffers[0].size + 1);
 	buffers[1].content = arena_alloc(a, buffers[1].size + 1);
@@ -655,6 +322,20 @@ model_summary(struct transform *t)
 	return r;
 }
 
+/* Where a name stands in a list; looked for from where it should be. */
+static size_t
+place_of(struct json_object *list, const char *name, size_t hint)
+{
+	size_t k, n = json_object_array_length(list);
+
+	for (k = 0; k < n; k++)
+		if (str_eq(json_object_get_string(
+			       json_object_array_get_idx(list, (hint + k) % n)),
+			name))
+			return (hint + k) % n;
+	return SIZE_MAX;
+}
+
 char *
 anonymous_name(const struct transform *t, const char *name, size_t i)
 {
@@ -668,15 +349,10 @@ anonymous_name(const struct transform *t, const char *name, size_t i)
 		t->schema.json, "anonymous_header", &list) &&
 	    json_object_is_type(list, json_type_array) &&
 	    json_object_object_get_ex(t->schema.json, "header", &header) &&
-	    json_object_is_type(header, json_type_array))
-		for (k = 0; k < json_object_array_length(header) &&
-			    k < json_object_array_length(list);
-		     k++)
-			if (str_eq(json_object_get_string(
-				       json_object_array_get_idx(header, k)),
-				name))
-				return xstrdup(json_object_get_string(
-				    json_object_array_get_idx(list, k)));
+	    json_object_is_type(header, json_type_array) &&
+	    (k = place_of(header, name, i)) < json_object_array_length(list))
+		return xstrdup(
+		    json_object_get_string(json_object_array_get_idx(list, k)));
 	return xasprintf(
 	    "%s_%s_x%zu", task_role(t->task), task_party_id(t->task), i);
 }

@@ -31,12 +31,14 @@ struct storage_ops {
 	int (*create)(const char *address, void **writer);
 	/*
 	 * All rows of the batch or none.  ERR_EXISTS when an id is there:
-	 * *old and *new are the numbers of both rows then.
+	 * *old and *new are the numbers of both rows then.  Whether that is
+	 * said now or by seal() is the engine's choice.
 	 */
 	int (*write)(void *writer, const struct storage_batch *, uint64_t *old,
 	    uint64_t *new);
 	/* Frees the writer, also on error. */
-	int (*seal)(void *writer, const char *marker, const char *schema);
+	int (*seal)(void *writer, const char *marker, const char *schema,
+	    uint64_t *old, uint64_t *new);
 	void (*discard)(void *writer);
 
 	/* Appends the marker's and the schema's text. */

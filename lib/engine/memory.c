@@ -125,10 +125,13 @@ memory_write(
 }
 
 static int
-memory_seal(void *ctx, const char *marker, const char *schema)
+memory_seal(void *ctx, const char *marker, const char *schema, uint64_t *old,
+    uint64_t *new)
 {
 	struct memory *m = ctx;
 
+	(void)old;
+	(void)new;
 	pthread_mutex_lock(&lock);
 	m->marker = xstrdup(marker);
 	m->schema = xstrdup(schema);

@@ -11,7 +11,11 @@
 
 #include "lib/base/err.h"
 
-enum { HEAD = 4, FLAGS_ALL = 15 };
+enum {
+	HEAD = 4,
+	FLAGS_ALL = 31,
+	PAIR = sizeof(uint32_t) + sizeof(double), /* of a sparse row */
+};
 
 static void
 put_u16(struct buf *out, size_t v)
@@ -62,15 +66,46 @@ put_label(struct buf *out, const struct row *row)
 	return 0;
 }
 
-static int
-encode_dense(struct buf *out, const struct row *row)
+/* Is it worth it? Count what is not 0; NaN is not. */
+static bool
+is_sparse(const struct row *row, uint32_t *n)
 {
 	uint32_t i;
+
+	*n = 0;
+	if (!(row->flags & ROW_SPARSE) || row->kind != ROW_DENSE)
+		return false;
+	for (i = 0; i < row->n_values; i++)
+		*n += row->values[i] != 0;
+	return (uint64_t)*n * PAIR + sizeof(uint32_t) <
+	       (uint64_t)row->n_values * sizeof(double);
+}
+
+static void
+put_values(struct buf *out, const struct row *row, bool sparse, uint32_t n)
+{
+	uint32_t i;
+
+	put_u32(out, row->n_values);
+	if (!sparse) {
+		for (i = 0; i < row->n_values; i++)
+			put_double(out, row->values[i]);
+		return;
+	}
+	put_u32(out, n);
+	for (i = 0; i < row->n_values; i++)
+		if (row->values[i] != 0)
+			put_u32(out, i);
+	for (i = 0; i < row->n_values; i++)
+		if (row->values[i] != 0)
+			put_double(out, row->values[i]);
+}
+
+static int
+encode_dense(struct buf *out, const struct row *row, bool sparse, uint32_t n)
+{
 	int r;
 
-	if (row->n_values > STORAGE_VALUES_MAX)
-		return err_set(ERR_FORMAT, "%u values, at most %d are possible",
-		    row->n_values, STORAGE_VALUES_MAX);
 	if ((r = put_label(out, row)) != 0)
 		return r;
 	if (row->flags & ROW_WEIGHT)
@@ -78,9 +113,7 @@ encode_dense(struct buf *out, const struct row *row)
 	if ((row->flags & ROW_MATCH_ID) &&
 	    (r = put_text(out, row->match_id, "the match id")) != 0)
 		return r;
-	put_u32(out, row->n_values);
-	for (i = 0; i < row->n_values; i++)
-		put_double(out, row->values[i]);
+	put_values(out, row, sparse, n);
 	return 0;
 }
 
@@ -103,7 +136,10 @@ int
 row_encode(struct buf *out, const struct row *row)
 {
 	int flags = row->kind == ROW_TEXT ? 0 : row->flags & FLAGS_ALL;
-	uint32_t room = row->kind == ROW_DENSE ? row->n_values : 0;
+	size_t room =
+	    row->kind == ROW_DENSE ? row->n_values * sizeof(double) : 0;
+	uint32_t n;
+	bool sparse;
 
 	if (row->id.len == 0)
 		return err_set(ERR_FORMAT, "the id is empty");
@@ -112,9 +148,14 @@ row_encode(struct buf *out, const struct row *row)
 		    "the id has %zu bytes, at most %d "
 		    "are possible",
 		    row->id.len, STORAGE_ID_MAX);
-	if (room <= STORAGE_VALUES_MAX)
-		(void)buf_reserve(out,
-		    row->id.len + row->text.len + room * sizeof(double) + 64);
+	if (row->kind == ROW_DENSE && row->n_values > STORAGE_VALUES_MAX)
+		return err_set(ERR_FORMAT, "%u values, at most %d are possible",
+		    row->n_values, STORAGE_VALUES_MAX);
+	if ((sparse = is_sparse(row, &n)))
+		room = (size_t)n * PAIR;
+	else
+		flags &= ~ROW_SPARSE;
+	(void)buf_reserve(out, row->id.len + row->text.len + room + 64);
 	buf_putc(out, (char)row->kind);
 	buf_putc(out, (char)flags);
 	put_u16(out, row->id.len);
@@ -124,7 +165,7 @@ row_encode(struct buf *out, const struct row *row)
 		buf_append(out, row->text.data, row->text.len);
 		return 0;
 	case ROW_DENSE:
-		return encode_dense(out, row);
+		return encode_dense(out, row, sparse, n);
 	case ROW_PREDICT:
 		return encode_predict(out, row);
 	}
@@ -235,25 +276,64 @@ take_label(struct reader *r, struct row *out)
 		out->label_text = take_text(r);
 }
 
+#if __BYTE_ORDER != __LITTLE_ENDIAN
+#error "values and places are stored little-endian: swap them here"
+#endif
+
 static int
-take_values(struct reader *r, struct row_scratch *scratch, struct row *out)
+reserve_values(struct row_scratch *scratch, size_t n)
+{
+	if (n <= scratch->cap)
+		return 0;
+	free(scratch->values);
+	scratch->cap = 0;
+	scratch->is_used = false;
+	scratch->n_places = 0;
+	if ((scratch->values = calloc(n, sizeof(double))) == NULL)
+		return err_set(ERR_NOMEM, "a row of %zu values", n);
+	scratch->cap = n;
+	return 0;
+}
+
+static int
+reserve_places(struct row_scratch *scratch, size_t n)
+{
+	if (n <= scratch->places_cap)
+		return 0;
+	free(scratch->places);
+	scratch->places_cap = 0;
+	if ((scratch->places = calloc(n, sizeof(uint32_t))) == NULL)
+		return err_set(ERR_NOMEM, "a row of %zu values", n);
+	scratch->places_cap = n;
+	return 0;
+}
+
+static void
+clear_values(struct row_scratch *scratch)
+{
+	size_t i;
+
+	if (scratch->is_used && scratch->cap > 0)
+		memset(scratch->values, 0, scratch->cap * sizeof(double));
+	else
+		for (i = 0; i < scratch->n_places; i++)
+			scratch->values[scratch->places[i]] = 0;
+	scratch->is_used = false;
+	scratch->n_places = 0;
+}
+
+static int
+take_dense(struct reader *r, struct row_scratch *scratch, struct row *out)
 {
 	uint32_t n = take_u32(r);
 	const char *p = take(r, (size_t)n * sizeof(double));
+	int error;
 
 	if (p == NULL)
 		return 0; /* is_bad says it */
-	if (n > scratch->cap) {
-		free(scratch->values);
-		scratch->cap = 0;
-		scratch->values = malloc((size_t)n * sizeof(double));
-		if (scratch->values == NULL)
-			return err_set(ERR_NOMEM, "a row of %u values", n);
-		scratch->cap = n;
-	}
-#if __BYTE_ORDER != __LITTLE_ENDIAN
-#error "values are stored little-endian: swap them here"
-#endif
+	if ((error = reserve_values(scratch, n)) != 0)
+		return error;
+	scratch->is_used = true;
 	if (n > 0)
 		memcpy(scratch->values, p, (size_t)n * sizeof(double));
 	out->values = scratch->values;
@@ -261,12 +341,46 @@ take_values(struct reader *r, struct row_scratch *scratch, struct row *out)
 	return 0;
 }
 
+static int
+take_sparse(struct reader *r, struct row_scratch *scratch, struct row *out)
+{
+	uint32_t width = take_u32(r), n = take_u32(r), i, at;
+	const char *p = take(r, (size_t)n * sizeof(at));
+	const char *v = take(r, (size_t)n * sizeof(double));
+	int error;
+
+	if (p == NULL || v == NULL)
+		return 0; /* is_bad says it */
+	if (width > STORAGE_VALUES_MAX || n > width) {
+		r->is_bad = true;
+		return 0;
+	}
+	clear_values(scratch);
+	if ((error = reserve_values(scratch, width)) != 0 ||
+	    (error = reserve_places(scratch, n)) != 0)
+		return error;
+	for (i = 0; i < n; i++) {
+		memcpy(&at, p + i * sizeof(at), sizeof(at));
+		if (at >= width || (i > 0 && at <= scratch->places[i - 1])) {
+			r->is_bad = true;
+			return 0;
+		}
+		memcpy(&scratch->values[at], v + i * sizeof(double),
+		    sizeof(double));
+		scratch->places[i] = at;
+		scratch->n_places = i + 1;
+	}
+	out->values = scratch->values;
+	out->n_values = width;
+	return 0;
+}
+
 void
 row_scratch_fini(struct row_scratch *scratch)
 {
 	free(scratch->values);
-	scratch->values = NULL;
-	scratch->cap = 0;
+	free(scratch->places);
+	memset(scratch, 0, sizeof(*scratch));
 }
 
 int
@@ -294,7 +408,9 @@ row_decode(
 			out->weight = take_double(&r);
 		if (out->flags & ROW_MATCH_ID)
 			out->match_id = take_text(&r);
-		if ((error = take_values(&r, scratch, out)) != 0)
+		error = out->flags & ROW_SPARSE ? take_sparse(&r, scratch, out)
+						: take_dense(&r, scratch, out);
+		if (error != 0)
 			return error;
 		break;
 	case ROW_PREDICT:

@@ -5,6 +5,8 @@
 #ifndef LIB_ENGINE_ROW_H
 #define LIB_ENGINE_ROW_H
 
+#include <stdbool.h>
+
 #include "lib/base/buf.h"
 #include "lib/engine/storage.h"
 
@@ -18,10 +20,18 @@ int row_encode(struct buf *out, const struct row *);
 /* Where the id lies in an encoded row. */
 struct span row_encoded_id(const char *data, size_t len);
 
-/* Room for values, aligned, which an encoded row is not. */
+/*
+ * Room for values, aligned, which an encoded row is not.  A sparse row is
+ * spread out there; only what the one before left is cleared, so that wide
+ * rows of few values stay cheap.
+ */
 struct row_scratch {
 	double *values;
 	size_t cap;
+	bool is_used;	  /* by a dense row: all of it needs clearing */
+	uint32_t *places; /* of the sparse row before */
+	size_t n_places;
+	size_t places_cap;
 };
 
 void row_scratch_fini(struct row_scratch *);

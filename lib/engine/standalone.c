@@ -27,11 +27,13 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/engine/engine.h"
+#include "lib/engine/id_runs.h"
 
 enum {
 	DATABASES = 3,
 	MAP_FIRST = 16 << 20, /* grows by doubling */
 	SCHEMA_MAX = 64 << 20,
+	COMMIT_BYTES = 8 << 20, /* of ids, while the index is made */
 };
 
 struct writer {
@@ -41,6 +43,7 @@ struct writer {
 	MDB_dbi table;
 	size_t map_size;
 	char *folder;
+	struct id_runs *runs; /* ids so far */
 };
 
 struct reader {
@@ -86,6 +89,7 @@ writer_free(struct writer *w)
 {
 	if (w->env != NULL)
 		mdb_env_close(w->env);
+	id_runs_free(w->runs);
 	free(w->folder);
 	free(w);
 }
@@ -131,6 +135,7 @@ standalone_create(const char *folder, void **out)
 	w = xcalloc(1, sizeof(*w));
 	w->folder = xstrdup(folder);
 	w->map_size = MAP_FIRST;
+	w->runs = id_runs_new(folder);
 	/* Nothing is worth syncing before the seal. */
 	if ((e = mdb_env_create(&w->env)) != 0 ||
 	    (e = mdb_env_set_maxdbs(w->env, DATABASES)) != 0 ||
@@ -168,45 +173,14 @@ put_rows(struct writer *w, MDB_txn *txn, const struct storage_batch *batch)
 }
 
 static int
-put_ids(struct writer *w, MDB_txn *txn, const struct storage_batch *batch,
-    uint64_t *old, uint64_t *new)
-{
-	MDB_cursor *cursor;
-	MDB_val key, value;
-	uint64_t number;
-	size_t i;
-	int e;
-
-	if ((e = mdb_cursor_open(txn, w->ids, &cursor)) != 0)
-		return e;
-	for (i = 0; i < batch->n && e == 0; i++) {
-		const struct batch_row *row = batch->by_id[i].row;
-
-		number = htole64(row->number);
-		key = (MDB_val){ row->id.len, (void *)(uintptr_t)row->id.data };
-		value = (MDB_val){ sizeof(number), &number };
-		e = mdb_cursor_put(cursor, &key, &value, MDB_NOOVERWRITE);
-		if (e == MDB_KEYEXIST) {
-			memcpy(&number, value.mv_data, sizeof(number));
-			*old = le64toh(number);
-			*new = row->number;
-		}
-	}
-	mdb_cursor_close(cursor);
-	return e;
-}
-
-static int
-write_once(struct writer *w, const struct storage_batch *batch, uint64_t *old,
-    uint64_t *new)
+write_once(struct writer *w, const struct storage_batch *batch)
 {
 	MDB_txn *txn;
 	int e;
 
 	if ((e = mdb_txn_begin(w->env, NULL, 0, &txn)) != 0)
 		return e;
-	if ((e = put_rows(w, txn, batch)) != 0 ||
-	    (e = put_ids(w, txn, batch, old, new)) != 0) {
+	if ((e = put_rows(w, txn, batch)) != 0) {
 		mdb_txn_abort(txn);
 		return e;
 	}
@@ -228,12 +202,106 @@ standalone_write(
 	struct writer *w = ctx;
 	int e;
 
-	while ((e = write_once(w, batch, old, new)) == MDB_MAP_FULL)
+	(void)old; /* two equal ids meet when the index is made */
+	(void)new;
+	while ((e = write_once(w, batch)) == MDB_MAP_FULL)
 		if ((e = grow(w)) != 0)
 			break;
-	if (e == MDB_KEYEXIST)
-		return ERR_EXISTS; /* storage.c words it */
-	return e == 0 ? 0 : fail(e, "write", w->folder);
+	return e == 0 ? id_runs_add(w->runs, batch)
+		      : fail(e, "write", w->folder);
+}
+
+/* --- the index of ids, made in their order --------------------------------- */
+
+struct indexing {
+	struct writer *w;
+	MDB_txn *txn;
+	MDB_cursor *cursor;
+	uint64_t left;	/* bytes of ids, ID_RUNS_HEAD with each */
+	uint64_t bytes; /* put in this transaction */
+};
+
+static int
+begin_ids(struct indexing *x)
+{
+	int e;
+
+	if ((e = mdb_txn_begin(x->w->env, NULL, 0, &x->txn)) != 0)
+		return e;
+	x->bytes = 0;
+	return mdb_cursor_open(x->txn, x->w->ids, &x->cursor);
+}
+
+static int
+commit_ids(struct indexing *x)
+{
+	MDB_txn *txn = x->txn;
+
+	mdb_cursor_close(x->cursor);
+	x->txn = NULL;
+	return mdb_txn_commit(txn);
+}
+
+/*
+ * A full map ends a transaction, and LMDB takes back all of it: so room is
+ * made before.  Nodes cost less than 16 bytes beside the id, pages are filled
+ * one after the other, and twice their bytes covers what is left free there.
+ */
+static int
+make_room(struct indexing *x)
+{
+	struct writer *w = x->w;
+	uint64_t bytes = x->left < COMMIT_BYTES ? x->left : COMMIT_BYTES;
+	MDB_envinfo info;
+	MDB_stat stat;
+	size_t used;
+	int e;
+
+	if ((e = mdb_env_info(w->env, &info)) != 0 ||
+	    (e = mdb_env_stat(w->env, &stat)) != 0)
+		return e;
+	used = (info.me_last_pgno + 64) * stat.ms_psize;
+	while (w->map_size < used + 4 * bytes)
+		if ((e = grow(w)) != 0)
+			return e;
+	return 0;
+}
+
+static int
+put_id(void *ctx, struct span id, uint64_t number)
+{
+	struct indexing *x = ctx;
+	MDB_val key = { id.len, (void *)(uintptr_t)id.data };
+	MDB_val value = { sizeof(number), &number };
+	int e = 0;
+
+	number = htole64(number);
+	if (x->bytes >= COMMIT_BYTES && (e = commit_ids(x)) == 0 &&
+	    (e = make_room(x)) == 0)
+		e = begin_ids(x);
+	if (e == 0)
+		e = mdb_cursor_put(x->cursor, &key, &value, MDB_APPEND);
+	x->bytes += id.len + ID_RUNS_HEAD;
+	x->left -= id.len + ID_RUNS_HEAD;
+	return e == 0 ? 0 : fail(e, "index", x->w->folder);
+}
+
+static int
+index_ids(struct writer *w, uint64_t *old, uint64_t *new)
+{
+	struct indexing x = { .w = w, .left = id_runs_bytes(w->runs) };
+	int e, r;
+
+	if ((e = make_room(&x)) != 0 || (e = begin_ids(&x)) != 0) {
+		r = fail(e, "index", w->folder);
+	} else {
+		r = id_runs_merge(w->runs, put_id, &x, old, new);
+		if (r == 0 && (e = commit_ids(&x)) != 0)
+			r = fail(e, "index", w->folder);
+	}
+	if (x.txn != NULL)
+		mdb_txn_abort(x.txn);
+	return r;
 }
 
 static int
@@ -260,11 +328,16 @@ put_marker(struct writer *w, const char *marker, const char *schema)
 }
 
 static int
-standalone_seal(void *ctx, const char *marker, const char *schema)
+standalone_seal(void *ctx, const char *marker, const char *schema,
+    uint64_t *old, uint64_t *new)
 {
 	struct writer *w = ctx;
 	int e, r;
 
+	if ((r = index_ids(w, old, new)) != 0) {
+		standalone_discard(w);
+		return r;
+	}
 	/*
 	 * From here on commits sync: the rows before the marker, the marker
 	 * before the page that makes it count.

@@ -20,7 +20,9 @@
  *   kind u8 (1 text, 2 dense, 3 predict), flags u8, length of id u16, id
  *   text:     the line without its id, up to the end
  *   dense:    [label f64] [label: length u16, text] [weight f64]
- *             [match id: length u16, text] number of values u32, f64 each
+ *             [match id: length u16, text] number of values u32, f64 each;
+ *             with ROW_SPARSE instead of the last: number of those that are
+ *             not 0 u32, their places u32 each (ascending), f64 each
  *   predict:  [label f64] [label: length u16, text] result f64, score f64,
  *             type (length u16, text), detail (up to the end)
  *
@@ -46,6 +48,11 @@ enum row_flags {
 	ROW_LABEL_TEXT = 2, /* label is a text */
 	ROW_WEIGHT = 4,
 	ROW_MATCH_ID = 8,
+	/*
+	 * Most values are 0: keep the others only, when that takes less room.
+	 * Rows read the same in any case; a table may have both.
+	 */
+	ROW_SPARSE = 16,
 };
 
 /* Bytes owned by somebody else; not NUL-terminated. */

@@ -370,6 +370,10 @@ ragged_lines_are_fine_when_meta_says_tag(void **state)
 	(void)state;
 	assert_int_equal(d.code, 0);
 	end(&d);
+	/* Without header and meta nobody said that there are columns. */
+	d = UPLOAD("a,red,blue\nb,red\n", ",\"head\":0");
+	assert_int_equal(d.code, 0);
+	end(&d);
 }
 
 /* --- Reader ------------------------------------------------------------------------ */
@@ -468,8 +472,8 @@ bad_cells_are_refused_naming_row_and_column_but_not_content(void **state)
 	    "row 1, column y: is not an integer");
 	fails(transform(&u, "{\"data_type\":\"str\"}", NULL), ERR_UNSUPPORTED,
 	    "column y");
-	fails(transform(&u, "{\"input_format\":\"tag\"}", NULL),
-	    ERR_UNSUPPORTED, "tag");
+	fails(transform(&u, "{\"input_format\":\"csv\"}", NULL), ERR_INVALID,
+	    "svmlight");
 	end(&u);
 
 	u = UPLOAD("id,y,x\na,,2\n", "");

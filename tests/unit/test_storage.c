@@ -714,6 +714,92 @@ a_forged_page_size_in_the_second_head_is_refused(void **state)
 	done(&f);
 }
 
+/* Wide rows of few values between narrow and full ones. */
+static void
+sparse_rows_read_like_all_others(void **state)
+{
+	enum { WIDE = 5000 };
+	struct fixture f = fresh(state);
+	double wide[WIDE] = { 0 }, full[3] = { 1, 2, 3 };
+	struct row row = { .kind = ROW_DENSE,
+		.id = span("a"),
+		.flags = ROW_SPARSE | ROW_LABEL,
+		.label = 1,
+		.values = wide,
+		.n_values = WIDE };
+	struct table_writer *w;
+	struct table_cursor *c;
+	struct table *t;
+	struct row out;
+	size_t i;
+
+	assert_int_equal(table_create(f.ops, f.address, &w), 0);
+	wide[0] = 7;
+	wide[4999] = NAN;
+	assert_int_equal(table_append(w, &row), 0);
+	row.id = span("b");
+	row.values = full;
+	row.n_values = 3;
+	assert_int_equal(table_append(w, &row), 0);
+	row.id = span("c");
+	row.values = wide;
+	row.n_values = WIDE;
+	wide[0] = 0;
+	wide[17] = -2.5;
+	assert_int_equal(table_append(w, &row), 0);
+	assert_int_equal(table_seal(w, "{}", 1), 0);
+	assert_int_equal(table_open(f.ops, f.address, &t), 0);
+	assert_int_equal(table_scan(t, 0, 3, &c), 0);
+	assert_int_equal(cursor_next(c, &out), 1);
+	assert_int_equal(out.flags, ROW_SPARSE | ROW_LABEL);
+	assert_int_equal(out.n_values, WIDE);
+	assert_true(out.values[0] == 7 && isnan(out.values[4999]));
+	assert_int_equal(cursor_next(c, &out), 1);
+	assert_int_equal(out.flags, ROW_LABEL); /* not worth it */
+	assert_memory_equal(out.values, full, sizeof(full));
+	assert_int_equal(cursor_next(c, &out), 1);
+	for (i = 0; i < WIDE; i++)
+		assert_true(i == 17	? out.values[i] == -2.5
+			    : i == 4999 ? isnan(out.values[i])
+					: out.values[i] == 0);
+	assert_int_equal(cursor_at(c, 0, &out), 0);
+	assert_true(out.values[0] == 7 && out.values[17] == 0);
+	assert_int_equal(cursor_at(c, 3, &out), ERR_FORMAT);
+	cursor_free(c);
+	table_close(t);
+	done(&f);
+}
+
+static void
+sparse_rows_with_impossible_places_are_refused(void **state)
+{
+	/* dense and sparse, id "a", 100 values, 2 of them, places 3 and 9 */
+	unsigned char bytes[4 + 1 + 4 + 4 + 2 * 12] = { 2, 16, 1, 0, 'a', 100,
+		0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 9, 0, 0, 0 };
+	static const struct {
+		size_t at;
+		unsigned char value;
+	} bad[] = { { 5, 9 }, { 5, 1 }, { 8, 255 }, { 9, 1 }, { 9, 3 },
+		{ 13, 9 }, { 13, 100 }, { 17, 100 }, { 20, 1 } };
+	struct row_scratch scratch = { 0 };
+	unsigned char old;
+	struct row out;
+	size_t i;
+
+	(void)state;
+	assert_int_equal(row_decode(bytes, sizeof(bytes), &scratch, &out), 0);
+	assert_int_equal(out.n_values, 100);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		old = bytes[bad[i].at];
+		bytes[bad[i].at] = bad[i].value;
+		assert_int_equal(
+		    row_decode(bytes, sizeof(bytes), &scratch, &out),
+		    ERR_FORMAT);
+		bytes[bad[i].at] = old;
+	}
+	row_scratch_fini(&scratch);
+}
+
 static void
 every_prefix_of_a_row_is_refused(void **state)
 {
@@ -731,15 +817,20 @@ every_prefix_of_a_row_is_refused(void **state)
 		    .id = span("ab"),
 		    .flags = ROW_LABEL,
 		    .type = span("train") },
+		{ .kind = ROW_DENSE,
+		    .id = span("ab"),
+		    .flags = ROW_SPARSE,
+		    .values = (double[]){ 0, 1, 0, 0 },
+		    .n_values = 4 },
 	};
-	struct row_scratch scratch = { NULL, 0 };
+	struct row_scratch scratch = { 0 };
 	struct buf bytes = BUF_INIT;
 	struct row out;
 	char *copy;
 	size_t i, n;
 
 	(void)state;
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		buf_clear(&bytes);
 		assert_int_equal(row_encode(&bytes, &rows[i]), 0);
 		for (n = 0; n < bytes.len; n++) {
@@ -761,7 +852,7 @@ a_row_that_announces_more_values_than_it_has_is_refused(void **state)
 {
 	/* dense, no flags, id "a", 2^32 - 1 values, none there */
 	const unsigned char bytes[] = { 2, 0, 1, 0, 'a', 255, 255, 255, 255 };
-	struct row_scratch scratch = { NULL, 0 };
+	struct row_scratch scratch = { 0 };
 	struct row out;
 
 	(void)state;
@@ -787,6 +878,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		BOTH(sparse_rows_read_like_all_others),
+		cmocka_unit_test(
+		    sparse_rows_with_impossible_places_are_refused),
 		BOTH(rows_come_back_in_the_order_they_were_appended),
 		BOTH(partitions_cover_every_row_once),
 		BOTH(rows_are_found_by_id_without_moving_the_cursor),
