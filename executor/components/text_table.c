@@ -20,6 +20,7 @@ struct text_table {
 	struct task *task;
 	struct text_table_options o;
 	bool is_ragged;		    /* sparse and tag lines may be */
+	uint64_t first_ragged;	    /* line, where nobody said so; 0 for none */
 	struct json_object *schema; /* owned */
 	struct csv *csv;
 	struct table_writer *writer; /* borrowed */
@@ -402,8 +403,11 @@ check_columns(struct text_table *t, struct span line)
 	 * Nobody said what the columns are: these may be tags.  Whoever reads
 	 * them as columns counts again and names the row.
 	 */
-	if (!t->o.has_head && t->o.meta == NULL && t->places == NULL)
+	if (!t->o.has_head && t->o.meta == NULL && t->places == NULL) {
+		if (t->first_ragged == 0)
+			t->first_ragged = number;
 		return 0;
+	}
 	is_quoted = n > t->columns && memchr(line.data, '"', line.len) != NULL;
 	return err_set(ERR_FORMAT,
 	    "line %" PRIu64 " (row %" PRIu64 ") has %zu columns, but %s "
@@ -481,5 +485,11 @@ text_table_copy(struct text_table *t, struct table_writer *w)
 	r = read_lines(t);
 	if (r == 0 && table_writer_rows(w) == 0)
 		r = err_set(ERR_INVALID, "the %s has no rows", t->o.what);
+	if (r == 0 && t->first_ragged != 0)
+		task_log(t->task, TASK_WARNING,
+		    "line %" PRIu64 " (row %" PRIu64 ") has another number of "
+		    "columns than the first: sparse or tag rows may, others "
+		    "will be refused where they are read",
+		    t->first_ragged, t->first_ragged);
 	return r;
 }
