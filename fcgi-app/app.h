@@ -18,7 +18,8 @@ struct app {
 	struct providers *providers; /* manifests on this site */
 	struct partners *partners;   /* keys of partners, cached */
 	struct turns *downloads;     /* shared by all workers */
-	struct throttle *failures;   /* too; NULL: nothing is counted */
+	struct turns *errands;	   /* the same: who may wait for other sites */
+	struct throttle *failures; /* too; NULL: nothing is counted */
 	struct client_vault
 	    *vault; /* secrets of client keys; NULL until used */
 };

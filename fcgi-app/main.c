@@ -38,6 +38,7 @@ struct program {
 	int socket;   /* of users */
 	int partners; /* socket of partners */
 	struct turns *downloads;
+	struct turns *errands;
 	struct throttle *failures;
 };
 
@@ -152,6 +153,7 @@ work(void *ctx, int number, const sigset_t *unblocked)
 	struct program *p = ctx;
 	struct worker w = { .conf = p->conf,
 		.downloads = p->downloads,
+		.errands = p->errands,
 		.failures = p->failures };
 	bool for_users = number < p->users;
 
@@ -161,12 +163,21 @@ work(void *ctx, int number, const sigset_t *unblocked)
 	return worker_run(&w, unblocked);
 }
 
-/* Of the workers for users one is always left for short requests. */
+/*
+ * Of the workers for users one is always left for short requests.  Half of
+ * them may wait for other sites: that takes seconds, not minutes.
+ */
 static int
-set_downloads(struct program *p)
+set_turns(struct program *p)
 {
+	int r;
+
 	p->users = (int)p->conf->fcgi_workers;
-	return turns_new(p->users > 1 ? p->users - 1 : 1, &p->downloads);
+	if ((r = turns_new(p->users > 1 ? p->users - 1 : 1, "downloads",
+		 &p->downloads)) != 0)
+		return r;
+	return turns_new(p->users > 1 ? p->users / 2 : 1,
+	    "requests that wait for other sites", &p->errands);
 }
 
 static void
@@ -228,8 +239,7 @@ main(int argc, char **argv)
 	    (r = open_socket(p.conf, SITE_FCGI_SOCKET, &p.socket)) != 0 ||
 	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=
 		0 ||
-	    (r = set_downloads(&p)) != 0 ||
-	    (r = throttle_new(&p.failures)) != 0 ||
+	    (r = set_turns(&p)) != 0 || (r = throttle_new(&p.failures)) != 0 ||
 	    (r = write_pid(p.conf)) != 0)
 		goto out;
 	prefork.workers = 2 * p.users;
@@ -243,6 +253,7 @@ out:
 	if (r != 0)
 		log_err("cannot start");
 	turns_free(p.downloads);
+	turns_free(p.errands);
 	throttle_free(p.failures);
 	fd_close(&p.socket);
 	fd_close(&p.partners);

@@ -13,6 +13,8 @@
 #ifndef FCGI_APP_ROUTES_H
 #define FCGI_APP_ROUTES_H
 
+#include "lib/party/errand.h"
+
 #define JOB_PATH "/v1/party/:job/:role/:party"
 #define TASK_PATH "/v1/party/:job/:component/:task/:version/:role/:party"
 #define MAIL_PATH "/:job/:component/:version/:role/:party"
@@ -101,6 +103,8 @@
 	R(POST, "/v1/server/version/get", VIEWER, JSON, api_server_version)    \
 	R(POST, "/v1/log/size", VIEWER, JSON, api_log_size)                    \
 	R(POST, "/v1/log/cat", VIEWER, JSON, api_log_cat)                      \
+	/* partners: errands */                                                \
+	R(POST, ERRAND_PATH "/:kind/:role/:party", PARTNER, JSON, api_errand)  \
 	/* partners: jobs */                                                   \
 	R(POST, JOB_PATH "/create", PARTNER, JSON, api_party_job_create)       \
 	R(POST, JOB_PATH "/resource/apply", PARTNER, JSON,                     \

@@ -1,6 +1,6 @@
 /*
  * Turns are record locks on the bytes of a file without a name: the kernel
- * gives back those of a process that dies.  Called by the downloads.
+ * gives back those of a process that dies.  Called by the downloads and errands.
  */
 #include "fcgi-app/turns.h"
 
@@ -17,16 +17,18 @@
 struct turns {
 	int fd;
 	int max;
+	const char *what;
 	int mine; /* the byte locked by this process, or -1 */
 };
 
 int
-turns_new(int max, struct turns **out)
+turns_new(int max, const char *what, struct turns **out)
 {
 	struct turns *t = xcalloc(1, sizeof(*t));
 
 	*out = NULL;
 	t->max = max;
+	t->what = what;
 	t->mine = -1;
 	if ((t->fd = memfd_create("turns", MFD_CLOEXEC)) < 0) {
 		free(t);
@@ -62,6 +64,8 @@ turns_take(struct turns *t)
 {
 	int i;
 
+	if (t->mine >= 0)
+		return 0;
 	for (i = 0; i < t->max; i++) {
 		if (set_lock(t, i, F_WRLCK) == 0) {
 			t->mine = i;
@@ -70,8 +74,14 @@ turns_take(struct turns *t)
 		if (errno != EAGAIN && errno != EACCES)
 			return err_set_errno(ERR_INTERNAL, "turn");
 	}
-	return err_set(ERR_BUSY,
-	    "%d downloads are under way already, try again later", t->max);
+	return err_set(ERR_BUSY, "%d %s are under way already, try again later",
+	    t->max, t->what);
+}
+
+bool
+turns_has(const struct turns *t)
+{
+	return t->mine >= 0;
 }
 
 void

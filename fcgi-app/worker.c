@@ -158,6 +158,7 @@ app_open(const struct worker *w, struct app *app)
 	memset(app, 0, sizeof(*app));
 	app->conf = conf;
 	app->downloads = w->downloads;
+	app->errands = w->errands;
 	app->failures = w->failures;
 	app->partners = partners_new();
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)

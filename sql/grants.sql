@@ -50,6 +50,7 @@ GRANT SELECT, INSERT, DELETE ON checkpoint TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, DELETE ON checkpoint_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON tag TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, DELETE ON model_tag TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON errand TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON connector TO 'sluice_fcgi'@'localhost';
 -- A table that is dropped takes its ancestry with it.
 GRANT SELECT, DELETE ON table_lineage TO 'sluice_fcgi'@'localhost';
@@ -80,6 +81,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON metric_point
 GRANT SELECT, INSERT, UPDATE, DELETE ON summary
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON model TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, UPDATE, DELETE ON errand TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON model_part
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON connector TO 'sluice_supervisor'@'localhost';

@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_work.h"
+#include "supervisor/errands.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
 #include "supervisor/report.h"
@@ -44,6 +45,8 @@ pass_on(void *ctx)
 		launch_look(s->launcher);
 	if (work.kills)
 		kill_look(s);
+	if (work.errands)
+		errands_look(s->errands);
 	if (work.reports)
 		report_look(s->reporter);
 	if (work.jobs)

@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_errand.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_partner.h"
@@ -31,6 +32,8 @@
 #define MODEL_ABANDONED_MS (15 * 60 * INT64_C(1000))
 /* Rows of a file that was written lately may be on their way. */
 #define MODEL_FILE_AGE_S 3600
+/* Ended errands are kept for so long, for people to look at. */
+#define ERRAND_KEPT_MS (3600 * INT64_C(1000))
 #define BATCH 100
 #define NONCE_BATCH 10000
 
@@ -212,6 +215,19 @@ models(struct supervisor *s)
 	return models_sweep(s, MODEL_ABANDONED_MS, MODEL_FILE_AGE_S);
 }
 
+/* Errands that nobody began in time, and those that are over. */
+static int
+errands(struct supervisor *s)
+{
+	int64_t expired = 0;
+	int r = db_errand_collect(s->db, ERRAND_KEPT_MS, &expired, NULL);
+
+	if (r == 0 && expired > 0)
+		log_warn(
+		    "%lld errands were not done in time", (long long)expired);
+	return r;
+}
+
 static const struct detector {
 	const char *name;
 	int64_t period_ms;
@@ -228,6 +244,7 @@ static const struct detector {
 	{ "ledger", 30000, ledger },
 	{ "uploads", 60000, uploads },
 	{ "models", 60000, models },
+	{ "errands", 10000, errands },
 };
 #define DETECTORS (sizeof(table) / sizeof(table[0]))
 

@@ -14,6 +14,7 @@
 #include "lib/base/mem.h"
 #include "supervisor/changes.h"
 #include "supervisor/detectors.h"
+#include "supervisor/errands.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
@@ -73,7 +74,8 @@ supervisor_start(struct supervisor *s)
 	s->queue = queue_new();
 	s->changes = changes_new(s);
 	s->reporter = reporter_new(s);
-	if ((r = resources_register(s)) != 0 ||
+	if ((r = errands_new(s, &s->errands)) != 0 ||
+	    (r = resources_register(s)) != 0 ||
 	    (r = launcher_new(s, &s->launcher)) != 0 ||
 	    (r = scheduler_new(s, &s->scheduler)) != 0)
 		return r;
@@ -99,6 +101,7 @@ supervisor_stop(struct supervisor *s)
 	detectors_free(s->detectors);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);
+	errands_free(s->errands);
 	changes_free(s->changes);
 	partners_free(s->partners);
 	launcher_free(s->launcher);

@@ -11,6 +11,7 @@
 
 struct changes;
 struct detectors;
+struct errands;
 struct http_client;
 struct launcher;
 struct partners;
@@ -39,6 +40,7 @@ struct supervisor {
 	/* the parts that look for work when something changed */
 	struct launcher *launcher;
 	struct reporter *reporter;
+	struct errands *errands;
 	struct scheduler *scheduler;
 	struct detectors *detectors;
 	struct wake *wake;

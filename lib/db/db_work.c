@@ -14,6 +14,9 @@ static const struct db_stmt waiting = { "work.waiting", "",
 	" EXISTS (SELECT 1 FROM task WHERE report_due = 1),"
 	" EXISTS (SELECT 1 FROM job WHERE is_initiator = 1 AND settled = 0"
 	"  AND next_look_at <= NOW(6)"
+	"  AND (lease_until IS NULL OR lease_until <= NOW(6))),"
+	" EXISTS (SELECT 1 FROM errand WHERE state IN ('waiting', 'running')"
+	"  AND next_try_at <= NOW(6) AND deadline_at > NOW(6)"
 	"  AND (lease_until IS NULL OR lease_until <= NOW(6)))" };
 
 static int
@@ -25,6 +28,7 @@ take(const struct db_row *row, void *ctx)
 	w->kills = db_row_int(row, 1) != 0;
 	w->reports = db_row_int(row, 2) != 0;
 	w->jobs = db_row_int(row, 3) != 0;
+	w->errands = db_row_int(row, 4) != 0;
 	return 0;
 }
 

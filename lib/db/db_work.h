@@ -12,6 +12,7 @@ struct db_work {
 	bool kills;    /* attempts are to be ended */
 	bool reports;  /* initiators elsewhere are to be told */
 	bool jobs;     /* jobs initiated here are due and not leased */
+	bool errands;  /* users' requests want answers of members */
 };
 
 int db_work_waiting(struct db *, struct db_work *out);

@@ -767,7 +767,7 @@ the_turn_of_a_process_that_is_killed_is_free_again(void **state)
 	int status;
 
 	(void)state;
-	assert_int_equal(turns_new(2, &t), 0);
+	assert_int_equal(turns_new(2, "downloads", &t), 0);
 	first = start_taker(t);
 	second = start_taker(t);
 	assert_int_equal(turns_take(t), ERR_BUSY);

@@ -27,9 +27,11 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_errand.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
+#include "lib/party/errand.h"
 #include "lib/party/party.h"
 #include "supervisor/detectors.h"
 #include "supervisor/leftovers.h"
@@ -807,6 +809,100 @@ uploaded_files_of_ended_and_unknown_jobs_are_swept(void **state)
 	assert_false(has_upload("202001010000000000001"));
 }
 
+/* --- errands ------------------------------------------------------------------- */
+
+#define ERRAND "0123456789abcdef0123456789abcdef"
+
+static void
+add_errand(
+    struct fixture *f, const char *kind, bool persistent, const char *calls)
+{
+	const struct db_errand e = { .errand_id = ERRAND,
+		.kind = kind,
+		.persistent = persistent,
+		.calls = calls,
+		.deadline_ms = 60000 };
+
+	assert_int_equal(db_errand_add(f->db, &e), 0);
+	wake_supervisor(conf, "");
+}
+
+static const struct db_errand *
+errand_of(struct fixture *f)
+{
+	struct db_errand *e;
+
+	assert_int_equal(db_errand_get(f->db, f->arena, ERRAND, &e), 0);
+	return e;
+}
+
+static void
+an_errand_is_done_and_whoever_waits_is_told(void **state)
+{
+	struct fixture *f = *state;
+	char *path = errand_socket(conf, ERRAND), *dir, none[8];
+	int fd;
+
+	dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
+	assert_int_equal(fd_mkdirs(dir, 0700), 0);
+	assert_int_equal(fd_dgram_bind(path, &fd), 0);
+	start(f);
+	add_errand(f, "ping", false,
+	    "[{\"role\":\"guest\",\"party_id\":\"9999\",\"body\":{}}]");
+	AWAIT(f, strcmp(errand_of(f)->state, "done") == 0);
+	assert_string_equal(errand_of(f)->replies,
+	    "[{\"retcode\":0,\"retmsg\":\"success\",\"silent\":false}]");
+	assert_true(read(fd, none, sizeof(none)) >= 0);
+	fd_close(&fd);
+	assert_int_equal(unlink(path), 0);
+	free(dir);
+	free(path);
+}
+
+static void
+a_member_that_cannot_be_asked_is_silent_in_the_replies(void **state)
+{
+	struct fixture *f = *state;
+
+	add_errand(f, "ping", false,
+	    "[{\"role\":\"host\",\"party_id\":\"10000\",\"body\":{}},"
+	    "{\"role\":\"guest\",\"party_id\":\"9999\",\"body\":{}}]");
+	start(f);
+	AWAIT(f, strcmp(errand_of(f)->state, "done") == 0);
+	expect_text(errand_of(f)->replies, "\"silent\":true");
+	expect_text(errand_of(f)->replies, "party 10000 is no partner");
+	expect_text(errand_of(f)->replies, "\"retmsg\":\"success\"");
+}
+
+static void
+a_persistent_errand_asks_only_the_silent_again(void **state)
+{
+	struct fixture *f = *state;
+
+	add_errand(f, "ping", true,
+	    "[{\"role\":\"guest\",\"party_id\":\"9999\",\"body\":{}},"
+	    "{\"role\":\"host\",\"party_id\":\"10000\",\"body\":{}}]");
+	start(f);
+	AWAIT(f, errand_of(f)->tries >= 2);
+	assert_string_equal(errand_of(f)->state, "waiting");
+	expect_text(errand_of(f)->replies, "\"retmsg\":\"success\"");
+	/* A supervisor that died in the middle. */
+	stop(f);
+	start(f);
+	AWAIT(f, errand_of(f)->tries >= 3);
+}
+
+static void
+an_errand_that_makes_no_sense_ends(void **state)
+{
+	struct fixture *f = *state;
+
+	start(f);
+	add_errand(f, "no-such-kind", false, "[]");
+	AWAIT(f, strcmp(errand_of(f)->state, "done") == 0);
+	assert_string_equal(errand_of(f)->replies, "[]");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -830,6 +926,10 @@ main(int argc, char **argv)
 		T(an_uploaded_file_goes_when_its_job_fails),
 		T(an_uploaded_file_goes_when_its_job_is_canceled),
 		T(uploaded_files_of_ended_and_unknown_jobs_are_swept),
+		T(an_errand_is_done_and_whoever_waits_is_told),
+		T(a_member_that_cannot_be_asked_is_silent_in_the_replies),
+		T(a_persistent_errand_asks_only_the_silent_again),
+		T(an_errand_that_makes_no_sense_ends),
 	};
 	char *path;
 	int r;

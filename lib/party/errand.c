@@ -1,0 +1,33 @@
+/*
+ * The table of kinds.
+ */
+#include "lib/party/errand.h"
+
+#include <string.h>
+
+static const struct errand_kind kinds[] = {
+	{ "ping", errand_ping },
+};
+
+const struct errand_kind *
+errand_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (strcmp(kinds[i].name, name) == 0)
+			return &kinds[i];
+	return NULL;
+}
+
+/* Enough of the id to be unique, and short enough for an address. */
+char *
+errand_socket(const struct site_conf *conf, const char *errand_id)
+{
+	return site_path(conf, "%s/e/%.16s", SITE_RUN, errand_id);
+}
+
+int
+errand_ping(const struct errand_ask *ask)
+{
+	(void)ask;
+	return 0;
+}
