@@ -129,5 +129,6 @@ task_output_finish(struct task *t, size_t i, struct table_writer *w,
 	if (r == 0)
 		r = announce(t, i, path, delimiter, options);
 	free(path);
-	return r == 0 ? 0 : err_wrap("output table %zu", i);
+	/* Two equal ids are told by their rows, which are what people know. */
+	return r == 0 || r == ERR_EXISTS ? r : err_wrap("output table %zu", i);
 }

@@ -14,6 +14,7 @@
 #include "fcgi-app/submit.h"
 #include "fcgi-app/upload.h"
 #include "fcgi-app/view.h"
+#include "lib/base/beneath.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -27,10 +28,12 @@
 
 struct upload_job {
 	struct upload up;
-	int fd; /* the spooled body, or -1 */
+	int fd; /* the spooled body, or a file of this server; or -1 */
 	const struct multipart *form;
-	char *path;  /* of the job's file */
-	bool placed; /* path is a copy we made */
+	uint64_t offset; /* of the file in fd */
+	uint64_t len;
+	char *path;  /* of the job's file, a copy */
+	bool placed; /* it is there and nobody's yet */
 	struct json_object *dsl;
 	struct json_object *conf;
 };
@@ -76,54 +79,56 @@ place_file(struct request *req, const char *job_id, struct submit *s)
 	struct upload_job *job = s->ctx;
 	int fd, r;
 
+	(void)req;
 	(void)job_id;
 	fd = open(job->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_set_errno(
 		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "%s", job->path);
 	job->placed = true;
-	r = copy_range(job->fd, job->form->offset, job->form->len, fd);
+	r = copy_range(job->fd, job->offset, job->len, fd);
 	fd_close(&fd);
 	if (r == 0)
-		log_debug("%llu bytes from %s",
-		    (unsigned long long)job->form->len, req->body_file);
+		log_debug("upload of %llu bytes", (unsigned long long)job->len);
 	return r;
 }
 
 /*
- * A path on this server must lie below the folder the site's owner set
- * aside for it, links resolved.  *out is the caller's.
+ * A file of this server: only below the folders that the site's owner set
+ * aside, for uploads or for tables.  One answer for "not there" and "not
+ * yours": no probing.
  */
 static int
-server_file(struct request *req, const char *file, char **out)
+open_server_file(struct request *req, struct upload_job *job)
 {
-	const char *root = req->app->conf->upload_root;
-	char *path, *real = NULL, *real_root;
+	const struct site_conf *conf = req->app->conf;
+	const char *file = job->up.file, *p;
+	const char *const roots[] = { conf->upload_root, conf->file_roots };
 	struct stat st;
-	size_t n;
-	int r = 0;
+	size_t i, n;
 
-	*out = NULL;
-	path = file[0] == '/' ? xstrdup(file) : xasprintf("%s/%s", root, file);
-	real_root = realpath(root, NULL);
-	if (real_root != NULL)
-		real = realpath(path, NULL);
-	n = real_root != NULL ? strlen(real_root) : 0;
-	/* One answer for "not there" and "not yours": no probing. */
-	if (real == NULL || strncmp(real, real_root, n) != 0 ||
-	    real[n] != '/' || stat(real, &st) != 0 || !S_ISREG(st.st_mode)) {
-		r = err_set(ERR_INVALID,
-		    "file '%s' is not below the upload "
-		    "folder of this server",
+	for (i = 0; i < 2 && job->fd < 0; i++)
+		for (p = roots[i]; *p != '\0' && job->fd < 0;
+		     p += n + (p[n] == ':')) {
+			char *root;
+			const char *rest;
+
+			n = i == 0 ? strlen(p) : strcspn(p, ":");
+			root = arena_strndup(req->arena, p, n);
+			rest = beneath_rest(root, file);
+			if (rest != NULL && rest[0] != '\0')
+				(void)beneath_open(root, rest,
+				    O_RDONLY | O_NOCTTY | O_NONBLOCK, 0,
+				    &job->fd);
+		}
+	if (job->fd < 0 || fstat(job->fd, &st) != 0 || !S_ISREG(st.st_mode))
+		return err_set(ERR_INVALID,
+		    "file '%s' is not below a folder that this site set aside "
+		    "for it ([fcgi] upload_root, [data] file_roots); leave "
+		    "use_local_data at 1 to send a file of yours",
 		    file);
-	} else {
-		*out = real;
-		real = NULL;
-	}
-	free(real);
-	free(real_root);
-	free(path);
-	return r;
+	job->len = (uint64_t)st.st_size;
+	return 0;
 }
 
 /* --- the job -------------------------------------------------------------------- */
@@ -134,11 +139,9 @@ make_documents(struct request *req, const char *job_id, struct submit *s)
 	struct upload_job *job = s->ctx;
 	struct json_object *parameters, *common;
 
-	if (job->fd >= 0) {
-		free(job->path);
-		job->path = site_path(
-		    req->app->conf, "%s/upload/%s.csv", SITE_SPOOL, job_id);
-	}
+	free(job->path);
+	job->path =
+	    site_path(req->app->conf, "%s/upload/%s.csv", SITE_SPOOL, job_id);
 	json_object_put(job->dsl);
 	json_object_put(job->conf);
 	common = json_object_new_object();
@@ -197,7 +200,7 @@ submit_upload(struct request *req, struct reply *rp, struct upload_job *job)
 		.conf_name = "job_runtime_conf",
 		.local_party = LOCAL_PARTY,
 		.documents = make_documents,
-		.place = job->fd >= 0 ? place_file : NULL,
+		.place = place_file,
 		.ctx = job,
 	};
 	int r;
@@ -219,9 +222,12 @@ open_form(struct request *req, struct upload_job *job)
 
 	if (req->body_file == NULL)
 		return 0;
-	if ((r = request_open_file(req, &job->fd)) != 0)
+	if ((r = request_open_file(req, &job->fd)) != 0 ||
+	    (r = form_multipart(req, &job->form)) != 0)
 		return r;
-	return form_multipart(req, &job->form);
+	job->offset = job->form->offset;
+	job->len = job->form->len;
+	return 0;
 }
 
 static int
@@ -241,8 +247,7 @@ upload(struct request *req, struct reply *rp, struct upload_job *job,
 		return reply_fault(rp, 100, "%s", err_text());
 	if (r != 0 || (r = check_absent(req, &job->up)) != 0)
 		return r;
-	if (job->fd < 0 &&
-	    (r = server_file(req, job->up.file, &job->path)) != 0)
+	if (job->fd < 0 && (r = open_server_file(req, job)) != 0)
 		return r;
 	return submit_upload(req, rp, job);
 }

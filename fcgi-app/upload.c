@@ -8,6 +8,7 @@
 #include "fcgi-app/upload.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -123,6 +124,31 @@ check_required(struct json_object *config)
 	return r;
 }
 
+/* head may be said as truth, but 2 must stay what it is: the job says so. */
+static void
+number_truth(struct json_object *config, const char *name)
+{
+	struct json_object *v = json_get(config, name);
+	int64_t number;
+	bool truth;
+
+	if (!json_whole_number(v, true, &number) && json_truth(v, true, &truth))
+		json_add_int(config, name, truth);
+}
+
+/* There is one engine that uploads are written to. */
+static int
+check_engine(const struct upload *up)
+{
+	if (up->storage_engine[0] == '\0' ||
+	    strcasecmp(up->storage_engine, "STANDALONE") == 0)
+		return 0;
+	return err_set(ERR_INVALID,
+	    "storage_engine %s is not offered for uploads: leave it out, or "
+	    "say STANDALONE",
+	    up->storage_engine);
+}
+
 int
 upload_decode(struct json_object *config, struct upload *out)
 {
@@ -135,11 +161,12 @@ upload_decode(struct json_object *config, struct upload *out)
 	out->block_size = 1;
 	if ((r = check_required(config)) != 0)
 		return r;
+	number_truth(config, "head");
 	if (json_decode(config, JSON_FIELDS(fields), JSON_IGNORE_UNKNOWN, NULL,
 		&faults, out) != 0)
 		r = faults_err(&faults, "upload");
 	faults_fini(&faults);
-	return r;
+	return r == 0 ? check_engine(out) : r;
 }
 
 /* Nulls of meta mean "not said"; label keys mean nothing without a label. */

@@ -574,6 +574,55 @@ pairs_are_taken_from_older_clients(void **state)
 }
 
 static void
+truth_may_be_written_as_people_write_it(void **state)
+{
+	static const struct {
+		const char *text;
+		int64_t head;
+	} cases[] = { { "true", 1 }, { "false", 0 }, { "\"true\"", 1 },
+		{ "\"False\"", 0 }, { "\"1\"", 1 }, { "0", 0 }, { "2", 2 } };
+	struct json_object *c;
+	struct upload up;
+	char *target;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		target = xasprintf("/v1/data/upload?{\"file\":\"f\","
+				   "\"namespace\":\"n\",\"table_name\":\"t\","
+				   "\"partition\":4,\"extend_sid\":\"false\","
+				   "\"head\":%s}",
+		    cases[i].text);
+		assert_int_equal(config_of(target, &c), 0);
+		assert_int_equal(upload_decode(c, &up), 0);
+		assert_int_equal(up.head, cases[i].head);
+		assert_false(up.extend_sid);
+		json_object_put(c);
+		free(target);
+	}
+}
+
+static void
+engines_that_take_no_uploads_are_refused_by_name(void **state)
+{
+	struct json_object *c;
+	struct upload up;
+
+	(void)state;
+	assert_int_equal(config_of("/v1/data/upload?namespace=n&table_name=t&"
+				   "head=0&partition=4&file=x&storage_engine="
+				   "EGGROLL",
+			     &c),
+	    0);
+	assert_int_equal(upload_decode(c, &up), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "EGGROLL"));
+	assert_non_null(strstr(err_text(), "STANDALONE"));
+	json_add_str(c, "storage_engine", "standalone");
+	assert_int_equal(upload_decode(c, &up), 0);
+	json_object_put(c);
+}
+
+static void
 missing_and_wrong_fields_of_an_upload_are_named(void **state)
 {
 	struct json_object *c;
@@ -874,6 +923,9 @@ main(void)
 		cmocka_unit_test(
 		    the_query_is_one_json_text_with_odd_characters),
 		cmocka_unit_test(pairs_are_taken_from_older_clients),
+		cmocka_unit_test(truth_may_be_written_as_people_write_it),
+		cmocka_unit_test(
+		    engines_that_take_no_uploads_are_refused_by_name),
 		cmocka_unit_test(
 		    missing_and_wrong_fields_of_an_upload_are_named),
 		cmocka_unit_test(the_subject_names_exactly_one_party),
