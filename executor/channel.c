@@ -793,7 +793,8 @@ channel_open(int sock, struct channel **out, struct task **task)
 	pthread_cond_init(&c->changed, NULL);
 	if ((r = greet(c)) != 0)
 		return r;
-	c->task = (struct task){ &c->setup, &channel_ops, c };
+	c->task =
+	    (struct task){ .setup = &c->setup, .ops = &channel_ops, .ctx = c };
 	if (pthread_create(&c->reader, NULL, reader_main, c) != 0)
 		return err_set(ERR_NOMEM, "no thread for the shepherd");
 	c->has_reader = true;

@@ -43,7 +43,9 @@ run(struct task *task)
 		 task_module(task), task_role(task), &component)) != 0 ||
 	    (r = confine()) != 0)
 		return r;
-	return component->run(task);
+	if ((r = component->run(task)) != 0)
+		return r;
+	return task_pass_model(task);
 }
 
 int

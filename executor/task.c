@@ -521,7 +521,19 @@ task_output_model(struct task *t, const struct task_buffer *buffers, size_t n)
 		return 0; /* the job's DSL does not ask for it */
 	if (t->ops->output_model(t->ctx, alias, buffers, n) != 0)
 		return err_wrap("model %s", alias);
+	t->has_put_model = true;
 	return 0;
+}
+
+int
+task_pass_model(struct task *t)
+{
+	const struct task_buffer *buffers;
+	size_t n;
+
+	buffers = task_model_buffers(t, TASK_MODEL, &n);
+	return t->has_put_model || n == 0 ? 0
+					  : task_output_model(t, buffers, n);
 }
 
 int

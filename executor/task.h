@@ -215,6 +215,12 @@ int task_output_finish(struct task *, size_t i, struct table_writer *,
 
 /* The component's model: its *Meta and *Param messages, all at once. */
 int task_output_model(struct task *, const struct task_buffer *, size_t n);
+/*
+ * Unless a model was put out: the one that was applied, as it came.  Called
+ * when a component has ended well, so that what applies a model can be
+ * deployed like what made it.
+ */
+int task_pass_model(struct task *);
 
 /*
  * Keep the state of the model at a step (an epoch, a tree): the same messages

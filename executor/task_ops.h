@@ -85,6 +85,7 @@ struct task {
 	const struct task_setup *setup;
 	const struct task_ops *ops;
 	void *ctx;
+	bool has_put_model;
 };
 
 /*

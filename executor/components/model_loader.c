@@ -9,17 +9,11 @@
 static int
 run(struct task *task)
 {
-	const struct task_buffer *buffers;
-	size_t n;
-
-	buffers = task_model_buffers(task, TASK_MODEL, &n);
-	if (n > 0)
-		return task_output_model(task, buffers, n);
 	/* An arbiter has no part in what members do for themselves. */
-	if (task_is(task, "arbiter"))
-		return 0;
-	return err_set(
-	    ERR_NOT_FOUND, "there is no such model at %s", task_role(task));
+	if (!task_has_model(task, TASK_MODEL) && !task_is(task, "arbiter"))
+		return err_set(ERR_NOT_FOUND, "there is no such model at %s",
+		    task_role(task));
+	return task_pass_model(task);
 }
 
 const struct component component_model_loader = {

@@ -517,7 +517,9 @@ run_member(struct member *m)
 	if ((r = component_find(
 		 m->setup.module, m->setup.local.role, &component)) != 0)
 		return r;
-	return component->run(&m->task);
+	if ((r = component->run(&m->task)) != 0)
+		return r;
+	return task_pass_model(&m->task);
 }
 
 static void *
@@ -548,7 +550,9 @@ loopback_run(struct loopback *lb)
 		struct member *m = lb->members[i];
 
 		m->setup.n_parties = lb->n;
-		m->task = (struct task){ &m->setup, &lb_ops, m };
+		m->task = (struct task){
+			.setup = &m->setup, .ops = &lb_ops, .ctx = m
+		};
 		if (pthread_create(&m->thread, NULL, member_main, m) != 0)
 			die("thread");
 	}
