@@ -15,6 +15,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_table.h"
 #include "lib/json/canon.h"
 #include "lib/json/decode.h"
 #include "lib/model/job_spec.h"
@@ -156,20 +157,25 @@ caller(const struct request *req)
 
 /* --- job commands --------------------------------------------------------------------- */
 
-struct create {
+/* create and reopen: all of the job. */
+struct documents {
 	struct json_object *dsl;
 	struct json_object *runtime_conf;
 	struct json_object *contract;
 	const char *name;
 	const char *description;
+	int64_t revision;
+	int64_t run;
 };
 
-static const struct json_field create_fields[] = {
-	JSON_OBJ(struct create, dsl, JSON_REQUIRED),
-	JSON_OBJ(struct create, runtime_conf, JSON_REQUIRED),
-	JSON_OBJ(struct create, contract, JSON_REQUIRED),
-	JSON_STR(struct create, name, 0, 500, JSON_NULLABLE),
-	JSON_STR(struct create, description, 0, 10000, JSON_NULLABLE),
+static const struct json_field document_fields[] = {
+	JSON_OBJ(struct documents, dsl, JSON_REQUIRED),
+	JSON_OBJ(struct documents, runtime_conf, JSON_REQUIRED),
+	JSON_OBJ(struct documents, contract, JSON_REQUIRED),
+	JSON_STR(struct documents, name, 0, 500, JSON_NULLABLE),
+	JSON_STR(struct documents, description, 0, 10000, JSON_NULLABLE),
+	JSON_INT(struct documents, revision, 0, INT32_MAX, 0),
+	JSON_INT(struct documents, run, 0, INT32_MAX, 0),
 };
 
 /* What this site derives must be what the initiator says was agreed. */
@@ -190,7 +196,7 @@ check_contract(const struct job_spec *spec, struct json_object *contract)
 
 static int
 build_spec(struct request *req, const struct party_member *m,
-    const struct create *c, const struct job_model *model,
+    const struct documents *c, const struct job_model *model,
     struct faults *faults, struct job_spec **out)
 {
 	struct job_defaults defaults;
@@ -219,7 +225,7 @@ build_spec(struct request *req, const struct party_member *m,
  */
 static int
 derive_spec(struct request *req, const struct party_member *m,
-    const struct create *c, struct reply *rp, struct job_model **model,
+    const struct documents *c, struct reply *rp, struct job_model **model,
     struct job_spec **out)
 {
 	struct faults faults = FAULTS_INIT;
@@ -239,51 +245,114 @@ derive_spec(struct request *req, const struct party_member *m,
 	return r;
 }
 
+/* What the rows borrow from. */
+struct derived {
+	struct job_model *model; /* NULL: no predict job */
+	struct job_spec *spec;
+};
+
+static void
+derived_fini(struct derived *d)
+{
+	job_spec_free(d->spec);
+	deployed_free(d->model);
+}
+
+/*
+ * The rows of the job as this site agrees to it: of the member that is
+ * addressed, or (reopen) of every one.
+ */
 static int
-insert_job(struct request *req, const struct party_member *m,
-    const struct create *c, const struct job_spec *spec, bool *effective)
+agreed_rows(struct request *req, struct reply *rp, const struct party_member *m,
+    bool of_all, struct derived *d, struct db_job_new *out)
 {
 	const struct job_member *member;
 	struct party_caller who = caller(req);
-	struct db_job_new job;
+	struct documents c = { .name = NULL };
+	int r;
 
-	member = job_spec_member(spec, m->role, m->party_id);
+	if ((r = decode(req, JSON_FIELDS(document_fields), &c)) != 0 ||
+	    (r = derive_spec(req, m, &c, rp, &d->model, &d->spec)) != 0 ||
+	    (r = check_contract(d->spec, c.contract)) != 0)
+		return r;
+	member = job_spec_member(d->spec, m->role, m->party_id);
 	if (member == NULL)
 		return err_set(ERR_INVALID, "%s %s is no member of the job",
 		    m->role, m->party_id);
-	if (strcmp(spec->initiator_party, who.party_id) != 0)
+	if (strcmp(d->spec->initiator_party, who.party_id) != 0)
 		return err_set(ERR_DENIED, "party %s sends a job of party %s",
-		    who.party_id, spec->initiator_party);
-	submit_rows(req, spec, member, &job);
-	job.status = STATE_READY;
-	if (c->name != NULL)
-		job.name = c->name;
-	job.description = c->description;
-	return party_job_create(req->app->db, &who, m, &job, effective);
+		    who.party_id, d->spec->initiator_party);
+	submit_rows(req, d->spec, of_all ? NULL : member, out);
+	out->status = STATE_READY;
+	out->is_initiator = false;
+	out->revision = c.revision;
+	out->run = c.run;
+	if (c.name != NULL)
+		out->name = c.name;
+	out->description = c.description;
+	return 0;
 }
 
 int
 api_party_job_create(struct request *req, struct reply *rp)
 {
+	struct party_caller who = caller(req);
 	struct party_member m;
-	struct create c = { .name = NULL };
-	struct job_model *model = NULL;
-	struct job_spec *spec = NULL;
+	struct derived d = { NULL, NULL };
+	struct db_job_new job;
 	bool effective;
 	int r;
 
-	if ((r = local_member(req, &m)) != 0 ||
-	    (r = decode(req, JSON_FIELDS(create_fields), &c)) != 0)
-		return r;
-	if ((r = derive_spec(req, &m, &c, rp, &model, &spec)) == 0 &&
-	    (r = check_contract(spec, c.contract)) == 0 &&
-	    (r = insert_job(req, &m, &c, spec, &effective)) == 0) {
+	if ((r = local_member(req, &m)) == 0 &&
+	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
+	    (r = party_job_create(req->app->db, &who, &m, &job, &effective)) ==
+		0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
 		    m.party_id, req->caller.party);
 		r = answer(req, rp, effective);
 	}
-	job_spec_free(spec);
-	deployed_free(model);
+	derived_fini(&d);
+	return r;
+}
+
+/* {"gone": […]}: what has to be worked out again, should it be needed. */
+static int
+answer_gone(struct request *req, struct reply *rp, const char *job_id)
+{
+	struct json_object *data, *list;
+	const char **names;
+	size_t i, n;
+	int r;
+
+	if ((r = db_output_gone(
+		 req->app->db, req->arena, job_id, &names, &n)) != 0)
+		return r;
+	list = json_object_new_array();
+	for (i = 0; i < n; i++)
+		json_object_array_add(list, json_object_new_string(names[i]));
+	data = json_object_new_object();
+	json_add(data, "gone", list);
+	return reply_data(rp, data);
+}
+
+int
+api_party_job_reopen(struct request *req, struct reply *rp)
+{
+	struct party_caller who = caller(req);
+	struct party_member m;
+	struct derived d = { NULL, NULL };
+	struct db_job_new job;
+	bool effective;
+	int r;
+
+	if ((r = local_member(req, &m)) == 0 &&
+	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
+	    (r = agreed_rows(req, rp, &m, true, &d, &job)) == 0 &&
+	    (r = party_job_reopen(req->app->db, &who, &m, &job, &effective)) ==
+		0 &&
+	    (r = answer_gone(req, rp, m.job_id)) == 0)
+		r = answer(req, rp, effective);
+	derived_fini(&d);
 	return r;
 }
 
@@ -447,22 +516,13 @@ api_party_task_create(struct request *req, struct reply *rp)
 	    (r = db_task_get_newest(req->app->db, req->arena, key.job_id,
 		 key.component, key.role, key.party_id, &last)) != 0)
 		return r;
-	t = (struct db_task_new){
-		.component = key.component,
-		.version = key.version,
-		.role = key.role,
-		.party_id = key.party_id,
-		.seq = last->seq,
-		.module = last->module,
-		.run_here = last->run_here,
-		.need_run = last->need_run,
-		.auto_retries =
-		    re.auto_retries >= 0 ? re.auto_retries : last->auto_retries,
-		.retry_delay_s = re.retry_delay_s >= 0 ? re.retry_delay_s
-						       : last->retry_delay_s,
-		.provider = last->provider,
-		.parameters = last->parameters,
-	};
+	if ((r = party_next_version(last, &t)) != 0)
+		return r;
+	t.version = key.version;
+	if (re.auto_retries >= 0)
+		t.auto_retries = re.auto_retries;
+	if (re.retry_delay_s >= 0)
+		t.retry_delay_s = re.retry_delay_s;
 	if ((r = party_task_create(req->app->db, &who, &m, &t, &effective)) !=
 	    0)
 		return r;

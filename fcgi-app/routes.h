@@ -47,6 +47,9 @@
 	R(POST, "/v1/job/query", VIEWER, JSON, api_job_query)                  \
 	R(POST, "/v1/job/list/job", VIEWER, JSON, api_job_list)                \
 	R(POST, "/v1/job/stop", MODELER, JSON, api_job_stop)                   \
+	R(POST, "/v1/job/rerun", MODELER, JSON, api_job_rerun)                 \
+	R(POST, "/v1/job/parameter/update", MODELER, JSON,                     \
+	    api_job_parameter_update)                                          \
 	R(POST, "/v1/job/config", VIEWER, JSON, api_job_config)                \
 	R(POST, "/v1/job/events", VIEWER, JSON, api_job_events)                \
 	R(POST, "/v1/job/log/download", VIEWER, JSON, api_job_log_download)    \
@@ -107,6 +110,7 @@
 	R(POST, ERRAND_PATH "/:kind/:role/:party", PARTNER, JSON, api_errand)  \
 	/* partners: jobs */                                                   \
 	R(POST, JOB_PATH "/create", PARTNER, JSON, api_party_job_create)       \
+	R(POST, JOB_PATH "/reopen", PARTNER, JSON, api_party_job_reopen)       \
 	R(POST, JOB_PATH "/resource/apply", PARTNER, JSON,                     \
 	    api_party_resource_apply)                                          \
 	R(POST, JOB_PATH "/resource/return", PARTNER, JSON,                    \

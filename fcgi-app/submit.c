@@ -176,12 +176,17 @@ build(struct request *req, const struct submit *s,
 		.dsl = s->dsl,
 		.conf = s->conf,
 		.model = model,
+		.providers_fixed = s->providers_fixed,
 		.providers = req->app->providers,
 		.defaults = defaults,
 		.dsl_path = JSON_PATH_KEY(NULL, s->dsl_name),
-		.conf_path = JSON_PATH_KEY(NULL, s->conf_name),
+		.conf_path = NULL,
 	};
+	struct json_path conf_path = { NULL, s->conf_name, 0 };
 	int r;
+
+	if (s->conf_name != NULL)
+		in.conf_path = &conf_path;
 
 	if ((r = job_spec_build(&in, faults, out)) != 0)
 		return r;
@@ -215,14 +220,69 @@ insert(struct request *req, struct submit *s,
 	return db_job_insert(req->app->db, &job, NULL);
 }
 
-static void
-answer_faults(struct reply *rp, const struct faults *faults)
+/* The stored documents, or conf in their place. */
+static int
+stored_documents(const struct db_job *job, struct json_object *conf,
+    struct submit *s, struct json_object *parsed[3])
+{
+	int r;
+
+	if ((r = json_parse_text(job->dsl, &parsed[0])) != 0 ||
+	    (r = json_parse_text(job->contract, &parsed[1])) != 0 ||
+	    (conf == NULL &&
+		(r = json_parse_text(job->runtime_conf, &parsed[2])) != 0))
+		return r;
+	*s = (struct submit){ .dsl = parsed[0],
+		.dsl_name = "dsl",
+		.conf = conf != NULL ? conf : parsed[2],
+		.conf_name = conf != NULL ? NULL : "runtime_conf",
+		.local_party = job->initiator_party,
+		.providers_fixed = json_get(parsed[1], "providers") };
+	return 0;
+}
+
+int
+submit_rebuild(struct request *req, const struct db_job *job,
+    struct json_object *conf, struct faults *faults, struct rebuilt *out)
+{
+	struct json_object *parsed[3] = { NULL, NULL, NULL };
+	struct json_path conf_path = { NULL, NULL, 0 };
+	struct job_defaults defaults;
+	struct submit s;
+	int r;
+
+	*out = (struct rebuilt){ NULL, NULL };
+	if ((r = submit_defaults(req, &defaults)) != 0 ||
+	    (r = stored_documents(job, conf, &s, parsed)) != 0)
+		goto out;
+	conf_path.key = s.conf_name;
+	if ((r = deployed_find(req, s.conf, NULL, NULL,
+		 s.conf_name != NULL ? &conf_path : NULL, faults,
+		 &out->model)) == 0)
+		r = build(req, &s, &defaults, out->model, job->job_id, faults,
+		    &out->spec);
+out:
+	for (size_t i = 0; i < 3; i++)
+		json_object_put(parsed[i]);
+	return r;
+}
+
+void
+submit_rebuilt_fini(struct rebuilt *re)
+{
+	job_spec_free(re->spec);
+	deployed_free(re->model);
+	*re = (struct rebuilt){ NULL, NULL };
+}
+
+void
+submit_refuse(struct reply *rp, const char *what, const struct faults *faults)
 {
 	struct buf text = BUF_INIT;
 
 	faults_text(faults, &text);
-	reply_fault(rp, 103, "job submit failed, %zu faults:\n%s",
-	    faults_count(faults), buf_str(&text));
+	reply_fault(rp, 103, "%s, %zu faults:\n%s", what, faults_count(faults),
+	    buf_str(&text));
 	rp->errors = faults_json(faults);
 	buf_fini(&text);
 }
@@ -282,7 +342,7 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 		log_info("job accepted, %zu members, %zu components",
 		    spec->n_members, spec->n_components);
 	} else if (faults_any(&faults)) {
-		answer_faults(rp, &faults);
+		submit_refuse(rp, "job submit failed", &faults);
 		r = 0;
 	}
 	job_spec_free(spec);

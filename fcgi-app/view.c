@@ -190,7 +190,7 @@ put_signals(struct view *v, const struct db_job *job)
 	put(v, "ready_time", NULL);
 	put_bool(v, "cancel_signal", job->cancel_signal);
 	put(v, "cancel_time", NULL);
-	put_bool(v, "rerun_signal", job->rerun_signal);
+	put_bool(v, "rerun_signal", false);
 	put_int(v, "end_scheduling_updates", job->settled ? 1 : 0);
 	put(v, "inheritance_info", json_object_new_object());
 	put_str(v, "inheritance_status", "pass");

@@ -31,7 +31,7 @@ static int
 mark(struct command *c, enum db_party_flag flag, bool value, const char *error)
 {
 	return db_party_mark(c->super->db, c->to.job_id, c->to.role,
-	    c->to.party_id, flag, value, error, c->job->fence);
+	    c->to.party_id, flag, value, error, c->fence);
 }
 
 static bool
@@ -66,11 +66,43 @@ fail_task(struct command *c, const char *text)
 	return db_task_move(c->super->db, &c->task, &move, NULL);
 }
 
+/*
+ * {"gone": [component, …]}: outputs the member does not have any more.  What
+ * is to be worked out from them needs them made again.
+ */
+static int
+renew_gone(struct command *c, const struct answer *a)
+{
+	struct json_object *gone = json_get(a->data, "gone");
+	struct party_caller self = {
+		.party_id = c->super->conf->party_id,
+		.is_site = true,
+	};
+	size_t i, n = 0;
+	const char **names;
+
+	if (!json_is_array(gone) || json_object_array_length(gone) == 0)
+		return 0;
+	names = arena_alloc(
+	    c->arena, json_object_array_length(gone) * sizeof(*names));
+	for (i = 0; i < json_object_array_length(gone); i++) {
+		struct json_object *o = json_object_array_get_idx(gone, i);
+
+		if (json_is_string(o))
+			names[n++] = json_object_get_string(o);
+	}
+	return initiator_renew_gone(
+	    c->super->db, &self, c->to.job_id, c->job->graph, names, n, NULL);
+}
+
 static int
 answer_create(struct command *c, const struct answer *a)
 {
 	struct job_member *m = &c->job->members[c->member];
+	int r;
 
+	if (a->code == 0 && (r = renew_gone(c, a)) != 0)
+		return r;
 	if (a->code == 0)
 		return mark(c, DB_PARTY_CREATED, true, "");
 	if (is_not_now(a->code)) {

@@ -15,6 +15,7 @@ struct command {
 	struct supervisor *super;
 	struct job *job;
 	enum plan_verb verb;
+	int64_t fence; /* of the lease under which it was sent */
 	size_t member, component;
 	struct party_member to; /* texts below */
 	struct db_task_key task;

@@ -52,6 +52,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->super = s;
 	c->job = j;
 	c->verb = a->verb;
+	c->fence = j->fence;
 	c->member = a->member;
 	c->component = a->component;
 	c->status = a->status;
@@ -216,7 +217,7 @@ path_of(const struct command *c)
 		buf_puts(&b, "create");
 		break;
 	case PLAN_REOPEN:
-		buf_puts(&b, "status/waiting");
+		buf_puts(&b, "reopen");
 		break;
 	case PLAN_APPLY:
 		buf_puts(&b, "resource/apply");
@@ -257,8 +258,9 @@ add_document(struct buf *b, const char *name, const char *text)
 		    b, "%c\"%s\":%s", b->len == 0 ? '{' : ',', name, text);
 }
 
+/* The whole job, for a member that takes part in it (again). */
 static int
-create_body(struct command *c, char **out)
+documents_body(struct command *c, char **out)
 {
 	struct arena *arena = arena_new();
 	struct json_object *texts = json_object_new_object();
@@ -271,6 +273,8 @@ create_body(struct command *c, char **out)
 		json_add_str(texts, "name", row->name);
 		json_add_str(texts, "description",
 		    row->description == NULL ? "" : row->description);
+		json_add_int(texts, "revision", row->revision);
+		json_add_int(texts, "run", row->run);
 		add_document(&b, "dsl", row->dsl);
 		add_document(&b, "runtime_conf", row->runtime_conf);
 		add_document(&b, "contract", row->contract);
@@ -289,8 +293,8 @@ body_of(struct command *c, char **out)
 {
 	struct json_object *o;
 
-	if (c->verb == PLAN_CREATE)
-		return create_body(c, out);
+	if (c->verb == PLAN_CREATE || c->verb == PLAN_REOPEN)
+		return documents_body(c, out);
 	o = json_object_new_object();
 	if (c->verb == PLAN_TASK_CREATE) {
 		json_add_int(o, "auto_retries", c->auto_retries);
@@ -344,6 +348,12 @@ answered(void *ctx, const struct partner_reply *reply)
 	} else if (a.code != ERR_NET)
 		r = answer_take(c, &a, false);
 	audit(c, &a);
+	if (r == ERR_CONFLICT) {
+		/* The job is another's by now, or begins another run. */
+		err_clear();
+		r = 0;
+		j->again = true;
+	}
 	if (r != 0) {
 		log_err("job=%s answer of %s %s to %s", j->job_id, c->to.role,
 		    c->to.party_id, plan_verb_name(c->verb));

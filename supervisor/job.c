@@ -35,6 +35,7 @@ job_forget(struct job *j)
 {
 	for (size_t m = 0; m < j->nmembers; m++) {
 		j->members[m].refused = false;
+		j->members[m].unknown = false;
 		job_set_error(j, m, NULL);
 	}
 }

@@ -13,7 +13,7 @@
 #include "lib/base/id.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
-#include "supervisor/graph.h"
+#include "lib/model/graph.h"
 #include "supervisor/plan.h"
 #include "supervisor/supervisor.h"
 

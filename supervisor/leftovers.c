@@ -123,7 +123,7 @@ sweep_file(struct supervisor *s, int dir, const char *name)
 		return 0;
 	arena = arena_new();
 	r = db_job_get_brief(s->db, arena, job_id, &job);
-	goes = r == 0 ? state_is_end(job->status) && !job->rerun_signal
+	goes = r == 0 ? state_is_end(job->status)
 		      : r == ERR_NOT_FOUND && is_old(dir, name);
 	if (goes)
 		remove_file(dir, name);

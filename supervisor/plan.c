@@ -56,7 +56,6 @@ static const struct verb {
 	[PLAN_SET_PROGRESS] = { "set progress", false, false },
 	[PLAN_WAIT] = { "wait", false, false },
 	[PLAN_RERUN] = { "rerun", false, true },
-	[PLAN_REARM] = { "rearm", false, false },
 	[PLAN_SETTLE] = { "settle", false, false },
 	[PLAN_CREATE] = { "create", true, false },
 	[PLAN_REOPEN] = { "reopen", true, false },
@@ -828,29 +827,6 @@ plan_run(struct maker *k)
 	end_by_verdict(k, more);
 }
 
-/*
- * A job that succeeded is to run again.  First every member seals what it
- * staged: otherwise a rerun that fails would leave some with the model and
- * some without.
- */
-static bool
-plan_seal(struct maker *k)
-{
-	const struct plan_job *j = k->job;
-	bool all = true;
-
-	for (size_t m = 0; m < j->nmembers; m++) {
-		if (j->status != STATE_SUCCESS || !j->makes_model ||
-		    j->members[m].ended || !j->members[m].staged)
-			continue;
-		all = false;
-		command(k, PLAN_END, m, j->status, NULL);
-		if (j->members[m].away)
-			wait_for_away(k, &j->members[m], "seal the model");
-	}
-	return all;
-}
-
 void
 plan_make(struct plan *p, const struct plan_job *j)
 {
@@ -861,11 +837,6 @@ plan_make(struct plan *p, const struct plan_job *j)
 	k.views = arena_alloc(p->arena, j->ncomponents * sizeof(*k.views) + 1);
 	for (size_t c = 0; c < j->ncomponents; c++)
 		look_at(&k, c);
-	if (j->rerun_signal) {
-		if (plan_seal(&k))
-			(void)add(&k, PLAN_REARM);
-		return;
-	}
 	if (state_is_end(j->status)) {
 		plan_end(&k);
 		return;

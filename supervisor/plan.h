@@ -72,7 +72,7 @@ struct plan_component {
 struct plan_job {
 	const char *job_id;
 	enum state status;
-	bool cancel_signal, rerun_signal;
+	bool cancel_signal;
 	enum state cancel_status; /* what the signal asks for */
 	const char *reason;	  /* job.reason as stored, may be NULL */
 	int task_parallelism;
@@ -104,11 +104,10 @@ enum plan_verb {
 	PLAN_SET_PROGRESS, /* progress */
 	PLAN_WAIT,	   /* reason (NULL: keep), delay_ms */
 	PLAN_RERUN,	   /* component: a new version, by itself */
-	PLAN_REARM,	   /* the rerun that was asked for begins */
 	PLAN_SETTLE,
 	/* job commands to a member */
 	PLAN_CREATE,
-	PLAN_REOPEN, /* status/waiting: it runs again */
+	PLAN_REOPEN, /* take part again, with these documents */
 	PLAN_APPLY,
 	PLAN_RETURN,
 	PLAN_START,

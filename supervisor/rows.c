@@ -123,31 +123,7 @@ rerun(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	};
 	const char *name = sn->plan.components[a->component].name;
 
-	return initiator_rerun(
-	    s->db, &self, j->job_id, &name, 1, false, true, NULL);
-}
-
-/*
- * A rerun was asked for and its versions stand in the rows.  A job that
- * still runs just takes them; one that ended goes through the queue again.
- * Should we die in between, the signal is still there.
- */
-static int
-rearm(struct supervisor *s, struct job *j, const struct snapshot *sn)
-{
-	static const enum db_party_flag flags[] = { DB_PARTY_CREATED,
-		DB_PARTY_RESERVED, DB_PARTY_STARTED, DB_PARTY_ENDED };
-	struct db *db = s->db;
-	int r = db_party_forget_manifests(db, j->job_id, j->fence);
-
-	if (r == 0 && state_is_end(sn->plan.status)) {
-		for (size_t i = 0; r == 0 && i < 4; i++)
-			r = db_party_clear(db, j->job_id, flags[i], j->fence);
-		if (r == 0)
-			r = db_job_move(db, j->job_id, STATE_WAITING, j->fence,
-			    "runs again", NULL);
-	}
-	return r != 0 ? r : db_job_rerun_done(db, j->job_id, j->fence);
+	return initiator_retry(s->db, &self, j->job_id, name, NULL);
 }
 
 /* One change of rows; inside the transaction of all of a plan's. */
@@ -169,8 +145,6 @@ change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		return db_job_set_progress(db, j->job_id, a->progress);
 	case PLAN_RERUN:
 		return rerun(s, j, sn, a);
-	case PLAN_REARM:
-		return rearm(s, j, sn);
 	case PLAN_SETTLE:
 		return db_job_settle(db, j->job_id, j->fence);
 	default:
@@ -209,9 +183,6 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 	case PLAN_RERUN:
 		joblog_info(conf, j->job_id, "task %s is tried again",
 		    sn->plan.components[a->component].name);
-		break;
-	case PLAN_REARM:
-		joblog_info(conf, j->job_id, "job runs again");
 		break;
 	case PLAN_SETTLE:
 		joblog_info(

@@ -186,13 +186,28 @@ next_look(const struct snapshot *sn, const struct outcome *o)
 							       : LOOK_AGAIN_MS;
 }
 
+/* Its lease is over: what is to be done now is for whoever claims it next. */
+static void
+let_go(struct scheduler *s, struct job *j)
+{
+	log_info("job=%s: %s; looked at anew", j->job_id, err_text());
+	err_clear();
+	give_back(s, j, LOOK_SOON_MS);
+	if (j->under_way == 0)
+		drop(s, j);
+}
+
 static void
 give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 {
-	if (db_job_release(s->super->db, j->job_id, j->fence, delay_ms) != 0)
+	int r = db_job_release(s->super->db, j->job_id, j->fence, delay_ms);
+
+	if (r == ERR_CONFLICT)
+		err_clear(); /* it was given a new life meanwhile */
+	else if (r != 0)
 		log_err("job=%s release", j->job_id);
 	j->fence = 0;
-	if (delay_ms == 0)
+	if (delay_ms == 0 || r == ERR_CONFLICT)
 		loop_timer_set(s->more, 0, 0);
 }
 
@@ -240,6 +255,11 @@ look(struct scheduler *s, struct job *j)
 		r = carry_out(s, j, &sn, &o);
 	} while (r == 0 && o.changed && !o.asked && !o.settled &&
 		 ++round < ROUNDS_MAX);
+	if (r == ERR_CONFLICT) {
+		snapshot_fini(&sn);
+		let_go(s, j);
+		return;
+	}
 	if (r != 0) {
 		log_err("job=%s", j->job_id);
 		o.delay_ms = LOOK_SOON_MS;

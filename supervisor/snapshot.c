@@ -192,7 +192,6 @@ load_job(struct job *j, struct snapshot *sn)
 	    j->graph->makes_model && strcmp(row->job_type, "train") == 0;
 	p->cancel_signal = row->cancel_signal;
 	p->cancel_status = row->cancel_status;
-	p->rerun_signal = row->rerun_signal;
 	p->reason = row->reason;
 	p->task_parallelism =
 	    row->task_parallelism < 1 ? 1 : (int)row->task_parallelism;

@@ -26,7 +26,8 @@
 	X(INT, P progress, T "progress")                                       \
 	X(BOOL, P cancel_signal, T "cancel_signal")                            \
 	X(STATE, P cancel_status, T "cancel_status")                           \
-	X(BOOL, P rerun_signal, T "rerun_signal")                              \
+	X(INT, P revision, T "revision")                                       \
+	X(INT, P run, T "run")                                                 \
 	X(STR, P reason, T "reason")                                           \
 	X(STR, P lease_owner, T "lease_owner")                                 \
 	X(INT, P lease_fence, T "lease_fence")                                 \
@@ -98,7 +99,8 @@
 
 #define TASK_DOC_COLS(X, P, T)                                                 \
 	X(STR, P provider, T "provider")                                       \
-	X(STR, P parameters, T "parameters")
+	X(STR, P parameters, T "parameters")                                   \
+	X(STR, P next_parameters, T "next_parameters")
 
 /* The primary key of tables that belong to tasks, and its parameters. */
 #define KEY_WHERE                                                              \

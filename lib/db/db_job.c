@@ -56,12 +56,14 @@ db_job_get_brief(
 
 /* --- insert --- */
 
-static const struct db_stmt insert_job = { "job.insert", "sssssissssssssssbii",
+static const struct db_stmt insert_job = {
+	"job.insert", "sssssissssssssssbiiii",
 	"INSERT INTO job (job_id, status, tag, name, description,"
 	" is_initiator, initiator_role, initiator_party, job_type, model_id,"
 	" model_version, dsl, runtime_conf, train_conf, roles, contract,"
-	" contract_hash, task_parallelism, timeout_s)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
+	" contract_hash, task_parallelism, timeout_s, revision, run)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+};
 static const struct db_stmt same_contract = { "job.same_contract", "bs",
 	"SELECT contract_hash = ? FROM job WHERE job_id = ? FOR UPDATE" };
 /* What is known of a member is completed, never taken back. */
@@ -95,7 +97,8 @@ insert_job_row(struct db *db, const struct db_job_new *j)
 	    j->job_type != NULL ? j->job_type : "train", text(j->model_id),
 	    text(j->model_version), j->dsl, j->runtime_conf, j->train_conf,
 	    j->roles, j->contract, (const void *)j->contract_hash,
-	    (size_t)DB_HASH_SIZE, j->task_parallelism, j->timeout_s);
+	    (size_t)DB_HASH_SIZE, j->task_parallelism, j->timeout_s,
+	    j->revision, j->run);
 }
 
 /* The job is there: it must be the same one. */
@@ -179,13 +182,11 @@ struct job_head {
 	enum state status;
 	int64_t fence;
 	enum state cancel_status;
-	bool rerun_signal;
 };
 #define HEAD_COLS(X)                                                           \
 	X(STATE, status, "status")                                             \
 	X(INT, fence, "lease_fence")                                           \
-	X(STATE, cancel_status, "cancel_status")                               \
-	X(BOOL, rerun_signal, "rerun_signal")
+	X(STATE, cancel_status, "cancel_status")
 static const struct db_col head_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct job_head, field) },
@@ -323,12 +324,6 @@ static const struct db_stmt cancel = { "job.cancel", "ses",
 	" reason = LEFT(?, 4000),"
 	" next_look_at = NOW(6)"
 	" WHERE job_id = ? AND cancel_signal = 0" };
-static const struct db_stmt rerun = { "job.rerun", "s",
-	"UPDATE job SET rerun_signal = 1, cancel_signal = 0,"
-	" cancel_status = '', settled = 0, next_look_at = NOW(6)"
-	" WHERE job_id = ?" };
-static const struct db_stmt rerun_done = { "job.rerun_done", "s",
-	"UPDATE job SET rerun_signal = 0 WHERE job_id = ?" };
 
 static int
 signal_event(struct db *db, const struct job_move *m, const char *kind)
@@ -353,8 +348,7 @@ cancel_tx(struct db *db, void *ctx)
 	if ((r = lock_job(db, a, m->job_id, 0, &head)) != 0)
 		goto out;
 	m->from = head->status;
-	/* A rerun that is under way can be canceled: it will run again. */
-	if (state_is_end(head->status) && !head->rerun_signal)
+	if (state_is_end(head->status))
 		goto out;
 	if ((r = db_exec(db, &cancel, &n, state_name(m->to), m->reason,
 		 m->job_id)) != 0)
@@ -388,56 +382,6 @@ db_job_cancel(struct db *db, const char *job_id, enum state status,
 	return 0;
 }
 
-static int
-rerun_tx(struct db *db, void *ctx)
-{
-	struct job_move *m = ctx;
-	struct arena *a = arena_new();
-	struct job_head *head;
-	int r;
-
-	if ((r = lock_job(db, a, m->job_id, 0, &head)) != 0)
-		goto out;
-	m->from = head->status;
-	if ((r = db_exec(db, &rerun, NULL, m->job_id)) == 0)
-		r = signal_event(db, m, "rerun");
-out:
-	arena_free(a);
-	return r;
-}
-
-int
-db_job_rerun(struct db *db, const char *job_id, const char *reason)
-{
-	struct job_move m = {
-		.job_id = job_id, .to = STATE_WAITING, .reason = reason
-	};
-
-	return db_tx(db, rerun_tx, &m);
-}
-
-static int
-rerun_done_tx(struct db *db, void *ctx)
-{
-	struct job_move *m = ctx;
-	struct arena *a = arena_new();
-	struct job_head *head;
-	int r;
-
-	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) == 0)
-		r = db_exec(db, &rerun_done, NULL, m->job_id);
-	arena_free(a);
-	return r;
-}
-
-int
-db_job_rerun_done(struct db *db, const char *job_id, int64_t fence)
-{
-	struct job_move m = { .job_id = job_id, .fence = fence };
-
-	return db_tx(db, rerun_done_tx, &m);
-}
-
 /* --- fields that are no states --- */
 
 static const struct db_stmt set_progress = { "job.set_progress", "iis",
@@ -447,8 +391,6 @@ static const struct db_stmt set_reason = { "job.set_reason", "es",
 	"UPDATE job SET reason = LEFT(?, 4000) WHERE job_id = ?" };
 static const struct db_stmt set_description = { "job.set_description", "ss",
 	"UPDATE job SET description = ? WHERE job_id = ?" };
-static const struct db_stmt set_conf = { "job.set_conf", "ss",
-	"UPDATE job SET runtime_conf = ? WHERE job_id = ?" };
 static const struct db_stmt set_tag = { "job.set_tag", "ss",
 	"UPDATE job SET tag = ? WHERE job_id = ?" };
 
@@ -481,12 +423,6 @@ db_job_set_description(
     struct db *db, const char *job_id, const char *description)
 {
 	return set_text(db, &set_description, description, job_id);
-}
-
-int
-db_job_set_conf(struct db *db, const char *job_id, const char *runtime_conf)
-{
-	return set_text(db, &set_conf, runtime_conf, job_id);
 }
 
 int

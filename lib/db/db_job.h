@@ -34,9 +34,10 @@ struct db_job {
 	int64_t progress;
 	bool cancel_signal;
 	enum state cancel_status; /* STATE_NONE without signal */
-	bool rerun_signal;
-	const char *reason;	 /* may be NULL */
-	const char *lease_owner; /* may be NULL */
+	int64_t revision;	  /* contracts it has had before */
+	int64_t run;		  /* times it was brought back after an end */
+	const char *reason;	  /* may be NULL */
+	const char *lease_owner;  /* may be NULL */
 	int64_t lease_fence;
 	bool settled;
 	int64_t age_ms; /* since created, by the database */
@@ -112,6 +113,8 @@ struct db_job_new {
 	unsigned char contract_hash[DB_HASH_SIZE];
 	int64_t task_parallelism;
 	int64_t timeout_s;
+	int64_t revision;
+	int64_t run;
 	const struct db_party_new *parties; /* all members of the job */
 	size_t nparties;
 	const struct db_task_new *tasks;
@@ -238,8 +241,7 @@ int db_job_set_progress(struct db *, const char *job_id, int64_t progress);
 int db_job_set_reason(struct db *, const char *job_id, const char *reason);
 int db_job_set_description(
     struct db *, const char *job_id, const char *description);
-/* ERR_NOT_FOUND for both when there is no such job. */
-int db_job_set_conf(struct db *, const char *job_id, const char *runtime_conf);
+/* ERR_NOT_FOUND when there is no such job. */
 int db_job_set_tag(struct db *, const char *job_id, const char *tag);
 
 /*
@@ -251,11 +253,28 @@ int db_job_cancel(struct db *, const char *job_id, enum state status,
     const char *reason, bool *effective);
 
 /*
- * Ask for a rerun: sets rerun_signal, clears cancel_signal and settled; the
- * scheduler does the move to waiting.  db_job_rerun_done() clears the signal.
+ * Another run of a job that was initiated here.  One that has ended goes back
+ * to waiting, as if no member had it yet, under the next run number; one that
+ * has not is only due at once.  Either way its scheduling lease is over, so
+ * that no plan made before is carried out.  *was_ended tells which.
+ * Errors: ERR_BUSY while the job is being stopped, or its success is yet to
+ * reach members that staged a model; ERR_NOT_FOUND, ERR_DB.
  */
-int db_job_rerun(struct db *, const char *job_id, const char *reason);
-int db_job_rerun_done(struct db *, const char *job_id, int64_t fence);
+int db_job_rerun(
+    struct db *, const char *job_id, const char *reason, bool *was_ended);
+
+/*
+ * Other documents for a job, with the numbers derived from them: runtime_conf,
+ * name, contract, parallelism, limits, revision, and of each local member
+ * party_conf, cores and memory.  Tasks whose parameters differ get them with
+ * their next version.  The rest of the job stays; the caller decides whether
+ * it may be.
+ * Errors: ERR_CONFLICT when the job's revision is not below the new one.
+ */
+int db_job_revise(struct db *, const struct db_job_new *);
+
+/* A member's site: the job is brought back under this run number. */
+int db_job_set_run(struct db *, const char *job_id, int64_t run);
 
 /* --- scheduling leases (jobs this site initiated) --- */
 

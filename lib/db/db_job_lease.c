@@ -73,7 +73,7 @@ static const struct db_stmt wake = { "job.wake", "s",
 	"UPDATE job SET next_look_at = NOW(6) WHERE job_id = ?" };
 static const struct db_stmt settle = { "job.settle", "si",
 	"UPDATE job SET settled = 1, lease_owner = NULL, lease_until = NULL"
-	" WHERE job_id = ? AND lease_fence = ? AND rerun_signal = 0" };
+	" WHERE job_id = ? AND lease_fence = ?" };
 static const struct db_stmt next_due = { "job.next_due", "",
 	"SELECT GREATEST(0, TIMESTAMPDIFF(MICROSECOND, NOW(6),"
 	" GREATEST(next_look_at, COALESCE(lease_until, next_look_at)))"

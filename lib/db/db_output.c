@@ -49,6 +49,25 @@ static const struct db_stmt of_job = { "output.of_job", "sssssss",
 		    "o.party_id = ?)"
 		    " ORDER BY o.component, o.version DESC, o.role, o.party_id,"
 		    " o.position" };
+struct component_row {
+	const char *component;
+};
+static const struct db_col component_cols[] = {
+	{ DB_STR, offsetof(struct component_row, component) },
+};
+static const struct db_shape component_shape =
+    DB_SHAPE(struct component_row, component_cols);
+static const struct db_stmt gone = { "output.gone", "s",
+	"SELECT DISTINCT 1, o.component FROM task_output o"
+	" JOIN task t ON t.job_id = o.job_id AND t.component = o.component"
+	"  AND t.version = o.version AND t.role = o.role"
+	"  AND t.party_id = o.party_id"
+	" LEFT JOIN data_table d ON d.namespace = o.namespace"
+	"  AND d.name = o.name"
+	" WHERE o.job_id = ? AND d.name IS NULL AND t.run_here = 1"
+	" AND NOT EXISTS (SELECT 1 FROM task v WHERE v.job_id = t.job_id"
+	"  AND v.component = t.component AND v.role = t.role"
+	"  AND v.party_id = t.party_id AND v.version > t.version)" };
 static const struct db_stmt maker = { "output.maker", "ss",
 	"SELECT 1" OUTPUT_COLS(
 	    DB_SQL) " FROM task_output o"
@@ -85,6 +104,14 @@ db_output_of_job(struct db *db, struct arena *a, const char *job_id,
 {
 	return db_select(db, &of_job, &output_shape, a, rows, n, job_id,
 	    component, component, role, role, party_id, party_id);
+}
+
+/* The shape of a row is that of a plain array of strings. */
+int
+db_output_gone(struct db *db, struct arena *a, const char *job_id,
+    const char ***components, size_t *n)
+{
+	return db_select(db, &gone, &component_shape, a, components, n, job_id);
 }
 
 int

@@ -79,6 +79,12 @@ int db_output_newest(struct db *, struct arena *, const char *job_id,
 int db_output_of_job(struct db *, struct arena *, const char *job_id,
     const char *component, const char *role, const char *party_id,
     struct db_output **rows, size_t *n);
+/*
+ * Components whose newest version at a member of this site left a table that
+ * is not there any more.
+ */
+int db_output_gone(struct db *, struct arena *, const char *job_id,
+    const char ***components, size_t *n);
 /* Which job and task made a table; ERR_NOT_FOUND when none did. */
 int db_output_maker(struct db *, struct arena *, const char *table_namespace,
     const char *name, struct db_output **out);

@@ -403,10 +403,6 @@ static const struct db_stmt ack_start = { "task.ack_start", "i" KEY_PARAMS,
 	"UPDATE task SET start_acked = ? WHERE" KEY_WHERE };
 static const struct db_stmt ack_status = { "task.ack_status", "s" KEY_PARAMS,
 	"UPDATE task SET status_acked = ? WHERE" KEY_WHERE };
-static const struct db_stmt set_parameters = { "task.set_parameters",
-	"s" KEY_PARAMS,
-	"UPDATE task SET parameters = ? WHERE" KEY_WHERE
-	" AND party_status = 'waiting' AND start_acked = 0" };
 
 int
 db_task_set_progress(struct db *db, const struct db_task_key *k,
@@ -427,22 +423,6 @@ db_task_ack_status(
     struct db *db, const struct db_task_key *k, enum state verdict)
 {
 	return db_exec(db, &ack_status, NULL, state_name(verdict), KEY_ARGS(k));
-}
-
-int
-db_task_set_parameters(
-    struct db *db, const struct db_task_key *k, const char *parameters)
-{
-	int64_t n;
-	int r;
-
-	if ((r = db_exec(db, &set_parameters, &n, parameters, KEY_ARGS(k))) !=
-	    0)
-		return r;
-	return n == 1
-		   ? 0
-		   : err_set(ERR_CONFLICT,
-			 "task %s is not there or has started", k->component);
 }
 
 /* --- wishes --- */

@@ -29,8 +29,10 @@ struct db_task {
 	bool need_run;
 	int64_t auto_retries;
 	int64_t retry_delay_s;
-	const char *provider;	  /* JSON; NULL in lists */
-	const char *parameters;	  /* JSON; NULL in lists */
+	const char *provider;	/* JSON; NULL in lists */
+	const char *parameters; /* JSON; NULL in lists */
+	/* of the next version; NULL: the same again, and in lists */
+	const char *next_parameters;
 	const char *error_report; /* may be NULL */
 	int64_t progress;
 	bool launch_wanted;
@@ -142,9 +144,6 @@ int db_task_set_progress(struct db *, const struct db_task_key *,
 int db_task_ack_start(struct db *, const struct db_task_key *, bool acked);
 int db_task_ack_status(
     struct db *, const struct db_task_key *, enum state verdict);
-/* Complete parameters anew, for a version that has not started. */
-int db_task_set_parameters(
-    struct db *, const struct db_task_key *, const char *parameters);
 
 /*
  * Want a local task launched, once: only a waiting task that was never

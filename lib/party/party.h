@@ -16,6 +16,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
+#include "lib/model/graph.h"
 #include "lib/model/model_version.h"
 
 /*
@@ -53,6 +54,16 @@ int party_may_command(
 int party_job_create(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_job_new *j, bool *effective);
 
+/*
+ * Take part again in a job that is here, under the run number j->run and with
+ * j's documents: those it has, or those of a later revision.  What still runs
+ * of an earlier run ends; then the job waits.  A run that is here already has
+ * no effect when its contract is the same.
+ * Errors: ERR_CONFLICT for an older run, ERR_DENIED for another contract
+ * without a later revision.
+ */
+int party_job_reopen(struct db *, const struct party_caller *,
+    const struct party_member *, const struct db_job_new *j, bool *effective);
 /*
  * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
  * the numbers when not enough is free; ERR_CONFLICT when the job ended.
@@ -102,12 +113,19 @@ int party_job_stop(struct db *, const struct party_caller *,
     bool *effective);
 
 /*
- * A new version of one task (rerun).  t->version must follow or equal the
- * newest here.  An ended job takes tasks again; its state is moved to
+ * A new version of one task (rerun): its parameters are those that the
+ * newest here was made for next, or the same again.  t->version must be at
+ * least the newest's (one between may have been made when this member could
+ * not take part).  An ended job takes tasks again; its state is moved to
  * waiting, to be reserved and started anew.
  */
 int party_task_create(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_task_new *t, bool *effective);
+/*
+ * What a new version of this task (complete row) is: the next number, the
+ * parameters it is to begin with.  Texts are t's.  Errors: ERR_FORMAT.
+ */
+int party_next_version(const struct db_task *t, struct db_task_new *out);
 /*
  * Launch the task (a task that need not run passes at once).  ERR_CONFLICT
  * when the job does not run here, a newer version exists, or the task ended
@@ -140,15 +158,52 @@ int initiator_task_report(struct db *, const struct party_caller *,
 int initiator_stop(struct db *, const struct party_caller *, const char *job_id,
     enum state, const char *reason, bool *effective);
 /*
- * New versions of these components (NULL, 0: all) for all members, in one
- * transaction, and the signal to the scheduler.  Closing over consumers is
- * the caller's, who knows the DAG.  Without force those that succeeded stay.
- * *n (may be NULL) is how many components get a new version; none → nothing
- * changes.  automatic: counts down auto_retries, and leaves components
- * without any left as they are.  The caller must be a member.
+ * Another run of (a part of) a job, in one transaction.  New versions, at all
+ * members, of:
+ *   - the components that are named (NULL, 0: all) and did not succeed, or
+ *     any that are named when forced; what runs now is left alone unless
+ *     forced, what waits will run as it is;
+ *   - everything downstream of those, so that nothing is worked out from what
+ *     an older version left;
+ *   - upstream components whose output tables are gone here, and in turn what
+ *     is downstream of them.
+ * A job that ended is waiting afterwards, and goes through the queue again.
+ * Everything else keeps its version.  *n (may be NULL) is how many components
+ * got a new one; none: nothing changed.
+ * The caller must be a member.  Errors besides those of all: ERR_BUSY while
+ * the job is being stopped.
  */
+struct party_rerun {
+	const char *job_id;
+	const struct graph *graph; /* of the job's DSL */
+	const char *const *components;
+	size_t ncomp;
+	bool force;
+	int64_t auto_retries; /* of the new versions */
+	int64_t retry_delay_s;
+};
 int initiator_rerun(struct db *, const struct party_caller *,
-    const char *job_id, const char *const *components, size_t ncomp, bool force,
-    bool automatic, int64_t *n);
+    const struct party_rerun *, int64_t *n);
+/*
+ * A member says that outputs of these components are gone there: those that
+ * something still to run reads get new versions, with all that follows.
+ */
+int initiator_renew_gone(struct db *, const struct party_caller *,
+    const char *job_id, const struct graph *, const char *const *components,
+    size_t ncomp, int64_t *n);
+/*
+ * One component is tried again within its run, by itself: the job goes on.
+ * Counts down auto_retries; without any left nothing changes.
+ */
+int initiator_retry(struct db *, const struct party_caller *,
+    const char *job_id, const char *component, int64_t *n);
+/*
+ * Other parameters for a job that has ended: j is the whole of it built anew,
+ * with the revision after the one that it was built from.
+ * Errors: ERR_BUSY when the job has not ended, ERR_CONFLICT when it has got
+ * other parameters meanwhile.
+ */
+int initiator_revise(
+    struct db *, const struct party_caller *, const struct db_job_new *j);
 
 #endif

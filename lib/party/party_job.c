@@ -1,6 +1,8 @@
 /*
  * Commands about a whole job at one member.  Each is one transaction.
  */
+#include <string.h>
+
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_resource.h"
@@ -60,6 +62,118 @@ party_job_create(struct db *db, const struct party_caller *c,
 	if (effective != NULL)
 		*effective = created;
 	return 0;
+}
+
+/* --- reopen --- */
+
+static bool
+is_of_member(const struct db_task_key *k, const struct party_member *m)
+{
+	return str_eq(k->role, m->role) && str_eq(k->party_id, m->party_id);
+}
+
+/* Every unended task of the member or of all members here, of any version. */
+static int
+stop_tasks(struct db *db, struct party_command *c, bool all)
+{
+	struct db_task *rows;
+	size_t n;
+	bool ended;
+	int r;
+
+	if ((r = db_task_list(
+		 db, c->arena, c->job->job_id, false, &rows, &n)) != 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (!rows[i].run_here || state_is_end(rows[i].party_status) ||
+		    (!all && !is_of_member(&rows[i].key, &c->member)))
+			continue;
+		/* What never began did not fail or time out. */
+		if ((r = db_task_want_end(db, &rows[i].key,
+			 rows[i].start_acked ? c->state : STATE_CANCELED,
+			 c->reason, &ended)) != 0)
+			return r;
+		c->effective |= ended;
+	}
+	return 0;
+}
+
+static bool
+is_same_contract(const struct db_job *have, const struct db_job_new *want)
+{
+	return memcmp(have->contract_hash, want->contract_hash,
+		   sizeof(have->contract_hash)) == 0;
+}
+
+/* Errors: see party_job_reopen(). */
+static int
+check_run(const struct db_job *have, const struct db_job_new *want)
+{
+	if (want->run < have->run)
+		return err_set(ERR_CONFLICT,
+		    "job %s is in its run %lld here, %lld is over",
+		    have->job_id, (long long)have->run, (long long)want->run);
+	if (!is_same_contract(have, want) &&
+	    (want->run == have->run || want->revision <= have->revision))
+		return err_set(ERR_DENIED,
+		    "job %s has another contract here, of revision %lld; "
+		    "revision %lld cannot replace it",
+		    have->job_id, (long long)have->revision,
+		    (long long)want->revision);
+	return 0;
+}
+
+/* What the initiator says is over, whatever was heard of it here. */
+static int
+end_old_run(struct db *db, struct party_command *c)
+{
+	bool moved;
+	int r;
+
+	if (state_is_end(c->job->status))
+		return 0;
+	c->state = STATE_CANCELED;
+	c->reason = "the job begins another run";
+	if ((r = stop_tasks(db, c, true)) != 0)
+		return r;
+	return db_job_move(
+	    db, c->job->job_id, STATE_CANCELED, 0, c->reason, &moved);
+}
+
+static int
+reopen(struct db *db, struct party_command *c)
+{
+	const struct db_job_new *j = c->documents;
+	int r;
+
+	/* Locks the row: the other members of this site may be asked now. */
+	if ((r = db_job_wake(db, j->job_id)) != 0 ||
+	    (r = db_job_get_brief(db, c->arena, j->job_id, &c->job)) != 0 ||
+	    (r = check_run(c->job, j)) != 0 || j->run == c->job->run)
+		return r;
+	if ((r = end_old_run(db, c)) != 0 ||
+	    (!is_same_contract(c->job, j) && (r = db_job_revise(db, j)) != 0) ||
+	    (r = db_party_clear(db, j->job_id, DB_PARTY_STARTED, 0)) != 0 ||
+	    (r = db_job_set_run(db, j->job_id, j->run)) != 0)
+		return r;
+	return db_job_move(
+	    db, j->job_id, STATE_WAITING, 0, "runs again", &c->effective);
+}
+
+int
+party_job_reopen(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, const struct db_job_new *j, bool *effective)
+{
+	struct party_command c = {
+		.caller = caller, .member = *m, .documents = j
+	};
+
+	if (effective != NULL)
+		*effective = false;
+	if (!str_eq(j->job_id, m->job_id))
+		return err_set(
+		    ERR_INVALID, "the description is of job %.30s", j->job_id);
+	return party_run(db, &c, reopen, effective);
 }
 
 /* --- resources --- */
@@ -183,33 +297,6 @@ party_job_status(struct db *db, const struct party_caller *caller,
 	return party_run(db, &c, status, effective);
 }
 
-/* Every unended task of the member, whatever its version. */
-static int
-stop_tasks(struct db *db, struct party_command *c)
-{
-	struct db_task *rows;
-	size_t n;
-	bool ended;
-	int r;
-
-	if ((r = db_task_list(
-		 db, c->arena, c->job->job_id, false, &rows, &n)) != 0)
-		return r;
-	for (size_t i = 0; i < n; i++) {
-		if (!rows[i].run_here || state_is_end(rows[i].party_status) ||
-		    !str_eq(rows[i].key.role, c->member.role) ||
-		    !str_eq(rows[i].key.party_id, c->member.party_id))
-			continue;
-		/* What never began did not fail or time out. */
-		if ((r = db_task_want_end(db, &rows[i].key,
-			 rows[i].start_acked ? c->state : STATE_CANCELED,
-			 c->reason, &ended)) != 0)
-			return r;
-		c->effective |= ended;
-	}
-	return 0;
-}
-
 static int
 stop(struct db *db, struct party_command *c)
 {
@@ -218,7 +305,8 @@ stop(struct db *db, struct party_command *c)
 
 	/* A job that succeeded has no unended tasks worth a kill wish. */
 	if (state_is_interrupt(c->state) &&
-	    ((r = stop_tasks(db, c)) != 0 || (r = party_model_end(db, c)) != 0))
+	    ((r = stop_tasks(db, c, false)) != 0 ||
+		(r = party_model_end(db, c)) != 0))
 		return r;
 	/* At the initiator the scheduler moves its job, under its lease. */
 	if (c->job->is_initiator)

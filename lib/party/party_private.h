@@ -22,6 +22,7 @@ struct party_command {
 	const char *reason;
 	int64_t reservation_ms;
 	const struct db_task_new *task;
+	const struct db_job_new *documents;
 	bool effective;
 	/* found by the check, alive while the command's function runs */
 	struct arena *arena;

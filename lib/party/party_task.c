@@ -17,7 +17,10 @@ run_task(struct db *db, struct party_command *c, party_command_fn *fn,
 
 /* --- create: a new version --- */
 
-/* *exists when this version is there; its number must follow the newest's. */
+/*
+ * *exists when this version is there.  Numbers may be left out: the initiator
+ * made a version that never reached this member.
+ */
 static int
 check_version(struct db *db, struct party_command *c, bool *exists)
 {
@@ -39,10 +42,10 @@ check_version(struct db *db, struct party_command *c, bool *exists)
 	if (r != 0)
 		return r;
 	*exists = t->version == newest->key.version;
-	if (!*exists && t->version != newest->key.version + 1)
+	if (t->version < newest->key.version)
 		return err_set(ERR_CONFLICT,
 		    "task %.100s has version %lld "
-		    "here, %lld does not follow",
+		    "here, %lld is older",
 		    t->component, (long long)newest->key.version,
 		    (long long)t->version);
 	if (!*exists && !state_is_end(newest->party_status))

@@ -114,18 +114,70 @@ find_output(struct resolver *v, const char *job_id, const char *component,
 	    v->db, v->arena, rows[0].table_namespace, rows[0].name, out);
 }
 
+/*
+ * Which version of an upstream component counts for this member: its newest,
+ * which must have succeeded.  What an older one left is of another run.  -1
+ * when this member does not run it.
+ */
 static int
-resolve_data(struct resolver *v, const struct dsl_ref *ref)
+upstream_version(struct resolver *v, const char *from, int64_t *out)
 {
-	const char *from = v->subject->dsl->components[ref->from].name;
+	const struct db_task_key *key = subject_key(v->subject);
+	struct db_task *t;
+	int r;
+
+	*out = -1;
+	r = db_task_get_newest(
+	    v->db, v->arena, key->job_id, from, key->role, key->party_id, &t);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0)
+		return r;
+	if (!state_is_success(t->party_status))
+		return err_set(ERR_CONFLICT,
+		    "%s is %s in its version %lld, and what an older version "
+		    "left is not used",
+		    from, state_name(t->party_status),
+		    (long long)t->key.version);
+	*out = t->key.version;
+	return 0;
+}
+
+static int
+add_output(
+    struct resolver *v, const struct dsl_ref *ref, const struct db_output *o)
+{
 	struct db_table *t;
 	int r;
 
-	r = find_output(
-	    v, subject_key(v->subject)->job_id, from, ref->name, &t);
+	r = db_table_get(v->db, v->arena, o->table_namespace, o->name, &t);
 	if (r == ERR_NOT_FOUND)
-		return 0;
-	return r != 0 ? r : add_table(v, t, ref->key, from, ref->name);
+		return err_set(r,
+		    "the output %s of %s is not there any more; run %s again",
+		    o->data_name, o->key.component, o->key.component);
+	return r != 0 ? r
+		      : add_table(v, t, ref->key, o->key.component, ref->name);
+}
+
+static int
+resolve_data(struct resolver *v, const struct dsl_ref *ref)
+{
+	struct db_task_key key = *subject_key(v->subject);
+	struct db_output *rows;
+	size_t i, n;
+	int r;
+
+	key.component = v->subject->dsl->components[ref->from].name;
+	if ((r = upstream_version(v, key.component, &key.version)) != 0 ||
+	    key.version < 0 ||
+	    (r = db_output_list(v->db, v->arena, &key, &rows, &n)) != 0)
+		return r;
+	for (i = 0; i < n; i++)
+		if (str_eq(rows[i].data_name, ref->name))
+			return add_output(v, ref, &rows[i]);
+	return 0; /* it makes none for this member */
 }
 
 /*
@@ -251,17 +303,21 @@ resolve_model(struct resolver *v, const struct dsl_ref *ref)
 	const char *from = v->subject->dsl->components[ref->from].name;
 	const struct db_model_part **parts;
 	struct db_model_part *rows;
-	size_t n, i;
+	int64_t version;
+	size_t n, i, kept = 0;
 	int r;
 
 	r = db_model_part_newest(v->db, v->arena, NULL, key->job_id, key->role,
 	    key->party_id, from, ref->name, &rows, &n);
-	if (r != 0 || n == 0)
+	if (r != 0 || n == 0 || (r = upstream_version(v, from, &version)) != 0)
 		return r;
 	parts = arena_alloc(v->arena, n * sizeof(const struct db_model_part *));
 	for (i = 0; i < n; i++)
-		parts[i] = &rows[i];
-	return add_model(v, ref->kind, from, ref->name, parts, n);
+		if (rows[i].version == version)
+			parts[kept++] = &rows[i];
+	return kept == 0
+		   ? 0
+		   : add_model(v, ref->kind, from, ref->name, parts, kept);
 }
 
 /* A model of the version that a predict job uses. */

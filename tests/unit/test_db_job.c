@@ -245,9 +245,6 @@ first_wish_to_end_a_job_decides(void **state)
 	assert_string_equal(job(J1)->reason, "by hand");
 	assert_int_equal(events(J1, "cancel"), 1);
 	assert_int_equal(db_job_move(db, J1, STATE_CANCELED, 0, NULL, NULL), 0);
-	assert_int_equal(db_job_rerun(db, J1, "again"), 0);
-	assert_false(job(J1)->cancel_signal);
-	assert_true(job(J1)->rerun_signal);
 	assert_int_equal(
 	    db_job_cancel(db, J3, STATE_CANCELED, "", NULL), ERR_NOT_FOUND);
 }
@@ -389,7 +386,6 @@ stale_scheduler_changes_nothing(void **state)
 	assert_int_equal(
 	    db_party_clear(db, J1, DB_PARTY_CREATED, old), ERR_CONFLICT);
 	assert_int_equal(db_job_settle(db, J1, old), ERR_CONFLICT);
-	assert_int_equal(db_job_rerun_done(db, J1, old), ERR_CONFLICT);
 	assert_int_equal(db_job_release(db, J1, old, 0), ERR_CONFLICT);
 	assert_int_equal(job(J1)->status, STATE_WAITING);
 	assert_int_equal(events(J1, "job"), 1);
@@ -411,12 +407,87 @@ settled_job_is_never_due_but_for_a_rerun(void **state)
 	assert_int_equal(db_job_settle(db, J1, c->fence), 0);
 	assert_int_equal(db_job_wake(db, J1), 0);
 	assert_int_equal(claim("a", &c), 0);
-	assert_int_equal(db_job_rerun(db, J1, "again"), 0);
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
+	assert_int_equal(claim("a", &c), 0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_FAILED, 0, "for a test", NULL), 0);
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
 	assert_int_equal(claim("a", &c), 1);
-	/* What was asked for meanwhile cannot be settled away. */
-	assert_int_equal(db_job_settle(db, J1, c->fence), ERR_CONFLICT);
-	assert_int_equal(db_job_rerun_done(db, J1, c->fence), 0);
-	assert_int_equal(db_job_settle(db, J1, c->fence), 0);
+}
+
+static void
+another_run_is_as_if_no_member_had_the_job(void **state)
+{
+	struct db_party *party;
+	struct db_job_claim *c;
+	bool was_ended;
+
+	(void)state;
+	assert_int_equal(db_job_rerun(db, J3, "again", NULL), ERR_NOT_FOUND);
+	assert_int_equal(db_party_mark(db, J1, "host", ROWS_HOST,
+			     DB_PARTY_STARTED, true, "old words", 0),
+	    0);
+	assert_int_equal(
+	    db_job_cancel(db, J1, STATE_CANCELED, "by hand", NULL), 0);
+	/* It is being stopped: that goes first. */
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), ERR_BUSY);
+	assert_int_equal(claim("a", &c), 1);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_CANCELED, c->fence, NULL, NULL), 0);
+	assert_int_equal(db_job_rerun(db, J1, "again", &was_ended), 0);
+	assert_true(was_ended);
+	assert_int_equal(job(J1)->status, STATE_WAITING);
+	assert_false(job(J1)->cancel_signal);
+	assert_int_equal(job(J1)->run, 1);
+	assert_int_equal(
+	    db_party_get(db, arena, J1, "host", ROWS_HOST, &party), 0);
+	assert_false(party->created || party->started || party->ended);
+	assert_null(party->last_error);
+	/* Whoever planned before plans anew: the lease is over. */
+	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, c->fence, "", NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(claim("b", &c), 1);
+}
+
+static void
+a_running_job_keeps_its_run_and_loses_its_lease(void **state)
+{
+	struct db_job_claim *c;
+	bool was_ended;
+
+	(void)state;
+	assert_int_equal(claim("a", &c), 1);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_RUNNING, c->fence, "", NULL), 0);
+	assert_int_equal(db_job_rerun(db, J1, "again", &was_ended), 0);
+	assert_false(was_ended);
+	assert_int_equal(job(J1)->run, 0);
+	assert_int_equal(job(J1)->status, STATE_RUNNING);
+	assert_int_equal(db_job_move(db, J1, STATE_FAILED, c->fence, "", NULL),
+	    ERR_CONFLICT);
+}
+
+static void
+another_run_waits_until_every_member_has_sealed(void **state)
+{
+	unsigned char hash[DB_HASH_SIZE] = { 1 };
+	struct db_party *party;
+
+	(void)state;
+	assert_int_equal(
+	    db_party_set_manifest(db, J1, "host", ROWS_HOST, hash, 0), 0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_SUCCESS, 0, "for a test", NULL), 0);
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), ERR_BUSY);
+	assert_int_equal(job(J1)->status, STATE_SUCCESS);
+	assert_int_equal(db_party_mark(db, J1, "host", ROWS_HOST,
+			     DB_PARTY_ENDED, true, NULL, 0),
+	    0);
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
+	/* What the next run makes is staged anew. */
+	assert_int_equal(
+	    db_party_get(db, arena, J1, "host", ROWS_HOST, &party), 0);
+	assert_false(party->staged);
 }
 
 struct claimer {
@@ -633,6 +704,9 @@ main(void)
 		T(renewed_lease_is_kept_and_not_seen_as_a_wake),
 		T(stale_scheduler_changes_nothing),
 		T(settled_job_is_never_due_but_for_a_rerun),
+		T(another_run_is_as_if_no_member_had_the_job),
+		T(another_run_waits_until_every_member_has_sealed),
+		T(a_running_job_keeps_its_run_and_loses_its_lease),
 		T(many_claimers_share_the_jobs_without_overlap),
 		T(overdue_and_stale_jobs_are_found),
 		T(each_filter_of_a_job_list_filters),

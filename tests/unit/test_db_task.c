@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_table.h"
 #include "lib/db/db_task.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -275,7 +276,7 @@ error_report_of_any_bytes_is_kept(void **state)
 	assert_int_equal(strlen(task(&here)->error_report), 16000);
 	assert_int_equal(task(&here)->error_report[0], '?');
 	assert_int_equal(
-	    db_task_set_parameters(db, &holder, "caf\xe9"), ERR_INVALID);
+	    db_table_set_schema(db, "caf\xe9", "t", "{}"), ERR_INVALID);
 }
 
 /* --- launching --- */
@@ -661,15 +662,11 @@ queried_task_shows_its_newest_attempt(void **state)
 }
 
 static void
-parameters_change_only_before_the_start(void **state)
+the_newest_version_is_found(void **state)
 {
 	struct db_task *t;
 
 	(void)state;
-	assert_int_equal(db_task_set_parameters(db, &here, "{\"a\":1}"), 0);
-	assert_string_equal(task(&here)->parameters, "{\"a\":1}");
-	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
-	assert_int_equal(db_task_set_parameters(db, &here, "{}"), ERR_CONFLICT);
 	assert_int_equal(db_task_get_newest(db, arena, J1, "reader_0", "guest",
 			     ROWS_GUEST, &t),
 	    0);
@@ -712,7 +709,7 @@ main(void)
 		T(next_attempt_supersedes_the_one_before),
 		T(each_filter_of_a_task_list_filters),
 		T(queried_task_shows_its_newest_attempt),
-		T(parameters_change_only_before_the_start),
+		T(the_newest_version_is_found),
 		T(acknowledgements_are_kept),
 	};
 #undef T

@@ -16,6 +16,7 @@
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_resource.h"
+#include "lib/db/db_table.h"
 #include "lib/party/party.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -452,28 +453,29 @@ task_that_need_not_run_passes_at_once(void **state)
 }
 
 static void
-new_version_follows_the_newest_and_ends_it(void **state)
+new_version_is_newer_and_ends_the_one_before(void **state)
 {
 	struct rows_partner p;
-	struct db_task_key v1 = reader;
+	struct db_task_key v2 = reader;
 	bool effective;
 
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
 	start_job();
 	(void)launch(&reader);
-	p.tasks[0].version = 2;
+	/* Version 1 was made while this site did not answer. */
+	p.tasks[0].version = v2.version = 2;
+	TWICE(THEIRS,
+	    party_task_create(db, &guest, &member, &p.tasks[0], &effective));
+	p.tasks[0].version = 1;
 	assert_int_equal(
 	    party_task_create(db, &guest, &member, &p.tasks[0], NULL),
 	    ERR_CONFLICT);
-	p.tasks[0].version = v1.version = 1;
-	TWICE(THEIRS,
-	    party_task_create(db, &guest, &member, &p.tasks[0], &effective));
-	assert_int_equal(task(&v1)->party_status, STATE_WAITING);
+	assert_int_equal(task(&v2)->party_status, STATE_WAITING);
 	assert_int_equal(task(&reader)->kill_wanted, STATE_CANCELED);
 	assert_int_equal(party_task_start(db, &guest, &reader, &effective), 0);
 	assert_false(effective);
-	assert_int_equal(party_task_start(db, &guest, &v1, &effective), 0);
+	assert_int_equal(party_task_start(db, &guest, &v2, &effective), 0);
 	assert_true(effective);
 }
 
@@ -677,16 +679,54 @@ end_all(enum state readers, enum state lrs)
 	}
 }
 
+/* lr_0 reads what reader_0 makes. */
+static struct graph *
+chain(void)
+{
+	struct graph *g;
+
+	assert_int_equal(
+	    graph_from_dsl("{\"components\":{\"reader_0\":{\"module\":"
+			   "\"Reader\",\"output\":{\"data\":[\"data\"]}},"
+			   "\"lr_0\":{\"module\":\"HeteroLR\",\"input\":"
+			   "{\"data\":{\"data\":[\"reader_0.data\"]}}}}}",
+		&g),
+	    0);
+	return g;
+}
+
+static int
+rerun_by(
+    const struct party_caller *c, const char *component, bool force, int64_t *n)
+{
+	struct party_rerun p = { .job_id = OURS,
+		.components = &component,
+		.ncomp = component != NULL,
+		.force = force,
+		.auto_retries = 2,
+		.retry_delay_s = 3 };
+	struct graph *g = chain();
+	int r;
+
+	p.graph = g;
+	r = initiator_rerun(db, c, &p, n);
+	graph_free(g);
+	return r;
+}
+
 static int64_t
 rerun(const char *component, bool force)
 {
-	const char *list[] = { component };
 	int64_t n;
 
-	assert_int_equal(initiator_rerun(db, &guest, OURS, list,
-			     component != NULL, force, false, &n),
-	    0);
+	assert_int_equal(rerun_by(&site, component, force, &n), 0);
 	return n;
+}
+
+static void
+job_ends(enum state how)
+{
+	assert_int_equal(db_job_move(db, OURS, how, 0, "", NULL), 0);
 }
 
 static size_t
@@ -708,19 +748,22 @@ rerun_makes_new_versions_for_all_members(void **state)
 	struct db_task_key v1 = holder;
 
 	(void)state;
-	/* Nothing has run yet: nothing to rerun, no signal. */
+	/* Nothing has run yet: nothing to rerun. */
 	assert_int_equal(rerun(NULL, true), 0);
-	assert_false(job(OURS)->rerun_signal);
 	end_all(STATE_SUCCESS, STATE_FAILED);
-	assert_int_equal(db_job_move(db, OURS, STATE_FAILED, 0, "", NULL), 0);
+	job_ends(STATE_FAILED);
 	assert_int_equal(rerun("reader_0", false), 0);
-	assert_false(job(OURS)->rerun_signal);
+	assert_int_equal(job(OURS)->status, STATE_FAILED);
+	assert_int_equal(job(OURS)->run, 0);
 	assert_int_equal(rerun(NULL, false), 1);
-	assert_true(job(OURS)->rerun_signal);
+	assert_int_equal(job(OURS)->status, STATE_WAITING);
+	assert_int_equal(job(OURS)->run, 1);
 	assert_int_equal(newest_rows(1), 3);
 	v1.component = "lr_0";
 	v1.version = 1;
 	assert_int_equal(task(&v1)->party_status, STATE_WAITING);
+	assert_int_equal(task(&v1)->auto_retries, 2);
+	assert_int_equal(task(&v1)->retry_delay_s, 3);
 	assert_false(task(&v1)->run_here);
 	/* Again: the new version was not begun, it will run as it is. */
 	assert_int_equal(rerun(NULL, false), 0);
@@ -729,20 +772,119 @@ rerun_makes_new_versions_for_all_members(void **state)
 }
 
 static void
+rerun_reaches_everything_downstream(void **state)
+{
+	(void)state;
+	end_all(STATE_SUCCESS, STATE_SUCCESS);
+	job_ends(STATE_SUCCESS);
+	assert_int_equal(rerun(NULL, false), 0);
+	assert_int_equal(rerun("lr_0", true), 1);
+	assert_int_equal(newest_rows(0), 3);
+	job_ends(STATE_FAILED);
+	/* lr_0 would go on with what the old reader_0 left. */
+	assert_int_equal(rerun("reader_0", true), 2);
+	assert_int_equal(newest_rows(1), 3);
+	assert_int_equal(newest_rows(2), 3);
+}
+
+/* What reader_0 made at this site; there only if somebody puts it there. */
+static void
+reader_made(const char *table)
+{
+	assert_int_equal(
+	    db_output_put(db, &(struct db_output){ .key = own_reader,
+				  .data_name = "data",
+				  .table_namespace = "out",
+				  .name = table }),
+	    0);
+}
+
+static void
+rerun_makes_inputs_again_that_are_gone(void **state)
+{
+	struct db_table t = { .table_namespace = "out",
+		.name = "kept",
+		.engine = "STANDALONE",
+		.address = "{}",
+		.origin = "output",
+		.schema_json = "{}" };
+
+	(void)state;
+	end_all(STATE_SUCCESS, STATE_FAILED);
+	job_ends(STATE_FAILED);
+	reader_made("kept");
+	assert_int_equal(db_table_put(db, arena, &t, false, NULL), 0);
+	assert_int_equal(rerun(NULL, false), 1);
+	assert_int_equal(newest_rows(0), 3);
+	job_ends(STATE_FAILED);
+	assert_int_equal(db_table_delete(db, arena, "out", "kept", NULL), 0);
+	assert_int_equal(rerun("lr_0", false), 2);
+	assert_int_equal(newest_rows(1), 3);
+	assert_int_equal(newest_rows(2), 3);
+}
+
+static void
+what_is_gone_at_a_member_is_made_again_if_it_is_needed(void **state)
+{
+	const char *gone[] = { "reader_0", "no_such" };
+	struct graph *g = chain();
+	int64_t n;
+
+	(void)state;
+	end_all(STATE_SUCCESS, STATE_SUCCESS);
+	assert_int_equal(
+	    initiator_renew_gone(db, &site, OURS, g, gone, 2, &n), 0);
+	assert_int_equal(n, 0); /* nobody will read it */
+	job_ends(STATE_SUCCESS);
+	assert_int_equal(rerun("lr_0", true), 1);
+	assert_int_equal(
+	    initiator_renew_gone(db, &site, OURS, g, gone, 2, &n), 0);
+	assert_int_equal(n, 1); /* lr_0 waits and will run as it is */
+	assert_int_equal(newest_rows(1), 6);
+	assert_int_equal(job(OURS)->run, 1);
+	graph_free(g);
+}
+
+static void
+rerun_of_a_running_job_leaves_alone_what_runs(void **state)
+{
+	(void)state;
+	end_all(STATE_FAILED, STATE_RUNNING);
+	assert_int_equal(db_job_move(db, OURS, STATE_RUNNING, 0, "", NULL), 0);
+	/* lr_0 is downstream: it works on what reader_0 made before. */
+	assert_int_equal(rerun("lr_0", false), 0);
+	assert_int_equal(rerun(NULL, false), 2);
+	assert_int_equal(newest_rows(1), 6);
+	assert_int_equal(job(OURS)->status, STATE_RUNNING);
+	assert_int_equal(job(OURS)->run, 0);
+}
+
+static void
+rerun_waits_for_a_stop(void **state)
+{
+	int64_t n;
+
+	(void)state;
+	end_all(STATE_FAILED, STATE_FAILED);
+	assert_int_equal(
+	    initiator_stop(db, &site, OURS, STATE_CANCELED, "by hand", NULL),
+	    0);
+	assert_int_equal(rerun_by(&site, NULL, false, &n), ERR_BUSY);
+	assert_int_equal(newest_rows(0), 6);
+}
+
+static void
 automatic_retries_are_counted_down(void **state)
 {
 	static const struct db_stmt retries = { "retries", "",
 		"UPDATE task SET auto_retries = 1" };
-	const char *list[] = { "lr_0" };
 	int64_t n;
 
 	(void)state;
 	assert_int_equal(db_exec(db, &retries, NULL), 0);
 	end_all(STATE_SUCCESS, STATE_FAILED);
-	assert_int_equal(
-	    initiator_rerun(db, &site, OURS, list, 1, false, true, &n), 0);
+	assert_int_equal(initiator_retry(db, &site, OURS, "lr_0", &n), 0);
 	assert_int_equal(n, 1);
-	assert_false(job(OURS)->rerun_signal);
 	for (int64_t v = 0; v < 2; v++) {
 		struct db_task_key k = { OURS, "lr_0", v, "guest", ROWS_GUEST };
 
@@ -755,8 +897,7 @@ automatic_retries_are_counted_down(void **state)
 				NULL),
 			    0);
 	}
-	assert_int_equal(
-	    initiator_rerun(db, &site, OURS, list, 1, false, true, &n), 0);
+	assert_int_equal(initiator_retry(db, &site, OURS, "lr_0", &n), 0);
 	assert_int_equal(n, 0);
 }
 
@@ -767,13 +908,125 @@ rerun_is_for_members(void **state)
 
 	(void)state;
 	end_all(STATE_FAILED, STATE_FAILED);
-	assert_int_equal(
-	    initiator_rerun(db, &stranger, OURS, NULL, 0, true, false, &n),
-	    ERR_DENIED);
+	assert_int_equal(rerun_by(&stranger, NULL, true, &n), ERR_DENIED);
 	assert_int_equal(newest_rows(0), 6);
-	assert_int_equal(
-	    initiator_rerun(db, &host, OURS, NULL, 0, true, false, &n), 0);
+	assert_int_equal(rerun_by(&host, NULL, true, &n), 0);
 	assert_int_equal(n, 2);
+}
+
+/* --- other parameters ------------------------------------------------------ */
+
+/* The job as somebody built it anew for revision r. */
+static struct db_job_new
+revised(struct rows_partner *p, const char *id, int64_t r)
+{
+	struct db_job_new j;
+
+	rows_partner_init(p, id, "host");
+	p->tasks[1].parameters = "{\"alpha\":1,\"need_run\":false}";
+	j = p->job;
+	j.runtime_conf = "{\"revised\":true}";
+	j.contract = "{\"other\":1}";
+	memset(j.contract_hash, 8, sizeof(j.contract_hash));
+	j.revision = r;
+	return j;
+}
+
+static void
+parameters_change_only_once_a_job_has_ended(void **state)
+{
+	struct rows_partner p;
+	struct db_job_new j = revised(&p, OURS, 1);
+	struct db_task_key k = holder;
+	struct db_job *full;
+
+	(void)state;
+	end_all(STATE_SUCCESS, STATE_FAILED);
+	assert_int_equal(initiator_revise(db, &site, &j), ERR_BUSY);
+	job_ends(STATE_FAILED);
+	assert_int_equal(initiator_revise(db, &stranger, &j), ERR_DENIED);
+	if (initiator_revise(db, &site, &j) != 0)
+		fail_msg("%s", err_text());
+	/* Built from what is there no more. */
+	assert_int_equal(initiator_revise(db, &site, &j), ERR_CONFLICT);
+	assert_int_equal(db_job_get(db, arena, OURS, &full), 0);
+	assert_string_equal(full->runtime_conf, "{\"revised\":true}");
+	assert_string_equal(full->contract, "{\"other\":1}");
+	assert_int_equal(full->contract_hash[0], 8);
+	assert_int_equal(full->revision, 1);
+	/* What ran keeps what it ran with; what runs next does not. */
+	k.component = "lr_0";
+	assert_string_equal(task(&k)->parameters, "{}");
+	assert_true(task(&k)->need_run);
+	assert_int_equal(rerun(NULL, false), 1);
+	k.version = 1;
+	assert_string_equal(
+	    task(&k)->parameters, "{\"alpha\":1,\"need_run\":false}");
+	assert_false(task(&k)->need_run);
+}
+
+static int
+reopen(const struct party_caller *c, struct db_job_new *j, bool *effective)
+{
+	return party_job_reopen(db, c, &member, j, effective);
+}
+
+static void
+member_takes_part_again_under_the_next_run_number(void **state)
+{
+	struct rows_partner p;
+	bool effective;
+
+	(void)state;
+	rows_partner_init(&p, THEIRS, "host");
+	p.job.run = 1;
+	assert_int_equal(reopen(&host, &p.job, NULL), ERR_DENIED);
+	start_job();
+	(void)launch(&reader);
+	/* The end of the run before was not heard of: the new one ends it. */
+	assert_int_equal(reopen(&guest, &p.job, &effective), 0);
+	assert_true(effective);
+	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
+	assert_int_equal(job(THEIRS)->run, 1);
+	assert_int_equal(task(&reader)->kill_wanted, STATE_CANCELED);
+	assert_int_equal(task(&lr)->party_status, STATE_CANCELED);
+	assert_int_equal(free_cores(), 8);
+	/* Repeated, and late, it does nothing. */
+	start_job();
+	assert_int_equal(reopen(&guest, &p.job, &effective), 0);
+	assert_false(effective);
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+	p.job.run = 0;
+	assert_int_equal(reopen(&guest, &p.job, NULL), ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+}
+
+static void
+member_takes_other_parameters_only_as_a_later_revision(void **state)
+{
+	struct rows_partner p;
+	struct db_job_new j = revised(&p, THEIRS, 0);
+	struct db_task_new next;
+
+	(void)state;
+	j.run = 1;
+	assert_int_equal(reopen(&guest, &j, NULL), ERR_DENIED);
+	assert_int_equal(job(THEIRS)->run, 0);
+	j.revision = 1;
+	assert_int_equal(reopen(&guest, &j, NULL), 0);
+	assert_int_equal(job(THEIRS)->revision, 1);
+	assert_int_equal(job(THEIRS)->contract_hash[0], 8);
+	assert_int_equal(party_next_version(task(&lr), &next), 0);
+	assert_string_equal(
+	    next.parameters, "{\"alpha\":1,\"need_run\":false}");
+	assert_false(next.need_run);
+	assert_int_equal(party_next_version(task(&reader), &next), 0);
+	assert_string_equal(next.parameters, "{}");
+	assert_int_equal(next.version, 1);
+	/* Another contract under the number of a run that is here. */
+	j.contract_hash[0] = 9;
+	j.revision = 2;
+	assert_int_equal(reopen(&guest, &j, NULL), ERR_DENIED);
 }
 
 int
@@ -794,7 +1047,7 @@ main(void)
 		T(job_does_not_start_on_an_expired_reservation),
 		T(ended_job_is_neither_reserved_nor_started),
 		T(task_that_need_not_run_passes_at_once),
-		T(new_version_follows_the_newest_and_ends_it),
+		T(new_version_is_newer_and_ends_the_one_before),
 		T(new_version_brings_an_ended_job_back_to_waiting),
 		T(collect_tells_the_row_as_it_stands),
 		T(site_commands_its_own_members_and_keeps_the_jobs_state),
@@ -804,8 +1057,16 @@ main(void)
 		T(only_the_member_itself_reports),
 		T(member_may_ask_for_the_end_and_a_stranger_may_not),
 		T(rerun_makes_new_versions_for_all_members),
+		T(rerun_reaches_everything_downstream),
+		T(rerun_makes_inputs_again_that_are_gone),
+		T(what_is_gone_at_a_member_is_made_again_if_it_is_needed),
+		T(rerun_of_a_running_job_leaves_alone_what_runs),
+		T(rerun_waits_for_a_stop),
 		T(automatic_retries_are_counted_down),
 		T(rerun_is_for_members),
+		T(parameters_change_only_once_a_job_has_ended),
+		T(member_takes_part_again_under_the_next_run_number),
+		T(member_takes_other_parameters_only_as_a_later_revision),
 	};
 #undef T
 

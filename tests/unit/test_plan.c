@@ -767,19 +767,6 @@ waiting_does_not_count_as_running_time(void **state)
 /* --- reruns ------------------------------------------------------------------- */
 
 static void
-a_rerun_is_armed_before_anything_else(void **state)
-{
-	struct fixture *f = *state;
-
-	running(f);
-	f->job.status = STATE_FAILED;
-	f->job.rerun_signal = true;
-	make(f);
-	assert_int_equal(f->plan.n, 1);
-	expect(f, PLAN_REARM, ANY, ANY);
-}
-
-static void
 a_rerun_reopens_the_job_before_it_asks_for_resources(void **state)
 {
 	struct fixture *f = *state;
@@ -940,27 +927,6 @@ a_member_that_cannot_stage_fails_the_job_with_its_words(void **state)
 }
 
 static void
-a_rerun_waits_until_every_member_has_sealed(void **state)
-{
-	struct fixture *f = *state;
-
-	all_succeeded(f);
-	f->job.status = STATE_SUCCESS;
-	f->job.rerun_signal = true;
-	for (size_t m = 0; m < MEMBERS; m++)
-		f->members[m].staged = true;
-	f->members[GUEST].ended = true;
-	make(f);
-	assert_int_equal(expect(f, PLAN_END, HOST, ANY)->status, STATE_SUCCESS);
-	expect_commands(f, 1);
-	expect_none(f, PLAN_REARM);
-	f->members[HOST].ended = true;
-	make(f);
-	expect(f, PLAN_REARM, ANY, ANY);
-	expect_commands(f, 0);
-}
-
-static void
 a_rerun_that_ended_well_is_staged_again(void **state)
 {
 	struct fixture *f = *state;
@@ -1084,7 +1050,6 @@ main(void)
 		T(a_job_is_not_settled_while_a_local_task_is_being_killed),
 		T(a_job_over_its_time_ends_as_timeout),
 		T(waiting_does_not_count_as_running_time),
-		T(a_rerun_is_armed_before_anything_else),
 		T(a_rerun_reopens_the_job_before_it_asks_for_resources),
 		T(a_member_that_never_had_the_job_gets_it_at_a_rerun),
 		T(tasks_that_succeeded_before_a_rerun_satisfy_their_consumers),
@@ -1093,7 +1058,6 @@ main(void)
 		T(local_members_have_no_model),
 		T(a_member_away_while_staging_is_waited_for_then_fails_the_job),
 		T(a_member_that_cannot_stage_fails_the_job_with_its_words),
-		T(a_rerun_waits_until_every_member_has_sealed),
 		T(a_rerun_that_ended_well_is_staged_again),
 		T(every_snapshot_has_a_plan_that_leaves_busy_members_alone),
 	};

@@ -338,7 +338,7 @@ job_of(struct fixture *f, const char *id)
 {
 	struct db_job *j;
 
-	if (db_job_get_brief(f->db, f->arena, id, &j) != 0)
+	if (db_job_get(f->db, f->arena, id, &j) != 0)
 		fail_msg("%s", err_text());
 	return j;
 }
@@ -512,14 +512,22 @@ a_rerun_runs_what_failed_and_what_follows(void **state)
 	struct fixture *f = *state;
 	const struct wanted w = { .cores = 1, .tasks = { "flaky_0", "ok_1" } };
 	struct party_caller self = { .party_id = "9999", .is_site = true };
+	struct party_rerun again = { .auto_retries = 0 };
+	struct graph *graph;
 	const char *id;
 
 	start(f);
 	id = submit(f, &w);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_FAILED);
-	if (initiator_rerun(f->db, &self, id, NULL, 0, false, false, NULL) != 0)
+	assert_int_equal(graph_from_dsl(job_of(f, id)->dsl, &graph), 0);
+	again.job_id = id;
+	again.graph = graph;
+	if (initiator_rerun(f->db, &self, &again, NULL) != 0)
 		fail_msg("%s", err_text());
+	graph_free(graph);
+	/* Whoever asked sees at once that it is not over. */
+	assert_false(state_is_end(job_of(f, id)->status));
 	wake_supervisor(conf, id);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_SUCCESS);

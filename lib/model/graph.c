@@ -2,7 +2,7 @@
  * The dependencies of a job's components.  Kept by the scheduler as long as
  * it works on the job; a job's DSL never changes.
  */
-#include "supervisor/graph.h"
+#include "lib/model/graph.h"
 
 #include <string.h>
 

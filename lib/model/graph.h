@@ -1,8 +1,8 @@
 /*
  * The dependencies of a job's components, read once from its DSL.
  */
-#ifndef SUPERVISOR_GRAPH_H
-#define SUPERVISOR_GRAPH_H
+#ifndef LIB_MODEL_GRAPH_H
+#define LIB_MODEL_GRAPH_H
 
 #include <stdbool.h>
 #include <stddef.h>
