@@ -136,7 +136,7 @@ outputs_are_for_who_took_part_in_their_job(void **state)
 	"{\"components\":{\"reader_0\":{\"module\":\"Reader\",\"output\":"       \
 	"{\"data\":[\"data\"],\"model\":[\"model\"]}},\"lr_0\":{\"module\":"     \
 	"\"HeteroLR\",\"input\":{\"data\":{\"train_data\":[\"reader_0.data\"]}," \
-	"\"model\":[\"reader_0.model\"]}}}}"
+	"\"isometric_model\":[\"reader_0.model\"]}}}}"
 
 static void
 reader_ends(int64_t version, enum state how)
@@ -185,7 +185,9 @@ read_of_lr(struct inputs *in)
 	int r;
 
 	assert_int_equal(json_parse_text(LR_DSL, &json), 0);
-	assert_int_equal(dsl_parse(json, NULL, NULL, &faults, &subject.dsl), 0);
+	if (dsl_parse(json, NULL, NULL, &faults, &subject.dsl) != 0)
+		fail_msg(
+		    "%s: %s", faults.items[0].pointer, faults.items[0].message);
 	subject.component =
 	    &subject.dsl->components[dsl_find(subject.dsl, "lr_0")];
 	r = inputs_resolve(arena, db, &conf, &subject, in);
@@ -248,7 +250,7 @@ parts_of_a_model_from_an_older_version_are_left_out(void **state)
 	struct inputs in;
 
 	(void)state;
-	assert_int_equal(db_model_put(db, &p), 0);
+	assert_int_equal(db_model_part_put(db, &p), 0);
 	reader_ends(0, STATE_SUCCESS);
 	/* Its file is not there: it is looked for. */
 	assert_int_not_equal(read_of_lr(&in), 0);
