@@ -2,8 +2,8 @@
  * Models that tasks put out, as JSON.
  */
 #include "fcgi-app/app.h"
-#include "fcgi-app/messages.h"
-#include "fcgi-app/pbjson.h"
+#include "lib/wire/messages.h"
+#include "lib/wire/pbjson.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/tracked.h"
 #include "lib/base/err.h"

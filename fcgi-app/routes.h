@@ -86,6 +86,10 @@
 	/* checkpoints */                                                      \
 	R(POST, "/v1/checkpoint/list", VIEWER, JSON, api_checkpoint_list)      \
 	R(POST, "/v1/checkpoint/get", VIEWER, JSON, api_checkpoint_get)        \
+	/* models on their way */                                              \
+	R(GET, "/v1/model/export", MODELER, JSON, api_model_export)            \
+	R(POST, "/v1/model/export", MODELER, JSON, api_model_export)           \
+	R(POST, "/v1/model/import", MODELER, UPLOAD, api_model_import)         \
 	/* tags */                                                             \
 	R(POST, "/v1/model/tag/create", MODELER, JSON, api_tag_create)         \
 	R(POST, "/v1/model/tag/list", VIEWER, JSON, api_tag_list)              \

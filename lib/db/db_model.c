@@ -40,7 +40,8 @@
 	X(STR, inference_dsl, "m.inference_dsl")                               \
 	X(STR, train_runtime_conf, "m.train_runtime_conf")                     \
 	X(STR, runtime_conf_on_party, "m.runtime_conf_on_party")               \
-	X(STR, manifest, "m.manifest")
+	X(STR, manifest, "m.manifest")                                         \
+	X(STR, members, "m.members")
 
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_model, field) },
@@ -205,6 +206,23 @@ db_model_seal(struct db *db, const struct db_model_key *k,
 
 	if (effective != NULL)
 		*effective = r == 0 && s.effective;
+	return r;
+}
+
+static const struct db_stmt set_members = { "model.set_members", "s" KEY_PARAMS,
+	"UPDATE model SET members = ? WHERE" KEY_WHERE
+	" AND state = 'sealed'" };
+
+int
+db_model_set_members(
+    struct db *db, const struct db_model_key *k, const char *members)
+{
+	int64_t n;
+	int r = db_exec(db, &set_members, &n, members, KEY_ARGS(k));
+
+	if (r == 0 && n == 0)
+		r = err_set(ERR_NOT_FOUND, "no sealed version %.100s here",
+		    k->model_version);
 	return r;
 }
 

@@ -15,7 +15,7 @@
 
 #include "lib/db/db_job.h"
 
-/* A version at one member.  NULL in lists: the five documents. */
+/* A version at one member.  NULL in lists: the documents. */
 struct db_model {
 	const char *model_id;
 	const char *model_version;
@@ -36,7 +36,8 @@ struct db_model {
 	const char *manifest;		   /* canonical JSON */
 	unsigned char manifest_hash[DB_HASH_SIZE];
 	unsigned char root_hash[DB_HASH_SIZE]; /* zero while staged */
-	int64_t size_bytes;		       /* of all its parts */
+	const char *members; /* JSON, what the root is of; may be NULL */
+	int64_t size_bytes;  /* of all its parts */
 	int64_t loaded_times;
 	bool imported;
 	bool has_archive; /* it came by an archive, of which: */
@@ -92,6 +93,13 @@ int db_model_seal(struct db *, const struct db_model_key *,
     const unsigned char manifest_hash[DB_HASH_SIZE],
     const unsigned char root_hash[DB_HASH_SIZE],
     const struct db_model_part *parts, size_t n, bool *effective);
+
+/*
+ * Beside sealing: the members' manifests that the root was taken of, JSON.
+ * ERR_NOT_FOUND when there is no such sealed version.
+ */
+int db_model_set_members(
+    struct db *, const struct db_model_key *, const char *members);
 
 /* The sealed version of a member.  ERR_NOT_FOUND when there is none. */
 int db_model_get(struct db *, struct arena *, const struct db_model_key *,

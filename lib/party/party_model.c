@@ -213,6 +213,18 @@ check_members(struct db *db, struct sealing *s)
 	return 0;
 }
 
+/* An archive of this half tells with them what it belongs to. */
+static int
+keep_members(
+    struct db *db, const struct sealing *s, const struct db_model_key *key)
+{
+	struct json_object *o = model_members_json(s->members, s->n);
+	int r = db_model_set_members(db, key, json_text(o));
+
+	json_object_put(o);
+	return r;
+}
+
 static int
 success(struct db *db, struct party_command *c)
 {
@@ -229,8 +241,9 @@ success(struct db *db, struct party_command *c)
 	/* Waiting does not help: what was staged is gone. */
 	if (r == ERR_CONFLICT)
 		r = err_set(ERR_DENIED, "%s", err_text());
-	if (r != 0 || (r = db_job_move(db, j->job_id, STATE_SUCCESS, 0,
-			   c->reason, &moved)) != 0)
+	if (r != 0 || (sealed && (r = keep_members(db, s, &key)) != 0) ||
+	    (r = db_job_move(
+		 db, j->job_id, STATE_SUCCESS, 0, c->reason, &moved)) != 0)
 		return r;
 	c->effective = sealed || moved;
 	return 0;

@@ -24,7 +24,7 @@
 #include "fcgi-app/auth.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/multipart.h"
-#include "fcgi-app/pbjson.h"
+#include "lib/wire/pbjson.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/turns.h"

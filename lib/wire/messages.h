@@ -1,8 +1,8 @@
 /*
  * The protobuf messages that models are made of, by name.
  */
-#ifndef FCGI_APP_MESSAGES_H
-#define FCGI_APP_MESSAGES_H
+#ifndef LIB_WIRE_MESSAGES_H
+#define LIB_WIRE_MESSAGES_H
 
 #include <protobuf-c/protobuf-c.h>
 

@@ -1,8 +1,8 @@
 /*
- * Called by api_model.c.  protobuf-c keeps a message as a struct whose
+ * Called by who shows or exports models.  protobuf-c keeps a message as a struct whose
  * layout its descriptor tells; this walks it.
  */
-#include "fcgi-app/pbjson.h"
+#include "lib/wire/pbjson.h"
 
 #include <ctype.h>
 #include <math.h>

@@ -2,8 +2,8 @@
  * Protobuf messages as JSON, in the standard mapping (camelCase names,
  * defaults written out, 64-bit integers as text), driven by descriptors.
  */
-#ifndef FCGI_APP_PBJSON_H
-#define FCGI_APP_PBJSON_H
+#ifndef LIB_WIRE_PBJSON_H
+#define LIB_WIRE_PBJSON_H
 
 #include <protobuf-c/protobuf-c.h>
 

@@ -1,7 +1,7 @@
 /*
- * Called by api_model.c.  A new message under proto/model needs a line here.
+ * Called by who shows or exports models.  A new message under proto/model needs a line here.
  */
-#include "fcgi-app/messages.h"
+#include "lib/wire/messages.h"
 
 #include <stddef.h>
 #include <string.h>
@@ -10,6 +10,7 @@
 #include "proto/model/feature_scale.pb-c.h"
 #include "proto/model/label_transform.pb-c.h"
 #include "proto/model/lr.pb-c.h"
+#include "proto/model/pipeline.pb-c.h"
 #include "proto/model/statistics.pb-c.h"
 
 static const ProtobufCMessageDescriptor *const known[] = {
@@ -22,7 +23,8 @@ static const ProtobufCMessageDescriptor *const known[] = {
 	&sluice__model__scale_meta__descriptor,
 	&sluice__model__scale_param__descriptor,
 	&sluice__model__statistic_meta__descriptor,
-	&sluice__model__model_param__descriptor, NULL
+	&sluice__model__model_param__descriptor,
+	&sluice__model__pipeline__descriptor, NULL
 };
 
 const ProtobufCMessageDescriptor *
