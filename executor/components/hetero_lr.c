@@ -136,54 +136,6 @@ predict(struct run *x, const struct lr_data *d, const char *type)
 		   : lr_host_predict(&x->party, d, &x->mode, -1, type);
 }
 
-static void
-result_of(const struct lr_party *p, size_t k, struct lr_result *out)
-{
-	const struct lr_model *m = &p->models.v[k];
-
-	*out = (struct lr_result){ .party = p,
-		.iters = m->iters,
-		.is_converged = m->is_converged,
-		.best_iteration = m->best_iteration,
-		.w = m->w };
-}
-
-static int
-save(struct run *x)
-{
-	struct lr_party *p = &x->party;
-	size_t k, n = p->models.n;
-	struct lr_result *each = mem_array(n, sizeof(*each)), all;
-	int r;
-
-	if (each == NULL)
-		return err_code();
-	for (k = 0; k < n; k++)
-		result_of(p, k, &each[k]);
-	all = each[0];
-	if (n > 1) {
-		all.each = each;
-		all.n_each = n;
-		all.classes = p->models.classes;
-	}
-	if ((r = lr_model_save(x->task, &x->conf, &all)) == 0)
-		r = lr_summary(x->task, &all, p->history);
-	free(each);
-	return r;
-}
-
-/* Numbers instead of a model, whose message stays empty. */
-static int
-cross_validate(struct run *x)
-{
-	struct lr_result none = { .best_iteration = -1 };
-	int r;
-
-	if ((r = lr_cross_validate(&x->party, &x->mode, x->place, x->out)) != 0)
-		return r;
-	return lr_model_save(x->task, &x->conf, &none);
-}
-
 static int
 run_train(struct run *x)
 {
@@ -194,13 +146,13 @@ run_train(struct run *x)
 	    (r = load_validation(x)) != 0)
 		return r;
 	if (x->mode.folds > 0)
-		return cross_validate(x);
+		return lr_cross_validate(p, &x->mode, x->place, x->out);
 	if ((r = lr_train_models(p, &x->mode, x->place, -1)) != 0 ||
 	    (r = predict(x, p->data, "train")) != 0 ||
 	    (p->validate != NULL &&
 		(r = predict(x, p->validate, "validate")) != 0))
 		return r;
-	return save(x);
+	return lr_save_models(p);
 }
 
 static int
@@ -223,6 +175,9 @@ start(struct run *x)
 	p->conf = &x->conf;
 	p->prefix = "";
 	p->best_iteration = -1;
+	p->has_labels = is_guest(x);
+	p->train = is_guest(x) ? lr_guest_train : lr_host_train;
+	p->score = lr_guest_scores;
 	p->gradient_name = is_guest(x) ? "guest_gradient" : "host_gradient";
 	p->reply_name =
 	    is_guest(x) ? "guest_optim_gradient" : "host_optim_gradient";

@@ -155,24 +155,12 @@ receive_loss(struct arbiter *a, unsigned iteration, double *loss)
 	return r;
 }
 
-/* Models of several have series of their own: loss.m1. */
-static void
-loss_name(const struct arbiter *a, char out[LR_TAG])
-{
-	size_t n = strlen(a->prefix);
-
-	if (n == 0)
-		lr_tag(out, "loss", "%s", "");
-	else
-		lr_tag(out, "loss.", "%.*s", (int)n - 1, a->prefix);
-}
-
 static int
 keep_loss(struct arbiter *a, unsigned iteration, double loss)
 {
 	char name[LR_TAG];
 
-	loss_name(a, name);
+	lr_loss_name(a->prefix, name);
 	a->losses[a->n_losses++] = loss;
 	task_log(a->task, TASK_INFO, "%siteration %u: loss %.6f", a->prefix,
 	    iteration, loss);
@@ -283,21 +271,6 @@ iterate(struct arbiter *a, unsigned t)
 /* --- the whole ------------------------------------------------------------------------ */
 
 static int
-log_meta(struct arbiter *a)
-{
-	struct json_object *extra = json_object_new_object();
-	char name[LR_TAG];
-	int r;
-
-	loss_name(a, name);
-	json_object_object_add(
-	    extra, "unit_name", json_object_new_string("iters"));
-	r = task_metric_meta(a->task, "train", name, "train", "LOSS", extra);
-	json_object_put(extra);
-	return r;
-}
-
-static int
 train_model(struct arbiter *a, unsigned *iters)
 {
 	bool is_best;
@@ -306,7 +279,7 @@ train_model(struct arbiter *a, unsigned *iters)
 
 	if ((r = receive_plan(a)) != 0)
 		return r;
-	if (a->plan.has_loss && (r = log_meta(a)) != 0)
+	if (a->plan.has_loss && (r = lr_loss_meta(a->task, a->prefix)) != 0)
 		return r;
 	for (t = *iters;
 	     t < a->conf->max_iter && !a->is_converged && !a->is_stopped; t++) {

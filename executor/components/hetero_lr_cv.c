@@ -2,8 +2,9 @@
  * Cross validation: the rows are cut into folds; for each, a model learns
  * from the others and is judged by it.  Numbers come out, no model.
  *
- * The guest draws the folds and tells the hosts the places of the rows in
- * the common order.  Called by hetero_lr.c.
+ * HeteroLR's guest draws the folds and tells the hosts the places of the rows
+ * in the common order; HomoLR's clients cut their own rows each.  Called by
+ * hetero_lr.c and homo_lr.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -131,8 +132,8 @@ agree_on_fold(const struct cv *c, struct fold *f)
 
 	lr_tag(train, "", "f%d.train", f->number);
 	lr_tag(test, "", "f%d.test", f->number);
-	if (task_is(c->p->task, "guest")) {
-		if ((r = cut_fold(c, f)) != 0 ||
+	if (c->p->has_labels) {
+		if ((r = cut_fold(c, f)) != 0 || c->p->is_horizontal ||
 		    (r = send_places(c, train, f->train, f->n_train)) != 0)
 			return r;
 		return send_places(c, test, f->test, f->n_test);
@@ -182,11 +183,10 @@ judge(struct cv *c, const struct fold *f, struct lr_data *d, const char *ns)
 	double *z = NULL;
 	int r;
 
-	if (!task_is(c->p->task, "guest"))
+	if (!c->p->has_labels)
 		return lr_host_predict(c->p, d, c->mode, f->number, ns);
 	snprintf(suffix, sizeof(suffix), "#fold%d#%s", f->number, ns);
-	if ((r = lr_guest_all_scores(c->p, d, c->mode, f->number, ns, &z)) ==
-		0 &&
+	if ((r = lr_all_scores(c->p, d, c->mode, f->number, ns, &z)) == 0 &&
 	    (r = measure(c, f, d, ns, z)) == 0 && c->writes_rows)
 		r = lr_write_rows(c->p, d, z, ns, suffix, c->out);
 	free(z);
@@ -268,16 +268,18 @@ lr_cross_validate(struct lr_party *p, const struct lr_mode *mode,
 		    p->task, "cv_param.output_fold_history", true),
 		.n = p->data->x->rows,
 		.summary = json_object_new_object() };
+	struct lr_result none = { .best_iteration = -1 };
 	int r = 0;
 
 	if (mode->folds > c.n)
 		r = err_set(ERR_INVALID, "cv_param.n_splits is %u for %zu rows",
 		    mode->folds, c.n);
-	if (r == 0 && task_is(p->task, "guest") && (r = draw_order(&c)) == 0)
+	if (r == 0 && p->has_labels && (r = draw_order(&c)) == 0)
 		r = lr_watch_new(
 		    p->task, &mode->schedule, mode->models, "", &c.watch);
-	if (r == 0 && (r = run_folds(&c)) == 0)
-		r = task_summary(p->task, c.summary);
+	if (r == 0 && (r = run_folds(&c)) == 0 &&
+	    (r = task_summary(p->task, c.summary)) == 0)
+		r = lr_model_save(p->task, p->conf, &none);
 	lr_watch_free(c.watch);
 	free(c.order);
 	json_object_put(c.summary);

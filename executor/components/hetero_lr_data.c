@@ -240,13 +240,13 @@ compare_numbers(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Ascending and each once; *n is how many. */
-static int
-distinct_labels(const struct lr_data *d, double *v, size_t *n)
+int
+lr_data_distinct(const struct lr_data *d, double *v, size_t *n)
 {
 	const struct lr_sample *s;
 	size_t i;
 
+	*n = 0;
 	for (i = 0; i < d->x->rows; i++) {
 		s = &d->samples[i];
 		if (s->flags == 0)
@@ -271,34 +271,44 @@ distinct_labels(const struct lr_data *d, double *v, size_t *n)
 }
 
 int
+lr_data_places(
+    const struct lr_data *d, const double *classes, size_t n, uint32_t **place)
+{
+	uint32_t *p = mem_array(d->x->rows + 1, sizeof(*p));
+	const double *at;
+	size_t i;
+
+	*place = NULL;
+	if (p == NULL)
+		return err_code();
+	for (i = 0; i < d->x->rows; i++) {
+		at = bsearch(&d->samples[i].label, classes, n, sizeof(*classes),
+		    compare_numbers);
+		p[i] = (uint32_t)(at - classes);
+	}
+	*place = p;
+	return 0;
+}
+
+int
 lr_data_classes(
     const struct lr_data *d, double **classes, size_t *n, uint32_t **place)
 {
-	double *v = mem_array(d->x->rows + 1, sizeof(*v)), *at;
-	uint32_t *p = mem_array(d->x->rows + 1, sizeof(*p));
-	size_t i;
+	double *v = mem_array(d->x->rows + 1, sizeof(*v));
 	int r;
 
 	*classes = NULL;
 	*place = NULL;
 	*n = 0;
-	if (v == NULL || p == NULL)
-		r = err_code();
-	else
-		r = distinct_labels(d, v, n);
-	if (r != 0 || *n <= 2) {
+	r = v == NULL ? err_code() : lr_data_distinct(d, v, n);
+	if (r == 0 && *n > 2)
+		r = lr_data_places(d, v, *n, place);
+	if (*place == NULL) {
 		free(v);
-		free(p);
 		*n = 0;
 		return r;
 	}
-	for (i = 0; i < d->x->rows; i++) {
-		at = bsearch(
-		    &d->samples[i].label, v, *n, sizeof(*v), compare_numbers);
-		p[i] = (uint32_t)(at - v);
-	}
 	*classes = v;
-	*place = p;
 	return 0;
 }
 

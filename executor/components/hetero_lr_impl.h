@@ -113,6 +113,14 @@ void lr_label_text(
 #define LR_CLASSES_MAX 1000
 int lr_data_classes(
     const struct lr_data *, double **classes, size_t *n, uint32_t **place);
+/*
+ * All distinct labels, ascending, to v (room for all rows); *n is 0 when
+ * some are texts.  ERR_INVALID, ERR_UNSUPPORTED as above.
+ */
+int lr_data_distinct(const struct lr_data *, double *v, size_t *n);
+/* The place of each row's label among n classes that hold all of them. */
+int lr_data_places(
+    const struct lr_data *, const double *classes, size_t n, uint32_t **place);
 /* These rows of it as data of its own; header and schema stay the first's. */
 int lr_data_subset(const struct lr_data *, const uint32_t *rows, size_t n,
     struct lr_data **out);
@@ -137,6 +145,8 @@ struct lr_model {
 	unsigned iters;
 	bool is_converged;
 	int best_iteration; /* -1: the last one */
+	double *losses;	    /* of HomoLR's clients, else NULL */
+	size_t n_losses;
 };
 
 struct lr_models {
@@ -167,7 +177,19 @@ struct lr_party {
 	unsigned iters; /* done */
 	bool is_converged;
 
-	/* HeteroLR only from here on. */
+	/*
+	 * Who has labels trains against them and is told how well: the guest
+	 * of HeteroLR, every client of HomoLR (who also draws its own folds).
+	 */
+	bool has_labels;
+	bool is_horizontal;
+	/* One binary model over p->data, as p->y has its classes. */
+	int (*train)(struct lr_party *);
+	/* Linear scores of all rows by p->w; where there are labels. */
+	int (*score)(struct lr_party *, const struct lr_data *, const char *tag,
+	    double *z);
+	void *ctx; /* of these two */
+
 	const char *prefix; /* of the tags of this model's messages */
 	struct lr_models models;
 	bool has_loaded;	  /* models are those of the input */
@@ -181,6 +203,8 @@ struct lr_party {
 	int best_iteration;	     /* -1: none */
 	bool is_stopped;	     /* by early_stopping_rounds */
 	struct json_object *history; /* guest: metrics of all looks */
+	double *losses;		     /* HomoLR's clients */
+	size_t n_losses;
 };
 
 /* Weights as init_param says; has_intercept at the guest that fits one. */
@@ -242,6 +266,7 @@ struct lr_mode {
 	struct lr_schedule schedule;
 };
 
+#define LR_FOLDS_MAX 10000
 int lr_mode_send(struct task *, const struct lr_mode *);
 int lr_mode_receive(struct task *, struct lr_mode *out);
 void lr_mode_fini(struct lr_mode *);
@@ -250,9 +275,14 @@ void lr_mode_fini(struct lr_mode *);
 void lr_mode_prefix(
     const struct lr_mode *, int fold, unsigned model, char out[LR_PREFIX]);
 
+/* The loss's series of such a model: "loss", "loss.m1". */
+void lr_loss_name(const char *prefix, char out[LR_TAG]);
+/* Its metadata, before the first point. */
+int lr_loss_meta(struct task *, const char *prefix);
+
 /* --- the three halves --------------------------------------------------------------------- */
 
-/* One binary model; data is loaded, aligned, p->y set at the guest. */
+/* One binary model; data is loaded and aligned. */
 int lr_guest_train(struct lr_party *);
 int lr_host_train(struct lr_party *);
 /* All models, with their messages and summary. */
@@ -263,12 +293,14 @@ int lr_arbiter_train(struct task *, const struct lr_conf *,
 
 /*
  * Train the models of mode over p->data and keep them in p->models.  place
- * has the class of each row at the guest when there are several, fold is -1
- * or that of a cross validation.
+ * has the class of each row where there are labels and several classes, fold
+ * is -1 or that of a cross validation.
  */
 int lr_train_models(
     struct lr_party *, const struct lr_mode *, const uint32_t *place, int fold);
-/* Cross validation instead of a model (hetero_lr_cv.c). */
+/* Model and summary of p->models. */
+int lr_save_models(struct lr_party *);
+/* Cross validation, whose model is an empty message (hetero_lr_cv.c). */
 int lr_cross_validate(struct lr_party *, const struct lr_mode *,
     const uint32_t *place, struct table_writer *out);
 
@@ -280,7 +312,7 @@ int lr_cross_validate(struct lr_party *, const struct lr_mode *,
  * guest, as they do in prediction.
  */
 int lr_look(struct lr_party *, unsigned t);
-/* Rows with scores, for metrics: columns in one allocation each. */
+/* Rows with scores, for metrics. */
 struct lr_columns {
 	struct lr_scored s;
 	double *label, *result, *score;
@@ -290,10 +322,6 @@ int lr_columns_init(struct lr_columns *, size_t n, const char *ns);
 void lr_columns_fini(struct lr_columns *);
 /* Is the row of the class that counts as positive? */
 bool lr_is_positive(const struct lr_party *, const struct lr_data *, size_t i);
-
-/* Metrics after iteration t; c->score has the linear scores of d's rows. */
-int lr_look_binary(struct lr_party *, const struct lr_data *, unsigned t,
-    struct lr_columns *c);
 
 /* What the guest decided, at those who have no rows. */
 int lr_look_verdict(struct task *, const struct lr_schedule *,
@@ -361,8 +389,11 @@ double lr_sigmoid(double z);
  */
 void lr_say(const struct lr_party *, const double *z, size_t n, size_t i,
     double *result, double *score);
-/* Scores of all models, to be freed; tags are those of predictions. */
-int lr_guest_all_scores(struct lr_party *, const struct lr_data *,
+/*
+ * Scores of all models where there are labels, to be freed; tags are those
+ * of predictions.
+ */
+int lr_all_scores(struct lr_party *, const struct lr_data *,
     const struct lr_mode *, int fold, const char *type, double **z);
 /* The rows that go with such scores; suffix (or NULL) goes behind the ids. */
 int lr_write_rows(const struct lr_party *, const struct lr_data *,

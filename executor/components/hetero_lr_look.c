@@ -55,34 +55,26 @@ lr_is_positive(const struct lr_party *p, const struct lr_data *d, size_t i)
 	return strcmp(label, "1") == 0;
 }
 
-int
-lr_look_binary(struct lr_party *p, const struct lr_data *d, unsigned t,
-    struct lr_columns *c)
-{
-	size_t i;
-
-	for (i = 0; i < c->s.n; i++) {
-		c->score[i] = lr_sigmoid(c->score[i]);
-		c->label[i] = c->is_positive[i] = lr_is_positive(p, d, i);
-		c->result[i] = c->score[i] > p->conf->threshold;
-	}
-	return lr_watch_look(p->watch, t, &c->s);
-}
-
 /* One binary model is looked at, whatever the number of classes. */
 static int
 look_at(struct lr_party *p, const struct lr_data *d, const char *ns, unsigned t)
 {
 	struct lr_columns c;
 	char tag[LR_TAG];
+	size_t i;
 	int r;
 
 	lr_tag(tag, p->prefix, "%s.%u", ns, t);
-	if (p->watch == NULL)
+	if (!p->has_labels)
 		return lr_host_scores(p, d, tag);
 	if ((r = lr_columns_init(&c, d->x->rows, ns)) == 0 &&
-	    (r = lr_guest_scores(p, d, tag, c.score)) == 0) {
-		r = lr_look_binary(p, d, t, &c);
+	    (r = p->score(p, d, tag, c.score)) == 0) {
+		for (i = 0; i < c.s.n; i++) {
+			c.score[i] = lr_sigmoid(c.score[i]);
+			c.label[i] = c.is_positive[i] = lr_is_positive(p, d, i);
+			c.result[i] = c.score[i] > p->conf->threshold;
+		}
+		r = lr_watch_look(p->watch, t, &c.s);
 	}
 	lr_columns_fini(&c);
 	return r;
@@ -135,7 +127,7 @@ decide(struct lr_party *p, unsigned t, bool *is_best, bool *stop)
 {
 	char tag[LR_TAG];
 
-	if (p->watch == NULL)
+	if (!p->has_labels)
 		return lr_look_verdict(
 		    p->task, p->schedule, p->prefix, t, is_best, stop);
 	lr_watch_decide(p->watch, is_best, stop);

@@ -9,10 +9,10 @@
 #include "executor/components/hetero_lr_impl.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/json/json.h"
 
 #define FIXED 5 /* numbers before the list of iterations */
 #define NUMBERS_MAX (FIXED + LR_WATCH_EPOCHS_MAX)
-#define FOLDS_MAX 10000
 
 int
 lr_mode_send(struct task *t, const struct lr_mode *m)
@@ -53,7 +53,7 @@ read_mode(const double *v, size_t n, struct lr_mode *out)
 	size_t i;
 
 	if (!is_count(v[0], 0, 1) || !is_count(v[1], 1, LR_CLASSES_MAX) ||
-	    !is_count(v[2], 0, FOLDS_MAX) || !is_count(v[3], 0, 1e9) ||
+	    !is_count(v[2], 0, LR_FOLDS_MAX) || !is_count(v[3], 0, 1e9) ||
 	    !is_count(v[4], 0, 1e9))
 		return err_set(ERR_FORMAT, "a mode of nonsense");
 	out->is_training = v[0] != 0;
@@ -118,4 +118,29 @@ lr_mode_prefix(
 		at = (size_t)snprintf(out, LR_PREFIX, "f%d.", fold);
 	if (m->models > 1)
 		(void)snprintf(out + at, LR_PREFIX - at, "m%u.", model);
+}
+
+void
+lr_loss_name(const char *prefix, char out[LR_TAG])
+{
+	size_t n = strlen(prefix);
+
+	if (n == 0)
+		lr_tag(out, "loss", "%s", "");
+	else
+		lr_tag(out, "loss.", "%.*s", (int)n - 1, prefix);
+}
+
+int
+lr_loss_meta(struct task *t, const char *prefix)
+{
+	struct json_object *extra = json_object_new_object();
+	char name[LR_TAG];
+	int r;
+
+	lr_loss_name(prefix, name);
+	json_add_str(extra, "unit_name", "iters");
+	r = task_metric_meta(t, "train", name, "train", "LOSS", extra);
+	json_object_put(extra);
+	return r;
 }

@@ -384,12 +384,12 @@ load_single(struct lr_party *p, const lr_single *s, struct lr_model *out)
 }
 
 static int
-load_classes(struct lr_models *models, const lr_rest *rest, bool is_guest)
+load_classes(struct lr_models *models, const lr_rest *rest, bool has_labels)
 {
 	char *end;
 	size_t k;
 
-	if (!is_guest)
+	if (!has_labels)
 		return 0;
 	models->classes = mem_array(models->n, sizeof(*models->classes));
 	if (models->classes == NULL)
@@ -420,7 +420,7 @@ load_several(struct lr_party *p, const lr_rest *rest)
 		if ((r = load_single(
 			 p, rest->completed_models[k], &p->models.v[k])) != 0)
 			return r;
-	return load_classes(&p->models, rest, task_is(p->task, "guest"));
+	return load_classes(&p->models, rest, p->has_labels);
 }
 
 static int

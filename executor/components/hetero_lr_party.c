@@ -121,8 +121,10 @@ lr_models_fini(struct lr_models *m)
 {
 	size_t k;
 
-	for (k = 0; m->v != NULL && k < m->n; k++)
+	for (k = 0; m->v != NULL && k < m->n; k++) {
 		free(m->v[k].w);
+		free(m->v[k].losses);
+	}
 	free(m->v);
 	free(m->classes);
 	memset(m, 0, sizeof(*m));
@@ -136,6 +138,7 @@ lr_party_fini(struct lr_party *p)
 	lr_models_fini(&p->models);
 	lr_watch_free(p->watch);
 	json_object_put(p->history);
+	free(p->losses);
 	free(p->best);
 	paillier_pub_free(p->pub);
 	free(p->w);

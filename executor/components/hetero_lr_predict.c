@@ -276,7 +276,7 @@ lr_host_predict(struct lr_party *p, const struct lr_data *d,
 }
 
 int
-lr_guest_all_scores(struct lr_party *p, const struct lr_data *d,
+lr_all_scores(struct lr_party *p, const struct lr_data *d,
     const struct lr_mode *mode, int fold, const char *type, double **z)
 {
 	size_t n = d->x->rows;
@@ -288,7 +288,7 @@ lr_guest_all_scores(struct lr_party *p, const struct lr_data *d,
 		return err_code();
 	for (k = 0; k < p->models.n && r == 0; k++) {
 		use_model(p, mode, fold, k, type, tag);
-		r = lr_guest_scores(p, d, tag, *z + k * n);
+		r = p->score(p, d, tag, *z + k * n);
 	}
 	return r;
 }
@@ -300,7 +300,7 @@ lr_guest_predict(struct lr_party *p, const struct lr_data *d,
 	double *z;
 	int r;
 
-	if ((r = lr_guest_all_scores(p, d, mode, -1, type, &z)) == 0)
+	if ((r = lr_all_scores(p, d, mode, -1, type, &z)) == 0)
 		r = lr_write_rows(p, d, z, type, NULL, w);
 	free(z);
 	return r;

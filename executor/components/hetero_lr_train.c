@@ -1,6 +1,6 @@
 /*
  * All binary models of a training: one, or one for each of several classes
- * against the rest.  Called by hetero_lr.c and for each fold by
+ * against the rest.  Called by hetero_lr.c, homo_lr.c and for each fold by
  * hetero_lr_cv.c.
  */
 #include <stdlib.h>
@@ -48,16 +48,19 @@ keep(struct lr_party *p, size_t k)
 	m->iters = p->iters;
 	m->is_converged = p->is_converged;
 	m->best_iteration = p->best_iteration;
+	free(m->losses);
+	m->losses = p->losses;
+	m->n_losses = p->n_losses;
+	p->losses = NULL;
 	return 0;
 }
 
-/* Metrics are the first model's under its own name, the others' under theirs. */
 static int
 watch(struct lr_party *p, const char *prefix)
 {
 	lr_watch_free(p->watch);
 	p->watch = NULL;
-	if (!task_is(p->task, "guest"))
+	if (!p->has_labels)
 		return 0;
 	return lr_watch_new(p->task, p->schedule, 2, prefix, &p->watch);
 }
@@ -82,7 +85,7 @@ train_model(struct lr_party *p, const struct lr_mode *mode,
 	size_t i;
 	int r;
 
-	if (task_is(p->task, "guest")) {
+	if (p->has_labels) {
 		if ((y = mem_array(p->data->x->rows + 1, sizeof(*y))) == NULL)
 			return err_code();
 		for (i = 0; place != NULL && i < p->data->x->rows; i++)
@@ -95,8 +98,7 @@ train_model(struct lr_party *p, const struct lr_mode *mode,
 	p->y = y;
 	p->class_label = place == NULL ? NULL : &p->models.classes[k];
 	if ((r = begin(p, k)) == 0 && (r = watch(p, prefix)) == 0 &&
-	    (r = task_is(p->task, "guest") ? lr_guest_train(p)
-					   : lr_host_train(p)) == 0)
+	    (r = p->train(p)) == 0)
 		r = keep(p, k);
 	keep_history(p);
 	p->y = p->class_label = NULL;
@@ -137,4 +139,43 @@ lr_train_models(struct lr_party *p, const struct lr_mode *mode,
 		if ((r = train_model(p, mode, place, k, fold)) != 0)
 			return mode->models == 1 ? r : err_wrap("class %u", k);
 	return 0;
+}
+
+/* --- what came of it ---------------------------------------------------------------- */
+
+static void
+result_of(const struct lr_party *p, size_t k, struct lr_result *out)
+{
+	const struct lr_model *m = &p->models.v[k];
+
+	*out = (struct lr_result){ .party = p,
+		.iters = m->iters,
+		.is_converged = m->is_converged,
+		.best_iteration = m->best_iteration,
+		.losses = m->losses,
+		.n_losses = m->n_losses,
+		.w = m->w };
+}
+
+int
+lr_save_models(struct lr_party *p)
+{
+	size_t k, n = p->models.n;
+	struct lr_result *each = mem_array(n, sizeof(*each)), all;
+	int r;
+
+	if (each == NULL)
+		return err_code();
+	for (k = 0; k < n; k++)
+		result_of(p, k, &each[k]);
+	all = each[0];
+	if (n > 1) {
+		all.each = each;
+		all.n_each = n;
+		all.classes = p->models.classes;
+	}
+	if ((r = lr_model_save(p->task, p->conf, &all)) == 0)
+		r = lr_summary(p->task, &all, p->history);
+	free(each);
+	return r;
 }

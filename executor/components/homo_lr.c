@@ -13,34 +13,23 @@
 struct run {
 	struct task *task;
 	struct homo_conf conf;
+	struct lr_mode mode;
+	struct homo_session session;
 	struct lr_party party;
-	struct homo_losses losses;
-	struct lr_schedule schedule;
 	const struct task_input *train;
 	const struct task_input *validate;
 	const struct task_input *test;
+	uint32_t *place; /* class of each row, when there are several */
 	struct table_writer *out;
 };
 
-/* --- prediction: each client for itself ------------------------------------------- */
+/* --- clients ------------------------------------------------------------------------- */
 
+/* Each client predicts for itself. */
 static int
 predict(struct run *x, const struct lr_data *d, const char *type)
 {
-	const struct lr_party *p = &x->party;
-	double bias = p->n_weights > p->n_features ? p->w[p->n_features] : 0;
-	double *z = mem_array(d->x->rows + 1, sizeof(*z));
-	size_t i;
-	int r;
-
-	if (z == NULL)
-		return err_code();
-	dense_times(d->x, NULL, d->x->rows, p->w, z);
-	for (i = 0; i < d->x->rows; i++)
-		z[i] += bias;
-	r = lr_predict_rows(p, d, z, type, x->out);
-	free(z);
-	return r;
+	return lr_guest_predict(&x->party, d, &x->mode, type, x->out);
 }
 
 static int
@@ -49,7 +38,7 @@ load_validation(struct run *x)
 	struct lr_party *p = &x->party;
 	int r;
 
-	if (x->validate == NULL)
+	if (x->validate == NULL || x->mode.folds > 0)
 		return 0;
 	if ((r = lr_data_load(x->task, x->validate, &p->validate)) != 0)
 		return r;
@@ -61,74 +50,68 @@ load_validation(struct run *x)
 
 /* Each client looks at the common model by its own rows. */
 static int
-begin_looks(struct run *x)
+read_schedule(struct run *x)
 {
-	struct lr_party *p = &x->party;
 	int r;
 
-	if ((r = lr_schedule_read(x->task, &x->schedule)) != 0)
+	if ((r = lr_schedule_read(x->task, &x->mode.schedule)) != 0)
 		return r;
-	if (x->schedule.rounds > 0)
+	if (x->mode.schedule.rounds > 0)
 		return err_set(ERR_UNSUPPORTED,
 		    "early_stopping_rounds is not available in HomoLR, whose "
 		    "clients see only their own rows; early_stop and tol are");
-	p->schedule = &x->schedule;
-	return lr_watch_new(x->task, p->schedule, 2, "", &p->watch);
+	return 0;
 }
 
-/* --- clients ------------------------------------------------------------------------- */
-
 static int
-save(struct run *x)
+find_classes(struct run *x)
 {
-	struct lr_result res = { .party = &x->party,
-		.iters = x->party.iters,
-		.is_converged = x->party.is_converged,
-		.best_iteration = -1,
-		.losses = x->losses.v,
-		.n_losses = x->losses.n };
+	struct lr_models *m = &x->party.models;
+	double *classes;
+	size_t n;
 	int r;
 
-	if ((r = lr_model_save(x->task, &x->conf.lr, &res)) != 0)
+	if ((r = homo_agree_on_classes(x->task, x->party.data, &classes, &n)) !=
+	    0)
 		return r;
-	return lr_summary(x->task, &res, x->party.history);
+	x->mode.models = n > 2 ? (unsigned)n : 1;
+	if (classes == NULL)
+		return 0;
+	r = lr_data_places(x->party.data, classes, n, &x->place);
+	if (r != 0 || !x->party.has_loaded) {
+		m->classes = classes;
+		return r;
+	}
+	r = m->n == n && memcmp(m->classes, classes, n * sizeof(*classes)) == 0
+		? 0
+		: err_set(ERR_CONFLICT, "the model to go on from is for other "
+					"classes than the data has");
+	free(classes);
+	return r;
+}
+
+static unsigned
+first_start(const struct lr_party *p)
+{
+	return p->has_loaded ? p->models.v[0].iters : 0;
 }
 
 static int
-check_start(const struct homo_conf *c, unsigned start)
+decide_mode(struct run *x)
 {
-	return start <= c->lr.max_iter ? 0
-				       : err_set(ERR_INVALID,
-					     "the model has %u iterations, "
-					     "more than max_iter, which is %u",
-					     start, c->lr.max_iter);
-}
-
-static int
-load_model(struct lr_party *p)
-{
+	struct task *t = x->task;
 	int r;
 
-	if ((r = lr_model_load(p)) != 0)
+	x->mode.is_training = true;
+	if ((r = homo_check_start(&x->conf, first_start(&x->party))) != 0 ||
+	    (r = read_schedule(x)) != 0 || (r = find_classes(x)) != 0)
 		return r;
-	return p->models.n == 1
-		   ? 0
-		   : err_set(ERR_UNSUPPORTED,
-			 "the model is for %zu classes; HomoLR learns two",
-			 p->models.n);
-}
-
-/* Warm start: weights and the count of iterations of an earlier model. */
-static int
-go_on(struct run *x)
-{
-	struct lr_party *p = &x->party;
-	int r;
-
-	if ((r = load_model(p)) != 0 ||
-	    (r = check_start(&x->conf, p->iters)) != 0)
-		return r;
-	return lr_go_on(p);
+	if (task_param_bool(t, "cv_param.need_cv", false))
+		x->mode.folds =
+		    (unsigned)task_param_int(t, "cv_param.n_splits", 5);
+	return task_is(t, "guest") ? homo_tell_arbiter(t, &x->conf, &x->mode,
+					 first_start(&x->party))
+				   : 0;
 }
 
 static int
@@ -137,20 +120,17 @@ run_train(struct run *x)
 	struct lr_party *p = &x->party;
 	int r;
 
-	if (task_has_model(x->task, TASK_MODEL) && (r = go_on(x)) != 0)
+	if ((r = decide_mode(x)) != 0 || (r = load_validation(x)) != 0 ||
+	    (r = homo_client_join(p)) != 0)
 		return r;
-	if (task_is(x->task, "guest") &&
-	    (r = homo_tell_arbiter(x->task, &x->conf, true, p->start)) != 0)
-		return r;
-	if ((r = load_validation(x)) != 0 || (r = begin_looks(x)) != 0 ||
-	    (r = homo_losses_init(&x->losses, x->task, &x->conf)) != 0 ||
-	    (r = homo_client_train(p, &x->conf, &x->losses)) != 0 ||
+	if (x->mode.folds > 0)
+		return lr_cross_validate(p, &x->mode, x->place, x->out);
+	if ((r = lr_train_models(p, &x->mode, x->place, -1)) != 0 ||
 	    (r = predict(x, p->data, "train")) != 0 ||
 	    (p->validate != NULL &&
 		(r = predict(x, p->validate, "validate")) != 0))
 		return r;
-	p->history = lr_watch_history(p->watch);
-	return save(x);
+	return lr_save_models(p);
 }
 
 static int
@@ -158,12 +138,35 @@ run_test(struct run *x)
 {
 	int r;
 
+	x->mode.models = (unsigned)x->party.models.n;
 	if (task_is(x->task, "guest") &&
-	    (r = homo_tell_arbiter(x->task, &x->conf, false, 0)) != 0)
-		return r;
-	if ((r = load_model(&x->party)) != 0)
+	    (r = homo_tell_arbiter(x->task, &x->conf, &x->mode, 0)) != 0)
 		return r;
 	return predict(x, x->party.data, "predict");
+}
+
+static int
+start(struct run *x)
+{
+	struct lr_party *p = &x->party;
+	int r;
+
+	p->task = x->task;
+	p->conf = &x->conf.lr;
+	p->prefix = "";
+	p->best_iteration = -1;
+	p->has_labels = p->is_horizontal = true;
+	p->train = homo_client_train;
+	p->score = homo_client_score;
+	p->ctx = &x->session;
+	x->session.conf = &x->conf;
+	if ((r = lr_data_load(x->task, x->train != NULL ? x->train : x->test,
+		 &p->data)) != 0 ||
+	    (r = lr_party_init(p, x->conf.lr.fit_intercept)) != 0 ||
+	    (task_has_model(x->task, TASK_MODEL) &&
+		(r = lr_model_load(p)) != 0))
+		return r;
+	return task_output_create(x->task, 0, &x->out);
 }
 
 static int
@@ -179,12 +182,7 @@ run_client(struct run *x)
 	if (x->train == NULL && !task_has_model(x->task, TASK_MODEL))
 		return err_set(ERR_INVALID, "test_data needs the model of a "
 					    "training");
-	p->task = x->task;
-	p->conf = &x->conf.lr;
-	if ((r = lr_data_load(x->task, x->train != NULL ? x->train : x->test,
-		 &p->data)) == 0 &&
-	    (r = lr_party_init(p, x->conf.lr.fit_intercept)) == 0 &&
-	    (r = task_output_create(x->task, 0, &x->out)) == 0)
+	if ((r = start(x)) == 0)
 		r = x->train != NULL ? run_train(x) : run_test(x);
 	if (r == 0) {
 		w = x->out;
@@ -192,9 +190,9 @@ run_client(struct run *x)
 		r = lr_predict_finish(x->task, p->data, w);
 	}
 	table_writer_free(x->out);
-	free(x->losses.v);
-	lr_schedule_fini(&x->schedule);
+	secagg_free(x->session.agg);
 	lr_party_fini(p);
+	free(x->place);
 	return r;
 }
 
@@ -203,16 +201,12 @@ run_client(struct run *x)
 static int
 run_arbiter(struct run *x)
 {
-	bool is_training;
-	unsigned start;
 	int r;
 
-	if ((r = lr_model_iters(x->task, 0, 1, &start)) != 0 ||
-	    (r = homo_hear_guest(x->task, &x->conf, start, &is_training)) !=
-		0 ||
-	    !is_training || (r = check_start(&x->conf, start)) != 0)
+	if ((r = homo_hear_guest(x->task, &x->conf, &x->mode)) != 0 ||
+	    !x->mode.is_training)
 		return r;
-	return homo_arbiter_train(x->task, &x->conf, start);
+	return homo_arbiter_train(x->task, &x->conf, &x->mode);
 }
 
 static int
@@ -226,7 +220,9 @@ run(struct task *t)
 	x.test = task_input(t, "test_data");
 	if ((r = homo_conf_read(t, &x.conf)) != 0)
 		return r;
-	return task_is(t, "arbiter") ? run_arbiter(&x) : run_client(&x);
+	r = task_is(t, "arbiter") ? run_arbiter(&x) : run_client(&x);
+	lr_mode_fini(&x.mode);
+	return r;
 }
 
 const struct component component_homo_lr = { "HomoLR", "guest host arbiter",

@@ -16,6 +16,7 @@
 struct arbiter {
 	struct task *task;
 	const struct homo_conf *conf;
+	const char *prefix; /* of this model's messages */
 	struct secagg *agg;
 	struct homo_losses losses;
 	double *w; /* averaged */
@@ -50,17 +51,18 @@ broadcast(struct arbiter *a, const char *tag, const double *v, size_t n)
 static int
 count_rows(struct arbiter *a)
 {
+	char tag[LR_TAG];
 	double *all;
 	size_t n;
 	int r;
 
-	if ((r = secagg_sum(a->agg, "party_weight", "rows", 1, 0, &all, &n)) !=
-	    0)
+	lr_tag(tag, a->prefix, "rows");
+	if ((r = secagg_sum(a->agg, "party_weight", tag, 1, 0, &all, &n)) != 0)
 		return r;
 	if (!(*all > 0))
 		r = err_set(ERR_FORMAT, "all clients have %g rows", *all);
 	else
-		r = broadcast(a, "rows", all, 1);
+		r = broadcast(a, tag, all, 1);
 	free(all);
 	return r;
 }
@@ -146,7 +148,7 @@ meet(struct arbiter *a, unsigned t)
 	char tag[LR_TAG];
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u", t);
+	lr_tag(tag, a->prefix, "%u", t);
 	if ((r = average_weights(a, tag)) != 0 ||
 	    (r = average_loss(a, t, tag)) != 0)
 		return r;
@@ -161,7 +163,8 @@ train(struct arbiter *a, unsigned start)
 	unsigned t, last = a->conf->lr.max_iter;
 	int r;
 
-	if ((r = homo_losses_init(&a->losses, a->task, a->conf)) != 0 ||
+	if ((r = homo_losses_init(&a->losses, a->task, a->conf, a->prefix)) !=
+		0 ||
 	    (r = count_rows(a)) != 0)
 		return r;
 	for (t = start; t <= last && !a->is_converged; t++) {
@@ -174,7 +177,7 @@ train(struct arbiter *a, unsigned start)
 	return 0;
 }
 
-/* --- the model ------------------------------------------------------------------ */
+/* --- all models ------------------------------------------------------------------ */
 
 /* Column names stay with the clients: ours are x0, x1, ... */
 static char **
@@ -188,45 +191,112 @@ make_header(size_t n)
 	return header;
 }
 
+/* What was averaged, kept as model k; weights and losses are its own. */
 static int
-save(struct arbiter *a)
+keep(struct arbiter *a, struct lr_party *p, size_t k)
 {
-	size_t i, bias = a->conf->lr.fit_intercept && a->n > 0 ? 1 : 0;
-	struct lr_data d = { .header = make_header(a->n) };
-	struct lr_party p = { .task = a->task,
-		.conf = &a->conf->lr,
-		.data = &d,
-		.w = a->w,
-		.n_weights = a->n,
-		.n_features = a->n - bias };
-	struct lr_result res = { .party = &p,
+	struct lr_model *m = &p->models.v[k];
+	size_t bias = a->conf->lr.fit_intercept && a->n > 0 ? 1 : 0;
+
+	if (k > 0 && a->n != p->n_weights)
+		return err_set(ERR_FORMAT, "the models of the classes have "
+					   "different numbers of weights");
+	free(m->w);
+	free(m->losses);
+	*m = (struct lr_model){ .w = a->w,
 		.iters = a->iters,
 		.is_converged = a->is_converged,
 		.best_iteration = -1,
 		.losses = a->losses.v,
 		.n_losses = a->losses.n };
-	int r = d.header == NULL ? err_code() : 0;
+	a->w = NULL;
+	a->losses.v = NULL;
+	p->n_weights = a->n;
+	p->n_features = a->n - bias;
+	return 0;
+}
 
-	if (r == 0 && (r = lr_model_save(a->task, &a->conf->lr, &res)) == 0)
-		r = lr_summary(a->task, &res, NULL);
-	for (i = 0; d.header != NULL && i < a->n; i++)
+static int
+train_model(struct arbiter *a, struct lr_party *p, const struct lr_mode *mode,
+    int fold, unsigned k)
+{
+	char prefix[LR_PREFIX];
+	unsigned start = 0;
+	int r;
+
+	if (fold < 0 &&
+	    ((r = lr_model_iters(a->task, k, mode->models, &start)) != 0 ||
+		(r = homo_check_start(a->conf, start)) != 0))
+		return r;
+	lr_mode_prefix(mode, fold, k, prefix);
+	a->prefix = prefix;
+	free(a->before);
+	a->before = NULL;
+	a->n = 0;
+	a->is_converged = false;
+	if ((r = train(a, start)) == 0)
+		r = keep(a, p, k);
+	free(a->losses.v);
+	a->losses.v = NULL;
+	return r;
+}
+
+static int
+train_all(struct arbiter *a, struct lr_party *p, const struct lr_mode *mode)
+{
+	int fold = mode->folds > 0 ? 0 : -1, r = 0;
+	unsigned k;
+
+	do {
+		for (k = 0; k < mode->models && r == 0; k++)
+			r = train_model(a, p, mode, fold, k);
+	} while (r == 0 && fold >= 0 && ++fold < (int)mode->folds);
+	return r;
+}
+
+static int
+save(struct arbiter *a, struct lr_party *p, const struct lr_mode *mode)
+{
+	struct lr_result none = { .best_iteration = -1 };
+	struct lr_data d = { .header = make_header(p->n_weights) };
+	size_t i;
+	int r;
+
+	if (mode->folds > 0)
+		r = lr_model_save(a->task, &a->conf->lr, &none);
+	else if (d.header == NULL)
+		r = err_code();
+	else {
+		p->data = &d;
+		p->w = p->models.v[0].w; /* borrowed for a moment */
+		r = lr_save_models(p);
+		p->w = NULL;
+		p->data = NULL;
+	}
+	for (i = 0; d.header != NULL && i < p->n_weights; i++)
 		free(d.header[i]);
 	free(d.header);
 	return r;
 }
 
 int
-homo_arbiter_train(struct task *t, const struct homo_conf *conf, unsigned start)
+homo_arbiter_train(
+    struct task *t, const struct homo_conf *conf, const struct lr_mode *mode)
 {
 	struct arbiter a = { .task = t, .conf = conf };
+	struct lr_party p = { .task = t, .conf = &conf->lr };
 	int r;
 
+	p.models.n = mode->models;
+	p.models.v = mem_array(mode->models, sizeof(*p.models.v));
+	if (p.models.v == NULL)
+		return err_code();
 	a.agg = secagg_arbiter(t);
-	if ((r = train(&a, start)) == 0)
-		r = save(&a);
+	if ((r = train_all(&a, &p, mode)) == 0)
+		r = save(&a, &p, mode);
 	secagg_free(a.agg);
-	free(a.losses.v);
 	free(a.w);
 	free(a.before);
+	lr_models_fini(&p.models);
 	return r;
 }

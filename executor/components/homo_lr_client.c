@@ -21,10 +21,10 @@ _Static_assert(2 * NOTE_PART <= SECAGG_NOTE, "room in the note");
 struct client {
 	struct lr_party *p;
 	const struct homo_conf *conf;
-	struct homo_losses *losses;
+	struct homo_losses losses;
 	struct secagg *agg;
 	size_t n;	 /* rows */
-	double *y;	 /* 1 or -1 */
+	const double *y; /* 1 or -1 */
 	uint32_t *order; /* rows as batches take them */
 	double *z;	 /* room for a score of each row */
 	double *gradient;
@@ -42,16 +42,18 @@ digest_text(crypto_generichash_state *st, const char *s)
 
 /* Columns in their order, and the settings that time the meetings. */
 static void
-digest_plan(const struct client *c, unsigned char out[NOTE_PART])
+digest_plan(const struct lr_party *p, unsigned char out[NOTE_PART])
 {
-	const struct lr_data *d = c->p->data;
+	const struct homo_session *session = p->ctx;
+	const struct homo_conf *conf = session->conf;
+	const struct lr_data *d = p->data;
 	crypto_generichash_state st;
 	char text[96];
 	size_t i;
 
-	snprintf(text, sizeof(text), "%u %u %u %d %zu", c->p->start,
-	    c->conf->lr.max_iter, c->conf->every, c->conf->lr.fit_intercept,
-	    d->x->cols);
+	snprintf(text, sizeof(text), "%u %u %u %d %zu",
+	    p->has_loaded ? p->models.v[0].iters : 0, conf->lr.max_iter,
+	    conf->every, conf->lr.fit_intercept, d->x->cols);
 	crypto_generichash_init(&st, NULL, 0, NOTE_PART);
 	digest_text(&st, text);
 	for (i = 0; i < d->x->cols; i++)
@@ -59,30 +61,22 @@ digest_plan(const struct client *c, unsigned char out[NOTE_PART])
 	crypto_generichash_final(&st, out, NOTE_PART);
 }
 
-/* The label that is not 1; zeroes where there is none. */
+/* The label that is not 1; zeroes where there is none, or many. */
 static void
-digest_other_label(const struct client *c, unsigned char out[NOTE_PART])
+digest_other_label(const struct lr_party *p, unsigned char out[NOTE_PART])
 {
+	const struct lr_data *d = p->data;
 	char label[32];
 	size_t i;
 
 	memset(out, 0, NOTE_PART);
-	for (i = 0; i < c->n && c->y[i] > 0; i++)
+	for (i = 0; i < d->x->rows && lr_is_positive(p, d, i); i++)
 		;
-	if (i == c->n)
+	if (i == d->x->rows || p->models.classes != NULL)
 		return;
-	lr_label_text(
-	    c->p->data, &c->p->data->samples[i], label, sizeof(label));
+	lr_label_text(d, &d->samples[i], label, sizeof(label));
 	crypto_generichash(out, NOTE_PART, (const unsigned char *)label,
 	    strlen(label), NULL, 0);
-}
-
-static void
-make_note(const struct client *c, unsigned char note[SECAGG_NOTE])
-{
-	memset(note, 0, SECAGG_NOTE);
-	digest_plan(c, note);
-	digest_other_label(c, note + NOTE_PART);
 }
 
 static int
@@ -143,11 +137,13 @@ static int
 count_rows(struct client *c)
 {
 	double n = (double)c->n, all;
+	char tag[LR_TAG];
 	int r;
 
-	if ((r = secagg_send(c->agg, "party_weight", "rows", &n, 1, 0,
+	lr_tag(tag, c->p->prefix, "rows");
+	if ((r = secagg_send(c->agg, "party_weight", tag, &n, 1, 0,
 		 HOMO_COUNT_BITS)) != 0 ||
-	    (r = receive_numbers(c, "rows", 1, &all)) != 0)
+	    (r = receive_numbers(c, tag, 1, &all)) != 0)
 		return r;
 	if (!(all >= n))
 		return err_set(ERR_FORMAT,
@@ -235,7 +231,7 @@ average_loss(struct client *c, unsigned t, const char *tag)
 		    "the loss is %g; normalise the "
 		    "features or lower learning_rate",
 		    loss);
-	if ((r = homo_losses_add(c->losses, c->p->task, t, loss)) != 0)
+	if ((r = homo_losses_add(&c->losses, c->p->task, t, loss)) != 0)
 		return r;
 	part = loss * share(c);
 	return secagg_send(
@@ -248,7 +244,7 @@ meet(struct client *c, unsigned t)
 	char tag[LR_TAG];
 	int r;
 
-	snprintf(tag, sizeof(tag), "%u", t);
+	lr_tag(tag, c->p->prefix, "%u", t);
 	if ((r = average_weights(c, tag)) != 0 ||
 	    (r = average_loss(c, t, tag)) != 0)
 		return r;
@@ -298,34 +294,6 @@ train_epoch(struct client *c, unsigned t)
 	return r;
 }
 
-/* --- a look at the model, by rows of our own ---------------------------------------------- */
-
-static int
-look_at(struct lr_party *p, const struct lr_data *d, const char *ns, unsigned t)
-{
-	struct lr_columns c;
-	int r;
-
-	if ((r = lr_columns_init(&c, d->x->rows, ns)) == 0) {
-		linear_scores(p, d->x, NULL, d->x->rows, c.score);
-		r = lr_look_binary(p, d, t, &c);
-	}
-	lr_columns_fini(&c);
-	return r;
-}
-
-static int
-look(struct lr_party *p, unsigned t)
-{
-	int r;
-
-	if (!lr_schedule_due(p->schedule, t))
-		return 0;
-	if ((r = look_at(p, p->data, "train", t)) != 0 || p->validate == NULL)
-		return r;
-	return look_at(p, p->validate, "validate", t);
-}
-
 /* --- the whole ------------------------------------------------------------------------------ */
 
 /* With zeros the intercept begins at the log odds of our labels. */
@@ -352,7 +320,6 @@ begin_intercept(struct client *c)
 static int
 prepare(struct client *c)
 {
-	unsigned char note[SECAGG_NOTE];
 	struct lr_party *p = c->p;
 	size_t i;
 	int r;
@@ -361,20 +328,16 @@ prepare(struct client *c)
 	if (c->n == 0 || p->n_weights == 0)
 		return err_set(ERR_INVALID, "there is nothing to learn from: "
 					    "no rows or no columns");
-	c->y = mem_array(c->n, sizeof(*c->y));
 	c->order = mem_array(c->n, sizeof(*c->order));
 	c->z = mem_array(c->n, sizeof(*c->z));
 	c->gradient = mem_array(p->n_weights, sizeof(*c->gradient));
-	if (c->y == NULL || c->order == NULL || c->z == NULL ||
-	    c->gradient == NULL)
+	if (c->order == NULL || c->z == NULL || c->gradient == NULL)
 		return err_code();
 	for (i = 0; i < c->n; i++)
 		c->order[i] = (uint32_t)i;
-	if ((r = lr_data_labels(p->data, c->y)) != 0)
-		return r;
 	begin_intercept(c);
-	make_note(c, note);
-	if ((r = secagg_join(p->task, note, check_note, note, &c->agg)) != 0)
+	if ((r = homo_losses_init(&c->losses, p->task, c->conf, p->prefix)) !=
+	    0)
 		return r;
 	return count_rows(c);
 }
@@ -392,7 +355,7 @@ iterate(struct client *c)
 			return err_wrap("iteration %u", t);
 		if (p->is_converged || t == last)
 			break;
-		if ((r = train_epoch(c, t)) != 0 || (r = look(p, t)) != 0)
+		if ((r = train_epoch(c, t)) != 0 || (r = lr_look(p, t)) != 0)
 			return err_wrap("iteration %u", t);
 		task_progress(p->task, t + 1, last, "training");
 	}
@@ -400,18 +363,42 @@ iterate(struct client *c)
 }
 
 int
-homo_client_train(struct lr_party *p, const struct homo_conf *conf,
-    struct homo_losses *losses)
+homo_client_train(struct lr_party *p)
 {
-	struct client c = { .p = p, .conf = conf, .losses = losses };
+	const struct homo_session *session = p->ctx;
+	struct client c = {
+		.p = p, .conf = session->conf, .agg = session->agg, .y = p->y
+	};
 	int r;
 
 	if ((r = prepare(&c)) == 0)
 		r = iterate(&c);
-	secagg_free(c.agg);
-	free(c.y);
 	free(c.order);
 	free(c.z);
 	free(c.gradient);
+	free(p->losses);
+	p->losses = c.losses.v;
+	p->n_losses = c.losses.n;
 	return r;
+}
+
+int
+homo_client_score(
+    struct lr_party *p, const struct lr_data *d, const char *tag, double *z)
+{
+	(void)tag; /* nothing travels */
+	linear_scores(p, d->x, NULL, d->x->rows, z);
+	return 0;
+}
+
+int
+homo_client_join(struct lr_party *p)
+{
+	struct homo_session *session = p->ctx;
+	unsigned char note[SECAGG_NOTE];
+
+	memset(note, 0, sizeof(note));
+	digest_plan(p, note);
+	digest_other_label(p, note + NOTE_PART);
+	return secagg_join(p->task, note, check_note, note, &session->agg);
 }

@@ -3,13 +3,14 @@
  * them.  Called by homo_lr.c and the two halves.
  */
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "executor/components/homo_lr_impl.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define MODE_NUMBERS 4
+#define MODE_NUMBERS 6
 
 static int
 refuse_unsupported(struct task *t)
@@ -44,6 +45,16 @@ homo_conf_read(struct task *t, struct homo_conf *c)
 	return 0;
 }
 
+int
+homo_check_start(const struct homo_conf *c, unsigned start)
+{
+	return start <= c->lr.max_iter ? 0
+				       : err_set(ERR_INVALID,
+					     "the model has %u iterations, "
+					     "more than max_iter, which is %u",
+					     start, c->lr.max_iter);
+}
+
 bool
 homo_meets(const struct homo_conf *c, unsigned t)
 {
@@ -51,11 +62,11 @@ homo_meets(const struct homo_conf *c, unsigned t)
 }
 
 int
-homo_tell_arbiter(
-    struct task *t, const struct homo_conf *c, bool is_training, unsigned start)
+homo_tell_arbiter(struct task *t, const struct homo_conf *c,
+    const struct lr_mode *mode, unsigned start)
 {
-	double v[MODE_NUMBERS] = { is_training, c->lr.max_iter, c->every,
-		start };
+	double v[MODE_NUMBERS] = { mode->is_training, c->lr.max_iter, c->every,
+		start, mode->models, mode->folds };
 	struct buf b = BUF_INIT;
 	int r;
 
@@ -65,28 +76,45 @@ homo_tell_arbiter(
 	return r;
 }
 
+static int
+read_mode(struct task *t, const struct homo_conf *c, const double *v,
+    struct lr_mode *out)
+{
+	unsigned start;
+	int r;
+
+	if (v[0] == 0)
+		return 0;
+	if (!(v[4] >= 1 && v[4] <= LR_CLASSES_MAX) ||
+	    !(v[5] >= 0 && v[5] <= LR_FOLDS_MAX))
+		return err_set(ERR_FORMAT, "a mode of nonsense");
+	out->is_training = true;
+	out->models = (unsigned)v[4];
+	out->folds = (unsigned)v[5];
+	if ((r = lr_model_iters(t, 0, out->models, &start)) != 0)
+		return r;
+	return v[1] == c->lr.max_iter && v[2] == c->every && v[3] == start
+		   ? 0
+		   : err_set(ERR_CONFLICT,
+			 "max_iter, aggregate_iters or the model to go on "
+			 "from differ between guest and arbiter");
+}
+
 int
-homo_hear_guest(struct task *t, const struct homo_conf *c, unsigned start,
-    bool *is_training)
+homo_hear_guest(struct task *t, const struct homo_conf *c, struct lr_mode *out)
 {
 	struct object o = { 0 };
 	double v[MODE_NUMBERS];
 	int r;
 
-	*is_training = false;
+	memset(out, 0, sizeof(*out));
 	if ((r = lr_receive(t, "guest_uuid", "mode", "guest", 0,
 		 LR_NUMBERS_SIZE(MODE_NUMBERS), &o)) != 0)
 		return r;
 	if ((r = lr_get_numbers(o.data, o.size, MODE_NUMBERS, v)) != 0)
 		r = lr_blame("guest_uuid", "guest");
-	else if (v[0] == 0)
-		r = 0;
-	else if (v[1] != c->lr.max_iter || v[2] != c->every || v[3] != start)
-		r = err_set(ERR_CONFLICT,
-		    "max_iter, aggregate_iters or the "
-		    "model to go on from differ between guest and arbiter");
 	else
-		*is_training = true;
+		r = read_mode(t, c, v, out);
 	object_free(&o);
 	return r;
 }
@@ -94,28 +122,25 @@ homo_hear_guest(struct task *t, const struct homo_conf *c, unsigned start,
 /* --- losses ------------------------------------------------------------------- */
 
 int
-homo_losses_init(
-    struct homo_losses *l, struct task *t, const struct homo_conf *c)
+homo_losses_init(struct homo_losses *l, struct task *t,
+    const struct homo_conf *c, const char *prefix)
 {
-	struct json_object *extra;
-	int r;
-
+	*l = (struct homo_losses){ .prefix = prefix };
 	l->v = mem_array((size_t)c->lr.max_iter + 1, sizeof(*l->v));
 	if (l->v == NULL)
 		return err_code();
-	extra = json_object_new_object();
-	json_object_object_add(
-	    extra, "unit_name", json_object_new_string("iters"));
-	r = task_metric_meta(t, "train", "loss", "train", "LOSS", extra);
-	json_object_put(extra);
-	return r;
+	return lr_loss_meta(t, prefix);
 }
 
 int
 homo_losses_add(
     struct homo_losses *l, struct task *t, unsigned iteration, double loss)
 {
+	char name[LR_TAG];
+
+	lr_loss_name(l->prefix, name);
 	l->v[l->n++] = loss;
-	task_log(t, TASK_INFO, "iteration %u: loss %.6f", iteration, loss);
-	return task_metric_number(t, "train", "loss", iteration, loss);
+	task_log(t, TASK_INFO, "%siteration %u: loss %.6f", l->prefix,
+	    iteration, loss);
+	return task_metric_number(t, "train", name, iteration, loss);
 }

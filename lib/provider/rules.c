@@ -170,7 +170,6 @@ homo_lr(const struct rule *r)
 	check_batch(r);
 	check_stopping(r, "early_stop and tol end the training");
 	no_sqn(r);
-	must_be_off(r, "cv_param", "need_cv");
 	if (strcmp(method, "None") != 0)
 		faults_add_value(r->faults,
 		    JSON_PATH_KEY(

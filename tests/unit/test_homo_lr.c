@@ -783,7 +783,109 @@ other_labels_at_a_client_are_named(void **state)
 		rows->y[i] += rows->y[i] < 0 ? 1 : 0;
 }
 
+/* --- several classes and folds -------------------------------------------------------- */
+
+/* Rows of the third class are those far out in the first column. */
+static void
+three_classes(double *kept)
+{
+	size_t i;
+
+	memcpy(kept, rows->y, ROWS * sizeof(*kept));
+	for (i = 0; i < ROWS; i++)
+		if (rows->x[i][0] > 0.5)
+			rows->y[i] = 2;
+}
+
+static size_t
+count_hits(struct member *m, size_t *n)
+{
+	struct table *t = loopback_output(m, 0);
+	struct table_cursor *cur;
+	struct row row;
+	size_t hits = 0;
+
+	*n = 0;
+	assert_int_equal(table_scan(t, 0, UINT64_MAX, &cur), 0);
+	while (cursor_next(cur, &row) == 1) {
+		hits += row.result == row.label;
+		(*n)++;
+	}
+	cursor_free(cur);
+	return hits;
+}
+
+static void
+several_classes_are_averaged_each_for_itself(void **state)
+{
+	static const size_t cuts[1] = { 300 };
+	double kept[ROWS];
+	struct member *m[3];
+	struct loopback *lb = members(SGD("\"max_iter\":30"), 1, m);
+	struct json_object *coef[3];
+	size_t i, n;
+
+	(void)state;
+	three_classes(kept);
+	deal(lb, m, cuts, 1);
+	run_well(lb, m, 3);
+	for (i = 0; i < 3; i++) {
+		assert_non_null(loopback_metric(m[i], "train", "loss.m2"));
+		coef[i] =
+		    json_get(json_get(loopback_summary(m[i]), "2"), "coef");
+		assert_non_null(coef[i]);
+	}
+	/* The model is common to all clients, and it is a good one. */
+	assert_true(json_object_equal(coef[0], coef[2]));
+	assert_true(count_hits(m[0], &n) > n * 8 / 10);
+	assert_int_equal(n, 300);
+	assert_true(count_hits(m[2], &n) > n * 8 / 10);
+	loopback_free(lb);
+	memcpy(rows->y, kept, sizeof(kept));
+}
+
+static void
+each_client_cuts_its_own_rows_into_folds(void **state)
+{
+	static const size_t cuts[1] = { 300 };
+	struct member *m[3];
+	struct loopback *lb =
+	    members(SGD("\"max_iter\":5,\"cv_param\":{\"need_cv\":true,"
+			"\"n_splits\":3}"),
+		1, m);
+	size_t i, n;
+
+	(void)state;
+	deal(lb, m, cuts, 1);
+	run_well(lb, m, 3);
+	for (i = 0; i < 3; i += 2) {
+		assert_true(
+		    json_get_double(
+			json_get(json_get(loopback_summary(m[i]), "fold_1"),
+			    "validate"),
+			"auc", 0) > 0.9);
+		count_hits(m[i], &n);
+		assert_int_equal(n, 3 * (i == 0 ? 300 : ROWS - 300));
+	}
+	loopback_free(lb);
+}
+
 /* --- members who cheat or leave ------------------------------------------------------------- */
+
+/* Labels as the guest has them. */
+static int
+tell_classes(struct task *t)
+{
+	static const double classes[2] = { 0, 1 };
+	struct buf b = BUF_INIT;
+	int r;
+
+	lr_put_numbers(&b, classes, 2);
+	r = task_remote_role(
+	    t, "host_classes", "train", "guest", b.data, b.len);
+	buf_fini(&b);
+	return r;
+}
 
 /* Send what the guest says about itself as our own: it cannot object. */
 static int
@@ -794,8 +896,9 @@ join_as_the_guest_does(struct task *t)
 	struct object o = { 0 };
 	int r;
 
-	if ((r = task_get(t, "dh_ciphertext_guest", "keys", "guest", 0, &o)) ==
-	    0) {
+	if ((r = tell_classes(t)) == 0 &&
+	    (r = task_get(t, "dh_ciphertext_guest", "keys", "guest", 0, &o)) ==
+		0) {
 		memcpy(hello, o.data, sizeof(hello));
 		memcpy(hello + 4, mask_public(mask), MASK_PUBLIC);
 		r = task_remote_role(t, "dh_ciphertext_host", "keys", "guest",
@@ -876,9 +979,11 @@ static int
 host_without_a_key(struct task *t)
 {
 	unsigned char hello[4 + MASK_PUBLIC + SECAGG_NOTE] = { 1 };
-	int r = task_remote_role(
-	    t, "dh_ciphertext_host", "keys", "guest", hello, sizeof(hello));
+	int r;
 
+	if ((r = tell_classes(t)) == 0)
+		r = task_remote_role(t, "dh_ciphertext_host", "keys", "guest",
+		    hello, sizeof(hello));
 	return r != 0 ? r : wait_for_the_end(t);
 }
 
@@ -997,6 +1102,8 @@ main(void)
 		cmocka_unit_test(what_cannot_be_learned_is_refused),
 		cmocka_unit_test(clients_that_differ_are_named),
 		cmocka_unit_test(other_labels_at_a_client_are_named),
+		cmocka_unit_test(several_classes_are_averaged_each_for_itself),
+		cmocka_unit_test(each_client_cuts_its_own_rows_into_folds),
 		cmocka_unit_test(hosts_that_cheat_are_found_out),
 		cmocka_unit_test(without_one_member_there_is_no_sum),
 		cmocka_unit_test(arbiters_that_lie_are_found_out),

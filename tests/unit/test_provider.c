@@ -289,8 +289,6 @@ rules_between_parameters_hold(void **state)
 	    "{'early_stopping_rounds':3,"
 	    "'validation_freqs':1}",
 	    "/early_stopping_rounds", "not offered");
-	refuses("HomoLR", "{'cv_param':{'need_cv':true}}", "/cv_param/need_cv",
-	    "leave it false");
 	refuses("HeteroLR", "{'stepwise_param':{'need_stepwise':true}}",
 	    "/stepwise_param/need_stepwise", "leave it false");
 	accepts("HeteroLR",
