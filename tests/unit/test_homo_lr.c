@@ -716,7 +716,7 @@ expect(const char *params, int code, const char *text)
 static void
 what_cannot_be_learned_is_refused(void **state)
 {
-	double x = rows->x[3][4], y = rows->y[7];
+	double x = rows->x[3][4];
 
 	(void)state;
 	expect("{\"encrypt_param\":{\"method\":\"Paillier\"}}", ERR_UNSUPPORTED,
@@ -725,9 +725,6 @@ what_cannot_be_learned_is_refused(void **state)
 	expect("{\"optimizer\":\"sqn\"}", ERR_UNSUPPORTED, "sqn");
 	expect("{\"batch_size\":5}", ERR_INVALID, "batch_size");
 	expect("{\"aggregate_iters\":0}", ERR_INVALID, "aggregate_iters");
-	rows->y[7] = 2;
-	expect("{}", ERR_UNSUPPORTED, "HomoLR learns two classes");
-	rows->y[7] = y;
 	rows->x[3][4] = NAN;
 	expect("{}", ERR_FORMAT, "row 4 has no value for x4");
 	rows->x[3][4] = 2e8;
