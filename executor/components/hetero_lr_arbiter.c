@@ -25,7 +25,8 @@ struct arbiter {
 	struct lr_plan plan;
 	const struct lr_mode *mode;
 	const char *prefix; /* of this model's messages */
-	double *losses;	    /* one per iteration */
+	unsigned checkpoint_every;
+	double *losses; /* one per iteration */
 	size_t n_losses;
 	bool is_converged;
 	bool is_stopped;
@@ -271,6 +272,18 @@ iterate(struct arbiter *a, unsigned t)
 /* --- the whole ------------------------------------------------------------------------ */
 
 static int
+checkpoint(struct arbiter *a, unsigned iters)
+{
+	struct lr_result res = { .iters = iters,
+		.is_converged = a->is_converged,
+		.best_iteration = -1,
+		.losses = a->losses,
+		.n_losses = a->n_losses };
+
+	return lr_checkpoint(a->task, a->conf, &res, a->checkpoint_every);
+}
+
+static int
 train_model(struct arbiter *a, unsigned *iters)
 {
 	bool is_best;
@@ -290,6 +303,8 @@ train_model(struct arbiter *a, unsigned *iters)
 		if (is_best)
 			a->best_iteration = (int)t;
 		*iters = t + 1;
+		if ((r = checkpoint(a, *iters)) != 0)
+			return r;
 		task_progress(a->task, t + 1, a->conf->max_iter, "training");
 	}
 	return 0;
@@ -371,6 +386,7 @@ lr_arbiter_train(struct task *t, const struct lr_conf *conf,
 
 	if (each == NULL)
 		return err_code();
+	a.checkpoint_every = lr_mode_checkpoints(t, mode);
 	if ((r = paillier_generate(conf->key_bits, &a.key)) == 0 &&
 	    (r = send_key(&a)) == 0 && (r = serve_all(&a, each)) == 0)
 		r = save(&a, each);

@@ -578,9 +578,9 @@ iterate(struct guest *g, unsigned t)
 			return err_wrap("iteration %u, batch %u", t, i);
 	if (p->plan.has_loss && (r = send_loss(g, t)) != 0)
 		return r;
-	if ((r = lr_party_end(p, t)) != 0)
+	if ((r = lr_party_end(p, t)) != 0 || (r = lr_look(p, t)) != 0)
 		return r;
-	return lr_look(p, t);
+	return lr_party_checkpoint(p, NULL);
 }
 
 static void

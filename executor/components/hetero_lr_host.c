@@ -264,7 +264,8 @@ iterate(struct host *h)
 		for (i = 0; i < p->plan.batch_count; i++)
 			if ((r = train_batch(h, t, i)) != 0)
 				return r;
-		if ((r = lr_party_end(p, t)) != 0 || (r = lr_look(p, t)) != 0)
+		if ((r = lr_party_end(p, t)) != 0 || (r = lr_look(p, t)) != 0 ||
+		    (r = lr_party_checkpoint(p, NULL)) != 0)
 			return r;
 		task_progress(p->task, t + 1, p->conf->max_iter, "training");
 	}

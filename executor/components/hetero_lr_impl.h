@@ -202,6 +202,7 @@ struct lr_party {
 	double *best;		     /* weights, when something was best */
 	int best_iteration;	     /* -1: none */
 	bool is_stopped;	     /* by early_stopping_rounds */
+	unsigned checkpoint_every;   /* iterations; 0: never */
 	struct json_object *history; /* guest: metrics of all looks */
 	double *losses;		     /* HomoLR's clients */
 	size_t n_losses;
@@ -270,6 +271,8 @@ struct lr_mode {
 int lr_mode_send(struct task *, const struct lr_mode *);
 int lr_mode_receive(struct task *, struct lr_mode *out);
 void lr_mode_fini(struct lr_mode *);
+/* Checkpoints are of whole models: not with several, not in folds. */
+unsigned lr_mode_checkpoints(struct task *, const struct lr_mode *);
 /* Tags of model k of a training: "f0.m1." in a fold, "" when there is one. */
 #define LR_PREFIX 24
 void lr_mode_prefix(
@@ -347,6 +350,14 @@ struct lr_result {
 
 int lr_model_save(
     struct task *, const struct lr_conf *, const struct lr_result *);
+/*
+ * The model as it is after res->iters iterations, as a checkpoint whose step
+ * is the iteration's number, when one is due after each `every` (0: never).
+ */
+int lr_checkpoint(struct task *, const struct lr_conf *,
+    const struct lr_result *, unsigned every);
+/* The same for the model that a party is training. */
+int lr_party_checkpoint(struct lr_party *, const struct lr_result *losses);
 /*
  * Weights of the columns of p->data from the model among the inputs: of one
  * model to p->w, of all to p->models.  ERR_FORMAT for a damaged model,

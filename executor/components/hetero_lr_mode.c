@@ -107,6 +107,19 @@ lr_mode_fini(struct lr_mode *m)
 	lr_schedule_fini(&m->schedule);
 }
 
+unsigned
+lr_mode_checkpoints(struct task *t, const struct lr_mode *m)
+{
+	unsigned every = lr_checkpoint_freq(t);
+
+	if (every == 0 || (m->models == 1 && m->folds == 0))
+		return every;
+	task_log(t, TASK_WARNING,
+	    "ModelCheckpoint does nothing with more than two classes and in "
+	    "cross validation");
+	return 0;
+}
+
 void
 lr_mode_prefix(
     const struct lr_mode *m, int fold, unsigned model, char out[LR_PREFIX])

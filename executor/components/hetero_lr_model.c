@@ -13,6 +13,9 @@
 #include "lib/json/json.h"
 #include "proto/model/lr.pb-c.h"
 
+#define CHECKPOINT_NAME "iteration"
+#define CHECKPOINTS_KEPT 100 /* the newest */
+
 typedef Sluice__Lr__LRModelMeta lr_meta;
 typedef Sluice__Lr__LRModelParam lr_param;
 typedef Sluice__Lr__LRModelParam__WeightEntry lr_weight;
@@ -248,15 +251,16 @@ pack_param(const struct lr_result *res, void **out, size_t *size)
 	return 0;
 }
 
-int
-lr_model_save(
-    struct task *t, const struct lr_conf *c, const struct lr_result *res)
+/* Both messages, to be freed by their content. */
+static int
+make_buffers(struct task *t, const struct lr_conf *c,
+    const struct lr_result *res, struct task_buffer b[2])
 {
 	const struct names *names = names_of(t);
-	struct task_buffer b[2];
 	void *meta, *param = NULL;
 	int r;
 
+	memset(b, 0, 2 * sizeof(*b));
 	if ((r = pack_param(res, &param, &b[1].size)) != 0)
 		return r;
 	meta = pack_meta(names->module, c, res, &b[0].size);
@@ -266,9 +270,43 @@ lr_model_save(
 	b[1].name = names->param;
 	b[1].message = "LRModelParam";
 	b[1].content = param;
-	r = task_output_model(t, b, 2);
-	free(meta);
-	free(param);
+	return 0;
+}
+
+static void
+free_buffers(struct task_buffer b[2])
+{
+	free((void *)(uintptr_t)b[0].content);
+	free((void *)(uintptr_t)b[1].content);
+}
+
+int
+lr_model_save(
+    struct task *t, const struct lr_conf *c, const struct lr_result *res)
+{
+	struct task_buffer b[2];
+	int r;
+
+	if ((r = make_buffers(t, c, res, b)) == 0)
+		r = task_output_model(t, b, 2);
+	free_buffers(b);
+	return r;
+}
+
+int
+lr_checkpoint(struct task *t, const struct lr_conf *c,
+    const struct lr_result *res, unsigned every)
+{
+	struct task_buffer b[2];
+	unsigned step = res->iters - 1;
+	int r;
+
+	if (every == 0 || res->iters % every != 0)
+		return 0;
+	if ((r = make_buffers(t, c, res, b)) == 0)
+		r = task_checkpoint(
+		    t, step, CHECKPOINT_NAME, b, 2, CHECKPOINTS_KEPT);
+	free_buffers(b);
 	return r;
 }
 

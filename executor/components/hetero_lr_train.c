@@ -133,12 +133,28 @@ lr_train_models(struct lr_party *p, const struct lr_mode *mode,
 	int r;
 
 	p->schedule = &mode->schedule;
+	p->checkpoint_every = lr_mode_checkpoints(p->task, mode);
 	if ((r = make_room(p, mode->models)) != 0)
 		return r;
 	for (k = 0; k < mode->models; k++)
 		if ((r = train_model(p, mode, place, k, fold)) != 0)
 			return mode->models == 1 ? r : err_wrap("class %u", k);
 	return 0;
+}
+
+int
+lr_party_checkpoint(struct lr_party *p, const struct lr_result *losses)
+{
+	struct lr_result res = { .party = p,
+		.iters = p->iters,
+		.is_converged = p->is_converged,
+		.best_iteration = -1 };
+
+	if (losses != NULL) {
+		res.losses = losses->losses;
+		res.n_losses = losses->n_losses;
+	}
+	return lr_checkpoint(p->task, p->conf, &res, p->checkpoint_every);
 }
 
 /* --- what came of it ---------------------------------------------------------------- */

@@ -17,6 +17,7 @@ struct arbiter {
 	struct task *task;
 	const struct homo_conf *conf;
 	const char *prefix; /* of this model's messages */
+	unsigned checkpoint_every;
 	struct secagg *agg;
 	struct homo_losses losses;
 	double *w; /* averaged */
@@ -157,6 +158,57 @@ meet(struct arbiter *a, unsigned t)
 	return to_clients(a, "is_converge", tag, &b);
 }
 
+/* --- checkpoints ------------------------------------------------------------------ */
+
+/* Column names stay with the clients: ours are x0, x1, ... */
+static char **
+make_header(size_t n)
+{
+	char **header = mem_array(n + 1, sizeof(*header));
+	size_t i;
+
+	for (i = 0; header != NULL && i < n; i++)
+		header[i] = xasprintf("x%zu", i);
+	return header;
+}
+
+static void
+free_header(char **header, size_t n)
+{
+	size_t i;
+
+	for (i = 0; header != NULL && i < n; i++)
+		free(header[i]);
+	free(header);
+}
+
+/* The averaged weights of meeting t; clients keep theirs after the epoch. */
+static int
+checkpoint(struct arbiter *a, unsigned t)
+{
+	size_t bias = a->conf->lr.fit_intercept && a->n > 0 ? 1 : 0;
+	struct lr_data d = { .header = make_header(a->n) };
+	struct lr_party p = { .task = a->task,
+		.conf = &a->conf->lr,
+		.data = &d,
+		.w = a->w,
+		.n_weights = a->n,
+		.n_features = a->n - bias };
+	struct lr_result res = { .party = &p,
+		.iters = t + 1,
+		.is_converged = a->is_converged,
+		.best_iteration = -1,
+		.losses = a->losses.v,
+		.n_losses = a->losses.n };
+	int r;
+
+	r = d.header == NULL
+		? err_code()
+		: lr_checkpoint(a->task, p.conf, &res, a->checkpoint_every);
+	free_header(d.header, a->n);
+	return r;
+}
+
 static int
 train(struct arbiter *a, unsigned start)
 {
@@ -171,6 +223,8 @@ train(struct arbiter *a, unsigned start)
 		a->iters = t;
 		if (homo_meets(a->conf, t) && (r = meet(a, t)) != 0)
 			return err_wrap("iteration %u", t);
+		if (homo_meets(a->conf, t) && (r = checkpoint(a, t)) != 0)
+			return r;
 		task_progress(
 		    a->task, t < last ? t + 1 : last, last, "training");
 	}
@@ -178,18 +232,6 @@ train(struct arbiter *a, unsigned start)
 }
 
 /* --- all models ------------------------------------------------------------------ */
-
-/* Column names stay with the clients: ours are x0, x1, ... */
-static char **
-make_header(size_t n)
-{
-	char **header = mem_array(n + 1, sizeof(*header));
-	size_t i;
-
-	for (i = 0; header != NULL && i < n; i++)
-		header[i] = xasprintf("x%zu", i);
-	return header;
-}
 
 /* What was averaged, kept as model k; weights and losses are its own. */
 static int
@@ -259,7 +301,6 @@ save(struct arbiter *a, struct lr_party *p, const struct lr_mode *mode)
 {
 	struct lr_result none = { .best_iteration = -1 };
 	struct lr_data d = { .header = make_header(p->n_weights) };
-	size_t i;
 	int r;
 
 	if (mode->folds > 0)
@@ -273,9 +314,7 @@ save(struct arbiter *a, struct lr_party *p, const struct lr_mode *mode)
 		p->w = NULL;
 		p->data = NULL;
 	}
-	for (i = 0; d.header != NULL && i < p->n_weights; i++)
-		free(d.header[i]);
-	free(d.header);
+	free_header(d.header, p->n_weights);
 	return r;
 }
 
@@ -291,6 +330,7 @@ homo_arbiter_train(
 	p.models.v = mem_array(mode->models, sizeof(*p.models.v));
 	if (p.models.v == NULL)
 		return err_code();
+	a.checkpoint_every = lr_mode_checkpoints(t, mode);
 	a.agg = secagg_arbiter(t);
 	if ((r = train_all(&a, &p, mode)) == 0)
 		r = save(&a, &p, mode);

@@ -343,6 +343,16 @@ prepare(struct client *c)
 }
 
 static int
+checkpoint(struct client *c, unsigned t)
+{
+	struct lr_result losses = { .losses = c->losses.v,
+		.n_losses = c->losses.n };
+
+	c->p->iters = t + 1;
+	return lr_party_checkpoint(c->p, &losses);
+}
+
+static int
 iterate(struct client *c)
 {
 	struct lr_party *p = c->p;
@@ -355,7 +365,8 @@ iterate(struct client *c)
 			return err_wrap("iteration %u", t);
 		if (p->is_converged || t == last)
 			break;
-		if ((r = train_epoch(c, t)) != 0 || (r = lr_look(p, t)) != 0)
+		if ((r = train_epoch(c, t)) != 0 || (r = lr_look(p, t)) != 0 ||
+		    (r = checkpoint(c, t)) != 0)
 			return err_wrap("iteration %u", t);
 		task_progress(p->task, t + 1, last, "training");
 	}

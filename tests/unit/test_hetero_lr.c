@@ -797,6 +797,30 @@ folds_are_judged_by_rows_they_did_not_see(void **state)
 	set_free(s);
 }
 
+static void
+checkpoints_are_kept_by_all_members(void **state)
+{
+	const char *p = PARAMS("\"max_iter\":5,\"callback_param\":{"
+			       "\"callbacks\":[\"ModelCheckpoint\"],"
+			       "\"save_freq\":2}");
+	struct set *s = set_new(40, 4, 3);
+	struct member *m[3];
+	struct loopback *lb = three(p, m);
+	uint64_t step;
+	size_t i;
+
+	(void)state;
+	give(lb, m[0], "train_data", s, 2, 4, true, false);
+	give(lb, m[1], "train_data", s, 0, 2, false, true);
+	assert_int_equal(loopback_run(lb), 0);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(loopback_checkpoints(m[i], &step), 2);
+		assert_int_equal(step, 3);
+	}
+	loopback_free(lb);
+	set_free(s);
+}
+
 /* --- refusals ---------------------------------------------------------------------------------- */
 
 static void
@@ -1026,6 +1050,7 @@ main(void)
 		cmocka_unit_test(
 		    looks_have_metrics_of_training_and_validation_rows),
 		cmocka_unit_test(early_stopping_gives_back_the_best_model),
+		cmocka_unit_test(checkpoints_are_kept_by_all_members),
 		cmocka_unit_test(folds_are_judged_by_rows_they_did_not_see),
 		cmocka_unit_test(what_cannot_be_learned_is_refused),
 		cmocka_unit_test(rows_the_host_lacks_are_counted),

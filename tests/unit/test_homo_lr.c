@@ -867,6 +867,28 @@ each_client_cuts_its_own_rows_into_folds(void **state)
 	loopback_free(lb);
 }
 
+static void
+checkpoints_are_kept_by_all_members(void **state)
+{
+	static const size_t cuts[1] = { 300 };
+	struct member *m[3];
+	struct loopback *lb =
+	    members(SGD("\"max_iter\":4,\"callback_param\":{"
+			"\"callbacks\":[\"ModelCheckpoint\"],\"save_freq\":2}"),
+		1, m);
+	uint64_t step;
+	size_t i;
+
+	(void)state;
+	deal(lb, m, cuts, 1);
+	run_well(lb, m, 3);
+	for (i = 0; i < 3; i++) {
+		assert_int_equal(loopback_checkpoints(m[i], &step), 2);
+		assert_int_equal(step, 3);
+	}
+	loopback_free(lb);
+}
+
 /* --- members who cheat or leave ------------------------------------------------------------- */
 
 /* Labels as the guest has them. */
@@ -1101,6 +1123,7 @@ main(void)
 		cmocka_unit_test(other_labels_at_a_client_are_named),
 		cmocka_unit_test(several_classes_are_averaged_each_for_itself),
 		cmocka_unit_test(each_client_cuts_its_own_rows_into_folds),
+		cmocka_unit_test(checkpoints_are_kept_by_all_members),
 		cmocka_unit_test(hosts_that_cheat_are_found_out),
 		cmocka_unit_test(without_one_member_there_is_no_sum),
 		cmocka_unit_test(arbiters_that_lie_are_found_out),
