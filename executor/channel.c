@@ -818,7 +818,9 @@ channel_finish(struct channel *c, int code)
 		if (is_closed)
 			return err_set(ERR_CLOSED, "the shepherd is gone");
 	}
-	finish.status = text(code == 0 ? "success" : "failed");
+	finish.status = text(code != 0	      ? "failed"
+			     : c->task.passes ? "pass"
+					      : "success");
 	finish.error = text(code == 0 ? "" : err_text());
 	return send_frame(c, &frame, NULL, 0);
 }

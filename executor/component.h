@@ -21,7 +21,16 @@ struct component {
 	 * is at fault and what would be right.
 	 */
 	int (*run)(struct task *);
+	/* What it does with need_run false is its own affair. */
+	bool sees_need_run;
 };
+
+/*
+ * Run a component for a task.  With need_run false a component that does not
+ * look at it is not run: its first input table becomes its first output, and
+ * the task passes.  A model that was applied is handed on.
+ */
+int component_run(const struct component *, struct task *);
 
 /* The component of a module in a role: ERR_NOT_FOUND, ERR_UNSUPPORTED. */
 int component_find(

@@ -43,9 +43,7 @@ run(struct task *task)
 		 task_module(task), task_role(task), &component)) != 0 ||
 	    (r = confine()) != 0)
 		return r;
-	if ((r = component->run(task)) != 0)
-		return r;
-	return task_pass_model(task);
+	return component_run(component, task);
 }
 
 int

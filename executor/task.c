@@ -536,6 +536,12 @@ task_pass_model(struct task *t)
 					  : task_output_model(t, buffers, n);
 }
 
+void
+task_passes(struct task *t)
+{
+	t->passes = true;
+}
+
 int
 task_checkpoint(struct task *t, uint64_t step_index, const char *step_name,
     const struct task_buffer *buffers, size_t n, uint32_t keep)

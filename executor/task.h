@@ -221,6 +221,8 @@ int task_output_model(struct task *, const struct task_buffer *, size_t n);
  * deployed like what made it.
  */
 int task_pass_model(struct task *);
+/* When the task ends well it has passed (need_run false), not succeeded. */
+void task_passes(struct task *);
 
 /*
  * Keep the state of the model at a step (an epoch, a tree): the same messages

@@ -86,6 +86,7 @@ struct task {
 	const struct task_ops *ops;
 	void *ctx;
 	bool has_put_model;
+	bool passes; /* its end is "pass" */
 };
 
 /*

@@ -252,10 +252,12 @@ const struct component component_hetero_data_split = {
 	.module = "HeteroDataSplit",
 	.roles = "guest host",
 	.run = run_hetero,
+	.sees_need_run = true,
 };
 
 const struct component component_homo_data_split = {
 	.module = "HomoDataSplit",
 	.roles = "guest host",
 	.run = run_homo,
+	.sees_need_run = true,
 };

@@ -330,4 +330,5 @@ const struct component component_data_statistics = {
 	.module = "DataStatistics",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

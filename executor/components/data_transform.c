@@ -359,4 +359,5 @@ const struct component component_data_transform = {
 	.module = "DataTransform",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

@@ -572,4 +572,5 @@ const struct component component_evaluation = {
 	.module = "Evaluation",
 	.roles = "guest host arbiter",
 	.run = run,
+	.sees_need_run = true,
 };

@@ -386,4 +386,5 @@ const struct component component_feature_scale = {
 	.module = "FeatureScale",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

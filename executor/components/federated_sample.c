@@ -490,4 +490,5 @@ const struct component component_federated_sample = {
 	.module = "FederatedSample",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

@@ -258,5 +258,8 @@ run(struct task *t)
 	return r;
 }
 
-const struct component component_hetero_lr = { "HeteroLR", "guest host arbiter",
-	run };
+const struct component component_hetero_lr = {
+	.module = "HeteroLR",
+	.roles = "guest host arbiter",
+	.run = run,
+};

@@ -225,5 +225,8 @@ run(struct task *t)
 	return r;
 }
 
-const struct component component_homo_lr = { "HomoLR", "guest host arbiter",
-	run };
+const struct component component_homo_lr = {
+	.module = "HomoLR",
+	.roles = "guest host arbiter",
+	.run = run,
+};

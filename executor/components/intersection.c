@@ -290,5 +290,8 @@ run(struct task *t)
 	return r;
 }
 
-const struct component component_intersection = { "Intersection", "guest host",
-	run };
+const struct component component_intersection = {
+	.module = "Intersection",
+	.roles = "guest host",
+	.run = run,
+};

@@ -611,4 +611,5 @@ const struct component component_label_transform = {
 	.module = "LabelTransform",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

@@ -244,4 +244,5 @@ const struct component component_reader = {
 	.module = "Reader",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

@@ -188,5 +188,8 @@ run(struct task *t)
 	return r;
 }
 
-const struct component component_secure_add = { "SecureAddExample",
-	"guest host", run };
+const struct component component_secure_add = {
+	.module = "SecureAddExample",
+	.roles = "guest host",
+	.run = run,
+};

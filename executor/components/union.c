@@ -433,4 +433,5 @@ const struct component component_union = {
 	.module = "Union",
 	.roles = "guest host",
 	.run = run,
+	.sees_need_run = true,
 };

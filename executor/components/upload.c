@@ -178,4 +178,5 @@ const struct component component_upload = {
 	.module = "Upload",
 	.roles = "local",
 	.run = run,
+	.sees_need_run = true,
 };

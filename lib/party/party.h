@@ -127,7 +127,7 @@ int party_task_create(struct db *, const struct party_caller *,
  */
 int party_next_version(const struct db_task *t, struct db_task_new *out);
 /*
- * Launch the task (a task that need not run passes at once).  ERR_CONFLICT
+ * Launch the task; one that need not run passes its input on.  ERR_CONFLICT
  * when the job does not run here, a newer version exists, or the task ended
  * before it was started.
  */

@@ -98,21 +98,7 @@ party_task_create(struct db *db, const struct party_caller *caller,
 static int
 start(struct db *db, struct party_command *c)
 {
-	struct db_task *t;
-	unsigned moved;
-	int r;
-
-	if ((r = db_task_want_launch(db, c->key, &c->effective)) != 0 ||
-	    !c->effective)
-		return r;
-	if ((r = db_task_get(db, c->arena, c->key, &t)) != 0 || t->need_run)
-		return r;
-	/* Nothing to run at this member: the move takes the wish back. */
-	return db_task_move(db, c->key,
-	    &(struct db_task_move){ .status = STATE_NONE,
-		.party_status = STATE_PASS,
-		.reason = "need not run" },
-	    &moved);
+	return db_task_want_launch(db, c->key, &c->effective);
 }
 
 int

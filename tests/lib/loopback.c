@@ -517,9 +517,7 @@ run_member(struct member *m)
 	if ((r = component_find(
 		 m->setup.module, m->setup.local.role, &component)) != 0)
 		return r;
-	if ((r = component->run(&m->task)) != 0)
-		return r;
-	return task_pass_model(&m->task);
+	return component_run(component, &m->task);
 }
 
 static void *
