@@ -532,6 +532,19 @@ channel_output_table(void *ctx, const struct task_output *o)
 	return send_frame(ctx, &frame, NULL, 0);
 }
 
+static int
+channel_output_file(
+    void *ctx, const char *file, uint64_t rows, const char *delimiter)
+{
+	Sluice__Executor__OutputFile f = SLUICE__EXECUTOR__OUTPUT_FILE__INIT;
+	frame_msg frame = FRAME(output_file, &f, OUTPUT_FILE);
+
+	f.file = text(file);
+	f.rows = rows;
+	f.delimiter = text(delimiter);
+	return send_frame(ctx, &frame, NULL, 0);
+}
+
 /* One allocation with the messages behind their list; free() it. */
 static Sluice__Executor__NamedBuffer **
 buffer_list(const struct task_buffer *buffers, size_t n)
@@ -624,6 +637,7 @@ static const struct task_ops channel_ops = {
 	.metric_meta = channel_metric_meta,
 	.summary = channel_summary,
 	.output_table = channel_output_table,
+	.output_file = channel_output_file,
 	.output_model = channel_output_model,
 	.checkpoint = channel_checkpoint,
 	.progress = channel_progress,
@@ -658,6 +672,11 @@ take_inputs(const Sluice__Executor__Start *s, struct task_setup *setup)
 			.table_namespace = t->table_namespace,
 			.table_name = t->table_name,
 			.id_delimiter = t->id_delimiter,
+			.is_text = t->is_text,
+			.have_head = t->have_head,
+			.extend_sid = t->extend_sid,
+			.auto_increasing_sid = t->auto_increasing_sid,
+			.engine = t->engine,
 		};
 	}
 	setup->inputs = in;
@@ -710,8 +729,23 @@ take_parties(const Sluice__Executor__Start *s, struct task_setup *setup)
 	setup->n_parties = s->n_parties;
 }
 
+/* The text of a table that is kept outside: the setup's now. */
 static int
-take_start(struct channel *c, const Sluice__Executor__Start *s)
+take_descriptor(const Sluice__Executor__Start *s, struct frame_fds *fds,
+    struct task_setup *setup)
+{
+	if (fds->n != (s->input_in_descriptor ? 1 : 0))
+		return err_set(
+		    ERR_FORMAT, "start came with %zu descriptors", fds->n);
+	if (fds->n == 1)
+		setup->input_fd = fds->fd[0];
+	fds->n = 0;
+	return 0;
+}
+
+static int
+take_start(
+    struct channel *c, const Sluice__Executor__Start *s, struct frame_fds *fds)
 {
 	struct task_setup *setup = &c->setup;
 
@@ -739,10 +773,13 @@ take_start(struct channel *c, const Sluice__Executor__Start *s)
 		.memory_bytes = s->memory_bytes,
 		.output_dir = s->output_dir,
 		.input_file = s->input_file,
+		.input_fd = -1,
 	};
 	take_parties(s, setup);
 	take_inputs(s, setup);
 	take_models(s, setup);
+	if (take_descriptor(s, fds, setup) != 0)
+		return err_code();
 	return task_setup_check(setup);
 }
 
@@ -753,6 +790,7 @@ setup_fini(struct task_setup *s)
 
 	for (i = 0; i < s->n_models; i++)
 		free((void *)(uintptr_t)s->models[i].buffers);
+	fd_close(&s->input_fd);
 	free((void *)(uintptr_t)s->models);
 	free((void *)(uintptr_t)s->inputs);
 	free((void *)(uintptr_t)s->parties);
@@ -773,10 +811,12 @@ greet(struct channel *c)
 	if ((r = send_frame(c, &frame, NULL, 0)) != 0 ||
 	    (r = frame_recv(c->sock, &c->start, &fds)) != 0)
 		return r;
-	frame_fds_close(&fds);
 	if (c->start->kind_case != SLUICE__EXECUTOR__FRAME__KIND_START)
-		return err_set(ERR_FORMAT, "the first frame is not Start");
-	return take_start(c, c->start->start);
+		r = err_set(ERR_FORMAT, "the first frame is not Start");
+	else
+		r = take_start(c, c->start->start, &fds);
+	frame_fds_close(&fds);
+	return r;
 }
 
 int
@@ -788,6 +828,7 @@ channel_open(int sock, struct channel **out, struct task **task)
 	*out = c;
 	*task = NULL;
 	c->sock = sock;
+	c->setup.input_fd = -1;
 	pthread_mutex_init(&c->send_lock, NULL);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->changed, NULL);

@@ -42,6 +42,8 @@ const struct component *const *component_all(void);
 extern const struct component component_upload;
 extern const struct component component_reader;
 extern const struct component component_model_loader;
+extern const struct component component_writer;
+extern const struct component component_download;
 extern const struct component component_data_transform;
 extern const struct component component_intersection;
 extern const struct component component_federated_sample;

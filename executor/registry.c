@@ -10,7 +10,8 @@
 #include "lib/base/str.h"
 
 static const struct component *const components[] = { &component_upload,
-	&component_reader, &component_model_loader, &component_data_transform,
+	&component_reader, &component_writer, &component_download,
+	&component_model_loader, &component_data_transform,
 	&component_intersection, &component_federated_sample,
 	&component_label_transform, &component_union,
 	&component_hetero_data_split, &component_homo_data_split,

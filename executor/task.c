@@ -247,9 +247,20 @@ task_input_file(const struct task *t)
 }
 
 int
+task_input_fd(const struct task *t)
+{
+	return t->setup->input_fd;
+}
+
+int
 task_open_table(struct task *t, const struct task_input *in, struct table **out)
 {
 	(void)t;
+	*out = NULL;
+	if (in->is_text)
+		return err_set(ERR_UNSUPPORTED,
+		    "table %s %s is kept outside (%s): a Reader takes it in",
+		    in->table_namespace, in->table_name, in->engine);
 	if (table_open(&storage_standalone, in->path, out) != 0)
 		return err_wrap("input %s", in->data_key);
 	return 0;

@@ -75,6 +75,12 @@ struct task_input {
 	const char *table_namespace;
 	const char *table_name;
 	const char *id_delimiter;
+	/* Kept outside: path is "", the rows are text in task_input_fd(). */
+	bool is_text;
+	bool have_head;
+	bool extend_sid;
+	bool auto_increasing_sid;
+	const char *engine; /* where it is kept */
 };
 
 size_t task_input_count(const struct task *);
@@ -83,6 +89,8 @@ const struct task_input *task_input_at(const struct task *, size_t i);
 const struct task_input *task_input(const struct task *, const char *data_key);
 /* The spooled file of an upload; "" for none. */
 const char *task_input_file(const struct task *);
+/* The text of an input that is_text, a file or a pipe; -1: none. */
+int task_input_fd(const struct task *);
 /* Close with table_close(). */
 int task_open_table(
     struct task *, const struct task_input *, struct table **out);
@@ -212,6 +220,21 @@ struct task_output_options {
  */
 int task_output_finish(struct task *, size_t i, struct table_writer *,
     struct json_object *schema, const struct task_output_options *);
+
+/* An output that was finished, for reading; ERR_NOT_FOUND when nobody named
+ * it.  Close with table_close(). */
+int task_output_open(struct task *, size_t i, struct table **out);
+
+/*
+ * Begin the file that the shepherd brings to the place outside that the
+ * task's parameters name: delimited text with a line of names, fields in
+ * double quotes where they must be (RFC 4180).  One for a task.  *fd is the
+ * caller's.
+ */
+int task_output_file_create(struct task *, int *fd);
+/* Announce it, complete and closed. */
+int task_output_file_finish(
+    struct task *, uint64_t rows, const char *delimiter);
 
 /* The component's model: its *Meta and *Param messages, all at once. */
 int task_output_model(struct task *, const struct task_buffer *, size_t n);

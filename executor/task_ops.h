@@ -38,6 +38,7 @@ struct task_setup {
 	uint64_t memory_bytes;
 	const char *output_dir;
 	const char *input_file;
+	int input_fd; /* of an input that is text, -1 for none; owned */
 };
 
 /* A sealed output table. */
@@ -72,6 +73,8 @@ struct task_ops {
 	    void *ctx, const char *ns, const char *name, const char *meta_json);
 	int (*summary)(void *ctx, const char *json);
 	int (*output_table)(void *ctx, const struct task_output *);
+	int (*output_file)(
+	    void *ctx, const char *file, uint64_t rows, const char *delimiter);
 	int (*output_model)(
 	    void *ctx, const char *alias, const struct task_buffer *, size_t n);
 	int (*checkpoint)(void *ctx, uint64_t step_index, const char *step_name,

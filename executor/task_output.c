@@ -2,6 +2,7 @@
  * Output tables: where they are written, and how they are announced when
  * they are sealed.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -131,4 +132,32 @@ task_output_finish(struct task *t, size_t i, struct table_writer *w,
 	free(path);
 	/* Two equal ids are told by their rows, which are what people know. */
 	return r == 0 || r == ERR_EXISTS ? r : err_wrap("output table %zu", i);
+}
+
+int
+task_output_open(struct task *t, size_t i, struct table **out)
+{
+	char *path = output_path(t, i);
+	int r = table_open(&storage_standalone, path, out);
+
+	free(path);
+	return r;
+}
+
+#define OUTPUT_FILE "file.csv"
+
+int
+task_output_file_create(struct task *t, int *fd)
+{
+	char *path = xasprintf("%s/" OUTPUT_FILE, t->setup->output_dir);
+
+	*fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+	free(path);
+	return *fd >= 0 ? 0 : err_set_errno(ERR_IO, "output file");
+}
+
+int
+task_output_file_finish(struct task *t, uint64_t rows, const char *delimiter)
+{
+	return t->ops->output_file(t->ctx, OUTPUT_FILE, rows, delimiter);
 }

@@ -148,8 +148,8 @@ make_documents(struct request *req, const char *job_id, struct submit *s)
 	if (job->up.task_cores > 0)
 		json_add_int(common, "task_cores", job->up.task_cores);
 	parameters = upload_parameters(&job->up, job->path);
-	job_upload_documents(
-	    parameters, common, LOCAL_PARTY, &job->dsl, &job->conf);
+	job_local_documents(
+	    "Upload", parameters, common, LOCAL_PARTY, &job->dsl, &job->conf);
 	json_object_put(parameters);
 	json_object_put(common);
 	s->dsl = job->dsl;

@@ -1,25 +1,20 @@
 /*
  * Tables that tasks put out: which, their first rows, all of them as CSV.
  */
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/archive.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/table_files.h"
 #include "fcgi-app/tracked.h"
 #include "fcgi-app/turns.h"
 #include "fcgi-app/view.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/conf/site_conf.h"
 #include "lib/db/db_table.h"
 #include "lib/engine/render.h"
-#include "lib/engine/storage.h"
-
-#define PIECE ((size_t)64 * 1024)
 
 /* An output with its table. */
 struct output {
@@ -161,140 +156,17 @@ api_output_data(struct request *req, struct reply *rp)
 
 /* --- download ------------------------------------------------------------------------ */
 
-/*
- * One table as CSV, twice: the first pass counts the bytes, for tar wants
- * the size first, the second writes them.  A sealed table does not change
- * between the two.
- */
-struct csv_out {
-	struct table *table;
-	struct reply *reply;
-	const char *delimiter;
-	struct json_object *columns;
-	bool head;
-	uint64_t rows;
-};
-
-/* Counts when a is NULL, else writes whole pieces; *total grows. */
 static int
-flush(const struct csv_out *csv, struct archive_out *a, struct buf *piece,
-    uint64_t *total)
+add_output(struct request *req, struct archive_out *a, const struct output *out,
+    int64_t limit)
 {
-	int r;
+	const struct table_files_options options = {
+		.name = out->row->data_name,
+		.head = request_flag(req, "head", true),
+		.limit = limit,
+	};
 
-	*total += piece->len;
-	r = a != NULL ? archive_write(a, piece->data, piece->len)
-		      : reply_check(csv->reply);
-	buf_clear(piece);
-	return r;
-}
-
-static void
-put_header(const struct csv_out *csv, struct buf *piece)
-{
-	size_t i, n = json_object_array_length(csv->columns);
-
-	for (i = 0; i < n; i++) {
-		if (i > 0)
-			buf_puts(piece, csv->delimiter);
-		buf_puts(
-		    piece, json_object_get_string(
-			       json_object_array_get_idx(csv->columns, i)));
-	}
-	buf_putc(piece, '\n');
-}
-
-static int
-put_rows(const struct csv_out *csv, struct archive_out *a, uint64_t *total)
-{
-	struct table_cursor *cursor = NULL;
-	struct buf piece = BUF_INIT;
-	struct row row;
-	int r;
-
-	*total = 0;
-	if (csv->head)
-		put_header(csv, &piece);
-	if ((r = table_scan(csv->table, 0, csv->rows, &cursor)) != 0)
-		goto out;
-	while ((r = cursor_next(cursor, &row)) == 1) {
-		render_row_csv(&piece, &row, csv->delimiter);
-		buf_putc(&piece, '\n');
-		if (piece.len >= PIECE &&
-		    (r = flush(csv, a, &piece, total)) != 0)
-			goto out;
-	}
-	if (r == 0)
-		r = flush(csv, a, &piece, total);
-out:
-	cursor_free(cursor);
-	buf_fini(&piece);
-	return r;
-}
-
-static int
-add_csv(struct request *req, struct archive_out *a, const char *name,
-    const struct csv_out *csv)
-{
-	const char *member;
-	uint64_t size, written;
-	int r;
-
-	member = arena_printf(req->arena, "%s.csv", name);
-	if ((r = put_rows(csv, NULL, &size)) != 0 ||
-	    (r = archive_member(a, member, size)) != 0)
-		return r;
-	return put_rows(csv, a, &written);
-}
-
-static int
-add_meta(struct request *req, struct archive_out *a, const char *name,
-    const struct csv_out *csv)
-{
-	struct json_object *o = json_object_new_object();
-	const char *text, *member;
-	int r;
-
-	json_add(o, "header", json_object_get(csv->columns));
-	text = json_object_to_json_string_ext(
-	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	member = arena_printf(req->arena, "%s.meta", name);
-	if ((r = archive_member(a, member, strlen(text))) == 0)
-		r = archive_write(a, text, strlen(text));
-	json_object_put(o);
-	return r;
-}
-
-static int
-add_output(struct request *req, struct reply *rp, struct archive_out *a,
-    const struct output *out, int64_t limit)
-{
-	const struct db_table *t = out->table;
-	struct csv_out csv = { .reply = rp, .delimiter = "," };
-	struct json_object *schema = view_document(t->schema_json);
-	char *path;
-	int r;
-
-	path = site_path(req->app->conf, "%s/%s", SITE_TABLES, t->folder);
-	csv.head = t->have_head && request_flag(req, "head", true);
-	csv.columns = render_columns(schema, t->id_delimiter);
-	if (t->id_delimiter[0] != '\0')
-		csv.delimiter = t->id_delimiter;
-	if ((r = table_open(&storage_standalone, path, &csv.table)) != 0)
-		goto out;
-	csv.rows = table_count(csv.table);
-	if (limit > 0 && (uint64_t)limit < csv.rows)
-		csv.rows = (uint64_t)limit;
-	if (csv.rows == 0)
-		goto out;
-	if ((r = add_csv(req, a, out->row->data_name, &csv)) == 0)
-		r = add_meta(req, a, out->row->data_name, &csv);
-out:
-	table_close(csv.table);
-	json_object_put(csv.columns);
-	json_object_put(schema);
-	free(path);
-	return r;
+	return table_files_add(req, a, out->table, &options);
 }
 
 static int
@@ -311,7 +183,7 @@ send_outputs(struct request *req, struct reply *rp, const struct tracked *t,
 		 &a)) != 0)
 		return r;
 	for (i = 0; i < n && r == 0; i++)
-		r = add_output(req, rp, a, &outs[i], limit);
+		r = add_output(req, a, &outs[i], limit);
 	if (r == 0) {
 		r = archive_end(a);
 		a = NULL;

@@ -1,19 +1,25 @@
 /*
- * Tables: what is known of one, delete, list, preview, disable and enable.
+ * Tables: what is known of one, delete, list, preview, download, disable and
+ * enable.
  */
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/archive.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/table_files.h"
+#include "fcgi-app/turns.h"
 #include "fcgi-app/view.h"
 #include "lib/base/err.h"
-#include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/conf/site_conf.h"
+#include "lib/base/str.h"
+#include "lib/data/address.h"
+#include "lib/data/resolve.h"
+#include "lib/db/db_lineage.h"
 #include "lib/db/db_table.h"
 #include "lib/engine/render.h"
-#include "lib/engine/storage.h"
 
 #define PREVIEW_MAX 100
 
@@ -40,13 +46,22 @@ table_namespace(const struct request *req)
 static struct json_object *
 address_json(const struct db_table *t)
 {
-	struct json_object *o = view_document(t->address);
+	struct json_object *all = view_document(t->address);
+	struct json_object *o = data_address_shown(all);
 
-	if (json_has(o, "passwd"))
-		json_add(o, "passwd", NULL);
-	if (json_has(o, "password"))
-		json_add(o, "password", NULL);
+	json_object_put(all);
 	return o;
+}
+
+/* Rows that are kept elsewhere are not counted: null. */
+static struct json_object *
+count_json(const struct db_table *t)
+{
+	if (t == NULL)
+		return json_object_new_int64(0);
+	return t->folder[0] != '\0' || str_eq(t->engine, "STANDALONE")
+		   ? json_object_new_int64(t->row_count)
+		   : NULL;
 }
 
 static struct json_object *
@@ -57,7 +72,7 @@ info_json(const char *ns, const char *name, const struct db_table *t)
 	json_add_str(o, "table_name", name);
 	json_add_str(o, "namespace", ns);
 	json_add_int(o, "exist", t != NULL);
-	json_add_int(o, "count", t != NULL ? t->row_count : 0);
+	json_add(o, "count", count_json(t));
 	json_add(o, "partition",
 	    t != NULL ? json_object_new_int64(t->partitions) : NULL);
 	json_add(o, "schema", t != NULL ? view_document(t->schema_json) : NULL);
@@ -81,20 +96,6 @@ api_table_info(struct request *req, struct reply *rp)
 	return reply_data(rp, info_json(ns, name, r == 0 ? t : NULL));
 }
 
-/* The rows go after the meta: nobody can open what is being removed. */
-static void
-remove_folder(struct request *req, const char *folder)
-{
-	char *path;
-
-	if (folder == NULL || *folder == '\0')
-		return;
-	path = site_path(req->app->conf, "%s/%s", SITE_TABLES, folder);
-	if (table_destroy(&storage_standalone, path) != 0)
-		log_err("table %s stays for the sweep", folder);
-	free(path);
-}
-
 int
 api_table_delete(struct request *req, struct reply *rp)
 {
@@ -108,50 +109,106 @@ api_table_delete(struct request *req, struct reply *rp)
 		return reply_fault(rp, 101, "no find table %s %s", ns, name);
 	if (r != 0)
 		return r;
-	remove_folder(req, folder);
+	table_files_remove(req, folder);
 	data = json_object_new_object();
 	json_add_str(data, "table_name", name);
 	json_add_str(data, "namespace", ns);
 	return reply_data(rp, data);
 }
 
-/* The output tables of a job's member, by component. */
-int
-api_table_list(struct request *req, struct reply *rp)
+/* The two lists of a component in the answer of table/list. */
+static struct json_object *
+list_of(struct json_object *data, const char *component, const char *which)
 {
-	struct json_object *data, *cpn, *out, *entry;
-	struct db_output *rows;
+	struct json_object *cpn = json_get(data, component);
+
+	if (cpn == NULL) {
+		cpn = json_object_new_object();
+		json_add(cpn, "input", json_object_new_object());
+		json_add(cpn, "output", json_object_new_object());
+		json_add(data, component, cpn);
+	}
+	return json_get(cpn, which);
+}
+
+static void
+list_table(
+    struct json_object *list, const char *key, const char *ns, const char *name)
+{
+	struct json_object *entry = json_object_new_object();
+
+	json_add_str(entry, "name", name);
+	json_add_str(entry, "namespace", ns);
+	json_add(list, key, entry);
+}
+
+/* What each component was given; of several under one key all but the first
+ * have their place behind it. */
+static int
+list_inputs(struct request *req, const char *job_id, struct json_object *data)
+{
+	struct db_table_use *rows;
+	struct json_object *list;
+	const char *key;
 	size_t i, n;
 	int r;
 
-	if ((r = request_require(req, "job_id,role,party_id")) != 0 ||
-	    (r = db_output_of_job(req->app->db, req->arena,
-		 request_text(req, "job_id") != NULL
-		     ? request_text(req, "job_id")
-		     : "",
-		 NULL, request_text(req, "role"), request_text(req, "party_id"),
+	if ((r = db_table_use_of_job(req->app->db, req->arena, job_id,
+		 request_text(req, "role"), request_text(req, "party_id"),
 		 &rows, &n)) != 0)
 		return r;
-	if (n == 0)
-		return reply_fault(rp, 101, "no table of this job here");
-	data = json_object_new_object();
 	for (i = 0; i < n; i++) {
-		cpn = json_get(data, rows[i].key.component);
-		if (cpn == NULL) {
-			cpn = json_object_new_object();
-			json_add(cpn, "input", json_object_new_object());
-			json_add(cpn, "output", json_object_new_object());
-			json_add(data, rows[i].key.component, cpn);
+		/* Newest version first: others of it are older. */
+		if (i > 0 &&
+		    str_eq(rows[i].key.component, rows[i - 1].key.component) &&
+		    rows[i].key.version != rows[i - 1].key.version) {
+			rows[i].key.version = rows[i - 1].key.version;
+			continue;
 		}
-		out = json_get(cpn, "output");
-		if (json_has(out, rows[i].data_name))
-			continue; /* newest first */
-		entry = json_object_new_object();
-		json_add_str(entry, "name", rows[i].name);
-		json_add_str(entry, "namespace", rows[i].table_namespace);
-		json_add(out, rows[i].data_name, entry);
+		list = list_of(data, rows[i].key.component, "input");
+		key = rows[i].data_key;
+		if (json_has(list, key))
+			key = arena_printf(req->arena, "%s.%lld", key,
+			    (long long)rows[i].position);
+		list_table(list, key, rows[i].table_namespace, rows[i].name);
 	}
-	return reply_data(rp, data);
+	return 0;
+}
+
+/* The tables of a job's member, by component. */
+int
+api_table_list(struct request *req, struct reply *rp)
+{
+	struct json_object *data, *out;
+	struct db_output *rows;
+	const char *job_id;
+	size_t i, n;
+	int r;
+
+	if ((r = request_require(req, "job_id,role,party_id")) != 0)
+		return r;
+	job_id = request_text(req, "job_id");
+	if (job_id == NULL)
+		job_id = "";
+	if ((r = db_output_of_job(req->app->db, req->arena, job_id, NULL,
+		 request_text(req, "role"), request_text(req, "party_id"),
+		 &rows, &n)) != 0)
+		return r;
+	data = json_object_new_object();
+	if ((r = list_inputs(req, job_id, data)) != 0) {
+		json_object_put(data);
+		return r;
+	}
+	for (i = 0; i < n; i++) {
+		out = list_of(data, rows[i].key.component, "output");
+		if (!json_has(out, rows[i].data_name)) /* newest first */
+			list_table(out, rows[i].data_name,
+			    rows[i].table_namespace, rows[i].name);
+	}
+	if (json_object_object_length(data) > 0)
+		return reply_data(rp, data);
+	json_object_put(data);
+	return reply_fault(rp, 101, "no table of this job here");
 }
 
 static struct json_object *
@@ -193,6 +250,72 @@ api_table_preview(struct request *req, struct reply *rp)
 	if (r != 0)
 		return r;
 	return reply_data(rp, preview_json(t, limit));
+}
+
+/* --- download ----------------------------------------------------------------- */
+
+/* Names of tables are anybody's; those of files are not. */
+static const char *
+archive_name(struct request *req, const struct db_table *t)
+{
+	char *name = arena_printf(
+	    req->arena, "table_%s_%s", t->table_namespace, t->name);
+	char *p;
+
+	for (p = name; *p != '\0'; p++)
+		if (!isalnum((unsigned char)*p) && strchr("._-", *p) == NULL)
+			*p = '_';
+	return arena_printf(req->arena, "%s.tar.gz", name);
+}
+
+static int
+send_table(struct request *req, struct reply *rp, const struct db_table *t)
+{
+	const struct table_files_options options = {
+		.name = "table",
+		.head = request_flag(req, "head", true),
+		.limit = -1,
+	};
+	struct archive_out *a = NULL;
+	int r;
+
+	if ((r = archive_begin(rp, archive_name(req, t), &a)) == 0 &&
+	    (r = table_files_add(req, a, t, &options)) == 0) {
+		r = archive_end(a);
+		a = NULL;
+	}
+	archive_abort(a);
+	return r;
+}
+
+int
+api_table_download(struct request *req, struct reply *rp)
+{
+	const struct db_table *own;
+	struct db_table *t;
+	int r;
+
+	/* Clients look at the HTTP status before they unpack. */
+	r = db_table_get(req->app->db, req->arena, table_namespace(req),
+	    table_name(req), &t);
+	if (r == ERR_NOT_FOUND)
+		return reply_status(rp, 210, "no found table");
+	if (r != 0)
+		return r;
+	if (t->disabled)
+		return reply_status(rp, 210, "the table is disabled");
+	r = data_resolve(req->app->db, req->arena, t, &own);
+	if (r == ERR_UNSUPPORTED || r == ERR_NOT_FOUND || r == ERR_DENIED)
+		return reply_status(rp, 210, "%s", err_text());
+	if (r != 0)
+		return r;
+	if ((r = turns_take(req->app->downloads)) == ERR_BUSY)
+		return reply_busy(rp);
+	if (r != 0)
+		return r;
+	r = send_table(req, rp, t);
+	turns_give(req->app->downloads);
+	return r;
 }
 
 /* --- out of use and back ------------------------------------------------------- */
@@ -271,7 +394,7 @@ api_table_delete_disabled(struct request *req, struct reply *rp)
 		    rows[i].table_namespace, rows[i].name, &folder);
 		if (r != 0 && r != ERR_NOT_FOUND) /* another deleted it */
 			return r;
-		remove_folder(req, folder);
+		table_files_remove(req, folder);
 	}
 	return reply_data(rp, names_json(rows, n));
 }

@@ -27,8 +27,8 @@
 	/* data */                                                             \
 	R(POST, "/v1/data/upload", MODELER, UPLOAD, api_data_upload)           \
 	R(POST, "/v1/data/upload/history", VIEWER, JSON, api_upload_history)   \
-	R(POST, "/v1/data/download", MODELER, JSON, api_not_supported)         \
-	R(POST, "/v1/data/writer", MODELER, JSON, api_not_supported)           \
+	R(POST, "/v1/data/download", MODELER, JSON, api_data_download)         \
+	R(POST, "/v1/data/writer", MODELER, JSON, api_data_writer)             \
 	R(POST, "/v1/data/:other", VIEWER, JSON, api_data_other)               \
 	/* table */                                                            \
 	R(POST, "/v1/table/table_info", VIEWER, JSON, api_table_info)          \
@@ -39,6 +39,20 @@
 	R(POST, "/v1/table/enable", MODELER, JSON, api_table_enable)           \
 	R(POST, "/v1/table/disable/delete", MODELER, JSON,                     \
 	    api_table_delete_disabled)                                         \
+	R(POST, "/v1/table/bind", MODELER, JSON, api_table_bind)               \
+	R(POST, "/v1/table/add", MODELER, JSON, api_table_bind)                \
+	R(POST, "/v1/table/connector/create", MODELER, JSON,                   \
+	    api_connector_create)                                              \
+	R(POST, "/v1/table/connector/query", VIEWER, JSON,                     \
+	    api_connector_query)                                               \
+	R(POST, "/v1/table/schema/update", MODELER, JSON,                      \
+	    api_table_schema_update)                                           \
+	R(POST, "/v1/table/schema/anonymous/migrate", MODELER, JSON,           \
+	    api_table_anonymous_migrate)                                       \
+	R(POST, "/v1/table/tracking/source", VIEWER, JSON, api_table_source)   \
+	R(POST, "/v1/table/tracking/job", VIEWER, JSON, api_table_jobs)        \
+	R(GET, "/v1/table/download", VIEWER, JSON, api_table_download)         \
+	R(POST, "/v1/table/download", VIEWER, JSON, api_table_download)        \
 	R(POST, "/v1/table/:other", VIEWER, JSON, api_not_supported)           \
 	R(POST, "/v1/table/:other/:more", VIEWER, JSON, api_not_supported)     \
 	R(GET, "/v1/table/:other", VIEWER, JSON, api_not_supported)            \

@@ -170,8 +170,8 @@ upload_decode(struct json_object *config, struct upload *out)
 }
 
 /* Nulls of meta mean "not said"; label keys mean nothing without a label. */
-static struct json_object *
-meta_json(struct json_object *meta, bool extend_sid)
+struct json_object *
+upload_meta(struct json_object *meta, bool extend_sid)
 {
 	struct json_object *o = json_object_new_object();
 	bool labels = json_get_bool(meta, "with_label", false);
@@ -217,6 +217,6 @@ upload_parameters(const struct upload *up, const char *path)
 			       : json_object_new_object());
 	json_add_bool(o, "with_meta", up->with_meta);
 	if (up->with_meta)
-		json_add(o, "meta", meta_json(up->meta, up->extend_sid));
+		json_add(o, "meta", upload_meta(up->meta, up->extend_sid));
 	return o;
 }

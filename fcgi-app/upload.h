@@ -45,4 +45,7 @@ int upload_decode(struct json_object *config, struct upload *out);
 /* Parameters of the Upload component reading path; the caller's. */
 struct json_object *upload_parameters(const struct upload *, const char *path);
 
+/* The meta to be kept with a table, of what the caller said; the caller's. */
+struct json_object *upload_meta(struct json_object *meta, bool extend_sid);
+
 #endif

@@ -1,14 +1,18 @@
 /*
  * Reader: the first component of a job takes a table of its own site and
  * hands it on as its output, with anonymous column names that carry role and
- * party.  It describes the table for the dashboard of its own site; the
+ * party.  A table that is kept outside comes as text and becomes what the
+ * same text becomes when it is uploaded.  It describes the table for the dashboard of its own site; the
  * samples in that description never leave it.
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "executor/component.h"
+#include "executor/components/text_table.h"
 #include "lib/base/err.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/engine/render.h"
 #include "lib/engine/schema.h"
@@ -188,7 +192,7 @@ describe(struct task *task, const struct task_input *in, struct table *table,
 	json_object_object_add(extra, "partitions",
 	    json_object_new_int64(table_stat(table)->partitions));
 	json_object_object_add(
-	    extra, "storage_engine", json_object_new_string("STANDALONE"));
+	    extra, "storage_engine", json_object_new_string(in->engine));
 	json_object_object_add(
 	    extra, "count", json_object_new_int64((int64_t)table_count(table)));
 	json_object_object_add(extra, "table_info", info);
@@ -202,27 +206,31 @@ describe(struct task *task, const struct task_input *in, struct table *table,
 	return r;
 }
 
+/* --- from the site's own storage ------------------------------------------------ */
+
+/* What the site knows of a table may be newer than what the table says. */
 static int
-run(struct task *task)
+own_schema(const struct task_input *in, struct json_object **out)
 {
-	const struct task_input *in = task_input_at(task, 0);
+	*out = json_tokener_parse(in->schema_json);
+	if (json_object_is_type(*out, json_type_object))
+		return 0;
+	return err_set(ERR_FORMAT, "the schema of table %s %s is damaged",
+	    in->table_namespace, in->table_name);
+}
+
+static int
+read_own(struct task *task, const struct task_input *in)
+{
 	struct task_output_options options = { 0 };
 	struct json_object *schema = NULL;
 	struct table_writer *w = NULL;
 	struct table *table = NULL;
 	int r;
 
-	if (in == NULL)
-		return err_set(ERR_INVALID, "the parameter table names no "
-					    "table of this party");
-	if ((r = task_open_table(task, in, &table)) != 0)
-		return r;
-	schema = json_tokener_parse(table_stat(table)->schema_json);
-	if (!json_object_is_type(schema, json_type_object)) {
-		r = err_set(ERR_FORMAT, "the schema of table %s %s is damaged",
-		    in->table_namespace, in->table_name);
+	if ((r = task_open_table(task, in, &table)) != 0 ||
+	    (r = own_schema(in, &schema)) != 0)
 		goto out;
-	}
 	schema_prefix(schema, task_role(task), task_party_id(task));
 	if ((r = task_output_create(task, 0, &w)) != 0 ||
 	    (r = copy_rows(task, table, w)) != 0)
@@ -238,6 +246,131 @@ out:
 	json_object_put(schema);
 	table_close(table);
 	return r;
+}
+
+/* --- from outside ---------------------------------------------------------------- */
+
+/* Members of the schema that say how the text is to be read are taken out. */
+struct outside {
+	struct json_object *schema; /* as bound; owned */
+	struct json_object *meta;   /* owned, may be NULL */
+	char *id_column;
+	char *columns;
+	struct text_table_options o;
+	struct text_table *text;
+};
+
+static char *
+take_text(struct json_object *schema, const char *key)
+{
+	struct json_object *v;
+	char *text = NULL;
+
+	if (json_object_object_get_ex(schema, key, &v) &&
+	    json_object_is_type(v, json_type_string))
+		text = xstrdup(json_object_get_string(v));
+	json_object_object_del(schema, key);
+	return text;
+}
+
+static int
+open_text(struct task *task, const struct task_input *in, struct outside *x)
+{
+	struct json_object *given;
+	struct stat st;
+	int r;
+
+	if ((r = own_schema(in, &x->schema)) != 0)
+		return r;
+	if (json_object_object_get_ex(x->schema, "meta", &given)) {
+		x->meta = text_table_meta(given, in->extend_sid);
+		json_object_object_del(x->schema, "meta");
+	}
+	x->id_column = take_text(x->schema, "sid");
+	x->columns = take_text(x->schema, "header");
+	x->o = (struct text_table_options){
+		.what = "bound text",
+		.fd = task_input_fd(task),
+		.format = { in->id_delimiter, "id_delimiter" },
+		.has_head = in->have_head,
+		.makes_ids = in->extend_sid,
+		.counts_ids = in->auto_increasing_sid,
+		.is_plain = str_eq(in->engine, "MYSQL"),
+		.schema = x->schema,
+		.meta = x->meta,
+		.id_column = x->id_column,
+		.columns = x->columns,
+	};
+	if (x->o.fd < 0 || fstat(x->o.fd, &st) != 0)
+		return err_set(ERR_FORMAT, "the text of the table is missing");
+	if (S_ISREG(st.st_mode))
+		x->o.size = (uint64_t)st.st_size;
+	return text_table_open(task, &x->o, &x->text);
+}
+
+static int
+describe_output(
+    struct task *task, const struct task_input *in, struct json_object *schema)
+{
+	struct table *table = NULL;
+	int r;
+
+	r = task_output_open(task, 0, &table);
+	if (r == ERR_NOT_FOUND) /* a Reader whose output has no name */
+		return 0;
+	if (r == 0)
+		r = describe(task, in, table, schema);
+	table_close(table);
+	return r;
+}
+
+static int
+read_text(struct task *task, const struct task_input *in, struct outside *x)
+{
+	struct task_output_options options = { .partitions = in->partitions,
+		.id_delimiter = in->id_delimiter };
+	struct json_object *schema;
+	struct table_writer *w = NULL;
+	int r;
+
+	if ((r = open_text(task, in, x)) != 0 ||
+	    (r = task_output_create(task, 0, &w)) != 0)
+		return r;
+	if ((r = text_table_copy(x->text, w)) != 0) {
+		table_writer_free(w);
+		return r;
+	}
+	schema = text_table_schema(x->text);
+	schema_prefix(schema, task_role(task), task_party_id(task));
+	r = task_output_finish(task, 0, w, schema, &options);
+	return r == 0 ? describe_output(task, in, schema) : r;
+}
+
+static int
+read_outside(struct task *task, const struct task_input *in)
+{
+	struct outside x = { 0 };
+	int r = read_text(task, in, &x);
+
+	text_table_free(x.text);
+	json_object_put(x.schema);
+	json_object_put(x.meta);
+	free(x.id_column);
+	free(x.columns);
+	return r == 0 ? 0
+		      : err_wrap(
+			    "table %s %s", in->table_namespace, in->table_name);
+}
+
+static int
+run(struct task *task)
+{
+	const struct task_input *in = task_input_at(task, 0);
+
+	if (in == NULL)
+		return err_set(ERR_INVALID, "the parameter table names no "
+					    "table of this party");
+	return in->is_text ? read_outside(task, in) : read_own(task, in);
 }
 
 const struct component component_reader = {

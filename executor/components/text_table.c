@@ -428,7 +428,7 @@ add_line(struct text_table *t, struct span line)
 	int r;
 
 	/* One look tells: a writer that quotes does so in its first row. */
-	if (table_writer_rows(t->writer) == 0 &&
+	if (table_writer_rows(t->writer) == 0 && !t->o.is_plain &&
 	    (r = upload_check_quotes(&t->o.format,
 		 t->o.has_head ? "line 2 (row 1)" : "line 1 (row 1)", line)) !=
 		0)

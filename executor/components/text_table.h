@@ -29,6 +29,7 @@ struct text_table_options {
 	bool has_head;
 	bool makes_ids;
 	bool counts_ids; /* by number, not random */
+	bool is_plain;	 /* quotes are known to belong to the values */
 	/* Members of the schema that the text itself does not give, or NULL. */
 	struct json_object *schema;
 	/* How values are to be read later (schema member "meta"), or NULL. */

@@ -75,12 +75,38 @@ static const struct json_field mysql_fields[] = {
 	JSON_STR(struct data_address, host, 1, 255, MAYBE),
 	JSON_INT(struct data_address, port, 1, 65535, MAYBE),
 	JSON_STR(struct data_address, user, 1, MYSQL_USER_MAX, MAYBE),
-	JSON_STR_AS(
-	    struct data_address, passwd, "password", 0, PASSWORD_MAX, MAYBE),
-	JSON_STR(struct data_address, passwd, 0, PASSWORD_MAX, MAYBE),
 	JSON_STR(struct data_address, db, 1, MYSQL_NAME_MAX, MAYBE),
 	JSON_STR(struct data_address, name, 1, MYSQL_NAME_MAX, MAYBE),
 };
+
+/* Not by the table above, whose faults quote what stands there. */
+static void
+take_password(struct json_object *address, const struct json_path *path,
+    struct faults *faults, struct data_address *out)
+{
+	static const char *const keys[] = { "password", "passwd" };
+	struct json_object *v;
+	size_t i;
+
+	for (i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if ((v = json_get(address, keys[i])) == NULL)
+			continue;
+		out->passwd =
+		    json_is_string(v) ? json_object_get_string(v) : NULL;
+		if (out->passwd == NULL || strlen(out->passwd) > PASSWORD_MAX)
+			faults_add(faults, JSON_PATH_KEY(path, keys[i]),
+			    "must be a text of at most %d bytes", PASSWORD_MAX);
+	}
+}
+
+static void
+check_host(const struct data_address *a, const struct json_path *path,
+    struct faults *faults)
+{
+	if (a->host != NULL && strpbrk(a->host, " /\\@\t\r\n") != NULL)
+		faults_add(faults, JSON_PATH_KEY(path, "host"),
+		    "must be the name or the IP address of a server");
+}
 
 /* Without a connector all of it has to be here. */
 static void
@@ -104,9 +130,7 @@ check_mysql(const struct data_address *a, const struct json_path *path,
 			? "must be there, or a connector_name that has it"
 			: "must be there");
 	}
-	if (a->host != NULL && strpbrk(a->host, " /\\@\t\r\n") != NULL)
-		faults_add(faults, JSON_PATH_KEY(path, "host"),
-		    "must be the name or the IP address of a server");
+	check_host(a, path, faults);
 }
 
 int
@@ -130,6 +154,7 @@ data_address_parse(enum data_engine engine, struct json_object *address,
 	case DATA_MYSQL:
 		(void)json_decode(address, JSON_FIELDS(mysql_fields),
 		    JSON_IGNORE_UNKNOWN, path, faults, out);
+		take_password(address, path, faults, out);
 		check_mysql(out, path, faults);
 		break;
 	default:
@@ -137,6 +162,31 @@ data_address_parse(enum data_engine engine, struct json_object *address,
 		    JSON_IGNORE_UNKNOWN, path, faults, out);
 		break;
 	}
+	return faults_count(faults) == before ? 0 : ERR_INVALID;
+}
+
+int
+data_connector_parse(enum data_engine engine, struct json_object *info,
+    const struct json_path *path, struct faults *faults,
+    struct data_address *out)
+{
+	size_t before = faults_count(faults);
+
+	*out = (struct data_address){ .engine = engine, .port = MYSQL_PORT };
+	if (engine != DATA_MYSQL)
+		return err_set(ERR_UNSUPPORTED,
+		    "connectors are for the engine MYSQL; %s needs none",
+		    data_engine_name(engine));
+	(void)json_decode(info, JSON_FIELDS(mysql_fields), JSON_IGNORE_UNKNOWN,
+	    path, faults, out);
+	take_password(info, path, faults, out);
+	check_host(out, path, faults);
+	if (out->host == NULL)
+		faults_add(
+		    faults, JSON_PATH_KEY(path, "host"), "must be there");
+	if (out->user == NULL)
+		faults_add(
+		    faults, JSON_PATH_KEY(path, "user"), "must be there");
 	return faults_count(faults) == before ? 0 : ERR_INVALID;
 }
 

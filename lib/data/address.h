@@ -65,6 +65,13 @@ int data_address_parse(enum data_engine, struct json_object *address,
     const struct json_path *path, struct faults *, struct data_address *out);
 
 /*
+ * The same for what a connector keeps: a server and its user, at least.
+ * Errors: ERR_UNSUPPORTED for an engine that needs no connectors.
+ */
+int data_connector_parse(enum data_engine, struct json_object *info,
+    const struct json_path *path, struct faults *, struct data_address *out);
+
+/*
  * The settings of a connector with those of the address over them; the
  * caller's object.
  */

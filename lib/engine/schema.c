@@ -264,6 +264,100 @@ schema_generate(struct json_object *schema, const char *delimiter)
 	return r;
 }
 
+/* Put names back to their places in the line; ERR_FORMAT. */
+static int
+place(struct json_object *names, struct json_object *places,
+    struct json_object **line, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(places); i++) {
+		struct json_object *name = names;
+		int64_t at =
+		    json_object_get_int64(json_object_array_get_idx(places, i));
+
+		if (json_object_is_type(names, json_type_array))
+			name = json_object_array_get_idx(names, i);
+		if (name == NULL || at < 0 || (uint64_t)at >= n ||
+		    line[at] != NULL)
+			return err_set(ERR_FORMAT,
+			    "original_index_info does not fit the names");
+		line[at] = name;
+	}
+	return 0;
+}
+
+static struct json_object *
+array_of(struct json_object *o, const char *key)
+{
+	struct json_object *v;
+
+	return json_object_object_get_ex(o, key, &v) &&
+		       json_object_is_type(v, json_type_array)
+		   ? v
+		   : NULL;
+}
+
+/* The line's names in order as a new array; ERR_FORMAT. */
+static int
+line_names(struct json_object *schema, struct json_object *info,
+    struct json_object **out)
+{
+	struct json_object *features = array_of(info, "header_index");
+	struct json_object *match = array_of(info, "match_id_index");
+	struct json_object *label_at, *names, **line;
+	size_t n, i;
+	int r = 0;
+
+	if (features == NULL || match == NULL)
+		return err_set(ERR_FORMAT, "original_index_info is damaged");
+	n = json_object_array_length(features) +
+	    json_object_array_length(match);
+	label_at = json_object_new_array();
+	if (json_object_object_get_ex(info, "label_index", &names)) {
+		json_object_array_add(label_at, json_object_get(names));
+		n++;
+	}
+	line = xcalloc(n + 1, sizeof(line[0]));
+	if ((r = place(array_of(schema, "header"), features, line, n)) == 0 &&
+	    json_object_object_get_ex(schema, "label_name", &names))
+		r = place(names, label_at, line, n);
+	if (r == 0 &&
+	    json_object_object_get_ex(schema, "match_id_name", &names))
+		r = place(names, match, line, n);
+	*out = json_object_new_array();
+	for (i = 0; i < n && r == 0; i++) {
+		if (line[i] == NULL)
+			r = err_set(ERR_FORMAT,
+			    "original_index_info names no column %zu", i);
+		json_object_array_add(*out, json_object_get(line[i]));
+	}
+	json_object_put(label_at);
+	free(line);
+	return r;
+}
+
+int
+schema_recover(struct json_object *schema)
+{
+	static const char *const made[] = { "label_name", "anonymous_label",
+		"match_id_name", "anonymous_header", "original_index_info" };
+	struct json_object *info, *names = NULL;
+	size_t i;
+	int r;
+
+	if (!json_object_object_get_ex(schema, "original_index_info", &info))
+		return 0;
+	if ((r = line_names(schema, info, &names)) != 0) {
+		json_object_put(names);
+		return r;
+	}
+	json_object_object_add(schema, "header", names);
+	for (i = 0; i < sizeof(made) / sizeof(made[0]); i++)
+		json_object_object_del(schema, made[i]);
+	return 0;
+}
+
 void
 schema_prefix(
     struct json_object *schema, const char *role, const char *party_id)

@@ -42,6 +42,13 @@ size_t schema_find(const struct schema *, const char *name);
  */
 int schema_generate(struct json_object *schema, const char *delimiter);
 
+/*
+ * Undo it: header becomes the list of all names in the order of the line,
+ * what was added goes.  Nothing to do for a schema that was not generated.
+ * ERR_FORMAT when original_index_info does not fit.
+ */
+int schema_recover(struct json_object *schema);
+
 /* Put "<role>_<party>_" before every anonymous name. */
 void schema_prefix(
     struct json_object *schema, const char *role, const char *party_id);

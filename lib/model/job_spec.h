@@ -180,11 +180,12 @@ char *job_spec_warning_text(const struct job_spec *);
 char *job_model_id(struct json_object *roles);
 
 /*
- * The documents of the local job that an upload runs.  parameters are those
- * of the Upload component (borrowed), common goes to job_parameters.common
- * (may be NULL).  Both results are the caller's.
+ * The documents of a local job: one component, "upload_0" for the module
+ * Upload, at one member.  parameters are the component's (borrowed), common
+ * goes to job_parameters.common (may be NULL).  Both results are the
+ * caller's.
  */
-void job_upload_documents(struct json_object *parameters,
+void job_local_documents(const char *module, struct json_object *parameters,
     struct json_object *common, const char *party_id, struct json_object **dsl,
     struct json_object **conf);
 

@@ -8,6 +8,7 @@
 #include <strings.h>
 
 #include "lib/base/str.h"
+#include "lib/provider/rules_data.h"
 
 struct rule {
 	struct json_object *params;
@@ -309,6 +310,18 @@ model_loader(const struct rule *r)
 			    "says what is loaded");
 }
 
+static void
+reader(const struct rule *r)
+{
+	rules_reader(r->params, r->path, r->faults);
+}
+
+static void
+writer(const struct rule *r)
+{
+	rules_writer(r->params, r->path, r->faults);
+}
+
 /* --- the table ------------------------------------------------------------ */
 
 struct module_rule {
@@ -318,6 +331,8 @@ struct module_rule {
 
 static const struct module_rule rules[] = {
 	{ "ModelLoader", model_loader },
+	{ "Reader", reader },
+	{ "Writer", writer },
 	{ "HeteroDataSplit", data_split },
 	{ "HomoDataSplit", data_split },
 	{ "FederatedSample", federated_sample },

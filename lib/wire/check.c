@@ -245,6 +245,18 @@ check_output_table(const Sluice__Executor__OutputTable *m)
 }
 
 static int
+check_output_file(const Sluice__Executor__OutputFile *m)
+{
+	if (!wire_is_path_part(m->file, MAX_NAME))
+		return bad("output_file.file");
+	if (m->rows > INT64_MAX)
+		return bad("output_file.rows");
+	return is_text(m->delimiter, 1, MAX_DELIMITER)
+		   ? 0
+		   : bad("output_file.delimiter");
+}
+
+static int
 check_buffers(Sluice__Executor__NamedBuffer *const *buffers, size_t n)
 {
 	size_t i, k;
@@ -315,6 +327,8 @@ wire_check_executor(const frame_msg *m, size_t n_fds)
 			   : bad("summary.json");
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_TABLE:
 		return check_output_table(m->output_table);
+	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_FILE:
+		return check_output_file(m->output_file);
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_MODEL:
 		return check_output_model(m->output_model);
 	case SLUICE__EXECUTOR__FRAME__KIND_CHECKPOINT:

@@ -12,6 +12,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "supervisor/shepherd/courier.h"
+#include "supervisor/shepherd/delivery.h"
 #include "supervisor/shepherd/finish.h"
 #include "supervisor/shepherd/relay.h"
 #include "supervisor/shepherd/session.h"
@@ -180,6 +181,11 @@ step(void *ctx)
 		over(s);
 		return;
 	}
+	/* Nothing may change outside once the end is written. */
+	if (s->delivery != NULL &&
+	    (state_is_success(s->verdict) ? !delivery_is_done(s->delivery)
+					  : !delivery_is_stopped(s->delivery)))
+		return;
 	if (s->relay != NULL && !relay_is_idle(s->relay))
 		return;
 	if (state_is_success(s->verdict) && s->courier != NULL &&

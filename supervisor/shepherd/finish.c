@@ -50,6 +50,9 @@ write_table(struct db *db, struct end *e, const struct output_row *row)
 		return r;
 	if (old != NULL && old[0] != '\0' && e->n_old < MAX_OLD)
 		e->old[e->n_old++] = old;
+	if ((r = ancestry_write(db, &e->shepherd->ancestry, o.key.job_id,
+		 o.table_namespace, o.name)) != 0)
+		return r;
 	return row->data_name[0] != '\0' ? db_output_put(db, &o) : 0;
 }
 

@@ -13,6 +13,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/data/resolve.h"
 #include "lib/db/db_model.h"
 #include "lib/db/db_table.h"
 #include "lib/model/model_object.h"
@@ -45,14 +46,41 @@ add_bind(struct resolver *v, const char *outside, const char *inside)
 	v->out->binds[v->out->n_binds++].inside = inside;
 }
 
-/* Folder names are ours, but they come from a row: two parts, hex. */
-static bool
-is_table_folder(const char *s)
+static Sluice__Executor__InputTable *
+new_table(struct resolver *v, const struct db_table *t, const char *data_key,
+    const char *component, const char *data_name)
 {
-	static const char hex[] = "0123456789abcdef";
+	Sluice__Executor__InputTable *in = arena_alloc(v->arena, sizeof(*in));
 
-	return strlen(s) == 35 && s[2] == '/' && strspn(s, hex) == 2 &&
-	       strspn(s + 3, hex) == 32;
+	sluice__executor__input_table__init(in);
+	in->data_key = text(v->arena, data_key);
+	in->component = text(v->arena, component);
+	in->data_name = text(v->arena, data_name);
+	in->path = text(v->arena, "");
+	in->schema_json = text(v->arena, t->schema_json);
+	in->rows = (uint64_t)t->row_count;
+	in->partitions = (uint32_t)t->partitions;
+	in->table_namespace = text(v->arena, t->table_namespace);
+	in->table_name = text(v->arena, t->name);
+	in->id_delimiter = text(v->arena, t->id_delimiter);
+	in->engine = text(v->arena, t->engine);
+	v->out->tables[v->out->n_tables++] = in;
+	return in;
+}
+
+/* Only a Reader takes in what is kept outside. */
+static int
+add_outside(struct resolver *v, const struct db_table *t)
+{
+	Sluice__Executor__InputTable *in = new_table(v, t, "data", "", "");
+
+	in->is_text = true;
+	/* A server's text begins with its names. */
+	in->have_head = t->have_head || str_eq(t->engine, "MYSQL");
+	in->extend_sid = t->extend_sid;
+	in->auto_increasing_sid = t->auto_increasing_sid;
+	v->out->outside = t;
+	return 0;
 }
 
 static int
@@ -60,38 +88,28 @@ add_table(struct resolver *v, const struct db_table *t, const char *data_key,
     const char *component, const char *data_name)
 {
 	Sluice__Executor__InputTable *in;
-	struct inputs *o = v->out;
+	const struct db_table *own;
 	char *path, *outside;
 	struct stat st;
+	int r;
 
 	if (t->disabled)
 		return err_set(ERR_DENIED, "table %s %s is disabled",
 		    t->table_namespace, t->name);
-	if (!is_table_folder(t->folder))
-		return err_set(ERR_UNSUPPORTED,
-		    "table %s %s is kept by the "
-		    "engine %s, tasks read STANDALONE",
-		    t->table_namespace, t->name, t->engine);
-	path = site_path(v->conf, "%s/%s", SITE_TABLES, t->folder);
+	r = data_resolve(v->db, v->arena, t, &own);
+	if (r == ERR_UNSUPPORTED && str_eq(v->subject->module->name, "Reader"))
+		return add_outside(v, t);
+	if (r != 0)
+		return r;
+	path = site_path(v->conf, "%s/%s", SITE_TABLES, own->folder);
 	outside = arena_strdup(v->arena, path);
 	free(path);
 	if (stat(outside, &st) != 0 || !S_ISDIR(st.st_mode))
 		return err_set_errno(ERR_NOT_FOUND, "data of table %s %s",
 		    t->table_namespace, t->name);
-	in = arena_alloc(v->arena, sizeof(*in));
-	sluice__executor__input_table__init(in);
-	in->data_key = text(v->arena, data_key);
-	in->component = text(v->arena, component);
-	in->data_name = text(v->arena, data_name);
-	in->path = arena_printf(v->arena, "/in/%zu", o->n_tables);
-	in->schema_json = text(v->arena, t->schema_json);
-	in->rows = (uint64_t)t->row_count;
-	in->partitions = (uint32_t)t->partitions;
-	in->table_namespace = text(v->arena, t->table_namespace);
-	in->table_name = text(v->arena, t->name);
-	in->id_delimiter = text(v->arena, t->id_delimiter);
+	in = new_table(v, t, data_key, component, data_name);
+	in->path = arena_printf(v->arena, "/in/%zu", v->out->n_tables - 1);
 	add_bind(v, outside, in->path);
-	o->tables[o->n_tables++] = in;
 	return 0;
 }
 
@@ -205,11 +223,13 @@ check_origin(struct resolver *v, const struct db_table *t)
 	return ERR_NOT_FOUND;
 }
 
-/* {"name","namespace"} or {"job_id","component_name","data_name"}. */
+/*
+ * {"name","namespace"} or {"job_id","component_name","data_name"}: a
+ * Reader's parameter table, or the parameters of those who write one.
+ */
 static int
-resolve_reader(struct resolver *v)
+resolve_named(struct resolver *v, struct json_object *p)
 {
-	struct json_object *p = json_get(v->subject->parameters, "table");
 	const char *space = json_get_str(p, "namespace", NULL);
 	const char *name = json_get_str(p, "name", NULL);
 	const char *job = json_get_str(p, "job_id", NULL);
@@ -414,7 +434,11 @@ inputs_resolve(struct arena *arena, struct db *db, const struct site_conf *conf,
 	out->models = arena_alloc(arena, room * sizeof(*out->models));
 	out->binds = arena_alloc(arena, (room + 1) * sizeof(*out->binds));
 	if (str_eq(subject->module->name, "Reader"))
-		r = resolve_reader(&v);
+		r = resolve_named(&v, json_get(subject->parameters, "table"));
+	else if (str_eq(subject->module->name, "Download") ||
+		 (str_eq(subject->module->name, "Writer") &&
+		     json_get(subject->parameters, "name") != NULL))
+		r = resolve_named(&v, subject->parameters);
 	else if (str_eq(subject->module->name, "Upload"))
 		r = resolve_file(&v);
 	else if (str_eq(subject->module->name, "ModelLoader"))

@@ -9,7 +9,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/conf/site_conf.h"
-#include "lib/db/db.h"
+#include "lib/db/db_table.h"
 #include "proto/executor.pb-c.h"
 #include "supervisor/shepherd/sandbox.h"
 #include "supervisor/shepherd/subject.h"
@@ -22,6 +22,8 @@ struct inputs {
 	size_t n_models;
 	struct sandbox_bind *binds;
 	size_t n_binds;
+	/* One that is kept outside: source_open() has its text.  NULL: none. */
+	const struct db_table *outside;
 	const char *file; /* inside; "" for none */
 	const char *file_outside;
 };
@@ -30,8 +32,9 @@ struct inputs {
  * An upstream component that left no output at this member is no input; what
  * the component makes of that is its own affair.  So it is with the models of
  * the version that a predict job uses; a file that the version's manifest
- * lists must be there and hold what it says.  A Reader's table, a
- * ModelLoader's model and an upload's file must be there.
+ * lists must be there and hold what it says.  A table
+ * that parameters name (Reader, Writer, Download), a ModelLoader's model and
+ * an upload's file must be there.
  * Errors: ERR_NOT_FOUND, ERR_DENIED (disabled table), ERR_UNSUPPORTED
  * (another storage engine), ERR_LIMIT (models too large for a frame),
  * ERR_FORMAT (a model file is damaged), ERR_IO, ERR_DB.

@@ -21,6 +21,7 @@
 #include "lib/base/proc.h"
 #include "lib/base/mem.h"
 #include "supervisor/shepherd/courier.h"
+#include "supervisor/shepherd/delivery.h"
 #include "supervisor/shepherd/finish.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/inputs.h"
@@ -29,6 +30,7 @@
 #include "supervisor/shepherd/relay.h"
 #include "supervisor/shepherd/session.h"
 #include "supervisor/shepherd/shepherd.h"
+#include "supervisor/shepherd/source.h"
 #include "supervisor/shepherd/tasklog.h"
 
 enum { EXIT_LOST = 3 };
@@ -134,6 +136,7 @@ open_parts(struct shepherd *s)
 	s->relay = relay_new(s);
 	s->courier = courier_new(s);
 	s->outputs = outputs_new(s->conf, s->subject, s->out_dir);
+	s->delivery = delivery_new(s);
 	return 0;
 }
 
@@ -187,10 +190,14 @@ start(struct shepherd *s)
 {
 	struct arena *arena = arena_new();
 	struct inputs in;
-	int r;
+	int text_fd = -1, r;
 
 	if ((r = open_parts(s)) != 0 ||
-	    (r = inputs_resolve(arena, s->db, s->conf, s->subject, &in)) != 0)
+	    (r = inputs_resolve(arena, s->db, s->conf, s->subject, &in)) != 0 ||
+	    (r = ancestry_begin(s->db, s->subject, &in, s->subject->arena,
+		 &s->ancestry)) != 0 ||
+	    (in.outside != NULL &&
+		(r = source_open(s, in.outside, &text_fd, &s->source)) != 0))
 		goto out;
 	tasklog_printf(s->log, TASKLOG_INFO,
 	    "task %s version %d of %s %s "
@@ -198,12 +205,16 @@ start(struct shepherd *s)
 	    s->mailbox.component, s->mailbox.version, s->mailbox.role,
 	    s->mailbox.party_id, s->subject->module->name,
 	    s->subject->provider->name, s->subject->provider->version);
-	if ((r = launch(s, &in)) != 0 ||
-	    (r = session_open(s, &in, &s->session)) != 0)
+	if ((r = launch(s, &in)) != 0)
+		goto out;
+	r = session_open(s, &in, text_fd, &s->session);
+	text_fd = -1; /* the session's, or closed */
+	if (r != 0)
 		goto out;
 	s->phase = PHASE_RUNNING;
 	say_running(s);
 out:
+	fd_close(&text_fd);
 	arena_free(arena);
 	return r;
 }
@@ -212,6 +223,8 @@ static void
 close_all(struct shepherd *s)
 {
 	session_close(s->session);
+	source_close(s->source);
+	delivery_free(s->delivery);
 	courier_free(s->courier);
 	relay_free(s->relay);
 	inbox_close(s->inbox);

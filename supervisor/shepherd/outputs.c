@@ -158,30 +158,39 @@ fill_row(struct outputs *o, const Sluice__Executor__OutputTable *m,
 }
 
 /*
- * Names are the site's, not a component's: an upload puts its table where its
- * parameters say and replaces one only when they say so.  Whoever else could
- * name a table could take the place of any table of the site.
+ * Names are the site's, not a component's: an upload or a writer puts its
+ * table where its parameters say and replaces one only when they say so.
+ * Whoever else could name a table could take the place of any table of the
+ * site, and a partner's job could fill it.
  */
 static int
 check_naming(const struct subject *s, const Sluice__Executor__OutputTable *m)
 {
+	bool is_upload = str_eq(s->module->name, "Upload");
+	bool is_writer = str_eq(s->module->name, "Writer");
+	const char *space_key = is_writer ? "output_namespace" : "namespace";
+	const char *name_key = is_writer ? "output_name" : "name";
+
 	if (m->table_name[0] == '\0')
 		return m->replace ? err_set(ERR_DENIED,
 					"an output without a name replaces "
 					"nothing")
 				  : 0;
-	if (!str_eq(s->module->name, "Upload"))
-		return err_set(
-		    ERR_DENIED, "%s may not name tables", s->module->name);
+	if ((!is_upload && !is_writer) || !s->job->is_initiator)
+		return err_set(ERR_DENIED, "%s%s may not name tables",
+		    s->job->is_initiator ? "" : "a partner's ",
+		    s->module->name);
 	if (!str_eq(m->table_namespace,
-		json_get_str(s->parameters, "namespace", "")) ||
-	    !str_eq(m->table_name, json_get_str(s->parameters, "name", "")))
+		json_get_str(s->parameters, space_key, "")) ||
+	    !str_eq(m->table_name, json_get_str(s->parameters, name_key, "")))
 		return err_set(ERR_DENIED,
-		    "the upload put out another table than the one that was "
-		    "asked for");
-	if (m->replace && !json_get_bool(s->parameters, "destroy", false))
-		return err_set(
-		    ERR_DENIED, "the upload was not asked to replace a table");
+		    "%s put out another table than the one that was asked for",
+		    is_upload ? "the upload" : "the writer");
+	if (m->replace &&
+	    !(is_upload && json_get_bool(s->parameters, "destroy", false)))
+		return err_set(ERR_DENIED,
+		    "%s was not asked to replace a table",
+		    is_upload ? "the upload" : "the writer");
 	return 0;
 }
 

@@ -14,11 +14,13 @@
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/wire/check.h"
 #include "supervisor/shepherd/courier.h"
+#include "supervisor/shepherd/delivery.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/inputs.h"
 #include "supervisor/shepherd/outputs.h"
@@ -96,6 +98,9 @@ handle(struct session *ss, frame_msg *m, struct frame_fds *fds)
 		break;
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_TABLE:
 		r = outputs_table(s->outputs, m->output_table);
+		break;
+	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_FILE:
+		r = delivery_file(s->delivery, m->output_file);
 		break;
 	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_MODEL:
 		r = outputs_model(s->outputs, m->output_model);
@@ -278,8 +283,9 @@ fill_parties(
 	m->n_parties = subject->n_members;
 }
 
+/* text_fd: closed in any case. */
 static int
-send_start(struct session *ss, const struct inputs *in)
+send_start(struct session *ss, const struct inputs *in, int text_fd)
 {
 	struct shepherd *s = ss->shepherd;
 	const struct subject *subject = s->subject;
@@ -313,15 +319,17 @@ send_start(struct session *ss, const struct inputs *in)
 	m.memory_bytes = (uint64_t)s->conf->executor_memory_mb << 20;
 	m.output_dir = borrow(SANDBOX_OUT);
 	m.input_file = borrow(in->file);
+	m.input_in_descriptor = text_fd >= 0;
 	f.kind_case = SLUICE__EXECUTOR__FRAME__KIND_START;
 	f.start = &m;
-	r = session_send(ss, &f, NULL, 0);
+	r = session_send(ss, &f, &text_fd, text_fd >= 0);
 	arena_free(a);
 	return r;
 }
 
 int
-session_open(struct shepherd *s, const struct inputs *in, struct session **out)
+session_open(struct shepherd *s, const struct inputs *in, int text_fd,
+    struct session **out)
 {
 	struct session *ss = xcalloc(1, sizeof(*ss));
 	int r;
@@ -333,8 +341,11 @@ session_open(struct shepherd *s, const struct inputs *in, struct session **out)
 	if ((r = loop_fd_add(s->loop, s->child.socket, LOOP_READ, on_socket, ss,
 		 &ss->watch)) != 0 ||
 	    (r = loop_fd_add(s->loop, s->child.output, LOOP_READ, on_printed,
-		 ss, &ss->printed)) != 0 ||
-	    (r = send_start(ss, in)) != 0) {
+		 ss, &ss->printed)) != 0)
+		fd_close(&text_fd);
+	else
+		r = send_start(ss, in, text_fd);
+	if (r != 0) {
 		session_close(ss);
 		return r;
 	}

@@ -15,10 +15,12 @@ struct inputs;
 
 /*
  * Watch the executor's socket and its printed output (both borrowed) and send
- * the Start frame.  Errors: ERR_IO, ERR_LIMIT (inputs too large).
+ * the Start frame.  text_fd goes with it when it is not negative (a table that
+ * is kept outside) and is closed, on failure too.
+ * Errors: ERR_IO, ERR_LIMIT (inputs too large).
  */
-int session_open(
-    struct shepherd *, const struct inputs *, struct session **out);
+int session_open(struct shepherd *, const struct inputs *, int text_fd,
+    struct session **out);
 void session_close(struct session *); /* NULL is fine */
 
 /* Queue a frame; the descriptors become the session's, on failure too. */

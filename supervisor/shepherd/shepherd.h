@@ -23,6 +23,7 @@
 #include "lib/event/loop.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/model/state.h"
+#include "supervisor/shepherd/ancestry.h"
 #include "supervisor/shepherd/launcher.h"
 #include "supervisor/shepherd/subject.h"
 
@@ -47,6 +48,9 @@ struct shepherd {
 	struct session *session;
 	struct relay *relay;
 	struct outputs *outputs;
+	struct source *source; /* NULL: none */
+	struct delivery *delivery;
+	struct ancestry ancestry; /* in the subject's arena */
 	struct courier *courier;
 	struct inbox *inbox;
 	struct tasklog *log;

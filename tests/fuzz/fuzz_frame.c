@@ -39,6 +39,11 @@ promises_of(const frame_msg *m)
 		promise(strchr(m->output_table->folder, '/') == NULL);
 		promise(m->output_table->folder[0] != '.');
 		break;
+	case SLUICE__EXECUTOR__FRAME__KIND_OUTPUT_FILE:
+		promise(strchr(m->output_file->file, '/') == NULL);
+		promise(m->output_file->file[0] != '.');
+		promise(m->output_file->delimiter[0] != '\0');
+		break;
 	case SLUICE__EXECUTOR__FRAME__KIND_REMOTE:
 		promise(m->remote->n_to > 0);
 		promise(m->remote->to[0]->role[0] != '\0');

@@ -49,6 +49,7 @@ struct member {
 	int (*behave)(struct task *); /* NULL: the component */
 	char *folder;
 	char *input_file;
+	char *output_file;
 
 	pthread_t thread;
 	int code;
@@ -299,6 +300,19 @@ lb_output_table(void *ctx, const struct task_output *o)
 }
 
 static int
+lb_output_file(
+    void *ctx, const char *file, uint64_t rows, const char *delimiter)
+{
+	struct member *m = ctx;
+
+	(void)rows;
+	(void)delimiter;
+	free(m->output_file);
+	m->output_file = xasprintf("%s/%s", m->folder, file);
+	return 0;
+}
+
+static int
 lb_output_model(
     void *ctx, const char *alias, const struct task_buffer *b, size_t n)
 {
@@ -369,6 +383,7 @@ static const struct task_ops lb_ops = {
 	.metric_meta = lb_metric_meta,
 	.summary = lb_summary,
 	.output_table = lb_output_table,
+	.output_file = lb_output_file,
 	.output_model = lb_output_model,
 	.checkpoint = lb_checkpoint,
 	.progress = lb_progress,
@@ -438,6 +453,7 @@ loopback_add(struct loopback *lb, const char *role, const char *party_id,
 		.cores = 1,
 		.output_dir = m->folder,
 		.input_file = "",
+		.input_fd = -1,
 	};
 	m->metrics = json_object_new_object();
 	m->metas = json_object_new_object();
@@ -472,6 +488,7 @@ loopback_input(struct member *m, const char *data_key, const char *upstream,
 		.table_namespace = "test",
 		.table_name = "input",
 		.id_delimiter = ",",
+		.engine = "STANDALONE",
 	};
 	m->setup.n_inputs++;
 }
@@ -482,6 +499,43 @@ loopback_input_file(struct member *m, const char *path)
 	free(m->input_file);
 	m->input_file = xstrdup(path);
 	m->setup.input_file = m->input_file;
+}
+
+void
+loopback_input_text(struct member *m, int fd, const char *schema_json,
+    const char *delimiter, bool have_head)
+{
+	size_t i = m->setup.n_inputs++;
+
+	if (i == INPUTS_MAX)
+		die("inputs");
+	m->setup.input_fd = fd;
+	m->inputs[i] = (struct task_input){
+		.data_key = "data",
+		.component = "",
+		.data_name = "",
+		.path = xstrdup(""),
+		.schema_json = schema_json,
+		.partitions = 4,
+		.table_namespace = "test",
+		.table_name = "outside",
+		.id_delimiter = delimiter,
+		.is_text = true,
+		.have_head = have_head,
+		.engine = "PATH",
+	};
+}
+
+struct task_input *
+loopback_input_at(struct member *m, size_t i)
+{
+	return &m->inputs[i];
+}
+
+const char *
+loopback_output_file(const struct member *m)
+{
+	return m->output_file;
 }
 
 void
@@ -698,6 +752,8 @@ member_free(struct member *m)
 	json_object_put(m->summary);
 	pthread_mutex_destroy(&m->lock);
 	free(m->input_file);
+	free(m->output_file);
+	fd_close(&m->setup.input_fd);
 	free(m->folder);
 	free(m->error);
 	free(m);

@@ -37,6 +37,16 @@ void loopback_behave(struct member *, int (*run)(struct task *));
 void loopback_input(struct member *, const char *data_key, const char *upstream,
     const char *folder);
 void loopback_input_file(struct member *, const char *path);
+/*
+ * An input that is kept outside: its text in a file or a pipe, which is the
+ * member's now; the texts are borrowed.
+ */
+void loopback_input_text(struct member *, int fd, const char *schema_json,
+    const char *delimiter, bool have_head);
+/* Input i, to change what is said about it. */
+struct task_input *loopback_input_at(struct member *, size_t i);
+/* The file for outside that the member put out; NULL for none. */
+const char *loopback_output_file(const struct member *);
 /* The model that another member (of a run that ended) put out. */
 void loopback_model(
     struct member *, enum task_model_kind, const struct member *from);

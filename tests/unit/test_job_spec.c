@@ -656,7 +656,7 @@ an_upload_is_a_local_job(void **state)
 	(void)state;
 	params = parse("{'file':'x.csv','namespace':'n','name':'t','head':1,"
 		       "'partition':4,'id_delimiter':',','destroy':true}");
-	job_upload_documents(params, NULL, "0", &d, &c);
+	job_local_documents("Upload", params, NULL, "0", &d, &c);
 	assert_string_equal(json_text(d),
 	    "{\"components\":{\"upload_0\":{\"module\":\"Upload\"}}}");
 	if (build_with("9999", d, c, NULL, &defaults, &f, &spec) != 0) {

@@ -157,6 +157,7 @@ only_an_upload_names_its_table_and_only_the_one_it_was_asked_for(void **state)
 	json_add_str(p, "namespace", "bank");
 	json_add_str(p, "name", "labels");
 	subject.parameters = p;
+	job.is_initiator = true;
 	assert_int_equal(announce_named("bank", "labels", false), ERR_DENIED);
 	assert_int_equal(announce_named("bank", "labels", true), ERR_DENIED);
 	subject.module = &upload;
@@ -164,7 +165,37 @@ only_an_upload_names_its_table_and_only_the_one_it_was_asked_for(void **state)
 	assert_int_equal(announce_named("other", "labels", false), ERR_DENIED);
 	assert_int_equal(announce_named("bank", "labels", true), ERR_DENIED);
 	json_add_bool(p, "destroy", true);
+	job.is_initiator = false;
+	assert_int_equal(announce_named("bank", "labels", true), ERR_DENIED);
+	job.is_initiator = true;
 	assert_int_equal(announce_named("bank", "labels", true), 0);
+	subject.module = &module;
+	subject.parameters = NULL;
+	json_object_put(p);
+}
+
+static void
+a_writer_names_its_target_and_replaces_nothing(void **state)
+{
+	static struct module writer = { .name = "Writer" };
+	struct json_object *p = json_object_new_object();
+
+	(void)state;
+	json_add_str(p, "namespace", "from");
+	json_add_str(p, "name", "this");
+	json_add_str(p, "output_namespace", "bank");
+	json_add_str(p, "output_name", "copy");
+	json_add_bool(p, "destroy", true);
+	subject.parameters = p;
+	subject.module = &writer;
+	job.is_initiator = true;
+	assert_int_equal(announce_named("from", "this", false), ERR_DENIED);
+	assert_int_equal(announce_named("bank", "copy", true), ERR_DENIED);
+	job.is_initiator = false;
+	assert_int_equal(announce_named("bank", "copy", false), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "a partner's Writer"));
+	job.is_initiator = true;
+	assert_int_equal(announce_named("bank", "copy", false), 0);
 	subject.module = &module;
 	subject.parameters = NULL;
 	json_object_put(p);
@@ -353,6 +384,7 @@ main(void)
 		TEST(a_table_moves_to_its_place),
 		TEST(
 		    only_an_upload_names_its_table_and_only_the_one_it_was_asked_for),
+		TEST(a_writer_names_its_target_and_replaces_nothing),
 		TEST(a_table_that_nobody_named_is_not_kept),
 		TEST(a_folder_is_announced_once),
 		TEST(a_missing_or_empty_folder_is_refused),

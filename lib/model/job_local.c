@@ -1,13 +1,14 @@
 /*
- * The job that an upload makes: one component, one local member.  Called by
- * the upload endpoint.
+ * Local jobs: one component, one member.  Called by the endpoints that move
+ * tables in and out.
  */
+#include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/model/job_spec.h"
-
-#define UPLOAD "upload_0"
 
 /* {key: value}; takes over the value. */
 static struct json_object *
@@ -38,16 +39,29 @@ job_parameters(struct json_object *common)
 	return wrap("common", o);
 }
 
-void
-job_upload_documents(struct json_object *parameters, struct json_object *common,
-    const char *party_id, struct json_object **dsl, struct json_object **conf)
+/* "upload_0" of "Upload"; the caller's. */
+static char *
+component_name(const char *module)
 {
-	struct json_object *module = json_object_new_object();
+	char *name = xasprintf("%s_0", module), *p;
+
+	for (p = name; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return name;
+}
+
+void
+job_local_documents(const char *module, struct json_object *parameters,
+    struct json_object *common, const char *party_id, struct json_object **dsl,
+    struct json_object **conf)
+{
+	struct json_object *component = json_object_new_object();
 	struct json_object *list = json_object_new_array();
 	struct json_object *initiator = json_object_new_object();
+	char *name = component_name(module);
 
-	json_add_str(module, "module", "Upload");
-	*dsl = wrap("components", wrap(UPLOAD, module));
+	json_add_str(component, "module", module);
+	*dsl = wrap("components", wrap(name, component));
 	json_object_array_add(list, party_number(party_id));
 	json_add_str(initiator, "role", "local");
 	json_add(initiator, "party_id", party_number(party_id));
@@ -59,5 +73,6 @@ job_upload_documents(struct json_object *parameters, struct json_object *common,
 	json_add(*conf, "component_parameters",
 	    wrap("role",
 		wrap("local",
-		    wrap("0", wrap(UPLOAD, json_object_get(parameters))))));
+		    wrap("0", wrap(name, json_object_get(parameters))))));
+	free(name);
 }

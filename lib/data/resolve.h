@@ -1,0 +1,23 @@
+/*
+ * From what is known of a table to the folder with its rows.
+ */
+#ifndef LIB_DATA_RESOLVE_H
+#define LIB_DATA_RESOLVE_H
+
+#include <stdbool.h>
+
+#include "lib/db/db_table.h"
+
+/*
+ * The table of this site that holds the rows: t itself, or the one that a
+ * bound table is another name for.  ERR_UNSUPPORTED when the rows are kept
+ * elsewhere, ERR_NOT_FOUND when the other one is gone, ERR_DENIED when it is
+ * disabled, ERR_DB.
+ */
+int data_resolve(struct db *, struct arena *, const struct db_table *t,
+    const struct db_table **out);
+
+/* Folder names are ours, but they come from a row: two parts, hex. */
+bool data_is_folder(const char *s);
+
+#endif
