@@ -21,6 +21,10 @@ extern const struct command command_key_disable;
 extern const struct command command_key_enable;
 extern const struct command command_key_delete;
 extern const struct command command_client_config;
+extern const struct command command_grant; /* grant.c */
+extern const struct command command_revoke;
+extern const struct command command_grants;
+extern const struct command command_explain; /* explain.c */
 extern const struct command command_partner_add;
 extern const struct command command_partner_list;
 extern const struct command command_partner_remove;

@@ -103,6 +103,19 @@ site_up() {
 		>"$home/$party.partner"
 }
 
+# What each site's operator allows the others' jobs to do.  All data of this
+# federation is its own, so everything; an operator names components and
+# datasets (docs/security.md).
+allow_partners() {
+	party=$1
+	others=$(for other in $list; do
+		[ "$other" = "$party" ] || printf '%s,' "$other"
+	done)
+	"$sluice" grant "${others%,}" --config "$home/$party/site.conf" \
+		--roles '*' --commands '*' --components '*' --datasets '*' \
+		>/dev/null
+}
+
 up() {
 	extra=${1:-0}
 	mkdir -p "$fed"
@@ -128,6 +141,7 @@ up() {
 				--config "$home/$party/site.conf" \
 				"$home/$other.partner" >/dev/null
 		done
+		allow_partners "$party"
 		"$sluice" site start --home "$home/$party" >/dev/null
 		echo "  site $party  clients $(conf_of "$party" client_url)" \
 			" partners $(conf_of "$party" partner_url)"

@@ -155,6 +155,21 @@ caller(const struct request *req)
 	return (struct party_caller){ .party_id = req->caller.party };
 }
 
+/* What the platform's clients are told of a permission that is missing. */
+static int
+refused(struct reply *rp, enum permit_kind kind, int r)
+{
+	struct json_object *data;
+
+	if (r != ERR_DENIED || kind == PERMIT_NONE)
+		return r;
+	data = json_object_new_object();
+	json_add_int(data, "code", (int64_t)kind);
+	json_add_str(data, "message", err_text());
+	(void)reply_data(rp, data);
+	return r;
+}
+
 /* --- job commands --------------------------------------------------------------------- */
 
 /* create and reopen: all of the job. */
@@ -300,19 +315,20 @@ api_party_job_create(struct request *req, struct reply *rp)
 	struct party_member m;
 	struct derived d = { NULL, NULL };
 	struct db_job_new job;
+	enum permit_kind kind = PERMIT_NONE;
 	bool effective;
 	int r;
 
 	if ((r = local_member(req, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
-	    (r = party_job_create(req->app->db, &who, &m, &job, &effective)) ==
-		0) {
+	    (r = party_job_create(
+		 req->app->db, &who, &m, &job, &kind, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
 		    m.party_id, req->caller.party);
 		r = answer(req, rp, effective);
 	}
 	derived_fini(&d);
-	return r;
+	return refused(rp, kind, r);
 }
 
 /* {"gone": […]}: what has to be worked out again, should it be needed. */
@@ -342,18 +358,19 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	struct party_member m;
 	struct derived d = { NULL, NULL };
 	struct db_job_new job;
+	enum permit_kind kind = PERMIT_NONE;
 	bool effective;
 	int r;
 
 	if ((r = local_member(req, &m)) == 0 &&
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, true, &d, &job)) == 0 &&
-	    (r = party_job_reopen(req->app->db, &who, &m, &job, &effective)) ==
-		0 &&
+	    (r = party_job_reopen(
+		 req->app->db, &who, &m, &job, &kind, &effective)) == 0 &&
 	    (r = answer_gone(req, rp, m.job_id)) == 0)
 		r = answer(req, rp, effective);
 	derived_fini(&d);
-	return r;
+	return refused(rp, kind, r);
 }
 
 int
@@ -506,6 +523,7 @@ api_party_task_create(struct request *req, struct reply *rp)
 	struct db_task *last;
 	struct retries re = { -1, -1 };
 	struct db_task_new t;
+	enum permit_kind kind = PERMIT_NONE;
 	bool effective;
 	int r;
 
@@ -523,9 +541,9 @@ api_party_task_create(struct request *req, struct reply *rp)
 		t.auto_retries = re.auto_retries;
 	if (re.retry_delay_s >= 0)
 		t.retry_delay_s = re.retry_delay_s;
-	if ((r = party_task_create(req->app->db, &who, &m, &t, &effective)) !=
-	    0)
-		return r;
+	if ((r = party_task_create(
+		 req->app->db, &who, &m, &t, &kind, &effective)) != 0)
+		return refused(rp, kind, r);
 	return answer(req, rp, effective);
 }
 

@@ -119,6 +119,14 @@
 	    api_model_tag_retrieve)                                            \
 	R(POST, "/v1/model/model_tag/:other", VIEWER, JSON,                    \
 	    api_model_tag_other)                                               \
+	/* permissions of partners */                                          \
+	R(POST, "/v1/permission/grant", ADMIN, JSON, api_permission_grant)     \
+	R(POST, "/v1/permission/delete", ADMIN, JSON, api_permission_delete)   \
+	R(POST, "/v1/permission/query", VIEWER, JSON, api_permission_query)    \
+	R(POST, "/v1/permission/explain", VIEWER, JSON,                        \
+	    api_permission_explain)                                            \
+	R(POST, "/v1/permission/:what/privilege", VIEWER, JSON,                \
+	    api_not_supported)                                                 \
 	/* site */                                                             \
 	R(POST, "/v1/resource/query", VIEWER, JSON, api_resource_query)        \
 	R(POST, "/v1/server/version/get", VIEWER, JSON, api_server_version)    \

@@ -55,9 +55,13 @@ GRANT SELECT, INSERT, UPDATE ON connector TO 'sluice_fcgi'@'localhost';
 -- A table that is dropped takes its ancestry with it.
 GRANT SELECT, DELETE ON table_lineage TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON table_use TO 'sluice_fcgi'@'localhost';
+-- Admins change permissions by the API; jobs that are taken in use them up.
+GRANT SELECT, INSERT, UPDATE, DELETE ON permission TO 'sluice_fcgi'@'localhost';
+GRANT INSERT ON permission_use TO 'sluice_fcgi'@'localhost';
 
 -- sluice-supervisor and the shepherds.
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';
+GRANT SELECT ON permission TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON event TO 'sluice_supervisor'@'localhost';

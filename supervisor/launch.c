@@ -17,7 +17,9 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_audit.h"
 #include "lib/db/db_recover.h"
+#include "lib/party/party.h"
 #include "supervisor/joblog.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/processes.h"
@@ -208,12 +210,59 @@ spawn(const struct site_conf *conf, const char *attempt_id, pid_t *pid)
 }
 
 static void
+fail(struct launcher *l, const struct db_attempt *a)
+{
+	struct supervisor *s = l->super;
+	char *why = xstrdup(err_text());
+
+	log_err("job=%s task=%s", a->key.job_id, a->key.component);
+	if (db_attempt_abandon(s->db, a->attempt_id, STATE_FAILED, why) != 0)
+		log_err("attempt=%s end", a->attempt_id);
+	joblog_error(
+	    s->conf, a->key.job_id, "task %s: %s", a->key.component, why);
+	free(why);
+	supervisor_changed(s, a->key.job_id);
+}
+
+/*
+ * A partner's right may have been revoked since its job was taken in.  When
+ * that cannot be found out the attempt stays as it is: its lease runs out and
+ * it is launched anew.
+ */
+static bool
+is_allowed(struct launcher *l, const struct db_attempt *a)
+{
+	int r = party_may_run(l->super->db, &a->key);
+	char *detail;
+
+	if (r == 0)
+		return true;
+	if (r != ERR_DENIED) {
+		log_err("job=%s task=%s not launched", a->key.job_id,
+		    a->key.component);
+		return false;
+	}
+	detail = xasprintf("%s: %s", a->key.component, err_text());
+	fail(l, a);
+	if (db_audit_add(
+		l->super->db, &(struct db_audit){ .actor = l->super->instance,
+				  .action = "task start",
+				  .subject = a->key.job_id,
+				  .outcome = "refused",
+				  .detail = detail }) != 0)
+		log_err("refusal not recorded");
+	free(detail);
+	return false;
+}
+
+static void
 start(struct launcher *l, const struct db_attempt *a)
 {
 	struct supervisor *s = l->super;
 	pid_t pid;
-	char *why;
 
+	if (!is_allowed(l, a))
+		return;
 	if (spawn(s->conf, a->attempt_id, &pid) == 0) {
 		joblog_info(s->conf, a->key.job_id,
 		    "task %s version %lld "
@@ -225,14 +274,7 @@ start(struct launcher *l, const struct db_attempt *a)
 			log_err("attempt=%s watch shepherd", a->attempt_id);
 		return;
 	}
-	why = xstrdup(err_text());
-	log_err("job=%s task=%s", a->key.job_id, a->key.component);
-	if (db_attempt_abandon(s->db, a->attempt_id, STATE_FAILED, why) != 0)
-		log_err("attempt=%s end", a->attempt_id);
-	joblog_error(
-	    s->conf, a->key.job_id, "task %s: %s", a->key.component, why);
-	free(why);
-	supervisor_changed(s, a->key.job_id);
+	fail(l, a);
 }
 
 void

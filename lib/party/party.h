@@ -18,6 +18,7 @@
 #include "lib/db/db_task.h"
 #include "lib/model/graph.h"
 #include "lib/model/model_version.h"
+#include "lib/party/permit.h"
 
 /*
  * Who calls: the verified party id of the request's signature, or this site
@@ -48,11 +49,27 @@ int party_may_command(
  * Take a job in (a partner's side).  j is validated by the caller (model/dsl,
  * conf); its parties are all members, those of this site is_local, and the
  * one addressed has created set; its tasks are the addressed member's.
- * The caller must be j->initiator_party.
- * Errors: ERR_EXISTS when the id stands for another contract.
+ * The caller must be j->initiator_party, and the rules about it must allow
+ * what this member would do; uses of datasets are counted as the member is
+ * taken in, once.
+ * Errors: ERR_EXISTS when the id stands for another contract; ERR_DENIED with
+ * *refused (may be NULL) telling the kind of the rule that is missing.
  */
 int party_job_create(struct db *, const struct party_caller *,
-    const struct party_member *, const struct db_job_new *j, bool *effective);
+    const struct party_member *, const struct db_job_new *j,
+    enum permit_kind *refused, bool *effective);
+
+/* What the rules say to the same job, wish by wish; nothing is changed. */
+int party_job_explain(struct db *, struct arena *, const struct party_member *,
+    const struct db_job_new *j, struct permit_decision **out, size_t *n);
+
+/*
+ * Do the rules allow this task of a partner's job to start, now?  They may
+ * have changed since the job was taken in.  Jobs of this site's own are not
+ * asked about.  Errors: ERR_DENIED with what is missing, ERR_NOT_FOUND,
+ * ERR_DB.
+ */
+int party_may_run(struct db *, const struct db_task_key *);
 
 /*
  * Take part again in a job that is here, under the run number j->run and with
@@ -60,10 +77,12 @@ int party_job_create(struct db *, const struct party_caller *,
  * of an earlier run ends; then the job waits.  A run that is here already has
  * no effect when its contract is the same.
  * Errors: ERR_CONFLICT for an older run, ERR_DENIED for another contract
- * without a later revision.
+ * without a later revision, or with *refused (may be NULL) when the rules do
+ * not allow a member here to run again or what j would have it do.
  */
 int party_job_reopen(struct db *, const struct party_caller *,
-    const struct party_member *, const struct db_job_new *j, bool *effective);
+    const struct party_member *, const struct db_job_new *j,
+    enum permit_kind *refused, bool *effective);
 /*
  * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
  * the numbers when not enough is free; ERR_CONFLICT when the job ended.
@@ -117,10 +136,12 @@ int party_job_stop(struct db *, const struct party_caller *,
  * newest here was made for next, or the same again.  t->version must be at
  * least the newest's (one between may have been made when this member could
  * not take part).  An ended job takes tasks again; its state is moved to
- * waiting, to be reserved and started anew.
+ * waiting, to be reserved and started anew.  The rules about a partner must
+ * allow the rerun and what the task would do; *refused as above.
  */
 int party_task_create(struct db *, const struct party_caller *,
-    const struct party_member *, const struct db_task_new *t, bool *effective);
+    const struct party_member *, const struct db_task_new *t,
+    enum permit_kind *refused, bool *effective);
 /*
  * What a new version of this task (complete row) is: the next number, the
  * parameters it is to begin with.  Texts are t's.  Errors: ERR_FORMAT.

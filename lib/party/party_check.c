@@ -58,6 +58,7 @@ command_tx(struct db *db, void *ctx)
 	int r;
 
 	c->effective = false;
+	c->refused = PERMIT_NONE;
 	c->arena = arena_new();
 	if ((r = party_check(
 		 db, c->arena, c->caller, &c->member, &c->job, &c->party)) == 0)

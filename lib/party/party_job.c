@@ -46,21 +46,104 @@ check_description(const struct party_caller *c, const struct party_member *m,
 	return 0;
 }
 
+/* The wishes of a member are those of the tasks it would run. */
+static void
+ask_of(struct arena *a, const struct party_member *m,
+    const struct db_job_new *j, struct permit_ask *out)
+{
+	struct permit_task *tasks = arena_alloc(a, j->ntasks * sizeof(*tasks));
+	size_t i, n = 0;
+
+	for (i = 0; i < j->ntasks; i++) {
+		const struct db_task_new *t = &j->tasks[i];
+
+		if (str_eq(t->role, m->role) &&
+		    str_eq(t->party_id, m->party_id))
+			tasks[n++] = (struct permit_task){ t->component,
+				t->module, t->parameters };
+	}
+	*out = (struct permit_ask){ .job_id = j->job_id,
+		.party = j->initiator_party,
+		.src_role = j->initiator_role,
+		.role = m->role,
+		.party_id = m->party_id,
+		.command = PERMIT_CREATE,
+		.tasks = tasks,
+		.ntasks = n,
+		.admits = true };
+}
+
+int
+party_job_explain(struct db *db, struct arena *a, const struct party_member *m,
+    const struct db_job_new *j, struct permit_decision **out, size_t *n)
+{
+	struct permit_ask ask;
+
+	ask_of(a, m, j, &ask);
+	return permit_decide(db, a, &ask, out, n);
+}
+
+struct creation {
+	const struct party_member *member;
+	const struct db_job_new *job;
+	enum permit_kind refused;
+	bool created;
+};
+
+/* Who was taken in before is only told so again. */
+static int
+check_admission(struct db *db, struct arena *a, struct creation *c)
+{
+	struct db_party *p;
+	struct permit_ask ask;
+	int r;
+
+	r = db_party_get(
+	    db, a, c->job->job_id, c->member->role, c->member->party_id, &p);
+	if (r == 0 && p->created)
+		return 0;
+	if (r != 0 && r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	ask_of(a, c->member, c->job, &ask);
+	return permit_check(db, &ask, &c->refused);
+}
+
+static int
+create_tx(struct db *db, void *ctx)
+{
+	struct creation *c = ctx;
+	struct arena *a = arena_new();
+	int r;
+
+	c->refused = PERMIT_NONE;
+	if ((r = check_admission(db, a, c)) == 0)
+		r = db_job_insert(db, c->job, &c->created);
+	arena_free(a);
+	return r;
+}
+
 int
 party_job_create(struct db *db, const struct party_caller *c,
-    const struct party_member *m, const struct db_job_new *j, bool *effective)
+    const struct party_member *m, const struct db_job_new *j,
+    enum permit_kind *refused, bool *effective)
 {
-	bool created;
+	struct creation creation = { .member = m, .job = j };
 	int r;
 
 	if (effective != NULL)
 		*effective = false;
+	if (refused != NULL)
+		*refused = PERMIT_NONE;
 	if ((r = check_description(c, m, j)) != 0)
 		return r;
-	if ((r = db_job_insert(db, j, &created)) != 0)
+	r = db_tx(db, create_tx, &creation);
+	if (refused != NULL)
+		*refused = creation.refused;
+	if (r != 0)
 		return r;
 	if (effective != NULL)
-		*effective = created;
+		*effective = creation.created;
 	return 0;
 }
 
@@ -140,6 +223,31 @@ end_old_run(struct db *db, struct party_command *c)
 	    db, c->job->job_id, STATE_CANCELED, 0, c->reason, &moved);
 }
 
+/* Each member here, by what it would do from now on. */
+static int
+check_again(struct db *db, struct party_command *c)
+{
+	const struct db_job_new *j = c->documents;
+	struct permit_ask ask;
+	size_t i;
+	int r;
+
+	for (i = 0; i < j->nparties && !c->job->is_initiator; i++) {
+		const struct db_party_new *p = &j->parties[i];
+
+		if (!p->is_local)
+			continue;
+		ask_of(c->arena,
+		    &(struct party_member){ j->job_id, p->role, p->party_id },
+		    j, &ask);
+		ask.command = PERMIT_RERUN;
+		ask.again = true;
+		if ((r = permit_check(db, &ask, &c->refused)) != 0)
+			return r;
+	}
+	return 0;
+}
+
 static int
 reopen(struct db *db, struct party_command *c)
 {
@@ -151,7 +259,7 @@ reopen(struct db *db, struct party_command *c)
 	    (r = db_job_get_brief(db, c->arena, j->job_id, &c->job)) != 0 ||
 	    (r = check_run(c->job, j)) != 0 || j->run == c->job->run)
 		return r;
-	if ((r = end_old_run(db, c)) != 0 ||
+	if ((r = check_again(db, c)) != 0 || (r = end_old_run(db, c)) != 0 ||
 	    (!is_same_contract(c->job, j) && (r = db_job_revise(db, j)) != 0) ||
 	    (r = db_party_clear(db, j->job_id, DB_PARTY_STARTED, 0)) != 0 ||
 	    (r = db_job_set_run(db, j->job_id, j->run)) != 0)
@@ -162,18 +270,25 @@ reopen(struct db *db, struct party_command *c)
 
 int
 party_job_reopen(struct db *db, const struct party_caller *caller,
-    const struct party_member *m, const struct db_job_new *j, bool *effective)
+    const struct party_member *m, const struct db_job_new *j,
+    enum permit_kind *refused, bool *effective)
 {
 	struct party_command c = {
 		.caller = caller, .member = *m, .documents = j
 	};
+	int r;
 
 	if (effective != NULL)
 		*effective = false;
+	if (refused != NULL)
+		*refused = PERMIT_NONE;
 	if (!str_eq(j->job_id, m->job_id))
 		return err_set(
 		    ERR_INVALID, "the description is of job %.30s", j->job_id);
-	return party_run(db, &c, reopen, effective);
+	r = party_run(db, &c, reopen, effective);
+	if (refused != NULL)
+		*refused = c.refused;
+	return r;
 }
 
 /* --- resources --- */

@@ -24,6 +24,7 @@ struct party_command {
 	const struct db_task_new *task;
 	const struct db_job_new *documents;
 	bool effective;
+	enum permit_kind refused; /* by which kind of rule */
 	/* found by the check, alive while the command's function runs */
 	struct arena *arena;
 	struct db_job *job;

@@ -54,6 +54,51 @@ check_version(struct db *db, struct party_command *c, bool *exists)
 	return 0;
 }
 
+static struct permit_ask
+ask_of(const struct db_job *job, const struct db_task_key *k,
+    const struct permit_task *task, const char *command)
+{
+	return (struct permit_ask){ .job_id = job->job_id,
+		.party = job->initiator_party,
+		.src_role = job->initiator_role,
+		.role = k->role,
+		.party_id = k->party_id,
+		.command = command,
+		.tasks = task,
+		.ntasks = 1 };
+}
+
+static int
+check_rerun(struct db *db, struct party_command *c)
+{
+	const struct db_task_new *t = c->task;
+	struct permit_task task = { t->component, t->module, t->parameters };
+	struct permit_ask ask = ask_of(c->job, c->key, &task, PERMIT_RERUN);
+
+	return c->job->is_initiator ? 0 : permit_check(db, &ask, &c->refused);
+}
+
+int
+party_may_run(struct db *db, const struct db_task_key *k)
+{
+	struct arena *a = arena_new();
+	struct permit_task task;
+	struct permit_ask ask;
+	struct db_job *job;
+	struct db_task *t;
+	int r;
+
+	if ((r = db_job_get_brief(db, a, k->job_id, &job)) != 0 ||
+	    job->is_initiator || (r = db_task_get(db, a, k, &t)) != 0)
+		goto out;
+	task = (struct permit_task){ k->component, t->module, t->parameters };
+	ask = ask_of(job, k, &task, PERMIT_CREATE);
+	r = permit_check(db, &ask, NULL);
+out:
+	arena_free(a);
+	return r;
+}
+
 static int
 create(struct db *db, struct party_command *c)
 {
@@ -61,6 +106,8 @@ create(struct db *db, struct party_command *c)
 	int r;
 
 	if ((r = check_version(db, c, &exists)) != 0 || exists)
+		return r;
+	if ((r = check_rerun(db, c)) != 0)
 		return r;
 	if ((r = db_task_insert(db, c->job->job_id, c->task, 1)) != 0)
 		return r;
@@ -75,7 +122,8 @@ create(struct db *db, struct party_command *c)
 
 int
 party_task_create(struct db *db, const struct party_caller *caller,
-    const struct party_member *m, const struct db_task_new *t, bool *effective)
+    const struct party_member *m, const struct db_task_new *t,
+    enum permit_kind *refused, bool *effective)
 {
 	struct db_task_key key = { .job_id = m->job_id,
 		.component = t->component,
@@ -84,13 +132,20 @@ party_task_create(struct db *db, const struct party_caller *caller,
 		.party_id = m->party_id };
 	struct party_command c = { .caller = caller, .key = &key, .task = t };
 
+	int r;
+
 	if (effective != NULL)
 		*effective = false;
+	if (refused != NULL)
+		*refused = PERMIT_NONE;
 	if (!str_eq(t->role, m->role) || !str_eq(t->party_id, m->party_id) ||
 	    !t->run_here)
 		return err_set(ERR_INVALID, "task %.100s is of another member",
 		    t->component);
-	return run_task(db, &c, create, effective);
+	r = run_task(db, &c, create, effective);
+	if (refused != NULL)
+		*refused = c.refused;
+	return r;
 }
 
 /* --- start, status, stop, collect --- */

@@ -1,4 +1,5 @@
-"""Who may ask a site for what: users with keys and roles."""
+"""Who may ask a site for what: users with keys and roles, partners with rules."""
+import base64
 import json
 import os
 import stat
@@ -8,7 +9,8 @@ import time
 import unittest
 import uuid
 
-from federation import BUILD, DATA, Federation, signature
+from federation import BUILD, DATA, Federation, example, lr_conf, signature, wait_for
+from partner import Request
 
 SLUICE = os.path.join(BUILD, "bin", "sluice")
 
@@ -175,6 +177,298 @@ class Users(unittest.TestCase):
                          "http_app_key: " + made["app_key"], "http_secret_key: " + made["secret_key"]):
                 self.assertIn(line, text)
             self.assertEqual(stat.S_IMODE(os.stat(conf).st_mode), 0o600)
+
+
+ALL = ("--roles", "*", "--commands", "*", "--components", "*", "--datasets", "*")
+
+
+class Partners(unittest.TestCase):
+    """Jobs that the guest initiates, at a host that says what they may do."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+        cls.guest, cls.host, cls.arbiter = cls.fed.guest, cls.fed.host, cls.fed.arbiter
+        cls.guest.upload(os.path.join(DATA, "breast_guest.csv"), "breast_guest")
+        cls.host.upload(os.path.join(DATA, "breast_host.csv"), "breast_host")
+
+    def setUp(self):
+        self.close()
+
+    def tearDown(self):
+        self.host.sql("DELETE FROM permission")
+        self.host.cli("grant", "9999,10001", *ALL)
+
+    def close(self):
+        self.host.sql("DELETE FROM permission")
+
+    def grant(self, *rules):
+        return self.host.cli("grant", "9999", *rules)
+
+    def open_all_but(self, *left_out):
+        self.grant(*[word for i in range(0, len(ALL), 2) if ALL[i] not in left_out for word in ALL[i:i + 2]])
+
+    def job(self, conf=None, dsl=None):
+        return self.fed.submit(conf or lr_conf(max_iter=1), dsl)
+
+    def refused(self, job, *words):
+        row = self.guest.wait(job)
+        self.assertEqual(row["f_status"], "failed")
+        why = self.guest.sql("SELECT reason FROM job WHERE job_id = '%s'" % job)[0][0]
+        for word in words:
+            self.assertIn(word, why)
+        return why
+
+    def as_guest(self, path, body):
+        """The guest's site itself says this to the host's."""
+        with open(os.path.join(self.guest.home, "keys", "sign.key"), encoding="ascii") as f:
+            seed = base64.b64decode(f.read().split()[1])
+        return Request(seed, "9999", "10000", path, json.dumps(body).encode()).send(self.host, self.guest.home)[1]
+
+    def test_nothing_is_allowed_until_it_is_granted(self):
+        why = self.refused(self.job(), "host 10000", "party 9999 (as guest) may not have the role host",
+                           "sluice grant 9999 --roles host")
+        self.assertEqual(self.host.sql("SELECT COUNT(*) FROM job WHERE initiator_party = '9999' AND job_id IN ("
+                                       "SELECT job_id FROM job WHERE status = 'ready')"), [["0"]])
+        audit = self.host.sql("SELECT actor, detail FROM audit WHERE outcome = 'refused' ORDER BY id DESC LIMIT 1")[0]
+        self.assertEqual(audit[0], "party 9999")
+        self.assertIn("may not have the role host", audit[1])
+        self.assertNotIn("  ", why)
+
+    def test_each_branch_of_the_tree_is_needed(self):
+        for option, words in (("--roles", "role host"), ("--commands", "create jobs"),
+                              ("--components", "use component reader"), ("--datasets", "read dataset test breast_host")):
+            self.close()
+            self.open_all_but(option)
+            self.refused(self.job(), words)
+
+    def test_the_command_of_a_refusal_grants_it(self):
+        job = None
+        for _ in range(12):
+            job = self.job()
+            row = self.guest.wait(job)
+            if row["f_status"] == "success":
+                break
+            why = self.guest.sql("SELECT reason FROM job WHERE job_id = '%s'" % job)[0][0]
+            command = why.split("allows it by: ")[1].rstrip(")").split()
+            self.assertEqual(command[:2], ["sluice", "grant"])
+            self.host.cli(*command[1:])
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
+        # Exactly what the job needs, and nothing else.
+        rules = {(r[0], r[1], r[2]) for r in self.host.sql("SELECT kind, subject, detail FROM permission")}
+        self.assertIn(("dataset", "test", "breast_host"), rules)
+        self.assertNotIn(("component", "*", ""), rules)
+
+    def test_rules_are_about_a_party_and_the_role_it_initiates_as(self):
+        self.host.cli("grant", "10001", *ALL)
+        self.refused(self.job(), "may not")
+        self.host.cli("grant", "9999", "--as", "arbiter", *ALL)
+        self.refused(self.job(), "may not")
+        self.host.cli("grant", "9999", "--as", "guest", *ALL)
+        self.assertEqual(self.guest.wait(self.job())["f_status"], "success")
+
+    def test_every_member_here_is_judged_by_what_it_reads(self):
+        """Tables named for all members, for one, or for the second of a role."""
+        self.open_all_but("--datasets")
+        self.grant("--datasets", "test/other")
+        conf = lr_conf(max_iter=1)
+        table = conf["component_parameters"]["role"]["host"].pop("all")["reader_0"]
+        conf["component_parameters"]["common"]["reader_0"] = table
+        self.refused(self.job(conf), "read dataset test breast_host")
+        conf = lr_conf(max_iter=1)
+        conf["component_parameters"]["role"]["host"]["0"] = conf["component_parameters"]["role"]["host"].pop("all")
+        self.refused(self.job(conf), "read dataset test breast_host")
+
+    def test_the_second_member_here_is_judged_too(self):
+        self.open_all_but("--roles", "--datasets")
+        self.grant("--roles", "host", "--datasets", "test/breast_host")
+        conf = lr_conf(max_iter=1)
+        conf["role"]["arbiter"] = [10000]
+        self.refused(self.job(conf), "arbiter 10000", "may not have the role arbiter")
+        conf = lr_conf(max_iter=1)
+        conf["role"]["host"] = [10001, 10000]
+        role = conf["component_parameters"]["role"]["host"]
+        role["0"] = role.pop("all")
+        role["1"] = {"reader_0": {"table": {"namespace": "test", "name": "secret"}}}
+        self.refused(self.job(conf), "host 10000", "read dataset test secret")
+
+    def test_a_revoked_right_stops_tasks_that_have_not_started(self):
+        self.open_all_but("--components")
+        self.grant("--components", "Reader,DataTransform,Intersection,Evaluation,HeteroLR")
+        job = self.job(lr_conf(max_iter=30))
+        wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND component = 'reader_0'"
+                                       " AND party_status IN ('running', 'success')" % job), what="the reader starts")
+        self.host.cli("revoke", "9999", "--components", "HeteroLR")
+        row = self.guest.wait(job)
+        self.assertEqual(row["f_status"], "failed")
+        task = self.guest.tasks(job, component_name="hetero_lr_0", role="host", party_id="10000")[0]
+        self.assertEqual(task["f_party_status"], "failed")
+        self.assertIn("may not use component heterolr", task["f_error_report"])
+        self.assertIn("sluice grant 9999 --components heterolr", task["f_error_report"])
+        # The component never ran there.
+        self.assertEqual(self.host.sql("SELECT COUNT(*) FROM attempt WHERE job_id = '%s' AND component = 'hetero_lr_0'"
+                                       " AND shepherd_pid IS NOT NULL" % job), [["0"]])
+        audit = self.host.sql("SELECT detail FROM audit WHERE action = 'task start' AND subject = '%s'" % job)
+        self.assertIn("may not use component heterolr", audit[0][0])
+
+    def test_uses_are_counted_once_for_each_job(self):
+        self.open_all_but("--datasets")
+        self.grant("--datasets", "test/breast_host", "--uses", "2")
+        uses = "SELECT uses_left FROM permission WHERE kind = 'dataset'"
+        for left in ("1", "0"):
+            self.assertEqual(self.guest.wait(self.job())["f_status"], "success")
+            self.assertEqual(self.host.sql(uses), [[left]])
+        self.refused(self.job(), "read dataset test breast_host", "used up")
+        self.grant("--datasets", "test/breast_host")
+        self.assertEqual(self.guest.wait(self.job())["f_status"], "success")
+
+    def test_rights_have_their_time(self):
+        self.open_all_but("--datasets")
+        self.grant("--datasets", "test/*", "--until", "2001-01-01")
+        self.refused(self.job(), "was valid until 2001-01-01")
+        self.grant("--datasets", "test/*", "--from", "2999-01-01")
+        self.refused(self.job(), "is valid from 2999-01-01")
+        self.grant("--datasets", "test/*", "--from", "2001-01-01", "--until", "2999-01-01")
+        self.assertEqual(self.guest.wait(self.job())["f_status"], "success")
+
+    def test_parameters_are_bounded(self):
+        self.grant(*ALL)
+        self.grant("--parameter", "HeteroLR.max_iter=1..2")
+        self.refused(self.job(lr_conf(max_iter=3)), "set parameter heterolr.max_iter", "has 3")
+        self.assertEqual(self.guest.wait(self.job(lr_conf(max_iter=2)))["f_status"], "success")
+        self.grant("--parameter", 'HeteroLR.penalty=["L1"]')
+        self.refused(self.job(lr_conf(max_iter=2, penalty="L2")), "set parameter heterolr.penalty")
+        # What the job does not say is what the provider fills in.
+        self.grant("--parameter", "HeteroLR.encrypt_param.key_length=4096..")
+        self.refused(self.job(lr_conf(max_iter=2, penalty="L1")), "heterolr.encrypt_param.key_length")
+
+    def test_own_jobs_need_no_permission(self):
+        self.guest.sql("DELETE FROM permission")
+        try:
+            self.grant(*ALL)
+            self.assertEqual(self.guest.wait(self.job())["f_status"], "success")
+        finally:
+            self.guest.cli("grant", "10000,10001", *ALL)
+
+    def test_a_rerun_is_judged_again(self):
+        self.open_all_but("--commands")
+        self.grant("--commands", "create")
+        job = self.job()
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
+        task = {"auto_retries": 0, "retry_delay_s": 1}
+        path = "/v1/party/%s/reader_0/%s_reader_0/1/host/10000/create" % (job, job)
+        reply = self.as_guest(path, task)
+        self.assertEqual(reply["retcode"], 108, reply)
+        self.assertEqual(reply["data"]["code"], 4)
+        self.assertIn("rerun jobs", reply["data"]["message"])
+        self.grant("--commands", "rerun")
+        self.host.cli("revoke", "9999", "--datasets", "*")
+        reply = self.as_guest(path, task)
+        self.assertEqual((reply["retcode"], reply["data"]["code"]), (108, 3), reply)
+        self.grant("--datasets", "*")
+        self.assertEqual(self.as_guest(path, task)["retcode"], 0)
+
+    # --- the classic words ---------------------------------------------------
+
+    def test_the_classic_grant_query_and_delete(self):
+        host = self.host
+        grant = {"party_id": 9999, "component": "reader,datatransform, intersection",
+                 "dataset": [{"namespace": "test", "name": "breast_host"}]}
+        self.assertEqual(host.api("permission/grant", grant), {"retcode": 0, "retmsg": "success"})
+        self.assertEqual(host.api("permission/grant", grant), {"retcode": 0, "retmsg": "success"})
+        data = host.ok("permission/query", {"party_id": "9999"})["data"]
+        self.assertEqual(data, {"component": ["datatransform", "intersection", "reader"],
+                                "dataset": [{"namespace": "test", "name": "breast_host"}]})
+        self.refused(self.job(), "use component")
+        host.ok("permission/grant", {"party_id": "9999", "component": "*"})
+        self.assertEqual(self.guest.wait(self.job())["f_status"], "success")
+        host.ok("permission/delete", {"party_id": "9999", "component": "heterolr"})
+        self.refused(self.job(), "use component heterolr")
+        host.ok("permission/delete", {"party_id": "9999", "component": "*", "dataset": "*"})
+        self.assertEqual(host.ok("permission/query", {"party_id": 9999})["data"], {"component": [], "dataset": []})
+        self.refused(self.job(), "use component reader")
+
+    def test_classic_requests_that_are_wrong_change_nothing(self):
+        for body, code, text in (
+                ({"component": "reader"}, 101, "party_id"),
+                ({"party_id": "nine"}, 101, "party_id"),
+                ({"party_id": 9999, "component": "heterolrr"}, 100, "did you mean"),
+                ({"party_id": 9999, "component": ["reader"]}, 101, "component must be"),
+                ({"party_id": 9999, "dataset": "*"}, 100, "cannot be granted"),
+                ({"party_id": 9999, "dataset": {"name": "x"}}, 101, "namespace"),
+                ({"party_id": 9999, "component": "reader", "dataset": [{"namespace": "", "name": "x"}]}, 101, "bytes")):
+            reply = self.host.api("permission/grant", body)
+            self.assertEqual(reply["retcode"], code, (body, reply))
+            self.assertIn(text, reply["retmsg"])
+        self.assertEqual(self.host.sql("SELECT COUNT(*) FROM permission"), [["0"]])
+        self.assertEqual(self.host.api("permission/query/privilege", {"party_id": 1})["retcode"], 100)
+
+    def test_only_admins_change_permissions(self):
+        modeler = self.host.signed(self.host.make_key(unique("modeler"), "modeler"))
+        reply = modeler.api("permission/grant", {"party_id": 9999, "component": "*"})
+        self.assertEqual(reply["retcode"], 108)
+        admin = self.host.signed(self.host.make_key(unique("admin"), "admin"))
+        admin.ok("permission/grant", {"party_id": 9999, "component": "reader"})
+        by = self.host.sql("SELECT DISTINCT created_by FROM permission")
+        self.assertEqual(by, [["client " + admin.key["name"]]])
+
+    # --- asking first -----------------------------------------------------------
+
+    def test_explain_says_what_would_be_decided(self):
+        self.open_all_but("--datasets", "--components")
+        self.grant("--components", "reader")
+        body = {"job_dsl": example("dsl.json"), "job_runtime_conf": lr_conf(max_iter=1)}
+        data = self.host.ok("permission/explain", body)["data"]
+        self.assertFalse(data["allowed"])
+        self.assertEqual([m["role"] for m in data["members"]], ["host"])
+        said = {(d["kind"], d["subject"], d.get("detail", "")): d for d in data["members"][0]["decisions"]}
+        self.assertTrue(said["component", "reader", ""]["allowed"])
+        self.assertIn("rule", said["component", "reader", ""])
+        self.assertFalse(said["component", "heterolr", ""]["allowed"])
+        self.assertEqual(said["component", "heterolr", ""]["grant"], "sluice grant 9999 --components heterolr")
+        self.assertFalse(said["dataset", "test", "breast_host"]["allowed"])
+        self.assertTrue(said["role", "host", ""]["allowed"])
+        self.host.cli("grant", "10001", *ALL)
+        self.assertTrue(self.host.ok("permission/explain", dict(body, party_id="10001"))["data"]["allowed"])
+        reply = self.host.api("permission/explain", dict(body, job_dsl={"components": {}}))
+        self.assertEqual(reply["retcode"], 101)
+        self.assertIn("errors", reply)
+        with tempfile.TemporaryDirectory() as folder:
+            files = []
+            for name in ("job_dsl", "job_runtime_conf"):
+                files.append(os.path.join(folder, name))
+                with open(files[-1], "w", encoding="utf-8") as f:
+                    json.dump(body[name], f)
+            done = self.host.cli("explain", "--dsl", files[0], "--conf", files[1], check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("sluice grant 9999 --components heterolr", done.stdout)
+            self.assertIn("the job would be refused", done.stdout)
+            done = self.host.cli("explain", "--dsl", files[0], "--conf", files[1], "--party", "10001")
+            self.assertIn("the job would be taken in", done.stdout)
+
+    def test_rules_that_make_no_sense_are_refused(self):
+        for args in (("grant", "x", "--components", "*"), ("grant", "9999"),
+                     ("grant", "9999", "--components", "heterolrr"), ("grant", "9999", "--datasets", "breast_host"),
+                     ("grant", "9999", "--datasets", "*/x"), ("grant", "9999", "--commands", "delete"),
+                     ("grant", "9999", "--parameter", "HeteroLR.max_iter"),
+                     ("grant", "9999", "--parameter", "HeteroLR.max_iter=5..1"),
+                     ("grant", "9999", "--parameter", "HeteroLR.max_iter=[]"),
+                     ("grant", "9999", "--components", "reader", "--uses", "3"),
+                     ("grant", "9999", "--datasets", "a/b", "--uses", "0"),
+                     ("grant", "9999", "--datasets", "a/b", "--until", "tomorrow"),
+                     ("grant", "9999", "--datasets", "a/b", "--from", "2030-01-01", "--until", "2029-01-01")):
+            done = self.host.cli(*args, check=False)
+            self.assertEqual(done.returncode, 1, (args, done.stdout))
+        self.assertEqual(self.host.sql("SELECT COUNT(*) FROM permission"), [["0"]])
+
+    def test_names_with_odd_characters_stay_what_they_are(self):
+        """Dots, dashes, commas, slashes and quotes in names mean nothing."""
+        names = [{"namespace": "a.b;c,d", "name": "e-f/g"}, {"namespace": "x/y", "name": "z'\""}]
+        self.grant("--datasets", json.dumps(names))
+        self.assertEqual(sorted(self.host.ok("permission/query", {"party_id": 9999})["data"]["dataset"],
+                                key=lambda d: d["name"]), names)
+        self.host.ok("permission/delete", {"party_id": 9999, "dataset": names[0]})
+        self.assertEqual(self.host.ok("permission/query", {"party_id": 9999})["data"]["dataset"], names[1:])
 
 
 if __name__ == "__main__":

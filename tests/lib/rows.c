@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "lib/db/db_permission.h"
+
 #define CORES 4
 
 static const struct {
@@ -121,4 +123,23 @@ rows_model(struct db *db, const char *model_version, const char *state)
 {
 	return db_exec(
 	    db, &put_model, NULL, model_version, state, model_version);
+}
+
+int
+rows_allow(struct db *db, const char *party_id)
+{
+	static const char *const kinds[] = { "role", "command", "component",
+		"dataset" };
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]) && r == 0; i++)
+		r = db_permission_put(
+		    db, &(struct db_permission){
+			    .leaf = { .party_id = party_id,
+				.src_role = "*",
+				.kind = kinds[i],
+				.subject = "*",
+				.detail = i == 3 ? "*" : "" } });
+	return r;
 }

@@ -462,10 +462,12 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	run_grants();
 	run_grants();
 	assert_int_equal(db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000), 0);
+	assert_int_equal(rows_allow(db, ROWS_GUEST), 0);
 	d = as_account("sluice_fcgi");
 	assert_int_equal(db_schema_check(d), 0);
 	rows_partner_init(&p, J1, "host");
-	assert_int_equal(party_job_create(d, &guest, &host, &p.job, NULL), 0);
+	if (party_job_create(d, &guest, &host, &p.job, NULL, NULL) != 0)
+		fail_msg("%s", err_text());
 	assert_int_equal(
 	    party_resource_apply(d, &guest, &host, 60000, NULL), 0);
 	assert_int_equal(party_job_start(d, &guest, &host, NULL), 0);
@@ -474,7 +476,7 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	    party_task_stop(d, &guest, &k, STATE_CANCELED, "x", NULL), 0);
 	p.tasks[0].version = 1;
 	assert_int_equal(
-	    party_task_create(d, &guest, &host, &p.tasks[0], NULL), 0);
+	    party_task_create(d, &guest, &host, &p.tasks[0], NULL, NULL), 0);
 	assert_int_equal(
 	    party_job_stop(d, &guest, &host, STATE_FAILED, "x", NULL), 0);
 	assert_int_equal(db_connector_put(d, &c), 0);

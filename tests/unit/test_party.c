@@ -55,7 +55,8 @@ set_up(void **state)
 	arena = arena_new();
 	rows_partner_init(&p, THEIRS, "host");
 	if (db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000) == 0 &&
-	    party_job_create(db, &guest, &member, &p.job, NULL) == 0 &&
+	    rows_allow(db, ROWS_GUEST) == 0 &&
+	    party_job_create(db, &guest, &member, &p.job, NULL, NULL) == 0 &&
 	    rows_initiated(db, OURS) == 0)
 		return 0;
 	print_error("%s\n", err_text());
@@ -154,7 +155,7 @@ every_command_of_a_job_can_be_repeated(void **state)
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
 	assert_int_equal(
-	    party_job_create(db, &guest, &member, &p.job, &effective), 0);
+	    party_job_create(db, &guest, &member, &p.job, NULL, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(job(THEIRS)->status, STATE_READY);
 	assert_int_equal(party_resource_apply(
@@ -230,7 +231,7 @@ stop_of_a_job_ends_every_task_of_the_member_alone(void **state)
 	(void)state;
 	rows_partner_init(&p, THEIRS, "arbiter");
 	assert_int_equal(
-	    party_job_create(db, &guest, &arbiter, &p.job, NULL), 0);
+	    party_job_create(db, &guest, &arbiter, &p.job, NULL, NULL), 0);
 	start_job();
 	(void)launch(&reader);
 	assert_int_equal(party_job_stop(db, &guest, &member, STATE_CANCELED,
@@ -277,7 +278,8 @@ only_the_initiator_commands(void **state)
 		const struct party_caller *c = &others[i];
 
 		assert_int_equal(
-		    party_job_create(db, c, &member, &p.job, NULL), ERR_DENIED);
+		    party_job_create(db, c, &member, &p.job, NULL, NULL),
+		    ERR_DENIED);
 		assert_int_equal(
 		    party_resource_apply(db, c, &member, 1000, NULL),
 		    ERR_DENIED);
@@ -292,7 +294,7 @@ only_the_initiator_commands(void **state)
 		    party_job_stop(db, c, &member, STATE_FAILED, "", NULL),
 		    ERR_DENIED);
 		assert_int_equal(
-		    party_task_create(db, c, &member, &p.tasks[0], NULL),
+		    party_task_create(db, c, &member, &p.tasks[0], NULL, NULL),
 		    ERR_DENIED);
 		assert_int_equal(
 		    party_task_start(db, c, &reader, NULL), ERR_DENIED);
@@ -339,20 +341,21 @@ description_of_another_job_or_member_is_refused(void **state)
 	(void)state;
 	rows_partner_init(&p, THEIRS, "host");
 	assert_int_equal(
-	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_INVALID);
+	    party_job_create(db, &guest, &m, &p.job, NULL, NULL), ERR_INVALID);
 	p.job.job_id = m.job_id;
 	m.role = "arbiter";
-	assert_int_equal(
-	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_NOT_FOUND);
+	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL, NULL),
+	    ERR_NOT_FOUND);
 	m.role = "host";
 	p.tasks[1].role = "arbiter";
 	assert_int_equal(
-	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_INVALID);
+	    party_job_create(db, &guest, &m, &p.job, NULL, NULL), ERR_INVALID);
 	p.tasks[1].role = "host";
-	assert_int_equal(party_job_create(db, &guest, &m, &p.job, NULL), 0);
+	assert_int_equal(
+	    party_job_create(db, &guest, &m, &p.job, NULL, NULL), 0);
 	p.job.contract_hash[3] ^= 1;
 	assert_int_equal(
-	    party_job_create(db, &guest, &m, &p.job, NULL), ERR_EXISTS);
+	    party_job_create(db, &guest, &m, &p.job, NULL, NULL), ERR_EXISTS);
 }
 
 static void
@@ -465,11 +468,11 @@ new_version_is_newer_and_ends_the_one_before(void **state)
 	(void)launch(&reader);
 	/* Version 1 was made while this site did not answer. */
 	p.tasks[0].version = v2.version = 2;
-	TWICE(THEIRS,
-	    party_task_create(db, &guest, &member, &p.tasks[0], &effective));
+	TWICE(THEIRS, party_task_create(
+			  db, &guest, &member, &p.tasks[0], NULL, &effective));
 	p.tasks[0].version = 1;
 	assert_int_equal(
-	    party_task_create(db, &guest, &member, &p.tasks[0], NULL),
+	    party_task_create(db, &guest, &member, &p.tasks[0], NULL, NULL),
 	    ERR_CONFLICT);
 	assert_int_equal(task(&v2)->party_status, STATE_WAITING);
 	assert_int_equal(task(&reader)->kill_wanted, STATE_CANCELED);
@@ -491,7 +494,7 @@ new_version_brings_an_ended_job_back_to_waiting(void **state)
 	    party_job_stop(db, &guest, &member, STATE_FAILED, "x", NULL), 0);
 	p.tasks[0].version = 1;
 	assert_int_equal(
-	    party_task_create(db, &guest, &member, &p.tasks[0], NULL), 0);
+	    party_task_create(db, &guest, &member, &p.tasks[0], NULL, NULL), 0);
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 	start_job();
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
@@ -968,7 +971,7 @@ parameters_change_only_once_a_job_has_ended(void **state)
 static int
 reopen(const struct party_caller *c, struct db_job_new *j, bool *effective)
 {
-	return party_job_reopen(db, c, &member, j, effective);
+	return party_job_reopen(db, c, &member, j, NULL, effective);
 }
 
 static void

@@ -50,7 +50,8 @@ set_up(void **state)
 	arena = arena_new();
 	rows_partner_init(&p, J, "host");
 	if (db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000) == 0 &&
-	    party_job_create(db, &guest, &member, &p.job, NULL) == 0 &&
+	    rows_allow(db, ROWS_GUEST) == 0 &&
+	    party_job_create(db, &guest, &member, &p.job, NULL, NULL) == 0 &&
 	    party_resource_apply(db, &guest, &member, 60000, NULL) == 0 &&
 	    party_job_start(db, &guest, &member, NULL) == 0)
 		return 0;
@@ -317,7 +318,8 @@ run_again(void)
 	assert_int_equal(
 	    party_job_status(db, &guest, &member, STATE_WAITING, "rerun", NULL),
 	    0);
-	assert_int_equal(party_task_create(db, &guest, &member, &t, NULL), 0);
+	assert_int_equal(
+	    party_task_create(db, &guest, &member, &t, NULL, NULL), 0);
 	assert_int_equal(
 	    party_resource_apply(db, &guest, &member, 60000, NULL), 0);
 	assert_int_equal(party_job_start(db, &guest, &member, NULL), 0);

@@ -1,0 +1,111 @@
+/*
+ * sluice explain: what this site would decide about a job of a partner,
+ * without running it.
+ */
+#include <stdio.h>
+
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "lib/base/err.h"
+#include "lib/json/json.h"
+
+#define DOCUMENT_MAX (64 * 1024 * 1024)
+
+static int
+add_document(const struct args *args, const char *option, const char *key,
+    struct json_object *body)
+{
+	struct json_object *o = NULL;
+	int r;
+
+	r = json_parse_file(args_text(args, option), DOCUMENT_MAX, &o);
+	if (r != 0)
+		return err_wrap("--%s", option);
+	json_add(body, key, o);
+	return 0;
+}
+
+static void
+print_member(struct json_object *member)
+{
+	struct json_object *list = json_get(member, "decisions"), *d;
+	const char *grant;
+	size_t i;
+
+	(void)printf("%s %s\n", json_get_str(member, "role", ""),
+	    json_get_str(member, "party_id", ""));
+	for (i = 0; i < json_object_array_length(list); i++) {
+		d = json_object_array_get_idx(list, i);
+		(void)printf("  %-3s %-9s %s%s%s: %s\n",
+		    json_get_bool(d, "allowed", false) ? "yes" : "NO",
+		    json_get_str(d, "kind", ""), json_get_str(d, "subject", ""),
+		    json_has(d, "detail") ? " " : "",
+		    json_get_str(d, "detail", ""), json_get_str(d, "why", ""));
+		if ((grant = json_get_str(d, "grant", NULL)) != NULL)
+			(void)printf("                %s\n", grant);
+	}
+}
+
+static void
+print_answer(const struct args *args, struct json_object *data)
+{
+	struct json_object *members = json_get(data, "members");
+	const char *note = json_get_str(data, "note", "");
+	size_t i;
+
+	if (args_json(args)) {
+		output_json(data);
+		return;
+	}
+	for (i = 0; i < json_object_array_length(members); i++)
+		print_member(json_object_array_get_idx(members, i));
+	if (*note != '\0')
+		(void)printf("%s\n", note);
+	(void)printf("%s\n", json_get_bool(data, "allowed", false)
+				 ? "the job would be taken in"
+				 : "the job would be refused");
+}
+
+static int
+run_explain(const struct args *args)
+{
+	struct json_object *body = json_object_new_object(), *answer = NULL;
+	struct json_object *data;
+	struct api *api = NULL;
+	int r;
+
+	if (args_text(args, "party") != NULL)
+		json_add_str(body, "party_id", args_text(args, "party"));
+	if ((r = add_document(args, "dsl", "job_dsl", body)) == 0 &&
+	    (r = add_document(args, "conf", "job_runtime_conf", body)) == 0 &&
+	    (r = api_open(args, &api)) == 0 &&
+	    (r = api_post(api, "permission/explain", body, &answer)) == 0) {
+		data = json_get(answer, "data");
+		print_answer(args, data);
+		if (!json_get_bool(data, "allowed", false))
+			r = EXIT_FAILED;
+	}
+	json_object_put(answer);
+	json_object_put(body);
+	api_close(api);
+	return r;
+}
+
+static const struct option_def explain_options[] = {
+	OPTIONS_API,
+	{ "dsl", "FILE", "the job's DSL", true },
+	{ "conf", "FILE", "its configuration", true },
+	{ "party", "ID", "who initiates it (as the configuration says)",
+	    false },
+	OPTION_END,
+};
+
+const struct command command_explain = {
+	"explain",
+	"",
+	0,
+	"Show what this site would decide about a partner's job.",
+	explain_options,
+	run_explain,
+};

@@ -1,0 +1,209 @@
+/*
+ * sluice grant, revoke, grants: what partners' jobs may do at this site.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/rules.h"
+#include "cli/site.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_tx.h"
+#include "lib/json/json.h"
+
+struct change {
+	const struct rules *rules;
+	bool revoke;
+	int64_t n; /* rules that were there, of a revocation */
+};
+
+/* All or none. */
+static int
+change_tx(struct db *db, void *ctx)
+{
+	struct change *c = ctx;
+	int64_t n;
+	size_t i;
+	int r = 0;
+
+	c->n = 0;
+	for (i = 0; i < c->rules->n && r == 0; i++) {
+		const struct db_permission *p = &c->rules->list[i];
+
+		n = 0;
+		if (c->revoke)
+			r = db_permission_delete(db, &p->leaf, &n);
+		else
+			r = db_permission_put(db, p);
+		c->n += n;
+	}
+	return r;
+}
+
+static const char *
+leaf_text(struct site *s, const struct db_leaf *l)
+{
+	return arena_printf(s->arena, "%s as %s: %s %s%s%s", l->party_id,
+	    l->src_role, l->kind, l->subject, *l->detail != '\0' ? " " : "",
+	    l->detail);
+}
+
+static int
+run_change(const struct args *args)
+{
+	struct rules rules = { NULL, 0 };
+	struct change c = { .rules = &rules };
+	struct site s;
+	size_t i;
+	int r;
+
+	c.revoke = str_eq(args_command(args)->name, "revoke");
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = rules_parse(args, &s, &rules)) == 0 &&
+	    (r = db_tx(s.db, change_tx, &c)) == 0) {
+		for (i = 0; i < rules.n; i++)
+			site_audit(&s, c.revoke ? "revoke" : "grant",
+			    leaf_text(&s, &rules.list[i].leaf),
+			    rules.list[i].bound);
+		if (!args_json(args) && c.revoke)
+			(void)printf("%lld rules removed\n", (long long)c.n);
+		else if (!args_json(args))
+			(void)printf("%zu rules set\n", rules.n);
+	}
+	site_close(&s);
+	return r;
+}
+
+/* --- the list ------------------------------------------------------------- */
+
+static const char *
+limits_text(struct site *s, const struct db_permission *p)
+{
+	const char *uses = p->has_uses
+			       ? arena_printf(s->arena, "%lld uses left",
+				     (long long)p->uses_left)
+			       : "";
+
+	return arena_printf(s->arena, "%s%s%s%s%s",
+	    p->bound != NULL ? p->bound : "", p->is_early ? "not yet " : "",
+	    p->is_late ? "expired " : "",
+	    !p->is_late && p->valid_until_ms != 0 ? "for a time " : "", uses);
+}
+
+static struct json_object *
+rule_json(const struct db_permission *p)
+{
+	struct json_object *o = json_object_new_object(), *bound = NULL;
+
+	json_add_int(o, "id", p->id);
+	json_add_str(o, "party", p->leaf.party_id);
+	json_add_str(o, "as", p->leaf.src_role);
+	json_add_str(o, "kind", p->leaf.kind);
+	json_add_str(o, "subject", p->leaf.subject);
+	json_add_str(o, "detail", p->leaf.detail);
+	if (p->bound != NULL && json_parse_text(p->bound, &bound) == 0)
+		json_add(o, "bound", bound);
+	if (p->valid_from_ms != 0)
+		json_add_int(o, "valid_from_ms", p->valid_from_ms);
+	if (p->valid_until_ms != 0)
+		json_add_int(o, "valid_until_ms", p->valid_until_ms);
+	if (p->has_uses)
+		json_add_int(o, "uses_left", p->uses_left);
+	json_add_bool(o, "valid", !p->is_early && !p->is_late);
+	json_add_str(o, "created_by", p->created_by);
+	return o;
+}
+
+static void
+print_rules(const struct args *args, struct site *s,
+    const struct db_permission *rows, size_t n)
+{
+	static const char *const head[] = { "party", "as", "kind", "what", "",
+		"limits" };
+	struct output_table *t = output_table_new(6);
+	struct json_object *list = json_object_new_array();
+	size_t i;
+
+	output_table_row(t, head);
+	for (i = 0; i < n; i++) {
+		const struct db_leaf *l = &rows[i].leaf;
+
+		output_table_row(
+		    t, (const char *const[]){ l->party_id, l->src_role, l->kind,
+			   l->subject, l->detail, limits_text(s, &rows[i]) });
+		json_object_array_add(list, rule_json(&rows[i]));
+	}
+	if (args_json(args)) {
+		output_json(list);
+		output_table_free(t);
+	} else {
+		output_table_print(t);
+	}
+	json_object_put(list);
+}
+
+static int
+run_list(const struct args *args)
+{
+	struct db_permission *rows;
+	struct site s;
+	size_t n;
+	int r;
+
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = db_permission_list(
+		 s.db, s.arena, args_text(args, "party"), &rows, &n)) == 0)
+		print_rules(args, &s, rows, n);
+	site_close(&s);
+	return r;
+}
+
+static const struct option_def grant_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	OPTIONS_RULES,
+	{ "from", "TIME", "not before, UTC: 2026-12-31[T18:00]", false },
+	{ "until", "TIME", "no longer than", false },
+	{ "uses", "N", "of each dataset: by so many members of jobs", false },
+	OPTION_END,
+};
+
+const struct command command_grant = {
+	"grant",
+	"PARTY[,PARTY…]",
+	1,
+	"Allow jobs of partners to do something here ('*': any partner).",
+	grant_options,
+	run_change,
+};
+
+static const struct option_def revoke_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	OPTIONS_RULES,
+	OPTION_END,
+};
+
+const struct command command_revoke = {
+	"revoke",
+	"PARTY[,PARTY…]",
+	1,
+	"Remove such rules; tasks that have not started are stopped by it.",
+	revoke_options,
+	run_change,
+};
+
+static const struct option_def grants_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "party", "ID", "only rules about this partner", false },
+	OPTION_END,
+};
+
+const struct command command_grants = {
+	"grants",
+	"",
+	0,
+	"List what partners may do here.",
+	grants_options,
+	run_list,
+};

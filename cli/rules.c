@@ -1,0 +1,375 @@
+/*
+ * Options into rules.  Called by grant.c.
+ */
+#include "cli/rules.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/json/json.h"
+#include "lib/model/job_spec.h"
+#include "lib/party/permit.h"
+#include "lib/provider/manifest.h"
+
+#define RULES_MAX 10000
+#define NAME_MAX_LEN 255
+
+struct parse {
+	const struct args *args;
+	const struct site *site;
+	struct providers *providers;
+	struct rules *out;
+	/* what all rules of this command share */
+	const char *party;
+	const char *src_role;
+	int64_t from_ms, until_ms;
+	int64_t uses; /* 0: not counted */
+};
+
+static char *
+keep(const struct parse *p, const char *s, size_t len)
+{
+	return arena_strndup(p->site->arena, s, len);
+}
+
+static int
+add(struct parse *p, enum permit_kind kind, const char *subject,
+    const char *detail, const char *bound)
+{
+	struct db_permission *r;
+
+	if (p->out->n == RULES_MAX)
+		return err_set(ERR_LIMIT, "more than %d rules", RULES_MAX);
+	if (strlen(subject) > NAME_MAX_LEN || strlen(detail) > NAME_MAX_LEN ||
+	    *subject == '\0')
+		return err_set(ERR_INVALID, "--%ss: a name has 1 to %d bytes",
+		    permit_kind_name(kind), NAME_MAX_LEN);
+	r = &p->out->list[p->out->n++];
+	*r = (struct db_permission){
+		.leaf = { p->party, p->src_role, permit_kind_name(kind),
+		    subject, detail },
+		.bound = bound,
+		.created_by = site_operator(p->site),
+	};
+	if (kind == PERMIT_PARAMETER)
+		return 0;
+	r->valid_from_ms = p->from_ms;
+	r->valid_until_ms = p->until_ms;
+	if (kind == PERMIT_DATASET && p->uses > 0) {
+		r->has_uses = true;
+		r->uses_left = p->uses;
+	}
+	return 0;
+}
+
+/* --- one word of each kind ------------------------------------------------ */
+
+static int
+take_role(struct parse *p, const char *word)
+{
+	if (!str_eq(word, DB_PERMISSION_ANY) &&
+	    !str_is_name(word, JOB_ROLE_MAX))
+		return err_set(ERR_INVALID, "--roles: '%s' is no role", word);
+	return add(p, PERMIT_ROLE, word, "", NULL);
+}
+
+static int
+take_command(struct parse *p, const char *word)
+{
+	if (!str_eq(word, DB_PERMISSION_ANY) && !str_eq(word, PERMIT_CREATE) &&
+	    !str_eq(word, PERMIT_RERUN))
+		return err_set(ERR_INVALID,
+		    "--commands: '%s' is none of %s, %s", word, PERMIT_CREATE,
+		    PERMIT_RERUN);
+	return add(p, PERMIT_COMMAND, word, "", NULL);
+}
+
+/* By name or alias, whatever the case; kept as jobs are checked by. */
+static int
+module_name(struct parse *p, const char *option, const char *word, char **out)
+{
+	const struct module *m = providers_module(p->providers, word);
+	const char *near;
+	char *s;
+
+	if (m == NULL) {
+		near = providers_nearest_module(p->providers, word);
+		return err_set(ERR_INVALID,
+		    "--%s: no provider of this site has %s%s%s%s", option, word,
+		    near != NULL ? ", did you mean " : "",
+		    near != NULL ? near : "", near != NULL ? "?" : "");
+	}
+	*out = keep(p, m->name, strlen(m->name));
+	for (s = *out; *s != '\0'; s++)
+		*s = (char)tolower((unsigned char)*s);
+	return 0;
+}
+
+static int
+take_component(struct parse *p, const char *word)
+{
+	char *name;
+	int r;
+
+	if (str_eq(word, DB_PERMISSION_ANY))
+		return add(p, PERMIT_COMPONENT, word, "", NULL);
+	if ((r = module_name(p, "components", word, &name)) != 0)
+		return r;
+	return add(p, PERMIT_COMPONENT, name, "", NULL);
+}
+
+static int
+take_dataset(struct parse *p, const char *word)
+{
+	const char *slash = strchr(word, '/');
+
+	if (str_eq(word, DB_PERMISSION_ANY))
+		return add(p, PERMIT_DATASET, word, word, NULL);
+	if (slash == NULL || slash == word || slash[1] == '\0')
+		return err_set(ERR_INVALID,
+		    "--datasets: '%s' is not NAMESPACE/NAME", word);
+	if (slash - word == 1 && *word == '*' && !str_eq(slash + 1, "*"))
+		return err_set(ERR_INVALID, "--datasets: a namespace may be "
+					    "'*' only together with the name");
+	return add(p, PERMIT_DATASET, keep(p, word, (size_t)(slash - word)),
+	    keep(p, slash + 1, strlen(slash + 1)), NULL);
+}
+
+/* --- lists ------------------------------------------------------------------ */
+
+static int
+each_word(struct parse *p, const char *option,
+    int (*take)(struct parse *, const char *))
+{
+	const char *s = args_text(p->args, option);
+	size_t len;
+	int r;
+
+	for (; s != NULL && *s != '\0'; s += len + (s[len] == ',')) {
+		len = strcspn(s, ",");
+		if (len == 0)
+			return err_set(
+			    ERR_INVALID, "--%s: an empty name", option);
+		if ((r = take(p, keep(p, s, len))) != 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Names with commas or slashes come as JSON. */
+static int
+datasets_json(struct parse *p, const char *text)
+{
+	struct json_object *list = NULL, *o;
+	const char *space, *name;
+	size_t i;
+	int r;
+
+	if ((r = json_parse_text(text, &list)) != 0)
+		return err_wrap("--datasets");
+	for (i = 0; r == 0 && i < json_object_array_length(list); i++) {
+		o = json_object_array_get_idx(list, i);
+		space = json_get_str(o, "namespace", NULL);
+		name = json_get_str(o, "name", NULL);
+		if (space == NULL || name == NULL)
+			r = err_set(ERR_INVALID,
+			    "--datasets: element %zu has "
+			    "no namespace and name",
+			    i);
+		else
+			r = add(p, PERMIT_DATASET,
+			    keep(p, space, strlen(space)),
+			    keep(p, name, strlen(name)), NULL);
+	}
+	json_object_put(list);
+	return r;
+}
+
+static int
+datasets(struct parse *p)
+{
+	const char *text = args_text(p->args, "datasets");
+
+	if (text != NULL && text[0] == '[')
+		return datasets_json(p, text);
+	return each_word(p, "datasets", take_dataset);
+}
+
+/* --- parameters ------------------------------------------------------------- */
+
+/* MIN..MAX, either side may be missing. */
+static int
+range_text(struct parse *p, const char *text, const char *dots, char **out)
+{
+	struct json_object *o = json_object_new_object();
+	char *min = keep(p, text, (size_t)(dots - text));
+	const char *max = dots + 2;
+	double v;
+	int r = 0;
+
+	if (*min != '\0' && (r = str_to_double(min, &v)) == 0)
+		json_add(o, "min", json_double(v));
+	if (r == 0 && *max != '\0' && (r = str_to_double(max, &v)) == 0)
+		json_add(o, "max", json_double(v));
+	if (r == 0 && (r = permit_bound_check(o)) == 0)
+		*out = keep(p, json_text(o), strlen(json_text(o)));
+	json_object_put(o);
+	return r;
+}
+
+static int
+list_text(struct parse *p, const char *text, char **out)
+{
+	struct json_object *o = NULL;
+	int r;
+
+	if ((r = json_parse_text(text, &o)) == 0 &&
+	    (r = permit_bound_check(o)) == 0)
+		*out = keep(p, json_text(o), strlen(json_text(o)));
+	json_object_put(o);
+	return r;
+}
+
+static int
+parameter(struct parse *p, bool with_bound)
+{
+	const char *text = args_text(p->args, "parameter"), *dot, *equals;
+	const char *dots;
+	char *module, *bound = NULL, *path;
+	int r;
+
+	if (text == NULL)
+		return 0;
+	equals = strchr(text, '=');
+	dot = strchr(text, '.');
+	if (dot == NULL || dot == text || dot[1] == '\0' || dot[1] == '=' ||
+	    (equals == NULL && with_bound) || (equals != NULL && equals < dot))
+		return err_set(ERR_INVALID,
+		    "--parameter: '%s' is not MODULE.PATH=BOUND", text);
+	if (equals == NULL)
+		equals = text + strlen(text);
+	path = keep(p, dot + 1, (size_t)(equals - dot - 1));
+	if ((r = module_name(p, "parameter",
+		 keep(p, text, (size_t)(dot - text)), &module)) != 0)
+		return r;
+	if (with_bound) {
+		dots = equals[1] == '[' ? NULL : strstr(equals, "..");
+		r = dots != NULL ? range_text(p, equals + 1, dots, &bound)
+				 : list_text(p, equals + 1, &bound);
+		if (r != 0)
+			return err_wrap("--parameter %s", text);
+	}
+	return add(p, PERMIT_PARAMETER, module, path, bound);
+}
+
+/* --- when, and how often ------------------------------------------------------- */
+
+/* A day, or a day and a time, UTC. */
+static int
+take_time(const struct args *args, const char *option, int64_t *out_ms)
+{
+	static const char *const forms[] = { "%Y-%m-%dT%H:%M:%S",
+		"%Y-%m-%dT%H:%M", "%Y-%m-%d" };
+	const char *text = args_text(args, option), *end;
+	struct tm tm;
+	size_t i;
+
+	*out_ms = 0;
+	if (text == NULL)
+		return 0;
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		memset(&tm, 0, sizeof(tm));
+		end = strptime(text, forms[i], &tm);
+		if (end != NULL && (*end == '\0' || str_eq(end, "Z"))) {
+			*out_ms = (int64_t)timegm(&tm) * 1000;
+			return 0;
+		}
+	}
+	return err_set(ERR_INVALID,
+	    "--%s must be a day or a time in UTC: 2026-12-31 or "
+	    "2026-12-31T18:00",
+	    option);
+}
+
+static int
+limits(struct parse *p)
+{
+	int r;
+
+	if ((r = take_time(p->args, "from", &p->from_ms)) != 0 ||
+	    (r = take_time(p->args, "until", &p->until_ms)) != 0 ||
+	    (r = args_int(p->args, "uses", 1, INT32_MAX, 0, &p->uses)) != 0)
+		return r;
+	if (p->until_ms != 0 && p->until_ms <= p->from_ms)
+		return err_set(ERR_INVALID, "--until is not after --from");
+	if (p->uses > 0 && args_text(p->args, "datasets") == NULL)
+		return err_set(ERR_INVALID, "--uses is about --datasets");
+	return 0;
+}
+
+/* --- all --------------------------------------------------------------------------- */
+
+static int
+of_party(struct parse *p, bool with_bound)
+{
+	int r;
+
+	if ((r = each_word(p, "roles", take_role)) != 0 ||
+	    (r = each_word(p, "commands", take_command)) != 0 ||
+	    (r = each_word(p, "components", take_component)) != 0 ||
+	    (r = datasets(p)) != 0)
+		return r;
+	return parameter(p, with_bound);
+}
+
+static int
+each_party(struct parse *p, bool with_bound)
+{
+	const char *s = args_operand(p->args, 0);
+	size_t len;
+	int r = 0;
+
+	for (; r == 0 && *s != '\0'; s += len + (s[len] == ',')) {
+		len = strcspn(s, ",");
+		p->party = keep(p, s, len);
+		if (!str_eq(p->party, DB_PERMISSION_ANY) &&
+		    !str_is_party_id(p->party))
+			return err_set(ERR_INVALID,
+			    "'%s' is no party id (1 to 10 digits, or '*')",
+			    p->party);
+		r = of_party(p, with_bound);
+	}
+	return r;
+}
+
+int
+rules_parse(const struct args *args, const struct site *site, struct rules *out)
+{
+	bool grants = str_eq(args_command(args)->name, "grant");
+	const char *as = args_text(args, "as");
+	struct parse p = {
+		.args = args, .site = site, .out = out, .src_role = as
+	};
+	int r;
+
+	if (as == NULL)
+		p.src_role = DB_PERMISSION_ANY;
+	else if (!str_is_name(as, JOB_ROLE_MAX))
+		return err_set(ERR_INVALID, "--as: '%s' is no role", as);
+	out->n = 0;
+	out->list = arena_alloc(site->arena, RULES_MAX * sizeof(*out->list));
+	if ((r = providers_load(site->conf->providers_dir, &p.providers)) ==
+		0 &&
+	    (!grants || (r = limits(&p)) == 0))
+		r = each_party(&p, grants);
+	providers_free(p.providers);
+	if (r == 0 && out->n == 0)
+		r = err_set(ERR_INVALID,
+		    "nothing is named: give --components, --datasets, "
+		    "--roles, --commands or --parameter");
+	return r;
+}

@@ -1,0 +1,455 @@
+/*
+ * What partners may do here, for this site's admins in the platform's words,
+ * and for everybody what would be decided about a job.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/submit.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db_audit.h"
+#include "lib/db/db_permission.h"
+#include "lib/db/db_tx.h"
+#include "lib/json/json.h"
+#include "lib/party/party.h"
+#include "lib/provider/manifest.h"
+
+#define LEAVES_MAX 4096
+#define NAME_MAX_LEN 255
+
+/* --- the request ------------------------------------------------------------ */
+
+struct change {
+	struct request *req;
+	const char *party;
+	bool revoke;
+	struct db_leaf *leaves;
+	size_t n;
+	bool all_datasets; /* of a revocation */
+};
+
+static int
+add(struct change *c, enum permit_kind kind, const char *subject,
+    const char *detail)
+{
+	if (c->n == LEAVES_MAX)
+		return err_set(ERR_LIMIT, "more than %d names", LEAVES_MAX);
+	c->leaves[c->n++] = (struct db_leaf){ c->party, DB_PERMISSION_ANY,
+		permit_kind_name(kind), subject, detail };
+	return 0;
+}
+
+static const char *
+lower(struct request *req, const char *s, size_t len)
+{
+	char *copy = arena_strndup(req->arena, s, len), *p;
+
+	for (p = copy; *p != '\0'; p++)
+		*p = (char)tolower((unsigned char)*p);
+	return copy;
+}
+
+/* As the platform does it: "*" is every component that there is now. */
+static int
+add_every_component(struct change *c)
+{
+	const struct providers *all = c->req->app->providers;
+	const struct provider *p;
+	const char *name;
+	size_t i, k;
+	int r;
+
+	for (i = 0; i < providers_count(all); i++) {
+		p = providers_at(all, i);
+		for (k = 0; k < p->n_modules; k++) {
+			name = p->modules[k].name;
+			if ((r = add(c, PERMIT_COMPONENT,
+				 lower(c->req, name, strlen(name)), "")) != 0)
+				return r;
+		}
+	}
+	/* A wildcard of the operator's command goes with a revocation too. */
+	return c->revoke ? add(c, PERMIT_COMPONENT, DB_PERMISSION_ANY, "") : 0;
+}
+
+static int
+add_component(struct change *c, const char *s, size_t len)
+{
+	const struct providers *all = c->req->app->providers;
+	const char *name, *near;
+	const struct module *m;
+
+	while (len > 0 && *s == ' ') {
+		s++;
+		len--;
+	}
+	while (len > 0 && s[len - 1] == ' ')
+		len--;
+	name = arena_strndup(c->req->arena, s, len);
+	if (str_eq(name, DB_PERMISSION_ANY))
+		return add_every_component(c);
+	if ((m = providers_module(all, name)) == NULL) {
+		near = providers_nearest_module(all, name);
+		return err_set(ERR_UNSUPPORTED,
+		    "component: %.100s is not known here%s%s%s", name,
+		    near != NULL ? ", did you mean " : "",
+		    near != NULL ? near : "", near != NULL ? "?" : "");
+	}
+	return add(
+	    c, PERMIT_COMPONENT, lower(c->req, m->name, strlen(m->name)), "");
+}
+
+static int
+take_components(struct change *c)
+{
+	const char *s = request_text(c->req, "component");
+	size_t len;
+	int r = 0;
+
+	if (s == NULL && request_field(c->req, "component") != NULL)
+		return err_set(ERR_INVALID,
+		    "component must be a text: names with commas between, "
+		    "or *");
+	for (; s != NULL && r == 0 && *s != '\0'; s += len + (s[len] == ',')) {
+		len = strcspn(s, ",");
+		r = add_component(c, s, len);
+	}
+	return r;
+}
+
+static int
+add_dataset(struct change *c, struct json_object *o)
+{
+	const char *space = json_get_str(o, "namespace", NULL);
+	const char *name = json_get_str(o, "name", NULL);
+
+	if (space == NULL || name == NULL)
+		return err_set(ERR_INVALID,
+		    "dataset must be {\"namespace\": …, \"name\": …} or a "
+		    "list of them");
+	if (strlen(space) - 1 >= NAME_MAX_LEN ||
+	    strlen(name) - 1 >= NAME_MAX_LEN)
+		return err_set(ERR_INVALID,
+		    "dataset: namespace and name have 1 to %d bytes",
+		    NAME_MAX_LEN);
+	return add(c, PERMIT_DATASET, arena_strdup(c->req->arena, space),
+	    arena_strdup(c->req->arena, name));
+}
+
+static int
+take_datasets(struct change *c)
+{
+	struct json_object *o = request_field(c->req, "dataset");
+	size_t i;
+	int r = 0;
+
+	if (o == NULL)
+		return 0;
+	if (json_is_string(o) &&
+	    str_eq(json_object_get_string(o), DB_PERMISSION_ANY)) {
+		c->all_datasets = c->revoke;
+		return c->revoke
+			   ? 0
+			   : err_set(ERR_UNSUPPORTED,
+				 "dataset: every dataset cannot be granted "
+				 "here, name them (the operator's command can: "
+				 "sluice grant %s --datasets '*')",
+				 c->party);
+	}
+	if (!json_is_array(o))
+		return add_dataset(c, o);
+	for (i = 0; r == 0 && i < json_object_array_length(o); i++)
+		r = add_dataset(c, json_object_array_get_idx(o, i));
+	return r;
+}
+
+static int
+take_party(struct request *req, const char **out)
+{
+	const char *party;
+	int r;
+
+	if ((r = request_require(req, "party_id")) != 0)
+		return r;
+	party = request_text(req, "party_id");
+	if (party == NULL || !str_is_party_id(party))
+		return err_set(ERR_INVALID, "party_id must be 1 to 10 digits");
+	*out = party;
+	return 0;
+}
+
+/* --- grant and delete ----------------------------------------------------------- */
+
+static bool
+has_kind(const struct db_permission *rows, size_t n, enum permit_kind kind)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (str_eq(rows[i].leaf.kind, permit_kind_name(kind)))
+			return true;
+	return false;
+}
+
+/*
+ * The platform knows no rules about roles and commands: a party that is
+ * granted something by its words may have any role and command, unless the
+ * operator has said which.
+ */
+static int
+open_branches(struct db *db, struct change *c)
+{
+	static const enum permit_kind kinds[] = { PERMIT_ROLE, PERMIT_COMMAND };
+	struct db_permission *rows;
+	size_t i, n;
+	int r;
+
+	if ((r = db_permission_list(db, c->req->arena, c->party, &rows, &n)) !=
+	    0)
+		return r;
+	for (i = 0; i < 2; i++) {
+		if (has_kind(rows, n, kinds[i]))
+			continue;
+		r = db_permission_put(db,
+		    &(struct db_permission){
+			.leaf = { c->party, DB_PERMISSION_ANY,
+			    permit_kind_name(kinds[i]), DB_PERMISSION_ANY, "" },
+			.created_by = c->req->caller.name });
+		if (r != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
+delete_datasets(struct db *db, struct change *c)
+{
+	struct db_permission *rows;
+	size_t i, n;
+	int r;
+
+	if ((r = db_permission_list(db, c->req->arena, c->party, &rows, &n)) !=
+	    0)
+		return r;
+	for (i = 0; i < n && r == 0; i++)
+		if (str_eq(rows[i].leaf.kind, permit_kind_name(PERMIT_DATASET)))
+			r = db_permission_delete(db, &rows[i].leaf, NULL);
+	return r;
+}
+
+static int
+change_tx(struct db *db, void *ctx)
+{
+	struct change *c = ctx;
+	size_t i;
+	int r = 0;
+
+	if (c->all_datasets && (r = delete_datasets(db, c)) != 0)
+		return r;
+	if (!c->revoke && c->n > 0 && (r = open_branches(db, c)) != 0)
+		return r;
+	for (i = 0; i < c->n && r == 0; i++) {
+		if (c->revoke)
+			r = db_permission_delete(db, &c->leaves[i], NULL);
+		else
+			r = db_permission_put(
+			    db, &(struct db_permission){ .leaf = c->leaves[i],
+				    .created_by = c->req->caller.name });
+	}
+	return r == 0 ? db_audit_add(db,
+			    &(struct db_audit){ .actor = c->req->caller.name,
+				.action = c->revoke ? "revoke" : "grant",
+				.subject = c->party,
+				.outcome = "ok",
+				.detail = json_text(c->req->json) })
+		      : r;
+}
+
+static int
+change(struct request *req, bool revoke)
+{
+	struct change c = { .req = req, .revoke = revoke };
+	int r;
+
+	if ((r = take_party(req, &c.party)) != 0)
+		return r;
+	c.leaves = arena_alloc(req->arena, LEAVES_MAX * sizeof(*c.leaves));
+	if ((r = take_components(&c)) != 0 || (r = take_datasets(&c)) != 0)
+		return r;
+	return db_tx(req->app->db, change_tx, &c);
+}
+
+int
+api_permission_grant(struct request *req, struct reply *rp)
+{
+	(void)rp;
+	return change(req, false);
+}
+
+int
+api_permission_delete(struct request *req, struct reply *rp)
+{
+	(void)rp;
+	return change(req, true);
+}
+
+/* --- query --------------------------------------------------------------------- */
+
+int
+api_permission_query(struct request *req, struct reply *rp)
+{
+	struct json_object *data, *components, *datasets, *o;
+	struct db_permission *rows;
+	const char *party;
+	size_t i, n;
+	int r;
+
+	if ((r = take_party(req, &party)) != 0 ||
+	    (r = db_permission_list(
+		 req->app->db, req->arena, party, &rows, &n)) != 0)
+		return r;
+	data = json_object_new_object();
+	components = json_object_new_array();
+	datasets = json_object_new_array();
+	for (i = 0; i < n; i++) {
+		const struct db_leaf *l = &rows[i].leaf;
+
+		if (rows[i].is_late)
+			continue;
+		if (str_eq(l->kind, permit_kind_name(PERMIT_COMPONENT))) {
+			json_object_array_add(
+			    components, json_object_new_string(l->subject));
+		} else if (str_eq(l->kind, permit_kind_name(PERMIT_DATASET))) {
+			o = json_object_new_object();
+			json_add_str(o, "namespace", l->subject);
+			json_add_str(o, "name", l->detail);
+			json_object_array_add(datasets, o);
+		}
+	}
+	json_add(data, "component", components);
+	json_add(data, "dataset", datasets);
+	return reply_data(rp, data);
+}
+
+/* --- explain ----------------------------------------------------------------------- */
+
+static struct json_object *
+decision_json(const struct permit_decision *d)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "kind", permit_kind_name(d->kind));
+	json_add_str(o, "subject", d->subject);
+	if (*d->detail != '\0')
+		json_add_str(o, "detail", d->detail);
+	if (*d->component != '\0')
+		json_add_str(o, "component", d->component);
+	json_add_bool(o, "allowed", d->allowed);
+	if (d->rule != 0)
+		json_add_int(o, "rule", d->rule);
+	json_add_str(o, "why", d->why);
+	if (!d->allowed)
+		json_add_str(o, "grant", d->grant);
+	return o;
+}
+
+static int
+explain_member(struct request *req, const struct job_spec *spec,
+    const struct job_member *m, const char *party, struct json_object *members,
+    bool *allowed)
+{
+	struct party_member pm = { spec->job_id, m->role, m->party_id };
+	struct json_object *o, *list;
+	struct permit_decision *d;
+	struct db_job_new job;
+	size_t i, n;
+	int r;
+
+	submit_rows(req, spec, m, &job);
+	job.initiator_party = party;
+	if ((r = party_job_explain(
+		 req->app->db, req->arena, &pm, &job, &d, &n)) != 0)
+		return r;
+	o = json_object_new_object();
+	list = json_object_new_array();
+	json_add_str(o, "role", m->role);
+	json_add_str(o, "party_id", m->party_id);
+	for (i = 0; i < n; i++) {
+		*allowed &= d[i].allowed;
+		json_object_array_add(list, decision_json(&d[i]));
+	}
+	json_add(o, "decisions", list);
+	json_object_array_add(members, o);
+	return 0;
+}
+
+static int
+explain(struct request *req, struct reply *rp, const struct job_spec *spec)
+{
+	const char *party = request_text(req, "party_id");
+	struct json_object *data, *members;
+	bool own, allowed = true;
+	size_t i;
+	int r = 0;
+
+	if (party == NULL)
+		party = spec->initiator_party;
+	if (!str_is_party_id(party))
+		return err_set(ERR_INVALID, "party_id must be 1 to 10 digits");
+	own = str_eq(party, req->app->conf->party_id);
+	data = json_object_new_object();
+	members = json_object_new_array();
+	json_add_str(data, "party_id", party);
+	json_add_str(data, "initiator_role", spec->initiator_role);
+	json_add(data, "members", members);
+	for (i = 0; i < spec->n_members && r == 0 && !own; i++)
+		if (spec->members[i].is_local)
+			r = explain_member(req, spec, &spec->members[i], party,
+			    members, &allowed);
+	json_add_bool(data, "allowed", allowed);
+	json_add_str(data, "note",
+	    own ? "jobs that this site initiates are not asked for permission"
+	    : json_object_array_length(members) == 0
+		? "no member of the job is at this site"
+		: "");
+	(void)reply_data(rp, data);
+	return r;
+}
+
+int
+api_permission_explain(struct request *req, struct reply *rp)
+{
+	struct job_defaults defaults;
+	struct faults faults = FAULTS_INIT;
+	struct job_spec *spec = NULL;
+	struct job_spec_input in = {
+		.job_id = "20000101000000000000000",
+		.local_party = req->app->conf->party_id,
+		.dsl = request_field(req, "job_dsl"),
+		.conf = request_field(req, "job_runtime_conf"),
+		.providers = req->app->providers,
+		.defaults = &defaults,
+		.dsl_path = JSON_PATH_KEY(NULL, "job_dsl"),
+		.conf_path = JSON_PATH_KEY(NULL, "job_runtime_conf"),
+	};
+	int r;
+
+	if ((r = request_require(req, "job_dsl,job_runtime_conf")) != 0 ||
+	    (r = submit_defaults(req, &defaults)) != 0)
+		return r;
+	r = job_spec_build(&in, &faults, &spec);
+	if (faults_any(&faults)) {
+		rp->errors = faults_json(&faults);
+		r = faults_err(&faults, "job");
+	}
+	if (r == 0)
+		r = explain(req, rp, spec);
+	job_spec_free(spec);
+	faults_fini(&faults);
+	return r;
+}

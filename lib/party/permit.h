@@ -1,0 +1,90 @@
+/*
+ * What a partner's job may do at this site: its wishes against the rules of
+ * the permission tree (party → role → role, command, component, dataset,
+ * parameter).  What no rule allows is refused.
+ *
+ * One function decides, for every question: when a member of a job is created
+ * here, when it runs a task again, when a task starts, and when somebody asks
+ * what would be decided.  It costs one indexed query.
+ */
+#ifndef LIB_PARTY_PERMIT_H
+#define LIB_PARTY_PERMIT_H
+
+#include "lib/db/db_job.h"
+#include "lib/db/db_permission.h"
+
+struct json_object;
+
+/* The first three numbers are those that the platform's clients are told. */
+enum permit_kind {
+	PERMIT_NONE = 0,
+	PERMIT_ROLE = 1,
+	PERMIT_COMPONENT = 2,
+	PERMIT_DATASET = 3,
+	PERMIT_COMMAND = 4,
+	PERMIT_PARAMETER = 5,
+};
+
+const char *permit_kind_name(enum permit_kind); /* "role", … as in rows */
+bool permit_kind_parse(const char *, enum permit_kind *out);
+
+#define PERMIT_CREATE "create" /* take part in a job */
+#define PERMIT_RERUN "rerun"   /* run a task of it again */
+
+/* A task of the member, as its rows say; parameters are JSON text. */
+struct permit_task {
+	const char *component;
+	const char *module;
+	const char *parameters; /* may be NULL */
+};
+
+struct permit_ask {
+	const char *job_id;
+	const char *party;    /* who initiated the job */
+	const char *src_role; /* and as what */
+	const char *role;     /* the member of this site */
+	const char *party_id;
+	const char *command;
+	const struct permit_task *tasks;
+	size_t ntasks;
+	/* Is the member taken in now?  Only then uses are looked at, which it
+	 * has already when its tasks start. */
+	bool admits;
+	/* With admits: what it uses already it may go on using. */
+	bool again;
+};
+
+/* One wish and what becomes of it; texts live in the arena. */
+struct permit_decision {
+	enum permit_kind kind;
+	const char *subject; /* as in db_leaf */
+	const char *detail;
+	const char *component; /* a task that wishes it, "" for none */
+	bool allowed;
+	int64_t rule;	   /* the rule that decided, 0: there is none */
+	bool counts;	   /* it uses up a use */
+	const char *why;   /* the rule, or what is missing */
+	const char *grant; /* the command that would allow it, or "" */
+};
+
+/* Every wish.  Errors: ERR_DB, ERR_FORMAT (parameters that are no JSON). */
+int permit_decide(struct db *, struct arena *, const struct permit_ask *,
+    struct permit_decision **out, size_t *n);
+
+/*
+ * ERR_DENIED with the first wish that is refused, the rule that is missing
+ * and the command that grants it; *refused says of which kind.  When admits
+ * is set uses are counted, in the caller's transaction.
+ */
+int permit_check(
+    struct db *, const struct permit_ask *, enum permit_kind *refused);
+
+/*
+ * Does a rule's bound allow the value?  bound: a list of values, or an object
+ * with min, max or both.  Of a list as value every element must be allowed.
+ */
+bool permit_in_bound(struct json_object *bound, struct json_object *value);
+/* ERR_INVALID with what is wrong with a bound. */
+int permit_bound_check(struct json_object *bound);
+
+#endif

@@ -1,0 +1,486 @@
+/*
+ * Rules about partners' jobs: what they decide, how often they may be used,
+ * and that it does not matter how many there are.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_tx.h"
+#include "lib/json/json.h"
+#include "lib/party/permit.h"
+#include "tests/lib/mariadb.h"
+
+static struct db *db;
+static struct arena *arena;
+
+static const struct permit_task tasks[] = {
+	{ "reader_0", "Reader",
+	    "{\"table\":{\"namespace\":\"bank.eu\",\"name\":\"loans\"}}" },
+	{ "lr_0", "HeteroLR",
+	    "{\"max_iter\":10,\"penalty\":\"L2\",\"sizes\":[1,2],"
+	    "\"encrypt_param\":{\"key_length\":1024},\"none\":null}" },
+};
+static const struct permit_ask ask = { .job_id = "202601010000000000001",
+	.party = "9999",
+	.src_role = "guest",
+	.role = "host",
+	.party_id = "10000",
+	.command = PERMIT_CREATE,
+	.tasks = tasks,
+	.ntasks = 2,
+	.admits = true };
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	mariadb_fresh();
+	db = mariadb_connect();
+	arena = arena_new();
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	arena_free(arena);
+	db_close(db);
+	return 0;
+}
+
+static void
+put(const char *party, const char *as, const char *kind, const char *subject,
+    const char *detail)
+{
+	assert_int_equal(db_permission_put(db,
+			     &(struct db_permission){ .leaf = { party, as, kind,
+							  subject, detail } }),
+	    0);
+}
+
+static void
+put_bound(const char *module, const char *path, const char *bound)
+{
+	assert_int_equal(
+	    db_permission_put(db,
+		&(struct db_permission){
+		    .leaf = { "9999", "*", "parameter", module, path },
+		    .bound = bound }),
+	    0);
+}
+
+/* All that the ask needs, named one by one. */
+static void
+put_exact(const char *party, const char *as)
+{
+	put(party, as, "role", "host", "");
+	put(party, as, "command", "create", "");
+	put(party, as, "component", "reader", "");
+	put(party, as, "component", "heterolr", "");
+	put(party, as, "dataset", "bank.eu", "loans");
+}
+
+static int
+check_tx(struct db *d, void *ctx)
+{
+	return permit_check(d, &ask, ctx);
+}
+
+static void
+wants(int code, enum permit_kind kind)
+{
+	enum permit_kind refused = PERMIT_NONE;
+	int r = db_tx(db, check_tx, &refused);
+
+	if (r != code || refused != kind)
+		fail_msg("%d, kind %d: %s", r, refused, err_text());
+}
+
+/* --- decisions -------------------------------------------------------------------- */
+
+static void
+nothing_is_allowed_without_rules(void **state)
+{
+	struct permit_decision *d;
+	size_t i, n;
+
+	(void)state;
+	assert_int_equal(permit_decide(db, arena, &ask, &d, &n), 0);
+	assert_int_equal(n, 5);
+	for (i = 0; i < n; i++) {
+		assert_false(d[i].allowed);
+		assert_int_equal(d[i].rule, 0);
+		assert_true(str_starts(d[i].grant, "sluice grant 9999 --"));
+	}
+	wants(ERR_DENIED, PERMIT_ROLE);
+}
+
+static void
+exact_rules_are_enough_and_each_is_needed(void **state)
+{
+	static const struct {
+		const char *kind, *subject, *detail;
+		enum permit_kind code;
+	} leaves[] = {
+		{ "role", "host", "", PERMIT_ROLE },
+		{ "command", "create", "", PERMIT_COMMAND },
+		{ "component", "reader", "", PERMIT_COMPONENT },
+		{ "component", "heterolr", "", PERMIT_COMPONENT },
+		{ "dataset", "bank.eu", "loans", PERMIT_DATASET },
+	};
+	size_t i;
+
+	(void)state;
+	put_exact("9999", "guest");
+	wants(0, PERMIT_NONE);
+	for (i = 0; i < sizeof(leaves) / sizeof(leaves[0]); i++) {
+		struct db_leaf l = { "9999", "guest", leaves[i].kind,
+			leaves[i].subject, leaves[i].detail };
+		int64_t n;
+
+		assert_int_equal(db_permission_delete(db, &l, &n), 0);
+		assert_int_equal(n, 1);
+		wants(ERR_DENIED, leaves[i].code);
+		put("9999", "guest", leaves[i].kind, leaves[i].subject,
+		    leaves[i].detail);
+	}
+	wants(0, PERMIT_NONE);
+}
+
+static void
+wildcards_stand_for_any(void **state)
+{
+	static const char *const parties[] = { "9999", "*" };
+	static const char *const roles[] = { "guest", "*" };
+	size_t i, k;
+
+	(void)state;
+	for (i = 0; i < 2; i++)
+		for (k = 0; k < 2; k++) {
+			mariadb_fresh();
+			put(parties[i], roles[k], "role", "*", "");
+			put(parties[i], roles[k], "command", "*", "");
+			put(parties[i], roles[k], "component", "*", "");
+			put(parties[i], roles[k], "dataset", "bank.eu", "*");
+			wants(0, PERMIT_NONE);
+		}
+	mariadb_fresh();
+	put("*", "*", "role", "*", "");
+	put("*", "*", "command", "*", "");
+	put("*", "*", "component", "*", "");
+	put("*", "*", "dataset", "*", "*");
+	wants(0, PERMIT_NONE);
+}
+
+/* Neither a part of a name nor another's rule nor another case counts. */
+static void
+what_only_looks_alike_does_not_count(void **state)
+{
+	(void)state;
+	put_exact("999", "guest");
+	put_exact("9999", "host");
+	put_exact("10000", "*");
+	wants(ERR_DENIED, PERMIT_ROLE);
+	put("9999", "*", "role", "*", "");
+	put("9999", "*", "command", "*", "");
+	put("9999", "*", "component", "*", "");
+	put("9999", "*", "dataset", "bank", "*");
+	put("9999", "*", "dataset", "bank.eu", "loan");
+	put("9999", "*", "dataset", "bank.EU", "loans");
+	put("9999", "*", "dataset", "bank.eu", "loans ");
+	wants(ERR_DENIED, PERMIT_DATASET);
+}
+
+static void
+a_reader_that_names_an_output_needs_a_rule_as_well(void **state)
+{
+	static const struct permit_task odd = { "reader_0", "Reader",
+		"{\"table\":{\"job_id\":\"1\",\"component_name\":\"x\"}}" };
+	static const struct permit_task none = { "reader_0", "Reader", NULL };
+	struct permit_ask a = ask;
+	enum permit_kind refused;
+
+	(void)state;
+	put_exact("9999", "guest");
+	a.ntasks = 1;
+	a.admits = false;
+	a.tasks = &odd;
+	assert_int_equal(permit_check(db, &a, &refused), ERR_DENIED);
+	assert_int_equal(refused, PERMIT_DATASET);
+	a.tasks = &none;
+	assert_int_equal(permit_check(db, &a, &refused), ERR_DENIED);
+	assert_int_equal(refused, PERMIT_DATASET);
+}
+
+/* --- bounds ------------------------------------------------------------------------- */
+
+static bool
+in_bound(const char *bound, const char *value)
+{
+	struct json_object *b = NULL, *v = NULL;
+	bool r;
+
+	assert_int_equal(json_parse_text(bound, &b), 0);
+	assert_int_equal(json_parse_text(value, &v), 0);
+	assert_int_equal(permit_bound_check(b), 0);
+	r = permit_in_bound(b, v);
+	json_object_put(b);
+	json_object_put(v);
+	return r;
+}
+
+static void
+values_are_compared_as_what_they_are(void **state)
+{
+	(void)state;
+	assert_true(in_bound("{\"min\":1,\"max\":2}", "1"));
+	assert_true(in_bound("{\"min\":1,\"max\":2}", "2.0"));
+	assert_false(in_bound("{\"min\":1,\"max\":2}", "2.0001"));
+	assert_true(in_bound("{\"max\":2}", "-5"));
+	assert_false(in_bound("{\"max\":2}", "\"1\""));
+	assert_false(in_bound("{\"max\":2}", "null"));
+	assert_false(in_bound("{\"max\":2}", "true"));
+	assert_true(in_bound("[1,\"a\",null,false]", "1.0"));
+	assert_true(in_bound("[1,\"a\",null,false]", "null"));
+	assert_true(in_bound("[1,\"a\",null,false]", "false"));
+	assert_false(in_bound("[1,\"a\"]", "\"1\""));
+	assert_false(in_bound("[1,\"a\"]", "null"));
+	assert_false(in_bound("[0]", "false"));
+	assert_true(in_bound("[1,2]", "[2,1]"));
+	assert_false(in_bound("[1,2]", "[2,3]"));
+}
+
+static void
+bounds_that_say_nothing_are_refused(void **state)
+{
+	static const char *const bad[] = { "[]", "{}", "5", "\"x\"", "null",
+		"{\"min\":\"1\"}", "{\"min\":2,\"max\":1}", "{\"low\":1}" };
+	struct json_object *b;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		b = NULL;
+		assert_int_equal(json_parse_text(bad[i], &b), 0);
+		if (permit_bound_check(b) != ERR_INVALID)
+			fail_msg("%s", bad[i]);
+		json_object_put(b);
+	}
+}
+
+static void
+a_bounded_parameter_must_be_within_one_of_its_bounds(void **state)
+{
+	(void)state;
+	put_exact("9999", "guest");
+	put_bound("heterolr", "max_iter", "{\"max\":10}");
+	wants(0, PERMIT_NONE);
+	put_bound("heterolr", "max_iter", "{\"max\":9}");
+	wants(ERR_DENIED, PERMIT_PARAMETER);
+	assert_non_null(strstr(err_text(), "heterolr.max_iter"));
+	/* Rules of another level of the tree add to it. */
+	assert_int_equal(
+	    db_permission_put(db,
+		&(struct db_permission){ .leaf = { "*", "guest", "parameter",
+					     "heterolr", "max_iter" },
+		    .bound = "[10]" }),
+	    0);
+	wants(0, PERMIT_NONE);
+	put_bound("heterolr", "encrypt_param.key_length", "{\"min\":2048}");
+	wants(ERR_DENIED, PERMIT_PARAMETER);
+	put_bound("heterolr", "encrypt_param.key_length", "[1024]");
+	wants(0, PERMIT_NONE);
+	/* Of another component, another party, another role: no matter. */
+	put_bound("homolr", "max_iter", "[1]");
+	wants(0, PERMIT_NONE);
+	/* What is bounded must be there. */
+	put_bound("heterolr", "encrypt_param.nothing", "[1]");
+	wants(ERR_DENIED, PERMIT_PARAMETER);
+	put_bound("heterolr", "encrypt_param.nothing", "rubbish");
+	wants(ERR_DENIED, PERMIT_PARAMETER);
+}
+
+/* --- times and uses -------------------------------------------------------------------- */
+
+static void
+put_limited(int64_t from_ms, int64_t until_ms, const int64_t *uses)
+{
+	assert_int_equal(
+	    db_permission_put(db,
+		&(struct db_permission){
+		    .leaf = { "9999", "guest", "dataset", "bank.eu", "loans" },
+		    .valid_from_ms = from_ms,
+		    .valid_until_ms = until_ms,
+		    .has_uses = uses != NULL,
+		    .uses_left = uses != NULL ? *uses : 0 }),
+	    0);
+}
+
+static void
+a_rule_holds_in_its_time_only(void **state)
+{
+	const int64_t past = INT64_C(1000000000000);
+	const int64_t future = INT64_C(32000000000000);
+
+	(void)state;
+	put_exact("9999", "guest");
+	put_limited(past, future, NULL);
+	wants(0, PERMIT_NONE);
+	put_limited(future, 0, NULL);
+	wants(ERR_DENIED, PERMIT_DATASET);
+	assert_non_null(strstr(err_text(), "is valid from"));
+	put_limited(0, past, NULL);
+	wants(ERR_DENIED, PERMIT_DATASET);
+	assert_non_null(strstr(err_text(), "was valid until 2001-09-09"));
+	put_limited(past, 0, NULL);
+	wants(0, PERMIT_NONE);
+}
+
+static int64_t
+uses_left(void)
+{
+	struct db_permission *rows;
+	size_t i, n;
+
+	assert_int_equal(db_permission_list(db, arena, "9999", &rows, &n), 0);
+	for (i = 0; i < n; i++)
+		if (rows[i].has_uses)
+			return rows[i].uses_left;
+	return -1;
+}
+
+static int
+admit(const char *job_id, const char *role)
+{
+	struct permit_ask a = ask;
+
+	a.job_id = job_id;
+	a.role = role;
+	return permit_check(db, &a, NULL);
+}
+
+static void
+each_member_of_each_job_uses_once(void **state)
+{
+	const int64_t two = 2;
+	struct permit_ask later = ask;
+
+	(void)state;
+	put_exact("9999", "guest");
+	put_limited(0, 0, &two);
+	assert_int_equal(admit("202601010000000000001", "host"), 0);
+	assert_int_equal(uses_left(), 1);
+	assert_int_equal(admit("202601010000000000001", "host"), 0);
+	assert_int_equal(uses_left(), 1);
+	assert_int_equal(admit("202601010000000000002", "host"), 0);
+	assert_int_equal(uses_left(), 0);
+	assert_int_equal(admit("202601010000000000003", "host"), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "used up"));
+	assert_int_equal(uses_left(), 0);
+	/* Who was taken in may still start its tasks. */
+	later.admits = false;
+	assert_int_equal(permit_check(db, &later, NULL), 0);
+	/* A rule without a number is taken rather than one with. */
+	put("9999", "*", "dataset", "bank.eu", "*");
+	put_limited(0, 0, &two);
+	assert_int_equal(admit("202601010000000000004", "host"), 0);
+	assert_int_equal(uses_left(), 2);
+}
+
+static int
+fail_after_use(struct db *d, void *ctx)
+{
+	(void)ctx;
+	assert_int_equal(permit_check(d, &ask, NULL), 0);
+	return err_set(ERR_CONFLICT, "the job was not inserted");
+}
+
+static void
+a_use_is_given_back_when_the_job_is_not_taken_in(void **state)
+{
+	const int64_t two = 2;
+
+	(void)state;
+	put_exact("9999", "guest");
+	put_limited(0, 0, &two);
+	assert_int_equal(db_tx(db, fail_after_use, NULL), ERR_CONFLICT);
+	assert_int_equal(uses_left(), 2);
+}
+
+/* --- many rules ---------------------------------------------------------------------------- */
+
+static const struct db_stmt fill = { "fill", "",
+	"INSERT INTO permission (party_id, src_role, kind, subject, detail)"
+	" SELECT 20000 + seq DIV 10, '*', 'dataset', 'ns', CONCAT('t', seq)"
+	" FROM seq_1_to_10000" };
+static const struct db_stmt fill_one = { "fill_one", "",
+	"INSERT INTO permission (party_id, src_role, kind, subject, detail)"
+	" SELECT '9999', '*', 'dataset', 'bank.eu', CONCAT('t', seq)"
+	" FROM seq_1_to_10000" };
+static const struct db_stmt reads = {
+	"reads", "",
+	"SELECT SUM(VARIABLE_VALUE) FROM information_schema.SESSION_STATUS"
+	" WHERE VARIABLE_NAME IN ('Handler_read_key', 'Handler_read_next',"
+	" 'Handler_read_first', 'Handler_read_prev', 'Handler_read_rnd_next')"
+};
+
+static int64_t
+rows_read(void)
+{
+	int64_t before, after;
+
+	assert_int_equal(db_query_int(db, &reads, &before), 0);
+	wants(0, PERMIT_NONE);
+	assert_int_equal(db_query_int(db, &reads, &after), 0);
+	return after - before;
+}
+
+/* By what the database reads, not by a clock. */
+static void
+the_number_of_rules_does_not_matter(void **state)
+{
+	int64_t few, many;
+
+	(void)state;
+	put_exact("9999", "guest");
+	(void)rows_read(); /* statements are prepared */
+	few = rows_read();
+	assert_int_equal(db_exec(db, &fill, NULL), 0);
+	assert_int_equal(db_exec(db, &fill_one, NULL), 0);
+	many = rows_read();
+	/* Against 20000 rules: a lookup for each wish, at most. */
+	if (many > few + 200)
+		fail_msg("%lld rows read, %lld with few rules", (long long)many,
+		    (long long)few);
+}
+
+int
+main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(nothing_is_allowed_without_rules),
+		TEST(exact_rules_are_enough_and_each_is_needed),
+		TEST(wildcards_stand_for_any),
+		TEST(what_only_looks_alike_does_not_count),
+		TEST(a_reader_that_names_an_output_needs_a_rule_as_well),
+		cmocka_unit_test(values_are_compared_as_what_they_are),
+		cmocka_unit_test(bounds_that_say_nothing_are_refused),
+		TEST(a_bounded_parameter_must_be_within_one_of_its_bounds),
+		TEST(a_rule_holds_in_its_time_only),
+		TEST(each_member_of_each_job_uses_once),
+		TEST(a_use_is_given_back_when_the_job_is_not_taken_in),
+		TEST(the_number_of_rules_does_not_matter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
