@@ -529,6 +529,7 @@ channel_output_table(void *ctx, const struct task_output *o)
 	t.table_namespace = text(o->table_namespace);
 	t.table_name = text(o->table_name);
 	t.replace = o->replace;
+	t.is_cache = o->is_cache;
 	return send_frame(ctx, &frame, NULL, 0);
 }
 
@@ -766,6 +767,7 @@ take_start(
 		.job_parameters = json_tokener_parse(
 		    s->job_parameters_json[0] != '\0' ? s->job_parameters_json
 						      : "{}"),
+		.output_cache = s->n_output_cache > 0 ? s->output_cache[0] : "",
 		.output_data = (const char *const *)s->output_data,
 		.n_output_data = s->n_output_data,
 		.output_model = s->output_model,

@@ -46,6 +46,7 @@ extern const struct component component_writer;
 extern const struct component component_download;
 extern const struct component component_data_transform;
 extern const struct component component_intersection;
+extern const struct component component_cache_loader;
 extern const struct component component_federated_sample;
 extern const struct component component_label_transform;
 extern const struct component component_union;

@@ -12,12 +12,12 @@
 static const struct component *const components[] = { &component_upload,
 	&component_reader, &component_writer, &component_download,
 	&component_model_loader, &component_data_transform,
-	&component_intersection, &component_federated_sample,
-	&component_label_transform, &component_union,
-	&component_hetero_data_split, &component_homo_data_split,
-	&component_feature_scale, &component_data_statistics,
-	&component_hetero_lr, &component_evaluation, &component_homo_lr,
-	&component_secure_add, NULL };
+	&component_intersection, &component_cache_loader,
+	&component_federated_sample, &component_label_transform,
+	&component_union, &component_hetero_data_split,
+	&component_homo_data_split, &component_feature_scale,
+	&component_data_statistics, &component_hetero_lr, &component_evaluation,
+	&component_homo_lr, &component_secure_add, NULL };
 
 const struct component *const *
 component_all(void)

@@ -85,7 +85,10 @@ struct task_input {
 
 size_t task_input_count(const struct task *);
 const struct task_input *task_input_at(const struct task *, size_t i);
-/* The first input under a data key; NULL when there is none. */
+/*
+ * The first input under a data key; NULL when there is none.  What an
+ * earlier task kept with task_cache_finish() is under "cache".
+ */
 const struct task_input *task_input(const struct task *, const char *data_key);
 /* The spooled file of an upload; "" for none. */
 const char *task_input_file(const struct task *);
@@ -235,6 +238,16 @@ int task_output_file_create(struct task *, int *fd);
 /* Announce it, complete and closed. */
 int task_output_file_finish(
     struct task *, uint64_t rows, const char *delimiter);
+
+/*
+ * What later tasks of this component may start from, when the job names one
+ * (else it is written and dropped): a table with no other readers than the
+ * same module.  meta is borrowed.  Frees the writer in any case.
+ */
+bool task_has_cache_output(const struct task *);
+int task_cache_create(struct task *, struct table_writer **out);
+int task_cache_finish(
+    struct task *, struct table_writer *, struct json_object *meta);
 
 /* The component's model: its *Meta and *Param messages, all at once. */
 int task_output_model(struct task *, const struct task_buffer *, size_t n);

@@ -33,6 +33,7 @@ struct task_setup {
 	size_t n_models;
 	const char *const *output_data;
 	size_t n_output_data;
+	const char *output_cache; /* name, "" for none */
 	const char *output_model; /* alias, "" for none */
 	uint32_t cores;
 	uint64_t memory_bytes;
@@ -55,6 +56,7 @@ struct task_output {
 	const char *table_namespace; /* "" for none */
 	const char *table_name;
 	bool replace;
+	bool is_cache;
 };
 
 /* Each may be called from several threads at once. */

@@ -12,6 +12,8 @@
 #include "lib/base/mem.h"
 #include "lib/engine/render.h"
 
+#define CACHE_FOLDER "cache"
+
 enum { PREVIEW_ROWS = 100, PREVIEW_CELLS = 1 << 20, PARTITIONS = 4 };
 
 static char *
@@ -95,6 +97,65 @@ out:
 	json_object_put(rows);
 	free(folder);
 	return r;
+}
+
+/* A cache has no preview: its rows are nobody's to see. */
+static int
+announce_cache(struct task *t, const char *path)
+{
+	struct table *table = NULL;
+	struct task_output o = {
+		.folder = CACHE_FOLDER,
+		.path = path,
+		.data_name = t->setup->output_cache,
+		.id_delimiter = ",",
+		.preview_json = "[]",
+		.table_namespace = "",
+		.table_name = "",
+		.is_cache = true,
+	};
+	int r;
+
+	if ((r = table_open(&storage_standalone, path, &table)) != 0)
+		return r;
+	o.schema_json = table_stat(table)->schema_json;
+	o.rows = table_stat(table)->rows;
+	o.partitions = table_stat(table)->partitions;
+	r = t->ops->output_table(t->ctx, &o);
+	table_close(table);
+	return r;
+}
+
+bool
+task_has_cache_output(const struct task *t)
+{
+	return t->setup->output_cache != NULL &&
+	       t->setup->output_cache[0] != '\0';
+}
+
+int
+task_cache_create(struct task *t, struct table_writer **out)
+{
+	char *path = xasprintf("%s/%s", t->setup->output_dir, CACHE_FOLDER);
+	int r = table_create(&storage_standalone, path, out);
+
+	free(path);
+	return r;
+}
+
+int
+task_cache_finish(
+    struct task *t, struct table_writer *w, struct json_object *meta)
+{
+	char *path = xasprintf("%s/%s", t->setup->output_dir, CACHE_FOLDER);
+	int r;
+
+	r = table_seal(
+	    w, json_object_to_json_string_ext(meta, JSON_C_TO_STRING_PLAIN), 1);
+	if (r == 0 && task_has_cache_output(t))
+		r = announce_cache(t, path);
+	free(path);
+	return r == 0 ? 0 : err_wrap("cache");
 }
 
 static uint32_t

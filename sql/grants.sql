@@ -76,6 +76,7 @@ GRANT SELECT, INSERT, UPDATE ON resource_grant
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON data_table
   TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, DELETE ON task_cache TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON task_output
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON metric

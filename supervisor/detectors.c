@@ -34,6 +34,8 @@
 #define MODEL_FILE_AGE_S 3600
 /* Ended errands are kept for so long, for people to look at. */
 #define ERRAND_KEPT_MS (3600 * INT64_C(1000))
+/* A task of a day may read its cache until its end. */
+#define CACHE_GRACE_S (24 * 3600)
 #define BATCH 100
 #define NONCE_BATCH 10000
 
@@ -228,6 +230,13 @@ errands(struct supervisor *s)
 	return r;
 }
 
+/* Caches over their time; a task may have begun with one just before. */
+static int
+caches(struct supervisor *s)
+{
+	return leftovers_sweep_caches(s, CACHE_GRACE_S);
+}
+
 static const struct detector {
 	const char *name;
 	int64_t period_ms;
@@ -245,6 +254,7 @@ static const struct detector {
 	{ "uploads", 60000, uploads },
 	{ "models", 60000, models },
 	{ "errands", 10000, errands },
+	{ "caches", 60000, caches },
 };
 #define DETECTORS (sizeof(table) / sizeof(table[0]))
 

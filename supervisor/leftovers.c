@@ -24,11 +24,13 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_cache.h"
 #include "lib/db/db_job.h"
 #include "lib/mailbox/mailbox.h"
 
 /* The file is there before its job is; a copy that long has been given up. */
 #define UNKNOWN_S 3600
+#define CACHES_AT_ONCE 100
 
 static void
 remove_mailbox(const struct site_conf *conf, const struct db_task_key *key)
@@ -155,5 +157,31 @@ leftovers_sweep_uploads(struct supervisor *s)
 	if (d != NULL)
 		(void)closedir(d);
 	free(path);
+	return r;
+}
+
+/*
+ * The row first: a folder without one is rubbish that nobody finds, a row
+ * without folder would be a cache that fails.
+ */
+int
+leftovers_sweep_caches(struct supervisor *s, int64_t grace_s)
+{
+	struct arena *arena = arena_new();
+	struct db_cache *rows;
+	size_t i, n = 0;
+	char *path;
+	int r;
+
+	r = db_cache_expired(s->db, arena, grace_s, CACHES_AT_ONCE, &rows, &n);
+	for (i = 0; r == 0 && i < n; i++) {
+		if ((r = db_cache_delete(s->db, rows[i].cache_key)) != 0)
+			break;
+		path = site_path(s->conf, "%s/%s", SITE_TABLES, rows[i].folder);
+		if (fd_remove_tree(path) != 0)
+			log_err("folder of cache %s stays", rows[i].cache_key);
+		free(path);
+	}
+	arena_free(arena);
 	return r;
 }

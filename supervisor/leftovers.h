@@ -22,4 +22,7 @@ void leftovers_remove_upload(struct supervisor *, const char *job_id);
  */
 int leftovers_sweep_uploads(struct supervisor *);
 
+/* Remove caches that expired grace_s ago or earlier.  ERR_DB. */
+int leftovers_sweep_caches(struct supervisor *, int64_t grace_s);
+
 #endif

@@ -66,6 +66,7 @@ read_parameters(struct intersection *x)
 	    task_param_string(t, "sample_id_generator", "guest"), "host");
 	x->conf.new_ids = task_param_bool(t, "new_sample_id", false);
 	x->conf.cache_id = "";
+	x->makes_cache = task_param_bool(t, "run_cache", false);
 	x->only_key = task_param_bool(t, "only_output_key", false);
 	path = x->conf.cardinality_only ? "cardinality_method"
 					: "intersect_method";
@@ -119,10 +120,34 @@ open_input(struct intersection *x)
 
 /* --- the guest with all hosts -------------------------------------------------- */
 
+/* Settings with a partner: caches are made with each one. */
+static struct psi_conf
+conf_with(const struct intersection *x, size_t host)
+{
+	struct psi_conf conf = x->conf;
+
+	if (x->cache != NULL)
+		conf.cache_id = psi_cache_id(x->cache, host);
+	return conf;
+}
+
+static int
+ask_host(
+    struct intersection *x, size_t host, uint32_t *places, uint64_t *common)
+{
+	struct psi_conf conf = conf_with(x, host);
+
+	return x->cache != NULL
+		   ? psi_cached_guest(
+			 x->task, &x->in, &conf, x->cache, host, places, common)
+		   : psi_guest(x->task, &x->in, &conf, host, places, common);
+}
+
 /* places[h][id]: where an id stands in the list of host h. */
 static int
 tell_hosts(struct intersection *x, uint32_t *const *places, size_t hosts)
 {
+	struct psi_conf conf;
 	uint32_t *told;
 	uint64_t i;
 	size_t h;
@@ -133,7 +158,8 @@ tell_hosts(struct intersection *x, uint32_t *const *places, size_t hosts)
 	for (h = 0; h < hosts && r == 0; h++) {
 		for (i = 0; i < x->common; i++)
 			told[i] = places[h][x->ids[i]];
-		r = psi_guest_tell(x->task, &x->conf, h, told, x->common);
+		conf = conf_with(x, h);
+		r = psi_guest_tell(x->task, &conf, h, told, x->common);
 	}
 	free(told);
 	return r;
@@ -170,8 +196,7 @@ run_guest(struct intersection *x)
 	for (h = 0; h < hosts && r == 0; h++) {
 		places[h] = mem_array(n + 1, sizeof(**places));
 		r = places[h] == NULL ? err_code()
-				      : psi_guest(x->task, &x->in, &x->conf, h,
-					    places[h], &common);
+				      : ask_host(x, h, places[h], &common);
 	}
 	if (r == 0 && !x->conf.cardinality_only)
 		r = collect_common(x, places, hosts);
@@ -184,6 +209,17 @@ run_guest(struct intersection *x)
 		free(places[h]);
 	free(places);
 	return r;
+}
+
+static int
+run_host(struct intersection *x)
+{
+	struct psi_conf conf = conf_with(x, 0);
+
+	return x->cache != NULL ? psi_cached_host(x->task, &x->in, &conf,
+				      x->cache, &x->ids, &x->common, &x->known)
+				: psi_host(x->task, &x->in, &conf, &x->ids,
+				      &x->common, &x->known);
 }
 
 /* --- which rows ------------------------------------------------------------------ */
@@ -255,11 +291,16 @@ run_member(struct intersection *x)
 
 	if ((r = psi_ids_load(x->in.table, x->conf.by_match, &x->in.ids)) != 0)
 		return r;
-	if (task_is(x->task, "guest"))
-		r = run_guest(x);
-	else
-		r = psi_host(
-		    x->task, &x->in, &x->conf, &x->ids, &x->common, &x->known);
+	/* For later runs: this one has no result of its own. */
+	if (x->makes_cache)
+		return psi_cache_make(x->task, &x->in, &x->conf);
+	if ((r = psi_cache_open(x->task, &x->in, &x->conf, &x->cache)) != 0)
+		return r;
+	if (x->cache != NULL && x->conf.cardinality_only)
+		return err_set(ERR_INVALID,
+		    "cardinality_only does not work from a cache; leave the "
+		    "cache away");
+	r = task_is(x->task, "guest") ? run_guest(x) : run_host(x);
 	if (r != 0)
 		return r;
 	if (x->known)
@@ -280,6 +321,7 @@ run(struct task *t)
 	x.in.pool = parallel_new(task_cores(t));
 	if ((r = read_parameters(&x)) == 0 && (r = open_input(&x)) == 0)
 		r = run_member(&x);
+	psi_cache_free(x.cache);
 	alignment_fini(&x.out);
 	psi_ids_fini(&x.in.ids);
 	if (x.schema.json != NULL)

@@ -6,6 +6,7 @@
 #define EXECUTOR_COMPONENTS_INTERSECTION_IMPL_H
 
 #include "executor/components/intersection_align.h"
+#include "executor/components/intersection_cached.h"
 #include "lib/engine/schema.h"
 
 struct intersection {
@@ -14,6 +15,8 @@ struct intersection {
 	struct psi_input in;
 	struct schema schema;
 	struct psi_conf conf;
+	bool makes_cache;
+	struct psi_cache *cache; /* the one to start from, or NULL */
 	const char *join_method;
 	bool only_key;
 

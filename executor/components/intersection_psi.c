@@ -253,6 +253,22 @@ take_places(
 	return 0;
 }
 
+int
+psi_receive_places(struct session *s, uint32_t **ids, uint64_t *n)
+{
+	struct told told = { 0 };
+	int r = session_receive(
+	    s, "intersect_ids", PSI_INDEXES, take_places, &told);
+
+	if (r != 0) {
+		free(told.ids);
+		told = (struct told){ 0 };
+	}
+	*ids = told.ids;
+	*n = told.n;
+	return r;
+}
+
 static int
 take_count(
     struct session *s, void *ctx, uint64_t first, const struct psi_block *b)
@@ -288,10 +304,10 @@ host_steps(struct session *s, struct told *told, bool *known)
 	*known = c->cardinality_only ? c->sync_cardinality : c->sync_ids;
 	if (!*known)
 		return 0;
-	return c->cardinality_only ? session_receive(s, "cardinality",
-					 PSI_COUNT, take_count, &told->n)
-				   : session_receive(s, "intersect_ids",
-					 PSI_INDEXES, take_places, told);
+	return c->cardinality_only
+		   ? session_receive(
+			 s, "cardinality", PSI_COUNT, take_count, &told->n)
+		   : psi_receive_places(s, &told->ids, &told->n);
 }
 
 int

@@ -43,6 +43,12 @@ typedef int (*session_block_fn)(
 int session_receive(struct session *, const char *name, enum psi_kind,
     session_block_fn, void *ctx);
 
+/*
+ * The places of common ids that the guest tells, as ids of ours; *ids is
+ * malloc()ed.
+ */
+int psi_receive_places(struct session *, uint32_t **ids, uint64_t *n);
+
 /* --- arithmetic, on all cores ------------------------------------------------- */
 
 /* Our blinded ids in the session's order, ECDH_POINT bytes each; free(). */

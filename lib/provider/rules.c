@@ -79,6 +79,22 @@ intersection(const struct rule *r)
 		    "must be true for join_method left_join");
 }
 
+static void
+cache_loader(const struct rule *r)
+{
+	static const char *const parts[] = { "job_id", "component_name",
+		"cache_name" };
+	size_t i;
+
+	if (json_get(r->params, "cache_key") != NULL)
+		return;
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (json_get(r->params, parts[i]) == NULL)
+			faults_add(r->faults, JSON_PATH_KEY(r->path, parts[i]),
+			    "is missing; a cache is named by cache_key, or by "
+			    "job_id, component_name and cache_name");
+}
+
 /* What is done otherwise than the job file says. */
 static void
 intersection_notes(const struct rule *r)
@@ -337,6 +353,7 @@ static const struct module_rule rules[] = {
 	{ "HomoDataSplit", data_split },
 	{ "FederatedSample", federated_sample },
 	{ "Intersection", intersection },
+	{ "CacheLoader", cache_loader },
 	{ "HeteroLR", hetero_lr },
 	{ "HomoLR", homo_lr },
 	{ "Evaluation", evaluation },

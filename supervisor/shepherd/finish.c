@@ -14,6 +14,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_cache.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_tx.h"
 #include "supervisor/shepherd/outputs.h"
@@ -22,6 +23,7 @@
 
 #define MAX_OLD 100 /* tables replaced by one task */
 #define OUTCOME_SIZE 200
+#define CACHE_TTL_S (30 * 24 * 3600) /* a month; detectors.c removes it */
 
 struct end {
 	struct shepherd *shepherd;
@@ -31,6 +33,21 @@ struct end {
 };
 
 /* --- the transaction -------------------------------------------------------------- */
+
+static int
+write_cache(struct db *db, struct end *e, const struct output_row *row)
+{
+	struct db_cache c = {
+		.cache_key = row->table.name,
+		.key = *subject_key(e->shepherd->subject),
+		.cache_name = row->data_name,
+		.folder = row->table.folder,
+		.meta_json = row->table.schema_json,
+		.row_count = row->table.row_count,
+	};
+
+	return db_cache_put(db, &c, CACHE_TTL_S);
+}
 
 static int
 write_table(struct db *db, struct end *e, const struct output_row *row)
@@ -66,9 +83,12 @@ write_outputs(struct db *db, struct end *e)
 	int r;
 
 	rows = outputs_rows(o, &n_rows);
-	for (i = 0; i < n_rows; i++)
-		if ((r = write_table(db, e, &rows[i])) != 0)
+	for (i = 0; i < n_rows; i++) {
+		r = rows[i].is_cache ? write_cache(db, e, &rows[i])
+				     : write_table(db, e, &rows[i]);
+		if (r != 0)
 			return r;
+	}
 	parts = outputs_parts(o, &n_parts);
 	for (i = 0; i < n_parts; i++)
 		if ((r = db_model_part_put(db, &parts[i])) != 0)

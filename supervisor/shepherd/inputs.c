@@ -18,6 +18,7 @@
 #include "lib/db/db_table.h"
 #include "lib/model/model_object.h"
 #include "lib/wire/frame.h"
+#include "supervisor/shepherd/caches.h"
 #include "supervisor/shepherd/model_loader.h"
 #include "supervisor/shepherd/stored.h"
 
@@ -400,6 +401,30 @@ resolve_file(struct resolver *v)
 	return 0;
 }
 
+/* ref NULL: what a CacheLoader's parameters say. */
+static int
+resolve_cache(struct resolver *v, const struct dsl_ref *ref)
+{
+	const char *from =
+	    ref != NULL ? v->subject->dsl->components[ref->from].name : "";
+	struct db_table t = { .engine = "STANDALONE", .partitions = 1 };
+	struct db_cache *c;
+	int r;
+
+	r = caches_find(v->db, v->arena, v->subject, from,
+	    ref != NULL ? ref->name : NULL, &c);
+	if (r == ERR_NOT_FOUND && ref != NULL)
+		return 0;
+	if (r != 0)
+		return r;
+	t.table_namespace = "cache";
+	t.name = c->cache_key;
+	t.folder = c->folder;
+	t.schema_json = c->meta_json;
+	t.row_count = c->row_count;
+	return add_table(v, &t, "cache", from, c->cache_name);
+}
+
 static int
 resolve_ref(struct resolver *v, const struct dsl_ref *ref)
 {
@@ -409,10 +434,10 @@ resolve_ref(struct resolver *v, const struct dsl_ref *ref)
 	case DSL_REF_MODEL:
 	case DSL_REF_ISOMETRIC:
 		return resolve_model(v, ref);
-	default:
-		/* No component of a provider makes caches yet. */
-		return 0;
+	case DSL_REF_CACHE:
+		return resolve_cache(v, ref);
 	}
+	return 0;
 }
 
 int
@@ -443,6 +468,8 @@ inputs_resolve(struct arena *arena, struct db *db, const struct site_conf *conf,
 		r = resolve_file(&v);
 	else if (str_eq(subject->module->name, "ModelLoader"))
 		r = resolve_loader(&v);
+	else if (str_eq(subject->module->name, "CacheLoader"))
+		r = resolve_cache(&v, NULL);
 	for (i = 0; r == 0 && i < c->n_refs; i++)
 		r = resolve_ref(&v, &c->refs[i]);
 	for (i = 0; r == 0 && i < c->n_stored; i++)

@@ -33,8 +33,8 @@ struct inputs {
  * the component makes of that is its own affair.  So it is with the models of
  * the version that a predict job uses; a file that the version's manifest
  * lists must be there and hold what it says.  A table
- * that parameters name (Reader, Writer, Download), a ModelLoader's model and
- * an upload's file must be there.
+ * that parameters name (Reader, Writer, Download), a ModelLoader's model, a
+ * CacheLoader's cache and an upload's file must be there.
  * Errors: ERR_NOT_FOUND, ERR_DENIED (disabled table), ERR_UNSUPPORTED
  * (another storage engine), ERR_LIMIT (models too large for a frame),
  * ERR_FORMAT (a model file is damaged), ERR_IO, ERR_DB.

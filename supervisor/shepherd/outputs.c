@@ -123,6 +123,18 @@ fill_upload(const struct subject *s, struct db_table *t)
 	    json_get_bool(s->parameters, "auto_increasing_sid", false);
 }
 
+/* The name of the DSL under which a task keeps its cache, or NULL. */
+static const char *
+cache_name(const struct dsl_component *c, const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_out_cache; i++)
+		if (str_eq(c->out_cache[i], name))
+			return c->out_cache[i];
+	return NULL;
+}
+
 static void
 fill_row(struct outputs *o, const Sluice__Executor__OutputTable *m,
     struct output_row *row)
@@ -171,6 +183,8 @@ check_naming(const struct subject *s, const Sluice__Executor__OutputTable *m)
 	const char *space_key = is_writer ? "output_namespace" : "namespace";
 	const char *name_key = is_writer ? "output_name" : "name";
 
+	if (m->is_cache && m->table_name[0] != '\0')
+		return err_set(ERR_DENIED, "a cache has no name of its own");
 	if (m->table_name[0] == '\0')
 		return m->replace ? err_set(ERR_DENIED,
 					"an output without a name replaces "
@@ -197,7 +211,9 @@ check_naming(const struct subject *s, const Sluice__Executor__OutputTable *m)
 int
 outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 {
-	int position = position_of(o->subject->component, m->data_name);
+	const struct dsl_component *c = o->subject->component;
+	int position = m->is_cache ? -1 : position_of(c, m->data_name);
+	const char *cache = m->is_cache ? cache_name(c, m->data_name) : NULL;
 	struct output *out;
 	size_t i;
 	int r;
@@ -205,7 +221,7 @@ outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 	if ((r = check_naming(o->subject, m)) != 0)
 		return r;
 	/* Nobody named it: it stays where it is and goes with the folder. */
-	if (position < 0 && m->table_name[0] == '\0')
+	if (position < 0 && cache == NULL && m->table_name[0] == '\0')
 		return 0;
 	for (i = 0; i < o->n_tables; i++)
 		if (str_eq(o->tables[i].folder, m->folder))
@@ -218,8 +234,10 @@ outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 		    ERR_LIMIT, "more than %d output tables", MAX_TABLES);
 	out = &o->tables[o->n_tables++];
 	out->folder = arena_strdup(o->arena, m->folder);
-	out->row.data_name =
-	    position < 0 ? "" : o->subject->component->out_data[position];
+	out->row.data_name = cache != NULL  ? cache
+			     : position < 0 ? ""
+					    : c->out_data[position];
+	out->row.is_cache = cache != NULL;
 	out->row.position = position;
 	fill_row(o, m, &out->row);
 	return 0;

@@ -22,6 +22,7 @@ struct output_row {
 	const char *data_name; /* "" for none: no task_output row */
 	int64_t position;
 	bool replace;
+	bool is_cache; /* a row of task_cache: table.name is its key */
 };
 
 struct outputs;

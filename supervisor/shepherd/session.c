@@ -314,6 +314,8 @@ send_start(struct session *ss, const struct inputs *in, int text_fd)
 	m.n_models = in->n_models;
 	m.output_data = (char **)(uintptr_t)c->out_data;
 	m.n_output_data = c->n_out_data;
+	m.output_cache = (char **)(uintptr_t)c->out_cache;
+	m.n_output_cache = c->n_out_cache;
 	m.output_model = borrow(c->out_model);
 	m.cores = (uint32_t)subject->attempt->cores;
 	m.memory_bytes = (uint64_t)s->conf->executor_memory_mb << 20;

@@ -63,6 +63,7 @@ struct member {
 	struct json_object *previews[OUTPUTS_MAX];
 	struct table *outputs[OUTPUTS_MAX];
 	char *output_paths[OUTPUTS_MAX];
+	char *cache_path;
 	struct task_buffer buffers[BUFFERS_MAX];
 	size_t n_buffers;
 	size_t n_checkpoints;
@@ -290,6 +291,10 @@ lb_output_table(void *ctx, const struct task_output *o)
 {
 	struct member *m = ctx;
 
+	if (o->is_cache) {
+		m->cache_path = xstrdup(o->path);
+		return 0;
+	}
 	if (o->index >= OUTPUTS_MAX)
 		return err_set(ERR_LIMIT, "too many outputs");
 	if (m->outputs[o->index] != NULL)
@@ -449,6 +454,7 @@ loopback_add(struct loopback *lb, const char *role, const char *party_id,
 		.models = &m->model,
 		.output_data = output_names,
 		.n_output_data = OUTPUTS_MAX,
+		.output_cache = "cache",
 		.output_model = "model",
 		.cores = 1,
 		.output_dir = m->folder,
@@ -663,6 +669,12 @@ loopback_output(const struct member *m, size_t i)
 }
 
 const char *
+loopback_cache_folder(const struct member *m)
+{
+	return m->cache_path;
+}
+
+const char *
 loopback_output_folder(const struct member *m, size_t i)
 {
 	return i < OUTPUTS_MAX ? m->output_paths[i] : NULL;
@@ -735,6 +747,7 @@ member_free(struct member *m)
 		free(m->output_paths[i]);
 		json_object_put(m->previews[i]);
 	}
+	free(m->cache_path);
 	for (i = 0; i < m->setup.n_inputs; i++) {
 		table_close(m->input_tables[i]);
 		free((void *)(uintptr_t)m->inputs[i].path);

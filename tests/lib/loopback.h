@@ -68,6 +68,8 @@ struct json_object *loopback_meta(
 struct json_object *loopback_summary(const struct member *);
 /* Output table i, open for reading; NULL when there is none. */
 struct table *loopback_output(const struct member *, size_t i);
+/* The cache that the member left: its folder, NULL when there is none. */
+const char *loopback_cache_folder(const struct member *);
 const char *loopback_output_folder(const struct member *, size_t i);
 struct json_object *loopback_preview(const struct member *, size_t i);
 const struct task_buffer *loopback_model_buffer(

@@ -101,6 +101,39 @@ announce(const char *data_name, const char *folder)
 }
 
 static void
+a_cache_is_kept_apart_from_tables(void **state)
+{
+	static const char *caches[] = { "cache" };
+	Sluice__Executor__OutputTable m = SLUICE__EXECUTOR__OUTPUT_TABLE__INIT;
+	const struct output_row *rows;
+	size_t n;
+
+	(void)state;
+	component.out_cache = caches;
+	component.n_out_cache = 1;
+	free(make_folder("cache"));
+	m.data_name = (char *)(uintptr_t) "train"; /* no name of a cache */
+	m.folder = (char *)(uintptr_t) "cache";
+	m.schema_json = (char *)(uintptr_t) "{}";
+	m.preview_json = (char *)(uintptr_t) "[]";
+	m.partitions = 1;
+	m.is_cache = true;
+	assert_int_equal(outputs_table(outputs, &m), 0);
+	m.data_name = (char *)(uintptr_t) "cache";
+	m.table_name = (char *)(uintptr_t) "mine";
+	assert_int_equal(outputs_table(outputs, &m), ERR_DENIED);
+	m.table_name = (char *)(uintptr_t) "";
+	assert_int_equal(outputs_table(outputs, &m), 0);
+	assert_int_equal(outputs_seal(outputs), 0);
+	rows = outputs_rows(outputs, &n);
+	component.n_out_cache = 0;
+	assert_int_equal(n, 1);
+	assert_true(rows[0].is_cache);
+	assert_string_equal(rows[0].data_name, "cache");
+	assert_int_equal(strlen(rows[0].table.name), 32);
+}
+
+static void
 a_table_moves_to_its_place(void **state)
 {
 	const struct output_row *rows;
@@ -382,6 +415,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_table_moves_to_its_place),
+		TEST(a_cache_is_kept_apart_from_tables),
 		TEST(
 		    only_an_upload_names_its_table_and_only_the_one_it_was_asked_for),
 		TEST(a_writer_names_its_target_and_replaces_nothing),

@@ -1,0 +1,34 @@
+/*
+ * Caches of tasks: what an intersection keeps for later ones.
+ */
+#ifndef LIB_DB_DB_CACHE_H
+#define LIB_DB_DB_CACHE_H
+
+#include "lib/db/db_task.h"
+
+struct db_cache {
+	const char *cache_key; /* 32 hex digits */
+	struct db_task_key key;
+	const char *cache_name;
+	const char *folder; /* below HOME/data/tables */
+	const char *meta_json;
+	int64_t row_count;
+	int64_t created_ms;
+	bool is_expired;
+};
+
+/* Insert; it expires after ttl_s.  ERR_EXISTS. */
+int db_cache_put(struct db *, const struct db_cache *, int64_t ttl_s);
+/* An expired one as long as it is there.  ERR_NOT_FOUND. */
+int db_cache_get(
+    struct db *, struct arena *, const char *cache_key, struct db_cache **out);
+/* That of a component's newest version here which has one.  ERR_NOT_FOUND. */
+int db_cache_newest(struct db *, struct arena *, const char *job_id,
+    const char *component, const char *role, const char *party_id,
+    const char *cache_name, struct db_cache **out);
+/* Those that expired grace_s ago or earlier. */
+int db_cache_expired(struct db *, struct arena *, int64_t grace_s,
+    int64_t limit, struct db_cache **rows, size_t *n);
+int db_cache_delete(struct db *, const char *cache_key);
+
+#endif
