@@ -271,12 +271,11 @@ out:
 }
 
 /* Names without a head: all columns have to be named. */
-static int
+static void
 name_columns(struct text_table *t)
 {
 	const char *columns = t->o.columns != NULL ? t->o.columns : "";
 	struct buf names = BUF_INIT;
-	int r = 0;
 
 	if (!t->o.makes_ids && t->o.id_column != NULL)
 		json_object_object_add(
@@ -284,26 +283,29 @@ name_columns(struct text_table *t)
 	json_object_object_add(
 	    t->schema, "header", json_object_new_string(columns));
 	if (columns[0] == '\0')
-		return 0;
+		return;
 	buf_puts(&t->header, columns);
 	wanted_names(t, &names);
 	t->columns = csv_count(
 	    t->o.format.delimiter, (struct span){ names.data, names.len });
 	buf_fini(&names);
-	return r;
 }
 
 static int
 make_schema(struct text_table *t)
 {
 	struct span none = { "", 0 };
-	int r;
+	int r = 0;
 
 	t->schema = json_object_new_object();
 	set_string(t->schema, "header", none);
 	set_string(t->schema, "sid",
 	    t->o.makes_ids ? (struct span){ "extend_sid", 10 } : none);
-	if ((r = t->o.has_head ? read_head(t) : name_columns(t)) != 0)
+	if (t->o.has_head)
+		r = read_head(t);
+	else
+		name_columns(t);
+	if (r != 0)
 		return r;
 	if (json_object_is_type(t->o.schema, json_type_object)) {
 		json_object_object_foreach(t->o.schema, key, value)
@@ -403,7 +405,7 @@ check_columns(struct text_table *t, struct span line)
 	 * Nobody said what the columns are: these may be tags.  Whoever reads
 	 * them as columns counts again and names the row.
 	 */
-	if (!t->o.has_head && t->o.meta == NULL && t->places == NULL) {
+	if (!t->o.has_head && t->o.meta == NULL && t->header.len == 0) {
 		if (t->first_ragged == 0)
 			t->first_ragged = number;
 		return 0;
@@ -413,7 +415,10 @@ check_columns(struct text_table *t, struct span line)
 	    "line %" PRIu64 " (row %" PRIu64 ") has %zu columns, but %s "
 	    "has %zu; %s",
 	    number, number - t->o.has_head, n,
-	    t->o.has_head ? "the header" : "the first line", t->columns,
+	    t->o.has_head	? "the header"
+	    : t->header.len > 0 ? "the list of bound columns"
+				: "the first line",
+	    t->columns,
 	    is_quoted ? "quotes are not supported: the delimiter may not "
 			"stand inside a field"
 		      : "all lines must have as many (sparse and tag data: "

@@ -323,6 +323,32 @@ rules_between_parameters_hold(void **state)
 	    "/component_name", "is missing");
 	refuses("Reader", "{'table':{'name':'a'}}", "/table/namespace",
 	    "is missing");
+	refuses("Reader", "{'table':{'name':'a','namespace':7}}",
+	    "/table/namespace", "string");
+	refuses("Reader", "{'table':{'name':'a','namespace':'b','x':1}}",
+	    "/table/x", "");
+	refuses("Reader",
+	    "{'table':{'job_id':'20260101000000000000','data_name':'d'}}",
+	    "/table/component_name", "is missing");
+	refuses("Reader",
+	    "{'table':{'job_id':'20260101000000000000','data_name':'d',"
+	    "'component_name':'c','name':'a','namespace':'b'}}",
+	    "/table/job_id", "one or the other");
+	refuses("Writer", "{'name':'a','namespace':'b'}", "/output_name",
+	    "where the table goes");
+	refuses("Writer",
+	    "{'name':'a','output_name':'c',"
+	    "'output_namespace':'d'}",
+	    "/namespace", "must be there, too");
+	refuses("Writer",
+	    "{'output_name':'c','output_namespace':'d','address':{}}",
+	    "/address", "one place");
+	refuses("Writer",
+	    "{'storage_engine':'MYSQL','address':{'host':'h',"
+	    "'user':'u','passwd':'p','db':'d','name':'t'}}",
+	    "/address/passwd", "connector");
+	refuses("Writer", "{'storage_engine':'PATH','address':{}}",
+	    "/address/path", "");
 }
 
 static void

@@ -377,6 +377,28 @@ an_output_folder_is_one_path_part(void **state)
 }
 
 static int
+check_file(const char *file, const char *delimiter)
+{
+	Sluice__Executor__OutputFile m = SLUICE__EXECUTOR__OUTPUT_FILE__INIT;
+	frame_msg f = FRAME_OF(OUTPUT_FILE, output_file, &m);
+
+	m.file = (char *)(uintptr_t)file;
+	m.delimiter = (char *)(uintptr_t)delimiter;
+	return wire_check_executor(&f, 0);
+}
+
+static void
+an_output_file_is_one_path_part_with_a_delimiter(void **state)
+{
+	(void)state;
+	assert_int_equal(check_file("file.csv", ","), 0);
+	assert_int_equal(check_file("../x", ","), ERR_FORMAT);
+	assert_int_equal(check_file("a/b", ","), ERR_FORMAT);
+	assert_int_equal(check_file(".x", ","), ERR_FORMAT);
+	assert_int_equal(check_file("file.csv", ""), ERR_FORMAT);
+}
+
+static int
 check_summary(const char *json)
 {
 	Sluice__Executor__Summary m = SLUICE__EXECUTOR__SUMMARY__INIT;
@@ -477,6 +499,8 @@ main(void)
 		TEST(what_the_writer_never_sent_is_closed_with_it),
 		cmocka_unit_test(remotes_are_judged_field_by_field),
 		cmocka_unit_test(an_output_folder_is_one_path_part),
+		cmocka_unit_test(
+		    an_output_file_is_one_path_part_with_a_delimiter),
 		cmocka_unit_test(a_summary_is_one_json_object),
 		cmocka_unit_test(a_summary_of_very_many_small_parts_is_refused),
 		cmocka_unit_test(only_three_words_end_a_task),
