@@ -46,6 +46,16 @@ class Server:
                              input=text, check=True, capture_output=True, text=True).stdout
         return [line.split("\t") for line in out.splitlines()]
 
+    def hold(self, text):
+        """A client that has said this and stays connected until it is killed."""
+        client = subprocess.Popen(["mariadb", "--no-defaults", "--socket=" + self.socket, "-u", "root", "-N", "-B",
+                                   "--unbuffered", "shop"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        client.stdin.write(text + " SELECT 'held';\n")
+        client.stdin.flush()
+        while client.stdout.readline().strip() != "held":
+            assert client.poll() is None
+        return client
+
     def stop(self):
         self.process.terminate()
         try:

@@ -7,10 +7,11 @@ import re
 import subprocess
 import tarfile
 import tempfile
+import time
 import unittest
 
 import mariadb
-from federation import BUILD, DATA, Federation, lr_conf
+from federation import BUILD, DATA, Federation, kill, lr_conf, processes, wait_for
 
 READER = {"components": {"reader_0": {"module": "Reader", "output": {"data": ["data"]}}}}
 
@@ -377,6 +378,47 @@ class Tables(unittest.TestCase):
         self.assertFalse(os.path.exists(os.path.join(self.export_root, "stolen.csv")))
         tasks = self.site.tasks(reply["jobId"], role="host", party_id="9999", component_name="writer_0")
         self.assertIn("partner's job", tasks[0]["f_error_report"])
+
+    def test_a_job_that_waits_for_a_server_is_stopped_at_once(self):
+        self.fill("guest")
+        self.bound("locked", "MYSQL", self.server.address(name="guest"))
+        lock = self.server.hold("LOCK TABLES guest WRITE;")
+        try:
+            job = self.fed.submit(self.conf({"name": "locked", "namespace": "bound"}), READER)
+            wait_for(lambda: self.server.sql("SELECT 1 FROM information_schema.processlist WHERE state LIKE '%lock%'"
+                                             " AND user = '" + mariadb.USER + "'"), what="a reader that waits")
+            began = time.monotonic()
+            self.site.ok("job/stop", {"job_id": job})
+            self.assertEqual(self.site.wait(job)["f_status"], "canceled")
+            wait_for(lambda: not processes(job), what="the end of the shepherd")
+            self.assertLess(time.monotonic() - began, 10)
+        finally:
+            lock.kill()
+            lock.wait()
+
+    def test_a_shepherd_that_is_killed_while_it_writes_leaves_the_table_as_it_was(self):
+        self.server.sql("DROP TABLE IF EXISTS kept; CREATE TABLE kept (id VARCHAR(100) PRIMARY KEY, %s);"
+                        "INSERT INTO kept (id) VALUES ('7')" % ", ".join(
+                            "%s VARCHAR(100)" % c for c in example_rows("breast_guest")[0][1:]))
+        # Row 7 is locked, so that the transaction waits in its middle.
+        lock = self.server.hold("BEGIN; SELECT id FROM kept WHERE id = '7' FOR UPDATE;")
+        try:
+            reply = self.writer(storage_engine="MYSQL", address=self.server.address(name="kept"))
+            self.assertEqual(reply["retcode"], 0, reply)
+            wait_for(lambda: self.server.sql("SELECT 1 FROM information_schema.processlist WHERE user = '%s' AND"
+                                             " info LIKE 'REPLACE INTO%%' AND time_ms > 300" % mariadb.USER),
+                     what="a writer that waits")
+            attempt = wait_for(lambda: self.site.sql(
+                "SELECT shepherd_pid FROM attempt WHERE job_id = '%s' AND ended_at IS NULL" % reply["jobId"]))
+            kill(int(attempt[0][0]))
+        finally:
+            lock.kill()
+            lock.wait()
+        self.assertEqual(self.site.wait(reply["jobId"], role="local", party="0")["f_status"], "failed")
+        wait_for(lambda: not self.server.sql("SELECT 1 FROM information_schema.processlist WHERE user = '%s'"
+                                             % mariadb.USER),
+                 what="the end of the transaction")
+        self.assertEqual(self.server.sql("SELECT id, x0 FROM kept"), [["7", "NULL"]])
 
     # --- files out ------------------------------------------------------------------------
 
