@@ -32,6 +32,9 @@ answer_error(struct request *req, struct reply *rp, int code)
 		return; /* too late to say it */
 	reply_fault(rp, err_retcode(code), "%s",
 	    partner && is_ours(code) ? err_meaning(code) : err_text());
+	/* No word on what it asked: it may ask again. */
+	if (partner && is_ours(code))
+		rp->http_status = 500;
 }
 
 static int

@@ -243,6 +243,18 @@ errand_run(struct errand *e)
 }
 
 int
+errand_send(struct errand *e)
+{
+	char id[ID_RANDOM_SIZE];
+	int r;
+
+	id_random(id);
+	if ((r = check(e)) == 0 && (r = insert(e, id)) == 0)
+		wake_supervisor(e->req, "");
+	return r;
+}
+
+int
 errand_error(struct reply *rp, int error)
 {
 	return error == ERR_BUSY || error == ERR_TIMEOUT ? reply_busy(rp)

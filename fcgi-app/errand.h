@@ -67,6 +67,8 @@ void errand_add(struct errand *, const char *role, const char *party_id,
  * up or has finished it (it will not be begun later), ERR_INVALID, ERR_DB.
  */
 int errand_run(struct errand *);
+/* Have all members asked, and wait for nothing. */
+int errand_send(struct errand *);
 /*
  * What a handler returns when errand_run() failed: a complete reply (503 and
  * Retry-After) when trying again may help, else the error.

@@ -105,6 +105,13 @@
 	R(POST, "/v1/model/export", MODELER, JSON, api_model_export)           \
 	R(POST, "/v1/model/import", MODELER, UPLOAD, api_model_import)         \
 	/* tags */                                                             \
+	R(POST, "/v1/model/deploy", MODELER, JSON, api_model_deploy)           \
+	R(POST, "/v1/model/load", MODELER, JSON, api_model_load)               \
+	R(POST, "/v1/model/bind", MODELER, JSON, api_model_bind)               \
+	R(POST, "/v1/model/query", VIEWER, JSON, api_model_query)              \
+	R(POST, "/v1/model/query/detail", VIEWER, JSON, api_model_detail)      \
+	R(POST, "/v1/model/get/predict/dsl", VIEWER, JSON, api_predict_dsl)    \
+	R(POST, "/v1/model/get/predict/conf", VIEWER, JSON, api_predict_conf)  \
 	R(POST, "/v1/model/tag/create", MODELER, JSON, api_tag_create)         \
 	R(POST, "/v1/model/tag/list", VIEWER, JSON, api_tag_list)              \
 	R(POST, "/v1/model/tag/retrieve", VIEWER, JSON, api_tag_retrieve)      \

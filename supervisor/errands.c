@@ -142,7 +142,8 @@ answered(void *ctx, const struct partner_reply *reply)
 	struct asked *a = ctx;
 	struct run *run = a->run;
 
-	if (partners_is_silence(reply))
+	/* Its own trouble (its database, say) is no answer either. */
+	if (partners_is_silence(reply) || reply->status >= 500)
 		set_reply(run, a->index, err_retcode(ERR_NET), reply->retmsg,
 		    NULL, true);
 	else

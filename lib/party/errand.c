@@ -5,8 +5,15 @@
 
 #include <string.h>
 
+#include "lib/party/model_deploy.h"
+#include "lib/party/model_load.h"
+
 static const struct errand_kind kinds[] = {
 	{ "ping", errand_ping },
+	{ MODEL_DEPLOY_STAGE, model_deploy_stage },
+	{ MODEL_DEPLOY_SEAL, model_deploy_seal },
+	{ MODEL_DEPLOY_DROP, model_deploy_drop },
+	{ MODEL_LOAD, model_load },
 };
 
 const struct errand_kind *

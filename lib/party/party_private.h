@@ -4,6 +4,7 @@
 #ifndef LIB_PARTY_PARTY_PRIVATE_H
 #define LIB_PARTY_PARTY_PRIVATE_H
 
+#include "lib/db/db_model.h"
 #include "lib/party/party.h"
 
 /*
@@ -48,6 +49,9 @@ int party_model_end(struct db *, struct party_command *);
 
 /* The member of a task's key. */
 struct party_member party_of_task(const struct db_task_key *);
+
+/* The caller is one of the model's members, or this site. */
+int party_check_model(const struct party_caller *, const struct db_model *);
 
 /* The caller takes part in the job, in whatever role; it was initiated here. */
 int party_check_initiated(struct db *, struct arena *,

@@ -1,9 +1,11 @@
 """Versions of models: all members seal the same one, or none has it."""
+import json
 import os
 import unittest
 
 from federation import DATA, Federation, example, kill, lr_conf, processes, wait_for
 
+MODEL_ID = "arbiter-10001#guest-9999#host-10000#model"
 ROLES = (("guest", "9999"), ("host", "10000"), ("arbiter", "10001"))
 
 
@@ -129,6 +131,257 @@ class Sealing(Models):
     def tearDown(self):
         for site in self.fed.sites.values():
             site.start()
+
+
+class Deploying(Models):
+    def tearDown(self):
+        for site in self.fed.sites.values():
+            site.start()
+
+    def deploy(self, site=None, version=None, **body):
+        body = dict({"model_id": MODEL_ID, "model_version": version or self.job}, **body)
+        return (site or self.fed.guest).api("model/deploy", body)
+
+    def nothing_is_visible(self, version):
+        for site in self.fed.sites.values():
+            self.assertEqual(site.api("model/query", {"model_version": version}).get("data"), [])
+        wait_for(lambda: self.rows(version) == [[], [], []], what="nothing of %s anywhere" % version)
+
+    def test_a_child_appears_at_all_members_with_one_root(self):
+        reply = self.deploy()
+        self.assertEqual(reply["retcode"], 0, reply)
+        data = reply["data"]
+        self.assertEqual(data["model_id"], MODEL_ID)
+        self.assertEqual(data["guest"], {"9999": 0})
+        self.assertEqual(data["host"], {"10000": 0})
+        self.assertEqual(data["arbiter"], {"10001": 0})
+        self.assertEqual(data["detail"]["host"]["10000"], {"retcode": 0, "retmsg": "success"})
+        roots = self.sealed_roots(data["model_version"])
+        self.assertEqual(len(set(roots)), 1)
+        self.assertNotEqual(roots[0], self.sealed_roots(self.job)[0])
+        for site, role, party in self.members():
+            row = site.ok("model/query", {"model_version": data["model_version"], "party_id": int(party)})["data"]
+            self.assertEqual([(r["f_role"], r["f_party_id"]) for r in row], [(role, party)])
+            self.assertFalse(row[0]["f_parent"])
+            self.assertEqual(row[0]["f_parent_info"]["parent_model_version"], self.job)
+            self.assertEqual(row[0]["f_inference_dsl"]["components"]["hetero_lr_0"]["input"]["model"],
+                             ["pipeline.hetero_lr_0.hetero_lr"])
+
+    def test_only_the_models_that_are_used_go_along(self):
+        components = ["reader_0", "data_transform_0"]
+        data = self.deploy(cpn_list=components)["data"]
+        self.sealed_roots(data["model_version"])
+        dsl = self.fed.guest.ok("model/get/predict/dsl", {
+            "model_id": MODEL_ID, "model_version": data["model_version"]})["data"]
+        self.assertEqual(sorted(dsl["components"]), sorted(components))
+        parts = self.fed.guest.sql("SELECT DISTINCT component FROM model_part WHERE model_version = '%s'"
+                                   " AND sealed = 1 ORDER BY 1" % data["model_version"])
+        self.assertEqual(parts, [["data_transform_0"], ["pipeline"]])
+
+    def test_an_inference_dsl_can_be_given_as_object_and_as_text(self):
+        first = self.deploy()["data"]
+        dsl = self.fed.guest.ok("model/get/predict/dsl", {
+            "model_id": MODEL_ID, "model_version": first["model_version"]})["data"]
+        for given in ({"predict_dsl": dsl}, {"dsl": json.dumps(dsl)}):
+            reply = self.deploy(**given)
+            self.assertEqual(reply["retcode"], 0, reply)
+            again = self.fed.host.ok("model/get/predict/dsl", {
+                "model_id": MODEL_ID, "model_version": reply["data"]["model_version"]})["data"]
+            self.assertEqual(again, dsl)
+
+    def test_any_member_may_deploy(self):
+        reply = self.deploy(self.fed.host)
+        self.assertEqual(reply["retcode"], 0, reply)
+        self.assertEqual(len(set(self.sealed_roots(reply["data"]["model_version"]))), 1)
+
+    def test_a_child_cannot_be_deployed_again(self):
+        child = self.deploy()["data"]["model_version"]
+        reply = self.deploy(version=child)
+        self.assertEqual(reply["retcode"], 101)
+        for role, party in ROLES:
+            self.assertEqual(reply["data"][role][party], 100)
+            self.assertIn("cannot be deployed again", reply["data"]["detail"][role][party]["retmsg"])
+
+    def test_wrong_requests_change_nothing_and_say_what_is_wrong(self):
+        count = "SELECT COUNT(*) FROM model"
+        before = self.fed.guest.sql(count)
+        status, _, body = self.fed.guest.request("model/deploy", {"model_id": MODEL_ID, "model_version": "2020"})
+        self.assertEqual((status, json.loads(body)["retcode"]), (404, 404))
+        status, _, _ = self.fed.guest.request("model/deploy", {"model_id": "x", "model_version": self.job})
+        self.assertEqual(status, 404)
+        reply = self.fed.guest.api("model/deploy", {"model_id": MODEL_ID})
+        self.assertEqual(reply["retcode"], 101)
+        self.assertIn("model_version", reply["retmsg"])
+        reply = self.deploy(cpn_list=["reader_0", "hetero_lr_7"])
+        self.assertEqual(reply["retcode"], 101)
+        self.assertIn("hetero_lr_7", reply["retmsg"])
+        self.assertIn("data", reply)
+        reply = self.deploy(cpn_list=["reader_0"], predict_dsl={"components": {}})
+        self.assertEqual(reply["retcode"], 100)
+        self.assertIn("together", reply["retmsg"])
+        dsl = {"components": {"lr": {"module": "HeteroLR", "input": {"model": ["pipeline.nobody_0.model"]}}}}
+        reply = self.deploy(predict_dsl=dsl)
+        self.assertEqual(reply["retcode"], 101)
+        self.assertIn("pipeline.nobody_0.model", reply["retmsg"])
+        reply = self.deploy(components_checkpoint={"reader_0": {"step_index": 1}})
+        self.assertEqual(reply["retcode"], 101)
+        self.assertIn("reader_0", reply["retmsg"])
+        self.assertEqual(self.fed.guest.sql(count), before)
+
+    def test_a_step_without_checkpoint_is_refused_by_who_lacks_it(self):
+        reply = self.deploy(components_checkpoint={"hetero_lr_0": {"step_index": 4711}})
+        self.assertEqual(reply["retcode"], 101, reply)
+        self.assertIn("checkpoint", json.dumps(reply["data"]["detail"]))
+        self.nothing_is_visible(reply["data"]["model_version"])
+
+    def test_nothing_is_visible_when_a_partner_is_down(self):
+        kill(self.fed.host.pid("nginx"))
+        for pid in processes("nginx"):
+            if self.fed.host.home in " ".join(open("/proc/%d/cmdline" % pid).read().split("\0")):
+                kill(pid)
+        self.stop_nginx(self.fed.host)
+        try:
+            reply = self.deploy()
+            self.assertEqual(reply["retcode"], 101, reply)
+            self.assertEqual(reply["data"]["host"]["10000"], 100)
+            self.assertEqual(reply["data"]["guest"]["9999"], 0)
+        finally:
+            self.fed.host.start()
+        self.nothing_is_visible(reply["data"]["model_version"])
+
+    def stop_nginx(self, site):
+        """Master and workers: a worker holds the ports until it is gone."""
+        master = site.pid("nginx")
+        pids = [int(p) for p in os.listdir("/proc") if p.isdigit()]
+        workers = []
+        for pid in pids:
+            try:
+                with open("/proc/%d/stat" % pid, encoding="utf-8") as f:
+                    parent = int(f.read().rsplit(")", 1)[1].split()[1])
+                if parent == master:
+                    workers.append(pid)
+            except OSError:
+                continue
+        for pid in [master] + workers:
+            kill(pid)
+        wait_for(lambda: not {master, *workers} & set(processes("nginx")), what="end of nginx")
+
+    def test_nothing_is_visible_when_a_partners_part_is_damaged(self):
+        path = self.object_path(self.fed.host, self.job, "host", "hetero_lr_0")
+        with open(path, "rb") as f:
+            content = f.read()
+        try:
+            with open(path, "r+b") as f:
+                f.write(bytes([content[0] ^ 1]))
+            reply = self.deploy()
+        finally:
+            with open(path, "r+b") as f:
+                f.write(content)
+        self.assertEqual(reply["retcode"], 101, reply)
+        self.assertIn("damaged", reply["data"]["detail"]["host"]["10000"]["retmsg"])
+        self.nothing_is_visible(reply["data"]["model_version"])
+
+    def test_a_partner_with_another_root_refuses(self):
+        job = self.train(max_iter=1)
+        self.sealed_roots(job)
+        self.fed.host.sql("UPDATE model SET root_hash = UNHEX(REPEAT('ab', 32)) WHERE model_version = '%s'" % job)
+        reply = self.deploy(version=job)
+        self.assertEqual(reply["retcode"], 101, reply)
+        self.assertIn("do not belong together", reply["data"]["detail"]["host"]["10000"]["retmsg"])
+        self.nothing_is_visible(reply["data"]["model_version"])
+
+    def test_a_supervisor_that_is_down_is_said_and_nothing_happens_later(self):
+        guest = self.fed.guest
+        pid = guest.pid("supervisor")
+        kill(pid)
+        wait_for(lambda: pid not in processes(guest.home), what="end of the supervisor")
+        before = guest.sql("SELECT COUNT(*) FROM model")
+        status, head, body = guest.request("model/deploy", {"model_id": MODEL_ID, "model_version": self.job})
+        self.assertEqual(status, 503, body)
+        self.assertTrue(int(head["Retry-After"]) > 0)
+        self.assertIn("supervisor", json.loads(body)["retmsg"])
+        guest.start()
+        wait_for(lambda: guest.sql("SELECT COUNT(*) FROM errand WHERE state IN ('waiting', 'running')") == [["0"]],
+                 what="no errand left")
+        self.assertEqual(guest.sql("SELECT COUNT(*) FROM model"), before)
+
+    def test_conf_template_names_the_deployed_version(self):
+        child = self.deploy()["data"]["model_version"]
+        conf = self.fed.guest.ok("model/get/predict/conf", {"model_id": MODEL_ID, "model_version": child})["data"]
+        self.assertEqual(conf["job_parameters"]["common"]["model_version"], child)
+        self.assertEqual(conf["job_parameters"]["common"]["model_id"], MODEL_ID)
+        self.assertEqual(conf["job_parameters"]["common"]["job_type"], "predict")
+        self.assertEqual(conf["component_parameters"]["role"]["host"]["0"]["reader_0"]["table"],
+                         {"name": "name_to_be_filled_1", "namespace": "namespace_to_be_filled_1"})
+        self.assertEqual(conf["role"]["arbiter"], [10001])
+        status, head, body = self.fed.guest.request("model/get/predict/conf", {
+            "model_id": MODEL_ID, "model_version": child, "filename": "conf.json"})
+        self.assertEqual((status, json.loads(body)), (200, conf))
+        self.assertIn("conf.json", head["Content-Disposition"])
+
+    def test_predict_templates_need_a_deployed_version_of_no_arbiter(self):
+        child = self.deploy()["data"]["model_version"]
+        for what in ("dsl", "conf"):
+            for site, version in ((self.fed.guest, self.job), (self.fed.arbiter, child), (self.fed.guest, "123")):
+                status, _, body = site.request("model/get/predict/" + what, {
+                    "model_id": MODEL_ID, "model_version": version})
+                self.assertEqual((status, json.loads(body)["retcode"]), (210, 210))
+
+    def test_rows_have_the_classic_columns_and_filters_choose_them(self):
+        rows = self.fed.guest.ok("model/query", {"model_id": MODEL_ID, "model_version": self.job, "local": {}})["data"]
+        self.assertEqual(len(rows), 1)
+        for column in ("f_role f_party_id f_roles f_job_id f_model_id f_model_version f_size f_initiator_role"
+                       " f_initiator_party_id f_runtime_conf f_train_dsl f_train_runtime_conf f_runtime_conf_on_party"
+                       " f_inference_dsl f_fate_version f_parent f_parent_info f_loaded_times f_imported"
+                       " f_archive_sha256 f_archive_from_ip f_create_time f_create_date f_update_time"
+                       " f_update_date").split():
+            self.assertIn(column, rows[0])
+        self.assertTrue(rows[0]["f_parent"])
+        self.assertEqual(rows[0]["f_roles"], {"guest": [9999], "host": [10000], "arbiter": [10001]})
+        rows = self.fed.guest.ok("model/query", {"model_version": self.job, "query_filters": [
+            "role", "size", "parent"]})["data"]
+        self.assertEqual(sorted(rows[0]), ["f_parent", "f_role", "f_size"])
+        self.assertEqual(self.fed.guest.api("model/query", {"model_version": self.job, "parent": False})["data"], [])
+        none = self.fed.guest.api("model/query", {"model_version": "1"})
+        self.assertEqual((none["retcode"], none["data"]), (100, []))
+
+    def test_detail_lists_components_in_order(self):
+        child = self.deploy()["data"]["model_version"]
+        data = self.fed.guest.ok("model/query/detail", {"model_id": MODEL_ID, "model_version": child})["data"]
+        info = data["component_info"]
+        self.assertEqual(info[0], {"component_name": "reader_0", "module": "Reader", "index": 0})
+        self.assertEqual(set(data["dsl"]["components"]), {i["component_name"] for i in info})
+        self.assertIn("hetero_lr_0", {i["component_name"] for i in data["inference_component_info"]})
+
+    def test_load_says_for_each_party_why_not(self):
+        child = self.deploy()["data"]["model_version"]
+        reply = self.fed.guest.api("model/load", {"job_id": child})
+        self.assertEqual((reply["retcode"], reply["retmsg"]), (101, "failed"))
+        self.assertEqual(reply["data"]["guest"], {"9999": 100})
+        self.assertEqual(reply["data"]["host"], {"10000": 100})
+        self.assertNotIn("arbiter", reply["data"])
+        self.assertIn("no serving is configured", reply["data"]["detail"]["host"]["10000"]["retmsg"])
+        self.assertIn("jobId", reply)
+        conf = {"initiator": {"party_id": "9999", "role": "guest"}, "role": {"guest": [9999], "host": ["10000"]},
+                "job_parameters": {"model_id": MODEL_ID, "model_version": self.job, "file_path": "x"}}
+        reply = self.fed.guest.api("model/load", conf)
+        self.assertIn("not deployed", reply["data"]["detail"]["guest"]["9999"]["retmsg"])
+        self.assertEqual(self.fed.guest.api("model/load", {"job_id": "20200101000000000000"})["retcode"], 101)
+        reply = self.fed.guest.api("model/load", {"role": {}})
+        self.assertEqual(reply["retcode"], 100)
+        self.assertTrue(reply["retmsg"].startswith("the following arguments are required: "), reply)
+        loaded = self.fed.guest.sql("SELECT SUM(loaded_times) FROM model")
+        self.assertEqual(loaded, [["0"]])
+
+    def test_bind_says_what_lacks(self):
+        child = self.deploy()["data"]["model_version"]
+        bind = lambda **body: self.fed.guest.api("model/bind", body)
+        self.assertEqual(bind(job_id=child)["retcode"], 101)
+        self.assertEqual(bind(job_id="20200101000000000000", service_id="s")["retcode"], 101)
+        self.assertEqual(bind(service_id="s")["retcode"], 100)
+        reply = bind(job_id=child, service_id="s")
+        self.assertEqual(reply["retcode"], 100)
+        self.assertIn("no serving", reply["retmsg"])
 
 
 if __name__ == "__main__":
