@@ -3,6 +3,7 @@
  * it, or nothing is seen of it anywhere.  lib/party/model_deploy.h is what
  * members are asked.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "fcgi-app/app.h"
@@ -204,10 +205,14 @@ make_body(struct deployment *d)
 	return 0;
 }
 
-/* Nobody keeps what was staged; who cannot be told forgets by itself. */
-static void
-drop(struct deployment *d)
+/*
+ * Nobody keeps what was staged; who cannot be told forgets by itself.  The
+ * error that led here stays recorded.
+ */
+static int
+drop(struct deployment *d, int error)
 {
+	char *why = xstrdup(err_text());
 	struct errand e;
 
 	errand_init(&e, d->req, MODEL_DEPLOY_DROP);
@@ -216,6 +221,10 @@ drop(struct deployment *d)
 	if (errand_send(&e) != 0)
 		log_err("deployment %s is not dropped", d->child);
 	errand_fini(&e);
+	if (error != 0)
+		err_set(error, "%s", why);
+	free(why);
+	return error;
 }
 
 static int
@@ -272,9 +281,7 @@ stage(struct deployment *d, bool *staged)
 		*staged = (r = collect(d, &e)) == 0;
 out:
 	errand_fini(&e);
-	if (!*staged)
-		drop(d);
-	return r;
+	return *staged ? 0 : drop(d, r);
 }
 
 /* It is decided: whoever cannot be told now is told later. */

@@ -217,8 +217,10 @@ insert_and_wait(struct errand *e)
 	wake_supervisor(e->req, "");
 	if ((r = wait_for_end(e, id, fd, &row)) != 0)
 		goto out;
-	r = e->persistent || str_eq(row->state, "done") ? take_replies(e, row)
-							: give_up(e, id);
+	/* What there is of answers says more than that time is up. */
+	r = e->persistent || row->replies != NULL || str_eq(row->state, "done")
+		? take_replies(e, row)
+		: give_up(e, id);
 out:
 	if (path != NULL)
 		(void)unlink(path);

@@ -46,7 +46,8 @@ struct errand {
 	/*
 	 * Members that are silent are asked again for a day, also when nobody
 	 * waits any more: for what has been decided and must reach them.
-	 * Without it every member is asked once.
+	 * Without it a silent member is asked once; one that is busy (103) is
+	 * asked again while somebody waits.
 	 */
 	bool persistent;
 	struct errand_call *calls;

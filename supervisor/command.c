@@ -5,7 +5,6 @@
 #include "supervisor/command.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -15,29 +14,6 @@
 #include "supervisor/answer.h"
 #include "supervisor/joblog.h"
 #include "supervisor/partners.h"
-
-/* The success of a job that makes a model names every member's manifest. */
-static void
-add_models(struct command *c, const struct snapshot *sn)
-{
-	if (c->verb != PLAN_END || c->status != STATE_SUCCESS ||
-	    !sn->plan.makes_model)
-		return;
-	c->models =
-	    arena_alloc(c->arena, (sn->nparties + 1) * sizeof(*c->models));
-	for (size_t i = 0; i < sn->nparties; i++) {
-		const struct db_party *p = &sn->parties[i];
-		struct model_member *m = &c->models[c->nmodels];
-
-		if (!p->staged)
-			continue;
-		m->role = arena_strdup(c->arena, p->role);
-		m->party_id = arena_strdup(c->arena, p->party_id);
-		memcpy(m->manifest_hash, p->manifest_hash,
-		    sizeof(m->manifest_hash));
-		c->nmodels++;
-	}
-}
 
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
@@ -62,7 +38,9 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->to.party_id = arena_strdup(arena, p->party_id);
 	c->done = done;
 	c->ctx = ctx;
-	add_models(c, sn);
+	/* The success of a job that makes a model names all manifests. */
+	if (c->verb == PLAN_END && c->status == STATE_SUCCESS)
+		c->models = snapshot_models(sn, arena, &c->nmodels);
 	if (!plan_is_task_command(a->verb))
 		return c;
 	t = snapshot_task(sn, a->component, a->member);

@@ -19,8 +19,8 @@
 #define BATCH 16
 /* Beyond the limit of a request to a partner. */
 #define LEASE_MORE_MS 5000
-/* A silent member is asked again after this, doubled each time up to… */
-#define AGAIN_MIN_MS 500
+/* Who is silent or busy is asked again after this, doubled up to… */
+#define AGAIN_MIN_MS 200
 #define AGAIN_MAX_MS 30000
 
 struct run {
@@ -84,12 +84,20 @@ set_reply(struct run *run, size_t i, int64_t retcode, const char *retmsg,
 	json_object_array_put_idx(run->replies, i, o);
 }
 
+/* "Not now": it is asked again as long as somebody waits. */
+static bool
+is_busy(struct json_object *reply)
+{
+	return reply != NULL &&
+	       json_get_int(reply, "retcode", 0) == err_retcode(ERR_BUSY);
+}
+
 static bool
 is_answered(struct json_object *replies, size_t i)
 {
 	struct json_object *o = json_object_array_get_idx(replies, i);
 
-	return o != NULL && !json_get_bool(o, "silent", false);
+	return o != NULL && !json_get_bool(o, "silent", false) && !is_busy(o);
 }
 
 static void
@@ -118,16 +126,19 @@ static void
 finish(struct run *run)
 {
 	const struct db_errand *e = run->errand;
+	const char *replies = json_text(run->replies);
 	struct db *db = run->owner->super->db;
-	bool all = true;
+	bool all = true, busy = false, again;
 	int r;
 
-	for (size_t i = 0; i < json_object_array_length(run->calls); i++)
+	for (size_t i = 0; i < json_object_array_length(run->calls); i++) {
 		all &= is_answered(run->replies, i);
-	r = !all && e->persistent ? db_errand_again(db, e->errand_id, e->fence,
-					json_text(run->replies), again_ms(e))
-				  : db_errand_done(db, e->errand_id, e->fence,
-					json_text(run->replies));
+		busy |= is_busy(json_object_array_get_idx(run->replies, i));
+	}
+	again = !all && (e->persistent || busy);
+	r = again ? db_errand_again(
+			db, e->errand_id, e->fence, replies, again_ms(e))
+		  : db_errand_done(db, e->errand_id, e->fence, replies);
 	if (r != 0)
 		log_err("errand %s %s", e->kind, e->errand_id);
 	tell(run);

@@ -14,6 +14,7 @@
 #include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
 #include "lib/model/graph.h"
+#include "lib/model/model_version.h"
 #include "supervisor/plan.h"
 #include "supervisor/supervisor.h"
 
@@ -75,6 +76,12 @@ struct snapshot {
  */
 int snapshot_load(struct supervisor *, struct job *, struct snapshot *);
 void snapshot_fini(struct snapshot *);
+/*
+ * What members have staged of the job's model, in the arena; *n is 0 when it
+ * makes none.
+ */
+struct model_member *snapshot_models(
+    const struct snapshot *, struct arena *, size_t *n);
 /* The row that an action is about. */
 const struct db_task *snapshot_task(
     const struct snapshot *, size_t component, size_t member);

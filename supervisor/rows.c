@@ -6,8 +6,10 @@
 
 #include <string.h>
 
+#include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_tx.h"
+#include "lib/party/model_stage.h"
 #include "lib/party/party.h"
 #include "supervisor/joblog.h"
 #include "supervisor/queue.h"
@@ -22,11 +24,49 @@ wake_waiting(void *ctx, const char *job_id)
 	supervisor_changed(s, "");
 }
 
+/*
+ * Whoever sees the success here sees the model too: own members seal theirs
+ * in the same transaction; partners when they are told.
+ * ERR_CONFLICT when a half that was staged is gone.
+ */
+static int
+seal_own(struct supervisor *s, const struct snapshot *sn)
+{
+	unsigned char root[DB_HASH_SIZE];
+	struct model_member *models;
+	size_t n;
+	int r = 0;
+
+	models = snapshot_models(sn, sn->arena, &n);
+	if (n == 0 || (r = model_root(models, n, root)) != 0)
+		return r;
+	for (size_t i = 0; r == 0 && i < sn->nparties; i++) {
+		const struct db_party *p = &sn->parties[i];
+		const struct db_model_key key = { sn->row->model_id,
+			sn->row->model_version, p->role, p->party_id };
+
+		if (p->is_local && p->staged)
+			r = model_seal(s->db, sn->arena, &key, p->manifest_hash,
+			    root, NULL);
+	}
+	return r;
+}
+
 /* What a job's row is moved to; told once it is committed. */
 static int
-set_job(struct supervisor *s, struct job *j, const struct plan_action *a,
-    bool *moved)
+set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    const struct plan_action *a, bool *moved)
 {
+	int r;
+
+	if (a->status == STATE_SUCCESS && (r = seal_own(s, sn)) != 0) {
+		*moved = false;
+		if (r != ERR_CONFLICT)
+			return r;
+		log_warn("job=%s its model is staged again: %s", j->job_id,
+		    err_text());
+		return db_party_forget_manifests(s->db, j->job_id, j->fence);
+	}
 	return db_job_move(
 	    s->db, j->job_id, a->status, j->fence, a->reason, moved);
 }
@@ -138,7 +178,7 @@ change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	case PLAN_SET_VERDICT:
 		return set_verdict(s, j, sn, a, &a->done);
 	case PLAN_SET_JOB:
-		return set_job(s, j, a, &a->done);
+		return set_job(s, j, sn, a, &a->done);
 	case PLAN_SET_PARTY:
 		return set_party(s, sn, a);
 	case PLAN_SET_PROGRESS:

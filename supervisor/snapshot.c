@@ -235,6 +235,28 @@ snapshot_fini(struct snapshot *sn)
 	memset(sn, 0, sizeof(*sn));
 }
 
+struct model_member *
+snapshot_models(const struct snapshot *sn, struct arena *arena, size_t *n)
+{
+	struct model_member *list =
+	    arena_alloc(arena, (sn->nparties + 1) * sizeof(*list));
+
+	*n = 0;
+	for (size_t i = 0; sn->plan.makes_model && i < sn->nparties; i++) {
+		const struct db_party *p = &sn->parties[i];
+		struct model_member *m = &list[*n];
+
+		if (!p->staged)
+			continue;
+		m->role = arena_strdup(arena, p->role);
+		m->party_id = arena_strdup(arena, p->party_id);
+		memcpy(m->manifest_hash, p->manifest_hash,
+		    sizeof(m->manifest_hash));
+		(*n)++;
+	}
+	return list;
+}
+
 const struct db_task *
 snapshot_task(const struct snapshot *sn, size_t component, size_t member)
 {

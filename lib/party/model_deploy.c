@@ -68,6 +68,24 @@ read_body(struct deploy *d)
 	return r;
 }
 
+/* The success of the training may not have arrived here yet. */
+static int
+explain(struct deploy *d, const struct db_model_key *key)
+{
+	char *why = xstrdup(err_text());
+	int r = db_model_get_staged(d->ask->db, d->ask->arena, key, &d->parent);
+
+	if (r == 0 && (r = party_check_model(d->ask->caller, d->parent)) == 0)
+		r = err_set(ERR_BUSY,
+		    "version %s is not sealed here yet: its training has not "
+		    "ended here",
+		    key->model_version);
+	else if (r == ERR_NOT_FOUND)
+		err_set(r, "%s", why);
+	free(why);
+	return r;
+}
+
 static int
 find_parent(struct deploy *d)
 {
@@ -76,9 +94,10 @@ find_parent(struct deploy *d)
 	char root[MODEL_HEX_SIZE];
 	int r;
 
-	if ((r = db_model_get(d->ask->db, d->ask->arena, &key, &d->parent)) !=
-		0 ||
-	    (r = party_check_model(d->ask->caller, d->parent)) != 0)
+	r = db_model_get(d->ask->db, d->ask->arena, &key, &d->parent);
+	if (r == ERR_NOT_FOUND)
+		return explain(d, &key);
+	if (r != 0 || (r = party_check_model(d->ask->caller, d->parent)) != 0)
 		return r;
 	if (!d->parent->is_parent)
 		return err_set(ERR_UNSUPPORTED,

@@ -16,8 +16,9 @@
  *	                         {"step_name": S}, models as they were then
  *	members                  to seal: role → party → manifest hash
  *
- * Staging answers "manifest_hash".  Sealing stages again what was dropped
- * meanwhile: the same body gives the same manifest.
+ * Staging answers "manifest_hash", or ERR_BUSY while the parent is staged and
+ * not sealed.  Sealing stages again what was dropped meanwhile: the same body
+ * gives the same manifest.
  */
 #ifndef LIB_PARTY_MODEL_DEPLOY_H
 #define LIB_PARTY_MODEL_DEPLOY_H

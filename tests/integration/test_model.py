@@ -165,7 +165,7 @@ class Deploying(Models):
             self.assertFalse(row[0]["f_parent"])
             self.assertEqual(row[0]["f_parent_info"]["parent_model_version"], self.job)
             self.assertEqual(row[0]["f_inference_dsl"]["components"]["hetero_lr_0"]["input"]["model"],
-                             ["pipeline.hetero_lr_0.hetero_lr"])
+                             ["pipeline.hetero_lr_0.model"])
 
     def test_only_the_models_that_are_used_go_along(self):
         components = ["reader_0", "data_transform_0"]
@@ -235,10 +235,6 @@ class Deploying(Models):
         self.nothing_is_visible(reply["data"]["model_version"])
 
     def test_nothing_is_visible_when_a_partner_is_down(self):
-        kill(self.fed.host.pid("nginx"))
-        for pid in processes("nginx"):
-            if self.fed.host.home in " ".join(open("/proc/%d/cmdline" % pid).read().split("\0")):
-                kill(pid)
         self.stop_nginx(self.fed.host)
         try:
             reply = self.deploy()

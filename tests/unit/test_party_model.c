@@ -1,6 +1,6 @@
 /*
  * The model of a training job at one member: staged from what its tasks put
- * out, sealed with the success, gone after any other end.
+ * out, sealed with the success, gone after any other end; and deployments.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,9 +15,14 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/db/db_checkpoint.h"
 #include "lib/db/db_model.h"
 #include "lib/db/db_resource.h"
 #include "lib/model/model_object.h"
+#include "lib/party/model_deploy.h"
+#include "lib/party/model_load.h"
 #include "lib/party/party.h"
 #include "proto/model/pipeline.pb-c.h"
 #include "tests/lib/mariadb.h"
@@ -369,6 +374,303 @@ rerun_makes_a_new_manifest_and_a_failed_one_keeps_the_old(void **state)
 	assert_int_equal(parts[0].version, 1);
 }
 
+/* --- deployment --- */
+
+#define CHILD "202601020000000000001"
+#define DSL                                                                    \
+	"{\"components\":{\"lr_0\":{\"module\":\"HeteroLR\",\"input\":{"       \
+	"\"model\":[\"pipeline.lr_0.model\"]},\"output\":{\"data\":[\"d\"]}}}}"
+
+static const struct db_model_key child_key = { MODEL, CHILD, "host",
+	ROWS_HOST };
+
+/* The trained version is sealed; its root goes to hex. */
+static void
+train(char hex[MODEL_HEX_SIZE])
+{
+	uint8_t hash[DB_HASH_SIZE];
+	struct db_model *m;
+
+	end_tasks();
+	assert_int_equal(stage(hash), 0);
+	assert_int_equal(seal(hash, NULL), 0);
+	assert_int_equal(db_model_get(db, arena, &key, &m), 0);
+	str_to_hex(m->root_hash, sizeof(m->root_hash), hex);
+}
+
+static struct json_object *
+deploy_body(const char *root, const char *more)
+{
+	struct json_object *o;
+	char *text =
+	    xasprintf("{\"model_id\":\"" MODEL "\",\"model_version\":\"" J
+		      "\",\"root\":\"%s\",\"child\":\"" CHILD
+		      "\",\"inference_dsl\":" DSL "%s}",
+		root, more);
+
+	assert_int_equal(json_parse_text(text, &o), 0);
+	free(text);
+	return o;
+}
+
+static int
+ask(errand_fn *fn, const struct party_caller *c, struct json_object *body,
+    struct json_object **data)
+{
+	struct errand_ask a = { .db = db,
+		.conf = &conf,
+		.arena = arena,
+		.caller = c,
+		.role = "host",
+		.party_id = ROWS_HOST,
+		.body = body,
+		.data = data };
+
+	*data = NULL;
+	return fn(&a);
+}
+
+static int
+ask_stage(const struct party_caller *c, struct json_object *body,
+    uint8_t hash[DB_HASH_SIZE])
+{
+	struct json_object *data;
+	int r = ask(model_deploy_stage, c, body, &data);
+
+	if (r == 0)
+		assert_int_equal(
+		    str_from_hex(json_get_str(data, "manifest_hash", ""), hash,
+			DB_HASH_SIZE),
+		    0);
+	json_object_put(data);
+	return r;
+}
+
+static int
+ask_seal(struct json_object *body, const uint8_t hash[])
+{
+	struct model_member members[] = { { "arbiter", ROWS_HOST, { 1 } },
+		{ "guest", ROWS_GUEST, { 2 } }, { "host", ROWS_HOST, { 0 } } };
+	struct json_object *data;
+	int r;
+
+	memcpy(members[2].manifest_hash, hash, MODEL_HASH_SIZE);
+	json_add(body, "members", model_members_json(members, 3));
+	r = ask(model_deploy_seal, &guest, body, &data);
+	json_object_put(data);
+	return r;
+}
+
+static void
+child_is_staged_then_sealed_with_the_parents_files(void **state)
+{
+	char root[MODEL_HEX_SIZE];
+	struct db_model_part *parts;
+	uint8_t hash[DB_HASH_SIZE], again[DB_HASH_SIZE];
+	struct json_object *body;
+	struct db_model *m;
+	size_t n;
+
+	(void)state;
+	train(root);
+	body = deploy_body(root, "");
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(
+	    db_model_get(db, arena, &child_key, &m), ERR_NOT_FOUND);
+	assert_int_equal(ask_stage(&guest, body, again), 0);
+	assert_memory_equal(hash, again, sizeof(hash));
+	assert_int_equal(ask_seal(body, hash), 0);
+	assert_int_equal(db_model_get(db, arena, &child_key, &m), 0);
+	assert_false(m->is_parent);
+	assert_string_equal(m->parent_version, J);
+	assert_string_equal(m->job_id, J);
+	assert_int_equal(
+	    db_model_part_sealed(db, arena, &child_key, NULL, &parts, &n), 0);
+	assert_int_equal(n, 2);
+	assert_string_equal(parts[0].component, "lr_0");
+	assert_int_equal(parts[0].bytes, 7);
+	/* Lost answers: asked again, nothing changes. */
+	assert_int_equal(ask_seal(body, hash), 0);
+	json_object_object_del(body, "members");
+	assert_int_equal(ask_stage(&guest, body, again), 0);
+	assert_memory_equal(hash, again, sizeof(hash));
+	json_object_put(body);
+}
+
+static void
+child_that_was_dropped_meanwhile_is_sealed_all_the_same(void **state)
+{
+	char root[MODEL_HEX_SIZE];
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body, *data;
+	struct db_model *m;
+
+	(void)state;
+	train(root);
+	body = deploy_body(root, "");
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(ask(model_deploy_drop, &guest, body, &data), 0);
+	assert_int_equal(
+	    db_model_get_staged(db, arena, &child_key, &m), ERR_NOT_FOUND);
+	assert_int_equal(ask(model_deploy_drop, &guest, body, &data), 0);
+	assert_int_equal(ask_seal(body, hash), 0);
+	assert_int_equal(db_model_get(db, arena, &child_key, &m), 0);
+	/* What is sealed is not dropped. */
+	assert_int_equal(ask(model_deploy_drop, &guest, body, &data), 0);
+	assert_int_equal(db_model_get(db, arena, &child_key, &m), 0);
+	json_object_put(body);
+}
+
+static void
+deployment_of_strangers_or_of_other_roots_is_refused(void **state)
+{
+	char root[MODEL_HEX_SIZE];
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body;
+	struct db_model *m;
+
+	(void)state;
+	train(root);
+	body = deploy_body(root, "");
+	assert_int_equal(ask_stage(&stranger, body, hash), ERR_DENIED);
+	json_object_put(body);
+	root[0] = root[0] == '0' ? '1' : '0';
+	body = deploy_body(root, "");
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "do not belong together"));
+	json_object_put(body);
+	assert_int_equal(
+	    db_model_get_staged(db, arena, &child_key, &m), ERR_NOT_FOUND);
+}
+
+static void
+other_manifests_and_other_members_are_not_sealed(void **state)
+{
+	struct model_member few[] = { { "host", ROWS_HOST, { 0 } } };
+	char root[MODEL_HEX_SIZE];
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body, *data;
+	struct db_model *m;
+
+	(void)state;
+	train(root);
+	body = deploy_body(root, "");
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	memcpy(few[0].manifest_hash, hash, sizeof(hash));
+	json_add(body, "members", model_members_json(few, 1));
+	assert_int_equal(
+	    ask(model_deploy_seal, &guest, body, &data), ERR_INVALID);
+	hash[0] ^= 1;
+	assert_int_equal(ask_seal(body, hash), ERR_DENIED);
+	assert_int_equal(
+	    db_model_get(db, arena, &child_key, &m), ERR_NOT_FOUND);
+	json_object_put(body);
+}
+
+static void
+version_that_exists_is_not_made_anew(void **state)
+{
+	char root[MODEL_HEX_SIZE];
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body;
+
+	(void)state;
+	train(root);
+	/* The training's own version, or another job's. */
+	body = deploy_body(root, "");
+	json_add_str(body, "child", J);
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_EXISTS);
+	/* A sealed child of another DSL. */
+	json_add_str(body, "child", CHILD);
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(ask_seal(body, hash), 0);
+	json_object_object_del(body, "members");
+	json_add(body, "inference_dsl",
+	    json_tokener_parse(
+		"{\"components\":{\"a\":{\"module\":\"Union\"}}}"));
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_EXISTS);
+	/* A child has no children. */
+	json_add_str(body, "model_version", CHILD);
+	json_add_str(body, "child", "202601030000000000001");
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_UNSUPPORTED);
+	json_object_put(body);
+}
+
+static void
+deployment_waits_for_the_parents_seal(void **state)
+{
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body = deploy_body(
+	    "0000000000000000000000000000000000000000000000000000000000000000",
+	    "");
+
+	(void)state;
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_NOT_FOUND);
+	end_tasks();
+	assert_int_equal(stage(hash), 0);
+	assert_int_equal(ask_stage(&stranger, body, hash), ERR_DENIED);
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_BUSY);
+	json_object_put(body);
+}
+
+static void
+checkpoint_takes_the_place_of_the_models_end(void **state)
+{
+	struct db_checkpoint cp = { .model_id = MODEL,
+		.model_version = J,
+		.role = "host",
+		.party_id = ROWS_HOST,
+		.component = "lr_0",
+		.step_index = 3,
+		.step_name = "round" };
+	struct db_checkpoint_part part = {
+		.buffer_name = "LRParam", .message = "LRModelParam", .bytes = 5
+	};
+	char root[MODEL_HEX_SIZE];
+	struct db_model_part *parts;
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body;
+	size_t n;
+
+	(void)state;
+	train(root);
+	body =
+	    deploy_body(root, ",\"checkpoints\":{\"lr_0\":{\"step_index\":3}}");
+	assert_int_equal(ask_stage(&guest, body, hash), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err_text(), "there are: none"));
+	assert_int_equal(model_object_keep(&conf, "early", 5, part.sha256), 0);
+	assert_int_equal(db_checkpoint_put(db, NULL, &cp, &part, 1, 5), 0);
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(ask_seal(body, hash), 0);
+	assert_int_equal(
+	    db_model_part_sealed(db, arena, &child_key, "lr_0", &parts, &n), 0);
+	assert_int_equal(n, 1);
+	assert_memory_equal(parts->sha256, part.sha256, sizeof(part.sha256));
+	assert_string_equal(parts->alias, "model");
+	json_object_put(body);
+}
+
+static void
+loading_says_why_not(void **state)
+{
+	char root[MODEL_HEX_SIZE];
+	struct json_object *body, *data;
+	uint8_t hash[DB_HASH_SIZE];
+
+	(void)state;
+	train(root);
+	body = deploy_body(root, "");
+	assert_int_equal(ask(model_load, &stranger, body, &data), ERR_DENIED);
+	assert_int_equal(ask(model_load, &guest, body, &data), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err_text(), "not deployed"));
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(ask_seal(body, hash), 0);
+	json_add_str(body, "model_version", CHILD);
+	assert_int_equal(ask(model_load, &guest, body, &data), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err_text(), "no serving"));
+	json_object_put(body);
+}
+
 int
 main(void)
 {
@@ -382,6 +684,14 @@ main(void)
 		T(only_what_was_staged_is_sealed_and_for_all_members),
 		T(another_end_drops_what_was_staged_and_keeps_the_parts),
 		T(rerun_makes_a_new_manifest_and_a_failed_one_keeps_the_old),
+		T(child_is_staged_then_sealed_with_the_parents_files),
+		T(child_that_was_dropped_meanwhile_is_sealed_all_the_same),
+		T(deployment_of_strangers_or_of_other_roots_is_refused),
+		T(other_manifests_and_other_members_are_not_sealed),
+		T(version_that_exists_is_not_made_anew),
+		T(deployment_waits_for_the_parents_seal),
+		T(checkpoint_takes_the_place_of_the_models_end),
+		T(loading_says_why_not),
 	};
 #undef T
 
