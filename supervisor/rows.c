@@ -32,22 +32,18 @@ wake_waiting(void *ctx, const char *job_id)
 static int
 seal_own(struct supervisor *s, const struct snapshot *sn)
 {
-	unsigned char root[DB_HASH_SIZE];
 	struct model_member *models;
 	size_t n;
 	int r = 0;
 
 	models = snapshot_models(sn, sn->arena, &n);
-	if (n == 0 || (r = model_root(models, n, root)) != 0)
-		return r;
-	for (size_t i = 0; r == 0 && i < sn->nparties; i++) {
+	for (size_t i = 0; n > 0 && r == 0 && i < sn->nparties; i++) {
 		const struct db_party *p = &sn->parties[i];
 		const struct db_model_key key = { sn->row->model_id,
 			sn->row->model_version, p->role, p->party_id };
 
 		if (p->is_local && p->staged)
-			r = model_seal(s->db, sn->arena, &key, p->manifest_hash,
-			    root, NULL);
+			r = model_seal(s->db, sn->arena, &key, models, n, NULL);
 	}
 	return r;
 }

@@ -470,7 +470,6 @@ int
 model_deploy_seal(const struct errand_ask *ask)
 {
 	struct deploy d = { .ask = ask };
-	uint8_t root[MODEL_HASH_SIZE];
 	const struct model_member *own;
 	struct model_member *members;
 	size_t n;
@@ -484,11 +483,9 @@ model_deploy_seal(const struct errand_ask *ask)
 	if (own == NULL)
 		return err_set(ERR_INVALID, "the manifests do not name %s %s",
 		    ask->role, ask->party_id);
-	if ((r = ensure_staged(&d, own->manifest_hash)) != 0 ||
-	    (r = model_root(members, n, root)) != 0)
+	if ((r = ensure_staged(&d, own->manifest_hash)) != 0)
 		return r;
-	return model_seal(
-	    ask->db, ask->arena, &d.child, own->manifest_hash, root, NULL);
+	return model_seal(ask->db, ask->arena, &d.child, members, n, NULL);
 }
 
 int

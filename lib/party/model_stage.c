@@ -8,6 +8,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_tx.h"
 #include "lib/model/model_object.h"
 #include "lib/model/model_pipeline.h"
 #include "lib/model/model_version.h"
@@ -134,21 +135,59 @@ find_manifest(struct db *db, struct arena *a, const struct db_model_key *k,
 	    k->model_version, k->role, k->party_id);
 }
 
-int
-model_seal(struct db *db, struct arena *a, const struct db_model_key *k,
-    const uint8_t manifest_hash[DB_HASH_SIZE],
-    const uint8_t root_hash[DB_HASH_SIZE], bool *effective)
+struct sealing {
+	struct arena *arena;
+	const struct db_model_key *key;
+	const struct model_member *members;
+	size_t n;
+	const struct model_member *own;
+	uint8_t root[MODEL_HASH_SIZE];
+	bool effective;
+};
+
+static int
+seal_tx(struct db *db, void *ctx)
 {
+	struct sealing *s = ctx;
+	struct json_object *members;
 	struct db_model_part *parts;
 	struct db_model *m;
 	size_t n;
 	int r;
 
+	s->effective = false;
+	if ((r = find_manifest(
+		 db, s->arena, s->key, s->own->manifest_hash, &m)) != 0 ||
+	    (r = model_manifest_parts(m->manifest, s->arena, &parts, &n)) !=
+		0 ||
+	    (r = db_model_seal(db, s->key, s->own->manifest_hash, s->root,
+		 parts, n, &s->effective)) != 0 ||
+	    !s->effective)
+		return r;
+	members = model_members_json(s->members, s->n);
+	r = db_model_set_members(db, s->key, json_text(members));
+	json_object_put(members);
+	return r;
+}
+
+int
+model_seal(struct db *db, struct arena *a, const struct db_model_key *k,
+    const struct model_member *members, size_t n, bool *effective)
+{
+	struct sealing s = { .arena = a, .key = k, .members = members, .n = n };
+	int r;
+
 	if (effective != NULL)
 		*effective = false;
-	if ((r = find_manifest(db, a, k, manifest_hash, &m)) != 0 ||
-	    (r = model_manifest_parts(m->manifest, a, &parts, &n)) != 0)
+	s.own = model_members_find(members, n, k->role, k->party_id);
+	if (s.own == NULL)
+		return err_set(ERR_INVALID,
+		    "the manifests do not name %.20s %.10s", k->role,
+		    k->party_id);
+	if ((r = model_root(members, n, s.root)) != 0 ||
+	    (r = db_tx(db, seal_tx, &s)) != 0)
 		return r;
-	return db_model_seal(
-	    db, k, manifest_hash, root_hash, parts, n, effective);
+	if (effective != NULL)
+		*effective = s.effective;
+	return 0;
 }

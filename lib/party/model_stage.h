@@ -9,6 +9,7 @@
 
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_model.h"
+#include "lib/model/model_version.h"
 
 struct model_stage {
 	/*
@@ -34,12 +35,13 @@ int model_stage(struct db *, const struct site_conf *, struct arena *,
     struct model_stage *);
 
 /*
- * Seal the staged version with the root over all members' manifests.
- * *effective (may be NULL) is false when it was sealed with it before.
- * Errors: ERR_CONFLICT when nothing, or something else, is staged here.
+ * Seal the version that is staged for a member, with the manifests of all
+ * members: the root is over them, and they are kept beside it.
+ * *effective (may be NULL) is false when it was sealed so before.
+ * Errors: ERR_INVALID when they do not name the member, ERR_CONFLICT when
+ * nothing, or something else, is staged here.
  */
 int model_seal(struct db *, struct arena *, const struct db_model_key *,
-    const uint8_t manifest_hash[DB_HASH_SIZE],
-    const uint8_t root_hash[DB_HASH_SIZE], bool *effective);
+    const struct model_member *, size_t n, bool *effective);
 
 #endif

@@ -178,28 +178,18 @@ struct sealing {
 	struct party_command command;
 	const struct model_member *members;
 	size_t n;
-	uint8_t root[MODEL_HASH_SIZE];
-	uint8_t manifest[MODEL_HASH_SIZE];
 };
 
 /* All members of the job that have a model, and no others, are named. */
 static int
 check_members(struct db *db, struct sealing *s)
 {
-	const struct party_member *self = &s->command.member;
-	const struct model_member *own =
-	    model_members_find(s->members, s->n, self->role, self->party_id);
 	struct db_party *rows;
 	size_t n, wanted = 0, named = 0;
 	int r;
 
-	if (own == NULL)
-		return err_set(ERR_INVALID,
-		    "the manifests do not name %.20s %.10s", self->role,
-		    self->party_id);
-	memcpy(s->manifest, own->manifest_hash, sizeof(s->manifest));
-	if ((r = db_party_list(
-		 db, s->command.arena, self->job_id, &rows, &n)) != 0)
+	if ((r = db_party_list(db, s->command.arena, s->command.member.job_id,
+		 &rows, &n)) != 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
 		wanted += !str_eq(rows[i].role, "local");
@@ -211,18 +201,6 @@ check_members(struct db *db, struct sealing *s)
 		    "%zu manifests name %zu of the job's %zu members", s->n,
 		    named, wanted);
 	return 0;
-}
-
-/* An archive of this half tells with them what it belongs to. */
-static int
-keep_members(
-    struct db *db, const struct sealing *s, const struct db_model_key *key)
-{
-	struct json_object *o = model_members_json(s->members, s->n);
-	int r = db_model_set_members(db, key, json_text(o));
-
-	json_object_put(o);
-	return r;
 }
 
 static int
@@ -237,13 +215,12 @@ success(struct db *db, struct party_command *c)
 
 	if ((r = check_members(db, s)) != 0)
 		return r;
-	r = model_seal(db, c->arena, &key, s->manifest, s->root, &sealed);
+	r = model_seal(db, c->arena, &key, s->members, s->n, &sealed);
 	/* Waiting does not help: what was staged is gone. */
 	if (r == ERR_CONFLICT)
 		r = err_set(ERR_DENIED, "%s", err_text());
-	if (r != 0 || (sealed && (r = keep_members(db, s, &key)) != 0) ||
-	    (r = db_job_move(
-		 db, j->job_id, STATE_SUCCESS, 0, c->reason, &moved)) != 0)
+	if (r != 0 || (r = db_job_move(db, j->job_id, STATE_SUCCESS, 0,
+			   c->reason, &moved)) != 0)
 		return r;
 	c->effective = sealed || moved;
 	return 0;
@@ -257,12 +234,7 @@ party_job_success(struct db *db, const struct party_caller *caller,
 	struct sealing s = { .command = { .caller = caller, .member = *m },
 		.members = members,
 		.n = n };
-	int r;
 
-	if (effective != NULL)
-		*effective = false;
-	if ((r = model_root(members, n, s.root)) != 0)
-		return r;
 	return party_run(db, &s.command, success, effective);
 }
 

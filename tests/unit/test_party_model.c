@@ -483,6 +483,8 @@ child_is_staged_then_sealed_with_the_parents_files(void **state)
 	assert_int_equal(db_model_get(db, arena, &child_key, &m), 0);
 	assert_false(m->is_parent);
 	assert_string_equal(m->parent_version, J);
+	/* What the root is of goes with an archive. */
+	assert_non_null(m->members);
 	assert_string_equal(m->job_id, J);
 	assert_int_equal(
 	    db_model_part_sealed(db, arena, &child_key, NULL, &parts, &n), 0);
