@@ -29,7 +29,7 @@ for program in "$BUILD"/bench/bin/*; do
 	fi
 done
 
-if chosen schedule || chosen mailbox || chosen memory; then
+if chosen schedule || chosen mailbox || chosen memory || chosen api; then
 	trap 'examples/federation.sh down' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
@@ -42,4 +42,10 @@ if chosen schedule || chosen mailbox || chosen memory; then
 				python3 bench/sites.py $name
 		fi
 	done
+	# The last one: it fills the database.
+	if chosen api; then
+		echo "== api"
+		PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=tests/integration:bench \
+			python3 bench/api.py
+	fi
 fi

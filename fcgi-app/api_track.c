@@ -10,6 +10,7 @@
 #include "fcgi-app/route.h"
 #include "fcgi-app/tracked.h"
 #include "fcgi-app/view.h"
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -32,32 +33,87 @@ child(struct json_object *o, const char *key)
 	return c;
 }
 
-static struct json_object *
-value_of(const char *text)
+/* A number as JSON has it: most keys and values are one. */
+static bool
+is_number(const char *s)
+{
+	size_t n;
+
+	s += *s == '-';
+	n = strspn(s, "0123456789");
+	if (n == 0 || (n > 1 && s[0] == '0'))
+		return false;
+	s += n;
+	if (*s == '.') {
+		if ((n = strspn(s + 1, "0123456789")) == 0)
+			return false;
+		s += n + 1;
+	}
+	if (*s == 'e' || *s == 'E') {
+		s += s[1] == '+' || s[1] == '-' ? 2 : 1;
+		if ((n = strspn(s, "0123456789")) == 0)
+			return false;
+		s += n;
+	}
+	return *s == '\0';
+}
+
+static void
+put_value(struct buf *out, const char *text)
 {
 	struct json_object *o = NULL;
 
+	if (is_number(text)) {
+		buf_puts(out, text);
+		return;
+	}
 	/* What is no JSON was stored by a stranger's hand: show it as text. */
 	if (json_parse_text(text, &o) != 0)
-		return json_object_new_string(text);
-	return o;
+		o = json_object_new_string(text);
+	buf_puts(out, json_text(o));
+	json_object_put(o);
 }
 
+/* The first of a series; points are in order of their series. */
+static const struct db_point *
+first_point(const struct db_point *points, size_t n, int64_t series)
+{
+	size_t from = 0, to = n, mid;
+
+	while (from < to) {
+		mid = from + (to - from) / 2;
+		if (points[mid].series_id < series)
+			from = mid + 1;
+		else
+			to = mid;
+	}
+	return points + from;
+}
+
+/*
+ * [[key, value], …], as text: curves have thousands of points, and an object
+ * for each would only be printed and freed.
+ */
 static struct json_object *
 points_json(const struct db_point *points, size_t n, int64_t series)
 {
-	struct json_object *list = json_object_new_array(), *pair;
-	size_t i;
+	const struct db_point *p = first_point(points, n, series);
+	struct json_object *o = json_object_new_object();
+	struct buf text = BUF_INIT;
 
-	for (i = 0; i < n; i++) {
-		if (points[i].series_id != series)
-			continue;
-		pair = json_object_new_array();
-		json_object_array_add(pair, value_of(points[i].point_key));
-		json_object_array_add(pair, value_of(points[i].point_value));
-		json_object_array_add(list, pair);
+	buf_putc(&text, '[');
+	for (; p < points + n && p->series_id == series; p++) {
+		buf_puts(&text, text.len > 1 ? ",[" : "[");
+		put_value(&text, p->point_key);
+		buf_putc(&text, ',');
+		put_value(&text, p->point_value);
+		buf_putc(&text, ']');
 	}
-	return list;
+	buf_putc(&text, ']');
+	json_object_set_serializer(o, json_object_userdata_to_json_string,
+	    xstrdup(buf_str(&text)), json_object_free_userdata);
+	buf_fini(&text);
+	return o;
 }
 
 static struct json_object *

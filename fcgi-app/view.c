@@ -7,60 +7,117 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/str.h"
+#include "lib/json/canon.h"
 
+/*
+ * A row becomes text at once: its fifty members as objects would only be
+ * made, printed and freed.
+ */
 struct view {
-	struct json_object *o;
+	struct buf text;
 	const char *prefix;
 };
 
+#define VIEW(prefix)                                                           \
+	{                                                                      \
+		BUF_INIT, (prefix)                                             \
+	}
+
+static void
+put_name(struct view *v, const char *name)
+{
+	buf_puts(&v->text, v->text.len == 0 ? "{\"" : ",\"");
+	buf_puts(&v->text, v->prefix);
+	buf_puts(&v->text, name);
+	buf_puts(&v->text, "\":");
+}
+
+static void
+put_raw(struct view *v, const char *name, const char *json)
+{
+	put_name(v, name);
+	buf_puts(&v->text, json);
+}
+
+/* The value is used up. */
 static void
 put(struct view *v, const char *name, struct json_object *value)
 {
-	char key[64];
-
-	(void)snprintf(key, sizeof(key), "%s%s", v->prefix, name);
-	json_add(v->o, key, value);
+	put_raw(v, name, value != NULL ? json_text(value) : "null");
+	json_object_put(value);
 }
 
 static void
 put_str(struct view *v, const char *name, const char *value)
 {
-	put(v, name, value != NULL ? json_object_new_string(value) : NULL);
+	put_name(v, name);
+	if (value == NULL)
+		buf_puts(&v->text, "null");
+	else if (json_canon_text(value, strlen(value), &v->text) != 0)
+		buf_puts(&v->text, "\"\""); /* columns are UTF-8 */
 }
 
 static void
 put_int(struct view *v, const char *name, int64_t value)
 {
-	put(v, name, json_object_new_int64(value));
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%lld", (long long)value);
+	put_raw(v, name, text);
 }
 
 static void
 put_bool(struct view *v, const char *name, bool value)
 {
-	put(v, name, json_object_new_boolean(value));
+	put_raw(v, name, value ? "true" : "false");
+}
+
+/* A column's document as it stands: taking large ones apart and putting
+ * them together again cost most of a query. */
+static void
+put_document(struct view *v, const char *name, const char *text)
+{
+	put_raw(v, name, text != NULL && *text != '\0' ? text : "{}");
+}
+
+/* The row, which prints as the text; the view is empty again. */
+static struct json_object *
+view_done(struct view *v)
+{
+	struct json_object *o = json_object_new_object();
+
+	buf_putc(&v->text, '}');
+	json_object_set_serializer(o, json_object_userdata_to_json_string,
+	    buf_steal(&v->text), json_object_free_userdata);
+	return o;
 }
 
 /* name_time and name_date. */
 static void
 put_time(struct view *v, const char *name, int64_t ms)
 {
-	char key[48];
+	char key[48], date[CLOCK_DATE_SIZE];
 
 	(void)snprintf(key, sizeof(key), "%s_time", name);
-	put(v, key, view_time(ms));
+	if (ms > 0)
+		put_int(v, key, ms);
+	else
+		put_raw(v, key, "null");
+	clock_date(ms, date);
 	(void)snprintf(key, sizeof(key), "%s_date", name);
-	put(v, key, view_date(ms));
+	put_str(v, key, ms > 0 ? date : NULL);
 }
 
 static void
 put_elapsed(struct view *v, int64_t started_ms, int64_t ended_ms)
 {
-	put(v, "elapsed",
-	    started_ms != 0 && ended_ms >= started_ms
-		? json_object_new_int64(ended_ms - started_ms)
-		: NULL);
+	if (started_ms != 0 && ended_ms >= started_ms)
+		put_int(v, "elapsed", ended_ms - started_ms);
+	else
+		put_raw(v, "elapsed", "null");
 }
 
 struct json_object *
@@ -70,22 +127,6 @@ view_document(const char *text)
 
 	if (text == NULL || json_parse_text(text, &o) != 0 || o == NULL)
 		o = json_object_new_object();
-	return o;
-}
-
-/*
- * A column that is only passed on is printed as it stands: taking large
- * documents apart and putting them together again cost most of a query.
- */
-static struct json_object *
-passed_on(const char *text)
-{
-	struct json_object *o = json_object_new_object();
-
-	if (text != NULL && *text != '\0')
-		json_object_set_serializer(o,
-		    json_object_userdata_to_json_string,
-		    (void *)(uintptr_t)text, NULL);
 	return o;
 }
 
@@ -187,12 +228,12 @@ put_signals(struct view *v, const struct db_job *job)
 {
 	put_bool(v, "is_initiator", job->is_initiator);
 	put_bool(v, "ready_signal", false);
-	put(v, "ready_time", NULL);
+	put_raw(v, "ready_time", "null");
 	put_bool(v, "cancel_signal", job->cancel_signal);
-	put(v, "cancel_time", NULL);
+	put_raw(v, "cancel_time", "null");
 	put_bool(v, "rerun_signal", false);
 	put_int(v, "end_scheduling_updates", job->settled ? 1 : 0);
-	put(v, "inheritance_info", json_object_new_object());
+	put_raw(v, "inheritance_info", "{}");
 	put_str(v, "inheritance_status", "pass");
 }
 
@@ -201,7 +242,7 @@ view_job(const struct db_job_row *row, const char *prefix)
 {
 	const struct db_job *job = &row->job;
 	struct json_object *roles = view_document(job->roles);
-	struct view v = { json_object_new_object(), prefix };
+	struct view v = VIEW(prefix);
 	bool list = prefix[0] == '\0';
 
 	put_str(&v, "job_id", job->job_id);
@@ -210,19 +251,19 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put_str(&v, "tag",
 	    job->tag[0] == '\0' && state_is_end(job->status) ? "job_end"
 							     : job->tag);
-	put(&v, "user_id", NULL);
-	put(&v, "user", json_object_new_object());
-	put(&v, "dsl", passed_on(job->dsl));
-	put(&v, "runtime_conf", passed_on(job->runtime_conf));
-	put(&v, "runtime_conf_on_party", passed_on(row->party.party_conf));
-	put(&v, "train_runtime_conf", passed_on(job->train_conf));
+	put_raw(&v, "user_id", "null");
+	put_raw(&v, "user", "{}");
+	put_document(&v, "dsl", job->dsl);
+	put_document(&v, "runtime_conf", job->runtime_conf);
+	put_document(&v, "runtime_conf_on_party", row->party.party_conf);
+	put_document(&v, "train_runtime_conf", job->train_conf);
 	if (list)
 		put(&v, "partners", partners_of(roles, row->party.party_id));
 	put(&v, "roles", roles);
 	put_str(&v, "initiator_role", job->initiator_role);
 	put_str(&v, "initiator_party_id", job->initiator_party);
 	put_str(&v, "status", state_name(job->status));
-	put(&v, "status_code", NULL);
+	put_raw(&v, "status_code", "null");
 	put_str(&v, "reason", job->reason);
 	put_str(&v, "role", row->party.role);
 	put(&v, "party_id",
@@ -236,40 +277,40 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put_elapsed(&v, job->started_ms, job->ended_ms);
 	put_time(&v, "create", job->created_ms);
 	put_time(&v, "update", job->updated_ms);
-	return v.o;
+	return view_done(&v);
 }
 
 /* The platform keeps a task's parameters under "ComponentParam". */
 static struct json_object *
 component_parameters(const struct db_task *task)
 {
-	struct json_object *o = json_object_new_object();
+	struct view v = VIEW("");
 
-	json_add(o, "ComponentParam", passed_on(task->parameters));
-	json_add_str(o, "module", task->module);
-	return o;
+	put_document(&v, "ComponentParam", task->parameters);
+	put_str(&v, "module", task->module);
+	return view_done(&v);
 }
 
 static void
 put_attempt(struct view *v, const struct db_task_row *row)
 {
 	put_str(v, "worker_id", row->attempt_id);
-	put(v, "cmd", json_object_new_array());
+	put_raw(v, "cmd", "[]");
 	put_str(v, "run_ip", row->host);
-	put(v, "run_port", NULL);
+	put_raw(v, "run_port", "null");
 	put(v, "run_pid",
 	    row->executor_pid > 0 ? json_object_new_int64(row->executor_pid)
 				  : NULL);
 	put_bool(v, "kill_status", row->task.kill_wanted != STATE_NONE);
 	put_bool(v, "is_deepspeed", false);
-	put(v, "deepspeed_id", NULL);
+	put_raw(v, "deepspeed_id", "null");
 }
 
 struct json_object *
 view_task(const struct db_task_row *row, const char *prefix)
 {
 	const struct db_task *t = &row->task;
-	struct view v = { json_object_new_object(), prefix };
+	struct view v = VIEW(prefix);
 	char id[160];
 
 	(void)snprintf(
@@ -284,16 +325,16 @@ view_task(const struct db_task_row *row, const char *prefix)
 	put_str(&v, "federated_mode", "MULTIPLE");
 	put_str(&v, "federated_status_collect_type", "PUSH");
 	put_str(&v, "status", state_name(t->status));
-	put(&v, "status_code", NULL);
+	put_raw(&v, "status_code", "null");
 	put_int(&v, "auto_retries", t->auto_retries);
 	put_int(&v, "auto_retry_delay", t->retry_delay_s);
 	put_str(&v, "role", t->key.role);
 	put_str(&v, "party_id", t->key.party_id);
 	put_bool(&v, "run_on_this_party", t->run_here);
 	put_str(&v, "party_status", state_name(t->party_status));
-	put(&v, "provider_info", passed_on(t->provider));
+	put_document(&v, "provider_info", t->provider);
 	put(&v, "component_parameters", component_parameters(t));
-	put(&v, "engine_conf", json_object_new_object());
+	put_raw(&v, "engine_conf", "{}");
 	put_str(
 	    &v, "error_report", t->error_report != NULL ? t->error_report : "");
 	put_int(&v, "progress", t->progress);
@@ -303,13 +344,13 @@ view_task(const struct db_task_row *row, const char *prefix)
 	put_elapsed(&v, t->started_ms, t->ended_ms);
 	put_time(&v, "create", t->created_ms);
 	put_time(&v, "update", t->updated_ms);
-	return v.o;
+	return view_done(&v);
 }
 
 struct json_object *
 view_output(const struct db_output *out)
 {
-	struct view v = { json_object_new_object(), VIEW_QUERY };
+	struct view v = VIEW(VIEW_QUERY);
 	char id[160];
 
 	(void)snprintf(
@@ -326,5 +367,5 @@ view_output(const struct db_output *out)
 	put_str(&v, "description", "");
 	put_time(&v, "create", out->created_ms);
 	put_time(&v, "update", out->created_ms);
-	return v.o;
+	return view_done(&v);
 }

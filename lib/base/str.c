@@ -127,6 +127,20 @@ str_ends(const char *s, const char *suffix)
 	return n >= m && strcmp(s + n - m, suffix) == 0;
 }
 
+bool
+str_in_list(const char *list, const char *s)
+{
+	size_t len = strlen(s), n;
+
+	for (;; list += n + 1) {
+		n = strcspn(list, ",");
+		if (n == len && memcmp(list, s, n) == 0)
+			return true;
+		if (list[n] == '\0')
+			return false;
+	}
+}
+
 size_t
 str_distance(const char *a, const char *b)
 {

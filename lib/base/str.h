@@ -25,6 +25,8 @@ bool str_is_job_id(const char *s);
 bool str_eq(const char *a, const char *b); /* NULL equals only NULL */
 bool str_starts(const char *s, const char *prefix);
 bool str_ends(const char *s, const char *suffix);
+/* Is s one of the texts between the commas of list? */
+bool str_in_list(const char *list, const char *s);
 
 /*
  * Smallest number of edits (insert, delete, replace) from a to b, used to

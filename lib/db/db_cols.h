@@ -41,10 +41,13 @@
 	X(MS, P ended_ms, T "ended_at")
 
 /* Documents: left out where a job is only scheduled. */
-#define JOB_DOC_COLS(X, P, T)                                                  \
+/* What people look at; the contract repeats most of it. */
+#define JOB_SHOWN_COLS(X, P, T)                                                \
 	X(STR, P dsl, T "dsl")                                                 \
 	X(STR, P runtime_conf, T "runtime_conf")                               \
-	X(STR, P train_conf, T "train_conf")                                   \
+	X(STR, P train_conf, T "train_conf")
+#define JOB_DOC_COLS(X, P, T)                                                  \
+	JOB_SHOWN_COLS(X, P, T)                                                \
 	X(STR, P contract, T "contract")
 
 #define PARTY_COLS(X, P, T)                                                    \

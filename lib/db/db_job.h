@@ -186,8 +186,9 @@ struct db_job_filter {
 };
 
 /*
- * One row per local member of each matching job.  *total (may be NULL) is the
- * number without limit and offset.
+ * One row per local member of each matching job, without its contract.
+ * *total (may be NULL) is the number without limit and offset; of a page of
+ * all jobs it may be a second old.
  */
 int db_job_list(struct db *, struct arena *, const struct db_job_filter *,
     struct db_job_row **rows, size_t *n, int64_t *total);

@@ -1,17 +1,24 @@
 /*
  * Lists of jobs as this site's members see them: job/query and list/job of
  * the API.  The statements are constants; predicates that are not wanted get
- * NULL and are folded away by the server's optimizer.
+ * NULL and are folded away by the server's optimizer.  That folding takes
+ * longer than the rest of a small query, so what clients ask for every second
+ * has statements of its own: one job, and the pages of all jobs.
  */
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_job.h"
+#include "lib/db/db_private.h"
 
 #define ROW_COLS(X)                                                            \
 	JOB_COLS(X, job., "j.")                                                \
-	JOB_DOC_COLS(X, job., "j.")                                            \
+	JOB_SHOWN_COLS(X, job., "j.")                                          \
 	PARTY_COLS(X, party., "p.")                                            \
 	X(BOOL, resource_in_use,                                               \
 	    "g.job_id IS NOT NULL AND g.returned_at IS NULL")                  \
@@ -26,35 +33,37 @@ static const struct db_col row_cols[] = {
 };
 static const struct db_shape row_shape = DB_SHAPE(struct db_job_row, row_cols);
 
-#define FROM_WHERE                                                             \
-	" FROM job j JOIN job_party p"                                         \
-	" ON p.job_id = j.job_id AND p.is_local = 1"                           \
+#define GRANT                                                                  \
 	" LEFT JOIN resource_grant g ON g.job_id = p.job_id"                   \
-	" AND g.role = p.role AND g.party_id = p.party_id"                     \
-	" WHERE (? IS NULL OR j.job_id = ?)"                                   \
-	" AND (? IS NULL OR FIND_IN_SET(j.job_id, ?) > 0)"                     \
-	" AND (? IS NULL OR LOCATE(?, j.job_id) > 0)"                          \
-	" AND (? IS NULL OR LOCATE(?, j.description) > 0)"                     \
-	" AND (? IS NULL OR LOCATE(?, p.party_id) > 0)"                        \
-	" AND (? IS NULL OR FIND_IN_SET(p.role, ?) > 0)"                       \
-	" AND (? IS NULL OR FIND_IN_SET(p.party_id, ?) > 0)"                   \
-	" AND (? IS NULL OR FIND_IN_SET(j.status, ?) > 0)"                     \
-	" AND (? IS NULL OR EXISTS (SELECT 1 FROM job_party o"                 \
-	"   WHERE o.job_id = j.job_id AND o.party_id = ?))"                    \
-	" AND (? IS NULL OR j.name = ?)"                                       \
-	" AND (? IS NULL OR j.tag = ?)"                                        \
-	" AND (? IS NULL OR j.tag <> ?)"                                       \
-	" AND (? IS NULL OR j.model_id = ?)"                                   \
-	" AND (? IS NULL OR j.model_version = ?)"                              \
-	" AND (? IS NULL OR j.initiator_role = ?)"                             \
-	" AND (? IS NULL OR j.initiator_party = ?)"                            \
-	" AND (? IS NULL OR j.is_initiator = ?)"                               \
-	" AND (? IS NULL OR j.created_at >= ?)"                                \
-	" AND (? IS NULL OR j.created_at <= ?)"                                \
-	" AND (? IS NULL OR j.started_at >= ?)"                                \
-	" AND (? IS NULL OR j.started_at <= ?)"                                \
-	" AND (? IS NULL OR j.ended_at >= ?)"                                  \
-	" AND (? IS NULL OR j.ended_at <= ?)"
+	" AND g.role = p.role AND g.party_id = p.party_id"
+#define FROM                                                                   \
+	" FROM job j JOIN job_party p"                                         \
+	" ON p.job_id = j.job_id AND p.is_local = 1" GRANT
+#define FROM_WHERE                                                             \
+	FROM " WHERE (? IS NULL OR j.job_id = ?)"                              \
+	     " AND (? IS NULL OR FIND_IN_SET(j.job_id, ?) > 0)"                \
+	     " AND (? IS NULL OR LOCATE(?, j.job_id) > 0)"                     \
+	     " AND (? IS NULL OR LOCATE(?, j.description) > 0)"                \
+	     " AND (? IS NULL OR LOCATE(?, p.party_id) > 0)"                   \
+	     " AND (? IS NULL OR FIND_IN_SET(p.role, ?) > 0)"                  \
+	     " AND (? IS NULL OR FIND_IN_SET(p.party_id, ?) > 0)"              \
+	     " AND (? IS NULL OR FIND_IN_SET(j.status, ?) > 0)"                \
+	     " AND (? IS NULL OR EXISTS (SELECT 1 FROM job_party o"            \
+	     "   WHERE o.job_id = j.job_id AND o.party_id = ?))"               \
+	     " AND (? IS NULL OR j.name = ?)"                                  \
+	     " AND (? IS NULL OR j.tag = ?)"                                   \
+	     " AND (? IS NULL OR j.tag <> ?)"                                  \
+	     " AND (? IS NULL OR j.model_id = ?)"                              \
+	     " AND (? IS NULL OR j.model_version = ?)"                         \
+	     " AND (? IS NULL OR j.initiator_role = ?)"                        \
+	     " AND (? IS NULL OR j.initiator_party = ?)"                       \
+	     " AND (? IS NULL OR j.is_initiator = ?)"                          \
+	     " AND (? IS NULL OR j.created_at >= ?)"                           \
+	     " AND (? IS NULL OR j.created_at <= ?)"                           \
+	     " AND (? IS NULL OR j.started_at >= ?)"                           \
+	     " AND (? IS NULL OR j.started_at <= ?)"                           \
+	     " AND (? IS NULL OR j.ended_at >= ?)"                             \
+	     " AND (? IS NULL OR j.ended_at <= ?)"
 #define PREDICATE_PARAMS "ssssssssssssssssssssssssssssssssIItttttttttttt"
 
 #define ELAPSED                                                                \
@@ -94,19 +103,191 @@ static const struct db_stmt count = { "job.count", PREDICATE_PARAMS,
 	    TWICE((f)->started_from_ms), TWICE((f)->started_to_ms),            \
 	    TWICE((f)->ended_from_ms), TWICE((f)->ended_to_ms)
 
-int
-db_job_list(struct db *db, struct arena *a, const struct db_job_filter *f,
+/* --- one job --------------------------------------------------------------- */
+
+static const struct db_stmt of_job = { "job.of_job", "s",
+	"SELECT 1" ROW_COLS(DB_SQL) FROM
+	" WHERE j.job_id = ? ORDER BY p.role, p.party_id" };
+
+/* Is anything asked for that only the statements with all filters know? */
+static bool
+is_unusual(const struct db_job_filter *f)
+{
+	return f->job_ids != NULL || f->job_id_part != NULL ||
+	       f->description_part != NULL || f->party_part != NULL ||
+	       f->partner != NULL || f->name != NULL || f->tag != NULL ||
+	       f->model_id != NULL || f->model_version != NULL ||
+	       f->initiator_role != NULL || f->initiator_party != NULL ||
+	       f->is_initiator != NULL || f->created_from_ms != 0 ||
+	       f->created_to_ms != 0 || f->started_from_ms != 0 ||
+	       f->started_to_ms != 0 || f->ended_from_ms != 0 ||
+	       f->ended_to_ms != 0;
+}
+
+static bool
+is_wanted(const struct db_job_filter *f, const struct db_job_row *row)
+{
+	return (f->roles == NULL || str_in_list(f->roles, row->party.role)) &&
+	       (f->parties == NULL ||
+		   str_in_list(f->parties, row->party.party_id)) &&
+	       (f->statuses == NULL ||
+		   str_in_list(f->statuses, state_name(row->job.status))) &&
+	       (f->without_tag == NULL ||
+		   strcmp(f->without_tag, row->job.tag) != 0);
+}
+
+/* The members of one job are few: they are chosen here. */
+static int
+list_of_job(struct db *db, struct arena *a, const struct db_job_filter *f,
+    struct db_job_row **rows, size_t *n, int64_t *total)
+{
+	size_t all, i, seen = 0;
+	int r;
+
+	if ((r = db_select(
+		 db, &of_job, &row_shape, a, rows, &all, f->job_id)) != 0)
+		return r;
+	for (i = 0; i < all; i++) {
+		if (!is_wanted(f, &(*rows)[i]))
+			continue;
+		if ((int64_t)seen++ >= f->offset &&
+		    (f->limit <= 0 || (int64_t)*n < f->limit))
+			(*rows)[(*n)++] = (*rows)[i];
+	}
+	if (total != NULL)
+		*total = (int64_t)seen;
+	return 0;
+}
+
+/* --- a page of all jobs ------------------------------------------------------ */
+
+/*
+ * The page's keys come off an index, which a sort by columns of both tables
+ * would not.  Only then the documents are read, and the rows put in order
+ * here: the server would write documents to disk to sort them.
+ */
+#define KEYS(dir, keys, from)                                                  \
+	"(SELECT " keys " FROM job j FORCE INDEX (job_created)" from           \
+	" WHERE (? IS NULL OR j.tag <> ?)"                                     \
+	" ORDER BY j.created_at" dir ", j.job_id" dir " LIMIT ? OFFSET ?) k"
+#define PAGE(keys, member)                                                     \
+	{                                                                      \
+		"job.page", "ssii",                                            \
+		    "SELECT 1" ROW_COLS(                                       \
+			DB_SQL) " FROM " keys " STRAIGHT_JOIN job j"           \
+				" ON j.job_id = k.job_id"                      \
+				" STRAIGHT_JOIN job_party p"                   \
+				" ON p.job_id = k.job_id" member GRANT         \
+	}
+#define MEMBERS(dir)                                                           \
+	KEYS(dir, "j.job_id, p.role, p.party_id",                              \
+	    " STRAIGHT_JOIN job_party p FORCE INDEX (job_party_local)"         \
+	    " ON p.job_id = j.job_id AND p.is_local = 1")
+#define BY_MEMBER " AND p.role = k.role AND p.party_id = k.party_id"
+
+static const struct db_stmt pages[2] = { PAGE(MEMBERS(""), BY_MEMBER),
+	PAGE(MEMBERS(" DESC"), BY_MEMBER) };
+/* Where each job has one member here, the jobs before the page need no look
+ * at theirs. */
+static const struct db_stmt single_pages[2] = { PAGE(KEYS("", "j.job_id", ""),
+						    " AND p.is_local = 1"),
+	PAGE(KEYS(" DESC", "j.job_id", ""), " AND p.is_local = 1") };
+/* All local members, less those of the few jobs with the tag. */
+static const struct db_stmt count_all = { "job.count_all", "s",
+	"SELECT (SELECT COUNT(*) FROM job_party WHERE is_local = 1) -"
+	" (SELECT COUNT(*) FROM job j JOIN job_party p"
+	"  ON p.job_id = j.job_id AND p.is_local = 1 WHERE j.tag = ?)" };
+static const struct db_stmt count_jobs = { "job.count_jobs", "s",
+	"SELECT (SELECT COUNT(*) FROM job) -"
+	" (SELECT COUNT(*) FROM job WHERE tag = ?)" };
+static const struct db_stmt last_event = { "event.last", "",
+	"SELECT COALESCE(MAX(id), 0) FROM event" };
+
+#define COUNT_MS 1000 /* an event may be committed behind a later one */
+
+/*
+ * Counting all jobs reads them all.  Whatever makes a job or moves it leaves
+ * an event, so a count stands until there is another event, or for a second.
+ */
+static int
+count_all_jobs(
+    struct db *db, const char *without_tag, const struct db_counted **out)
+{
+	struct db_counted *c = &db->jobs_counted;
+	const char *tag = without_tag != NULL ? without_tag : "";
+	int64_t now = clock_mono_ms(), event;
+	int r;
+
+	*out = c;
+	if ((r = db_query_int(db, &last_event, &event)) != 0)
+		return r;
+	if (c->at_ms != 0 && now - c->at_ms < COUNT_MS && c->event == event &&
+	    strcmp(c->what, tag) == 0)
+		return 0;
+	c->at_ms = 0;
+	if ((r = db_query_int(db, &count_all, &c->rows, without_tag)) != 0 ||
+	    (r = db_query_int(db, &count_jobs, &c->jobs, without_tag)) != 0)
+		return r;
+	c->event = event;
+	if (strlen(tag) < sizeof(c->what)) {
+		(void)snprintf(c->what, sizeof(c->what), "%s", tag);
+		c->at_ms = now;
+	}
+	return 0;
+}
+
+static int
+by_age(const void *a, const void *b, void *ctx)
+{
+	const struct db_job_row *x = a, *y = b;
+	const bool *descending = ctx;
+	int c;
+
+	if (x->job.created_ms != y->job.created_ms)
+		c = x->job.created_ms < y->job.created_ms ? -1 : 1;
+	else
+		c = strcmp(x->job.job_id, y->job.job_id);
+	if (c != 0)
+		return *descending ? -c : c;
+	if ((c = strcmp(x->party.role, y->party.role)) != 0)
+		return c;
+	return strcmp(x->party.party_id, y->party.party_id);
+}
+
+static int
+list_page(struct db *db, struct arena *a, const struct db_job_filter *f,
+    struct db_job_row **rows, size_t *n, int64_t *total)
+{
+	const struct db_counted *all = NULL;
+	bool descending = f->descending, single;
+	int r;
+
+	if ((total != NULL || f->offset > 0) &&
+	    (r = count_all_jobs(db, f->without_tag, &all)) != 0)
+		return r;
+	single = f->offset > 0 && all->rows == all->jobs;
+	if ((r = db_select(db,
+		 single ? &single_pages[descending] : &pages[descending],
+		 &row_shape, a, rows, n, f->without_tag, f->without_tag,
+		 f->limit, f->offset)) != 0)
+		return r;
+	if (*n > 1)
+		qsort_r(*rows, *n, sizeof(**rows), by_age, &descending);
+	if (total != NULL)
+		*total = f->offset == 0 && (int64_t)*n < f->limit ? (int64_t)*n
+								  : all->rows;
+	return 0;
+}
+
+/* --- any list ------------------------------------------------------------------ */
+
+static int
+list_filtered(struct db *db, struct arena *a, const struct db_job_filter *f,
     struct db_job_row **rows, size_t *n, int64_t *total)
 {
 	int64_t limit = f->limit > 0 ? f->limit : INT64_MAX;
 	int r;
 
-	*rows = NULL;
-	*n = 0;
-	if (total != NULL)
-		*total = 0;
-	if (f->order >= DB_JOB_ORDERS || f->offset < 0)
-		return err_set(ERR_INVALID, "order or offset of a job list");
 	if ((r = db_select(db, &lists[f->order][f->descending], &row_shape, a,
 		 rows, n, PREDICATE_ARGS(f), limit, f->offset)) != 0)
 		return r;
@@ -118,4 +299,24 @@ db_job_list(struct db *db, struct arena *a, const struct db_job_filter *f,
 		return 0;
 	}
 	return db_query_int(db, &count, total, PREDICATE_ARGS(f));
+}
+
+int
+db_job_list(struct db *db, struct arena *a, const struct db_job_filter *f,
+    struct db_job_row **rows, size_t *n, int64_t *total)
+{
+	*rows = NULL;
+	*n = 0;
+	if (total != NULL)
+		*total = 0;
+	if (f->order >= DB_JOB_ORDERS || f->offset < 0)
+		return err_set(ERR_INVALID, "order or offset of a job list");
+	if (is_unusual(f))
+		return list_filtered(db, a, f, rows, n, total);
+	if (f->job_id != NULL)
+		return list_of_job(db, a, f, rows, n, total);
+	if (f->roles == NULL && f->parties == NULL && f->statuses == NULL &&
+	    f->order == DB_JOB_BY_CREATED && f->limit > 0)
+		return list_page(db, a, f, rows, n, total);
+	return list_filtered(db, a, f, rows, n, total);
 }

@@ -4,6 +4,7 @@
 #include "lib/db/db_metric.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -81,14 +82,11 @@ static const struct db_stmt put_points = { "metric.points",
 static const struct db_stmt list_series = { "metric.series", SERIES_PARAMS,
 	"SELECT 1" SERIES_COLS(DB_SQL) " FROM metric m WHERE" SERIES_WHERE
 				       " ORDER BY m.namespace, m.name" };
-/* Numbers before texts, each in its own order. */
+/* In no order: the server would sort the values along, from disk. */
 static const struct db_stmt list_points = { "metric.list_points", SERIES_PARAMS,
 	"SELECT 1" POINT_COLS(
 	    DB_SQL) " FROM metric m JOIN metric_point p"
-		    " ON p.metric_id = m.id WHERE" SERIES_WHERE
-		    " ORDER BY m.namespace, m.name, p.sort_key IS NULL, "
-		    "p.sort_key,"
-		    " p.point_key" };
+		    " ON p.metric_id = m.id WHERE" SERIES_WHERE };
 #define OLDER                                                                  \
 	" m.job_id = ? AND m.component = ? AND m.version < ?"                  \
 	" AND m.role = ? AND m.party_id = ?"
@@ -187,14 +185,35 @@ db_metric_series(struct db *db, struct arena *a, const char *job_id,
 	    db, &list_series, &series_shape, a, rows, n, SERIES_ARGS);
 }
 
+/* By series, then numbers before texts, each in its own order. */
+static int
+by_series_and_key(const void *a, const void *b)
+{
+	const struct db_point *x = a, *y = b;
+	bool m = isfinite(x->sort_key), n = isfinite(y->sort_key);
+
+	if (x->series_id != y->series_id)
+		return x->series_id < y->series_id ? -1 : 1;
+	if (m != n)
+		return m ? -1 : 1;
+	if (m && x->sort_key != y->sort_key)
+		return x->sort_key < y->sort_key ? -1 : 1;
+	return strcmp(x->point_key, y->point_key);
+}
+
 int
 db_metric_points(struct db *db, struct arena *a, const char *job_id,
     const char *component, int64_t version, const char *role,
     const char *party_id, const char *metric_namespace, const char *name,
     struct db_point **rows, size_t *n)
 {
-	return db_select(
-	    db, &list_points, &point_shape, a, rows, n, SERIES_ARGS);
+	int r;
+
+	if ((r = db_select(db, &list_points, &point_shape, a, rows, n,
+		 SERIES_ARGS)) == 0 &&
+	    *n > 1)
+		qsort(*rows, *n, sizeof(**rows), by_series_and_key);
+	return r;
 }
 
 static int

@@ -20,6 +20,15 @@ typedef bool db_flag;
 
 struct prepared;
 
+/* How many jobs and local members there were when event was the last one. */
+struct db_counted {
+	char what[64];
+	int64_t event;
+	int64_t at_ms; /* 0: none */
+	int64_t rows;
+	int64_t jobs;
+};
+
 struct db {
 	const struct site_conf *conf;
 	MYSQL *my;	       /* NULL while not connected */
@@ -29,6 +38,7 @@ struct db {
 	bool doomed; /* the transaction must be repeated */
 	int64_t insert_id;
 	char actor[DB_ACTOR_MAX + 1];
+	struct db_counted jobs_counted;
 	struct prepared *prepared[DB_BUCKETS];
 };
 

@@ -36,7 +36,9 @@ enum db_type {
 #define DB_SQL_INT(c) c
 #define DB_SQL_BOOL(c) c
 #define DB_SQL_DBL(c) c
-#define DB_SQL_MS(c) "TIMESTAMPDIFF(MICROSECOND, '1970-01-01', " c ") DIV 1000"
+#define DB_SQL_MS(c)                                                           \
+	"TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00', " c        \
+	") DIV 1000"
 #define DB_SQL_STATE(c) c
 #define DB_SQL_BIN(c) c
 

@@ -96,6 +96,7 @@ struct db_task_row {
 	const char *attempt_id; /* NULL: never launched */
 	const char *host;	/* NULL */
 	int64_t executor_pid;
+	int64_t fence; /* of that attempt; 0 without one */
 };
 
 int db_task_query(struct db *, struct arena *, const struct db_task_filter *,

@@ -125,8 +125,8 @@ json_number_text(double d, char out[JSON_NUMBER_SIZE])
 	decimal_layout(&x, out + (d < 0), JSON_NUMBER_SIZE - 1);
 }
 
-static int
-canon_string(const char *s, size_t len, struct buf *out)
+int
+json_canon_text(const char *s, size_t len, struct buf *out)
 {
 	static const char shorts[] = "\b\t\n\f\r\"\\";
 	static const char letters[] = "btnfr\"\\";
@@ -194,7 +194,7 @@ canon_object(struct json_object *o, int depth, struct buf *out)
 	for (i = 0; i < n && r == 0; i++) {
 		if (i > 0)
 			buf_putc(out, ',');
-		if ((r = canon_string(names[i], strlen(names[i]), out)) != 0)
+		if ((r = json_canon_text(names[i], strlen(names[i]), out)) != 0)
 			break;
 		buf_putc(out, ':');
 		r = canon_value(json_get(o, names[i]), depth, out);
@@ -249,7 +249,7 @@ canon_value(struct json_object *o, int depth, struct buf *out)
 	case json_type_double:
 		return canon_number(json_object_get_double(o), out);
 	case json_type_string:
-		return canon_string(json_object_get_string(o),
+		return json_canon_text(json_object_get_string(o),
 		    (size_t)json_object_get_string_len(o), out);
 	case json_type_array:
 		return canon_array(o, depth + 1, out);

@@ -19,6 +19,9 @@
  */
 int json_canon(struct json_object *, struct buf *out);
 
+/* A text as a JSON string, in its quotes.  ERR_FORMAT: not UTF-8. */
+int json_canon_text(const char *s, size_t len, struct buf *out);
+
 /* ECMAScript's Number::toString of a finite double: shortest that reads back. */
 #define JSON_NUMBER_SIZE 32
 void json_number_text(double, char out[JSON_NUMBER_SIZE]);

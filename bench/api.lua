@@ -1,0 +1,30 @@
+-- One kind of request for wrk, and what came of it as one line of JSON.
+-- args: BODY, in which %d stands for the number of a job from 1 to JOBS.
+local template, jobs
+
+function init(args)
+	template = args[1]
+	jobs = tonumber(args[2])
+	math.randomseed(7)
+	wrk.method = template == "" and "GET" or "POST"
+	wrk.headers["Content-Type"] = "application/json"
+end
+
+function request()
+	if template == "" then
+		return wrk.format()
+	end
+	local body = string.gsub(template, "%%d",
+	    string.format("%010d", math.random(jobs)))
+	return wrk.format(nil, nil, nil, body)
+end
+
+function done(summary, latency, requests)
+	local n = summary.errors.connect + summary.errors.read +
+	    summary.errors.write + summary.errors.timeout + summary.errors.status
+	print(string.format(
+	    '{"rate": %.1f, "p50_ms": %.3f, "p99_ms": %.3f, "errors": %d, "bytes": %d}',
+	    summary.requests / (summary.duration / 1e6),
+	    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, n,
+	    summary.bytes / math.max(summary.requests, 1)))
+end
