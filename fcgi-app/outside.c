@@ -17,7 +17,7 @@
 #include "lib/sign/vault.h"
 
 /* A worker waits for a server so long at most. */
-#define CONNECT_TIMEOUT_S 3
+#define TIMEOUT_S 3
 
 static int
 check_columns(struct request *req, struct db_remote *remote, const char *table,
@@ -55,7 +55,8 @@ try_server(struct request *req, const struct data_address *a,
 		.password = a->passwd != NULL ? a->passwd : "",
 		.db = a->db != NULL ? a->db : "",
 		.tls_ca = req->app->conf->mysql_tls_ca,
-		.connect_timeout_s = CONNECT_TIMEOUT_S,
+		.connect_timeout_s = TIMEOUT_S,
+		.answer_timeout_s = TIMEOUT_S,
 	};
 	struct db_remote *remote;
 	int r;

@@ -351,6 +351,31 @@ is_this_machine(const char *host)
 	       str_starts(host, "127.");
 }
 
+/* Is path below folder, or the folder itself? */
+static bool
+is_below(const char *path, const char *folder, size_t n)
+{
+	while (n > 1 && folder[n - 1] == '/')
+		n--;
+	return strncmp(path, folder, n) == 0 &&
+	       (path[n] == '/' || path[n] == '\0' || n == 1);
+}
+
+/* Clients name files below the roots: keys and spools must not be there. */
+static void
+check_file_roots(struct reading *rd)
+{
+	const char *s = rd->conf->file_roots;
+	size_t n;
+
+	for (; *s != '\0'; s += n + (s[n] == ':')) {
+		n = strcspn(s, ":");
+		if (is_below(rd->conf->home, s, n))
+			fault(rd, "data", "file_roots",
+			    "may not hold the site's own folder");
+	}
+}
+
 /* What no single key can tell. */
 static void
 check_together(struct reading *rd)
@@ -364,6 +389,7 @@ check_together(struct reading *rd)
 		fault(rd, "database", "tls_ca",
 		    "a server on another machine is reached by TLS only: name "
 		    "the file with the authority of its certificate");
+	check_file_roots(rd);
 	if (c->heartbeat_ms * 2 > c->lease_ms)
 		fault(rd, "supervisor", "lease_ms",
 		    "must be at least twice heartbeat_ms");

@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_remote_private.h"
 
-/* Longest silence of a server that works on a statement. */
-#define ANSWER_TIMEOUT_S 600
 /* One row is held in memory. */
 #define MAX_PACKET (64ul << 20)
 #define NAME_MAX_CHARS 64
@@ -125,15 +124,17 @@ set_options(MYSQL *my, const struct remote_server *s)
 	/* No plugin that sends the password as it is. */
 	static const char plugins[] = "mysql_native_password,client_ed25519,"
 				      "caching_sha2_password,sha256_password";
-	unsigned int answer_s = ANSWER_TIMEOUT_S, no = 0;
+	unsigned int no = 0;
 	unsigned long packet = MAX_PACKET;
 	my_bool yes = 1;
 
 	if (mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4") != 0 ||
 	    mysql_options(
 		my, MYSQL_OPT_CONNECT_TIMEOUT, &s->connect_timeout_s) != 0 ||
-	    mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &answer_s) != 0 ||
-	    mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &answer_s) != 0 ||
+	    mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &s->answer_timeout_s) !=
+		0 ||
+	    mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &s->answer_timeout_s) !=
+		0 ||
 	    mysql_options(my, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet) != 0 ||
 	    mysql_options(my, MARIADB_OPT_RESTRICTED_AUTH, plugins) != 0 ||
 	    mysql_options(my, MYSQL_OPT_LOCAL_INFILE, &no) != 0)
@@ -173,6 +174,13 @@ connect_to(struct db_remote *r, const struct remote_server *s)
 	return remote_run(r, session_sql, strlen(session_sql), "session");
 }
 
+/* The library keeps something for each thread; the first one's stays. */
+static bool
+is_first_thread(void)
+{
+	return gettid() == getpid();
+}
+
 int
 db_remote_open(const struct remote_server *s, struct db_remote **out)
 {
@@ -186,7 +194,8 @@ db_remote_open(const struct remote_server *s, struct db_remote **out)
 	r = xcalloc(1, sizeof(*r));
 	r->where = xasprintf("%s:%lld", s->host, (long long)s->port);
 	atomic_init(&r->socket, -1);
-	(void)mysql_thread_init();
+	if (!is_first_thread())
+		(void)mysql_thread_init();
 	if ((r->my = mysql_init(NULL)) == NULL)
 		e = err_set(ERR_NOMEM, "client library");
 	else if ((e = set_options(r->my, s)) == 0)
@@ -207,7 +216,8 @@ db_remote_close(struct db_remote *r)
 	atomic_store(&r->socket, -1);
 	if (r->my != NULL)
 		mysql_close(r->my);
-	mysql_thread_end();
+	if (!is_first_thread())
+		mysql_thread_end();
 	free(r->where);
 	free(r);
 }

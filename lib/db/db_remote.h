@@ -24,6 +24,7 @@ struct remote_server {
 	const char *db;	      /* "" for none */
 	const char *tls_ca;   /* PEM file, "": no TLS */
 	unsigned int connect_timeout_s;
+	unsigned int answer_timeout_s; /* longest silence of the server */
 };
 
 struct db_remote;

@@ -12,6 +12,8 @@
 #include "lib/sign/vault.h"
 
 #define CONNECT_TIMEOUT_S 10
+/* A server may work long on one statement, and wait for locks. */
+#define ANSWER_TIMEOUT_S 600
 
 static int
 with_connector(
@@ -111,5 +113,6 @@ outside_server(const struct outside *o, struct remote_server *out)
 		.db = o->address.db,
 		.tls_ca = o->conf->mysql_tls_ca,
 		.connect_timeout_s = CONNECT_TIMEOUT_S,
+		.answer_timeout_s = ANSWER_TIMEOUT_S,
 	};
 }

@@ -33,7 +33,8 @@ server(void)
 		.password = "",
 		.db = c->db_name,
 		.tls_ca = "",
-		.connect_timeout_s = 5 };
+		.connect_timeout_s = 5,
+		.answer_timeout_s = 60 };
 }
 
 static void

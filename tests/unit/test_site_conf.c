@@ -19,6 +19,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 
 #define SITE "[site]\nparty_id = 9999\n[database]\nsocket = db.sock\n"
@@ -133,6 +134,9 @@ faults_name_section_and_key(void **state)
 		{ SITE "[site]\nlog_level = loud\n", "must be debug, info" },
 		{ SITE "[supervisor]\nlease_ms = 1000\nheartbeat_ms = 900\n",
 		    "must be at least twice heartbeat_ms" },
+		{ SITE "[data]\nfile_roots = /srv:/tmp/\n",
+		    "[data] file_roots: may not hold the site's own folder" },
+		{ SITE "[data]\nfile_roots = .\n", "may not hold" },
 		{ SITE "no equals sign\n", "line 5" },
 	};
 	struct site_conf *c;
@@ -146,6 +150,25 @@ faults_name_section_and_key(void **state)
 			fail_msg(
 			    "\"%s\" lacks \"%s\"", err_text(), cases[i].says);
 	}
+}
+
+static void
+several_folders_are_made_absolute_each(void **state)
+{
+	struct site_conf *c;
+	char *want = xasprintf("/srv/data:%s/own", folder);
+
+	(void)state;
+	assert_int_equal(
+	    load(SITE "[data]\nfile_roots = /srv/data::own\n", &c), 0);
+	assert_string_equal(c->file_roots, want);
+	site_conf_free(c);
+	assert_int_equal(load(SITE, &c), 0);
+	assert_string_equal(c->file_roots, "");
+	assert_string_equal(c->mysql_hosts, "");
+	assert_true(str_ends(c->export_root, "/exports"));
+	site_conf_free(c);
+	free(want);
 }
 
 static void
@@ -284,6 +307,7 @@ main(void)
 		WITH_FOLDER(defaults_fill_what_is_not_said),
 		WITH_FOLDER(values_are_taken_over),
 		WITH_FOLDER(faults_name_section_and_key),
+		WITH_FOLDER(several_folders_are_made_absolute_each),
 		WITH_FOLDER(all_faults_are_reported_together),
 		WITH_FOLDER(long_lines_are_refused_rather_than_cut),
 		WITH_FOLDER(missing_file_is_an_input_error),
