@@ -274,6 +274,12 @@ install: all
 	install -m 644 sql/*.sql $(DESTDIR)$(SHARE)/sql/
 	install -m 644 nginx/* $(DESTDIR)$(SHARE)/nginx/
 	install -m 644 conf/site.conf $(DESTDIR)$(SHARE)/conf/
+	install -d $(DESTDIR)$(SHARE)/examples/data \
+	    $(DESTDIR)$(SHARE)/examples/hetero_lr
+	install -m 644 examples/data/*.csv examples/data/README.md \
+	    $(DESTDIR)$(SHARE)/examples/data/
+	install -m 644 examples/hetero_lr/*.json \
+	    $(DESTDIR)$(SHARE)/examples/hetero_lr/
 	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 644 conf/systemd/sluice.sysusers \

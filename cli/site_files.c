@@ -309,6 +309,7 @@ site_files_write_conf(const struct site_choice *c)
 	char *memory_dir = memory_dir_of(c->home);
 	char *shepherd = share_program("sluice-shepherd");
 	char *providers = share_providers();
+	char *examples = share_path("examples");
 	int r;
 	const struct setting s[] = {
 		{ "site", "party_id", c->party },
@@ -326,6 +327,7 @@ site_files_write_conf(const struct site_choice *c)
 		{ "listen", "partner_url", c->partner_url },
 		{ "fcgi", "client_auth_off_on_loopback",
 		    c->loopback_without_authentication ? "yes" : NULL },
+		{ "fcgi", "examples_dir", examples },
 		{ "mailbox", "memory_dir", memory_dir },
 		/* Absent ones keep the sample's "@bin/…". */
 		{ "executor", "shepherd_program", shepherd },
@@ -340,6 +342,7 @@ site_files_write_conf(const struct site_choice *c)
 	free(memory_dir);
 	free(shepherd);
 	free(providers);
+	free(examples);
 	return r;
 }
 

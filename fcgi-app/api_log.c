@@ -12,6 +12,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/archive.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/site_info.h"
 #include "fcgi-app/turns.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -109,6 +110,32 @@ open_log(const char *path)
 	return f;
 }
 
+/*
+ * A site is one instance; who asks for another would be sent on, and round
+ * in circles, by servers that have several.  true: it is answered here.
+ */
+static bool
+is_here(struct request *req, struct reply *rp)
+{
+	const char *wanted = request_text(req, "instance_id");
+	char own[SITE_INSTANCE_SIZE];
+	int64_t times;
+
+	if (request_int(req, "forward_times", 0, INT32_MAX, 0, &times) != 0 ||
+	    times > 2) {
+		(void)reply_status(
+		    rp, 429, "the request was sent on too often");
+		return false;
+	}
+	site_instance(req->app->conf, own);
+	if (wanted == NULL || *wanted == '\0' || str_eq(wanted, own))
+		return true;
+	(void)reply_status(rp, 404,
+	    "this site has no instance %.64s; it is the instance %s", wanted,
+	    own);
+	return false;
+}
+
 int
 api_log_size(struct request *req, struct reply *rp)
 {
@@ -119,6 +146,8 @@ api_log_size(struct request *req, struct reply *rp)
 	FILE *f;
 	int r;
 
+	if (!is_here(req, rp))
+		return 0;
 	if ((r = log_path(req, &path)) != 0)
 		return r;
 	if ((f = open_log(path)) != NULL) {
@@ -182,6 +211,8 @@ api_log_cat(struct request *req, struct reply *rp)
 	FILE *f;
 	int r;
 
+	if (!is_here(req, rp))
+		return 0;
 	if ((r = request_int(req, "begin", 0, INT64_MAX, 1, &begin)) != 0 ||
 	    (r = request_int(req, "end", 0, INT64_MAX, INT64_MAX, &end)) != 0 ||
 	    (r = log_path(req, &path)) != 0)

@@ -5,6 +5,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/site_info.h"
 #include "fcgi-app/view.h"
 #include "lib/base/compatible.h"
 #include "lib/base/err.h"

@@ -134,9 +134,38 @@
 	    api_permission_explain)                                            \
 	R(POST, "/v1/permission/:what/privilege", VIEWER, JSON,                \
 	    api_not_supported)                                                 \
+	/* keys of classic sites */                                            \
+	R(POST, "/v1/key/public/save", ADMIN, JSON, api_key_save)              \
+	R(POST, "/v1/key/public/delete", ADMIN, JSON, api_key_delete)          \
+	R(POST, "/v1/key/query", VIEWER, JSON, api_key_query)                  \
 	/* site */                                                             \
 	R(POST, "/v1/resource/query", VIEWER, JSON, api_resource_query)        \
 	R(POST, "/v1/server/version/get", VIEWER, JSON, api_server_version)    \
+	R(POST, "/v1/server/reload", ADMIN, JSON, api_server_reload)           \
+	R(POST, "/v1/server/fateflow/info", VIEWER, JSON, api_fateflow_info)   \
+	R(POST, "/v1/server/config/job/default", VIEWER, JSON,                 \
+	    api_job_default)                                                   \
+	R(POST, "/v1/server/get", VIEWER, JSON, api_server_service_get)        \
+	R(POST, "/v1/server/service/get", VIEWER, JSON,                        \
+	    api_server_service_get)                                            \
+	R(POST, "/v1/server/:name/get", VIEWER, JSON, api_server_get)          \
+	R(POST, "/v1/server/service/:name/get", VIEWER, JSON, api_server_get)  \
+	R(POST, "/v1/server/:name/register", ADMIN, JSON, api_server_register) \
+	R(POST, "/v1/server/service/:name/register", ADMIN, JSON,              \
+	    api_server_register)                                               \
+	R(POST, "/v1/service/registry", ADMIN, JSON, api_service_registry)     \
+	R(POST, "/v1/service/query", VIEWER, JSON, api_service_query)          \
+	R(POST, "/v1/info/common", VIEWER, JSON, api_info_common)              \
+	R(POST, "/v1/info/fateboard", VIEWER, JSON, api_info_fateboard)        \
+	R(POST, "/v1/info/eggroll", VIEWER, JSON, api_info_eggroll)            \
+	R(POST, "/v1/info/party/:dest", VIEWER, JSON, api_info_party)          \
+	R(POST, "/v1/info/party/:proxy/:dest", VIEWER, JSON, api_info_party)   \
+	R(POST, "/v1/template/download", VIEWER, JSON, api_template_download)  \
+	R(POST, "/v1/worker/config/load", VIEWER, JSON, api_file_reader)       \
+	R(POST, "/v1/operation/job_config/get", VIEWER, JSON, api_file_reader) \
+	R(POST, "/v1/operation/json_conf/load", VIEWER, JSON, api_file_reader) \
+	R(POST, "/v1/forward/:role", VIEWER, JSON, api_forward)                \
+	R(POST, "/v1/forward/:role/do", VIEWER, JSON, api_forward)             \
 	R(POST, "/v1/log/size", VIEWER, JSON, api_log_size)                    \
 	R(POST, "/v1/log/cat", VIEWER, JSON, api_log_cat)                      \
 	/* partners: errands */                                                \

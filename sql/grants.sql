@@ -58,6 +58,11 @@ GRANT SELECT ON table_use TO 'sluice_fcgi'@'localhost';
 -- Admins change permissions by the API; jobs that are taken in use them up.
 GRANT SELECT, INSERT, UPDATE, DELETE ON permission TO 'sluice_fcgi'@'localhost';
 GRANT INSERT ON permission_use TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON classic_key
+  TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON registered_server TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON registered_service
+  TO 'sluice_fcgi'@'localhost';
 
 -- sluice-supervisor and the shepherds.
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';

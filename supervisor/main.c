@@ -122,10 +122,12 @@ on_stop(void *ctx, int signo)
 static void
 on_hangup(void *ctx, int signo)
 {
-	(void)ctx;
+	struct program *p = ctx;
+
 	(void)signo;
 	log_reopen();
 	log_info("log file reopened");
+	supervisor_reload(&p->super);
 }
 
 static int
@@ -165,7 +167,7 @@ open_site(struct program *p, const struct options *o)
 	}
 	if ((r = lock_pid_file(p)) != 0)
 		return r;
-	p->super.conf = p->conf;
+	p->super.conf = p->super.own_conf = p->conf;
 	if ((r = db_open(p->conf, &p->super.db)) != 0 ||
 	    (r = db_schema_check(p->super.db)) != 0)
 		return r;

@@ -47,10 +47,25 @@ name_instance(struct supervisor *s)
 	    s->instance + n, sizeof(s->instance) - (size_t)n, "%.8s", self);
 }
 
+void
+supervisor_reload(struct supervisor *s)
+{
+	if (site_conf_refresh(s->own_conf) != 0 || resources_register(s) != 0) {
+		log_err("configuration not reloaded");
+		return;
+	}
+	loop_timer_set(s->poll, s->conf->poll_ms, s->conf->poll_ms);
+	log_info("configuration read again");
+	supervisor_changed(s, "");
+}
+
 static void
 on_wake(void *ctx, const char *job_id)
 {
-	supervisor_changed(ctx, job_id);
+	if (strcmp(job_id, WAKE_RELOAD) == 0)
+		supervisor_reload(ctx);
+	else
+		supervisor_changed(ctx, job_id);
 }
 
 /* The net below lost datagrams: look without being told. */

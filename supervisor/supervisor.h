@@ -30,6 +30,7 @@ struct wake;
 struct supervisor {
 	/* the caller's, set before supervisor_start() */
 	const struct site_conf *conf;
+	struct site_conf *own_conf; /* the same, for supervisor_reload() */
 	struct loop *loop;
 	struct db *db;
 	struct http_client *http; /* NULL: no partners */
@@ -62,6 +63,12 @@ int supervisor_start(struct supervisor *);
  * nothing of the loop's runs afterwards.
  */
 void supervisor_stop(struct supervisor *);
+
+/*
+ * Read the configuration again: its numbers hold from now on, the capacity
+ * among them.  A file with faults changes nothing and is only told of.
+ */
+void supervisor_reload(struct supervisor *);
 
 /*
  * Rows of this job changed ("" when it is not known which): at the loop's

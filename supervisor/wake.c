@@ -37,7 +37,7 @@ receive(struct wake *w, char job[ID_JOB_SIZE])
 		return false;
 	text[n] = '\0';
 	memcpy(job, text, sizeof(text));
-	if (!str_is_job_id(text))
+	if (!str_is_job_id(text) && !str_eq(text, WAKE_RELOAD))
 		job[0] = '\0';
 	return true;
 }

@@ -11,7 +11,9 @@
 
 struct wake;
 
-/* job_id is "" when the datagram named none. */
+#define WAKE_RELOAD "reload" /* the configuration is to be read again */
+
+/* job_id is "" when the datagram named none; it may be WAKE_RELOAD. */
 typedef void wake_fn(void *ctx, const char *job_id);
 
 /*

@@ -84,6 +84,8 @@ static const struct key keys[] = {
 	STR("fcgi", "client_vault_file", KEY_PATH, client_vault_file,
 	    SITE_KEYS "/client.vault"),
 	STR("fcgi", "upload_root", KEY_PATH, upload_root, "incoming"),
+	STR("fcgi", "examples_dir", KEY_PATH, examples_dir,
+	    "@bin/../share/sluice/examples"),
 
 	STR("data", "file_roots", KEY_PATHS, file_roots, ""),
 	STR("data", "export_root", KEY_PATH, export_root, "exports"),
@@ -455,6 +457,26 @@ out:
 	buf_fini(&text);
 	buf_fini(&rd.faults);
 	return r == 0 ? 0 : err_wrap("%s", path);
+}
+
+int
+site_conf_refresh(struct site_conf *c)
+{
+	struct site_conf *fresh;
+	size_t i;
+	int r;
+
+	if ((r = site_conf_load(c->path, &fresh)) != 0)
+		return r;
+	for (i = 0; i < N_KEYS; i++) {
+		const char *from = (const char *)fresh + keys[i].offset;
+		char *to = (char *)c + keys[i].offset;
+
+		if (keys[i].type == KEY_INT)
+			memcpy(to, from, sizeof(int64_t));
+	}
+	site_conf_free(fresh);
+	return 0;
 }
 
 void

@@ -33,6 +33,7 @@ struct site_conf {
 	bool client_auth_off_on_loopback;
 	char *client_vault_file; /* under it lie the secrets of client keys */
 	char *upload_root;	 /* server-side files of uploads */
+	char *examples_dir;	 /* what template/download packs */
 	/* [data]: tables that are kept outside, and what is put there */
 	char *file_roots;   /* absolute folders, ':' between them; "" */
 	char *export_root;  /* absolute */
@@ -74,6 +75,13 @@ struct site_conf {
  */
 int site_conf_load(const char *path, struct site_conf **out);
 void site_conf_free(struct site_conf *);
+
+/*
+ * Read the file again and take over all numbers (limits, intervals, defaults,
+ * capacity); names and paths stay until the program starts anew, for parts of
+ * it may hold them.  On errors nothing changes; errors as above.
+ */
+int site_conf_refresh(struct site_conf *);
 
 /* home + "/" + relative, formatted; the caller's. */
 char *site_path(const struct site_conf *, const char *fmt, ...)

@@ -10,6 +10,7 @@
 
 static const struct errand_kind kinds[] = {
 	{ "ping", errand_ping },
+	{ "info", errand_info },
 	{ MODEL_DEPLOY_STAGE, model_deploy_stage },
 	{ MODEL_DEPLOY_SEAL, model_deploy_seal },
 	{ MODEL_DEPLOY_DROP, model_deploy_drop },
@@ -36,5 +37,14 @@ int
 errand_ping(const struct errand_ask *ask)
 {
 	(void)ask;
+	return 0;
+}
+
+int
+errand_info(const struct errand_ask *ask)
+{
+	*ask->data = json_object_new_object();
+	json_add_str(*ask->data, "version", SLUICE_VERSION);
+	json_add_str(*ask->data, "party_id", ask->conf->party_id);
 	return 0;
 }

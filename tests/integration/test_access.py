@@ -1,9 +1,11 @@
 """Who may ask a site for what: users with keys and roles, partners with rules."""
 import base64
+import io
 import json
 import os
 import stat
 import subprocess
+import tarfile
 import tempfile
 import time
 import unittest
@@ -177,6 +179,151 @@ class Users(unittest.TestCase):
                          "http_app_key: " + made["app_key"], "http_secret_key: " + made["secret_key"]):
                 self.assertIn(line, text)
             self.assertEqual(stat.S_IMODE(os.stat(conf).st_mode), 0o600)
+
+
+class SiteItself(unittest.TestCase):
+    """What a site says of itself and keeps for others."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+        cls.site = cls.fed.arbiter
+
+    def test_public_keys_are_kept_and_told_and_open_nothing(self):
+        site, party = self.site, "424242"
+        before = site.sql("SELECT party_id, HEX(sign_key), url, enabled FROM partner")
+        self.assertEqual(site.ok("key/public/save", {"party_id": 424242, "key": "PUBLIC 1"})["data"], "save success")
+        self.assertEqual(site.ok("key/public/save", {"party_id": party, "key": "PUBLIC 2"})["data"], "update success")
+        self.assertEqual(site.ok("key/query", {"party_id": party})["data"], "PUBLIC 2")
+        self.assertEqual(site.ok("key/query", {"party_id": party, "key_name": "public"})["data"], "PUBLIC 2")
+        self.assertEqual(site.api("key/query", {"party_id": party, "key_name": "private"})["retcode"], 108)
+        self.assertEqual(site.api("key/public/delete", {"party_id": party}), {"retcode": 0, "retmsg": "success"})
+        self.assertEqual(site.api("key/query", {"party_id": party}), {"retcode": 0, "retmsg": "success"})
+        self.assertEqual(site.sql("SELECT party_id, HEX(sign_key), url, enabled FROM partner"), before)
+        for body, text in (({"party_id": party}, "key"), ({"key": "x"}, "party_id"),
+                           ({"party_id": "x", "key": "x"}, "digits"), ({"party_id": party, "key": ""}, "1 to"),
+                           ({"party_id": party, "key": "-----BEGIN RSA PRIVATE KEY-----"}, "private")):
+            reply = site.api("key/public/save", body)
+            self.assertEqual(reply["retcode"], 101, reply)
+            self.assertIn(text, reply["retmsg"])
+
+    def test_a_site_tells_who_it_is(self):
+        host, port = self.site.url.split("//")[1].split(":")
+        info = self.site.ok("info/common", {})["data"]
+        self.assertEqual((info["party_id"], info["host"], info["http_port"]), ("10001", host, int(port)))
+        instances = self.site.ok("server/fateflow/info", {})["data"]
+        self.assertEqual(len(instances), 1)
+        (name, one), = instances.items()
+        self.assertEqual(one["instance_id"], name)
+        self.assertEqual(one["http_port"], int(port))
+        self.assertLess(abs(one["timestamp"] - time.time() * 1000), 60000)
+        self.assertEqual(self.site.request("info/fateboard", {})[0], 404)
+        self.assertEqual(self.site.request("info/eggroll", {})[0], 503)
+
+    def test_logs_of_another_instance_are_not_here(self):
+        (name,) = self.site.ok("server/fateflow/info", {})["data"]
+        log = {"job_id": "20250101000000000000000", "log_type": "jobSchedule"}
+        self.assertEqual(self.site.ok("log/size", dict(log, instance_id=name))["data"], {"size": 0})
+        for path in ("log/size", "log/cat"):
+            status, _, body = self.site.request(path, dict(log, instance_id="other"))
+            self.assertEqual((status, json.loads(body)["retcode"]), (404, 404))
+            status, _, _ = self.site.request(path, dict(log, instance_id=name, forward_times=3))
+            self.assertEqual(status, 429)
+
+    def test_another_party_is_asked_who_it_is(self):
+        data = self.site.ok("info/party/9999", {})["data"]
+        self.assertEqual(data["party_id"], "9999")
+        self.assertTrue(data["version"])
+        self.assertEqual(self.site.ok("info/party/10001", {})["data"]["party_id"], "10001")
+        self.assertEqual(self.site.ok("info/party/10000/9999", {})["data"]["party_id"], "9999")
+        self.assertEqual(self.site.api("info/party/x", {})["retcode"], 101)
+        self.assertNotEqual(self.site.api("info/party/77777", {})["retcode"], 0)
+
+    def test_servers_and_services_are_kept_for_who_asks(self):
+        site = self.site
+        self.assertEqual(site.ok("server/servings/register", {"host": "10.0.0.1", "port": 8059}),
+                         {"retcode": 0, "retmsg": "success"})
+        for path in ("server/get", "server/service/get"):
+            self.assertEqual(site.ok(path, {})["data"]["SERVINGS"],
+                             {"host": "10.0.0.1", "port": 8059, "protocol": "http"})
+        self.assertEqual(site.ok("server/servings/get", {})["data"]["port"], 8059)
+        self.assertNotIn("data", site.ok("server/nobody/get", {}))
+        self.assertIn("FATE_ON_STANDALONE", site.ok("server/get", {})["data"])
+        for body in ({}, {"host": "x"}, {"host": "x", "port": 0}, {"host": "", "port": 5}):
+            self.assertIn(site.api("server/servings/register", body)["retcode"], (101, 103), body)
+        service = {"server_name": "HOOK", "service_name": "permission", "uri": "/check", "params": {"a": 1}}
+        self.assertEqual(site.ok("service/registry", service)["data"], {})
+        rows = site.ok("service/query", {"service_name": "permission"})["data"]["service_info"]
+        self.assertEqual([(r["f_server_name"], r["f_url"], r["f_method"], r["f_params"]) for r in rows],
+                         [("HOOK", "/check", "POST", {"a": 1})])
+        self.assertEqual(site.ok("service/query", {"service_name": "permission", "server_name": "X"})["data"],
+                         {"service_info": []})
+        self.assertEqual(site.api("service/registry", {"server_name": "HOOK"})["retcode"], 101)
+        self.assertEqual(site.api("service/query", {})["retcode"], 101)
+
+    def test_files_are_not_read_by_their_path(self):
+        secret = os.path.join(self.site.home, "site.conf")
+        for path in ("worker/config/load", "operation/json_conf/load", "operation/job_config/get", "forward/fateflow",
+                     "forward/fateflow/do"):
+            reply = self.site.api(path, {"config_path": secret})
+            self.assertEqual(reply["retcode"], 100)
+            self.assertIn("not supported", reply["retmsg"])
+            self.assertNotIn("data", reply)
+
+    def test_examples_come_as_an_archive(self):
+        for body, some, none in (({}, "fate_examples/data/breast_host_partial.csv", "x"),
+                                 ({"min_data": 1}, "fate_examples/data/breast_host.csv",
+                                  "fate_examples/data/breast_host_partial.csv")):
+            status, headers, content = self.site.request("template/download", body)
+            self.assertEqual(status, 200)
+            self.assertIn("filename=template.tar.gz", headers["Content-Disposition"])
+            with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
+                names = tar.getnames()
+                self.assertIn(some, names)
+                self.assertNotIn(none, names)
+                self.assertIn("fateflow_examples/hetero_lr/dsl.json", names)
+                dsl = json.load(tar.extractfile("fateflow_examples/hetero_lr/dsl.json"))
+            self.assertEqual(dsl, example("dsl.json"))
+            self.assertFalse([n for n in names if n.startswith("/") or ".." in n])
+
+    def test_reload_reaches_every_program_and_a_broken_file_none(self):
+        site = self.site
+        path = os.path.join(site.home, "site.conf")
+        with open(path, encoding="utf-8") as f:
+            good = f.read()
+
+        def write(text):
+            with open(path, "w", encoding="utf-8") as f:
+                f.write(text)
+
+        def default():
+            return site.ok("server/config/job/default", {})["data"]["task_cores"]
+
+        def capacity():
+            return site.ok("resource/query", {})["data"]["computing_engine_resource"]["f_cores"]
+
+        before = default(), capacity()
+        try:
+            write(good.replace("task_cores = 1", "task_cores = many"))
+            reply = site.api("server/reload", {})
+            self.assertEqual(reply["retcode"], 100)
+            self.assertIn("task_cores", reply["retmsg"])
+            self.assertEqual((default(), capacity()), before)
+            write(good.replace("task_cores = 1", "task_cores = 3").replace("\ncores = 0", "\ncores = 77"))
+            reply = site.ok("server/reload", {})
+            self.assertEqual(reply["data"]["job_default_config"]["task_cores"], 3)
+            self.assertIsNone(reply["data"]["server_registry"])
+            wait_for(lambda: all(default() == 3 for _ in range(20)), what="all workers read the configuration")
+            wait_for(lambda: capacity() == 77, what="the supervisor takes the capacity over")
+        finally:
+            write(good)
+            site.ok("server/reload", {})
+        wait_for(lambda: capacity() == before[1] and all(default() == before[0] for _ in range(20)), what="as before")
+
+    def test_the_site_is_changed_by_admins_only(self):
+        modeler = self.site.signed(self.site.make_key(unique("modeler"), "modeler"))
+        for path in ("server/reload", "server/x/register", "service/registry", "key/public/save", "key/public/delete"):
+            self.assertEqual(modeler.api(path, {})["retcode"], 108, path)
 
 
 ALL = ("--roles", "*", "--commands", "*", "--components", "*", "--datasets", "*")

@@ -30,6 +30,7 @@
 #include "tests/lib/rows.h"
 
 #define J1 "202601010000000000001"
+#define J2 "202601010000000000002"
 
 static struct db *db;
 static struct arena *arena;
@@ -502,6 +503,10 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 		.data_key = "data",
 		.table_namespace = "n",
 		.name = "a" };
+	struct party_caller guest = { .party_id = ROWS_GUEST };
+	struct party_member host = { J2, "host", ROWS_HOST };
+	struct db_task_key theirs = { J2, "reader_0", 0, "host", ROWS_HOST };
+	struct rows_partner p;
 	struct db_job_claim *claims;
 	struct db *d;
 	size_t n;
@@ -509,7 +514,12 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 	(void)state;
 	run_grants();
 	assert_int_equal(rows_initiated(db, J1), 0);
+	assert_int_equal(rows_allow(db, ROWS_GUEST), 0);
+	rows_partner_init(&p, J2, "host");
+	assert_int_equal(
+	    party_job_create(db, &guest, &host, &p.job, NULL, NULL), 0);
 	d = as_account("sluice_supervisor");
+	assert_int_equal(party_may_run(d, &theirs), 0);
 	assert_int_equal(db_schema_check(d), 0);
 	assert_int_equal(db_resource_set(d, DB_ENGINE_DEFAULT, 8, 1000), 0);
 	assert_int_equal(db_job_claim(d, arena, "s", 1000, 10, &claims, &n), 0);
