@@ -4,7 +4,8 @@
  *
  * The input is {"job_dsl":…,"job_runtime_conf":…} as a client posts it.
  * Beside crashes it looks for broken promises: a good job must be rebuilt to
- * the same contract from its own completed conf.
+ * the same contract from its own completed conf, and the predict job of what
+ * it trained likewise.
  */
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include "lib/json/faults.h"
 #include "lib/json/json.h"
 #include "lib/model/job_spec.h"
+#include "lib/model/predict_dsl.h"
 #include "lib/provider/manifest.h"
 
 #define BODY_MAX 1000000
@@ -44,7 +46,7 @@ product(void)
 
 static struct job_spec *
 build(const char *party, struct json_object *dsl, struct json_object *conf,
-    struct json_object *fixed)
+    const struct job_model *model, struct json_object *fixed)
 {
 	static const struct job_defaults defaults = JOB_DEFAULTS_INIT;
 	struct faults faults = FAULTS_INIT;
@@ -53,6 +55,7 @@ build(const char *party, struct json_object *dsl, struct json_object *conf,
 		.local_party = party,
 		.dsl = dsl,
 		.conf = conf,
+		.model = model,
 		.providers_fixed = fixed,
 		.providers = product(),
 		.defaults = &defaults,
@@ -84,12 +87,12 @@ sent(struct json_object *o)
 }
 
 static void
-rebuild(const struct job_spec *spec)
+rebuild(const struct job_spec *spec, const struct job_model *model)
 {
 	struct json_object *dsl = sent(spec->dsl_json);
 	struct json_object *conf = sent(spec->conf);
 	struct json_object *fixed = sent(spec->providers_json);
-	struct job_spec *again = build("10000", dsl, conf, fixed);
+	struct job_spec *again = build("10000", dsl, conf, model, fixed);
 
 	if (again == NULL || again->contract_len != spec->contract_len ||
 	    memcmp(again->contract, spec->contract, spec->contract_len) != 0)
@@ -98,6 +101,37 @@ rebuild(const struct job_spec *spec)
 	json_object_put(dsl);
 	json_object_put(conf);
 	json_object_put(fixed);
+}
+
+/*
+ * What trains has an inference DSL.  Whether it can predict is another
+ * question, but all members come to the same answer.
+ */
+static void
+predict(const struct job_spec *spec)
+{
+	struct job_model model = { .model_id = "m",
+		.model_version = "1",
+		.train_dsl = spec->dsl_json,
+		.train_conf = spec->conf };
+	struct json_object *conf = sent(spec->conf), *empty;
+	struct faults faults = FAULTS_INIT;
+	struct job_spec *again;
+
+	if (predict_dsl_deduce(model.train_dsl, NULL, 0, &faults, NULL,
+		&model.inference_dsl) != 0)
+		abort();
+	json_add_str(json_path_get(conf, "job_parameters", "common"),
+	    "job_type", "predict");
+	empty = json_object_new_object();
+	again = build("9999", empty, conf, &model, NULL);
+	if (again != NULL)
+		rebuild(again, &model);
+	job_spec_free(again);
+	json_object_put(empty);
+	json_object_put(conf);
+	json_object_put(model.inference_dsl);
+	faults_fini(&faults);
 }
 
 int
@@ -113,9 +147,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		abort();
 	buf_fini(&text);
 	spec = build("9999", json_get(body, "job_dsl"),
-	    json_get(body, "job_runtime_conf"), NULL);
-	if (spec != NULL)
-		rebuild(spec);
+	    json_get(body, "job_runtime_conf"), NULL, NULL);
+	if (spec != NULL) {
+		rebuild(spec, NULL);
+		predict(spec);
+	}
 	job_spec_free(spec);
 	json_object_put(body);
 	return 0;

@@ -1,0 +1,276 @@
+"""Predict jobs: a deployed version, the tables of today, the parameters of the training."""
+import csv
+import io
+import json
+import os
+import tarfile
+import tempfile
+import unittest
+
+from federation import DATA, Federation, example, lr_conf
+
+LR = {"max_iter": 2, "encrypt_param": {"key_length": 1024}}
+
+
+def without_column(file, name):
+    """A copy of a table without one of its columns."""
+    with open(os.path.join(DATA, file), encoding="utf-8") as f:
+        rows = list(csv.reader(f))
+    at = rows[0].index(name)
+    with tempfile.NamedTemporaryFile("w", suffix=".csv", delete=False, encoding="utf-8") as f:
+        for row in rows:
+            f.write(",".join(row[:at] + row[at + 1:]) + "\n")
+    return f.name
+
+
+def download(site, job, component, role="guest"):
+    """Rows of an output table by id: everything behind the id."""
+    status, _, body = site.request("tracking/component/output/data/download", {
+        "job_id": job, "component_name": component, "role": role, "party_id": site.party}, method="GET")
+    assert status == 200, body
+    with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+        lines = tar.extractfile("data.csv").read().decode().splitlines()
+        header = json.load(tar.extractfile("data.meta"))["header"]
+    assert lines[0] == ",".join(header)
+    return header, dict(line.split(",", 1) for line in lines[1:])
+
+
+def scores(rows):
+    """What of prediction rows does not depend on label and type."""
+    return {key: row.split(",", 1)[1].rsplit(",", 1)[0] for key, row in rows.items()}
+
+
+class Predict(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        unlabelled = without_column("breast_guest.csv", "y")
+        narrow = without_column("breast_host.csv", "x0")
+        for site, file, name in ((fed.guest, DATA + "/breast_guest.csv", "breast_guest"),
+                                 (fed.host, DATA + "/breast_host.csv", "breast_host"),
+                                 (fed.guest, unlabelled, "unlabelled"), (fed.host, narrow, "narrow")):
+            reply = site.upload(file, name, namespace="predict")
+            assert reply.get("status") == "success", reply
+        os.unlink(unlabelled)
+        os.unlink(narrow)
+        cls.job = fed.submit(lr_conf(namespace="predict", **LR))
+        assert fed.guest.wait(cls.job)["f_status"] == "success", fed.guest.events(cls.job)
+        cls.model = fed.guest.ok("job/config", {"job_id": cls.job, "role": "guest", "party_id": "9999"})["data"][
+            "model_info"]
+        cls.child = cls.deploy()
+
+    @classmethod
+    def deploy(cls, **options):
+        reply = cls.fed.guest.ok("model/deploy", dict(cls.model, **options))
+        return reply["data"]["model_version"]
+
+    def conf(self, version=None, guest=None, host=None):
+        conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
+                "role": {"guest": [9999], "host": [10000], "arbiter": [10001]},
+                "job_parameters": {"common": {"job_type": "predict", "model_id": self.model["model_id"],
+                                              "model_version": version or self.child}},
+                "component_parameters": {"role": {}}}
+        for name, table in (("guest", guest), ("host", host)):
+            if table:
+                conf["component_parameters"]["role"][name] = {
+                    "0": {"reader_0": {"table": {"name": table, "namespace": "predict"}}}}
+        return conf
+
+    def submit(self, conf, dsl=None):
+        return self.fed.guest.api("job/submit", {"job_dsl": dsl or {}, "job_runtime_conf": conf})
+
+    def predict(self, conf, dsl=None):
+        reply = self.submit(conf, dsl)
+        self.assertEqual(reply["retcode"], 0, reply)
+        row = self.fed.guest.wait(reply["jobId"])
+        self.assertEqual(row["f_status"], "success", self.fed.guest.events(reply["jobId"]))
+        return reply["jobId"]
+
+    def reports(self, job):
+        """Why tasks failed, as the initiator has it."""
+        return " ".join(str(t["f_error_report"]) for t in self.fed.guest.tasks(job))
+
+
+class Prediction(Predict):
+    def test_predictions_of_the_same_tables_are_those_of_the_training(self):
+        job = self.predict(self.conf())
+        header, rows = download(self.fed.guest, job, "hetero_lr_0")
+        self.assertEqual(header[1:], ["label", "predict_result", "predict_score", "predict_detail", "type"])
+        _, trained = download(self.fed.guest, self.job, "hetero_lr_0")
+        self.assertEqual(len(rows), 569)
+        self.assertEqual({row.rsplit(",", 1)[1] for row in rows.values()}, {"predict"})
+        self.assertEqual({k: v.rsplit(",", 1)[0] for k, v in rows.items()},
+                         {k: v.rsplit(",", 1)[0] for k, v in trained.items()})
+        self.assertRegex(next(iter(rows.values())), r"\"\{'0': [0-9.e-]+, '1': [0-9.e-]+\}\"")
+        metrics = self.fed.guest.metrics(job, "evaluation_0", "guest")
+        self.assertIn("predict", metrics)
+        self.assertEqual(self.fed.host.wait(job, role="host")["f_status"], "success")
+
+    def test_a_table_without_labels_is_predicted_and_not_evaluated(self):
+        job = self.predict(self.conf(guest="unlabelled"))
+        _, rows = download(self.fed.guest, job, "hetero_lr_0")
+        self.assertEqual({row.split(",")[0] for row in rows.values()}, {"None"})
+        _, trained = download(self.fed.guest, self.job, "hetero_lr_0")
+        self.assertEqual(scores(rows), scores(trained))
+        self.assertEqual(self.fed.guest.metrics(job, "evaluation_0", "guest"), {})
+
+    def test_only_what_was_deployed_runs_and_no_arbiter_is_needed(self):
+        child = self.deploy(cpn_list=["reader_0", "data_transform_0", "intersection_0", "hetero_lr_0"])
+        conf = self.conf(child)
+        del conf["role"]["arbiter"]
+        job = self.predict(conf)
+        names = {t["f_component_name"] for t in self.fed.guest.tasks(job)}
+        self.assertEqual(names, {"reader_0", "data_transform_0", "intersection_0", "hetero_lr_0"})
+        self.assertEqual(len(download(self.fed.guest, job, "hetero_lr_0")[1]), 569)
+
+    def test_parameters_are_the_trainings_unless_this_job_has_others(self):
+        conf = self.conf()
+        conf["component_parameters"]["common"] = {"hetero_lr_0": {"predict_param": 0.9}}
+        reply = self.submit(conf)
+        self.assertEqual(reply["retcode"], 103)
+        self.assertIn("/component_parameters/common/hetero_lr_0/predict_param: must be object", reply["retmsg"])
+        conf["component_parameters"]["common"]["hetero_lr_0"]["predict_param"] = {"threshold": 0.9}
+        job = self.predict(conf)
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            param = site.ok("tracking/component/parameters", {
+                "job_id": job, "component_name": "hetero_lr_0", "role": role, "party_id": site.party})["data"][
+                    "ComponentParam"]
+            self.assertEqual((param["max_iter"], param["predict_param"]["threshold"]), (2, 0.9))
+
+    def test_a_model_is_missed_by_its_column(self):
+        reply = self.submit(self.conf(host="narrow"))
+        self.assertEqual(self.fed.guest.wait(reply["jobId"])["f_status"], "failed")
+        self.assertIn("x0, which the model was made with", self.reports(reply["jobId"]))
+
+
+class Views(Predict):
+    def test_a_predict_job_shows_training_and_graph(self):
+        job = self.predict(self.conf())
+        trained = self.fed.guest.ok("job/query", {"job_id": self.job, "role": "guest"})["data"][0]["f_runtime_conf"]
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host"), (self.fed.arbiter, "arbiter")):
+            where = {"job_id": job, "role": role, "party_id": site.party}
+            row = site.ok("job/query", where)["data"][0]
+            self.assertEqual(row["f_train_runtime_conf"], trained)
+            self.assertEqual(row["f_runtime_conf"]["job_parameters"]["common"]["model_version"], self.child)
+            self.assertEqual(site.ok("job/config", where)["data"]["train_runtime_conf"], trained)
+        where = {"job_id": job, "role": "guest", "party_id": "9999"}
+        config = self.fed.guest.ok("job/config", where)["data"]
+        self.assertEqual(config["model_info"], dict(self.model, model_version=self.child))
+        dsl = config["dsl"]["components"]
+        self.assertEqual(dsl["hetero_lr_0"]["input"], {"data": {"test_data": ["intersection_0.data"]},
+                                                       "model": ["pipeline.hetero_lr_0.model"]})
+        graph = self.fed.guest.ok("pipeline/dag/dependency", where)["data"]
+        self.assertEqual(graph["dependencies"]["hetero_lr_0"], [
+            {"component_name": "intersection_0", "type": "test_data", "up_output_info": ["data", 0]}])
+        view = self.fed.guest.ok("tracking/job/data_view", where)["data"]
+        self.assertEqual(view["dataset"]["guest"]["9999"], {"reader_0": "predict.breast_guest"})
+        # It makes no model of its own.
+        self.assertEqual(self.fed.guest.ok("tracking/component/output/model", dict(
+            where, component_name="hetero_lr_0"))["data"], {})
+        self.assertEqual(self.fed.guest.sql("SELECT COUNT(*) FROM model WHERE model_version = '%s'" % job), [["0"]])
+
+    def test_the_dsl_that_was_sent_does_not_run_and_must_be_right(self):
+        reply = self.submit(self.conf(), example("dsl.json"))
+        self.assertEqual(reply["retcode"], 0, reply)
+        self.assertIn("[WARN]the DSL of the deployed model runs", reply["retmsg"])
+        self.assertEqual(self.fed.guest.wait(reply["jobId"])["f_status"], "success")
+        reply = self.submit(self.conf(), {"components": {"reader_0": {}}})
+        self.assertEqual(reply["retcode"], 103)
+        self.assertEqual(reply["errors"][0]["pointer"], "/job_dsl/components/reader_0/module")
+
+
+class Refusals(Predict):
+    def refused(self, conf, pointer, words):
+        reply = self.submit(conf)
+        self.assertEqual((reply["retcode"], reply["errors"][0]["pointer"]),
+                         (103, "/job_runtime_conf" + pointer), reply)
+        self.assertIn(words, reply["retmsg"])
+        self.assertNotIn("data", reply)
+
+    def test_a_version_that_was_not_deployed_is_refused(self):
+        self.refused(self.conf(self.job), "/job_parameters/common/model_version", "deploy it")
+        self.refused(self.conf("20990101"), "/job_parameters/common/model_version", "no such version")
+        conf = self.conf()
+        del conf["job_parameters"]["common"]["model_id"]
+        self.refused(conf, "/job_parameters/common/model_id", "names a deployed model")
+
+    def test_who_did_not_take_part_is_refused(self):
+        conf = self.conf()
+        conf["role"]["host"] = [10001]
+        self.refused(conf, "/role/host/0", "did not take part as host")
+
+    def test_a_partner_whose_half_is_of_another_version_refuses(self):
+        child = self.deploy()
+        self.fed.host.sql("UPDATE model SET root_hash = UNHEX(REPEAT('5a', 32)) WHERE model_version = '%s'" % child)
+        reply = self.submit(self.conf(child))
+        self.assertEqual(reply["retcode"], 0, reply)
+        row = self.fed.guest.wait(reply["jobId"])
+        self.assertEqual(row["f_status"], "failed")
+        self.assertIn("do not belong together", str(self.fed.guest.events(reply["jobId"])))
+        self.assertEqual(self.fed.host.sql("SELECT COUNT(*) FROM job WHERE job_id = '%s'" % reply["jobId"]), [["0"]])
+
+    def test_a_changed_model_file_fails_the_task_that_needs_it(self):
+        # Another training, so that its files are no other version's too.
+        job = self.fed.submit(lr_conf(namespace="predict", **dict(LR, max_iter=1, alpha=0.5)))
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success")
+        child = self.deploy(model_version=job)
+        sha = self.fed.host.sql("SELECT LOWER(HEX(sha256)) FROM model_part WHERE model_version = '%s' AND"
+                                " component = 'hetero_lr_0' AND buffer_name LIKE '%%Param'" % child)[0][0]
+        path = os.path.join(self.fed.host.home, "models", "objects", sha[:2], sha)
+        with open(path, "r+b") as f:
+            byte = f.read(1)
+            f.seek(0)
+            f.write(bytes([byte[0] ^ 1]))
+        reply = self.submit(self.conf(child))
+        self.assertEqual(self.fed.guest.wait(reply["jobId"])["f_status"], "failed")
+        self.assertIn("hetero_lr_0", self.reports(reply["jobId"]))
+
+
+class EarlierModels(Predict):
+    def test_a_loaded_model_is_applied_and_trained_further(self):
+        dsl = {"components": {
+            "reader_0": {"module": "Reader", "output": {"data": ["data"]}},
+            "load_transform": {"module": "ModelLoader", "output": {"model": ["model"]}},
+            "load_lr": {"module": "ModelLoader", "output": {"model": ["model"]}},
+            "data_transform_0": {"module": "DataTransform", "input": {
+                "data": {"data": ["reader_0.data"]}, "model": ["load_transform.model"]},
+                "output": {"data": ["data"], "model": ["model"]}},
+            "intersection_0": {"module": "Intersection", "input": {"data": {"data": ["data_transform_0.data"]}},
+                               "output": {"data": ["data"]}},
+            "scale_0": {"module": "FeatureScale", "input": {"data": {"data": ["intersection_0.data"]}},
+                        "output": {"data": ["data"], "model": ["model"]}},
+            "hetero_lr_0": {"module": "HeteroLR", "input": {
+                "data": {"train_data": ["scale_0.data"]}, "model": ["load_lr.model"]},
+                "output": {"data": ["data"], "model": ["model"]}},
+            "hetero_lr_1": {"module": "HeteroLR", "input": {
+                "data": {"test_data": ["scale_0.data"]}, "model": ["load_lr.model"]},
+                "output": {"data": ["data"], "model": ["model"]}}}}
+        conf = lr_conf(namespace="predict", **dict(LR, max_iter=4))
+        common = conf["component_parameters"]["common"]
+        del common["evaluation_0"]
+        common["scale_0"] = {"need_run": False}
+        common["load_transform"] = dict(self.model, component_name="data_transform_0")
+        common["load_lr"] = {"model_id": self.model["model_id"], "model_version": self.child,
+                             "component_name": "hetero_lr_0", "model_alias": "model"}
+        job = self.fed.submit(conf, dsl)
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
+        model = self.fed.guest.ok("tracking/component/output/model", {
+            "job_id": job, "component_name": "hetero_lr_0", "role": "guest", "party_id": "9999"})["data"]
+        self.assertEqual(model["iters"], 4)
+        _, rows = download(self.fed.guest, job, "hetero_lr_1")
+        _, trained = download(self.fed.guest, self.job, "hetero_lr_0")
+        self.assertEqual(scores(rows), scores(trained))
+        states = {t["f_component_name"]: t["f_party_status"] for t in self.fed.guest.tasks(job, role="guest")}
+        self.assertEqual((states["scale_0"], states["hetero_lr_0"]), ("pass", "success"))
+
+    def test_a_model_that_is_not_there_is_missed_by_name(self):
+        dsl = {"components": {"load_lr": {"module": "ModelLoader", "output": {"model": ["model"]}}}}
+        conf = lr_conf(namespace="predict")
+        conf["component_parameters"] = {"common": {"load_lr": dict(self.model, component_name="hetero_lr_7")}}
+        job = self.fed.submit(conf, dsl)
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+        self.assertIn("no such model of hetero_lr_7", self.reports(job))
+
+
+if __name__ == "__main__":
+    unittest.main()
