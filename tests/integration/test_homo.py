@@ -146,6 +146,25 @@ class Homo(unittest.TestCase):
             scores = dict(site.metrics(job, "evaluation_0", role)["train"]["homo_lr_0"]["data"])
             self.assertGreater(scores["auc"], 0.95)
 
+    def test_each_site_predicts_with_the_model_of_both(self):
+        job = self.run_job(homo_conf([10000], TWO))
+        model = self.fed.guest.ok("job/config", {"job_id": job, "role": "guest"})["data"]["model_info"]
+        child = self.fed.guest.ok("model/deploy", model)["data"]["model_version"]
+        reply = self.fed.guest.api("job/submit", {"job_dsl": {}, "job_runtime_conf": {
+            "dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
+            "role": {"guest": [9999], "host": [10000]},
+            "job_parameters": {"common": {"job_type": "predict", "model_id": model["model_id"],
+                                          "model_version": child}}}})
+        self.assertEqual(reply["retcode"], 0, reply)
+        self.assertEqual(self.fed.guest.wait(reply["jobId"])["f_status"], "success",
+                         self.fed.guest.events(reply["jobId"]))
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            rows = [site.ok("tracking/component/output/data", {
+                "job_id": j, "component_name": "homo_lr_0", "role": role, "party_id": site.party})["data"][0]
+                for j in (job, reply["jobId"])]
+            self.assertEqual([r[:-1] for r in rows[0]], [r[:-1] for r in rows[1]])
+            self.assertEqual({r[-1] for r in rows[1]}, {"predict"})
+
     def test_three_sites_train_in_batches_with_the_arbiter_as_a_host(self):
         job = self.run_job(homo_conf([10000, 10001], THREE))
         loss = self.loss(self.fed.arbiter, job, "arbiter")
