@@ -243,12 +243,14 @@ derive_spec(struct request *req, const struct party_member *m,
     const struct documents *c, struct reply *rp, struct job_model **model,
     struct job_spec **out)
 {
+	const struct deployed_for who = { m->role, m->party_id,
+		req->caller.party };
 	struct faults faults = FAULTS_INIT;
 	int r;
 
-	r = deployed_find(req, c->runtime_conf, m->role, m->party_id,
+	r = deployed_find(req, c->dsl, c->runtime_conf, &who,
 	    JSON_PATH_KEY(NULL, "runtime_conf"), &faults, model);
-	if (r == 0 && *model != NULL)
+	if (r == 0)
 		r = deployed_check_root(*model, c->contract);
 	if (r == 0)
 		r = build_spec(req, m, c, *model, &faults, out);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/loads.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -110,21 +111,13 @@ parse_documents(const struct db_model *row, struct job_model *m)
 			    row->model_version);
 }
 
-static int
-load(struct lookup *l, struct job_model **out)
+int
+deployed_from_row(const struct db_model *row, struct job_model **out)
 {
-	struct db_model *row;
-	struct job_model *m;
+	struct job_model *m = xcalloc(1, sizeof(*m));
 	int r;
 
-	r = db_model_get(l->req->app->db, l->req->arena, &l->key, &row);
-	if (r != 0)
-		return r == ERR_NOT_FOUND ? explain(l) : r;
-	if (row->is_parent)
-		return fault_version(l,
-		    "this is the version that training made; deploy it "
-		    "(model/deploy) and use the version that this gives");
-	m = xcalloc(1, sizeof(*m));
+	*out = NULL;
 	m->model_id = row->model_id;
 	m->model_version = row->model_version;
 	memcpy(m->root_hash, row->root_hash, sizeof(m->root_hash));
@@ -136,10 +129,26 @@ load(struct lookup *l, struct job_model **out)
 	return 0;
 }
 
+static int
+load(struct lookup *l, struct job_model **out)
+{
+	struct db_model *row;
+	int r;
+
+	r = db_model_get(l->req->app->db, l->req->arena, &l->key, &row);
+	if (r != 0)
+		return r == ERR_NOT_FOUND ? explain(l) : r;
+	if (row->is_parent)
+		return fault_version(l,
+		    "this is the version that training made; deploy it "
+		    "(model/deploy) and use the version that this gives");
+	return deployed_from_row(row, out);
+}
+
 int
-deployed_find(struct request *req, struct json_object *conf, const char *role,
-    const char *party_id, const struct json_path *path, struct faults *faults,
-    struct job_model **out)
+deployed_find(struct request *req, struct json_object *dsl,
+    struct json_object *conf, const struct deployed_for *who,
+    const struct json_path *path, struct faults *faults, struct job_model **out)
 {
 	struct json_path parameters = { path, "job_parameters", 0 };
 	struct json_path at = { &parameters, "common", 0 };
@@ -149,9 +158,11 @@ deployed_find(struct request *req, struct json_object *conf, const char *role,
 
 	*out = NULL;
 	common = json_path_get(conf, "job_parameters", "common");
-	if (!str_eq(json_get_str(common, "job_type", NULL), "predict") ||
-	    !read_member(&l, conf, role, party_id))
+	if (!read_member(&l, conf, who->role, who->party_id))
 		return 0;
+	if (!str_eq(json_get_str(common, "job_type", NULL), "predict"))
+		return loads_find(req, dsl, conf, l.key.role, l.key.party_id,
+		    who->initiator, out);
 	read_name(&l, common, "model_id", &l.key.model_id);
 	read_name(&l, common, "model_version", &l.key.model_version);
 	return faults_count(faults) != before ? ERR_INVALID : load(&l, out);
@@ -160,26 +171,60 @@ deployed_find(struct request *req, struct json_object *conf, const char *role,
 void
 deployed_free(struct job_model *m)
 {
-	if (m == NULL)
-		return;
-	json_object_put(m->train_dsl);
-	json_object_put(m->train_conf);
-	json_object_put(m->inference_dsl);
-	free(m);
+	struct job_model *next;
+
+	for (; m != NULL; m = next) {
+		next = m->next;
+		json_object_put(m->train_dsl);
+		json_object_put(m->train_conf);
+		json_object_put(m->inference_dsl);
+		free(m);
+	}
 }
 
-int
-deployed_check_root(const struct job_model *m, struct json_object *contract)
+static int
+check_root(const struct job_model *m, struct json_object *agreed)
 {
 	char own[2 * JOB_HASH_SIZE + 1];
-	const char *theirs;
+	const char *theirs = json_get_str(agreed, "root_hash", "none");
 
 	str_to_hex(m->root_hash, sizeof(m->root_hash), own);
-	theirs = json_get_str(json_get(contract, "model"), "root_hash", "none");
 	if (str_eq(own, theirs))
 		return 0;
 	return err_set(ERR_DENIED,
 	    "model %s of version %s has the root %s here, the job's is %.80s: "
 	    "these halves do not belong together",
 	    m->model_id, m->model_version, own, theirs);
+}
+
+static const struct job_model *
+find_loader(const struct job_model *m, const char *loader)
+{
+	while (m != NULL && !str_eq(m->loader, loader))
+		m = m->next;
+	return m;
+}
+
+int
+deployed_check_root(const struct job_model *list, struct json_object *contract)
+{
+	struct json_object *loads = json_get(contract, "loads");
+	const struct job_model *m;
+	int r = 0;
+
+	if (list != NULL && list->loader == NULL)
+		return check_root(list, json_get(contract, "model"));
+	for (m = list; m != NULL && r == 0; m = m->next)
+		r = check_root(m, json_get(loads, m->loader));
+	if (r != 0 || !json_is_object(loads))
+		return r;
+	json_object_object_foreach(loads, loader, agreed)
+	{
+		if (find_loader(list, loader) == NULL)
+			return err_set(ERR_DENIED,
+			    "%.100s loads version %.100s, which this member "
+			    "has not sealed",
+			    loader, json_get_str(agreed, "model_version", "?"));
+	}
+	return 0;
 }

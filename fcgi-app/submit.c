@@ -245,6 +245,7 @@ int
 submit_rebuild(struct request *req, const struct db_job *job,
     struct json_object *conf, struct faults *faults, struct rebuilt *out)
 {
+	const struct deployed_for own = { NULL, NULL, NULL };
 	struct json_object *parsed[3] = { NULL, NULL, NULL };
 	struct json_path conf_path = { NULL, NULL, 0 };
 	struct job_defaults defaults;
@@ -256,7 +257,7 @@ submit_rebuild(struct request *req, const struct db_job *job,
 	    (r = stored_documents(job, conf, &s, parsed)) != 0)
 		goto out;
 	conf_path.key = s.conf_name;
-	if ((r = deployed_find(req, s.conf, NULL, NULL,
+	if ((r = deployed_find(req, s.dsl, s.conf, &own,
 		 s.conf_name != NULL ? &conf_path : NULL, faults,
 		 &out->model)) == 0)
 		r = build(req, &s, &defaults, out->model, job->job_id, faults,
@@ -312,6 +313,7 @@ answer_accepted(
 int
 submit_job(struct request *req, struct reply *rp, struct submit *s)
 {
+	const struct deployed_for own = { NULL, NULL, NULL };
 	struct job_defaults defaults;
 	struct faults faults = FAULTS_INIT;
 	struct job_model *model = NULL;
@@ -327,7 +329,7 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 		id_job(job_id);
 		r = model != NULL || s->conf == NULL
 			? 0
-			: deployed_find(req, s->conf, NULL, NULL,
+			: deployed_find(req, s->dsl, s->conf, &own,
 			      JSON_PATH_KEY(NULL, s->conf_name), &faults,
 			      &model);
 		if (r == 0)

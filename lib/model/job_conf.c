@@ -244,7 +244,8 @@ read_job_parameters(struct job_conf *c, struct json_object *o,
 	}
 	if (s.common != NULL)
 		read_params(s.common, false, &common, spec, faults, &c->common);
-	check_common(&c->common, in->model != NULL, &common, faults);
+	check_common(&c->common, in->model != NULL && in->model->loader == NULL,
+	    &common, faults);
 	if (s.role == NULL)
 		return;
 	c->params_role = s.role;

@@ -224,8 +224,19 @@ model_json(const struct job_model *m)
 	return o;
 }
 
+/* By the component that loads it. */
+static struct json_object *
+loads_json(const struct job_model *m)
+{
+	struct json_object *o = json_object_new_object();
+
+	for (; m != NULL; m = m->next)
+		json_add(o, m->loader, model_json(m));
+	return o;
+}
+
 static int
-make_contract(struct job_spec *spec)
+make_contract(struct job_spec *spec, const struct job_model *loads)
 {
 	struct json_object *o = json_object_new_object();
 	struct buf text = BUF_INIT;
@@ -238,6 +249,8 @@ make_contract(struct job_spec *spec)
 	json_add(o, "providers", json_object_get(spec->providers_json));
 	if (spec->model != NULL)
 		json_add(o, "model", model_json(spec->model));
+	else if (loads != NULL)
+		json_add(o, "loads", loads_json(loads));
 	if ((r = json_canon(o, &text)) == 0) {
 		spec->contract_len = text.len;
 		spec->contract = buf_steal(&text);
@@ -254,7 +267,7 @@ make_contract(struct job_spec *spec)
 static bool
 is_predict(const struct job_spec_input *in, const struct job_conf *conf)
 {
-	return in->model != NULL &&
+	return in->model != NULL && in->model->loader == NULL &&
 	       strcmp(conf->common.job_type, "predict") == 0;
 }
 
@@ -348,7 +361,8 @@ take_conf(const struct job_conf *conf, struct job_spec *spec)
 
 static void
 build_tasks(const struct job_spec_input *in, const struct job_conf *conf,
-    const struct trained *trained, struct job_spec *spec, struct faults *faults)
+    const struct trainings *trainings, struct job_spec *spec,
+    struct faults *faults)
 {
 	/* Each task may have a complete set of parameters of its own. */
 	if (spec->n_components * spec->n_members > JOB_TASKS_MAX)
@@ -357,14 +371,35 @@ build_tasks(const struct job_spec_input *in, const struct job_conf *conf,
 		    "members are too many tasks, at most %d",
 		    spec->n_components, spec->n_members, JOB_TASKS_MAX);
 	else
-		job_tasks_build(in, conf, trained, spec, faults);
+		job_tasks_build(in, conf, trainings, spec, faults);
+}
+
+/* What ModelLoaders load from: its documents are sealed, not this job's. */
+static void
+read_loads(const struct job_spec_input *in, struct job_spec *spec,
+    struct faults *faults, struct trainings *t)
+{
+	const struct job_model *m;
+	size_t n = 0;
+
+	for (m = spec->model == NULL ? in->model : NULL; m != NULL; m = m->next)
+		n++;
+	t->loaded = arena_alloc(spec->arena, (n + 1) * sizeof(*t->loaded));
+	t->loaders = arena_alloc(spec->arena, (n + 1) * sizeof(*t->loaders));
+	for (m = in->model; t->n < n; m = m->next) {
+		t->loaders[t->n] = m->loader;
+		trained_read(
+		    &t->loaded[t->n++], m, in->providers, spec->arena, faults);
+	}
 }
 
 static void
 read_documents(const struct job_spec_input *in, struct job_conf *conf,
     struct job_spec *spec, struct faults *faults)
 {
+	struct trainings trainings = { 0 };
 	struct trained trained = { 0 };
+	size_t i;
 
 	job_conf_read(in->conf, in, spec, faults, conf);
 	if (is_predict(in, conf))
@@ -372,11 +407,15 @@ read_documents(const struct job_spec_input *in, struct job_conf *conf,
 	take_dsl(in, spec, faults);
 	take_conf(conf, spec);
 	make_members(in, conf, spec, faults);
-	if (spec->model != NULL)
+	if (spec->model != NULL) {
 		take_training(in, conf, spec, faults, &trained);
-	build_tasks(
-	    in, conf, spec->model != NULL ? &trained : NULL, spec, faults);
+		trainings.model = &trained;
+	}
+	read_loads(in, spec, faults, &trainings);
+	build_tasks(in, conf, &trainings, spec, faults);
 	trained_fini(&trained);
+	for (i = 0; i < trainings.n; i++)
+		trained_fini(&trainings.loaded[i]);
 }
 
 int
@@ -399,7 +438,7 @@ job_spec_build(const struct job_spec_input *in, struct faults *faults,
 		goto out;
 	}
 	complete_conf(&conf, spec);
-	if ((r = make_contract(spec)) != 0) {
+	if ((r = make_contract(spec, in->model)) != 0) {
 		err_wrap("job contract");
 		goto out;
 	}

@@ -42,10 +42,13 @@ struct job_defaults {
 	}
 
 /*
- * What a predict job uses: a deployed version as it was sealed.  All
- * members have the same documents and the same root.
+ * A version of a model as it was sealed: the deployed one that a predict job
+ * uses, or those that ModelLoaders of a training job load.  All members have
+ * the same documents and the same root.
  */
 struct job_model {
+	const char *loader; /* the ModelLoader; NULL: a predict job's */
+	struct job_model *next;
 	const char *model_id;
 	const char *model_version;
 	struct json_object *train_dsl;
@@ -60,9 +63,10 @@ struct job_spec_input {
 	struct json_object *dsl;  /* borrowed */
 	struct json_object *conf; /* borrowed, not changed */
 	/*
-	 * Of a predict job, else NULL; borrowed.  Its inference DSL runs (dsl
-	 * is checked, and may be an empty object), and what the conf does not
-	 * say about a component is inherited from the training.
+	 * A list, borrowed, may be empty.  Of a predict job it is one: its
+	 * inference DSL runs (dsl is checked, and may be an empty object), and
+	 * what the conf does not say about a component is inherited from the
+	 * training.  A component inherits from what is loaded for it, too.
 	 */
 	const struct job_model *model;
 	/* At a partner: "providers" of the contract it was sent, which fixes
@@ -118,7 +122,7 @@ struct job_spec {
 	int64_t auto_retry_delay_s;
 	const char *name; /* job_name, or "" */
 
-	const struct job_model *model; /* the input's; or NULL */
+	const struct job_model *model; /* a predict job's, or NULL */
 	struct dsl *dsl;	       /* what runs */
 	/* dsl->components in order: components[seq]. */
 	const struct dsl_component **components;

@@ -334,11 +334,13 @@ read_sections(struct build *b)
 
 void
 job_tasks_build(const struct job_spec_input *in, const struct job_conf *conf,
-    const struct trained *trained, struct job_spec *spec, struct faults *faults)
+    const struct trainings *trainings, struct job_spec *spec,
+    struct faults *faults)
 {
 	struct build b = { .in = in,
 		.conf = conf,
-		.trained = trained,
+		.trained = trainings->model,
+		.trainings = trainings,
 		.spec = spec,
 		.faults = faults };
 	size_t seq;

@@ -17,10 +17,10 @@
  * What was given for a component, from what wins last to what wins first:
  * this job's role scopes, the training's role scopes, this job's common, the
  * training's common, and what it inherits because its model is that of
- * another component of the same module.  trained is NULL but for predict
- * jobs.
+ * another component of the same module, of this job or of a training that a
+ * ModelLoader loads from.
  */
 void job_tasks_build(const struct job_spec_input *, const struct job_conf *,
-    const struct trained *, struct job_spec *, struct faults *);
+    const struct trainings *, struct job_spec *, struct faults *);
 
 #endif

@@ -15,6 +15,7 @@ struct build {
 	const struct job_spec_input *in;
 	const struct job_conf *conf;
 	const struct trained *trained; /* of a predict job, else NULL */
+	const struct trainings *trainings;
 	struct job_spec *spec;
 	struct faults *faults;
 	struct section params;

@@ -116,14 +116,33 @@ overlay(struct json_object *below, struct json_object *above)
 
 static struct json_object *
 from_training(
-    const struct build *b, size_t component, const struct job_member *m)
+    const struct trained *t, size_t component, const struct job_member *m)
 {
-	int position = trained_position(b->trained, m->role, m->party_id);
+	int position = trained_position(t, m->role, m->party_id);
 
 	return position < 0 || component == NONE
 		   ? NULL
-		   : trained_given(
-			 b->trained, component, m->role, (size_t)position);
+		   : trained_given(t, component, m->role, (size_t)position);
+}
+
+/* What the training said that a ModelLoader of this job loads from. */
+static struct json_object *
+from_loader(const struct build *b, const struct component *c, size_t loader,
+    const struct job_member *m)
+{
+	const struct dsl_component *up = &b->spec->dsl->components[loader];
+	const char *source =
+	    json_get_str(m->tasks[up->seq].parameters, "component_name", "");
+	const struct trainings *t = b->trainings;
+	size_t i;
+
+	for (i = 0; i < t->n; i++)
+		if (str_eq(t->loaders[i], up->name))
+			return from_training(&t->loaded[i],
+			    trained_component(
+				&t->loaded[i], source, c->module->name),
+			    m);
+	return NULL;
 }
 
 /*
@@ -137,16 +156,20 @@ inherit(const struct build *b, const struct component *c,
 	struct json_object *o = NULL;
 	size_t i, up;
 
+	for (i = 0; i < c->dsl->n_refs; i++)
+		if (c->dsl->refs[i].kind == DSL_REF_MODEL)
+			o = overlay(
+			    o, from_loader(b, c, c->dsl->refs[i].from, m));
 	for (i = 0; b->trained != NULL && i < c->dsl->n_stored; i++) {
 		up = trained_component(
 		    b->trained, c->dsl->stored[i].component, c->module->name);
 		if (c->dsl->stored[i].kind == DSL_REF_MODEL && up != c->trained)
-			o = overlay(o, from_training(b, up, m));
+			o = overlay(o, from_training(b->trained, up, m));
 	}
 	if (c->trained != NONE)
 		o = overlay(
-		    o, from_training(
-			   b, dsl_inherits(b->trained->dsl, c->trained), m));
+		    o, from_training(b->trained,
+			   dsl_inherits(b->trained->dsl, c->trained), m));
 	up = dsl_inherits(b->spec->dsl, c->index);
 	if (up != NONE)
 		o = overlay(

@@ -25,6 +25,14 @@ struct trained {
 	struct section params; /* of the training's components */
 };
 
+/* What a job takes over: all of its model, or what ModelLoaders load. */
+struct trainings {
+	const struct trained *model; /* of a predict job, else NULL */
+	struct trained *loaded;	     /* one for each of loaders */
+	const char **loaders;	     /* components of this job */
+	size_t n;
+};
+
 /*
  * Read the training's documents; what is wrong with them is told below
  * /train_dsl and /train_runtime_conf.  Always followed by trained_fini().

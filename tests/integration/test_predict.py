@@ -248,6 +248,8 @@ class EarlierModels(Predict):
         conf = lr_conf(namespace="predict", **dict(LR, max_iter=4))
         common = conf["component_parameters"]["common"]
         del common["evaluation_0"]
+        # What is not said here is as it was in that training.
+        common["hetero_lr_0"] = {"max_iter": 4}
         common["scale_0"] = {"need_run": False}
         common["load_transform"] = dict(self.model, component_name="data_transform_0")
         common["load_lr"] = {"model_id": self.model["model_id"], "model_version": self.child,
@@ -257,6 +259,12 @@ class EarlierModels(Predict):
         model = self.fed.guest.ok("tracking/component/output/model", {
             "job_id": job, "component_name": "hetero_lr_0", "role": "guest", "party_id": "9999"})["data"]
         self.assertEqual(model["iters"], 4)
+        for component, iters in (("hetero_lr_0", 4), ("hetero_lr_1", 2)):
+            param = self.fed.host.ok("tracking/component/parameters", {
+                "job_id": job, "component_name": component, "role": "host", "party_id": "10000"})["data"][
+                    "ComponentParam"]
+            self.assertEqual((param["max_iter"], param["optimizer"], param["encrypt_param"]["key_length"]),
+                             (iters, "rmsprop", 1024))
         _, rows = download(self.fed.guest, job, "hetero_lr_1")
         _, trained = download(self.fed.guest, self.job, "hetero_lr_0")
         self.assertEqual(scores(rows), scores(trained))

@@ -535,6 +535,77 @@ members_come_to_one_contract_from_one_version(void **state)
 	job_spec_free(a);
 }
 
+/* --- models that are loaded ------------------------------------------------------ */
+
+#define LOADING_DSL                                                             \
+	"{'components':{'l':{'module':'ModelLoader','output':{'model':['m']}}," \
+	"'r':{'module':'Reader','output':{'data':['d']}},"                      \
+	"'warm':{'module':'HeteroLR','input':{'data':{'train_data':['r.d']},"   \
+	"'model':['l.m']},'output':{'data':['d'],'model':['m']}}}}"
+#define LOADING_CONF                                                           \
+	"{'dsl_version':2,'initiator':{'role':'guest','party_id':9999},"       \
+	"'role':{'guest':[9999],'host':[10002],'arbiter':[10003]},"            \
+	"'component_parameters':{'common':{'l':{'model_id':'m',"               \
+	"'model_version':'" CHILD "','component_name':'hetero_lr_1'},"         \
+	"'r':{'table':{'name':'n','namespace':'s'}}}}}"
+
+static void
+what_a_loader_loads_brings_its_parameters(void **state)
+{
+	struct job_model m = model;
+	struct build b = {
+		.dsl = LOADING_DSL, .conf = LOADING_CONF, .model = &m
+	};
+	struct build partner = { .party = "10002", .model = &m };
+	struct job_spec *spec, *other;
+
+	(void)state;
+	m.loader = "l";
+	m.train_conf = with_parameters(TRAIN_CONF,
+	    "'common':{'hetero_lr_0':{'alpha':5,'max_iter':7}},"
+	    "'role':{'host':{'2':{'hetero_lr_1':{'alpha':8}}}}");
+	b.patch = "{'component_parameters':{'common':{'warm':{'max_iter':9}}}}";
+	spec = build_good(&b);
+	assert_string_equal(spec->job_type, "train");
+	assert_string_equal(spec->model_version, JOB);
+	assert_true(alpha(spec, "guest", "9999", "warm") == 5);
+	assert_true(alpha(spec, "host", "10002", "warm") == 8);
+	assert_int_equal(
+	    json_get_int(task_of(spec, "guest", "9999", "warm")->parameters,
+		"max_iter", 0),
+	    9);
+	assert_non_null(strstr(spec->contract, "\"loads\":{\"l\":{"));
+	/* A partner with another version comes to another contract. */
+	partner.dsl = json_text(spec->dsl_json);
+	partner.conf = json_text(spec->conf);
+	partner.fixed = spec->providers_json;
+	other = build_good(&partner);
+	assert_string_equal(spec->contract, other->contract);
+	job_spec_free(other);
+	m.root_hash[0] ^= 1;
+	other = build_good(&partner);
+	assert_string_not_equal(spec->contract, other->contract);
+	job_spec_free(other);
+	job_spec_free(spec);
+	json_object_put(m.train_conf);
+}
+
+static void
+a_loaded_version_is_none_to_predict_with(void **state)
+{
+	struct job_model m = model;
+
+	(void)state;
+	m.loader = "l";
+	refuses(&(struct build){ .dsl = LOADING_DSL,
+		    .conf = LOADING_CONF,
+		    .model = &m,
+		    .patch = "{'job_parameters':{'common':{'job_type':"
+			     "'predict'}}}" },
+	    "/job_runtime_conf/job_parameters/common/job_type",
+	    "needs model_id and model_version");
+}
+
 static void
 the_providers_of_the_training_do_not_bind(void **state)
 {
@@ -566,6 +637,8 @@ main(void)
 		cmocka_unit_test(stored_models_must_have_been_made),
 		cmocka_unit_test(members_come_to_one_contract_from_one_version),
 		cmocka_unit_test(the_providers_of_the_training_do_not_bind),
+		cmocka_unit_test(what_a_loader_loads_brings_its_parameters),
+		cmocka_unit_test(a_loaded_version_is_none_to_predict_with),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
