@@ -140,6 +140,7 @@ run_test(struct run *x)
 
 	x->mode.models = (unsigned)x->party.models.n;
 	if (task_is(x->task, "guest") &&
+	    task_role_size(x->task, "arbiter") > 0 &&
 	    (r = homo_tell_arbiter(x->task, &x->conf, &x->mode, 0)) != 0)
 		return r;
 	return predict(x, x->party.data, "predict");
