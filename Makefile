@@ -21,7 +21,7 @@ HARDEN  := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection
            -fcf-protection -fno-strict-aliasing -fPIE
 HARDEN_LD := -Wl,--as-needed -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack
 PKGS    := json-c libprotobuf-c libsodium libseccomp libmariadb openssl \
-           libcurl inih libarchive
+           libcurl inih libarchive hiredis
 
 ifdef SAN
 CFLAGS  := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
@@ -59,12 +59,13 @@ LIB     := $(call objs,lib/*/*.c)
 FCGI    := $(call objs,fcgi-app/*.c)
 SUPER   := $(call objs,supervisor/*.c)
 SHEP    := $(call objs,supervisor/shepherd/*.c)
+MSTORE  := $(call objs,supervisor/modelstore/*.c)
 EXEC    := $(call objs,executor/*.c executor/components/*.c executor/math/*.c)
 CLI     := $(call objs,cli/*.c)
 TESTLIB := $(call objs,tests/lib/*.c)
 
 PROGRAMS := $(B)/bin/sluice $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
-            $(B)/bin/sluice-shepherd
+            $(B)/bin/sluice-shepherd $(B)/bin/sluice-model-store
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
@@ -101,6 +102,7 @@ $(eval $(call archive,libsluice,$(LIB) $(PB_O)))
 $(eval $(call archive,fcgi,$(FCGI)))
 $(eval $(call archive,supervisor,$(SUPER)))
 $(eval $(call archive,shepherd,$(SHEP)))
+$(eval $(call archive,modelstore,$(MSTORE)))
 $(eval $(call archive,executor,$(EXEC)))
 $(eval $(call archive,cli,$(CLI)))
 $(eval $(call archive,testlib,$(TESTLIB)))
@@ -115,6 +117,7 @@ $(eval $(call program,sluice,cli,cli))
 $(eval $(call program,sluice-fcgi,fcgi-app,fcgi))
 $(eval $(call program,sluice-supervisor,supervisor,supervisor))
 $(eval $(call program,sluice-shepherd,supervisor/shepherd,shepherd))
+$(eval $(call program,sluice-model-store,supervisor/modelstore,modelstore))
 
 $(PROVIDER)/executor: $(B)/obj/executor/main.o $(B)/executor.a $(B)/libsluice.a
 	@mkdir -p $(@D)
@@ -178,7 +181,7 @@ benches: $(BENCHES)
 
 # --- checks -----------------------------------------------------------------
 SOURCES := $(wildcard lib/*/*.[ch] fcgi-app/*.[ch] supervisor/*.[ch] \
-           supervisor/shepherd/*.[ch] executor/*.[ch] executor/*/*.[ch] \
+           supervisor/*/*.[ch] executor/*.[ch] executor/*/*.[ch] \
            cli/*.[ch] tests/*/*.[ch] bench/*.[ch])
 SCRIPTS := $(wildcard *.sh .ci/run conf/*.sh examples/*.sh examples/*/*.sh \
            tests/*/*.sh bench/*.sh)
@@ -266,7 +269,8 @@ install: all
 	install -m 755 $(B)/bin/sluice $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
 	    $(DESTDIR)$(PREFIX)/sbin/
-	install -m 755 $(B)/bin/sluice-shepherd $(DESTDIR)$(LIBEXEC)/
+	install -m 755 $(B)/bin/sluice-shepherd $(B)/bin/sluice-model-store \
+	    $(DESTDIR)$(LIBEXEC)/
 	install -m 755 $(PROVIDER)/executor \
 	    $(DESTDIR)$(LIBEXEC)/providers/sluice/$(VERSION)/
 	install -m 644 $(PROVIDER)/manifest.json \

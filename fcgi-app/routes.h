@@ -104,6 +104,8 @@
 	R(GET, "/v1/model/export", MODELER, JSON, api_model_export)            \
 	R(POST, "/v1/model/export", MODELER, JSON, api_model_export)           \
 	R(POST, "/v1/model/import", MODELER, UPLOAD, api_model_import)         \
+	R(POST, "/v1/model/store", MODELER, JSON, api_model_store)             \
+	R(POST, "/v1/model/restore", MODELER, JSON, api_model_restore)         \
 	/* tags */                                                             \
 	R(POST, "/v1/model/deploy", MODELER, JSON, api_model_deploy)           \
 	R(POST, "/v1/model/load", MODELER, JSON, api_model_load)               \

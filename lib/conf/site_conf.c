@@ -121,11 +121,23 @@ static const struct key keys[] = {
 	    "@bin/../providers"),
 	STR("executor", "shepherd_program", KEY_PATH, shepherd_program,
 	    "@bin/sluice-shepherd"),
+	STR("executor", "model_store_program", KEY_PATH, model_store_program,
+	    "@bin/sluice-model-store"),
 	STR("executor", "bwrap_program", KEY_PATH, bwrap_program,
 	    "/usr/bin/bwrap"),
 	NUM("executor", "memory_mb", executor_memory_mb, "4096", 16, 67108864),
 	NUM("executor", "file_mb", executor_file_mb, "65536", 1, 67108864),
 	STR("executor", "cgroup_dir", KEY_TEXT, cgroup_dir, ""),
+
+	STR("model_store", "enable_model_store", KEY_BOOL, store_enabled, "no"),
+	STR("model_store", "engine", KEY_TEXT, store_engine, "mysql"),
+	STR("model_store", "socket", KEY_PATH, store_socket, ""),
+	STR("model_store", "host", KEY_TEXT, store_host, ""),
+	NUM("model_store", "port", store_port, "3306", 1, 65535),
+	STR("model_store", "tls_ca", KEY_PATH, store_tls_ca, ""),
+	STR("model_store", "name", KEY_TEXT, store_name, ""),
+	STR("model_store", "user", KEY_TEXT, store_user, ""),
+	STR("model_store", "password_file", KEY_PATH, store_password_file, ""),
 };
 
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -378,6 +390,35 @@ check_file_roots(struct reading *rd)
 	}
 }
 
+static void
+check_store(struct reading *rd)
+{
+	const struct site_conf *c = rd->conf;
+	bool redis = str_eq(c->store_engine, "redis");
+
+	if (!c->store_enabled)
+		return;
+	if (!redis && !str_eq(c->store_engine, "mysql"))
+		fault(rd, "model_store", "engine", "must be mysql or redis");
+	if (c->store_socket[0] == '\0' && c->store_host[0] == '\0')
+		fault(rd, "model_store", "socket",
+		    "a socket or a host is needed");
+	if (!redis && c->store_name[0] == '\0')
+		fault(rd, "model_store", "name",
+		    "the name of a database is needed");
+	if (c->store_socket[0] != '\0' || is_this_machine(c->store_host))
+		return;
+	if (redis)
+		fault(rd, "model_store", "host",
+		    "models do not travel unencrypted: redis is reached by its "
+		    "socket, or on this machine (a TLS tunnel may listen "
+		    "there)");
+	else if (c->store_tls_ca[0] == '\0')
+		fault(rd, "model_store", "tls_ca",
+		    "a server on another machine is reached by TLS only: name "
+		    "the file with the authority of its certificate");
+}
+
 /* What no single key can tell. */
 static void
 check_together(struct reading *rd)
@@ -392,6 +433,7 @@ check_together(struct reading *rd)
 		    "a server on another machine is reached by TLS only: name "
 		    "the file with the authority of its certificate");
 	check_file_roots(rd);
+	check_store(rd);
 	if (c->heartbeat_ms * 2 > c->lease_ms)
 		fault(rd, "supervisor", "lease_ms",
 		    "must be at least twice heartbeat_ms");

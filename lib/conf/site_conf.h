@@ -65,7 +65,18 @@ struct site_conf {
 	char *bwrap_program;
 	int64_t executor_memory_mb; /* default limit per task */
 	int64_t executor_file_mb;   /* largest file */
-	char *cgroup_dir;	    /* "" finds what is delegated; "off" */
+	char *model_store_program;  /* carries models to the store and back */
+	/* [model_store] */
+	bool store_enabled;
+	char *store_engine; /* "mysql" or "redis" */
+	char *store_socket; /* or host and port */
+	char *store_host;
+	int64_t store_port;
+	char *store_tls_ca; /* mysql */
+	char *store_name;   /* of the database; number for redis */
+	char *store_user;
+	char *store_password_file;
+	char *cgroup_dir; /* "" finds what is delegated; "off" */
 };
 
 /*

@@ -1,6 +1,6 @@
 /*
  * Local jobs: one component, one member.  Called by the endpoints that move
- * tables in and out.
+ * tables in and out, and models to the store and back.
  */
 #include <ctype.h>
 #include <stdlib.h>
@@ -55,10 +55,20 @@ job_local_documents(const char *module, struct json_object *parameters,
     struct json_object *common, const char *party_id, struct json_object **dsl,
     struct json_object **conf)
 {
+	char *name = component_name(module);
+
+	job_local_named(name, module, parameters, common, party_id, dsl, conf);
+	free(name);
+}
+
+void
+job_local_named(const char *name, const char *module,
+    struct json_object *parameters, struct json_object *common,
+    const char *party_id, struct json_object **dsl, struct json_object **conf)
+{
 	struct json_object *component = json_object_new_object();
 	struct json_object *list = json_object_new_array();
 	struct json_object *initiator = json_object_new_object();
-	char *name = component_name(module);
 
 	json_add_str(component, "module", module);
 	*dsl = wrap("components", wrap(name, component));
@@ -74,5 +84,4 @@ job_local_documents(const char *module, struct json_object *parameters,
 	    wrap("role",
 		wrap("local",
 		    wrap("0", wrap(name, json_object_get(parameters))))));
-	free(name);
 }

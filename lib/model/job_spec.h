@@ -192,5 +192,9 @@ char *job_model_id(struct json_object *roles);
 void job_local_documents(const char *module, struct json_object *parameters,
     struct json_object *common, const char *party_id, struct json_object **dsl,
     struct json_object **conf);
+/* The same with another name for the component. */
+void job_local_named(const char *name, const char *module,
+    struct json_object *parameters, struct json_object *common,
+    const char *party_id, struct json_object **dsl, struct json_object **conf);
 
 #endif

@@ -250,6 +250,63 @@ out:
 	return r;
 }
 
+/* --- programs of the site ----------------------------------------------------- */
+
+static void __attribute__((noreturn))
+become_own(const struct pipes *p, char *const argv[], pid_t parent)
+{
+	static char *const no_environment[] = { NULL };
+	const int from[] = { open("/dev/null", O_RDONLY | O_CLOEXEC),
+		p->output[1], p->output[1], p->socket[1] };
+	const int n = (int)(sizeof(from) / sizeof(from[0]));
+	const char *what = "cannot place descriptors";
+	int moved[4];
+
+	loop_child_reset();
+	(void)signal(SIGPIPE, SIG_DFL);
+	for (int fd = 0; fd < n; fd++)
+		if ((moved[fd] = fcntl(from[fd], F_DUPFD_CLOEXEC, n)) < 0)
+			goto fail;
+	for (int fd = 0; fd < n; fd++)
+		if (dup2(moved[fd], fd) < 0)
+			goto fail;
+	if (close_range((unsigned)n, ~0U, 0) != 0)
+		goto fail;
+	what = "parent is gone";
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+		goto fail;
+	(void)execve(argv[0], argv, no_environment);
+	what = "cannot execute the program";
+fail:
+	(void)!write(STDERR_FILENO, what, strlen(what));
+	_exit(EXIT_NO_EXEC);
+}
+
+int
+launcher_start_own(char *const argv[], struct launched *out)
+{
+	struct pipes p;
+	pid_t parent = getpid();
+	int r;
+
+	*out = (struct launched)LAUNCHED_INIT;
+	if ((r = pipes_open(&p)) != 0)
+		return r;
+	if ((out->bwrap = fork()) < 0)
+		r = err_set_errno(ERR_IO, "fork");
+	else if (out->bwrap == 0)
+		become_own(&p, argv, parent);
+	if (r == 0) {
+		out->socket = p.socket[0];
+		out->output = p.output[0];
+		p.socket[0] = p.output[0] = -1;
+	}
+	pipes_close(&p);
+	return r;
+}
+
+/* --- the end -------------------------------------------------------------------- */
+
 void
 launcher_kill(const struct launched *l)
 {

@@ -34,6 +34,14 @@ struct launched {
 int launcher_start(const struct sandbox *, const struct limits *,
     const char *cgroup_dir, const char *name, struct launched *out);
 
+/*
+ * Start a program of the site itself, which needs what a sandbox has not
+ * (network, database): argv[0] with an empty environment, the socket as
+ * descriptor 3, its output as above.  It dies with this process.
+ * bwrap is its number in *out.  Errors: ERR_IO.
+ */
+int launcher_start_own(char *const argv[], struct launched *out);
+
 /* SIGKILL to the sandbox, all of it; what is dead already is fine. */
 void launcher_kill(const struct launched *);
 

@@ -20,6 +20,7 @@
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "supervisor/shepherd/courier.h"
 #include "supervisor/shepherd/delivery.h"
 #include "supervisor/shepherd/finish.h"
@@ -37,6 +38,8 @@ enum { EXIT_LOST = 3 };
 
 /* A received object may come in 250 descriptors, several at once. */
 #define MAX_FILES 4096
+#define BUILT_IN "sluice" /* the provider that comes with the site */
+
 /* Threads of an executor for each core, and those of its runtime. */
 #define THREADS_PER_CORE 2
 #define THREADS_MORE 8
@@ -140,6 +143,33 @@ open_parts(struct shepherd *s)
 	return 0;
 }
 
+/*
+ * Models go to the store and back by a program of the site: a task has no
+ * network.  It is this site's own program whatever the provider's folder
+ * holds, and it is told by its module, of the built-in provider, in jobs
+ * that no other site has a part in.
+ */
+static bool
+is_own(const struct subject *t)
+{
+	return t->is_local && str_eq(t->provider->name, BUILT_IN) &&
+	       (str_eq(t->module->name, "ModelStore") ||
+		   str_eq(t->module->name, "ModelRestore"));
+}
+
+static int
+launch_own(struct shepherd *s)
+{
+	char *argv[] = { s->conf->model_store_program,
+		(char *)(uintptr_t) "--config", s->conf->path, NULL };
+	int r;
+
+	if ((r = launcher_start_own(argv, &s->child)) != 0)
+		return r;
+	s->has_child = true;
+	return loop_child(s->loop, s->child.bwrap, control_child, s);
+}
+
 static int
 launch(struct shepherd *s, const struct inputs *in)
 {
@@ -205,7 +235,8 @@ start(struct shepherd *s)
 	    s->mailbox.component, s->mailbox.version, s->mailbox.role,
 	    s->mailbox.party_id, s->subject->module->name,
 	    s->subject->provider->name, s->subject->provider->version);
-	if ((r = launch(s, &in)) != 0)
+	r = is_own(s->subject) ? launch_own(s) : launch(s, &in);
+	if (r != 0)
 		goto out;
 	r = session_open(s, &in, text_fd, &s->session);
 	text_fd = -1; /* the session's, or closed */

@@ -29,11 +29,11 @@ refuse "the executor has no database, no network, no keys" \
 refuse "only lib/db knows MySQL" \
 	'#include <mysql' lib/archive lib/base lib/conf lib/data lib/engine lib/event lib/http \
 	lib/json lib/mailbox lib/model lib/party lib/provider lib/sign \
-	lib/wire fcgi-app supervisor executor cli
+	lib/store lib/wire fcgi-app supervisor executor cli
 refuse "SQL text stands in lib/db only" \
 	'"(SELECT|INSERT INTO|UPDATE|DELETE FROM) ' lib/archive lib/base lib/conf \
 	lib/data lib/engine lib/event lib/http lib/json lib/mailbox lib/model \
-	lib/party lib/provider lib/sign lib/wire fcgi-app supervisor executor
+	lib/party lib/provider lib/sign lib/store lib/wire fcgi-app supervisor executor
 refuse "includes are written from the root" \
 	'#include "[^/"]+"' lib fcgi-app supervisor executor cli
 refuse "no unbounded string functions, no shell" \
