@@ -75,6 +75,17 @@ copy_seconds(const char *path, const char *copy)
 	return t;
 }
 
+/* Whatever else the machine does, this stays. */
+static double
+cpu_seconds(void)
+{
+	struct rusage u;
+
+	(void)getrusage(RUSAGE_SELF, &u);
+	return (double)u.ru_utime.tv_sec + (double)u.ru_stime.tv_sec +
+	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
+}
+
 static double
 upload_seconds(struct loopback *lb, const char *path)
 {
@@ -97,7 +108,7 @@ main(int argc, char **argv)
 	struct measure *out;
 	struct rusage use;
 	char *path, *copy;
-	double t, floor;
+	double t, floor, cpu;
 
 	if (mb < 1 || mb > 100000) {
 		fprintf(stderr, "usage: upload [MEGABYTES]\n");
@@ -108,10 +119,14 @@ main(int argc, char **argv)
 	copy = xasprintf("%s/copy.csv", loopback_folder(lb));
 	make_file(path, mb << 20);
 	floor = copy_seconds(path, copy);
+	cpu = cpu_seconds();
 	t = upload_seconds(lb, path);
+	cpu = cpu_seconds() - cpu;
 	out = measure_new("upload");
 	measure_add(out, "CSV per second", (double)mb / t, "MB/s",
 	    (double)mb / floor, 60, "higher");
+	measure_add(out, "CPU per gigabyte", cpu * 1024 / (double)mb, "s", 0,
+	    12, "lower");
 	(void)getrusage(RUSAGE_SELF, &use);
 	measure_add(out, "peak memory", (double)use.ru_maxrss / 1024, "MB", 0,
 	    96, "lower");

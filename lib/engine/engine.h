@@ -6,6 +6,9 @@
 #ifndef LIB_ENGINE_ENGINE_H
 #define LIB_ENGINE_ENGINE_H
 
+#include <endian.h>
+#include <string.h>
+
 #include "lib/base/buf.h"
 #include "lib/engine/storage.h"
 
@@ -20,10 +23,37 @@ struct storage_batch {
 		uint64_t number;
 	} * rows;
 	const struct batch_key {
-		uint64_t prefix; /* of the id, for sorting */
+		uint64_t prefix; /* storage_prefix(), for sorting */
 		const struct batch_row *row;
 	} * by_id;
 };
+
+/* How many bytes two ids have in common at their beginning. */
+static inline size_t
+storage_common(struct span a, struct span b)
+{
+	size_t i, n = a.len < b.len ? a.len : b.len;
+
+	for (i = 0; i < n && a.data[i] == b.data[i]; i++)
+		;
+	return i;
+}
+
+/*
+ * Eight bytes of an id, behind what all ids begin with, as a number that
+ * sorts as they do: most ids differ there, and comparing numbers spares a
+ * walk through memory.
+ */
+static inline uint64_t
+storage_prefix(struct span id, size_t skip)
+{
+	unsigned char first[8] = { 0 };
+	uint64_t v;
+
+	memcpy(first, id.data + skip, id.len - skip < 8 ? id.len - skip : 8);
+	memcpy(&v, first, sizeof(v));
+	return be64toh(v);
+}
 
 struct storage_ops {
 	const char *name;

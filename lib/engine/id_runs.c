@@ -28,6 +28,7 @@ struct run {
 	size_t len;
 	size_t pos;
 	struct span id; /* the entry at hand */
+	uint64_t prefix;
 	uint64_t number;
 };
 
@@ -35,8 +36,11 @@ struct id_runs {
 	char *folder;
 	int fd; /* -1 until there are two runs */
 	uint64_t size;
-	struct buf pending; /* the run that came last */
-	struct run *runs;   /* those in the file */
+	struct buf pending;	     /* the run that came last */
+	char common[STORAGE_ID_MAX]; /* what all ids begin with */
+	size_t n_common;
+	bool has_ids;
+	struct run *runs; /* those in the file */
 	size_t n;
 	size_t cap;
 	struct run **heap; /* the smallest id is on top */
@@ -124,6 +128,24 @@ write_pending(struct id_runs *r)
 	return 0;
 }
 
+/* A sorted batch has in common what its ends have in common. */
+static void
+note_common(struct id_runs *r, const struct storage_batch *batch)
+{
+	struct span first = batch->by_id[0].row->id;
+	struct span last = batch->by_id[batch->n - 1].row->id;
+
+	if (!r->has_ids) {
+		memcpy(r->common, first.data, first.len);
+		r->n_common = first.len;
+		r->has_ids = true;
+	}
+	r->n_common =
+	    storage_common((struct span){ r->common, r->n_common }, first);
+	r->n_common =
+	    storage_common((struct span){ r->common, r->n_common }, last);
+}
+
 int
 id_runs_add(struct id_runs *r, const struct storage_batch *batch)
 {
@@ -134,6 +156,8 @@ id_runs_add(struct id_runs *r, const struct storage_batch *batch)
 
 	if ((e = write_pending(r)) != 0)
 		return e;
+	if (batch->n > 0)
+		note_common(r, batch);
 	for (i = 0; i < batch->n; i++) {
 		row = batch->by_id[i].row;
 		len = (uint16_t)row->id.len;
@@ -187,6 +211,7 @@ next_entry(struct id_runs *r, struct run *run)
 	memcpy(&run->number, run->data + run->pos + sizeof(len),
 	    sizeof(run->number));
 	run->id = (struct span){ run->data + run->pos + HEAD, len };
+	run->prefix = storage_prefix(run->id, r->n_common);
 	run->pos += HEAD + (size_t)len;
 	return 1;
 }
@@ -202,8 +227,11 @@ compare(struct span a, struct span b)
 static bool
 is_before(const struct run *a, const struct run *b)
 {
-	int c = compare(a->id, b->id);
+	int c;
 
+	if (a->prefix != b->prefix)
+		return a->prefix < b->prefix;
+	c = compare(a->id, b->id);
 	return c != 0 ? c < 0 : a->number < b->number;
 }
 

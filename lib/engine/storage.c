@@ -104,19 +104,17 @@ compare_ids(const void *a, const void *b)
 	return x->number < y->number ? -1 : x->number > y->number;
 }
 
-/*
- * The first eight bytes as a number that sorts as they do: most ids differ
- * there, and comparing them in place spares a walk through memory.
- */
-static uint64_t
-prefix_of(struct span id)
+/* Bytes that all ids of the batch begin with. */
+static size_t
+common_prefix(const struct table_writer *w)
 {
-	unsigned char first[8] = { 0 };
-	uint64_t v;
+	struct span first = w->rows[0].id;
+	size_t i, n = first.len;
 
-	memcpy(first, id.data, id.len < 8 ? id.len : 8);
-	memcpy(&v, first, sizeof(v));
-	return be64toh(v);
+	for (i = 1; i < w->n && n > 0; i++)
+		n = storage_common(
+		    (struct span){ first.data, n }, w->rows[i].id);
+	return n;
 }
 
 /* "row 1", or "line 2 (row 1)" when rows came as something else. */
@@ -151,7 +149,7 @@ flush(struct table_writer *w)
 	struct storage_batch batch = { w->flushed, w->n, w->rows, NULL };
 	const struct batch_row *a, *b;
 	uint64_t old = 0, new = 0;
-	size_t i, end;
+	size_t i, end, common;
 	int r;
 
 	if (w->n == 0)
@@ -162,7 +160,10 @@ flush(struct table_writer *w)
 		w->rows[i].len = end - w->offsets[i];
 		w->rows[i].id = row_encoded_id(w->rows[i].data, w->rows[i].len);
 		w->rows[i].number = w->flushed + i;
-		w->by_id[i].prefix = prefix_of(w->rows[i].id);
+	}
+	common = common_prefix(w);
+	for (i = 0; i < w->n; i++) {
+		w->by_id[i].prefix = storage_prefix(w->rows[i].id, common);
 		w->by_id[i].row = &w->rows[i];
 	}
 	qsort(w->by_id, w->n, sizeof(w->by_id[0]), compare_ids);

@@ -14,6 +14,8 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/db/db_job.h"
 #include "lib/db/db_metric.h"
 #include "lib/json/canon.h"
 #include "supervisor/shepherd/checkpoint.h"
@@ -128,6 +130,15 @@ write_progress(struct relay *rl, const Sluice__Executor__Progress *m)
 		return 0;
 	rl->progress_ms = now;
 	rl->percent = percent;
+	/* An upload is one task: its lines are the job's progress. */
+	if (str_eq(s->subject->module->name, "Upload")) {
+		int r =
+		    db_job_set_progress(s->db, subject_key(s->subject)->job_id,
+			percent < 100 ? percent : 99);
+
+		if (r != 0)
+			return r;
+	}
 	return db_task_set_progress(s->db, subject_key(s->subject),
 	    s->subject->attempt->attempt_id, percent);
 }
