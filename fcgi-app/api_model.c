@@ -8,6 +8,7 @@
 #include "fcgi-app/tracked.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_job.h"
 #include "lib/db/db_model.h"
 #include "lib/model/model_object.h"
 
@@ -48,7 +49,36 @@ part_json(struct request *req, const struct db_model_part *part,
 	return r;
 }
 
-/* The model's version is the job that was asked for. */
+/*
+ * What the job's task put out, under the job's id as version; for a predict
+ * job, which trains nothing, the model that it used.
+ */
+static int
+find_parts(struct request *req, const struct tracked *t,
+    struct db_model_part **parts, size_t *n)
+{
+	struct db *db = req->app->db;
+	struct db_model_key key = { .role = t->role, .party_id = t->party_id };
+	struct db_job *job;
+	int r;
+
+	r = db_model_part_newest(db, req->arena, NULL, t->job_id, t->role,
+	    t->party_id, t->component, NULL, parts, n);
+	if (r != 0 || *n > 0)
+		return r;
+	r = db_job_get_brief(db, req->arena, t->job_id, &job);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0 || !str_eq(job->job_type, "predict"))
+		return r;
+	key.model_id = job->model_id;
+	key.model_version = job->model_version;
+	return db_model_part_sealed(
+	    db, req->arena, &key, t->component, parts, n);
+}
+
 int
 api_output_model(struct request *req, struct reply *rp)
 {
@@ -60,8 +90,7 @@ api_output_model(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = tracked_find(req, &t)) != 0 ||
-	    (r = db_model_part_newest(req->app->db, req->arena, NULL, t.job_id,
-		 t.role, t.party_id, t.component, NULL, &parts, &n)) != 0)
+	    (r = find_parts(req, &t, &parts, &n)) != 0)
 		return r;
 	param = part_ending(parts, n, "Param");
 	meta = part_ending(parts, n, "Meta");
