@@ -1,6 +1,8 @@
 """Versions of models: all members seal the same one, or none has it."""
+import concurrent.futures
 import json
 import os
+import time
 import unittest
 
 from federation import DATA, Federation, example, kill, lr_conf, processes, wait_for
@@ -300,6 +302,54 @@ class Deploying(Models):
         wait_for(lambda: guest.sql("SELECT COUNT(*) FROM errand WHERE state IN ('waiting', 'running')") == [["0"]],
                  what="no errand left")
         self.assertEqual(guest.sql("SELECT COUNT(*) FROM model"), before)
+
+    def test_only_so_many_workers_wait_for_other_sites(self):
+        """Half of the four: the others answer at once, and other requests go on."""
+        guest = self.fed.guest
+        pid = guest.pid("supervisor")
+        kill(pid)
+        wait_for(lambda: pid not in processes(guest.home), what="end of the supervisor")
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            body = {"model_id": MODEL_ID, "model_version": self.job}
+            asked = [pool.submit(guest.request, "model/deploy", body) for _ in range(4)]
+            start = time.monotonic()
+            guest.ok("model/query", {"model_version": self.job})
+            self.assertLess(time.monotonic() - start, 5)
+            replies = [json.loads(a.result()[2])["retmsg"] for a in asked]
+        refused = [r for r in replies if "requests that wait for other sites" in r]
+        self.assertEqual(len(refused), 2, replies)
+
+    def children(self):
+        """version → what each member has of it, of all that were ever deployed here."""
+        found = {}
+        for site, role, party in self.members():
+            for version, state, root in site.sql("SELECT model_version, state, COALESCE(HEX(root_hash), '') FROM model"
+                                                 " WHERE is_parent = 0 AND role = '%s'" % role):
+                found.setdefault(version, {})[party] = (state, root)
+        return found
+
+    def all_or_none(self):
+        for parties in self.children().values():
+            roots = {root for state, root in parties.values() if state == "sealed"}
+            sealed = [p for p, (state, _) in parties.items() if state == "sealed"]
+            if sealed and (len(sealed) != 3 or len(roots) != 1):
+                return False
+        return True
+
+    def test_all_members_have_a_child_or_none_whenever_the_supervisor_dies(self):
+        guest = self.fed.guest
+        for pause in (0, 0.01, 0.02, 0.03, 0.05):
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                asked = pool.submit(self.deploy)
+                time.sleep(pause)  # any instant will do
+                pid = guest.pid("supervisor")
+                kill(pid)
+                wait_for(lambda: pid not in processes(guest.home), what="end of the supervisor")
+                guest.start()
+                reply = asked.result()
+            wait_for(self.all_or_none, what="all or none of %s" % self.children())
+            if reply["retcode"] == 0:
+                self.assertEqual(len(set(self.sealed_roots(reply["data"]["model_version"]))), 1)
 
     def test_conf_template_names_the_deployed_version(self):
         child = self.deploy()["data"]["model_version"]
