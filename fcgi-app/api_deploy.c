@@ -230,7 +230,7 @@ drop(struct deployment *d, int error)
 static int
 failed(struct deployment *d, const struct errand *e, const char *what)
 {
-	const struct errand_call *first = NULL;
+	const struct errand_call *first = &e->calls[0];
 
 	for (size_t i = e->n; i-- > 0;)
 		if (e->calls[i].reply.retcode != 0)
