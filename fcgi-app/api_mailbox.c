@@ -7,6 +7,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth.h"
+#include "fcgi-app/provider_set.h"
 #include "fcgi-app/route.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -83,11 +84,16 @@ module_of(struct request *req, const struct db_task *task)
 {
 	const struct provider *p;
 	struct json_object *o = NULL;
+	const char *name, *version;
 
 	if (task->provider == NULL || json_parse_text(task->provider, &o) != 0)
 		return NULL;
-	p = providers_find(req->app->providers, json_get_str(o, "name", ""),
-	    json_get_str(o, "version", ""));
+	name = json_get_str(o, "name", "");
+	version = json_get_str(o, "version", "");
+	p = providers_find(req->app->providers, name, version);
+	/* Registered since this worker looked? */
+	if (p == NULL && provider_set_refresh(req->app) == 0)
+		p = providers_find(req->app->providers, name, version);
 	json_object_put(o);
 	return p == NULL ? NULL : provider_module(p, task->module);
 }

@@ -7,6 +7,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/deployed.h"
+#include "fcgi-app/provider_set.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "fcgi-app/wake.h"
@@ -248,6 +249,8 @@ derive_spec(struct request *req, const struct party_member *m,
 	struct faults faults = FAULTS_INIT;
 	int r;
 
+	if ((r = provider_set_refresh(req->app)) != 0)
+		return r;
 	r = deployed_find(req, c->dsl, c->runtime_conf, &who,
 	    JSON_PATH_KEY(NULL, "runtime_conf"), &faults, model);
 	if (r == 0)

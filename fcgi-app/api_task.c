@@ -24,21 +24,6 @@ rows_json(const struct db_task_row *rows, size_t n, const char *prefix)
 	return list;
 }
 
-/* "JOB_COMPONENT" says both when they are not given on their own. */
-static void
-split_task_id(const struct request *req, struct db_task_filter *f)
-{
-	const char *id = request_text(req, "task_id");
-	size_t n;
-
-	if (id == NULL || (n = strcspn(id, "_")) == 0 || id[n] == '\0')
-		return;
-	if (f->job_id == NULL)
-		f->job_id = arena_strndup(req->arena, id, n);
-	if (f->components == NULL)
-		f->component = id + n + 1;
-}
-
 int
 api_task_query(struct request *req, struct reply *rp)
 {
@@ -47,16 +32,8 @@ api_task_query(struct request *req, struct reply *rp)
 	size_t n;
 	int r;
 
-	f.job_id = request_text(req, "job_id");
-	f.components = filter_any(req, "component_name");
-	f.roles = filter_any(req, "role");
-	f.parties = filter_any(req, "party_id");
-	f.statuses = filter_any(req, "status");
-	f.party_statuses = filter_any(req, "party_status");
 	f.newest_only = request_flag(req, "only_latest", true);
-	split_task_id(req, &f);
-	if (f.job_id == NULL && f.components == NULL && f.roles == NULL &&
-	    f.parties == NULL && f.statuses == NULL && f.party_statuses == NULL)
+	if (!filter_tasks(req, &f))
 		return reply_fault(rp, 101, "find task failed");
 	if ((r = db_task_query(
 		 req->app->db, req->arena, &f, &rows, &n, NULL)) != 0)

@@ -4,6 +4,8 @@
 #ifndef FCGI_APP_APP_H
 #define FCGI_APP_APP_H
 
+#include <stdint.h>
+
 struct db;
 struct partners;
 struct providers;
@@ -15,9 +17,10 @@ struct client_vault;
 struct app {
 	const struct site_conf *conf;
 	struct db *db;
-	struct providers *providers; /* manifests on this site */
-	struct partners *partners;   /* keys of partners, cached */
-	struct turns *downloads;     /* shared by all workers */
+	struct providers *providers;  /* manifests on this site */
+	int64_t providers_generation; /* see provider_set.h */
+	struct partners *partners;    /* keys of partners, cached */
+	struct turns *downloads;      /* shared by all workers */
 	struct turns *errands;	   /* the same: who may wait for other sites */
 	struct throttle *failures; /* too; NULL: nothing is counted */
 	struct client_vault

@@ -8,6 +8,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_task.h"
 #include "lib/json/json.h"
 
 #define PAGE_MAX 1000000
@@ -133,4 +134,34 @@ filter_words(
 			    ERR_INVALID, "%s '%s' is not known", field, word);
 	}
 	return 0;
+}
+
+/* "JOB_COMPONENT" says both when they are not given on their own. */
+static void
+split_task_id(const struct request *req, struct db_task_filter *f)
+{
+	const char *id = request_text(req, "task_id");
+	size_t n;
+
+	if (id == NULL || (n = strcspn(id, "_")) == 0 || id[n] == '\0')
+		return;
+	if (f->job_id == NULL)
+		f->job_id = arena_strndup(req->arena, id, n);
+	if (f->components == NULL)
+		f->component = id + n + 1;
+}
+
+bool
+filter_tasks(const struct request *req, struct db_task_filter *f)
+{
+	f->job_id = request_text(req, "job_id");
+	f->components = filter_any(req, "component_name");
+	f->roles = filter_any(req, "role");
+	f->parties = filter_any(req, "party_id");
+	f->statuses = filter_any(req, "status");
+	f->party_statuses = filter_any(req, "party_status");
+	split_task_id(req, f);
+	return f->job_id != NULL || f->components != NULL || f->roles != NULL ||
+	       f->parties != NULL || f->statuses != NULL ||
+	       f->party_statuses != NULL;
 }

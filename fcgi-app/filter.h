@@ -35,4 +35,13 @@ int filter_page(
 int filter_words(
     const struct request *, const char *field, const char *const *names);
 
+struct db_task_filter;
+
+/*
+ * Which tasks: job_id, component_name, role, party_id, status, party_status,
+ * or task_id.  False when the request names none of them; the rest of the
+ * filter is the caller's.
+ */
+bool filter_tasks(const struct request *, struct db_task_filter *);
+
 #endif

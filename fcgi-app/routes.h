@@ -64,6 +64,11 @@
 	R(POST, "/v1/job/rerun", MODELER, JSON, api_job_rerun)                 \
 	R(POST, "/v1/job/parameter/update", MODELER, JSON,                     \
 	    api_job_parameter_update)                                          \
+	R(POST, "/v1/job/clean", MODELER, JSON, api_job_clean)                 \
+	R(POST, "/v1/job/clean/queue", ADMIN, JSON, api_queue_clean)           \
+	R(POST, "/v1/job/update", MODELER, JSON, api_job_update)               \
+	R(POST, "/v1/job/report", VIEWER, JSON, api_job_report)                \
+	R(POST, "/v1/job/url/get", VIEWER, JSON, api_job_url)                  \
 	R(POST, "/v1/job/config", VIEWER, JSON, api_job_config)                \
 	R(POST, "/v1/job/events", VIEWER, JSON, api_job_events)                \
 	R(POST, "/v1/job/log/download", VIEWER, JSON, api_job_log_download)    \
@@ -140,8 +145,20 @@
 	R(POST, "/v1/key/public/save", ADMIN, JSON, api_key_save)              \
 	R(POST, "/v1/key/public/delete", ADMIN, JSON, api_key_delete)          \
 	R(POST, "/v1/key/query", VIEWER, JSON, api_key_query)                  \
+	/* providers and their components */                                   \
+	R(POST, "/v1/provider/get", VIEWER, JSON, api_provider_list)           \
+	R(POST, "/v1/provider/register", ADMIN, JSON, api_provider_register)   \
+	R(POST, "/v1/provider/update", ADMIN, JSON, api_provider_update)       \
+	R(POST, "/v1/provider/registry/get", VIEWER, JSON,                     \
+	    api_provider_registry)                                             \
+	R(POST, "/v1/provider/:name/get", VIEWER, JSON, api_provider_get)      \
+	R(POST, "/v1/component/get", VIEWER, JSON, api_component_all)          \
+	R(POST, "/v1/component/validate", VIEWER, JSON,                        \
+	    api_component_validate)                                            \
+	R(POST, "/v1/component/:name/get", VIEWER, JSON, api_component_get)    \
 	/* site */                                                             \
 	R(POST, "/v1/resource/query", VIEWER, JSON, api_resource_query)        \
+	R(POST, "/v1/resource/return", MODELER, JSON, api_resource_return)     \
 	R(POST, "/v1/server/version/get", VIEWER, JSON, api_server_version)    \
 	R(POST, "/v1/server/reload", ADMIN, JSON, api_server_reload)           \
 	R(POST, "/v1/server/fateflow/info", VIEWER, JSON, api_fateflow_info)   \

@@ -9,6 +9,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/deployed.h"
 #include "fcgi-app/links.h"
+#include "fcgi-app/provider_set.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -254,6 +255,7 @@ submit_rebuild(struct request *req, const struct db_job *job,
 
 	*out = (struct rebuilt){ NULL, NULL };
 	if ((r = submit_defaults(req, &defaults)) != 0 ||
+	    (r = provider_set_refresh(req->app)) != 0 ||
 	    (r = stored_documents(job, conf, &s, parsed)) != 0)
 		goto out;
 	conf_path.key = s.conf_name;
@@ -321,7 +323,8 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 	char job_id[ID_JOB_SIZE];
 	int r, tries = 0;
 
-	if ((r = submit_defaults(req, &defaults)) != 0)
+	if ((r = submit_defaults(req, &defaults)) != 0 ||
+	    (r = provider_set_refresh(req->app)) != 0)
 		return r;
 	do {
 		job_spec_free(spec);

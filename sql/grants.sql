@@ -32,6 +32,7 @@ GRANT SELECT ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON egress TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT ON provider TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON task TO 'sluice_fcgi'@'localhost';

@@ -97,6 +97,15 @@ static const struct db_stmt delete_older_points = {
 };
 static const struct db_stmt delete_older = { "metric.delete_older", KEY_PARAMS,
 	"DELETE m FROM metric m WHERE" OLDER };
+#define EXACT                                                                  \
+	" m.job_id = ? AND m.component = ? AND m.version = ?"                  \
+	" AND m.role = ? AND m.party_id = ?"
+static const struct db_stmt delete_task_points = { "metric.delete_task_points",
+	KEY_PARAMS,
+	"DELETE p FROM metric_point p JOIN metric m ON m.id = p.metric_id"
+	" WHERE" EXACT };
+static const struct db_stmt delete_task = { "metric.delete_task", KEY_PARAMS,
+	"DELETE m FROM metric m WHERE" EXACT };
 static const struct db_stmt delete_job_points = { "metric.delete_job_points",
 	"s",
 	"DELETE p FROM metric_point p JOIN metric m ON m.id = p.metric_id"
@@ -233,6 +242,33 @@ db_metric_delete_older(struct db *db, const struct db_task_key *k)
 	struct db_task_key key = *k;
 
 	return db_tx(db, delete_older_tx, &key);
+}
+
+struct deleting_task {
+	const struct db_task_key *key;
+	int64_t n;
+};
+
+static int
+delete_task_tx(struct db *db, void *ctx)
+{
+	struct deleting_task *d = ctx;
+	int r;
+
+	if ((r = db_exec(db, &delete_task_points, NULL, KEY_ARGS(d->key))) != 0)
+		return r;
+	return db_exec(db, &delete_task, &d->n, KEY_ARGS(d->key));
+}
+
+int
+db_metric_delete_task(struct db *db, const struct db_task_key *k, int64_t *n)
+{
+	struct deleting_task d = { k, 0 };
+	int r = db_tx(db, delete_task_tx, &d);
+
+	if (n != NULL)
+		*n = r == 0 ? d.n : 0;
+	return r;
 }
 
 struct deleting {

@@ -44,6 +44,8 @@ int db_metric_points(struct db *, struct arena *, const char *job_id,
     struct db_point **rows, size_t *n);
 /* Remove metrics of versions below key->version (a rerun). */
 int db_metric_delete_older(struct db *, const struct db_task_key *);
+/* Remove the metrics of one task version; *n (may be NULL) series went. */
+int db_metric_delete_task(struct db *, const struct db_task_key *, int64_t *n);
 /* Remove all metrics of a job; *n (may be NULL) series went. */
 int db_metric_delete_job(struct db *, const char *job_id, int64_t *n);
 

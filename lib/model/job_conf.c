@@ -51,7 +51,7 @@ static const struct {
 	STR(job_type, 20, FOR_JOB),
 	STR(job_name, 500, FOR_JOB),
 	INT(task_cores, 1, TASK_CORES_MAX, FOR_MEMBER),
-	INT(task_parallelism, 1, PARALLELISM_MAX, FOR_JOB),
+	INT(task_parallelism, 1, PARALLELISM_MAX, FOR_MEMBER),
 	INT(computing_partitions, 1, 1023, FOR_MEMBER),
 	INT(timeout, 1, SECONDS_MAX, FOR_JOB),
 	INT(auto_retries, 0, 100, FOR_JOB),
@@ -100,10 +100,18 @@ find_param(const char *name)
 	return -1;
 }
 
+/* What clients of the platform add to it for nobody's use. */
+static const char *const extras[] = { "user" };
+
 static void
 warn_unknown(struct job_spec *spec, const char *name)
 {
+	const char *known[N_PARAMS], *nearest;
 	size_t i;
+
+	for (i = 0; i < sizeof(extras) / sizeof(extras[0]); i++)
+		if (strcmp(extras[i], name) == 0)
+			return;
 
 	for (i = 0; i < sizeof(removed) / sizeof(removed[0]); i++)
 		if (strcmp(removed[i], name) == 0) {
@@ -111,8 +119,13 @@ warn_unknown(struct job_spec *spec, const char *name)
 			    spec, "%s is removed and has no effect", name);
 			return;
 		}
-	job_spec_warn(
-	    spec, "job parameter %.60s is not known and ignored", name);
+	for (i = 0; i < N_PARAMS; i++)
+		known[i] = params[i].field.name;
+	nearest = str_nearest(name, known, N_PARAMS);
+	job_spec_warn(spec,
+	    "job parameter %.60s is not known and ignored%s%s%s", name,
+	    nearest != NULL ? "; did you mean \"" : "",
+	    nearest != NULL ? nearest : "", nearest != NULL ? "\"?" : "");
 }
 
 /* One object of job parameters over *out; unknown names only warn. */
@@ -182,7 +195,10 @@ check_common(const struct job_params *p, bool has_model,
 		faults_add_value(faults,
 		    JSON_PATH_KEY(path, "inheritance_info"),
 		    p->inheritance_info,
-		    "reuse of an earlier job is not offered yet");
+		    "reuse of an earlier job's outputs is not offered: run "
+		    "that job again from a component (job/rerun), or read an "
+		    "output of it by a Reader whose table names job_id, "
+		    "component_name and data_name");
 }
 
 static void

@@ -101,10 +101,10 @@ make_member(const struct job_spec_input *in, const struct job_conf *conf,
 	job_conf_member(conf, m->role, position, &params);
 	job_conf_cores(&params, m->role, &cores);
 	m->task_cores = cores.task;
-	m->cores = cores.job;
-	m->task_parallelism = params.task_parallelism;
+	/* Nobody reserves for more tasks at once than there can be. */
+	m->cores = cores.job == 0 ? 0 : cores.task * spec->task_parallelism;
 	m->memory_mb =
-	    in->defaults->memory_mb_per_task * params.task_parallelism;
+	    in->defaults->memory_mb_per_task * spec->task_parallelism;
 	m->job_parameters = job_conf_params_json(conf, &params, &cores, spec);
 	m->tasks = arena_alloc(
 	    spec->arena, (spec->n_components + 1) * sizeof(*m->tasks));
@@ -337,6 +337,25 @@ take_training(const struct job_spec_input *in, const struct job_conf *conf,
 	trained_check_models(t, spec->dsl, &stored, faults);
 }
 
+/* A task runs at all members: the one that can do the fewest decides. */
+static int64_t
+least_parallelism(const struct job_conf *conf)
+{
+	int64_t least = conf->common.task_parallelism;
+	struct job_params p;
+	size_t i, k;
+
+	for (i = 0; i < conf->roles.n; i++)
+		for (k = 0; k < conf->roles.items[i].n; k++) {
+			job_conf_member(conf, conf->roles.items[i].name, k, &p);
+			if (i == 0 && k == 0)
+				least = p.task_parallelism;
+			if (p.task_parallelism < least)
+				least = p.task_parallelism;
+		}
+	return least;
+}
+
 static void
 take_conf(const struct job_conf *conf, struct job_spec *spec)
 {
@@ -345,7 +364,7 @@ take_conf(const struct job_conf *conf, struct job_spec *spec)
 	    sizeof(spec->initiator_party));
 	spec->job_type = conf->common.job_type;
 	spec->name = conf->common.job_name != NULL ? conf->common.job_name : "";
-	spec->task_parallelism = conf->common.task_parallelism;
+	spec->task_parallelism = least_parallelism(conf);
 	spec->timeout_s = conf->common.timeout;
 	spec->auto_retries = conf->common.auto_retries;
 	spec->auto_retry_delay_s = conf->common.auto_retry_delay;

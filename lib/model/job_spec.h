@@ -102,7 +102,6 @@ struct job_member {
 	int64_t task_cores; /* of one task */
 	int64_t cores;	    /* of the job; 0 for arbiter */
 	int64_t memory_mb;
-	int64_t task_parallelism;
 	struct json_object *job_parameters; /* common with its role scope */
 	struct json_object *conf_on_party;  /* runtime_conf_on_party */
 	struct job_task *tasks;		    /* n_components, in seq order */
