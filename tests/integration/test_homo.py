@@ -172,11 +172,12 @@ class Homo(unittest.TestCase):
         for got, want in zip(loss, THREE_LOSS):
             self.assertAlmostEqual(got, want, delta=1e-6)
 
-    def test_what_left_a_site_is_masked_models_and_keys(self):
+    def test_what_left_a_site_is_masked_models_keys_and_the_set_of_labels(self):
         job = self.run_job(homo_conf([10000], TWO))
         rows = self.fed.host.sql("SELECT to_role, name, COUNT(*) FROM egress WHERE job_id = '%s'"
                                  " AND component = 'homo_lr_0' GROUP BY 1, 2 ORDER BY 2" % job)
-        self.assertEqual(rows, [["guest", "dh_ciphertext_host", "1"], ["arbiter", "host_loss", "6"],
+        self.assertEqual(rows, [["guest", "dh_ciphertext_host", "1"], ["guest", "host_classes", "1"],
+                                ["arbiter", "host_loss", "6"],
                                 ["arbiter", "host_model", "6"], ["arbiter", "host_party_weight", "1"]])
 
     def host_executor(self, job):
