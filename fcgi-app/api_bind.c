@@ -250,21 +250,6 @@ check_absent(struct request *req, const struct bind *b)
 			    b->name, b->table_namespace);
 }
 
-/* Whatever is wrong with an address is the platform's 100. */
-static int
-refuse(struct reply *rp, int r)
-{
-	switch (r) {
-	case ERR_DB:
-	case ERR_DB_RETRY:
-	case ERR_NOMEM:
-	case ERR_INVALID:
-		return r;
-	default:
-		return reply_fault(rp, 100, "%s", err_text());
-	}
-}
-
 int
 api_table_bind(struct request *req, struct reply *rp)
 {
@@ -278,7 +263,7 @@ api_table_bind(struct request *req, struct reply *rp)
 		 b.n_columns > 0 ? b.columns : NULL, &kept)) != 0 ||
 	    (r = put(req, &b, kept)) != 0) {
 		json_object_put(kept);
-		return refuse(rp, r);
+		return outside_refuse(rp, r);
 	}
 	json_object_put(kept);
 	log_info("table %s %s bound to %s", b.table_namespace, b.name,
@@ -314,7 +299,7 @@ api_connector_create(struct request *req, struct reply *rp)
 	if ((r = data_engine_parse(
 		 engine_name != NULL ? engine_name : "", &engine)) != 0 ||
 	    (r = outside_check_connector(req, engine, info, &kept)) != 0)
-		return refuse(rp, r);
+		return outside_refuse(rp, r);
 	c = (struct db_connector){ .name = name,
 		.engine = data_engine_name(engine),
 		.info = json_text(kept) };

@@ -94,21 +94,6 @@ submit_move(struct request *req, struct reply *rp, struct move *m)
 	return r;
 }
 
-/* What cannot be done is the platform's 100; broken input its 101. */
-static int
-refuse(struct reply *rp, int r)
-{
-	switch (r) {
-	case ERR_DB:
-	case ERR_DB_RETRY:
-	case ERR_NOMEM:
-	case ERR_INVALID:
-		return r;
-	default:
-		return reply_fault(rp, 100, "%s", err_text());
-	}
-}
-
 /* --- download ----------------------------------------------------------------- */
 
 /*
@@ -129,7 +114,7 @@ api_data_download(struct request *req, struct reply *rp)
 	    (r = check_source(req)) != 0 ||
 	    (r = export_path_of_client(
 		 req->app->conf, text(req, "output_path"), &path)) != 0)
-		return refuse(rp, r);
+		return outside_refuse(rp, r);
 	m.parameters = source_parameters(req);
 	json_add_str(m.parameters, "output_path", path);
 	if (delimiter != NULL)
@@ -206,13 +191,13 @@ api_data_writer(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = check_source(req)) != 0)
-		return refuse(rp, r);
+		return outside_refuse(rp, r);
 	m.parameters = source_parameters(req);
 	r = is_table ? to_table(req, m.parameters)
 		     : to_address(req, m.parameters);
 	if (r != 0) {
 		json_object_put(m.parameters);
-		return refuse(rp, r);
+		return outside_refuse(rp, r);
 	}
 	return submit_move(req, rp, &m);
 }

@@ -229,3 +229,17 @@ outside_check_connector(struct request *req, enum data_engine engine,
 	}
 	return r;
 }
+
+int
+outside_refuse(struct reply *rp, int code)
+{
+	switch (code) {
+	case ERR_DB:
+	case ERR_DB_RETRY:
+	case ERR_NOMEM:
+	case ERR_INVALID:
+		return code;
+	default:
+		return reply_fault(rp, 100, "%s", err_text());
+	}
+}

@@ -5,6 +5,7 @@
 #ifndef FCGI_APP_OUTSIDE_H
 #define FCGI_APP_OUTSIDE_H
 
+#include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
 #include "lib/data/address.h"
 
@@ -29,5 +30,11 @@ int outside_check_target(struct request *, enum data_engine,
 /* The same for the settings of a connector, below "/connector_info". */
 int outside_check_connector(struct request *, enum data_engine,
     struct json_object *info, struct json_object **kept);
+
+/*
+ * The answer to one of these errors: what is wrong with a place is the
+ * platform's 100; broken input and our own troubles stay what they are.
+ */
+int outside_refuse(struct reply *, int code);
 
 #endif
