@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_model.h"
+#include "lib/model/model_version.h"
 #include "lib/json/decode.h"
 
 struct lookup {
@@ -21,6 +22,7 @@ struct lookup {
 	struct faults *faults;
 	struct db_model_key key;
 	char party[JSON_PARTY_SIZE];
+	bool has_partners;
 };
 
 /* A text of job_parameters.common that must be there. */
@@ -53,6 +55,21 @@ read_member(struct lookup *l, struct json_object *conf, const char *role,
 	/* Otherwise job_spec_build() says what is wrong. */
 	return l->key.role != NULL &&
 	       json_party_id(json_get(initiator, "party_id"), l->party);
+}
+
+static size_t
+count_members(struct json_object *roles)
+{
+	size_t n = 0;
+
+	if (!json_is_object(roles))
+		return 0;
+	json_object_object_foreach(roles, role, list)
+	{
+		(void)role;
+		n += json_is_array(list) ? json_object_array_length(list) : 0;
+	}
+	return n;
 }
 
 static int
@@ -142,6 +159,11 @@ load(struct lookup *l, struct job_model **out)
 		return fault_version(l,
 		    "this is the version that training made; deploy it "
 		    "(model/deploy) and use the version that this gives");
+	if (l->has_partners && !model_root_is_known(row->root_hash))
+		return fault_version(l,
+		    "it came by an archive without a manifest, and nothing "
+		    "proves that the members' halves belong together: it "
+		    "serves jobs without partners only");
 	return deployed_from_row(row, out);
 }
 
@@ -163,6 +185,7 @@ deployed_find(struct request *req, struct json_object *dsl,
 	if (!str_eq(json_get_str(common, "job_type", NULL), "predict"))
 		return loads_find(req, dsl, conf, l.key.role, l.key.party_id,
 		    who->initiator, out);
+	l.has_partners = count_members(json_get(conf, "role")) > 1;
 	read_name(&l, common, "model_id", &l.key.model_id);
 	read_name(&l, common, "model_version", &l.key.model_version);
 	return faults_count(faults) != before ? ERR_INVALID : load(&l, out);

@@ -109,6 +109,19 @@
 	R(GET, "/v1/model/export", MODELER, JSON, api_model_export)            \
 	R(POST, "/v1/model/export", MODELER, JSON, api_model_export)           \
 	R(POST, "/v1/model/import", MODELER, UPLOAD, api_model_import)         \
+	R(POST, "/v1/model/migrate", MODELER, JSON, api_model_migrate)         \
+	R(POST, "/v1/model/transfer", MODELER, JSON, api_model_transfer)       \
+	R(POST, "/v1/model/transfer/:id/:version", MODELER, JSON,              \
+	    api_model_transfer_path)                                           \
+	R(POST, "/v1/model/archive/packaging", VIEWER, JSON,                   \
+	    api_model_not_done)                                                \
+	R(POST, "/v1/model/service/register", VIEWER, JSON,                    \
+	    api_model_not_done)                                                \
+	R(POST, "/v1/model/homo/:other", VIEWER, JSON, api_model_not_done)     \
+	R(POST, "/v1/component/hetero/merge", VIEWER, JSON,                    \
+	    api_model_not_done)                                                \
+	R(POST, "/v1/component/woe_array/:other", VIEWER, JSON,                \
+	    api_model_not_done)                                                \
 	R(POST, "/v1/model/store", MODELER, JSON, api_model_store)             \
 	R(POST, "/v1/model/restore", MODELER, JSON, api_model_restore)         \
 	/* tags */                                                             \

@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/model/model_object.h"
+#include "lib/model/model_version.h"
 #include "lib/wire/messages.h"
 #include "lib/wire/pbjson.h"
 
@@ -120,15 +121,6 @@ add_hash(struct json_object *o, const char *key, const unsigned char hash[])
 	json_add_str(o, key, hex);
 }
 
-static bool
-is_zero(const unsigned char hash[DB_HASH_SIZE])
-{
-	for (size_t i = 0; i < DB_HASH_SIZE; i++)
-		if (hash[i] != 0)
-			return false;
-	return true;
-}
-
 static struct json_object *
 checkpoint_json(const struct model_export *e, const struct db_checkpoint *c)
 {
@@ -167,7 +159,7 @@ put_manifest(struct writing *w)
 	json_add_int(o, "form", 1);
 	r = json_parse_text(e->model->manifest, &manifest);
 	json_add(o, "manifest", manifest);
-	if (!is_zero(e->model->root_hash))
+	if (model_root_is_known(e->model->root_hash))
 		add_hash(o, "root", e->model->root_hash);
 	if (r == 0 && e->model->members != NULL) {
 		r = json_parse_text(e->model->members, &members);

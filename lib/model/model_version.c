@@ -307,3 +307,12 @@ model_root(
 	json_object_put(o);
 	return r;
 }
+
+bool
+model_root_is_known(const uint8_t root[MODEL_HASH_SIZE])
+{
+	for (size_t i = 0; i < MODEL_HASH_SIZE; i++)
+		if (root[i] != 0)
+			return true;
+	return false;
+}

@@ -22,6 +22,7 @@
 #ifndef LIB_MODEL_MODEL_VERSION_H
 #define LIB_MODEL_MODEL_VERSION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -81,6 +82,8 @@ int model_members_read(struct json_object *, const struct json_path *,
 /* NULL when it is none of them. */
 const struct model_member *model_members_find(const struct model_member *,
     size_t n, const char *role, const char *party_id);
+/* Zero stands for unknown: the version came by an archive that proves none. */
+bool model_root_is_known(const uint8_t root[MODEL_HASH_SIZE]);
 /* Errors: ERR_CRYPTO. */
 int model_root(
     const struct model_member *, size_t n, uint8_t root[MODEL_HASH_SIZE]);

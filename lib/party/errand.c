@@ -7,6 +7,7 @@
 
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
+#include "lib/party/model_migrate.h"
 
 static const struct errand_kind kinds[] = {
 	{ "ping", errand_ping },
@@ -15,6 +16,7 @@ static const struct errand_kind kinds[] = {
 	{ MODEL_DEPLOY_SEAL, model_deploy_seal },
 	{ MODEL_DEPLOY_DROP, model_deploy_drop },
 	{ MODEL_LOAD, model_load },
+	{ MODEL_MIGRATE, model_migrate },
 };
 
 const struct errand_kind *

@@ -104,6 +104,13 @@ find_parent(struct deploy *d)
 		    "version %s was deployed itself (from %s) and cannot be "
 		    "deployed again: deploy the version that training made",
 		    key.model_version, d->parent->parent_version);
+	if (!model_root_is_known(d->parent->root_hash))
+		return err_set(ERR_UNSUPPORTED,
+		    "version %s came by an archive without a manifest: nothing "
+		    "proves that the members' halves belong together, so it "
+		    "cannot be deployed; train again, or import archives that "
+		    "have one",
+		    key.model_version);
 	str_to_hex(d->parent->root_hash, sizeof(d->parent->root_hash), root);
 	if (!str_eq(root, d->body.root))
 		return err_set(ERR_DENIED,
