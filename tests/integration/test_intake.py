@@ -165,6 +165,20 @@ class Uploads(unittest.TestCase):
             self.assertIn("upload_root", reply["retmsg"])
             self.assertNotIn("jobId", reply)
 
+    def test_progress_of_the_job_grows_with_the_lines(self):
+        content = b"id,x\n" + b"".join(b"%d,1\n" % i for i in range(1000000))
+        job = json.loads(self.site.request(
+            "data/upload", raw=form(content), query="?" + bare(config("large")),
+            headers={"Content-Type": "multipart/form-data; boundary=" + EDGE})[2])["jobId"]
+        seen = set()
+        while True:
+            row = self.site.ok("job/query", {"job_id": job, "role": "local", "party_id": "0"})["data"][0]
+            seen.add(row["f_progress"])
+            if row["f_status"] in ("success", "failed"):
+                break
+        self.assertEqual((row["f_status"], row["f_progress"]), ("success", 100))
+        self.assertTrue(any(0 < p < 100 for p in seen), seen)
+
     def test_history_lists_what_is_still_there(self):
         self.assert_schema(CSV, config("history"), "y,x0", "id", 2)
         newest = self.site.ok("data/upload/history", {"limit": 1})["data"]
