@@ -5,6 +5,7 @@
  * that neither waits for the other.
  *
  *	sluice-fcgi --config FILE [--log FILE]
+ *	sluice-fcgi --routes
  */
 #include <errno.h>
 #include <getopt.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/prefork.h"
+#include "fcgi-app/route.h"
 #include "fcgi-app/throttle.h"
 #include "fcgi-app/turns.h"
 #include "fcgi-app/worker.h"
@@ -45,9 +47,24 @@ struct program {
 static int
 usage(void)
 {
-	(void)fprintf(
-	    stderr, "usage: sluice-fcgi --config FILE [--log FILE]\n");
+	(void)fprintf(stderr,
+	    "usage: sluice-fcgi --config FILE [--log FILE] | --routes\n");
 	return 2;
+}
+
+/* The table, for what is checked against it: one route a line, its method,
+ * path, audience and body with tabs between. */
+static int
+print_routes(void)
+{
+	size_t i, n;
+	const struct route *table = route_table(&n);
+
+	for (i = 0; i < n; i++)
+		(void)printf("%s\t%s\t%s\t%s\n", table[i].method,
+		    table[i].pattern, route_audience(table[i].audience),
+		    route_body(table[i].body));
+	return fflush(stdout) == 0 ? 0 : 1;
 }
 
 /* One connection, closed again: the workers have their own. */
@@ -212,6 +229,7 @@ main(int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "routes", no_argument, NULL, 'r' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct program p = { .socket = -1, .partners = -1 };
@@ -224,6 +242,8 @@ main(int argc, char **argv)
 			config = optarg;
 		else if (c == 'l')
 			log = optarg;
+		else if (c == 'r')
+			return print_routes();
 		else
 			return usage();
 	}

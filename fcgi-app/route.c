@@ -44,6 +44,30 @@ route_role(const struct route *r)
 	return CLIENT_NOBODY;
 }
 
+const char *
+route_audience(enum audience a)
+{
+	static const char *const names[] = { [AUDIENCE_PUBLIC] = "public",
+		[AUDIENCE_VIEWER] = "viewer",
+		[AUDIENCE_MODELER] = "modeler",
+		[AUDIENCE_ADMIN] = "admin",
+		[AUDIENCE_PARTNER] = "partner" };
+
+	return names[a];
+}
+
+const char *
+route_body(enum body_kind b)
+{
+	static const char *const names[] = { [BODY_UNSET] = "",
+		[BODY_NONE] = "none",
+		[BODY_JSON] = "json",
+		[BODY_UPLOAD] = "upload",
+		[BODY_BYTES] = "bytes" };
+
+	return names[b];
+}
+
 /* One segment of a path: from s up to the next '/' or the end. */
 static size_t
 segment(const char *s)

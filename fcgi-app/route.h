@@ -40,8 +40,10 @@ enum client_role route_role(const struct route *);
  */
 const struct route *route_find(struct request *);
 
-/* For tests: the whole table. */
+/* The whole table, and how its words are spelt. */
 const struct route *route_table(size_t *n);
+const char *route_audience(enum audience);
+const char *route_body(enum body_kind);
 
 #define ROUTE_PROTOTYPE(method, pattern, audience, body, handler)              \
 	route_fn handler;
