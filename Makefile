@@ -70,7 +70,7 @@ UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
-        federation-up federation-down provider tests benches client-env clients
+        federation-up federation-down provider tests benches client-env clients api-docs api-docs-check
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -191,6 +191,7 @@ MULTIARCH := $(shell $(CC) -print-multiarch)
 # Everything a change must pass; the order is from quick to slow.
 check: lint
 	$(MAKE) all
+	$(MAKE) api-docs-check
 	$(MAKE) unit
 	$(MAKE) san
 	$(MAKE) fuzz
@@ -244,6 +245,13 @@ federation-down:
 # Real sites, real job, real kills.  The federation is the tests' own.
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+# docs/openapi.json follows from docs/api.md and the table of routes.
+api-docs: $(B)/bin/sluice-fcgi
+	docs/openapi.py $<
+
+api-docs-check: $(B)/bin/sluice-fcgi
+	docs/openapi.py $< --check
 
 # The classic client, in a virtual environment of its own; only tests use it.
 client-env:

@@ -45,8 +45,15 @@ reply_data(struct reply *rp, struct json_object *data)
 static void
 set_message(struct reply *rp, const char *fmt, va_list ap)
 {
-	char *text = xvasprintf(fmt, ap);
+	char *text = xvasprintf(fmt, ap), *p;
 
+	/* It may show what the caller sent. */
+	if (!str_is_utf8(text, strlen(text))) {
+		for (p = text; *p != '\0'; p++) {
+			if ((unsigned char)*p >= 0x80)
+				*p = '?';
+		}
+	}
 	free(rp->retmsg);
 	rp->retmsg = text;
 }

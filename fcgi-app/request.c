@@ -305,6 +305,23 @@ parse_object(struct request *req)
 	return 0;
 }
 
+/* JSON is UTF-8 when it was parsed; a form's fields are any bytes. */
+static int
+check_texts(struct json_object *fields)
+{
+	json_object_object_foreach(fields, name, value)
+	{
+		if (!str_is_utf8(name, strlen(name)))
+			return err_set(
+			    ERR_FORMAT, "the name of a field is not UTF-8");
+		if (!str_is_utf8(json_object_get_string(value),
+			(size_t)json_object_get_string_len(value)))
+			return err_set(
+			    ERR_FORMAT, "field %s is not UTF-8", name);
+	}
+	return 0;
+}
+
 int
 request_decode_body(struct request *req)
 {
@@ -323,6 +340,7 @@ request_decode_body(struct request *req)
 	if (form_is_urlencoded(req) && req->raw.len != 0) {
 		form_urlencoded(req, req->json);
 		req->has_body = true;
+		return check_texts(req->json);
 	}
 	return 0;
 }

@@ -59,11 +59,11 @@ static const struct db_shape row_shape = DB_SHAPE(struct db_job_row, row_cols);
 	     " AND (? IS NULL OR j.initiator_party = ?)"                       \
 	     " AND (? IS NULL OR j.is_initiator = ?)"                          \
 	     " AND (? IS NULL OR j.created_at >= ?)"                           \
-	     " AND (? IS NULL OR j.created_at <= ?)"                           \
+	     " AND (? IS NULL OR j.created_at < ?)"                            \
 	     " AND (? IS NULL OR j.started_at >= ?)"                           \
-	     " AND (? IS NULL OR j.started_at <= ?)"                           \
+	     " AND (? IS NULL OR j.started_at < ?)"                            \
 	     " AND (? IS NULL OR j.ended_at >= ?)"                             \
-	     " AND (? IS NULL OR j.ended_at <= ?)"
+	     " AND (? IS NULL OR j.ended_at < ?)"
 #define PREDICATE_PARAMS "ssssssssssssssssssssssssssssssssIItttttttttttt"
 
 #define ELAPSED                                                                \
@@ -91,6 +91,8 @@ static const struct db_stmt count = { "job.count", PREDICATE_PARAMS,
 	"SELECT COUNT(*)" FROM_WHERE };
 
 #define TWICE(v) (v), (v)
+/* Times are asked for in ms and kept in us: all of the last ms belongs. */
+#define BEHIND(ms) ((ms) != 0 ? (ms) + 1 : 0)
 #define PREDICATE_ARGS(f)                                                      \
 	TWICE((f)->job_id), TWICE((f)->job_ids), TWICE((f)->job_id_part),      \
 	    TWICE((f)->description_part), TWICE((f)->party_part),              \
@@ -99,9 +101,9 @@ static const struct db_stmt count = { "job.count", PREDICATE_PARAMS,
 	    TWICE((f)->without_tag), TWICE((f)->model_id),                     \
 	    TWICE((f)->model_version), TWICE((f)->initiator_role),             \
 	    TWICE((f)->initiator_party), TWICE((f)->is_initiator),             \
-	    TWICE((f)->created_from_ms), TWICE((f)->created_to_ms),            \
-	    TWICE((f)->started_from_ms), TWICE((f)->started_to_ms),            \
-	    TWICE((f)->ended_from_ms), TWICE((f)->ended_to_ms)
+	    TWICE((f)->created_from_ms), TWICE(BEHIND((f)->created_to_ms)),    \
+	    TWICE((f)->started_from_ms), TWICE(BEHIND((f)->started_to_ms)),    \
+	    TWICE((f)->ended_from_ms), TWICE(BEHIND((f)->ended_to_ms))
 
 /* --- one job --------------------------------------------------------------- */
 

@@ -5,13 +5,15 @@ import atexit
 import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import urllib.parse
 
-from federation import DATA, ENDED, Federation, TOP
+import mariadb
+from federation import BUILD, DATA, ENDED, FEDERATION, Federation, TOP
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ENV = os.environ["CLIENT_ENV"]
@@ -103,6 +105,33 @@ class World:
     def __init__(self):
         self.sites = Federation()
         self.guest, self.host, self.arbiter = self.sites.guest, self.sites.host, self.sites.arbiter
+        self.files = os.path.join(FEDERATION, "import")
+        os.makedirs(self.files, exist_ok=True)
+        self.configure(file_roots=self.files, examples_dir=os.path.join(TOP, "examples"))
+
+    def configure(self, **settings):
+        """Files and databases beside the guest's site that it may use."""
+        path = os.path.join(self.guest.home, "site.conf")
+        with open(path, encoding="utf-8") as f:
+            old = text = f.read()
+        for key, value in settings.items():
+            text, n = re.subn(r"(?m)^%s =.*$" % key, "%s = %s" % (key, value), text)
+            assert n == 1, key
+        if text == old:
+            return
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(text)
+        subprocess.run([os.path.join(BUILD, "bin", "sluice"), "site", "stop", "--home", self.guest.home], check=True,
+                       capture_output=True)
+        self.guest.start()
+
+    @functools.cached_property
+    def database(self):
+        """Somebody's server with tables in it, which the guest's site may use."""
+        server = mariadb.Server()
+        atexit.register(server.stop)
+        self.configure(mysql_hosts="127.0.0.1:%d" % server.port)
+        return server
 
     @functools.cached_property
     def flow(self):

@@ -4,6 +4,7 @@ import os
 import tarfile
 import unittest
 
+import mariadb
 from client import DATA, WORLD, Flow, scratch_file
 
 GUEST_CSV = os.path.join(DATA, "breast_guest.csv")
@@ -227,9 +228,7 @@ class Table(unittest.TestCase):
         self.assertEqual(WORLD.flow("table", "disable-delete")["retcode"], 101)
 
     def bind(self, name, engine="LOCALFS", *options, **more):
-        folder = os.path.join(WORLD.guest.home, "data", "import")
-        os.makedirs(folder, exist_ok=True)
-        path = os.path.join(folder, "bound.csv")
+        path = os.path.join(WORLD.files, "bound.csv")
         with open(GUEST_CSV, "rb") as src, open(path, "wb") as dst:
             dst.write(src.read())
         conf = {"engine": engine, "address": {"path": path}, "namespace": "cli", "name": name, "head": 1,
@@ -268,11 +267,11 @@ class Table(unittest.TestCase):
 
     def test_a_connector_is_kept_and_its_password_is_not_told(self):
         conf = {"connector_name": "cli_mysql", "engine": "MYSQL",
-                "connector_info": {"user": "fate", "passwd": "secret7", "host": "127.0.0.1", "port": 3306}}
+                "connector_info": WORLD.database.address()}
         WORLD.flow.ok("table", "connector-create", "-c", scratch_file("connector.json", conf))
         seen = WORLD.flow.ok("table", "connector-query", "--connector-name", "cli_mysql")["data"]
-        self.assertIn("MYSQL", json.dumps(seen))
-        self.assertNotIn("secret7", json.dumps(seen))
+        self.assertEqual(seen["user"], mariadb.USER)
+        self.assertNotIn(mariadb.PASSWORD, json.dumps(seen))
         self.assertEqual(WORLD.flow.ok("table", "connector-query", "--connector-name", "never")["data"], {})
 
     def test_an_uploaded_table_has_no_parent(self):

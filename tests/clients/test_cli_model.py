@@ -236,15 +236,16 @@ class Tags(unittest.TestCase):
         flow.ok("tag", "create", "-t", "clients_a", "-d", "words about it")
         self.assertEqual(flow("tag", "create", "-t", "clients_a")["retcode"], 100)
         flow.ok("tag", "create", "-t", "clients_b")
-        self.assertEqual(flow.ok("tag", "query", "-t", "clients_")["data"]["tags"], [
-            {"name": "clients_a", "description": "words about it"}, {"name": "clients_b", "description": ""}])
+        tags = {t["name"]: t["description"] for t in flow.ok("tag", "query", "-t", "clients_")["data"]["tags"]}
+        self.assertEqual(tags["clients_a"], "words about it")
+        self.assertFalse(tags["clients_b"])
         self.assertEqual(flow("tag", "query", "-t", "no such tag")["retcode"], 100)
         flow.ok("tag", "update", "-t", "clients_a", "--new-tag-name", "clients_c")
-        self.assertEqual(flow.ok("tag", "query", "-t", "clients_c")["data"]["tags"][0]["description"], "")
+        self.assertFalse(flow.ok("tag", "query", "-t", "clients_c")["data"]["tags"][0]["description"])
         self.assertEqual(flow("tag", "update", "-t", "clients_c", "--new-tag-name", "clients_b")["retcode"], 100)
         self.assertEqual(flow("tag", "update", "-t", "clients_a", "--new-tag-name", "x")["retcode"], 100)
-        tags = flow.ok("tag", "list", "-l", "100")["data"]["tags"]
-        self.assertIn({"name": "clients_c", "description": "", "model_count": 0}, tags)
+        tags = {t["name"]: t["model_count"] for t in flow.ok("tag", "list", "-l", "100")["data"]["tags"]}
+        self.assertEqual(tags["clients_c"], 0)
         self.assertEqual(len(flow.ok("tag", "list", "-l", "1")["data"]["tags"]), 1)
         flow.ok("tag", "delete", "-t", "clients_b")
         flow.ok("tag", "delete", "-t", "clients_c")
