@@ -103,6 +103,45 @@ class Signed(unittest.TestCase):
     """With keys the client signs; this site takes loopback without, and a
     wrong signature is refused all the same."""
 
+    def signed(self, role):
+        key = WORLD.guest.make_key("clients-%s-%d" % (role, os.getpid()), role)
+        self.addCleanup(WORLD.guest.cli, "key", "delete", key["name"])
+        return Flow(WORLD.guest, app_key=key["app_key"], secret_key=key["secret_key"]), key
+
+    def test_whatever_the_client_signs_is_taken(self):
+        """Bodies, no bodies, `{}`, forms, configurations in the query."""
+        flow, key = self.signed("modeler")
+        with open(flow.path("a.csv"), "w", encoding="ascii") as f:
+            f.write("id,y\n1,2\n")
+        conf = {"file": flow.path("a.csv"), "head": 1, "partition": 1, "namespace": "a b&c=d'/", "table_name": "signed"}
+        for args in (["server", "versions"], ["resource", "query"], ["service", "registry"], ["job", "list"],
+                     ["job", "query", "-j", "1"], ["tag", "list"],
+                     ["data", "upload", "--drop", "-c", scratch_file("signed.json", conf)],
+                     ["table", "info", "-n", "a b&c=d'/", "-t", "signed"]):
+            with self.subTest(args):
+                answer = flow(*args)
+                self.assertEqual(answer["retcode"], 0, dict(answer))
+        url = WORLD.guest.url.split("//")[1].split(":")
+        text = flow.python(
+            "import sys\nfrom flow_sdk.client import FlowClient\n"
+            "c = FlowClient(sys.argv[1], int(sys.argv[2]), 'v1', app_key=sys.argv[3], secret_key=sys.argv[4])\n"
+            "assert c.remote_version.api() == 'v1'\n"
+            "for r in (c.job.query(), c.job.list(), c.task.list(), c.data.upload_history()):\n"
+            "    assert r['retcode'] == 0, r\nprint('TAKEN')\n", url[0], url[1], key["app_key"], key["secret_key"])
+        self.assertIn("TAKEN", text)
+
+    def test_a_form_is_signed_with_its_fields(self):
+        flow, _ = self.signed("modeler")
+        conf = dict(WORLD.model, role="guest", party_id=9999, file=scratch_file("no.zip", "no archive"))
+        answer = flow("model", "import", "-c", scratch_file("signed_import.json", conf))
+        self.assertNotIn(answer["retcode"], (0, 109), dict(answer))
+
+    def test_a_role_bounds_what_a_key_may(self):
+        flow, _ = self.signed("viewer")
+        self.assertEqual(flow("job", "list")["retcode"], 0)
+        self.assertEqual(flow("job", "stop", "-j", "1")["retcode"], 108)
+        self.assertEqual(flow("privilege", "grant", "-c", scratch_file("g.json", {"party_id": 1}))["retcode"], 108)
+
     def test_a_signature_that_does_not_fit_is_refused(self):
         flow = Flow(WORLD.guest, app_key="nobody", secret_key="nothing")
         for args in (["job", "query", "-j", "1"], ["server", "versions"], ["queue", "clean"]):
