@@ -115,7 +115,7 @@
 	    api_model_transfer_path)                                           \
 	R(POST, "/v1/model/archive/packaging", VIEWER, JSON,                   \
 	    api_model_not_done)                                                \
-	R(POST, "/v1/model/service/register", VIEWER, JSON,                    \
+	R(POST, "/v1/model/service/register", MODELER, JSON,                   \
 	    api_model_not_done)                                                \
 	R(POST, "/v1/model/homo/:other", VIEWER, JSON, api_model_not_done)     \
 	R(POST, "/v1/component/hetero/merge", VIEWER, JSON,                    \
@@ -171,7 +171,7 @@
 	R(POST, "/v1/component/:name/get", VIEWER, JSON, api_component_get)    \
 	/* site */                                                             \
 	R(POST, "/v1/resource/query", VIEWER, JSON, api_resource_query)        \
-	R(POST, "/v1/resource/return", MODELER, JSON, api_resource_return)     \
+	R(POST, "/v1/resource/return", ADMIN, JSON, api_resource_return)       \
 	R(POST, "/v1/server/version/get", VIEWER, JSON, api_server_version)    \
 	R(POST, "/v1/server/reload", ADMIN, JSON, api_server_reload)           \
 	R(POST, "/v1/server/fateflow/info", VIEWER, JSON, api_fateflow_info)   \

@@ -322,7 +322,7 @@ class SiteItself(unittest.TestCase):
 
     def test_the_site_is_changed_by_admins_only(self):
         modeler = self.site.signed(self.site.make_key(unique("modeler"), "modeler"))
-        for path in ("server/reload", "server/x/register", "service/registry", "key/public/save", "key/public/delete"):
+        for path in ("server/reload", "resource/return", "server/x/register", "service/registry", "key/public/save", "key/public/delete"):
             self.assertEqual(modeler.api(path, {})["retcode"], 108, path)
 
 
