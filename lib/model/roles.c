@@ -9,7 +9,8 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 
-#define ROLE_MAX_BYTES 20 /* as the columns hold */
+#define ROLE_MAX_BYTES 20  /* as the columns hold */
+#define ROLE_LOCAL "local" /* of what a site does by itself */
 #define MEMBERS_MAX 100
 #define KNOWN_MAX 50
 #define INDEX_KEYS_MAX 500 /* of one role in one section */
@@ -121,6 +122,9 @@ roles_read(struct json_object *o, const struct providers *ps,
 		read_parties(list, &at, faults, arena, r);
 		out->n_members += r->n;
 	}
+	if (out->n > 1 && roles_find(out, ROLE_LOCAL) != NULL)
+		faults_add(faults, JSON_PATH_KEY(path, ROLE_LOCAL),
+		    "jobs of the role " ROLE_LOCAL " have no other roles");
 	if (out->n_members > MEMBERS_MAX)
 		faults_add(faults, path, "names %zu members, at most %d",
 		    out->n_members, MEMBERS_MAX);

@@ -14,7 +14,7 @@
 #include "lib/base/str.h"
 #include "lib/json/json.h"
 
-#define READER "reader" /* the module whose parameters name a table */
+#define LOCAL "local" /* the role of a site's own jobs */
 
 static const char *const kind_names[] = {
 	[PERMIT_NONE] = "",
@@ -102,12 +102,32 @@ parameters_of(const struct permit_task *t, struct json_object **out)
 	return 0;
 }
 
+/* What names a table among the parameters, NULL when nothing does. */
+static struct json_object *
+table_of(const char *module, struct json_object *parameters)
+{
+	if (str_eq(module, "reader"))
+		return json_get(parameters, "table");
+	if (str_eq(module, "download") || str_eq(module, "writer"))
+		return parameters;
+	return NULL;
+}
+
+/* A writer may be given its table as an input instead. */
+static bool
+reads_table(const char *module, struct json_object *parameters)
+{
+	return str_eq(module, "reader") || str_eq(module, "download") ||
+	       (str_eq(module, "writer") &&
+		   json_get(parameters, "name") != NULL);
+}
+
 /*
- * The table a reader names, whoever gave it (common or role scope): these are
+ * The table a task names, whoever gave it (common or role scope): these are
  * the complete parameters of this member.
  */
 static int
-add_table(struct wishes *w, const struct permit_task *t)
+add_table(struct wishes *w, const char *module, const struct permit_task *t)
 {
 	struct json_object *p, *table;
 	const char *space, *name;
@@ -115,15 +135,16 @@ add_table(struct wishes *w, const struct permit_task *t)
 
 	if ((r = parameters_of(t, &p)) != 0)
 		return r;
-	table = json_get(p, "table");
+	table = table_of(module, p);
 	space = json_get_str(table, "namespace", NULL);
 	name = json_get_str(table, "name", NULL);
 	if (space == NULL || name == NULL) { /* an output of a job */
 		space = json_get_str(table, "job_id", "?");
 		name = json_get_str(table, "component_name", "?");
 	}
-	add(w, PERMIT_DATASET, arena_strdup(w->arena, space),
-	    arena_strdup(w->arena, name), t);
+	if (reads_table(module, p))
+		add(w, PERMIT_DATASET, arena_strdup(w->arena, space),
+		    arena_strdup(w->arena, name), t);
 	json_object_put(p);
 	return 0;
 }
@@ -145,8 +166,7 @@ gather(struct arena *a, const struct permit_ask *ask, struct wishes *w)
 		module = lower(a, ask->tasks[i].module);
 		add(w, PERMIT_COMPONENT, module, "", &ask->tasks[i]);
 		add(w, PERMIT_PARAMETER, module, "", &ask->tasks[i]);
-		if (str_eq(module, READER) &&
-		    (r = add_table(w, &ask->tasks[i])) != 0)
+		if ((r = add_table(w, module, &ask->tasks[i])) != 0)
 			return r;
 	}
 	return 0;
@@ -282,6 +302,14 @@ decide(struct wishes *w, size_t i, const struct db_permission *rules, size_t n,
 	const char *because = "no rule allows it", *text;
 	size_t k;
 
+	/* It has no sandbox everywhere; "*" is meant for roles of partners. */
+	if (d->kind == PERMIT_ROLE && str_eq(d->subject, LOCAL)) {
+		refuse(w, d, &w->leaves[i],
+		    "it is for jobs that this site initiates, whatever rules "
+		    "say");
+		d->grant = "";
+		return;
+	}
 	for (k = 0; k < n; k++) {
 		if (!is_about(&rules[k], &w->leaves[i]))
 			continue;
@@ -479,6 +507,16 @@ permit_decide(struct db *db, struct arena *a, const struct permit_ask *ask,
 }
 
 static int
+denied(const struct permit_ask *ask, const struct permit_decision *d)
+{
+	if (*d->grant == '\0')
+		return err_set(ERR_DENIED, "%s", d->why);
+	return err_set(ERR_DENIED,
+	    "%s (the operator of party %s allows it by: %s)", d->why,
+	    ask->party_id, d->grant);
+}
+
+static int
 check(struct db *db, struct arena *a, const struct permit_ask *ask,
     enum permit_kind *refused)
 {
@@ -491,9 +529,7 @@ check(struct db *db, struct arena *a, const struct permit_ask *ask,
 	for (i = 0; i < n; i++) {
 		if (!d[i].allowed) {
 			*refused = d[i].kind;
-			return err_set(ERR_DENIED,
-			    "%s (the operator of party %s allows it by: %s)",
-			    d[i].why, ask->party_id, d[i].grant);
+			return denied(ask, &d[i]);
 		}
 	}
 	for (i = 0; i < n && ask->admits; i++)

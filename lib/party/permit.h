@@ -1,7 +1,8 @@
 /*
  * What a partner's job may do at this site: its wishes against the rules of
  * the permission tree (party → role → role, command, component, dataset,
- * parameter).  What no rule allows is refused.
+ * parameter).  What no rule allows is refused, and the role local, which is
+ * of jobs that this site initiates itself, whatever rules say.
  *
  * One function decides, for every question: when a member of a job is created
  * here, when it runs a task again, when a task starts, and when somebody asks

@@ -152,7 +152,8 @@ open_parts(struct shepherd *s)
 static bool
 is_own(const struct subject *t)
 {
-	return t->is_local && str_eq(t->provider->name, BUILT_IN) &&
+	return t->is_local && t->job->is_initiator &&
+	       str_eq(t->provider->name, BUILT_IN) &&
 	       (str_eq(t->module->name, "ModelStore") ||
 		   str_eq(t->module->name, "ModelRestore"));
 }

@@ -67,25 +67,38 @@ open_version(struct loader *l)
 	return 0;
 }
 
-/* The initiator was in the training, by the version or by the job's rows. */
+/*
+ * A sealed version says who was in its training.  Without one the rows of the
+ * training do; of a version that is there they are not asked, since whoever
+ * initiates a job chooses its id and may take the version's.
+ */
 static int
-check_initiator(struct loader *l, bool *may)
+took_part(const struct loader *l, const char *party, bool *yes)
 {
-	const struct db_job *job = l->subject->job;
 	struct db_party *rows;
 	size_t i, n;
 	int r;
 
-	*may = job->is_initiator ||
-	       (l->stored != NULL &&
-		   stored_has_party(l->stored, job->initiator_party));
-	if (*may)
+	*yes = l->stored != NULL && stored_has_party(l->stored, party);
+	if (l->stored != NULL)
 		return 0;
 	if ((r = db_party_list(
 		 l->db, l->arena, l->key.model_version, &rows, &n)) != 0)
 		return r;
 	for (i = 0; i < n; i++)
-		*may = *may || str_eq(rows[i].party_id, job->initiator_party);
+		*yes = *yes || str_eq(rows[i].party_id, party);
+	return 0;
+}
+
+static int
+check_initiator(const struct loader *l, bool *may)
+{
+	const struct db_job *job = l->subject->job;
+	int r;
+
+	*may = job->is_initiator;
+	if (!*may && (r = took_part(l, job->initiator_party, may)) != 0)
+		return r;
 	if (!*may)
 		log_warn("job of party %s asked for a model of version %s",
 		    job->initiator_party, l->key.model_version);

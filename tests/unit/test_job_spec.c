@@ -402,6 +402,7 @@ the_conf_is_checked_in_every_corner(void **state)
 	    "{'role':{'hots':[1]}}", "/role/hots", "did you mean \"host\"?");
 	refuses("{'role':{'host':[10000,'10000']}}", "/role/host/1",
 	    "in the list already");
+	refuses("{'role':{'local':[10000]}}", "/role/local", "no other roles");
 	refuses("{'role':{'arbiter':[9999]}}", "/role/arbiter",
 	    "its only host as well");
 	refuses("{'job_parameters':{'common':{'timeout':'soon'}}}",

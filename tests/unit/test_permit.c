@@ -221,6 +221,60 @@ a_reader_that_names_an_output_needs_a_rule_as_well(void **state)
 	assert_int_equal(refused, PERMIT_DATASET);
 }
 
+static void
+whoever_names_a_table_needs_a_rule_about_it(void **state)
+{
+	static const struct permit_task tasks_of[] = {
+		{ "writer_0", "Writer",
+		    "{\"namespace\":\"bank.eu\",\"name\":\"salaries\"}" },
+		{ "download_0", "Download",
+		    "{\"namespace\":\"bank.eu\",\"name\":\"salaries\"}" },
+	};
+	static const struct permit_task of_input = { "writer_0", "Writer",
+		"{\"namespace\":null,\"name\":null,\"output_name\":\"x\"}" };
+	struct permit_ask a = ask;
+	enum permit_kind refused;
+	size_t i;
+
+	(void)state;
+	put_exact("9999", "guest");
+	put("9999", "guest", "component", "writer", "");
+	put("9999", "guest", "component", "download", "");
+	a.ntasks = 1;
+	a.admits = false;
+	for (i = 0; i < 2; i++) {
+		a.tasks = &tasks_of[i];
+		assert_int_equal(permit_check(db, &a, &refused), ERR_DENIED);
+		assert_int_equal(refused, PERMIT_DATASET);
+		assert_non_null(strstr(err_text(), "bank.eu salaries"));
+	}
+	a.tasks = &of_input;
+	assert_int_equal(permit_check(db, &a, &refused), 0);
+	put("9999", "guest", "dataset", "bank.eu", "salaries");
+	a.tasks = &tasks_of[0];
+	assert_int_equal(permit_check(db, &a, &refused), 0);
+}
+
+static void
+no_rule_lets_a_partner_have_the_role_of_a_sites_own_jobs(void **state)
+{
+	struct permit_ask a = ask;
+	enum permit_kind refused;
+
+	(void)state;
+	put("9999", "*", "role", "*", "");
+	put("9999", "*", "role", "local", "");
+	put("9999", "*", "command", "*", "");
+	put("9999", "*", "component", "*", "");
+	put("9999", "*", "dataset", "*", "*");
+	a.admits = false;
+	assert_int_equal(permit_check(db, &a, &refused), 0);
+	a.role = "local";
+	assert_int_equal(permit_check(db, &a, &refused), ERR_DENIED);
+	assert_int_equal(refused, PERMIT_ROLE);
+	assert_null(strstr(err_text(), "sluice grant"));
+}
+
 /* --- bounds ------------------------------------------------------------------------- */
 
 static bool
@@ -473,6 +527,8 @@ main(void)
 		TEST(wildcards_stand_for_any),
 		TEST(what_only_looks_alike_does_not_count),
 		TEST(a_reader_that_names_an_output_needs_a_rule_as_well),
+		TEST(whoever_names_a_table_needs_a_rule_about_it),
+		TEST(no_rule_lets_a_partner_have_the_role_of_a_sites_own_jobs),
 		cmocka_unit_test(values_are_compared_as_what_they_are),
 		cmocka_unit_test(bounds_that_say_nothing_are_refused),
 		TEST(a_bounded_parameter_must_be_within_one_of_its_bounds),

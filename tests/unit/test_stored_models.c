@@ -326,6 +326,23 @@ a_stranger_learns_nothing_of_models_of_others(void **state)
 	assert_int_equal(load(STRANGER, TRAINING, LR), ERR_NOT_FOUND);
 }
 
+/* Who initiates a job gives it its id: that of another's version, too. */
+static void
+a_job_that_is_called_like_a_version_does_not_open_it(void **state)
+{
+	struct rows_partner p;
+
+	(void)state;
+	rows_partner_init(&p, CHILD, "host");
+	p.job.initiator_party = STRANGER;
+	for (size_t i = 0; i < p.job.nparties; i++)
+		if (str_eq(p.job.parties[i].party_id, ROWS_GUEST))
+			p.parties[i].party_id = STRANGER;
+	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+	assert_int_equal(load(STRANGER, CHILD, LR), ERR_NOT_FOUND);
+	assert_int_equal(load(ROWS_GUEST, CHILD, LR), 4);
+}
+
 int
 main(void)
 {
@@ -337,6 +354,7 @@ main(void)
 		TEST(a_manifest_that_was_changed_is_refused),
 		TEST(a_loader_takes_a_model_or_a_checkpoint),
 		TEST(a_stranger_learns_nothing_of_models_of_others),
+		TEST(a_job_that_is_called_like_a_version_does_not_open_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
