@@ -73,6 +73,24 @@ add_all(struct json_object *from, struct json_object *into)
 	}
 }
 
+/*
+ * The query as the client wrote it.  A stray "%" in a name makes the client's
+ * HTTP library escape all that it had escaped before once more.
+ */
+static void
+decode_query(const char *query, struct buf *out)
+{
+	struct buf once = BUF_INIT;
+
+	str_percent_decode(out, query, strlen(query));
+	if (strncasecmp(buf_str(out), "%7B", 3) == 0) {
+		buf_puts(&once, buf_str(out));
+		buf_clear(out);
+		str_percent_decode(out, once.data, once.len);
+	}
+	buf_fini(&once);
+}
+
 int
 upload_config(const struct request *req, struct json_object *form,
     struct json_object **out)
@@ -81,7 +99,7 @@ upload_config(const struct request *req, struct json_object *form,
 	int r = 0;
 
 	*out = NULL;
-	str_percent_decode(&text, req->query, strlen(req->query));
+	decode_query(req->query, &text);
 	if (buf_str(&text)[strspn(buf_str(&text), " ")] == '{') {
 		r = json_parse(text.data, text.len, QUERY_MAX, out);
 		if (r != 0)

@@ -556,6 +556,30 @@ the_query_is_one_json_text_with_odd_characters(void **state)
 	json_object_put(c);
 }
 
+/* As the client sends it when a name has a percent sign that escapes nothing:
+ * what was escaped is escaped again. */
+static void
+a_percent_sign_in_a_name_may_have_the_query_escaped_twice(void **state)
+{
+	struct json_object *c;
+	struct upload up;
+
+	(void)state;
+	assert_int_equal(
+	    config_of(
+		"/v1/data/upload?%257B%2522file%2522:%2520%2522/p/x"
+		".csv%2522,%2520%2522head%2522:%25201,%2520%2522partition"
+		"%2522:%25204,%2520%2522namespace%2522:%2520%2522a&b=%255C"
+		"u00e9%2522,%2520%2522table_name%2522:%2520%2522100%25%2520"
+		"real%2522%257D",
+		&c),
+	    0);
+	assert_int_equal(upload_decode(c, &up), 0);
+	assert_string_equal(up.table_name, "100% real");
+	assert_string_equal(up.table_namespace, "a&b=\xc3\xa9");
+	json_object_put(c);
+}
+
 static void
 pairs_are_taken_from_older_clients(void **state)
 {
@@ -922,6 +946,8 @@ main(void)
 		cmocka_unit_test(forms_of_very_many_parts_are_refused),
 		cmocka_unit_test(
 		    the_query_is_one_json_text_with_odd_characters),
+		cmocka_unit_test(
+		    a_percent_sign_in_a_name_may_have_the_query_escaped_twice),
 		cmocka_unit_test(pairs_are_taken_from_older_clients),
 		cmocka_unit_test(truth_may_be_written_as_people_write_it),
 		cmocka_unit_test(
