@@ -70,7 +70,7 @@ UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
-        federation-up federation-down provider tests benches client-env clients api-docs api-docs-check
+        federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -260,6 +260,10 @@ client-env:
 # The classic client against real sites.  TESTS=module names some only.
 clients: all
 	BUILD=$(abspath $(B)) tests/clients/run.sh $(TESTS)
+
+# A gigabyte through the classic client: minutes, and no part of check.
+clients-slow: all
+	BUILD=$(abspath $(B)) tests/clients/run.sh big_upload
 
 bench: all benches test-provider
 	BUILD=$(abspath $(B)) bench/run.sh

@@ -16,6 +16,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_clean.h"
+#include "lib/db/db_metric.h"
 #include "lib/db/db_resource.h"
 #include "lib/party/party.h"
 
@@ -90,6 +91,30 @@ api_job_clean(struct request *req, struct reply *rp)
 	log_info(
 	    "cleaned: %zu tables, %lld metrics", tables, (long long)series);
 	return 0;
+}
+
+/* All of a job's.  The platform also knew a day's, of whatever jobs: no. */
+int
+api_metric_delete(struct request *req, struct reply *rp)
+{
+	const char *job_id;
+	int64_t n;
+	int r;
+
+	if ((r = request_require(req, "job_id")) != 0)
+		return r;
+	job_id = request_text(req, "job_id");
+	if (job_id == NULL || !str_is_job_id(job_id))
+		return reply_fault(rp, 101, "job_id is the id of no job");
+	if ((r = db_metric_delete_job(req->app->db, job_id, &n)) != 0)
+		return r;
+	if (n > 0 &&
+	    (r = audit(req, "metric/delete", job_id,
+		 arena_printf(req->arena, "%lld metrics", (long long)n))) != 0)
+		return r;
+	return reply_data(
+	    rp, json_object_new_string(
+		    n > 0 ? "delete status: True" : "delete status: False"));
 }
 
 /* --- the queue ------------------------------------------------------------ */

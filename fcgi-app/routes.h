@@ -83,6 +83,8 @@
 	    api_metric_all)                                                    \
 	R(POST, "/v1/tracking/component/metric_data", VIEWER, JSON,            \
 	    api_metric_data)                                                   \
+	R(POST, "/v1/tracking/component/metric/delete", MODELER, JSON,         \
+	    api_metric_delete)                                                 \
 	R(POST, "/v1/tracking/component/parameters", VIEWER, JSON,             \
 	    api_parameters)                                                    \
 	R(POST, "/v1/tracking/component/output/model", VIEWER, JSON,           \

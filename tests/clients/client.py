@@ -182,6 +182,10 @@ class World:
                               "--cpn-list", "reader_0,data_transform_0,intersection_0,hetero_lr_0")
         return answer["data"]["model_version"]
 
+    def has(self, *modules):
+        """Does the site have components of these names?"""
+        return set(modules) <= self.guest.ok("component/get")["data"].keys()
+
     def member(self, component, role="guest", party=None, job=None):
         """-j -r -p -cpn of the trained job."""
         party = party or {"guest": "9999", "host": "10000", "arbiter": "10001"}[role]

@@ -266,7 +266,7 @@ class Toy(unittest.TestCase):
     def test_the_minimal_test_trains_and_predicts(self):
         assert WORLD.tables
         flow = Flow(WORLD.guest)
-        done = flow.run("flow", "test", "min", "-gid", "9999", "-hid", "10000", "-aid", "10001", "--no-sbt",
-                        timeout=280)
+        done = flow.run("flow", "test", "min", "-gid", "9999", "-hid", "10000", "-aid", "10001",
+                        "--sbt" if WORLD.has("HeteroSecureBoost") else "--no-sbt", timeout=280)
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
         self.assertNotIn("lower than expect", done.stderr)

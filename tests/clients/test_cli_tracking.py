@@ -104,11 +104,16 @@ class Tracking(unittest.TestCase):
             self.assertEqual(json.load(f), data)
         self.assertEqual(WORLD.flow("component", "get-summary", *WORLD.member("nobody_0"), "-o", out)["retcode"], 210)
 
-    def test_metrics_are_deleted(self):
-        job = WORLD.run("toy")
-        for args in (["-j", job], ["-d", "20200101"]):
-            answer = WORLD.flow.ok("component", "metric-delete", *args)
-            self.assertRegex(answer["data"], r"^delete status: (True|False)$")
+    def test_metrics_of_a_job_are_deleted_and_those_of_a_day_are_not(self):
+        job = WORLD.run("statistics")
+        who = {"job_id": job, "component_name": "reader_0", "role": "guest", "party_id": "9999"}
+        WORLD.guest.sql("INSERT INTO metric (job_id, component, version, role, party_id, namespace, name)"
+                        " VALUES ('%s', 'reader_0', 0, 'guest', '9999', 'test', 'test')" % job)
+        self.assertIn("test", WORLD.guest.ok("tracking/component/metrics", who)["data"])
+        self.assertEqual(WORLD.flow.ok("component", "metric-delete", "-j", job)["data"], "delete status: True")
+        self.assertEqual(WORLD.guest.ok("tracking/component/metrics", who)["data"], {})
+        self.assertEqual(WORLD.flow.ok("component", "metric-delete", "-j", job)["data"], "delete status: False")
+        self.assertEqual(WORLD.flow("component", "metric-delete", "-d", "20200101")["retcode"], 101)
 
     def test_what_is_not_offered_is_refused_in_words(self):
         m = ["--model-id", WORLD.model["model_id"], "--model-version", WORLD.trained]

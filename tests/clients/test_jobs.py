@@ -3,7 +3,7 @@ line: they run here unchanged, or are refused in words."""
 import os
 import unittest
 
-from client import DATA, WORLD
+from client import DATA, JOBS, WORLD, job_file, scratch_file
 
 
 def outputs(job, component, role="guest", site=None):
@@ -83,13 +83,27 @@ class JobFiles(unittest.TestCase):
     def test_toy(self):
         WORLD.run("toy")
 
-    def test_components_that_are_not_here_are_refused_by_name(self):
+    def test_binning_and_selection_by_its_model_and_boosted_trees(self):
         before = WORLD.guest.sql("SELECT count(*) FROM job")
         for name, modules in (("isometric_model", ("HeteroFeatureBinning", "HeteroFeatureSelection")),
                               ("secureboost", ("HeteroSecureBoost",))):
             with self.subTest(name):
+                if WORLD.has(*modules):
+                    WORLD.run(name)
+                    continue
                 refused = WORLD.submit(name)
                 self.assertEqual(refused["retcode"], 103, dict(refused))
                 for module in modules:
-                    self.assertIn(module, refused["retmsg"])
+                    if not WORLD.has(module):
+                        self.assertIn(module, refused["retmsg"])
+                self.assertEqual(WORLD.guest.sql("SELECT count(*) FROM job"), before)
+
+    def test_components_that_are_not_here_are_refused_by_name(self):
+        before = WORLD.guest.sql("SELECT count(*) FROM job")
+        dsl = job_file("hetero_lr_dsl")
+        dsl["components"]["hetero_lr_0"]["module"] = "HeteroFTL"
+        refused = WORLD.flow("job", "submit", "-c", os.path.join(JOBS, "hetero_lr_conf.json"),
+                             "-d", scratch_file("lacking_dsl.json", dsl))
+        self.assertEqual(refused["retcode"], 103, dict(refused))
+        self.assertIn("HeteroFTL", refused["retmsg"])
         self.assertEqual(WORLD.guest.sql("SELECT count(*) FROM job"), before)
