@@ -38,7 +38,7 @@ audit(const struct request *req, const char *action, const char *subject,
 
 static int
 clean_tasks(struct request *req, const struct db_task_row *rows, size_t n,
-    size_t *tables, int64_t *series)
+    struct db_cleaned *sum)
 {
 	struct db_cleaned went;
 	size_t i, k;
@@ -50,8 +50,10 @@ clean_tasks(struct request *req, const struct db_task_row *rows, size_t n,
 			return r;
 		for (k = 0; k < went.nfolders; k++)
 			table_files_remove(req, went.folders[k]);
-		*tables += went.nfolders;
-		*series += went.series;
+		sum->nfolders += went.nfolders;
+		sum->series += went.series;
+		sum->summaries += went.summaries;
+		sum->caches += went.caches;
 	}
 	return 0;
 }
@@ -61,8 +63,9 @@ api_job_clean(struct request *req, struct reply *rp)
 {
 	struct db_task_filter f = { .local_only = true };
 	struct db_task_row *rows;
-	size_t n, tables = 0;
-	int64_t series = 0;
+	struct db_cleaned went = { .folders = NULL };
+	const char *text;
+	size_t n;
 	int r;
 
 	/* One job at a time: never everybody's outputs by a missing word. */
@@ -78,18 +81,19 @@ api_job_clean(struct request *req, struct reply *rp)
 		return reply_fault(
 		    rp, 100, "no task of job %s here is meant", f.job_id);
 	log_context(f.job_id, NULL, NULL);
-	r = clean_tasks(req, rows, n, &tables, &series);
+	r = clean_tasks(req, rows, n, &went);
 	if (r == ERR_BUSY) {
 		reply_fault(rp, 103, "%s", err_text());
 		err_clear();
 		return 0;
 	}
-	if (r != 0 || (r = audit(req, "job/clean", f.job_id,
-			   arena_printf(req->arena, "%zu tables, %lld metrics",
-			       tables, (long long)series))) != 0)
+	text = arena_printf(req->arena,
+	    "%zu tables, %lld metrics, %lld summaries, %lld caches",
+	    went.nfolders, (long long)went.series, (long long)went.summaries,
+	    (long long)went.caches);
+	if (r != 0 || (r = audit(req, "job/clean", f.job_id, text)) != 0)
 		return r;
-	log_info(
-	    "cleaned: %zu tables, %lld metrics", tables, (long long)series);
+	log_info("cleaned: %s", text);
 	return 0;
 }
 

@@ -45,6 +45,10 @@ GRANT INSERT, DELETE ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON data_table TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric_point TO 'sluice_fcgi'@'localhost';
+GRANT DELETE ON summary TO 'sluice_fcgi'@'localhost';
+-- Ends a cache's time and sees neither its folder nor what it says.
+GRANT SELECT (job_id, component, version, role, party_id, expires_at),
+  UPDATE (expires_at) ON task_cache TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON model TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, DELETE ON checkpoint TO 'sluice_fcgi'@'localhost';

@@ -32,11 +32,13 @@ static const struct db_stmt put = { "cache.put", "s" KEY_PARAMS "sssii",
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, NOW(6) + INTERVAL ? SECOND)" };
 static const struct db_stmt get = { "cache.get", "s",
 	"SELECT 1" CACHE_COLS(DB_SQL) " FROM task_cache WHERE cache_key = ?" };
-static const struct db_stmt newest = { "cache.newest", "sssss",
-	"SELECT 1" CACHE_COLS(
-	    DB_SQL) " FROM task_cache WHERE job_id = ? AND component = ?"
-		    " AND role = ? AND party_id = ? AND cache_name = ?"
-		    " ORDER BY version DESC LIMIT 1" };
+static const struct db_stmt of_task = { "cache.of_task", KEY_PARAMS "s",
+	"SELECT 1" CACHE_COLS(DB_SQL) " FROM task_cache WHERE" KEY_WHERE
+				      " AND cache_name = ?" };
+/* By columns that fcgi-app may use: it sees no folder and no content. */
+static const struct db_stmt expire = { "cache.expire", KEY_PARAMS,
+	"UPDATE task_cache SET expires_at = NOW(6) WHERE" KEY_WHERE
+	" AND expires_at > NOW(6)" };
 static const struct db_stmt expired = { "cache.expired", "ii",
 	"SELECT 1" CACHE_COLS(
 	    DB_SQL) " FROM task_cache"
@@ -60,12 +62,17 @@ db_cache_get(struct db *db, struct arena *a, const char *cache_key,
 }
 
 int
-db_cache_newest(struct db *db, struct arena *a, const char *job_id,
-    const char *component, const char *role, const char *party_id,
+db_cache_of_task(struct db *db, struct arena *a, const struct db_task_key *k,
     const char *cache_name, struct db_cache **out)
 {
-	return db_select_one(db, &newest, &cache_shape, a, out, job_id,
-	    component, role, party_id, cache_name);
+	return db_select_one(
+	    db, &of_task, &cache_shape, a, out, KEY_ARGS(k), cache_name);
+}
+
+int
+db_cache_expire(struct db *db, const struct db_task_key *k, int64_t *n)
+{
+	return db_exec(db, &expire, n, KEY_ARGS(k));
 }
 
 int

@@ -22,10 +22,11 @@ int db_cache_put(struct db *, const struct db_cache *, int64_t ttl_s);
 /* An expired one as long as it is there.  ERR_NOT_FOUND. */
 int db_cache_get(
     struct db *, struct arena *, const char *cache_key, struct db_cache **out);
-/* That of a component's newest version here which has one.  ERR_NOT_FOUND. */
-int db_cache_newest(struct db *, struct arena *, const char *job_id,
-    const char *component, const char *role, const char *party_id,
+/* That of one version of a task.  ERR_NOT_FOUND. */
+int db_cache_of_task(struct db *, struct arena *, const struct db_task_key *,
     const char *cache_name, struct db_cache **out);
+/* From now on those of this task are expired; *n (may be NULL): how many. */
+int db_cache_expire(struct db *, const struct db_task_key *, int64_t *n);
 /* Those that expired grace_s ago or earlier. */
 int db_cache_expired(struct db *, struct arena *, int64_t grace_s,
     int64_t limit, struct db_cache **rows, size_t *n);

@@ -6,6 +6,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_cache.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_table.h"
@@ -41,25 +42,29 @@ remove_output(struct db *db, struct clean *c, const struct db_output *o)
 	return 0;
 }
 
+/* Locked: a rerun comes before or after. */
 static int
-clean_tx(struct db *db, void *ctx)
+lock_ended(struct db *db, struct clean *c, struct task_head **head)
 {
-	struct clean *c = ctx;
-	struct task_head *head;
+	int r;
+
+	if ((r = db_task_lock(db, c->arena, c->key, head)) != 0)
+		return r;
+	if (state_is_end((*head)->job_status) &&
+	    state_is_end((*head)->party_status))
+		return 0;
+	return err_set(ERR_BUSY,
+	    "job %s is %s: what its tasks made is in use until it has ended",
+	    c->key->job_id, state_name((*head)->job_status));
+}
+
+static int
+remove_outputs(struct db *db, struct clean *c)
+{
 	struct db_output *rows;
 	size_t n;
 	int r;
 
-	*c->out = (struct db_cleaned){ NULL, 0, 0 };
-	/* Locked: a rerun comes before or after. */
-	if ((r = db_task_lock(db, c->arena, c->key, &head)) != 0)
-		return r;
-	if (!state_is_end(head->job_status) ||
-	    !state_is_end(head->party_status))
-		return err_set(ERR_BUSY,
-		    "job %s is %s: what its tasks made is in use until it has "
-		    "ended",
-		    c->key->job_id, state_name(head->job_status));
 	if ((r = db_output_list(db, c->arena, c->key, &rows, &n)) != 0)
 		return r;
 	c->out->folders =
@@ -67,9 +72,27 @@ clean_tx(struct db *db, void *ctx)
 	for (size_t i = 0; i < n; i++)
 		if ((r = remove_output(db, c, &rows[i])) != 0)
 			return r;
-	if ((r = db_metric_delete_task(db, c->key, &c->out->series)) != 0 ||
-	    (c->out->nfolders == 0 && c->out->series == 0))
+	return 0;
+}
+
+static int
+clean_tx(struct db *db, void *ctx)
+{
+	struct clean *c = ctx;
+	struct db_cleaned *out = c->out;
+	struct task_head *head;
+	int r;
+
+	*out = (struct db_cleaned){ .folders = NULL };
+	if ((r = lock_ended(db, c, &head)) != 0 ||
+	    (r = remove_outputs(db, c)) != 0 ||
+	    (r = db_metric_delete_task(db, c->key, &out->series)) != 0 ||
+	    (r = db_summary_delete_task(db, c->key, &out->summaries)) != 0 ||
+	    (r = db_cache_expire(db, c->key, &out->caches)) != 0)
 		return r;
+	if (out->nfolders == 0 && out->series == 0 && out->summaries == 0 &&
+	    out->caches == 0)
+		return 0;
 	return db_event_add(
 	    db, &(struct db_event){ .job_id = c->key->job_id,
 		    .component = c->key->component,
@@ -80,8 +103,10 @@ clean_tx(struct db *db, void *ctx)
 		    .from_state = state_name(head->party_status),
 		    .to_state = state_name(head->party_status),
 		    .reason = arena_printf(c->arena,
-			"%zu tables and %lld metrics removed", c->out->nfolders,
-			(long long)c->out->series) });
+			"%zu tables, %lld metrics, %lld summaries and %lld "
+			"caches removed",
+			out->nfolders, (long long)out->series,
+			(long long)out->summaries, (long long)out->caches) });
 }
 
 int

@@ -116,6 +116,8 @@ static const struct db_stmt put_summary = { "summary.put", KEY_PARAMS "ss",
 	"INSERT INTO summary (job_id, component, version, role, party_id,"
 	" summary) VALUES (?, ?, ?, ?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE summary = ?" };
+static const struct db_stmt delete_summary = { "summary.delete_task",
+	KEY_PARAMS, "DELETE FROM summary WHERE" KEY_WHERE };
 static const struct db_stmt get_summary = { "summary.get", "ssssii",
 	"SELECT 1, summary FROM summary WHERE job_id = ? AND component = ?"
 	" AND role = ? AND party_id = ? AND (? < 0 OR version = ?)"
@@ -303,6 +305,12 @@ int
 db_summary_put(struct db *db, const struct db_task_key *k, const char *summary)
 {
 	return db_exec(db, &put_summary, NULL, KEY_ARGS(k), summary, summary);
+}
+
+int
+db_summary_delete_task(struct db *db, const struct db_task_key *k, int64_t *n)
+{
+	return db_exec(db, &delete_summary, n, KEY_ARGS(k));
 }
 
 struct text_row {

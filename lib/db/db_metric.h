@@ -56,5 +56,7 @@ int db_summary_put(
 int db_summary_get(struct db *, struct arena *, const char *job_id,
     const char *component, int64_t version, const char *role,
     const char *party_id, const char **summary);
+/* Remove that of one task version; *n (may be NULL) went. */
+int db_summary_delete_task(struct db *, const struct db_task_key *, int64_t *n);
 
 #endif

@@ -21,6 +21,7 @@
 #include "supervisor/shepherd/caches.h"
 #include "supervisor/shepherd/model_loader.h"
 #include "supervisor/shepherd/stored.h"
+#include "supervisor/shepherd/upstream.h"
 
 #define MAX_MODELS 1000 /* parts of models for one task */
 
@@ -139,29 +140,12 @@ find_output(struct resolver *v, const char *job_id, const char *component,
  * when this member does not run it.
  */
 static int
-upstream_version(struct resolver *v, const char *from, int64_t *out)
+version_of(struct resolver *v, const char *from, int64_t *out)
 {
 	const struct db_task_key *key = subject_key(v->subject);
-	struct db_task *t;
-	int r;
 
-	*out = -1;
-	r = db_task_get_newest(
-	    v->db, v->arena, key->job_id, from, key->role, key->party_id, &t);
-	if (r == ERR_NOT_FOUND) {
-		err_clear();
-		return 0;
-	}
-	if (r != 0)
-		return r;
-	if (!state_is_success(t->party_status))
-		return err_set(ERR_CONFLICT,
-		    "%s is %s in its version %lld, and what an older version "
-		    "left is not used",
-		    from, state_name(t->party_status),
-		    (long long)t->key.version);
-	*out = t->key.version;
-	return 0;
+	return upstream_version(
+	    v->db, v->arena, key->job_id, from, key->role, key->party_id, out);
 }
 
 static int
@@ -189,7 +173,7 @@ resolve_data(struct resolver *v, const struct dsl_ref *ref)
 	int r;
 
 	key.component = v->subject->dsl->components[ref->from].name;
-	if ((r = upstream_version(v, key.component, &key.version)) != 0 ||
+	if ((r = version_of(v, key.component, &key.version)) != 0 ||
 	    key.version < 0 ||
 	    (r = db_output_list(v->db, v->arena, &key, &rows, &n)) != 0)
 		return r;
@@ -337,7 +321,7 @@ resolve_model(struct resolver *v, const struct dsl_ref *ref)
 
 	r = db_model_part_newest(v->db, v->arena, NULL, key->job_id, key->role,
 	    key->party_id, from, ref->name, &rows, &n);
-	if (r != 0 || n == 0 || (r = upstream_version(v, from, &version)) != 0)
+	if (r != 0 || n == 0 || (r = version_of(v, from, &version)) != 0)
 		return r;
 	parts = arena_alloc(v->arena, n * sizeof(const struct db_model_part *));
 	for (i = 0; i < n; i++)

@@ -276,7 +276,11 @@ class JobFiles(unittest.TestCase):
         site.ok("job/clean", {"job_id": job, "component_name": "evaluation_0"})
         self.assertEqual(site.metrics(job, "evaluation_0", "guest"), {})
         self.assertNotEqual(site.metrics(job, "intersection_0", "guest"), {})
+        summaries = "SELECT component FROM summary WHERE job_id='%s'" % job
+        self.assertNotIn(["evaluation_0"], site.sql(summaries))
+        self.assertIn(["intersection_0"], site.sql(summaries))
         site.ok("job/clean", {"job_id": job})
+        self.assertEqual(site.sql(summaries), [])
         self.assertEqual(folders(), [])
         self.assertFalse(any(os.path.exists(f) for f in there))
         self.assertEqual(site.metrics(job, "intersection_0", "guest"), {})

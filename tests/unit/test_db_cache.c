@@ -1,6 +1,6 @@
 /*
- * Caches of tasks: found by key and by what made them, the newest version
- * first; over their time they say so and are collected.
+ * Caches of tasks: found by key and by what made them, of the newest version
+ * only; over their time they say so and are collected.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,25 +61,24 @@ put(const char *key, const char *job, int64_t version, int64_t ttl_s)
 	assert_int_equal(db_cache_put(db, &c, ttl_s), 0);
 }
 
+/* The next version of the intersection's task ends so; open when RUNNING. */
 static void
-the_newest_version_is_found_by_what_made_it(void **state)
+task(const char *job, int64_t version, enum state how)
 {
-	struct db_cache *c;
+	struct db_task_key k = { job, "i_0", version, "host", ROWS_HOST };
+	struct db_task_new t = { .component = "i_0",
+		.version = version,
+		.role = "host",
+		.party_id = ROWS_HOST,
+		.module = "Intersection",
+		.run_here = true };
 
-	(void)state;
-	put(A, JOB, 0, 60);
-	put(B, JOB, 1, 60);
-	assert_int_equal(db_cache_newest(db, arena, JOB, "i_0", "host",
-			     ROWS_HOST, "cache", &c),
+	assert_int_equal(db_task_insert(db, job, &t, 1), 0);
+	assert_int_equal(db_task_move(db, &k,
+			     &(struct db_task_move){
+				 .status = STATE_NONE, .party_status = how },
+			     NULL),
 	    0);
-	assert_string_equal(c->cache_key, B);
-	assert_string_equal(c->meta_json, "{\"kind\":\"intersection\"}");
-	assert_false(c->is_expired);
-	assert_int_equal(db_cache_newest(db, arena, JOB, "i_0", "guest",
-			     ROWS_HOST, "cache", &c),
-	    ERR_NOT_FOUND);
-	assert_int_equal(db_cache_get(db, arena, A, &c), 0);
-	assert_int_equal(c->key.version, 0);
 }
 
 static void
@@ -131,6 +130,7 @@ a_loader_finds_a_cache_of_its_own_role(void **state)
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, JOB), 0);
+	task(JOB, 0, STATE_SUCCESS);
 	put(A, JOB, 0, 60);
 	assert_int_equal(find("{\"cache_key\":\"" A "\"}", NULL, &c), 0);
 	assert_int_equal(find("{\"job_id\":\"" JOB "\",\"component_name\":"
@@ -138,6 +138,7 @@ a_loader_finds_a_cache_of_its_own_role(void **state)
 			     NULL, &c),
 	    0);
 	assert_string_equal(c->cache_key, A);
+	assert_string_equal(c->meta_json, "{\"kind\":\"intersection\"}");
 	assert_int_equal(
 	    find("{\"cache_key\":\"" B "\"}", NULL, &c), ERR_NOT_FOUND);
 	assert_int_equal(
@@ -151,6 +152,7 @@ a_partner_gets_only_caches_it_helped_to_make(void **state)
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, JOB), 0);
+	task(JOB, 0, STATE_SUCCESS);
 	put(A, JOB, 0, 60);
 	assert_int_equal(find("{\"cache_key\":\"" A "\"}", ROWS_GUEST, &c), 0);
 	assert_int_equal(
@@ -164,10 +166,78 @@ an_expired_cache_is_not_used(void **state)
 
 	(void)state;
 	assert_int_equal(rows_initiated(db, JOB), 0);
+	task(JOB, 0, STATE_SUCCESS);
 	put(A, JOB, 0, -10);
 	assert_int_equal(
 	    find("{\"cache_key\":\"" A "\"}", NULL, &c), ERR_CONFLICT);
 	assert_non_null(strstr(err_text(), "expired"));
+}
+
+#define BY_JOB                                                                 \
+	"{\"job_id\":\"" JOB                                                   \
+	"\",\"component_name\":\"i_0\",\"cache_name\":\"cache\"}"
+
+static void
+only_the_newest_version_of_a_cache_is_used(void **state)
+{
+	struct db_cache *c;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, JOB), 0);
+	task(JOB, 0, STATE_SUCCESS);
+	put(A, JOB, 0, 60);
+	task(JOB, 1, STATE_SUCCESS);
+	put(B, JOB, 1, 60);
+	assert_int_equal(find(BY_JOB, NULL, &c), 0);
+	assert_string_equal(c->cache_key, B);
+	assert_int_equal(find("{\"cache_key\":\"" B "\"}", NULL, &c), 0);
+	assert_int_equal(
+	    find("{\"cache_key\":\"" A "\"}", NULL, &c), ERR_CONFLICT);
+	assert_non_null(strstr(err_text(), "version 1 has replaced it"));
+}
+
+static void
+a_cache_is_stale_while_its_task_runs_again_and_when_that_failed(void **state)
+{
+	static const enum state how[] = { STATE_RUNNING, STATE_FAILED };
+	struct db_cache *c;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, JOB), 0);
+	task(JOB, 0, STATE_SUCCESS);
+	put(A, JOB, 0, 60);
+	for (int i = 0; i < 2; i++) {
+		task(JOB, 1 + i, how[i]);
+		assert_int_equal(find(BY_JOB, NULL, &c), ERR_CONFLICT);
+		assert_non_null(strstr(err_text(), state_name(how[i])));
+		assert_int_equal(
+		    find("{\"cache_key\":\"" A "\"}", NULL, &c), ERR_CONFLICT);
+	}
+	/* One that succeeded without a cache has none, whatever was before. */
+	task(JOB, 3, STATE_SUCCESS);
+	assert_int_equal(find(BY_JOB, NULL, &c), ERR_NOT_FOUND);
+}
+
+static void
+the_time_of_a_cleaned_tasks_cache_is_over(void **state)
+{
+	struct db_task_key k = { JOB, "i_0", 0, "host", ROWS_HOST };
+	struct db_cache *c;
+	int64_t n;
+	size_t rows;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, JOB), 0);
+	task(JOB, 0, STATE_SUCCESS);
+	put(A, JOB, 0, 60);
+	assert_int_equal(db_cache_expire(db, &k, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(find(BY_JOB, NULL, &c), ERR_CONFLICT);
+	assert_non_null(strstr(err_text(), "expired"));
+	assert_int_equal(db_cache_expired(db, arena, 0, 10, &c, &rows), 0);
+	assert_int_equal(rows, 1);
+	assert_int_equal(db_cache_expire(db, &k, &n), 0);
+	assert_int_equal(n, 0);
 }
 
 int
@@ -175,11 +245,13 @@ main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
-		T(the_newest_version_is_found_by_what_made_it),
 		T(what_is_over_its_time_says_so_and_is_collected),
 		T(a_loader_finds_a_cache_of_its_own_role),
 		T(a_partner_gets_only_caches_it_helped_to_make),
 		T(an_expired_cache_is_not_used),
+		T(only_the_newest_version_of_a_cache_is_used),
+		T(a_cache_is_stale_while_its_task_runs_again_and_when_that_failed),
+		T(the_time_of_a_cleaned_tasks_cache_is_over),
 	};
 #undef T
 
