@@ -1,8 +1,7 @@
 /*
- * The site as a server: its configuration, its instance, servers and
- * services that others registered with it.
+ * The site as a server: its configuration, its instance, servers that others
+ * registered with it (their services: api_service.c).
  */
-#include <ctype.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/errand.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/server.h"
 #include "fcgi-app/site_info.h"
 #include "fcgi-app/view.h"
 #include "fcgi-app/wake.h"
@@ -23,11 +23,6 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_registry.h"
 #include "lib/json/json.h"
-
-#define NAME_MAX_LEN 50
-#define HOST_MAX 255
-#define URL_MAX 1000
-#define DOCUMENT_MAX 65536
 
 /* --- job defaults and reload ------------------------------------------------ */
 
@@ -153,27 +148,6 @@ api_info_party(struct request *req, struct reply *rp)
 
 /* --- registered servers ----------------------------------------------------------- */
 
-static const char *
-upper(struct request *req, const char *s)
-{
-	char *copy = arena_strdup(req->arena, s), *p;
-
-	for (p = copy; *p != '\0'; p++)
-		*p = (char)toupper((unsigned char)*p);
-	return copy;
-}
-
-static struct json_object *
-server_json(const struct db_server *s)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_add_str(o, "host", s->host);
-	json_add_int(o, "port", s->port);
-	json_add_str(o, "protocol", s->protocol);
-	return o;
-}
-
 /* Ours, and those that were registered. */
 static int
 all_servers(struct request *req, struct json_object **out)
@@ -215,7 +189,7 @@ api_server_service_get(struct request *req, struct reply *rp)
 int
 api_server_get(struct request *req, struct reply *rp)
 {
-	const char *name = upper(req, request_param(req, "name"));
+	const char *name = server_name(req, request_param(req, "name"));
 	struct json_object *data, *one;
 	int r;
 
@@ -227,127 +201,16 @@ api_server_get(struct request *req, struct reply *rp)
 	return 0;
 }
 
-static int
-take_server(struct request *req, const char *name, struct db_server *out)
-{
-	int64_t port;
-	int r;
-
-	if ((r = request_int(req, "port", 1, 65535, 0, &port)) != 0)
-		return r;
-	*out = (struct db_server){ .name = upper(req, name),
-		.host = request_text(req, "host"),
-		.port = port,
-		.protocol = request_text(req, "protocol") };
-	if (out->protocol == NULL)
-		out->protocol = "http";
-	if (!str_is_name(name, NAME_MAX_LEN))
-		return err_set(ERR_INVALID,
-		    "a server's name has 1 to %d letters, digits, _ or -",
-		    NAME_MAX_LEN);
-	if (out->host == NULL || *out->host == '\0' ||
-	    strlen(out->host) > HOST_MAX || port == 0)
-		return err_set(
-		    ERR_INVALID, "host and port of the server are needed");
-	if (!str_is_name(out->protocol, 10))
-		return err_set(ERR_INVALID, "protocol must be http or https");
-	return 0;
-}
-
 int
 api_server_register(struct request *req, struct reply *rp)
 {
 	struct db_server s;
 	int r;
 
-	r = take_server(req, request_param(req, "name"), &s);
+	r = server_take(req, request_param(req, "name"), req->json, &s);
 	if (r == ERR_INVALID)
 		return reply_fault(rp, 103, "%s", err_text());
 	return r != 0 ? r : db_server_put(req->app->db, &s);
-}
-
-/* --- registered services ------------------------------------------------------------ */
-
-static const char *
-document(struct request *req, const char *name)
-{
-	struct json_object *o = request_field(req, name);
-
-	return o == NULL ? NULL : arena_strdup(req->arena, json_text(o));
-}
-
-static int
-check_text(const char *field, const char *s, size_t max)
-{
-	if (s != NULL && *s != '\0' && strlen(s) <= max)
-		return 0;
-	return err_set(
-	    ERR_INVALID, "%s must be a text of 1 to %zu bytes", field, max);
-}
-
-/* The flat form: one service of one server. */
-int
-api_service_registry(struct request *req, struct reply *rp)
-{
-	struct db_service s = {
-		.server_name = request_text(req, "server_name"),
-		.service_name = request_text(req, "service_name"),
-		.url = request_text(req, "uri"),
-		.method = request_text(req, "method"),
-		.params = document(req, "params"),
-		.body = document(req, "data"),
-		.headers = document(req, "headers"),
-	};
-	int r;
-
-	if (s.method == NULL)
-		s.method = "POST";
-	if ((r = request_require(req, "server_name,service_name,uri")) != 0 ||
-	    (r = check_text("server_name", s.server_name, NAME_MAX_LEN)) != 0 ||
-	    (r = check_text("service_name", s.service_name, NAME_MAX_LEN)) !=
-		0 ||
-	    (r = check_text("uri", s.url, URL_MAX)) != 0 ||
-	    (r = check_text("method", s.method, 10)) != 0)
-		return r;
-	if ((s.params != NULL && strlen(s.params) > DOCUMENT_MAX) ||
-	    (s.body != NULL && strlen(s.body) > DOCUMENT_MAX) ||
-	    (s.headers != NULL && strlen(s.headers) > DOCUMENT_MAX))
-		return err_set(ERR_LIMIT,
-		    "params, data and headers have at most %d bytes each",
-		    DOCUMENT_MAX);
-	if ((r = db_service_put(req->app->db, &s)) != 0)
-		return r;
-	return reply_data(rp, json_object_new_object());
-}
-
-int
-api_service_query(struct request *req, struct reply *rp)
-{
-	struct json_object *data, *list, *o;
-	struct db_service *rows;
-	size_t i, n;
-	int r;
-
-	if ((r = request_require(req, "service_name")) != 0 ||
-	    (r = db_service_find(req->app->db, req->arena,
-		 request_text(req, "service_name"),
-		 request_text(req, "server_name"), &rows, &n)) != 0)
-		return r;
-	data = json_object_new_object();
-	list = json_object_new_array();
-	for (i = 0; i < n; i++) {
-		o = json_object_new_object();
-		json_add_str(o, "f_server_name", rows[i].server_name);
-		json_add_str(o, "f_service_name", rows[i].service_name);
-		json_add_str(o, "f_url", rows[i].url);
-		json_add_str(o, "f_method", rows[i].method);
-		json_add(o, "f_params", view_document(rows[i].params));
-		json_add(o, "f_data", view_document(rows[i].body));
-		json_add(o, "f_headers", view_document(rows[i].headers));
-		json_object_array_add(list, o);
-	}
-	json_add(data, "service_info", list);
-	return reply_data(rp, data);
 }
 
 /* --- what is not offered ------------------------------------------------------------ */

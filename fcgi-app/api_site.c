@@ -13,6 +13,11 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_resource.h"
 
+/*
+ * What there is here.  The classic platform also names its dashboard, its
+ * engines and the software below it; this site has none of them, so they
+ * have no version: absent from all, null when asked for by name.
+ */
 static const struct {
 	const char *module;
 	const char *version;

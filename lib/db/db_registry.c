@@ -5,6 +5,7 @@
 
 #include "lib/base/err.h"
 #include "lib/db/db_rows.h"
+#include "lib/db/db_tx.h"
 
 /* --- keys ----------------------------------------------------------------- */
 
@@ -134,6 +135,28 @@ db_service_put(struct db *db, const struct db_service *s)
 {
 	return db_exec(db, &put_service, NULL, s->server_name, s->service_name,
 	    s->url, s->method, s->params, s->body, s->headers);
+}
+
+static int
+put_all(struct db *db, void *ctx)
+{
+	const struct db_registration *g = ctx;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < g->nservers; i++)
+		r = db_server_put(db, &g->servers[i]);
+	for (i = 0; r == 0 && i < g->nservices; i++)
+		r = db_service_put(db, &g->services[i]);
+	return r;
+}
+
+int
+db_registration_put(struct db *db, const struct db_registration *g)
+{
+	struct db_registration copy = *g;
+
+	return db_tx(db, put_all, &copy);
 }
 
 int

@@ -39,6 +39,16 @@ struct db_service {
 };
 
 int db_service_put(struct db *, const struct db_service *);
+
+/* Servers and services that come together; all are written or none. */
+struct db_registration {
+	const struct db_server *servers;
+	size_t nservers;
+	const struct db_service *services;
+	size_t nservices;
+};
+
+int db_registration_put(struct db *, const struct db_registration *);
 /* server_name NULL: of every server. */
 int db_service_find(struct db *, struct arena *, const char *service_name,
     const char *server_name, struct db_service **rows, size_t *n);

@@ -261,6 +261,43 @@ class SiteItself(unittest.TestCase):
         self.assertEqual(site.api("service/registry", {"server_name": "HOOK"})["retcode"], 101)
         self.assertEqual(site.api("service/query", {})["retcode"], 101)
 
+    def test_a_server_is_registered_with_all_its_services_or_not_at_all(self):
+        site = self.site
+        whole = {"hooks": {"host": "10.0.0.2", "port": 9000, "protocol": "https", "api": {
+            "sign_in": {"uri": "/sign", "method": "PUT", "headers": {"X-A": "1"}}, "leave": {"uri": "leave"}}}}
+        self.assertEqual(site.ok("service/registry", whole)["data"],
+                         {"HOOKS": {"host": "10.0.0.2", "port": 9000, "protocol": "https"}})
+        self.assertEqual(site.ok("server/hooks/get", {})["data"]["port"], 9000)
+
+        def address(service):
+            rows = site.ok("service/query", {"service_name": service})["data"]["service_info"]
+            return [(r["f_server_name"], r["f_url"], r["f_method"], r["f_headers"]) for r in rows]
+        self.assertEqual(address("sign_in"), [("hooks", "https://10.0.0.2:9000/sign", "PUT", {"X-A": "1"})])
+        self.assertEqual([r[1] for r in address("leave")], ["https://10.0.0.2:9000/leave"])
+        site.ok("service/registry", {"server_name": "hooks", "service_name": "leave", "uri": "/bye",
+                                     "server_info": {"host": "10.0.0.3", "port": 81}})
+        self.assertEqual([r[1] for r in address("leave")], ["http://10.0.0.3:81/bye"])
+        wrong = ({"api": {"late": {"uri": "/late"}}}, {"host": "x", "port": 1, "api": []},
+                 {"host": "x", "port": 70000, "api": {"late": {"uri": "/late"}}},
+                 {"host": "x", "port": 1, "api": {"late": {"uri": "/late"}, "later": {}}},
+                 {"host": "x", "port": 1, "api": {"late": {"uri": "/late"}, "later": 5}})
+        for server in wrong:
+            reply = site.api("service/registry", {"other": server})
+            self.assertNotEqual(reply["retcode"], 0, server)
+            self.assertIn("OTHER" if "/api" in reply["retmsg"] else "other", reply["retmsg"])
+        self.assertEqual(address("late"), [])
+        self.assertNotIn("data", site.ok("server/other/get", {}))
+
+    def test_versions_are_those_of_what_is_here(self):
+        versions = self.site.ok("server/version/get", {})["data"]
+        self.assertEqual(set(versions), {"FATE", "FATEFlow", "SLUICE", "API"})
+        self.assertTrue(all(versions.values()), versions)
+        self.assertEqual(self.site.ok("server/version/get", {"module": "FATEFlow"})["data"],
+                         {"FATEFlow": versions["FATEFlow"], "API": "v1"})
+        for name in ("FATEBoard", "EGGROLL", "CENTOS", "PYTHON", "SPARK", "nonsense"):
+            self.assertEqual(self.site.ok("server/version/get", {"module": name})["data"], {name: None, "API": "v1"})
+            self.assertEqual(self.site.request("version/get", {"module": name})[0], 404)
+
     def test_files_are_not_read_by_their_path(self):
         secret = os.path.join(self.site.home, "site.conf")
         for path in ("worker/config/load", "operation/json_conf/load", "operation/job_config/get", "forward/fateflow",
