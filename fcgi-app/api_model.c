@@ -85,6 +85,7 @@ api_output_model(struct request *req, struct reply *rp)
 	const struct db_model_part *param, *meta;
 	struct json_object *data, *meta_data;
 	struct db_model_part *parts;
+	const char *why;
 	struct tracked t;
 	size_t n;
 	int r;
@@ -95,9 +96,11 @@ api_output_model(struct request *req, struct reply *rp)
 	param = part_ending(parts, n, "Param");
 	meta = part_ending(parts, n, "Meta");
 	if (param == NULL) {
-		if (n == 0)
-			reply_message(
-			    rp, "no define_meta; %s", tracked_no_data(req, &t));
+		why = tracked_no_data(req, &t);
+		if (n == 0 && str_eq(why, "no data"))
+			reply_message(rp, "no define_meta");
+		else if (n == 0)
+			reply_message(rp, "no define_meta; %s", why);
 		else
 			reply_message(rp, "no data");
 		return reply_data(rp, json_object_new_object());

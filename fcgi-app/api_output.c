@@ -137,6 +137,7 @@ int
 api_output_data(struct request *req, struct reply *rp)
 {
 	struct output *outs;
+	const char *why;
 	struct tracked t;
 	size_t n;
 	int r;
@@ -146,8 +147,10 @@ api_output_data(struct request *req, struct reply *rp)
 	    (r = tracked_find(req, &t)) != 0 ||
 	    (r = read_outputs(req, &t, &outs, &n)) != 0)
 		return r;
+	if (n == 0 && !str_eq(why = tracked_no_data(req, &t), "no data"))
+		return reply_fault(rp, 100, "%s", why);
 	if (n == 0) {
-		reply_message(rp, "%s", tracked_no_data(req, &t));
+		reply_message(rp, "no data");
 		return reply_data(rp, json_object_new_array());
 	}
 	add_outputs(rp, outs, n);

@@ -5,6 +5,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth.h"
+#include "fcgi-app/body_types.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/route.h"
@@ -57,6 +58,8 @@ run(struct request *req, struct reply *rp)
 		return reply_status(rp, 413, "%s", err_text());
 	if (r != 0 || (r = auth_caller(req)) != 0 ||
 	    (r = request_decode_body(req)) != 0)
+		return r;
+	if (req->caller.party == NULL && (r = body_types_check(req)) != 0)
 		return r;
 	r = req->route->handler(req, rp);
 	/* A partner that asks for what is not its own is worth a record. */

@@ -19,6 +19,9 @@ is_scalar(struct json_object *o)
 	return o != NULL && !json_is_object(o) && !json_is_array(o);
 }
 
+/* No id, name or status is this: it selects nothing. */
+#define NOTHING "?"
+
 static void
 add_value(struct buf *out, struct json_object *o)
 {
@@ -27,8 +30,9 @@ add_value(struct buf *out, struct json_object *o)
 	if (!is_scalar(o))
 		return;
 	text = json_object_get_string(o);
-	if (strchr(text, ',') != NULL)
-		return;
+	/* A filter that cannot be met must not become none. */
+	if (text[0] == '\0' || strchr(text, ',') != NULL)
+		text = NOTHING;
 	if (out->len != 0)
 		buf_putc(out, ',');
 	buf_puts(out, text);

@@ -8,8 +8,8 @@
 
 /*
  * A field as the database's "any of" list: a scalar, or the elements of an
- * array, with commas between.  NULL when absent, null, or nothing that could
- * match (a value with a comma in it).
+ * array, with commas between.  NULL when absent, null or []; a value that
+ * nothing can have (one with a comma in it) still selects nothing.
  */
 const char *filter_any(const struct request *, const char *name);
 

@@ -40,8 +40,8 @@ site_info(const struct site_conf *conf)
 	site_address(conf->client_url[0] != '\0' ? conf->client_url
 						 : conf->client_tls_url,
 	    o, "http_port");
-	/* Sites speak HTTPS only. */
-	json_add(o, "grpc_port", NULL);
+	/* A number, as clients expect; sites speak HTTPS only. */
+	json_add_int(o, "grpc_port", 0);
 	json_add_str(o, "party_id", conf->party_id);
 	return o;
 }

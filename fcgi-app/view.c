@@ -247,7 +247,8 @@ view_job(const struct db_job_row *row, const char *prefix)
 
 	put_str(&v, "job_id", job->job_id);
 	put_str(&v, "name", job->name);
-	put_str(&v, "description", job->description);
+	put_str(&v, "description",
+	    job->description != NULL ? job->description : "");
 	put_str(&v, "tag",
 	    job->tag[0] == '\0' && state_is_end(job->status) ? "job_end"
 							     : job->tag);

@@ -1439,11 +1439,14 @@ no_data_text(const char *path, const char *job, const char *role,
 	char *body = xasprintf("{\"job_id\":\"%s\",\"role\":\"%s\","
 			       "\"party_id\":\"%s\",\"component_name\":\"%s\"}",
 	    job, role, party, component);
+	/* The first rows of a task that is not there are an error. */
+	bool refused =
+	    str_ends(path, "/output/data") && !str_eq(want, "no data");
 	struct answer a;
 
 	client(path, body, &a);
-	assert_int_equal(a.retcode, 0);
-	assert_true(json_has(a.json, "data"));
+	assert_int_equal(a.retcode, refused ? 100 : 0);
+	assert_true(json_has(a.json, "data") == !refused);
 	assert_string_equal(a.retmsg, want);
 	answer_fini(&a);
 	free(body);
@@ -1502,6 +1505,58 @@ tables_are_disabled_and_enabled_by_name(void **state)
 	ask_client(101, "/v1/table/enable",
 	    "{\"namespace\":\"switch\",\"table_name\":\"b\"}");
 	ask_client(0, "/v1/table/delete", one);
+}
+
+/* {"table_name": {}} must not mean the whole namespace. */
+static void
+a_name_of_another_type_does_not_pass_for_an_absent_one(void **state)
+{
+	static const char *const wrong[] = { "{}", "{\"a\":1}", "[]",
+		"[\"a\"]" };
+	char body[200];
+	size_t i;
+
+	(void)state;
+	put_table("kept");
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(body, sizeof(body),
+		    "{\"namespace\":\"switch\",\"table_name\":%s}", wrong[i]);
+		ask_client(101, "/v1/table/disable", body);
+		ask_client(101, "/v1/table/delete", body);
+	}
+	is_enabled("kept", true);
+	ask_client(0, "/v1/table/delete",
+	    "{\"namespace\":\"switch\",\"table_name\":\"kept\"}");
+	ask_client(101, "/v1/job/clean", "{\"job_id\":\"1\",\"role\":{}}");
+	ask_client(101, "/v1/job/query", "{\"job_id\":{}}");
+	ask_client(101, "/v1/job/query", "{\"job_id\":[\"1\",{}]}");
+	ask_client(0, "/v1/job/query", "{\"job_id\":[\"1\",\"2\"]}");
+}
+
+static size_t
+found(const char *path, const char *body)
+{
+	struct answer a;
+	size_t n;
+
+	client(path, body, &a);
+	assert_int_equal(a.retcode, 0);
+	n = json_object_array_length(json_get(a.json, "data"));
+	answer_fini(&a);
+	return n;
+}
+
+static void
+a_filter_that_nothing_meets_is_not_none(void **state)
+{
+	(void)state;
+	assert_true(found("/v1/job/query", "{\"party_id\":9999}") > 0);
+	assert_int_equal(
+	    found("/v1/job/query", "{\"party_id\":9999,\"status\":\"a,b\"}"),
+	    0);
+	assert_int_equal(
+	    found("/v1/job/query", "{\"party_id\":9999,\"job_id\":[\"a,b\"]}"),
+	    0);
 }
 
 static void
@@ -1618,6 +1673,9 @@ main(void)
 		cmocka_unit_test(a_large_request_leaves_no_large_worker),
 		cmocka_unit_test(no_data_says_whose_data_would_be_here),
 		cmocka_unit_test(tables_are_disabled_and_enabled_by_name),
+		cmocka_unit_test(
+		    a_name_of_another_type_does_not_pass_for_an_absent_one),
+		cmocka_unit_test(a_filter_that_nothing_meets_is_not_none),
 		cmocka_unit_test(what_this_site_cannot_do_is_said),
 		cmocka_unit_test(an_inference_dsl_comes_as_data_or_as_a_file),
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
