@@ -8,7 +8,7 @@ import unittest
 import urllib.parse
 
 from client import WORLD
-from federation import BUILD
+from federation import BUILD, wait_for
 
 HUGE = 10 ** 30
 FIELDS = """job_id component_name role party_id namespace name table_name model_id model_version limit page order order_by
@@ -64,6 +64,10 @@ class WrongInput(unittest.TestCase):
         out = subprocess.run([os.path.join(BUILD, "bin", "sluice-fcgi"), "--routes"], check=True, capture_output=True,
                              text=True).stdout
         cls.routes = [line.split("\t") for line in out.splitlines()]
+        # What earlier tests began has come to its end, its bookkeeping too.
+        wait_for(lambda: WORLD.guest.sql(
+            "SELECT (SELECT COUNT(*) FROM attempt WHERE ended_at IS NULL) + (SELECT COUNT(*) FROM job WHERE status IN"
+            " ('ready', 'waiting', 'running') OR is_initiator = 1 AND settled = 0)") == [["0"]], 60, "rest")
 
     def digest(self):
         """Of every table but those that say who asked."""
