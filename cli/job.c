@@ -14,6 +14,15 @@
 
 #define FILE_MAX (16 * 1024 * 1024)
 
+static bool
+is_prediction(struct json_object *conf)
+{
+	return str_eq(
+	    json_get_str(json_path_get(conf, "job_parameters", "common"),
+		"job_type", ""),
+	    "predict");
+}
+
 static int
 submit(struct api *api, const struct args *args, char **job_id)
 {
@@ -22,11 +31,22 @@ submit(struct api *api, const struct args *args, char **job_id)
 	int r;
 
 	*job_id = NULL;
-	if ((r = json_parse_file(args_text(args, "dsl"), FILE_MAX, &dsl)) !=
-		0 ||
-	    (r = json_parse_file(args_text(args, "conf"), FILE_MAX, &conf)) !=
-		0)
+	/* A job that predicts runs the graph of its model. */
+	if (args_text(args, "dsl") == NULL)
+		dsl = json_object_new_object();
+	else if ((r = json_parse_file(
+		      args_text(args, "dsl"), FILE_MAX, &dsl)) != 0)
 		goto out;
+	if ((r = json_parse_file(args_text(args, "conf"), FILE_MAX, &conf)) !=
+	    0)
+		goto out;
+	if (args_text(args, "dsl") == NULL && !is_prediction(conf)) {
+		r = err_set(ERR_INVALID,
+		    "--dsl FILE is needed: job_parameters.common.job_type in "
+		    "%s is not predict",
+		    args_text(args, "conf"));
+		goto out;
+	}
 	json_add(body, "job_dsl", json_object_get(dsl));
 	json_add(body, "job_runtime_conf", json_object_get(conf));
 	if ((r = api_post(api, "job/submit", body, &answer)) == 0)
@@ -97,7 +117,7 @@ print_rows(const struct args *args, struct json_object *rows,
 {
 	struct output_table *t;
 	struct json_object *row;
-	const char *cells[8];
+	const char *cells[9];
 	size_t i, c;
 
 	if (args_json(args)) {
@@ -155,9 +175,10 @@ run_query(const struct args *args)
 		"f_create_date",
 		"f_start_date",
 		"f_end_date",
+		"f_reason",
 	};
 
-	return query_rows(args, "job/query", columns, 8);
+	return query_rows(args, "job/query", columns, 9);
 }
 
 static int
@@ -202,7 +223,9 @@ run_stop(const struct args *args)
 
 static const struct option_def submit_options[] = {
 	OPTIONS_API,
-	{ "dsl", "FILE", "the job's components, JSON", true },
+	{ "dsl", "FILE",
+	    "the job's components, JSON; none: the model's (predictions)",
+	    false },
 	{ "conf", "FILE", "roles and parameters, JSON", true },
 	{ "watch", NULL, "stay until the job has ended and show it", false },
 	OPTION_END,

@@ -51,6 +51,8 @@ static const struct command *const commands[] = {
 	&command_log,
 	&command_output,
 	&command_report,
+	&command_deploy,
+	&command_model_export,
 	&command_table_info,
 	&command_table_delete,
 };
@@ -66,7 +68,7 @@ print_overview(FILE *to)
 
 		(void)snprintf(left, sizeof(left), "%s %s", commands[i]->name,
 		    commands[i]->operands);
-		(void)fprintf(to, "  %-28s %s\n", left, commands[i]->summary);
+		(void)fprintf(to, "  %-22s %s\n", left, commands[i]->summary);
 	}
 	(void)fprintf(to,
 	    "\n\"sluice COMMAND --help\" tells its options.\n"
@@ -117,8 +119,10 @@ run(const struct command *c, int argc, char **argv)
 	int r;
 
 	if (args_parse(c, argc, argv, &args) != 0) {
-		(void)fprintf(stderr, "sluice %s: %s\n", c->name, err_text());
-		return usage_error("see --help");
+		(void)fprintf(stderr,
+		    "sluice %s: %s\n\"sluice %s --help\" tells its options\n",
+		    c->name, err_text(), c->name);
+		return EXIT_USAGE;
 	}
 	if (args_help(args)) {
 		args_print_help(c);

@@ -6,6 +6,7 @@ import os
 import tarfile
 import tempfile
 import unittest
+import zipfile
 
 from federation import DATA, Federation, example, lr_conf
 
@@ -178,6 +179,29 @@ class Views(Predict):
         self.assertEqual(reply["retcode"], 103)
         self.assertEqual(reply["errors"][0]["pointer"], "/job_dsl/components/reader_0/module")
 
+    def test_the_command_line_deploys_predicts_and_exports(self):
+        guest = self.fed.guest
+        with tempfile.TemporaryDirectory() as folder:
+            conf, archive = folder + "/predict.json", folder + "/model.zip"
+            text = guest.cli("deploy", self.job, "--predict-conf", conf).stdout
+            self.assertIn(self.model["model_id"], text)
+            with open(conf, encoding="utf-8") as f:
+                doc = json.load(f)
+            self.assertNotEqual(doc["job_parameters"]["common"]["model_version"], self.job)
+            self.assertIn(doc["job_parameters"]["common"]["model_version"], text)
+            for role, name in (("guest", "breast_guest"), ("host", "breast_host")):
+                table = doc["component_parameters"]["role"][role]["0"]["reader_0"]["table"]
+                self.assertIn("to_be_filled", table["name"])
+                table.update(name=name, namespace="predict")
+            with open(conf, "w", encoding="utf-8") as f:
+                json.dump(doc, f)
+            done = guest.cli("submit", "--conf", conf, "--watch", "--json")
+            job = json.loads(done.stdout)["job_id"]
+            self.assertEqual(len(download(guest, job, "hetero_lr_0")[1]), 569)
+            guest.cli("model", "export", self.job, "--role", "guest", "--party", "9999", "--output", archive)
+            with zipfile.ZipFile(archive) as z:
+                self.assertIn("define/define_meta.yaml", z.namelist())
+
 
 class Refusals(Predict):
     def refused(self, conf, pointer, words):
@@ -186,6 +210,44 @@ class Refusals(Predict):
                          (103, "/job_runtime_conf" + pointer), reply)
         self.assertIn(words, reply["retmsg"])
         self.assertNotIn("data", reply)
+
+    def test_the_command_line_tells_what_is_wrong_with_a_model_or_a_prediction(self):
+        guest = self.fed.guest
+        with tempfile.TemporaryDirectory() as folder:
+            conf, archive = folder + "/train.json", folder + "/model.zip"
+            with open(conf, "w", encoding="utf-8") as f:
+                json.dump(lr_conf(namespace="predict"), f)
+            for words, code, args in (
+                    ("version 123", 1, ("deploy", "123")),
+                    ('no component "nope_0"', 1, ("deploy", self.job, "--components", "nope_0")),
+                    ("job_type", 1, ("submit", "--conf", conf)),
+                    ("host 10000", 1, ("model", "export", self.job, "--role", "host", "--party", "10000",
+                                       "--output", archive))):
+                done = guest.cli(*args, check=False)
+                self.assertEqual((done.returncode, done.stdout), (code, ""), args)
+                self.assertIn(words, done.stderr)
+            self.assertEqual(os.listdir(folder), ["train.json"])
+
+    def test_the_command_line_tells_why_there_is_nothing(self):
+        guest = self.fed.guest
+        for command in ("metrics", "output"):
+            done = guest.cli(command, self.job, "nope_0", "--role", "guest", "--party", "9999", check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn("no data: nope_0 is no component", done.stderr)
+
+    def test_the_command_line_tells_why_a_job_failed_before_any_task(self):
+        guest = self.fed.guest
+        doc = lr_conf(namespace="predict", **LR)
+        doc["role"]["host"] = [10009]
+        with tempfile.TemporaryDirectory() as folder:
+            dsl, conf = folder + "/dsl.json", folder + "/conf.json"
+            for path, value in ((dsl, example("dsl.json")), (conf, doc)):
+                with open(path, "w", encoding="utf-8") as f:
+                    json.dump(value, f)
+            done = guest.cli("submit", "--dsl", dsl, "--conf", conf, "--watch", check=False)
+        self.assertEqual(done.returncode, 3)
+        self.assertIn("party 10009 is no partner of this site; its operator makes it one by", done.stdout)
+        self.assertIn("is no partner", guest.cli("query", done.stdout.split()[0]).stdout)
 
     def test_a_version_that_was_not_deployed_is_refused(self):
         self.refused(self.conf(self.job), "/job_parameters/common/model_version", "deploy it")
