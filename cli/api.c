@@ -153,6 +153,24 @@ sign_headers(struct api *api, const char *path, const struct http_request *req,
 	return r;
 }
 
+/* With what is most often the cause. */
+static int
+no_answer(const struct api *api, int r)
+{
+	char *why = xstrdup(err_text());
+	const char *hint = "";
+
+	if (strstr(why, "certificate") != NULL && api->ca == NULL)
+		hint = "; --ca names the certificate to trust, SITE/keys/"
+		       "tls.crt unless it has another";
+	else if (strstr(why, "connect") != NULL)
+		hint = "; \"sluice site status --home SITE\" tells whether "
+		       "it is up, \"sluice site start\" starts it";
+	r = err_set(r, "%s: %s%s", api->url, why, hint);
+	free(why);
+	return r;
+}
+
 int
 api_fetch(struct api *api, const char *path, struct http_request *req,
     struct http_reply *out)
@@ -178,7 +196,7 @@ api_fetch(struct api *api, const char *path, struct http_request *req,
 	req->headers = given;
 	free(headers);
 	free(url);
-	return r == 0 ? 0 : err_wrap("%s", api->url);
+	return r == 0 ? 0 : no_answer(api, r);
 }
 
 /*

@@ -10,6 +10,7 @@
 #include "cli/site.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_partner.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 
@@ -50,6 +51,30 @@ leaf_text(struct site *s, const struct db_leaf *l)
 	    l->detail);
 }
 
+/* A rule about nobody is no fault, but seldom what was meant. */
+static void
+warn_of_strangers(struct site *s, const struct rules *rules)
+{
+	const char *last = "";
+	struct db_partner *row;
+	size_t i;
+
+	for (i = 0; i < rules->n; i++) {
+		const char *party = rules->list[i].leaf.party_id;
+
+		if (str_eq(party, last) || str_eq(party, "*"))
+			continue;
+		last = party;
+		if (db_partner_get(s->db, s->arena, party, &row) ==
+		    ERR_NOT_FOUND)
+			(void)fprintf(stderr,
+			    "sluice grant: note: party %s is no partner yet; "
+			    "\"sluice partner import\" makes it one\n",
+			    party);
+	}
+	err_clear();
+}
+
 static int
 run_change(const struct args *args)
 {
@@ -68,9 +93,13 @@ run_change(const struct args *args)
 			    leaf_text(&s, &rules.list[i].leaf),
 			    rules.list[i].bound);
 		if (!args_json(args) && c.revoke)
-			(void)printf("%lld rules removed\n", (long long)c.n);
+			(void)printf("%lld rule%s removed\n", (long long)c.n,
+			    c.n == 1 ? "" : "s");
 		else if (!args_json(args))
-			(void)printf("%zu rules set\n", rules.n);
+			(void)printf("%zu rule%s set\n", rules.n,
+			    rules.n == 1 ? "" : "s");
+		if (!c.revoke)
+			warn_of_strangers(&s, &rules);
 	}
 	site_close(&s);
 	return r;

@@ -242,10 +242,15 @@ is_repeated(const struct screen *s, size_t i)
 	return false;
 }
 
-/* Once, at the end: why what failed did; canceled tasks have no cause. */
+/*
+ * Once, at the end: why what failed did; canceled tasks have no cause.  A job
+ * that failed before any task has one of its own.
+ */
 static void
-print_errors(struct screen *s)
+print_errors(struct screen *s, struct json_object *job)
 {
+	const char *reason = json_get_str(job, "f_reason", "");
+	bool told = false;
 	size_t i;
 
 	if (str_eq(s->status, "waiting") || str_eq(s->status, "running") ||
@@ -254,10 +259,14 @@ print_errors(struct screen *s)
 	for (i = 0; i < s->n; i++)
 		if (s->cells[i].error != NULL && s->cells[i].error[0] != '\0' &&
 		    !str_eq(s->cells[i].status, "canceled") &&
-		    !is_repeated(s, i))
+		    !is_repeated(s, i)) {
+			told = true;
 			(void)fprintf(s->out, "%s, %s: %s\n",
 			    s->cells[i].component, s->cells[i].member,
 			    s->cells[i].error);
+		}
+	if (!told && reason[0] != '\0')
+		(void)fprintf(s->out, "%s\n", reason);
 }
 
 void
@@ -276,6 +285,6 @@ screen_show(
 	else
 		print_changes(s, job, job_changed);
 	if (job_changed)
-		print_errors(s);
+		print_errors(s, job);
 	(void)fflush(s->out);
 }

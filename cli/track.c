@@ -52,6 +52,14 @@ print_series(struct json_object *data, bool all)
 	}
 }
 
+/* Of what a site has no rows, it says why. */
+static int
+nothing(struct json_object *answer)
+{
+	return err_set(
+	    ERR_NOT_FOUND, "%s", json_get_str(answer, "retmsg", "no data"));
+}
+
 static void
 print_metrics(struct json_object *metrics, bool all)
 {
@@ -59,8 +67,14 @@ print_metrics(struct json_object *metrics, bool all)
 	{
 		json_object_object_foreach(names, name, metric)
 		{
+			struct json_object *data = json_get(metric, "data");
+
+			/* What is all meta, --json shows. */
+			if (!json_is_array(data) ||
+			    json_object_array_length(data) == 0)
+				continue;
 			(void)printf("%s/%s\n", ns, name);
-			print_series(json_get(metric, "data"), all);
+			print_series(data, all);
 		}
 	}
 }
@@ -79,8 +93,11 @@ run_metrics(const struct args *args)
 		data = json_get(answer, "data");
 		if (args_json(args))
 			output_json(data);
-		else if (json_is_object(data))
+		else if (json_is_object(data) &&
+			 json_object_object_length(data) > 0)
 			print_metrics(data, args_flag(args, "all"));
+		else
+			r = nothing(answer);
 	}
 	json_object_put(answer);
 	json_object_put(filter);
@@ -197,8 +214,11 @@ show_output(const struct args *args, struct json_object *filter)
 		data = json_get(answer, "data");
 		if (args_json(args))
 			output_json(answer);
-		else if (json_is_array(data))
+		else if (json_is_array(data) &&
+			 json_object_array_length(data) > 0)
 			print_output(answer);
+		else
+			r = nothing(answer);
 	}
 	json_object_put(answer);
 	api_close(api);

@@ -284,8 +284,8 @@ submit_refuse(struct reply *rp, const char *what, const struct faults *faults)
 	struct buf text = BUF_INIT;
 
 	faults_text(faults, &text);
-	reply_fault(rp, 103, "%s, %zu faults:\n%s", what, faults_count(faults),
-	    buf_str(&text));
+	reply_fault(rp, 103, "%s, %zu fault%s:\n%s", what, faults_count(faults),
+	    faults_count(faults) == 1 ? "" : "s", buf_str(&text));
 	rp->errors = faults_json(faults);
 	buf_fini(&text);
 }

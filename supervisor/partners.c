@@ -107,8 +107,9 @@ find_address(struct partners *ps, struct partner *p)
 		p->url_until_ms = now + ADDRESS_MS;
 		r = p->url != NULL ? 0
 				   : err_set(ERR_NOT_FOUND,
-					 "party %s is "
-					 "no partner of this site",
+					 "party %s is no partner of "
+					 "this site; its operator makes it "
+					 "one by: sluice partner import",
 					 p->party);
 	}
 	arena_free(arena);

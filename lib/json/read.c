@@ -480,8 +480,9 @@ json_parse_file(const char *path, size_t max_bytes, struct json_object **out)
 	int r;
 
 	*out = NULL;
-	if ((r = buf_read_file(&b, path, max_bytes)) == 0)
-		r = json_parse(buf_str(&b), b.len, max_bytes, out);
+	if ((r = buf_read_file(&b, path, max_bytes)) == 0 &&
+	    (r = json_parse(buf_str(&b), b.len, max_bytes, out)) != 0)
+		r = err_wrap("%s", path);
 	buf_fini(&b);
-	return r == 0 ? 0 : err_wrap("%s", path);
+	return r;
 }
