@@ -39,7 +39,7 @@ extern const struct command command_stop;
 extern const struct command command_metrics; /* track.c */
 extern const struct command command_log;
 extern const struct command command_output;
-extern const struct command command_report;	/* report_job.c */
+extern const struct command command_report; /* report_job.c */
 extern const struct command command_deploy; /* model.c */
 extern const struct command command_model_export;
 extern const struct command command_table_info; /* table.c */
