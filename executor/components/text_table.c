@@ -390,16 +390,35 @@ text_table_columns(const struct text_table *t, struct buf *names)
 
 /* --- rows -------------------------------------------------------------------- */
 
+/* Columns are picked by their places, which a line has to have. */
+static bool
+may_be_ragged(const struct text_table *t)
+{
+	return t->is_ragged && t->places == NULL;
+}
+
+static const char *
+why_even(const struct text_table *t, struct span line, size_t n)
+{
+	if (n > t->columns && memchr(line.data, '"', line.len) != NULL)
+		return "quotes are not supported: the delimiter may not "
+		       "stand inside a field";
+	if (t->is_ragged)
+		return "all lines must have as many where the table was bound "
+		       "with some of the columns";
+	return "all lines must have as many (sparse and tag data: say so in "
+	       "meta.input_format)";
+}
+
 static int
 check_columns(struct text_table *t, struct span line)
 {
 	size_t n = csv_count(t->o.format.delimiter, line);
 	uint64_t number = csv_line_number(t->csv);
-	bool is_quoted;
 
 	if (t->columns == 0)
 		t->columns = n;
-	if (n == t->columns || t->is_ragged)
+	if (n == t->columns || may_be_ragged(t))
 		return 0;
 	/*
 	 * Nobody said what the columns are: these may be tags.  Whoever reads
@@ -410,7 +429,6 @@ check_columns(struct text_table *t, struct span line)
 			t->first_ragged = number;
 		return 0;
 	}
-	is_quoted = n > t->columns && memchr(line.data, '"', line.len) != NULL;
 	return err_set(ERR_FORMAT,
 	    "line %" PRIu64 " (row %" PRIu64 ") has %zu columns, but %s "
 	    "has %zu; %s",
@@ -418,11 +436,7 @@ check_columns(struct text_table *t, struct span line)
 	    t->o.has_head	? "the header"
 	    : t->header.len > 0 ? "the list of bound columns"
 				: "the first line",
-	    t->columns,
-	    is_quoted ? "quotes are not supported: the delimiter may not "
-			"stand inside a field"
-		      : "all lines must have as many (sparse and tag data: "
-			"say so in meta.input_format)");
+	    t->columns, why_even(t, line, n));
 }
 
 static int

@@ -151,6 +151,17 @@ bound_names_choose_and_order_columns(void **state)
 	    ERR_INVALID, "'key'");
 }
 
+/* Of rows that may be ragged some have none of the columns that were bound. */
+static void
+a_ragged_line_without_a_bound_column_is_refused(void **state)
+{
+	(void)state;
+	fails(&(struct reading){ .text = "id,a,b,c\nr1,1:1,2:1,3:1\nr2,1:1\n",
+		  .schema = "{\"sid\":\"id\",\"header\":\"c,a\",\"meta\":"
+			    "{\"input_format\":\"sparse\"}}" },
+	    ERR_FORMAT, "line 3 (row 2)");
+}
+
 static void
 without_a_head_bound_names_name_all_columns(void **state)
 {
@@ -402,6 +413,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(text_becomes_what_it_would_when_uploaded),
 		cmocka_unit_test(bound_names_choose_and_order_columns),
+		cmocka_unit_test(
+		    a_ragged_line_without_a_bound_column_is_refused),
 		cmocka_unit_test(without_a_head_bound_names_name_all_columns),
 		cmocka_unit_test(
 		    rows_that_are_not_as_their_owner_believes_are_named),
