@@ -6,6 +6,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/turns.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -203,7 +204,12 @@ api_checkpoint_get(struct request *req, struct reply *rp)
 		return reply_status(rp, 404,
 		    "%s has no such checkpoint here; %zu others are kept",
 		    a.component, a.n);
-	if ((r = with_content(req, &a, c, &data)) != 0)
+	/* It may be large, and stands in memory several times. */
+	if ((r = turns_take(req->app->downloads)) == ERR_BUSY)
+		return reply_busy(rp);
+	if (r != 0)
 		return r;
-	return reply_data(rp, data);
+	r = with_content(req, &a, c, &data);
+	turns_give(req->app->downloads);
+	return r != 0 ? r : reply_data(rp, data);
 }

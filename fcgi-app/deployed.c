@@ -15,11 +15,13 @@
 #include "lib/db/db_model.h"
 #include "lib/model/model_version.h"
 #include "lib/json/decode.h"
+#include "lib/model/model_version.h"
 
 struct lookup {
 	struct request *req;
 	const struct json_path *common; /* where the names stand */
 	struct faults *faults;
+	const char *initiator; /* a partner, or NULL */
 	struct db_model_key key;
 	char party[JSON_PARTY_SIZE];
 	bool has_partners;
@@ -82,6 +84,13 @@ fault_version(struct lookup *l, const char *words)
 	return ERR_INVALID;
 }
 
+/* A partner that had no part in a version does not hear that it is there. */
+static bool
+may_hear(const struct lookup *l, const struct db_model *m)
+{
+	return l->initiator == NULL || model_has_party(m, l->initiator);
+}
+
 /* Why the version is not there: what somebody can do about it. */
 static int
 explain(struct lookup *l)
@@ -94,17 +103,17 @@ explain(struct lookup *l)
 
 	err_clear();
 	r = db_model_get_staged(db, a, &l->key, &staged);
-	if (r == 0)
+	if (r == 0 && may_hear(l, staged))
 		return fault_version(l,
 		    "not every member has sealed its half; train or deploy "
 		    "again");
-	if (r != ERR_NOT_FOUND)
+	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;
 	err_clear();
 	if ((r = db_model_find(
 		 db, a, l->key.model_version, NULL, NULL, &rows, &n)) != 0)
 		return r;
-	if (n == 0)
+	if (n == 0 || !may_hear(l, &rows[0]))
 		return fault_version(l, "no such version is known here");
 	return fault_version(
 	    l, arena_printf(a, "this version is one of model %s, at %s %s",
@@ -153,8 +162,10 @@ load(struct lookup *l, struct job_model **out)
 	int r;
 
 	r = db_model_get(l->req->app->db, l->req->arena, &l->key, &row);
+	if (r == ERR_NOT_FOUND || (r == 0 && !may_hear(l, row)))
+		return explain(l);
 	if (r != 0)
-		return r == ERR_NOT_FOUND ? explain(l) : r;
+		return r;
 	if (row->is_parent)
 		return fault_version(l,
 		    "this is the version that training made; deploy it "
@@ -174,7 +185,10 @@ deployed_find(struct request *req, struct json_object *dsl,
 {
 	struct json_path parameters = { path, "job_parameters", 0 };
 	struct json_path at = { &parameters, "common", 0 };
-	struct lookup l = { .req = req, .common = &at, .faults = faults };
+	struct lookup l = { .req = req,
+		.common = &at,
+		.faults = faults,
+		.initiator = who->initiator };
 	struct json_object *common;
 	size_t before = faults_count(faults);
 
@@ -211,6 +225,11 @@ check_root(const struct job_model *m, struct json_object *agreed)
 	char own[2 * JOB_HASH_SIZE + 1];
 	const char *theirs = json_get_str(agreed, "root_hash", "none");
 
+	if (!model_root_is_known(m->root_hash))
+		return err_set(ERR_DENIED,
+		    "model %s of version %s was imported here without its "
+		    "root: nothing proves which halves belong to it",
+		    m->model_id, m->model_version);
 	str_to_hex(m->root_hash, sizeof(m->root_hash), own);
 	if (str_eq(own, theirs))
 		return 0;

@@ -14,7 +14,9 @@
 struct deployed_for {
 	const char *role; /* NULL, with party_id: the conf's initiator */
 	const char *party_id;
-	const char *initiator; /* a partner that asks; NULL: this site */
+	/* A partner that asks, who hears of versions it had a part in only;
+	 * NULL: this site. */
+	const char *initiator;
 };
 
 /*
@@ -37,7 +39,7 @@ int deployed_from_row(const struct db_model *, struct job_model **out);
 
 /*
  * At a partner: are the versions those that the contract names?
- * Errors: ERR_DENIED telling both roots.
+ * Errors: ERR_DENIED telling both roots, or that this one has none.
  */
 int deployed_check_root(const struct job_model *, struct json_object *contract);
 

@@ -15,6 +15,7 @@
 #include "lib/db/db_model.h"
 #include "lib/json/decode.h"
 #include "lib/json/merge.h"
+#include "lib/model/model_version.h"
 #include "lib/model/roles.h"
 
 #define LOADS_MAX 100 /* of one job; each is a row with its documents */
@@ -48,22 +49,6 @@ position(struct json_object *conf, const char *role, const char *party_id)
 		if (is_party(json_object_array_get_idx(list, i), party_id))
 			return (int)i;
 	return -1;
-}
-
-static bool
-took_part(struct json_object *conf, const char *party_id)
-{
-	struct json_object *roles = json_get(conf, "role");
-
-	if (!json_is_object(roles))
-		return false;
-	json_object_object_foreach(roles, role, list)
-	{
-		(void)list;
-		if (position(conf, role, party_id) >= 0)
-			return true;
-	}
-	return false;
 }
 
 static void
@@ -115,19 +100,15 @@ find_one(const struct search *s, const char *name, struct job_model **out)
 
 	r = db_model_get(s->req->app->db, s->req->arena, &key, &row);
 	json_object_put(given);
-	if (r == ERR_NOT_FOUND) {
+	if (r == ERR_NOT_FOUND)
 		err_clear();
+	if (r != 0)
+		return r == ERR_NOT_FOUND ? 0 : r;
+	if (s->initiator != NULL && !model_has_party(row, s->initiator))
 		return 0;
-	}
-	if (r != 0 || (r = deployed_from_row(row, out)) != 0)
-		return r;
-	(*out)->loader = name;
-	if (s->initiator != NULL &&
-	    !took_part((*out)->train_conf, s->initiator)) {
-		deployed_free(*out);
-		*out = NULL;
-	}
-	return 0;
+	if ((r = deployed_from_row(row, out)) == 0)
+		(*out)->loader = name;
+	return r;
 }
 
 int

@@ -210,11 +210,18 @@ uploads(struct supervisor *s)
 	return leftovers_sweep_uploads(s);
 }
 
-/* Versions staged and never sealed, and files that no version has. */
+/* Versions staged and never sealed. */
 static int
 models(struct supervisor *s)
 {
-	return models_sweep(s, MODEL_ABANDONED_MS, MODEL_FILE_AGE_S);
+	return models_drop_abandoned(s, MODEL_ABANDONED_MS);
+}
+
+/* Files that no version has. */
+static int
+model_files(struct supervisor *s)
+{
+	return models_sweep_files(s, MODEL_FILE_AGE_S);
 }
 
 /* Errands that nobody began in time, and those that are over. */
@@ -253,6 +260,7 @@ static const struct detector {
 	{ "ledger", 30000, ledger },
 	{ "uploads", 60000, uploads },
 	{ "models", 60000, models },
+	{ "model files", MODEL_FILE_AGE_S * 1000, model_files },
 	{ "errands", 10000, errands },
 	{ "caches", 60000, caches },
 };

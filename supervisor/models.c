@@ -8,8 +8,8 @@
 #include "lib/db/db_model.h"
 #include "lib/model/model_object.h"
 
-static int
-drop_abandoned(struct supervisor *s, int64_t age_ms)
+int
+models_drop_abandoned(struct supervisor *s, int64_t age_ms)
 {
 	struct arena *arena = arena_new();
 	struct db_model *rows;
@@ -40,14 +40,11 @@ is_used(void *ctx, const unsigned char sha256[DB_HASH_SIZE], bool *used)
 }
 
 int
-models_sweep(struct supervisor *s, int64_t abandoned_ms, int64_t file_age_s)
+models_sweep_files(struct supervisor *s, int64_t age_s)
 {
 	size_t removed = 0;
-	int r;
+	int r = model_object_sweep(s->conf, age_s, is_used, s, &removed);
 
-	if ((r = drop_abandoned(s, abandoned_ms)) != 0)
-		return r;
-	r = model_object_sweep(s->conf, file_age_s, is_used, s, &removed);
 	if (removed > 0)
 		log_info("%zu model files without a row removed", removed);
 	return r;

@@ -10,10 +10,16 @@
 #include "supervisor/supervisor.h"
 
 /*
- * abandoned_ms: how long a version without a job of its own (a deployment, an
- * import) may stay staged; file_age_s: how old a file without a row must be.
+ * age_ms: how long a version without a job of its own (a deployment, an
+ * import) may stay staged.  Errors: ERR_DB.
+ */
+int models_drop_abandoned(struct supervisor *, int64_t age_ms);
+
+/*
+ * age_s: how old a file without a row must be.  One query for each older
+ * file of the site, so this is not for every minute.
  * Errors: ERR_DB, ERR_IO.
  */
-int models_sweep(struct supervisor *, int64_t abandoned_ms, int64_t file_age_s);
+int models_sweep_files(struct supervisor *, int64_t age_s);
 
 #endif

@@ -213,6 +213,33 @@ model_manifest_contract(const char *manifest, uint8_t hash[MODEL_HASH_SIZE])
 
 /* --- members --- */
 
+bool
+model_has_party(const struct db_model *m, const char *party_id)
+{
+	struct json_object *o = NULL;
+	char party[JSON_PARTY_SIZE];
+	bool found = false;
+
+	if (json_parse_text(m->roles, &o) != 0 || !json_is_object(o)) {
+		err_clear();
+		goto out;
+	}
+	json_object_object_foreach(o, role, list)
+	{
+		(void)role;
+		for (size_t i = 0;
+		     json_is_array(list) && i < json_object_array_length(list);
+		     i++)
+			found |=
+			    json_party_id(
+				json_object_array_get_idx(list, i), party) &&
+			    str_eq(party, party_id);
+	}
+out:
+	json_object_put(o);
+	return found;
+}
+
 struct json_object *
 model_members_json(const struct model_member *members, size_t n)
 {

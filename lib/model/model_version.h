@@ -71,6 +71,13 @@ int model_manifest_parts(const char *manifest, struct arena *,
 int model_manifest_contract(
     const char *manifest, uint8_t hash[MODEL_HASH_SIZE]);
 
+/*
+ * Did the party take part in the training, in whatever role, as the row's
+ * roles say ({"guest": [9999], …}, ids as numbers or texts)?  Not when they
+ * cannot be read.
+ */
+bool model_has_party(const struct db_model *, const char *party_id);
+
 /* The object that the root hash is taken of; the caller's. */
 struct json_object *model_members_json(const struct model_member *, size_t n);
 /*

@@ -4,7 +4,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_tx.h"
-#include "lib/json/decode.h"
+#include "lib/model/model_version.h"
 #include "lib/party/party_private.h"
 
 int
@@ -115,36 +115,10 @@ party_check_initiated(struct db *db, struct arena *a,
 	    ERR_DENIED, "party %.10s is not in job %s", c->party_id, job_id);
 }
 
-/* Is the party in one of the lists of {"guest":[9999],…}? */
-static bool
-is_in_roles(const char *roles, const char *party_id)
-{
-	struct json_object *o = NULL;
-	char party[JSON_PARTY_SIZE];
-	bool found = false;
-
-	if (json_parse_text(roles, &o) != 0 || !json_is_object(o))
-		goto out;
-	json_object_object_foreach(o, role, list)
-	{
-		(void)role;
-		for (size_t i = 0;
-		     json_is_array(list) && i < json_object_array_length(list);
-		     i++)
-			found |=
-			    json_party_id(
-				json_object_array_get_idx(list, i), party) &&
-			    str_eq(party, party_id);
-	}
-out:
-	json_object_put(o);
-	return found;
-}
-
 int
 party_check_model(const struct party_caller *c, const struct db_model *m)
 {
-	return c->is_site || is_in_roles(m->roles, c->party_id)
+	return c->is_site || model_has_party(m, c->party_id)
 		   ? 0
 		   : err_set(ERR_DENIED,
 			 "party %.10s is no member of model %.255s",

@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_tx.h"
+#include "lib/json/json.h"
 #include "lib/party/party_private.h"
 
 /* --- create --- */
@@ -248,6 +249,42 @@ check_again(struct db *db, struct party_command *c)
 	return 0;
 }
 
+static bool
+is_same_document(const char *a, const char *b)
+{
+	struct json_object *x = NULL, *y = NULL;
+	bool same = json_parse_text(a, &x) == 0 &&
+		    json_parse_text(b, &y) == 0 && json_object_equal(x, y);
+
+	json_object_put(x);
+	json_object_put(y);
+	return same;
+}
+
+/* Another contract is about other parameters, not about another job. */
+static int
+revise(struct db *db, struct party_command *c)
+{
+	const struct db_job_new *j = c->documents;
+	struct db_job *have;
+	int r;
+
+	if (is_same_contract(c->job, j))
+		return 0;
+	if ((r = db_job_get(db, c->arena, j->job_id, &have)) != 0)
+		return r;
+	if (!is_same_document(have->dsl, j->dsl) ||
+	    !is_same_document(have->roles, j->roles) ||
+	    !str_eq(have->initiator_role, j->initiator_role) ||
+	    !str_eq(have->job_type, j->job_type) ||
+	    !str_eq(have->model_version, j->model_version))
+		return err_set(ERR_DENIED,
+		    "job %s has another DSL, type, model or other members "
+		    "here: only its parameters can change",
+		    j->job_id);
+	return db_job_revise(db, j);
+}
+
 static int
 reopen(struct db *db, struct party_command *c)
 {
@@ -260,7 +297,7 @@ reopen(struct db *db, struct party_command *c)
 	    (r = check_run(c->job, j)) != 0 || j->run == c->job->run)
 		return r;
 	if ((r = check_again(db, c)) != 0 || (r = end_old_run(db, c)) != 0 ||
-	    (!is_same_contract(c->job, j) && (r = db_job_revise(db, j)) != 0) ||
+	    (r = revise(db, c)) != 0 ||
 	    (r = db_party_clear(db, j->job_id, DB_PARTY_STARTED, 0)) != 0 ||
 	    (r = db_job_set_run(db, j->job_id, j->run)) != 0)
 		return r;

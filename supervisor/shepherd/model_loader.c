@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/db/db_checkpoint.h"
+#include "lib/model/model_version.h"
 #include "supervisor/shepherd/stored.h"
 
 #define ANY_STEP (-1)
@@ -79,7 +80,7 @@ took_part(const struct loader *l, const char *party, bool *yes)
 	size_t i, n;
 	int r;
 
-	*yes = l->stored != NULL && stored_has_party(l->stored, party);
+	*yes = l->stored != NULL && model_has_party(l->stored->row, party);
 	if (l->stored != NULL)
 		return 0;
 	if ((r = db_party_list(

@@ -7,7 +7,6 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
-#include "lib/json/decode.h"
 #include "lib/json/json.h"
 #include "lib/model/model_version.h"
 #include "lib/sign/digest.h"
@@ -71,33 +70,6 @@ stored_check_contract(const struct stored *s, const char *contract)
 		    s->row->model_id, s->row->model_version);
 	json_object_put(json);
 	return r;
-}
-
-bool
-stored_has_party(const struct stored *s, const char *party_id)
-{
-	struct json_object *roles;
-	char id[JSON_PARTY_SIZE];
-	bool found = false;
-	size_t i;
-
-	if (json_parse_text(s->row->roles, &roles) != 0) {
-		err_clear();
-		return false;
-	}
-	json_object_object_foreach(roles, role, list)
-	{
-		(void)role;
-		for (i = 0;
-		     json_is_array(list) && i < json_object_array_length(list);
-		     i++)
-			if (json_party_id(
-				json_object_array_get_idx(list, i), id) &&
-			    str_eq(id, party_id))
-				found = true;
-	}
-	json_object_put(roles);
-	return found;
 }
 
 void

@@ -31,9 +31,6 @@ int stored_open(struct arena *, struct db *, const struct db_model_key *,
  */
 int stored_check_contract(const struct stored *, const char *contract);
 
-/* Did the party take part in the training, in whatever role? */
-bool stored_has_party(const struct stored *, const char *party_id);
-
 /*
  * The parts of one component's model, in the arena; none is no error.  alias
  * NULL or "": whatever it is called.

@@ -165,9 +165,9 @@ class Views(Predict):
             {"component_name": "intersection_0", "type": "test_data", "up_output_info": ["data", 0]}])
         view = self.fed.guest.ok("tracking/job/data_view", where)["data"]
         self.assertEqual(view["dataset"]["guest"]["9999"], {"reader_0": "predict.breast_guest"})
-        # It makes no model of its own.
-        self.assertEqual(self.fed.guest.ok("tracking/component/output/model", dict(
-            where, component_name="hetero_lr_0"))["data"], {})
+        # It makes no model of its own and shows the one that it used.
+        used = self.fed.guest.ok("tracking/component/output/model", dict(where, component_name="hetero_lr_0"))["data"]
+        self.assertEqual(used["iters"], 2)
         self.assertEqual(self.fed.guest.sql("SELECT COUNT(*) FROM model WHERE model_version = '%s'" % job), [["0"]])
 
     def test_the_dsl_that_was_sent_does_not_run_and_must_be_right(self):
@@ -271,6 +271,21 @@ class Refusals(Predict):
         self.assertIn("do not belong together", str(self.fed.guest.events(reply["jobId"])))
         self.assertEqual(self.fed.host.sql("SELECT COUNT(*) FROM job WHERE job_id = '%s'" % reply["jobId"]), [["0"]])
 
+    def refused_by_partners(self, child, words):
+        reply = self.submit(self.conf(child))
+        self.assertEqual(reply["retcode"], 0, reply)
+        self.assertEqual(self.fed.guest.wait(reply["jobId"])["f_status"], "failed")
+        events = str(self.fed.guest.events(reply["jobId"]))
+        self.assertIn(words, events)
+        return events
+
+    def test_a_partner_that_had_no_part_in_a_version_does_not_hear_of_it(self):
+        child = self.deploy()
+        for site in (self.fed.host, self.fed.arbiter):
+            site.sql("UPDATE model SET roles = '{\"guest\":[7],\"host\":[10000]}' WHERE model_version = '%s'" % child)
+        events = self.refused_by_partners(child, "no such version is known here")
+        self.assertNotIn("root", events)
+
     def test_a_changed_model_file_fails_the_task_that_needs_it(self):
         # Another training, so that its files are no other version's too.
         job = self.fed.submit(lr_conf(namespace="predict", **dict(LR, max_iter=1, alpha=0.5)))
@@ -340,6 +355,18 @@ class EarlierModels(Predict):
         job = self.fed.submit(conf, dsl)
         self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
         self.assertIn("no such model of hetero_lr_7", self.reports(job))
+
+    def test_halves_without_a_root_are_not_loaded_together(self):
+        child = self.deploy()
+        for site in (self.fed.guest, self.fed.host, self.fed.arbiter):
+            site.sql("UPDATE model SET root_hash = UNHEX(REPEAT('00', 32)) WHERE model_version = '%s'" % child)
+        dsl = {"components": {"load_lr": {"module": "ModelLoader", "output": {"model": ["model"]}}}}
+        conf = lr_conf(namespace="predict")
+        conf["component_parameters"] = {"common": {"load_lr": {
+            "model_id": self.model["model_id"], "model_version": child, "component_name": "hetero_lr_0"}}}
+        job = self.fed.submit(conf, dsl)
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+        self.assertIn("imported here without its root", str(self.fed.guest.events(job)))
 
 
 if __name__ == "__main__":

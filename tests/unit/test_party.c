@@ -1004,6 +1004,24 @@ member_takes_part_again_under_the_next_run_number(void **state)
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
 }
 
+/* Under a later revision, too. */
+static void
+refuse_other_job(const struct db_job_new *j)
+{
+	struct db_job_new other = *j;
+
+	other.dsl = "{\"components\":{\"more_0\":{\"module\":\"Reader\"}}}";
+	assert_int_equal(reopen(&guest, &other, NULL), ERR_DENIED);
+	other = *j;
+	other.roles = "{\"guest\":[9999],\"host\":[10000,10001]}";
+	assert_int_equal(reopen(&guest, &other, NULL), ERR_DENIED);
+	other = *j;
+	other.initiator_role = "host";
+	assert_int_equal(reopen(&guest, &other, NULL), ERR_DENIED);
+	assert_int_equal(job(THEIRS)->revision, 0);
+	assert_int_equal(job(THEIRS)->run, 0);
+}
+
 static void
 member_takes_other_parameters_only_as_a_later_revision(void **state)
 {
@@ -1016,6 +1034,7 @@ member_takes_other_parameters_only_as_a_later_revision(void **state)
 	assert_int_equal(reopen(&guest, &j, NULL), ERR_DENIED);
 	assert_int_equal(job(THEIRS)->run, 0);
 	j.revision = 1;
+	refuse_other_job(&j);
 	assert_int_equal(reopen(&guest, &j, NULL), 0);
 	assert_int_equal(job(THEIRS)->revision, 1);
 	assert_int_equal(job(THEIRS)->contract_hash[0], 8);
