@@ -60,6 +60,31 @@ struct migration {
 
 /* --- what is asked for --- */
 
+/* They become the model's id, and so part of a file's name. */
+static void
+check_roles(struct json_object *roles, const char *field, struct faults *faults)
+{
+	struct json_path path = { NULL, field, 0 };
+	char party[JSON_PARTY_SIZE];
+
+	json_object_object_foreach(roles, role, list)
+	{
+		struct json_path at = { &path, role, 0 };
+		size_t n =
+		    json_is_array(list) ? json_object_array_length(list) : 0;
+
+		if (!str_is_name(role, JOB_ROLE_MAX))
+			faults_add(faults, &at, "is no name of a role");
+		if (n == 0 || n >= MODEL_MEMBERS_MAX)
+			faults_add(faults, &at, "must be a list of party ids");
+		for (size_t i = 0; i < n && !faults_any(faults); i++)
+			if (!json_party_id(
+				json_object_array_get_idx(list, i), party))
+				faults_add(faults, JSON_PATH_AT(&at, i),
+				    "must be a party id");
+	}
+}
+
 static int
 read_body(struct migration *m)
 {
@@ -67,7 +92,11 @@ read_body(struct migration *m)
 	int r = 0;
 
 	if (json_decode(m->ask->body, JSON_FIELDS(fields), JSON_FAULT_UNKNOWN,
-		NULL, &faults, &m->body) != 0)
+		NULL, &faults, &m->body) == 0) {
+		check_roles(m->body.role, "role", &faults);
+		check_roles(m->body.migrate_role, "migrate_role", &faults);
+	}
+	if (faults_any(&faults))
 		r = faults_err(&faults, "body");
 	else if (!str_is_job_id(m->body.new_version))
 		r = err_set(ERR_INVALID, "new_version: '%s' is no job id",

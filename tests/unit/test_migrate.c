@@ -11,8 +11,12 @@
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/party/migrate_text.h"
+#include "lib/party/model_migrate.h"
 #include "proto/model/data_transform.pb-c.h"
+#include "tests/lib/mariadb.h"
+#include "tests/lib/rows.h"
 
 static struct json_object *was, *is;
 
@@ -93,6 +97,72 @@ bytes_that_are_no_message_are_refused(void **state)
 	assert_int_equal(out.len, 0);
 }
 
+#define VERSION "202601010000000000001"
+
+/* What a partner with a half of the version sends; roles is JSON. */
+static int
+asked(struct db *db, struct arena *a, const char *role, const char *migrate)
+{
+	const struct party_caller guest = { .party_id = ROWS_GUEST };
+	struct json_object *body, *data = NULL;
+	const struct db_model_filter all = { .model_version = VERSION };
+	const struct errand_ask ask = { .db = db,
+		.arena = a,
+		.caller = &guest,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.data = &data };
+	struct errand_ask with = ask;
+	struct db_model *rows;
+	char root[2 * DB_HASH_SIZE + 1];
+	size_t n;
+	int r;
+
+	assert_int_equal(db_model_list(db, a, &all, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	str_to_hex(rows[0].root_hash, DB_HASH_SIZE, root);
+	assert_int_equal(
+	    json_parse_text(arena_printf(a,
+				"{\"model_id\":\"%s\",\"model_version\":"
+				"\"" VERSION "\",\"root\":\"%s\","
+				"\"new_version\":\"202601010000000000009\","
+				"\"initiator_role\":\"guest\","
+				"\"initiator_party\":1,\"role\":%s,"
+				"\"migrate_role\":%s,\"write\":false}",
+				rows[0].model_id, root, role, migrate),
+		&body),
+	    0);
+	with.body = body;
+	r = model_migrate(&with);
+	json_object_put(data);
+	json_object_put(body);
+	return r;
+}
+
+static void
+roles_that_are_none_are_refused(void **state)
+{
+	static const char *const bad[] = { "{\"guest\":1}", "{\"guest\":null}",
+		"{\"guest\":[]}", "{\"guest\":[\"x\"]}",
+		"{\"guest\":[1],\"/../../x\":[2]}",
+		"{\"guest\":[1],\"\":[2]}" };
+	struct arena *a = arena_new();
+	struct db *db;
+
+	(void)state;
+	mariadb_fresh();
+	db = mariadb_connect();
+	assert_int_equal(rows_model(db, VERSION, "sealed"), 0);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		assert_int_equal(
+		    asked(db, a, "{\"guest\":[9999]}", bad[i]), ERR_INVALID);
+		assert_int_equal(
+		    asked(db, a, bad[i], "{\"guest\":[1]}"), ERR_INVALID);
+	}
+	db_close(db);
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -100,6 +170,7 @@ main(void)
 		cmocka_unit_test(
 		    names_of_old_members_get_the_new_party_and_others_stay),
 		cmocka_unit_test(bytes_that_are_no_message_are_refused),
+		cmocka_unit_test(roles_that_are_none_are_refused),
 	};
 
 	return cmocka_run_group_tests_name("migrate", tests, set_up, tear_down);
