@@ -226,6 +226,33 @@ take_notes(const struct build *b, const struct job_task *t,
 	faults_fini(&notes);
 }
 
+static bool
+has_data(const struct dsl_component *c, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_refs; i++)
+		if (c->refs[i].kind == DSL_REF_DATA &&
+		    strcmp(c->refs[i].key, key) == 0)
+			return true;
+	return false;
+}
+
+/* Said once: by the guest's parameters, which lead the training. */
+static void
+check_training(const struct build *b, const struct component *c,
+    const struct job_member *m, const struct job_task *t,
+    const struct json_path *path)
+{
+	const struct rules_training training = { .roles = b->spec->roles,
+		.has_validate_data = has_data(c->dsl, "validate_data") };
+
+	if (t->parameters != NULL && strcmp(m->role, "guest") == 0 &&
+	    has_data(c->dsl, "train_data"))
+		rules_check_training(
+		    t->module, t->parameters, &training, path, b->faults);
+}
+
 static void
 complete(const struct build *b, const struct component *c,
     const struct job_member *m, const struct given *last, struct job_task *t)
@@ -248,6 +275,7 @@ complete(const struct build *b, const struct component *c,
 	(void)params_complete(
 	    t->module, t->given, path, b->faults, &t->parameters);
 	take_notes(b, t, path);
+	check_training(b, c, m, t, path);
 }
 
 static bool

@@ -495,3 +495,42 @@ rules_check_members(const struct module *m, struct json_object *roles,
 	if (strcmp(m->name, "HeteroLR") == 0)
 		check_arbiter(m, roles, path, faults);
 }
+
+/* --- training ------------------------------------------------------------- */
+
+static void
+check_validation(
+    const struct rule *r, struct json_object *o, const struct json_path *path)
+{
+	struct json_path at = { path, "early_stopping_rounds", 0 };
+	struct json_object *rounds = json_get(o, at.key);
+
+	if (rounds != NULL)
+		faults_add_value(r->faults, &at, rounds,
+		    "needs input.data.validate_data of the component");
+}
+
+void
+rules_check_training(const struct module *m, struct json_object *params,
+    const struct rules_training *training, const struct json_path *path,
+    struct faults *faults)
+{
+	const struct rule r = { params, path, faults };
+	struct json_object *hosts = json_get(training->roles, "host");
+	const char *stop = json_get_str(params, "early_stop", "diff");
+
+	if (strcmp(m->name, "HeteroLR") != 0)
+		return;
+	if (!training->has_validate_data &&
+	    !json_get_bool(json_get(params, "cv_param"), "need_cv", false)) {
+		check_validation(&r, params, path);
+		check_validation(&r, json_get(params, "callback_param"),
+		    JSON_PATH_KEY(path, "callback_param"));
+	}
+	if (hosts != NULL && json_object_array_length(hosts) > 1 &&
+	    strcasecmp(stop, "weight_diff") != 0)
+		faults_add_value(faults, JSON_PATH_KEY(path, "early_stop"),
+		    json_get(params, "early_stop"),
+		    "needs the loss, which several hosts leave undefined; "
+		    "use weight_diff");
+}

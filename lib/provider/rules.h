@@ -27,4 +27,15 @@ void rules_note(const struct module *, struct json_object *params,
 void rules_check_members(const struct module *, struct json_object *roles,
     bool is_predict, const struct json_path *path, struct faults *);
 
+/* A node that trains: what its parameters may need of the job around it. */
+struct rules_training {
+	struct json_object *roles; /* {"guest":[9999],…} */
+	bool has_validate_data;
+};
+
+/* params is complete; faults are added below path. */
+void rules_check_training(const struct module *, struct json_object *params,
+    const struct rules_training *, const struct json_path *path,
+    struct faults *);
+
 #endif

@@ -524,6 +524,9 @@ alphas(const char *params, double h0, double h1, double h2, double guest)
 	p = parse(text);
 	json_merge(c, p);
 	json_object_put(p);
+	json_add_str(
+	    json_path_get(c, "component_parameters", "common", "hetero_lr_0"),
+	    "early_stop", "weight_diff");
 	if (build_with("9999", dsl, c, NULL, &defaults, &f, &spec) != 0) {
 		faults_text(&f, &b);
 		fail_msg("%s", buf_str(&b));
@@ -562,6 +565,30 @@ index_keys_choose_members(void **state)
 	    7, 7, 7, 8);
 	/* A component directly under the role. */
 	alphas("'role':{'host':{'hetero_lr_0':{'alpha':9}}}", 9, 9, 9, 0.01);
+}
+
+static void
+training_that_could_not_run_is_refused_before_it_starts(void **state)
+{
+	(void)state;
+	refuses("{" THREE_HOSTS "}",
+	    "/component_parameters/common/hetero_lr_0/early_stop",
+	    "use weight_diff");
+	refuses("{'component_parameters':{'common':{'hetero_lr_0':"
+		"{'early_stopping_rounds':2,'validation_freqs':1}}}}",
+	    "/component_parameters/common/hetero_lr_0/early_stopping_rounds",
+	    "validate_data");
+	refuses("{'component_parameters':{'common':{'hetero_lr_0':"
+		"{'callback_param':{'early_stopping_rounds':2,"
+		"'validation_freqs':1}}}}}",
+	    "/component_parameters/common/hetero_lr_0/callback_param/"
+	    "early_stopping_rounds",
+	    "validate_data");
+	/* Folds have their own validation rows. */
+	job_spec_free(build_good("{'component_parameters':{'common':"
+				 "{'hetero_lr_0':{'early_stopping_rounds':2,"
+				 "'validation_freqs':1,"
+				 "'cv_param':{'need_cv':true}}}}}"));
 }
 
 static void
@@ -749,6 +776,8 @@ main(void)
 		cmocka_unit_test(removed_and_unknown_job_parameters_only_warn),
 		cmocka_unit_test(a_method_that_is_served_by_another_warns_once),
 		cmocka_unit_test(index_keys_choose_members),
+		cmocka_unit_test(
+		    training_that_could_not_run_is_refused_before_it_starts),
 		cmocka_unit_test(index_keys_out_of_range_are_refused),
 		cmocka_unit_test(job_parameters_are_scoped_by_role),
 		cmocka_unit_test(a_job_larger_than_the_site_is_refused),
