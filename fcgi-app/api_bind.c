@@ -87,6 +87,8 @@ decode(struct request *req, struct bind *b)
 		return r;
 	if (b->with_meta)
 		b->id_delimiter = json_get_str(b->meta, "delimiter", ",");
+	if ((r = upload_meta_check(b->meta, b->id_delimiter)) != 0)
+		return r;
 	return data_engine_parse(b->engine_name, &b->engine);
 }
 

@@ -13,6 +13,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/engine/csv.h"
 #include "lib/json/decode.h"
 
 #define QUERY_MAX ((size_t)64 * 1024)
@@ -167,6 +168,13 @@ check_engine(const struct upload *up)
 	    up->storage_engine);
 }
 
+static const char *
+delimiter_of(const struct upload *up)
+{
+	return up->with_meta ? json_get_str(up->meta, "delimiter", ",")
+			     : up->id_delimiter;
+}
+
 int
 upload_decode(struct json_object *config, struct upload *out)
 {
@@ -184,7 +192,52 @@ upload_decode(struct json_object *config, struct upload *out)
 		&faults, out) != 0)
 		r = faults_err(&faults, "upload");
 	faults_fini(&faults);
+	if (r == 0)
+		r = upload_meta_check(out->meta, delimiter_of(out));
 	return r == 0 ? check_engine(out) : r;
+}
+
+struct meta {
+	const char *text;
+	bool truth;
+	int64_t number;
+	struct json_object *list;
+	struct json_object *object;
+};
+
+/* Checked here, kept as they came: values are not needed. */
+#define META_TEXT(key)                                                         \
+	JSON_STR_AS(struct meta, text, key, 1, 255, JSON_NULLABLE)
+#define META_TRUTH(key) JSON_BOOL_AS(struct meta, truth, key, META_MAYBE)
+#define META_MAYBE (JSON_LENIENT | JSON_NULLABLE)
+static const struct json_field meta_fields[] = {
+	META_TEXT("delimiter"),
+	META_TEXT("input_format"),
+	META_TEXT("tag_value_delimiter"),
+	META_TEXT("data_type"),
+	META_TEXT("label_name"),
+	META_TEXT("label_type"),
+	META_TRUTH("tag_with_value"),
+	META_TRUTH("with_match_id"),
+	META_TRUTH("with_label"),
+	JSON_INT_AS(struct meta, number, "id_range", 0, INT32_MAX, META_MAYBE),
+	JSON_ARR_AS(struct meta, list, "id_list", 0, 10000, JSON_NULLABLE),
+	JSON_ANY_AS(struct meta, object, "exclusive_data_type", JSON_NULLABLE),
+};
+
+int
+upload_meta_check(struct json_object *meta, const char *delimiter)
+{
+	struct faults faults = FAULTS_INIT;
+	struct meta unused;
+	int r = 0;
+
+	if (meta != NULL &&
+	    json_decode(meta, JSON_FIELDS(meta_fields), JSON_IGNORE_UNKNOWN,
+		JSON_PATH_KEY(NULL, "meta"), &faults, &unused) != 0)
+		r = faults_err(&faults, "meta");
+	faults_fini(&faults);
+	return r != 0 ? r : csv_delimiter_check(delimiter);
 }
 
 /* Nulls of meta mean "not said"; label keys mean nothing without a label. */
@@ -212,16 +265,13 @@ struct json_object *
 upload_parameters(const struct upload *up, const char *path)
 {
 	struct json_object *o = json_object_new_object();
-	const char *delimiter = up->id_delimiter;
 
-	if (up->with_meta)
-		delimiter = json_get_str(up->meta, "delimiter", ",");
 	json_add_str(o, "file", path);
 	json_add_str(o, "namespace", up->table_namespace);
 	json_add_str(o, "name", up->table_name);
 	json_add_int(o, "head", up->head);
 	json_add_int(o, "partition", up->partition);
-	json_add_str(o, "id_delimiter", delimiter);
+	json_add_str(o, "id_delimiter", delimiter_of(up));
 	if (up->storage_engine[0] != '\0')
 		json_add_str(o, "storage_engine", up->storage_engine);
 	if (up->storage_address != NULL)

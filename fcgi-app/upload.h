@@ -45,6 +45,11 @@ int upload_decode(struct json_object *config, struct upload *out);
 /* Parameters of the Upload component reading path; the caller's. */
 struct json_object *upload_parameters(const struct upload *, const char *path);
 
+/*
+ * The types of what meta says, NULL for no meta, and the delimiter that holds
+ * then.  Errors: ERR_INVALID naming each fault below /meta.
+ */
+int upload_meta_check(struct json_object *meta, const char *delimiter);
 /* The meta to be kept with a table, of what the caller said; the caller's. */
 struct json_object *upload_meta(struct json_object *meta, bool extend_sid);
 

@@ -32,14 +32,20 @@ struct export_file {
 static int
 check_parts(const char *path)
 {
+	const unsigned char *p = (const unsigned char *)path;
 	size_t n;
 
+	for (; *p != '\0'; p++)
+		if (*p < ' ' || *p == 0x7f)
+			return err_set(ERR_INVALID,
+			    "the path of an export has a control character");
 	for (;; path += n + 1) {
 		n = strcspn(path, "/");
 		if (n == 2 && memcmp(path, "..", 2) == 0)
 			return err_set(ERR_DENIED,
 			    "'..' may not stand in the path of an export");
-		if (n == 0 || n > PART_MAX || (n == 1 && path[0] == '.'))
+		if (strspn(path, " ") >= n || n > PART_MAX ||
+		    (n == 1 && path[0] == '.'))
 			return err_set(ERR_INVALID,
 			    "the path of an export must name a file");
 		if (path[n] == '\0')

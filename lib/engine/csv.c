@@ -45,19 +45,30 @@ struct csv {
 };
 
 int
-csv_open(int fd, const struct csv_options *options, struct csv **out)
+csv_delimiter_check(const char *s)
 {
-	size_t n = strlen(options->delimiter);
-	struct csv *c;
+	size_t n = strlen(s);
 
-	*out = NULL;
 	if (n == 0 || n > CSV_DELIMITER_MAX)
 		return err_set(ERR_INVALID,
 		    "a delimiter has 1 to %d bytes, "
 		    "not %zu",
 		    CSV_DELIMITER_MAX, n);
-	if (strpbrk(options->delimiter, "\r\n") != NULL)
+	if (strpbrk(s, "\r\n") != NULL)
 		return err_set(ERR_INVALID, "a line end cannot be a delimiter");
+	return 0;
+}
+
+int
+csv_open(int fd, const struct csv_options *options, struct csv **out)
+{
+	size_t n = strlen(options->delimiter);
+	struct csv *c;
+	int r;
+
+	*out = NULL;
+	if ((r = csv_delimiter_check(options->delimiter)) != 0)
+		return r;
 	c = xcalloc(1, sizeof(*c));
 	c->fd = fd;
 	memcpy(c->delimiter, options->delimiter, n + 1);

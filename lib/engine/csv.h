@@ -29,6 +29,9 @@ struct csv_options {
 	size_t line_max; /* bytes; 0: CSV_LINE_MAX */
 };
 
+/* ERR_INVALID saying why s cannot stand between columns. */
+int csv_delimiter_check(const char *s);
+
 /* fd is borrowed.  ERR_INVALID for an impossible delimiter. */
 int csv_open(int fd, const struct csv_options *, struct csv **out);
 void csv_free(struct csv *); /* NULL is fine */

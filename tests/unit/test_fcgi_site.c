@@ -1533,6 +1533,28 @@ a_name_of_another_type_does_not_pass_for_an_absent_one(void **state)
 	ask_client(0, "/v1/job/query", "{\"job_id\":[\"1\",\"2\"]}");
 }
 
+static void
+meta_of_a_table_has_its_types_before_it_is_bound(void **state)
+{
+	static const char *const wrong[] = { "{\"delimiter\":\"\"}",
+		"{\"delimiter\":\"12345678901234567\"}",
+		"{\"delimiter\":\"\\n\"}", "{\"delimiter\":5}",
+		"{\"input_format\":{}}", "{\"with_label\":\"perhaps\"}",
+		"{\"id_list\":\"a\"}", "{\"id_range\":-1}" };
+	char body[300];
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		snprintf(body, sizeof(body),
+		    "{\"engine\":\"PATH\",\"address\":{\"path\":\"a\"},"
+		    "\"namespace\":\"n\",\"name\":\"m\","
+		    "\"with_meta\":true,\"meta\":%s}",
+		    wrong[i]);
+		ask_client(101, "/v1/table/bind", body);
+	}
+}
+
 static size_t
 found(const char *path, const char *body)
 {
@@ -1675,6 +1697,8 @@ main(void)
 		cmocka_unit_test(tables_are_disabled_and_enabled_by_name),
 		cmocka_unit_test(
 		    a_name_of_another_type_does_not_pass_for_an_absent_one),
+		cmocka_unit_test(
+		    meta_of_a_table_has_its_types_before_it_is_bound),
 		cmocka_unit_test(a_filter_that_nothing_meets_is_not_none),
 		cmocka_unit_test(what_this_site_cannot_do_is_said),
 		cmocka_unit_test(an_inference_dsl_comes_as_data_or_as_a_file),

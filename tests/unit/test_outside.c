@@ -338,7 +338,7 @@ paths_of_exports_stay_in_their_folder(void **state)
 	static const char *const denied[] = { "..", "../a", "a/../../b",
 		"/e/xy", "/etc/passwd", "/e/x/../y", "a/.." };
 	static const char *const invalid[] = { "", "a/", "/e/x/", "a//b", "./a",
-		"a/." };
+		"a/.", "a\nb", "a\x7f", " ", "a/ ", " /a" };
 	char *path;
 	size_t i;
 
