@@ -14,6 +14,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
+#define NAMES_WIDTH 22
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct command *const commands[] = {
@@ -68,7 +69,8 @@ print_overview(FILE *to)
 
 		(void)snprintf(left, sizeof(left), "%s %s", commands[i]->name,
 		    commands[i]->operands);
-		(void)fprintf(to, "  %-22s %s\n", left, commands[i]->summary);
+		(void)fprintf(to, "  %s%*s %s\n", left,
+		    NAMES_WIDTH - output_width(left), "", commands[i]->summary);
 	}
 	(void)fprintf(to,
 	    "\n\"sluice COMMAND --help\" tells its options.\n"
@@ -155,6 +157,20 @@ unknown(int argc, char **argv)
 	return usage_error("\"sluice --help\" lists them");
 }
 
+/* "help COMMAND" */
+static int
+help_of(int argc, char **argv)
+{
+	size_t i;
+
+	for (i = 0; i < N_COMMANDS; i++)
+		if (match(commands[i], argc, argv) == argc) {
+			args_print_help(commands[i]);
+			return EXIT_OK;
+		}
+	return unknown(argc, argv);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -167,6 +183,8 @@ main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (str_eq(argv[1], "--help") || str_eq(argv[1], "help")) {
+		if (argc > 2)
+			return help_of(argc - 2, argv + 2);
 		print_overview(stdout);
 		return EXIT_OK;
 	}

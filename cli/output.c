@@ -62,21 +62,33 @@ output_table_row(struct output_table *t, const char *const *cells)
 		t->cells[t->n++] = xstrdup(cells[i] != NULL ? cells[i] : "");
 }
 
-static size_t
+int
+output_width(const char *s)
+{
+	int n = 0;
+
+	for (; *s != '\0'; s++)
+		if (((unsigned char)*s & 0xc0) != 0x80)
+			n++;
+	return n;
+}
+
+static int
 column_width(const struct output_table *t, size_t column)
 {
-	size_t i, width = 0;
+	int width = 0;
+	size_t i;
 
 	for (i = column; i < t->n; i += t->columns)
-		if (strlen(t->cells[i]) > width)
-			width = strlen(t->cells[i]);
+		if (output_width(t->cells[i]) > width)
+			width = output_width(t->cells[i]);
 	return width;
 }
 
 void
 output_table_print(struct output_table *t)
 {
-	size_t *widths = xcalloc(t->columns, sizeof(*widths));
+	int *widths = xcalloc(t->columns, sizeof(*widths));
 	size_t i, c;
 
 	for (c = 0; c < t->columns; c++)
@@ -86,7 +98,8 @@ output_table_print(struct output_table *t)
 		if (c + 1 == t->columns)
 			(void)printf("%s\n", t->cells[i]);
 		else
-			(void)printf("%-*s  ", (int)widths[c], t->cells[i]);
+			(void)printf("%s%*s", t->cells[i],
+			    widths[c] - output_width(t->cells[i]) + 2, "");
 	}
 	free(widths);
 	output_table_free(t);

@@ -13,6 +13,9 @@ void output_error(const struct args *, int code);
 /* One value and a newline; NULL prints null. */
 void output_json(struct json_object *);
 
+/* Characters of a UTF-8 text, as wide as it shows (no double-width script). */
+int output_width(const char *);
+
 /* Aligned columns: cells are collected, widths found, rows printed. */
 struct output_table;
 
