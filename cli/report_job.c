@@ -1,7 +1,8 @@
 /*
- * sluice report: gather a job's story from the sites of a federation whose
- * client APIs the caller may use (the demo's sites.json lists them), and
- * print it.  Each party's tasks and metrics come from its own site.
+ * sluice report: gather a job's story and print it.  From the initiator's
+ * site, which knows of its partners' tasks when they ran but not what they
+ * measured; or from all sites of a federation whose client APIs the caller may
+ * use (the demo's sites.json lists them), each party's part from its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,23 +21,34 @@
 
 #define SITES_MAX_BYTES (1 << 20)
 
+/* Whom to ask: all of sites, or with NULL there only one, which is open. */
+struct source {
+	struct json_object *sites;
+	struct api *one;
+};
+
 struct member {
 	const char *role;
 	const char *party_id;
 };
 
-/* "data" of a POST, the caller's; NULL data is no error. */
+/*
+ * "data" of a POST, the caller's; NULL data is no error.  url is NULL for the
+ * one site.
+ */
 static int
-ask(const char *url, const char *path, struct json_object *body,
-    struct json_object **data)
+ask(const struct source *from, const char *url, const char *path,
+    struct json_object *body, struct json_object **data)
 {
 	struct json_object *answer = NULL;
 	struct api *api = NULL;
-	int r;
+	int r = 0;
 
 	*data = NULL;
-	if ((r = api_open_url(url, &api)) == 0 &&
-	    (r = api_post(api, path, body, &answer)) == 0)
+	if (url != NULL)
+		r = api_open_url(url, &api);
+	if (r == 0 && (r = api_post(url != NULL ? api : from->one, path, body,
+			   &answer)) == 0)
 		*data = json_object_get(json_get(answer, "data"));
 	json_object_put(answer);
 	api_close(api);
@@ -73,18 +85,22 @@ site_url(struct json_object *sites, const char *party_id)
 /* The job's row from the first site that knows it, the initiator's. */
 static int
 find_job(
-    struct json_object *sites, const char *job_id, struct json_object **row)
+    const struct source *from, const char *job_id, struct json_object **row)
 {
 	struct json_object *body = filter(job_id, NULL), *rows;
-	size_t i, j, n = json_object_array_length(sites);
+	size_t i, j,
+	    n = from->sites != NULL ? json_object_array_length(from->sites) : 1;
 	int r = 0;
 
 	*row = NULL;
 	for (i = 0; i < n && *row == NULL && r == 0; i++) {
-		const char *url = json_get_str(
-		    json_object_array_get_idx(sites, i), "client_url", "");
+		const char *url = NULL;
 
-		if ((r = ask(url, "job/query", body, &rows)) != 0)
+		if (from->sites != NULL)
+			url = json_get_str(
+			    json_object_array_get_idx(from->sites, i),
+			    "client_url", "");
+		if ((r = ask(from, url, "job/query", body, &rows)) != 0)
 			break;
 		for (j = 0;
 		     json_is_array(rows) && j < json_object_array_length(rows);
@@ -99,13 +115,16 @@ find_job(
 	}
 	json_object_put(body);
 	if (r == 0 && *row == NULL)
-		r = err_set(ERR_NOT_FOUND, "no site initiated job %s", job_id);
+		r = err_set(ERR_NOT_FOUND,
+		    from->sites != NULL ? "no site initiated job %s"
+					: "this site did not initiate job %s",
+		    job_id);
 	return r;
 }
 
 static int
-add_metrics(struct report *report, const char *url, const struct member *m,
-    struct json_object *tasks)
+add_metrics(struct report *report, const struct source *from, const char *url,
+    const struct member *m, struct json_object *tasks)
 {
 	size_t i,
 	    n = json_is_array(tasks) ? json_object_array_length(tasks) : 0;
@@ -118,7 +137,8 @@ add_metrics(struct report *report, const char *url, const struct member *m,
 		body = filter(report->job_id, m);
 		json_add_str(body, "component_name",
 		    json_get_str(task, "f_component_name", ""));
-		r = ask(url, "tracking/component/metric/all", body, &metrics);
+		r = ask(
+		    from, url, "tracking/component/metric/all", body, &metrics);
 		report_add_metrics(report, metrics);
 		json_object_put(metrics);
 		json_object_put(body);
@@ -129,18 +149,19 @@ add_metrics(struct report *report, const char *url, const struct member *m,
 /* A member whose site is not listed, or that ran nothing, is left out. */
 static int
 add_member(
-    struct report *report, struct json_object *sites, const struct member *m)
+    struct report *report, const struct source *from, const struct member *m)
 {
-	const char *url = site_url(sites, m->party_id);
+	const char *url = NULL;
 	struct json_object *body, *tasks = NULL;
 	int r = 0;
 
-	if (url == NULL)
+	if (from->sites != NULL &&
+	    (url = site_url(from->sites, m->party_id)) == NULL)
 		return 0;
 	body = filter(report->job_id, m);
-	if (ask(url, "job/task/query", body, &tasks) == 0) {
+	if (ask(from, url, "job/task/query", body, &tasks) == 0) {
 		report_add_tasks(report, tasks);
-		r = add_metrics(report, url, m, tasks);
+		r = add_metrics(report, from, url, m, tasks);
 	}
 	json_object_put(tasks);
 	json_object_put(body);
@@ -149,7 +170,7 @@ add_member(
 
 static int
 gather(
-    struct report *report, struct json_object *sites, struct json_object *row)
+    struct report *report, const struct source *from, struct json_object *row)
 {
 	struct json_object *roles = json_get(row, "f_roles");
 	int r = 0;
@@ -167,7 +188,7 @@ gather(
 			    json_object_array_get_idx(parties, i)));
 			struct member m = { role, party };
 
-			r = add_member(report, sites, &m);
+			r = add_member(report, from, &m);
 			free(party);
 		}
 	}
@@ -211,26 +232,37 @@ write_json(const struct args *args, const struct report *report)
 	return r;
 }
 
+/* *file is what has the sites; both are the caller's, on errors as well. */
+static int
+open_source(
+    const struct args *args, struct source *from, struct json_object **file)
+{
+	const char *path = args_text(args, "sites");
+	int r;
+
+	if (path == NULL)
+		return api_open(args, &from->one);
+	if ((r = json_parse_file(path, SITES_MAX_BYTES, file)) != 0)
+		return r;
+	from->sites = json_get(*file, "sites");
+	if (!json_is_array(from->sites))
+		return err_set(ERR_FORMAT, "%s has no array \"sites\"", path);
+	return 0;
+}
+
 static int
 run_report(const struct args *args)
 {
 	struct report_style style = terminal_style();
-	struct json_object *file = NULL, *row = NULL, *sites;
+	struct json_object *file = NULL, *row = NULL;
+	struct source from = { NULL, NULL };
 	struct report report;
 	int r;
 
 	report_init(&report);
-	if ((r = json_parse_file(
-		 args_text(args, "sites"), SITES_MAX_BYTES, &file)) != 0)
-		goto out;
-	sites = json_get(file, "sites");
-	if (!json_is_array(sites)) {
-		r = err_set(ERR_FORMAT, "%s has no array \"sites\"",
-		    args_text(args, "sites"));
-		goto out;
-	}
-	if ((r = find_job(sites, args_operand(args, 0), &row)) != 0 ||
-	    (r = gather(&report, sites, row)) != 0 ||
+	if ((r = open_source(args, &from, &file)) != 0 ||
+	    (r = find_job(&from, args_operand(args, 0), &row)) != 0 ||
+	    (r = gather(&report, &from, row)) != 0 ||
 	    (r = write_json(args, &report)) != 0)
 		goto out;
 	if (!args_json(args))
@@ -240,16 +272,16 @@ run_report(const struct args *args)
 out:
 	json_object_put(row);
 	json_object_put(file);
+	api_close(from.one);
 	report_fini(&report);
 	return r;
 }
 
-static const struct option_def report_options[] = {
-	{ "sites", "FILE", "where the sites' client APIs are, sites.json",
-	    true },
+static const struct option_def report_options[] = { OPTIONS_API,
+	{ "sites", "FILE", "instead: the client APIs of all sites, sites.json",
+	    false },
 	{ "write", "FILE", "also write the report there, as JSON", false },
-	OPTION_END
-};
+	OPTION_END };
 
 const struct command command_report = {
 	.name = "report",

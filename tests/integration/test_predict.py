@@ -228,6 +228,15 @@ class Refusals(Predict):
                 self.assertIn(words, done.stderr)
             self.assertEqual(os.listdir(folder), ["train.json"])
 
+    def test_the_initiator_alone_reports_a_job(self):
+        report = json.loads(self.fed.guest.cli("report", self.job, "--json").stdout)
+        self.assertEqual((report["job_id"], report["status"]), (self.job, "success"))
+        self.assertGreater(report["auc"], 0.5)
+        self.assertEqual({t["party_id"] for t in report["tasks"]}, {"9999", "10000", "10001"})
+        done = self.fed.host.cli("report", self.job, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("this site did not initiate", done.stderr)
+
     def test_the_command_line_tells_why_there_is_nothing(self):
         guest = self.fed.guest
         for command in ("metrics", "output"):
