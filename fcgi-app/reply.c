@@ -145,11 +145,63 @@ move(struct json_object *env, const char *key, struct json_object **member)
 	*member = NULL;
 }
 
+static bool
+is_ascii(const char *s, size_t len)
+{
+	unsigned char all = 0;
+	size_t i;
+
+	for (i = 0; i < len; i++)
+		all |= (unsigned char)s[i];
+	return all < 0x80;
+}
+
+/* One character of valid UTF-8, at *s, which moves behind it. */
+static uint32_t
+next_character(const char **s)
+{
+	const unsigned char *p = (const unsigned char *)*s;
+	size_t i, more = p[0] >= 0xf0 ? 3 : p[0] >= 0xe0 ? 2 : 1;
+	uint32_t c = p[0] & (0x3fu >> more);
+
+	for (i = 1; i <= more; i++)
+		c = c << 6 | (p[i] & 0x3f);
+	*s += more + 1;
+	return c;
+}
+
+/*
+ * JSON in ASCII, as the classic platform answers: right whatever charset a
+ * reader takes it for.  Outside of strings JSON is ASCII anyway.
+ */
+static void
+put_ascii(struct buf *out, const char *s, size_t len)
+{
+	bool valid = str_is_utf8(s, len);
+	const char *end = s + len;
+	uint32_t c;
+
+	while (s < end) {
+		if ((unsigned char)*s < 0x80) {
+			buf_putc(out, *s++);
+		} else if (!valid) {
+			buf_putc(out, '?');
+			s++;
+		} else if ((c = next_character(&s)) < 0x10000) {
+			buf_printf(out, "\\u%04x", c);
+		} else {
+			c -= 0x10000;
+			buf_printf(out, "\\u%04x\\u%04x", 0xd800 + (c >> 10),
+			    0xdc00 + (c & 0x3ff));
+		}
+	}
+}
+
 int
 reply_send(struct reply *rp)
 {
 	struct json_object *env;
-	struct buf head = BUF_INIT;
+	struct buf head = BUF_INIT, ascii = BUF_INIT;
 	const char *text;
 	size_t len;
 	int r;
@@ -170,6 +222,11 @@ reply_send(struct reply *rp)
 	move(env, "errors", &rp->errors);
 	text = json_object_to_json_string_length(
 	    env, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &len);
+	if (!is_ascii(text, len)) {
+		put_ascii(&ascii, text, len);
+		text = ascii.data;
+		len = ascii.len;
+	}
 	buf_printf(&head,
 	    "Status: %d %s\r\nContent-Type: application/json"
 	    "\r\nContent-Length: %zu\r\n",
@@ -179,6 +236,7 @@ reply_send(struct reply *rp)
 	buf_puts(&head, "\r\n");
 	if ((r = put(rp, head.data, head.len)) == 0)
 		r = put(rp, text, len);
+	buf_fini(&ascii);
 	buf_fini(&head);
 	json_object_put(env);
 	return r;

@@ -733,6 +733,33 @@ the_envelope_leaves_out_what_is_not_there(void **state)
 }
 
 static void
+an_answer_is_ascii(void **state)
+{
+	struct buf out = BUF_INIT;
+	struct reply_sink sink = { .write = keep, .ctx = &out };
+	struct reply rp;
+
+	(void)state;
+	reply_init(&rp, &sink);
+	reply_message(&rp, "%s", "\x7f \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
+	reply_data(&rp, json_object_new_string("plain"));
+	assert_int_equal(reply_send(&rp), 0);
+	assert_string_equal(strstr(out.data, "\r\n\r\n") + 4,
+	    "{\"retcode\":0,\"retmsg\":\"\x7f \\u00e9 \\u20ac "
+	    "\\ud83d\\ude00\",\"data\":\"plain\"}");
+	reply_fini(&rp);
+	buf_clear(&out);
+
+	reply_init(&rp, &sink);
+	reply_data(&rp, json_object_new_string("a\xff\xc3"));
+	assert_int_equal(reply_send(&rp), 0);
+	assert_string_equal(strstr(out.data, "\r\n\r\n") + 4,
+	    "{\"retcode\":0,\"retmsg\":\"success\",\"data\":\"a??\"}");
+	reply_fini(&rp);
+	buf_fini(&out);
+}
+
+static void
 status_errors_carry_their_number_twice(void **state)
 {
 	struct buf out = BUF_INIT;
@@ -956,6 +983,7 @@ main(void)
 		    missing_and_wrong_fields_of_an_upload_are_named),
 		cmocka_unit_test(the_subject_names_exactly_one_party),
 		cmocka_unit_test(the_envelope_leaves_out_what_is_not_there),
+		cmocka_unit_test(an_answer_is_ascii),
 		cmocka_unit_test(status_errors_carry_their_number_twice),
 		cmocka_unit_test(a_file_name_cannot_break_the_header),
 		cmocka_unit_test(an_archive_reads_back_as_it_was_written),
