@@ -94,8 +94,11 @@ check_execute(struct moving *mv)
 
 	json_object_object_foreach(mv->execute, name, list)
 	{
-		for (size_t i = 0;
-		     json_is_array(list) && i < json_object_array_length(list);
+		if (!json_is_array(list))
+			return err_set(ERR_INVALID,
+			    "execute_party: %.20s must be a list of party ids",
+			    name);
+		for (size_t i = 0; i < json_object_array_length(list);
 		     i++, mv->asked++)
 			if (!json_party_id(
 				json_object_array_get_idx(list, i), party) ||

@@ -91,7 +91,6 @@ find_parent(struct deploy *d)
 {
 	const struct db_model_key key = { d->body.model_id,
 		d->body.model_version, d->ask->role, d->ask->party_id };
-	char root[MODEL_HEX_SIZE];
 	int r;
 
 	r = db_model_get(d->ask->db, d->ask->arena, &key, &d->parent);
@@ -111,13 +110,7 @@ find_parent(struct deploy *d)
 		    "cannot be deployed; train again, or import archives that "
 		    "have one",
 		    key.model_version);
-	str_to_hex(d->parent->root_hash, sizeof(d->parent->root_hash), root);
-	if (!str_eq(root, d->body.root))
-		return err_set(ERR_DENIED,
-		    "version %s has the root %s here, not %s: these halves do "
-		    "not belong together",
-		    key.model_version, root, d->body.root);
-	return 0;
+	return party_check_root(d->parent, d->body.root);
 }
 
 /* --- which parts --- */

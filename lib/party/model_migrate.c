@@ -3,6 +3,7 @@
  */
 #include "lib/party/model_migrate.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,6 +28,9 @@
 #include "lib/wire/messages.h"
 
 #define MIGRATED SITE_MODELS "/migrated"
+/* Archives that may be here when a partner asks for one more: they stay until
+ * this site's people take them away. */
+#define MIGRATED_MAX 64
 
 struct body {
 	const char *model_id, *model_version, *root, *new_version;
@@ -110,19 +114,12 @@ find_old(struct migration *m)
 {
 	const struct db_model_key key = { m->body.model_id,
 		m->body.model_version, m->ask->role, m->ask->party_id };
-	char root[MODEL_HEX_SIZE];
 	int r;
 
 	if ((r = db_model_get(m->ask->db, m->ask->arena, &key, &m->old)) != 0 ||
 	    (r = party_check_model(m->ask->caller, m->old)) != 0)
 		return r;
-	str_to_hex(m->old->root_hash, sizeof(m->old->root_hash), root);
-	if (str_eq(root, m->body.root))
-		return 0;
-	return err_set(ERR_DENIED,
-	    "version %s has the root %s here, not %s: these halves do not "
-	    "belong together",
-	    key.model_version, root, m->body.root);
+	return party_check_root(m->old, m->body.root);
 }
 
 /* --- documents --- */
@@ -201,6 +198,31 @@ check_free(struct migration *m, const char *path)
 	return 0;
 }
 
+/* Partners do not fill the disk; one's own users see what they do. */
+static int
+check_room(const struct migration *m)
+{
+	char *dir = site_path(m->ask->conf, "%s", MIGRATED);
+	struct dirent *e;
+	size_t n = 0;
+	DIR *d = opendir(dir);
+	int r = 0;
+
+	if (d == NULL && errno != ENOENT)
+		r = err_set_errno(ERR_IO, "%s", dir);
+	while (d != NULL && (e = readdir(d)) != NULL)
+		n += e->d_name[0] != '.';
+	if (d != NULL)
+		(void)closedir(d);
+	free(dir);
+	if (r == 0 && n >= MIGRATED_MAX)
+		r = err_set(ERR_LIMIT,
+		    "%zu migrated models lie here already: party %s has to "
+		    "take them away first",
+		    n, m->ask->party_id);
+	return r;
+}
+
 /* --- parts --- */
 
 static int
@@ -224,8 +246,10 @@ migrate_part(struct migration *m, struct db_model_part *p)
 		r = migrate_message(d, buf_str(&data), data.len, m->body.role,
 		    m->body.migrate_role, &fresh);
 	if (r == 0)
-		r = model_object_keep(
-		    m->ask->conf, buf_str(&fresh), fresh.len, p->sha256);
+		r = m->body.write
+			? model_object_keep(m->ask->conf, buf_str(&fresh),
+			      fresh.len, p->sha256)
+			: digest_memory(buf_str(&fresh), fresh.len, p->sha256);
 	p->bytes = (int64_t)fresh.len;
 out:
 	buf_fini(&data);
@@ -431,8 +455,10 @@ model_migrate(const struct errand_ask *ask)
 		m.fresh.role, m.fresh.party_id };
 	name = model_archive_name(&key);
 	path = site_path(ask->conf, "%s/%s", MIGRATED, name);
-	if ((r = check_free(&m, path)) == 0 && (r = migrate_parts(&m)) == 0 &&
-	    (r = make_manifest(&m)) == 0 && (r = take_members(&m)) == 0)
+	if ((r = check_free(&m, path)) == 0 &&
+	    (ask->caller->is_site || (r = check_room(&m)) == 0) &&
+	    (r = migrate_parts(&m)) == 0 && (r = make_manifest(&m)) == 0 &&
+	    (r = take_members(&m)) == 0)
 		r = answer(&m, name, path);
 	free(path);
 	free(name);

@@ -29,7 +29,8 @@
 /*
  * Errors: ERR_EXISTS (retcode 100: the version is taken), ERR_NOT_FOUND,
  * ERR_DENIED (the caller is no member, the roots differ), ERR_INVALID,
- * ERR_FORMAT (a part is damaged), ERR_IO.
+ * ERR_FORMAT (a part is damaged), ERR_LIMIT (a partner asks and 64 archives
+ * lie here already), ERR_IO.
  */
 errand_fn model_migrate;
 

@@ -124,3 +124,17 @@ party_check_model(const struct party_caller *c, const struct db_model *m)
 			 "party %.10s is no member of model %.255s",
 			 c->party_id, m->model_id);
 }
+
+int
+party_check_root(const struct db_model *m, const char *root)
+{
+	char own[MODEL_HEX_SIZE];
+
+	str_to_hex(m->root_hash, sizeof(m->root_hash), own);
+	if (str_eq(own, root))
+		return 0;
+	return err_set(ERR_DENIED,
+	    "version %s has the root %s here, not %s: these halves do not "
+	    "belong together",
+	    m->model_version, own, root);
+}

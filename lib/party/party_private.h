@@ -53,6 +53,9 @@ struct party_member party_of_task(const struct db_task_key *);
 /* The caller is one of the model's members, or this site. */
 int party_check_model(const struct party_caller *, const struct db_model *);
 
+/* Has the version the root (hex) that the caller's half has? */
+int party_check_root(const struct db_model *, const char *root);
+
 /* The caller takes part in the job, in whatever role; it was initiated here. */
 int party_check_initiated(struct db *, struct arena *,
     const struct party_caller *, const char *job_id, struct db_job **job);

@@ -78,6 +78,7 @@ class Migrate(unittest.TestCase):
                 ({"migrate_role": {"guest": [1, 3], "arbiter": [4], "host": [2]}}, "as many members"),
                 ({"execute_party": {"guest": [8888]}}, "is not in role"),
                 ({"execute_party": {}}, "names nobody"),
+                ({"execute_party": {"guest": [9999], "host": 10000}}, "must be a list"),
                 ({"migrate_initiator": {"role": "guest", "party_id": 9999}}, "member of migrate_role"),
                 ({"unify_model_version": "../x"}, "form of a job's id"),
                 ({"model_version": "20990101000000000000"}, ""),

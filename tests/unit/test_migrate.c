@@ -7,9 +7,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/party/migrate_text.h"
@@ -99,20 +101,22 @@ bytes_that_are_no_message_are_refused(void **state)
 
 #define VERSION "202601010000000000001"
 
+static struct site_conf conf;
+static struct party_caller guest = { .party_id = ROWS_GUEST };
+
 /* What a partner with a half of the version sends; roles is JSON. */
 static int
 asked(struct db *db, struct arena *a, const char *role, const char *migrate)
 {
-	const struct party_caller guest = { .party_id = ROWS_GUEST };
 	struct json_object *body, *data = NULL;
 	const struct db_model_filter all = { .model_version = VERSION };
-	const struct errand_ask ask = { .db = db,
+	struct errand_ask ask = { .db = db,
+		.conf = &conf,
 		.arena = a,
 		.caller = &guest,
 		.role = "guest",
 		.party_id = ROWS_GUEST,
 		.data = &data };
-	struct errand_ask with = ask;
 	struct db_model *rows;
 	char root[2 * DB_HASH_SIZE + 1];
 	size_t n;
@@ -132,8 +136,8 @@ asked(struct db *db, struct arena *a, const char *role, const char *migrate)
 				rows[0].model_id, root, role, migrate),
 		&body),
 	    0);
-	with.body = body;
-	r = model_migrate(&with);
+	ask.body = body;
+	r = model_migrate(&ask);
 	json_object_put(data);
 	json_object_put(body);
 	return r;
@@ -163,6 +167,40 @@ roles_that_are_none_are_refused(void **state)
 	arena_free(a);
 }
 
+static void
+partners_cannot_fill_the_folder_of_archives(void **state)
+{
+	static const char role[] = "{\"guest\":[9999]}",
+			  to[] = "{\"guest\":[1]}";
+	struct arena *a = arena_new();
+	struct db *db;
+
+	(void)state;
+	mariadb_fresh();
+	db = mariadb_connect();
+	conf.home = xasprintf("%s/home", mariadb_folder());
+	assert_int_equal(rows_model(db, VERSION, "sealed"), 0);
+	assert_int_equal(asked(db, a, role, to), 0);
+	for (int i = 0; i < 64; i++) {
+		char *dir = xasprintf("%s/models/migrated", conf.home);
+		char *path = xasprintf("%s/%d.zip", dir, i);
+
+		assert_int_equal(fd_mkdirs(dir, 0700), 0);
+		assert_int_equal(fd_replace_file(path, "x", 1, 0600), 0);
+		free(path);
+		free(dir);
+	}
+	assert_int_equal(asked(db, a, role, to), ERR_LIMIT);
+	guest.is_site = true;
+	assert_int_equal(asked(db, a, role, to), 0);
+	guest.is_site = false;
+	assert_int_equal(fd_remove_tree(conf.home), 0);
+	free(conf.home);
+	conf.home = NULL;
+	db_close(db);
+	arena_free(a);
+}
+
 int
 main(void)
 {
@@ -171,6 +209,7 @@ main(void)
 		    names_of_old_members_get_the_new_party_and_others_stay),
 		cmocka_unit_test(bytes_that_are_no_message_are_refused),
 		cmocka_unit_test(roles_that_are_none_are_refused),
+		cmocka_unit_test(partners_cannot_fill_the_folder_of_archives),
 	};
 
 	return cmocka_run_group_tests_name("migrate", tests, set_up, tear_down);
