@@ -82,11 +82,14 @@ class Migrate(unittest.TestCase):
                 ({"migrate_initiator": {"role": "guest", "party_id": 9999}}, "member of migrate_role"),
                 ({"unify_model_version": "../x"}, "form of a job's id"),
                 ({"model_version": "20990101000000000000"}, ""),
-                ({"role": [1]}, "must be objects")):
+                ({"migrate_role": [1]}, "must be objects")):
             reply = self.migrate(**changes)
             self.assertEqual(reply["retcode"], 100, (changes, reply))
             self.assertIn(words, reply["retmsg"])
         self.assertEqual(self.fed.guest.api("model/migrate", {"role": {}})["retcode"], 101)
+        reply = self.migrate(role=[1])
+        self.assertEqual(reply["retcode"], 101, reply)
+        self.assertIn("/role", reply["retmsg"])
 
     def test_buffers_are_handed_out_as_text(self):
         guest, key = self.fed.guest, self.key
