@@ -36,8 +36,10 @@ make_file(const char *path, size_t bytes)
 	size_t i, done = 0;
 	int n;
 
-	if (f == NULL)
+	if (f == NULL) {
 		check(err_set_errno(ERR_IO, "%s", path));
+		return;
+	}
 	fprintf(f, "id,y,x0,x1,x2,x3,x4,x5,x6,x7\n");
 	for (i = 0; done < bytes; i++) {
 		n = fprintf(f,

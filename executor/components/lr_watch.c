@@ -226,7 +226,10 @@ remember(struct lr_watch *w, const char *ns, struct json_object *values)
 		w->history = json_object_new_object();
 	of = member(w->history, ns, false);
 	json_object_object_foreach(values, metric, v)
-	    json_object_array_add(member(of, metric, true), json_object_get(v));
+	{
+		json_object_array_add(
+		    member(of, metric, true), json_object_get(v));
+	}
 	json_object_put(w->latest);
 	w->latest = json_object_get(values);
 }

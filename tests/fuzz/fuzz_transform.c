@@ -98,8 +98,9 @@ make_table(const char *path, const uint8_t *data, size_t size)
 		end = memchr(data, '\n', size);
 		n = end != NULL ? (size_t)(end - data) : size;
 		row.text = (struct span){ (const char *)data, n };
-		row.id = (struct span){ id,
-			(size_t)snprintf(id, sizeof(id), "%d", (int)rows_in) };
+		row.id.len =
+		    (size_t)snprintf(id, sizeof(id), "%d", (int)rows_in);
+		row.id.data = id;
 		if (table_append(w, &row) != 0)
 			abort();
 		n += end != NULL;

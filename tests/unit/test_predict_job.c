@@ -594,15 +594,15 @@ static void
 a_loaded_version_is_none_to_predict_with(void **state)
 {
 	struct job_model m = model;
+	const struct build b = { .dsl = LOADING_DSL,
+		.conf = LOADING_CONF,
+		.model = &m,
+		.patch = "{'job_parameters':{'common':{'job_type':"
+			 "'predict'}}}" };
 
 	(void)state;
 	m.loader = "l";
-	refuses(&(struct build){ .dsl = LOADING_DSL,
-		    .conf = LOADING_CONF,
-		    .model = &m,
-		    .patch = "{'job_parameters':{'common':{'job_type':"
-			     "'predict'}}}" },
-	    "/job_runtime_conf/job_parameters/common/job_type",
+	refuses(&b, "/job_runtime_conf/job_parameters/common/job_type",
 	    "needs model_id and model_version");
 }
 
