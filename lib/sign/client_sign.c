@@ -7,6 +7,7 @@
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <sodium.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -74,12 +75,35 @@ matches(
 			 "secret of this APP_KEY");
 }
 
+/*
+ * The target before its query was escaped a second time, that is, with each
+ * "%25" a "%" again.  False when it was not.
+ */
+static bool
+escaped_once(const char *target, struct buf *out)
+{
+	const char *query = strchr(target, '?'), *p;
+
+	if (query == NULL || strncmp(query, "?%257B", 6) != 0)
+		return false;
+	buf_append(out, target, (size_t)(query - target));
+	for (p = query; *p != '\0'; p++) {
+		buf_putc(out, *p);
+		if (*p != '%')
+			continue;
+		if (strncmp(p, "%25", 3) != 0)
+			return false; /* not every one is escaped */
+		p += 2;
+	}
+	return true;
+}
+
 int
 client_verify(
     const char *secret, const struct client_request *q, const char *signature)
 {
-	struct client_request empty = *q;
-	struct buf given = BUF_INIT;
+	struct client_request other = *q;
+	struct buf given = BUF_INIT, once = BUF_INIT;
 	int r;
 
 	r = str_unbase64(&given, signature, strlen(signature));
@@ -92,10 +116,14 @@ client_verify(
 	r = matches(secret, q, (const uint8_t *)given.data);
 	if (r == ERR_AUTH && q->body_len == 2 &&
 	    memcmp(q->body, "{}", 2) == 0) {
-		empty.body_len = 0;
-		r = matches(secret, &empty, (const uint8_t *)given.data);
+		other.body_len = 0;
+		r = matches(secret, &other, (const uint8_t *)given.data);
+	} else if (r == ERR_AUTH && escaped_once(text(q->target), &once)) {
+		other.target = buf_str(&once);
+		r = matches(secret, &other, (const uint8_t *)given.data);
 	}
 out:
+	buf_fini(&once);
 	buf_fini(&given);
 	return r;
 }

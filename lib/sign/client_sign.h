@@ -39,6 +39,8 @@ int client_sign(
 /*
  * Compare in constant time.  A body that is just "{}" may have been signed as
  * it is or as nothing: the classic clients differ in that, both readings hold.
+ * A query of JSON that the client's HTTP library escaped a second time, after
+ * signing, may have been signed as it was before.
  * Errors: ERR_AUTH when it is not this secret's, ERR_CRYPTO.
  */
 int client_verify(
