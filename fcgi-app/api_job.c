@@ -288,6 +288,39 @@ api_job_config(struct request *req, struct reply *rp)
 	return reply_data(rp, data);
 }
 
+/* The same as a member's task would be told, with the member's own conf. */
+int
+api_member_config(struct request *req, struct reply *rp)
+{
+	struct db_job_filter f = { .limit = 1,
+		.job_id = request_text(req, "job_id"),
+		.roles = request_text(req, "role"),
+		.parties = request_text(req, "party_id") };
+	struct json_object *data;
+	struct db_job_row *rows;
+	size_t n;
+	int r;
+
+	if (f.job_id == NULL || f.roles == NULL || f.parties == NULL)
+		return reply_status(
+		    rp, 400, "job_id, role and party_id must be there");
+	if ((r = db_job_list(req->app->db, req->arena, &f, &rows, &n, NULL)) !=
+	    0)
+		return r;
+	if (n == 0)
+		return reply_status(rp, 404,
+		    "job %.40s has no member %.20s %.20s at this site",
+		    f.job_id, f.roles, f.parties);
+	data = json_object_new_object();
+	json_add(data, "dsl", view_document(rows[0].job.dsl));
+	json_add(data, "runtime_conf", view_document(rows[0].job.runtime_conf));
+	json_add(data, "runtime_conf_on_party",
+	    view_document(rows[0].party.party_conf));
+	json_add(
+	    data, "train_runtime_conf", view_document(rows[0].job.train_conf));
+	return reply_data(rp, data);
+}
+
 /* --- the timeline ---------------------------------------------------------------- */
 
 static struct json_object *

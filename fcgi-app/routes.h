@@ -196,7 +196,8 @@
 	R(POST, "/v1/info/party/:proxy/:dest", VIEWER, JSON, api_info_party)   \
 	R(POST, "/v1/template/download", VIEWER, JSON, api_template_download)  \
 	R(POST, "/v1/worker/config/load", VIEWER, JSON, api_file_reader)       \
-	R(POST, "/v1/operation/job_config/get", VIEWER, JSON, api_file_reader) \
+	R(POST, "/v1/operation/job_config/get", VIEWER, JSON,                  \
+	    api_member_config)                                                 \
 	R(POST, "/v1/operation/json_conf/load", VIEWER, JSON, api_file_reader) \
 	R(POST, "/v1/forward/:role", VIEWER, JSON, api_forward)                \
 	R(POST, "/v1/forward/:role/do", VIEWER, JSON, api_forward)             \

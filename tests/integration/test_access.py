@@ -300,7 +300,7 @@ class SiteItself(unittest.TestCase):
 
     def test_files_are_not_read_by_their_path(self):
         secret = os.path.join(self.site.home, "site.conf")
-        for path in ("worker/config/load", "operation/json_conf/load", "operation/job_config/get", "forward/fateflow",
+        for path in ("worker/config/load", "operation/json_conf/load", "forward/fateflow",
                      "forward/fateflow/do"):
             reply = self.site.api(path, {"config_path": secret})
             self.assertEqual(reply["retcode"], 100)

@@ -1555,6 +1555,34 @@ meta_of_a_table_has_its_types_before_it_is_bound(void **state)
 	}
 }
 
+static void
+a_member_has_its_own_configuration(void **state)
+{
+	static const char path[] = "/v1/operation/job_config/get";
+	struct json_object *data;
+	struct answer a;
+
+	(void)state;
+	client(path,
+	    "{\"job_id\":\"" MAIL_JOB "\",\"role\":\"guest\",\"party_id\":" US
+	    "}",
+	    &a);
+	assert_int_equal(a.retcode, 0);
+	data = json_get(a.json, "data");
+	assert_int_equal(json_object_object_length(data), 4);
+	assert_true(json_is_object(json_get(data, "dsl")));
+	assert_true(json_is_object(json_get(data, "runtime_conf_on_party")));
+	answer_fini(&a);
+	client(path, "{\"job_id\":\"" MAIL_JOB "\"}", &a);
+	assert_int_equal(a.status, 400);
+	answer_fini(&a);
+	client(path,
+	    "{\"job_id\":\"1\",\"role\":\"guest\",\"party_id\":" US "}", &a);
+	assert_int_equal(a.status, 404);
+	assert_int_equal(a.retcode, 404);
+	answer_fini(&a);
+}
+
 static size_t
 found(const char *path, const char *body)
 {
@@ -1699,6 +1727,7 @@ main(void)
 		    a_name_of_another_type_does_not_pass_for_an_absent_one),
 		cmocka_unit_test(
 		    meta_of_a_table_has_its_types_before_it_is_bound),
+		cmocka_unit_test(a_member_has_its_own_configuration),
 		cmocka_unit_test(a_filter_that_nothing_meets_is_not_none),
 		cmocka_unit_test(what_this_site_cannot_do_is_said),
 		cmocka_unit_test(an_inference_dsl_comes_as_data_or_as_a_file),
