@@ -23,8 +23,8 @@ function done(summary, latency, requests)
 	local n = summary.errors.connect + summary.errors.read +
 	    summary.errors.write + summary.errors.timeout + summary.errors.status
 	print(string.format(
-	    '{"rate": %.1f, "p50_ms": %.3f, "p99_ms": %.3f, "errors": %d, "bytes": %d}',
+	    '{"rate": %.1f, "p50_ms": %.3f, "p99_ms": %.3f, "errors": %d, "bytes": %d, "requests": %d}',
 	    summary.requests / (summary.duration / 1e6),
 	    latency:percentile(50) / 1e3, latency:percentile(99) / 1e3, n,
-	    summary.bytes / math.max(summary.requests, 1)))
+	    summary.bytes / math.max(summary.requests, 1), summary.requests))
 end

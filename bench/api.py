@@ -2,9 +2,10 @@
 
 usage: bench/run.sh api    (starts the federation)
 
-wrk runs on the same cores.  Floors of the same run: a reply that nginx makes
-itself, and the health route, which is one FastCGI request and one ping of
-the database.
+wrk runs on the same cores, and so may others: what a request costs the
+database, the workers and nginx in CPU time says more than the rate.  Floors of
+the same run: a reply that nginx makes itself, and the health route, which is
+one FastCGI request and one ping of the database.
 """
 import json
 import os
@@ -13,7 +14,7 @@ import tarfile
 import tempfile
 import time
 
-from federation import BUILD, DATA, Federation, lr_conf
+from federation import BUILD, DATA, FEDERATION, Federation, lr_conf
 from sites import RESULTS, children, resident_mb, result
 
 JOBS = 10000
@@ -72,6 +73,19 @@ def load(site, path, body="", connections=CONNECTIONS):
     return seen
 
 
+def cpu_s(pid):
+    with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+        user, system = f.read().rsplit(")", 1)[1].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+def server_cpu_s(site):
+    with open(os.path.join(FEDERATION, "db", "db.pid"), encoding="ascii") as f:
+        database = int(f.read())
+    return {"db": cpu_s(database), "app": sum(cpu_s(p) for p in children(site.pid("fcgi-app"))),
+            "nginx": sum(cpu_s(p) for p in children(site.pid("nginx")))}
+
+
 def workers_mb(site):
     return max(resident_mb(p) for p in children(site.pid("fcgi-app")))
 
@@ -97,13 +111,16 @@ def reads(fed, job):
         reply = site.ok(path, json.loads(text.replace("%d", "%010d" % 1)))
         assert reply["data"], reply
         load(site, "/v1/" + path, text, connections=2)  # statements are prepared, memory is taken
-        before = workers_mb(site)
+        before, start = workers_mb(site), server_cpu_s(site)
         seen = load(site, "/v1/" + path, text)
-        print("  %-40s %6d bytes, p50 %.2f ms" % (name, seen["bytes"], seen["p50_ms"]))
+        cpu = {k: (v - start[k]) * 1e3 / seen["requests"] for k, v in server_cpu_s(site).items()}
+        print("  %-40s %6d bytes, p50 %.2f ms, CPU %s ms" % (
+            name, seen["bytes"], seen["p50_ms"], " + ".join("%s %.3f" % i for i in cpu.items())))
         # A page in the middle passes over those before it.
         share = 4 if "250" in name else 1
         result(name, seen["rate"], "1/s", health["rate"], 2000 / share, "higher")
         result(name + ", p99", seen["p99_ms"], "ms", health["p99_ms"], 50 * share)
+        result(name + ", server CPU", sum(cpu.values()), "ms", None, 0.8 * share)
         result(name + ", growth of a worker", workers_mb(site) - before, "MB", 0, 2)
 
 

@@ -58,8 +58,12 @@ database_up() {
 			--skip-test-db --force >"$db/install.log" 2>&1 ||
 			die "cannot create the database, see $db/install.log"
 	fi
+	# A server that starts removes temporary tables of all servers from the
+	# folder for them: it has one of its own.
+	mkdir -p "$db/tmp"
 	# Connections are only possible through the socket in a folder of ours.
 	mariadbd --no-defaults --datadir="$db/data" --socket="$db/db.sock" \
+		--tmpdir="$db/tmp" \
 		--pid-file="$db/db.pid" --log-error="$db/error.log" $user \
 		--skip-networking --skip-name-resolve \
 		--max-allowed-packet=128M --innodb-buffer-pool-size=64M \

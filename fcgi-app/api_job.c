@@ -8,6 +8,7 @@
 #include "fcgi-app/filter.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
+#include "fcgi-app/text_cache.h"
 #include "fcgi-app/view.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"
@@ -227,15 +228,91 @@ check_list_words(const struct request *req)
 	return 0;
 }
 
+/*
+ * A job's documents change with its revision alone, and most of the work of
+ * a page is to read and send them.
+ */
+static const char *
+documents_key(struct request *req, const struct db_job_row *row)
+{
+	return arena_printf(req->arena, "job/%s/%s/%s/%lld/%lld",
+	    row->job.job_id, row->party.role, row->party.party_id,
+	    (long long)row->job.created_ms, (long long)row->job.revision);
+}
+
+/* A row with its documents: shown whole, and they are kept. */
+static struct json_object *
+view_and_keep(struct request *req, const struct db_job_row *row)
+{
+	struct buf documents = BUF_INIT;
+	struct json_object *o;
+
+	view_job_documents(row, VIEW_LIST, &documents);
+	/* What a member has of its own may come later than the job. */
+	if (row->party.party_conf != NULL)
+		text_cache_put(req->app->texts, documents_key(req, row),
+		    buf_str(&documents));
+	o = view_job_beside(row, VIEW_LIST, buf_str(&documents));
+	buf_fini(&documents);
+	return o;
+}
+
+/* The rows as JSON; NULL when documents of a brief one are not at hand. */
+static struct json_object *
+page_json(struct request *req, const struct db_job_row *rows, size_t n)
+{
+	struct json_object *list = json_object_new_array();
+	const char *kept;
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		if (rows[i].job.dsl != NULL) {
+			json_object_array_add(
+			    list, view_and_keep(req, &rows[i]));
+			continue;
+		}
+		kept = text_cache_get(
+		    req->app->texts, documents_key(req, &rows[i]));
+		if (kept == NULL) {
+			json_object_put(list);
+			return NULL;
+		}
+		json_object_array_add(
+		    list, view_job_beside(&rows[i], VIEW_LIST, kept));
+	}
+	return list;
+}
+
+/* Without documents first, with them when one is not at hand. */
+static int
+list_page(struct request *req, struct db_job_filter *f,
+    struct json_object **jobs, int64_t *total)
+{
+	struct db_job_row *rows;
+	size_t n;
+	int r;
+
+	f->brief = true;
+	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, total)) !=
+	    0)
+		return r;
+	if ((*jobs = page_json(req, rows, n)) != NULL)
+		return 0;
+	f->brief = false;
+	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, total)) !=
+	    0)
+		return r;
+	*jobs = page_json(req, rows, n);
+	return 0;
+}
+
 int
 api_job_list(struct request *req, struct reply *rp)
 {
 	struct db_job_filter f = { .without_tag = "submit_failed" };
 	struct filter_page page;
-	struct db_job_row *rows;
-	struct json_object *data;
+	struct json_object *data, *jobs;
 	int64_t total;
-	size_t n;
 	int r;
 
 	if (filter_page(req, job_orders, &page) != 0 ||
@@ -252,11 +329,10 @@ api_job_list(struct request *req, struct reply *rp)
 	f.partner = request_text(req, "partner");
 	f.roles = filter_any(req, "role");
 	f.statuses = filter_any(req, "status");
-	if ((r = db_job_list(
-		 req->app->db, req->arena, &f, &rows, &n, &total)) != 0)
+	if ((r = list_page(req, &f, &jobs, &total)) != 0)
 		return r;
 	data = json_object_new_object();
-	json_add(data, "jobs", rows_json(rows, n, VIEW_LIST));
+	json_add(data, "jobs", jobs);
 	json_add_int(data, "count", total);
 	return reply_data(rp, data);
 }

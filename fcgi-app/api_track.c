@@ -1,8 +1,7 @@
 /*
- * What tasks left behind, as people look at it: metrics, parameters,
- * summaries, and the shape of the job.
+ * What tasks left behind, as people look at it: parameters, summaries, and
+ * the shape of the job.  Their metrics: api_metric.c.
  */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,15 +9,12 @@
 #include "fcgi-app/route.h"
 #include "fcgi-app/tracked.h"
 #include "fcgi-app/view.h"
-#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_table.h"
 #include "lib/model/dsl.h"
-
-/* --- metrics ----------------------------------------------------------------- */
 
 /* The member of o under key, made when it is not there. */
 static struct json_object *
@@ -31,197 +27,6 @@ child(struct json_object *o, const char *key)
 		json_add(o, key, c);
 	}
 	return c;
-}
-
-/* A number as JSON has it: most keys and values are one. */
-static bool
-is_number(const char *s)
-{
-	size_t n;
-
-	s += *s == '-';
-	n = strspn(s, "0123456789");
-	if (n == 0 || (n > 1 && s[0] == '0'))
-		return false;
-	s += n;
-	if (*s == '.') {
-		if ((n = strspn(s + 1, "0123456789")) == 0)
-			return false;
-		s += n + 1;
-	}
-	if (*s == 'e' || *s == 'E') {
-		s += s[1] == '+' || s[1] == '-' ? 2 : 1;
-		if ((n = strspn(s, "0123456789")) == 0)
-			return false;
-		s += n;
-	}
-	return *s == '\0';
-}
-
-static void
-put_value(struct buf *out, const char *text)
-{
-	struct json_object *o = NULL;
-
-	if (is_number(text)) {
-		buf_puts(out, text);
-		return;
-	}
-	/* What is no JSON was stored by a stranger's hand: show it as text. */
-	if (json_parse_text(text, &o) != 0)
-		o = json_object_new_string(text);
-	buf_puts(out, json_text(o));
-	json_object_put(o);
-}
-
-/* The first of a series; points are in order of their series. */
-static const struct db_point *
-first_point(const struct db_point *points, size_t n, int64_t series)
-{
-	size_t from = 0, to = n, mid;
-
-	while (from < to) {
-		mid = from + (to - from) / 2;
-		if (points[mid].series_id < series)
-			from = mid + 1;
-		else
-			to = mid;
-	}
-	return points + from;
-}
-
-/*
- * [[key, value], …], as text: curves have thousands of points, and an object
- * for each would only be printed and freed.
- */
-static struct json_object *
-points_json(const struct db_point *points, size_t n, int64_t series)
-{
-	const struct db_point *p = first_point(points, n, series);
-	struct json_object *o = json_object_new_object();
-	struct buf text = BUF_INIT;
-
-	buf_putc(&text, '[');
-	for (; p < points + n && p->series_id == series; p++) {
-		buf_puts(&text, text.len > 1 ? ",[" : "[");
-		put_value(&text, p->point_key);
-		buf_putc(&text, ',');
-		put_value(&text, p->point_value);
-		buf_putc(&text, ']');
-	}
-	buf_putc(&text, ']');
-	json_object_set_serializer(o, json_object_userdata_to_json_string,
-	    xstrdup(buf_str(&text)), json_object_free_userdata);
-	buf_fini(&text);
-	return o;
-}
-
-static struct json_object *
-meta_json(const struct db_series *s)
-{
-	struct json_object *o = view_document(s->meta);
-
-	if (!json_has(o, "name"))
-		json_add_str(o, "name", s->name);
-	return o;
-}
-
-static int
-read_series(struct request *req, const struct tracked *t, const char *ns,
-    const char *name, struct db_series **rows, size_t *n)
-{
-	return db_metric_series(req->app->db, req->arena, t->job_id,
-	    t->component, -1, t->role, t->party_id, ns, name, rows, n);
-}
-
-static int
-read_points(struct request *req, const struct tracked *t, const char *ns,
-    const char *name, struct db_point **rows, size_t *n)
-{
-	return db_metric_points(req->app->db, req->arena, t->job_id,
-	    t->component, -1, t->role, t->party_id, ns, name, rows, n);
-}
-
-int
-api_metrics(struct request *req, struct reply *rp)
-{
-	struct json_object *data, *list;
-	struct db_series *rows;
-	struct tracked t;
-	size_t i, n;
-	int r;
-
-	if ((r = tracked_find(req, &t)) != 0 ||
-	    (r = read_series(req, &t, NULL, NULL, &rows, &n)) != 0)
-		return r;
-	data = json_object_new_object();
-	for (i = 0; i < n; i++) {
-		list = json_get(data, rows[i].metric_namespace);
-		if (list == NULL) {
-			list = json_object_new_array();
-			json_add(data, rows[i].metric_namespace, list);
-		}
-		json_object_array_add(
-		    list, json_object_new_string(rows[i].name));
-	}
-	if (n == 0)
-		reply_message(rp, "%s", tracked_no_data(req, &t));
-	return reply_data(rp, data);
-}
-
-int
-api_metric_all(struct request *req, struct reply *rp)
-{
-	struct json_object *data, *entry;
-	struct db_series *rows;
-	struct db_point *points;
-	struct tracked t;
-	size_t i, n, np;
-	int r;
-
-	if ((r = tracked_find(req, &t)) != 0 ||
-	    (r = read_series(req, &t, NULL, NULL, &rows, &n)) != 0 ||
-	    (r = read_points(req, &t, NULL, NULL, &points, &np)) != 0)
-		return r;
-	data = json_object_new_object();
-	for (i = 0; i < n; i++) {
-		entry = json_object_new_object();
-		json_add(entry, "data", points_json(points, np, rows[i].id));
-		json_add(entry, "meta", meta_json(&rows[i]));
-		json_add(
-		    child(data, rows[i].metric_namespace), rows[i].name, entry);
-	}
-	if (n == 0)
-		reply_message(rp, "%s", tracked_no_data(req, &t));
-	return reply_data(rp, data);
-}
-
-int
-api_metric_data(struct request *req, struct reply *rp)
-{
-	const char *ns = request_text(req, "metric_namespace");
-	const char *name = request_text(req, "metric_name");
-	struct db_series *rows;
-	struct db_point *points;
-	struct tracked t;
-	size_t n, np;
-	int r;
-
-	if ((r = request_require(req, "metric_namespace,metric_name")) != 0 ||
-	    (r = tracked_find(req, &t)) != 0)
-		return r;
-	ns = ns != NULL ? ns : "";
-	name = name != NULL ? name : "";
-	if ((r = read_series(req, &t, ns, name, &rows, &n)) != 0 ||
-	    (r = read_points(req, &t, ns, name, &points, &np)) != 0)
-		return r;
-	if (n == 0) {
-		reply_message(rp, "%s", tracked_no_data(req, &t));
-		rp->meta = json_object_new_object();
-		return reply_data(rp, json_object_new_array());
-	}
-	rp->meta = meta_json(&rows[0]);
-	return reply_data(rp, points_json(points, np, rows[0].id));
 }
 
 /* --- parameters and summaries -------------------------------------------------- */

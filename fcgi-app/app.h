@@ -10,6 +10,7 @@ struct db;
 struct partners;
 struct providers;
 struct site_conf;
+struct text_cache;
 struct throttle;
 struct turns;
 struct client_vault;
@@ -20,6 +21,7 @@ struct app {
 	struct providers *providers;  /* manifests on this site */
 	int64_t providers_generation; /* see provider_set.h */
 	struct partners *partners;    /* keys of partners, cached */
+	struct text_cache *texts;     /* see text_cache.h; NULL: none kept */
 	struct turns *downloads;      /* shared by all workers */
 	struct turns *errands;	   /* the same: who may wait for other sites */
 	struct throttle *failures; /* too; NULL: nothing is counted */

@@ -87,12 +87,8 @@ put_document(struct view *v, const char *name, const char *text)
 static struct json_object *
 view_done(struct view *v)
 {
-	struct json_object *o = json_object_new_object();
-
 	buf_putc(&v->text, '}');
-	json_object_set_serializer(o, json_object_userdata_to_json_string,
-	    buf_steal(&v->text), json_object_free_userdata);
-	return o;
+	return json_of_text(buf_steal(&v->text));
 }
 
 /* name_time and name_date. */
@@ -237,13 +233,31 @@ put_signals(struct view *v, const struct db_job *job)
 	put_str(v, "inheritance_status", "pass");
 }
 
-struct json_object *
-view_job(const struct db_job_row *row, const char *prefix)
+void
+view_job_documents(
+    const struct db_job_row *row, const char *prefix, struct buf *out)
 {
 	const struct db_job *job = &row->job;
 	struct json_object *roles = view_document(job->roles);
 	struct view v = VIEW(prefix);
-	bool list = prefix[0] == '\0';
+
+	put_document(&v, "dsl", job->dsl);
+	put_document(&v, "runtime_conf", job->runtime_conf);
+	put_document(&v, "runtime_conf_on_party", row->party.party_conf);
+	put_document(&v, "train_runtime_conf", job->train_conf);
+	if (prefix[0] == '\0')
+		put(&v, "partners", partners_of(roles, row->party.party_id));
+	put(&v, "roles", roles);
+	buf_append(out, v.text.data + 1, v.text.len - 1); /* no "{" */
+	buf_fini(&v.text);
+}
+
+struct json_object *
+view_job_beside(
+    const struct db_job_row *row, const char *prefix, const char *documents)
+{
+	const struct db_job *job = &row->job;
+	struct view v = VIEW(prefix);
 
 	put_str(&v, "job_id", job->job_id);
 	put_str(&v, "name", job->name);
@@ -254,13 +268,8 @@ view_job(const struct db_job_row *row, const char *prefix)
 							     : job->tag);
 	put_raw(&v, "user_id", "null");
 	put_raw(&v, "user", "{}");
-	put_document(&v, "dsl", job->dsl);
-	put_document(&v, "runtime_conf", job->runtime_conf);
-	put_document(&v, "runtime_conf_on_party", row->party.party_conf);
-	put_document(&v, "train_runtime_conf", job->train_conf);
-	if (list)
-		put(&v, "partners", partners_of(roles, row->party.party_id));
-	put(&v, "roles", roles);
+	buf_putc(&v.text, ',');
+	buf_puts(&v.text, documents);
 	put_str(&v, "initiator_role", job->initiator_role);
 	put_str(&v, "initiator_party_id", job->initiator_party);
 	put_str(&v, "status", state_name(job->status));
@@ -268,8 +277,8 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put_str(&v, "reason", job->reason);
 	put_str(&v, "role", row->party.role);
 	put(&v, "party_id",
-	    list ? view_party(row->party.party_id)
-		 : json_object_new_string(row->party.party_id));
+	    prefix[0] == '\0' ? view_party(row->party.party_id)
+			      : json_object_new_string(row->party.party_id));
 	put_int(&v, "progress", job->progress);
 	put_signals(&v, job);
 	put_resources(&v, row);
@@ -279,6 +288,18 @@ view_job(const struct db_job_row *row, const char *prefix)
 	put_time(&v, "create", job->created_ms);
 	put_time(&v, "update", job->updated_ms);
 	return view_done(&v);
+}
+
+struct json_object *
+view_job(const struct db_job_row *row, const char *prefix)
+{
+	struct buf documents = BUF_INIT;
+	struct json_object *o;
+
+	view_job_documents(row, prefix, &documents);
+	o = view_job_beside(row, prefix, buf_str(&documents));
+	buf_fini(&documents);
+	return o;
 }
 
 /* The platform keeps a task's parameters under "ComponentParam". */

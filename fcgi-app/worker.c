@@ -16,6 +16,7 @@
 #include "fcgi-app/partners.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
+#include "fcgi-app/text_cache.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -161,6 +162,7 @@ app_open(const struct worker *w, struct app *app)
 	app->errands = w->errands;
 	app->failures = w->failures;
 	app->partners = partners_new();
+	app->texts = text_cache_new(TEXT_CACHE_BYTES);
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)
 		return err_wrap("providers");
 	if ((r = db_open(conf, &app->db)) != 0)
@@ -174,6 +176,7 @@ app_close(struct app *app)
 	db_close(app->db);
 	providers_free(app->providers);
 	partners_free(app->partners);
+	text_cache_free(app->texts);
 	client_vault_free(app->vault);
 }
 

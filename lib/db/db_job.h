@@ -183,12 +183,19 @@ struct db_job_filter {
 	bool descending;
 	int64_t limit; /* 0: no limit */
 	int64_t offset;
+	bool brief; /* see db_job_list() */
 };
 
 /*
  * One row per local member of each matching job, without its contract.
  * *total (may be NULL) is the number without limit and offset; of a page of
  * all jobs it may be a second old.
+ *
+ * With f->brief the rows of such a page have only what view_job_beside() shows
+ * and the revision; dsl is NULL in them and in no others.  The documents that
+ * are left out are those of the job's first day unless the revision grew:
+ * dsl, runtime_conf, train_conf, roles, and the party_conf of the member,
+ * where NULL may yet become a document.
  */
 int db_job_list(struct db *, struct arena *, const struct db_job_filter *,
     struct db_job_row **rows, size_t *n, int64_t *total);

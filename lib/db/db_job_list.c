@@ -16,14 +16,16 @@
 #include "lib/db/db_job.h"
 #include "lib/db/db_private.h"
 
-#define ROW_COLS(X)                                                            \
-	JOB_COLS(X, job., "j.")                                                \
-	JOB_SHOWN_COLS(X, job., "j.")                                          \
-	PARTY_COLS(X, party., "p.")                                            \
+#define GRANT_COLS(X)                                                          \
 	X(BOOL, resource_in_use,                                               \
 	    "g.job_id IS NOT NULL AND g.returned_at IS NULL")                  \
 	X(MS, applied_ms, "g.granted_at")                                      \
 	X(MS, returned_ms, "g.returned_at")
+#define ROW_COLS(X)                                                            \
+	JOB_COLS(X, job., "j.")                                                \
+	JOB_SHOWN_COLS(X, job., "j.")                                          \
+	PARTY_COLS(X, party., "p.")                                            \
+	GRANT_COLS(X)
 
 static const struct db_col row_cols[] = {
 #define COL(type, field, column)                                               \
@@ -32,6 +34,40 @@ static const struct db_col row_cols[] = {
 #undef COL
 };
 static const struct db_shape row_shape = DB_SHAPE(struct db_job_row, row_cols);
+
+/* What a list shows beside the documents, and what tells their version. */
+#define BRIEF_COLS(X)                                                          \
+	X(STR, job.job_id, "j.job_id")                                         \
+	X(STATE, job.status, "j.status")                                       \
+	X(STR, job.tag, "j.tag")                                               \
+	X(STR, job.name, "j.name")                                             \
+	X(STR, job.description, "j.description")                               \
+	X(BOOL, job.is_initiator, "j.is_initiator")                            \
+	X(STR, job.initiator_role, "j.initiator_role")                         \
+	X(STR, job.initiator_party, "j.initiator_party")                       \
+	X(INT, job.progress, "j.progress")                                     \
+	X(BOOL, job.cancel_signal, "j.cancel_signal")                          \
+	X(INT, job.revision, "j.revision")                                     \
+	X(STR, job.reason, "j.reason")                                         \
+	X(BOOL, job.settled, "j.settled")                                      \
+	X(MS, job.created_ms, "j.created_at")                                  \
+	X(MS, job.updated_ms, "j.updated_at")                                  \
+	X(MS, job.started_ms, "j.started_at")                                  \
+	X(MS, job.ended_ms, "j.ended_at")                                      \
+	X(STR, party.role, "p.role")                                           \
+	X(STR, party.party_id, "p.party_id")                                   \
+	X(INT, party.cores, "p.cores")                                         \
+	X(INT, party.memory_mb, "p.memory_mb")                                 \
+	GRANT_COLS(X)
+
+static const struct db_col brief_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_job_row, field) },
+	BRIEF_COLS(COL)
+#undef COL
+};
+static const struct db_shape brief_shape =
+    DB_SHAPE(struct db_job_row, brief_cols);
 
 #define GRANT                                                                  \
 	" LEFT JOIN resource_grant g ON g.job_id = p.job_id"                   \
@@ -172,10 +208,10 @@ list_of_job(struct db *db, struct arena *a, const struct db_job_filter *f,
 	"(SELECT " keys " FROM job j FORCE INDEX (job_created)" from           \
 	" WHERE (? IS NULL OR j.tag <> ?)"                                     \
 	" ORDER BY j.created_at" dir ", j.job_id" dir " LIMIT ? OFFSET ?) k"
-#define PAGE(keys, member)                                                     \
+#define PAGE(cols, keys, member)                                               \
 	{                                                                      \
 		"job.page", "ssii",                                            \
-		    "SELECT 1" ROW_COLS(                                       \
+		    "SELECT 1" cols(                                           \
 			DB_SQL) " FROM " keys " STRAIGHT_JOIN job j"           \
 				" ON j.job_id = k.job_id"                      \
 				" STRAIGHT_JOIN job_party p"                   \
@@ -187,13 +223,23 @@ list_of_job(struct db *db, struct arena *a, const struct db_job_filter *f,
 	    " ON p.job_id = j.job_id AND p.is_local = 1")
 #define BY_MEMBER " AND p.role = k.role AND p.party_id = k.party_id"
 
-static const struct db_stmt pages[2] = { PAGE(MEMBERS(""), BY_MEMBER),
-	PAGE(MEMBERS(" DESC"), BY_MEMBER) };
 /* Where each job has one member here, the jobs before the page need no look
  * at theirs. */
-static const struct db_stmt single_pages[2] = { PAGE(KEYS("", "j.job_id", ""),
-						    " AND p.is_local = 1"),
-	PAGE(KEYS(" DESC", "j.job_id", ""), " AND p.is_local = 1") };
+#define SINGLES(dir) KEYS(dir, "j.job_id", "")
+#define ONLY_MEMBER " AND p.is_local = 1"
+#define PAGES(cols)                                                            \
+	{                                                                      \
+		{ PAGE(cols, MEMBERS(""), BY_MEMBER),                          \
+			PAGE(cols, MEMBERS(" DESC"), BY_MEMBER) },             \
+		{                                                              \
+			PAGE(cols, SINGLES(""), ONLY_MEMBER),                  \
+			    PAGE(cols, SINGLES(" DESC"), ONLY_MEMBER)          \
+		}                                                              \
+	}
+
+/* [is each job's member the only one?][newest first?] */
+static const struct db_stmt pages[2][2] = PAGES(ROW_COLS);
+static const struct db_stmt brief_pages[2][2] = PAGES(BRIEF_COLS);
 /* All local members, less those of the few jobs with the tag. */
 static const struct db_stmt count_all = { "job.count_all", "s",
 	"SELECT (SELECT COUNT(*) FROM job_party WHERE is_local = 1) -"
@@ -260,6 +306,7 @@ static int
 list_page(struct db *db, struct arena *a, const struct db_job_filter *f,
     struct db_job_row **rows, size_t *n, int64_t *total)
 {
+	const struct db_stmt(*list)[2] = f->brief ? brief_pages : pages;
 	const struct db_counted *all = NULL;
 	bool descending = f->descending, single;
 	int r;
@@ -268,10 +315,9 @@ list_page(struct db *db, struct arena *a, const struct db_job_filter *f,
 	    (r = count_all_jobs(db, f->without_tag, &all)) != 0)
 		return r;
 	single = f->offset > 0 && all->rows == all->jobs;
-	if ((r = db_select(db,
-		 single ? &single_pages[descending] : &pages[descending],
-		 &row_shape, a, rows, n, f->without_tag, f->without_tag,
-		 f->limit, f->offset)) != 0)
+	if ((r = db_select(db, &list[single][descending],
+		 f->brief ? &brief_shape : &row_shape, a, rows, n,
+		 f->without_tag, f->without_tag, f->limit, f->offset)) != 0)
 		return r;
 	if (*n > 1)
 		qsort_r(*rows, *n, sizeof(**rows), by_age, &descending);

@@ -18,7 +18,8 @@
 	X(STR, metric_namespace, "m.namespace")                                \
 	X(STR, name, "m.name")                                                 \
 	X(STR, meta, "m.meta")                                                 \
-	X(INT, id, "m.id")
+	X(INT, id, "m.id")                                                     \
+	X(INT, revision, "m.revision")
 static const struct db_col series_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_series, field) },
@@ -47,7 +48,7 @@ static const struct db_stmt put_series = { "metric.put", KEY_PARAMS "sss",
 	"INSERT INTO metric (job_id, component, version, role, party_id,"
 	" namespace, name, meta) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE id = LAST_INSERT_ID(id),"
-	" meta = COALESCE(VALUES(meta), meta)" };
+	" meta = COALESCE(VALUES(meta), meta), revision = revision + 1" };
 #define POINT_INSERT                                                           \
 	"INSERT INTO metric_point"                                             \
 	" (metric_id, point_key, sort_key, point_value) VALUES "

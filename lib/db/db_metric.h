@@ -11,7 +11,8 @@ struct db_series {
 	const char *metric_namespace; /* "train" */
 	const char *name;	      /* "loss" */
 	const char *meta;	      /* JSON, may be NULL */
-	int64_t id;
+	int64_t id;		      /* never used again for another series */
+	int64_t revision; /* grows with every write to it or its points */
 };
 
 struct db_point {

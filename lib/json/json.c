@@ -175,3 +175,13 @@ json_add_bool(struct json_object *o, const char *key, bool value)
 {
 	json_add(o, key, json_object_new_boolean(value));
 }
+
+struct json_object *
+json_of_text(char *text)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_set_serializer(o, json_object_userdata_to_json_string, text,
+	    json_object_free_userdata);
+	return o;
+}

@@ -74,4 +74,10 @@ void json_add_bool(struct json_object *, const char *key, bool value);
 /* The member takes over the caller's reference. */
 void json_add(struct json_object *, const char *key, struct json_object *);
 
+/*
+ * A value that prints as this text and has no members.  text is JSON, from
+ * malloc(), and the value's from now on.
+ */
+struct json_object *json_of_text(char *text);
+
 #endif

@@ -24,6 +24,7 @@ class Server:
                        check=True, capture_output=True)
         self.process = subprocess.Popen(
             ["mariadbd", "--no-defaults", "--datadir=" + data, "--socket=" + self.socket,
+             "--tmpdir=" + self.folder,  # other servers' files are removed at the start
              "--bind-address=127.0.0.1", "--port=%d" % self.port, "--skip-log-bin",
              "--innodb-buffer-pool-size=32M", "--innodb-flush-log-at-trx-commit=2",
              "--pid-file=" + os.path.join(self.folder, "pid"), *user],

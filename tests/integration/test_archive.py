@@ -186,7 +186,7 @@ def start_mariadb():
     subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=%s/data" % folder, *user, "--skip-test-db",
                     "--force", "--auth-root-authentication-method=normal"], check=True, capture_output=True)
     server = Server(folder, ["mariadbd", "--no-defaults", "--datadir=%s/data" % folder, "--socket=%s/s" % folder, *user,
-                             "--skip-networking", "--innodb-buffer-pool-size=32M", "--performance-schema=OFF"])
+                             "--tmpdir=" + folder, "--skip-networking", "--innodb-buffer-pool-size=32M", "--performance-schema=OFF"])
 
     def sql(text):
         return subprocess.run(["mariadb", "--no-defaults", "--socket", folder + "/s", "-u", "root", "-N", "-B", "-e", text],

@@ -23,7 +23,7 @@
 #define START_TRIES 600 /* of 50 ms: a loaded machine takes long */
 
 static char folder[64];
-static char *data_arg, *socket_arg, *log_arg, *log_path;
+static char *data_arg, *tmp_arg, *socket_arg, *log_arg, *log_path;
 static char *socket_path;
 static char admin_database[] = "mysql";
 static char database[] = "sluice";
@@ -134,7 +134,7 @@ static void
 start_server(void)
 {
 	const char *argv[] = { "mariadbd", "--no-defaults", "--user=root",
-		data_arg, socket_arg, log_arg, "--skip-networking",
+		data_arg, tmp_arg, socket_arg, log_arg, "--skip-networking",
 		"--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M",
 		"--innodb-flush-log-at-trx-commit=0",
 		"--max-allowed-packet=100M", "--skip-log-bin",
@@ -168,6 +168,8 @@ mariadb_conf(void)
 	owner = getpid();
 	atexit(clean_up);
 	data_arg = xasprintf("--datadir=%s/data", folder);
+	/* A server that starts clears this folder of others' files. */
+	tmp_arg = xasprintf("--tmpdir=%s", folder);
 	socket_path = xasprintf("%s/db.sock", folder);
 	socket_arg = xasprintf("--socket=%s", socket_path);
 	log_path = xasprintf("%s/log", folder);
