@@ -87,10 +87,16 @@ bundle_read(const char *path, struct bundle *out)
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	if ((r = json_parse_file(path, BUNDLE_MAX, &o)) != 0)
+	r = json_parse_file(path, BUNDLE_MAX, &o);
+	if (r == ERR_FORMAT)
+		r = err_wrap("not a partner file, which \"sluice partner "
+			     "export\" writes");
+	if (r != 0)
 		return r;
 	if (json_get_int(o, "sluice_partner", 0) != 1) {
-		r = err_set(ERR_FORMAT, "not a partner file");
+		r = err_set(ERR_FORMAT,
+		    "not a partner file, which \"sluice partner export\" "
+		    "writes");
 	} else {
 		out->party_id = xstrdup(json_get_str(o, "party_id", ""));
 		out->name = xstrdup(json_get_str(o, "name", ""));

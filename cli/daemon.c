@@ -276,20 +276,39 @@ daemon_start(
 	return r;
 }
 
+/* Whole lines from the end of a log, without the last newline; the caller's. */
+static char *
+last_lines(const struct buf *log)
+{
+	const char *text = buf_str(log), *line;
+	size_t len = log->len;
+
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	if (len > LOG_TAIL) {
+		text += len - LOG_TAIL;
+		len = LOG_TAIL;
+		line = memchr(text, '\n', len);
+		if (line != NULL) {
+			len -= (size_t)(line + 1 - text);
+			text = line + 1;
+		}
+	}
+	return xstrndup(text, len);
+}
+
 static int
 ended_early(const struct daemon_def *d, const struct site_conf *conf)
 {
 	char *path = site_path(conf, SITE_LOGS "/%s.log", d->name);
 	struct buf text = BUF_INIT;
-	const char *tail = "";
+	char *tail;
 
-	if (buf_read_file(&text, path, 64 * 1024 * 1024) == 0) {
-		if (text.len > LOG_TAIL)
-			buf_consume(&text, text.len - LOG_TAIL);
-		tail = buf_str(&text);
-	}
+	(void)buf_read_file(&text, path, 64 * 1024 * 1024);
+	tail = last_lines(&text);
 	(void)err_set(ERR_INTERNAL, "%s ended at once; %s ends with:\n%s",
 	    d->name, path, tail);
+	free(tail);
 	buf_fini(&text);
 	free(path);
 	return ERR_INTERNAL;
