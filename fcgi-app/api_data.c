@@ -28,9 +28,8 @@
 
 struct upload_job {
 	struct upload up;
-	int fd; /* the spooled body, or a file of this server; or -1 */
+	int fd; /* the form's file, or one of this server, then owned; or -1 */
 	const struct multipart *form;
-	uint64_t offset; /* of the file in fd */
 	uint64_t len;
 	char *path;  /* of the job's file, a copy */
 	bool placed; /* it is there and nobody's yet */
@@ -42,9 +41,9 @@ struct upload_job {
 
 /* In the kernel where the file system can, else through memory. */
 static int
-copy_range(int from, uint64_t offset, uint64_t len, int to)
+copy_file(int from, uint64_t len, int to)
 {
-	loff_t at = (loff_t)offset;
+	loff_t at = 0;
 	char *chunk;
 	ssize_t n = 1;
 	int r = 0;
@@ -62,7 +61,7 @@ copy_range(int from, uint64_t offset, uint64_t len, int to)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			r = err_set(ERR_IO, "the spooled body ends early");
+			r = err_set(ERR_IO, "the file ends early");
 			break;
 		}
 		r = fd_write_all(to, chunk, (size_t)n);
@@ -70,6 +69,23 @@ copy_range(int from, uint64_t offset, uint64_t len, int to)
 		len -= (uint64_t)n;
 	}
 	free(chunk);
+	return r;
+}
+
+/*
+ * A received file needs no copy where the file system can name what had no
+ * name; -1 where it cannot.
+ */
+static int
+give_name(struct upload_job *job)
+{
+	char *from = xasprintf("/proc/self/fd/%d", job->fd);
+	int r;
+
+	r = linkat(AT_FDCWD, from, AT_FDCWD, job->path, AT_SYMLINK_FOLLOW);
+	free(from);
+	if (r == 0)
+		job->placed = true;
 	return r;
 }
 
@@ -81,12 +97,14 @@ place_file(struct request *req, const char *job_id, struct submit *s)
 
 	(void)req;
 	(void)job_id;
+	if (job->form != NULL && give_name(job) == 0)
+		return 0;
 	fd = open(job->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	if (fd < 0)
 		return err_set_errno(
 		    errno == EEXIST ? ERR_EXISTS : ERR_IO, "%s", job->path);
 	job->placed = true;
-	r = copy_range(job->fd, job->offset, job->len, fd);
+	r = copy_file(job->fd, job->len, fd);
 	fd_close(&fd);
 	if (r == 0)
 		log_debug("upload of %llu bytes", (unsigned long long)job->len);
@@ -220,12 +238,11 @@ open_form(struct request *req, struct upload_job *job)
 {
 	int r;
 
-	if (req->body_file == NULL)
+	if (req->form == NULL)
 		return 0;
-	if ((r = request_open_file(req, &job->fd)) != 0 ||
-	    (r = form_multipart(req, &job->form)) != 0)
+	if ((r = form_multipart(req, &job->form)) != 0)
 		return r;
-	job->offset = job->form->offset;
+	job->fd = job->form->fd;
 	job->len = job->form->len;
 	return 0;
 }
@@ -262,7 +279,8 @@ api_data_upload(struct request *req, struct reply *rp)
 	r = upload(req, rp, &job, &config);
 	if (job.placed)
 		(void)unlink(job.path);
-	fd_close(&job.fd);
+	if (job.form == NULL)
+		fd_close(&job.fd);
 	json_object_put(job.dsl);
 	json_object_put(job.conf);
 	json_object_put(config);

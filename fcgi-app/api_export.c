@@ -225,12 +225,7 @@ api_model_import(struct request *req, struct reply *rp)
 		return reply_status(rp, 400, "%s", err_text());
 	if (r != 0)
 		return r;
-	r = req->body_file != NULL
-		? request_open_file(req, &im.fd)
-		: fd_memfd("form", req->raw.data, req->raw.len, &im.fd);
-	if (r != 0)
-		return r;
-	im.offset = form->offset;
+	im.fd = form->fd;
 	im.len = form->len;
 	if ((r = turns_take(req->app->downloads)) == ERR_BUSY) {
 		r = reply_busy(rp);
@@ -238,6 +233,5 @@ api_model_import(struct request *req, struct reply *rp)
 		r = import(req, rp, &im, form->fields);
 		turns_give(req->app->downloads);
 	}
-	fd_close(&im.fd);
 	return r;
 }

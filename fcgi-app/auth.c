@@ -10,6 +10,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth_client.h"
+#include "fcgi-app/form.h"
 #include "fcgi-app/partners.h"
 #include "fcgi-app/route.h"
 #include "lib/base/clock.h"
@@ -250,6 +251,16 @@ auth_listener(struct request *req)
 	return auth_refused(req, partner ? "partner" : "client", ERR_AUTH);
 }
 
+static const char *
+claimed_key(struct request *req)
+{
+	const char *claimed = request_header(req, "APP_KEY");
+
+	return claimed == NULL
+		   ? "client"
+		   : arena_printf(req->arena, "client, APP_KEY %.64s", claimed);
+}
+
 int
 auth_caller(struct request *req)
 {
@@ -263,10 +274,7 @@ auth_caller(struct request *req)
 	case AUDIENCE_MODELER:
 	case AUDIENCE_ADMIN:
 		r = auth_client(req);
-		claimed = request_header(req, "APP_KEY");
-		who = claimed == NULL ? "client"
-				      : arena_printf(req->arena,
-					    "client, APP_KEY %.64s", claimed);
+		who = claimed_key(req);
 		if (r == 0 && (r = auth_role(req)) != 0)
 			return auth_refused(req, req->caller.name, r);
 		break;
@@ -281,7 +289,23 @@ auth_caller(struct request *req)
 	}
 	if (r == ERR_AUTH || r == ERR_FORMAT)
 		return auth_refused(req, who, ERR_AUTH);
-	if (r == 0)
+	if (r == 0) {
 		db_set_actor(req->app->db, req->caller.name);
+		req->is_proven = true;
+	}
+	return r;
+}
+
+int
+auth_early(struct request *req)
+{
+	int r;
+
+	/* The classic client's uploads say all in the query. */
+	if (!auth_client_is_signed(req) ||
+	    (form_is_multipart(req) && request_query_is_json(req)))
+		return auth_caller(req);
+	if ((r = auth_client_early(req)) == ERR_AUTH)
+		return auth_refused(req, claimed_key(req), r);
 	return r;
 }

@@ -18,11 +18,19 @@ int auth_listener(struct request *);
 
 /*
  * Find out who calls, with the body read but not yet looked into; fills
- * request.caller and names the actor of event rows.
+ * request.caller, sets is_proven, and names the actor of event rows.
  * Errors: ERR_AUTH with what is wrong, ERR_DB.  Refusals of partners are
  * recorded in the audit table, a bounded number of them.
  */
 int auth_caller(struct request *);
+
+/*
+ * Before the body of a request for users is read: auth_caller() at once when
+ * nothing of the body is signed (or nothing is signed at all), else what can
+ * be said already; auth_caller() must follow unless request.is_proven.
+ * Errors as above.
+ */
+int auth_early(struct request *);
 
 /*
  * Record what the error record says as refused, unless too much was lately

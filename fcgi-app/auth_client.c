@@ -188,22 +188,16 @@ take_headers(struct request *req, struct signature *s)
 }
 
 /* What of the body is signed: JSON as it came, or the form's text fields. */
-static int
+static void
 take_body(struct request *req, struct client_request *q, struct buf *form)
 {
-	int r;
-
 	if (!form_is_multipart(req) && !form_is_urlencoded(req)) {
 		q->body = req->raw.data;
 		q->body_len = req->raw.len;
-		return 0;
+	} else {
+		form_canonical(req, form);
+		q->form = buf_str(form);
 	}
-	if (req->body_len == 0)
-		return 0;
-	if ((r = form_canonical(req, form)) != 0)
-		return r;
-	q->form = buf_str(form);
-	return 0;
 }
 
 /* The vault's file may have been made after this worker started. */
@@ -282,33 +276,55 @@ check_key(struct request *req, const struct db_client_key *key,
 }
 
 static int
-check_signed(struct request *req, struct signature *s)
+find_key(struct request *req, struct signature *s, struct db_client_key **key)
 {
-	struct buf form = BUF_INIT;
-	struct db_client_key *key;
 	int r;
 
 	if ((r = take_headers(req, s)) != 0)
 		return r;
 	r = db_client_key_get(
-	    req->app->db, req->arena, s->request.app_key, &key);
+	    req->app->db, req->arena, s->request.app_key, key);
 	if (r == ERR_NOT_FOUND)
 		return err_set(ERR_AUTH, "APP_KEY %s is not known here",
 		    s->request.app_key);
-	/* A body is only looked into for those who name a key. */
-	if (r == 0 && (r = take_body(req, &s->request, &form)) == 0)
-		r = check_key(req, key, s);
+	return r;
+}
+
+static int
+check_signed(struct request *req)
+{
+	struct signature s = { .value = NULL };
+	struct buf form = BUF_INIT;
+	struct db_client_key *key;
+	int r;
+
+	if ((r = find_key(req, &s, &key)) != 0)
+		return r;
+	take_body(req, &s.request, &form);
+	r = check_key(req, key, &s);
 	buf_fini(&form);
 	return r;
 }
 
 static int
-signed_request(struct request *req)
+check_early(struct request *req)
+{
+	struct signature s = { .value = NULL };
+	struct db_client_key *key;
+	int r;
+
+	if ((r = find_key(req, &s, &key)) == 0 && !key->enabled)
+		r = err_set(ERR_AUTH, "APP_KEY %s is disabled", key->app_key);
+	return r;
+}
+
+/* One check of a signed request, unless too many have failed. */
+static int
+throttled(struct request *req, int (*check)(struct request *))
 {
 	const char *addr = request_env(req, "REMOTE_ADDR");
 	const char *key = request_header(req, "APP_KEY");
 	struct throttle *t = req->app->failures;
-	struct signature s = { .value = NULL };
 	const char *who, *why;
 	int64_t wait_s;
 	int r;
@@ -321,18 +337,30 @@ signed_request(struct request *req)
 		    "more than %d requests with this APP_KEY failed to "
 		    "authenticate lately; try again in %lld s",
 		    THROTTLE_MAX, (long long)wait_s);
-	r = check_signed(req, &s);
+	r = check(req);
 	if (r != ERR_AUTH || t == NULL || !throttle_failed(t, who))
 		return r;
 	why = arena_strdup(req->arena, err_text());
 	return err_set(ERR_AUTH, "%s (the last of many: wait a minute)", why);
 }
 
+bool
+auth_client_is_signed(const struct request *req)
+{
+	return request_header(req, "SIGNATURE") != NULL ||
+	       request_header(req, "APP_KEY") != NULL;
+}
+
+int
+auth_client_early(struct request *req)
+{
+	return throttled(req, check_early);
+}
+
 int
 auth_client(struct request *req)
 {
-	if (request_header(req, "SIGNATURE") != NULL ||
-	    request_header(req, "APP_KEY") != NULL)
-		return signed_request(req);
+	if (auth_client_is_signed(req))
+		return throttled(req, check_signed);
 	return unsigned_request(req);
 }

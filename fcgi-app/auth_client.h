@@ -10,10 +10,19 @@
  * Fill request.caller.  A request that carries a signature is judged by it,
  * wherever it came in; one without is taken on the loopback listener only,
  * and only when the site says so (client_auth_off_on_loopback), as an admin.
- * Errors: ERR_AUTH with what is wrong and what to do, ERR_FORMAT (a form that
- * cannot be read), ERR_DB, ERR_IO.
+ * Errors: ERR_AUTH with what is wrong and what to do, ERR_DB, ERR_IO.
  */
 int auth_client(struct request *);
+
+/* Does it carry (parts of) a signature? */
+bool auth_client_is_signed(const struct request *);
+
+/*
+ * What can be said of a signed request before its body is there: its time,
+ * that the key is known and enabled, that it did not fail too often.  Fills
+ * nothing in.  Errors: ERR_AUTH, ERR_DB.
+ */
+int auth_client_early(struct request *);
 
 /* ERR_DENIED unless the caller's role reaches the route's. */
 int auth_role(const struct request *);

@@ -6,9 +6,11 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth.h"
 #include "fcgi-app/body_types.h"
+#include "fcgi-app/receive.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/turns.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 
@@ -38,9 +40,26 @@ answer_error(struct request *req, struct reply *rp, int code)
 		rp->http_status = 500;
 }
 
+/* A body that was not taken, in the words of HTTP. */
+static int
+answer_body(struct reply *rp, int r)
+{
+	switch (r) {
+	case ERR_LIMIT:
+		return reply_status(rp, 413, "%s", err_text());
+	case ERR_TIMEOUT:
+		return reply_status(rp, 408, "%s", err_text());
+	case ERR_BUSY:
+		return reply_busy(rp);
+	default:
+		return r;
+	}
+}
+
 static int
 run(struct request *req, struct reply *rp)
 {
+	bool is_upload;
 	int r;
 
 	req->route = route_find(req);
@@ -54,9 +73,10 @@ run(struct request *req, struct reply *rp)
 	/* The cheap half of the check comes before the body is taken. */
 	if ((r = auth_listener(req)) != 0)
 		return r;
-	if ((r = request_read_body(req)) == ERR_LIMIT)
-		return reply_status(rp, 413, "%s", err_text());
-	if (r != 0 || (r = auth_caller(req)) != 0 ||
+	is_upload = req->route->body == BODY_UPLOAD;
+	if ((r = is_upload ? receive_body(req) : request_read_body(req)) != 0)
+		return answer_body(rp, r);
+	if ((!req->is_proven && (r = auth_caller(req)) != 0) ||
 	    (r = request_decode_body(req)) != 0)
 		return r;
 	if (req->caller.party == NULL && (r = body_types_check(req)) != 0)
@@ -85,6 +105,8 @@ dispatch(struct app *app, const struct request_source *source,
 		answer_error(&req, &rp, r);
 	if (reply_send(&rp) != 0)
 		log_debug("%s: answer not taken", req.path);
+	if (app->downloads != NULL)
+		turns_give(app->downloads);
 	reply_fini(&rp);
 	request_fini(&req);
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -63,30 +62,14 @@ form_urlencoded(const struct request *req, struct json_object *into)
 }
 
 int
-form_multipart(struct request *req, const struct multipart **out)
+form_multipart(const struct request *req, const struct multipart **out)
 {
-	const char *type = request_env(req, "CONTENT_TYPE");
-	struct multipart *m;
-	int fd = -1, r;
-
+	*out = NULL;
+	if (req->form_fault != 0)
+		return err_set(req->form_fault, "%s", req->body_fault);
+	if (req->form == NULL)
+		return err_set(ERR_FORMAT, "there is no multipart form");
 	*out = req->form;
-	if (req->form != NULL)
-		return 0;
-	if (req->body_file != NULL)
-		r = request_open_file(req, &fd);
-	else
-		r = fd_memfd("form", buf_str(&req->raw), req->raw.len, &fd);
-	if (r != 0)
-		return r;
-	m = xcalloc(1, sizeof(*m));
-	r = multipart_scan(
-	    fd, (uint64_t)req->body_len, type != NULL ? type : "", m);
-	fd_close(&fd);
-	if (r != 0) {
-		free(m);
-		return r;
-	}
-	*out = req->form = m;
 	return 0;
 }
 
@@ -125,22 +108,17 @@ put_sorted(struct json_object *fields, struct buf *out)
 	free(list);
 }
 
-int
-form_canonical(struct request *req, struct buf *out)
+void
+form_canonical(const struct request *req, struct buf *out)
 {
-	const struct multipart *m;
 	struct json_object *fields;
-	int r;
 
-	if (form_is_multipart(req)) {
-		if ((r = form_multipart(req, &m)) != 0)
-			return r;
-		put_sorted(m->fields, out);
+	if (req->form != NULL) {
+		put_sorted(req->form->fields, out);
 	} else if (form_is_urlencoded(req) && req->raw.len != 0) {
 		fields = json_object_new_object();
 		form_urlencoded(req, fields);
 		put_sorted(fields, out);
 		json_object_put(fields);
 	}
-	return 0;
 }

@@ -1,6 +1,6 @@
 /*
  * Bodies that are forms: application/x-www-form-urlencoded in memory, and
- * multipart/form-data in memory or spooled.
+ * multipart/form-data as receive.c has taken it.
  */
 #ifndef FCGI_APP_FORM_H
 #define FCGI_APP_FORM_H
@@ -15,17 +15,16 @@ bool form_is_urlencoded(const struct request *);
 void form_urlencoded(const struct request *, struct json_object *into);
 
 /*
- * The multipart body taken apart, once per request; *out is the request's.
- * Offsets are of request_open_file(), or of the body in memory.
- * Errors: those of multipart_scan() and request_open_file().
+ * The multipart body taken apart; *out is the request's.  Errors: ERR_FORMAT
+ * or ERR_LIMIT, what multipart_read() found wrong with it.
  */
-int form_multipart(struct request *, const struct multipart **out);
+int form_multipart(const struct request *, const struct multipart **out);
 
 /*
- * The text fields of a form as users sign them: sorted by name, all but
- * unreserved characters as %XX, "&" between; appends, nothing for other
- * bodies.  Errors as above.
+ * The text fields of a form, as far as it was received, as users sign them:
+ * sorted by name, all but unreserved characters as %XX, "&" between; appends,
+ * nothing for other bodies.
  */
-int form_canonical(struct request *, struct buf *out);
+void form_canonical(const struct request *, struct buf *out);
 
 #endif

@@ -1,37 +1,39 @@
 /*
- * The scanner of multipart bodies.  Called by api_data.c.
+ * The reader of multipart bodies.  Called by receive.c.
  *
  * A body is  --B CRLF headers CRLF CRLF content  CRLF--B CRLF …  CRLF--B--.
- * The scanner looks for "CRLF--B" through a window that moves over the file;
- * the body is treated as if a CRLF stood before its first byte, so that the
- * first boundary is like the others.
+ * The reader looks for "CRLF--B" in a window that the body moves through; the
+ * body is treated as if a CRLF stood before its first byte, so that the first
+ * boundary is like the others.
  */
 #include "fcgi-app/multipart.h"
 
-#include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 #define WINDOW ((size_t)256 * 1024)
 #define BOUNDARY_MAX 70 /* RFC 2046, 5.1.1 */
-#define HEADERS_MAX 8192
-#define FIELD_MAX ((uint64_t)64 * 1024)
+#define HEADERS_MAX ((size_t)8192)
+#define FIELD_MAX ((size_t)64 * 1024)
+#define FIELDS_MAX ((size_t)256 * 1024) /* of all fields */
 #define PARTS_MAX 64
 
-struct scan {
-	int fd;
-	uint64_t size;
+struct reader {
+	const struct multipart_io *io;
+	struct multipart *out;
 	char mark[BOUNDARY_MAX + 5]; /* CRLF--B */
 	size_t mark_len;
 	char *window;
-	struct multipart *out;
-	bool have_file;
+	size_t at, end;	 /* what of the window is not taken yet */
+	bool is_file;	 /* the part that is being read */
+	struct buf text; /* its content when it is not */
+	size_t texts;	 /* bytes of all fields so far */
 };
 
 /* --- texts ---------------------------------------------------------------- */
@@ -61,7 +63,7 @@ parameter(const char *header, const char *name)
 }
 
 static int
-set_mark(struct scan *sc, const char *content_type)
+set_mark(struct reader *rd, const char *content_type)
 {
 	char *b = parameter(content_type, "boundary");
 	size_t len = b == NULL ? 0 : strlen(b);
@@ -71,111 +73,146 @@ set_mark(struct scan *sc, const char *content_type)
 		return err_set(ERR_FORMAT, "the multipart body has no usable "
 					   "boundary");
 	}
-	memcpy(sc->mark, "\r\n--", 4);
-	memcpy(sc->mark + 4, b, len);
-	sc->mark_len = len + 4;
+	memcpy(rd->mark, "\r\n--", 4);
+	memcpy(rd->mark + 4, b, len);
+	rd->mark_len = len + 4;
 	free(b);
 	return 0;
 }
 
-/* --- the file --------------------------------------------------------------- */
+/* --- the window ----------------------------------------------------------- */
 
+/* Have want bytes in the window, or all that are left of the body. */
 static int
-read_at(struct scan *sc, uint64_t at, char *data, size_t want, size_t *got)
+fill(struct reader *rd, size_t want)
 {
-	ssize_t n;
+	size_t got = 1;
+	int r;
 
-	*got = 0;
-	while (*got < want) {
-		n = pread(sc->fd, data + *got, want - *got, (off_t)(at + *got));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return err_set_errno(ERR_IO, "spooled body");
-		if (n == 0)
-			break;
-		*got += (size_t)n;
+	if (rd->end - rd->at >= want)
+		return 0;
+	memmove(rd->window, rd->window + rd->at, rd->end - rd->at);
+	rd->end -= rd->at;
+	rd->at = 0;
+	while (rd->end < want && got > 0) {
+		if ((r = rd->io->read(rd->io->ctx, rd->window + rd->end,
+			 WINDOW - rd->end, &got)) != 0)
+			return r;
+		rd->end += got;
 	}
 	return 0;
 }
 
-/* Where the next mark begins, from `from` on; ERR_FORMAT: nowhere. */
+/* Does this text come next?  Then it is taken. */
 static int
-find_mark(struct scan *sc, uint64_t from, uint64_t *at)
+next_is(struct reader *rd, const char *text, size_t len, bool *is)
+{
+	int r;
+
+	if ((r = fill(rd, len)) != 0)
+		return r;
+	*is = rd->end - rd->at >= len &&
+	      memcmp(rd->window + rd->at, text, len) == 0;
+	if (*is)
+		rd->at += len;
+	return 0;
+}
+
+/* n bytes of the part's content. */
+static int
+pass(struct reader *rd, size_t n)
+{
+	const char *data = rd->window + rd->at;
+
+	rd->at += n;
+	if (rd->is_file) {
+		rd->out->len += n;
+		return rd->io->write(rd->io->ctx, data, n);
+	}
+	if (rd->text.len + n > FIELD_MAX || rd->texts + n > FIELDS_MAX)
+		return err_set(ERR_LIMIT, "a form field is too much");
+	rd->texts += n;
+	buf_append(&rd->text, data, n);
+	return 0;
+}
+
+/* Content up to the next mark, which is taken too. */
+static int
+pass_to_mark(struct reader *rd)
 {
 	const char *hit;
-	uint64_t pos = from;
 	size_t n;
 	int r;
 
-	while (pos < sc->size) {
-		if ((r = read_at(sc, pos, sc->window, WINDOW, &n)) != 0)
+	for (;;) {
+		if ((r = fill(rd, rd->mark_len)) != 0)
 			return r;
-		hit = memmem(sc->window, n, sc->mark, sc->mark_len);
+		n = rd->end - rd->at;
+		if (n < rd->mark_len)
+			return err_set(ERR_FORMAT,
+			    "the multipart body ends without its last "
+			    "boundary");
+		hit = memmem(rd->window + rd->at, n, rd->mark, rd->mark_len);
 		if (hit != NULL) {
-			*at = pos + (uint64_t)(hit - sc->window);
+			n = (size_t)(hit - rd->window) - rd->at;
+			if (n > 0 && (r = pass(rd, n)) != 0)
+				return r;
+			rd->at += rd->mark_len;
 			return 0;
 		}
-		if (n < WINDOW)
-			break;
-		/* The mark may straddle two windows. */
-		pos += n - (sc->mark_len - 1);
+		/* The mark may have begun in the last bytes. */
+		if ((r = pass(rd, n - (rd->mark_len - 1))) != 0)
+			return r;
 	}
-	return err_set(ERR_FORMAT, "the multipart body ends without its last "
-				   "boundary");
 }
 
+/* --- parts ---------------------------------------------------------------- */
+
 static int
-take_file(struct scan *sc, char *filename, uint64_t begin, uint64_t end)
+begin_file(struct reader *rd, char *filename)
 {
-	if (sc->have_file) {
+	if (rd->out->filename != NULL) {
 		free(filename);
 		return err_set(ERR_FORMAT, "the form has more than one file");
 	}
-	sc->have_file = true;
-	sc->out->offset = begin;
-	sc->out->len = end - begin;
-	sc->out->filename = filename;
+	rd->out->filename = filename;
+	return rd->io->begin(rd->io->ctx);
+}
+
+static int
+take_field(struct reader *rd, const char *name)
+{
+	const char *text = buf_str(&rd->text);
+
+	if (rd->out->closed)
+		return err_set(ERR_FORMAT,
+		    "form field %.60s is not signed: fields stand before the "
+		    "file, and none beside a configuration in the query",
+		    name);
+	if (strlen(text) != rd->text.len || !str_is_utf8(text, rd->text.len))
+		return err_set(ERR_FORMAT, "form field %.60s is no text", name);
+	json_add_str(rd->out->fields, name, text);
 	return 0;
 }
 
 static int
-take_field(struct scan *sc, const char *name, uint64_t begin, uint64_t end)
+read_content(struct reader *rd, const char *name, char *filename)
 {
-	char *text;
-	size_t n;
+	bool empty;
 	int r;
 
-	if (end - begin > FIELD_MAX)
-		return err_set(ERR_LIMIT, "form field %.60s is too much", name);
-	text = xcalloc(1, (size_t)(end - begin) + 1);
-	r = read_at(sc, begin, text, (size_t)(end - begin), &n);
-	if (r == 0 && (strlen(text) != n || !str_is_utf8(text, n)))
-		r = err_set(ERR_FORMAT, "form field %.60s is no text", name);
-	if (r == 0)
-		json_add_str(sc->out->fields, name, text);
-	free(text);
-	return r;
-}
-
-static int
-take_part(
-    struct scan *sc, const char *disposition, uint64_t begin, uint64_t end)
-{
-	char *name = parameter(disposition, "name");
-	char *filename = parameter(disposition, "filename");
-	int r;
-
-	if (name == NULL || !str_is_utf8(name, strlen(name))) {
-		free(filename);
-		r = err_set(ERR_FORMAT, "a part of the form has no name");
-	} else if (filename != NULL) {
-		r = take_file(sc, filename, begin, end);
-	} else {
-		r = take_field(sc, name, begin, end);
+	rd->is_file = filename != NULL;
+	buf_clear(&rd->text);
+	if (rd->is_file && (r = begin_file(rd, filename)) != 0)
+		return r;
+	/* An empty content shares its CRLF with the end of the headers. */
+	if ((r = next_is(rd, rd->mark, rd->mark_len, &empty)) != 0)
+		return r;
+	if (!empty) {
+		rd->at += 2;
+		r = pass_to_mark(rd);
 	}
-	free(name);
-	return r;
+	return r == 0 && !rd->is_file ? take_field(rd, name) : r;
 }
 
 /* The Content-Disposition line among a part's headers; the caller's. */
@@ -195,97 +232,119 @@ disposition(const char *headers)
 	return NULL;
 }
 
-/*
- * One part whose headers begin at `at`; *next is where the mark behind its
- * content begins.
- */
+/* The headers of a part; the window begins with the CRLF at their end then. */
 static int
-scan_part(struct scan *sc, uint64_t at, uint64_t *next)
+take_headers(struct reader *rd, char **line)
 {
-	char headers[HEADERS_MAX + 1], *end, *line;
+	char *end, *headers;
 	size_t n;
-	uint64_t begin;
+	int r = 0;
+
+	*line = NULL;
+	/* By small steps, for more need not come before somebody is known. */
+	for (n = 4;; n = rd->end - rd->at + 1) {
+		if ((r = fill(rd, n)) != 0)
+			return r;
+		end = memmem(
+		    rd->window + rd->at, rd->end - rd->at, "\r\n\r\n", 4);
+		if (end != NULL)
+			break;
+		if (rd->end - rd->at >= HEADERS_MAX || rd->end - rd->at < n)
+			return err_set(rd->end - rd->at >= HEADERS_MAX
+					   ? ERR_LIMIT
+					   : ERR_FORMAT,
+			    "the headers of a part have no end");
+	}
+	n = (size_t)(end - rd->window) - rd->at;
+	if (n > HEADERS_MAX)
+		return err_set(ERR_LIMIT, "the headers of a part have no end");
+	headers = xstrndup(rd->window + rd->at, n);
+	rd->at += n + 2;
+	*line = disposition(headers);
+	free(headers);
+	return *line != NULL
+		   ? 0
+		   : err_set(ERR_FORMAT,
+			 "a part of the form has no Content-Disposition");
+}
+
+static int
+read_part(struct reader *rd)
+{
+	char *line, *name, *filename;
 	int r;
 
-	if ((r = read_at(sc, at, headers, HEADERS_MAX, &n)) != 0)
+	if ((r = take_headers(rd, &line)) != 0)
 		return r;
-	headers[n] = '\0';
-	end = memmem(headers, n, "\r\n\r\n", 4);
-	if (end == NULL)
-		return err_set(n == HEADERS_MAX ? ERR_LIMIT : ERR_FORMAT,
-		    "the headers of a part have no end");
-	end[2] = '\0';
-	begin = at + (uint64_t)(end - headers) + 4;
-	/* An empty content shares its CRLF with the end of the headers. */
-	if ((r = find_mark(sc, begin - 2, next)) != 0)
-		return r;
-	line = disposition(headers);
-	if (line == NULL)
-		r = err_set(ERR_FORMAT,
-		    "a part of the form has no Content-Disposition");
-	else
-		r = take_part(sc, line, begin, *next < begin ? begin : *next);
+	name = parameter(line, "name");
+	filename = parameter(line, "filename");
 	free(line);
+	if (name == NULL || !str_is_utf8(name, strlen(name))) {
+		free(filename);
+		r = err_set(ERR_FORMAT, "a part of the form has no name");
+	} else {
+		r = read_content(rd, name, filename);
+	}
+	free(name);
 	return r;
 }
 
 static int
-scan_all(struct scan *sc)
+read_all(struct reader *rd)
 {
-	char tail[2];
-	uint64_t at;
-	size_t n;
-	int parts = 0;
-	int r;
+	bool is;
+	int parts = 0, r;
 
-	/* The first boundary stands at the very beginning, without CRLF. */
-	if ((r = read_at(sc, 0, sc->window, sc->mark_len - 2, &n)) != 0)
+	if ((r = next_is(rd, rd->mark + 2, rd->mark_len - 2, &is)) != 0)
 		return r;
-	if (n != sc->mark_len - 2 || memcmp(sc->window, sc->mark + 2, n) != 0)
+	if (!is)
 		return err_set(ERR_FORMAT,
 		    "the multipart body does not begin with its boundary");
-	at = n;
 	for (;;) {
-		if ((r = read_at(sc, at, tail, 2, &n)) != 0)
+		if ((r = next_is(rd, "--", 2, &is)) != 0)
 			return r;
-		if (n == 2 && memcmp(tail, "--", 2) == 0)
+		if (is)
 			break;
-		if (n != 2 || memcmp(tail, "\r\n", 2) != 0)
+		if ((r = next_is(rd, "\r\n", 2, &is)) != 0)
+			return r;
+		if (!is)
 			return err_set(
 			    ERR_FORMAT, "a boundary of the form is malformed");
-		/* Each costs a window's reading, however small it is. */
 		if (++parts > PARTS_MAX)
 			return err_set(ERR_LIMIT,
 			    "the form has more than %d parts", PARTS_MAX);
-		if ((r = scan_part(sc, at + 2, &at)) != 0)
+		if ((r = read_part(rd)) != 0)
 			return r;
-		at += sc->mark_len;
 	}
-	return sc->have_file ? 0 : err_set(ERR_FORMAT, "the form has no file");
+	return rd->out->filename != NULL
+		   ? 0
+		   : err_set(ERR_FORMAT, "the form has no file");
 }
 
 int
-multipart_scan(
-    int fd, uint64_t size, const char *content_type, struct multipart *out)
+multipart_read(const struct multipart_io *io, const char *content_type,
+    struct multipart *out)
 {
-	struct scan sc = { .fd = fd, .size = size, .out = out };
+	struct reader rd = { .io = io, .out = out, .text = BUF_INIT };
 	int r;
 
-	memset(out, 0, sizeof(*out));
-	if ((r = set_mark(&sc, content_type)) != 0)
-		return r;
+	out->fd = -1;
 	out->fields = json_object_new_object();
-	sc.window = xmalloc(WINDOW);
-	if ((r = scan_all(&sc)) != 0)
-		multipart_fini(out);
-	free(sc.window);
+	if ((r = set_mark(&rd, content_type)) != 0)
+		return r;
+	rd.window = xmalloc(WINDOW);
+	r = read_all(&rd);
+	free(rd.window);
+	buf_fini(&rd.text);
 	return r;
 }
 
 void
 multipart_fini(struct multipart *m)
 {
+	fd_close(&m->fd);
 	free(m->filename);
 	json_object_put(m->fields);
 	memset(m, 0, sizeof(*m));
+	m->fd = -1;
 }

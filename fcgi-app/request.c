@@ -14,6 +14,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/route.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -22,6 +23,7 @@
 #include "lib/json/json.h"
 
 #define READ_CHUNK 16384
+#define BODY_MS 20000 /* for one that is held in memory */
 
 static const char *
 env_get(const struct request_source *src, const char *name)
@@ -112,6 +114,18 @@ parse_target(struct request *req)
 	return r;
 }
 
+bool
+request_query_is_json(const struct request *req)
+{
+	const char *s = req->query;
+
+	while (*s == ' ' || str_starts(s, "%20"))
+		s += *s == ' ' ? 1 : 3;
+	/* Some of its HTTP libraries escape twice. */
+	return *s == '{' || strncasecmp(s, "%7B", 3) == 0 ||
+	       strncasecmp(s, "%257B", 5) == 0;
+}
+
 int
 request_init(
     struct request *req, struct app *app, const struct request_source *src)
@@ -149,8 +163,8 @@ request_fini(struct request *req)
 
 /* --- body ------------------------------------------------------------- */
 
-static int
-content_length(const struct request *req, int64_t *out)
+int
+request_content_length(const struct request *req, int64_t *out)
 {
 	const char *v = request_env(req, "CONTENT_LENGTH");
 
@@ -160,18 +174,39 @@ content_length(const struct request *req, int64_t *out)
 	return 0;
 }
 
+int
+request_read_some(const struct request *req, char *data, int size, int64_t ms)
+{
+	const struct request_source *src = req->source;
+	int n;
+
+	if (ms <= 0)
+		return REQUEST_LATE;
+	if (src->patience != NULL)
+		src->patience(src->ctx, ms);
+	n = src->read(src->ctx, data, size);
+	if (src->patience != NULL)
+		src->patience(src->ctx, 0);
+	return n;
+}
+
 static int
 read_memory(struct request *req, int64_t len)
 {
 	int64_t max = req->app->conf->fcgi_max_body;
+	int64_t end = clock_mono_ms() + BODY_MS;
 	int n;
 
 	if (len > max)
 		return err_set(ERR_LIMIT, "the body is larger than %lld bytes",
 		    (long long)max);
 	while ((int64_t)req->raw.len < len) {
-		n = req->source->read(req->source->ctx,
-		    buf_reserve(&req->raw, READ_CHUNK), READ_CHUNK);
+		n = request_read_some(req, buf_reserve(&req->raw, READ_CHUNK),
+		    READ_CHUNK, end - clock_mono_ms());
+		if (n == REQUEST_LATE)
+			return err_set(ERR_TIMEOUT,
+			    "the body did not come within %d s",
+			    BODY_MS / 1000);
 		if (n <= 0)
 			return err_set(ERR_INVALID, "the body stops early");
 		req->raw.len += (size_t)n;
@@ -233,40 +268,21 @@ take_file(struct request *req, const char *path)
 	return r;
 }
 
-/* Spooled JSON (the upload location spools everything) comes to memory. */
-static int
-load_file(struct request *req)
-{
-	int fd, r;
-
-	if ((r = request_open_file(req, &fd)) != 0)
-		return r;
-	r = buf_read_fd(&req->raw, fd, (size_t)req->app->conf->fcgi_max_body);
-	fd_close(&fd);
-	req->body_file = NULL;
-	return r;
-}
-
 int
 request_read_body(struct request *req)
 {
 	const char *file = request_env(req, "BODY_FILE");
-	enum body_kind kind = req->route->body;
 	int64_t len;
 	int r;
 
 	if (file == NULL) {
-		if ((r = content_length(req, &len)) != 0)
+		if ((r = request_content_length(req, &len)) != 0)
 			return r;
 		return read_memory(req, len);
 	}
-	if (kind != BODY_UPLOAD && kind != BODY_BYTES)
+	if (req->route->body != BODY_BYTES)
 		return err_set(ERR_INVALID, "this path takes no file");
-	if ((r = take_file(req, file)) != 0)
-		return r;
-	if (kind == BODY_UPLOAD && !form_is_multipart(req))
-		return load_file(req);
-	return 0;
+	return take_file(req, file);
 }
 
 /* Does the body claim to be JSON, by its type or by how it begins? */
@@ -327,7 +343,7 @@ request_decode_body(struct request *req)
 {
 	int r = 0;
 
-	if (req->body_file == NULL &&
+	if (req->form == NULL && req->body_file == NULL &&
 	    (req->route->body == BODY_JSON || req->route->body == BODY_UPLOAD))
 		r = parse_object(req);
 	if (r != 0)

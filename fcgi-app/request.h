@@ -29,22 +29,28 @@ enum listener {
 	LISTENER_PARTNER /* mutual TLS */
 };
 
-/* How a route wants its body.  "spooled" means nginx may pass a file. */
+/* How a route wants its body.  "spooled" means nginx passes a file. */
 enum body_kind {
 	BODY_UNSET = 0,
 	BODY_NONE,   /* read and ignored */
 	BODY_JSON,   /* an object, whatever the content type says */
-	BODY_UPLOAD, /* JSON in memory, or a spooled multipart form */
+	BODY_UPLOAD, /* JSON, or a form of any size: receive.h */
 	BODY_BYTES,  /* bytes in memory or spooled */
 };
 
 /* Where a request comes from: FastCGI in the program, arrays in tests. */
 struct request_source {
 	char *const *envp; /* NAME=value, NULL at the end */
-	/* Up to size bytes of the body; 0 at its end, negative when broken. */
+	/* Up to size bytes of the body; 0 at its end, negative when broken,
+	 * REQUEST_LATE when patience ended. */
 	int (*read)(void *ctx, char *data, int size);
 	void *ctx;
+	/* Reads end so many ms from now on; 0: never.  NULL when they do not
+	 * wait for anybody. */
+	void (*patience)(void *ctx, int64_t ms);
 };
+
+#define REQUEST_LATE (-2)
 
 #define REQUEST_PARAMS 8 /* most ":names" in a path pattern */
 
@@ -79,11 +85,13 @@ struct request {
 	const struct route *route;
 	const char *params[REQUEST_PARAMS]; /* values of :names */
 	struct caller caller;
+	bool is_proven; /* caller is known and may call this */
 
 	struct buf raw;	       /* body in memory */
 	const char *body_file; /* or spooled here, else NULL */
 	int64_t body_len;
-	struct multipart *form;	  /* form.c: the body taken apart, or NULL */
+	struct multipart *form;	  /* receive.c: what came of it, or NULL */
+	int form_fault;		  /* why it is not whole (body_fault), or 0 */
 	struct json_object *json; /* owned; an object, never NULL after
 					 * request_read_body() */
 	bool has_body;		  /* JSON or a form was there */
@@ -102,9 +110,16 @@ void request_fini(struct request *);
 /*
  * Take the body as the route wants it.  Errors: ERR_LIMIT when it is larger
  * than the site's fcgi_max_body, ERR_INVALID when it stops early or a
- * spooled file is offered that is not ours.
+ * spooled file is offered that is not ours, ERR_TIMEOUT.
  */
 int request_read_body(struct request *);
+
+/* What the front end says of the body's size; 0 when nothing.  ERR_INVALID. */
+int request_content_length(const struct request *, int64_t *out);
+/* As source->read, waiting for at most ms in all. */
+int request_read_some(const struct request *, char *data, int size, int64_t ms);
+/* Does the query hold JSON (as the platform's client sends uploads)? */
+bool request_query_is_json(const struct request *);
 
 /*
  * Decode the body after the caller was authenticated.  A body that does not

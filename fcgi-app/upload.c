@@ -101,7 +101,7 @@ upload_config(const struct request *req, struct json_object *form,
 
 	*out = NULL;
 	decode_query(req->query, &text);
-	if (buf_str(&text)[strspn(buf_str(&text), " ")] == '{') {
+	if (request_query_is_json(req)) {
 		r = json_parse(text.data, text.len, QUERY_MAX, out);
 		if (r != 0)
 			r = err_set(ERR_FORMAT,

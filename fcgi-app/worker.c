@@ -14,6 +14,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/dispatch.h"
 #include "fcgi-app/partners.h"
+#include "fcgi-app/patience.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/text_cache.h"
@@ -42,7 +43,17 @@ source_read(void *ctx, char *data, int size)
 	FCGX_Request *fr = ctx;
 	int n = FCGX_GetStr(data, size, fr->in);
 
+	if (n < size && patience_over())
+		return REQUEST_LATE;
 	return n == 0 && FCGX_GetError(fr->in) != 0 ? -1 : n;
+}
+
+static void
+source_patience(void *ctx, int64_t ms)
+{
+	FCGX_Request *fr = ctx;
+
+	patience_set(fr->ipcFd, ms);
 }
 
 static int
@@ -91,6 +102,7 @@ serve(struct app *app, FCGX_Request *fr)
 		.envp = fr->envp,
 		.read = source_read,
 		.ctx = fr,
+		.patience = source_patience,
 	};
 	struct reply_sink sink = {
 		.write = sink_write,

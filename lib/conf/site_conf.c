@@ -79,6 +79,9 @@ static const struct key keys[] = {
 
 	NUM("fcgi", "workers", fcgi_workers, "4", 1, 256),
 	NUM("fcgi", "max_body", fcgi_max_body, "4194304", 65536, 1073741824),
+	NUM("fcgi", "upload_max_mb", upload_max_mb, "65536", 1, 1073741824),
+	NUM("fcgi", "upload_keep_free_mb", upload_keep_free_mb, "1024", 0,
+	    1073741824),
 	STR("fcgi", "client_auth_off_on_loopback", KEY_BOOL,
 	    client_auth_off_on_loopback, "no"),
 	STR("fcgi", "client_vault_file", KEY_PATH, client_vault_file,

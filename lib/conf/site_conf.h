@@ -30,6 +30,8 @@ struct site_conf {
 	/* [fcgi] */
 	int64_t fcgi_workers;  /* for users; as many again for partners */
 	int64_t fcgi_max_body; /* bytes kept in memory */
+	int64_t upload_max_mb; /* the largest body of an upload or import */
+	int64_t upload_keep_free_mb; /* of the disk, whatever is uploaded */
 	bool client_auth_off_on_loopback;
 	char *client_vault_file; /* under it lie the secrets of client keys */
 	char *upload_root;	 /* server-side files of uploads */

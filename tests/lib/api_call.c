@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/dispatch.h"
@@ -61,11 +60,14 @@ parse(struct buf *all, struct api_answer *out)
 }
 
 static void
-call(struct app *app, char *env[], const char *body, struct api_answer *out)
+call(struct app *app, char *env[], const char *body, size_t len,
+    struct api_answer *out)
 {
 	struct buf all = BUF_INIT;
-	struct sent sent = { body, strlen(body) };
-	struct request_source source = { env, read_sent, &sent };
+	struct sent sent = { body, len };
+	struct request_source source = {
+		.envp = env, .read = read_sent, .ctx = &sent
+	};
 	struct reply_sink sink = { write_answer, &all, NULL };
 
 	memset(out, 0, sizeof(*out));
@@ -98,7 +100,7 @@ api_call(struct app *app, const char *method, const char *target,
 	int n = common(env, method, target, "application/json");
 
 	env[n] = xasprintf("CONTENT_LENGTH=%zu", strlen(json));
-	call(app, env, json, out);
+	call(app, env, json, strlen(json), out);
 }
 
 void
@@ -107,12 +109,12 @@ api_call_file(struct app *app, const char *target, const char *content_type,
 {
 	char *env[ENV_MAX] = { NULL };
 	int n = common(env, "POST", target, content_type);
-	struct stat st;
+	struct buf body = BUF_INIT;
 
-	assert_int_equal(stat(path, &st), 0);
-	env[n++] = xasprintf("CONTENT_LENGTH=%lld", (long long)st.st_size);
-	env[n] = xasprintf("BODY_FILE=%s", path);
-	call(app, env, "", out);
+	assert_int_equal(buf_read_file(&body, path, (size_t)1 << 30), 0);
+	env[n] = xasprintf("CONTENT_LENGTH=%zu", body.len);
+	call(app, env, buf_str(&body), body.len, out);
+	buf_fini(&body);
 }
 
 void

@@ -20,7 +20,7 @@ struct api_answer {
 /* A JSON body as a user's program on this machine sends it. */
 void api_call(struct app *, const char *method, const char *target,
     const char *json, struct api_answer *out);
-/* The same with a form that the front end has put into a file. */
+/* The same with a form, which stands in a file. */
 void api_call_file(struct app *, const char *target, const char *content_type,
     const char *path, struct api_answer *out);
 void api_answer_fini(struct api_answer *);

@@ -23,7 +23,6 @@
 #include "fcgi-app/archive.h"
 #include "fcgi-app/auth.h"
 #include "fcgi-app/form.h"
-#include "fcgi-app/multipart.h"
 #include "lib/wire/pbjson.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/route.h"
@@ -82,7 +81,9 @@ fake_begin(struct fake *f, const char *method, const char *target,
 	f->env[n++] = xasprintf("CONTENT_LENGTH=%zu", strlen(body));
 	f->env[n++] = xasprintf("BODY_FILE=%s", file);
 	f->env[n++] = xstrdup("HTTP_BODY_FILE=/etc/passwd");
-	f->source = (struct request_source){ f->env, fake_read, f };
+	f->source = (struct request_source){
+		.envp = f->env, .read = fake_read, .ctx = f
+	};
 	return request_init(&f->req, &f->app, &f->source);
 }
 
@@ -194,34 +195,6 @@ every_route_has_an_audience_and_one_meaning(void **state)
 			assert_false(str_eq(t[i].pattern, t[k].pattern) &&
 				     str_eq(t[i].method, t[k].method));
 	}
-}
-
-/* The vector of the classic client's import, sent as it sends it. */
-static void
-a_form_is_signed_by_its_text_fields(void **state)
-{
-	struct fake f;
-	struct buf form = BUF_INIT;
-
-	(void)state;
-	assert_int_equal(
-	    fake_begin(&f, "POST", "/v1/data/upload",
-		"multipart/form-data; boundary=B1",
-		"--B1\r\nContent-Disposition: form-data; name=\"b\"\r\n\r\n"
-		"x y/~\r\n--B1\r\nContent-Disposition: form-data; "
-		"name=\"a\"\r\n\r\n\xc3\xa9&=\r\n--B1\r\n"
-		"Content-Disposition: form-data; name=\"file\"\r\n\r\n"
-		"/tmp/m.zip\r\n--B1\r\nContent-Disposition: form-data; "
-		"name=\"file\"; filename=\"m.zip\"\r\n\r\nPK\r\n--B1--\r\n",
-		""),
-	    0);
-	f.req.route = route_find(&f.req);
-	assert_int_equal(request_read_body(&f.req), 0);
-	assert_int_equal(form_canonical(&f.req, &form), 0);
-	assert_string_equal(
-	    buf_str(&form), "a=%C3%A9%26%3D&b=x%20y%2F~&file=%2Ftmp%2Fm.zip");
-	buf_fini(&form);
-	fake_end(&f);
 }
 
 static void
@@ -373,8 +346,9 @@ a_spooled_file_is_taken_only_below_the_spool(void **state)
 	(void)state;
 	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		assert_int_equal(
-		    fake_begin(&f, "POST", "/v1/data/upload",
-			"multipart/form-data; boundary=b", "", files[i]),
+		    fake_begin(&f, "PUT",
+			"/v1/mailbox/large/1/reader_0/0/guest/9999", "", "",
+			files[i]),
 		    0);
 		f.req.route = route_find(&f.req);
 		assert_int_equal(request_read_body(&f.req), ERR_INVALID);
@@ -402,121 +376,6 @@ a_client_cannot_name_the_spooled_file(void **state)
 	assert_int_equal(request_read_body(&f.req), 0);
 	assert_null(f.req.body_file);
 	fake_end(&f);
-}
-
-/* --- multipart ------------------------------------------------------------------------------ */
-
-static int
-scan_text(const char *text, size_t len, struct multipart *m)
-{
-	int fd, r;
-
-	assert_int_equal(fd_memfd("form", text, len, &fd), 0);
-	r = multipart_scan(fd, len, "multipart/form-data; boundary=B", m);
-	fd_close(&fd);
-	return r;
-}
-
-#define FILE_PART                                                              \
-	"--B\r\nContent-Disposition: form-data; name=\"file\"; "               \
-	"filename=\"x.csv\"\r\nContent-Type: text/csv\r\n\r\n"
-
-static void
-the_file_part_is_found_with_its_exact_bytes(void **state)
-{
-	static const char text[] =
-	    "--B\r\ncontent-disposition: form-data; name=\"head\"\r\n\r\n1"
-	    "\r\n" FILE_PART "a,1\r\n--b\r\n-\r\n--B--\r\n";
-	struct multipart m;
-
-	(void)state;
-	assert_int_equal(scan_text(text, sizeof(text) - 1, &m), 0);
-	assert_string_equal(m.filename, "x.csv");
-	assert_int_equal(m.len, strlen("a,1\r\n--b\r\n-"));
-	assert_memory_equal(text + m.offset, "a,1\r\n--b", 8);
-	assert_string_equal(json_get_str(m.fields, "head", ""), "1");
-	multipart_fini(&m);
-}
-
-static void
-an_empty_file_part_has_length_zero(void **state)
-{
-	static const char text[] = FILE_PART "\r\n--B--\r\n";
-	struct multipart m;
-
-	(void)state;
-	assert_int_equal(scan_text(text, sizeof(text) - 1, &m), 0);
-	assert_int_equal(m.len, 0);
-	multipart_fini(&m);
-}
-
-static void
-boundaries_across_windows_are_seen(void **state)
-{
-	struct multipart m;
-	struct buf b = BUF_INIT;
-	size_t pad;
-
-	(void)state;
-	/* The mark begins at every place around the end of the window. */
-	for (pad = 262144 - 140; pad < 262144; pad++) {
-		buf_clear(&b);
-		buf_puts(&b, FILE_PART);
-		while (b.len < pad + 100)
-			buf_puts(&b, "0123456789\n");
-		b.len = pad + 100;
-		buf_puts(&b, "\r\n--B--");
-		assert_int_equal(scan_text(b.data, b.len, &m), 0);
-		assert_int_equal(m.offset + m.len, pad + 100);
-		multipart_fini(&m);
-	}
-	buf_fini(&b);
-}
-
-static void
-malformed_forms_are_refused(void **state)
-{
-	static const char *const bad[] = {
-		"",
-		"--B",
-		"--B--",
-		"--B--\r\n",
-		"--C\r\n\r\n\r\n--C--",
-		FILE_PART "abc",
-		FILE_PART "abc\r\n--B",
-		FILE_PART "abc\r\n--Bx",
-		"--B\r\nContent-Disposition: form-data\r\n\r\nx\r\n--B--",
-		"--B\r\nX: y\r\n\r\nx\r\n--B--",
-		"--B\r\nContent-Disposition: form-data; name=\"file\r\n\r\nx"
-		"\r\n--B--",
-		FILE_PART "1\r\n" FILE_PART "2\r\n--B--",
-	};
-	struct multipart m;
-	size_t i;
-
-	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		assert_int_equal(
-		    scan_text(bad[i], strlen(bad[i]), &m), ERR_FORMAT);
-		assert_null(m.filename);
-	}
-}
-
-/* Each part costs a window's reading: a million would keep a worker busy. */
-static void
-forms_of_very_many_parts_are_refused(void **state)
-{
-	struct multipart m;
-	struct buf b = BUF_INIT;
-	int i;
-
-	(void)state;
-	for (i = 0; i < 1000; i++)
-		buf_puts(&b, "--B\r\nContent-Disposition: form-data; "
-			     "name=\"a\"\r\n\r\n1\r\n");
-	buf_puts(&b, FILE_PART "1\r\n--B--");
-	assert_int_equal(scan_text(b.data, b.len, &m), ERR_LIMIT);
-	buf_fini(&b);
 }
 
 /* --- upload configurations --------------------------------------------------------------------- */
@@ -955,7 +814,6 @@ main(void)
 		cmocka_unit_test(a_trailing_slash_makes_no_difference),
 		cmocka_unit_test(other_methods_and_unknown_paths_find_nothing),
 		cmocka_unit_test(every_route_has_an_audience_and_one_meaning),
-		cmocka_unit_test(a_form_is_signed_by_its_text_fields),
 		cmocka_unit_test(hidden_slashes_dots_and_nuls_are_refused),
 		cmocka_unit_test(json_is_read_whatever_the_content_type_says),
 		cmocka_unit_test(what_never_was_json_counts_as_absent),
@@ -965,12 +823,7 @@ main(void)
 		cmocka_unit_test(a_body_shorter_than_it_says_is_refused),
 		cmocka_unit_test(a_spooled_file_is_taken_only_below_the_spool),
 		cmocka_unit_test(a_client_cannot_name_the_spooled_file),
-		cmocka_unit_test(the_file_part_is_found_with_its_exact_bytes),
-		cmocka_unit_test(an_empty_file_part_has_length_zero),
-		cmocka_unit_test(boundaries_across_windows_are_seen),
-		cmocka_unit_test(malformed_forms_are_refused),
 		cmocka_unit_test(messages_of_very_many_small_parts_are_refused),
-		cmocka_unit_test(forms_of_very_many_parts_are_refused),
 		cmocka_unit_test(
 		    the_query_is_one_json_text_with_odd_characters),
 		cmocka_unit_test(

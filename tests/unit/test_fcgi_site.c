@@ -741,7 +741,10 @@ users_and_partners_keep_to_their_listeners(void **state)
 	answer_fini(&a);
 }
 
-/* Who sends it is not known before it has been taken. */
+/*
+ * A large body is taken by uploads only, and there is nothing of it on disk
+ * before its sender is known.
+ */
 static void
 strangers_cannot_fill_the_disk_with_uploads(void **state)
 {
@@ -752,11 +755,19 @@ strangers_cannot_fill_the_disk_with_uploads(void **state)
 	(void)state;
 	memset(body, ' ', len);
 	ask(&(struct ask){ .base = site.conf->client_tls_url,
-		.target = "/v1/data/upload",
+		.target = "/v1/job/query",
 		.body = body,
 		.len = len },
 	    &a);
 	assert_int_equal(a.status, 413);
+	answer_fini(&a);
+	ask(&(struct ask){ .base = site.conf->client_tls_url,
+		.target = "/v1/data/upload",
+		.type = "multipart/form-data; boundary=B",
+		.body = body,
+		.len = len },
+	    &a);
+	assert_int_equal(a.retcode, 109);
 	answer_fini(&a);
 	free(body);
 }

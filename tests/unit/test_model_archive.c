@@ -84,6 +84,7 @@ set_up(void **state)
 	conf.board_url = none;
 	conf.party_id = us;
 	conf.fcgi_max_body = 1 << 20;
+	conf.upload_max_mb = 1024;
 	conf.client_auth_off_on_loopback = true;
 	make_folders();
 	app = (struct app){ .conf = &conf, .db = mariadb_connect() };
