@@ -241,46 +241,54 @@ documents_key(struct request *req, const struct db_job_row *row)
 }
 
 /* A row with its documents: shown whole, and they are kept. */
-static struct json_object *
-view_and_keep(struct request *req, const struct db_job_row *row)
+static void
+show_and_keep(
+    struct request *req, const struct db_job_row *row, struct buf *out)
 {
 	struct buf documents = BUF_INIT;
-	struct json_object *o;
 
 	view_job_documents(row, VIEW_LIST, &documents);
 	/* What a member has of its own may come later than the job. */
 	if (row->party.party_conf != NULL)
 		text_cache_put(req->app->texts, documents_key(req, row),
 		    buf_str(&documents));
-	o = view_job_beside(row, VIEW_LIST, buf_str(&documents));
+	view_job_beside(row, VIEW_LIST, buf_str(&documents), out);
 	buf_fini(&documents);
-	return o;
+}
+
+/* False when the documents of a brief row are not at hand. */
+static bool
+show(struct request *req, const struct db_job_row *row, struct buf *out)
+{
+	const char *kept;
+
+	if (row->job.dsl != NULL) {
+		show_and_keep(req, row, out);
+		return true;
+	}
+	kept = text_cache_get(req->app->texts, documents_key(req, row));
+	if (kept != NULL)
+		view_job_beside(row, VIEW_LIST, kept, out);
+	return kept != NULL;
 }
 
 /* The rows as JSON; NULL when documents of a brief one are not at hand. */
 static struct json_object *
 page_json(struct request *req, const struct db_job_row *rows, size_t n)
 {
-	struct json_object *list = json_object_new_array();
-	const char *kept;
+	struct buf text = BUF_INIT;
 	size_t i;
 
+	buf_putc(&text, '[');
 	for (i = 0; i < n; i++) {
-		if (rows[i].job.dsl != NULL) {
-			json_object_array_add(
-			    list, view_and_keep(req, &rows[i]));
-			continue;
-		}
-		kept = text_cache_get(
-		    req->app->texts, documents_key(req, &rows[i]));
-		if (kept == NULL) {
-			json_object_put(list);
+		buf_puts(&text, i > 0 ? "," : "");
+		if (!show(req, &rows[i], &text)) {
+			buf_fini(&text);
 			return NULL;
 		}
-		json_object_array_add(
-		    list, view_job_beside(&rows[i], VIEW_LIST, kept));
 	}
-	return list;
+	buf_putc(&text, ']');
+	return json_of_text(buf_steal(&text));
 }
 
 /* Without documents first, with them when one is not at hand. */

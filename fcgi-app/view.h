@@ -24,13 +24,13 @@
  */
 struct json_object *view_job(const struct db_job_row *, const char *prefix);
 /*
- * The same from its two halves: the members that show documents, as they stand
- * in the text, appended to out; and all others around such a text.
+ * The same from its two halves, each appended to out: the members that show
+ * documents, as they stand in the text; and the whole around such a text.
  */
 void view_job_documents(
     const struct db_job_row *, const char *prefix, struct buf *out);
-struct json_object *view_job_beside(
-    const struct db_job_row *, const char *prefix, const char *documents);
+void view_job_beside(const struct db_job_row *, const char *prefix,
+    const char *documents, struct buf *out);
 struct json_object *view_task(const struct db_task_row *, const char *prefix);
 struct json_object *view_output(const struct db_output *);
 

@@ -188,8 +188,7 @@ struct db_job_filter {
 
 /*
  * One row per local member of each matching job, without its contract.
- * *total (may be NULL) is the number without limit and offset; of a page of
- * all jobs it may be a second old.
+ * *total (may be NULL) is the number without limit and offset.
  *
  * With f->brief the rows of such a page have only what view_job_beside() shows
  * and the revision; dsl is NULL in them and in no others.  The documents that

@@ -240,47 +240,100 @@ list_of_job(struct db *db, struct arena *a, const struct db_job_filter *f,
 /* [is each job's member the only one?][newest first?] */
 static const struct db_stmt pages[2][2] = PAGES(ROW_COLS);
 static const struct db_stmt brief_pages[2][2] = PAGES(BRIEF_COLS);
-/* All local members, less those of the few jobs with the tag. */
-static const struct db_stmt count_all = { "job.count_all", "s",
-	"SELECT (SELECT COUNT(*) FROM job_party WHERE is_local = 1) -"
-	" (SELECT COUNT(*) FROM job j JOIN job_party p"
-	"  ON p.job_id = j.job_id AND p.is_local = 1 WHERE j.tag = ?)" };
-static const struct db_stmt count_jobs = { "job.count_jobs", "s",
-	"SELECT (SELECT COUNT(*) FROM job) -"
-	" (SELECT COUNT(*) FROM job WHERE tag = ?)" };
-static const struct db_stmt last_event = { "event.last", "",
-	"SELECT COALESCE(MAX(id), 0) FROM event" };
+/* A first page of brief rows needs no keys first: they come in order. */
+#define FIRST(dir)                                                             \
+	{                                                                      \
+		"job.first_page", "ssi",                                       \
+		    "SELECT 1" BRIEF_COLS(                                     \
+			DB_SQL) " FROM job j FORCE INDEX (job_created)"        \
+				" STRAIGHT_JOIN job_party p"                   \
+				" ON p.job_id = j.job_id"                      \
+				" AND p.is_local = 1" GRANT                    \
+				" WHERE (? IS NULL OR j.tag <> ?)"             \
+				" ORDER BY j.created_at" dir ", j.job_id" dir  \
+				" LIMIT ?"                                     \
+	}
+static const struct db_stmt first_pages[2] = { FIRST(""), FIRST(" DESC") };
 
-#define COUNT_MS 1000 /* an event may be committed behind a later one */
+#define OF_MEMBERS                                                             \
+	" FROM job j FORCE INDEX (job_created)"                                \
+	" JOIN job_party p FORCE INDEX (job_party_local)"                      \
+	" ON p.job_id = j.job_id AND p.is_local = 1"
+#define OF_JOBS " FROM job j FORCE INDEX (job_created)"
+#define COUNT_OLD(name, of)                                                    \
+	{                                                                      \
+		name, "t", "SELECT COUNT(*)" of " WHERE j.created_at < ?"      \
+	}
+/* Those made since, less the few with the tag. */
+#define COUNT_NEW(name, of, tagged)                                            \
+	{                                                                      \
+		name, "ts",                                                    \
+		    "SELECT (SELECT COUNT(*)" of " WHERE j.created_at >= ?)"   \
+		    " - (SELECT COUNT(*)" tagged " WHERE j.tag = ?)"           \
+	}
+static const struct db_stmt old_members =
+    COUNT_OLD("job.old_members", OF_MEMBERS);
+static const struct db_stmt old_jobs = COUNT_OLD("job.old_jobs", OF_JOBS);
+static const struct db_stmt new_members = COUNT_NEW("job.new_members",
+    OF_MEMBERS,
+    " FROM job j JOIN job_party p ON p.job_id = j.job_id AND p.is_local = 1");
+static const struct db_stmt new_jobs =
+    COUNT_NEW("job.new_jobs", OF_JOBS, " FROM job j");
+static const struct db_stmt a_while_ago = { "job.a_while_ago", "i",
+	"SELECT " DB_SQL_MS("NOW(6) - INTERVAL ? SECOND") };
+
+#define OLD_S 300 /* no transaction is open for so long */
 
 /*
- * Counting all jobs reads them all.  Whatever makes a job or moves it leaves
- * an event, so a count stands until there is another event, or for a second.
+ * Counting all jobs reads them all.  They are never removed, and none is made
+ * in the past: those from before some minutes ago are counted once in so many
+ * minutes, the newer ones each time.
  */
 static int
-count_all_jobs(
-    struct db *db, const char *without_tag, const struct db_counted **out)
+count_old(struct db *db, const struct db_counted **out)
 {
 	struct db_counted *c = &db->jobs_counted;
-	const char *tag = without_tag != NULL ? without_tag : "";
-	int64_t now = clock_mono_ms(), event;
+	int64_t now = clock_mono_ms();
 	int r;
 
 	*out = c;
-	if ((r = db_query_int(db, &last_event, &event)) != 0)
-		return r;
-	if (c->at_ms != 0 && now - c->at_ms < COUNT_MS && c->event == event &&
-	    strcmp(c->what, tag) == 0)
+	if (c->at_ms != 0 && now - c->at_ms < OLD_S * 1000)
 		return 0;
 	c->at_ms = 0;
-	if ((r = db_query_int(db, &count_all, &c->rows, without_tag)) != 0 ||
-	    (r = db_query_int(db, &count_jobs, &c->jobs, without_tag)) != 0)
+	if ((r = db_query_int(
+		 db, &a_while_ago, &c->before_ms, (int64_t)OLD_S)) != 0 ||
+	    (r = db_query_int(db, &old_members, &c->rows, c->before_ms)) != 0 ||
+	    (r = db_query_int(db, &old_jobs, &c->jobs, c->before_ms)) != 0)
 		return r;
-	c->event = event;
-	if (strlen(tag) < sizeof(c->what)) {
-		(void)snprintf(c->what, sizeof(c->what), "%s", tag);
-		c->at_ms = now;
-	}
+	c->at_ms = now;
+	return 0;
+}
+
+static int
+count_members(struct db *db, const char *without_tag, int64_t *out)
+{
+	const struct db_counted *old;
+	int r;
+
+	if ((r = count_old(db, &old)) != 0 ||
+	    (r = db_query_int(
+		 db, &new_members, out, old->before_ms, without_tag)) != 0)
+		return r;
+	*out += old->rows;
+	return 0;
+}
+
+static int
+count_jobs(struct db *db, const char *without_tag, int64_t *out)
+{
+	const struct db_counted *old;
+	int r;
+
+	if ((r = count_old(db, &old)) != 0 ||
+	    (r = db_query_int(
+		 db, &new_jobs, out, old->before_ms, without_tag)) != 0)
+		return r;
+	*out += old->jobs;
 	return 0;
 }
 
@@ -303,27 +356,51 @@ by_age(const void *a, const void *b, void *ctx)
 }
 
 static int
+read_first_page(struct db *db, struct arena *a, const struct db_job_filter *f,
+    struct db_job_row **rows, size_t *n)
+{
+	if (f->brief)
+		return db_select(db, &first_pages[f->descending], &brief_shape,
+		    a, rows, n, f->without_tag, f->without_tag, f->limit);
+	return db_select(db, &pages[false][f->descending], &row_shape, a, rows,
+	    n, f->without_tag, f->without_tag, f->limit, (int64_t)0);
+}
+
+static int
+read_later_page(struct db *db, struct arena *a, const struct db_job_filter *f,
+    int64_t members, struct db_job_row **rows, size_t *n)
+{
+	const struct db_stmt(*list)[2] = f->brief ? brief_pages : pages;
+	int64_t jobs;
+	int r;
+
+	if ((r = count_jobs(db, f->without_tag, &jobs)) != 0)
+		return r;
+	return db_select(db, &list[members == jobs][f->descending],
+	    f->brief ? &brief_shape : &row_shape, a, rows, n, f->without_tag,
+	    f->without_tag, f->limit, f->offset);
+}
+
+static int
 list_page(struct db *db, struct arena *a, const struct db_job_filter *f,
     struct db_job_row **rows, size_t *n, int64_t *total)
 {
-	const struct db_stmt(*list)[2] = f->brief ? brief_pages : pages;
-	const struct db_counted *all = NULL;
-	bool descending = f->descending, single;
+	bool descending = f->descending, is_first = f->offset == 0;
+	int64_t members = 0;
 	int r;
 
-	if ((total != NULL || f->offset > 0) &&
-	    (r = count_all_jobs(db, f->without_tag, &all)) != 0)
+	if ((total != NULL || !is_first) &&
+	    (r = count_members(db, f->without_tag, &members)) != 0)
 		return r;
-	single = f->offset > 0 && all->rows == all->jobs;
-	if ((r = db_select(db, &list[single][descending],
-		 f->brief ? &brief_shape : &row_shape, a, rows, n,
-		 f->without_tag, f->without_tag, f->limit, f->offset)) != 0)
+	r = is_first ? read_first_page(db, a, f, rows, n)
+		     : read_later_page(db, a, f, members, rows, n);
+	if (r != 0)
 		return r;
 	if (*n > 1)
 		qsort_r(*rows, *n, sizeof(**rows), by_age, &descending);
 	if (total != NULL)
-		*total = f->offset == 0 && (int64_t)*n < f->limit ? (int64_t)*n
-								  : all->rows;
+		*total =
+		    is_first && (int64_t)*n < f->limit ? (int64_t)*n : members;
 	return 0;
 }
 

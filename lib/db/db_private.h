@@ -20,11 +20,10 @@ typedef bool db_flag;
 
 struct prepared;
 
-/* How many jobs and local members there were when event was the last one. */
+/* How many jobs and local members there were before a moment. */
 struct db_counted {
-	char what[64];
-	int64_t event;
-	int64_t at_ms; /* 0: none */
+	int64_t at_ms; /* monotonic; 0: never counted */
+	int64_t before_ms;
 	int64_t rows;
 	int64_t jobs;
 };

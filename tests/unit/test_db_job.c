@@ -660,6 +660,50 @@ job_lists_are_ordered_and_paged(void **state)
 	    ERR_INVALID);
 }
 
+static const struct db_stmt make_old = { "test.make_old", "s",
+	"UPDATE job SET created_at = created_at - INTERVAL 1 DAY"
+	" WHERE job_id = ?" };
+
+static int64_t
+counted(struct db *reader, const char *without_tag, int64_t offset)
+{
+	struct db_job_filter f = {
+		.without_tag = without_tag, .limit = 1, .offset = offset
+	};
+	struct db_job_row *rows;
+	int64_t total;
+	size_t n;
+
+	assert_int_equal(db_job_list(reader, arena, &f, &rows, &n, &total), 0);
+	assert_int_equal(n, 1);
+	return total;
+}
+
+static void
+a_count_of_all_jobs_is_right_at_once(void **state)
+{
+	struct db *reader = mariadb_connect();
+	struct rows_partner p;
+
+	(void)state;
+	/* Two old jobs, counted once; then others make more. */
+	assert_int_equal(rows_initiated(db, J2), 0);
+	assert_int_equal(db_exec(db, &make_old, NULL, J1), 0);
+	assert_int_equal(db_exec(db, &make_old, NULL, J2), 0);
+	assert_int_equal(counted(reader, NULL, 0), 2);
+	rows_partner_init(&p, J3, "host");
+	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+	assert_int_equal(counted(reader, NULL, 0), 4);
+	assert_int_equal(counted(reader, "x", 3), 4);
+	/* The tag of an old one and that of a new one. */
+	assert_int_equal(db_job_set_tag(db, J1, "x"), 0);
+	assert_int_equal(counted(reader, "x", 0), 3);
+	assert_int_equal(db_job_set_tag(db, J3, "x"), 0);
+	assert_int_equal(counted(reader, "x", 0), 1);
+	assert_int_equal(counted(reader, NULL, 1), 4);
+	db_close(reader);
+}
+
 static void
 listed_job_shows_its_grant(void **state)
 {
@@ -710,6 +754,7 @@ main(void)
 		T(many_claimers_share_the_jobs_without_overlap),
 		T(overdue_and_stale_jobs_are_found),
 		T(each_filter_of_a_job_list_filters),
+		T(a_count_of_all_jobs_is_right_at_once),
 		T(job_lists_are_ordered_and_paged),
 		T(listed_job_shows_its_grant),
 	};

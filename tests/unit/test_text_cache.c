@@ -26,6 +26,8 @@
 #include "tests/lib/rows.h"
 
 #define J1 "202601010000000000001"
+#define J2 "202601010000000000002"
+#define J3 "202601010000000000003"
 #define WORKERS 2
 
 static struct db *db;
@@ -205,24 +207,31 @@ a_page_shows_what_was_changed_by_anybody(void **state)
 	page_says("cores", "3");
 }
 
-/* Kept or not, the text is the same. */
 static void
 a_page_is_the_same_with_and_without_what_was_kept(void **state)
 {
-	const char *body = "{\"limit\":20,\"page\":1}";
+	static const char *const pages[] = { "{\"limit\":20,\"page\":1}",
+		"{\"limit\":1,\"page\":2}", "{\"limit\":1,\"page\":3}",
+		"{\"limit\":2,\"page\":2,\"order_by\":\"create_time\","
+		"\"order\":\"asc\"}" };
 	struct app none = workers[0];
 	struct api_answer a;
 	char *want;
 
 	(void)state;
 	none.texts = NULL;
-	api_want(&none, 0, "/v1/job/list/job", body, &a);
-	want = xstrdup(json_text(json_get(a.json, "data")));
-	api_answer_fini(&a);
-	assert_non_null(strstr(want, "\"partners\":[10000]"));
-	all_answer("/v1/job/list/job", body, want);
+	assert_int_equal(rows_initiated(db, J2), 0);
+	assert_int_equal(rows_initiated(db, J3), 0);
+	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+		api_want(&none, 0, "/v1/job/list/job", pages[i], &a);
+		want = xstrdup(json_text(json_get(a.json, "data")));
+		api_answer_fini(&a);
+		assert_non_null(strstr(want, "\"partners\":[10000]"));
+		assert_non_null(strstr(want, "\"count\":3}"));
+		all_answer("/v1/job/list/job", pages[i], want);
+		free(want);
+	}
 	assert_true(text_cache_bytes(workers[0].texts) > 0);
-	free(want);
 }
 
 /* --- the cache itself ------------------------------------------------------------ */
