@@ -28,13 +28,20 @@ struct view {
 	}
 
 static void
-put_name(struct view *v, const char *name)
+put_name_of(struct view *v, const char *name, const char *suffix)
 {
 	buf_puts(v->out, v->begun ? ",\"" : "{\"");
 	v->begun = true;
 	buf_puts(v->out, v->prefix);
 	buf_puts(v->out, name);
+	buf_puts(v->out, suffix);
 	buf_puts(v->out, "\":");
+}
+
+static void
+put_name(struct view *v, const char *name)
+{
+	put_name_of(v, name, "");
 }
 
 static void
@@ -62,20 +69,38 @@ put_str(struct view *v, const char *name, const char *value)
 		buf_puts(v->out, "\"\""); /* columns are UTF-8 */
 }
 
+/* printf() took a tenth of a page of jobs. */
 static void
-put_int(struct view *v, const char *name, int64_t value)
+put_digits(struct view *v, int64_t value)
 {
 	char text[24], *p = text + sizeof(text) - 1;
 	uint64_t left = value < 0 ? -(uint64_t)value : (uint64_t)value;
 
-	/* printf() took a tenth of a page of jobs. */
 	*p = '\0';
 	do
 		*--p = (char)('0' + left % 10);
 	while ((left /= 10) != 0);
 	if (value < 0)
 		*--p = '-';
-	put_raw(v, name, p);
+	buf_puts(v->out, p);
+}
+
+static void
+put_int(struct view *v, const char *name, int64_t value)
+{
+	put_name(v, name);
+	put_digits(v, value);
+}
+
+/* Milliseconds since the epoch; null for 0. */
+static void
+put_ms(struct view *v, const char *name, const char *suffix, int64_t ms)
+{
+	put_name_of(v, name, suffix);
+	if (ms > 0)
+		put_digits(v, ms);
+	else
+		buf_puts(v->out, "null");
 }
 
 static void
@@ -104,16 +129,18 @@ view_done(struct view *v)
 static void
 put_time(struct view *v, const char *name, int64_t ms)
 {
-	char key[48], date[CLOCK_DATE_SIZE];
+	char date[CLOCK_DATE_SIZE];
 
-	(void)snprintf(key, sizeof(key), "%s_time", name);
-	if (ms > 0)
-		put_int(v, key, ms);
-	else
-		put_raw(v, key, "null");
+	put_ms(v, name, "_time", ms);
+	put_name_of(v, name, "_date");
+	if (ms <= 0) {
+		buf_puts(v->out, "null");
+		return;
+	}
 	clock_date(ms, date);
-	(void)snprintf(key, sizeof(key), "%s_date", name);
-	put_str(v, key, ms > 0 ? date : NULL);
+	buf_putc(v->out, '"');
+	buf_puts(v->out, date);
+	buf_putc(v->out, '"');
 }
 
 static void
@@ -224,8 +251,8 @@ put_resources(struct view *v, const struct db_job_row *row)
 	put_int(v, "remaining_memory",
 	    row->resource_in_use ? row->party.memory_mb : 0);
 	put_bool(v, "resource_in_use", row->resource_in_use);
-	put(v, "apply_resource_time", view_time(row->applied_ms));
-	put(v, "return_resource_time", view_time(row->returned_ms));
+	put_ms(v, "apply_resource", "_time", row->applied_ms);
+	put_ms(v, "return_resource", "_time", row->returned_ms);
 }
 
 static void
@@ -286,9 +313,10 @@ view_job_beside(const struct db_job_row *row, const char *prefix,
 	put_raw(&v, "status_code", "null");
 	put_str(&v, "reason", job->reason);
 	put_str(&v, "role", row->party.role);
-	put(&v, "party_id",
-	    prefix[0] == '\0' ? view_party(row->party.party_id)
-			      : json_object_new_string(row->party.party_id));
+	if (prefix[0] == '\0')
+		put(&v, "party_id", view_party(row->party.party_id));
+	else
+		put_str(&v, "party_id", row->party.party_id);
 	put_int(&v, "progress", job->progress);
 	put_signals(&v, job);
 	put_resources(&v, row);
