@@ -74,6 +74,10 @@ class TlsUploads(unittest.TestCase):
         cls.key = cls.make("modeler")
         cls.user = cls.site.signed(cls.key, tls=True)
 
+    def setUp(self):
+        # An upload's file goes with its job, which may end a moment after its test.
+        wait_for(lambda: self.spool() == [], what="an empty spool")
+
     @classmethod
     def make(cls, role):
         return cls.site.make_key("%s-%s" % (role, uuid.uuid4().hex[:8]), role)
