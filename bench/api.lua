@@ -1,6 +1,22 @@
 -- One kind of request for wrk, and what came of it as one line of JSON.
--- args: BODY, in which %d stands for the number of a job from 1 to JOBS.
+-- args: BODY, in which %d stands for the number of a job from 1 to JOBS; and
+-- a FILE of signed requests, each answered once, instead of these: lines of
+-- TIMESTAMP NONCE APP_KEY SIGNATURE BODY with tabs between.
 local template, jobs
+local signed, nsigned, at = {}, 0, 0
+
+local function read_signed(name)
+	for line in io.lines(name) do
+		local t, n, k, s, body = string.match(line,
+		    "([^\t]*)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(.*)")
+		nsigned = nsigned + 1
+		signed[nsigned] = wrk.format(nil, nil, {
+			["Content-Type"] = "application/json",
+			["Host"] = wrk.headers["Host"],
+			TIMESTAMP = t, NONCE = n, APP_KEY = k, SIGNATURE = s
+		}, body)
+	end
+end
 
 function init(args)
 	template = args[1]
@@ -8,9 +24,19 @@ function init(args)
 	math.randomseed(7)
 	wrk.method = template == "" and "GET" or "POST"
 	wrk.headers["Content-Type"] = "application/json"
+	if args[3] then
+		read_signed(args[3])
+	end
 end
 
 function request()
+	if nsigned > 0 then
+		at = at + 1
+		if at >= nsigned then
+			wrk.thread:stop()
+		end
+		return signed[math.min(at, nsigned)]
+	end
 	if template == "" then
 		return wrk.format()
 	end

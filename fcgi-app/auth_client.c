@@ -17,7 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_client_key.h"
-#include "lib/db/db_partner.h"
+#include "lib/db/db_client_nonce.h"
 #include "lib/sign/client_sign.h"
 #include "lib/sign/client_vault.h"
 
@@ -226,31 +226,26 @@ check_signature(struct request *req, const struct db_client_key *key,
 	return r;
 }
 
-/*
- * Nonces of users stand beside those of partners: as a hash of all that makes
- * one unique, for as long as its time would be accepted.
- */
+/* One of a kind by a hash of all that makes it so. */
 static int
 use_nonce(struct request *req, const struct signature *s)
 {
 	const struct client_request *q = &s->request;
-	uint8_t hash[32];
-	char hex[65];
+	struct db_client_nonce nonce = { .time_ms = s->time_ms,
+		.window_ms = CLIENT_WINDOW_MS };
 	struct buf text = BUF_INIT;
 	int r;
 
 	buf_printf(&text, "%s\n%s\n%s", q->app_key, q->timestamp, q->nonce);
-	(void)crypto_generichash(hash, sizeof(hash),
+	(void)crypto_generichash(nonce.hash, sizeof(nonce.hash),
 	    (const unsigned char *)text.data, text.len, NULL, 0);
 	buf_fini(&text);
-	str_to_hex(hash, sizeof(hash), hex);
-	r = db_nonce_use(req->app->db, "client", hex,
-	    (s->time_ms + CLIENT_WINDOW_MS) / 1000 + 1);
-	return r == ERR_EXISTS ? err_set(ERR_AUTH,
-				     "replay: a request with this NONCE and "
-				     "TIMESTAMP was answered before; sign each "
-				     "request anew")
-			       : r;
+	r = db_client_nonce_use(req->app->db, &nonce);
+	if (r == ERR_EXISTS)
+		return err_set(ERR_AUTH,
+		    "replay: a request with this NONCE and TIMESTAMP was "
+		    "answered before; sign each request anew");
+	return r == ERR_CONFLICT ? err_set(ERR_AUTH, "%s", err_text()) : r;
 }
 
 static int

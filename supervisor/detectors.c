@@ -10,12 +10,14 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_client_nonce.h"
 #include "lib/db/db_errand.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_recover.h"
 #include "lib/db/db_resource.h"
+#include "lib/sign/client_sign.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/models.h"
@@ -38,6 +40,7 @@
 #define CACHE_GRACE_S (24 * 3600)
 #define BATCH 100
 #define NONCE_BATCH 10000
+#define NONCE_BITES 10
 
 static void
 finding(struct supervisor *s, const char *job_id, const char *detector,
@@ -150,7 +153,16 @@ report_backlog(struct supervisor *s)
 static int
 nonces(struct supervisor *s)
 {
-	return db_nonce_purge(s->db, NONCE_BATCH, NULL);
+	int64_t n;
+	int r, i = 0;
+
+	r = db_client_nonce_purge(s->db, CLIENT_WINDOW_MS, NULL);
+	/* As many as came, whatever their rate; in bites, for others wait. */
+	do {
+		if (r == 0)
+			r = db_nonce_purge(s->db, NONCE_BATCH, &n);
+	} while (r == 0 && n == NONCE_BATCH && ++i < NONCE_BITES);
+	return r;
 }
 
 /*

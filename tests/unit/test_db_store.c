@@ -20,6 +20,7 @@
 #include "lib/db/db_audit.h"
 #include "lib/db/db_connector.h"
 #include "lib/db/db_lineage.h"
+#include "lib/db/db_client_nonce.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_resource.h"
@@ -362,6 +363,141 @@ nonce_is_good_once_until_it_is_forgotten(void **state)
 	assert_int_equal(db_nonce_use(db, "1", "late", now - 60), ERR_EXISTS);
 }
 
+/* --- signed requests of users ------------------------------------------------ */
+
+#define WINDOW 60000
+
+static int64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_REALTIME, &t), 0);
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static int
+use(struct db *d, int64_t time_ms, uint8_t n)
+{
+	struct db_client_nonce c = {
+		.hash = { n }, .time_ms = time_ms, .window_ms = WINDOW
+	};
+
+	return db_client_nonce_use(d, &c);
+}
+
+/* As if the memory had begun so long ago. */
+static void
+remember_since(int64_t ago_ms)
+{
+	static const struct db_stmt set = { "test.since", "i",
+		"REPLACE INTO client_nonce_since VALUES (1, ?)" };
+
+	assert_int_equal(db_exec(db, &set, NULL, now_ms() - ago_ms), 0);
+}
+
+static int64_t
+count(const char *what)
+{
+	static const struct db_stmt memory = { "test.memory", "",
+		"SELECT COUNT(*) FROM client_nonce" };
+	static const struct db_stmt durable = { "test.durable", "",
+		"SELECT COUNT(*) FROM nonce" };
+	int64_t n;
+
+	assert_int_equal(
+	    db_query_int(
+		db, strcmp(what, "memory") == 0 ? &memory : &durable, &n),
+	    0);
+	return n;
+}
+
+static void
+a_request_of_a_user_is_answered_once_on_every_connection(void **state)
+{
+	struct db *other = mariadb_connect();
+	int64_t now = now_ms();
+
+	(void)state;
+	remember_since(10 * WINDOW);
+	assert_int_equal(use(db, now, 1), 0);
+	assert_int_equal(use(db, now, 1), ERR_EXISTS);
+	assert_int_equal(use(other, now, 1), ERR_EXISTS);
+	assert_int_equal(use(other, now, 2), 0);
+	/* Nothing durable for clocks that are right or late. */
+	assert_int_equal(use(db, now - WINDOW + 1000, 3), 0);
+	assert_int_equal(count("durable"), 0);
+	assert_int_equal(count("memory"), 3);
+	/* One that is ahead outlives the server, whenever it comes again. */
+	assert_int_equal(use(db, now + WINDOW, 4), 0);
+	assert_int_equal(use(other, now + WINDOW, 4), ERR_EXISTS);
+	assert_int_equal(count("durable"), 1);
+	db_close(other);
+}
+
+static void
+what_was_answered_before_a_restart_is_not_answered_after_it(void **state)
+{
+	int64_t now = now_ms();
+
+	(void)state;
+	remember_since(10 * WINDOW);
+	assert_int_equal(use(db, now, 1), 0);
+	assert_int_equal(use(db, now + WINDOW, 2), 0);
+	mariadb_restart();
+	/* The first statement finds out that the link is gone. */
+	(void)db_ping(db);
+	assert_int_equal(count("memory"), 0);
+	assert_int_equal(use(db, now, 1), ERR_CONFLICT);
+	assert_non_null(strstr(err_text(), "sign it anew"));
+	assert_int_equal(use(db, now + WINDOW, 2), ERR_EXISTS);
+	/* One that is signed now is taken, once, and survives the next. */
+	now = now_ms() + 1;
+	assert_int_equal(use(db, now, 3), 0);
+	assert_int_equal(use(db, now, 3), ERR_EXISTS);
+	mariadb_restart();
+	(void)db_ping(db);
+	assert_true(use(db, now, 3) != 0);
+	assert_int_equal(use(db, now_ms() + 1, 4), 0);
+}
+
+static void
+a_full_memory_refuses_and_has_room_again_when_time_has_passed(void **state)
+{
+	static const struct db_stmt small = { "test.small", "",
+		"SET SESSION max_heap_table_size = 16384" };
+	static const struct db_stmt remake = { "test.remake", "",
+		"ALTER TABLE client_nonce ENGINE = MEMORY" };
+	struct db_client_nonce c = { .window_ms = WINDOW };
+	int64_t now = now_ms(), n;
+	int r = 0, i;
+
+	(void)state;
+	remember_since(10 * WINDOW);
+	assert_int_equal(db_exec(db, &small, NULL), 0);
+	assert_int_equal(db_exec(db, &remake, NULL), 0);
+	for (i = 0; r == 0 && i < 5000; i++) {
+		c.hash[0] = (uint8_t)i;
+		c.hash[1] = (uint8_t)(i >> 8);
+		/* The first ones will be forgotten first. */
+		c.time_ms = i < 50 ? now - WINDOW + 2000 : now;
+		r = db_client_nonce_use(db, &c);
+	}
+	assert_int_equal(r, ERR_BUSY);
+	assert_non_null(strstr(err_text(), "max_heap_table_size"));
+	assert_int_equal(count("durable"), 0);
+	assert_int_equal(db_client_nonce_purge(db, WINDOW, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_client_nonce_use(db, &c), ERR_BUSY);
+	assert_int_equal(db_client_nonce_purge(db, WINDOW - 8000, &n), 0);
+	assert_int_equal(n, 50);
+	assert_int_equal(db_client_nonce_use(db, &c), 0);
+	assert_int_equal(db_client_nonce_use(db, &c), ERR_EXISTS);
+	/* What may be forgotten is what is not taken any more. */
+	assert_int_equal(use(db, now - WINDOW - 6000, 4), ERR_CONFLICT);
+	assert_non_null(strstr(err_text(), "old by the database's clock"));
+}
+
 static void
 egress_and_audit_are_appended(void **state)
 {
@@ -486,6 +622,9 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	    db_table_delete(d, arena, table.table_namespace, table.name, NULL),
 	    0);
 	assert_int_equal(db_nonce_use(d, "1", "n", (int64_t)time(NULL) + 9), 0);
+	assert_int_equal(use(d, now_ms() + 1000, 1), 0);
+	remember_since(10 * WINDOW);
+	assert_int_equal(use(d, now_ms(), 2), 0);
 	assert_int_equal(db_exec(d, &make_table, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_event, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_partner, NULL), ERR_DB);
@@ -652,6 +791,9 @@ main(void)
 		T(summary_of_the_newest_version_is_found),
 		T(partner_is_kept_and_replaced),
 		T(nonce_is_good_once_until_it_is_forgotten),
+		T(a_request_of_a_user_is_answered_once_on_every_connection),
+		T(what_was_answered_before_a_restart_is_not_answered_after_it),
+		T(a_full_memory_refuses_and_has_room_again_when_time_has_passed),
 		T(egress_and_audit_are_appended),
 		T(connector_is_kept_and_replaced),
 		T(lineage_goes_back_to_the_tables_from_outside),
