@@ -18,6 +18,9 @@ struct site_conf {
 	char *db_socket; /* unix socket, or "" for host/port */
 	char *db_host;
 	int64_t db_port;
+	/* Longest silence of the server; 0: none is too long.  No key: for
+	 * who opens another database by a copy of this. */
+	int64_t db_answer_timeout_s;
 	char *db_tls_ca; /* "": no TLS, for servers of this machine */
 	char *db_name;
 	char *db_user;

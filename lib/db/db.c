@@ -108,9 +108,10 @@ read_password(const char *path, char out[PASSWORD_MAX])
 }
 
 static MYSQL *
-client_new(void)
+client_new(const struct site_conf *conf)
 {
 	unsigned timeout_s = CONNECT_TIMEOUT_S;
+	unsigned answer_s = (unsigned)conf->db_answer_timeout_s;
 	unsigned long packet = MAX_PACKET;
 	MYSQL *my;
 
@@ -119,6 +120,10 @@ client_new(void)
 	(void)mysql_options(my, MYSQL_SET_CHARSET_NAME, "utf8mb4");
 	(void)mysql_options(my, MYSQL_OPT_CONNECT_TIMEOUT, &timeout_s);
 	(void)mysql_options(my, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
+	if (answer_s > 0) {
+		(void)mysql_options(my, MYSQL_OPT_READ_TIMEOUT, &answer_s);
+		(void)mysql_options(my, MYSQL_OPT_WRITE_TIMEOUT, &answer_s);
+	}
 	return my;
 }
 
@@ -178,7 +183,7 @@ connect_new(struct db *db)
 	with_password = file != NULL && file[0] != '\0';
 	if (with_password && (r = read_password(file, password)) != 0)
 		goto out;
-	if ((db->my = client_new()) == NULL) {
+	if ((db->my = client_new(db->conf)) == NULL) {
 		r = err_set(ERR_DB, "client library: out of memory");
 		goto out;
 	}

@@ -12,11 +12,30 @@
 
 struct store {
 	const struct store_ops *ops;
+	const struct site_conf *conf; /* borrowed */
 	void *ctx;
 };
 
 static const struct store_ops *const engines[] = { &store_mysql, &store_redis,
 	NULL };
+
+/* What went wrong, at which store; where to look when it does not answer. */
+static int
+blame(const struct site_conf *conf, int r)
+{
+	bool socket = conf->store_socket[0] != '\0';
+	bool silent = r == ERR_NET || r == ERR_DB || r == ERR_TIMEOUT;
+
+	if (!silent)
+		return err_wrap("model store (%s)", conf->store_engine);
+	if (socket)
+		return err_wrap("model store (%s at %s): check that it runs "
+				"and [model_store] of the site's configuration",
+		    conf->store_engine, conf->store_socket);
+	return err_wrap("model store (%s at %s:%lld): check that it runs and "
+			"[model_store] of the site's configuration",
+	    conf->store_engine, conf->store_host, (long long)conf->store_port);
+}
 
 int
 store_open(const struct site_conf *conf, struct store **out)
@@ -38,10 +57,11 @@ store_open(const struct site_conf *conf, struct store **out)
 		    conf->store_engine);
 	*out = xcalloc(1, sizeof(**out));
 	(*out)->ops = ops;
+	(*out)->conf = conf;
 	if ((r = ops->open(conf, &(*out)->ctx)) != 0) {
 		free(*out);
 		*out = NULL;
-		return err_wrap("model store (%s)", ops->name);
+		return blame(conf, r);
 	}
 	return 0;
 }
@@ -70,7 +90,7 @@ store_put(struct store *s, struct store_item *item, int fd, bool force)
 		return r;
 	item->has_sha256 = true;
 	if ((r = s->ops->put(s->ctx, item, fd, force)) != 0)
-		return err_wrap("model store (%s)", s->ops->name);
+		return blame(s->conf, r);
 	return 0;
 }
 
@@ -82,7 +102,7 @@ store_get(struct store *s, struct store_item *item, int fd)
 	int r;
 
 	if ((r = s->ops->get(s->ctx, item, fd)) != 0)
-		return err_wrap("model store (%s)", s->ops->name);
+		return blame(s->conf, r);
 	memcpy(want, item->sha256, sizeof(want));
 	if ((r = digest_fd(fd, (uint64_t)item->bytes, item->sha256)) != 0)
 		return r;

@@ -37,8 +37,11 @@ extern const struct store_ops store_redis;
 struct store;
 
 /*
+ * The configuration is borrowed until store_close().
  * Errors: ERR_UNSUPPORTED when the site has no store, ERR_NET or ERR_DB when
- * it does not answer, ERR_IO (password file).
+ * it does not answer (at once, or nothing for half a minute; the message says
+ * which server and which part of the configuration to look at), ERR_IO
+ * (password file).
  */
 int store_open(const struct site_conf *, struct store **out);
 void store_close(struct store *); /* NULL is fine */

@@ -9,6 +9,9 @@
 #include "lib/db/db_model_store.h"
 #include "lib/store/store.h"
 
+/* One slice of 4 MB is written or read meanwhile. */
+#define ANSWER_TIMEOUT_S 30
+
 struct mysql_store {
 	struct site_conf conf; /* the store's account in [database]'s place */
 	struct db *db;
@@ -36,6 +39,7 @@ mysql_open(const struct site_conf *conf, void **ctx)
 	s->conf.db_socket = conf->store_socket;
 	s->conf.db_host = conf->store_host;
 	s->conf.db_port = conf->store_port;
+	s->conf.db_answer_timeout_s = ANSWER_TIMEOUT_S;
 	s->conf.db_tls_ca = conf->store_tls_ca;
 	s->conf.db_name = conf->store_name;
 	s->conf.db_user = conf->store_user;

@@ -5,8 +5,10 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 import zipfile
 
@@ -304,6 +306,32 @@ class Stores:
         self.assertEqual(guest.wait(reply["jobId"], role="local", party="0")["f_status"], "failed")
         self.assertIn("is not in the store", str(guest.tasks(reply["jobId"])))
         self.assertEqual(guest.api("model/store", {"role": "guest"})["retcode"], 101)
+
+    def test_a_store_that_is_down_fails_the_job_and_is_named(self):
+        socket = self.server.folder + "/s"
+        os.rename(socket, socket + ".away")
+        self.addCleanup(lambda: os.path.exists(socket + ".away") and os.rename(socket + ".away", socket))
+        for what in ("store", "restore"):
+            before = rows(self.fed.guest, self.key)
+            status, error = self.carry(what, force_update=True)
+            self.assertEqual(status, "failed")
+            self.assertIn("model store (%s at %s)" % (self.engine, socket), error)
+            self.assertIn("check that it runs and [model_store]", error)
+            self.assertEqual(rows(self.fed.guest, self.key), before)
+        os.rename(socket + ".away", socket)
+        self.assertEqual(self.carry("store", force_update=True)[0], "success")
+
+    def test_a_store_that_is_silent_fails_the_job_in_time(self):
+        self.server.child.send_signal(signal.SIGSTOP)
+        try:
+            start = time.monotonic()
+            status, error = self.carry("store", force_update=True)
+        finally:
+            self.server.child.send_signal(signal.SIGCONT)
+        self.assertEqual(status, "failed")
+        self.assertLess(time.monotonic() - start, 70)
+        self.assertIn("check that it runs and [model_store]", error)
+        self.assertEqual(self.carry("store", force_update=True)[0], "success")
 
     def test_the_password_is_in_no_log(self):
         status, _ = self.carry("store", force_update=True)
