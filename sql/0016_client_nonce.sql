@@ -14,3 +14,8 @@ CREATE TABLE client_nonce_since (
   since_ms     BIGINT       NOT NULL,
   PRIMARY KEY (id) USING HASH
 ) ENGINE=MEMORY;
+
+-- Programs of an older schema have stopped: what they answered was signed
+-- before now, and is refused.
+INSERT INTO client_nonce_since (id, since_ms)
+  VALUES (1, FLOOR(UNIX_TIMESTAMP(NOW(6)) * 1000));

@@ -77,6 +77,7 @@ GRANT SELECT ON permission TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON client_nonce TO 'sluice_supervisor'@'localhost';
+GRANT INSERT ON client_nonce_since TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON event TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON audit TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON egress TO 'sluice_supervisor'@'localhost';

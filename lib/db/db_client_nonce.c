@@ -131,5 +131,10 @@ db_client_nonce_use(struct db *db, const struct db_client_nonce *c)
 int
 db_client_nonce_purge(struct db *db, int64_t window_ms, int64_t *n)
 {
+	int r;
+
+	/* Begun here, so that after a restart no user's request is the first. */
+	if ((r = db_exec(db, &begin, NULL)) != 0)
+		return r;
 	return db_exec(db, &purge, n, window_ms + SKEW_MS);
 }

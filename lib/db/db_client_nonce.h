@@ -34,7 +34,10 @@ struct db_client_nonce {
  */
 int db_client_nonce_use(struct db *, const struct db_client_nonce *);
 
-/* Forget what is too old to be taken again; *n (may be NULL): how many. */
+/*
+ * Forget what is too old to be taken again; *n (may be NULL): how many.  An
+ * empty memory begins now.
+ */
 int db_client_nonce_purge(struct db *, int64_t window_ms, int64_t *n);
 
 #endif
