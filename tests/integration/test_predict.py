@@ -8,7 +8,7 @@ import tempfile
 import unittest
 import zipfile
 
-from federation import DATA, Federation, example, lr_conf
+from federation import DATA, Federation, example, kill, lr_conf, processes, wait_for
 
 LR = {"max_iter": 2, "encrypt_param": {"key_length": 1024}}
 
@@ -310,6 +310,75 @@ class Refusals(Predict):
         reply = self.submit(self.conf(child))
         self.assertEqual(self.fed.guest.wait(reply["jobId"])["f_status"], "failed")
         self.assertIn("hetero_lr_0", self.reports(reply["jobId"]))
+
+
+class Unproven(Predict):
+    """Versions whose halves nothing ties together: they came by an archive without a manifest."""
+
+    def forget_root(self, version):
+        for site in self.fed.sites.values():
+            site.sql("UPDATE model SET root_hash = UNHEX(REPEAT('00', 32)), manifest_hash = root_hash, members = NULL"
+                     " WHERE model_version = '%s'" % version)
+
+    def test_it_is_not_deployed(self):
+        job = self.fed.submit(lr_conf(namespace="predict", **dict(LR, max_iter=1)))
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success")
+        self.forget_root(job)
+        reply = self.fed.guest.api("model/deploy", dict(self.model, model_version=job))
+        self.assertNotEqual(reply["retcode"], 0, reply)
+        self.assertIn("came by an archive without a manifest", json.dumps(reply))
+        self.assertIn("train again, or import archives", json.dumps(reply))
+        for site in self.fed.sites.values():
+            self.assertEqual(site.sql("SELECT COUNT(*) FROM model WHERE parent_version = '%s'" % job), [["0"]])
+
+    def test_it_does_not_predict_with_partners(self):
+        child = self.deploy()
+        self.forget_root(child)
+        reply = self.submit(self.conf(child))
+        self.assertEqual((reply["retcode"], reply["errors"][0]["pointer"]),
+                         (103, "/job_runtime_conf/job_parameters/common/model_version"), reply)
+        self.assertIn("serves jobs without partners only", reply["retmsg"])
+        self.assertNotIn("data", reply)
+
+
+class Losses(Predict):
+    """A party is lost in the middle of a predict job."""
+
+    def lost(self, site, column):
+        """The job's end at every member after a process of its attempt at the site was killed."""
+        reply = self.submit(self.conf())
+        self.assertEqual(reply["retcode"], 0, reply)
+        job = reply["jobId"]
+        running = "SELECT %s, component FROM attempt WHERE job_id = '%s' AND ended_at IS NULL AND %s IS NOT NULL" % (
+            column, job, column)
+
+        def killed():
+            """The task that lost its process before it had ended by itself."""
+            for pid, component in site.sql(running):
+                try:
+                    kill(int(pid))
+                except ProcessLookupError:
+                    continue
+                return self.fed.guest.tasks(job, component_name=component, status="failed")
+            return self.fed.guest.tasks(job, status="failed")
+        wait_for(killed, what="a task that failed")
+        for one, role in ((self.fed.guest, "guest"), (self.fed.host, "host"), (self.fed.arbiter, "arbiter")):
+            self.assertEqual(one.wait(job, role=role)["f_status"], "failed", one.events(job))
+            held = "SELECT COUNT(*) FROM resource_grant WHERE job_id = '%s' AND returned_at IS NULL" % job
+            wait_for(lambda one=one: one.sql(held) == [["0"]], what="resources returned")
+            self.assertEqual(one.sql("SELECT COUNT(*) FROM attempt WHERE job_id = '%s' AND ended_at IS NULL" % job),
+                             [["0"]])
+        wait_for(lambda: not processes(job), what="no process of the job left")
+
+    def test_an_executor_of_the_host_is_killed(self):
+        self.lost(self.fed.host, "executor_pid")
+
+    def test_a_shepherd_of_the_host_is_killed(self):
+        self.lost(self.fed.host, "shepherd_pid")
+
+    def test_a_shepherd_of_the_guest_is_killed_and_the_model_still_predicts(self):
+        self.lost(self.fed.guest, "shepherd_pid")
+        self.predict(self.conf())
 
 
 class EarlierModels(Predict):
