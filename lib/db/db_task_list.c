@@ -176,7 +176,8 @@ choose(const struct db_task_filter *f, struct db_task_row *rows, size_t n)
 {
 	size_t i, kept = 0;
 
-	qsort(rows, n, sizeof(*rows), by_member);
+	if (n > 0)
+		qsort(rows, n, sizeof(*rows), by_member);
 	for (i = 0; i < n; i++) {
 		/* What was kept lies before i - 1, or is it. */
 		if (i > 0 && is_member(&rows[i], &rows[i - 1]) &&

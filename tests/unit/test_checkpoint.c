@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/turns.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -67,6 +68,7 @@ set_up(void **state)
 	conf.fcgi_max_body = 1 << 20;
 	conf.client_auth_off_on_loopback = true;
 	app = (struct app){ .conf = &conf, .db = mariadb_connect() };
+	assert_int_equal(turns_new(1, "downloads", &app.downloads), 0);
 	arena = arena_new();
 	assert_int_equal(rows_initiated(app.db, J1), 0);
 	assert_int_equal(
@@ -92,6 +94,7 @@ tear_down(void **state)
 	(void)state;
 	assert_int_equal(fd_remove_tree(home), 0);
 	arena_free(arena);
+	turns_free(app.downloads);
 	db_close(app.db);
 	return 0;
 }
