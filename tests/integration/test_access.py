@@ -469,7 +469,7 @@ class Partners(unittest.TestCase):
         conf = lr_conf(max_iter=1)
         conf["role"]["arbiter"] = [10000]
         self.refused(self.job(conf), "arbiter 10000", "may not have the role arbiter")
-        conf = lr_conf(max_iter=1)
+        conf = lr_conf(max_iter=1, early_stop="weight_diff")
         conf["role"]["host"] = [10001, 10000]
         role = conf["component_parameters"]["role"]["host"]
         role["0"] = role.pop("all")
