@@ -151,7 +151,7 @@ transform(const char *folder, const char *path, uint8_t choice)
 		.cores = 1,
 		.output_dir = folder,
 		.input_file = "" };
-	struct task task = { &setup, &ops, NULL };
+	struct task task = { .setup = &setup, .ops = &ops };
 
 	(void)component_data_transform.run(&task);
 	json_object_put(params);
