@@ -222,7 +222,7 @@ san:
 	$(MAKE) B=$(B)/san SAN=1 unit
 
 # --- fuzzing: each target runs for FUZZ_SECONDS on its kept corpus ----------
-FUZZ_SECONDS ?= 10
+FUZZ_SECONDS ?= 5
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 $(B)/fuzzers/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/fcgi.a $(B)/executor.a $(B)/libsluice.a
