@@ -218,13 +218,7 @@ print_keys(const struct args *args, const struct db_client_key *rows, size_t n)
 		json_add_int(o, "created_ms", rows[i].created_ms);
 		json_object_array_add(list, o);
 	}
-	if (args_json(args)) {
-		output_json(list);
-		output_table_free(t);
-	} else {
-		output_table_print(t);
-	}
-	json_object_put(list);
+	output_list(args, t, list);
 }
 
 static int

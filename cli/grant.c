@@ -164,13 +164,7 @@ print_rules(const struct args *args, struct site *s,
 			   l->subject, l->detail, limits_text(s, &rows[i]) });
 		json_object_array_add(list, rule_json(&rows[i]));
 	}
-	if (args_json(args)) {
-		output_json(list);
-		output_table_free(t);
-	} else {
-		output_table_print(t);
-	}
-	json_object_put(list);
+	output_list(args, t, list);
 }
 
 static int

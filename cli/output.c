@@ -113,3 +113,16 @@ output_table_free(struct output_table *t)
 	free(t->cells);
 	free(t);
 }
+
+void
+output_list(
+    const struct args *args, struct output_table *t, struct json_object *list)
+{
+	if (args_json(args)) {
+		output_json(list);
+		output_table_free(t);
+	} else {
+		output_table_print(t);
+	}
+	json_object_put(list);
+}

@@ -24,5 +24,8 @@ struct output_table *output_table_new(size_t columns);
 void output_table_row(struct output_table *, const char *const *cells);
 void output_table_print(struct output_table *); /* and free */
 void output_table_free(struct output_table *);
+/* The table for people, or with --json the list; frees both. */
+void output_list(
+    const struct args *, struct output_table *, struct json_object *list);
 
 #endif

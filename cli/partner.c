@@ -185,13 +185,7 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n)
 		json_add_bool(o, "enabled", rows[i].enabled);
 		json_object_array_add(list, o);
 	}
-	if (args_json(args)) {
-		output_json(list);
-		output_table_free(t);
-	} else {
-		output_table_print(t);
-	}
-	json_object_put(list);
+	output_list(args, t, list);
 }
 
 static int

@@ -232,8 +232,8 @@ lr_data_labels(const struct lr_data *d, double *y)
 	return n > 2 ? too_many_labels(d->module, seen, n, more) : 0;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
+int
+lr_compare_labels(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
 
@@ -258,7 +258,7 @@ lr_data_distinct(const struct lr_data *d, double *v, size_t *n)
 			return 0; /* two classes at most */
 		v[i] = s->label;
 	}
-	qsort(v, d->x->rows, sizeof(*v), compare_numbers);
+	qsort(v, d->x->rows, sizeof(*v), lr_compare_labels);
 	for (i = 0; i < d->x->rows; i++)
 		if (*n == 0 || v[*n - 1] != v[i])
 			v[(*n)++] = v[i];
@@ -283,7 +283,7 @@ lr_data_places(
 		return err_code();
 	for (i = 0; i < d->x->rows; i++) {
 		at = bsearch(&d->samples[i].label, classes, n, sizeof(*classes),
-		    compare_numbers);
+		    lr_compare_labels);
 		p[i] = (uint32_t)(at - classes);
 	}
 	*place = p;

@@ -118,6 +118,8 @@ int lr_data_classes(
  * some are texts.  ERR_INVALID, ERR_UNSUPPORTED as above.
  */
 int lr_data_distinct(const struct lr_data *, double *v, size_t *n);
+/* Of numbers, for qsort() and bsearch(). */
+int lr_compare_labels(const void *, const void *);
 /* The place of each row's label among n classes that hold all of them. */
 int lr_data_places(
     const struct lr_data *, const double *classes, size_t n, uint32_t **place);

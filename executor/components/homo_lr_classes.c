@@ -40,21 +40,13 @@ receive_classes(struct task *t, const char *name, const char *role,
 	return r;
 }
 
-static int
-compare_numbers(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
 /* Ascending, each once; the new number of them. */
 static size_t
 sort_unique(double *v, size_t n)
 {
 	size_t i, k = 0;
 
-	qsort(v, n, sizeof(*v), compare_numbers);
+	qsort(v, n, sizeof(*v), lr_compare_labels);
 	for (i = 0; i < n; i++)
 		if (k == 0 || v[k - 1] != v[i])
 			v[k++] = v[i];
@@ -121,8 +113,8 @@ holds_all(const double *all, size_t n, const double *ours, size_t n_ours)
 	size_t i;
 
 	for (i = 0; i < n_ours; i++)
-		if (bsearch(&ours[i], all, n, sizeof(*all), compare_numbers) ==
-		    NULL)
+		if (bsearch(&ours[i], all, n, sizeof(*all),
+			lr_compare_labels) == NULL)
 			return false;
 	return true;
 }
