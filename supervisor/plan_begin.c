@@ -1,0 +1,209 @@
+/*
+ * From submitted to running: all members have the job, all reserve, all start.
+ */
+#include "supervisor/plan_private.h"
+
+#include <string.h>
+
+/* How often a waiting job asks again: an eighth of its age, within these. */
+#define APPLY_AGAIN_MIN_MS 200
+#define APPLY_AGAIN_MAX_MS 5000
+
+void
+plan_wait_for_away(
+    struct plan_maker *k, const struct plan_member *m, const char *what)
+{
+	plan_wait(k, PLAN_AWAY_AGAIN_MS,
+	    plan_say(k, "%s %s cannot be reached to %s: %s", m->role, m->party,
+		what, plan_words(m, "no answer")));
+}
+
+static bool
+has_reruns(const struct plan_job *j)
+{
+	for (size_t c = 0; c < j->ncomponents; c++)
+		if (j->components[c].version > 0)
+			return true;
+	return false;
+}
+
+/* All members have the job, and every task's newest version. */
+static bool
+plan_create(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool all = true;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+
+		if (pm->created)
+			continue;
+		all = false;
+		if (pm->away)
+			plan_wait_for_away(k, pm, "create the job");
+		else if (plan_has_text(pm->error))
+			/* Not yet: somebody has to approve it there. */
+			plan_wait(k, PLAN_AWAY_AGAIN_MS,
+			    plan_say(k, "%s %s: %s", pm->role, pm->party,
+				pm->error));
+		else
+			plan_to_member(k,
+			    has_reruns(j) && !pm->unknown ? PLAN_REOPEN
+							  : PLAN_CREATE,
+			    m, STATE_WAITING, NULL);
+	}
+	return all;
+}
+
+/* New versions go to the members that lack them; true when none does. */
+bool
+plan_task_create(struct plan_maker *k)
+{
+	bool all = true;
+
+	for (size_t c = 0; c < k->job->ncomponents; c++) {
+		const struct plan_component *comp = &k->job->components[c];
+
+		for (size_t i = 0; i < comp->nrows; i++) {
+			if (!plan_needs_create(k, comp, &comp->rows[i]))
+				continue;
+			all = false;
+			plan_to_task(
+			    k, PLAN_TASK_CREATE, c, &comp->rows[i], NULL);
+		}
+	}
+	return all;
+}
+
+static int64_t
+apply_again_ms(const struct plan_job *j)
+{
+	int64_t ms = j->waiting_ms / 8;
+
+	if (ms < APPLY_AGAIN_MIN_MS)
+		return APPLY_AGAIN_MIN_MS;
+	return ms > APPLY_AGAIN_MAX_MS ? APPLY_AGAIN_MAX_MS : ms;
+}
+
+/*
+ * Somebody refused or cannot be asked: whoever granted gets its resources
+ * back, so that other jobs can use them, and the job waits its turn.
+ */
+static void
+plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
+{
+	const struct plan_job *j = k->job;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+
+		/*
+		 * Some run already; another's reservation ran out before its
+		 * start and is refused now.  Holding on to what runs could
+		 * block two such jobs for ever.
+		 */
+		if (pm->started && obstacle->refused) {
+			plan_set_job(k, STATE_FAILED,
+			    plan_say(k,
+				"%s %s had started "
+				"when %s %s no longer could: %s",
+				pm->role, pm->party, obstacle->role,
+				obstacle->party,
+				plan_words(obstacle, "refused")));
+			return;
+		}
+		if (pm->reserved && !pm->started)
+			plan_to_member(k, PLAN_RETURN, m, j->status, NULL);
+	}
+	if (obstacle->refused)
+		plan_wait(k, apply_again_ms(j),
+		    plan_say(k,
+			"waits for resources "
+			"of %s %s: %s",
+			obstacle->role, obstacle->party,
+			plan_words(obstacle, "not enough free")));
+	else
+		plan_wait_for_away(k, obstacle, "reserve resources");
+}
+
+static int
+compare_members(const struct plan_member *a, const struct plan_member *b)
+{
+	int r = strcmp(a->party, b->party);
+
+	return r != 0 ? r : strcmp(a->role, b->role);
+}
+
+/* Is m the first, in the order all sites share, of those not reserved? */
+static bool
+is_next_in_order(const struct plan_job *j, size_t m)
+{
+	for (size_t i = 0; i < j->nmembers; i++)
+		if (!j->members[i].reserved && !j->members[i].started &&
+		    compare_members(&j->members[i], &j->members[m]) < 0)
+			return false;
+	return true;
+}
+
+static bool
+plan_apply(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	const struct plan_member *obstacle = NULL;
+	bool all = true;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+
+		if (pm->reserved || pm->started)
+			continue;
+		all = false;
+		/* A refusal says more than silence. */
+		if (pm->refused && (obstacle == NULL || !obstacle->refused))
+			obstacle = pm;
+		else if (pm->away && obstacle == NULL)
+			obstacle = pm;
+	}
+	if (obstacle != NULL) {
+		plan_turn_back(k, obstacle);
+		return false;
+	}
+	if (!all && j->yield_to != NULL) {
+		plan_wait(k, apply_again_ms(j),
+		    plan_say(k,
+			"job %s waits for the "
+			"same party since longer ago",
+			j->yield_to));
+		return false;
+	}
+	for (size_t m = 0; m < j->nmembers && !all; m++)
+		if (!j->members[m].reserved && !j->members[m].started &&
+		    (!j->apply_in_order || is_next_in_order(j, m)))
+			plan_to_member(k, PLAN_APPLY, m, j->status, NULL);
+	return all;
+}
+
+/* create, apply, start: true when every member has started the job. */
+bool
+plan_begin(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool all = true;
+
+	for (size_t m = 0; m < j->nmembers; m++)
+		if (!j->members[m].started)
+			all = false;
+	if (all)
+		return true;
+	if (!plan_create(k) || !plan_task_create(k) || !plan_apply(k))
+		return false;
+	for (size_t m = 0; m < j->nmembers; m++) {
+		if (j->members[m].started)
+			continue;
+		plan_to_member(k, PLAN_START, m, j->status, NULL);
+		if (j->members[m].away)
+			plan_wait_for_away(k, &j->members[m], "start the job");
+	}
+	return false;
+}

@@ -1,0 +1,142 @@
+/*
+ * How a job comes to its end, and how the end comes to all members.
+ */
+#include "supervisor/plan_private.h"
+
+/*
+ * A partner that ended the job ended its tasks too; what had not begun there
+ * was canceled.  Local tasks say so themselves when their processes are gone.
+ */
+static void
+close_rows(struct plan_maker *k, size_t c)
+{
+	const struct plan_component *comp = &k->job->components[c];
+
+	for (size_t i = 0; i < comp->nrows; i++) {
+		const struct plan_row *r = &comp->rows[i];
+		const struct plan_member *m = &k->job->members[r->member];
+		struct plan_action *a;
+
+		if (!m->ended || m->is_local || state_is_end(r->party_status))
+			continue;
+		a = plan_add(k, PLAN_SET_PARTY);
+		a->component = c;
+		a->member = r->member;
+		a->status = r->start_acked ? k->job->status : STATE_CANCELED;
+		a->reason = k->job->reason;
+	}
+}
+
+/* Is a task's end still to be told to member m? */
+static bool
+owes_verdict(const struct plan_maker *k, size_t m)
+{
+	for (size_t c = 0; c < k->job->ncomponents; c++) {
+		const struct plan_component *comp = &k->job->components[c];
+
+		if (!state_is_end(k->views[c].verdict))
+			continue;
+		for (size_t i = 0; i < comp->nrows; i++)
+			if (comp->rows[i].member == m &&
+			    comp->rows[i].acked != k->views[c].verdict &&
+			    !plan_needs_create(k, comp, &comp->rows[i]))
+				return true;
+	}
+	return false;
+}
+
+/* The job ended: bring its end to every member, then settle. */
+void
+plan_end(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool settled = true;
+	const struct plan_member *away = NULL;
+
+	for (size_t c = 0; c < j->ncomponents; c++) {
+		plan_spread(k, c);
+		close_rows(k, c);
+	}
+	for (size_t m = 0; m < j->nmembers; m++) {
+		if (j->members[m].ended)
+			continue;
+		settled = false;
+		/*
+		 * The tasks' ends come first, they carry the causes.  A
+		 * cancel has none to tell and should be quick.
+		 */
+		if (j->cancel_signal || !owes_verdict(k, m))
+			plan_to_member(k, PLAN_END, m, j->status, j->reason);
+		if (j->members[m].away)
+			away = &j->members[m];
+	}
+	for (size_t c = 0; c < j->ncomponents; c++)
+		for (size_t i = 0; i < j->components[c].nrows; i++)
+			if (!state_is_end(
+				j->components[c].rows[i].party_status))
+				settled = false;
+	if (settled)
+		(void)plan_add(k, PLAN_SETTLE);
+	else if (away != NULL)
+		plan_wait(k, PLAN_AWAY_AGAIN_MS, NULL);
+}
+
+static bool
+partner_is_lost(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+
+		if (!pm->away || pm->away_ms <= j->lost_partner_ms)
+			continue;
+		plan_set_job(k, STATE_FAILED,
+		    plan_say(k,
+			"%s %s has not answered for "
+			"%lld s: %s",
+			pm->role, pm->party, (long long)(pm->away_ms / 1000),
+			plan_words(pm, "no answer")));
+		return true;
+	}
+	return false;
+}
+
+/*
+ * Must the job end now, whatever its tasks say?  Adds the end when so.
+ * The causes are a request (cancel, a refused create, a stop that a member
+ * asked for), the clock, and a partner that is gone for too long.
+ */
+bool
+plan_ends_early(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+
+	if (j->cancel_signal) {
+		plan_set_job(k,
+		    state_is_interrupt(j->cancel_status) ? j->cancel_status
+							 : STATE_CANCELED,
+		    j->reason);
+		return true;
+	}
+	if (j->running_ms > j->timeout_ms) {
+		plan_set_job(k, STATE_TIMEOUT,
+		    plan_say(k,
+			"ran longer than its limit "
+			"of %lld s",
+			(long long)(j->timeout_ms / 1000)));
+		return true;
+	}
+	if (j->status == STATE_RUNNING)
+		return partner_is_lost(k);
+	if (j->waiting_ms > j->queue_timeout_ms) {
+		plan_set_job(k, STATE_TIMEOUT,
+		    plan_say(k,
+			"did not start within "
+			"%lld s; last: %s",
+			(long long)(j->queue_timeout_ms / 1000),
+			plan_has_text(j->reason) ? j->reason : "nothing"));
+		return true;
+	}
+	return false;
+}
