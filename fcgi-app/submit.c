@@ -31,6 +31,7 @@ submit_defaults(struct request *req, struct job_defaults *out)
 		.task_cores = conf->task_cores,
 		.task_parallelism = conf->task_parallelism,
 		.timeout_s = conf->job_timeout_s,
+		.task_timeout_s = conf->task_timeout_s,
 		.auto_retries = conf->auto_retries,
 		.auto_retry_delay_s = conf->auto_retry_delay_s,
 		.memory_mb_per_task = conf->executor_memory_mb,

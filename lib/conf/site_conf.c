@@ -110,6 +110,7 @@ static const struct key keys[] = {
 	NUM("jobs", "task_cores", task_cores, "1", 1, 4096),
 	NUM("jobs", "task_parallelism", task_parallelism, "1", 1, 1024),
 	NUM("jobs", "job_timeout_s", job_timeout_s, "259200", 1, 31536000),
+	NUM("jobs", "task_timeout_s", task_timeout_s, "0", 0, 31536000),
 	NUM("jobs", "auto_retries", auto_retries, "0", 0, 100),
 	NUM("jobs", "auto_retry_delay_s", auto_retry_delay_s, "1", 0, 86400),
 
@@ -130,6 +131,8 @@ static const struct key keys[] = {
 	    "/usr/bin/bwrap"),
 	NUM("executor", "memory_mb", executor_memory_mb, "4096", 16, 67108864),
 	NUM("executor", "file_mb", executor_file_mb, "65536", 1, 67108864),
+	NUM("executor", "no_progress_s", no_progress_s, "600", 0, 31536000),
+	NUM("executor", "partner_wait_s", partner_wait_s, "86400", 0, 31536000),
 	STR("executor", "cgroup_dir", KEY_TEXT, cgroup_dir, ""),
 
 	STR("model_store", "enable_model_store", KEY_BOOL, store_enabled, "no"),

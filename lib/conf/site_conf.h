@@ -58,6 +58,7 @@ struct site_conf {
 	int64_t task_cores;
 	int64_t task_parallelism;
 	int64_t job_timeout_s;
+	int64_t task_timeout_s; /* 0: none but the job's */
 	int64_t auto_retries;
 	int64_t auto_retry_delay_s;
 	/* [mailbox] */
@@ -70,7 +71,9 @@ struct site_conf {
 	char *bwrap_program;
 	int64_t executor_memory_mb; /* default limit per task */
 	int64_t executor_file_mb;   /* largest file */
-	char *model_store_program;  /* carries models to the store and back */
+	int64_t no_progress_s;	    /* silence after which it hangs; 0: never */
+	int64_t partner_wait_s;	   /* longest wait for an object; 0: for ever */
+	char *model_store_program; /* carries models to the store and back */
 	/* [model_store] */
 	bool store_enabled;
 	char *store_engine; /* "mysql" or "redis" */

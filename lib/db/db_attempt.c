@@ -225,9 +225,11 @@ db_attempt_claim(struct db *db, struct arena *a, const char *launcher,
 
 /* --- the shepherd's --- */
 
-static const struct db_stmt renew = { "attempt.renew", "iiis",
+static const struct db_stmt renew = { "attempt.renew", "iiiiis",
 	"UPDATE attempt a SET a.lease_until = NOW(6) + INTERVAL ? MICROSECOND,"
 	" a.heartbeat_at = NOW(6),"
+	" a.progress_at = IF(a.progress = ?, a.progress_at, NOW(6)),"
+	" a.progress = ?,"
 	" a.shepherd_pid = COALESCE(NULLIF(?, 0), a.shepherd_pid),"
 	" a.executor_pid = COALESCE(NULLIF(?, 0), a.executor_pid)"
 	" WHERE a.attempt_id = ? AND " ALIVE };
@@ -265,14 +267,15 @@ take_state(const struct db_row *row, void *ctx)
 
 int
 db_attempt_renew(struct db *db, const char *attempt_id, int64_t lease_ms,
-    int64_t shepherd_pid, int64_t executor_pid, enum state *kill)
+    int64_t shepherd_pid, int64_t executor_pid, int64_t progress,
+    enum state *kill)
 {
 	int64_t n;
 	int r;
 
 	*kill = STATE_NONE;
-	if ((r = db_exec(db, &renew, &n, lease_ms * 1000, shepherd_pid,
-		 executor_pid, attempt_id)) != 0)
+	if ((r = db_exec(db, &renew, &n, lease_ms * 1000, progress, progress,
+		 shepherd_pid, executor_pid, attempt_id)) != 0)
 		return r;
 	if (n != 1)
 		return lost(attempt_id);

@@ -38,11 +38,13 @@ int db_attempt_get(struct db *, struct arena *, const char *attempt_id,
 
 /*
  * The heartbeat: extend the lease and learn whether the task is to be killed
- * (*kill, STATE_NONE for no).  Pids of 0 leave what is known.
+ * (*kill, STATE_NONE for no).  Pids of 0 leave what is known.  progress is a
+ * count that grows while the executor gets on; when it last grew is kept.
  * ERR_CONFLICT: the lease ran out or the attempt was ended by somebody else.
  */
 int db_attempt_renew(struct db *, const char *attempt_id, int64_t lease_ms,
-    int64_t shepherd_pid, int64_t executor_pid, enum state *kill);
+    int64_t shepherd_pid, int64_t executor_pid, int64_t progress,
+    enum state *kill);
 /*
  * Inside a transaction, before writing anything for the task: lock the
  * attempt and see that its lease is alive.  ERR_CONFLICT when it is not.

@@ -19,6 +19,7 @@ struct job_params {
 	int64_t task_parallelism;
 	int64_t computing_partitions;
 	int64_t timeout;
+	int64_t task_timeout; /* 0: none */
 	int64_t auto_retries;
 	int64_t auto_retry_delay;
 	const char *federated_status_collect_type;

@@ -34,11 +34,12 @@ struct job_defaults {
 	int64_t auto_retry_delay_s; /* 1 */
 	int64_t memory_mb_per_task; /* executor limit; 0: not accounted */
 	int64_t max_cores;	    /* capacity of this site; 0: unknown */
+	int64_t task_timeout_s;	    /* 0: none */
 };
 
 #define JOB_DEFAULTS_INIT                                                      \
 	{                                                                      \
-		4, 1, 259200, 0, 1, 0, 0                                       \
+		4, 1, 259200, 0, 1, 0, 0, 0                                    \
 	}
 
 /*

@@ -9,12 +9,14 @@
 #include "supervisor/shepherd/inbox.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -32,6 +34,7 @@
 struct wanted {
 	TAILQ_ENTRY(wanted) link;
 	uint64_t id;
+	int64_t since_ms; /* monotonic */
 	char file[MAILBOX_FILE_SIZE];
 	char *name;
 	char *tag;
@@ -82,6 +85,7 @@ wanted_new(const Sluice__Executor__Get *m)
 	struct wanted *w = xcalloc(1, sizeof(*w));
 
 	w->id = m->id;
+	w->since_ms = clock_mono_ms();
 	w->name = xstrdup(m->name);
 	w->tag = xstrdup(m->tag);
 	w->role = xstrdup(m->from->role);
@@ -230,6 +234,21 @@ inbox_look(struct inbox *ib)
 		next = TAILQ_NEXT(w, link);
 		(void)try_one(ib, w);
 	}
+}
+
+int64_t
+inbox_waits(
+    const struct inbox *ib, char text[INBOX_TEXT_SIZE], const char **what)
+{
+	const struct wanted *w = TAILQ_FIRST(&ib->list);
+
+	*what = NULL;
+	if (w == NULL)
+		return 0;
+	(void)snprintf(text, INBOX_TEXT_SIZE, "%.80s (tag '%.80s') of %s %s",
+	    w->name, w->tag, w->role, w->party_id);
+	*what = text;
+	return clock_mono_ms() - w->since_ms;
 }
 
 /* --- datagrams ------------------------------------------------------------------ */

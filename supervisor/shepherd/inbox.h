@@ -25,6 +25,13 @@ void inbox_close(struct inbox *); /* NULL is fine */
  * handed out before, ERR_LIMIT when too many are asked for at once, ERR_IO.
  */
 int inbox_get(struct inbox *, const Sluice__Executor__Get *);
+#define INBOX_TEXT_SIZE 256
+/*
+ * For how long the executor has waited for an object; *what describes the
+ * oldest one (in text), NULL when it waits for none.  Milliseconds.
+ */
+int64_t inbox_waits(
+    const struct inbox *, char text[INBOX_TEXT_SIZE], const char **what);
 /* Look for all that is waited for; wake datagrams may get lost. */
 void inbox_look(struct inbox *);
 

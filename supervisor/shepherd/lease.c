@@ -16,6 +16,7 @@
 #include "supervisor/shepherd/diskwatch.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/memwatch.h"
+#include "supervisor/shepherd/pulse.h"
 #include "supervisor/shepherd/shepherd.h"
 
 /* How soon to try again after the database did not answer. */
@@ -25,6 +26,7 @@ struct lease {
 	struct shepherd *shepherd;
 	struct loop_timer *timer;
 	int64_t renewed_ms; /* monotonic, before asking */
+	int64_t progress;   /* the pulse's count */
 };
 
 /* ERR_CONFLICT when it is lost. */
@@ -38,7 +40,7 @@ renew(struct lease *l, enum state *kill)
 	*kill = STATE_NONE;
 	r = db_attempt_renew(s->db, s->subject->attempt->attempt_id,
 	    s->conf->lease_ms, getpid(),
-	    s->child.bwrap > 0 ? s->child.bwrap : 0, kill);
+	    s->child.bwrap > 0 ? s->child.bwrap : 0, l->progress, kill);
 	if (r == 0)
 		l->renewed_ms = now;
 	else if (r != ERR_CONFLICT &&
@@ -86,6 +88,8 @@ lease_beat(struct lease *l)
 	enum state kill;
 	int r;
 
+	if (s->pulse != NULL)
+		l->progress = pulse_look(s->pulse);
 	if ((r = renew(l, &kill)) == ERR_CONFLICT) {
 		log_err("lease lost");
 		control_lost(s);

@@ -28,6 +28,7 @@
 #include "supervisor/shepherd/inputs.h"
 #include "supervisor/shepherd/lease.h"
 #include "supervisor/shepherd/outputs.h"
+#include "supervisor/shepherd/pulse.h"
 #include "supervisor/shepherd/relay.h"
 #include "supervisor/shepherd/session.h"
 #include "supervisor/shepherd/shepherd.h"
@@ -136,6 +137,7 @@ open_parts(struct shepherd *s)
 	    (r = subject_complete(s->subject, s->db, s->conf)) != 0 ||
 	    (r = make_folders(s)) != 0 || (r = inbox_open(s, &s->inbox)) != 0)
 		return r;
+	s->pulse = pulse_new(s);
 	s->relay = relay_new(s);
 	s->courier = courier_new(s);
 	s->outputs = outputs_new(s->conf, s->subject, s->out_dir);
@@ -255,6 +257,7 @@ static void
 close_all(struct shepherd *s)
 {
 	session_close(s->session);
+	pulse_free(s->pulse);
 	source_close(s->source);
 	delivery_free(s->delivery);
 	courier_free(s->courier);

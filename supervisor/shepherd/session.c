@@ -24,6 +24,7 @@
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/inputs.h"
 #include "supervisor/shepherd/outputs.h"
+#include "supervisor/shepherd/pulse.h"
 #include "supervisor/shepherd/relay.h"
 #include "supervisor/shepherd/shepherd.h"
 #include "supervisor/shepherd/tasklog.h"
@@ -76,6 +77,7 @@ handle(struct session *ss, frame_msg *m, struct frame_fds *fds)
 	struct shepherd *s = ss->shepherd;
 	int r = 0;
 
+	pulse_mark(s->pulse);
 	switch (m->kind_case) {
 	case SLUICE__EXECUTOR__FRAME__KIND_HELLO:
 		break;
@@ -250,6 +252,7 @@ session_send(struct session *ss, const frame_msg *m, const int *fds, size_t n)
 
 	if (r != 0)
 		return r;
+	pulse_mark(ss->shepherd->pulse);
 	flush(ss);
 	set_watch(ss);
 	return 0;

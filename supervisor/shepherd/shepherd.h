@@ -5,6 +5,7 @@
  *
  *   subject	what the database says about the task
  *   lease	heartbeats; losing it ends everything at once
+ *   pulse	whether the executor gets on
  *   session	frames to and from the executor
  *   relay	metrics and progress to the database
  *   outputs	tables and models that the executor announced
@@ -45,6 +46,7 @@ struct shepherd {
 	char *out_dir;		     /* below it: the executor's /out */
 
 	struct lease *lease;
+	struct pulse *pulse;
 	struct session *session;
 	struct relay *relay;
 	struct outputs *outputs;

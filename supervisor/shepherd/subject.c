@@ -166,6 +166,9 @@ find_job_parameters(struct subject *s)
 			return r;
 		found = json_path_get(conf, "job_parameters", "common");
 	}
+	/* Checked when the job came in. */
+	s->task_timeout_s =
+	    json_object_get_int64(json_get(found, "task_timeout"));
 	s->job_parameters =
 	    arena_strdup(s->arena, found != NULL ? json_text(found) : "{}");
 	json_object_put(conf);

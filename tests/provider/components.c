@@ -28,9 +28,22 @@ const struct component component_test_empty = {
 	.run = empty_run,
 };
 
+/* So much time of the CPU, and not a word meanwhile. */
+static void
+compute(int64_t seconds)
+{
+	volatile uint64_t sum = 0;
+	int64_t until = clock_mono_ms() + seconds * 1000;
+
+	while (clock_mono_ms() < until)
+		for (uint64_t i = 0; i < 1000000; i++)
+			sum += i * i;
+}
+
 static int
 fail_run(struct task *t)
 {
+	struct object o = { 0 };
 	const char *what = task_param_string(t, "what", "error");
 
 	if (!task_is(t, task_param_string(t, "who", "host")))
@@ -42,6 +55,13 @@ fail_run(struct task *t)
 	if (strcmp(what, "hang") == 0)
 		for (;;)
 			(void)poll(NULL, 0, -1);
+	if (strcmp(what, "compute") == 0) {
+		compute(task_param_int(t, "seconds", 1));
+		return 0;
+	}
+	if (strcmp(what, "wait") == 0)
+		return task_get(t, "word", "never",
+		    task_is(t, "host") ? "guest" : "host", 0, &o);
 	return err_set(ERR_INVALID, "row 17, column x3: this test fails");
 }
 

@@ -407,10 +407,12 @@ heartbeat_extends_the_lease_and_brings_the_wish_to_kill(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS, 11, 0, &kill), 0);
+	    db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS, 11, 0, 0, &kill),
+	    0);
 	assert_int_equal(kill, STATE_NONE);
 	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS, 0, 12, &kill), 0);
+	    db_attempt_renew(db, a->attempt_id, 2 * LEASE_MS, 0, 12, 0, &kill),
+	    0);
 	assert_int_equal(db_attempt_get(db, arena, a->attempt_id, &row), 0);
 	assert_int_equal(row->shepherd_pid, 11);
 	assert_int_equal(row->executor_pid, 12);
@@ -423,7 +425,7 @@ heartbeat_extends_the_lease_and_brings_the_wish_to_kill(void **state)
 	    db_task_want_end(db, &here, STATE_FAILED, "later", &effective), 0);
 	assert_false(effective);
 	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, &kill), 0);
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill), 0);
 	assert_int_equal(kill, STATE_CANCELED);
 	assert_int_equal(db_task_kills_wanted(db, arena, 10, &kills, &n), 0);
 	assert_int_equal(n, 1);
@@ -487,7 +489,7 @@ stale_shepherd_changes_nothing(void **state)
 	/* Even before anybody noticed, it may not write any more. */
 	assert_int_equal(db_task_move(db, &theirs, &m, &moved), ERR_CONFLICT);
 	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, &kill),
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill),
 	    ERR_CONFLICT);
 	assert_int_equal(
 	    db_attempt_end(db, a->attempt_id, "done"), ERR_CONFLICT);
@@ -578,10 +580,10 @@ next_attempt_supersedes_the_one_before(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(b->fence, 2);
 	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, &kill),
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill),
 	    ERR_CONFLICT);
 	assert_int_equal(
-	    db_attempt_renew(db, b->attempt_id, LEASE_MS, 0, 0, &kill), 0);
+	    db_attempt_renew(db, b->attempt_id, LEASE_MS, 0, 0, 0, &kill), 0);
 }
 
 /* --- lists --- */

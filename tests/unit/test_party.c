@@ -217,7 +217,7 @@ running_task_is_wished_dead_and_its_shepherd_learns_it(void **state)
 			  "too long", &effective));
 	assert_int_equal(task(&reader)->party_status, STATE_WAITING);
 	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, 60000, 0, 0, &kill), 0);
+	    db_attempt_renew(db, a->attempt_id, 60000, 0, 0, 0, &kill), 0);
 	assert_int_equal(kill, STATE_TIMEOUT);
 }
 

@@ -84,7 +84,7 @@ wait_for_word(const struct site_conf *c, struct db *db, const char *attempt)
 	while (access(go, F_OK) != 0 && kill == STATE_NONE) {
 		(void)usleep(20 * 1000);
 		if (db_attempt_renew(
-			db, attempt, c->lease_ms, getpid(), 0, &kill) != 0)
+			db, attempt, c->lease_ms, getpid(), 0, 0, &kill) != 0)
 			_exit(4);
 	}
 	free(go);
@@ -106,8 +106,8 @@ shepherd(const char *config, const char *attempt_id)
 
 	if (site_conf_load(config, &c) != 0 || db_open(c, &db) != 0 ||
 	    db_attempt_get(db, arena, attempt_id, &a) != 0 ||
-	    db_attempt_renew(db, attempt_id, c->lease_ms, getpid(), 0, &end) !=
-		0 ||
+	    db_attempt_renew(
+		db, attempt_id, c->lease_ms, getpid(), 0, 0, &end) != 0 ||
 	    db_task_move(db, &a->key, &move, NULL) != 0) {
 		log_err("shepherd of the test");
 		_exit(5);

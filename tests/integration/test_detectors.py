@@ -1,0 +1,97 @@
+"""Detectors, each with its condition brought about for real: an executor that
+hangs, one that computes in silence, one that waits for what never comes."""
+import configparser
+import os
+import signal
+import unittest
+
+from federation import Federation, processes, wait_for
+
+
+def settings(site, section, **values):
+    """Write values into the site's configuration; programs that start read them."""
+    path = os.path.join(site.home, "site.conf")
+    conf = configparser.ConfigParser(interpolation=None)
+    conf.read(path, encoding="utf-8")
+    if not conf.has_section(section):
+        conf.add_section(section)
+    old = {k: conf.get(section, k, fallback=None) for k in values}
+    for k, v in values.items():
+        if v is None:
+            conf.remove_option(section, k)
+        else:
+            conf.set(section, k, str(v))
+    with open(path, "w", encoding="utf-8") as f:
+        conf.write(f)
+    return old
+
+
+class Detectors(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+
+    def with_settings(self, site, section, **values):
+        old = settings(site, section, **values)
+        self.addCleanup(lambda: settings(site, section, **old))
+
+    def submit(self, what, who="host", timeout=None, **params):
+        guest, host = self.fed.guest, self.fed.host
+        conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
+                "role": {"guest": [9999], "host": [10000]},
+                "job_parameters": {"common": {}},
+                "component_parameters": {"common": {"fail_0": dict(params, what=what, who=who)}},
+                "provider": {"common": {"fail_0": "sluice_test@1.0.0"}}}
+        if timeout:
+            conf["job_parameters"]["common"]["task_timeout"] = timeout
+        dsl = {"components": {"fail_0": {"module": "TestFail", "output": {"data": ["data"]}}}}
+        self.assertTrue(guest and host)
+        return self.fed.submit(conf, dsl)
+
+    def error_of(self, site, job, role):
+        return site.sql("SELECT error_report FROM task WHERE job_id = '%s' AND role = '%s' AND run_here = 1"
+                        " ORDER BY version DESC LIMIT 1" % (job, role))[0][0]
+
+    def test_an_executor_that_hangs_is_found_and_the_task_says_so(self):
+        self.with_settings(self.fed.host, "executor", no_progress_s=2)
+        job = self.submit("hang")
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+        self.assertIn("the executor hangs", self.error_of(self.fed.host, job, "host"))
+
+    def test_a_long_silent_computation_is_left_alone(self):
+        self.with_settings(self.fed.host, "executor", no_progress_s=1)
+        job = self.submit("compute", seconds=4)
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
+        rows = self.fed.host.sql("SELECT progress, progress_at IS NOT NULL FROM attempt WHERE job_id = '%s'" % job)
+        self.assertGreater(int(rows[0][0]), 3)
+        self.assertEqual(rows[0][1], "1")
+
+    def test_a_task_ends_at_its_own_time_limit(self):
+        job = self.submit("compute", seconds=600, timeout=2)
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "timeout", self.fed.guest.events(job))
+        self.assertIn("task_timeout", self.error_of(self.fed.host, job, "host"))
+
+    def test_waiting_for_an_object_is_no_silence_but_ends(self):
+        self.with_settings(self.fed.host, "executor", no_progress_s=1, partner_wait_s=4)
+        job = self.submit("wait")
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+        text = self.error_of(self.fed.host, job, "host")
+        self.assertIn("waited 4 s for word (tag 'never') of guest 9999", text)
+
+    def test_a_frozen_shepherd_loses_its_task_and_is_ended(self):
+        job = self.submit("compute", seconds=600)
+        wait_for(lambda: [t for t in self.fed.host.tasks(job, role="host") if t["f_party_status"] == "running"],
+                 what="the host's half")
+        attempt = self.fed.host.sql("SELECT attempt_id FROM attempt WHERE job_id = '%s'" % job)[0][0]
+        pid = processes("--attempt " + attempt)[0]
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+            self.assertIn("no sign of life", self.error_of(self.fed.host, job, "host"))
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        wait_for(lambda: pid not in processes("--attempt " + attempt), what="end of the shepherd")
+
+
+if __name__ == "__main__":
+    unittest.main()
