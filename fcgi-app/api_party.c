@@ -17,8 +17,8 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_table.h"
-#include "lib/json/canon.h"
 #include "lib/json/decode.h"
+#include "lib/model/contract.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/party.h"
 
@@ -198,15 +198,20 @@ static const struct json_field document_fields[] = {
 static int
 check_contract(const struct job_spec *spec, struct json_object *contract)
 {
-	struct buf text = BUF_INIT;
+	struct json_object *own;
+	struct buf where = BUF_INIT;
 	int r;
 
-	if ((r = json_canon(contract, &text)) == 0 &&
-	    (text.len != spec->contract_len ||
-		memcmp(text.data, spec->contract, text.len) != 0))
-		r = err_set(ERR_DENIED, "the contract differs from what this "
-					"site derives from the same documents");
-	buf_fini(&text);
+	if ((r = json_parse_text(spec->contract, &own)) != 0)
+		return r;
+	if (contract_difference(
+		contract, "the contract", own, "this site", &where))
+		r = err_set(ERR_DENIED,
+		    "the contract differs from what this site derives from "
+		    "the same documents: %s",
+		    buf_str(&where));
+	json_object_put(own);
+	buf_fini(&where);
 	return r;
 }
 
@@ -223,6 +228,7 @@ build_spec(struct request *req, const struct party_member *m,
 		.conf = c->runtime_conf,
 		.model = model,
 		.providers_fixed = json_get(c->contract, "providers"),
+		.agreed = c->contract,
 		.providers = req->app->providers,
 		.defaults = &defaults,
 		.dsl_path = JSON_PATH_KEY(NULL, "dsl"),

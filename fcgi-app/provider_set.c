@@ -24,6 +24,7 @@ provider_set_refresh(struct app *app)
 		log_err("providers stay as they were");
 		return 0;
 	}
+	providers_measure(fresh);
 	providers_free(app->providers);
 	app->providers = fresh;
 	log_info("%zu versions of providers", providers_count(fresh));

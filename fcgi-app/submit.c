@@ -11,6 +11,7 @@
 #include "fcgi-app/links.h"
 #include "fcgi-app/provider_set.h"
 #include "fcgi-app/wake.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -179,6 +180,7 @@ build(struct request *req, const struct submit *s,
 		.conf = s->conf,
 		.model = model,
 		.providers_fixed = s->providers_fixed,
+		.now_s = clock_wall_ms() / 1000,
 		.providers = req->app->providers,
 		.defaults = defaults,
 		.dsl_path = JSON_PATH_KEY(NULL, s->dsl_name),

@@ -177,6 +177,7 @@ app_open(const struct worker *w, struct app *app)
 	app->texts = text_cache_new(TEXT_CACHE_BYTES);
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)
 		return err_wrap("providers");
+	providers_measure(app->providers);
 	if ((r = db_open(conf, &app->db)) != 0)
 		return err_wrap("database");
 	return 0;

@@ -11,10 +11,14 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/json/decode.h"
+#include "lib/model/contract.h"
 
 #define TASK_CORES_MAX 1024
 #define PARALLELISM_MAX 1000
 #define SECONDS_MAX 31536000 /* a year */
+#define EGRESS_MB_MAX (INT64_C(1) << 30)
+#define VALID_HOURS_MAX 87600 /* ten years */
+#define RUNS_MAX 100000
 
 /* --- job parameters: the table -------------------------------------------- */
 
@@ -57,6 +61,9 @@ static const struct {
 	INT(task_timeout, 0, SECONDS_MAX, FOR_MEMBER),
 	INT(auto_retries, 0, 100, FOR_JOB),
 	INT(auto_retry_delay, 0, 86400, FOR_JOB),
+	INT(egress_mb, -1, EGRESS_MB_MAX, FOR_MEMBER),
+	INT(valid_hours, 1, VALID_HOURS_MAX, FOR_JOB),
+	INT(max_runs, 1, RUNS_MAX, FOR_JOB),
 	STR(federated_status_collect_type, 10, FOR_JOB),
 	STR(federated_mode, 20, FOR_JOB),
 	STR(federated_data_exchange_type, 50, FOR_JOB),
@@ -248,6 +255,9 @@ read_job_parameters(struct job_conf *c, struct json_object *o,
 		.task_timeout = defaults->task_timeout_s,
 		.auto_retries = defaults->auto_retries,
 		.auto_retry_delay = defaults->auto_retry_delay_s,
+		.egress_mb = -1,
+		.valid_hours = CONTRACT_VALID_HOURS,
+		.max_runs = CONTRACT_RUNS,
 		.federated_status_collect_type = "PUSH",
 	};
 	if (o == NULL)

@@ -17,11 +17,11 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/json/canon.h"
+#include "lib/model/contract.h"
 #include "lib/model/job_conf.h"
 #include "lib/model/job_tasks.h"
 #include "lib/model/trained.h"
 
-#define CONTRACT_FORM 1
 #define WARNINGS_MAX 50
 
 /* --- identifiers ---------------------------------------------------------- */
@@ -205,52 +205,15 @@ complete_conf(const struct job_conf *conf, struct job_spec *spec)
 		    json_object_get(spec->members[i].job_parameters));
 }
 
-/*
- * The version that a predict job uses.  Its documents are what each member
- * has sealed: who has others comes to another contract.
- */
-static struct json_object *
-model_json(const struct job_model *m)
-{
-	struct json_object *o = json_object_new_object();
-	char root[2 * JOB_HASH_SIZE + 1];
-
-	str_to_hex(m->root_hash, sizeof(m->root_hash), root);
-	json_add_str(o, "model_id", m->model_id);
-	json_add_str(o, "model_version", m->model_version);
-	json_add_str(o, "root_hash", root);
-	json_add(o, "train_dsl", json_object_get(m->train_dsl));
-	json_add(o, "train_runtime_conf", json_object_get(m->train_conf));
-	return o;
-}
-
-/* By the component that loads it. */
-static struct json_object *
-loads_json(const struct job_model *m)
-{
-	struct json_object *o = json_object_new_object();
-
-	for (; m != NULL; m = m->next)
-		json_add(o, m->loader, model_json(m));
-	return o;
-}
-
 static int
-make_contract(struct job_spec *spec, const struct job_model *loads)
+make_contract(const struct job_spec_input *in, struct job_spec *spec)
 {
-	struct json_object *o = json_object_new_object();
+	struct json_object *o;
 	struct buf text = BUF_INIT;
 	int r;
 
-	json_add_int(o, "form", CONTRACT_FORM);
-	json_add_str(o, "job_id", spec->job_id);
-	json_add(o, "dsl", json_object_get(spec->dsl_json));
-	json_add(o, "runtime_conf", json_object_get(spec->conf));
-	json_add(o, "providers", json_object_get(spec->providers_json));
-	if (spec->model != NULL)
-		json_add(o, "model", model_json(spec->model));
-	else if (loads != NULL)
-		json_add(o, "loads", loads_json(loads));
+	if ((r = contract_make(in, spec, &o)) != 0)
+		return r;
 	if ((r = json_canon(o, &text)) == 0) {
 		spec->contract_len = text.len;
 		spec->contract = buf_steal(&text);
@@ -368,6 +331,8 @@ take_conf(const struct job_conf *conf, struct job_spec *spec)
 	spec->timeout_s = conf->common.timeout;
 	spec->auto_retries = conf->common.auto_retries;
 	spec->auto_retry_delay_s = conf->common.auto_retry_delay;
+	spec->valid_hours = conf->common.valid_hours;
+	spec->max_runs = conf->common.max_runs;
 	spec->roles = roles_json(&conf->roles);
 	if (spec->model != NULL) {
 		spec->model_id = xstrdup(spec->model->model_id);
@@ -457,7 +422,7 @@ job_spec_build(const struct job_spec_input *in, struct faults *faults,
 		goto out;
 	}
 	complete_conf(&conf, spec);
-	if ((r = make_contract(spec, in->model)) != 0) {
+	if ((r = make_contract(in, spec)) != 0) {
 		err_wrap("job contract");
 		goto out;
 	}

@@ -73,6 +73,10 @@ struct job_spec_input {
 	/* At a partner: "providers" of the contract it was sent, which fixes
 	 * the versions; NULL at the initiator. */
 	struct json_object *providers_fixed;
+	/* And the whole of it: what only the initiator can say (from when it
+	 * holds, what of others' providers is not known here). */
+	struct json_object *agreed;
+	int64_t now_s; /* at the initiator: when the contract begins */
 	const struct providers *providers; /* borrowed, must outlive */
 	const struct job_defaults *defaults;
 	/* Where the documents stand in the request, for pointers. */
@@ -120,7 +124,9 @@ struct job_spec {
 	int64_t timeout_s;
 	int64_t auto_retries;
 	int64_t auto_retry_delay_s;
-	const char *name; /* job_name, or "" */
+	int64_t valid_hours; /* of the contract */
+	int64_t max_runs;    /* under it */
+	const char *name;    /* job_name, or "" */
 
 	const struct job_model *model; /* a predict job's, or NULL */
 	struct dsl *dsl;	       /* what runs */

@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
+#include "lib/model/contract.h"
 
 #define LOCAL "local" /* the role of a site's own jobs */
 
@@ -102,26 +103,6 @@ parameters_of(const struct permit_task *t, struct json_object **out)
 	return 0;
 }
 
-/* What names a table among the parameters, NULL when nothing does. */
-static struct json_object *
-table_of(const char *module, struct json_object *parameters)
-{
-	if (str_eq(module, "reader"))
-		return json_get(parameters, "table");
-	if (str_eq(module, "download") || str_eq(module, "writer"))
-		return parameters;
-	return NULL;
-}
-
-/* A writer may be given its table as an input instead. */
-static bool
-reads_table(const char *module, struct json_object *parameters)
-{
-	return str_eq(module, "reader") || str_eq(module, "download") ||
-	       (str_eq(module, "writer") &&
-		   json_get(parameters, "name") != NULL);
-}
-
 /*
  * The table a task names, whoever gave it (common or role scope): these are
  * the complete parameters of this member.
@@ -135,14 +116,15 @@ add_table(struct wishes *w, const char *module, const struct permit_task *t)
 
 	if ((r = parameters_of(t, &p)) != 0)
 		return r;
-	table = table_of(module, p);
+	table = contract_table_of(module, p);
 	space = json_get_str(table, "namespace", NULL);
 	name = json_get_str(table, "name", NULL);
 	if (space == NULL || name == NULL) { /* an output of a job */
 		space = json_get_str(table, "job_id", "?");
 		name = json_get_str(table, "component_name", "?");
 	}
-	if (reads_table(module, p))
+	if (table != NULL || str_eq(module, "reader") ||
+	    str_eq(module, "download"))
 		add(w, PERMIT_DATASET, arena_strdup(w->arena, space),
 		    arena_strdup(w->arena, name), t);
 	json_object_put(p);

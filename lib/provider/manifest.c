@@ -7,10 +7,12 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -18,6 +20,7 @@
 #include "lib/json/decode.h"
 #include "lib/json/faults.h"
 #include "lib/provider/params.h"
+#include "lib/sign/digest.h"
 
 #define MANIFEST_MAX_BYTES ((size_t)4 << 20)
 #define NAME_MAX_BYTES 100
@@ -390,6 +393,49 @@ static int
 is_visible(const struct dirent *d)
 {
 	return d->d_name[0] != '.';
+}
+
+static int
+measure_file(const char *path, uint8_t out[DIGEST_SIZE])
+{
+	struct stat st;
+	int fd, r;
+
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return err_set_errno(
+		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
+	if (fstat(fd, &st) != 0)
+		r = err_set_errno(ERR_IO, "%s", path);
+	else
+		r = digest_fd(fd, (uint64_t)st.st_size, out);
+	(void)close(fd);
+	return r;
+}
+
+int
+provider_measure(const struct provider *p, char digest[PROVIDER_DIGEST_SIZE])
+{
+	uint8_t parts[2][DIGEST_SIZE], all[DIGEST_SIZE];
+	char *manifest = xasprintf("%s/manifest.json", p->folder);
+	int r;
+
+	*digest = '\0';
+	if ((r = measure_file(manifest, parts[0])) == 0 &&
+	    (r = measure_file(p->program, parts[1])) == 0 &&
+	    (r = digest_memory(parts, sizeof(parts), all)) == 0)
+		str_to_hex(all, sizeof(all), digest);
+	free(manifest);
+	return r;
+}
+
+void
+providers_measure(struct providers *ps)
+{
+	size_t i;
+
+	for (i = 0; i < ps->n; i++)
+		if (provider_measure(ps->items[i], ps->items[i]->digest) != 0)
+			err_clear();
 }
 
 /* Call fn for each folder in dir, in order of names. */

@@ -14,6 +14,8 @@
 
 struct providers;
 
+#define PROVIDER_DIGEST_SIZE 65 /* 64 hex digits and NUL */
+
 /* A name that a task may send, and between which roles. */
 struct module_transfer {
 	const char *name;
@@ -44,6 +46,7 @@ struct provider {
 	const char **aliases; /* "fate": NULL-terminated */
 	char *folder;	      /* absolute; "" when not from a folder */
 	char *program;	      /* absolute path of the executable */
+	char digest[PROVIDER_DIGEST_SIZE]; /* "": not measured */
 	int64_t protocol;
 	struct module *modules;
 	size_t n_modules;
@@ -57,6 +60,16 @@ struct provider {
  */
 int providers_load(const char *dir, struct providers **out);
 void providers_free(struct providers *);
+
+/*
+ * What a version of a provider is: the SHA-256 over those of its manifest and
+ * its program, in hex, as they are on disk now.  Errors: ERR_IO, ERR_NOT_FOUND
+ * (no such file), with "".
+ */
+int provider_measure(
+    const struct provider *, char digest[PROVIDER_DIGEST_SIZE]);
+/* Fill the digests of a set; one that lacks its files stays without. */
+void providers_measure(struct providers *);
 
 /* An empty set, and a manifest from memory (borrowed): tests, fuzzing. */
 struct providers *providers_new(void);

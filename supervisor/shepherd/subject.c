@@ -48,6 +48,7 @@ subject_free(struct subject *s)
 	if (s == NULL)
 		return;
 	json_object_put(s->parameters);
+	json_object_put(s->contract);
 	dsl_free(s->dsl);
 	providers_free(s->providers);
 	arena_free(s->arena);
@@ -186,6 +187,7 @@ subject_complete(struct subject *s, struct db *db, const struct site_conf *conf)
 	    (r = find_component(s)) != 0 ||
 	    (r = find_module(s, conf->providers_dir)) != 0 ||
 	    (r = find_members(s)) != 0 || (r = find_job_parameters(s)) != 0 ||
+	    (r = json_parse_text(s->job->contract, &s->contract)) != 0 ||
 	    (r = json_parse_text(
 		 s->task->parameters != NULL ? s->task->parameters : "{}",
 		 &s->parameters)) != 0)

@@ -36,6 +36,7 @@ struct subject {
 	struct json_object *parameters; /* complete */
 	const char *job_parameters;	/* JSON text */
 	int64_t task_timeout_s;		/* 0: none */
+	struct json_object *contract;	/* lib/model/contract.h */
 	struct subject_member *members; /* who run this component */
 	size_t n_members;
 	bool is_local; /* a job without partners */
