@@ -31,6 +31,7 @@ GRANT SELECT ON model TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON egress TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON audit_link TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT ON provider TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
@@ -80,6 +81,9 @@ GRANT SELECT, DELETE ON client_nonce TO 'sluice_supervisor'@'localhost';
 GRANT INSERT ON client_nonce_since TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON event TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON audit TO 'sluice_supervisor'@'localhost';
+-- Links are added, by it alone, and never changed.
+GRANT SELECT, INSERT ON audit_link TO 'sluice_supervisor'@'localhost';
+GRANT SELECT ON audit_checkpoint TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON egress TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job_party TO 'sluice_supervisor'@'localhost';

@@ -17,6 +17,7 @@
 #include "supervisor/launch.h"
 #include "supervisor/report.h"
 #include "supervisor/scheduler.h"
+#include "supervisor/sealer.h"
 
 struct change {
 	char job_id[ID_JOB_SIZE];
@@ -38,7 +39,7 @@ pass_on(void *ctx)
 	struct db_work work;
 
 	cs->list = NULL;
-	if (db_work_waiting(s->db, &work) != 0)
+	if (db_work_waiting(s->db, sealer_low(s->sealer), &work) != 0)
 		log_err("look for work");
 	/* Launching first: it is what somebody waits for. */
 	if (work.launches)
@@ -56,6 +57,9 @@ pass_on(void *ctx)
 		scheduler_wake(s->scheduler, c->job_id);
 		free(c);
 	}
+	/* Last: nobody waits for it. */
+	if (work.audit)
+		sealer_look(s->sealer);
 }
 
 struct changes *

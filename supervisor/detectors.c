@@ -22,6 +22,7 @@
 #include "supervisor/leftovers.h"
 #include "supervisor/models.h"
 #include "supervisor/processes.h"
+#include "supervisor/sealer.h"
 
 /* A running job with nothing running for so long is looked into. */
 #define STUCK_MS 60000
@@ -256,6 +257,13 @@ caches(struct supervisor *s)
 	return leftovers_sweep_caches(s, CACHE_GRACE_S);
 }
 
+/* Audit rows that nobody linked. */
+static int
+audit(struct supervisor *s)
+{
+	return sealer_check(s->sealer);
+}
+
 static const struct detector {
 	const char *name;
 	int64_t period_ms;
@@ -275,6 +283,7 @@ static const struct detector {
 	{ "model files", MODEL_FILE_AGE_S * 1000, model_files },
 	{ "errands", 10000, errands },
 	{ "caches", 60000, caches },
+	{ "audit", 30000, audit },
 };
 #define DETECTORS (sizeof(table) / sizeof(table[0]))
 

@@ -22,6 +22,7 @@
 #include "supervisor/report.h"
 #include "supervisor/resources.h"
 #include "supervisor/scheduler.h"
+#include "supervisor/sealer.h"
 #include "supervisor/wake.h"
 
 /* "host:home:process", the first two parts short but telling. */
@@ -87,6 +88,7 @@ supervisor_start(struct supervisor *s)
 	free(text);
 	s->partners = partners_new(s, s->http);
 	s->queue = queue_new();
+	s->sealer = sealer_new(s);
 	s->changes = changes_new(s);
 	s->reporter = reporter_new(s);
 	if ((r = errands_new(s, &s->errands)) != 0 ||
@@ -118,6 +120,7 @@ supervisor_stop(struct supervisor *s)
 	reporter_free(s->reporter);
 	errands_free(s->errands);
 	changes_free(s->changes);
+	sealer_free(s->sealer);
 	partners_free(s->partners);
 	launcher_free(s->launcher);
 	queue_free(s->queue);

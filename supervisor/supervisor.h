@@ -18,6 +18,7 @@ struct partners;
 struct queue;
 struct reporter;
 struct scheduler;
+struct sealer;
 struct wake;
 
 /*
@@ -43,6 +44,7 @@ struct supervisor {
 	struct reporter *reporter;
 	struct errands *errands;
 	struct scheduler *scheduler;
+	struct sealer *sealer;
 	struct detectors *detectors;
 	struct wake *wake;
 	struct loop_timer *poll;

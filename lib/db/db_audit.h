@@ -1,5 +1,6 @@
 /*
- * What left this site (egress) and what was asked of it (audit): append only.
+ * What left this site (egress) and what was done at it and refused (audit):
+ * append only.
  */
 #ifndef LIB_DB_DB_AUDIT_H
 #define LIB_DB_DB_AUDIT_H
@@ -35,7 +36,12 @@ struct db_audit {
 	const char *detail;  /* may be NULL */
 };
 
-/* Texts are cut to their columns: what is recorded may come from strangers. */
+/*
+ * Append a row; inside a transaction it is part of that.  A moment after the
+ * commit it is given its place in the chain (db_audit_chain.h) and can never
+ * again be changed unseen.  Texts are cut to their columns: what is recorded
+ * may come from strangers.  id and at_ms are the database's.
+ */
 int db_audit_add(struct db *, const struct db_audit *);
 int db_audit_list(struct db *, struct arena *, int64_t after_id, int64_t limit,
     struct db_audit **rows, size_t *n);

@@ -4,7 +4,10 @@
  */
 #include "lib/db/db_event.h"
 
+#include "lib/base/str.h"
+#include "lib/db/db_cols.h"
 #include "lib/db/db_rows.h"
+#include "lib/model/state.h"
 
 #define EVENT_COLS(X)                                                          \
 	X(INT, id, "id")                                                       \
@@ -38,15 +41,76 @@ static const struct db_stmt list = { "event.list", "sii",
 	    DB_SQL) " FROM event"
 		    " WHERE job_id = ? AND id > ? ORDER BY id LIMIT ?" };
 
+/*
+ * What an auditor asks about is in the audit chain, too: written by the same
+ * transaction, so that neither can be there without the other.
+ */
+static const struct db_stmt audit_job = { "event.audit_job", "esses",
+	"INSERT INTO audit (actor, action, subject, outcome, detail)"
+	" SELECT LEFT(?, 200), ?, job_id, ?, JSON_OBJECT("
+	"  'contract', LOWER(HEX(contract_hash)), 'initiator', initiator_party,"
+	"  'run', run, 'revision', revision, 'reason', LEFT(?, 2000))"
+	" FROM job WHERE job_id = ?" };
+/* Of tasks this site's own: what partners report of theirs is in their chain.
+ */
+static const struct db_stmt audit_task = { "event.audit_task",
+	"esse" KEY_PARAMS,
+	"INSERT INTO audit (actor, action, subject, outcome, detail)"
+	" SELECT LEFT(?, 200), ?, CONCAT_WS(' ', job_id, component, version,"
+	"  role, party_id), ?, LEFT(?, 4000)"
+	" FROM task WHERE" KEY_WHERE " AND run_here = 1" };
+
 static const char *
 text(const char *s)
 {
 	return s != NULL ? s : "";
 }
 
+/* What the move of a job or task is called in the chain; NULL: nothing. */
+static const char *
+action_of(const struct db_event *e, bool is_job)
+{
+	enum state to;
+
+	if (state_parse(text(e->to_state), &to) != 0)
+		return NULL;
+	if (is_job && *text(e->from_state) == '\0')
+		return "job create";
+	if (to == STATE_RUNNING)
+		return is_job ? "job start" : "task start";
+	if (state_is_end(to))
+		return is_job ? "job end" : "task end";
+	return is_job && to == STATE_WAITING ? "job again" : NULL;
+}
+
+static int
+add_audit(struct db *db, const struct db_event *e)
+{
+	bool is_job = str_eq(e->kind, "job");
+	const char *action = NULL;
+
+	if (str_eq(e->kind, "revision")) {
+		is_job = true;
+		action = "job contract";
+	} else if (is_job || str_eq(e->kind, "party_task"))
+		action = action_of(e, is_job);
+	if (action == NULL)
+		return 0;
+	if (is_job)
+		return db_exec(db, &audit_job, NULL, db_actor(db), action,
+		    text(e->to_state), e->reason, e->job_id);
+	return db_exec(db, &audit_task, NULL, db_actor(db), action,
+	    text(e->to_state), e->reason, e->job_id, e->component, e->version,
+	    text(e->role), text(e->party_id));
+}
+
 int
 db_event_add(struct db *db, const struct db_event *e)
 {
+	int r = add_audit(db, e);
+
+	if (r != 0)
+		return r;
 	return db_exec(db, &insert, NULL, text(e->job_id), text(e->component),
 	    e->version, text(e->role), text(e->party_id), text(e->kind),
 	    text(e->from_state), text(e->to_state), db_actor(db), e->reason);

@@ -22,7 +22,11 @@ struct db_event {
 	const char *reason; /* may be NULL */
 };
 
-/* id, at_ms and actor are the database's and the connection's. */
+/*
+ * id, at_ms and actor are the database's and the connection's.  Starts and
+ * ends of jobs and of this site's tasks, and other contracts of a job, become
+ * rows of audit by it as well ("job start", "task end" and so on).
+ */
 int db_event_add(struct db *, const struct db_event *);
 /* Events of a job after an id, oldest first. */
 int db_event_list(struct db *, struct arena *, const char *job_id,

@@ -3,7 +3,7 @@
  */
 #include "lib/db/db_work.h"
 
-static const struct db_stmt waiting = { "work.waiting", "",
+static const struct db_stmt waiting = { "work.waiting", "i",
 	"SELECT EXISTS (SELECT 1 FROM task"
 	"  WHERE launch_wanted = 1 AND run_here = 1),"
 	" EXISTS (SELECT 1 FROM attempt a JOIN task t"
@@ -17,7 +17,8 @@ static const struct db_stmt waiting = { "work.waiting", "",
 	"  AND (lease_until IS NULL OR lease_until <= NOW(6))),"
 	" EXISTS (SELECT 1 FROM errand WHERE state IN ('waiting', 'running')"
 	"  AND next_try_at <= NOW(6) AND deadline_at > NOW(6)"
-	"  AND (lease_until IS NULL OR lease_until <= NOW(6)))" };
+	"  AND (lease_until IS NULL OR lease_until <= NOW(6))),"
+	" EXISTS (SELECT 1 FROM audit WHERE id > ?)" };
 
 static int
 take(const struct db_row *row, void *ctx)
@@ -29,12 +30,13 @@ take(const struct db_row *row, void *ctx)
 	w->reports = db_row_int(row, 2) != 0;
 	w->jobs = db_row_int(row, 3) != 0;
 	w->errands = db_row_int(row, 4) != 0;
+	w->audit = db_row_int(row, 5) != 0;
 	return 0;
 }
 
 int
-db_work_waiting(struct db *db, struct db_work *out)
+db_work_waiting(struct db *db, int64_t audit_id, struct db_work *out)
 {
 	*out = (struct db_work){ .launches = false };
-	return db_query(db, &waiting, take, out, NULL);
+	return db_query(db, &waiting, take, out, NULL, audit_id);
 }

@@ -13,8 +13,9 @@ struct db_work {
 	bool reports;  /* initiators elsewhere are to be told */
 	bool jobs;     /* jobs initiated here are due and not leased */
 	bool errands;  /* users' requests want answers of members */
+	bool audit;    /* rows of audit behind the one that was said */
 };
 
-int db_work_waiting(struct db *, struct db_work *out);
+int db_work_waiting(struct db *, int64_t audit_id, struct db_work *out);
 
 #endif

@@ -80,7 +80,7 @@ is_due(void)
 {
 	struct db_work work;
 
-	assert_int_equal(db_work_waiting(db, &work), 0);
+	assert_int_equal(db_work_waiting(db, 0, &work), 0);
 	return work.errands;
 }
 

@@ -18,6 +18,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_audit.h"
+#include "lib/db/db_audit_chain.h"
 #include "lib/db/db_connector.h"
 #include "lib/db/db_lineage.h"
 #include "lib/db/db_client_nonce.h"
@@ -588,6 +589,24 @@ static const struct db_stmt change_partner = { "partner", "",
 static const struct db_stmt change_capacity = { "capacity", "",
 	"UPDATE resource SET cores = 1000" };
 
+/* What was recorded stays as it is, for every program. */
+static void
+changes_no_record(struct db *d)
+{
+	static const struct db_stmt change[] = {
+		{ "a", "", "UPDATE audit SET outcome = 'ok'" },
+		{ "b", "", "DELETE FROM audit" },
+		{ "c", "", "UPDATE audit_link SET hash = ''" },
+		{ "d", "", "DELETE FROM audit_link" },
+		{ "e", "", "DELETE FROM audit_checkpoint" },
+		{ "f", "", "UPDATE egress SET bytes = 0" },
+		{ "g", "", "DELETE FROM egress" },
+	};
+
+	for (size_t i = 0; i < sizeof(change) / sizeof(change[0]); i++)
+		assert_int_equal(db_exec(d, &change[i], NULL), ERR_DB);
+}
+
 /* The whole of a partner's request cycle, with fcgi-app's rights alone. */
 static void
 fcgi_account_serves_partners_and_can_do_no_more(void **state)
@@ -633,7 +652,27 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	assert_int_equal(db_exec(d, &change_event, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_partner, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_capacity, NULL), ERR_DB);
+	changes_no_record(d);
 	db_close(d);
+}
+
+/* As the sealer does. */
+static void
+link_records(struct db *d)
+{
+	struct db_audit_row *rows;
+	uint8_t hash[DIGEST_SIZE];
+	int64_t seq;
+	size_t n;
+
+	assert_int_equal(db_audit_unlinked(d, arena, 0, 100, &rows, &n), 0);
+	assert_true(n > 0);
+	for (size_t i = 0; i < n; i++)
+		rows[i].rec.seq = (int64_t)i + 1;
+	assert_int_equal(db_audit_link(d, rows, n), 0);
+	assert_int_equal(db_audit_link(d, rows, 1), ERR_EXISTS);
+	assert_int_equal(db_audit_head(d, &seq, hash), 0);
+	assert_int_equal(seq, n);
 }
 
 static void
@@ -673,6 +712,8 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 	assert_int_equal(db_table_put(d, arena, &table, true, NULL), 0);
 	assert_int_equal(db_table_use_put(d, &use), 0);
 	assert_int_equal(db_lineage_put(d, "n", "b", "n", "a", J1), 0);
+	link_records(d);
+	changes_no_record(d);
 	assert_int_equal(db_exec(d, &make_table, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_event, NULL), ERR_DB);
 	assert_int_equal(db_exec(d, &change_partner, NULL), ERR_DB);

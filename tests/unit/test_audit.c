@@ -1,0 +1,406 @@
+/*
+ * The audit chain: what its hashes cover, what a checker finds, how rows of
+ * many writers become one chain.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/audit/chain.h"
+#include "lib/audit/head.h"
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/db/db_audit.h"
+#include "lib/db/db_audit_chain.h"
+#include "lib/db/db_tx.h"
+#include "supervisor/sealer.h"
+#include "tests/lib/mariadb.h"
+#include "tests/lib/rows.h"
+
+#define N 8
+#define J1 "202601010000000000001"
+
+static void
+make_chain(struct audit_record *recs, int n)
+{
+	static const char *const words[] = { "one", "two", "three" };
+
+	memset(recs, 0, (size_t)n * sizeof(*recs));
+	for (int i = 0; i < n; i++) {
+		recs[i].seq = i + 1;
+		recs[i].at = "2026-01-31T23:59:59.123456Z";
+		recs[i].actor = "party 10000";
+		recs[i].action = "request";
+		recs[i].subject = words[i % 3];
+		recs[i].outcome = "refused";
+		recs[i].detail = i == 0 ? NULL : "caf\xc3\xa9 \"x\"\n";
+		if (i > 0)
+			memcpy(recs[i].prev, recs[i - 1].hash, DIGEST_SIZE);
+		assert_int_equal(audit_record_hash(&recs[i], recs[i].hash), 0);
+	}
+}
+
+/* The seq of the first fault, 0 for none; recs are given in this order. */
+static int64_t
+fault_of(const struct audit_record *recs, int n, const char *word)
+{
+	struct chain c = { .seq = 0 };
+	int64_t seq;
+
+	for (int i = 0; i < n; i++)
+		(void)chain_add(&c, &recs[i]);
+	seq = c.fault_seq;
+	if (word != NULL) {
+		assert_non_null(c.fault);
+		if (strstr(c.fault, word) == NULL)
+			fail_msg("'%s' in '%s'", word, c.fault);
+	}
+	chain_fini(&c);
+	return seq;
+}
+
+/* Worked out by another program from the header's words. */
+static void
+hashes_are_those_of_the_published_construction(void **state)
+{
+	struct audit_record recs[2];
+	char hex[65];
+
+	(void)state;
+	make_chain(recs, 2);
+	str_to_hex(recs[0].hash, 32, hex);
+	assert_string_equal(hex,
+	    "5af38095ed984f6ca6a71b77213e251e24f0d7a910e8ffdef803ec149a39288c");
+	str_to_hex(recs[1].hash, 32, hex);
+	assert_string_equal(hex,
+	    "61be0cabbd56413260ae72b330501af7acf6226614a9b502f56b5d2e89e2c02e");
+}
+
+static void
+a_record_survives_its_line(void **state)
+{
+	struct audit_record recs[N], back;
+	struct json_object *o;
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	make_chain(recs, N);
+	for (int i = 0; i < N; i++) {
+		buf_clear(&b);
+		assert_int_equal(audit_record_line(&recs[i], &b), 0);
+		assert_int_equal(json_parse_text(buf_str(&b), &o), 0);
+		assert_int_equal(audit_record_parse(o, &back), 0);
+		assert_int_equal(back.seq, recs[i].seq);
+		assert_memory_equal(back.hash, recs[i].hash, 32);
+		assert_int_equal(audit_record_hash(&back, back.prev), 0);
+		assert_memory_equal(back.prev, recs[i].hash, 32);
+		/* What no hash covers is no part of a record. */
+		json_add_str(o, "note", "x");
+		assert_int_equal(audit_record_parse(o, &back), ERR_FORMAT);
+		json_object_put(o);
+	}
+	buf_fini(&b);
+}
+
+static void
+each_altered_field_names_its_record(void **state)
+{
+	struct audit_record recs[N];
+
+	(void)state;
+	make_chain(recs, N);
+	assert_int_equal(fault_of(recs, N, NULL), 0);
+#define ALTERED(change)                                                        \
+	do {                                                                   \
+		make_chain(recs, N);                                           \
+		change;                                                        \
+		assert_int_equal(fault_of(recs, N, "was altered"), 5);         \
+	} while (0)
+	ALTERED(recs[4].at = "2026-01-31T23:59:59.123457Z");
+	ALTERED(recs[4].actor = "party 10001");
+	ALTERED(recs[4].action = "requests");
+	ALTERED(recs[4].subject = "twp");
+	ALTERED(recs[4].outcome = "ok");
+	ALTERED(recs[4].detail = "");
+	ALTERED(recs[4].detail = NULL);
+	ALTERED(recs[4].prev[31] ^= 1);
+	ALTERED(recs[4].hash[0] ^= 1);
+	/* By somebody who knows how to make a hash. */
+	ALTERED(recs[4].outcome = "ok";
+		(void)audit_record_hash(&recs[4], recs[4].hash));
+#undef ALTERED
+}
+
+static void
+missing_inserted_and_moved_records_are_named(void **state)
+{
+	struct audit_record recs[N + 1], one;
+
+	(void)state;
+	make_chain(recs, N);
+	memmove(&recs[3], &recs[4], (N - 4) * sizeof(recs[0]));
+	assert_int_equal(fault_of(recs, N - 1, "is missing"), 4);
+	make_chain(recs, N);
+	assert_int_equal(fault_of(recs + 1, N - 1, "is missing"), 1);
+	make_chain(recs, N);
+	one = recs[3];
+	recs[3] = recs[4];
+	recs[4] = one;
+	assert_int_equal(fault_of(recs, N, "is missing: 5"), 4);
+	/* A record that fits, before the one whose place it took. */
+	make_chain(recs, N);
+	memmove(&recs[4], &recs[3], (N - 3) * sizeof(recs[0]));
+	recs[3].subject = "never happened";
+	assert_int_equal(audit_record_hash(&recs[3], recs[3].hash), 0);
+	assert_int_equal(fault_of(recs, N + 1, "put in"), 4);
+	/* The whole tail: only a head that was signed tells. */
+	make_chain(recs, N);
+	assert_int_equal(fault_of(recs, 3, NULL), 0);
+}
+
+static void
+heads_are_signed_for_one_use(void **state)
+{
+	struct audit_head h = {
+		.job_id = J1, .party_id = "9999", .peer_id = "10000", .seq = 7
+	};
+	uint8_t seed[32] = { 1 }, own[64], seen[64];
+	struct keys *k;
+
+	(void)state;
+	assert_int_equal(keys_from_seed(seed, &k), 0);
+	assert_int_equal(audit_head_sign(&h, HEAD_OWN, k, own), 0);
+	assert_int_equal(audit_head_sign(&h, HEAD_SEEN, k, seen), 0);
+	assert_int_equal(
+	    audit_head_verify(&h, HEAD_OWN, keys_public(k), own), 0);
+	assert_int_equal(
+	    audit_head_verify(&h, HEAD_SEEN, keys_public(k), own), ERR_AUTH);
+	h.seq++;
+	assert_int_equal(
+	    audit_head_verify(&h, HEAD_OWN, keys_public(k), own), ERR_AUTH);
+	h.seq--;
+	h.peer_id = "10001";
+	assert_int_equal(
+	    audit_head_verify(&h, HEAD_OWN, keys_public(k), own), ERR_AUTH);
+	keys_free(k);
+}
+
+/* --- rows ----------------------------------------------------------------- */
+
+static struct db *db;
+static struct supervisor super;
+static struct sealer *sealer;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	mariadb_fresh();
+	super.db = db = mariadb_connect();
+	sealer = sealer_new(&super);
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	sealer_free(sealer);
+	db_close(db);
+	return 0;
+}
+
+static int
+add(struct db *d, const char *subject)
+{
+	return db_audit_add(d, &(struct db_audit){ .actor = "test",
+				   .action = "try",
+				   .subject = subject,
+				   .outcome = "ok" });
+}
+
+/* Follows the chain in the database; the number of records when it is right. */
+static int64_t
+chained(void)
+{
+	struct chain c = { .seq = 0 };
+	struct arena *a = arena_new();
+	struct db_audit_row *rows;
+	int64_t n;
+	size_t count;
+
+	assert_int_equal(db_audit_walk(db, a, 0, 10000, &rows, &count), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_true(rows[i].is_there);
+		memcpy(rows[i].rec.prev, c.hash, sizeof(c.hash));
+		if (!chain_add(&c, &rows[i].rec))
+			fail_msg("%s", c.fault);
+	}
+	n = c.n;
+	chain_fini(&c);
+	arena_free(a);
+	return n;
+}
+
+static void
+rows_are_chained_in_the_order_of_their_commits(void **state)
+{
+	int64_t n, first;
+
+	(void)state;
+	sealer_look(sealer);
+	assert_int_equal(chained(), 0);
+	assert_int_equal(add(db, "a"), 0);
+	assert_int_equal(add(db, "b \xff"), 0);
+	assert_int_equal(chained(), 0);
+	sealer_look(sealer);
+	assert_int_equal(chained(), 2);
+	assert_int_equal(sealer_low(sealer), 2);
+	for (int i = 0; i < 450; i++) /* more than a batch */
+		assert_int_equal(add(db, "c"), 0);
+	sealer_look(sealer);
+	assert_int_equal(chained(), 452);
+	assert_int_equal(db_audit_overdue(db, 0, 3600000, &n, &first), 0);
+	assert_int_equal(n, 0);
+}
+
+static int
+slow_tx(struct db *d, void *ctx)
+{
+	int r = add(d, "begun first");
+
+	(void)ctx;
+	if (r != 0 || (r = add(db, "committed first")) != 0)
+		return r;
+	sealer_look(sealer);
+	assert_int_equal(chained(), 1);
+	return 0;
+}
+
+static int
+undone_tx(struct db *d, void *ctx)
+{
+	(void)ctx;
+	(void)add(d, "undone");
+	return err_set(ERR_INVALID, "undone");
+}
+
+static void
+a_row_that_is_committed_late_is_not_forgotten(void **state)
+{
+	struct db *other = mariadb_connect();
+
+	(void)state;
+	assert_int_equal(db_tx(other, slow_tx, NULL), 0);
+	/* Its id is lower than what was chained already. */
+	assert_true(sealer_low(sealer) < 1);
+	sealer_look(sealer);
+	assert_int_equal(chained(), 2);
+	sealer_look(sealer);
+	assert_int_equal(sealer_low(sealer), 2);
+	/* An id that nobody will ever see holds up nothing. */
+	assert_int_equal(db_tx(other, undone_tx, NULL), ERR_INVALID);
+	assert_int_equal(add(db, "after"), 0);
+	sealer_look(sealer);
+	assert_int_equal(chained(), 3);
+	db_close(other);
+}
+
+static void
+two_sealers_make_one_chain(void **state)
+{
+	struct supervisor second = { .db = mariadb_connect() };
+	struct sealer *other = sealer_new(&second);
+
+	(void)state;
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(add(db, "x"), 0);
+		sealer_look(i % 2 == 0 ? sealer : other);
+	}
+	sealer_look(other);
+	sealer_look(sealer);
+	assert_int_equal(chained(), 50);
+	sealer_free(other);
+	db_close(second.db);
+}
+
+static const struct db_stmt older = { "test.older", "",
+	"UPDATE audit SET at = at - INTERVAL 1 MINUTE" };
+
+static void
+a_row_that_nobody_chained_is_found(void **state)
+{
+	int64_t n, first;
+
+	(void)state;
+	sealer_look(sealer);
+	assert_int_equal(add(db, "x"), 0);
+	assert_int_equal(db_exec(db, &older, NULL), 0);
+	assert_int_equal(db_audit_overdue(db, 10000, 3600000, &n, &first), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(sealer_check(sealer), 0);
+	assert_int_equal(chained(), 1);
+	assert_int_equal(db_audit_overdue(db, 10000, 3600000, &n, &first), 0);
+	assert_int_equal(n, 0);
+}
+
+static void
+jobs_and_their_tasks_are_recorded_as_they_move(void **state)
+{
+	struct db_task_key k = { J1, "reader_0", 0, "guest", ROWS_GUEST };
+	struct db_task_move m = { .status = STATE_NONE,
+		.party_status = STATE_RUNNING };
+	struct arena *a = arena_new();
+	struct db_audit *rows;
+	struct json_object *o;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, J1), 0);
+	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, 0, "go", NULL), 0);
+	assert_int_equal(db_task_move(db, &k, &m, NULL), 0);
+	assert_int_equal(
+	    db_job_move(db, J1, STATE_FAILED, 0, "\"quoted\"", NULL), 0);
+	assert_int_equal(db_audit_list(db, a, 0, 10, &rows, &n), 0);
+	assert_int_equal(n, 4);
+	assert_string_equal(rows[0].action, "job create");
+	assert_string_equal(rows[1].action, "job start");
+	assert_string_equal(rows[2].action, "task start");
+	assert_string_equal(
+	    rows[2].subject, J1 " reader_0 0 guest " ROWS_GUEST);
+	assert_string_equal(rows[3].action, "job end");
+	assert_string_equal(rows[3].outcome, "failed");
+	assert_int_equal(json_parse_text(rows[3].detail, &o), 0);
+	assert_string_equal(json_get_str(o, "reason", ""), "\"quoted\"");
+	assert_int_equal(strlen(json_get_str(o, "contract", "")), 64);
+	json_object_put(o);
+	arena_free(a);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    hashes_are_those_of_the_published_construction),
+		cmocka_unit_test(a_record_survives_its_line),
+		cmocka_unit_test(each_altered_field_names_its_record),
+		cmocka_unit_test(missing_inserted_and_moved_records_are_named),
+		cmocka_unit_test(heads_are_signed_for_one_use),
+		T(rows_are_chained_in_the_order_of_their_commits),
+		T(a_row_that_is_committed_late_is_not_forgotten),
+		T(two_sealers_make_one_chain),
+		T(a_row_that_nobody_chained_is_found),
+		T(jobs_and_their_tasks_are_recorded_as_they_move),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
