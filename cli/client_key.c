@@ -78,8 +78,8 @@ random_hex(size_t n)
 	return text;
 }
 
-static int
-check_role(const char *role)
+int
+client_role_check(const char *option, const char *role)
 {
 	static const char *const roles[] = { "viewer", "modeler", "admin" };
 	const char *near;
@@ -89,10 +89,9 @@ check_role(const char *role)
 		if (str_eq(role, roles[i]))
 			return 0;
 	near = str_nearest(role, roles, 3);
-	return err_set(ERR_INVALID,
-	    "--role must be viewer, modeler or admin%s%s%s",
-	    near != NULL ? ", did you mean " : "", near != NULL ? near : "",
-	    near != NULL ? "?" : "");
+	return err_set(ERR_INVALID, "%s must be viewer, modeler or admin%s%s%s",
+	    option, near != NULL ? ", did you mean " : "",
+	    near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
 /* The vault is made with the site; an older site gets it with its first key. */
@@ -174,7 +173,7 @@ run_create(const struct args *args)
 		return err_set(ERR_INVALID,
 		    "a key's name has 1 to %d letters, digits, _ or -",
 		    NAME_MAX_LEN);
-	if ((r = check_role(role)) != 0)
+	if ((r = client_role_check("--role", role)) != 0)
 		return r;
 	if (sodium_init() < 0)
 		return err_set(ERR_CRYPTO, "libsodium cannot start");

@@ -17,4 +17,7 @@ struct client_key {
 int client_key_load(const char *path, struct client_key *);
 void client_key_fini(struct client_key *); /* wipes */
 
+/* ERR_INVALID unless it is viewer, modeler or admin; option names it. */
+int client_role_check(const char *option, const char *role);
+
 #endif

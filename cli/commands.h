@@ -21,6 +21,13 @@ extern const struct command command_key_disable;
 extern const struct command command_key_enable;
 extern const struct command command_key_delete;
 extern const struct command command_client_config;
+extern const struct command command_user_create; /* user.c */
+extern const struct command command_user_list;
+extern const struct command command_user_disable;
+extern const struct command command_user_enable;
+extern const struct command command_user_delete;
+extern const struct command command_user_password;
+extern const struct command command_user_unlock;
 extern const struct command command_grant; /* grant.c */
 extern const struct command command_revoke;
 extern const struct command command_grants;

@@ -29,6 +29,14 @@ static const struct {
 
 #define N_VERSIONS (sizeof(versions) / sizeof(versions[0]))
 
+/* "on", or in words that nobody overlooks. */
+static const char *
+authentication(const struct request *req)
+{
+	return req->app->conf->client_auth_off_on_loopback ? "OFF ON LOOPBACK"
+							   : "on";
+}
+
 /* 200 while the database answers, else 503: for probes. */
 int
 api_health(struct request *req, struct reply *rp)
@@ -40,6 +48,7 @@ api_health(struct request *req, struct reply *rp)
 	data = json_object_new_object();
 	json_add_str(data, "party_id", req->app->conf->party_id);
 	json_add_str(data, "version", SLUICE_VERSION);
+	json_add_str(data, "authentication", authentication(req));
 	return reply_data(rp, data);
 }
 
@@ -83,6 +92,8 @@ api_server_version(struct request *req, struct reply *rp)
 		json_add_str(data, module, version_of(module));
 	for (i = 0; module == NULL && i < N_VERSIONS; i++)
 		json_add_str(data, versions[i].module, versions[i].version);
+	if (module == NULL && req->app->conf->client_auth_off_on_loopback)
+		json_add_str(data, "AUTHENTICATION", authentication(req));
 	json_add_str(data, "API", "v1");
 	return reply_data(rp, data);
 }

@@ -23,6 +23,7 @@ struct app {
 	struct partners *partners;    /* keys of partners, cached */
 	struct text_cache *texts;     /* see text_cache.h; NULL: none kept */
 	struct turns *downloads;      /* shared by all workers */
+	struct turns *logins;	      /* the same: checks of passwords */
 	struct turns *errands;	   /* the same: who may wait for other sites */
 	struct throttle *failures; /* too; NULL: nothing is counted */
 	struct client_vault

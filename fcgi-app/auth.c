@@ -31,8 +31,9 @@
 #define AUDIT_BURST 20
 #define AUDIT_PER_S 1
 
-int
-auth_refused(struct request *req, const char *actor, int code)
+static int
+record_refusal(
+    struct request *req, const char *actor, const char *action, int code)
 {
 	static int64_t tokens = AUDIT_BURST, last_ms, untold;
 	const char *why = arena_strdup(req->arena, err_text());
@@ -56,12 +57,24 @@ auth_refused(struct request *req, const char *actor, int code)
 	untold = 0;
 	/* The refusal stands whether or not it could be written down. */
 	if (db_audit_add(req->app->db, &(struct db_audit){ .actor = actor,
-					   .action = "request",
+					   .action = action,
 					   .subject = req->path,
 					   .outcome = "refused",
 					   .detail = text }) != 0)
 		log_err("refusal not recorded");
 	return err_set(code, "%s", why);
+}
+
+int
+auth_refused(struct request *req, const char *actor, int code)
+{
+	return record_refusal(req, actor, "request", code);
+}
+
+int
+auth_record_refusal(struct request *req, const char *actor, const char *action)
+{
+	return record_refusal(req, actor, action, err_code());
 }
 
 /* --- partners ----------------------------------------------------------- */
@@ -235,6 +248,7 @@ auth_listener(struct request *req)
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:
 		return 0;
+	case AUDIENCE_LOGIN:
 	case AUDIENCE_VIEWER:
 	case AUDIENCE_MODELER:
 	case AUDIENCE_ADMIN:
@@ -269,6 +283,7 @@ auth_caller(struct request *req)
 
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:
+	case AUDIENCE_LOGIN:
 		return 0;
 	case AUDIENCE_VIEWER:
 	case AUDIENCE_MODELER:

@@ -40,6 +40,12 @@ int auth_early(struct request *);
 int auth_refused(struct request *, const char *actor, int code);
 
 /*
+ * The same for another action than "request", such as "log-in".
+ */
+int auth_record_refusal(
+    struct request *, const char *actor, const char *action);
+
+/*
  * The one CN of a certificate's subject as nginx writes it (RFC 2253), when
  * it is a party id; out holds JSON_PARTY_SIZE bytes.  ERR_AUTH otherwise.
  */

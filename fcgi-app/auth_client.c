@@ -9,7 +9,9 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/form.h"
+#include "fcgi-app/origin.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/session.h"
 #include "fcgi-app/throttle.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -61,7 +63,7 @@ auth_role(const struct request *req)
 	    client_role_name(need));
 }
 
-/* --- without a signature: this machine only ------------------------------- */
+/* --- without any of it: this machine only ------------------------------- */
 
 static bool
 is_loopback(const char *addr)
@@ -69,48 +71,6 @@ is_loopback(const char *addr)
 	return addr != NULL &&
 	       (str_starts(addr, "127.") || str_eq(addr, "::1") ||
 		   str_eq(addr, "unix:"));
-}
-
-/* "host:port" of a URL or of a Host header without its port. */
-static bool
-same_host(const char *a, size_t len, const char *name)
-{
-	return strlen(name) == len && strncasecmp(a, name, len) == 0;
-}
-
-static bool
-is_local_name(const char *host)
-{
-	size_t len =
-	    host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":");
-
-	return same_host(host, len, "localhost") ||
-	       same_host(host, len, "[::1]") ||
-	       (len > 4 && strncmp(host, "127.", 4) == 0 &&
-		   strspn(host, "0123456789.") == len);
-}
-
-/*
- * Without authentication the listener must not serve a web page that some
- * site put into a browser on this machine: such a request carries the
- * page's origin, or a host name that only resolves to here.
- */
-static int
-refuse_browsers(struct request *req)
-{
-	const char *host = request_header(req, "HOST");
-	const char *origin = request_header(req, "ORIGIN");
-	const char *board = req->app->conf->board_url;
-
-	if (host != NULL && !is_local_name(host))
-		return err_set(ERR_AUTH, "host %s is not this machine", host);
-	if (origin == NULL || (board[0] != '\0' && str_eq(origin, board)))
-		return 0;
-	if (str_starts(origin, "http://") && is_local_name(origin + 7) &&
-	    host != NULL && str_eq(origin + 7, host))
-		return 0;
-	return err_set(
-	    ERR_AUTH, "requests from pages of %s are not taken", origin);
 }
 
 static int
@@ -126,7 +86,8 @@ say_what_to_do(struct request *req)
 		    "the request is not signed: this site wants the headers "
 		    "TIMESTAMP, NONCE, APP_KEY and SIGNATURE (give your "
 		    "client an app key and its secret, such as by \"flow init "
-		    "--app-key … --secret-key …\")");
+		    "--app-key … --secret-key …\"), or a session "
+		    "(/v1/session/login)");
 	return err_set(ERR_AUTH,
 	    "this site's users must authenticate and it has no client keys "
 	    "yet: its operator makes one by \"sluice key create NAME --role "
@@ -144,7 +105,7 @@ unsigned_request(struct request *req)
 		return say_what_to_do(req);
 	if (!is_loopback(request_env(req, "REMOTE_ADDR")))
 		return err_set(ERR_AUTH, "not a loopback address");
-	if ((r = refuse_browsers(req)) != 0)
+	if ((r = origin_check(req)) != 0)
 		return r;
 	req->caller.role = CLIENT_ADMIN;
 	req->caller.name = "client";
@@ -357,5 +318,7 @@ auth_client(struct request *req)
 {
 	if (auth_client_is_signed(req))
 		return throttled(req, check_signed);
+	if (session_has_cookie(req))
+		return throttled(req, session_auth);
 	return unsigned_request(req);
 }

@@ -8,7 +8,8 @@
 
 /*
  * Fill request.caller.  A request that carries a signature is judged by it,
- * wherever it came in; one without is taken on the loopback listener only,
+ * or else by the cookie of a session, wherever it came in; one without is
+ * taken on the loopback listener only,
  * and only when the site says so (client_auth_off_on_loopback), as an admin.
  * Errors: ERR_AUTH with what is wrong and what to do, ERR_DB, ERR_IO.
  */

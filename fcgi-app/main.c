@@ -40,6 +40,7 @@ struct program {
 	int socket;   /* of users */
 	int partners; /* socket of partners */
 	struct turns *downloads;
+	struct turns *logins;
 	struct turns *errands;
 	struct throttle *failures;
 };
@@ -170,6 +171,7 @@ work(void *ctx, int number, const sigset_t *unblocked)
 	struct program *p = ctx;
 	struct worker w = { .conf = p->conf,
 		.downloads = p->downloads,
+		.logins = p->logins,
 		.errands = p->errands,
 		.failures = p->failures };
 	bool for_users = number < p->users;
@@ -193,6 +195,12 @@ set_turns(struct program *p)
 	if ((r = turns_new(p->users > 1 ? p->users - 1 : 1, "downloads",
 		 &p->downloads)) != 0)
 		return r;
+	/* Each takes much memory, and a worker for a while. */
+	if ((r = turns_new(p->conf->password_checks < p->users
+			       ? (int)p->conf->password_checks
+			       : p->users,
+		 "checks of passwords", &p->logins)) != 0)
+		return r;
 	return turns_new(p->users > 1 ? p->users / 2 : 1,
 	    "requests that wait for other sites", &p->errands);
 }
@@ -204,6 +212,17 @@ set_log_level(const struct site_conf *conf)
 
 	if (log_level_parse(conf->log_level, &level) == 0)
 		log_init("fcgi", level);
+}
+
+/* Nobody should find that out by chance. */
+static void
+say_who_is_let_in(const struct site_conf *conf)
+{
+	if (conf->client_auth_off_on_loopback)
+		log_warn("AUTHENTICATION OF USERS IS OFF: whoever reaches %s "
+			 "on this machine may do everything "
+			 "(client_auth_off_on_loopback = yes in %s)",
+		    conf->client_url, conf->path);
 }
 
 static void
@@ -221,6 +240,7 @@ reload(void *ctx)
 	p->conf = fresh;
 	set_log_level(fresh);
 	log_info("configuration read again");
+	say_who_is_let_in(fresh);
 }
 
 int
@@ -263,6 +283,7 @@ main(int argc, char **argv)
 	    (r = write_pid(p.conf)) != 0)
 		goto out;
 	prefork.workers = 2 * p.users;
+	say_who_is_let_in(p.conf);
 	log_info("%d workers for users, %d for partners of party %s", p.users,
 	    p.users, p.conf->party_id);
 	r = prefork_run(&prefork);
@@ -273,6 +294,7 @@ out:
 	if (r != 0)
 		log_err("cannot start");
 	turns_free(p.downloads);
+	turns_free(p.logins);
 	turns_free(p.errands);
 	throttle_free(p.failures);
 	fd_close(&p.socket);

@@ -4,6 +4,7 @@
 #include "fcgi-app/reply.h"
 
 #include <json-c/json.h>
+#include <sodium.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@ reply_fini(struct reply *rp)
 {
 	free(rp->retmsg);
 	free(rp->job_id);
+	reply_cookie(rp, NULL);
 	json_object_put(rp->data);
 	json_object_put(rp->meta);
 	json_object_put(rp->errors);
@@ -92,6 +94,16 @@ reply_status(struct reply *rp, int status, const char *fmt, ...)
 	set_message(rp, fmt, ap);
 	va_end(ap);
 	return 0;
+}
+
+/* It may be a key to the site. */
+void
+reply_cookie(struct reply *rp, char *owned)
+{
+	if (rp->cookie != NULL)
+		sodium_memzero(rp->cookie, strlen(rp->cookie));
+	free(rp->cookie);
+	rp->cookie = owned;
 }
 
 int
@@ -235,6 +247,8 @@ reply_send(struct reply *rp)
 	    rp->http_status, reason(rp->http_status), len);
 	if (rp->retry_after_s > 0)
 		buf_printf(&head, "Retry-After: %d\r\n", rp->retry_after_s);
+	if (rp->cookie != NULL)
+		buf_printf(&head, "Set-Cookie: %s\r\n", rp->cookie);
 	buf_puts(&head, "\r\n");
 	if ((r = put(rp, head.data, head.len)) == 0)
 		r = put(rp, text, len);

@@ -30,6 +30,7 @@ struct reply {
 	struct json_object *meta;   /* owned; NULL is left out */
 	struct json_object *errors; /* owned; faults with JSON pointers */
 	int retry_after_s;	    /* > 0: a Retry-After header */
+	char *cookie;		    /* owned; Set-Cookie, or NULL */
 	bool begun;		    /* a file's header is out already */
 	bool broken;		    /* the front end has gone */
 };
@@ -48,6 +49,9 @@ int reply_fault(struct reply *, int retcode, const char *fmt, ...)
 /* An error whose number is the HTTP status too (210 is one of them). */
 int reply_status(struct reply *, int status, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What Set-Cookie says, beside whatever else is answered; the reply's now. */
+void reply_cookie(struct reply *, char *owned);
 
 /* 503 and Retry-After, with the text of the recorded error. */
 int reply_busy(struct reply *);

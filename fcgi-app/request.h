@@ -21,6 +21,7 @@ struct arena;
 struct json_object;
 struct multipart;
 struct route;
+struct session;
 
 enum listener {
 	LISTENER_NONE = 0,
@@ -70,6 +71,8 @@ struct caller {
 	const char *party;     /* partner's party id, else NULL */
 	enum client_role role; /* of a user; CLIENT_NOBODY for partners */
 	const char *name;      /* for events and audit: "client" … */
+	const char *user;      /* who has logged in, else NULL */
+	const struct session *session; /* and by what: session.h */
 };
 
 struct request {

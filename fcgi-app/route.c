@@ -38,6 +38,7 @@ route_role(const struct route *r)
 	case AUDIENCE_ADMIN:
 		return CLIENT_ADMIN;
 	case AUDIENCE_PUBLIC:
+	case AUDIENCE_LOGIN:
 	case AUDIENCE_PARTNER:
 		break;
 	}
@@ -51,6 +52,7 @@ route_audience(enum audience a)
 		[AUDIENCE_VIEWER] = "viewer",
 		[AUDIENCE_MODELER] = "modeler",
 		[AUDIENCE_ADMIN] = "admin",
+		[AUDIENCE_LOGIN] = "login",
 		[AUDIENCE_PARTNER] = "partner" };
 
 	return names[a];

@@ -1,7 +1,8 @@
 /*
  * The table of all routes: method, path, audience, body, handler.
  *
- * The audience is PUBLIC, PARTNER, or the least role of this site's users
+ * The audience is PUBLIC, PARTNER, LOGIN (anybody who comes where users do),
+ * or the least role of this site's users
  * that may call: VIEWER for what only reads, MODELER for what brings data in,
  * runs, stops or deploys, ADMIN for what decides who may do what or is about
  * the site itself.
@@ -24,6 +25,11 @@
 	R(GET, "/v1/health", PUBLIC, NONE, api_health)                         \
 	R(POST, "/v1/version/get", PUBLIC, JSON, api_version_get)              \
 	R(POST, "/v1/info/version", PUBLIC, JSON, api_version_get)             \
+	/* people */                                                           \
+	R(POST, "/v1/session/login", LOGIN, JSON, api_session_login)           \
+	R(GET, "/v1/session", VIEWER, NONE, api_session_get)                   \
+	R(POST, "/v1/session/logout", VIEWER, JSON, api_session_logout)        \
+	R(POST, "/v1/session/password", VIEWER, JSON, api_session_password)    \
 	/* data */                                                             \
 	R(POST, "/v1/data/upload", MODELER, UPLOAD, api_data_upload)           \
 	R(POST, "/v1/data/upload/history", VIEWER, JSON, api_upload_history)   \

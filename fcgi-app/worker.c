@@ -171,6 +171,7 @@ app_open(const struct worker *w, struct app *app)
 	memset(app, 0, sizeof(*app));
 	app->conf = conf;
 	app->downloads = w->downloads;
+	app->logins = w->logins;
 	app->errands = w->errands;
 	app->failures = w->failures;
 	app->partners = partners_new();

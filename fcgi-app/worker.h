@@ -15,6 +15,7 @@ struct worker {
 	const struct site_conf *conf;
 	int socket; /* listening, non-blocking */
 	struct turns *downloads;
+	struct turns *logins;
 	struct turns *errands;
 	struct throttle *failures;
 };

@@ -71,6 +71,11 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON classic_key
 GRANT SELECT, INSERT, UPDATE ON registered_server TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON registered_service
   TO 'sluice_fcgi'@'localhost';
+-- Log-ins: who users are and what they may do is none of its business.
+GRANT SELECT, UPDATE (password, password_at, failed, locked_until)
+  ON site_user TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE (seen_at), DELETE ON session
+  TO 'sluice_fcgi'@'localhost';
 
 -- sluice-supervisor and the shepherds.
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';

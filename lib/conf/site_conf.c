@@ -90,6 +90,12 @@ static const struct key keys[] = {
 	STR("fcgi", "examples_dir", KEY_PATH, examples_dir,
 	    "@bin/../share/sluice/examples"),
 
+	NUM("users", "session_idle_s", session_idle_s, "1800", 120, 86400),
+	NUM("users", "session_max_s", session_max_s, "43200", 300, 604800),
+	NUM("users", "password_ops", password_ops, "3", 2, 100),
+	NUM("users", "password_memory_mb", password_memory_mb, "64", 64, 4096),
+	NUM("users", "password_checks", password_checks, "2", 1, 64),
+
 	STR("data", "file_roots", KEY_PATHS, file_roots, ""),
 	STR("data", "export_root", KEY_PATH, export_root, "exports"),
 	STR("data", "mysql_hosts", KEY_TEXT, mysql_hosts, ""),

@@ -39,6 +39,12 @@ struct site_conf {
 	char *client_vault_file; /* under it lie the secrets of client keys */
 	char *upload_root;	 /* server-side files of uploads */
 	char *examples_dir;	 /* what template/download packs */
+	/* [users]: people who log in */
+	int64_t session_idle_s; /* a session ends unused after this */
+	int64_t session_max_s;	/* and anyway after this */
+	int64_t password_ops;	/* cost of a check: lib/sign/password.h */
+	int64_t password_memory_mb;
+	int64_t password_checks; /* at a time, of all workers */
 	/* [data]: tables that are kept outside, and what is put there */
 	char *file_roots;   /* absolute folders, ':' between them; "" */
 	char *export_root;  /* absolute */
