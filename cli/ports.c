@@ -43,9 +43,8 @@ take_url(struct taken *t, const char *url)
 }
 
 static void
-take_neighbours(struct taken *t, const char *home)
+take_sites(struct taken *t, char *pattern)
 {
-	char *pattern = xasprintf("%s/../*/site.conf", home);
 	struct site_conf *conf;
 	glob_t found = { 0 };
 	size_t i;
@@ -62,6 +61,14 @@ take_neighbours(struct taken *t, const char *home)
 	}
 	globfree(&found);
 	free(pattern);
+}
+
+/* Of the same federation, and of federations beside it. */
+static void
+take_neighbours(struct taken *t, const char *home)
+{
+	take_sites(t, xasprintf("%s/../*/site.conf", home));
+	take_sites(t, xasprintf("%s/../../*/*/site.conf", home));
 }
 
 static bool

@@ -322,9 +322,11 @@ summarise(struct scale *s)
 {
 	struct json_object *all = json_object_new_object(), *one;
 	const struct scale_column *c;
+	size_t i;
 	int r;
 
-	for (c = s->columns; c < s->columns + s->n; c++) {
+	for (i = 0; i < s->n; i++) {
+		c = &s->columns[i];
 		one = json_object_new_object();
 		json_add(one, "column_upper", json_double(c->upper));
 		json_add(one, "column_lower", json_double(c->lower));

@@ -478,7 +478,7 @@ loopback_input(struct member *m, const char *data_key, const char *upstream,
     const char *folder)
 {
 	size_t i = m->setup.n_inputs;
-	struct table *t;
+	struct table *t = NULL;
 
 	if (i == INPUTS_MAX || table_open(&storage_standalone, folder, &t) != 0)
 		die(folder);

@@ -1,22 +1,36 @@
 #!/bin/sh
-# Run the given test programs, all of them whatever happens; show the whole
-# output of those that fail, and count.  usage: tests/unit/run.sh PROGRAM...
+# Run the given test programs, two at a time (UNIT_JOBS) and all of them
+# whatever happens; show the whole output of those that fail, and count.
+# usage: tests/unit/run.sh PROGRAM...
 set -u
-passed=0
-failed=0
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
-for program; do
-	if "$program" >"$log" 2>&1; then
-		passed=$((passed + 1))
-		printf 'ok    %-40s %s\n' "$program" \
-			"$(sed -n 's/^\[  PASSED  \] //p' "$log")"
-		grep '^\[  SKIPPED \]' "$log" | sort -u
-	else
-		failed=$((failed + 1))
-		cat "$log"
-		echo "FAILED $program"
-	fi
-done
-echo "$passed passed, $failed failed"
-[ $failed = 0 ] && [ $passed != 0 ]
+
+# One program, told in one piece when it has ended.
+if [ "${1:-}" = --one ]; then
+	program=$3
+	log=$2/${program##*/}
+	begun=$(date +%s.%N)
+	"$program" >"$log" 2>&1
+	status=$?
+	took=$(echo "$(date +%s.%N) $begun" | awk '{ printf "%.1f", $1 - $2 }')
+	text=$(
+		if [ $status = 0 ]; then
+			printf 'ok    %-40s %5s s  %s\n' "$program" "$took" \
+				"$(sed -n 's/^\[  PASSED  \] //p' "$log")"
+			grep '^\[  SKIPPED \]' "$log" | sort -u
+		else
+			cat "$log"
+			echo "FAILED $program (status $status)"
+		fi
+	)
+	printf '%s\n' "$text"
+	[ $status = 0 ] || : >"$log.failed"
+	exit 0
+fi
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+printf '%s\n' "$@" |
+	xargs -n 1 -P "${UNIT_JOBS:-2}" "$0" --one "$logs"
+failed=$(find "$logs" -name '*.failed' | wc -l)
+echo "$(($# - failed)) passed, $failed failed"
+[ "$failed" = 0 ] && [ $# != 0 ]
