@@ -123,11 +123,11 @@ partners_away(
 	struct partner *p = find(ps, party);
 	int64_t now = clock_mono_ms();
 
-	if (p->failing_since_ms == 0)
+	if (p->failing_since_ms == 0 || (!p->trying && now >= p->next_try_ms))
 		return false;
 	*away_ms = now - p->failing_since_ms;
 	*why = p->why;
-	return p->trying || now < p->next_try_ms;
+	return true;
 }
 
 bool
