@@ -67,7 +67,8 @@ UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
-        federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check
+        federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
+        check-kill check-kill-short
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -193,6 +194,7 @@ check: lint
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) integration
+	$(MAKE) check-kill-short
 	$(MAKE) clients
 
 lint:
@@ -245,6 +247,20 @@ federation-down:
 # Real sites, real job, real kills.  The federation is the tests' own.
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+# Every program killed at every step of a job; an hour.  check-kill-short is
+# the part of it that check runs.  KILL="--step 3 --victim self" is one case.
+KILL_PROBE := $(B)/kill/probe.so
+
+$(KILL_PROBE): tests/kill/probe.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) -fPIC -shared -o $@ $< -ldl
+
+check-kill: all $(KILL_PROBE)
+	BUILD=$(abspath $(B)) tests/kill/run.sh $(KILL)
+
+check-kill-short: all $(KILL_PROBE)
+	BUILD=$(abspath $(B)) tests/kill/run.sh --short
 
 # docs/openapi.json follows from docs/api.md and the table of routes.
 api-docs: $(B)/bin/sluice-fcgi

@@ -4,10 +4,12 @@
 # FastCGI app, supervisor, keys, database and folders, and one MariaDB server
 # that listens on a unix socket only.
 #
-# usage: examples/federation.sh up [EXTRA_HOSTS] | down | status
+# usage: examples/federation.sh up [EXTRA_HOSTS] | down | status | database
+# (database starts the server again when it was killed)
 #
 # Everything lives in build/federation (FEDERATION overrides it);
-# sites.json there says where each site listens.  BUILD is the build folder.
+# sites.json there says where each site listens.  BUILD is the build folder,
+# PARTIES the sites when they are to be others.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -124,7 +126,7 @@ up() {
 	extra=${1:-0}
 	mkdir -p "$fed"
 	home=$(short_path)
-	list="9999 10000 10001"
+	list=${PARTIES:-9999 10000 10001}
 	n=0
 	while [ "$n" -lt "$extra" ]; do
 		n=$((n + 1))
@@ -210,6 +212,10 @@ case ${1:-} in
 up) up "${2:-0}" ;;
 down) down ;;
 status) status ;;
+database)
+	home=$(short_path)
+	database_up
+	;;
 *)
 	sed -n '2,/^set/p' "$0" | sed -e 's/^# \{0,1\}//' -e '/^set/d' >&2
 	exit 2

@@ -158,7 +158,7 @@ class Federation:
             self.sites = {s["party_id"]: Site(s) for s in json.load(f)["sites"]}
         self.guest = self.sites["9999"]
         self.host = self.sites["10000"]
-        self.arbiter = self.sites["10001"]
+        self.arbiter = self.sites.get("10001")
 
     def submit(self, conf, dsl=None):
         """Job id of an accepted job."""
