@@ -51,6 +51,9 @@ static const struct db_stmt list_egress = { "egress.list", "sssii",
 	"SELECT 1" EGRESS_COLS(DB_SQL) " FROM egress WHERE job_id = ?"
 				       " AND (? IS NULL OR component = ?) AND "
 				       "id > ? ORDER BY id LIMIT ?" };
+static const struct db_stmt task_bytes = { "egress.task_bytes", KEY_PARAMS,
+	"SELECT CAST(COALESCE(SUM(bytes + LENGTH(tag)), 0) AS SIGNED)"
+	" FROM egress WHERE" KEY_WHERE };
 static const struct db_stmt add_audit = { "audit.add", "eeeee",
 	"INSERT INTO audit (actor, action, subject, outcome, detail)"
 	" VALUES (LEFT(?, 200), LEFT(?, 100), LEFT(?, 500), LEFT(?, 20),"
@@ -87,6 +90,13 @@ db_egress_add(struct db *db, const struct db_egress *rows, size_t n)
 	struct adding ad = { rows, n };
 
 	return db_tx(db, add_tx, &ad);
+}
+
+int
+db_egress_task_bytes(
+    struct db *db, const struct db_task_key *key, int64_t *bytes)
+{
+	return db_query_int(db, &task_bytes, bytes, KEY_ARGS(key));
 }
 
 int

@@ -19,8 +19,17 @@ struct db_egress {
 	unsigned char sha256[DB_HASH_SIZE];
 };
 
+/*
+ * A name that no transfer can have: the words with which a task of a partner's
+ * job failed, which its initiator is told.
+ */
+#define DB_EGRESS_ERROR_REPORT "(error report)"
+
 /* Written before the object leaves; n objects in one transaction. */
 int db_egress_add(struct db *, const struct db_egress *, size_t n);
+/* Bytes and tags of a task that are in the ledger. */
+int db_egress_task_bytes(
+    struct db *, const struct db_task_key *, int64_t *bytes);
 /* component may be NULL; oldest first, after an id. */
 int db_egress_list(struct db *, struct arena *, const char *job_id,
     const char *component, int64_t after_id, int64_t limit,

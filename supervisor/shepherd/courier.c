@@ -27,6 +27,7 @@
 #include "lib/http/client.h"
 #include "lib/json/json.h"
 #include "lib/sign/keys.h"
+#include "supervisor/shepherd/budget.h"
 #include "supervisor/shepherd/parcel.h"
 #include "supervisor/shepherd/session.h"
 #include "supervisor/shepherd/shepherd.h"
@@ -91,6 +92,7 @@ struct address {
 
 struct courier {
 	struct shepherd *shepherd;
+	struct budget budget;
 	struct keys *keys;
 	struct http_client *http; /* NULL until needed */
 	struct address *addresses;
@@ -109,8 +111,8 @@ struct courier {
 
 static void work(void *ctx);
 
-struct courier *
-courier_new(struct shepherd *s)
+int
+courier_open(struct shepherd *s, struct courier **out)
 {
 	struct courier *c = xcalloc(1, sizeof(*c));
 
@@ -121,7 +123,8 @@ courier_new(struct shepherd *s)
 	c->timer = loop_timer_new(s->loop, work, c);
 	c->db_pause_ms = RETRY_PAUSE_MS;
 	c->hashed_fd = -1;
-	return c;
+	*out = c;
+	return budget_open(s->db, s->subject, &c->budget);
 }
 
 static void
@@ -323,6 +326,22 @@ hash_ahead(struct courier *c, struct parcel *p)
 	parcel_hash_ahead(p, c->hashed_fd);
 }
 
+/* All that this object makes leave the site, or nothing of it. */
+static int
+spend(struct courier *c, const Sluice__Executor__Remote *m, bool is_file)
+{
+	uint64_t each = (is_file ? m->size : m->content.len) + strlen(m->tag);
+	uint64_t all = 0;
+	size_t i;
+
+	for (i = 0; i < m->n_to; i++)
+		if (!str_eq(m->to[i]->party_id, c->shepherd->conf->party_id) &&
+		    __builtin_add_overflow(all, each, &all))
+			return err_set(
+			    ERR_LIMIT, "%s is larger than anything", m->name);
+	return all == 0 ? 0 : budget_spend(&c->budget, m->name, all);
+}
+
 int
 courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 {
@@ -334,6 +353,8 @@ courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 	for (i = 0; i < m->n_to; i++)
 		if ((r = check_receiver(c, m->name, m->to[i])) != 0)
 			return r;
+	if ((r = spend(c, m, fd != NULL)) != 0)
+		return r;
 	if ((r = parcel_new(m, fd, &p)) != 0)
 		return r;
 	hash_ahead(c, p);

@@ -16,7 +16,8 @@
 struct shepherd;
 struct courier;
 
-struct courier *courier_new(struct shepherd *);
+/* courier_free() is due on errors as well.  Errors: ERR_DB. */
+int courier_open(struct shepherd *, struct courier **out);
 /* What is under way is dropped. */
 void courier_free(struct courier *); /* NULL is fine */
 
@@ -24,7 +25,8 @@ void courier_free(struct courier *); /* NULL is fine */
  * Take a checked Remote; *fd (NULL: the content is in the message) becomes
  * the courier's and is set to -1.  RemoteAck follows when there is room.
  * Errors: ERR_DENIED when the manifest does not let this role send the name
- * to a receiver, ERR_INVALID for a receiver that is no other member, ERR_IO,
+ * to a receiver or the task's budget does not suffice (nothing of the object
+ * leaves), ERR_INVALID for a receiver that is no other member, ERR_IO,
  * ERR_FORMAT when the descriptor is not what was said.
  */
 int courier_take(struct courier *, const Sluice__Executor__Remote *, int *fd);

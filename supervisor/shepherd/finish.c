@@ -14,9 +14,11 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_audit.h"
 #include "lib/db/db_cache.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_tx.h"
+#include "lib/sign/digest.h"
 #include "supervisor/shepherd/outputs.h"
 #include "supervisor/shepherd/shepherd.h"
 #include "supervisor/shepherd/tasklog.h"
@@ -99,6 +101,28 @@ write_outputs(struct db *db, struct end *e)
 	return 0;
 }
 
+/* The words that tell another site's initiator why: they leave, too. */
+static int
+record_error(struct db *db, const struct shepherd *s)
+{
+	const struct db_job *job = s->subject->job;
+	struct db_egress row = {
+		.key = *subject_key(s->subject),
+		.to_role = job->initiator_role,
+		.to_party = job->initiator_party,
+		.name = DB_EGRESS_ERROR_REPORT,
+		.tag = "",
+		.bytes = (int64_t)strlen(s->error),
+	};
+	int r;
+
+	if (job->is_initiator || s->error[0] == '\0')
+		return 0;
+	if ((r = digest_memory(s->error, (size_t)row.bytes, row.sha256)) != 0)
+		return r;
+	return db_egress_add(db, &row, 1);
+}
+
 static int
 write_end(struct db *db, void *ctx)
 {
@@ -122,7 +146,8 @@ write_end(struct db *db, void *ctx)
 		return r;
 	if (state_is_success(s->verdict) && (r = write_outputs(db, e)) != 0)
 		return r;
-	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0)
+	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0 ||
+	    (r = record_error(db, s)) != 0)
 		return r;
 	return db_attempt_end(db, attempt, outcome);
 }

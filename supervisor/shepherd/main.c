@@ -139,10 +139,9 @@ open_parts(struct shepherd *s)
 		return r;
 	s->pulse = pulse_new(s);
 	s->relay = relay_new(s);
-	s->courier = courier_new(s);
 	s->outputs = outputs_new(s->conf, s->subject, s->out_dir);
 	s->delivery = delivery_new(s);
-	return 0;
+	return courier_open(s, &s->courier);
 }
 
 /*

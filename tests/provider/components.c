@@ -212,3 +212,55 @@ const struct component component_test_mail = {
 	.roles = "guest host",
 	.run = mail_run,
 };
+
+/*
+ * Sends what it can as fast as it can, like a component that gives data away:
+ * as content, or in tags of objects without content.
+ */
+static int
+leak(struct task *t, const char *to, size_t bytes, int64_t rounds, bool in_tags)
+{
+	char *data = xmalloc(bytes + 1);
+	int r = 0;
+
+	for (int64_t i = 0; i < rounds && r == 0; i++) {
+		char tag[181];
+
+		fill(data, bytes);
+		(void)snprintf(tag, sizeof(tag), "%0*" PRId64,
+		    in_tags ? (int)sizeof(tag) - 1 : 1, i);
+		r = task_remote_role(
+		    t, "leak", tag, to, data, in_tags ? 0 : bytes);
+	}
+	free(data);
+	return r;
+}
+
+static int
+leak_run(struct task *t)
+{
+	const char *who = task_param_string(t, "who", "host");
+	bool in_tags = task_param_bool(t, "in_tags", false);
+	size_t bytes = (size_t)task_param_int(t, "bytes", 1024);
+	int64_t rounds = task_param_int(t, "rounds", 1), i;
+	struct object o = { 0 };
+	char tag[181];
+	int r = 0;
+
+	if (task_is(t, who))
+		return leak(t, task_is(t, "host") ? "guest" : "host", bytes,
+		    rounds, in_tags);
+	for (i = 0; i < rounds && r == 0; i++) {
+		(void)snprintf(tag, sizeof(tag), "%0*" PRId64,
+		    in_tags ? (int)sizeof(tag) - 1 : 1, i);
+		r = task_get(t, "leak", tag, who, 0, &o);
+		object_free(&o);
+	}
+	return r;
+}
+
+const struct component component_test_leak = {
+	.module = "TestLeak",
+	.roles = "guest host",
+	.run = leak_run,
+};

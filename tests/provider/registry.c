@@ -12,11 +12,13 @@
 extern const struct component component_test_empty;
 extern const struct component component_test_fail;
 extern const struct component component_test_mail;
+extern const struct component component_test_leak;
 
 static const struct component *const components[] = {
 	&component_test_empty,
 	&component_test_fail,
 	&component_test_mail,
+	&component_test_leak,
 	NULL,
 };
 
