@@ -51,6 +51,32 @@ static const struct db_stmt list_egress = { "egress.list", "sssii",
 	"SELECT 1" EGRESS_COLS(DB_SQL) " FROM egress WHERE job_id = ?"
 				       " AND (? IS NULL OR component = ?) AND "
 				       "id > ? ORDER BY id LIMIT ?" };
+static const struct db_stmt list_all_egress = { "egress.list_all", "ssii",
+	"SELECT 1" EGRESS_COLS(
+	    DB_SQL) " FROM egress WHERE (? IS NULL OR component = ?)"
+		    " AND id > ? ORDER BY id LIMIT ?" };
+#define TOTAL_COLS(X)                                                          \
+	X(STR, key.job_id, "job_id")                                           \
+	X(STR, key.component, "IF(?, '', component)")                          \
+	X(INT, key.version, "IF(?, 0, version)")                               \
+	X(STR, key.role, "role")                                               \
+	X(STR, key.party_id, "party_id")                                       \
+	X(STR, to_party, "to_party")                                           \
+	X(INT, objects, "COUNT(*)")                                            \
+	X(INT, bytes, "CAST(SUM(bytes) AS SIGNED)")
+static const struct db_col total_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_egress_total, field) },
+	TOTAL_COLS(COL)
+#undef COL
+};
+static const struct db_shape total_shape =
+    DB_SHAPE(struct db_egress_total, total_cols);
+static const struct db_stmt totals = { "egress.totals", "iiss",
+	"SELECT 1" TOTAL_COLS(DB_SQL) " FROM egress"
+				      " WHERE (? IS NULL OR job_id = ?)"
+				      " GROUP BY 2, 3, 4, 5, 6, 7"
+				      " ORDER BY 2, MIN(id)" };
 static const struct db_stmt task_bytes = { "egress.task_bytes", KEY_PARAMS,
 	"SELECT CAST(COALESCE(SUM(bytes + LENGTH(tag)), 0) AS SIGNED)"
 	" FROM egress WHERE" KEY_WHERE };
@@ -104,8 +130,21 @@ db_egress_list(struct db *db, struct arena *a, const char *job_id,
     const char *component, int64_t after_id, int64_t limit,
     struct db_egress **rows, size_t *n)
 {
+	if (job_id == NULL)
+		return db_select(db, &list_all_egress, &egress_shape, a, rows,
+		    n, component, component, after_id, limit);
 	return db_select(db, &list_egress, &egress_shape, a, rows, n, job_id,
 	    component, component, after_id, limit);
+}
+
+int
+db_egress_totals(struct db *db, struct arena *a, const char *job_id,
+    bool by_job, struct db_egress_total **rows, size_t *n)
+{
+	int64_t whole = by_job;
+
+	return db_select(db, &totals, &total_shape, a, rows, n, whole, whole,
+	    job_id, job_id);
 }
 
 static const char *

@@ -30,10 +30,21 @@ int db_egress_add(struct db *, const struct db_egress *, size_t n);
 /* Bytes and tags of a task that are in the ledger. */
 int db_egress_task_bytes(
     struct db *, const struct db_task_key *, int64_t *bytes);
-/* component may be NULL; oldest first, after an id. */
+/* job_id and component may be NULL; oldest first, after an id. */
 int db_egress_list(struct db *, struct arena *, const char *job_id,
     const char *component, int64_t after_id, int64_t limit,
     struct db_egress **rows, size_t *n);
+
+/* What left in one task for one party, or in one job when by_job. */
+struct db_egress_total {
+	struct db_task_key key; /* of a job: component "", version 0 */
+	const char *to_party;
+	int64_t objects;
+	int64_t bytes;
+};
+/* job_id may be NULL. */
+int db_egress_totals(struct db *, struct arena *, const char *job_id,
+    bool by_job, struct db_egress_total **rows, size_t *n);
 
 struct db_audit {
 	int64_t id;

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/audit/chain.h"
+#include "lib/audit/compare.h"
 #include "lib/audit/head.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -189,6 +190,109 @@ heads_are_signed_for_one_use(void **state)
 	assert_int_equal(
 	    audit_head_verify(&h, HEAD_OWN, keys_public(k), own), ERR_AUTH);
 	keys_free(k);
+}
+
+/* --- a ledger and a log --------------------------------------------------- */
+
+#define ZEROS_SHA "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
+#define OTHER_SHA "sha-256=:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
+
+static void
+row(struct compare *c, const char *tag, int64_t bytes)
+{
+	static const uint8_t zeros[DIGEST_SIZE];
+
+	compare_add_row(c, &(struct compare_row){ .job_id = J1,
+			       .component = "lr_0",
+			       .role = "guest",
+			       .party_id = "9999",
+			       .to_role = "host",
+			       .to_party = "10000",
+			       .name = "gradient",
+			       .tag = tag,
+			       .bytes = bytes,
+			       .sha256 = zeros });
+}
+
+static void
+line(struct compare *c, const char *query, int status, int bytes,
+    const char *sha, const char *cn)
+{
+	char *text = xasprintf("{\"at\":\"x\",\"uri\":\"/v1/mailbox/small/" J1
+			       "/lr_0/0/host/10000?name=gradient&%s\","
+			       "\"status\":%d,\"bytes\":\"%d\",\"digest\":"
+			       "\"%s\",\"party\":\"9999\",\"dn\":\"CN=%s\"}",
+	    query, status, bytes, sha, cn);
+
+	compare_add_line(c, text, strlen(text));
+	free(text);
+}
+
+static void
+repeats_are_explained_and_differences_are_not(void **state)
+{
+	struct compare *c = compare_new("9999", "10000", J1);
+	struct compare_result r;
+
+	(void)state;
+	row(c, "0 1", 5); /* blank in the tag, full mailbox, lost answer */
+	line(c, "tag=0%201&from=guest&part=0&parts=1", 429, 5, ZEROS_SHA,
+	    "9999");
+	line(c, "tag=0%201&from=guest&part=0&parts=1", 200, 5, ZEROS_SHA,
+	    "9999");
+	line(c, "tag=0%201&from=guest&part=0&parts=1", 200, 5, ZEROS_SHA,
+	    "9999");
+	row(c, "big [2/3]", 7);
+	line(c, "tag=big&from=guest&part=1&parts=3", 404, 7, ZEROS_SHA, "9999");
+	line(c, "tag=big&from=guest&part=1&parts=3", 502, 7, ZEROS_SHA, "9999");
+	line(c, "tag=big&from=guest&part=1&parts=3", 200, 7, ZEROS_SHA, "9999");
+	/* Somebody else's, and another job's sender of like name. */
+	line(c, "tag=x&from=guest", 200, 1, ZEROS_SHA, "99990");
+	line(c, "tag=x&from=guest", 200, 1, ZEROS_SHA, "10000");
+	compare_add_line(c, "{\"at\":\"cut of", 14);
+	compare_finish(c, &r);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(r.rows, 2);
+	assert_int_equal(r.bytes, 12);
+	assert_int_equal(r.requests, 6);
+	assert_int_equal(r.repeats_full, 1);
+	assert_int_equal(r.repeats_lost, 1);
+	assert_int_equal(r.repeats_early, 1);
+	assert_int_equal(r.repeats_trouble, 1);
+	assert_int_equal(r.unreadable, 1);
+	compare_free(c);
+}
+
+/* The one difference that these two make. */
+static void
+differs(int64_t bytes, const char *query, int status, const char *sha,
+    const char *words)
+{
+	struct compare *c = compare_new("9999", "10000", NULL);
+	struct compare_result r;
+
+	row(c, "0", bytes);
+	if (query != NULL)
+		line(c, query, status, 5, sha, "9999");
+	compare_finish(c, &r);
+	assert_int_equal(r.n, 1);
+	if (strstr(r.differences[0], words) == NULL)
+		fail_msg("'%s' in '%s'", words, r.differences[0]);
+	assert_non_null(strstr(r.differences[0], "gradient '0'"));
+	compare_free(c);
+}
+
+static void
+each_kind_of_difference_is_named(void **state)
+{
+	const char *query = "tag=0&from=guest&part=0&parts=1";
+
+	(void)state;
+	differs(6, query, 200, ZEROS_SHA, "6 bytes, 5 arrived");
+	differs(5, query, 200, OTHER_SHA, "other content");
+	differs(5, query, 200, "", "other content");
+	differs(5, NULL, 0, NULL, "did not arrive");
+	differs(5, query, 429, ZEROS_SHA, "kept 0 times (last status 429)");
 }
 
 /* --- rows ----------------------------------------------------------------- */
@@ -395,6 +499,8 @@ main(void)
 		cmocka_unit_test(each_altered_field_names_its_record),
 		cmocka_unit_test(missing_inserted_and_moved_records_are_named),
 		cmocka_unit_test(heads_are_signed_for_one_use),
+		cmocka_unit_test(repeats_are_explained_and_differences_are_not),
+		cmocka_unit_test(each_kind_of_difference_is_named),
 		T(rows_are_chained_in_the_order_of_their_commits),
 		T(a_row_that_is_committed_late_is_not_forgotten),
 		T(two_sealers_make_one_chain),

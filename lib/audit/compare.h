@@ -1,0 +1,66 @@
+/*
+ * One site's egress ledger against what another site's nginx wrote down of
+ * its partner listener: two records of the same bytes, made by programs that
+ * know nothing of each other, on machines of different owners.
+ *
+ * A request of the log belongs to the row with the same sender, receiver,
+ * task, name and tag.  A row is right when one of its requests was answered
+ * with 200 and all of them carry the row's bytes and digest.  Requests beyond
+ * the one are repeats, told by their answers: 429 (the mailbox was full), 404
+ * (the receiver did not run yet), 200 (the answer was lost), or trouble.
+ */
+#ifndef LIB_AUDIT_COMPARE_H
+#define LIB_AUDIT_COMPARE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/mem.h"
+
+struct compare;
+
+/* A row of the ledger; texts borrowed for the call. */
+struct compare_row {
+	const char *job_id;
+	const char *component;
+	int64_t version;
+	const char *role; /* the sender's */
+	const char *party_id;
+	const char *to_role;
+	const char *to_party;
+	const char *name;
+	const char *tag; /* with " [N/M]" for part N of M */
+	int64_t bytes;
+	const uint8_t *sha256;
+};
+
+struct compare_result {
+	int64_t rows;	  /* of the ledger, for that receiver */
+	int64_t bytes;	  /* of those */
+	int64_t requests; /* of the log, for objects */
+	int64_t repeats_full, repeats_early, repeats_lost, repeats_trouble;
+	int64_t other_requests; /* commands, reports … of the same sender */
+	int64_t other_bytes;
+	int64_t unreadable;	  /* lines of the log */
+	const char **differences; /* in words; in the compare's memory */
+	size_t n;
+};
+
+/*
+ * What party `from` sent to party `to`; job_id NULL: of all jobs.  Texts are
+ * copied.
+ */
+struct compare *compare_new(
+    const char *from, const char *to, const char *job_id);
+void compare_free(struct compare *); /* NULL is fine */
+
+/* Rows of others, and words that left in a report, are passed over. */
+void compare_add_row(struct compare *, const struct compare_row *);
+/*
+ * A line of the log as nginx/site.conf.in writes it.  One that is none is
+ * counted and passed over: the last may be cut off.
+ */
+void compare_add_line(struct compare *, const char *line, size_t len);
+void compare_finish(struct compare *, struct compare_result *out);
+
+#endif

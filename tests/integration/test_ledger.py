@@ -1,0 +1,144 @@
+"""What left a site: budgets that cut a component off, and the ledger against what the other side's nginx saw."""
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+
+from federation import BUILD, DATA, Federation, lr_conf, wait_for
+
+SLUICE = os.path.join(BUILD, "bin", "sluice")
+MB = 1 << 20
+
+
+def log_of(site):
+    return os.path.join(site.home, "logs", "partner-in.log")
+
+
+def offline(*args):
+    """Without a site: (exit code, decoded --json answer)."""
+    done = subprocess.run([SLUICE, *args, "--json"], check=False, capture_output=True, text=True)
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+class Ledger(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+
+    def compare(self, site, to, job):
+        done = site.cli("egress", "compare", log_of(to), "--to", to.party, "--job", job, "--json", check=False)
+        return json.loads(done.stdout)
+
+    def same_within_a_moment(self, site, to, job):
+        """nginx writes its log once a second."""
+        wait_for(lambda: not self.compare(site, to, job)["differences"], seconds=5,
+                 what="ledger and log: %s" % self.compare(site, to, job)["differences"][:3])
+        return self.compare(site, to, job)
+
+    def test_after_the_main_job_ledgers_and_logs_differ_in_nothing(self):
+        fed = self.fed
+        for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
+            self.assertEqual(site.upload("%s/%s.csv" % (DATA, name), name).get("status"), "success")
+        job = fed.submit(lr_conf(max_iter=2))
+        self.assertEqual(fed.guest.wait(job)["f_status"], "success", fed.guest.events(job))
+        sites = (fed.guest, fed.host, fed.arbiter)
+        compared = {(a.party, b.party): self.same_within_a_moment(a, b, job)
+                    for a in sites for b in sites if a is not b}
+        self.assertGreater(compared["9999", "10000"]["objects"], 9)
+        for c in compared.values():
+            repeats = sum(v for k, v in c.items() if k.startswith("repeated_"))
+            self.assertEqual(c["requests"], c["objects"] + repeats)
+        totals = json.loads(fed.guest.cli("egress", "totals", "--job", job, "--json").stdout)
+        to_host = [t for t in totals if t["to_party"] == "10000"]
+        self.assertEqual([t["bytes"] for t in to_host], [compared["9999", "10000"]["bytes"]])
+        self.one_altered_row_is_named(job)
+
+    def one_altered_row_is_named(self, job):
+        """On exported files, away from any site."""
+        guest, host = self.fed.guest, self.fed.host
+        rows = json.loads(guest.cli("egress", "--job", job, "--json").stdout)
+        with open(log_of(host), encoding="utf-8") as f:
+            lines = f.readlines()
+        place = [i for i, r in enumerate(rows) if r["to_party"] == "10000"][7]
+
+        def outcome(ledger, log):
+            with tempfile.TemporaryDirectory() as d:
+                with open(d + "/ledger", "w", encoding="utf-8") as f:
+                    json.dump(ledger, f)
+                with open(d + "/log", "w", encoding="utf-8") as f:
+                    f.writelines(log[:len(log) // 2])
+                with open(d + "/log.1", "w", encoding="utf-8") as f:
+                    f.writelines(log[len(log) // 2:])
+                code, answer = offline("egress", "compare", d + "/log," + d + "/log.1", "--ledger", d + "/ledger",
+                                       "--to", "10000", "--job", job)
+            self.assertEqual(code, 1 if answer["differences"] else 0)
+            return answer["differences"]
+
+        self.assertEqual(outcome(rows, lines), [])
+        name = "%s '%s'" % (rows[place]["name"], rows[place]["tag"])
+        for change, words in (({"bytes": rows[place]["bytes"] + 1}, "bytes, "),
+                              ({"sha256": "00" * 32}, "other content"),
+                              ({"tag": "elsewhere"}, "not in the ledger")):
+            changed = [dict(r) for r in rows]
+            changed[place].update(change)
+            found = outcome(changed, lines)
+            self.assertIn(words, " ".join(found))
+            self.assertIn(name, " ".join(found))
+            self.assertLessEqual(len(found), 2)
+        found = outcome(rows[:place] + rows[place + 1:], lines)
+        self.assertEqual(len(found), 1)
+        self.assertIn(name, found[0])
+        uri = "/%s/%s/%d/" % (job, rows[place]["component"], rows[place]["version"])
+        gone = [x for x in lines if uri not in x or "name=%s&" % rows[place]["name"] not in x]
+        self.assertLess(len(gone), len(lines))
+        self.assertIn("did not arrive", outcome(rows, gone)[0])
+
+    def leak(self, **params):
+        conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
+                "role": {"guest": [9999], "host": [10000]},
+                "job_parameters": {"common": {"egress_mb": 1}},
+                "component_parameters": {"common": {"leak_0": params}},
+                "provider": {"common": {"leak_0": "sluice_test@1.0.0"}}}
+        dsl = {"components": {"leak_0": {"module": "TestLeak", "output": {"data": ["data"]}}}}
+        return self.fed.submit(conf, dsl)
+
+    def cut_off(self, job, who, to):
+        """The job failed everywhere, for that reason, and no byte over the budget has left."""
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            self.assertEqual(site.wait(job, role=role)["f_status"], "failed")
+        reason = self.fed.guest.sql("SELECT reason FROM job WHERE job_id = '%s'" % job)[0][0]
+        other = self.fed.host.sql("SELECT reason FROM job WHERE job_id = '%s'" % job)[0][0]
+        for text in (reason, other):
+            self.assertIn("component leak_0", text)
+            self.assertIn("%d bytes that the job's contract allows" % MB, text)
+        left = who.sql("SELECT SUM(bytes + LENGTH(tag)), COUNT(*) FROM egress"
+                       " WHERE job_id = '%s' AND name = 'leak'" % job)[0]
+        self.assertLessEqual(int(left[0]), MB)
+        self.assertGreater(int(left[0]), MB // 2)
+        with open(log_of(to), encoding="utf-8") as f:
+            arrived = [json.loads(x) for x in f if job in x and "/v1/mailbox/" in x]
+        self.assertLessEqual(sum(int(x["bytes"]) for x in arrived if x["status"] == 200), MB)
+
+    def test_a_leaking_component_is_cut_off_before_the_byte_over_its_budget(self):
+        self.cut_off(self.leak(who="host", bytes=60000, rounds=1000), self.fed.host, self.fed.guest)
+        self.cut_off(self.leak(who="guest", bytes=600000, rounds=3), self.fed.guest, self.fed.host)
+
+    def test_tags_are_no_way_around_the_budget(self):
+        self.cut_off(self.leak(who="host", in_tags=True, rounds=8000), self.fed.host, self.fed.guest)
+
+    def test_within_its_budget_a_task_sends_all_and_the_words_of_its_failure_are_recorded(self):
+        job = self.leak(who="host", bytes=10000, rounds=100)
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
+        c = self.same_within_a_moment(self.fed.host, self.fed.guest, job)
+        self.assertEqual((c["objects"], c["bytes"]), (100, 1000000))
+        job = self.leak(who="host", bytes=600000, rounds=3)
+        self.assertEqual(self.fed.host.wait(job, role="host")["f_status"], "failed")
+        row = self.fed.host.sql("SELECT to_role, to_party, bytes FROM egress WHERE job_id = '%s'"
+                                " AND name = '(error report)'" % job)
+        self.assertEqual(row[0][:2], ["guest", "9999"])
+        self.assertGreater(int(row[0][2]), 50)
+
+
+if __name__ == "__main__":
+    unittest.main()
