@@ -7,12 +7,14 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/waits.h"
 #include "cli/watch.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 #define FILE_MAX (16 * 1024 * 1024)
+#define COLUMNS_MAX 10
 
 static bool
 is_prediction(struct json_object *conf)
@@ -117,7 +119,8 @@ print_rows(const struct args *args, struct json_object *rows,
 {
 	struct output_table *t;
 	struct json_object *row;
-	const char *cells[9];
+	const char *cells[COLUMNS_MAX];
+	char *waits;
 	size_t i, c;
 
 	if (args_json(args)) {
@@ -130,10 +133,14 @@ print_rows(const struct args *args, struct json_object *rows,
 	output_table_row(t, cells);
 	for (i = 0; i < json_object_array_length(rows); i++) {
 		row = json_object_array_get_idx(rows, i);
+		waits = waits_short(row);
 		for (c = 0; c < n; c++)
-			cells[c] =
-			    json_object_get_string(json_get(row, columns[c]));
+			cells[c] = str_eq(columns[c], "f_wait")
+				       ? waits
+				       : json_object_get_string(
+					     json_get(row, columns[c]));
 		output_table_row(t, cells);
+		free(waits);
 	}
 	output_table_print(t);
 }
@@ -175,10 +182,11 @@ run_query(const struct args *args)
 		"f_create_date",
 		"f_start_date",
 		"f_end_date",
+		"f_wait",
 		"f_reason",
 	};
 
-	return query_rows(args, "job/query", columns, 9);
+	return query_rows(args, "job/query", columns, 10);
 }
 
 static int
@@ -192,10 +200,11 @@ run_tasks(const struct args *args)
 		"f_party_status",
 		"f_start_date",
 		"f_elapsed",
+		"f_wait",
 		"f_error_report",
 	};
 
-	return query_rows(args, "job/task/query", columns, 8);
+	return query_rows(args, "job/task/query", columns, 9);
 }
 
 static int

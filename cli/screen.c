@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/waits.h"
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -32,6 +33,7 @@ struct screen {
 	int lines; /* drawn, to go back over */
 	int64_t started_ms;
 	char *status;
+	char *waits; /* why, while it waits */
 	struct cell *cells;
 	size_t n;
 };
@@ -62,6 +64,7 @@ screen_free(struct screen *s)
 	}
 	free(s->cells);
 	free(s->status);
+	free(s->waits);
 	free(s);
 }
 
@@ -205,13 +208,18 @@ draw(struct screen *s, struct json_object *job)
 		(void)fprintf(s->out, " %-*s", COLUMN, members[i]);
 	(void)fprintf(s->out, "\033[K\n");
 	s->lines = 2;
+	if (s->waits[0] != '\0') {
+		(void)fprintf(s->out, "  waits: %.200s\033[K\n", s->waits);
+		s->lines++;
+	}
 	for (i = 0; i < n; i++)
 		draw_row(s, components[i], members, n_members);
 	(void)fprintf(s->out, "\033[J");
 }
 
 static void
-print_changes(struct screen *s, struct json_object *job, bool job_changed)
+print_changes(struct screen *s, struct json_object *job, bool job_changed,
+    bool waits_anew)
 {
 	double elapsed_s = (double)(clock_mono_ms() - s->started_ms) / 1000;
 	size_t i;
@@ -228,6 +236,9 @@ print_changes(struct screen *s, struct json_object *job, bool job_changed)
 	if (job_changed)
 		(void)fprintf(s->out, "%8.2f s  job %s: %s\n", elapsed_s,
 		    json_get_str(job, "f_job_id", ""), s->status);
+	if (waits_anew && s->waits[0] != '\0')
+		(void)fprintf(
+		    s->out, "%8.2f s  waits: %s\n", elapsed_s, s->waits);
 }
 
 /* Has an earlier cell said the same? */
@@ -273,17 +284,21 @@ void
 screen_show(
     struct screen *s, struct json_object *job, struct json_object *tasks)
 {
-	bool job_changed;
+	bool job_changed, waits_anew;
+	char *waits;
 
 	if (s == NULL)
 		return;
+	waits = waits_long(job);
+	waits_anew = set_text(&s->waits, waits);
+	free(waits);
 	job_changed = set_text(&s->status, json_get_str(job, "f_status", "?"));
 	if (json_is_array(tasks))
 		take_tasks(s, tasks);
 	if (s->is_tty)
 		draw(s, job);
 	else
-		print_changes(s, job, job_changed);
+		print_changes(s, job, job_changed, waits_anew);
 	if (job_changed)
 		print_errors(s, job);
 	(void)fflush(s->out);

@@ -171,6 +171,20 @@ refused(struct reply *rp, enum permit_kind kind, int r)
 	return r;
 }
 
+/* Why a member has to be asked again: {"wait": {"code", "numbers"}}. */
+static int
+not_now(struct reply *rp, const struct wait *why, int r)
+{
+	struct json_object *data;
+
+	if (why->code == WAIT_NONE)
+		return r;
+	data = json_object_new_object();
+	json_add(data, "wait", wait_answer_json(why));
+	(void)reply_data(rp, data);
+	return r;
+}
+
 /* --- job commands --------------------------------------------------------------------- */
 
 /* create and reopen: all of the job. */
@@ -389,13 +403,15 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
+	struct wait why = wait_of(WAIT_NONE);
 	bool effective;
 	int r;
 
-	if ((r = local_member(req, &m)) != 0 ||
-	    (r = party_resource_apply(req->app->db, &who, &m,
-		 req->app->conf->reservation_ms, &effective)) != 0)
-		return r;
+	if ((r = local_member(req, &m)) == 0)
+		r = party_resource_apply(req->app->db, &who, &m,
+		    req->app->conf->reservation_ms, &why, &effective);
+	if (r != 0)
+		return not_now(rp, &why, r);
 	return answer(req, rp, effective);
 }
 

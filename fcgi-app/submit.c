@@ -70,6 +70,23 @@ provider_text(struct request *req, const struct job_task *t)
 	return text;
 }
 
+/* "a,b": the components whose outputs this one takes. */
+static const char *
+upstream_text(struct request *req, const struct job_spec *spec, size_t seq)
+{
+	const struct dsl_component *c = spec->components[seq];
+	const char *text = NULL;
+
+	for (size_t i = 0; i < c->n_ups; i++) {
+		const char *up = spec->dsl->components[c->ups[i]].name;
+
+		text = text == NULL
+			   ? up
+			   : arena_printf(req->arena, "%s,%s", text, up);
+	}
+	return text;
+}
+
 static void
 fill_task(struct request *req, const struct job_spec *spec,
     const struct job_member *m, size_t seq, struct db_task_new *out)
@@ -89,6 +106,7 @@ fill_task(struct request *req, const struct job_spec *spec,
 		.retry_delay_s = spec->auto_retry_delay_s,
 		.provider = provider_text(req, t),
 		.parameters = text_of(req, t->parameters),
+		.waits_on = upstream_text(req, spec, seq),
 	};
 }
 

@@ -255,6 +255,36 @@ put_resources(struct view *v, const struct db_job_row *row)
 	put_ms(v, "return_resource", "_time", row->returned_ms);
 }
 
+/*
+ * Why it waits (lib/model/wait.h); null when it does not.  Lists say the code
+ * alone.  No client of the platform looks for the key.
+ */
+static void
+put_wait(struct view *v, const struct db_wait *w, const char *words)
+{
+	enum wait_code code = wait_parse(w->code);
+	struct buf text = BUF_INIT;
+	struct view in = VIEW("", &text);
+
+	if (code == WAIT_NONE) {
+		put_raw(v, "wait", "null");
+		return;
+	}
+	put_str(&in, "code", w->code);
+	if (w->numbers != NULL) {
+		put_str(&in, "role", w->role);
+		put_str(&in, "party_id", w->party_id);
+		put_str(&in, "on", w->on);
+		put_raw(
+		    &in, "numbers", w->numbers[0] == '\0' ? "{}" : w->numbers);
+		put_int(&in, "since", w->since_ms);
+		put_str(&in, "text",
+		    words != NULL && *words != '\0' ? words : wait_words(code));
+	}
+	put_str(&in, "clears", wait_clears(code));
+	put(v, "wait", view_done(&in));
+}
+
 static void
 put_signals(struct view *v, const struct db_job *job)
 {
@@ -312,6 +342,7 @@ view_job_beside(const struct db_job_row *row, const char *prefix,
 	put_str(&v, "status", state_name(job->status));
 	put_raw(&v, "status_code", "null");
 	put_str(&v, "reason", job->reason);
+	put_wait(&v, &job->wait, job->reason);
 	put_str(&v, "role", row->party.role);
 	if (prefix[0] == '\0')
 		put(&v, "party_id", view_party(row->party.party_id));
@@ -399,6 +430,7 @@ view_task(const struct db_task_row *row, const char *prefix)
 	put_str(
 	    &v, "error_report", t->error_report != NULL ? t->error_report : "");
 	put_int(&v, "progress", t->progress);
+	put_wait(&v, &t->wait, NULL);
 	put_attempt(&v, row);
 	put_time(&v, "start", t->started_ms);
 	put_time(&v, "end", t->ended_ms);

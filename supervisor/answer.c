@@ -40,6 +40,14 @@ is_not_now(int code)
 	return code == ERR_BUSY || code == ERR_CONFLICT;
 }
 
+/* What a member said last, and why it cannot now. */
+static void
+note_refusal(struct command *c, const struct answer *a)
+{
+	job_set_error(c->job, c->member, a->text);
+	c->job->members[c->member].refusal = a->why;
+}
+
 /* The member refuses for good: the job cannot go on without it. */
 static int
 fail_job(struct command *c, const struct answer *a)
@@ -106,7 +114,7 @@ answer_create(struct command *c, const struct answer *a)
 	if (a->code == 0)
 		return mark(c, DB_PARTY_CREATED, true, "");
 	if (is_not_now(a->code)) {
-		job_set_error(c->job, c->member, a->text);
+		note_refusal(c, a);
 		return 0;
 	}
 	if (c->verb == PLAN_REOPEN && a->code == ERR_NOT_FOUND) {
@@ -130,7 +138,7 @@ answer_apply(struct command *c, const struct answer *a)
 	if (!is_not_now(a->code))
 		return fail_job(c, a);
 	c->job->members[c->member].refused = true;
-	job_set_error(c->job, c->member, a->text);
+	note_refusal(c, a);
 	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
 		queue_refused(c->super->queue, c->to.job_id, c->to.party_id);
 	return r;

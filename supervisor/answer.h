@@ -37,6 +37,7 @@ struct answer {
 	int code; /* 0, or the ERR_* that the words stand for */
 	const char *text;
 	json_object *data; /* borrowed, may be NULL */
+	struct wait why;   /* with "not now": the reason; WAIT_NONE: unnamed */
 	/* of an own member that staged its half of the model */
 	const unsigned char *manifest_hash;
 };

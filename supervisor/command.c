@@ -104,9 +104,10 @@ end_here(struct command *c, const struct party_caller *caller)
 	return party_job_stop(db, caller, &c->to, c->status, c->reason, NULL);
 }
 
-/* manifest_hash is filled by PLAN_MODEL. */
+/* manifest_hash is filled by PLAN_MODEL, why by a refusal for now. */
 static int
-call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE])
+call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
+    struct wait *why)
 {
 	struct db *db = c->super->db;
 	struct party_caller caller = {
@@ -121,8 +122,8 @@ call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE])
 	case PLAN_TASK_COLLECT:
 		return 0;
 	case PLAN_APPLY:
-		return party_resource_apply(
-		    db, &caller, &c->to, c->super->conf->reservation_ms, NULL);
+		return party_resource_apply(db, &caller, &c->to,
+		    c->super->conf->reservation_ms, why, NULL);
 	case PLAN_RETURN:
 		return party_resource_return(db, &caller, &c->to, NULL);
 	case PLAN_START:
@@ -161,7 +162,8 @@ send_here(struct command *c, bool *news)
 	char *text = NULL;
 	int r;
 
-	a.code = call_party(c, manifest_hash);
+	a.why = wait_of(WAIT_NONE);
+	a.code = call_party(c, manifest_hash, &a.why);
 	/* Our own database's trouble is not the member's answer. */
 	if (a.code == ERR_DB || a.code == ERR_DB_RETRY)
 		return a.code;
@@ -317,11 +319,15 @@ answered(void *ctx, const struct partner_reply *reply)
 	struct job *j = c->job;
 	int r = 0;
 
+	a.why = wait_answer_read(json_get(a.data, "wait"));
+	if (reply->retcode == 106 && a.why.code == WAIT_NONE)
+		a.why = wait_of(WAIT_APPROVAL);
 	set_busy(c, false);
 	/* Nobody was asked: partners.c knows, the same command comes again. */
 	a.code = partners_is_silence(reply) ? ERR_NET : code_of(reply);
 	if (a.code == ERR_REMOTE) {
 		job_set_error(j, c->member, a.text);
+		j->members[c->member].refusal = wait_of(WAIT_NONE);
 		answer_rest(c);
 	} else if (a.code != ERR_NET)
 		r = answer_take(c, &a, false);

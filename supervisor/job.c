@@ -36,6 +36,7 @@ job_forget(struct job *j)
 	for (size_t m = 0; m < j->nmembers; m++) {
 		j->members[m].refused = false;
 		j->members[m].unknown = false;
+		j->members[m].refusal = wait_of(WAIT_NONE);
 		job_set_error(j, m, NULL);
 	}
 }

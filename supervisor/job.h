@@ -25,6 +25,7 @@ struct job_member {
 	bool refused;	       /* resource/apply */
 	bool unknown;	       /* the member does not have the job */
 	char *error;	       /* owned; what it said last */
+	struct wait refusal;   /* and why, when it named a reason */
 };
 
 /* The same of one task at one member. */
@@ -34,16 +35,22 @@ struct job_task {
 	int64_t heard_ms; /* monotonic; 0: never looked at */
 };
 
+/* Until then a reason that should pass by itself is not stored. */
+#define JOB_BRIEF_MS 1000
+
 /* After "not now" nothing is sent to that member or task for this long. */
 #define JOB_REST_MS 1000
 
 struct job {
 	char job_id[ID_JOB_SIZE];
-	int64_t fence;		    /* 0: not leased now */
-	size_t under_way;	    /* commands without a reply yet */
-	bool again;		    /* look once more after this look */
-	int64_t delay_ms;	    /* the next look, said by the last one */
-	int64_t looked_ms;	    /* monotonic */
+	int64_t fence;	   /* 0: not leased now */
+	size_t under_way;  /* commands without a reply yet */
+	bool again;	   /* look once more after this look */
+	int64_t delay_ms;  /* the next look, said by the last one */
+	int64_t looked_ms; /* monotonic */
+	/* a reason to wait that should pass by itself, and since when */
+	enum wait_code brief;
+	int64_t brief_ms;	    /* monotonic */
 	struct graph *graph;	    /* NULL until the first look */
 	struct job_member *members; /* in the order of db_party_list() */
 	size_t nmembers;

@@ -72,17 +72,20 @@ plan_make(struct plan *p, const struct plan_job *j)
 	struct plan_maker k = { .plan = p, .job = j };
 
 	p->n = 0;
+	p->wait = wait_of(WAIT_NONE);
 	arena_reset(p->arena);
 	k.views = arena_alloc(p->arena, j->ncomponents * sizeof(*k.views) + 1);
 	for (size_t c = 0; c < j->ncomponents; c++)
 		plan_look_at(&k, c);
-	if (state_is_end(j->status)) {
+	k.runs = j->status == STATE_RUNNING;
+	k.ends = state_is_end(j->status);
+	if (k.ends)
 		plan_end(&k);
-		return;
+	else if (!plan_ends_early(&k) && plan_begin(&k)) {
+		if (!k.runs)
+			plan_set_job(&k, STATE_RUNNING, NULL);
+		k.runs = true;
+		plan_run(&k);
 	}
-	if (plan_ends_early(&k) || !plan_begin(&k))
-		return;
-	if (j->status != STATE_RUNNING)
-		plan_set_job(&k, STATE_RUNNING, NULL);
-	plan_run(&k);
+	plan_tasks_wait(&k);
 }

@@ -4,6 +4,10 @@
  * same snapshot gives the same list.  Every command in it is idempotent, so a
  * lost reply only makes the same command appear in the next plan.
  *
+ * A plan also says why the job and each of its tasks wait: exactly one reason
+ * (lib/model/wait.h) for what will be neither running nor over once the plan
+ * is carried out, none for the rest.
+ *
  * The scheduler carries a plan out in the order given: what changes rows
  * here, and the commands to members, which go out in parallel; every reply
  * changes rows and leads to a new plan.  A change of rows here stands before
@@ -18,6 +22,7 @@
 
 #include "lib/base/mem.h"
 #include "lib/model/state.h"
+#include "lib/model/wait.h"
 
 /*
  * A member of the job.  The first group is its job_party row; the second is
@@ -37,6 +42,8 @@ struct plan_member {
 	bool unknown;	   /* does not have the job */
 	int64_t away_ms;   /* for how long it has not answered */
 	const char *error; /* why not, in its or the network's words */
+	/* the reason it gave with a refusal; WAIT_NONE when it named none */
+	struct wait refusal;
 };
 
 /* One member's row of a component, newest version. */
@@ -102,7 +109,7 @@ enum plan_verb {
 	PLAN_SET_JOB,	   /* status, reason */
 	PLAN_SET_PARTY,	   /* component, member: its end is known */
 	PLAN_SET_PROGRESS, /* progress */
-	PLAN_WAIT,	   /* reason (NULL: keep), delay_ms */
+	PLAN_WAIT,	   /* delay_ms until the next look; reason: the words */
 	PLAN_RERUN,	   /* component: a new version, by itself */
 	PLAN_SETTLE,
 	/* job commands to a member */
@@ -135,7 +142,9 @@ struct plan_action {
 struct plan {
 	struct plan_action *actions;
 	size_t n, cap;
-	struct arena *arena; /* holds the reasons */
+	struct wait wait;   /* the job's; WAIT_NONE: it runs or is over */
+	struct wait *tasks; /* one a component; in the arena, as all words */
+	struct arena *arena;
 };
 
 void plan_init(struct plan *);

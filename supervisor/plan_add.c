@@ -33,6 +33,9 @@ plan_set_job(struct plan_maker *k, enum state status, const char *reason)
 
 	a->status = status;
 	a->reason = reason;
+	/* Neither an end nor a running job waits for anything. */
+	k->ends |= state_is_end(status);
+	k->plan->wait = wait_of(WAIT_NONE);
 }
 
 void
@@ -42,6 +45,23 @@ plan_wait(struct plan_maker *k, int64_t delay_ms, const char *reason)
 
 	a->delay_ms = delay_ms;
 	a->reason = reason;
+}
+
+struct wait *
+plan_wait_is(struct plan_maker *k, enum wait_code code,
+    const struct plan_member *m, const char *words)
+{
+	struct wait *w = &k->plan->wait;
+
+	if (w->code != WAIT_NONE || k->runs)
+		w = arena_alloc(k->plan->arena, sizeof(*w));
+	*w = wait_of(code);
+	if (m != NULL) {
+		w->role = m->role;
+		w->party = m->party;
+	}
+	w->text = words;
+	return w;
 }
 
 /* A command to member m, unless one is under way or its site is away. */

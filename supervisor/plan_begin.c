@@ -13,9 +13,53 @@ void
 plan_wait_for_away(
     struct plan_maker *k, const struct plan_member *m, const char *what)
 {
-	plan_wait(k, PLAN_AWAY_AGAIN_MS,
-	    plan_say(k, "%s %s cannot be reached to %s: %s", m->role, m->party,
-		what, plan_words(m, "no answer")));
+	const char *text = plan_say(k, "%s %s cannot be reached to %s: %s",
+	    m->role, m->party, what, plan_words(m, "no answer"));
+
+	plan_wait(k, PLAN_AWAY_AGAIN_MS, text);
+	wait_set(plan_wait_is(k, WAIT_PARTNER_UNREACHABLE, m, text),
+	    WAIT_N_AWAY_MS, m->away_ms);
+}
+
+/* Member m refuses for now, in its words. */
+static void
+wait_for_refusal(struct plan_maker *k, const struct plan_member *m,
+    enum wait_code otherwise, int64_t delay_ms, const char *text)
+{
+	struct wait *w = plan_wait_is(k,
+	    m->refusal.code != WAIT_NONE ? m->refusal.code : otherwise, m,
+	    text);
+
+	if (m->refusal.code != WAIT_NONE) {
+		w->have = m->refusal.have;
+		memcpy(w->n, m->refusal.n, sizeof(w->n));
+	}
+	plan_wait(k, delay_ms, text);
+}
+
+/* All is on its way to members: how far they are. */
+static void
+wait_for_members(struct plan_maker *k, enum wait_code code)
+{
+	const struct plan_job *j = k->job;
+	const struct plan_member *first = NULL;
+	int64_t ready = 0;
+	struct wait *w;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+		bool done = pm->started ||
+			    (code == WAIT_CREATING && pm->created) ||
+			    (code == WAIT_RESERVING && pm->reserved);
+
+		if (done)
+			ready++;
+		else if (first == NULL)
+			first = pm;
+	}
+	w = plan_wait_is(k, code, first, NULL);
+	wait_set(w, WAIT_N_MEMBERS, (int64_t)j->nmembers);
+	wait_set(w, WAIT_N_READY, ready);
 }
 
 static bool
@@ -44,7 +88,8 @@ plan_create(struct plan_maker *k)
 			plan_wait_for_away(k, pm, "create the job");
 		else if (plan_has_text(pm->error))
 			/* Not yet: somebody has to approve it there. */
-			plan_wait(k, PLAN_AWAY_AGAIN_MS,
+			wait_for_refusal(k, pm, WAIT_PARTNER_BUSY,
+			    PLAN_AWAY_AGAIN_MS,
 			    plan_say(k, "%s %s: %s", pm->role, pm->party,
 				pm->error));
 		else
@@ -53,6 +98,8 @@ plan_create(struct plan_maker *k)
 							  : PLAN_CREATE,
 			    m, STATE_WAITING, NULL);
 	}
+	if (!all)
+		wait_for_members(k, WAIT_CREATING);
 	return all;
 }
 
@@ -117,10 +164,9 @@ plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
 			plan_to_member(k, PLAN_RETURN, m, j->status, NULL);
 	}
 	if (obstacle->refused)
-		plan_wait(k, apply_again_ms(j),
-		    plan_say(k,
-			"waits for resources "
-			"of %s %s: %s",
+		wait_for_refusal(k, obstacle, WAIT_WAITING_RESOURCES,
+		    apply_again_ms(j),
+		    plan_say(k, "waits for resources of %s %s: %s",
 			obstacle->role, obstacle->party,
 			plan_words(obstacle, "not enough free")));
 	else
@@ -170,17 +216,20 @@ plan_apply(struct plan_maker *k)
 		return false;
 	}
 	if (!all && j->yield_to != NULL) {
-		plan_wait(k, apply_again_ms(j),
-		    plan_say(k,
-			"job %s waits for the "
-			"same party since longer ago",
-			j->yield_to));
+		const char *text = plan_say(k,
+		    "job %s waits for the same party since longer ago",
+		    j->yield_to);
+
+		plan_wait(k, apply_again_ms(j), text);
+		plan_wait_is(k, WAIT_TURN, NULL, text)->on = j->yield_to;
 		return false;
 	}
 	for (size_t m = 0; m < j->nmembers && !all; m++)
 		if (!j->members[m].reserved && !j->members[m].started &&
 		    (!j->apply_in_order || is_next_in_order(j, m)))
 			plan_to_member(k, PLAN_APPLY, m, j->status, NULL);
+	if (!all)
+		wait_for_members(k, WAIT_RESERVING);
 	return all;
 }
 
@@ -196,7 +245,13 @@ plan_begin(struct plan_maker *k)
 			all = false;
 	if (all)
 		return true;
-	if (!plan_create(k) || !plan_task_create(k) || !plan_apply(k))
+	if (!plan_create(k))
+		return false;
+	if (!plan_task_create(k)) {
+		(void)plan_wait_is(k, WAIT_CREATING, NULL, NULL);
+		return false;
+	}
+	if (!plan_apply(k))
 		return false;
 	for (size_t m = 0; m < j->nmembers; m++) {
 		if (j->members[m].started)
@@ -205,5 +260,6 @@ plan_begin(struct plan_maker *k)
 		if (j->members[m].away)
 			plan_wait_for_away(k, &j->members[m], "start the job");
 	}
+	wait_for_members(k, WAIT_STARTING);
 	return false;
 }

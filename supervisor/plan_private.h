@@ -3,7 +3,7 @@
  * components and decides which part of a job's life it is in; plan_begin.c
  * (until all have started), plan_run.c (tasks) and plan_end.c add what is
  * missing there; plan_view.c knows what a component amounts to, plan_add.c
- * adds actions.
+ * adds actions; plan_wait.c says why tasks wait.
  */
 #ifndef SUPERVISOR_PLAN_PRIVATE_H
 #define SUPERVISOR_PLAN_PRIVATE_H
@@ -19,20 +19,33 @@ struct plan_view {
 	bool created;	    /* all members have this version */
 	bool tidy;	    /* all ended and told the verdict */
 	bool retry;	    /* ended badly, another try is due */
+	int64_t retry_ms;   /* until then */
+	bool stored;	    /* the verdict is, once this plan is done */
 };
 
 struct plan_maker {
 	struct plan *plan;
 	const struct plan_job *job;
 	struct plan_view *views; /* one a component */
+	bool runs;		 /* the job does, once this plan is done */
+	bool ends;		 /* it does not go on */
+	bool interrupted;	 /* nothing new starts after a bad end */
+	int running;		 /* tasks */
 };
 
 /* --- plan_add.c: actions are the plan's, words are kept in its arena --- */
 
 struct plan_action *plan_add(struct plan_maker *, enum plan_verb);
 void plan_set_job(struct plan_maker *, enum state, const char *reason);
-/* The next look is in delay_ms; reason NULL keeps the one that is stored. */
+/* The next look is in delay_ms. */
 void plan_wait(struct plan_maker *, int64_t delay_ms, const char *reason);
+/*
+ * The job waits for this, and for member m's part in it (NULL: for nobody's
+ * in particular).  An earlier reason of the same plan stays, and a job that
+ * runs has none; what is set in the result is lost then.
+ */
+struct wait *plan_wait_is(struct plan_maker *, enum wait_code,
+    const struct plan_member *m, const char *words);
 /* A command to a member, unless one is under way or its site is away. */
 void plan_to_member(struct plan_maker *, enum plan_verb, size_t member,
     enum state, const char *reason);
@@ -52,6 +65,8 @@ void plan_look_at(struct plan_maker *k, size_t c);
 /* A version after the first is made by task create; others by job create. */
 bool plan_needs_create(const struct plan_maker *, const struct plan_component *,
     const struct plan_row *);
+/* All that component c takes its inputs from ended well. */
+bool plan_upstream_succeeded(const struct plan_maker *, size_t c);
 /* Why component c ended as its verdict says; NULL when all is well. */
 const char *plan_cause(struct plan_maker *, size_t c);
 /*
@@ -73,5 +88,10 @@ bool plan_task_create(struct plan_maker *);
 void plan_wait_for_away(
     struct plan_maker *, const struct plan_member *, const char *what);
 void plan_run(struct plan_maker *);
+
+/* --- plan_wait.c --- */
+
+/* Once all else is planned: why each task waits. */
+void plan_tasks_wait(struct plan_maker *);
 
 #endif

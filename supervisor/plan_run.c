@@ -23,6 +23,7 @@ plan_retry(struct plan_maker *k, size_t c)
 		if (left > wait_ms)
 			wait_ms = left;
 	}
+	k->views[c].retry_ms = wait_ms;
 	if (wait_ms > 0)
 		plan_wait(k, wait_ms,
 		    plan_say(k, "%s is tried again: %s", comp->name,
@@ -48,17 +49,6 @@ start_rows(struct plan_maker *k, size_t c)
 	}
 }
 
-static bool
-upstream_succeeded(const struct plan_maker *k, size_t c)
-{
-	const struct plan_component *comp = &k->job->components[c];
-
-	for (size_t i = 0; i < comp->nupstream; i++)
-		if (!state_is_success(k->views[comp->upstream[i]].verdict))
-			return false;
-	return true;
-}
-
 /*
  * Mark what may start now as running; true when something runs or will.
  * After a bad end nothing new starts, unless that end is tried again.
@@ -67,8 +57,7 @@ static bool
 choose_starts(struct plan_maker *k)
 {
 	const struct plan_job *j = k->job;
-	bool interrupted = false, more = false;
-	int running = 0;
+	bool more = false;
 
 	for (size_t c = 0; c < j->ncomponents; c++) {
 		const struct plan_view *v = &k->views[c];
@@ -76,22 +65,23 @@ choose_starts(struct plan_maker *k)
 		if (v->retry)
 			more = true;
 		else if (state_is_interrupt(v->verdict))
-			interrupted = true;
+			k->interrupted = true;
 		if (v->verdict == STATE_RUNNING)
-			running++;
+			k->running++;
 	}
-	for (size_t c = 0; c < j->ncomponents && !interrupted; c++) {
+	for (size_t c = 0; c < j->ncomponents && !k->interrupted; c++) {
 		struct plan_view *v = &k->views[c];
 
-		if (v->verdict != STATE_WAITING || !upstream_succeeded(k, c))
+		if (v->verdict != STATE_WAITING ||
+		    !plan_upstream_succeeded(k, c))
 			continue;
 		more = true;
-		if (running < j->task_parallelism && v->created) {
-			running++;
+		if (k->running < j->task_parallelism && v->created) {
+			k->running++;
 			v->verdict = STATE_RUNNING;
 		}
 	}
-	return more || running > 0;
+	return more || k->running > 0;
 }
 
 /* Every member has staged its half of the model, if the job makes one. */

@@ -108,11 +108,23 @@ plan_look_at(struct plan_maker *k, size_t c)
 	}
 }
 
+bool
+plan_upstream_succeeded(const struct plan_maker *k, size_t c)
+{
+	const struct plan_component *comp = &k->job->components[c];
+
+	for (size_t i = 0; i < comp->nupstream; i++)
+		if (!state_is_success(k->views[comp->upstream[i]].verdict))
+			return false;
+	return true;
+}
+
 static void
 store_verdict(struct plan_maker *k, size_t c, const char *why)
 {
 	struct plan_action *a;
 
+	k->views[c].stored = true;
 	if (k->job->components[c].status == k->views[c].verdict)
 		return;
 	a = plan_add(k, PLAN_SET_VERDICT);

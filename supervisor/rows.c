@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_tx.h"
@@ -141,10 +142,11 @@ set_party(struct supervisor *s, const struct snapshot *sn,
 	    &snapshot_task(sn, a->component, a->member)->key, &move, NULL);
 }
 
+/* A running job has no reason to wait, but may have words (another try). */
 static bool
 is_new_reason(const struct snapshot *sn, const struct plan_action *a)
 {
-	return a->reason != NULL &&
+	return a->reason != NULL && sn->plan.status == STATE_RUNNING &&
 	       (sn->row->reason == NULL ||
 		   strcmp(a->reason, sn->row->reason) != 0);
 }
@@ -229,11 +231,67 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 	}
 }
 
+/* --- why it waits --- */
+
+/*
+ * What passes within a moment is not worth a write, nor worth that a reason
+ * that will be back is forgotten.
+ */
+static bool
+lasts(struct job *j, enum wait_code code)
+{
+	int64_t now = clock_mono_ms();
+
+	if (!wait_is_brief(code)) {
+		j->brief = WAIT_NONE;
+		return true;
+	}
+	if (j->brief != code) {
+		j->brief = code;
+		j->brief_ms = now;
+	}
+	return now - j->brief_ms >= JOB_BRIEF_MS;
+}
+
+static bool
+task_waits_anew(const struct snapshot *sn, const struct plan *p, size_t c)
+{
+	return p->tasks[c].code != WAIT_NONE &&
+	       sn->plan.components[c].nrows > 0 &&
+	       db_wait_is_other(&sn->tasks[c][0]->wait, &p->tasks[c]);
+}
+
+static bool
+tasks_wait_anew(const struct snapshot *sn, const struct plan *p)
+{
+	for (size_t c = 0; c < sn->plan.ncomponents; c++)
+		if (task_waits_anew(sn, p, c))
+			return true;
+	return false;
+}
+
+static int
+store_waits(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    const struct plan *p, bool of_job)
+{
+	int r = 0;
+
+	if (of_job)
+		r = db_wait_set_job(s->db, j->job_id, &p->wait, j->fence, NULL);
+	for (size_t c = 0; r == 0 && c < sn->plan.ncomponents; c++)
+		if (task_waits_anew(sn, p, c))
+			r = db_wait_set_task(s->db, j->job_id,
+			    sn->plan.components[c].name,
+			    sn->plan.components[c].version, &p->tasks[c]);
+	return r;
+}
+
 struct changing {
 	struct supervisor *super;
 	struct job *job;
 	const struct snapshot *snapshot;
 	struct plan *plan;
+	bool waits; /* the job has another reason to wait */
 };
 
 static int
@@ -248,6 +306,8 @@ change_tx(struct db *db, void *ctx)
 		if (!plan_is_command(p->actions[i].verb))
 			r = change(
 			    c->super, c->job, c->snapshot, &p->actions[i]);
+	if (r == 0)
+		r = store_waits(c->super, c->job, c->snapshot, p, c->waits);
 	return r;
 }
 
@@ -255,9 +315,14 @@ int
 rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
     struct plan *p, struct outcome *o)
 {
-	struct changing c = { s, j, sn, p };
-	bool any = false;
+	struct changing c = { s, j, sn, p, false };
+	bool any = tasks_wait_anew(sn, p);
 	int r;
+
+	if (p->wait.code != WAIT_NONE && lasts(j, p->wait.code))
+		c.waits =
+		    db_wait_differs(&sn->row->wait, &p->wait, sn->row->reason);
+	any |= c.waits;
 
 	for (size_t i = 0; i < p->n; i++)
 		any |= !plan_is_command(p->actions[i].verb);
@@ -268,5 +333,9 @@ rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	for (size_t i = 0; i < p->n; i++)
 		if (!plan_is_command(p->actions[i].verb))
 			tell(s, j, sn, &p->actions[i], o);
+	if (c.waits)
+		joblog_info(s->conf, j->job_id, "waits: %s",
+		    p->wait.text != NULL ? p->wait.text
+					 : wait_words(p->wait.code));
 	return 0;
 }

@@ -352,11 +352,16 @@ on_renew(void *ctx)
 	struct scheduler *s = ctx;
 	bool any = false;
 
-	for (const struct job *j = s->jobs; j != NULL; j = j->next)
+	for (struct job *j = s->jobs; j != NULL; j = j->next) {
 		any |= j->fence != 0;
+		/* Answers are late: the row is to say what is waited for. */
+		if (j->fence != 0 && j->brief != WAIT_NONE)
+			j->again = true;
+	}
 	if (any && db_job_renew(s->super->db, s->super->instance,
 		       s->super->conf->lease_ms, NULL) != 0)
 		log_err("renew leases of jobs");
+	on_soon(s);
 	forget_lost(s);
 }
 

@@ -79,6 +79,7 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.refused = known->refused,
 			.unknown = known->unknown,
 			.error = known->error,
+			.refusal = known->refusal,
 		};
 		/* A refusal of an earlier round: ask in order this time. */
 		if (row->last_error != NULL && *row->last_error != '\0')

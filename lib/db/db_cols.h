@@ -38,7 +38,17 @@
 	X(MS, P created_ms, T "created_at")                                    \
 	X(MS, P updated_ms, T "updated_at")                                    \
 	X(MS, P started_ms, T "started_at")                                    \
-	X(MS, P ended_ms, T "ended_at")
+	X(MS, P ended_ms, T "ended_at")                                        \
+	WAIT_COLS(X, P, T)
+
+/* Why it waits: struct db_wait. */
+#define WAIT_COLS(X, P, T)                                                     \
+	X(STR, P wait.code, T "wait_code")                                     \
+	X(STR, P wait.role, T "wait_role")                                     \
+	X(STR, P wait.party_id, T "wait_party")                                \
+	X(STR, P wait.on, T "wait_on")                                         \
+	X(STR, P wait.numbers, T "wait_numbers")                               \
+	X(MS, P wait.since_ms, T "wait_since")
 
 /* Documents: left out where a job is only scheduled. */
 /* What people look at; the contract repeats most of it. */
@@ -98,7 +108,8 @@
 	X(MS, P ended_ms, T "ended_at")                                        \
 	X(INT, P ended_ago_ms,                                                 \
 	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, " T                           \
-	    "ended_at, NOW(6)) DIV 1000, 0)")
+	    "ended_at, NOW(6)) DIV 1000, 0)")                                  \
+	WAIT_COLS(X, P, T)
 
 #define TASK_DOC_COLS(X, P, T)                                                 \
 	X(STR, P provider, T "provider")                                       \

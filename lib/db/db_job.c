@@ -56,14 +56,15 @@ db_job_get_brief(
 
 /* --- insert --- */
 
-static const struct db_stmt insert_job = {
-	"job.insert", "sssssissssssssssbiiii",
+static const struct db_stmt insert_job = { "job.insert",
+	"sssssissssssssssbiiiisss",
 	"INSERT INTO job (job_id, status, tag, name, description,"
 	" is_initiator, initiator_role, initiator_party, job_type, model_id,"
 	" model_version, dsl, runtime_conf, train_conf, roles, contract,"
-	" contract_hash, task_parallelism, timeout_s, revision, run)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-};
+	" contract_hash, task_parallelism, timeout_s, revision, run,"
+	" wait_code, wait_role, wait_party)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+	" ?, ?, ?)" };
 static const struct db_stmt same_contract = { "job.same_contract", "bs",
 	"SELECT contract_hash = ? FROM job WHERE job_id = ? FOR UPDATE" };
 /* What is known of a member is completed, never taken back. */
@@ -91,6 +92,9 @@ text(const char *s)
 static int
 insert_job_row(struct db *db, const struct db_job_new *j)
 {
+	/* Members wait for the initiator, which asks them. */
+	bool here = j->is_initiator;
+
 	return db_exec(db, &insert_job, NULL, j->job_id, state_name(j->status),
 	    text(j->tag), text(j->name), j->description,
 	    (int64_t)j->is_initiator, j->initiator_role, j->initiator_party,
@@ -98,7 +102,9 @@ insert_job_row(struct db *db, const struct db_job_new *j)
 	    text(j->model_version), j->dsl, j->runtime_conf, j->train_conf,
 	    j->roles, j->contract, (const void *)j->contract_hash,
 	    (size_t)DB_HASH_SIZE, j->task_parallelism, j->timeout_s,
-	    j->revision, j->run);
+	    j->revision, j->run,
+	    wait_name(here ? WAIT_CREATING : WAIT_INITIATOR),
+	    here ? "" : j->initiator_role, here ? "" : j->initiator_party);
 }
 
 /* The job is there: it must be the same one. */
@@ -203,15 +209,19 @@ static const struct db_stmt lock_head = { "job.lock", "s",
  */
 static const struct db_stmt move_running = { "job.move_running", "sss",
 	"UPDATE job SET started_at = COALESCE(started_at, NOW(6)),"
-	" reason = NULL, status = ?"
+	" reason = NULL, wait_code = '', status = ?"
 	" WHERE job_id = ? AND status = ?" };
 static const struct db_stmt move_end = { "job.move_end", "esss",
 	"UPDATE job SET ended_at = NOW(6),"
-	" reason = COALESCE(LEFT(?, 4000), reason),"
+	" reason = COALESCE(LEFT(?, 4000), reason), wait_code = '',"
 	" status = ? WHERE job_id = ? AND status = ?" };
 static const struct db_stmt move_again = { "job.move_again", "sss",
 	"UPDATE job SET started_at = NULL, ended_at = NULL, progress = 0,"
-	" reason = NULL, settled = 0, status = ?"
+	" reason = NULL, settled = 0, wait_since = NOW(6), wait_on = '',"
+	" wait_numbers = '',"
+	" wait_code = IF(is_initiator, 'creating', 'initiator'),"
+	" wait_role = IF(is_initiator, '', initiator_role),"
+	" wait_party = IF(is_initiator, '', initiator_party), status = ?"
 	" WHERE job_id = ? AND status = ?" };
 static const struct db_stmt move_on = { "job.move_on", "sss",
 	"UPDATE job SET status = ? WHERE job_id = ? AND status = ?" };

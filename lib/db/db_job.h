@@ -6,6 +6,7 @@
 #define LIB_DB_DB_JOB_H
 
 #include "lib/db/db.h"
+#include "lib/db/db_wait.h"
 #include "lib/model/state.h"
 
 #define DB_HASH_SIZE 32 /* SHA-256 or BLAKE2b-256 */
@@ -45,6 +46,7 @@ struct db_job {
 	int64_t updated_ms;
 	int64_t started_ms;
 	int64_t ended_ms;
+	struct db_wait wait; /* code alone in brief lists */
 };
 
 /* A member of a job. */
@@ -91,6 +93,7 @@ struct db_task_new {
 	int64_t retry_delay_s;
 	const char *provider;	/* JSON, may be NULL */
 	const char *parameters; /* JSON, may be NULL */
+	const char *waits_on;	/* components, with commas; NULL: none */
 };
 
 struct db_job_new {

@@ -54,6 +54,7 @@ static const struct db_shape row_shape = DB_SHAPE(struct db_job_row, row_cols);
 	X(MS, job.updated_ms, "j.updated_at")                                  \
 	X(MS, job.started_ms, "j.started_at")                                  \
 	X(MS, job.ended_ms, "j.ended_at")                                      \
+	X(STR, job.wait.code, "j.wait_code")                                   \
 	X(STR, party.role, "p.role")                                           \
 	X(STR, party.party_id, "p.party_id")                                   \
 	X(INT, party.cores, "p.cores")                                         \

@@ -162,29 +162,47 @@ grant_event(struct db *db, const struct db_grant *g, const char *from,
 struct applying {
 	const struct db_grant *g;
 	int64_t expires_us;
+	struct wait why;
 };
 
-static int
-check_free(const struct db_grant *g, const struct db_resource *r)
+static struct wait
+shortage(const struct db_grant *g, const struct db_resource *r)
 {
+	struct wait w = wait_of(WAIT_WAITING_RESOURCES);
+
+	wait_set(&w, WAIT_N_CORES_ASKED, g->cores);
+	wait_set(&w, WAIT_N_CORES_FREE, r->free_cores);
+	wait_set(&w, WAIT_N_CORES_TOTAL, r->cores);
+	wait_set(&w, WAIT_N_MEMORY_MB_ASKED, g->memory_mb);
+	wait_set(&w, WAIT_N_MEMORY_MB_FREE, r->free_memory_mb);
+	wait_set(&w, WAIT_N_MEMORY_MB_TOTAL, r->memory_mb);
+	return w;
+}
+
+static int
+check_free(struct applying *ap, const struct db_resource *r)
+{
+	const struct db_grant *g = ap->g;
+
 	if (g->cores > r->cores || g->memory_mb > r->memory_mb)
 		return err_set(ERR_LIMIT,
 		    "%lld cores and %lld MB are asked "
 		    "for, this site has %lld and %lld",
 		    (long long)g->cores, (long long)g->memory_mb,
 		    (long long)r->cores, (long long)r->memory_mb);
-	if (g->cores > r->free_cores || g->memory_mb > r->free_memory_mb)
-		return err_set(ERR_BUSY,
-		    "%lld cores and %lld MB are asked "
-		    "for, %lld of %lld cores and %lld of %lld MB are free",
-		    (long long)g->cores, (long long)g->memory_mb,
-		    (long long)r->free_cores, (long long)r->cores,
-		    (long long)r->free_memory_mb, (long long)r->memory_mb);
-	return 0;
+	if (g->cores <= r->free_cores && g->memory_mb <= r->free_memory_mb)
+		return 0;
+	ap->why = shortage(g, r);
+	return err_set(ERR_BUSY,
+	    "%lld cores and %lld MB are asked "
+	    "for, %lld of %lld cores and %lld of %lld MB are free",
+	    (long long)g->cores, (long long)g->memory_mb,
+	    (long long)r->free_cores, (long long)r->cores,
+	    (long long)r->free_memory_mb, (long long)r->memory_mb);
 }
 
 static int
-grant_new(struct db *db, struct arena *a, const struct applying *ap)
+grant_new(struct db *db, struct arena *a, struct applying *ap)
 {
 	const struct db_grant *g = ap->g;
 	struct db_resource *have;
@@ -192,7 +210,7 @@ grant_new(struct db *db, struct arena *a, const struct applying *ap)
 
 	if ((r = db_resource_get(db, a, g->engine, &have)) != 0)
 		return r;
-	if ((r = check_free(g, have)) != 0)
+	if ((r = check_free(ap, have)) != 0)
 		return r;
 	if ((r = db_exec(db, &put_grant, NULL, g->job_id, g->role, g->party_id,
 		 g->engine, g->cores, g->memory_mb, ap->expires_us, g->engine,
@@ -202,7 +220,7 @@ grant_new(struct db *db, struct arena *a, const struct applying *ap)
 }
 
 static int
-apply_locked(struct db *db, struct arena *a, const struct applying *ap)
+apply_locked(struct db *db, struct arena *a, struct applying *ap)
 {
 	const struct db_grant *g = ap->g;
 	struct db_grant *old;
@@ -237,13 +255,18 @@ apply_tx(struct db *db, void *ctx)
 }
 
 int
-db_resource_apply(struct db *db, const struct db_grant *g, int64_t expires_ms)
+db_resource_apply(struct db *db, const struct db_grant *g, int64_t expires_ms,
+    struct wait *why)
 {
-	struct applying ap = { g, expires_ms * 1000 };
+	struct applying ap = { g, expires_ms * 1000, wait_of(WAIT_NONE) };
+	int r;
 
 	if (g->cores < 0 || g->memory_mb < 0)
 		return err_set(ERR_INVALID, "negative resources");
-	return db_tx(db, apply_tx, &ap);
+	r = db_tx(db, apply_tx, &ap);
+	if (why != NULL)
+		*why = ap.why;
+	return r;
 }
 
 int

@@ -7,6 +7,7 @@
 #define LIB_DB_DB_RESOURCE_H
 
 #include "lib/db/db.h"
+#include "lib/model/wait.h"
 
 #define DB_ENGINE_DEFAULT "STANDALONE"
 
@@ -43,10 +44,12 @@ int db_resource_get(
  * Grant cores and memory to a member of a job until expires_ms from now.
  * Repeating it renews the expiry of the same grant; the amounts of an open
  * grant do not change.
- * Errors: ERR_BUSY (with the numbers) when not enough is free, ERR_LIMIT when
+ * Errors: ERR_BUSY when not enough is free (with the numbers, in *why too,
+ * which may be NULL), ERR_LIMIT when
  * more is asked for than the site has, ERR_NOT_FOUND (no such engine).
  */
-int db_resource_apply(struct db *, const struct db_grant *, int64_t expires_ms);
+int db_resource_apply(
+    struct db *, const struct db_grant *, int64_t expires_ms, struct wait *why);
 /* The job started: the grant stays until it ends.  ERR_CONFLICT: none open. */
 int db_resource_confirm(
     struct db *, const char *job_id, const char *role, const char *party_id);

@@ -119,11 +119,12 @@ db_task_lock(struct db *db, struct arena *a, const struct db_task_key *k,
 
 /* --- insert --- */
 
-static const struct db_stmt insert = { "task.insert", "ssissisiiiiss",
+static const struct db_stmt insert = { "task.insert", "ssissisiiiissss",
 	"INSERT INTO task (job_id, component, version, role, party_id, seq,"
 	" module, run_here, status, party_status, need_run, auto_retries,"
-	" retry_delay_s, provider, parameters)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 'waiting', ?, ?, ?, ?, ?)"
+	" retry_delay_s, provider, parameters, wait_code, wait_on)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting', 'waiting', ?, ?, ?, ?, ?,"
+	" ?, LEFT(?, 500))"
 	/* One that is there stays as it is. */
 	" ON DUPLICATE KEY UPDATE version = VALUES(version)" };
 
@@ -141,12 +142,17 @@ insert_tx(struct db *db, void *ctx)
 
 	for (size_t i = 0; i < in->n; i++) {
 		const struct db_task_new *t = &in->tasks[i];
+		const char *on = t->waits_on != NULL ? t->waits_on : "";
 
 		if ((r = db_exec(db, &insert, NULL, in->job_id, t->component,
 			 t->version, t->role, t->party_id, t->seq, t->module,
 			 (int64_t)t->run_here, (int64_t)t->need_run,
 			 t->auto_retries, t->retry_delay_s, t->provider,
-			 t->parameters)) != 0)
+			 t->parameters,
+			 wait_name(*on != '\0'	    ? WAIT_UPSTREAM
+				   : t->version > 0 ? WAIT_CREATING
+						    : WAIT_JOB_START),
+			 on)) != 0)
 			return r;
 	}
 	return 0;
@@ -163,15 +169,24 @@ db_task_insert(struct db *db, const char *job_id,
 
 /* --- moves --- */
 
+/*
+ * A member that has not begun waits for its start, or its end.  since is of
+ * the same statement: what was waited for before is over.
+ */
+#define SET_WAIT                                                               \
+	" wait_since = NOW(6), wait_numbers = '', wait_on = '',"               \
+	" wait_code = IF(party_status = 'waiting',"                            \
+	"  IF(? = 'running', 'starting', 'ending'), ''),"
 static const struct db_stmt move_status = { "task.move_status",
-	"se" KEY_PARAMS "s",
-	"UPDATE task SET status = ?,"
+	"sse" KEY_PARAMS "s",
+	"UPDATE task SET status = ?," SET_WAIT
 	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
 	" AND status = ?" };
 /* Times a member names are taken, but never ones in the future. */
 static const struct db_stmt move_party = { "task.move_party",
-	"siiteeiitssi" KEY_PARAMS "s",
-	"UPDATE task SET party_status = ?,"
+	"ssiiteeiitssi" KEY_PARAMS "s",
+	"UPDATE task SET wait_code = IF(? = 'waiting', 'starting', ''),"
+	" party_status = ?,"
 	" started_at = IF(?, NULL, IF(?, COALESCE(started_at,"
 	"  LEAST(COALESCE(?, NOW(6)), NOW(6))), started_at)),"
 	" error_report = COALESCE(LEFT(?, 16000), error_report,"
@@ -214,8 +229,8 @@ move_status_locked(
 	if (!state_task_may(h->status, t->m->status))
 		return 0;
 	if ((r = db_exec(db, &move_status, &n, state_name(t->m->status),
-		 t->m->error_default, KEY_ARGS(t->key),
-		 state_name(h->status))) != 0)
+		 state_name(t->m->status), t->m->error_default,
+		 KEY_ARGS(t->key), state_name(h->status))) != 0)
 		return r;
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "task changed under its lock");
@@ -238,7 +253,7 @@ move_party_locked(struct db *db, struct task_move *t, const struct task_head *h)
 
 	if (!state_task_may(h->party_status, to))
 		return 0;
-	if ((r = db_exec(db, &move_party, &n, name, again, began,
+	if ((r = db_exec(db, &move_party, &n, name, name, again, began,
 		 t->m->started_ms, t->m->error_report, t->m->error_default,
 		 again, (int64_t)state_is_end(to), t->m->ended_ms, name, name,
 		 (int64_t)(h->run_here && !h->is_initiator), KEY_ARGS(t->key),
@@ -310,8 +325,8 @@ static const struct db_stmt lock_job = {
 static const struct db_stmt old_verdict = { "task.old_verdict", "ssis",
 	"SELECT status FROM task WHERE" VERSION_WHERE
 	" AND FIND_IN_SET(status, ?) > 0 LIMIT 1 FOR UPDATE" };
-static const struct db_stmt move_all = { "task.move_all", "isssis",
-	"UPDATE task SET ended_at = IF(run_here, ended_at,"
+static const struct db_stmt move_all = { "task.move_all", "sisssis",
+	"UPDATE task SET" SET_WAIT " ended_at = IF(run_here, ended_at,"
 	" IF(? = 1, COALESCE(ended_at, NOW(6)), ended_at)), status = ?"
 	" WHERE" VERSION_WHERE " AND FIND_IN_SET(status, ?) > 0" };
 
@@ -352,9 +367,9 @@ move_all_tx(struct db *db, void *ctx)
 		 m->component, m->version, from)) != 0 ||
 	    n == 0)
 		return r;
-	if ((r = db_exec(db, &move_all, &n, (int64_t)state_is_end(m->to),
-		 state_name(m->to), m->job_id, m->component, m->version,
-		 from)) != 0)
+	if ((r = db_exec(db, &move_all, &n, state_name(m->to),
+		 (int64_t)state_is_end(m->to), state_name(m->to), m->job_id,
+		 m->component, m->version, from)) != 0)
 		return r;
 	m->moved = n > 0;
 	return db_event_add(db, &(struct db_event){ .job_id = m->job_id,
@@ -428,7 +443,9 @@ db_task_ack_status(
 /* --- wishes --- */
 
 static const struct db_stmt want_launch = { "task.want_launch", KEY_PARAMS,
-	"UPDATE task SET launch_wanted = 1, start_acked = 1 WHERE" KEY_WHERE
+	"UPDATE task SET launch_wanted = 1, start_acked = 1,"
+	" wait_since = IF(wait_code = 'starting', wait_since, NOW(6)),"
+	" wait_code = 'starting', wait_on = '' WHERE" KEY_WHERE
 	" AND run_here = 1 AND start_acked = 0 AND party_status = 'waiting'" };
 static const struct db_stmt want_kill = { "task.want_kill", "se" KEY_PARAMS,
 	"UPDATE task SET kill_wanted = ?,"

@@ -43,6 +43,7 @@ struct db_task {
 	int64_t started_ms;
 	int64_t ended_ms;
 	int64_t ended_ago_ms; /* 0 unless ended */
+	struct db_wait wait;
 };
 
 /* ERR_NOT_FOUND when there is none. */

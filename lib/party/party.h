@@ -85,10 +85,12 @@ int party_job_reopen(struct db *, const struct party_caller *,
     enum permit_kind *refused, bool *effective);
 /*
  * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
- * the numbers when not enough is free; ERR_CONFLICT when the job ended.
+ * the numbers when not enough is free, *why (may be NULL) is the reason then;
+ * ERR_CONFLICT when the job ended.
  */
 int party_resource_apply(struct db *, const struct party_caller *,
-    const struct party_member *, int64_t reservation_ms, bool *effective);
+    const struct party_member *, int64_t reservation_ms, struct wait *why,
+    bool *effective);
 /* Give back a reservation. */
 int party_resource_return(struct db *, const struct party_caller *,
     const struct party_member *, bool *effective);

@@ -351,20 +351,26 @@ apply(struct db *db, struct party_command *c)
 		.engine = DB_ENGINE_DEFAULT,
 		.cores = c->party->cores,
 		.memory_mb = c->party->memory_mb },
-	    c->reservation_ms);
+	    c->reservation_ms, &c->why);
 	c->effective = r == 0;
 	return r;
 }
 
 int
 party_resource_apply(struct db *db, const struct party_caller *caller,
-    const struct party_member *m, int64_t reservation_ms, bool *effective)
+    const struct party_member *m, int64_t reservation_ms, struct wait *why,
+    bool *effective)
 {
 	struct party_command c = {
 		.caller = caller, .member = *m, .reservation_ms = reservation_ms
 	};
+	int r;
 
-	return party_run(db, &c, apply, effective);
+	c.why = wait_of(WAIT_NONE);
+	r = party_run(db, &c, apply, effective);
+	if (why != NULL)
+		*why = c.why;
+	return r;
 }
 
 /* Only a reservation: what a running job holds, its end gives back. */

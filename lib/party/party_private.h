@@ -22,6 +22,7 @@ struct party_command {
 	enum state state;
 	const char *reason;
 	int64_t reservation_ms;
+	struct wait why; /* it has to wait */
 	const struct db_task_new *task;
 	const struct db_job_new *documents;
 	bool effective;

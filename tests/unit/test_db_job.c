@@ -219,7 +219,7 @@ end_of_a_job_returns_its_resources_with_it(void **state)
 
 	(void)state;
 	assert_int_equal(db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000), 0);
-	assert_int_equal(db_resource_apply(db, &g, 1000), 0);
+	assert_int_equal(db_resource_apply(db, &g, 1000, NULL), 0);
 	assert_int_equal(db_job_move(db, J1, STATE_CANCELED, 0, "", NULL), 0);
 	assert_int_equal(db_resource_get(db, arena, DB_ENGINE_DEFAULT, &r), 0);
 	assert_int_equal(r->free_cores, 8);
@@ -717,7 +717,7 @@ listed_job_shows_its_grant(void **state)
 
 	(void)state;
 	assert_int_equal(db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000), 0);
-	assert_int_equal(db_resource_apply(db, &g, 60000), 0);
+	assert_int_equal(db_resource_apply(db, &g, 60000, NULL), 0);
 	assert_int_equal(db_job_list(db, arena, &(struct db_job_filter){ 0 },
 			     &rows, &n, NULL),
 	    0);

@@ -62,7 +62,7 @@ apply(const char *job, int64_t cores)
 {
 	struct db_grant g = grant(job, cores);
 
-	return db_resource_apply(db, &g, LONG_MS);
+	return db_resource_apply(db, &g, LONG_MS, NULL);
 }
 
 static int64_t
@@ -88,13 +88,14 @@ grants_are_taken_from_what_is_free(void **state)
 	assert_int_equal(apply("j2", 17), ERR_LIMIT);
 	assert_int_equal(apply("j2", -1), ERR_INVALID);
 	g.engine = "NONE";
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS), ERR_NOT_FOUND);
+	assert_int_equal(
+	    db_resource_apply(db, &g, LONG_MS, NULL), ERR_NOT_FOUND);
 	/* Memory counts as well. */
 	g.engine = DB_ENGINE_DEFAULT;
 	g.memory_mb = 3001;
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS), ERR_BUSY);
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), ERR_BUSY);
 	g.memory_mb = 3000;
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS), 0);
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
 }
 
 static void
@@ -130,15 +131,15 @@ reservation_expires_unless_the_job_started(void **state)
 	int64_t n;
 
 	(void)state;
-	assert_int_equal(db_resource_apply(db, &g, -1), 0);
+	assert_int_equal(db_resource_apply(db, &g, -1, NULL), 0);
 	g.job_id = "j2";
-	assert_int_equal(db_resource_apply(db, &g, -1), 0);
+	assert_int_equal(db_resource_apply(db, &g, -1, NULL), 0);
 	g.job_id = "j3";
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS), 0);
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
 	assert_int_equal(db_resource_confirm(db, "j1", "guest", ROWS_GUEST), 0);
 	/* A late apply does not give a confirmed grant an expiry again. */
 	g.job_id = "j1";
-	assert_int_equal(db_resource_apply(db, &g, -1), 0);
+	assert_int_equal(db_resource_apply(db, &g, -1, NULL), 0);
 	assert_int_equal(db_resource_expire(db, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(free_cores(), 8);
@@ -244,7 +245,7 @@ work(void *arg)
 		(void)snprintf(job, sizeof(job), "w%d-%d", w->number, i % 3);
 		struct db_grant g = grant(job, 5);
 
-		r = db_resource_apply(d, &g, LONG_MS);
+		r = db_resource_apply(d, &g, LONG_MS, NULL);
 		w->failures += r != 0 && r != ERR_BUSY;
 		if (db_resource_get(d, a, DB_ENGINE_DEFAULT, &res) != 0 ||
 		    res->free_cores < 0)

@@ -629,7 +629,7 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	if (party_job_create(d, &guest, &host, &p.job, NULL, NULL) != 0)
 		fail_msg("%s", err_text());
 	assert_int_equal(
-	    party_resource_apply(d, &guest, &host, 60000, NULL), 0);
+	    party_resource_apply(d, &guest, &host, 60000, NULL, NULL), 0);
 	assert_int_equal(party_job_start(d, &guest, &host, NULL), 0);
 	assert_int_equal(party_task_start(d, &guest, &k, NULL), 0);
 	assert_int_equal(

@@ -143,7 +143,7 @@ static void
 every_pair_of_party_states_moves_as_the_table_says(void **state)
 {
 	static const struct db_stmt force = { "force", "sssiss",
-		"UPDATE task SET party_status = ? WHERE job_id = ?"
+		"UPDATE task SET wait_code = 'starting', party_status = ? WHERE job_id = ?"
 		" AND component = ? AND version = ? AND role = ?"
 		" AND party_id = ?" };
 	struct db_task_key k = here;

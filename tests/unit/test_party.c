@@ -112,8 +112,9 @@ events(const char *id)
 static void
 start_job(void)
 {
-	assert_int_equal(
-	    party_resource_apply(db, &guest, &member, RESERVATION_MS, NULL), 0);
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, NULL, NULL),
+	    0);
 	assert_int_equal(party_job_start(db, &guest, &member, NULL), 0);
 }
 
@@ -158,18 +159,18 @@ every_command_of_a_job_can_be_repeated(void **state)
 	    party_job_create(db, &guest, &member, &p.job, NULL, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(job(THEIRS)->status, STATE_READY);
-	assert_int_equal(party_resource_apply(
-			     db, &guest, &member, RESERVATION_MS, &effective),
+	assert_int_equal(party_resource_apply(db, &guest, &member,
+			     RESERVATION_MS, NULL, &effective),
 	    0);
-	assert_int_equal(party_resource_apply(
-			     db, &guest, &member, RESERVATION_MS, &effective),
+	assert_int_equal(party_resource_apply(db, &guest, &member,
+			     RESERVATION_MS, NULL, &effective),
 	    0);
 	assert_int_equal(free_cores(), 4);
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 	TWICE(THEIRS, party_resource_return(db, &guest, &member, &effective));
 	assert_int_equal(free_cores(), 8);
-	assert_int_equal(party_resource_apply(
-			     db, &guest, &member, RESERVATION_MS, &effective),
+	assert_int_equal(party_resource_apply(db, &guest, &member,
+			     RESERVATION_MS, NULL, &effective),
 	    0);
 	TWICE(THEIRS, party_job_start(db, &guest, &member, &effective));
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
@@ -281,7 +282,7 @@ only_the_initiator_commands(void **state)
 		    party_job_create(db, c, &member, &p.job, NULL, NULL),
 		    ERR_DENIED);
 		assert_int_equal(
-		    party_resource_apply(db, c, &member, 1000, NULL),
+		    party_resource_apply(db, c, &member, 1000, NULL, NULL),
 		    ERR_DENIED);
 		assert_int_equal(
 		    party_resource_return(db, c, &member, NULL), ERR_DENIED);
@@ -389,9 +390,9 @@ resources_are_refused_with_the_numbers(void **state)
 		.cores = 5 };
 
 	(void)state;
-	assert_int_equal(db_resource_apply(db, &g, RESERVATION_MS), 0);
-	assert_int_equal(
-	    party_resource_apply(db, &guest, &member, RESERVATION_MS, NULL),
+	assert_int_equal(db_resource_apply(db, &g, RESERVATION_MS, NULL), 0);
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, NULL, NULL),
 	    ERR_BUSY);
 	assert_non_null(strstr(err_text(), "3 of 8 cores"));
 	assert_int_equal(err_retcode(ERR_BUSY), 103);
@@ -406,7 +407,7 @@ job_does_not_start_on_an_expired_reservation(void **state)
 	assert_int_equal(
 	    party_job_start(db, &guest, &member, NULL), ERR_CONFLICT);
 	assert_int_equal(
-	    party_resource_apply(db, &guest, &member, -1, NULL), 0);
+	    party_resource_apply(db, &guest, &member, -1, NULL, NULL), 0);
 	assert_int_equal(db_resource_expire(db, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(
@@ -425,8 +426,8 @@ ended_job_is_neither_reserved_nor_started(void **state)
 	(void)state;
 	assert_int_equal(
 	    party_job_stop(db, &guest, &member, STATE_CANCELED, "", NULL), 0);
-	assert_int_equal(
-	    party_resource_apply(db, &guest, &member, RESERVATION_MS, NULL),
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, NULL, NULL),
 	    ERR_CONFLICT);
 	assert_int_equal(
 	    party_job_start(db, &guest, &member, NULL), ERR_CONFLICT);
@@ -519,8 +520,8 @@ site_commands_its_own_members_and_keeps_the_jobs_state(void **state)
 	bool effective;
 
 	(void)state;
-	assert_int_equal(
-	    party_resource_apply(db, &site, &own, RESERVATION_MS, &effective),
+	assert_int_equal(party_resource_apply(
+			     db, &site, &own, RESERVATION_MS, NULL, &effective),
 	    0);
 	assert_int_equal(party_job_start(db, &site, &own, NULL), 0);
 	/* The scheduler moves the job, when all members have started. */
@@ -569,7 +570,7 @@ local_job_of_party_0_is_the_sites(void **state)
 	(void)state;
 	assert_int_equal(db_job_insert(db, &j, NULL), 0);
 	assert_int_equal(
-	    party_resource_apply(db, &site, &m, RESERVATION_MS, NULL), 0);
+	    party_resource_apply(db, &site, &m, RESERVATION_MS, NULL, NULL), 0);
 	assert_int_equal(party_job_start(db, &site, &m, NULL), 0);
 	/* Nobody else is the site, whatever party it has. */
 	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_DENIED);

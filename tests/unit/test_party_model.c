@@ -57,7 +57,7 @@ set_up(void **state)
 	if (db_resource_set(db, DB_ENGINE_DEFAULT, 8, 1000) == 0 &&
 	    rows_allow(db, ROWS_GUEST) == 0 &&
 	    party_job_create(db, &guest, &member, &p.job, NULL, NULL) == 0 &&
-	    party_resource_apply(db, &guest, &member, 60000, NULL) == 0 &&
+	    party_resource_apply(db, &guest, &member, 60000, NULL, NULL) == 0 &&
 	    party_job_start(db, &guest, &member, NULL) == 0)
 		return 0;
 	print_error("%s\n", err_text());
@@ -326,7 +326,7 @@ run_again(void)
 	assert_int_equal(
 	    party_task_create(db, &guest, &member, &t, NULL, NULL), 0);
 	assert_int_equal(
-	    party_resource_apply(db, &guest, &member, 60000, NULL), 0);
+	    party_resource_apply(db, &guest, &member, 60000, NULL, NULL), 0);
 	assert_int_equal(party_job_start(db, &guest, &member, NULL), 0);
 }
 
@@ -363,7 +363,7 @@ rerun_makes_a_new_manifest_and_a_failed_one_keeps_the_old(void **state)
 	    party_job_status(db, &guest, &member, STATE_WAITING, "rerun", NULL),
 	    0);
 	assert_int_equal(
-	    party_resource_apply(db, &guest, &member, 60000, NULL), 0);
+	    party_resource_apply(db, &guest, &member, 60000, NULL, NULL), 0);
 	assert_int_equal(party_job_start(db, &guest, &member, NULL), 0);
 	assert_int_equal(stage(second), 0);
 	assert_int_equal(seal(second, NULL), 0);

@@ -1008,6 +1008,181 @@ every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 #undef PICK
 }
 
+/* --- why it waits ------------------------------------------------------- */
+
+static enum state
+job_state_then(const struct fixture *f)
+{
+	enum state s = f->job.status;
+
+	for (size_t i = 0; i < f->plan.n; i++)
+		if (f->plan.actions[i].verb == PLAN_SET_JOB)
+			s = f->plan.actions[i].status;
+	return s;
+}
+
+static enum state
+verdict_then(const struct fixture *f, size_t c)
+{
+	enum state s = f->components[c].status;
+
+	for (size_t i = 0; i < f->plan.n; i++)
+		if (f->plan.actions[i].verb == PLAN_SET_VERDICT &&
+		    f->plan.actions[i].component == c)
+			s = f->plan.actions[i].status;
+	return s;
+}
+
+/* What waits has a reason, what runs or is over has none. */
+static void
+check_reasons(const struct fixture *f)
+{
+	enum state job = job_state_then(f);
+
+	if (job == STATE_WAITING)
+		assert_int_not_equal(f->plan.wait.code, WAIT_NONE);
+	else
+		assert_int_equal(f->plan.wait.code, WAIT_NONE);
+	for (size_t c = 0; c < COMPONENTS; c++) {
+		const struct wait *w = &f->plan.tasks[c];
+		enum state s = verdict_then(f, c);
+
+		if (s == STATE_WAITING)
+			assert_int_not_equal(w->code, WAIT_NONE);
+		else if (w->code != WAIT_NONE) {
+			assert_int_equal(w->code, WAIT_RETRY_BACKOFF);
+			assert_true(state_is_interrupt(s));
+		}
+		if (w->code == WAIT_UPSTREAM)
+			assert_string_not_equal(w->on, "");
+	}
+}
+
+/* Every combination of how far two members have come and what is known. */
+static void
+whatever_waits_has_exactly_one_reason(void **state)
+{
+	static const enum state job_states[] = { STATE_WAITING, STATE_RUNNING,
+		STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED, STATE_SUCCESS };
+	static const enum state task_states[] = { STATE_WAITING, STATE_RUNNING,
+		STATE_CANCELED, STATE_TIMEOUT, STATE_FAILED, STATE_PASS,
+		STATE_SUCCESS };
+	struct fixture *f = *state;
+	unsigned seed = 7;
+
+#define PICK(n) ((seed = seed * 1103515245u + 12345u) / 65536u % (n))
+	for (unsigned bits = 0; bits < 6u << 15; bits++) {
+		f->job.status = job_states[bits >> 15];
+		f->job.cancel_signal = bits >> 14 & 1;
+		for (size_t m = 0; m < MEMBERS; m++) {
+			unsigned b = bits >> 7 * m;
+
+			f->members[m].created = b & 1;
+			f->members[m].reserved = b >> 1 & 1;
+			f->members[m].started = b >> 2 & 1;
+			f->members[m].busy = b >> 3 & 1;
+			f->members[m].away = b >> 4 & 1;
+			f->members[m].refused = b >> 5 & 1;
+			f->members[m].error = b >> 6 & 1 ? "not now" : NULL;
+			f->members[m].refusal =
+			    wait_of(PICK(3) == 0 ? WAIT_QUOTA : WAIT_NONE);
+		}
+		f->job.yield_to = PICK(5) == 0 ? "20260101000000000000" : NULL;
+		f->job.waiting_ms = PICK(50) == 0 ? 1000001 : 1000;
+		for (size_t c = 0; c < COMPONENTS; c++) {
+			f->components[c].status =
+			    task_states[PICK(2) == 0 ? 0 : PICK(7)];
+			f->components[c].version = (int)PICK(2);
+			for (size_t m = 0; m < MEMBERS; m++) {
+				struct plan_row *r = &f->rows[c][m];
+
+				r->party_status =
+				    task_states[PICK(2) == 0 ? 0 : PICK(7)];
+				r->acked = PICK(2) == 0 ? STATE_NONE
+							: task_states[PICK(7)];
+				r->start_acked = PICK(2) == 0;
+				r->auto_retries = (int)PICK(2);
+			}
+		}
+		make(f);
+		check_reasons(f);
+	}
+#undef PICK
+}
+
+static void
+expect_wait(const struct fixture *f, enum wait_code code, const char *party)
+{
+	assert_string_equal(wait_name(f->plan.wait.code), wait_name(code));
+	assert_string_equal(f->plan.wait.party, party);
+}
+
+static void
+each_step_of_a_waiting_job_names_its_reason(void **state)
+{
+	struct fixture *f = *state;
+	struct wait refusal = wait_of(WAIT_WAITING_RESOURCES);
+
+	make(f);
+	expect_wait(f, WAIT_CREATING, "9999");
+	assert_int_equal(f->plan.wait.n[WAIT_N_MEMBERS], MEMBERS);
+	f->members[HOST].away = true;
+	f->members[HOST].away_ms = 1234;
+	make(f);
+	expect_wait(f, WAIT_PARTNER_UNREACHABLE, "10000");
+	assert_int_equal(f->plan.wait.n[WAIT_N_AWAY_MS], 1234);
+	f->members[HOST].away = false;
+	f->members[HOST].error = "Ms Li has to approve";
+	f->members[HOST].refusal = wait_of(WAIT_APPROVAL);
+	make(f);
+	expect_wait(f, WAIT_APPROVAL, "10000");
+	f->members[HOST].error = NULL;
+	all_created(f);
+	make(f);
+	expect_wait(f, WAIT_RESERVING, "9999");
+	wait_set(&refusal, WAIT_N_CORES_FREE, 2);
+	f->members[HOST].refused = true;
+	f->members[HOST].refusal = refusal;
+	make(f);
+	expect_wait(f, WAIT_WAITING_RESOURCES, "10000");
+	assert_int_equal(f->plan.wait.n[WAIT_N_CORES_FREE], 2);
+	f->members[HOST].refused = false;
+	all_reserved(f);
+	make(f);
+	expect_wait(f, WAIT_STARTING, "9999");
+	running(f);
+	make(f);
+	expect_wait(f, WAIT_NONE, "");
+}
+
+static void
+tasks_name_their_upstream_the_limit_or_the_back_off(void **state)
+{
+	struct fixture *f = *state;
+
+	make(f);
+	assert_int_equal(f->plan.tasks[READER].code, WAIT_JOB_START);
+	assert_int_equal(f->plan.tasks[PSI].code, WAIT_UPSTREAM);
+	assert_string_equal(f->plan.tasks[PSI].on, "reader_0");
+	running(f);
+	task_runs(f, READER);
+	f->components[PSI].nupstream = 0;
+	make(f);
+	assert_int_equal(f->plan.tasks[READER].code, WAIT_NONE);
+	assert_int_equal(f->plan.tasks[PSI].code, WAIT_PARALLELISM_LIMIT);
+	assert_int_equal(f->plan.tasks[PSI].n[WAIT_N_LIMIT], 1);
+	f->components[PSI].nupstream = 1;
+	task_ended(f, READER, STATE_FAILED);
+	for (size_t m = 0; m < MEMBERS; m++) {
+		f->rows[READER][m].auto_retries = 1;
+		f->rows[READER][m].retry_delay_ms = 5000;
+		f->rows[READER][m].ended_ms = 2000;
+	}
+	make(f);
+	assert_int_equal(f->plan.tasks[READER].code, WAIT_RETRY_BACKOFF);
+	assert_int_equal(f->plan.tasks[READER].n[WAIT_N_LEFT_MS], 3000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -1060,6 +1235,9 @@ main(void)
 		T(a_member_that_cannot_stage_fails_the_job_with_its_words),
 		T(a_rerun_that_ended_well_is_staged_again),
 		T(every_snapshot_has_a_plan_that_leaves_busy_members_alone),
+		T(whatever_waits_has_exactly_one_reason),
+		T(each_step_of_a_waiting_job_names_its_reason),
+		T(tasks_name_their_upstream_the_limit_or_the_back_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -700,7 +700,7 @@ an_attempt_whose_launcher_died_first_is_launched_anew(void **state)
 	m.job_id = key.job_id = id = submit(f, &w);
 	/* As far as a supervisor comes before it starts the shepherd. */
 	assert_int_equal(
-	    party_resource_apply(f->db, &self, &m, 10000, NULL), 0);
+	    party_resource_apply(f->db, &self, &m, 10000, NULL, NULL), 0);
 	assert_int_equal(party_job_start(f->db, &self, &m, NULL), 0);
 	assert_int_equal(
 	    db_job_move(f->db, id, STATE_RUNNING, 0, NULL, NULL), 0);

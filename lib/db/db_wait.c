@@ -1,0 +1,176 @@
+/*
+ * Reasons to wait in the rows of jobs and tasks.  Called by the supervisor
+ * and lib/party; moves of states set and clear them too (db_job.c, db_task.c).
+ */
+#include "lib/db/db_wait.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/db/db_event.h"
+#include "lib/db/db_rows.h"
+#include "lib/db/db_tx.h"
+#include "lib/json/json.h"
+
+/* Assignments run from left to right: since looks at what was there. */
+#define SET_WAIT                                                               \
+	" wait_since = IF(wait_code = ? AND wait_role = ? AND wait_party = ?"  \
+	" AND wait_on = LEFT(?, 500), wait_since, NOW(6)),"                    \
+	" wait_code = ?, wait_role = ?, wait_party = ?,"                       \
+	" wait_on = LEFT(?, 500), wait_numbers = ?"
+#define SET_PARAMS "sssssssss"
+#define SET_ARGS(w, numbers)                                                   \
+	wait_name((w)->code), (w)->role, (w)->party, (w)->on,                  \
+	    wait_name((w)->code), (w)->role, (w)->party, (w)->on, (numbers)
+
+static const struct db_stmt set_job = { "job.set_wait", SET_PARAMS "esii",
+	"UPDATE job SET" SET_WAIT ", reason = LEFT(?, 4000)"
+	" WHERE job_id = ? AND status IN ('ready', 'waiting')"
+	" AND (? = 0 OR lease_fence = ?)" };
+static const struct db_stmt set_task = { "task.set_wait", SET_PARAMS "ssis",
+	"UPDATE task SET" SET_WAIT
+	" WHERE job_id = ? AND component = ? AND version = ?"
+	" AND FIND_IN_SET(party_status, ?) > 0" };
+static const struct db_stmt lock_job = { "job.lock_wait", "iis",
+	"SELECT 1, wait_code, wait_party, status IN ('ready', 'waiting'),"
+	" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE" };
+
+struct head {
+	const char *code;
+	const char *party;
+	bool waits;
+	bool leased;
+};
+static const struct db_col head_cols[] = {
+	{ DB_STR, offsetof(struct head, code) },
+	{ DB_STR, offsetof(struct head, party) },
+	{ DB_BOOL, offsetof(struct head, waits) },
+	{ DB_BOOL, offsetof(struct head, leased) },
+};
+static const struct db_shape head_shape = DB_SHAPE(struct head, head_cols);
+
+/* NULL when there are none; free() it. */
+static char *
+numbers_text(const struct wait *w)
+{
+	struct json_object *o;
+	char *text;
+
+	if (w->have == 0)
+		return NULL;
+	o = wait_numbers_json(w);
+	text = xstrdup(json_text(o));
+	json_object_put(o);
+	return text;
+}
+
+bool
+db_wait_is_other(const struct db_wait *have, const struct wait *w)
+{
+	return !str_eq(have->code, wait_name(w->code)) ||
+	       !str_eq(have->role, w->role) ||
+	       !str_eq(have->party_id, w->party) || !str_eq(have->on, w->on);
+}
+
+bool
+db_wait_differs(
+    const struct db_wait *have, const struct wait *w, const char *reason)
+{
+	char *numbers;
+	bool differs;
+
+	if (db_wait_is_other(have, w) ||
+	    (w->text != NULL && !str_eq(w->text, reason)))
+		return true;
+	numbers = numbers_text(w);
+	differs = !str_eq(have->numbers, numbers != NULL ? numbers : "");
+	free(numbers);
+	return differs;
+}
+
+struct setting {
+	const char *job_id;
+	const struct wait *wait;
+	const char *numbers;
+	int64_t fence;
+	bool stored;
+};
+
+static int
+set_locked(struct db *db, struct arena *a, struct setting *s)
+{
+	const struct wait *w = s->wait;
+	struct head *h;
+	int r;
+
+	if ((r = db_select_one(db, &lock_job, &head_shape, a, &h, s->fence,
+		 s->fence, s->job_id)) != 0)
+		return r;
+	if (!h->leased)
+		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
+		    (long long)s->fence, s->job_id);
+	if (!h->waits)
+		return 0;
+	if ((r = db_exec(db, &set_job, NULL, SET_ARGS(w, s->numbers), w->text,
+		 s->job_id, s->fence, s->fence)) != 0)
+		return r;
+	s->stored = true;
+	if (str_eq(h->code, wait_name(w->code)) && str_eq(h->party, w->party))
+		return 0;
+	return db_event_add(db, &(struct db_event){ .job_id = s->job_id,
+				    .role = w->role,
+				    .party_id = w->party,
+				    .kind = "wait",
+				    .from_state = h->code,
+				    .to_state = wait_name(w->code),
+				    .reason = w->text });
+}
+
+static int
+set_tx(struct db *db, void *ctx)
+{
+	struct setting *s = ctx;
+	struct arena *a = arena_new();
+	int r;
+
+	s->stored = false;
+	r = set_locked(db, a, s);
+	arena_free(a);
+	return r;
+}
+
+int
+db_wait_set_job(struct db *db, const char *job_id, const struct wait *w,
+    int64_t fence, bool *stored)
+{
+	char *numbers = numbers_text(w);
+	struct setting s = { .job_id = job_id,
+		.wait = w,
+		.numbers = numbers != NULL ? numbers : "",
+		.fence = fence };
+	int r = db_tx(db, set_tx, &s);
+
+	if (stored != NULL)
+		*stored = r == 0 && s.stored;
+	free(numbers);
+	return r;
+}
+
+int
+db_wait_set_task(struct db *db, const char *job_id, const char *component,
+    int64_t version, const struct wait *w)
+{
+	const char *which = w->code == WAIT_RETRY_BACKOFF
+				? "failed,timeout,canceled"
+				: "waiting";
+	char *numbers = numbers_text(w);
+	int r = db_exec(db, &set_task, NULL,
+	    SET_ARGS(w, numbers != NULL ? numbers : ""), job_id, component,
+	    version, which);
+
+	free(numbers);
+	return r;
+}

@@ -1,0 +1,43 @@
+/*
+ * Why jobs and tasks wait (lib/model/wait.h), as their rows have it.
+ */
+#ifndef LIB_DB_DB_WAIT_H
+#define LIB_DB_DB_WAIT_H
+
+#include "lib/db/db.h"
+#include "lib/model/wait.h"
+
+/* Texts are never NULL; code "" : it waits for nothing. */
+struct db_wait {
+	const char *code;
+	const char *role;
+	const char *party_id;
+	const char *on;
+	const char *numbers; /* JSON, "" for none */
+	int64_t since_ms;
+};
+
+/* Is w another wait than the row's?  Numbers and words do not count. */
+bool db_wait_is_other(const struct db_wait *, const struct wait *w);
+/* Would storing w change the row?  reason: the words that are stored. */
+bool db_wait_differs(
+    const struct db_wait *, const struct wait *w, const char *reason);
+
+/*
+ * Store why a job waits, with its words as the job's reason, and an event
+ * when it is another wait than before.  Only jobs that are ready or waiting
+ * have one: anything else is left alone, *stored (may be NULL) tells.
+ * fence: the caller's scheduling lease, 0 for none.
+ * Errors: ERR_CONFLICT (lease lost), ERR_DB.
+ */
+int db_wait_set_job(struct db *, const char *job_id, const struct wait *,
+    int64_t fence, bool *stored);
+
+/*
+ * The same for the rows of a version of a component that no member has begun
+ * (retry_backoff: those that ended badly).
+ */
+int db_wait_set_task(struct db *, const char *job_id, const char *component,
+    int64_t version, const struct wait *);
+
+#endif

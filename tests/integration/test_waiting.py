@@ -1,0 +1,72 @@
+"""What waits says why: to clients, in events, on the command line."""
+import os
+import subprocess
+import unittest
+
+from federation import BUILD, DATA, Federation, lr_conf, wait_for
+
+
+class Waiting(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
+            reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="waiting")
+            assert reply.get("status") == "success", reply
+
+    def row(self, job, site=None, role="guest"):
+        return (site or self.fed.guest).ok("job/query", {"job_id": job, "role": role})["data"][0]
+
+    def waits(self, job, code, site=None, role="guest"):
+        def look():
+            row = self.row(job, site, role)
+            return row["f_wait"] if row["f_wait"] and row["f_wait"]["code"] == code else None
+        return wait_for(look, what="job %s waiting for %s, not %s" % (
+            job, code, self.row(job, site, role)["f_wait"]))
+
+    def test_a_job_without_free_cores_names_the_party_and_the_numbers(self):
+        fed = self.fed
+        cores = int(fed.host.sql("SELECT cores FROM resource")[0][0])
+        fed.host.sql("INSERT INTO resource_grant (job_id, role, party_id, engine, cores, memory_mb)"
+                     " SELECT 'taken', 'host', '10000', engine, cores, 0 FROM resource")
+        try:
+            job = fed.submit(lr_conf(namespace="waiting"))
+            wait = self.waits(job, "waiting_resources")
+            self.assertEqual((wait["role"], wait["party_id"]), ("host", "10000"))
+            self.assertEqual(wait["numbers"]["cores_free"], 0)
+            self.assertEqual(wait["numbers"]["cores_total"], cores)
+            self.assertGreater(wait["numbers"]["cores_asked"], 0)
+            self.assertGreater(wait["since"], 0)
+            self.assertTrue(wait["clears"])
+            # One reason at each member and for each task.
+            self.assertEqual(self.waits(job, "initiator", fed.host, "host")["party_id"], "9999")
+            codes = {t["f_component_name"]: t["f_wait"]["code"] for t in fed.guest.tasks(job)}
+            self.assertEqual(codes["reader_0"], "job_start")
+            self.assertEqual(codes["hetero_lr_0"], "upstream")
+            on = [t["f_wait"]["on"] for t in fed.guest.tasks(job, component_name="hetero_lr_0")]
+            self.assertEqual(set(on), {"intersection_0"})
+            self.assertIn("waiting_resources, host 10000", fed.guest.cli("query", job).stdout)
+            self.assertIn("wait", [e["kind"] for e in fed.guest.events(job)])
+        finally:
+            fed.host.sql("UPDATE resource_grant SET returned_at = NOW(6) WHERE job_id = 'taken'")
+        row = fed.guest.wait(job)
+        self.assertEqual(row["f_status"], "success")
+        self.assertIsNone(row["f_wait"])
+        self.assertEqual([t["f_wait"] for t in fed.guest.tasks(job) if t["f_wait"]], [])
+
+    def test_a_partner_that_is_gone_is_named_until_it_answers(self):
+        fed = self.fed
+        sluice = [os.path.join(BUILD, "bin", "sluice"), "site", "stop", "--home", fed.host.home]
+        subprocess.run(sluice, check=True, capture_output=True)
+        try:
+            job = fed.submit(lr_conf(namespace="waiting"))
+            wait = self.waits(job, "partner_unreachable")
+            self.assertEqual((wait["role"], wait["party_id"]), ("host", "10000"))
+            self.assertIn("10000", self.row(job)["f_reason"])
+        finally:
+            fed.host.start()
+        self.assertEqual(fed.guest.wait(job)["f_status"], "success")
+
+
+if __name__ == "__main__":
+    unittest.main()
