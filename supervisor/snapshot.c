@@ -64,6 +64,7 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 		const struct db_party *row = &sn->parties[m];
 		const struct job_member *known = &j->members[m];
 		struct plan_member *pm = &p->members[m];
+		const char *why = NULL;
 
 		*pm = (struct plan_member){
 			.role = row->role,
@@ -84,9 +85,12 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 		/* A refusal of an earlier round: ask in order this time. */
 		if (row->last_error != NULL && *row->last_error != '\0')
 			p->apply_in_order = true;
+		/* What it said last is of no account once it may be asked. */
 		if (!row->is_local && partners_away(s->partners, row->party_id,
-					  &pm->away_ms, &pm->error))
+					  &pm->away_ms, &why)) {
 			pm->away = true;
+			pm->error = why;
+		}
 	}
 }
 

@@ -3,7 +3,7 @@ import os
 import subprocess
 import unittest
 
-from federation import BUILD, DATA, Federation, lr_conf, wait_for
+from federation import BUILD, DATA, Federation, example, lr_conf, wait_for
 
 
 class Waiting(unittest.TestCase):
@@ -13,6 +13,17 @@ class Waiting(unittest.TestCase):
         for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
             reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="waiting")
             assert reply.get("status") == "success", reply
+
+    def submit(self):
+        """Two parties, three tasks, no training."""
+        conf, dsl = lr_conf(namespace="waiting"), example("dsl.json")
+        for name in set(dsl["components"]) - {"reader_0", "data_transform_0", "intersection_0"}:
+            del dsl["components"][name]
+            conf["component_parameters"]["common"].pop(name, None)
+            for role in conf["component_parameters"].get("role", {}).values():
+                for member in role.values():
+                    member.pop(name, None)
+        return self.fed.submit(conf, dsl)
 
     def row(self, job, site=None, role="guest"):
         return (site or self.fed.guest).ok("job/query", {"job_id": job, "role": role})["data"][0]
@@ -27,10 +38,10 @@ class Waiting(unittest.TestCase):
     def test_a_job_without_free_cores_names_the_party_and_the_numbers(self):
         fed = self.fed
         cores = int(fed.host.sql("SELECT cores FROM resource")[0][0])
-        fed.host.sql("INSERT INTO resource_grant (job_id, role, party_id, engine, cores, memory_mb)"
+        fed.host.sql("REPLACE INTO resource_grant (job_id, role, party_id, engine, cores, memory_mb)"
                      " SELECT 'taken', 'host', '10000', engine, cores, 0 FROM resource")
         try:
-            job = fed.submit(lr_conf(namespace="waiting"))
+            job = self.submit()
             wait = self.waits(job, "waiting_resources")
             self.assertEqual((wait["role"], wait["party_id"]), ("host", "10000"))
             self.assertEqual(wait["numbers"]["cores_free"], 0)
@@ -42,11 +53,11 @@ class Waiting(unittest.TestCase):
             self.assertEqual(self.waits(job, "initiator", fed.host, "host")["party_id"], "9999")
             codes = {t["f_component_name"]: t["f_wait"]["code"] for t in fed.guest.tasks(job)}
             self.assertEqual(codes["reader_0"], "job_start")
-            self.assertEqual(codes["hetero_lr_0"], "upstream")
-            on = [t["f_wait"]["on"] for t in fed.guest.tasks(job, component_name="hetero_lr_0")]
-            self.assertEqual(set(on), {"intersection_0"})
+            self.assertEqual(codes["intersection_0"], "upstream")
+            on = [t["f_wait"]["on"] for t in fed.guest.tasks(job, component_name="intersection_0")]
+            self.assertEqual(set(on), {"data_transform_0"})
             self.assertIn("waiting_resources, host 10000", fed.guest.cli("query", job).stdout)
-            self.assertIn("wait", [e["kind"] for e in fed.guest.events(job)])
+            self.assertIn("wait", [e[4] for e in fed.guest.events(job)])
         finally:
             fed.host.sql("UPDATE resource_grant SET returned_at = NOW(6) WHERE job_id = 'taken'")
         row = fed.guest.wait(job)
@@ -59,7 +70,7 @@ class Waiting(unittest.TestCase):
         sluice = [os.path.join(BUILD, "bin", "sluice"), "site", "stop", "--home", fed.host.home]
         subprocess.run(sluice, check=True, capture_output=True)
         try:
-            job = fed.submit(lr_conf(namespace="waiting"))
+            job = self.submit()
             wait = self.waits(job, "partner_unreachable")
             self.assertEqual((wait["role"], wait["party_id"]), ("host", "10000"))
             self.assertIn("10000", self.row(job)["f_reason"])
