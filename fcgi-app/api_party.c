@@ -8,6 +8,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/deployed.h"
 #include "fcgi-app/provider_set.h"
+#include "fcgi-app/hook_ask.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "fcgi-app/wake.h"
@@ -17,6 +18,7 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_table.h"
+#include "lib/hook/hook.h"
 #include "lib/json/decode.h"
 #include "lib/model/contract.h"
 #include "lib/model/job_spec.h"
@@ -162,6 +164,9 @@ refused(struct reply *rp, enum permit_kind kind, int r)
 {
 	struct json_object *data;
 
+	/* A service gave no answer: the initiator asks again. */
+	if (r == ERR_BUSY)
+		return reply_busy(rp);
 	if (r != ERR_DENIED || kind == PERMIT_NONE)
 		return r;
 	data = json_object_new_object();
@@ -333,6 +338,56 @@ agreed_rows(struct request *req, struct reply *rp, const struct party_member *m,
 	return 0;
 }
 
+/* Services of this site's organisation that have a say, if there are any. */
+static int
+ask_service(struct request *req, const struct party_member *m,
+    const struct db_job_new *job, const char *command)
+{
+	struct permit_decision *wishes;
+	struct permit_ask ask;
+	size_t n;
+	int r;
+
+	if (!hooks_have(req->app->hooks, HOOK_PERMISSION))
+		return 0;
+	r = party_job_wishes(
+	    req->app->db, req->arena, m, job, command, &ask, &wishes, &n);
+	return r != 0 || n == 0 ? r : hook_ask_permission(req, &ask, wishes, n);
+}
+
+/* For each member here: the documents are those of all. */
+static int
+ask_service_again(struct request *req, const struct db_job_new *job)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < job->nparties && r == 0; i++)
+		if (job->parties[i].is_local)
+			r = ask_service(req,
+			    &(struct party_member){ job->job_id,
+				job->parties[i].role,
+				job->parties[i].party_id },
+			    job, PERMIT_RERUN);
+	return r;
+}
+
+static int
+ask_service_task(struct request *req, const struct party_member *m,
+    const struct db_task_new *t)
+{
+	struct permit_decision *wishes;
+	struct permit_ask ask;
+	size_t n;
+	int r;
+
+	if (!hooks_have(req->app->hooks, HOOK_PERMISSION))
+		return 0;
+	r = party_task_wishes(
+	    req->app->db, req->arena, m, t, &ask, &wishes, &n);
+	return r != 0 || n == 0 ? r : hook_ask_permission(req, &ask, wishes, n);
+}
+
 int
 api_party_job_create(struct request *req, struct reply *rp)
 {
@@ -346,6 +401,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 
 	if ((r = local_member(req, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
+	    (r = ask_service(req, &m, &job, PERMIT_CREATE)) == 0 &&
 	    (r = party_job_create(
 		 req->app->db, &who, &m, &job, &kind, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
@@ -390,6 +446,7 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	if ((r = local_member(req, &m)) == 0 &&
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, true, &d, &job)) == 0 &&
+	    (r = ask_service_again(req, &job)) == 0 &&
 	    (r = party_job_reopen(
 		 req->app->db, &who, &m, &job, &kind, &effective)) == 0 &&
 	    (r = answer_gone(req, rp, m.job_id)) == 0)
@@ -568,7 +625,8 @@ api_party_task_create(struct request *req, struct reply *rp)
 		t.auto_retries = re.auto_retries;
 	if (re.retry_delay_s >= 0)
 		t.retry_delay_s = re.retry_delay_s;
-	if ((r = party_task_create(
+	if ((r = ask_service_task(req, &m, &t)) != 0 ||
+	    (r = party_task_create(
 		 req->app->db, &who, &m, &t, &kind, &effective)) != 0)
 		return refused(rp, kind, r);
 	return answer(req, rp, effective);

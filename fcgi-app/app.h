@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 struct db;
+struct hooks;
 struct partners;
 struct providers;
 struct site_conf;
@@ -24,6 +25,8 @@ struct app {
 	struct text_cache *texts;     /* see text_cache.h; NULL: none kept */
 	struct turns *downloads;      /* shared by all workers */
 	struct turns *logins;	      /* the same: checks of passwords */
+	struct turns *hook_turns;     /* who may wait for services */
+	struct hooks *hooks;	      /* NULL: there are none */
 	struct turns *errands;	   /* the same: who may wait for other sites */
 	struct throttle *failures; /* too; NULL: nothing is counted */
 	struct client_vault

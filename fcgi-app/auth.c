@@ -11,6 +11,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth_client.h"
 #include "fcgi-app/form.h"
+#include "fcgi-app/hook_ask.h"
 #include "fcgi-app/partners.h"
 #include "fcgi-app/route.h"
 #include "lib/base/clock.h"
@@ -292,9 +293,12 @@ auth_caller(struct request *req)
 		who = claimed_key(req);
 		if (r == 0 && (r = auth_role(req)) != 0)
 			return auth_refused(req, req->caller.name, r);
+		if (r == 0 && (r = hook_ask_client(req)) != 0)
+			who = req->caller.name;
 		break;
 	case AUDIENCE_PARTNER:
-		r = auth_partner(req);
+		if ((r = auth_partner(req)) == 0)
+			r = hook_ask_site(req);
 		claimed = request_header(req, "SLUICE_PARTY");
 		who = arena_printf(req->arena, "claims to be party %.20s",
 		    claimed != NULL ? claimed : "?");
@@ -317,7 +321,7 @@ auth_early(struct request *req)
 	int r;
 
 	/* The classic client's uploads say all in the query. */
-	if (!auth_client_is_signed(req) ||
+	if (hook_decides_clients(req) || !auth_client_is_signed(req) ||
 	    (form_is_multipart(req) && request_query_is_json(req)))
 		return auth_caller(req);
 	if ((r = auth_client_early(req)) == ERR_AUTH)

@@ -9,6 +9,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/form.h"
+#include "fcgi-app/hook_ask.h"
 #include "fcgi-app/origin.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/session.h"
@@ -316,6 +317,8 @@ auth_client_early(struct request *req)
 int
 auth_client(struct request *req)
 {
+	if (hook_decides_clients(req))
+		return throttled(req, hook_ask_who);
 	if (auth_client_is_signed(req))
 		return throttled(req, check_signed);
 	if (session_has_cookie(req))

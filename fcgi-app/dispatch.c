@@ -76,8 +76,9 @@ run(struct request *req, struct reply *rp)
 	is_upload = req->route->body == BODY_UPLOAD;
 	if ((r = is_upload ? receive_body(req) : request_read_body(req)) != 0)
 		return answer_body(rp, r);
-	if ((!req->is_proven && (r = auth_caller(req)) != 0) ||
-	    (r = request_decode_body(req)) != 0)
+	if (!req->is_proven && (r = auth_caller(req)) != 0)
+		return r == ERR_BUSY ? reply_busy(rp) : r;
+	if ((r = request_decode_body(req)) != 0)
 		return r;
 	if (req->caller.party == NULL && (r = body_types_check(req)) != 0)
 		return r;

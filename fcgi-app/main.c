@@ -31,7 +31,9 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/db/migrate.h"
+#include "lib/hook/hook.h"
 
+#define HOOK_WAIT "requests that wait for another service"
 #define BACKLOG 512 /* connections of nginx waiting for a worker */
 
 struct program {
@@ -41,6 +43,9 @@ struct program {
 	int partners; /* socket of partners */
 	struct turns *downloads;
 	struct turns *logins;
+	struct turns *user_hooks; /* waiting for services */
+	struct turns *partner_hooks;
+	struct hook_gate *hook_gate;
 	struct turns *errands;
 	struct throttle *failures;
 };
@@ -172,11 +177,13 @@ work(void *ctx, int number, const sigset_t *unblocked)
 	struct worker w = { .conf = p->conf,
 		.downloads = p->downloads,
 		.logins = p->logins,
+		.hook_gate = p->hook_gate,
 		.errands = p->errands,
 		.failures = p->failures };
 	bool for_users = number < p->users;
 
 	w.socket = for_users ? p->socket : p->partners;
+	w.hook_turns = for_users ? p->user_hooks : p->partner_hooks;
 	/* For top and ps: which of the two is busy. */
 	(void)prctl(PR_SET_NAME, for_users ? "fcgi-users" : "fcgi-partners");
 	return worker_run(&w, unblocked);
@@ -194,6 +201,11 @@ set_turns(struct program *p)
 	p->users = (int)p->conf->fcgi_workers;
 	if ((r = turns_new(p->users > 1 ? p->users - 1 : 1, "downloads",
 		 &p->downloads)) != 0)
+		return r;
+	if ((r = turns_new(p->users > 1 ? p->users - 1 : 1, HOOK_WAIT,
+		 &p->user_hooks)) != 0 ||
+	    (r = turns_new(p->users > 1 ? p->users - 1 : 1, HOOK_WAIT,
+		 &p->partner_hooks)) != 0)
 		return r;
 	/* Each takes much memory, and a worker for a while. */
 	if ((r = turns_new(p->conf->password_checks < p->users
@@ -223,6 +235,11 @@ say_who_is_let_in(const struct site_conf *conf)
 			 "on this machine may do everything "
 			 "(client_auth_off_on_loopback = yes in %s)",
 		    conf->client_url, conf->path);
+	if (conf->hook_client_alone)
+		log_warn("KEYS AND SESSIONS OF THIS SITE COUNT FOR NOTHING: "
+			 "%s alone says who a user is "
+			 "(client_auth_url_decides_alone = yes in %s)",
+		    conf->hook_client_url, conf->path);
 }
 
 static void
@@ -280,6 +297,7 @@ main(int argc, char **argv)
 	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=
 		0 ||
 	    (r = set_turns(&p)) != 0 || (r = throttle_new(&p.failures)) != 0 ||
+	    (r = hook_gate_new(&p.hook_gate)) != 0 ||
 	    (r = write_pid(p.conf)) != 0)
 		goto out;
 	prefork.workers = 2 * p.users;
@@ -295,6 +313,9 @@ out:
 		log_err("cannot start");
 	turns_free(p.downloads);
 	turns_free(p.logins);
+	turns_free(p.user_hooks);
+	turns_free(p.partner_hooks);
+	hook_gate_free(p.hook_gate);
 	turns_free(p.errands);
 	throttle_free(p.failures);
 	fd_close(&p.socket);

@@ -23,6 +23,7 @@
 #include "lib/base/log.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
+#include "lib/hook/hook.h"
 #include "lib/provider/manifest.h"
 #include "lib/sign/client_vault.h"
 
@@ -172,12 +173,15 @@ app_open(const struct worker *w, struct app *app)
 	app->conf = conf;
 	app->downloads = w->downloads;
 	app->logins = w->logins;
+	app->hook_turns = w->hook_turns;
 	app->errands = w->errands;
 	app->failures = w->failures;
 	app->partners = partners_new();
 	app->texts = text_cache_new(TEXT_CACHE_BYTES);
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)
 		return err_wrap("providers");
+	if ((r = hooks_new(conf, w->hook_gate, &app->hooks)) != 0)
+		return r;
 	providers_measure(app->providers);
 	if ((r = db_open(conf, &app->db)) != 0)
 		return err_wrap("database");
@@ -188,6 +192,7 @@ static void
 app_close(struct app *app)
 {
 	db_close(app->db);
+	hooks_free(app->hooks);
 	providers_free(app->providers);
 	partners_free(app->partners);
 	text_cache_free(app->texts);

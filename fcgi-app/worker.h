@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+struct hook_gate;
 struct site_conf;
 struct throttle;
 struct turns;
@@ -16,6 +17,8 @@ struct worker {
 	int socket; /* listening, non-blocking */
 	struct turns *downloads;
 	struct turns *logins;
+	struct turns *hook_turns;
+	struct hook_gate *hook_gate;
 	struct turns *errands;
 	struct throttle *failures;
 };

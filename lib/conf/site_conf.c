@@ -96,6 +96,18 @@ static const struct key keys[] = {
 	NUM("users", "password_memory_mb", password_memory_mb, "64", 64, 4096),
 	NUM("users", "password_checks", password_checks, "2", 1, 64),
 
+	STR("hooks", "client_auth_url", KEY_TEXT, hook_client_url, ""),
+	STR("hooks", "site_auth_url", KEY_TEXT, hook_site_url, ""),
+	STR("hooks", "permission_url", KEY_TEXT, hook_permission_url, ""),
+	STR("hooks", "client_auth_url_decides_alone", KEY_BOOL,
+	    hook_client_alone, "no"),
+	NUM("hooks", "timeout_ms", hook_timeout_ms, "1000", 50, 10000),
+	NUM("hooks", "remember_s", hook_remember_s, "5", 0, 300),
+	STR("hooks", "ca_file", KEY_PATH, hook_ca_file, ""),
+	STR("hooks", "cert_file", KEY_PATH, hook_cert_file, ""),
+	STR("hooks", "key_file", KEY_PATH, hook_key_file, ""),
+	STR("hooks", "secret_file", KEY_PATH, hook_secret_file, ""),
+
 	STR("data", "file_roots", KEY_PATHS, file_roots, ""),
 	STR("data", "export_root", KEY_PATH, export_root, "exports"),
 	STR("data", "mysql_hosts", KEY_TEXT, mysql_hosts, ""),
@@ -431,6 +443,49 @@ check_store(struct reading *rd)
 		    "the file with the authority of its certificate");
 }
 
+/* The host of an http:// URL is this machine, whatever resolves. */
+static bool
+is_loopback_url(const char *url)
+{
+	const char *host = url + strlen("http://");
+	size_t len = strcspn(host, ":/?");
+
+	if (str_starts(host, "[::1]"))
+		return strchr(":/?", host[5]) != NULL;
+	return (len == 9 && strncmp(host, "localhost", 9) == 0) ||
+	       (strncmp(host, "127.", 4) == 0 &&
+		   strspn(host, "0123456789.") == len);
+}
+
+static void
+check_hook_url(struct reading *rd, const char *name, const char *url)
+{
+	if (url[0] == '\0')
+		return;
+	if (strpbrk(url, "# \t@\\\"") != NULL ||
+	    (!str_starts(url, "http://") && !str_starts(url, "https://")))
+		fault(rd, "hooks", name, "must be https://HOST:PORT/PATH");
+	else if (str_starts(url, "http://") && !is_loopback_url(url))
+		fault(rd, "hooks", name,
+		    "a service on another machine is asked by https only");
+}
+
+static void
+check_hooks(struct reading *rd)
+{
+	const struct site_conf *c = rd->conf;
+
+	check_hook_url(rd, "client_auth_url", c->hook_client_url);
+	check_hook_url(rd, "site_auth_url", c->hook_site_url);
+	check_hook_url(rd, "permission_url", c->hook_permission_url);
+	if (c->hook_client_alone && c->hook_client_url[0] == '\0')
+		fault(rd, "hooks", "client_auth_url_decides_alone",
+		    "needs a client_auth_url");
+	if ((c->hook_cert_file[0] == '\0') != (c->hook_key_file[0] == '\0'))
+		fault(rd, "hooks", "key_file",
+		    "a certificate and its key belong together");
+}
+
 /* What no single key can tell. */
 static void
 check_together(struct reading *rd)
@@ -446,6 +501,7 @@ check_together(struct reading *rd)
 		    "the file with the authority of its certificate");
 	check_file_roots(rd);
 	check_store(rd);
+	check_hooks(rd);
 	if (c->heartbeat_ms * 2 > c->lease_ms)
 		fault(rd, "supervisor", "lease_ms",
 		    "must be at least twice heartbeat_ms");

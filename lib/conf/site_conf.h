@@ -45,6 +45,17 @@ struct site_conf {
 	int64_t password_ops;	/* cost of a check: lib/sign/password.h */
 	int64_t password_memory_mb;
 	int64_t password_checks; /* at a time, of all workers */
+	/* [hooks]: services that decide, too; lib/hook/hook.h */
+	char *hook_client_url; /* "": none */
+	char *hook_site_url;
+	char *hook_permission_url;
+	bool hook_client_alone; /* instead of keys and sessions */
+	int64_t hook_timeout_ms;
+	int64_t hook_remember_s; /* what was allowed holds so long */
+	char *hook_ca_file;	 /* "": the system's authorities */
+	char *hook_cert_file;	 /* shown to them, "": nothing */
+	char *hook_key_file;
+	char *hook_secret_file; /* "": questions are not signed */
 	/* [data]: tables that are kept outside, and what is put there */
 	char *file_roots;   /* absolute folders, ':' between them; "" */
 	char *export_root;  /* absolute */

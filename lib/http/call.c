@@ -383,6 +383,13 @@ set_client_target(
 		SET(&s, CURLOPT_CAINFO, conf->ca_file);
 		SET(&s, CURLOPT_CAPATH, NULL);
 	}
+	SET(&s, CURLOPT_SSL_VERIFYPEER, 1L);
+	SET(&s, CURLOPT_SSL_VERIFYHOST, 2L);
+	/* Of partners' clients they are for partners only. */
+	if (conf->tls_cert != NULL && conf->partners_pem == NULL) {
+		SET(&s, CURLOPT_SSLCERT, conf->tls_cert);
+		SET(&s, CURLOPT_SSLKEY, conf->tls_key);
+	}
 	return setting_end(&s);
 }
 

@@ -24,7 +24,8 @@ struct http_call; /* a request under way */
 struct http_client_conf {
 	const char *party;	 /* this site's id */
 	const struct keys *keys; /* borrowed; NULL: no partners */
-	const char *tls_cert;	 /* paths; NULL: no partners */
+	const char *tls_cert;	 /* paths; shown to partners, or, without
+				  * partners_pem, to whom it talks */
 	const char *tls_key;
 	const char *partners_pem; /* read again when it changes */
 	/* For https without a party; NULL: the system's authorities. */

@@ -64,6 +64,20 @@ int party_job_explain(struct db *, struct arena *, const struct party_member *,
     const struct db_job_new *j, struct permit_decision **out, size_t *n);
 
 /*
+ * What the same job, or a task of it that is run again (t), would do here, for
+ * who decides beside the rules: every wish, once the rules allow them all.
+ * *n is 0 when there is nobody to ask: the rules refuse (the command that
+ * follows says why), the member was taken in before (create), or the job is
+ * this site's own.  ask is for its words: its tasks are not set.
+ */
+int party_job_wishes(struct db *, struct arena *, const struct party_member *,
+    const struct db_job_new *j, const char *command, struct permit_ask *ask,
+    struct permit_decision **out, size_t *n);
+int party_task_wishes(struct db *, struct arena *, const struct party_member *,
+    const struct db_task_new *t, struct permit_ask *ask,
+    struct permit_decision **out, size_t *n);
+
+/*
  * Do the rules allow this task of a partner's job to start, now?  They may
  * have changed since the job was taken in.  Jobs of this site's own are not
  * asked about.  Errors: ERR_DENIED with what is missing, ERR_NOT_FOUND,

@@ -138,3 +138,19 @@ party_check_root(const struct db_model *m, const char *root)
 	    "belong together",
 	    m->model_version, own, root);
 }
+
+/* All wishes when the rules allow them all, else none. */
+int
+party_wishes(struct db *db, struct arena *a, const struct permit_ask *ask,
+    struct permit_decision **out, size_t *n)
+{
+	size_t i;
+	int r;
+
+	if ((r = permit_decide(db, a, ask, out, n)) != 0)
+		return r;
+	for (i = 0; i < *n; i++)
+		if (!(*out)[i].allowed)
+			*n = 0;
+	return 0;
+}

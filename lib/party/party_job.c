@@ -84,6 +84,42 @@ party_job_explain(struct db *db, struct arena *a, const struct party_member *m,
 	return permit_decide(db, a, &ask, out, n);
 }
 
+/* Is the member of that job here already? */
+static int
+is_taken_in(
+    struct db *db, struct arena *a, const struct party_member *m, bool *out)
+{
+	struct db_party *p;
+	int r = db_party_get(db, a, m->job_id, m->role, m->party_id, &p);
+
+	*out = r == 0 && p->created;
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		r = 0;
+	}
+	return r;
+}
+
+int
+party_job_wishes(struct db *db, struct arena *a, const struct party_member *m,
+    const struct db_job_new *j, const char *command, struct permit_ask *ask,
+    struct permit_decision **out, size_t *n)
+{
+	bool here;
+	int r;
+
+	*n = 0;
+	ask_of(a, m, j, ask);
+	ask->command = command;
+	ask->again = !str_eq(command, PERMIT_CREATE);
+	if ((r = is_taken_in(db, a, m, &here)) != 0 || (here && !ask->again))
+		return r;
+	r = party_wishes(db, a, ask, out, n);
+	ask->tasks = NULL;
+	ask->ntasks = 0;
+	return r;
+}
+
 struct creation {
 	const struct party_member *member;
 	const struct db_job_new *job;
@@ -95,17 +131,12 @@ struct creation {
 static int
 check_admission(struct db *db, struct arena *a, struct creation *c)
 {
-	struct db_party *p;
 	struct permit_ask ask;
+	bool here;
 	int r;
 
-	r = db_party_get(
-	    db, a, c->job->job_id, c->member->role, c->member->party_id, &p);
-	if (r == 0 && p->created)
-		return 0;
-	if (r != 0 && r != ERR_NOT_FOUND)
+	if ((r = is_taken_in(db, a, c->member, &here)) != 0 || here)
 		return r;
-	err_clear();
 	ask_of(a, c->member, c->job, &ask);
 	return permit_check(db, &ask, &c->refused);
 }

@@ -61,4 +61,8 @@ int party_check_root(const struct db_model *, const char *root);
 int party_check_initiated(struct db *, struct arena *,
     const struct party_caller *, const char *job_id, struct db_job **job);
 
+/* See party_job_wishes(). */
+int party_wishes(struct db *, struct arena *, const struct permit_ask *,
+    struct permit_decision **out, size_t *n);
+
 #endif

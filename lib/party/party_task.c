@@ -99,6 +99,33 @@ out:
 	return r;
 }
 
+int
+party_task_wishes(struct db *db, struct arena *a, const struct party_member *m,
+    const struct db_task_new *t, struct permit_ask *ask,
+    struct permit_decision **out, size_t *n)
+{
+	struct permit_task task = { t->component, t->module, t->parameters };
+	struct db_task_key key = { .job_id = m->job_id,
+		.component = t->component,
+		.version = t->version,
+		.role = m->role,
+		.party_id = m->party_id };
+	struct db_job *job;
+	int r;
+
+	*n = 0;
+	if ((r = db_job_get_brief(db, a, m->job_id, &job)) != 0 ||
+	    job->is_initiator)
+		return r;
+	*ask = ask_of(job, &key, &task, PERMIT_RERUN);
+	ask->role = m->role;
+	ask->party_id = m->party_id;
+	r = party_wishes(db, a, ask, out, n);
+	ask->tasks = NULL;
+	ask->ntasks = 0;
+	return r;
+}
+
 static int
 create(struct db *db, struct party_command *c)
 {

@@ -25,14 +25,14 @@ refuse "programs must not include each other's headers" \
 refuse "programs must not include each other's headers" \
 	'#include "(fcgi-app|supervisor|executor)/' cli
 refuse "the executor has no database, no network, no keys" \
-	'#include "lib/(audit|data|db|http|sign|conf|mailbox|party)/' executor
+	'#include "lib/(audit|data|db|hook|http|sign|conf|mailbox|party)/' executor
 refuse "only lib/db knows MySQL" \
-	'#include <mysql' lib/archive lib/audit lib/base lib/conf lib/data lib/engine lib/event lib/http \
+	'#include <mysql' lib/archive lib/audit lib/base lib/conf lib/data lib/engine lib/event lib/hook lib/http \
 	lib/json lib/mailbox lib/model lib/party lib/provider lib/sign \
 	lib/store lib/wire fcgi-app supervisor executor cli
 refuse "SQL text stands in lib/db only" \
 	'"(SELECT|INSERT INTO|UPDATE|DELETE FROM) ' lib/archive lib/audit lib/base lib/conf \
-	lib/data lib/engine lib/event lib/http lib/json lib/mailbox lib/model \
+	lib/data lib/engine lib/event lib/hook lib/http lib/json lib/mailbox lib/model \
 	lib/party lib/provider lib/sign lib/store lib/wire fcgi-app supervisor executor
 refuse "includes are written from the root" \
 	'#include "[^/"]+"' lib fcgi-app supervisor executor cli
