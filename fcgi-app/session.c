@@ -124,8 +124,6 @@ find_session(struct request *req, struct session *s, struct db_session **row)
 	    req->app->conf->session_idle_s, row);
 	if (r == ERR_NOT_FOUND)
 		return err_set(ERR_AUTH, "the session has ended: log in again");
-	if (r == 0 && (*row)->idle_s >= SEEN_EVERY_S)
-		r = db_session_seen(req->app->db, s->hash);
 	return r;
 }
 
@@ -137,8 +135,11 @@ session_auth(struct request *req)
 	int r;
 
 	if ((r = origin_check(req)) != 0 || (r = take_cookie(req, s)) != 0 ||
-	    (r = check_token(req, s)) != 0 ||
-	    (r = find_session(req, s, &row)) != 0)
+	    (r = find_session(req, s, &row)) != 0 ||
+	    (r = check_token(req, s)) != 0)
+		return r;
+	if (row->idle_s >= SEEN_EVERY_S &&
+	    (r = db_session_seen(req->app->db, s->hash)) != 0)
 		return r;
 	s->expires_ms = row->expires_ms;
 	req->caller.role = client_role_parse(row->role);

@@ -290,7 +290,7 @@ class SiteItself(unittest.TestCase):
 
     def test_versions_are_those_of_what_is_here(self):
         versions = self.site.ok("server/version/get", {})["data"]
-        self.assertEqual(set(versions), {"FATE", "FATEFlow", "SLUICE", "API"})
+        self.assertEqual(set(versions), {"FATE", "FATEFlow", "SLUICE", "API", "AUTHENTICATION"})
         self.assertTrue(all(versions.values()), versions)
         self.assertEqual(self.site.ok("server/version/get", {"module": "FATEFlow"})["data"],
                          {"FATEFlow": versions["FATEFlow"], "API": "v1"})
