@@ -49,6 +49,9 @@ extern const struct command command_output;
 extern const struct command command_report; /* report_job.c */
 extern const struct command command_deploy; /* model.c */
 extern const struct command command_model_export;
+extern const struct command command_audit; /* audit.c */
+extern const struct command command_audit_export;
+extern const struct command command_verify; /* verify.c */
 extern const struct command command_egress; /* egress.c */
 extern const struct command command_egress_totals;
 extern const struct command command_egress_compare; /* compare.c */

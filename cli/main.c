@@ -61,6 +61,9 @@ static const struct command *const commands[] = {
 	&command_report,
 	&command_deploy,
 	&command_model_export,
+	&command_audit_export,
+	&command_audit,
+	&command_verify,
 	&command_egress_totals, /* two words before their first alone */
 	&command_egress_compare,
 	&command_egress,

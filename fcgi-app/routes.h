@@ -163,6 +163,7 @@
 	R(POST, "/v1/permission/:what/privilege", VIEWER, JSON,                \
 	    api_not_supported)                                                 \
 	/* keys of classic sites */                                            \
+	R(POST, "/v1/audit/query", ADMIN, JSON, api_audit_query)               \
 	R(POST, "/v1/key/public/save", ADMIN, JSON, api_key_save)              \
 	R(POST, "/v1/key/public/delete", ADMIN, JSON, api_key_delete)          \
 	R(POST, "/v1/key/query", VIEWER, JSON, api_key_query)                  \

@@ -26,6 +26,9 @@ static const struct db_col egress_cols[] = {
 static const struct db_shape egress_shape =
     DB_SHAPE(struct db_egress, egress_cols);
 
+/* With names, for a query around it. */
+#define DB_SQL_NAMED(type, field, column)                                      \
+	", " DB_SQL_##type(column) " AS " #field
 #define AUDIT_COLS(X)                                                          \
 	X(INT, id, "id")                                                       \
 	X(MS, at_ms, "at")                                                     \
@@ -80,6 +83,9 @@ static const struct db_stmt totals = { "egress.totals", "iiss",
 static const struct db_stmt task_bytes = { "egress.task_bytes", KEY_PARAMS,
 	"SELECT CAST(COALESCE(SUM(bytes + LENGTH(tag)), 0) AS SIGNED)"
 	" FROM egress WHERE" KEY_WHERE };
+static const struct db_stmt add_ingress = { "ingress.add", KEY_PARAMS "sii",
+	"INSERT INTO ingress (job_id, component, version, role, party_id,"
+	" from_party, objects, bytes) VALUES (?, ?, ?, ?, ?, ?, ?, ?)" };
 static const struct db_stmt add_audit = { "audit.add", "eeeee",
 	"INSERT INTO audit (actor, action, subject, outcome, detail)"
 	" VALUES (LEFT(?, 200), LEFT(?, 100), LEFT(?, 500), LEFT(?, 20),"
@@ -87,6 +93,18 @@ static const struct db_stmt add_audit = { "audit.add", "eeeee",
 static const struct db_stmt list_audit = { "audit.list", "ii",
 	"SELECT 1" AUDIT_COLS(DB_SQL) " FROM audit WHERE id > ?"
 				      " ORDER BY id LIMIT ?" };
+
+/* SUBSTRING and not LIKE: a text is no pattern. */
+static const struct db_stmt find_audit = { "audit.find", "eeeeeessssttiii",
+	"SELECT * FROM (SELECT 1 AS one" AUDIT_COLS(
+	    DB_SQL_NAMED) " FROM audit WHERE"
+			  " (? IS NULL OR LEFT(actor, CHAR_LENGTH(?)) = ?)"
+			  " AND (? IS NULL OR LEFT(subject, CHAR_LENGTH(?)) = ?)"
+			  " AND (? IS NULL OR action = ?)"
+			  " AND (? IS NULL OR outcome = ?)"
+			  " AND (? IS NULL OR at >= ?)"
+			  " AND (? = 0 OR id < ?)"
+			  " ORDER BY id DESC LIMIT ?) AS newest ORDER BY id" };
 
 struct adding {
 	const struct db_egress *rows;
@@ -138,6 +156,13 @@ db_egress_list(struct db *db, struct arena *a, const char *job_id,
 }
 
 int
+db_ingress_add(struct db *db, const struct db_ingress *i)
+{
+	return db_exec(db, &add_ingress, NULL, KEY_ARGS(&i->key), i->from_party,
+	    i->objects, i->bytes);
+}
+
+int
 db_egress_totals(struct db *db, struct arena *a, const char *job_id,
     bool by_job, struct db_egress_total **rows, size_t *n)
 {
@@ -166,4 +191,14 @@ db_audit_list(struct db *db, struct arena *a, int64_t after_id, int64_t limit,
 {
 	return db_select(
 	    db, &list_audit, &audit_shape, a, rows, n, after_id, limit);
+}
+
+int
+db_audit_find(struct db *db, struct arena *a, const struct db_audit_filter *f,
+    struct db_audit **rows, size_t *n)
+{
+	return db_select(db, &find_audit, &audit_shape, a, rows, n, f->actor,
+	    f->actor, f->actor, f->subject, f->subject, f->subject, f->action,
+	    f->action, f->outcome, f->outcome, f->since_ms, f->since_ms,
+	    f->before_id, f->before_id, f->limit);
 }

@@ -35,6 +35,18 @@ int db_egress_list(struct db *, struct arena *, const char *job_id,
     const char *component, int64_t after_id, int64_t limit,
     struct db_egress **rows, size_t *n);
 
+/*
+ * What the executor of a task was handed of one other site's objects; with the
+ * task's end, once.
+ */
+struct db_ingress {
+	struct db_task_key key; /* the receiver */
+	const char *from_party;
+	int64_t objects; /* parts of large ones, each */
+	int64_t bytes;
+};
+int db_ingress_add(struct db *, const struct db_ingress *);
+
 /* What left in one task for one party, or in one job when by_job. */
 struct db_egress_total {
 	struct db_task_key key; /* of a job: component "", version 0 */
@@ -64,6 +76,21 @@ struct db_audit {
  */
 int db_audit_add(struct db *, const struct db_audit *);
 int db_audit_list(struct db *, struct arena *, int64_t after_id, int64_t limit,
+    struct db_audit **rows, size_t *n);
+/*
+ * The newest rows that match, oldest first.  NULL and 0 match all; actor and
+ * subject match what begins so, the others what is the same.
+ */
+struct db_audit_filter {
+	const char *actor;
+	const char *action;
+	const char *subject;
+	const char *outcome;
+	int64_t since_ms;  /* not before */
+	int64_t before_id; /* for the page before */
+	int64_t limit;
+};
+int db_audit_find(struct db *, struct arena *, const struct db_audit_filter *,
     struct db_audit **rows, size_t *n);
 
 #endif

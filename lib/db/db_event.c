@@ -60,6 +60,30 @@ static const struct db_stmt audit_task = { "event.audit_task",
 	"  role, party_id), ?, LEFT(?, 4000)"
 	" FROM task WHERE" KEY_WHERE " AND run_here = 1" };
 
+/*
+ * What left for each other site, and what came from each, in the versions of
+ * tasks that stand at the end of the job: after a success both sides' numbers
+ * are the same ("sluice verify").
+ */
+#define NEWEST                                                                 \
+	" JOIN (SELECT component, MAX(version) AS version FROM task"           \
+	"  WHERE job_id = ? GROUP BY component) AS n"                          \
+	"  ON n.component = x.component AND n.version = x.version"             \
+	" JOIN job AS j ON j.job_id = x.job_id WHERE x.job_id = ?"
+static const struct db_stmt audit_egress = { "event.audit_egress", "esss",
+	"INSERT INTO audit (actor, action, subject, outcome, detail)"
+	" SELECT LEFT(?, 200), 'egress', x.job_id, ?, JSON_OBJECT("
+	"  'party', x.to_party, 'run', j.run, 'objects', COUNT(*),"
+	"  'bytes', CAST(SUM(x.bytes) AS SIGNED)) FROM egress AS x" NEWEST
+	" AND x.name NOT LIKE '(%' GROUP BY x.job_id, j.run, x.to_party" };
+static const struct db_stmt audit_ingress = { "event.audit_ingress", "esss",
+	"INSERT INTO audit (actor, action, subject, outcome, detail)"
+	" SELECT LEFT(?, 200), 'ingress', x.job_id, ?, JSON_OBJECT("
+	"  'party', x.from_party, 'run', j.run,"
+	"  'objects', CAST(SUM(x.objects) AS SIGNED),"
+	"  'bytes', CAST(SUM(x.bytes) AS SIGNED)) FROM ingress AS x" NEWEST
+	" GROUP BY x.job_id, j.run, x.from_party" };
+
 static const char *
 text(const char *s)
 {
@@ -84,10 +108,22 @@ action_of(const struct db_event *e, bool is_job)
 }
 
 static int
+add_totals(struct db *db, const struct db_event *e)
+{
+	int r = db_exec(db, &audit_egress, NULL, db_actor(db),
+	    text(e->to_state), e->job_id, e->job_id);
+
+	return r != 0 ? r
+		      : db_exec(db, &audit_ingress, NULL, db_actor(db),
+			    text(e->to_state), e->job_id, e->job_id);
+}
+
+static int
 add_audit(struct db *db, const struct db_event *e)
 {
 	bool is_job = str_eq(e->kind, "job");
 	const char *action = NULL;
+	int r;
 
 	if (str_eq(e->kind, "revision")) {
 		is_job = true;
@@ -96,6 +132,8 @@ add_audit(struct db *db, const struct db_event *e)
 		action = action_of(e, is_job);
 	if (action == NULL)
 		return 0;
+	if (str_eq(action, "job end") && (r = add_totals(db, e)) != 0)
+		return r;
 	if (is_job)
 		return db_exec(db, &audit_job, NULL, db_actor(db), action,
 		    text(e->to_state), e->reason, e->job_id);

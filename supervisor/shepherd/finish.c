@@ -19,6 +19,7 @@
 #include "lib/db/db_metric.h"
 #include "lib/db/db_tx.h"
 #include "lib/sign/digest.h"
+#include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/outputs.h"
 #include "supervisor/shepherd/shepherd.h"
 #include "supervisor/shepherd/tasklog.h"
@@ -124,6 +125,24 @@ record_error(struct db *db, const struct shepherd *s)
 }
 
 static int
+write_received(struct db *db, const struct shepherd *s)
+{
+	const struct inbox_received *in;
+	int r;
+
+	for (in = inbox_received(s->inbox); in != NULL; in = in->next) {
+		struct db_ingress row = { .key = *subject_key(s->subject),
+			.from_party = in->party_id,
+			.objects = in->objects,
+			.bytes = in->bytes };
+
+		if ((r = db_ingress_add(db, &row)) != 0)
+			return r;
+	}
+	return 0;
+}
+
+static int
 write_end(struct db *db, void *ctx)
 {
 	struct end *e = ctx;
@@ -144,7 +163,9 @@ write_end(struct db *db, void *ctx)
 	(void)snprintf(outcome, sizeof(outcome), "%s", state_name(s->verdict));
 	if ((r = db_attempt_guard(db, attempt)) != 0)
 		return r;
-	if (state_is_success(s->verdict) && (r = write_outputs(db, e)) != 0)
+	if (state_is_success(s->verdict) &&
+	    ((r = write_outputs(db, e)) != 0 ||
+		(r = write_received(db, s)) != 0))
 		return r;
 	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0 ||
 	    (r = record_error(db, s)) != 0)

@@ -51,6 +51,7 @@ struct inbox {
 	TAILQ_HEAD(wanted_list, wanted) list;
 	size_t n;
 	void *delivered; /* tsearch tree of ids */
+	struct inbox_received *received;
 };
 
 static int
@@ -144,16 +145,45 @@ remember(struct inbox *ib, const char *file)
 		free(id);
 }
 
+/* The other end of the sender's egress ledger. */
+static void
+count(struct inbox *ib, const struct wanted *w, int64_t parts, uint64_t bytes)
+{
+	struct inbox_received *in;
+
+	if (str_eq(w->party_id, ib->shepherd->conf->party_id))
+		return;
+	for (in = ib->received; in != NULL; in = in->next)
+		if (str_eq(in->party_id, w->party_id))
+			break;
+	if (in == NULL) {
+		in = xcalloc(1, sizeof(*in));
+		in->party_id = xstrdup(w->party_id);
+		in->next = ib->received;
+		ib->received = in;
+	}
+	in->objects += parts;
+	in->bytes += (int64_t)bytes;
+}
+
+const struct inbox_received *
+inbox_received(const struct inbox *ib)
+{
+	return ib != NULL ? ib->received : NULL;
+}
+
 /* Hand the object out when it is there; ERR_NOT_FOUND when not yet. */
 static int
 deliver(struct inbox *ib, const struct wanted *w)
 {
 	struct mailbox_object o = object_of(w);
 	struct mailbox_found *found = xcalloc(1, sizeof(*found));
+	uint32_t parts;
 	int r;
 
 	if ((r = mailbox_get(ib->mailbox, &o, found)) != 0)
 		goto out;
+	parts = found->parts;
 	if (found->parts == 1 && found->bytes <= FRAME_INLINE_MAX)
 		r = send_inline(ib, w, found);
 	else
@@ -162,6 +192,7 @@ deliver(struct inbox *ib, const struct wanted *w)
 	if (r != 0)
 		goto out;
 	remember(ib, w->file);
+	count(ib, w, parts, found->bytes);
 	if (mailbox_consume(ib->mailbox, &o) != 0)
 		log_err("delivered object stays");
 out:
@@ -335,6 +366,7 @@ out:
 void
 inbox_close(struct inbox *ib)
 {
+	struct inbox_received *in;
 	struct wanted *w;
 
 	if (ib == NULL)
@@ -351,6 +383,11 @@ inbox_close(struct inbox *ib)
 	while ((w = TAILQ_FIRST(&ib->list)) != NULL) {
 		TAILQ_REMOVE(&ib->list, w, link);
 		wanted_free(w);
+	}
+	while ((in = ib->received) != NULL) {
+		ib->received = in->next;
+		free(in->party_id);
+		free(in);
 	}
 	tdestroy(ib->delivered, free);
 	free(ib->path);

@@ -32,6 +32,14 @@ int inbox_get(struct inbox *, const Sluice__Executor__Get *);
  */
 int64_t inbox_waits(
     const struct inbox *, char text[INBOX_TEXT_SIZE], const char **what);
+/* What was handed out so far of objects from other sites, one by one. */
+struct inbox_received {
+	char *party_id;
+	int64_t objects; /* parts of large ones, each */
+	int64_t bytes;
+	struct inbox_received *next;
+};
+const struct inbox_received *inbox_received(const struct inbox *);
 /* Look for all that is waited for; wake datagrams may get lost. */
 void inbox_look(struct inbox *);
 

@@ -1,4 +1,5 @@
 """What left a site: budgets that cut a component off, and the ledger against what the other side's nginx saw."""
+import hashlib
 import json
 import os
 import subprocess
@@ -53,6 +54,89 @@ class Ledger(unittest.TestCase):
         to_host = [t for t in totals if t["to_party"] == "10000"]
         self.assertEqual([t["bytes"] for t in to_host], [compared["9999", "10000"]["bytes"]])
         self.one_altered_row_is_named(job)
+        self.chains_agree(job)
+
+    def test_admins_ask_for_records_by_the_api(self):
+        job = self.leak(who="host", bytes=1, rounds=1)
+        self.fed.guest.wait(job)
+        rows = self.fed.guest.api("audit/query", {"subject": job, "actor": "supervisor"})["data"]
+        self.assertEqual([r["action"] for r in rows if r["action"].startswith("job ")], ["job start", "job end"])
+        self.assertEqual(len(json.loads(rows[-1]["detail"])["contract"]), 64)
+        page = self.fed.guest.api("audit/query", {"subject": job, "limit": 1, "before_id": rows[-1]["id"]})["data"]
+        self.assertLess(page[0]["id"], rows[-1]["id"])
+        reply = self.fed.guest.api("audit/query", {"limit": 0, "outcome": 7})
+        self.assertEqual(reply["retcode"], 101)
+        self.assertIn("/limit", reply["retmsg"])
+        self.assertIn("/outcome", reply["retmsg"])
+        text = self.fed.guest.cli("audit", "--subject", job, "--outcome", "success").stdout
+        self.assertIn("job end", text)
+        self.assertNotIn("job start", text)
+
+    def export(self, site, folder):
+        path = os.path.join(folder, site.party)
+        site.cli("audit", "export", "--output", path)
+        return path
+
+    def chains_agree(self, job):
+        """Each site's chain is whole, and any two tell the same about the job."""
+        sites = (self.fed.guest, self.fed.host, self.fed.arbiter)
+        for s in sites:
+            wait_for(lambda: s.sql("SELECT COUNT(*) FROM audit_link l JOIN audit a ON a.id = l.audit_id"  # pylint: disable=W0640
+                                   " WHERE a.action = 'job end' AND a.subject = '%s'" % job) == [["1"]],
+                     what="the job's end in the chain of " + s.party)
+        with tempfile.TemporaryDirectory() as d:
+            files = {s.party: self.export(s, d) for s in sites}
+            for a in sites:
+                answer = json.loads(a.cli("verify", "--json").stdout)
+                self.assertEqual(answer["findings"], 0)
+                self.assertGreater(answer["sites"][0]["records"], 10)
+                for b in sites:
+                    if a is b:
+                        continue
+                    code, answer = offline("verify", "--file", files[a.party], "--against", files[b.party])
+                    self.assertEqual((code, answer["findings"]), (0, 0), answer)
+                    self.assertGreater(answer["jobs_compared"], 0)
+            self.a_forged_chain_is_named(files["9999"], files["10000"], job)
+
+    def a_forged_chain_is_named(self, guest, host, job):
+        """By somebody who writes the whole chain anew behind a change."""
+        with open(guest, encoding="utf-8") as f:
+            lines = [json.loads(x) for x in f]
+        records = [x for x in lines if "kind" not in x]
+
+        def verdict(changed, *more):
+            path = guest + ".forged"
+            with open(path, "w", encoding="utf-8") as f:
+                f.writelines(json.dumps(x) + "\n" for x in [x for x in lines if "kind" in x] + changed)
+            code, answer = offline("verify", "--file", path, *more)
+            self.assertEqual(code, 1)
+            return [(x["seq"], x["finding"]) for site in answer["sites"] for x in site["findings"]]
+
+        def anew(changed):
+            prev = "0" * 64
+            for seq, r in enumerate(changed, 1):
+                r.update(seq=seq, prev=prev)
+                body = {k: v for k, v in r.items() if k != "hash"}
+                text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+                prev = r["hash"] = hashlib.sha256(b"sluice-audit-1\n" + text.encode()).hexdigest()
+            return changed
+
+        place = [i for i, r in enumerate(records) if r["action"] == "egress" and '"10000"' in r["detail"]][-1]
+        changed = [dict(r) for r in records]
+        self.assertEqual(anew([dict(r) for r in records]), records)
+        changed[place]["detail"] = records[place]["detail"].replace('"bytes": ', '"bytes": 1')
+        self.assertNotEqual(changed[place]["detail"], records[place]["detail"])
+        self.assertEqual([x[0] for x in verdict(changed)], [place + 1])
+        # The chain alone is sound now; the other side's says otherwise.
+        found = verdict(anew(changed), "--against", host)
+        self.assertIn("job %s: by record %d" % (job, place + 1), " ".join(x[1] for x in found))
+        contract = [i for i, r in enumerate(records) if r["action"] == "job end" and r["subject"] == job][-1]
+        changed = [dict(r) for r in records]
+        ended = json.loads(records[contract]["detail"])
+        ended["contract"] = "0" * 64
+        changed[contract]["detail"] = json.dumps(ended)
+        self.assertIn("has contract 0000", " ".join(x[1] for x in verdict(anew(changed), "--against", host)))
+        return changed
 
     def one_altered_row_is_named(self, job):
         """On exported files, away from any site."""

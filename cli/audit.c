@@ -1,0 +1,147 @@
+/*
+ * sluice audit: what was done at this site, and by whom.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/history.h"
+#include "cli/output.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_audit.h"
+#include "lib/json/json.h"
+
+#define LIMIT 200
+#define LIMIT_MAX 1000000
+
+static struct json_object *
+record_json(const struct db_audit *a)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_int(o, "id", a->id);
+	json_add_int(o, "at_ms", a->at_ms);
+	json_add_str(o, "actor", a->actor);
+	json_add_str(o, "action", a->action);
+	json_add_str(o, "subject", a->subject);
+	json_add_str(o, "outcome", a->outcome);
+	json_add_str(o, "detail", a->detail);
+	return o;
+}
+
+static void
+print_records(const struct args *args, const struct db_audit *rows, size_t n)
+{
+	static const char *const head[] = { "at", "actor", "action", "outcome",
+		"subject", "detail" };
+	struct output_table *t = output_table_new(6);
+	struct json_object *list = json_object_new_array();
+	char date[CLOCK_DATE_SIZE];
+
+	output_table_row(t, head);
+	for (size_t i = 0; i < n; i++) {
+		clock_date(rows[i].at_ms, date);
+		output_table_row(t,
+		    (const char *const[]){ date, rows[i].actor, rows[i].action,
+			rows[i].outcome, rows[i].subject, rows[i].detail });
+		json_object_array_add(list, record_json(&rows[i]));
+	}
+	output_list(args, t, list);
+}
+
+static int
+run_list(const struct args *args)
+{
+	struct db_audit_filter f = {
+		.action = args_text(args, "action"),
+		.actor = args_text(args, "actor"),
+		.subject = args_text(args, "subject"),
+		.outcome = args_text(args, "outcome"),
+	};
+	struct db_audit *rows;
+	struct site s;
+	size_t n;
+	int r;
+
+	if ((r = args_int(args, "limit", 1, LIMIT_MAX, LIMIT, &f.limit)) != 0)
+		return r;
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = db_audit_find(s.db, s.arena, &f, &rows, &n)) == 0)
+		print_records(args, rows, n);
+	site_close(&s);
+	return r;
+}
+
+static const struct option_def list_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "action", "ACTION", "only of this kind: request, job end, grant ...",
+	    false },
+	{ "actor", "TEXT", "only by actors that begin so: party 10000", false },
+	{ "subject", "TEXT", "only about what begins so: a job's id", false },
+	{ "outcome", "TEXT", "only with this outcome: ok, refused, failed ...",
+	    false },
+	{ "limit", "N", "the newest N (200)", false },
+	OPTION_END,
+};
+
+const struct command command_audit = {
+	"audit",
+	"",
+	0,
+	"List what was done at this site and refused, oldest first.",
+	list_options,
+	run_list,
+};
+
+/* --- export --------------------------------------------------------------- */
+
+static int
+print_line(void *ctx, const char *line, size_t len)
+{
+	FILE *f = ctx;
+
+	if (fwrite(line, 1, len, f) != len || fputc('\n', f) == EOF)
+		return err_set_errno(ERR_IO, "write the export");
+	return 0;
+}
+
+static int
+run_export(const struct args *args)
+{
+	const char *path = args_text(args, "output");
+	FILE *f = stdout;
+	struct site s;
+	int r;
+
+	if ((r = site_open(args, &s)) != 0)
+		goto out;
+	if (path != NULL && (f = fopen(path, "wxe")) == NULL) {
+		r = err_set_errno(ERR_IO, "make %s", path);
+		goto out;
+	}
+	r = history_lines(&s, print_line, f);
+	if (r == 0 && fflush(f) != 0)
+		r = err_set_errno(ERR_IO, "write the export");
+	if (path != NULL)
+		(void)fclose(f);
+out:
+	site_close(&s);
+	return r;
+}
+
+static const struct option_def export_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "output", "FILE", "a new file, not standard output", false },
+	OPTION_END,
+};
+
+const struct command command_audit_export = {
+	"audit export",
+	"",
+	0,
+	"Write the audit chain as lines of JSON, for \"sluice verify\".",
+	export_options,
+	run_export,
+};

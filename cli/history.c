@@ -1,0 +1,169 @@
+/*
+ * The lines of an export.  Called by "sluice audit export", and by "sluice
+ * verify" for a live site, so that both see the same.
+ */
+#include "cli/history.h"
+
+#include <string.h>
+
+#include "cli/bundle.h"
+#include "lib/audit/history.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_audit_chain.h"
+#include "lib/db/db_partner.h"
+
+#define PAGE 1000
+/* Rows get their link within a poll; after so long that is a finding. */
+#define UNCHAINED_MS 10000
+#define ANY_AGE_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
+
+struct lines {
+	history_line_fn *fn;
+	void *ctx;
+};
+
+/* The object is put. */
+static int
+print(const struct lines *out, struct json_object *o)
+{
+	const char *text = json_text(o);
+	int r = out->fn(out->ctx, text, strlen(text));
+
+	json_object_put(o);
+	return r;
+}
+
+static void
+add_hex(struct json_object *o, const char *key, const void *data, size_t len)
+{
+	struct buf hex = BUF_INIT;
+
+	str_to_hex(data, len, buf_reserve(&hex, 2 * len + 1));
+	json_add_str(o, key, hex.data);
+	buf_fini(&hex);
+}
+
+static struct json_object *
+keys_of(const char *kind, const char *party, const uint8_t *key)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	char text[KEYS_TEXT_SIZE];
+
+	keys_public_text(key, text);
+	json_object_array_add(list, json_object_new_string(text));
+	json_add_str(o, "kind", kind);
+	json_add_str(o, "party", party);
+	json_add(o, "keys", list);
+	return o;
+}
+
+static int
+print_site(struct site *s, const struct lines *out)
+{
+	struct db_audit_checkpoint c;
+	struct json_object *o, *at = NULL;
+	struct bundle own;
+	int64_t n = 0, first;
+	int r;
+
+	if ((r = db_audit_checkpoint(s->db, &c)) != 0 ||
+	    (r = db_audit_overdue(
+		 s->db, UNCHAINED_MS, ANY_AGE_MS, &n, &first)) != 0 ||
+	    (r = bundle_of_site(s->conf, &own)) != 0)
+		return r;
+	o = keys_of("site", s->conf->party_id, own.sign_key);
+	bundle_fini(&own);
+	json_add_str(o, "form", HISTORY_FORM);
+	json_add_int(o, "unchained", n);
+	if (c.seq > 0) {
+		at = json_object_new_object();
+		json_add_int(at, "seq", c.seq);
+		add_hex(at, "hash", c.hash, sizeof(c.hash));
+		add_hex(at, "signature", c.signature, sizeof(c.signature));
+	}
+	json_add(o, "checkpoint", at);
+	return print(out, o);
+}
+
+static int
+print_partners(struct site *s, const struct lines *out)
+{
+	struct db_partner *rows;
+	size_t n;
+	int r = db_partner_list(s->db, s->arena, &rows, &n);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = print(out,
+		    keys_of("partner", rows[i].party_id, rows[i].sign_key));
+	return r;
+}
+
+/* --- records -------------------------------------------------------------- */
+
+static int
+print_missing(const struct lines *out, int64_t seq)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "kind", "missing");
+	json_add_int(o, "seq", seq);
+	return print(out, o);
+}
+
+static int
+print_record(const struct lines *out, const struct audit_record *rec)
+{
+	struct buf line = BUF_INIT;
+	int r = audit_record_line(rec, &line);
+
+	if (r == 0)
+		r = out->fn(out->ctx, line.data, line.len);
+	buf_fini(&line);
+	return r;
+}
+
+static int
+print_records(struct site *s, const struct lines *out)
+{
+	struct db_audit_checkpoint c;
+	struct db_audit_row *rows;
+	uint8_t prev[DIGEST_SIZE];
+	struct arena *arena;
+	int64_t seq;
+	size_t i, n = PAGE;
+	int r;
+
+	if ((r = db_audit_checkpoint(s->db, &c)) != 0)
+		return r;
+	seq = c.seq;
+	memcpy(prev, c.hash, sizeof(prev));
+	while (r == 0 && n == PAGE) {
+		arena = arena_new();
+		r = db_audit_walk(s->db, arena, seq, PAGE, &rows, &n);
+		for (i = 0; r == 0 && i < n; i++) {
+			struct audit_record *rec = &rows[i].rec;
+
+			memcpy(rec->prev, prev, sizeof(prev));
+			memcpy(prev, rec->hash, sizeof(prev));
+			seq = rec->seq;
+			r = rows[i].is_there ? print_record(out, rec)
+					     : print_missing(out, seq);
+		}
+		arena_free(arena);
+	}
+	return r;
+}
+
+int
+history_lines(struct site *s, history_line_fn *fn, void *ctx)
+{
+	struct lines out = { fn, ctx };
+	int r;
+
+	if ((r = print_site(s, &out)) != 0 ||
+	    (r = print_partners(s, &out)) != 0)
+		return r;
+	return print_records(s, &out);
+}
