@@ -68,7 +68,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-kill check-kill-short
+        check-kill check-kill-short check-sim
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -166,6 +166,35 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.o $(ARCHIVES)
 # These start the programs themselves.
 $(B)/tests/test_fcgi_site: | $(B)/bin/sluice-fcgi $(PROVIDER)/manifest.json
 
+# --- the simulation: a federation in one process and in virtual time --------
+# Calls of the outside world go to tests/sim/wrap_*.c.
+SIM     := $(call objs,tests/sim/*.c)
+SIM_WRAPS := clock_gettime nanosleep getrandom gethostname epoll_wait \
+            posix_spawn kill loop_child loop_process processes_list \
+            fd_dgram_send partner_post auth_listener auth_caller \
+            log_write log_error_record joblog_info joblog_error joblog_audit \
+            joblog_member_error mysql_stmt_prepare mysql_stmt_execute mysql_stmt_errno \
+            mysql_stmt_error mysql_real_query mysql_errno mysql_error \
+            mysql_rollback mysql_real_connect
+comma   := ,
+
+# Two programs in one: both have partners of their own.
+$(B)/sim-fcgi.a: $(B)/fcgi.a
+	objcopy --redefine-sym partners_new=fcgi_partners_new \
+	    --redefine-sym partners_free=fcgi_partners_free $< $@
+
+$(B)/tests/simulation: $(SIM) $(B)/testlib.a $(B)/sim-fcgi.a \
+    $(B)/supervisor.a $(B)/libsluice.a
+	@mkdir -p $(@D)
+	$(CC) $(ALLLD) $(SIM_WRAPS:%=-Wl$(comma)--wrap=%) -o $@ $^ $(LIBS)
+
+# SEEDS of them from FIRST_SEED, after those that found something once.
+SEEDS      ?= 1000
+FIRST_SEED ?= 1
+check-sim: $(B)/tests/simulation
+	$< --list tests/sim/seeds --traces $(B) --seeds $(SEEDS) \
+	    --first $(FIRST_SEED)
+
 tests: $(UNITS)
 
 unit: $(UNITS)
@@ -191,6 +220,7 @@ check: lint
 	$(MAKE) all
 	$(MAKE) api-docs-check
 	$(MAKE) unit
+	$(MAKE) check-sim SEEDS=60
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) integration

@@ -22,6 +22,7 @@
 
 #define START_TRIES 600 /* of 50 ms: a loaded machine takes long */
 
+static const char *place = "/tmp";
 static char folder[64];
 static char *data_arg, *tmp_arg, *socket_arg, *log_arg, *log_path;
 static char *socket_path;
@@ -157,12 +158,19 @@ run_admin(const char *sql)
 	db_close(db);
 }
 
+void
+mariadb_in_memory(void)
+{
+	if (access("/dev/shm", W_OK) == 0)
+		place = "/dev/shm";
+}
+
 const struct site_conf *
 mariadb_conf(void)
 {
 	if (folder[0] != '\0')
 		return &conf;
-	(void)snprintf(folder, sizeof(folder), "%s/sluice-db-XXXXXX", "/tmp");
+	(void)snprintf(folder, sizeof(folder), "%s/sluice-db-XXXXXX", place);
 	if (mkdtemp(folder) == NULL)
 		give_up("%s: %s", folder, strerror(errno));
 	owner = getpid();

@@ -15,6 +15,9 @@
  */
 const struct site_conf *mariadb_conf(void);
 
+/* Before the first call: its folder is to be in memory, where there is room. */
+void mariadb_in_memory(void);
+
 /* Drop everything, create the schema from sql/, forget what was there. */
 void mariadb_fresh(void);
 

@@ -1,0 +1,336 @@
+/*
+ * What must hold: at any time, and once all has come to rest.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "tests/sim/world.h"
+
+/* A job waits for so long without a word why: a fault of ours. */
+#define SILENCE (5 * SECOND)
+
+/* --- executors: never two of one task ------------------------------------------------- */
+
+struct running {
+	char *key;
+	int64_t version;
+	int n;
+	struct running *next;
+};
+
+static struct running *runs;
+
+void
+check_reset(void)
+{
+	struct running *r;
+
+	while ((r = runs) != NULL) {
+		runs = r->next;
+		free(r->key);
+		free(r);
+	}
+}
+
+/* An executor of a task (job, component, member) starts or ends. */
+void
+check_executors(const char *what, const char *key, int64_t version, int change)
+{
+	struct running *r;
+	int all = 0;
+
+	for (r = runs; r != NULL; r = r->next)
+		if (str_eq(r->key, key) && r->version == version)
+			break;
+	if (r == NULL) {
+		r = xcalloc(1, sizeof(*r));
+		r->key = xstrdup(key);
+		r->version = version;
+		r->next = runs;
+		runs = r;
+	}
+	r->n += change;
+	trace("executor of %s version %lld %s", key, (long long)version, what);
+	for (r = runs; r != NULL; r = r->next)
+		if (str_eq(r->key, key))
+			all += r->n;
+	if (all > 1)
+		world_fail("task %s runs %d times at once", key, all);
+}
+
+/* --- at any time ---------------------------------------------------------------------------- */
+
+static void
+waits(struct site *s, char **row, void *ctx)
+{
+	(void)ctx;
+	world_fail("job %s waits at s%d for %s s and says no reason", row[0],
+	    s->number, row[1]);
+}
+
+void
+check_step(void)
+{
+	char sql[512];
+
+	for (int i = 0; i < nsites && !world.failed; i++) {
+		struct site *s = &sites[i];
+
+		if (site_count(s,
+			"SELECT EXISTS (SELECT 1 FROM resource r WHERE"
+			" r.cores < (SELECT COALESCE(SUM(g.cores), 0)"
+			" FROM resource_grant g WHERE g.engine = r.engine"
+			" AND g.returned_at IS NULL))") != 0)
+			world_fail("s%d has granted more cores than it has",
+			    s->number);
+		if (site_count(s,
+			"SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*)"
+			" AS n FROM attempt WHERE ended_at IS NULL GROUP"
+			" BY job_id, component, role, party_id) a") > 1)
+			world_fail(
+			    "s%d has two open attempts of a task", s->number);
+		/* Its supervisor may have come back only just now. */
+		if (sim_now() < world.faults_end + 2 * SILENCE)
+			continue;
+		(void)snprintf(sql, sizeof(sql),
+		    "SELECT job_id, TIMESTAMPDIFF(SECOND, created_at,"
+		    " FROM_UNIXTIME(%lld)) FROM job"
+		    " WHERE is_initiator = 1 AND status = 'waiting'"
+		    " AND COALESCE(reason, '') = ''"
+		    " AND updated_at < FROM_UNIXTIME(%lld)",
+		    (long long)((sim_now() + s->skew_us) / SECOND),
+		    (long long)((sim_now() + s->skew_us - SILENCE) / SECOND));
+		site_rows(s, sql, waits, NULL);
+	}
+}
+
+/* --- at rest ------------------------------------------------------------------------------------ */
+
+static const struct rest {
+	const char *what, *sql;
+} rests[] = {
+	{ "jobs that have not ended",
+	    "SELECT COUNT(*) FROM job WHERE ended_at IS NULL" },
+	{ "jobs that are not settled",
+	    "SELECT COUNT(*) FROM job WHERE is_initiator = 1 AND settled = 0" },
+	{ "attempts that are open",
+	    "SELECT COUNT(*) FROM attempt WHERE ended_at IS NULL" },
+	{ "reports that are due",
+	    "SELECT COUNT(*) FROM task WHERE report_due = 1" },
+	{ "grants that are open",
+	    "SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL" },
+	{ "launches that are wanted",
+	    "SELECT COUNT(*) FROM task WHERE launch_wanted = 1" },
+};
+#define RESTS (sizeof(rests) / sizeof(rests[0]))
+
+bool
+check_at_rest(void)
+{
+	if (procs_alive() > 0)
+		return false;
+	for (int i = 0; i < nsites; i++)
+		for (size_t k = 0; k < RESTS; k++)
+			if (site_count(&sites[i], rests[k].sql) != 0)
+				return false;
+	return true;
+}
+
+static void
+show_row(struct site *s, char **row, void *ctx)
+{
+	(void)ctx;
+	trace("s%d: %s", s->number, row[0]);
+}
+
+/* For whoever reads the trace. */
+static void
+show_unrest(struct site *s)
+{
+	site_rows(s,
+	    "SELECT CONCAT_WS(' ', 'job', job_id, status, is_initiator,"
+	    " cancel_signal, settled, run, reason) FROM job"
+	    " WHERE ended_at IS NULL OR settled = 0 AND is_initiator = 1",
+	    show_row, NULL);
+	site_rows(s,
+	    "SELECT CONCAT_WS(' ', 'member', p.job_id, p.role, p.party_id,"
+	    " 'created', p.created, 'reserved', p.reserved, 'started',"
+	    " p.started, 'ended', p.ended, p.last_error) FROM job_party p"
+	    " JOIN job j USING (job_id) WHERE j.ended_at IS NULL"
+	    " OR j.settled = 0 AND j.is_initiator = 1",
+	    show_row, NULL);
+	site_rows(s,
+	    "SELECT CONCAT_WS(' ', 'task', t.job_id, component, version, role,"
+	    " party_id, t.status, party_status, 'acked', status_acked,"
+	    " start_acked, 'launch', launch_wanted, 'kill', kill_wanted,"
+	    " 'report', report_due) FROM task t JOIN job j USING (job_id)"
+	    " WHERE j.ended_at IS NULL OR j.settled = 0 AND j.is_initiator = 1"
+	    " OR report_due = 1 OR launch_wanted = 1",
+	    show_row, NULL);
+}
+
+static void
+complain_of_unrest(void)
+{
+	for (int i = 0; i < nsites; i++)
+		show_unrest(&sites[i]);
+	if (procs_alive() > 0)
+		world_fail("%zu shepherds run still", procs_alive());
+	for (int i = 0; i < nsites; i++)
+		for (size_t k = 0; k < RESTS; k++)
+			if (site_count(&sites[i], rests[k].sql) != 0)
+				world_fail("s%d has %s", i, rests[k].what);
+}
+
+/* --- one truth ------------------------------------------------------------------------------------ */
+
+struct other {
+	struct site *site;
+	const char *job_id, *status;
+};
+
+static void
+same_status(struct site *s, char **row, void *ctx)
+{
+	const struct other *o = ctx;
+
+	if (!str_eq(row[0], o->status))
+		world_fail("job %s is %s at its initiator s%d, %s at s%d",
+		    o->job_id, o->status, o->site->number, row[0], s->number);
+}
+
+struct task_at {
+	struct site *site;
+	const char *job_id, *job_status;
+};
+
+/* One that never began may be failed for the one and canceled for the other. */
+#define BAD_ENDS "party_status IN ('failed', 'canceled', 'timeout')"
+
+/* component, version, role, party, status, party_status of the initiator */
+static void
+same_task(struct site *s, char **row, void *ctx)
+{
+	const struct task_at *at = ctx;
+	struct site *there = site_of_party(row[3]);
+	char sql[600];
+	int64_t n;
+
+	if (there == NULL || there == s)
+		return;
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT COUNT(*) FROM task WHERE job_id = '%s'"
+	    " AND component = '%s' AND role = '%s' AND party_id = '%s'",
+	    at->job_id, row[0], row[2], row[3]);
+	n = site_count(there, sql);
+	/* It was never told of the job. */
+	if (n == 0 && !str_eq(at->job_status, "success"))
+		return;
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT COUNT(*) FROM task WHERE job_id = '%s'"
+	    " AND component = '%s' AND version = %s AND role = '%s'"
+	    " AND party_id = '%s' AND %s AND (status = '%s' OR '%s' <>"
+	    " 'success')",
+	    at->job_id, row[0], row[1], row[2], row[3],
+	    str_eq(row[5], "success") ? "party_status = 'success'" : BAD_ENDS,
+	    row[4], at->job_status);
+	if (site_count(there, sql) == 1)
+		return;
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT COUNT(*) FROM task WHERE job_id = '%s'"
+	    " AND component = '%s' AND version = %s AND role = '%s'"
+	    " AND party_id = '%s'",
+	    at->job_id, row[0], row[1], row[2], row[3]);
+	/* A version that was made before a bad end need not be everywhere. */
+	if (site_count(there, sql) == 0 && !str_eq(at->job_status, "success"))
+		return;
+	world_fail("task %s version %s of %s %s is %s (verdict %s) at the "
+		   "initiator s%d and something else at s%d",
+	    row[0], row[1], row[2], row[3], row[5], row[4], s->number,
+	    there->number);
+}
+
+static bool
+is_excused(const struct sim_job *j)
+{
+	return world.may_fail || !j->ends_well;
+}
+
+/* Known: whoever has started holds on to nothing for others' sake. */
+static bool
+is_lost_race(const char *reason)
+{
+	return strstr(reason, "had started when") != NULL;
+}
+
+static void
+as_expected(
+    struct site *s, const char *id, const char *status, const char *reason)
+{
+	for (int i = 0; i < world.njobs; i++) {
+		const struct sim_job *j = &world.jobs[i];
+
+		if (!str_eq(j->id, id))
+			continue;
+		if (j->cancel_taken && !str_eq(status, "canceled"))
+			world_fail("job %s was canceled and is %s", id, status);
+		if (!str_eq(status, "success") && !is_excused(j) &&
+		    !is_lost_race(reason))
+			world_fail("job %s of s%d could have gone on and is "
+				   "%s: %s",
+			    id, s->number, status, reason);
+	}
+}
+
+static void
+judge_job(struct site *s, char **row, void *ctx)
+{
+	const char *id = row[0], *status = row[1];
+	struct other o = { s, id, status };
+	struct task_at at = { s, id, status };
+	char sql[400];
+
+	(void)ctx;
+	trace("job %s of s%d is %s: %s", id, s->number, status,
+	    row[2] == NULL ? "" : row[2]);
+	as_expected(s, id, status, row[2] == NULL ? "" : row[2]);
+	(void)snprintf(
+	    sql, sizeof(sql), "SELECT status FROM job WHERE job_id = '%s'", id);
+	for (int i = 0; i < nsites; i++)
+		if (&sites[i] != s)
+			site_rows(&sites[i], sql, same_status, &o);
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT component, version, role, party_id, status, party_status"
+	    " FROM task t WHERE job_id = '%s' AND version = (SELECT"
+	    " MAX(version) FROM task n WHERE n.job_id = t.job_id"
+	    " AND n.component = t.component AND n.role = t.role"
+	    " AND n.party_id = t.party_id)"
+	    " ORDER BY component, role, party_id",
+	    id);
+	site_rows(s, sql, same_task, &at);
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT COUNT(*) FROM task t JOIN task u USING (job_id, component,"
+	    " version) WHERE t.job_id = '%s' AND t.status <> u.status",
+	    id);
+	if (site_count(s, sql) != 0)
+		world_fail("members of job %s have different verdicts", id);
+}
+
+void
+check_end(void)
+{
+	if (!check_at_rest()) {
+		complain_of_unrest();
+		return;
+	}
+	check_step();
+	for (int i = 0; i < nsites; i++)
+		site_rows(&sites[i],
+		    "SELECT job_id, status, reason FROM job"
+		    " WHERE is_initiator = 1 ORDER BY job_id",
+		    judge_job, NULL);
+}

@@ -1,0 +1,140 @@
+/*
+ * Connections to the sites' databases, kept from one use and one seed to the
+ * next: what is prepared on them stays.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "lib/base/err.h"
+#include "lib/db/db_private.h"
+#include "tests/sim/world.h"
+
+struct db *
+site_db(struct site *s)
+{
+	struct actor *was = self;
+	struct db *db;
+
+	if (s->npool > 0)
+		return s->pool[--s->npool];
+	self = NULL; /* connecting is not what is tried */
+	if (db_open(s->conf, &db) != 0) {
+		(void)fprintf(stderr, "simulation: %s\n", err_text());
+		exit(2);
+	}
+	self = was;
+	return db;
+}
+
+/* As a new connection would be for whoever has it next. */
+void
+site_db_back(struct site *s, struct db *db)
+{
+	if (db->lost || db->my == NULL || db->in_tx || s->npool == POOL_MAX) {
+		db_close(db);
+		return;
+	}
+	memset(&db->jobs_counted, 0, sizeof(db->jobs_counted));
+	db_set_actor(db, "sluice");
+	s->pool[s->npool++] = db;
+}
+
+MYSQL *
+site_link(struct db *db)
+{
+	return db->my;
+}
+
+/* Whoever had it is gone: the server ends what was begun on it. */
+void
+site_link_drop(MYSQL *my)
+{
+	if (my != NULL)
+		(void)mysql_rollback(my);
+}
+
+/* --- questions of the checks ------------------------------------------------ */
+
+int64_t
+site_count(struct site *s, const char *sql)
+{
+	struct db *db = site_db(s);
+	MYSQL *my;
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+	int64_t n = -1;
+
+	my = site_link(db);
+	if (mysql_query(my, sql) == 0 &&
+	    (res = mysql_store_result(my)) != NULL) {
+		if ((row = mysql_fetch_row(res)) != NULL && row[0] != NULL)
+			n = strtoll(row[0], NULL, 10);
+		else if (row != NULL)
+			n = 0;
+		mysql_free_result(res);
+	} else
+		world_fail("%s: %s", sql, mysql_error(my));
+	site_db_back(s, db);
+	return n;
+}
+
+void
+site_rows(struct site *s, const char *sql, sim_row_fn *fn, void *ctx)
+{
+	struct db *db = site_db(s);
+	MYSQL *my = site_link(db);
+	MYSQL_RES *res;
+	MYSQL_ROW row;
+
+	if (mysql_query(my, sql) == 0 &&
+	    (res = mysql_store_result(my)) != NULL) {
+		while ((row = mysql_fetch_row(res)) != NULL)
+			fn(s, row, ctx);
+		mysql_free_result(res);
+	} else
+		world_fail("%s: %s", sql, mysql_error(my));
+	site_db_back(s, db);
+}
+
+/* --- the server's own pace ---------------------------------------------------- */
+
+/*
+ * Which rows a statement locks depends on what the server's purge has cleared
+ * away by then, and on statistics made in the background: neither must be by
+ * chance.  Between two seeds all is cleared away, in a seed nothing is, for a
+ * view of its beginning stands open.
+ */
+static struct db *keeper;
+
+static void
+keeper_says(const char *sql)
+{
+	if (db_run_script_statement(keeper, sql, strlen(sql)) != 0) {
+		(void)fprintf(stderr, "simulation: %s\n", err_text());
+		exit(2);
+	}
+}
+
+void
+server_let_go(void)
+{
+	if (keeper == NULL) {
+		keeper = site_db(&sites[0]);
+		keeper_says("SET GLOBAL innodb_stats_auto_recalc = OFF");
+	}
+	keeper_says("ROLLBACK");
+}
+
+void
+server_hold(void)
+{
+	static const struct timespec pause = { 0, 200 * 1000 };
+
+	while (site_count(&sites[0],
+		   "SELECT count FROM information_schema.innodb_metrics"
+		   " WHERE name = 'trx_rseg_history_len'") > 0)
+		(void)nanosleep(&pause, NULL);
+	keeper_says("START TRANSACTION WITH CONSISTENT SNAPSHOT");
+}

@@ -1,0 +1,339 @@
+/*
+ * What a seed is about: how many sites, which jobs, what its users want, what
+ * goes wrong and until when.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/json/json.h"
+#include "tests/sim/world.h"
+
+/* A user and the request that is sent. */
+struct wish {
+	struct actor actor;
+	struct sim_job *job;
+	int site;
+	char *path, *body;
+	void (*then)(struct wish *, int64_t retcode, struct json_object *reply);
+};
+
+/* --- what goes wrong ---------------------------------------------------------------- */
+
+/* Nothing in half of the seeds, else between low and high, mostly low. */
+static int64_t
+maybe(int64_t low, int64_t high)
+{
+	int64_t v;
+
+	if (sim_draw(2) == 0)
+		return 0;
+	v = sim_between(low, high);
+	return sim_draw(2) == 0 ? v : sim_between(low, v);
+}
+
+static void
+draw_faults(void)
+{
+	struct faults *f = &world.faults;
+
+	memset(f, 0, sizeof(*f));
+	world.faults_end = sim_now() + sim_between(4, 20) * SECOND;
+	if (sim_draw(12) == 0)
+		return;
+	f->crash = maybe(200, 6000);
+	f->hold = maybe(5000, 100000);
+	f->freeze = maybe(100, 1500);
+	f->lose = maybe(5000, 250000);
+	f->duplicate = maybe(10000, 300000);
+	f->delay = maybe(10000, 200000);
+	f->poke_lost = maybe(50000, 500000);
+	if (sim_draw(3) == 0)
+		f->spawn = maybe(5000, 50000);
+	if (sim_draw(3) == 0)
+		f->shepherd = maybe(20000, 300000);
+}
+
+static int64_t
+some_time(void)
+{
+	return sim_now() + sim_draw(world.faults_end - sim_now());
+}
+
+struct outage {
+	int from, to;
+	int64_t for_us;
+};
+
+static void
+begin_cut(void *ctx)
+{
+	struct outage *o = ctx;
+
+	trace("cut: nothing from s%d reaches s%d for %lld ms", o->from, o->to,
+	    (long long)(o->for_us / MS));
+	net_cut(o->from, o->to, sim_now() + o->for_us);
+	free(o);
+}
+
+static void
+begin_down(void *ctx)
+{
+	struct outage *o = ctx;
+
+	trace("down: s%d cannot be reached for %lld ms", o->from,
+	    (long long)(o->for_us / MS));
+	sites[o->from].down_until = sim_now() + o->for_us;
+	free(o);
+}
+
+static void
+begin_db_down(void *ctx)
+{
+	struct outage *o = ctx;
+
+	trace("down: s%d has no database for %lld ms", o->from,
+	    (long long)(o->for_us / MS));
+	sites[o->from].db_down_until = sim_now() + o->for_us;
+	/* Longer than a heartbeat less than a lease is gone with the task. */
+	if (o->for_us > 2 * SECOND)
+		world.may_fail = true;
+	free(o);
+}
+
+static void
+plan_outage(sim_fn *fn, int64_t longest_us)
+{
+	struct outage *o = xcalloc(1, sizeof(*o));
+
+	o->from = (int)sim_draw(nsites);
+	o->to = (int)sim_draw(nsites);
+	o->for_us = sim_between(MS, longest_us);
+	sim_at(some_time(), fn, o);
+}
+
+static void
+plan_outages(void)
+{
+	int64_t n;
+
+	if (world.faults.crash + world.faults.lose + world.faults.hold == 0)
+		return;
+	for (n = maybe(1, 5); n > 0; n--)
+		plan_outage(begin_cut, 15 * SECOND);
+	for (n = maybe(1, 2); n > 0; n--)
+		plan_outage(begin_down, 10 * SECOND);
+	if (sim_draw(4) == 0)
+		plan_outage(begin_db_down, 8 * SECOND);
+}
+
+/* --- jobs -------------------------------------------------------------------------------- */
+
+static void
+dsl_of(const struct sim_job *j, struct buf *b)
+{
+	buf_puts(b, "{\"components\":{");
+	for (int i = 0; i < j->ntasks; i++) {
+		buf_printf(b, "%s\"c_%d\":{\"module\":\"TestEmpty\"",
+		    i == 0 ? "" : ",", i);
+		/* All after the first, or each after the one before. */
+		if (i > 0)
+			buf_printf(b,
+			    ",\"input\":{\"data\":{\"data\":[\"c_%d.data\"]}}",
+			    j->is_chain ? i - 1 : 0);
+		buf_puts(b, ",\"output\":{\"data\":[\"data\"]}}");
+	}
+	buf_puts(b, "}}");
+}
+
+static void
+roles_of(const struct sim_job *j, struct buf *b)
+{
+	int hosts = 0, arbiter = -1, most = (int)sim_between(1, nsites - 1);
+
+	if (sim_draw(3) == 0)
+		arbiter = (int)sim_draw(nsites);
+	buf_printf(b, "{\"guest\":[%s],\"host\":[", sites[j->site].party);
+	for (int i = 1; i <= most; i++) {
+		int s = (j->site + i) % nsites;
+
+		buf_printf(b, "%s%s", hosts++ == 0 ? "" : ",", sites[s].party);
+	}
+	buf_puts(b, "]");
+	if (arbiter >= 0)
+		buf_printf(b, ",\"arbiter\":[%s]", sites[arbiter].party);
+	buf_puts(b, "}");
+}
+
+static char *
+documents_of(const struct sim_job *j)
+{
+	struct buf b = BUF_INIT;
+
+	buf_puts(&b, "{\"job_dsl\":");
+	dsl_of(j, &b);
+	buf_printf(&b,
+	    ",\"job_runtime_conf\":{\"dsl_version\":2,"
+	    "\"initiator\":{\"role\":\"guest\",\"party_id\":%s},\"role\":",
+	    sites[j->site].party);
+	roles_of(j, &b);
+	buf_printf(&b,
+	    ",\"job_parameters\":{\"common\":{\"job_type\":\"train\","
+	    "\"task_cores\":1,\"task_parallelism\":%d,\"auto_retries\":%lld,"
+	    "\"auto_retry_delay\":1,\"timeout\":%lld}}}}",
+	    (int)sim_between(1, 2), (long long)j->retries,
+	    (long long)j->timeout_s);
+	return buf_steal(&b);
+}
+
+/* --- users -------------------------------------------------------------------------------- */
+
+static void
+wish_run(void *ctx)
+{
+	struct wish *w = ctx;
+	struct buf reply = BUF_INIT;
+	struct json_object *json = NULL;
+	int status;
+
+	if (!site_request(
+		&sites[w->site], NULL, w->path, w->body, &status, &reply) ||
+	    json_parse_text(buf_str(&reply), &json) != 0)
+		trace("a user hears nothing of %s", w->path);
+	else {
+		trace("a user hears of %s: %s", w->path, buf_str(&reply));
+		w->then(w, json_get_int(json, "retcode", -1), json);
+	}
+	json_object_put(json);
+	buf_fini(&reply);
+	free(w->path);
+	free(w->body);
+	free(w);
+}
+
+static void
+wish_make(struct sim_job *j, int site, const char *path, char *body,
+    void (*then)(struct wish *, int64_t, struct json_object *))
+{
+	struct wish *w = xcalloc(1, sizeof(*w));
+
+	w->job = j;
+	w->site = site;
+	w->path = xstrdup(path);
+	w->body = body;
+	w->then = then;
+	w->actor = (struct actor){ .kind = KIND_WORKER, .site = &sites[site] };
+	(void)snprintf(w->actor.name, sizeof(w->actor.name), "s%d user", site);
+	routine_start(&w->actor, wish_run, w);
+}
+
+static void
+submitted(struct wish *w, int64_t retcode, struct json_object *reply)
+{
+	if (retcode != 0) {
+		if (!world_is_rough())
+			world_fail("submit is refused: %s",
+			    json_get_str(reply, "retmsg", ""));
+		return;
+	}
+	(void)snprintf(w->job->id, sizeof(w->job->id), "%s",
+	    json_get_str(reply, "jobId", ""));
+}
+
+static void
+submit(void *ctx)
+{
+	struct sim_job *j = ctx;
+
+	wish_make(j, j->site, "/v1/job/submit", documents_of(j), submitted);
+}
+
+static void
+canceled(struct wish *w, int64_t retcode, struct json_object *reply)
+{
+	if (retcode == 0 &&
+	    str_starts(json_get_str(reply, "retmsg", ""), "stop job")) {
+		w->job->ends_well = false;
+		w->job->cancel_taken = w->site == w->job->site;
+	}
+}
+
+/* At the initiator, or at a member: then its tasks alone end. */
+static void
+cancel(void *ctx)
+{
+	struct sim_job *j = ctx;
+	int site = sim_draw(3) == 0 ? (int)sim_draw(nsites) : j->site;
+
+	/* Whoever dies over it may have done it. */
+	j->ends_well = false;
+	if (j->id[0] != '\0')
+		wish_make(j, site, "/v1/job/stop",
+		    xasprintf("{\"job_id\":\"%s\"}", j->id), canceled);
+}
+
+static void
+rerun_done(struct wish *w, int64_t retcode, struct json_object *reply)
+{
+	(void)reply;
+	if (retcode == 0)
+		w->job->cancel_taken = false;
+}
+
+static void
+rerun(void *ctx)
+{
+	struct sim_job *j = ctx;
+
+	j->was_rerun = true;
+	if (j->id[0] != '\0')
+		wish_make(j, j->site, "/v1/job/rerun",
+		    xasprintf("{\"job_id\":\"%s\"%s}", j->id,
+			sim_draw(2) == 0 ? "" : ",\"force\":true"),
+		    rerun_done);
+}
+
+static void
+plan_job(struct sim_job *j, int number)
+{
+	int64_t span = world.faults_end - sim_now();
+
+	*j = (struct sim_job){ .number = number,
+		.site = (int)sim_draw(nsites),
+		.ntasks = (int)sim_between(1, TASKS_MAX),
+		.is_chain = sim_draw(2) == 0,
+		.ends_well = true,
+		.retries = sim_draw(3) == 0 ? sim_between(1, 2) : 0,
+		.timeout_s = sim_between(90, 120) };
+	j->submit_at = sim_now() + sim_draw(span / 2);
+	sim_at(j->submit_at, submit, j);
+	if (sim_draw(4) == 0)
+		sim_at(j->submit_at + sim_draw(span), cancel, j);
+	if (sim_draw(5) == 0)
+		sim_at(
+		    j->submit_at + sim_between(span / 4, 2 * span), rerun, j);
+}
+
+void
+story_tell(void)
+{
+	draw_faults();
+	world.executor_ms = sim_draw(3) == 0 ? 4000 : 400;
+	world.njobs = (int)sim_between(1, JOBS_MAX);
+	plan_outages();
+	for (int i = 0; i < world.njobs; i++)
+		plan_job(&world.jobs[i], i);
+	world.bound = world.faults_end + 300 * SECOND;
+	trace("seed %llu: %d sites, %d jobs, faults until %lld ms: crash %lld "
+	      "hold %lld freeze %lld lose %lld duplicate %lld delay %lld poke "
+	      "%lld spawn %lld shepherd %lld",
+	    (unsigned long long)world.seed, nsites, world.njobs,
+	    (long long)((world.faults_end - sim_now()) / MS),
+	    (long long)world.faults.crash, (long long)world.faults.hold,
+	    (long long)world.faults.freeze, (long long)world.faults.lose,
+	    (long long)world.faults.duplicate, (long long)world.faults.delay,
+	    (long long)world.faults.poke_lost, (long long)world.faults.spawn,
+	    (long long)world.faults.shepherd);
+}

@@ -1,0 +1,265 @@
+/*
+ * A federation in one process, in virtual time.
+ *
+ * Everything that could differ between two runs of a seed is made here: the
+ * clock, randomness, the network between sites, the processes of shepherds,
+ * and whose turn it is.  The parts under test (supervisor, fcgi-app's
+ * handlers, lib/party, lib/db with its SQL on a real server) are those of the
+ * programs, linked as they are; the linker sends their calls of the outside
+ * world to wrap_*.c.
+ *
+ * Whatever touches a database runs as a routine: a thread that only runs
+ * while the driver waits for it, so that at every statement, commit and send
+ * (wrap_db.c, wrap_net.c) a routine can be held up, frozen or killed while
+ * all others go on.
+ */
+#ifndef TESTS_SIM_WORLD_H
+#define TESTS_SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/base/buf.h"
+#include "lib/base/id.h"
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+#include "lib/event/loop.h"
+#include "lib/http/partner.h"
+#include "lib/model/state.h"
+
+#define SITES_MAX 5
+#define HOSTS_MAX 2 /* supervisors of one site */
+#define JOBS_MAX 3
+#define TASKS_MAX 4
+#define MS INT64_C(1000)
+#define SECOND INT64_C(1000000)
+
+/* --- time, chance, what happens next (time.c) -------------------------------- */
+
+typedef void sim_fn(void *ctx);
+
+int64_t sim_now(void); /* virtual, microseconds since the epoch */
+/* Call fn from the driver at an instant; ctx must live until then. */
+void sim_at(int64_t at_us, sim_fn *fn, void *ctx);
+/* Take the next event; false when there is none. */
+bool sim_next(void);
+void sim_time_reset(uint64_t seed);
+/* Forget all events; their contexts are whoever's made them. */
+void sim_time_clear(void);
+
+uint64_t sim_random(void);
+int64_t sim_draw(int64_t below); /* 0 … below - 1 */
+int64_t sim_between(int64_t low, int64_t high);
+bool sim_chance(int64_t of_million);
+/* The same answer for the same text in the same seed, whenever asked. */
+uint64_t sim_hash(const char *text);
+
+/* --- routines (routine.c) ---------------------------------------------------- */
+
+struct site;
+struct host;
+struct instance;
+struct proc;
+
+enum role_kind { KIND_SUPERVISOR, KIND_WORKER, KIND_SHEPHERD };
+
+/*
+ * Who runs: a process of a site.  Dead: it has been killed, nothing it does
+ * reaches anybody any more, it only has to find its way out.
+ */
+struct actor {
+	enum role_kind kind;
+	char name[48];
+	struct site *site;
+	struct instance *instance; /* KIND_SUPERVISOR */
+	bool dead;
+	struct routine *routine;
+	struct st_mysql *my; /* its last connection */
+	unsigned pretended;  /* the error its last statement shows */
+	int64_t statements;
+	bool in_tx;
+};
+
+/* The actor that runs now; NULL: the driver. */
+extern _Thread_local struct actor *self;
+
+/* Start fn(ctx) as actor; it runs at the driver's next turn. */
+void routine_start(struct actor *, sim_fn *fn, void *ctx);
+/* Of the running routine: give way until then, or until it is woken. */
+void routine_sleep(int64_t until_us, bool may_wake);
+/* Wake a routine from routine_sleep(…, true), now or when it next sleeps. */
+void routine_wake(struct actor *);
+/* Let all routines run to their ends; all actors must be dead. */
+void routine_finish_all(void);
+
+/* --- sites (site.c, pool.c) ------------------------------------------------------------ */
+
+#define POOL_MAX 24
+
+struct site {
+	int number;
+	const char *party;	   /* its id */
+	struct site_conf *conf;	   /* that of its first host */
+	struct db *pool[POOL_MAX]; /* connections nobody uses now */
+	size_t npool;
+	int nhosts;
+	struct host *hosts[HOSTS_MAX];
+	int64_t skew_us;    /* how its clock goes wrong */
+	int64_t down_until; /* the whole site, seen from outside */
+	int64_t db_down_until;
+	int64_t cores;
+};
+
+/* What a reply or a child's end calls for, in the supervisor's own turn. */
+struct letter {
+	sim_fn *deliver;
+	void *ctx;
+	struct letter *next;
+};
+
+struct instance {
+	struct actor actor;
+	struct host *host;
+	struct instance *older;
+	int64_t number; /* of its host */
+	struct loop *loop;
+	struct letter *inbox, **inbox_end;
+	bool wants_stop; /* orderly */
+};
+
+struct host {
+	struct site *site;
+	char name[24];
+	struct site_conf *conf;
+	struct instance *instance; /* NULL: none runs now */
+	int64_t instances;
+};
+
+extern struct site sites[SITES_MAX];
+extern int nsites;
+
+/* Once: databases, folders, configurations. */
+void sites_make(void);
+/* For a seed: n sites with nothing in them, clean databases. */
+void sites_reset(int n);
+void sites_start(void);
+/* All actors of all sites die. */
+void sites_kill(void);
+/* What is left of them, once no routine runs. */
+void sites_clear(void);
+struct db *site_db(struct site *);
+void site_db_back(struct site *, struct db *);
+struct st_mysql *site_link(struct db *);
+/* SELECT of one number, or of rows, by the driver. */
+int64_t site_count(struct site *, const char *sql);
+typedef void sim_row_fn(struct site *, char **row, void *ctx);
+void site_rows(struct site *, const char *sql, sim_row_fn *fn, void *ctx);
+/* Around the clearing of the databases between two seeds. */
+void server_let_go(void);
+void server_hold(void);
+void site_link_drop(struct st_mysql *); /* NULL is fine */
+struct site *site_of_party(const char *party);
+/* Datagram: the supervisor on the host with this home should look. */
+void host_poke(const char *path);
+void instance_post(struct instance *, sim_fn *deliver, void *ctx);
+/* It is gone at once, with all in its memory; another starts later. */
+void actor_kill(struct actor *, const char *where);
+
+/*
+ * A request to the site's fcgi-app, from a partner (its party id) or a user
+ * (NULL); runs inside a routine of kind KIND_WORKER.  false: the worker died.
+ */
+bool site_request(struct site *, const char *partner, const char *path,
+    const char *body, int *status, struct buf *reply);
+
+/* --- network (net.c) ------------------------------------------------------------ */
+
+void net_reset(void);
+int net_post(struct instance *, const char *party, const char *path,
+    const char *body, int64_t timeout_ms, partner_done_fn *done, void *ctx);
+/* Nothing from `from` arrives at `to` until then. */
+void net_cut(int from, int to, int64_t until_us);
+/* All messages and their contexts, at the end of a seed. */
+void net_clear(void);
+
+/* --- shepherds (shepherd.c) ------------------------------------------------------ */
+
+void procs_reset(void);
+/* The supervisor that runs now starts one; 0 or an errno. */
+int proc_spawn(const char *attempt_id, pid_t *pid);
+int proc_watch(pid_t, bool is_child, loop_child_fn *fn, void *ctx);
+/* Call fn for each that lives on the host of the actor that runs now. */
+void proc_each(void (*fn)(void *ctx, pid_t pid, const char *attempt), void *);
+int proc_kill(pid_t);
+void proc_poke(const char *socket_path);
+size_t procs_alive(void);
+void procs_kill(void);
+/* Executors that ran, by how: for the summary. */
+extern int64_t procs_started;
+
+/* --- the story and its judgement (story.c, check.c) ------------------------------- */
+
+/* What may go wrong in a seed, in millionths of the occasions. */
+struct faults {
+	int64_t crash;	   /* at a statement or send */
+	int64_t hold;	   /* the same: others go on for a moment */
+	int64_t freeze;	   /* the same: for longer than a lease */
+	int64_t lose;	   /* a request, and as often a reply */
+	int64_t duplicate; /* a request */
+	int64_t delay;	   /* a message takes seconds */
+	int64_t poke_lost; /* a datagram */
+	int64_t spawn;	   /* a shepherd cannot be started */
+	int64_t shepherd;  /* a shepherd's fate is a bad one */
+};
+
+struct sim_job {
+	char id[ID_JOB_SIZE]; /* "" not submitted (yet) */
+	int number;
+	int site; /* the initiator */
+	int ntasks;
+	bool is_chain;
+	bool ends_well;	   /* nobody and nothing is to end it */
+	bool cancel_taken; /* and no rerun since */
+	bool was_rerun;
+	int64_t submit_at, cancel_at, rerun_at; /* 0: never */
+	int64_t timeout_s, retries;
+	int64_t waits_since; /* of the check */
+};
+
+struct world {
+	uint64_t seed;
+	int64_t faults_end;
+	int64_t bound; /* all has come to rest by then */
+	struct faults faults;
+	struct sim_job jobs[JOBS_MAX];
+	int njobs;
+	int64_t executor_ms; /* longest run */
+	int64_t statements, messages, crashes, freezes;
+	int64_t same_time; /* statements since time went on */
+	bool may_fail;	   /* something happened that may end a job */
+	bool over;	   /* everybody goes home */
+	bool failed;
+	bool keep_trace;
+	struct buf trace;
+};
+
+extern struct world world;
+
+/* Run one seed; true when nothing was violated. */
+bool world_run(uint64_t seed);
+void story_tell(void);
+/* Cheap things at any time; false when the world has failed. */
+void check_step(void);
+bool check_at_rest(void);
+void check_end(void);
+void check_executors(
+    const char *what, const char *key, int64_t version, int change);
+void check_reset(void);
+
+/* Is it a time of faults? */
+bool world_is_rough(void);
+void world_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void trace(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,294 @@
+/*
+ * The database client's calls.  Before each statement its connection is told
+ * the virtual time; the routine may be held up, frozen or killed before it
+ * and after it; a row that is locked by a routine that stands still is waited
+ * for in virtual time.
+ */
+#include <errmsg.h>
+#include <mysql.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "tests/sim/world.h"
+#include "tests/sim/wrap.h"
+
+#define CODE_DEAD 1105 /* "unknown error": the connection stays ours */
+#define CODE_LOCK_WAIT 1205
+#define LOCK_WAIT (5 * SECOND) /* as the sessions of the programs say */
+#define LOCK_PAUSE (3 * MS)
+/* So many statements without time going on are no progress. */
+#define SAME_TIME_MAX 20000
+
+#define LINKS_MAX 512
+
+/* A connection, and what time its session was told. */
+struct link {
+	const MYSQL *my;
+	struct site *site;
+	int64_t told_us;
+};
+
+static struct link links[LINKS_MAX];
+static size_t nlinks;
+static bool is_begun; /* the making of schemas is over */
+
+unsigned __wrap_mysql_stmt_errno(MYSQL_STMT *);
+unsigned __real_mysql_stmt_errno(MYSQL_STMT *);
+const char *__wrap_mysql_stmt_error(MYSQL_STMT *);
+const char *__real_mysql_stmt_error(MYSQL_STMT *);
+unsigned __wrap_mysql_errno(MYSQL *);
+unsigned __real_mysql_errno(MYSQL *);
+const char *__wrap_mysql_error(MYSQL *);
+const char *__real_mysql_error(MYSQL *);
+int __wrap_mysql_stmt_prepare(MYSQL_STMT *, const char *, unsigned long);
+int __real_mysql_stmt_prepare(MYSQL_STMT *, const char *, unsigned long);
+int __wrap_mysql_stmt_execute(MYSQL_STMT *);
+int __real_mysql_stmt_execute(MYSQL_STMT *);
+int __real_mysql_real_query(MYSQL *, const char *, unsigned long);
+int __wrap_mysql_real_query(MYSQL *, const char *, unsigned long);
+my_bool __wrap_mysql_rollback(MYSQL *);
+my_bool __real_mysql_rollback(MYSQL *);
+MYSQL *__wrap_mysql_real_connect(MYSQL *, const char *, const char *,
+    const char *, const char *, unsigned, const char *, unsigned long);
+MYSQL *__real_mysql_real_connect(MYSQL *, const char *, const char *,
+    const char *, const char *, unsigned, const char *, unsigned long);
+
+/* What the statements are, for the trace: pointers into a table. */
+#define NAMES 8192
+
+static struct {
+	const MYSQL_STMT *stmt;
+	char text[28];
+} names[NAMES];
+
+static size_t
+name_slot(const MYSQL_STMT *stmt)
+{
+	size_t i = ((uintptr_t)stmt >> 4) % NAMES;
+
+	while (names[i].stmt != NULL && names[i].stmt != stmt)
+		i = (i + 1) % NAMES;
+	return i;
+}
+
+static const char *
+name_of(const MYSQL_STMT *stmt)
+{
+	size_t i = name_slot(stmt);
+
+	return names[i].stmt == NULL ? "statement" : names[i].text;
+}
+
+int
+__wrap_mysql_stmt_prepare(MYSQL_STMT *stmt, const char *sql, unsigned long len)
+{
+	size_t i = name_slot(stmt);
+
+	names[i].stmt = stmt;
+	(void)snprintf(names[i].text, sizeof(names[i].text), "%s", sql);
+	return __real_mysql_stmt_prepare(stmt, sql, len);
+}
+
+static struct link *
+link_of(const MYSQL *my)
+{
+	for (size_t i = 0; i < nlinks; i++)
+		if (links[i].my == my)
+			return &links[i];
+	return NULL;
+}
+
+void
+wrap_db_reset(void)
+{
+	is_begun = true;
+	for (size_t i = 0; i < nlinks; i++)
+		links[i].told_us = 0;
+}
+
+/* The session's clock is the site's. */
+static void
+tell_time(MYSQL *my)
+{
+	struct link *l = link_of(my);
+	char sql[64];
+	int64_t t;
+
+	if (l == NULL)
+		return;
+	t = sim_now() + l->site->skew_us;
+	if (l->told_us == t)
+		return;
+	l->told_us = t;
+	(void)snprintf(sql, sizeof(sql), "SET TIMESTAMP=%lld.%06lld",
+	    (long long)(t / SECOND), (long long)(t % SECOND));
+	if (__real_mysql_real_query(my, sql, strlen(sql)) != 0) {
+		(void)fprintf(stderr, "%s: %s\n", sql, __real_mysql_error(my));
+		abort();
+	}
+}
+
+/* What the routine is told instead of an answer. */
+static int
+pretend(MYSQL *my, unsigned code)
+{
+	/* The server ends what a connection that is gone had begun. */
+	(void)__real_mysql_rollback(my);
+	self->in_tx = false;
+	self->pretended = code;
+	return 1;
+}
+
+/* 0 when the statement may go to the server. */
+static int
+before(MYSQL *my, const char *what)
+{
+	self->my = my;
+	self->pretended = 0;
+	self->statements++;
+	world.statements++;
+	if (++world.same_time > SAME_TIME_MAX && !world.failed) {
+		world_fail(
+		    "%s goes round in circles, last %s", self->name, what);
+		self->dead = true;
+	}
+	if (!wrap_point(what))
+		return pretend(my, CODE_DEAD);
+	if (self->site->db_down_until > sim_now())
+		return pretend(my, CR_SERVER_LOST);
+	tell_time(my);
+	return 0;
+}
+
+/* A lock is held by somebody who stands still: wait and try again. */
+static bool
+waits_for_lock(MYSQL *my, unsigned code, int64_t since_us)
+{
+	if (code != CODE_LOCK_WAIT || sim_now() - since_us > LOCK_WAIT)
+		return false;
+	routine_sleep(sim_now() + LOCK_PAUSE, false);
+	if (self->dead)
+		return false;
+	tell_time(my);
+	return true;
+}
+
+int
+__wrap_mysql_stmt_execute(MYSQL_STMT *stmt)
+{
+	MYSQL *my = stmt->mysql;
+	int64_t since = sim_now();
+	int r;
+
+	if (self == NULL) {
+		tell_time(my);
+		return __real_mysql_stmt_execute(stmt);
+	}
+	if (my == NULL)
+		return 1;
+	if (before(my, name_of(stmt)) != 0)
+		return 1;
+	do
+		r = __real_mysql_stmt_execute(stmt);
+	while (
+	    r != 0 && waits_for_lock(my, __real_mysql_stmt_errno(stmt), since));
+	if (self->dead || (r == 0 && !wrap_point("the answer"))) {
+		if (r == 0)
+			(void)mysql_stmt_free_result(stmt);
+		return pretend(my, CODE_DEAD);
+	}
+	return r;
+}
+
+int
+__wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
+{
+	static const char patience[] = "innodb_lock_wait_timeout = 5";
+	static const char none[] = "SET SESSION innodb_lock_wait_timeout = 0";
+	int64_t since = sim_now();
+	int r;
+
+	if (self != NULL && before(my, sql) != 0)
+		return 1;
+	do
+		r = __real_mysql_real_query(my, sql, len);
+	while (r != 0 && self != NULL &&
+	       waits_for_lock(my, __real_mysql_errno(my), since));
+	/* Nobody waits inside the server: all of us would. */
+	if (r == 0 && is_begun &&
+	    memmem(sql, len, patience, sizeof(patience) - 1) != NULL)
+		r = __real_mysql_real_query(my, none, sizeof(none) - 1);
+	if (self != NULL && r == 0 && str_eq(sql, "START TRANSACTION"))
+		self->in_tx = true;
+	if (self == NULL || r != 0 || !str_eq(sql, "COMMIT"))
+		return r;
+	self->in_tx = false;
+	return wrap_point("commit done") ? 0 : pretend(my, CODE_DEAD);
+}
+
+my_bool
+__wrap_mysql_rollback(MYSQL *my)
+{
+	if (self != NULL) {
+		self->pretended = 0;
+		self->in_tx = false;
+	}
+	return __real_mysql_rollback(my);
+}
+
+MYSQL *
+__wrap_mysql_real_connect(MYSQL *my, const char *host, const char *user,
+    const char *password, const char *name, unsigned port, const char *path,
+    unsigned long flags)
+{
+	struct link *l = link_of(my);
+	int number = -1;
+
+	if (self != NULL &&
+	    (self->dead || self->site->db_down_until > sim_now())) {
+		self->pretended = self->dead ? CODE_DEAD : CR_CONNECTION_ERROR;
+		return NULL;
+	}
+	if (l == NULL && nlinks < LINKS_MAX)
+		l = &links[nlinks++];
+	if (sscanf(name, "sim_%d", &number) != 1 || l == NULL)
+		number = -1;
+	if (l != NULL)
+		*l = (struct link){ number < 0 ? NULL : my,
+			number < 0 ? NULL : &sites[number], 0 };
+	return __real_mysql_real_connect(
+	    my, host, user, password, name, port, path, flags);
+}
+
+unsigned
+__wrap_mysql_stmt_errno(MYSQL_STMT *stmt)
+{
+	return self != NULL && self->pretended != 0
+		   ? self->pretended
+		   : __real_mysql_stmt_errno(stmt);
+}
+
+const char *
+__wrap_mysql_stmt_error(MYSQL_STMT *stmt)
+{
+	return self != NULL && self->pretended != 0
+		   ? "the database is gone"
+		   : __real_mysql_stmt_error(stmt);
+}
+
+unsigned
+__wrap_mysql_errno(MYSQL *my)
+{
+	return self != NULL && self->pretended != 0 ? self->pretended
+						    : __real_mysql_errno(my);
+}
+
+const char *
+__wrap_mysql_error(MYSQL *my)
+{
+	return self != NULL && self->pretended != 0 ? "the database is gone"
+						    : __real_mysql_error(my);
+}
