@@ -151,9 +151,10 @@ int party_job_stop(struct db *, const struct party_caller *,
  * A new version of one task (rerun): its parameters are those that the
  * newest here was made for next, or the same again.  t->version must be at
  * least the newest's (one between may have been made when this member could
- * not take part).  An ended job takes tasks again; its state is moved to
- * waiting, to be reserved and started anew.  The rules about a partner must
- * allow the rerun and what the task would do; *refused as above.
+ * not take part).  ERR_CONFLICT when the job has ended: it may be the end that
+ * overtook this, and another run begins with party_job_reopen().  The rules
+ * about a partner must allow the rerun and what the task would do; *refused as
+ * above.
  */
 int party_task_create(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_task_new *t,

@@ -129,11 +129,15 @@ party_task_wishes(struct db *db, struct arena *a, const struct party_member *m,
 static int
 create(struct db *db, struct party_command *c)
 {
-	bool exists, moved;
+	bool exists;
 	int r;
 
 	if ((r = check_version(db, c, &exists)) != 0 || exists)
 		return r;
+	/* Overtaken by the job's end: another run begins with reopen. */
+	if (state_is_end(c->job->status))
+		return err_set(ERR_CONFLICT, "job %s has ended here: %s",
+		    c->job->job_id, state_name(c->job->status));
 	if ((r = check_rerun(db, c)) != 0)
 		return r;
 	if ((r = db_task_insert(db, c->job->job_id, c->task, 1)) != 0)
@@ -141,10 +145,7 @@ create(struct db *db, struct party_command *c)
 	if ((r = db_metric_delete_older(db, c->key)) != 0)
 		return r;
 	c->effective = true;
-	if (!state_is_end(c->job->status) || c->job->is_initiator)
-		return 0;
-	return db_job_move(
-	    db, c->job->job_id, STATE_WAITING, 0, "rerun", &moved);
+	return 0;
 }
 
 int

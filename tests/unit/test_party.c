@@ -484,7 +484,7 @@ new_version_is_newer_and_ends_the_one_before(void **state)
 }
 
 static void
-new_version_brings_an_ended_job_back_to_waiting(void **state)
+new_version_does_not_wake_a_job_that_has_ended(void **state)
 {
 	struct rows_partner p;
 
@@ -495,10 +495,9 @@ new_version_brings_an_ended_job_back_to_waiting(void **state)
 	    party_job_stop(db, &guest, &member, STATE_FAILED, "x", NULL), 0);
 	p.tasks[0].version = 1;
 	assert_int_equal(
-	    party_task_create(db, &guest, &member, &p.tasks[0], NULL, NULL), 0);
-	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
-	start_job();
-	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+	    party_task_create(db, &guest, &member, &p.tasks[0], NULL, NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
 }
 
 static void
@@ -1071,7 +1070,7 @@ main(void)
 		T(ended_job_is_neither_reserved_nor_started),
 		T(task_that_need_not_run_is_launched_like_others),
 		T(new_version_is_newer_and_ends_the_one_before),
-		T(new_version_brings_an_ended_job_back_to_waiting),
+		T(new_version_does_not_wake_a_job_that_has_ended),
 		T(collect_tells_the_row_as_it_stands),
 		T(site_commands_its_own_members_and_keeps_the_jobs_state),
 		T(local_job_of_party_0_is_the_sites),
