@@ -34,6 +34,8 @@ GRANT SELECT ON ingress TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit_link TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON supervisor_state TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON partner_state TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT ON provider TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
@@ -82,6 +84,9 @@ GRANT SELECT, INSERT, UPDATE (seen_at), DELETE ON session
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON permission TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON supervisor_state
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON partner_state TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON client_nonce TO 'sluice_supervisor'@'localhost';
 GRANT INSERT ON client_nonce_since TO 'sluice_supervisor'@'localhost';

@@ -16,6 +16,7 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_recover.h"
@@ -264,6 +265,7 @@ start(struct launcher *l, const struct db_attempt *a)
 	if (!is_allowed(l, a))
 		return;
 	if (spawn(s->conf, a->attempt_id, &pid) == 0) {
+		metrics_add(s->metrics, METRIC_task_starts_total, 1, NULL);
 		joblog_info(s->conf, a->key.job_id,
 		    "task %s version %lld "
 		    "starts at %s %s, attempt %lld",

@@ -22,6 +22,13 @@ void leftovers_remove_upload(struct supervisor *, const char *job_id);
  */
 int leftovers_sweep_uploads(struct supervisor *);
 
+/*
+ * Remove what attempts left of jobs that have ended (or were never known) and
+ * that nobody has touched for grace_s: work folders, mailboxes, and wake-up
+ * sockets that nobody listens on.  Errors: ERR_DB, ERR_IO.
+ */
+int leftovers_sweep_attempts(struct supervisor *, int64_t grace_s);
+
 /* Remove caches that expired grace_s ago or earlier.  ERR_DB. */
 int leftovers_sweep_caches(struct supervisor *, int64_t grace_s);
 

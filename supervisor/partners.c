@@ -12,7 +12,10 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
+#include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
+#include "lib/party/errand.h"
 
 /* After the first failure, doubled by each more; with jitter, so that two
  * sites that lost each other do not try in step. */
@@ -20,12 +23,16 @@
 #define PAUSE_MAX_MS 5000
 /* A changed address is noticed after this long. */
 #define ADDRESS_MS 5000
+/* Who answered so lately need not be asked whether it answers. */
+#define PROBE_MS 60000
 
 struct partner {
 	char *party;
 	char *url; /* NULL: not known or not enabled */
 	int64_t url_until_ms;
 	int64_t failing_since_ms; /* 0: it answers */
+	int64_t answered_ms;	  /* when it did last; 0: never yet */
+	bool is_probed;		  /* a question whether it answers */
 	int64_t pause_ms;
 	int64_t next_try_ms;
 	bool trying; /* one command tests whether it is back */
@@ -42,6 +49,8 @@ struct partners {
 /* A command under way. */
 struct post {
 	struct partner *partner;
+	struct partners *owner;
+	int64_t sent_ms;
 	bool is_try;
 	partner_done_fn *fn;
 	void *ctx;
@@ -142,11 +151,38 @@ partners_is_silence(const struct partner_reply *r)
 	       r->retcode == 503 || r->retcode == 504 || r->error == ERR_FORMAT;
 }
 
+/* For people and for the metrics; when it cannot be kept, the next may. */
 static void
-fail(struct partner *p, const char *why)
+keep_state(
+    struct partners *ps, const struct partner *p, bool answers, const char *why)
+{
+	if (db_partner_state_put(ps->super->db, p->party, answers, why) != 0)
+		log_err("state of partner %s", p->party);
+}
+
+static void
+answered(struct partners *ps, struct partner *p)
 {
 	int64_t now = clock_mono_ms();
 
+	if (p->failing_since_ms != 0)
+		log_info("partner %s answers again after %lld ms", p->party,
+		    (long long)(now - p->failing_since_ms));
+	if (p->failing_since_ms != 0 || p->is_probed || p->answered_ms == 0)
+		keep_state(ps, p, true, NULL);
+	p->failing_since_ms = 0;
+	p->answered_ms = now;
+}
+
+static void
+fail(struct partners *ps, struct partner *p, const char *why)
+{
+	int64_t now = clock_mono_ms();
+
+	metrics_add(ps->super->metrics, METRIC_partner_failures_total, 1,
+	    "partner", p->party, NULL);
+	if (p->failing_since_ms == 0 || p->is_probed)
+		keep_state(ps, p, false, why);
 	if (p->failing_since_ms == 0) {
 		p->failing_since_ms = now;
 		p->pause_ms = PAUSE_MIN_MS;
@@ -165,17 +201,18 @@ static void
 done(void *ctx, const struct partner_reply *reply)
 {
 	struct post *post = ctx;
+	struct partners *ps = post->owner;
 	struct partner *p = post->partner;
 
+	metrics_observe(ps->super->metrics, METRIC_partner_command_seconds,
+	    (double)(clock_mono_ms() - post->sent_ms) / 1000, "partner",
+	    p->party, NULL);
 	if (post->is_try)
 		p->trying = false;
 	if (partners_is_silence(reply))
-		fail(p, reply->retmsg);
-	else if (p->failing_since_ms != 0) {
-		log_info("partner %s answers again after %lld ms", p->party,
-		    (long long)(clock_mono_ms() - p->failing_since_ms));
-		p->failing_since_ms = 0;
-	}
+		fail(ps, p, reply->retmsg);
+	else
+		answered(ps, p);
 	post->fn(post->ctx, reply);
 	free(post);
 }
@@ -191,6 +228,8 @@ partners_post(struct partners *ps, const char *party, const char *path,
 	if ((r = find_address(ps, p)) != 0)
 		return r;
 	post = xcalloc(1, sizeof(*post));
+	post->owner = ps;
+	post->sent_ms = clock_mono_ms();
 	post->partner = p;
 	post->is_try = p->failing_since_ms != 0;
 	post->fn = fn;
@@ -198,11 +237,43 @@ partners_post(struct partners *ps, const char *party, const char *path,
 	r = partner_post(ps->http, p->url, party, path, body,
 	    ps->super->conf->partner_timeout_ms, done, post, NULL);
 	if (r != 0) {
-		fail(p, err_text());
+		fail(ps, p, err_text());
 		free(post);
 		return r;
 	}
 	if (post->is_try)
 		p->trying = true;
 	return 0;
+}
+
+/* --- does it answer? ---------------------------------------------------------- */
+
+static void
+probed(void *ctx, const struct partner_reply *reply)
+{
+	struct partner *p = ctx;
+
+	(void)reply;
+	p->is_probed = false;
+}
+
+void
+partners_probe(struct partners *ps, const char *party)
+{
+	struct partner *p = find(ps, party);
+	int64_t now = clock_mono_ms();
+	char *path;
+
+	if (ps->http == NULL || p->is_probed || p->trying ||
+	    now < p->next_try_ms ||
+	    (p->failing_since_ms == 0 && p->answered_ms != 0 &&
+		now - p->answered_ms < PROBE_MS))
+		return;
+	path = xasprintf("%s/ping/guest/%s", ERRAND_PATH, party);
+	p->is_probed = true;
+	if (partners_post(ps, party, path, "{}", probed, p) != 0) {
+		log_err("ask partner %s whether it answers", party);
+		p->is_probed = false;
+	}
+	free(path);
 }

@@ -33,6 +33,13 @@ bool partners_away(
 int partners_post(struct partners *, const char *party, const char *path,
     const char *body, partner_done_fn *fn, void *ctx);
 
+/*
+ * Ask a partner that nobody spoke to for a minute whether it answers.  Its
+ * state (does it, since when, why not) is kept in the database whenever it
+ * changes.
+ */
+void partners_probe(struct partners *, const char *party);
+
 /* The answer did not come from the partner's programs: nobody was asked. */
 bool partners_is_silence(const struct partner_reply *);
 

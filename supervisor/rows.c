@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "lib/db/db_tx.h"
 #include "lib/party/model_stage.h"
 #include "lib/party/party.h"
@@ -89,6 +90,11 @@ tell_job(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 	const char *why = a->reason == NULL ? "" : a->reason;
 
 	queue_gone(s->queue, j->job_id);
+	if (state_is_end(a->status))
+		metrics_add(s->metrics, METRIC_job_ends_total, 1, "state",
+		    state_name(a->status), NULL);
+	else if (a->status == STATE_RUNNING)
+		metrics_add(s->metrics, METRIC_job_starts_total, 1, NULL);
 	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
 	    *why == '\0' ? "" : ": ", why);
 	if (*why == '\0')

@@ -12,9 +12,12 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
+#include "supervisor/beat.h"
 #include "supervisor/changes.h"
 #include "supervisor/detectors.h"
 #include "supervisor/errands.h"
+#include "supervisor/finding.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
@@ -86,6 +89,8 @@ supervisor_start(struct supervisor *s)
 	text = xasprintf("supervisor %s", s->host);
 	db_set_actor(s->db, text);
 	free(text);
+	s->metrics = metrics_new();
+	s->findings = findings_new();
 	s->partners = partners_new(s, s->http);
 	s->queue = queue_new();
 	s->sealer = sealer_new(s);
@@ -95,6 +100,8 @@ supervisor_start(struct supervisor *s)
 	    (r = resources_register(s)) != 0 ||
 	    (r = launcher_new(s, &s->launcher)) != 0 ||
 	    (r = scheduler_new(s, &s->scheduler)) != 0)
+		return r;
+	if ((r = beat_new(s, &s->beat)) != 0)
 		return r;
 	s->detectors = detectors_new(s);
 	if (leftovers_sweep_uploads(s) != 0)
@@ -115,6 +122,7 @@ supervisor_stop(struct supervisor *s)
 {
 	wake_close(s->wake);
 	loop_timer_free(s->poll);
+	beat_free(s->beat);
 	detectors_free(s->detectors);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);
@@ -124,4 +132,6 @@ supervisor_stop(struct supervisor *s)
 	partners_free(s->partners);
 	launcher_free(s->launcher);
 	queue_free(s->queue);
+	findings_free(s->findings);
+	metrics_free(s->metrics);
 }

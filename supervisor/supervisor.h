@@ -9,11 +9,14 @@
 #include "lib/db/db.h"
 #include "lib/event/loop.h"
 
+struct beat;
 struct changes;
 struct detectors;
 struct errands;
+struct findings;
 struct http_client;
 struct launcher;
+struct metrics;
 struct partners;
 struct queue;
 struct reporter;
@@ -36,6 +39,9 @@ struct supervisor {
 	struct db *db;
 	struct http_client *http; /* NULL: no partners */
 
+	struct metrics *metrics;   /* what is counted here */
+	struct findings *findings; /* what detectors told lately */
+	struct beat *beat;
 	struct partners *partners;
 	struct queue *queue;
 	struct changes *changes;

@@ -41,14 +41,6 @@ static const struct db_stmt stuck = { "job.stuck", "iii",
 	" AND NOT EXISTS (SELECT 1 FROM task t WHERE t.job_id = j.job_id"
 	" AND (t.party_status = 'running'"
 	" OR t.updated_at > NOW(6) - INTERVAL ? MICROSECOND)) LIMIT ?" };
-static const struct db_stmt overdrawn = { "resource.overdrawn", "",
-	"SELECT 1, CONCAT(r.engine, ': ', SUM(g.cores), ' of ', r.cores,"
-	" ' cores and ', SUM(g.memory_mb), ' of ', r.memory_mb,"
-	" ' MB are granted') FROM resource r JOIN resource_grant g"
-	" ON g.engine = r.engine AND g.returned_at IS NULL"
-	" GROUP BY r.engine, r.cores, r.memory_mb"
-	" HAVING SUM(g.cores) > r.cores OR SUM(g.memory_mb) > r.memory_mb" };
-
 struct taking {
 	const char *prefix;
 	const char *owner;
@@ -111,11 +103,4 @@ db_job_stuck(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
 {
 	return db_select(db, &stuck, &text_shape, a, ids, n, age_ms * 1000,
 	    age_ms * 1000, limit);
-}
-
-int
-db_resource_overdrawn(
-    struct db *db, struct arena *a, const char ***texts, size_t *n)
-{
-	return db_select(db, &overdrawn, &text_shape, a, texts, n);
 }

@@ -30,8 +30,4 @@ int db_report_backlog(struct db *, int64_t age_ms, int64_t *n);
 int db_job_stuck(struct db *, struct arena *, int64_t age_ms, int64_t limit,
     const char ***ids, size_t *n);
 
-/* Engines whose open grants exceed their capacity: "NAME: …" each. */
-int db_resource_overdrawn(
-    struct db *, struct arena *, const char ***texts, size_t *n);
-
 #endif

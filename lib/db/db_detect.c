@@ -1,0 +1,221 @@
+/*
+ * Statements of supervisor/detect_*.c.
+ */
+#include "lib/db/db_detect.h"
+
+#include "lib/base/err.h"
+#include "lib/db/db_cols.h"
+
+#define AGE "TIMESTAMPDIFF(MICROSECOND, t.updated_at, NOW(6)) DIV 1000"
+#define STUCK_COLS(X) KEY_COLS(X, key., "t.") X(INT, age_ms, AGE)
+static const struct db_col stuck_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_stuck_task, field) },
+	STUCK_COLS(COL)
+#undef COL
+};
+static const struct db_shape stuck_shape =
+    DB_SHAPE(struct db_stuck_task, stuck_cols);
+
+#define OLD " AND t.updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
+#define ATTEMPT                                                                \
+	"SELECT 1 FROM attempt a WHERE a.job_id = t.job_id"                    \
+	" AND a.component = t.component AND a.version = t.version"             \
+	" AND a.role = t.role AND a.party_id = t.party_id"
+
+static const struct db_stmt lost = { "detect.lost_tasks", "ii",
+	"SELECT 1" STUCK_COLS(DB_SQL) " FROM task t WHERE t.run_here = 1"
+				      " AND t.party_status = 'running'" OLD
+				      " AND NOT EXISTS (" ATTEMPT
+				      " AND a.ended_at IS NULL)"
+				      " LIMIT ?" };
+static const struct db_stmt unlaunched = { "detect.unlaunched", "ii",
+	"SELECT 1" STUCK_COLS(
+	    DB_SQL) " FROM task t JOIN job j ON j.job_id = t.job_id"
+		    " AND j.status = 'running' WHERE t.run_here = 1"
+		    " AND t.party_status = 'waiting' AND t.launch_wanted = 0"
+		    " AND t.kill_wanted = ''" OLD " AND EXISTS (" ATTEMPT
+		    ") AND NOT EXISTS (" ATTEMPT
+		    " AND a.ended_at IS NULL) LIMIT ?" };
+static const struct db_stmt relaunch = { "detect.relaunch", KEY_PARAMS,
+	"UPDATE task SET launch_wanted = 1 WHERE" KEY_WHERE
+	" AND launch_wanted = 0 AND run_here = 1 AND kill_wanted = ''"
+	" AND party_status = 'waiting'" };
+static const struct db_stmt late_launches = { "detect.late_launches", "ii",
+	"SELECT 1" STUCK_COLS(
+	    DB_SQL) " FROM task t JOIN job j ON j.job_id = t.job_id"
+		    " AND j.status = 'running' WHERE t.launch_wanted = 1"
+		    " AND t.run_here = 1 AND t.kill_wanted = ''"
+		    " AND t.party_status = 'waiting'" OLD " LIMIT ?" };
+static const struct db_stmt late_ends = { "detect.late_ends", "ii",
+	"SELECT 1" STUCK_COLS(DB_SQL) " FROM task t WHERE t.run_here = 1"
+				      " AND t.party_status = 'running'"
+				      " AND t.kill_wanted <> ''" OLD
+				      " LIMIT ?" };
+
+int
+db_detect_lost_tasks(struct db *db, struct arena *a, int64_t age_ms,
+    int64_t limit, struct db_stuck_task **rows, size_t *n)
+{
+	return db_select(
+	    db, &lost, &stuck_shape, a, rows, n, age_ms * 1000, limit);
+}
+
+int
+db_detect_unlaunched(struct db *db, struct arena *a, int64_t age_ms,
+    int64_t limit, struct db_stuck_task **rows, size_t *n)
+{
+	return db_select(
+	    db, &unlaunched, &stuck_shape, a, rows, n, age_ms * 1000, limit);
+}
+
+int
+db_detect_relaunch(struct db *db, const struct db_task_key *k)
+{
+	int64_t n;
+	int r;
+
+	if ((r = db_exec(db, &relaunch, &n, KEY_ARGS(k))) != 0)
+		return r;
+	return n == 1 ? 0
+		      : err_set(
+			    ERR_CONFLICT, "task %s has moved on", k->component);
+}
+
+int
+db_detect_late_launches(struct db *db, struct arena *a, int64_t age_ms,
+    int64_t limit, struct db_stuck_task **rows, size_t *n)
+{
+	return db_select(
+	    db, &late_launches, &stuck_shape, a, rows, n, age_ms * 1000, limit);
+}
+
+int
+db_detect_late_ends(struct db *db, struct arena *a, int64_t age_ms,
+    int64_t limit, struct db_stuck_task **rows, size_t *n)
+{
+	return db_select(
+	    db, &late_ends, &stuck_shape, a, rows, n, age_ms * 1000, limit);
+}
+
+/* --- jobs of partners ------------------------------------------------------- */
+
+#define FORGOTTEN_COLS(X)                                                      \
+	X(STR, job_id, "j.job_id")                                             \
+	X(STR, role, "p.role")                                                 \
+	X(STR, party_id, "p.party_id")                                         \
+	X(STR, initiator_party, "j.initiator_party")
+static const struct db_col forgotten_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_forgotten_job, field) },
+	FORGOTTEN_COLS(COL)
+#undef COL
+};
+static const struct db_shape forgotten_shape =
+    DB_SHAPE(struct db_forgotten_job, forgotten_cols);
+
+static const struct db_stmt forgotten = { "detect.forgotten", "ii",
+	"SELECT 1" FORGOTTEN_COLS(
+	    DB_SQL) " FROM job j JOIN job_party p ON p.job_id = j.job_id"
+		    " AND p.is_local = 1 WHERE j.is_initiator = 0"
+		    " AND j.status = 'running' AND j.started_at"
+		    " + INTERVAL j.timeout_s SECOND"
+		    " <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?" };
+
+int
+db_detect_forgotten(struct db *db, struct arena *a, int64_t grace_ms,
+    int64_t limit, struct db_forgotten_job **rows, size_t *n)
+{
+	return db_select(db, &forgotten, &forgotten_shape, a, rows, n,
+	    grace_ms * 1000, limit);
+}
+
+/* --- the ledger --------------------------------------------------------------- */
+
+#define GRANT_COLS(X)                                                          \
+	X(STR, job_id, "x.job_id")                                             \
+	X(STR, role, "x.role")                                                 \
+	X(STR, party_id, "x.party_id")                                         \
+	X(BOOL, give_back, "x.give_back")                                      \
+	X(STR, text, "x.words")
+static const struct db_col grant_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_odd_grant, field) },
+	GRANT_COLS(COL)
+#undef COL
+};
+static const struct db_shape grant_shape =
+    DB_SHAPE(struct db_odd_grant, grant_cols);
+
+/* A minute's patience: commands of a moment ago may be under way. */
+#define MINUTE_OLD(column) " AND " column " <= NOW(6) - INTERVAL 60 SECOND"
+static const struct db_stmt grants = {
+	"detect.grants", "",
+	"SELECT 1" GRANT_COLS(
+	    DB_SQL) " FROM ("
+		    "SELECT g.job_id, g.role, g.party_id, 1 AS give_back,"
+		    " CONCAT('holds ', g.cores, ' cores, ', g.memory_mb,"
+		    " ' MB of a job that is not here') AS words"
+		    " FROM resource_grant g LEFT JOIN job j"
+		    " ON j.job_id = g.job_id WHERE g.returned_at IS NULL"
+		    " AND j.job_id IS NULL" MINUTE_OLD(
+			"g.granted_at") " UNION ALL "
+					"SELECT g.job_id, g.role, g.party_id, 1,"
+					" CONCAT('holds ', g.cores, ' cores, ', g.memory_mb,"
+					" ' MB as if it ran, and waits')"
+					" FROM resource_grant g JOIN job j ON j.job_id = g.job_id"
+					" WHERE g.returned_at IS NULL AND g.expires_at IS NULL"
+					" AND j.status IN ('waiting', 'ready')" MINUTE_OLD(
+					    "g.granted_at") " UNION ALL "
+							    "SELECT p.job_id, p.role, p.party_id, 0,"
+							    " CONCAT('runs on ', p.cores, ' cores that it does not"
+							    " hold') FROM job j JOIN job_party p"
+							    " ON p.job_id = j.job_id AND p.is_local = 1 AND p.cores > 0"
+							    " LEFT JOIN resource_grant g ON g.job_id = p.job_id"
+							    " AND g.role = p.role AND g.party_id = p.party_id"
+							    " AND g.returned_at IS NULL"
+							    " WHERE j.status = 'running' AND g.job_id IS NULL" MINUTE_OLD(
+								"j.started_at") ") x LIMIT 100"
+};
+
+int
+db_detect_grants(
+    struct db *db, struct arena *a, struct db_odd_grant **rows, size_t *n)
+{
+	return db_select(db, &grants, &grant_shape, a, rows, n);
+}
+
+struct text_row {
+	const char *text;
+};
+static const struct db_col text_cols[] = {
+	{ DB_STR, offsetof(struct text_row, text) },
+};
+static const struct db_shape text_shape = DB_SHAPE(struct text_row, text_cols);
+
+static const struct db_stmt ledger = { "detect.ledger", "",
+	"SELECT 1, CONCAT(r.engine, ': ', SUM(g.cores), ' of ', r.cores,"
+	" ' cores and ', SUM(g.memory_mb), ' of ', r.memory_mb,"
+	" ' MB are granted') FROM resource r JOIN resource_grant g"
+	" ON g.engine = r.engine AND g.returned_at IS NULL"
+	" GROUP BY r.engine, r.cores, r.memory_mb"
+	" HAVING SUM(g.cores) > r.cores OR SUM(g.memory_mb) > r.memory_mb"
+	" OR MIN(g.cores) < 0 OR MIN(g.memory_mb) < 0" };
+
+int
+db_detect_ledger(struct db *db, struct arena *a, const char ***texts, size_t *n)
+{
+	return db_select(db, &ledger, &text_shape, a, texts, n);
+}
+
+/* --- attempts ----------------------------------------------------------------- */
+
+static const struct db_stmt attempts = { "detect.open_attempts", "s",
+	"SELECT COUNT(*) FROM attempt WHERE job_id = ?"
+	" AND ended_at IS NULL" };
+
+int
+db_detect_open_attempts(struct db *db, const char *job_id, int64_t *n)
+{
+	return db_query_int(db, &attempts, n, job_id);
+}

@@ -1,0 +1,188 @@
+/*
+ * Statements of supervisor/beat.c and of fcgi-app's metrics and readiness.
+ */
+#include "lib/db/db_operations.h"
+
+#include "lib/base/err.h"
+#include "lib/db/db_rows.h"
+
+#define SHAPE(name, type, COLS)                                                \
+	static const struct db_col name##_cols[] = { COLS(name##_COL) };       \
+	static const struct db_shape name##_shape = DB_SHAPE(type, name##_cols)
+
+/* --- supervisors -------------------------------------------------------------- */
+
+#define SUPER_COLS(X)                                                          \
+	X(STR, instance, "instance")                                           \
+	X(STR, host, "host")                                                   \
+	X(INT, age_ms,                                                         \
+	    "TIMESTAMPDIFF(MICROSECOND, heartbeat_at, NOW(6)) DIV 1000")       \
+	X(MS, started_ms, "started_at")                                        \
+	X(STR, metrics, "IF(?, metrics, '')")
+#define super_COL(type, field, column)                                         \
+	{ DB_##type, offsetof(struct db_supervisor, field) },
+SHAPE(super, struct db_supervisor, SUPER_COLS);
+
+static const struct db_stmt beat = { "supervisor.beat", "sssi",
+	"INSERT INTO supervisor_state (instance, host, metrics)"
+	" VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE host = VALUES(host),"
+	" metrics = VALUES(metrics), heartbeat_at = NOW(6),"
+	" started_at = IF(?, NOW(6), started_at)" };
+static const struct db_stmt gone = { "supervisor.gone", "s",
+	"DELETE FROM supervisor_state WHERE instance = ?" };
+static const struct db_stmt supers = { "supervisor.list", "i",
+	"SELECT 1" SUPER_COLS(
+	    DB_SQL) " FROM supervisor_state ORDER BY instance" };
+static const struct db_stmt purge = { "supervisor.purge", "i",
+	"DELETE FROM supervisor_state"
+	" WHERE heartbeat_at <= NOW(6) - INTERVAL ? MICROSECOND" };
+
+int
+db_supervisor_beat(struct db *db, const char *instance, const char *host,
+    bool is_start, const char *metrics)
+{
+	return db_exec(
+	    db, &beat, NULL, instance, host, metrics, (int64_t)is_start);
+}
+
+int
+db_supervisor_gone(struct db *db, const char *instance)
+{
+	return db_exec(db, &gone, NULL, instance);
+}
+
+int
+db_supervisor_list(struct db *db, struct arena *a, bool with_metrics,
+    struct db_supervisor **rows, size_t *n)
+{
+	return db_select(
+	    db, &supers, &super_shape, a, rows, n, (int64_t)with_metrics);
+}
+
+int
+db_supervisor_purge(struct db *db, int64_t age_ms)
+{
+	return db_exec(db, &purge, NULL, age_ms * 1000);
+}
+
+/* --- partners ----------------------------------------------------------------- */
+
+#define STATE_COLS(X)                                                          \
+	X(STR, party_id, "party_id")                                           \
+	X(BOOL, answers, "answers")                                            \
+	X(MS, since_ms, "since")                                               \
+	X(MS, checked_ms, "checked_at")                                        \
+	X(STR, reason, "reason")
+#define state_COL(type, field, column)                                         \
+	{ DB_##type, offsetof(struct db_partner_state, field) },
+SHAPE(state, struct db_partner_state, STATE_COLS);
+
+/* since first: it compares with what the row still says. */
+static const struct db_stmt state_put = { "partner_state.put", "sie",
+	"INSERT INTO partner_state (party_id, answers, reason)"
+	" VALUES (?, ?, LEFT(?, 1000)) ON DUPLICATE KEY UPDATE"
+	" since = IF(answers = VALUES(answers), since, NOW(6)),"
+	" answers = VALUES(answers), reason = VALUES(reason),"
+	" checked_at = NOW(6)" };
+static const struct db_stmt states = { "partner_state.list", "",
+	"SELECT 1" STATE_COLS(DB_SQL) " FROM partner_state ORDER BY party_id" };
+
+int
+db_partner_state_put(
+    struct db *db, const char *party_id, bool answers, const char *reason)
+{
+	return db_exec(
+	    db, &state_put, NULL, party_id, (int64_t)answers, reason);
+}
+
+int
+db_partner_state_list(
+    struct db *db, struct arena *a, struct db_partner_state **rows, size_t *n)
+{
+	return db_select(db, &states, &state_shape, a, rows, n);
+}
+
+/* --- numbers ------------------------------------------------------------------- */
+
+#define COUNT_COLS(X)                                                          \
+	X(STR, name, "name")                                                   \
+	X(INT, n, "n")
+#define count_COL(type, field, column)                                         \
+	{ DB_##type, offsetof(struct db_count, field) },
+SHAPE(count, struct db_count, COUNT_COLS);
+
+static const struct db_stmt jobs = { "count.jobs", "",
+	"SELECT 1, status, COUNT(*) FROM job GROUP BY status" };
+static const struct db_stmt tasks = { "count.tasks", "",
+	"SELECT 1, party_status, COUNT(*) FROM task WHERE run_here = 1"
+	" AND party_status IN ('waiting', 'running') GROUP BY party_status" };
+#define AGE_MS(expr) "TIMESTAMPDIFF(MICROSECOND, " expr ", NOW(6)) DIV 1000"
+static const struct db_stmt rest = {
+	"count.rest", "",
+	"SELECT 1, 'oldest', COALESCE(" AGE_MS(
+	    "MIN(created_at)") ", 0)"
+			       " FROM job WHERE status = 'waiting' AND is_initiator = 1"
+			       " UNION ALL SELECT 1, 'reports', COUNT(*) FROM task"
+			       " WHERE report_due = 1"
+			       " UNION ALL SELECT 1, 'launches', COUNT(*) FROM task"
+			       " WHERE launch_wanted = 1 AND run_here = 1"
+			       " UNION ALL SELECT 1, 'errands', COUNT(*) FROM errand"
+			       " WHERE state IN ('waiting', 'running')"
+			       " UNION ALL SELECT 1, 'audit', COALESCE(MAX(id), 0) FROM audit"
+			       " UNION ALL SELECT 1, 'heartbeat',"
+			       " COALESCE(" AGE_MS(
+				   "MIN(COALESCE(heartbeat_at, started_at))") ", 0)"
+									      " FROM attempt WHERE ended_at IS NULL"
+									      " UNION ALL SELECT 1, 'progress',"
+									      " COALESCE(" AGE_MS(
+										  "MIN(COALESCE(progress_at, started_at))") ", 0)"
+															    " FROM attempt WHERE ended_at IS NULL"
+};
+static const struct db_stmt egress = { "count.egress", "ii",
+	"SELECT 1, to_party, CAST(SUM(bytes) AS SIGNED) FROM egress"
+	" WHERE id > ? AND id <= ? GROUP BY to_party" };
+/* Those of the last seconds may not all be committed in their order. */
+static const struct db_stmt egress_end = { "egress.end", "ii",
+	"SELECT COALESCE(MAX(id), ?) FROM egress WHERE id > ?"
+	" AND at <= NOW(6) - INTERVAL 5 SECOND" };
+
+int
+db_count_jobs(struct db *db, struct arena *a, struct db_count **rows, size_t *n)
+{
+	return db_select(db, &jobs, &count_shape, a, rows, n);
+}
+
+int
+db_count_tasks(
+    struct db *db, struct arena *a, struct db_count **rows, size_t *n)
+{
+	return db_select(db, &tasks, &count_shape, a, rows, n);
+}
+
+int
+db_count_rest(struct db *db, struct arena *a, struct db_count **rows, size_t *n)
+{
+	return db_select(db, &rest, &count_shape, a, rows, n);
+}
+
+int
+db_egress_end(struct db *db, int64_t after, int64_t *id)
+{
+	return db_query_int(db, &egress_end, id, after, after);
+}
+
+int
+db_count_egress(struct db *db, struct arena *a, int64_t *after,
+    struct db_count **rows, size_t *n)
+{
+	int64_t end;
+	int r;
+
+	*n = 0;
+	if ((r = db_egress_end(db, *after, &end)) != 0 || end <= *after)
+		return r;
+	if ((r = db_select(
+		 db, &egress, &count_shape, a, rows, n, *after, end)) == 0)
+		*after = end;
+	return r;
+}

@@ -1,0 +1,269 @@
+/*
+ * Detectors about jobs and tasks.  Called by detectors.c.
+ */
+#include <signal.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_attempt.h"
+#include "lib/db/db_detect.h"
+#include "lib/db/db_job.h"
+#include "lib/db/db_recover.h"
+#include "lib/party/party.h"
+#include "supervisor/detect.h"
+#include "supervisor/finding.h"
+#include "supervisor/kill.h"
+#include "supervisor/launch.h"
+#include "supervisor/processes.h"
+
+/* A running job with nothing running for so long is looked into. */
+#define STUCK_MS 60000
+/* A partner's job that never started is given up after this long; its
+ * initiator gives up earlier (snapshot.c). */
+#define STALE_MS (7 * 3600 * INT64_C(1000))
+/* Its initiator ends it at its limit; this is for one that is gone. */
+#define FORGOTTEN_MS (3600 * INT64_C(1000))
+/* Whoever runs a task has an open attempt all the time. */
+#define LOST_MS 30000
+#define LATE_MS 60000
+/* Reports that no initiator took for so long are a backlog. */
+#define BACKLOG_MS 60000
+#define BATCH 100
+
+/* Attempts whose shepherds stopped renewing. */
+int
+detect_attempt_leases(struct supervisor *s)
+{
+	return launch_reap_expired(s->launcher);
+}
+
+/* Jobs over their limit are planned again at once. */
+int
+detect_job_timeouts(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n = 0;
+	int r;
+
+	r = db_job_overdue(s->db, arena, BATCH, &ids, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if ((r = db_job_wake(s->db, ids[i])) == 0)
+			supervisor_changed(s, ids[i]);
+	arena_free(arena);
+	return r;
+}
+
+int
+detect_stuck_jobs(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n = 0;
+	int r;
+
+	r = db_job_stuck(s->db, arena, STUCK_MS, BATCH, &ids, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		(void)finding(s, "stuck jobs", ids[i],
+		    "runs, but none of its tasks did or changed for a minute");
+		if ((r = db_job_wake(s->db, ids[i])) == 0)
+			supervisor_changed(s, ids[i]);
+	}
+	arena_free(arena);
+	return r;
+}
+
+/* Partners' jobs that never started and that nobody ended. */
+int
+detect_stale_jobs(struct supervisor *s)
+{
+	static const char why[] =
+	    "its initiator never started it and was not heard of";
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n = 0;
+	int r;
+
+	r = db_job_stale(s->db, arena, STALE_MS, BATCH, &ids, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		(void)finding(s, "stale jobs", ids[i], "%s", why);
+		r = db_job_move(s->db, ids[i], STATE_TIMEOUT, 0, why, NULL);
+	}
+	arena_free(arena);
+	return r;
+}
+
+/* Partners' jobs that run on though their initiators should have ended them. */
+int
+detect_forgotten_jobs(struct supervisor *s)
+{
+	static const char why[] =
+	    "ran beyond its time limit; its initiator was not heard of";
+	struct arena *arena = arena_new();
+	struct db_forgotten_job *rows;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_forgotten(s->db, arena, FORGOTTEN_MS, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		/* The command that its initiator owes us. */
+		struct party_caller as = { .party_id =
+					       rows[i].initiator_party };
+		struct party_member to = { rows[i].job_id, rows[i].role,
+			rows[i].party_id };
+
+		(void)finding(s, "forgotten jobs", rows[i].job_id, "%s", why);
+		r = party_job_stop(s->db, &as, &to, STATE_TIMEOUT, why, NULL);
+		supervisor_changed(s, rows[i].job_id);
+	}
+	if (r == 0 && n > 0)
+		kill_look(s);
+	arena_free(arena);
+	return r;
+}
+
+/* --- tasks -------------------------------------------------------------------- */
+
+static int
+end_lost(struct supervisor *s, const struct db_stuck_task *t)
+{
+	static const char why[] =
+	    "nobody runs this task: its attempt is over and left no end";
+	struct db_task_move move = { .status = STATE_NONE,
+		.party_status = STATE_FAILED,
+		.error_report = why,
+		.reason = why };
+	int r;
+
+	(void)finding(s, "lost tasks", t->key.job_id, "%s of %s %s: %s",
+	    t->key.component, t->key.role, t->key.party_id, why);
+	r = db_task_move(s->db, &t->key, &move, NULL);
+	supervisor_changed(s, t->key.job_id);
+	return r == ERR_CONFLICT ? 0 : r;
+}
+
+static int
+launch_lost(struct supervisor *s, const struct db_stuck_task *t)
+{
+	int r = db_detect_relaunch(s->db, &t->key);
+
+	if (r == ERR_CONFLICT)
+		return 0;
+	(void)finding(s, "lost tasks", t->key.job_id,
+	    "%s of %s %s: its attempt ended before it began, launched anew",
+	    t->key.component, t->key.role, t->key.party_id);
+	return r;
+}
+
+/* No running task without an attempt, no started one without a launch. */
+int
+detect_lost_tasks(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	struct db_stuck_task *rows;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_lost_tasks(s->db, arena, LOST_MS, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = end_lost(s, &rows[i]);
+	if (r == 0)
+		r = db_detect_unlaunched(
+		    s->db, arena, LOST_MS, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = launch_lost(s, &rows[i]);
+	if (r == 0 && n > 0)
+		launch_look(s->launcher);
+	arena_free(arena);
+	return r;
+}
+
+int
+detect_late_launches(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	struct db_stuck_task *rows;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_late_launches(s->db, arena, LATE_MS, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		(void)finding(s, "late launches", rows[i].key.job_id,
+		    "%s of %s %s: nobody took its start for a minute",
+		    rows[i].key.component, rows[i].key.role,
+		    rows[i].key.party_id);
+	if (r == 0 && n > 0)
+		launch_look(s->launcher);
+	arena_free(arena);
+	return r;
+}
+
+int
+detect_late_ends(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	struct db_stuck_task *rows;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_late_ends(s->db, arena, LATE_MS, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		(void)finding(s, "late ends", rows[i].key.job_id,
+		    "%s of %s %s: was told to end a minute ago and runs",
+		    rows[i].key.component, rows[i].key.role,
+		    rows[i].key.party_id);
+	if (r == 0 && n > 0)
+		kill_look(s);
+	arena_free(arena);
+	return r;
+}
+
+int
+detect_report_backlog(struct supervisor *s)
+{
+	int64_t n;
+	int r;
+
+	if ((r = db_report_backlog(s->db, BACKLOG_MS, &n)) == 0 && n > 0)
+		(void)finding(s, "report backlog", "",
+		    "reports wait for initiators that do not answer");
+	return r;
+}
+
+/* --- processes ------------------------------------------------------------------ */
+
+/*
+ * Shepherds without an open attempt: they were told by their lease and should
+ * be gone; what still runs after that is ended.
+ */
+int
+detect_orphans(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	struct processes *running;
+	struct db_attempt *a;
+	int r;
+
+	r = processes_list(s->conf->shepherd_program, s->conf->path, &running);
+	for (size_t i = 0; r == 0 && i < running->n; i++) {
+		const struct process *p = &running->items[i];
+
+		r = db_attempt_get(s->db, arena, p->attempt_id, &a);
+		if (r != 0 && r != ERR_NOT_FOUND)
+			break;
+		/* Its last seconds are spent tidying up. */
+		if (r == 0 &&
+		    (!a->ended || a->lease_left_ms > -10 * s->conf->lease_ms)) {
+			continue;
+		}
+		(void)finding(s, "orphans", r == 0 ? a->key.job_id : "",
+		    "shepherd %d of the ended attempt %s was still there",
+		    (int)p->pid, p->attempt_id);
+		(void)kill(p->pid, SIGKILL);
+		r = 0;
+	}
+	processes_free(running);
+	arena_free(arena);
+	return r;
+}
