@@ -18,6 +18,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_audit_chain.h"
+#include "supervisor/finding.h"
 
 #define BATCH 200
 #define HOLE_MS 60000
@@ -166,7 +167,8 @@ sealer_check(struct sealer *se)
 	r = db_audit_overdue(se->super->db, OVERDUE_MS, CHECKED_MS, &n, &first);
 	if (r != 0 || n == 0)
 		return r;
-	log_warn("%lld audit rows had no link after %d s", (long long)n,
+	(void)finding(se->super, "audit", "",
+	    "%lld audit rows had no link after %d s", (long long)n,
 	    OVERDUE_MS / 1000);
 	return seal(se, first - 1);
 }

@@ -32,7 +32,7 @@
 	X(resource_cores, GAUGE, "Cores of an engine: total, granted, free")   \
 	X(resource_memory_mb, GAUGE, "Memory of an engine, as above")          \
 	X(ledger_broken, GAUGE, "Findings of the last check of the ledger")    \
-	X(audit_records, GAUGE, "Number of the newest audit record")           \
+	X(audit_records, GAUGE, "Length of the chain of audit records")        \
 	X(mailbox_bytes, GAUGE, "Bytes that wait in mailboxes of tasks")       \
 	X(mailbox_objects, GAUGE, "Objects that wait in mailboxes of tasks")   \
 	X(disk_free_bytes, GAUGE, "Bytes free on a disk of the site")          \

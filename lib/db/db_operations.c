@@ -128,7 +128,7 @@ static const struct db_stmt rest = {
 			       " WHERE launch_wanted = 1 AND run_here = 1"
 			       " UNION ALL SELECT 1, 'errands', COUNT(*) FROM errand"
 			       " WHERE state IN ('waiting', 'running')"
-			       " UNION ALL SELECT 1, 'audit', COALESCE(MAX(id), 0) FROM audit"
+			       " UNION ALL SELECT 1, 'audit', COALESCE(MAX(seq), 0) FROM audit_link"
 			       " UNION ALL SELECT 1, 'heartbeat',"
 			       " COALESCE(" AGE_MS(
 				   "MIN(COALESCE(heartbeat_at, started_at))") ", 0)"

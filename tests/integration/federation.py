@@ -110,6 +110,10 @@ class Site:
                               check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
+    def stop(self):
+        subprocess.run([os.path.join(BUILD, "bin", "sluice"), "site", "stop", "--home", self.home],
+                       check=True, capture_output=True, text=True)
+
     def upload(self, file, name, namespace="test", wait=True, **config):
         """Upload as the classic client does: configuration in the query."""
         conf = {"file": file, "head": 1, "partition": 4, "id_delimiter": ",", "namespace": namespace,

@@ -78,6 +78,26 @@ class Detectors(unittest.TestCase):
         text = self.error_of(self.fed.host, job, "host")
         self.assertIn("waited 4 s for word (tag 'never') of guest 9999", text)
 
+    def state_of(self, site, party):
+        return site.sql("SELECT answers, since, reason FROM partner_state WHERE party_id = '%s'" % party)
+
+    def test_whether_a_partner_answers_is_known_and_since_when(self):
+        guest, host = self.fed.guest, self.fed.host
+        wait_for(lambda: self.state_of(guest, "10000")[:1] and self.state_of(guest, "10000")[0][0] == "1",
+                 seconds=60, what="the first answer")
+        before = self.state_of(guest, "10000")[0][1]
+        host.stop()
+        try:
+            job = self.submit("compute", who="guest", seconds=1)
+            wait_for(lambda: self.state_of(guest, "10000")[0][0] == "0", what="the silence of 10000")
+            row = self.state_of(guest, "10000")[0]
+            self.assertGreater(row[1], before)
+            self.assertNotIn(row[2], ("", "NULL"))
+        finally:
+            host.start()
+        self.assertEqual(guest.wait(job)["f_status"], "success", guest.events(job))
+        self.assertEqual(self.state_of(guest, "10000")[0][0], "1")
+
     def test_a_frozen_shepherd_loses_its_task_and_is_ended(self):
         job = self.submit("compute", seconds=600)
         wait_for(lambda: [t for t in self.fed.host.tasks(job, role="host") if t["f_party_status"] == "running"],
