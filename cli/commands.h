@@ -31,6 +31,7 @@ extern const struct command command_user_unlock;
 extern const struct command command_grant; /* grant.c */
 extern const struct command command_revoke;
 extern const struct command command_grants;
+extern const struct command command_quota;   /* quota.c */
 extern const struct command command_explain; /* explain.c */
 extern const struct command command_partner_add;
 extern const struct command command_partner_list;

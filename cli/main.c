@@ -43,6 +43,7 @@ static const struct command *const commands[] = {
 	&command_grant,
 	&command_revoke,
 	&command_grants,
+	&command_quota,
 	&command_explain,
 	&command_partner_add,
 	&command_partner_list,

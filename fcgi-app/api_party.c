@@ -17,6 +17,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_table.h"
 #include "lib/hook/hook.h"
 #include "lib/json/decode.h"
@@ -388,6 +389,31 @@ ask_service_task(struct request *req, const struct party_member *m,
 	return r != 0 || n == 0 ? r : hook_ask_permission(req, &ask, wishes, n);
 }
 
+/*
+ * May one more of the initiator's jobs wait here?  One that is here already
+ * is only told so again.
+ */
+static int
+check_queue(struct request *req, struct reply *rp, const struct party_member *m)
+{
+	struct wait why = wait_of(WAIT_NONE);
+	struct db_job *known;
+	int r;
+
+	r = db_quota_check_waiting(
+	    req->app->db, req->arena, req->caller.party, false, &why);
+	if (r != ERR_BUSY)
+		return r;
+	if (db_job_get_brief(req->app->db, req->arena, m->job_id, &known) ==
+	    0) {
+		err_clear();
+		return 0;
+	}
+	(void)db_quota_check_waiting(
+	    req->app->db, req->arena, req->caller.party, false, &why);
+	return not_now(rp, &why, r);
+}
+
 int
 api_party_job_create(struct request *req, struct reply *rp)
 {
@@ -400,6 +426,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = local_member(req, &m)) == 0 &&
+	    (r = check_queue(req, rp, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE)) == 0 &&
 	    (r = party_job_create(

@@ -17,6 +17,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 
 #define ID_TRIES 5 /* another worker may draw the same id */
@@ -33,6 +34,7 @@ submit_defaults(struct request *req, struct job_defaults *out)
 		.task_parallelism = conf->task_parallelism,
 		.timeout_s = conf->job_timeout_s,
 		.task_timeout_s = conf->task_timeout_s,
+		.max_priority = conf->max_priority,
 		.auto_retries = conf->auto_retries,
 		.auto_retry_delay_s = conf->auto_retry_delay_s,
 		.memory_mb_per_task = conf->executor_memory_mb,
@@ -45,6 +47,7 @@ submit_defaults(struct request *req, struct job_defaults *out)
 	if (r != 0)
 		return r;
 	out->max_cores = have->cores;
+	out->max_memory_mb = have->memory_mb;
 	/* On a small machine a task is promised what there is. */
 	if (out->memory_mb_per_task > have->memory_mb)
 		out->memory_mb_per_task = have->memory_mb;
@@ -179,6 +182,7 @@ submit_rows(struct request *req, const struct job_spec *spec,
 		.roles = text_of(req, spec->roles),
 		.contract = spec->contract,
 		.task_parallelism = spec->task_parallelism,
+		.priority = spec->priority,
 		.timeout_s = spec->timeout_s,
 	};
 	memcpy(out->contract_hash, spec->contract_hash,
@@ -230,8 +234,12 @@ insert(struct request *req, struct submit *s,
     const char *job_id, struct faults *faults, struct job_spec **out)
 {
 	struct db_job_new job;
+	struct wait why;
 	int r;
 
+	if ((r = db_quota_check_waiting(
+		 req->app->db, req->arena, s->local_party, true, &why)) != 0)
+		return r;
 	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
 		return r;
 	if ((r = build(req, s, defaults, model, job_id, faults, out)) != 0)

@@ -22,6 +22,7 @@ GRANT SELECT ON client_key TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource_grant TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON quota TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON data_table TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON task_output TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON metric TO 'sluice_fcgi'@'localhost';
@@ -102,6 +103,7 @@ GRANT SELECT, INSERT, UPDATE ON job_party TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON attempt TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON quota TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource_grant
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON data_table

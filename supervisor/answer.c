@@ -140,7 +140,7 @@ answer_apply(struct command *c, const struct answer *a)
 	c->job->members[c->member].refused = true;
 	note_refusal(c, a);
 	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
-		queue_refused(c->super->queue, c->to.job_id, c->to.party_id);
+		queue_refused(c->super->queue, c->to.party_id);
 	return r;
 }
 

@@ -23,6 +23,7 @@ int detect_orphans(struct supervisor *);
 /* the ledger, disks, partners, what is left over: detect_site.c */
 int detect_reservations(struct supervisor *);
 int detect_ledger(struct supervisor *);
+int detect_queue(struct supervisor *);
 int detect_disks(struct supervisor *);
 int detect_partners(struct supervisor *);
 int detect_nonces(struct supervisor *);

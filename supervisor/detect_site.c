@@ -19,6 +19,7 @@
 #include "supervisor/finding.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/models.h"
+#include "supervisor/queue.h"
 #include "supervisor/partners.h"
 #include "supervisor/sealer.h"
 
@@ -199,4 +200,11 @@ int
 detect_audit(struct supervisor *s)
 {
 	return sealer_check(s->sealer);
+}
+
+/* Where jobs wait for resources; another supervisor may have had them. */
+int
+detect_queue(struct supervisor *s)
+{
+	return queue_refresh(s->queue, false);
 }

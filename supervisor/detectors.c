@@ -22,6 +22,9 @@ static const struct detector table[] = {
 	{ "reservations", 1000,
 	    "reserved and never started, or held by a job that has ended",
 	    "given back", detect_reservations },
+	{ "queue", 5000, "jobs wait for resources",
+	    "where is kept, so that what becomes free wakes them",
+	    detect_queue },
 	{ "ledger", 30000,
 	    "granted and free are not the total, grants of nobody, jobs that "
 	    "run without",

@@ -93,8 +93,10 @@ struct plan_job {
 	/* apply to one member after the other, in an order all sites share:
 	 * two jobs that refuse each other crosswise cannot do so again */
 	bool apply_in_order;
-	/* an older job that waits for one of these members, or NULL */
+	/* a job that has waited long for one of these parties and stands
+	 * before this one, or NULL */
 	const char *yield_to;
+	const char *yield_at; /* which party */
 
 	struct plan_member *members;
 	size_t nmembers;

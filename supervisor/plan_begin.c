@@ -219,9 +219,12 @@ plan_apply(struct plan_maker *k)
 		const char *text = plan_say(k,
 		    "job %s waits for the same party since longer ago",
 		    j->yield_to);
+		struct wait *w;
 
 		plan_wait(k, apply_again_ms(j), text);
-		plan_wait_is(k, WAIT_TURN, NULL, text)->on = j->yield_to;
+		w = plan_wait_is(k, WAIT_TURN, NULL, text);
+		w->on = j->yield_to;
+		w->party = j->yield_at;
 		return false;
 	}
 	for (size_t m = 0; m < j->nmembers && !all; m++)

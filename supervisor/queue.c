@@ -1,48 +1,53 @@
 /*
- * Jobs that wait for resources.  Filled by command.c from refusals, asked by
- * scheduler.c.
+ * At which parties jobs of this site wait.  Told by answer.c and rows.c,
+ * asked by scheduler.c, refreshed by a detector.
  */
 #include "supervisor/queue.h"
 
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/base/clock.h"
-#include "lib/base/id.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_queue.h"
 
-/* Waiting longer than this, a job is not passed any more. */
-#define AGED_MS 60000
-/* Not refused again for so long: another supervisor has it, or it ended. */
-#define FORGET_MS 30000
+/* So many at a party ask by themselves. */
+#define FIRST 8
+/* So many are woken at once: who is granted something wakes the next. */
+#define WOKEN 2
+/* All others are woken; this is for the wake that got lost. */
+#define NET_MS (3600 * INT64_C(1000))
+#define PARTIES_MAX 1000
 
-/* One party that refuses one job.  New ones are added at the end. */
-struct entry {
-	char job_id[ID_JOB_SIZE];
-	char party[16];
-	int64_t since_ms, last_ms; /* monotonic */
-	struct entry *next;
+struct party {
+	char id[16];
+	struct party *next;
 };
 
 struct queue {
-	struct entry *first;
+	struct supervisor *super;
+	struct party *parties;
 };
 
 struct queue *
-queue_new(void)
+queue_new(struct supervisor *s)
 {
-	return xcalloc(1, sizeof(struct queue));
+	struct queue *q = xcalloc(1, sizeof(*q));
+
+	q->super = s;
+	return q;
 }
 
 static void
-drop(struct entry **at)
+forget(struct queue *q)
 {
-	struct entry *e = *at;
+	struct party *p;
 
-	*at = e->next;
-	free(e);
+	while ((p = q->parties) != NULL) {
+		q->parties = p->next;
+		free(p);
+	}
 }
 
 void
@@ -50,78 +55,82 @@ queue_free(struct queue *q)
 {
 	if (q == NULL)
 		return;
-	while (q->first != NULL)
-		drop(&q->first);
+	forget(q);
 	free(q);
 }
 
+static bool
+somebody_waits(const struct queue *q, const char *party)
+{
+	for (const struct party *p = q->parties; p != NULL; p = p->next)
+		if (strcmp(p->id, party) == 0)
+			return true;
+	return false;
+}
+
+void
+queue_refused(struct queue *q, const char *party)
+{
+	struct party *p;
+
+	if (somebody_waits(q, party))
+		return;
+	p = xcalloc(1, sizeof(*p));
+	(void)snprintf(p->id, sizeof(p->id), "%s", party);
+	p->next = q->parties;
+	q->parties = p;
+}
+
 static void
-forget_old(struct queue *q)
+wake(struct queue *q, const char *party)
 {
-	int64_t now = clock_mono_ms();
+	int64_t n = 0;
 
-	for (struct entry **at = &q->first; *at != NULL;) {
-		if (now - (*at)->last_ms > FORGET_MS)
-			drop(at);
-		else
-			at = &(*at)->next;
-	}
+	if (db_queue_wake(q->super->db, party, WOKEN, &n) != 0)
+		log_err("wake the queue at party %s", party);
+	if (n > 0)
+		supervisor_changed(q->super, "");
 }
 
 void
-queue_refused(struct queue *q, const char *job_id, const char *party)
+queue_moved(struct queue *q, const char *party)
 {
-	struct entry **at, *e;
-
-	for (at = &q->first; (e = *at) != NULL; at = &e->next)
-		if (strcmp(e->job_id, job_id) == 0 &&
-		    strcmp(e->party, party) == 0)
-			break;
-	if (e == NULL) {
-		e = *at = xcalloc(1, sizeof(*e));
-		(void)snprintf(e->job_id, sizeof(e->job_id), "%s", job_id);
-		(void)snprintf(e->party, sizeof(e->party), "%s", party);
-		e->since_ms = clock_mono_ms();
-	}
-	e->last_ms = clock_mono_ms();
+	if (somebody_waits(q, party))
+		wake(q, party);
 }
 
-void
-queue_gone(struct queue *q, const char *job_id)
+int
+queue_refresh(struct queue *q, bool all)
 {
-	for (struct entry **at = &q->first; *at != NULL;) {
-		if (strcmp((*at)->job_id, job_id) == 0)
-			drop(at);
-		else
-			at = &(*at)->next;
+	struct arena *arena = arena_new();
+	const char **ids;
+	size_t n;
+	int r;
+
+	if ((r = db_queue_parties(
+		 q->super->db, arena, PARTIES_MAX, &ids, &n)) == 0) {
+		forget(q);
+		for (size_t i = 0; i < n; i++) {
+			queue_refused(q, ids[i]);
+			if (all)
+				wake(q, ids[i]);
+		}
 	}
+	arena_free(arena);
+	return r;
 }
 
-const char *
-queue_ahead(struct queue *q, const char *job_id, const char *party)
+int64_t
+queue_delay_ms(struct queue *q, const char *job_id, enum wait_code code,
+    int64_t planned_ms)
 {
-	int64_t now = clock_mono_ms();
+	int64_t n = 0;
 
-	forget_old(q);
-	/* In order of arrival: who stands before this job came before it. */
-	for (const struct entry *e = q->first; e != NULL; e = e->next) {
-		if (strcmp(e->party, party) != 0)
-			continue;
-		if (strcmp(e->job_id, job_id) == 0)
-			return NULL;
-		if (now - e->since_ms > AGED_MS)
-			return e->job_id;
+	if (!db_queue_has(code))
+		return planned_ms;
+	if (db_queue_rank(q->super->db, job_id, FIRST, &n) != 0) {
+		log_err("job=%s its place in the queue", job_id);
+		return planned_ms;
 	}
-	return NULL;
-}
-
-void
-queue_each(
-    struct queue *q, void (*fn)(void *ctx, const char *job_id), void *ctx)
-{
-	forget_old(q);
-	for (struct entry *e = q->first, *next; e != NULL; e = next) {
-		next = e->next;
-		fn(ctx, e->job_id);
-	}
+	return n < FIRST ? planned_ms : NET_MS;
 }

@@ -1,32 +1,40 @@
 /*
- * Jobs that wait for resources, and the fairness between them: first come,
- * first served, but a job that fits may pass one that does not; once a job
- * has waited long, younger ones no longer pass it at the party that refuses
- * it.  Made anew from refusals after a restart: it only orders, it decides
- * nothing.
+ * Jobs that wait for resources, and the fairness between them.  The queue
+ * itself is rows (lib/db/db_queue.h): first come, first served, with a head
+ * start for priority, but a job that fits may pass one that does not; once a
+ * job has waited long, those behind it no longer pass it at the party that
+ * refuses it.
+ *
+ * Only the first at each party ask again by themselves; the others are woken
+ * when something becomes free there, and moved up by those before them.  What
+ * is kept here is at which parties somebody waits, so that the ends of jobs
+ * elsewhere cost nothing.
  */
 #ifndef SUPERVISOR_QUEUE_H
 #define SUPERVISOR_QUEUE_H
 
-#include <stddef.h>
+#include <stdint.h>
+
+#include "lib/model/wait.h"
+#include "supervisor/supervisor.h"
 
 struct queue;
 
-struct queue *queue_new(void);
+struct queue *queue_new(struct supervisor *);
 void queue_free(struct queue *); /* NULL is fine */
 
 /* A party refused resources to a job, now. */
-void queue_refused(struct queue *, const char *job_id, const char *party);
-/* The job started or ended. */
-void queue_gone(struct queue *, const char *job_id);
+void queue_refused(struct queue *, const char *party);
+/* A job began or ended: something changed at one of its parties. */
+void queue_moved(struct queue *, const char *party);
+/* Learn anew where somebody waits; with all, wake the first there. */
+int queue_refresh(struct queue *, bool all);
+
 /*
- * The job that this one may not pass at the party: the one that waits for it
- * longest, when it has waited long and since before this one; else NULL.
- * Valid until the next call.
+ * When a job that waits so is to be looked at again: as planned for the first
+ * of the queue, else not until it is woken (an hour is the net).
  */
-const char *queue_ahead(struct queue *, const char *job_id, const char *party);
-/* Call fn for each waiting job, longest wait first: something became free. */
-void queue_each(
-    struct queue *, void (*fn)(void *ctx, const char *job_id), void *ctx);
+int64_t queue_delay_ms(
+    struct queue *, const char *job_id, enum wait_code, int64_t planned_ms);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * The site's capacity, written once when a supervisor starts; grants against
+ * The site's capacity and what of it each partner may have, written when a
+ * supervisor starts and when the configuration is read again; grants against
  * it are lib/db's ledger.
  */
 #include "supervisor/resources.h"
@@ -9,6 +10,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 
 /* The cores this process may use, not those the machine has. */
@@ -48,5 +50,12 @@ resources_register(struct supervisor *s)
 		return r;
 	log_info("capacity: %lld cores, %lld MB", (long long)cores,
 	    (long long)memory_mb);
-	return db_resource_set(s->db, DB_ENGINE_DEFAULT, cores, memory_mb);
+	if ((r = db_resource_set(s->db, DB_ENGINE_DEFAULT, cores, memory_mb)) !=
+	    0)
+		return r;
+	return db_quota_put(
+	    s->db, &(struct db_quota){ .party_id = DB_QUOTA_PARTNERS,
+		       .cores = s->conf->partner_cores,
+		       .running_jobs = s->conf->partner_running_jobs,
+		       .waiting_jobs = s->conf->partner_waiting_jobs });
 }

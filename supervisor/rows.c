@@ -16,14 +16,19 @@
 #include "supervisor/joblog.h"
 #include "supervisor/queue.h"
 
+/* The job begins or ends: whoever waits at one of its parties may go on. */
 static void
-wake_waiting(void *ctx, const char *job_id)
+move_queues(struct supervisor *s, const struct snapshot *sn)
 {
-	struct supervisor *s = ctx;
+	for (size_t m = 0; m < sn->nparties; m++) {
+		const char *party = sn->parties[m].party_id;
+		size_t first = 0;
 
-	if (db_job_wake(s->db, job_id) != 0)
-		log_err("job=%s wake", job_id);
-	supervisor_changed(s, "");
+		while (strcmp(sn->parties[first].party_id, party) != 0)
+			first++;
+		if (first == m)
+			queue_moved(s->queue, party);
+	}
 }
 
 /*
@@ -89,7 +94,7 @@ tell_job(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 	const struct site_conf *conf = s->conf;
 	const char *why = a->reason == NULL ? "" : a->reason;
 
-	queue_gone(s->queue, j->job_id);
+	move_queues(s, sn);
 	if (state_is_end(a->status))
 		metrics_add(s->metrics, METRIC_job_ends_total, 1, "state",
 		    state_name(a->status), NULL);
@@ -105,9 +110,6 @@ tell_job(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 		tell_members(conf, j, sn, a->status, why);
 	} else
 		joblog_info(conf, j->job_id, "job %s", state_name(a->status));
-	/* Its resources are free again. */
-	if (state_is_end(a->status))
-		queue_each(s->queue, wake_waiting, s);
 }
 
 static int

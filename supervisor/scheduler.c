@@ -19,6 +19,7 @@
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/plan.h"
+#include "supervisor/queue.h"
 #include "supervisor/rows.h"
 
 /* Jobs claimed in one transaction. */
@@ -175,10 +176,12 @@ carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
 
 /* When a job that is given back is to be looked at again. */
 static int64_t
-next_look(const struct snapshot *sn, const struct outcome *o)
+next_look(
+    struct scheduler *s, const struct snapshot *sn, const struct outcome *o)
 {
 	if (o->delay_ms >= 0)
-		return o->delay_ms;
+		return queue_delay_ms(s->super->queue, sn->plan.job_id,
+		    s->plan.wait.code, o->delay_ms);
 	for (size_t m = 0; m < sn->plan.nmembers; m++)
 		if (sn->plan.members[m].away)
 			return LOOK_SOON_MS;
@@ -275,7 +278,7 @@ look(struct scheduler *s, struct job *j)
 		loop_timer_set(s->soon, SOON_MS, 0);
 	}
 	keep = r == 0 && sn.plan.status == STATE_RUNNING;
-	j->delay_ms = r != 0 ? o.delay_ms : next_look(&sn, &o);
+	j->delay_ms = r != 0 ? o.delay_ms : next_look(s, &sn, &o);
 	if (o.settled) {
 		j->fence = 0;
 		leftovers_remove_upload(s->super, j->job_id);

@@ -6,6 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_queue.h"
 #include "supervisor/job.h"
 #include "supervisor/partners.h"
 
@@ -13,6 +14,8 @@
 #define QUEUE_TIMEOUT_MS (6 * 3600 * INT64_C(1000))
 /* How long a running job does without an answer of a partner. */
 #define LOST_PARTNER_MS 60000
+/* Having waited longer than this, a job is not passed any more. */
+#define AGED_MS 60000
 /* A running task without news for so long is asked after. */
 #define SILENT_MS 10000
 
@@ -212,6 +215,24 @@ load_job(struct job *j, struct snapshot *sn)
 	p->lost_partner_ms = LOST_PARTNER_MS;
 }
 
+/* Who is about to ask for resources may have to let another go first. */
+static int
+load_queue(struct supervisor *s, struct snapshot *sn)
+{
+	struct plan_job *p = &sn->plan;
+	bool asks = false;
+
+	for (size_t m = 0; m < p->nmembers; m++) {
+		if (!p->members[m].created)
+			return 0;
+		asks |= !p->members[m].reserved && !p->members[m].started;
+	}
+	if (!asks || p->status != STATE_WAITING)
+		return 0;
+	return db_queue_ahead(
+	    s->db, sn->arena, p->job_id, AGED_MS, &p->yield_to, &p->yield_at);
+}
+
 int
 snapshot_load(struct supervisor *s, struct job *j, struct snapshot *sn)
 {
@@ -230,7 +251,7 @@ snapshot_load(struct supervisor *s, struct job *j, struct snapshot *sn)
 	if ((r = load_components(j, sn, tasks, ntasks)) != 0)
 		return r;
 	load_job(j, sn);
-	return 0;
+	return load_queue(s, sn);
 }
 
 void

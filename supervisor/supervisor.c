@@ -60,6 +60,8 @@ supervisor_reload(struct supervisor *s)
 	}
 	loop_timer_set(s->poll, s->conf->poll_ms, s->conf->poll_ms);
 	log_info("configuration read again");
+	if (queue_refresh(s->queue, true) != 0)
+		log_err("queue");
 	supervisor_changed(s, "");
 }
 
@@ -92,7 +94,7 @@ supervisor_start(struct supervisor *s)
 	s->metrics = metrics_new();
 	s->findings = findings_new();
 	s->partners = partners_new(s, s->http);
-	s->queue = queue_new();
+	s->queue = queue_new(s);
 	s->sealer = sealer_new(s);
 	s->changes = changes_new(s);
 	s->reporter = reporter_new(s);

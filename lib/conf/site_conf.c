@@ -131,6 +131,12 @@ static const struct key keys[] = {
 	NUM("jobs", "task_timeout_s", task_timeout_s, "0", 0, 31536000),
 	NUM("jobs", "auto_retries", auto_retries, "0", 0, 100),
 	NUM("jobs", "auto_retry_delay_s", auto_retry_delay_s, "1", 0, 86400),
+	NUM("jobs", "max_priority", max_priority, "10", 0, 1000),
+	NUM("jobs", "partner_cores", partner_cores, "0", 0, 1048576),
+	NUM("jobs", "partner_running_jobs", partner_running_jobs, "0", 0,
+	    1048576),
+	NUM("jobs", "partner_waiting_jobs", partner_waiting_jobs, "10000", 0,
+	    1048576),
 
 	STR("mailbox", "memory_dir", KEY_PATH, mailbox_memory_dir,
 	    "/dev/shm/sluice"),

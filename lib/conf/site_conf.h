@@ -78,6 +78,11 @@ struct site_conf {
 	int64_t task_timeout_s; /* 0: none but the job's */
 	int64_t auto_retries;
 	int64_t auto_retry_delay_s;
+	int64_t max_priority; /* of jobs submitted here */
+	/* quotas of each partner without one of its own; 0: no limit */
+	int64_t partner_cores;
+	int64_t partner_running_jobs;
+	int64_t partner_waiting_jobs;
 	/* [mailbox] */
 	char *mailbox_memory_dir;  /* tmpfs folder for small objects */
 	int64_t mailbox_max_bytes; /* per task */

@@ -57,14 +57,14 @@ db_job_get_brief(
 /* --- insert --- */
 
 static const struct db_stmt insert_job = { "job.insert",
-	"sssssissssssssssbiiiisss",
+	"sssssissssssssssbiiiisssii",
 	"INSERT INTO job (job_id, status, tag, name, description,"
 	" is_initiator, initiator_role, initiator_party, job_type, model_id,"
 	" model_version, dsl, runtime_conf, train_conf, roles, contract,"
 	" contract_hash, task_parallelism, timeout_s, revision, run,"
-	" wait_code, wait_role, wait_party)"
+	" wait_code, wait_role, wait_party, priority, queue_at)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	" ?, ?, ?)" };
+	" ?, ?, ?, ?, NOW(6) - INTERVAL ? MINUTE)" };
 static const struct db_stmt same_contract = { "job.same_contract", "bs",
 	"SELECT contract_hash = ? FROM job WHERE job_id = ? FOR UPDATE" };
 /* What is known of a member is completed, never taken back. */
@@ -104,7 +104,8 @@ insert_job_row(struct db *db, const struct db_job_new *j)
 	    (size_t)DB_HASH_SIZE, j->task_parallelism, j->timeout_s,
 	    j->revision, j->run,
 	    wait_name(here ? WAIT_CREATING : WAIT_INITIATOR),
-	    here ? "" : j->initiator_role, here ? "" : j->initiator_party);
+	    here ? "" : j->initiator_role, here ? "" : j->initiator_party,
+	    j->priority, j->priority);
 }
 
 /* The job is there: it must be the same one. */
@@ -217,6 +218,7 @@ static const struct db_stmt move_end = { "job.move_end", "esss",
 	" status = ? WHERE job_id = ? AND status = ?" };
 static const struct db_stmt move_again = { "job.move_again", "sss",
 	"UPDATE job SET started_at = NULL, ended_at = NULL, progress = 0,"
+	" queue_at = NOW(6) - INTERVAL priority MINUTE,"
 	" reason = NULL, settled = 0, wait_since = NOW(6), wait_on = '',"
 	" wait_numbers = '',"
 	" wait_code = IF(is_initiator, 'creating', 'initiator'),"

@@ -118,6 +118,7 @@ struct db_job_new {
 	int64_t timeout_s;
 	int64_t revision;
 	int64_t run;
+	int64_t priority;
 	const struct db_party_new *parties; /* all members of the job */
 	size_t nparties;
 	const struct db_task_new *tasks;

@@ -8,6 +8,7 @@
 
 #include "lib/base/err.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
@@ -210,7 +211,8 @@ grant_new(struct db *db, struct arena *a, struct applying *ap)
 
 	if ((r = db_resource_get(db, a, g->engine, &have)) != 0)
 		return r;
-	if ((r = check_free(ap, have)) != 0)
+	if ((r = check_free(ap, have)) != 0 ||
+	    (r = db_quota_check(db, a, g->job_id, g->cores, &ap->why)) != 0)
 		return r;
 	if ((r = db_exec(db, &put_grant, NULL, g->job_id, g->role, g->party_id,
 		 g->engine, g->cores, g->memory_mb, ap->expires_us, g->engine,

@@ -44,7 +44,7 @@ int db_resource_get(
  * Grant cores and memory to a member of a job until expires_ms from now.
  * Repeating it renews the expiry of the same grant; the amounts of an open
  * grant do not change.
- * Errors: ERR_BUSY when not enough is free (with the numbers, in *why too,
+ * Errors: ERR_BUSY when not enough is free or of the quota (with the numbers, in *why too,
  * which may be NULL), ERR_LIMIT when
  * more is asked for than the site has, ERR_NOT_FOUND (no such engine).
  */

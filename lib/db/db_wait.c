@@ -26,8 +26,9 @@
 	wait_name((w)->code), (w)->role, (w)->party, (w)->on,                  \
 	    wait_name((w)->code), (w)->role, (w)->party, (w)->on, (numbers)
 
-static const struct db_stmt set_job = { "job.set_wait", SET_PARAMS "esii",
-	"UPDATE job SET" SET_WAIT ", reason = LEFT(?, 4000)"
+static const struct db_stmt set_job = { "job.set_wait", SET_PARAMS "iesii",
+	"UPDATE job SET" SET_WAIT ", wait_cores = ?,"
+	" reason = LEFT(?, 4000)"
 	" WHERE job_id = ? AND status IN ('ready', 'waiting')"
 	" AND (? = 0 OR lease_fence = ?)" };
 static const struct db_stmt set_task = { "task.set_wait", SET_PARAMS "ssis",
@@ -114,8 +115,10 @@ set_locked(struct db *db, struct arena *a, struct setting *s)
 		    (long long)s->fence, s->job_id);
 	if (!h->waits)
 		return 0;
-	if ((r = db_exec(db, &set_job, NULL, SET_ARGS(w, s->numbers), w->text,
-		 s->job_id, s->fence, s->fence)) != 0)
+	if ((r = db_exec(db, &set_job, NULL, SET_ARGS(w, s->numbers),
+		 w->have & 1u << WAIT_N_CORES_ASKED ? w->n[WAIT_N_CORES_ASKED]
+						    : INT64_C(0),
+		 w->text, s->job_id, s->fence, s->fence)) != 0)
 		return r;
 	s->stored = true;
 	if (str_eq(h->code, wait_name(w->code)) && str_eq(h->party, w->party))

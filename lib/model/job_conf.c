@@ -61,6 +61,7 @@ static const struct {
 	INT(task_timeout, 0, SECONDS_MAX, FOR_MEMBER),
 	INT(auto_retries, 0, 100, FOR_JOB),
 	INT(auto_retry_delay, 0, 86400, FOR_JOB),
+	INT(priority, 0, 1000, FOR_JOB),
 	INT(egress_mb, -1, EGRESS_MB_MAX, FOR_MEMBER),
 	INT(valid_hours, 1, VALID_HOURS_MAX, FOR_JOB),
 	INT(max_runs, 1, RUNS_MAX, FOR_JOB),

@@ -22,6 +22,7 @@ struct job_params {
 	int64_t task_timeout; /* 0: none */
 	int64_t auto_retries;
 	int64_t auto_retry_delay;
+	int64_t priority;  /* in the initiator's queue */
 	int64_t egress_mb; /* that a task may send; -1: not said */
 	int64_t valid_hours;
 	int64_t max_runs;

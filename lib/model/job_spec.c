@@ -110,18 +110,45 @@ make_member(const struct job_spec_input *in, const struct job_conf *conf,
 	    spec->arena, (spec->n_components + 1) * sizeof(*m->tasks));
 }
 
+/* Its initiator's site decides how far a job may push ahead in its queue. */
+static void
+check_priority(const struct job_spec_input *in, const struct job_spec *spec,
+    struct faults *faults)
+{
+	struct json_path parameters = { in->conf_path, "job_parameters", 0 };
+
+	if (strcmp(spec->initiator_party, in->local_party) == 0 &&
+	    spec->priority > in->defaults->max_priority)
+		faults_add(faults,
+		    JSON_PATH_KEY(
+			JSON_PATH_KEY(&parameters, "common"), "priority"),
+		    "is %lld, this site allows up to %lld",
+		    (long long)spec->priority,
+		    (long long)in->defaults->max_priority);
+}
+
 /* A party may have several roles: together they must fit into its site. */
 static void
 check_capacity(const struct job_spec_input *in, const struct job_spec *spec,
     struct faults *faults)
 {
 	struct json_path parameters = { in->conf_path, "job_parameters", 0 };
-	int64_t cores = 0;
+	const struct job_defaults *have = in->defaults;
+	int64_t cores = 0, memory_mb = 0;
 	size_t i;
 
 	for (i = 0; i < spec->n_members; i++)
-		if (spec->members[i].is_local)
+		if (spec->members[i].is_local) {
 			cores += spec->members[i].cores;
+			memory_mb += spec->members[i].memory_mb;
+		}
+	if (have->max_memory_mb > 0 && memory_mb > have->max_memory_mb)
+		faults_add(faults, JSON_PATH_KEY(&parameters, "common"),
+		    "the job asks for %lld MB of memory (%lld for a task × "
+		    "task_parallelism, over all roles) of party %s, whose "
+		    "site has %lld",
+		    (long long)memory_mb, (long long)have->memory_mb_per_task,
+		    in->local_party, (long long)have->max_memory_mb);
 	if (in->defaults->max_cores > 0 && cores > in->defaults->max_cores)
 		faults_add(faults, JSON_PATH_KEY(&parameters, "common"),
 		    "the job asks for %lld cores (task_cores × "
@@ -148,6 +175,7 @@ make_members(const struct job_spec_input *in, const struct job_conf *conf,
 			make_member(in, conf, &roles->items[i], j, spec, m);
 		}
 	check_capacity(in, spec, faults);
+	check_priority(in, spec, faults);
 }
 
 /* --- the completed conf --------------------------------------------------- */
@@ -331,6 +359,7 @@ take_conf(const struct job_conf *conf, struct job_spec *spec)
 	spec->timeout_s = conf->common.timeout;
 	spec->auto_retries = conf->common.auto_retries;
 	spec->auto_retry_delay_s = conf->common.auto_retry_delay;
+	spec->priority = conf->common.priority;
 	spec->valid_hours = conf->common.valid_hours;
 	spec->max_runs = conf->common.max_runs;
 	spec->roles = roles_json(&conf->roles);

@@ -34,12 +34,14 @@ struct job_defaults {
 	int64_t auto_retry_delay_s; /* 1 */
 	int64_t memory_mb_per_task; /* executor limit; 0: not accounted */
 	int64_t max_cores;	    /* capacity of this site; 0: unknown */
+	int64_t max_memory_mb;	    /* the same */
 	int64_t task_timeout_s;	    /* 0: none */
+	int64_t max_priority;	    /* of jobs submitted here */
 };
 
 #define JOB_DEFAULTS_INIT                                                      \
 	{                                                                      \
-		4, 1, 259200, 0, 1, 0, 0, 0                                    \
+		4, 1, 259200, 0, 1, 0, 0, 0, 0, 0                              \
 	}
 
 /*
@@ -124,6 +126,7 @@ struct job_spec {
 	int64_t timeout_s;
 	int64_t auto_retries;
 	int64_t auto_retry_delay_s;
+	int64_t priority;
 	int64_t valid_hours; /* of the contract */
 	int64_t max_runs;    /* under it */
 	const char *name;    /* job_name, or "" */

@@ -282,7 +282,8 @@ static void
 a_partner_comes_to_the_same_contract(void **state)
 {
 	/* The partner's own defaults must not matter. */
-	static const struct job_defaults other = { 7, 3, 60, 2, 9, 512, 0, 0 };
+	static const struct job_defaults other = { 7, 3, 60, 2, 9, 512, 0, 0, 0,
+		0 };
 	struct faults f = FAULTS_INIT;
 	struct job_spec *a = build_good("{'job_parameters':{'role':"
 					"{'host':{'0':{'task_cores':3}}}}}");
@@ -650,7 +651,8 @@ job_parameters_are_scoped_by_role(void **state)
 static void
 a_job_larger_than_the_site_is_refused(void **state)
 {
-	static const struct job_defaults small = { 4, 1, 100, 0, 1, 256, 3, 0 };
+	static const struct job_defaults small = { 4, 1, 100, 0, 1, 256, 3, 0,
+		0, 0 };
 	struct faults f = FAULTS_INIT;
 	struct json_object *c = json_copy(conf), *p;
 	struct job_spec *spec;

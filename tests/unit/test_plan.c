@@ -1088,6 +1088,7 @@ whatever_waits_has_exactly_one_reason(void **state)
 			    wait_of(PICK(3) == 0 ? WAIT_QUOTA : WAIT_NONE);
 		}
 		f->job.yield_to = PICK(5) == 0 ? "20260101000000000000" : NULL;
+		f->job.yield_at = "10000";
 		f->job.waiting_ms = PICK(50) == 0 ? 1000001 : 1000;
 		for (size_t c = 0; c < COMPONENTS; c++) {
 			f->components[c].status =

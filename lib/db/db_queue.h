@@ -1,0 +1,38 @@
+/*
+ * Jobs of this site that a party refused resources (waiting_resources,
+ * quota, or turn behind one that waited longer): the order between them.
+ * All of it is rows, so any number of supervisors see the same queue; what a
+ * job costs while it waits does not depend on how many others do.
+ */
+#ifndef LIB_DB_DB_QUEUE_H
+#define LIB_DB_DB_QUEUE_H
+
+#include "lib/db/db.h"
+#include "lib/model/wait.h"
+
+/* Does this code stand in a queue at a party? */
+bool db_queue_has(enum wait_code);
+
+/* How many stand before the job where it waits; counted up to limit. */
+int db_queue_rank(struct db *, const char *job_id, int64_t limit, int64_t *n);
+
+/*
+ * Something became free at a party: the first of the queue there, and those
+ * that ask for least, so that they fit beside, are due now.  *n (may be NULL)
+ * is how many.
+ */
+int db_queue_wake(struct db *, const char *party_id, int64_t limit, int64_t *n);
+
+/*
+ * The job that this one may not pass: one that stands before it at one of its
+ * parties and has been refused there for aged_ms.  *ahead is NULL when there
+ * is none; *party_id is where.  Both in the arena.
+ */
+int db_queue_ahead(struct db *, struct arena *, const char *job_id,
+    int64_t aged_ms, const char **ahead, const char **party_id);
+
+/* Parties that somebody waits at, at most limit. */
+int db_queue_parties(
+    struct db *, struct arena *, int64_t limit, const char ***ids, size_t *n);
+
+#endif

@@ -1,0 +1,178 @@
+/*
+ * Quotas of initiators.  Asked by db_resource.c and lib/party.
+ */
+#include "lib/db/db_quota.h"
+
+#include "lib/base/err.h"
+#include "lib/db/db_rows.h"
+
+#define QUOTA_COLS(X)                                                          \
+	X(STR, party_id, "q.party_id")                                         \
+	X(INT, cores, "q.cores")                                               \
+	X(INT, running_jobs, "q.running_jobs")                                 \
+	X(INT, waiting_jobs, "q.waiting_jobs")
+static const struct db_col quota_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_quota, field) },
+	QUOTA_COLS(COL)
+#undef COL
+};
+static const struct db_shape quota_shape =
+    DB_SHAPE(struct db_quota, quota_cols);
+
+static const struct db_stmt put = { "quota.put", "siii",
+	"INSERT INTO quota (party_id, cores, running_jobs, waiting_jobs)"
+	" VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE cores = VALUES(cores),"
+	" running_jobs = VALUES(running_jobs),"
+	" waiting_jobs = VALUES(waiting_jobs)" };
+static const struct db_stmt delete = { "quota.delete", "s",
+	"DELETE FROM quota WHERE party_id = ?" };
+static const struct db_stmt list = { "quota.list", "",
+	"SELECT 1" QUOTA_COLS(DB_SQL) " FROM quota q ORDER BY q.party_id" };
+
+int
+db_quota_put(struct db *db, const struct db_quota *q)
+{
+	return db_exec(db, &put, NULL, q->party_id, q->cores, q->running_jobs,
+	    q->waiting_jobs);
+}
+
+int
+db_quota_delete(struct db *db, const char *party_id, bool *removed)
+{
+	int64_t n = 0;
+	int r = db_exec(db, &delete, &n, party_id);
+
+	if (removed != NULL)
+		*removed = n > 0;
+	return r;
+}
+
+int
+db_quota_list(struct db *db, struct arena *a, struct db_quota **rows, size_t *n)
+{
+	return db_select(db, &list, &quota_shape, a, rows, n);
+}
+
+/* --- what is used --------------------------------------------------------- */
+
+/* The row of the party itself, else that of all partners. */
+#define OF_PARTY                                                               \
+	" q.party_id IN (j.initiator_party, IF(j.is_initiator, '', '*'))"      \
+	" ORDER BY q.party_id = '*' LIMIT 1"
+#define OTHERS                                                                 \
+	" FROM resource_grant g JOIN job o ON o.job_id = g.job_id"             \
+	" WHERE g.returned_at IS NULL AND g.cores > 0"                         \
+	" AND g.job_id <> j.job_id"                                            \
+	" AND o.initiator_party = j.initiator_party"
+
+struct use {
+	const char *party_id;
+	int64_t limit_cores, limit_jobs;
+	int64_t own; /* cores its other members here hold */
+	int64_t cores, jobs;
+};
+#define USE_COLS(X)                                                            \
+	X(STR, party_id, "j.initiator_party")                                  \
+	X(INT, limit_cores, "q.cores")                                         \
+	X(INT, limit_jobs, "q.running_jobs")                                   \
+	X(INT, own,                                                            \
+	    "(SELECT CAST(COALESCE(SUM(g.cores), 0) AS SIGNED)"                \
+	    " FROM resource_grant g WHERE g.job_id = j.job_id"                 \
+	    " AND g.returned_at IS NULL)")                                     \
+	X(INT, cores,                                                          \
+	    "(SELECT CAST(COALESCE(SUM(g.cores), 0) AS SIGNED)" OTHERS ")")    \
+	X(INT, jobs, "(SELECT COUNT(DISTINCT g.job_id)" OTHERS ")")
+static const struct db_col use_cols[] = {
+#define COL(type, field, column) { DB_##type, offsetof(struct use, field) },
+	USE_COLS(COL)
+#undef COL
+};
+static const struct db_shape use_shape = DB_SHAPE(struct use, use_cols);
+
+static const struct db_stmt used = { "quota.used", "s",
+	"SELECT 1" USE_COLS(DB_SQL) " FROM job j JOIN quota q"
+				    " WHERE j.job_id = ? AND" OF_PARTY };
+
+static struct wait
+used_up(const char *what, const char *party, int64_t use, int64_t limit)
+{
+	struct wait w = wait_of(WAIT_QUOTA);
+
+	w.on = what;
+	wait_set(&w, WAIT_N_USED, use);
+	wait_set(&w, WAIT_N_LIMIT, limit);
+	(void)err_set(ERR_BUSY,
+	    "the quota of party %.10s is %lld %s, %lld are in use", party,
+	    (long long)limit, what, (long long)use);
+	return w;
+}
+
+int
+db_quota_check(struct db *db, struct arena *a, const char *job_id,
+    int64_t cores, struct wait *why)
+{
+	struct use *u;
+	int r;
+
+	r = db_select_one(db, &used, &use_shape, a, &u, job_id);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0)
+		return r;
+	if (u->limit_cores > 0 && u->own + cores > u->limit_cores)
+		return err_set(ERR_LIMIT,
+		    "%lld cores are asked for, the quota of party %.10s here "
+		    "is %lld",
+		    (long long)(u->own + cores), u->party_id,
+		    (long long)u->limit_cores);
+	if (u->limit_cores > 0 && u->cores + u->own + cores > u->limit_cores) {
+		*why = used_up("cores", u->party_id, u->cores, u->limit_cores);
+		wait_set(why, WAIT_N_CORES_ASKED, u->own + cores);
+		return ERR_BUSY;
+	}
+	if (u->limit_jobs > 0 && cores > 0 && u->jobs >= u->limit_jobs) {
+		*why = used_up(
+		    "running jobs", u->party_id, u->jobs, u->limit_jobs);
+		return ERR_BUSY;
+	}
+	return 0;
+}
+
+/* --- jobs that wait ------------------------------------------------------- */
+
+struct queue {
+	int64_t limit, jobs;
+};
+static const struct db_col queue_cols[] = {
+	{ DB_INT, offsetof(struct queue, limit) },
+	{ DB_INT, offsetof(struct queue, jobs) },
+};
+static const struct db_shape queue_shape = DB_SHAPE(struct queue, queue_cols);
+
+static const struct db_stmt waiting = { "quota.waiting", "sss",
+	"SELECT 1, q.waiting_jobs, (SELECT COUNT(*) FROM job j"
+	"  WHERE j.status IN ('ready', 'waiting') AND j.initiator_party = ?)"
+	" FROM quota q WHERE q.waiting_jobs > 0 AND q.party_id IN (?, ?)"
+	" ORDER BY q.party_id = '*' LIMIT 1" };
+
+int
+db_quota_check_waiting(struct db *db, struct arena *a,
+    const char *initiator_party, bool is_own, struct wait *why)
+{
+	struct queue *q;
+	int r;
+
+	r = db_select_one(db, &waiting, &queue_shape, a, &q, initiator_party,
+	    initiator_party, is_own ? "" : DB_QUOTA_PARTNERS);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0 || q->jobs < q->limit)
+		return r;
+	*why = used_up("waiting jobs", initiator_party, q->jobs, q->limit);
+	return ERR_BUSY;
+}

@@ -1,0 +1,286 @@
+/*
+ * Quotas of initiators, reasons to wait in rows, and the queue of jobs that
+ * were refused.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/db/db_job.h"
+#include "lib/db/db_queue.h"
+#include "lib/db/db_quota.h"
+#include "lib/db/db_resource.h"
+#include "tests/lib/mariadb.h"
+#include "tests/lib/rows.h"
+
+#define LONG_MS 3600000
+#define JOBS 30
+
+static struct db *db;
+static struct arena *arena;
+
+static int
+set_up(void **state)
+{
+	(void)state;
+	mariadb_fresh();
+	db = mariadb_connect();
+	arena = arena_new();
+	return db_resource_set(db, DB_ENGINE_DEFAULT, 16, 4000);
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	arena_free(arena);
+	db_close(db);
+	return 0;
+}
+
+static const char *
+id_of(int i)
+{
+	return arena_printf(arena, "2026010100000000%05d", i);
+}
+
+static int
+apply(int i, int64_t cores, struct wait *why)
+{
+	struct db_grant g = { .job_id = id_of(i),
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.engine = DB_ENGINE_DEFAULT,
+		.cores = cores };
+
+	return db_resource_apply(db, &g, LONG_MS, why);
+}
+
+static struct db_job *
+job(int i)
+{
+	struct db_job *j;
+
+	assert_int_equal(db_job_get_brief(db, arena, id_of(i), &j), 0);
+	return j;
+}
+
+/* --- quotas --------------------------------------------------------------- */
+
+static void
+a_quota_bounds_cores_and_jobs_of_its_initiator(void **state)
+{
+	struct db_quota q = { ROWS_GUEST, 6, 2, 0 };
+	struct wait why;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(rows_initiated(db, id_of(i)), 0);
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(apply(0, 7, &why), ERR_LIMIT);
+	assert_int_equal(why.code, WAIT_NONE);
+	assert_int_equal(apply(0, 4, &why), 0);
+	assert_int_equal(apply(1, 3, &why), ERR_BUSY);
+	assert_int_equal(why.code, WAIT_QUOTA);
+	assert_string_equal(why.on, "cores");
+	assert_int_equal(why.n[WAIT_N_USED], 4);
+	assert_int_equal(why.n[WAIT_N_LIMIT], 6);
+	assert_int_equal(apply(1, 1, &why), 0);
+	assert_int_equal(apply(2, 1, &why), ERR_BUSY);
+	assert_string_equal(why.on, "running jobs");
+	/* Asking again for what is held changes nothing. */
+	assert_int_equal(apply(1, 1, &why), 0);
+	assert_int_equal(db_resource_return_job(db, id_of(0), "test", NULL), 0);
+	assert_int_equal(apply(2, 1, &why), 0);
+}
+
+static void
+the_quota_of_partners_is_not_for_own_jobs(void **state)
+{
+	struct db_quota q = { DB_QUOTA_PARTNERS, 1, 0, 1 };
+	struct wait why;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, id_of(0)), 0);
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(apply(0, 4, &why), 0);
+	assert_int_equal(
+	    db_quota_check_waiting(db, arena, ROWS_GUEST, true, &why), 0);
+	assert_int_equal(
+	    db_quota_check_waiting(db, arena, ROWS_GUEST, false, &why),
+	    ERR_BUSY);
+	assert_string_equal(why.on, "waiting jobs");
+	assert_int_equal(
+	    db_quota_check_waiting(db, arena, "777", false, &why), 0);
+	/* A party's own row counts, not that of all. */
+	q = (struct db_quota){ ROWS_GUEST, 0, 0, 2 };
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(
+	    db_quota_check_waiting(db, arena, ROWS_GUEST, false, &why), 0);
+}
+
+/* --- reasons -------------------------------------------------------------- */
+
+static void
+a_waiting_row_without_a_reason_is_refused_by_the_database(void **state)
+{
+	static const struct db_stmt forget = { "forget", "",
+		"UPDATE job SET wait_code = ''" };
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, id_of(0)), 0);
+	assert_string_equal(job(0)->wait.code, "creating");
+	assert_int_not_equal(db_exec(db, &forget, NULL), 0);
+	err_clear();
+}
+
+static void
+the_same_wait_goes_on_and_another_begins(void **state)
+{
+	struct wait w = wait_of(WAIT_WAITING_RESOURCES);
+	struct db_job *before, *after;
+	bool stored;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, id_of(0)), 0);
+	w.role = "host";
+	w.party = "10000";
+	w.text = "host 10000: 4 asked for";
+	wait_set(&w, WAIT_N_CORES_FREE, 1);
+	assert_int_equal(db_wait_set_job(db, id_of(0), &w, 0, &stored), 0);
+	assert_true(stored);
+	before = job(0);
+	assert_string_equal(before->wait.numbers, "{\"cores_free\":1}");
+	assert_string_equal(before->reason, w.text);
+	assert_false(db_wait_differs(&before->wait, &w, before->reason));
+	wait_set(&w, WAIT_N_CORES_FREE, 2);
+	assert_true(db_wait_differs(&before->wait, &w, before->reason));
+	assert_int_equal(db_wait_set_job(db, id_of(0), &w, 0, NULL), 0);
+	after = job(0);
+	assert_true(before->wait.since_ms == after->wait.since_ms);
+	/* A job that runs waits for nothing. */
+	assert_int_equal(
+	    db_job_move(db, id_of(0), STATE_RUNNING, 0, NULL, NULL), 0);
+	assert_string_equal(job(0)->wait.code, "");
+	assert_int_equal(db_wait_set_job(db, id_of(0), &w, 0, &stored), 0);
+	assert_false(stored);
+}
+
+/* --- the queue ------------------------------------------------------------ */
+
+static void
+wait_for_cores(int i, int64_t cores)
+{
+	struct wait w = wait_of(WAIT_WAITING_RESOURCES);
+
+	w.role = "host";
+	w.party = ROWS_HOST;
+	wait_set(&w, WAIT_N_CORES_ASKED, cores);
+	assert_int_equal(db_wait_set_job(db, id_of(i), &w, 0, NULL), 0);
+}
+
+static bool
+is_due(int i)
+{
+	static const struct db_stmt due = { "due", "s",
+		"SELECT next_look_at <= NOW(6) FROM job WHERE job_id = ?" };
+	int64_t yes;
+
+	assert_int_equal(db_query_int(db, &due, &yes, id_of(i)), 0);
+	return yes;
+}
+
+/* JOBS jobs in a row, the last asks for least, none is due. */
+static void
+fill(void)
+{
+	static const struct db_stmt sleep = { "sleep", "",
+		"UPDATE job SET next_look_at = NOW(6) + INTERVAL 1 HOUR" };
+
+	for (int i = 0; i < JOBS; i++) {
+		assert_int_equal(rows_initiated(db, id_of(i)), 0);
+		wait_for_cores(i, i == JOBS - 1 ? 1 : 4);
+	}
+	assert_int_equal(db_exec(db, &sleep, NULL), 0);
+}
+
+static void
+what_becomes_free_wakes_the_first_and_the_smallest(void **state)
+{
+	int64_t n;
+
+	(void)state;
+	fill();
+	assert_int_equal(db_queue_wake(db, "777", 2, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_queue_wake(db, ROWS_HOST, 2, NULL), 0);
+	for (int i = 0; i < JOBS; i++)
+		assert_int_equal(is_due(i), i < 2 || i == JOBS - 1);
+	assert_int_equal(db_queue_rank(db, id_of(0), 8, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_queue_rank(db, id_of(5), 8, &n), 0);
+	assert_int_equal(n, 5);
+	assert_int_equal(db_queue_rank(db, id_of(20), 8, &n), 0);
+	assert_int_equal(n, 8);
+}
+
+static void
+nobody_passes_who_has_waited_long(void **state)
+{
+	const char *ahead, *party;
+
+	(void)state;
+	fill();
+	assert_int_equal(
+	    db_queue_ahead(db, arena, id_of(9), LONG_MS, &ahead, &party), 0);
+	assert_null(ahead);
+	assert_int_equal(
+	    db_queue_ahead(db, arena, id_of(9), 0, &ahead, &party), 0);
+	assert_string_equal(ahead, id_of(0));
+	assert_string_equal(party, ROWS_HOST);
+	assert_int_equal(
+	    db_queue_ahead(db, arena, id_of(0), 0, &ahead, &party), 0);
+	assert_null(ahead);
+}
+
+static void
+priority_is_a_head_start_of_minutes(void **state)
+{
+	static const struct db_stmt late = { "late", "ss",
+		"UPDATE job SET priority = 5,"
+		" queue_at = queue_at - INTERVAL 5 MINUTE WHERE job_id = ? OR"
+		" job_id = ?" };
+	int64_t n;
+
+	(void)state;
+	fill();
+	assert_int_equal(db_exec(db, &late, NULL, id_of(20), ""), 0);
+	assert_int_equal(db_queue_rank(db, id_of(20), 8, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_queue_rank(db, id_of(0), 8, &n), 0);
+	assert_int_equal(n, 1);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(a_quota_bounds_cores_and_jobs_of_its_initiator),
+		T(the_quota_of_partners_is_not_for_own_jobs),
+		T(a_waiting_row_without_a_reason_is_refused_by_the_database),
+		T(the_same_wait_goes_on_and_another_begins),
+		T(what_becomes_free_wakes_the_first_and_the_smallest),
+		T(nobody_passes_who_has_waited_long),
+		T(priority_is_a_head_start_of_minutes),
+	};
+
+	return cmocka_run_group_tests_name("db_queue", tests, NULL, NULL);
+}
