@@ -11,6 +11,7 @@ struct hooks;
 struct partners;
 struct providers;
 struct site_conf;
+struct tally;
 struct text_cache;
 struct throttle;
 struct turns;
@@ -29,6 +30,7 @@ struct app {
 	struct hooks *hooks;	      /* NULL: there are none */
 	struct turns *errands;	   /* the same: who may wait for other sites */
 	struct throttle *failures; /* too; NULL: nothing is counted */
+	struct tally *tally;	   /* too; NULL: nothing is counted */
 	struct client_vault
 	    *vault; /* secrets of client keys; NULL until used */
 };

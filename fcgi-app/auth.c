@@ -10,6 +10,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth_client.h"
+#include "fcgi-app/auth_monitor.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/hook_ask.h"
 #include "fcgi-app/partners.h"
@@ -253,6 +254,7 @@ auth_listener(struct request *req)
 	case AUDIENCE_VIEWER:
 	case AUDIENCE_MODELER:
 	case AUDIENCE_ADMIN:
+	case AUDIENCE_MONITOR:
 		if (!partner)
 			return 0;
 		break;
@@ -286,6 +288,12 @@ auth_caller(struct request *req)
 	case AUDIENCE_PUBLIC:
 	case AUDIENCE_LOGIN:
 		return 0;
+	case AUDIENCE_MONITOR:
+		if (auth_monitor(req)) {
+			req->is_proven = true;
+			return 0;
+		}
+		/* fallthrough */
 	case AUDIENCE_VIEWER:
 	case AUDIENCE_MODELER:
 	case AUDIENCE_ADMIN:

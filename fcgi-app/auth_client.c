@@ -74,6 +74,12 @@ is_loopback(const char *addr)
 		   str_eq(addr, "unix:"));
 }
 
+bool
+auth_is_loopback(const struct request *req)
+{
+	return is_loopback(request_env(req, "REMOTE_ADDR"));
+}
+
 static int
 say_what_to_do(struct request *req)
 {

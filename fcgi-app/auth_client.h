@@ -33,4 +33,7 @@ const char *client_role_name(enum client_role);
 /* CLIENT_NOBODY for anything else. */
 enum client_role client_role_parse(const char *);
 
+/* Does the request come from an address of this machine? */
+bool auth_is_loopback(const struct request *);
+
 #endif

@@ -6,13 +6,18 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth.h"
 #include "fcgi-app/body_types.h"
+#include "fcgi-app/intake.h"
 #include "fcgi-app/receive.h"
 #include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/tally.h"
 #include "fcgi-app/turns.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+
+#define DB_RETRY_AFTER_S 5
 
 /* Our own trouble: logged whole, told to partners only by its kind. */
 static bool
@@ -35,6 +40,11 @@ answer_error(struct request *req, struct reply *rp, int code)
 		return; /* too late to say it */
 	reply_fault(rp, err_retcode(code), "%s",
 	    partner && is_ours(code) ? err_meaning(code) : err_text());
+	/* A database that is away comes back. */
+	if (code == ERR_DB || code == ERR_DB_RETRY) {
+		rp->http_status = 503;
+		rp->retry_after_s = DB_RETRY_AFTER_S;
+	}
 	/* No word on what it asked: it may ask again. */
 	if (partner && is_ours(code))
 		rp->http_status = 500;
@@ -62,6 +72,7 @@ run(struct request *req, struct reply *rp)
 	bool is_upload;
 	int r;
 
+	log_request(request_env(req, "REQUEST_ID"));
 	req->route = route_find(req);
 	if (req->route == NULL)
 		return reply_fault(rp, 100,
@@ -73,6 +84,8 @@ run(struct request *req, struct reply *rp)
 	/* The cheap half of the check comes before the body is taken. */
 	if ((r = auth_listener(req)) != 0)
 		return r;
+	if (intake_refuses(req, rp))
+		return 0;
 	is_upload = req->route->body == BODY_UPLOAD;
 	if ((r = is_upload ? receive_body(req) : request_read_body(req)) != 0)
 		return answer_body(rp, r);
@@ -95,10 +108,12 @@ dispatch(struct app *app, const struct request_source *source,
 {
 	struct request req;
 	struct reply rp;
+	int64_t begin = clock_mono_us();
 	int r;
 
 	err_clear();
 	log_context("", "", "");
+	log_request("");
 	reply_init(&rp, sink);
 	if ((r = request_init(&req, app, source)) == 0)
 		r = run(&req, &rp);
@@ -108,6 +123,8 @@ dispatch(struct app *app, const struct request_source *source,
 		log_debug("%s: answer not taken", req.path);
 	if (app->downloads != NULL)
 		turns_give(app->downloads);
+	tally_count(
+	    app->tally, req.route, rp.http_status, clock_mono_us() - begin);
 	reply_fini(&rp);
 	request_fini(&req);
 }

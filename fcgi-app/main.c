@@ -20,6 +20,7 @@
 
 #include "fcgi-app/prefork.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/tally.h"
 #include "fcgi-app/throttle.h"
 #include "fcgi-app/turns.h"
 #include "fcgi-app/worker.h"
@@ -48,6 +49,7 @@ struct program {
 	struct hook_gate *hook_gate;
 	struct turns *errands;
 	struct throttle *failures;
+	struct tally *tally;
 };
 
 static int
@@ -179,7 +181,8 @@ work(void *ctx, int number, const sigset_t *unblocked)
 		.logins = p->logins,
 		.hook_gate = p->hook_gate,
 		.errands = p->errands,
-		.failures = p->failures };
+		.failures = p->failures,
+		.tally = p->tally };
 	bool for_users = number < p->users;
 
 	w.socket = for_users ? p->socket : p->partners;
@@ -297,6 +300,7 @@ main(int argc, char **argv)
 	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=
 		0 ||
 	    (r = set_turns(&p)) != 0 || (r = throttle_new(&p.failures)) != 0 ||
+	    (r = tally_new(&p.tally)) != 0 ||
 	    (r = hook_gate_new(&p.hook_gate)) != 0 ||
 	    (r = write_pid(p.conf)) != 0)
 		goto out;
@@ -318,6 +322,7 @@ out:
 	hook_gate_free(p.hook_gate);
 	turns_free(p.errands);
 	throttle_free(p.failures);
+	tally_free(p.tally);
 	fd_close(&p.socket);
 	fd_close(&p.partners);
 	site_conf_free(p.conf);

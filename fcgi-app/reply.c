@@ -309,6 +309,22 @@ reply_file_write(struct reply *rp, const void *data, size_t len)
 }
 
 int
+reply_text(struct reply *rp, const char *type, const struct buf *text)
+{
+	struct buf head = BUF_INIT;
+	int r;
+
+	buf_printf(&head,
+	    "Status: 200 OK\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+	    type, text->len);
+	rp->begun = true;
+	if ((r = put(rp, head.data, head.len)) == 0 && text->len > 0)
+		r = put(rp, text->data, text->len);
+	buf_fini(&head);
+	return r;
+}
+
+int
 reply_file_json(struct reply *rp, const char *name, struct json_object *o)
 {
 	const char *text = json_object_to_json_string_ext(

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/buf.h"
+
 struct json_object;
 
 struct reply_sink {
@@ -65,6 +67,8 @@ int reply_send(struct reply *);
  */
 int reply_file_begin(struct reply *, const char *name, int64_t length);
 int reply_file_write(struct reply *, const void *data, size_t len);
+/* A whole answer under a content type of its own. */
+int reply_text(struct reply *, const char *type, const struct buf *);
 /* A whole file: the object as indented JSON; it stays the caller's. */
 int reply_file_json(struct reply *, const char *name, struct json_object *);
 /* ERR_CLOSED when nobody waits any more: for long work between writes. */

@@ -36,6 +36,7 @@ route_role(const struct route *r)
 	case AUDIENCE_MODELER:
 		return CLIENT_MODELER;
 	case AUDIENCE_ADMIN:
+	case AUDIENCE_MONITOR:
 		return CLIENT_ADMIN;
 	case AUDIENCE_PUBLIC:
 	case AUDIENCE_LOGIN:
@@ -52,6 +53,7 @@ route_audience(enum audience a)
 		[AUDIENCE_VIEWER] = "viewer",
 		[AUDIENCE_MODELER] = "modeler",
 		[AUDIENCE_ADMIN] = "admin",
+		[AUDIENCE_MONITOR] = "monitor",
 		[AUDIENCE_LOGIN] = "login",
 		[AUDIENCE_PARTNER] = "partner" };
 

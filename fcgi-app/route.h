@@ -20,8 +20,9 @@ enum audience {
 	AUDIENCE_VIEWER,     /* this site's users, by their least role */
 	AUDIENCE_MODELER,
 	AUDIENCE_ADMIN,
-	AUDIENCE_LOGIN,	 /* who wants to become one of them */
-	AUDIENCE_PARTNER /* other sites: mutual TLS and a signature */
+	AUDIENCE_MONITOR, /* an admin, or who scrapes metrics */
+	AUDIENCE_LOGIN,	  /* who wants to become one of them */
+	AUDIENCE_PARTNER  /* other sites: mutual TLS and a signature */
 };
 
 struct route {

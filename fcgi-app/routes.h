@@ -5,7 +5,8 @@
  * or the least role of this site's users
  * that may call: VIEWER for what only reads, MODELER for what brings data in,
  * runs, stops or deploys, ADMIN for what decides who may do what or is about
- * the site itself.
+ * the site itself; MONITOR is an admin, or a program that has the site's
+ * scrape key (auth_monitor.h).
  *
  * The first match wins, so fixed paths stand before patterns.  A row without
  * an audience does not compile (the macro wants all five, and route.c
@@ -23,6 +24,10 @@
 #define ROUTES(R)                                                              \
 	/* anybody */                                                          \
 	R(GET, "/v1/health", PUBLIC, NONE, api_health)                         \
+	R(GET, "/v1/ready", PUBLIC, NONE, api_ready)                           \
+	/* who watches over it */                                              \
+	R(GET, "/v1/ready/checks", MONITOR, NONE, api_ready_checks)            \
+	R(GET, "/v1/metrics", MONITOR, NONE, api_metrics_text)                 \
 	R(POST, "/v1/version/get", PUBLIC, JSON, api_version_get)              \
 	R(POST, "/v1/info/version", PUBLIC, JSON, api_version_get)             \
 	/* people */                                                           \

@@ -176,6 +176,7 @@ app_open(const struct worker *w, struct app *app)
 	app->hook_turns = w->hook_turns;
 	app->errands = w->errands;
 	app->failures = w->failures;
+	app->tally = w->tally;
 	app->partners = partners_new();
 	app->texts = text_cache_new(TEXT_CACHE_BYTES);
 	if ((r = providers_load(conf->providers_dir, &app->providers)) != 0)

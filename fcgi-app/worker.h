@@ -9,6 +9,7 @@
 
 struct hook_gate;
 struct site_conf;
+struct tally;
 struct throttle;
 struct turns;
 
@@ -21,6 +22,7 @@ struct worker {
 	struct hook_gate *hook_gate;
 	struct turns *errands;
 	struct throttle *failures;
+	struct tally *tally;
 };
 
 /*

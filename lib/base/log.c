@@ -23,7 +23,7 @@ static const char *program = "sluice";
 static enum log_level threshold = LOG_INFO_;
 static int log_fd = STDERR_FILENO;
 static char *log_path;
-static _Thread_local char context[3][CONTEXT_MAX];
+static _Thread_local char context[4][CONTEXT_MAX];
 
 static const char *const level_names[] = { "debug", "info", "warn", "error" };
 
@@ -81,8 +81,14 @@ log_context(const char *job, const char *task, const char *party)
 	int i;
 
 	for (i = 0; i < 3; i++)
-		(void)snprintf(context[i], CONTEXT_MAX, "%s",
+		(void)snprintf(context[i + 1], CONTEXT_MAX, "%s",
 		    parts[i] != NULL ? parts[i] : "");
+}
+
+void
+log_request(const char *id)
+{
+	(void)snprintf(context[0], CONTEXT_MAX, "%s", id != NULL ? id : "");
 }
 
 static size_t
@@ -105,7 +111,7 @@ add(char *line, size_t used, const char *fmt, ...)
 static void
 write_v(enum log_level level, const char *tail, const char *fmt, va_list ap)
 {
-	static const char *const keys[] = { "job", "task", "party" };
+	static const char *const keys[] = { "request", "job", "task", "party" };
 	char line[LINE_MAX_];
 	struct timespec now;
 	struct tm tm;
@@ -121,7 +127,7 @@ write_v(enum log_level level, const char *tail, const char *fmt, va_list ap)
 	    level_names[level], program);
 	/* The context, too, may be parts of a path that a stranger asked for. */
 	start = used;
-	for (i = 0; i < 3; i++)
+	for (i = 0; i < 4; i++)
 		if (context[i][0] != '\0')
 			used = add(line, used, " %s=%s", keys[i], context[i]);
 	used = add(line, used, " ");

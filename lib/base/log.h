@@ -1,7 +1,7 @@
 /*
  * Logging: one line per event on standard error (or a file), with ids.
  *
- *   2026-01-31T12:00:00.123Z info shepherd job=… task=… party=… text k=v
+ *   2026-01-31T12:00:00.123Z info shepherd request=… job=… task=… party=… text k=v
  *
  * The context (job, task, party) is set once per request or child and stands
  * in every line until it is changed.  Never log rows, keys or secrets.
@@ -21,6 +21,9 @@ void log_reopen(void);
 
 /* NULL clears a part.  Copied, cut at 160 bytes each. */
 void log_context(const char *job, const char *task, const char *party);
+
+/* The request that is served, "request=" in each line; NULL or "" for none. */
+void log_request(const char *id);
 
 #define log_debug(...) log_write(LOG_DEBUG_, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO_, __VA_ARGS__)

@@ -20,7 +20,7 @@
 	X(ready, GAUGE, "1 when the site can take work, by check")             \
 	X(jobs, GAUGE, "Jobs this site knows, by state")                       \
 	X(tasks, GAUGE, "Tasks of this site that have not ended, by state")    \
-	X(queue_jobs, GAUGE, "Jobs initiated here that wait, by reason code")  \
+	X(queue_jobs, GAUGE, "Jobs that wait, by the code of their reason")    \
 	X(queue_oldest_seconds, GAUGE, "Age of the oldest waiting job")        \
 	X(reports_due, GAUGE, "Ends of tasks that initiators do not have yet") \
 	X(launches_due, GAUGE, "Tasks that wait for their shepherd")           \
@@ -30,7 +30,7 @@
 	X(progress_age_seconds, GAUGE,                                         \
 	    "Time since an executor last got on, the oldest")                  \
 	X(resource_cores, GAUGE, "Cores of an engine: total, granted, free")   \
-	X(resource_memory_mb, GAUGE, "Memory of an engine, as above")          \
+	X(resource_memory_bytes, GAUGE, "Memory of an engine, as above")       \
 	X(ledger_broken, GAUGE, "Findings of the last check of the ledger")    \
 	X(audit_records, GAUGE, "Length of the chain of audit records")        \
 	X(mailbox_bytes, GAUGE, "Bytes that wait in mailboxes of tasks")       \

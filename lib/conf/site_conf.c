@@ -108,6 +108,10 @@ static const struct key keys[] = {
 	STR("hooks", "key_file", KEY_PATH, hook_key_file, ""),
 	STR("hooks", "secret_file", KEY_PATH, hook_secret_file, ""),
 
+	STR("monitoring", "scrape_key_file", KEY_PATH, scrape_key_file, ""),
+	STR("monitoring", "metrics_on_loopback", KEY_BOOL, metrics_on_loopback,
+	    "no"),
+
 	STR("data", "file_roots", KEY_PATHS, file_roots, ""),
 	STR("data", "export_root", KEY_PATH, export_root, "exports"),
 	STR("data", "mysql_hosts", KEY_TEXT, mysql_hosts, ""),

@@ -56,6 +56,9 @@ struct site_conf {
 	char *hook_cert_file;	 /* shown to them, "": nothing */
 	char *hook_key_file;
 	char *hook_secret_file; /* "": questions are not signed */
+	/* [monitoring] */
+	char *scrape_key_file; /* "": admins only */
+	bool metrics_on_loopback;
 	/* [data]: tables that are kept outside, and what is put there */
 	char *file_roots;   /* absolute folders, ':' between them; "" */
 	char *export_root;  /* absolute */

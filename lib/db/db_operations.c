@@ -116,6 +116,9 @@ static const struct db_stmt jobs = { "count.jobs", "",
 static const struct db_stmt tasks = { "count.tasks", "",
 	"SELECT 1, party_status, COUNT(*) FROM task WHERE run_here = 1"
 	" AND party_status IN ('waiting', 'running') GROUP BY party_status" };
+static const struct db_stmt waits = { "count.waits", "",
+	"SELECT 1, wait_code, COUNT(*) FROM job WHERE wait_code <> ''"
+	" GROUP BY wait_code" };
 #define AGE_MS(expr) "TIMESTAMPDIFF(MICROSECOND, " expr ", NOW(6)) DIV 1000"
 static const struct db_stmt rest = {
 	"count.rest", "",
@@ -150,6 +153,13 @@ int
 db_count_jobs(struct db *db, struct arena *a, struct db_count **rows, size_t *n)
 {
 	return db_select(db, &jobs, &count_shape, a, rows, n);
+}
+
+int
+db_count_waits(
+    struct db *db, struct arena *a, struct db_count **rows, size_t *n)
+{
+	return db_select(db, &waits, &count_shape, a, rows, n);
 }
 
 int

@@ -53,6 +53,8 @@ struct db_count {
 
 /* Jobs by state. */
 int db_count_jobs(struct db *, struct arena *, struct db_count **, size_t *n);
+/* Jobs that wait, by the code of their reason. */
+int db_count_waits(struct db *, struct arena *, struct db_count **, size_t *n);
 /* Tasks of this site that have not ended, by state. */
 int db_count_tasks(struct db *, struct arena *, struct db_count **, size_t *n);
 /*

@@ -14,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -281,7 +282,9 @@ add_signature(struct http_call *c, const struct http_client_conf *conf,
 			return r;
 		s.digest = made;
 	}
+	id_random(c->request_id);
 	if ((r = sign_request(conf->keys, &s, &h)) != 0 ||
+	    (r = add_header(c, "Sluice-Request-Id", c->request_id)) != 0 ||
 	    (r = add_header(c, "Content-Digest", s.digest)) != 0 ||
 	    (r = add_header(c, "Sluice-Party", s.party)) != 0 ||
 	    (r = add_header(c, "Sluice-Destination", s.destination)) != 0 ||
@@ -551,6 +554,22 @@ error_of(const struct http_call *c, CURLcode code)
 	return ERR_NET;
 }
 
+/* The receiver's lines about this request have the same id. */
+static void
+log_trouble(const struct http_call *c)
+{
+	const struct http_reply *reply = &c->reply;
+	const char *url = NULL;
+
+	if (c->request_id[0] == '\0' ||
+	    (reply->error == 0 && reply->status < 500))
+		return;
+	(void)curl_easy_getinfo(c->easy, CURLINFO_EFFECTIVE_URL, &url);
+	log_info("request=%s to %s: %d %s", c->request_id,
+	    url != NULL ? url : "?", reply->status,
+	    reply->error_text != NULL ? reply->error_text : "");
+}
+
 void
 call_finish(struct http_call *c, CURLcode code)
 {
@@ -570,10 +589,12 @@ call_finish(struct http_call *c, CURLcode code)
 			    xstrdup(c->curl_error[0] != '\0'
 					? c->curl_error
 					: curl_easy_strerror(code));
+		log_trouble(c);
 		return;
 	}
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	reply->status = (int)status;
 	reply->retry_after_s = retry_after;
+	log_trouble(c);
 }

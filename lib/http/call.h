@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+#include "lib/base/id.h"
 #include "lib/http/client.h"
 #include "lib/http/curl_load.h"
 #include "lib/http/pins.h"
@@ -35,6 +36,7 @@ struct http_call {
 	size_t reply_max;
 	bool reply_too_long;
 	int64_t started_us;
+	char request_id[ID_RANDOM_SIZE]; /* "" unless to a partner */
 };
 
 /* A curl handle ready to run; pins may be NULL without partners. */
