@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/http/tls_cert.h"
+#include "lib/json/canon.h"
 
 #define BUNDLE_MAX (64 * 1024)
 #define URL_MAX 500	 /* partner.url */
@@ -23,6 +24,7 @@ bundle_fini(struct bundle *b)
 	free(b->name);
 	free(b->url);
 	free(b->tls_cert);
+	free(b->next.tls_cert);
 	memset(b, 0, sizeof(*b));
 }
 
@@ -41,8 +43,111 @@ bundle_check(const struct bundle *b)
 		    ERR_INVALID, "name: %d bytes at most", NAME_MAX_LEN);
 	if ((r = tls_cert_check(b->tls_cert, b->party_id)) != 0)
 		return err_wrap("tls_cert");
+	if (b->next.tls_cert != NULL &&
+	    (r = tls_cert_check(b->next.tls_cert, b->party_id)) != 0)
+		return err_wrap("next.tls_cert");
 	return 0;
 }
+
+/* --- what is next --------------------------------------------------------- */
+
+static struct json_object *
+next_json(const struct bundle *b)
+{
+	struct json_object *o = json_object_new_object();
+	char key[KEYS_TEXT_SIZE];
+
+	keys_public_text(b->next.sign_key, key);
+	json_add_str(o, "sign_key", key);
+	json_add_str(o, "tls_cert", b->next.tls_cert);
+	json_add_int(o, "old_until", b->next.old_until_s);
+	return o;
+}
+
+/* What both keys sign: RFC 8785 text of who changes from what to what. */
+static int
+statement(const struct bundle *b, struct buf *out)
+{
+	struct json_object *o = json_object_new_object();
+	char key[KEYS_TEXT_SIZE];
+	int r;
+
+	keys_public_text(b->sign_key, key);
+	json_add_str(o, "statement", "sluice key change");
+	json_add_str(o, "party_id", b->party_id);
+	json_add_str(o, "sign_key", key);
+	json_add(o, "next", next_json(b));
+	r = json_canon(o, out);
+	json_object_put(o);
+	return r;
+}
+
+int
+bundle_sign_next(
+    struct bundle *b, const struct keys *old, const struct keys *new_pair)
+{
+	struct buf text = BUF_INIT;
+	int r;
+
+	if ((r = statement(b, &text)) == 0) {
+		keys_sign(old, text.data, text.len, b->next.by_old);
+		keys_sign(new_pair, text.data, text.len, b->next.by_new);
+	}
+	buf_fini(&text);
+	return r;
+}
+
+static int
+read_signature(struct json_object *o, const char *name, uint8_t out[64])
+{
+	struct buf bytes = BUF_INIT;
+	const char *text = json_get_str(o, name, "");
+	int r;
+
+	r = str_unbase64(&bytes, text, strlen(text));
+	if (r != 0 || bytes.len != KEYS_SIGNATURE_SIZE)
+		r = err_set(ERR_FORMAT, "next.%s is no signature", name);
+	else
+		memcpy(out, bytes.data, KEYS_SIGNATURE_SIZE);
+	buf_fini(&bytes);
+	return r;
+}
+
+static int
+check_next(const struct bundle *b)
+{
+	struct buf text = BUF_INIT;
+	int r;
+
+	if ((r = statement(b, &text)) == 0 &&
+	    ((r = keys_verify(
+		  b->sign_key, text.data, text.len, b->next.by_old)) != 0 ||
+		(r = keys_verify(b->next.sign_key, text.data, text.len,
+		     b->next.by_new)) != 0))
+		r = err_wrap("next");
+	buf_fini(&text);
+	return r;
+}
+
+static int
+read_next(struct json_object *o, struct bundle *b)
+{
+	struct bundle_next *n = &b->next;
+	int r;
+
+	if (o == NULL)
+		return 0;
+	n->tls_cert = xstrdup(json_get_str(o, "tls_cert", ""));
+	n->old_until_s = json_get_int(o, "old_until", 0);
+	if ((r = keys_public_parse(
+		 json_get_str(o, "sign_key", ""), n->sign_key)) != 0 ||
+	    (r = read_signature(o, "by_old", n->by_old)) != 0 ||
+	    (r = read_signature(o, "by_new", n->by_new)) != 0)
+		return r;
+	return check_next(b);
+}
+
+/* --- files ---------------------------------------------------------------- */
 
 static int
 read_text_file(const struct site_conf *conf, const char *name, struct buf *out)
@@ -102,8 +207,9 @@ bundle_read(const char *path, struct bundle *out)
 		out->name = xstrdup(json_get_str(o, "name", ""));
 		out->url = xstrdup(json_get_str(o, "url", ""));
 		out->tls_cert = xstrdup(json_get_str(o, "tls_cert", ""));
-		if ((r = keys_public_parse(
-			 json_get_str(o, "sign_key", ""), out->sign_key)) == 0)
+		if ((r = keys_public_parse(json_get_str(o, "sign_key", ""),
+			 out->sign_key)) == 0 &&
+		    (r = read_next(json_get(o, "next"), out)) == 0)
 			r = bundle_check(out);
 	}
 	json_object_put(o);
@@ -112,10 +218,21 @@ bundle_read(const char *path, struct bundle *out)
 	return r == 0 ? 0 : err_wrap("%s", path);
 }
 
+static void
+add_signature(struct json_object *o, const char *name, const uint8_t bytes[64])
+{
+	struct buf text = BUF_INIT;
+
+	str_base64(&text, bytes, KEYS_SIGNATURE_SIZE);
+	json_add_str(o, name, buf_str(&text));
+	buf_fini(&text);
+}
+
 struct json_object *
 bundle_json(const struct bundle *b)
 {
 	struct json_object *o = json_object_new_object();
+	struct json_object *next;
 	char key[KEYS_TEXT_SIZE];
 
 	keys_public_text(b->sign_key, key);
@@ -125,5 +242,11 @@ bundle_json(const struct bundle *b)
 	json_add_str(o, "url", b->url);
 	json_add_str(o, "sign_key", key);
 	json_add_str(o, "tls_cert", b->tls_cert);
+	if (b->next.tls_cert != NULL) {
+		next = next_json(b);
+		add_signature(next, "by_old", b->next.by_old);
+		add_signature(next, "by_new", b->next.by_new);
+		json_add(o, "next", next);
+	}
 	return o;
 }

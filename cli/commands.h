@@ -38,8 +38,13 @@ extern const struct command command_partner_list;
 extern const struct command command_partner_remove;
 extern const struct command command_partner_export;
 extern const struct command command_partner_import;
-extern const struct command command_upload; /* upload.c */
-extern const struct command command_submit; /* job.c */
+extern const struct command command_partner_keys; /* partner_keys.c */
+extern const struct command command_partner_revoke;
+extern const struct command command_partner_disable;
+extern const struct command command_partner_enable;
+extern const struct command command_site_rotate_key; /* rotate.c */
+extern const struct command command_upload;	     /* upload.c */
+extern const struct command command_submit;	     /* job.c */
 extern const struct command command_watch;
 extern const struct command command_query;
 extern const struct command command_tasks;

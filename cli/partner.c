@@ -1,19 +1,15 @@
 /*
  * sluice key, sluice partner: who this site is and whom it knows.  The
- * partner table is what fcgi-app and supervisor read; keys/partners.pem is
+ * partner tables are what fcgi-app and supervisor read; keys/partners.pem is
  * the same for TLS, written anew after every change.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/bundle.h"
 #include "cli/commands.h"
-#include "cli/daemon.h"
 #include "cli/output.h"
-#include "cli/site.h"
-#include "cli/site_files.h"
+#include "cli/partner.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -21,69 +17,51 @@
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
 #include "lib/http/tls_cert.h"
+#include "lib/party/party.h"
 
 #define CERT_MAX (64 * 1024)
 
-/* partners.pem from the table; nginx reads it again if it runs. */
-static int
-update_tls(struct site *s)
+static void
+print_taken(const struct args *args, const struct bundle *b,
+    const struct partner_prints *p)
 {
-	struct db_partner *rows;
-	const char **certs;
-	size_t i, n, n_certs = 0;
-	pid_t nginx;
-	int r;
+	struct json_object *o;
 
-	if ((r = db_partner_list(s->db, s->arena, &rows, &n)) != 0)
-		return r;
-	certs = xcalloc(n + 1, sizeof(*certs));
-	/* The site's own certificate is put in from its file. */
-	for (i = 0; i < n; i++)
-		if (rows[i].enabled &&
-		    !str_eq(rows[i].party_id, s->conf->party_id))
-			certs[n_certs++] = rows[i].tls_cert;
-	r = site_files_partners(s->conf, certs, n_certs);
-	free(certs);
-	nginx = daemon_pid(&daemon_nginx, s->conf);
-	if (r == 0 && nginx != 0 && kill(nginx, SIGHUP) != 0)
-		r = err_set_errno(ERR_IO, "tell nginx about it");
-	return r;
+	if (!args_json(args)) {
+		(void)printf("partner %s at %s\n"
+			     "  signing key      %s\n"
+			     "  TLS certificate  %s\n"
+			     "compare both with the other side by another "
+			     "way, such as a telephone\n",
+		    b->party_id, b->url, p->sign, p->tls);
+		return;
+	}
+	o = bundle_json(b);
+	json_add_str(o, "fingerprint", p->sign);
+	json_add_str(o, "tls_fingerprint", p->tls);
+	output_json(o);
+	json_object_put(o);
 }
 
 static int
 put_partner(const struct args *args, const struct bundle *b)
 {
-	struct db_partner row = {
-		.party_id = b->party_id,
-		.name = b->name,
-		.url = b->url,
-		.tls_cert = b->tls_cert,
-		.enabled = true,
-	};
-	char finger[KEYS_FINGERPRINT_SIZE];
+	struct partner_prints prints;
 	struct site s;
 	int r;
 
-	memcpy(row.sign_key, b->sign_key, sizeof(row.sign_key));
-	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_partner_put(s.db, &row)) == 0)
-		r = update_tls(&s);
+	r = site_open(args, &s);
+	if (r == 0)
+		r = partner_take(&s, b, args_flag(args, "replace"));
 	site_close(&s);
-	if (r != 0)
-		return r;
-	keys_fingerprint(b->sign_key, finger);
-	if (args_json(args)) {
-		struct json_object *o = bundle_json(b);
-
-		json_add_str(o, "fingerprint", finger);
-		output_json(o);
-		json_object_put(o);
-	} else {
-		(void)printf("partner %s at %s\nfingerprint %s: compare it "
-			     "with the other side by another way\n",
-		    b->party_id, b->url, finger);
-	}
-	return 0;
+	if (r == 0)
+		r = b->next.tls_cert != NULL
+			? partner_prints(
+			      b->next.sign_key, b->next.tls_cert, &prints)
+			: partner_prints(b->sign_key, b->tls_cert, &prints);
+	if (r == 0)
+		print_taken(args, b, &prints);
+	return r;
 }
 
 static int
@@ -155,37 +133,47 @@ run_export(const struct args *args)
 	return r;
 }
 
-static void
+static int
 print_partners(const struct args *args, const struct db_partner *rows, size_t n)
 {
 	static const char *const head[] = {
 		"party",
 		"url",
-		"fingerprint",
+		"signing key",
+		"TLS certificate",
 		"name",
 		"enabled",
 	};
-	struct output_table *t = output_table_new(5);
+	struct output_table *t = output_table_new(6);
 	struct json_object *list = json_object_new_array();
-	char finger[KEYS_FINGERPRINT_SIZE];
+	struct partner_prints p;
 	size_t i;
+	int r;
 
 	output_table_row(t, head);
 	for (i = 0; i < n; i++) {
 		struct json_object *o = json_object_new_object();
 
-		keys_fingerprint(rows[i].sign_key, finger);
-		output_table_row(t,
-		    (const char *const[]){ rows[i].party_id, rows[i].url,
-			finger, rows[i].name, rows[i].enabled ? "yes" : "no" });
+		json_object_array_add(list, o);
+		if ((r = partner_prints(
+			 rows[i].sign_key, rows[i].tls_cert, &p)) != 0) {
+			output_table_free(t);
+			json_object_put(list);
+			return r;
+		}
+		output_table_row(
+		    t, (const char *const[]){ rows[i].party_id, rows[i].url,
+			   p.sign, p.tls, rows[i].name,
+			   rows[i].enabled ? "yes" : "no" });
 		json_add_str(o, "party_id", rows[i].party_id);
 		json_add_str(o, "url", rows[i].url);
-		json_add_str(o, "fingerprint", finger);
+		json_add_str(o, "fingerprint", p.sign);
+		json_add_str(o, "tls_fingerprint", p.tls);
 		json_add_str(o, "name", rows[i].name);
 		json_add_bool(o, "enabled", rows[i].enabled);
-		json_object_array_add(list, o);
 	}
 	output_list(args, t, list);
+	return 0;
 }
 
 static int
@@ -198,7 +186,7 @@ run_list(const struct args *args)
 
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = db_partner_list(s.db, s.arena, &rows, &n)) == 0)
-		print_partners(args, rows, n);
+		r = print_partners(args, rows, n);
 	site_close(&s);
 	return r;
 }
@@ -210,8 +198,12 @@ run_remove(const struct args *args)
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_partner_delete(s.db, args_operand(args, 0))) == 0)
-		r = update_tls(&s);
+	    (r = db_partner_delete(s.db, args_operand(args, 0))) == 0 &&
+	    (r = partner_update_tls(&s)) == 0)
+		site_audit(&s, "partner", args_operand(args, 0), "removed");
+	if (r == 0)
+		r = party_cancel_of(s.db, args_operand(args, 0),
+		    "its initiator is no partner any more");
 	site_close(&s);
 	return r;
 }
@@ -225,7 +217,7 @@ run_key(const struct args *args)
 	struct json_object *o;
 	struct bundle b;
 	char key[KEYS_TEXT_SIZE];
-	char finger[KEYS_FINGERPRINT_SIZE];
+	struct partner_prints p;
 	char tls[TLS_CERT_FINGERPRINT_SIZE];
 	bool whole = args_command(args) == &command_key_show;
 	int r;
@@ -234,22 +226,25 @@ run_key(const struct args *args)
 	if (r != 0)
 		return r;
 	if ((r = bundle_of_site(conf, &b)) == 0 &&
-	    (r = tls_cert_fingerprint(b.tls_cert, tls)) == 0) {
+	    (r = tls_cert_fingerprint(b.tls_cert, tls)) == 0 &&
+	    (r = partner_prints(b.sign_key, b.tls_cert, &p)) == 0) {
 		keys_public_text(b.sign_key, key);
-		keys_fingerprint(b.sign_key, finger);
 		o = json_object_new_object();
 		json_add_str(o, "party_id", conf->party_id);
-		json_add_str(o, "fingerprint", finger);
-		json_add_str(o, "tls_fingerprint", tls);
+		json_add_str(o, "fingerprint", p.sign);
+		json_add_str(o, "tls_fingerprint", p.tls);
+		json_add_str(o, "tls_sha256", tls);
 		json_add_str(o, "sign_key", key);
 		if (args_json(args))
 			output_json(o);
 		else if (whole)
 			(void)printf("%s\n", key);
 		else
-			(void)printf("party %s\nsign key  %s\nTLS       "
-				     "%s\n",
-			    conf->party_id, finger, tls);
+			(void)printf("party %s\n"
+				     "  signing key      %s\n"
+				     "  TLS certificate  %s\n"
+				     "  (its SHA-256     %s)\n",
+			    conf->party_id, p.sign, p.tls, tls);
 		json_object_put(o);
 	}
 	bundle_fini(&b);
@@ -281,6 +276,12 @@ const struct command command_key_fingerprint = {
 	run_key,
 };
 
+#define OPTION_REPLACE                                                         \
+	{                                                                      \
+		"replace", NULL,                                               \
+		    "the keys known so far end at once (compare first)", false \
+	}
+
 static const struct option_def add_options[] = {
 	OPTION_CONFIG_REQUIRED,
 	{ "party", "ID", "party id", true },
@@ -288,6 +289,7 @@ static const struct option_def add_options[] = {
 	{ "key", "TEXT", "its public key, ed25519:…", true },
 	{ "cert", "FILE", "its TLS certificate, PEM", true },
 	{ "name", "TEXT", "a name for people", false },
+	OPTION_REPLACE,
 	OPTION_END,
 };
 
@@ -337,6 +339,7 @@ const struct command command_partner_export = {
 static const struct option_def import_options[] = {
 	OPTION_CONFIG_REQUIRED,
 	{ "url", "URL", "where it listens, if not as its file says", false },
+	OPTION_REPLACE,
 	OPTION_END,
 };
 

@@ -102,6 +102,10 @@ site_up() {
 		"$sluice" db create --config "$home/$party/site.conf" \
 			--admin-socket "$home/db/db.sock" --admin-user root \
 			>/dev/null
+	else
+		# The template may be another since.
+		"$sluice" site nginx --config "$home/$party/site.conf" \
+			>/dev/null
 	fi
 	"$sluice" migrate --config "$home/$party/site.conf" \
 		--sql "$top/sql" >/dev/null

@@ -24,7 +24,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/db/db_audit.h"
-#include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/sign/digest.h"
 #include "lib/sign/sign.h"
 
@@ -177,6 +177,31 @@ need_header(
 	return 0;
 }
 
+/* Fresh, and of keys that count at this moment. */
+static int
+admit(struct request *req, const char *party, const struct partner_proof *keys,
+    const struct sign_proof *proof)
+{
+	int r;
+
+	r = db_partner_admit(
+	    req->app->db, &(struct db_admission){ .party_id = party,
+			      .sign_digest = keys->sign_digest,
+			      .tls_digest = keys->tls_digest,
+			      .nonce = proof->nonce,
+			      .expires_s = proof->expires_s });
+	if (r == ERR_EXISTS)
+		return err_set(ERR_AUTH,
+		    "replay: the nonce of this request was seen before");
+	if (r != ERR_DENIED)
+		return r;
+	partners_forget(req->app->partners, party);
+	return err_set(ERR_AUTH,
+	    "party %s is no partner of this site now, or its key or "
+	    "certificate is revoked or has ended",
+	    party);
+}
+
 static int
 verify(struct request *req, const char *party)
 {
@@ -186,8 +211,9 @@ verify(struct request *req, const char *party)
 		.party = party,
 		.destination = req->app->conf->party_id };
 	struct sign_proof proof;
-	uint8_t key[KEYS_PUBLIC_SIZE];
-	const char *input, *value, *to;
+	struct partner_proof keys;
+	const char *input, *value, *to, *cert;
+	char key_id[KEYS_ID_SIZE];
 	int r;
 
 	if ((r = need_header(
@@ -203,18 +229,19 @@ verify(struct request *req, const char *party)
 		    "the request is for party %s, this "
 		    "is party %s",
 		    to, sr.destination);
-	if ((r = partners_key(req->app->partners, req->app->db, party, key)) !=
-		0 ||
-	    (r = sign_verify(&sr, input, value, key, clock_wall_ms() / 1000,
-		 &proof)) != 0 ||
+	if ((cert = request_env(req, "SSL_CLIENT_CERT")) == NULL)
+		return err_set(ERR_AUTH,
+		    "the front end did not hand over the certificate; its "
+		    "operator writes nginx.conf anew: sluice site nginx");
+	if ((r = sign_keyid(input, party, key_id)) != 0 ||
+	    (r = partners_find(req->app->partners, req->app->db, party, key_id,
+		 cert, &keys)) != 0 ||
+	    (r = sign_verify(&sr, input, value, keys.key,
+		 clock_wall_ms() / 1000, &proof)) != 0 ||
 	    (r = check_body(req, proof.digest)) != 0)
 		return r;
 	/* Last, so that only what is genuine takes room. */
-	r = db_nonce_use(req->app->db, party, proof.nonce, proof.expires_s);
-	if (r == ERR_EXISTS)
-		r = err_set(ERR_AUTH,
-		    "replay: the nonce of this request was seen before");
-	return r;
+	return admit(req, party, &keys, &proof);
 }
 
 static int

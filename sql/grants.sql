@@ -18,6 +18,7 @@ GRANT SELECT ON task TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON attempt TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON event TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON partner TO 'sluice_fcgi'@'localhost';
+GRANT SELECT ON partner_key TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON client_key TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
@@ -83,6 +84,7 @@ GRANT SELECT, INSERT, UPDATE (seen_at), DELETE ON session
 
 -- sluice-supervisor and the shepherds.
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';
+GRANT SELECT ON partner_key TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON permission TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON supervisor_state

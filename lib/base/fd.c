@@ -26,6 +26,15 @@ fd_close(int *fd)
 	*fd = -1;
 }
 
+bool
+fd_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
+	       a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
 int
 fd_write_all(int fd, const void *data, size_t len)
 {

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdbool.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 void fd_close(int *fd); /* closes if >= 0, sets -1 */
@@ -21,6 +23,8 @@ int fd_set_nonblock(int fd);
  */
 int fd_replace_file(
     const char *path, const void *data, size_t len, mode_t mode);
+/* Is the path still the file that was seen, unchanged? */
+bool fd_same_file(const struct stat *, const struct stat *);
 int fd_sync_dir(const char *path);
 int fd_mkdirs(const char *path, mode_t mode); /* like mkdir -p */
 /* Remove a tree without following links; a missing one is fine. */

@@ -1,11 +1,15 @@
 /*
- * Partner sites and nonces.  Partners are written by the CLI; nonces by
- * fcgi-app for every signed request.
+ * Partner sites, written by the CLI, and the end of old nonces.
  */
 #include "lib/db/db_partner.h"
 
+#include <stdio.h>
+
 #include "lib/base/err.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/db/db_rows.h"
+#include "lib/db/db_tx.h"
+#include "lib/sign/keys.h"
 
 #define PARTNER_COLS(X)                                                        \
 	X(STR, party_id, "party_id")                                           \
@@ -40,6 +44,8 @@ static const struct db_stmt delete = { "partner.delete", "s",
 static const struct db_stmt use_nonce = { "nonce.use", "ssi",
 	"INSERT INTO nonce (party_id, nonce, expires_at)"
 	" VALUES (?, ?, TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ? SECOND)" };
+static const struct db_stmt enable = { "partner.enable", "is",
+	"UPDATE partner SET enabled = ? WHERE party_id = ?" };
 /*
  * Whether a request is expired is judged by the clock of who receives it, in
  * whole seconds: a nonce is kept until no clock that is anywhere near right
@@ -49,12 +55,29 @@ static const struct db_stmt purge_nonces = { "nonce.purge", "i",
 	"DELETE FROM nonce WHERE expires_at < NOW(6) - INTERVAL 10 MINUTE"
 	" ORDER BY expires_at LIMIT ?" };
 
-int
-db_partner_put(struct db *db, const struct db_partner *p)
+static int
+put_tx(struct db *db, void *ctx)
 {
+	const struct db_partner *p = ctx;
+	char key[KEYS_TEXT_SIZE];
+	int r;
+
+	keys_public_text(p->sign_key, key);
+	if ((r = db_partner_key_add(db, p->party_id, DB_KEY_SIGN, key)) != 0 ||
+	    (r = db_partner_key_add(
+		 db, p->party_id, DB_KEY_TLS, p->tls_cert)) != 0)
+		return r;
 	return db_exec(db, &put, NULL, p->party_id,
 	    p->name != NULL ? p->name : "", p->url, (const void *)p->sign_key,
 	    sizeof(p->sign_key), p->tls_cert, (int64_t)p->enabled);
+}
+
+int
+db_partner_put(struct db *db, const struct db_partner *p)
+{
+	struct db_partner row = *p;
+
+	return db_tx(db, put_tx, &row);
 }
 
 int
@@ -76,17 +99,45 @@ db_partner_list(
 	return db_select(db, &list, &partner_shape, a, rows, n);
 }
 
+static int
+changed_one(const char *party_id, int64_t n, int r)
+{
+	if (r == 0 && n != 1)
+		r = err_set(
+		    ERR_NOT_FOUND, "party %.10s is not known", party_id);
+	return r;
+}
+
+static int
+delete_tx(struct db *db, void *ctx)
+{
+	const char *party_id = ctx;
+	int64_t n = 0;
+	int r;
+
+	r = db_exec(db, &delete, &n, party_id);
+	if ((r = changed_one(party_id, n, r)) != 0)
+		return r;
+	return db_partner_key_end_all(db, party_id);
+}
+
 int
 db_partner_delete(struct db *db, const char *party_id)
 {
-	int64_t n;
+	char id[16];
+
+	(void)snprintf(id, sizeof(id), "%s", party_id);
+	return db_tx(db, delete_tx, id);
+}
+
+int
+db_partner_enable(struct db *db, const char *party_id, bool enabled)
+{
+	int64_t n = 0;
 	int r;
 
-	if ((r = db_exec(db, &delete, &n, party_id)) != 0)
-		return r;
-	return n == 1 ? 0
-		      : err_set(ERR_NOT_FOUND, "party %.10s is not known",
-			    party_id);
+	r = db_exec(db, &enable, &n, (int64_t)enabled, party_id);
+	return changed_one(party_id, n, r);
 }
 
 int

@@ -1,5 +1,5 @@
 /*
- * Partner sites and the nonces of their requests.
+ * Partner sites; their keys are in db_partner_key.h.
  */
 #ifndef LIB_DB_DB_PARTNER_H
 #define LIB_DB_DB_PARTNER_H
@@ -18,17 +18,24 @@ struct db_partner {
 	int64_t created_ms;
 };
 
-/* Insert or replace. */
+/*
+ * Insert or replace; its key and certificate join those of the party
+ * (db_partner_key.h).  ERR_DENIED: one of them was revoked.
+ */
 int db_partner_put(struct db *, const struct db_partner *);
 /* ERR_NOT_FOUND when there is none. */
 int db_partner_get(
     struct db *, struct arena *, const char *party_id, struct db_partner **out);
 int db_partner_list(
     struct db *, struct arena *, struct db_partner **rows, size_t *n);
+/* Its keys end, and stay for the sake of what they signed. */
 int db_partner_delete(struct db *, const char *party_id);
+/* What a partner that is not enabled asks is refused. */
+int db_partner_enable(struct db *, const char *party_id, bool enabled);
 
 /*
- * Remember a nonce until expires_s (seconds since the epoch).
+ * Remember a nonce until expires_s (seconds since the epoch); requests of
+ * partners are remembered by db_partner_admit().
  * ERR_EXISTS: it was seen before, the request is a replay.
  */
 int db_nonce_use(

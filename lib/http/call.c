@@ -399,12 +399,17 @@ set_client_target(
 /* Trust this partner's certificate and no other; show ours. */
 static int
 set_partner_tls(struct http_call *c, const struct http_client_conf *conf,
-    const char *pem, size_t pem_len)
+    const struct buf *cert, const char *pem, size_t pem_len)
 {
 	struct setting s = { c->easy, CURLE_OK };
 	struct curl_blob blob = {
 		.data = xstrndup(pem, pem_len),
 		.len = pem_len,
+		.flags = CURL_BLOB_COPY,
+	};
+	struct curl_blob own = {
+		.data = cert->data,
+		.len = cert->len,
 		.flags = CURL_BLOB_COPY,
 	};
 
@@ -414,7 +419,7 @@ set_partner_tls(struct http_call *c, const struct http_client_conf *conf,
 	SET(&s, CURLOPT_CAPATH, NULL);
 	SET(&s, CURLOPT_SSL_VERIFYPEER, 1L);
 	SET(&s, CURLOPT_SSL_VERIFYHOST, 2L);
-	SET(&s, CURLOPT_SSLCERT, conf->tls_cert);
+	SET(&s, CURLOPT_SSLCERT_BLOB, &own);
 	SET(&s, CURLOPT_SSLKEY, conf->tls_key);
 	free(blob.data);
 	return setting_end(&s);
@@ -448,23 +453,24 @@ set_partner_target(struct http_call *c, const char *party, const struct url *u)
 
 static int
 set_partner(struct http_call *c, const struct http_client_conf *conf,
-    struct pins *pins, const struct http_request *req, const char *method)
+    struct call_tls *tls, const struct http_request *req, const char *method)
 {
 	struct url u;
 	const char *pem;
 	size_t pem_len = 0;
 	int r;
 
-	if (pins == NULL || conf->keys == NULL)
+	if (tls->pins == NULL || conf->keys == NULL)
 		return err_set(ERR_INVALID, "this client has no partners");
-	if ((r = pins_refresh(pins)) != 0)
+	if ((r = pins_refresh(tls->pins)) != 0)
 		return r;
-	if ((pem = pins_get(pins, req->party, &pem_len)) == NULL)
+	if ((pem = pins_get(tls->pins, req->party, &pem_len)) == NULL)
 		return err_set(
 		    ERR_NOT_FOUND, "no certificate of party %s", req->party);
 	if ((r = url_parse(req->url, &u)) == 0 && !u.is_tls)
 		r = err_set(ERR_INVALID, "partners are reached by https only");
-	if (r == 0 && (r = set_partner_tls(c, conf, pem, pem_len)) == 0 &&
+	if (r == 0 &&
+	    (r = set_partner_tls(c, conf, &tls->cert, pem, pem_len)) == 0 &&
 	    (r = set_partner_target(c, req->party, &u)) == 0)
 		r = add_signature(c, conf, req, method, &u);
 	url_fini(&u);
@@ -473,7 +479,7 @@ set_partner(struct http_call *c, const struct http_client_conf *conf,
 
 static int
 prepare(struct http_call *c, const struct http_client_conf *conf,
-    struct pins *pins, const struct http_request *req)
+    struct call_tls *tls, const struct http_request *req)
 {
 	const char *method = req->method != NULL ? req->method : "POST";
 	const char *type =
@@ -489,7 +495,7 @@ prepare(struct http_call *c, const struct http_client_conf *conf,
 	    (r = add_more_headers(c, req->headers)) != 0)
 		return r;
 	if (req->party != NULL)
-		r = set_partner(c, conf, pins, req, method);
+		r = set_partner(c, conf, tls, req, method);
 	else
 		r = set_client_target(c, conf, req->url);
 	if (r != 0 || (r = set_common(c, req)) != 0)
@@ -498,7 +504,7 @@ prepare(struct http_call *c, const struct http_client_conf *conf,
 }
 
 int
-call_new(const struct http_client_conf *conf, struct pins *pins,
+call_new(const struct http_client_conf *conf, struct call_tls *tls,
     const struct http_request *req, struct http_call **out)
 {
 	struct http_call *c = xcalloc(1, sizeof(*c));
@@ -511,7 +517,7 @@ call_new(const struct http_client_conf *conf, struct pins *pins,
 	if ((c->easy = curl_easy_init()) == NULL)
 		r = err_set(ERR_NOMEM, "curl handle");
 	else
-		r = prepare(c, conf, pins, req);
+		r = prepare(c, conf, tls, req);
 	if (r != 0) {
 		call_free(c);
 		return r;

@@ -6,11 +6,19 @@
 #define LIB_HTTP_CALL_H
 
 #include <stdbool.h>
+#include <sys/stat.h>
 
 #include "lib/base/id.h"
 #include "lib/http/client.h"
 #include "lib/http/curl_load.h"
 #include "lib/http/pins.h"
+
+/* What partners are known by, and this site by them. */
+struct call_tls {
+	struct pins *pins;     /* NULL: no partners */
+	struct buf cert;       /* the site's own, PEM */
+	struct stat cert_seen; /* of the file it was read from */
+};
 
 struct http_call {
 	struct http_client *client;
@@ -39,8 +47,8 @@ struct http_call {
 	char request_id[ID_RANDOM_SIZE]; /* "" unless to a partner */
 };
 
-/* A curl handle ready to run; pins may be NULL without partners. */
-int call_new(const struct http_client_conf *, struct pins *,
+/* A curl handle ready to run. */
+int call_new(const struct http_client_conf *, struct call_tls *,
     const struct http_request *, struct http_call **out);
 void call_free(struct http_call *); /* NULL is fine */
 /* Fill call->reply from how curl ended. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/http/call.h"
@@ -17,6 +18,7 @@
 
 #define KEPT_CONNECTIONS 64L
 /* Per partner; more requests wait their turn, which beats new handshakes. */
+#define CERT_MAX (64 * 1024) /* bytes of a PEM file */
 #define HOST_CONNECTIONS 16L
 
 struct http_client {
@@ -24,7 +26,7 @@ struct http_client {
 	struct loop *own_loop;	  /* NULL when borrowed */
 	struct loop_timer *timer; /* curl's timeout */
 	CURLM *multi;
-	struct pins *pins;	      /* NULL without partners */
+	struct call_tls tls;
 	struct http_client_conf conf; /* strings owned, keys not */
 	char *text[5];		      /* what conf points at */
 	struct http_call *calls;
@@ -194,7 +196,7 @@ http_client_new(struct loop *loop, const struct http_client_conf *conf,
 	if ((r = multi_new(cl)) != 0)
 		goto out;
 	if (conf->partners_pem != NULL &&
-	    (r = pins_load(conf->partners_pem, &cl->pins)) != 0)
+	    (r = pins_load(conf->partners_pem, &cl->tls.pins)) != 0)
 		goto out;
 	*out = cl;
 	cl = NULL;
@@ -205,7 +207,7 @@ out:
 
 int
 http_client_new_site(struct loop *loop, const struct site_conf *site,
-    const struct keys *keys, struct http_client **out)
+    struct keys *keys, struct http_client **out)
 {
 	char *cert = site_path(site, SITE_KEYS "/tls.crt");
 	char *key = site_path(site, SITE_KEYS "/tls.key");
@@ -239,10 +241,41 @@ http_client_free(struct http_client *cl)
 		(void)curl_multi_cleanup(cl->multi);
 	loop_timer_free(cl->timer);
 	loop_free(cl->own_loop);
-	pins_free(cl->pins);
+	pins_free(cl->tls.pins);
+	buf_fini(&cl->tls.cert);
 	for (i = 0; i < sizeof(cl->text) / sizeof(cl->text[0]); i++)
 		free(cl->text[i]);
 	free(cl);
+}
+
+/*
+ * The site's own key and certificate, should others have taken their place.
+ * Connections that showed the old certificate are not used again, for curl
+ * compares what they were made with.
+ */
+static int
+refresh_own(struct http_client *cl)
+{
+	struct buf text = BUF_INIT;
+	struct stat now;
+	int r;
+
+	if (cl->conf.keys != NULL && (r = keys_refresh(cl->conf.keys)) != 0)
+		return r;
+	if (cl->conf.tls_cert == NULL ||
+	    (cl->tls.cert.len != 0 && stat(cl->conf.tls_cert, &now) == 0 &&
+		fd_same_file(&now, &cl->tls.cert_seen)))
+		return 0;
+	if (stat(cl->conf.tls_cert, &now) != 0)
+		return err_set_errno(ERR_IO, "%s", cl->conf.tls_cert);
+	if ((r = buf_read_file(&text, cl->conf.tls_cert, CERT_MAX)) != 0) {
+		buf_fini(&text);
+		return r;
+	}
+	buf_fini(&cl->tls.cert);
+	cl->tls.cert = text;
+	cl->tls.cert_seen = now;
+	return 0;
 }
 
 int
@@ -255,7 +288,9 @@ http_send(struct http_client *cl, const struct http_request *req,
 
 	if (out != NULL)
 		*out = NULL;
-	if ((r = call_new(&cl->conf, cl->pins, req, &c)) != 0)
+	if (req->party != NULL && (r = refresh_own(cl)) != 0)
+		return err_wrap("request");
+	if ((r = call_new(&cl->conf, &cl->tls, req, &c)) != 0)
 		return err_wrap("request");
 	c->client = cl;
 	c->done = done;

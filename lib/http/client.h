@@ -22,10 +22,10 @@ struct http_client;
 struct http_call; /* a request under way */
 
 struct http_client_conf {
-	const char *party;	 /* this site's id */
-	const struct keys *keys; /* borrowed; NULL: no partners */
-	const char *tls_cert;	 /* paths; shown to partners, or, without
-				  * partners_pem, to whom it talks */
+	const char *party;    /* this site's id */
+	struct keys *keys;    /* borrowed, kept fresh; NULL: no partners */
+	const char *tls_cert; /* paths; shown to partners, or, without
+			       * partners_pem, to whom it talks */
 	const char *tls_key;
 	const char *partners_pem; /* read again when it changes */
 	/* For https without a party; NULL: the system's authorities. */
@@ -78,8 +78,8 @@ typedef void http_done_fn(void *ctx, const struct http_reply *);
 int http_client_new(
     struct loop *, const struct http_client_conf *, struct http_client **out);
 /* The same from a site's files; keys are borrowed. */
-int http_client_new_site(struct loop *, const struct site_conf *,
-    const struct keys *, struct http_client **out);
+int http_client_new_site(struct loop *, const struct site_conf *, struct keys *,
+    struct http_client **out);
 /*
  * Calls under way are dropped without their callbacks.  Not from inside a
  * callback of this client.

@@ -1,6 +1,6 @@
 /*
- * The certificates that partners must show.  Each connection trusts exactly
- * one certificate, that of the party it is for: a partner whose certificate
+ * The certificates that partners must show.  Each connection trusts only
+ * those of the party it is for: a partner whose certificate
  * also names others gains nothing by it.
  */
 #include "lib/http/pins.h"
@@ -17,6 +17,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -76,33 +77,47 @@ common_name(const X509 *cert, char out[11])
 	return 0;
 }
 
+/* The party's, made when it has none. */
+static struct pin *
+pin_of(struct pins *p, const char *party)
+{
+	struct pin *pin;
+	size_t i;
+
+	for (i = 0; i < p->n; i++)
+		if (strcmp(p->pins[i].party, party) == 0)
+			return &p->pins[i];
+	p->pins = xrealloc(p->pins, (p->n + 1) * sizeof(*p->pins));
+	pin = &p->pins[p->n++];
+	memset(pin, 0, sizeof(*pin));
+	(void)snprintf(pin->party, sizeof(pin->party), "%s", party);
+	return pin;
+}
+
 static int
 add_pin(struct pins *p, X509 *cert)
 {
-	struct pin pin = { 0 };
+	struct pin *pin;
+	char party[11];
 	BIO *bio;
 	char *data;
-	size_t len;
 	long n;
 	int r;
 
-	if ((r = common_name(cert, pin.party)) != 0)
+	if ((r = common_name(cert, party)) != 0)
 		return r;
-	if (pins_get(p, pin.party, &len) != NULL)
-		return err_set(
-		    ERR_FORMAT, "two certificates for party %s", pin.party);
 	if ((bio = BIO_new(BIO_s_mem())) == NULL ||
 	    PEM_write_bio_X509(bio, cert) != 1 ||
 	    (n = BIO_get_mem_data(bio, &data)) <= 0) {
 		BIO_free(bio);
-		return err_set(
-		    ERR_CRYPTO, "certificate of party %s", pin.party);
+		return err_set(ERR_CRYPTO, "certificate of party %s", party);
 	}
-	pin.pem = xstrndup(data, (size_t)n);
-	pin.pem_len = (size_t)n;
+	pin = pin_of(p, party);
+	pin->pem = xrealloc(pin->pem, pin->pem_len + (size_t)n + 1);
+	memcpy(pin->pem + pin->pem_len, data, (size_t)n);
+	pin->pem_len += (size_t)n;
+	pin->pem[pin->pem_len] = '\0';
 	BIO_free(bio);
-	p->pins = xrealloc(p->pins, (p->n + 1) * sizeof(*p->pins));
-	p->pins[p->n++] = pin;
 	return 0;
 }
 
@@ -161,15 +176,6 @@ pins_load(const char *path, struct pins **out)
 	return 0;
 }
 
-static bool
-same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_ino == b->st_ino && a->st_dev == b->st_dev &&
-	       a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
 int
 pins_refresh(struct pins *p)
 {
@@ -177,7 +183,7 @@ pins_refresh(struct pins *p)
 	struct stat now;
 	int r;
 
-	if (stat(p->path, &now) == 0 && same_file(&now, &p->seen))
+	if (stat(p->path, &now) == 0 && fd_same_file(&now, &p->seen))
 		return 0;
 	if ((r = pins_load(p->path, &fresh)) != 0)
 		return r;

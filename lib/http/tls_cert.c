@@ -1,5 +1,6 @@
 /*
- * X.509 for sites, by OpenSSL.  Called by the command line only.
+ * X.509 for sites, by OpenSSL.  Called by the command line, and by fcgi-app for
+ * fingerprints.
  */
 #include "lib/http/tls_cert.h"
 
@@ -245,20 +246,31 @@ tls_cert_check(const char *pem, const char *party)
 }
 
 int
-tls_cert_fingerprint(const char *pem, char out[TLS_CERT_FINGERPRINT_SIZE])
+tls_cert_digest(const char *pem, unsigned char out[32])
 {
-	unsigned char sum[EVP_MAX_MD_SIZE];
-	unsigned int i, len = 0;
+	unsigned int len = 0;
 	X509 *cert;
 	int r;
 
 	if ((r = read_one(pem, &cert)) != 0)
 		return r;
-	if (X509_digest(cert, EVP_sha256(), sum, &len) != 1 || len != 32)
+	if (X509_digest(cert, EVP_sha256(), out, &len) != 1 || len != 32)
 		r = openssl_error("certificate fingerprint");
-	for (i = 0; r == 0 && i < len; i++)
-		(void)snprintf(out + 3 * i, TLS_CERT_FINGERPRINT_SIZE - 3 * i,
-		    i + 1 < len ? "%02X:" : "%02X", sum[i]);
 	X509_free(cert);
 	return r;
+}
+
+int
+tls_cert_fingerprint(const char *pem, char out[TLS_CERT_FINGERPRINT_SIZE])
+{
+	unsigned char sum[32];
+	unsigned i;
+	int r;
+
+	if ((r = tls_cert_digest(pem, sum)) != 0)
+		return r;
+	for (i = 0; i < sizeof(sum); i++)
+		(void)snprintf(out + 3 * i, TLS_CERT_FINGERPRINT_SIZE - 3 * i,
+		    i + 1 < sizeof(sum) ? "%02X:" : "%02X", sum[i]);
+	return 0;
 }

@@ -25,7 +25,9 @@ int tls_cert_make(
  */
 int tls_cert_check(const char *pem, const char *party);
 
-/* SHA-256 of the certificate (its DER form) for people to compare. */
+/* SHA-256 of the certificate (its DER form). */
+int tls_cert_digest(const char *pem, unsigned char out[32]);
+/* The same as other programs show it. */
 #define TLS_CERT_FINGERPRINT_SIZE 96 /* 32 pairs with ":" between */
 int tls_cert_fingerprint(const char *pem, char out[TLS_CERT_FINGERPRINT_SIZE]);
 

@@ -6,10 +6,13 @@
 
 #include <sodium.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/sign/secret_file.h"
@@ -21,6 +24,8 @@
 struct keys {
 	uint8_t public_key[KEYS_PUBLIC_SIZE];
 	uint8_t *secret; /* sodium_malloc: seed and public key */
+	char *path;	 /* of keys_load(), or NULL */
+	struct stat seen;
 };
 
 static int
@@ -87,6 +92,7 @@ keys_free(struct keys *k)
 	if (k == NULL)
 		return;
 	sodium_free(k->secret); /* wipes */
+	free(k->path);
 	free(k);
 }
 
@@ -94,14 +100,42 @@ int
 keys_load(const char *path, struct keys **out)
 {
 	uint8_t seed[SEED_SIZE];
+	struct stat seen = { 0 };
 	int r;
 
 	*out = NULL;
+	/* Looked at first: a change in between is noticed the next time. */
+	(void)stat(path, &seen);
 	if ((r = sodium_ready()) == 0 &&
 	    (r = secret_file_load(path, SECRET_PREFIX, seed)) == 0)
 		r = keys_from_seed(seed, out);
 	sodium_memzero(seed, sizeof(seed));
+	if (r == 0) {
+		(*out)->path = xstrdup(path);
+		(*out)->seen = seen;
+	}
 	return r;
+}
+
+int
+keys_refresh(struct keys *k)
+{
+	struct keys *fresh;
+	struct stat now;
+	uint8_t *secret = k->secret;
+	int r;
+
+	if (k->path == NULL ||
+	    (stat(k->path, &now) == 0 && fd_same_file(&now, &k->seen)))
+		return 0;
+	if ((r = keys_load(k->path, &fresh)) != 0)
+		return r;
+	memcpy(k->public_key, fresh->public_key, sizeof(k->public_key));
+	k->secret = fresh->secret;
+	k->seen = fresh->seen;
+	fresh->secret = secret;
+	keys_free(fresh);
+	return 0;
 }
 
 /* The secret of libsodium is the seed followed by the public key. */
@@ -181,15 +215,27 @@ keys_id(const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_ID_SIZE])
 }
 
 void
+keys_spoken(const uint8_t hash[32], char out[KEYS_FINGERPRINT_SIZE])
+{
+	uint32_t group;
+	int i;
+
+	for (i = 0; i < 8; i++) {
+		group = (uint32_t)hash[4 * i] << 24 |
+			(uint32_t)hash[4 * i + 1] << 16 |
+			(uint32_t)hash[4 * i + 2] << 8 | hash[4 * i + 3];
+		(void)snprintf(out + 6 * i,
+		    KEYS_FINGERPRINT_SIZE - 6 * (size_t)i,
+		    i < 7 ? "%05u " : "%05u", group % 100000);
+	}
+}
+
+void
 keys_fingerprint(
     const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_FINGERPRINT_SIZE])
 {
 	uint8_t hash[32];
-	int i;
 
 	key_hash(public_key, hash);
-	for (i = 0; i < 8; i++) {
-		str_to_hex(hash + 2 * i, 2, out + 5 * i);
-		out[5 * i + 4] = i < 7 ? '-' : '\0';
-	}
+	keys_spoken(hash, out);
 }

@@ -26,6 +26,12 @@ int keys_from_seed(const uint8_t seed[32], struct keys **out);
  * (root's files are taken).
  */
 int keys_load(const char *path, struct keys **out);
+/*
+ * Read the file of keys_load() again if it is another one now, in place: who
+ * holds the pair signs with the new one from then on.  On failure the old
+ * one stays.  Pairs from elsewhere stay as they are.
+ */
+int keys_refresh(struct keys *);
 /* Write the secret file, mode 0600; ERR_EXISTS when it is there already. */
 int keys_save(const struct keys *, const char *path);
 void keys_free(struct keys *); /* NULL is fine */
@@ -48,10 +54,13 @@ int keys_public_parse(const char *text, uint8_t public_key[KEYS_PUBLIC_SIZE]);
 void keys_id(
     const uint8_t public_key[KEYS_PUBLIC_SIZE], char out[KEYS_ID_SIZE]);
 /*
- * What two people read to each other: 128 bits of the same hash in eight
- * groups of four hex digits.
+ * What two people read to each other: 132 bits of a 32-byte hash as eight
+ * groups of five decimal digits, for hex letters sound alike.  A group is
+ * four bytes of the hash (big-endian) modulo 100 000.
  */
-#define KEYS_FINGERPRINT_SIZE 40
+#define KEYS_FINGERPRINT_SIZE 48
+void keys_spoken(const uint8_t hash[32], char out[KEYS_FINGERPRINT_SIZE]);
+/* The same of the hash that keys_id() begins. */
 void keys_fingerprint(const uint8_t public_key[KEYS_PUBLIC_SIZE],
     char out[KEYS_FINGERPRINT_SIZE]);
 

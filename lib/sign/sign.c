@@ -5,12 +5,14 @@
 #include "lib/sign/sign.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/id.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/sign/digest.h"
 #include "lib/sign/signature.h"
@@ -149,6 +151,35 @@ sign_request(const struct keys *keys, const struct sign_request *req,
 
 	id_random(nonce);
 	return sign_request_at(keys, req, clock_wall_ms() / 1000, nonce, out);
+}
+
+int
+sign_keyid(const char *input, const char *party, char out[KEYS_ID_SIZE])
+{
+	struct sfv_dictionary *d = xcalloc(1, sizeof(*d));
+	const struct sfv_member *m = NULL;
+	const struct sfv_value *v = NULL;
+	struct buf text = BUF_INIT;
+	size_t n = strlen(party);
+	int r;
+
+	if ((r = sfv_parse(input, d)) == 0 &&
+	    (m = sfv_member(d, LABEL)) != NULL &&
+	    (v = sfv_param(&m->params, "keyid")) != NULL &&
+	    v->type == SFV_STRING)
+		sfv_string(v, &text);
+	if (r == 0 && text.len == 0)
+		r = err_set(ERR_FORMAT, "the signature names no key");
+	else if (r == 0 &&
+		 (text.len != n + KEYS_ID_SIZE ||
+		     strncmp(text.data, party, n) != 0 || text.data[n] != ':'))
+		r = err_set(ERR_AUTH, "keyid must be \"%s:\" and %d hex digits",
+		    party, KEYS_ID_SIZE - 1);
+	else if (r == 0)
+		memcpy(out, text.data + n + 1, KEYS_ID_SIZE);
+	buf_fini(&text);
+	free(d);
+	return r;
 }
 
 static int

@@ -63,6 +63,13 @@ int sign_request_at(const struct keys *, const struct sign_request *,
     int64_t created_s, const char *nonce, struct sign_headers *out);
 
 /*
+ * Which key of party a request says it was signed with, before anything of
+ * it is believed: keys_id() of the key.  ERR_FORMAT when it names none,
+ * ERR_AUTH when the key is said to be another party's.
+ */
+int sign_keyid(const char *input, const char *party, char out[KEYS_ID_SIZE]);
+
+/*
  * Check the two header values against the request and the public key that
  * the caller found for request->party, at now_s (seconds since the epoch).
  * Errors: ERR_FORMAT (malformed), ERR_AUTH (everything else: wrong key,

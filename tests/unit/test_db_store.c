@@ -24,6 +24,7 @@
 #include "lib/db/db_client_nonce.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
 #include "lib/db/migrate.h"
@@ -364,6 +365,69 @@ nonce_is_good_once_until_it_is_forgotten(void **state)
 	assert_int_equal(db_nonce_use(db, "1", "late", now - 60), ERR_EXISTS);
 }
 
+static void
+keys_of_a_partner_count_until_they_end_or_are_revoked(void **state)
+{
+	struct db_partner p = { .party_id = "77",
+		.url = "https://127.0.0.1:1",
+		.tls_cert = "cert",
+		.enabled = true };
+	struct db_admission ad = { .party_id = "77",
+		.nonce = "n1",
+		.expires_s = (int64_t)time(NULL) + 60 };
+	struct db_partner_key *rows;
+	unsigned char tls[DB_KEY_DIGEST_SIZE], other[DB_KEY_DIGEST_SIZE];
+	size_t n;
+
+	(void)state;
+	memset(p.sign_key, 7, sizeof(p.sign_key));
+	assert_int_equal(db_partner_put(db, &p), 0);
+	assert_int_equal(db_partner_put(db, &p), 0);
+	assert_int_equal(
+	    db_partner_key_list(db, arena, "77", true, &rows, &n), 0);
+	assert_int_equal(n, 2);
+	ad.sign_digest = strcmp(rows[0].kind, DB_KEY_SIGN) == 0
+			     ? rows[0].digest
+			     : rows[1].digest;
+	db_partner_key_digest("cert", tls);
+	db_partner_key_digest("other", other);
+	ad.tls_digest = tls;
+	assert_int_equal(db_partner_admit(db, &ad), 0);
+	assert_int_equal(db_partner_admit(db, &ad), ERR_EXISTS);
+	ad.nonce = "n2";
+	ad.tls_digest = other;
+	assert_int_equal(db_partner_admit(db, &ad), ERR_DENIED);
+	ad.tls_digest = tls;
+	assert_int_equal(db_partner_enable(db, "77", false), 0);
+	assert_int_equal(db_partner_admit(db, &ad), ERR_DENIED);
+	assert_int_equal(db_partner_enable(db, "77", true), 0);
+	assert_int_equal(db_partner_key_add(db, "77", DB_KEY_TLS, "other"), 0);
+	assert_int_equal(db_partner_key_end_others(db, "77", DB_KEY_TLS,
+			     "other", (int64_t)time(NULL) + 60),
+	    0);
+	assert_int_equal(db_partner_admit(db, &ad), 0);
+	ad.nonce = "n3";
+	assert_int_equal(
+	    db_partner_key_end_others(db, "77", DB_KEY_TLS, "other", 1000), 0);
+	assert_int_equal(db_partner_admit(db, &ad), ERR_DENIED);
+	ad.tls_digest = other;
+	assert_int_equal(db_partner_admit(db, &ad), 0);
+	/* What was removed stays, to check what it signed. */
+	assert_int_equal(db_partner_delete(db, "77"), 0);
+	assert_int_equal(
+	    db_partner_key_list(db, arena, "77", false, &rows, &n), 0);
+	assert_int_equal(n, 3);
+	ad.nonce = "n4";
+	assert_int_equal(db_partner_put(db, &p), 0);
+	ad.tls_digest = tls;
+	assert_int_equal(db_partner_admit(db, &ad), 0);
+	assert_int_equal(db_partner_key_revoke(db, &rows[0], "stolen"), 0);
+	assert_int_equal(db_partner_delete(db, "77"), 0);
+	assert_int_equal(
+	    db_partner_key_add(db, "77", rows[0].kind, rows[0].material),
+	    ERR_DENIED);
+}
+
 /* --- signed requests of users ------------------------------------------------ */
 
 #define WINDOW 60000
@@ -645,6 +709,14 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	    db_table_delete(d, arena, table.table_namespace, table.name, NULL),
 	    0);
 	assert_int_equal(db_nonce_use(d, "1", "n", (int64_t)time(NULL) + 9), 0);
+	assert_int_equal(
+	    db_partner_admit(
+		d, &(struct db_admission){ .party_id = "1",
+		       .nonce = "m",
+		       .expires_s = (int64_t)time(NULL) + 9,
+		       .sign_digest = (const unsigned char[32]){ 1 },
+		       .tls_digest = (const unsigned char[32]){ 1 } }),
+	    ERR_DENIED);
 	assert_int_equal(use(d, now_ms() + 1000, 1), 0);
 	remember_since(10 * WINDOW);
 	assert_int_equal(use(d, now_ms(), 2), 0);
@@ -836,6 +908,7 @@ main(void)
 		T(summary_of_the_newest_version_is_found),
 		T(partner_is_kept_and_replaced),
 		T(nonce_is_good_once_until_it_is_forgotten),
+		T(keys_of_a_partner_count_until_they_end_or_are_revoked),
 		T(a_request_of_a_user_is_answered_once_on_every_connection),
 		T(what_was_answered_before_a_restart_is_not_answered_after_it),
 		T(a_full_memory_refuses_and_has_room_again_when_time_has_passed),

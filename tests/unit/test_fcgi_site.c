@@ -40,6 +40,7 @@
 #include "lib/db/db_audit.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_task.h"
 #include "lib/http/tls_cert.h"
@@ -865,9 +866,8 @@ the_same_request_twice_is_refused_and_recorded(void **state)
 }
 
 static void
-a_withdrawn_key_works_for_two_seconds_at_most(void **state)
+a_disabled_partner_is_refused_at_once(void **state)
 {
-	struct timespec wait = { 2, 200 * 1000 * 1000 };
 	struct arena *arena = arena_new();
 	struct db_partner *p;
 	struct answer a;
@@ -876,13 +876,93 @@ a_withdrawn_key_works_for_two_seconds_at_most(void **state)
 	assert_int_equal(db_partner_get(site.db, arena, THEM, &p), 0);
 	p->enabled = false;
 	assert_int_equal(db_partner_put(site.db, p), 0);
-	(void)nanosleep(&wait, NULL);
 	refused(&(struct partner_ask){ .target = APPLY }, "no partner");
 	p->enabled = true;
 	assert_int_equal(db_partner_put(site.db, p), 0);
 	partner(&(struct partner_ask){ .target = APPLY }, &a);
 	assert_int_equal(a.retcode, 102);
 	answer_fini(&a);
+	arena_free(arena);
+}
+
+/* The partner's row of its newest key of a kind. */
+static struct db_partner_key *
+key_row(struct arena *arena, const char *kind)
+{
+	struct db_partner_key *rows;
+	size_t i, n;
+
+	assert_int_equal(
+	    db_partner_key_list(site.db, arena, THEM, false, &rows, &n), 0);
+	for (i = 0; i < n; i++)
+		if (strcmp(rows[i].kind, kind) == 0)
+			return &rows[i];
+	fail_msg("no key of kind %s", kind);
+	return NULL;
+}
+
+static void
+accepted(const struct partner_ask *p)
+{
+	struct answer a;
+
+	partner(p, &a);
+	assert_int_equal(a.retcode, 102);
+	answer_fini(&a);
+}
+
+static void
+two_keys_count_until_one_ends_or_is_revoked(void **state)
+{
+	const struct partner_ask old = { .target = APPLY };
+	struct partner_ask fresh = { .target = APPLY };
+	struct arena *arena = arena_new();
+	int64_t now = (int64_t)time(NULL);
+	char text[KEYS_TEXT_SIZE];
+	struct keys *keys;
+
+	(void)state;
+	assert_int_equal(keys_generate(&keys), 0);
+	keys_public_text(keys_public(keys), text);
+	fresh.keys = keys;
+	refused(&fresh, "not known with this key");
+	assert_int_equal(
+	    db_partner_key_add(site.db, THEM, DB_KEY_SIGN, text), 0);
+	accepted(&old);
+	accepted(&fresh);
+	assert_int_equal(db_partner_key_end_others(
+			     site.db, THEM, DB_KEY_SIGN, text, now + 1000),
+	    0);
+	accepted(&old);
+	keys_public_text(keys_public(site.keys), text);
+	/* The new one is the one that goes. */
+	assert_int_equal(db_partner_key_end_others(
+			     site.db, THEM, DB_KEY_SIGN, text, now - 1),
+	    0);
+	refused(&fresh, "has ended");
+	refused(&fresh, "has ended");
+	accepted(&old);
+	keys_free(keys);
+	arena_free(arena);
+}
+
+static void
+a_revoked_certificate_is_refused_on_a_connection_that_is_kept(void **state)
+{
+	struct arena *arena = arena_new();
+	struct db_partner_key *row = key_row(arena, DB_KEY_TLS);
+	const char *pem = row->material;
+
+	(void)state;
+	accepted(&(struct partner_ask){ .target = APPLY });
+	assert_int_equal(db_partner_key_revoke(site.db, row, "test"), 0);
+	assert_int_equal(
+	    db_partner_key_revoke(site.db, row, "test"), ERR_EXISTS);
+	/* nginx was not told and takes it still. */
+	refused(&(struct partner_ask){ .target = APPLY }, "revoked");
+	refused(&(struct partner_ask){ .target = APPLY }, "revoked");
+	assert_int_equal(
+	    db_partner_key_add(site.db, THEM, DB_KEY_TLS, pem), ERR_DENIED);
 	arena_free(arena);
 }
 
@@ -1716,7 +1796,8 @@ main(void)
 		cmocka_unit_test(what_is_not_exactly_signed_is_refused),
 		cmocka_unit_test(
 		    the_same_request_twice_is_refused_and_recorded),
-		cmocka_unit_test(a_withdrawn_key_works_for_two_seconds_at_most),
+		cmocka_unit_test(a_disabled_partner_is_refused_at_once),
+		cmocka_unit_test(two_keys_count_until_one_ends_or_is_revoked),
 		cmocka_unit_test(an_upload_becomes_a_job_with_the_exact_file),
 		cmocka_unit_test(refused_uploads_leave_no_file_behind),
 		cmocka_unit_test(
@@ -1745,6 +1826,9 @@ main(void)
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
 		cmocka_unit_test(
 		    a_reload_replaces_workers_without_losing_a_request),
+		/* The last, for the partner is none after it. */
+		cmocka_unit_test(
+		    a_revoked_certificate_is_refused_on_a_connection_that_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

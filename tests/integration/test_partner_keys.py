@@ -1,0 +1,143 @@
+"""Keys of partners: fingerprints, a change of keys while a job runs, and
+withdrawal that holds from the next request on."""
+import base64
+import json
+import os
+import tempfile
+import unittest
+
+from federation import DATA, Federation, lr_conf, wait_for
+from partner import Request
+
+
+class PartnerKeys(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+        for site, file in ((cls.fed.guest, "breast_guest"), (cls.fed.host, "breast_host")):
+            site.upload(os.path.join(DATA, file + ".csv"), file, namespace="keys")
+
+    def keys(self, site, party):
+        return json.loads(site.cli("partner", "keys", "--party", party, "--json").stdout)
+
+    def states(self, site, party):
+        return sorted((k["kind"], k["state"]) for k in self.keys(site, party))
+
+    def bundle(self, site):
+        path = os.path.join(tempfile.mkdtemp(), "partner")
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(site.cli("partner", "export").stdout)
+        return path
+
+    def ask(self, path="/v1/party/20260101000000000000/host/10000/start"):
+        """The guest's voice at the host: 102 means that it was heard."""
+        with open(os.path.join(self.fed.guest.home, "keys", "sign.key"), encoding="ascii") as f:
+            seed = base64.b64decode(f.read().split()[1])
+        return Request(seed, "9999", "10000", path, body=b"{}").send(
+            self.fed.host, self.fed.guest.home)[1]
+
+    def heard(self):
+        """nginx reads its file of certificates in its own time."""
+        def asked():
+            try:
+                return self.ask()["retcode"] == 102
+            except OSError:
+                return False
+        wait_for(asked, what="a partner that is heard again")
+
+    def test_both_sides_read_the_same_fingerprints_to_each_other(self):
+        own = json.loads(self.fed.guest.cli("key", "fingerprint", "--json").stdout)
+        seen = [p for p in json.loads(self.fed.host.cli("partner", "list", "--json").stdout)
+                if p["party_id"] == "9999"][0]
+        for name in ("fingerprint", "tls_fingerprint"):
+            self.assertRegex(own[name], r"^([0-9]{5} ){7}[0-9]{5}$")
+            self.assertEqual(seen[name], own[name])
+
+    def test_new_keys_follow_the_old_ones_while_a_job_runs(self):
+        fed, guest = self.fed, self.fed.guest
+        others = (fed.host, fed.arbiter)
+        job = fed.submit(lr_conf(namespace="keys", max_iter=10, tol=0))
+        wait_for(lambda: [t for t in fed.host.tasks(job, component_name="hetero_lr_0")
+                          if t["f_party_status"] == "running"], what="training")
+        before = self.keys(fed.host, "9999")
+        path = os.path.join(tempfile.mkdtemp(), "9999.partner")
+        guest.cli("site", "rotate-key", "--output", path)
+        for site in others:
+            site.cli("partner", "import", path)
+            wanted = [("sign", "active"), ("sign", "ending"), ("tls", "active"), ("tls", "ending")]
+            self.assertEqual(self.states(site, "9999")[-4:] if len(before) > 2 else self.states(site, "9999"), wanted)
+        guest.cli("site", "rotate-key", "--switch")
+        self.heard()
+        self.assertEqual(guest.wait(job, seconds=300)["f_status"], "success", guest.events(job))
+        # The old ones are over: nothing is left that would still use them.
+        for site in others:
+            site.sql("UPDATE partner_key SET valid_until = NOW(6) WHERE party_id = '9999' AND valid_until IS NOT NULL")
+        second = fed.submit(lr_conf(namespace="keys", max_iter=1))
+        self.assertEqual(guest.wait(second, seconds=300)["f_status"], "success", guest.events(second))
+        # Asking twice for what is done already changes nothing.
+        self.assertNotEqual(guest.cli("site", "rotate-key", "--switch", check=False).returncode, 0)
+        for key in before:
+            self.assertIn(key["key_id"], [k["key_id"] for k in self.keys(fed.host, "9999")])
+
+    def test_keys_that_nobody_known_has_signed_are_not_taken(self):
+        with open(self.bundle(self.fed.guest), encoding="utf-8") as f:
+            good = json.load(f)
+        with open(self.bundle(self.fed.arbiter), encoding="utf-8") as f:
+            other = json.load(f)
+        states = self.states(self.fed.host, "9999")
+        forged = dict(good, sign_key=other["sign_key"])
+        half = dict(good, next={"sign_key": other["sign_key"], "tls_cert": good["tls_cert"], "old_until": 2000000000,
+                                "by_old": "A" * 86 + "==", "by_new": "A" * 86 + "=="})
+        for bundle in (forged, half):
+            path = os.path.join(tempfile.mkdtemp(), "forged")
+            with open(path, "w", encoding="utf-8") as f:
+                json.dump(bundle, f)
+            done = self.fed.host.cli("partner", "import", path, check=False)
+            self.assertNotEqual(done.returncode, 0, bundle)
+            self.assertEqual(self.states(self.fed.host, "9999"), states)
+
+    def test_a_disabled_partner_is_refused_at_the_next_request(self):
+        fed = self.fed
+        job = fed.submit(lr_conf(namespace="keys", max_iter=3000, tol=0))
+        try:
+            wait_for(lambda: [t for t in fed.host.tasks(job, component_name="hetero_lr_0")
+                              if t["f_party_status"] == "running"], what="training")
+            self.assertEqual(self.ask()["retcode"], 102)
+            fed.host.cli("partner", "disable", "9999")
+            self.assertNotEqual(self.ask()["retcode"], 102)
+            # Nor is a command heard of what runs already.
+            state = "SELECT status, cancel_signal, reason FROM job WHERE job_id = '%s'" % job
+            before = fed.host.sql(state)
+            self.assertNotEqual(self.ask("/v1/party/%s/host/10000/stop/canceled" % job)["retcode"], 0)
+            self.assertEqual(fed.host.sql(state), before)
+            self.assertEqual(before[0][0], "canceled")
+            self.assertIn("disabled", before[0][2])
+        finally:
+            fed.host.cli("partner", "enable", "9999")
+            fed.guest.ok("job/stop", {"job_id": job})
+            fed.guest.wait(job)
+        self.heard()
+
+    def test_a_revoked_key_and_a_revoked_certificate_prove_nothing(self):
+        host = self.fed.host
+        for kind in ("sign", "tls"):
+            key = [k for k in self.keys(host, "9999") if k["kind"] == kind and k["state"] == "active"][0]
+            host.cli("partner", "revoke", key["key_id"], "--reason", "a test")
+            try:
+                # nginx refuses the handshake, or the program the request.
+                try:
+                    self.assertNotEqual(self.ask()["retcode"], 102)
+                except OSError:
+                    self.assertEqual(kind, "tls")
+                again = host.cli("partner", "import", self.bundle(self.fed.guest), check=False)
+                self.assertNotEqual(again.returncode, 0, again.stdout)
+                replace = host.cli("partner", "import", self.bundle(self.fed.guest), "--replace", check=False)
+                self.assertIn("revoked", replace.stderr)
+            finally:
+                host.sql("UPDATE partner_key SET revoked_at = NULL, reason = ''")
+                host.cli("partner", "enable", "9999")
+            self.heard()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
