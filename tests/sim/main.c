@@ -32,6 +32,10 @@ struct world world;
 static const char *folder = "/tmp";
 static int64_t passed, failed;
 static bool shows_all;
+/* Of all seeds. */
+static struct {
+	int64_t statements, messages, crashes, freezes, virtual_s;
+} totals;
 
 /* --- the world -------------------------------------------------------------------- */
 
@@ -133,7 +137,10 @@ finish(void)
 bool
 world_run(uint64_t seed)
 {
+	int64_t began;
+
 	begin(seed);
+	began = sim_now();
 	story_tell();
 	sites_start();
 	sim_at(sim_now() + SECOND, on_second, NULL);
@@ -142,6 +149,11 @@ world_run(uint64_t seed)
 			world_fail("nothing happens any more");
 	if (!world.failed)
 		check_end();
+	totals.virtual_s += (sim_now() - began) / SECOND;
+	totals.statements += world.statements;
+	totals.messages += world.messages;
+	totals.crashes += world.crashes;
+	totals.freezes += world.freezes;
 	finish();
 	return !world.failed;
 }
@@ -295,6 +307,11 @@ main(int argc, char **argv)
 		world.keep_trace = shows_all;
 		try_seed(first + i);
 	}
+	(void)printf("%" PRId64 " s of virtual time, %" PRId64
+		     " statements, %" PRId64 " messages, %" PRId64
+		     " shepherds, %" PRId64 " kills, %" PRId64 " freezes\n",
+	    totals.virtual_s, totals.statements, totals.messages, procs_started,
+	    totals.crashes, totals.freezes);
 	(void)printf(
 	    "%" PRId64 " passed, %" PRId64 " failed\n", passed, failed);
 	return failed == 0 ? 0 : 1;
