@@ -115,7 +115,8 @@ begin(uint64_t seed)
 	net_reset();
 	procs_reset();
 	check_reset();
-	sites_reset((int)sim_between(2, SITES_MAX));
+	/* Mostly small, that more of them can be told. */
+	sites_reset((int)(sim_draw(2) == 0 ? 2 : sim_between(2, SITES_MAX)));
 }
 
 /* Whoever still stands somewhere finds its way out. */

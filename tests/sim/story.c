@@ -302,7 +302,7 @@ plan_job(struct sim_job *j, int number)
 
 	*j = (struct sim_job){ .number = number,
 		.site = (int)sim_draw(nsites),
-		.ntasks = (int)sim_between(1, TASKS_MAX),
+		.ntasks = (int)sim_between(1, sim_between(1, TASKS_MAX)),
 		.is_chain = sim_draw(2) == 0,
 		.ends_well = true,
 		.retries = sim_draw(3) == 0 ? sim_between(1, 2) : 0,
@@ -321,7 +321,7 @@ story_tell(void)
 {
 	draw_faults();
 	world.executor_ms = sim_draw(3) == 0 ? 4000 : 400;
-	world.njobs = (int)sim_between(1, JOBS_MAX);
+	world.njobs = (int)(sim_draw(2) == 0 ? 1 : sim_between(1, JOBS_MAX));
 	plan_outages();
 	for (int i = 0; i < world.njobs; i++)
 		plan_job(&world.jobs[i], i);
