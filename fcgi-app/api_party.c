@@ -125,20 +125,33 @@ decode(
 	return r;
 }
 
+/* Of job commands; without it they are about the run the job is in. */
+struct of_run {
+	int64_t run;
+};
+
+static const struct json_field of_run_fields[] = {
+	JSON_INT(struct of_run, run, 0, INT32_MAX, 0),
+};
+
 struct cause {
 	const char *reason;
+	int64_t run;
 };
 
 static const struct json_field cause_fields[] = {
+	JSON_INT(struct cause, run, 0, INT32_MAX, 0),
 	JSON_STR(struct cause, reason, 0, REASON_MAX, JSON_NULLABLE),
 };
 
 struct verdict {
 	const char *reason;
+	int64_t run;
 	struct json_object *model; /* manifests of all members */
 };
 
 static const struct json_field verdict_fields[] = {
+	JSON_INT(struct verdict, run, 0, INT32_MAX, 0),
 	JSON_STR(struct verdict, reason, 0, REASON_MAX, JSON_NULLABLE),
 	JSON_OBJ(struct verdict, model, JSON_NULLABLE),
 };
@@ -482,6 +495,20 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	return refused(rp, kind, r);
 }
 
+/* Of commands whose body has nothing but the run. */
+static int
+speaks_of(struct request *req, struct party_caller *who)
+{
+	struct of_run *of = arena_alloc(req->arena, sizeof(*of));
+	int r;
+
+	of->run = -1;
+	if ((r = decode(req, JSON_FIELDS(of_run_fields), of)) != 0)
+		return r;
+	who->run = of->run < 0 ? NULL : &of->run;
+	return 0;
+}
+
 int
 api_party_resource_apply(struct request *req, struct reply *rp)
 {
@@ -491,7 +518,7 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	bool effective;
 	int r;
 
-	if ((r = local_member(req, &m)) == 0)
+	if ((r = local_member(req, &m)) == 0 && (r = speaks_of(req, &who)) == 0)
 		r = party_resource_apply(req->app->db, &who, &m,
 		    req->app->conf->reservation_ms, &why, &effective);
 	if (r != 0)
@@ -499,7 +526,7 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	return answer(req, rp, effective);
 }
 
-/* resource/return and start take nothing but the path. */
+/* resource/return and start. */
 static int
 job_command(struct request *req, struct reply *rp,
     int (*fn)(struct db *, const struct party_caller *,
@@ -511,6 +538,7 @@ job_command(struct request *req, struct reply *rp,
 	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
+	    (r = speaks_of(req, &who)) != 0 ||
 	    (r = fn(req->app->db, &who, &m, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
@@ -533,15 +561,17 @@ api_party_job_stop(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
-	struct cause cause = { NULL };
+	struct cause cause = { NULL, -1 };
 	enum state to;
 	bool effective;
 	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
 	    (r = status_param(req, &to)) != 0 ||
-	    (r = decode(req, JSON_FIELDS(cause_fields), &cause)) != 0 ||
-	    (r = party_job_stop(
+	    (r = decode(req, JSON_FIELDS(cause_fields), &cause)) != 0)
+		return r;
+	who.run = cause.run < 0 ? NULL : &cause.run;
+	if ((r = party_job_stop(
 		 req->app->db, &who, &m, to, cause.reason, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
@@ -549,10 +579,10 @@ api_party_job_stop(struct request *req, struct reply *rp)
 
 /* The success of a job that makes a model. */
 static int
-job_success(struct request *req, struct reply *rp, const struct party_member *m,
+job_success(struct request *req, struct reply *rp,
+    const struct party_caller *who, const struct party_member *m,
     const struct verdict *v)
 {
-	struct party_caller who = caller(req);
 	struct faults faults = FAULTS_INIT;
 	struct model_member *members;
 	bool effective;
@@ -565,7 +595,7 @@ job_success(struct request *req, struct reply *rp, const struct party_member *m,
 		r = faults_err(&faults, "body");
 	faults_fini(&faults);
 	if (r != 0 || (r = party_job_success(
-			   req->app->db, &who, m, members, n, &effective)) != 0)
+			   req->app->db, who, m, members, n, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
 }
@@ -575,7 +605,7 @@ api_party_job_status(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
-	struct verdict v = { .reason = NULL };
+	struct verdict v = { .run = -1 };
 	enum state to;
 	bool effective;
 	int r;
@@ -584,8 +614,9 @@ api_party_job_status(struct request *req, struct reply *rp)
 	    (r = status_param(req, &to)) != 0 ||
 	    (r = decode(req, JSON_FIELDS(verdict_fields), &v)) != 0)
 		return r;
+	who.run = v.run < 0 ? NULL : &v.run;
 	if (v.model != NULL && to == STATE_SUCCESS)
-		return job_success(req, rp, &m, &v);
+		return job_success(req, rp, &who, &m, &v);
 	if ((r = party_job_status(
 		 req->app->db, &who, &m, to, v.reason, &effective)) != 0)
 		return r;
@@ -603,6 +634,7 @@ api_party_job_model(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = local_member(req, &m)) != 0 ||
+	    (r = speaks_of(req, &who)) != 0 ||
 	    (r = party_job_model(
 		 req->app->db, req->app->conf, &who, &m, hash, NULL)) != 0)
 		return r;
@@ -680,7 +712,7 @@ task_end(struct request *req, struct reply *rp,
 {
 	struct party_caller who = caller(req);
 	struct db_task_key key;
-	struct cause cause = { NULL };
+	struct cause cause = { NULL, -1 };
 	enum state to;
 	bool effective;
 	int r;
@@ -779,7 +811,7 @@ api_initiator_stop(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
-	struct cause cause = { NULL };
+	struct cause cause = { NULL, -1 };
 	enum state to;
 	bool effective;
 	int r;

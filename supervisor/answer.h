@@ -18,6 +18,7 @@ struct command {
 	int64_t fence; /* of the lease under which it was sent */
 	size_t member, component;
 	struct party_member to; /* texts below */
+	int64_t run;		/* of job commands */
 	struct db_task_key task;
 	int64_t auto_retries, retry_delay_s;
 	enum state status;

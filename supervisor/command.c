@@ -36,6 +36,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->to.job_id = arena_strdup(arena, j->job_id);
 	c->to.role = arena_strdup(arena, p->role);
 	c->to.party_id = arena_strdup(arena, p->party_id);
+	c->run = sn->row->run;
 	c->done = done;
 	c->ctx = ctx;
 	/* The success of a job that makes a model names all manifests. */
@@ -113,6 +114,7 @@ call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
 	struct party_caller caller = {
 		.party_id = c->super->conf->party_id,
 		.is_site = true,
+		.run = plan_is_task_command(c->verb) ? NULL : &c->run,
 	};
 
 	switch (c->verb) {
@@ -280,6 +282,8 @@ body_of(struct command *c, char **out)
 		json_add_int(o, "auto_retries", c->auto_retries);
 		json_add_int(o, "retry_delay_s", c->retry_delay_s);
 	}
+	if (!plan_is_task_command(c->verb))
+		json_add_int(o, "run", c->run);
 	if (c->reason != NULL)
 		json_add_str(o, "reason", c->reason);
 	if (c->nmodels > 0)

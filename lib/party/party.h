@@ -28,6 +28,14 @@
 struct party_caller {
 	const char *party_id;
 	bool is_site;
+	/*
+	 * The run of the job it speaks of; NULL: that in which the job is.  A
+	 * command of an earlier run that comes late is refused with
+	 * ERR_CONFLICT; one of a run that has not begun here with
+	 * ERR_NOT_FOUND, but for the end of that run, which is kept, so that
+	 * it does not begin any more.
+	 */
+	const int64_t *run;
 };
 
 /* The member that is addressed. */

@@ -492,6 +492,11 @@ stop(struct db *db, struct party_command *c)
 	bool moved;
 	int r;
 
+	/* This run, too, has its end here. */
+	if (c->is_later_run && state_is_end(c->job->status) &&
+	    (r = db_job_move(db, c->job->job_id, STATE_WAITING, 0,
+		 "another run, which is over", &moved)) != 0)
+		return r;
 	/* A job that succeeded has no unended tasks worth a kill wish. */
 	if (state_is_interrupt(c->state) &&
 	    ((r = stop_tasks(db, c, false)) != 0 ||

@@ -16,6 +16,7 @@ int party_check(struct db *, struct arena *, const struct party_caller *,
 
 /* What a command's transaction is told and leaves. */
 struct party_command {
+	bool is_later_run; /* the end of one that has not begun here */
 	const struct party_caller *caller;
 	struct party_member member;
 	const struct db_task_key *key; /* commands about a task */

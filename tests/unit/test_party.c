@@ -975,6 +975,61 @@ reopen(const struct party_caller *c, struct db_job_new *j, bool *effective)
 }
 
 static void
+a_command_of_an_earlier_run_changes_nothing_any_more(void **state)
+{
+	const int64_t first = 0;
+	const struct party_caller late = { .party_id = ROWS_GUEST,
+		.run = &first };
+	struct rows_partner p;
+
+	(void)state;
+	rows_partner_init(&p, THEIRS, "host");
+	p.job.run = 1;
+	start_job();
+	assert_int_equal(reopen(&guest, &p.job, NULL), 0);
+	assert_int_equal(
+	    party_job_stop(db, &late, &member, STATE_CANCELED, "x", NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(
+	    party_job_status(db, &late, &member, STATE_SUCCESS, NULL, NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(
+	    party_resource_apply(db, &late, &member, 60000, NULL, NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
+	start_job();
+	assert_int_equal(
+	    party_resource_return(db, &late, &member, NULL), ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+}
+
+static void
+the_end_of_a_run_that_overtakes_its_beginning_is_kept(void **state)
+{
+	const int64_t second = 1;
+	const struct party_caller early = { .party_id = ROWS_GUEST,
+		.run = &second };
+	struct rows_partner p;
+
+	(void)state;
+	rows_partner_init(&p, THEIRS, "host");
+	p.job.run = 1;
+	start_job();
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_FAILED, "x", NULL), 0);
+	/* What the run would do waits for its reopen. */
+	assert_int_equal(
+	    party_resource_apply(db, &early, &member, 60000, NULL, NULL),
+	    ERR_NOT_FOUND);
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
+	assert_int_equal(
+	    party_job_stop(db, &early, &member, STATE_CANCELED, "y", NULL), 0);
+	assert_int_equal(job(THEIRS)->status, STATE_CANCELED);
+	assert_int_equal(reopen(&guest, &p.job, NULL), 0);
+	assert_int_equal(job(THEIRS)->status, STATE_CANCELED);
+}
+
+static void
 member_takes_part_again_under_the_next_run_number(void **state)
 {
 	struct rows_partner p;
@@ -1087,6 +1142,8 @@ main(void)
 		T(automatic_retries_are_counted_down),
 		T(rerun_is_for_members),
 		T(parameters_change_only_once_a_job_has_ended),
+		T(a_command_of_an_earlier_run_changes_nothing_any_more),
+		T(the_end_of_a_run_that_overtakes_its_beginning_is_kept),
 		T(member_takes_part_again_under_the_next_run_number),
 		T(member_takes_other_parameters_only_as_a_later_revision),
 	};
