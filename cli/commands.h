@@ -11,6 +11,7 @@ extern const struct command command_site_nginx;
 extern const struct command command_site_start; /* site_run.c */
 extern const struct command command_site_stop;
 extern const struct command command_site_status;
+extern const struct command command_doctor;    /* doctor.c */
 extern const struct command command_db_create; /* database.c */
 extern const struct command command_migrate;
 extern const struct command command_key_show; /* partner.c */

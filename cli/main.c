@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
 	&command_site_stop,
 	&command_site_status,
 	&command_site_rotate_key,
+	&command_doctor,
 	&command_db_create,
 	&command_migrate,
 	&command_key_show,

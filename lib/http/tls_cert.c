@@ -246,6 +246,22 @@ tls_cert_check(const char *pem, const char *party)
 }
 
 int
+tls_cert_days(const char *pem, int64_t *days)
+{
+	X509 *cert;
+	int whole = 0, seconds = 0, r;
+
+	if ((r = read_one(pem, &cert)) != 0)
+		return r;
+	if (ASN1_TIME_diff(&whole, &seconds, NULL, X509_get0_notAfter(cert)) !=
+	    1)
+		r = openssl_error("certificate's end");
+	*days = whole - (seconds < 0);
+	X509_free(cert);
+	return r;
+}
+
+int
 tls_cert_digest(const char *pem, unsigned char out[32])
 {
 	unsigned int len = 0;

@@ -6,6 +6,7 @@
 #define LIB_HTTP_TLS_CERT_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define TLS_CERT_DAYS 730
 
@@ -24,6 +25,9 @@ int tls_cert_make(
  * Errors: ERR_FORMAT, ERR_INVALID.
  */
 int tls_cert_check(const char *pem, const char *party);
+
+/* Days until it ends, negative when it has.  Errors: ERR_FORMAT. */
+int tls_cert_days(const char *pem, int64_t *days);
 
 /* SHA-256 of the certificate (its DER form). */
 int tls_cert_digest(const char *pem, unsigned char out[32]);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "lib/base/clock.h"
+#include "lib/db/db_operations.h"
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
 #include "lib/party/model_migrate.h"
@@ -42,11 +44,34 @@ errand_ping(const struct errand_ask *ask)
 	return 0;
 }
 
+/* Whether we reach whoever asks, as far as was seen. */
+static int
+add_state(const struct errand_ask *ask)
+{
+	struct db_partner_state *rows;
+	struct json_object *o;
+	size_t i, n;
+	int r;
+
+	if ((r = db_partner_state_list(ask->db, ask->arena, &rows, &n)) != 0)
+		return r;
+	for (i = 0; i < n; i++) {
+		if (strcmp(rows[i].party_id, ask->caller->party_id) != 0)
+			continue;
+		o = json_object_new_object();
+		json_add_bool(o, "answers", rows[i].answers);
+		json_add_int(o, "since", rows[i].since_ms);
+		json_add(*ask->data, "you", o);
+	}
+	return 0;
+}
+
 int
 errand_info(const struct errand_ask *ask)
 {
 	*ask->data = json_object_new_object();
 	json_add_str(*ask->data, "version", SLUICE_VERSION);
 	json_add_str(*ask->data, "party_id", ask->conf->party_id);
-	return 0;
+	json_add_int(*ask->data, "time_ms", clock_wall_ms());
+	return add_state(ask);
 }

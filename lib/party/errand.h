@@ -40,8 +40,9 @@ struct errand_kind {
  * site hears them.
  */
 errand_fn errand_ping;
-/* "info": version and party id of the site; its addresses are no partner's
- * matter beyond the one it has. */
+/* "info": version, party id and clock of the site, and whether it reaches
+ * who asks ("you"); its addresses are no partner's matter beyond the one it
+ * has. */
 errand_fn errand_info;
 
 /* NULL when there is no such kind. */

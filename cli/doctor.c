@@ -1,0 +1,122 @@
+/*
+ * The command: what is looked at, in which order, and what is printed.
+ */
+#include "cli/doctor.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "lib/base/err.h"
+
+static const char *const words[] = { "ok", "warn", "FAIL" };
+
+void
+doctor_say(struct doctor *d, enum health h, const char *what, const char *mend,
+    const char *fmt, ...)
+{
+	struct json_object *o;
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	d->counts[h]++;
+	if (!args_json(d->args))
+		(void)printf("%-4s  %-22s %s%s%s\n", words[h], what, text,
+		    mend != NULL ? "; mend: " : "", mend != NULL ? mend : "");
+	o = json_object_new_object();
+	json_add_str(o, "health", words[h]);
+	json_add_str(o, "what", what);
+	json_add_str(o, "text", text);
+	json_add_str(o, "mend", mend);
+	json_object_array_add(d->list, o);
+	free(text);
+}
+
+void
+doctor_result(struct doctor *d, int r, const char *what, const char *mend)
+{
+	if (r == 0)
+		doctor_say(d, HEALTH_OK, what, NULL, "as it should be");
+	else
+		doctor_say(d, HEALTH_FAIL, what, mend, "%s", err_text());
+}
+
+const char *
+doctor_command(struct doctor *d, const char *fmt, ...)
+{
+	const char *out;
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	out = arena_strdup(d->arena, text);
+	free(text);
+	return out;
+}
+
+static int
+finish(struct doctor *d)
+{
+	struct json_object *o;
+
+	if (args_json(d->args)) {
+		o = json_object_new_object();
+		json_add(o, "findings", json_object_get(d->list));
+		json_add_int(o, "ok", d->counts[HEALTH_OK]);
+		json_add_int(o, "warnings", d->counts[HEALTH_WARN]);
+		json_add_int(o, "failures", d->counts[HEALTH_FAIL]);
+		output_json(o);
+		json_object_put(o);
+	} else
+		(void)printf("%d ok, %d warnings, %d failures\n",
+		    d->counts[HEALTH_OK], d->counts[HEALTH_WARN],
+		    d->counts[HEALTH_FAIL]);
+	return d->counts[HEALTH_FAIL] == 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+static int
+run(const struct args *args)
+{
+	struct doctor d = { .args = args,
+		.arena = arena_new(),
+		.list = json_object_new_array() };
+	const char *path = args_text(args, "config");
+	int r = site_conf_load(path, &d.conf);
+
+	doctor_result(&d, r, "configuration",
+	    doctor_command(&d, "correct %s as conf/site.conf shows", path));
+	/* Without it nothing else can be found. */
+	if (r == 0) {
+		doctor_files(&d);
+		doctor_database(&d);
+		doctor_programs(&d);
+		doctor_partners(&d);
+	}
+	r = finish(&d);
+	db_close(d.db);
+	site_conf_free(d.conf);
+	json_object_put(d.list);
+	arena_free(d.arena);
+	return r;
+}
+
+static const struct option_def options[] = {
+	OPTION_CONFIG_REQUIRED,
+	OPTION_END,
+};
+
+const struct command command_doctor = {
+	.name = "doctor",
+	.operands = "",
+	.summary = "check this site and its partners; say what mends it",
+	.options = options,
+	.run = run,
+};

@@ -1,0 +1,178 @@
+/*
+ * Partners: each is asked over mutual TLS with a signed request, and says
+ * what it knows of us.  Called by doctor.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/doctor.h"
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_partner.h"
+#include "lib/db/db_permission.h"
+#include "lib/http/client.h"
+#include "lib/http/partner.h"
+#include "lib/http/tls_cert.h"
+#include "lib/party/errand.h"
+#include "lib/sign/keys.h"
+
+#define SOON_DAYS 30
+#define SKEW_MS 5000
+#define TIMEOUT_MS 10000
+
+static void
+look_at_its_certificate(
+    struct doctor *d, const struct db_partner *p, const char *what)
+{
+	const char *mend = doctor_command(d,
+	    "let party %s send a new sluice partner export, and import it",
+	    p->party_id);
+	int64_t days = 0;
+	int r;
+
+	if ((r = tls_cert_check(p->tls_cert, p->party_id)) == 0)
+		r = tls_cert_days(p->tls_cert, &days);
+	if (r != 0)
+		doctor_result(d, r, what, mend);
+	else if (days < SOON_DAYS)
+		doctor_say(d, HEALTH_WARN, what, mend,
+		    "its certificate ends in %lld days", (long long)days);
+}
+
+/* Its clock, and whether it reaches us. */
+static void
+look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
+    const struct partner_reply *reply, int64_t asked_ms, int64_t took_ms)
+{
+	struct json_object *you = json_get(reply->data, "you");
+	int64_t theirs =
+	    json_object_get_int64(json_get(reply->data, "time_ms"));
+	int64_t skew = theirs - asked_ms - took_ms / 2;
+
+	doctor_say(d, HEALTH_OK, what, NULL,
+	    "answers in %lld ms, signature and certificate taken",
+	    (long long)took_ms);
+	if (theirs != 0 && llabs(skew) > SKEW_MS + took_ms)
+		doctor_say(d, HEALTH_FAIL, what,
+		    "let both machines follow the right time (NTP): signed "
+		    "requests are refused beyond some minutes",
+		    "its clock differs by %lld ms", (long long)skew);
+	if (you == NULL)
+		return;
+	if (json_object_get_boolean(json_get(you, "answers")))
+		doctor_say(
+		    d, HEALTH_OK, what, NULL, "reaches this site as well");
+	else
+		doctor_say(d, HEALTH_FAIL, what,
+		    doctor_command(d,
+			"[listen] partner_url must be reachable from there "
+			"(%s), and party %s must have imported this site's "
+			"sluice partner export",
+			d->conf->partner_url, p->party_id),
+		    "does not reach this site");
+}
+
+static const char *
+what_may_be_wrong(
+    struct doctor *d, const struct db_partner *p, const struct http_reply *h)
+{
+	if (h->error == ERR_AUTH)
+		return doctor_command(d,
+		    "import the current sluice partner export of party %s",
+		    p->party_id);
+	if (h->error != 0)
+		return doctor_command(d,
+		    "is %s right and open for this machine? sluice partner "
+		    "import changes it",
+		    p->url);
+	return doctor_command(d,
+	    "party %s must import this site's sluice partner export",
+	    p->party_id);
+}
+
+static void
+ask(struct doctor *d, struct http_client *client, const struct db_partner *p,
+    const char *what)
+{
+	char *url =
+	    xasprintf("%s" ERRAND_PATH "/info/guest/%s", p->url, p->party_id);
+	struct http_request req = { .url = url,
+		.party = p->party_id,
+		.body = "{}",
+		.body_len = 2,
+		.timeout_ms = TIMEOUT_MS };
+	struct http_reply http = { 0 };
+	struct partner_reply reply;
+	struct json_object *root = NULL;
+	int64_t asked = clock_wall_ms(), begin = clock_mono_ms();
+	int r = http_fetch(client, &req, &http);
+
+	if (r == 0)
+		r = partner_parse(&http, &reply, &root);
+	if (r != 0)
+		doctor_say(d, HEALTH_FAIL, what, what_may_be_wrong(d, p, &http),
+		    "%s",
+		    root != NULL	      ? reply.retmsg
+		    : http.error_text != NULL ? http.error_text
+					      : err_text());
+	else
+		look_at_answer(
+		    d, p, what, &reply, asked, clock_mono_ms() - begin);
+	json_object_put(root);
+	http_reply_fini(&http);
+	free(url);
+}
+
+static void
+look_at_grants(struct doctor *d, const struct db_partner *p, const char *what)
+{
+	struct db_permission *rows;
+	size_t n = 0, any = 0;
+
+	if (db_permission_list(d->db, d->arena, p->party_id, &rows, &n) != 0 ||
+	    db_permission_list(
+		d->db, d->arena, DB_PERMISSION_ANY, &rows, &any) != 0) {
+		doctor_result(d, err_code(), what, NULL);
+		return;
+	}
+	if (n + any == 0)
+		doctor_say(d, HEALTH_WARN, what,
+		    doctor_command(d,
+			"sluice grant %s --roles host --commands create "
+			"--components … --datasets … --config %s",
+			p->party_id, d->conf->path),
+		    "has no grant: all of its jobs are refused here");
+	else
+		doctor_say(d, HEALTH_OK, what, NULL, "%zu grants", n + any);
+}
+
+void
+doctor_partners(struct doctor *d)
+{
+	char *key = site_path(d->conf, SITE_KEYS "/sign.key");
+	struct http_client *client = NULL;
+	struct keys *keys = NULL;
+	struct db_partner *rows;
+	size_t i, n = 0;
+	const char *what;
+
+	if (d->db == NULL || keys_load(key, &keys) != 0 ||
+	    http_client_new_site(NULL, d->conf, keys, &client) != 0 ||
+	    db_partner_list(d->db, d->arena, &rows, &n) != 0)
+		n = 0; /* what is missing was told above */
+	for (i = 0; i < n; i++) {
+		if (!rows[i].enabled ||
+		    str_eq(rows[i].party_id, d->conf->party_id))
+			continue;
+		what = doctor_command(d, "partner %s", rows[i].party_id);
+		look_at_its_certificate(d, &rows[i], what);
+		ask(d, client, &rows[i], what);
+		look_at_grants(d, &rows[i], what);
+	}
+	http_client_free(client);
+	keys_free(keys);
+	free(key);
+}

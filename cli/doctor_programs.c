@@ -1,0 +1,204 @@
+/*
+ * What runs and what can be run: sandbox, nginx's configuration, processes,
+ * sockets, the supervisor's sign of life.  Called by doctor.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+#include "cli/doctor.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/db/db_operations.h"
+
+#define OUTPUT_MAX 4096
+#define SUPERVISOR_MS 20000
+
+extern char **environ;
+
+/* Run to its end; what it printed last becomes the error. */
+static int
+run_program(char *const argv[])
+{
+	posix_spawn_file_actions_t actions;
+	struct buf out = BUF_INIT;
+	int pipes[2], status = -1, e, r = 0;
+	pid_t pid;
+
+	if (pipe2(pipes, O_CLOEXEC) != 0)
+		return err_set_errno(ERR_IO, "pipe");
+	if (posix_spawn_file_actions_init(&actions) != 0) {
+		fd_close(&pipes[0]);
+		fd_close(&pipes[1]);
+		return err_set(ERR_NOMEM, "spawn");
+	}
+	e = posix_spawn_file_actions_addopen(
+	    &actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+	if (e == 0)
+		e = posix_spawn_file_actions_adddup2(&actions, pipes[1], 1);
+	if (e == 0)
+		e = posix_spawn_file_actions_adddup2(&actions, pipes[1], 2);
+	if (e == 0)
+		e = posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ);
+	(void)posix_spawn_file_actions_destroy(&actions);
+	fd_close(&pipes[1]);
+	if (e != 0) {
+		r = err_set(ERR_IO, "%s: %s", argv[0], strerror(e));
+	} else {
+		(void)buf_read_fd(&out, pipes[0], OUTPUT_MAX);
+		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+			;
+		if (status != 0)
+			r = err_set(ERR_IO, "%s: %.300s", argv[0],
+			    out.len > 0 ? strtok(out.data, "\n")
+					: "failed without a word");
+	}
+	fd_close(&pipes[0]);
+	buf_fini(&out);
+	return r;
+}
+
+static char *
+word(const char *s)
+{
+	return (char *)(uintptr_t)s;
+}
+
+/* As the shepherd does: every namespace, nothing kept. */
+static void
+look_at_sandbox(struct doctor *d)
+{
+	char *argv[] = { d->conf->bwrap_program, word("--unshare-all"),
+		word("--die-with-parent"), word("--ro-bind"), word("/"),
+		word("/"), word("--proc"), word("/proc"), word("/bin/true"),
+		NULL };
+
+	doctor_result(d, run_program(argv), "sandbox",
+	    "apt-get install bubblewrap; user namespaces must be allowed "
+	    "(sysctl kernel.unprivileged_userns_clone=1, "
+	    "user.max_user_namespaces > 0)");
+}
+
+static void
+look_at_nginx(struct doctor *d)
+{
+	char *conf = site_path(d->conf, "nginx.conf");
+	char *argv[] = { word(access("/usr/sbin/nginx", X_OK) == 0
+				  ? "/usr/sbin/nginx"
+				  : "nginx"),
+		word("-t"), word("-q"), word("-p"), d->conf->home, word("-c"),
+		conf, NULL };
+
+	doctor_result(d, run_program(argv), "nginx configuration",
+	    doctor_command(d, "sluice site nginx --home %s", d->conf->home));
+	free(conf);
+}
+
+static void
+look_at_programs(struct doctor *d)
+{
+	static const struct daemon_def *const daemons[] = { &daemon_fcgi,
+		&daemon_supervisor, &daemon_nginx };
+	const char *mend = doctor_command(d,
+	    "sluice site start --home %s, or systemctl start sluice-…@…; "
+	    "its log is in %s/logs",
+	    d->conf->home, d->conf->home);
+	size_t i;
+	pid_t pid;
+
+	for (i = 0; i < sizeof(daemons) / sizeof(daemons[0]); i++) {
+		const char *what =
+		    doctor_command(d, "process %s", daemons[i]->name);
+
+		if ((pid = daemon_pid(daemons[i], d->conf)) != 0)
+			doctor_say(
+			    d, HEALTH_OK, what, NULL, "runs, pid %d", (int)pid);
+		else
+			doctor_say(d, HEALTH_FAIL, what, mend, "does not run");
+	}
+}
+
+static int
+try_socket(const char *path, int type)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r = 0;
+
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "socket");
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	if (connect(fd, (const struct sockaddr *)&sa, sizeof(sa)) != 0 &&
+	    errno != EAGAIN)
+		r = err_set_errno(ERR_IO, "%s", path);
+	fd_close(&fd);
+	return r;
+}
+
+static void
+look_at_sockets(struct doctor *d)
+{
+	static const struct {
+		const char *path;
+		int type;
+	} all[] = { { SITE_FCGI_SOCKET, SOCK_STREAM },
+		{ SITE_FCGI_PARTNER_SOCKET, SOCK_STREAM },
+		{ SITE_SUPERVISOR_SOCKET, SOCK_DGRAM } };
+	size_t i;
+	char *path;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		path = site_path(d->conf, "%s", all[i].path);
+		doctor_result(d, try_socket(path, all[i].type), all[i].path,
+		    doctor_command(d,
+			"start the program again: sluice site stop and start "
+			"--home %s",
+			d->conf->home));
+		free(path);
+	}
+}
+
+/* Alive is more than being there: it must have been at the database. */
+static void
+look_at_supervisors(struct doctor *d)
+{
+	struct db_supervisor *rows;
+	size_t i, n;
+	int64_t youngest = INT64_MAX;
+
+	if (d->db == NULL)
+		return;
+	if (db_supervisor_list(d->db, d->arena, false, &rows, &n) != 0) {
+		doctor_result(d, err_code(), "supervisor", NULL);
+		return;
+	}
+	for (i = 0; i < n; i++)
+		if (rows[i].age_ms < youngest)
+			youngest = rows[i].age_ms;
+	if (youngest < SUPERVISOR_MS)
+		doctor_say(d, HEALTH_OK, "supervisor", NULL,
+		    "gave a sign of life %lld ms ago", (long long)youngest);
+	else
+		doctor_say(d, HEALTH_FAIL, "supervisor",
+		    doctor_command(d, "start it; see %s/logs", d->conf->home),
+		    "none has been at the database in %d s",
+		    SUPERVISOR_MS / 1000);
+}
+
+void
+doctor_programs(struct doctor *d)
+{
+	look_at_sandbox(d);
+	look_at_nginx(d);
+	look_at_programs(d);
+	look_at_sockets(d);
+	look_at_supervisors(d);
+}
