@@ -93,7 +93,8 @@ GRANT SELECT, INSERT, UPDATE ON partner_state TO 'sluice_supervisor'@'localhost'
 GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON client_nonce TO 'sluice_supervisor'@'localhost';
 GRANT INSERT ON client_nonce_since TO 'sluice_supervisor'@'localhost';
-GRANT SELECT, INSERT ON event TO 'sluice_supervisor'@'localhost';
+-- The janitor removes events for their age.
+GRANT SELECT, INSERT, DELETE ON event TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON audit TO 'sluice_supervisor'@'localhost';
 -- Links are added, by it alone, and never changed.
 GRANT SELECT, INSERT ON audit_link TO 'sluice_supervisor'@'localhost';

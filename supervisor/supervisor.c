@@ -18,6 +18,7 @@
 #include "supervisor/detectors.h"
 #include "supervisor/errands.h"
 #include "supervisor/finding.h"
+#include "supervisor/janitor.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
@@ -106,6 +107,7 @@ supervisor_start(struct supervisor *s)
 	if ((r = beat_new(s, &s->beat)) != 0)
 		return r;
 	s->detectors = detectors_new(s);
+	s->janitor = janitor_new(s);
 	if (leftovers_sweep_uploads(s) != 0)
 		log_err("uploads left behind");
 	text = site_path(s->conf, "%s", SITE_SUPERVISOR_SOCKET);
@@ -126,6 +128,7 @@ supervisor_stop(struct supervisor *s)
 	loop_timer_free(s->poll);
 	beat_free(s->beat);
 	detectors_free(s->detectors);
+	janitor_free(s->janitor);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);
 	errands_free(s->errands);

@@ -15,6 +15,7 @@ struct detectors;
 struct errands;
 struct findings;
 struct http_client;
+struct janitor;
 struct launcher;
 struct metrics;
 struct partners;
@@ -52,6 +53,7 @@ struct supervisor {
 	struct scheduler *scheduler;
 	struct sealer *sealer;
 	struct detectors *detectors;
+	struct janitor *janitor;
 	struct wake *wake;
 	struct loop_timer *poll;
 	char host[256];

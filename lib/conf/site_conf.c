@@ -129,6 +129,10 @@ static const struct key keys[] = {
 	NUM("supervisor", "partner_timeout_ms", partner_timeout_ms, "10000",
 	    100, 600000),
 
+	NUM("retention", "log_days", log_days, "90", 0, 36500),
+	NUM("retention", "log_max_mb", log_max_mb, "64", 0, 1048576),
+	NUM("retention", "event_days", event_days, "730", 0, 36500),
+
 	NUM("jobs", "task_cores", task_cores, "1", 1, 4096),
 	NUM("jobs", "task_parallelism", task_parallelism, "1", 1, 1024),
 	NUM("jobs", "job_timeout_s", job_timeout_s, "259200", 1, 31536000),

@@ -74,6 +74,10 @@ struct site_conf {
 	int64_t memory_mb; /* 0: three quarters of the machine's */
 	int64_t reservation_ms;
 	int64_t partner_timeout_ms;
+	/* [retention]: days; 0: for ever */
+	int64_t log_days;
+	int64_t log_max_mb; /* a program's log is rotated at this size */
+	int64_t event_days;
 	/* [jobs]: defaults for what a job does not say */
 	int64_t task_cores;
 	int64_t task_parallelism;

@@ -1,0 +1,18 @@
+/*
+ * Rows that are removed for their age, a bite at a time.
+ */
+#ifndef LIB_DB_DB_RETENTION_H
+#define LIB_DB_DB_RETENTION_H
+
+#include "lib/db/db.h"
+
+/*
+ * The oldest events, at most limit of them, as far as they are older than
+ * days; *n is how many went.  Never looks at more rows than that.
+ */
+int db_event_prune(struct db *, int64_t days, int64_t limit, int64_t *n);
+
+/* Did the job end more than days ago (or was never known)?  ERR_DB. */
+int db_job_is_old(struct db *, const char *job_id, int64_t days, bool *old);
+
+#endif

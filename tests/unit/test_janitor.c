@@ -1,0 +1,215 @@
+/*
+ * Retention in a real database and real folders: what is old goes, what is
+ * young or kept for ever stays.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/metrics.h"
+#include "lib/db/db.h"
+#include "supervisor/janitor.h"
+#include "tests/lib/mariadb.h"
+#include "tests/lib/rows.h"
+
+#define OLD_JOB "202001010000000000010"
+#define RUNS "202001010000000000020"
+
+struct fixture {
+	struct site_conf conf;
+	struct supervisor super;
+};
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	mariadb_fresh();
+	f->conf = *mariadb_conf();
+	f->conf.home = xasprintf("%s/janitor", mariadb_folder());
+	f->conf.log_days = 30;
+	f->conf.event_days = 30;
+	f->super = (struct supervisor){ .conf = &f->conf,
+		.db = mariadb_connect(),
+		.metrics = metrics_new() };
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(fd_remove_tree(f->conf.home), 0);
+	db_close(f->super.db);
+	metrics_free(f->super.metrics);
+	free(f->conf.home);
+	free(f);
+	return 0;
+}
+
+static void
+run_sql(struct fixture *f, const char *sql)
+{
+	if (db_run_script_statement(f->super.db, sql, strlen(sql)) != 0)
+		fail_msg("%s", err_text());
+}
+
+static int64_t
+events(struct fixture *f)
+{
+	static const struct db_stmt count = { "test.events", "",
+		"SELECT COUNT(*) FROM event" };
+	int64_t n;
+
+	assert_int_equal(db_query_int(f->super.db, &count, &n), 0);
+	return n;
+}
+
+static char *
+make_file(struct fixture *f, const char *below, const char *text, bool old)
+{
+	struct timespec t[2] = { { .tv_sec = 1000000000 },
+		{ .tv_sec = 1000000000 } };
+	char *path = site_path(&f->conf, "%s", below), *dir = xstrdup(path);
+
+	*strrchr(dir, '/') = '\0';
+	assert_int_equal(fd_mkdirs(dir, 0700), 0);
+	assert_int_equal(fd_replace_file(path, text, strlen(text), 0600), 0);
+	if (old)
+		assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
+	free(dir);
+	return path;
+}
+
+static void
+expect(char *path, bool there)
+{
+	if ((access(path, F_OK) == 0) != there)
+		fail_msg("%s is%s there", path, there ? " not" : "");
+	free(path);
+}
+
+static void
+bite(struct fixture *f)
+{
+	bool more;
+
+	assert_int_equal(janitor_bite(&f->super, &more), 0);
+	assert_false(more);
+}
+
+static void
+logs_of_old_jobs_go_and_those_that_run_stay(void **state)
+{
+	struct fixture *f = *state;
+	char *gone = make_file(f, "logs/" OLD_JOB "/guest/INFO.log", "x", true);
+	char *kept = make_file(f, "logs/" RUNS "/guest/INFO.log", "x", true);
+	char *other = make_file(f, "logs/notes/INFO.log", "x", true);
+
+	if (rows_initiated(f->super.db, RUNS) != 0)
+		fail_msg("%s", err_text());
+	bite(f);
+	expect(gone, false);
+	expect(kept, true);
+	expect(other, true);
+}
+
+static void
+nothing_goes_where_zero_days_are_said(void **state)
+{
+	struct fixture *f = *state;
+	char *kept = make_file(f, "logs/" OLD_JOB "/guest/INFO.log", "x", true);
+
+	f->conf.log_days = f->conf.event_days = 0;
+	run_sql(f, "INSERT INTO event (job_id, kind, actor, at) VALUES"
+		   " ('1', 'job', 'x', '2020-01-01')");
+	bite(f);
+	expect(kept, true);
+	assert_int_equal(events(f), 1);
+}
+
+static void
+old_events_go_and_young_ones_stay(void **state)
+{
+	struct fixture *f = *state;
+
+	run_sql(f, "INSERT INTO event (job_id, kind, actor, at) VALUES"
+		   " ('1', 'job', 'x', '2020-01-01'),"
+		   " ('1', 'job', 'x', '2020-01-02'),"
+		   " ('1', 'job', 'x', NOW(6))");
+	bite(f);
+	assert_int_equal(events(f), 1);
+}
+
+static void
+what_nginx_left_and_old_rotated_logs_go(void **state)
+{
+	struct fixture *f = *state;
+	char *body = make_file(f, "spool/mailbox/0000000001", "x", true);
+	char *young = make_file(f, "spool/mailbox/0000000002", "x", false);
+	char *old =
+	    make_file(f, "logs/fcgi-app.log.20200101T000000", "x", true);
+	char *log = make_file(f, "logs/fcgi-app.log", "x", true);
+
+	bite(f);
+	expect(body, false);
+	expect(young, true);
+	expect(old, false);
+	expect(log, true);
+}
+
+static void
+a_large_log_is_rotated_and_its_writer_goes_on(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = (size_t)2 << 20;
+	char *text = xmalloc(size + 1), *path;
+	struct stat st;
+	int fd;
+
+	memset(text, 'x', size);
+	text[size] = '\0';
+	path = make_file(f, "logs/fcgi-app.log", text, false);
+	free(text);
+	fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(fd >= 0);
+	f->conf.log_max_mb = 1;
+	bite(f);
+	assert_int_equal(write(fd, "line\n", 5), 5);
+	fd_close(&fd);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, 5);
+	free(path);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		T(logs_of_old_jobs_go_and_those_that_run_stay),
+		T(nothing_goes_where_zero_days_are_said),
+		T(old_events_go_and_young_ones_stay),
+		T(what_nginx_left_and_old_rotated_logs_go),
+		T(a_large_log_is_rotated_and_its_writer_goes_on),
+	};
+
+	log_init("test", LOG_ERROR_);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
