@@ -10,6 +10,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/db/create.h"
+#include "lib/db/grants.h"
 #include "lib/db/migrate.h"
 #include "lib/json/json.h"
 
@@ -49,8 +50,9 @@ migrate(const struct site_conf *conf, const char *folder, int *applied)
 			return err_code();
 		folder = shared;
 	}
-	if ((r = db_open(conf, &db)) == 0)
-		r = db_migrate(db, folder, applied);
+	if ((r = db_open(conf, &db)) == 0 &&
+	    (r = db_migrate(db, folder, applied)) == 0)
+		r = db_grant_programs(db, conf, folder);
 	db_close(db);
 	free(shared);
 	return r;
@@ -108,7 +110,7 @@ const struct command command_migrate = {
 	"migrate",
 	"",
 	0,
-	"Bring the database's schema up to date.",
+	"Bring the schema and the accounts' rights up to date.",
 	migrate_options,
 	run_migrate,
 };

@@ -12,6 +12,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 #include "lib/base/str.h"
 
 #define NAMES_WIDTH 22
@@ -197,6 +198,7 @@ main(int argc, char **argv)
 	size_t i;
 	int words;
 
+	proc_no_core();
 	log_init("sluice", LOG_WARN_);
 	if (argc < 2) {
 		print_overview(stderr);

@@ -26,6 +26,11 @@
 #define TEMPLATE_MAX (1024 * 1024)
 #define PEM_MAX (64 * 1024)
 
+/* Below keys/. */
+#define DB_PASSWORD "db.password"
+#define DB_FCGI_PASSWORD "db-fcgi.password"
+#define DB_SUPERVISOR_PASSWORD "db-supervisor.password"
+
 char *
 site_files_conf_path(const char *home)
 {
@@ -142,9 +147,9 @@ make_client_vault(const char *home)
 }
 
 static int
-make_db_password(const char *home)
+make_db_password(const char *home, const char *name)
 {
-	char *path = xasprintf("%s/" SITE_KEYS "/db.password", home);
+	char *path = xasprintf("%s/" SITE_KEYS "/%s", home, name);
 	uint8_t bytes[24];
 	char text[2 * sizeof(bytes) + 2];
 	int r = 0;
@@ -201,8 +206,10 @@ site_files_keys(const char *home, const char *party)
 	if ((r = make_sign_key(home)) == 0 &&
 	    (r = make_tls_key(home, party)) == 0 &&
 	    (r = make_client_vault(home)) == 0 &&
-	    (r = make_db_password(home)) == 0 && (r = vault_make(home)) == 0 &&
-	    access(partners, F_OK) != 0)
+	    (r = make_db_password(home, DB_PASSWORD)) == 0 &&
+	    (r = make_db_password(home, DB_FCGI_PASSWORD)) == 0 &&
+	    (r = make_db_password(home, DB_SUPERVISOR_PASSWORD)) == 0 &&
+	    (r = vault_make(home)) == 0 && access(partners, F_OK) != 0)
 		r = write_partners(home, NULL, 0);
 	free(partners);
 	return r;
@@ -302,18 +309,32 @@ memory_dir_of(const char *home)
 	return xasprintf("/dev/shm/sluice-%u-%s", (unsigned)geteuid(), hex);
 }
 
+static char *
+program_account(const struct site_choice *c, const char *program)
+{
+	return c->db_one_account
+		   ? NULL
+		   : xasprintf("%s_%s",
+			 c->db_user != NULL ? c->db_user : "sluice", program);
+}
+
 int
 site_files_write_conf(const struct site_choice *c)
 {
 	char *path = site_files_conf_path(c->home);
-	char *memory_dir = memory_dir_of(c->home);
+	char *memory_dir = c->separate_users
+			       ? xasprintf("/run/sluice/%s", c->party)
+			       : memory_dir_of(c->home);
 	char *shepherd = share_program("sluice-shepherd");
 	char *providers = share_providers();
 	char *examples = share_path("examples");
+	char *fcgi = program_account(c, "fcgi");
+	char *supervisor = program_account(c, "supervisor");
 	int r;
 	const struct setting s[] = {
 		{ "site", "party_id", c->party },
 		{ "site", "home", c->home },
+		{ "site", "separate_users", c->separate_users ? "yes" : NULL },
 		{ "database", "socket",
 		    c->db_host != NULL ? "" : c->db_socket },
 		{ "database", "host", c->db_host },
@@ -321,7 +342,14 @@ site_files_write_conf(const struct site_choice *c)
 		{ "database", "port", c->db_port },
 		{ "database", "name", c->db_name },
 		{ "database", "user", c->db_user },
-		{ "database", "password_file", SITE_KEYS "/db.password" },
+		{ "database", "password_file", SITE_KEYS "/" DB_PASSWORD },
+		{ "database", "fcgi_user", fcgi },
+		{ "database", "fcgi_password_file",
+		    fcgi != NULL ? SITE_KEYS "/" DB_FCGI_PASSWORD : NULL },
+		{ "database", "supervisor_user", supervisor },
+		{ "database", "supervisor_password_file",
+		    fcgi != NULL ? SITE_KEYS "/" DB_SUPERVISOR_PASSWORD
+				 : NULL },
 		{ "listen", "client_url", c->client_url },
 		{ "listen", "client_tls_url", c->client_tls_url },
 		{ "listen", "partner_url", c->partner_url },
@@ -343,6 +371,8 @@ site_files_write_conf(const struct site_choice *c)
 	free(shepherd);
 	free(providers);
 	free(examples);
+	free(fcgi);
+	free(supervisor);
 	return r;
 }
 
@@ -417,6 +447,19 @@ check_for_nginx(const struct site_conf *conf, const char *client_listen)
 	return 0;
 }
 
+/* What nginx spools is of mode 0600: for programs of the same user only. */
+static char *
+large_body(const struct site_conf *conf)
+{
+	if (conf->separate_users)
+		return xstrdup("# handed over by fastcgi_pass");
+	return xasprintf("set $spool 1;\n"
+			 "\t\t\tclient_body_temp_path %s/spool/mailbox;\n"
+			 "\t\t\tclient_body_in_file_only clean;\n"
+			 "\t\t\tfastcgi_pass_request_body off;",
+	    conf->home);
+}
+
 int
 site_files_nginx(const struct site_conf *conf, const char *user)
 {
@@ -425,6 +468,7 @@ site_files_nginx(const struct site_conf *conf, const char *user)
 	char *partner = listen_of(conf, conf->partner_url, "partner");
 	char *from = share_path("nginx/site.conf.in");
 	char *to = site_path(conf, "nginx.conf");
+	char *large = large_body(conf);
 	const struct placeholder p[] = {
 		{ "@HOME@", conf->home },
 		{ "@USER@", user },
@@ -433,6 +477,7 @@ site_files_nginx(const struct site_conf *conf, const char *user)
 		{ "@CLIENT_LISTEN@", client },
 		{ "@CLIENT_TLS_LISTEN@", client_tls },
 		{ "@PARTNER_LISTEN@", partner },
+		{ "@LARGE_BODY@", large },
 	};
 	struct buf text = BUF_INIT, out = BUF_INIT;
 	int r;
@@ -450,6 +495,7 @@ site_files_nginx(const struct site_conf *conf, const char *user)
 	free(client);
 	free(client_tls);
 	free(partner);
+	free(large);
 	free(from);
 	free(to);
 	return r == 0 ? 0 : err_wrap("nginx.conf");

@@ -21,7 +21,9 @@ struct site_choice {
 	const char *db_port;
 	const char *db_name;
 	const char *db_user;
+	bool db_one_account; /* for all programs */
 	bool loopback_without_authentication;
+	bool separate_users;
 };
 
 /* HOME/site.conf; the caller's. */

@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/ports.h"
 #include "cli/site_files.h"
+#include "cli/site_owners.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -89,6 +90,8 @@ write_conf(const struct args *args, const char *home)
 		.db_port = args_text(args, "db-port"),
 		.db_name = args_text(args, "db-name"),
 		.db_user = args_text(args, "db-user"),
+		.db_one_account = args_flag(args, "db-one-account"),
+		.separate_users = args_flag(args, "system"),
 		.loopback_without_authentication =
 		    args_flag(args, "loopback-without-authentication"),
 	};
@@ -162,7 +165,8 @@ init_at(const struct args *args, const char *home)
 	    (r = site_files_folders(conf->home)) == 0 &&
 	    (r = site_files_keys(conf->home, party)) == 0 &&
 	    (r = site_files_memory_dir(conf)) == 0 &&
-	    (r = render_nginx(args, conf)) == 0)
+	    (r = render_nginx(args, conf)) == 0 &&
+	    (!args_flag(args, "system") || (r = site_owners_set(conf)) == 0))
 		print_site(args, conf);
 	site_conf_free(conf);
 	free(path);
@@ -243,7 +247,13 @@ static const struct option_def init_options[] = {
 	{ "db-tls-ca", "FILE", "authority of its certificate", false },
 	{ "db-port", "N", "and port (3306)", false },
 	{ "db-name", "NAME", "database (sluice)", false },
-	{ "db-user", "NAME", "account (sluice)", false },
+	{ "db-user", "NAME",
+	    "account (sluice); those of the programs are NAME_fcgi and "
+	    "NAME_supervisor",
+	    false },
+	{ "system", NULL, "its programs run as users of their own: as root",
+	    false },
+	{ "db-one-account", NULL, "let the programs use the same one", false },
 	{ "loopback-without-authentication", NULL,
 	    "clients over loopback HTTP need no signature", false },
 	OPTION_NGINX_USER,

@@ -127,7 +127,7 @@ listen_for(const struct errand *e, const char *id, char **path, int *fd)
 	int r;
 
 	*path = errand_socket(conf, id);
-	if ((r = fd_mkdirs(dir, 0750)) == 0)
+	if ((r = fd_mkdirs(dir, 0770)) == 0)
 		r = fd_dgram_bind(*path, fd);
 	free(dir);
 	return r;

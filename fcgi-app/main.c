@@ -256,6 +256,7 @@ reload(void *ctx)
 		log_err("configuration kept as it was");
 		return;
 	}
+	site_conf_act_as(fresh, SITE_FCGI);
 	site_conf_free(p->conf);
 	p->conf = fresh;
 	set_log_level(fresh);
@@ -293,6 +294,7 @@ main(int argc, char **argv)
 	log_init("fcgi", LOG_INFO_);
 	if ((r = site_conf_load(config, &p.conf)) != 0)
 		goto out;
+	site_conf_act_as(p.conf, SITE_FCGI);
 	set_log_level(p.conf);
 	if ((log != NULL && (r = log_to_file(log)) != 0) ||
 	    (r = check_database(p.conf)) != 0 ||

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -23,7 +24,10 @@
 #include "lib/json/json.h"
 
 #define READ_CHUNK 16384
-#define BODY_MS 20000 /* for one that is held in memory */
+#define BODY_MS 20000 /* for one that the front end holds already */
+#define SPOOL_FROM (64 * 1024)
+#define SPOOL_MAX ((int64_t)1 << 30) /* nginx's limit */
+#define SPOOL_CHUNK (256 * 1024)
 
 static const char *
 env_get(const struct request_source *src, const char *name)
@@ -150,6 +154,9 @@ request_init(
 void
 request_fini(struct request *req)
 {
+	/* Unless a handler took it where it belongs. */
+	if (req->is_file_ours)
+		(void)unlink(req->body_file);
 	buf_fini(&req->raw);
 	json_object_put(req->json);
 	req->json = NULL;
@@ -268,6 +275,62 @@ take_file(struct request *req, const char *path)
 	return r;
 }
 
+/* --- body: bytes that the front end hands over, as another user's --------- */
+
+static int
+write_spool(struct request *req, int fd, int64_t len)
+{
+	int64_t end = clock_mono_ms() + BODY_MS, got = 0;
+	char *piece = xmalloc(SPOOL_CHUNK);
+	int n, r = 0;
+
+	while (got < len && r == 0) {
+		n = request_read_some(
+		    req, piece, SPOOL_CHUNK, end - clock_mono_ms());
+		if (n == REQUEST_LATE)
+			r = err_set(ERR_TIMEOUT,
+			    "the body did not come within %d s",
+			    BODY_MS / 1000);
+		else if (n <= 0)
+			r = err_set(ERR_INVALID, "the body stops early");
+		else if ((got += n) > len)
+			r = err_set(
+			    ERR_INVALID, "the body is longer than it says");
+		else
+			r = fd_write_all(fd, piece, (size_t)n);
+	}
+	free(piece);
+	return r;
+}
+
+/*
+ * The front end has all of it already, so no sender is waited for.  What it
+ * spools itself can be read by its own user alone.
+ */
+static int
+spool(struct request *req, int64_t len)
+{
+	char *name;
+	int fd, r;
+
+	if (len > SPOOL_MAX)
+		return err_set(ERR_LIMIT, "the body is larger than %lld bytes",
+		    (long long)SPOOL_MAX);
+	name = site_path(req->app->conf, "%s/mailbox/body.XXXXXX", SITE_SPOOL);
+	if ((fd = mkostemp(name, O_CLOEXEC)) < 0) {
+		r = err_set_errno(ERR_IO, "%s", name);
+	} else {
+		req->body_file = arena_strdup(req->arena, name);
+		req->is_file_ours = true;
+		req->body_len = len;
+		r = fchmod(fd, 0640) != 0 ? err_set_errno(ERR_IO, "%s", name)
+					  : write_spool(req, fd, len);
+	}
+	fd_close(&fd);
+	free(name);
+	return r;
+}
+
 int
 request_read_body(struct request *req)
 {
@@ -278,6 +341,8 @@ request_read_body(struct request *req)
 	if (file == NULL) {
 		if ((r = request_content_length(req, &len)) != 0)
 			return r;
+		if (req->route->body == BODY_BYTES && len > SPOOL_FROM)
+			return spool(req, len);
 		return read_memory(req, len);
 	}
 	if (req->route->body != BODY_BYTES)

@@ -92,6 +92,7 @@ struct request {
 
 	struct buf raw;	       /* body in memory */
 	const char *body_file; /* or spooled here, else NULL */
+	bool is_file_ours;     /* and is removed with the request */
 	int64_t body_len;
 	struct multipart *form;	  /* receive.c: what came of it, or NULL */
 	int form_fault;		  /* why it is not whole (body_fault), or 0 */

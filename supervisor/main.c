@@ -155,6 +155,7 @@ open_site(struct program *p, const struct options *o)
 
 	if ((r = site_conf_load(o->config, &p->conf)) != 0)
 		return r;
+	site_conf_act_as(p->conf, SITE_SUPERVISOR);
 	if ((r = log_level_parse(p->conf->log_level, &level)) != 0)
 		return r;
 	log_init("supervisor", level);

@@ -3,7 +3,16 @@
  */
 #include "lib/base/proc.h"
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
+
+#ifdef __SANITIZE_ADDRESS__
+#define IS_SANITIZED
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define IS_SANITIZED
+#endif
+#endif
 
 void
 proc_no_core(void)
@@ -12,4 +21,7 @@ proc_no_core(void)
 
 	/* A limit may always be lowered. */
 	(void)setrlimit(RLIMIT_CORE, &none);
+#ifndef IS_SANITIZED /* its search for leaks looks in */
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }

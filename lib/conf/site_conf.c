@@ -63,6 +63,7 @@ static const struct key keys[] = {
 	{ "site", "party_id", KEY_PARTY, AT(party_id), "", 0, 0, KEY_REQUIRED },
 	STR("site", "home", KEY_PATH, home, "."),
 	STR("site", "log_level", KEY_LEVEL, log_level, "info"),
+	STR("site", "separate_users", KEY_BOOL, separate_users, "no"),
 
 	STR("database", "socket", KEY_PATH, db_socket, ""),
 	STR("database", "host", KEY_TEXT, db_host, ""),
@@ -71,6 +72,12 @@ static const struct key keys[] = {
 	STR("database", "name", KEY_TEXT, db_name, "sluice"),
 	STR("database", "user", KEY_TEXT, db_user, "sluice"),
 	STR("database", "password_file", KEY_PATH, db_password_file, ""),
+	STR("database", "fcgi_user", KEY_TEXT, db_fcgi_user, ""),
+	STR("database", "fcgi_password_file", KEY_PATH, db_fcgi_password_file,
+	    ""),
+	STR("database", "supervisor_user", KEY_TEXT, db_supervisor_user, ""),
+	STR("database", "supervisor_password_file", KEY_PATH,
+	    db_supervisor_password_file, ""),
 
 	STR("listen", "client_url", KEY_URL, client_url, ""),
 	STR("listen", "client_tls_url", KEY_URL, client_tls_url, ""),
@@ -513,6 +520,9 @@ check_together(struct reading *rd)
 		fault(rd, "database", "tls_ca",
 		    "a server on another machine is reached by TLS only: name "
 		    "the file with the authority of its certificate");
+	if ((c->db_fcgi_user[0] == '\0') != (c->db_supervisor_user[0] == '\0'))
+		fault(rd, "database", "supervisor_user",
+		    "both programs have an account of their own, or none has");
 	check_file_roots(rd);
 	check_store(rd);
 	check_hooks(rd);
@@ -581,6 +591,26 @@ out:
 	buf_fini(&text);
 	buf_fini(&rd.faults);
 	return r == 0 ? 0 : err_wrap("%s", path);
+}
+
+bool
+site_conf_has_accounts(const struct site_conf *c)
+{
+	return c->db_fcgi_user[0] != '\0';
+}
+
+void
+site_conf_act_as(struct site_conf *c, enum site_program program)
+{
+	bool fcgi = program == SITE_FCGI;
+
+	if (!site_conf_has_accounts(c))
+		return;
+	free(c->db_user);
+	c->db_user = xstrdup(fcgi ? c->db_fcgi_user : c->db_supervisor_user);
+	free(c->db_password_file);
+	c->db_password_file = xstrdup(
+	    fcgi ? c->db_fcgi_password_file : c->db_supervisor_password_file);
 }
 
 int

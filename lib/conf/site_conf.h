@@ -14,6 +14,7 @@ struct site_conf {
 	char *party_id;
 	char *home; /* absolute; all folders below it */
 	char *log_level;
+	bool separate_users; /* of its programs: docs/install.md */
 	/* [database] */
 	char *db_socket; /* unix socket, or "" for host/port */
 	char *db_host;
@@ -25,6 +26,11 @@ struct site_conf {
 	char *db_name;
 	char *db_user;
 	char *db_password_file; /* "" for none */
+	/* The programs' own accounts; "": the one above. */
+	char *db_fcgi_user;
+	char *db_fcgi_password_file;
+	char *db_supervisor_user;
+	char *db_supervisor_password_file;
 	/* [listen] (nginx's side; also where clients are told to go) */
 	char *client_url; /* http://127.0.0.1:… or "" */
 	char *client_tls_url;
@@ -123,6 +129,16 @@ struct site_conf {
  */
 int site_conf_load(const char *path, struct site_conf **out);
 void site_conf_free(struct site_conf *);
+
+/*
+ * From now on db_user and db_password_file are those of a program: a process
+ * says once, after loading, which one it is.  Without accounts of their own
+ * all use the same.
+ */
+enum site_program { SITE_FCGI, SITE_SUPERVISOR };
+void site_conf_act_as(struct site_conf *, enum site_program);
+/* Do the programs have accounts of their own? */
+bool site_conf_has_accounts(const struct site_conf *);
 
 /*
  * Read the file again and take over all numbers (limits, intervals, defaults,

@@ -15,7 +15,8 @@
 #include "lib/db/db.h"
 
 #define PASSWORD_MAX 256
-#define NAME_MAX_LEN 64 /* MySQL's limit for names of databases */
+#define ACCOUNT_MAX_LEN 32 /* MySQL's for users */
+#define NAME_MAX_LEN 64	   /* MySQL's limit for names of databases */
 
 static bool
 is_word(const char *s, size_t max)
@@ -24,6 +25,20 @@ is_word(const char *s, size_t max)
 			     "abcdefghijklmnopqrstuvwxyz0123456789_");
 
 	return n >= 1 && n <= max && s[n] == '\0';
+}
+
+bool
+db_is_account_name(const char *name)
+{
+	return is_word(name, ACCOUNT_MAX_LEN);
+}
+
+static bool
+accounts_are_words(const struct site_conf *site)
+{
+	return !site_conf_has_accounts(site) ||
+	       (db_is_account_name(site->db_fcgi_user) &&
+		   db_is_account_name(site->db_supervisor_user));
 }
 
 /* The first line, which must be a plain word; "" without a file. */
@@ -71,10 +86,35 @@ run(struct db *db, const char *fmt, ...)
  * The account comes over the socket as 'localhost'; over TCP it may come
  * from anywhere, and the server's own address settings decide.
  */
-static int
-create_all(struct db *db, const struct site_conf *site, const char *password)
+const char *
+db_account_host(const struct site_conf *site)
 {
-	const char *host = site->db_socket[0] != '\0' ? "localhost" : "%";
+	return site->db_socket[0] != '\0' ? "localhost" : "%";
+}
+
+static int
+create_account(struct db *db, const struct site_conf *site, const char *user,
+    const char *password_file)
+{
+	const char *host = db_account_host(site);
+	struct buf password = BUF_INIT;
+	int r;
+
+	if ((r = read_password(password_file, &password)) == 0 &&
+	    (r = run(db, "CREATE USER IF NOT EXISTS '%s'@'%s'", user, host)) ==
+		0)
+		r = run(db, "ALTER USER '%s'@'%s' IDENTIFIED BY '%s'", user,
+		    host, buf_str(&password));
+	if (password.data != NULL)
+		sodium_memzero(password.data, password.cap);
+	buf_fini(&password);
+	return r;
+}
+
+static int
+create_all(struct db *db, const struct site_conf *site)
+{
+	bool accounts = site_conf_has_accounts(site);
 	const char *user = site->db_user, *name = site->db_name;
 	int r;
 
@@ -82,14 +122,16 @@ create_all(struct db *db, const struct site_conf *site, const char *password)
 		 "CREATE DATABASE IF NOT EXISTS `%s` CHARACTER SET "
 		 "utf8mb4 COLLATE utf8mb4_bin",
 		 name)) != 0 ||
-	    (r = run(db, "CREATE USER IF NOT EXISTS '%s'@'%s'", user, host)) !=
-		0 ||
-	    (r = run(db, "ALTER USER '%s'@'%s' IDENTIFIED BY '%s'", user, host,
-		 password)) != 0 ||
-	    (r = run(db, "GRANT ALL PRIVILEGES ON `%s`.* TO '%s'@'%s'", name,
-		 user, host)) != 0)
+	    (r = create_account(db, site, user, site->db_password_file)) != 0)
 		return r;
-	return 0;
+	if (accounts &&
+	    ((r = create_account(db, site, site->db_fcgi_user,
+		  site->db_fcgi_password_file)) != 0 ||
+		(r = create_account(db, site, site->db_supervisor_user,
+		     site->db_supervisor_password_file)) != 0))
+		return r;
+	return run(db, "GRANT ALL PRIVILEGES ON `%s`.* TO '%s'@'%s'%s", name,
+	    user, db_account_host(site), accounts ? " WITH GRANT OPTION" : "");
 }
 
 static char *
@@ -103,13 +145,12 @@ db_create(const struct site_conf *site, const struct db_admin *admin)
 {
 	struct site_conf as_admin = *site;
 	char *socket, *host, *file;
-	struct buf password = BUF_INIT;
 	struct db *db = NULL;
 	int r;
 
 	if (!is_word(site->db_name, NAME_MAX_LEN) ||
-	    !is_word(site->db_user, NAME_MAX_LEN))
-		return err_set(ERR_INVALID, "[database] name and user must "
+	    !is_word(site->db_user, NAME_MAX_LEN) || !accounts_are_words(site))
+		return err_set(ERR_INVALID, "[database] name and users must "
 					    "be of letters, digits and _");
 	socket =
 	    text_or(admin->socket, admin->host != NULL ? "" : site->db_socket);
@@ -121,13 +162,9 @@ db_create(const struct site_conf *site, const struct db_admin *admin)
 	/* Strings of the copy are read only. */
 	as_admin.db_user = (char *)(uintptr_t)admin->user;
 	as_admin.db_name = (char *)(uintptr_t) "information_schema";
-	if ((r = read_password(site->db_password_file, &password)) == 0 &&
-	    (r = db_open(&as_admin, &db)) == 0)
-		r = create_all(db, site, buf_str(&password));
+	if ((r = db_open(&as_admin, &db)) == 0)
+		r = create_all(db, site);
 	db_close(db);
-	if (password.data != NULL)
-		sodium_memzero(password.data, password.cap);
-	buf_fini(&password);
 	free(socket);
 	free(host);
 	free(file);

@@ -29,6 +29,7 @@
 #define USAGE_FILE ".usage"
 #define FOLDER_MODE 0770
 #define FILE_MODE 0640
+#define USAGE_MODE 0660 /* changed by fcgi-app and shepherds */
 #define COPY_STEP (64u << 10)
 
 struct usage {
@@ -85,7 +86,7 @@ mailbox_create(const struct site_conf *conf, const struct mailbox_task *t)
 	    (r = fd_mkdirs(f.mem, FOLDER_MODE)) != 0)
 		goto out;
 	usage = xasprintf("%s/%s", f.mem, USAGE_FILE);
-	fd = open(usage, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
+	fd = open(usage, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, USAGE_MODE);
 	if (fd < 0)
 		r = err_set_errno(ERR_IO, "create %s", usage);
 out:

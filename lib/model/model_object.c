@@ -45,7 +45,7 @@ model_object_keep(const struct site_conf *conf, const void *data, size_t len,
 		return r;
 	path = model_object_path(conf, sha256);
 	dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	if ((r = fd_mkdirs(dir, 0750)) == 0)
+	if ((r = fd_mkdirs(dir, 0770)) == 0)
 		r = fd_replace_file(path, data, len, 0640);
 	free(dir);
 	free(path);

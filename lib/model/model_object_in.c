@@ -38,7 +38,7 @@ model_object_begin(const struct site_conf *conf, struct model_object_in **out)
 	id_random(id);
 	dir = site_path(conf, "%s/objects", SITE_MODELS);
 	o->path = xasprintf("%s/" MODEL_OBJECT_INCOMING "%s", dir, id);
-	if ((r = fd_mkdirs(dir, 0750)) == 0 &&
+	if ((r = fd_mkdirs(dir, 0770)) == 0 &&
 	    (r = digest_begin(&o->digest)) == 0) {
 		o->fd = open(
 		    o->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
@@ -88,7 +88,7 @@ model_object_end(struct model_object_in *o)
 	}
 	path = model_object_path(o->conf, sha256);
 	dir = xstrndup(path, (size_t)(strrchr(path, '/') - path));
-	if ((r = fd_mkdirs(dir, 0750)) == 0) {
+	if ((r = fd_mkdirs(dir, 0770)) == 0) {
 		if (fsync(o->fd) != 0 || rename(o->path, path) != 0)
 			r = err_set_errno(ERR_IO, "%s", path);
 		else

@@ -174,8 +174,10 @@ open_all(struct carrying *c, const char *config)
 {
 	int r;
 
-	if ((r = site_conf_load(config, &c->conf)) != 0 ||
-	    (r = db_open(c->conf, &c->db)) != 0)
+	if ((r = site_conf_load(config, &c->conf)) != 0)
+		return r;
+	site_conf_act_as(c->conf, SITE_SUPERVISOR);
+	if ((r = db_open(c->conf, &c->db)) != 0)
 		return r;
 	db_set_actor(c->db, "model store");
 	if ((r = store_open(c->conf, &c->store)) != 0)

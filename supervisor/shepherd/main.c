@@ -286,6 +286,7 @@ run(struct shepherd *s, const struct options *o)
 
 	if ((r = site_conf_load(o->config, &s->conf)) != 0)
 		return r;
+	site_conf_act_as(s->conf, SITE_SUPERVISOR);
 	if (log_level_parse(s->conf->log_level, &level) == 0)
 		log_init("shepherd", level);
 	if ((r = open_attempt(s, o)) != 0)

@@ -291,7 +291,8 @@ check_folder(int dir)
 	(void)closedir(d);
 	if (r == 0 && n == 0)
 		r = err_set(ERR_FORMAT, "output folder is empty");
-	if (r == 0 && fsync(dir) != 0)
+	/* What made it is alone with it; the site's programs share it. */
+	if (r == 0 && (fchmod(dir, 0770) != 0 || fsync(dir) != 0))
 		r = err_set_errno(ERR_IO, "output folder");
 	return r;
 }
@@ -327,7 +328,7 @@ seal_one(struct outputs *o, int out_dir, struct output *t)
 	id_random(id);
 	parent = site_path(o->conf, "%s/%.2s", SITE_TABLES, id);
 	target = xasprintf("%s/%s", parent, id);
-	if ((r = fd_mkdirs(parent, 0750)) != 0)
+	if ((r = fd_mkdirs(parent, 0770)) != 0)
 		goto out;
 	if (renameat(out_dir, t->folder, AT_FDCWD, target) != 0) {
 		r = err_set_errno(ERR_IO, "move %s to %s", t->folder, target);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -228,6 +229,9 @@ a_process_with_secrets_leaves_no_core_file(void **state)
 	assert_int_equal(getrlimit(RLIMIT_CORE, &rl), 0);
 	assert_int_equal(rl.rlim_cur, 0);
 	assert_int_equal(rl.rlim_max, 0);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__clang__)
+	assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+#endif
 }
 
 int

@@ -106,6 +106,7 @@ write_conf(void)
 		.db_socket = db->db_socket,
 		.db_name = db->db_name,
 		.db_user = db->db_user,
+		.db_one_account = true,
 		.loopback_without_authentication = true }),
 	    0);
 	path = site_files_conf_path(site.home);
