@@ -453,10 +453,11 @@ large_body(const struct site_conf *conf)
 {
 	if (conf->separate_users)
 		return xstrdup("# handed over by fastcgi_pass");
-	return xasprintf("set $spool 1;\n"
-			 "\t\t\tclient_body_temp_path %s/spool/mailbox;\n"
-			 "\t\t\tclient_body_in_file_only clean;\n"
-			 "\t\t\tfastcgi_pass_request_body off;",
+	/* One line: where it is explained, it has to stay a comment. */
+	return xasprintf(
+	    "set $spool 1; client_body_temp_path %s/spool/mailbox; "
+	    "client_body_in_file_only clean; "
+	    "fastcgi_pass_request_body off;",
 	    conf->home);
 }
 
