@@ -69,6 +69,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
         check-kill check-kill-short check-sim
+.PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -213,12 +214,15 @@ SOURCES := $(wildcard lib/*/*.[ch] fcgi-app/*.[ch] supervisor/*.[ch] \
 SCRIPTS := $(wildcard *.sh .ci/run conf/*.sh examples/*.sh examples/*/*.sh \
            tests/*/*.sh bench/*.sh)
 
+MANPAGES := $(wildcard docs/man/*.[1-9])
+
 MULTIARCH := $(shell $(CC) -print-multiarch)
 
 # Everything a change must pass; the order is from quick to slow.
 check: lint
 	$(MAKE) all
 	$(MAKE) api-docs-check
+	$(MAKE) man-check
 	$(MAKE) unit
 	$(MAKE) check-sim SEEDS=60
 	$(MAKE) san
@@ -240,6 +244,7 @@ lint:
 	    --include=/usr/include/$(MULTIARCH)/sys/queue.h \
 	    -I. $(filter %.c,$(SOURCES))
 	shellcheck $(SCRIPTS)
+	mandoc -T lint -W warning $(MANPAGES)
 
 fmt:
 	# Twice: version 14 needs a second look at long macros.
@@ -299,6 +304,13 @@ api-docs: $(B)/bin/sluice-fcgi
 api-docs-check: $(B)/bin/sluice-fcgi
 	docs/openapi.py $< --check
 
+# The pages of commands and keys follow from the programs' own tables.
+man: $(PROGRAMS)
+	docs/man.py $(B)/bin/sluice
+
+man-check: $(PROGRAMS)
+	docs/man.py $(B)/bin/sluice --check
+
 # The classic client, in a virtual environment of its own; only tests use it.
 client-env:
 	tests/clients/env.sh $(abspath $(B))/client-env
@@ -336,6 +348,11 @@ install: all
 	install -m 644 sql/*.sql $(DESTDIR)$(SHARE)/sql/
 	install -m 644 nginx/* $(DESTDIR)$(SHARE)/nginx/
 	install -m 644 conf/site.conf $(DESTDIR)$(SHARE)/conf/
+	for section in 1 5 8; do \
+	    install -d $(DESTDIR)$(PREFIX)/share/man/man$$section && \
+	    install -m 644 docs/man/*.$$section \
+	        $(DESTDIR)$(PREFIX)/share/man/man$$section/ || exit 1; \
+	done
 	install -d $(DESTDIR)$(SHARE)/examples/data \
 	    $(DESTDIR)$(SHARE)/examples/hetero_lr
 	install -m 644 examples/data/*.csv examples/data/README.md \

@@ -143,17 +143,16 @@ class Doctor(unittest.TestCase):
         finally:
             self.site.sql("INSERT INTO permission SELECT * FROM permission_kept; DROP TABLE permission_kept")
 
-    def test_a_partner_that_signs_with_another_key(self):
-        kept = self.fed.guest.sql("SELECT HEX(sign_key) FROM partner WHERE party_id = '10001'")[0][0]
-        self.set_key("REPEAT('x', 32)")
+    def test_a_partner_that_takes_our_key_no_more(self):
+        self.set_revoked("NOW(6)")
         try:
             wait_for(lambda: "partner 9999" in self.bad(), what="that its signature is refused")
             self.assertIn("sluice partner export", self.bad()["partner 9999"]["mend"])
         finally:
-            self.set_key("UNHEX('%s')" % kept)
+            self.set_revoked("NULL")
 
-    def set_key(self, value):
-        self.fed.guest.sql("UPDATE partner SET sign_key = %s WHERE party_id = '10001'" % value)
+    def set_revoked(self, value):
+        self.fed.guest.sql("UPDATE partner_key SET revoked_at = %s WHERE party_id = '10001' AND kind = 'sign'" % value)
         os.kill(self.fed.guest.pid("fcgi-app"), signal.SIGHUP)  # workers keep keys for a while
 
 

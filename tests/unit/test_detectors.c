@@ -519,6 +519,33 @@ every_owner_is_watched_by_a_detector_of_the_table(void **state)
 	}
 }
 
+/* docs/operations.md has a row for each. */
+static void
+detectors_and_numbers_are_documented(void **state)
+{
+	size_t i, n;
+	const struct detector *d = detectors_table(&n);
+	struct buf page = BUF_INIT;
+	char *row;
+
+	(void)state;
+	assert_int_equal(
+	    buf_read_file(&page, "docs/operations.md", 1 << 20), 0);
+	for (i = 0; i < n; i++) {
+		row = xasprintf("\n| %s | ", d[i].name);
+		if (strstr(buf_str(&page), row) == NULL)
+			fail_msg("docs/operations.md lacks the detector %s",
+			    d[i].name);
+		free(row);
+	}
+#define X(name, kind, help)                                                    \
+	if (strstr(buf_str(&page), "\n| `sluice_" #name "` | ") == NULL)       \
+		fail_msg("docs/operations.md lacks sluice_" #name);
+	METRIC_FAMILIES(X)
+#undef X
+	buf_fini(&page);
+}
+
 static void
 a_supervisor_says_that_it_runs_and_what_it_counted(void **state)
 {
@@ -556,6 +583,7 @@ main(void)
 		T(a_full_disk_is_told_and_refuses_work),
 		T(what_attempts_left_is_removed_and_nothing_else),
 		T(a_supervisor_says_that_it_runs_and_what_it_counted),
+		cmocka_unit_test(detectors_and_numbers_are_documented),
 		cmocka_unit_test(
 		    no_state_is_without_somebody_for_its_next_step),
 		cmocka_unit_test(
