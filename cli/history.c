@@ -11,6 +11,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit_chain.h"
+#include "lib/db/db_exchange.h"
 #include "lib/db/db_partner.h"
 
 #define PAGE 1000
@@ -156,6 +157,45 @@ print_records(struct site *s, const struct lines *out)
 	return r;
 }
 
+/* --- heads ---------------------------------------------------------------- */
+
+static int
+print_head(const struct lines *out, const char *job_id, const char *party,
+    const char *peer, const struct db_exchange_head *h)
+{
+	struct json_object *o;
+
+	if (h->seq == 0)
+		return 0;
+	o = json_object_new_object();
+	json_add_str(o, "kind", "head");
+	json_add_str(o, "job", job_id);
+	json_add_str(o, "party", party);
+	json_add_str(o, "peer", peer);
+	json_add_int(o, "seq", h->seq);
+	json_add_str(o, "hash", h->hash);
+	json_add_str(o, "signature", h->sign);
+	json_add_str(o, "seen", h->seen);
+	return print(out, o);
+}
+
+/* Before the records: one that is signed meanwhile is of a longer chain. */
+static int
+print_heads(struct site *s, const struct lines *out)
+{
+	const char *own = s->conf->party_id;
+	struct db_exchange *x;
+	size_t n;
+	int r = db_exchange_list(s->db, s->arena, &x, &n);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if ((r = print_head(
+			 out, x[i].job_id, own, x[i].peer_id, &x[i].own)) == 0)
+			r = print_head(
+			    out, x[i].job_id, x[i].peer_id, own, &x[i].peer);
+	return r;
+}
+
 int
 history_lines(struct site *s, history_line_fn *fn, void *ctx)
 {
@@ -163,7 +203,8 @@ history_lines(struct site *s, history_line_fn *fn, void *ctx)
 	int r;
 
 	if ((r = print_site(s, &out)) != 0 ||
-	    (r = print_partners(s, &out)) != 0)
+	    (r = print_partners(s, &out)) != 0 ||
+	    (r = print_heads(s, &out)) != 0)
 		return r;
 	return print_records(s, &out);
 }

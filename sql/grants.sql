@@ -33,6 +33,9 @@ GRANT SELECT ON model TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON model_part TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON egress TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON ingress TO 'sluice_fcgi'@'localhost';
+-- What another site says about its chain; our own words are the supervisor's.
+GRANT SELECT, INSERT, UPDATE (peer_seq, peer_hash, peer_sign, own_seen,
+  next_try_at) ON audit_exchange TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON audit_link TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_fcgi'@'localhost';
@@ -101,6 +104,8 @@ GRANT SELECT, INSERT ON audit_link TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON audit_checkpoint TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON egress TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON ingress TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON audit_exchange
+  TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job_party TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';

@@ -13,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_work.h"
 #include "supervisor/errands.h"
+#include "supervisor/heads.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
 #include "supervisor/report.h"
@@ -60,6 +61,8 @@ pass_on(void *ctx)
 	/* Last: nobody waits for it. */
 	if (work.audit)
 		sealer_look(s->sealer);
+	if (work.heads)
+		heads_look(s->heads);
 }
 
 struct changes *

@@ -33,6 +33,7 @@ int detect_model_files(struct supervisor *);
 int detect_errands(struct supervisor *);
 int detect_caches(struct supervisor *);
 int detect_audit(struct supervisor *);
+int detect_heads(struct supervisor *);
 int detect_work_folders(struct supervisor *);
 
 #endif

@@ -12,6 +12,7 @@
 #include "lib/db/db_client_nonce.h"
 #include "lib/db/db_detect.h"
 #include "lib/db/db_errand.h"
+#include "lib/db/db_exchange.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_resource.h"
 #include "lib/sign/client_sign.h"
@@ -193,6 +194,19 @@ int
 detect_work_folders(struct supervisor *s)
 {
 	return leftovers_sweep_attempts(s, FOLDER_GRACE_S);
+}
+
+/* Sites that never said what they had to say about a head. */
+int
+detect_heads(struct supervisor *s)
+{
+	int64_t n;
+	int r = db_exchange_expire(s->db, &n);
+
+	if (r == 0 && n > 0)
+		log_warn("%lld exchanges of heads were given up after a week",
+		    (long long)n);
+	return r;
 }
 
 /* Audit rows that nobody linked. */

@@ -71,6 +71,8 @@ static const struct detector table[] = {
 	    "ended, removed", detect_errands },
 	{ "audit", 30000, "audit rows that were not linked for too long",
 	    "told, and linked", detect_audit },
+	{ "heads", 60 * MINUTE, "a site that said nothing of a head for a week",
+	    "told, and given up", detect_heads },
 	{ "nonces", 10000, "nonces that cannot come again", "forgotten",
 	    detect_nonces },
 };

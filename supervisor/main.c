@@ -186,6 +186,7 @@ open_partners(struct program *p)
 	    (r = vault_make(p->conf->home)) == 0)
 		r = http_client_new_site(
 		    p->super.loop, p->conf, p->keys, &p->super.http);
+	p->super.keys = p->keys;
 	free(path);
 	return r;
 }

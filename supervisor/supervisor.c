@@ -19,6 +19,7 @@
 #include "supervisor/errands.h"
 #include "supervisor/finding.h"
 #include "supervisor/janitor.h"
+#include "supervisor/heads.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
@@ -97,6 +98,7 @@ supervisor_start(struct supervisor *s)
 	s->partners = partners_new(s, s->http);
 	s->queue = queue_new(s);
 	s->sealer = sealer_new(s);
+	s->heads = heads_new(s);
 	s->changes = changes_new(s);
 	s->reporter = reporter_new(s);
 	if ((r = errands_new(s, &s->errands)) != 0 ||
@@ -133,6 +135,7 @@ supervisor_stop(struct supervisor *s)
 	reporter_free(s->reporter);
 	errands_free(s->errands);
 	changes_free(s->changes);
+	heads_free(s->heads);
 	sealer_free(s->sealer);
 	partners_free(s->partners);
 	launcher_free(s->launcher);

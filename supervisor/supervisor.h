@@ -14,8 +14,10 @@ struct changes;
 struct detectors;
 struct errands;
 struct findings;
+struct heads;
 struct http_client;
 struct janitor;
+struct keys;
 struct launcher;
 struct metrics;
 struct partners;
@@ -39,6 +41,7 @@ struct supervisor {
 	struct loop *loop;
 	struct db *db;
 	struct http_client *http; /* NULL: no partners */
+	const struct keys *keys;  /* what heads are signed with; or NULL */
 
 	struct metrics *metrics;   /* what is counted here */
 	struct findings *findings; /* what detectors told lately */
@@ -52,6 +55,7 @@ struct supervisor {
 	struct errands *errands;
 	struct scheduler *scheduler;
 	struct sealer *sealer;
+	struct heads *heads;
 	struct detectors *detectors;
 	struct janitor *janitor;
 	struct wake *wake;

@@ -6,6 +6,7 @@
 
 #include "lib/base/str.h"
 #include "lib/db/db_cols.h"
+#include "lib/db/db_exchange.h"
 #include "lib/db/db_rows.h"
 #include "lib/model/state.h"
 
@@ -134,9 +135,14 @@ add_audit(struct db *db, const struct db_event *e)
 		return 0;
 	if (str_eq(action, "job end") && (r = add_totals(db, e)) != 0)
 		return r;
-	if (is_job)
-		return db_exec(db, &audit_job, NULL, db_actor(db), action,
+	if (is_job) {
+		r = db_exec(db, &audit_job, NULL, db_actor(db), action,
 		    text(e->to_state), e->reason, e->job_id);
+		/* Last: the head that is exchanged then holds all of it. */
+		return r == 0 && str_eq(action, "job end")
+			   ? db_exchange_begin(db, e->job_id)
+			   : r;
+	}
 	return db_exec(db, &audit_task, NULL, db_actor(db), action,
 	    text(e->to_state), e->reason, e->job_id, e->component, e->version,
 	    text(e->role), text(e->party_id));

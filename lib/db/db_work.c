@@ -18,7 +18,9 @@ static const struct db_stmt waiting = { "work.waiting", "i",
 	" EXISTS (SELECT 1 FROM errand WHERE state IN ('waiting', 'running')"
 	"  AND next_try_at <= NOW(6) AND deadline_at > NOW(6)"
 	"  AND (lease_until IS NULL OR lease_until <= NOW(6))),"
-	" EXISTS (SELECT 1 FROM audit WHERE id > ?)" };
+	" EXISTS (SELECT 1 FROM audit WHERE id > ?),"
+	" EXISTS (SELECT 1 FROM audit_exchange WHERE open = 1"
+	"  AND next_try_at <= NOW(6))" };
 
 static int
 take(const struct db_row *row, void *ctx)
@@ -31,6 +33,7 @@ take(const struct db_row *row, void *ctx)
 	w->jobs = db_row_int(row, 3) != 0;
 	w->errands = db_row_int(row, 4) != 0;
 	w->audit = db_row_int(row, 5) != 0;
+	w->heads = db_row_int(row, 6) != 0;
 	return 0;
 }
 

@@ -14,6 +14,7 @@ struct db_work {
 	bool jobs;     /* jobs initiated here are due and not leased */
 	bool errands;  /* users' requests want answers of members */
 	bool audit;    /* rows of audit behind the one that was said */
+	bool heads;    /* of audit chains, to be exchanged */
 };
 
 int db_work_waiting(struct db *, int64_t audit_id, struct db_work *out);

@@ -7,6 +7,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/db/db_operations.h"
+#include "lib/party/audit_head.h"
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
 #include "lib/party/model_migrate.h"
@@ -19,6 +20,7 @@ static const struct errand_kind kinds[] = {
 	{ MODEL_DEPLOY_DROP, model_deploy_drop },
 	{ MODEL_LOAD, model_load },
 	{ MODEL_MIGRATE, model_migrate },
+	{ AUDIT_HEAD, audit_head_errand },
 };
 
 const struct errand_kind *

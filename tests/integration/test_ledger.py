@@ -84,6 +84,10 @@ class Ledger(unittest.TestCase):
             wait_for(lambda: s.sql("SELECT COUNT(*) FROM audit_link l JOIN audit a ON a.id = l.audit_id"  # pylint: disable=W0640
                                    " WHERE a.action = 'job end' AND a.subject = '%s'" % job) == [["1"]],
                      what="the job's end in the chain of " + s.party)
+            wait_for(lambda: s.sql("SELECT COUNT(*), SUM(open = 0) FROM audit_exchange"  # pylint: disable=W0640
+                                   " WHERE job_id = '%s'" % job) == [["2", "2"]],
+                     seconds=10, what="both others' heads and countersignatures at %s: %s" % (
+                         s.party, s.sql("SELECT peer_id, told, open, tries, last_error FROM audit_exchange WHERE job_id = '%s'" % job)))
         with tempfile.TemporaryDirectory() as d:
             files = {s.party: self.export(s, d) for s in sites}
             for a in sites:
@@ -96,6 +100,8 @@ class Ledger(unittest.TestCase):
                     code, answer = offline("verify", "--file", files[a.party], "--against", files[b.party])
                     self.assertEqual((code, answer["findings"]), (0, 0), answer)
                     self.assertGreater(answer["jobs_compared"], 0)
+                    # Own heads for two others, and what the other keeps of them.
+                    self.assertGreaterEqual(answer["sites"][0]["heads_matched"], 3)
             self.a_forged_chain_is_named(files["9999"], files["10000"], job)
 
     def a_forged_chain_is_named(self, guest, host, job):
@@ -104,10 +110,11 @@ class Ledger(unittest.TestCase):
             lines = [json.loads(x) for x in f]
         records = [x for x in lines if "kind" not in x]
 
-        def verdict(changed, *more):
+        def verdict(changed, *more, forget=False):
             path = guest + ".forged"
+            rest = [x for x in lines if "kind" in x and not (forget and x["kind"] == "head")]
             with open(path, "w", encoding="utf-8") as f:
-                f.writelines(json.dumps(x) + "\n" for x in [x for x in lines if "kind" in x] + changed)
+                f.writelines(json.dumps(x) + "\n" for x in rest + changed)
             code, answer = offline("verify", "--file", path, *more)
             self.assertEqual(code, 1)
             return [(x["seq"], x["finding"]) for site in answer["sites"] for x in site["findings"]]
@@ -136,7 +143,16 @@ class Ledger(unittest.TestCase):
         ended["contract"] = "0" * 64
         changed[contract]["detail"] = json.dumps(ended)
         self.assertIn("has contract 0000", " ".join(x[1] for x in verdict(anew(changed), "--against", host)))
-        return changed
+        # The tail is cut off, and the own copies of the heads as well: the other side has them.
+        kept = records[:contract]
+        found = verdict(kept, "--against", host, forget=True)
+        self.assertIn("record %d is missing: the chain ends at %d" % (contract + 1, contract),
+                      " ".join(x[1] for x in found))
+        self.assertIn(contract + 1, [x[0] for x in found])
+        changed = [dict(r) for r in records]
+        changed[place]["actor"] = "somebody else"
+        found = verdict(anew(changed), "--against", host, forget=True)
+        self.assertIn("were written anew", " ".join(x[1] for x in found))
 
     def one_altered_row_is_named(self, job):
         """On exported files, away from any site."""

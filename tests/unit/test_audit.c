@@ -16,10 +16,14 @@
 #include "lib/audit/head.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_audit_chain.h"
+#include "lib/db/db_partner.h"
 #include "lib/db/db_tx.h"
+#include "lib/party/audit_head.h"
+#include "supervisor/finding.h"
 #include "supervisor/sealer.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -307,6 +311,8 @@ set_up(void **state)
 	(void)state;
 	mariadb_fresh();
 	super.db = db = mariadb_connect();
+	super.metrics = metrics_new();
+	super.findings = findings_new();
 	sealer = sealer_new(&super);
 	return 0;
 }
@@ -316,6 +322,8 @@ tear_down(void **state)
 {
 	(void)state;
 	sealer_free(sealer);
+	findings_free(super.findings);
+	metrics_free(super.metrics);
 	db_close(db);
 	return 0;
 }
@@ -487,6 +495,145 @@ jobs_and_their_tasks_are_recorded_as_they_move(void **state)
 	arena_free(a);
 }
 
+/* --- heads of a partner --------------------------------------------------- */
+
+static struct keys *partner_keys;
+
+/* A job that has ended here, whose host is a partner with that key. */
+static void
+ended_job(struct db_exchange **x, struct arena *a)
+{
+	struct db_partner p = { .party_id = ROWS_HOST,
+		.name = "",
+		.url = "https://h:1",
+		.tls_cert = "",
+		.enabled = true };
+	uint8_t seed[32] = { 9 };
+
+	assert_int_equal(keys_from_seed(seed, &partner_keys), 0);
+	memcpy(p.sign_key, keys_public(partner_keys), 32);
+	assert_int_equal(db_partner_put(db, &p), 0);
+	assert_int_equal(rows_initiated(db, J1), 0);
+	assert_int_equal(
+	    db_exchange_get(db, a, J1, 0, ROWS_HOST, x), ERR_NOT_FOUND);
+	assert_int_equal(db_job_move(db, J1, STATE_FAILED, 0, "x", NULL), 0);
+	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, x), 0);
+}
+
+static struct json_object *
+said(int64_t seq, uint8_t first, enum head_kind kind)
+{
+	struct audit_head h = { .job_id = J1,
+		.party_id = ROWS_HOST,
+		.peer_id = ROWS_GUEST,
+		.seq = seq,
+		.hash = { first } };
+	struct json_object *o = json_object_new_object();
+	struct json_object *head = json_object_new_object();
+	uint8_t sig[64];
+	char hex[129];
+
+	assert_int_equal(audit_head_sign(&h, kind, partner_keys, sig), 0);
+	json_add_str(o, "job_id", J1);
+	json_add_int(o, "run", 0);
+	json_add_int(head, "seq", seq);
+	str_to_hex(h.hash, 32, hex);
+	json_add_str(head, "hash", hex);
+	str_to_hex(sig, 64, hex);
+	json_add_str(head, "signature", hex);
+	json_add(o, "head", head);
+	return o;
+}
+
+static int
+take(struct arena *a, const struct db_exchange *x, struct json_object *o)
+{
+	int r = audit_head_take(db, a, ROWS_GUEST, x, o);
+
+	json_object_put(o);
+	return r;
+}
+
+static void
+a_head_is_kept_once_and_only_when_its_site_signed_it(void **state)
+{
+	struct arena *a = arena_new();
+	struct db_exchange *x, *due;
+	struct db_audit_filter f = { .action = "head", .limit = 10 };
+	struct db_audit *rows;
+	size_t n;
+
+	(void)state;
+	ended_job(&x, a);
+	/* Before the job's end is chained there is no head to tell. */
+	assert_int_equal(db_exchange_due(db, a, 10, &due, &n), 0);
+	assert_int_equal(n, 0);
+	sealer_look(sealer);
+	assert_int_equal(db_exchange_due(db, a, 10, &due, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(take(a, x, json_object_new_object()), ERR_INVALID);
+	assert_int_equal(take(a, x, said(7, 1, HEAD_SEEN)), ERR_AUTH);
+	assert_int_equal(take(a, x, said(7, 1, HEAD_OWN)), 0);
+	assert_int_equal(take(a, x, said(7, 1, HEAD_OWN)), 0);
+	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	assert_int_equal(x->peer.seq, 7);
+	/* It cannot tell another one later. */
+	assert_int_equal(take(a, x, said(8, 1, HEAD_OWN)), ERR_CONFLICT);
+	assert_int_equal(take(a, x, said(7, 2, HEAD_OWN)), ERR_CONFLICT);
+	assert_int_equal(db_audit_find(db, a, &f, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	assert_non_null(strstr(rows[0].detail, "\"seq\":7"));
+	keys_free(partner_keys);
+	arena_free(a);
+}
+
+static void
+a_countersignature_must_be_over_our_head(void **state)
+{
+	struct arena *a = arena_new();
+	struct audit_head ours = { .job_id = J1,
+		.party_id = ROWS_GUEST,
+		.peer_id = ROWS_HOST,
+		.seq = 3 };
+	struct db_exchange *x;
+	struct json_object *o;
+	uint8_t sig[64];
+	char hex[129];
+
+	(void)state;
+	ended_job(&x, a);
+	x->own.seq = 3;
+	x->own.hash = "00000000000000000000000000000000000000000000000000000000"
+		      "00000000";
+	x->own.sign = "aa";
+	assert_int_equal(db_exchange_put_own(db, x), 0);
+	for (int wrong = 1; wrong >= 0; wrong--) {
+		ours.seq = 3 + wrong;
+		assert_int_equal(
+		    audit_head_sign(&ours, HEAD_SEEN, partner_keys, sig), 0);
+		str_to_hex(sig, 64, hex);
+		o = json_object_new_object();
+		json_add_str(o, "job_id", J1);
+		json_add_int(o, "run", 0);
+		json_add_str(o, "seen", hex);
+		assert_int_equal(take(a, x, o), wrong ? ERR_AUTH : 0);
+	}
+	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	assert_string_equal(x->own.seen, hex);
+	assert_true(x->is_open);
+	x->peer.seq = 1;
+	x->peer.hash = x->peer.sign = x->peer.seen = "aa";
+	assert_int_equal(db_exchange_put_peer(db, x), 0);
+	assert_int_equal(db_exchange_told(db, x, 1, ""), 0);
+	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	assert_true(x->is_open);
+	assert_int_equal(db_exchange_told(db, x, 2, ""), 0);
+	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	assert_false(x->is_open);
+	keys_free(partner_keys);
+	arena_free(a);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int
@@ -505,6 +652,8 @@ main(void)
 		T(a_row_that_is_committed_late_is_not_forgotten),
 		T(two_sealers_make_one_chain),
 		T(a_row_that_nobody_chained_is_found),
+		T(a_head_is_kept_once_and_only_when_its_site_signed_it),
+		T(a_countersignature_must_be_over_our_head),
 		T(jobs_and_their_tasks_are_recorded_as_they_move),
 	};
 
