@@ -253,6 +253,42 @@ task_verdict_follows_the_rules_for_all_combinations(void **state)
 	}
 }
 
+/* Members that map ids are left out once all others succeeded. */
+static enum state
+reference_mapped(const enum state *s, size_t n, unsigned mapping)
+{
+	enum state others[MOST];
+	size_t left = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if ((mapping & 1u << i) == 0)
+			others[left++] = s[i];
+	}
+	if (all_are(others, left, STATE_SUCCESS))
+		return STATE_SUCCESS;
+	return reference_task(s, n);
+}
+
+static void
+task_verdict_follows_the_rules_whoever_maps_ids(void **state)
+{
+	enum state s[MOST], plain[MOST];
+	struct state_member m[MOST];
+
+	(void)state;
+	for (size_t n = 1; n <= MOST; n++) {
+		for (size_t k = 0; k < combinations(n) << n; k++) {
+			combination(k >> n, n, s, plain);
+			for (size_t i = 0; i < n; i++)
+				m[i] = (struct state_member){ s[i],
+					(k & (size_t)1 << i) != 0 };
+			assert_int_equal(state_task_verdict(m, n),
+			    reference_mapped(
+				plain, n, (unsigned)(k & ((1u << n) - 1))));
+		}
+	}
+}
+
 static void
 task_verdict_does_not_depend_on_the_order_of_members(void **state)
 {
@@ -378,6 +414,8 @@ main(void)
 		cmocka_unit_test(kinds_and_levels_are_the_platforms),
 		cmocka_unit_test(
 		    task_verdict_follows_the_rules_for_all_combinations),
+		cmocka_unit_test(
+		    task_verdict_follows_the_rules_whoever_maps_ids),
 		cmocka_unit_test(
 		    task_verdict_does_not_depend_on_the_order_of_members),
 		cmocka_unit_test(members_going_on_never_unend_a_verdict),
