@@ -10,9 +10,6 @@
 #include "lib/base/str.h"
 #include "tests/sim/world.h"
 
-/* A job waits for so long without a word why: a fault of ours. */
-#define SILENCE (5 * SECOND)
-
 /* --- executors: never two of one task ------------------------------------------------- */
 
 struct running {
@@ -64,19 +61,9 @@ check_executors(const char *what, const char *key, int64_t version, int change)
 
 /* --- at any time ---------------------------------------------------------------------------- */
 
-static void
-waits(struct site *s, char **row, void *ctx)
-{
-	(void)ctx;
-	world_fail("job %s waits at s%d for %s s and says no reason", row[0],
-	    s->number, row[1]);
-}
-
 void
 check_step(void)
 {
-	char sql[512];
-
 	for (int i = 0; i < nsites && !world.failed; i++) {
 		struct site *s = &sites[i];
 
@@ -93,18 +80,13 @@ check_step(void)
 			" BY job_id, component, role, party_id) a") > 1)
 			world_fail(
 			    "s%d has two open attempts of a task", s->number);
-		/* Its supervisor may have come back only just now. */
-		if (sim_now() < world.faults_end + 2 * SILENCE)
-			continue;
-		(void)snprintf(sql, sizeof(sql),
-		    "SELECT job_id, TIMESTAMPDIFF(SECOND, created_at,"
-		    " FROM_UNIXTIME(%lld)) FROM job"
-		    " WHERE is_initiator = 1 AND status = 'waiting'"
-		    " AND COALESCE(reason, '') = ''"
-		    " AND updated_at < FROM_UNIXTIME(%lld)",
-		    (long long)((sim_now() + s->skew_us) / SECOND),
-		    (long long)((sim_now() + s->skew_us - SILENCE) / SECOND));
-		site_rows(s, sql, waits, NULL);
+		if (site_count(s, "SELECT (SELECT COUNT(*) FROM job WHERE"
+				  " status IN ('ready', 'waiting')"
+				  " AND wait_code = '') + (SELECT COUNT(*)"
+				  " FROM task WHERE party_status = 'waiting'"
+				  " AND wait_code = '')") > 0)
+			world_fail("s%d has something that waits for no reason",
+			    s->number);
 	}
 }
 

@@ -86,12 +86,30 @@ draw_fate(struct proc *p)
 	}
 }
 
+static void set_executes(struct proc *, bool);
+
+/*
+ * The executors of shepherds that stand still run on, in truth, until these
+ * notice; what counts is that nothing of theirs is kept.  (Only freezing can
+ * do this to a shepherd: it ends its executor with its lease otherwise.)
+ */
+static void
+forget_lapsed(const struct proc *by)
+{
+	for (struct proc *p = all; p != NULL; p = p->next)
+		if (p != by && p->executes && str_eq(p->key, by->key) &&
+		    p->renewed_us + p->host->conf->lease_ms * MS <= sim_now())
+			set_executes(p, false);
+}
+
 static void
 set_executes(struct proc *p, bool executes)
 {
 	if (p->executes == executes)
 		return;
 	p->executes = executes;
+	if (executes)
+		forget_lapsed(p);
 	check_executors(executes ? "starts" : "ends", p->key,
 	    p->row->key.version, executes ? 1 : -1);
 }

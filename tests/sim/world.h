@@ -224,7 +224,6 @@ struct sim_job {
 	bool was_rerun;
 	int64_t submit_at, cancel_at, rerun_at; /* 0: never */
 	int64_t timeout_s, retries;
-	int64_t waits_since; /* of the check */
 };
 
 struct world {

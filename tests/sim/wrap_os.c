@@ -90,11 +90,11 @@ wrap_point(const char *what)
 		actor_kill(self, what);
 		return false;
 	}
-	/* A shepherd that stands still too long loses its task by rights. */
-	if (self->kind == KIND_SUPERVISOR && sim_chance(f->freeze)) {
+	if (sim_chance(f->freeze)) {
 		world.freezes++;
-		/* Whose locks others wait for, a task among them. */
-		world.may_fail |= self->in_tx;
+		/* Whoever waits for its locks loses a lease; and a shepherd
+		 * that stands still loses its own, by rights. */
+		world.may_fail |= self->in_tx || self->kind == KIND_SHEPHERD;
 		trace("freezes at %s", what);
 		routine_sleep(
 		    sim_now() + sim_between(FREEZE_MIN, FREEZE_MAX), false);
