@@ -97,7 +97,11 @@ static const struct db_col pick_cols[] = {
 static const struct db_shape pick_shape =
     DB_SHAPE(struct db_attempt, pick_cols);
 
-/* Ordered by key: two claimers lock rows in the same order. */
+/*
+ * Ordered by key: two claimers lock rows in the same order.  An older version
+ * that was told to end may take a heartbeat for it, or its lease when it
+ * hangs: the new one begins when it is over.
+ */
 static const struct db_stmt pick = { "attempt.pick", "i",
 	"SELECT 1" PICK_COLS(
 	    DB_SQL) " FROM task t"
@@ -108,6 +112,10 @@ static const struct db_stmt pick = { "attempt.pick", "i",
 		    " WHERE t.launch_wanted = 1 AND t.run_here = 1 AND "
 		    "t.kill_wanted = ''"
 		    " AND t.party_status = 'waiting' AND j.status = 'running'"
+		    " AND NOT EXISTS (SELECT 1 FROM attempt o"
+		    "  WHERE o.job_id = t.job_id AND o.component = t.component"
+		    "  AND o.version < t.version AND o.role = t.role"
+		    "  AND o.party_id = t.party_id AND o.ended_at IS NULL)"
 		    " ORDER BY t.job_id, t.component, t.version, t.role, "
 		    "t.party_id"
 		    " LIMIT ?" };

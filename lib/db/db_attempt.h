@@ -26,7 +26,8 @@ struct db_attempt {
 /*
  * Claim up to limit local tasks that want a launch: in one transaction each
  * gets its next attempt row, leased for lease_ms, and loses launch_wanted.
- * Attempts of the same task that were still open are ended ("superseded").
+ * Attempts of the same task that were still open are ended ("superseded");
+ * while one of an older version is open the task is left for later.
  */
 int db_attempt_claim(struct db *, struct arena *, const char *launcher,
     const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,

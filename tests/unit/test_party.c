@@ -483,6 +483,41 @@ new_version_is_newer_and_ends_the_one_before(void **state)
 	assert_true(effective);
 }
 
+static int
+launches(void)
+{
+	struct db_attempt *a;
+	size_t n;
+
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &a, &n), 0);
+	return (int)n;
+}
+
+static void
+new_version_is_not_launched_before_the_old_one_is_over(void **state)
+{
+	struct rows_partner p;
+	struct db_task_key v1 = reader;
+	struct db_attempt *old;
+	size_t n;
+
+	(void)state;
+	rows_partner_init(&p, THEIRS, "host");
+	start_job();
+	assert_int_equal(party_task_start(db, &guest, &reader, NULL), 0);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &old, &n), 0);
+	assert_int_equal(n, 1);
+	p.tasks[0].version = v1.version = 1;
+	assert_int_equal(
+	    party_task_create(db, &guest, &member, &p.tasks[0], NULL, NULL), 0);
+	assert_int_equal(party_task_start(db, &guest, &v1, NULL), 0);
+	assert_int_equal(launches(), 0);
+	assert_int_equal(db_attempt_end(db, old->attempt_id, "canceled"), 0);
+	assert_int_equal(launches(), 1);
+}
+
 static void
 new_version_does_not_wake_a_job_that_has_ended(void **state)
 {
@@ -1142,6 +1177,7 @@ main(void)
 		T(automatic_retries_are_counted_down),
 		T(rerun_is_for_members),
 		T(parameters_change_only_once_a_job_has_ended),
+		T(new_version_is_not_launched_before_the_old_one_is_over),
 		T(a_command_of_an_earlier_run_changes_nothing_any_more),
 		T(the_end_of_a_run_that_overtakes_its_beginning_is_kept),
 		T(member_takes_part_again_under_the_next_run_number),
