@@ -134,6 +134,16 @@ static const struct json_field of_run_fields[] = {
 	JSON_INT(struct of_run, run, 0, INT32_MAX, 0),
 };
 
+/* Commands that take nothing but their path. */
+static int
+take_nothing(struct request *req)
+{
+	static const struct json_field none[1];
+	char out = 0;
+
+	return decode(req, none, 0, &out);
+}
+
 struct cause {
 	const char *reason;
 	int64_t run;
@@ -699,7 +709,7 @@ api_party_task_start(struct request *req, struct reply *rp)
 	bool effective;
 	int r;
 
-	if ((r = local_task(req, &key)) != 0 ||
+	if ((r = local_task(req, &key)) != 0 || (r = take_nothing(req)) != 0 ||
 	    (r = party_task_start(req->app->db, &who, &key, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
@@ -749,7 +759,7 @@ api_party_task_collect(struct request *req, struct reply *rp)
 	struct db_task *t;
 	int r;
 
-	if ((r = local_task(req, &key)) != 0 ||
+	if ((r = local_task(req, &key)) != 0 || (r = take_nothing(req)) != 0 ||
 	    (r = party_task_collect(
 		 req->app->db, req->arena, &who, &key, &t)) != 0)
 		return r;

@@ -96,9 +96,13 @@ run(struct request *req, struct reply *rp)
 	if (req->caller.party == NULL && (r = body_types_check(req)) != 0)
 		return r;
 	r = req->route->handler(req, rp);
-	/* A partner that asks for what is not its own is worth a record. */
-	if (r == ERR_DENIED && req->caller.party != NULL)
-		r = auth_refused(req, req->caller.name, ERR_DENIED);
+	/*
+	 * A partner that asks for what is not its own is worth a record; of
+	 * what is not here it may be somebody else's, too.
+	 */
+	if ((r == ERR_DENIED || r == ERR_NOT_FOUND || r == ERR_INVALID) &&
+	    req->caller.party != NULL)
+		r = auth_refused(req, req->caller.name, r);
 	return r;
 }
 

@@ -45,10 +45,11 @@ model_load(const struct errand_ask *ask)
 		return r;
 	key.model_id = body.model_id;
 	key.model_version = body.model_version;
-	r = db_model_get(ask->db, ask->arena, &key, &row);
+	if ((r = db_model_get(ask->db, ask->arena, &key, &row)) == 0)
+		r = party_check_model(ask->caller, row);
 	if (r == ERR_NOT_FOUND)
 		return err_set(ERR_UNSUPPORTED, "%s", err_text());
-	if (r != 0 || (r = party_check_model(ask->caller, row)) != 0)
+	if (r != 0)
 		return r;
 	if (row->is_parent)
 		return err_set(ERR_UNSUPPORTED,

@@ -7,6 +7,41 @@
 #include "lib/model/model_version.h"
 #include "lib/party/party_private.h"
 
+/*
+ * Who is no member is told what he would be told of a job that is not here:
+ * not even whether there is one.
+ */
+static int
+no_member(const char *job_id)
+{
+	return err_set(ERR_NOT_FOUND, "no job %.30s", job_id);
+}
+
+static bool
+has_party(const struct db_party *rows, size_t n, const char *party_id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].party_id, party_id))
+			return true;
+	return false;
+}
+
+static int
+no_initiator(struct db *db, struct arena *a, const struct party_caller *c,
+    const char *job_id)
+{
+	struct db_party *rows;
+	size_t n;
+	int r;
+
+	if ((r = db_party_list(db, a, job_id, &rows, &n)) != 0)
+		return r;
+	if (!has_party(rows, n, c->party_id))
+		return no_member(job_id);
+	return err_set(ERR_DENIED, "party %.10s did not initiate job %s",
+	    c->party_id, job_id);
+}
+
 int
 party_check(struct db *db, struct arena *a, const struct party_caller *c,
     const struct party_member *m, struct db_job **job, struct db_party **party)
@@ -20,10 +55,7 @@ party_check(struct db *db, struct arena *a, const struct party_caller *c,
 	/* Before anything about members: strangers learn nothing of them. */
 	if (!str_eq(c->party_id, (*job)->initiator_party) &&
 	    !(c->is_site && (*job)->is_initiator))
-		return err_set(ERR_DENIED,
-		    "party %.10s did not initiate job "
-		    "%s",
-		    c->party_id, m->job_id);
+		return no_initiator(db, a, c, m->job_id);
 	if ((r = db_party_get(db, a, m->job_id, m->role, m->party_id, party)) !=
 	    0)
 		return r;
@@ -132,26 +164,24 @@ party_check_initiated(struct db *db, struct arena *a,
 		return 0;
 	if ((r = db_party_list(db, a, job_id, &rows, &n)) != 0)
 		return r;
-	for (size_t i = 0; i < n; i++) {
-		if (!str_eq(rows[i].party_id, c->party_id))
-			continue;
-		if ((*job)->is_initiator)
-			return 0;
-		return err_set(
-		    ERR_NOT_FOUND, "job %s was not initiated here", job_id);
-	}
-	return err_set(
-	    ERR_DENIED, "party %.10s is not in job %s", c->party_id, job_id);
+	if (!has_party(rows, n, c->party_id))
+		return no_member(job_id);
+	return (*job)->is_initiator
+		   ? 0
+		   : err_set(ERR_NOT_FOUND, "job %s was not initiated here",
+			 job_id);
 }
 
+/* As of jobs: the words are those of db_model_get(). */
 int
 party_check_model(const struct party_caller *c, const struct db_model *m)
 {
 	return c->is_site || model_has_party(m, c->party_id)
 		   ? 0
-		   : err_set(ERR_DENIED,
-			 "party %.10s is no member of model %.255s",
-			 c->party_id, m->model_id);
+		   : err_set(ERR_NOT_FOUND,
+			 "no sealed version %.100s of model %.255s for %.20s "
+			 "%.10s here",
+			 m->model_version, m->model_id, m->role, m->party_id);
 }
 
 int

@@ -78,7 +78,7 @@ class Request:
     """A signed request; change its fields before send() to play the thief."""
 
     def __init__(self, seed, party, destination, path, body=b"", method="POST", query="", created=None,
-                 lifetime=60, nonce=None, keyid=None, covered=COVERED):
+                 lifetime=60, nonce=None, keyid=None, covered=COVERED, alg="ed25519", tag="sluice"):
         self.method, self.path, self.query, self.body = method, path, query, body
         created = int(time.time()) if created is None else created
         nonce = nonce or base64.b16encode(os.urandom(16)).decode().lower()
@@ -89,8 +89,8 @@ class Request:
                         "Sluice-Destination": destination}
         values = {"@method": method, "@path": path, "@query": "?" + query, "content-digest": digest,
                   "sluice-party": party, "sluice-destination": destination}
-        params = '(%s);created=%d;expires=%d;nonce="%s";keyid="%s";alg="ed25519";tag="sluice"' % (
-            " ".join('"%s"' % c for c in covered), created, created + lifetime, nonce, keyid)
+        params = '(%s);created=%d;expires=%d;nonce="%s";keyid="%s";alg="%s";tag="%s"' % (
+            " ".join('"%s"' % c for c in covered), created, created + lifetime, nonce, keyid, alg, tag)
         text = "".join('"%s": %s\n' % (c, values[c]) for c in covered) + '"@signature-params": ' + params
         signature = base64.b64encode(sign(seed, text.encode())).decode()
         self.headers["Signature-Input"] = "sig1=" + params
