@@ -68,7 +68,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-kill check-kill-short check-sim
+        check-hostile check-kill check-kill-short check-sim
 .PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -229,6 +229,7 @@ check: lint
 	$(MAKE) fuzz
 	$(MAKE) integration
 	$(MAKE) check-kill-short
+	$(MAKE) check-hostile
 	$(MAKE) clients
 
 lint:
@@ -282,6 +283,10 @@ federation-down:
 # Real sites, real job, real kills.  The federation is the tests' own.
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+# A hostile partner and users of too little a role, at every route.
+check-hostile: all
+	BUILD=$(abspath $(B)) tests/hostile/run.sh
 
 # Every program killed at every step of a job; an hour.  check-kill-short is
 # the part of it that check runs.  KILL="--step 3 --victim self" is one case.

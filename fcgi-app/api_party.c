@@ -834,7 +834,8 @@ api_initiator_stop(struct request *req, struct reply *rp)
 	if (strcmp(m.party_id, who.party_id) != 0)
 		return err_set(ERR_DENIED, "party %s asks for party %s",
 		    who.party_id, m.party_id);
-	if ((r = initiator_stop(req->app->db, &who, m.job_id, to, cause.reason,
+	if ((r = initiator_has_member(req->app->db, &who, &m)) != 0 ||
+	    (r = initiator_stop(req->app->db, &who, m.job_id, to, cause.reason,
 		 &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);

@@ -101,6 +101,22 @@ initiator_task_report(struct db *db, const struct party_caller *c,
 /* --- stop --- */
 
 int
+initiator_has_member(
+    struct db *db, const struct party_caller *c, const struct party_member *m)
+{
+	struct arena *a = arena_new();
+	struct db_party *member;
+	struct db_job *job;
+	int r;
+
+	if ((r = party_check_initiated(db, a, c, m->job_id, &job)) == 0)
+		r = db_party_get(
+		    db, a, m->job_id, m->role, m->party_id, &member);
+	arena_free(a);
+	return r;
+}
+
+int
 initiator_stop(struct db *db, const struct party_caller *c, const char *job_id,
     enum state s, const char *reason, bool *effective)
 {

@@ -205,6 +205,12 @@ struct party_report {
 /* A member tells how its task stands; the caller must be that member. */
 int initiator_task_report(struct db *, const struct party_caller *,
     const struct db_task_key *, const struct party_report *, bool *effective);
+/*
+ * Is the member one of a job that was initiated here?  ERR_NOT_FOUND when
+ * not; the same to callers that are in no part of the job.
+ */
+int initiator_has_member(
+    struct db *, const struct party_caller *, const struct party_member *);
 /* A member asks for the end of the job; the caller must be a member. */
 int initiator_stop(struct db *, const struct party_caller *, const char *job_id,
     enum state, const char *reason, bool *effective);

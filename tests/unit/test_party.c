@@ -277,36 +277,37 @@ only_the_initiator_commands(void **state)
 	rows_partner_init(&p, THEIRS, "host");
 	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
 		const struct party_caller *c = &others[i];
+		/* Not even that there is such a job. */
+		int want = c->party_id == stranger.party_id ? ERR_NOT_FOUND
+							    : ERR_DENIED;
 
 		assert_int_equal(
 		    party_job_create(db, c, &member, &p.job, NULL, NULL),
 		    ERR_DENIED);
 		assert_int_equal(
 		    party_resource_apply(db, c, &member, 1000, NULL, NULL),
-		    ERR_DENIED);
+		    want);
 		assert_int_equal(
-		    party_resource_return(db, c, &member, NULL), ERR_DENIED);
-		assert_int_equal(
-		    party_job_start(db, c, &member, NULL), ERR_DENIED);
+		    party_resource_return(db, c, &member, NULL), want);
+		assert_int_equal(party_job_start(db, c, &member, NULL), want);
 		assert_int_equal(
 		    party_job_status(db, c, &member, STATE_FAILED, "", NULL),
-		    ERR_DENIED);
+		    want);
 		assert_int_equal(
 		    party_job_stop(db, c, &member, STATE_FAILED, "", NULL),
-		    ERR_DENIED);
+		    want);
 		assert_int_equal(
 		    party_task_create(db, c, &member, &p.tasks[0], NULL, NULL),
-		    ERR_DENIED);
-		assert_int_equal(
-		    party_task_start(db, c, &reader, NULL), ERR_DENIED);
+		    want);
+		assert_int_equal(party_task_start(db, c, &reader, NULL), want);
 		assert_int_equal(
 		    party_task_status(db, c, &reader, STATE_FAILED, "", NULL),
-		    ERR_DENIED);
+		    want);
 		assert_int_equal(
 		    party_task_stop(db, c, &reader, STATE_FAILED, "", NULL),
-		    ERR_DENIED);
+		    want);
 		assert_int_equal(
-		    party_task_collect(db, arena, c, &reader, &t), ERR_DENIED);
+		    party_task_collect(db, arena, c, &reader, &t), want);
 	}
 	assert_int_equal(events(THEIRS), before);
 	assert_int_equal(job(THEIRS)->status, STATE_READY);
@@ -607,7 +608,7 @@ local_job_of_party_0_is_the_sites(void **state)
 	    party_resource_apply(db, &site, &m, RESERVATION_MS, NULL, NULL), 0);
 	assert_int_equal(party_job_start(db, &site, &m, NULL), 0);
 	/* Nobody else is the site, whatever party it has. */
-	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_DENIED);
+	assert_int_equal(party_job_start(db, &guest, &m, NULL), ERR_NOT_FOUND);
 }
 
 static int
@@ -684,7 +685,14 @@ member_may_ask_for_the_end_and_a_stranger_may_not(void **state)
 	(void)state;
 	assert_int_equal(
 	    initiator_stop(db, &stranger, OURS, STATE_CANCELED, "", NULL),
-	    ERR_DENIED);
+	    ERR_NOT_FOUND);
+	assert_int_equal(
+	    initiator_has_member(
+		db, &host, &(struct party_member){ OURS, "guest", ROWS_HOST }),
+	    ERR_NOT_FOUND);
+	assert_int_equal(initiator_has_member(db, &host,
+			     &(struct party_member){ OURS, "host", ROWS_HOST }),
+	    0);
 	assert_int_equal(
 	    initiator_stop(db, &host, THEIRS, STATE_CANCELED, "", NULL),
 	    ERR_NOT_FOUND);
@@ -946,7 +954,7 @@ rerun_is_for_members(void **state)
 
 	(void)state;
 	end_all(STATE_FAILED, STATE_FAILED);
-	assert_int_equal(rerun_by(&stranger, NULL, true, &n), ERR_DENIED);
+	assert_int_equal(rerun_by(&stranger, NULL, true, &n), ERR_NOT_FOUND);
 	assert_int_equal(newest_rows(0), 6);
 	assert_int_equal(rerun_by(&host, NULL, true, &n), 0);
 	assert_int_equal(n, 2);
@@ -982,7 +990,7 @@ parameters_change_only_once_a_job_has_ended(void **state)
 	end_all(STATE_SUCCESS, STATE_FAILED);
 	assert_int_equal(initiator_revise(db, &site, &j), ERR_BUSY);
 	job_ends(STATE_FAILED);
-	assert_int_equal(initiator_revise(db, &stranger, &j), ERR_DENIED);
+	assert_int_equal(initiator_revise(db, &stranger, &j), ERR_NOT_FOUND);
 	if (initiator_revise(db, &site, &j) != 0)
 		fail_msg("%s", err_text());
 	/* Built from what is there no more. */

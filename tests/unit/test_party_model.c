@@ -225,11 +225,11 @@ only_the_initiator_has_a_model_staged_or_sealed(void **state)
 	end_tasks();
 	assert_int_equal(
 	    party_job_model(db, &conf, &stranger, &member, hash, NULL),
-	    ERR_DENIED);
+	    ERR_NOT_FOUND);
 	assert_int_equal(stage(hash), 0);
 	assert_int_equal(
 	    party_job_success(db, &stranger, &member, members, 1, NULL),
-	    ERR_DENIED);
+	    ERR_NOT_FOUND);
 	assert_int_equal(job_status(), STATE_RUNNING);
 }
 
@@ -534,7 +534,7 @@ deployment_of_strangers_or_of_other_roots_is_refused(void **state)
 	(void)state;
 	train(root);
 	body = deploy_body(root, "");
-	assert_int_equal(ask_stage(&stranger, body, hash), ERR_DENIED);
+	assert_int_equal(ask_stage(&stranger, body, hash), ERR_NOT_FOUND);
 	json_object_put(body);
 	root[0] = root[0] == '0' ? '1' : '0';
 	body = deploy_body(root, "");
@@ -610,7 +610,7 @@ deployment_waits_for_the_parents_seal(void **state)
 	assert_int_equal(ask_stage(&guest, body, hash), ERR_NOT_FOUND);
 	end_tasks();
 	assert_int_equal(stage(hash), 0);
-	assert_int_equal(ask_stage(&stranger, body, hash), ERR_DENIED);
+	assert_int_equal(ask_stage(&stranger, body, hash), ERR_NOT_FOUND);
 	assert_int_equal(ask_stage(&guest, body, hash), ERR_BUSY);
 	json_object_put(body);
 }
@@ -662,7 +662,8 @@ loading_says_why_not(void **state)
 	(void)state;
 	train(root);
 	body = deploy_body(root, "");
-	assert_int_equal(ask(model_load, &stranger, body, &data), ERR_DENIED);
+	assert_int_equal(
+	    ask(model_load, &stranger, body, &data), ERR_UNSUPPORTED);
 	assert_int_equal(ask(model_load, &guest, body, &data), ERR_UNSUPPORTED);
 	assert_non_null(strstr(err_text(), "not deployed"));
 	assert_int_equal(ask_stage(&guest, body, hash), 0);
