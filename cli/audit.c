@@ -2,15 +2,18 @@
  * sluice audit: what was done at this site, and by whom.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/history.h"
 #include "cli/output.h"
+#include "lib/audit/history.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit.h"
+#include "lib/db/db_audit_chain.h"
 #include "lib/json/json.h"
 
 #define LIMIT 200
@@ -144,4 +147,113 @@ const struct command command_audit_export = {
 	"Write the audit chain as lines of JSON, for \"sluice verify\".",
 	export_options,
 	run_export,
+};
+
+/* --- prune ---------------------------------------------------------------- */
+
+/* Records of one transaction. */
+#define PRUNE_BATCH 5000
+#define DAY_MS (24 * 3600 * INT64_C(1000))
+
+static int
+check_line(void *ctx, const char *line, size_t len)
+{
+	return history_line(ctx, line, len);
+}
+
+/* One bite, with its own checkpoint.  *seq is 0 when nothing is left to do. */
+static int
+prune_some(struct site *s, struct keys *keys, int64_t before_ms, int64_t *seq)
+{
+	struct db_audit_checkpoint c;
+	struct audit_head head = { .job_id = HISTORY_CHECKPOINT_JOB,
+		.party_id = s->conf->party_id,
+		.peer_id = s->conf->party_id };
+	int r;
+
+	*seq = 0;
+	if ((r = db_audit_prunable(s->db, before_ms, PRUNE_BATCH, &c)) != 0 ||
+	    c.seq == 0)
+		return r;
+	head.seq = c.seq;
+	memcpy(head.hash, c.hash, sizeof(head.hash));
+	if ((r = audit_head_sign(&head, HEAD_OWN, keys, c.signature)) != 0 ||
+	    (r = db_audit_prune(s->db, &c)) != 0)
+		return r;
+	*seq = c.seq;
+	return 0;
+}
+
+/* Nothing is removed from a chain that is not whole. */
+static int
+check_whole(struct site *s)
+{
+	struct history *h = history_new();
+	const struct history_finding *f;
+	size_t n;
+	int r = history_lines(s, check_line, h);
+
+	if (r == 0) {
+		history_check(h);
+		f = history_findings(h, &n);
+		if (n > 0)
+			r = err_set(ERR_CONFLICT,
+			    "the chain is not whole (%s): see \"sluice "
+			    "verify\" before anything is removed",
+			    f[0].text);
+	}
+	history_free(h);
+	return r;
+}
+
+static int
+run_prune(const struct args *args)
+{
+	struct keys *keys = NULL;
+	struct site s;
+	int64_t days, seq, last = 0;
+	char *path, text[64];
+	int r;
+
+	if ((r = args_int(args, "older-than", 30, 36500, 0, &days)) != 0)
+		return r;
+	if ((r = site_open(args, &s)) != 0)
+		goto out;
+	path = site_path(s.conf, "%s/sign.key", SITE_KEYS);
+	r = keys_load(path, &keys);
+	free(path);
+	if (r != 0 || (r = check_whole(&s)) != 0)
+		goto out;
+	do {
+		r = prune_some(&s, keys, clock_wall_ms() - days * DAY_MS, &seq);
+		last = seq != 0 ? seq : last;
+	} while (r == 0 && seq != 0);
+	if (last != 0) {
+		(void)snprintf(
+		    text, sizeof(text), "records up to %lld", (long long)last);
+		site_audit(&s, "audit pruned", text, NULL);
+	}
+	if (r == 0 && !args_json(args))
+		(void)printf(
+		    "records up to %lld were removed\n", (long long)last);
+out:
+	keys_free(keys);
+	site_close(&s);
+	return r;
+}
+
+static const struct option_def prune_options[] = {
+	OPTION_CONFIG_REQUIRED,
+	{ "older-than", "DAYS", "only records older than that, at least 30",
+	    true },
+	OPTION_END,
+};
+
+const struct command command_audit_prune = {
+	"audit prune",
+	"",
+	0,
+	"Remove the oldest records behind a signed checkpoint.",
+	prune_options,
+	run_prune,
 };

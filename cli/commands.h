@@ -58,6 +58,7 @@ extern const struct command command_deploy; /* model.c */
 extern const struct command command_model_export;
 extern const struct command command_audit; /* audit.c */
 extern const struct command command_audit_export;
+extern const struct command command_audit_prune;
 extern const struct command command_verify; /* verify.c */
 extern const struct command command_egress; /* egress.c */
 extern const struct command command_egress_totals;

@@ -13,6 +13,7 @@
 #include "lib/db/db_audit_chain.h"
 #include "lib/db/db_exchange.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 
 #define PAGE 1000
 /* Rows get their link within a poll; after so long that is a finding. */
@@ -45,19 +46,38 @@ add_hex(struct json_object *o, const char *key, const void *data, size_t len)
 	buf_fini(&hex);
 }
 
-static struct json_object *
-keys_of(const char *kind, const char *party, const uint8_t *key)
+/*
+ * All signing keys that a party ever had here: what was signed with one that
+ * has ended stays signed.
+ */
+static int
+keys_of(struct site *s, const char *kind, const char *party,
+    struct json_object **out)
 {
-	struct json_object *o = json_object_new_object();
 	struct json_object *list = json_object_new_array();
+	struct db_partner_key *rows;
+	size_t n = 0;
+	int r = db_partner_key_list(s->db, s->arena, party, false, &rows, &n);
+
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].kind, DB_KEY_SIGN))
+			json_object_array_add(
+			    list, json_object_new_string(rows[i].material));
+	*out = json_object_new_object();
+	json_add_str(*out, "kind", kind);
+	json_add_str(*out, "party", party);
+	json_add(*out, "keys", list);
+	return r;
+}
+
+static void
+add_key(struct json_object *o, const uint8_t *key)
+{
 	char text[KEYS_TEXT_SIZE];
 
 	keys_public_text(key, text);
-	json_object_array_add(list, json_object_new_string(text));
-	json_add_str(o, "kind", kind);
-	json_add_str(o, "party", party);
-	json_add(o, "keys", list);
-	return o;
+	json_object_array_add(
+	    json_get(o, "keys"), json_object_new_string(text));
 }
 
 static int
@@ -74,8 +94,13 @@ print_site(struct site *s, const struct lines *out)
 		 s->db, UNCHAINED_MS, ANY_AGE_MS, &n, &first)) != 0 ||
 	    (r = bundle_of_site(s->conf, &own)) != 0)
 		return r;
-	o = keys_of("site", s->conf->party_id, own.sign_key);
+	r = keys_of(s, "site", s->conf->party_id, &o);
+	add_key(o, own.sign_key);
 	bundle_fini(&own);
+	if (r != 0) {
+		json_object_put(o);
+		return r;
+	}
 	json_add_str(o, "form", HISTORY_FORM);
 	json_add_int(o, "unchained", n);
 	if (c.seq > 0) {
@@ -91,13 +116,18 @@ print_site(struct site *s, const struct lines *out)
 static int
 print_partners(struct site *s, const struct lines *out)
 {
+	struct json_object *o;
 	struct db_partner *rows;
 	size_t n;
 	int r = db_partner_list(s->db, s->arena, &rows, &n);
 
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = print(out,
-		    keys_of("partner", rows[i].party_id, rows[i].sign_key));
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = keys_of(s, "partner", rows[i].party_id, &o);
+		if (r == 0)
+			r = print(out, o);
+		else
+			json_object_put(o);
+	}
 	return r;
 }
 

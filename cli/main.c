@@ -70,6 +70,7 @@ static const struct command *const commands[] = {
 	&command_deploy,
 	&command_model_export,
 	&command_audit_export,
+	&command_audit_prune,
 	&command_audit,
 	&command_verify,
 	&command_egress_totals, /* two words before their first alone */

@@ -78,7 +78,9 @@ sign(const struct heads *h, struct arena *a, struct audit_head *head,
 	char hex[2 * KEYS_SIGNATURE_SIZE + 1];
 	int r;
 
-	if ((r = audit_head_sign(head, kind, h->super->keys, bytes)) != 0)
+	/* They may have been changed (sluice site rotate-key). */
+	if ((r = keys_refresh(h->super->keys)) != 0 ||
+	    (r = audit_head_sign(head, kind, h->super->keys, bytes)) != 0)
 		return r;
 	str_to_hex(bytes, sizeof(bytes), hex);
 	*out = arena_strdup(a, hex);

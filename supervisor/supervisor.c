@@ -12,6 +12,7 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_audit.h"
 #include "lib/base/metrics.h"
 #include "supervisor/beat.h"
 #include "supervisor/changes.h"
@@ -62,6 +63,12 @@ supervisor_reload(struct supervisor *s)
 	}
 	loop_timer_set(s->poll, s->conf->poll_ms, s->conf->poll_ms);
 	log_info("configuration read again");
+	if (db_audit_add(s->db, &(struct db_audit){ .actor = s->instance,
+				    .action = "configuration",
+				    .subject = s->conf->path,
+				    .outcome = "ok",
+				    .detail = "read again" }) != 0)
+		log_err("reload not recorded");
 	if (queue_refresh(s->queue, true) != 0)
 		log_err("queue");
 	supervisor_changed(s, "");

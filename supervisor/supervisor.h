@@ -41,7 +41,7 @@ struct supervisor {
 	struct loop *loop;
 	struct db *db;
 	struct http_client *http; /* NULL: no partners */
-	const struct keys *keys;  /* what heads are signed with; or NULL */
+	struct keys *keys;	  /* what heads are signed with; or NULL */
 
 	struct metrics *metrics;   /* what is counted here */
 	struct findings *findings; /* what detectors told lately */

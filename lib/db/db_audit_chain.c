@@ -192,3 +192,59 @@ db_audit_link(struct db *db, const struct db_audit_row *rows, size_t n)
 
 	return db_tx(db, link_tx, &l);
 }
+
+/* --- pruning --- */
+
+static const struct db_stmt prunable = { "audit.prunable", "tii",
+	"SELECT seq, hash FROM (SELECT l.seq, l.hash FROM audit_link l"
+	"  WHERE l.seq < COALESCE((SELECT MIN(k.seq) FROM audit_link k"
+	"   LEFT JOIN audit a ON a.id = k.audit_id"
+	"   WHERE a.id IS NULL OR a.at >= ?), ?)"
+	"  ORDER BY l.seq LIMIT ?) AS oldest ORDER BY seq DESC LIMIT 1" };
+static const struct db_stmt has_hash = { "audit.has_hash", "ib",
+	"SELECT COUNT(*) FROM audit_link WHERE seq = ? AND hash = ?" };
+static const struct db_stmt drop_rows = { "audit.drop_rows", "i",
+	"DELETE a FROM audit a JOIN audit_link l ON l.audit_id = a.id"
+	" WHERE l.seq <= ?" };
+static const struct db_stmt drop_links = { "audit.drop_links", "i",
+	"DELETE FROM audit_link WHERE seq <= ?" };
+static const struct db_stmt keep_checkpoint = { "audit.keep_checkpoint", "ibb",
+	"INSERT INTO audit_checkpoint (seq, hash, signature)"
+	" VALUES (?, ?, ?)" };
+
+int
+db_audit_prunable(struct db *db, int64_t before_ms, int64_t limit,
+    struct db_audit_checkpoint *out)
+{
+	memset(out, 0, sizeof(*out));
+	return db_query(
+	    db, &prunable, take_head, out, NULL, before_ms, INT64_MAX, limit);
+}
+
+static int
+prune_tx(struct db *db, void *ctx)
+{
+	const struct db_audit_checkpoint *c =
+	    *(const struct db_audit_checkpoint *const *)ctx;
+	int64_t same;
+	int r;
+
+	if ((r = db_query_int(db, &has_hash, &same, c->seq,
+		 (const void *)c->hash, sizeof(c->hash))) != 0)
+		return r;
+	if (same != 1)
+		return err_set(ERR_CONFLICT,
+		    "the chain has another hash at %lld", (long long)c->seq);
+	if ((r = db_exec(db, &keep_checkpoint, NULL, c->seq,
+		 (const void *)c->hash, sizeof(c->hash),
+		 (const void *)c->signature, sizeof(c->signature))) != 0 ||
+	    (r = db_exec(db, &drop_rows, NULL, c->seq)) != 0)
+		return r;
+	return db_exec(db, &drop_links, NULL, c->seq);
+}
+
+int
+db_audit_prune(struct db *db, const struct db_audit_checkpoint *c)
+{
+	return db_tx(db, prune_tx, &c);
+}

@@ -47,5 +47,17 @@ struct db_audit_checkpoint {
 	int64_t at_ms;
 };
 int db_audit_checkpoint(struct db *, struct db_audit_checkpoint *out);
+/*
+ * The last link of the oldest limit ones whose records are all older than
+ * that; seq 0 when there is none.
+ */
+int db_audit_prunable(struct db *, int64_t before_ms, int64_t limit,
+    struct db_audit_checkpoint *out);
+/*
+ * Remove records and links up to c->seq and keep c, which the caller signed,
+ * in one transaction.  ERR_CONFLICT when the chain does not have that hash
+ * there.  Needs rights that no program's account has but the operator's.
+ */
+int db_audit_prune(struct db *, const struct db_audit_checkpoint *c);
 
 #endif

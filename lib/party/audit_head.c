@@ -8,7 +8,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit.h"
-#include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/decode.h"
 
@@ -83,23 +83,32 @@ decode(struct json_object *said, struct head_body *body, struct head_part *part)
 	return r;
 }
 
-/* The job's other site must have signed it, with its key as it is here. */
+struct signer {
+	const char *party_id;
+	const struct db_partner_key *keys; /* that count now */
+	size_t n;
+};
+
+/* The job's other site must have signed it, with one of its keys. */
 static int
-check(const struct db_partner *p, struct audit_head *h, enum head_kind kind,
+check(const struct signer *p, struct audit_head *h, enum head_kind kind,
     const char *hash, const char *signature)
 {
-	uint8_t bytes[KEYS_SIGNATURE_SIZE];
+	uint8_t bytes[KEYS_SIGNATURE_SIZE], key[KEYS_PUBLIC_SIZE];
 	int r;
 
 	if ((r = str_from_hex(hash, h->hash, sizeof(h->hash))) != 0 ||
 	    (r = str_from_hex(signature, bytes, sizeof(bytes))) != 0)
 		return err_set(ERR_FORMAT, "hash or signature is not hex");
-	if (audit_head_verify(h, kind, p->sign_key, bytes) != 0)
-		return err_set(ERR_AUTH,
-		    "%s of job %s is not signed by the key of party %s",
-		    kind == HEAD_OWN ? "the head" : "the countersignature",
-		    h->job_id, p->party_id);
-	return 0;
+	for (size_t i = 0; i < p->n; i++)
+		if (str_eq(p->keys[i].kind, DB_KEY_SIGN) &&
+		    keys_public_parse(p->keys[i].material, key) == 0 &&
+		    audit_head_verify(h, kind, key, bytes) == 0)
+			return 0;
+	return err_set(ERR_AUTH,
+	    "%s of job %s is not signed by a key of party %s",
+	    kind == HEAD_OWN ? "the head" : "the countersignature", h->job_id,
+	    p->party_id);
 }
 
 struct taking {
@@ -137,7 +146,7 @@ keep_tx(struct db *db, void *ctx)
 
 /* Only what is new and right comes into news. */
 static int
-judge(struct taking *t, const char *own_party, const struct db_partner *p,
+judge(struct taking *t, const char *own_party, const struct signer *p,
     const struct head_body *body, const struct head_part *part)
 {
 	const struct db_exchange *x = t->row;
@@ -180,18 +189,21 @@ audit_head_take(struct db *db, struct arena *a, const char *own_party,
 	struct taking t = { .arena = a, .row = x };
 	struct head_body body;
 	struct head_part part;
-	struct db_partner *p;
+	struct signer p = { .party_id = x->peer_id };
+	struct db_partner_key *keys;
 	int r;
 
 	if ((r = decode(said, &body, &part)) != 0 ||
-	    (r = db_partner_get(db, a, x->peer_id, &p)) != 0)
+	    (r = db_partner_key_list(db, a, x->peer_id, true, &keys, &p.n)) !=
+		0)
 		return r;
+	p.keys = keys;
 	if (!str_eq(body.job_id, x->job_id) || body.run != x->run)
 		return err_set(ERR_INVALID, "it speaks of another job or run");
 	t.news = (struct db_exchange){
 		.job_id = x->job_id, .run = x->run, .peer_id = x->peer_id
 	};
-	if ((r = judge(&t, own_party, p, &body, &part)) != 0)
+	if ((r = judge(&t, own_party, &p, &body, &part)) != 0)
 		return r;
 	if (t.news.peer.seq == 0 && t.news.own.seen == NULL)
 		return 0;

@@ -22,7 +22,7 @@ struct json_object *audit_head_tell(const struct db_exchange *);
  * Keep what the other site said, which may be nothing: its head and, when
  * ours was told, that it has seen it.  What is kept is recorded in our chain.
  * Errors: ERR_AUTH when something is not signed by it, ERR_CONFLICT when it
- * told another head before, ERR_FORMAT, ERR_NOT_FOUND (no such partner).
+ * told another head before, ERR_FORMAT, ERR_INVALID.
  */
 int audit_head_take(struct db *, struct arena *, const char *own_party,
     const struct db_exchange *, struct json_object *said);

@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 import tempfile
 import unittest
@@ -71,6 +72,17 @@ class Ledger(unittest.TestCase):
         text = self.fed.guest.cli("audit", "--subject", job, "--outcome", "success").stdout
         self.assertIn("job end", text)
         self.assertNotIn("job start", text)
+
+    def test_a_configuration_read_again_is_recorded_and_young_records_stay(self):
+        host = self.fed.host
+        os.kill(host.pid("supervisor"), signal.SIGHUP)
+        wait_for(lambda: "read again" in host.cli("audit", "--action", "configuration").stdout,
+                 what="the record of the reload")
+        last = json.loads(host.cli("verify", "--json").stdout)["sites"][0]["last_seq"]
+        host.cli("audit", "prune", "--older-than", "30")
+        self.assertGreaterEqual(json.loads(host.cli("verify", "--json").stdout)["sites"][0]["records"], last)
+        refused = host.cli("audit", "prune", "--older-than", "1", check=False)
+        self.assertNotEqual(refused.returncode, 0)
 
     def export(self, site, folder):
         path = os.path.join(folder, site.party)

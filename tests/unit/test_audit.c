@@ -463,6 +463,62 @@ a_row_that_nobody_chained_is_found(void **state)
 }
 
 static void
+pruning_leaves_a_chain_that_goes_on(void **state)
+{
+	struct arena *a = arena_new();
+	struct db_audit_checkpoint c, kept;
+	struct chain rest = { .seq = 0 };
+	struct db_audit_row *rows;
+	int64_t seq;
+	uint8_t hash[DIGEST_SIZE];
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 5; i++)
+		assert_int_equal(add(db, "x"), 0);
+	sealer_look(sealer);
+	assert_int_equal(db_audit_prunable(db, 1000, 100, &c), 0);
+	assert_int_equal(c.seq, 0); /* nothing is that old */
+	assert_int_equal(
+	    db_audit_prunable(db, INT64_C(4000000000000), 3, &c), 0);
+	assert_int_equal(c.seq, 3);
+	c.hash[0] ^= 1;
+	assert_int_equal(db_audit_prune(db, &c), ERR_CONFLICT);
+	assert_int_equal(chained(), 5);
+	c.hash[0] ^= 1;
+	memset(c.signature, 7, sizeof(c.signature));
+	assert_int_equal(db_audit_prune(db, &c), 0);
+	assert_int_equal(db_audit_checkpoint(db, &kept), 0);
+	assert_int_equal(kept.seq, 3);
+	assert_memory_equal(kept.signature, c.signature, 64);
+	assert_int_equal(add(db, "after"), 0);
+	sealer_look(sealer);
+	rest.seq = kept.seq;
+	memcpy(rest.hash, kept.hash, DIGEST_SIZE);
+	assert_int_equal(db_audit_walk(db, a, 0, 10, &rows, &n), 0);
+	assert_int_equal(n, 3);
+	for (size_t i = 0; i < n; i++) {
+		memcpy(rows[i].rec.prev, rest.hash, DIGEST_SIZE);
+		if (!chain_add(&rest, &rows[i].rec))
+			fail_msg("%s", rest.fault);
+	}
+	/* All of it: the next record still follows. */
+	assert_int_equal(
+	    db_audit_prunable(db, INT64_C(4000000000000), 100, &c), 0);
+	assert_int_equal(c.seq, 6);
+	assert_int_equal(db_audit_prune(db, &c), 0);
+	assert_int_equal(db_audit_head(db, &seq, hash), 0);
+	assert_int_equal(seq, 6);
+	assert_int_equal(add(db, "after all"), 0);
+	sealer_look(sealer);
+	assert_int_equal(db_audit_walk(db, a, 0, 10, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(rows[0].rec.seq, 7);
+	chain_fini(&rest);
+	arena_free(a);
+}
+
+static void
 jobs_and_their_tasks_are_recorded_as_they_move(void **state)
 {
 	struct db_task_key k = { J1, "reader_0", 0, "guest", ROWS_GUEST };
@@ -654,6 +710,7 @@ main(void)
 		T(a_row_that_nobody_chained_is_found),
 		T(a_head_is_kept_once_and_only_when_its_site_signed_it),
 		T(a_countersignature_must_be_over_our_head),
+		T(pruning_leaves_a_chain_that_goes_on),
 		T(jobs_and_their_tasks_are_recorded_as_they_move),
 	};
 
