@@ -74,8 +74,8 @@ derive(const uint8_t id[SESSION_ID_SIZE], struct session *out)
 	str_to_hex(token, sizeof(token), out->token);
 }
 
-static int
-take_cookie(const struct request *req, struct session *out)
+int
+session_take_cookie(const struct request *req, struct session *out)
 {
 	uint8_t id[SESSION_ID_SIZE];
 	size_t len = 0, n, got = 0;
@@ -134,7 +134,8 @@ session_auth(struct request *req)
 	struct db_session *row;
 	int r;
 
-	if ((r = origin_check(req)) != 0 || (r = take_cookie(req, s)) != 0 ||
+	if ((r = origin_check(req)) != 0 ||
+	    (r = session_take_cookie(req, s)) != 0 ||
 	    (r = find_session(req, s, &row)) != 0 ||
 	    (r = check_token(req, s)) != 0)
 		return r;

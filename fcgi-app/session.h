@@ -27,6 +27,12 @@ struct session {
 bool session_has_cookie(const struct request *);
 
 /*
+ * What the one cookie says: hash and token.  ERR_AUTH when there is none, or
+ * more than one, or it is none that this site could have made.
+ */
+int session_take_cookie(const struct request *, struct session *out);
+
+/*
  * Fill request.caller by its cookie: "user NAME", the role the user has now.
  * What is not a GET also needs the token in the header X-CSRF-TOKEN.
  * Errors: ERR_AUTH with what is wrong and what to do, ERR_DB.

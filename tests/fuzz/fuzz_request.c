@@ -1,7 +1,7 @@
 /*
  * What fcgi-app takes apart before it knows who calls, and the forms and
- * configurations of uploads.  Input: target, content type and certificate
- * subject, each ended by a newline, then the body.
+ * configurations of uploads.  Input: target, content type (which is a cookie,
+ * too) and certificate subject, each ended by a newline, then the body.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,6 +11,7 @@
 #include "fcgi-app/auth.h"
 #include "fcgi-app/multipart.h"
 #include "fcgi-app/route.h"
+#include "fcgi-app/session.h"
 #include "fcgi-app/upload.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -108,6 +109,7 @@ fuzz_upload(const struct request *req)
 static void
 fuzz_request(struct app *app, const struct request_source *source)
 {
+	struct session session = { .token = "" };
 	struct request req;
 	int64_t n;
 	const char *s;
@@ -120,17 +122,22 @@ fuzz_request(struct app *app, const struct request_source *source)
 		(void)request_text(&req, "job_id");
 		fuzz_upload(&req);
 	}
+	if (req.arena != NULL && session_take_cookie(&req, &session) == 0 &&
+	    strlen(session.token) != SESSION_TOKEN_SIZE - 1)
+		abort();
 	request_fini(&req);
 }
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static char home[] = "/srv/site";
-	struct site_conf conf = { .home = home, .fcgi_max_body = 1 << 20 };
+	static char home[] = "/srv/site", party[] = "9";
+	struct site_conf conf = {
+		.home = home, .party_id = party, .fcgi_max_body = 1 << 20
+	};
 	struct app app = { .conf = &conf };
 	struct input in = { (const char *)data, size };
-	char cn[AUTH_PARTY_SIZE], *env[6], *subject;
+	char cn[AUTH_PARTY_SIZE], *env[7], *subject;
 	struct request_source source = {
 		.envp = env, .read = read_input, .ctx = &in
 	};
@@ -142,7 +149,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	subject = take_line(&in, "");
 	env[3] = xasprintf("CONTENT_LENGTH=%zu", in.len);
 	env[4] = xstrdup("LISTENER=partner");
-	env[5] = NULL;
+	env[5] = xasprintf("HTTP_COOKIE=%s", env[2] + strlen("CONTENT_TYPE="));
+	env[6] = NULL;
 	(void)auth_subject_party(subject, cn);
 	fuzz_form(&in, env[2]);
 	fuzz_request(&app, &source);
