@@ -769,7 +769,10 @@ api_party_task_collect(struct request *req, struct reply *rp)
 	json_add_int(data, "start_time", t->started_ms);
 	json_add_int(data, "end_time", t->ended_ms);
 	json_add_int(data, "progress", t->progress);
-	json_add_str(data, "error_report", t->error_report);
+	json_add_str(data, "error_report",
+	    fault_outward(req->app->conf->error_detail, fault_parse(t->fault),
+		t->error_report));
+	json_add_str(data, "fault", t->fault);
 	return reply_data(rp, data);
 }
 
@@ -781,6 +784,7 @@ struct report {
 	int64_t end_time;
 	int64_t progress;
 	const char *error_report;
+	const char *fault;
 };
 
 static const struct json_field report_fields[] = {
@@ -790,6 +794,7 @@ static const struct json_field report_fields[] = {
 	JSON_INT(struct report, progress, 0, 100, JSON_NULLABLE),
 	JSON_STR(
 	    struct report, error_report, 0, INT64_C(1) << 20, JSON_NULLABLE),
+	JSON_STR(struct report, fault, 0, 12, JSON_NULLABLE),
 };
 
 int
@@ -797,7 +802,7 @@ api_initiator_report(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct db_task_key key;
-	struct report body = { NULL, 0, 0, 0, NULL };
+	struct report body = { NULL, 0, 0, 0, NULL, NULL };
 	struct party_report report;
 	bool effective;
 	int r;
@@ -808,7 +813,8 @@ api_initiator_report(struct request *req, struct reply *rp)
 	report = (struct party_report){ .started_ms = body.start_time,
 		.ended_ms = body.end_time,
 		.progress = body.progress,
-		.error_report = body.error_report };
+		.error_report = body.error_report,
+		.fault = fault_parse(body.fault != NULL ? body.fault : "") };
 	if ((r = state_parse(body.party_status, &report.party_status)) != 0 ||
 	    (r = initiator_task_report(
 		 req->app->db, &who, &key, &report, &effective)) != 0)

@@ -429,6 +429,7 @@ view_task(const struct db_task_row *row, const char *prefix)
 	put_raw(&v, "engine_conf", "{}");
 	put_str(
 	    &v, "error_report", t->error_report != NULL ? t->error_report : "");
+	put_str(&v, "fault", t->fault);
 	put_int(&v, "progress", t->progress);
 	put_wait(&v, &t->wait, NULL);
 	put_attempt(&v, row);

@@ -68,6 +68,7 @@ fail_task(struct command *c, const char *text)
 		.status = STATE_NONE,
 		.party_status = STATE_FAILED,
 		.error_report = text,
+		.fault = FAULT_REFUSED,
 		.reason = text,
 	};
 
@@ -287,6 +288,7 @@ answer_collect(struct command *c, const struct answer *a)
 	report.ended_ms = json_get_int(a->data, "end_time", 0);
 	report.progress = json_get_int(a->data, "progress", 0);
 	report.error_report = json_get_str(a->data, "error_report", NULL);
+	report.fault = fault_parse(json_get_str(a->data, "fault", ""));
 	/* It knows of the start if it runs or ran. */
 	(void)db_task_ack_start(c->super->db, &c->task,
 	    report.party_status != STATE_WAITING || c->refusal == NULL);

@@ -67,7 +67,8 @@ mourn(
 	char *why = end_text(status);
 	int r;
 
-	r = db_attempt_abandon(l->super->db, attempt_id, STATE_FAILED, why);
+	r = db_attempt_abandon(
+	    l->super->db, attempt_id, STATE_FAILED, FAULT_HOST, why);
 	if (r == 0) {
 		log_warn("job=%s attempt=%s %s", job_id, attempt_id, why);
 		joblog_error(
@@ -215,9 +216,11 @@ fail(struct launcher *l, const struct db_attempt *a)
 {
 	struct supervisor *s = l->super;
 	char *why = xstrdup(err_text());
+	enum fault_kind fault = fault_of_error(err_code());
 
 	log_err("job=%s task=%s", a->key.job_id, a->key.component);
-	if (db_attempt_abandon(s->db, a->attempt_id, STATE_FAILED, why) != 0)
+	if (db_attempt_abandon(
+		s->db, a->attempt_id, STATE_FAILED, fault, why) != 0)
 		log_err("attempt=%s end", a->attempt_id);
 	joblog_error(
 	    s->conf, a->key.job_id, "task %s: %s", a->key.component, why);

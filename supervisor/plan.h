@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "lib/base/mem.h"
+#include "lib/model/fault.h"
 #include "lib/model/state.h"
 #include "lib/model/wait.h"
 
@@ -59,8 +60,9 @@ struct plan_row {
 	bool start_acked;
 	int auto_retries;
 	int64_t retry_delay_ms;
-	int64_t ended_ms;  /* since its end; < 0 not ended */
-	const char *error; /* error_report, NULL or "" for none */
+	int64_t ended_ms;      /* since its end; < 0 not ended */
+	const char *error;     /* error_report, NULL or "" for none */
+	enum fault_kind fault; /* which kind its end is */
 
 	bool busy;   /* a task command is under way */
 	bool silent; /* no news for so long that we ask */

@@ -6,6 +6,40 @@
 
 #include <string.h>
 
+/* A later try waits twice as long as the one before, up to this. */
+#define BACK_OFF_DOUBLINGS 6
+#define BACK_OFF_MAX_MS (3600 * INT64_C(1000))
+
+/* FNV-1a: not always the same, but the same for the same snapshot. */
+static uint32_t
+hash_of(uint32_t h, const char *text)
+{
+	for (; *text != '\0'; text++)
+		h = (h ^ (unsigned char)*text) * 16777619u;
+	return h;
+}
+
+/*
+ * The delay of this try: the one asked for, doubled with each version, and up
+ * to a quarter more, so that what failed together does not come back together.
+ */
+static int64_t
+back_off_ms(const struct plan_maker *k, const struct plan_component *comp,
+    int64_t delay_ms)
+{
+	int n = comp->version < BACK_OFF_DOUBLINGS ? comp->version
+						   : BACK_OFF_DOUBLINGS;
+	uint32_t h = hash_of(hash_of(2166136261u, k->job->job_id), comp->name);
+
+	if (delay_ms > BACK_OFF_MAX_MS)
+		return delay_ms;
+	delay_ms <<= n;
+	if (delay_ms > BACK_OFF_MAX_MS)
+		delay_ms = BACK_OFF_MAX_MS;
+	h = (h ^ (uint32_t)comp->version) * 16777619u;
+	return delay_ms + delay_ms / 4 * (h % 256) / 256;
+}
+
 /*
  * Another try after a bad end.  It waits for the old version to be over at
  * every member, so that two versions never run side by side.
@@ -19,7 +53,8 @@ plan_retry(struct plan_maker *k, size_t c)
 	if (!k->views[c].tidy)
 		return;
 	for (size_t i = 0; i < comp->nrows; i++) {
-		left = comp->rows[i].retry_delay_ms - comp->rows[i].ended_ms;
+		left = back_off_ms(k, comp, comp->rows[i].retry_delay_ms) -
+		       comp->rows[i].ended_ms;
 		if (left > wait_ms)
 			wait_ms = left;
 	}

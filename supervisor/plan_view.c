@@ -91,6 +91,7 @@ plan_look_at(struct plan_maker *k, size_t c)
 {
 	const struct plan_component *comp = &k->job->components[c];
 	struct plan_view *v = &k->views[c];
+	bool hopeless = false;
 
 	v->verdict = verdict_of(k, comp);
 	v->created = v->tidy = true;
@@ -105,7 +106,11 @@ plan_look_at(struct plan_maker *k, size_t c)
 			v->verdict == STATE_TIMEOUT) &&
 		    r->auto_retries > 0)
 			v->retry = true;
+		if (fault_remedy(r->fault) == FAULT_HOPELESS)
+			hopeless = true;
 	}
+	/* The same again would come to the same end. */
+	v->retry &= !hopeless;
 }
 
 bool

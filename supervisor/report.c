@@ -111,7 +111,7 @@ told(void *ctx, const struct partner_reply *reply)
 }
 
 static char *
-body_of(const struct db_task *t)
+body_of(const struct site_conf *conf, const struct db_task *t)
 {
 	struct json_object *o = json_object_new_object();
 	char *text;
@@ -121,7 +121,10 @@ body_of(const struct db_task *t)
 	json_add_int(o, "end_time", t->ended_ms);
 	json_add_int(o, "progress", t->progress);
 	if (t->error_report != NULL)
-		json_add_str(o, "error_report", t->error_report);
+		json_add_str(o, "error_report",
+		    fault_outward(conf->error_detail, fault_parse(t->fault),
+			t->error_report));
+	json_add_str(o, "fault", t->fault);
 	text = xstrdup(json_text(o));
 	json_object_put(o);
 	return text;
@@ -148,7 +151,7 @@ send_report(struct reporter *rp, const struct db_report *d)
 	path = xasprintf("/v1/initiator/%s/%s/%s_%s/%lld/%s/%s/report",
 	    k->job_id, k->component, k->job_id, k->component,
 	    (long long)k->version, k->role, k->party_id);
-	body = body_of(&d->task);
+	body = body_of(rp->super->conf, &d->task);
 	if (partners_post(rp->super->partners, d->initiator_party, path, body,
 		told, s) == 0) {
 		s->next = rp->list;

@@ -108,8 +108,8 @@ member_of(const struct snapshot *sn, const struct db_task *t)
 }
 
 static struct plan_row
-row_of(struct job *j, struct snapshot *sn, size_t c, size_t m,
-    const struct db_task *t)
+row_of(const struct site_conf *conf, struct job *j, struct snapshot *sn,
+    size_t c, size_t m, const struct db_task *t)
 {
 	struct job_task *known = job_task(j, c, m);
 	int64_t now = clock_mono_ms();
@@ -122,10 +122,14 @@ row_of(struct job *j, struct snapshot *sn, size_t c, size_t m,
 		.retry_delay_ms = t->retry_delay_s * 1000,
 		.ended_ms = t->ended_ago_ms,
 		.error = t->error_report,
+		.fault = fault_parse(t->fault),
 		.busy = known->busy || is_resting(sn, known->rest_until_ms),
 	};
 
 	if (sn->parties[m].is_local) {
+		/* The other members are told what the plan says. */
+		row.error = fault_outward(
+		    conf->error_detail, row.fault, t->error_report);
 		/* The row is the member's own: it knows the verdict unless
 		 * it still has to be told to stop. */
 		row.acked = state_is_end(t->party_status) ||
@@ -141,8 +145,8 @@ row_of(struct job *j, struct snapshot *sn, size_t c, size_t m,
 }
 
 static int
-load_components(
-    struct job *j, struct snapshot *sn, struct db_task *tasks, size_t ntasks)
+load_components(const struct site_conf *conf, struct job *j,
+    struct snapshot *sn, struct db_task *tasks, size_t ntasks)
 {
 	struct plan_job *p = &sn->plan;
 	const size_t n = j->graph->n;
@@ -180,7 +184,7 @@ load_components(
 			    t->key.component);
 		comp->version = (int)t->key.version;
 		comp->status = t->status;
-		comp->rows[comp->nrows] = row_of(j, sn, c, m, t);
+		comp->rows[comp->nrows] = row_of(conf, j, sn, c, m, t);
 		sn->tasks[c][comp->nrows++] = t;
 	}
 	return 0;
@@ -248,7 +252,7 @@ snapshot_load(struct supervisor *s, struct job *j, struct snapshot *sn)
 		return err_set(
 		    ERR_INVALID, "job %s changed its members", j->job_id);
 	load_members(s, j, sn);
-	if ((r = load_components(j, sn, tasks, ntasks)) != 0)
+	if ((r = load_components(s->conf, j, sn, tasks, ntasks)) != 0)
 		return r;
 	load_job(j, sn);
 	return load_queue(s, sn);

@@ -33,6 +33,7 @@ enum key_type {
 	KEY_URL,   /* http(s)://host[:port], or empty */
 	KEY_PARTY,
 	KEY_LEVEL,
+	KEY_DETAIL, /* full, class */
 	KEY_INT,
 	KEY_BOOL,
 };
@@ -146,6 +147,7 @@ static const struct key keys[] = {
 	NUM("jobs", "task_timeout_s", task_timeout_s, "0", 0, 31536000),
 	NUM("jobs", "auto_retries", auto_retries, "0", 0, 100),
 	NUM("jobs", "auto_retry_delay_s", auto_retry_delay_s, "1", 0, 86400),
+	STR("jobs", "error_detail", KEY_DETAIL, error_detail, "full"),
 	NUM("jobs", "max_priority", max_priority, "10", 0, 1000),
 	NUM("jobs", "partner_cores", partner_cores, "0", 0, 1048576),
 	NUM("jobs", "partner_running_jobs", partner_running_jobs, "0", 0,
@@ -334,6 +336,10 @@ set_value(struct reading *rd, const struct key *k, const char *value)
 		if (log_level_parse(value, &level) != 0)
 			fault(rd, k->section, k->name,
 			    "must be debug, info, warn or error");
+		break;
+	case KEY_DETAIL:
+		if (!str_eq(value, "full") && !str_eq(value, "class"))
+			fault(rd, k->section, k->name, "must be full or class");
 		break;
 	case KEY_TEXT:
 		break;

@@ -91,6 +91,7 @@ struct site_conf {
 	int64_t task_timeout_s; /* 0: none but the job's */
 	int64_t auto_retries;
 	int64_t auto_retry_delay_s;
+	char *error_detail;   /* of errors that leave: "full" or "class" */
 	int64_t max_priority; /* of jobs submitted here */
 	/* quotas of each partner without one of its own; 0: no limit */
 	int64_t partner_cores;

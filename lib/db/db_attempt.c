@@ -339,6 +339,7 @@ static const struct db_stmt end_dead = { "attempt.end_dead", "esi",
 struct ending {
 	const char *attempt_id;
 	enum state to;
+	enum fault_kind fault;
 	const char *reason;
 	int64_t whatever; /* even when the lease lives */
 };
@@ -355,10 +356,13 @@ end_task_of(struct db *db, struct arena *a, const struct ending *e,
 
 	if ((r = db_task_lock(db, a, k, &h)) != 0)
 		return r;
-	if (h->kill_wanted != STATE_NONE)
+	if (h->kill_wanted != STATE_NONE) {
 		m.party_status = h->kill_wanted;
-	else
+		m.fault = FAULT_STOPPED;
+	} else {
 		m.error_report = e->reason;
+		m.fault = e->fault;
+	}
 	return db_task_move(db, k, &m, NULL);
 }
 
@@ -392,16 +396,16 @@ int
 db_attempt_expire(
     struct db *db, const char *attempt_id, enum state to, const char *reason)
 {
-	struct ending e = { attempt_id, to, reason, 0 };
+	struct ending e = { attempt_id, to, FAULT_HOST, reason, 0 };
 
 	return db_tx(db, end_dead_tx, &e);
 }
 
 int
-db_attempt_abandon(
-    struct db *db, const char *attempt_id, enum state to, const char *reason)
+db_attempt_abandon(struct db *db, const char *attempt_id, enum state to,
+    enum fault_kind fault, const char *reason)
 {
-	struct ending e = { attempt_id, to, reason, 1 };
+	struct ending e = { attempt_id, to, fault, reason, 1 };
 
 	return db_tx(db, end_dead_tx, &e);
 }

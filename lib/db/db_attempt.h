@@ -64,11 +64,11 @@ int db_attempt_expired(struct db *, struct arena *, int64_t limit,
 int db_attempt_expire(
     struct db *, const char *attempt_id, enum state to, const char *reason);
 /*
- * The launcher knows that the shepherd is gone (it reaped it): as
- * db_attempt_expire(), whatever is left of the lease.
+ * The launcher knows that the shepherd is gone (it reaped it), or that it
+ * cannot start one: as db_attempt_expire(), whatever is left of the lease.
  */
-int db_attempt_abandon(
-    struct db *, const char *attempt_id, enum state to, const char *reason);
+int db_attempt_abandon(struct db *, const char *attempt_id, enum state to,
+    enum fault_kind, const char *reason);
 
 /* Open attempts on a host, for the sweep over its processes. */
 int db_attempt_open_on(struct db *, struct arena *, const char *host,

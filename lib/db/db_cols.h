@@ -98,6 +98,7 @@
 	X(INT, P auto_retries, T "auto_retries")                               \
 	X(INT, P retry_delay_s, T "retry_delay_s")                             \
 	X(STR, P error_report, T "error_report")                               \
+	X(STR, P fault, T "fault")                                             \
 	X(INT, P progress, T "progress")                                       \
 	X(BOOL, P launch_wanted, T "launch_wanted")                            \
 	X(STATE, P kill_wanted, T "kill_wanted")                               \

@@ -184,8 +184,9 @@ static const struct db_stmt move_status = { "task.move_status",
 	" AND status = ?" };
 /* Times a member names are taken, but never ones in the future. */
 static const struct db_stmt move_party = { "task.move_party",
-	"ssiiteeiitssi" KEY_PARAMS "s",
+	"sssiiteeiitssi" KEY_PARAMS "s",
 	"UPDATE task SET wait_code = IF(? = 'waiting', 'starting', ''),"
+	" fault = COALESCE(NULLIF(?, ''), fault),"
 	" party_status = ?,"
 	" started_at = IF(?, NULL, IF(?, COALESCE(started_at,"
 	"  LEAST(COALESCE(?, NOW(6)), NOW(6))), started_at)),"
@@ -253,9 +254,10 @@ move_party_locked(struct db *db, struct task_move *t, const struct task_head *h)
 
 	if (!state_task_may(h->party_status, to))
 		return 0;
-	if ((r = db_exec(db, &move_party, &n, name, name, again, began,
-		 t->m->started_ms, t->m->error_report, t->m->error_default,
-		 again, (int64_t)state_is_end(to), t->m->ended_ms, name, name,
+	if ((r = db_exec(db, &move_party, &n, name, fault_name(t->m->fault),
+		 name, again, began, t->m->started_ms, t->m->error_report,
+		 t->m->error_default, again, (int64_t)state_is_end(to),
+		 t->m->ended_ms, name, name,
 		 (int64_t)(h->run_here && !h->is_initiator), KEY_ARGS(t->key),
 		 state_name(h->party_status))) != 0)
 		return r;

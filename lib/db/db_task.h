@@ -6,6 +6,7 @@
 
 #include "lib/db/db.h"
 #include "lib/db/db_job.h"
+#include "lib/model/fault.h"
 #include "lib/model/state.h"
 
 /* Which row; everything borrowed. */
@@ -34,6 +35,7 @@ struct db_task {
 	/* of the next version; NULL: the same again, and in lists */
 	const char *next_parameters;
 	const char *error_report; /* may be NULL */
+	const char *fault;	  /* lib/model/fault.h, "" for none */
 	int64_t progress;
 	bool launch_wanted;
 	enum state kill_wanted; /* STATE_NONE: no */
@@ -112,6 +114,7 @@ struct db_task_move {
 	enum state status;	   /* STATE_NONE: leave */
 	enum state party_status;   /* STATE_NONE: leave */
 	const char *error_report;  /* NULL: leave */
+	enum fault_kind fault;	   /* FAULT_NONE: leave */
 	const char *error_default; /* for a row that has none yet */
 	/* the writer's attempt: the move fails unless its lease is alive */
 	const char *attempt_id;

@@ -63,6 +63,7 @@ report_tx(struct db *db, void *ctx)
 		 &(struct db_task_move){ .status = STATE_NONE,
 		     .party_status = rep->party_status,
 		     .error_report = rep->error_report,
+		     .fault = rep->fault,
 		     .started_ms = rep->started_ms,
 		     .ended_ms = rep->ended_ms,
 		     .reason = "reported" },

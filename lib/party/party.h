@@ -200,6 +200,7 @@ struct party_report {
 	int64_t started_ms, ended_ms; /* 0: not said */
 	int64_t progress;	      /* 0 … 100 */
 	const char *error_report;     /* may be NULL, cut to 16 KB */
+	enum fault_kind fault;
 };
 
 /* A member tells how its task stands; the caller must be that member. */

@@ -41,7 +41,8 @@ control_poke(struct shepherd *s)
 }
 
 void
-control_end(struct shepherd *s, enum state verdict, const char *error)
+control_end(struct shepherd *s, enum state verdict, enum fault_kind fault,
+    const char *error)
 {
 	/* A success that still waits for its sends may be stopped. */
 	bool overrule = s->phase == PHASE_ENDING &&
@@ -52,6 +53,7 @@ control_end(struct shepherd *s, enum state verdict, const char *error)
 		return;
 	s->phase = PHASE_ENDING;
 	s->verdict = verdict;
+	s->fault = fault;
 	free(s->error);
 	s->error = xstrndup(error != NULL ? error : "", ERROR_MAX);
 	log_info("ends: %s %.300s", state_name(verdict), s->error);
@@ -68,7 +70,7 @@ control_fail(struct shepherd *s, const char *context)
 	if (context != NULL)
 		(void)err_wrap("%s", context);
 	log_err("task fails");
-	control_end(s, STATE_FAILED, err_text());
+	control_end(s, STATE_FAILED, fault_of_error(err_code()), err_text());
 }
 
 void
@@ -83,15 +85,31 @@ control_lost(struct shepherd *s)
 /* --- the executor's end ------------------------------------------------------------ */
 
 /* bwrap exits with 128 + n when the program was ended by signal n. */
+static int
+signal_of(int status)
+{
+	if (WIFSIGNALED(status))
+		return WTERMSIG(status);
+	return WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128 : 0;
+}
+
+/* Somebody ended it, or it ended itself, and would again. */
+static enum fault_kind
+fault_of_status(int status)
+{
+	int sig = signal_of(status);
+
+	return sig == SIGKILL || sig == SIGTERM || sig == SIGHUP ||
+		       sig == SIGINT
+		   ? FAULT_HOST
+		   : FAULT_COMPONENT;
+}
+
 static void
 describe_status(struct buf *b, int status)
 {
-	int sig = 0;
+	int sig = signal_of(status);
 
-	if (WIFSIGNALED(status))
-		sig = WTERMSIG(status);
-	else if (WEXITSTATUS(status) > 128)
-		sig = WEXITSTATUS(status) - 128;
 	if (sig == SIGSYS)
 		buf_puts(b, "a system call that tasks may not make");
 	else if (sig != 0)
@@ -105,15 +123,18 @@ ended_without_a_word(struct shepherd *s)
 {
 	struct buf b = BUF_INIT;
 	const char *tail = tasklog_tail(s->log);
+	enum fault_kind fault = fault_of_status(s->child_status);
 
 	buf_puts(&b, "the executor ended without a result: ");
-	if (cgroup_was_oom(s->child.cgroup))
+	if (cgroup_was_oom(s->child.cgroup)) {
+		fault = FAULT_MEMORY;
 		buf_printf(&b, "more memory than the %lld MB of a task; ",
 		    (long long)s->conf->executor_memory_mb);
+	}
 	describe_status(&b, s->child_status);
 	if (tail[0] != '\0')
 		buf_printf(&b, "\n%s", tail);
-	control_end(s, STATE_FAILED, b.data);
+	control_end(s, STATE_FAILED, fault, b.data);
 	buf_fini(&b);
 }
 

@@ -214,7 +214,7 @@ give_up(struct shipment *sh, const char *why)
 	char *text = xasprintf("%s (tag '%s') to %s %s: %s", sh->parcel->name,
 	    sh->parcel->tag, sh->role, sh->party_id, why);
 
-	control_end(sh->courier->shepherd, STATE_FAILED, text);
+	control_end(sh->courier->shepherd, STATE_FAILED, FAULT_PARTNER, text);
 	free(text);
 }
 

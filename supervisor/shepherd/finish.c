@@ -107,19 +107,21 @@ static int
 record_error(struct db *db, const struct shepherd *s)
 {
 	const struct db_job *job = s->subject->job;
+	const char *words =
+	    fault_outward(s->conf->error_detail, s->fault, s->error);
 	struct db_egress row = {
 		.key = *subject_key(s->subject),
 		.to_role = job->initiator_role,
 		.to_party = job->initiator_party,
 		.name = DB_EGRESS_ERROR_REPORT,
 		.tag = "",
-		.bytes = (int64_t)strlen(s->error),
+		.bytes = (int64_t)strlen(words),
 	};
 	int r;
 
 	if (job->is_initiator || s->error[0] == '\0')
 		return 0;
-	if ((r = digest_memory(s->error, (size_t)row.bytes, row.sha256)) != 0)
+	if ((r = digest_memory(words, (size_t)row.bytes, row.sha256)) != 0)
 		return r;
 	return db_egress_add(db, &row, 1);
 }
@@ -153,6 +155,7 @@ write_end(struct db *db, void *ctx)
 		.status = STATE_NONE,
 		.party_status = s->verdict,
 		.error_report = s->error[0] != '\0' ? s->error : NULL,
+		.fault = s->fault,
 		.attempt_id = attempt,
 		.reason = s->error[0] != '\0' ? s->error : "task ended",
 	};
@@ -181,6 +184,7 @@ turn_to_failure(struct shepherd *s)
 {
 	log_err("outputs refused");
 	s->verdict = STATE_FAILED;
+	s->fault = fault_of_error(err_code());
 	free(s->error);
 	s->error = xasprintf("outputs of the task: %s", err_text());
 	outputs_discard(s->outputs);

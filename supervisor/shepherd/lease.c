@@ -62,7 +62,7 @@ watch_memory(struct shepherd *s)
 	why = xasprintf("the executor holds more memory than the %lld MB of "
 			"a task",
 	    (long long)s->conf->executor_memory_mb);
-	control_end(s, STATE_FAILED, why);
+	control_end(s, STATE_FAILED, FAULT_MEMORY, why);
 	free(why);
 }
 
@@ -77,7 +77,7 @@ watch_disk(struct shepherd *s)
 		return;
 	why = xasprintf("the executor wrote more than the %lld MB of a task",
 	    (long long)s->conf->executor_file_mb);
-	control_end(s, STATE_FAILED, why);
+	control_end(s, STATE_FAILED, FAULT_COMPONENT, why);
 	free(why);
 }
 
@@ -98,7 +98,7 @@ lease_beat(struct lease *l)
 	if (r != 0)
 		log_err("lease not renewed");
 	if (kill != STATE_NONE)
-		control_end(s, kill, NULL);
+		control_end(s, kill, FAULT_STOPPED, NULL);
 	watch_memory(s);
 	watch_disk(s);
 	if (s->inbox != NULL)
@@ -132,7 +132,8 @@ lease_open(struct shepherd *s, struct lease **out)
 	loop_timer_set(l->timer, s->conf->heartbeat_ms, 0);
 	*out = l;
 	if (s->subject->task->kill_wanted != STATE_NONE)
-		control_end(s, s->subject->task->kill_wanted, NULL);
+		control_end(
+		    s, s->subject->task->kill_wanted, FAULT_STOPPED, NULL);
 	return 0;
 }
 
@@ -167,7 +168,7 @@ lease_running(struct lease *l)
 
 	if ((r = db_tx(l->shepherd->db, write_running, &run)) == 0 &&
 	    run.kill != STATE_NONE)
-		control_end(l->shepherd, run.kill, NULL);
+		control_end(l->shepherd, run.kill, FAULT_STOPPED, NULL);
 	return r;
 }
 

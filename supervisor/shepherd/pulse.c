@@ -122,10 +122,10 @@ look_at_cpu(struct pulse *p)
 /* --- judgement ---------------------------------------------------------------- */
 
 static void
-end(struct shepherd *s, enum state to, char *why)
+end(struct shepherd *s, enum state to, enum fault_kind fault, char *why)
 {
 	log_warn("detector=progress %s", why);
-	control_end(s, to, why);
+	control_end(s, to, fault, why);
 	free(why);
 }
 
@@ -137,7 +137,7 @@ judge_silence(struct pulse *p, int64_t now)
 
 	if (limit_s == 0 || now - p->moved_ms < limit_s * 1000)
 		return;
-	end(s, STATE_FAILED,
+	end(s, STATE_FAILED, FAULT_HOST,
 	    xasprintf("the executor hangs: it neither said nor computed "
 		      "anything for %lld s ([executor] no_progress_s)",
 		(long long)((now - p->moved_ms) / 1000)));
@@ -151,7 +151,7 @@ judge_waiting(struct pulse *p, int64_t waited_ms, const char *what)
 
 	if (limit_s == 0 || waited_ms < limit_s * 1000)
 		return;
-	end(s, STATE_FAILED,
+	end(s, STATE_FAILED, FAULT_PARTNER,
 	    xasprintf("waited %lld s for %s, which did not come "
 		      "([executor] partner_wait_s)",
 		(long long)(waited_ms / 1000), what));
@@ -165,7 +165,7 @@ judge_time(struct pulse *p, int64_t now)
 
 	if (limit_s == 0 || now - p->began_ms < limit_s * 1000)
 		return;
-	end(s, STATE_TIMEOUT,
+	end(s, STATE_TIMEOUT, FAULT_TIMEOUT,
 	    xasprintf("the task ran longer than the %lld s that its job "
 		      "allows (job parameter task_timeout)",
 		(long long)limit_s));

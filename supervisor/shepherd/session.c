@@ -67,7 +67,8 @@ on_finish(struct session *ss, const Sluice__Executor__Finish *m)
 	ss->is_over = true;
 	/* One of three words, as checked. */
 	(void)state_parse(m->status, &state);
-	control_end(ss->shepherd, state, m->error);
+	control_end(ss->shepherd, state,
+	    state_is_success(state) ? FAULT_NONE : FAULT_COMPONENT, m->error);
 }
 
 /* A frame that passed the checks.  Takes the message and the descriptors. */

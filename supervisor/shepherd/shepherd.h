@@ -64,6 +64,7 @@ struct shepherd {
 	enum phase phase;
 	enum state verdict;	     /* from PHASE_ENDING on */
 	char *error;		     /* owned; "" for none */
+	enum fault_kind fault;	     /* unless it ended well */
 	bool is_lost;		     /* the lease is another's */
 	struct loop_timer *step;     /* see control_poke() */
 	struct loop_timer *patience; /* for an executor to exit */
@@ -75,8 +76,9 @@ struct shepherd {
  * what is under way go on, anything else kills the executor.  error is for
  * people and copied, NULL for none.
  */
-void control_end(struct shepherd *, enum state, const char *error);
-/* The same with failed and the recorded error. */
+void control_end(
+    struct shepherd *, enum state, enum fault_kind, const char *error);
+/* The same with failed, the recorded error, and the fault that it stands for. */
 void control_fail(struct shepherd *, const char *context);
 /* The lease is gone: kill, write nothing, leave. */
 void control_lost(struct shepherd *);

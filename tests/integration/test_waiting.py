@@ -14,9 +14,9 @@ class Waiting(unittest.TestCase):
             reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="waiting")
             assert reply.get("status") == "success", reply
 
-    def submit(self):
+    def submit(self, conf=None):
         """Two parties, three tasks, no training."""
-        conf, dsl = lr_conf(namespace="waiting"), example("dsl.json")
+        conf, dsl = conf or lr_conf(namespace="waiting"), example("dsl.json")
         for name in set(dsl["components"]) - {"reader_0", "data_transform_0", "intersection_0"}:
             del dsl["components"][name]
             conf["component_parameters"]["common"].pop(name, None)
@@ -77,6 +77,18 @@ class Waiting(unittest.TestCase):
         finally:
             fed.host.start()
         self.assertEqual(fed.guest.wait(job)["f_status"], "success")
+
+    def test_what_a_retry_cannot_mend_fails_at_once_and_says_so_everywhere(self):
+        conf = lr_conf(namespace="waiting", host_table="no_such_table")
+        conf["job_parameters"]["common"].update({"auto_retries": 5, "auto_retry_delay": 0})
+        job = self.submit(conf)
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            row = site.wait(job, role=role)
+            self.assertEqual(row["f_status"], "failed")
+            self.assertIn("no table waiting no_such_table", row["f_reason"])
+        reader = {t["f_role"]: t for t in self.fed.guest.tasks(job, component_name="reader_0")}
+        self.assertEqual(reader["host"]["f_fault"], "component")
+        self.assertEqual(reader["host"]["f_task_version"], 0)
 
 
 if __name__ == "__main__":

@@ -553,12 +553,12 @@ abandoned_attempt_takes_the_state_that_was_wanted(void **state)
 	assert_int_equal(
 	    db_task_want_end(db, &here, STATE_CANCELED, "by hand", NULL), 0);
 	assert_int_equal(db_attempt_abandon(db, a->attempt_id, STATE_FAILED,
-			     "shepherd was killed by signal 9"),
+			     FAULT_HOST, "shepherd was killed by signal 9"),
 	    0);
 	assert_int_equal(task(&here)->party_status, STATE_CANCELED);
 	assert_string_equal(task(&here)->error_report, "by hand");
-	assert_int_equal(
-	    db_attempt_abandon(db, a->attempt_id, STATE_FAILED, "again"),
+	assert_int_equal(db_attempt_abandon(db, a->attempt_id, STATE_FAILED,
+			     FAULT_HOST, "again"),
 	    ERR_CONFLICT);
 	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &rows, &n), 0);
 	assert_int_equal(n, 0);

@@ -568,9 +568,11 @@ a_retry_waits_for_the_old_version_and_its_delay(void **state)
 	make(f);
 	expect_none(f, PLAN_RERUN);
 	expect_none(f, PLAN_SET_JOB);
-	assert_int_equal(expect(f, PLAN_WAIT, ANY, ANY)->delay_ms, 3000);
+	/* Up to a quarter more, so that not all come back together. */
+	assert_in_range(
+	    expect(f, PLAN_WAIT, ANY, ANY)->delay_ms, 3000, 3000 + 5000 / 4);
 	for (size_t m = 0; m < MEMBERS; m++)
-		f->rows[READER][m].ended_ms = 5000;
+		f->rows[READER][m].ended_ms = 5000 + 5000 / 4;
 	make(f);
 	expect(f, PLAN_RERUN, ANY, READER);
 	expect_none(f, PLAN_SET_JOB);
@@ -578,6 +580,58 @@ a_retry_waits_for_the_old_version_and_its_delay(void **state)
 	f->rows[READER][HOST].party_status = STATE_RUNNING;
 	make(f);
 	expect_none(f, PLAN_RERUN);
+}
+
+static void
+each_try_waits_twice_as_long_as_the_one_before(void **state)
+{
+	struct fixture *f = *state;
+	int64_t waited = 0;
+
+	running(f);
+	for (int version = 0; version < 20; version++) {
+		int64_t ms;
+
+		task_ended(f, READER, STATE_FAILED);
+		f->components[READER].version = version;
+		for (size_t m = 0; m < MEMBERS; m++) {
+			f->rows[READER][m].auto_retries = 1;
+			f->rows[READER][m].retry_delay_ms = 1000;
+			f->rows[READER][m].fault = FAULT_HOST;
+		}
+		make(f);
+		ms = expect(f, PLAN_WAIT, ANY, ANY)->delay_ms;
+		if (version <= 6)
+			assert_true(ms > waited + waited / 2);
+		assert_true(ms <= 80000);
+		waited = ms;
+	}
+}
+
+static void
+what_another_try_cannot_mend_is_not_tried_again(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int kind = 0; kind < FAULT_KINDS; kind++) {
+		running(f);
+		task_ended(f, READER, STATE_FAILED);
+		for (size_t m = 0; m < MEMBERS; m++) {
+			f->rows[READER][m].auto_retries = 3;
+			f->rows[READER][m].fault = FAULT_STOPPED;
+		}
+		f->rows[READER][HOST].fault = (enum fault_kind)kind;
+		make(f);
+		if (fault_remedy((enum fault_kind)kind) == FAULT_HOPELESS) {
+			expect_none(f, PLAN_RERUN);
+			assert_int_equal(
+			    expect(f, PLAN_SET_JOB, ANY, ANY)->status,
+			    STATE_FAILED);
+		} else {
+			expect(f, PLAN_RERUN, ANY, READER);
+			expect_none(f, PLAN_SET_JOB);
+		}
+	}
 }
 
 static void
@@ -1181,7 +1235,8 @@ tasks_name_their_upstream_the_limit_or_the_back_off(void **state)
 	}
 	make(f);
 	assert_int_equal(f->plan.tasks[READER].code, WAIT_RETRY_BACKOFF);
-	assert_int_equal(f->plan.tasks[READER].n[WAIT_N_LEFT_MS], 3000);
+	assert_in_range(
+	    f->plan.tasks[READER].n[WAIT_N_LEFT_MS], 3000, 3000 + 5000 / 4);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1215,6 +1270,8 @@ main(void)
 		T(a_cause_that_was_passed_on_keeps_its_party),
 		T(other_running_tasks_come_to_their_end_after_a_failure),
 		T(a_retry_waits_for_the_old_version_and_its_delay),
+		T(each_try_waits_twice_as_long_as_the_one_before),
+		T(what_another_try_cannot_mend_is_not_tried_again),
 		T(a_new_version_is_created_at_partners_before_it_starts),
 		T(a_partner_gone_for_long_fails_a_running_job),
 		T(success_of_every_task_is_success_of_the_job),

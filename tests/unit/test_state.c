@@ -12,7 +12,10 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/json/json.h"
+#include "lib/model/fault.h"
 #include "lib/model/state.h"
+#include "lib/model/wait.h"
 
 #define MOST 4
 
@@ -404,6 +407,57 @@ progress_counts_ended_tasks_and_reaches_100_with_the_last(void **state)
 	assert_int_equal(state_progress(NULL, 0), 100);
 }
 
+static void
+faults_leave_with_their_words_or_as_their_kind(void **state)
+{
+	(void)state;
+	for (int i = 0; i < FAULT_KINDS; i++)
+		assert_int_equal(
+		    fault_parse(fault_name((enum fault_kind)i)), i);
+	assert_int_equal(fault_parse("of a later version"), FAULT_NONE);
+	assert_string_equal(
+	    fault_outward("full", FAULT_COMPONENT, "row 7 of x"), "row 7 of x");
+	assert_string_equal(
+	    fault_outward("class", FAULT_COMPONENT, "row 7 of x"),
+	    fault_words(FAULT_COMPONENT));
+	assert_string_equal(fault_outward("class", FAULT_NONE, ""), "");
+	assert_null(fault_outward("class", FAULT_NONE, NULL));
+	assert_int_equal(fault_of_error(ERR_DB), FAULT_HOST);
+	assert_int_equal(fault_of_error(ERR_NOT_FOUND), FAULT_COMPONENT);
+	assert_int_equal(fault_of_error(ERR_DENIED), FAULT_REFUSED);
+}
+
+/* What a member says travels; what it may not say, or nobody knows, does not. */
+static void
+reasons_to_wait_are_read_back_and_no_others(void **state)
+{
+	struct wait w = wait_of(WAIT_QUOTA), back;
+	struct json_object *o, *odd;
+
+	(void)state;
+	for (int i = 1; i < WAIT_CODES; i++) {
+		enum wait_code code = (enum wait_code)i;
+
+		assert_int_equal(wait_parse(wait_name(code)), code);
+		assert_string_not_equal(wait_words(code), "");
+		assert_string_not_equal(wait_clears(code), "");
+	}
+	wait_set(&w, WAIT_N_USED, 3);
+	wait_set(&w, WAIT_N_LIMIT, INT64_C(1) << 40);
+	o = wait_answer_json(&w);
+	odd = json_get(o, "numbers");
+	json_add_int(odd, "made_up", 5);
+	json_add_str(odd, "cores_free", "many");
+	back = wait_answer_read(o);
+	assert_int_equal(back.code, WAIT_QUOTA);
+	assert_int_equal(back.have, w.have);
+	assert_true(back.n[WAIT_N_LIMIT] == INT64_C(1) << 40);
+	json_add_str(o, "code", "ending");
+	assert_int_equal(wait_answer_read(o).code, WAIT_NONE);
+	json_object_put(o);
+	assert_int_equal(wait_answer_read(NULL).code, WAIT_NONE);
+}
+
 int
 main(void)
 {
@@ -422,6 +476,9 @@ main(void)
 		cmocka_unit_test(id_mapping_members_do_not_hold_up_a_success),
 		cmocka_unit_test(
 		    job_verdict_follows_the_rules_for_all_combinations),
+		cmocka_unit_test(
+		    faults_leave_with_their_words_or_as_their_kind),
+		cmocka_unit_test(reasons_to_wait_are_read_back_and_no_others),
 		cmocka_unit_test(
 		    progress_counts_ended_tasks_and_reaches_100_with_the_last),
 	};

@@ -1,0 +1,80 @@
+/*
+ * The table of faults.
+ */
+#include "lib/model/fault.h"
+
+#include <stddef.h>
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+
+static const struct kind {
+	const char *name;
+	enum fault_remedy remedy;
+	const char *words;
+} kinds[] = {
+#define X(name, text, remedy, words) [FAULT_##name] = { text, remedy, words },
+	FAULT_LIST(X)
+#undef X
+};
+
+const char *
+fault_name(enum fault_kind f)
+{
+	return kinds[f].name;
+}
+
+enum fault_kind
+fault_parse(const char *name)
+{
+	for (int i = 0; i < FAULT_KINDS; i++)
+		if (str_eq(kinds[i].name, name))
+			return (enum fault_kind)i;
+	return FAULT_NONE;
+}
+
+enum fault_remedy
+fault_remedy(enum fault_kind f)
+{
+	return kinds[f].remedy;
+}
+
+const char *
+fault_words(enum fault_kind f)
+{
+	return kinds[f].words;
+}
+
+enum fault_kind
+fault_of_error(int code)
+{
+	switch (code) {
+	case ERR_DB:
+	case ERR_DB_RETRY:
+	case ERR_IO:
+	case ERR_BUSY:
+	case ERR_INTERNAL:
+	case ERR_CLOSED:
+		return FAULT_HOST;
+	case ERR_NOMEM:
+		return FAULT_MEMORY;
+	case ERR_NET:
+	case ERR_TIMEOUT:
+	case ERR_REMOTE:
+		return FAULT_PARTNER;
+	case ERR_DENIED:
+	case ERR_AUTH:
+		return FAULT_REFUSED;
+	default:
+		/* Its inputs, its parameters, its outputs, its manners. */
+		return FAULT_COMPONENT;
+	}
+}
+
+const char *
+fault_outward(const char *detail, enum fault_kind f, const char *text)
+{
+	if (!str_eq(detail, "class") || text == NULL || *text == '\0')
+		return text;
+	return kinds[f].words;
+}
