@@ -29,16 +29,16 @@ for program in "$BUILD"/bench/bin/*; do
 	fi
 done
 
-if chosen schedule || chosen mailbox || chosen memory || chosen api; then
+if chosen schedule || chosen mailbox || chosen memory || chosen queue || chosen api; then
 	trap 'examples/federation.sh down' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	examples/federation.sh up
-	for name in schedule mailbox memory; do
+	for name in schedule mailbox memory queue; do
 		if chosen $name; then
 			echo "== $name"
 			PYTHONDONTWRITEBYTECODE=1 \
-			PYTHONPATH=tests/integration \
+			PYTHONPATH=tests/integration:bench \
 				python3 bench/sites.py $name
 		fi
 	done
