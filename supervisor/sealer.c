@@ -108,12 +108,15 @@ seal(struct sealer *se, int64_t low)
 	size_t n = BATCH;
 	int r = 0;
 
+	/* What appears below meanwhile is above the caller's low: next time. */
 	while (r == 0 && n == BATCH) {
 		arena = arena_new();
 		r = db_audit_unlinked(
 		    se->super->db, arena, low, BATCH, &rows, &n);
-		if (r == 0 && n > 0)
+		if (r == 0 && n > 0) {
+			low = rows[n - 1].audit_id;
 			r = link_rows(se, rows, n);
+		}
 		arena_free(arena);
 	}
 	return r;
