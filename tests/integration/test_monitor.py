@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import time
 import unittest
@@ -158,6 +160,45 @@ class Monitor(unittest.TestCase):
             with open(os.path.join(site.home, "logs", "nginx-access.log"), encoding="utf-8") as f:
                 return "id=my-own-id-0001 " in f.read()
         wait_for(in_log, what="the id in nginx's log")
+
+    def test_more_connections_than_allowed_hear_when_to_come_again(self):
+        site = self.fed.guest
+        host, port = site.tls_url.split("//")[1].split(":")
+        context = ssl.create_default_context(cafile=os.path.join(site.home, "keys", "tls.crt"))
+        head = b"POST /v1/job/query HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+        held = []
+        try:
+            for _ in range(64):  # their bodies never end
+                s = context.wrap_socket(socket.create_connection((host, int(port))), server_hostname="localhost")
+                held.append(s)
+                s.sendall(head)
+            wait_for(lambda: self.over_tls(context, host, port).startswith(b"HTTP/1.1 429"), what="the limit")
+            answer = self.over_tls(context, host, port)
+            self.assertIn(b"\r\nRetry-After: 1\r\n", answer)
+            self.assertIn(b'"retcode":429', answer)
+        finally:
+            for s in held:
+                s.close()
+
+    @staticmethod
+    def over_tls(context, host, port):
+        with context.wrap_socket(socket.create_connection((host, int(port))), server_hostname="localhost") as s:
+            s.sendall(b"GET /v1/health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while block := s.recv(65536):
+                answer += block
+            return answer
+
+    def test_every_line_of_the_logs_can_be_taken_apart(self):
+        line = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (debug|info|warn|error) (supervisor|shepherd|fcgi)"
+                          r"( request=\S+)?( job=\S+)?( task=\S+)?( party=\S+)? \S.*")
+        seen = 0
+        for name in ("supervisor.log", "fcgi-app.log"):
+            with open(os.path.join(self.fed.guest.home, "logs", name), encoding="utf-8") as f:
+                for text in f.read().splitlines():
+                    self.assertTrue(line.fullmatch(text), text)
+                    seen += 1
+        self.assertGreater(seen, 3)
 
 
 if __name__ == "__main__":
