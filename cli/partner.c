@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -15,10 +16,12 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/http/tls_cert.h"
 #include "lib/party/party.h"
 
+#define STATE_TEXT 64
 #define CERT_MAX (64 * 1024)
 
 static void
@@ -133,8 +136,42 @@ run_export(const struct args *args)
 	return r;
 }
 
+/* Whether it answers this site's supervisor; NULL: it was never asked. */
+static const struct db_partner_state *
+state_of(const struct db_partner_state *states, size_t n, const char *party)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (str_eq(states[i].party_id, party))
+			return &states[i];
+	return NULL;
+}
+
+static void
+show_state(const struct db_partner_state *st, struct json_object *o,
+    char text[STATE_TEXT])
+{
+	time_t since;
+	struct tm tm;
+	char when[32];
+
+	(void)snprintf(text, STATE_TEXT, "-");
+	if (st == NULL)
+		return;
+	since = (time_t)(st->since_ms / 1000);
+	(void)gmtime_r(&since, &tm);
+	(void)strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%SZ", &tm);
+	(void)snprintf(
+	    text, STATE_TEXT, "%s, since %s", st->answers ? "yes" : "no", when);
+	json_add_bool(o, "answers", st->answers);
+	json_add_int(o, "answers_since", st->since_ms);
+	json_add_str(o, "silent_because", st->reason);
+}
+
 static int
-print_partners(const struct args *args, const struct db_partner *rows, size_t n)
+print_partners(const struct args *args, const struct db_partner *rows, size_t n,
+    const struct db_partner_state *states, size_t n_states)
 {
 	static const char *const head[] = {
 		"party",
@@ -143,8 +180,10 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n)
 		"TLS certificate",
 		"name",
 		"enabled",
+		"answers",
 	};
-	struct output_table *t = output_table_new(6);
+	struct output_table *t = output_table_new(7);
+	char answers[STATE_TEXT];
 	struct json_object *list = json_object_new_array();
 	struct partner_prints p;
 	size_t i;
@@ -161,10 +200,12 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n)
 			json_object_put(list);
 			return r;
 		}
+		show_state(
+		    state_of(states, n_states, rows[i].party_id), o, answers);
 		output_table_row(
 		    t, (const char *const[]){ rows[i].party_id, rows[i].url,
 			   p.sign, p.tls, rows[i].name,
-			   rows[i].enabled ? "yes" : "no" });
+			   rows[i].enabled ? "yes" : "no", answers });
 		json_add_str(o, "party_id", rows[i].party_id);
 		json_add_str(o, "url", rows[i].url);
 		json_add_str(o, "fingerprint", p.sign);
@@ -179,14 +220,16 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n)
 static int
 run_list(const struct args *args)
 {
+	struct db_partner_state *states;
 	struct db_partner *rows;
+	size_t n, n_states;
 	struct site s;
-	size_t n;
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_partner_list(s.db, s.arena, &rows, &n)) == 0)
-		r = print_partners(args, rows, n);
+	    (r = db_partner_list(s.db, s.arena, &rows, &n)) == 0 &&
+	    (r = db_partner_state_list(s.db, s.arena, &states, &n_states)) == 0)
+		r = print_partners(args, rows, n, states, n_states);
 	site_close(&s);
 	return r;
 }

@@ -1,6 +1,7 @@
 """Detectors, each with its condition brought about for real: an executor that
 hangs, one that computes in silence, one that waits for what never comes."""
 import configparser
+import json
 import os
 import signal
 import unittest
@@ -93,6 +94,9 @@ class Detectors(unittest.TestCase):
             row = self.state_of(guest, "10000")[0]
             self.assertGreater(row[1], before)
             self.assertNotIn(row[2], ("", "NULL"))
+            told = {p["party_id"]: p for p in json.loads(guest.cli("partner", "list", "--json").stdout)}
+            self.assertIs(told["10000"]["answers"], False)
+            self.assertTrue(told["10000"]["silent_because"])
         finally:
             host.start()
         self.assertEqual(guest.wait(job)["f_status"], "success", guest.events(job))
