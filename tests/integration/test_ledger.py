@@ -84,6 +84,21 @@ class Ledger(unittest.TestCase):
         refused = host.cli("audit", "prune", "--older-than", "1", check=False)
         self.assertNotEqual(refused.returncode, 0)
 
+    def test_after_another_run_both_chains_still_say_the_same(self):
+        guest, host = self.fed.guest, self.fed.host
+        job = self.leak(who="host", bytes=1000, rounds=3)
+        self.assertEqual(guest.wait(job)["f_status"], "success", guest.events(job))
+        self.assertEqual(guest.ok("job/rerun", {"job_id": job, "force": True, "component_name": "leak_0"})["retcode"], 0)
+        for site in (guest, host):
+            wait_for(lambda: site.sql("SELECT run, open FROM audit_exchange WHERE job_id = '%s'"  # pylint: disable=W0640
+                                      " ORDER BY run" % job) == [["0", "0"], ["1", "0"]],
+                     what="the second run's heads at " + site.party)
+        with tempfile.TemporaryDirectory() as d:
+            code, answer = offline("verify", "--file", self.export(guest, d), "--against", self.export(host, d))
+        self.assertEqual((code, answer["findings"]), (0, 0), answer)
+        ends = json.loads(host.cli("audit", "--subject", job, "--action", "egress", "--json").stdout)
+        self.assertEqual([json.loads(e["detail"])["bytes"] for e in ends], [3000, 3000])
+
     def export(self, site, folder):
         path = os.path.join(folder, site.party)
         site.cli("audit", "export", "--output", path)
