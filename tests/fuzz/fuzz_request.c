@@ -12,6 +12,7 @@
 #include "fcgi-app/multipart.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/session.h"
+#include "fcgi-app/session.h"
 #include "fcgi-app/upload.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -120,6 +121,7 @@ fuzz_request(struct app *app, const struct request_source *source)
 		(void)request_int(&req, "limit", 0, 10, 0, &n);
 		(void)request_query(&req, "name", &s);
 		(void)request_text(&req, "job_id");
+		(void)session_has_cookie(&req);
 		fuzz_upload(&req);
 	}
 	if (req.arena != NULL && session_take_cookie(&req, &session) == 0 &&
