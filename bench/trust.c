@@ -1,0 +1,243 @@
+/*
+ * What trust costs a partner's command: finding the key, checking the
+ * signature, remembering the nonce, and deciding by the rules; at a site with
+ * 10 partners and 10 rules, and at the same with 1 000 and 10 000.  The floor
+ * of the first is remembering a nonce alone, which is one commit.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fcgi-app/partners.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+#include "lib/base/id.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
+#include "lib/db/db_partner.h"
+#include "lib/db/db_permission.h"
+#include "lib/http/tls_cert.h"
+#include "lib/party/permit.h"
+#include "lib/sign/digest.h"
+#include "lib/sign/sign.h"
+#include "tests/lib/mariadb.h"
+#include "tests/lib/measure.h"
+
+#define FEW 10
+#define MANY_PARTNERS 1000
+#define MANY_RULES 10000
+#define ROUNDS 400
+#define FILE_MB 256
+
+static struct db *db;
+static struct keys *keys;
+static struct partners *partners;
+static char *shown; /* the certificate, as nginx writes it */
+
+static void
+check(int r)
+{
+	if (r != 0) {
+		fprintf(stderr, "%s\n", err_text());
+		exit(1);
+	}
+}
+
+static const char *
+party(size_t i)
+{
+	static char text[16];
+
+	(void)snprintf(text, sizeof(text), "%zu", 10000 + i);
+	return text;
+}
+
+/* Partners from..to, and rules until there are so many. */
+static void
+fill(const char *pem, size_t from, size_t to, size_t rules)
+{
+	struct db_partner p = {
+		.url = "https://127.0.0.1:1", .tls_cert = pem, .enabled = true
+	};
+	static size_t made;
+	char module[32];
+
+	memcpy(p.sign_key, keys_public(keys), sizeof(p.sign_key));
+	for (; from < to; from++) {
+		p.party_id = party(from);
+		check(db_partner_put(db, &p));
+	}
+	for (; made < rules; made++) {
+		(void)snprintf(module, sizeof(module), "Module%zu", made / to);
+		check(db_permission_put(
+		    db, &(struct db_permission){
+			    .leaf = { .party_id = party(made % to),
+				.src_role = "*",
+				.kind = "component",
+				.subject = module,
+				.detail = "" } }));
+	}
+}
+
+/* As fcgi-app does for a command of this party; how long it took. */
+static double
+prove(const char *id)
+{
+	struct sign_request req = { .method = "POST",
+		.path = "/v1/party/20260101000000000000/host/1/start",
+		.digest = "sha-256=:RBNvo1WzZ4oRRq0W9+"
+			  "hknpT7T8If536DEMBg9hyq/4o=:",
+		.party = id,
+		.destination = "1" };
+	char key_id[KEYS_ID_SIZE];
+	struct sign_headers h;
+	struct sign_proof proof;
+	struct partner_proof found;
+	double begun;
+
+	check(sign_request(keys, &req, &h));
+	begun = measure_seconds();
+	check(sign_keyid(h.input, id, key_id));
+	check(partners_find(partners, db, id, key_id, shown, &found));
+	check(sign_verify(
+	    &req, h.input, h.value, found.key, (int64_t)time(NULL), &proof));
+	check(db_partner_admit(db, &(struct db_admission){ .party_id = id,
+				       .sign_digest = found.sign_digest,
+				       .tls_digest = found.tls_digest,
+				       .nonce = proof.nonce,
+				       .expires_s = proof.expires_s }));
+}
+
+static double
+proof_us(size_t n)
+{
+	double v[ROUNDS];
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		(void)prove(party(i));
+	for (i = 0; i < ROUNDS; i++)
+		v[i] = prove(party(i % n));
+	return 1e6 * measure_median(v, ROUNDS);
+}
+
+static double
+decision_us(size_t n)
+{
+	static const struct permit_task task = { "a_0", "Module0", "{}" };
+	struct permit_decision *decisions;
+	double t, v[ROUNDS];
+	size_t i, got;
+
+	for (i = 0; i < ROUNDS; i++) {
+		struct arena *a = arena_new();
+
+		t = measure_seconds();
+		check(permit_decide(db, a,
+		    &(struct permit_ask){ .job_id = "20260101000000000000",
+			.party = party(i % n),
+			.src_role = "guest",
+			.role = "host",
+			.party_id = "1",
+			.command = PERMIT_CREATE,
+			.tasks = &task,
+			.ntasks = 1 },
+		    &decisions, &got));
+		v[i] = measure_seconds() - t;
+		arena_free(a);
+	}
+	return 1e6 * measure_median(v, ROUNDS);
+}
+
+static double
+nonce_us(void)
+{
+	double t, v[ROUNDS];
+	char nonce[ID_RANDOM_SIZE];
+	size_t i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		id_random(nonce);
+		t = measure_seconds();
+		check(db_nonce_use(db, "1", nonce, (int64_t)time(NULL) + 60));
+		v[i] = measure_seconds() - t;
+	}
+	return 1e6 * measure_median(v, ROUNDS);
+}
+
+/* A file just written: what is measured is not the disk but the hashing. */
+static void
+hash_file(struct measure *out)
+{
+	char *path = xasprintf("%s/large", mariadb_folder());
+	char *block = xcalloc(1, 1 << 20);
+	uint8_t sum[DIGEST_SIZE];
+	double t, floor;
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	int i;
+
+	t = measure_seconds();
+	for (i = 0; i < FILE_MB; i++)
+		if (write(fd, block, 1 << 20) != 1 << 20)
+			exit(1);
+	(void)fsync(fd);
+	floor = FILE_MB / (measure_seconds() - t);
+	t = measure_seconds();
+	check(digest_fd(fd, (uint64_t)FILE_MB << 20, sum));
+	measure_add(out, "SHA-256 of a large object",
+	    FILE_MB / (measure_seconds() - t), "MB/s", floor, floor, "higher");
+	(void)close(fd);
+	(void)unlink(path);
+	free(path);
+	free(block);
+}
+
+int
+main(void)
+{
+	struct measure *out;
+	struct buf pem = BUF_INIT, text = BUF_INIT;
+	char *key, *cert;
+	double few, many, decide_few, decide_many, nonce;
+
+	mariadb_fresh();
+	db = mariadb_connect();
+	partners = partners_new();
+	key = xasprintf("%s/bench.key", mariadb_folder());
+	cert = xasprintf("%s/bench.crt", mariadb_folder());
+	check(keys_generate(&keys));
+	check(tls_cert_make("10000", key, cert));
+	check(buf_read_file(&pem, cert, 65536));
+	str_percent_encode(&text, pem.data, pem.len);
+	shown = buf_steal(&text);
+	fill(buf_str(&pem), 0, FEW, FEW);
+	nonce = nonce_us();
+	few = proof_us(FEW);
+	decide_few = decision_us(FEW);
+	fill(buf_str(&pem), FEW, MANY_PARTNERS, MANY_RULES);
+	many = proof_us(MANY_PARTNERS);
+	decide_many = decision_us(MANY_PARTNERS);
+	out = measure_new("trust");
+	measure_add(out, "proof and decision, beyond a nonce",
+	    many + decide_many - nonce, "us", nonce, 500, "lower");
+	measure_add(out, "proof, 10 partners", few, "us", nonce, 500, "lower");
+	measure_add(out, "proof, 1000 partners", many, "us", few, 500, "lower");
+	measure_add(
+	    out, "proof, 1000 to 10", many / few, "times", 1, 1.5, "lower");
+	measure_add(
+	    out, "decision, 10 rules", decide_few, "us", 0, 500, "lower");
+	measure_add(out, "decision, 10000 to 10 rules",
+	    decide_many / decide_few, "times", 1, 1.5, "lower");
+	hash_file(out);
+	partners_free(partners);
+	keys_free(keys);
+	db_close(db);
+	buf_fini(&pem);
+	free(shown);
+	free(key);
+	free(cert);
+	return measure_end(out) == 0 ? 0 : 1;
+}
