@@ -290,7 +290,8 @@ store_waits(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		if (task_waits_anew(sn, p, c))
 			r = db_wait_set_task(s->db, j->job_id,
 			    sn->plan.components[c].name,
-			    sn->plan.components[c].version, &p->tasks[c]);
+			    sn->plan.components[c].version, &p->tasks[c],
+			    j->fence);
 	return r;
 }
 

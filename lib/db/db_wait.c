@@ -31,10 +31,12 @@ static const struct db_stmt set_job = { "job.set_wait", SET_PARAMS "iesii",
 	" reason = LEFT(?, 4000)"
 	" WHERE job_id = ? AND status IN ('ready', 'waiting')"
 	" AND (? = 0 OR lease_fence = ?)" };
-static const struct db_stmt set_task = { "task.set_wait", SET_PARAMS "ssis",
+static const struct db_stmt set_task = { "task.set_wait", SET_PARAMS "ssisii",
 	"UPDATE task SET" SET_WAIT
 	" WHERE job_id = ? AND component = ? AND version = ?"
-	" AND FIND_IN_SET(party_status, ?) > 0" };
+	" AND FIND_IN_SET(party_status, ?) > 0 AND (? = 0 OR EXISTS"
+	" (SELECT 1 FROM job j WHERE j.job_id = task.job_id"
+	" AND j.lease_fence = ?))" };
 static const struct db_stmt lock_job = { "job.lock_wait", "iis",
 	"SELECT 1, wait_code, wait_party, status IN ('ready', 'waiting'),"
 	" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE" };
@@ -164,7 +166,7 @@ db_wait_set_job(struct db *db, const char *job_id, const struct wait *w,
 
 int
 db_wait_set_task(struct db *db, const char *job_id, const char *component,
-    int64_t version, const struct wait *w)
+    int64_t version, const struct wait *w, int64_t fence)
 {
 	const char *which = w->code == WAIT_RETRY_BACKOFF
 				? "failed,timeout,canceled"
@@ -172,7 +174,7 @@ db_wait_set_task(struct db *db, const char *job_id, const char *component,
 	char *numbers = numbers_text(w);
 	int r = db_exec(db, &set_task, NULL,
 	    SET_ARGS(w, numbers != NULL ? numbers : ""), job_id, component,
-	    version, which);
+	    version, which, fence, fence);
 
 	free(numbers);
 	return r;

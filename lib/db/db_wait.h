@@ -35,9 +35,10 @@ int db_wait_set_job(struct db *, const char *job_id, const struct wait *,
 
 /*
  * The same for the rows of a version of a component that no member has begun
- * (retry_backoff: those that ended badly).
+ * (retry_backoff: those that ended badly).  Nothing is changed when the lease
+ * is lost.
  */
 int db_wait_set_task(struct db *, const char *job_id, const char *component,
-    int64_t version, const struct wait *);
+    int64_t version, const struct wait *, int64_t fence);
 
 #endif

@@ -172,6 +172,38 @@ the_same_wait_goes_on_and_another_begins(void **state)
 	assert_false(stored);
 }
 
+static int64_t
+tasks_that_wait_for(const char *code)
+{
+	static const struct db_stmt count = { "count", "s",
+		"SELECT COUNT(*) FROM task WHERE wait_code = ?" };
+	int64_t n;
+
+	assert_int_equal(db_query_int(db, &count, &n, code), 0);
+	return n;
+}
+
+static void
+who_lost_the_lease_changes_no_reason_of_a_task(void **state)
+{
+	struct wait w = wait_of(WAIT_PARALLELISM_LIMIT);
+	struct db_job_claim *claims;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, id_of(0)), 0);
+	assert_int_equal(
+	    db_job_claim(db, arena, "test", LONG_MS, 1, &claims, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(
+	    db_wait_set_task(db, id_of(0), "lr_0", 0, &w, claims->fence + 1),
+	    0);
+	assert_int_equal(tasks_that_wait_for("parallelism_limit"), 0);
+	assert_int_equal(
+	    db_wait_set_task(db, id_of(0), "lr_0", 0, &w, claims->fence), 0);
+	assert_int_equal(tasks_that_wait_for("parallelism_limit"), 3);
+}
+
 /* --- the queue ------------------------------------------------------------ */
 
 static void
@@ -277,6 +309,7 @@ main(void)
 		T(the_quota_of_partners_is_not_for_own_jobs),
 		T(a_waiting_row_without_a_reason_is_refused_by_the_database),
 		T(the_same_wait_goes_on_and_another_begins),
+		T(who_lost_the_lease_changes_no_reason_of_a_task),
 		T(what_becomes_free_wakes_the_first_and_the_smallest),
 		T(nobody_passes_who_has_waited_long),
 		T(priority_is_a_head_start_of_minutes),
