@@ -32,8 +32,11 @@ extern const struct command command_user_unlock;
 extern const struct command command_grant; /* grant.c */
 extern const struct command command_revoke;
 extern const struct command command_grants;
-extern const struct command command_quota;   /* quota.c */
-extern const struct command command_explain; /* explain.c */
+extern const struct command command_quota;     /* quota.c */
+extern const struct command command_explain;   /* explain.c */
+extern const struct command command_approvals; /* approval.c */
+extern const struct command command_approve;
+extern const struct command command_reject;
 extern const struct command command_partner_add;
 extern const struct command command_partner_list;
 extern const struct command command_partner_remove;

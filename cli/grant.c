@@ -115,10 +115,12 @@ limits_text(struct site *s, const struct db_permission *p)
 				     (long long)p->uses_left)
 			       : "";
 
-	return arena_printf(s->arena, "%s%s%s%s%s",
+	return arena_printf(s->arena, "%s%s%s%s%s%s%s",
 	    p->bound != NULL ? p->bound : "", p->is_early ? "not yet " : "",
 	    p->is_late ? "expired " : "",
-	    !p->is_late && p->valid_until_ms != 0 ? "for a time " : "", uses);
+	    !p->is_late && p->valid_until_ms != 0 ? "for a time " : "", uses,
+	    p->approval_within_s > 0 ? " approved by " : "",
+	    p->approval_within_s > 0 ? p->approval_by : "");
 }
 
 static struct json_object *
@@ -140,6 +142,10 @@ rule_json(const struct db_permission *p)
 		json_add_int(o, "valid_until_ms", p->valid_until_ms);
 	if (p->has_uses)
 		json_add_int(o, "uses_left", p->uses_left);
+	if (p->approval_within_s > 0) {
+		json_add_str(o, "approval_by", p->approval_by);
+		json_add_int(o, "approval_within_s", p->approval_within_s);
+	}
 	json_add_bool(o, "valid", !p->is_early && !p->is_late);
 	json_add_str(o, "created_by", p->created_by);
 	return o;
@@ -189,6 +195,10 @@ static const struct option_def grant_options[] = {
 	{ "from", "TIME", "not before, UTC: 2026-12-31[T18:00]", false },
 	{ "until", "TIME", "no longer than", false },
 	{ "uses", "N", "of each dataset: by so many members of jobs", false },
+	{ "approval-by", "NAME",
+	    "a person has to approve each job: a user's name, or admin (any)",
+	    false },
+	{ "approval-within", "TIME", "and has this long: 48h, 30m, 7d", false },
 	OPTION_END,
 };
 

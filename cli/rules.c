@@ -10,6 +10,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/party/approval.h"
 #include "lib/json/json.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/permit.h"
@@ -28,6 +29,8 @@ struct parse {
 	const char *src_role;
 	int64_t from_ms, until_ms;
 	int64_t uses; /* 0: not counted */
+	const char *approval_by;
+	int64_t approval_within_s; /* 0: nobody has to approve */
 };
 
 static char *
@@ -59,6 +62,8 @@ add(struct parse *p, enum permit_kind kind, const char *subject,
 		return 0;
 	r->valid_from_ms = p->from_ms;
 	r->valid_until_ms = p->until_ms;
+	r->approval_by = p->approval_by;
+	r->approval_within_s = p->approval_within_s;
 	if (kind == PERMIT_DATASET && p->uses > 0) {
 		r->has_uses = true;
 		r->uses_left = p->uses;
@@ -296,6 +301,25 @@ take_time(const struct args *args, const char *option, int64_t *out_ms)
 }
 
 static int
+approvals(struct parse *p)
+{
+	const char *within = args_text(p->args, "approval-within");
+
+	p->approval_by = args_text(p->args, "approval-by");
+	if (p->approval_by == NULL && within == NULL)
+		return 0;
+	if (within == NULL)
+		return err_set(ERR_INVALID,
+		    "--approval-by needs --approval-within, such as 48h");
+	if (p->approval_by == NULL)
+		p->approval_by = APPROVAL_ADMIN;
+	if (*p->approval_by == '\0' || strlen(p->approval_by) > 200)
+		return err_set(ERR_INVALID,
+		    "--approval-by is a user's name or " APPROVAL_ADMIN);
+	return approval_within(within, &p->approval_within_s);
+}
+
+static int
 limits(struct parse *p)
 {
 	int r;
@@ -308,7 +332,7 @@ limits(struct parse *p)
 		return err_set(ERR_INVALID, "--until is not after --from");
 	if (p->uses > 0 && args_text(p->args, "datasets") == NULL)
 		return err_set(ERR_INVALID, "--uses is about --datasets");
-	return 0;
+	return approvals(p);
 }
 
 /* --- all --------------------------------------------------------------------------- */

@@ -24,6 +24,8 @@
 #include "lib/model/contract.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/party.h"
+#include "lib/party/party_contract.h"
+#include "lib/party/signatures.h"
 
 #define RETCODE_NOT_EFFECTIVE 10
 #define REASON_MAX 16384
@@ -166,6 +168,24 @@ static const struct json_field verdict_fields[] = {
 	JSON_OBJ(struct verdict, model, JSON_NULLABLE),
 };
 
+struct start {
+	struct json_object *signatures; /* of all members */
+	int64_t run;
+};
+
+static const struct json_field start_fields[] = {
+	JSON_ARR(struct start, signatures, 0, SIGNATURES_MAX, 0),
+	JSON_INT(struct start, run, 0, INT32_MAX, 0),
+};
+
+struct telling {
+	struct json_object *signature;
+};
+
+static const struct json_field telling_fields[] = {
+	JSON_OBJ(struct telling, signature, JSON_REQUIRED),
+};
+
 /* 0 or 10, as the platform answers; the supervisor looks in both cases. */
 static int
 answer(struct request *req, struct reply *rp, bool effective)
@@ -221,6 +241,7 @@ struct documents {
 	struct json_object *dsl;
 	struct json_object *runtime_conf;
 	struct json_object *contract;
+	struct json_object *signatures; /* of the initiator's members */
 	const char *name;
 	const char *description;
 	int64_t revision;
@@ -231,6 +252,7 @@ static const struct json_field document_fields[] = {
 	JSON_OBJ(struct documents, dsl, JSON_REQUIRED),
 	JSON_OBJ(struct documents, runtime_conf, JSON_REQUIRED),
 	JSON_OBJ(struct documents, contract, JSON_REQUIRED),
+	JSON_ARR(struct documents, signatures, 0, SIGNATURES_MAX, 0),
 	JSON_STR(struct documents, name, 0, 500, JSON_NULLABLE),
 	JSON_STR(struct documents, description, 0, 10000, JSON_NULLABLE),
 	JSON_INT(struct documents, revision, 0, INT32_MAX, 0),
@@ -318,6 +340,7 @@ derive_spec(struct request *req, const struct party_member *m,
 struct derived {
 	struct job_model *model; /* NULL: no predict job */
 	struct job_spec *spec;
+	struct party_offer offer;
 };
 
 static void
@@ -359,7 +382,8 @@ agreed_rows(struct request *req, struct reply *rp, const struct party_member *m,
 	if (c.name != NULL)
 		out->name = c.name;
 	out->description = c.description;
-	return 0;
+	return signatures_read(
+	    c.signatures, req->arena, &d->offer.signatures, &d->offer.n);
 }
 
 /* Services of this site's organisation that have a say, if there are any. */
@@ -442,7 +466,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
-	struct derived d = { NULL, NULL };
+	struct derived d = { .model = NULL };
 	struct db_job_new job;
 	enum permit_kind kind = PERMIT_NONE;
 	bool effective;
@@ -452,8 +476,8 @@ api_party_job_create(struct request *req, struct reply *rp)
 	    (r = check_queue(req, rp, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE)) == 0 &&
-	    (r = party_job_create(
-		 req->app->db, &who, &m, &job, &kind, &effective)) == 0) {
+	    (r = party_contract_create(req->app->db, &who, &m, &job, &d.offer,
+		 &kind, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
 		    m.party_id, req->caller.party);
 		r = answer(req, rp, effective);
@@ -487,7 +511,7 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 {
 	struct party_caller who = caller(req);
 	struct party_member m;
-	struct derived d = { NULL, NULL };
+	struct derived d = { .model = NULL };
 	struct db_job_new job;
 	enum permit_kind kind = PERMIT_NONE;
 	bool effective;
@@ -497,8 +521,8 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, true, &d, &job)) == 0 &&
 	    (r = ask_service_again(req, &job)) == 0 &&
-	    (r = party_job_reopen(
-		 req->app->db, &who, &m, &job, &kind, &effective)) == 0 &&
+	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
+		 &kind, &effective)) == 0 &&
 	    (r = answer_gone(req, rp, m.job_id)) == 0)
 		r = answer(req, rp, effective);
 	derived_fini(&d);
@@ -519,6 +543,32 @@ speaks_of(struct request *req, struct party_caller *who)
 	return 0;
 }
 
+/* {"signature": …}: this member's, when the supervisor has made it by now. */
+static int
+answer_signature(
+    struct request *req, struct reply *rp, const struct party_member *m)
+{
+	struct db_signature *mine;
+	struct json_object *data;
+	struct db_job *job;
+	int r;
+
+	if ((r = db_job_get_brief(req->app->db, req->arena, m->job_id, &job)) !=
+	    0)
+		return r;
+	r = db_signature_get(req->app->db, req->arena, m->job_id, job->revision,
+	    m->role, m->party_id, &mine);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0)
+		return r;
+	data = json_object_new_object();
+	json_add(data, "signature", signature_json(mine));
+	return reply_data(rp, data);
+}
+
 int
 api_party_resource_apply(struct request *req, struct reply *rp)
 {
@@ -529,14 +579,16 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = local_member(req, &m)) == 0 && (r = speaks_of(req, &who)) == 0)
-		r = party_resource_apply(req->app->db, &who, &m,
+		r = party_contract_apply(req->app->db, &who, &m,
 		    req->app->conf->reservation_ms, &why, &effective);
 	if (r != 0)
 		return not_now(rp, &why, r);
+	if ((r = answer_signature(req, rp, &m)) != 0)
+		return r;
 	return answer(req, rp, effective);
 }
 
-/* resource/return and start. */
+/* resource/return. */
 static int
 job_command(struct request *req, struct reply *rp,
     int (*fn)(struct db *, const struct party_caller *,
@@ -563,7 +615,23 @@ api_party_resource_return(struct request *req, struct reply *rp)
 int
 api_party_job_start(struct request *req, struct reply *rp)
 {
-	return job_command(req, rp, party_job_start);
+	struct party_caller who = caller(req);
+	struct party_member m;
+	struct start start = { NULL, -1 };
+	struct party_offer offer;
+	bool effective;
+	int r;
+
+	if ((r = local_member(req, &m)) != 0 ||
+	    (r = decode(req, JSON_FIELDS(start_fields), &start)) != 0 ||
+	    (r = signatures_read(start.signatures, req->arena,
+		 &offer.signatures, &offer.n)) != 0)
+		return r;
+	who.run = start.run < 0 ? NULL : &start.run;
+	if ((r = party_contract_start(
+		 req->app->db, &who, &m, &offer, &effective)) != 0)
+		return r;
+	return answer(req, rp, effective);
 }
 
 int
@@ -820,6 +888,24 @@ api_initiator_report(struct request *req, struct reply *rp)
 		 req->app->db, &who, &key, &report, &effective)) != 0)
 		return r;
 	return answer(req, rp, effective);
+}
+
+/* A member has signed the contract since it was asked. */
+int
+api_initiator_signature(struct request *req, struct reply *rp)
+{
+	struct party_caller who = caller(req);
+	struct telling body = { NULL };
+	struct db_signature s;
+	struct party_member m;
+	int r;
+
+	if ((r = check_member(req, &m)) != 0 ||
+	    (r = decode(req, JSON_FIELDS(telling_fields), &body)) != 0 ||
+	    (r = signature_read(body.signature, req->arena, &s)) != 0 ||
+	    (r = initiator_signature(req->app->db, &who, &m, &s)) != 0)
+		return r;
+	return answer(req, rp, true);
 }
 
 int

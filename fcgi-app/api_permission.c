@@ -16,6 +16,7 @@
 #include "lib/db/db_permission.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/approval.h"
 #include "lib/party/party.h"
 #include "lib/provider/manifest.h"
 
@@ -31,6 +32,8 @@ struct change {
 	struct db_leaf *leaves;
 	size_t n;
 	bool all_datasets; /* of a revocation */
+	const char *approval_by;
+	int64_t approval_within_s; /* 0: nobody has to approve */
 };
 
 static int
@@ -168,6 +171,27 @@ take_datasets(struct change *c)
 	return r;
 }
 
+/* Each job under what is granted here needs a person's word. */
+static int
+take_approval(struct change *c)
+{
+	const char *within = request_text(c->req, "approval_within");
+
+	c->approval_by = request_text(c->req, "approval_by");
+	if (request_field(c->req, "approval_by") == NULL &&
+	    request_field(c->req, "approval_within") == NULL)
+		return 0;
+	if (within == NULL)
+		return err_set(ERR_INVALID,
+		    "approval_within must be a text such as \"48h\"");
+	if (c->approval_by == NULL)
+		c->approval_by = APPROVAL_ADMIN;
+	if (*c->approval_by == '\0' || strlen(c->approval_by) > 200)
+		return err_set(ERR_INVALID,
+		    "approval_by must be a user's name or " APPROVAL_ADMIN);
+	return approval_within(within, &c->approval_within_s);
+}
+
 static int
 take_party(struct request *req, const char **out)
 {
@@ -259,6 +283,8 @@ change_tx(struct db *db, void *ctx)
 		else
 			r = db_permission_put(
 			    db, &(struct db_permission){ .leaf = c->leaves[i],
+				    .approval_by = c->approval_by,
+				    .approval_within_s = c->approval_within_s,
 				    .created_by = c->req->caller.name });
 	}
 	return r == 0 ? db_audit_add(db,
@@ -279,7 +305,8 @@ change(struct request *req, bool revoke)
 	if ((r = take_party(req, &c.party)) != 0)
 		return r;
 	c.leaves = arena_alloc(req->arena, LEAVES_MAX * sizeof(*c.leaves));
-	if ((r = take_components(&c)) != 0 || (r = take_datasets(&c)) != 0)
+	if ((r = take_components(&c)) != 0 || (r = take_datasets(&c)) != 0 ||
+	    (!revoke && (r = take_approval(&c)) != 0))
 		return r;
 	return db_tx(req->app->db, change_tx, &c);
 }

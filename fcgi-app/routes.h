@@ -88,6 +88,10 @@
 	R(POST, "/v1/job/list/task", VIEWER, JSON, api_task_list)              \
 	R(POST, "/v1/job/data/view/query", VIEWER, JSON, api_data_view)        \
 	R(POST, "/v1/job/dsl/generate", VIEWER, JSON, api_dsl_generate)        \
+	/* approvals */                                                        \
+	R(POST, "/v1/approval/query", VIEWER, JSON, api_approval_query)        \
+	R(POST, "/v1/approval/approve", VIEWER, JSON, api_approval_approve)    \
+	R(POST, "/v1/approval/reject", VIEWER, JSON, api_approval_reject)      \
 	/* tracking */                                                         \
 	R(POST, "/v1/tracking/component/metrics", VIEWER, JSON, api_metrics)   \
 	R(POST, "/v1/tracking/component/metric/all", VIEWER, JSON,             \
@@ -239,6 +243,8 @@
 	/* partners: to the initiator */                                       \
 	R(POST, "/v1/initiator/:job/:role/:party/stop/:status", PARTNER, JSON, \
 	    api_initiator_stop)                                                \
+	R(POST, "/v1/initiator/:job/:role/:party/signature", PARTNER, JSON,    \
+	    api_initiator_signature)                                           \
 	R(POST,                                                                \
 	    "/v1/initiator/:job/:component/:task/:version/:role/:party"        \
 	    "/report",                                                         \

@@ -42,6 +42,9 @@ GRANT SELECT ON schema_migration TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON supervisor_state TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON partner_state TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT ON provider TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON contract_signature
+  TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON approval TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON task TO 'sluice_fcgi'@'localhost';
@@ -106,6 +109,9 @@ GRANT SELECT, INSERT ON egress TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON ingress TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_exchange
   TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON contract_signature
+  TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, UPDATE ON approval TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job_party TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';

@@ -12,7 +12,9 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/signatures.h"
 #include "supervisor/queue.h"
 
 void
@@ -37,7 +39,7 @@ mark(struct command *c, enum db_party_flag flag, bool value, const char *error)
 static bool
 is_not_now(int code)
 {
-	return code == ERR_BUSY || code == ERR_CONFLICT;
+	return code == ERR_BUSY || code == ERR_CONFLICT || code == ERR_PENDING;
 }
 
 /* What a member said last, and why it cannot now. */
@@ -125,13 +127,55 @@ answer_create(struct command *c, const struct answer *a)
 	return fail_job(c, a);
 }
 
+struct applied {
+	struct command *command;
+	const struct answer *answer;
+};
+
+/*
+ * The member's signature comes with the answer when it has been made by then.
+ */
 static int
-answer_apply(struct command *c, const struct answer *a)
+applied_tx(struct db *db, void *ctx)
+{
+	const struct applied *ap = ctx;
+	struct command *c = ap->command;
+	struct json_object *o = json_get(ap->answer->data, "signature");
+	struct db_signature s;
+	int r;
+
+	if (o != NULL &&
+	    ((r = signature_read(o, c->arena, &s)) != 0 ||
+		(r = signatures_take(db, c->to.job_id, &s, 1, false)) != 0))
+		return r;
+	return mark(c, DB_PARTY_RESERVED, true, "");
+}
+
+static int
+answer_applied(struct command *c, const struct answer *a, bool is_local)
+{
+	struct applied ap = { c, a };
+	struct answer bad = { .code = ERR_DENIED };
+	int r;
+
+	/* Without one it comes by itself: no need to ask again at once. */
+	if (!is_local && !json_has(a->data, "signature"))
+		c->job->members[c->member].sign_until_ms =
+		    clock_mono_ms() + JOB_REST_MS;
+	r = db_tx(c->super->db, applied_tx, &ap);
+	if (r != ERR_DENIED && r != ERR_INVALID)
+		return r;
+	bad.text = arena_strdup(c->arena, err_text());
+	return fail_job(c, &bad);
+}
+
+static int
+answer_apply(struct command *c, const struct answer *a, bool is_local)
 {
 	int r;
 
 	if (a->code == 0)
-		return mark(c, DB_PARTY_RESERVED, true, "");
+		return answer_applied(c, a, is_local);
 	if (a->code == ERR_NOT_FOUND) {
 		answer_rest(c);
 		return mark(c, DB_PARTY_CREATED, false, a->text);
@@ -140,6 +184,9 @@ answer_apply(struct command *c, const struct answer *a)
 		return fail_job(c, a);
 	c->job->members[c->member].refused = true;
 	note_refusal(c, a);
+	/* What waits for a person stands in nobody's way. */
+	if (a->code == ERR_PENDING)
+		return mark(c, DB_PARTY_RESERVED, false, NULL);
 	if ((r = mark(c, DB_PARTY_RESERVED, false, a->text)) == 0)
 		queue_refused(c->super->queue, c->to.party_id);
 	return r;
@@ -304,7 +351,7 @@ answer_take(struct command *c, const struct answer *a, bool is_local)
 	case PLAN_REOPEN:
 		return answer_create(c, a);
 	case PLAN_APPLY:
-		return answer_apply(c, a);
+		return answer_apply(c, a, is_local);
 	case PLAN_RETURN:
 		return answer_return(c, a);
 	case PLAN_START:

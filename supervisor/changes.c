@@ -12,12 +12,14 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_work.h"
+#include "lib/party/approval.h"
 #include "supervisor/errands.h"
 #include "supervisor/heads.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
 #include "supervisor/report.h"
 #include "supervisor/scheduler.h"
+#include "supervisor/sign.h"
 #include "supervisor/sealer.h"
 
 struct change {
@@ -45,6 +47,10 @@ pass_on(void *ctx)
 	/* Launching first: it is what somebody waits for. */
 	if (work.launches)
 		launch_look(s->launcher);
+	if (work.approvals && approval_expire(s->db) != 0)
+		log_err("approvals in time");
+	if (work.signatures || work.approvals)
+		sign_look(s->signer);
 	if (work.kills)
 		kill_look(s);
 	if (work.errands)

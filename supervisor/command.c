@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/json/json.h"
+#include "lib/party/signatures.h"
 #include "supervisor/answer.h"
 #include "supervisor/joblog.h"
 #include "supervisor/partners.h"
@@ -240,6 +241,41 @@ add_document(struct buf *b, const char *name, const char *text)
 		    b, "%c\"%s\":%s", b->len == 0 ? '{' : ',', name, text);
 }
 
+/* [member's signature, …]: those that are here. */
+static int
+add_signatures(struct command *c, struct buf *b, int64_t revision)
+{
+	struct db_signature *rows;
+	struct json_object *list;
+	size_t n;
+	int r;
+
+	if ((r = db_signature_list(c->super->db, c->arena, c->to.job_id,
+		 revision, &rows, &n)) != 0)
+		return r;
+	list = signatures_json(rows, n);
+	add_document(b, "signatures", json_text(list));
+	json_object_put(list);
+	return 0;
+}
+
+/* With the start every member gets the signatures of all. */
+static int
+add_all_signatures(struct command *c, struct json_object *o)
+{
+	struct db_signature *rows;
+	struct db_job *job;
+	size_t n;
+	int r;
+
+	if ((r = db_job_get_brief(
+		 c->super->db, c->arena, c->to.job_id, &job)) == 0 &&
+	    (r = db_signature_list(c->super->db, c->arena, c->to.job_id,
+		 job->revision, &rows, &n)) == 0)
+		json_add(o, "signatures", signatures_json(rows, n));
+	return r;
+}
+
 /* The whole job, for a member that takes part in it (again). */
 static int
 documents_body(struct command *c, char **out)
@@ -251,6 +287,8 @@ documents_body(struct command *c, char **out)
 	int r;
 
 	r = db_job_get(c->super->db, arena, c->to.job_id, &row);
+	if (r == 0)
+		r = add_signatures(c, &b, row->revision);
 	if (r == 0) {
 		json_add_str(texts, "name", row->name);
 		json_add_str(texts, "description",
@@ -274,6 +312,7 @@ static int
 body_of(struct command *c, char **out)
 {
 	struct json_object *o;
+	int r;
 
 	if (c->verb == PLAN_CREATE || c->verb == PLAN_REOPEN)
 		return documents_body(c, out);
@@ -286,6 +325,10 @@ body_of(struct command *c, char **out)
 		json_add_int(o, "run", c->run);
 	if (c->reason != NULL)
 		json_add_str(o, "reason", c->reason);
+	if (c->verb == PLAN_START && (r = add_all_signatures(c, o)) != 0) {
+		json_object_put(o);
+		return r;
+	}
 	if (c->nmodels > 0)
 		json_add(o, "model", model_members_json(c->models, c->nmodels));
 	*out = xstrdup(json_text(o));
@@ -306,8 +349,9 @@ code_of(const struct partner_reply *reply)
 	case 102:
 		return ERR_NOT_FOUND;
 	case 103:
-	case 106:
 		return ERR_BUSY;
+	case 106:
+		return ERR_PENDING;
 	case 101:
 		return ERR_INVALID;
 	default:

@@ -34,6 +34,7 @@ static const struct verb {
 	[PLAN_WAIT] = { "wait", false, false },
 	[PLAN_RERUN] = { "rerun", false, true },
 	[PLAN_SETTLE] = { "settle", false, false },
+	[PLAN_SIGN] = { "sign", false, false },
 	[PLAN_CREATE] = { "create", true, false },
 	[PLAN_REOPEN] = { "reopen", true, false },
 	[PLAN_APPLY] = { "resource apply", true, false },

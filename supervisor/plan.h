@@ -35,11 +35,13 @@ struct plan_member {
 	const char *party;
 	bool is_local;
 	bool created, reserved, started, ended;
-	bool staged; /* its half of the model */
+	bool staged;	/* its half of the model */
+	bool is_signed; /* the contract, this revision of it */
 
 	bool busy;	   /* a job command is under way to it */
 	bool away;	   /* its site does not answer now */
 	bool refused;	   /* refused this round's resource/apply */
+	bool is_signing;   /* will tell its signature by itself */
 	bool unknown;	   /* does not have the job */
 	int64_t away_ms;   /* for how long it has not answered */
 	const char *error; /* why not, in its or the network's words */
@@ -116,6 +118,7 @@ enum plan_verb {
 	PLAN_WAIT,	   /* delay_ms until the next look; reason: the words */
 	PLAN_RERUN,	   /* component: a new version, by itself */
 	PLAN_SETTLE,
+	PLAN_SIGN, /* member: of this site */
 	/* job commands to a member */
 	PLAN_CREATE,
 	PLAN_REOPEN, /* take part again, with these documents */

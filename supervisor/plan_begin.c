@@ -8,6 +8,8 @@
 /* How often a waiting job asks again: an eighth of its age, within these. */
 #define APPLY_AGAIN_MIN_MS 200
 #define APPLY_AGAIN_MAX_MS 5000
+/* Who approves is told of at once; this is the net. */
+#define APPROVAL_AGAIN_MS 30000
 
 void
 plan_wait_for_away(
@@ -163,7 +165,11 @@ plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
 		if (pm->reserved && !pm->started)
 			plan_to_member(k, PLAN_RETURN, m, j->status, NULL);
 	}
-	if (obstacle->refused)
+	if (obstacle->refused && obstacle->refusal.code == WAIT_APPROVAL)
+		wait_for_refusal(k, obstacle, WAIT_APPROVAL, APPROVAL_AGAIN_MS,
+		    plan_say(k, "%s %s %s", obstacle->role, obstacle->party,
+			plan_words(obstacle, "waits for an approval")));
+	else if (obstacle->refused)
 		wait_for_refusal(k, obstacle, WAIT_WAITING_RESOURCES,
 		    apply_again_ms(j),
 		    plan_say(k, "waits for resources of %s %s: %s",
@@ -236,6 +242,41 @@ plan_apply(struct plan_maker *k)
 	return all;
 }
 
+/* What this site stands for goes out with its signature. */
+static void
+plan_sign(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+
+	for (size_t m = 0; m < j->nmembers; m++)
+		if (j->members[m].is_local && !j->members[m].is_signed)
+			plan_add(k, PLAN_SIGN)->member = m;
+}
+
+/*
+ * Nobody starts before all have signed.  A signature comes with the answer to
+ * apply, or by itself as soon as it is made; asking again is the net below.
+ */
+static bool
+plan_signed(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool all = true;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		const struct plan_member *pm = &j->members[m];
+
+		if (pm->is_signed || pm->is_local)
+			continue;
+		all = false;
+		if (!pm->is_signing)
+			plan_to_member(k, PLAN_APPLY, m, j->status, NULL);
+		if (pm->away)
+			plan_wait_for_away(k, pm, "sign the contract");
+	}
+	return all;
+}
+
 /* create, apply, start: true when every member has started the job. */
 bool
 plan_begin(struct plan_maker *k)
@@ -248,13 +289,14 @@ plan_begin(struct plan_maker *k)
 			all = false;
 	if (all)
 		return true;
+	plan_sign(k);
 	if (!plan_create(k))
 		return false;
 	if (!plan_task_create(k)) {
 		(void)plan_wait_is(k, WAIT_CREATING, NULL, NULL);
 		return false;
 	}
-	if (!plan_apply(k))
+	if (!plan_apply(k) || !plan_signed(k))
 		return false;
 	for (size_t m = 0; m < j->nmembers; m++) {
 		if (j->members[m].started)

@@ -15,6 +15,7 @@
 #include "lib/party/party.h"
 #include "supervisor/joblog.h"
 #include "supervisor/queue.h"
+#include "supervisor/sign.h"
 
 /* The job begins or ends: whoever waits at one of its parties may go on. */
 static void
@@ -193,6 +194,8 @@ change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		return rerun(s, j, sn, a);
 	case PLAN_SETTLE:
 		return db_job_settle(db, j->job_id, j->fence);
+	case PLAN_SIGN:
+		return sign_own(s, sn, a->member);
 	default:
 		a->done = is_new_reason(sn, a);
 		return a->done ? db_job_set_reason(db, j->job_id, a->reason)
@@ -212,7 +215,7 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 			o->delay_ms = a->delay_ms;
 	} else if (a->verb == PLAN_SETTLE)
 		o->settled = true;
-	else
+	else if (a->verb != PLAN_SIGN) /* this plan's commands rely on it */
 		o->changed = true;
 	if (!a->done)
 		return;

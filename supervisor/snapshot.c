@@ -6,6 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/db/db_queue.h"
 #include "supervisor/job.h"
 #include "supervisor/partners.h"
@@ -78,9 +79,11 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.started = row->started,
 			.ended = row->ended,
 			.staged = row->staged,
+			.is_signed = row->signed_revision == sn->row->revision,
 			.busy =
 			    known->busy || is_resting(sn, known->rest_until_ms),
 			.refused = known->refused,
+			.is_signing = is_resting(sn, known->sign_until_ms),
 			.unknown = known->unknown,
 			.error = known->error,
 			.refusal = known->refusal,
@@ -209,6 +212,9 @@ load_job(struct job *j, struct snapshot *sn)
 	    row->task_parallelism < 1 ? 1 : (int)row->task_parallelism;
 	p->progress = (int)row->progress;
 	p->waiting_ms = row->age_ms;
+	/* A person has the time that the rule gives. */
+	if (str_eq(row->wait.code, wait_name(WAIT_APPROVAL)))
+		p->waiting_ms = 0;
 	/* A job that runs again may have been submitted long ago. */
 	for (size_t c = 0; c < p->ncomponents; c++)
 		if (p->components[c].version > 0)

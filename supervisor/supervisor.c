@@ -28,6 +28,7 @@
 #include "supervisor/report.h"
 #include "supervisor/resources.h"
 #include "supervisor/scheduler.h"
+#include "supervisor/sign.h"
 #include "supervisor/sealer.h"
 #include "supervisor/wake.h"
 
@@ -108,6 +109,7 @@ supervisor_start(struct supervisor *s)
 	s->heads = heads_new(s);
 	s->changes = changes_new(s);
 	s->reporter = reporter_new(s);
+	s->signer = signer_new(s);
 	if ((r = errands_new(s, &s->errands)) != 0 ||
 	    (r = resources_register(s)) != 0 ||
 	    (r = launcher_new(s, &s->launcher)) != 0 ||
@@ -140,6 +142,7 @@ supervisor_stop(struct supervisor *s)
 	janitor_free(s->janitor);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);
+	signer_free(s->signer);
 	errands_free(s->errands);
 	changes_free(s->changes);
 	heads_free(s->heads);

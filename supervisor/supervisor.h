@@ -24,6 +24,7 @@ struct partners;
 struct queue;
 struct reporter;
 struct scheduler;
+struct signer;
 struct sealer;
 struct wake;
 
@@ -41,7 +42,7 @@ struct supervisor {
 	struct loop *loop;
 	struct db *db;
 	struct http_client *http; /* NULL: no partners */
-	struct keys *keys;	  /* what heads are signed with; or NULL */
+	struct keys *keys;	  /* what this site signs with; or NULL */
 
 	struct metrics *metrics;   /* what is counted here */
 	struct findings *findings; /* what detectors told lately */
@@ -52,6 +53,7 @@ struct supervisor {
 	/* the parts that look for work when something changed */
 	struct launcher *launcher;
 	struct reporter *reporter;
+	struct signer *signer;
 	struct errands *errands;
 	struct scheduler *scheduler;
 	struct sealer *sealer;

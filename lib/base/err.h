@@ -33,7 +33,8 @@
 	X(ERR_NOMEM, -18, 100, 500, "out of memory")                           \
 	X(ERR_UNSUPPORTED, -19, 100, 501, "not supported")                     \
 	X(ERR_REMOTE, -20, 104, 502, "partner answered with an error")         \
-	X(ERR_CLOSED, -21, 100, 500, "connection closed")
+	X(ERR_CLOSED, -21, 100, 500, "connection closed")                      \
+	X(ERR_PENDING, -22, 106, 409, "a person has to approve first")
 
 enum err_code {
 #define X(name, code, retcode, http, text) name = (code),

@@ -72,6 +72,8 @@
 	X(BOOL, P started, T "started")                                        \
 	X(BOOL, P ended, T "ended")                                            \
 	X(BOOL, P staged, T "manifest_hash IS NOT NULL")                       \
+	X(INT, P signed_revision, T "signed_revision")                         \
+	X(INT, P sign_due, T "sign_due")                                       \
 	X(BIN, P manifest_hash,                                                \
 	    "COALESCE(" T "manifest_hash, UNHEX(REPEAT('00', 32)))")           \
 	X(INT, P cores, T "cores")                                             \

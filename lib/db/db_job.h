@@ -62,6 +62,8 @@ struct db_party {
 	bool started;
 	bool ended;
 	bool staged; /* its half of the model, with this manifest: */
+	int64_t signed_revision; /* whose signature is here; -1: none */
+	int64_t sign_due;	 /* enum db_sign_due, of an own member */
 	unsigned char manifest_hash[DB_HASH_SIZE];
 	int64_t cores;
 	int64_t memory_mb;

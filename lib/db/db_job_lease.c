@@ -85,7 +85,7 @@ static const struct db_stmt overdue = { "job.overdue", "i",
 	" AND started_at + INTERVAL timeout_s SECOND <= NOW(6) LIMIT ?" };
 static const struct db_stmt stale = { "job.stale", "ii",
 	"SELECT 1, job_id FROM job WHERE is_initiator = 0"
-	" AND status IN ('ready', 'waiting')"
+	" AND status IN ('ready', 'waiting') AND wait_code <> 'approval'"
 	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?" };
 
 struct claiming {

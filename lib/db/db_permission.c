@@ -25,6 +25,8 @@
 	X(BOOL, is_late, "COALESCE(p.valid_until <= NOW(6), 0)")               \
 	X(BOOL, has_uses, "p.uses_left IS NOT NULL")                           \
 	X(INT, uses_left, "p.uses_left")                                       \
+	X(STR, approval_by, "p.approval_by")                                   \
+	X(INT, approval_within_s, "p.approval_within_s")                       \
 	X(STR, created_by, "p.created_by")                                     \
 	X(MS, created_ms, "p.created_at")
 
@@ -37,13 +39,16 @@ static const struct db_col rule_cols[] = {
 static const struct db_shape rule_shape =
     DB_SHAPE(struct db_permission, rule_cols);
 
-static const struct db_stmt put = { "permission.put", "ssssssttIs",
+static const struct db_stmt put = { "permission.put", "ssssssttIsIs",
 	"INSERT INTO permission (party_id, src_role, kind, subject, detail,"
-	" bound, valid_from, valid_until, uses_left, created_by)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, LEFT(?, 200))"
+	" bound, valid_from, valid_until, uses_left, approval_by,"
+	" approval_within_s, created_by)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, LEFT(?, 200), ?, LEFT(?, 200))"
 	" ON DUPLICATE KEY UPDATE bound = VALUES(bound),"
 	" valid_from = VALUES(valid_from), valid_until = VALUES(valid_until),"
-	" uses_left = VALUES(uses_left), created_by = VALUES(created_by),"
+	" uses_left = VALUES(uses_left),"
+	" approval_by = VALUES(approval_by),"
+	" approval_within_s = VALUES(approval_within_s), created_by = VALUES(created_by),"
 	" created_at = NOW(6)" };
 static const struct db_stmt delete = { "permission.delete", "sssss",
 	"DELETE FROM permission WHERE party_id = ? AND src_role = ?"
@@ -88,6 +93,8 @@ db_permission_put(struct db *db, const struct db_permission *p)
 	return db_exec(db, &put, NULL, l->party_id, l->src_role, l->kind,
 	    l->subject, l->detail, p->bound, p->valid_from_ms,
 	    p->valid_until_ms, p->has_uses ? &p->uses_left : NULL,
+	    p->approval_by != NULL ? p->approval_by : "",
+	    p->approval_within_s > 0 ? &p->approval_within_s : NULL,
 	    p->created_by != NULL ? p->created_by : "");
 }
 

@@ -27,6 +27,8 @@ struct db_permission {
 	bool is_late;		/* no more */
 	bool has_uses;		/* uses are counted */
 	int64_t uses_left;
+	const char *approval_by;   /* NULL is "" */
+	int64_t approval_within_s; /* 0: nobody has to approve */
 	const char *created_by;
 	int64_t created_ms;
 };

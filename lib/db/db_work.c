@@ -20,7 +20,10 @@ static const struct db_stmt waiting = { "work.waiting", "i",
 	"  AND (lease_until IS NULL OR lease_until <= NOW(6))),"
 	" EXISTS (SELECT 1 FROM audit WHERE id > ?),"
 	" EXISTS (SELECT 1 FROM audit_exchange WHERE open = 1"
-	"  AND next_try_at <= NOW(6))" };
+	"  AND next_try_at <= NOW(6)),"
+	" EXISTS (SELECT 1 FROM job_party WHERE sign_due IN (1, 2, 3, 5)),"
+	" EXISTS (SELECT 1 FROM approval WHERE decision = ''"
+	"  AND deadline_at <= NOW(6))" };
 
 static int
 take(const struct db_row *row, void *ctx)
@@ -34,6 +37,8 @@ take(const struct db_row *row, void *ctx)
 	w->errands = db_row_int(row, 4) != 0;
 	w->audit = db_row_int(row, 5) != 0;
 	w->heads = db_row_int(row, 6) != 0;
+	w->signatures = db_row_int(row, 7) != 0;
+	w->approvals = db_row_int(row, 8) != 0;
 	return 0;
 }
 

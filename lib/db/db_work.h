@@ -8,13 +8,15 @@
 #include "lib/db/db.h"
 
 struct db_work {
-	bool launches; /* local tasks want a launch */
-	bool kills;    /* attempts are to be ended */
-	bool reports;  /* initiators elsewhere are to be told */
-	bool jobs;     /* jobs initiated here are due and not leased */
-	bool errands;  /* users' requests want answers of members */
-	bool audit;    /* rows of audit behind the one that was said */
-	bool heads;    /* of audit chains, to be exchanged */
+	bool launches;	 /* local tasks want a launch */
+	bool kills;	 /* attempts are to be ended */
+	bool reports;	 /* initiators elsewhere are to be told */
+	bool jobs;	 /* jobs initiated here are due and not leased */
+	bool errands;	 /* users' requests want answers of members */
+	bool audit;	 /* rows of audit behind the one that was said */
+	bool heads;	 /* of audit chains, to be exchanged */
+	bool approvals;	 /* nobody decided in time */
+	bool signatures; /* own members', to be made or told */
 };
 
 int db_work_waiting(struct db *, int64_t audit_id, struct db_work *out);

@@ -5,9 +5,11 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_contract.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/approval.h"
 #include "lib/party/party_private.h"
 
 /* --- create --- */
@@ -124,6 +126,7 @@ struct creation {
 	const struct party_member *member;
 	const struct db_job_new *job;
 	enum permit_kind refused;
+	struct permit_demands demands; /* of people */
 	bool created;
 };
 
@@ -138,6 +141,7 @@ check_admission(struct db *db, struct arena *a, struct creation *c)
 	if ((r = is_taken_in(db, a, c->member, &here)) != 0 || here)
 		return r;
 	ask_of(a, c->member, c->job, &ask);
+	ask.demands = &c->demands;
 	return permit_check(db, &ask, &c->refused);
 }
 
@@ -149,8 +153,12 @@ create_tx(struct db *db, void *ctx)
 	int r;
 
 	c->refused = PERMIT_NONE;
-	if ((r = check_admission(db, a, c)) == 0)
-		r = db_job_insert(db, c->job, &c->created);
+	c->demands = (struct permit_demands){ .arena = a };
+	if ((r = check_admission(db, a, c)) == 0 &&
+	    (r = db_job_insert(db, c->job, &c->created)) == 0 &&
+	    c->demands.n > 0)
+		r = approval_ask(db, c->job, c->member->role,
+		    c->member->party_id, &c->demands);
 	arena_free(a);
 	return r;
 }
@@ -260,6 +268,8 @@ static int
 check_again(struct db *db, struct party_command *c)
 {
 	const struct db_job_new *j = c->documents;
+	bool is_new = !is_same_contract(c->job, j);
+	struct permit_demands d = { .arena = c->arena };
 	struct permit_ask ask;
 	size_t i;
 	int r;
@@ -274,10 +284,47 @@ check_again(struct db *db, struct party_command *c)
 		    j, &ask);
 		ask.command = PERMIT_RERUN;
 		ask.again = true;
+		if (is_new)
+			ask.demands = &d;
+		else if ((r = approval_check(db, j->job_id, c->job->revision,
+			      p->role, p->party_id)) == ERR_PENDING)
+			ask.demands = &d;
+		else if (r != 0)
+			return r;
 		if ((r = permit_check(db, &ask, &c->refused)) != 0)
 			return r;
 	}
 	return 0;
+}
+
+/* Another contract needs another approval; of the same one it holds. */
+static int
+demand_again(struct db *db, struct party_command *c)
+{
+	const struct db_job_new *j = c->documents;
+	struct permit_demands d = { .arena = c->arena };
+	struct permit_ask ask;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < j->nparties && r == 0; i++) {
+		const struct db_party_new *p = &j->parties[i];
+
+		if (!p->is_local)
+			continue;
+		ask_of(c->arena,
+		    &(struct party_member){ j->job_id, p->role, p->party_id },
+		    j, &ask);
+		ask.command = PERMIT_RERUN;
+		ask.again = true;
+		ask.demands = &d;
+		d.n = 0;
+		if ((r = db_sign_due_set(db, j->job_id, p->role, p->party_id,
+			 DB_SIGN_NONE)) == 0 &&
+		    (r = permit_check(db, &ask, &c->refused)) == 0 && d.n > 0)
+			r = approval_ask(db, j, p->role, p->party_id, &d);
+	}
+	return r;
 }
 
 static bool
@@ -332,8 +379,12 @@ reopen(struct db *db, struct party_command *c)
 	    (r = db_party_clear(db, j->job_id, DB_PARTY_STARTED, 0)) != 0 ||
 	    (r = db_job_set_run(db, j->job_id, j->run)) != 0)
 		return r;
-	return db_job_move(
-	    db, j->job_id, STATE_WAITING, 0, "runs again", &c->effective);
+	if ((r = db_job_move(db, j->job_id, STATE_WAITING, 0, "runs again",
+		 &c->effective)) != 0)
+		return r;
+	return is_same_contract(c->job, j) || c->job->is_initiator
+		   ? 0
+		   : demand_again(db, c);
 }
 
 int
@@ -361,6 +412,25 @@ party_job_reopen(struct db *db, const struct party_caller *caller,
 
 /* --- resources --- */
 
+/* Nothing is held for what a person has not approved. */
+static int
+check_signing(struct db *db, struct party_command *c)
+{
+	int r;
+
+	if (c->party->sign_due == DB_SIGN_REFUSED)
+		return err_set(ERR_DENIED, "%s",
+		    c->party->last_error != NULL ? c->party->last_error
+						 : "refused");
+	if (c->party->sign_due != DB_SIGN_WAITS)
+		return 0;
+	r = approval_check(db, c->job->job_id, c->job->revision, c->member.role,
+	    c->member.party_id);
+	if (r == ERR_PENDING)
+		c->why = wait_of(WAIT_APPROVAL);
+	return r;
+}
+
 static int
 apply(struct db *db, struct party_command *c)
 {
@@ -370,6 +440,8 @@ apply(struct db *db, struct party_command *c)
 	if (state_is_end(j->status))
 		return err_set(ERR_CONFLICT, "job %s has ended: %s", j->job_id,
 		    state_name(j->status));
+	if ((r = check_signing(db, c)) != 0)
+		return r;
 	/* Being asked for resources tells that all members took the job in. */
 	if (j->status == STATE_READY &&
 	    (r = db_job_move(db, j->job_id, STATE_WAITING, 0,

@@ -301,7 +301,12 @@ decide(struct wishes *w, size_t i, const struct db_permission *rules, size_t n,
 			because = text;
 		else if (best == NULL || (best->has_uses && !rules[k].has_uses))
 			best = &rules[k];
+		/* A wider rule does not take it back. */
+		if (text == NULL && rules[k].approval_within_s > 0)
+			d->approval = &rules[k];
 	}
+	if (d->approval != NULL)
+		best = d->approval;
 	if (best == NULL) {
 		refuse(w, d, &w->leaves[i], because);
 		return;
@@ -498,6 +503,41 @@ denied(const struct permit_ask *ask, const struct permit_decision *d)
 	    ask->party_id, d->grant);
 }
 
+static bool
+is_demanded(const struct permit_demands *out, int64_t rule)
+{
+	size_t i;
+
+	for (i = 0; i < out->n; i++)
+		if (out->list[i].rule == rule)
+			return true;
+	return false;
+}
+
+/* What a person has to approve; each rule once. */
+static bool
+demand(struct permit_demands *out, const struct permit_decision *d, size_t n)
+{
+	struct arena *a = out->arena;
+	size_t i;
+
+	out->n = 0;
+	out->list = arena_alloc(a, (n + 1) * sizeof(*out->list));
+	for (i = 0; i < n; i++) {
+		const struct db_permission *p = d[i].approval;
+
+		if (p == NULL || is_demanded(out, p->id))
+			continue;
+		out->list[out->n++] = (struct permit_demand){ .rule = p->id,
+			.subject = arena_printf(a, "%s %s%s%s",
+			    kind_names[d[i].kind], d[i].subject,
+			    *d[i].detail != '\0' ? " " : "", d[i].detail),
+			.by = arena_strdup(a, p->approval_by),
+			.within_s = p->approval_within_s };
+	}
+	return out->n > 0;
+}
+
 static int
 check(struct db *db, struct arena *a, const struct permit_ask *ask,
     enum permit_kind *refused)
@@ -514,6 +554,8 @@ check(struct db *db, struct arena *a, const struct permit_ask *ask,
 			return denied(ask, &d[i]);
 		}
 	}
+	if (ask->admits && ask->demands != NULL && demand(ask->demands, d, n))
+		return 0;
 	for (i = 0; i < n && ask->admits; i++)
 		if (d[i].counts &&
 		    (r = db_permission_use(db, d[i].rule, ask->job_id,

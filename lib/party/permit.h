@@ -39,6 +39,20 @@ struct permit_task {
 	const char *parameters; /* may be NULL */
 };
 
+/* A rule that lets somebody in when a person approves. */
+struct permit_demand {
+	int64_t rule;
+	const char *subject; /* "dataset test breast_host" */
+	const char *by;
+	int64_t within_s;
+};
+
+struct permit_demands {
+	struct arena *arena; /* the caller's; the list lives there */
+	struct permit_demand *list;
+	size_t n;
+};
+
 struct permit_ask {
 	const char *job_id;
 	const char *party;    /* who initiated the job */
@@ -53,6 +67,11 @@ struct permit_ask {
 	bool admits;
 	/* With admits: what it uses already it may go on using. */
 	bool again;
+	/*
+	 * With admits: filled with what a person has to approve; when there is
+	 * anything, uses are counted later.  NULL: it is approved.
+	 */
+	struct permit_demands *demands;
 };
 
 /* One wish and what becomes of it; texts live in the arena. */
@@ -62,9 +81,10 @@ struct permit_decision {
 	const char *detail;
 	const char *component; /* a task that wishes it, "" for none */
 	bool allowed;
-	int64_t rule;	   /* the rule that decided, 0: there is none */
-	bool counts;	   /* it uses up a use */
-	const char *why;   /* the rule, or what is missing */
+	int64_t rule; /* the rule that decided, 0: there is none */
+	bool counts;  /* it uses up a use */
+	const struct db_permission *approval; /* a person has to approve */
+	const char *why;		      /* the rule, or what is missing */
 	const char *grant; /* the command that would allow it, or "" */
 };
 

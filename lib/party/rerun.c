@@ -16,6 +16,8 @@
 #include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/model/contract.h"
+#include "lib/party/contract_check.h"
 #include "lib/party/party_private.h"
 
 /* Everything but the rows; what a repeated transaction starts from. */
@@ -320,6 +322,28 @@ lock_job(struct db *db, const struct rerun *rr, struct view *v)
 	return db_job_rerun(db, rr->job_id, "rerun asked for", &v->was_ended);
 }
 
+/* Within a run the members go on by what they signed for it. */
+static int
+check_contract(struct db *db, const struct rerun *rr, const struct view *v)
+{
+	struct json_object *contract = NULL;
+	struct db_job *job;
+	int64_t from, until;
+	int r;
+
+	if (rr->is_retry || rr->named_are_gone || !v->was_ended)
+		return 0;
+	if ((r = db_job_get(db, v->arena, rr->job_id, &job)) != 0 ||
+	    (r = json_parse_text(job->contract, &contract)) != 0)
+		return r;
+	/* Of an older form nobody can start anything, and says so. */
+	if (contract_validity(contract, &from, &until))
+		r = contract_check_run(
+		    contract, job->run, job->created_ms + job->age_ms);
+	json_object_put(contract);
+	return r;
+}
+
 static int
 rerun_tx(struct db *db, void *ctx)
 {
@@ -331,8 +355,9 @@ rerun_tx(struct db *db, void *ctx)
 	rr->n = 0;
 	if ((r = party_check_initiated(
 		 db, v.arena, rr->caller, rr->job_id, &job)) != 0 ||
-	    (r = lock_job(db, rr, &v)) != 0 || (r = load(db, rr, &v)) != 0 ||
-	    (r = choose(db, rr, &v)) != 0)
+	    (r = lock_job(db, rr, &v)) != 0 ||
+	    (r = check_contract(db, rr, &v)) != 0 ||
+	    (r = load(db, rr, &v)) != 0 || (r = choose(db, rr, &v)) != 0)
 		goto out;
 	for (size_t c = 0; c < v.n; c++) {
 		if (!v.places[c].in)

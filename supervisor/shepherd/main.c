@@ -21,6 +21,7 @@
 #include "lib/base/proc.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "supervisor/shepherd/agreement.h"
 #include "supervisor/shepherd/courier.h"
 #include "supervisor/shepherd/delivery.h"
 #include "supervisor/shepherd/finish.h"
@@ -225,7 +226,7 @@ start(struct shepherd *s)
 	struct inputs in;
 	int text_fd = -1, r;
 
-	if ((r = open_parts(s)) != 0 ||
+	if ((r = open_parts(s)) != 0 || (r = agreement_check(s)) != 0 ||
 	    (r = inputs_resolve(arena, s->db, s->conf, s->subject, &in)) != 0 ||
 	    (r = ancestry_begin(s->db, s->subject, &in, s->subject->arena,
 		 &s->ancestry)) != 0 ||

@@ -15,6 +15,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
+#include "lib/sign/keys.h"
 #include "lib/db/db_permission.h"
 #include "lib/db/migrate.h"
 #include "lib/json/json.h"
@@ -113,6 +114,23 @@ allow(struct db *db, const char *kind, const char *subject)
 	must(db_permission_put(db, &p), "permission");
 }
 
+/* What a site signs contracts with; the same in every run. */
+static struct keys *
+keys_of(const char *party)
+{
+	static struct keys *keys[SITES_MAX];
+	int64_t i = 0;
+	uint8_t seed[32] = { 0 };
+
+	must(str_to_int64(party, FIRST_PARTY, FIRST_PARTY + SITES_MAX - 1, &i),
+	    "party");
+	i -= FIRST_PARTY;
+	seed[0] = (uint8_t)(i + 1);
+	if (keys[i] == NULL)
+		must(keys_from_seed(seed, &keys[i]), "keys");
+	return keys[i];
+}
+
 /* Partners of each other, who may run the one component there is. */
 static void
 make_rows(struct site *s, struct db *db)
@@ -126,7 +144,8 @@ make_rows(struct site *s, struct db *db)
 			.tls_cert = "",
 			.enabled = true };
 
-		p.sign_key[0] = (unsigned char)(i + 1);
+		memcpy(p.sign_key, keys_public(keys_of(parties[i])),
+		    sizeof(p.sign_key));
 		if (i != s->number)
 			must(db_partner_put(db, &p), "partner");
 	}
@@ -152,7 +171,7 @@ find_tables(struct site *s)
 	site_rows(s,
 	    "SELECT table_name FROM information_schema.tables"
 	    " WHERE table_schema = DATABASE() AND table_name NOT IN"
-	    " ('partner', 'permission', 'schema_migration',"
+	    " ('partner', 'partner_key', 'permission', 'schema_migration',"
 	    " 'client_nonce_since') ORDER BY table_name",
 	    add_table, NULL);
 }
@@ -294,6 +313,7 @@ instance_main(void *ctx)
 	struct host *h = in->host;
 	struct supervisor s = { .conf = h->conf,
 		.own_conf = h->conf,
+		.keys = keys_of(h->conf->party_id),
 		/* Only wrap_os.c would look into it. */
 		.http = (struct http_client *)(uintptr_t)1 };
 	int r;

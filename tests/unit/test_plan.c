@@ -34,11 +34,13 @@ setup(void **state)
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	plan_init(&f->plan);
-	f->members[GUEST] = (struct plan_member){
-		.role = "guest", .party = "9999", .is_local = true
+	f->members[GUEST] = (struct plan_member){ .role = "guest",
+		.party = "9999",
+		.is_local = true,
+		.is_signed = true };
+	f->members[HOST] = (struct plan_member){
+		.role = "host", .party = "10000", .is_signed = true
 	};
-	f->members[HOST] =
-	    (struct plan_member){ .role = "host", .party = "10000" };
 	for (size_t c = 0; c < COMPONENTS; c++) {
 		f->components[c] = (struct plan_component){ .name = names[c],
 			.status = STATE_WAITING,
@@ -330,6 +332,37 @@ all_granted_starts_the_job(void **state)
 	expect(f, PLAN_START, GUEST, ANY);
 	expect(f, PLAN_START, HOST, ANY);
 	expect_commands(f, 2);
+}
+
+/* What waits is the start, at every member. */
+static void
+nobody_starts_before_all_have_signed(void **state)
+{
+	struct fixture *f = *state;
+
+	all_reserved(f);
+	f->members[HOST].is_signed = false;
+	make(f);
+	expect(f, PLAN_APPLY, HOST, ANY);
+	expect_commands(f, 1);
+	/* It is on its way: nothing is asked for a moment. */
+	f->members[HOST].is_signing = true;
+	make(f);
+	expect_commands(f, 0);
+}
+
+static void
+this_site_signs_before_it_asks_others(void **state)
+{
+	struct fixture *f = *state;
+
+	f->members[GUEST].is_signed = false;
+	f->members[GUEST].created = true;
+	make(f);
+	assert_int_equal(f->plan.actions[0].verb, PLAN_SIGN);
+	assert_int_equal(f->plan.actions[0].member, GUEST);
+	expect(f, PLAN_CREATE, HOST, ANY);
+	expect_commands(f, 1);
 }
 
 static void
@@ -1255,6 +1288,8 @@ main(void)
 		T(after_a_refusal_members_are_asked_in_one_order),
 		T(a_job_does_not_pass_one_that_waited_long),
 		T(all_granted_starts_the_job),
+		T(nobody_starts_before_all_have_signed),
+		T(this_site_signs_before_it_asks_others),
 		T(a_reservation_lost_before_the_start_is_applied_for_again),
 		T(a_job_that_half_started_fails_rather_than_block),
 		T(the_first_tasks_start_with_the_job),

@@ -33,6 +33,8 @@
 #include "lib/db/db_task.h"
 #include "lib/party/errand.h"
 #include "lib/party/party.h"
+#include "lib/sign/digest.h"
+#include "lib/sign/keys.h"
 #include "supervisor/detectors.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/supervisor.h"
@@ -150,6 +152,9 @@ make_folders(const char *home)
 	}
 }
 
+/* What the site signs contracts with. */
+static struct keys *site_keys;
+
 static int
 group_setup(void **state)
 {
@@ -183,6 +188,7 @@ static int
 group_teardown(void **state)
 {
 	(void)state;
+	keys_free(site_keys);
 	site_conf_free(conf);
 	free(conf_path);
 	return 0;
@@ -200,7 +206,7 @@ try_start(struct fixture *f)
 {
 	int r;
 
-	f->super = (struct supervisor){ .conf = conf };
+	f->super = (struct supervisor){ .conf = conf, .keys = site_keys };
 	if ((r = db_open(conf, &f->super.db)) == 0 &&
 	    (r = loop_new(&f->super.loop)) == 0)
 		r = supervisor_start(&f->super);
@@ -232,6 +238,8 @@ setup(void **state)
 	struct fixture *f = xcalloc(1, sizeof(*f));
 	char *go = site_path(conf, "go");
 
+	if (site_keys == NULL)
+		assert_int_equal(keys_generate(&site_keys), 0);
 	mariadb_fresh();
 	(void)unlink(go);
 	free(go);
@@ -326,6 +334,8 @@ submit(struct fixture *f, const struct wanted *w)
 		.nparties = 1,
 		.tasks = tasks,
 		.ntasks = n };
+	assert_int_equal(
+	    digest_memory(j.contract, strlen(j.contract), j.contract_hash), 0);
 	if (db_job_insert(f->db, &j, NULL) != 0)
 		fail_msg("%s", err_text());
 	buf_fini(&dsl);

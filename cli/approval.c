@@ -1,0 +1,130 @@
+/*
+ * sluice approvals, approve, reject: what waits for a person at this site.
+ */
+#include <stdio.h>
+
+#include "cli/api.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/json/json.h"
+
+static void
+print_one(struct output_table *t, struct json_object *o)
+{
+	char until[CLOCK_DATE_SIZE];
+
+	clock_date(json_get_int(o, "deadline", 0), until);
+	output_table_row(
+	    t, (const char *const[]){ json_get_str(o, "job_id", ""),
+		   json_get_str(o, "initiator_party_id", ""),
+		   json_get_str(o, "role", ""), json_get_str(o, "party_id", ""),
+		   json_get_str(o, "subject", ""),
+		   json_get_str(o, "approval_by", ""), until,
+		   json_get_str(o, "decision", "waits"),
+		   json_get_str(o, "note", "") });
+}
+
+static int
+run_list(const struct args *args)
+{
+	static const char *const head[] = { "job", "of", "role", "party",
+		"what", "by", "until (UTC)", "decision", "note" };
+	struct json_object *body = json_object_new_object(), *answer = NULL;
+	struct json_object *list;
+	struct output_table *t;
+	struct api *api = NULL;
+	size_t i;
+	int r;
+
+	json_add_bool(body, "all", args_flag(args, "all"));
+	if ((r = api_open(args, &api)) == 0 &&
+	    (r = api_post(api, "approval/query", body, &answer)) == 0) {
+		list = json_get(answer, "data");
+		t = output_table_new(sizeof(head) / sizeof(head[0]));
+		output_table_row(t, head);
+		for (i = 0;
+		     json_is_array(list) && i < json_object_array_length(list);
+		     i++)
+			print_one(t, json_object_array_get_idx(list, i));
+		output_list(args, t, json_object_get(list));
+	}
+	json_object_put(answer);
+	json_object_put(body);
+	api_close(api);
+	return r;
+}
+
+static int
+run_decide(const struct args *args)
+{
+	struct json_object *body = json_object_new_object(), *answer = NULL;
+	struct api *api = NULL;
+	bool approve = str_eq(args_command(args)->name, "approve");
+	int r;
+
+	json_add_str(body, "job_id", args_operand(args, 0));
+	if (args_text(args, "note") != NULL)
+		json_add_str(body, "note", args_text(args, "note"));
+	if ((r = api_open(args, &api)) == 0 &&
+	    (r = api_post(api, approve ? "approval/approve" : "approval/reject",
+		 body, &answer)) == 0) {
+		if (args_json(args))
+			output_json(json_get(answer, "data"));
+		else
+			(void)printf("job %s %s\n", args_operand(args, 0),
+			    json_get_str(
+				json_get(answer, "data"), "decision", ""));
+	}
+	json_object_put(answer);
+	json_object_put(body);
+	api_close(api);
+	return r;
+}
+
+static const struct option_def list_options[] = {
+	OPTIONS_API,
+	{ "all", NULL, "also what has been decided", false },
+	OPTION_END,
+};
+
+const struct command command_approvals = {
+	"approvals",
+	"",
+	0,
+	"List the partners' jobs that wait for a person of this site.",
+	list_options,
+	run_list,
+};
+
+static const struct option_def approve_options[] = {
+	OPTIONS_API,
+	{ "note", "TEXT", "kept with the decision", false },
+	OPTION_END,
+};
+
+const struct command command_approve = {
+	"approve",
+	"JOB",
+	1,
+	"Approve what a partner's job waits for here; it goes on at once.",
+	approve_options,
+	run_decide,
+};
+
+static const struct option_def reject_options[] = {
+	OPTIONS_API,
+	{ "note", "TEXT", "why; the initiator is told so", true },
+	OPTION_END,
+};
+
+const struct command command_reject = {
+	"reject",
+	"JOB",
+	1,
+	"Reject it; the job fails with your note.",
+	reject_options,
+	run_decide,
+};

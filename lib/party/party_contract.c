@@ -1,0 +1,186 @@
+/*
+ * Contracts at a partner's side, around the commands of party_job.c.  Called
+ * by fcgi-app.
+ */
+#include "lib/party/party_contract.h"
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/db/db_tx.h"
+#include "lib/party/signatures.h"
+
+struct command {
+	const struct party_caller *caller;
+	const struct party_member *member;
+	const struct db_job_new *job;
+	const struct party_offer *offer;
+	int64_t reservation_ms;
+	struct wait *why;
+	enum permit_kind refused;
+	bool effective;
+};
+
+/* --- create and reopen ---------------------------------------------------- */
+
+/* Whoever asks others to take part stands behind it first. */
+static int
+check_offer(const struct command *c)
+{
+	const struct db_job_new *j = c->job;
+	size_t i;
+
+	for (i = 0; i < c->offer->n; i++)
+		if (str_eq(c->offer->signatures[i].role, j->initiator_role) &&
+		    str_eq(
+			c->offer->signatures[i].party_id, j->initiator_party))
+			return 0;
+	return err_set(ERR_DENIED,
+	    "the initiator, %s %s, has not signed the contract",
+	    j->initiator_role, j->initiator_party);
+}
+
+/* The supervisor signs, who has the key. */
+static int
+sign_is_due(
+    struct db *db, const char *job_id, const char *role, const char *party_id)
+{
+	struct arena *a = arena_new();
+	struct db_party *p;
+	struct db_job *job;
+	int r;
+
+	if ((r = db_job_get_brief(db, a, job_id, &job)) == 0 &&
+	    (r = db_party_get(db, a, job_id, role, party_id, &p)) == 0 &&
+	    p->signed_revision != job->revision &&
+	    (enum db_sign_due)p->sign_due == DB_SIGN_NONE)
+		r = db_sign_due_set(db, job_id, role, party_id, DB_SIGN_DUE);
+	arena_free(a);
+	return r;
+}
+
+static int
+create_tx(struct db *db, void *ctx)
+{
+	struct command *c = ctx;
+	const struct party_member *m = c->member;
+	int r;
+
+	if ((r = check_offer(c)) != 0 ||
+	    (r = party_job_create(
+		 db, c->caller, m, c->job, &c->refused, &c->effective)) != 0 ||
+	    (r = signatures_take(
+		 db, m->job_id, c->offer->signatures, c->offer->n, false)) != 0)
+		return r;
+	return sign_is_due(db, m->job_id, m->role, m->party_id);
+}
+
+static int
+reopen_tx(struct db *db, void *ctx)
+{
+	struct command *c = ctx;
+	const struct db_job_new *j = c->job;
+	size_t i;
+	int r;
+
+	if ((r = check_offer(c)) != 0 ||
+	    (r = party_job_reopen(db, c->caller, c->member, j, &c->refused,
+		 &c->effective)) != 0 ||
+	    (r = signatures_take(
+		 db, j->job_id, c->offer->signatures, c->offer->n, false)) != 0)
+		return r;
+	for (i = 0; i < j->nparties && r == 0; i++)
+		if (j->parties[i].is_local)
+			r = sign_is_due(db, j->job_id, j->parties[i].role,
+			    j->parties[i].party_id);
+	return r;
+}
+
+static int
+run(struct db *db, struct command *c, db_tx_fn *fn, enum permit_kind *refused,
+    bool *effective)
+{
+	int r = db_tx(db, fn, c);
+
+	if (refused != NULL)
+		*refused = c->refused;
+	if (effective != NULL)
+		*effective = r == 0 && c->effective;
+	return r;
+}
+
+int
+party_contract_create(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, const struct db_job_new *j,
+    const struct party_offer *offer, enum permit_kind *refused, bool *effective)
+{
+	struct command c = {
+		.caller = caller, .member = m, .job = j, .offer = offer
+	};
+
+	return run(db, &c, create_tx, refused, effective);
+}
+
+int
+party_contract_reopen(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, const struct db_job_new *j,
+    const struct party_offer *offer, enum permit_kind *refused, bool *effective)
+{
+	struct command c = {
+		.caller = caller, .member = m, .job = j, .offer = offer
+	};
+
+	return run(db, &c, reopen_tx, refused, effective);
+}
+
+/* --- apply and start ---------------------------------------------------------- */
+
+static int
+apply_tx(struct db *db, void *ctx)
+{
+	struct command *c = ctx;
+	const struct party_member *m = c->member;
+	int r;
+
+	if ((r = party_resource_apply(db, c->caller, m, c->reservation_ms,
+		 c->why, &c->effective)) != 0)
+		return r;
+	return db_sign_due_move(db, m->job_id, m->role, m->party_id,
+	    DB_SIGN_DUE, DB_SIGN_ASKED, NULL);
+}
+
+int
+party_contract_apply(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, int64_t reservation_ms, struct wait *why,
+    bool *effective)
+{
+	struct command c = { .caller = caller,
+		.member = m,
+		.reservation_ms = reservation_ms,
+		.why = why };
+
+	return run(db, &c, apply_tx, NULL, effective);
+}
+
+static int
+start_tx(struct db *db, void *ctx)
+{
+	struct command *c = ctx;
+	int r;
+
+	/* Before anything is told of the job. */
+	if ((r = party_may_command(db, c->caller, c->member)) != 0 ||
+	    (r = signatures_take(db, c->member->job_id, c->offer->signatures,
+		 c->offer->n, true)) != 0)
+		return r;
+	return party_job_start(db, c->caller, c->member, &c->effective);
+}
+
+int
+party_contract_start(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, const struct party_offer *offer,
+    bool *effective)
+{
+	struct command c = { .caller = caller, .member = m, .offer = offer };
+
+	return run(db, &c, start_tx, NULL, effective);
+}

@@ -1,0 +1,215 @@
+"""Contracts that every member signs, people who approve, and rows that somebody
+changed in between: over real sites."""
+import unittest
+
+from federation import DATA, Federation, example, kill, lr_conf, wait_for
+
+SHORT = ("reader_0", "data_transform_0", "intersection_0")
+
+
+def short_job(namespace, hosts=("10000",)):
+    """Two tables meet: documents of a job that takes a second."""
+    dsl, conf = example("dsl.json"), lr_conf(namespace=namespace)
+    dsl["components"] = {name: dsl["components"][name] for name in SHORT}
+    conf["role"] = {"guest": [9999], "host": [int(h) for h in hosts]}
+    conf["component_parameters"]["common"].pop("hetero_lr_0", None)
+    conf["component_parameters"]["common"].pop("evaluation_0", None)
+    for scope in conf["component_parameters"]["role"].values():
+        for parameters in scope.values():
+            for name in [n for n in parameters if n not in SHORT]:
+                del parameters[name]
+    conf["component_parameters"]["role"].pop("arbiter", None)
+    return dsl, conf
+
+
+class Contracts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host"), (fed.arbiter, "breast_host")):
+            reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="contract")
+            assert reply.get("status") == "success", reply
+
+    def demand(self, *options, site=None):
+        """The host's table needs a person's word from now on."""
+        site = site or self.fed.host
+        site.cli("grant", "9999", "--datasets", "contract/breast_host", *options)
+        self.addCleanup(site.cli, "revoke", "9999", "--datasets", "contract/breast_host")
+
+    def submit(self, **kw):
+        dsl, conf = short_job("contract", **kw)
+        return self.fed.submit(conf, dsl)
+
+    def page(self, site, job, role):
+        return site.ok("job/query", {"job_id": job, "role": role, "party_id": site.party})["data"][0]
+
+    def asked(self, job, site=None):
+        """What waits at the host, once the initiator knows of it."""
+        site = site or self.fed.host
+        wait_for(lambda: "to approve" in (self.page(self.fed.guest, job, "guest")["f_reason"] or ""),
+                 what="the initiator's page")
+        return site.ok("approval/query", {"job_id": job})["data"]
+
+    def end(self, job, status):
+        row = self.fed.guest.wait(job)
+        self.assertEqual(row["f_status"], status, self.fed.guest.events(job))
+        there = self.fed.host.wait(job, role="host")
+        self.assertEqual(there["f_status"], status)
+        return row["f_reason"] or "", there["f_reason"] or ""
+
+    def test_every_member_holds_the_signatures_of_all(self):
+        job = self.submit()
+        self.end(job, "success")
+        rows = [site.sql("SELECT role, party_id, key_id, signature FROM contract_signature WHERE job_id = '%s'"
+                         " ORDER BY role" % job) for site in (self.fed.guest, self.fed.host)]
+        self.assertEqual([r[:2] for r in rows[0]], [["guest", "9999"], ["host", "10000"]])
+        self.assertEqual(rows[0], rows[1])
+        self.assertNotEqual(rows[0][0][2], rows[0][1][2])
+
+    def test_a_job_waits_for_a_person_and_goes_on_when_they_approve(self):
+        self.demand("--approval-by", "admin", "--approval-within", "48h", "--uses", "3")
+        job = self.submit()
+        asked = self.asked(job)
+        self.assertEqual(len(asked), 1)
+        self.assertEqual(asked[0]["subject"], "dataset contract breast_host")
+        # Both pages say who, what and until when.
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            page = self.page(site, job, role)
+            self.assertEqual(page["f_status"], "waiting" if role == "guest" else "ready", page)
+            for words in ("waits until 20", "an admin of party 10000", "dataset contract breast_host"):
+                self.assertIn(words, page["f_reason"])
+        # Nothing is counted, held or signed before.
+        left = "SELECT uses_left FROM permission WHERE subject = 'contract'"
+        self.assertEqual(self.fed.host.sql(left), [["3"]])
+        self.assertEqual(self.fed.host.sql("SELECT COUNT(*) FROM resource_grant WHERE job_id = '%s'" % job), [["0"]])
+        signed = "SELECT COUNT(*) FROM contract_signature WHERE job_id = '%s' AND role = 'host'" % job
+        self.assertEqual(self.fed.host.sql(signed), [["0"]])
+        self.assertIn("contract breast_host", self.fed.host.cli("approvals").stdout)
+        self.fed.host.cli("approve", job, "--note", "seen by the committee")
+        self.end(job, "success")
+        self.assertEqual(self.fed.host.sql(left), [["2"]])
+        decided = self.fed.host.ok("approval/query", {"job_id": job, "all": True})["data"][0]
+        self.assertEqual((decided["decision"], decided["note"], decided["signed"]),
+                         ("approved", "seen by the committee", True))
+        self.assertEqual(self.fed.host.api("approval/approve", {"job_id": job})["retcode"], 102)
+        self.assertEqual(self.fed.host.sql("SELECT outcome FROM audit WHERE action = 'approval' AND subject = '%s'"
+                                           % job), [["approved"]])
+
+    def test_a_rejection_ends_the_job_with_its_words(self):
+        self.demand("--approval-by", "admin", "--approval-within", "1h")
+        job = self.submit()
+        self.asked(job)
+        reply = self.fed.host.api("approval/reject", {"job_id": job})
+        self.assertEqual(reply["retcode"], 101, reply)
+        self.assertIn("note must say why", reply["retmsg"])
+        self.fed.host.cli("reject", job, "--note", "not for this purpose")
+        for reason in self.end(job, "failed"):
+            self.assertIn("of party 10000 rejected dataset contract breast_host: not for this purpose", reason)
+
+    def test_a_deadline_that_passes_ends_it_too(self):
+        self.demand("--approval-by", "mia", "--approval-within", "1s")
+        job = self.submit()
+        for reason in self.end(job, "failed"):
+            self.assertIn("mia of party 10000 had until", reason)
+            self.assertIn("to approve dataset contract breast_host and did not", reason)
+
+    def test_each_of_two_hosts_decides_for_itself(self):
+        for site in (self.fed.host, self.fed.arbiter):
+            self.demand("--approval-by", "admin", "--approval-within", "1h", site=site)
+        job = self.submit(hosts=("10000", "10001"))
+        for site in (self.fed.host, self.fed.arbiter):
+            wait_for(lambda at=site: at.ok("approval/query", {"job_id": job})["data"], what="both ask")
+        self.fed.host.cli("approve", job)
+        wait_for(lambda: "of party 10001 to approve" in (self.page(self.fed.guest, job, "guest")["f_reason"] or ""))
+        self.fed.arbiter.cli("approve", job)
+        self.end(job, "success")
+
+    def test_supervisors_that_are_killed_change_nothing(self):
+        self.demand("--approval-by", "admin", "--approval-within", "1h")
+        job = self.submit()
+        self.asked(job)
+        for site in (self.fed.host, self.fed.guest):
+            kill(site.pid("supervisor"))
+        self.fed.host.cli("approve", job)
+        for site in (self.fed.host, self.fed.guest):
+            site.start()
+        self.end(job, "success")
+
+    def test_other_parameters_need_another_approval_and_the_same_do_not(self):
+        self.demand("--approval-by", "admin", "--approval-within", "1h")
+        job = self.submit()
+        self.asked(job)
+        self.fed.host.cli("approve", job)
+        self.end(job, "success")
+        self.fed.guest.ok("job/rerun", {"job_id": job, "component_name": "intersection_0", "force": True})
+        self.end(job, "success")
+        self.fed.guest.ok("job/parameter/update", {
+            "job_id": job, "component_parameters": {"common": {"intersection_0": {"only_output_key": True}}}})
+        self.fed.guest.ok("job/rerun", {"job_id": job, "component_name": "intersection_0", "force": True})
+        self.assertEqual([a["revision"] for a in self.asked(job)], [1])
+        self.fed.host.cli("approve", job)
+        self.end(job, "success")
+
+    def test_who_is_named_decides_and_nobody_else_below_an_admin(self):
+        self.demand("--approval-by", "mia", "--approval-within", "1h")
+        job = self.submit()
+        self.asked(job)
+        mia = self.fed.host.signed(self.fed.host.make_key("mia", "viewer"))
+        tom = self.fed.host.signed(self.fed.host.make_key("tom", "modeler"))
+        for site in (mia, tom):
+            self.addCleanup(self.fed.host.cli, "key", "delete", site.key["app_key"], check=False)
+        reply = tom.api("approval/approve", {"job_id": job})
+        self.assertEqual(reply["retcode"], 108, reply)
+        self.assertIn("not yours to decide", reply["retmsg"])
+        self.assertEqual(mia.api("approval/approve", {"job_id": job})["retcode"], 0)
+        self.end(job, "success")
+
+    def tampered(self, site, statement, words):
+        """What was changed while the job waited is refused there, and said."""
+        job = self.submit()
+        self.asked(job)
+        site.sql(statement.format(job=job))
+        self.fed.host.cli("approve", job)
+        for reason in self.end(job, "failed"):
+            self.assertIn(words, reason)
+            self.assertIn("%s %s" % ("guest" if site is self.fed.guest else "host", site.party), reason)
+
+    def test_changed_rows_are_refused_by_the_site_that_has_them(self):
+        self.demand("--approval-by", "admin", "--approval-within", "1h")
+        host, guest = self.fed.host, self.fed.guest
+        parameters = ("UPDATE task SET parameters = REPLACE(parameters, 'breast_host', 'breast_hosu')"
+                      " WHERE job_id = '{job}' AND component = 'reader_0' AND run_here = 1")
+        dsl = "UPDATE job SET dsl = REPLACE(dsl, 'Intersection', 'intersection') WHERE job_id = '{job}'"
+        conf = "UPDATE job SET runtime_conf = REPLACE(runtime_conf, 'breast_guest', 'breast_other') WHERE job_id = '{job}'"
+        signature = ("UPDATE contract_signature SET signature = REPLACE(signature, 'a', 'b')"
+                     " WHERE job_id = '{job}' AND role = 'guest'")
+        for site, statement, words in (
+                (host, parameters, "the task's parameters changed after the contract was signed"),
+                (host, dsl, "the DSL changed after the contract was signed: at /components/intersection_0/module"),
+                (guest, conf, "the conf changed after the contract was signed: at /component_parameters/role/guest"),
+                (guest, signature, "signature of guest 9999: it is not over this contract")):
+            with self.subTest(words):
+                self.tampered(site, statement, words)
+
+    def test_a_changed_contract_is_not_even_signed(self):
+        self.demand("--approval-by", "admin", "--approval-within", "1h")
+        job = self.submit()
+        self.asked(job)
+        self.fed.host.sql("UPDATE job SET contract = REPLACE(contract, 'breast_host', 'breast_hosu')"
+                          " WHERE job_id = '%s'" % job)
+        self.fed.host.cli("approve", job)
+        for reason in self.end(job, "failed"):
+            self.assertIn("the contract was changed: its text has the SHA-256", reason)
+
+    def test_a_contract_allows_so_many_runs(self):
+        dsl, conf = short_job("contract")
+        conf["job_parameters"]["common"]["max_runs"] = 1
+        job = self.fed.submit(conf, dsl)
+        self.end(job, "success")
+        reply = self.fed.guest.api("job/rerun", {"job_id": job, "component_name": "intersection_0", "force": True})
+        self.assertEqual(reply["retcode"], 108, reply)
+        self.assertIn("the contract allows 1 run, this would be number 2", reply["retmsg"])
+
+
+if __name__ == "__main__":
+    unittest.main()
