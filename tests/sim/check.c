@@ -59,6 +59,27 @@ check_executors(const char *what, const char *key, int64_t version, int change)
 		world_fail("task %s runs %d times at once", key, all);
 }
 
+/* --- leases -------------------------------------------------------------------- */
+
+void
+check_fence(struct actor *a)
+{
+	const char *host = a->instance->host->name;
+	struct site *s = a->site;
+	char sql[400];
+
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT COUNT(*) FROM event e JOIN job j USING (job_id)"
+	    " WHERE e.id > %lld AND e.kind IN ('job', 'task')"
+	    " AND e.actor = 'supervisor %s' AND j.is_initiator = 1"
+	    " AND j.lease_owner NOT LIKE '%s:%%'",
+	    (long long)s->events_seen, host, host);
+	if (site_count(s, sql) > 0)
+		world_fail("%s moves a job that is leased by another", host);
+	s->events_seen =
+	    site_count(s, "SELECT COALESCE(MAX(id), 0) FROM event");
+}
+
 /* --- at any time ---------------------------------------------------------------------------- */
 
 void

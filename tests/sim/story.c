@@ -45,7 +45,7 @@ draw_faults(void)
 		return;
 	f->crash = maybe(200, 6000);
 	f->hold = maybe(5000, 100000);
-	f->freeze = maybe(100, 1500);
+	f->freeze = maybe(200, 4000);
 	f->lose = maybe(5000, 250000);
 	f->duplicate = maybe(10000, 300000);
 	f->delay = maybe(10000, 200000);
@@ -311,7 +311,7 @@ plan_job(struct sim_job *j, int number)
 	sim_at(j->submit_at, submit, j);
 	if (sim_draw(4) == 0)
 		sim_at(j->submit_at + sim_draw(span), cancel, j);
-	if (sim_draw(5) == 0)
+	if (sim_draw(4) == 0)
 		sim_at(
 		    j->submit_at + sim_between(span / 4, 2 * span), rerun, j);
 }

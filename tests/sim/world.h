@@ -109,6 +109,7 @@ struct site {
 	int64_t down_until; /* the whole site, seen from outside */
 	int64_t db_down_until;
 	int64_t cores;
+	int64_t events_seen; /* by check_fence() */
 };
 
 /* What a reply or a child's end calls for, in the supervisor's own turn. */
@@ -255,6 +256,8 @@ void check_end(void);
 void check_executors(
     const char *what, const char *key, int64_t version, int change);
 void check_reset(void);
+/* A supervisor has committed: nothing of a job that is another's by now. */
+void check_fence(struct actor *);
 
 /* Is it a time of faults? */
 bool world_is_rough(void);

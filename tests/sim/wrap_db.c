@@ -226,6 +226,8 @@ __wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
 	if (self == NULL || r != 0 || !str_eq(sql, "COMMIT"))
 		return r;
 	self->in_tx = false;
+	if (self->kind == KIND_SUPERVISOR && self->site->nhosts > 1)
+		check_fence(self);
 	return wrap_point("commit done") ? 0 : pretend(my, CODE_DEAD);
 }
 
