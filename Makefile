@@ -224,7 +224,7 @@ check: lint
 	$(MAKE) api-docs-check
 	$(MAKE) man-check
 	$(MAKE) unit
-	$(MAKE) check-sim SEEDS=60
+	$(MAKE) check-sim SEEDS=100
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) all test-provider

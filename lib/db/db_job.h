@@ -289,6 +289,8 @@ int db_job_rerun(
  */
 int db_job_revise(struct db *, const struct db_job_new *);
 
+/* In a transaction: lock the job, and the run it is in.  ERR_NOT_FOUND. */
+int db_job_lock_run(struct db *, const char *job_id, int64_t *run);
 /* A member's site: the job is brought back under this run number. */
 int db_job_set_run(struct db *, const char *job_id, int64_t run);
 

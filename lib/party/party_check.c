@@ -78,32 +78,42 @@ party_may_command(
 	return r;
 }
 
-/* The job is locked from here on: no other run begins meanwhile. */
+/* No other run begins while the command is carried out. */
+static int
+lock_run(struct db *db, const struct party_command *c)
+{
+	int64_t run;
+	int r = 0;
+
+	if (c->caller->run != NULL)
+		r = db_job_lock_run(db, c->member.job_id, &run);
+	/* That there is no such job is for party_check() to say. */
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		r = 0;
+	}
+	return r;
+}
+
 static int
 check_run(struct db *db, struct party_command *c)
 {
-	const struct party_member *m = &c->member;
+	const char *job_id = c->member.job_id;
 	const int64_t *run = c->caller->run;
-	int r;
 
 	c->is_later_run = false;
-	if (run == NULL)
+	if (run == NULL || *run == c->job->run)
 		return 0;
-	if ((r = db_job_wake(db, m->job_id)) != 0 ||
-	    (r = db_job_get_brief(db, c->arena, m->job_id, &c->job)) != 0)
-		return r;
 	if (*run < c->job->run)
 		return err_set(ERR_CONFLICT,
-		    "job %s is in its run %lld here, %lld is over", m->job_id,
+		    "job %s is in its run %lld here, %lld is over", job_id,
 		    (long long)c->job->run, (long long)*run);
-	if (*run == c->job->run)
-		return 0;
 	if (!state_is_interrupt(c->state))
 		return err_set(ERR_NOT_FOUND,
 		    "job %s is in its run %lld here, %lld has not begun",
-		    m->job_id, (long long)c->job->run, (long long)*run);
+		    job_id, (long long)c->job->run, (long long)*run);
 	c->is_later_run = true;
-	return db_job_set_run(db, m->job_id, *run);
+	return db_job_set_run(db, job_id, *run);
 }
 
 struct command_call {
@@ -121,7 +131,8 @@ command_tx(struct db *db, void *ctx)
 	c->effective = false;
 	c->refused = PERMIT_NONE;
 	c->arena = arena_new();
-	if ((r = party_check(db, c->arena, c->caller, &c->member, &c->job,
+	if ((r = lock_run(db, c)) == 0 &&
+	    (r = party_check(db, c->arena, c->caller, &c->member, &c->job,
 		 &c->party)) == 0 &&
 	    (r = check_run(db, c)) == 0)
 		r = call->fn(db, c);
