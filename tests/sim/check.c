@@ -135,6 +135,12 @@ static const struct rest {
 	    " WHERE a.job_id = t.job_id AND a.component = t.component"
 	    " AND a.version = t.version AND a.role = t.role"
 	    " AND a.party_id = t.party_id AND a.outcome = 'success') <> 1" },
+	{ "attempts that went on after their end",
+	    "SELECT COUNT(*) FROM attempt WHERE heartbeat_at > ended_at" },
+	{ "attempts that say success of tasks that had none",
+	    "SELECT COUNT(*) FROM attempt a JOIN task t USING (job_id,"
+	    " component, version, role, party_id)"
+	    " WHERE a.outcome = 'success' AND t.party_status <> 'success'" },
 	{ "launches that are wanted",
 	    "SELECT COUNT(*) FROM task WHERE launch_wanted = 1" },
 };
