@@ -21,8 +21,13 @@ def samples(world):
     documents = world.guest.sql("SELECT dsl, runtime_conf, contract FROM job WHERE job_id = '%s'" % job)
     # The batch client escapes what a text may hold.
     text = [t.replace("\\n", "\n").replace("\\t", "\t").replace("\\\\", "\\") for t in documents[0]]
+    signed = [{"role": r[0], "party_id": r[1], "key_id": r[2], "signed_at": int(r[3]), "signature": r[4]}
+              for r in world.guest.sql("SELECT role, party_id, key_id, signed_s, signature FROM contract_signature"
+                                       " WHERE job_id = '%s' AND revision = 0" % job)]
     create = json.dumps({"dsl": json.loads(text[0]), "runtime_conf": json.loads(text[1]),
-                         "contract": json.loads(text[2])}).encode()
+                         "contract": json.loads(text[2]),
+                         "signatures": [s for s in signed if s["party_id"] == world.guest.party]}).encode()
+    own = json.dumps({"signature": [s for s in signed if s["role"] == "host"][0]}).encode()
     member = {"job": job, "role": "host", "party": world.host.party}
     task = dict(member, component=COMPONENT, task=job + "_" + COMPONENT, version="0")
     mail = {k: v for k, v in task.items() if k != "task"}
@@ -51,6 +56,7 @@ def samples(world):
     yield to_host(on_task + "/status/:status", task, status="success")
     yield to_host(on_task + "/stop/:status", task, status="canceled")
     yield to_guest("/v1/initiator/:job/:role/:party/stop/:status", member, status="canceled")
+    yield to_guest("/v1/initiator/:job/:role/:party/signature", member, body=own)
     yield to_guest("/v1/initiator/:job/:component/:task/:version/:role/:party/report", task,
                    body=b'{"party_status":"failed","progress":99}')
     for size in ("small", "large"):
