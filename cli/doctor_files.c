@@ -25,10 +25,10 @@ static const struct {
 	const char *path;
 	mode_t forbidden;
 } entries[] = {
-	{ SITE_KEYS, 0077 },
+	{ SITE_KEYS, 0066 },
 	{ SITE_KEYS "/sign.key", 0077 },
 	{ SITE_KEYS "/sign.pub", 0022 },
-	{ SITE_KEYS "/tls.key", 0077 },
+	{ SITE_KEYS "/tls.key", 0037 }, /* nginx's group reads it */
 	{ SITE_KEYS "/tls.crt", 0022 },
 	{ SITE_KEYS "/partners.pem", 0022 },
 	{ SITE_KEYS "/vault.key", 0077 },
@@ -47,14 +47,18 @@ static const struct {
 static const char *
 make_again(struct doctor *d, const char *path)
 {
-	if (strcmp(path, "nginx.conf") == 0 ||
-	    strcmp(path, SITE_KEYS "/partners.pem") == 0)
+	if (strcmp(path, "nginx.conf") == 0)
 		return doctor_command(
-		    d, "sluice site nginx --home %s", d->conf->home);
+		    d, "sluice site nginx --config %s", d->conf->path);
+	if (strcmp(path, SITE_KEYS "/partners.pem") == 0)
+		return doctor_command(d,
+		    "sluice partner import FILE --config %s of any partner "
+		    "writes it anew",
+		    d->conf->path);
 	return doctor_command(d,
-	    "sluice site init --home %s --party %s makes what is missing, or "
-	    "take it from a backup",
-	    d->conf->home, d->conf->party_id);
+	    "take it from a backup of %s; sluice site init --home %s --party "
+	    "%s makes folders that are missing",
+	    d->conf->home, d->conf->home, d->conf->party_id);
 }
 
 static void

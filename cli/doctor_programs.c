@@ -99,7 +99,7 @@ look_at_nginx(struct doctor *d)
 		conf, NULL };
 
 	doctor_result(d, run_program(argv), "nginx configuration",
-	    doctor_command(d, "sluice site nginx --home %s", d->conf->home));
+	    doctor_command(d, "sluice site nginx --config %s", d->conf->path));
 	free(conf);
 }
 

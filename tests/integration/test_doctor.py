@@ -62,7 +62,7 @@ class Doctor(unittest.TestCase):
         os.chmod(key, 0o644)
         self.addCleanup(lambda: os.chmod(key, 0o600))
         found = self.bad()["keys/tls.key"]
-        self.assertIn("chmod 600 " + key, found["mend"])
+        self.assertIn("chmod 640 " + key, found["mend"])
 
     def test_missing_files(self):
         for names in (("keys", "sign.key"), ("keys", "partners.pem"), ("keys", "tls.crt"), ("jobs",)):
