@@ -23,6 +23,8 @@ class HostilePartner(unittest.TestCase):
             assert site.upload("%s/%s.csv" % (DATA, name), name, namespace="partner").get("status") == "success"
         cls.job = fed.submit(lr_conf(namespace="partner", max_iter=2))
         assert fed.guest.wait(cls.job)["f_status"] == "success"
+        # The verdict reaches the host a moment later.
+        assert fed.host.wait(cls.job, role="host")["f_status"] == "success"
 
     def request(self, path=None, body=b"{}", signer=None, party=None, destination="10000", **kw):
         signer = signer or self.fed.guest
