@@ -280,6 +280,12 @@ move_locked(struct db *db, struct arena *a, struct job_move *m)
 	m->from = head->status;
 	if (!state_job_may(m->from, m->to))
 		return 0;
+	/* Who asked for the end was told that it comes: plan anew. */
+	if (m->fence != 0 && m->to == STATE_SUCCESS &&
+	    head->cancel_status != STATE_NONE)
+		return err_set(ERR_CONFLICT,
+		    "job %s was asked to end as %s meanwhile", m->job_id,
+		    state_name(head->cancel_status));
 	if ((r = write_job_move(db, m, &n)) != 0)
 		return r;
 	if (n != 1)

@@ -247,7 +247,8 @@ int db_party_clear(
  * fence: the caller's scheduling lease, 0 for none (a partner's command).
  * *moved (may be NULL) is false when the move is not allowed from where the
  * job stands; that is no error.
- * Errors: ERR_NOT_FOUND, ERR_CONFLICT (lease lost), ERR_DB.
+ * Errors: ERR_NOT_FOUND, ERR_CONFLICT (lease lost, or a success under a lease
+ * when another end was asked for meanwhile), ERR_DB.
  */
 int db_job_move(struct db *, const char *job_id, enum state to, int64_t fence,
     const char *reason, bool *moved);

@@ -250,6 +250,30 @@ first_wish_to_end_a_job_decides(void **state)
 }
 
 static void
+job_that_was_asked_to_end_does_not_succeed_any_more(void **state)
+{
+	struct db_job_claim *rows;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(
+	    db_job_claim(db, arena, "s", 60000, 100, &rows, &n), 0);
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(rows[i].job_id, J1) != 0)
+			continue;
+		assert_int_equal(
+		    db_job_cancel(db, J1, STATE_CANCELED, "by hand", NULL), 0);
+		assert_int_equal(db_job_move(db, J1, STATE_SUCCESS,
+				     rows[i].fence, NULL, NULL),
+		    ERR_CONFLICT);
+		assert_int_equal(db_job_move(db, J1, STATE_CANCELED,
+				     rows[i].fence, NULL, NULL),
+		    0);
+	}
+	assert_int_equal(job(J1)->status, STATE_CANCELED);
+}
+
+static void
 ended_job_cannot_be_canceled(void **state)
 {
 	bool effective;
@@ -740,6 +764,7 @@ main(void)
 		T(moves_keep_to_the_table_and_leave_events),
 		T(end_of_a_job_returns_its_resources_with_it),
 		T(first_wish_to_end_a_job_decides),
+		T(job_that_was_asked_to_end_does_not_succeed_any_more),
 		T(ended_job_cannot_be_canceled),
 		T(progress_only_grows),
 		T(due_jobs_are_claimed_in_one_batch_once),
