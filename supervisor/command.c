@@ -10,6 +10,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "lib/party/signatures.h"
 #include "supervisor/answer.h"
@@ -157,23 +158,69 @@ is_news(const struct command *c, const struct answer *a)
 	return a->code != 0 || c->verb != PLAN_TASK_START;
 }
 
+/*
+ * The fence is held while something is done under it: a scheduler that stood
+ * still for so long that another has the job does nothing more about it.
+ */
+struct fenced {
+	struct command *command;
+	struct answer *answer;
+	bool is_local, is_lost;
+	unsigned char *manifest_hash;
+};
+
+static int
+hold(struct db *db, struct fenced *f)
+{
+	int r = db_job_hold(db, f->command->to.job_id, f->command->fence);
+
+	f->is_lost = r == ERR_CONFLICT;
+	return r;
+}
+
+static int
+call_tx(struct db *db, void *ctx)
+{
+	struct fenced *f = ctx;
+	int r = hold(db, f);
+
+	return r != 0
+		   ? r
+		   : call_party(f->command, f->manifest_hash, &f->answer->why);
+}
+
+static int
+take_tx(struct db *db, void *ctx)
+{
+	struct fenced *f = ctx;
+	int r = hold(db, f);
+
+	return r != 0 ? r : answer_take(f->command, f->answer, f->is_local);
+}
+
 static int
 send_here(struct command *c, bool *news)
 {
 	unsigned char manifest_hash[DB_HASH_SIZE];
 	struct answer a = { .manifest_hash = manifest_hash };
+	struct fenced f = { .command = c,
+		.answer = &a,
+		.is_local = true,
+		.manifest_hash = manifest_hash };
 	char *text = NULL;
 	int r;
 
 	a.why = wait_of(WAIT_NONE);
-	a.code = call_party(c, manifest_hash, &a.why);
+	/* Staging reads files, for as long as that takes, and binds nobody. */
+	a.code = c->verb == PLAN_MODEL ? call_party(c, manifest_hash, &a.why)
+				       : db_tx(c->super->db, call_tx, &f);
 	/* Our own database's trouble is not the member's answer. */
-	if (a.code == ERR_DB || a.code == ERR_DB_RETRY)
+	if (a.code == ERR_DB || a.code == ERR_DB_RETRY || f.is_lost)
 		return a.code;
 	if (a.code != 0)
 		a.text = text = xstrdup(err_text());
 	*news |= is_news(c, &a);
-	r = answer_take(c, &a, true);
+	r = db_tx(c->super->db, take_tx, &f);
 	free(text);
 	return r;
 }
@@ -364,6 +411,7 @@ answered(void *ctx, const struct partner_reply *reply)
 {
 	struct command *c = ctx;
 	struct answer a = { .text = reply->retmsg, .data = reply->data };
+	struct fenced f = { .command = c, .answer = &a };
 	struct job *j = c->job;
 	int r = 0;
 
@@ -378,7 +426,7 @@ answered(void *ctx, const struct partner_reply *reply)
 		j->members[c->member].refusal = wait_of(WAIT_NONE);
 		answer_rest(c);
 	} else if (a.code != ERR_NET)
-		r = answer_take(c, &a, false);
+		r = db_tx(c->super->db, take_tx, &f);
 	audit(c, &a);
 	if (r == ERR_CONFLICT) {
 		/* The job is another's by now, or begins another run. */
@@ -455,7 +503,8 @@ command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		*at_once = true;
 		refusal.code = ERR_DENIED;
 		refusal.text = arena_strdup(c->arena, err_text());
-		r = answer_take(c, &refusal, false);
+		r = db_tx(s->db, take_tx,
+		    &(struct fenced){ .command = c, .answer = &refusal });
 		audit(c, &refusal);
 	}
 	command_free(c);

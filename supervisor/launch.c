@@ -17,13 +17,16 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
+#include "lib/base/str.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_recover.h"
 #include "lib/party/party.h"
 #include "supervisor/joblog.h"
 #include "supervisor/leftovers.h"
+#include "supervisor/peers.h"
 #include "supervisor/processes.h"
+#include "supervisor/steady.h"
 
 /* Tasks claimed in one transaction. */
 #define LAUNCH_BATCH 16
@@ -41,6 +44,7 @@ struct watched {
 struct launcher {
 	struct supervisor *super;
 	struct watched *list;
+	struct steady steady;
 };
 
 extern char **environ;
@@ -102,6 +106,25 @@ unlink_watched(struct launcher *l, struct watched *w)
 		}
 }
 
+/*
+ * A shepherd that found the database away before its task had begun.  What
+ * cannot be written now is done by the detector when the lease ran out.
+ */
+static bool
+begins_again(struct launcher *l, const struct watched *w, int status)
+{
+	if (status < 0 || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) != SHEPHERD_AGAIN)
+		return false;
+	if (db_attempt_relaunch(l->super->db, w->attempt_id) != 0) {
+		log_err("attempt=%s launch anew", w->attempt_id);
+		return err_code() != ERR_CONFLICT;
+	}
+	log_info("job=%s attempt=%s had no database, launched anew", w->job_id,
+	    w->attempt_id);
+	return true;
+}
+
 static void
 on_end(void *ctx, pid_t pid, int status)
 {
@@ -112,9 +135,12 @@ on_end(void *ctx, pid_t pid, int status)
 	unlink_watched(l, w);
 	/* Mostly it has said how its task ended. */
 	if (!has_ended(l, w->attempt_id)) {
-		mourn(l, w->attempt_id, w->job_id, status);
+		if (!begins_again(l, w, status))
+			mourn(l, w->attempt_id, w->job_id, status);
 		supervisor_changed(l->super, w->job_id);
-	}
+	} else if (status != 0)
+		/* Ended between its last word and its tidying up, perhaps. */
+		leftovers_remove(l->super, w->attempt_id);
 	free(w);
 }
 
@@ -306,13 +332,13 @@ launch_look(struct launcher *l)
 /* --- what a predecessor left -------------------------------------------- */
 
 /*
- * An open attempt on this host that we do not watch: its shepherd runs and
+ * An open attempt of this home that we do not watch: its shepherd runs and
  * is watched from now on, or it never got one and is launched anew, or its
- * shepherd is gone and the task ends.
+ * shepherd is gone and the task ends.  is_dead: whoever claimed it has ended.
  */
 static void
 take_up(struct launcher *l, const struct db_attempt *a,
-    const struct processes *running)
+    const struct processes *running, bool is_dead)
 {
 	pid_t pid = processes_find(running, a->attempt_id);
 	int r;
@@ -325,12 +351,11 @@ take_up(struct launcher *l, const struct db_attempt *a,
 			log_err("attempt=%s watch shepherd", a->attempt_id);
 		return;
 	}
-	/* Of another supervisor that may be about to start it. */
-	if (a->lease_left_ms > 0 && strncmp(a->launcher, l->super->instance,
-					l->super->instance_prefix) != 0)
-		return;
 	if (a->shepherd_pid != 0)
 		mourn(l, a->attempt_id, a->key.job_id, -1);
+	/* Its claimer may be about to start it; the lease tells otherwise. */
+	else if (!is_dead)
+		return;
 	else if (db_attempt_relaunch(l->super->db, a->attempt_id) == 0)
 		log_info("job=%s attempt=%s had no shepherd, launched anew",
 		    a->key.job_id, a->attempt_id);
@@ -338,24 +363,49 @@ take_up(struct launcher *l, const struct db_attempt *a,
 		log_err("attempt=%s launch anew", a->attempt_id);
 }
 
-static int
-recover(struct launcher *l)
+/* Other homes' shepherds are not among the processes we look for. */
+static bool
+is_unwatched(const struct launcher *l, const struct db_attempt *a)
 {
+	return peers_is_of_home(l->super->conf, l->super->host, a->launcher) &&
+	       !launch_is_watched(l, a->attempt_id);
+}
+
+int
+launch_adopt(struct launcher *l, const char *dead_prefix)
+{
+	struct supervisor *s = l->super;
 	struct arena *arena = arena_new();
 	struct processes *running = NULL;
 	struct db_attempt *rows;
-	size_t n;
+	size_t n, kept = 0;
 	int r;
 
-	if ((r = db_attempt_open_on(
-		 l->super->db, arena, l->super->host, &rows, &n)) == 0 &&
-	    n > 0 &&
-	    (r = processes_list(l->super->conf->shepherd_program,
-		 l->super->conf->path, &running)) == 0)
-		for (size_t i = 0; i < n; i++)
-			take_up(l, &rows[i], running);
+	/* Rows first: one that ends meanwhile is ended by its row. */
+	r = db_attempt_open_on(s->db, arena, s->host, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (is_unwatched(l, &rows[i]))
+			rows[kept++] = rows[i];
+	if (r == 0 && kept > 0)
+		r = processes_list(
+		    s->conf->shepherd_program, s->conf->path, &running);
+	for (size_t i = 0; r == 0 && i < kept; i++)
+		take_up(l, &rows[i], running,
+		    dead_prefix != NULL &&
+			str_starts(rows[i].launcher, dead_prefix));
 	processes_free(running);
 	arena_free(arena);
+	return r;
+}
+
+/* A predecessor's are those that begin as ours do. */
+static int
+recover(struct launcher *l)
+{
+	char *prefix = xstrndup(l->super->instance, l->super->instance_prefix);
+	int r = launch_adopt(l, prefix);
+
+	free(prefix);
 	return r;
 }
 
@@ -394,10 +444,12 @@ launch_reap_expired(struct launcher *l)
 {
 	struct arena *arena = arena_new();
 	struct db_attempt *rows;
-	size_t n;
-	int r;
+	size_t n = 0;
+	int r = 0;
 
-	r = db_attempt_expired(l->super->db, arena, SWEEP_BATCH, &rows, &n);
+	if (steady_look(&l->steady, l->super->db, l->super->conf->lease_ms))
+		r = db_attempt_expired(
+		    l->super->db, arena, SWEEP_BATCH, &rows, &n);
 	for (size_t i = 0; r == 0 && i < n; i++)
 		expire(l, &rows[i]);
 	if (r == 0 && n > 0)

@@ -12,6 +12,9 @@
 
 struct launcher;
 
+/* A shepherd's exit status: nothing was begun, start it once more. */
+#define SHEPHERD_AGAIN 75
+
 /*
  * Take up what a predecessor left, then launch what waits.
  * Errors: ERR_DB.
@@ -25,6 +28,14 @@ void launch_look(struct launcher *);
 
 /* Is a shepherd for this attempt running on this host, as far as we know? */
 bool launch_is_watched(const struct launcher *, const char *attempt_id);
+
+/*
+ * Open attempts of this home that nobody watches here: their shepherds are
+ * watched from now on, those whose shepherd is gone end.  What a supervisor
+ * claimed whose name begins with dead_prefix (NULL: none is dead) and has not
+ * started is launched anew.  Errors: ERR_DB, ERR_IO.
+ */
+int launch_adopt(struct launcher *, const char *dead_prefix);
 
 /* The detector's part: attempts whose lease ran out. */
 int launch_reap_expired(struct launcher *);

@@ -2,15 +2,12 @@
  * sluice-supervisor: schedules the jobs this site initiated, launches the
  * tasks it takes part in, tells their initiators how they end.
  */
-#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
@@ -22,31 +19,34 @@
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
 #include "lib/sign/vault.h"
+#include "supervisor/peers.h"
 #include "supervisor/supervisor.h"
-
-#define PID_FILE SITE_RUN "/supervisor.pid"
-#define LOG_FILE SITE_LOGS "/supervisor.log"
 
 /* Everything this program makes, in the order in which it is made. */
 struct program {
 	struct site_conf *conf;
-	char *pid_path;
-	int pid_fd;
+	struct peer_lock lock;
 	struct keys *keys;
 	struct supervisor super;
 };
 
 struct options {
 	const char *config;
-	bool foreground; /* log to standard error */
+	const char *name; /* "": the first supervisor of its home */
+	bool foreground;  /* log to standard error */
 };
 
 static int
 usage(void)
 {
 	(void)fprintf(stderr,
-	    "usage: sluice-supervisor --config FILE [--foreground]\n"
-	    "  --foreground  log to standard error, not to " LOG_FILE "\n");
+	    "usage: sluice-supervisor --config FILE [--name NAME] "
+	    "[--foreground]\n"
+	    "  --name NAME   a further supervisor of the same site; each has "
+	    "a name of its\n"
+	    "                own, up to %d small letters and digits\n"
+	    "  --foreground  log to standard error, not to logs/\n",
+	    SUPERVISOR_NAME_MAX);
 	return 2;
 }
 
@@ -55,15 +55,21 @@ parse_options(int argc, char **argv, struct options *o)
 {
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
+		{ "name", required_argument, NULL, 'n' },
 		{ "foreground", no_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:f", longs, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "c:n:f", longs, NULL)) != -1)
 		switch (c) {
 		case 'c':
 			o->config = optarg;
+			break;
+		case 'n':
+			if (!peers_is_name(optarg))
+				return -1;
+			o->name = optarg;
 			break;
 		case 'f':
 			o->foreground = true;
@@ -72,40 +78,6 @@ parse_options(int argc, char **argv, struct options *o)
 			return -1;
 		}
 	return o->config != NULL && optind == argc ? 0 : -1;
-}
-
-/* --- one supervisor of a home at a time ----------------------------------- */
-
-/*
- * The lock on the pid file says that a supervisor runs; it goes with the
- * process, however that ends.
- */
-static int
-lock_pid_file(struct program *p)
-{
-	struct stat ours, there;
-	char *text;
-	int r;
-
-	p->pid_path = site_path(p->conf, "%s", PID_FILE);
-	p->pid_fd = open(p->pid_path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-	if (p->pid_fd < 0)
-		return err_set_errno(ERR_IO, "open %s", p->pid_path);
-	/* A predecessor may have removed the file since we opened it. */
-	if (flock(p->pid_fd, LOCK_EX | LOCK_NB) != 0 ||
-	    fstat(p->pid_fd, &ours) != 0 || stat(p->pid_path, &there) != 0 ||
-	    ours.st_ino != there.st_ino)
-		return err_set(ERR_EXISTS,
-		    "%s is locked: a supervisor of this "
-		    "site runs already",
-		    p->pid_path);
-	text = xasprintf("%d\n", (int)getpid());
-	if (ftruncate(p->pid_fd, 0) != 0)
-		r = err_set_errno(ERR_IO, "write %s", p->pid_path);
-	else
-		r = fd_write_all(p->pid_fd, text, strlen(text));
-	free(text);
-	return r;
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -153,6 +125,7 @@ open_site(struct program *p, const struct options *o)
 	char *path;
 	int r;
 
+	p->super.name = o->name;
 	if ((r = site_conf_load(o->config, &p->conf)) != 0)
 		return r;
 	site_conf_act_as(p->conf, SITE_SUPERVISOR);
@@ -160,13 +133,13 @@ open_site(struct program *p, const struct options *o)
 		return r;
 	log_init("supervisor", level);
 	if (!o->foreground) {
-		path = site_path(p->conf, "%s", LOG_FILE);
+		path = peers_path(p->conf, SITE_LOGS, o->name, "log");
 		r = log_to_file(path);
 		free(path);
 		if (r != 0)
 			return r;
 	}
-	if ((r = lock_pid_file(p)) != 0)
+	if ((r = peers_lock(p->conf, o->name, &p->lock)) != 0)
 		return r;
 	p->super.conf = p->super.own_conf = p->conf;
 	if ((r = db_open(p->conf, &p->super.db)) != 0 ||
@@ -202,18 +175,15 @@ close_all(struct program *p)
 	loop_free(s->loop);
 	keys_free(p->keys);
 	db_close(s->db);
-	if (p->pid_fd >= 0)
-		(void)unlink(p->pid_path);
-	fd_close(&p->pid_fd);
-	free(p->pid_path);
+	peers_unlock(&p->lock);
 	site_conf_free(p->conf);
 }
 
 int
 main(int argc, char **argv)
 {
-	struct options o = { 0 };
-	struct program p = { .pid_fd = -1 };
+	struct options o = { .name = "" };
+	struct program p = { .lock = PEER_LOCK_INIT };
 	int r;
 
 	proc_no_core();

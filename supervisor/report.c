@@ -89,7 +89,8 @@ told(void *ctx, const struct partner_reply *reply)
 {
 	struct sending *s = ctx;
 	struct reporter *rp = s->reporter;
-	bool silence = partners_is_silence(reply);
+	/* Its own trouble, as a database that is away, is no answer either. */
+	bool silence = partners_is_silence(reply) || reply->status >= 500;
 	int r = 0;
 
 	/*

@@ -311,9 +311,10 @@ change_tx(struct db *db, void *ctx)
 {
 	struct changing *c = ctx;
 	struct plan *p = c->plan;
-	int r = 0;
+	int r;
 
-	(void)db;
+	/* A scheduler that was stopped for a while may not be it any more. */
+	r = db_job_hold(db, c->job->job_id, c->job->fence);
 	for (size_t i = 0; r == 0 && i < p->n; i++)
 		if (!plan_is_command(p->actions[i].verb))
 			r = change(

@@ -24,6 +24,11 @@
 
 /* Jobs claimed in one transaction. */
 #define CLAIM_BATCH 32
+/*
+ * A job's lease is short: whoever takes it over does so under another fence,
+ * and the former does nothing more.  Renewed three times in it.
+ */
+#define JOB_LEASE_MS 2000
 /* Changes of own rows and fresh looks in a row: more are no progress. */
 #define ROUNDS_MAX 20
 /* After requests to partners: the loop sends them, then own members' turn. */
@@ -290,6 +295,14 @@ look(struct scheduler *s, struct job *j)
 		drop(s, j);
 }
 
+static int64_t
+job_lease_ms(const struct scheduler *s)
+{
+	int64_t ms = s->super->conf->lease_ms;
+
+	return ms < JOB_LEASE_MS ? ms : JOB_LEASE_MS;
+}
+
 /* --- when ------------------------------------------------------------------- */
 
 static void
@@ -300,7 +313,7 @@ take_due(struct scheduler *s)
 	size_t n;
 
 	if (db_job_claim(s->super->db, arena, s->super->instance,
-		s->super->conf->lease_ms, CLAIM_BATCH, &claims, &n) != 0) {
+		job_lease_ms(s), CLAIM_BATCH, &claims, &n) != 0) {
 		log_err("claim jobs");
 		n = 0;
 	}
@@ -362,7 +375,7 @@ on_renew(void *ctx)
 			j->again = true;
 	}
 	if (any && db_job_renew(s->super->db, s->super->instance,
-		       s->super->conf->lease_ms, NULL) != 0)
+		       job_lease_ms(s), NULL) != 0)
 		log_err("renew leases of jobs");
 	on_soon(s);
 	forget_lost(s);
@@ -403,8 +416,7 @@ scheduler_new(struct supervisor *super, struct scheduler **out)
 	s->renew = loop_timer_new(super->loop, on_renew, s);
 	s->more = loop_timer_new(super->loop, on_more, s);
 	s->soon = loop_timer_new(super->loop, on_soon, s);
-	loop_timer_set(
-	    s->renew, super->conf->lease_ms / 3, super->conf->lease_ms / 3);
+	loop_timer_set(s->renew, job_lease_ms(s) / 3, job_lease_ms(s) / 3);
 	loop_timer_set(s->more, 0, 0);
 	*out = s;
 	return 0;

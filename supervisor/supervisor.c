@@ -3,7 +3,6 @@
  */
 #include "supervisor/supervisor.h"
 
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +23,7 @@
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
+#include "supervisor/peers.h"
 #include "supervisor/queue.h"
 #include "supervisor/report.h"
 #include "supervisor/resources.h"
@@ -32,27 +32,20 @@
 #include "supervisor/sealer.h"
 #include "supervisor/wake.h"
 
-/* "host:home:process", the first two parts short but telling. */
 static void
 name_instance(struct supervisor *s)
 {
-	unsigned char hash[16];
-	char home[9], self[ID_RANDOM_SIZE];
-	int n;
+	char self[ID_RANDOM_SIZE];
+	char *prefix;
 
 	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
 		(void)snprintf(s->host, sizeof(s->host), "localhost");
-	(void)crypto_generichash(hash, sizeof(hash),
-	    (const unsigned char *)s->conf->home, strlen(s->conf->home), NULL,
-	    0);
-	for (int i = 0; i < 4; i++)
-		(void)snprintf(home + 2 * i, 3, "%02x", hash[i]);
+	prefix = peers_prefix(s->conf, s->host, s->name == NULL ? "" : s->name);
 	id_random(self);
-	n = snprintf(
-	    s->instance, sizeof(s->instance), "%.40s:%s:", s->host, home);
-	s->instance_prefix = (size_t)n;
+	s->instance_prefix = strlen(prefix);
 	(void)snprintf(
-	    s->instance + n, sizeof(s->instance) - (size_t)n, "%.8s", self);
+	    s->instance, sizeof(s->instance), "%s%.8s", prefix, self);
+	free(prefix);
 }
 
 void
@@ -117,11 +110,12 @@ supervisor_start(struct supervisor *s)
 		return r;
 	if ((r = beat_new(s, &s->beat)) != 0)
 		return r;
+	s->peers = peers_new(s);
 	s->detectors = detectors_new(s);
 	s->janitor = janitor_new(s);
 	if (leftovers_sweep_uploads(s) != 0)
 		log_err("uploads left behind");
-	text = site_path(s->conf, "%s", SITE_SUPERVISOR_SOCKET);
+	text = peers_path(s->conf, SITE_RUN, s->name, "sock");
 	r = wake_open(s->loop, text, on_wake, s, &s->wake);
 	free(text);
 	if (r != 0)
@@ -140,6 +134,7 @@ supervisor_stop(struct supervisor *s)
 	beat_free(s->beat);
 	detectors_free(s->detectors);
 	janitor_free(s->janitor);
+	peers_free(s->peers);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);
 	signer_free(s->signer);

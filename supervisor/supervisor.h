@@ -21,6 +21,7 @@ struct keys;
 struct launcher;
 struct metrics;
 struct partners;
+struct peers;
 struct queue;
 struct reporter;
 struct scheduler;
@@ -29,9 +30,10 @@ struct sealer;
 struct wake;
 
 /*
- * "host:home:process": the first two parts name what one supervisor at a time
- * owns (the pid file is locked), so leases that begin with the same two and
- * end otherwise are a dead predecessor's.
+ * "host:home:process", or "host:home.name:process" of a further supervisor:
+ * the first two parts name what one supervisor at a time owns (the pid file
+ * is locked), so leases that begin with the same two and end otherwise are a
+ * dead predecessor's.
  */
 #define INSTANCE_SIZE 65
 
@@ -43,6 +45,7 @@ struct supervisor {
 	struct db *db;
 	struct http_client *http; /* NULL: no partners */
 	struct keys *keys;	  /* what this site signs with; or NULL */
+	const char *name;	  /* NULL or "": the first of its home */
 
 	struct metrics *metrics;   /* what is counted here */
 	struct findings *findings; /* what detectors told lately */
@@ -58,6 +61,7 @@ struct supervisor {
 	struct scheduler *scheduler;
 	struct sealer *sealer;
 	struct heads *heads;
+	struct peers *peers;
 	struct detectors *detectors;
 	struct janitor *janitor;
 	struct wake *wake;

@@ -76,6 +76,7 @@ struct site_conf {
 	int64_t poll_ms;
 	int64_t lease_ms;
 	int64_t heartbeat_ms;
+	int64_t outage_s;  /* tasks go on without the database for so long */
 	int64_t cores;	   /* 0: as many as the machine has */
 	int64_t memory_mb; /* 0: three quarters of the machine's */
 	int64_t reservation_ms;

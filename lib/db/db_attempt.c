@@ -1,6 +1,11 @@
 /*
  * Attempts: claimed by a supervisor, kept alive by a shepherd, ended by
- * either.  Every write names the attempt and asks whether its lease lives.
+ * either.  Every write names the attempt and asks whether it is still open.
+ *
+ * A lease that runs out ends nothing by itself: it allows others to end the
+ * attempt, which is one guarded update.  Until somebody did, its shepherd may
+ * come back and go on: nobody has acted in its place.  So a database that was
+ * away for a while costs no task.
  */
 #include "lib/db/db_attempt.h"
 
@@ -14,7 +19,7 @@
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
 
-#define ALIVE "a.ended_at IS NULL AND a.lease_until > NOW(6)"
+#define OPEN "a.ended_at IS NULL"
 
 #define ATTEMPT_COLS(X)                                                        \
 	KEY_COLS(X, key., "a.")                                                \
@@ -240,7 +245,7 @@ static const struct db_stmt renew = { "attempt.renew", "iiiiis",
 	" a.progress = ?,"
 	" a.shepherd_pid = COALESCE(NULLIF(?, 0), a.shepherd_pid),"
 	" a.executor_pid = COALESCE(NULLIF(?, 0), a.executor_pid)"
-	" WHERE a.attempt_id = ? AND " ALIVE };
+	" WHERE a.attempt_id = ? AND " OPEN };
 static const struct db_stmt kill_wanted = { "attempt.kill_wanted", "s",
 	"SELECT t.kill_wanted FROM attempt a JOIN task t"
 	" ON t.job_id = a.job_id AND t.component = a.component"
@@ -248,7 +253,7 @@ static const struct db_stmt kill_wanted = { "attempt.kill_wanted", "s",
 	" AND t.party_id = a.party_id WHERE a.attempt_id = ?" };
 /* Locks in the order of db.h; the key comes from a plain read before. */
 static const struct db_stmt guard = { "attempt.guard", KEY_PARAMS "is",
-	"SELECT " ALIVE " FROM job j STRAIGHT_JOIN task t"
+	"SELECT " OPEN " FROM job j STRAIGHT_JOIN task t"
 	" ON t.job_id = j.job_id STRAIGHT_JOIN attempt a"
 	" ON a.job_id = t.job_id AND a.component = t.component"
 	" AND a.version = t.version AND a.role = t.role"
@@ -258,7 +263,7 @@ static const struct db_stmt guard = { "attempt.guard", KEY_PARAMS "is",
 	" AND j.job_id = ? FOR UPDATE" };
 static const struct db_stmt end = { "attempt.end", "es",
 	"UPDATE attempt a SET a.ended_at = NOW(6), a.outcome = LEFT(?, 200)"
-	" WHERE a.attempt_id = ? AND " ALIVE };
+	" WHERE a.attempt_id = ? AND " OPEN };
 
 static int
 lost(const char *attempt_id)

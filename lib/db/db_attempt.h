@@ -41,14 +41,15 @@ int db_attempt_get(struct db *, struct arena *, const char *attempt_id,
  * The heartbeat: extend the lease and learn whether the task is to be killed
  * (*kill, STATE_NONE for no).  Pids of 0 leave what is known.  progress is a
  * count that grows while the executor gets on; when it last grew is kept.
- * ERR_CONFLICT: the lease ran out or the attempt was ended by somebody else.
+ * ERR_CONFLICT: the attempt was ended by somebody else, who may do so once
+ * its lease has run out; a lease that nobody has ended is renewed.
  */
 int db_attempt_renew(struct db *, const char *attempt_id, int64_t lease_ms,
     int64_t shepherd_pid, int64_t executor_pid, int64_t progress,
     enum state *kill);
 /*
  * Inside a transaction, before writing anything for the task: lock the
- * attempt and see that its lease is alive.  ERR_CONFLICT when it is not.
+ * attempt and see that nobody ended it.  ERR_CONFLICT when somebody did.
  */
 int db_attempt_guard(struct db *, const char *attempt_id);
 /* The last write of a shepherd; ERR_CONFLICT as above. */

@@ -311,6 +311,12 @@ int db_job_claim(struct db *, struct arena *, const char *owner,
     int64_t lease_ms, int64_t limit, struct db_job_claim **rows, size_t *n);
 /* Extend all live leases of owner; *n (may be NULL) is their number. */
 int db_job_renew(struct db *, const char *owner, int64_t lease_ms, int64_t *n);
+/*
+ * For the transaction that acts: lock the job's row and see that nobody has
+ * claimed it since the claim with this fence.  Whoever claims it next waits
+ * for the end of the transaction.  ERR_CONFLICT when somebody has.
+ */
+int db_job_hold(struct db *, const char *job_id, int64_t fence);
 /* ERR_CONFLICT unless the lease with this fence is alive. */
 int db_job_check_lease(struct db *, const char *job_id, int64_t fence);
 /* Give a lease back; the next look is in delay_ms or at a wake before. */

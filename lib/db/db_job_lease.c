@@ -64,6 +64,8 @@ static const struct db_stmt check = { "job.check_lease", "si",
  * SYSDATE, not NOW: NOW is when the statement began, and a wake may have set
  * the row while the statement waited for it.
  */
+static const struct db_stmt hold = { "job.hold", "s",
+	"SELECT lease_fence FROM job WHERE job_id = ? FOR UPDATE" };
 static const struct db_stmt release = { "job.release", "isi",
 	"UPDATE job SET lease_owner = NULL, lease_until = NULL,"
 	" next_look_at = IF(next_look_at <= SYSDATE(6), next_look_at,"
@@ -161,6 +163,17 @@ db_job_check_lease(struct db *db, const char *job_id, int64_t fence)
 	if ((r = db_query_int(db, &check, &n, job_id, fence)) != 0)
 		return r;
 	return n == 1 ? 0 : lost(job_id, fence);
+}
+
+int
+db_job_hold(struct db *db, const char *job_id, int64_t fence)
+{
+	int64_t now;
+	int r;
+
+	if ((r = db_query_int(db, &hold, &now, job_id)) != 0)
+		return r;
+	return now == fence ? 0 : lost(job_id, fence);
 }
 
 int

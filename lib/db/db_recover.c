@@ -41,6 +41,9 @@ static const struct db_stmt stuck = { "job.stuck", "iii",
 	" AND NOT EXISTS (SELECT 1 FROM task t WHERE t.job_id = j.job_id"
 	" AND (t.party_status = 'running'"
 	" OR t.updated_at > NOW(6) - INTERVAL ? MICROSECOND)) LIMIT ?" };
+static const struct db_stmt clock_now = { "clock", "",
+	"SELECT CAST(UNIX_TIMESTAMP(NOW(6)) * 1000 AS SIGNED)" };
+
 struct taking {
 	const char *prefix;
 	const char *owner;
@@ -103,4 +106,10 @@ db_job_stuck(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
 {
 	return db_select(db, &stuck, &text_shape, a, ids, n, age_ms * 1000,
 	    age_ms * 1000, limit);
+}
+
+int
+db_clock_ms(struct db *db, int64_t *ms)
+{
+	return db_query_int(db, &clock_now, ms);
 }

@@ -30,4 +30,7 @@ int db_report_backlog(struct db *, int64_t age_ms, int64_t *n);
 int db_job_stuck(struct db *, struct arena *, int64_t age_ms, int64_t limit,
     const char ***ids, size_t *n);
 
+/* The database's clock, milliseconds since the epoch.  ERR_DB. */
+int db_clock_ms(struct db *, int64_t *ms);
+
 #endif

@@ -414,8 +414,7 @@ static const struct db_stmt set_progress = { "task.set_progress",
 	"ii" KEY_PARAMS "ss",
 	"UPDATE task SET progress = LEAST(100, ?) WHERE progress < ? "
 	"AND" KEY_WHERE " AND (? IS NULL OR EXISTS (SELECT 1 FROM attempt a"
-	" WHERE a.attempt_id = ? AND a.ended_at IS NULL"
-	" AND a.lease_until > NOW(6)))" };
+	" WHERE a.attempt_id = ? AND a.ended_at IS NULL))" };
 static const struct db_stmt ack_start = { "task.ack_start", "i" KEY_PARAMS,
 	"UPDATE task SET start_acked = ? WHERE" KEY_WHERE };
 static const struct db_stmt ack_status = { "task.ack_status", "s" KEY_PARAMS,

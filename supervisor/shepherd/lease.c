@@ -1,7 +1,9 @@
 /*
- * Heartbeats of an attempt.  The database's clock decides how long a lease
- * lasts; here only the time since the last successful renewal is looked at,
- * which began before the database counted.
+ * Heartbeats of an attempt.  The lease is lost when the database says that
+ * somebody ended the attempt, and only then: one that has merely run out is
+ * renewed like any other (see lib/db/db_attempt.c).  While the database is
+ * away nobody can end the attempt, so the task goes on, for outage_s: whoever
+ * reaches the database when we do not may have given it up.
  */
 #include "supervisor/shepherd/lease.h"
 
@@ -25,7 +27,8 @@
 struct lease {
 	struct shepherd *shepherd;
 	struct loop_timer *timer;
-	int64_t renewed_ms; /* monotonic, before asking */
+	int64_t renewed_ms; /* monotonic */
+	bool away;	    /* the database, and it was told */
 	int64_t progress;   /* the pulse's count */
 };
 
@@ -44,9 +47,9 @@ renew(struct lease *l, enum state *kill)
 	if (r == 0)
 		l->renewed_ms = now;
 	else if (r != ERR_CONFLICT &&
-		 clock_mono_ms() - l->renewed_ms >= s->conf->lease_ms)
-		r = err_set(ERR_CONFLICT, "no renewal for %lld ms",
-		    (long long)s->conf->lease_ms);
+		 now - l->renewed_ms >= s->conf->outage_s * 1000)
+		r = err_set(ERR_CONFLICT, "no renewal for %lld s",
+		    (long long)s->conf->outage_s);
 	return r;
 }
 
@@ -81,6 +84,17 @@ watch_disk(struct shepherd *s)
 	free(why);
 }
 
+/* Once when the database goes, once when it is back. */
+static void
+tell(struct lease *l, int r)
+{
+	if (r != 0 && !l->away)
+		log_err("lease not renewed; the task goes on");
+	else if (r == 0 && l->away)
+		log_info("the database is back, the lease renewed");
+	l->away = r != 0;
+}
+
 void
 lease_beat(struct lease *l)
 {
@@ -95,8 +109,7 @@ lease_beat(struct lease *l)
 		control_lost(s);
 		return;
 	}
-	if (r != 0)
-		log_err("lease not renewed");
+	tell(l, r);
 	if (kill != STATE_NONE)
 		control_end(s, kill, FAULT_STOPPED, NULL);
 	watch_memory(s);
@@ -115,19 +128,15 @@ on_timer(void *ctx)
 int
 lease_open(struct shepherd *s, struct lease **out)
 {
-	int64_t left = s->subject->attempt->lease_left_ms;
 	struct lease *l;
 
 	*out = NULL;
-	if (left <= 0)
-		return err_set(ERR_CONFLICT, "the lease ran out before the "
-					     "shepherd was there");
-	if (left > s->conf->lease_ms)
-		left = s->conf->lease_ms;
+	if (s->subject->attempt->ended)
+		return err_set(ERR_CONFLICT,
+		    "the attempt was ended before the shepherd was there");
 	l = xcalloc(1, sizeof(*l));
 	l->shepherd = s;
-	/* Whoever claimed the attempt began the lease. */
-	l->renewed_ms = clock_mono_ms() - (s->conf->lease_ms - left);
+	l->renewed_ms = clock_mono_ms();
 	l->timer = loop_timer_new(s->loop, on_timer, l);
 	loop_timer_set(l->timer, s->conf->heartbeat_ms, 0);
 	*out = l;

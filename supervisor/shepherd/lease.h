@@ -9,9 +9,9 @@ struct lease;
 
 /*
  * Take over the lease as the claim left it and renew it with every heartbeat
- * from now on.  The last renewal counts: a lease that could not be renewed
- * for its length is lost as well.
- * Errors: ERR_CONFLICT when it has run out already.
+ * from now on.  It is lost when the attempt was ended, or after outage_s in
+ * which the database could not be reached.
+ * Errors: ERR_CONFLICT when the attempt was ended already.
  */
 int lease_open(struct shepherd *, struct lease **out);
 /*

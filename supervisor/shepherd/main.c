@@ -5,7 +5,8 @@
  *
  * Started by the supervisor, which it may outlive: its claim is the lease on
  * the attempt's row.  Exit status 0 when the task's end was written, 1 when
- * nothing could be done, 3 when the lease was lost.
+ * nothing could be done, 3 when the lease was lost, SHEPHERD_AGAIN when the
+ * database went away before the task had begun.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "lib/base/proc.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "supervisor/launch.h"
 #include "supervisor/shepherd/agreement.h"
 #include "supervisor/shepherd/courier.h"
 #include "supervisor/shepherd/delivery.h"
@@ -294,8 +296,11 @@ run(struct shepherd *s, const struct options *o)
 	if ((r = open_attempt(s, o)) != 0)
 		return r;
 	/* From here on a failure is the task's, and is written as its end. */
-	if (s->phase == PHASE_SETUP && start(s) != 0)
+	if (s->phase == PHASE_SETUP && start(s) != 0) {
+		if (!s->has_child && db_ping(s->db) != 0)
+			return ERR_DB_RETRY;
 		control_fail(s, NULL);
+	}
 	return loop_run(s->loop);
 }
 
@@ -304,7 +309,7 @@ main(int argc, char **argv)
 {
 	struct shepherd s;
 	struct options o;
-	int status = EXIT_SUCCESS;
+	int status = EXIT_SUCCESS, r = 0;
 
 	memset(&s, 0, sizeof(s));
 	s.child = (struct launched)LAUNCHED_INIT;
@@ -317,9 +322,10 @@ main(int argc, char **argv)
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_file_limit();
-	if (sodium_init() < 0 || run(&s, &o) != 0) {
+	if (sodium_init() < 0 || (r = run(&s, &o)) != 0) {
 		log_err("attempt %s", o.attempt);
-		status = EXIT_FAILURE;
+		status = r == ERR_DB || r == ERR_DB_RETRY ? SHEPHERD_AGAIN
+							  : EXIT_FAILURE;
 	} else if (s.is_lost) {
 		status = EXIT_LOST;
 	}

@@ -113,4 +113,7 @@ def check_files(site, job):
     try:
         wait_for(lambda: not left(site, job), 10)
     except AssertionError:
-        raise AssertionError("left at %s: %s" % (site.party, left(site, job))) from None
+        found = left(site, job)
+        for path in found:  # told once; not of the next case
+            os.unlink(path)
+        raise AssertionError("left at %s: %s" % (site.party, found)) from None

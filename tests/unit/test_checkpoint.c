@@ -267,10 +267,10 @@ a_damaged_file_is_not_handed_out(void **state)
 }
 
 static void
-an_attempt_without_its_lease_writes_none(void **state)
+an_attempt_that_was_ended_writes_none(void **state)
 {
 	static const struct db_stmt expire = { "expire", "",
-		"UPDATE attempt SET lease_until = NOW(6) - INTERVAL 1 SECOND" };
+		"UPDATE attempt SET ended_at = NOW(6)" };
 	struct json_object *list;
 	struct api_answer a;
 
@@ -369,7 +369,7 @@ main(void)
 		T(the_same_step_again_replaces_it_and_becomes_the_newest),
 		T(wrong_questions_are_told_by_status),
 		T(a_damaged_file_is_not_handed_out),
-		T(an_attempt_without_its_lease_writes_none),
+		T(an_attempt_that_was_ended_writes_none),
 		T(predict_jobs_keep_none),
 		T(files_of_checkpoints_count_as_used),
 		T(frames_that_name_impossible_steps_are_refused),

@@ -396,7 +396,11 @@ stale_scheduler_changes_nothing(void **state)
 	assert_int_equal(db_job_check_lease(db, J1, old), ERR_CONFLICT);
 	assert_int_equal(db_job_renew(db, "a", LEASE_MS, &n), 0);
 	assert_int_equal(n, 0);
+	/* Nobody has acted in its place yet. */
+	assert_int_equal(db_job_hold(db, J1, old), 0);
 	assert_int_equal(claim("b", &c), 1);
+	assert_int_equal(db_job_hold(db, J1, old), ERR_CONFLICT);
+	assert_int_equal(db_job_hold(db, J1, c->fence), 0);
 	assert_true(c->fence > old);
 	assert_int_equal(
 	    db_job_move(db, J1, STATE_RUNNING, old, "", &moved), ERR_CONFLICT);

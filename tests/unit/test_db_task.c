@@ -486,13 +486,6 @@ stale_shepherd_changes_nothing(void **state)
 	    db_attempt_expire(db, a->attempt_id, STATE_FAILED, "silent"),
 	    ERR_CONFLICT);
 	expire_all();
-	/* Even before anybody noticed, it may not write any more. */
-	assert_int_equal(db_task_move(db, &theirs, &m, &moved), ERR_CONFLICT);
-	assert_int_equal(
-	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill),
-	    ERR_CONFLICT);
-	assert_int_equal(
-	    db_attempt_end(db, a->attempt_id, "done"), ERR_CONFLICT);
 	assert_int_equal(db_attempt_expired(db, arena, 10, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(
@@ -500,13 +493,49 @@ stale_shepherd_changes_nothing(void **state)
 	assert_int_equal(task(&theirs)->party_status, STATE_FAILED);
 	assert_string_equal(task(&theirs)->error_report, "silent");
 	assert_true(task(&theirs)->report_due);
+	/* From then on it may not write any more. */
 	assert_int_equal(db_task_move(db, &theirs, &m, &moved), ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill),
+	    ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_end(db, a->attempt_id, "done"), ERR_CONFLICT);
 	assert_int_equal(
 	    db_task_set_progress(db, &theirs, a->attempt_id, 50), 0);
 	assert_int_equal(task(&theirs)->progress, 0);
 	assert_int_equal(task(&theirs)->party_status, STATE_FAILED);
 	assert_int_equal(
 	    db_attempt_expire(db, rows->attempt_id, STATE_FAILED, "silent"),
+	    ERR_CONFLICT);
+}
+
+/* As after an outage of the database: nobody has acted in its place. */
+static void
+lease_that_ran_out_goes_on_while_nobody_ended_the_attempt(void **state)
+{
+	struct db_attempt *a = launch(&theirs), *rows;
+	struct db_task_move m = { .status = STATE_NONE,
+		.party_status = STATE_RUNNING,
+		.attempt_id = a->attempt_id };
+	enum state kill;
+	unsigned moved;
+	size_t n;
+
+	(void)state;
+	expire_all();
+	assert_int_equal(db_task_move(db, &theirs, &m, &moved), 0);
+	assert_int_equal(moved, DB_MOVED_PARTY);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill), 0);
+	assert_int_equal(db_attempt_expired(db, arena, 10, &rows, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(
+	    db_attempt_expire(db, a->attempt_id, STATE_FAILED, "silent"),
+	    ERR_CONFLICT);
+	expire_all();
+	assert_int_equal(db_attempt_end(db, a->attempt_id, "done"), 0);
+	assert_int_equal(
+	    db_attempt_expire(db, a->attempt_id, STATE_FAILED, "silent"),
 	    ERR_CONFLICT);
 }
 
@@ -706,6 +735,7 @@ main(void)
 		T(heartbeat_extends_the_lease_and_brings_the_wish_to_kill),
 		T(task_that_was_never_launched_ends_at_once),
 		T(stale_shepherd_changes_nothing),
+		T(lease_that_ran_out_goes_on_while_nobody_ended_the_attempt),
 		T(live_shepherd_ends_its_task_in_one_transaction),
 		T(abandoned_attempt_takes_the_state_that_was_wanted),
 		T(next_attempt_supersedes_the_one_before),

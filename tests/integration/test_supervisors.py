@@ -1,0 +1,160 @@
+"""Two supervisors of one site: every task runs once, one goes on when the other stops, is stopped, or dies."""
+import os
+import signal
+import subprocess
+import time
+import unittest
+
+from federation import BUILD, DATA, Federation, example, kill, processes, wait_for
+
+CHAIN = 6
+
+
+def chain_dsl():
+    dsl = {"components": {"reader_0": example("dsl.json")["components"]["reader_0"]}}
+    before = "reader_0"
+    for i in range(CHAIN):
+        name = "test_empty_%d" % i
+        dsl["components"][name] = {"module": "TestEmpty", "provider": "sluice_test",
+                                   "input": {"data": {"data": [before + ".data"]}}, "output": {"data": ["data"]}}
+        before = name
+    return dsl
+
+
+class Supervisors(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
+            reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="two")
+            assert reply.get("status") == "success", reply
+
+    def setUp(self):
+        self.second = None
+        self.start_second()
+
+    def tearDown(self):
+        for pid in self.supervisors():
+            os.kill(pid, signal.SIGCONT)
+        self.second.terminate()
+        self.second.wait(20)
+        self.fed.guest.start()
+
+    def start_second(self):
+        site = self.fed.guest
+        self.second = subprocess.Popen(
+            [os.path.join(BUILD, "bin", "sluice-supervisor"), "--config", os.path.join(site.home, "site.conf"),
+             "--name", "b"], stdin=subprocess.DEVNULL)
+        wait_for(lambda: os.path.exists(os.path.join(site.home, "run", "supervisor-b.sock")), what="second supervisor")
+
+    def supervisors(self):
+        return processes("sluice-supervisor --config %s/" % self.fed.guest.home)
+
+    def conf(self, **more):
+        conf = example("conf.json")
+        conf["role"] = {"guest": [9999], "host": [10000]}
+        conf["job_parameters"]["common"].update({"task_cores": 1}, **more)
+        conf["component_parameters"] = {"role": {
+            "guest": {"0": {"reader_0": {"table": {"name": "breast_guest", "namespace": "two"}}}},
+            "host": {"0": {"reader_0": {"table": {"name": "breast_host", "namespace": "two"}}}}}}
+        return conf
+
+    def submit(self, **more):
+        return self.fed.submit(self.conf(**more), chain_dsl())
+
+    def assert_each_task_ran_once(self, job):
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            row = site.wait(job, role=role)
+            self.assertEqual(row["f_status"], "success", site.events(job))
+            rows = site.sql("SELECT component, COUNT(*), MAX(outcome) FROM attempt WHERE job_id = '%s'"
+                            " AND outcome <> 'never started' GROUP BY component" % job)
+            self.assertEqual({(r[1], r[2]) for r in rows}, {("1", "success")}, rows)
+            self.assertEqual(len(rows), CHAIN + 1)
+            self.assertEqual(site.sql("SELECT component, version FROM event WHERE job_id = '%s' AND kind = 'attempt'"
+                                      " AND to_state = 'running' GROUP BY component, version HAVING COUNT(*) > 1" % job), [])
+            self.assertEqual(site.sql("SELECT COUNT(*) FROM event WHERE job_id = '%s' AND kind = 'job'"
+                                      " AND to_state = 'success'" % job), [["1"]])
+
+    def launchers(self, jobs):
+        return {r[0].rsplit(":", 1)[0] for r in self.fed.guest.sql(
+            "SELECT launcher FROM attempt WHERE job_id IN ('%s')" % "','".join(jobs))}
+
+    def test_both_work_and_every_task_runs_once(self):
+        jobs = [self.submit() for _ in range(8)]
+        for job in jobs:
+            self.assert_each_task_ran_once(job)
+
+    def first_task_is_running(self, job):
+        wait_for(lambda: self.fed.guest.sql("SELECT 1 FROM task WHERE job_id = '%s' AND status IN ('running', 'success')"
+                                            % job), what="a task of " + job)
+
+    def test_a_killed_one_is_replaced_within_three_seconds(self):
+        for victim in ("supervisor", "supervisor-b"):
+            jobs = [self.submit() for _ in range(3)]
+            self.first_task_is_running(jobs[0])
+            began = time.monotonic()
+            events = self.fed.guest.sql("SELECT MAX(id) FROM event")[0][0]
+            kill(self.fed.guest.pid(victim))
+            wait_for(lambda: self.fed.guest.sql(
+                "SELECT 1 FROM event WHERE id > %s AND actor LIKE 'supervisor%%' AND kind IN ('job', 'task')" % events),
+                what="work of the other")
+            self.assertLess(time.monotonic() - began, 3)
+            for job in jobs:
+                self.assert_each_task_ran_once(job)
+            if victim == "supervisor-b":
+                self.second.wait(20)
+                self.start_second()
+            else:
+                self.fed.guest.start()
+
+    def test_a_live_shepherd_is_adopted_by_the_other(self):
+        dsl = {"components": {"reader_0": chain_dsl()["components"]["reader_0"], "test_fail_0": {
+            "module": "TestFail", "provider": "sluice_test", "input": {"data": {"data": ["reader_0.data"]}},
+            "output": {"data": ["data"]}}}}
+        conf = self.conf()
+        conf["component_parameters"]["common"] = {"test_fail_0": {"who": "guest", "what": "hang"}}
+        job = self.fed.submit(conf, dsl)
+        rows = wait_for(lambda: self.fed.guest.sql(
+            "SELECT shepherd_pid, launcher FROM attempt WHERE job_id = '%s' AND component = 'test_fail_0'"
+            " AND executor_pid IS NOT NULL" % job), what="the task that hangs")
+        launcher = "supervisor-b" if ".b:" in rows[0][1] else "supervisor"
+        kill(self.fed.guest.pid(launcher))
+        # Whoever is left notices the shepherd's end at once, though it did not start it.
+        wait_for(lambda: any("goes on, shepherd " + rows[0][0] in line for line in self.log()), what="adoption")
+        began = time.monotonic()
+        kill(int(rows[0][0]))
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+        self.assertLess(time.monotonic() - began, 3)
+        self.second.poll()
+        if launcher == "supervisor-b":
+            self.second.wait(20)
+            self.start_second()
+
+    def log(self):
+        lines = []
+        for name in ("supervisor.log", "supervisor-b.log"):
+            with open(os.path.join(self.fed.guest.home, "logs", name), encoding="utf-8", errors="replace") as f:
+                lines += f.read().splitlines()
+        return lines
+
+    def test_one_that_slept_through_its_lease_does_nothing_more(self):
+        for victim in ("supervisor", "supervisor-b"):
+            jobs = [self.submit() for _ in range(4)]
+            self.first_task_is_running(jobs[0])
+            pid = self.fed.guest.pid(victim)
+            os.kill(pid, signal.SIGSTOP)
+            for job in jobs:
+                self.assert_each_task_ran_once(job)
+            os.kill(pid, signal.SIGCONT)
+            # It works again: with the other stopped, jobs go on.
+            other = self.fed.guest.pid("supervisor" if victim == "supervisor-b" else "supervisor-b")
+            os.kill(other, signal.SIGSTOP)
+            job = self.submit()
+            self.assert_each_task_ran_once(job)
+            os.kill(other, signal.SIGCONT)
+            for job in jobs:
+                self.assert_each_task_ran_once(job)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
