@@ -28,7 +28,6 @@ enum {
 	CODE_DUPLICATE_KEY = 1062,
 	CODE_NORMAL_SHUTDOWN = 1077,
 	CODE_LOCK_WAIT_TIMEOUT = 1205,
-	CODE_DEADLOCK = 1213,
 	CODE_CONNECTION_KILLED = 1927, /* MariaDB */
 	CODE_IDLE_TIMEOUT = 4031       /* MySQL */
 };
@@ -74,7 +73,7 @@ db_failed(struct db *db, unsigned code, const char *message, const char *what)
 	if (is_lost(code))
 		db->lost = true;
 	switch (code) {
-	case CODE_DEADLOCK:
+	case DB_CODE_DEADLOCK:
 	case CODE_LOCK_WAIT_TIMEOUT:
 	case CODE_SNAPSHOT_CHANGED:
 		db->doomed = true;

@@ -16,6 +16,7 @@ typedef bool db_flag;
 #endif
 
 #define DB_BUCKETS 128
+#define DB_CODE_DEADLOCK 1213 /* of the server */
 #define DB_ACTOR_MAX 100 /* event.actor */
 
 struct prepared;
@@ -51,6 +52,8 @@ int db_failed(
     struct db *, unsigned code, const char *message, const char *what);
 /* Plain text without result: session settings, transaction control. */
 int db_run_text(struct db *, const char *sql, size_t len, const char *what);
+/* Before the next try (from 0): longer each time, and never in step. */
+void db_pause(int try);
 /* Close every prepared statement (they die with the link). */
 void db_forget_prepared(struct db *);
 

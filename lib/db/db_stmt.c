@@ -9,9 +9,11 @@
 #include <time.h>
 
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/db/db_private.h"
 #include "lib/db/db_rows.h"
+#include "lib/db/db_tx.h"
 
 #define CELL_START 256	     /* most texts fit; longer ones are refetched */
 #define CELL_KEEP (64 << 10) /* buffers above this are given back */
@@ -377,16 +379,20 @@ execute_once(struct db *db, const struct db_stmt *decl, va_list ap,
 
 /*
  * A link that was found broken is tried once more when that cannot do a thing
- * twice: nothing reached the server, or the statement only reads.
+ * twice: nothing reached the server, or the statement only reads.  One that
+ * lost a deadlock has changed nothing either, and outside a transaction there
+ * is nothing else to be done again: statements over several rows (renewals,
+ * sweeps) meet transactions that lock the same rows by another index.
  */
 static int
 execute(struct db *db, const struct db_stmt *decl, bool reads, va_list ap,
     struct prepared **out)
 {
-	va_list again;
+	va_list again, ap_start;
 	int r;
 
 	*out = NULL;
+	va_copy(ap_start, ap);
 	va_copy(again, ap);
 	db->client_errno = 0;
 	r = execute_once(db, decl, ap, out);
@@ -394,6 +400,17 @@ execute(struct db *db, const struct db_stmt *decl, bool reads, va_list ap,
 	    (reads || db->client_errno == CR_SERVER_GONE_ERROR))
 		r = execute_once(db, decl, again, out);
 	va_end(again);
+	for (int try = 0;
+	     r == ERR_DB_RETRY && !db->in_tx &&
+	     db->client_errno == DB_CODE_DEADLOCK && try < DB_TX_TRIES;
+	     try++) {
+		log_debug("%s again: %s", decl->name, err_text());
+		db_pause(try);
+		va_copy(again, ap_start);
+		r = execute_once(db, decl, again, out);
+		va_end(again);
+	}
+	va_end(ap_start);
 	return r;
 }
 

@@ -22,8 +22,8 @@ run(struct db *db, const char *sql)
 }
 
 /* Two that collided must not collide again in step. */
-static void
-pause_before(int try)
+void
+db_pause(int try)
 {
 	uint32_t us = PAUSE_START_US << try;
 	struct timespec ts;
@@ -82,7 +82,7 @@ db_tx(struct db *db, db_tx_fn *fn, void *ctx)
 			return r;
 		log_debug(
 		    "transaction again after try %d: %s", try + 1, err_text());
-		pause_before(try);
+		db_pause(try);
 	}
 	return err_wrap("given up after %d tries", DB_TX_TRIES);
 }

@@ -393,6 +393,74 @@ deadlocked_transaction_is_repeated(void **state)
 	db_close(b.db);
 }
 
+/* Holds row 2, and wants row 1 once somebody waits for row 2. */
+static int
+cross_waiter(struct db *d, void *ctx)
+{
+	static const struct db_stmt waiting = { "waiting", "",
+		"SELECT COUNT(*) FROM information_schema.innodb_trx"
+		" WHERE trx_state = 'LOCK WAIT'" };
+	struct crossing *c = ctx;
+	struct db *other;
+	int64_t n = 0;
+	int r;
+
+	/* Much to undo: the other one is the victim. */
+	for (int64_t id = 100; id < 150; id++)
+		if ((r = db_exec(d, &add, NULL, (int64_t)1, id)) != 0)
+			return r;
+	if ((r = db_exec(d, &add, NULL, (int64_t)1, c->first)) != 0)
+		return r;
+	if (c->tries++ == 0) {
+		(void)pthread_barrier_wait(c->both);
+		other = mariadb_connect();
+		while (n == 0 && db_query_int(other, &waiting, &n) == 0)
+			(void)usleep(1000);
+		db_close(other);
+	}
+	return db_exec(d, &add, NULL, (int64_t)1, c->second);
+}
+
+static void *
+waiter_thread(void *arg)
+{
+	struct crossing *c = arg;
+
+	c->result = db_tx(c->db, cross_waiter, c);
+	return NULL;
+}
+
+static void
+deadlocked_statement_is_repeated(void **state)
+{
+	static const struct db_stmt add_both = { "add_both", "",
+		"UPDATE scratch SET i = i + 1 WHERE id IN (1, 2)" };
+	pthread_barrier_t both;
+	struct crossing b = { .first = 2, .second = 1, .both = &both };
+	pthread_t t;
+	int64_t v, n;
+
+	(void)state;
+	put_row(1, 0);
+	put_row(2, 0);
+	for (int64_t id = 100; id < 150; id++)
+		put_row(id, 0);
+	b.db = mariadb_connect();
+	assert_int_equal(pthread_barrier_init(&both, NULL, 2), 0);
+	assert_int_equal(pthread_create(&t, NULL, waiter_thread, &b), 0);
+	(void)pthread_barrier_wait(&both);
+	/* Takes row 1 and waits for row 2, whose holder comes for row 1. */
+	assert_int_equal(db_exec(db, &add_both, &n), 0);
+	assert_int_equal(n, 2);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_int_equal(b.result, 0);
+	assert_int_equal(b.tries, 1);
+	assert_int_equal(db_query_int(db, &value, &v, (int64_t)1), 0);
+	assert_int_equal(v, 2);
+	pthread_barrier_destroy(&both);
+	db_close(b.db);
+}
+
 static int
 always_again(struct db *d, void *ctx)
 {
@@ -734,6 +802,7 @@ main(void)
 		T(failed_transaction_leaves_nothing),
 		T(inner_transaction_joins_the_outer),
 		T(deadlocked_transaction_is_repeated),
+		T(deadlocked_statement_is_repeated),
 		T(tries_of_a_transaction_are_bounded),
 		T(lost_link_is_replaced_and_statements_prepared_anew),
 		T(link_lost_in_a_transaction_repeats_all_of_it),
