@@ -68,7 +68,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-hostile check-kill check-kill-short check-sim
+        check-hostile check-kill check-kill-short check-network check-sim
 .PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -232,6 +232,7 @@ check: lint
 	$(MAKE) -j2 --output-sync=target integration clients
 	$(MAKE) check-kill-short
 	$(MAKE) check-hostile
+	$(MAKE) check-network
 
 lint:
 	@tests/lint/layers.sh
@@ -302,6 +303,10 @@ check-kill: all $(KILL_PROBE)
 
 check-kill-short: all $(KILL_PROBE)
 	BUILD=$(abspath $(B)) tests/kill/run.sh --short
+
+# Sites that cannot reach each other, or not well.
+check-network: all test-provider
+	BUILD=$(abspath $(B)) tests/network/run.sh $(TESTS)
 
 # docs/openapi.json follows from docs/api.md and the table of routes.
 api-docs: $(B)/bin/sluice-fcgi

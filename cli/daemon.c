@@ -137,6 +137,34 @@ const struct daemon_def daemon_supervisor = {
 	supervisor_argv,
 	supervisor_ready,
 };
+/* sluice site keep --home HOME */
+static char **
+keeper_argv(const struct site_conf *conf)
+{
+	char **argv, *program = share_program("sluice");
+
+	if (program == NULL)
+		return NULL;
+	argv = xcalloc(6, sizeof(*argv));
+	argv[0] = program;
+	argv[1] = xstrdup("site");
+	argv[2] = xstrdup("keep");
+	argv[3] = xstrdup("--home");
+	argv[4] = xstrdup(conf->home);
+	return argv;
+}
+
+static bool
+keeper_ready(const struct site_conf *conf)
+{
+	return daemon_pid(&daemon_keeper, conf) != 0;
+}
+
+const struct daemon_def daemon_keeper = {
+	"keeper",
+	keeper_argv,
+	keeper_ready,
+};
 const struct daemon_def daemon_nginx = { "nginx", nginx_argv, nginx_ready };
 
 /* --- finding ----------------------------------------------------------------------- */
@@ -185,6 +213,8 @@ program_of(const struct daemon_def *d)
 {
 	if (d == &daemon_fcgi)
 		return "sluice-fcgi";
+	if (d == &daemon_keeper)
+		return "sluice site keep";
 	return d == &daemon_supervisor ? "sluice-supervisor" : "nginx";
 }
 

@@ -21,6 +21,7 @@ struct daemon_def {
 };
 
 extern const struct daemon_def daemon_fcgi, daemon_supervisor, daemon_nginx;
+extern const struct daemon_def daemon_keeper; /* watches the others */
 
 /*
  * The pid if it runs and is this site's, else 0: a pid file may be stale and

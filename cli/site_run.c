@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "cli/daemon.h"
+#include "cli/keeper.h"
 #include "cli/output.h"
 #include "cli/site_files.h"
 #include "lib/base/err.h"
@@ -129,6 +130,40 @@ undo_start(const pid_t pids[N_DAEMONS])
 			(void)daemon_stop(pids[i], STOP_MS);
 }
 
+/* Before anything is started or stopped by somebody else. */
+static int
+stop_keeper(const struct site_conf *conf)
+{
+	pid_t pid = daemon_pid(&daemon_keeper, conf);
+
+	return pid == 0 ? 0 : daemon_stop(pid, STOP_MS);
+}
+
+static int
+start_keeper(const struct site_conf *conf)
+{
+	static const struct daemon_def *const keeper[] = { &daemon_keeper };
+	pid_t pid;
+	int r;
+
+	if ((r = daemon_start(&daemon_keeper, conf, &pid)) != 0)
+		return r;
+	return daemon_wait_ready(keeper, &pid, 1, conf, START_MS);
+}
+
+static int
+run_keep(const struct args *args)
+{
+	struct site_conf *conf;
+	int r;
+
+	if ((r = load_site(args, &conf)) != 0)
+		return r;
+	r = keeper_run(conf, daemons, N_DAEMONS);
+	site_conf_free(conf);
+	return r;
+}
+
 static int
 run_start(const struct args *args)
 {
@@ -141,10 +176,13 @@ run_start(const struct args *args)
 		return r;
 	if ((r = site_files_folders(conf->home)) == 0 &&
 	    (r = site_files_memory_dir(conf)) == 0 &&
+	    (r = stop_keeper(conf)) == 0 &&
 	    (r = start_missing(conf, pids)) == 0 &&
 	    (r = daemon_wait_ready(daemons, pids, N_DAEMONS, conf, START_MS)) ==
 		0)
 		r = check_health(conf, HEALTH_MS);
+	if (r == 0 && !args_flag(args, "unwatched"))
+		r = start_keeper(conf);
 	if (r != 0) {
 		/* Not reachable is a matter of clients; this is a failure. */
 		text = xstrdup(err_text());
@@ -169,6 +207,7 @@ run_stop(const struct args *args)
 
 	if ((r = load_site(args, &conf)) != 0)
 		return r;
+	r = stop_keeper(conf);
 	for (i = N_DAEMONS; i-- != 0;) {
 		if ((pid = daemon_pid(daemons[i], conf)) == 0)
 			continue;
@@ -206,14 +245,30 @@ run_status(const struct args *args)
 
 static const struct option_def home_options[] = { OPTION_HOME, OPTION_END };
 
+static const struct option_def start_options[] = {
+	OPTION_HOME,
+	{ "unwatched", NULL, "leave nobody to start again what ends", false },
+	OPTION_END,
+};
+
 const struct command command_site_start = {
 	"site start",
 	"",
 	0,
 	"Start the site's programs and wait until they "
-	"answer.",
-	home_options,
+	"answer; what ends by itself is started again.",
+	start_options,
 	run_start,
+};
+
+const struct command command_site_keep = {
+	"site keep",
+	"",
+	0,
+	"Watch the site's programs and start again what ends, "
+	"as site start does.",
+	home_options,
+	run_keep,
 };
 
 static const struct option_def stop_options[] = {

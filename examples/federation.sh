@@ -9,7 +9,8 @@
 #
 # Everything lives in build/federation (FEDERATION overrides it);
 # sites.json there says where each site listens.  BUILD is the build folder,
-# PARTIES the sites when they are to be others.
+# PARTIES the sites when they are to be others; UNWATCHED=1 leaves nobody to
+# start again what ends, for tests that do so themselves.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -152,7 +153,8 @@ up() {
 				"$home/$other.partner" >/dev/null
 		done
 		allow_partners "$party"
-		"$sluice" site start --home "$home/$party" >/dev/null
+		"$sluice" site start --home "$home/$party" \
+			${UNWATCHED:+--unwatched} >/dev/null
 		echo "  site $party  clients $(conf_of "$party" client_url)" \
 			" partners $(conf_of "$party" partner_url)"
 	done

@@ -17,7 +17,7 @@ typedef bool db_flag;
 
 #define DB_BUCKETS 128
 #define DB_CODE_DEADLOCK 1213 /* of the server */
-#define DB_ACTOR_MAX 100 /* event.actor */
+#define DB_ACTOR_MAX 100      /* event.actor */
 
 struct prepared;
 

@@ -106,7 +106,8 @@ class Site:
             check=check, capture_output=True, text=True)
 
     def start(self):
-        done = subprocess.run([os.path.join(BUILD, "bin", "sluice"), "site", "start", "--home", self.home],
+        done = subprocess.run([os.path.join(BUILD, "bin", "sluice"), "site", "start", "--home", self.home]
+                              + (["--unwatched"] if os.environ.get("UNWATCHED") else []),
                               check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 

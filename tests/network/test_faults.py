@@ -1,0 +1,116 @@
+"""Cuts, one-way cuts and loss between real sites.  Packets to a partner's port are dropped, so "to the host" cuts the
+initiator's commands and objects, "to the guest" the host's reports and objects; both together cut everything."""
+import subprocess
+import time
+import unittest
+from urllib.parse import urlsplit
+
+from federation import DATA, Federation, example, wait_for
+
+
+def nft(text):
+    subprocess.run(["nft", text], check=True)
+
+
+class Faults(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host"), (fed.arbiter, "breast_host")):
+            reply = site.upload("%s/%s.csv" % (DATA, name), name, namespace="net")
+            assert reply.get("status") == "success", reply
+
+    def setUp(self):
+        nft("add table inet faults")
+        nft("add chain inet faults out { type filter hook output priority 0; }")
+
+    def tearDown(self):
+        self.heal()
+
+    def heal(self):
+        subprocess.run(["nft", "delete table inet faults"], check=False, capture_output=True)
+
+    def drop(self, *to, how=""):
+        """Packets to these sites' partner ports, and the answers, are lost (all, or as `how` picks)."""
+        for site in to:
+            port = urlsplit(site.partner_url).port
+            nft("add rule inet faults out tcp dport %d %s drop" % (port, how))
+            nft("add rule inet faults out tcp sport %d %s drop" % (port, how))
+
+    def submit(self, host="10000", rounds=1):
+        conf = example("conf.json")
+        conf["role"] = {"guest": [9999], "host": [int(host)]}
+        conf["job_parameters"]["common"].update({"task_cores": 1})
+        conf["component_parameters"] = {"common": {"test_mail_0": {"rounds": rounds}}, "role": {
+            "guest": {"0": {"reader_0": {"table": {"name": "breast_guest", "namespace": "net"}}}},
+            "host": {"0": {"reader_0": {"table": {"name": "breast_host", "namespace": "net"}}}}}}
+        dsl = {"components": {
+            "reader_0": {"module": "Reader", "output": {"data": ["data"]}},
+            "test_mail_0": {"module": "TestMail", "provider": "sluice_test",
+                            "input": {"data": {"data": ["reader_0.data"]}}, "output": {"data": ["data"]}}}}
+        return self.fed.submit(conf, dsl)
+
+    def ends(self, job, status, seconds=60):
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+            row = site.wait(job, role=role, seconds=seconds)
+            self.assertEqual(row["f_status"], status, site.events(job))
+            self.assertEqual(site.sql("SELECT COUNT(*) FROM resource_grant WHERE job_id = '%s'"
+                                      " AND returned_at IS NULL" % job), [["0"]])
+
+    def is_waiting_for(self, job):
+        wait_for(lambda: self.fed.guest.sql("SELECT 1 FROM job WHERE job_id = '%s' AND status IN ('ready', 'waiting')"
+                                            % job), what="a job that waits")
+
+    def mails(self, job):
+        wait_for(lambda: self.fed.host.sql("SELECT 1 FROM egress WHERE job_id = '%s' LIMIT 1" % job),
+                 what="objects of " + job)
+
+    def test_a_job_begins_when_the_cut_is_healed_and_delays_no_other(self):
+        self.drop(self.fed.host)
+        cut = self.submit()
+        other = self.submit(host="10001")
+        row = self.fed.guest.wait(other, seconds=30)
+        self.assertEqual(row["f_status"], "success", self.fed.guest.events(other))
+        self.is_waiting_for(cut)
+        self.heal()
+        self.ends(cut, "success")
+
+    def test_a_cut_while_objects_travel_is_survived(self):
+        job = self.submit(rounds=200)
+        self.mails(job)
+        self.drop(self.fed.host, self.fed.guest)
+        began = time.monotonic()
+        # As long as it takes until somebody has noticed.
+        wait_for(lambda: self.fed.guest.sql("SELECT 1 FROM job WHERE job_id = '%s'" % job)
+                 and time.monotonic() - began > 8, 20, "eight seconds")
+        self.heal()
+        self.ends(job, "success")
+
+    def test_a_cut_of_one_way_only_is_survived(self):
+        for cut in (self.fed.guest, self.fed.host):
+            job = self.submit(rounds=200)
+            self.mails(job)
+            self.drop(cut)
+            began = time.monotonic()
+            wait_for(lambda b=began: time.monotonic() - b > 5, 20, "five seconds")
+            self.heal()
+            self.ends(job, "success")
+            self.setUp()
+
+    def test_a_tenth_of_all_packets_lost_costs_time_and_nothing_else(self):
+        self.drop(self.fed.host, self.fed.guest, how="numgen random mod 10 == 0")
+        job = self.submit(rounds=10)
+        self.ends(job, "success", seconds=120)
+
+    def test_a_job_canceled_while_the_host_is_cut_off_ends_there_too(self):
+        job = self.submit(rounds=100000)
+        self.mails(job)
+        self.drop(self.fed.host, self.fed.guest)
+        self.fed.guest.api("job/stop", {"job_id": job})
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "canceled")
+        self.heal()
+        self.ends(job, "canceled")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
