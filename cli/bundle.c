@@ -64,7 +64,10 @@ next_json(const struct bundle *b)
 	return o;
 }
 
-/* What both keys sign: RFC 8785 text of who changes from what to what. */
+/*
+ * What both keys sign: RFC 8785 text of who changes from what to what, and of
+ * all else that the file says: whoever imports it takes that, too.
+ */
 static int
 statement(const struct bundle *b, struct buf *out)
 {
@@ -75,7 +78,10 @@ statement(const struct bundle *b, struct buf *out)
 	keys_public_text(b->sign_key, key);
 	json_add_str(o, "statement", "sluice key change");
 	json_add_str(o, "party_id", b->party_id);
+	json_add_str(o, "name", b->name);
+	json_add_str(o, "url", b->url);
 	json_add_str(o, "sign_key", key);
+	json_add_str(o, "tls_cert", b->tls_cert);
 	json_add(o, "next", next_json(b));
 	r = json_canon(o, out);
 	json_object_put(o);

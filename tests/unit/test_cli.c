@@ -339,6 +339,56 @@ bundle_with_any_wrong_part_is_refused(void **state)
 	site_conf_free(c);
 }
 
+/* Who imports an announcement takes all of it, so both keys sign all of it. */
+static void
+announced_keys_stand_for_the_whole_file(void **state)
+{
+	static const struct {
+		const char *key, *value;
+	} changes[] = {
+		{ "url", "https://elsewhere.example:21002" },
+		{ "name", "another" },
+		{ "tls_cert", NULL }, /* another good one of that party */
+	};
+	struct site_conf *c = make_site("a", "9999", "http://127.0.0.1:21000");
+	struct site_conf *other =
+	    make_site("b", "9999", "http://127.0.0.1:21000");
+	struct json_object *o;
+	struct keys *old, *next;
+	struct bundle made, mine, got;
+	char *path = site_path(c, "keys/sign.key");
+	size_t i;
+
+	(void)state;
+	assert_int_equal(bundle_of_site(c, &made), 0);
+	assert_int_equal(bundle_of_site(other, &mine), 0);
+	assert_int_equal(keys_load(path, &old), 0);
+	assert_int_equal(keys_generate(&next), 0);
+	memcpy(made.next.sign_key, keys_public(next), KEYS_PUBLIC_SIZE);
+	made.next.tls_cert = xstrdup(mine.tls_cert);
+	made.next.old_until_s = 2000000000;
+	assert_int_equal(bundle_sign_next(&made, old, next), 0);
+	o = bundle_json(&made);
+	assert_int_equal(read_bundle(o, &got), 0);
+	bundle_fini(&got);
+	json_object_put(o);
+	for (i = 0; i < N(changes); i++) {
+		o = bundle_json(&made);
+		json_add_str(o, changes[i].key,
+		    changes[i].value != NULL ? changes[i].value
+					     : mine.tls_cert);
+		assert_int_equal(read_bundle(o, &got), ERR_AUTH);
+		json_object_put(o);
+	}
+	keys_free(old);
+	keys_free(next);
+	bundle_fini(&made);
+	bundle_fini(&mine);
+	free(path);
+	site_conf_free(c);
+	site_conf_free(other);
+}
+
 /* --- archives --------------------------------------------------------------------- */
 
 static void
@@ -508,6 +558,7 @@ main(void)
 		WITH_FOLDER(plain_http_is_not_offered_to_the_network),
 		WITH_FOLDER(bundle_of_a_site_is_read_by_another),
 		WITH_FOLDER(bundle_with_any_wrong_part_is_refused),
+		WITH_FOLDER(announced_keys_stand_for_the_whole_file),
 		WITH_FOLDER(archive_is_unpacked_below_its_folder),
 		WITH_FOLDER(archive_entries_that_leave_the_folder_are_refused),
 		WITH_FOLDER(damaged_archive_is_refused),
