@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/auth.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"
@@ -110,9 +111,11 @@ decide(struct request *req, struct reply *rp, bool approve)
 	int r;
 
 	if ((r = take_job(req, true, &d.job_id)) != 0 ||
-	    (r = take_note(req, !approve, &d.note)) != 0 ||
-	    (r = approval_decide(req->app->db, &d, &n)) != 0)
+	    (r = take_note(req, !approve, &d.note)) != 0)
 		return r;
+	if ((r = approval_decide(req->app->db, &d, &n)) != 0)
+		return r == ERR_DENIED ? auth_refused(req, req->caller.name, r)
+				       : r;
 	log_info("job=%s %s by %s", d.job_id, approve ? "approved" : "rejected",
 	    d.by);
 	wake_supervisor(req, d.job_id);

@@ -44,7 +44,10 @@ GRANT SELECT ON partner_state TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT ON provider TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON contract_signature
   TO 'sluice_fcgi'@'localhost';
-GRANT SELECT, INSERT, UPDATE ON approval TO 'sluice_fcgi'@'localhost';
+-- It writes down what people say; who asked for what, and the signature, are
+-- not its to change.
+GRANT SELECT, INSERT, UPDATE (decision, decided_by, note, decided_s)
+  ON approval TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON task TO 'sluice_fcgi'@'localhost';

@@ -4,8 +4,13 @@
  */
 #include "lib/db/db_approval.h"
 
+#include <string.h>
+
 #include "lib/base/err.h"
 #include "lib/db/db_rows.h"
+
+/* What was asked about an earlier contract admits nothing any more. */
+#define OPEN "a.revision = j.revision AND j.status IN ('ready', 'waiting')"
 
 #define APPROVAL_COLS(X)                                                       \
 	X(STR, job_id, "a.job_id")                                             \
@@ -23,7 +28,8 @@
 	X(STR, note, "a.note")                                                 \
 	X(STR, key_id, "a.key_id")                                             \
 	X(STR, signature, "a.signature")                                       \
-	X(STR, initiator_party, "j.initiator_party")
+	X(STR, initiator_party, "j.initiator_party")                           \
+	X(BOOL, is_open, "(" OPEN ")")
 
 static const struct db_col approval_cols[] = {
 #define COL(type, field, column)                                               \
@@ -38,27 +44,28 @@ static const struct db_shape approval_shape =
 	"SELECT 1" APPROVAL_COLS(DB_SQL) " FROM approval a"                    \
 					 " JOIN job j ON j.job_id = a.job_id"
 
+/* No ON DUPLICATE KEY, which needs the right to change every column. */
 static const struct db_stmt ask = { "approval.ask", "sississi",
-	"INSERT INTO approval (job_id, revision, role, party_id,"
+	"INSERT IGNORE INTO approval (job_id, revision, role, party_id,"
 	" permission_id, subject, approval_by, deadline_at)"
 	" VALUES (?, ?, ?, ?, ?, LEFT(?, 600), LEFT(?, 200),"
-	" NOW(6) + INTERVAL ? SECOND)"
-	" ON DUPLICATE KEY UPDATE job_id = VALUES(job_id)" };
+	" NOW(6) + INTERVAL ? SECOND)" };
 static const struct db_stmt list = { "approval.list", "ssii",
 	SELECT " WHERE (? IS NULL OR a.job_id = ?)"
-	       " AND (? = 0 OR (a.decision = '' AND j.status IN"
-	       " ('ready', 'waiting')))"
+	       " AND (? = 0 OR (a.decision = '' AND a.deadline_at > NOW(6)"
+	       " AND " OPEN "))"
 	       " ORDER BY a.job_id DESC, a.role, a.party_id LIMIT ?" };
 static const struct db_stmt of_member = { "approval.of_member", "siss",
 	SELECT " WHERE a.job_id = ? AND a.revision = ? AND a.role = ?"
 	       " AND a.party_id = ? FOR UPDATE" };
 static const struct db_stmt overdue = { "approval.overdue", "i",
 	SELECT " WHERE a.decision = '' AND a.deadline_at <= NOW(6) LIMIT ?" };
-static const struct db_stmt decide = { "approval.decide", "seeisissi",
+static const struct db_stmt decide = { "approval.decide", "seeisissii",
 	"UPDATE approval SET decision = ?, decided_by = LEFT(?, 200),"
 	" note = LEFT(?, 4000), decided_s = ?"
 	" WHERE job_id = ? AND revision = ? AND role = ?"
-	" AND party_id = ? AND permission_id = ? AND decision = ''" };
+	" AND party_id = ? AND permission_id = ? AND decision = ''"
+	" AND (deadline_at <= NOW(6)) = ?" };
 static const struct db_stmt sign = { "approval.sign", "sssissi",
 	"UPDATE approval SET key_id = ?, signature = ? WHERE job_id = ?"
 	" AND revision = ? AND role = ? AND party_id = ?"
@@ -104,11 +111,12 @@ db_approval_decide(struct db *db, const struct db_approval *a)
 
 	if ((r = db_exec(db, &decide, &n, a->decision, a->decided_by, a->note,
 		 a->decided_s, a->job_id, a->revision, a->role, a->party_id,
-		 a->permission_id)) != 0)
+		 a->permission_id,
+		 (int64_t)(strcmp(a->decision, DB_EXPIRED) == 0))) != 0)
 		return r;
 	return n == 1 ? 0
 		      : err_set(ERR_CONFLICT,
-			    "somebody else has decided meanwhile");
+			    "it was decided meanwhile, or its time is over");
 }
 
 int

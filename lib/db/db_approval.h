@@ -27,6 +27,7 @@ struct db_approval {
 	const char *key_id;
 	const char *signature; /* hex, "" until the supervisor has signed */
 	const char *initiator_party;
+	bool is_open; /* the job waits, and with this revision */
 };
 
 /* Ask for one, within within_s from now; one that is there stays as it is. */

@@ -252,17 +252,19 @@ write_decision(struct db *db, struct db_approval *a,
 	a->decided_s = clock_wall_ms() / 1000;
 	if ((r = db_approval_decide(db, a)) != 0)
 		return r;
-	return db_audit_add(db, &(struct db_audit){ .actor = d->by,
+	return db_audit_add(db, &(struct db_audit){ .actor = db_actor(db),
 				    .action = "approval",
 				    .subject = a->job_id,
 				    .outcome = decision,
 				    .detail = a->subject });
 }
 
+/* A user may be called admin and be none. */
 static bool
 may_decide(const struct approval_decision *d, const struct db_approval *a)
 {
-	return d->is_admin || str_eq(d->by, a->approval_by);
+	return d->is_admin || (!str_eq(a->approval_by, APPROVAL_ADMIN) &&
+				  str_eq(d->by, a->approval_by));
 }
 
 static int
@@ -330,6 +332,8 @@ sign_one(struct db *db, struct arena *arena, const struct keys *keys,
 						  .party_id = a->party_id,
 						  .signed_s = a->decided_s,
 						  .hash = job->contract_hash },
+		.rule = a->permission_id,
+		.subject = a->subject,
 		.decision = a->decision,
 		.decided_by = a->decided_by,
 		.note = a->note != NULL ? a->note : "" };
@@ -380,7 +384,7 @@ expire_tx(struct db *db, void *ctx)
 		if (r == ERR_CONFLICT) {
 			err_clear();
 			r = 0;
-		} else if (r == 0)
+		} else if (r == 0 && rows[i].is_open)
 			r = follow(db, c, &rows[i]);
 	}
 	return r;

@@ -38,7 +38,8 @@ decision_text(struct buf *out, const struct decision_statement *s)
 {
 	buf_puts(out, DECISION_DOMAIN);
 	add_statement(out, &s->contract);
-	buf_printf(out, "%s\nby %zu %s\nnote %zu %s\n", s->decision,
+	buf_printf(out, "rule %lld\n%s\nof %zu %s\nby %zu %s\nnote %zu %s\n",
+	    (long long)s->rule, s->decision, strlen(s->subject), s->subject,
 	    strlen(s->decided_by), s->decided_by, strlen(s->note), s->note);
 }
 

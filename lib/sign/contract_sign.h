@@ -31,10 +31,12 @@ int contract_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE],
 /*
  * What a person decided about a member's part in the job, signed by its
  * site: the statement above (signed_s: when it was decided) and who decided
- * what, why.
+ * what about which demand, why.
  */
 struct decision_statement {
 	struct contract_statement contract;
+	int64_t rule;	      /* that demanded it */
+	const char *subject;  /* what for, in words */
 	const char *decision; /* approved, rejected, expired */
 	const char *decided_by;
 	const char *note;

@@ -459,6 +459,8 @@ what_is_signed_stands_for_one_thing_only(void **state)
 	struct fixture *f = *state;
 	struct decision_statement d = { .contract = { JOB, 0, "host", "10000",
 					    NOW, f->job.contract_hash },
+		.rule = 7,
+		.subject = "dataset a b",
 		.decision = "approved",
 		.decided_by = "mia",
 		.note = "fine" };
@@ -473,6 +475,12 @@ what_is_signed_stands_for_one_thing_only(void **state)
 	assert_int_equal(decision_verify(key, &d, signature), ERR_AUTH);
 	d.decision = "approved";
 	d.note = "fine\nby 3 mia";
+	assert_int_equal(decision_verify(key, &d, signature), ERR_AUTH);
+	d.note = "fine";
+	d.rule = 8;
+	assert_int_equal(decision_verify(key, &d, signature), ERR_AUTH);
+	d.rule = 7;
+	d.subject = "dataset a c";
 	assert_int_equal(decision_verify(key, &d, signature), ERR_AUTH);
 	contract_sign(f->keys[HOST], &d.contract, signature);
 	assert_int_equal(decision_verify(key, &d, signature), ERR_AUTH);
