@@ -181,16 +181,15 @@ tell_nginx(struct supervisor *s)
  * and emptied.  It is written at its end (O_APPEND), wherever that is.
  */
 static int
-copy_and_empty(const char *path, const char *to)
+copy_and_empty(int in, const char *path, const char *to)
 {
 	struct buf b = BUF_INIT;
-	int in = open(path, O_RDWR | O_CLOEXEC);
 	int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
 	ssize_t n = 1;
 	int r = 0;
 
-	if (in < 0 || out < 0)
-		r = err_set_errno(ERR_IO, "%s", in < 0 ? path : to);
+	if (out < 0)
+		r = err_set_errno(ERR_IO, "%s", to);
 	while (r == 0 && n > 0) {
 		n = read(in, buf_reserve(&b, COPY_BYTES), COPY_BYTES);
 		if (n < 0)
@@ -200,14 +199,20 @@ copy_and_empty(const char *path, const char *to)
 	}
 	if (r == 0 && ftruncate(in, 0) != 0)
 		r = err_set_errno(ERR_IO, "%s", path);
-	fd_close(&in);
 	fd_close(&out);
 	buf_fini(&b);
 	return r;
 }
 
+static bool
+is_nginx(const char *name)
+{
+	return str_starts(name, "nginx-") || str_eq(name, "partner-in.log");
+}
+
+/* fd: the file itself, for what copies it. */
 static int
-rotate(struct supervisor *s, const char *dir, const char *name)
+rotate(struct supervisor *s, const char *dir, const char *name, int fd)
 {
 	char *path = xasprintf("%s/%s", dir, name), *to, stamp[32];
 	time_t now = time(NULL);
@@ -217,11 +222,11 @@ rotate(struct supervisor *s, const char *dir, const char *name)
 	(void)gmtime_r(&now, &tm);
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%S", &tm);
 	to = xasprintf("%s.%s", path, stamp);
-	if (!str_starts(name, "nginx-") && !str_eq(name, "supervisor.log"))
-		r = copy_and_empty(path, to);
+	if (!is_nginx(name) && !str_eq(name, "supervisor.log"))
+		r = copy_and_empty(fd, path, to);
 	else if (rename(path, to) != 0)
 		r = err_set_errno(ERR_IO, "%s", path);
-	else if (str_starts(name, "nginx-"))
+	else if (is_nginx(name))
 		tell_nginx(s);
 	else
 		log_reopen();
@@ -230,28 +235,48 @@ rotate(struct supervisor *s, const char *dir, const char *name)
 	return r;
 }
 
+/*
+ * The folder is shared with the program that hears strangers.  What is looked
+ * at is what is opened, so that no link put in its place can bring a file of
+ * the supervisor's, its key say, into a log.
+ */
+static int
+open_large(int dir, const char *name, int64_t max_mb)
+{
+	int fd = openat(
+	    dir, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd >= 0 && (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) ||
+			   st.st_nlink != 1 || st.st_size >> 20 < max_mb))
+		fd_close(&fd);
+	return fd;
+}
+
 static int
 large_logs(struct supervisor *s, int64_t max_mb, int64_t *n)
 {
 	char *dir = site_path(s->conf, "%s", SITE_LOGS);
 	DIR *d = opendir(dir);
 	struct dirent *e;
-	struct stat st;
-	int r = 0;
+	int fd, first = 0, r;
 
-	while (d != NULL && r == 0 && (e = readdir(d)) != NULL) {
+	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (!str_ends(e->d_name, ".log") ||
-		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) !=
-			0 ||
-		    !S_ISREG(st.st_mode) || st.st_size >> 20 < max_mb)
+		    /* Another user's, whom a signal from here does not reach. */
+		    (s->conf->separate_users && is_nginx(e->d_name)) ||
+		    (fd = open_large(dirfd(d), e->d_name, max_mb)) < 0)
 			continue;
-		if ((r = rotate(s, dir, e->d_name)) == 0)
+		if ((r = rotate(s, dir, e->d_name, fd)) == 0)
 			++*n;
+		else if (first == 0)
+			first = r;
+		fd_close(&fd);
 	}
 	if (d != NULL)
 		(void)closedir(d);
 	free(dir);
-	return r;
+	return first;
 }
 
 /* --- rows ------------------------------------------------------------------------------ */

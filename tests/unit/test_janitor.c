@@ -197,6 +197,57 @@ a_large_log_is_rotated_and_its_writer_goes_on(void **state)
 	free(path);
 }
 
+/* Whoever may put names into logs/ gets no other file copied or emptied. */
+static void
+what_is_no_log_of_its_own_is_left_alone(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = (size_t)2 << 20;
+	char *text = xmalloc(size + 1), *secret, *soft, *hard;
+	struct stat st;
+
+	memset(text, 'x', size);
+	text[size] = '\0';
+	secret = make_file(f, "keys/sign.key", text, false);
+	free(make_file(f, "logs/a.txt", "x", false));
+	soft = site_path(&f->conf, "logs/soft.log");
+	hard = site_path(&f->conf, "logs/hard.log");
+	assert_int_equal(symlink(secret, soft), 0);
+	assert_int_equal(link(secret, hard), 0);
+	f->conf.log_max_mb = 1;
+	bite(f);
+	assert_int_equal(stat(secret, &st), 0);
+	assert_int_equal(st.st_size, size);
+	free(text);
+	free(secret);
+	free(soft);
+	free(hard);
+}
+
+/* A signal would not reach nginx there: it would write on in the old file. */
+static void
+logs_of_another_user_are_not_taken_away(void **state)
+{
+	struct fixture *f = *state;
+	size_t size = (size_t)2 << 20;
+	char *text = xmalloc(size + 1);
+
+	memset(text, 'x', size);
+	text[size] = '\0';
+	free(make_file(f, "logs/partner-in.log", text, false));
+	free(make_file(f, "logs/nginx-access.log", text, false));
+	free(text);
+	f->conf.log_max_mb = 1;
+	f->conf.separate_users = true;
+	bite(f);
+	expect(site_path(&f->conf, "logs/partner-in.log"), true);
+	expect(site_path(&f->conf, "logs/nginx-access.log"), true);
+	f->conf.separate_users = false;
+	bite(f);
+	expect(site_path(&f->conf, "logs/partner-in.log"), false);
+	expect(site_path(&f->conf, "logs/nginx-access.log"), false);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -208,6 +259,8 @@ main(void)
 		T(old_events_go_and_young_ones_stay),
 		T(what_nginx_left_and_old_rotated_logs_go),
 		T(a_large_log_is_rotated_and_its_writer_goes_on),
+		T(what_is_no_log_of_its_own_is_left_alone),
+		T(logs_of_another_user_are_not_taken_away),
 	};
 
 	log_init("test", LOG_ERROR_);
