@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -125,16 +126,31 @@ prepare(const struct args *args, struct site *s)
 	return r;
 }
 
+/* Who reads the file that is replaced has to read the new one. */
+static int
+take_rights(const char *from, const char *to)
+{
+	struct stat was, is;
+
+	if (stat(from, &is) != 0 || stat(to, &was) != 0)
+		return errno == ENOENT ? 0 : err_set_errno(ERR_IO, "%s", to);
+	if (((is.st_uid != was.st_uid || is.st_gid != was.st_gid) &&
+		chown(from, was.st_uid, was.st_gid) != 0) ||
+	    chmod(from, was.st_mode & 0777) != 0)
+		return err_set_errno(ERR_IO, "rights of %s", from);
+	return 0;
+}
+
 static int
 move_in(const struct site_conf *conf, const char *name, size_t *n)
 {
 	char *from = site_path(conf, NEXT "/%s", name);
 	char *to = site_path(conf, SITE_KEYS "/%s", name);
-	int r = 0;
+	int r = take_rights(from, to);
 
-	if (rename(from, to) == 0)
+	if (r == 0 && rename(from, to) == 0)
 		(*n)++;
-	else if (errno != ENOENT)
+	else if (r == 0 && errno != ENOENT)
 		r = err_set_errno(ERR_IO, "rename %s", from);
 	free(from);
 	free(to);

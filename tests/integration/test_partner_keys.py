@@ -66,7 +66,11 @@ class PartnerKeys(unittest.TestCase):
             site.cli("partner", "import", path)
             wanted = [("sign", "active"), ("sign", "ending"), ("tls", "active"), ("tls", "ending")]
             self.assertEqual(self.states(site, "9999")[-4:] if len(before) > 2 else self.states(site, "9999"), wanted)
+        # Programs of other users read them by these.
+        cert = os.path.join(guest.home, "keys", "tls.key")
+        os.chmod(cert, 0o640)
         guest.cli("site", "rotate-key", "--switch")
+        self.assertEqual(os.stat(cert).st_mode & 0o777, 0o640)
         self.heard()
         self.assertEqual(guest.wait(job, seconds=300)["f_status"], "success", guest.events(job))
         # The old ones are over: nothing is left that would still use them.
