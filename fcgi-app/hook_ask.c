@@ -51,12 +51,15 @@ static int
 ask(struct request *req, enum hook_kind kind, const char *actor,
     struct json_object *q, struct hook_answer *a)
 {
+	/* A copied request has the same headers: only the service can tell. */
+	bool fresh = kind == HOOK_CLIENT && hook_decides_clients(req) &&
+		     auth_client_is_signed(req);
 	int r;
 
 	if (req->app->hook_turns != NULL &&
 	    (r = turns_take(req->app->hook_turns)) != 0)
 		return r;
-	r = hook_ask(req->app->hooks, kind, q, a);
+	r = hook_ask(req->app->hooks, kind, q, fresh, a);
 	if (req->app->hook_turns != NULL)
 		turns_give(req->app->hook_turns);
 	if (r == ERR_BUSY)

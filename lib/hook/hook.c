@@ -313,7 +313,7 @@ fetch(struct hooks *h, enum hook_kind kind, const char *body,
 
 int
 hook_ask(struct hooks *h, enum hook_kind kind, struct json_object *question,
-    struct hook_answer *out)
+    bool fresh, struct hook_answer *out)
 {
 	const char *body = json_text(question);
 	uint8_t fp[32];
@@ -321,13 +321,13 @@ hook_ask(struct hooks *h, enum hook_kind kind, struct json_object *question,
 
 	memset(out, 0, sizeof(*out));
 	fingerprint(kind, body, fp);
-	if (recall(h, fp, out))
+	if (!fresh && recall(h, fp, out))
 		return 0;
 	if ((r = hook_gate_enter(h->gate, kind)) != 0)
 		return r;
 	r = fetch(h, kind, body, out);
 	hook_gate_leave(h->gate, kind, r == 0 || r == ERR_DENIED);
-	if (r == 0)
+	if (r == 0 && !fresh)
 		remember(h, fp, out);
 	else if (r == ERR_DENIED)
 		return err_set(r, "the service for %s refuses: %s",

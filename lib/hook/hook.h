@@ -65,11 +65,12 @@ struct hook_answer {
 
 /*
  * Ask, and wait for at most [hooks] timeout_ms.  The very same question that
- * was allowed within remember_s is not asked again.
+ * was allowed within remember_s is not asked again, unless fresh: what must
+ * count once has to be asked each time.
  * Returns 0 when it is allowed.  Errors: ERR_DENIED with what the service
  * says; ERR_BUSY when there is no answer: the caller may try again later.
  */
 int hook_ask(struct hooks *, enum hook_kind, struct json_object *question,
-    struct hook_answer *out);
+    bool fresh, struct hook_answer *out);
 
 #endif

@@ -241,6 +241,14 @@ class Hooks(unittest.TestCase):
             s.answer = answer
             reply = plain.api("job/query", {"job_id": "2"}, headers={"Authorization": json.dumps(answer)})
             self.assertEqual(reply["retcode"], 109, reply)
+        # A copy of a signed request has the same headers: the service hears of both.
+        s.answer = {"code": 0, "data": {"name": "ann", "role": "viewer"}}
+        signed = {"APP_KEY": "a", "TIMESTAMP": "1", "NONCE": "n", "SIGNATURE": "s"}
+        before = len(s.asked)
+        for _ in range(12):
+            self.assertEqual(plain.api("session", None, method="GET", headers=signed)["retcode"], 0)
+        self.assertEqual(len(s.asked), before + 12)
+        s.answer = {"code": 3}
         # A key that this site knows is worth nothing now.
         self.assertEqual(self.user("admin").api("job/query", {"job_id": "1"})["retcode"], 109)
         with open(os.path.join(self.site.home, "logs", "fcgi-app.log"), encoding="utf-8") as f:
