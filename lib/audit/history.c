@@ -256,6 +256,8 @@ take_checkpoint(struct history *h, struct json_object *o)
 	uint8_t signature[KEYS_SIGNATURE_SIZE];
 	int r;
 
+	if (head.seq < 1 || head.seq > AUDIT_SEQ_MAX)
+		return err_set(ERR_FORMAT, "seq is no number from 1");
 	if ((r = take_hex(o, "hash", head.hash, DIGEST_SIZE)) != 0 ||
 	    (r = take_hex(o, "signature", signature, sizeof(signature))) != 0)
 		return r;
@@ -269,6 +271,15 @@ take_checkpoint(struct history *h, struct json_object *o)
 	return 0;
 }
 
+/* What is no text is no key. */
+static const char *
+text_at(struct json_object *list, size_t i)
+{
+	struct json_object *o = json_object_array_get_idx(list, i);
+
+	return json_is_string(o) ? json_object_get_string(o) : "";
+}
+
 static int
 take_keys(struct history *h, struct json_object *o)
 {
@@ -279,9 +290,7 @@ take_keys(struct history *h, struct json_object *o)
 	if (!str_is_party_id(party) || !json_is_array(list))
 		return err_set(ERR_FORMAT, "party or keys are missing");
 	for (size_t i = 0; r == 0 && i < json_object_array_length(list); i++)
-		r = add_key(h, party,
-		    json_object_get_string(json_object_array_get_idx(list, i)),
-		    false);
+		r = add_key(h, party, text_at(list, i), false);
 	return r;
 }
 

@@ -11,7 +11,6 @@
 #include "lib/json/canon.h"
 
 #define DOMAIN "sluice-audit-1\n"
-#define SEQ_MAX (INT64_C(1) << 53) /* what a JSON number holds exactly */
 
 static void
 add_hash(struct json_object *o, const char *key, const uint8_t *hash)
@@ -99,7 +98,7 @@ audit_record_parse(struct json_object *o, struct audit_record *rec)
 
 	memset(rec, 0, sizeof(*rec));
 	rec->seq = json_get_int(o, "seq", 0);
-	if (rec->seq < 1 || rec->seq > SEQ_MAX)
+	if (rec->seq < 1 || rec->seq > AUDIT_SEQ_MAX)
 		return err_set(ERR_FORMAT, "seq is no number from 1");
 	if (!json_has(o, "detail"))
 		return err_set(ERR_FORMAT, "detail is missing");

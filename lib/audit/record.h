@@ -23,6 +23,8 @@
 #include "lib/json/json.h"
 #include "lib/sign/digest.h"
 
+#define AUDIT_SEQ_MAX (INT64_C(1) << 53) /* what a JSON number holds exactly */
+
 /* All texts borrowed; NULL is the empty text, but for detail. */
 struct audit_record {
 	int64_t seq;	/* from 1 */

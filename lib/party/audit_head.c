@@ -5,6 +5,7 @@
 #include "lib/party/audit_head.h"
 
 #include "lib/audit/head.h"
+#include "lib/audit/record.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit.h"
@@ -13,7 +14,6 @@
 #include "lib/json/decode.h"
 
 #define RUN_MAX 1000000000
-#define SEQ_MAX (INT64_C(1) << 53)
 #define HEX(n) (2 * (n))
 
 struct head_body {
@@ -37,7 +37,7 @@ static const struct json_field body_fields[] = {
 	    HEX(KEYS_SIGNATURE_SIZE), JSON_NULLABLE),
 };
 static const struct json_field head_fields[] = {
-	JSON_INT(struct head_part, seq, 1, SEQ_MAX, JSON_REQUIRED),
+	JSON_INT(struct head_part, seq, 1, AUDIT_SEQ_MAX, JSON_REQUIRED),
 	JSON_STR(struct head_part, hash, HEX(DIGEST_SIZE), HEX(DIGEST_SIZE),
 	    JSON_REQUIRED),
 	JSON_STR(struct head_part, signature, HEX(KEYS_SIGNATURE_SIZE),

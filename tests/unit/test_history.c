@@ -352,12 +352,27 @@ pruned_records_are_stood_for_by_a_signed_checkpoint(void **state)
 static void
 rubbish_is_no_export(void **state)
 {
+#define SITE                                                                   \
+	"{\"kind\":\"site\",\"form\":\"" HISTORY_FORM "\",\"party\":\"9999\","
+	static const char *const sites[] = {
+		SITE "\"keys\":[null]}",
+		SITE "\"keys\":[1]}",
+		SITE
+		"\"keys\":[],\"checkpoint\":{\"seq\":9223372036854775807}}",
+		SITE "\"keys\":[],\"checkpoint\":{\"seq\":-5}}",
+	};
+#undef SITE
 	struct history *h = history_new();
 
 	(void)state;
 	assert_int_equal(history_line(h, "{}", 2), ERR_FORMAT);
 	assert_int_equal(history_line(h, "x", 1), ERR_FORMAT);
 	assert_int_equal(history_line(h, "[1]", 3), ERR_FORMAT);
+	for (size_t i = 0; i < sizeof(sites) / sizeof(sites[0]); i++)
+		assert_int_equal(
+		    history_line(h, sites[i], strlen(sites[i])), ERR_FORMAT);
+	history_free(h);
+	h = history_new();
 	key_line(h, "site", GUEST, guest_keys);
 	assert_int_equal(history_line(h, "{\"kind\":\"x\"}", 12), ERR_FORMAT);
 	/* A broken line inside the chain is a broken record. */
