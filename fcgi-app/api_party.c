@@ -208,8 +208,9 @@ refused(struct reply *rp, enum permit_kind kind, int r)
 {
 	struct json_object *data;
 
-	/* A service gave no answer: the initiator asks again. */
-	if (r == ERR_BUSY)
+	/* A service gave no answer: the initiator asks again.  A member that
+	 * has named its reason (not_now()) has answered. */
+	if (r == ERR_BUSY && rp->data == NULL)
 		return reply_busy(rp);
 	if (r != ERR_DENIED || kind == PERMIT_NONE)
 		return r;
