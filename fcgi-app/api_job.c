@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/errand.h"
 #include "fcgi-app/filter.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
@@ -16,6 +17,7 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_event.h"
+#include "lib/party/job_stop.h"
 #include "lib/party/party.h"
 
 #define EVENTS_MAX 1000
@@ -64,20 +66,13 @@ api_job_submit(struct request *req, struct reply *rp)
 	return submit_job(req, rp, &s);
 }
 
-/*
- * A job of another site: end our members' tasks; their reports bring the
- * initiator to end the job everywhere.
- */
 static int
-stop_tasks(
-    struct request *req, const char *job_id, enum state to, bool *effective)
+stop_tasks(struct request *req, const char *job_id, enum state to)
 {
 	struct db_task *rows;
-	bool one;
 	size_t i, n;
 	int r;
 
-	*effective = false;
 	if ((r = db_task_list(
 		 req->app->db, req->arena, job_id, true, &rows, &n)) != 0)
 		return r;
@@ -85,12 +80,39 @@ stop_tasks(
 		if (!rows[i].run_here || state_is_end(rows[i].party_status))
 			continue;
 		if ((r = db_task_want_end(req->app->db, &rows[i].key, to,
-			 STOP_REASON, &one)) != 0)
+			 STOP_REASON, NULL)) != 0)
 			return r;
-		*effective = *effective || one;
 		wake_shepherd(req, &rows[i].key);
 	}
 	return 0;
+}
+
+/*
+ * A job of another site: its initiator ends it at all members, and is asked
+ * until it has heard.  Our members' tasks end at once; that alone would end
+ * no job that waits, or whose tasks here are done.
+ */
+static int
+stop_others(struct request *req, const struct db_job *job, enum state to,
+    bool *effective)
+{
+	struct errand e;
+	char *reason;
+	int r;
+
+	*effective = !state_is_end(job->status);
+	if (!*effective)
+		return 0;
+	reason =
+	    xasprintf("%s of party %s", STOP_REASON, req->app->conf->party_id);
+	errand_init(&e, req, JOB_STOP);
+	e.persistent = true;
+	errand_add(&e, job->initiator_role, job->initiator_party,
+	    job_stop_body(job->job_id, job->run, to, reason));
+	r = errand_send(&e);
+	errand_fini(&e);
+	free(reason);
+	return r != 0 ? r : stop_tasks(req, job->job_id, to);
 }
 
 static int
@@ -103,7 +125,7 @@ stop_job(struct request *req, const struct db_job *job, enum state to,
 	if (job->is_initiator)
 		return initiator_stop(req->app->db, &self, job->job_id, to,
 		    STOP_REASON, effective);
-	return stop_tasks(req, job->job_id, to, effective);
+	return stop_others(req, job, to, effective);
 }
 
 int

@@ -17,4 +17,4 @@ trap 'exit 143' TERM
 examples/federation.sh up
 
 cd tests/integration
-PYTHONDONTWRITEBYTECODE=1 python3 runner.py "$@"
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/bench" python3 runner.py "$@"
