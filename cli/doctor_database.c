@@ -32,7 +32,8 @@ look_at_server(struct doctor *d)
 		    d, HEALTH_OK, "database version", NULL, "%s", info.version);
 	if (info.max_packet < PACKET_LEAST)
 		doctor_say(d, HEALTH_WARN, "database packet size",
-		    "max_allowed_packet = 128M in the server's configuration",
+		    "max_allowed_packet = 128M below [mysqld] in a file of "
+		    "/etc/mysql/mariadb.conf.d, and systemctl restart mariadb",
 		    "%lld MB: documents of up to 64 MB need 80",
 		    (long long)(info.max_packet >> 20));
 	else

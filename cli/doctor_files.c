@@ -52,13 +52,14 @@ make_again(struct doctor *d, const char *path)
 		    d, "sluice site nginx --config %s", d->conf->path);
 	if (strcmp(path, SITE_KEYS "/partners.pem") == 0)
 		return doctor_command(d,
-		    "sluice partner import FILE --config %s of any partner "
-		    "writes it anew",
+		    "sluice partner import FILE --config %s (any partner's "
+		    "FILE writes it anew)",
 		    d->conf->path);
 	return doctor_command(d,
-	    "take it from a backup of %s; sluice site init --home %s --party "
+	    "take it from a backup of %s; sluice site init%s --home %s --party "
 	    "%s makes folders that are missing",
-	    d->conf->home, d->conf->home, d->conf->party_id);
+	    d->conf->home, d->conf->separate_users ? " --system" : "",
+	    d->conf->home, d->conf->party_id);
 }
 
 static void
@@ -93,8 +94,15 @@ look_at_certificate(struct doctor *d)
 {
 	char *path = site_path(d->conf, SITE_KEYS "/tls.crt");
 	const char *mend = doctor_command(d,
-	    "remove keys/tls.key and keys/tls.crt, sluice site init makes new "
-	    "ones, and send partners a new sluice partner export");
+	    "remove keys/tls.key and keys/tls.crt; sluice site init%s --home "
+	    "%s --party %s makes new ones; then partners import a new sluice "
+	    "partner export",
+	    d->conf->separate_users ? " --system" : "", d->conf->home,
+	    d->conf->party_id);
+	const char *soon = doctor_command(d,
+	    "sluice site rotate-key --output FILE --config %s, and FILE to all "
+	    "partners",
+	    d->conf->path);
 	struct buf pem = BUF_INIT;
 	int64_t days = 0;
 	int r;
@@ -106,7 +114,7 @@ look_at_certificate(struct doctor *d)
 		doctor_result(d, r, "certificate", mend);
 	else
 		doctor_say(d, days < SOON_DAYS ? HEALTH_WARN : HEALTH_OK,
-		    "certificate", days < SOON_DAYS ? mend : NULL,
+		    "certificate", days < SOON_DAYS ? soon : NULL,
 		    "ends in %lld days", (long long)days);
 	buf_fini(&pem);
 	free(path);

@@ -69,9 +69,9 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 		doctor_say(d, HEALTH_FAIL, what,
 		    doctor_command(d,
 			"[listen] partner_url must be reachable from there "
-			"(%s), and party %s must have imported this site's "
-			"sluice partner export",
-			d->conf->partner_url, p->party_id),
+			"(%s), and party %s must have imported what this "
+			"writes: sluice partner export --config %s",
+			d->conf->partner_url, p->party_id, d->conf->path),
 		    "does not reach this site");
 }
 
@@ -81,16 +81,18 @@ what_may_be_wrong(
 {
 	if (h->error == ERR_AUTH)
 		return doctor_command(d,
-		    "import the current sluice partner export of party %s",
-		    p->party_id);
+		    "sluice partner import FILE --config %s, FILE being what "
+		    "\"sluice partner export\" writes at party %s now",
+		    d->conf->path, p->party_id);
 	if (h->error != 0)
 		return doctor_command(d,
-		    "is %s right and open for this machine? sluice partner "
-		    "import changes it",
-		    p->url);
+		    "is %s right, up, and open for this machine? sluice "
+		    "partner import FILE --config %s changes it",
+		    p->url, d->conf->path);
 	return doctor_command(d,
-	    "party %s must import this site's sluice partner export",
-	    p->party_id);
+	    "party %s must import what this writes: sluice partner export "
+	    "--config %s",
+	    p->party_id, d->conf->path);
 }
 
 static void

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,6 +23,9 @@
 
 #define OUTPUT_MAX 4096
 #define SUPERVISOR_MS 20000
+#define UNIT_FCGI "sluice-fcgi"
+#define UNIT_SUPERVISOR "sluice-supervisor"
+#define UNIT_NGINX "sluice-nginx"
 
 extern char **environ;
 
@@ -88,10 +92,17 @@ look_at_sandbox(struct doctor *d)
 	    "user.max_user_namespaces > 0)");
 }
 
+/*
+ * nginx -t makes its pid file when there is none: this account's, which nginx
+ * itself could not write when it is another.
+ */
 static void
 look_at_nginx(struct doctor *d)
 {
 	char *conf = site_path(d->conf, "nginx.conf");
+	char *pid = site_path(d->conf, SITE_RUN "/nginx.pid");
+	bool had_pid = access(pid, F_OK) == 0;
+	struct stat st;
 	char *argv[] = { word(access("/usr/sbin/nginx", X_OK) == 0
 				  ? "/usr/sbin/nginx"
 				  : "nginx"),
@@ -100,7 +111,29 @@ look_at_nginx(struct doctor *d)
 
 	doctor_result(d, run_program(argv), "nginx configuration",
 	    doctor_command(d, "sluice site nginx --config %s", d->conf->path));
+	if (!had_pid && stat(pid, &st) == 0 && st.st_size == 0)
+		(void)unlink(pid);
+	free(pid);
 	free(conf);
+}
+
+/*
+ * The command that starts a program again; units are named after it and the
+ * site's folder (conf/systemd).
+ */
+static const char *
+start_command(struct doctor *d, const char *unit)
+{
+	const char *folder = strrchr(d->conf->home, '/');
+
+	if (d->conf->separate_users)
+		return doctor_command(d,
+		    "systemctl restart %s@%s; its log is in %s/logs", unit,
+		    folder != NULL ? folder + 1 : d->conf->home, d->conf->home);
+	return doctor_command(d,
+	    "sluice site stop --home %s && sluice site start --home %s; its "
+	    "log is in %s/logs",
+	    d->conf->home, d->conf->home, d->conf->home);
 }
 
 static void
@@ -108,10 +141,8 @@ look_at_programs(struct doctor *d)
 {
 	static const struct daemon_def *const daemons[] = { &daemon_fcgi,
 		&daemon_supervisor, &daemon_nginx };
-	const char *mend = doctor_command(d,
-	    "sluice site start --home %s, or systemctl start sluice-…@…; "
-	    "its log is in %s/logs",
-	    d->conf->home, d->conf->home);
+	static const char *const units[] = { UNIT_FCGI, UNIT_SUPERVISOR,
+		UNIT_NGINX };
 	size_t i;
 	pid_t pid;
 
@@ -123,7 +154,8 @@ look_at_programs(struct doctor *d)
 			doctor_say(
 			    d, HEALTH_OK, what, NULL, "runs, pid %d", (int)pid);
 		else
-			doctor_say(d, HEALTH_FAIL, what, mend, "does not run");
+			doctor_say(d, HEALTH_FAIL, what,
+			    start_command(d, units[i]), "does not run");
 	}
 }
 
@@ -149,19 +181,17 @@ look_at_sockets(struct doctor *d)
 	static const struct {
 		const char *path;
 		int type;
-	} all[] = { { SITE_FCGI_SOCKET, SOCK_STREAM },
-		{ SITE_FCGI_PARTNER_SOCKET, SOCK_STREAM },
-		{ SITE_SUPERVISOR_SOCKET, SOCK_DGRAM } };
+		const char *unit;
+	} all[] = { { SITE_FCGI_SOCKET, SOCK_STREAM, UNIT_FCGI },
+		{ SITE_FCGI_PARTNER_SOCKET, SOCK_STREAM, UNIT_FCGI },
+		{ SITE_SUPERVISOR_SOCKET, SOCK_DGRAM, UNIT_SUPERVISOR } };
 	size_t i;
 	char *path;
 
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		path = site_path(d->conf, "%s", all[i].path);
 		doctor_result(d, try_socket(path, all[i].type), all[i].path,
-		    doctor_command(d,
-			"start the program again: sluice site stop and start "
-			"--home %s",
-			d->conf->home));
+		    start_command(d, all[i].unit));
 		free(path);
 	}
 }
@@ -188,7 +218,7 @@ look_at_supervisors(struct doctor *d)
 		    "gave a sign of life %lld ms ago", (long long)youngest);
 	else
 		doctor_say(d, HEALTH_FAIL, "supervisor",
-		    doctor_command(d, "start it; see %s/logs", d->conf->home),
+		    start_command(d, UNIT_SUPERVISOR),
 		    "none has been at the database in %d s",
 		    SUPERVISOR_MS / 1000);
 }

@@ -85,9 +85,13 @@ site_files_memory_dir(const struct site_conf *conf)
 		return fd_mkdirs(conf->mailbox_memory_dir, 0700);
 	if (errno != EEXIST)
 		return err_set_errno(ERR_IO, "%s", conf->mailbox_memory_dir);
-	/* Its parent may be open to all: it must be a folder of ours. */
+	/*
+	 * Its parent may be open to all: it must be a folder of ours, or, run
+	 * by the administrator, one that site_owners_set() gives its owner.
+	 */
 	if (lstat(conf->mailbox_memory_dir, &st) != 0 || !S_ISDIR(st.st_mode) ||
-	    st.st_uid != geteuid())
+	    (st.st_uid != geteuid() &&
+		!(conf->separate_users && geteuid() == 0)))
 		return err_set(ERR_DENIED, "%s is not a folder of this user",
 		    conf->mailbox_memory_dir);
 	return 0;

@@ -35,6 +35,13 @@ key_path(const char *home, const char *name)
 
 /* --- key files: one line of hex ------------------------------------------- */
 
+/* The administrator looks after keys that are other users'. */
+static bool
+is_ours(const struct stat *st)
+{
+	return st->st_uid == geteuid() || st->st_uid == 0 || geteuid() == 0;
+}
+
 static int
 check_private(int fd, const char *path)
 {
@@ -42,8 +49,7 @@ check_private(int fd, const char *path)
 
 	if (fstat(fd, &st) != 0)
 		return err_set_errno(ERR_IO, "%s", path);
-	if ((st.st_mode & 077) != 0 ||
-	    (st.st_uid != geteuid() && st.st_uid != 0))
+	if ((st.st_mode & 077) != 0 || !is_ours(&st))
 		return err_set(ERR_DENIED,
 		    "%s must belong to this user and be readable by nobody "
 		    "else (chmod 600)",

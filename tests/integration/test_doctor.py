@@ -3,9 +3,10 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 import unittest
 
-from federation import Federation, wait_for
+from federation import BUILD, Federation, wait_for
 from test_detectors import settings
 
 
@@ -126,9 +127,15 @@ class Doctor(unittest.TestCase):
             for what in ("process fcgi-app", "process supervisor", "process nginx", "run/fcgi.sock",
                          "run/supervisor.sock", "supervisor"):
                 self.assertIn(what, bad)
+            # Looking leaves nothing that keeps nginx from starting as another user.
+            self.assertFalse(os.path.exists(self.path("run", "nginx.pid")))
             # Their partner sees it, too.
             seen = self.bad(self.fed.guest)["partner 10001"]
             self.assertTrue(seen["mend"])
+            # The command that is told is the one that mends.
+            subprocess.run(bad["process nginx"]["mend"].partition(";")[0], shell=True, check=True, capture_output=True,
+                           env=dict(os.environ, PATH=os.path.join(BUILD, "bin") + ":" + os.environ["PATH"]))
+            self.assertNotIn("process nginx", self.bad())
         finally:
             self.site.start()
 
