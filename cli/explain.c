@@ -8,9 +8,12 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/json/json.h"
 
 #define DOCUMENT_MAX (64 * 1024 * 1024)
+#define MINUTE_S 60
+#define HOUR_S 3600
 
 static int
 add_document(const struct args *args, const char *option, const char *key,
@@ -27,10 +30,26 @@ add_document(const struct args *args, const char *option, const char *key,
 }
 
 static void
+print_approval(struct json_object *approval)
+{
+	const char *by = json_get_str(approval, "by", "");
+	int64_t s = json_get_int(approval, "within_s", 0);
+	bool hours = s % HOUR_S == 0;
+
+	(void)printf("                waits for %s to approve it, %lld %s at "
+		     "most\n",
+	    str_eq(by, "admin") ? "an admin" : by,
+	    (long long)(hours ? s / HOUR_S : s / MINUTE_S),
+	    hours ? "h" : "min");
+}
+
+/* Does it wait for somebody? */
+static bool
 print_member(struct json_object *member)
 {
 	struct json_object *list = json_get(member, "decisions"), *d;
 	const char *grant;
+	bool waits = false;
 	size_t i;
 
 	(void)printf("%s %s\n", json_get_str(member, "role", ""),
@@ -44,7 +63,20 @@ print_member(struct json_object *member)
 		    json_get_str(d, "detail", ""), json_get_str(d, "why", ""));
 		if ((grant = json_get_str(d, "grant", NULL)) != NULL)
 			(void)printf("                %s\n", grant);
+		if (json_has(d, "approval"))
+			print_approval(json_get(d, "approval"));
+		waits |= json_has(d, "approval");
 	}
+	return waits;
+}
+
+static const char *
+verdict(bool allowed, bool waits)
+{
+	if (!allowed)
+		return "the job would be refused";
+	return waits ? "the job would be taken in once that is approved"
+		     : "the job would be taken in";
 }
 
 static void
@@ -52,6 +84,7 @@ print_answer(const struct args *args, struct json_object *data)
 {
 	struct json_object *members = json_get(data, "members");
 	const char *note = json_get_str(data, "note", "");
+	bool waits = false;
 	size_t i;
 
 	if (args_json(args)) {
@@ -59,12 +92,11 @@ print_answer(const struct args *args, struct json_object *data)
 		return;
 	}
 	for (i = 0; i < json_object_array_length(members); i++)
-		print_member(json_object_array_get_idx(members, i));
+		waits |= print_member(json_object_array_get_idx(members, i));
 	if (*note != '\0')
 		(void)printf("%s\n", note);
-	(void)printf("%s\n", json_get_bool(data, "allowed", false)
-				 ? "the job would be taken in"
-				 : "the job would be refused");
+	(void)printf(
+	    "%s\n", verdict(json_get_bool(data, "allowed", false), waits));
 }
 
 static int

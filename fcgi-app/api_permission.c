@@ -365,6 +365,17 @@ api_permission_query(struct request *req, struct reply *rp)
 
 /* --- explain ----------------------------------------------------------------------- */
 
+/* The job would wait for that person, for so long. */
+static struct json_object *
+approval_json(const struct db_permission *rule)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "by", rule->approval_by);
+	json_add_int(o, "within_s", rule->approval_within_s);
+	return o;
+}
+
 static struct json_object *
 decision_json(const struct permit_decision *d)
 {
@@ -382,6 +393,8 @@ decision_json(const struct permit_decision *d)
 	json_add_str(o, "why", d->why);
 	if (!d->allowed)
 		json_add_str(o, "grant", d->grant);
+	else if (d->approval != NULL)
+		json_add(o, "approval", approval_json(d->approval));
 	return o;
 }
 

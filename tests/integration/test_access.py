@@ -628,7 +628,14 @@ class Partners(unittest.TestCase):
             self.assertIn("sluice grant 9999 --components heterolr", done.stdout)
             self.assertIn("the job would be refused", done.stdout)
             done = self.host.cli("explain", "--dsl", files[0], "--conf", files[1], "--party", "10001")
-            self.assertIn("the job would be taken in", done.stdout)
+            self.assertIn("the job would be taken in\n", done.stdout)
+            self.host.cli("grant", "10001", "--datasets", "test/breast_host", "--approval-by", "mia", "--approval-within", "48h")
+            done = self.host.cli("explain", "--dsl", files[0], "--conf", files[1], "--party", "10001")
+            self.assertIn("waits for mia to approve it, 48 h at most", done.stdout)
+            self.assertIn("the job would be taken in once that is approved", done.stdout)
+        data = self.host.ok("permission/explain", dict(body, party_id="10001"))["data"]
+        self.assertEqual([d["approval"] for d in data["members"][0]["decisions"] if "approval" in d],
+                         [{"by": "mia", "within_s": 172800}])
 
     def test_rules_that_make_no_sense_are_refused(self):
         for args in (("grant", "x", "--components", "*"), ("grant", "9999"),
