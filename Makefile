@@ -341,6 +341,7 @@ bench: all benches test-provider
 LIBEXEC := $(PREFIX)/lib/sluice
 SHARE   := $(PREFIX)/share/sluice
 UNITDIR ?= $(PREFIX)/lib/systemd/system
+ETCDIR  ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
@@ -370,6 +371,8 @@ install: all
 	    $(DESTDIR)$(SHARE)/examples/data/
 	install -m 644 examples/hetero_lr/*.json \
 	    $(DESTDIR)$(SHARE)/examples/hetero_lr/
+	install -d $(DESTDIR)$(ETCDIR)/logrotate.d
+	install -m 644 conf/logrotate/sluice $(DESTDIR)$(ETCDIR)/logrotate.d/
 	install -d $(DESTDIR)$(PREFIX)/lib/sysusers.d \
 	    $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
 	install -m 644 conf/systemd/sluice.sysusers \

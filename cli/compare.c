@@ -3,6 +3,7 @@
  * wrote down.  Works on files alone: the ledger may be an export.
  */
 #include <errno.h>
+#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,12 +64,33 @@ read_log(struct compare *c, const char *path)
 	return r;
 }
 
-/* Several when the log was rotated. */
+/* Those that were rotated away stand beside it, with a time behind its name. */
+static int
+read_rotated(struct compare *c, const char *path)
+{
+	char *pattern = xasprintf("%s.[0-9]*", path);
+	glob_t found;
+	size_t i;
+	int r = 0, e = glob(pattern, 0, NULL, &found);
+
+	if (e != 0 && e != GLOB_NOMATCH)
+		r = err_set(ERR_IO, "%s: cannot be listed", pattern);
+	for (i = 0; e == 0 && r == 0 && i < found.gl_pathc; i++)
+		r = read_log(c, found.gl_pathv[i]);
+	if (e == 0)
+		globfree(&found);
+	free(pattern);
+	return r;
+}
+
+/* A list is what it names; one alone is read with what it was before. */
 static int
 read_logs(struct compare *c, const char *list)
 {
 	int r = 0;
 
+	if (strchr(list, ',') == NULL && (r = read_rotated(c, list)) != 0)
+		return r;
 	while (r == 0 && *list != '\0') {
 		size_t n = strcspn(list, ",");
 		char *path = xstrndup(list, n);
@@ -160,6 +182,9 @@ print_text(const struct compare_result *r)
 	for (size_t i = 0; i < r->n; i++)
 		(void)printf("DIFFERENCE %s\n", r->differences[i]);
 	(void)printf("%zu differences\n", r->n);
+	if (r->n > 0)
+		(void)printf("What left within the last seconds may not be in "
+			     "the log yet: nginx writes once a second.\n");
 }
 
 static int
@@ -223,7 +248,8 @@ const struct command command_egress_compare = {
 	"egress compare",
 	"LOG[,LOG...]",
 	1,
-	"Compare the ledger with a partner's logs/partner-in.log.",
+	"Compare the ledger with a partner's logs/partner-in.log and its "
+	"rotated ones.",
 	compare_options,
 	run_compare,
 };

@@ -253,6 +253,16 @@ open_large(int dir, const char *name, int64_t max_mb)
 	return fd;
 }
 
+/*
+ * Where each program has a user of its own, this one can neither write the
+ * others' logs nor signal them: logrotate does it (conf/logrotate).
+ */
+static bool
+is_ours(const struct site_conf *conf, const char *name)
+{
+	return !conf->separate_users || str_eq(name, "supervisor.log");
+}
+
 static int
 large_logs(struct supervisor *s, int64_t max_mb, int64_t *n)
 {
@@ -263,8 +273,7 @@ large_logs(struct supervisor *s, int64_t max_mb, int64_t *n)
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
 		if (!str_ends(e->d_name, ".log") ||
-		    /* Another user's, whom a signal from here does not reach. */
-		    (s->conf->separate_users && is_nginx(e->d_name)) ||
+		    !is_ours(s->conf, e->d_name) ||
 		    (fd = open_large(dirfd(d), e->d_name, max_mb)) < 0)
 			continue;
 		if ((r = rotate(s, dir, e->d_name, fd)) == 0)

@@ -3,6 +3,7 @@ conf/systemd/sluice.sysusers, the programs as the units start them, each as its 
 Everything happens in a mount namespace of its own and is gone with it."""
 import json
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -77,6 +78,10 @@ def make_site(party, server):
         "--db-name", "sluice_" + party, "--db-user", "sluice_" + party, "--loopback-without-authentication")
     run(SLUICE, "db", "create", "--config", conf, "--admin-socket", server.socket)
     run(SLUICE, "migrate", "--config", conf)
+    # Before anything runs: what the doctor looks at must leave the programs able to start, and init may come again.
+    subprocess.run([SLUICE, "doctor", "--config", conf], check=False, capture_output=True)
+    run(SLUICE, "site", "init", "--system", "--home", home, "--party", party, "--db-socket", server.socket,
+        "--db-name", "sluice_" + party, "--db-user", "sluice_" + party)
     with open(conf, encoding="utf-8") as f:
         said = dict(re.findall(r"(?m)^(\w+) = (.*)$", f.read()))
     return Site({"party_id": party, "home": home, "db_socket": server.socket, "db_name": "sluice_" + party,
@@ -133,6 +138,25 @@ def a_job(guest, host):
             "metrics": bool(guest.metrics(job, "evaluation_0", "guest"))}
 
 
+def log_has(site, name, text):
+    with open(os.path.join(site.home, "logs", name), encoding="utf-8") as f:
+        return text in f.read()
+
+
+def rotated_logs(site, folder):
+    """Rotation by force; then each program must write to its new file."""
+    run("logrotate", "--force", "--state", os.path.join(folder, "state"), os.path.join(TOP, "conf", "logrotate", "sluice"))
+    site.request("table/list", {})
+    wait_for(lambda: log_has(site, "nginx-access.log", "POST /v1/table/list"), what="nginx's new log")
+    wait_for(lambda: log_has(site, "fcgi-app.log", "configuration read again"), what="the request handlers' new log")
+    logs = os.path.join(site.home, "logs")
+    found = {}
+    for name in ("nginx-access.log", "partner-in.log", "fcgi-app.log"):
+        st = os.stat(os.path.join(logs, name))
+        found[name] = [sum(n.startswith(name + ".2") for n in os.listdir(logs)), pwd.getpwuid(st.st_uid).pw_name]
+    return found
+
+
 def inside(folder):
     from mariadb import Server
     server, children, result = Server(), {}, {}
@@ -149,6 +173,8 @@ def inside(folder):
         result["owners"] = owners(children)
         result["readers"] = readers(sites[0])
         result["job"] = a_job(*sites)
+        result["doctor"] = sites[0].cli("doctor", check=False).stdout
+        result["rotated"] = rotated_logs(sites[0], folder)
         result["left"] = os.listdir(os.path.join(sites[0].home, "spool", "mailbox"))
     finally:
         for child in children.values():
@@ -218,6 +244,16 @@ class Installed(unittest.TestCase):
         self.assertGreater(job["large"], 0)
         self.assertEqual((job["log"], job["delete"]), (200, 0))
         self.assertEqual(self.part("left"), [])
+
+
+    def test_rotated_logs_are_opened_anew_by_their_programs(self):
+        self.assertEqual(self.part("rotated"), {"nginx-access.log": [1, "sluice-nginx"], "partner-in.log": [1, "sluice-nginx"],
+                                                "fcgi-app.log": [1, "sluice-fcgi"]})
+
+    def test_the_doctor_finds_nothing_wrong_with_such_a_site(self):
+        said = self.part("doctor").splitlines()
+        self.assertEqual([line for line in said if line.startswith("FAIL")], [])
+        self.assertRegex(said[-1], r"^\d\d ok, ")
 
 
 class Units(unittest.TestCase):

@@ -51,11 +51,20 @@ class Ledger(unittest.TestCase):
         for c in compared.values():
             repeats = sum(v for k, v in c.items() if k.startswith("repeated_"))
             self.assertEqual(c["requests"], c["objects"] + repeats)
+        self.rotated_logs_count(job, compared["9999", "10000"])
         totals = json.loads(fed.guest.cli("egress", "totals", "--job", job, "--json").stdout)
         to_host = [t for t in totals if t["to_party"] == "10000"]
         self.assertEqual([t["bytes"] for t in to_host], [compared["9999", "10000"]["bytes"]])
         self.one_altered_row_is_named(job)
         self.chains_agree(job)
+
+    def rotated_logs_count(self, job, before):
+        host = self.fed.host
+        os.rename(log_of(host), log_of(host) + ".20260101T000000")
+        os.kill(host.pid("nginx"), signal.SIGUSR1)
+        wait_for(lambda: os.path.exists(log_of(host)), what="nginx's new log")
+        after = self.same_within_a_moment(self.fed.guest, host, job)
+        self.assertEqual(after["objects"], before["objects"])
 
     def test_admins_ask_for_records_by_the_api(self):
         job = self.leak(who="host", bytes=1, rounds=1)

@@ -230,20 +230,29 @@ logs_of_another_user_are_not_taken_away(void **state)
 {
 	struct fixture *f = *state;
 	size_t size = (size_t)2 << 20;
-	char *text = xmalloc(size + 1);
+	char *text = xmalloc(size + 1), *app;
+	struct stat st;
 
 	memset(text, 'x', size);
 	text[size] = '\0';
 	free(make_file(f, "logs/partner-in.log", text, false));
 	free(make_file(f, "logs/nginx-access.log", text, false));
+	free(make_file(f, "logs/supervisor.log", text, false));
+	app = make_file(f, "logs/fcgi-app.log", text, false);
 	free(text);
 	f->conf.log_max_mb = 1;
 	f->conf.separate_users = true;
 	bite(f);
 	expect(site_path(&f->conf, "logs/partner-in.log"), true);
 	expect(site_path(&f->conf, "logs/nginx-access.log"), true);
+	expect(site_path(&f->conf, "logs/supervisor.log"), false);
+	assert_int_equal(stat(app, &st), 0);
+	assert_int_equal(st.st_size, size);
 	f->conf.separate_users = false;
 	bite(f);
+	assert_int_equal(stat(app, &st), 0);
+	assert_int_equal(st.st_size, 0);
+	free(app);
 	expect(site_path(&f->conf, "logs/partner-in.log"), false);
 	expect(site_path(&f->conf, "logs/nginx-access.log"), false);
 }
