@@ -265,8 +265,12 @@ api_answer(const struct http_reply *reply, struct json_object **out)
 	retcode = json_get_int(*out, "retcode", -1);
 	if (retcode == 0)
 		return 0;
-	(void)err_set(ERR_REMOTE, "%s (retcode %d)",
-	    json_get_str(*out, "retmsg", ""), (int)retcode);
+	(void)err_set(ERR_REMOTE, "%s (retcode %d)%s",
+	    json_get_str(*out, "retmsg", ""), (int)retcode,
+	    retcode == err_retcode(ERR_AUTH)
+		? "; sluice signs with --app-key-file FILE, or key_file of "
+		  "site.conf's [client]; \"sluice key create\" makes one"
+		: "");
 	json_object_put(*out);
 	*out = NULL;
 	return ERR_REMOTE;

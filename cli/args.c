@@ -125,6 +125,18 @@ check_complete(const struct args *a)
 	return 0;
 }
 
+/* A word where none is taken: most often a value without its option. */
+static int
+too_many(const struct command *c, const char *word)
+{
+	if (c->n_operands == 0)
+		return err_set(ERR_INVALID,
+		    "\"%s\" stands alone, %s takes options only", word,
+		    c->name);
+	return err_set(ERR_INVALID, "\"%s\" is one too many, %s takes %s", word,
+	    c->name, c->operands);
+}
+
 int
 args_parse(const struct command *c, int argc, char **argv, struct args **out)
 {
@@ -140,7 +152,7 @@ args_parse(const struct command *c, int argc, char **argv, struct args **out)
 		else if (!only_operands && str_starts(long_form(argv[i]), "--"))
 			r = take_option(a, argc, argv, &i);
 		else if (a->n_operands == c->n_operands)
-			r = err_set(ERR_INVALID, "what is \"%s\"?", argv[i]);
+			r = too_many(c, argv[i]);
 		else
 			a->operands[a->n_operands++] = argv[i];
 	}
