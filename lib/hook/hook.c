@@ -327,17 +327,18 @@ hook_ask(struct hooks *h, enum hook_kind kind, struct json_object *question,
 		return r;
 	r = fetch(h, kind, body, out);
 	hook_gate_leave(h->gate, kind, r == 0 || r == ERR_DENIED);
-	if (r == 0 && !fresh)
-		remember(h, fp, out);
-	else if (r == ERR_DENIED)
+	if (r == 0) {
+		if (!fresh)
+			remember(h, fp, out);
+		return 0;
+	}
+	if (r == ERR_DENIED)
 		return err_set(r, "the service for %s refuses: %s",
 		    hook_name(kind), out->message);
-	else
-		r = err_set(ERR_BUSY,
-		    "the service for %s gives no answer (%s), so nothing is "
-		    "allowed; try again later",
-		    hook_name(kind), err_text());
-	if (r != 0)
-		copy(out->message, sizeof(out->message), err_text());
+	r = err_set(ERR_BUSY,
+	    "the service for %s gives no answer (%s), so nothing is "
+	    "allowed; try again later",
+	    hook_name(kind), err_text());
+	copy(out->message, sizeof(out->message), err_text());
 	return r;
 }
