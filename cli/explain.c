@@ -1,6 +1,6 @@
 /*
- * sluice explain: what this site would decide about a job of a partner,
- * without running it.
+ * sluice explain: what every party would decide about a job of this site, or
+ * this site about a partner's, without running it.
  */
 #include <stdio.h>
 
@@ -48,12 +48,14 @@ static bool
 print_member(struct json_object *member)
 {
 	struct json_object *list = json_get(member, "decisions"), *d;
-	const char *grant;
+	const char *grant, *error = json_get_str(member, "error", NULL);
 	bool waits = false;
 	size_t i;
 
-	(void)printf("%s %s\n", json_get_str(member, "role", ""),
-	    json_get_str(member, "party_id", ""));
+	(void)printf("%s %s%s%s\n", json_get_str(member, "role", ""),
+	    json_get_str(member, "party_id", ""),
+	    error != NULL ? " cannot be asked: " : "",
+	    error != NULL ? error : "");
 	for (i = 0; i < json_object_array_length(list); i++) {
 		d = json_object_array_get_idx(list, i);
 		(void)printf("  %-3s %-9s %s%s%s: %s\n",
@@ -137,7 +139,8 @@ const struct command command_explain = {
 	"explain",
 	"",
 	0,
-	"Show what this site would decide about a partner's job.",
+	"Show what every party would decide about a job of this site, and this site "
+	"about a partner's.",
 	explain_options,
 	run_explain,
 };

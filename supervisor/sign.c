@@ -203,7 +203,10 @@ body_of(struct signer *sg, const struct db_sign_work *w, char **out)
 
 	*out = NULL;
 	if (w->due == DB_SIGN_REFUSED) {
-		json_add_str(o, "reason", w->why);
+		/* All members read it: whose word it is comes first. */
+		json_add_str(o, "reason",
+		    arena_printf(
+			arena, "%s %s: %s", w->role, w->party_id, w->why));
 	} else if ((r = db_job_get_brief(
 			sg->super->db, arena, w->job_id, &job)) == 0 &&
 		   (r = db_signature_get(sg->super->db, arena, w->job_id,

@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/db/db_operations.h"
 #include "lib/party/audit_head.h"
+#include "lib/party/explain.h"
 #include "lib/party/job_stop.h"
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
@@ -23,6 +24,7 @@ static const struct errand_kind kinds[] = {
 	{ MODEL_MIGRATE, model_migrate },
 	{ AUDIT_HEAD, audit_head_errand },
 	{ JOB_STOP, job_stop },
+	{ PERMIT_EXPLAIN, explain_errand },
 };
 
 const struct errand_kind *

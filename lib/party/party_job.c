@@ -426,6 +426,10 @@ check_signing(struct db *db, struct party_command *c)
 		return 0;
 	r = approval_check(db, c->job->job_id, c->job->revision, c->member.role,
 	    c->member.party_id);
+	/* It was approved since the member was read; or somebody wrote a row. */
+	if (r == 0)
+		r = err_set(ERR_PENDING,
+		    "waits until what was approved is carried out");
 	if (r == ERR_PENDING)
 		c->why = wait_of(WAIT_APPROVAL);
 	return r;

@@ -134,12 +134,12 @@ create(struct db *db, struct party_command *c)
 
 	if ((r = check_version(db, c, &exists)) != 0 || exists)
 		return r;
+	if ((r = check_rerun(db, c)) != 0)
+		return r;
 	/* Overtaken by the job's end: another run begins with reopen. */
 	if (state_is_end(c->job->status))
 		return err_set(ERR_CONFLICT, "job %s has ended here: %s",
 		    c->job->job_id, state_name(c->job->status));
-	if ((r = check_rerun(db, c)) != 0)
-		return r;
 	if ((r = db_task_insert(db, c->job->job_id, c->task, 1)) != 0)
 		return r;
 	if ((r = db_metric_delete_older(db, c->key)) != 0)

@@ -549,8 +549,16 @@ class Partners(unittest.TestCase):
         self.host.cli("revoke", "9999", "--datasets", "*")
         reply = self.as_guest(path, task)
         self.assertEqual((reply["retcode"], reply["data"]["code"]), (108, 3), reply)
+        # Allowed, but another run begins with the job: the whole way, then.
         self.grant("--datasets", "*")
-        self.assertEqual(self.as_guest(path, task)["retcode"], 0)
+        self.assertEqual(self.as_guest(path, task)["retcode"], 103)
+        again = {"job_id": job, "component_name": "reader_0", "force": True}
+        self.host.cli("revoke", "9999", "--commands", "rerun")
+        self.guest.ok("job/rerun", again)
+        self.refused(job, "rerun jobs")
+        self.grant("--commands", "rerun")
+        self.guest.ok("job/rerun", again)
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     # --- the classic words ---------------------------------------------------
 
@@ -636,6 +644,38 @@ class Partners(unittest.TestCase):
         data = self.host.ok("permission/explain", dict(body, party_id="10001"))["data"]
         self.assertEqual([d["approval"] for d in data["members"][0]["decisions"] if "approval" in d],
                          [{"by": "mia", "within_s": 172800}])
+
+    def test_explain_at_the_initiator_asks_every_party(self):
+        self.open_all_but("--components", "--datasets")
+        self.grant("--components", "reader,datatransform,intersection,heterolr,evaluation")
+        body = {"job_dsl": example("dsl.json"), "job_runtime_conf": lr_conf(max_iter=1)}
+
+        def said():
+            data = self.fed.guest.ok("permission/explain", body)["data"]
+            return data["allowed"], {m["role"]: m for m in data["members"]}
+
+        allowed, members = said()
+        self.assertFalse(allowed)
+        self.assertEqual(sorted(members), ["arbiter", "host"])
+        missing = [d for d in members["host"]["decisions"] if not d["allowed"]]
+        self.assertEqual([d["grant"] for d in missing], ["sluice grant 9999 --datasets test/breast_host"])
+        self.grant("--datasets", "test/breast_host", "--approval-by", "admin", "--approval-within", "1h")
+        allowed, members = said()
+        self.assertTrue(allowed)
+        asked = [d for d in members["host"]["decisions"] if "approval" in d]
+        self.assertEqual([(d["subject"], d["approval"]) for d in asked],
+                         [("test", {"by": "admin", "within_s": 3600})])
+        # Nothing was taken in, counted or asked for.
+        self.assertEqual(self.host.sql("SELECT COUNT(*) FROM job WHERE job_id LIKE '2000%'"), [["0"]])
+        self.assertEqual(self.host.ok("approval/query")["data"], [])
+        self.fed.arbiter.stop()
+        try:
+            allowed, members = said()
+        finally:
+            self.fed.arbiter.start()
+        self.assertFalse(allowed)
+        self.assertTrue(members["host"]["allowed"])
+        self.assertIn("connect", members["arbiter"]["error"])
 
     def test_rules_that_make_no_sense_are_refused(self):
         for args in (("grant", "x", "--components", "*"), ("grant", "9999"),

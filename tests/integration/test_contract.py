@@ -199,7 +199,7 @@ class Contracts(unittest.TestCase):
                           " WHERE job_id = '%s'" % job)
         self.fed.host.cli("approve", job)
         for reason in self.end(job, "failed"):
-            self.assertIn("the contract was changed: its text has the SHA-256", reason)
+            self.assertIn("host 10000: the contract was changed: its text has the SHA-256", reason)
 
     def test_a_contract_allows_so_many_runs(self):
         dsl, conf = short_job("contract")

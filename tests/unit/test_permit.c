@@ -15,6 +15,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/explain.h"
 #include "lib/party/permit.h"
 #include "tests/lib/mariadb.h"
 
@@ -517,6 +518,74 @@ the_number_of_rules_does_not_matter(void **state)
 		    (long long)few);
 }
 
+/* --- a partner that asks ---------------------------------------------------- */
+
+static int
+partner_asks(const char *party, const char *text, struct json_object **data)
+{
+	const struct party_caller who = { .party_id = party };
+	struct json_object *body = NULL;
+	struct errand_ask e = { .db = db,
+		.arena = arena,
+		.caller = &who,
+		.role = "host",
+		.party_id = "10000",
+		.data = data };
+	int r;
+
+	*data = NULL;
+	assert_int_equal(json_parse_text(text, &body), 0);
+	e.body = body;
+	r = explain_errand(&e);
+	json_object_put(body);
+	return r;
+}
+
+#define ASK(parameters)                                                        \
+	"{\"src_role\":\"guest\",\"tasks\":[{\"component\":\"reader_0\","      \
+	"\"module\":\"Reader\",\"parameters\":" parameters "}]}"
+
+static void
+who_asks_hears_what_is_decided_about_its_own_job(void **state)
+{
+	struct json_object *data;
+
+	(void)state;
+	put("9999", "*", "role", "*", "");
+	put("9999", "*", "command", "*", "");
+	put("9999", "*", "component", "*", "");
+	put("9999", "*", "dataset", "*", "*");
+	assert_int_equal(partner_asks("9999",
+			     ASK("\"{\\\"table\\\":{\\\"namespace\\\":"
+				 "\\\"a\\\",\\\"name\\\":\\\"b\\\"}}\""),
+			     &data),
+	    0);
+	assert_true(json_get_bool(data, "allowed", false));
+	json_object_put(data);
+	/* The rules are about whose signature it is, whatever the body says. */
+	assert_int_equal(partner_asks("10001", ASK("\"{}\""), &data), 0);
+	assert_false(json_get_bool(data, "allowed", true));
+	json_object_put(data);
+}
+
+static void
+what_is_no_question_is_refused(void **state)
+{
+	static const char *const bodies[] = { "{}", "[]",
+		"{\"src_role\":\"guest\",\"tasks\":[]}",
+		"{\"src_role\":\"guest\",\"tasks\":[1]}",
+		"{\"src_role\":\"\",\"tasks\":[{}]}", ASK("{}"), ASK("\"{\""),
+		"{\"src_role\":\"guest\",\"party_id\":\"9999\",\"tasks\":[]}" };
+	struct json_object *data;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		assert_int_equal(
+		    partner_asks("9999", bodies[i], &data), ERR_INVALID);
+		assert_null(data);
+	}
+}
+
 int
 main(void)
 {
@@ -536,6 +605,8 @@ main(void)
 		TEST(each_member_of_each_job_uses_once),
 		TEST(a_use_is_given_back_when_the_job_is_not_taken_in),
 		TEST(the_number_of_rules_does_not_matter),
+		TEST(who_asks_hears_what_is_decided_about_its_own_job),
+		TEST(what_is_no_question_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,214 @@
+/*
+ * What would be decided about a job, without running it: by this site about
+ * a partner's, by every member's site about one of this site's own.
+ */
+#include <string.h>
+
+#include "fcgi-app/app.h"
+#include "fcgi-app/deployed.h"
+#include "fcgi-app/errand.h"
+#include "fcgi-app/route.h"
+#include "fcgi-app/submit.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/party/explain.h"
+
+struct explain {
+	struct request *req;
+	struct reply *rp;
+	const struct job_spec *spec;
+	const char *party;	     /* who would initiate it */
+	struct json_object *members; /* borrowed from the answer */
+	bool allowed;
+};
+
+/* said is explain_member()'s, and the answer's from now on. */
+static void
+add_member(struct explain *x, const char *role, const char *party_id,
+    struct json_object *said)
+{
+	json_add_str(said, "role", role);
+	json_add_str(said, "party_id", party_id);
+	x->allowed &= json_get_bool(said, "allowed", false);
+	json_object_array_add(x->members, said);
+}
+
+static void
+member_rows(const struct explain *x, const struct job_member *m,
+    struct party_member *pm, struct db_job_new *job)
+{
+	*pm = (struct party_member){ x->spec->job_id, m->role, m->party_id };
+	submit_rows(x->req, x->spec, m, job);
+	job->initiator_party = x->party;
+}
+
+/* --- here --- */
+
+static int
+explain_here(struct explain *x)
+{
+	const struct job_member *m;
+	struct json_object *said;
+	struct party_member pm;
+	struct db_job_new job;
+	int r = 0;
+
+	for (size_t i = 0; i < x->spec->n_members && r == 0; i++) {
+		m = &x->spec->members[i];
+		if (!m->is_local)
+			continue;
+		member_rows(x, m, &pm, &job);
+		if ((r = explain_member(x->req->app->db, x->req->arena, &pm,
+			 &job, &said)) == 0)
+			add_member(x, m->role, m->party_id, said);
+	}
+	return r;
+}
+
+/* --- at partners --- */
+
+/* Who cannot be heard has allowed nothing. */
+static void
+take_answer(struct explain *x, const struct errand_call *c)
+{
+	struct json_object *said = NULL;
+
+	if (c->reply.retcode == 0 && json_is_object(c->reply.data) &&
+	    json_is_array(json_get(c->reply.data, "decisions"))) {
+		said = json_object_get(c->reply.data);
+	} else {
+		said = json_object_new_object();
+		json_add_bool(said, "allowed", false);
+		json_add(said, "decisions", json_object_new_array());
+		json_add_str(said, "error",
+		    c->reply.retcode == 0 ? "its answer is none"
+					  : c->reply.retmsg);
+	}
+	add_member(x, c->role, c->party_id, said);
+}
+
+static int
+explain_there(struct explain *x)
+{
+	const struct job_member *m;
+	struct party_member pm;
+	struct db_job_new job;
+	struct errand e;
+	int r = 0;
+
+	errand_init(&e, x->req, PERMIT_EXPLAIN);
+	for (size_t i = 0; i < x->spec->n_members; i++) {
+		m = &x->spec->members[i];
+		if (m->is_local)
+			continue;
+		member_rows(x, m, &pm, &job);
+		errand_add(&e, m->role, m->party_id, explain_body(&pm, &job));
+	}
+	if (e.n > 0 && (r = errand_run(&e)) != 0)
+		r = errand_error(x->rp, r);
+	else
+		for (size_t i = 0; i < e.n; i++)
+			take_answer(x, &e.calls[i]);
+	errand_fini(&e);
+	return r;
+}
+
+/* --- the answer --- */
+
+static const char *
+note(const struct explain *x, bool own)
+{
+	if (own)
+		return "this site's own members are not asked for permission";
+	return json_object_array_length(x->members) == 0
+		   ? "no member of the job is at this site"
+		   : "";
+}
+
+static int
+explain(struct request *req, struct reply *rp, const struct job_spec *spec)
+{
+	struct explain x = { .req = req,
+		.rp = rp,
+		.spec = spec,
+		.party = request_text(req, "party_id"),
+		.allowed = true };
+	struct json_object *data;
+	bool own;
+	int r;
+
+	if (x.party == NULL)
+		x.party = spec->initiator_party;
+	if (!str_is_party_id(x.party))
+		return err_set(ERR_INVALID, "party_id must be 1 to 10 digits");
+	data = json_object_new_object();
+	x.members = json_object_new_array();
+	json_add(data, "members", x.members);
+	own = str_eq(x.party, req->app->conf->party_id);
+	r = own ? explain_there(&x) : explain_here(&x);
+	json_add_str(data, "party_id", x.party);
+	json_add_str(data, "initiator_role", spec->initiator_role);
+	json_add_bool(data, "allowed", x.allowed);
+	json_add_str(data, "note", note(&x, own));
+	if (r == 0 && rp->retcode == 0)
+		(void)reply_data(rp, data);
+	else
+		json_object_put(data);
+	return r;
+}
+
+/* A predict job's tasks follow from the model that this site has. */
+static int
+find_model(struct request *req, struct job_spec_input *in,
+    struct faults *faults, struct job_model **out)
+{
+	const struct deployed_for own = { NULL, NULL, NULL };
+	struct json_object *from = json_get(in->conf, "initiator");
+	char party[JSON_PARTY_SIZE];
+	int r;
+
+	if (!json_party_id(json_get(from, "party_id"), party) ||
+	    !str_eq(party, in->local_party))
+		return 0;
+	r = deployed_find(
+	    req, in->dsl, in->conf, &own, in->conf_path, faults, out);
+	in->model = *out;
+	return r;
+}
+
+int
+api_permission_explain(struct request *req, struct reply *rp)
+{
+	struct job_defaults defaults;
+	struct faults faults = FAULTS_INIT;
+	struct job_model *model = NULL;
+	struct job_spec *spec = NULL;
+	struct job_spec_input in = {
+		.job_id = EXPLAIN_JOB_ID,
+		.local_party = req->app->conf->party_id,
+		.dsl = request_field(req, "job_dsl"),
+		.conf = request_field(req, "job_runtime_conf"),
+		.providers = req->app->providers,
+		.defaults = &defaults,
+		.dsl_path = JSON_PATH_KEY(NULL, "job_dsl"),
+		.conf_path = JSON_PATH_KEY(NULL, "job_runtime_conf"),
+	};
+	int r;
+
+	if ((r = request_require(req, "job_dsl,job_runtime_conf")) != 0 ||
+	    (r = submit_defaults(req, &defaults)) != 0)
+		return r;
+	if ((r = find_model(req, &in, &faults, &model)) == 0)
+		r = job_spec_build(&in, &faults, &spec);
+	if (faults_any(&faults)) {
+		rp->errors = faults_json(&faults);
+		r = faults_err(&faults, "job");
+	}
+	if (r == 0)
+		r = explain(req, rp, spec);
+	job_spec_free(spec);
+	deployed_free(model);
+	faults_fini(&faults);
+	return r;
+}

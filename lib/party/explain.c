@@ -1,0 +1,166 @@
+/*
+ * Decisions as JSON, and the errand by which a partner asks for them.  Called
+ * by fcgi-app's api_explain.c and through the table of errands.
+ */
+#include "lib/party/explain.h"
+
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/json/decode.h"
+#include "lib/model/job_spec.h"
+#include "lib/party/party.h"
+
+#define TASKS_MAX 10000
+#define PARAMETERS_MAX (1024 * 1024) /* a request holds no more */
+
+/* The job would wait for that person, for so long. */
+static struct json_object *
+approval_json(const struct db_permission *rule)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "by", rule->approval_by);
+	json_add_int(o, "within_s", rule->approval_within_s);
+	return o;
+}
+
+static struct json_object *
+decision_json(const struct permit_decision *d)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "kind", permit_kind_name(d->kind));
+	json_add_str(o, "subject", d->subject);
+	if (*d->detail != '\0')
+		json_add_str(o, "detail", d->detail);
+	if (*d->component != '\0')
+		json_add_str(o, "component", d->component);
+	json_add_bool(o, "allowed", d->allowed);
+	if (d->rule != 0)
+		json_add_int(o, "rule", d->rule);
+	json_add_str(o, "why", d->why);
+	if (!d->allowed)
+		json_add_str(o, "grant", d->grant);
+	else if (d->approval != NULL)
+		json_add(o, "approval", approval_json(d->approval));
+	return o;
+}
+
+int
+explain_member(struct db *db, struct arena *a, const struct party_member *m,
+    const struct db_job_new *job, struct json_object **out)
+{
+	struct json_object *list;
+	struct permit_decision *d;
+	bool allowed = true;
+	size_t i, n;
+	int r;
+
+	*out = NULL;
+	if ((r = party_job_explain(db, a, m, job, &d, &n)) != 0)
+		return r;
+	list = json_object_new_array();
+	for (i = 0; i < n; i++) {
+		allowed &= d[i].allowed;
+		json_object_array_add(list, decision_json(&d[i]));
+	}
+	*out = json_object_new_object();
+	json_add_bool(*out, "allowed", allowed);
+	json_add(*out, "decisions", list);
+	return 0;
+}
+
+struct json_object *
+explain_body(const struct party_member *m, const struct db_job_new *job)
+{
+	struct json_object *body = json_object_new_object(), *o;
+	struct json_object *list = json_object_new_array();
+
+	json_add_str(body, "src_role", job->initiator_role);
+	for (size_t i = 0; i < job->ntasks; i++) {
+		const struct db_task_new *t = &job->tasks[i];
+
+		if (!str_eq(t->role, m->role) ||
+		    !str_eq(t->party_id, m->party_id))
+			continue;
+		o = json_object_new_object();
+		json_add_str(o, "component", t->component);
+		json_add_str(o, "module", t->module);
+		json_add_str(o, "parameters", t->parameters);
+		json_object_array_add(list, o);
+	}
+	json_add(body, "tasks", list);
+	return body;
+}
+
+/* --- the errand --- */
+
+struct explain_ask {
+	const char *src_role;
+	struct json_object *tasks;
+};
+
+static const struct json_field ask_fields[] = {
+	JSON_STR(struct explain_ask, src_role, 1, JOB_ROLE_MAX, JSON_REQUIRED),
+	JSON_ARR(struct explain_ask, tasks, 1, TASKS_MAX, JSON_REQUIRED),
+};
+
+static const struct json_field task_fields[] = {
+	JSON_STR(struct db_task_new, component, 1, 100, JSON_REQUIRED),
+	JSON_STR(struct db_task_new, module, 1, 100, JSON_REQUIRED),
+	JSON_STR(
+	    struct db_task_new, parameters, 2, PARAMETERS_MAX, JSON_REQUIRED),
+};
+
+static struct db_task_new *
+read_tasks(const struct errand_ask *ask, struct json_object *list,
+    struct faults *faults)
+{
+	size_t n = json_object_array_length(list);
+	struct db_task_new *tasks = arena_alloc(ask->arena, n * sizeof(*tasks));
+	const struct json_path path = { NULL, "tasks", 0 };
+
+	for (size_t i = 0; i < n; i++) {
+		tasks[i] = (struct db_task_new){ .role = ask->role,
+			.party_id = ask->party_id };
+		(void)json_decode(json_object_array_get_idx(list, i),
+		    JSON_FIELDS(task_fields), JSON_FAULT_UNKNOWN,
+		    JSON_PATH_AT(&path, i), faults, &tasks[i]);
+	}
+	return tasks;
+}
+
+static int
+read_ask(const struct errand_ask *ask, struct db_job_new *job)
+{
+	struct explain_ask body = { NULL, NULL };
+	struct faults faults = FAULTS_INIT;
+	int r = 0;
+
+	if (json_decode(ask->body, JSON_FIELDS(ask_fields), JSON_FAULT_UNKNOWN,
+		NULL, &faults, &body) == 0) {
+		job->initiator_role = body.src_role;
+		job->tasks = read_tasks(ask, body.tasks, &faults);
+		job->ntasks = json_object_array_length(body.tasks);
+	}
+	if (faults_any(&faults))
+		r = faults_err(&faults, "body");
+	faults_fini(&faults);
+	return r;
+}
+
+int
+explain_errand(const struct errand_ask *ask)
+{
+	const struct party_member m = { EXPLAIN_JOB_ID, ask->role,
+		ask->party_id };
+	struct db_job_new job = { .job_id = EXPLAIN_JOB_ID,
+		.initiator_party = ask->caller->party_id };
+	int r;
+
+	if ((r = read_ask(ask, &job)) != 0)
+		return r;
+	r = explain_member(ask->db, ask->arena, &m, &job, ask->data);
+	/* Parameters that are no JSON are the asker's. */
+	return r == ERR_FORMAT ? err_set(ERR_INVALID, "%s", err_text()) : r;
+}
