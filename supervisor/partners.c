@@ -25,6 +25,11 @@
 #define ADDRESS_MS 5000
 /* Who answered so lately need not be asked whether it answers. */
 #define PROBE_MS 60000
+/* Commands to one partner at once: as many as lib/http keeps connections to
+ * it.  Others wait here, where no limit of time runs and nothing is signed. */
+#define UNDER_WAY_MAX 16
+
+struct post;
 
 struct partner {
 	char *party;
@@ -37,6 +42,8 @@ struct partner {
 	int64_t next_try_ms;
 	bool trying; /* one command tests whether it is back */
 	char *why;
+	size_t under_way;
+	struct post *queue, **queue_end;
 	struct partner *next;
 };
 
@@ -46,15 +53,37 @@ struct partners {
 	struct partner *list;
 };
 
-/* A command under way. */
+/* A command under way, or one that waits its turn. */
 struct post {
+	char *path, *body; /* only while it waits */
 	struct partner *partner;
 	struct partners *owner;
 	int64_t sent_ms;
 	bool is_try;
 	partner_done_fn *fn;
 	void *ctx;
+	struct post *next;
 };
+
+static void
+post_free(struct post *post)
+{
+	free(post->path);
+	free(post->body);
+	free(post);
+}
+
+static void
+drop_queue(struct partner *p)
+{
+	struct post *post;
+
+	while ((post = p->queue) != NULL) {
+		p->queue = post->next;
+		post_free(post);
+	}
+	p->queue_end = &p->queue;
+}
 
 struct partners *
 partners_new(struct supervisor *s, struct http_client *http)
@@ -75,6 +104,7 @@ partners_free(struct partners *ps)
 		return;
 	while ((p = ps->list) != NULL) {
 		ps->list = p->next;
+		drop_queue(p);
 		free(p->party);
 		free(p->url);
 		free(p->why);
@@ -93,6 +123,7 @@ find(struct partners *ps, const char *party)
 			return p;
 	p = xcalloc(1, sizeof(*p));
 	p->party = xstrdup(party);
+	p->queue_end = &p->queue;
 	p->next = ps->list;
 	ps->list = p;
 	return p;
@@ -197,6 +228,42 @@ fail(struct partners *ps, struct partner *p, const char *why)
 	p->why = xstrdup(why);
 }
 
+static int send_post(struct post *, const char *path, const char *body);
+
+/* The next ones of the queue; one that cannot be sent is answered as silence. */
+static void
+send_next(struct partner *p)
+{
+	struct post *post;
+
+	while (p->under_way < UNDER_WAY_MAX && (post = p->queue) != NULL) {
+		if ((p->queue = post->next) == NULL)
+			p->queue_end = &p->queue;
+		if (send_post(post, post->path, post->body) == 0)
+			continue;
+		post->fn(post->ctx, &(struct partner_reply){
+					.error = ERR_NET, .retmsg = p->why });
+		post_free(post);
+	}
+}
+
+/* The partner was silent, which is the answer to all that wait. */
+static void
+fail_queue(struct partner *p, const struct partner_reply *reply)
+{
+	struct post *list = p->queue, *post;
+
+	p->queue = NULL;
+	p->queue_end = &p->queue;
+	while ((post = list) != NULL) {
+		list = post->next;
+		if (post->is_try)
+			p->trying = false;
+		post->fn(post->ctx, reply);
+		post_free(post);
+	}
+}
+
 static void
 done(void *ctx, const struct partner_reply *reply)
 {
@@ -207,14 +274,39 @@ done(void *ctx, const struct partner_reply *reply)
 	metrics_observe(ps->super->metrics, METRIC_partner_command_seconds,
 	    (double)(clock_mono_ms() - post->sent_ms) / 1000, "partner",
 	    p->party, NULL);
+	p->under_way--;
 	if (post->is_try)
 		p->trying = false;
-	if (partners_is_silence(reply))
+	if (partners_is_silence(reply)) {
 		fail(ps, p, reply->retmsg);
-	else
+		fail_queue(p, reply);
+	} else
 		answered(ps, p);
 	post->fn(post->ctx, reply);
-	free(post);
+	post_free(post);
+	send_next(p);
+}
+
+/* On errors the post is the caller's still. */
+static int
+send_post(struct post *post, const char *path, const char *body)
+{
+	struct partners *ps = post->owner;
+	struct partner *p = post->partner;
+	int r;
+
+	post->sent_ms = clock_mono_ms();
+	if ((r = find_address(ps, p)) == 0)
+		r = partner_post(ps->http, p->url, p->party, path, body,
+		    ps->super->conf->partner_timeout_ms, done, post, NULL);
+	if (r != 0) {
+		fail(ps, p, err_text());
+		if (post->is_try)
+			p->trying = false;
+		return r;
+	}
+	p->under_way++;
+	return 0;
 }
 
 int
@@ -229,16 +321,17 @@ partners_post(struct partners *ps, const char *party, const char *path,
 		return r;
 	post = xcalloc(1, sizeof(*post));
 	post->owner = ps;
-	post->sent_ms = clock_mono_ms();
 	post->partner = p;
 	post->is_try = p->failing_since_ms != 0;
 	post->fn = fn;
 	post->ctx = ctx;
-	r = partner_post(ps->http, p->url, party, path, body,
-	    ps->super->conf->partner_timeout_ms, done, post, NULL);
-	if (r != 0) {
-		fail(ps, p, err_text());
-		free(post);
+	if (p->under_way >= UNDER_WAY_MAX) {
+		post->path = xstrdup(path);
+		post->body = body != NULL ? xstrdup(body) : NULL;
+		*p->queue_end = post;
+		p->queue_end = &post->next;
+	} else if ((r = send_post(post, path, body)) != 0) {
+		post_free(post);
 		return r;
 	}
 	if (post->is_try)
