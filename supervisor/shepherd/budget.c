@@ -4,6 +4,7 @@
 #include "supervisor/shepherd/budget.h"
 
 #include "lib/base/err.h"
+#include "lib/conf/site_conf.h"
 #include "lib/db/db_audit.h"
 #include "lib/model/contract.h"
 
@@ -11,7 +12,8 @@
 #define FORM_WITH_BUDGETS 2
 
 int
-budget_open(struct db *db, const struct subject *s, struct budget *out)
+budget_open(struct db *db, const struct site_conf *conf,
+    const struct subject *s, struct budget *out)
 {
 	const struct db_task_key *key = subject_key(s);
 
@@ -25,6 +27,10 @@ budget_open(struct db *db, const struct subject *s, struct budget *out)
 			? CONTRACT_EGRESS_MB * MB
 			: 0;
 	}
+	out->is_site =
+	    conf->max_egress_mb != 0 && conf->max_egress_mb * MB < out->limit;
+	if (out->is_site)
+		out->limit = conf->max_egress_mb * MB;
 	return db_egress_task_bytes(db, key, &out->used);
 }
 
@@ -37,9 +43,11 @@ budget_spend(struct budget *b, const char *name, uint64_t bytes)
 		return err_set(ERR_DENIED,
 		    "%.100s of component %.100s was stopped by its egress "
 		    "budget: %lld bytes have left, %llu more (%.150s) would "
-		    "exceed the %lld bytes that the job's contract allows it",
+		    "exceed the %lld bytes that %s it",
 		    b->module, b->component, (long long)b->used,
-		    (unsigned long long)bytes, name, (long long)b->limit);
+		    (unsigned long long)bytes, name, (long long)b->limit,
+		    b->is_site ? "this site ([executor] max_egress_mb) allows"
+			       : "the job's contract allows");
 	b->used += (int64_t)bytes;
 	return 0;
 }

@@ -1,10 +1,12 @@
 /*
- * How much a task may still send to other sites: its contract's egress budget
- * less what the ledger says has left.
+ * How much a task may still send to other sites: its contract's egress budget,
+ * which its initiator chose, or what this site allows at most, less what the
+ * ledger says has left.
  */
 #ifndef SUPERVISOR_SHEPHERD_BUDGET_H
 #define SUPERVISOR_SHEPHERD_BUDGET_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "lib/db/db.h"
@@ -15,6 +17,7 @@ struct budget {
 	const char *module; /* borrowed from the subject */
 	const char *component;
 	int64_t limit;
+	bool is_site; /* it is this site's, smaller than the contract's */
 	int64_t used;
 };
 
@@ -24,7 +27,8 @@ struct budget {
  * without budgets has the default one; one that the contract does not know
  * may send nothing.  Errors: ERR_DB.
  */
-int budget_open(struct db *, const struct subject *, struct budget *out);
+int budget_open(struct db *, const struct site_conf *, const struct subject *,
+    struct budget *out);
 /*
  * Before anything of an object leaves; it is spent once, however often the
  * object is sent again.  ERR_DENIED, with component, bytes and budget in

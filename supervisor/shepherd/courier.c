@@ -124,7 +124,7 @@ courier_open(struct shepherd *s, struct courier **out)
 	c->db_pause_ms = RETRY_PAUSE_MS;
 	c->hashed_fd = -1;
 	*out = c;
-	return budget_open(s->db, s->subject, &c->budget);
+	return budget_open(s->db, s->conf, s->subject, &c->budget);
 }
 
 static void

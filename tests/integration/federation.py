@@ -1,6 +1,7 @@
 """A federation of real sites, seen by its users: the HTTP API, the
 processes, the databases.  Standard library only."""
 import base64
+import configparser
 import copy
 import hashlib
 import hmac
@@ -201,6 +202,24 @@ def processes(pattern):
 
 def kill(pid):
     os.kill(pid, signal.SIGKILL)
+
+
+def settings(site, section, **values):
+    """Write values into the site's configuration; programs that start read them."""
+    path = os.path.join(site.home, "site.conf")
+    conf = configparser.ConfigParser(interpolation=None)
+    conf.read(path, encoding="utf-8")
+    if not conf.has_section(section):
+        conf.add_section(section)
+    old = {k: conf.get(section, k, fallback=None) for k in values}
+    for k, v in values.items():
+        if v is None:
+            conf.remove_option(section, k)
+        else:
+            conf.set(section, k, str(v))
+    with open(path, "w", encoding="utf-8") as f:
+        conf.write(f)
+    return old
 
 
 def wait_for(condition, seconds=30, what="condition"):

@@ -1,30 +1,11 @@
 """Detectors, each with its condition brought about for real: an executor that
 hangs, one that computes in silence, one that waits for what never comes."""
-import configparser
 import json
 import os
 import signal
 import unittest
 
-from federation import Federation, processes, wait_for
-
-
-def settings(site, section, **values):
-    """Write values into the site's configuration; programs that start read them."""
-    path = os.path.join(site.home, "site.conf")
-    conf = configparser.ConfigParser(interpolation=None)
-    conf.read(path, encoding="utf-8")
-    if not conf.has_section(section):
-        conf.add_section(section)
-    old = {k: conf.get(section, k, fallback=None) for k in values}
-    for k, v in values.items():
-        if v is None:
-            conf.remove_option(section, k)
-        else:
-            conf.set(section, k, str(v))
-    with open(path, "w", encoding="utf-8") as f:
-        conf.write(f)
-    return old
+from federation import Federation, processes, settings, wait_for
 
 
 class Detectors(unittest.TestCase):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from federation import BUILD, DATA, Federation, lr_conf, wait_for
+from federation import BUILD, DATA, Federation, lr_conf, settings, wait_for
 
 SLUICE = os.path.join(BUILD, "bin", "sluice")
 MB = 1 << 20
@@ -230,16 +230,16 @@ class Ledger(unittest.TestCase):
         self.assertLess(len(gone), len(lines))
         self.assertIn("did not arrive", outcome(rows, gone)[0])
 
-    def leak(self, **params):
+    def leak(self, egress_mb=1, **params):
         conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
                 "role": {"guest": [9999], "host": [10000]},
-                "job_parameters": {"common": {"egress_mb": 1}},
+                "job_parameters": {"common": {"egress_mb": egress_mb}},
                 "component_parameters": {"common": {"leak_0": params}},
                 "provider": {"common": {"leak_0": "sluice_test@1.0.0"}}}
         dsl = {"components": {"leak_0": {"module": "TestLeak", "output": {"data": ["data"]}}}}
         return self.fed.submit(conf, dsl)
 
-    def cut_off(self, job, who, to):
+    def cut_off(self, job, who, to, by="the job's contract"):
         """The job failed everywhere, for that reason, and no byte over the budget has left."""
         for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
             self.assertEqual(site.wait(job, role=role)["f_status"], "failed")
@@ -247,7 +247,7 @@ class Ledger(unittest.TestCase):
         other = self.fed.host.sql("SELECT reason FROM job WHERE job_id = '%s'" % job)[0][0]
         for text in (reason, other):
             self.assertIn("component leak_0", text)
-            self.assertIn("%d bytes that the job's contract allows" % MB, text)
+            self.assertIn("%d bytes that %s" % (MB, by), text)
         left = who.sql("SELECT SUM(bytes + LENGTH(tag)), COUNT(*) FROM egress"
                        " WHERE job_id = '%s' AND name = 'leak'" % job)[0]
         self.assertLessEqual(int(left[0]), MB)
@@ -259,6 +259,12 @@ class Ledger(unittest.TestCase):
     def test_a_leaking_component_is_cut_off_before_the_byte_over_its_budget(self):
         self.cut_off(self.leak(who="host", bytes=60000, rounds=1000), self.fed.host, self.fed.guest)
         self.cut_off(self.leak(who="guest", bytes=600000, rounds=3), self.fed.guest, self.fed.host)
+
+    def test_a_site_allows_no_more_than_it_says_whatever_the_initiator_wrote(self):
+        old = settings(self.fed.host, "executor", max_egress_mb=1)
+        self.addCleanup(lambda: settings(self.fed.host, "executor", **old))
+        self.cut_off(self.leak(egress_mb=64, who="host", bytes=60000, rounds=1000), self.fed.host, self.fed.guest,
+                     by="this site ([executor] max_egress_mb)")
 
     def test_tags_are_no_way_around_the_budget(self):
         self.cut_off(self.leak(who="host", in_tags=True, rounds=8000), self.fed.host, self.fed.guest)
