@@ -336,12 +336,20 @@ check_member(struct db *db, const struct contract_use *u,
 	struct db_party m = { .role = role,
 		.party_id = party_id,
 		.is_local = is_here(u, role, party_id) };
+	int64_t from, until;
 	int r;
 
 	if (s == NULL)
 		return err_set(ERR_DENIED,
 		    "%s %s has not signed revision %lld of the contract", role,
 		    party_id, (long long)u->job->revision);
+	/* A key that had ended by then could say an earlier time. */
+	if (contract_validity(u->contract, &from, &until) &&
+	    s->signed_s + SKEW_S < from)
+		return err_set(ERR_DENIED,
+		    "signature of %s %s: it says a time before the contract "
+		    "was made",
+		    role, party_id);
 	r = signature_verify(db, u->job, &m, s, u->own_key);
 	return r == ERR_AUTH ? err_set(ERR_DENIED, "%s", err_text()) : r;
 }

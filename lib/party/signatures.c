@@ -341,6 +341,11 @@ signatures_take(struct db *db, const char *job_id,
 
 	if ((r = db_job_get_brief(db, a, job_id, &job)) == 0)
 		r = db_party_list(db, a, job_id, &members, &n_members);
+	/* Each costs a verification. */
+	if (r == 0 && n > n_members)
+		r = err_set(ERR_DENIED,
+		    "%zu signatures came for a job of %zu members", n,
+		    n_members);
 	for (i = 0; r == 0 && i < n; i++)
 		r = take_one(db, job, members, n_members, &sigs[i]);
 	for (i = 0; r == 0 && whole && i < n_members; i++)

@@ -43,6 +43,25 @@ decision_text(struct buf *out, const struct decision_statement *s)
 	    strlen(s->decided_by), s->decided_by, strlen(s->note), s->note);
 }
 
+/* Both free the text. */
+static void
+sign(const struct keys *k, struct buf *text,
+    uint8_t signature[KEYS_SIGNATURE_SIZE])
+{
+	keys_sign(k, text->data, text->len, signature);
+	buf_fini(text);
+}
+
+static int
+verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], struct buf *text,
+    const uint8_t signature[KEYS_SIGNATURE_SIZE])
+{
+	int r = keys_verify(public_key, text->data, text->len, signature);
+
+	buf_fini(text);
+	return r;
+}
+
 void
 contract_sign(const struct keys *k, const struct contract_statement *s,
     uint8_t signature[KEYS_SIGNATURE_SIZE])
@@ -50,8 +69,7 @@ contract_sign(const struct keys *k, const struct contract_statement *s,
 	struct buf text = BUF_INIT;
 
 	contract_text(&text, s);
-	keys_sign(k, text.data, text.len, signature);
-	buf_fini(&text);
+	sign(k, &text, signature);
 }
 
 int
@@ -60,12 +78,9 @@ contract_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE],
     const uint8_t signature[KEYS_SIGNATURE_SIZE])
 {
 	struct buf text = BUF_INIT;
-	int r;
 
 	contract_text(&text, s);
-	r = keys_verify(public_key, text.data, text.len, signature);
-	buf_fini(&text);
-	return r;
+	return verify(public_key, &text, signature);
 }
 
 void
@@ -75,8 +90,7 @@ decision_sign(const struct keys *k, const struct decision_statement *s,
 	struct buf text = BUF_INIT;
 
 	decision_text(&text, s);
-	keys_sign(k, text.data, text.len, signature);
-	buf_fini(&text);
+	sign(k, &text, signature);
 }
 
 int
@@ -85,10 +99,7 @@ decision_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE],
     const uint8_t signature[KEYS_SIGNATURE_SIZE])
 {
 	struct buf text = BUF_INIT;
-	int r;
 
 	decision_text(&text, s);
-	r = keys_verify(public_key, text.data, text.len, signature);
-	buf_fini(&text);
-	return r;
+	return verify(public_key, &text, signature);
 }

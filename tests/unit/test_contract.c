@@ -130,13 +130,13 @@ fill_rows(struct fixture *f)
 }
 
 static void
-sign_as(struct fixture *f, int member, const struct keys *keys,
-    const char *role, const char *job_id)
+sign_at(struct fixture *f, int member, const struct keys *keys,
+    const char *role, const char *job_id, int64_t when_s)
 {
 	struct contract_statement st = { .job_id = job_id,
 		.role = role,
 		.party_id = members[member].party,
-		.signed_s = NOW,
+		.signed_s = when_s,
 		.hash = f->job.contract_hash };
 	uint8_t signature[KEYS_SIGNATURE_SIZE];
 	char hex[DB_SIGNATURE_HEX_SIZE], id[KEYS_ID_SIZE];
@@ -146,8 +146,15 @@ sign_as(struct fixture *f, int member, const struct keys *keys,
 	keys_id(keys_public(keys), id);
 	assert_int_equal(db_signature_put(f->db, JOB, 0,
 			     &(struct db_signature){ members[member].role,
-				 members[member].party, id, NOW, hex }),
+				 members[member].party, id, when_s, hex }),
 	    0);
+}
+
+static void
+sign_as(struct fixture *f, int member, const struct keys *keys,
+    const char *role, const char *job_id)
+{
+	sign_at(f, member, keys, role, job_id, NOW);
 }
 
 static void
@@ -436,6 +443,9 @@ another_key_another_job_and_another_role_sign_nothing(void **state)
 	expect_refused(f, "signature of guest 9999: it is not over this");
 	sign_as(f, GUEST, f->keys[GUEST], "host", JOB);
 	expect_refused(f, "signature of guest 9999: it is not over this");
+	/* While another key counted, say. */
+	sign_at(f, GUEST, f->keys[GUEST], "guest", JOB, NOW - 3600);
+	expect_refused(f, "signature of guest 9999: it says a time before");
 	sign(f, GUEST);
 	expect_agreed(f);
 	/* A partner's key does not stand for this site. */
