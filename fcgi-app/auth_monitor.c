@@ -8,6 +8,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth_client.h"
+#include "fcgi-app/origin.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -56,12 +57,22 @@ has_key(struct request *req)
 	return ok;
 }
 
+/* A browser's page of elsewhere is no program of this machine. */
+static bool
+no_page(const struct request *req)
+{
+	bool ok = origin_check(req) == 0;
+
+	err_clear();
+	return ok;
+}
+
 bool
 auth_monitor(struct request *req)
 {
 	if (!has_key(req) && !(req->app->conf->metrics_on_loopback &&
 				 req->listener == LISTENER_CLIENT_LOOPBACK &&
-				 auth_is_loopback(req)))
+				 auth_is_loopback(req) && no_page(req)))
 		return false;
 	req->caller.role = CLIENT_VIEWER;
 	req->caller.name = "monitor";
