@@ -69,6 +69,7 @@ class PartnerKeys(unittest.TestCase):
         # Programs of other users read them by these.
         cert = os.path.join(guest.home, "keys", "tls.key")
         os.chmod(cert, 0o640)
+        self.addCleanup(os.chmod, cert, 0o600)
         guest.cli("site", "rotate-key", "--switch")
         self.assertEqual(os.stat(cert).st_mode & 0o777, 0o640)
         self.heard()
