@@ -27,6 +27,7 @@ int archive_open(
  * The time of change of all members that follow, seconds since the epoch; 0,
  * the default, is now.
  */
+#define ARCHIVE_EPOCH_S 315532800 /* 1980, where the time of zip begins */
 void archive_set_time(struct archive_out *, int64_t seconds);
 
 /*
