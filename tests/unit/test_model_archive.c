@@ -81,6 +81,7 @@ set_up(void **state)
 	memcpy(home + strlen(home) - 6, "XXXXXX", 6);
 	assert_non_null(mkdtemp(home));
 	conf.home = home;
+	conf.mailbox_memory_dir = home;
 	conf.board_url = none;
 	conf.party_id = us;
 	conf.fcgi_max_body = 1 << 20;
