@@ -14,6 +14,7 @@ int detect_job_timeouts(struct supervisor *);
 int detect_stuck_jobs(struct supervisor *);
 int detect_stale_jobs(struct supervisor *);
 int detect_forgotten_jobs(struct supervisor *);
+int detect_doubtful_jobs(struct supervisor *);
 int detect_lost_tasks(struct supervisor *);
 int detect_late_launches(struct supervisor *);
 int detect_late_ends(struct supervisor *);

@@ -12,6 +12,7 @@
 #include "lib/db/db_recover.h"
 #include "lib/party/party.h"
 #include "supervisor/detect.h"
+#include "supervisor/doubts.h"
 #include "supervisor/finding.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
@@ -22,6 +23,8 @@
 /* A partner's job that never started is given up after this long; its
  * initiator gives up earlier (snapshot.c). */
 #define STALE_MS (7 * 3600 * INT64_C(1000))
+/* Until then its initiator may be about to start it. */
+#define DOUBT_MS 60000
 /* Its initiator ends it at its limit; this is for one that is gone. */
 #define FORGOTTEN_MS (3600 * INT64_C(1000))
 /* Whoever runs a task has an open attempt all the time. */
@@ -92,6 +95,13 @@ detect_stale_jobs(struct supervisor *s)
 	}
 	arena_free(arena);
 	return r;
+}
+
+/* Partners' jobs that wait, and perhaps for nothing. */
+int
+detect_doubtful_jobs(struct supervisor *s)
+{
+	return doubts_look(s->doubts, DOUBT_MS);
 }
 
 /* Partners' jobs that run on though their initiators should have ended them. */

@@ -34,6 +34,11 @@ static const struct detector table[] = {
 	{ "stale jobs", MINUTE,
 	    "a partner's job waits for 7 hours without a word of its initiator",
 	    "ends as timeout", detect_stale_jobs },
+	{ "doubtful jobs", MINUTE,
+	    "a partner's job waits, and nothing of it moved for a minute",
+	    "its initiator is asked, and it ends if that has ended it or never "
+	    "had it",
+	    detect_doubtful_jobs },
 	{ "forgotten jobs", MINUTE,
 	    "a partner's job runs an hour beyond its limit",
 	    "its tasks and it end as timeout", detect_forgotten_jobs },

@@ -19,6 +19,7 @@
 #include "supervisor/errands.h"
 #include "supervisor/finding.h"
 #include "supervisor/janitor.h"
+#include "supervisor/doubts.h"
 #include "supervisor/heads.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
@@ -100,6 +101,7 @@ supervisor_start(struct supervisor *s)
 	s->queue = queue_new(s);
 	s->sealer = sealer_new(s);
 	s->heads = heads_new(s);
+	s->doubts = doubts_new(s);
 	s->changes = changes_new(s);
 	s->reporter = reporter_new(s);
 	s->signer = signer_new(s);
@@ -140,6 +142,7 @@ supervisor_stop(struct supervisor *s)
 	signer_free(s->signer);
 	errands_free(s->errands);
 	changes_free(s->changes);
+	doubts_free(s->doubts);
 	heads_free(s->heads);
 	sealer_free(s->sealer);
 	partners_free(s->partners);

@@ -12,6 +12,7 @@
 struct beat;
 struct changes;
 struct detectors;
+struct doubts;
 struct errands;
 struct findings;
 struct heads;
@@ -61,6 +62,7 @@ struct supervisor {
 	struct scheduler *scheduler;
 	struct sealer *sealer;
 	struct heads *heads;
+	struct doubts *doubts;
 	struct peers *peers;
 	struct detectors *detectors;
 	struct janitor *janitor;

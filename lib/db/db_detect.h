@@ -41,6 +41,21 @@ int db_detect_forgotten(struct db *, struct arena *, int64_t grace_ms,
     int64_t limit, struct db_forgotten_job **rows, size_t *n);
 
 /*
+ * A partner's job that waits and has not moved for age_ms, for each member
+ * here; of many, others each minute.
+ */
+struct db_doubtful_job {
+	const char *job_id;
+	int64_t run;
+	const char *role; /* of a member here */
+	const char *party_id;
+	const char *initiator_role;
+	const char *initiator_party;
+};
+int db_detect_doubtful(struct db *, struct arena *, int64_t age_ms,
+    int64_t limit, struct db_doubtful_job **rows, size_t *n);
+
+/*
  * Grants that stand against the rules, each with what is wrong: open ones of
  * jobs that are not here or that wait without having been reserved for, and
  * running jobs whose members hold nothing.

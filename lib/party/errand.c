@@ -10,6 +10,7 @@
 #include "lib/party/audit_head.h"
 #include "lib/party/explain.h"
 #include "lib/party/job_stop.h"
+#include "lib/party/job_doubt.h"
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
 #include "lib/party/model_migrate.h"
@@ -25,6 +26,7 @@ static const struct errand_kind kinds[] = {
 	{ AUDIT_HEAD, audit_head_errand },
 	{ JOB_STOP, job_stop },
 	{ PERMIT_EXPLAIN, explain_errand },
+	{ JOB_DOUBT, job_doubt_errand },
 };
 
 const struct errand_kind *

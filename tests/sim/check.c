@@ -10,6 +10,21 @@
 #include "lib/base/str.h"
 #include "tests/sim/world.h"
 
+/* --- who holds which job ----------------------------------------------------------- */
+
+#define LEASES_MAX 32
+
+/* Of a job: who claimed it last, also when it was given back since. */
+struct lease {
+	const struct site *site;
+	char job_id[ID_JOB_SIZE];
+	char holder[24]; /* host; "": nobody since it began anew */
+	int64_t fence;
+};
+
+static struct lease leases[LEASES_MAX];
+static size_t nleases;
+
 /* --- executors: never two of one task ------------------------------------------------- */
 
 struct running {
@@ -25,6 +40,8 @@ void
 check_reset(void)
 {
 	struct running *r;
+
+	nleases = 0;
 
 	while ((r = runs) != NULL) {
 		runs = r->next;
@@ -61,30 +78,111 @@ check_executors(const char *what, const char *key, int64_t version, int change)
 
 /* --- leases -------------------------------------------------------------------- */
 
+static struct lease *
+lease_of(const struct site *s, const char *job_id)
+{
+	for (size_t i = 0; i < nleases; i++)
+		if (leases[i].site == s && str_eq(leases[i].job_id, job_id))
+			return &leases[i];
+	if (nleases == LEASES_MAX)
+		abort();
+	leases[nleases] = (struct lease){ .site = s };
+	(void)snprintf(leases[nleases].job_id, sizeof(leases[nleases].job_id),
+	    "%s", job_id);
+	return &leases[nleases++];
+}
+
+/* job, event id: written by the supervisor that has just committed */
+static void
+by_its_holder(struct site *s, char **row, void *ctx)
+{
+	const char *host = ctx;
+	const struct lease *l = lease_of(s, row[0]);
+
+	if (!str_eq(l->holder, host))
+		world_fail("%s moves job %s that %s has leased since", host,
+		    row[0], l->holder[0] == '\0' ? "nobody" : l->holder);
+}
+
+/* job, fence, owner */
+static void
+note_holder(struct site *s, char **row, void *ctx)
+{
+	struct lease *l = lease_of(s, row[0]);
+	int64_t fence = strtoll(row[1], NULL, 10);
+
+	(void)ctx;
+	if (fence < l->fence)
+		world_fail("the fence of job %s went back", row[0]);
+	/* Given back, it is still its last holder's: nobody has read since. */
+	if (row[2] != NULL)
+		(void)snprintf(l->holder, sizeof(l->holder), "%.*s",
+		    (int)strcspn(row[2], ":"), row[2]);
+	else if (fence > l->fence)
+		l->holder[0] = '\0';
+	l->fence = fence;
+}
+
 void
 check_fence(struct actor *a)
 {
-	const char *host = a->instance->host->name;
 	struct site *s = a->site;
-	char sql[400];
+	char *host = a->instance->host->name, sql[300];
 
 	(void)snprintf(sql, sizeof(sql),
-	    "SELECT COUNT(*) FROM event e JOIN job j USING (job_id)"
+	    "SELECT e.job_id FROM event e JOIN job j USING (job_id)"
 	    " WHERE e.id > %lld AND e.kind IN ('job', 'task')"
-	    " AND e.actor = 'supervisor %s' AND j.is_initiator = 1"
-	    " AND j.lease_owner NOT LIKE '%s:%%'",
-	    (long long)s->events_seen, host, host);
-	if (site_count(s, sql) > 0)
-		world_fail("%s moves a job that is leased by another", host);
+	    " AND e.actor = 'supervisor %s' AND j.is_initiator = 1",
+	    (long long)s->events_seen, host);
+	site_rows(s, sql, by_its_holder, host);
+	site_rows(s,
+	    "SELECT job_id, lease_fence, lease_owner FROM job"
+	    " WHERE is_initiator = 1 AND lease_fence > 0",
+	    note_holder, NULL);
 	s->events_seen =
 	    site_count(s, "SELECT COALESCE(MAX(id), 0) FROM event");
 }
 
 /* --- at any time ---------------------------------------------------------------------------- */
 
+/* job, component, version, role, party, initiator's party */
+static void
+was_heard(struct site *s, char **row, void *ctx)
+{
+	struct site *there = site_of_party(row[5]);
+	char sql[400];
+
+	(void)ctx;
+	if (there == NULL || there == s)
+		return;
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT COUNT(*) FROM task WHERE job_id = '%s'"
+	    " AND component = '%s' AND version = %s AND role = '%s'"
+	    " AND party_id = '%s' AND party_status IN ('waiting', 'running')",
+	    row[0], row[1], row[2], row[3], row[4]);
+	if (site_count(there, sql) > 0)
+		world_fail("s%d holds the end of task %s version %s of %s %s "
+			   "for reported; s%d has not heard of it",
+		    s->number, row[1], row[2], row[3], row[4], there->number);
+}
+
+/* What is not due any more has arrived. */
+static void
+check_reports(struct site *s)
+{
+	site_rows(s,
+	    "SELECT t.job_id, component, version, role, party_id,"
+	    " j.initiator_party FROM task t JOIN job j USING (job_id)"
+	    " WHERE run_here = 1 AND j.is_initiator = 0 AND report_due = 0"
+	    " AND party_status NOT IN ('waiting', 'running')",
+	    was_heard, NULL);
+}
+
 void
 check_step(void)
 {
+	for (int i = 0; i < nsites && !world.failed; i++)
+		check_reports(&sites[i]);
 	for (int i = 0; i < nsites && !world.failed; i++) {
 		struct site *s = &sites[i];
 
@@ -135,6 +233,9 @@ static const struct rest {
 	    " WHERE a.job_id = t.job_id AND a.component = t.component"
 	    " AND a.version = t.version AND a.role = t.role"
 	    " AND a.party_id = t.party_id AND a.outcome = 'success') <> 1" },
+	{ "attempts that were given up while their shepherds renewed",
+	    "SELECT COUNT(*) FROM attempt WHERE lease_until > ended_at"
+	    " AND outcome = 'the shepherd gave no sign of life'" },
 	{ "attempts that went on after their end",
 	    "SELECT COUNT(*) FROM attempt WHERE heartbeat_at > ended_at" },
 	{ "attempts that say success of tasks that had none",

@@ -2,9 +2,9 @@
  * The simulation: seeds one after the other, and the word on each.
  *
  *   simulation [--seeds N] [--first N] [--list FILE] [--traces FOLDER]
- *              [--trace]
+ *              [--trace] [--stop]
  *
- * --list adds the seeds of a file (one a line, # begins a comment): those
+ * --stop ends with the first seed that fails.  --list adds the seeds of a file (one a line, # begins a comment): those
  * that found something once.  A seed that fails is run again with a trace;
  * so is the first seed, twice, whose traces must be the same.
  */
@@ -31,7 +31,7 @@ struct world world;
 
 static const char *folder = "/tmp";
 static int64_t passed, failed;
-static bool shows_all;
+static bool shows_all, stops;
 /* Of all seeds. */
 static struct {
 	int64_t statements, messages, crashes, freezes, virtual_s;
@@ -270,13 +270,14 @@ main(int argc, char **argv)
 		{ "list", required_argument, NULL, 'l' },
 		{ "traces", required_argument, NULL, 't' },
 		{ "trace", no_argument, NULL, 'v' },
+		{ "stop", no_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	uint64_t first = 1, n = 100;
 	const char *list = NULL;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:f:l:t:v", options, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "n:f:l:t:vs", options, NULL)) != -1)
 		switch (c) {
 		case 'n':
 			n = strtoull(optarg, NULL, 10);
@@ -293,6 +294,9 @@ main(int argc, char **argv)
 		case 'v':
 			shows_all = true;
 			break;
+		case 's':
+			stops = true;
+			break;
 		default:
 			return 2;
 		}
@@ -304,7 +308,7 @@ main(int argc, char **argv)
 		try_replay(first);
 	if (list != NULL)
 		try_list(list);
-	for (uint64_t i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < n && !(stops && failed > 0); i++) {
 		world.keep_trace = shows_all;
 		try_seed(first + i);
 	}

@@ -55,10 +55,21 @@ is_cut(const struct site *from, const struct site *to)
 	return cut_until[from->number][to->number] > sim_now();
 }
 
-static int64_t
-latency(void)
+#define UNRULY INT64_C(400000) /* of a million */
+
+static bool
+is_unruly(const struct message *m)
 {
-	if (world_is_rough() && sim_chance(world.faults.delay))
+	return world_is_rough() && world.faults.unruly != NULL &&
+	       strstr(m->path, world.faults.unruly) != NULL &&
+	       sim_chance(UNRULY);
+}
+
+static int64_t
+latency(const struct message *m)
+{
+	if (is_unruly(m) ||
+	    (world_is_rough() && sim_chance(world.faults.delay)))
 		return sim_between(100 * MS, DELAY_MAX);
 	return sim_between(200, 5 * MS);
 }
@@ -141,7 +152,7 @@ handle(void *ctx)
 	}
 	r->body = reply;
 	if (!world.over && !is_lost(m->target, m->source)) {
-		sim_at(sim_now() + latency(), on_return, r);
+		sim_at(sim_now() + latency(m), on_return, r);
 	} else {
 		trace("answer of #%llu is lost", (unsigned long long)m->number);
 		buf_fini(&r->body);
@@ -208,10 +219,11 @@ net_post(struct instance *from, const char *party, const char *path,
 	}
 	sim_at(sim_now() + timeout_ms * MS, on_timeout, m);
 	if (!is_lost(m->source, to))
-		sim_at(sim_now() + latency(), arrive, m);
+		sim_at(sim_now() + latency(m), arrive, m);
 	else
 		trace("#%llu is lost", (unsigned long long)m->number);
-	if (world_is_rough() && sim_chance(world.faults.duplicate)) {
+	if (is_unruly(m) ||
+	    (world_is_rough() && sim_chance(world.faults.duplicate))) {
 		trace(
 		    "#%llu will be there twice", (unsigned long long)m->number);
 		sim_at(sim_now() + sim_between(MS, DELAY_MAX), arrive, m);

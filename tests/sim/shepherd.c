@@ -352,6 +352,25 @@ proc_each(void (*fn)(void *ctx, pid_t pid, const char *attempt), void *ctx)
 			fn(ctx, p->pid, p->attempt);
 }
 
+void
+proc_check_adoption(void)
+{
+	const struct instance *in = self->instance;
+	char sql[160];
+
+	for (struct proc *p = all; p != NULL; p = p->next) {
+		if (!p->is_alive || p->host != in->host || p->watcher == in)
+			continue;
+		(void)snprintf(sql, sizeof(sql),
+		    "SELECT COUNT(*) FROM attempt WHERE attempt_id = '%s'"
+		    " AND ended_at IS NULL",
+		    p->attempt);
+		if (site_count(in->host->site, sql) > 0)
+			world_fail("%s is up and does not watch %s",
+			    in->actor.name, p->actor.name);
+	}
+}
+
 int
 proc_kill(pid_t pid)
 {

@@ -262,7 +262,7 @@ sites_reset(int n)
 				 ? sim_between(-30 * SECOND, 30 * SECOND)
 				 : 0;
 		s->down_until = s->db_down_until = 0;
-		s->nhosts = sim_chance(400000) ? 2 : 1;
+		s->nhosts = sim_chance(500000) ? 2 : 1;
 		s->events_seen = 0;
 		set_numbers(s);
 		run_sql(db, "SET FOREIGN_KEY_CHECKS = 0");

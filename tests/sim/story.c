@@ -34,6 +34,11 @@ maybe(int64_t low, int64_t high)
 	return sim_draw(2) == 0 ? v : sim_between(low, v);
 }
 
+/* Commands whose being late is a story of its own. */
+static const char *const kinds[] = { "/create", "/reopen", "/start", "/stop/",
+	"/report", "/apply" };
+#define KINDS (int64_t)(sizeof(kinds) / sizeof(kinds[0]))
+
 static void
 draw_faults(void)
 {
@@ -49,7 +54,9 @@ draw_faults(void)
 	f->lose = maybe(5000, 250000);
 	f->duplicate = maybe(10000, 300000);
 	f->delay = maybe(10000, 200000);
+	f->lapse = maybe(20000, 400000);
 	f->poke_lost = maybe(50000, 500000);
+	f->unruly = sim_draw(2) == 0 ? NULL : kinds[sim_draw(KINDS)];
 	if (sim_draw(3) == 0)
 		f->spawn = maybe(5000, 50000);
 	if (sim_draw(3) == 0)
@@ -327,13 +334,14 @@ story_tell(void)
 		plan_job(&world.jobs[i], i);
 	world.bound = world.faults_end + 300 * SECOND;
 	trace("seed %llu: %d sites, %d jobs, faults until %lld ms: crash %lld "
-	      "hold %lld freeze %lld lose %lld duplicate %lld delay %lld poke "
-	      "%lld spawn %lld shepherd %lld",
+	      "hold %lld freeze %lld lapse %lld lose %lld duplicate %lld delay "
+	      "%lld poke %lld spawn %lld shepherd %lld unruly %s",
 	    (unsigned long long)world.seed, nsites, world.njobs,
 	    (long long)((world.faults_end - sim_now()) / MS),
 	    (long long)world.faults.crash, (long long)world.faults.hold,
-	    (long long)world.faults.freeze, (long long)world.faults.lose,
-	    (long long)world.faults.duplicate, (long long)world.faults.delay,
-	    (long long)world.faults.poke_lost, (long long)world.faults.spawn,
-	    (long long)world.faults.shepherd);
+	    (long long)world.faults.freeze, (long long)world.faults.lapse,
+	    (long long)world.faults.lose, (long long)world.faults.duplicate,
+	    (long long)world.faults.delay, (long long)world.faults.poke_lost,
+	    (long long)world.faults.spawn, (long long)world.faults.shepherd,
+	    world.faults.unruly == NULL ? "none" : world.faults.unruly);
 }

@@ -127,6 +127,7 @@ struct instance {
 	struct loop *loop;
 	struct letter *inbox, **inbox_end;
 	bool wants_stop; /* orderly */
+	bool is_up;	 /* all its parts have been made */
 };
 
 struct host {
@@ -190,6 +191,11 @@ void procs_reset(void);
 /* The supervisor that runs now starts one; 0 or an errno. */
 int proc_spawn(const char *attempt_id, pid_t *pid);
 int proc_watch(pid_t, bool is_child, loop_child_fn *fn, void *ctx);
+/*
+ * The supervisor that runs now is up: every shepherd of its host that lives
+ * and has an open attempt must be one that it watches.
+ */
+void proc_check_adoption(void);
 /* Call fn for each that lives on the host of the actor that runs now. */
 void proc_each(void (*fn)(void *ctx, pid_t pid, const char *attempt), void *);
 int proc_kill(pid_t);
@@ -206,12 +212,16 @@ struct faults {
 	int64_t crash;	   /* at a statement or send */
 	int64_t hold;	   /* the same: others go on for a moment */
 	int64_t freeze;	   /* the same: for longer than a lease */
+	int64_t lapse;	   /* before a transaction: until a lease is over */
 	int64_t lose;	   /* a request, and as often a reply */
 	int64_t duplicate; /* a request */
 	int64_t delay;	   /* a message takes seconds */
 	int64_t poke_lost; /* a datagram */
 	int64_t spawn;	   /* a shepherd cannot be started */
 	int64_t shepherd;  /* a shepherd's fate is a bad one */
+	/* Messages whose path has this in it are often late and there twice;
+	 * NULL: no kind is special. */
+	const char *unruly;
 };
 
 struct sim_job {
@@ -256,7 +266,10 @@ void check_end(void);
 void check_executors(
     const char *what, const char *key, int64_t version, int change);
 void check_reset(void);
-/* A supervisor has committed: nothing of a job that is another's by now. */
+/*
+ * A supervisor has committed: of no job that another one had leased since,
+ * were it only for a moment.
+ */
 void check_fence(struct actor *);
 
 /* Is it a time of faults? */

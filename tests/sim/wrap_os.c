@@ -28,6 +28,11 @@
 #define FREEZE_MIN (500 * MS)
 #define FREEZE_MAX (15 * SECOND)
 #define HOLD_MAX (40 * MS)
+/* Longer than a job's lease (scheduler.c), or than an attempt's. */
+#define LAPSE_JOB_MIN (2100 * MS)
+#define LAPSE_JOB_MAX (9 * SECOND)
+#define LAPSE_ATTEMPT_MIN (5100 * MS)
+#define LAPSE_ATTEMPT_MAX (14 * SECOND)
 #define FAR (INT64_C(1000) * 3600 * SECOND)
 
 int __wrap_clock_gettime(clockid_t, struct timespec *);
@@ -76,6 +81,29 @@ may_be_killed(void)
 	return self->kind != KIND_SHEPHERD;
 }
 
+/*
+ * The worst moment to stand still: all has been read, and what follows from
+ * it is about to be written.  Until that goes on others have the lease.
+ */
+static bool
+may_lapse(const char *what, enum role_kind kind)
+{
+	return self->kind == kind && str_eq(what, "START TRANSACTION") &&
+	       (kind != KIND_SUPERVISOR || self->site->nhosts > 1);
+}
+
+static void
+freeze(const char *what, int64_t low, int64_t high)
+{
+	world.freezes++;
+	/* Whoever waits for its locks loses a lease; and a shepherd
+	 * that stands still loses its own, by rights. */
+	world.may_fail |= self->in_tx || self->kind == KIND_SHEPHERD;
+	trace("freezes at %s", what);
+	routine_sleep(sim_now() + sim_between(low, high), false);
+	trace("thaws");
+}
+
 bool
 wrap_point(const char *what)
 {
@@ -90,16 +118,14 @@ wrap_point(const char *what)
 		actor_kill(self, what);
 		return false;
 	}
-	if (sim_chance(f->freeze)) {
-		world.freezes++;
-		/* Whoever waits for its locks loses a lease; and a shepherd
-		 * that stands still loses its own, by rights. */
-		world.may_fail |= self->in_tx || self->kind == KIND_SHEPHERD;
-		trace("freezes at %s", what);
-		routine_sleep(
-		    sim_now() + sim_between(FREEZE_MIN, FREEZE_MAX), false);
-		trace("thaws");
-	} else if (sim_chance(f->hold))
+	/* A shepherd's lapse excuses a failed job: seldom. */
+	if (may_lapse(what, KIND_SUPERVISOR) && sim_chance(f->lapse))
+		freeze(what, LAPSE_JOB_MIN, LAPSE_JOB_MAX);
+	else if (may_lapse(what, KIND_SHEPHERD) && sim_chance(f->lapse / 6))
+		freeze(what, LAPSE_ATTEMPT_MIN, LAPSE_ATTEMPT_MAX);
+	else if (sim_chance(f->freeze))
+		freeze(what, FREEZE_MIN, FREEZE_MAX);
+	else if (sim_chance(f->hold))
 		routine_sleep(sim_now() + sim_between(1, HOLD_MAX), false);
 	return !self->dead;
 }
@@ -214,6 +240,9 @@ __wrap_epoll_wait(int fd, struct epoll_event *events, int max, int timeout_ms)
 		loop_stop(in->loop);
 		return 0;
 	}
+	if (!in->is_up)
+		proc_check_adoption();
+	in->is_up = true;
 	if (read_letters(in))
 		return 0;
 	n = __real_epoll_wait(fd, events, max, 0);

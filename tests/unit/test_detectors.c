@@ -25,6 +25,7 @@
 #include "lib/base/metrics.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_disk.h"
+#include "lib/db/db_detect.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_operations.h"
@@ -296,6 +297,35 @@ a_partners_job_that_never_starts_ends(void **state)
 	assert_int_equal(
 	    number(f, "SELECT COUNT(*) FROM job WHERE status = 'timeout'"), 1);
 	expect_finding(f, OTHER, "stale jobs", "never started");
+}
+
+static void
+a_partners_job_that_does_not_move_is_asked_about(void **state)
+{
+	struct fixture *f = *state;
+	struct db_doubtful_job *rows;
+	size_t n;
+
+	partner_job(f);
+	run_sql(f, "UPDATE job SET run = 3");
+	assert_int_equal(
+	    db_detect_doubtful(f->db, f->arena, 60000, 10, &rows, &n), 0);
+	assert_int_equal(n, 0);
+	run_sql(f, "UPDATE job SET updated_at = NOW(6) - INTERVAL 61 SECOND");
+	assert_int_equal(
+	    db_detect_doubtful(f->db, f->arena, 60000, 10, &rows, &n), 0);
+	/* Once for each member here: arbiter and host. */
+	assert_int_equal(n, 2);
+	assert_string_equal(rows[1].job_id, OTHER);
+	assert_int_equal(rows[1].run, 3);
+	assert_string_equal(rows[1].role, "host");
+	assert_string_equal(rows[1].initiator_role, "guest");
+	assert_string_equal(rows[1].initiator_party, ROWS_GUEST);
+	run_sql(f, "UPDATE job SET status = 'running',"
+		   " updated_at = NOW(6) - INTERVAL 61 SECOND");
+	assert_int_equal(
+	    db_detect_doubtful(f->db, f->arena, 60000, 10, &rows, &n), 0);
+	assert_int_equal(n, 0);
 }
 
 static void
@@ -575,6 +605,7 @@ main(void)
 		T(a_job_in_which_nothing_happens_is_told_and_planned),
 		T(a_job_over_its_limit_is_planned),
 		T(a_partners_job_that_never_starts_ends),
+		T(a_partners_job_that_does_not_move_is_asked_about),
 		T(a_partners_job_that_nobody_ends_ends),
 		T(grants_of_nobody_are_given_back),
 		T(more_granted_than_there_is_breaks_the_ledger),

@@ -17,6 +17,8 @@
 #include "lib/db/db_event.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
+#include "lib/json/json.h"
+#include "lib/party/job_doubt.h"
 #include "lib/party/party.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -1149,6 +1151,125 @@ member_takes_other_parameters_only_as_a_later_revision(void **state)
 	assert_int_equal(reopen(&guest, &j, NULL), ERR_DENIED);
 }
 
+/* --- is it still wanted? --- */
+
+static struct json_object *
+parsed(const char *text)
+{
+	struct json_object *o;
+
+	assert_int_equal(json_parse_text(text, &o), 0);
+	return o;
+}
+
+/* What the initiator says to a question, or the error. */
+static int
+doubt(const struct party_caller *who, const char *body, bool *over,
+    const char **status)
+{
+	struct json_object *question = parsed(body), *answer = NULL;
+	struct errand_ask ask = { .db = db,
+		.arena = arena,
+		.caller = who,
+		.body = question,
+		.data = &answer };
+	int r = job_doubt_errand(&ask);
+
+	if (r == 0) {
+		assert_true(json_has(answer, "over"));
+		*over = json_get_bool(answer, "over", false);
+		*status =
+		    arena_strdup(arena, json_get_str(answer, "status", "?"));
+	}
+	json_object_put(answer);
+	json_object_put(question);
+	return r;
+}
+
+static void
+an_initiator_says_whether_a_job_is_over(void **state)
+{
+	static const char ours[] = "{\"job_id\":\"" OURS "\",\"run\":0}";
+	static const char none[] = "{\"job_id\":\"1\",\"run\":0}";
+	const char *status;
+	int64_t fence;
+	bool over;
+
+	(void)state;
+	assert_int_equal(doubt(&host, ours, &over, &status), 0);
+	assert_false(over);
+	/* Until all members have been told, it tells them itself. */
+	fence = job(OURS)->lease_fence;
+	assert_int_equal(db_job_move(db, OURS, STATE_FAILED, 0, "x", NULL), 0);
+	assert_int_equal(doubt(&host, ours, &over, &status), 0);
+	assert_false(over);
+	assert_int_equal(db_job_settle(db, OURS, fence), 0);
+	assert_int_equal(doubt(&host, ours, &over, &status), 0);
+	assert_true(over);
+	assert_string_equal(status, "failed");
+	/* It was never there, or that is none of the caller's business. */
+	assert_int_equal(doubt(&host, none, &over, &status), 0);
+	assert_true(over);
+	assert_int_equal(doubt(&stranger, ours, &over, &status), 0);
+	assert_true(over);
+	assert_string_equal(status, "canceled");
+	assert_int_equal(doubt(&host, "{}", &over, &status), ERR_INVALID);
+	assert_int_equal(
+	    doubt(&host, "{\"job_id\":\"" OURS "\"}", &over, &status),
+	    ERR_INVALID);
+}
+
+static int
+take_doubt(int64_t run, const char *text, bool *ended)
+{
+	struct json_object *o = parsed(text);
+	int r = job_doubt_take(db, &member, ROWS_GUEST, run, o, ended);
+
+	json_object_put(o);
+	return r;
+}
+
+static void
+a_job_that_is_over_at_its_initiator_ends_here(void **state)
+{
+	static const char over[] = "{\"over\":true,\"status\":\"failed\"}";
+	bool ended;
+
+	(void)state;
+	assert_int_equal(take_doubt(0, "{}", &ended), ERR_FORMAT);
+	assert_int_equal(take_doubt(0, "{\"over\":true}", &ended), ERR_FORMAT);
+	assert_int_equal(
+	    take_doubt(0, "{\"over\":false,\"status\":\"\"}", &ended), 0);
+	assert_false(ended);
+	assert_int_equal(job(THEIRS)->status, STATE_READY);
+	assert_int_equal(take_doubt(0, over, &ended), 0);
+	assert_true(ended);
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
+	assert_int_equal(task(&reader)->party_status, STATE_CANCELED);
+	assert_int_equal(take_doubt(0, over, &ended), 0);
+	assert_false(ended);
+}
+
+/* The answer was about a run that has been followed by another. */
+static void
+a_doubt_about_an_earlier_run_ends_nothing(void **state)
+{
+	struct rows_partner p;
+	struct db_job_new j;
+	bool ended;
+
+	(void)state;
+	rows_partner_init(&p, THEIRS, "host");
+	j = p.job;
+	j.run = 1;
+	assert_int_equal(reopen(&guest, &j, NULL), 0);
+	assert_int_equal(
+	    take_doubt(0, "{\"over\":true,\"status\":\"failed\"}", &ended),
+	    ERR_CONFLICT);
+	assert_false(ended);
+	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
+}
+
 int
 main(void)
 {
@@ -1190,6 +1311,9 @@ main(void)
 		T(the_end_of_a_run_that_overtakes_its_beginning_is_kept),
 		T(member_takes_part_again_under_the_next_run_number),
 		T(member_takes_other_parameters_only_as_a_later_revision),
+		T(an_initiator_says_whether_a_job_is_over),
+		T(a_job_that_is_over_at_its_initiator_ends_here),
+		T(a_doubt_about_an_earlier_run_ends_nothing),
 	};
 #undef T
 

@@ -1,0 +1,142 @@
+/*
+ * Questions to initiators, and what follows from their answers.  Owned by
+ * supervisor.c, called by a detector.
+ */
+#include "supervisor/doubts.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_detect.h"
+#include "lib/json/json.h"
+#include "lib/party/job_doubt.h"
+#include "supervisor/finding.h"
+#include "supervisor/partners.h"
+
+#define BATCH 100
+
+struct asking {
+	struct doubts *doubts;
+	struct arena *arena; /* owns this too */
+	struct party_member member;
+	const char *initiator;
+	int64_t run;
+	struct asking *next;
+};
+
+struct doubts {
+	struct supervisor *super;
+	struct asking *list;
+};
+
+struct doubts *
+doubts_new(struct supervisor *s)
+{
+	struct doubts *d = xcalloc(1, sizeof(*d));
+
+	d->super = s;
+	return d;
+}
+
+static void
+drop(struct asking *a)
+{
+	struct asking **at = &a->doubts->list;
+
+	while (*at != NULL && *at != a)
+		at = &(*at)->next;
+	if (*at == a)
+		*at = a->next;
+	arena_free(a->arena);
+}
+
+void
+doubts_free(struct doubts *d)
+{
+	if (d == NULL)
+		return;
+	while (d->list != NULL)
+		drop(d->list);
+	free(d);
+}
+
+/* A partner that knows no such question has no answer: STALE_MS then. */
+static void
+answered(void *ctx, const struct partner_reply *reply)
+{
+	struct asking *a = ctx;
+	struct supervisor *s = a->doubts->super;
+	bool ended = false;
+	int r = 0;
+
+	if (reply->error == 0)
+		r = job_doubt_take(s->db, &a->member, a->initiator, a->run,
+		    reply->data, &ended);
+	if (r == ERR_CONFLICT)
+		err_clear(); /* it begins another run just now */
+	else if (r != 0)
+		log_err("job=%s is it wanted", a->member.job_id);
+	if (ended) {
+		(void)finding(s, "doubtful jobs", a->member.job_id,
+		    "waited here; %s has ended it, or never had it",
+		    a->initiator);
+		supervisor_changed(s, a->member.job_id);
+	}
+	drop(a);
+}
+
+static void
+ask(struct doubts *d, const struct db_doubtful_job *row)
+{
+	struct arena *arena = arena_new();
+	struct asking *a = arena_alloc(arena, sizeof(*a));
+	struct json_object *body = json_object_new_object();
+	char *path = xasprintf(ERRAND_PATH "/" JOB_DOUBT "/%s/%s",
+	    row->initiator_role, row->initiator_party);
+
+	*a = (struct asking){ .doubts = d,
+		.arena = arena,
+		.member = { arena_strdup(arena, row->job_id),
+		    arena_strdup(arena, row->role),
+		    arena_strdup(arena, row->party_id) },
+		.initiator = arena_strdup(arena, row->initiator_party),
+		.run = row->run };
+	json_add_str(body, "job_id", row->job_id);
+	json_add_int(body, "run", row->run);
+	a->next = d->list;
+	d->list = a;
+	if (partners_post(d->super->partners, a->initiator, path,
+		json_text(body), answered, a) != 0) {
+		log_err("job=%s is it wanted", row->job_id);
+		drop(a);
+	}
+	json_object_put(body);
+	free(path);
+}
+
+int
+doubts_look(struct doubts *d, int64_t age_ms)
+{
+	struct supervisor *s = d->super;
+	struct arena *arena = arena_new();
+	struct db_doubtful_job *rows;
+	const char *why;
+	int64_t away_ms;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_doubtful(s->db, arena, age_ms, BATCH, &rows, &n);
+	/* Those of the last look have been answered, or their partner is slow
+	 * and need not be asked more. */
+	if (d->list != NULL)
+		n = 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (!partners_away(
+			s->partners, rows[i].initiator_party, &away_ms, &why))
+			ask(d, &rows[i]);
+	arena_free(arena);
+	return r;
+}
