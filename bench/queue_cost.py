@@ -7,11 +7,14 @@ CPU time is counted, not rates: others may run on the same cores.
 import os
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from federation import Federation, kill, wait_for
-from sites import TWO, chain, children, conf, result, submit_and_wait
+from sites import TWO, chain, children, conf, micros, result, submit_and_wait
 
 WAITING = 10000
+STARTS = 1000
+AT_ONCE = 32
 SECONDS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -118,7 +121,44 @@ def verdicts(fed):
     result("executor killed to the verdict at both parties (median of 7)", statistics.median(took), "ms", None, 500)
 
 
+def submit_many(fed, n):
+    c, d = conf(["empty_0"], TWO), chain(1)
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(lambda _: fed.submit(c, d), range(n)))
+
+
+def count(site, where):
+    return int(site.sql("SELECT COUNT(*) FROM job WHERE %s" % where)[0][0])
+
+
+def starts(fed):
+    """STARTS two-party jobs wait for one that holds all AT_ONCE cores: starts a second, to the last one.
+    Their tasks are real: two sandboxes for each job."""
+    before = [s.sql("SELECT cores, memory_mb FROM resource")[0] for s in (fed.guest, fed.host)]
+    for site in (fed.guest, fed.host):
+        site.sql("UPDATE resource SET cores = %d, memory_mb = %d" % (AT_ONCE, AT_ONCE * 4096))
+    try:
+        c = conf(["fail_0"], TWO, {"fail_0": {"what": "hang", "who": "guest"}})
+        c["job_parameters"]["common"]["task_cores"] = AT_ONCE
+        blocker = fed.submit(c, {"components": {"fail_0": {"module": "TestFail"}}})
+        fed.guest.wait(blocker, until=("running",))
+        first = min(submit_many(fed, STARTS))
+        since = "job_id >= '%s'" % first
+        wait_for(lambda: count(fed.guest, "wait_code IN ('waiting_resources', 'turn')") >= STARTS, 120, "waiting jobs")
+        fed.guest.ok("job/stop", {"job_id": blocker})
+        begin = micros(fed.guest, "SELECT TIMESTAMPDIFF(MICROSECOND, '2020-01-01', NOW(6))")
+        wait_for(lambda: count(fed.guest, "status IN ('waiting', 'running')") == 0, 300, "the jobs' end")
+        end = micros(fed.guest, "SELECT TIMESTAMPDIFF(MICROSECOND, '2020-01-01', MAX(started_at)) FROM job WHERE " + since)
+        assert count(fed.guest, "status = 'success' AND started_at IS NOT NULL AND " + since) >= STARTS
+        result("two-party jobs started a second, %d waiting" % STARTS, STARTS / ((end - begin) / 1e6), "/s", None, 50,
+               "higher")
+    finally:
+        for site, (cores, memory) in zip((fed.guest, fed.host), before):
+            site.sql("UPDATE resource SET cores = %s, memory_mb = %s" % (cores, memory))
+
+
 def queue(fed):
     job = per_task(fed)
     verdicts(fed)
     waiting(fed, job)
+    starts(fed)

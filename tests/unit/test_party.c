@@ -19,6 +19,7 @@
 #include "lib/db/db_table.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
+#include "lib/party/job_stop.h"
 #include "lib/party/party.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -706,6 +707,35 @@ member_may_ask_for_the_end_and_a_stranger_may_not(void **state)
 	assert_int_equal(job(OURS)->status, STATE_WAITING);
 }
 
+static int
+ask_stop(const struct party_caller *c, int64_t run, enum state to)
+{
+	struct json_object *body = job_stop_body(OURS, run, to, "by a user");
+	struct arena *a = arena_new();
+	const struct errand_ask ask = {
+		.db = db, .arena = a, .caller = c, .body = body
+	};
+	int r = job_stop(&ask);
+
+	arena_free(a);
+	json_object_put(body);
+	return r;
+}
+
+static void
+members_user_stops_the_run_it_means_and_no_later_one(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_stop(&stranger, 0, STATE_CANCELED), ERR_NOT_FOUND);
+	assert_int_equal(ask_stop(&host, 0, STATE_SUCCESS), ERR_INVALID);
+	assert_int_equal(ask_stop(&host, 1, STATE_CANCELED), 0);
+	assert_false(job(OURS)->cancel_signal);
+	assert_int_equal(ask_stop(&host, 0, STATE_CANCELED), 0);
+	assert_int_equal(ask_stop(&host, 0, STATE_CANCELED), 0);
+	assert_true(job(OURS)->cancel_signal);
+	assert_string_equal(job(OURS)->reason, "by a user");
+}
+
 /* Both components at all members end as told. */
 static void
 end_all(enum state readers, enum state lrs)
@@ -1297,6 +1327,7 @@ main(void)
 		T(members_time_in_the_future_is_not_taken),
 		T(only_the_member_itself_reports),
 		T(member_may_ask_for_the_end_and_a_stranger_may_not),
+		T(members_user_stops_the_run_it_means_and_no_later_one),
 		T(rerun_makes_new_versions_for_all_members),
 		T(rerun_reaches_everything_downstream),
 		T(rerun_makes_inputs_again_that_are_gone),
