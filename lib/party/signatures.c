@@ -334,7 +334,7 @@ signatures_take(struct db *db, const char *job_id,
     const struct db_signature *sigs, size_t n, bool whole)
 {
 	struct arena *a = arena_new();
-	struct db_party *members;
+	struct db_party *members = NULL;
 	struct db_job *job;
 	size_t i, n_members = 0;
 	int r;
