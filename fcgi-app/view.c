@@ -271,7 +271,7 @@ put_wait(struct view *v, const struct db_wait *w, const char *words)
 		return;
 	}
 	put_str(&in, "code", w->code);
-	if (w->numbers != NULL) {
+	if (v->prefix[0] != '\0' && w->numbers != NULL) {
 		put_str(&in, "role", w->role);
 		put_str(&in, "party_id", w->party_id);
 		put_str(&in, "on", w->on);
