@@ -49,21 +49,21 @@ database_alive() {
 database_up() {
 	database_alive && return 0
 	db=$home/db
-	mkdir -p "$db"
+	# A server that starts removes temporary tables of all servers from the
+	# folder for them: it has one of its own.
+	mkdir -p "$db/tmp"
 	chmod 700 "$db"
 	user=
 	if [ "$(id -u)" = 0 ]; then user=--user=root; fi
 	if [ ! -d "$db/data/mysql" ]; then
 		rm -rf "$db/data"
 		# --force: names need not resolve, nobody connects by name.
-		mariadb-install-db --no-defaults --datadir="$db/data" $user \
+		TMPDIR=$db/tmp mariadb-install-db --no-defaults \
+			--datadir="$db/data" $user \
 			--auth-root-authentication-method=normal \
 			--skip-test-db --force >"$db/install.log" 2>&1 ||
 			die "cannot create the database, see $db/install.log"
 	fi
-	# A server that starts removes temporary tables of all servers from the
-	# folder for them: it has one of its own.
-	mkdir -p "$db/tmp"
 	# Connections are only possible through the socket in a folder of ours.
 	mariadbd --no-defaults --datadir="$db/data" --socket="$db/db.sock" \
 		--tmpdir="$db/tmp" \

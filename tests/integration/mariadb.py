@@ -22,7 +22,7 @@ class Server:
         # --force: names need not resolve, nobody connects by name.
         subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + data, *user, "--force",
                         "--auth-root-authentication-method=normal", "--skip-test-db"],
-                       check=True, capture_output=True)
+                       check=True, capture_output=True, env=dict(os.environ, TMPDIR=self.folder))
         self.process = subprocess.Popen(
             ["mariadbd", "--no-defaults", "--datadir=" + data, "--socket=" + self.socket,
              "--tmpdir=" + self.folder,  # other servers' files are removed at the start

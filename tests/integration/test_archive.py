@@ -186,7 +186,8 @@ def start_mariadb():
     folder = tempfile.mkdtemp(prefix="sluice-store-")
     user = ["--user=root"] if os.getuid() == 0 else []
     subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=%s/data" % folder, *user, "--skip-test-db",
-                    "--force", "--auth-root-authentication-method=normal"], check=True, capture_output=True)
+                    "--force", "--auth-root-authentication-method=normal"], check=True, capture_output=True,
+                   env=dict(os.environ, TMPDIR=folder))
     server = Server(folder, ["mariadbd", "--no-defaults", "--datadir=%s/data" % folder, "--socket=%s/s" % folder, *user,
                              "--tmpdir=" + folder, "--skip-networking", "--innodb-buffer-pool-size=32M", "--performance-schema=OFF"])
 

@@ -81,6 +81,8 @@ exec_quiet(const char *const argv[])
 		(void)dup2(fd, STDOUT_FILENO);
 		(void)dup2(fd, STDERR_FILENO);
 	}
+	/* Servers that start remove what they find of others in theirs. */
+	(void)setenv("TMPDIR", folder, 1);
 	/* execvp() does not write to them; its type is older than const. */
 	execvp(argv[0], (char *const *)(uintptr_t)argv);
 	_exit(127);
