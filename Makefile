@@ -224,15 +224,13 @@ check: lint
 	$(MAKE) api-docs-check
 	$(MAKE) man-check
 	$(MAKE) unit
-	$(MAKE) check-sim SEEDS=100
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) all test-provider
-	# Each starts sites of its own, and all wait more than they compute.
-	$(MAKE) -j2 --output-sync=target integration clients
-	$(MAKE) check-kill-short
-	$(MAKE) check-hostile
-	$(MAKE) check-network
+	# Each starts sites of its own, and all wait more than they compute: the
+	# longest in one place, the others one after the other in the other.
+	$(MAKE) -j2 --output-sync=target integration clients check-kill-short \
+	    check-hostile check-network check-sim SEEDS=40
 
 lint:
 	@tests/lint/layers.sh
