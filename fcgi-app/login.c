@@ -11,9 +11,11 @@
 #include "fcgi-app/throttle.h"
 #include "fcgi-app/turns.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_audit.h"
 #include "lib/json/json.h"
 
 #define NAME_MAX_LEN 64
@@ -120,9 +122,17 @@ failed(struct request *req, const char *name, const struct db_user *u)
 	(void)err_set(ERR_AUTH, "%s", reason(u));
 	(void)auth_record_refusal(req, who, "log-in");
 	if (u != NULL && locked_s > 0) {
-		(void)err_set(ERR_AUTH, "locked for %lld s after %lld failures",
-		    (long long)locked_s, (long long)u->failed + 1);
-		(void)auth_record_refusal(req, who, "lock-out");
+		/* However many refusals come: each of these took several. */
+		if (db_audit_add(req->app->db,
+			&(struct db_audit){ .actor = who,
+			    .action = "lock-out",
+			    .subject = req->path,
+			    .outcome = "refused",
+			    .detail = arena_printf(req->arena,
+				"locked for %lld s after %lld failures",
+				(long long)locked_s,
+				(long long)u->failed + 1) }) != 0)
+			log_err("lock-out not recorded");
 	}
 	return err_set(ERR_AUTH,
 	    "name or password is wrong, or the user is locked for a while "
