@@ -65,8 +65,10 @@ pass_on(void *ctx)
 		free(c);
 	}
 	/* Last: nobody waits for it. */
-	if (work.audit)
+	if (work.audit && work.heads)
 		sealer_look(s->sealer);
+	else if (work.audit)
+		sealer_soon(s->sealer);
 	if (work.heads)
 		heads_look(s->heads);
 }

@@ -151,11 +151,18 @@ call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
 	}
 }
 
-/* A task that was started calls for nothing until it ends. */
+/*
+ * A task that was started calls for nothing until it ends, and that a member
+ * knows of a success for nothing before the job ends.
+ */
 static bool
 is_news(const struct command *c, const struct answer *a)
 {
-	return a->code != 0 || c->verb != PLAN_TASK_START;
+	if (a->code != 0)
+		return true;
+	if (c->verb == PLAN_TASK_STATUS && c->status == STATE_SUCCESS)
+		return c->job->has_ended;
+	return c->verb != PLAN_TASK_START;
 }
 
 /*

@@ -47,6 +47,7 @@ struct job {
 	int64_t fence;	   /* 0: not leased now */
 	size_t under_way;  /* commands without a reply yet */
 	bool again;	   /* look once more after this look */
+	bool has_ended;	   /* as the last look saw it */
 	int64_t delay_ms;  /* the next look, said by the last one */
 	int64_t looked_ms; /* monotonic */
 	/* a reason to wait that should pass by itself, and since when */

@@ -259,6 +259,7 @@ look(struct scheduler *s, struct job *j)
 			snapshot_fini(&sn);
 		if ((r = snapshot_load(s->super, j, &sn)) != 0)
 			break;
+		j->has_ended = state_is_end(sn.plan.status);
 		plan_make(&s->plan, &sn.plan);
 		r = carry_out(s, j, &sn, &o);
 	} while (r == 0 && o.changed && !o.asked && !o.settled &&

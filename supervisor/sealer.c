@@ -21,6 +21,8 @@
 #include "supervisor/finding.h"
 
 #define BATCH 200
+/* Rows come several at a time, and nobody waits for their links. */
+#define SOON_MS 200
 #define HOLE_MS 60000
 #define OVERDUE_MS 10000
 /* How far back the detector looks; a start looks at all rows. */
@@ -30,11 +32,19 @@
 
 struct sealer {
 	struct supervisor *super;
+	struct loop_timer *soon;
+	bool is_soon;	 /* the timer runs */
 	bool is_started; /* all older rows were looked at */
 	int64_t low;
 	int64_t hole_ms; /* monotonic, since when; 0: none */
 	int64_t hole_id; /* the last row there was then */
 };
+
+static void
+on_soon(void *ctx)
+{
+	sealer_look(ctx);
+}
 
 struct sealer *
 sealer_new(struct supervisor *s)
@@ -42,13 +52,25 @@ sealer_new(struct supervisor *s)
 	struct sealer *se = xcalloc(1, sizeof(*se));
 
 	se->super = s;
+	se->soon = loop_timer_new(s->loop, on_soon, se);
 	return se;
 }
 
 void
 sealer_free(struct sealer *se)
 {
+	if (se == NULL)
+		return;
+	loop_timer_free(se->soon);
 	free(se);
+}
+
+void
+sealer_soon(struct sealer *se)
+{
+	if (!se->is_soon)
+		loop_timer_set(se->soon, SOON_MS, 0);
+	se->is_soon = true;
 }
 
 int64_t
@@ -145,6 +167,7 @@ sealer_look(struct sealer *se)
 	int64_t before;
 	int r = start(se);
 
+	se->is_soon = false;
 	before = se->low;
 	/*
 	 * Before the rows are read: one that comes later has a later id, or

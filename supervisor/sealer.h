@@ -18,6 +18,8 @@ void sealer_free(struct sealer *); /* NULL is fine */
 int64_t sealer_low(const struct sealer *);
 /* Link what is not linked. */
 void sealer_look(struct sealer *);
+/* The same a little later, with all that comes until then. */
+void sealer_soon(struct sealer *);
 /* Whether rows have been without a link for too long (a detector). */
 int sealer_check(struct sealer *);
 

@@ -164,9 +164,10 @@ connect_to(struct db *db, const char *password)
 static void
 disconnect(struct db *db)
 {
-	db_forget_prepared(db);
+	/* First: the statements end with the link, none is closed by itself. */
 	if (db->my != NULL)
 		mysql_close(db->my);
+	db_forget_prepared(db);
 	db->my = NULL;
 	db->lost = false;
 }

@@ -156,7 +156,6 @@ write_end(struct db *db, void *ctx)
 		.party_status = s->verdict,
 		.error_report = s->error[0] != '\0' ? s->error : NULL,
 		.fault = s->fault,
-		.attempt_id = attempt,
 		.reason = s->error[0] != '\0' ? s->error : "task ended",
 	};
 	int r;
@@ -164,6 +163,7 @@ write_end(struct db *db, void *ctx)
 	arena_reset(e->arena);
 	e->n_old = 0;
 	(void)snprintf(outcome, sizeof(outcome), "%s", state_name(s->verdict));
+	/* Locked from here on: it is ours for all that follows. */
 	if ((r = db_attempt_guard(db, attempt)) != 0)
 		return r;
 	if (state_is_success(s->verdict) &&

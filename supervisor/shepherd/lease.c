@@ -159,14 +159,14 @@ write_running(struct db *db, void *ctx)
 	struct db_task_move move = {
 		.status = STATE_NONE,
 		.party_status = STATE_RUNNING,
-		.attempt_id = s->subject->attempt->attempt_id,
 		.reason = "executor started",
 	};
 	int r;
 
-	if ((r = renew(run->lease, &run->kill)) != 0)
+	/* The renewal is the guard; rows are locked in the order of db.h. */
+	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0)
 		return r;
-	return db_task_move(db, subject_key(s->subject), &move, NULL);
+	return renew(run->lease, &run->kill);
 }
 
 int

@@ -168,13 +168,12 @@ say_running(struct db *db, void *ctx)
 {
 	struct said *s = ctx;
 	struct db_task_move move = { .status = STATE_NONE,
-		.party_status = STATE_RUNNING,
-		.attempt_id = s->proc->attempt };
+		.party_status = STATE_RUNNING };
 	int r;
 
-	if ((r = renew(s->proc, db, &s->state)) != 0)
+	if ((r = db_task_move(db, &s->proc->row->key, &move, NULL)) != 0)
 		return r;
-	return db_task_move(db, &s->proc->row->key, &move, NULL);
+	return renew(s->proc, db, &s->state);
 }
 
 static int
@@ -185,8 +184,7 @@ say_end(struct db *db, void *ctx)
 	struct db_task_move move = { .status = STATE_NONE,
 		.party_status = s->state,
 		.error_report =
-		    s->state == STATE_SUCCESS ? NULL : "it was to be so",
-		.attempt_id = p->attempt };
+		    s->state == STATE_SUCCESS ? NULL : "it was to be so" };
 	int r;
 
 	if ((r = db_attempt_guard(db, p->attempt)) != 0 ||
