@@ -189,43 +189,49 @@ detect_lost_tasks(struct supervisor *s)
 	return r;
 }
 
-int
-detect_late_launches(struct supervisor *s)
+typedef int late_fn(struct db *, struct arena *, int64_t age_ms, int64_t limit,
+    struct db_stuck_task **, size_t *n);
+
+/* One finding for each task that is late; *n is how many there are. */
+static int
+tell_late(struct supervisor *s, late_fn *late, const char *detector,
+    const char *words, size_t *n)
 {
 	struct arena *arena = arena_new();
 	struct db_stuck_task *rows;
-	size_t n = 0;
 	int r;
 
-	r = db_detect_late_launches(s->db, arena, LATE_MS, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		(void)finding(s, "late launches", rows[i].key.job_id,
-		    "%s of %s %s: nobody took its start for a minute",
-		    rows[i].key.component, rows[i].key.role,
-		    rows[i].key.party_id);
+	*n = 0;
+	r = late(s->db, arena, LATE_MS, BATCH, &rows, n);
+	for (size_t i = 0; r == 0 && i < *n; i++)
+		(void)finding(s, detector, rows[i].key.job_id,
+		    "%s of %s %s: %s", rows[i].key.component, rows[i].key.role,
+		    rows[i].key.party_id, words);
+	arena_free(arena);
+	return r;
+}
+
+int
+detect_late_launches(struct supervisor *s)
+{
+	size_t n;
+	int r = tell_late(s, db_detect_late_launches, "late launches",
+	    "nobody took its start for a minute", &n);
+
 	if (r == 0 && n > 0)
 		launch_look(s->launcher);
-	arena_free(arena);
 	return r;
 }
 
 int
 detect_late_ends(struct supervisor *s)
 {
-	struct arena *arena = arena_new();
-	struct db_stuck_task *rows;
-	size_t n = 0;
-	int r;
+	size_t n;
+	int r = tell_late(s, db_detect_late_ends, "late ends",
+	    "was told to end a minute ago and runs", &n);
 
-	r = db_detect_late_ends(s->db, arena, LATE_MS, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		(void)finding(s, "late ends", rows[i].key.job_id,
-		    "%s of %s %s: was told to end a minute ago and runs",
-		    rows[i].key.component, rows[i].key.role,
-		    rows[i].key.party_id);
 	if (r == 0 && n > 0)
 		kill_look(s);
-	arena_free(arena);
 	return r;
 }
 
