@@ -1,0 +1,216 @@
+/*
+ * Used by api_party*.c and api_initiator.c.
+ */
+#include <string.h>
+
+#include "fcgi-app/party_command.h"
+#include "fcgi-app/app.h"
+#include "fcgi-app/reply.h"
+#include "fcgi-app/wake.h"
+#include "lib/base/err.h"
+#include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/json/decode.h"
+#include "lib/model/job_spec.h"
+#include "lib/party/party.h"
+
+#define RETCODE_NOT_EFFECTIVE 10
+
+/* --- the path --------------------------------------------------------------------- */
+
+int
+command_member(const struct request *req, struct party_member *m)
+{
+	m->job_id = request_param(req, "job");
+	m->role = request_param(req, "role");
+	m->party_id = request_param(req, "party");
+	if (!str_is_job_id(m->job_id))
+		return err_set(ERR_INVALID, "'%.40s' is no job id", m->job_id);
+	if (!str_is_name(m->role, JOB_ROLE_MAX))
+		return err_set(ERR_INVALID, "'%.40s' is no role", m->role);
+	if (!str_is_party_id(m->party_id))
+		return err_set(
+		    ERR_INVALID, "'%.40s' is no party id", m->party_id);
+	return 0;
+}
+
+int
+command_local_member(const struct request *req, struct party_member *m)
+{
+	int r;
+
+	if ((r = command_member(req, m)) != 0)
+		return r;
+	if (strcmp(m->party_id, req->app->conf->party_id) != 0)
+		return err_set(
+		    ERR_DENIED, "party %s is not at this site", m->party_id);
+	return 0;
+}
+
+int
+command_task(const struct request *req, struct db_task_key *key)
+{
+	struct party_member m;
+	const char *id;
+	int r;
+
+	if ((r = command_member(req, &m)) != 0)
+		return r;
+	key->job_id = m.job_id;
+	key->role = m.role;
+	key->party_id = m.party_id;
+	key->component = request_param(req, "component");
+	if (!str_is_name(key->component, DSL_NAME_MAX))
+		return err_set(
+		    ERR_INVALID, "'%.40s' is no component", key->component);
+	if (str_to_int64(request_param(req, "version"), 0, INT32_MAX,
+		&key->version) != 0)
+		return err_wrap("task version");
+	id = arena_printf(req->arena, "%s_%s", key->job_id, key->component);
+	if (strcmp(id, request_param(req, "task")) != 0)
+		return err_set(ERR_INVALID, "the task id must be %s", id);
+	return 0;
+}
+
+int
+command_local_task(const struct request *req, struct db_task_key *key)
+{
+	struct party_member m;
+	int r;
+
+	if ((r = command_local_member(req, &m)) != 0)
+		return r;
+	return command_task(req, key);
+}
+
+int
+command_status(const struct request *req, enum state *out)
+{
+	int r;
+
+	if ((r = state_parse(request_param(req, "status"), out)) != 0)
+		return r;
+	return *out != STATE_NONE ? 0 : err_set(ERR_INVALID, "no status");
+}
+
+/* --- bodies ------------------------------------------------------------------------- */
+
+int
+command_body(
+    struct request *req, const struct json_field *fields, size_t n, void *out)
+{
+	struct faults faults = FAULTS_INIT;
+	int r = 0;
+
+	if (!req->has_body && req->raw.len != 0)
+		return err_set(ERR_INVALID, "the body was not read: %s",
+		    req->body_fault != NULL ? req->body_fault : "?");
+	if (json_decode(req->json, fields, n, JSON_FAULT_UNKNOWN, NULL, &faults,
+		out) != 0)
+		r = faults_err(&faults, "body");
+	faults_fini(&faults);
+	return r;
+}
+
+struct of_run {
+	int64_t run;
+};
+
+static const struct json_field of_run_fields[] = {
+	JSON_INT(struct of_run, run, 0, INT32_MAX, 0),
+};
+
+int
+command_run(struct request *req, struct party_caller *who)
+{
+	struct of_run *of = arena_alloc(req->arena, sizeof(*of));
+	int r;
+
+	of->run = -1;
+	if ((r = command_body(req, JSON_FIELDS(of_run_fields), of)) != 0)
+		return r;
+	who->run = of->run < 0 ? NULL : &of->run;
+	return 0;
+}
+
+int
+command_nothing(struct request *req)
+{
+	static const struct json_field none[1];
+	char out = 0;
+
+	return command_body(req, none, 0, &out);
+}
+
+struct cause {
+	const char *reason;
+	int64_t run;
+};
+
+static const struct json_field cause_fields[] = {
+	JSON_INT(struct cause, run, 0, INT32_MAX, 0),
+	JSON_STR(struct cause, reason, 0, COMMAND_REASON_MAX, JSON_NULLABLE),
+};
+
+int
+command_cause(
+    struct request *req, struct party_caller *who, const char **reason)
+{
+	struct cause *c = arena_alloc(req->arena, sizeof(*c));
+	int r;
+
+	*c = (struct cause){ NULL, -1 };
+	if ((r = command_body(req, JSON_FIELDS(cause_fields), c)) != 0)
+		return r;
+	who->run = c->run < 0 ? NULL : &c->run;
+	*reason = c->reason;
+	return 0;
+}
+
+/* --- answers ------------------------------------------------------------------------- */
+
+int
+command_answer(struct request *req, struct reply *rp, bool effective)
+{
+	wake_supervisor(req, request_param(req, "job"));
+	if (!effective)
+		return reply_fault(rp, RETCODE_NOT_EFFECTIVE, "done before");
+	return 0;
+}
+
+struct party_caller
+command_caller(const struct request *req)
+{
+	return (struct party_caller){ .party_id = req->caller.party };
+}
+
+int
+command_refused(struct reply *rp, enum permit_kind kind, int r)
+{
+	struct json_object *data;
+
+	/* A service gave no answer: the initiator asks again.  A member that
+	 * has named its reason (command_not_now()) has answered. */
+	if (r == ERR_BUSY && rp->data == NULL)
+		return reply_busy(rp);
+	if (r != ERR_DENIED || kind == PERMIT_NONE)
+		return r;
+	data = json_object_new_object();
+	json_add_int(data, "code", (int64_t)kind);
+	json_add_str(data, "message", err_text());
+	(void)reply_data(rp, data);
+	return r;
+}
+
+int
+command_not_now(struct reply *rp, const struct wait *why, int r)
+{
+	struct json_object *data;
+
+	if (why->code == WAIT_NONE)
+		return r;
+	data = json_object_new_object();
+	json_add(data, "wait", wait_answer_json(why));
+	(void)reply_data(rp, data);
+	return r;
+}

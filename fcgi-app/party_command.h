@@ -1,0 +1,54 @@
+/*
+ * What commands between sites have in common: who is named in the path, what
+ * the body may say, and how they are answered.
+ *
+ * Errors, unless said: ERR_INVALID with what is wrong.
+ */
+#ifndef FCGI_APP_PARTY_COMMAND_H
+#define FCGI_APP_PARTY_COMMAND_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fcgi-app/reply.h"
+#include "fcgi-app/request.h"
+#include "lib/json/decode.h"
+#include "lib/party/party.h"
+
+#define COMMAND_REASON_MAX 16384
+
+/* The member in the path; all that is read is the request's. */
+int command_member(const struct request *, struct party_member *out);
+/* It must be of this site.  Also ERR_DENIED. */
+int command_local_member(const struct request *, struct party_member *out);
+int command_task(const struct request *, struct db_task_key *out);
+/* Also ERR_DENIED. */
+int command_local_task(const struct request *, struct db_task_key *out);
+int command_status(const struct request *, enum state *out);
+
+/* Fill the struct that fields describe; keys that are none of them are faults.
+ */
+int command_body(
+    struct request *, const struct json_field *fields, size_t n, void *out);
+/* Bodies of the run alone, of nothing, and of the run and a cause. */
+int command_run(struct request *, struct party_caller *);
+int command_nothing(struct request *);
+int command_cause(struct request *, struct party_caller *, const char **reason);
+
+struct party_caller command_caller(const struct request *);
+
+/*
+ * The command was carried out: 0, or 10 when it had no effect, as the platform
+ * answers.  The supervisor looks in both cases.
+ */
+int command_answer(struct request *, struct reply *, bool effective);
+/*
+ * Of a command that ended with r: what the platform's clients are told of a
+ * permission that is missing.  Returns r, or 0 when the reply says all.
+ */
+int command_refused(struct reply *, enum permit_kind, int r);
+/* Why a member has to be asked again: {"wait": {"code", "numbers"}}; returns r.
+ */
+int command_not_now(struct reply *, const struct wait *why, int r);
+
+#endif
