@@ -111,7 +111,7 @@ detect_forgotten_jobs(struct supervisor *s)
 	static const char why[] =
 	    "ran beyond its time limit; its initiator was not heard of";
 	struct arena *arena = arena_new();
-	struct db_forgotten_job *rows;
+	struct db_partner_job *rows;
 	size_t n = 0;
 	int r;
 

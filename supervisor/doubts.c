@@ -89,7 +89,7 @@ answered(void *ctx, const struct partner_reply *reply)
 }
 
 static void
-ask(struct doubts *d, const struct db_doubtful_job *row)
+ask(struct doubts *d, const struct db_partner_job *row)
 {
 	struct arena *arena = arena_new();
 	struct asking *a = arena_alloc(arena, sizeof(*a));
@@ -122,7 +122,7 @@ doubts_look(struct doubts *d, int64_t age_ms)
 {
 	struct supervisor *s = d->super;
 	struct arena *arena = arena_new();
-	struct db_doubtful_job *rows;
+	struct db_partner_job *rows;
 	const char *why;
 	int64_t away_ms;
 	size_t n = 0;

@@ -100,68 +100,53 @@ db_detect_late_ends(struct db *db, struct arena *a, int64_t age_ms,
 
 /* --- jobs of partners ------------------------------------------------------- */
 
-#define FORGOTTEN_COLS(X)                                                      \
-	X(STR, job_id, "j.job_id")                                             \
-	X(STR, role, "p.role")                                                 \
-	X(STR, party_id, "p.party_id")                                         \
-	X(STR, initiator_party, "j.initiator_party")
-static const struct db_col forgotten_cols[] = {
-#define COL(type, field, column)                                               \
-	{ DB_##type, offsetof(struct db_forgotten_job, field) },
-	FORGOTTEN_COLS(COL)
-#undef COL
-};
-static const struct db_shape forgotten_shape =
-    DB_SHAPE(struct db_forgotten_job, forgotten_cols);
-
-static const struct db_stmt forgotten = { "detect.forgotten", "ii",
-	"SELECT 1" FORGOTTEN_COLS(
-	    DB_SQL) " FROM job j JOIN job_party p ON p.job_id = j.job_id"
-		    " AND p.is_local = 1 WHERE j.is_initiator = 0"
-		    " AND j.status = 'running' AND j.started_at"
-		    " + INTERVAL j.timeout_s SECOND"
-		    " <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?" };
-
-int
-db_detect_forgotten(struct db *db, struct arena *a, int64_t grace_ms,
-    int64_t limit, struct db_forgotten_job **rows, size_t *n)
-{
-	return db_select(db, &forgotten, &forgotten_shape, a, rows, n,
-	    grace_ms * 1000, limit);
-}
-
-#define DOUBTFUL_COLS(X)                                                       \
+#define PARTNER_JOB_COLS(X)                                                    \
 	X(STR, job_id, "j.job_id")                                             \
 	X(INT, run, "j.run")                                                   \
 	X(STR, role, "p.role")                                                 \
 	X(STR, party_id, "p.party_id")                                         \
 	X(STR, initiator_role, "j.initiator_role")                             \
 	X(STR, initiator_party, "j.initiator_party")
-static const struct db_col doubtful_cols[] = {
+static const struct db_col partner_job_cols[] = {
 #define COL(type, field, column)                                               \
-	{ DB_##type, offsetof(struct db_doubtful_job, field) },
-	DOUBTFUL_COLS(COL)
+	{ DB_##type, offsetof(struct db_partner_job, field) },
+	PARTNER_JOB_COLS(COL)
 #undef COL
 };
-static const struct db_shape doubtful_shape =
-    DB_SHAPE(struct db_doubtful_job, doubtful_cols);
+static const struct db_shape partner_job_shape =
+    DB_SHAPE(struct db_partner_job, partner_job_cols);
 
+#define PARTNER_JOBS                                                           \
+	"SELECT 1" PARTNER_JOB_COLS(                                           \
+	    DB_SQL) " FROM job j JOIN job_party p"                             \
+		    " ON p.job_id = j.job_id AND p.is_local = 1 WHERE j.is_initiator = 0"
+
+static const struct db_stmt forgotten = { "detect.forgotten", "ii",
+	PARTNER_JOBS " AND j.status = 'running' AND j.started_at"
+		     " + INTERVAL j.timeout_s SECOND"
+		     " <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?" };
 /* The order changes with the minute, so that each has its turn. */
 static const struct db_stmt doubtful = { "detect.doubtful", "ii",
-	"SELECT 1" DOUBTFUL_COLS(
-	    DB_SQL) " FROM job j JOIN job_party p ON p.job_id = j.job_id"
-		    " AND p.is_local = 1 WHERE j.is_initiator = 0"
-		    " AND j.status IN ('ready', 'waiting')"
-		    " AND j.updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
-		    " ORDER BY CRC32(CONCAT(j.job_id, MINUTE(NOW()))), j.job_id,"
-		    " p.role LIMIT ?" };
+	PARTNER_JOBS
+	" AND j.status IN ('ready', 'waiting')"
+	" AND j.updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
+	" ORDER BY CRC32(CONCAT(j.job_id, MINUTE(NOW()))), j.job_id,"
+	" p.role LIMIT ?" };
+
+int
+db_detect_forgotten(struct db *db, struct arena *a, int64_t grace_ms,
+    int64_t limit, struct db_partner_job **rows, size_t *n)
+{
+	return db_select(db, &forgotten, &partner_job_shape, a, rows, n,
+	    grace_ms * 1000, limit);
+}
 
 int
 db_detect_doubtful(struct db *db, struct arena *a, int64_t age_ms,
-    int64_t limit, struct db_doubtful_job **rows, size_t *n)
+    int64_t limit, struct db_partner_job **rows, size_t *n)
 {
-	return db_select(
-	    db, &doubtful, &doubtful_shape, a, rows, n, age_ms * 1000, limit);
+	return db_select(db, &doubtful, &partner_job_shape, a, rows, n,
+	    age_ms * 1000, limit);
 }
 
 /* --- the ledger --------------------------------------------------------------- */

@@ -30,30 +30,22 @@ int db_detect_late_launches(struct db *, struct arena *, int64_t age_ms,
 int db_detect_late_ends(struct db *, struct arena *, int64_t age_ms,
     int64_t limit, struct db_stuck_task **rows, size_t *n);
 
-/* A partner's running job whose time limit ended grace_ms ago. */
-struct db_forgotten_job {
-	const char *job_id;
-	const char *role; /* of a member here */
-	const char *party_id;
-	const char *initiator_party;
-};
-int db_detect_forgotten(struct db *, struct arena *, int64_t grace_ms,
-    int64_t limit, struct db_forgotten_job **rows, size_t *n);
-
-/*
- * A partner's job that waits and has not moved for age_ms, for each member
- * here; of many, others each minute.
- */
-struct db_doubtful_job {
+/* A partner's job, with a member of it that is here. */
+struct db_partner_job {
 	const char *job_id;
 	int64_t run;
-	const char *role; /* of a member here */
+	const char *role;
 	const char *party_id;
 	const char *initiator_role;
 	const char *initiator_party;
 };
+/* Those that run and whose time limit ended grace_ms ago. */
+int db_detect_forgotten(struct db *, struct arena *, int64_t grace_ms,
+    int64_t limit, struct db_partner_job **rows, size_t *n);
+/* Those that wait and have not moved for age_ms; of many, others each minute.
+ */
 int db_detect_doubtful(struct db *, struct arena *, int64_t age_ms,
-    int64_t limit, struct db_doubtful_job **rows, size_t *n);
+    int64_t limit, struct db_partner_job **rows, size_t *n);
 
 /*
  * Grants that stand against the rules, each with what is wrong: open ones of

@@ -9,51 +9,24 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fcgi-app/app.h"
-#include "fcgi-app/dispatch.h"
-#include "fcgi-app/reply.h"
-#include "fcgi-app/request.h"
 #include "lib/base/mem.h"
 #include "lib/json/json.h"
+#include "tests/lib/fcgi_call.h"
 
 #define ENV_MAX 10
-
-struct sent {
-	const char *data;
-	size_t left;
-};
-
-static int
-read_sent(void *ctx, char *data, int size)
-{
-	struct sent *s = ctx;
-	size_t n = s->left < (size_t)size ? s->left : (size_t)size;
-
-	memcpy(data, s->data, n);
-	s->data += n;
-	s->left -= n;
-	return (int)n;
-}
-
-static int
-write_answer(void *ctx, const void *data, size_t len)
-{
-	buf_append(ctx, data, len);
-	return 0;
-}
 
 static void
 parse(struct buf *all, struct api_answer *out)
 {
-	const char *end = strstr(buf_str(all), "\r\n\r\n");
-	const char *status = strstr(buf_str(all), "Status: ");
-	size_t head;
+	size_t len = all->len;
+	struct buf whole = BUF_INIT;
 
-	assert_non_null(end);
-	head = (size_t)(end - all->data) + 4;
-	buf_append(&out->head, all->data, head);
-	buf_append(&out->body, all->data + head, all->len - head);
-	out->status = status != NULL ? strtol(status + 8, NULL, 10) : 200;
+	buf_append(&whole, all->data, len);
+	out->status = fcgi_take_head(all);
+	assert_true(all->len < len);
+	buf_append(&out->head, whole.data, len - all->len);
+	buf_append(&out->body, all->data, all->len);
+	buf_fini(&whole);
 	out->retcode = -1;
 	if (json_parse(out->body.data, out->body.len, 1 << 24, &out->json) == 0)
 		out->retcode = json_get_int(out->json, "retcode", -1);
@@ -64,14 +37,9 @@ call(struct app *app, char *env[], const char *body, size_t len,
     struct api_answer *out)
 {
 	struct buf all = BUF_INIT;
-	struct sent sent = { body, len };
-	struct request_source source = {
-		.envp = env, .read = read_sent, .ctx = &sent
-	};
-	struct reply_sink sink = { write_answer, &all, NULL };
 
 	memset(out, 0, sizeof(*out));
-	dispatch(app, &source, &sink);
+	fcgi_call(app, env, body, len, &all);
 	parse(&all, out);
 	buf_fini(&all);
 	for (int i = 0; env[i] != NULL; i++)

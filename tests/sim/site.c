@@ -7,9 +7,6 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/dispatch.h"
-#include "fcgi-app/reply.h"
-#include "fcgi-app/request.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -21,6 +18,7 @@
 #include "lib/json/json.h"
 #include "lib/provider/manifest.h"
 #include "supervisor/supervisor.h"
+#include "tests/lib/fcgi_call.h"
 #include "tests/lib/mariadb.h"
 #include "tests/sim/world.h"
 #include "tests/sim/wrap.h"
@@ -425,63 +423,18 @@ actor_kill(struct actor *a, const char *where)
 
 /* --- fcgi-app ----------------------------------------------------------------------------- */
 
-struct sent {
-	const char *data;
-	size_t left;
-};
-
-static int
-read_sent(void *ctx, char *data, int size)
-{
-	struct sent *s = ctx;
-	size_t n = s->left < (size_t)size ? s->left : (size_t)size;
-
-	memcpy(data, s->data, n);
-	s->data += n;
-	s->left -= n;
-	return (int)n;
-}
-
-static int
-write_answer(void *ctx, const void *data, size_t len)
-{
-	buf_append(ctx, data, len);
-	return 0;
-}
-
-/* Header lines off, status out of them. */
-static int
-take_head(struct buf *all)
-{
-	const char *end = strstr(buf_str(all), "\r\n\r\n");
-	const char *status = strstr(buf_str(all), "Status: ");
-	int n = 200;
-
-	if (end == NULL)
-		return 502;
-	if (status != NULL && status < end)
-		n = (int)strtol(status + 8, NULL, 10);
-	buf_consume(all, (size_t)(end - all->data) + 4);
-	return n;
-}
-
 bool
 site_request(struct site *s, const char *partner, const char *path,
     const char *body, int *status, struct buf *reply)
 {
 	char *env[8] = { NULL };
 	int n = 0;
-	struct sent sent = { body, strlen(body) };
-	struct request_source source = {
-		.envp = env, .read = read_sent, .ctx = &sent
-	};
-	struct reply_sink sink = { write_answer, reply, NULL };
 	struct app app = { .conf = s->conf, .providers = providers };
 
 	env[n++] = xstrdup("REQUEST_METHOD=POST");
 	env[n++] = xasprintf("REQUEST_URI=%s", path);
 	env[n++] = xstrdup("CONTENT_TYPE=application/json");
-	env[n++] = xasprintf("CONTENT_LENGTH=%zu", sent.left);
+	env[n++] = xasprintf("CONTENT_LENGTH=%zu", strlen(body));
 	env[n++] = xasprintf(
 	    "LISTENER=%s", partner != NULL ? "partner" : "client-loopback");
 	if (partner != NULL)
@@ -489,10 +442,10 @@ site_request(struct site *s, const char *partner, const char *path,
 	else
 		env[n++] = xstrdup("REMOTE_ADDR=127.0.0.1");
 	app.db = site_db(s);
-	dispatch(&app, &source, &sink);
+	fcgi_call(&app, env, body, strlen(body), reply);
 	site_db_back(s, app.db);
 	while (n > 0)
 		free(env[--n]);
-	*status = self->dead ? 502 : take_head(reply);
+	*status = self->dead ? 502 : fcgi_take_head(reply);
 	return !self->dead;
 }

@@ -303,7 +303,7 @@ static void
 a_partners_job_that_does_not_move_is_asked_about(void **state)
 {
 	struct fixture *f = *state;
-	struct db_doubtful_job *rows;
+	struct db_partner_job *rows;
 	size_t n;
 
 	partner_job(f);
