@@ -10,9 +10,10 @@
 #include "lib/audit/history.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_approval.h"
 #include "lib/db/db_audit_chain.h"
+#include "lib/db/db_contract.h"
 #include "lib/db/db_exchange.h"
-#include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
 
 #define PAGE 1000
@@ -103,6 +104,7 @@ print_site(struct site *s, const struct lines *out)
 	}
 	json_add_str(o, "form", HISTORY_FORM);
 	json_add_int(o, "unchained", n);
+	json_add_int(o, "unchained_id", first);
 	if (c.seq > 0) {
 		at = json_object_new_object();
 		json_add_int(at, "seq", c.seq);
@@ -113,16 +115,22 @@ print_site(struct site *s, const struct lines *out)
 	return print(out, o);
 }
 
+/* Those who are no partners any more, too: what they signed is there. */
 static int
 print_partners(struct site *s, const struct lines *out)
 {
+	struct db_partner_key *rows;
+	const char *last = "";
 	struct json_object *o;
-	struct db_partner *rows;
 	size_t n;
-	int r = db_partner_list(s->db, s->arena, &rows, &n);
+	int r = db_partner_key_list(s->db, s->arena, NULL, false, &rows, &n);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = keys_of(s, "partner", rows[i].party_id, &o);
+		if (str_eq(rows[i].party_id, last) ||
+		    str_eq(rows[i].party_id, s->conf->party_id))
+			continue;
+		last = rows[i].party_id;
+		r = keys_of(s, "partner", last, &o);
 		if (r == 0)
 			r = print(out, o);
 		else
@@ -226,6 +234,102 @@ print_heads(struct site *s, const struct lines *out)
 	return r;
 }
 
+/* --- signatures ----------------------------------------------------------- */
+
+/* The members that both kinds have. */
+static struct json_object *
+signature_line(const char *kind, const char *job_id, int64_t revision,
+    const struct db_signature *by, const char *hash, const char *text_hash)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "kind", kind);
+	json_add_str(o, "job", job_id);
+	json_add_int(o, "revision", revision);
+	json_add_str(o, "role", by->role);
+	json_add_str(o, "party", by->party_id);
+	json_add_str(o, "key_id", by->key_id);
+	json_add_int(o, "at", by->signed_s);
+	json_add_str(o, "hash", hash);
+	json_add_str(o, "text", text_hash);
+	json_add_str(o, "signature", by->signature);
+	return o;
+}
+
+static int
+print_contracts(struct site *s, const struct lines *out)
+{
+	struct arena *arena = arena_new(), *last;
+	struct db_signed *rows = NULL;
+	size_t i, n = PAGE;
+	int r = 0;
+
+	while (r == 0 && n == PAGE) {
+		last = arena;
+		arena = arena_new();
+		r = db_signature_walk(s->db, arena,
+		    rows != NULL ? &rows[n - 1] : NULL, PAGE, &rows, &n);
+		arena_free(last);
+		for (i = 0; r == 0 && i < n; i++)
+			r = print(
+			    out, signature_line("contract", rows[i].job_id,
+				     rows[i].revision, &rows[i].by,
+				     rows[i].hash, rows[i].text_hash));
+	}
+	arena_free(arena);
+	return r;
+}
+
+static int
+print_decision(const struct lines *out, const struct db_decided *d)
+{
+	const struct db_approval *a = &d->a;
+	const struct db_signature by = { .role = a->role,
+		.party_id = a->party_id,
+		.key_id = a->key_id,
+		.signed_s = a->decided_s,
+		.signature = a->signature };
+	struct json_object *o = signature_line(
+	    "decision", a->job_id, a->revision, &by, d->hash, d->text_hash);
+
+	json_add_int(o, "rule", a->permission_id);
+	json_add_str(o, "subject", a->subject);
+	json_add_str(o, "decision", a->decision);
+	json_add_str(o, "by", a->decided_by);
+	json_add_str(o, "note", a->note != NULL ? a->note : "");
+	return print(out, o);
+}
+
+static int
+print_decisions(struct site *s, const struct lines *out)
+{
+	struct arena *arena = arena_new(), *last;
+	struct db_decided *rows = NULL;
+	size_t i, n = PAGE;
+	int r = 0;
+
+	while (r == 0 && n == PAGE) {
+		last = arena;
+		arena = arena_new();
+		r = db_approval_walk(s->db, arena,
+		    rows != NULL ? &rows[n - 1] : NULL, PAGE, &rows, &n);
+		arena_free(last);
+		for (i = 0; r == 0 && i < n; i++)
+			r = print_decision(out, &rows[i]);
+	}
+	arena_free(arena);
+	return r;
+}
+
+/* Behind the records: what these speak of is there then. */
+static int
+print_signatures(struct site *s, const struct lines *out)
+{
+	int r = print_contracts(s, out);
+
+	return r != 0 ? r : print_decisions(s, out);
+}
+
 int
 history_lines(struct site *s, history_line_fn *fn, void *ctx)
 {
@@ -236,5 +340,7 @@ history_lines(struct site *s, history_line_fn *fn, void *ctx)
 	    (r = print_partners(s, &out)) != 0 ||
 	    (r = print_heads(s, &out)) != 0)
 		return r;
-	return print_records(s, &out);
+	if ((r = print_records(s, &out)) != 0)
+		return r;
+	return print_signatures(s, &out);
 }

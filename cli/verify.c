@@ -134,6 +134,7 @@ site_json(const struct history *h)
 	json_add_int(o, "records", history_records(h));
 	json_add_int(o, "last_seq", history_last(h));
 	json_add_int(o, "heads_matched", history_heads(h));
+	json_add_int(o, "signatures", history_signatures(h));
 	json_add(o, "findings", list);
 	return o;
 }
@@ -146,10 +147,10 @@ print_site(const struct history *h)
 
 	f = history_findings(h, &n);
 	(void)printf("party %s: %lld records up to %lld, %lld signed heads "
-		     "match\n",
+		     "match, %lld signatures are right\n",
 	    history_party(h) != NULL ? history_party(h) : "?",
 	    (long long)history_records(h), (long long)history_last(h),
-	    (long long)history_heads(h));
+	    (long long)history_heads(h), (long long)history_signatures(h));
 	for (size_t i = 0; i < n; i++)
 		(void)printf("FINDING %s\n", f[i].text);
 }

@@ -5,6 +5,7 @@
 #include "lib/audit/history.h"
 
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,7 @@ history_new(void)
 	struct history *h = xcalloc(1, sizeof(*h));
 
 	h->arena = arena_new();
+	h->last_signature = &h->signatures;
 	return h;
 }
 
@@ -103,18 +105,30 @@ history_trust(struct history *h, const char *party, const char *key)
 	return add_key(h, party, key, true);
 }
 
-bool
-history_signed(const struct history *h, const struct audit_head *head,
-    enum head_kind kind, const char *signer, const uint8_t *signature)
+const struct history_key *
+history_next_key(const struct history *h, const char *party,
+    const struct history_key *before)
 {
 	const struct history_key *k;
 	bool only_trusted = false;
 
 	for (k = h->keys; k != NULL; k = k->next)
-		only_trusted |= k->trusted && str_eq(k->party, signer);
-	for (k = h->keys; k != NULL; k = k->next)
-		if (str_eq(k->party, signer) && (k->trusted || !only_trusted) &&
-		    audit_head_verify(head, kind, k->key, signature) == 0)
+		only_trusted |= k->trusted && str_eq(k->party, party);
+	for (k = before != NULL ? before->next : h->keys; k != NULL;
+	     k = k->next)
+		if (str_eq(k->party, party) && (k->trusted || !only_trusted))
+			return k;
+	return NULL;
+}
+
+bool
+history_signed(const struct history *h, const struct audit_head *head,
+    enum head_kind kind, const char *signer, const uint8_t *signature)
+{
+	const struct history_key *k = NULL;
+
+	while ((k = history_next_key(h, signer, k)) != NULL)
+		if (audit_head_verify(head, kind, k->key, signature) == 0)
 			return true;
 	err_clear();
 	return false;
@@ -122,8 +136,8 @@ history_signed(const struct history *h, const struct audit_head *head,
 
 /* --- records -------------------------------------------------------------- */
 
-static struct history_job *
-job_of(struct history *h, const char *job_id)
+struct history_job *
+history_job_of(struct history *h, const char *job_id)
 {
 	struct history_job *j = history_job(h, job_id);
 
@@ -168,6 +182,21 @@ take_flow(struct history *h, struct history_job *j,
 }
 
 static void
+take_contract(struct history *h, struct history_job *j,
+    const struct audit_record *rec, int64_t revision)
+{
+	struct history_contract *c;
+
+	for (c = j->contracts; c != NULL; c = c->next)
+		if (c->revision == revision)
+			return;
+	c = arena_alloc(h->arena, sizeof(*c));
+	*c = (struct history_contract){ revision, j->contract, rec->seq,
+		j->contracts };
+	j->contracts = c;
+}
+
+static void
 take_job(struct history *h, struct history_job *j,
     const struct audit_record *rec, struct json_object *o)
 {
@@ -176,6 +205,7 @@ take_job(struct history *h, struct history_job *j,
 	if (contract != NULL) {
 		j->contract = arena_strdup(h->arena, contract);
 		j->seq = rec->seq;
+		take_contract(h, j, rec, json_get_int(o, "revision", 0));
 	}
 	j->run = json_get_int(o, "run", j->run);
 	if (str_eq(rec->action, "job start"))
@@ -198,14 +228,17 @@ take_facts(struct history *h, const struct audit_record *rec)
 	bool in = str_eq(rec->action, "ingress");
 	struct json_object *o = NULL;
 
+	if (str_eq(rec->action, "approval"))
+		history_take_decided(h, rec);
 	if (rec->detail == NULL ||
 	    (!out && !in && strncmp(rec->action, "job ", 4) != 0))
 		return;
 	if (json_parse_text(rec->detail, &o) == 0 && json_is_object(o)) {
 		if (out || in)
-			take_flow(h, job_of(h, rec->subject), rec, o, out);
+			take_flow(
+			    h, history_job_of(h, rec->subject), rec, o, out);
 		else
-			take_job(h, job_of(h, rec->subject), rec, o);
+			take_job(h, history_job_of(h, rec->subject), rec, o);
 	}
 	err_clear();
 	json_object_put(o);
@@ -229,6 +262,7 @@ take_record(struct history *h, struct json_object *o)
 			    h->hashes, h->cap_hashes * sizeof(*h->hashes));
 		}
 		memcpy(h->hashes[h->n_hashes++], rec.hash, DIGEST_SIZE);
+		(void)snprintf(h->last_at, sizeof(h->last_at), "%s", rec.at);
 		take_facts(h, &rec);
 	}
 	err_clear();
@@ -306,6 +340,7 @@ take_site(struct history *h, struct json_object *o)
 		return r;
 	h->party = arena_strdup(h->arena, json_get_str(o, "party", ""));
 	h->unchained = json_get_int(o, "unchained", 0);
+	h->unchained_id = json_get_int(o, "unchained_id", 0);
 	return checkpoint != NULL ? take_checkpoint(h, checkpoint) : 0;
 }
 
@@ -355,6 +390,8 @@ take_line(struct history *h, struct json_object *o)
 		return take_keys(h, o);
 	else if (str_eq(kind, "head"))
 		return take_head(h, o);
+	else if (str_eq(kind, "contract") || str_eq(kind, "decision"))
+		return history_take_signature(h, o);
 	else
 		return err_set(
 		    ERR_FORMAT, "a line of unknown kind %.20s", kind);
@@ -404,6 +441,12 @@ int64_t
 history_heads(const struct history *h)
 {
 	return h->n_heads;
+}
+
+int64_t
+history_signatures(const struct history *h)
+{
+	return h->n_signed;
 }
 
 int64_t

@@ -8,13 +8,20 @@
  * (lib/audit/record.h).  The others:
  *
  *   {"kind":"site","form":"sluice-audit-1","party":P,"keys":[KEY, ...],
- *    "checkpoint":{"seq","hash","signature"} or null,"unchained":N}   first
+ *    "checkpoint":{"seq","hash","signature"} or null,
+ *    "unchained":N,"unchained_id":ID}				first
  *   {"kind":"partner","party":P,"keys":[KEY, ...]}
  *   {"kind":"missing","seq":N}	a link whose record is gone
  *   {"kind":"head","job","party","peer","seq","hash","signature",
  *    "seen": signature or null}
+ *   {"kind":"contract","job","revision","role","party","key_id","at",
+ *    "hash","text","signature"}	a member signed the job's contract
+ *   {"kind":"decision", the same members, and "rule","subject","decision",
+ *    "by","note"}		what a person decided, signed by the site
  *
- * KEY is "ed25519:BASE64"; signatures are hex.
+ * KEY is "ed25519:BASE64"; signatures are hex.  "hash" is the contract's as
+ * the job's row has it, "text" that of its text; null when the job has a later
+ * revision, of which the records tell.
  */
 #ifndef LIB_AUDIT_HISTORY_H
 #define LIB_AUDIT_HISTORY_H
@@ -43,7 +50,11 @@ int history_trust(struct history *, const char *party, const char *key);
  * when this is no export.
  */
 int history_line(struct history *, const char *line, size_t len);
-/* All lines were given: the chain against the heads in this history. */
+/*
+ * All lines were given: the chain against the heads in this history, and
+ * signatures against its keys and records.  Of what is wrong with contracts,
+ * and with decisions, the first is named.
+ */
 void history_check(struct history *);
 /*
  * Two sites' histories against each other, after history_check() of both:
@@ -58,6 +69,8 @@ int64_t history_records(const struct history *); /* that were right */
 int64_t history_last(const struct history *);	 /* seq of the last */
 /* How many heads of this chain were countersigned, and by others' files. */
 int64_t history_heads(const struct history *);
+/* Signatures under contracts and decisions that were right. */
+int64_t history_signatures(const struct history *);
 int64_t history_jobs_compared(const struct history *);
 const struct history_finding *history_findings(
     const struct history *, size_t *n);

@@ -108,9 +108,10 @@ history_check(struct history *h)
 	if (h->unchained > 0)
 		history_find(h, 0,
 		    "%lld rows were not chained within the seconds that this "
-		    "takes",
-		    (long long)h->unchained);
+		    "takes; the first is audit row %lld",
+		    (long long)h->unchained, (long long)h->unchained_id);
 	check_heads(h, h);
+	history_check_signatures(h);
 }
 
 /* --- two sites ------------------------------------------------------------ */

@@ -17,6 +17,23 @@ struct history_flow {
 	struct history_flow *next;
 };
 
+/* Which contract a revision of a job has. */
+struct history_contract {
+	int64_t revision;
+	const char *hash; /* hex */
+	int64_t seq;	  /* of the record that said so first */
+	struct history_contract *next;
+};
+
+/* Somebody decided about a member's part, by a record. */
+struct history_decided {
+	const char *subject;
+	const char *outcome;
+	int64_t seq;
+	bool is_shown; /* with a signature over it */
+	struct history_decided *next;
+};
+
 /* A job as the last records about it say. */
 struct history_job {
 	const char *job_id;
@@ -27,6 +44,25 @@ struct history_job {
 	int64_t seq; /* of the record that said the contract last */
 	int64_t end_seq;
 	struct history_flow *flows;
+	struct history_contract *contracts;
+	struct history_decided *decided; /* the newest first */
+};
+
+/* A member's signature under a contract, or its site's under a decision. */
+struct history_signature {
+	const char *job_id;
+	int64_t revision;
+	const char *role;
+	const char *party;
+	const char *key_id;
+	int64_t at_s;
+	const char *hash; /* the contract's, hex; NULL: the job has another */
+	const char *text; /* the same of its text as it is now */
+	const char *signature; /* hex; "": none */
+	const char *decision;  /* NULL: under the contract */
+	int64_t rule;
+	const char *subject, *by, *note;
+	struct history_signature *next;
 };
 
 struct history_key {
@@ -48,22 +84,35 @@ struct history {
 	struct arena *arena;
 	const char *party; /* NULL until the first line */
 	int64_t first;	   /* records up to here were removed */
-	int64_t unchained;
+	int64_t unchained, unchained_id;
 	struct chain chain;
+	char last_at[32];		/* of the last record that was right */
 	uint8_t (*hashes)[DIGEST_SIZE]; /* of record first + 1, ... */
 	size_t n_hashes, cap_hashes;
 	struct history_key *keys;
 	struct history_head *heads;
+	struct history_signature *signatures, **last_signature;
 	void *jobs; /* tsearch tree of struct history_job */
 	struct history_finding *findings;
 	size_t n_findings, cap_findings;
-	int64_t n_heads, n_compared;
+	int64_t n_heads, n_compared, n_signed;
 };
 
 void history_find(struct history *, int64_t seq, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 /* NULL when nothing is said about it. */
 struct history_job *history_job(const struct history *, const char *job_id);
+/* The same; made when nothing is said about it yet. */
+struct history_job *history_job_of(struct history *, const char *job_id);
+/* The next key that counts for a party; before NULL: the first. */
+const struct history_key *history_next_key(const struct history *,
+    const char *party, const struct history_key *before);
+/* A line of kind "contract" or "decision". */
+int history_take_signature(struct history *, struct json_object *);
+/* A record about a decision. */
+void history_take_decided(struct history *, const struct audit_record *);
+/* Lines against keys and records, once all were given. */
+void history_check_signatures(struct history *);
 /* Is it the signature of a party by a key known to h? */
 bool history_signed(const struct history *h, const struct audit_head *,
     enum head_kind, const char *signer, const uint8_t *signature);

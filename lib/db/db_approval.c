@@ -60,6 +60,39 @@ static const struct db_stmt of_member = { "approval.of_member", "siss",
 	       " AND a.party_id = ? FOR UPDATE" };
 static const struct db_stmt overdue = { "approval.overdue", "i",
 	SELECT " WHERE a.decision = '' AND a.deadline_at <= NOW(6) LIMIT ?" };
+#define DECIDED_COLS(X)                                                        \
+	X(STR, a.job_id, "a.job_id")                                           \
+	X(INT, a.revision, "a.revision")                                       \
+	X(STR, a.role, "a.role")                                               \
+	X(STR, a.party_id, "a.party_id")                                       \
+	X(INT, a.permission_id, "a.permission_id")                             \
+	X(STR, a.subject, "a.subject")                                         \
+	X(STR, a.decision, "a.decision")                                       \
+	X(STR, a.decided_by, "a.decided_by")                                   \
+	X(INT, a.decided_s, "a.decided_s")                                     \
+	X(STR, a.note, "a.note")                                               \
+	X(STR, a.key_id, "a.key_id")                                           \
+	X(STR, a.signature, "a.signature")                                     \
+	X(STR, hash, "LOWER(HEX(j.contract_hash))")                            \
+	X(STR, text_hash, "SHA2(j.contract, 256)")
+
+static const struct db_col decided_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_decided, field) },
+	DECIDED_COLS(COL)
+#undef COL
+};
+static const struct db_shape decided_shape =
+    DB_SHAPE(struct db_decided, decided_cols);
+static const struct db_stmt walk = { "approval.walk", "ssissii",
+	"SELECT 1" DECIDED_COLS(
+	    DB_SQL) " FROM approval a LEFT JOIN job j"
+		    " ON j.job_id = a.job_id AND j.revision = a.revision"
+		    " WHERE a.decision <> '' AND (a.job_id > ? OR"
+		    " (a.job_id = ? AND (a.revision, a.role, a.party_id,"
+		    " a.permission_id) > (?, ?, ?, ?)))"
+		    " ORDER BY a.job_id, a.revision, a.role, a.party_id,"
+		    " a.permission_id LIMIT ?" };
 static const struct db_stmt decide = { "approval.decide", "seeisissii",
 	"UPDATE approval SET decision = ?, decided_by = LEFT(?, 200),"
 	" note = LEFT(?, 4000), decided_s = ?"
@@ -101,6 +134,20 @@ db_approval_overdue(struct db *db, struct arena *a, int64_t limit,
     struct db_approval **rows, size_t *n)
 {
 	return db_select(db, &overdue, &approval_shape, a, rows, n, limit);
+}
+
+int
+db_approval_walk(struct db *db, struct arena *a, const struct db_decided *after,
+    int64_t limit, struct db_decided **rows, size_t *n)
+{
+	static const struct db_decided first = {
+		.a = { .job_id = "", .role = "", .party_id = "" }
+	};
+	const struct db_approval *at = after != NULL ? &after->a : &first.a;
+
+	return db_select(db, &walk, &decided_shape, a, rows, n, at->job_id,
+	    at->job_id, at->revision, at->role, at->party_id, at->permission_id,
+	    limit);
 }
 
 int

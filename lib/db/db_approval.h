@@ -44,6 +44,17 @@ int db_approval_of_member(struct db *, struct arena *, const char *job_id,
 int db_approval_overdue(struct db *, struct arena *, int64_t limit,
     struct db_approval **rows, size_t *n);
 
+/* A decision with the contract it was about; see struct db_signed. */
+struct db_decided {
+	struct db_approval a;
+	const char *hash;
+	const char *text_hash;
+};
+/* Decided ones behind one (NULL: from the first on), by job. */
+int db_approval_walk(struct db *, struct arena *,
+    const struct db_decided *after, int64_t limit, struct db_decided **rows,
+    size_t *n);
+
 /*
  * Write a decision about what is undecided; ERR_CONFLICT when it is not any
  * more.  Who and when come with the row.

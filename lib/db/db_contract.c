@@ -56,6 +56,34 @@ static const struct db_stmt get = { "signature.get", "siss",
 	"SELECT 1" SIGNATURE_COLS(
 	    DB_SQL) " FROM contract_signature WHERE job_id = ?"
 		    " AND revision = ? AND role = ? AND party_id = ?" };
+#define SIGNED_COLS(X)                                                         \
+	X(STR, job_id, "s.job_id")                                             \
+	X(INT, revision, "s.revision")                                         \
+	X(STR, by.role, "s.role")                                              \
+	X(STR, by.party_id, "s.party_id")                                      \
+	X(STR, by.key_id, "s.key_id")                                          \
+	X(INT, by.signed_s, "s.signed_s")                                      \
+	X(STR, by.signature, "s.signature")                                    \
+	X(STR, hash, "LOWER(HEX(j.contract_hash))")                            \
+	X(STR, text_hash, "SHA2(j.contract, 256)")
+
+static const struct db_col signed_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_signed, field) },
+	SIGNED_COLS(COL)
+#undef COL
+};
+static const struct db_shape signed_shape =
+    DB_SHAPE(struct db_signed, signed_cols);
+static const struct db_stmt walk = { "signature.walk", "ssissi",
+	"SELECT 1" SIGNED_COLS(
+	    DB_SQL) " FROM contract_signature s LEFT JOIN job j"
+		    " ON j.job_id = s.job_id AND j.revision = s.revision"
+		    " WHERE s.job_id > ? OR (s.job_id = ?"
+		    " AND (s.revision, s.role, s.party_id) > (?, ?, ?))"
+		    " ORDER BY s.job_id, s.revision, s.role, s.party_id"
+		    " LIMIT ?" };
+
 static const struct db_stmt set_due = { "job_party.sign_due", "isss",
 	"UPDATE job_party SET sign_due = ?"
 	" WHERE job_id = ? AND role = ? AND party_id = ? AND is_local = 1" };
@@ -99,6 +127,20 @@ db_signature_get(struct db *db, struct arena *a, const char *job_id,
 {
 	return db_select_one(db, &get, &signature_shape, a, out, job_id,
 	    revision, role, party_id);
+}
+
+int
+db_signature_walk(struct db *db, struct arena *a, const struct db_signed *after,
+    int64_t limit, struct db_signed **rows, size_t *n)
+{
+	static const struct db_signed first = { .job_id = "",
+		.by = { .role = "", .party_id = "" } };
+
+	if (after == NULL)
+		after = &first;
+	return db_select(db, &walk, &signed_shape, a, rows, n, after->job_id,
+	    after->job_id, after->revision, after->by.role, after->by.party_id,
+	    limit);
 }
 
 int

@@ -31,6 +31,20 @@ int db_signature_get(struct db *, struct arena *, const char *job_id,
     int64_t revision, const char *role, const char *party_id,
     struct db_signature **out);
 
+/* A signature with what it is about, for who checks all of them. */
+struct db_signed {
+	const char *job_id;
+	int64_t revision;
+	struct db_signature by;
+	const char *hash; /* the contract's by the job's row, hex; NULL: the
+			     job has another revision or is not there */
+	const char *text_hash; /* SHA-256 of its text as it is, likewise */
+};
+/* Those behind one (NULL: from the first on), by job, revision, member. */
+int db_signature_walk(struct db *, struct arena *,
+    const struct db_signed *after, int64_t limit, struct db_signed **rows,
+    size_t *n);
+
 /* What is to be done about an own member's signature (job_party.sign_due). */
 enum db_sign_due {
 	DB_SIGN_NONE,

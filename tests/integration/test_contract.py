@@ -1,8 +1,12 @@
 """Contracts that every member signs, people who approve, and rows that somebody
 changed in between: over real sites."""
+import json
+import os
+import subprocess
+import tempfile
 import unittest
 
-from federation import DATA, Federation, example, kill, lr_conf, wait_for
+from federation import BUILD, DATA, Federation, example, kill, lr_conf, wait_for
 
 SHORT = ("reader_0", "data_transform_0", "intersection_0")
 
@@ -156,8 +160,8 @@ class Contracts(unittest.TestCase):
         self.asked(job)
         mia = self.fed.host.signed(self.fed.host.make_key("mia", "viewer"))
         tom = self.fed.host.signed(self.fed.host.make_key("tom", "modeler"))
-        for site in (mia, tom):
-            self.addCleanup(self.fed.host.cli, "key", "delete", site.key["app_key"], check=False)
+        for name in ("mia", "tom"):
+            self.addCleanup(self.fed.host.cli, "key", "delete", name)
         reply = tom.api("approval/approve", {"job_id": job})
         self.assertEqual(reply["retcode"], 108, reply)
         self.assertIn("not yours to decide", reply["retmsg"])
@@ -168,7 +172,11 @@ class Contracts(unittest.TestCase):
         """What was changed while the job waited is refused there, and said."""
         job = self.submit()
         self.asked(job)
+        before = site.sql("SELECT role, signature FROM contract_signature WHERE job_id = '%s'" % job)
         site.sql(statement.format(job=job))
+        for role, signature in before:
+            self.addCleanup(site.sql, "UPDATE contract_signature SET signature = '%s' WHERE job_id = '%s'"
+                            " AND role = '%s'" % (signature, job, role))
         self.fed.host.cli("approve", job)
         for reason in self.end(job, "failed"):
             self.assertIn(words, reason)
@@ -195,11 +203,64 @@ class Contracts(unittest.TestCase):
         self.demand("--approval-by", "admin", "--approval-within", "1h")
         job = self.submit()
         self.asked(job)
-        self.fed.host.sql("UPDATE job SET contract = REPLACE(contract, 'breast_host', 'breast_hosu')"
-                          " WHERE job_id = '%s'" % job)
+        change = "UPDATE job SET contract = REPLACE(contract, 'breast_%s', 'breast_%s') WHERE job_id = '%s'"
+        self.fed.host.sql(change % ("host", "hosu", job))
+        self.addCleanup(self.fed.host.sql, change % ("hosu", "host", job))
         self.fed.host.cli("approve", job)
         for reason in self.end(job, "failed"):
             self.assertIn("host 10000: the contract was changed: its text has the SHA-256", reason)
+
+    def findings(self, folder):
+        """Of the host's record, as a file away from the site and by the site itself."""
+        path = os.path.join(folder, "host")
+        self.fed.host.cli("audit", "export", "--output", path)
+        found = []
+        for where in (["--file", path], ["--config", os.path.join(self.fed.host.home, "site.conf")]):
+            done = subprocess.run([os.path.join(BUILD, "bin", "sluice"), "verify", *where, "--json"], check=False,
+                                  capture_output=True, text=True)
+            site = json.loads(done.stdout)["sites"][0]
+            found.append([f["finding"] for f in site["findings"]])
+            self.assertEqual(done.returncode, 1 if found[-1] else 0)
+        os.unlink(path)
+        self.assertEqual(found[0], found[1])
+        return found[0]
+
+    def test_signatures_of_old_decisions_and_contracts_are_checked(self):
+        self.demand("--approval-by", "admin", "--approval-within", "1h")
+        host = self.fed.host
+        job = self.submit()
+        self.asked(job)
+        host.cli("approve", job, "--note", "for the study")
+        self.end(job, "success")
+        self.fed.guest.ok("job/parameter/update", {
+            "job_id": job, "component_parameters": {"common": {"intersection_0": {"only_output_key": True}}}})
+        self.fed.guest.ok("job/rerun", {"job_id": job, "component_name": "intersection_0", "force": True})
+        self.asked(job)
+        host.cli("reject", job, "--note", "not that")
+        self.end(job, "failed")
+        wait_for(lambda: host.sql("SELECT COUNT(*) FROM approval WHERE job_id = '%s' AND signature = ''" % job) == [["0"]],
+                 what="the rejection's signature")
+        host.sql("CREATE TABLE kept_a SELECT * FROM approval WHERE job_id = '%s'; CREATE TABLE kept_s SELECT * FROM"
+                 " contract_signature WHERE job_id = '%s'" % (job, job))
+        self.addCleanup(host.sql, "DROP TABLE kept_a, kept_s")
+        of_job = " WHERE job_id = '%s' AND revision = 0" % job
+        with tempfile.TemporaryDirectory() as d:
+            self.assertEqual(self.findings(d), [])
+            for table, kept, change, words in (
+                    ("approval", "kept_a", "UPDATE approval SET note = 'for all studies'" + of_job,
+                     ": for all studies) is not what key"),
+                    ("approval", "kept_a", "DELETE FROM approval" + of_job, "and that decision is missing"),
+                    ("contract_signature", "kept_s", "UPDATE contract_signature SET signed_s = signed_s + 1"
+                     + of_job + " AND role = 'guest'", "guest 9999: the signature is none of key")):
+                host.sql(change)
+                try:
+                    found = self.findings(d)
+                finally:
+                    host.sql("DELETE FROM %s%s; INSERT INTO %s SELECT * FROM %s%s" % (table, of_job, table, kept, of_job))
+                self.assertEqual(len(found), 1, found)
+                self.assertIn("job " + job, found[0])
+                self.assertIn(words, found[0])
+            self.assertEqual(self.findings(d), [])
 
     def test_a_contract_allows_so_many_runs(self):
         dsl, conf = short_job("contract")

@@ -17,6 +17,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/sign/contract_sign.h"
 
 #define GUEST "9999"
 #define HOST "10000"
@@ -382,6 +383,222 @@ rubbish_is_no_export(void **state)
 	history_free(h);
 }
 
+/* --- signatures ----------------------------------------------------------- */
+
+#define CONTRACT                                                               \
+	"00000000000000000000000000000000000000000000000000000000000000"       \
+	"07" /* tell()'s */
+#define OTHER_CONTRACT                                                         \
+	"00000000000000000000000000000000000000000000000000000000000000"       \
+	"08"
+#define AT_S INT64_C(1767225600) /* a month before the records */
+
+/* What a member signs, and what then stands there instead. */
+struct signing {
+	const char *party;
+	bool by_other; /* with the other's key */
+	const char *over;
+	const char *note; /* NULL: a contract */
+	const char *hash, *text, *other_note;
+	bool is_unsigned;
+};
+
+static void
+sign_line(struct history *h, const struct signing *w)
+{
+	struct json_object *o = json_object_new_object();
+	bool host = str_eq(w->party, HOST);
+	const struct keys *k = host != w->by_other ? host_keys : guest_keys;
+	uint8_t hash[32], sig[64];
+	char id[KEYS_ID_SIZE];
+	struct decision_statement d = { .contract = { .job_id = JOB,
+					    .role = host ? "host" : "guest",
+					    .party_id = w->party,
+					    .signed_s = AT_S,
+					    .hash = hash },
+		.rule = 7,
+		.subject = "dataset loans",
+		.decision = "approved",
+		.decided_by = "mia",
+		.note = w->note };
+
+	assert_int_equal(str_from_hex(w->over, hash, 32), 0);
+	if (w->note != NULL)
+		decision_sign(k, &d, sig);
+	else
+		contract_sign(k, &d.contract, sig);
+	keys_id(keys_public(k), id);
+	json_add_str(o, "kind", w->note != NULL ? "decision" : "contract");
+	json_add_str(o, "job", JOB);
+	json_add_int(o, "revision", 0);
+	json_add_str(o, "role", d.contract.role);
+	json_add_str(o, "party", w->party);
+	json_add_str(o, "key_id", id);
+	json_add_int(o, "at", AT_S);
+	json_add_str(o, "hash", w->hash);
+	json_add_str(o, "text", w->text);
+	if (w->is_unsigned)
+		json_add_str(o, "signature", "");
+	else
+		add_hex(o, "signature", sig, 64);
+	if (w->note != NULL) {
+		json_add_int(o, "rule", 7);
+		json_add_str(o, "subject", d.subject);
+		json_add_str(o, "decision", d.decision);
+		json_add_str(o, "by", d.decided_by);
+		json_add_str(
+		    o, "note", w->other_note != NULL ? w->other_note : w->note);
+	}
+	line(h, o);
+}
+
+/* The history of a job, in which a person approved if wanted. */
+static struct history *
+read_job(struct told *t, bool approved)
+{
+	tell(t, GUEST, 10, 20);
+	if (approved) {
+		t->recs[5].action = "approval";
+		t->recs[5].outcome = "approved";
+		t->recs[5].detail = "dataset loans";
+		chain(t);
+	}
+	return read_chain(t);
+}
+
+static const struct signing contract_of_guest = {
+	.party = GUEST, .over = CONTRACT, .hash = CONTRACT, .text = CONTRACT
+};
+static const struct signing approval = { .party = GUEST,
+	.over = CONTRACT,
+	.note = "fine",
+	.hash = CONTRACT,
+	.text = CONTRACT };
+
+static void
+signatures_of_all_members_and_decisions_are_right(void **state)
+{
+	/* Of a job that has a later contract by now; and of an upload. */
+	const struct signing host = { .party = HOST, .over = CONTRACT };
+	const struct signing local = { .party = "0", .over = CONTRACT };
+	struct told t;
+	struct history *h = read_job(&t, true);
+
+	(void)state;
+	sign_line(h, &contract_of_guest);
+	sign_line(h, &host);
+	sign_line(h, &local);
+	sign_line(h, &approval);
+	history_check(h);
+	nothing_found(h);
+	assert_int_equal(history_signatures(h), 4);
+	history_free(h);
+}
+
+static void
+the_first_wrong_signature_under_a_contract_is_named(void **state)
+{
+	static const struct {
+		struct signing s;
+		int64_t seq;
+		const char *words;
+	} cases[] = {
+		{ { .party = HOST, .by_other = true, .over = CONTRACT }, 0,
+		    "host 10000: the signature is none of key" },
+		/* another contract than the records say */
+		{ { .party = HOST, .over = OTHER_CONTRACT }, 0,
+		    "the signature is none of key" },
+		{ { .party = HOST,
+		      .over = OTHER_CONTRACT,
+		      .hash = OTHER_CONTRACT,
+		      .text = OTHER_CONTRACT },
+		    1, "record 1 says 0000" },
+		{ { .party = HOST,
+		      .over = CONTRACT,
+		      .hash = CONTRACT,
+		      .text = OTHER_CONTRACT },
+		    0, "the contract's text was changed" },
+		{ { .party = HOST, .over = CONTRACT, .is_unsigned = true }, 0,
+		    "the signature is none of key" },
+	};
+	struct told t;
+	struct history *h;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		h = read_job(&t, false);
+		sign_line(h, &contract_of_guest);
+		sign_line(h, &cases[i].s);
+		history_check(h);
+		found(h, cases[i].seq, cases[i].words);
+		assert_int_equal(history_signatures(h), 1);
+		history_free(h);
+	}
+	h = read_job(&t, false);
+	sign_line(h, &cases[0].s);
+	sign_line(h, &cases[1].s);
+	history_check(h);
+	found(h, 0, "the first of 2 signatures under contracts");
+	history_free(h);
+}
+
+static void
+a_decision_that_was_altered_forged_or_taken_away_is_named(void **state)
+{
+	struct signing altered = approval, forged = approval, bare = approval;
+	struct {
+		bool approved; /* by the chain */
+		const struct signing *first, *second;
+		int64_t seq;
+		const char *words;
+	} cases[] = {
+		{ true, &altered, NULL, 0,
+		    "(approved by mia: fine, and for good) is not what key" },
+		{ true, &forged, NULL, 0, "is not what key" },
+		/* One that nobody made, even if it is well signed. */
+		{ false, &approval, NULL, 0, "of which no record knows" },
+		{ true, &approval, &approval, 0, "of which no record knows" },
+		{ true, &contract_of_guest, NULL, 6,
+		    "'dataset loans' was approved, and that decision is" },
+		{ true, &contract_of_guest, &bare, 0,
+		    "is not signed, and the contract is" },
+	};
+
+	(void)state;
+	altered.other_note = "fine, and for good";
+	forged.by_other = true;
+	bare.is_unsigned = true;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct told t;
+		struct history *h = read_job(&t, cases[i].approved);
+
+		sign_line(h, cases[i].first);
+		if (cases[i].second != NULL)
+			sign_line(h, cases[i].second);
+		history_check(h);
+		found(h, cases[i].seq, cases[i].words);
+		history_free(h);
+	}
+}
+
+static void
+rows_without_a_link_are_named(void **state)
+{
+	struct history *h = history_new();
+	static const char site[] =
+	    "{\"kind\":\"site\",\"form\":\"" HISTORY_FORM
+	    "\",\"party\":\"9999\",\"keys\":[],\"unchained\":2,"
+	    "\"unchained_id\":31}";
+
+	(void)state;
+	assert_int_equal(history_line(h, site, strlen(site)), 0);
+	history_check(h);
+	found(h, 0,
+	    "2 rows were not chained within the seconds that this "
+	    "takes; the first is audit row 31");
+	history_free(h);
+}
+
 /* --- two ------------------------------------------------------------------ */
 
 /* The findings about one and other, after both were checked alone. */
@@ -517,6 +734,13 @@ main(void)
 		cmocka_unit_test(
 		    pruned_records_are_stood_for_by_a_signed_checkpoint),
 		cmocka_unit_test(rubbish_is_no_export),
+		cmocka_unit_test(
+		    signatures_of_all_members_and_decisions_are_right),
+		cmocka_unit_test(
+		    the_first_wrong_signature_under_a_contract_is_named),
+		cmocka_unit_test(
+		    a_decision_that_was_altered_forged_or_taken_away_is_named),
+		cmocka_unit_test(rows_without_a_link_are_named),
 		cmocka_unit_test(two_sites_that_say_the_same_agree),
 		cmocka_unit_test(
 		    bytes_that_do_not_add_up_are_named_with_their_record),
