@@ -39,7 +39,7 @@ run_create(const struct args *args)
 }
 
 static int
-migrate(const struct site_conf *conf, const char *folder, int *applied)
+migrate(struct site_conf *conf, const char *folder, int *applied)
 {
 	char *shared = NULL;
 	struct db *db = NULL;
@@ -50,6 +50,8 @@ migrate(const struct site_conf *conf, const char *folder, int *applied)
 			return err_code();
 		folder = shared;
 	}
+	/* A migration of a large table takes its time. */
+	conf->db_answer_timeout_s = 0;
 	if ((r = db_open(conf, &db)) == 0 &&
 	    (r = db_migrate(db, folder, applied)) == 0)
 		r = db_grant_programs(db, conf, folder);

@@ -31,6 +31,7 @@
 #include "lib/base/proc.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
+#include "lib/db/db_gate.h"
 #include "lib/db/migrate.h"
 #include "lib/hook/hook.h"
 
@@ -48,6 +49,7 @@ struct program {
 	struct turns *partner_hooks;
 	struct hook_gate *hook_gate;
 	struct turns *errands;
+	struct db_gate *db_gate;
 	struct throttle *failures;
 	struct tally *tally;
 };
@@ -181,6 +183,7 @@ work(void *ctx, int number, const sigset_t *unblocked)
 		.logins = p->logins,
 		.hook_gate = p->hook_gate,
 		.errands = p->errands,
+		.db_gate = p->db_gate,
 		.failures = p->failures,
 		.tally = p->tally };
 	bool for_users = number < p->users;
@@ -303,6 +306,7 @@ main(int argc, char **argv)
 		0 ||
 	    (r = set_turns(&p)) != 0 || (r = throttle_new(&p.failures)) != 0 ||
 	    (r = tally_new(&p.tally)) != 0 ||
+	    (r = db_gate_new(&p.db_gate)) != 0 ||
 	    (r = hook_gate_new(&p.hook_gate)) != 0 ||
 	    (r = write_pid(p.conf)) != 0)
 		goto out;
@@ -325,6 +329,7 @@ out:
 	turns_free(p.errands);
 	throttle_free(p.failures);
 	tally_free(p.tally);
+	db_gate_free(p.db_gate);
 	fd_close(&p.socket);
 	fd_close(&p.partners);
 	site_conf_free(p.conf);

@@ -184,8 +184,8 @@ app_open(const struct worker *w, struct app *app)
 	if ((r = hooks_new(conf, w->hook_gate, &app->hooks)) != 0)
 		return r;
 	providers_measure(app->providers);
-	if ((r = db_open(conf, &app->db)) != 0)
-		return err_wrap("database");
+	/* Whether the database is there or not, clients get an answer. */
+	app->db = db_new(conf, w->db_gate);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include <signal.h>
 
+struct db_gate;
 struct hook_gate;
 struct site_conf;
 struct tally;
@@ -21,6 +22,7 @@ struct worker {
 	struct turns *hook_turns;
 	struct hook_gate *hook_gate;
 	struct turns *errands;
+	struct db_gate *db_gate;
 	struct throttle *failures;
 	struct tally *tally;
 };

@@ -13,8 +13,6 @@
 
 /* How long a job may wait for its start: what the platform allows. */
 #define QUEUE_TIMEOUT_MS (6 * 3600 * INT64_C(1000))
-/* How long a running job does without an answer of a partner. */
-#define LOST_PARTNER_MS 60000
 /* Having waited longer than this, a job is not passed any more. */
 #define AGED_MS 60000
 /* A running task without news for so long is asked after. */
@@ -222,7 +220,6 @@ load_job(struct job *j, struct snapshot *sn)
 	p->running_ms = row->started_ms == 0 ? 0 : now_ms - row->started_ms;
 	p->timeout_ms = row->timeout_s * 1000;
 	p->queue_timeout_ms = QUEUE_TIMEOUT_MS;
-	p->lost_partner_ms = LOST_PARTNER_MS;
 }
 
 /* Who is about to ask for resources may have to let another go first. */
@@ -261,6 +258,7 @@ snapshot_load(struct supervisor *s, struct job *j, struct snapshot *sn)
 	if ((r = load_components(s->conf, j, sn, tasks, ntasks)) != 0)
 		return r;
 	load_job(j, sn);
+	sn->plan.lost_partner_ms = s->conf->partner_outage_s * 1000;
 	return load_queue(s, sn);
 }
 

@@ -76,6 +76,7 @@ static const struct key keys[] = {
 	STR("database", "fcgi_user", KEY_TEXT, db_fcgi_user, ""),
 	STR("database", "fcgi_password_file", KEY_PATH, db_fcgi_password_file,
 	    ""),
+	NUM("database", "answer_timeout_s", db_answer_timeout_s, "15", 0, 600),
 	STR("database", "supervisor_user", KEY_TEXT, db_supervisor_user, ""),
 	STR("database", "supervisor_password_file", KEY_PATH,
 	    db_supervisor_password_file, ""),
@@ -137,6 +138,8 @@ static const struct key keys[] = {
 	    MS_DAY),
 	NUM("supervisor", "partner_timeout_ms", partner_timeout_ms, "10000",
 	    100, 600000),
+	NUM("supervisor", "partner_outage_s", partner_outage_s, "300", 1,
+	    86400),
 
 	NUM("retention", "log_days", log_days, "90", 0, 36500),
 	NUM("retention", "log_max_mb", log_max_mb, "64", 0, 1048576),

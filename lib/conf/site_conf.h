@@ -19,8 +19,7 @@ struct site_conf {
 	char *db_socket; /* unix socket, or "" for host/port */
 	char *db_host;
 	int64_t db_port;
-	/* Longest silence of the server; 0: none is too long.  No key: for
-	 * who opens another database by a copy of this. */
+	/* Longest silence of the server; 0: none is too long. */
 	int64_t db_answer_timeout_s;
 	char *db_tls_ca; /* "": no TLS, for servers of this machine */
 	char *db_name;
@@ -81,6 +80,7 @@ struct site_conf {
 	int64_t memory_mb; /* 0: three quarters of the machine's */
 	int64_t reservation_ms;
 	int64_t partner_timeout_ms;
+	int64_t partner_outage_s; /* jobs go on without one for so long */
 	/* [retention]: days; 0: for ever */
 	int64_t log_days;
 	int64_t log_max_mb; /* a program's log is rotated at this size */

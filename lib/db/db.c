@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -18,6 +19,10 @@
 
 #define PASSWORD_MAX 512
 #define CONNECT_TIMEOUT_S 10
+/* One that was silent is not waited for long: it is asked again. */
+#define CONNECT_AGAIN_S 2
+/* The client library counts whole seconds, and not quite. */
+#define SLACK_MS 200
 /* Documents are at most 64 MB; their packets are a little longer. */
 #define MAX_PACKET (80ul << 20)
 
@@ -66,12 +71,32 @@ is_lost(unsigned code)
 	}
 }
 
+void
+db_asks(struct db *db)
+{
+	db->asked_ms = clock_mono_ms();
+	db->wait_ms = db->conf->db_answer_timeout_s * 1000;
+}
+
+/* Did the server let us wait until the client library gave up? */
+static bool
+was_silent(const struct db *db, int64_t waited_ms)
+{
+	return db->wait_ms > 0 && waited_ms >= db->wait_ms - SLACK_MS;
+}
+
 int
 db_failed(struct db *db, unsigned code, const char *message, const char *what)
 {
+	int64_t now = clock_mono_ms();
+
 	db->client_errno = code;
 	if (is_lost(code))
 		db->lost = true;
+	if ((is_lost(code) || code == CR_CONNECTION_ERROR ||
+		code == CR_CONN_HOST_ERROR) &&
+	    was_silent(db, now - db->asked_ms))
+		db_gate_silent(db->gate, now);
 	switch (code) {
 	case DB_CODE_DEADLOCK:
 	case CODE_LOCK_WAIT_TIMEOUT:
@@ -106,11 +131,22 @@ read_password(const char *path, char out[PASSWORD_MAX])
 	return 0;
 }
 
-static MYSQL *
-client_new(const struct site_conf *conf)
+/* How long a connection may take to be made. */
+static unsigned
+connect_timeout_s(const struct db *db)
 {
-	unsigned timeout_s = CONNECT_TIMEOUT_S;
-	unsigned answer_s = (unsigned)conf->db_answer_timeout_s;
+	int64_t answer_s = db->conf->db_answer_timeout_s;
+	int64_t s =
+	    db_gate_is_silent(db->gate) ? CONNECT_AGAIN_S : CONNECT_TIMEOUT_S;
+
+	return (unsigned)(answer_s > 0 && answer_s < s ? answer_s : s);
+}
+
+static MYSQL *
+client_new(const struct db *db)
+{
+	unsigned timeout_s = connect_timeout_s(db);
+	unsigned answer_s = (unsigned)db->conf->db_answer_timeout_s;
 	unsigned long packet = MAX_PACKET;
 	MYSQL *my;
 
@@ -143,6 +179,8 @@ connect_to(struct db *db, const char *password)
 	const struct site_conf *c = db->conf;
 	bool local;
 
+	db_asks(db);
+	db->wait_ms = connect_timeout_s(db) * 1000;
 	local = c->db_socket != NULL && c->db_socket[0] != '\0';
 	if (!local && c->db_tls_ca != NULL && c->db_tls_ca[0] != '\0')
 		ask_for_tls(db->my, c->db_tls_ca);
@@ -183,7 +221,7 @@ connect_new(struct db *db)
 	with_password = file != NULL && file[0] != '\0';
 	if (with_password && (r = read_password(file, password)) != 0)
 		goto out;
-	if ((db->my = client_new(db->conf)) == NULL) {
+	if ((db->my = client_new(db)) == NULL) {
 		r = err_set(ERR_DB, "client library: out of memory");
 		goto out;
 	}
@@ -201,29 +239,51 @@ out:
 	return r;
 }
 
+/* For the longest that one question, with a new connection, may take. */
+static int64_t
+hold_ms(const struct db *db)
+{
+	return (db->conf->db_answer_timeout_s + CONNECT_TIMEOUT_S) * 1000;
+}
+
 int
 db_connected(struct db *db)
 {
-	if (db->my != NULL && !db->lost)
-		return 0;
+	bool linked = db->my != NULL && !db->lost;
+
 	if (db->in_tx)
-		return err_set(ERR_DB, "the link broke in a transaction");
+		return linked
+			   ? 0
+			   : err_set(ERR_DB, "the link broke in a transaction");
+	if (!db_gate_enter(db->gate, clock_mono_ms(), hold_ms(db)))
+		return err_set(ERR_DB,
+		    "the database does not answer; it is asked again soon");
+	if (linked)
+		return 0;
 	if (db->my != NULL)
 		log_warn("database link lost; connecting again");
 	disconnect(db);
 	return connect_new(db);
 }
 
+struct db *
+db_new(const struct site_conf *c, struct db_gate *gate)
+{
+	struct db *db = xcalloc(1, sizeof(*db));
+
+	db->conf = c;
+	db->gate = gate != NULL ? gate : &db->own_gate;
+	db_set_actor(db, "sluice");
+	return db;
+}
+
 int
 db_open(const struct site_conf *c, struct db **out)
 {
-	struct db *db;
+	struct db *db = db_new(c, NULL);
 	int r;
 
 	*out = NULL;
-	db = xcalloc(1, sizeof(*db));
-	db->conf = c;
-	db_set_actor(db, "sluice");
 	if ((r = connect_new(db)) != 0) {
 		free(db);
 		return err_wrap("database");
@@ -285,10 +345,15 @@ drop_result(struct db *db, const char *what)
 int
 db_run_text(struct db *db, const char *sql, size_t len, const char *what)
 {
+	int r;
+
+	db_asks(db);
 	if (mysql_real_query(db->my, sql, len) != 0)
 		return db_failed(
 		    db, mysql_errno(db->my), mysql_error(db->my), what);
-	return drop_result(db, what);
+	if ((r = drop_result(db, what)) == 0)
+		db_gate_answers(db->gate);
+	return r;
 }
 
 int
@@ -319,8 +384,12 @@ db_named_lock(struct db *db, const char *name, int64_t timeout_s)
 	int64_t got;
 	int r;
 
-	if ((r = db_query_int(db, &lock_named, &got, name, timeout_s)) != 0)
-		return r;
+	/* In pieces: a server that says nothing for long is thought gone. */
+	do {
+		if ((r = db_query_int(db, &lock_named, &got, name,
+			 timeout_s > 0 ? INT64_C(1) : INT64_C(0))) != 0)
+			return r;
+	} while (got != 1 && --timeout_s > 0);
 	return got == 1 ? 0 : err_set(ERR_BUSY, "lock %s is held", name);
 }
 

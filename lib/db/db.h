@@ -24,6 +24,7 @@
 #include "lib/conf/site_conf.h"
 
 struct db;
+struct db_gate;
 
 /*
  * Connect with the [database] settings.  The session speaks utf8mb4 and UTC,
@@ -33,6 +34,13 @@ struct db;
  * Errors: ERR_DB, ERR_IO (password file), ERR_INVALID.
  */
 int db_open(const struct site_conf *c, struct db **out);
+/*
+ * The same, connected at its first use.  A server that says nothing for
+ * [database] answer_timeout_s is left alone for a while, and statements fail
+ * at once (ERR_DB); with a gate (db_gate.h; borrowed, NULL for none) processes
+ * know that of each other.
+ */
+struct db *db_new(const struct site_conf *c, struct db_gate *gate);
 void db_close(struct db *); /* NULL is fine */
 
 /*

@@ -7,6 +7,7 @@
 #include <mysql.h>
 
 #include "lib/db/db.h"
+#include "lib/db/db_gate.h"
 
 /* The two client libraries differ in the type of a bind's flags. */
 #if defined(MARIADB_BASE_VERSION) || defined(MARIADB_PACKAGE_VERSION)
@@ -34,6 +35,10 @@ struct db {
 	MYSQL *my;	       /* NULL while not connected */
 	bool lost;	       /* the link broke; see db_connected() */
 	unsigned client_errno; /* of the last failure */
+	struct db_gate *gate;  /* own_gate, or one that processes share */
+	struct db_gate own_gate;
+	int64_t asked_ms; /* monotonic: when the server was asked last, */
+	int64_t wait_ms;  /* and how long it may take; 0: for ever */
 	bool in_tx;
 	bool doomed; /* the transaction must be repeated */
 	int64_t insert_id;
@@ -47,6 +52,8 @@ struct db {
  * what was written before is gone and must not be mixed with what follows.
  */
 int db_connected(struct db *);
+/* Before each question: a failure that took too long is silence. */
+void db_asks(struct db *);
 /* Record and classify an error of the client library; what: for the text. */
 int db_failed(
     struct db *, unsigned code, const char *message, const char *what);

@@ -176,6 +176,7 @@ prepare(struct db *db, const struct db_stmt *decl, struct prepared **out)
 		r = err_set(ERR_DB, "client library: out of memory");
 		goto fail;
 	}
+	db_asks(db);
 	if (mysql_stmt_prepare(p->stmt, decl->sql, strlen(decl->sql)) != 0) {
 		r = stmt_failed(db, p);
 		goto fail;
@@ -369,10 +370,12 @@ execute_once(struct db *db, const struct db_stmt *decl, va_list ap,
 	if (decl->params[0] != '\0' &&
 	    mysql_stmt_bind_param(p->stmt, p->params) != 0)
 		return stmt_failed(db, p);
+	db_asks(db);
 	if (mysql_stmt_execute(p->stmt) != 0)
 		return stmt_failed(db, p);
 	if (p->ncols > 0 && mysql_stmt_store_result(p->stmt) != 0)
 		return stmt_failed(db, p);
+	db_gate_answers(db->gate);
 	*out = p;
 	return 0;
 }

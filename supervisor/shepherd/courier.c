@@ -28,8 +28,6 @@
 #define SOFT_INLINE (4u << 20)
 #define SOFT_BYTES (256ull << 20)
 #define SOFT_SHIPMENTS 2000
-/* A partner may be silent for so many times partner_timeout_ms. */
-#define PATIENCE 6
 
 static void work(void *ctx);
 
@@ -286,8 +284,7 @@ shipment_later(struct shipment *sh, int64_t first, int64_t most, bool patience,
     const char *why)
 {
 	int64_t now = clock_mono_ms();
-	int64_t limit =
-	    PATIENCE * sh->courier->shepherd->conf->partner_timeout_ms;
+	int64_t limit = sh->courier->shepherd->conf->partner_outage_s * 1000;
 
 	sh->pause_ms = shipment_grown(sh->pause_ms, first, most);
 	sh->due_ms = now + sh->pause_ms;

@@ -242,6 +242,7 @@ set_numbers(struct site *s)
 		c->heartbeat_ms = 1000;
 		c->reservation_ms = reserve;
 		c->partner_timeout_ms = 3000;
+		c->partner_outage_s = 60;
 	}
 }
 

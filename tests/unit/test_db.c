@@ -13,11 +13,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/db/db_gate.h"
 #include "lib/db/db_tx.h"
 #include "lib/db/migrate.h"
 #include "tests/lib/mariadb.h"
@@ -561,6 +565,102 @@ unreachable_server_is_err_db(void **state)
 	assert_null(none);
 }
 
+/* A socket where connections are taken and nothing is ever said. */
+static char *
+silent_socket(int *fd)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	char *path = xasprintf("%s/silent.sock", mariadb_folder());
+
+	assert_true(strlen(path) < sizeof(sa.sun_path));
+	memcpy(sa.sun_path, path, strlen(path) + 1);
+	(void)unlink(path);
+	*fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(*fd, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(*fd, 8), 0);
+	return path;
+}
+
+static void
+silent_server_costs_one_wait(void **state)
+{
+	struct site_conf conf = *mariadb_conf();
+	struct db *other;
+	int64_t before;
+	int fd;
+
+	(void)state;
+	conf.db_socket = silent_socket(&fd);
+	conf.db_answer_timeout_s = 1;
+	other = db_new(&conf, NULL);
+	before = clock_mono_ms();
+	assert_int_equal(db_ping(other), ERR_DB);
+	assert_true(clock_mono_ms() - before >= 800);
+	before = clock_mono_ms();
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(db_ping(other), ERR_DB);
+	assert_true(clock_mono_ms() - before < 800);
+	assert_non_null(strstr(err_text(), "does not answer"));
+	db_close(other);
+	(void)close(fd);
+	free(conf.db_socket);
+}
+
+static void
+silence_is_known_to_who_shares_the_gate(void **state)
+{
+	struct site_conf conf = *mariadb_conf(), good = *mariadb_conf();
+	struct db_gate *gate;
+	struct db *one, *two;
+	int64_t before;
+	int fd;
+
+	(void)state;
+	conf.db_socket = silent_socket(&fd);
+	conf.db_answer_timeout_s = good.db_answer_timeout_s = 1;
+	assert_int_equal(db_gate_new(&gate), 0);
+	one = db_new(&conf, gate);
+	two = db_new(&good, gate);
+	assert_int_equal(db_ping(one), ERR_DB);
+	/* Though it would have got an answer. */
+	assert_int_equal(db_ping(two), ERR_DB);
+	/* One asks again by and by, and tells the others. */
+	before = clock_mono_ms();
+	while (db_ping(two) != 0) {
+		assert_true(clock_mono_ms() - before < 10000);
+		(void)usleep(20000);
+	}
+	assert_false(db_gate_is_silent(gate));
+	db_close(one);
+	db_close(two);
+	db_gate_free(gate);
+	(void)close(fd);
+	free(conf.db_socket);
+}
+
+static void
+statement_that_gets_no_answer_leaves_the_link(void **state)
+{
+	static const struct db_stmt nap = { "nap", "", "SELECT SLEEP(5)" };
+	struct site_conf conf = *mariadb_conf();
+	struct db *other;
+	int64_t before = clock_mono_ms(), id, again;
+
+	(void)state;
+	conf.db_answer_timeout_s = 1;
+	other = db_new(&conf, NULL);
+	assert_int_equal(db_query_int(other, &connection_id, &id), 0);
+	assert_int_equal(db_query(other, &nap, NULL, NULL, NULL), ERR_DB);
+	/* A question that only reads is not asked twice by itself. */
+	assert_true(clock_mono_ms() - before < 2500);
+	while (db_query_int(other, &connection_id, &again) != 0) {
+		assert_true(clock_mono_ms() - before < 10000);
+		(void)usleep(20000);
+	}
+	assert_int_not_equal(again, id);
+	db_close(other);
+}
+
 static void
 password_file_is_read_and_checked(void **state)
 {
@@ -808,6 +908,9 @@ main(void)
 		T(link_lost_in_a_transaction_repeats_all_of_it),
 		T(connection_outlives_a_restart_of_the_server),
 		T(unreachable_server_is_err_db),
+		T(silent_server_costs_one_wait),
+		T(silence_is_known_to_who_shares_the_gate),
+		T(statement_that_gets_no_answer_leaves_the_link),
 		T(password_file_is_read_and_checked),
 		T(migrations_are_applied_once),
 		T(changed_missing_and_misplaced_migrations_are_refused),

@@ -231,6 +231,9 @@ sample_holds_the_defaults(void **state)
 	assert_int_equal(sample->heartbeat_ms, plain->heartbeat_ms);
 	assert_int_equal(sample->reservation_ms, plain->reservation_ms);
 	assert_int_equal(sample->partner_timeout_ms, plain->partner_timeout_ms);
+	assert_int_equal(sample->partner_outage_s, plain->partner_outage_s);
+	assert_int_equal(
+	    sample->db_answer_timeout_s, plain->db_answer_timeout_s);
 	assert_int_equal(sample->task_cores, plain->task_cores);
 	assert_int_equal(sample->job_timeout_s, plain->job_timeout_s);
 	assert_int_equal(sample->auto_retries, plain->auto_retries);
