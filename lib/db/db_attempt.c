@@ -9,11 +9,13 @@
  */
 #include "lib/db/db_attempt.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_task_private.h"
@@ -349,6 +351,17 @@ struct ending {
 	int64_t whatever; /* even when the lease lives */
 };
 
+/* Somebody wants an end of the task: then that is its end, whatever else. */
+static bool
+is_stopped(const struct task_head *h, struct db_task_move *m)
+{
+	if (h->kill_wanted == STATE_NONE)
+		return false;
+	m->party_status = h->kill_wanted;
+	m->fault = FAULT_STOPPED;
+	return true;
+}
+
 static int
 end_task_of(struct db *db, struct arena *a, const struct ending *e,
     const struct db_task_key *k)
@@ -361,10 +374,7 @@ end_task_of(struct db *db, struct arena *a, const struct ending *e,
 
 	if ((r = db_task_lock(db, a, k, &h)) != 0)
 		return r;
-	if (h->kill_wanted != STATE_NONE) {
-		m.party_status = h->kill_wanted;
-		m.fault = FAULT_STOPPED;
-	} else {
+	if (!is_stopped(h, &m)) {
 		m.error_report = e->reason;
 		m.fault = e->fault;
 	}
@@ -413,4 +423,60 @@ db_attempt_abandon(struct db *db, const char *attempt_id, enum state to,
 	struct ending e = { attempt_id, to, fault, reason, 1 };
 
 	return db_tx(db, end_dead_tx, &e);
+}
+
+/* --- launches that came to nothing --- */
+
+#define NEVER_STARTED "never started"
+
+static const struct db_stmt never_started = { "attempt.never_started", "s",
+	"UPDATE attempt SET ended_at = NOW(6), outcome = '" NEVER_STARTED "'"
+	" WHERE attempt_id = ? AND ended_at IS NULL AND shepherd_pid IS NULL" };
+static const struct db_stmt want_again = { "task.want_again", KEY_PARAMS,
+	"UPDATE task SET launch_wanted = 1 WHERE" KEY_WHERE
+	" AND party_status = 'waiting'" };
+
+/* Of a task whose end was wanted meanwhile nobody else would make it. */
+static int
+begin_again(struct db *db, struct arena *a, const struct db_task_key *k)
+{
+	struct db_task_move m = { .status = STATE_NONE,
+		.reason = NEVER_STARTED };
+	struct task_head *h;
+	int r;
+
+	if ((r = db_task_lock(db, a, k, &h)) != 0)
+		return r;
+	return is_stopped(h, &m) ? db_task_move(db, k, &m, NULL)
+				 : db_exec(db, &want_again, NULL, KEY_ARGS(k));
+}
+
+static int
+relaunch_tx(struct db *db, void *ctx)
+{
+	const char *attempt_id = ctx;
+	struct arena *a = arena_new();
+	struct db_attempt *t;
+	int64_t alive, n;
+	int r;
+
+	if ((r = lock_attempt(db, a, attempt_id, &t, &alive)) != 0 ||
+	    (r = db_exec(db, &never_started, &n, attempt_id)) != 0)
+		goto out;
+	r = n == 1 ? begin_again(db, a, &t->key)
+		   : err_set(ERR_CONFLICT, "attempt %s was taken up or ended",
+			 attempt_id);
+out:
+	arena_free(a);
+	return r;
+}
+
+int
+db_attempt_relaunch(struct db *db, const char *attempt_id)
+{
+	char *id = xstrdup(attempt_id);
+	int r = db_tx(db, relaunch_tx, id);
+
+	free(id);
+	return r;
 }

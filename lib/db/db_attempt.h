@@ -71,6 +71,14 @@ int db_attempt_expire(
 int db_attempt_abandon(struct db *, const char *attempt_id, enum state to,
     enum fault_kind, const char *reason);
 
+/*
+ * An attempt that no shepherd ever took up (its launcher died first): end it
+ * and want the launch again, or end the task when its end was wanted in the
+ * meantime.  A shepherd that appears all the same finds its attempt ended.
+ * ERR_CONFLICT when a shepherd has taken it up or it ended.
+ */
+int db_attempt_relaunch(struct db *, const char *attempt_id);
+
 /* Open attempts on a host, for the sweep over its processes. */
 int db_attempt_open_on(struct db *, struct arena *, const char *host,
     struct db_attempt **rows, size_t *n);

@@ -3,8 +3,6 @@
  */
 #include "lib/db/db_recover.h"
 
-#include <stdlib.h>
-
 #include "lib/base/err.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
@@ -21,16 +19,6 @@ static const struct db_stmt take_over = { "job.take_over", "ss",
 	"UPDATE job SET lease_until = NULL, next_look_at = NOW(6)"
 	" WHERE is_initiator = 1 AND settled = 0 AND lease_owner IS NOT NULL"
 	" AND LOCATE(?, lease_owner) = 1 AND lease_owner <> ?" };
-static const struct db_stmt never_started = { "attempt.never_started", "s",
-	"UPDATE attempt SET ended_at = NOW(6), outcome = 'never started'"
-	" WHERE attempt_id = ? AND ended_at IS NULL AND shepherd_pid IS NULL" };
-static const struct db_stmt want_again = { "task.want_again", "s",
-	"UPDATE task t JOIN attempt a ON a.job_id = t.job_id"
-	" AND a.component = t.component AND a.version = t.version"
-	" AND a.role = t.role AND a.party_id = t.party_id"
-	" SET t.launch_wanted = 1"
-	" WHERE a.attempt_id = ? AND t.kill_wanted = ''"
-	" AND t.party_status = 'waiting'" };
 static const struct db_stmt backlog = { "task.report_backlog", "i",
 	"SELECT COUNT(*) FROM task WHERE report_due = 1"
 	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND" };
@@ -64,33 +52,6 @@ db_job_take_over(struct db *db, const char *prefix, const char *owner)
 	struct taking t = { prefix, owner };
 
 	return db_tx(db, take_over_tx, &t);
-}
-
-static int
-relaunch_tx(struct db *db, void *ctx)
-{
-	const char *attempt_id = ctx;
-	int64_t n;
-	int r;
-
-	if ((r = db_exec(db, &never_started, &n, attempt_id)) != 0)
-		return r;
-	if (n == 0)
-		return err_set(ERR_CONFLICT,
-		    "attempt %s was taken up or "
-		    "ended",
-		    attempt_id);
-	return db_exec(db, &want_again, NULL, attempt_id);
-}
-
-int
-db_attempt_relaunch(struct db *db, const char *attempt_id)
-{
-	char *id = xstrdup(attempt_id);
-	int r = db_tx(db, relaunch_tx, id);
-
-	free(id);
-	return r;
 }
 
 int

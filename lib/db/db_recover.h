@@ -13,13 +13,6 @@
  */
 int db_job_take_over(struct db *, const char *prefix, const char *owner);
 
-/*
- * An attempt that no shepherd ever took up (its launcher died first): end it
- * and want the launch again.  A shepherd that appears all the same finds its
- * attempt ended.  ERR_CONFLICT when a shepherd has taken it up or it ended.
- */
-int db_attempt_relaunch(struct db *, const char *attempt_id);
-
 /* Ends not acknowledged by their initiators for age_ms: how many. */
 int db_report_backlog(struct db *, int64_t age_ms, int64_t *n);
 

@@ -467,6 +467,29 @@ task_that_was_never_launched_ends_at_once(void **state)
 	    ERR_NOT_FOUND);
 }
 
+/* Its launcher died between the claim and the start of a shepherd. */
+static void
+claimed_task_that_never_started_is_launched_anew_or_ends(void **state)
+{
+	struct db_attempt *a = launch(&theirs), *rows;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_attempt_relaunch(db, a->attempt_id), 0);
+	assert_true(task(&theirs)->launch_wanted);
+	assert_int_equal(db_attempt_relaunch(db, a->attempt_id), ERR_CONFLICT);
+	assert_int_equal(
+	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(
+	    db_task_want_end(db, &theirs, STATE_CANCELED, "stop", NULL), 0);
+	assert_int_equal(task(&theirs)->party_status, STATE_WAITING);
+	assert_int_equal(db_attempt_relaunch(db, rows->attempt_id), 0);
+	assert_false(task(&theirs)->launch_wanted);
+	assert_int_equal(task(&theirs)->party_status, STATE_CANCELED);
+	assert_true(task(&theirs)->report_due);
+}
+
 /* The shepherd slept through its lease; the supervisor gave the task up. */
 static void
 stale_shepherd_changes_nothing(void **state)
@@ -734,6 +757,7 @@ main(void)
 		T(two_launchers_never_get_the_same_task),
 		T(heartbeat_extends_the_lease_and_brings_the_wish_to_kill),
 		T(task_that_was_never_launched_ends_at_once),
+		T(claimed_task_that_never_started_is_launched_anew_or_ends),
 		T(stale_shepherd_changes_nothing),
 		T(lease_that_ran_out_goes_on_while_nobody_ended_the_attempt),
 		T(live_shepherd_ends_its_task_in_one_transaction),
