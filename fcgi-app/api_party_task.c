@@ -6,7 +6,6 @@
 #include "fcgi-app/route.h"
 #include "fcgi-app/wake.h"
 #include "lib/conf/site_conf.h"
-#include "lib/json/decode.h"
 #include "lib/party/party.h"
 
 int

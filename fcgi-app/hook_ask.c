@@ -1,5 +1,6 @@
 /*
- * Questions to services.  Called by auth.c, auth_client.c and api_party.c.
+ * Questions to services.  Called by auth.c, auth_client.c and
+ * api_party_create.c.
  */
 #include "fcgi-app/hook_ask.h"
 

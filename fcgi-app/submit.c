@@ -1,5 +1,6 @@
 /*
- * Taking jobs in.  Called by api_job.c, api_data.c and api_party.c.
+ * Taking jobs in.  Called by api_job.c, api_data.c and
+ * api_party_create.c.
  */
 #include "fcgi-app/submit.h"
 

@@ -21,6 +21,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_check.h"
 
 #define FILE_MAX (256 * 1024)
 #define LINE_MAX_BYTES 198 /* inih's line buffer is 200 bytes */
@@ -208,6 +209,12 @@ fault(
 	if (rd->faults.len != 0)
 		buf_puts(&rd->faults, "; ");
 	buf_printf(&rd->faults, "[%s] %s: %s", section, name, what);
+}
+
+static void
+tell_fault(void *ctx, const char *section, const char *key, const char *what)
+{
+	fault(ctx, section, key, what);
 }
 
 static char **
@@ -414,134 +421,6 @@ check_lines(const char *text)
 	return 0;
 }
 
-static bool
-is_this_machine(const char *host)
-{
-	return str_eq(host, "localhost") || str_eq(host, "::1") ||
-	       str_starts(host, "127.");
-}
-
-/* Is path below folder, or the folder itself? */
-static bool
-is_below(const char *path, const char *folder, size_t n)
-{
-	while (n > 1 && folder[n - 1] == '/')
-		n--;
-	return strncmp(path, folder, n) == 0 &&
-	       (path[n] == '/' || path[n] == '\0' || n == 1);
-}
-
-/* Clients name files below the roots: keys and spools must not be there. */
-static void
-check_file_roots(struct reading *rd)
-{
-	const char *s = rd->conf->file_roots;
-	size_t n;
-
-	for (; *s != '\0'; s += n + (s[n] == ':')) {
-		n = strcspn(s, ":");
-		if (is_below(rd->conf->home, s, n))
-			fault(rd, "data", "file_roots",
-			    "may not hold the site's own folder");
-	}
-}
-
-static void
-check_store(struct reading *rd)
-{
-	const struct site_conf *c = rd->conf;
-	bool redis = str_eq(c->store_engine, "redis");
-
-	if (!c->store_enabled)
-		return;
-	if (!redis && !str_eq(c->store_engine, "mysql"))
-		fault(rd, "model_store", "engine", "must be mysql or redis");
-	if (c->store_socket[0] == '\0' && c->store_host[0] == '\0')
-		fault(rd, "model_store", "socket",
-		    "a socket or a host is needed");
-	if (!redis && c->store_name[0] == '\0')
-		fault(rd, "model_store", "name",
-		    "the name of a database is needed");
-	if (c->store_socket[0] != '\0' || is_this_machine(c->store_host))
-		return;
-	if (redis)
-		fault(rd, "model_store", "host",
-		    "models do not travel unencrypted: redis is reached by its "
-		    "socket, or on this machine (a TLS tunnel may listen "
-		    "there)");
-	else if (c->store_tls_ca[0] == '\0')
-		fault(rd, "model_store", "tls_ca",
-		    "a server on another machine is reached by TLS only: name "
-		    "the file with the authority of its certificate");
-}
-
-/* The host of an http:// URL is this machine, whatever resolves. */
-static bool
-is_loopback_url(const char *url)
-{
-	const char *host = url + strlen("http://");
-	size_t len = strcspn(host, ":/?");
-
-	if (str_starts(host, "[::1]"))
-		return strchr(":/?", host[5]) != NULL;
-	return (len == 9 && strncmp(host, "localhost", 9) == 0) ||
-	       (strncmp(host, "127.", 4) == 0 &&
-		   strspn(host, "0123456789.") == len);
-}
-
-static void
-check_hook_url(struct reading *rd, const char *name, const char *url)
-{
-	if (url[0] == '\0')
-		return;
-	if (strpbrk(url, "# \t@\\\"") != NULL ||
-	    (!str_starts(url, "http://") && !str_starts(url, "https://")))
-		fault(rd, "hooks", name, "must be https://HOST:PORT/PATH");
-	else if (str_starts(url, "http://") && !is_loopback_url(url))
-		fault(rd, "hooks", name,
-		    "a service on another machine is asked by https only");
-}
-
-static void
-check_hooks(struct reading *rd)
-{
-	const struct site_conf *c = rd->conf;
-
-	check_hook_url(rd, "client_auth_url", c->hook_client_url);
-	check_hook_url(rd, "site_auth_url", c->hook_site_url);
-	check_hook_url(rd, "permission_url", c->hook_permission_url);
-	if (c->hook_client_alone && c->hook_client_url[0] == '\0')
-		fault(rd, "hooks", "client_auth_url_decides_alone",
-		    "needs a client_auth_url");
-	if ((c->hook_cert_file[0] == '\0') != (c->hook_key_file[0] == '\0'))
-		fault(rd, "hooks", "key_file",
-		    "a certificate and its key belong together");
-}
-
-/* What no single key can tell. */
-static void
-check_together(struct reading *rd)
-{
-	const struct site_conf *c = rd->conf;
-
-	if (c->db_socket[0] == '\0' && c->db_host[0] == '\0')
-		fault(rd, "database", "socket", "a socket or a host is needed");
-	if (c->db_socket[0] == '\0' && c->db_host[0] != '\0' &&
-	    !is_this_machine(c->db_host) && c->db_tls_ca[0] == '\0')
-		fault(rd, "database", "tls_ca",
-		    "a server on another machine is reached by TLS only: name "
-		    "the file with the authority of its certificate");
-	if ((c->db_fcgi_user[0] == '\0') != (c->db_supervisor_user[0] == '\0'))
-		fault(rd, "database", "supervisor_user",
-		    "both programs have an account of their own, or none has");
-	check_file_roots(rd);
-	check_store(rd);
-	check_hooks(rd);
-	if (c->heartbeat_ms * 2 > c->lease_ms)
-		fault(rd, "supervisor", "lease_ms",
-		    "must be at least twice heartbeat_ms");
-}
-
 static int
 parse(struct reading *rd, const char *text)
 {
@@ -554,7 +433,7 @@ parse(struct reading *rd, const char *text)
 	for (i = 0; i < N_KEYS; i++)
 		if (keys[i].required && !rd->seen[i])
 			fault(rd, keys[i].section, keys[i].name, "is missing");
-	check_together(rd);
+	site_conf_check(rd->conf, tell_fault, rd);
 	if (rd->faults.len != 0)
 		return err_set(ERR_INVALID, "%s", buf_str(&rd->faults));
 	return 0;

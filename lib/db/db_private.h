@@ -1,5 +1,5 @@
 /*
- * What db.c, db_stmt.c and db_tx.c share: the connection's inside.
+ * What db.c, db_stmt.c, db_tx.c and others share: the connection's inside.
  */
 #ifndef LIB_DB_DB_PRIVATE_H
 #define LIB_DB_DB_PRIVATE_H

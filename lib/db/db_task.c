@@ -4,13 +4,8 @@
  */
 #include "lib/db/db_task.h"
 
-#include <string.h>
-
 #include "lib/base/err.h"
-#include "lib/base/log.h"
-#include "lib/db/db_attempt.h"
 #include "lib/db/db_cols.h"
-#include "lib/db/db_event.h"
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
 
@@ -167,247 +162,6 @@ db_task_insert(struct db *db, const char *job_id,
 	return n == 0 ? 0 : db_tx(db, insert_tx, &in);
 }
 
-/* --- moves --- */
-
-/*
- * A member that has not begun waits for its start, or its end.  since is of
- * the same statement: what was waited for before is over.
- */
-#define SET_WAIT                                                               \
-	" wait_since = NOW(6), wait_numbers = '', wait_on = '',"               \
-	" wait_code = IF(party_status = 'waiting',"                            \
-	"  IF(? = 'running', 'starting', 'ending'), ''),"
-static const struct db_stmt move_status = { "task.move_status",
-	"sse" KEY_PARAMS "s",
-	"UPDATE task SET status = ?," SET_WAIT
-	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
-	" AND status = ?" };
-/* Times a member names are taken, but never ones in the future. */
-static const struct db_stmt move_party = { "task.move_party",
-	"sssiiteeiitssi" KEY_PARAMS "s",
-	"UPDATE task SET wait_code = IF(? = 'waiting', 'starting', ''),"
-	" fault = COALESCE(NULLIF(?, ''), fault),"
-	" party_status = ?,"
-	" started_at = IF(?, NULL, IF(?, COALESCE(started_at,"
-	"  LEAST(COALESCE(?, NOW(6)), NOW(6))), started_at)),"
-	" error_report = COALESCE(LEFT(?, 16000), error_report,"
-	"  LEFT(?, 16000)),"
-	" ended_at = IF(?, NULL, IF(?,"
-	"  LEAST(COALESCE(?, NOW(6)), NOW(6)), ended_at)),"
-	" launch_wanted = IF(? = 'waiting', launch_wanted, 0),"
-	" kill_wanted = IF(? = 'running', kill_wanted, ''),"
-	" report_due = ?"
-	" WHERE" KEY_WHERE " AND party_status = ?" };
-
-struct task_move {
-	const struct db_task_key *key;
-	const struct db_task_move *m;
-	unsigned moved;
-};
-
-static int
-move_event(struct db *db, const struct db_task_key *k, const char *kind,
-    enum state from, enum state to, const char *reason)
-{
-	return db_event_add(db, &(struct db_event){ .job_id = k->job_id,
-				    .component = k->component,
-				    .version = k->version,
-				    .role = k->role,
-				    .party_id = k->party_id,
-				    .kind = kind,
-				    .from_state = state_name(from),
-				    .to_state = state_name(to),
-				    .reason = reason });
-}
-
-static int
-move_status_locked(
-    struct db *db, struct task_move *t, const struct task_head *h)
-{
-	int64_t n;
-	int r;
-
-	if (!state_task_may(h->status, t->m->status))
-		return 0;
-	if ((r = db_exec(db, &move_status, &n, state_name(t->m->status),
-		 state_name(t->m->status), t->m->error_default,
-		 KEY_ARGS(t->key), state_name(h->status))) != 0)
-		return r;
-	if (n != 1)
-		return err_set(ERR_CONFLICT, "task changed under its lock");
-	t->moved |= DB_MOVED_STATUS;
-	return move_event(
-	    db, t->key, "task", h->status, t->m->status, t->m->reason);
-}
-
-static int
-move_party_locked(struct db *db, struct task_move *t, const struct task_head *h)
-{
-	enum state to = t->m->party_status;
-	const char *name = state_name(to);
-	int64_t again = to == STATE_WAITING;
-	/* Success without a word of running still began once. */
-	int64_t began =
-	    to == STATE_RUNNING || t->m->started_ms != 0 || to == STATE_SUCCESS;
-	int64_t n;
-	int r;
-
-	if (!state_task_may(h->party_status, to))
-		return 0;
-	if ((r = db_exec(db, &move_party, &n, name, fault_name(t->m->fault),
-		 name, again, began, t->m->started_ms, t->m->error_report,
-		 t->m->error_default, again, (int64_t)state_is_end(to),
-		 t->m->ended_ms, name, name,
-		 (int64_t)(h->run_here && !h->is_initiator), KEY_ARGS(t->key),
-		 state_name(h->party_status))) != 0)
-		return r;
-	if (n != 1)
-		return err_set(ERR_CONFLICT, "task changed under its lock");
-	t->moved |= DB_MOVED_PARTY;
-	/* A start is no news to the scheduler, which asked for it. */
-	if (h->is_initiator && state_is_end(to) &&
-	    (r = db_job_wake(db, t->key->job_id)) != 0)
-		return r;
-	return move_event(
-	    db, t->key, "party_task", h->party_status, to, t->m->reason);
-}
-
-static int
-move_tx(struct db *db, void *ctx)
-{
-	struct task_move *t = ctx;
-	struct arena *a = arena_new();
-	struct task_head *h;
-	int r;
-
-	t->moved = 0;
-	if ((r = db_task_lock(db, a, t->key, &h)) != 0)
-		goto out;
-	if (t->m->attempt_id != NULL &&
-	    (r = db_attempt_guard(db, t->m->attempt_id)) != 0)
-		goto out;
-	if (t->m->status != STATE_NONE &&
-	    (r = move_status_locked(db, t, h)) != 0)
-		goto out;
-	if (t->m->party_status != STATE_NONE)
-		r = move_party_locked(db, t, h);
-out:
-	arena_free(a);
-	return r;
-}
-
-int
-db_task_move(struct db *db, const struct db_task_key *k,
-    const struct db_task_move *m, unsigned *moved)
-{
-	struct task_move t = { .key = k, .m = m };
-	int r;
-
-	if (moved != NULL)
-		*moved = 0;
-	if ((r = db_tx(db, move_tx, &t)) != 0)
-		return r;
-	if (moved != NULL)
-		*moved = t.moved;
-	if (t.moved & DB_MOVED_PARTY)
-		log_info("task %s %lld of %s %s: %s%s%s", k->component,
-		    (long long)k->version, k->role, k->party_id,
-		    state_name(m->party_status), m->reason != NULL ? ": " : "",
-		    m->reason != NULL ? m->reason : "");
-	return 0;
-}
-
-/* --- the verdict on all rows --- */
-
-#define VERSION_WHERE " job_id = ? AND component = ? AND version = ?"
-static const struct db_stmt lock_job = {
-	"task.lock_job", "iis",
-	"SELECT ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE"
-};
-static const struct db_stmt old_verdict = { "task.old_verdict", "ssis",
-	"SELECT status FROM task WHERE" VERSION_WHERE
-	" AND FIND_IN_SET(status, ?) > 0 LIMIT 1 FOR UPDATE" };
-static const struct db_stmt move_all = { "task.move_all", "sisssis",
-	"UPDATE task SET" SET_WAIT " ended_at = IF(run_here, ended_at,"
-	" IF(? = 1, COALESCE(ended_at, NOW(6)), ended_at)), status = ?"
-	" WHERE" VERSION_WHERE " AND FIND_IN_SET(status, ?) > 0" };
-
-struct move_all {
-	const char *job_id;
-	const char *component;
-	int64_t version;
-	enum state to;
-	int64_t fence;
-	const char *reason;
-	enum state from;
-	bool moved;
-};
-
-static int
-take_state(const struct db_row *row, void *ctx)
-{
-	return state_parse(db_row_str(row, 0), ctx);
-}
-
-static int
-move_all_tx(struct db *db, void *ctx)
-{
-	struct move_all *m = ctx;
-	const char *from = state_task_from(m->to);
-	int64_t ok, n;
-	int r;
-
-	m->moved = false;
-	m->from = STATE_NONE;
-	if ((r = db_query_int(
-		 db, &lock_job, &ok, m->fence, m->fence, m->job_id)) != 0)
-		return r;
-	if (!ok)
-		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
-		    (long long)m->fence, m->job_id);
-	if ((r = db_query(db, &old_verdict, take_state, &m->from, &n, m->job_id,
-		 m->component, m->version, from)) != 0 ||
-	    n == 0)
-		return r;
-	if ((r = db_exec(db, &move_all, &n, state_name(m->to),
-		 (int64_t)state_is_end(m->to), state_name(m->to), m->job_id,
-		 m->component, m->version, from)) != 0)
-		return r;
-	m->moved = n > 0;
-	return db_event_add(db, &(struct db_event){ .job_id = m->job_id,
-				    .component = m->component,
-				    .version = m->version,
-				    .kind = "task",
-				    .from_state = state_name(m->from),
-				    .to_state = state_name(m->to),
-				    .reason = m->reason });
-}
-
-int
-db_task_move_all(struct db *db, const char *job_id, const char *component,
-    int64_t version, enum state to, int64_t fence, const char *reason,
-    bool *moved)
-{
-	struct move_all m = { .job_id = job_id,
-		.component = component,
-		.version = version,
-		.to = to,
-		.fence = fence,
-		.reason = reason };
-	int r;
-
-	if (moved != NULL)
-		*moved = false;
-	if ((r = db_tx(db, move_all_tx, &m)) != 0)
-		return r;
-	if (m.moved)
-		log_info("task %s %lld: %s to %s", component,
-		    (long long)version, state_name(m.from), state_name(to));
-	if (moved != NULL)
-		*moved = m.moved;
-	return 0;
-}
-
 /* --- fields --- */
 
 static const struct db_stmt set_progress = { "task.set_progress",
@@ -502,7 +256,7 @@ want_launch_tx(struct db *db, void *ctx)
 	if ((r = db_exec(db, &want_launch, &n, KEY_ARGS(w->key))) != 0)
 		goto out;
 	w->effective = n == 1;
-	r = move_event(
+	r = db_task_event(
 	    db, w->key, "launch", STATE_WAITING, STATE_NONE, "start asked for");
 out:
 	arena_free(a);
@@ -532,7 +286,7 @@ kill_running(struct db *db, struct wish *w, const struct task_head *h)
 	    n == 0)
 		return r;
 	w->effective = true;
-	return move_event(
+	return db_task_event(
 	    db, w->key, "kill", h->party_status, w->to, w->reason);
 }
 

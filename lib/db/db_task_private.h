@@ -1,5 +1,5 @@
 /*
- * What db_task.c and db_attempt.c share: the locked head of a task row.
+ * What db_task*.c and db_attempt.c share: the locked head of a task row.
  */
 #ifndef LIB_DB_DB_TASK_PRIVATE_H
 #define LIB_DB_DB_TASK_PRIVATE_H
@@ -28,5 +28,9 @@ int db_task_lock(struct db *, struct arena *, const struct db_task_key *,
 
 /* "COMPONENT version N of ROLE PARTY" for messages; in the arena. */
 const char *db_task_text(struct arena *, const struct db_task_key *);
+
+/* The task went from state to state. */
+int db_task_event(struct db *, const struct db_task_key *, const char *kind,
+    enum state from, enum state to, const char *reason);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * Reasons to wait in the rows of jobs and tasks.  Called by the supervisor
- * and lib/party; moves of states set and clear them too (db_job.c, db_task.c).
+ * and lib/party; moves of states set and clear them too (db_job.c, db_task_move.c).
  */
 #include "lib/db/db_wait.h"
 

@@ -1,6 +1,6 @@
 /*
  * Sorted runs of ids and their merge (Knuth, TAOCP 3, 5.4).  Called by
- * standalone.c.  An entry of a run is the id's length u16, the row's number
+ * standalone_write.c.  An entry of a run is the id's length u16, the row's number
  * u64, both as this machine has them, and the id.
  */
 #include "lib/engine/id_runs.h"

@@ -1,13 +1,8 @@
 /*
  * Mailbox folders: deposit, look, consume.  fcgi-app deposits what partners
  * send, a shepherd what stays inside the site; the receiving shepherd reads.
- *
- * A file ".usage" in the memory folder counts bytes and objects.  It is
- * changed under its flock, which also orders deposits of one identity.  A
- * program that dies between link and count leaves the count wrong until a
- * deposit is refused for it: the refusal counts anew first.
  */
-#include "lib/mailbox/mailbox.h"
+#include "lib/mailbox/mailbox_private.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -16,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -31,19 +25,6 @@
 #define FILE_MODE 0640
 #define USAGE_MODE 0660 /* changed by fcgi-app and shepherds */
 #define COPY_STEP (64u << 10)
-
-struct usage {
-	int64_t bytes;
-	int64_t objects;
-};
-
-struct mailbox {
-	int mem_fd;
-	int disk_fd;
-	int usage_fd;
-	int64_t max_bytes;
-	int64_t max_objects;
-};
 
 struct folders {
 	char *mem;
@@ -161,114 +142,6 @@ mailbox_close(struct mailbox *mb)
 	free(mb);
 }
 
-/* --- the count ---------------------------------------------------------- */
-
-static int
-usage_lock(struct mailbox *mb, struct usage *u)
-{
-	ssize_t n;
-
-	memset(u, 0, sizeof(*u));
-	while (flock(mb->usage_fd, LOCK_EX) != 0)
-		if (errno != EINTR)
-			return err_set_errno(ERR_IO, "lock mailbox");
-	n = pread(mb->usage_fd, u, sizeof(*u), 0);
-	if (n == sizeof(*u) || n == 0) /* empty: nothing counted yet */
-		return 0;
-	(void)flock(mb->usage_fd, LOCK_UN);
-	return err_set_errno(ERR_IO, "read the mailbox's count");
-}
-
-static void
-usage_unlock(struct mailbox *mb)
-{
-	(void)flock(mb->usage_fd, LOCK_UN);
-}
-
-static int
-usage_write(struct mailbox *mb, struct usage *u)
-{
-	/* The files are right, whatever a dead program left in the count. */
-	if (u->objects < 0)
-		u->objects = 0;
-	if (u->bytes < 0)
-		u->bytes = 0;
-	if (pwrite(mb->usage_fd, u, sizeof(*u), 0) != sizeof(*u))
-		return err_set_errno(ERR_IO, "write the mailbox's count");
-	return 0;
-}
-
-static int
-open_list(int dir, DIR **out)
-{
-	/* Not dup(): the two would share the place in the listing. */
-	int fd = openat(dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-	if (fd < 0 || (*out = fdopendir(fd)) == NULL) {
-		fd_close(&fd);
-		*out = NULL;
-		return err_set_errno(ERR_IO, "list mailbox");
-	}
-	return 0;
-}
-
-static int
-count_folder(int dir, struct usage *u)
-{
-	struct dirent *e;
-	struct stat st;
-	DIR *d;
-	int r;
-
-	if ((r = open_list(dir, &d)) != 0)
-		return r;
-	while ((e = readdir(d)) != NULL) {
-		if (e->d_name[0] == '.' ||
-		    fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
-		u->objects++;
-		u->bytes += st.st_size;
-	}
-	(void)closedir(d);
-	return 0;
-}
-
-static bool
-has_room(const struct mailbox *mb, const struct usage *u, uint64_t len)
-{
-	return u->objects < mb->max_objects &&
-	       u->bytes + (int64_t)len <= mb->max_bytes;
-}
-
-/* Reserve room for one file of len bytes; the lock is held. */
-static int
-usage_add(struct mailbox *mb, struct usage *u, uint64_t len)
-{
-	int r;
-
-	if (len > INT64_MAX / 2 || (int64_t)len > mb->max_bytes)
-		return err_set(ERR_LIMIT,
-		    "object of %llu bytes, a mailbox "
-		    "holds %lld",
-		    (unsigned long long)len, (long long)mb->max_bytes);
-	if (!has_room(mb, u, len)) {
-		memset(u, 0, sizeof(*u));
-		if ((r = count_folder(mb->mem_fd, u)) != 0 ||
-		    (r = count_folder(mb->disk_fd, u)) != 0)
-			return r;
-		if ((r = usage_write(mb, u)) != 0)
-			return r;
-	}
-	if (!has_room(mb, u, len))
-		return err_set(ERR_BUSY,
-		    "mailbox is full: %lld objects, "
-		    "%lld bytes",
-		    (long long)u->objects, (long long)u->bytes);
-	u->objects++;
-	u->bytes += (int64_t)len;
-	return usage_write(mb, u);
-}
-
 /* --- deposit ------------------------------------------------------------ */
 
 static int
@@ -359,21 +232,21 @@ keep(struct mailbox *mb, const struct mailbox_object *o, int fd, uint64_t len,
 
 	if ((r = mailbox_file_name(o, file)) != 0)
 		return r;
-	if ((r = usage_lock(mb, &u)) != 0)
+	if ((r = mailbox_lock(mb, &u)) != 0)
 		return r;
 	if ((r = check_existing(dir, file, fd, &there)) != 0 || there)
 		goto out;
 	if ((r = check_existing(other, file, fd, &there)) != 0 || there)
 		goto out;
-	if ((r = usage_add(mb, &u, len)) != 0)
+	if ((r = mailbox_count_add(mb, &u, len)) != 0)
 		goto out;
 	if ((r = link_fd(fd, dir, file)) != 0) {
 		u.objects--;
 		u.bytes -= (int64_t)len;
-		(void)usage_write(mb, &u);
+		(void)mailbox_count(mb, &u);
 	}
 out:
-	usage_unlock(mb);
+	mailbox_unlock(mb);
 	return r;
 }
 
@@ -499,7 +372,7 @@ find_parts(int dir, const char *id, uint32_t *parts)
 	int r;
 
 	*parts = 0;
-	if ((r = open_list(dir, &d)) != 0)
+	if ((r = mailbox_list(dir, &d)) != 0)
 		return r;
 	while (r == 0 && (e = readdir(d)) != NULL) {
 		if (strncmp(e->d_name, id, MAILBOX_ID_SIZE - 1) != 0 ||
@@ -606,7 +479,7 @@ mailbox_consume(struct mailbox *mb, const struct mailbox_object *o)
 
 	if ((r = mailbox_object_id(o, id)) != 0)
 		return r;
-	if ((r = usage_lock(mb, &u)) != 0)
+	if ((r = mailbox_lock(mb, &u)) != 0)
 		return r;
 	drop_file(mb->mem_fd, id, &u);
 	drop_file(mb->disk_fd, id, &u);
@@ -616,9 +489,9 @@ mailbox_consume(struct mailbox *mb, const struct mailbox_object *o)
 	for (part.part = 0; part.part < parts; part.part++)
 		if (mailbox_file_name(&part, file) == 0)
 			drop_file(mb->disk_fd, file, &u);
-	r = usage_write(mb, &u);
+	r = mailbox_count(mb, &u);
 out:
-	usage_unlock(mb);
+	mailbox_unlock(mb);
 	return r;
 }
 
@@ -631,11 +504,11 @@ mailbox_drop(struct mailbox *mb, const char *file)
 	if (strspn(file, "0123456789abcdef.-") != strlen(file) ||
 	    strlen(file) < MAILBOX_ID_SIZE - 1 || file[0] == '.')
 		return err_set(ERR_INVALID, "no name of an object");
-	if ((r = usage_lock(mb, &u)) != 0)
+	if ((r = mailbox_lock(mb, &u)) != 0)
 		return r;
 	drop_file(mb->mem_fd, file, &u);
 	drop_file(mb->disk_fd, file, &u);
-	r = usage_write(mb, &u);
-	usage_unlock(mb);
+	r = mailbox_count(mb, &u);
+	mailbox_unlock(mb);
 	return r;
 }

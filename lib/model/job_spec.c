@@ -7,7 +7,6 @@
  */
 #include "lib/model/job_spec.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +20,6 @@
 #include "lib/model/job_conf.h"
 #include "lib/model/job_tasks.h"
 #include "lib/model/trained.h"
-
-#define WARNINGS_MAX 50
 
 /* --- identifiers ---------------------------------------------------------- */
 
@@ -499,103 +496,4 @@ job_spec_free(struct job_spec *spec)
 	free(spec->model_version);
 	arena_free(spec->arena);
 	free(spec);
-}
-
-/* --- questions ------------------------------------------------------------ */
-
-const struct job_member *
-job_spec_member(
-    const struct job_spec *spec, const char *role, const char *party_id)
-{
-	size_t i;
-
-	for (i = 0; i < spec->n_members; i++)
-		if (strcmp(spec->members[i].role, role) == 0 &&
-		    strcmp(spec->members[i].party_id, party_id) == 0)
-			return &spec->members[i];
-	return NULL;
-}
-
-size_t
-job_spec_component(const struct job_spec *spec, const char *name)
-{
-	size_t i = dsl_find(spec->dsl, name);
-
-	return i == (size_t)-1 ? i : spec->dsl->components[i].seq;
-}
-
-/* The role map without the roles that the module does not run in. */
-static struct json_object *
-roles_of_module(const struct job_spec *spec, const struct module *m)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_object_object_foreach(
-	    spec->roles, role, list) if (m == NULL || module_has_role(m, role))
-	    json_add(o, role, json_object_get(list));
-	return o;
-}
-
-struct json_object *
-job_spec_party_parameters(
-    const struct job_spec *spec, const struct job_member *m, size_t seq)
-{
-	const struct job_task *t = &m->tasks[seq];
-	const char *module =
-	    t->module != NULL ? t->module->name : spec->components[seq]->module;
-	struct json_object *o = json_object_new_object(), *local;
-	int64_t party = 0;
-
-	json_object_object_foreach(spec->conf, key,
-	    value) if (strcmp(key, "component_parameters") != 0 &&
-		       strcmp(key, "role") != 0)
-	    json_add(o, key, json_object_get(value));
-	local = json_object_new_object();
-	(void)str_to_int64(m->party_id, 0, INT64_MAX, &party);
-	json_add_str(local, "role", m->role);
-	json_add_int(local, "party_id", party);
-	json_add(o, "role", roles_of_module(spec, t->module));
-	json_add(o, "local", local);
-	json_add_str(o, "module", module);
-	json_add_str(o, "CodePath", module);
-	json_add(o, "ComponentParam", share(t->parameters));
-	json_add_str(
-	    o, "ComponentParameterSource", spec->components[seq]->name);
-	return o;
-}
-
-void
-job_spec_warn(struct job_spec *spec, const char *fmt, ...)
-{
-	char *message, *text;
-	va_list ap;
-	size_t i;
-
-	/* A stranger's names: a bounded list. */
-	if (spec->n_warnings >= WARNINGS_MAX)
-		return;
-	va_start(ap, fmt);
-	message = xvasprintf(fmt, ap);
-	va_end(ap);
-	text = xasprintf("[WARN]%s", message);
-	free(message);
-	for (i = 0; i < spec->n_warnings; i++)
-		if (strcmp(spec->warnings[i], text) == 0) {
-			free(text);
-			return;
-		}
-	spec->warnings = xrealloc(
-	    spec->warnings, (spec->n_warnings + 1) * sizeof(*spec->warnings));
-	spec->warnings[spec->n_warnings++] = text;
-}
-
-char *
-job_spec_warning_text(const struct job_spec *spec)
-{
-	struct buf text = BUF_INIT;
-	size_t i;
-
-	for (i = 0; i < spec->n_warnings; i++)
-		buf_printf(&text, "%s%s", i > 0 ? "; " : "", spec->warnings[i]);
-	return buf_steal(&text);
 }

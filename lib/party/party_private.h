@@ -66,4 +66,14 @@ int party_check_initiated(struct db *, struct arena *,
 int party_wishes(struct db *, struct arena *, const struct permit_ask *,
     struct permit_decision **out, size_t *n);
 
+/* The wishes of a member are those of the tasks it would run. */
+void party_ask_of(struct arena *, const struct party_member *,
+    const struct db_job_new *, struct permit_ask *out);
+
+/*
+ * End every unended task of the member, or of all members here, of any
+ * version, as c->state says.
+ */
+int party_stop_tasks(struct db *, struct party_command *c, bool all);
+
 #endif
