@@ -68,7 +68,8 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-hostile check-kill check-kill-short check-network check-sim
+        check-hostile check-kill check-kill-short check-network check-sim \
+        check-outage check-outage-short
 .PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -230,7 +231,7 @@ check: lint
 	# Each starts sites of its own, and all wait more than they compute: the
 	# longest in one place, the others one after the other in the other.
 	$(MAKE) -j2 --output-sync=target integration clients check-kill-short \
-	    check-hostile check-network check-sim SEEDS=40
+	    check-hostile check-network check-outage-short check-sim SEEDS=40
 
 lint:
 	@tests/lint/layers.sh
@@ -305,6 +306,14 @@ check-kill-short: all $(KILL_PROBE)
 # Sites that cannot reach each other, or not well.
 check-network: all test-provider
 	BUILD=$(abspath $(B)) tests/network/run.sh $(TESTS)
+
+# Databases, disks, clocks, programs and partners that go and come back; half
+# an hour.  check-outage-short is the part of it that check runs.
+check-outage: all test-provider
+	BUILD=$(abspath $(B)) tests/outage/run.sh $(TESTS)
+
+check-outage-short: all test-provider
+	BUILD=$(abspath $(B)) tests/outage/run.sh --short $(TESTS)
 
 # docs/openapi.json follows from docs/api.md and the table of routes.
 api-docs: $(B)/bin/sluice-fcgi

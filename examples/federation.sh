@@ -10,7 +10,8 @@
 # Everything lives in build/federation (FEDERATION overrides it);
 # sites.json there says where each site listens.  BUILD is the build folder,
 # PARTIES the sites when they are to be others; UNWATCHED=1 leaves nobody to
-# start again what ends, for tests that do so themselves.
+# start again what ends, for tests that do so themselves; OWN_DATABASES=1 gives
+# each site a server of its own.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -41,14 +42,30 @@ parties() {
 	cat "$fed/parties" 2>/dev/null || true
 }
 
+# The folder of the server of a site.
+database_of() {
+	echo "$home/db${OWN_DATABASES:+-$1}"
+}
+
+databases() {
+	for party in $list; do
+		database_of "$party"
+	done | sort -u
+}
+
 database_alive() {
-	mariadb-admin --no-defaults --socket="$home/db/db.sock" -u root ping \
+	mariadb-admin --no-defaults --socket="$db/db.sock" -u root ping \
 		>/dev/null 2>&1
+}
+
+databases_up() {
+	for db in $(databases); do
+		database_up
+	done
 }
 
 database_up() {
 	database_alive && return 0
-	db=$home/db
 	# A server that starts removes temporary tables of all servers from the
 	# folder for them: it has one of its own.
 	mkdir -p "$db/tmp"
@@ -84,9 +101,9 @@ database_up() {
 }
 
 database_down() {
-	pid=$(cat "$home/db/db.pid" 2>/dev/null || true)
+	pid=$(cat "$db/db.pid" 2>/dev/null || true)
 	[ -n "$pid" ] || return 0
-	mariadb-admin --no-defaults --socket="$home/db/db.sock" -u root \
+	mariadb-admin --no-defaults --socket="$db/db.sock" -u root \
 		shutdown >/dev/null 2>&1 || kill "$pid" 2>/dev/null || true
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 0.05
@@ -95,13 +112,14 @@ database_down() {
 
 site_up() {
 	party=$1
+	db=$(database_of "$party")
 	if [ ! -f "$home/$party/site.conf" ]; then
 		"$sluice" site init --home "$home/$party" --party "$party" \
-			--free-ports --db-socket "$home/db/db.sock" \
+			--free-ports --db-socket "$db/db.sock" \
 			--db-name "sluice_$party" --db-user "sluice_$party" \
 			--loopback-without-authentication >/dev/null
 		"$sluice" db create --config "$home/$party/site.conf" \
-			--admin-socket "$home/db/db.sock" --admin-user root \
+			--admin-socket "$db/db.sock" --admin-user root \
 			>/dev/null
 	else
 		# The template may be another since.
@@ -142,7 +160,7 @@ up() {
 			"(./demo.sh --down or make federation-down)"
 	fi
 	echo "$list" >"$fed/parties"
-	database_up
+	databases_up
 	for party in $list; do
 		site_up "$party"
 	done
@@ -181,7 +199,8 @@ describe() {
 			"$party" "$(conf_of "$party" client_url)" \
 			"$(conf_of "$party" client_tls_url)"
 		printf '   "partner_url": "%s", "db_socket": "%s", "db_name": "%s",\n' \
-			"$(conf_of "$party" partner_url)" "$home/db/db.sock" \
+			"$(conf_of "$party" partner_url)" \
+			"$(database_of "$party")/db.sock" \
 			"sluice_$party"
 		printf '   "home": "%s",\n' "$home/$party"
 		printf '   "pids": {"nginx": %s, "fcgi-app": %s, "supervisor": %s}}' \
@@ -195,14 +214,17 @@ describe() {
 down() {
 	[ -d "$fed" ] || return 0
 	home=$(short_path)
-	for party in $(parties); do
+	list=$(parties)
+	for party in $list; do
 		[ -f "$home/$party/site.conf" ] || continue
 		"$sluice" site stop --home "$home/$party" >/dev/null ||
 			echo "federation: site $party did not stop" >&2
 		memory=$(conf_of "$party" memory_dir)
 		case $memory in /dev/shm/sluice-*) rm -rf "$memory" ;; esac
 	done
-	database_down
+	for db in $(databases); do
+		database_down
+	done
 	rm -f "$fed/sites.json"
 	if [ "$home" != "$fed" ]; then rm -f "$home"; fi
 }
@@ -220,7 +242,8 @@ down) down ;;
 status) status ;;
 database)
 	home=$(short_path)
-	database_up
+	list=$(parties)
+	databases_up
 	;;
 *)
 	sed -n '2,/^set/p' "$0" | sed -e 's/^# \{0,1\}//' -e '/^set/d' >&2

@@ -13,7 +13,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/log_repeat.h"
 #include "lib/base/mem.h"
 
 #define CONTEXT_MAX 160
@@ -164,8 +166,15 @@ log_error_record(const char *fmt, ...)
 {
 	char *tail;
 	va_list ap;
+	int held = 0;
 
-	tail = xasprintf(": %s (%s)", err_text(), err_where());
+	/* A database that is away is away for all who ask it. */
+	if (err_code() == ERR_DB &&
+	    (held = log_repeat(fmt, clock_mono_ms())) < 0)
+		return;
+	tail = held == 0 ? xasprintf(": %s (%s)", err_text(), err_where())
+			 : xasprintf(": %s (%s), and %d like it before",
+			       err_text(), err_where(), held);
 	va_start(ap, fmt);
 	write_v(LOG_ERROR_, tail, fmt, ap);
 	va_end(ap);

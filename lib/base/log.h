@@ -29,7 +29,8 @@ void log_request(const char *id);
 #define log_info(...) log_write(LOG_INFO_, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN_, __VA_ARGS__)
 #define log_error(...) log_write(LOG_ERROR_, __VA_ARGS__)
-/* The recorded error, with where it was seen. */
+/* The recorded error, with where it was seen; of ERR_DB, which comes often
+ * while the database is away, not each (log_repeat.h). */
 #define log_err(...) log_error_record(__VA_ARGS__)
 
 void log_write(enum log_level, const char *fmt, ...)

@@ -40,6 +40,7 @@ else:
     suite = without_pending(loader.discover(here, pattern="test_*.py"))
 result = unittest.TextTestRunner(verbosity=2, buffer=False, failfast=bool(os.environ.get("FAILFAST"))).run(suite)
 bad = len(result.failures) + len(result.errors)
-print("%d passed, %d failed, %d skipped" % (
-    result.testsRun - bad - len(result.skipped), bad, len(result.skipped)))
+if result.skipped:
+    print("%d skipped" % len(result.skipped))
+print("%d passed, %d failed" % (result.testsRun - bad - len(result.skipped), bad))
 sys.exit(1 if bad or result.testsRun == 0 else 0)

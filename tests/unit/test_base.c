@@ -20,6 +20,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
+#include "lib/base/log_repeat.h"
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
@@ -219,6 +220,37 @@ neither_text_nor_context_forges_a_line_of_the_log(void **state)
 	(void)unlink(path);
 }
 
+/* Ten errors a second at the same place; which seconds have a line? */
+static void
+what_goes_wrong_again_and_again_is_told_less_and_less_often(void **state)
+{
+	static const char here[] = "look", there[] = "sign of life";
+	int64_t now = 1000000, told_ms[16];
+	int n = 0, all = 0, held;
+
+	(void)state;
+	for (int i = 0; i < 3000; i++, now += 100) {
+		if ((held = log_repeat(here, now)) < 0)
+			continue;
+		all += held + 1;
+		assert_true(n < 16);
+		told_ms[n++] = now - 1000000;
+	}
+	/* 0, 1, 3, 7, 15, 31, 63 s and then each minute. */
+	assert_int_equal(n, 10);
+	assert_int_equal(told_ms[0], 0);
+	assert_int_equal(told_ms[1], 1000);
+	assert_int_equal(told_ms[4], 15000);
+	assert_int_equal(told_ms[9] - told_ms[8], 60000);
+	/* None is forgotten: the last line says how many there were. */
+	assert_int_equal(all, told_ms[9] / 100 + 1);
+	/* Another place is told at once, and so is other trouble here. */
+	assert_int_equal(log_repeat(there, now), 0);
+	assert_true(log_repeat(here, now + 600000) > 0);
+	assert_int_equal(log_repeat(here, now + 600900), -1);
+	assert_int_equal(log_repeat(here, now + 601000), 1);
+}
+
 static void
 a_process_with_secrets_leaves_no_core_file(void **state)
 {
@@ -255,6 +287,8 @@ main(void)
 		cmocka_unit_test(a_process_with_secrets_leaves_no_core_file),
 		cmocka_unit_test(
 		    neither_text_nor_context_forges_a_line_of_the_log),
+		cmocka_unit_test(
+		    what_goes_wrong_again_and_again_is_told_less_and_less_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
