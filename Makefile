@@ -68,7 +68,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-hostile check-kill check-kill-short check-network check-sim \
+        check-hostile check-kill check-kill-short check-network check-sim check-sim-points \
         check-outage check-outage-short
 .PHONY: man man-check
 .DELETE_ON_ERROR:
@@ -190,12 +190,19 @@ $(B)/tests/simulation: $(SIM) $(B)/testlib.a $(B)/sim-fcgi.a \
 	@mkdir -p $(@D)
 	$(CC) $(ALLLD) $(SIM_WRAPS:%=-Wl$(comma)--wrap=%) -o $@ $^ $(LIBS)
 
-# SEEDS of them from FIRST_SEED, after those that found something once.
+# SEEDS of them from FIRST_SEED, after those that found something once, in
+# SIM_JOBS processes side by side.
 SEEDS      ?= 1000
 FIRST_SEED ?= 1
+SIM_JOBS   ?= 1
 check-sim: $(B)/tests/simulation
 	$< --list tests/sim/seeds --traces $(B) --seeds $(SEEDS) \
-	    --first $(FIRST_SEED)
+	    --first $(FIRST_SEED) --jobs $(SIM_JOBS)
+
+# A kill at each point between two steps that the jobs of some seeds pass;
+# half an hour.
+check-sim-points: $(B)/tests/simulation
+	$< --each-point --traces $(B) --seeds 6 --first 1 --jobs 2 --points
 
 tests: $(UNITS)
 

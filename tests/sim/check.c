@@ -36,13 +36,32 @@ struct running {
 
 static struct running *runs;
 
+/* --- when there is something new to look at -------------------------------------------- */
+
+/* Writes of all sites when step and rest were looked at last, and what was. */
+static int64_t step_seen, rest_seen;
+static bool was_at_rest;
+
+static bool
+is_news(int64_t *seen)
+{
+	int64_t writes = 0;
+
+	for (int i = 0; i < nsites; i++)
+		writes += sites[i].writes;
+	if (writes == *seen)
+		return false;
+	*seen = writes;
+	return true;
+}
+
 void
 check_reset(void)
 {
 	struct running *r;
 
 	nleases = 0;
-
+	step_seen = rest_seen = -1;
 	while ((r = runs) != NULL) {
 		runs = r->next;
 		free(r->key);
@@ -128,19 +147,24 @@ check_fence(struct actor *a)
 {
 	struct site *s = a->site;
 	char *host = a->instance->host->name, sql[300];
+	int64_t last;
 
+	if (s->writes == s->fence_seen)
+		return;
+	s->fence_seen = s->writes;
+	last = site_count(s, "SELECT COALESCE(MAX(id), 0) FROM event");
 	(void)snprintf(sql, sizeof(sql),
 	    "SELECT e.job_id FROM event e JOIN job j USING (job_id)"
 	    " WHERE e.id > %lld AND e.kind IN ('job', 'task')"
 	    " AND e.actor = 'supervisor %s' AND j.is_initiator = 1",
 	    (long long)s->events_seen, host);
-	site_rows(s, sql, by_its_holder, host);
+	if (last > s->events_seen)
+		site_rows(s, sql, by_its_holder, host);
 	site_rows(s,
 	    "SELECT job_id, lease_fence, lease_owner FROM job"
 	    " WHERE is_initiator = 1 AND lease_fence > 0",
 	    note_holder, NULL);
-	s->events_seen =
-	    site_count(s, "SELECT COALESCE(MAX(id), 0) FROM event");
+	s->events_seen = last;
 }
 
 /* --- at any time ---------------------------------------------------------------------------- */
@@ -181,6 +205,8 @@ check_reports(struct site *s)
 void
 check_step(void)
 {
+	if (!is_news(&step_seen))
+		return;
 	for (int i = 0; i < nsites && !world.failed; i++)
 		check_reports(&sites[i]);
 	for (int i = 0; i < nsites && !world.failed; i++) {
@@ -247,16 +273,24 @@ static const struct rest {
 };
 #define RESTS (sizeof(rests) / sizeof(rests[0]))
 
-bool
-check_at_rest(void)
+static bool
+rows_are_at_rest(void)
 {
-	if (procs_alive() > 0)
-		return false;
 	for (int i = 0; i < nsites; i++)
 		for (size_t k = 0; k < RESTS; k++)
 			if (site_count(&sites[i], rests[k].sql) != 0)
 				return false;
 	return true;
+}
+
+bool
+check_at_rest(void)
+{
+	if (procs_alive() > 0)
+		return false;
+	if (is_news(&rest_seen))
+		was_at_rest = rows_are_at_rest();
+	return was_at_rest;
 }
 
 static void

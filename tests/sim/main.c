@@ -2,11 +2,17 @@
  * The simulation: seeds one after the other, and the word on each.
  *
  *   simulation [--seeds N] [--first N] [--list FILE] [--traces FOLDER]
- *              [--trace] [--stop]
+ *              [--trace] [--stop] [--jobs N] [--each-point] [--points]
  *
- * --stop ends with the first seed that fails.  --list adds the seeds of a file (one a line, # begins a comment): those
- * that found something once.  A seed that fails is run again with a trace;
- * so is the first seed, twice, whose traces must be the same.
+ * --stop ends with the first seed that fails.  --list adds the seeds of a
+ * file (one a line, # begins a comment): those that found something once.  A
+ * seed that fails is run again with a trace; so is the first seed, twice,
+ * whose traces must be the same.  --jobs: that many processes side by side.
+ * --points lists the points between two steps, and how many kills each saw.
+ *
+ * --each-point is another kind of run: nothing goes wrong by chance; a seed is
+ * told once to learn which points it passes, then once for each of them, and
+ * whoever comes to that point first is killed there.
  */
 #include <getopt.h>
 #include <inttypes.h>
@@ -26,16 +32,19 @@
 #include "tests/sim/wrap.h"
 
 #define LAST_LINES 40
+#define PROGRESS 500
 
 struct world world;
 
 static const char *folder = "/tmp";
-static int64_t passed, failed;
-static bool shows_all, stops;
-/* Of all seeds. */
+static bool shows_all;
+
 static struct {
-	int64_t statements, messages, crashes, freezes, virtual_s;
-} totals;
+	uint64_t first, n;
+	const char *list;
+	int jobs;
+	bool stops, each_point, shows_points;
+} options = { .first = 1, .n = 100, .jobs = 1 };
 
 /* --- the world -------------------------------------------------------------------- */
 
@@ -105,6 +114,7 @@ begin(uint64_t seed)
 
 	buf_clear(&world.trace);
 	world = (struct world){ .seed = seed,
+		.is_calm = options.each_point,
 		.keep_trace = world.keep_trace,
 		.trace = world.trace };
 	sim_time_reset(seed);
@@ -115,6 +125,7 @@ begin(uint64_t seed)
 	net_reset();
 	procs_reset();
 	check_reset();
+	point_reset();
 	/* Mostly small, that more of them can be told. */
 	sites_reset((int)(sim_draw(2) == 0 ? 2 : sim_between(2, SITES_MAX)));
 }
@@ -150,11 +161,11 @@ world_run(uint64_t seed)
 			world_fail("nothing happens any more");
 	if (!world.failed)
 		check_end();
-	totals.virtual_s += (sim_now() - began) / SECOND;
-	totals.statements += world.statements;
-	totals.messages += world.messages;
-	totals.crashes += world.crashes;
-	totals.freezes += world.freezes;
+	tally->virtual_s += (sim_now() - began) / SECOND;
+	tally->statements += world.statements;
+	tally->messages += world.messages;
+	tally->crashes += world.crashes;
+	tally->freezes += world.freezes;
 	finish();
 	return !world.failed;
 }
@@ -203,19 +214,21 @@ explain(uint64_t seed)
 	    reason, folder, name);
 }
 
-static void
+static bool
 try_seed(uint64_t seed)
 {
+	world.keep_trace = shows_all;
 	if (world_run(seed)) {
-		passed++;
+		tally->passed++;
 		if (shows_all)
 			(void)fwrite(
 			    world.trace.data, 1, world.trace.len, stdout);
-		return;
+		return true;
 	}
-	failed++;
+	tally->failed++;
 	explain(seed);
 	(void)fflush(stdout);
+	return false;
 }
 
 /* The same seed is the same story, to the byte. */
@@ -231,9 +244,9 @@ try_replay(uint64_t seed)
 	world.keep_trace = false;
 	if (first.len == world.trace.len &&
 	    memcmp(first.data, world.trace.data, first.len) == 0) {
-		passed++;
+		tally->passed++;
 	} else {
-		failed++;
+		tally->failed++;
 		(void)printf("seed %" PRIu64 " is another story when it is "
 			     "told again: see first.trace and again.trace\n",
 		    seed);
@@ -243,81 +256,178 @@ try_replay(uint64_t seed)
 	buf_fini(&first);
 }
 
+/* Those lines that are ours. */
 static void
-try_list(const char *path)
+try_list(const char *path, int job, int jobs)
 {
 	struct buf text = BUF_INIT;
 	char *line, *rest;
+	int i = 0;
 
 	if (buf_read_file(&text, path, 1 << 20) != 0) {
 		(void)printf("%s\n", err_text());
-		failed++;
+		tally->failed++;
 		return;
 	}
 	for (line = strtok_r(text.data, "\n", &rest); line != NULL;
 	     line = strtok_r(NULL, "\n", &rest))
-		if (*line >= '0' && *line <= '9')
-			try_seed(strtoull(line, NULL, 10));
+		if (*line >= '0' && *line <= '9' && i++ % jobs == job)
+			(void)try_seed(strtoull(line, NULL, 10));
 	buf_fini(&text);
 }
 
-int
-main(int argc, char **argv)
+static bool
+has_to_stop(void)
 {
-	static const struct option options[] = {
+	return options.stops && workers_have_failed();
+}
+
+/* Kill at one point after the other, all that this seed passes. */
+static void
+try_points(uint64_t seed, int job, int jobs)
+{
+	static struct point points[POINTS_MAX];
+	size_t n;
+
+	tally->npoints = 0;
+	if (!try_seed(seed))
+		return;
+	n = tally->npoints;
+	memcpy(points, tally->points, n * sizeof(points[0]));
+	for (size_t i = (size_t)job; i < n && !has_to_stop();
+	     i += (size_t)jobs) {
+		point_kill_at(points[i].key);
+		if (!try_seed(seed))
+			(void)printf("  killed: %s\n", points[i].label);
+		if (!point_was_fatal()) {
+			(void)printf("seed %" PRIu64 ": nobody came to: %s\n",
+			    seed, points[i].label);
+			tally->failed++;
+		}
+		point_kill_at(0);
+	}
+}
+
+static void
+work(void *ctx, int job, int jobs)
+{
+	(void)ctx;
+	mariadb_in_memory();
+	sites_make();
+	wrap_chance();
+	if (options.each_point) {
+		for (uint64_t i = 0; i < options.n; i++)
+			try_points(options.first + i, job, jobs);
+		return;
+	}
+	if (options.n > 0 && job == 0)
+		try_replay(options.first);
+	if (options.list != NULL)
+		try_list(options.list, job, jobs);
+	for (uint64_t i = (uint64_t)job; i < options.n && !has_to_stop();
+	     i += (uint64_t)jobs) {
+		(void)try_seed(options.first + i);
+		if (i > 0 && i % PROGRESS == 0) {
+			(void)printf("%" PRIu64 " seeds\n", i);
+			(void)fflush(stdout);
+		}
+	}
+}
+
+/* --- the word on all ------------------------------------------------------------------ */
+
+static void
+show_points(void)
+{
+	const struct point *p;
+
+	for (size_t i = 0; i < tally->npoints; i++) {
+		p = &tally->points[i];
+		(void)printf("%8" PRId64 " passed %5" PRId64 " killed  %s\n",
+		    p->passes, p->kills, p->label);
+	}
+}
+
+static void
+sum_up(void)
+{
+	size_t killed = 0;
+
+	for (size_t i = 0; i < tally->npoints; i++)
+		killed += tally->points[i].kills > 0;
+	if (options.shows_points)
+		show_points();
+	(void)printf("%" PRId64 " s of virtual time, %" PRId64
+		     " statements, %" PRId64 " messages, %" PRId64
+		     " shepherds, %" PRId64 " kills, %" PRId64 " freezes\n",
+	    tally->virtual_s, tally->statements, tally->messages,
+	    tally->shepherds, tally->crashes, tally->freezes);
+	(void)printf("%zu points between two steps, somebody was killed at "
+		     "%zu of them\n",
+	    tally->npoints, killed);
+	(void)printf("%" PRId64 " passed, %" PRId64 " failed\n", tally->passed,
+	    tally->failed);
+}
+
+static bool
+parse(int argc, char **argv)
+{
+	static const struct option known[] = {
 		{ "seeds", required_argument, NULL, 'n' },
 		{ "first", required_argument, NULL, 'f' },
 		{ "list", required_argument, NULL, 'l' },
 		{ "traces", required_argument, NULL, 't' },
+		{ "jobs", required_argument, NULL, 'j' },
 		{ "trace", no_argument, NULL, 'v' },
 		{ "stop", no_argument, NULL, 's' },
+		{ "each-point", no_argument, NULL, 'e' },
+		{ "points", no_argument, NULL, 'p' },
 		{ NULL, 0, NULL, 0 },
 	};
-	uint64_t first = 1, n = 100;
-	const char *list = NULL;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "n:f:l:t:vs", options, NULL)) != -1)
+	while (
+	    (c = getopt_long(argc, argv, "n:f:l:t:j:vsep", known, NULL)) != -1)
 		switch (c) {
 		case 'n':
-			n = strtoull(optarg, NULL, 10);
+			options.n = strtoull(optarg, NULL, 10);
 			break;
 		case 'f':
-			first = strtoull(optarg, NULL, 10);
+			options.first = strtoull(optarg, NULL, 10);
 			break;
 		case 'l':
-			list = optarg;
+			options.list = optarg;
 			break;
 		case 't':
 			folder = optarg;
+			break;
+		case 'j':
+			options.jobs = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'v':
 			shows_all = true;
 			break;
 		case 's':
-			stops = true;
+			options.stops = true;
+			break;
+		case 'e':
+			options.each_point = true;
+			break;
+		case 'p':
+			options.shows_points = true;
 			break;
 		default:
-			return 2;
+			return false;
 		}
-	mariadb_in_memory();
-	sites_make();
-	wrap_chance();
-	world.keep_trace = shows_all;
-	if (n > 0)
-		try_replay(first);
-	if (list != NULL)
-		try_list(list);
-	for (uint64_t i = 0; i < n && !(stops && failed > 0); i++) {
-		world.keep_trace = shows_all;
-		try_seed(first + i);
-	}
-	(void)printf("%" PRId64 " s of virtual time, %" PRId64
-		     " statements, %" PRId64 " messages, %" PRId64
-		     " shepherds, %" PRId64 " kills, %" PRId64 " freezes\n",
-	    totals.virtual_s, totals.statements, totals.messages, procs_started,
-	    totals.crashes, totals.freezes);
-	(void)printf(
-	    "%" PRId64 " passed, %" PRId64 " failed\n", passed, failed);
-	return failed == 0 ? 0 : 1;
+	return optind == argc && options.jobs >= 1 && options.jobs <= 64;
+}
+
+int
+main(int argc, char **argv)
+{
+	if (!parse(argc, argv))
+		return 2;
+	workers_run(options.jobs, work, NULL);
+	sum_up();
+	return tally->failed == 0 ? 0 : 1;
 }

@@ -133,7 +133,7 @@ server_let_go(void)
 void
 server_hold(void)
 {
-	static const struct timespec pause = { 0, 200 * 1000 };
+	static const struct timespec pause = { 0, 1000 * 1000 };
 
 	while (site_count(&sites[0],
 		   "SELECT count FROM information_schema.innodb_metrics"

@@ -51,8 +51,6 @@ struct proc {
 	bool executes;
 };
 
-int64_t procs_started;
-
 static struct proc *all;
 static pid_t next_pid;
 
@@ -323,7 +321,7 @@ proc_spawn(const char *attempt_id, pid_t *pid)
 	    p->host->site->number, (int)(p->pid - FIRST_PID));
 	p->next = all;
 	all = p;
-	procs_started++;
+	tally->shepherds++;
 	routine_start(&p->actor, run, p);
 	return 0;
 }

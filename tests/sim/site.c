@@ -262,7 +262,8 @@ sites_reset(int n)
 				 : 0;
 		s->down_until = s->db_down_until = 0;
 		s->nhosts = sim_chance(500000) ? 2 : 1;
-		s->events_seen = 0;
+		s->events_seen = s->fence_seen = 0;
+		s->writes++;
 		set_numbers(s);
 		run_sql(db, "SET FOREIGN_KEY_CHECKS = 0");
 		for (size_t t = 0; t < ntables; t++) {

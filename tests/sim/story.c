@@ -11,6 +11,9 @@
 #include "lib/json/json.h"
 #include "tests/sim/world.h"
 
+/* By then a job has ended, where nothing goes wrong by chance. */
+#define CALM_END (15 * SECOND)
+
 /* A user and the request that is sent. */
 struct wish {
 	struct actor actor;
@@ -46,7 +49,9 @@ draw_faults(void)
 
 	memset(f, 0, sizeof(*f));
 	world.faults_end = sim_now() + sim_between(4, 20) * SECOND;
-	if (sim_draw(12) == 0)
+	if (world.is_calm)
+		world.faults_end = sim_now() + CALM_END;
+	if (world.is_calm || sim_draw(12) == 0)
 		return;
 	f->crash = maybe(200, 6000);
 	f->hold = maybe(5000, 100000);

@@ -10,7 +10,7 @@
  *
  * Whatever touches a database runs as a routine: a thread that only runs
  * while the driver waits for it, so that at every statement, commit and send
- * (wrap_db.c, wrap_net.c) a routine can be held up, frozen or killed while
+ * (point.c) a routine can be held up, frozen or killed while
  * all others go on.
  */
 #ifndef TESTS_SIM_WORLD_H
@@ -78,7 +78,8 @@ struct actor {
 	struct st_mysql *my; /* its last connection */
 	unsigned pretended;  /* the error its last statement shows */
 	int64_t statements;
-	bool in_tx;
+	uint64_t last_point; /* its last statement */
+	bool in_tx, has_written;
 };
 
 /* The actor that runs now; NULL: the driver. */
@@ -92,6 +93,51 @@ void routine_sleep(int64_t until_us, bool may_wake);
 void routine_wake(struct actor *);
 /* Let all routines run to their ends; all actors must be dead. */
 void routine_finish_all(void);
+
+/* --- points between two steps (point.c, tally.c) ----------------------------- */
+
+#define POINTS_MAX 4096
+
+/* Before or after a statement, a commit, a message, a start of a process. */
+struct point {
+	uint64_t key;
+	int64_t passes, kills; /* while the world was rough */
+	char label[64];
+};
+
+/* What came of the seeds of one worker. */
+struct tally {
+	int64_t passed, failed;
+	int64_t virtual_s, statements, messages, shepherds, crashes, freezes;
+	size_t npoints;
+	struct point points[POINTS_MAX];
+};
+
+extern struct tally *tally; /* of this worker */
+
+/*
+ * Run fn(ctx, i, n) in n processes, each with a tally, and sum these up in
+ * ours.  A worker that does not end by itself is a failure.  It has a
+ * processor of its own when there are as many.
+ */
+typedef void worker_fn(void *ctx, int i, int n);
+void workers_run(int n, worker_fn *fn, void *ctx);
+/* Any worker has seen a failure. */
+bool workers_have_failed(void);
+
+/*
+ * The actor that runs now is between two steps: it may be killed, held up or
+ * frozen.  false: it is dead.  id says which step it is, among all that are
+ * done in the programs, and what names it for whoever reads a trace.
+ */
+bool point_pass(const char *when, const char *what, uint64_t id);
+/* The id of a text, or of a path without what differs from job to job. */
+uint64_t point_of(const char *text, size_t len);
+uint64_t point_of_path(const char *path);
+/* In each seed, kill who comes first to the point with this key; 0: nobody. */
+void point_kill_at(uint64_t key);
+void point_reset(void);
+bool point_was_fatal(void); /* somebody came */
 
 /* --- sites (site.c, pool.c) ------------------------------------------------------------ */
 
@@ -109,7 +155,9 @@ struct site {
 	int64_t down_until; /* the whole site, seen from outside */
 	int64_t db_down_until;
 	int64_t cores;
-	int64_t events_seen; /* by check_fence() */
+	int64_t writes;	     /* what was written, by statement or commit */
+	int64_t fence_seen;  /* writes when check_fence() looked last */
+	int64_t events_seen; /* by it */
 };
 
 /* What a reply or a child's end calls for, in the supervisor's own turn. */
@@ -202,8 +250,6 @@ int proc_kill(pid_t);
 void proc_poke(const char *socket_path);
 size_t procs_alive(void);
 void procs_kill(void);
-/* Executors that ran, by how: for the summary. */
-extern int64_t procs_started;
 
 /* --- the story and its judgement (story.c, check.c) ------------------------------- */
 
@@ -250,6 +296,7 @@ struct world {
 	bool may_fail;	   /* something happened that may end a job */
 	bool over;	   /* everybody goes home */
 	bool failed;
+	bool is_calm; /* nothing goes wrong by chance */
 	bool keep_trace;
 	struct buf trace;
 };

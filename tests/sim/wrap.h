@@ -5,13 +5,6 @@
 #ifndef TESTS_SIM_WRAP_H
 #define TESTS_SIM_WRAP_H
 
-#include <stdbool.h>
-
-/*
- * A point between two steps of the actor that runs: it may be killed, held up
- * or frozen here.  false: it is dead.
- */
-bool wrap_point(const char *what);
 /* Randomness of libsodium, too, is ours from now on. */
 void wrap_chance(void);
 /* Forget which connections there are and what time they were told. */

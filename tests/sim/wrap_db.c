@@ -56,13 +56,17 @@ MYSQL *__wrap_mysql_real_connect(MYSQL *, const char *, const char *,
 MYSQL *__real_mysql_real_connect(MYSQL *, const char *, const char *,
     const char *, const char *, unsigned, const char *, unsigned long);
 
-/* What the statements are, for the trace: pointers into a table. */
+/* What the statements are, by their addresses. */
 #define NAMES 8192
 
-static struct {
+struct name {
 	const MYSQL_STMT *stmt;
 	char text[28];
-} names[NAMES];
+	uint64_t point;
+	bool matters; /* to what is checked of a database */
+};
+
+static struct name names[NAMES];
 
 static size_t
 name_slot(const MYSQL_STMT *stmt)
@@ -74,21 +78,38 @@ name_slot(const MYSQL_STMT *stmt)
 	return i;
 }
 
-static const char *
+static const struct name *
 name_of(const MYSQL_STMT *stmt)
 {
+	static const struct name unknown = { NULL, "statement", 0, true };
 	size_t i = name_slot(stmt);
 
-	return names[i].stmt == NULL ? "statement" : names[i].text;
+	return names[i].stmt == NULL ? &unknown : &names[i];
+}
+
+/* Of those that write: signs of life say nothing new. */
+static bool
+matters(const char *sql)
+{
+	static const char *const dull[] = { "SELECT",
+		"INSERT INTO supervisor_state", "UPDATE supervisor_state",
+		"UPDATE attempt a SET a.lease_until" };
+
+	for (size_t i = 0; i < sizeof(dull) / sizeof(dull[0]); i++)
+		if (str_starts(sql, dull[i]))
+			return false;
+	return true;
 }
 
 int
 __wrap_mysql_stmt_prepare(MYSQL_STMT *stmt, const char *sql, unsigned long len)
 {
-	size_t i = name_slot(stmt);
+	struct name *n = &names[name_slot(stmt)];
 
-	names[i].stmt = stmt;
-	(void)snprintf(names[i].text, sizeof(names[i].text), "%s", sql);
+	n->stmt = stmt;
+	(void)snprintf(n->text, sizeof(n->text), "%s", sql);
+	n->point = point_of(sql, len);
+	n->matters = matters(sql);
 	return __real_mysql_stmt_prepare(stmt, sql, len);
 }
 
@@ -137,14 +158,14 @@ pretend(MYSQL *my, unsigned code)
 {
 	/* The server ends what a connection that is gone had begun. */
 	(void)__real_mysql_rollback(my);
-	self->in_tx = false;
+	self->in_tx = self->has_written = false;
 	self->pretended = code;
 	return 1;
 }
 
 /* 0 when the statement may go to the server. */
 static int
-before(MYSQL *my, const char *what)
+before(MYSQL *my, const char *what, uint64_t id)
 {
 	self->my = my;
 	self->pretended = 0;
@@ -155,7 +176,7 @@ before(MYSQL *my, const char *what)
 		    "%s goes round in circles, last %s", self->name, what);
 		self->dead = true;
 	}
-	if (!wrap_point(what))
+	if (!point_pass("before", what, id))
 		return pretend(my, CODE_DEAD);
 	if (self->site->db_down_until > sim_now())
 		return pretend(my, CR_SERVER_LOST);
@@ -176,9 +197,20 @@ waits_for_lock(MYSQL *my, unsigned code, int64_t since_us)
 	return true;
 }
 
+/* What the checks would see is another thing now, or with the commit. */
+static void
+has_written(void)
+{
+	if (self->in_tx)
+		self->has_written = true;
+	else
+		self->site->writes++;
+}
+
 int
 __wrap_mysql_stmt_execute(MYSQL_STMT *stmt)
 {
+	const struct name *name = name_of(stmt);
 	MYSQL *my = stmt->mysql;
 	int64_t since = sim_now();
 	int r;
@@ -189,18 +221,40 @@ __wrap_mysql_stmt_execute(MYSQL_STMT *stmt)
 	}
 	if (my == NULL)
 		return 1;
-	if (before(my, name_of(stmt)) != 0)
+	if (before(my, name->text, name->point) != 0)
 		return 1;
+	self->last_point = name->point;
 	do
 		r = __real_mysql_stmt_execute(stmt);
 	while (
 	    r != 0 && waits_for_lock(my, __real_mysql_stmt_errno(stmt), since));
-	if (self->dead || (r == 0 && !wrap_point("the answer"))) {
+	if (r == 0 && name->matters)
+		has_written();
+	if (self->dead ||
+	    (r == 0 && !point_pass("after", name->text, name->point))) {
 		if (r == 0)
 			(void)mysql_stmt_free_result(stmt);
 		return pretend(my, CODE_DEAD);
 	}
 	return r;
+}
+
+/* Which transaction it is that begins or ends: by what was done before. */
+static uint64_t
+point_of_text(const char *sql)
+{
+	return point_of(sql, strlen(sql)) ^ self->last_point;
+}
+
+static void
+committed(void)
+{
+	self->in_tx = false;
+	if (self->has_written)
+		self->site->writes++;
+	self->has_written = false;
+	if (self->kind == KIND_SUPERVISOR && self->site->nhosts > 1)
+		check_fence(self);
 }
 
 int
@@ -211,7 +265,7 @@ __wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
 	int64_t since = sim_now();
 	int r;
 
-	if (self != NULL && before(my, sql) != 0)
+	if (self != NULL && before(my, sql, point_of_text(sql)) != 0)
 		return 1;
 	do
 		r = __real_mysql_real_query(my, sql, len);
@@ -225,10 +279,10 @@ __wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
 		self->in_tx = true;
 	if (self == NULL || r != 0 || !str_eq(sql, "COMMIT"))
 		return r;
-	self->in_tx = false;
-	if (self->kind == KIND_SUPERVISOR && self->site->nhosts > 1)
-		check_fence(self);
-	return wrap_point("commit done") ? 0 : pretend(my, CODE_DEAD);
+	committed();
+	return point_pass("after", sql, point_of_text(sql))
+		   ? 0
+		   : pretend(my, CODE_DEAD);
 }
 
 my_bool
@@ -236,7 +290,7 @@ __wrap_mysql_rollback(MYSQL *my)
 {
 	if (self != NULL) {
 		self->pretended = 0;
-		self->in_tx = false;
+		self->in_tx = self->has_written = false;
 	}
 	return __real_mysql_rollback(my);
 }

@@ -25,14 +25,6 @@
 
 /* The monotonic clock begins somewhere else than the epoch. */
 #define MONO_OFFSET (INT64_C(1700000000) * SECOND)
-#define FREEZE_MIN (500 * MS)
-#define FREEZE_MAX (15 * SECOND)
-#define HOLD_MAX (40 * MS)
-/* Longer than a job's lease (scheduler.c), or than an attempt's. */
-#define LAPSE_JOB_MIN (2100 * MS)
-#define LAPSE_JOB_MAX (9 * SECOND)
-#define LAPSE_ATTEMPT_MIN (5100 * MS)
-#define LAPSE_ATTEMPT_MAX (14 * SECOND)
 #define FAR (INT64_C(1000) * 3600 * SECOND)
 
 int __wrap_clock_gettime(clockid_t, struct timespec *);
@@ -72,63 +64,6 @@ void __wrap_joblog_audit(const struct site_conf *, const char *, const char *,
 void __wrap_joblog_member_error(const struct site_conf *, const char *,
     const char *, const char *, const char *, ...)
     __attribute__((format(printf, 5, 6)));
-
-/* --- points between two steps ------------------------------------------------- */
-
-static bool
-may_be_killed(void)
-{
-	return self->kind != KIND_SHEPHERD;
-}
-
-/*
- * The worst moment to stand still: all has been read, and what follows from
- * it is about to be written.  Until that goes on others have the lease.
- */
-static bool
-may_lapse(const char *what, enum role_kind kind)
-{
-	return self->kind == kind && str_eq(what, "START TRANSACTION") &&
-	       (kind != KIND_SUPERVISOR || self->site->nhosts > 1);
-}
-
-static void
-freeze(const char *what, int64_t low, int64_t high)
-{
-	world.freezes++;
-	/* Whoever waits for its locks loses a lease; and a shepherd
-	 * that stands still loses its own, by rights. */
-	world.may_fail |= self->in_tx || self->kind == KIND_SHEPHERD;
-	trace("freezes at %s", what);
-	routine_sleep(sim_now() + sim_between(low, high), false);
-	trace("thaws");
-}
-
-bool
-wrap_point(const char *what)
-{
-	const struct faults *f = &world.faults;
-
-	if (self->dead)
-		return false;
-	if (!world_is_rough())
-		return true;
-	if (may_be_killed() && sim_chance(f->crash)) {
-		world.crashes++;
-		actor_kill(self, what);
-		return false;
-	}
-	/* A shepherd's lapse excuses a failed job: seldom. */
-	if (may_lapse(what, KIND_SUPERVISOR) && sim_chance(f->lapse))
-		freeze(what, LAPSE_JOB_MIN, LAPSE_JOB_MAX);
-	else if (may_lapse(what, KIND_SHEPHERD) && sim_chance(f->lapse / 6))
-		freeze(what, LAPSE_ATTEMPT_MIN, LAPSE_ATTEMPT_MAX);
-	else if (sim_chance(f->freeze))
-		freeze(what, FREEZE_MIN, FREEZE_MAX);
-	else if (sim_chance(f->hold))
-		routine_sleep(sim_now() + sim_between(1, HOLD_MAX), false);
-	return !self->dead;
-}
 
 /* --- time and chance ------------------------------------------------------------ */
 
@@ -261,7 +196,7 @@ __wrap_posix_spawn(pid_t *pid, const char *path,
     char *const argv[], char *const env[])
 {
 	(void)path, (void)files, (void)attr, (void)env;
-	if (!wrap_point("start of a shepherd"))
+	if (!point_pass("before", "start of a shepherd", 0))
 		return EIO;
 	return proc_spawn(argv[4], pid);
 }
@@ -345,7 +280,7 @@ __wrap_partner_post(struct http_client *cl, const char *url, const char *party,
 	(void)cl, (void)url;
 	if (out != NULL)
 		*out = NULL;
-	if (!wrap_point("send"))
+	if (!point_pass("before", path, point_of_path(path)))
 		return err_set(ERR_NET, "dead");
 	return net_post(
 	    self->instance, party, path, body, timeout_ms, done, ctx);
