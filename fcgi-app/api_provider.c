@@ -148,10 +148,9 @@ answer_registered(struct request *req, struct reply *rp)
 {
 	struct json_object *data = json_object_new_object();
 	struct json_object *one = json_object_new_object();
-	char host[256] = "";
+	char host[SITE_HOST_SIZE];
 
-	if (gethostname(host, sizeof(host) - 1) != 0)
-		host[0] = '\0';
+	site_host(req->app->conf, host);
 	json_add_int(one, "retcode", 0);
 	json_add_str(one, "retmsg", "success");
 	json_add(data,

@@ -18,6 +18,7 @@
 #include "lib/base/metrics.h"
 #include "lib/base/str.h"
 #include "lib/db/db_operations.h"
+#include "supervisor/peers.h"
 
 /* Entries of mailboxes that are counted. */
 #define MOST 20000
@@ -25,8 +26,8 @@
 struct beat {
 	struct supervisor *super;
 	struct loop_timer *timer;
-	char name[INSTANCE_SIZE]; /* host:home */
-	int64_t egress;		  /* the ledger is counted up to here */
+	char *name;	/* host:home */
+	int64_t egress; /* the ledger is counted up to here */
 };
 
 struct usage {
@@ -145,7 +146,7 @@ beat_new(struct supervisor *s, struct beat **out)
 
 	*out = b;
 	b->super = s;
-	memcpy(b->name, s->instance, s->instance_prefix - 1);
+	b->name = peers_label(s->conf, s->host, s->name == NULL ? "" : s->name);
 	metrics_set(s->metrics, METRIC_process_start_seconds,
 	    (double)clock_wall_ms() / 1000, "program", "supervisor", NULL);
 	if ((r = db_egress_end(s->db, 0, &b->egress)) != 0 ||
@@ -164,5 +165,6 @@ beat_free(struct beat *b)
 	if (db_supervisor_gone(b->super->db, b->name) != 0)
 		log_err("sign of life stays");
 	loop_timer_free(b->timer);
+	free(b->name);
 	free(b);
 }

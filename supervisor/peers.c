@@ -17,6 +17,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 #include "lib/base/str.h"
 #include "lib/db/db_errand.h"
 #include "lib/db/db_recover.h"
@@ -60,25 +61,49 @@ peers_path(const struct site_conf *conf, const char *folder, const char *name,
 	    *name == '\0' ? "" : "-", name, suffix);
 }
 
-/* The first two parts short but telling: "host:hash". */
+/* "host:hash" or "host:hash.name", short but telling. */
 static char *
-home_name(const struct site_conf *conf, const char *host)
+label(const struct site_conf *conf, const char *host, const char *place,
+    const char *name)
 {
 	unsigned char hash[16];
-	char home[9];
+	char hex[9], *text;
 
+	text =
+	    xasprintf("%s%s%s", conf->home, *place == '\0' ? "" : "\n", place);
 	(void)crypto_generichash(hash, sizeof(hash),
-	    (const unsigned char *)conf->home, strlen(conf->home), NULL, 0);
-	(void)sodium_bin2hex(home, sizeof(home), hash, 4);
-	return xasprintf("%.36s:%s", host, home);
+	    (const unsigned char *)text, strlen(text), NULL, 0);
+	(void)sodium_bin2hex(hex, sizeof(hex), hash, 4);
+	free(text);
+	return xasprintf(
+	    "%.36s:%s%s%s", host, hex, *name == '\0' ? "" : ".", name);
+}
+
+char *
+peers_label(const struct site_conf *conf, const char *host, const char *name)
+{
+	return label(conf, host, "", name);
+}
+
+/*
+ * The place is in the hash: hosts that are called alike and have the same
+ * folders are two all the same, and after a restart of the machine nobody
+ * looks for processes from before.
+ */
+static char *
+home_name(const struct site_conf *conf, const char *host, const char *name)
+{
+	char place[PROC_PLACE_SIZE];
+
+	proc_place(place);
+	return label(conf, host, place, name);
 }
 
 char *
 peers_prefix(const struct site_conf *conf, const char *host, const char *name)
 {
-	char *home = home_name(conf, host);
-	char *prefix =
-	    xasprintf("%s%s%s:", home, *name == '\0' ? "" : ".", name);
+	char *home = home_name(conf, host, name);
+	char *prefix = xasprintf("%s:", home);
 
 	free(home);
 	return prefix;
@@ -88,7 +113,7 @@ bool
 peers_is_of_home(
     const struct site_conf *conf, const char *host, const char *instance)
 {
-	char *home = home_name(conf, host);
+	char *home = home_name(conf, host, "");
 	bool is = str_starts(instance, home);
 
 	free(home);

@@ -21,11 +21,20 @@ bool peers_is_name(const char *);
 char *peers_path(const struct site_conf *, const char *folder, const char *name,
     const char *suffix);
 
-/* "host:home:" or "host:home.name:", with which leases begin.  The caller's. */
+/* "host:home" or "host:home.name", the same after a restart.  The caller's. */
+char *peers_label(const struct site_conf *, const char *host, const char *name);
+
+/*
+ * The same with ':' behind, and with the place (lib/base/proc.h) in its
+ * second part: with this leases begin.  The caller's.
+ */
 char *peers_prefix(
     const struct site_conf *, const char *host, const char *name);
 
-/* Is this the name (struct db_attempt's launcher) of one of this home? */
+/*
+ * Is this the name (struct db_attempt's launcher) of one of this home and
+ * place?  Only its process ids mean anything here.
+ */
 bool peers_is_of_home(
     const struct site_conf *, const char *host, const char *instance);
 

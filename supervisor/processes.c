@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
+#include "lib/base/proc.h"
 #include "lib/base/str.h"
 
 /* A shepherd's command line is two paths and a few words. */
@@ -63,6 +64,9 @@ look_at(
 		return;
 	text[n] = '\0';
 	if ((attempt = attempt_of(text, (size_t)n, program, config)) == NULL)
+		return;
+	/* A container's, whose paths are called as ours are. */
+	if (!proc_is_here(pid))
 		return;
 	ps->items = xrealloc(ps->items, (ps->n + 1) * sizeof(*ps->items));
 	p = &ps->items[ps->n++];

@@ -20,7 +20,8 @@ struct processes {
 };
 
 /*
- * Processes whose command line is "PROGRAM --config CONFIG --attempt ID".
+ * Processes whose command line is "PROGRAM --config CONFIG --attempt ID", in
+ * this PID namespace itself and in none below it.
  * Ownership: *out is the caller's.  Errors: ERR_IO.
  */
 int processes_list(

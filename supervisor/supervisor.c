@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/base/id.h"
 #include "lib/base/log.h"
@@ -39,8 +38,7 @@ name_instance(struct supervisor *s)
 	char self[ID_RANDOM_SIZE];
 	char *prefix;
 
-	if (gethostname(s->host, sizeof(s->host) - 1) != 0)
-		(void)snprintf(s->host, sizeof(s->host), "localhost");
+	site_host(s->conf, s->host);
 	prefix = peers_prefix(s->conf, s->host, s->name == NULL ? "" : s->name);
 	id_random(self);
 	s->instance_prefix = strlen(prefix);

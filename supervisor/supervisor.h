@@ -33,8 +33,8 @@ struct wake;
 /*
  * "host:home:process", or "host:home.name:process" of a further supervisor:
  * the first two parts name what one supervisor at a time owns (the pid file
- * is locked), so leases that begin with the same two and end otherwise are a
- * dead predecessor's.
+ * is locked) and where its process ids count, so leases that begin with the
+ * same two and end otherwise are a dead predecessor's.
  */
 #define INSTANCE_SIZE 65
 
@@ -68,7 +68,7 @@ struct supervisor {
 	struct janitor *janitor;
 	struct wake *wake;
 	struct loop_timer *poll;
-	char host[256];
+	char host[SITE_HOST_SIZE];
 	char instance[INSTANCE_SIZE];
 	size_t instance_prefix; /* its first two parts */
 };

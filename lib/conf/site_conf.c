@@ -12,6 +12,7 @@
 #include <libgen.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,6 +27,8 @@
 #define FILE_MAX (256 * 1024)
 #define LINE_MAX_BYTES 198 /* inih's line buffer is 200 bytes */
 #define MS_DAY 86400000
+#define HOST_CHARS                                                             \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
 enum key_type {
 	KEY_TEXT,
@@ -33,6 +36,7 @@ enum key_type {
 	KEY_PATHS, /* several, ':' between them */
 	KEY_URL,   /* http(s)://host[:port], or empty */
 	KEY_PARTY,
+	KEY_HOST, /* a name, or "" */
 	KEY_LEVEL,
 	KEY_DETAIL, /* full, class */
 	KEY_INT,
@@ -64,6 +68,7 @@ struct key {
 static const struct key keys[] = {
 	{ "site", "party_id", KEY_PARTY, AT(party_id), "", 0, 0, KEY_REQUIRED },
 	STR("site", "home", KEY_PATH, home, "."),
+	STR("site", "host", KEY_HOST, host, ""),
 	STR("site", "log_level", KEY_LEVEL, log_level, "info"),
 	STR("site", "separate_users", KEY_BOOL, separate_users, "no"),
 
@@ -344,6 +349,12 @@ set_value(struct reading *rd, const struct key *k, const char *value)
 			fault(rd, k->section, k->name,
 			    "must be a party id, 1 to 10 digits");
 		break;
+	case KEY_HOST:
+		if (strlen(value) >= SITE_HOST_SIZE ||
+		    value[strspn(value, HOST_CHARS)] != '\0')
+			fault(rd, k->section, k->name,
+			    "must be letters, digits, '.', '-' and '_'");
+		break;
 	case KEY_LEVEL:
 		if (log_level_parse(value, &level) != 0)
 			fault(rd, k->section, k->name,
@@ -535,6 +546,16 @@ site_conf_free(struct site_conf *c)
 			free(*text_slot(c, &keys[i]));
 	free(c->path);
 	free(c);
+}
+
+void
+site_host(const struct site_conf *c, char out[SITE_HOST_SIZE])
+{
+	out[SITE_HOST_SIZE - 1] = '\0';
+	if (c->host != NULL && c->host[0] != '\0')
+		(void)snprintf(out, SITE_HOST_SIZE, "%s", c->host);
+	else if (gethostname(out, SITE_HOST_SIZE - 1) != 0)
+		(void)snprintf(out, SITE_HOST_SIZE, "localhost");
 }
 
 char *

@@ -13,6 +13,7 @@ struct site_conf {
 	/* [site] */
 	char *party_id;
 	char *home; /* absolute; all folders below it */
+	char *host; /* this machine's name among those of the site */
 	char *log_level;
 	bool separate_users; /* of its programs: docs/install.md */
 	/* [database] */
@@ -149,6 +150,10 @@ bool site_conf_has_accounts(const struct site_conf *);
  * it may hold them.  On errors nothing changes; errors as above.
  */
 int site_conf_refresh(struct site_conf *);
+
+/* [site] host, or what the machine is called. */
+#define SITE_HOST_SIZE 256
+void site_host(const struct site_conf *, char out[SITE_HOST_SIZE]);
 
 /* home + "/" + relative, formatted; the caller's. */
 char *site_path(const struct site_conf *, const char *fmt, ...)

@@ -2,6 +2,8 @@
  * lib/base: strict parsing, buffers, errors, files.
  */
 #include <setjmp.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -11,6 +13,7 @@
 #include <sys/stat.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -266,6 +269,50 @@ a_process_with_secrets_leaves_no_core_file(void **state)
 #endif
 }
 
+/* Says which place it sees, and then that it may be looked at. */
+static int
+other_place(void *ctx)
+{
+	const int *fds = ctx;
+	char place[PROC_PLACE_SIZE] = "";
+
+	proc_place(place);
+	if (write(fds[1], place, sizeof(place)) != sizeof(place))
+		return 1;
+	(void)pause();
+	return 0;
+}
+
+static void
+a_process_of_a_pid_namespace_below_is_not_here(void **state)
+{
+	static char stack[64 * 1024] __attribute__((aligned(16)));
+	char ours[PROC_PLACE_SIZE], again[PROC_PLACE_SIZE];
+	char theirs[PROC_PLACE_SIZE];
+	int fds[2];
+	pid_t pid;
+
+	(void)state;
+	proc_place(ours);
+	proc_place(again);
+	assert_string_equal(ours, again);
+	assert_true(proc_is_here(getpid()));
+	assert_int_equal(pipe(fds), 0);
+	pid = clone(other_place, stack + sizeof(stack),
+	    CLONE_NEWUSER | CLONE_NEWPID | SIGCHLD, fds);
+	if (pid < 0)
+		skip(); /* no user namespaces here */
+	assert_int_equal(read(fds[0], theirs, sizeof(theirs)), sizeof(theirs));
+	assert_false(proc_is_here(pid));
+	/* Its /proc is still ours, and shows it under our number. */
+	assert_string_not_equal(theirs, ours);
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	assert_false(proc_is_here(pid));
+	(void)close(fds[0]);
+	(void)close(fds[1]);
+}
+
 int
 main(void)
 {
@@ -285,6 +332,8 @@ main(void)
 		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
 		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),
 		cmocka_unit_test(a_process_with_secrets_leaves_no_core_file),
+		cmocka_unit_test(
+		    a_process_of_a_pid_namespace_below_is_not_here),
 		cmocka_unit_test(
 		    neither_text_nor_context_forges_a_line_of_the_log),
 		cmocka_unit_test(

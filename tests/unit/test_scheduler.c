@@ -36,7 +36,9 @@
 #include "lib/sign/digest.h"
 #include "lib/sign/keys.h"
 #include "supervisor/detectors.h"
+#include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
+#include "supervisor/peers.h"
 #include "supervisor/supervisor.h"
 #include "tests/lib/mariadb.h"
 
@@ -725,6 +727,57 @@ an_attempt_whose_launcher_died_first_is_launched_anew(void **state)
 	assert_int_equal(attempts(f, id, "ok_0"), 2);
 }
 
+/*
+ * Claimed by a supervisor of a host that is called as this one is and has the
+ * same folders, but is another place; its shepherd has the number of this very
+ * process.  Nothing here may tell that it is gone, or end anybody for it.
+ */
+static void
+a_process_id_of_another_place_means_nothing_here(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "ok_0" } };
+	struct party_caller self = { .party_id = "9999", .is_site = true };
+	struct party_member m = { .role = "local", .party_id = "0" };
+	struct db_task_key key = {
+		.component = "ok_0", .role = "local", .party_id = "0"
+	};
+	char host[SITE_HOST_SIZE], *label, *launcher;
+	struct db_attempt *rows, *a;
+	enum state kill;
+	size_t n;
+
+	/* The site has its capacity from then on. */
+	start(f);
+	stop(f);
+	site_host(conf, host);
+	label = peers_label(conf, host, "");
+	launcher = xasprintf("%s:12345678", label);
+	m.job_id = key.job_id = submit(f, &w);
+	assert_int_equal(
+	    party_resource_apply(f->db, &self, &m, 10000, NULL, NULL), 0);
+	assert_int_equal(party_job_start(f->db, &self, &m, NULL), 0);
+	assert_int_equal(
+	    db_job_move(f->db, key.job_id, STATE_RUNNING, 0, NULL, NULL), 0);
+	assert_int_equal(party_task_start(f->db, &self, &key, NULL), 0);
+	assert_int_equal(db_attempt_claim(f->db, f->arena, launcher, host,
+			     60000, 1, &rows, &n),
+	    0);
+	assert_int_equal(n, 1);
+	assert_int_equal(db_attempt_renew(f->db, rows[0].attempt_id, 60000,
+			     getpid(), 0, 0, &kill),
+	    0);
+	start(f);
+	assert_int_equal(launch_adopt(f->super.launcher, NULL), 0);
+	assert_int_equal(detectors_run_all(&f->super), 0);
+	assert_int_equal(
+	    db_attempt_get(f->db, f->arena, rows[0].attempt_id, &a), 0);
+	assert_false(a->ended);
+	assert_false(launch_is_watched(f->super.launcher, a->attempt_id));
+	free(launcher);
+	free(label);
+}
+
 static void
 detectors_find_nothing_wrong_on_a_quiet_site(void **state)
 {
@@ -940,6 +993,7 @@ main(int argc, char **argv)
 		T(a_task_that_died_with_the_supervisor_is_noticed_by_the_next),
 		T(supervisors_killed_again_and_again_finish_the_job),
 		T(an_attempt_whose_launcher_died_first_is_launched_anew),
+		T(a_process_id_of_another_place_means_nothing_here),
 		T(detectors_find_nothing_wrong_on_a_quiet_site),
 		T(an_uploaded_file_goes_when_its_job_fails),
 		T(an_uploaded_file_goes_when_its_job_is_canceled),
