@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,12 +42,13 @@ enum {
  * READ COMMITTED: guarded updates do not need gaps locked, and a sum read
  * after a row lock must see what was committed before it.
  */
-static const char session_sql[] =
-    "SET SESSION time_zone = '+00:00',"
-    " SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO,"
-    "NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,NO_ENGINE_SUBSTITUTION',"
-    " SESSION wait_timeout = 2147483,"
-    " SESSION innodb_lock_wait_timeout = 5";
+#define SESSION_SQL                                                            \
+	"SET SESSION time_zone = '+00:00',"                                    \
+	" SESSION sql_mode = 'STRICT_TRANS_TABLES,ERROR_FOR_DIVISION_BY_ZERO," \
+	"NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,"                     \
+	"NO_ENGINE_SUBSTITUTION', SESSION wait_timeout = 2147483,"             \
+	" SESSION innodb_lock_wait_timeout = 5"                                \
+	" /*M! , SESSION idle_transaction_timeout = %lld */"
 static const char isolation_sql[] =
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
@@ -210,6 +212,22 @@ disconnect(struct db *db)
 	db->lost = false;
 }
 
+/*
+ * A host that lost its power, or a process that stands still, keeps its link
+ * and its locks: the server ends a transaction in which nothing was asked for
+ * as long as a lease.  Whoever had it and comes back begins it anew.
+ */
+static int
+set_session(struct db *db)
+{
+	char sql[sizeof(SESSION_SQL) + 20];
+	int64_t idle_s = (db->conf->lease_ms + 999) / 1000; /* 0: for ever */
+	int n;
+
+	n = snprintf(sql, sizeof(sql), SESSION_SQL, (long long)idle_s);
+	return db_run_text(db, sql, (size_t)n, "session settings");
+}
+
 static int
 connect_new(struct db *db)
 {
@@ -227,8 +245,7 @@ connect_new(struct db *db)
 	}
 	if ((r = connect_to(db, with_password ? password : NULL)) != 0)
 		goto out;
-	if ((r = db_run_text(db, session_sql, sizeof(session_sql) - 1,
-		 "session settings")) != 0)
+	if ((r = set_session(db)) != 0)
 		goto out;
 	r = db_run_text(
 	    db, isolation_sql, sizeof(isolation_sql) - 1, "isolation level");

@@ -540,6 +540,44 @@ link_lost_in_a_transaction_repeats_all_of_it(void **state)
 	assert_int_equal(v, 11);
 }
 
+/* --- a host that is gone without a word ------------------------------------ */
+
+static int
+add_and_wait(struct db *d, void *ctx)
+{
+	int *tries = ctx;
+	int64_t n;
+	int r;
+
+	if ((r = db_exec(d, &add, &n, (int64_t)1, (int64_t)1)) != 0)
+		return r;
+	if (++*tries > 1)
+		return 0;
+	/* Nothing is asked for while another one waits for this lock. */
+	assert_int_equal(db_exec(db, &add, &n, (int64_t)10, (int64_t)1), 0);
+	return db_exec(d, &add, &n, (int64_t)100, (int64_t)1);
+}
+
+static void
+locks_of_whoever_stands_still_are_free_after_a_lease(void **state)
+{
+	struct site_conf conf = *mariadb_conf();
+	struct db *still;
+	int64_t v;
+	int tries = 0;
+
+	(void)state;
+	put_row(1, 0);
+	conf.lease_ms = 500;
+	assert_int_equal(db_open(&conf, &still), 0);
+	assert_int_equal(db_tx(still, add_and_wait, &tries), 0);
+	assert_int_equal(tries, 2);
+	/* Nothing of its first try is left, and all of its second. */
+	assert_int_equal(db_query_int(db, &value, &v, (int64_t)1), 0);
+	assert_int_equal(v, 11);
+	db_close(still);
+}
+
 static void
 connection_outlives_a_restart_of_the_server(void **state)
 {
@@ -906,6 +944,7 @@ main(void)
 		T(tries_of_a_transaction_are_bounded),
 		T(lost_link_is_replaced_and_statements_prepared_anew),
 		T(link_lost_in_a_transaction_repeats_all_of_it),
+		T(locks_of_whoever_stands_still_are_free_after_a_lease),
 		T(connection_outlives_a_restart_of_the_server),
 		T(unreachable_server_is_err_db),
 		T(silent_server_costs_one_wait),
