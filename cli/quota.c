@@ -11,6 +11,9 @@
 #include "lib/db/db_quota.h"
 #include "lib/json/json.h"
 
+#define LIMIT_MAX 1073741824
+#define MB INT64_C(1048576)
+
 static const char *
 limit_text(struct site *s, int64_t limit)
 {
@@ -30,6 +33,7 @@ print_json(const struct db_quota *rows, size_t n)
 		json_add_int(o, "cores", rows[i].cores);
 		json_add_int(o, "running_jobs", rows[i].running_jobs);
 		json_add_int(o, "waiting_jobs", rows[i].waiting_jobs);
+		json_add_int(o, "stored_mb", rows[i].stored_bytes / MB);
 		json_object_array_add(list, o);
 	}
 	output_json(list);
@@ -40,7 +44,7 @@ static int
 show(const struct args *args, struct site *s)
 {
 	static const char *const head[] = { "party", "cores", "running jobs",
-		"waiting jobs" };
+		"waiting jobs", "stored MB" };
 	struct output_table *t;
 	struct db_quota *rows;
 	size_t n;
@@ -52,7 +56,7 @@ show(const struct args *args, struct site *s)
 		print_json(rows, n);
 		return 0;
 	}
-	t = output_table_new(4);
+	t = output_table_new(5);
 	output_table_row(t, head);
 	for (size_t i = 0; i < n; i++) {
 		const char *cells[] = {
@@ -62,6 +66,7 @@ show(const struct args *args, struct site *s)
 			limit_text(s, rows[i].cores),
 			limit_text(s, rows[i].running_jobs),
 			limit_text(s, rows[i].waiting_jobs),
+			limit_text(s, rows[i].stored_bytes / MB),
 		};
 
 		output_table_row(t, cells);
@@ -79,7 +84,7 @@ read_limit(const struct args *args, const char *name, int64_t *out, bool *any)
 	if (text == NULL)
 		return 0;
 	*any = true;
-	return str_to_int64(text, 0, 1048576, out) == 0
+	return str_to_int64(text, 0, LIMIT_MAX, out) == 0
 		   ? 0
 		   : err_wrap("--%s", name);
 }
@@ -99,20 +104,25 @@ change(const struct args *args, struct site *s, const char *party)
 	if ((r = read_limit(args, "cores", &q.cores, &any)) != 0 ||
 	    (r = read_limit(args, "running-jobs", &q.running_jobs, &any)) !=
 		0 ||
-	    (r = read_limit(args, "waiting-jobs", &q.waiting_jobs, &any)) != 0)
+	    (r = read_limit(args, "waiting-jobs", &q.waiting_jobs, &any)) !=
+		0 ||
+	    (r = read_limit(args, "stored-mb", &q.stored_bytes, &any)) != 0)
 		return r;
+	q.stored_bytes *= MB;
 	if (args_flag(args, "remove") == any)
 		return err_set(ERR_INVALID,
 		    "either --remove, or limits: --cores, --running-jobs, "
-		    "--waiting-jobs (0: none)");
+		    "--waiting-jobs, --stored-mb (0: none)");
 	if (any) {
 		if ((r = db_quota_put(s->db, &q)) == 0)
 			site_audit(s, "quota", party,
 			    arena_printf(s->arena,
-				"cores %s, running jobs %s, waiting jobs %s",
+				"cores %s, running jobs %s, waiting jobs %s, "
+				"stored MB %s",
 				limit_text(s, q.cores),
 				limit_text(s, q.running_jobs),
-				limit_text(s, q.waiting_jobs)));
+				limit_text(s, q.waiting_jobs),
+				limit_text(s, q.stored_bytes / MB)));
 		return r;
 	}
 	if ((r = db_quota_delete(s->db, party, &removed)) != 0)
@@ -143,6 +153,8 @@ static const struct option_def quota_options[] = {
 	{ "cores", "N", "that they may hold at once; 0: no limit", false },
 	{ "running-jobs", "N", "at once", false },
 	{ "waiting-jobs", "N", "at once", false },
+	{ "stored-mb", "N", "of documents, over all jobs there ever were",
+	    false },
 	{ "remove", NULL, "what holds for all partners holds again", false },
 	OPTION_END,
 };

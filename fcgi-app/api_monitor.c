@@ -203,6 +203,8 @@ collect(struct request *req, struct metrics *m)
 	    (r = counted(req, m, db_count_tasks, METRIC_tasks, "state")) != 0 ||
 	    (r = counted(
 		 req, m, db_count_waits, METRIC_queue_jobs, "reason")) != 0 ||
+	    (r = counted(req, m, db_count_stored, METRIC_partner_stored_bytes,
+		 "partner")) != 0 ||
 	    (r = add_rest(req, m)) != 0 || (r = add_resources(req, m)) != 0 ||
 	    (r = add_partners(req, m)) != 0)
 		return r;

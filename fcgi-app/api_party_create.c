@@ -242,6 +242,34 @@ check_queue(struct request *req, struct reply *rp, const struct party_member *m)
 	return command_not_now(rp, &why, r);
 }
 
+/* Not now, and how much there is; ERR_LIMIT: never. */
+static int
+check_stored(struct request *req, struct reply *rp, int64_t bytes)
+{
+	struct wait why = wait_of(WAIT_NONE);
+	int r = db_quota_check_stored(
+	    req->app->db, req->arena, req->caller.party, bytes, &why);
+
+	return r == ERR_BUSY ? command_not_now(rp, &why, r) : r;
+}
+
+/* Who was taken in before brings nothing more. */
+static int
+check_new(struct request *req, struct reply *rp, const struct party_member *m,
+    const struct db_job_new *job)
+{
+	struct db_party *known;
+	int r = db_party_get(
+	    req->app->db, req->arena, m->job_id, m->role, m->party_id, &known);
+
+	if (r == 0 && known->created)
+		return 0;
+	if (r != 0 && r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	return check_stored(req, rp, party_job_bytes(job));
+}
+
 int
 api_party_job_create(struct request *req, struct reply *rp)
 {
@@ -256,6 +284,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = check_queue(req, rp, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
+	    (r = check_new(req, rp, &m, &job)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE, NULL)) == 0 &&
 	    (r = party_contract_create(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0) {
@@ -301,6 +330,7 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &m, true, &d, &job)) == 0 &&
+	    (r = check_stored(req, rp, party_job_bytes(&job))) == 0 &&
 	    (r = ask_service_again(req, &job)) == 0 &&
 	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0 &&
@@ -350,6 +380,9 @@ api_party_task_create(struct request *req, struct reply *rp)
 		t.auto_retries = re.auto_retries;
 	if (re.retry_delay_s >= 0)
 		t.retry_delay_s = re.retry_delay_s;
+	if (t.version != last->key.version &&
+	    (r = check_stored(req, rp, party_task_bytes(&t))) != 0)
+		return command_refused(rp, kind, r);
 	if ((r = ask_service(req, &m, NULL, PERMIT_RERUN, &t)) != 0 ||
 	    (r = party_task_create(
 		 req->app->db, &who, &m, &t, &kind, &effective)) != 0)

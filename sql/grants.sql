@@ -24,6 +24,7 @@ GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource_grant TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON quota TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON partner_stored TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON data_table TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON task_output TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON metric TO 'sluice_fcgi'@'localhost';

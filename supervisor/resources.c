@@ -57,5 +57,6 @@ resources_register(struct supervisor *s)
 	    s->db, &(struct db_quota){ .party_id = DB_QUOTA_PARTNERS,
 		       .cores = s->conf->partner_cores,
 		       .running_jobs = s->conf->partner_running_jobs,
-		       .waiting_jobs = s->conf->partner_waiting_jobs });
+		       .waiting_jobs = s->conf->partner_waiting_jobs,
+		       .stored_bytes = s->conf->partner_stored_mb * 1048576 });
 }

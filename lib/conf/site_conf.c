@@ -164,6 +164,8 @@ static const struct key keys[] = {
 	    1048576),
 	NUM("jobs", "partner_waiting_jobs", partner_waiting_jobs, "10000", 0,
 	    1048576),
+	NUM("jobs", "partner_stored_mb", partner_stored_mb, "10240", 0,
+	    1073741824),
 
 	STR("mailbox", "memory_dir", KEY_PATH, mailbox_memory_dir,
 	    "/dev/shm/sluice"),

@@ -99,6 +99,7 @@ struct site_conf {
 	int64_t partner_cores;
 	int64_t partner_running_jobs;
 	int64_t partner_waiting_jobs;
+	int64_t partner_stored_mb;
 	/* [mailbox] */
 	char *mailbox_memory_dir;  /* tmpfs folder for small objects */
 	int64_t mailbox_max_bytes; /* per task */

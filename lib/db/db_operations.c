@@ -141,6 +141,8 @@ static const struct db_stmt rest = {
 										  "MIN(COALESCE(progress_at, started_at))") ", 0)"
 															    " FROM attempt WHERE ended_at IS NULL"
 };
+static const struct db_stmt stored = { "count.stored", "",
+	"SELECT 1, party_id, bytes FROM partner_stored ORDER BY party_id" };
 static const struct db_stmt egress = { "count.egress", "ii",
 	"SELECT 1, to_party, CAST(SUM(bytes) AS SIGNED) FROM egress"
 	" WHERE id > ? AND id <= ? GROUP BY to_party" };
@@ -173,6 +175,13 @@ int
 db_count_rest(struct db *db, struct arena *a, struct db_count **rows, size_t *n)
 {
 	return db_select(db, &rest, &count_shape, a, rows, n);
+}
+
+int
+db_count_stored(
+    struct db *db, struct arena *a, struct db_count **rows, size_t *n)
+{
+	return db_select(db, &stored, &count_shape, a, rows, n);
 }
 
 int

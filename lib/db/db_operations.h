@@ -63,6 +63,8 @@ int db_count_tasks(struct db *, struct arena *, struct db_count **, size_t *n);
  * oldest sign of life and of progress over the open attempts).
  */
 int db_count_rest(struct db *, struct arena *, struct db_count **, size_t *n);
+/* What jobs of each partner have stored, see db_quota.h. */
+int db_count_stored(struct db *, struct arena *, struct db_count **, size_t *n);
 /* Bytes of the egress ledger by party behind *after, which moves on. */
 int db_count_egress(
     struct db *, struct arena *, int64_t *after, struct db_count **, size_t *n);

@@ -10,7 +10,8 @@
 	X(STR, party_id, "q.party_id")                                         \
 	X(INT, cores, "q.cores")                                               \
 	X(INT, running_jobs, "q.running_jobs")                                 \
-	X(INT, waiting_jobs, "q.waiting_jobs")
+	X(INT, waiting_jobs, "q.waiting_jobs")                                 \
+	X(INT, stored_bytes, "q.stored_bytes")
 static const struct db_col quota_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_quota, field) },
@@ -20,11 +21,13 @@ static const struct db_col quota_cols[] = {
 static const struct db_shape quota_shape =
     DB_SHAPE(struct db_quota, quota_cols);
 
-static const struct db_stmt put = { "quota.put", "siii",
-	"INSERT INTO quota (party_id, cores, running_jobs, waiting_jobs)"
-	" VALUES (?, ?, ?, ?) ON DUPLICATE KEY UPDATE cores = VALUES(cores),"
+static const struct db_stmt put = { "quota.put", "siiii",
+	"INSERT INTO quota (party_id, cores, running_jobs, waiting_jobs,"
+	" stored_bytes)"
+	" VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE cores = VALUES(cores),"
 	" running_jobs = VALUES(running_jobs),"
-	" waiting_jobs = VALUES(waiting_jobs)" };
+	" waiting_jobs = VALUES(waiting_jobs),"
+	" stored_bytes = VALUES(stored_bytes)" };
 static const struct db_stmt delete = { "quota.delete", "s",
 	"DELETE FROM quota WHERE party_id = ?" };
 static const struct db_stmt list = { "quota.list", "",
@@ -34,7 +37,7 @@ int
 db_quota_put(struct db *db, const struct db_quota *q)
 {
 	return db_exec(db, &put, NULL, q->party_id, q->cores, q->running_jobs,
-	    q->waiting_jobs);
+	    q->waiting_jobs, q->stored_bytes);
 }
 
 int
@@ -143,14 +146,14 @@ db_quota_check(struct db *db, struct arena *a, const char *job_id,
 
 /* --- jobs that wait ------------------------------------------------------- */
 
-struct queue {
-	int64_t limit, jobs;
+struct level {
+	int64_t limit, used;
 };
-static const struct db_col queue_cols[] = {
-	{ DB_INT, offsetof(struct queue, limit) },
-	{ DB_INT, offsetof(struct queue, jobs) },
+static const struct db_col level_cols[] = {
+	{ DB_INT, offsetof(struct level, limit) },
+	{ DB_INT, offsetof(struct level, used) },
 };
-static const struct db_shape queue_shape = DB_SHAPE(struct queue, queue_cols);
+static const struct db_shape level_shape = DB_SHAPE(struct level, level_cols);
 
 static const struct db_stmt waiting = { "quota.waiting", "sss",
 	"SELECT 1, q.waiting_jobs, (SELECT COUNT(*) FROM job j"
@@ -162,17 +165,57 @@ int
 db_quota_check_waiting(struct db *db, struct arena *a,
     const char *initiator_party, bool is_own, struct wait *why)
 {
-	struct queue *q;
+	struct level *q;
 	int r;
 
-	r = db_select_one(db, &waiting, &queue_shape, a, &q, initiator_party,
+	r = db_select_one(db, &waiting, &level_shape, a, &q, initiator_party,
 	    initiator_party, is_own ? "" : DB_QUOTA_PARTNERS);
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
 		return 0;
 	}
-	if (r != 0 || q->jobs < q->limit)
+	if (r != 0 || q->used < q->limit)
 		return r;
-	*why = used_up("waiting jobs", initiator_party, q->jobs, q->limit);
+	*why = used_up("waiting jobs", initiator_party, q->used, q->limit);
+	return ERR_BUSY;
+}
+
+/* --- what is stored ------------------------------------------------------- */
+
+static const struct db_stmt store = { "quota.store", "sii",
+	"INSERT INTO partner_stored (party_id, bytes) VALUES (?, GREATEST(?, 0))"
+	" ON DUPLICATE KEY UPDATE bytes = GREATEST(bytes + ?, 0)" };
+static const struct db_stmt stored = { "quota.stored", "ss",
+	"SELECT 1, q.stored_bytes, COALESCE((SELECT p.bytes"
+	"  FROM partner_stored p WHERE p.party_id = ?), 0)"
+	" FROM quota q WHERE q.party_id IN (?, '*')"
+	" ORDER BY q.party_id = '*' LIMIT 1" };
+
+int
+db_quota_store(struct db *db, const char *party_id, int64_t bytes)
+{
+	return db_exec(db, &store, NULL, party_id, bytes, bytes);
+}
+
+int
+db_quota_check_stored(struct db *db, struct arena *a, const char *party_id,
+    int64_t bytes, struct wait *why)
+{
+	struct level *l;
+	int r;
+
+	r = db_select_one(db, &stored, &level_shape, a, &l, party_id, party_id);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r != 0 || l->limit == 0 || l->used + bytes <= l->limit)
+		return r;
+	if (bytes > l->limit)
+		return err_set(ERR_LIMIT,
+		    "%lld bytes would be stored, the quota of party %.10s here "
+		    "is %lld",
+		    (long long)bytes, party_id, (long long)l->limit);
+	*why = used_up("stored bytes", party_id, l->used, l->limit);
 	return ERR_BUSY;
 }

@@ -18,6 +18,7 @@ struct db_quota {
 	int64_t cores;
 	int64_t running_jobs;
 	int64_t waiting_jobs;
+	int64_t stored_bytes; /* of documents, over all jobs there ever were */
 };
 
 int db_quota_put(struct db *, const struct db_quota *);
@@ -42,5 +43,17 @@ int db_quota_check(struct db *, struct arena *, const char *job_id,
  */
 int db_quota_check_waiting(struct db *, struct arena *,
     const char *initiator_party, bool is_own, struct wait *why);
+
+/*
+ * What jobs of a partner have stored here, in documents and rows; bytes may
+ * be negative, when they are replaced by shorter ones.
+ */
+int db_quota_store(struct db *, const char *party_id, int64_t bytes);
+/*
+ * May a partner store that much more?
+ * Errors: ERR_BUSY (*why), ERR_LIMIT when its quota is not even that large.
+ */
+int db_quota_check_stored(struct db *, struct arena *, const char *party_id,
+    int64_t bytes, struct wait *why);
 
 #endif

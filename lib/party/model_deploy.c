@@ -11,12 +11,16 @@
 #include "lib/base/str.h"
 #include "lib/db/db_checkpoint.h"
 #include "lib/db/db_model.h"
+#include "lib/db/db_quota.h"
 #include "lib/json/decode.h"
 #include "lib/model/dsl.h"
 #include "lib/model/model_pipeline.h"
 #include "lib/model/model_version.h"
 #include "lib/party/model_stage.h"
 #include "lib/party/party_private.h"
+
+/* Rows of a version and its parts, roughly. */
+#define CHILD_BYTES 16384
 
 struct deploy_body {
 	const char *model_id;
@@ -292,6 +296,34 @@ parent_info(struct deploy *d)
 	return text;
 }
 
+/* Partners' deployments count like their jobs, each once. */
+static int
+count_stored(struct deploy *d, const struct db_model *m)
+{
+	const struct errand_ask *ask = d->ask;
+	int64_t bytes =
+	    CHILD_BYTES +
+	    (int64_t)(strlen(m->train_dsl) + strlen(m->inference_dsl) +
+		      strlen(m->train_runtime_conf) +
+		      strlen(m->runtime_conf_on_party));
+	struct db_model *staged;
+	struct wait why;
+	int r;
+
+	if (ask->caller->is_site)
+		return 0;
+	r = db_model_get_staged(ask->db, ask->arena, &d->child, &staged);
+	if (r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	r = db_quota_check_stored(
+	    ask->db, ask->arena, ask->caller->party_id, bytes, &why);
+	if (r == ERR_BUSY)
+		return err_set(ERR_LIMIT, "%s", err_text());
+	return r != 0 ? r
+		      : db_quota_store(ask->db, ask->caller->party_id, bytes);
+}
+
 static int
 stage(struct deploy *d, uint8_t hash[])
 {
@@ -311,6 +343,8 @@ stage(struct deploy *d, uint8_t hash[])
 	s.m.runtime_conf_on_party = conf_of_child(d);
 	s.m.imported = false;
 	s.m.has_archive = false;
+	if ((r = count_stored(d, &s.m)) != 0)
+		return r;
 	r = model_manifest_contract(d->parent->manifest, contract);
 	if (r == 0)
 		s.contract_hash = contract;

@@ -54,6 +54,14 @@ int party_may_command(
     struct db *, const struct party_caller *, const struct party_member *);
 
 /*
+ * What a job, or a version of a task, takes here in documents and rows: that
+ * is counted for the partner whose job it is, when it is taken in, and bounded
+ * by its quota (db_quota_check_stored()), which the caller asks.
+ */
+int64_t party_job_bytes(const struct db_job_new *);
+int64_t party_task_bytes(const struct db_task_new *);
+
+/*
  * Take a job in (a partner's side).  j is validated by the caller (model/dsl,
  * conf); its parties are all members, those of this site is_local, and the
  * one addressed has created set; its tasks are the addressed member's.

@@ -5,6 +5,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_contract.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_tx.h"
 #include "lib/party/approval.h"
@@ -124,6 +125,7 @@ struct creation {
 	const struct db_job_new *job;
 	enum permit_kind refused;
 	struct permit_demands demands; /* of people */
+	bool here;		       /* it was taken in before */
 	bool created;
 };
 
@@ -132,14 +134,25 @@ static int
 check_admission(struct db *db, struct arena *a, struct creation *c)
 {
 	struct permit_ask ask;
-	bool here;
 	int r;
 
-	if ((r = is_taken_in(db, a, c->member, &here)) != 0 || here)
+	if ((r = is_taken_in(db, a, c->member, &c->here)) != 0 || c->here)
 		return r;
 	party_ask_of(a, c->member, c->job, &ask);
 	ask.demands = &c->demands;
 	return permit_check(db, &ask, &c->refused);
+}
+
+/* Counted for the partner whose job it is, once for each member. */
+static int
+count_stored(struct db *db, const struct creation *c)
+{
+	const struct db_job_new *j = c->job;
+
+	if (c->here || j->is_initiator)
+		return 0;
+	return db_quota_store(db, j->initiator_party,
+	    c->created ? party_job_bytes(j) : party_member_bytes(j));
 }
 
 static int
@@ -153,7 +166,7 @@ create_tx(struct db *db, void *ctx)
 	c->demands = (struct permit_demands){ .arena = a };
 	if ((r = check_admission(db, a, c)) == 0 &&
 	    (r = db_job_insert(db, c->job, &c->created)) == 0 &&
-	    c->demands.n > 0)
+	    (r = count_stored(db, c)) == 0 && c->demands.n > 0)
 		r = approval_ask(db, c->job, c->member->role,
 		    c->member->party_id, &c->demands);
 	arena_free(a);

@@ -76,4 +76,12 @@ void party_ask_of(struct arena *, const struct party_member *,
  */
 int party_stop_tasks(struct db *, struct party_command *c, bool all);
 
+/* The same of a job's documents alone: they stand in the version of a model,
+ * too, that may come of it. */
+int64_t party_document_bytes(
+    const char *dsl, const char *conf, const char *contract);
+/* What one member brings beside the job. */
+int64_t party_member_bytes(const struct db_job_new *);
+#define PARTY_MEMBER_BYTES 512 /* the rows of a member, at any site */
+
 #endif

@@ -6,6 +6,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_contract.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 #include "lib/json/json.h"
 #include "lib/party/approval.h"
@@ -150,6 +151,13 @@ revise(struct db *db, struct party_command *c)
 		    "job %s has another DSL, type, model or other members "
 		    "here: only its parameters can change",
 		    j->job_id);
+	if (!c->job->is_initiator &&
+	    (r = db_quota_store(db, j->initiator_party,
+		 party_document_bytes(j->dsl, j->runtime_conf, j->contract) -
+		     party_document_bytes(
+			 have->dsl, have->runtime_conf, have->contract) +
+		     PARTY_MEMBER_BYTES * (int64_t)j->nparties)) != 0)
+		return r;
 	return db_job_revise(db, j);
 }
 

@@ -4,6 +4,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_metric.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_tx.h"
 #include "lib/party/party_private.h"
 
@@ -141,6 +142,10 @@ create(struct db *db, struct party_command *c)
 		return err_set(ERR_CONFLICT, "job %s has ended here: %s",
 		    c->job->job_id, state_name(c->job->status));
 	if ((r = db_task_insert(db, c->job->job_id, c->task, 1)) != 0)
+		return r;
+	if (!c->job->is_initiator &&
+	    (r = db_quota_store(
+		 db, c->job->initiator_party, party_task_bytes(c->task))) != 0)
 		return r;
 	if ((r = db_metric_delete_older(db, c->key)) != 0)
 		return r;

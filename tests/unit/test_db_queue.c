@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_queue.h"
+#include "lib/db/db_operations.h"
 #include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 #include "tests/lib/mariadb.h"
@@ -76,7 +77,7 @@ job(int i)
 static void
 a_quota_bounds_cores_and_jobs_of_its_initiator(void **state)
 {
-	struct db_quota q = { ROWS_GUEST, 6, 2, 0 };
+	struct db_quota q = { ROWS_GUEST, 6, 2, 0, 0 };
 	struct wait why;
 
 	(void)state;
@@ -103,7 +104,7 @@ a_quota_bounds_cores_and_jobs_of_its_initiator(void **state)
 static void
 the_quota_of_partners_is_not_for_own_jobs(void **state)
 {
-	struct db_quota q = { DB_QUOTA_PARTNERS, 1, 0, 1 };
+	struct db_quota q = { DB_QUOTA_PARTNERS, 1, 0, 1, 0 };
 	struct wait why;
 
 	(void)state;
@@ -119,7 +120,7 @@ the_quota_of_partners_is_not_for_own_jobs(void **state)
 	assert_int_equal(
 	    db_quota_check_waiting(db, arena, "777", false, &why), 0);
 	/* A party's own row counts, not that of all. */
-	q = (struct db_quota){ ROWS_GUEST, 0, 0, 2 };
+	q = (struct db_quota){ ROWS_GUEST, 0, 0, 2, 0 };
 	assert_int_equal(db_quota_put(db, &q), 0);
 	assert_int_equal(
 	    db_quota_check_waiting(db, arena, ROWS_GUEST, false, &why), 0);
@@ -301,12 +302,49 @@ priority_is_a_head_start_of_minutes(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void
+what_partners_store_is_counted_and_bounded(void **state)
+{
+	struct db_quota q = { DB_QUOTA_PARTNERS, 0, 0, 0, 1000 };
+	struct db_count *rows;
+	struct wait why = wait_of(WAIT_NONE);
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(
+	    db_quota_check_stored(db, arena, "777", 1000, &why), 0);
+	assert_int_equal(
+	    db_quota_check_stored(db, arena, "777", 1001, &why), ERR_LIMIT);
+	assert_int_equal(db_quota_store(db, "777", 600), 0);
+	assert_int_equal(db_quota_store(db, "777", 100), 0);
+	assert_int_equal(db_quota_store(db, "777", -50), 0);
+	assert_int_equal(db_quota_check_stored(db, arena, "777", 350, &why), 0);
+	assert_int_equal(
+	    db_quota_check_stored(db, arena, "777", 351, &why), ERR_BUSY);
+	assert_int_equal(why.code, WAIT_QUOTA);
+	assert_string_equal(why.on, "stored bytes");
+	assert_int_equal(why.n[WAIT_N_USED], 650);
+	assert_int_equal(why.n[WAIT_N_LIMIT], 1000);
+	assert_int_equal(db_quota_check_stored(db, arena, "778", 351, &why), 0);
+	/* Its own quota, without a limit of these. */
+	q = (struct db_quota){ "777", 1, 0, 0, 0 };
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(
+	    db_quota_check_stored(db, arena, "777", 1001, &why), 0);
+	assert_int_equal(db_count_stored(db, arena, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].name, "777");
+	assert_int_equal(rows[0].n, 650);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(a_quota_bounds_cores_and_jobs_of_its_initiator),
 		T(the_quota_of_partners_is_not_for_own_jobs),
+		T(what_partners_store_is_counted_and_bounded),
 		T(a_waiting_row_without_a_reason_is_refused_by_the_database),
 		T(the_same_wait_goes_on_and_another_begins),
 		T(who_lost_the_lease_changes_no_reason_of_a_task),
