@@ -8,8 +8,9 @@
 #include "cli/site.h"
 
 /*
- * keys/partners.pem anew from the certificates that count, and nginx told:
- * it closes connections that the others opened once their answers are out.
+ * keys/partners.pem anew from the certificates that count; when it returns,
+ * nginx goes by them.  It closes connections that the others opened once their
+ * answers are out.
  */
 int partner_update_tls(struct site *);
 

@@ -2,13 +2,11 @@
  * What it takes to trust a partner's keys, old and new.  Used by the commands
  * in partner.c, partner_keys.c and rotate.c.
  */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/daemon.h"
+#include "cli/nginx_reload.h"
 #include "cli/partner.h"
 #include "cli/site_files.h"
 #include "lib/base/clock.h"
@@ -26,7 +24,6 @@ partner_update_tls(struct site *s)
 	struct db_partner_key *rows;
 	const char **certs;
 	size_t i, n, n_certs = 0;
-	pid_t nginx;
 	int r;
 
 	if ((r = db_partner_key_list(s->db, s->arena, NULL, true, &rows, &n)) !=
@@ -40,10 +37,7 @@ partner_update_tls(struct site *s)
 			certs[n_certs++] = rows[i].material;
 	r = site_files_partners(s->conf, certs, n_certs);
 	free(certs);
-	nginx = daemon_pid(&daemon_nginx, s->conf);
-	if (r == 0 && nginx != 0 && kill(nginx, SIGHUP) != 0)
-		r = err_set_errno(ERR_IO, "tell nginx about it");
-	return r;
+	return r != 0 ? r : nginx_reload(s->conf);
 }
 
 int

@@ -313,6 +313,21 @@ answer_task_end(struct command *c, const struct answer *a)
 	return db_task_ack_status(c->super->db, &c->task, c->status);
 }
 
+/*
+ * The member lets us ask nothing: its site has disabled this one, say, and
+ * has ended the task.  While keys change that may pass.
+ */
+static int
+denied(struct command *c, const struct answer *a)
+{
+	struct job_task *t = job_task(c->job, c->component, c->member);
+	int64_t now = clock_mono_ms();
+
+	if (t->denied_ms == 0)
+		t->denied_ms = now;
+	return now - t->denied_ms < JOB_DENIED_MS ? 0 : fail_task(c, a->text);
+}
+
 static int
 answer_collect(struct command *c, const struct answer *a)
 {
@@ -322,8 +337,11 @@ answer_collect(struct command *c, const struct answer *a)
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
 	if (a->code == ERR_NOT_FOUND)
 		return fail_task(c, "the task is not known there any more");
+	if (a->code == ERR_DENIED)
+		return denied(c, a);
 	if (a->code != 0)
 		return 0;
+	job_task(c->job, c->component, c->member)->denied_ms = 0;
 	if (state_parse(json_get_str(a->data, "party_status", ""),
 		&report.party_status) != 0 ||
 	    report.party_status == STATE_NONE)

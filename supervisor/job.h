@@ -33,7 +33,8 @@ struct job_member {
 struct job_task {
 	bool busy;
 	int64_t rest_until_ms;
-	int64_t heard_ms; /* monotonic; 0: never looked at */
+	int64_t heard_ms;  /* monotonic; 0: never looked at */
+	int64_t denied_ms; /* monotonic; since when nothing is told of it */
 };
 
 /* Until then a reason that should pass by itself is not stored. */
@@ -41,6 +42,9 @@ struct job_task {
 
 /* After "not now" nothing is sent to that member or task for this long. */
 #define JOB_REST_MS 1000
+
+/* A member that tells nothing of its task for so long has left the job. */
+#define JOB_DENIED_MS 10000
 
 struct job {
 	char job_id[ID_JOB_SIZE];
