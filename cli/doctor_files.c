@@ -14,7 +14,7 @@
 #include "lib/base/fd.h"
 #include "lib/conf/site_disk.h"
 #include "lib/http/tls_cert.h"
-#include "lib/provider/manifest.h"
+#include "lib/provider/measure.h"
 #include "lib/sign/keys.h"
 
 #define CERT_MAX (64 * 1024)

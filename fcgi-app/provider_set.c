@@ -6,7 +6,7 @@
 #include "lib/base/log.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_provider.h"
-#include "lib/provider/manifest.h"
+#include "lib/provider/measure.h"
 
 int
 provider_set_refresh(struct app *app)

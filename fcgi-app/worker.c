@@ -24,7 +24,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/hook/hook.h"
-#include "lib/provider/manifest.h"
+#include "lib/provider/measure.h"
 #include "lib/sign/client_vault.h"
 
 #define KEPT_BYTES ((size_t)4 << 20) /* free memory kept for the next one */

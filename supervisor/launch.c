@@ -3,14 +3,10 @@
  */
 #include "supervisor/launch.h"
 
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/id.h"
@@ -24,6 +20,7 @@
 #include "lib/party/party.h"
 #include "supervisor/joblog.h"
 #include "supervisor/leftovers.h"
+#include "supervisor/nursery.h"
 #include "supervisor/peers.h"
 #include "supervisor/processes.h"
 #include "supervisor/steady.h"
@@ -46,8 +43,6 @@ struct launcher {
 	struct watched *list;
 	struct steady steady;
 };
-
-extern char **environ;
 
 /* --- the end of a shepherd ------------------------------------------------ */
 
@@ -176,67 +171,6 @@ launch_is_watched(const struct launcher *l, const char *attempt_id)
 
 /* --- the start of a shepherd ------------------------------------------------ */
 
-/*
- * In a session of its own (a terminal's or service's signals are not for
- * it), with the signal mask and dispositions a program expects.
- */
-static int
-prepare(posix_spawnattr_t *attr, posix_spawn_file_actions_t *files)
-{
-	sigset_t none, all;
-	int r;
-
-	(void)sigemptyset(&none);
-	(void)sigfillset(&all);
-	if ((r = posix_spawnattr_init(attr)) != 0)
-		return err_set(ERR_IO, "spawn: %s", strerror(r));
-	if ((r = posix_spawn_file_actions_init(files)) != 0) {
-		(void)posix_spawnattr_destroy(attr);
-		return err_set(ERR_IO, "spawn: %s", strerror(r));
-	}
-	if ((r = posix_spawnattr_setsigmask(attr, &none)) == 0 &&
-	    (r = posix_spawnattr_setsigdefault(attr, &all)) == 0 &&
-	    (r = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETSIGMASK |
-						    POSIX_SPAWN_SETSIGDEF |
-						    POSIX_SPAWN_SETSID)) == 0)
-		r = posix_spawn_file_actions_addopen(
-		    files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	/* What libraries opened without close-on-exec stays here. */
-	if (r == 0)
-		r = posix_spawn_file_actions_addclosefrom_np(files, 3);
-	if (r == 0)
-		return 0;
-	(void)posix_spawnattr_destroy(attr);
-	(void)posix_spawn_file_actions_destroy(files);
-	return err_set(ERR_IO, "spawn: %s", strerror(r));
-}
-
-static int
-spawn(const struct site_conf *conf, const char *attempt_id, pid_t *pid)
-{
-	char *argv[6];
-	posix_spawnattr_t attr;
-	posix_spawn_file_actions_t files;
-	int r;
-
-	if ((r = prepare(&attr, &files)) != 0)
-		return r;
-	argv[0] = xstrdup(conf->shepherd_program);
-	argv[1] = xstrdup("--config");
-	argv[2] = xstrdup(conf->path);
-	argv[3] = xstrdup("--attempt");
-	argv[4] = xstrdup(attempt_id);
-	argv[5] = NULL;
-	r = posix_spawn(pid, argv[0], &files, &attr, argv, environ);
-	if (r != 0)
-		r = err_set(ERR_IO, "start %s: %s", argv[0], strerror(r));
-	for (int i = 0; argv[i] != NULL; i++)
-		free(argv[i]);
-	(void)posix_spawnattr_destroy(&attr);
-	(void)posix_spawn_file_actions_destroy(&files);
-	return r;
-}
-
 static void
 fail(struct launcher *l, const struct db_attempt *a)
 {
@@ -293,7 +227,7 @@ start(struct launcher *l, const struct db_attempt *a)
 
 	if (!is_allowed(l, a))
 		return;
-	if (spawn(s->conf, a->attempt_id, &pid) == 0) {
+	if (nursery_start(s->nursery, s->conf, a->attempt_id, &pid) == 0) {
 		metrics_add(s->metrics, METRIC_task_starts_total, 1, NULL);
 		joblog_info(s->conf, a->key.job_id,
 		    "task %s version %lld "

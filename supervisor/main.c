@@ -19,6 +19,7 @@
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
 #include "lib/sign/vault.h"
+#include "supervisor/nursery.h"
 #include "supervisor/peers.h"
 #include "supervisor/supervisor.h"
 
@@ -149,7 +150,7 @@ open_site(struct program *p, const struct options *o)
 }
 
 static int
-open_partners(struct program *p)
+open_outside(struct program *p)
 {
 	char *path = site_path(p->conf, "%s/sign.key", SITE_KEYS);
 	int r;
@@ -160,6 +161,8 @@ open_partners(struct program *p)
 		r = http_client_new_site(
 		    p->super.loop, p->conf, p->keys, &p->super.http);
 	p->super.keys = p->keys;
+	if (r == 0)
+		p->super.nursery = nursery_new(p->super.loop, p->conf);
 	free(path);
 	return r;
 }
@@ -172,6 +175,7 @@ close_all(struct program *p)
 	/* Calls under way end without their callbacks, whose contexts go. */
 	http_client_free(s->http);
 	supervisor_stop(s);
+	nursery_free(s->nursery);
 	loop_free(s->loop);
 	keys_free(p->keys);
 	db_close(s->db);
@@ -196,7 +200,7 @@ main(int argc, char **argv)
 	}
 	if ((r = open_site(&p, &o)) == 0 &&
 	    (r = loop_new(&p.super.loop)) == 0 &&
-	    (r = watch_signals(&p)) == 0 && (r = open_partners(&p)) == 0 &&
+	    (r = watch_signals(&p)) == 0 && (r = open_outside(&p)) == 0 &&
 	    (r = supervisor_start(&p.super)) == 0) {
 		log_info("supervisor %s of party %s runs", p.super.instance,
 		    p.conf->party_id);

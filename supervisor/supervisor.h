@@ -21,6 +21,7 @@ struct janitor;
 struct keys;
 struct launcher;
 struct metrics;
+struct nursery;
 struct partners;
 struct peers;
 struct queue;
@@ -47,6 +48,7 @@ struct supervisor {
 	struct http_client *http; /* NULL: no partners */
 	struct keys *keys;	  /* what this site signs with; or NULL */
 	const char *name;	  /* NULL or "": the first of its home */
+	struct nursery *nursery;  /* of shepherds; NULL: none */
 
 	struct metrics *metrics;   /* what is counted here */
 	struct findings *findings; /* what detectors told lately */

@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/model/contract.h"
 #include "lib/party/signatures.h"
+#include "lib/provider/measure.h"
 #include "lib/sign/digest.h"
 
 /* Sites' clocks may differ by this much. */
@@ -233,7 +234,7 @@ check_provider(const struct contract_use *u)
 	want = json_get_str(
 	    json_get(u->contract, "digests"), buf_str(&name), NULL);
 	if (r == 0 && want != NULL &&
-	    (r = provider_measure(u->provider, digest)) == 0 &&
+	    (r = provider_digest(u->provider, digest)) == 0 &&
 	    strcmp(want, digest) != 0)
 		r = err_set(ERR_DENIED,
 		    "provider %s is another program than the one that was "

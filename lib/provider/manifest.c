@@ -6,19 +6,16 @@
 #include "lib/provider/manifest_read.h"
 
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/seen.h"
 #include "lib/base/str.h"
 #include "lib/json/faults.h"
-#include "lib/sign/digest.h"
 
 #define MANIFEST_MAX_BYTES ((size_t)4 << 20)
 #define NAME_MAX_BYTES 100
@@ -30,6 +27,7 @@ struct providers {
 	struct provider **items; /* by name, highest version first */
 	size_t n;
 	struct json_object **documents; /* what names borrow from */
+	struct seen *seen;		/* folders and manifests */
 };
 
 /* --- the set -------------------------------------------------------------- */
@@ -49,6 +47,7 @@ providers_new(void)
 	struct providers *ps = xcalloc(1, sizeof(*ps));
 
 	ps->arena = arena_new();
+	ps->seen = seen_new();
 	return ps;
 }
 
@@ -59,8 +58,11 @@ providers_free(struct providers *ps)
 
 	if (ps == NULL)
 		return;
-	for (i = 0; i < ps->n; i++)
+	for (i = 0; i < ps->n; i++) {
+		seen_free(ps->items[i]->measured);
 		json_object_put(ps->documents[i]);
+	}
+	seen_free(ps->seen);
 	free(ps->items);
 	free(ps->documents);
 	arena_free(ps->arena);
@@ -128,6 +130,8 @@ load_version(struct providers *ps, const char *dir, const char *name,
 
 	folder = xasprintf("%s/%s/%s", dir, name, version);
 	path = xasprintf("%s/manifest.json", folder);
+	seen_add(ps->seen, folder);
+	seen_add(ps->seen, path);
 	if ((r = json_parse_file(path, MANIFEST_MAX_BYTES, &o)) != 0)
 		goto out;
 	if (strcmp(json_get_str(o, "name", ""), name) != 0 ||
@@ -153,49 +157,6 @@ is_visible(const struct dirent *d)
 	return d->d_name[0] != '.';
 }
 
-static int
-measure_file(const char *path, uint8_t out[DIGEST_SIZE])
-{
-	struct stat st;
-	int fd, r;
-
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return err_set_errno(
-		    errno == ENOENT ? ERR_NOT_FOUND : ERR_IO, "%s", path);
-	if (fstat(fd, &st) != 0)
-		r = err_set_errno(ERR_IO, "%s", path);
-	else
-		r = digest_fd(fd, (uint64_t)st.st_size, out);
-	(void)close(fd);
-	return r;
-}
-
-int
-provider_measure(const struct provider *p, char digest[PROVIDER_DIGEST_SIZE])
-{
-	uint8_t parts[2][DIGEST_SIZE], all[DIGEST_SIZE];
-	char *manifest = xasprintf("%s/manifest.json", p->folder);
-	int r;
-
-	*digest = '\0';
-	if ((r = measure_file(manifest, parts[0])) == 0 &&
-	    (r = measure_file(p->program, parts[1])) == 0 &&
-	    (r = digest_memory(parts, sizeof(parts), all)) == 0)
-		str_to_hex(all, sizeof(all), digest);
-	free(manifest);
-	return r;
-}
-
-void
-providers_measure(struct providers *ps)
-{
-	size_t i;
-
-	for (i = 0; i < ps->n; i++)
-		if (provider_measure(ps->items[i], ps->items[i]->digest) != 0)
-			err_clear();
-}
-
 /* Call fn for each folder in dir, in order of names. */
 static int
 each_folder(struct providers *ps, const char *dir, const char *name,
@@ -206,6 +167,7 @@ each_folder(struct providers *ps, const char *dir, const char *name,
 	char *path;
 	int i, n, r = 0;
 
+	seen_add(ps->seen, dir);
 	if ((n = scandir(dir, &list, is_visible, alphasort)) < 0)
 		return err_set_errno(ERR_IO, "%s", dir);
 	for (i = 0; i < n; i++) {
@@ -258,6 +220,12 @@ providers_load(const char *dir, struct providers **out)
 	return 0;
 }
 
+bool
+providers_is_current(const struct providers *ps)
+{
+	return seen_is_same(ps->seen);
+}
+
 /* --- questions ------------------------------------------------------------ */
 
 size_t
@@ -268,6 +236,12 @@ providers_count(const struct providers *ps)
 
 const struct provider *
 providers_at(const struct providers *ps, size_t i)
+{
+	return ps->items[i];
+}
+
+struct provider *
+providers_item(struct providers *ps, size_t i)
 {
 	return ps->items[i];
 }

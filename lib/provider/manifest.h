@@ -13,6 +13,7 @@
 #include "lib/json/json.h"
 
 struct providers;
+struct seen;
 
 #define PROVIDER_DIGEST_SIZE 65 /* 64 hex digits and NUL */
 
@@ -47,6 +48,7 @@ struct provider {
 	char *folder;	      /* absolute; "" when not from a folder */
 	char *program;	      /* absolute path of the executable */
 	char digest[PROVIDER_DIGEST_SIZE]; /* "": not measured */
+	struct seen *measured;		   /* of which files; or NULL */
 	int64_t protocol;
 	struct module *modules;
 	size_t n_modules;
@@ -61,15 +63,8 @@ struct provider {
 int providers_load(const char *dir, struct providers **out);
 void providers_free(struct providers *);
 
-/*
- * What a version of a provider is: the SHA-256 over those of its manifest and
- * its program, in hex, as they are on disk now.  Errors: ERR_IO, ERR_NOT_FOUND
- * (no such file), with "".
- */
-int provider_measure(
-    const struct provider *, char digest[PROVIDER_DIGEST_SIZE]);
-/* Fill the digests of a set; one that lacks its files stays without. */
-void providers_measure(struct providers *);
+/* Do folders and manifests look as they did when the set was loaded? */
+bool providers_is_current(const struct providers *);
 
 /* An empty set, and a manifest from memory (borrowed): tests, fuzzing. */
 struct providers *providers_new(void);
@@ -78,6 +73,8 @@ int providers_add(
 
 size_t providers_count(const struct providers *);
 const struct provider *providers_at(const struct providers *, size_t);
+/* The same for who fills in digests: measure.c. */
+struct provider *providers_item(struct providers *, size_t);
 
 /*
  * By name or alias (case does not matter), version NULL or "" for the

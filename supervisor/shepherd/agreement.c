@@ -1,5 +1,5 @@
 /*
- * The contract's check with this shepherd's rows.  Called by main.c.
+ * The contract's check with this shepherd's rows.  Called by attempt.c.
  */
 #include "supervisor/shepherd/agreement.h"
 

@@ -1,5 +1,5 @@
 /*
- * Ancestry of tables.  Called by main.c and finish.c.
+ * Ancestry of tables.  Called by attempt.c and finish.c.
  */
 #include "supervisor/shepherd/ancestry.h"
 

@@ -1,5 +1,5 @@
 /*
- * Inputs of a task, from rows to folders.  Called once by main.c before the
+ * Inputs of a task, from rows to folders.  Called once by attempt.c before the
  * sandbox is made.
  */
 #include "supervisor/shepherd/inputs.h"

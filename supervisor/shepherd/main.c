@@ -2,11 +2,11 @@
  * sluice-shepherd: one task attempt from its launch to its end.
  *
  *   sluice-shepherd --config FILE --attempt ID
+ *   sluice-shepherd --nursery --config FILE PLACE
  *
  * Started by the supervisor, which it may outlive: its claim is the lease on
- * the attempt's row.  Exit status 0 when the task's end was written, 1 when
- * nothing could be done, 3 when the lease was lost, SHEPHERD_AGAIN when the
- * database went away before the task had begun.
+ * the attempt's row.  With --nursery it is the process that the supervisor
+ * asks for shepherds: nursery.h.
  */
 #include <getopt.h>
 #include <signal.h>
@@ -17,40 +17,18 @@
 #include <sys/resource.h>
 
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/base/proc.h"
-#include "lib/base/mem.h"
-#include "lib/base/str.h"
-#include "supervisor/launch.h"
-#include "supervisor/shepherd/agreement.h"
-#include "supervisor/shepherd/courier.h"
-#include "supervisor/shepherd/delivery.h"
-#include "supervisor/shepherd/finish.h"
-#include "supervisor/shepherd/inbox.h"
-#include "supervisor/shepherd/inputs.h"
-#include "supervisor/shepherd/lease.h"
-#include "supervisor/shepherd/outputs.h"
-#include "supervisor/shepherd/pulse.h"
-#include "supervisor/shepherd/relay.h"
-#include "supervisor/shepherd/session.h"
-#include "supervisor/shepherd/shepherd.h"
-#include "supervisor/shepherd/source.h"
-#include "supervisor/shepherd/tasklog.h"
-
-enum { EXIT_LOST = 3 };
+#include "supervisor/shepherd/attempt.h"
+#include "supervisor/shepherd/nursery.h"
 
 /* A received object may come in 250 descriptors, several at once. */
 #define MAX_FILES 4096
-#define BUILT_IN "sluice" /* the provider that comes with the site */
-
-/* Threads of an executor for each core, and those of its runtime. */
-#define THREADS_PER_CORE 2
-#define THREADS_MORE 8
 
 struct options {
 	const char *config;
 	const char *attempt;
+	bool is_nursery;
 };
 
 static int
@@ -59,20 +37,24 @@ parse_options(int argc, char **argv, struct options *o)
 	static const struct option table[] = { { "config", required_argument,
 						   NULL, 'c' },
 		{ "attempt", required_argument, NULL, 'a' },
-		{ NULL, 0, NULL, 0 } };
+		{ "nursery", no_argument, NULL, 'n' }, { NULL, 0, NULL, 0 } };
 	int c;
 
 	memset(o, 0, sizeof(*o));
-	while ((c = getopt_long(argc, argv, "", table, NULL)) != -1) {
+	/* "+": arguments stay where they are, nursery_run() counts on it. */
+	while ((c = getopt_long(argc, argv, "+", table, NULL)) != -1) {
 		if (c == 'c')
 			o->config = optarg;
 		else if (c == 'a')
 			o->attempt = optarg;
+		else if (c == 'n')
+			o->is_nursery = true;
 		else
 			return -1;
 	}
-	return o->config != NULL && o->attempt != NULL && optind == argc ? 0
-									 : -1;
+	if (o->config == NULL || (o->attempt == NULL) != o->is_nursery)
+		return -1;
+	return optind + (o->is_nursery ? 1 : 0) == argc ? 0 : -1;
 }
 
 static void
@@ -86,233 +68,26 @@ raise_file_limit(void)
 	(void)setrlimit(RLIMIT_NOFILE, &rl);
 }
 
-static void
-on_signal(void *ctx, int signo)
-{
-	(void)signo;
-	control_end(
-	    ctx, STATE_FAILED, FAULT_HOST, "the shepherd was told to stop");
-}
-
-/* Connection, rows, lease: without them there is nothing to end. */
 static int
-open_attempt(struct shepherd *s, const struct options *o)
+run_one(const struct options *o)
 {
-	const struct db_task_key *key;
-	int r;
+	struct ready ready;
+	int status;
 
-	if ((r = db_open(s->conf, &s->db)) != 0)
-		return r;
-	db_set_actor(s->db, "shepherd");
-	if ((r = subject_load(s->db, o->attempt, &s->subject)) != 0)
-		return r;
-	key = subject_key(s->subject);
-	log_context(key->job_id, key->component, key->party_id);
-	s->mailbox = (struct mailbox_task){ .job_id = key->job_id,
-		.component = key->component,
-		.version = (int)key->version,
-		.role = key->role,
-		.party_id = key->party_id };
-	if ((r = loop_new(&s->loop)) != 0 || (r = control_open(s)) != 0 ||
-	    (r = loop_signal(s->loop, SIGTERM, on_signal, s)) != 0)
-		return r;
-	return lease_open(s, &s->lease);
-}
-
-static int
-make_folders(struct shepherd *s)
-{
-	const struct db_task_key *key = subject_key(s->subject);
-
-	s->work_dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS,
-	    key->job_id, key->role, key->party_id, key->component,
-	    (int)key->version, (int)s->subject->attempt->fence);
-	s->out_dir = xasprintf("%s/out", s->work_dir);
-	return fd_mkdirs(s->out_dir, 0750);
-}
-
-static int
-open_parts(struct shepherd *s)
-{
-	int r;
-
-	if ((r = tasklog_open(s->conf, subject_key(s->subject), &s->log)) !=
-		0 ||
-	    (r = subject_complete(s->subject, s->db, s->conf)) != 0 ||
-	    (r = make_folders(s)) != 0 || (r = inbox_open(s, &s->inbox)) != 0)
-		return r;
-	s->pulse = pulse_new(s);
-	s->relay = relay_new(s);
-	s->outputs = outputs_new(s->conf, s->subject, s->out_dir);
-	s->delivery = delivery_new(s);
-	return courier_open(s, &s->courier);
-}
-
-/*
- * Models go to the store and back by a program of the site: a task has no
- * network.  It is this site's own program whatever the provider's folder
- * holds, and it is told by its module, of the built-in provider, in jobs
- * that no other site has a part in.
- */
-static bool
-is_own(const struct subject *t)
-{
-	return t->is_local && t->job->is_initiator &&
-	       str_eq(t->provider->name, BUILT_IN) &&
-	       (str_eq(t->module->name, "ModelStore") ||
-		   str_eq(t->module->name, "ModelRestore"));
-}
-
-static int
-launch_own(struct shepherd *s)
-{
-	char *argv[] = { s->conf->model_store_program,
-		(char *)(uintptr_t) "--config", s->conf->path, NULL };
-	int r;
-
-	if ((r = launcher_start_own(argv, &s->child)) != 0)
-		return r;
-	s->has_child = true;
-	return loop_child(s->loop, s->child.bwrap, control_child, s);
-}
-
-static int
-launch(struct shepherd *s, const struct inputs *in)
-{
-	const struct subject *t = s->subject;
-	char name[64];
-	int cores = (int)t->attempt->cores;
-	struct sandbox box = {
-		.bwrap = s->conf->bwrap_program,
-		.program = t->provider->program,
-		.provider_dir = t->provider->folder,
-		.output_dir = s->out_dir,
-		.binds = in->binds,
-		.n_binds = in->n_binds,
-	};
-	struct limits limits = {
-		.memory_bytes = s->conf->executor_memory_mb << 20,
-		.file_bytes = s->conf->executor_file_mb << 20,
-		.cores = cores > 0 ? cores : 1,
-	};
-	int r;
-
-	limits.threads = limits.cores * THREADS_PER_CORE + THREADS_MORE;
-	(void)snprintf(
-	    name, sizeof(name), CGROUP_PREFIX "%s", t->attempt->attempt_id);
-	if ((r = launcher_start(
-		 &box, &limits, s->conf->cgroup_dir, name, &s->child)) != 0)
-		return r;
-	s->has_child = true;
-	return loop_child(s->loop, s->child.bwrap, control_child, s);
-}
-
-/* When this cannot be written now, the end will say it all. */
-static void
-say_running(struct shepherd *s)
-{
-	int r = lease_running(s->lease);
-
-	if (r == ERR_CONFLICT)
-		control_lost(s);
-	else if (r != 0)
-		log_err("state running not written");
-	else
-		finish_tell(s);
-}
-
-static int
-start(struct shepherd *s)
-{
-	struct arena *arena = arena_new();
-	struct inputs in;
-	int text_fd = -1, r;
-
-	if ((r = open_parts(s)) != 0 || (r = agreement_check(s)) != 0 ||
-	    (r = inputs_resolve(arena, s->db, s->conf, s->subject, &in)) != 0 ||
-	    (r = ancestry_begin(s->db, s->subject, &in, s->subject->arena,
-		 &s->ancestry)) != 0 ||
-	    (in.outside != NULL &&
-		(r = source_open(s, in.outside, &text_fd, &s->source)) != 0))
-		goto out;
-	tasklog_printf(s->log, TASKLOG_INFO,
-	    "task %s version %d of %s %s "
-	    "starts: %s by %s %s",
-	    s->mailbox.component, s->mailbox.version, s->mailbox.role,
-	    s->mailbox.party_id, s->subject->module->name,
-	    s->subject->provider->name, s->subject->provider->version);
-	r = is_own(s->subject) ? launch_own(s) : launch(s, &in);
-	if (r != 0)
-		goto out;
-	r = session_open(s, &in, text_fd, &s->session);
-	text_fd = -1; /* the session's, or closed */
-	if (r != 0)
-		goto out;
-	s->phase = PHASE_RUNNING;
-	say_running(s);
-out:
-	fd_close(&text_fd);
-	arena_free(arena);
-	return r;
-}
-
-static void
-close_all(struct shepherd *s)
-{
-	session_close(s->session);
-	pulse_free(s->pulse);
-	source_close(s->source);
-	delivery_free(s->delivery);
-	courier_free(s->courier);
-	relay_free(s->relay);
-	inbox_close(s->inbox);
-	if (s->subject != NULL)
-		finish_clean(s);
-	launcher_close(&s->child);
-	outputs_free(s->outputs);
-	tasklog_close(s->log);
-	lease_close(s->lease);
-	if (s->loop != NULL)
-		control_close(s);
-	loop_free(s->loop);
-	subject_free(s->subject);
-	db_close(s->db);
-	free(s->work_dir);
-	free(s->out_dir);
-	site_conf_free(s->conf);
-}
-
-static int
-run(struct shepherd *s, const struct options *o)
-{
-	enum log_level level = LOG_INFO_;
-	int r;
-
-	if ((r = site_conf_load(o->config, &s->conf)) != 0)
-		return r;
-	site_conf_act_as(s->conf, SITE_SUPERVISOR);
-	if (log_level_parse(s->conf->log_level, &level) == 0)
-		log_init("shepherd", level);
-	if ((r = open_attempt(s, o)) != 0)
-		return r;
-	/* From here on a failure is the task's, and is written as its end. */
-	if (s->phase == PHASE_SETUP && start(s) != 0) {
-		if (!s->has_child && db_ping(s->db) != 0)
-			return ERR_DB_RETRY;
-		control_fail(s, NULL);
+	if (ready_load(o->config, &ready) != 0) {
+		log_err("attempt %s", o->attempt);
+		return EXIT_FAILURE;
 	}
-	return loop_run(s->loop);
+	status = attempt_run(&ready, o->attempt);
+	ready_fini(&ready);
+	return status;
 }
 
 int
 main(int argc, char **argv)
 {
-	struct shepherd s;
 	struct options o;
-	int status = EXIT_SUCCESS, r = 0;
 
-	memset(&s, 0, sizeof(s));
-	s.child = (struct launched)LAUNCHED_INIT;
 	proc_no_core();
 	log_init("shepherd", LOG_INFO_);
 	if (parse_options(argc, argv, &o) != 0) {
@@ -322,13 +97,10 @@ main(int argc, char **argv)
 	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	raise_file_limit();
-	if (sodium_init() < 0 || (r = run(&s, &o)) != 0) {
-		log_err("attempt %s", o.attempt);
-		status = r == ERR_DB || r == ERR_DB_RETRY ? SHEPHERD_AGAIN
-							  : EXIT_FAILURE;
-	} else if (s.is_lost) {
-		status = EXIT_LOST;
+	if (sodium_init() < 0) {
+		log_error("no randomness");
+		return EXIT_FAILURE;
 	}
-	close_all(&s);
-	return status;
+	return o.is_nursery ? nursery_run(argv, o.config, attempt_run)
+			    : run_one(&o);
 }

@@ -18,8 +18,12 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+
+/* Bytes; it has some hundred instructions of eight. */
+#define FILTER_MAX (64 << 10)
 
 #define NEW_NAMESPACES                                                         \
 	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |         \
@@ -228,34 +232,54 @@ add_conditions(scmp_filter_ctx ctx)
 	    SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME));
 }
 
+/* The filter's instructions, once they were made. */
+static struct buf compiled = BUF_INIT;
+
+/* Through a memory file, for that is how the library hands it out. */
+static int export(scmp_filter_ctx ctx)
+{
+	int fd = memfd_create("seccomp", MFD_CLOEXEC), r;
+
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "memfd_create");
+	if (seccomp_export_bpf(ctx, fd) != 0 || lseek(fd, 0, SEEK_SET) != 0)
+		r = err_set(ERR_INTERNAL, "cannot export seccomp filter");
+	else
+		r = buf_read_fd(&compiled, fd, FILTER_MAX);
+	fd_close(&fd);
+	return r;
+}
+
 int
-seccomp_filter_open(int *out)
+seccomp_filter_make(void)
 {
 	scmp_filter_ctx ctx;
-	int fd = -1, r;
+	int r;
 
-	*out = -1;
+	if (compiled.len != 0)
+		return 0;
 	if ((ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM))) == NULL)
 		return err_set(ERR_INTERNAL, "no memory for seccomp filter");
 	/* Other instruction sets reach the kernel by other numbers. */
 	if ((r = seccomp_attr_set(
 		 ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) != 0 ||
-	    (r = add_lists(ctx)) != 0 || (r = add_conditions(ctx)) != 0) {
+	    (r = add_lists(ctx)) != 0 || (r = add_conditions(ctx)) != 0)
 		r = err_set(ERR_INTERNAL, "seccomp rule: error %d", -r);
-		goto out;
-	}
-	if ((fd = memfd_create("seccomp", MFD_CLOEXEC)) < 0) {
-		r = err_set_errno(ERR_IO, "memfd_create");
-		goto out;
-	}
-	if (seccomp_export_bpf(ctx, fd) != 0 || lseek(fd, 0, SEEK_SET) != 0) {
-		r = err_set(ERR_INTERNAL, "cannot export seccomp filter");
-		goto out;
-	}
-	*out = fd;
-	fd = -1;
-out:
-	fd_close(&fd);
+	else
+		r = export(ctx);
+	if (r != 0)
+		buf_fini(&compiled);
 	seccomp_release(ctx);
 	return r;
+}
+
+int
+seccomp_filter_open(int *out)
+{
+	int r;
+
+	*out = -1;
+	if ((r = seccomp_filter_make()) != 0)
+		return r;
+	return fd_memfd("seccomp", compiled.data, compiled.len, out);
 }

@@ -1,5 +1,5 @@
 /*
- * One task attempt and its parts.  main.c makes them in order; each part
+ * One task attempt and its parts.  attempt.c makes them in order; each part
  * keeps its own state behind an opaque pointer and tells the others by the
  * functions of control.c.
  *
@@ -37,7 +37,8 @@ enum phase {
 };
 
 struct shepherd {
-	struct site_conf *conf;
+	const struct site_conf *conf;
+	struct providers *providers; /* NULL: the subject reads them */
 	struct db *db;
 	struct loop *loop;
 	struct subject *subject;

@@ -1,5 +1,5 @@
 /*
- * Rows from outside.  Called by main.c before the executor starts.
+ * Rows from outside.  Called by attempt.c before the executor starts.
  *
  * The executor has no network: the thread here is the client of the server
  * and writes lines of text, as a file would have them, into a pipe.  Memory

@@ -1,6 +1,6 @@
 /*
  * The task's rows and what follows from them.  Read once at the start, by
- * main.c, and not changed afterwards.
+ * attempt.c, and not changed afterwards.
  */
 #include "supervisor/shepherd/subject.h"
 
@@ -50,7 +50,7 @@ subject_free(struct subject *s)
 	json_object_put(s->parameters);
 	json_object_put(s->contract);
 	dsl_free(s->dsl);
-	providers_free(s->providers);
+	providers_free(s->own_providers);
 	arena_free(s->arena);
 	free(s);
 }
@@ -83,20 +83,25 @@ out:
 }
 
 static int
-find_module(struct subject *s, const char *providers_dir)
+find_module(
+    struct subject *s, const char *providers_dir, const struct providers *known)
 {
 	struct json_object *json = NULL;
 	const char *name, *version;
 	int r;
 
-	if ((r = providers_load(providers_dir, &s->providers)) != 0)
-		return r;
+	if (known == NULL || !providers_is_current(known)) {
+		r = providers_load(providers_dir, &s->own_providers);
+		if (r != 0)
+			return r;
+		known = s->own_providers;
+	}
 	if (s->task->provider != NULL &&
 	    (r = json_parse_text(s->task->provider, &json)) != 0)
 		return r;
 	name = json_get_str(json, "name", "");
 	version = json_get_str(json, "version", "");
-	s->provider = providers_find(s->providers, name, version);
+	s->provider = providers_find(known, name, version);
 	if (s->provider == NULL) {
 		r = err_set(ERR_NOT_FOUND,
 		    "provider %s@%s is not installed "
@@ -177,7 +182,8 @@ find_job_parameters(struct subject *s)
 }
 
 int
-subject_complete(struct subject *s, struct db *db, const struct site_conf *conf)
+subject_complete(struct subject *s, struct db *db, const struct site_conf *conf,
+    const struct providers *providers)
 {
 	const struct db_task_key *key = subject_key(s);
 	int r;
@@ -185,7 +191,7 @@ subject_complete(struct subject *s, struct db *db, const struct site_conf *conf)
 	if ((r = db_party_get(db, s->arena, key->job_id, key->role,
 		 key->party_id, &s->party)) != 0 ||
 	    (r = find_component(s)) != 0 ||
-	    (r = find_module(s, conf->providers_dir)) != 0 ||
+	    (r = find_module(s, conf->providers_dir, providers)) != 0 ||
 	    (r = find_members(s)) != 0 || (r = find_job_parameters(s)) != 0 ||
 	    (r = json_parse_text(s->job->contract, &s->contract)) != 0 ||
 	    (r = json_parse_text(

@@ -30,7 +30,7 @@ struct subject {
 	struct db_party *party; /* this member */
 	struct dsl *dsl;
 	const struct dsl_component *component;
-	struct providers *providers;
+	struct providers *own_providers; /* NULL: they are borrowed */
 	const struct provider *provider;
 	const struct module *module;
 	struct json_object *parameters; /* complete */
@@ -49,9 +49,11 @@ struct subject {
 int subject_load(struct db *, const char *attempt_id, struct subject **out);
 /*
  * Everything else; failures are the task's, which can be told by then.
+ * providers are borrowed; NULL, or when they are not current: read here.
  * Errors: ERR_DB, ERR_NOT_FOUND, ERR_FORMAT, ERR_INVALID.
  */
-int subject_complete(struct subject *, struct db *, const struct site_conf *);
+int subject_complete(struct subject *, struct db *, const struct site_conf *,
+    const struct providers *);
 void subject_free(struct subject *); /* NULL is fine */
 
 const struct db_task_key *subject_key(const struct subject *);

@@ -40,9 +40,9 @@ class Kill(unittest.TestCase):
     def test_supervisor_of_the_initiator(self):
         job = self.submit()
         self.training(job)
-        shepherds = set(processes("sluice-shepherd"))
+        shepherds = set(processes("sluice-shepherd --config"))
         self.kill_and_restart(self.fed.guest, "supervisor")
-        self.assertTrue(shepherds & set(processes("sluice-shepherd")), "shepherds must live on")
+        self.assertTrue(shepherds & set(processes("sluice-shepherd --config")), "shepherds must live on")
         self.assert_right_result(job)
 
     def test_supervisor_of_a_partner(self):
@@ -65,6 +65,15 @@ class Kill(unittest.TestCase):
         for pid in processes("sluice-fcgi --config " + self.fed.host.home):
             if pid != parent:
                 kill(pid)
+        self.assert_right_result(job)
+
+    def test_nurseries(self):
+        job = self.submit()
+        for site in (self.fed.guest, self.fed.host):
+            kill(wait_for(lambda s=site: processes("sluice-shepherd --nursery --config " + s.home))[0])
+        self.training(job)
+        for site in (self.fed.guest, self.fed.host):
+            kill(wait_for(lambda s=site: processes("sluice-shepherd --nursery --config " + s.home))[0])
         self.assert_right_result(job)
 
     def test_nginx_of_a_partner(self):

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,7 +38,7 @@ struct page {
 	_Atomic int32_t count; /* passes until somebody is */
 	char program[32];      /* such as sluice-fcgi */
 	char home[160];	       /* in its command line */
-	char call[16];	       /* sql, spawn, link */
+	char call[16];	       /* sql, shepherd, link */
 	char when[16];	       /* before, after */
 	char text[256];	       /* of the statement */
 	char values[2][96];    /* each inside some text that is bound */
@@ -227,6 +228,16 @@ mysql_rollback(MYSQL *my)
 
 /* --- processes and files -------------------------------------------------------- */
 
+/* A shepherd that is started as a program, or asked for at the nursery. */
+static bool
+is_shepherd(char *const argv[])
+{
+	for (; *argv != NULL; argv++)
+		if (strcmp(*argv, "--attempt") == 0)
+			return true;
+	return false;
+}
+
 int
 posix_spawn(pid_t *pid, const char *path,
     const posix_spawn_file_actions_t *files, const posix_spawnattr_t *attr,
@@ -235,12 +246,54 @@ posix_spawn(pid_t *pid, const char *path,
 	int r;
 	REAL(posix_spawn);
 
-	if (is_armed("spawn") && is_when("before"))
+	if (is_armed("shepherd") && is_shepherd(argv) && is_when("before"))
 		reach();
 	r = real(pid, path, files, attr, argv, envp);
-	if (r == 0 && is_armed("spawn") && is_when("after"))
+	if (r == 0 && is_armed("shepherd") && is_shepherd(argv) &&
+	    is_when("after"))
 		reach();
 	return r;
+}
+
+/* Where the request for a shepherd was sent; its reply says that it runs. */
+static int asked = -1;
+
+static bool
+is_attempt_id(const char *text, size_t len)
+{
+	size_t n = 0;
+
+	while (n < len && strchr("0123456789abcdef", text[n]) != NULL)
+		n++;
+	return n == 32 && len == 32;
+}
+
+ssize_t
+send(int fd, const void *data, size_t len, int flags)
+{
+	REAL(send);
+
+	if (is_armed("shepherd") && is_attempt_id(data, len)) {
+		if (is_when("before"))
+			reach();
+		asked = fd;
+	}
+	return real(fd, data, len, flags);
+}
+
+ssize_t
+recv(int fd, void *data, size_t len, int flags)
+{
+	ssize_t n;
+	REAL(recv);
+
+	n = real(fd, data, len, flags);
+	if (n > 0 && fd == asked) {
+		asked = -1;
+		if (is_armed("shepherd") && is_when("after"))
+			reach();
+	}
+	return n;
 }
 
 int

@@ -31,7 +31,7 @@ STEPS = [Step(number, *row[0], **row[1]) for number, row in enumerate([
     (("task start acknowledged", "S/g", "SET start_acked"), {}),
     (("attempt claimed here", "S/g", "INSERT INTO attempt"), {}),
     (("attempt claimed by the partner", "S/h", "INSERT INTO attempt"), {}),
-    (("shepherd started by the partner", "S/h"), {"call": "spawn"}),
+    (("shepherd started by the partner", "S/h"), {"call": "shepherd"}),
     (("executor up at the partner", "H/h", "fault = COALESCE(NULLIF(?, ''), fault)", ("running",)), {}),
     (("task runs here as the partner says", "R/g", "fault = COALESCE(NULLIF(?, ''), fault)", ("running",)), {}),
     (("object written to the ledger", "H/g", "INSERT INTO egress"), {}),

@@ -1,0 +1,17 @@
+/*
+ * One attempt from its launch to its end, in a process of its own.
+ */
+#ifndef SUPERVISOR_SHEPHERD_ATTEMPT_H
+#define SUPERVISOR_SHEPHERD_ATTEMPT_H
+
+#include "supervisor/shepherd/ready.h"
+
+/*
+ * Run the attempt; ready is borrowed.  Returns the process's exit status: 0
+ * when the task's end was written, 1 when nothing could be done, 3 when the
+ * lease was lost, SHEPHERD_AGAIN when the database went away before the task
+ * had begun.
+ */
+int attempt_run(const struct ready *, const char *attempt_id);
+
+#endif

@@ -1,0 +1,47 @@
+/*
+ * Preparing what all tasks of a site have in common.
+ */
+#include "supervisor/shepherd/ready.h"
+
+#include <stdint.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/log.h"
+#include "lib/provider/measure.h"
+#include "supervisor/shepherd/seccomp.h"
+
+/* Larger programs are hashed by each task: nobody should wait for it here. */
+#define MEASURE_MAX_BYTES ((int64_t)64 << 20)
+
+int
+ready_load(const char *config, struct ready *out)
+{
+	enum log_level level = LOG_INFO_;
+	int r;
+
+	memset(out, 0, sizeof(*out));
+	if ((r = site_conf_load(config, &out->conf)) != 0)
+		return r;
+	site_conf_act_as(out->conf, SITE_SUPERVISOR);
+	if (log_level_parse(out->conf->log_level, &level) == 0)
+		log_init("shepherd", level);
+	return 0;
+}
+
+void
+ready_warm(struct ready *w)
+{
+	if (providers_load(w->conf->providers_dir, &w->providers) == 0)
+		providers_measure_small(w->providers, MEASURE_MAX_BYTES);
+	(void)seccomp_filter_make();
+	err_clear();
+}
+
+void
+ready_fini(struct ready *w)
+{
+	providers_free(w->providers);
+	site_conf_free(w->conf);
+	memset(w, 0, sizeof(*w));
+}
