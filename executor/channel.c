@@ -865,6 +865,7 @@ channel_finish(struct channel *c, int code)
 			     : c->task.passes ? "pass"
 					      : "success");
 	finish.error = text(code == 0 ? "" : err_text());
+	finish.fault = text(code == ERR_FULL ? "disk" : "");
 	return send_frame(c, &frame, NULL, 0);
 }
 

@@ -18,13 +18,15 @@
 #include "lib/base/log.h"
 
 #define DB_RETRY_AFTER_S 5
+#define DISK_RETRY_AFTER_S 30 /* one is not emptied in a second */
 
 /* Our own trouble: logged whole, told to partners only by its kind. */
 static bool
 is_ours(int code)
 {
 	return code == ERR_INTERNAL || code == ERR_DB || code == ERR_IO ||
-	       code == ERR_DB_RETRY || code == ERR_CRYPTO || code == ERR_NOMEM;
+	       code == ERR_DB_RETRY || code == ERR_CRYPTO ||
+	       code == ERR_NOMEM || code == ERR_FULL;
 }
 
 static void
@@ -44,6 +46,10 @@ answer_error(struct request *req, struct reply *rp, int code)
 	if (code == ERR_DB || code == ERR_DB_RETRY) {
 		rp->http_status = 503;
 		rp->retry_after_s = DB_RETRY_AFTER_S;
+	}
+	if (code == ERR_FULL) {
+		rp->http_status = 503;
+		rp->retry_after_s = DISK_RETRY_AFTER_S;
 	}
 	/* No word on what it asked: it may ask again. */
 	if (partner && is_ours(code))

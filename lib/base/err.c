@@ -62,6 +62,8 @@ err_set_errno_at(const char *file, int line, int code, const char *fmt, ...)
 	size_t n;
 	va_list ap;
 
+	if (code == ERR_IO && (saved == ENOSPC || saved == EDQUOT))
+		code = ERR_FULL;
 	va_start(ap, fmt);
 	record_v(file, line, code, fmt, ap);
 	va_end(ap);

@@ -34,7 +34,8 @@
 	X(ERR_UNSUPPORTED, -19, 100, 501, "not supported")                     \
 	X(ERR_REMOTE, -20, 104, 502, "partner answered with an error")         \
 	X(ERR_CLOSED, -21, 100, 500, "connection closed")                      \
-	X(ERR_PENDING, -22, 106, 409, "a person has to approve first")
+	X(ERR_PENDING, -22, 106, 409, "a person has to approve first")         \
+	X(ERR_FULL, -23, 103, 503, "a disk is full")
 
 enum err_code {
 #define X(name, code, retcode, http, text) name = (code),
@@ -45,7 +46,8 @@ enum err_code {
 /*
  * Record code and message with the caller's file and line; returns code.
  * The first failure wins the file and line, so call err_set() where the
- * failure is seen.  err_set_errno() appends strerror(errno).
+ * failure is seen.  err_set_errno() appends strerror(errno), and makes
+ * ERR_FULL of an ERR_IO when that is a full disk or quota.
  */
 #define err_set(code, ...) err_set_at(__FILE__, __LINE__, (code), __VA_ARGS__)
 #define err_set_errno(code, ...)                                               \

@@ -60,6 +60,10 @@ standalone_fail(int error, const char *what, const char *folder)
 	case MDB_BAD_TXN:
 		code = ERR_FORMAT;
 		break;
+	case ENOSPC:
+	case EDQUOT:
+		code = ERR_FULL;
+		break;
 	case ENOMEM:
 		code = ERR_NOMEM;
 		break;

@@ -56,6 +56,8 @@ fault_of_error(int code)
 	case ERR_INTERNAL:
 	case ERR_CLOSED:
 		return FAULT_HOST;
+	case ERR_FULL:
+		return FAULT_DISK;
 	case ERR_NOMEM:
 		return FAULT_MEMORY;
 	case ERR_NET:

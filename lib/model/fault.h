@@ -24,6 +24,7 @@ enum fault_remedy {
 	X(HOST, "host", FAULT_MENDABLE,                                        \
 	    "the task's process or its host was lost")                         \
 	X(MEMORY, "memory", FAULT_MENDABLE, "there was not enough memory")     \
+	X(DISK, "disk", FAULT_MENDABLE, "a disk of the site is full")          \
 	X(TIMEOUT, "timeout", FAULT_MENDABLE, "the task took too long")        \
 	X(PARTNER, "partner", FAULT_MENDABLE,                                  \
 	    "another party could not be reached, or did not send")             \

@@ -28,6 +28,7 @@
 #define MAX_TABLE_NAME 255
 #define MAX_DELIMITER 20
 #define MAX_LOG (64u << 10)
+#define MAX_FAULT 12
 #define MAX_PROGRESS 500
 #define MAX_PARTITIONS 100000
 #define JSON_DEPTH 32
@@ -302,6 +303,8 @@ check_finish(const Sluice__Executor__Finish *m)
 	if (strcmp(m->status, "success") != 0 &&
 	    strcmp(m->status, "pass") != 0 && strcmp(m->status, "failed") != 0)
 		return bad("finish.status");
+	if (!is_text(m->fault, 0, MAX_FAULT))
+		return bad("finish.fault");
 	return is_text(m->error, 0, MAX_LOG) ? 0 : bad("finish.error");
 }
 

@@ -40,6 +40,23 @@ control_poke(struct shepherd *s)
 		loop_timer_set(s->step, 0, 0);
 }
 
+char *
+control_words(
+    const struct shepherd *s, enum fault_kind fault, const char *error)
+{
+	char *text, *cut;
+
+	if (error == NULL)
+		error = "";
+	/* Other parties read it as well: whose disk is it? */
+	text = fault == FAULT_DISK ? xasprintf("a disk of party %s is full: %s",
+					 s->conf->party_id, error)
+				   : xstrdup(error);
+	cut = xstrndup(text, ERROR_MAX);
+	free(text);
+	return cut;
+}
+
 void
 control_end(struct shepherd *s, enum state verdict, enum fault_kind fault,
     const char *error)
@@ -55,7 +72,7 @@ control_end(struct shepherd *s, enum state verdict, enum fault_kind fault,
 	s->verdict = verdict;
 	s->fault = fault;
 	free(s->error);
-	s->error = xstrndup(error != NULL ? error : "", ERROR_MAX);
+	s->error = control_words(s, fault, error);
 	log_info("ends: %s %.300s", state_name(verdict), s->error);
 	if (state_is_success(verdict))
 		loop_timer_set(s->patience, EXIT_PATIENCE_MS, 0);

@@ -56,6 +56,10 @@ shipment_deliver(struct shipment *sh)
 	case ERR_BUSY:
 		shipment_later(sh, RETRY_PAUSE_MS, RETRY_MAX_MS, false, NULL);
 		break;
+	case ERR_FULL:
+		shipment_later(
+		    sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, err_text());
+		break;
 	default:
 		shipment_give_up(sh, err_text());
 		break;

@@ -226,7 +226,8 @@ shipment_send(struct shipment *sh)
 		if (!parcel_is_ready(sh->parcel, i))
 			break; /* on_hashed() comes back to it */
 		r = send_part(sh, i);
-		if (r == ERR_DB || r == ERR_DB_RETRY || r == ERR_IO)
+		if (r == ERR_DB || r == ERR_DB_RETRY || r == ERR_IO ||
+		    r == ERR_FULL)
 			shipment_later(
 			    sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, err_text());
 		else if (r != 0)

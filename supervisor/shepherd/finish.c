@@ -185,8 +185,9 @@ turn_to_failure(struct shepherd *s)
 	log_err("outputs refused");
 	s->verdict = STATE_FAILED;
 	s->fault = fault_of_error(err_code());
+	(void)err_wrap("outputs of the task");
 	free(s->error);
-	s->error = xasprintf("outputs of the task: %s", err_text());
+	s->error = control_words(s, s->fault, err_text());
 	outputs_discard(s->outputs);
 }
 

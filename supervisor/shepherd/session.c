@@ -63,12 +63,15 @@ static void
 on_finish(struct session *ss, const Sluice__Executor__Finish *m)
 {
 	enum state state = STATE_FAILED;
+	enum fault_kind fault = FAULT_NONE;
 
 	ss->is_over = true;
 	/* One of three words, as checked. */
 	(void)state_parse(m->status, &state);
-	control_end(ss->shepherd, state,
-	    state_is_success(state) ? FAULT_NONE : FAULT_COMPONENT, m->error);
+	if (!state_is_success(state))
+		fault = fault_parse(m->fault) == FAULT_DISK ? FAULT_DISK
+							    : FAULT_COMPONENT;
+	control_end(ss->shepherd, state, fault, m->error);
 }
 
 /* A frame that passed the checks.  Takes the message and the descriptors. */

@@ -81,6 +81,12 @@ void control_end(
     struct shepherd *, enum state, enum fault_kind, const char *error);
 /* The same with failed, the recorded error, and the fault that it stands for. */
 void control_fail(struct shepherd *, const char *context);
+/*
+ * What people read of an error: its text, with whose disk it is when one is
+ * full, for other parties read it as well.  The caller's.
+ */
+char *control_words(
+    const struct shepherd *, enum fault_kind, const char *error);
 /* The lease is gone: kill, write nothing, leave. */
 void control_lost(struct shepherd *);
 /* Something was finished: see, from the loop's next turn, what is next. */

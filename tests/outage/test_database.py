@@ -3,7 +3,7 @@ tasks, while a job is submitted, while a table comes."""
 import time
 
 from world import (ANSWER_S, CHAIN, OUTAGE_S, Client, Database, Persistent, Upload, World, ask, chain_dsl, cpu_s,
-                   learning_dsl, log_lines, long_only, pass_time, restart_with)
+                   databases_back, learning_dsl, log_lines, long_only, pass_time, restart_with)
 from federation import wait_for
 
 
@@ -25,8 +25,7 @@ class DatabaseGone(World):
         self.good = self.result(job)
 
     def tearDown(self):
-        for db in self.databases:
-            db.back()
+        databases_back(self.databases)
         self.stop_jobs()
 
     # --- what must hold meanwhile ---
@@ -88,8 +87,7 @@ class DatabaseGone(World):
                 self.clients_were_told(client, began, ended)
             else:
                 self.clients_were_served(client)
-        for db in self.databases:
-            db.back()
+        databases_back(self.databases)
         self.all_end_as_ever((mail, work, chain), submitted, sites[0])
 
     def half_an_upload_is_refused(self, upload):

@@ -229,12 +229,17 @@ class Database:
         kill(pid)
         wait_for(lambda: not os.path.exists("/proc/%d" % pid), what="end of the database")
 
-    def back(self):
+    def thaw(self):
         if self.frozen:
             os.kill(self.frozen, signal.SIGCONT)
             self.frozen = None
-        subprocess.run([os.path.join(TOP, "examples", "federation.sh"), "database"], check=True,
-                       env=dict(os.environ, BUILD=BUILD, FEDERATION=FEDERATION))
+
+
+def databases_back(databases):
+    for db in databases:
+        db.thaw()
+    subprocess.run([os.path.join(TOP, "examples", "federation.sh"), "database"], check=True,
+                   env=dict(os.environ, BUILD=BUILD, FEDERATION=FEDERATION))
 
 
 class World(unittest.TestCase):

@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -150,6 +151,19 @@ wrapping_puts_context_in_front_and_keeps_the_code(void **state)
 	assert_string_equal(err_text(), "again: job 7: 2 cores free");
 	assert_int_equal(err_retcode(ERR_AUTH), 109);
 	assert_int_equal(err_http_status(ERR_LIMIT), 413);
+}
+
+static void
+a_full_disk_has_a_code_of_its_own(void **state)
+{
+	(void)state;
+	errno = ENOSPC;
+	assert_int_equal(err_set_errno(ERR_IO, "write"), ERR_FULL);
+	errno = EDQUOT;
+	assert_int_equal(err_set_errno(ERR_IO, "write"), ERR_FULL);
+	errno = EACCES;
+	assert_int_equal(err_set_errno(ERR_IO, "write"), ERR_IO);
+	assert_int_equal(err_http_status(ERR_FULL), 503);
 }
 
 static void
@@ -329,6 +343,7 @@ main(void)
 		cmocka_unit_test(percent_decoding_leaves_a_stray_percent_sign),
 		cmocka_unit_test(
 		    wrapping_puts_context_in_front_and_keeps_the_code),
+		cmocka_unit_test(a_full_disk_has_a_code_of_its_own),
 		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
 		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),
 		cmocka_unit_test(a_process_with_secrets_leaves_no_core_file),

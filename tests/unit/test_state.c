@@ -423,6 +423,8 @@ faults_leave_with_their_words_or_as_their_kind(void **state)
 	assert_string_equal(fault_outward("class", FAULT_NONE, ""), "");
 	assert_null(fault_outward("class", FAULT_NONE, NULL));
 	assert_int_equal(fault_of_error(ERR_DB), FAULT_HOST);
+	assert_int_equal(fault_of_error(ERR_FULL), FAULT_DISK);
+	assert_int_equal(fault_remedy(FAULT_DISK), FAULT_MENDABLE);
 	assert_int_equal(fault_of_error(ERR_NOT_FOUND), FAULT_COMPONENT);
 	assert_int_equal(fault_of_error(ERR_DENIED), FAULT_REFUSED);
 }
