@@ -10,6 +10,7 @@ extern const struct command command_site_init; /* site_init.c */
 extern const struct command command_site_nginx;
 extern const struct command command_site_start; /* site_run.c */
 extern const struct command command_site_keep;
+extern const struct command command_site_share;
 extern const struct command command_site_stop;
 extern const struct command command_site_status;
 extern const struct command command_doctor;    /* doctor.c */

@@ -23,6 +23,7 @@ static const struct command *const commands[] = {
 	&command_site_nginx,
 	&command_site_start,
 	&command_site_keep,
+	&command_site_share,
 	&command_site_stop,
 	&command_site_status,
 	&command_site_rotate_key,

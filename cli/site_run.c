@@ -224,6 +224,19 @@ run_stop(const struct args *args)
 }
 
 static int
+run_share(const struct args *args)
+{
+	struct site_conf *conf;
+	int r;
+
+	if ((r = load_site(args, &conf)) != 0)
+		return r;
+	r = site_shared_make(conf);
+	site_conf_free(conf);
+	return r;
+}
+
+static int
 run_status(const struct args *args)
 {
 	struct site_conf *conf;
@@ -269,6 +282,15 @@ const struct command command_site_keep = {
 	"as site start does.",
 	home_options,
 	run_keep,
+};
+
+const struct command command_site_share = {
+	"site share",
+	"",
+	0,
+	"Make the folder that the site's hosts share ([site] shared), once.",
+	home_options,
+	run_share,
 };
 
 static const struct option_def stop_options[] = {

@@ -300,6 +300,7 @@ main(int argc, char **argv)
 	site_conf_act_as(p.conf, SITE_FCGI);
 	set_log_level(p.conf);
 	if ((log != NULL && (r = log_to_file(log)) != 0) ||
+	    (r = site_shared_check(p.conf)) != 0 ||
 	    (r = check_database(p.conf)) != 0 ||
 	    (r = open_socket(p.conf, SITE_FCGI_SOCKET, &p.socket)) != 0 ||
 	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=

@@ -73,7 +73,7 @@ may_be_old(const char *job_id, int64_t days)
 static int
 job_logs(struct supervisor *s, int64_t days, int64_t *n)
 {
-	char *dir = site_path(s->conf, "%s", SITE_LOGS), *path;
+	char *dir = site_job_logs(s->conf), *path;
 	DIR *d = opendir(dir);
 	struct dirent *e;
 	bool old;

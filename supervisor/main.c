@@ -140,7 +140,8 @@ open_site(struct program *p, const struct options *o)
 		if (r != 0)
 			return r;
 	}
-	if ((r = peers_lock(p->conf, o->name, &p->lock)) != 0)
+	if ((r = site_shared_check(p->conf)) != 0 ||
+	    (r = peers_lock(p->conf, o->name, &p->lock)) != 0)
 		return r;
 	p->super.conf = p->super.own_conf = p->conf;
 	if ((r = db_open(p->conf, &p->super.db)) != 0 ||

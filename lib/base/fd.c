@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -17,6 +18,9 @@
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+
+/* Of a file that is copied. */
+#define COPY_AT_ONCE (1u << 20)
 
 void
 fd_close(int *fd)
@@ -194,6 +198,60 @@ int
 fd_remove_tree(const char *path)
 {
 	return remove_at(AT_FDCWD, path);
+}
+
+static int
+copy_file(int from, int to, const char *name, mode_t mode)
+{
+	int in, out = -1, r = 0;
+	ssize_t n = 1;
+	struct stat st;
+
+	in = openat(from, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	if (in < 0 || fstat(in, &st) != 0)
+		r = err_set_errno(ERR_IO, "open %s", name);
+	else if (!S_ISREG(st.st_mode))
+		r = err_set(ERR_FORMAT, "%s is no plain file", name);
+	else if ((out = openat(to, name,
+		      O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)) < 0)
+		r = err_set_errno(ERR_IO, "create %s", name);
+	while (r == 0 && n != 0)
+		if ((n = sendfile(out, in, NULL, COPY_AT_ONCE)) < 0 &&
+		    errno != EINTR)
+			r = err_set_errno(ERR_IO, "copy %s", name);
+	if (r == 0 && (fchmod(out, mode) != 0 || fsync(out) != 0))
+		r = err_set_errno(ERR_IO, "write %s", name);
+	fd_close(&in);
+	fd_close(&out);
+	return r;
+}
+
+int
+fd_copy_folder(int from, const char *to, mode_t folder, mode_t file)
+{
+	int dir = -1, list, r = 0;
+	struct dirent *e;
+	DIR *d = NULL;
+
+	/* Not dup(): the two would share the place in the listing. */
+	list = openat(from, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (list < 0 || (d = fdopendir(list)) == NULL) {
+		fd_close(&list);
+		return err_set_errno(ERR_IO, "list folder");
+	}
+	if (mkdir(to, folder) != 0 || chmod(to, folder) != 0 ||
+	    (dir = open(to, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
+		r = err_set_errno(ERR_IO, "create folder %s", to);
+	while (r == 0 && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = copy_file(from, dir, e->d_name, file);
+	if (r == 0 && fsync(dir) != 0)
+		r = err_set_errno(ERR_IO, "sync folder %s", to);
+	(void)closedir(d);
+	if (r != 0 && dir >= 0)
+		(void)fd_remove_tree(to);
+	fd_close(&dir);
+	return r;
 }
 
 int

@@ -27,6 +27,12 @@ int fd_replace_file(
 bool fd_same_file(const struct stat *, const struct stat *);
 int fd_sync_dir(const char *path);
 int fd_mkdirs(const char *path, mode_t mode); /* like mkdir -p */
+/*
+ * A new folder with the plain files of an open one, all synced, on whatever
+ * file system; folders in it are refused (ERR_FORMAT).  On errors what was
+ * made is removed.
+ */
+int fd_copy_folder(int from, const char *to, mode_t folder, mode_t file);
 /* Remove a tree without following links; a missing one is fine. */
 int fd_remove_tree(const char *path);
 

@@ -46,10 +46,29 @@ check_file_roots(const struct check *k)
 
 	for (; *s != '\0'; s += n + (s[n] == ':')) {
 		n = strcspn(s, ":");
-		if (is_below(k->conf->home, s, n))
+		if (is_below(k->conf->home, s, n) ||
+		    is_below(k->conf->shared, s, n))
 			fault(k, "data", "file_roots",
 			    "may not hold the site's own folder");
 	}
+}
+
+/* What one host receives may be for a task on another. */
+static void
+check_shared(const struct check *k)
+{
+	const struct site_conf *c = k->conf;
+
+	if (c->shared[0] == '\0') {
+		if (c->wake_address[0] != '\0')
+			fault(k, "site", "wake_address",
+			    "is for hosts that share a folder: shared is "
+			    "missing");
+		return;
+	}
+	if (!is_below(c->mailbox_memory_dir, c->shared, strlen(c->shared)))
+		fault(k, "mailbox", "memory_dir",
+		    "must be below [site] shared, when there is one");
 }
 
 static void
@@ -140,6 +159,7 @@ site_conf_check(const struct site_conf *c, site_conf_fault_fn *tell, void *ctx)
 		fault(k, "database", "supervisor_user",
 		    "both programs have an account of their own, or none has");
 	check_file_roots(k);
+	check_shared(k);
 	check_store(k);
 	check_hooks(k);
 	if (c->heartbeat_ms * 2 > c->lease_ms)

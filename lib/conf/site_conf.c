@@ -68,6 +68,8 @@ struct key {
 static const struct key keys[] = {
 	{ "site", "party_id", KEY_PARTY, AT(party_id), "", 0, 0, KEY_REQUIRED },
 	STR("site", "home", KEY_PATH, home, "."),
+	STR("site", "shared", KEY_PATH, shared, ""),
+	STR("site", "wake_address", KEY_TEXT, wake_address, ""),
 	STR("site", "host", KEY_HOST, host, ""),
 	STR("site", "log_level", KEY_LEVEL, log_level, "info"),
 	STR("site", "separate_users", KEY_BOOL, separate_users, "no"),
@@ -548,28 +550,4 @@ site_conf_free(struct site_conf *c)
 			free(*text_slot(c, &keys[i]));
 	free(c->path);
 	free(c);
-}
-
-void
-site_host(const struct site_conf *c, char out[SITE_HOST_SIZE])
-{
-	out[SITE_HOST_SIZE - 1] = '\0';
-	if (c->host != NULL && c->host[0] != '\0')
-		(void)snprintf(out, SITE_HOST_SIZE, "%s", c->host);
-	else if (gethostname(out, SITE_HOST_SIZE - 1) != 0)
-		(void)snprintf(out, SITE_HOST_SIZE, "localhost");
-}
-
-char *
-site_path(const struct site_conf *c, const char *fmt, ...)
-{
-	va_list ap;
-	char *below, *path;
-
-	va_start(ap, fmt);
-	below = xvasprintf(fmt, ap);
-	va_end(ap);
-	path = xasprintf("%s/%s", c->home, below);
-	free(below);
-	return path;
 }

@@ -12,8 +12,10 @@ struct site_conf {
 	char *path; /* the file that was read, absolute */
 	/* [site] */
 	char *party_id;
-	char *home; /* absolute; all folders below it */
-	char *host; /* this machine's name among those of the site */
+	char *home;	    /* absolute; all folders below it */
+	char *shared;	    /* absolute, or "": one host has it all in home */
+	char *wake_address; /* of this host for the others; or "" */
+	char *host;	    /* this machine's name among those of the site */
 	char *log_level;
 	bool separate_users; /* of its programs: docs/install.md */
 	/* [database] */
@@ -156,9 +158,24 @@ int site_conf_refresh(struct site_conf *);
 #define SITE_HOST_SIZE 256
 void site_host(const struct site_conf *, char out[SITE_HOST_SIZE]);
 
-/* home + "/" + relative, formatted; the caller's. */
+/*
+ * home + "/" + relative, formatted; the caller's.  Below [site] shared instead,
+ * when there is one: data, models, mailbox, spool/upload, and the logs of jobs.
+ */
 char *site_path(const struct site_conf *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* Are there other hosts, which are told what is noticed here? */
+bool site_has_hosts(const struct site_conf *);
+/* Where the folders of jobs' logs are; the caller's. */
+char *site_job_logs(const struct site_conf *);
+/*
+ * Is the shared folder there, and this site's?  Fine when there is none.
+ * Errors: ERR_IO, ERR_NOT_FOUND (not mounted), ERR_INVALID (another party's).
+ */
+int site_shared_check(const struct site_conf *);
+/* Make it, once; the same again is fine.  Errors: as above. */
+int site_shared_make(const struct site_conf *);
 
 /* Folders below home, made by "sluice site init" and checked at start. */
 #define SITE_KEYS                                                              \
@@ -168,13 +185,15 @@ char *site_path(const struct site_conf *, const char *fmt, ...)
 #define SITE_RUN "run"		  /* sockets and pid files */
 #define SITE_TABLES "data/tables" /* one folder per table */
 #define SITE_SPOOL "spool"	  /* upload/ mailbox/: nginx's bodies */
-#define SITE_MAILBOX "mailbox"	  /* large objects of running tasks */
-#define SITE_JOBS "jobs"	  /* work folders of attempts */
+#define SITE_UPLOADS "spool/upload"
+#define SITE_MAILBOX "mailbox" /* large objects of running tasks */
+#define SITE_JOBS "jobs"       /* work folders of attempts */
 #define SITE_LOGS "logs"
 #define SITE_MODELS "models" /* objects/ by SHA-256 */
 
 #define SITE_FCGI_SOCKET "run/fcgi.sock"		 /* of users */
 #define SITE_FCGI_PARTNER_SOCKET "run/fcgi-partner.sock" /* of partners */
-#define SITE_SUPERVISOR_SOCKET "run/supervisor.sock"	 /* wake datagrams */
+#define SITE_HOSTS_SOCKET "run/hosts.sock" /* for other hosts' shepherds */
+#define SITE_SUPERVISOR_SOCKET "run/supervisor.sock" /* wake datagrams */
 
 #endif

@@ -16,11 +16,13 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+#include "lib/base/id.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/mailbox/name.h"
 
 #define USAGE_FILE ".usage"
+#define NEW_FILE ".new-"
 #define FOLDER_MODE 0770
 #define FILE_MODE 0640
 #define USAGE_MODE 0660 /* changed by fcgi-app and shepherds */
@@ -259,11 +261,40 @@ is_removed(int dir)
 	return fstat(dir, &st) == 0 && st.st_nlink == 0;
 }
 
-static int
-open_nameless(int dir, int *out)
+/* A file that is in the mailbox only when it is complete. */
+struct fresh {
+	int dir;
+	int fd;
+	char name[sizeof(NEW_FILE) + ID_RANDOM_SIZE]; /* "": it has none */
+};
+
+static void
+fresh_close(struct fresh *f)
 {
-	*out = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
-	if (*out >= 0)
+	if (f->fd >= 0 && f->name[0] != '\0')
+		(void)unlinkat(f->dir, f->name, 0);
+	fd_close(&f->fd);
+}
+
+/*
+ * Where the file system has no files without a name (those of networks), the
+ * name begins with a dot, is not counted, and goes when the object has its own.
+ */
+static int
+fresh_open(int dir, struct fresh *f)
+{
+	char id[ID_RANDOM_SIZE];
+
+	f->dir = dir;
+	f->name[0] = '\0';
+	f->fd = openat(dir, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, FILE_MODE);
+	if (f->fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR)) {
+		id_random(id);
+		(void)snprintf(f->name, sizeof(f->name), "%s%s", NEW_FILE, id);
+		f->fd = openat(dir, f->name,
+		    O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, FILE_MODE);
+	}
+	if (f->fd >= 0)
 		return 0;
 	if (errno == ENOENT || is_removed(dir))
 		return err_set(ERR_NOT_FOUND, "the mailbox went away");
@@ -274,7 +305,8 @@ int
 mailbox_put_bytes(struct mailbox *mb, const struct mailbox_object *o,
     const void *data, size_t len)
 {
-	int fd, r;
+	struct fresh f;
+	int r;
 
 	if (len > MAILBOX_SMALL_MAX)
 		return err_set(ERR_LIMIT,
@@ -283,12 +315,21 @@ mailbox_put_bytes(struct mailbox *mb, const struct mailbox_object *o,
 		    len, MAILBOX_SMALL_MAX);
 	if (o->parts != 1)
 		return err_set(ERR_INVALID, "a small object has one part");
-	if ((r = open_nameless(mb->mem_fd, &fd)) != 0)
+	if ((r = fresh_open(mb->mem_fd, &f)) != 0)
 		return r;
-	if ((r = fd_write_all(fd, data, len)) == 0)
-		r = keep(mb, o, fd, len, true);
-	fd_close(&fd);
+	if ((r = fd_write_all(f.fd, data, len)) == 0)
+		r = keep(mb, o, f.fd, len, true);
+	fresh_close(&f);
 	return r;
+}
+
+/* A host's own spool, and a mailbox that all hosts share. */
+static bool
+is_elsewhere(int dir, const struct stat *file)
+{
+	struct stat st;
+
+	return fstat(dir, &st) == 0 && st.st_dev != file->st_dev;
 }
 
 int
@@ -305,6 +346,8 @@ mailbox_put_file(
 		r = err_set_errno(ERR_IO, "%s", path);
 	else if (!S_ISREG(st.st_mode))
 		r = err_set(ERR_INVALID, "%s is no plain file", path);
+	else if (is_elsewhere(mb->disk_fd, &st))
+		r = mailbox_put_fd(mb, o, fd, 0, (uint64_t)st.st_size);
 	else
 		r = keep(mb, o, fd, (uint64_t)st.st_size, false);
 	fd_close(&fd);
@@ -346,13 +389,14 @@ mailbox_put_fd(struct mailbox *mb, const struct mailbox_object *o, int in,
     uint64_t offset, uint64_t len)
 {
 	bool small = len <= MAILBOX_SMALL_MAX && o->parts == 1;
-	int fd, r;
+	struct fresh f;
+	int r;
 
-	if ((r = open_nameless(small ? mb->mem_fd : mb->disk_fd, &fd)) != 0)
+	if ((r = fresh_open(small ? mb->mem_fd : mb->disk_fd, &f)) != 0)
 		return r;
-	if ((r = copy_range(in, offset, len, fd)) == 0)
-		r = keep(mb, o, fd, len, small);
-	fd_close(&fd);
+	if ((r = copy_range(in, offset, len, f.fd)) == 0)
+		r = keep(mb, o, f.fd, len, small);
+	fresh_close(&f);
 	return r;
 }
 

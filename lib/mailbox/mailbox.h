@@ -63,10 +63,15 @@ int mailbox_wake_path(
 /*
  * Tell the receiver to look: a datagram with a file's name (or another
  * word, such as "kill").  Never blocks; a receiver that does not listen is
- * not an error to anyone: ERR_CLOSED and ERR_BUSY may be ignored.
+ * not an error to anyone: ERR_CLOSED and ERR_BUSY may be ignored.  One that is
+ * not on this host is told by the supervisors, when the site has others: the
+ * one here gets "HEX WORD" on SITE_HOSTS_SOCKET, HEX being the socket's name.
  */
 int mailbox_wake(
     const struct site_conf *, const struct mailbox_task *, const char *word);
+#define MAILBOX_WAKE_HEX 16
+/* Is it "HEX WORD", and nothing else? */
+bool mailbox_is_wake(const char *text);
 
 /* Make the folders (the receiver).  Errors: ERR_INVALID, ERR_IO. */
 int mailbox_create(const struct site_conf *, const struct mailbox_task *);

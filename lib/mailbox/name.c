@@ -9,12 +9,13 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/mailbox/name.h"
 
 #define ID_BYTES 16
-#define WAKE_HEX 16
+#define WORD_CHARS "0123456789abcdefghijklmnopqrstuvwxyz.-"
 
 int
 mailbox_task_name(const struct mailbox_task *t, char out[MAILBOX_TASK_SIZE])
@@ -136,8 +137,21 @@ mailbox_wake_path(
 	(void)crypto_generichash(hash, sizeof(hash),
 	    (const unsigned char *)task, strlen(task), NULL, 0);
 	str_to_hex(hash, sizeof(hash), hex);
-	*out = site_path(conf, "%s/m/%.*s", SITE_RUN, WAKE_HEX, hex);
+	*out = site_path(conf, "%s/m/%.*s", SITE_RUN, MAILBOX_WAKE_HEX, hex);
 	return 0;
+}
+
+/* The supervisor here tells those of the other hosts. */
+static int
+wake_elsewhere(const struct site_conf *conf, const char *path, const char *word)
+{
+	char *text = xasprintf("%s %s", strrchr(path, '/') + 1, word);
+	char *to = site_path(conf, "%s", SITE_HOSTS_SOCKET);
+	int r = fd_dgram_send(to, text, strlen(text));
+
+	free(to);
+	free(text);
+	return r;
 }
 
 int
@@ -150,6 +164,18 @@ mailbox_wake(const struct site_conf *conf, const struct mailbox_task *t,
 	if ((r = mailbox_wake_path(conf, t, &path)) != 0)
 		return r;
 	r = fd_dgram_send(path, word, strlen(word));
+	if (r == ERR_CLOSED && site_has_hosts(conf))
+		r = wake_elsewhere(conf, path, word);
 	free(path);
 	return r;
+}
+
+bool
+mailbox_is_wake(const char *text)
+{
+	return strspn(text, "0123456789abcdef") == MAILBOX_WAKE_HEX &&
+	       text[MAILBOX_WAKE_HEX] == ' ' &&
+	       text[MAILBOX_WAKE_HEX + 1] != '\0' &&
+	       strspn(text + MAILBOX_WAKE_HEX + 1, WORD_CHARS) ==
+		   strlen(text + MAILBOX_WAKE_HEX + 1);
 }

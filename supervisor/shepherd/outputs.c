@@ -312,6 +312,21 @@ check_pages(int dir)
 	return r;
 }
 
+/*
+ * Work folders are a host's own, tables may be shared by several on a file
+ * system of the network: there a table is a copy, of files that nobody writes
+ * any more.
+ */
+static int
+move(int out_dir, const char *folder, int dir, const char *target)
+{
+	if (renameat(out_dir, folder, AT_FDCWD, target) == 0)
+		return 0;
+	if (errno == EXDEV)
+		return fd_copy_folder(dir, target, 0770, 0640);
+	return err_set_errno(ERR_IO, "move %s to %s", folder, target);
+}
+
 /* Move /out/FOLDER to data/tables/XX/ID. */
 static int
 seal_one(struct outputs *o, int out_dir, struct output *t)
@@ -330,11 +345,8 @@ seal_one(struct outputs *o, int out_dir, struct output *t)
 	target = xasprintf("%s/%s", parent, id);
 	if ((r = fd_mkdirs(parent, 0770)) != 0)
 		goto out;
-	if (renameat(out_dir, t->folder, AT_FDCWD, target) != 0) {
-		r = err_set_errno(ERR_IO, "move %s to %s", t->folder, target);
-		goto out;
-	}
-	if ((r = fd_sync_dir(parent)) != 0)
+	if ((r = move(out_dir, t->folder, dir, target)) != 0 ||
+	    (r = fd_sync_dir(parent)) != 0)
 		goto out;
 	(void)snprintf(t->sealed, sizeof(t->sealed), "%.2s/%s", id, id);
 	t->row.table.folder = t->sealed;

@@ -2,8 +2,10 @@
  * Mailboxes: what is put in comes out whole and once, and nothing else can be
  * reached through a name.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <seccomp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -421,6 +424,125 @@ a_wake_reaches_the_receiver(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* --- file systems of the network ------------------------------------------- */
+
+/* From now on files without a name are refused, as such file systems do. */
+static void
+refuse_nameless(void)
+{
+	scmp_filter_ctx f = seccomp_init(SCMP_ACT_ALLOW);
+
+	if (f == NULL ||
+	    seccomp_rule_add(f, SCMP_ACT_ERRNO(EOPNOTSUPP), SCMP_SYS(openat), 1,
+		SCMP_A2(SCMP_CMP_MASKED_EQ, O_TMPFILE, O_TMPFILE)) != 0 ||
+	    seccomp_load(f) != 0)
+		_exit(77);
+	seccomp_release(f);
+}
+
+static int
+entries(const char *path)
+{
+	DIR *d = opendir(path);
+	int n = 0;
+
+	while (d != NULL && readdir(d) != NULL)
+		n++;
+	(void)closedir(d);
+	return n;
+}
+
+static int
+use_without_nameless(void)
+{
+	struct mailbox_found f;
+	int r;
+
+	refuse_nameless();
+	if (mailbox_put_bytes(box, &object, "abc", 3) != 0 ||
+	    mailbox_get(box, &object, &f) != 0 || f.bytes != 3)
+		return 1;
+	mailbox_found_close(&f);
+	/* A repeat, another content, and what does not fit leave nothing. */
+	if (mailbox_put_bytes(box, &object, "abc", 3) != 0 ||
+	    mailbox_put_bytes(box, &object, "abd", 3) != ERR_CONFLICT)
+		return 2;
+	conf.mailbox_max_bytes = 3;
+	r = entries(memory_dir);
+	return r == 3 ? 0 : 3; /* ".", ".." and the task's folder */
+}
+
+static void
+objects_are_kept_where_no_file_can_be_without_a_name(void **state)
+{
+	char *folder;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	if ((pid = fork()) == 0)
+		_exit(use_without_nameless());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip(); /* no filters of system calls here */
+	assert_int_equal(WEXITSTATUS(status), 0);
+	folder = xasprintf(
+	    "%s/202611010000000000001.hetero_lr_0.0.host.10000", memory_dir);
+	assert_int_equal(entries(folder), 4); /* and the count, the object */
+	free(folder);
+}
+
+static void
+a_spooled_file_of_another_file_system_is_copied(void **state)
+{
+	char path[] = "/dev/shm/sluice-mailbox-XXXXXX", data[BIG];
+	struct mailbox_found f;
+	struct stat here, there;
+	int fd = mkostemp(path, O_CLOEXEC);
+
+	(void)state;
+	if (fd < 0 || fstat(fd, &there) != 0 || stat(conf.home, &here) != 0 ||
+	    here.st_dev == there.st_dev)
+		skip(); /* all of this machine is one file system */
+	memset(data, 'q', sizeof(data));
+	assert_int_equal(fd_write_all(fd, data, sizeof(data)), 0);
+	assert_int_equal(mailbox_put_file(box, &object, path), 0);
+	assert_int_equal(unlink(path), 0);
+	(void)close(fd);
+	assert_int_equal(mailbox_get(box, &object, &f), 0);
+	assert_content(f.fd[0], 'q', BIG);
+	mailbox_found_close(&f);
+}
+
+static void
+a_receiver_on_another_host_is_told_by_the_supervisor(void **state)
+{
+	char *path = site_path(&conf, "%s", SITE_HOSTS_SOCKET), text[80];
+	char address[] = "192.0.2.1:9390";
+	ssize_t n;
+	int fd;
+
+	(void)state;
+	assert_int_equal(mkdir(xasprintf("%s/run", conf.home), 0700), 0);
+	assert_int_equal(fd_dgram_bind(path, &fd), 0);
+	assert_int_equal(mailbox_wake(&conf, &task, "kill"), ERR_CLOSED);
+	assert_int_equal(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);
+	conf.wake_address = address;
+	assert_int_equal(mailbox_wake(&conf, &task, "kill"), 0);
+	n = recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	assert_int_equal(n, MAILBOX_WAKE_HEX + 5);
+	text[n] = '\0';
+	assert_true(mailbox_is_wake(text));
+	assert_string_equal(text + MAILBOX_WAKE_HEX, " kill");
+	assert_false(mailbox_is_wake("../../../../etc/a x"));
+	assert_false(mailbox_is_wake("0123456789abcdef x/y"));
+	assert_false(mailbox_is_wake("0123456789abcdef "));
+	assert_false(mailbox_is_wake("0123456789abcdef"));
+	fd_close(&fd);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -443,6 +565,9 @@ main(void)
 		TEST(names_cannot_leave_the_folder),
 		TEST(a_name_is_the_hash_that_the_documentation_says),
 		TEST(a_wake_reaches_the_receiver),
+		TEST(objects_are_kept_where_no_file_can_be_without_a_name),
+		TEST(a_spooled_file_of_another_file_system_is_copied),
+		TEST(a_receiver_on_another_host_is_told_by_the_supervisor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

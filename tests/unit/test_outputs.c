@@ -410,11 +410,47 @@ a_model_is_kept_under_the_hash_of_its_content(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* Work folders are a host's own; the tables are on what all hosts share. */
+static void
+a_table_is_copied_to_a_shared_folder_elsewhere(void **state)
+{
+	char shared[] = "/dev/shm/sluice-outputs-XXXXXX", *path;
+	struct stat here, there, st;
+	const struct output_row *rows;
+	struct table *t;
+	size_t n;
+
+	(void)state;
+	assert_non_null(mkdtemp(shared));
+	if (stat(shared, &there) != 0 || stat(conf.home, &here) != 0 ||
+	    here.st_dev == there.st_dev) {
+		(void)rmdir(shared);
+		skip(); /* all of this machine is one file system */
+	}
+	conf.shared = shared;
+	free(make_folder("a"));
+	assert_int_equal(announce("train", "a"), 0);
+	assert_int_equal(outputs_seal(outputs), 0);
+	rows = outputs_rows(outputs, &n);
+	assert_int_equal(n, 1);
+	path = site_path(&conf, "%s/%s", SITE_TABLES, rows[0].table.folder);
+	assert_true(str_starts(path, shared));
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0770);
+	assert_int_equal(table_open(&storage_standalone, path, &t), 0);
+	table_close(t);
+	outputs_discard(outputs);
+	assert_int_equal(stat(path, &st), -1);
+	free(path);
+	assert_int_equal(fd_remove_tree(shared), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_table_moves_to_its_place),
+		TEST(a_table_is_copied_to_a_shared_folder_elsewhere),
 		TEST(a_cache_is_kept_apart_from_tables),
 		TEST(
 		    only_an_upload_names_its_table_and_only_the_one_it_was_asked_for),

@@ -131,6 +131,9 @@ faults_name_section_and_key(void **state)
 		    "[listen] client_url: must be http://" },
 		{ SITE "[listen]\npartner_url = https://h/path\n",
 		    "[listen] partner_url: must be http://" },
+		{ SITE "[site]\nhost = a b\n", "must be letters" },
+		{ SITE "[site]\nshared = all\n", "memory_dir" },
+		{ SITE "[site]\nwake_address = 192.0.2.1:9\n", "shared is" },
 		{ SITE "[site]\nlog_level = loud\n", "must be debug, info" },
 		{ SITE "[supervisor]\nlease_ms = 1000\nheartbeat_ms = 900\n",
 		    "must be at least twice heartbeat_ms" },
@@ -213,6 +216,54 @@ missing_file_is_an_input_error(void **state)
 	assert_int_equal(site_conf_load(path, &c), ERR_IO);
 	assert_null(c);
 	free(path);
+}
+
+static void
+assert_path(const struct site_conf *c, const char *below, const char *root)
+{
+	char *path = site_path(c, "%s", below);
+	char *want = xasprintf("%s/%s/%s", folder, root, below);
+
+	assert_string_equal(path, want);
+	free(path);
+	free(want);
+}
+
+static void
+hosts_share_what_tasks_need_and_nothing_else(void **state)
+{
+	struct site_conf *c;
+	char *path;
+
+	(void)state;
+	assert_int_equal(load(SITE "[site]\nhome = own\nshared = all\n"
+				   "[mailbox]\nmemory_dir = all/small\n",
+			     &c),
+	    0);
+	assert_path(c, "data/tables/ab/x", "all");
+	assert_path(c, "models/objects/ab", "all");
+	assert_path(c, "mailbox/x", "all");
+	assert_path(c, "spool/upload/1.csv", "all");
+	assert_path(c, "logs/202611010000000000001/guest", "all");
+	assert_path(c, "logs/supervisor.log", "own");
+	assert_path(c, "logs", "own");
+	assert_path(c, "spool/uploads", "own");
+	assert_path(c, "spool/mailbox/body", "own");
+	assert_path(c, "database", "own");
+	assert_path(c, "run/fcgi.sock", "own");
+	assert_path(c, "keys/sign.key", "own");
+	assert_path(c, "jobs/1/guest", "own");
+	/* What is not mounted is not written to. */
+	assert_int_equal(site_shared_check(c), ERR_NOT_FOUND);
+	assert_int_equal(site_shared_make(c), 0);
+	assert_int_equal(site_shared_make(c), 0);
+	assert_int_equal(site_shared_check(c), 0);
+	path = xasprintf("%s/all/site.id", folder);
+	assert_int_equal(fd_replace_file(path, "99990\n", 6, 0600), 0);
+	free(path);
+	assert_int_equal(site_shared_check(c), ERR_INVALID);
+	assert_int_equal(site_shared_make(c), ERR_INVALID);
+	site_conf_free(c);
 }
 
 static void
@@ -314,6 +365,7 @@ main(void)
 		WITH_FOLDER(all_faults_are_reported_together),
 		WITH_FOLDER(long_lines_are_refused_rather_than_cut),
 		WITH_FOLDER(missing_file_is_an_input_error),
+		WITH_FOLDER(hosts_share_what_tasks_need_and_nothing_else),
 		WITH_FOLDER(sample_holds_the_defaults),
 		WITH_FOLDER(picked_ports_are_free_and_not_a_neighbours),
 		WITH_FOLDER(site_folders_are_made_with_their_modes),
