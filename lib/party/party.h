@@ -68,8 +68,10 @@ int64_t party_task_bytes(const struct db_task_new *);
  * The caller must be j->initiator_party, and the rules about it must allow
  * what this member would do; uses of datasets are counted as the member is
  * taken in, once.
- * Errors: ERR_EXISTS when the id stands for another contract; ERR_DENIED with
- * *refused (may be NULL) telling the kind of the rule that is missing.
+ * Errors: ERR_EXISTS when the id stands for another contract; ERR_CONFLICT when
+ * the job has ended for another member of this site, ERR_BUSY when that was an
+ * earlier run; ERR_DENIED with *refused (may be NULL) telling the kind of the
+ * rule that is missing.
  */
 int party_job_create(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_job_new *j,

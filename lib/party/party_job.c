@@ -155,6 +155,30 @@ count_stored(struct db *db, const struct creation *c)
 	    c->created ? party_job_bytes(j) : party_member_bytes(j));
 }
 
+/*
+ * The job came with another member of this site, whose row is locked now.  A
+ * member that comes after its end would wait for ever: nobody ends it again.
+ */
+static int
+check_goes_on(struct db *db, struct arena *a, const struct creation *c)
+{
+	struct db_job *job;
+	int r;
+
+	if (c->created || c->here)
+		return 0;
+	if ((r = db_job_get_brief(db, a, c->job->job_id, &job)) != 0 ||
+	    !state_is_end(job->status))
+		return r;
+	if (c->job->run > job->run)
+		return err_set(ERR_BUSY,
+		    "run %lld of job %s is yet to begin at the other members "
+		    "here",
+		    (long long)c->job->run, job->job_id);
+	return err_set(ERR_CONFLICT, "job %s has ended: %s", job->job_id,
+	    state_name(job->status));
+}
+
 static int
 create_tx(struct db *db, void *ctx)
 {
@@ -166,6 +190,7 @@ create_tx(struct db *db, void *ctx)
 	c->demands = (struct permit_demands){ .arena = a };
 	if ((r = check_admission(db, a, c)) == 0 &&
 	    (r = db_job_insert(db, c->job, &c->created)) == 0 &&
+	    (r = check_goes_on(db, a, c)) == 0 &&
 	    (r = count_stored(db, c)) == 0 && c->demands.n > 0)
 		r = approval_ask(db, c->job, c->member->role,
 		    c->member->party_id, &c->demands);

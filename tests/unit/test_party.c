@@ -440,6 +440,36 @@ ended_job_is_neither_reserved_nor_started(void **state)
 	    party_task_start(db, &guest, &reader, NULL), ERR_CONFLICT);
 }
 
+/* Its tasks would wait for an end that was told to all before. */
+static void
+member_that_comes_after_the_end_of_its_job_is_refused(void **state)
+{
+	struct db_task_key late = { THEIRS, "reader_0", 0, "arbiter",
+		ROWS_HOST };
+	struct rows_partner p;
+	struct db_task *t;
+	bool effective;
+
+	(void)state;
+	rows_partner_init(&p, THEIRS, "arbiter");
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_CANCELED, "", NULL), 0);
+	assert_int_equal(
+	    party_job_create(db, &guest, &arbiter, &p.job, NULL, &effective),
+	    ERR_CONFLICT);
+	assert_false(effective);
+	assert_int_equal(db_task_get(db, arena, &late, &t), ERR_NOT_FOUND);
+	/* Of another run: once that has begun here. */
+	p.job.run = 1;
+	assert_int_equal(
+	    party_job_create(db, &guest, &arbiter, &p.job, NULL, NULL),
+	    ERR_BUSY);
+	/* The one that was here is only told so again. */
+	rows_partner_init(&p, THEIRS, "host");
+	assert_int_equal(
+	    party_job_create(db, &guest, &member, &p.job, NULL, NULL), 0);
+}
+
 /* It has outputs all the same: what goes in comes out. */
 static void
 task_that_need_not_run_is_launched_like_others(void **state)
@@ -1317,6 +1347,7 @@ main(void)
 		T(resources_are_refused_with_the_numbers),
 		T(job_does_not_start_on_an_expired_reservation),
 		T(ended_job_is_neither_reserved_nor_started),
+		T(member_that_comes_after_the_end_of_its_job_is_refused),
 		T(task_that_need_not_run_is_launched_like_others),
 		T(new_version_is_newer_and_ends_the_one_before),
 		T(new_version_does_not_wake_a_job_that_has_ended),
