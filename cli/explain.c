@@ -22,6 +22,10 @@ add_document(const struct args *args, const char *option, const char *key,
 	struct json_object *o = NULL;
 	int r;
 
+	if (args_text(args, option) == NULL) {
+		json_add(body, key, json_object_new_object());
+		return 0;
+	}
 	r = json_parse_file(args_text(args, option), DOCUMENT_MAX, &o);
 	if (r != 0)
 		return err_wrap("--%s", option);
@@ -128,7 +132,8 @@ run_explain(const struct args *args)
 
 static const struct option_def explain_options[] = {
 	OPTIONS_API,
-	{ "dsl", "FILE", "the job's DSL", true },
+	{ "dsl", "FILE", "the job's DSL; a predict job has its model's",
+	    false },
 	{ "conf", "FILE", "its configuration", true },
 	{ "party", "ID", "who initiates it (as the configuration says)",
 	    false },

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/hook_ask.h"
 #include "fcgi-app/route.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
@@ -24,6 +25,7 @@ api_errand(struct request *req, struct reply *rp)
 		.caller = &who,
 		.role = request_param(req, "role"),
 		.party_id = request_param(req, "party"),
+		.service = hook_explains(req),
 		.body = req->json,
 		.data = &data,
 	};

@@ -7,6 +7,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/deployed.h"
 #include "fcgi-app/errand.h"
+#include "fcgi-app/hook_ask.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "lib/base/err.h"
@@ -60,7 +61,7 @@ explain_here(struct explain *x)
 			continue;
 		member_rows(x, m, &pm, &job);
 		if ((r = explain_member(x->req->app->db, x->req->arena, &pm,
-			 &job, &said)) == 0)
+			 &job, hook_explains(x->req), &said)) == 0)
 			add_member(x, m->role, m->party_id, said);
 	}
 	return r;

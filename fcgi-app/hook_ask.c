@@ -52,9 +52,11 @@ static int
 ask(struct request *req, enum hook_kind kind, const char *actor,
     struct json_object *q, struct hook_answer *a)
 {
-	/* A copied request has the same headers: only the service can tell. */
-	bool fresh = kind == HOOK_CLIENT && hook_decides_clients(req) &&
-		     auth_client_is_signed(req);
+	/* A copied request has the same headers: only the service can tell.
+	 * And who has something explained wants to know what holds now. */
+	bool fresh = (kind == HOOK_CLIENT && hook_decides_clients(req) &&
+			 auth_client_is_signed(req)) ||
+		     json_get_bool(q, "explain", false);
 	int r;
 
 	if (req->app->hook_turns != NULL &&
@@ -190,6 +192,22 @@ add_wishes(
 	json_add(q, "dataset_list", datasets);
 }
 
+static struct json_object *
+permission_question(const struct request *req, const struct permit_ask *p,
+    const struct permit_decision *wishes, size_t n)
+{
+	struct json_object *q = question(req, HOOK_PERMISSION);
+
+	json_add_str(q, "command", p->command);
+	json_add_str(q, "job_id", p->job_id);
+	json_add_str(q, "src_party_id", p->party);
+	json_add_str(q, "src_role", p->src_role);
+	json_add_str(q, "party_id", p->party_id);
+	json_add_str(q, "role", p->role);
+	add_wishes(q, wishes, n);
+	return q;
+}
+
 int
 hook_ask_permission(struct request *req, const struct permit_ask *p,
     const struct permit_decision *wishes, size_t n)
@@ -200,15 +218,46 @@ hook_ask_permission(struct request *req, const struct permit_ask *p,
 
 	if (!hooks_have(req->app->hooks, HOOK_PERMISSION))
 		return 0;
-	q = question(req, HOOK_PERMISSION);
-	json_add_str(q, "command", p->command);
-	json_add_str(q, "job_id", p->job_id);
-	json_add_str(q, "src_party_id", p->party);
-	json_add_str(q, "src_role", p->src_role);
-	json_add_str(q, "party_id", p->party_id);
-	json_add_str(q, "role", p->role);
-	add_wishes(q, wishes, n);
+	q = permission_question(req, p, wishes, n);
 	r = ask(req, HOOK_PERMISSION, req->caller.name, q, &a);
 	json_object_put(q);
 	return r;
+}
+
+/* --- explaining ---------------------------------------------------------------- */
+
+static int
+explain_permission(void *ctx, struct arena *arena, const struct permit_ask *p,
+    const struct permit_decision *wishes, size_t n, bool *allowed,
+    const char **said)
+{
+	struct request *req = ctx;
+	struct json_object *q = permission_question(req, p, wishes, n);
+	struct hook_answer a = { .message = "" };
+	int r;
+
+	json_add_bool(q, "explain", true);
+	r = ask(req, HOOK_PERMISSION, req->caller.name, q, &a);
+	json_object_put(q);
+	*allowed = r == 0;
+	if (r != 0 && r != ERR_DENIED && r != ERR_BUSY)
+		return r;
+	*said = r != 0 ? arena_strdup(arena, err_text())
+		       : arena_printf(arena, "the service for %s allows it%s%s",
+			     hook_name(HOOK_PERMISSION),
+			     a.message[0] != '\0' ? ": " : "", a.message);
+	err_clear();
+	return 0;
+}
+
+const struct permit_service *
+hook_explains(struct request *req)
+{
+	struct permit_service *s;
+
+	if (!hooks_have(req->app->hooks, HOOK_PERMISSION))
+		return NULL;
+	s = arena_alloc(req->arena, sizeof(*s));
+	*s = (struct permit_service){ explain_permission, req };
+	return s;
 }

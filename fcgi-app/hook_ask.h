@@ -31,4 +31,11 @@ int hook_ask_site(struct request *);
 int hook_ask_permission(struct request *, const struct permit_ask *,
     const struct permit_decision *wishes, size_t n);
 
+/*
+ * The same for who explains what would be decided: no answer is a word of its
+ * own, and the question says "explain": true.  NULL when there is no service;
+ * in the request's arena.
+ */
+const struct permit_service *hook_explains(struct request *);
+
 #endif

@@ -13,6 +13,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/json/json.h"
 #include "lib/party/party.h"
+#include "lib/party/permit.h"
 
 struct errand_ask {
 	struct db *db;
@@ -23,7 +24,8 @@ struct errand_ask {
 	/* The member that is asked; its party is this site's. */
 	const char *role;
 	const char *party_id;
-	struct json_object *body;  /* borrowed, an object */
+	const struct permit_service *service; /* NULL: there is none */
+	struct json_object *body;	      /* borrowed, an object */
 	struct json_object **data; /* the answer's, NULL when it has none */
 };
 

@@ -46,9 +46,39 @@ decision_json(const struct permit_decision *d)
 	return o;
 }
 
+/* As when the member is created; a refusal of the rules is not asked about. */
+static int
+ask_service(const struct permit_service *service, struct arena *a,
+    const struct party_member *m, const struct db_job_new *job,
+    const struct permit_decision *d, size_t n, struct json_object *list,
+    bool *allowed)
+{
+	const struct permit_ask ask = { .job_id = m->job_id,
+		.party = job->initiator_party,
+		.src_role = job->initiator_role,
+		.role = m->role,
+		.party_id = m->party_id,
+		.command = PERMIT_CREATE };
+	struct json_object *o;
+	const char *said = "";
+	int r;
+
+	if ((r = service->ask(service->ctx, a, &ask, d, n, allowed, &said)) !=
+	    0)
+		return r;
+	o = json_object_new_object();
+	json_add_str(o, "kind", "service");
+	json_add_str(o, "subject", "permission");
+	json_add_bool(o, "allowed", *allowed);
+	json_add_str(o, "why", said);
+	json_object_array_add(list, o);
+	return 0;
+}
+
 int
 explain_member(struct db *db, struct arena *a, const struct party_member *m,
-    const struct db_job_new *job, struct json_object **out)
+    const struct db_job_new *job, const struct permit_service *service,
+    struct json_object **out)
 {
 	struct json_object *list;
 	struct permit_decision *d;
@@ -63,6 +93,11 @@ explain_member(struct db *db, struct arena *a, const struct party_member *m,
 	for (i = 0; i < n; i++) {
 		allowed &= d[i].allowed;
 		json_object_array_add(list, decision_json(&d[i]));
+	}
+	if (allowed && service != NULL &&
+	    (r = ask_service(service, a, m, job, d, n, list, &allowed)) != 0) {
+		json_object_put(list);
+		return r;
 	}
 	*out = json_object_new_object();
 	json_add_bool(*out, "allowed", allowed);
@@ -160,7 +195,8 @@ explain_errand(const struct errand_ask *ask)
 
 	if ((r = read_ask(ask, &job)) != 0)
 		return r;
-	r = explain_member(ask->db, ask->arena, &m, &job, ask->data);
+	r = explain_member(
+	    ask->db, ask->arena, &m, &job, ask->service, ask->data);
 	/* Parameters that are no JSON are the asker's. */
 	return r == ERR_FORMAT ? err_set(ERR_INVALID, "%s", err_text()) : r;
 }

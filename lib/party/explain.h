@@ -15,11 +15,14 @@
  * The decisions of this site about the member m of a job that is not here,
  * nothing changed: {"allowed": all of them, "decisions": [{"kind", "subject",
  * "detail", "component", "allowed", "rule", "why", "grant",
- * "approval": {"by", "within_s"}}, …]}, where what is empty is left out.
+ * "approval": {"by", "within_s"}}, …]}, where what is empty is left out.  When
+ * the rules allow all of it, a service (NULL: none) is asked, whose answer is
+ * a decision of kind "service", its words in "why".
  * Ownership: *out is the caller's.  Errors: ERR_DB, ERR_FORMAT.
  */
 int explain_member(struct db *, struct arena *, const struct party_member *m,
-    const struct db_job_new *, struct json_object **out);
+    const struct db_job_new *, const struct permit_service *,
+    struct json_object **out);
 
 /* What a partner's site is asked about its member m; the caller's. */
 struct json_object *explain_body(

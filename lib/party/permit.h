@@ -93,6 +93,19 @@ int permit_decide(struct db *, struct arena *, const struct permit_ask *,
     struct permit_decision **out, size_t *n);
 
 /*
+ * A service of the site's organisation that has a say beside the rules, for
+ * who explains: asked about wishes that the rules allow.
+ * *allowed and *said (its words, in the arena) are what it answers; a service
+ * that gives no answer has allowed nothing.  Errors: ERR_DB.
+ */
+struct permit_service {
+	int (*ask)(void *ctx, struct arena *, const struct permit_ask *,
+	    const struct permit_decision *, size_t n, bool *allowed,
+	    const char **said);
+	void *ctx;
+};
+
+/*
  * ERR_DENIED with the first wish that is refused, the rule that is missing
  * and the command that grants it; *refused says of which kind.  When admits
  * is set uses are counted, in the caller's transaction.

@@ -14,7 +14,7 @@ import time
 import unittest
 import uuid
 
-from federation import BUILD, DATA, Federation, lr_conf, wait_for
+from federation import BUILD, DATA, Federation, example, lr_conf, wait_for
 from partner import Request
 
 SECRET = "a secret that both of us know"
@@ -323,6 +323,40 @@ class Hooks(unittest.TestCase):
             self.assertEqual(len(s.asked), n)
         finally:
             fed.host.cli("grant", fed.guest.party, "--components", "*")
+
+    def test_explain_asks_the_service_where_the_rules_allow_all_of_it(self):
+        fed, s = self.fed, self.service()
+        self.configure(fed.host, permission_url=s.url, timeout_ms=300)
+        body = {"job_dsl": example("dsl.json"), "job_runtime_conf": lr_conf(max_iter=1)}
+
+        def explained(site):
+            """The host's decisions that are the service's: (allowed, by whom), and what comes of all."""
+            data = site.ok("permission/explain", body)["data"]
+            host = next(m for m in data["members"] if m["role"] == "host")
+            return ([(d["allowed"], d["why"]) for d in host["decisions"] if d["kind"] == "service"],
+                    host["allowed"], data["allowed"])
+
+        for site in (fed.guest, fed.host):
+            s.answer, s.how, n = {"code": 0, "message": "welcome"}, "allow", len(s.asked)
+            self.assertEqual(explained(site), ([(True, "the service for permission allows it: welcome")], True, True))
+            question = s.questions()[n]
+            self.assertEqual((question["explain"], question["command"], question["src_party_id"], question["role"]),
+                             (True, "create", fed.guest.party, "host"))
+            self.assertEqual(question["dataset_list"], [{"namespace": "test", "name": "breast_host"}])
+            s.answer = {"code": 1, "message": "not that algorithm"}
+            (service,), host, whole = explained(site)
+            self.assertEqual((service[0], host, whole), (False, False, False))
+            self.assertIn("not that algorithm", service[1])
+            s.how = "error"
+            (service,), host, whole = explained(site)
+            self.assertEqual((service[0], host, whole), (False, False, False))
+            self.assertIn("gives no answer", service[1])
+        # What the rules refuse the service is not asked about.
+        n = len(s.asked)
+        fed.host.cli("revoke", fed.guest.party, "--components", "*")
+        self.addCleanup(fed.host.cli, "grant", fed.guest.party, "--components", "*")
+        self.assertEqual(explained(fed.guest), ([], False, False))
+        self.assertEqual(len(s.asked), n)
 
     def test_settings_that_leave_a_door_open_are_refused(self):
         conf = os.path.join(self.site.home, "hooks-try.conf")

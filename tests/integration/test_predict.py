@@ -145,6 +145,31 @@ class Prediction(Predict):
 
 
 class Views(Predict):
+    def test_explain_tells_what_parties_would_decide_about_a_prediction(self):
+        guest, host = self.fed.guest, self.fed.host
+        data = guest.ok("permission/explain", {"job_dsl": {}, "job_runtime_conf": self.conf()})["data"]
+        self.assertTrue(data["allowed"])
+        members = {m["role"]: m for m in data["members"]}
+        self.assertIn("host", members)
+        components = {d["subject"] for d in members["host"]["decisions"] if d["kind"] == "component"}
+        self.assertIn("heterolr", components)
+        host.cli("revoke", "9999", "--components", "*")
+        host.cli("grant", "9999", "--components", "reader,datatransform,intersection")
+        try:
+            with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as f:
+                json.dump(self.conf(), f)
+                f.flush()
+                done = guest.cli("explain", "--conf", f.name, check=False)
+            self.assertEqual(done.returncode, 1, done.stderr)
+            self.assertIn("sluice grant 9999 --components heterolr", done.stdout)
+            self.assertIn("the job would be refused", done.stdout)
+            reply = guest.api("permission/explain", {"job_dsl": {}, "job_runtime_conf": self.conf(version=self.job)})
+            self.assertEqual(reply["retcode"], 101)
+            self.assertIn("deployed", reply["retmsg"])
+        finally:
+            host.cli("revoke", "9999", "--components", "reader,datatransform,intersection")
+            host.cli("grant", "9999", "--components", "*")
+
     def test_a_predict_job_shows_training_and_graph(self):
         job = self.predict(self.conf())
         trained = self.fed.guest.ok("job/query", {"job_id": self.job, "role": "guest"})["data"][0]["f_runtime_conf"]
