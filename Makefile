@@ -68,7 +68,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-hostile check-kill check-kill-short check-network check-sim check-sim-points \
+        check-hostile check-kill check-kill-short check-network check-sim check-sim-points check-mutations \
         check-outage check-outage-short
 .PHONY: man man-check
 .DELETE_ON_ERROR:
@@ -203,6 +203,11 @@ check-sim: $(B)/tests/simulation
 # half an hour.
 check-sim-points: $(B)/tests/simulation
 	$< --each-point --traces $(B) --seeds 6 --first 1 --jobs 2 --points
+
+# Does anything notice when the code is broken?  An hour; MUTATIONS names some,
+# "--simulation" among them asks the simulation alone.
+check-mutations: all $(B)/tests/simulation
+	tests/sim/mutations $(MUTATIONS)
 
 tests: $(UNITS)
 

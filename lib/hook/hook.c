@@ -19,11 +19,11 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/hook/answer.h"
 #include "lib/hook/gate.h"
 #include "lib/http/client.h"
 #include "lib/json/json.h"
 
-#define REPLY_MAX (64 * 1024) /* bytes of an answer */
 #define SECRET_MAX 512
 #define SECRET_MIN 16
 #define REMEMBERED 64 /* questions; more only means more asking */
@@ -242,53 +242,6 @@ remember(struct hooks *h, const uint8_t question[32],
 
 /* --- asking ------------------------------------------------------------------- */
 
-static void
-copy(char *out, size_t size, const char *text)
-{
-	size_t n = strlen(text);
-
-	/* Cut where a character begins. */
-	if (n >= size) {
-		n = size - 1;
-		while (n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80)
-			n--;
-	}
-	memcpy(out, text, n);
-	out[n] = '\0';
-}
-
-/* 0: allowed, ERR_DENIED: refused, others: that is no answer. */
-static int
-read_answer(const struct http_reply *reply, struct hook_answer *out)
-{
-	struct json_object *o = NULL, *code, *data;
-	int r;
-
-	if (reply->status != 200)
-		return err_set(ERR_FORMAT, "status %d", reply->status);
-	if ((r = json_parse(
-		 buf_str(&reply->body), reply->body.len, REPLY_MAX, &o)) != 0)
-		return r;
-	code = json_get(o, "code");
-	if (!json_object_is_type(code, json_type_int)) {
-		r = err_set(ERR_FORMAT, "no object with a number \"code\"");
-	} else {
-		copy(out->message, sizeof(out->message),
-		    json_get_str(o, "message", ""));
-		data = json_get(o, "data");
-		copy(out->name, sizeof(out->name),
-		    json_get_str(data, "name", ""));
-		copy(out->role, sizeof(out->role),
-		    json_get_str(data, "role", ""));
-		if (json_object_get_int64(code) != 0)
-			r = err_set(ERR_DENIED, "%s",
-			    out->message[0] != '\0' ? out->message
-						    : "without a reason");
-	}
-	json_object_put(o);
-	return r;
-}
-
 static int
 fetch(struct hooks *h, enum hook_kind kind, const char *body,
     struct hook_answer *out)
@@ -299,12 +252,12 @@ fetch(struct hooks *h, enum hook_kind kind, const char *body,
 		.body = body,
 		.body_len = strlen(body),
 		.timeout_ms = h->conf->hook_timeout_ms,
-		.reply_max = REPLY_MAX };
+		.reply_max = HOOK_ANSWER_MAX };
 	struct http_reply reply = { 0 };
 	int r;
 
 	if ((r = http_fetch(h->client, &req, &reply)) == 0)
-		r = read_answer(&reply, out);
+		r = hook_answer_read(&reply, out);
 	out->elapsed_us = reply.elapsed_us;
 	http_reply_fini(&reply);
 	free(headers);
@@ -339,6 +292,6 @@ hook_ask(struct hooks *h, enum hook_kind kind, struct json_object *question,
 	    "the service for %s gives no answer (%s), so nothing is "
 	    "allowed; try again later",
 	    hook_name(kind), err_text());
-	copy(out->message, sizeof(out->message), err_text());
+	hook_answer_say(out, err_text());
 	return r;
 }
