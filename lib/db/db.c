@@ -210,6 +210,7 @@ disconnect(struct db *db)
 	db_forget_prepared(db);
 	db->my = NULL;
 	db->lost = false;
+	db->ready_id = 0;
 }
 
 /*

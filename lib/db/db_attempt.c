@@ -18,6 +18,7 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
 
@@ -480,3 +481,6 @@ db_attempt_relaunch(struct db *db, const char *attempt_id)
 	free(id);
 	return r;
 }
+
+const struct db_stmt *const db_attempt_often[] = { &get, &renew, &kill_wanted,
+	&guard, &end, NULL };

@@ -5,6 +5,7 @@
 #include "lib/db/db_audit.h"
 
 #include "lib/db/db_cols.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_tx.h"
 
 #define EGRESS_COLS(X)                                                         \
@@ -202,3 +203,5 @@ db_audit_find(struct db *db, struct arena *a, const struct db_audit_filter *f,
 	    f->action, f->outcome, f->outcome, f->since_ms, f->since_ms,
 	    f->before_id, f->before_id, f->limit);
 }
+
+const struct db_stmt *const db_audit_often[] = { &task_bytes, NULL };

@@ -5,6 +5,7 @@
 #include "lib/db/db_contract.h"
 
 #include "lib/base/err.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_rows.h"
 
 #define SIGNATURE_COLS(X)                                                      \
@@ -179,3 +180,5 @@ db_sign_refuse(struct db *db, const char *job_id, const char *role,
 {
 	return db_exec(db, &refuse, NULL, why, job_id, role, party_id);
 }
+
+const struct db_stmt *const db_contract_often[] = { &list, NULL };

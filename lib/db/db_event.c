@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_exchange.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_rows.h"
 #include "lib/model/state.h"
 
@@ -167,3 +168,5 @@ db_event_list(struct db *db, struct arena *a, const char *job_id,
 	return db_select(
 	    db, &list, &event_shape, a, rows, n, job_id, after_id, limit);
 }
+
+const struct db_stmt *const db_event_often[] = { &insert, &audit_task, NULL };

@@ -10,6 +10,7 @@
 #include "lib/base/log.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
 #include "lib/db/db_tx.h"
@@ -448,3 +449,5 @@ db_job_set_tag(struct db *db, const char *job_id, const char *tag)
 {
 	return set_text(db, &set_tag, tag, job_id);
 }
+
+const struct db_stmt *const db_job_often[] = { &get, NULL };

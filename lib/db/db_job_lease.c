@@ -14,6 +14,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/db/db_job.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
@@ -237,3 +238,5 @@ db_job_stale(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
 	return db_select(
 	    db, &stale, &id_shape, a, ids, n, age_ms * 1000, limit);
 }
+
+const struct db_stmt *const db_job_lease_often[] = { &wake, NULL };

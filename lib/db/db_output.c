@@ -3,6 +3,7 @@
  */
 #include "lib/base/err.h"
 #include "lib/db/db_cols.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_table.h"
 
 #define OUTPUT_COLS(X)                                                         \
@@ -128,3 +129,5 @@ db_output_maker(struct db *db, struct arena *a, const char *table_namespace,
 					name, table_namespace)
 				  : r;
 }
+
+const struct db_stmt *const db_output_often[] = { &list, &newest, &put, NULL };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "lib/base/err.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
@@ -159,3 +160,5 @@ db_nonce_purge(struct db *db, int64_t limit, int64_t *n)
 {
 	return db_exec(db, &purge_nonces, n, limit);
 }
+
+const struct db_stmt *const db_partner_often[] = { &get, NULL };

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_rows.h"
 
 #define VALID(k)                                                               \
@@ -200,3 +201,5 @@ db_partner_admit(struct db *db, const struct db_admission *ad)
 		    ad->party_id);
 	return r;
 }
+
+const struct db_stmt *const db_partner_key_often[] = { &of_party, NULL };

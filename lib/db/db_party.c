@@ -7,6 +7,7 @@
 #include "lib/base/err.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_job.h"
+#include "lib/db/db_often.h"
 
 static const struct db_col party_cols[] = {
 #define COL(type, field, column)                                               \
@@ -167,3 +168,5 @@ db_party_clear(
 			   "lost",
 			   (long long)fence, job_id);
 }
+
+const struct db_stmt *const db_party_often[] = { &get, NULL };

@@ -44,6 +44,7 @@ struct db {
 	int64_t insert_id;
 	char actor[DB_ACTOR_MAX + 1];
 	struct db_counted jobs_counted;
+	unsigned long ready_id; /* the link that db_move_ready() saw */
 	struct prepared *prepared[DB_BUCKETS];
 };
 
@@ -63,5 +64,10 @@ int db_run_text(struct db *, const char *sql, size_t len, const char *what);
 void db_pause(int try);
 /* Close every prepared statement (they die with the link). */
 void db_forget_prepared(struct db *);
+/* Have it at hand, without running it. */
+int db_prepare(struct db *, const struct db_stmt *);
+/* What is prepared now is to stay; what comes later is closed by the other. */
+void db_keep_prepared(struct db *);
+int db_forget_others(struct db *);
 
 #endif

@@ -114,6 +114,44 @@ prepared_get(struct db *db, const struct db_stmt *decl, struct prepared **out)
 	return 0;
 }
 
+int
+db_prepare(struct db *db, const struct db_stmt *decl)
+{
+	struct prepared *p;
+
+	return prepared_get(db, decl, &p);
+}
+
+void
+db_keep_prepared(struct db *db)
+{
+	for (size_t b = 0; b < DB_BUCKETS; b++)
+		for (struct prepared *p = db->prepared[b]; p != NULL;
+		     p = p->next)
+			p->kept = true;
+}
+
+int
+db_forget_others(struct db *db)
+{
+	struct prepared *p, **at;
+
+	for (size_t b = 0; b < DB_BUCKETS; b++)
+		for (at = &db->prepared[b]; (p = *at) != NULL;) {
+			if (p->busy)
+				return err_set(ERR_CONFLICT,
+				    "%s: its rows are being read",
+				    p->decl->name);
+			if (p->kept) {
+				at = &p->next;
+				continue;
+			}
+			*at = p->next;
+			prepared_free(p);
+		}
+	return 0;
+}
+
 /* Prepare if needed, bind, execute. */
 static int
 execute_once(struct db *db, const struct db_stmt *decl, va_list ap,

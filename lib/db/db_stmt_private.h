@@ -42,6 +42,7 @@ struct prepared {
 	struct cell *cells;
 	bool busy;   /* its rows are being read */
 	bool rebind; /* a cell's buffer moved */
+	bool kept;   /* see db_keep_prepared() */
 	struct prepared *next;
 };
 

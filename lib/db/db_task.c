@@ -6,6 +6,7 @@
 
 #include "lib/base/err.h"
 #include "lib/db/db_cols.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
 
@@ -356,3 +357,6 @@ db_task_report_done(struct db *db, const struct db_task_key *k, enum state told)
 {
 	return db_exec(db, &report_done, NULL, KEY_ARGS(k), state_name(told));
 }
+
+const struct db_stmt *const db_task_often[] = { &get, &get_newest, &lock,
+	NULL };

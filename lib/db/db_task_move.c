@@ -7,6 +7,7 @@
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
 
@@ -248,3 +249,5 @@ db_task_move_all(struct db *db, const char *job_id, const char *component,
 		*moved = m.moved;
 	return 0;
 }
+
+const struct db_stmt *const db_task_move_often[] = { &move_party, NULL };

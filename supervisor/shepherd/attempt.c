@@ -54,7 +54,8 @@ open_attempt(struct shepherd *s, const char *attempt_id)
 	const struct db_task_key *key;
 	int r;
 
-	if ((r = db_open(s->conf, &s->db)) != 0)
+	s->db = s->loan->db;
+	if (s->db == NULL && (r = db_open(s->conf, &s->db)) != 0)
 		return r;
 	db_set_actor(s->db, "shepherd");
 	if ((r = subject_load(s->db, attempt_id, &s->subject)) != 0)
@@ -230,7 +231,10 @@ close_all(struct shepherd *s)
 		control_close(s);
 	loop_free(s->loop);
 	subject_free(s->subject);
-	db_close(s->db);
+	if (s->loan->db != NULL)
+		loan_return(s->loan);
+	else
+		db_close(s->db);
 	free(s->work_dir);
 	free(s->out_dir);
 }
@@ -252,7 +256,7 @@ run(struct shepherd *s, const char *attempt_id)
 }
 
 int
-attempt_run(const struct ready *ready, const char *attempt_id)
+attempt_run(struct ready *ready, const char *attempt_id)
 {
 	struct shepherd s;
 	int status = EXIT_SUCCESS, r;
@@ -261,6 +265,7 @@ attempt_run(const struct ready *ready, const char *attempt_id)
 	s.child = (struct launched)LAUNCHED_INIT;
 	s.conf = ready->conf;
 	s.providers = ready->providers;
+	s.loan = &ready->loan;
 	if ((r = run(&s, attempt_id)) != 0) {
 		log_err("attempt %s", attempt_id);
 		status = r == ERR_DB || r == ERR_DB_RETRY ? SHEPHERD_AGAIN

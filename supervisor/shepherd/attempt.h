@@ -7,11 +7,11 @@
 #include "supervisor/shepherd/ready.h"
 
 /*
- * Run the attempt; ready is borrowed.  Returns the process's exit status: 0
- * when the task's end was written, 1 when nothing could be done, 3 when the
+ * Run the attempt; ready is borrowed, its loan is returned.  Returns the
+ * process's exit status: 0 when the task's end was written, 1 when nothing could be done, 3 when the
  * lease was lost, SHEPHERD_AGAIN when the database went away before the task
  * had begun.
  */
-int attempt_run(const struct ready *, const char *attempt_id);
+int attempt_run(struct ready *, const char *attempt_id);
 
 #endif

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <linux/sched.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/seen.h"
+#include "lib/db/db_move.h"
 #include "supervisor/nursery.h"
 
 /* Libraries are exchanged by updates, which nobody tells us of. */
@@ -30,6 +32,7 @@
 struct nursery {
 	struct ready ready;
 	struct seen *seen; /* program and configuration */
+	struct pool *pool;
 	int64_t born_ms;
 	char *arguments; /* of this process, behind the program's name */
 	size_t arguments_len;
@@ -57,12 +60,13 @@ learn_thread(struct nursery *n)
 }
 
 static pid_t
-fork_beside(const struct nursery *n)
+fork_beside(const struct nursery *n, int *pidfd)
 {
 	struct clone_args args = {
-		.flags =
-		    CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID,
+		.flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CHILD_SETTID |
+			 CLONE_CHILD_CLEARTID,
 		.child_tid = (uintptr_t)n->tid,
+		.pidfd = (uintptr_t)pidfd,
 	};
 	pid_t pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
 
@@ -137,14 +141,34 @@ is_current(const struct nursery *n)
 	       clock_mono_ms() - n->born_ms < MAX_AGE_MS;
 }
 
-/* The new process: nothing of the nursery's is open in it. */
+/* Nothing of the nursery's is open in a new process but what it is lent. */
+static void
+close_others(const struct loan *l)
+{
+	unsigned low, high, from = NURSERY_FD;
+
+	if (l->db != NULL) {
+		low = (unsigned)db_move_socket(l->db);
+		high = (unsigned)l->back;
+		if (low > high) {
+			low = (unsigned)l->back;
+			high = (unsigned)db_move_socket(l->db);
+		}
+		(void)close_range(from, low - 1, 0);
+		if (high > low + 1)
+			(void)close_range(low + 1, high - 1, 0);
+		from = high + 1;
+	}
+	(void)close_range(from, ~0U, 0);
+}
+
 static void __attribute__((noreturn))
-begin(const struct nursery *n, const char *attempt_id, nursery_attempt_fn *fn)
+begin(struct nursery *n, const char *attempt_id, nursery_attempt_fn *fn)
 {
 	int status;
 
+	close_others(&n->ready.loan);
 	(void)setsid();
-	(void)close_range(NURSERY_FD, ~0U, 0);
 	status = fn(&n->ready, attempt_id);
 	/* Tidying up for a process that ends would copy what it tidies. */
 	(void)fflush(NULL);
@@ -167,7 +191,7 @@ serve(
 {
 	char attempt_id[ID_RANDOM_SIZE];
 	pid_t pid;
-	int e;
+	int e, pidfd = -1;
 
 	if (!is_current(n)) {
 		(void)reply(NURSERY_STALE);
@@ -175,11 +199,13 @@ serve(
 	}
 	memcpy(attempt_id, q->attempt_id, sizeof(attempt_id) - 1);
 	attempt_id[sizeof(attempt_id) - 1] = '\0';
+	pool_lend(n->pool, &n->ready.loan);
 	look_like(n, attempt_id);
-	pid = fork_beside(n);
+	pid = fork_beside(n, &pidfd);
 	e = errno;
 	if (pid == 0)
 		begin(n, attempt_id, fn);
+	pool_lent(n->pool, &n->ready.loan, pid > 0 ? pidfd : -1);
 	look_like(n, NULL);
 	return reply(pid > 0 ? pid : -e);
 }
@@ -203,7 +229,35 @@ start(struct nursery *n, char **argv, const char *config)
 	if ((r = ready_load(config, &n->ready)) != 0)
 		return r;
 	ready_warm(&n->ready);
+	n->pool = pool_new(n->ready.conf);
 	return 0;
+}
+
+/* A request is there, or the supervisor gone; meanwhile the pool is kept. */
+static int
+wait_for_request(struct nursery *n)
+{
+	struct pollfd p[1 + POOL_SIZE];
+	bool tried = false;
+	int got;
+
+	for (;;) {
+		bool may_add = !tried && pool_wants_one(n->pool);
+		size_t k = pool_watch(n->pool, p + 1);
+
+		p[0] = (struct pollfd){ .fd = NURSERY_FD, .events = POLLIN };
+		got = poll(p, (nfds_t)(1 + k), may_add ? 0 : -1);
+		if (got < 0 && errno != EINTR)
+			return err_set_errno(ERR_IO, "poll");
+		if (got == 0) {
+			pool_add_one(n->pool);
+			tried = true;
+		} else if (got > 0) {
+			pool_look(n->pool);
+			if (p[0].revents != 0)
+				return 0;
+		}
+	}
 }
 
 int
@@ -217,14 +271,13 @@ nursery_run(char **argv, const char *config, nursery_attempt_fn *fn)
 	r = start(&n, argv, config);
 	if (r != 0)
 		log_err("nursery");
-	while (r == 0) {
+	while (r == 0 && (r = wait_for_request(&n)) == 0) {
 		got = recv(NURSERY_FD, &q, sizeof(q), 0);
-		if (got < 0 && errno == EINTR)
-			continue;
 		if (got != sizeof(q))
 			break; /* the supervisor is gone */
 		r = serve(&n, &q, fn);
 	}
+	pool_free(n.pool);
 	seen_free(n.seen);
 	free(n.config);
 	ready_fini(&n.ready);

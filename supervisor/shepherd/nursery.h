@@ -7,7 +7,7 @@
  * (lib/base/seen.h), and forks a process for each attempt that it is asked
  * for: one address space a task, with nothing of any other task in it.  It
  * holds no key, knows no task and reads nothing but attempt ids from the
- * supervisor's socket.
+ * supervisor's socket, and descriptors of connections that it lent (pool.h).
  *
  * The forked process is the supervisor's child, not the nursery's
  * (CLONE_PARENT), and has the command line of a shepherd that was started by
@@ -19,7 +19,7 @@
 #include "supervisor/shepherd/ready.h"
 
 /* What a forked process does; its exit status. */
-typedef int nursery_attempt_fn(const struct ready *, const char *attempt_id);
+typedef int nursery_attempt_fn(struct ready *, const char *attempt_id);
 
 /*
  * Answer requests on descriptor NURSERY_FD (supervisor/nursery.h) until the

@@ -4,7 +4,6 @@
 #include "supervisor/shepherd/ready.h"
 
 #include <stdint.h>
-#include <string.h>
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -20,7 +19,7 @@ ready_load(const char *config, struct ready *out)
 	enum log_level level = LOG_INFO_;
 	int r;
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct ready){ .loan = LOAN_INIT };
 	if ((r = site_conf_load(config, &out->conf)) != 0)
 		return r;
 	site_conf_act_as(out->conf, SITE_SUPERVISOR);
@@ -43,5 +42,5 @@ ready_fini(struct ready *w)
 {
 	providers_free(w->providers);
 	site_conf_free(w->conf);
-	memset(w, 0, sizeof(*w));
+	*w = (struct ready){ .loan = LOAN_INIT };
 }

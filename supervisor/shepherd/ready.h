@@ -1,16 +1,19 @@
 /*
- * What a shepherd may have before it knows its task.  No secret is among it:
- * keys and passwords are read by the process that uses them.
+ * What a shepherd may have before it knows its task.  No key is among it:
+ * each process reads those that it uses.  (A connection that is lent has the
+ * database's password in the client library's memory.)
  */
 #ifndef SUPERVISOR_SHEPHERD_READY_H
 #define SUPERVISOR_SHEPHERD_READY_H
 
 #include "lib/conf/site_conf.h"
 #include "lib/provider/manifest.h"
+#include "supervisor/shepherd/pool.h"
 
 struct ready {
 	struct site_conf *conf;
 	struct providers *providers; /* NULL: read when they are needed */
+	struct loan loan;	     /* a connection, or none */
 };
 
 /*

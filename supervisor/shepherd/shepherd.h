@@ -26,6 +26,7 @@
 #include "lib/model/state.h"
 #include "supervisor/shepherd/ancestry.h"
 #include "supervisor/shepherd/launcher.h"
+#include "supervisor/shepherd/pool.h"
 #include "supervisor/shepherd/subject.h"
 
 enum phase {
@@ -39,6 +40,7 @@ enum phase {
 struct shepherd {
 	const struct site_conf *conf;
 	struct providers *providers; /* NULL: the subject reads them */
+	struct loan *loan;	     /* of a connection, perhaps */
 	struct db *db;
 	struct loop *loop;
 	struct subject *subject;

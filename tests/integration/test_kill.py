@@ -68,13 +68,11 @@ class Kill(unittest.TestCase):
         self.assert_right_result(job)
 
     def test_nurseries(self):
-        job = self.submit()
-        for site in (self.fed.guest, self.fed.host):
-            kill(wait_for(lambda s=site: processes("sluice-shepherd --nursery --config " + s.home))[0])
-        self.training(job)
-        for site in (self.fed.guest, self.fed.host):
-            kill(wait_for(lambda s=site: processes("sluice-shepherd --nursery --config " + s.home))[0])
-        self.assert_right_result(job)
+        job = self.fed.submit(lr_conf(namespace="kill", max_iter=2))
+        for _ in range(3):
+            for site in (self.fed.guest, self.fed.host):
+                kill(wait_for(lambda s=site: processes("sluice-shepherd --nursery --config " + s.home))[0])
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
 
     def test_nginx_of_a_partner(self):
         job = self.submit()

@@ -64,7 +64,7 @@ say(const char *home, const char *attempt_id, struct buf *b)
 
 /* Writes a line, perhaps kills the nursery, waits until it may go. */
 static int
-shepherd(const struct ready *ready, const char *attempt_id)
+shepherd(struct ready *ready, const char *attempt_id)
 {
 	const struct site_conf *c = ready->conf;
 	char digest[PROVIDER_DIGEST_SIZE] = "none", self[ID_RANDOM_SIZE];

@@ -1,0 +1,277 @@
+/*
+ * Lending connections.  pool_*() run in the nursery, loan_return() in the
+ * process that it forked.
+ */
+#include "supervisor/shepherd/pool.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/db/db_move.h"
+
+enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_LENT };
+
+struct slot {
+	enum slot_state state;
+	struct db *db;
+	struct stat socket; /* which one it is */
+	int pidfd;	    /* who has it */
+	int pair[2];	    /* ours, and the one that is lent with it */
+};
+
+struct pool {
+	const struct site_conf *conf;
+	struct slot slots[POOL_SIZE];
+	int nothing; /* stands in for sockets that are lent */
+};
+
+struct pool *
+pool_new(const struct site_conf *conf)
+{
+	struct pool *p = xcalloc(1, sizeof(*p));
+
+	p->conf = conf;
+	p->nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (size_t i = 0; i < POOL_SIZE; i++) {
+		struct slot *s = &p->slots[i];
+
+		s->pidfd = s->pair[0] = s->pair[1] = -1;
+	}
+	return p;
+}
+
+static void
+slot_clear(struct slot *s)
+{
+	db_close(s->db);
+	s->db = NULL;
+	fd_close(&s->pidfd);
+	fd_close(&s->pair[0]);
+	fd_close(&s->pair[1]);
+	s->state = SLOT_EMPTY;
+}
+
+void
+pool_free(struct pool *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < POOL_SIZE; i++)
+		slot_clear(&p->slots[i]);
+	fd_close(&p->nothing);
+	free(p);
+}
+
+/* --- having some at hand ---------------------------------------------------- */
+
+static struct slot *
+find(const struct pool *p, enum slot_state state)
+{
+	for (size_t i = 0; i < POOL_SIZE; i++)
+		if (p->slots[i].state == state)
+			return (struct slot *)(uintptr_t)&p->slots[i];
+	return NULL;
+}
+
+bool
+pool_wants_one(const struct pool *p)
+{
+	return p->nothing >= 0 && find(p, SLOT_IDLE) == NULL &&
+	       find(p, SLOT_EMPTY) != NULL;
+}
+
+void
+pool_add_one(struct pool *p)
+{
+	struct slot *s = find(p, SLOT_EMPTY);
+
+	if (db_open(p->conf, &s->db) != 0 || db_move_ready(s->db) != 0 ||
+	    fstat(db_move_socket(s->db), &s->socket) != 0) {
+		log_debug("no connection at hand: %s", err_text());
+		err_clear();
+		slot_clear(s);
+		return;
+	}
+	s->state = SLOT_IDLE;
+}
+
+/* Nothing to read: the server has neither ended it nor a word too many. */
+static bool
+is_quiet(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* --- lending ------------------------------------------------------------------ */
+
+void
+pool_lend(struct pool *p, struct loan *out)
+{
+	struct slot *s;
+
+	*out = (struct loan)LOAN_INIT;
+	while ((s = find(p, SLOT_IDLE)) != NULL &&
+	       !is_quiet(db_move_socket(s->db)))
+		slot_clear(s);
+	if (s == NULL)
+		return;
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, s->pair) != 0) {
+		slot_clear(s);
+		return;
+	}
+	s->state = SLOT_LENT;
+	out->db = s->db;
+	out->back = s->pair[1];
+}
+
+static struct slot *
+slot_of(struct pool *p, const struct loan *loan)
+{
+	for (size_t i = 0; i < POOL_SIZE; i++)
+		if (p->slots[i].state == SLOT_LENT &&
+		    p->slots[i].db == loan->db)
+			return &p->slots[i];
+	return NULL;
+}
+
+void
+pool_lent(struct pool *p, const struct loan *loan, int pidfd)
+{
+	struct slot *s = loan->db != NULL ? slot_of(p, loan) : NULL;
+
+	if (s == NULL) {
+		fd_close(&pidfd);
+		return;
+	}
+	fd_close(&s->pair[1]);
+	if (pidfd < 0) {
+		fd_close(&s->pair[0]);
+		s->state = SLOT_IDLE;
+		return;
+	}
+	s->pidfd = pidfd;
+	/* Its number stays taken, for the connection comes back to it. */
+	while (dup3(p->nothing, db_move_socket(s->db), O_CLOEXEC) < 0 &&
+	       (errno == EINTR || errno == EBUSY))
+		;
+}
+
+/* --- what comes back ------------------------------------------------------------- */
+
+/* The descriptor in a message, -1 for none. */
+static int
+receive(int from)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control;
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	int fd = -1;
+
+	if (recvmsg(from, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) < 0)
+		return -1;
+	c = CMSG_FIRSTHDR(&m);
+	if (c != NULL && c->cmsg_level == SOL_SOCKET &&
+	    c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&fd, CMSG_DATA(c), sizeof(fd));
+	return fd;
+}
+
+/* Its process has ended: the connection is back, or gone with it. */
+static void
+take_back(struct slot *s)
+{
+	int fd = receive(s->pair[0]), place = db_move_socket(s->db);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) != 0 || st.st_ino != s->socket.st_ino ||
+	    st.st_dev != s->socket.st_dev || !is_quiet(fd) ||
+	    dup3(fd, place, O_CLOEXEC) < 0) {
+		slot_clear(s);
+	} else {
+		fd_close(&s->pidfd);
+		fd_close(&s->pair[0]);
+		s->state = SLOT_IDLE;
+	}
+	fd_close(&fd);
+}
+
+size_t
+pool_watch(const struct pool *p, struct pollfd *out)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < POOL_SIZE; i++)
+		if (p->slots[i].state == SLOT_LENT)
+			out[n++] = (struct pollfd){ .fd = p->slots[i].pidfd,
+				.events = POLLIN };
+	return n;
+}
+
+void
+pool_look(struct pool *p)
+{
+	for (size_t i = 0; i < POOL_SIZE; i++)
+		if (p->slots[i].state == SLOT_LENT &&
+		    !is_quiet(p->slots[i].pidfd))
+			take_back(&p->slots[i]);
+}
+
+/* --- the borrower's side ------------------------------------------------------------ */
+
+static int
+send_back(int to, int fd)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = "" };
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	if (sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+		return err_set_errno(ERR_IO, "return the connection");
+	return 0;
+}
+
+void
+loan_return(struct loan *l)
+{
+	if (l->db == NULL)
+		return;
+	/* Once it is sent it is the nursery's: no word of farewell on it. */
+	if (db_move_settle(l->db) != 0 ||
+	    send_back(l->back, db_move_socket(l->db)) != 0) {
+		err_clear();
+		db_close(l->db);
+	}
+	fd_close(&l->back);
+	l->db = NULL;
+}

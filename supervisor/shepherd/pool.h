@@ -1,0 +1,64 @@
+/*
+ * The nursery's connections to the database, each lent to one shepherd at a
+ * time.  Logging in and preparing what every task asks costs the server more
+ * than the questions, so a shepherd gets a connection on which that is done,
+ * and sends its socket back when its task has ended well.
+ *
+ * While it is lent the socket is open in the shepherd alone: killed in a
+ * transaction, its connection ends and the transaction with it, as ever.
+ * What comes back is taken only when it is the very same socket, with nothing
+ * in it to be read, and is lent again only after that process has ended.  A
+ * shepherd that gets none makes one of its own.
+ */
+#ifndef SUPERVISOR_SHEPHERD_POOL_H
+#define SUPERVISOR_SHEPHERD_POOL_H
+
+#include <poll.h>
+#include <stddef.h>
+
+#include "lib/conf/site_conf.h"
+#include "lib/db/db.h"
+
+struct pool;
+
+/* Connections that are kept; more shepherds at once make their own. */
+#define POOL_SIZE 4
+
+/* A connection in the hands of a forked process. */
+struct loan {
+	struct db *db; /* NULL: none was there */
+	int back;      /* where its socket is sent back to; -1 */
+};
+#define LOAN_INIT                                                              \
+	{                                                                      \
+		NULL, -1                                                       \
+	}
+
+/* Empty; conf is borrowed. */
+struct pool *pool_new(const struct site_conf *);
+void pool_free(struct pool *); /* NULL is fine */
+
+/* Is there none to lend, and room for one? */
+bool pool_wants_one(const struct pool *);
+/* Open one, when the server can be reached; it says so in debug. */
+void pool_add_one(struct pool *);
+
+/* Take one for the process that is forked next. */
+void pool_lend(struct pool *, struct loan *out);
+/*
+ * In the nursery, after the fork: pidfd, which becomes the pool's, is of the
+ * process that has it; -1 when nothing was forked.
+ */
+void pool_lent(struct pool *, const struct loan *, int pidfd);
+
+/* To be watched: at most POOL_SIZE processes, whose end pool_look() sees. */
+size_t pool_watch(const struct pool *, struct pollfd *out);
+void pool_look(struct pool *);
+
+/*
+ * In the process that has it, when its work is done: the connection goes
+ * back, or, when it is not as it came, is closed.  Without a loan: nothing.
+ */
+void loan_return(struct loan *);
+
+#endif
