@@ -16,24 +16,24 @@
 
 struct verdict {
 	const char *reason;
-	int64_t run;
+	int64_t run, fence;
 	struct json_object *model; /* manifests of all members */
 };
 
 static const struct json_field verdict_fields[] = {
-	JSON_INT(struct verdict, run, 0, INT32_MAX, 0),
+	COMMAND_SELF(struct verdict),
 	JSON_STR(struct verdict, reason, 0, COMMAND_REASON_MAX, JSON_NULLABLE),
 	JSON_OBJ(struct verdict, model, JSON_NULLABLE),
 };
 
 struct start {
 	struct json_object *signatures; /* of all members */
-	int64_t run;
+	int64_t run, fence;
 };
 
 static const struct json_field start_fields[] = {
 	JSON_ARR(struct start, signatures, 0, SIGNATURES_MAX, 0),
-	JSON_INT(struct start, run, 0, INT32_MAX, 0),
+	COMMAND_SELF(struct start),
 };
 
 /* {"signature": …}: this member's, when the supervisor has made it by now. */
@@ -72,7 +72,7 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = command_local_member(req, &m)) == 0 &&
-	    (r = command_run(req, &who)) == 0)
+	    (r = command_plain(req, &who)) == 0)
 		r = party_contract_apply(req->app->db, &who, &m,
 		    req->app->conf->reservation_ms, &why, &effective);
 	if (r != 0)
@@ -94,7 +94,7 @@ job_command(struct request *req, struct reply *rp,
 	int r;
 
 	if ((r = command_local_member(req, &m)) != 0 ||
-	    (r = command_run(req, &who)) != 0 ||
+	    (r = command_plain(req, &who)) != 0 ||
 	    (r = fn(req->app->db, &who, &m, &effective)) != 0)
 		return r;
 	return command_answer(req, rp, effective);
@@ -111,7 +111,7 @@ api_party_job_start(struct request *req, struct reply *rp)
 {
 	struct party_caller who = command_caller(req);
 	struct party_member m;
-	struct start start = { NULL, -1 };
+	struct start start = { .run = -1 };
 	struct party_offer offer;
 	bool effective;
 	int r;
@@ -121,7 +121,7 @@ api_party_job_start(struct request *req, struct reply *rp)
 	    (r = signatures_read(start.signatures, req->arena,
 		 &offer.signatures, &offer.n)) != 0)
 		return r;
-	who.run = start.run < 0 ? NULL : &start.run;
+	command_self(&who, &start.run, start.fence);
 	if ((r = party_contract_start(
 		 req->app->db, &who, &m, &offer, &effective)) != 0)
 		return r;
@@ -185,7 +185,7 @@ api_party_job_status(struct request *req, struct reply *rp)
 	    (r = command_status(req, &to)) != 0 ||
 	    (r = command_body(req, JSON_FIELDS(verdict_fields), &v)) != 0)
 		return r;
-	who.run = v.run < 0 ? NULL : &v.run;
+	command_self(&who, &v.run, v.fence);
 	if (v.model != NULL && to == STATE_SUCCESS)
 		return job_success(req, rp, &who, &m, &v);
 	if ((r = party_job_status(
@@ -205,7 +205,7 @@ api_party_job_model(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = command_local_member(req, &m)) != 0 ||
-	    (r = command_run(req, &who)) != 0 ||
+	    (r = command_plain(req, &who)) != 0 ||
 	    (r = party_job_model(
 		 req->app->db, req->app->conf, &who, &m, hash, NULL)) != 0)
 		return r;

@@ -34,7 +34,7 @@ struct documents {
 	const char *name;
 	const char *description;
 	int64_t revision;
-	int64_t run;
+	int64_t run, fence;
 };
 
 static const struct json_field document_fields[] = {
@@ -45,7 +45,7 @@ static const struct json_field document_fields[] = {
 	JSON_STR(struct documents, name, 0, 500, JSON_NULLABLE),
 	JSON_STR(struct documents, description, 0, 10000, JSON_NULLABLE),
 	JSON_INT(struct documents, revision, 0, INT32_MAX, 0),
-	JSON_INT(struct documents, run, 0, INT32_MAX, 0),
+	COMMAND_SELF(struct documents),
 };
 
 /* What this site derives must be what the initiator says was agreed. */
@@ -144,11 +144,11 @@ derived_fini(struct derived *d)
  * addressed, or (reopen) of every one.
  */
 static int
-agreed_rows(struct request *req, struct reply *rp, const struct party_member *m,
-    bool of_all, struct derived *d, struct db_job_new *out)
+agreed_rows(struct request *req, struct reply *rp, struct party_caller *who,
+    const struct party_member *m, bool of_all, struct derived *d,
+    struct db_job_new *out)
 {
 	const struct job_member *member;
-	struct party_caller who = command_caller(req);
 	struct documents c = { .name = NULL };
 	int r;
 
@@ -160,9 +160,11 @@ agreed_rows(struct request *req, struct reply *rp, const struct party_member *m,
 	if (member == NULL)
 		return err_set(ERR_INVALID, "%s %s is no member of the job",
 		    m->role, m->party_id);
-	if (strcmp(d->spec->initiator_party, who.party_id) != 0)
+	if (strcmp(d->spec->initiator_party, who->party_id) != 0)
 		return err_set(ERR_DENIED, "party %s sends a job of party %s",
-		    who.party_id, d->spec->initiator_party);
+		    who->party_id, d->spec->initiator_party);
+	/* The run is that of the documents, which may be about to begin. */
+	who->fence = c.fence;
 	submit_rows(req, d->spec, of_all ? NULL : member, out);
 	out->status = STATE_READY;
 	out->is_initiator = false;
@@ -283,7 +285,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = check_queue(req, rp, &m)) == 0 &&
-	    (r = agreed_rows(req, rp, &m, false, &d, &job)) == 0 &&
+	    (r = agreed_rows(req, rp, &who, &m, false, &d, &job)) == 0 &&
 	    (r = check_new(req, rp, &m, &job)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE, NULL)) == 0 &&
 	    (r = party_contract_create(req->app->db, &who, &m, &job, &d.offer,
@@ -329,7 +331,7 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
-	    (r = agreed_rows(req, rp, &m, true, &d, &job)) == 0 &&
+	    (r = agreed_rows(req, rp, &who, &m, true, &d, &job)) == 0 &&
 	    (r = check_stored(req, rp, party_job_bytes(&job))) == 0 &&
 	    (r = ask_service_again(req, &job)) == 0 &&
 	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
@@ -345,11 +347,13 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 struct retries {
 	int64_t auto_retries;
 	int64_t retry_delay_s;
+	int64_t run, fence;
 };
 
 static const struct json_field retries_fields[] = {
 	JSON_INT(struct retries, auto_retries, 0, 100, 0),
 	JSON_INT(struct retries, retry_delay_s, 0, 86400, 0),
+	COMMAND_SELF(struct retries),
 };
 
 /* A new version is the one before, run again. */
@@ -360,7 +364,7 @@ api_party_task_create(struct request *req, struct reply *rp)
 	struct party_member m;
 	struct db_task_key key;
 	struct db_task *last;
-	struct retries re = { -1, -1 };
+	struct retries re = { -1, -1, -1, 0 };
 	struct db_task_new t;
 	enum permit_kind kind = PERMIT_NONE;
 	bool effective;
@@ -373,6 +377,7 @@ api_party_task_create(struct request *req, struct reply *rp)
 	    (r = db_task_get_newest(req->app->db, req->arena, key.job_id,
 		 key.component, key.role, key.party_id, &last)) != 0)
 		return r;
+	command_self(&who, &re.run, re.fence);
 	if ((r = party_next_version(last, &t)) != 0)
 		return r;
 	t.version = key.version;

@@ -17,7 +17,7 @@ api_party_task_start(struct request *req, struct reply *rp)
 	int r;
 
 	if ((r = command_local_task(req, &key)) != 0 ||
-	    (r = command_nothing(req)) != 0 ||
+	    (r = command_plain(req, &who)) != 0 ||
 	    (r = party_task_start(req->app->db, &who, &key, &effective)) != 0)
 		return r;
 	return command_answer(req, rp, effective);

@@ -112,25 +112,31 @@ command_body(
 	return r;
 }
 
-struct of_run {
-	int64_t run;
+void
+command_self(struct party_caller *who, const int64_t *run, int64_t fence)
+{
+	who->run = *run < 0 ? NULL : run;
+	who->fence = fence;
+}
+
+struct plain {
+	int64_t run, fence;
 };
 
-static const struct json_field of_run_fields[] = {
-	JSON_INT(struct of_run, run, 0, INT32_MAX, 0),
+static const struct json_field plain_fields[] = {
+	COMMAND_SELF(struct plain),
 };
 
 int
-command_run(struct request *req, struct party_caller *who)
+command_plain(struct request *req, struct party_caller *who)
 {
-	struct of_run *of = arena_alloc(req->arena, sizeof(*of));
+	struct plain *p = arena_alloc(req->arena, sizeof(*p));
 	int r;
 
-	of->run = -1;
-	if ((r = command_body(req, JSON_FIELDS(of_run_fields), of)) != 0)
-		return r;
-	who->run = of->run < 0 ? NULL : &of->run;
-	return 0;
+	*p = (struct plain){ -1, 0 };
+	if ((r = command_body(req, JSON_FIELDS(plain_fields), p)) == 0)
+		command_self(who, &p->run, p->fence);
+	return r;
 }
 
 int
@@ -144,11 +150,11 @@ command_nothing(struct request *req)
 
 struct cause {
 	const char *reason;
-	int64_t run;
+	int64_t run, fence;
 };
 
 static const struct json_field cause_fields[] = {
-	JSON_INT(struct cause, run, 0, INT32_MAX, 0),
+	COMMAND_SELF(struct cause),
 	JSON_STR(struct cause, reason, 0, COMMAND_REASON_MAX, JSON_NULLABLE),
 };
 
@@ -159,10 +165,10 @@ command_cause(
 	struct cause *c = arena_alloc(req->arena, sizeof(*c));
 	int r;
 
-	*c = (struct cause){ NULL, -1 };
+	*c = (struct cause){ NULL, -1, 0 };
 	if ((r = command_body(req, JSON_FIELDS(cause_fields), c)) != 0)
 		return r;
-	who->run = c->run < 0 ? NULL : &c->run;
+	command_self(who, &c->run, c->fence);
 	*reason = c->reason;
 	return 0;
 }

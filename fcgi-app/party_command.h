@@ -30,8 +30,17 @@ int command_status(const struct request *, enum state *out);
  */
 int command_body(
     struct request *, const struct json_field *fields, size_t n, void *out);
-/* Bodies of the run alone, of nothing, and of the run and a cause. */
-int command_run(struct request *, struct party_caller *);
+/*
+ * What every command may say of itself, in a struct with the fields run (-1:
+ * not said) and fence (0: not said), both int64_t.
+ */
+#define COMMAND_SELF(type)                                                     \
+	JSON_INT(type, run, 0, INT32_MAX, 0),                                  \
+	    JSON_INT(type, fence, 0, INT64_MAX, 0)
+/* run is borrowed. */
+void command_self(struct party_caller *, const int64_t *run, int64_t fence);
+/* Bodies of that alone, of nothing, and of that and a cause. */
+int command_plain(struct request *, struct party_caller *);
 int command_nothing(struct request *);
 int command_cause(struct request *, struct party_caller *, const char **reason);
 

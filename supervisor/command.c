@@ -349,6 +349,7 @@ documents_body(struct command *c, char **out)
 		    row->description == NULL ? "" : row->description);
 		json_add_int(texts, "revision", row->revision);
 		json_add_int(texts, "run", row->run);
+		json_add_int(texts, "fence", c->fence);
 		add_document(&b, "dsl", row->dsl);
 		add_document(&b, "runtime_conf", row->runtime_conf);
 		add_document(&b, "contract", row->contract);
@@ -377,6 +378,8 @@ body_of(struct command *c, char **out)
 	}
 	if (!plan_is_task_command(c->verb))
 		json_add_int(o, "run", c->run);
+	if (c->verb != PLAN_TASK_COLLECT)
+		json_add_int(o, "fence", c->fence);
 	if (c->reason != NULL)
 		json_add_str(o, "reason", c->reason);
 	if (c->verb == PLAN_START && (r = add_all_signatures(c, o)) != 0) {

@@ -57,6 +57,9 @@ static const struct db_stmt unsealed = { "job_party.unsealed", "s",
 	" AND manifest_hash IS NOT NULL" };
 static const struct db_stmt set_run = { "job.set_run", "is",
 	"UPDATE job SET run = ? WHERE job_id = ?" };
+static const struct db_stmt set_fence = { "job.set_fence", "isi",
+	"UPDATE job SET lease_fence = ? WHERE job_id = ? AND is_initiator = 0"
+	" AND lease_fence < ?" };
 
 struct rerun {
 	const char *job_id;
@@ -162,6 +165,20 @@ db_job_set_run(struct db *db, const char *job_id, int64_t run)
 	if ((r = db_exec(db, &set_run, &n, run, job_id)) != 0)
 		return r;
 	return n == 1 ? 0 : err_set(ERR_NOT_FOUND, "no job %.30s", job_id);
+}
+
+int
+db_job_set_fence(struct db *db, const char *job_id, int64_t fence)
+{
+	int64_t n;
+	int r;
+
+	if ((r = db_exec(db, &set_fence, &n, fence, job_id, fence)) != 0)
+		return r;
+	return n == 1 ? 0
+		      : err_set(ERR_CONFLICT,
+			    "job %.30s: a later fence than %lld was heard",
+			    job_id, (long long)fence);
 }
 
 /* --- other parameters ----------------------------------------------------- */

@@ -36,6 +36,12 @@ struct party_caller {
 	 * it does not begin any more.
 	 */
 	const int64_t *run;
+	/*
+	 * Of the lease under which the initiator's scheduler speaks; 0: not
+	 * said.  One that is lower than was heard of the job is of a scheduler
+	 * that has lost it, and stood still meanwhile: ERR_CONFLICT.
+	 */
+	int64_t fence;
 };
 
 /* The member that is addressed. */

@@ -116,6 +116,27 @@ check_run(struct db *db, struct party_command *c)
 	return db_job_set_run(db, job_id, *run);
 }
 
+/*
+ * A partner's job has no lease here, so its row keeps the highest fence that
+ * its initiator spoke under.
+ */
+static int
+check_fence(struct db *db, const struct party_command *c)
+{
+	const struct db_job *job = c->job;
+	int64_t fence = c->caller->fence;
+
+	if (fence == 0 || job->is_initiator || fence == job->lease_fence)
+		return 0;
+	if (fence < job->lease_fence)
+		return err_set(ERR_CONFLICT,
+		    "job %s: another scheduler of party %s has it by now "
+		    "(fence %lld, %lld was heard)",
+		    job->job_id, job->initiator_party, (long long)fence,
+		    (long long)job->lease_fence);
+	return db_job_set_fence(db, job->job_id, fence);
+}
+
 struct command_call {
 	struct party_command *command;
 	party_command_fn *fn;
@@ -134,7 +155,7 @@ command_tx(struct db *db, void *ctx)
 	if ((r = lock_run(db, c)) == 0 &&
 	    (r = party_check(db, c->arena, c->caller, &c->member, &c->job,
 		 &c->party)) == 0 &&
-	    (r = check_run(db, c)) == 0)
+	    (r = check_fence(db, c)) == 0 && (r = check_run(db, c)) == 0)
 		r = call->fn(db, c);
 	arena_free(c->arena);
 	return r;

@@ -1108,6 +1108,70 @@ a_command_of_an_earlier_run_changes_nothing_any_more(void **state)
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
 }
 
+/* All that a scheduler may say to a member, under its fence. */
+static void
+say_all(const struct party_caller *c, int want)
+{
+	struct db_task_new next;
+	struct rows_partner p;
+
+	rows_partner_init(&p, THEIRS, "host");
+	p.job.run = job(THEIRS)->run + 1;
+	assert_int_equal(party_next_version(task(&reader), &next), 0);
+	assert_int_equal(reopen(c, &p.job, NULL), want);
+	assert_int_equal(
+	    party_resource_apply(db, c, &member, RESERVATION_MS, NULL, NULL),
+	    want);
+	assert_int_equal(party_resource_return(db, c, &member, NULL), want);
+	assert_int_equal(party_job_start(db, c, &member, NULL), want);
+	assert_int_equal(party_task_start(db, c, &reader, NULL), want);
+	assert_int_equal(
+	    party_task_create(db, c, &member, &next, NULL, NULL), want);
+	assert_int_equal(
+	    party_task_stop(db, c, &reader, STATE_FAILED, "x", NULL), want);
+	assert_int_equal(
+	    party_task_status(db, c, &reader, STATE_FAILED, "x", NULL), want);
+	assert_int_equal(
+	    party_job_status(db, c, &member, STATE_FAILED, "x", NULL), want);
+	assert_int_equal(
+	    party_job_stop(db, c, &member, STATE_CANCELED, "x", NULL), want);
+}
+
+/*
+ * A scheduler that stood still sends what it had decided before another took
+ * its job: a return while the other one starts, a start while it ends.
+ */
+static void
+who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
+{
+	const struct party_caller slept = { .party_id = ROWS_GUEST,
+		.fence = 4 };
+	const struct party_caller now = { .party_id = ROWS_GUEST, .fence = 5 };
+	int64_t held;
+	size_t before;
+
+	(void)state;
+	assert_int_equal(party_resource_apply(
+			     db, &slept, &member, RESERVATION_MS, NULL, NULL),
+	    0);
+	assert_int_equal(job(THEIRS)->lease_fence, 4);
+	assert_int_equal(party_job_start(db, &now, &member, NULL), 0);
+	assert_int_equal(job(THEIRS)->lease_fence, 5);
+	assert_int_equal(party_task_start(db, &now, &reader, NULL), 0);
+	before = events(THEIRS);
+	held = free_cores();
+	say_all(&slept, ERR_CONFLICT);
+	assert_int_equal(events(THEIRS), before);
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+	assert_int_equal(job(THEIRS)->lease_fence, 5);
+	assert_int_equal(free_cores(), held);
+	/* The same one goes on, and so does the next. */
+	assert_int_equal(
+	    party_task_stop(db, &now, &reader, STATE_FAILED, "x", NULL), 0);
+	assert_int_equal(
+	    party_job_stop(db, &now, &member, STATE_FAILED, "x", NULL), 0);
+}
+
 static void
 the_end_of_a_run_that_overtakes_its_beginning_is_kept(void **state)
 {
@@ -1370,6 +1434,7 @@ main(void)
 		T(parameters_change_only_once_a_job_has_ended),
 		T(new_version_is_not_launched_before_the_old_one_is_over),
 		T(a_command_of_an_earlier_run_changes_nothing_any_more),
+		T(who_speaks_under_a_lower_fence_than_was_heard_changes_nothing),
 		T(the_end_of_a_run_that_overtakes_its_beginning_is_kept),
 		T(member_takes_part_again_under_the_next_run_number),
 		T(member_takes_other_parameters_only_as_a_later_revision),
