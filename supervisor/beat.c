@@ -16,8 +16,10 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
+#include "lib/base/proc.h"
 #include "lib/base/str.h"
 #include "lib/db/db_operations.h"
+#include "supervisor/hosts.h"
 #include "supervisor/peers.h"
 
 /* Entries of mailboxes that are counted. */
@@ -114,18 +116,51 @@ count_egress(struct beat *b)
 	return r;
 }
 
+/*
+ * Two hosts of one name and home show one row in turn: nothing else mixes them
+ * up, but nobody could tell them apart, and neither is told what the other
+ * notices.
+ */
+static int
+look_for_namesake(struct beat *b, const char *place)
+{
+	struct arena *arena = arena_new();
+	struct db_supervisor *rows;
+	size_t n;
+	int r = db_supervisor_list(b->super->db, arena, false, &rows, &n);
+
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (str_eq(rows[i].instance, b->name) &&
+		    rows[i].age_ms < 2 * BEAT_MS && rows[i].place[0] != '\0' &&
+		    !str_eq(rows[i].place, place))
+			log_warn("another host is called %s, too: give each a "
+				 "[site] host of its own",
+			    b->super->host);
+	arena_free(arena);
+	return r;
+}
+
 static int
 write_row(struct beat *b, bool is_start)
 {
 	struct supervisor *s = b->super;
 	struct buf text = BUF_INIT;
+	char place[PROC_PLACE_SIZE];
 	int r;
 
+	proc_place(place);
 	measure_mailboxes(s);
-	if ((r = count_egress(b)) == 0) {
+	if ((r = count_egress(b)) == 0 && !is_start)
+		r = look_for_namesake(b, place);
+	if (r == 0) {
 		metrics_render(s->metrics, &text);
-		r = db_supervisor_beat(
-		    s->db, b->name, s->host, is_start, buf_str(&text));
+		r = db_supervisor_beat(s->db,
+		    &(struct db_supervisor){ .instance = b->name,
+			.host = s->host,
+			.address = hosts_address(s->hosts),
+			.place = place,
+			.metrics = buf_str(&text) },
+		    is_start);
 	}
 	buf_fini(&text);
 	return r;
@@ -134,8 +169,12 @@ write_row(struct beat *b, bool is_start)
 static void
 on_timer(void *ctx)
 {
-	if (write_row(ctx, false) != 0)
+	struct beat *b = ctx;
+
+	if (write_row(b, false) != 0)
 		log_err("sign of life");
+	else if (hosts_refresh(b->super->hosts) != 0)
+		log_err("other hosts");
 }
 
 int

@@ -20,6 +20,7 @@
 #include "supervisor/janitor.h"
 #include "supervisor/doubts.h"
 #include "supervisor/heads.h"
+#include "supervisor/hosts.h"
 #include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/partners.h"
@@ -70,10 +71,14 @@ supervisor_reload(struct supervisor *s)
 static void
 on_wake(void *ctx, const char *job_id)
 {
-	if (strcmp(job_id, WAKE_RELOAD) == 0)
-		supervisor_reload(ctx);
-	else
-		supervisor_changed(ctx, job_id);
+	struct supervisor *s = ctx;
+
+	if (strcmp(job_id, WAKE_RELOAD) == 0) {
+		supervisor_reload(s);
+		return;
+	}
+	hosts_tell(s->hosts, job_id);
+	supervisor_changed(s, job_id);
 }
 
 /* The net below lost datagrams: look without being told. */
@@ -108,7 +113,8 @@ supervisor_start(struct supervisor *s)
 	    (r = launcher_new(s, &s->launcher)) != 0 ||
 	    (r = scheduler_new(s, &s->scheduler)) != 0)
 		return r;
-	if ((r = beat_new(s, &s->beat)) != 0)
+	if ((r = hosts_new(s, &s->hosts)) != 0 ||
+	    (r = beat_new(s, &s->beat)) != 0)
 		return r;
 	s->peers = peers_new(s);
 	s->detectors = detectors_new(s);
@@ -132,6 +138,7 @@ supervisor_stop(struct supervisor *s)
 	wake_close(s->wake);
 	loop_timer_free(s->poll);
 	beat_free(s->beat);
+	hosts_free(s->hosts);
 	detectors_free(s->detectors);
 	janitor_free(s->janitor);
 	peers_free(s->peers);

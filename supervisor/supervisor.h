@@ -16,6 +16,7 @@ struct doubts;
 struct errands;
 struct findings;
 struct heads;
+struct hosts;
 struct http_client;
 struct janitor;
 struct keys;
@@ -53,6 +54,7 @@ struct supervisor {
 	struct metrics *metrics;   /* what is counted here */
 	struct findings *findings; /* what detectors told lately */
 	struct beat *beat;
+	struct hosts *hosts; /* NULL: this one is alone */
 	struct partners *partners;
 	struct queue *queue;
 	struct changes *changes;

@@ -15,6 +15,8 @@
 #define SUPER_COLS(X)                                                          \
 	X(STR, instance, "instance")                                           \
 	X(STR, host, "host")                                                   \
+	X(STR, address, "address")                                             \
+	X(STR, place, "place")                                                 \
 	X(INT, age_ms,                                                         \
 	    "TIMESTAMPDIFF(MICROSECOND, heartbeat_at, NOW(6)) DIV 1000")       \
 	X(MS, started_ms, "started_at")                                        \
@@ -23,9 +25,10 @@
 	{ DB_##type, offsetof(struct db_supervisor, field) },
 SHAPE(super, struct db_supervisor, SUPER_COLS);
 
-static const struct db_stmt beat = { "supervisor.beat", "sssi",
-	"INSERT INTO supervisor_state (instance, host, metrics)"
-	" VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE host = VALUES(host),"
+static const struct db_stmt beat = { "supervisor.beat", "sssssi",
+	"INSERT INTO supervisor_state (instance, host, address, place, metrics)"
+	" VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE host = VALUES(host),"
+	" address = VALUES(address), place = VALUES(place),"
 	" metrics = VALUES(metrics), heartbeat_at = NOW(6),"
 	" started_at = IF(?, NOW(6), started_at)" };
 static const struct db_stmt gone = { "supervisor.gone", "s",
@@ -38,11 +41,10 @@ static const struct db_stmt purge = { "supervisor.purge", "i",
 	" WHERE heartbeat_at <= NOW(6) - INTERVAL ? MICROSECOND" };
 
 int
-db_supervisor_beat(struct db *db, const char *instance, const char *host,
-    bool is_start, const char *metrics)
+db_supervisor_beat(struct db *db, const struct db_supervisor *s, bool is_start)
 {
-	return db_exec(
-	    db, &beat, NULL, instance, host, metrics, (int64_t)is_start);
+	return db_exec(db, &beat, NULL, s->instance, s->host, s->address,
+	    s->place, s->metrics, (int64_t)is_start);
 }
 
 int

@@ -12,14 +12,16 @@
 struct db_supervisor {
 	const char *instance; /* host:home */
 	const char *host;
-	int64_t age_ms; /* of its last sign of life */
+	const char *address; /* for the other hosts; "" */
+	const char *place;   /* lib/base/proc.h */
+	int64_t age_ms;	     /* of its last sign of life */
 	int64_t started_ms;
 	const char *metrics; /* text of lib/base/metrics.h */
 };
 
-/* It runs, and this is what it counts; is_start: it began now. */
-int db_supervisor_beat(struct db *, const char *instance, const char *host,
-    bool is_start, const char *metrics);
+/* It runs, and this is what it counts; is_start: it began now.  No times. */
+int db_supervisor_beat(
+    struct db *, const struct db_supervisor *, bool is_start);
 /* It ends in good order. */
 int db_supervisor_gone(struct db *, const char *instance);
 /* Without the text unless with_metrics (then it is ""). */

@@ -159,6 +159,15 @@ keys_sign(const struct keys *k, const void *data, size_t len,
 	(void)crypto_sign_detached(signature, NULL, data, len, k->secret);
 }
 
+void
+keys_derive(
+    const struct keys *k, const char *purpose, uint8_t out[KEYS_DERIVED_SIZE])
+{
+	(void)crypto_generichash(out, KEYS_DERIVED_SIZE,
+	    (const unsigned char *)purpose, strlen(purpose), k->secret,
+	    SEED_SIZE);
+}
+
 int
 keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], const void *data,
     size_t len, const uint8_t signature[KEYS_SIGNATURE_SIZE])

@@ -43,6 +43,14 @@ void keys_sign(const struct keys *, const void *data, size_t len,
 int keys_verify(const uint8_t public_key[KEYS_PUBLIC_SIZE], const void *data,
     size_t len, const uint8_t signature[KEYS_SIGNATURE_SIZE]);
 
+/*
+ * A secret for another purpose, named in words: the same for all who hold the
+ * pair, and telling nothing about it (keyed BLAKE2b-256).
+ */
+#define KEYS_DERIVED_SIZE 32
+void keys_derive(
+    const struct keys *, const char *purpose, uint8_t out[KEYS_DERIVED_SIZE]);
+
 /* The public key as text; parse refuses anything but exactly that form. */
 #define KEYS_TEXT_SIZE 53
 void keys_public_text(
