@@ -191,6 +191,10 @@ beat_new(struct supervisor *s, struct beat **out)
 	if ((r = db_egress_end(s->db, 0, &b->egress)) != 0 ||
 	    (r = write_row(b, true)) != 0)
 		return r;
+	/* Of two that start together the later one knows both. */
+	if ((r = hosts_refresh(s->hosts)) != 0)
+		return r;
+	hosts_announce(s->hosts);
 	b->timer = loop_timer_new(s->loop, on_timer, b);
 	loop_timer_set(b->timer, BEAT_MS, BEAT_MS);
 	return 0;
@@ -203,6 +207,8 @@ beat_free(struct beat *b)
 		return;
 	if (db_supervisor_gone(b->super->db, b->name) != 0)
 		log_err("sign of life stays");
+	else
+		hosts_announce(b->super->hosts);
 	loop_timer_free(b->timer);
 	free(b->name);
 	free(b);

@@ -2,7 +2,8 @@
  * Datagrams between the hosts of a site.  Owned by supervisor.c.
  *
  * On the wire: 32 bytes of keyed BLAKE2b over the rest; the rest is
- * "job ID" or "task HEX WORD", HEX naming a socket in run/m.
+ * "job ID", "work", "hosts" (look who is there), or "task HEX WORD", HEX naming
+ * a socket in run/m.
  */
 #include "supervisor/hosts.h"
 
@@ -13,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -30,6 +32,7 @@
 #define BATCH 64
 /* A host whose supervisor is silent for longer is told nothing. */
 #define SILENT_MS 20000
+#define WORK_AGAIN_MS 200
 #define PURPOSE "wake-ups between the hosts of a site, 1"
 
 struct other {
@@ -44,6 +47,7 @@ struct hosts {
 	struct loop_fd *watch, *local_watch;
 	struct other others[HOSTS_MAX];
 	size_t n;
+	int64_t told_ms; /* of work, monotonic */
 };
 
 /* --- addresses ------------------------------------------------------------ */
@@ -159,6 +163,31 @@ hosts_tell(struct hosts *h, const char *job_id)
 	free(text);
 }
 
+bool
+hosts_has_others(const struct hosts *h)
+{
+	return h != NULL && h->n > 0;
+}
+
+void
+hosts_announce(struct hosts *h)
+{
+	if (h != NULL)
+		send_all(h, "hosts");
+}
+
+/* Those that have no room either say the same: not in turn for ever. */
+void
+hosts_tell_work(struct hosts *h)
+{
+	int64_t now = clock_mono_ms();
+
+	if (h == NULL || now - h->told_ms < WORK_AGAIN_MS)
+		return;
+	h->told_ms = now;
+	send_all(h, "work");
+}
+
 /* "HEX WORD" for a shepherd that may be here. */
 static void
 wake_task(struct hosts *h, const char *text)
@@ -180,6 +209,11 @@ act(struct hosts *h, const char *text)
 {
 	if (str_starts(text, "task "))
 		wake_task(h, text + strlen("task "));
+	else if (str_eq(text, "hosts")) {
+		if (hosts_refresh(h) != 0)
+			log_err("other hosts");
+	} else if (str_eq(text, "work"))
+		supervisor_changed(h->super, "");
 	else if (str_starts(text, "job ") && str_is_job_id(text + 4))
 		scheduler_wake(h->super->scheduler, text + 4);
 }

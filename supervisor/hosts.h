@@ -29,6 +29,15 @@ const char *hosts_address(const struct hosts *);
 /* Who the others are, anew; called with each sign of life.  ERR_DB. */
 int hosts_refresh(struct hosts *);
 
+/* This one's row came or went: the others look who is there. */
+void hosts_announce(struct hosts *);
+
+/* Is there any that gave a sign of life? */
+bool hosts_has_others(const struct hosts *);
+
+/* There are tasks to start that this host has no room for. */
+void hosts_tell_work(struct hosts *);
+
 /* A program of this host changed something about a job. */
 void hosts_tell(struct hosts *, const char *job_id);
 

@@ -18,11 +18,13 @@
 #include "lib/db/db_audit.h"
 #include "lib/db/db_recover.h"
 #include "lib/party/party.h"
+#include "supervisor/hosts.h"
 #include "supervisor/joblog.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/nursery.h"
 #include "supervisor/peers.h"
 #include "supervisor/processes.h"
+#include "supervisor/resources.h"
 #include "supervisor/steady.h"
 
 /* Tasks claimed in one transaction. */
@@ -242,6 +244,42 @@ start(struct launcher *l, const struct db_attempt *a)
 	fail(l, a);
 }
 
+/* Cores of this host that no task has; one that is alone takes all there is. */
+static int
+room_here(const struct supervisor *s, int64_t *room)
+{
+	int64_t cores, used;
+	int r;
+
+	*room = DB_CLAIM_ALL;
+	if (!hosts_has_others(s->hosts))
+		return 0;
+	if ((r = resources_cores_here(&cores)) == 0 &&
+	    (r = db_attempt_cores_on(s->db, s->host, &used)) == 0)
+		*room = cores > used ? cores - used : 0;
+	return r;
+}
+
+static int
+claim(struct supervisor *s, struct arena *arena, struct db_attempt **rows,
+    size_t *n)
+{
+	struct db_claim c = { .launcher = s->instance,
+		.host = s->host,
+		.lease_ms = s->conf->lease_ms,
+		.limit = LAUNCH_BATCH };
+	size_t left;
+	int r;
+
+	if ((r = room_here(s, &c.room)) != 0 ||
+	    (r = db_attempt_claim_within(s->db, arena, &c, rows, n, &left)) !=
+		0)
+		return r;
+	if (left > 0)
+		hosts_tell_work(s->hosts);
+	return 0;
+}
+
 void
 launch_look(struct launcher *l)
 {
@@ -252,8 +290,7 @@ launch_look(struct launcher *l)
 	do {
 		struct arena *arena = arena_new();
 
-		if (db_attempt_claim(s->db, arena, s->instance, s->host,
-			s->conf->lease_ms, LAUNCH_BATCH, &rows, &n) != 0) {
+		if (claim(s, arena, &rows, &n) != 0) {
 			log_err("claim tasks to launch");
 			n = 0;
 		}

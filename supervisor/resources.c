@@ -14,8 +14,8 @@
 #include "lib/db/db_resource.h"
 
 /* The cores this process may use, not those the machine has. */
-static int
-measure_cores(int64_t *out)
+int
+resources_cores_here(int64_t *out)
 {
 	cpu_set_t set;
 
@@ -44,7 +44,7 @@ resources_register(struct supervisor *s)
 	int64_t cores = s->conf->cores, memory_mb = s->conf->memory_mb;
 	int r;
 
-	if (cores == 0 && (r = measure_cores(&cores)) != 0)
+	if (cores == 0 && (r = resources_cores_here(&cores)) != 0)
 		return r;
 	if (memory_mb == 0 && (r = measure_memory_mb(&memory_mb)) != 0)
 		return r;

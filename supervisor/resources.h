@@ -6,6 +6,9 @@
 
 #include "supervisor/supervisor.h"
 
+/* The cores that programs of this host may use.  ERR_IO. */
+int resources_cores_here(int64_t *out);
+
 /* Register the capacity.  Errors: ERR_IO (the machine), ERR_DB. */
 int resources_register(struct supervisor *);
 

@@ -109,12 +109,12 @@ supervisor_start(struct supervisor *s)
 	s->reporter = reporter_new(s);
 	s->signer = signer_new(s);
 	if ((r = errands_new(s, &s->errands)) != 0 ||
+	    (r = hosts_new(s, &s->hosts)) != 0 ||
 	    (r = resources_register(s)) != 0 ||
 	    (r = launcher_new(s, &s->launcher)) != 0 ||
 	    (r = scheduler_new(s, &s->scheduler)) != 0)
 		return r;
-	if ((r = hosts_new(s, &s->hosts)) != 0 ||
-	    (r = beat_new(s, &s->beat)) != 0)
+	if ((r = beat_new(s, &s->beat)) != 0)
 		return r;
 	s->peers = peers_new(s);
 	s->detectors = detectors_new(s);

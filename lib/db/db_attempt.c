@@ -95,7 +95,9 @@ db_attempt_open_on(struct db *db, struct arena *a, const char *host,
 	KEY_COLS(X, key., "t.")                                                \
 	X(INT, cores,                                                          \
 	    "GREATEST(1, COALESCE(p.cores, 1)"                                 \
-	    " DIV GREATEST(1, j.task_parallelism))")
+	    " DIV GREATEST(1, j.task_parallelism))")                           \
+	X(INT, waited_ms,                                                      \
+	    "TIMESTAMPDIFF(MICROSECOND, t.updated_at, NOW(6)) DIV 1000")
 static const struct db_col pick_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_attempt, field) },
@@ -149,8 +151,10 @@ struct claiming {
 	const char *host;
 	int64_t lease_ms;
 	int64_t limit;
+	int64_t room; /* cores */
 	struct db_attempt *rows;
 	size_t n;
+	size_t left;
 };
 
 static int
@@ -205,16 +209,48 @@ claim_tx(struct db *db, void *ctx)
 	bool taken;
 	int r;
 
-	c->n = 0;
+	int64_t room = c->room;
+
+	c->n = c->left = 0;
 	if ((r = db_select(db, &pick, &pick_shape, c->arena, &c->rows, &picked,
 		 c->limit)) != 0)
 		return r;
 	for (size_t i = 0; i < picked; i++) {
+		if (c->rows[i].cores > room &&
+		    c->rows[i].waited_ms < DB_CLAIM_PATIENCE_MS) {
+			c->left++;
+			continue;
+		}
 		if ((r = claim_one(db, c, &c->rows[i], &taken)) != 0)
 			return r;
-		if (taken)
-			c->rows[c->n++] = c->rows[i];
+		if (!taken)
+			continue;
+		room -= c->rows[i].cores;
+		c->rows[c->n++] = c->rows[i];
 	}
+	return 0;
+}
+
+int
+db_attempt_claim_within(struct db *db, struct arena *a,
+    const struct db_claim *claim, struct db_attempt **rows, size_t *n,
+    size_t *left)
+{
+	struct claiming c = { .arena = a,
+		.lease_ms = claim->lease_ms,
+		.limit = claim->limit,
+		.room = claim->room };
+	int r;
+
+	*rows = NULL;
+	*n = *left = 0;
+	c.launcher = arena_strdup(a, claim->launcher);
+	c.host = arena_strdup(a, claim->host);
+	if ((r = db_tx(db, claim_tx, &c)) != 0)
+		return err_wrap("claim tasks");
+	*rows = c.rows;
+	*n = c.n;
+	*left = c.left;
 	return 0;
 }
 
@@ -223,20 +259,21 @@ db_attempt_claim(struct db *db, struct arena *a, const char *launcher,
     const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,
     size_t *n)
 {
-	struct claiming c = {
-		.arena = a, .lease_ms = lease_ms, .limit = limit
-	};
-	int r;
+	const struct db_claim c = { launcher, host, lease_ms, limit,
+		DB_CLAIM_ALL };
+	size_t left;
 
-	*rows = NULL;
-	*n = 0;
-	c.launcher = arena_strdup(a, launcher);
-	c.host = arena_strdup(a, host);
-	if ((r = db_tx(db, claim_tx, &c)) != 0)
-		return err_wrap("claim tasks");
-	*rows = c.rows;
-	*n = c.n;
-	return 0;
+	return db_attempt_claim_within(db, a, &c, rows, n, &left);
+}
+
+static const struct db_stmt cores_on = { "attempt.cores_on", "s",
+	"SELECT CAST(COALESCE(SUM(a.cores), 0) AS SIGNED) FROM attempt a"
+	" WHERE a.ended_at IS NULL AND a.host = ?" };
+
+int
+db_attempt_cores_on(struct db *db, const char *host, int64_t *cores)
+{
+	return db_query_int(db, &cores_on, cores, host);
 }
 
 /* --- the shepherd's --- */

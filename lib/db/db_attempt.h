@@ -16,6 +16,7 @@ struct db_attempt {
 	int64_t shepherd_pid; /* 0: not known */
 	int64_t executor_pid;
 	int64_t cores;
+	int64_t waited_ms; /* of one just claimed: since its start was wanted */
 	int64_t lease_left_ms; /* negative: expired */
 	bool ended;
 	const char *outcome; /* may be NULL */
@@ -32,6 +33,25 @@ struct db_attempt {
 int db_attempt_claim(struct db *, struct arena *, const char *launcher,
     const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,
     size_t *n);
+
+/*
+ * The same of one host among several: what would take more than `room` cores
+ * here is left for DB_CLAIM_PATIENCE_MS, for hosts that have room; then whoever
+ * looks takes it.  *left is how many were.
+ */
+struct db_claim {
+	const char *launcher;
+	const char *host;
+	int64_t lease_ms;
+	int64_t limit;
+	int64_t room;
+};
+#define DB_CLAIM_ALL INT64_MAX
+#define DB_CLAIM_PATIENCE_MS 1000
+int db_attempt_claim_within(struct db *, struct arena *,
+    const struct db_claim *, struct db_attempt **rows, size_t *n, size_t *left);
+/* Cores of the open attempts on a host. */
+int db_attempt_cores_on(struct db *, const char *host, int64_t *cores);
 
 /* ERR_NOT_FOUND when there is none. */
 int db_attempt_get(struct db *, struct arena *, const char *attempt_id,

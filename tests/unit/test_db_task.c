@@ -314,6 +314,53 @@ task_is_launched_once_however_often_it_is_asked_for(void **state)
 }
 
 static void
+a_host_without_room_leaves_a_task_to_others_for_a_second(void **state)
+{
+	static const struct db_stmt age = { "age", "",
+		"UPDATE task SET updated_at = NOW(6) - INTERVAL 1001000"
+		" MICROSECOND" };
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 10, 3 };
+	struct db_attempt *a;
+	size_t n, left;
+	int64_t cores;
+
+	(void)state;
+	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
+	assert_int_equal(
+	    db_attempt_claim_within(db, arena, &c, &a, &n, &left), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(left, 1);
+	assert_true(task(&here)->launch_wanted);
+	assert_int_equal(db_attempt_cores_on(db, "host-1", &cores), 0);
+	assert_int_equal(cores, 0);
+	/* Nobody had any: then it is for whoever looks. */
+	assert_int_equal(db_exec(db, &age, NULL), 0);
+	assert_int_equal(
+	    db_attempt_claim_within(db, arena, &c, &a, &n, &left), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(left, 0);
+	assert_int_equal(db_attempt_cores_on(db, "host-1", &cores), 0);
+	assert_int_equal(cores, 4);
+	assert_int_equal(db_attempt_cores_on(db, "host-2", &cores), 0);
+	assert_int_equal(cores, 0);
+}
+
+static void
+a_host_with_room_takes_a_task_at_once(void **state)
+{
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 10, 4 };
+	struct db_attempt *a;
+	size_t n, left;
+
+	(void)state;
+	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
+	assert_int_equal(
+	    db_attempt_claim_within(db, arena, &c, &a, &n, &left), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(left, 0);
+}
+
+static void
 launch_is_refused_where_it_makes_no_sense(void **state)
 {
 	struct db_task_key old = here;
@@ -753,6 +800,8 @@ main(void)
 		T(error_report_is_kept_and_default_does_not_replace_it),
 		T(error_report_of_any_bytes_is_kept),
 		T(task_is_launched_once_however_often_it_is_asked_for),
+		T(a_host_without_room_leaves_a_task_to_others_for_a_second),
+		T(a_host_with_room_takes_a_task_at_once),
 		T(launch_is_refused_where_it_makes_no_sense),
 		T(two_launchers_never_get_the_same_task),
 		T(heartbeat_extends_the_lease_and_brings_the_wish_to_kill),

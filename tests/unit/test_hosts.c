@@ -264,6 +264,28 @@ a_host_that_is_silent_is_told_nothing(void **state)
 }
 
 static void
+a_host_that_comes_is_known_at_once(void **state)
+{
+	struct host c;
+
+	(void)state;
+	host_start(&c, "c", keys);
+	listen_as_shepherd(&c);
+	assert_int_equal(mailbox_wake(&a.conf, &task, "kill"), 0);
+	run(&a);
+	run(&c);
+	assert_heard(&c, NULL);
+	assert_int_equal(hosts_refresh(c.super.hosts), 0);
+	hosts_announce(c.super.hosts);
+	run(&a);
+	assert_int_equal(mailbox_wake(&a.conf, &task, "kill"), 0);
+	run(&a);
+	run(&c);
+	assert_heard(&c, "kill");
+	host_stop(&c);
+}
+
+static void
 an_address_is_in_digits(void **state)
 {
 	char bad[] = "localhost:9390";
@@ -287,6 +309,7 @@ main(void)
 		TEST(strangers_wake_nobody),
 		TEST(a_word_names_no_other_socket),
 		TEST(a_host_that_is_silent_is_told_nothing),
+		TEST(a_host_that_comes_is_known_at_once),
 		TEST(an_address_is_in_digits),
 	};
 	int r;

@@ -1,0 +1,353 @@
+"""Several hosts serve one site: they share its work, one takes over from another, and numbers of processes mean
+nothing on a host that is not theirs."""
+import configparser
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+
+from federation import BUILD, DATA, TOP, Site, example, settings, wait_for
+
+LEASE_MS = 2000
+CLONE_NEWNET = 0x40000000
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Host(Site):
+    """One host of the site, seen from inside its network namespace."""
+
+    def __init__(self, entry, name, number, folder):
+        super().__init__(entry)
+        self.name, self.number, self.folder = name, number, folder
+        self.address = "10.77.3.%d" % number
+        self.init = None
+
+    def boot(self):
+        """The namespaces and their first process, which waits for the link."""
+        self.init = subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--uts", "--net",
+             os.path.join(TOP, "tests", "hosts", "host.sh"), self.name, self.folder, self.home, "w" + self.name,
+             self.address, str(self.number % os.cpu_count())],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.folder + ".err", "w", encoding="utf-8"),
+            text=True, env=dict(os.environ, BUILD=BUILD))
+        self.pid_1 = int(wait_for(lambda: self.child(), what="first process of " + self.name))
+
+    def child(self):
+        with open("/proc/%d/task/%d/children" % (self.init.pid, self.init.pid), encoding="ascii") as f:
+            return f.read().strip()
+
+    def start_programs(self, first_pid=100):
+        self.say(str(first_pid - 1))
+
+    def inside(self, *command):
+        subprocess.run(["nsenter", "--target", str(self.pid_1), "--pid", "--mount", "--uts", "--net", *command],
+                       check=True, stdout=subprocess.DEVNULL)
+
+    def plug(self):
+        """A new link takes the place of one whose other end is gone."""
+        for command in ("link set w%s name link0" % self.name, "address add %s/30 dev link0" % self.address,
+                        "link set link0 up"):
+            self.inside("ip", *command.split())
+
+    def say(self, word):
+        self.init.stdin.write(word + "\n")
+        self.init.stdin.flush()
+
+    def wait_up(self):
+        for line in self.init.stdout:
+            if line.strip() == "up":
+                return
+        raise AssertionError("%s did not start" % self.name)
+
+    def next_pid(self, pid):
+        self.say(str(pid - 1))
+        for line in self.init.stdout:
+            if line.strip() == "set":
+                return
+        raise AssertionError("%s has no numbers" % self.name)
+
+    def die(self):
+        """As when the power goes: nothing is said, nothing is tidied up."""
+        if self.init.poll() is None:
+            os.kill(self.pid_1, signal.SIGKILL)
+            self.init.wait(20)
+
+    def request(self, *args, **kw):
+        own = os.open("/proc/self/ns/net", os.O_RDONLY)
+        there = os.open("/proc/%d/ns/net" % self.pid_1, os.O_RDONLY)
+        try:
+            assert libc.setns(there, CLONE_NEWNET) == 0, ctypes.get_errno()
+            try:
+                return super().request(*args, **kw)
+            finally:
+                assert libc.setns(own, CLONE_NEWNET) == 0, ctypes.get_errno()
+        finally:
+            os.close(own)
+            os.close(there)
+
+    def log(self):
+        with open(os.path.join(self.folder, "logs", "supervisor.log"), encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+
+class Database:
+    """A server on a unix socket, which is all that the hosts have of it."""
+
+    def __init__(self, folder):
+        self.folder, self.socket = folder, os.path.join(folder, "db.sock")
+        os.mkdir(folder)
+        os.mkdir(os.path.join(folder, "tmp"))
+        data = os.path.join(folder, "data")
+        subprocess.run(["mariadb-install-db", "--no-defaults", "--datadir=" + data, "--user=root", "--force",
+                        "--auth-root-authentication-method=normal", "--skip-test-db"],
+                       check=True, capture_output=True, env=dict(os.environ, TMPDIR=os.path.join(folder, "tmp")))
+        self.process = subprocess.Popen(
+            ["mariadbd", "--no-defaults", "--datadir=" + data, "--socket=" + self.socket, "--skip-networking",
+             "--tmpdir=" + os.path.join(folder, "tmp"), "--pid-file=" + os.path.join(folder, "pid"), "--user=root",
+             "--innodb-flush-log-at-trx-commit=2", "--innodb-buffer-pool-size=64M", "--max-allowed-packet=128M"],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_for(lambda: subprocess.run(
+            ["mariadb-admin", "--no-defaults", "--socket=" + self.socket, "-u", "root", "ping"],
+            check=False, capture_output=True).returncode == 0, what="mariadbd")
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def sluice(*args):
+    done = subprocess.run([os.path.join(BUILD, "bin", "sluice"), *args], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, (args, done.stderr)
+    return done.stdout
+
+
+class Hosts(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.top = tempfile.mkdtemp(prefix="sluice-hosts-")
+        if not os.environ.get("KEEP"):
+            cls.addClassCleanup(shutil.rmtree, cls.top, ignore_errors=True)
+        cls.database = Database(os.path.join(cls.top, "db"))
+        cls.addClassCleanup(cls.database.stop)
+        cls.make_site()
+        cls.a, cls.b = cls.hosts = [Host(cls.entry, name, i + 1, os.path.join(cls.top, name))
+                                    for i, name in enumerate("ab")]
+        for host in cls.hosts:
+            cls.make_host(host)
+        cls.boot(cls.hosts)
+        for host, name in ((cls.a, "breast_guest"), (cls.b, "breast_host")):
+            reply = host.upload("%s/%s.csv" % (DATA, name), name)
+            assert reply.get("status") == "success", reply
+
+    @classmethod
+    def tearDownClass(cls):
+        for host in cls.hosts:
+            host.die()
+
+    @classmethod
+    def make_site(cls):
+        """Configuration and keys, as an operator makes them on the first host."""
+        cls.home = os.path.join(cls.top, "home")
+        sluice("site", "init", "--home", cls.home, "--party", "9999", "--free-ports", "--db-socket",
+               cls.database.socket, "--db-name", "sluice", "--db-user", "sluice", "--loopback-without-authentication")
+        conf = configparser.ConfigParser(interpolation=None)
+        conf.read(os.path.join(cls.home, "site.conf"), encoding="utf-8")
+        cls.entry = {"party_id": "9999", "home": cls.home, "db_socket": cls.database.socket, "db_name": "sluice",
+                     "client_url": conf["listen"]["client_url"], "client_tls_url": conf["listen"]["client_tls_url"],
+                     "partner_url": conf["listen"]["partner_url"]}
+        site = Site(cls.entry)
+        shared = os.path.join(cls.top, "shared")
+        settings(site, "site", shared=shared)
+        settings(site, "mailbox", memory_dir=os.path.join(shared, "small"))
+        settings(site, "supervisor", lease_ms=LEASE_MS, heartbeat_ms=500, cores=16)
+        settings(site, "jobs", auto_retries=2, auto_retry_delay_s=1)
+        path = os.path.join(cls.home, "site.conf")
+        sluice("db", "create", "--config", path, "--admin-socket", cls.database.socket, "--admin-user", "root")
+        sluice("migrate", "--config", path, "--sql", os.path.join(TOP, "sql"))
+        sluice("site", "share", "--home", cls.home)
+
+    @classmethod
+    def make_host(cls, host):
+        """A copy of configuration and keys; home is the same path on each host, and another folder."""
+        shutil.copytree(cls.home, host.folder, symlinks=True)
+        there = Host(dict(cls.entry, home=host.folder), host.name, host.number, host.folder)
+        settings(there, "site", home=cls.home, wake_address="%s:9390" % host.address)
+
+    @classmethod
+    def boot(cls, hosts):
+        for host in hosts:
+            host.boot()
+        cls.link()
+        for host in hosts:
+            host.start_programs()
+        for host in hosts:
+            host.wait_up()
+
+    @classmethod
+    def link(cls):
+        subprocess.run(["ip", "link", "add", "wa", "netns", str(cls.a.pid_1), "type", "veth",
+                        "peer", "name", "wb", "netns", str(cls.b.pid_1)], check=True)
+
+    # --- what tests ask for ---
+
+    def conf(self, **common):
+        conf = example("conf.json")
+        conf["role"] = {"guest": [9999], "host": [9999]}
+        conf["initiator"] = {"role": "guest", "party_id": 9999}
+        conf["job_parameters"]["common"].update({"task_cores": 1}, **common)
+        conf["component_parameters"] = {"role": {
+            "guest": {"0": {"reader_0": {"table": {"name": "breast_guest", "namespace": "test"}}}},
+            "host": {"0": {"reader_0": {"table": {"name": "breast_host", "namespace": "test"}}}}}}
+        return conf
+
+    def dsl(self, *modules):
+        components = {"reader_0": example("dsl.json")["components"]["reader_0"]}
+        before = "reader_0"
+        for module in modules:
+            name = "test_%s_0" % module[4:].lower()
+            components[name] = {"module": module, "provider": "sluice_test",
+                                "input": {"data": {"data": [before + ".data"]}}, "output": {"data": ["data"]}}
+            before = name
+        return {"components": components}
+
+    def submit(self, host, conf, *modules):
+        reply = host.api("job/submit", {"job_dsl": self.dsl(*modules), "job_runtime_conf": conf})
+        self.assertEqual(reply["retcode"], 0, reply)
+        return reply["jobId"]
+
+    def attempts(self, job, component, **where):
+        """(role, host, shepherd's pid, outcome) of each attempt."""
+        more = "".join(" AND %s = '%s'" % item for item in where.items())
+        return self.a.sql("SELECT role, host, shepherd_pid, outcome FROM attempt WHERE job_id = '%s'"
+                          " AND component = '%s'%s ORDER BY started_at" % (job, component, more))
+
+    def setUp(self):
+        dead = [host for host in self.hosts if host.init.poll() is not None]
+        if dead:
+            for host in self.hosts:
+                if host not in dead:
+                    host.die()
+            self.boot(self.hosts)
+
+    def tearDown(self):
+        open_grants = self.a.sql("SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL")
+        self.assertEqual(open_grants, [["0"]])
+
+    # --- tests ---
+
+    def test_1_tables_and_logs_of_one_host_are_those_of_the_other(self):
+        job = self.submit(self.a, self.conf(), "TestEmpty")
+        self.assertEqual(self.b.wait(job)["f_status"], "success", self.b.events(job))
+        for host, name in ((self.b, "breast_guest"), (self.a, "breast_host")):
+            info = host.ok("table/table_info", {"table_name": name, "namespace": "test"})["data"]
+            self.assertEqual((info["exist"], info["count"] > 0), (1, True))
+        for host in self.hosts:
+            self.assertTrue(os.path.isdir(os.path.join(self.top, "shared", "logs", job)))
+            self.assertGreater(host.ok("log/size", {"job_id": job, "log_type": "jobSchedule"})["data"]["size"], 0)
+            self.assertFalse(os.listdir(os.path.join(host.folder, "data", "tables")))
+
+    def started(self, job, component, n):
+        """The attempts, once n of the task's have an executor."""
+        return wait_for(lambda: (lambda rows: rows if len(rows) == n else None)(self.a.sql(
+            "SELECT role, host, shepherd_pid FROM attempt WHERE job_id = '%s' AND component = '%s'"
+            " AND executor_pid IS NOT NULL AND ended_at IS NULL ORDER BY role" % (job, component))),
+            what="tasks of " + component)
+
+    def test_2_objects_reach_a_shepherd_on_the_other_host(self):
+        conf = self.conf()
+        conf["component_parameters"]["common"] = {"test_mail_0": {"rounds": 40, "bytes": 100000}}
+        began = time.monotonic()
+        job = self.submit(self.a, conf, "TestMail")
+        self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
+        rows = self.attempts(job, "test_mail_0")
+        # Each host has one core: the two halves are on two hosts.
+        self.assertEqual(sorted(r[1] for r in rows), ["a", "b"], rows)
+        # 80 objects crossed; each would have waited for a heartbeat (500 ms) without the other host's word.
+        self.assertLess(time.monotonic() - began, 15)
+
+    def submit_compute(self, host, seconds):
+        """A job of one task that computes so long."""
+        conf = self.conf()
+        conf["role"] = {"guest": [9999]}
+        conf["component_parameters"] = {"common": {"test_fail_0": {
+            "who": "guest", "what": "compute", "seconds": seconds}}}
+        dsl = {"components": {"test_fail_0": {"module": "TestFail", "provider": "sluice_test",
+                                              "output": {"data": ["data"]}}}}
+        reply = host.api("job/submit", {"job_dsl": dsl, "job_runtime_conf": conf})
+        self.assertEqual(reply["retcode"], 0, reply)
+        return reply["jobId"]
+
+    def two_of_one_number(self):
+        """Two jobs whose shepherds have the same number, each on a host of its own: {host: (job, attempt)}."""
+        for first in range(20000, 29000, 1000):
+            for host in self.hosts:
+                host.next_pid(first)
+            jobs = [self.submit_compute(self.a, 4) for _ in self.hosts]
+            rows = [self.started(job, "test_fail_0", 1)[0] for job in jobs]
+            self.assertEqual(sorted(row[1] for row in rows), ["a", "b"], rows)
+            if rows[0][2] == rows[1][2]:
+                return {row[1]: job for row, job in zip(rows, jobs)}
+            for job in jobs:
+                self.a.wait(job)
+        raise AssertionError("the numbers always differ")
+
+    def test_3_an_end_reaches_a_shepherd_on_the_other_host(self):
+        jobs = [self.submit_compute(self.a, 60) for _ in self.hosts]
+        rows = [self.started(job, "test_fail_0", 1)[0] for job in jobs]
+        self.assertEqual(sorted(row[1] for row in rows), ["a", "b"], rows)
+        for job, row in zip(jobs, rows):
+            other = self.a if row[1] == "b" else self.b
+            began = time.monotonic()
+            other.ok("job/stop", {"job_id": job})
+            wait_for(lambda: self.a.sql("SELECT 1 FROM attempt WHERE job_id = '%s' AND ended_at IS NOT NULL" % job),
+                     what="end of the shepherd")
+            self.assertLess(time.monotonic() - began, 3)
+            self.assertEqual(other.wait(job)["f_status"], "canceled")
+
+    def test_4_what_a_host_ran_that_died_runs_on_another_and_its_numbers_are_nobody_s(self):
+        jobs = self.two_of_one_number()
+        victim, other = self.a, self.b
+        victim.die()
+        for job in jobs.values():
+            self.assertEqual(other.wait(job)["f_status"], "success", other.events(job))
+        # The process of that number on the other host was left alone.
+        self.assertEqual([row[1:] for row in self.attempts(jobs["b"], "test_fail_0")][0][-1], "success")
+        self.assertEqual(len(self.attempts(jobs["b"], "test_fail_0")), 1)
+        rows = self.attempts(jobs["a"], "test_fail_0")
+        self.assertEqual([(row[1], row[3]) for row in rows],
+                         [("a", "the shepherd gave no sign of life"), ("b", "success")])
+
+    def test_5_hosts_that_are_called_alike_take_nothing_for_their_own(self):
+        jobs = self.two_of_one_number()
+        # The other's supervisor is back under the name of the first, and finds that one's open attempt, whose
+        # shepherd has a number that is here, too.
+        with open(os.path.join(self.b.folder, "run", "supervisor.pid"), encoding="ascii") as f:
+            self.b.inside("kill", "-9", f.read().strip())
+        there = Host(dict(self.entry, home=self.b.folder), "b", 2, self.b.folder)
+        old = settings(there, "site", host="a")
+        self.b.inside(os.path.join(BUILD, "bin", "sluice"), "site", "start", "--home", self.home, "--unwatched")
+        settings(there, "site", **old)
+        for job in jobs.values():
+            self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
+            self.assertEqual([row[3] for row in self.attempts(job, "test_fail_0")], ["success"], self.a.events(job))
+        for host in self.hosts:
+            host.die()
+
+    def test_6_a_host_that_comes_back_takes_part_and_finds_nothing_of_its_past(self):
+        job = self.submit_compute(self.a, 4)
+        rows = self.started(job, "test_fail_0", 1)
+        victim, other = (self.a, self.b) if rows[0][1] == "a" else (self.b, self.a)
+        victim.die()
+        # Back before its lease has run out, with the same name and home: its old number may be anybody's now.
+        victim.boot()
+        self.link()
+        other.plug()
+        victim.start_programs(int(rows[0][2]))
+        victim.wait_up()
+        self.assertEqual(victim.wait(job)["f_status"], "success", victim.events(job))
+        rows = self.attempts(job, "test_fail_0")
+        self.assertEqual([row[3] for row in rows], ["the shepherd gave no sign of life", "success"], rows)
