@@ -69,7 +69,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
         check-hostile check-kill check-kill-short check-network check-sim check-sim-points check-mutations \
-        check-outage check-outage-short
+        check-outage check-outage-short check-hosts
 .PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -243,7 +243,8 @@ check: lint
 	# Each starts sites of its own, and all wait more than they compute: the
 	# longest in one place, the others one after the other in the other.
 	$(MAKE) -j2 --output-sync=target integration clients check-kill-short \
-	    check-hostile check-network check-outage-short check-sim SEEDS=40
+	    check-hostile check-network check-hosts check-outage-short check-sim \
+	    SEEDS=40
 
 lint:
 	@tests/lint/layers.sh
@@ -318,6 +319,10 @@ check-kill-short: all $(KILL_PROBE)
 # Sites that cannot reach each other, or not well.
 check-network: all test-provider
 	BUILD=$(abspath $(B)) tests/network/run.sh $(TESTS)
+
+# Two hosts of one site, which share it and die.
+check-hosts: all test-provider
+	BUILD=$(abspath $(B)) tests/hosts/run.sh $(TESTS)
 
 # Databases, disks, clocks, programs and partners that go and come back; half
 # an hour.  check-outage-short is the part of it that check runs.
