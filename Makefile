@@ -358,7 +358,7 @@ clients: all
 clients-slow: all
 	BUILD=$(abspath $(B)) tests/clients/run.sh big_upload
 
-bench: all benches test-provider
+bench: all benches test-provider $(B)/tests/simulation
 	BUILD=$(abspath $(B)) bench/run.sh
 
 # --- installation -----------------------------------------------------------

@@ -31,6 +31,12 @@ for program in "$BUILD"/bench/bin/*; do
 	fi
 done
 
+# What a decision costs among ended jobs, in virtual time.
+if chosen decisions; then
+	echo "== decisions"
+	"$BUILD/tests/simulation" --bench
+fi
+
 if chosen schedule || chosen mailbox || chosen memory || chosen queue || chosen api; then
 	trap 'examples/federation.sh down' EXIT
 	trap 'exit 130' INT

@@ -141,7 +141,7 @@ start_server(void)
 		"--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M",
 		"--innodb-flush-log-at-trx-commit=0",
 		"--max-allowed-packet=100M", "--skip-log-bin",
-		"--performance-schema=off", NULL };
+		"--max-connections=1000", "--performance-schema=off", NULL };
 
 	server = spawn(argv);
 	wait_ready();
@@ -193,6 +193,12 @@ mariadb_conf(void)
 	start_server();
 	run_admin("CREATE DATABASE sluice CHARACTER SET utf8mb4");
 	return &conf;
+}
+
+int
+mariadb_pid(void)
+{
+	return (int)server;
 }
 
 const char *

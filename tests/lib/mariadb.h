@@ -27,6 +27,9 @@ struct db *mariadb_connect(void);
 /* Stop and start the server: every connection is lost. */
 void mariadb_restart(void);
 
+/* Its process, for who counts what it costs. */
+int mariadb_pid(void);
+
 /* The folder of the server, for what else a test wants to keep there. */
 const char *mariadb_folder(void);
 

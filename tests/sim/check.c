@@ -220,6 +220,17 @@ check_step(void)
 			world_fail("s%d has granted more cores than it has",
 			    s->number);
 		if (site_count(s,
+			"SELECT EXISTS (SELECT 1 FROM (SELECT SUM(g.cores)"
+			" AS cores, COUNT(DISTINCT g.job_id) AS jobs FROM"
+			" resource_grant g JOIN job j USING (job_id) WHERE"
+			" g.returned_at IS NULL AND g.cores > 0 AND"
+			" j.is_initiator = 0 GROUP BY j.initiator_party) u"
+			" JOIN quota q ON q.party_id = '*' WHERE (q.cores > 0"
+			" AND u.cores > q.cores) OR (q.running_jobs > 0"
+			" AND u.jobs > q.running_jobs))") != 0)
+			world_fail("s%d gives a partner more than its quota",
+			    s->number);
+		if (site_count(s,
 			"SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*)"
 			" AS n FROM attempt WHERE ended_at IS NULL GROUP"
 			" BY job_id, component, role, party_id) a") > 1)
@@ -268,6 +279,9 @@ static const struct rest {
 	    "SELECT COUNT(*) FROM attempt a JOIN task t USING (job_id,"
 	    " component, version, role, party_id)"
 	    " WHERE a.outcome = 'success' AND t.party_status <> 'success'" },
+	{ "heads of chains that were not exchanged",
+	    "SELECT COUNT(*) FROM audit_exchange x JOIN job j USING (job_id)"
+	    " WHERE x.open = 1 AND x.run = j.run AND j.status = 'success'" },
 	{ "launches that are wanted",
 	    "SELECT COUNT(*) FROM task WHERE launch_wanted = 1" },
 };
@@ -452,4 +466,5 @@ check_end(void)
 		    "SELECT job_id, status, reason FROM job"
 		    " WHERE is_initiator = 1 ORDER BY job_id",
 		    judge_job, NULL);
+	check_audit();
 }

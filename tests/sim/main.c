@@ -1,6 +1,7 @@
 /*
  * The simulation: seeds one after the other, and the word on each.
  *
+ *   simulation --bench
  *   simulation [--seeds N] [--first N] [--list FILE] [--traces FOLDER]
  *              [--trace] [--stop] [--jobs N] [--each-point] [--points]
  *
@@ -43,7 +44,7 @@ static struct {
 	uint64_t first, n;
 	const char *list;
 	int jobs;
-	bool stops, each_point, shows_points;
+	bool stops, each_point, shows_points, bench;
 } options = { .first = 1, .n = 100, .jobs = 1 };
 
 /* --- the world -------------------------------------------------------------------- */
@@ -107,8 +108,8 @@ nothing(void *ctx)
 	(void)ctx;
 }
 
-static void
-begin(uint64_t seed)
+void
+world_begin(uint64_t seed, int n)
 {
 	char id[ID_JOB_SIZE];
 
@@ -127,12 +128,13 @@ begin(uint64_t seed)
 	check_reset();
 	point_reset();
 	/* Mostly small, that more of them can be told. */
-	sites_reset((int)(sim_draw(2) == 0 ? 2 : sim_between(2, SITES_MAX)));
+	if (n == 0)
+		n = (int)(sim_draw(2) == 0 ? 2 : sim_between(2, STORY_SITES));
+	sites_reset(n);
 }
 
-/* Whoever still stands somewhere finds its way out. */
-static void
-finish(void)
+void
+world_end(void)
 {
 	bool was_over = world.over, kept = world.keep_trace;
 
@@ -151,7 +153,7 @@ world_run(uint64_t seed)
 {
 	int64_t began;
 
-	begin(seed);
+	world_begin(seed, 0);
 	began = sim_now();
 	story_tell();
 	sites_start();
@@ -166,7 +168,7 @@ world_run(uint64_t seed)
 	tally->messages += world.messages;
 	tally->crashes += world.crashes;
 	tally->freezes += world.freezes;
-	finish();
+	world_end();
 	return !world.failed;
 }
 
@@ -313,8 +315,13 @@ work(void *ctx, int job, int jobs)
 {
 	(void)ctx;
 	mariadb_in_memory();
-	sites_make();
 	wrap_chance();
+	if (options.bench) {
+		if (bench_run() != 0)
+			tally->failed++;
+		return;
+	}
+	sites_make(STORY_SITES);
 	if (options.each_point) {
 		for (uint64_t i = 0; i < options.n; i++)
 			try_points(options.first + i, job, jobs);
@@ -382,12 +389,13 @@ parse(int argc, char **argv)
 		{ "stop", no_argument, NULL, 's' },
 		{ "each-point", no_argument, NULL, 'e' },
 		{ "points", no_argument, NULL, 'p' },
+		{ "bench", no_argument, NULL, 'b' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
 	while (
-	    (c = getopt_long(argc, argv, "n:f:l:t:j:vsep", known, NULL)) != -1)
+	    (c = getopt_long(argc, argv, "n:f:l:t:j:vsepb", known, NULL)) != -1)
 		switch (c) {
 		case 'n':
 			options.n = strtoull(optarg, NULL, 10);
@@ -415,6 +423,9 @@ parse(int argc, char **argv)
 			break;
 		case 'p':
 			options.shows_points = true;
+			break;
+		case 'b':
+			options.bench = true;
 			break;
 		default:
 			return false;

@@ -154,15 +154,37 @@ may_lapse(const char *what, enum role_kind kind)
 	       (kind != KIND_SUPERVISOR || self->site->nhosts > 1);
 }
 
+/* The server ends a transaction that stands still for a lease. */
+static void
+stand_in_transaction(int64_t until)
+{
+	int64_t end = sim_now() + self->site->conf->lease_ms * MS;
+
+	if (end >= until)
+		return;
+	routine_sleep(end, false);
+	if (self->dead)
+		return;
+	site_link_drop(self->my);
+	self->in_tx = self->has_written = false;
+	self->is_cut_off = true;
+	trace("the server ends its transaction");
+}
+
 static void
 freeze(const char *when, const char *what, int64_t low, int64_t high)
 {
+	int64_t until;
+
 	world.freezes++;
 	/* Whoever waits for its locks loses a lease; and a shepherd
 	 * that stands still loses its own, by rights. */
 	world.may_fail |= self->in_tx || self->kind == KIND_SHEPHERD;
 	trace("freezes %s %s", when, what);
-	routine_sleep(sim_now() + sim_between(low, high), false);
+	until = sim_now() + sim_between(low, high);
+	if (self->in_tx)
+		stand_in_transaction(until);
+	routine_sleep(until, false);
 	trace("thaws");
 }
 

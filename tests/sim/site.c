@@ -33,7 +33,7 @@ struct site sites[SITES_MAX];
 int nsites;
 
 static struct host hosts[SITES_MAX][HOSTS_MAX];
-static char parties[SITES_MAX][8];
+static char parties[SITES_MAX][12];
 static struct providers *providers;
 static struct instance *instances; /* of this seed, the dead ones too */
 
@@ -135,7 +135,7 @@ make_rows(struct site *s, struct db *db)
 {
 	static const char *const roles[] = { "guest", "host", "arbiter" };
 
-	for (int i = 0; i < SITES_MAX; i++) {
+	for (int i = 0; i < nsites; i++) {
 		struct db_partner p = { .party_id = parties[i],
 			.name = "simulated",
 			.url = "https://simulated",
@@ -205,7 +205,7 @@ make_site(int number)
 }
 
 void
-sites_make(void)
+sites_make(int n)
 {
 	struct buf text = BUF_INIT;
 	struct json_object *manifest;
@@ -215,15 +215,27 @@ sites_make(void)
 	providers = providers_new();
 	must(providers_add(providers, manifest, "/nowhere"), MANIFEST);
 	buf_fini(&text);
-	for (int i = 0; i < SITES_MAX; i++)
+	nsites = n;
+	for (int i = 0; i < n; i++)
 		(void)snprintf(
 		    parties[i], sizeof(parties[i]), "%d", FIRST_PARTY + i);
-	for (int i = 0; i < SITES_MAX; i++)
+	for (int i = 0; i < n; i++)
 		make_site(i);
 	find_tables(&sites[0]);
 }
 
 /* --- a seed's beginning -------------------------------------------------------------- */
+
+/* What its partners may have here: enough for any one job of theirs. */
+static void
+set_quotas(const struct site *s, struct site_conf *c)
+{
+	bool any = sim_pick("quota", s->number, 3) == 0;
+
+	c->partner_cores = any ? 3 + sim_pick("quota cores", s->number, 3) : 0;
+	c->partner_running_jobs =
+	    any ? sim_pick("quota jobs", s->number, 3) : 0;
+}
 
 static void
 set_numbers(struct site *s)
@@ -242,6 +254,7 @@ set_numbers(struct site *s)
 		c->heartbeat_ms = 1000;
 		c->reservation_ms = reserve;
 		c->partner_timeout_ms = 3000;
+		set_quotas(s, c);
 		c->partner_outage_s = 60;
 	}
 }
@@ -262,7 +275,7 @@ sites_reset(int n)
 				 : 0;
 		s->down_until = s->db_down_until = 0;
 		s->nhosts = sim_chance(500000) ? 2 : 1;
-		s->events_seen = s->fence_seen = 0;
+		s->events_seen = s->fence_seen = s->statements = 0;
 		s->writes++;
 		set_numbers(s);
 		run_sql(db, "SET FOREIGN_KEY_CHECKS = 0");

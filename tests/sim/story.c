@@ -165,6 +165,11 @@ roles_of(const struct sim_job *j, struct buf *b)
 {
 	int hosts = 0, arbiter = -1, most = (int)sim_between(1, nsites - 1);
 
+	if (j->partner != 0) {
+		buf_printf(b, "{\"guest\":[%s],\"host\":[%s]}",
+		    sites[j->site].party, sites[j->partner].party);
+		return;
+	}
 	if (sim_draw(3) == 0)
 		arbiter = (int)sim_draw(nsites);
 	buf_printf(b, "{\"guest\":[%s],\"host\":[", sites[j->site].party);
@@ -194,9 +199,10 @@ documents_of(const struct sim_job *j)
 	buf_printf(&b,
 	    ",\"job_parameters\":{\"common\":{\"job_type\":\"train\","
 	    "\"task_cores\":1,\"task_parallelism\":%d,\"auto_retries\":%lld,"
-	    "\"auto_retry_delay\":1,\"timeout\":%lld}}}}",
+	    "\"auto_retry_delay\":1,\"timeout\":%lld,\"priority\":%lld}}}}",
 	    (int)sim_between(1, 2), (long long)j->retries,
-	    (long long)j->timeout_s);
+	    (long long)j->timeout_s,
+	    (long long)sim_pick("priority", j->number, 4));
 	return buf_steal(&b);
 }
 
@@ -254,12 +260,16 @@ submitted(struct wish *w, int64_t retcode, struct json_object *reply)
 	    json_get_str(reply, "jobId", ""));
 }
 
+void
+story_submit(struct sim_job *j)
+{
+	wish_make(j, j->site, "/v1/job/submit", documents_of(j), submitted);
+}
+
 static void
 submit(void *ctx)
 {
-	struct sim_job *j = ctx;
-
-	wish_make(j, j->site, "/v1/job/submit", documents_of(j), submitted);
+	story_submit(ctx);
 }
 
 static void

@@ -1,6 +1,7 @@
 /*
  * Virtual time, the events in it, and the one source of chance.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,4 +156,13 @@ sim_hash(const char *text)
 	for (; *text != '\0'; text++)
 		h = (h ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
 	return mix(h);
+}
+
+int64_t
+sim_pick(const char *text, int number, int64_t n)
+{
+	char key[64];
+
+	(void)snprintf(key, sizeof(key), "%s %d", text, number);
+	return (int64_t)(sim_hash(key) % (uint64_t)n);
 }

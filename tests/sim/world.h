@@ -28,8 +28,9 @@
 #include "lib/http/partner.h"
 #include "lib/model/state.h"
 
-#define SITES_MAX 5
-#define HOSTS_MAX 2 /* supervisors of one site */
+#define SITES_MAX 100
+#define STORY_SITES 5 /* of a seed, at most */
+#define HOSTS_MAX 2   /* supervisors of one site */
 #define JOBS_MAX 3
 #define TASKS_MAX 4
 #define MS INT64_C(1000)
@@ -54,6 +55,8 @@ int64_t sim_between(int64_t low, int64_t high);
 bool sim_chance(int64_t of_million);
 /* The same answer for the same text in the same seed, whenever asked. */
 uint64_t sim_hash(const char *text);
+/* Below n by the same means: what is drawn so moves no other draw. */
+int64_t sim_pick(const char *text, int number, int64_t n);
 
 /* --- routines (routine.c) ---------------------------------------------------- */
 
@@ -80,6 +83,7 @@ struct actor {
 	int64_t statements;
 	uint64_t last_point; /* its last statement */
 	bool in_tx, has_written;
+	bool is_cut_off; /* the server has ended its transaction */
 };
 
 /* The actor that runs now; NULL: the driver. */
@@ -155,6 +159,7 @@ struct site {
 	int64_t down_until; /* the whole site, seen from outside */
 	int64_t db_down_until;
 	int64_t cores;
+	int64_t statements;
 	int64_t writes;	     /* what was written, by statement or commit */
 	int64_t fence_seen;  /* writes when check_fence() looked last */
 	int64_t events_seen; /* by it */
@@ -189,8 +194,8 @@ struct host {
 extern struct site sites[SITES_MAX];
 extern int nsites;
 
-/* Once: databases, folders, configurations. */
-void sites_make(void);
+/* Once: databases, folders, configurations of n sites. */
+void sites_make(int n);
 /* For a seed: n sites with nothing in them, clean databases. */
 void sites_reset(int n);
 void sites_start(void);
@@ -273,7 +278,8 @@ struct faults {
 struct sim_job {
 	char id[ID_JOB_SIZE]; /* "" not submitted (yet) */
 	int number;
-	int site; /* the initiator */
+	int site;    /* the initiator */
+	int partner; /* its only host; 0: as chance has it */
 	int ntasks;
 	bool is_chain;
 	bool ends_well;	   /* nobody and nothing is to end it */
@@ -303,9 +309,16 @@ struct world {
 
 extern struct world world;
 
+/* A world with n sites, its own when 0, in which nothing happens yet. */
+void world_begin(uint64_t seed, int n);
+/* Whoever still stands somewhere finds its way out. */
+void world_end(void);
 /* Run one seed; true when nothing was violated. */
 bool world_run(uint64_t seed);
 void story_tell(void);
+void story_submit(struct sim_job *);
+/* bench.c; the exit status. */
+int bench_run(void);
 /* Cheap things at any time; false when the world has failed. */
 void check_step(void);
 bool check_at_rest(void);
@@ -313,6 +326,8 @@ void check_end(void);
 void check_executors(
     const char *what, const char *key, int64_t version, int change);
 void check_reset(void);
+/* check_audit.c, called by check_end(). */
+void check_audit(void);
 /*
  * A supervisor has committed: of no job that another one had leased since,
  * were it only for a moment.

@@ -57,7 +57,7 @@ MYSQL *__real_mysql_real_connect(MYSQL *, const char *, const char *,
     const char *, const char *, unsigned, const char *, unsigned long);
 
 /* What the statements are, by their addresses. */
-#define NAMES 8192
+#define NAMES (1 << 16)
 
 struct name {
 	const MYSQL_STMT *stmt;
@@ -171,6 +171,7 @@ before(MYSQL *my, const char *what, uint64_t id)
 	self->pretended = 0;
 	self->statements++;
 	world.statements++;
+	self->site->statements++;
 	if (++world.same_time > SAME_TIME_MAX && !world.failed) {
 		world_fail(
 		    "%s goes round in circles, last %s", self->name, what);
@@ -178,8 +179,10 @@ before(MYSQL *my, const char *what, uint64_t id)
 	}
 	if (!point_pass("before", what, id))
 		return pretend(my, CODE_DEAD);
-	if (self->site->db_down_until > sim_now())
+	if (self->site->db_down_until > sim_now() || self->is_cut_off) {
+		self->is_cut_off = false;
 		return pretend(my, CR_SERVER_LOST);
+	}
 	tell_time(my);
 	return 0;
 }
@@ -261,7 +264,8 @@ int
 __wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
 {
 	static const char patience[] = "innodb_lock_wait_timeout = 5";
-	static const char none[] = "SET SESSION innodb_lock_wait_timeout = 0";
+	static const char none[] = "SET SESSION innodb_lock_wait_timeout = 0,"
+				   " SESSION idle_transaction_timeout = 0";
 	int64_t since = sim_now();
 	int r;
 
@@ -271,7 +275,8 @@ __wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
 		r = __real_mysql_real_query(my, sql, len);
 	while (r != 0 && self != NULL &&
 	       waits_for_lock(my, __real_mysql_errno(my), since));
-	/* Nobody waits inside the server: all of us would. */
+	/* Nobody waits inside the server: all of us would.  And its clock is
+	 * not ours (point.c ends transactions that stand still). */
 	if (r == 0 && is_begun &&
 	    memmem(sql, len, patience, sizeof(patience) - 1) != NULL)
 		r = __real_mysql_real_query(my, none, sizeof(none) - 1);
