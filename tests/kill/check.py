@@ -77,6 +77,9 @@ class Checks:
         wait_for(lambda: self.fed.guest.sql("SELECT 1 FROM job WHERE job_id = '%s' AND settled = 1" % job),
                  what="every member has the end")
         for site in self.sites:
+            wait_for(lambda s=site: not s.sql("SELECT 1 FROM audit_exchange WHERE job_id = '%s' AND open = 1" % job),
+                     BOUND_S, "heads of %s exchanged" % site.party)
+        for site in self.sites:
             sites.check_rows(site, job)
             sites.check_processes(site)
             sites.check_files(site, job)

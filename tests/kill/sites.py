@@ -52,13 +52,15 @@ def database(fed):
 VICTIMS = {}
 for _name, _of in (("supervisor", lambda s: of(s, "sluice-supervisor")), ("request handlers", handlers),
                    ("fcgi-app", lambda s: of(s, "sluice-fcgi")), ("nginx", lambda s: [s.pid("nginx")]),
+                   ("nursery", lambda s: of(s, "sluice-shepherd --nursery")),
                    ("shepherd", lambda s: of(s, "sluice-shepherd")), ("executor", executors)):
     VICTIMS[_name + " g"] = lambda fed, f=_of: f(fed.guest)
     VICTIMS[_name + " h"] = lambda fed, f=_of: f(fed.host)
 VICTIMS["database"] = database
-# For the heads of columns: s supervisor, r request handlers, f their parent too, n nginx, h shepherd, x executor.
+# For the heads of columns: s supervisor, r request handlers, f their parent too, n nginx, y nursery,
+# h shepherd, x executor.
 SHORT_NAMES = {"database": "db", **{n + " " + s: c + "@" + s for s in "gh" for n, c in (
-    ("supervisor", "s"), ("request handlers", "r"), ("fcgi-app", "f"), ("nginx", "n"), ("shepherd", "h"),
+    ("supervisor", "s"), ("request handlers", "r"), ("fcgi-app", "f"), ("nginx", "n"), ("nursery", "y"), ("shepherd", "h"),
     ("executor", "x"))}}
 
 

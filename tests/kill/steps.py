@@ -48,4 +48,9 @@ STEPS = [Step(number, *row[0], **row[1]) for number, row in enumerate([
     (("partner seals and ends", "R/h", "UPDATE model SET state = 'sealed'"), {}),
     (("partner's end acknowledged", "S/g", "UPDATE job_party SET ended"), {}),
     (("job settled", "S/g", "SET settled = 1"), {}),
+    # Beside these: what the sites sign for each other.
+    (("contract signed by the partner", "S/h", "INSERT INTO contract_signature"), {}),
+    (("head of the chain signed here", "S/g", "UPDATE audit_exchange SET own_seq"), {}),
+    (("head of the chain signed by the partner", "S/h", "UPDATE audit_exchange SET own_seq"), {}),
+    (("heads exchanged", "S/g", "SET told = GREATEST"), {}),
 ], 1)]
