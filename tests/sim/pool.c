@@ -122,6 +122,8 @@ server_let_go(void)
 {
 	if (keeper == NULL) {
 		keeper = site_db(&sites[0]);
+		/* It is older than what wrap_db.c does to others. */
+		keeper_says("SET SESSION idle_transaction_timeout = 0");
 		keeper_says("SET GLOBAL innodb_stats_auto_recalc = OFF");
 		/* Or what is cleared away would still be counted. */
 		keeper_says("SET GLOBAL innodb_purge_rseg_truncate_frequency"
