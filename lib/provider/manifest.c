@@ -16,6 +16,7 @@
 #include "lib/base/seen.h"
 #include "lib/base/str.h"
 #include "lib/json/faults.h"
+#include "lib/provider/tag.h"
 
 #define MANIFEST_MAX_BYTES ((size_t)4 << 20)
 #define NAME_MAX_BYTES 100
@@ -381,15 +382,44 @@ module_has_data_key(const struct module *m, const char *key)
 	return listed(m->input_data, key, false);
 }
 
+static const struct module_transfer *
+find_transfer(const struct module *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_transfers; i++)
+		if (strcmp(m->transfers[i].name, name) == 0)
+			return &m->transfers[i];
+	return NULL;
+}
+
 bool
 module_may_send(
     const struct module *m, const char *name, const char *from, const char *to)
 {
-	size_t i;
+	const struct module_transfer *t = find_transfer(m, name);
 
-	for (i = 0; i < m->n_transfers; i++)
-		if (strcmp(m->transfers[i].name, name) == 0)
-			return listed(m->transfers[i].from, from, false) &&
-			       listed(m->transfers[i].to, to, false);
-	return false;
+	return t != NULL && listed(t->from, from, false) &&
+	       listed(t->to, to, false);
+}
+
+bool
+module_may_tag(const struct module *m, const char *name, const char *tag,
+    struct arena *a, const char **allowed)
+{
+	const struct module_transfer *t = find_transfer(m, name);
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; t != NULL && t->tags != NULL; i++) {
+		if (t->tags[i] == NULL) {
+			if (allowed != NULL)
+				*allowed = arena_strdup(
+				    a, text.len != 0 ? buf_str(&text) : "none");
+			buf_fini(&text);
+			return false;
+		}
+		if (tag_matches(t->tags[i], tag))
+			break;
+		buf_printf(&text, "%s%s", i == 0 ? "" : ", ", t->tags[i]);
+	}
+	buf_fini(&text);
+	return t != NULL;
 }

@@ -22,6 +22,7 @@ struct module_transfer {
 	const char *name;
 	const char **from; /* NULL-terminated */
 	const char **to;
+	const char **tags; /* patterns (tag.h), NULL-terminated; NULL: any */
 };
 
 struct module {
@@ -101,6 +102,14 @@ bool module_has_data_key(const struct module *, const char *key);
 /* May a task of this module, as role from, send name to role to? */
 bool module_may_send(
     const struct module *, const char *name, const char *from, const char *to);
+
+/*
+ * May an object of that name have that tag?  If not, *allowed (may be NULL) is
+ * what it may have, in words, in the arena.
+ */
+struct arena;
+bool module_may_tag(const struct module *, const char *name, const char *tag,
+    struct arena *, const char **allowed);
 
 /* "NAME" or "NAME@VERSION", as job files choose providers. */
 bool provider_spec_valid(const char *spec);

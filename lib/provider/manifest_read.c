@@ -9,6 +9,7 @@
 #include "lib/base/str.h"
 #include "lib/json/decode.h"
 #include "lib/provider/params.h"
+#include "lib/provider/tag.h"
 
 #define NAME_MAX_BYTES 100
 #define VERSION_MAX_BYTES 30
@@ -80,11 +81,13 @@ static const struct json_field output_fields[] = {
 struct manifest_transfer {
 	struct json_object *from;
 	struct json_object *to;
+	struct json_object *tags;
 };
 
 static const struct json_field transfer_fields[] = {
 	JSON_ARR(struct manifest_transfer, from, 1, 20, JSON_REQUIRED),
 	JSON_ARR(struct manifest_transfer, to, 1, 20, JSON_REQUIRED),
+	JSON_ARR(struct manifest_transfer, tags, 0, 50, 0),
 };
 
 /* A NULL-terminated list of the array's names; NULL makes an empty one. */
@@ -119,6 +122,31 @@ check_roles(const struct manifest_load *l, const struct module *m,
 			    "%s is no role of this component", roles[i]);
 }
 
+/* NULL when the manifest does not say: any will do. */
+static const char **
+read_tags(const struct manifest_load *l, struct json_object *array,
+    const struct json_path *path)
+{
+	size_t i, n = array != NULL ? json_object_array_length(array) : 0;
+	const char **tags;
+
+	if (array == NULL)
+		return NULL;
+	tags = arena_alloc(l->arena, (n + 1) * sizeof(*tags));
+	for (i = 0; i < n; i++) {
+		struct json_object *x = json_object_array_get_idx(array, i);
+
+		tags[i] = json_is_string(x) ? json_object_get_string(x) : " ";
+		if (!tag_pattern_valid(tags[i]))
+			faults_add_value(l->faults, JSON_PATH_AT(path, i), x,
+			    "must be a pattern of tags: letters, digits, . _ "
+			    "and -, # for a number, [...] for what may be left "
+			    "out");
+	}
+	tags[n] = NULL;
+	return tags;
+}
+
 static void
 read_transfers(const struct manifest_load *l, struct json_object *o,
     const struct json_path *path, struct module *m)
@@ -136,6 +164,7 @@ read_transfers(const struct manifest_load *l, struct json_object *o,
 		struct json_path at = { path, name, 0 };
 		struct json_path from = { &at, "from", 0 };
 		struct json_path to = { &at, "to", 0 };
+		struct json_path tags = { &at, "tags", 0 };
 
 		memset(&t, 0, sizeof(t));
 		if (json_decode(value, JSON_FIELDS(transfer_fields),
@@ -145,6 +174,7 @@ read_transfers(const struct manifest_load *l, struct json_object *o,
 		out->name = name;
 		out->from = read_names(l, t.from, &from);
 		out->to = read_names(l, t.to, &to);
+		out->tags = read_tags(l, t.tags, &tags);
 		check_roles(l, m, out->from, &from);
 		check_roles(l, m, out->to, &to);
 	}

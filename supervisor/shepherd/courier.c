@@ -135,6 +135,27 @@ check_receiver(const struct courier *c, const char *name,
 	return 0;
 }
 
+/* What the manifest does not foresee could say anything. */
+static int
+check_tag(const struct courier *c, const char *name, const char *tag)
+{
+	const struct module *m = c->shepherd->subject->module;
+	struct arena *a;
+	const char *allowed;
+	int r = 0;
+
+	if (module_may_tag(m, name, tag, NULL, NULL))
+		return 0;
+	a = arena_new();
+	if (!module_may_tag(m, name, tag, a, &allowed))
+		r = err_set(ERR_DENIED,
+		    "%s may not send %s with the tag '%.200s'; its manifest "
+		    "allows: %s",
+		    m->name, name, tag, allowed);
+	arena_free(a);
+	return r;
+}
+
 /* The subject's own copy of a member's name. */
 static const struct subject_member *
 member_of(const struct subject *s, const Sluice__Executor__Party *p)
@@ -248,7 +269,8 @@ courier_take(struct courier *c, const Sluice__Executor__Remote *m, int *fd)
 	for (i = 0; i < m->n_to; i++)
 		if ((r = check_receiver(c, m->name, m->to[i])) != 0)
 			return r;
-	if ((r = spend(c, m, fd != NULL)) != 0)
+	if ((r = check_tag(c, m->name, m->tag)) != 0 ||
+	    (r = spend(c, m, fd != NULL)) != 0)
 		return r;
 	if ((r = parcel_new(m, fd, &p)) != 0)
 		return r;

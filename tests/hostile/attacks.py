@@ -131,7 +131,7 @@ class Kit:
             yield Attack("path in " + name, self.make(s, path=s.path(**{name: TRAVERSAL})), s.signer, recorded=False)
         if s.query:
             for change in (("fore_gradient", "no_such_name"), ("fore_gradient", TRAVERSAL), ("fore_gradient", "host_gradient"),
-                           ("from=guest", "from=arbiter"), ("from=guest", "from=host"), ("parts=1", "parts=999999"),
+                           ("tag=0.99", "tag=hostile.9"), ("tag=0.99", "tag=0.0099"), ("from=guest", "from=arbiter"), ("from=guest", "from=host"), ("parts=1", "parts=999999"),
                            ("part=0", "part=5"), ("part=0", "part=-1")):
                 yield Attack("query " + change[1], self.make(s, query=s.query.replace(*change)), s.signer, recorded=False)
             yield Attack("no query", self.make(s, query=""), s.signer, recorded=False)

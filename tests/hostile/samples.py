@@ -39,7 +39,7 @@ def samples(world):
     def to_guest(pattern, names, **kw):
         return Sample(pattern, world.guest, world.host, **dict(names, **kw))
 
-    put = {"method": "PUT", "body": b"x", "query": "name=fore_gradient&tag=hostile.9&from=guest&part=0&parts=1"}
+    put = {"method": "PUT", "body": b"x", "query": "name=fore_gradient&tag=0.99&from=guest&part=0&parts=1"}
     # A ping is anybody's to ask, of any role.
     yield to_host("/v1/party/errand/:kind/:role/:party", {"role": "host", "party": world.host.party}, kind="ping",
                   free=("member", "role", "fields", "job"))

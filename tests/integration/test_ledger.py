@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 import unittest
+import urllib.parse
 
 from federation import BUILD, DATA, Federation, lr_conf, settings, wait_for
 
@@ -268,6 +269,22 @@ class Ledger(unittest.TestCase):
 
     def test_tags_are_no_way_around_the_budget(self):
         self.cut_off(self.leak(who="host", in_tags=True, rounds=8000), self.fed.host, self.fed.guest)
+
+    def test_a_tag_that_the_manifest_does_not_foresee_stays_here_with_its_object(self):
+        for who, site, to in (("host", self.fed.host, self.fed.guest), ("guest", self.fed.guest, self.fed.host)):
+            for tag in ("row 17 is 0.53", "007", "f3.", "1.2", "12345678901", "f1.f1.last"):
+                job = self.leak(who=who, odd_tag=tag)
+                for s, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
+                    row = s.wait(job, role=role)
+                    self.assertEqual(row["f_status"], "failed")
+                    self.assertIn("TestLeak may not send numbered with the tag '%s'; its manifest allows: #, [f#.]last" % tag,
+                                  row["f_reason"])
+                left = site.sql("SELECT tag FROM egress WHERE job_id = '%s' AND name = 'numbered' ORDER BY id" % job)
+                self.assertEqual([x for x, in left if x not in ("0", "4711", "f3.last")], [])
+                with open(log_of(to), encoding="utf-8") as f:
+                    self.assertNotIn("tag=" + urllib.parse.quote(tag), " ".join(x for x in f if job in x))
+        job = self.leak(who="host", odd_tag="17")
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
 
     def test_within_its_budget_a_task_sends_all_and_the_words_of_its_failure_are_recorded(self):
         job = self.leak(who="host", bytes=10000, rounds=100)

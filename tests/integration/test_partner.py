@@ -159,9 +159,10 @@ class HostilePartner(unittest.TestCase):
             wait_for(lambda: [t for t in fed.host.tasks(job, component_name="hetero_lr_0")
                               if t["f_party_status"] == "running"], what="training")
             path = "/v1/mailbox/small/%s/hetero_lr_0/0/host/10000" % job
-            for query in ("name=no_such_name&tag=0&from=guest&part=0&parts=1",
-                          "name=host_gradient&tag=0&from=guest&part=0&parts=1",
-                          "name=fore_gradient&tag=0&from=arbiter&part=0&parts=1"):
+            for query in ("name=no_such_name&tag=0.0&from=guest&part=0&parts=1",
+                          "name=host_gradient&tag=0.0&from=guest&part=0&parts=1",
+                          "name=fore_gradient&tag=x&from=guest&part=0&parts=1",
+                          "name=fore_gradient&tag=0.0&from=arbiter&part=0&parts=1"):
                 status, reply = self.send(self.request(path=path, body=b"x", method="PUT", query=query))
                 self.assertEqual(status, 403, (query, reply))
             self.assertEqual(fed.guest.ok("job/query", {"job_id": job, "role": "guest", "party_id": "9999"})

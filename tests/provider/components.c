@@ -236,10 +236,23 @@ leak(struct task *t, const char *to, size_t bytes, int64_t rounds, bool in_tags)
 	return r;
 }
 
+/* Three objects whose tags the manifest foresees, and one as asked for. */
+static int
+leak_by_tag(struct task *t, const char *to, const char *odd)
+{
+	const char *const tags[] = { "0", "4711", "f3.last", odd };
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]) && r == 0; i++)
+		r = task_remote_role(t, "numbered", tags[i], to, "x", 1);
+	return r;
+}
+
 static int
 leak_run(struct task *t)
 {
 	const char *who = task_param_string(t, "who", "host");
+	const char *odd = task_param_string(t, "odd_tag", "");
 	bool in_tags = task_param_bool(t, "in_tags", false);
 	size_t bytes = (size_t)task_param_int(t, "bytes", 1024);
 	int64_t rounds = task_param_int(t, "rounds", 1), i;
@@ -247,6 +260,11 @@ leak_run(struct task *t)
 	char tag[181];
 	int r = 0;
 
+	if (*odd != '\0')
+		return task_is(t, who)
+			   ? leak_by_tag(
+				 t, task_is(t, "host") ? "guest" : "host", odd)
+			   : task_get(t, "numbered", odd, who, 0, &o);
 	if (task_is(t, who))
 		return leak(t, task_is(t, "host") ? "guest" : "host", bytes,
 		    rounds, in_tags);

@@ -1290,16 +1290,16 @@ objects_reach_the_mailbox_of_a_running_task(void **state)
 	make_task();
 	big = xmalloc(len);
 	randombytes_buf(big, len);
-	query = xasprintf("name=%s&tag=a&from=host", name);
+	query = xasprintf("name=%s&tag=0.0&from=host", name);
 	assert_int_equal(put(MAIL, query, "hello", 5), 200);
-	check_kept(name, "a", "hello", 5);
+	check_kept(name, "0.0", "hello", 5);
 	/* Again is fine, other bytes are not. */
 	assert_int_equal(put(MAIL, query, "hello", 5), 200);
 	assert_int_equal(put(MAIL, query, "hullo", 5), 409);
 	free(query);
-	query = xasprintf("name=%s&tag=b&from=host", name);
+	query = xasprintf("name=%s&tag=0.1&from=host", name);
 	assert_int_equal(put(MAIL_LARGE, query, big, len), 200);
-	check_kept(name, "b", big, len);
+	check_kept(name, "0.1", big, len);
 	free(query);
 	free(name);
 	free(big);
@@ -1369,10 +1369,13 @@ objects_that_may_not_come_are_refused(void **state)
 	(void)state;
 	assert_int_equal(
 	    put(MAIL, "name=made_up&tag=a&from=host", "x", 1), 403);
-	query = xasprintf("name=%s&tag=c&from=arbiter", name);
+	query = xasprintf("name=%s&tag=c&from=host", name);
 	assert_int_equal(put(MAIL, query, "x", 1), 403);
 	free(query);
-	query = xasprintf("name=%s&tag=c&from=host", name);
+	query = xasprintf("name=%s&tag=0.2&from=arbiter", name);
+	assert_int_equal(put(MAIL, query, "x", 1), 403);
+	free(query);
+	query = xasprintf("name=%s&tag=0.2&from=host", name);
 	assert_int_equal(
 	    put("/v1/mailbox/small/" MAIL_JOB "/intersection_0/1/guest/" US,
 		query, "x", 1),
@@ -1386,8 +1389,8 @@ objects_that_may_not_come_are_refused(void **state)
 	query = xasprintf("name=%s&tag=%%00&from=host", name);
 	assert_int_equal(put(MAIL, query, "x", 1), 400);
 	free(query);
-	assert_int_equal(put(MAIL, "tag=c", "x", 1), 400);
-	query = xasprintf("name=%s&tag=c&from=host&part=9&parts=2", name);
+	assert_int_equal(put(MAIL, "tag=0.2", "x", 1), 400);
+	query = xasprintf("name=%s&tag=0.2&from=host&part=9&parts=2", name);
 	assert_int_equal(put(MAIL_LARGE, query, "x", 1), 400);
 	free(query);
 	/* Signed for other bytes than are sent, spooled to a file. */

@@ -22,6 +22,7 @@
 #include "lib/provider/manifest.h"
 #include "lib/provider/params.h"
 #include "lib/provider/rules.h"
+#include "lib/provider/tag.h"
 
 #define MANIFEST "executor/manifest.json"
 #define MANIFEST_MAX 1000000
@@ -141,6 +142,78 @@ the_manifest_offers_the_classic_components(void **state)
 	assert_string_equal(
 	    providers_nearest_module(product, "HeteroRL"), "HeteroLR");
 	assert_string_equal(providers_at(product, 0)->version, SLUICE_VERSION);
+}
+
+static void
+tags_follow_their_patterns(void **state)
+{
+	static const struct {
+		const char *pattern, *tag;
+		bool matches;
+	} cases[] = {
+		{ "0", "0", true },
+		{ "0", "1", false },
+		{ "0", "", false },
+		{ "", "", true },
+		{ "#", "0", true },
+		{ "#", "4294967295", true },
+		{ "#", "12345678901", false },
+		{ "#", "01", false },
+		{ "#", "00", false },
+		{ "#", "-1", false },
+		{ "#", "1x", false },
+		{ "#", "", false },
+		{ "#.#", "3.14", true },
+		{ "#.#", "3.", false },
+		{ "#.#", "3.1.4", false },
+		{ "[f#.][m#.]#", "7", true },
+		{ "[f#.][m#.]#", "f1.7", true },
+		{ "[f#.][m#.]#", "m2.7", true },
+		{ "[f#.][m#.]#", "f1.m2.7", true },
+		{ "[f#.][m#.]#", "m2.f1.7", false },
+		{ "[f#.][m#.]#", "f1.", false },
+		{ "[#.]#", "5", true },
+		{ "[#.]#", "5.6", true },
+		{ "train[.#]", "train", true },
+		{ "train[.#]", "train.3", true },
+		{ "train[.#]", "train.", false },
+	};
+	static const char *const wrong[] = { "[", "]", "[a[b]]", "a]b[", "a b",
+		"a/b", "%s", "\xc3\xa4" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_true(tag_pattern_valid(cases[i].pattern));
+		if (tag_matches(cases[i].pattern, cases[i].tag) !=
+		    cases[i].matches)
+			fail_msg("%s %s", cases[i].pattern, cases[i].tag);
+	}
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++)
+		assert_false(tag_pattern_valid(wrong[i]));
+}
+
+/* What is sent here says which tags it has. */
+static void
+every_transfer_declares_its_tags(void **state)
+{
+	const struct provider *p = providers_at(product, 0);
+	struct arena *a = arena_new();
+	const char *allowed;
+	const struct module *lr = provider_module(p, "HeteroLR");
+
+	(void)state;
+	for (size_t i = 0; i < p->n_modules; i++)
+		for (size_t j = 0; j < p->modules[i].n_transfers; j++)
+			if (p->modules[i].transfers[j].tags == NULL)
+				fail_msg("%s %s", p->modules[i].name,
+				    p->modules[i].transfers[j].name);
+	assert_true(module_may_tag(lr, "loss", "f1.m2.3", a, &allowed));
+	assert_false(module_may_tag(lr, "loss", "x = 1.5", a, &allowed));
+	assert_string_equal(allowed, "[f#.][m#.]#");
+	assert_false(module_may_tag(lr, "use_async", "0", a, &allowed));
+	assert_string_equal(allowed, "none");
+	assert_false(module_may_tag(lr, "anything", "0", NULL, NULL));
+	arena_free(a);
 }
 
 static void
@@ -529,6 +602,8 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_manifest_offers_the_classic_components),
+		cmocka_unit_test(tags_follow_their_patterns),
+		cmocka_unit_test(every_transfer_declares_its_tags),
 		cmocka_unit_test(roles_and_transfers_are_bounded),
 		cmocka_unit_test(providers_are_found_by_name_alias_and_version),
 		cmocka_unit_test(versions_are_compared_as_numbers),
