@@ -20,6 +20,8 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/json/json.h"
+#include "lib/provider/manifest.h"
 
 enum {
 	MEMBERS_MAX = 8,
@@ -72,6 +74,8 @@ struct member {
 
 struct loopback {
 	char *module;
+	struct providers *product;
+	const struct module *may; /* NULL: no component of the product */
 	char *component;
 	char *folder;
 	struct member *members[MEMBERS_MAX];
@@ -151,6 +155,22 @@ put(struct member *m, const char *name, const char *tag,
 	return 0;
 }
 
+/* As a shepherd would. */
+static int
+check_sent(const struct member *m, const char *name, const char *tag,
+    const struct task_party *to)
+{
+	const struct module *may = m->lb->may;
+
+	if (may == NULL ||
+	    (module_may_send(may, name, m->setup.local.role, to->role) &&
+		module_may_tag(may, name, tag, NULL, NULL)))
+		return 0;
+	return err_set(ERR_DENIED,
+	    "the manifest foresees no %s with the tag '%s' from %s to %s", name,
+	    tag, m->setup.local.role, to->role);
+}
+
 static int
 lb_remote(void *ctx, const char *name, const char *tag,
     const struct task_party *to, size_t n_to, const void *data, size_t size)
@@ -163,7 +183,8 @@ lb_remote(void *ctx, const char *name, const char *tag,
 	if (m->lb->is_canceled)
 		r = err_set(ERR_CANCELED, "another member failed");
 	for (i = 0; i < n_to && r == 0; i++)
-		r = put(m, name, tag, &to[i], data, size);
+		if ((r = check_sent(m, name, tag, &to[i])) == 0)
+			r = put(m, name, tag, &to[i], data, size);
 	pthread_mutex_unlock(&m->lb->lock);
 	return r;
 }
@@ -404,6 +425,20 @@ die(const char *what)
 	abort();
 }
 
+/* Tests run where the sources are. */
+static void
+read_manifest(struct loopback *lb)
+{
+	struct json_object *o;
+
+	lb->product = providers_new();
+	if (json_parse_file("executor/manifest.json", 1 << 20, &o) != 0 ||
+	    providers_add(lb->product, o, "/nowhere") != 0)
+		die("executor/manifest.json");
+	json_object_put(o);
+	lb->may = providers_module(lb->product, lb->module);
+}
+
 struct loopback *
 loopback_new(const char *module, const char *component)
 {
@@ -412,6 +447,7 @@ loopback_new(const char *module, const char *component)
 
 	lb->module = xstrdup(module);
 	lb->component = xstrdup(component);
+	read_manifest(lb);
 	lb->folder =
 	    xasprintf("%s/loopback-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	if (mkdtemp(lb->folder) == NULL)
@@ -795,6 +831,7 @@ loopback_free(struct loopback *lb)
 	(void)fd_remove_tree(lb->folder);
 	pthread_cond_destroy(&lb->changed);
 	pthread_mutex_destroy(&lb->lock);
+	providers_free(lb->product);
 	free(lb->folder);
 	free(lb->module);
 	free(lb->component);

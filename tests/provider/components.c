@@ -238,13 +238,21 @@ leak(struct task *t, const char *to, size_t bytes, int64_t rounds, bool in_tags)
 
 /* Three objects whose tags the manifest foresees, and one as asked for. */
 static int
-leak_by_tag(struct task *t, const char *to, const char *odd)
+leak_by_tag(struct task *t, const char *who, const char *odd)
 {
 	const char *const tags[] = { "0", "4711", "f3.last", odd };
+	const char *to = strcmp(who, "host") == 0 ? "guest" : "host";
+	struct object o = { 0 };
 	int r = 0;
 
-	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]) && r == 0; i++)
-		r = task_remote_role(t, "numbered", tags[i], to, "x", 1);
+	for (size_t i = 0; i < sizeof(tags) / sizeof(tags[0]) && r == 0; i++) {
+		if (task_is(t, who))
+			r = task_remote_role(
+			    t, "numbered", tags[i], to, "x", 1);
+		else
+			r = task_get(t, "numbered", tags[i], who, 0, &o);
+		object_free(&o);
+	}
 	return r;
 }
 
@@ -261,10 +269,7 @@ leak_run(struct task *t)
 	int r = 0;
 
 	if (*odd != '\0')
-		return task_is(t, who)
-			   ? leak_by_tag(
-				 t, task_is(t, "host") ? "guest" : "host", odd)
-			   : task_get(t, "numbered", odd, who, 0, &o);
+		return leak_by_tag(t, who, odd);
 	if (task_is(t, who))
 		return leak(t, task_is(t, "host") ? "guest" : "host", bytes,
 		    rounds, in_tags);
