@@ -59,7 +59,7 @@ static const struct db_stmt set_run = { "job.set_run", "is",
 	"UPDATE job SET run = ? WHERE job_id = ?" };
 static const struct db_stmt set_fence = { "job.set_fence", "isi",
 	"UPDATE job SET lease_fence = ? WHERE job_id = ? AND is_initiator = 0"
-	" AND lease_fence < ?" };
+	" AND lease_fence <= ?" };
 
 struct rerun {
 	const char *job_id;

@@ -1141,6 +1141,17 @@ say_all(const struct party_caller *c, int want)
  * A scheduler that stood still sends what it had decided before another took
  * its job: a return while the other one starts, a start while it ends.
  */
+/* Both had read the row before either wrote. */
+static void
+two_commands_at_once_under_a_new_fence_are_both_heard(void **state)
+{
+	(void)state;
+	assert_int_equal(db_job_set_fence(db, THEIRS, 7), 0);
+	assert_int_equal(db_job_set_fence(db, THEIRS, 7), 0);
+	assert_int_equal(db_job_set_fence(db, THEIRS, 6), ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->lease_fence, 7);
+}
+
 static void
 who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
 {
@@ -1434,6 +1445,7 @@ main(void)
 		T(parameters_change_only_once_a_job_has_ended),
 		T(new_version_is_not_launched_before_the_old_one_is_over),
 		T(a_command_of_an_earlier_run_changes_nothing_any_more),
+		T(two_commands_at_once_under_a_new_fence_are_both_heard),
 		T(who_speaks_under_a_lower_fence_than_was_heard_changes_nothing),
 		T(the_end_of_a_run_that_overtakes_its_beginning_is_kept),
 		T(member_takes_part_again_under_the_next_run_number),
