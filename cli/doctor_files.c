@@ -147,6 +147,25 @@ look_at_signing_key(struct doctor *d)
 }
 
 static void
+look_at_shared(struct doctor *d)
+{
+	if (d->conf->shared[0] == '\0')
+		return;
+	if (site_shared_check(d->conf) == 0) {
+		doctor_say(
+		    d, HEALTH_OK, "shared folder", NULL, "%s", d->conf->shared);
+		return;
+	}
+	doctor_say(d, HEALTH_FAIL, "shared folder",
+	    doctor_command(d,
+		"mount it, or, on the first host and once, sluice site share "
+		"--home %s",
+		d->conf->home),
+	    "%s", err_text());
+	err_clear();
+}
+
+static void
 look_at_disks(struct doctor *d)
 {
 	struct site_disk disks[SITE_DISKS];
@@ -208,6 +227,7 @@ doctor_files(struct doctor *d)
 		look_at_entry(d, entries[i].path, entries[i].forbidden);
 	look_at_signing_key(d);
 	look_at_certificate(d);
+	look_at_shared(d);
 	look_at_disks(d);
 	look_at_providers(d);
 }

@@ -17,6 +17,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+#include "lib/base/mem.h"
 
 #define SUPERVISOR "sluice"
 #define FCGI "sluice-fcgi"
@@ -115,6 +116,28 @@ give(const char *path, const struct owned *o)
 	return r;
 }
 
+/* What the shared folder has beside the folders of the table. */
+static int
+give_shared(const struct site_conf *conf)
+{
+	static const struct owned more[] = {
+		{ "", FOLDER, SUPERVISOR, SHARED, 0750 },
+		{ "/spool", FOLDER, SUPERVISOR, SHARED, 0750 },
+		{ "/logs", FOLDER, SUPERVISOR, SHARED, 02770 },
+	};
+	char *path;
+	int r = 0;
+
+	if (conf->shared[0] == '\0')
+		return 0;
+	for (size_t i = 0; r == 0 && i < sizeof(more) / sizeof(more[0]); i++) {
+		path = xasprintf("%s%s", conf->shared, more[i].path);
+		r = give(path, &more[i]);
+		free(path);
+	}
+	return r;
+}
+
 int
 site_owners_set(const struct site_conf *conf)
 {
@@ -131,5 +154,7 @@ site_owners_set(const struct site_conf *conf)
 		r = give(path, &table[i]);
 		free(path);
 	}
+	if (r == 0)
+		r = give_shared(conf);
 	return r == 0 ? give(conf->mailbox_memory_dir, &memory) : r;
 }

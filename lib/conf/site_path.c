@@ -131,7 +131,7 @@ site_shared_make(const struct site_conf *c)
 	text = xasprintf("%s\n", c->party_id);
 	/* Once only: whoever comes later finds out whose it is. */
 	if (r == 0 && access(path, F_OK) != 0)
-		r = fd_replace_file(path, text, strlen(text), 0640);
+		r = fd_replace_file(path, text, strlen(text), 0644);
 	free(text);
 	free(path);
 	return r == 0 ? site_shared_check(c) : r;

@@ -19,5 +19,7 @@ if [ "$(id -u)" != 0 ] || ! unshare --pid --fork --mount-proc --uts --net \
 	exit
 fi
 cd "$top/tests/hosts"
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/integration TESTS=$PWD \
-	exec python3 "$top/tests/integration/runner.py" "$@"
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/tests/integration" TESTS="$PWD"
+# The partner is in this network, with a link to each host.
+exec unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
+	python3 "$top/tests/integration/runner.py" "$@"

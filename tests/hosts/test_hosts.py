@@ -23,15 +23,16 @@ class Host(Site):
     def __init__(self, entry, name, number, folder):
         super().__init__(entry)
         self.name, self.number, self.folder = name, number, folder
-        self.address = "10.77.3.%d" % number
+        self.address = "10.77.3.%d" % number  # for the other host
+        self.outside = "10.77.%d.1" % (3 + number)  # for the partner, which is .2 there
         self.init = None
 
     def boot(self):
         """The namespaces and their first process, which waits for the link."""
         self.init = subprocess.Popen(
             ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "--mount", "--uts", "--net",
-             os.path.join(TOP, "tests", "hosts", "host.sh"), self.name, self.folder, self.home, "w" + self.name,
-             self.address, str(self.number % os.cpu_count())],
+             os.path.join(TOP, "tests", "hosts", "host.sh"), self.name, self.folder, self.home, self.address,
+             self.outside, str(self.number % os.cpu_count())],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=open(self.folder + ".err", "w", encoding="utf-8"),
             text=True, env=dict(os.environ, BUILD=BUILD))
         self.pid_1 = int(wait_for(lambda: self.child(), what="first process of " + self.name))
@@ -119,6 +120,10 @@ class Database:
         self.process.wait(30)
 
 
+def ip(command):
+    subprocess.run(["ip"] + command.split(), check=True)
+
+
 def sluice(*args):
     done = subprocess.run([os.path.join(BUILD, "bin", "sluice"), *args], check=False, capture_output=True, text=True)
     assert done.returncode == 0, (args, done.stderr)
@@ -145,6 +150,7 @@ class Hosts(unittest.TestCase):
 
     @classmethod
     def tearDownClass(cls):
+        cls.partner.stop()
         for host in cls.hosts:
             host.die()
 
@@ -169,12 +175,39 @@ class Hosts(unittest.TestCase):
         sluice("db", "create", "--config", path, "--admin-socket", cls.database.socket, "--admin-user", "root")
         sluice("migrate", "--config", path, "--sql", os.path.join(TOP, "sql"))
         sluice("site", "share", "--home", cls.home)
+        settings(site, "listen", partner_url="https://10.77.4.1:9382")
+        cls.make_partner(path)
+
+    @classmethod
+    def make_partner(cls, ours):
+        """Another site, which reaches this one by its first host, as it was told."""
+        home = os.path.join(cls.top, "partner")
+        sluice("site", "init", "--home", home, "--party", "10000", "--free-ports", "--db-socket", cls.database.socket,
+               "--db-name", "sluice_partner", "--db-user", "sluice_partner", "--loopback-without-authentication")
+        conf = configparser.ConfigParser(interpolation=None)
+        conf.read(os.path.join(home, "site.conf"), encoding="utf-8")
+        cls.partner = Site({"party_id": "10000", "home": home, "db_socket": cls.database.socket,
+                            "db_name": "sluice_partner", "client_url": conf["listen"]["client_url"],
+                            "client_tls_url": "", "partner_url": "https://10.77.4.2:9382"})
+        settings(cls.partner, "listen", partner_url=cls.partner.partner_url)
+        theirs = os.path.join(home, "site.conf")
+        sluice("db", "create", "--config", theirs, "--admin-socket", cls.database.socket, "--admin-user", "root")
+        sluice("migrate", "--config", theirs, "--sql", os.path.join(TOP, "sql"))
+        sluice("site", "nginx", "--config", theirs)
+        for path, name in ((ours, "9999"), (theirs, "10000")):
+            with open(os.path.join(cls.top, name + ".partner"), "w", encoding="ascii") as f:
+                f.write(sluice("partner", "export", "--config", path))
+        for path, other in ((ours, "10000"), (theirs, "9999")):
+            sluice("partner", "import", "--config", path, os.path.join(cls.top, other + ".partner"))
+            sluice("grant", other, "--config", path, "--roles", "*", "--commands", "*", "--components", "*",
+                   "--datasets", "*")
 
     @classmethod
     def make_host(cls, host):
         """A copy of configuration and keys; home is the same path on each host, and another folder."""
         shutil.copytree(cls.home, host.folder, symlinks=True)
         there = Host(dict(cls.entry, home=host.folder), host.name, host.number, host.folder)
+        settings(there, "listen", partner_url="https://%s:9382" % host.outside)
         settings(there, "site", home=cls.home, wake_address="%s:9390" % host.address)
 
     @classmethod
@@ -186,11 +219,16 @@ class Hosts(unittest.TestCase):
             host.start_programs()
         for host in hosts:
             host.wait_up()
+        cls.partner.start()
 
     @classmethod
     def link(cls):
-        subprocess.run(["ip", "link", "add", "wa", "netns", str(cls.a.pid_1), "type", "veth",
-                        "peer", "name", "wb", "netns", str(cls.b.pid_1)], check=True)
+        ip("link add wa netns %d type veth peer name wb netns %d" % (cls.a.pid_1, cls.b.pid_1))
+        for host in cls.hosts:
+            if not os.path.exists("/proc/sys/net/ipv4/conf/p" + host.name):
+                ip("link add p%s type veth peer name o%s netns %d" % (host.name, host.name, host.pid_1))
+                ip("address add %s2/30 dev p%s" % (host.outside[:-1], host.name))
+                ip("link set p%s up" % host.name)
 
     # --- what tests ask for ---
 
@@ -295,6 +333,31 @@ class Hosts(unittest.TestCase):
                 self.a.wait(job)
         raise AssertionError("the numbers always differ")
 
+    def test_2_what_a_partner_sends_to_one_host_reaches_a_shepherd_on_the_other(self):
+        # The first host, which the partner knows, is busy, so the task is the other's.
+        with open(os.path.join(self.b.folder, "run", "supervisor.pid"), encoding="ascii") as f:
+            second = f.read().strip()
+        self.b.inside("kill", "-STOP", second)
+        busy = self.submit_compute(self.a, 60)
+        self.started(busy, "test_fail_0", 1)
+        self.b.inside("kill", "-CONT", second)
+        conf = self.conf()
+        conf["role"] = {"guest": [9999], "host": [10000]}
+        for rounds, size in ((20, 1000), (2, 20000000)):
+            conf["component_parameters"] = {"common": {"test_mail_0": {"rounds": rounds, "bytes": size}}}
+            reply = self.a.api("job/submit", {"job_runtime_conf": conf, "job_dsl": {"components": {"test_mail_0": {
+                "module": "TestMail", "provider": "sluice_test", "output": {"data": ["data"]}}}}})
+            self.assertEqual(reply["retcode"], 0, reply)
+            job = reply["jobId"]
+            self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
+            self.assertEqual([row[1] for row in self.attempts(job, "test_mail_0", role="guest")], ["b"])
+            (took,), = self.a.sql("SELECT TIMESTAMPDIFF(MICROSECOND, MIN(started_at), MAX(ended_at)) DIV 1000"
+                                  " FROM attempt WHERE job_id = '%s'" % job)
+            print("%d rounds of %d bytes: %s ms" % (rounds, size, took), flush=True)
+            self.assertLess(int(took), 5000)
+        self.a.ok("job/stop", {"job_id": busy})
+        self.assertEqual(self.a.wait(busy)["f_status"], "canceled")
+
     def test_3_an_end_reaches_a_shepherd_on_the_other_host(self):
         jobs = [self.submit_compute(self.a, 60) for _ in self.hosts]
         rows = [self.started(job, "test_fail_0", 1)[0] for job in jobs]
@@ -307,6 +370,14 @@ class Hosts(unittest.TestCase):
                      what="end of the shepherd")
             self.assertLess(time.monotonic() - began, 3)
             self.assertEqual(other.wait(job)["f_status"], "canceled")
+
+    def test_3_a_job_taken_in_by_a_host_without_supervisor_runs_on_the_other(self):
+        with open(os.path.join(self.a.folder, "run", "supervisor.pid"), encoding="ascii") as f:
+            self.a.inside("kill", "-9", f.read().strip())
+        job = self.submit_compute(self.a, 1)
+        self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
+        self.assertEqual([row[1] for row in self.attempts(job, "test_fail_0")], ["b"])
+        self.a.inside(os.path.join(BUILD, "bin", "sluice"), "site", "start", "--home", self.home, "--unwatched")
 
     def test_4_what_a_host_ran_that_died_runs_on_another_and_its_numbers_are_nobody_s(self):
         jobs = self.two_of_one_number()
