@@ -326,16 +326,26 @@ db_attempt_renew(struct db *db, const char *attempt_id, int64_t lease_ms,
 	int64_t n;
 	int r;
 
-	*kill = STATE_NONE;
+	if (kill != NULL)
+		*kill = STATE_NONE;
 	if ((r = db_exec(db, &renew, &n, lease_ms * 1000, progress, progress,
 		 shepherd_pid, executor_pid, attempt_id)) != 0)
 		return r;
 	if (n != 1)
 		return lost(attempt_id);
+	if (kill == NULL)
+		return 0;
 	return db_query(db, &kill_wanted, take_state, kill, NULL, attempt_id);
 }
 
 /* Lock job, task and attempt; *alive is whether the lease lives. */
+static int
+lock_known(struct db *db, const struct db_attempt *t, int64_t *alive)
+{
+	return db_query_int(
+	    db, &guard, alive, KEY_ARGS(&t->key), t->fence, t->key.job_id);
+}
+
 static int
 lock_attempt(struct db *db, struct arena *a, const char *attempt_id,
     struct db_attempt **out, int64_t *alive)
@@ -344,8 +354,17 @@ lock_attempt(struct db *db, struct arena *a, const char *attempt_id,
 
 	if ((r = db_attempt_get(db, a, attempt_id, out)) != 0)
 		return r;
-	return db_query_int(db, &guard, alive, KEY_ARGS(&(*out)->key),
-	    (*out)->fence, (*out)->key.job_id);
+	return lock_known(db, *out, alive);
+}
+
+int
+db_attempt_guard_of(struct db *db, const struct db_attempt *t)
+{
+	int64_t alive;
+	int r = lock_known(db, t, &alive);
+
+	return r == ERR_NOT_FOUND || (r == 0 && !alive) ? lost(t->attempt_id)
+							: r;
 }
 
 int

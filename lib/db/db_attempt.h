@@ -59,7 +59,7 @@ int db_attempt_get(struct db *, struct arena *, const char *attempt_id,
 
 /*
  * The heartbeat: extend the lease and learn whether the task is to be killed
- * (*kill, STATE_NONE for no).  Pids of 0 leave what is known.  progress is a
+ * (*kill, STATE_NONE for no; NULL: it is not asked).  Pids of 0 leave what is known.  progress is a
  * count that grows while the executor gets on; when it last grew is kept.
  * ERR_CONFLICT: the attempt was ended by somebody else, who may do so once
  * its lease has run out; a lease that nobody has ended is renewed.
@@ -72,6 +72,8 @@ int db_attempt_renew(struct db *, const char *attempt_id, int64_t lease_ms,
  * attempt and see that nobody ended it.  ERR_CONFLICT when somebody did.
  */
 int db_attempt_guard(struct db *, const char *attempt_id);
+/* The same for whom the row is at hand; its key and fence are used. */
+int db_attempt_guard_of(struct db *, const struct db_attempt *);
 /* The last write of a shepherd; ERR_CONFLICT as above. */
 int db_attempt_end(struct db *, const char *attempt_id, const char *outcome);
 

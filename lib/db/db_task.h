@@ -118,6 +118,8 @@ struct db_task_move {
 	const char *error_default; /* for a row that has none yet */
 	/* the writer's attempt: the move fails unless its lease is alive */
 	const char *attempt_id;
+	/* where to say how its end is wanted; NULL: nowhere */
+	enum state *kill_wanted;
 	/* a member's own word about these; 0: now, when the state says so */
 	int64_t started_ms, ended_ms;
 	const char *reason;

@@ -125,6 +125,8 @@ move_tx(struct db *db, void *ctx)
 	t->moved = 0;
 	if ((r = db_task_lock(db, a, t->key, &h)) != 0)
 		goto out;
+	if (t->m->kill_wanted != NULL)
+		*t->m->kill_wanted = h->kill_wanted;
 	if (t->m->attempt_id != NULL &&
 	    (r = db_attempt_guard(db, t->m->attempt_id)) != 0)
 		goto out;

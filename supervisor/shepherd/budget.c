@@ -31,7 +31,11 @@ budget_open(struct db *db, const struct site_conf *conf,
 	    conf->max_egress_mb != 0 && conf->max_egress_mb * MB < out->limit;
 	if (out->is_site)
 		out->limit = conf->max_egress_mb * MB;
-	return db_egress_task_bytes(db, key, &out->used);
+	/* The first attempt at a version has sent nothing before. */
+	out->used = 0;
+	return s->attempt->fence == 1
+		   ? 0
+		   : db_egress_task_bytes(db, key, &out->used);
 }
 
 int

@@ -164,7 +164,7 @@ write_end(struct db *db, void *ctx)
 	e->n_old = 0;
 	(void)snprintf(outcome, sizeof(outcome), "%s", state_name(s->verdict));
 	/* Locked from here on: it is ours for all that follows. */
-	if ((r = db_attempt_guard(db, attempt)) != 0)
+	if ((r = db_attempt_guard_of(db, s->subject->attempt)) != 0)
 		return r;
 	if (state_is_success(s->verdict) &&
 	    ((r = write_outputs(db, e)) != 0 ||

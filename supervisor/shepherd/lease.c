@@ -32,7 +32,7 @@ struct lease {
 	int64_t progress;   /* the pulse's count */
 };
 
-/* ERR_CONFLICT when it is lost. */
+/* ERR_CONFLICT when it is lost.  kill: NULL when it is known otherwise. */
 static int
 renew(struct lease *l, enum state *kill)
 {
@@ -40,7 +40,6 @@ renew(struct lease *l, enum state *kill)
 	int64_t now = clock_mono_ms();
 	int r;
 
-	*kill = STATE_NONE;
 	r = db_attempt_renew(s->db, s->subject->attempt->attempt_id,
 	    s->conf->lease_ms, getpid(),
 	    s->child.bwrap > 0 ? s->child.bwrap : 0, l->progress, kill);
@@ -160,13 +159,14 @@ write_running(struct db *db, void *ctx)
 		.status = STATE_NONE,
 		.party_status = STATE_RUNNING,
 		.reason = "executor started",
+		.kill_wanted = &run->kill,
 	};
 	int r;
 
 	/* The renewal is the guard; rows are locked in the order of db.h. */
 	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0)
 		return r;
-	return renew(run->lease, &run->kill);
+	return renew(run->lease, NULL);
 }
 
 int

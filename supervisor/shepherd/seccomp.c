@@ -260,9 +260,14 @@ seccomp_filter_make(void)
 		return 0;
 	if ((ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM))) == NULL)
 		return err_set(ERR_INTERNAL, "no memory for seccomp filter");
-	/* Other instruction sets reach the kernel by other numbers. */
+	/*
+	 * Other instruction sets reach the kernel by other numbers.  A tree
+	 * instead of a list: when a filter is installed the kernel tries it
+	 * with the number of each call.
+	 */
 	if ((r = seccomp_attr_set(
 		 ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS)) != 0 ||
+	    (r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2)) != 0 ||
 	    (r = add_lists(ctx)) != 0 || (r = add_conditions(ctx)) != 0)
 		r = err_set(ERR_INTERNAL, "seccomp rule: error %d", -r);
 	else

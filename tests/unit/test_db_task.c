@@ -474,6 +474,16 @@ heartbeat_extends_the_lease_and_brings_the_wish_to_kill(void **state)
 	assert_int_equal(
 	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill), 0);
 	assert_int_equal(kill, STATE_CANCELED);
+	/* So does a move of the task, whose row is read for it anyway. */
+	kill = STATE_NONE;
+	assert_int_equal(db_task_move(db, &here,
+			     &(struct db_task_move){
+				 .status = STATE_NONE, .kill_wanted = &kill },
+			     NULL),
+	    0);
+	assert_int_equal(kill, STATE_CANCELED);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, NULL), 0);
 	assert_int_equal(db_task_kills_wanted(db, arena, 10, &kills, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(kills->attempt_id, a->attempt_id);
@@ -631,7 +641,9 @@ live_shepherd_ends_its_task_in_one_transaction(void **state)
 			     &moved),
 	    0);
 	assert_int_equal(moved, DB_MOVED_PARTY);
+	assert_int_equal(db_attempt_guard_of(db, a), 0);
 	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"), 0);
+	assert_int_equal(db_attempt_guard_of(db, a), ERR_CONFLICT);
 	assert_int_equal(db_attempt_get(db, arena, a->attempt_id, &row), 0);
 	assert_true(row->ended && row->ended_ms > 0);
 	assert_string_equal(row->outcome, "success");
