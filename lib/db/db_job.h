@@ -295,7 +295,8 @@ int db_job_lock_run(struct db *, const char *job_id, int64_t *run);
 /* A member's site: the job is brought back under this run number. */
 int db_job_set_run(struct db *, const char *job_id, int64_t run);
 /*
- * A member's site: the initiator spoke under this fence, the highest so far.
+ * A member's site: the initiator spoke under this fence, the highest so far;
+ * several of its commands may come at once.
  * ERR_CONFLICT when a higher one was heard meanwhile.
  */
 int db_job_set_fence(struct db *, const char *job_id, int64_t fence);

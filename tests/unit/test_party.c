@@ -1167,6 +1167,9 @@ who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
 	    0);
 	assert_int_equal(job(THEIRS)->lease_fence, 4);
 	assert_int_equal(party_job_start(db, &now, &member, NULL), 0);
+	/* Two commands read the row before either has written it. */
+	assert_int_equal(db_job_set_fence(db, THEIRS, 5), 0);
+	assert_int_equal(db_job_set_fence(db, THEIRS, 4), ERR_CONFLICT);
 	assert_int_equal(job(THEIRS)->lease_fence, 5);
 	assert_int_equal(party_task_start(db, &now, &reader, NULL), 0);
 	before = events(THEIRS);
