@@ -278,7 +278,10 @@ answer_task_start(struct command *c, const struct answer *a, bool is_local)
 	if (a->code == 0) {
 		job_task(c->job, c->component, c->member)->heard_ms =
 		    clock_mono_ms();
-		return db_task_ack_start(c->super->db, &c->task, true);
+		/* In a row of our own the start itself has noted it. */
+		return is_local
+			   ? 0
+			   : db_task_ack_start(c->super->db, &c->task, true);
 	}
 	/*
 	 * It may have been started by a command whose answer was lost, and

@@ -172,7 +172,7 @@ is_news(const struct command *c, const struct answer *a)
 struct fenced {
 	struct command *command;
 	struct answer *answer;
-	bool is_local, is_lost;
+	bool is_local, is_lost, is_taken;
 	unsigned char *manifest_hash;
 };
 
@@ -185,15 +185,20 @@ hold(struct db *db, struct fenced *f)
 	return r;
 }
 
+/* What an own member has done and that it has: together, or neither. */
 static int
 call_tx(struct db *db, void *ctx)
 {
 	struct fenced *f = ctx;
-	int r = hold(db, f);
+	int r;
 
-	return r != 0
-		   ? r
-		   : call_party(f->command, f->manifest_hash, &f->answer->why);
+	f->is_taken = false;
+	if ((r = hold(db, f)) != 0 ||
+	    (r = call_party(f->command, f->manifest_hash, &f->answer->why)) !=
+		0)
+		return r;
+	f->is_taken = true;
+	return answer_take(f->command, f->answer, true);
 }
 
 static int
@@ -222,12 +227,13 @@ send_here(struct command *c, bool *news)
 	a.code = c->verb == PLAN_MODEL ? call_party(c, manifest_hash, &a.why)
 				       : db_tx(c->super->db, call_tx, &f);
 	/* Our own database's trouble is not the member's answer. */
-	if (a.code == ERR_DB || a.code == ERR_DB_RETRY || f.is_lost)
+	if (a.code == ERR_DB || a.code == ERR_DB_RETRY || f.is_lost ||
+	    (a.code != 0 && f.is_taken))
 		return a.code;
 	if (a.code != 0)
 		a.text = text = xstrdup(err_text());
 	*news |= is_news(c, &a);
-	r = db_tx(c->super->db, take_tx, &f);
+	r = f.is_taken ? 0 : db_tx(c->super->db, take_tx, &f);
 	free(text);
 	return r;
 }

@@ -91,6 +91,7 @@ told(void *ctx, const struct partner_reply *reply)
 	struct reporter *rp = s->reporter;
 	/* Its own trouble, as a database that is away, is no answer either. */
 	bool silence = partners_is_silence(reply) || reply->status >= 500;
+	bool changed = false;
 	int r = 0;
 
 	/*
@@ -98,7 +99,8 @@ told(void *ctx, const struct partner_reply *reply)
 	 * know the task any more will not want to know it later.
 	 */
 	if (!silence)
-		r = db_task_report_done(rp->super->db, &s->key, s->told);
+		r = db_task_report_done(
+		    rp->super->db, &s->key, s->told, &changed);
 	if (r != 0)
 		log_err("job=%s task=%s report done", s->key.job_id,
 		    s->key.component);
@@ -106,8 +108,7 @@ told(void *ctx, const struct partner_reply *reply)
 		log_warn("job=%s task=%s report refused: %s", s->key.job_id,
 		    s->key.component, reply->retmsg);
 	drop(rp, s);
-	/* It may have changed again meanwhile. */
-	if (r == 0 && !silence)
+	if (changed)
 		report_look(rp);
 }
 

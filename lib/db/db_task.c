@@ -37,17 +37,7 @@ static const struct db_stmt get_newest = { "task.get_newest", "ssss",
 	X(BOOL, launch_wanted, "t.launch_wanted")                              \
 	X(BOOL, start_acked, "t.start_acked")                                  \
 	X(BOOL, is_initiator, "j.is_initiator")                                \
-	X(STATE, job_status, "j.status")                                       \
-	X(BOOL, attempt_open,                                                  \
-	    "EXISTS (SELECT 1 FROM attempt a"                                  \
-	    " WHERE a.job_id = t.job_id AND a.component = t.component"         \
-	    " AND a.version = t.version AND a.role = t.role"                   \
-	    " AND a.party_id = t.party_id AND a.ended_at IS NULL)")            \
-	X(BOOL, newer,                                                         \
-	    "EXISTS (SELECT 1 FROM task n"                                     \
-	    " WHERE n.job_id = t.job_id AND n.component = t.component"         \
-	    " AND n.version > t.version AND n.role = t.role"                   \
-	    " AND n.party_id = t.party_id)")
+	X(STATE, job_status, "j.status")
 
 static const struct db_col head_cols[] = {
 #define COL(type, field, column)                                               \
@@ -62,6 +52,13 @@ static const struct db_stmt lock = { "task.lock", KEY_PARAMS "s",
 	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job j STRAIGHT_JOIN task t"
 				     " ON t.job_id = j.job_id WHERE" KEY_WHERE_T
 				     " AND j.job_id = ? FOR UPDATE" };
+/* Asked by those who need it, under the lock. */
+static const struct db_stmt count_open = { "task.count_open", KEY_PARAMS,
+	"SELECT COUNT(*) FROM attempt WHERE" KEY_WHERE
+	" AND ended_at IS NULL" };
+static const struct db_stmt newest = { "task.newest", "ssss",
+	"SELECT COALESCE(MAX(version), 0) FROM task WHERE job_id = ?"
+	" AND component = ? AND role = ? AND party_id = ?" };
 
 int
 db_task_get(struct db *db, struct arena *a, const struct db_task_key *k,
@@ -179,6 +176,8 @@ int
 db_task_set_progress(struct db *db, const struct db_task_key *k,
     const char *attempt_id, int64_t progress)
 {
+	if (progress <= 0) /* it only grows */
+		return 0;
 	return db_exec(db, &set_progress, NULL, progress, progress, KEY_ARGS(k),
 	    attempt_id, attempt_id);
 }
@@ -217,15 +216,20 @@ struct wish {
 
 /* Why a task cannot be launched now; 0 when it can. */
 static int
-check_launch(
-    struct arena *a, const struct db_task_key *k, const struct task_head *h)
+check_launch(struct db *db, struct arena *a, const struct db_task_key *k,
+    const struct task_head *h)
 {
 	const char *why = NULL;
+	int64_t version;
+	int r;
 
 	if (!h->run_here)
 		return err_set(ERR_NOT_FOUND, "task %s does not run here",
 		    db_task_text(a, k));
-	if (h->newer)
+	if ((r = db_query_int(db, &newest, &version, k->job_id, k->component,
+		 k->role, k->party_id)) != 0)
+		return r;
+	if (version > k->version)
 		why = "has a newer version";
 	else if (h->job_status != STATE_RUNNING)
 		why = "cannot start: its job does not run";
@@ -252,7 +256,7 @@ want_launch_tx(struct db *db, void *ctx)
 		goto out;
 	if (h->run_here && h->start_acked)
 		goto out; /* once is enough */
-	if ((r = check_launch(a, w->key, h)) != 0)
+	if ((r = check_launch(db, a, w->key, h)) != 0)
 		goto out;
 	if ((r = db_exec(db, &want_launch, &n, KEY_ARGS(w->key))) != 0)
 		goto out;
@@ -297,6 +301,7 @@ want_end_tx(struct db *db, void *ctx)
 	struct wish *w = ctx;
 	struct arena *a = arena_new();
 	struct task_head *h;
+	int64_t nopen;
 	unsigned moved = 0;
 	int r;
 
@@ -310,7 +315,9 @@ want_end_tx(struct db *db, void *ctx)
 	}
 	if (state_is_end(h->party_status))
 		goto out;
-	if (h->attempt_open) {
+	if ((r = db_query_int(db, &count_open, &nopen, KEY_ARGS(w->key))) != 0)
+		goto out;
+	if (nopen > 0) {
 		r = kill_running(db, w, h);
 		goto out;
 	}
@@ -353,9 +360,15 @@ static const struct db_stmt report_done = { "task.report_done", KEY_PARAMS "s",
 	" AND party_status = ?" };
 
 int
-db_task_report_done(struct db *db, const struct db_task_key *k, enum state told)
+db_task_report_done(
+    struct db *db, const struct db_task_key *k, enum state told, bool *changed)
 {
-	return db_exec(db, &report_done, NULL, KEY_ARGS(k), state_name(told));
+	int64_t n;
+	int r;
+
+	r = db_exec(db, &report_done, &n, KEY_ARGS(k), state_name(told));
+	*changed = r == 0 && n == 0;
+	return r;
 }
 
 const struct db_stmt *const db_task_often[] = { &get, &get_newest, &lock,

@@ -175,9 +175,12 @@ struct db_report {
 };
 int db_task_reports_due(struct db *, struct arena *, int64_t limit,
     struct db_report **rows, size_t *n);
-/* Told this party_status; if it changed meanwhile the report stays due. */
+/*
+ * Told this party_status; *changed when it is another by now: then the report
+ * stays due.
+ */
 int db_task_report_done(
-    struct db *, const struct db_task_key *, enum state told);
+    struct db *, const struct db_task_key *, enum state told, bool *changed);
 
 /* Local tasks to be killed that have a live attempt. */
 struct db_kill {

@@ -13,8 +13,6 @@ struct task_head {
 	bool run_here;
 	bool launch_wanted;
 	bool start_acked;
-	bool attempt_open;
-	bool newer; /* a newer version exists */
 	bool is_initiator;
 	enum state job_status;
 };

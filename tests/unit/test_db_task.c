@@ -170,6 +170,7 @@ report_is_due_only_at_a_partner(void **state)
 {
 	struct db_report *r;
 	size_t n;
+	bool changed;
 
 	(void)state;
 	assert_int_equal(
@@ -185,9 +186,13 @@ report_is_due_only_at_a_partner(void **state)
 	/* It changed while running was being told: still due. */
 	assert_int_equal(
 	    move(&theirs, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
-	assert_int_equal(db_task_report_done(db, &theirs, STATE_RUNNING), 0);
+	assert_int_equal(
+	    db_task_report_done(db, &theirs, STATE_RUNNING, &changed), 0);
+	assert_true(changed);
 	assert_true(task(&theirs)->report_due);
-	assert_int_equal(db_task_report_done(db, &theirs, STATE_SUCCESS), 0);
+	assert_int_equal(
+	    db_task_report_done(db, &theirs, STATE_SUCCESS, &changed), 0);
+	assert_false(changed);
 	assert_int_equal(db_task_reports_due(db, arena, 10, &r, &n), 0);
 	assert_int_equal(n, 0);
 }
