@@ -118,7 +118,7 @@ decide(struct request *req, struct reply *rp, bool approve)
 				       : r;
 	log_info("job=%s %s by %s", d.job_id, approve ? "approved" : "rejected",
 	    d.by);
-	wake_supervisor(req, d.job_id);
+	wake_supervisor(req, d.job_id, WAKE_ASK);
 	data = json_object_new_object();
 	json_add_str(data, "job_id", d.job_id);
 	json_add_str(data, "decision", approve ? DB_APPROVED : DB_REJECTED);

@@ -138,7 +138,7 @@ stop_waiting(struct request *req, const char *job_id)
 		err_clear();
 		return err_retcode(r);
 	}
-	wake_supervisor(req, job_id);
+	wake_supervisor(req, job_id, WAKE_ASK);
 	return 0;
 }
 

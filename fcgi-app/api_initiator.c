@@ -54,7 +54,9 @@ api_initiator_report(struct request *req, struct reply *rp)
 	    (r = initiator_task_report(
 		 req->app->db, &who, &key, &report, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	/* A start is no news to the scheduler, which asked for it. */
+	return command_answer(req, rp, effective,
+	    state_is_end(report.party_status) ? WAKE_JOBS : COMMAND_SILENT);
 }
 
 struct telling {
@@ -80,7 +82,7 @@ api_initiator_signature(struct request *req, struct reply *rp)
 	    (r = signature_read(body.signature, req->arena, &s)) != 0 ||
 	    (r = initiator_signature(req->app->db, &who, &m, &s)) != 0)
 		return r;
-	return command_answer(req, rp, true);
+	return command_answer(req, rp, true, WAKE_JOBS);
 }
 
 int
@@ -105,5 +107,5 @@ api_initiator_stop(struct request *req, struct reply *rp)
 	    (r = initiator_stop(
 		 req->app->db, &who, m.job_id, to, reason, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_JOBS);
 }

@@ -152,7 +152,7 @@ api_job_stop(struct request *req, struct reply *rp)
 		    job_id != NULL ? job_id : "null");
 	if (r != 0 || (r = stop_job(req, job, to, &effective)) != 0)
 		return r;
-	wake_supervisor(req, job->job_id);
+	wake_supervisor(req, job->job_id, WAKE_JOBS);
 	return reply_message(
 	    rp, effective ? "stop job on this party success; stop job on all "
 			    "party success"

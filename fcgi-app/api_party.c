@@ -79,7 +79,7 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 		return command_not_now(rp, &why, r);
 	if ((r = answer_signature(req, rp, &m)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_SIGNATURES);
 }
 
 /* resource/return. */
@@ -97,7 +97,7 @@ job_command(struct request *req, struct reply *rp,
 	    (r = command_plain(req, &who)) != 0 ||
 	    (r = fn(req->app->db, &who, &m, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, COMMAND_SILENT);
 }
 
 int
@@ -125,7 +125,7 @@ api_party_job_start(struct request *req, struct reply *rp)
 	if ((r = party_contract_start(
 		 req->app->db, &who, &m, &offer, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, COMMAND_SILENT);
 }
 
 int
@@ -145,7 +145,7 @@ api_party_job_stop(struct request *req, struct reply *rp)
 	if ((r = party_job_stop(
 		 req->app->db, &who, &m, to, reason, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_KILLS | WAKE_REPORTS);
 }
 
 /* The success of a job that makes a model. */
@@ -168,7 +168,7 @@ job_success(struct request *req, struct reply *rp,
 	if (r != 0 || (r = party_job_success(
 			   req->app->db, who, m, members, n, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_KILLS | WAKE_REPORTS);
 }
 
 int
@@ -191,7 +191,7 @@ api_party_job_status(struct request *req, struct reply *rp)
 	if ((r = party_job_status(
 		 req->app->db, &who, &m, to, v.reason, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_KILLS | WAKE_REPORTS);
 }
 
 int

@@ -292,7 +292,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 		 &kind, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
 		    m.party_id, req->caller.party);
-		r = command_answer(req, rp, effective);
+		r = command_answer(req, rp, effective, WAKE_SIGNATURES);
 	}
 	derived_fini(&d);
 	return command_refused(rp, kind, r);
@@ -337,7 +337,7 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0 &&
 	    (r = answer_gone(req, rp, m.job_id)) == 0)
-		r = command_answer(req, rp, effective);
+		r = command_answer(req, rp, effective, WAKE_ASK);
 	derived_fini(&d);
 	return command_refused(rp, kind, r);
 }
@@ -392,5 +392,5 @@ api_party_task_create(struct request *req, struct reply *rp)
 	    (r = party_task_create(
 		 req->app->db, &who, &m, &t, &kind, &effective)) != 0)
 		return command_refused(rp, kind, r);
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_ASK);
 }

@@ -20,13 +20,14 @@ api_party_task_start(struct request *req, struct reply *rp)
 	    (r = command_plain(req, &who)) != 0 ||
 	    (r = party_task_start(req->app->db, &who, &key, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, WAKE_LAUNCHES);
 }
 
 static int
 task_end(struct request *req, struct reply *rp,
     int (*fn)(struct db *, const struct party_caller *,
-	const struct db_task_key *, enum state, const char *, bool *))
+	const struct db_task_key *, enum state, const char *, bool *),
+    unsigned what)
 {
 	struct party_caller who = command_caller(req);
 	struct db_task_key key;
@@ -42,19 +43,19 @@ task_end(struct request *req, struct reply *rp,
 		return r;
 	/* It hears of its end at once, not at its next heartbeat. */
 	wake_shepherd(req, &key);
-	return command_answer(req, rp, effective);
+	return command_answer(req, rp, effective, what);
 }
 
 int
 api_party_task_status(struct request *req, struct reply *rp)
 {
-	return task_end(req, rp, party_task_status);
+	return task_end(req, rp, party_task_status, COMMAND_SILENT);
 }
 
 int
 api_party_task_stop(struct request *req, struct reply *rp)
 {
-	return task_end(req, rp, party_task_stop);
+	return task_end(req, rp, party_task_stop, WAKE_KILLS | WAKE_REPORTS);
 }
 
 int

@@ -181,7 +181,7 @@ rerun(struct request *req, struct reply *rp, const struct db_job *job,
 		    "nothing to rerun: what was asked for succeeded, runs or "
 		    "waits to run%s",
 		    p.force ? "" : "; force runs it again");
-	wake_supervisor(req, job->job_id);
+	wake_supervisor(req, job->job_id, WAKE_JOBS);
 	log_info("rerun of %lld components", (long long)n);
 	return reply_message(rp, "rerun job success");
 }

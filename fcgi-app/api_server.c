@@ -69,7 +69,7 @@ api_server_reload(struct request *req, struct reply *rp)
 	json_add(data, "job_default_config", job_defaults(fresh));
 	json_add(data, "server_registry", NULL);
 	site_conf_free(fresh);
-	wake_supervisor(req, "reload");
+	wake_supervisor(req, WAKE_RELOAD, WAKE_ASK);
 	if (kill(getppid(), SIGHUP) != 0) {
 		json_object_put(data);
 		return err_set_errno(ERR_INTERNAL, "tell the other workers");

@@ -214,7 +214,7 @@ insert_and_wait(struct errand *e)
 	if ((r = listen_for(e, id, &path, &fd)) != 0 ||
 	    (r = insert(e, id)) != 0)
 		goto out;
-	wake_supervisor(e->req, "");
+	wake_supervisor(e->req, "", WAKE_ASK);
 	if ((r = wait_for_end(e, id, fd, &row)) != 0)
 		goto out;
 	/* What there is of answers says more than that time is up. */
@@ -252,7 +252,7 @@ errand_send(struct errand *e)
 
 	id_random(id);
 	if ((r = check(e)) == 0 && (r = insert(e, id)) == 0)
-		wake_supervisor(e->req, "");
+		wake_supervisor(e->req, "", WAKE_ASK);
 	return r;
 }
 

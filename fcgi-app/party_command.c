@@ -176,9 +176,11 @@ command_cause(
 /* --- answers ------------------------------------------------------------------------- */
 
 int
-command_answer(struct request *req, struct reply *rp, bool effective)
+command_answer(
+    struct request *req, struct reply *rp, bool effective, unsigned what)
 {
-	wake_supervisor(req, request_param(req, "job"));
+	if (what != COMMAND_SILENT)
+		wake_supervisor(req, request_param(req, "job"), what);
 	if (!effective)
 		return reply_fault(rp, RETCODE_NOT_EFFECTIVE, "done before");
 	return 0;

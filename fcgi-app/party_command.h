@@ -7,11 +7,13 @@
 #ifndef FCGI_APP_PARTY_COMMAND_H
 #define FCGI_APP_PARTY_COMMAND_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "fcgi-app/reply.h"
 #include "fcgi-app/request.h"
+#include "fcgi-app/wake.h"
 #include "lib/json/decode.h"
 #include "lib/party/party.h"
 
@@ -48,9 +50,12 @@ struct party_caller command_caller(const struct request *);
 
 /*
  * The command was carried out: 0, or 10 when it had no effect, as the platform
- * answers.  The supervisor looks in both cases.
+ * answers.  In both cases the supervisor looks whether it has what to do
+ * (enum site_wake), unless there never is.
  */
-int command_answer(struct request *, struct reply *, bool effective);
+#define COMMAND_SILENT UINT_MAX
+int command_answer(
+    struct request *, struct reply *, bool effective, unsigned what);
 /*
  * Of a command that ended with r: what the platform's clients are told of a
  * permission that is missing.  Returns r, or 0 when the reply says all.

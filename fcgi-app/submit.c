@@ -372,7 +372,7 @@ submit_job(struct request *req, struct reply *rp, struct submit *s)
 	log_context(job_id, NULL, NULL);
 	rp->job_id = xstrdup(job_id);
 	if (r == 0) {
-		wake_supervisor(req, job_id);
+		wake_supervisor(req, job_id, WAKE_JOBS);
 		answer_accepted(req, rp, spec);
 		log_info("job accepted, %zu members, %zu components",
 		    spec->n_members, spec->n_components);

@@ -3,26 +3,15 @@
  */
 #include "fcgi-app/wake.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "fcgi-app/app.h"
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
-#include "lib/base/log.h"
 #include "lib/conf/site_conf.h"
 #include "lib/mailbox/mailbox.h"
 
 void
-wake_supervisor(struct request *req, const char *job_id)
+wake_supervisor(struct request *req, const char *job_id, unsigned what)
 {
-	char *path = site_path(req->app->conf, "%s", SITE_SUPERVISOR_SOCKET);
-
-	if (fd_dgram_send(path, job_id, strlen(job_id)) != 0) {
-		log_debug("supervisor not woken: %s", err_text());
-		err_clear();
-	}
-	free(path);
+	site_wake(req->app->conf, job_id, what);
 }
 
 void

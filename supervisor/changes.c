@@ -11,6 +11,7 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_work.h"
 #include "lib/party/approval.h"
 #include "supervisor/errands.h"
@@ -24,6 +25,8 @@
 
 struct change {
 	char job_id[ID_JOB_SIZE];
+	bool asks; /* it is not known what it makes due */
+	unsigned what;
 	struct change *next;
 };
 
@@ -33,17 +36,55 @@ struct changes {
 	struct loop_timer *soon;
 };
 
+/* What there is to do: what was said, and what the database says if asked. */
+static void
+find_work(struct supervisor *s, const struct change *list, struct db_work *work)
+{
+	unsigned what = 0;
+	bool asks = false;
+
+	for (const struct change *c = list; c != NULL; c = c->next) {
+		asks |= c->asks;
+		what |= c->what;
+	}
+	*work = (struct db_work){ .launches = false };
+	if (asks && db_work_waiting(s->db, sealer_low(s->sealer), work) != 0)
+		log_err("look for work");
+	work->launches |= (what & WAKE_LAUNCHES) != 0;
+	work->kills |= (what & WAKE_KILLS) != 0;
+	work->reports |= (what & WAKE_REPORTS) != 0;
+	work->signatures |= (what & WAKE_SIGNATURES) != 0;
+}
+
+/* Jobs that are leased are looked at for themselves, others when due. */
+static void
+wake_jobs(struct supervisor *s, struct change *list, bool due)
+{
+	struct change *c;
+
+	for (c = list; c != NULL; c = c->next)
+		if ((c->what & WAKE_JOBS) != 0)
+			due |= !scheduler_has(s->scheduler, c->job_id);
+	if (due)
+		scheduler_look(s->scheduler);
+	while ((c = list) != NULL) {
+		list = c->next;
+		if (c->asks || (c->what & WAKE_JOBS) != 0)
+			scheduler_wake(s->scheduler, c->job_id);
+		free(c);
+	}
+}
+
 static void
 pass_on(void *ctx)
 {
 	struct changes *cs = ctx;
 	struct supervisor *s = cs->super;
-	struct change *list = cs->list, *c;
+	struct change *list = cs->list;
 	struct db_work work;
 
 	cs->list = NULL;
-	if (db_work_waiting(s->db, sealer_low(s->sealer), &work) != 0)
-		log_err("look for work");
+	find_work(s, list, &work);
 	/* Launching first: it is what somebody waits for. */
 	if (work.launches)
 		launch_look(s->launcher);
@@ -57,13 +98,7 @@ pass_on(void *ctx)
 		errands_look(s->errands);
 	if (work.reports)
 		report_look(s->reporter);
-	if (work.jobs)
-		scheduler_look(s->scheduler);
-	while ((c = list) != NULL) {
-		list = c->next;
-		scheduler_wake(s->scheduler, c->job_id);
-		free(c);
-	}
+	wake_jobs(s, list, work.jobs);
 	/* Last: nobody waits for it. */
 	if (work.audit && work.heads)
 		sealer_look(s->sealer);
@@ -99,17 +134,26 @@ changes_free(struct changes *cs)
 }
 
 void
-supervisor_changed(struct supervisor *s, const char *job_id)
+changes_add(struct changes *cs, const char *job_id, unsigned what)
 {
-	struct changes *cs = s->changes;
 	struct change *c;
 
 	for (c = cs->list; c != NULL; c = c->next)
 		if (strcmp(c->job_id, job_id) == 0)
-			return;
-	c = xcalloc(1, sizeof(*c));
-	(void)snprintf(c->job_id, sizeof(c->job_id), "%s", job_id);
-	c->next = cs->list;
-	cs->list = c;
-	loop_timer_set(cs->soon, 0, 0);
+			break;
+	if (c == NULL) {
+		c = xcalloc(1, sizeof(*c));
+		(void)snprintf(c->job_id, sizeof(c->job_id), "%s", job_id);
+		c->next = cs->list;
+		cs->list = c;
+		loop_timer_set(cs->soon, 0, 0);
+	}
+	c->asks |= what == WAKE_ASK;
+	c->what |= what;
+}
+
+void
+supervisor_changed(struct supervisor *s, const char *job_id)
+{
+	changes_add(s->changes, job_id, WAKE_ASK);
 }

@@ -13,4 +13,10 @@ struct changes;
 struct changes *changes_new(struct supervisor *);
 void changes_free(struct changes *); /* NULL is fine */
 
+/*
+ * As supervisor_changed(), of whom only the parts look that what names (enum
+ * site_wake, several).
+ */
+void changes_add(struct changes *, const char *job_id, unsigned what);
+
 #endif

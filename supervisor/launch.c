@@ -14,10 +14,12 @@
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_recover.h"
 #include "lib/party/party.h"
+#include "supervisor/changes.h"
 #include "supervisor/hosts.h"
 #include "supervisor/joblog.h"
 #include "supervisor/leftovers.h"
@@ -134,7 +136,8 @@ on_end(void *ctx, pid_t pid, int status)
 	if (!has_ended(l, w->attempt_id)) {
 		if (!begins_again(l, w, status))
 			mourn(l, w->attempt_id, w->job_id, status);
-		supervisor_changed(l->super, w->job_id);
+		changes_add(l->super->changes, w->job_id,
+		    WAKE_LAUNCHES | WAKE_REPORTS | WAKE_JOBS);
 	} else if (status != 0)
 		/* Ended between its last word and its tidying up, perhaps. */
 		leftovers_remove(l->super, w->attempt_id);

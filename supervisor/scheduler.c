@@ -391,6 +391,14 @@ scheduler_wake(struct scheduler *s, const char *job_id)
 		look(s, j);
 }
 
+bool
+scheduler_has(struct scheduler *s, const char *job_id)
+{
+	struct job *j = find(s, job_id);
+
+	return j != NULL && j->fence != 0;
+}
+
 void
 scheduler_look(struct scheduler *s)
 {

@@ -22,5 +22,7 @@ void scheduler_free(struct scheduler *);
 void scheduler_look(struct scheduler *);
 /* This job changed; if it is being worked on here, look at it. */
 void scheduler_wake(struct scheduler *, const char *job_id);
+/* Is it being worked on here, under a lease? */
+bool scheduler_has(struct scheduler *, const char *job_id);
 
 #endif

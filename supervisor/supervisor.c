@@ -69,7 +69,7 @@ supervisor_reload(struct supervisor *s)
 }
 
 static void
-on_wake(void *ctx, const char *job_id)
+on_wake(void *ctx, const char *job_id, unsigned what)
 {
 	struct supervisor *s = ctx;
 
@@ -77,8 +77,9 @@ on_wake(void *ctx, const char *job_id)
 		supervisor_reload(s);
 		return;
 	}
-	hosts_tell(s->hosts, job_id);
-	supervisor_changed(s, job_id);
+	if (what == WAKE_ASK || (what & WAKE_JOBS) != 0)
+		hosts_tell(s->hosts, job_id);
+	changes_add(s->changes, job_id, what);
 }
 
 /* The net below lost datagrams: look without being told. */

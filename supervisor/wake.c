@@ -11,9 +11,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
-#include "lib/base/id.h"
 #include "lib/base/mem.h"
-#include "lib/base/str.h"
 
 /* Datagrams read in one go; more wait for the loop's next turn. */
 #define WAKE_BATCH 64
@@ -26,27 +24,23 @@ struct wake {
 	void *ctx;
 };
 
-/* False when nothing is waiting.  What is no job id counts as "". */
+/* False when nothing is waiting. */
 static bool
-receive(struct wake *w, char job[ID_JOB_SIZE])
+receive(struct wake *w, char text[WAKE_SIZE])
 {
-	char text[ID_JOB_SIZE] = "";
-	ssize_t n = recv(w->fd, text, sizeof(text) - 1, MSG_DONTWAIT);
+	ssize_t n = recv(w->fd, text, WAKE_SIZE - 1, MSG_DONTWAIT);
 
 	if (n < 0)
 		return false;
 	text[n] = '\0';
-	memcpy(job, text, sizeof(text));
-	if (!str_is_job_id(text) && !str_eq(text, WAKE_RELOAD))
-		job[0] = '\0';
 	return true;
 }
 
 static bool
-is_known(char jobs[][ID_JOB_SIZE], size_t n, const char *job)
+is_known(char texts[][WAKE_SIZE], size_t n, const char *text)
 {
 	for (size_t i = 0; i < n; i++)
-		if (strcmp(jobs[i], job) == 0)
+		if (strcmp(texts[i], text) == 0)
 			return true;
 	return false;
 }
@@ -55,16 +49,19 @@ static void
 readable(void *ctx, int fd, int events)
 {
 	struct wake *w = ctx;
-	char jobs[WAKE_BATCH][ID_JOB_SIZE];
+	char texts[WAKE_BATCH][WAKE_SIZE], job_id[ID_JOB_SIZE];
+	unsigned what;
 	size_t n = 0;
 
 	(void)fd;
 	(void)events;
-	for (int i = 0; i < WAKE_BATCH && receive(w, jobs[n]); i++)
-		if (!is_known(jobs, n, jobs[n]))
+	for (int i = 0; i < WAKE_BATCH && receive(w, texts[n]); i++)
+		if (!is_known(texts, n, texts[n]))
 			n++;
-	for (size_t i = 0; i < n; i++)
-		w->fn(w->ctx, jobs[i]);
+	for (size_t i = 0; i < n; i++) {
+		site_wake_read(texts[i], job_id, &what);
+		w->fn(w->ctx, job_id, what);
+	}
 }
 
 int

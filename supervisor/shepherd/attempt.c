@@ -173,7 +173,7 @@ say_running(struct shepherd *s)
 	else if (r != 0)
 		log_err("state running not written");
 	else
-		finish_tell(s);
+		finish_tell(s, false);
 }
 
 static int

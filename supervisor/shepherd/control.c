@@ -195,7 +195,7 @@ write_end(struct shepherd *s)
 
 	s->phase = PHASE_WRITING;
 	if ((r = finish_write(s)) == 0) {
-		finish_tell(s);
+		finish_tell(s, true);
 		over(s);
 	} else if (r == ERR_CONFLICT) {
 		log_err("the end is not ours to write");

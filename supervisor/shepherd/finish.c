@@ -14,6 +14,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_cache.h"
 #include "lib/db/db_metric.h"
@@ -245,14 +246,15 @@ finish_write(struct shepherd *s)
 }
 
 void
-finish_tell(struct shepherd *s)
+finish_tell(struct shepherd *s, bool is_end)
 {
-	const char *job = subject_key(s->subject)->job_id;
-	char *path = site_path(s->conf, "%s", SITE_SUPERVISOR_SOCKET);
+	const struct db_job *job = s->subject->job;
+	const char *job_id = subject_key(s->subject)->job_id;
 
-	/* One that does not listen looks by itself, a little later. */
-	(void)fd_dgram_send(path, job, strlen(job));
-	free(path);
+	if (!job->is_initiator)
+		site_wake(s->conf, job_id, WAKE_REPORTS);
+	else if (is_end) /* that it runs is no news to its scheduler */
+		site_wake(s->conf, job_id, WAKE_JOBS);
 }
 
 /* Did the task end for good?  After a failure another try may be allowed. */

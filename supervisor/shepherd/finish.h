@@ -4,6 +4,8 @@
 #ifndef SUPERVISOR_SHEPHERD_FINISH_H
 #define SUPERVISOR_SHEPHERD_FINISH_H
 
+#include <stdbool.h>
+
 struct shepherd;
 
 /*
@@ -13,8 +15,8 @@ struct shepherd;
  * Errors: ERR_CONFLICT when the lease is another's, ERR_DB.
  */
 int finish_write(struct shepherd *);
-/* Tell the supervisor. */
-void finish_tell(struct shepherd *);
+/* Tell the supervisor that the task runs, or that it has ended. */
+void finish_tell(struct shepherd *, bool is_end);
 /* Remove what only the running task needed. */
 void finish_clean(struct shepherd *);
 

@@ -26,6 +26,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_errand.h"
 #include "lib/db/db_job.h"
@@ -50,16 +51,6 @@ static char *conf_path;
 static struct site_conf *conf;
 
 /* --- the shepherd ---------------------------------------------------------- */
-
-static void
-wake_supervisor(const struct site_conf *c, const char *job_id)
-{
-	char *path = site_path(c, "%s", SITE_SUPERVISOR_SOCKET);
-
-	/* Nobody there: it will look when it comes back. */
-	(void)fd_dgram_send(path, job_id, strlen(job_id));
-	free(path);
-}
 
 static int
 end_task(struct db *db, const struct db_attempt *a, enum state end,
@@ -116,7 +107,6 @@ shepherd(const char *config, const char *attempt_id)
 		log_err("shepherd of the test");
 		_exit(5);
 	}
-	wake_supervisor(c, a->key.job_id);
 	end = STATE_SUCCESS;
 	if (str_starts(a->key.component, "crash"))
 		_exit(3);
@@ -131,7 +121,7 @@ shepherd(const char *config, const char *attempt_id)
 	r = end_task(db, a, end, end == STATE_FAILED ? "not yet" : NULL);
 	if (r != 0)
 		log_err("shepherd of the test");
-	wake_supervisor(c, a->key.job_id);
+	site_wake(c, a->key.job_id, WAKE_JOBS);
 	db_close(db);
 	arena_free(arena);
 	site_conf_free(c);
@@ -341,7 +331,7 @@ submit(struct fixture *f, const struct wanted *w)
 	if (db_job_insert(f->db, &j, NULL) != 0)
 		fail_msg("%s", err_text());
 	buf_fini(&dsl);
-	wake_supervisor(conf, id);
+	site_wake(conf, id, WAKE_JOBS);
 	return arena_strdup(f->arena, id);
 }
 
@@ -472,7 +462,7 @@ a_canceled_job_ends_its_running_task(void **state)
 	AWAIT(f, task_of(f, id, "slow_0")->party_status == STATE_RUNNING);
 	assert_int_equal(
 	    db_job_cancel(f->db, id, STATE_CANCELED, "enough", NULL), 0);
-	wake_supervisor(conf, id);
+	site_wake(conf, id, WAKE_JOBS);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_CANCELED);
 	assert_int_equal(
@@ -540,7 +530,7 @@ a_rerun_runs_what_failed_and_what_follows(void **state)
 	graph_free(graph);
 	/* Whoever asked sees at once that it is not over. */
 	assert_false(state_is_end(job_of(f, id)->status));
-	wake_supervisor(conf, id);
+	site_wake(conf, id, WAKE_JOBS);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_SUCCESS);
 	assert_int_equal(task_of(f, id, "flaky_0")->key.version, 1);
@@ -849,7 +839,7 @@ an_uploaded_file_goes_when_its_job_is_canceled(void **state)
 	assert_true(has_upload(id));
 	assert_int_equal(
 	    db_job_cancel(f->db, id, STATE_CANCELED, "enough", NULL), 0);
-	wake_supervisor(conf, id);
+	site_wake(conf, id, WAKE_JOBS);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_false(has_upload(id));
 }
@@ -895,7 +885,7 @@ add_errand(
 		.deadline_ms = 60000 };
 
 	assert_int_equal(db_errand_add(f->db, &e), 0);
-	wake_supervisor(conf, "");
+	site_wake(conf, "", WAKE_ASK);
 }
 
 static const struct db_errand *

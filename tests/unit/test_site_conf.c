@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/conf/site_wake.h"
 
 #define SITE "[site]\nparty_id = 9999\n[database]\nsocket = db.sock\n"
 
@@ -352,6 +354,53 @@ site_folders_are_made_with_their_modes(void **state)
 	free(home);
 }
 
+static void
+a_wake_says_which_job_and_which_parts(void **state)
+{
+	char job[ID_JOB_SIZE], text[WAKE_SIZE] = "";
+	struct site_conf c = { .home = folder };
+	char *run = xasprintf("%s/run", folder);
+	char *path = site_path(&c, "%s", SITE_SUPERVISOR_SOCKET);
+	unsigned what;
+	int fd;
+
+	(void)state;
+	site_wake(&c, "202601010000000000001", WAKE_JOBS); /* nobody there */
+	assert_int_equal(mkdir(run, 0700), 0);
+	assert_int_equal(fd_dgram_bind(path, &fd), 0);
+	site_wake(&c, "202601010000000000001", WAKE_JOBS | WAKE_LAUNCHES);
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	site_wake_read(text, job, &what);
+	assert_string_equal(job, "202601010000000000001");
+	assert_int_equal(what, WAKE_JOBS | WAKE_LAUNCHES);
+	site_wake_read("202601010000000000001", job, &what);
+	assert_string_equal(job, "202601010000000000001");
+	assert_int_equal(what, WAKE_ASK);
+	site_wake_read("reload", job, &what);
+	assert_string_equal(job, WAKE_RELOAD);
+	close(fd);
+	free(path);
+	free(run);
+}
+
+static void
+a_wake_of_anything_else_only_asks(void **state)
+{
+	char job[ID_JOB_SIZE];
+	unsigned what;
+
+	(void)state;
+	site_wake_read("", job, &what);
+	assert_string_equal(job, "");
+	assert_int_equal(what, WAKE_ASK);
+	site_wake_read("no job z?", job, &what);
+	assert_string_equal(job, "");
+	assert_int_equal(what, WAKE_JOBS); /* the j of job */
+	site_wake_read("20260101000000000000120261 l", job, &what);
+	assert_string_equal(job, "");
+	assert_int_equal(what, WAKE_LAUNCHES);
+}
+
 #define WITH_FOLDER(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int
@@ -369,6 +418,8 @@ main(void)
 		WITH_FOLDER(sample_holds_the_defaults),
 		WITH_FOLDER(picked_ports_are_free_and_not_a_neighbours),
 		WITH_FOLDER(site_folders_are_made_with_their_modes),
+		WITH_FOLDER(a_wake_says_which_job_and_which_parts),
+		WITH_FOLDER(a_wake_of_anything_else_only_asks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
