@@ -61,12 +61,17 @@ static void
 wake_jobs(struct supervisor *s, struct change *list, bool due)
 {
 	struct change *c;
+	bool asks = false;
 
-	for (c = list; c != NULL; c = c->next)
+	for (c = list; c != NULL; c = c->next) {
+		asks |= c->asks;
 		if ((c->what & WAKE_JOBS) != 0)
 			due |= !scheduler_has(s->scheduler, c->job_id);
+	}
 	if (due)
 		scheduler_look(s->scheduler);
+	if (asks)
+		scheduler_look_at_woken(s->scheduler);
 	while ((c = list) != NULL) {
 		list = c->next;
 		if (c->asks || (c->what & WAKE_JOBS) != 0)

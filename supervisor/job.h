@@ -52,8 +52,10 @@ struct job {
 	size_t under_way;  /* commands without a reply yet */
 	bool again;	   /* look once more after this look */
 	bool has_ended;	   /* as the last look saw it */
+	bool runs;	   /* the same */
 	int64_t delay_ms;  /* the next look, said by the last one */
 	int64_t looked_ms; /* monotonic */
+	int64_t seen_us;   /* the wake that the last look has seen */
 	/* a reason to wait that should pass by itself, and since when */
 	enum wait_code brief;
 	int64_t brief_ms;	    /* monotonic */
@@ -74,7 +76,7 @@ struct job_task *job_task(struct job *, size_t component, size_t member);
 /* The rows of a job as one moment showed them, and the plan's view. */
 struct snapshot {
 	struct arena *arena;
-	struct db_job *row;
+	struct db_job_plan *row;
 	struct db_party *parties;
 	size_t nparties;
 	struct plan_job plan;

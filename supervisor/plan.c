@@ -62,6 +62,13 @@ plan_is_command(enum plan_verb verb)
 }
 
 bool
+plan_goes_on(enum plan_verb verb)
+{
+	return verb == PLAN_SET_VERDICT || verb == PLAN_SET_PROGRESS ||
+	       verb == PLAN_SIGN;
+}
+
+bool
 plan_is_task_command(enum plan_verb verb)
 {
 	return verbs[verb].is_command && verbs[verb].is_task;

@@ -215,7 +215,7 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 			o->delay_ms = a->delay_ms;
 	} else if (a->verb == PLAN_SETTLE)
 		o->settled = true;
-	else if (a->verb != PLAN_SIGN) /* this plan's commands rely on it */
+	else if (!plan_goes_on(a->verb))
 		o->changed = true;
 	if (!a->done)
 		return;

@@ -11,8 +11,7 @@
 /* How carrying out a plan went. */
 struct outcome {
 	bool changed; /* rows here changed: plan again */
-	bool asked;   /* requests to partners are about to leave */
-	bool later;   /* own members are served once they have */
+	bool asked;   /* requests to partners are on their way */
 	bool settled;
 	int64_t delay_ms; /* until the next look; -1: nothing said */
 };

@@ -31,8 +31,12 @@
 #define JOB_LEASE_MS 2000
 /* Changes of own rows and fresh looks in a row: more are no progress. */
 #define ROUNDS_MAX 20
-/* After requests to partners: the loop sends them, then own members' turn. */
+/* Answers that come together are planned with together. */
 #define SOON_MS 1
+/* Who was looked at so lately may be looked at again soon: its lease is kept. */
+#define KEEP_MS 1000
+/* Woken jobs looked at in one go. */
+#define WOKEN_BATCH 1000
 /* When to look again at a job that nothing waits for: a net, no clock. */
 #define LOOK_AGAIN_MS 10000
 /* After an error, and while something is due soon. */
@@ -49,6 +53,7 @@ struct scheduler {
 
 static void look(struct scheduler *, struct job *);
 static void give_back(struct scheduler *, struct job *, int64_t delay_ms);
+static void rest(struct scheduler *, struct job *);
 
 /* --- the list of jobs --------------------------------------------------- */
 
@@ -105,7 +110,7 @@ answered(void *ctx, struct job *j, bool news)
 	} else if (j->again)
 		look(s, j);
 	else if (j->fence != 0)
-		give_back(s, j, j->delay_ms);
+		rest(s, j);
 }
 
 /* Local tasks that were just wanted, or wanted to end, need not be polled. */
@@ -150,11 +155,6 @@ serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
 		if (!plan_is_command(a->verb) ||
 		    !sn->parties[a->member].is_local)
 			continue;
-		/* Requests leave from the loop, so let it run first. */
-		if (o->asked) {
-			o->later = true;
-			return 0;
-		}
 		r = command_send(s->super, j, sn, a, answered, s, &o->changed);
 		if (r == 0)
 			hand_on(s, a);
@@ -163,8 +163,8 @@ serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
 }
 
 /*
- * Rows first, as commands rely on them; partners before own members, as their
- * way is longer.
+ * Rows first, as commands rely on them; partners before own members, which
+ * are served while the requests are on their way.
  */
 static int
 carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
@@ -208,7 +208,8 @@ let_go(struct scheduler *s, struct job *j)
 static void
 give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 {
-	int r = db_job_release(s->super->db, j->job_id, j->fence, delay_ms);
+	int r = db_job_release(
+	    s->super->db, j->job_id, j->fence, delay_ms, j->seen_us);
 
 	if (r == ERR_CONFLICT)
 		err_clear(); /* it was given a new life meanwhile */
@@ -217,6 +218,22 @@ give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 	j->fence = 0;
 	if (delay_ms == 0 || r == ERR_CONFLICT)
 		loop_timer_set(s->more, 0, 0);
+}
+
+/*
+ * Nothing is under way.  Whoever runs is woken by the ends of its tasks: its
+ * lease stays for a while, which saves a claim and a release for each.  A
+ * further supervisor of the home keeps none, as it is not told of wakes.
+ */
+static void
+rest(struct scheduler *s, struct job *j)
+{
+	const char *name = s->super->name;
+
+	if (j->again || (j->runs && j->delay_ms > KEEP_MS &&
+			    (name == NULL || *name == '\0')))
+		return;
+	give_back(s, j, j->delay_ms);
 }
 
 /*
@@ -246,7 +263,6 @@ look(struct scheduler *s, struct job *j)
 {
 	struct snapshot sn;
 	struct outcome o = { .delay_ms = -1 };
-	bool keep;
 	int r, round = 0;
 
 	if (j->fence == 0)
@@ -278,21 +294,21 @@ look(struct scheduler *s, struct job *j)
 		/* Changes that do not change what is planned: no haste. */
 		log_warn("job=%s: its plan comes to no end", j->job_id);
 		o.delay_ms = LOOK_SOON_MS;
-	} else if (o.changed || o.later) {
+	} else if (o.changed) {
 		o.delay_ms = 0;
 		j->again = true;
 		loop_timer_set(s->soon, SOON_MS, 0);
 	}
-	keep = r == 0 && sn.plan.status == STATE_RUNNING;
+	j->runs = r == 0 && sn.plan.status == STATE_RUNNING;
 	j->delay_ms = r != 0 ? o.delay_ms : next_look(s, &sn, &o);
 	if (o.settled) {
 		j->fence = 0;
 		leftovers_remove_upload(s->super, j->job_id);
 	} else if (j->under_way == 0)
-		give_back(s, j, j->delay_ms);
+		rest(s, j);
 	snapshot_fini(&sn);
 	/* A running job is looked at often: its graph is kept. */
-	if (j->fence == 0 && !keep && j->under_way == 0)
+	if (j->fence == 0 && !j->runs && j->under_way == 0)
 		drop(s, j);
 }
 
@@ -348,6 +364,21 @@ on_soon(void *ctx)
 	} while (j != NULL);
 }
 
+/* Leases that were kept, of jobs that nothing woke. */
+static void
+give_back_kept(struct scheduler *s)
+{
+	int64_t now = clock_mono_ms(), left;
+
+	for (struct job *j = s->jobs; j != NULL; j = j->next) {
+		if (j->fence == 0 || j->under_way > 0 || j->again ||
+		    now - j->looked_ms < KEEP_MS)
+			continue;
+		left = j->delay_ms - (now - j->looked_ms);
+		give_back(s, j, left > 0 ? left : 0);
+	}
+}
+
 /* Running jobs that another supervisor has by now. */
 static void
 forget_lost(struct scheduler *s)
@@ -379,7 +410,32 @@ on_renew(void *ctx)
 		       job_lease_ms(s), NULL) != 0)
 		log_err("renew leases of jobs");
 	on_soon(s);
+	give_back_kept(s);
 	forget_lost(s);
+}
+
+void
+scheduler_look_at_woken(struct scheduler *s)
+{
+	struct arena *arena;
+	struct db_job_woken *rows;
+	struct job *j;
+	size_t n = 0;
+
+	for (j = s->jobs; j != NULL && j->fence == 0; j = j->next)
+		continue;
+	if (j == NULL)
+		return;
+	arena = arena_new();
+	if (db_job_woken(s->super->db, arena, s->super->instance, WOKEN_BATCH,
+		&rows, &n) != 0)
+		log_err("look for jobs that were woken");
+	for (size_t i = 0; i < n; i++) {
+		j = find(s, rows[i].job_id);
+		if (j != NULL && j->fence != 0 && j->seen_us != rows[i].look_us)
+			look(s, j);
+	}
+	arena_free(arena);
 }
 
 void

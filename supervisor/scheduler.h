@@ -22,6 +22,8 @@ void scheduler_free(struct scheduler *);
 void scheduler_look(struct scheduler *);
 /* This job changed; if it is being worked on here, look at it. */
 void scheduler_wake(struct scheduler *, const char *job_id);
+/* Jobs that are worked on here and that somebody woke who could not tell. */
+void scheduler_look_at_woken(struct scheduler *);
 /* Is it being worked on here, under a lease? */
 bool scheduler_has(struct scheduler *, const char *job_id);
 

@@ -22,21 +22,25 @@ static int
 load_rows(struct supervisor *s, struct job *j, struct snapshot *sn,
     struct db_task **tasks, size_t *ntasks)
 {
+	const char *dsl;
 	int r;
 
-	/* The documents are read once, for the graph. */
-	if (j->graph == NULL) {
-		if ((r = db_job_get(s->db, sn->arena, j->job_id, &sn->row)) !=
-			0 ||
-		    (r = graph_from_dsl(sn->row->dsl, &j->graph)) != 0)
-			return r;
-	} else if ((r = db_job_get_brief(
-			s->db, sn->arena, j->job_id, &sn->row)) != 0)
+	/* The document is read once, for the graph. */
+	if (j->graph == NULL &&
+	    ((r = db_job_get_dsl(s->db, sn->arena, j->job_id, &dsl)) != 0 ||
+		(r = graph_from_dsl(dsl, &j->graph)) != 0))
 		return r;
+	/* First of the rows: a wake since then is another one. */
+	if ((r = db_job_get_plan(s->db, sn->arena, j->job_id, &sn->row)) != 0)
+		return r;
+	if (sn->row->lease_fence != j->fence)
+		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
+		    (long long)j->fence, j->job_id);
+	j->seen_us = sn->row->look_us;
 	if ((r = db_party_list(s->db, sn->arena, j->job_id, &sn->parties,
 		 &sn->nparties)) != 0)
 		return r;
-	return db_task_list(s->db, sn->arena, j->job_id, true, tasks, ntasks);
+	return db_task_list_plan(s->db, sn->arena, j->job_id, tasks, ntasks);
 }
 
 static bool
@@ -194,10 +198,8 @@ load_components(const struct site_conf *conf, struct job *j,
 static void
 load_job(struct job *j, struct snapshot *sn)
 {
-	const struct db_job *row = sn->row;
+	const struct db_job_plan *row = sn->row;
 	struct plan_job *p = &sn->plan;
-	/* The database's now: its clock decides. */
-	int64_t now_ms = row->created_ms + row->age_ms;
 
 	p->job_id = j->job_id;
 	p->status = row->status;
@@ -217,7 +219,7 @@ load_job(struct job *j, struct snapshot *sn)
 	for (size_t c = 0; c < p->ncomponents; c++)
 		if (p->components[c].version > 0)
 			p->waiting_ms = 0;
-	p->running_ms = row->started_ms == 0 ? 0 : now_ms - row->started_ms;
+	p->running_ms = row->running_ms;
 	p->timeout_ms = row->timeout_s * 1000;
 	p->queue_timeout_ms = QUEUE_TIMEOUT_MS;
 }

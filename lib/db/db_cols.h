@@ -61,12 +61,14 @@
 	X(STR, P contract, T "contract")
 
 #define PARTY_COLS(X, P, T)                                                    \
+	PARTY_BRIEF_COLS(X, P, T)                                              \
+	X(STR, P party_conf, T "party_conf")
+#define PARTY_BRIEF_COLS(X, P, T)                                              \
 	X(STR, P job_id, T "job_id")                                           \
 	X(STR, P role, T "role")                                               \
 	X(STR, P party_id, T "party_id")                                       \
 	X(INT, P position, T "position")                                       \
 	X(BOOL, P is_local, T "is_local")                                      \
-	X(STR, P party_conf, T "party_conf")                                   \
 	X(BOOL, P created, T "created")                                        \
 	X(BOOL, P reserved, T "reserved")                                      \
 	X(BOOL, P started, T "started")                                        \
@@ -79,6 +81,11 @@
 	X(INT, P cores, T "cores")                                             \
 	X(INT, P memory_mb, T "memory_mb")                                     \
 	X(STR, P last_error, T "last_error")
+
+/* When a job is due, exactly: two wakes are two values. */
+#define DB_LOOK_US                                                             \
+	"TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00',"           \
+	" next_look_at)"
 
 #define KEY_COLS(X, P, T)                                                      \
 	X(STR, P job_id, T "job_id")                                           \

@@ -29,6 +29,55 @@ static const struct db_col brief_cols[] = {
 };
 static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 
+/* What a scheduler looks at: read often, so nothing more. */
+#define PLAN_COLS(X)                                                           \
+	X(STR, job_id, "job_id")                                               \
+	X(STATE, status, "status")                                             \
+	X(STR, job_type, "job_type")                                           \
+	X(STR, model_id, "model_id")                                           \
+	X(STR, model_version, "model_version")                                 \
+	X(INT, task_parallelism, "task_parallelism")                           \
+	X(INT, timeout_s, "timeout_s")                                         \
+	X(INT, progress, "progress")                                           \
+	X(BOOL, cancel_signal, "cancel_signal")                                \
+	X(STATE, cancel_status, "cancel_status")                               \
+	X(INT, revision, "revision")                                           \
+	X(INT, run, "run")                                                     \
+	X(STR, reason, "reason")                                               \
+	X(INT, lease_fence, "lease_fence")                                     \
+	X(INT, age_ms,                                                         \
+	    "TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) DIV 1000")         \
+	X(INT, running_ms,                                                     \
+	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6))"          \
+	    " DIV 1000, 0)")                                                   \
+	X(INT, look_us, DB_LOOK_US)                                            \
+	X(STR, wait.code, "wait_code")                                         \
+	X(STR, wait.role, "wait_role")                                         \
+	X(STR, wait.party_id, "wait_party")                                    \
+	X(STR, wait.on, "wait_on")                                             \
+	X(STR, wait.numbers, "wait_numbers")
+
+static const struct db_col plan_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_job_plan, field) },
+	PLAN_COLS(COL)
+#undef COL
+};
+static const struct db_shape plan_shape =
+    DB_SHAPE(struct db_job_plan, plan_cols);
+
+struct dsl_row {
+	const char *dsl;
+};
+static const struct db_col dsl_cols[] = {
+	{ DB_STR, offsetof(struct dsl_row, dsl) },
+};
+static const struct db_shape dsl_shape = DB_SHAPE(struct dsl_row, dsl_cols);
+
+static const struct db_stmt get_plan = { "job.get_plan", "s",
+	"SELECT 1" PLAN_COLS(DB_SQL) " FROM job WHERE job_id = ?" };
+static const struct db_stmt get_dsl = { "job.get_dsl", "s",
+	"SELECT 1, dsl FROM job WHERE job_id = ?" };
 static const struct db_stmt get = { "job.get", "s",
 	"SELECT 1" JOB_COLS(DB_SQL, , "")
 	    JOB_DOC_COLS(DB_SQL, , "") " FROM job WHERE job_id = ?" };
@@ -53,6 +102,32 @@ db_job_get_brief(
 
 	r = db_select_one(db, &get_brief, &brief_shape, a, out, job_id);
 	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
+}
+
+int
+db_job_get_plan(struct db *db, struct arena *a, const char *job_id,
+    struct db_job_plan **out)
+{
+	int r;
+
+	r = db_select_one(db, &get_plan, &plan_shape, a, out, job_id);
+	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
+}
+
+int
+db_job_get_dsl(
+    struct db *db, struct arena *a, const char *job_id, const char **out)
+{
+	struct dsl_row *row;
+	int r;
+
+	*out = NULL;
+	r = db_select_one(db, &get_dsl, &dsl_shape, a, &row, job_id);
+	if (r == ERR_NOT_FOUND)
+		return err_set(r, "no job %.30s", job_id);
+	if (r == 0)
+		*out = row->dsl;
+	return r;
 }
 
 /* --- insert --- */

@@ -142,6 +142,33 @@ int db_job_get(
 int db_job_get_brief(
     struct db *, struct arena *, const char *job_id, struct db_job **out);
 
+/* What a scheduler plans with; fields are those of struct db_job. */
+struct db_job_plan {
+	const char *job_id;
+	enum state status;
+	const char *job_type;
+	const char *model_id;
+	const char *model_version;
+	int64_t task_parallelism;
+	int64_t timeout_s;
+	int64_t progress;
+	bool cancel_signal;
+	enum state cancel_status;
+	int64_t revision;
+	int64_t run;
+	const char *reason;
+	int64_t lease_fence;
+	int64_t age_ms;
+	int64_t running_ms; /* 0: not started */
+	int64_t look_us;    /* when it is due; another value: a wake */
+	struct db_wait wait;
+};
+int db_job_get_plan(
+    struct db *, struct arena *, const char *job_id, struct db_job_plan **out);
+/* Its DSL alone. */
+int db_job_get_dsl(
+    struct db *, struct arena *, const char *job_id, const char **out);
+
 /* A job as one of this site's members sees it. */
 struct db_job_row {
 	struct db_job job;
@@ -325,9 +352,20 @@ int db_job_renew(struct db *, const char *owner, int64_t lease_ms, int64_t *n);
 int db_job_hold(struct db *, const char *job_id, int64_t fence);
 /* ERR_CONFLICT unless the lease with this fence is alive. */
 int db_job_check_lease(struct db *, const char *job_id, int64_t fence);
-/* Give a lease back; the next look is in delay_ms or at a wake before. */
-int db_job_release(
-    struct db *, const char *job_id, int64_t fence, int64_t delay_ms);
+/*
+ * Give a lease back; the next look is in delay_ms or at a wake before.  What
+ * was looked at last had seen_us (db_job_plan.look_us): another that has
+ * passed is a wake since then.  0: nothing was seen.
+ */
+int db_job_release(struct db *, const char *job_id, int64_t fence,
+    int64_t delay_ms, int64_t seen_us);
+/* Jobs leased by owner that were woken: which, and with which look_us. */
+struct db_job_woken {
+	const char *job_id;
+	int64_t look_us;
+};
+int db_job_woken(struct db *, struct arena *, const char *owner, int64_t limit,
+    struct db_job_woken **rows, size_t *n);
 /* Look at this job now. */
 int db_job_wake(struct db *, const char *job_id);
 /* Nothing is left to do; it is never due again (but for a rerun). */

@@ -5,7 +5,9 @@
  * next_look_at says when a job is due.  A claim (and each renewal) moves it to
  * the end of the lease, so that a supervisor that dies leaves the job due
  * again.  A wake sets it to now; a release finds it passed and leaves it: a
- * wake during a look is kept.  There "now" is SYSDATE(), the time after the
+ * wake during a look is kept, unless it is the one that was looked at: its
+ * microseconds are what a look has read (in one microsecond nobody wakes, is
+ * looked at, and wakes again).  There "now" is SYSDATE(), the time after the
  * row's lock was had: NOW() is that of the statement's start, which may lie
  * before a wake that held the lock.
  */
@@ -14,8 +16,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/db/db_job.h"
+#include "lib/db/db_cols.h"
 #include "lib/db/db_often.h"
-#include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
 #define DUE                                                                    \
@@ -33,6 +35,16 @@ static const struct db_col claim_cols[] = {
 };
 static const struct db_shape claim_shape =
     DB_SHAPE(struct db_job_claim, claim_cols);
+
+#define WOKEN_COLS(X) X(STR, job_id, "job_id") X(INT, look_us, DB_LOOK_US)
+static const struct db_col woken_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_job_woken, field) },
+	WOKEN_COLS(COL)
+#undef COL
+};
+static const struct db_shape woken_shape =
+    DB_SHAPE(struct db_job_woken, woken_cols);
 
 struct id_row {
 	const char *id;
@@ -67,11 +79,15 @@ static const struct db_stmt check = { "job.check_lease", "si",
  */
 static const struct db_stmt hold = { "job.hold", "s",
 	"SELECT lease_fence FROM job WHERE job_id = ? FOR UPDATE" };
-static const struct db_stmt release = { "job.release", "isi",
+static const struct db_stmt release = { "job.release", "iisi",
 	"UPDATE job SET lease_owner = NULL, lease_until = NULL,"
-	" next_look_at = IF(next_look_at <= SYSDATE(6), next_look_at,"
-	"  SYSDATE(6) + INTERVAL ? MICROSECOND)"
+	" next_look_at = IF(next_look_at <= SYSDATE(6) AND " DB_LOOK_US
+	" <> ?, next_look_at, SYSDATE(6) + INTERVAL ? MICROSECOND)"
 	" WHERE job_id = ? AND lease_fence = ?" };
+static const struct db_stmt woken = { "job.woken", "si",
+	"SELECT 1" WOKEN_COLS(
+	    DB_SQL) " FROM job WHERE lease_owner = ?"
+		    " AND settled = 0 AND next_look_at <= NOW(6) LIMIT ?" };
 static const struct db_stmt wake = { "job.wake", "s",
 	"UPDATE job SET next_look_at = NOW(6) WHERE job_id = ?" };
 static const struct db_stmt settle = { "job.settle", "si",
@@ -178,16 +194,23 @@ db_job_hold(struct db *db, const char *job_id, int64_t fence)
 }
 
 int
-db_job_release(
-    struct db *db, const char *job_id, int64_t fence, int64_t delay_ms)
+db_job_release(struct db *db, const char *job_id, int64_t fence,
+    int64_t delay_ms, int64_t seen_us)
 {
 	int64_t n;
 	int r;
 
-	if ((r = db_exec(db, &release, &n, delay_ms * 1000, job_id, fence)) !=
-	    0)
+	if ((r = db_exec(db, &release, &n, seen_us, delay_ms * 1000, job_id,
+		 fence)) != 0)
 		return r;
 	return n == 1 ? 0 : lost(job_id, fence);
+}
+
+int
+db_job_woken(struct db *db, struct arena *a, const char *owner, int64_t limit,
+    struct db_job_woken **rows, size_t *n)
+{
+	return db_select(db, &woken, &woken_shape, a, rows, n, owner, limit);
 }
 
 int

@@ -2,6 +2,7 @@
  * Members of jobs: reading, and how far each has come.  Written by the
  * initiator's scheduler and lib/party.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -18,10 +19,19 @@ static const struct db_col party_cols[] = {
 static const struct db_shape party_shape =
     DB_SHAPE(struct db_party, party_cols);
 
+static const struct db_col brief_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_party, field) },
+	PARTY_BRIEF_COLS(COL, , "")
+#undef COL
+};
+static const struct db_shape brief_shape =
+    DB_SHAPE(struct db_party, brief_cols);
+
+/* Ordered here: cheaper than having it sorted at every look. */
 static const struct db_stmt list = { "job_party.list", "s",
-	"SELECT 1" PARTY_COLS(DB_SQL, ,
-	    "") " FROM job_party"
-		" WHERE job_id = ? ORDER BY role, position, party_id" };
+	"SELECT 1" PARTY_BRIEF_COLS(
+	    DB_SQL, , "") " FROM job_party WHERE job_id = ?" };
 static const struct db_stmt list_for = { "job_party.list_for", "s",
 	"SELECT 1" PARTY_COLS(DB_SQL, ,
 	    "jp.") " FROM job j JOIN job_party jp"
@@ -34,11 +44,29 @@ static const struct db_stmt get = { "job_party.get", "sss",
 	    DB_SQL, , "") " FROM job_party"
 			  " WHERE job_id = ? AND role = ? AND party_id = ?" };
 
+static int
+by_place(const void *a, const void *b)
+{
+	const struct db_party *x = a, *y = b;
+	int c;
+
+	if ((c = strcmp(x->role, y->role)) != 0)
+		return c;
+	if (x->position != y->position)
+		return x->position < y->position ? -1 : 1;
+	return strcmp(x->party_id, y->party_id);
+}
+
 int
 db_party_list(struct db *db, struct arena *a, const char *job_id,
     struct db_party **rows, size_t *n)
 {
-	return db_select(db, &list, &party_shape, a, rows, n, job_id);
+	int r;
+
+	if ((r = db_select(db, &list, &brief_shape, a, rows, n, job_id)) == 0 &&
+	    *n > 1)
+		qsort(*rows, *n, sizeof(**rows), by_place);
+	return r;
 }
 
 int

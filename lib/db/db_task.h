@@ -62,6 +62,12 @@ int db_task_get_newest(struct db *, struct arena *, const char *job_id,
  */
 int db_task_list(struct db *, struct arena *, const char *job_id,
     bool newest_only, struct db_task **rows, size_t *n);
+/*
+ * The newest versions as a scheduler needs them: of each the key, states,
+ * acknowledgements, retries, end and wait; other fields are zero.
+ */
+int db_task_list_plan(struct db *, struct arena *, const char *job_id,
+    struct db_task **rows, size_t *n);
 
 enum db_task_order {
 	DB_TASK_BY_CREATED,

@@ -28,6 +28,36 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_task, brief_cols);
  * here, which costs a tenth of asking for them.
  */
 
+#define PLAN_COLS(X)                                                           \
+	KEY_COLS(X, key., "")                                                  \
+	X(INT, seq, "seq")                                                     \
+	X(BOOL, run_here, "run_here")                                          \
+	X(STATE, status, "status")                                             \
+	X(STATE, party_status, "party_status")                                 \
+	X(STATE, status_acked, "status_acked")                                 \
+	X(BOOL, start_acked, "start_acked")                                    \
+	X(INT, auto_retries, "auto_retries")                                   \
+	X(INT, retry_delay_s, "retry_delay_s")                                 \
+	X(STR, error_report, "error_report")                                   \
+	X(STR, fault, "fault")                                                 \
+	X(STATE, kill_wanted, "kill_wanted")                                   \
+	X(INT, ended_ago_ms,                                                   \
+	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, ended_at, NOW(6))"            \
+	    " DIV 1000, 0)")                                                   \
+	X(STR, wait.code, "wait_code")                                         \
+	X(STR, wait.role, "wait_role")                                         \
+	X(STR, wait.party_id, "wait_party")                                    \
+	X(STR, wait.on, "wait_on")
+
+static const struct db_col plan_cols[] = {
+#define COL(type, field, column) { DB_##type, offsetof(struct db_task, field) },
+	PLAN_COLS(COL)
+#undef COL
+};
+static const struct db_shape plan_shape = DB_SHAPE(struct db_task, plan_cols);
+
+static const struct db_stmt list_plan = { "task.list_plan", "s",
+	"SELECT 1" PLAN_COLS(DB_SQL) " FROM task WHERE job_id = ?" };
 static const struct db_stmt list = { "task.list", "s",
 	"SELECT 1" TASK_COLS(
 	    DB_SQL, , "t.") " FROM task t WHERE t.job_id = ?" };
@@ -86,19 +116,37 @@ keep_newest(struct db_task *rows, size_t n)
 	return kept;
 }
 
+static void
+arrange(struct db_task *rows, size_t *n, bool newest_only)
+{
+	if (*n == 0)
+		return;
+	if (newest_only)
+		*n = keep_newest(rows, *n);
+	qsort(rows, *n, sizeof(*rows), by_place);
+}
+
 int
 db_task_list(struct db *db, struct arena *a, const char *job_id,
     bool newest_only, struct db_task **rows, size_t *n)
 {
 	int r;
 
-	if ((r = db_select(db, &list, &brief_shape, a, rows, n, job_id)) != 0 ||
-	    *n == 0)
-		return r;
-	if (newest_only)
-		*n = keep_newest(*rows, *n);
-	qsort(*rows, *n, sizeof(**rows), by_place);
-	return 0;
+	if ((r = db_select(db, &list, &brief_shape, a, rows, n, job_id)) == 0)
+		arrange(*rows, n, newest_only);
+	return r;
+}
+
+int
+db_task_list_plan(struct db *db, struct arena *a, const char *job_id,
+    struct db_task **rows, size_t *n)
+{
+	int r;
+
+	r = db_select(db, &list_plan, &plan_shape, a, rows, n, job_id);
+	if (r == 0)
+		arrange(*rows, n, true);
+	return r;
 }
 
 #define ROW_COLS(X)                                                            \

@@ -25,6 +25,7 @@ struct http_client {
 	struct loop *loop;
 	struct loop *own_loop;	  /* NULL when borrowed */
 	struct loop_timer *timer; /* curl's timeout */
+	struct loop_timer *soon;  /* what ended while it was sent is told */
 	CURLM *multi;
 	struct call_tls tls;
 	struct http_client_conf conf; /* strings owned, keys not */
@@ -83,6 +84,27 @@ drive(struct http_client *cl, curl_socket_t fd, int what)
 	if (code != CURLM_OK)
 		log_error("curl: %s", curl_multi_strerror(code));
 	deliver(cl);
+}
+
+static void
+on_soon(void *ctx)
+{
+	deliver(ctx);
+}
+
+/* What was added leaves now: the caller may have a lot to do before the loop
+ * runs again. */
+static void
+push(struct http_client *cl)
+{
+	int running;
+	CURLMcode code;
+
+	code = curl_multi_socket_action(
+	    cl->multi, CURL_SOCKET_TIMEOUT, 0, &running);
+	if (code != CURLM_OK)
+		log_error("curl: %s", curl_multi_strerror(code));
+	loop_timer_set(cl->soon, 0, 0);
 }
 
 static void
@@ -193,6 +215,7 @@ http_client_new(struct loop *loop, const struct http_client_conf *conf,
 	}
 	cl->loop = loop;
 	cl->timer = loop_timer_new(loop, on_timer, cl);
+	cl->soon = loop_timer_new(loop, on_soon, cl);
 	if ((r = multi_new(cl)) != 0)
 		goto out;
 	if (conf->partners_pem != NULL &&
@@ -240,6 +263,7 @@ http_client_free(struct http_client *cl)
 	if (cl->multi != NULL)
 		(void)curl_multi_cleanup(cl->multi);
 	loop_timer_free(cl->timer);
+	loop_timer_free(cl->soon);
 	loop_free(cl->own_loop);
 	pins_free(cl->tls.pins);
 	buf_fini(&cl->tls.cert);
@@ -308,6 +332,7 @@ http_send(struct http_client *cl, const struct http_request *req,
 	cl->n_calls++;
 	if (out != NULL)
 		*out = c;
+	push(cl);
 	return 0;
 }
 

@@ -87,7 +87,8 @@ int http_client_new_site(struct loop *, const struct site_conf *, struct keys *,
 void http_client_free(struct http_client *); /* NULL is fine */
 
 /*
- * Start a request.  On success done runs later, never from inside.  *out
+ * Start a request; it leaves at once when a connection is open.  On success
+ * done runs later, never from inside.  *out
  * (may be NULL when it is not wanted) is valid until then.
  * Errors: ERR_INVALID, ERR_NOT_FOUND (no certificate of that party), ERR_IO.
  */

@@ -334,7 +334,7 @@ released_job_is_due_again_after_its_delay(void **state)
 
 	(void)state;
 	assert_int_equal(claim("a", &c), 1);
-	assert_int_equal(db_job_release(db, J1, c->fence, 60000), 0);
+	assert_int_equal(db_job_release(db, J1, c->fence, 60000, 0), 0);
 	assert_int_equal(claim("a", &c), 0);
 	assert_int_equal(db_job_next_due(db, 100000, &ms), 0);
 	assert_true(ms > 50000 && ms <= 60000);
@@ -343,7 +343,7 @@ released_job_is_due_again_after_its_delay(void **state)
 	assert_int_equal(ms, 0);
 	assert_int_equal(claim("a", &c), 1);
 	assert_int_equal(c->fence, 2);
-	assert_int_equal(db_job_release(db, J1, c->fence, 0), 0);
+	assert_int_equal(db_job_release(db, J1, c->fence, 0, 0), 0);
 	assert_int_equal(claim("b", &c), 1);
 }
 
@@ -357,7 +357,40 @@ wake_during_a_look_is_not_lost(void **state)
 	assert_int_equal(db_job_wake(db, J1), 0);
 	/* A renewal in between must not lose it either. */
 	assert_int_equal(db_job_renew(db, "a", LEASE_MS, NULL), 0);
-	assert_int_equal(db_job_release(db, J1, c->fence, 60000), 0);
+	assert_int_equal(db_job_release(db, J1, c->fence, 60000, 0), 0);
+	assert_int_equal(claim("a", &c), 1);
+}
+
+static void
+a_wake_that_was_looked_at_is_none_any_more(void **state)
+{
+	struct db_job_claim *c;
+	struct db_job_plan *seen;
+	struct db_job_woken *w;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(claim("a", &c), 1);
+	assert_int_equal(db_job_woken(db, arena, "a", 10, &w, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_job_wake(db, J1), 0);
+	assert_int_equal(db_job_woken(db, arena, "b", 10, &w, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_job_woken(db, arena, "a", 10, &w, &n), 0);
+	assert_int_equal(n, 1);
+	assert_int_equal(db_job_get_plan(db, arena, J1, &seen), 0);
+	assert_string_equal(w->job_id, J1);
+	assert_int_equal(w->look_us, seen->look_us);
+	assert_int_equal(seen->lease_fence, c->fence);
+	assert_int_equal(
+	    db_job_release(db, J1, c->fence, 60000, seen->look_us), 0);
+	assert_int_equal(claim("a", &c), 0);
+	/* Another one after it is. */
+	assert_int_equal(db_job_wake(db, J1), 0);
+	assert_int_equal(claim("a", &c), 1);
+	assert_int_equal(db_job_wake(db, J1), 0);
+	assert_int_equal(
+	    db_job_release(db, J1, c->fence, 60000, seen->look_us), 0);
 	assert_int_equal(claim("a", &c), 1);
 }
 
@@ -374,7 +407,7 @@ renewed_lease_is_kept_and_not_seen_as_a_wake(void **state)
 	assert_int_equal(db_job_renew(db, "b", LEASE_MS, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(db_job_check_lease(db, J1, c->fence), 0);
-	assert_int_equal(db_job_release(db, J1, c->fence, 60000), 0);
+	assert_int_equal(db_job_release(db, J1, c->fence, 60000, 0), 0);
 	assert_int_equal(claim("b", &c), 0);
 }
 
@@ -414,7 +447,7 @@ stale_scheduler_changes_nothing(void **state)
 	assert_int_equal(
 	    db_party_clear(db, J1, DB_PARTY_CREATED, old), ERR_CONFLICT);
 	assert_int_equal(db_job_settle(db, J1, old), ERR_CONFLICT);
-	assert_int_equal(db_job_release(db, J1, old, 0), ERR_CONFLICT);
+	assert_int_equal(db_job_release(db, J1, old, 0, 0), ERR_CONFLICT);
 	assert_int_equal(job(J1)->status, STATE_WAITING);
 	assert_int_equal(events(J1, "job"), 1);
 	assert_int_equal(
@@ -774,6 +807,7 @@ main(void)
 		T(due_jobs_are_claimed_in_one_batch_once),
 		T(released_job_is_due_again_after_its_delay),
 		T(wake_during_a_look_is_not_lost),
+		T(a_wake_that_was_looked_at_is_none_any_more),
 		T(renewed_lease_is_kept_and_not_seen_as_a_wake),
 		T(stale_scheduler_changes_nothing),
 		T(settled_job_is_never_due_but_for_a_rerun),

@@ -206,7 +206,7 @@ members_end_makes_the_job_due_and_its_start_does_not(void **state)
 	(void)state;
 	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(db_job_release(db, J1, c->fence, 3600000), 0);
+	assert_int_equal(db_job_release(db, J1, c->fence, 3600000, 0), 0);
 	assert_int_equal(
 	    move(&here, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
 	assert_int_equal(db_job_claim(db, arena, "a", LEASE_MS, 10, &c, &n), 0);

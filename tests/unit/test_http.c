@@ -565,6 +565,29 @@ many_requests_are_under_way_at_once(void **state)
 }
 
 static void
+a_request_leaves_without_a_turn_of_the_loop(void **state)
+{
+	struct world *w = *state;
+	struct many m;
+
+	client_in_loop(w, &m);
+	m.expected = 1;
+	(void)send_one(&m, "/echo", on_done);
+	assert_int_equal(loop_run(m.loop), 0);
+	/* The connection is open; the loop stands still from here. */
+	m.expected = 2;
+	(void)send_one(&m, "/echo", on_done);
+	for (int i = 0; i < 5000 && tls_server_requests(w->server) < 2; i++)
+		usleep(1000);
+	assert_int_equal(tls_server_requests(w->server), 2);
+	assert_int_equal(m.done, 1);
+	assert_int_equal(loop_run(m.loop), 0);
+	assert_int_equal(m.done, 2);
+	http_client_free(m.client);
+	loop_free(m.loop);
+}
+
+static void
 cancel_the_rest(void *ctx, const struct http_reply *reply)
 {
 	struct many *m = ctx;
@@ -749,6 +772,7 @@ main(void)
 		WITH_WORLD(partners_are_never_called_without_tls),
 		WITH_WORLD(odd_urls_are_refused),
 		WITH_WORLD(many_requests_are_under_way_at_once),
+		WITH_WORLD(a_request_leaves_without_a_turn_of_the_loop),
 		WITH_WORLD(canceled_requests_do_not_call_back),
 		WITH_WORLD(envelopes_of_partners_are_taken_apart),
 		WITH_WORLD(certificates_are_checked_before_they_are_trusted),

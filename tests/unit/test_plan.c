@@ -1272,6 +1272,111 @@ tasks_name_their_upstream_the_limit_or_the_back_off(void **state)
 	    f->plan.tasks[READER].n[WAIT_N_LEFT_MS], 3000, 3000 + 5000 / 4);
 }
 
+/* --- one plan is enough ------------------------------------------------------ */
+
+static const enum state verdicts[] = { STATE_WAITING, STATE_RUNNING,
+	STATE_SUCCESS, STATE_FAILED, STATE_CANCELED };
+enum { VERDICTS = sizeof(verdicts) / sizeof(verdicts[0]) };
+
+/* Some state of a component's rows, by number. */
+static void
+put(struct fixture *f, size_t c, size_t n)
+{
+	struct plan_component *comp = &f->components[c];
+
+	comp->status = verdicts[n % VERDICTS];
+	n /= VERDICTS;
+	for (size_t m = 0; m < MEMBERS; m++) {
+		struct plan_row *r = &f->rows[c][m];
+
+		r->party_status = verdicts[n % VERDICTS];
+		n /= VERDICTS;
+		r->start_acked = r->party_status != STATE_WAITING;
+		r->acked = m == HOST && n % 2 != 0 ? comp->status : STATE_NONE;
+		r->ended_ms = state_is_end(r->party_status) ? 10 : -1;
+		r->fault = FAULT_HOST;
+	}
+	f->rows[c][GUEST].acked = state_is_end(f->rows[c][GUEST].party_status)
+				      ? comp->status
+				      : STATE_NONE;
+}
+
+/* The rows as the plan leaves them, its commands on their way. */
+static void
+carry_out(struct fixture *f)
+{
+	for (size_t i = 0; i < f->plan.n; i++) {
+		const struct plan_action *a = &f->plan.actions[i];
+		struct plan_row *own = &f->rows[a->component][GUEST];
+
+		if (a->verb == PLAN_SET_VERDICT) {
+			f->components[a->component].status = a->status;
+			if (state_is_end(own->party_status))
+				own->acked = a->status;
+		} else if (a->verb == PLAN_SET_PROGRESS)
+			f->job.progress = a->progress;
+		else if (plan_is_task_command(a->verb))
+			f->rows[a->component][a->member].busy = true;
+		else if (plan_is_command(a->verb))
+			f->members[a->member].busy = true;
+	}
+}
+
+static bool
+goes_on(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (!plan_is_command(p->actions[i].verb) &&
+		    !plan_goes_on(p->actions[i].verb) &&
+		    p->actions[i].verb != PLAN_WAIT)
+			return false;
+	return true;
+}
+
+/* A look need not be followed by another that carries out the rest. */
+static void
+a_plan_has_all_that_follows_from_its_verdicts(void **state)
+{
+	static const size_t all = VERDICTS * VERDICTS * VERDICTS * 2;
+	struct fixture *f = *state;
+	size_t looked = 0;
+
+	running(f);
+	for (size_t n = 0; n < all * all * 4; n++) {
+		int64_t delay_ms;
+
+		put(f, READER, n % all);
+		put(f, PSI, n / all % all);
+		put(f, LR, 0);
+		f->job.progress = 0;
+		f->job.task_parallelism = n / all / all % 2 == 0 ? 1 : 2;
+		f->members[GUEST].busy = f->members[HOST].busy = false;
+		for (size_t c = 0; c < COMPONENTS; c++)
+			for (size_t m = 0; m < MEMBERS; m++) {
+				f->rows[c][m].busy = false;
+				f->rows[c][m].auto_retries =
+				    n / all / all / 2 % 2 == 0 ? 0 : 3;
+				f->rows[c][m].retry_delay_ms = 5000;
+			}
+		make(f);
+		if (!goes_on(&f->plan))
+			continue;
+		looked++;
+		delay_ms = f->plan.n == 0 ? 0 : INT64_MAX;
+		for (size_t i = 0; i < f->plan.n; i++)
+			if (f->plan.actions[i].verb == PLAN_WAIT)
+				delay_ms = f->plan.actions[i].delay_ms;
+		carry_out(f);
+		make(f);
+		for (size_t i = 0; i < f->plan.n; i++)
+			if (f->plan.actions[i].verb != PLAN_WAIT ||
+			    f->plan.actions[i].delay_ms < delay_ms)
+				fail_msg("state %zu: another plan has \"%s\"",
+				    n, plan_verb_name(f->plan.actions[i].verb));
+	}
+	assert_true(looked > 10000);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -1331,6 +1436,7 @@ main(void)
 		T(whatever_waits_has_exactly_one_reason),
 		T(each_step_of_a_waiting_job_names_its_reason),
 		T(tasks_name_their_upstream_the_limit_or_the_back_off),
+		T(a_plan_has_all_that_follows_from_its_verdicts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

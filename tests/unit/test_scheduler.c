@@ -428,6 +428,8 @@ a_chain_does_not_wait_for_a_clock(void **state)
 	assert_int_equal(job_of(f, id)->status, STATE_SUCCESS);
 	/* A poll of 200 ms before each of ten starts would take 2 s. */
 	assert_true(took < 2000);
+	/* Nor is the job claimed anew for each. */
+	assert_true(job_of(f, id)->lease_fence <= 3);
 }
 
 static void
