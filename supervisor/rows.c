@@ -120,7 +120,7 @@ set_verdict(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	const struct plan_component *c = &sn->plan.components[a->component];
 
 	return db_task_move_all(s->db, j->job_id, c->name, c->version,
-	    a->status, j->fence, a->reason, moved);
+	    a->status, DB_FENCE_HELD, a->reason, moved);
 }
 
 static void

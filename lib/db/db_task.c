@@ -24,6 +24,8 @@ static const struct db_shape task_shape = DB_SHAPE(struct db_task, task_cols);
 static const struct db_stmt get = { "task.get", KEY_PARAMS,
 	"SELECT 1" TASK_COLS(DB_SQL, , "")
 	    TASK_DOC_COLS(DB_SQL, , "") " FROM task WHERE" KEY_WHERE };
+static const struct db_stmt runs_here = { "task.runs_here", KEY_PARAMS,
+	"SELECT run_here FROM task WHERE" KEY_WHERE };
 static const struct db_stmt get_newest = { "task.get_newest", "ssss",
 	"SELECT 1" TASK_COLS(DB_SQL, , "") TASK_DOC_COLS(DB_SQL, ,
 	    "") " FROM task WHERE job_id = ? AND component = ? AND role = ?"
@@ -67,6 +69,20 @@ db_task_get(struct db *db, struct arena *a, const struct db_task_key *k,
 	int r;
 
 	r = db_select_one(db, &get, &task_shape, a, out, KEY_ARGS(k));
+	if (r == ERR_NOT_FOUND)
+		return err_set(r, "no task %s", db_task_text(a, k));
+	return r;
+}
+
+int
+db_task_runs_here(
+    struct db *db, struct arena *a, const struct db_task_key *k, bool *here)
+{
+	int64_t n;
+	int r;
+
+	r = db_query_int(db, &runs_here, &n, KEY_ARGS(k));
+	*here = r == 0 && n != 0;
 	if (r == ERR_NOT_FOUND)
 		return err_set(r, "no task %s", db_task_text(a, k));
 	return r;

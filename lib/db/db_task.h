@@ -51,6 +51,9 @@ struct db_task {
 /* ERR_NOT_FOUND when there is none. */
 int db_task_get(struct db *, struct arena *, const struct db_task_key *,
     struct db_task **out);
+/* Is it a task of a member of this site?  a: for the message. */
+int db_task_runs_here(
+    struct db *, struct arena *a, const struct db_task_key *, bool *here);
 /* The newest version of a component at one member. */
 int db_task_get_newest(struct db *, struct arena *, const char *job_id,
     const char *component, const char *role, const char *party_id,
@@ -144,8 +147,10 @@ int db_task_move(struct db *, const struct db_task_key *,
 
 /*
  * The verdict of a task version, on the rows of all members at once
- * (initiator).  fence: the caller's scheduling lease.
+ * (initiator).  fence: the caller's scheduling lease, or that db_job_hold() has
+ * seen to it in this transaction.
  */
+#define DB_FENCE_HELD INT64_C(-1)
 int db_task_move_all(struct db *, const char *job_id, const char *component,
     int64_t version, enum state to, int64_t fence, const char *reason,
     bool *moved);

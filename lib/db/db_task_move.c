@@ -203,8 +203,9 @@ move_all_tx(struct db *db, void *ctx)
 
 	m->moved = false;
 	m->from = STATE_NONE;
-	if ((r = db_query_int(
-		 db, &lock_job, &ok, m->fence, m->fence, m->job_id)) != 0)
+	ok = m->fence == DB_FENCE_HELD;
+	if (!ok && (r = db_query_int(db, &lock_job, &ok, m->fence, m->fence,
+			m->job_id)) != 0)
 		return r;
 	if (!ok)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",

@@ -20,10 +20,10 @@ struct report {
 
 /* The caller speaks for itself, of a task that runs at its site. */
 static int
-check_reporter(struct db *db, struct arena *a, const struct report *p,
-    struct db_task **task)
+check_reporter(struct db *db, struct arena *a, const struct report *p)
 {
 	struct db_job *job;
+	bool here;
 	int r;
 
 	if (!str_eq(p->caller->party_id, p->key->party_id))
@@ -34,9 +34,9 @@ check_reporter(struct db *db, struct arena *a, const struct report *p,
 	if ((r = party_check_initiated(
 		 db, a, p->caller, p->key->job_id, &job)) != 0)
 		return r;
-	if ((r = db_task_get(db, a, p->key, task)) != 0)
+	if ((r = db_task_runs_here(db, a, p->key, &here)) != 0)
 		return r;
-	if ((*task)->run_here)
+	if (here)
 		return err_set(ERR_DENIED, "task %s of %s %s runs here",
 		    p->key->component, p->key->role, p->key->party_id);
 	return 0;
@@ -52,12 +52,11 @@ report_tx(struct db *db, void *ctx)
 	struct report *p = ctx;
 	const struct party_report *rep = p->report;
 	struct arena *a = arena_new();
-	struct db_task *task;
 	unsigned moved;
 	int r;
 
 	p->effective = false;
-	if ((r = check_reporter(db, a, p, &task)) != 0)
+	if ((r = check_reporter(db, a, p)) != 0)
 		goto out;
 	if ((r = db_task_move(db, p->key,
 		 &(struct db_task_move){ .status = STATE_NONE,
