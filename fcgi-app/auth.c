@@ -24,6 +24,7 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
 #include "lib/db/db_audit.h"
+#include "lib/db/db_recover.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/sign/digest.h"
 #include "lib/sign/sign.h"
@@ -311,6 +312,9 @@ auth_caller(struct request *req)
 	const char *who, *claimed;
 	int r;
 
+	/* Times of signatures are judged by the database's. */
+	if (req->route->audience != AUDIENCE_PUBLIC)
+		db_clock_follow(req->app->db);
 	switch (req->route->audience) {
 	case AUDIENCE_PUBLIC:
 	case AUDIENCE_LOGIN:
@@ -343,6 +347,8 @@ auth_caller(struct request *req)
 	}
 	if (r == ERR_AUTH || r == ERR_FORMAT)
 		return auth_refused(req, who, ERR_AUTH);
+	if (r == ERR_CLOCK)
+		return auth_refused(req, who, r);
 	if (r == 0) {
 		db_set_actor(req->app->db, req->caller.name);
 		req->is_proven = true;
@@ -359,6 +365,7 @@ auth_early(struct request *req)
 	if (hook_decides_clients(req) || !auth_client_is_signed(req) ||
 	    (form_is_multipart(req) && request_query_is_json(req)))
 		return auth_caller(req);
+	db_clock_follow(req->app->db);
 	if ((r = auth_client_early(req)) == ERR_AUTH)
 		return auth_refused(req, claimed_key(req), r);
 	return r;

@@ -18,6 +18,7 @@
 #include "lib/base/log.h"
 
 #define DB_RETRY_AFTER_S 5
+#define CLOCK_RETRY_AFTER_S 5
 #define DISK_RETRY_AFTER_S 30 /* one is not emptied in a second */
 
 /* Our own trouble: logged whole, told to partners only by its kind. */
@@ -51,6 +52,9 @@ answer_error(struct request *req, struct reply *rp, int code)
 		rp->http_status = 503;
 		rp->retry_after_s = DISK_RETRY_AFTER_S;
 	}
+	/* Clocks are set right again, too. */
+	if (code == ERR_CLOCK)
+		rp->retry_after_s = CLOCK_RETRY_AFTER_S;
 	/* No word on what it asked: it may ask again. */
 	if (partner && is_ours(code))
 		rp->http_status = 500;

@@ -4,7 +4,7 @@
  * keeps workers running: one half of them for users, one for partners, so
  * that neither waits for the other.
  *
- *	sluice-fcgi --config FILE [--log FILE]
+ *	sluice-fcgi --config FILE [--log FILE] [--check]
  *	sluice-fcgi --routes
  */
 #include <errno.h>
@@ -23,6 +23,7 @@
 #include "fcgi-app/tally.h"
 #include "fcgi-app/throttle.h"
 #include "fcgi-app/turns.h"
+#include "fcgi-app/upgrade.h"
 #include "fcgi-app/worker.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -58,7 +59,9 @@ static int
 usage(void)
 {
 	(void)fprintf(stderr,
-	    "usage: sluice-fcgi --config FILE [--log FILE] | --routes\n");
+	    "usage: sluice-fcgi --config FILE [--log FILE] [--check] | "
+	    "--routes\n"
+	    "  --check  whether it would start, and no more\n");
 	return 2;
 }
 
@@ -267,6 +270,49 @@ reload(void *ctx)
 	say_who_is_let_in(fresh);
 }
 
+static int
+upgrade(void *ctx)
+{
+	int r = upgrade_check();
+
+	(void)ctx;
+	if (r != 0)
+		log_err("the program is not replaced");
+	else
+		log_info("another program takes over");
+	return r;
+}
+
+static void
+become(void *ctx)
+{
+	struct program *p = ctx;
+	const int fds[] = { p->socket, p->partners };
+
+	(void)upgrade_become(fds, 2);
+	log_err("the program is not replaced");
+}
+
+/* Those that the program before this one listened at, or new ones. */
+static int
+open_sockets(struct program *p, const char *handed_over)
+{
+	int fds[2], r;
+
+	if (handed_over == NULL) {
+		if ((r = open_socket(p->conf, SITE_FCGI_SOCKET, &p->socket)) !=
+		    0)
+			return r;
+		return open_socket(
+		    p->conf, SITE_FCGI_PARTNER_SOCKET, &p->partners);
+	}
+	if ((r = upgrade_sockets(handed_over, fds, 2)) == 0) {
+		p->socket = fds[0];
+		p->partners = fds[1];
+	}
+	return r;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -274,11 +320,18 @@ main(int argc, char **argv)
 		{ "config", required_argument, NULL, 'c' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "routes", no_argument, NULL, 'r' },
+		{ "check", no_argument, NULL, 'k' },
+		{ "sockets", required_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct program p = { .socket = -1, .partners = -1 };
-	struct prefork prefork = { .work = work, .reload = reload, .ctx = &p };
-	const char *config = NULL, *log = NULL;
+	struct prefork prefork = { .work = work,
+		.reload = reload,
+		.upgrade = upgrade,
+		.become = become,
+		.ctx = &p };
+	const char *config = NULL, *log = NULL, *sockets = NULL;
+	bool check = false;
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "c:l:", options, NULL)) != -1) {
@@ -288,6 +341,10 @@ main(int argc, char **argv)
 			log = optarg;
 		else if (c == 'r')
 			return print_routes();
+		else if (c == 'k')
+			check = true;
+		else if (c == 's')
+			sockets = optarg;
 		else
 			return usage();
 	}
@@ -301,11 +358,10 @@ main(int argc, char **argv)
 	set_log_level(p.conf);
 	if ((log != NULL && (r = log_to_file(log)) != 0) ||
 	    (r = site_shared_check(p.conf)) != 0 ||
-	    (r = check_database(p.conf)) != 0 ||
-	    (r = open_socket(p.conf, SITE_FCGI_SOCKET, &p.socket)) != 0 ||
-	    (r = open_socket(p.conf, SITE_FCGI_PARTNER_SOCKET, &p.partners)) !=
-		0 ||
-	    (r = set_turns(&p)) != 0 || (r = throttle_new(&p.failures)) != 0 ||
+	    (r = check_database(p.conf)) != 0 || check ||
+	    (r = upgrade_note(argv)) != 0 ||
+	    (r = open_sockets(&p, sockets)) != 0 || (r = set_turns(&p)) != 0 ||
+	    (r = throttle_new(&p.failures)) != 0 ||
 	    (r = tally_new(&p.tally)) != 0 ||
 	    (r = db_gate_new(&p.db_gate)) != 0 ||
 	    (r = hook_gate_new(&p.hook_gate)) != 0 ||

@@ -162,6 +162,12 @@ handle(struct parent *p, int signo)
 		/* They finish their request; new ones come with the new conf. */
 		signal_all(p, SIGTERM);
 		break;
+	case SIGUSR2:
+		if (p->stopping || p->conf->upgrade(p->conf->ctx) != 0)
+			break;
+		signal_all(p, SIGTERM);
+		p->conf->become(p->conf->ctx);
+		break;
 	case SIGTERM:
 	case SIGINT:
 		if (p->stopping)
@@ -186,6 +192,7 @@ prefork_run(const struct prefork *conf)
 	sigemptyset(&p.handled);
 	sigaddset(&p.handled, SIGCHLD);
 	sigaddset(&p.handled, SIGHUP);
+	sigaddset(&p.handled, SIGUSR2);
 	sigaddset(&p.handled, SIGTERM);
 	sigaddset(&p.handled, SIGINT);
 	if (sigprocmask(SIG_BLOCK, &p.handled, &p.unblocked) != 0)

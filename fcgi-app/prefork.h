@@ -3,7 +3,9 @@
  * once; one that keeps dying young is replaced ever more slowly.
  *
  * SIGTERM and SIGINT end everything gracefully: workers finish the request
- * they are at.  SIGHUP calls reload() and then replaces every worker.
+ * they are at.  SIGHUP calls reload() and then replaces every worker.  SIGUSR2
+ * calls upgrade(), which may make another program of this process: workers of
+ * the old one end when they have answered what they are at.
  */
 #ifndef FCGI_APP_PREFORK_H
 #define FCGI_APP_PREFORK_H
@@ -20,6 +22,12 @@ struct prefork {
 	int (*work)(void *ctx, int number, const sigset_t *unblocked);
 	/* In the parent; an error keeps what was. */
 	void (*reload)(void *ctx);
+	/*
+	 * In the parent: may another program take over (0)?  Then workers are
+	 * told to end, and become() is called, which returns when it failed.
+	 */
+	int (*upgrade)(void *ctx);
+	void (*become)(void *ctx);
 	void *ctx;
 };
 

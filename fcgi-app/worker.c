@@ -213,6 +213,7 @@ worker_run(const struct worker *w, const sigset_t *unblocked)
 	/* The terminal's ^C and a reload are the parent's business. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGHUP, SIG_IGN);
+	(void)signal(SIGUSR2, SIG_IGN);
 	(void)signal(SIGPIPE, SIG_IGN);
 	sigdelset(&waiting, SIGTERM);
 

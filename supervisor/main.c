@@ -15,6 +15,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
+#include "lib/db/db_recover.h"
 #include "lib/db/migrate.h"
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
@@ -23,11 +24,14 @@
 #include "supervisor/peers.h"
 #include "supervisor/supervisor.h"
 
+#define CLOCK_MS 11000 /* see db_clock_follow() */
+
 /* Everything this program makes, in the order in which it is made. */
 struct program {
 	struct site_conf *conf;
 	struct peer_lock lock;
 	struct keys *keys;
+	struct loop_timer *clock;
 	struct supervisor super;
 };
 
@@ -103,6 +107,15 @@ on_hangup(void *ctx, int signo)
 	supervisor_reload(&p->super);
 }
 
+/* What partners and people read is the database's time. */
+static void
+on_clock(void *ctx)
+{
+	struct program *p = ctx;
+
+	db_clock_follow(p->super.db);
+}
+
 static int
 watch_signals(struct program *p)
 {
@@ -147,6 +160,7 @@ open_site(struct program *p, const struct options *o)
 	if ((r = db_open(p->conf, &p->super.db)) != 0 ||
 	    (r = db_schema_check(p->super.db)) != 0)
 		return r;
+	db_clock_follow(p->super.db);
 	return 0;
 }
 
@@ -177,6 +191,7 @@ close_all(struct program *p)
 	http_client_free(s->http);
 	supervisor_stop(s);
 	nursery_free(s->nursery);
+	loop_timer_free(p->clock);
 	loop_free(s->loop);
 	keys_free(p->keys);
 	db_close(s->db);
@@ -203,6 +218,8 @@ main(int argc, char **argv)
 	    (r = loop_new(&p.super.loop)) == 0 &&
 	    (r = watch_signals(&p)) == 0 && (r = open_outside(&p)) == 0 &&
 	    (r = supervisor_start(&p.super)) == 0) {
+		p.clock = loop_timer_new(p.super.loop, on_clock, &p);
+		loop_timer_set(p.clock, CLOCK_MS, CLOCK_MS);
 		log_info("supervisor %s of party %s runs", p.super.instance,
 		    p.conf->party_id);
 		r = loop_run(p.super.loop);

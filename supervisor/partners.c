@@ -179,7 +179,10 @@ partners_is_silence(const struct partner_reply *r)
 	 * limit.  A refusal by the program has an envelope of its own. */
 	return r->status == 0 || r->status == 429 || r->status == 502 ||
 	       r->status == 504 || r->retcode == 429 || r->retcode == 502 ||
-	       r->retcode == 503 || r->retcode == 504 || r->error == ERR_FORMAT;
+	       r->retcode == 503 || r->retcode == 504 ||
+	       r->error == ERR_FORMAT ||
+	       /* Refused for now, as when one of the clocks was set. */
+	       (r->status == 401 && r->retry_after_s > 0);
 }
 
 /* For people and for the metrics; when it cannot be kept, the next may. */

@@ -23,16 +23,27 @@ clock_mono_ms(void)
 	return now_us(CLOCK_MONOTONIC) / 1000;
 }
 
+/* What to add to the monotonic clock; 0: nobody said. */
+static _Atomic int64_t anchor_us;
+
+void
+clock_anchor(int64_t wall_us)
+{
+	anchor_us = wall_us - clock_mono_us();
+}
+
 int64_t
 clock_wall_us(void)
 {
-	return now_us(CLOCK_REALTIME);
+	int64_t anchor = anchor_us;
+
+	return anchor != 0 ? clock_mono_us() + anchor : now_us(CLOCK_REALTIME);
 }
 
 int64_t
 clock_wall_ms(void)
 {
-	return now_us(CLOCK_REALTIME) / 1000;
+	return clock_wall_us() / 1000;
 }
 
 void

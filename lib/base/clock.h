@@ -1,6 +1,7 @@
 /*
- * Time.  Decisions about leases use the database's clock; these two serve
- * durations inside one process and stamps for people.
+ * Time.  Decisions about leases use the database's clock; these serve
+ * durations inside one process, stamps for people, and what other sites
+ * compare with clocks of theirs.
  */
 #ifndef LIB_BASE_CLOCK_H
 #define LIB_BASE_CLOCK_H
@@ -12,6 +13,12 @@ int64_t clock_mono_ms(void); /* monotonic */
 int64_t clock_mono_us(void);
 int64_t clock_wall_ms(void); /* since the epoch */
 int64_t clock_wall_us(void);
+
+/*
+ * From now on clock_wall_* is this plus what the monotonic clock counted
+ * since: somebody who sets this machine's clock sets nothing here.
+ */
+void clock_anchor(int64_t wall_us);
 
 /* "YYYY-MM-DD HH:MM:SS" local time; "" for ms <= 0. */
 #define CLOCK_DATE_SIZE 20

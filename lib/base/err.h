@@ -35,7 +35,8 @@
 	X(ERR_REMOTE, -20, 104, 502, "partner answered with an error")         \
 	X(ERR_CLOSED, -21, 100, 500, "connection closed")                      \
 	X(ERR_PENDING, -22, 106, 409, "a person has to approve first")         \
-	X(ERR_FULL, -23, 103, 503, "a disk is full")
+	X(ERR_FULL, -23, 103, 503, "a disk is full")                           \
+	X(ERR_CLOCK, -24, 109, 401, "the clocks differ")
 
 enum err_code {
 #define X(name, code, retcode, http, text) name = (code),

@@ -3,9 +3,14 @@
  */
 #include "lib/db/db_recover.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
+
+#define FOLLOW_AGAIN_MS 1000 /* after a failure */
+#define FOLLOW_MS 10000 /* how long the database's time is trusted to run */
 
 struct text_row {
 	const char *text;
@@ -73,4 +78,23 @@ int
 db_clock_ms(struct db *db, int64_t *ms)
 {
 	return db_query_int(db, &clock_now, ms);
+}
+
+void
+db_clock_follow(struct db *db)
+{
+	static int64_t asked_ms;
+	int64_t now = clock_mono_ms(), before, ms;
+
+	if (asked_ms != 0 && now - asked_ms < FOLLOW_MS)
+		return;
+	before = clock_mono_us();
+	if (db_clock_ms(db, &ms) != 0) {
+		log_err("the database's time");
+		asked_ms = now - FOLLOW_MS + FOLLOW_AGAIN_MS;
+		return;
+	}
+	asked_ms = now;
+	/* Half way between question and answer it was that late. */
+	clock_anchor(ms * 1000 + (clock_mono_us() - before) / 2);
 }

@@ -25,5 +25,10 @@ int db_job_stuck(struct db *, struct arena *, int64_t age_ms, int64_t limit,
 
 /* The database's clock, milliseconds since the epoch.  ERR_DB. */
 int db_clock_ms(struct db *, int64_t *ms);
+/*
+ * Let this process have the database's time (clock_anchor()): called often, it
+ * asks for it every ten seconds.  Errors are logged; the time goes on then.
+ */
+void db_clock_follow(struct db *);
 
 #endif

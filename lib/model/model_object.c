@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -137,7 +137,7 @@ is_old(const struct sweep *s, int dir, const char *name)
 	struct stat st;
 
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       time(NULL) - st.st_mtime >= s->min_age_s;
+	       clock_wall_ms() / 1000 - st.st_mtime >= s->min_age_s;
 }
 
 /*

@@ -196,9 +196,14 @@ check_times(const struct signature *s, int64_t now_s, struct sign_proof *out)
 		return err_set(ERR_AUTH, "signature must live 1 to %d s",
 		    SIGN_LIFETIME_MAX_S);
 	if (out->created_s > now_s + SIGN_SKEW_S)
-		return err_set(ERR_AUTH, "signature is from the future");
+		return err_set(ERR_CLOCK,
+		    "signature is from the future: %lld s ahead of this "
+		    "site's clock",
+		    (long long)(out->created_s - now_s));
 	if (expires_s < now_s - SIGN_SKEW_S)
-		return err_set(ERR_AUTH, "signature is expired");
+		return err_set(ERR_CLOCK,
+		    "signature is expired, %lld s ago by this site's clock",
+		    (long long)(now_s - expires_s));
 	out->expires_s = expires_s + SIGN_SKEW_S;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_recover.h"
 #include "lib/http/client.h"
 #include "lib/json/json.h"
 #include "lib/sign/keys.h"
@@ -66,6 +67,8 @@ open_client(struct courier *c)
 
 	if (c->http != NULL)
 		return 0;
+	/* Partners compare the times of signatures. */
+	db_clock_follow(c->shepherd->db);
 	path = site_path(c->shepherd->conf, "%s/sign.key", SITE_KEYS);
 	if (c->keys == NULL)
 		r = keys_load(path, &c->keys);
@@ -133,6 +136,7 @@ part_failed(struct shipment *sh, const struct http_reply *reply)
 					     : RETRY_PAUSE_MS,
 		    RETRY_MAX_MS, false, why);
 	else if (reply->error == ERR_NET || reply->error == ERR_TIMEOUT ||
+		 (reply->status == 401 && reply->retry_after_s > 0) ||
 		 reply->status >= 500)
 		shipment_later(sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, why);
 	else

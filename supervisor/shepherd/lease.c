@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db_recover.h"
 #include "lib/db/db_tx.h"
 #include "supervisor/shepherd/diskwatch.h"
 #include "supervisor/shepherd/inbox.h"
@@ -109,6 +110,8 @@ lease_beat(struct lease *l)
 		return;
 	}
 	tell(l, r);
+	if (r == 0)
+		db_clock_follow(s->db);
 	if (kill != STATE_NONE)
 		control_end(s, kill, FAULT_STOPPED, NULL);
 	watch_memory(s);
