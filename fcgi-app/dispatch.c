@@ -43,6 +43,8 @@ answer_error(struct request *req, struct reply *rp, int code)
 		return; /* too late to say it */
 	reply_fault(rp, err_retcode(code), "%s",
 	    partner && is_ours(code) ? err_meaning(code) : err_text());
+	if (code == ERR_BUSY && !partner)
+		(void)reply_busy(rp);
 	/* A database that is away comes back. */
 	if (code == ERR_DB || code == ERR_DB_RETRY) {
 		rp->http_status = 503;

@@ -22,6 +22,7 @@ if [ "${1:-}" = --short ]; then
 	OUTAGE_FORM=short
 	shift
 fi
+# OUTAGE_FORM=all: all tests, with the outages of the short form.
 OUTAGE_FORM=${OUTAGE_FORM:-long}
 FEDERATION=$BUILD/outage-federation
 PARTIES="9999 10000"

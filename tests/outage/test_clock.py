@@ -8,7 +8,7 @@ import time
 import unittest
 
 from federation import BUILD, settings, signature, wait_for
-from world import World, chain_dsl, learning_dsl
+from world import World, chain_dsl, learning_dsl, long_only
 
 LIBRARY = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
 HOUR_S = 3600
@@ -84,6 +84,7 @@ class ClockJump(World):
             self.program_of(site, "supervisor", self.env)
         self.jobs_survive_jumps()
 
+    @long_only
     def test_the_clocks_of_request_handlers_jump(self):
         key = self.guest.make_key("clock", "admin")
         for site in self.sites:
@@ -95,6 +96,7 @@ class ClockJump(World):
             reply = self.guest.api("job/list/job", raw=b"{}", headers=head)
             self.assertEqual(reply["retcode"] == 0, ok, (off_ms, reply))
 
+    @long_only
     def test_the_clocks_of_shepherds_jump(self):
         for site in self.sites:
             settings(site, "executor", shepherd_program=self.shepherd(

@@ -110,6 +110,7 @@ class DatabaseGone(World):
     def test_the_initiators_database_hangs(self):
         self.outage("freeze", (0,))
 
+    @long_only
     def test_both_databases_are_killed(self):
         self.outage("kill", (0, 1))
 

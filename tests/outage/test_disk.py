@@ -6,7 +6,8 @@ import subprocess
 import unittest
 
 from federation import settings, wait_for
-from world import SHORT, Database, Persistent, Upload, World, ask, chain_dsl, databases_back, learning_dsl, pass_time
+from world import (Database, Persistent, Upload, World, ask, chain_dsl, databases_back, learning_dsl, long_only,
+                   pass_time)
 
 HOME_MB = 160
 MEMORY_MB = 24
@@ -116,6 +117,7 @@ class DiskFull(World):
         self.balloons[self.guest].burst()
         self.ends_well(self.submit(chain_dsl(n=1)))
 
+    @long_only
     def test_a_job_waits_while_a_partners_disk_is_full(self):
         self.balloons[self.host].blow(leave=MB)
         job = self.submit(chain_dsl(n=1))
@@ -125,6 +127,7 @@ class DiskFull(World):
         self.balloons[self.host].burst()
         self.ends_well(job)
 
+    @long_only
     def test_a_disk_that_fills_while_a_table_comes_leaves_nothing_of_it(self):
         upload = Upload(self.guest, "cut")
         self.balloons[self.guest].blow()
@@ -166,6 +169,7 @@ class DiskFull(World):
         wait_for(lambda: not [n for n in os.walk(os.path.join(self.host.home, "jobs", job)) if n[2]],
                  what="work folders removed")
 
+    @long_only
     def test_a_task_is_tried_again_until_there_is_room(self):
         job = self.submit(learning_dsl(), auto_retries=20, auto_retry_delay=1)
         self.filled_in_time(job)
@@ -175,6 +179,7 @@ class DiskFull(World):
         for site, role in zip(self.sites, ("guest", "host")):
             self.assertEqual(site.wait(job, role=role)["f_status"], "success", site.events(job))
 
+    @long_only
     def test_large_objects_wait_for_room_in_the_spool(self):
         job = self.mail_job(300, 2 * MB)
         self.mails(job)
@@ -183,6 +188,7 @@ class DiskFull(World):
         self.balloons[self.host].burst()
         self.ends_well(job)
 
+    @long_only
     def test_small_objects_wait_for_room_in_memory(self):
         balloon = Balloon(self.memory_dir(self.host))
         self.balloons["memory"] = balloon
@@ -199,7 +205,7 @@ class DiskFull(World):
 
 
 @unittest.skipUnless(os.environ.get("IN_NAMESPACE"), "FULL DISKS WERE NOT TESTED: that takes root and a mount namespace")
-@unittest.skipIf(SHORT, "part of the long form")
+@long_only
 class DatabaseDiskFull(World):
     """The disk of the database itself."""
 

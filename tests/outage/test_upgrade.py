@@ -92,6 +92,7 @@ class Upgrade(World):
                      what="end of the old workers")
         self.all_is_well()
 
+    @long_only
     def test_a_program_that_would_not_start_takes_nobodys_place(self):
         site = self.guest
         path = self.replaced("sluice-fcgi")
@@ -110,6 +111,7 @@ class Upgrade(World):
             os.rename(aside, path)
         self.all_is_well()
 
+    @long_only
     def test_request_handlers_that_are_restarted_refuse_for_a_moment_and_say_so(self):
         self.replaced("sluice-fcgi")
         for site in self.sites:
@@ -140,6 +142,7 @@ class Upgrade(World):
 
     # --- the front ---
 
+    @long_only
     def test_the_front_reads_its_configuration_again_and_again_and_nobody_notices(self):
         kept = [KeptOpen(s) for s in self.sites]
         for _ in range(5):

@@ -12,13 +12,14 @@ import urllib.parse
 
 from federation import BUILD, DATA, ENDED, FEDERATION, TOP, Federation, kill, processes, settings, wait_for
 
-SHORT = os.environ.get("OUTAGE_FORM") == "short"
+FORM = os.environ.get("OUTAGE_FORM", "long")  # short, long, or all of the tests with short outages
+SHORT = FORM != "long"
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "8" if SHORT else "60"))
 # What a hung database may cost a client; in the short form the outage must be longer than that.
 ANSWER_S = 2 if SHORT else 15
 CHAIN = 8
 CORES = 8
-long_only = unittest.skipIf(SHORT, "part of the long form")
+long_only = unittest.skipIf(FORM == "short", "part of the long form")
 
 READ = {"module": "Reader", "output": {"data": ["data"]}}
 
