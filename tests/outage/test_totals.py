@@ -36,6 +36,8 @@ class Totals(World):
     def test_less_is_waited_out(self):
         first = [self.holding() for _ in range(JOBS)]
         wait_for(lambda: self.held() == JOBS, what="all that run")
+        for job in first:
+            self.guest.wait(job, until=("running",))
         self.total(2)
         more = [self.submit(chain_dsl(n=1)) for _ in range(3)]
         for left in range(JOBS - 1, 1, -1):
@@ -47,7 +49,8 @@ class Totals(World):
                 self.assertEqual(self.held(), left)
                 time.sleep(0.05)
             for job in more:
-                self.assertIn(self.waiting_for(job), (["waiting", "waiting_resources"], ["waiting", "turn"]))
+                wait_for(lambda j=job: self.waiting_for(j) in (["waiting", "waiting_resources"], ["waiting", "turn"]),
+                         what="a reason that is said")
         self.stop(first.pop())
         for job in more:
             self.ends_well(job)
