@@ -15,6 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/base/log_repeat.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/http/url.h"
@@ -481,20 +482,27 @@ error_of(const struct http_call *c, CURLcode code)
 	return ERR_NET;
 }
 
-/* The receiver's lines about this request have the same id. */
+/*
+ * The receiver's lines about this request have the same id.  Of one that
+ * answers no request, not each is told.
+ */
 static void
 log_trouble(const struct http_call *c)
 {
+	static const char place[] = "a request without an answer";
 	const struct http_reply *reply = &c->reply;
 	const char *url = NULL;
+	int held;
 
 	if (c->request_id[0] == '\0' ||
 	    (reply->error == 0 && reply->status < 500))
 		return;
+	if ((held = log_repeat(place, clock_mono_ms())) < 0)
+		return;
 	(void)curl_easy_getinfo(c->easy, CURLINFO_EFFECTIVE_URL, &url);
-	log_info("request=%s to %s: %d %s", c->request_id,
+	log_info("request=%s to %s: %d %s (%d like it before)", c->request_id,
 	    url != NULL ? url : "?", reply->status,
-	    reply->error_text != NULL ? reply->error_text : "");
+	    reply->error_text != NULL ? reply->error_text : "", held);
 }
 
 void
