@@ -226,7 +226,7 @@ class DatabaseDiskFull(World):
         databases_back([self.db])
 
     def test_jobs_go_on_when_the_databases_disk_has_room_again(self):
-        job = self.mail_job(2000)
+        job = self.mail_job(200)
         self.mails(job)
         self.balloon.blow()
         pass_time(20)
