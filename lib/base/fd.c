@@ -142,25 +142,33 @@ out:
 	return r;
 }
 
+/* From the end: mostly all but the last one or two are there. */
+static int
+make_folders(char *path, mode_t mode)
+{
+	char *slash;
+	int r;
+
+	if (mkdir(path, mode) == 0 || errno == EEXIST)
+		return 0;
+	slash = strrchr(path, '/');
+	if (errno != ENOENT || slash == NULL || slash == path)
+		return err_set_errno(ERR_IO, "create folder %s", path);
+	*slash = '\0';
+	r = make_folders(path, mode);
+	*slash = '/';
+	if (r == 0 && mkdir(path, mode) != 0 && errno != EEXIST)
+		r = err_set_errno(ERR_IO, "create folder %s", path);
+	return r;
+}
+
 int
 fd_mkdirs(const char *path, mode_t mode)
 {
-	char *p = xstrdup(path), *s;
+	char *p = xstrdup(path);
 	struct stat st;
-	int r = 0;
+	int r = make_folders(p, mode);
 
-	for (s = p + 1; r == 0; s++) {
-		char saved = *s;
-
-		if (saved != '/' && saved != '\0')
-			continue;
-		*s = '\0';
-		if (mkdir(p, mode) != 0 && errno != EEXIST)
-			r = err_set_errno(ERR_IO, "create folder %s", p);
-		*s = saved;
-		if (saved == '\0')
-			break;
-	}
 	if (r == 0 && (stat(path, &st) != 0 || !S_ISDIR(st.st_mode)))
 		r = err_set(ERR_IO, "%s is not a folder", path);
 	free(p);

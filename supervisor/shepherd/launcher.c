@@ -133,6 +133,22 @@ fail:
 }
 
 /*
+ * The child uses our memory until it is bwrap, and we stand still meanwhile:
+ * no page is copied for a process that throws it away.  What it changes is
+ * its own in the kernel, or what we do not look at again (the error's record).
+ */
+static pid_t
+start_bwrap(const struct pipes *p, const struct limits *l,
+    const struct cgroup *g, char **argv, pid_t parent)
+{
+	pid_t pid = vfork();
+
+	if (pid == 0)
+		become_bwrap(p, l, g, argv, parent);
+	return pid;
+}
+
+/*
  * {"child-pid": 123, ...}: the number behind the name, once the object is
  * whole: bwrap would die of writing to a pipe that was closed too early.
  */
@@ -219,12 +235,11 @@ launcher_start(const struct sandbox *s, const struct limits *l,
 	cgroup_new(cgroup_dir, name, l, &out->cgroup);
 	if (!cgroup_limits_cpu(out->cgroup))
 		cores_take(l->cores);
-	if ((out->bwrap = fork()) < 0) {
+	out->bwrap = start_bwrap(&p, l, out->cgroup, argv, parent);
+	if (out->bwrap < 0) {
 		r = err_set_errno(ERR_IO, "fork");
 		goto out;
 	}
-	if (out->bwrap == 0)
-		become_bwrap(&p, l, out->cgroup, argv, parent);
 	out->socket = p.socket[0];
 	out->output = p.output[0];
 	p.socket[0] = p.output[0] = -1;
