@@ -229,7 +229,7 @@ start(struct nursery *n, char **argv, const char *config)
 	if ((r = ready_load(config, &n->ready)) != 0)
 		return r;
 	ready_warm(&n->ready);
-	n->pool = pool_new(n->ready.conf);
+	n->pool = pool_new(n->ready.conf, POOL_PATIENCE_MS);
 	return 0;
 }
 

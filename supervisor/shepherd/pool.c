@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -25,21 +26,24 @@ struct slot {
 	struct db *db;
 	struct stat socket; /* which one it is */
 	int pidfd;	    /* who has it */
+	int64_t lent_ms;    /* since when; monotonic */
 	int pair[2];	    /* ours, and the one that is lent with it */
 };
 
 struct pool {
 	const struct site_conf *conf;
+	int64_t patience_ms;
 	struct slot slots[POOL_SIZE];
 	int nothing; /* stands in for sockets that are lent */
 };
 
 struct pool *
-pool_new(const struct site_conf *conf)
+pool_new(const struct site_conf *conf, int64_t patience_ms)
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 
 	p->conf = conf;
+	p->patience_ms = patience_ms;
 	p->nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (size_t i = 0; i < POOL_SIZE; i++) {
 		struct slot *s = &p->slots[i];
@@ -82,18 +86,33 @@ find(const struct pool *p, enum slot_state state)
 	return NULL;
 }
 
+/* One that is free, or whose loan lasts too long. */
+static struct slot *
+find_room(const struct pool *p)
+{
+	struct slot *s = find(p, SLOT_EMPTY);
+
+	for (size_t i = 0; s == NULL && i < POOL_SIZE; i++)
+		if (p->slots[i].state == SLOT_LENT &&
+		    clock_mono_ms() - p->slots[i].lent_ms >= p->patience_ms)
+			s = (struct slot *)(uintptr_t)&p->slots[i];
+	return s;
+}
+
 bool
 pool_wants_one(const struct pool *p)
 {
 	return p->nothing >= 0 && find(p, SLOT_IDLE) == NULL &&
-	       find(p, SLOT_EMPTY) != NULL;
+	       find_room(p) != NULL;
 }
 
 void
 pool_add_one(struct pool *p)
 {
-	struct slot *s = find(p, SLOT_EMPTY);
+	struct slot *s = find_room(p);
 
+	/* On this side there is nothing behind it but /dev/null. */
+	slot_clear(s);
 	if (db_open(p->conf, &s->db) != 0 || db_move_ready(s->db) != 0 ||
 	    fstat(db_move_socket(s->db), &s->socket) != 0) {
 		log_debug("no connection at hand: %s", err_text());
@@ -161,6 +180,7 @@ pool_lent(struct pool *p, const struct loan *loan, int pidfd)
 		return;
 	}
 	s->pidfd = pidfd;
+	s->lent_ms = clock_mono_ms();
 	/* Its number stays taken, for the connection comes back to it. */
 	while (dup3(p->nothing, db_move_socket(s->db), O_CLOEXEC) < 0 &&
 	       (errno == EINTR || errno == EBUSY))

@@ -8,13 +8,15 @@
  * transaction, its connection ends and the transaction with it, as ever.
  * What comes back is taken only when it is the very same socket, with nothing
  * in it to be read, and is lent again only after that process has ended.  A
- * shepherd that gets none makes one of its own.
+ * shepherd that gets none makes one of its own, and whose loan was forgotten
+ * closes it.
  */
 #ifndef SUPERVISOR_SHEPHERD_POOL_H
 #define SUPERVISOR_SHEPHERD_POOL_H
 
 #include <poll.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
@@ -34,8 +36,13 @@ struct loan {
 		NULL, -1                                                       \
 	}
 
-/* Empty; conf is borrowed. */
-struct pool *pool_new(const struct site_conf *);
+/*
+ * Empty; conf is borrowed.  A loan that has lasted longer than patience_ms is
+ * not waited for when another connection is wanted: long tasks do not keep
+ * short ones from theirs.
+ */
+#define POOL_PATIENCE_MS 5000
+struct pool *pool_new(const struct site_conf *, int64_t patience_ms);
 void pool_free(struct pool *); /* NULL is fine */
 
 /* Is there none to lend, and room for one? */

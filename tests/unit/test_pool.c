@@ -26,6 +26,9 @@
 #include "supervisor/shepherd/pool.h"
 #include "tests/lib/mariadb.h"
 
+/* Longer than any test's processes live, but for one test. */
+#define PATIENCE_MS 600000
+
 #define STATUS(name)                                                           \
 	"SELECT CAST(VARIABLE_VALUE AS SIGNED) FROM"                           \
 	" information_schema.SESSION_STATUS WHERE VARIABLE_NAME = '" name "'"
@@ -60,7 +63,7 @@ setup(void **state)
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	f->db = mariadb_connect();
-	f->pool = pool_new(mariadb_conf());
+	f->pool = pool_new(mariadb_conf(), PATIENCE_MS);
 	*state = f;
 	return 0;
 }
@@ -335,6 +338,45 @@ nobody_gets_a_connection_that_another_has(void **state)
 	assert_true(pool_wants_one(f->pool));
 }
 
+static int go[2];
+
+static void
+hold_until_told(struct loan *l, int64_t *say)
+{
+	char byte;
+
+	*say = read(go[0], &byte, 1) == 1 ? ask(l->db, &own_id) : -1;
+	loan_return(l);
+}
+
+static void
+who_has_one_for_long_keeps_nobody_from_another(void **state)
+{
+	struct fixture *f = *state;
+	struct borrower b[POOL_SIZE], next;
+
+	pool_free(f->pool);
+	f->pool = pool_new(mariadb_conf(), 0);
+	assert_int_equal(pipe(go), 0);
+	for (size_t i = 0; i < POOL_SIZE; i++)
+		b[i] = lend(f, i == 0 ? hold_until_told : hold);
+	next = lend(f, say_id);
+	assert_true(next.had_one);
+	assert_true(end_of(f, &next) > 0);
+	/* It goes on with what it has, which ends with it. */
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_true(end_of(f, &b[0]) > 0);
+	for (size_t i = 1; i < POOL_SIZE; i++) {
+		assert_int_equal(kill(b[i].pid, SIGKILL), 0);
+		(void)end_of(f, &b[i]);
+	}
+	for (int i = 0; i < 1000 && ask(f->db, &others) > 1; i++)
+		(void)usleep(5000);
+	assert_true(ask(f->db, &others) <= 1);
+	fd_close(&go[0]);
+	fd_close(&go[1]);
+}
+
 static void
 a_connection_that_the_server_ended_is_not_lent(void **state)
 {
@@ -368,6 +410,7 @@ main(void)
 		TEST(only_the_same_socket_is_taken_back),
 		TEST(a_connection_with_an_answer_in_it_is_not_taken_back),
 		TEST(nobody_gets_a_connection_that_another_has),
+		TEST(who_has_one_for_long_keeps_nobody_from_another),
 		TEST(a_connection_that_the_server_ended_is_not_lent),
 	};
 
