@@ -88,6 +88,11 @@ take_sample(int i)
 		.own_statements = sites[0].statements,
 		.cpu_s = own_cpu_s() + server_cpu_s() };
 	samples[i].decisions = decisions();
+	(void)printf("%4d submitted, %" PRId64 " decisions, %" PRId64
+		     " statements, %.1f s\n",
+	    i * BATCH, samples[i].decisions, samples[i].statements,
+	    samples[i].cpu_s);
+	(void)fflush(stdout);
 }
 
 /* --- the jobs ---------------------------------------------------------------------- */
