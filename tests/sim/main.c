@@ -95,6 +95,7 @@ on_second(void *ctx)
 {
 	(void)ctx;
 	check_step();
+	people_decide();
 	if (!world_is_rough() && !world.failed)
 		world.over = check_at_rest();
 	if (sim_now() > world.bound)

@@ -26,6 +26,7 @@
 #define MANIFEST "tests/provider/manifest.json"
 #define MODULE "testempty"
 #define FIRST_PARTY 10001
+#define APPROVAL_S 200
 #define RESTART_MIN (50 * MS)
 #define RESTART_MAX (6 * SECOND)
 
@@ -259,6 +260,22 @@ set_numbers(struct site *s)
 	}
 }
 
+/* In a quarter of the sites a person approves, within what is long enough. */
+static void
+set_rules(struct site *s, struct db *db)
+{
+	struct db_permission p = { .leaf = {
+				       "*", "*", "component", MODULE, "" } };
+
+	s->has_approvals =
+	    nsites <= STORY_SITES && sim_pick("approvals", s->number, 4) == 0;
+	if (s->has_approvals) {
+		p.approval_by = "admin";
+		p.approval_within_s = APPROVAL_S;
+	}
+	must(db_permission_put(db, &p), "permission");
+}
+
 void
 sites_reset(int n)
 {
@@ -284,6 +301,7 @@ sites_reset(int n)
 			    sql, sizeof(sql), "DELETE FROM %s", tables[t]);
 			run_sql(db, sql);
 		}
+		set_rules(s, db);
 		/* The one whose ids decide something: what is new. */
 		run_sql(db, "ALTER TABLE audit AUTO_INCREMENT = 1");
 		site_db_back(s, db);

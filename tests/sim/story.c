@@ -248,6 +248,27 @@ wish_make(struct sim_job *j, int site, const char *path, char *body,
 }
 
 static void
+heard(struct wish *w, int64_t retcode, struct json_object *reply)
+{
+	(void)w, (void)retcode, (void)reply;
+}
+
+void
+story_ask(struct sim_job *j, int site, const char *path, char *body)
+{
+	wish_make(j, site, path, body, heard);
+}
+
+struct sim_job *
+story_job(const char *id)
+{
+	for (int i = 0; i < world.njobs; i++)
+		if (str_eq(world.jobs[i].id, id))
+			return &world.jobs[i];
+	return NULL;
+}
+
+static void
 submitted(struct wish *w, int64_t retcode, struct json_object *reply)
 {
 	if (retcode != 0) {

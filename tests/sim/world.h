@@ -160,6 +160,7 @@ struct site {
 	int64_t db_down_until;
 	int64_t cores;
 	int64_t statements;
+	bool has_approvals;  /* of partners' jobs */
 	int64_t writes;	     /* what was written, by statement or commit */
 	int64_t fence_seen;  /* writes when check_fence() looked last */
 	int64_t events_seen; /* by it */
@@ -317,6 +318,12 @@ void world_end(void);
 bool world_run(uint64_t seed);
 void story_tell(void);
 void story_submit(struct sim_job *);
+/* The one with that id; NULL: its user never heard of it. */
+struct sim_job *story_job(const char *id);
+/* A user of a site asks for something; the job may be NULL, body is taken. */
+void story_ask(struct sim_job *, int site, const char *path, char *body);
+/* people.c, each second. */
+void people_decide(void);
 /* bench.c; the exit status. */
 int bench_run(void);
 /* Cheap things at any time; false when the world has failed. */

@@ -148,6 +148,61 @@ after_the_deadline_nobody_decides(void **state)
 	assert_int_equal(sign_due(), 5);
 }
 
+static int
+write_down(int64_t rule, const char *decision)
+{
+	const struct db_approval a = { .job_id = JOB,
+		.revision = 1,
+		.role = "host",
+		.party_id = ROWS_HOST,
+		.permission_id = rule,
+		.decision = decision,
+		.decided_by = "mia",
+		.note = "",
+		.decided_s = 1 };
+
+	return db_approval_decide(db, &a);
+}
+
+/* Who looked a moment before it must not write a moment after it. */
+static void
+a_decision_and_the_deadline_exclude_each_other(void **state)
+{
+	(void)state;
+	ask(1, 1, "mia", 0);
+	ask(1, 2, "mia", 3600);
+	assert_int_equal(write_down(1, DB_APPROVED), ERR_CONFLICT);
+	assert_int_equal(write_down(2, DB_EXPIRED), ERR_CONFLICT);
+	assert_int_equal(decided(""), 2);
+	assert_int_equal(write_down(1, DB_EXPIRED), 0);
+	assert_int_equal(write_down(2, DB_APPROVED), 0);
+	assert_int_equal(write_down(2, DB_REJECTED), ERR_CONFLICT);
+	assert_int_equal(decided(DB_APPROVED), 1);
+}
+
+static int
+may_sign(void)
+{
+	return approval_check(db, JOB, 1, "host", ROWS_HOST);
+}
+
+static void
+only_what_everybody_approved_lets_a_member_in(void **state)
+{
+	(void)state;
+	ask(1, 1, "mia", 3600);
+	ask(1, 2, "mia", 3600);
+	assert_int_equal(may_sign(), ERR_PENDING);
+	assert_int_equal(write_down(1, DB_APPROVED), 0);
+	assert_int_equal(may_sign(), ERR_PENDING);
+	assert_int_equal(write_down(2, DB_APPROVED), 0);
+	assert_int_equal(may_sign(), 0);
+	ask(1, 3, "mia", 3600);
+	assert_int_equal(write_down(3, DB_REJECTED), 0);
+	assert_int_equal(may_sign(), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "mia of party " ROWS_HOST));
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int
@@ -158,6 +213,8 @@ main(void)
 		T(what_was_asked_about_an_earlier_contract_admits_nothing),
 		T(a_deadline_of_an_earlier_contract_ends_nothing),
 		T(after_the_deadline_nobody_decides),
+		T(a_decision_and_the_deadline_exclude_each_other),
+		T(only_what_everybody_approved_lets_a_member_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
