@@ -19,7 +19,7 @@
 #define JOBS 1000
 #define BATCH 100
 #define BATCHES (JOBS / BATCH)
-#define PACE (250 * MS) /* between two submits */
+#define PACE (100 * MS) /* between two submits */
 #define REST (20 * SECOND)
 /* The first batch prepares statements; the growth from second to last. */
 #define FIRST 1
