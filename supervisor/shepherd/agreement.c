@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/conf/site_conf.h"
 #include "lib/party/contract_check.h"
@@ -42,7 +43,20 @@ agreement_check(struct shepherd *s)
 		.now_ms = t->job->created_ms + t->job->age_ms };
 	int r;
 
+	s->agreed_ms = clock_mono_ms();
 	if ((r = own_key(s->conf, key)) != 0)
 		return r;
 	return contract_check(s->db, &use);
+}
+
+int
+agreement_holds(const struct shepherd *s)
+{
+	const struct db_job *job = s->subject->job;
+	int64_t since_ms = clock_mono_ms() - s->agreed_ms;
+
+	if (s->agreed_ms == 0)
+		return 0;
+	return contract_check_run(s->subject->contract, job->run,
+	    job->created_ms + job->age_ms + since_ms);
 }

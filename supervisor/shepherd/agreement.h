@@ -12,4 +12,10 @@ struct shepherd;
  */
 int agreement_check(struct shepherd *);
 
+/*
+ * Does it hold still?  Asked with each sign of life: a task that outlasts the
+ * time that was agreed ends.  Errors: ERR_DENIED with the time.
+ */
+int agreement_holds(const struct shepherd *);
+
 #endif

@@ -16,6 +16,7 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_recover.h"
 #include "lib/db/db_tx.h"
+#include "supervisor/shepherd/agreement.h"
 #include "supervisor/shepherd/diskwatch.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/memwatch.h"
@@ -84,6 +85,15 @@ watch_disk(struct shepherd *s)
 	free(why);
 }
 
+/* Nobody agreed to more, however long the task takes. */
+static void
+watch_agreement(struct shepherd *s)
+{
+	if (s->phase == PHASE_RUNNING && agreement_holds(s) != 0)
+		control_end(s, STATE_FAILED, FAULT_REFUSED, err_text());
+	err_clear();
+}
+
 /* Once when the database goes, once when it is back. */
 static void
 tell(struct lease *l, int r)
@@ -114,6 +124,7 @@ lease_beat(struct lease *l)
 		db_clock_follow(s->db);
 	if (kill != STATE_NONE)
 		control_end(s, kill, FAULT_STOPPED, NULL);
+	watch_agreement(s);
 	watch_memory(s);
 	watch_disk(s);
 	if (s->inbox != NULL)

@@ -48,6 +48,7 @@ struct shepherd {
 	char *work_dir;		     /* of the attempt; owned */
 	char *out_dir;		     /* below it: the executor's /out */
 
+	int64_t agreed_ms; /* monotonic, when the contract was checked */
 	struct lease *lease;
 	struct pulse *pulse;
 	struct session *session;

@@ -2,8 +2,10 @@
 changed in between: over real sites."""
 import json
 import os
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
 from federation import BUILD, DATA, Federation, example, kill, lr_conf, wait_for
@@ -209,6 +211,53 @@ class Contracts(unittest.TestCase):
         self.fed.host.cli("approve", job)
         for reason in self.end(job, "failed"):
             self.assertIn("host 10000: the contract was changed: its text has the SHA-256", reason)
+
+    def agreed_until(self, until, **first):
+        """A job under a contract of an hour that began in time to end then: of an initiator whose clock is behind.
+        Before the supervisor signs and sends it, nobody has seen another one."""
+        guest = self.fed.guest
+        dsl = {"components": {n: {"module": "TestFail", "output": {"data": ["data"]}} for n in ("first", "second")}}
+        conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999}, "role": {"guest": [9999], "host": [10000]},
+                "job_parameters": {"common": {"task_parallelism": 1, "valid_hours": 1}},
+                "component_parameters": {"common": {"first": first, "second": {"what": "compute"}}},
+                "provider": {"common": {n: "sluice_test@1.0.0" for n in dsl["components"]}}}
+        supervisor = guest.pid("supervisor")
+        os.kill(supervisor, signal.SIGSTOP)
+        try:
+            job = self.fed.submit(conf, dsl)
+            text, old = guest.sql("SELECT contract, LOWER(HEX(contract_hash)) FROM job WHERE job_id = '%s'" % job)[0]
+            was = json.loads(text.replace("\\\\", "\\"))["validity"]
+            for key, value in (("not_before", until - 3600), ("not_after", until)):
+                guest.sql("UPDATE job SET contract = REPLACE(contract, '\"%s\":%d', '\"%s\":%d') WHERE job_id = '%s'"
+                          % (key, was[key], key, value, job))
+            guest.sql("UPDATE job SET contract_hash = UNHEX(SHA2(contract, 256)) WHERE job_id = '%s'" % job)
+            new = guest.sql("SELECT LOWER(HEX(contract_hash)) FROM job WHERE job_id = '%s'" % job)[0][0]
+            guest.sql("UPDATE audit SET detail = REPLACE(detail, '%s', '%s') WHERE subject = '%s'" % (old, new, job))
+        finally:
+            os.kill(supervisor, signal.SIGCONT)
+        return job
+
+    def test_no_task_starts_when_the_time_of_the_contract_is_over(self):
+        until = int(time.time()) - 5
+        job = self.agreed_until(until, what="compute")
+        for reason in self.end(job, "failed"):
+            self.assertIn("the contract held until", reason)
+        self.assertEqual(self.fed.host.sql("SELECT COUNT(*) FROM audit WHERE action = 'task start' AND subject LIKE '%s %%'"
+                                           % job), [["0"]])
+
+    def test_a_task_that_outlasts_the_time_of_the_contract_is_ended_and_none_follows(self):
+        host = self.fed.host
+        until = int(time.time()) + 15
+        job = self.agreed_until(until, what="hang")
+        wait_for(lambda: host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND run_here = 1 AND party_status = 'running'"
+                                  % job), what="the host's task")
+        for reason in self.end(job, "failed"):
+            self.assertIn("first failed at host 10000: the contract held until", reason)
+        self.assertGreaterEqual(time.time(), until)
+        self.assertLess(time.time(), until + 15)
+        tasks = host.sql("SELECT component, party_status FROM task WHERE job_id = '%s' AND run_here = 1 ORDER BY 1" % job)
+        self.assertEqual(tasks, [["first", "failed"], ["second", "canceled"]])
+        self.assertEqual(self.fed.guest.api("job/rerun", {"job_id": job, "component_name": "first"})["retcode"], 108)
 
     def findings(self, folder):
         """Of the host's record, as a file away from the site and by the site itself."""
