@@ -15,24 +15,10 @@
 #include "lib/db/db_audit.h"
 #include "lib/db/db_audit_chain.h"
 #include "lib/json/json.h"
+#include "lib/party/audit_json.h"
 
 #define LIMIT 200
 #define LIMIT_MAX 1000000
-
-static struct json_object *
-record_json(const struct db_audit *a)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_add_int(o, "id", a->id);
-	json_add_int(o, "at_ms", a->at_ms);
-	json_add_str(o, "actor", a->actor);
-	json_add_str(o, "action", a->action);
-	json_add_str(o, "subject", a->subject);
-	json_add_str(o, "outcome", a->outcome);
-	json_add_str(o, "detail", a->detail);
-	return o;
-}
 
 static void
 print_records(const struct args *args, const struct db_audit *rows, size_t n)
@@ -49,7 +35,7 @@ print_records(const struct args *args, const struct db_audit *rows, size_t n)
 		output_table_row(t,
 		    (const char *const[]){ date, rows[i].actor, rows[i].action,
 			rows[i].outcome, rows[i].subject, rows[i].detail });
-		json_object_array_add(list, record_json(&rows[i]));
+		json_object_array_add(list, audit_json(&rows[i]));
 	}
 	output_list(args, t, list);
 }

@@ -236,25 +236,17 @@ run_list(const struct args *args)
 }
 
 static int
-change(struct site *s, const char *verb, const char *name)
+change(struct db *db, const char *verb, const char *name)
 {
 	if (str_eq(verb, "key delete"))
-		return db_client_key_delete(s->db, name);
-	return db_client_key_enable(s->db, name, str_eq(verb, "key enable"));
+		return db_client_key_delete(db, name);
+	return db_client_key_enable(db, name, str_eq(verb, "key enable"));
 }
 
 static int
 run_change(const struct args *args)
 {
-	const char *verb = args_command(args)->name;
-	const char *name = args_operand(args, 0);
-	struct site s;
-	int r;
-
-	if ((r = site_open(args, &s)) == 0 && (r = change(&s, verb, name)) == 0)
-		site_audit(&s, verb, name, NULL);
-	site_close(&s);
-	return r;
+	return site_change(args, change);
 }
 
 /* --- what the classic client reads ------------------------------------------ */

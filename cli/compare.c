@@ -2,7 +2,6 @@
  * sluice egress compare: this site's ledger against what another site's nginx
  * wrote down.  Works on files alone: the ledger may be an export.
  */
-#include <errno.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "cli/egress.h"
+#include "cli/lines.h"
 #include "cli/output.h"
 #include "cli/site.h"
 #include "lib/audit/compare.h"
@@ -44,24 +44,10 @@ add_one(void *ctx, const struct db_egress *e)
 /* --- the two sides -------------------------------------------------------- */
 
 static int
-read_log(struct compare *c, const char *path)
+add_log_line(void *ctx, const char *line, size_t len)
 {
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-	int r = 0;
-
-	if (f == NULL)
-		return err_set_errno(ERR_IO, "open %s", path);
-	while ((n = getline(&line, &cap, f)) > 0)
-		compare_add_line(
-		    c, line, (size_t)n - (line[n - 1] == '\n' ? 1 : 0));
-	if (ferror(f) != 0)
-		r = err_set_errno(ERR_IO, "read %s", path);
-	free(line);
-	(void)fclose(f);
-	return r;
+	compare_add_line(ctx, line, len);
+	return 0;
 }
 
 /* Those that were rotated away stand beside it, with a time behind its name. */
@@ -76,7 +62,7 @@ read_rotated(struct compare *c, const char *path)
 	if (e != 0 && e != GLOB_NOMATCH)
 		r = err_set(ERR_IO, "%s: cannot be listed", pattern);
 	for (i = 0; e == 0 && r == 0 && i < found.gl_pathc; i++)
-		r = read_log(c, found.gl_pathv[i]);
+		r = lines_each(found.gl_pathv[i], add_log_line, c);
 	if (e == 0)
 		globfree(&found);
 	free(pattern);
@@ -95,7 +81,7 @@ read_logs(struct compare *c, const char *list)
 		size_t n = strcspn(list, ",");
 		char *path = xstrndup(list, n);
 
-		r = read_log(c, path);
+		r = lines_each(path, add_log_line, c);
 		free(path);
 		list += n + (list[n] == ',');
 	}

@@ -22,7 +22,7 @@
 #define ANY_AGE_MS (INT64_C(100) * 365 * 24 * 3600 * 1000)
 
 struct lines {
-	history_line_fn *fn;
+	line_fn *fn;
 	void *ctx;
 };
 
@@ -331,7 +331,7 @@ print_signatures(struct site *s, const struct lines *out)
 }
 
 int
-history_lines(struct site *s, history_line_fn *fn, void *ctx)
+history_lines(struct site *s, line_fn *fn, void *ctx)
 {
 	struct lines out = { fn, ctx };
 	int r;

@@ -4,14 +4,10 @@
 #ifndef CLI_HISTORY_H
 #define CLI_HISTORY_H
 
-#include <stddef.h>
-
+#include "cli/lines.h"
 #include "cli/site.h"
 
-/* Anything but 0 ends it. */
-typedef int history_line_fn(void *ctx, const char *line, size_t len);
-
 /* From the database, in one go.  Errors: ERR_DB, ERR_IO, fn's. */
-int history_lines(struct site *, history_line_fn *fn, void *ctx);
+int history_lines(struct site *, line_fn *fn, void *ctx);
 
 #endif

@@ -55,3 +55,17 @@ site_audit(
 				    .detail = detail }) != 0)
 		(void)fprintf(stderr, "sluice: not recorded: %s\n", err_text());
 }
+
+int
+site_change(const struct args *args, site_change_fn *fn)
+{
+	const char *verb = args_command(args)->name;
+	const char *name = args_operand(args, 0);
+	struct site s;
+	int r;
+
+	if ((r = site_open(args, &s)) == 0 && (r = fn(s.db, verb, name)) == 0)
+		site_audit(&s, verb, name, NULL);
+	site_close(&s);
+	return r;
+}

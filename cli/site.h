@@ -29,4 +29,11 @@ const char *site_operator(const struct site *);
 void site_audit(
     struct site *, const char *action, const char *subject, const char *detail);
 
+/*
+ * The whole of a command "VERB NAME": change what is called so in the site's
+ * database, and record it.
+ */
+typedef int site_change_fn(struct db *, const char *verb, const char *name);
+int site_change(const struct args *, site_change_fn *);
+
 #endif

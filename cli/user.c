@@ -158,16 +158,7 @@ change(struct db *db, const char *verb, const char *name)
 static int
 run_change(const struct args *args)
 {
-	const char *verb = args_command(args)->name;
-	const char *name = args_operand(args, 0);
-	struct site s;
-	int r;
-
-	if ((r = site_open(args, &s)) == 0 &&
-	    (r = change(s.db, verb, name)) == 0)
-		site_audit(&s, verb, name, NULL);
-	site_close(&s);
-	return r;
+	return site_change(args, change);
 }
 
 /* --- the commands ------------------------------------------------------------ */

@@ -2,13 +2,13 @@
  * sluice verify: is a site's audit chain what it was, and do two sites'
  * chains say the same?
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
 #include "cli/history.h"
+#include "cli/lines.h"
 #include "cli/output.h"
 #include "lib/audit/history.h"
 #include "lib/base/err.h"
@@ -56,21 +56,8 @@ add_line(void *ctx, const char *line, size_t len)
 static int
 read_file(struct history *h, const char *path)
 {
-	FILE *f = fopen(path, "re");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-	int r = 0;
+	int r = lines_each(path, add_line, h);
 
-	if (f == NULL)
-		return err_set_errno(ERR_IO, "open %s", path);
-	while (r == 0 && (n = getline(&line, &cap, f)) > 0)
-		r = history_line(
-		    h, line, (size_t)n - (line[n - 1] == '\n' ? 1 : 0));
-	if (r == 0 && ferror(f) != 0)
-		r = err_set_errno(ERR_IO, "read %s", path);
-	free(line);
-	(void)fclose(f);
 	return r == 0 ? 0 : err_wrap("%s", path);
 }
 

@@ -6,6 +6,7 @@
 #include "lib/base/err.h"
 #include "lib/db/db_audit.h"
 #include "lib/json/decode.h"
+#include "lib/party/audit_json.h"
 
 #define LIMIT 100
 #define LIMIT_MAX 1000
@@ -34,21 +35,6 @@ read_filter(struct request *req, struct db_audit_filter *f)
 	return r;
 }
 
-static struct json_object *
-record(const struct db_audit *a)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_add_int(o, "id", a->id);
-	json_add_int(o, "at_ms", a->at_ms);
-	json_add_str(o, "actor", a->actor);
-	json_add_str(o, "action", a->action);
-	json_add_str(o, "subject", a->subject);
-	json_add_str(o, "outcome", a->outcome);
-	json_add_str(o, "detail", a->detail);
-	return o;
-}
-
 int
 api_audit_query(struct request *req, struct reply *rp)
 {
@@ -63,6 +49,6 @@ api_audit_query(struct request *req, struct reply *rp)
 		return r;
 	list = json_object_new_array();
 	for (size_t i = 0; i < n; i++)
-		json_object_array_add(list, record(&rows[i]));
+		json_object_array_add(list, audit_json(&rows[i]));
 	return reply_data(rp, list);
 }
