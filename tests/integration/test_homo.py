@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 from federation import DATA, Federation, kill, wait_for
+from test_ledger import Records
 
 
 def toy_conf(guest="9999", host="10000", **host_parameters):
@@ -98,7 +99,7 @@ def homo_conf(hosts, lr):
     }
 
 
-class Homo(unittest.TestCase):
+class Homo(Records, unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.fed = Federation()
@@ -179,6 +180,10 @@ class Homo(unittest.TestCase):
         self.assertEqual(rows, [["guest", "dh_ciphertext_host", "1"], ["guest", "host_classes", "1"],
                                 ["arbiter", "host_loss", "6"],
                                 ["arbiter", "host_model", "6"], ["arbiter", "host_party_weight", "1"]])
+        compared = self.ledgers_agree(job)
+        self.assertGreaterEqual(compared["10000", "10001"]["objects"], 13)
+        self.assertGreaterEqual(compared["10001", "10000"]["objects"], 13)
+        self.chains_agree(job)
 
     def host_executor(self, job):
         """Once guest and arbiter hear from it in every round."""

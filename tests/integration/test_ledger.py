@@ -24,10 +24,8 @@ def offline(*args):
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
-class Ledger(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.fed = Federation()
+class Records:
+    """What sites have on record of a job of all three, held against each other's."""
 
     def compare(self, site, to, job):
         done = site.cli("egress", "compare", log_of(to), "--to", to.party, "--job", job, "--json", check=False)
@@ -39,24 +37,68 @@ class Ledger(unittest.TestCase):
                  what="ledger and log: %s" % self.compare(site, to, job)["differences"][:3])
         return self.compare(site, to, job)
 
+    def ledgers_agree(self, job):
+        """Ledgers and logs of each two sites, by their parties; zero differences."""
+        sites = (self.fed.guest, self.fed.host, self.fed.arbiter)
+        compared = {(a.party, b.party): self.same_within_a_moment(a, b, job)
+                    for a in sites for b in sites if a is not b}
+        for c in compared.values():
+            repeats = sum(v for k, v in c.items() if k.startswith("repeated_"))
+            self.assertEqual(c["requests"], c["objects"] + repeats)
+        return compared
+
+    def export(self, site, folder):
+        path = os.path.join(folder, site.party)
+        site.cli("audit", "export", "--output", path)
+        return path
+
+    def chains_agree(self, job, then=None):
+        """Each site's chain is whole, and any two tell the same about the job."""
+        sites = (self.fed.guest, self.fed.host, self.fed.arbiter)
+        for s in sites:
+            wait_for(lambda: s.sql("SELECT COUNT(*) FROM audit_link l JOIN audit a ON a.id = l.audit_id"  # pylint: disable=W0640
+                                   " WHERE a.action = 'job end' AND a.subject = '%s'" % job) == [["1"]],
+                     what="the job's end in the chain of " + s.party)
+            wait_for(lambda: s.sql("SELECT COUNT(*), SUM(open = 0) FROM audit_exchange"  # pylint: disable=W0640
+                                   " WHERE job_id = '%s'" % job) == [["2", "2"]],
+                     seconds=10, what="both others' heads and countersignatures at %s: %s" % (
+                         s.party, s.sql("SELECT peer_id, told, open, tries, last_error FROM audit_exchange WHERE job_id = '%s'" % job)))
+        with tempfile.TemporaryDirectory() as d:
+            files = {s.party: self.export(s, d) for s in sites}
+            for a in sites:
+                answer = json.loads(a.cli("verify", "--json").stdout)
+                self.assertEqual(answer["findings"], 0)
+                self.assertGreater(answer["sites"][0]["records"], 10)
+                for b in sites:
+                    if a is b:
+                        continue
+                    code, answer = offline("verify", "--file", files[a.party], "--against", files[b.party])
+                    self.assertEqual((code, answer["findings"]), (0, 0), answer)
+                    self.assertGreater(answer["jobs_compared"], 0)
+                    # Own heads for two others, and what the other keeps of them.
+                    self.assertGreaterEqual(answer["sites"][0]["heads_matched"], 3)
+            if then:
+                then(files["9999"], files["10000"], job)
+
+
+class Ledger(Records, unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+
     def test_after_the_main_job_ledgers_and_logs_differ_in_nothing(self):
         fed = self.fed
         for site, name in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
             self.assertEqual(site.upload("%s/%s.csv" % (DATA, name), name).get("status"), "success")
         job = fed.submit(lr_conf(max_iter=2))
         self.assertEqual(fed.guest.wait(job)["f_status"], "success", fed.guest.events(job))
-        sites = (fed.guest, fed.host, fed.arbiter)
-        compared = {(a.party, b.party): self.same_within_a_moment(a, b, job)
-                    for a in sites for b in sites if a is not b}
+        compared = self.ledgers_agree(job)
         self.assertGreater(compared["9999", "10000"]["objects"], 9)
-        for c in compared.values():
-            repeats = sum(v for k, v in c.items() if k.startswith("repeated_"))
-            self.assertEqual(c["requests"], c["objects"] + repeats)
         totals = json.loads(fed.guest.cli("egress", "totals", "--job", job, "--json").stdout)
         to_host = [t for t in totals if t["to_party"] == "10000"]
         self.assertEqual([t["bytes"] for t in to_host], [compared["9999", "10000"]["bytes"]])
         self.one_altered_row_is_named(job)
-        self.chains_agree(job)
+        self.chains_agree(job, self.a_forged_chain_is_named)
         self.rotated_logs_count(job, compared["9999", "10000"])
 
     def rotated_logs_count(self, job, before):
@@ -108,38 +150,6 @@ class Ledger(unittest.TestCase):
         self.assertEqual((code, answer["findings"]), (0, 0), answer)
         ends = json.loads(host.cli("audit", "--subject", job, "--action", "egress", "--json").stdout)
         self.assertEqual([json.loads(e["detail"])["bytes"] for e in ends], [3000, 3000])
-
-    def export(self, site, folder):
-        path = os.path.join(folder, site.party)
-        site.cli("audit", "export", "--output", path)
-        return path
-
-    def chains_agree(self, job):
-        """Each site's chain is whole, and any two tell the same about the job."""
-        sites = (self.fed.guest, self.fed.host, self.fed.arbiter)
-        for s in sites:
-            wait_for(lambda: s.sql("SELECT COUNT(*) FROM audit_link l JOIN audit a ON a.id = l.audit_id"  # pylint: disable=W0640
-                                   " WHERE a.action = 'job end' AND a.subject = '%s'" % job) == [["1"]],
-                     what="the job's end in the chain of " + s.party)
-            wait_for(lambda: s.sql("SELECT COUNT(*), SUM(open = 0) FROM audit_exchange"  # pylint: disable=W0640
-                                   " WHERE job_id = '%s'" % job) == [["2", "2"]],
-                     seconds=10, what="both others' heads and countersignatures at %s: %s" % (
-                         s.party, s.sql("SELECT peer_id, told, open, tries, last_error FROM audit_exchange WHERE job_id = '%s'" % job)))
-        with tempfile.TemporaryDirectory() as d:
-            files = {s.party: self.export(s, d) for s in sites}
-            for a in sites:
-                answer = json.loads(a.cli("verify", "--json").stdout)
-                self.assertEqual(answer["findings"], 0)
-                self.assertGreater(answer["sites"][0]["records"], 10)
-                for b in sites:
-                    if a is b:
-                        continue
-                    code, answer = offline("verify", "--file", files[a.party], "--against", files[b.party])
-                    self.assertEqual((code, answer["findings"]), (0, 0), answer)
-                    self.assertGreater(answer["jobs_compared"], 0)
-                    # Own heads for two others, and what the other keeps of them.
-                    self.assertGreaterEqual(answer["sites"][0]["heads_matched"], 3)
-            self.a_forged_chain_is_named(files["9999"], files["10000"], job)
 
     def a_forged_chain_is_named(self, guest, host, job):
         """By somebody who writes the whole chain anew behind a change."""

@@ -1,0 +1,177 @@
+"""Between two sites somebody loses answers, or a site says "later": everything is said again, and nothing is done twice."""
+import http.client
+import http.server
+import json
+import os
+import ssl
+import tempfile
+import threading
+import unittest
+import urllib.parse
+
+from federation import DATA, Federation, settings, wait_for
+from test_contract import short_job
+from test_ledger import log_of
+
+HOP = ("connection", "keep-alive", "transfer-encoding", "content-length")
+
+
+class Between:
+    """Stands where the host is for the guest, with the keys of both; `first` is what becomes of the first request
+    of each target: "lost" (carried out, the answer does not arrive) or "later" (429)."""
+
+    def __init__(self, guest, host, first):
+        self.seen, self.lock = {}, threading.Lock()
+        between, there = self, urllib.parse.urlsplit(host.partner_url)
+        trust = ssl.create_default_context(cafile=os.path.join(host.home, "keys", "tls.crt"))
+        trust.check_hostname = False
+        trust.load_cert_chain(os.path.join(guest.home, "keys", "tls.crt"), os.path.join(guest.home, "keys", "tls.key"))
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
+
+            def log_message(self, *args):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                with between.lock:
+                    count = between.seen[self.path] = between.seen.get(self.path, 0) + 1
+                if count == 1 and first == "later":
+                    self.answer(429, {"Retry-After": "1", "Content-Type": "application/json"},
+                                b'{"retcode":429,"retmsg":"too many requests, try again later"}')
+                    return
+                link = http.client.HTTPSConnection(there.hostname, there.port, context=trust, timeout=30)
+                try:
+                    link.request(self.command, self.path, body,
+                                 {k: v for k, v in self.headers.items() if k.lower() not in HOP + ("host",)})
+                    reply = link.getresponse()
+                    text = reply.read()
+                finally:
+                    link.close()
+                if count == 1 and first == "lost":
+                    self.close_connection = True
+                    return
+                self.answer(reply.status, dict(reply.getheaders()), text)
+
+            do_PUT = do_POST
+
+            def answer(self, status, headers, text):
+                self.send_response(status)
+                for k, v in headers.items():
+                    if k.lower() not in HOP:
+                        self.send_header(k, v)
+                self.send_header("Content-Length", str(len(text)))
+                self.end_headers()
+                self.wfile.write(text)
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.server.handle_error = lambda *args: None
+        own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        own.load_cert_chain(os.path.join(host.home, "keys", "tls.crt"), os.path.join(host.home, "keys", "tls.key"))
+        self.server.socket = own.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.url = "https://127.0.0.1:%d" % self.server.server_port
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class Retold(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        for site, file in ((fed.guest, "breast_guest"), (fed.host, "breast_host")):
+            reply = site.upload(os.path.join(DATA, file + ".csv"), file, namespace="contract")
+            assert reply.get("status") == "success", reply
+
+    def address(self, *url):
+        """Where the guest finds the host, from its next command on."""
+        guest = self.fed.guest
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as f:
+            f.write(self.fed.host.cli("partner", "export").stdout)
+            f.flush()
+            guest.cli("partner", "import", f.name, *url)
+        guest.stop()
+        guest.start()
+
+    def run_job(self, first):
+        fed = self.fed
+        between = Between(fed.guest, fed.host, first)
+        self.addCleanup(between.close)
+        self.address("--url", between.url)
+        self.addCleanup(self.address)
+        dsl, conf = short_job("contract")
+        job = fed.submit(conf, dsl)
+        for site, role in ((fed.guest, "guest"), (fed.host, "host")):
+            self.assertEqual(site.wait(job, role=role)["f_status"], "success", site.events(job))
+        self.once(job)
+        return job, {path: n for path, n in between.seen.items() if job in path}
+
+    def once(self, job):
+        """However often it was said."""
+        host = self.fed.host
+        for what in ("SELECT COUNT(*) - COUNT(DISTINCT component) FROM attempt WHERE job_id = '%s'",
+                     "SELECT COUNT(*) - 1 FROM resource_grant WHERE job_id = '%s'",
+                     "SELECT COUNT(*) - 1 FROM event WHERE job_id = '%s' AND kind = 'job' AND to_state = 'running'",
+                     "SELECT COUNT(*) - 1 FROM audit WHERE subject = '%s' AND action = 'job create'",
+                     "SELECT COUNT(*) - 1 FROM audit WHERE subject = '%s' AND action = 'job end'",
+                     "SELECT SUM(version) FROM task WHERE job_id = '%s'"):
+            self.assertEqual(host.sql(what % job), [["0"]], what)
+        self.assertEqual(host.sql("SELECT COUNT(*) FROM permission_use WHERE job_id = '%s'" % job), [["0"]])
+
+    def compared(self, job):
+        def look():
+            done = self.fed.guest.cli("egress", "compare", log_of(self.fed.host), "--to", "10000", "--job", job, "--json",
+                                      check=False)
+            return json.loads(done.stdout)
+        wait_for(lambda: not look()["differences"], seconds=5, what="ledger and log: %s" % look()["differences"][:3])
+        return look()
+
+    def test_commands_and_objects_whose_answers_are_lost(self):
+        job, seen = self.run_job("lost")
+        for command in ("create", "resource/apply", "start", "reader_0/", "intersection_0/", "/v1/mailbox/"):
+            said = [n for path, n in seen.items() if command in path]
+            self.assertTrue(said and min(said) >= 2, (command, seen))
+        with open(log_of(self.fed.host), encoding="utf-8") as f:
+            created = [json.loads(x)["status"] for x in f if "/%s/host/10000/create" % job in x]
+        self.assertEqual(created[:2], [200, 200])
+        self.assertGreater(self.compared(job)["objects"], 0)
+
+    def test_commands_and_objects_that_are_told_to_come_later(self):
+        job, seen = self.run_job("later")
+        for command in ("create", "resource/apply", "start", "/v1/mailbox/"):
+            said = [n for path, n in seen.items() if command in path]
+            self.assertTrue(said and min(said) >= 2, (command, seen))
+        self.assertGreater(self.compared(job)["objects"], 0)
+
+    def test_a_mailbox_that_is_full_is_sent_to_again(self):
+        host = self.fed.host
+        old = settings(host, "mailbox", max_objects=2)
+        host.stop()
+        host.start()
+        try:
+            dsl = {"components": {"leak_0": {"module": "TestLeak", "output": {"data": ["data"]}}}}
+            job = self.fed.submit({
+                "dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999}, "role": {"guest": [9999], "host": [10000]},
+                "job_parameters": {"common": {}}, "component_parameters": {"common": {"leak_0": {
+                    "who": "guest", "bytes": 50000, "rounds": 300}}},
+                "provider": {"common": {"leak_0": "sluice_test@1.0.0"}}}, dsl)
+            self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
+            c = self.compared(job)
+            self.assertEqual(c["objects"], 300)
+            with open(log_of(host), encoding="utf-8") as f:
+                full = [x for x in f if job in x and json.loads(x)["status"] == 429]
+            self.assertGreater(len(full), 0)
+            self.assertEqual(c["requests"] - c["objects"], sum(v for k, v in c.items() if k.startswith("repeated_")))
+        finally:
+            settings(host, "mailbox", **old)
+            host.stop()
+            host.start()
+
+
+if __name__ == "__main__":
+    unittest.main()
