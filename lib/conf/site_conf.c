@@ -173,7 +173,9 @@ static const struct key keys[] = {
 	    "/dev/shm/sluice"),
 	NUM("mailbox", "max_bytes", mailbox_max_bytes, "4294967296", 65536,
 	    INT64_C(1) << 50),
-	NUM("mailbox", "max_objects", mailbox_max_objects, "65536", 1,
+	/* Many more than are on their way at once: a receiver takes them in
+	 * its own order, and the one it waits for must find room. */
+	NUM("mailbox", "max_objects", mailbox_max_objects, "65536", 1024,
 	    INT64_C(1) << 32),
 
 	STR("executor", "providers_dir", KEY_PATH, providers_dir,

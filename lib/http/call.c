@@ -244,6 +244,26 @@ setting_end(const struct setting *s)
 	    "curl: %s", curl_easy_strerror(s->code));
 }
 
+/*
+ * When a kept connection ends without an answer, curl sends the same request
+ * on another one.  What is signed counts once: the partner may have carried
+ * it out, and takes the second for a replay.  Its sender signs anew.
+ */
+static int
+before_sending(void *ctx, char *to, char *from, int to_port, int from_port)
+{
+	struct http_call *c = ctx;
+
+	(void)to;
+	(void)from;
+	(void)to_port;
+	(void)from_port;
+	if (c->was_sent)
+		c->answer_lost = true;
+	c->was_sent = true;
+	return c->answer_lost ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static int
 set_common(struct http_call *c, const struct http_request *req)
 {
@@ -265,6 +285,10 @@ set_common(struct http_call *c, const struct http_request *req)
 	SET(&s, CURLOPT_WRITEDATA, c);
 	SET(&s, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)c->reply_max);
 	SET(&s, CURLOPT_HTTPHEADER, c->headers);
+	if (req->party != NULL) {
+		SET(&s, CURLOPT_PREREQFUNCTION, before_sending);
+		SET(&s, CURLOPT_PREREQDATA, c);
+	}
 	return setting_end(&s);
 }
 
@@ -519,6 +543,9 @@ call_finish(struct http_call *c, CURLcode code)
 			reply->error_text =
 			    xasprintf("the answer is longer than %zu bytes",
 				c->reply_max);
+		else if (c->answer_lost)
+			reply->error_text = xstrdup(
+			    "the connection ended before an answer came");
 		else
 			reply->error_text =
 			    xstrdup(c->curl_error[0] != '\0'

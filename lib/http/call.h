@@ -39,6 +39,8 @@ struct http_call {
 	uint64_t file_size;
 	uint64_t sent; /* position in the whole */
 	bool file_failed;
+	bool was_sent;	  /* or begun to be */
+	bool answer_lost; /* and would have been sent once more */
 
 	struct http_reply reply;
 	size_t reply_max;
