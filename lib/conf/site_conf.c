@@ -84,7 +84,7 @@ static const struct key keys[] = {
 	STR("database", "fcgi_user", KEY_TEXT, db_fcgi_user, ""),
 	STR("database", "fcgi_password_file", KEY_PATH, db_fcgi_password_file,
 	    ""),
-	NUM("database", "answer_timeout_s", db_answer_timeout_s, "15", 0, 600),
+	NUM("database", "answer_timeout_s", db_answer_timeout_s, "30", 0, 600),
 	STR("database", "supervisor_user", KEY_TEXT, db_supervisor_user, ""),
 	STR("database", "supervisor_password_file", KEY_PATH,
 	    db_supervisor_password_file, ""),
