@@ -14,9 +14,9 @@ from federation import BUILD, DATA, ENDED, FEDERATION, TOP, Federation, kill, pr
 
 FORM = os.environ.get("OUTAGE_FORM", "long")  # short, long, or all of the tests with short outages
 SHORT = FORM != "long"
-OUTAGE_S = float(os.environ.get("OUTAGE_S", "8" if SHORT else "60"))
+OUTAGE_S = float(os.environ.get("OUTAGE_S", "12" if SHORT else "60"))
 # What a hung database may cost a client; in the short form the outage must be longer than that.
-ANSWER_S = 2 if SHORT else 15
+ANSWER_S = 4 if SHORT else 15
 CHAIN = 8
 CORES = 8
 long_only = unittest.skipIf(FORM == "short", "part of the long form")
