@@ -13,6 +13,12 @@ import unittest
 from federation import BUILD, DATA, TOP, Site, example, settings, wait_for
 
 LEASE_MS = 2000
+TRIES = 8
+SECONDS = 4  # of a task that is to be interrupted
+HEARTBEAT_MS = 1000
+ROUNDS = 20
+# Without the other host's word each round would wait for a heartbeat.
+MOST_S = ROUNDS * HEARTBEAT_MS / 1000 * 0.7
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -44,12 +50,17 @@ class Host(Site):
     def start_programs(self, first_pid=100):
         self.say(str(first_pid - 1))
 
-    def inside(self, *command):
-        subprocess.run(["nsenter", "--target", str(self.pid_1), "--pid", "--mount", "--uts", "--net", *command],
-                       check=True, stdout=subprocess.DEVNULL)
+    def inside(self, *command, check=True):
+        return subprocess.run(
+            ["nsenter", "--target", str(self.pid_1), "--pid", "--mount", "--uts", "--net", *command],
+            check=check, stdout=subprocess.DEVNULL, stderr=None if check else subprocess.DEVNULL).returncode == 0
+
+    def has(self, link):
+        return self.inside("ip", "link", "show", link, check=False)
 
     def plug(self):
         """A new link takes the place of one whose other end is gone."""
+        self.inside("ip", "link", "del", "link0", check=False)
         for command in ("link set w%s name link0" % self.name, "address add %s/30 dev link0" % self.address,
                         "link set link0 up"):
             self.inside("ip", *command.split())
@@ -120,8 +131,8 @@ class Database:
         self.process.wait(30)
 
 
-def ip(command):
-    subprocess.run(["ip"] + command.split(), check=True)
+def ip(command, check=True):
+    subprocess.run(["ip"] + command.split(), check=check, stderr=None if check else subprocess.DEVNULL)
 
 
 def sluice(*args):
@@ -169,7 +180,7 @@ class Hosts(unittest.TestCase):
         shared = os.path.join(cls.top, "shared")
         settings(site, "site", shared=shared)
         settings(site, "mailbox", memory_dir=os.path.join(shared, "small"))
-        settings(site, "supervisor", lease_ms=LEASE_MS, heartbeat_ms=500, cores=16)
+        settings(site, "supervisor", lease_ms=LEASE_MS, heartbeat_ms=HEARTBEAT_MS, cores=16)
         settings(site, "jobs", auto_retries=2, auto_retry_delay_s=1)
         path = os.path.join(cls.home, "site.conf")
         sluice("db", "create", "--config", path, "--admin-socket", cls.database.socket, "--admin-user", "root")
@@ -225,7 +236,9 @@ class Hosts(unittest.TestCase):
     def link(cls):
         ip("link add wa netns %d type veth peer name wb netns %d" % (cls.a.pid_1, cls.b.pid_1))
         for host in cls.hosts:
-            if not os.path.exists("/proc/sys/net/ipv4/conf/p" + host.name):
+            if not host.has("o" + host.name):
+                # The other end of a link is gone a while after its network.
+                ip("link del p" + host.name, check=False)
                 ip("link add p%s type veth peer name o%s netns %d" % (host.name, host.name, host.pid_1))
                 ip("address add %s2/30 dev p%s" % (host.outside[:-1], host.name))
                 ip("link set p%s up" % host.name)
@@ -264,6 +277,7 @@ class Hosts(unittest.TestCase):
                           " AND component = '%s'%s ORDER BY started_at" % (job, component, more))
 
     def setUp(self):
+        self.addCleanup(self.nothing_is_granted)
         dead = [host for host in self.hosts if host.init.poll() is not None]
         if dead:
             for host in self.hosts:
@@ -271,9 +285,12 @@ class Hosts(unittest.TestCase):
                     host.die()
             self.boot(self.hosts)
 
-    def tearDown(self):
-        open_grants = self.a.sql("SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL")
-        self.assertEqual(open_grants, [["0"]])
+    def nothing_is_granted(self):
+        self.assertEqual(self.a.sql("SELECT job_id FROM resource_grant WHERE returned_at IS NULL"), [])
+
+    def cancel(self, job):
+        self.a.ok("job/stop", {"job_id": job})
+        self.assertEqual(self.a.wait(job)["f_status"], "canceled")
 
     # --- tests ---
 
@@ -297,15 +314,23 @@ class Hosts(unittest.TestCase):
 
     def test_2_objects_reach_a_shepherd_on_the_other_host(self):
         conf = self.conf()
-        conf["component_parameters"]["common"] = {"test_mail_0": {"rounds": 40, "bytes": 100000}}
-        began = time.monotonic()
-        job = self.submit(self.a, conf, "TestMail")
-        self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
-        rows = self.attempts(job, "test_mail_0")
-        # Each host has one core: the two halves are on two hosts.
-        self.assertEqual(sorted(r[1] for r in rows), ["a", "b"], rows)
-        # 80 objects crossed; each would have waited for a heartbeat (500 ms) without the other host's word.
-        self.assertLess(time.monotonic() - began, 15)
+        conf["component_parameters"]["common"] = {"test_mail_0": {"rounds": ROUNDS, "bytes": 100000}}
+        for _ in range(TRIES):
+            job = self.submit(self.a, conf, "TestMail")
+            self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
+            # Each host has one core: the two halves are on two hosts.
+            rows = self.attempts(job, "test_mail_0")
+            if sorted(r[1] for r in rows) == ["a", "b"]:
+                break
+        else:
+            self.fail("one host runs all: %s" % rows)
+        self.assertLess(self.took(job, "test_mail_0"), MOST_S)
+
+    def took(self, job, component):
+        """Seconds from the first start to the last end of a task's halves here, by the database."""
+        (took,), = self.a.sql("SELECT TIMESTAMPDIFF(MICROSECOND, MIN(started_at), MAX(ended_at)) / 1e6"
+                              " FROM attempt WHERE job_id = '%s' AND component = '%s'" % (job, component))
+        return float(took)
 
     def submit_compute(self, host, seconds):
         """A job of one task that computes so long."""
@@ -319,31 +344,40 @@ class Hosts(unittest.TestCase):
         self.assertEqual(reply["retcode"], 0, reply)
         return reply["jobId"]
 
-    def two_of_one_number(self):
-        """Two jobs whose shepherds have the same number, each on a host of its own: {host: (job, attempt)}."""
-        for first in range(20000, 29000, 1000):
-            for host in self.hosts:
-                host.next_pid(first)
-            jobs = [self.submit_compute(self.a, 4) for _ in self.hosts]
+    def one_on_each(self, seconds, first_pid=None):
+        """Two jobs that run, one on each host: {host: (job, shepherd's number)}.
+
+        Where all is slow, a host may take a task that the other did not come to within its second: then again."""
+        for _ in range(TRIES):
+            for host in self.hosts if first_pid else ():
+                host.next_pid(first_pid)
+            jobs = [self.submit_compute(self.a, seconds) for _ in self.hosts]
             rows = [self.started(job, "test_fail_0", 1)[0] for job in jobs]
-            self.assertEqual(sorted(row[1] for row in rows), ["a", "b"], rows)
-            if rows[0][2] == rows[1][2]:
-                return {row[1]: job for row, job in zip(rows, jobs)}
+            found = {row[1]: (job, row[2]) for row, job in zip(rows, jobs)}
+            if len(found) == 2 and (not first_pid or rows[0][2] == rows[1][2]):
+                return found
             for job in jobs:
-                self.a.wait(job)
-        raise AssertionError("the numbers always differ")
+                self.cancel(job)
+            first_pid = first_pid and first_pid + 1000
+        raise AssertionError("one host runs all, or the numbers always differ")
+
+    def two_of_one_number(self):
+        """As above, and both shepherds have the same number: {host: job}."""
+        return {host: job for host, (job, _) in self.one_on_each(SECONDS, 20000).items()}
 
     def test_2_what_a_partner_sends_to_one_host_reaches_a_shepherd_on_the_other(self):
         # The first host, which the partner knows, is busy, so the task is the other's.
         with open(os.path.join(self.b.folder, "run", "supervisor.pid"), encoding="ascii") as f:
             second = f.read().strip()
+        self.addCleanup(self.b.inside, "kill", "-CONT", second)
         self.b.inside("kill", "-STOP", second)
         busy = self.submit_compute(self.a, 60)
+        self.addCleanup(self.cancel, busy)
         self.started(busy, "test_fail_0", 1)
         self.b.inside("kill", "-CONT", second)
         conf = self.conf()
         conf["role"] = {"guest": [9999], "host": [10000]}
-        for rounds, size in ((20, 1000), (2, 20000000)):
+        for rounds, size in ((ROUNDS, 1000), (2, 20000000)):
             conf["component_parameters"] = {"common": {"test_mail_0": {"rounds": rounds, "bytes": size}}}
             reply = self.a.api("job/submit", {"job_runtime_conf": conf, "job_dsl": {"components": {"test_mail_0": {
                 "module": "TestMail", "provider": "sluice_test", "output": {"data": ["data"]}}}}})
@@ -351,19 +385,14 @@ class Hosts(unittest.TestCase):
             job = reply["jobId"]
             self.assertEqual(self.a.wait(job)["f_status"], "success", self.a.events(job))
             self.assertEqual([row[1] for row in self.attempts(job, "test_mail_0", role="guest")], ["b"])
-            (took,), = self.a.sql("SELECT TIMESTAMPDIFF(MICROSECOND, MIN(started_at), MAX(ended_at)) DIV 1000"
-                                  " FROM attempt WHERE job_id = '%s'" % job)
-            print("%d rounds of %d bytes: %s ms" % (rounds, size, took), flush=True)
-            self.assertLess(int(took), 5000)
-        self.a.ok("job/stop", {"job_id": busy})
-        self.assertEqual(self.a.wait(busy)["f_status"], "canceled")
+            took = self.took(job, "test_mail_0")
+            print("%d rounds of %d bytes: %.1f s" % (rounds, size, took), flush=True)
+            if rounds == ROUNDS:
+                self.assertLess(took, MOST_S)
 
     def test_3_an_end_reaches_a_shepherd_on_the_other_host(self):
-        jobs = [self.submit_compute(self.a, 60) for _ in self.hosts]
-        rows = [self.started(job, "test_fail_0", 1)[0] for job in jobs]
-        self.assertEqual(sorted(row[1] for row in rows), ["a", "b"], rows)
-        for job, row in zip(jobs, rows):
-            other = self.a if row[1] == "b" else self.b
+        for name, (job, _) in self.one_on_each(60).items():
+            other = self.a if name == "b" else self.b
             began = time.monotonic()
             other.ok("job/stop", {"job_id": job})
             wait_for(lambda: self.a.sql("SELECT 1 FROM attempt WHERE job_id = '%s' AND ended_at IS NOT NULL" % job),
@@ -409,7 +438,7 @@ class Hosts(unittest.TestCase):
             host.die()
 
     def test_6_a_host_that_comes_back_takes_part_and_finds_nothing_of_its_past(self):
-        job = self.submit_compute(self.a, 4)
+        job = self.submit_compute(self.a, SECONDS)
         rows = self.started(job, "test_fail_0", 1)
         victim, other = (self.a, self.b) if rows[0][1] == "a" else (self.b, self.a)
         victim.die()
