@@ -20,6 +20,10 @@ if [ "$(id -u)" != 0 ] || ! unshare --pid --fork --mount-proc --uts --net \
 fi
 cd "$top/tests/hosts"
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/tests/integration" TESTS="$PWD"
-# The partner is in this network, with a link to each host.
-exec unshare --net sh -c 'ip link set lo up && exec "$@"' sh \
+UNWATCHED=1
+export UNWATCHED
+# The partner is in this network, with a link to each host.  With the first
+# process of this namespace all that is started here ends, however it ends.
+exec unshare --net --pid --fork --kill-child --mount-proc \
+	sh -c 'ip link set lo up && exec "$@"' sh \
 	python3 "$top/tests/integration/runner.py" "$@"
