@@ -332,7 +332,9 @@ rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	bool any = tasks_wait_anew(sn, p);
 	int r;
 
-	if (p->wait.code != WAIT_NONE && lasts(j, p->wait.code))
+	if (p->wait.code == WAIT_NONE)
+		j->brief = WAIT_NONE;
+	else if (lasts(j, p->wait.code))
 		c.waits =
 		    db_wait_differs(&sn->row->wait, &p->wait, sn->row->reason);
 	any |= c.waits;

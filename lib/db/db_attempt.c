@@ -93,6 +93,7 @@ db_attempt_open_on(struct db *db, struct arena *a, const char *host,
 /* The cores of one task: the job's here, shared by its parallel tasks. */
 #define PICK_COLS(X)                                                           \
 	KEY_COLS(X, key., "t.")                                                \
+	X(BOOL, is_initiator, "j.is_initiator")                                \
 	X(INT, cores,                                                          \
 	    "GREATEST(1, COALESCE(p.cores, 1)"                                 \
 	    " DIV GREATEST(1, j.task_parallelism))")                           \
@@ -184,9 +185,10 @@ claim_one(
 	*taken = false;
 	if ((r = db_exec(db, &take, &n, KEY_ARGS(k))) != 0 || n == 0)
 		return r;
-	if ((r = db_exec(db, &supersede, NULL, KEY_ARGS(k))) != 0)
-		return r;
 	if ((r = db_query_int(db, &next_fence, &t->fence, KEY_ARGS(k))) != 0)
+		return r;
+	if (t->fence > 1 &&
+	    (r = db_exec(db, &supersede, NULL, KEY_ARGS(k))) != 0)
 		return r;
 	id_random(id);
 	t->attempt_id = arena_strdup(c->arena, id);

@@ -17,6 +17,7 @@ struct db_attempt {
 	int64_t executor_pid;
 	int64_t cores;
 	int64_t waited_ms; /* of one just claimed: since its start was wanted */
+	bool is_initiator; /* of one just claimed: the job is this site's */
 	int64_t lease_left_ms; /* negative: expired */
 	bool ended;
 	const char *outcome; /* may be NULL */

@@ -178,10 +178,12 @@ int db_task_want_launch(
 int db_task_want_end(struct db *, const struct db_task_key *, enum state to,
     const char *reason, bool *effective);
 
-/* Local tasks whose initiator (elsewhere) is to be told; with documents NULL. */
+/*
+ * Local tasks whose initiator (elsewhere) is to be told: of the task the key
+ * and what a report says.
+ */
 struct db_report {
 	struct db_task task;
-	const char *initiator_role;
 	const char *initiator_party;
 };
 int db_task_reports_due(struct db *, struct arena *, int64_t limit,

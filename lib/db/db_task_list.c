@@ -383,8 +383,13 @@ db_task_query(struct db *db, struct arena *a, const struct db_task_filter *f,
 /* --- for the supervisor --- */
 
 #define REPORT_COLS(X)                                                         \
-	TASK_COLS(X, task., "t.")                                              \
-	X(STR, initiator_role, "j.initiator_role")                             \
+	KEY_COLS(X, task.key., "t.")                                           \
+	X(STATE, task.party_status, "t.party_status")                          \
+	X(STR, task.error_report, "t.error_report")                            \
+	X(STR, task.fault, "t.fault")                                          \
+	X(INT, task.progress, "t.progress")                                    \
+	X(MS, task.started_ms, "t.started_at")                                 \
+	X(MS, task.ended_ms, "t.ended_at")                                     \
 	X(STR, initiator_party, "j.initiator_party")
 static const struct db_col report_cols[] = {
 #define COL(type, field, column)                                               \
