@@ -204,6 +204,13 @@ add_signature(struct http_call *c, const struct http_client_conf *conf,
 			return r;
 		s.digest = made;
 	}
+	c->keys = conf->keys;
+	c->signed_as = (struct sign_request){ .method = xstrdup(method),
+		.path = xstrdup(s.path),
+		.query = s.query != NULL ? xstrdup(s.query) : NULL,
+		.digest = xstrdup(s.digest),
+		.party = xstrdup(s.party),
+		.destination = xstrdup(s.destination) };
 	id_random(c->request_id);
 	if ((r = sign_request(conf->keys, &s, &h)) != 0 ||
 	    (r = add_header(c, "Sluice-Request-Id", c->request_id)) != 0 ||
@@ -244,24 +251,46 @@ setting_end(const struct setting *s)
 	    "curl: %s", curl_easy_strerror(s->code));
 }
 
+/* In its place in the list: curl has that already. */
+static int
+replace_header(struct http_call *c, const char *name, const char *value)
+{
+	size_t len = strlen(name);
+	struct curl_slist *h;
+
+	for (h = c->headers; h != NULL; h = h->next)
+		if (strncmp(h->data, name, len) == 0 && h->data[len] == ':') {
+			free(h->data);
+			h->data = xasprintf("%s: %s", name, value);
+			return 0;
+		}
+	return err_set(ERR_INTERNAL, "no header %s", name);
+}
+
 /*
- * When a kept connection ends without an answer, curl sends the same request
- * on another one.  What is signed counts once: the partner may have carried
- * it out, and takes the second for a replay.  Its sender signs anew.
+ * When a kept connection ends without an answer, curl sends the request again
+ * on another one.  What is signed counts once: the partner may have carried it
+ * out, and would take the same bytes for a replay.
  */
 static int
 before_sending(void *ctx, char *to, char *from, int to_port, int from_port)
 {
 	struct http_call *c = ctx;
+	struct sign_headers h;
 
 	(void)to;
 	(void)from;
 	(void)to_port;
 	(void)from_port;
-	if (c->was_sent)
-		c->answer_lost = true;
+	if (c->was_sent &&
+	    (sign_request(c->keys, &c->signed_as, &h) != 0 ||
+		replace_header(c, "Signature-Input", h.input) != 0 ||
+		replace_header(c, "Signature", h.value) != 0)) {
+		log_err("request=%s sign anew", c->request_id);
+		return CURL_PREREQFUNC_ABORT;
+	}
 	c->was_sent = true;
-	return c->answer_lost ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+	return CURL_PREREQFUNC_OK;
 }
 
 static int
@@ -472,6 +501,16 @@ call_new(const struct http_client_conf *conf, struct call_tls *tls,
 	return 0;
 }
 
+static void
+signed_fini(struct sign_request *s)
+{
+	const char *const texts[] = { s->method, s->path, s->query, s->digest,
+		s->party, s->destination };
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		free((char *)(uintptr_t)texts[i]);
+}
+
 void
 call_free(struct http_call *c)
 {
@@ -485,6 +524,7 @@ call_free(struct http_call *c)
 	buf_fini(&c->tail);
 	fd_close(&c->fd);
 	http_reply_fini(&c->reply);
+	signed_fini(&c->signed_as);
 	free(c->owned);
 	free(c);
 }
@@ -543,9 +583,6 @@ call_finish(struct http_call *c, CURLcode code)
 			reply->error_text =
 			    xasprintf("the answer is longer than %zu bytes",
 				c->reply_max);
-		else if (c->answer_lost)
-			reply->error_text = xstrdup(
-			    "the connection ended before an answer came");
 		else
 			reply->error_text =
 			    xstrdup(c->curl_error[0] != '\0'

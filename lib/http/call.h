@@ -12,6 +12,7 @@
 #include "lib/http/client.h"
 #include "lib/http/curl_load.h"
 #include "lib/http/pins.h"
+#include "lib/sign/sign.h"
 
 /* What partners are known by, and this site by them. */
 struct call_tls {
@@ -39,8 +40,9 @@ struct http_call {
 	uint64_t file_size;
 	uint64_t sent; /* position in the whole */
 	bool file_failed;
-	bool was_sent;	  /* or begun to be */
-	bool answer_lost; /* and would have been sent once more */
+	bool was_sent;		       /* or begun to be */
+	const struct keys *keys;       /* the client's */
+	struct sign_request signed_as; /* its texts are the call's */
 
 	struct http_reply reply;
 	size_t reply_max;
