@@ -180,12 +180,7 @@ SIM_WRAPS := clock_gettime nanosleep getrandom gethostname epoll_wait \
             mysql_rollback mysql_real_connect
 comma   := ,
 
-# Two programs in one: both have partners of their own.
-$(B)/sim-fcgi.a: $(B)/fcgi.a
-	objcopy --redefine-sym partners_new=fcgi_partners_new \
-	    --redefine-sym partners_free=fcgi_partners_free $< $@
-
-$(B)/tests/simulation: $(SIM) $(B)/testlib.a $(B)/sim-fcgi.a \
+$(B)/tests/simulation: $(SIM) $(B)/testlib.a $(B)/fcgi.a \
     $(B)/supervisor.a $(B)/libsluice.a
 	@mkdir -p $(@D)
 	$(CC) $(ALLLD) $(SIM_WRAPS:%=-Wl$(comma)--wrap=%) -o $@ $^ $(LIBS)

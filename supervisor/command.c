@@ -463,13 +463,18 @@ answered(void *ctx, const struct partner_reply *reply)
 static int
 send_away(struct command *c)
 {
+	struct partners_job of = { .job_id = c->to.job_id,
+		.fence = c->fence,
+		.is_new = c->verb == PLAN_CREATE || c->verb == PLAN_REOPEN };
 	char *path = path_of(c), *body = NULL;
 	int r;
 
 	if ((r = body_of(c, &body)) == 0 &&
-	    (r = partners_post(c->super->partners, c->to.party_id, path, body,
-		 answered, c)) == 0)
+	    (r = partners_post_job(c->super->partners, &of, c->to.party_id,
+		 path, body, answered, c)) == 0)
 		set_busy(c, true);
+	if (r == ERR_BUSY)
+		c->job->delay_ms = of.rest_ms;
 	free(body);
 	free(path);
 	return r;

@@ -18,7 +18,8 @@ typedef void command_done_fn(void *ctx, struct job *, bool news);
  * partner j->under_way counts it and done is called later from the loop, with
  * j as it is then (the caller keeps a job while something is under way).
  * *at_once is set when rows have changed already and call for a new plan.
- * Errors: ERR_DB and the like; the command is then simply not sent.
+ * Errors: ERR_DB and the like; the command is then simply not sent.  ERR_BUSY:
+ * too much waits for the partner; j->delay_ms is when to come again.
  */
 int command_send(struct supervisor *, struct job *, const struct snapshot *,
     const struct plan_action *, command_done_fn *done, void *ctx,

@@ -13,9 +13,11 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
+#include "lib/db/db_job.h"
 #include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/party/errand.h"
+#include "supervisor/outbox.h"
 
 /* After the first failure, doubled by each more; with jitter, so that two
  * sites that lost each other do not try in step. */
@@ -25,12 +27,6 @@
 #define ADDRESS_MS 5000
 /* Who answered so lately need not be asked whether it answers. */
 #define PROBE_MS 60000
-/* Commands to one partner at once: as many as lib/http keeps connections to
- * it.  Others wait here, where no limit of time runs and nothing is signed. */
-#define UNDER_WAY_MAX 16
-
-struct post;
-
 struct partner {
 	char *party;
 	char *url; /* NULL: not known or not enabled */
@@ -42,8 +38,7 @@ struct partner {
 	int64_t next_try_ms;
 	bool trying; /* one command tests whether it is back */
 	char *why;
-	size_t under_way;
-	struct post *queue, **queue_end;
+	struct outbox outbox;
 	struct partner *next;
 };
 
@@ -53,16 +48,20 @@ struct partners {
 	struct partner *list;
 };
 
-/* A command under way, or one that waits its turn. */
+/*
+ * A command under way, or one that waits its turn: where no limit of time runs
+ * and nothing is signed.
+ */
 struct post {
-	char *path, *body; /* only while it waits */
+	struct outbox_item item; /* first, the list is of these */
+	char *path, *body;	 /* only while it waits */
+	int64_t fence;		 /* of the job's lease; 0: of none */
 	struct partner *partner;
 	struct partners *owner;
 	int64_t sent_ms;
 	bool is_try;
 	partner_done_fn *fn;
 	void *ctx;
-	struct post *next;
 };
 
 static void
@@ -76,17 +75,16 @@ post_free(struct post *post)
 static void
 drop_queue(struct partner *p)
 {
-	struct post *post;
+	struct outbox_item *item, *next;
 
-	while ((post = p->queue) != NULL) {
-		p->queue = post->next;
-		post_free(post);
+	for (item = outbox_take_all(&p->outbox); item != NULL; item = next) {
+		next = item->next;
+		post_free((struct post *)item);
 	}
-	p->queue_end = &p->queue;
 }
 
 struct partners *
-partners_new(struct supervisor *s, struct http_client *http)
+partners_open(struct supervisor *s, struct http_client *http)
 {
 	struct partners *ps = xcalloc(1, sizeof(*ps));
 
@@ -96,7 +94,7 @@ partners_new(struct supervisor *s, struct http_client *http)
 }
 
 void
-partners_free(struct partners *ps)
+partners_close(struct partners *ps)
 {
 	struct partner *p;
 
@@ -123,7 +121,7 @@ find(struct partners *ps, const char *party)
 			return p;
 	p = xcalloc(1, sizeof(*p));
 	p->party = xstrdup(party);
-	p->queue_end = &p->queue;
+	outbox_init(&p->outbox);
 	p->next = ps->list;
 	ps->list = p;
 	return p;
@@ -233,19 +231,41 @@ fail(struct partners *ps, struct partner *p, const char *why)
 
 static int send_post(struct post *, const char *path, const char *body);
 
+/*
+ * This process may have stood still while the command waited: what it decided
+ * about the job then is not for it to say any more.
+ */
+static bool
+is_ours(const struct post *post)
+{
+	if (post->fence == 0 || db_job_check_lease(post->owner->super->db,
+				    post->item.key, post->fence) == 0)
+		return true;
+	log_info("job=%s: %s; %s is not sent", post->item.key, err_text(),
+	    post->path);
+	err_clear();
+	return false;
+}
+
 /* The next ones of the queue; one that cannot be sent is answered as silence. */
 static void
 send_next(struct partner *p)
 {
+	struct partner_reply silence = { .error = ERR_NET };
 	struct post *post;
 
-	while (p->under_way < UNDER_WAY_MAX && (post = p->queue) != NULL) {
-		if ((p->queue = post->next) == NULL)
-			p->queue_end = &p->queue;
-		if (send_post(post, post->path, post->body) == 0)
-			continue;
-		post->fn(post->ctx, &(struct partner_reply){
-					.error = ERR_NET, .retmsg = p->why });
+	while ((post = (struct post *)outbox_pop(
+		    &p->outbox, clock_mono_ms())) != NULL) {
+		silence.retmsg = "the job has another scheduler by now";
+		if (is_ours(post)) {
+			if (send_post(post, post->path, post->body) == 0)
+				continue;
+			silence.retmsg = p->why;
+		} else if (post->is_try) {
+			p->trying = false;
+		}
+		outbox_done(&p->outbox, post->item.lane);
+		post->fn(post->ctx, &silence);
 		post_free(post);
 	}
 }
@@ -254,12 +274,12 @@ send_next(struct partner *p)
 static void
 fail_queue(struct partner *p, const struct partner_reply *reply)
 {
-	struct post *list = p->queue, *post;
+	struct outbox_item *item, *next;
+	struct post *post;
 
-	p->queue = NULL;
-	p->queue_end = &p->queue;
-	while ((post = list) != NULL) {
-		list = post->next;
+	for (item = outbox_take_all(&p->outbox); item != NULL; item = next) {
+		next = item->next;
+		post = (struct post *)item;
 		if (post->is_try)
 			p->trying = false;
 		post->fn(post->ctx, reply);
@@ -277,7 +297,7 @@ done(void *ctx, const struct partner_reply *reply)
 	metrics_observe(ps->super->metrics, METRIC_partner_command_seconds,
 	    (double)(clock_mono_ms() - post->sent_ms) / 1000, "partner",
 	    p->party, NULL);
-	p->under_way--;
+	outbox_done(&p->outbox, post->item.lane);
 	if (post->is_try)
 		p->trying = false;
 	if (partners_is_silence(reply)) {
@@ -308,13 +328,33 @@ send_post(struct post *post, const char *path, const char *body)
 			p->trying = false;
 		return r;
 	}
-	p->under_way++;
+	return 0;
+}
+
+/* Sent at once when there is a place, or put into the queue. */
+static int
+send_or_wait(struct post *post, const char *path, const char *body)
+{
+	struct outbox *box = &post->partner->outbox;
+	int r;
+
+	if (outbox_is_clear(box, &post->item)) {
+		if ((r = send_post(post, path, body)) == 0)
+			outbox_begin(box, post->item.lane);
+		return r;
+	}
+	if (!outbox_push(box, &post->item))
+		return err_set(ERR_BUSY, "%zu commands wait for partner %s",
+		    box->lanes[post->item.lane].n, post->partner->party);
+	post->path = xstrdup(path);
+	post->body = body != NULL ? xstrdup(body) : NULL;
 	return 0;
 }
 
 int
-partners_post(struct partners *ps, const char *party, const char *path,
-    const char *body, partner_done_fn *fn, void *ctx)
+partners_post_job(struct partners *ps, struct partners_job *of,
+    const char *party, const char *path, const char *body, partner_done_fn *fn,
+    void *ctx)
 {
 	struct partner *p = find(ps, party);
 	struct post *post;
@@ -323,23 +363,32 @@ partners_post(struct partners *ps, const char *party, const char *path,
 	if ((r = find_address(ps, p)) != 0)
 		return r;
 	post = xcalloc(1, sizeof(*post));
+	post->item.lane = of->is_new ? OUTBOX_NEW : OUTBOX_WORK;
+	post->item.key = of->job_id;
+	post->item.bytes = body != NULL ? strlen(body) : 0;
+	post->fence = of->fence;
 	post->owner = ps;
 	post->partner = p;
 	post->is_try = p->failing_since_ms != 0;
 	post->fn = fn;
 	post->ctx = ctx;
-	if (p->under_way >= UNDER_WAY_MAX) {
-		post->path = xstrdup(path);
-		post->body = body != NULL ? xstrdup(body) : NULL;
-		*p->queue_end = post;
-		p->queue_end = &post->next;
-	} else if ((r = send_post(post, path, body)) != 0) {
+	if ((r = send_or_wait(post, path, body)) != 0) {
+		of->rest_ms = outbox_rest_ms(&p->outbox, post->item.lane);
 		post_free(post);
 		return r;
 	}
 	if (post->is_try)
 		p->trying = true;
 	return 0;
+}
+
+int
+partners_post(struct partners *ps, const char *party, const char *path,
+    const char *body, partner_done_fn *fn, void *ctx)
+{
+	struct partners_job none = { .job_id = "" };
+
+	return partners_post_job(ps, &none, party, path, body, fn, ctx);
 }
 
 /* --- does it answer? ---------------------------------------------------------- */

@@ -14,8 +14,8 @@
 
 struct partners;
 
-struct partners *partners_new(struct supervisor *, struct http_client *);
-void partners_free(struct partners *); /* NULL is fine */
+struct partners *partners_open(struct supervisor *, struct http_client *);
+void partners_close(struct partners *); /* NULL is fine */
 
 /*
  * Is it useless to send to this party now?  Then *away_ms is for how long it
@@ -26,12 +26,27 @@ bool partners_away(
 
 /*
  * POST body to path at a partner; fn is called once from the loop, unless an
- * error is returned.
- * Errors: ERR_NOT_FOUND (no enabled partner of that id), ERR_DB, those of
- * partner_post().
+ * error is returned.  What cannot be sent at once waits (supervisor/outbox.h).
+ * Errors: ERR_NOT_FOUND (no enabled partner of that id), ERR_BUSY (too much
+ * waits for it), ERR_DB, those of partner_post().
  */
 int partners_post(struct partners *, const char *party, const char *path,
     const char *body, partner_done_fn *fn, void *ctx);
+
+/*
+ * The same for a command of a job that is scheduled under a lease: when it had
+ * to wait and the lease is another's by then, it is not sent, and answered as
+ * by silence.
+ */
+struct partners_job {
+	const char *job_id; /* borrowed until the answer */
+	int64_t fence;
+	bool is_new;	 /* the partner does not have the job */
+	int64_t rest_ms; /* after ERR_BUSY: when to come again */
+};
+int partners_post_job(struct partners *, struct partners_job *,
+    const char *party, const char *path, const char *body, partner_done_fn *fn,
+    void *ctx);
 
 /*
  * Ask a partner that nobody spoke to for a minute whether it answers.  Its

@@ -285,7 +285,11 @@ look(struct scheduler *s, struct job *j)
 		let_go(s, j);
 		return;
 	}
-	if (r != 0) {
+	if (r == ERR_BUSY) {
+		log_info("job=%s: %s", j->job_id, err_text());
+		err_clear();
+		o.delay_ms = j->delay_ms;
+	} else if (r != 0) {
 		log_err("job=%s", j->job_id);
 		o.delay_ms = LOOK_SOON_MS;
 		if (r == ERR_INVALID || r == ERR_FORMAT)

@@ -101,7 +101,7 @@ supervisor_start(struct supervisor *s)
 	free(text);
 	s->metrics = metrics_new();
 	s->findings = findings_new();
-	s->partners = partners_new(s, s->http);
+	s->partners = partners_open(s, s->http);
 	s->queue = queue_new(s);
 	s->sealer = sealer_new(s);
 	s->heads = heads_new(s);
@@ -151,7 +151,7 @@ supervisor_stop(struct supervisor *s)
 	doubts_free(s->doubts);
 	heads_free(s->heads);
 	sealer_free(s->sealer);
-	partners_free(s->partners);
+	partners_close(s->partners);
 	launcher_free(s->launcher);
 	queue_free(s->queue);
 	findings_free(s->findings);

@@ -155,6 +155,39 @@ class Supervisors(unittest.TestCase):
             for job in jobs:
                 self.assert_each_task_ran_once(job)
 
+    def test_what_waited_to_be_sent_when_it_froze_is_not_sent_when_it_thaws(self):
+        guest, host = self.fed.guest, self.fed.host
+        slow = processes("sluice-fcgi --config %s/" % host.home)
+        frozen, other = guest.pid("supervisor"), guest.pid("supervisor-b")
+        os.kill(other, signal.SIGSTOP)
+        for pid in slow:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            # More creates than may be under way to one partner at once.
+            jobs = [self.submit() for _ in range(24)]
+            ids = "','".join(jobs)
+            wait_for(lambda: guest.sql("SELECT COUNT(*) FROM job WHERE job_id IN ('%s') AND lease_owner IS NOT NULL"
+                                       % ids) == [["24"]], what="all of them taken up")
+            os.kill(frozen, signal.SIGSTOP)
+            for job in jobs:
+                guest.ok("/v1/job/stop", {"job_id": job})
+        finally:
+            for pid in slow:
+                os.kill(pid, signal.SIGCONT)
+            os.kill(other, signal.SIGCONT)
+        wait_for(lambda: guest.sql("SELECT COUNT(*) FROM job WHERE job_id IN ('%s') AND settled = 1" % ids) == [["24"]],
+                 what="their end by the other")
+        known = host.sql("SELECT job_id, status FROM job WHERE job_id IN ('%s') ORDER BY job_id" % ids)
+        os.kill(frozen, signal.SIGCONT)
+        # It goes on: what it sends now comes after whatever it kept.
+        os.kill(other, signal.SIGSTOP)
+        self.assert_each_task_ran_once(self.submit())
+        os.kill(other, signal.SIGCONT)
+        self.assertEqual(host.sql("SELECT job_id, status FROM job WHERE job_id IN ('%s') ORDER BY job_id" % ids), known)
+        self.assertLess(len(known), 24)
+        self.assertEqual({row[1] for row in known}, {"canceled"} if known else set())
+        self.assertEqual(host.sql("SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL"), [["0"]])
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

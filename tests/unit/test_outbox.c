@@ -1,0 +1,400 @@
+/*
+ * The order in which commands leave for a partner, without a clock and a
+ * wire; then with both: what waited while its job was taken over stays here.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/metrics.h"
+#include "lib/base/str.h"
+#include "lib/db/db_partner.h"
+#include "lib/sign/keys.h"
+#include "lib/http/tls_cert.h"
+#include "supervisor/outbox.h"
+#include "supervisor/partners.h"
+#include "tests/lib/mariadb.h"
+#include "tests/lib/rows.h"
+#include "tests/lib/tls_server.h"
+
+#define N 64
+
+struct line {
+	struct outbox box;
+	struct outbox_item items[N];
+	size_t n;
+};
+
+static void
+begin(struct line *l)
+{
+	memset(l, 0, sizeof(*l));
+	outbox_init(&l->box);
+}
+
+static struct outbox_item *
+push(struct line *l, enum outbox_lane lane, const char *key)
+{
+	struct outbox_item *item = &l->items[l->n++];
+
+	assert_true(l->n <= N);
+	*item = (struct outbox_item){ .lane = lane, .key = key, .bytes = 10 };
+	assert_true(outbox_push(&l->box, item));
+	return item;
+}
+
+/* All places are taken, of new jobs and of others. */
+static void
+fill(struct line *l)
+{
+	int i;
+
+	for (i = 0; i < OUTBOX_NEW_UNDER_WAY; i++)
+		outbox_begin(&l->box, OUTBOX_NEW);
+	for (; i < OUTBOX_UNDER_WAY; i++)
+		outbox_begin(&l->box, OUTBOX_WORK);
+}
+
+static struct outbox_item *
+next(struct line *l)
+{
+	return outbox_pop(&l->box, 1);
+}
+
+static void
+within_a_lane_they_leave_in_their_order(void **state)
+{
+	struct outbox_item *a, *b, *c;
+	struct line l;
+
+	(void)state;
+	begin(&l);
+	a = push(&l, OUTBOX_WORK, "a");
+	b = push(&l, OUTBOX_WORK, "b");
+	c = push(&l, OUTBOX_WORK, "a");
+	assert_ptr_equal(next(&l), a);
+	assert_ptr_equal(next(&l), b);
+	assert_ptr_equal(next(&l), c);
+	assert_null(next(&l));
+	/* What became empty can be filled again. */
+	a = push(&l, OUTBOX_WORK, "d");
+	assert_ptr_equal(next(&l), a);
+}
+
+static void
+no_more_than_so_many_are_under_way(void **state)
+{
+	struct outbox_item work = { .lane = OUTBOX_WORK, .key = "w" };
+	struct line l;
+
+	(void)state;
+	begin(&l);
+	fill(&l);
+	assert_false(outbox_is_clear(&l.box, &work));
+	push(&l, OUTBOX_WORK, "w");
+	assert_null(next(&l));
+	outbox_done(&l.box, OUTBOX_NEW);
+	assert_non_null(next(&l));
+	assert_null(next(&l));
+}
+
+static void
+a_flood_of_new_jobs_leaves_places_for_the_work_of_others(void **state)
+{
+	struct outbox_item work = { .lane = OUTBOX_WORK, .key = "w" };
+	struct line l;
+	int i;
+
+	(void)state;
+	begin(&l);
+	for (i = 0; i < 40; i++)
+		push(&l, OUTBOX_NEW, "new");
+	for (i = 0; i < OUTBOX_NEW_UNDER_WAY; i++)
+		assert_int_equal(next(&l)->lane, OUTBOX_NEW);
+	assert_null(next(&l));
+	assert_true(outbox_is_clear(&l.box, &work));
+}
+
+static void
+work_passes_new_jobs_that_wait(void **state)
+{
+	struct outbox_item *work;
+	struct line l;
+
+	(void)state;
+	begin(&l);
+	fill(&l);
+	push(&l, OUTBOX_NEW, "a");
+	push(&l, OUTBOX_NEW, "b");
+	work = push(&l, OUTBOX_WORK, "c");
+	outbox_done(&l.box, OUTBOX_NEW);
+	assert_ptr_equal(next(&l), work);
+}
+
+static void
+new_jobs_have_their_turn_however_much_work_comes(void **state)
+{
+	struct outbox_item *new, *got = NULL;
+	struct line l;
+	int i;
+
+	(void)state;
+	begin(&l);
+	fill(&l);
+	new = push(&l, OUTBOX_NEW, "new");
+	for (i = 0; i <= OUTBOX_TURNS && got != new; i++) {
+		push(&l, OUTBOX_WORK, "w");
+		push(&l, OUTBOX_WORK, "w");
+		outbox_done(&l.box, i == 0 ? OUTBOX_NEW : OUTBOX_WORK);
+		assert_non_null(got = next(&l));
+	}
+	assert_ptr_equal(got, new);
+	assert_int_equal(i, OUTBOX_TURNS + 1);
+}
+
+static void
+what_is_about_a_job_stays_behind_its_create(void **state)
+{
+	struct outbox_item stop = { .lane = OUTBOX_WORK, .key = "job" };
+	struct outbox_item *create, *other, *behind;
+	struct line l;
+
+	(void)state;
+	begin(&l);
+	/* There are places, though none for new jobs. */
+	for (int i = 0; i < OUTBOX_NEW_UNDER_WAY; i++)
+		outbox_begin(&l.box, OUTBOX_NEW);
+	create = push(&l, OUTBOX_NEW, "job");
+	assert_false(outbox_is_clear(&l.box, &stop));
+	behind = push(&l, OUTBOX_WORK, "job");
+	other = push(&l, OUTBOX_WORK, "other");
+	assert_ptr_equal(next(&l), other);
+	assert_null(next(&l));
+	outbox_done(&l.box, OUTBOX_NEW);
+	assert_ptr_equal(next(&l), create);
+	outbox_done(&l.box, OUTBOX_NEW);
+	assert_ptr_equal(next(&l), behind);
+}
+
+static void
+what_waits_is_bounded_in_number_and_bytes(void **state)
+{
+	struct outbox_item *many = xcalloc(OUTBOX_MAX, sizeof(*many)), *all;
+	struct outbox_item more = { .lane = OUTBOX_NEW, .key = "" };
+	struct outbox_item work = { .lane = OUTBOX_WORK, .key = "" };
+	struct outbox box;
+	size_t n = 0;
+
+	(void)state;
+	outbox_init(&box);
+	for (int i = 0; i < OUTBOX_MAX; i++) {
+		many[i].lane = OUTBOX_NEW;
+		many[i].key = "";
+		assert_true(outbox_push(&box, &many[i]));
+	}
+	assert_false(outbox_push(&box, &more));
+	/* The other lane has bounds of its own. */
+	work.bytes = OUTBOX_BYTES_MAX + 1;
+	assert_false(outbox_push(&box, &work));
+	work.bytes = OUTBOX_BYTES_MAX;
+	assert_true(outbox_push(&box, &work));
+	for (all = outbox_take_all(&box); all != NULL; all = all->next)
+		n++;
+	assert_int_equal(n, OUTBOX_MAX + 1);
+	assert_true(outbox_push(&box, &more));
+	free(many);
+}
+
+static void
+who_finds_it_full_is_told_when_to_come_again(void **state)
+{
+	struct line l;
+	int64_t fast, slow;
+
+	(void)state;
+	begin(&l);
+	for (int i = 0; i < 40; i++)
+		push(&l, OUTBOX_WORK, "");
+	for (int i = 0; i < 15; i++)
+		(void)outbox_pop(&l.box, 100 + i);
+	fast = outbox_rest_ms(&l.box, OUTBOX_WORK);
+	(void)outbox_pop(&l.box, 5000);
+	for (int i = 0; i < 8; i++) {
+		outbox_done(&l.box, OUTBOX_WORK);
+		(void)outbox_pop(&l.box, 6000 + i * 1000);
+	}
+	slow = outbox_rest_ms(&l.box, OUTBOX_WORK);
+	assert_true(fast >= 1000 && slow > fast && slow <= 30000);
+}
+
+/* --- on the wire ------------------------------------------------------------- */
+
+#define THAW_JOB "202601010000000000030"
+
+struct site {
+	struct supervisor super;
+	struct site_conf conf;
+	struct tls_server *server;
+	char *folder, *cert, *key;
+	unsigned sent, kept;
+};
+
+static void
+make_partner(struct site *s)
+{
+	struct buf pem = BUF_INIT;
+	char *url;
+	struct db_partner p = {
+		.party_id = ROWS_HOST, .name = "host", .enabled = true
+	};
+
+	s->cert = xasprintf("%s/tls.crt", s->folder);
+	s->key = xasprintf("%s/tls.key", s->folder);
+	assert_int_equal(tls_cert_make(ROWS_HOST, s->key, s->cert), 0);
+	s->server = tls_server_start(s->cert, s->key, NULL);
+	url = xasprintf("https://127.0.0.1:%d", tls_server_port(s->server));
+	assert_int_equal(buf_read_file(&pem, s->cert, 65536), 0);
+	p.url = url;
+	p.tls_cert = buf_str(&pem);
+	assert_int_equal(db_partner_put(s->super.db, &p), 0);
+	buf_fini(&pem);
+	free(url);
+}
+
+static int
+open_site(void **state)
+{
+	char template[] = "/tmp/sluice-outbox-XXXXXX";
+	struct site *s = xcalloc(1, sizeof(*s));
+	struct http_client_conf conf = { .party = ROWS_GUEST };
+
+	mariadb_fresh();
+	assert_non_null(mkdtemp(template));
+	s->folder = xstrdup(template);
+	s->conf.partner_timeout_ms = 10000;
+	s->super.conf = &s->conf;
+	s->super.db = mariadb_connect();
+	s->super.metrics = metrics_new();
+	assert_int_equal(loop_new(&s->super.loop), 0);
+	make_partner(s);
+	assert_int_equal(keys_generate(&s->super.keys), 0);
+	conf.keys = s->super.keys;
+	conf.tls_cert = s->cert;
+	conf.tls_key = s->key;
+	conf.partners_pem = s->cert;
+	assert_int_equal(
+	    http_client_new(s->super.loop, &conf, &s->super.http), 0);
+	s->super.partners = partners_open(&s->super, s->super.http);
+	assert_int_equal(rows_initiated(s->super.db, THAW_JOB), 0);
+	*state = s;
+	return 0;
+}
+
+static int
+close_site(void **state)
+{
+	struct site *s = *state;
+
+	partners_close(s->super.partners);
+	http_client_free(s->super.http);
+	keys_free(s->super.keys);
+	loop_free(s->super.loop);
+	metrics_free(s->super.metrics);
+	db_close(s->super.db);
+	tls_server_stop(s->server);
+	(void)fd_remove_tree(s->folder);
+	free(s->folder);
+	free(s->cert);
+	free(s->key);
+	free(s);
+	return 0;
+}
+
+static void
+on_reply(void *ctx, const struct partner_reply *reply)
+{
+	struct site *s = ctx;
+
+	if (reply->error == 0)
+		s->sent++;
+	else if (partners_is_silence(reply))
+		s->kept++;
+	else
+		fail_msg("%s", reply->retmsg);
+}
+
+static void
+post(struct site *s, int64_t fence)
+{
+	struct partners_job of = { .job_id = THAW_JOB, .fence = fence };
+
+	assert_int_equal(partners_post_job(s->super.partners, &of, ROWS_HOST,
+			     "/echo", "{\"retcode\":0}", on_reply, s),
+	    0);
+}
+
+static int64_t
+claim(struct site *s, const char *who)
+{
+	struct arena *a = arena_new();
+	struct db_job_claim *claims;
+	int64_t fence;
+	size_t n;
+
+	assert_int_equal(db_job_wake(s->super.db, THAW_JOB), 0);
+	assert_int_equal(
+	    db_job_claim(s->super.db, a, who, 60000, 1, &claims, &n), 0);
+	assert_int_equal(n, 1);
+	fence = claims[0].fence;
+	arena_free(a);
+	return fence;
+}
+
+static void
+what_waited_while_its_job_was_taken_over_is_not_sent(void **state)
+{
+	struct site *s = *state;
+	int64_t lost = claim(s, "frozen"), held;
+
+	for (int i = 0; i < OUTBOX_UNDER_WAY + 3; i++)
+		post(s, lost);
+	/* As if it had stood still here. */
+	assert_int_equal(db_job_release(s->super.db, THAW_JOB, lost, 0), 0);
+	held = claim(s, "other");
+	assert_true(held > lost);
+	post(s, held);
+	while (s->sent + s->kept < OUTBOX_UNDER_WAY + 4)
+		assert_int_equal(loop_once(s->super.loop, 10000), 0);
+	assert_int_equal(s->kept, 3);
+	assert_int_equal(tls_server_requests(s->server), OUTBOX_UNDER_WAY + 1);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(within_a_lane_they_leave_in_their_order),
+		cmocka_unit_test(no_more_than_so_many_are_under_way),
+		cmocka_unit_test(
+		    a_flood_of_new_jobs_leaves_places_for_the_work_of_others),
+		cmocka_unit_test(work_passes_new_jobs_that_wait),
+		cmocka_unit_test(
+		    new_jobs_have_their_turn_however_much_work_comes),
+		cmocka_unit_test(what_is_about_a_job_stays_behind_its_create),
+		cmocka_unit_test(what_waits_is_bounded_in_number_and_bytes),
+		cmocka_unit_test(who_finds_it_full_is_told_when_to_come_again),
+		cmocka_unit_test_setup_teardown(
+		    what_waited_while_its_job_was_taken_over_is_not_sent,
+		    open_site, close_site),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
