@@ -57,6 +57,7 @@ static const struct db_stmt unsealed = { "job_party.unsealed", "s",
 	" AND manifest_hash IS NOT NULL" };
 static const struct db_stmt set_run = { "job.set_run", "is",
 	"UPDATE job SET run = ? WHERE job_id = ?" };
+/* The same again is no news: commands of one scheduler come side by side. */
 static const struct db_stmt set_fence = { "job.set_fence", "isi",
 	"UPDATE job SET lease_fence = ? WHERE job_id = ? AND is_initiator = 0"
 	" AND lease_fence <= ?" };
