@@ -228,25 +228,47 @@ is_of_member(const struct db_task_key *k, const struct party_member *m)
 	return str_eq(k->role, m->role) && str_eq(k->party_id, m->party_id);
 }
 
+/*
+ * The job's end is its tasks' too: who initiated it says no more of them.
+ * What never began was canceled, however the job ended.
+ */
+static int
+end_verdict(struct db *db, const struct party_command *c,
+    const struct db_task *t, enum state end)
+{
+	if (c->job->is_initiator || state_is_end(t->status))
+		return 0;
+	return db_task_move(db, &t->key,
+	    &(struct db_task_move){ .status = end,
+		.party_status = STATE_NONE,
+		.reason = c->reason },
+	    NULL);
+}
+
 int
 party_stop_tasks(struct db *db, struct party_command *c, bool all)
 {
 	struct db_task *rows;
 	size_t n;
-	bool ended;
+	bool ended = false;
 	int r;
 
 	if ((r = db_task_list(
 		 db, c->arena, c->job->job_id, false, &rows, &n)) != 0)
 		return r;
 	for (size_t i = 0; i < n; i++) {
-		if (!rows[i].run_here || state_is_end(rows[i].party_status) ||
-		    (!all && !is_of_member(&rows[i].key, &c->member)))
-			continue;
+		const struct db_task *t = &rows[i];
 		/* What never began did not fail or time out. */
-		if ((r = db_task_want_end(db, &rows[i].key,
-			 rows[i].start_acked ? c->state : STATE_CANCELED,
-			 c->reason, &ended)) != 0)
+		enum state end = t->start_acked ? c->state : STATE_CANCELED;
+
+		if (!t->run_here ||
+		    (!all && !is_of_member(&t->key, &c->member)))
+			continue;
+		if (!state_is_end(t->party_status) &&
+		    (r = db_task_want_end(
+			 db, &t->key, end, c->reason, &ended)) != 0)
+			return r;
+		if ((r = end_verdict(db, c, t, end)) != 0)
 			return r;
 		c->effective |= ended;
 	}

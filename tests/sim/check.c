@@ -282,6 +282,10 @@ static const struct rest {
 	{ "heads of chains that were not exchanged",
 	    "SELECT COUNT(*) FROM audit_exchange x JOIN job j USING (job_id)"
 	    " WHERE x.open = 1 AND x.run = j.run AND j.status = 'success'" },
+	{ "tasks without an end, of jobs that have ended",
+	    "SELECT COUNT(*) FROM task t JOIN job j USING (job_id)"
+	    " WHERE j.ended_at IS NOT NULL AND (t.status IN ('waiting',"
+	    " 'running') OR t.party_status IN ('waiting', 'running'))" },
 	{ "launches that are wanted",
 	    "SELECT COUNT(*) FROM task WHERE launch_wanted = 1" },
 };
