@@ -437,7 +437,11 @@ answered(void *ctx, const struct partner_reply *reply)
 	set_busy(c, false);
 	/* Nobody was asked: partners.c knows, the same command comes again. */
 	a.code = partners_is_silence(reply) ? ERR_NET : code_of(reply);
-	if (a.code == ERR_REMOTE) {
+	if (reply->error == ERR_CONFLICT) {
+		/* Another has the job: there is nothing to plan any more. */
+		if (j->fence == c->fence)
+			j->fence = 0;
+	} else if (a.code == ERR_REMOTE) {
 		job_set_error(j, c->member, a.text);
 		j->members[c->member].refusal = wait_of(WAIT_NONE);
 		answer_rest(c);

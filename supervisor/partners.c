@@ -235,38 +235,50 @@ static int send_post(struct post *, const char *path, const char *body);
  * This process may have stood still while the command waited: what it decided
  * about the job then is not for it to say any more.
  */
-static bool
-is_ours(const struct post *post)
+static int
+check_ours(const struct post *post)
 {
-	if (post->fence == 0 || db_job_check_lease(post->owner->super->db,
-				    post->item.key, post->fence) == 0)
-		return true;
-	log_info("job=%s: %s; %s is not sent", post->item.key, err_text(),
-	    post->path);
-	err_clear();
-	return false;
+	int r;
+
+	if (post->fence == 0)
+		return 0;
+	r = db_job_hold(post->owner->super->db, post->item.key, post->fence);
+	return r == ERR_NOT_FOUND ? ERR_CONFLICT : r;
+}
+
+/* It is answered without having been sent. */
+static void
+give_back(struct post *post, int error, const char *why)
+{
+	struct partner_reply reply = { .error = error, .retmsg = why };
+
+	if (post->is_try)
+		post->partner->trying = false;
+	outbox_done(&post->partner->outbox, post->item.lane);
+	post->fn(post->ctx, &reply);
+	post_free(post);
 }
 
 /* The next ones of the queue; one that cannot be sent is answered as silence. */
 static void
 send_next(struct partner *p)
 {
-	struct partner_reply silence = { .error = ERR_NET };
 	struct post *post;
+	char *why;
+	int r;
 
 	while ((post = (struct post *)outbox_pop(
 		    &p->outbox, clock_mono_ms())) != NULL) {
-		silence.retmsg = "the job has another scheduler by now";
-		if (is_ours(post)) {
-			if (send_post(post, post->path, post->body) == 0)
-				continue;
-			silence.retmsg = p->why;
-		} else if (post->is_try) {
-			p->trying = false;
-		}
-		outbox_done(&p->outbox, post->item.lane);
-		post->fn(post->ctx, &silence);
-		post_free(post);
+		if ((r = check_ours(post)) == 0 &&
+		    send_post(post, post->path, post->body) == 0)
+			continue;
+		why = xstrdup(err_text());
+		if (r == ERR_CONFLICT)
+			log_info("job=%s: %s; %s is not sent", post->item.key,
+			    why, post->path);
+		err_clear();
+		give_back(post, r == ERR_CONFLICT ? r : ERR_NET, why);
+		free(why);
 	}
 }
 

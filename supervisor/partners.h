@@ -35,8 +35,8 @@ int partners_post(struct partners *, const char *party, const char *path,
 
 /*
  * The same for a command of a job that is scheduled under a lease: when it had
- * to wait and the lease is another's by then, it is not sent, and answered as
- * by silence.
+ * to wait and another has claimed the job by then, it is not sent, and answered
+ * by error ERR_CONFLICT.
  */
 struct partners_job {
 	const char *job_id; /* borrowed until the answer */

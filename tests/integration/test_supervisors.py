@@ -170,7 +170,7 @@ class Supervisors(unittest.TestCase):
                                        % ids) == [["24"]], what="all of them taken up")
             os.kill(frozen, signal.SIGSTOP)
             for job in jobs:
-                guest.ok("/v1/job/stop", {"job_id": job})
+                guest.ok("job/stop", {"job_id": job})
         finally:
             for pid in slow:
                 os.kill(pid, signal.SIGCONT)

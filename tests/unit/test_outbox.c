@@ -325,7 +325,7 @@ on_reply(void *ctx, const struct partner_reply *reply)
 
 	if (reply->error == 0)
 		s->sent++;
-	else if (partners_is_silence(reply))
+	else if (reply->error == ERR_CONFLICT)
 		s->kept++;
 	else
 		fail_msg("%s", reply->retmsg);
