@@ -367,7 +367,7 @@ what_waited_while_its_job_was_taken_over_is_not_sent(void **state)
 	for (int i = 0; i < OUTBOX_UNDER_WAY + 3; i++)
 		post(s, lost);
 	/* As if it had stood still here. */
-	assert_int_equal(db_job_release(s->super.db, THAW_JOB, lost, 0), 0);
+	assert_int_equal(db_job_release(s->super.db, THAW_JOB, lost, 0, 0), 0);
 	held = claim(s, "other");
 	assert_true(held > lost);
 	post(s, held);
