@@ -171,7 +171,7 @@ $(B)/tests/test_fcgi_site: | $(B)/bin/sluice-fcgi $(PROVIDER)/manifest.json
 # --- the simulation: a federation in one process and in virtual time --------
 # Calls of the outside world go to tests/sim/wrap_*.c.
 SIM     := $(call objs,tests/sim/*.c)
-SIM_WRAPS := clock_gettime nanosleep getrandom gethostname epoll_wait \
+SIM_WRAPS := clock_gettime db_clock_follow nanosleep getrandom gethostname epoll_wait \
             posix_spawn kill loop_child loop_process processes_list \
             fd_dgram_send partner_post auth_listener auth_caller \
             log_write log_error_record joblog_info joblog_error joblog_audit \
