@@ -107,6 +107,19 @@ end_here(struct command *c, const struct party_caller *caller)
 	return party_job_stop(db, caller, &c->to, c->status, c->reason, NULL);
 }
 
+static int
+apply_here(
+    struct command *c, const struct party_caller *caller, struct wait *why)
+{
+	const struct site_conf *conf = c->super->conf;
+	int r;
+
+	if ((r = party_site_ready(conf, why)) != 0)
+		return r;
+	return party_resource_apply(
+	    c->super->db, caller, &c->to, conf->reservation_ms, why, NULL);
+}
+
 /* manifest_hash is filled by PLAN_MODEL, why by a refusal for now. */
 static int
 call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
@@ -126,8 +139,7 @@ call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
 	case PLAN_TASK_COLLECT:
 		return 0;
 	case PLAN_APPLY:
-		return party_resource_apply(db, &caller, &c->to,
-		    c->super->conf->reservation_ms, why, NULL);
+		return apply_here(c, &caller, why);
 	case PLAN_RETURN:
 		return party_resource_return(db, &caller, &c->to, NULL);
 	case PLAN_START:

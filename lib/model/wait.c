@@ -116,9 +116,8 @@ wait_answer_json(const struct wait *w)
 static bool
 is_answer(enum wait_code code)
 {
-	return code == WAIT_APPROVAL || code == WAIT_NOT_BEFORE ||
-	       code == WAIT_WAITING_RESOURCES || code == WAIT_QUOTA ||
-	       code == WAIT_SITE_NOT_READY;
+	return code == WAIT_APPROVAL || code == WAIT_WAITING_RESOURCES ||
+	       code == WAIT_QUOTA || code == WAIT_SITE_NOT_READY;
 }
 
 struct wait

@@ -36,8 +36,6 @@
 	X(PARTNER_BUSY, "partner_busy", false,                                 \
 	    "a partner takes nothing on at the moment",                        \
 	    "that site having room again")                                     \
-	X(NOT_BEFORE, "not_before", false, "its time has not come",            \
-	    "the time named in at_ms")                                         \
 	X(WAITING_RESOURCES, "waiting_resources", false,                       \
 	    "not enough cores or memory are free",                             \
 	    "jobs ending at that party, or more resources there")              \
@@ -61,6 +59,7 @@
 	    "the end of one of them")                                          \
 	X(RETRY_BACKOFF, "retry_backoff", false, "it is tried again later",    \
 	    "the time left_ms")                                                \
+	/* of jobs again */                                                    \
 	X(SITE_NOT_READY, "site_not_ready", false,                             \
 	    "the site starts nothing new now",                                 \
 	    "the site's trouble ending: see its doctor")
@@ -87,7 +86,6 @@ enum wait_code {
 	X(READY, "ready")     /* of these, done with what is waited for */     \
 	X(AWAY_MS, "away_ms")                                                  \
 	X(LEFT_MS, "left_ms")                                                  \
-	X(AT_MS, "at_ms") /* since the epoch, that site's clock */             \
 	X(RUNNING, "running")
 
 enum wait_number {

@@ -122,6 +122,11 @@ int party_job_reopen(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_job_new *j,
     enum permit_kind *refused, bool *effective);
 /*
+ * Can a job that has been taken in start here?  ERR_BUSY with *why when a disk
+ * of the site is full: it holds nothing then and asks again.
+ */
+int party_site_ready(const struct site_conf *, struct wait *why);
+/*
  * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
  * the numbers when not enough is free, *why (may be NULL) is the reason then;
  * ERR_CONFLICT when the job ended.

@@ -4,6 +4,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_disk.h"
 #include "lib/db/db_contract.h"
 #include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
@@ -276,6 +277,17 @@ party_stop_tasks(struct db *db, struct party_command *c, bool all)
 }
 
 /* --- resources --- */
+
+int
+party_site_ready(const struct site_conf *conf, struct wait *why)
+{
+	int r = site_disk_check(conf);
+
+	if (r != ERR_BUSY)
+		return r;
+	*why = wait_of(WAIT_SITE_NOT_READY);
+	return err_wrap("site of party %s", conf->party_id);
+}
 
 /* Nothing is held for what a person has not approved. */
 static int

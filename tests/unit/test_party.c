@@ -9,10 +9,13 @@
 #include <cmocka.h>
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_resource.h"
@@ -1187,6 +1190,56 @@ who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
 }
 
 static void
+a_job_ends_all_its_tasks_here_whether_they_began_or_not(void **state)
+{
+	struct db_attempt *a;
+
+	(void)state;
+	start_job();
+	a = launch(&reader);
+	assert_int_equal(db_attempt_end(db, a->attempt_id, "stopped"), 0);
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_FAILED, "x", NULL), 0);
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
+	assert_int_equal(task(&reader)->status, STATE_FAILED);
+	assert_int_equal(task(&lr)->status, STATE_CANCELED);
+	assert_int_equal(task(&lr)->party_status, STATE_CANCELED);
+	assert_string_equal(task(&lr)->wait.code, "");
+}
+
+static void
+a_job_that_never_started_ends_all_its_tasks_here(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    party_job_stop(db, &guest, &member, STATE_FAILED, "x", NULL), 0);
+	assert_int_equal(task(&reader)->status, STATE_CANCELED);
+	assert_int_equal(task(&lr)->status, STATE_CANCELED);
+}
+
+static void
+a_site_without_room_on_its_disks_holds_nothing_for_jobs(void **state)
+{
+	char *tmp = xstrdup(mariadb_folder());
+	struct site_conf conf = { .party_id = tmp,
+		.home = tmp,
+		.mailbox_memory_dir = tmp,
+		.upload_keep_free_mb = 1 };
+	char *spool = site_path(&conf, "%s/upload", SITE_SPOOL);
+	struct wait why = wait_of(WAIT_NONE);
+
+	(void)state;
+	assert_int_equal(fd_mkdirs(spool, 0700), 0);
+	assert_int_equal(party_site_ready(&conf, &why), 0);
+	conf.upload_keep_free_mb = INT64_C(1) << 40;
+	assert_int_equal(party_site_ready(&conf, &why), ERR_BUSY);
+	assert_string_equal(wait_name(why.code), "site_not_ready");
+	assert_non_null(strstr(err_text(), "must stay"));
+	free(spool);
+	free(tmp);
+}
+
+static void
 the_end_of_a_run_that_overtakes_its_beginning_is_kept(void **state)
 {
 	const int64_t second = 1;
@@ -1450,6 +1503,9 @@ main(void)
 		T(a_command_of_an_earlier_run_changes_nothing_any_more),
 		T(two_commands_at_once_under_a_new_fence_are_both_heard),
 		T(who_speaks_under_a_lower_fence_than_was_heard_changes_nothing),
+		T(a_job_ends_all_its_tasks_here_whether_they_began_or_not),
+		T(a_job_that_never_started_ends_all_its_tasks_here),
+		T(a_site_without_room_on_its_disks_holds_nothing_for_jobs),
 		T(the_end_of_a_run_that_overtakes_its_beginning_is_kept),
 		T(member_takes_part_again_under_the_next_run_number),
 		T(member_takes_other_parameters_only_as_a_later_revision),
