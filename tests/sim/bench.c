@@ -106,6 +106,8 @@ submit_next(void *ctx)
 	(void)ctx;
 	if (next % BATCH == 0)
 		take_sample(next / BATCH);
+	if (next == JOBS)
+		return;
 	*j = (struct sim_job){ .number = next,
 		.ntasks = 2,
 		.is_chain = true,
@@ -113,8 +115,8 @@ submit_next(void *ctx)
 		.partner = 1 + next % (PARTIES - 1),
 		.timeout_s = 600 };
 	story_submit(j);
-	if (++next < JOBS)
-		sim_at(sim_now() + PACE, submit_next, NULL);
+	next++;
+	sim_at(sim_now() + PACE, submit_next, NULL);
 }
 
 /* All are of hosts that look only when they are told to. */
@@ -196,7 +198,6 @@ bench_run(void)
 	until = sim_now() + REST + JOBS * PACE + REST;
 	while (sim_now() < until && !world.failed && sim_next())
 		continue;
-	take_sample(BATCHES);
 	n = succeeded();
 	(void)printf("%d parties, %" PRId64 " of %d jobs succeeded, %" PRId64
 		     " decisions, %" PRId64 " statements\n",

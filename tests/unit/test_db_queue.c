@@ -300,6 +300,36 @@ priority_is_a_head_start_of_minutes(void **state)
 	assert_int_equal(n, 1);
 }
 
+static int64_t
+head_start_s(const char *id)
+{
+	static const struct db_stmt head_start = { "head_start", "s",
+		"SELECT TIMESTAMPDIFF(SECOND, queue_at, NOW(6)) FROM job"
+		" WHERE job_id = ?" };
+	int64_t s = -1;
+
+	assert_int_equal(db_query_int(db, &head_start, &s, id), 0);
+	return s;
+}
+
+static void
+a_job_has_its_head_start_in_each_of_its_runs(void **state)
+{
+	struct rows_partner p;
+	bool done;
+
+	(void)state;
+	rows_partner_init(&p, id_of(1), "host");
+	p.job.priority = 5;
+	assert_int_equal(db_job_insert(db, &p.job, &done), 0);
+	assert_in_range(head_start_s(id_of(1)), 300, 420);
+	assert_int_equal(
+	    db_job_move(db, id_of(1), STATE_CANCELED, 0, "", &done), 0);
+	assert_int_equal(
+	    db_job_move(db, id_of(1), STATE_WAITING, 0, "again", &done), 0);
+	assert_in_range(head_start_s(id_of(1)), 300, 420);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static void
@@ -351,6 +381,7 @@ main(void)
 		T(what_becomes_free_wakes_the_first_and_the_smallest),
 		T(nobody_passes_who_has_waited_long),
 		T(priority_is_a_head_start_of_minutes),
+		T(a_job_has_its_head_start_in_each_of_its_runs),
 	};
 
 	return cmocka_run_group_tests_name("db_queue", tests, NULL, NULL);
