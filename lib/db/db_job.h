@@ -333,11 +333,13 @@ int db_job_set_fence(struct db *, const char *job_id, int64_t fence);
 struct db_job_claim {
 	const char *job_id;
 	int64_t fence;
+	int64_t queue_us; /* its place in the queue */
 };
 
 /*
  * Lease up to limit jobs that are due (next_look_at reached, not settled, not
- * leased by anybody) for lease_ms, oldest look first, in one batch.  While
+ * leased by anybody) for lease_ms, oldest look first, in one batch, which is
+ * in the order of the queue.  While
  * leased a job is not due; a db_job_wake() meanwhile is not lost.
  */
 int db_job_claim(struct db *, struct arena *, const char *owner,

@@ -11,6 +11,7 @@
  * row's lock was had: NOW() is that of the statement's start, which may lie
  * before a wake that held the lock.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/buf.h"
@@ -26,7 +27,10 @@
 
 #define CLAIM_COLS(X)                                                          \
 	X(STR, job_id, "job_id")                                               \
-	X(INT, fence, "lease_fence + 1")
+	X(INT, fence, "lease_fence + 1")                                       \
+	X(INT, queue_us,                                                       \
+	    "TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00',"       \
+	    " queue_at)")
 static const struct db_col claim_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_job_claim, field) },
@@ -117,6 +121,16 @@ struct claiming {
 };
 
 static int
+by_queue(const void *a, const void *b)
+{
+	const struct db_job_claim *x = a, *y = b;
+
+	if (x->queue_us != y->queue_us)
+		return x->queue_us < y->queue_us ? -1 : 1;
+	return strcmp(x->job_id, y->job_id);
+}
+
+static int
 claim_tx(struct db *db, void *ctx)
 {
 	struct claiming *c = ctx;
@@ -133,6 +147,8 @@ claim_tx(struct db *db, void *ctx)
 	r = db_exec(
 	    db, &claim, &n, c->owner, c->lease_us, c->lease_us, buf_str(&ids));
 	buf_fini(&ids);
+	/* Several that one wake made due. */
+	qsort(c->rows, c->n, sizeof(*c->rows), by_queue);
 	if (r == 0 && (size_t)n != c->n)
 		r = err_set(ERR_DB_RETRY, "claimed %lld of %zu jobs",
 		    (long long)n, c->n);

@@ -327,6 +327,23 @@ due_jobs_are_claimed_in_one_batch_once(void **state)
 }
 
 static void
+what_one_wake_made_due_is_claimed_in_the_order_of_the_queue(void **state)
+{
+	static const struct db_stmt due = { "test.due", "s",
+		"UPDATE job SET next_look_at = TIMESTAMP'2026-01-01 00:00:00',"
+		" queue_at = TIMESTAMP'2026-01-01 00:00:00'"
+		" + INTERVAL (job_id <> ?) SECOND" };
+	struct db_job_claim *c;
+
+	(void)state;
+	assert_int_equal(rows_initiated(db, J2), 0);
+	assert_int_equal(db_exec(db, &due, NULL, J2), 0);
+	assert_int_equal(claim("a", &c), 2);
+	assert_string_equal(c[0].job_id, J2);
+	assert_string_equal(c[1].job_id, J1);
+}
+
+static void
 released_job_is_due_again_after_its_delay(void **state)
 {
 	struct db_job_claim *c;
@@ -807,6 +824,7 @@ main(void)
 		T(due_jobs_are_claimed_in_one_batch_once),
 		T(released_job_is_due_again_after_its_delay),
 		T(wake_during_a_look_is_not_lost),
+		T(what_one_wake_made_due_is_claimed_in_the_order_of_the_queue),
 		T(a_wake_that_was_looked_at_is_none_any_more),
 		T(renewed_lease_is_kept_and_not_seen_as_a_wake),
 		T(stale_scheduler_changes_nothing),
