@@ -67,7 +67,10 @@ add_extensions(X509 *cert, const char *party)
 	    (r = add_extension(cert, NID_subject_alt_name, names)) != 0 ||
 	    (r = add_extension(cert, NID_subject_key_identifier, "hash")) != 0)
 		return r;
-	return 0;
+	/* Tells it from its successor, which has the same subject: a verifier
+	 * who trusts both would compare it with the first that it finds. */
+	return add_extension(
+	    cert, NID_authority_key_identifier, "keyid:always");
 }
 
 static int

@@ -125,11 +125,20 @@ class Upgrade(World):
 
     # --- supervisors and shepherds ---
 
+    def computing(self, site, role):
+        """The shepherd of a task that goes on while a supervisor is replaced."""
+        job = self.submit(chain_dsl("TestFail", "test_fail", 1),
+                          {"test_fail_0": {"who": role, "what": "compute", "seconds": 10}})
+        self.jobs.append(job)
+        return int(wait_for(lambda: site.sql("SELECT shepherd_pid FROM attempt WHERE job_id = '%s' AND role = '%s'"
+                                             " AND executor_pid IS NOT NULL AND ended_at IS NULL" % (job, role)),
+                            what="a task that computes")[0][0])
+
     def test_supervisors_are_replaced_and_adopt_shepherds_of_the_older_program(self):
         self.replaced("sluice-supervisor")
         self.replaced("sluice-shepherd")
-        for site in self.sites:
-            shepherds = set(processes("sluice-shepherd --config %s/" % site.home))
+        for site, role in zip(self.sites, ("guest", "host")):
+            shepherds = {self.computing(site, role)}
             pid = site.pid("supervisor")
             os.kill(pid, signal.SIGTERM)
             wait_for(lambda p=pid: gone(p), what="end of the supervisor")
