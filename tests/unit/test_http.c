@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <openssl/pem.h>
+#include <openssl/x509_vfy.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -715,6 +717,55 @@ certificates_are_checked_before_they_are_trusted(void **state)
 	free(key);
 }
 
+static X509 *
+read_cert(const struct world *w, const char *name)
+{
+	char *path = file_of(w, name, "crt");
+	BIO *file = BIO_new_file(path, "r");
+	X509 *cert = PEM_read_bio_X509(file, NULL, NULL, NULL);
+
+	assert_non_null(cert);
+	BIO_free(file);
+	free(path);
+	return cert;
+}
+
+static bool
+is_trusted(X509 *cert, X509 *const anchors[2])
+{
+	X509_STORE *store = X509_STORE_new();
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	bool yes;
+
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(X509_STORE_add_cert(store, anchors[i]), 1);
+	assert_int_equal(X509_STORE_CTX_init(ctx, store, cert, NULL), 1);
+	yes = X509_verify_cert(ctx) == 1;
+	X509_STORE_CTX_free(ctx);
+	X509_STORE_free(store);
+	return yes;
+}
+
+static void
+old_and_new_certificate_of_a_site_are_trusted_in_either_order(void **state)
+{
+	struct world *w = *state;
+	char *key = file_of(w, "new", "key"), *path = file_of(w, "new", "crt");
+	X509 *certs[2], *turned[2];
+
+	assert_int_equal(tls_cert_make("10000", key, path), 0);
+	turned[1] = certs[0] = read_cert(w, "10000");
+	turned[0] = certs[1] = read_cert(w, "new");
+	for (int i = 0; i < 2; i++) {
+		assert_true(is_trusted(certs[i], certs));
+		assert_true(is_trusted(certs[i], turned));
+	}
+	X509_free(certs[0]);
+	X509_free(certs[1]);
+	free(path);
+	free(key);
+}
+
 static void
 damaged_pins_are_refused_and_two_of_a_party_are_both_kept(void **state)
 {
@@ -776,6 +827,8 @@ main(void)
 		WITH_WORLD(canceled_requests_do_not_call_back),
 		WITH_WORLD(envelopes_of_partners_are_taken_apart),
 		WITH_WORLD(certificates_are_checked_before_they_are_trusted),
+		WITH_WORLD(
+		    old_and_new_certificate_of_a_site_are_trusted_in_either_order),
 		WITH_WORLD(
 		    damaged_pins_are_refused_and_two_of_a_party_are_both_kept),
 	};
