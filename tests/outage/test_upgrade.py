@@ -130,8 +130,9 @@ class Upgrade(World):
         job = self.submit(chain_dsl("TestFail", "test_fail", 1),
                           {"test_fail_0": {"who": role, "what": "compute", "seconds": 10}})
         self.jobs.append(job)
-        return int(wait_for(lambda: site.sql("SELECT shepherd_pid FROM attempt WHERE job_id = '%s' AND role = '%s'"
-                                             " AND executor_pid IS NOT NULL AND ended_at IS NULL" % (job, role)),
+        return int(wait_for(lambda: site.sql("SELECT shepherd_pid FROM attempt WHERE component = 'test_fail_0'"
+                                             " AND job_id = '%s' AND role = '%s' AND executor_pid IS NOT NULL"
+                                             % (job, role)),
                             what="a task that computes")[0][0])
 
     def test_supervisors_are_replaced_and_adopt_shepherds_of_the_older_program(self):
