@@ -518,13 +518,15 @@ a_spooled_file_of_another_file_system_is_copied(void **state)
 static void
 a_receiver_on_another_host_is_told_by_the_supervisor(void **state)
 {
+	char *run = xasprintf("%s/run", conf.home);
 	char *path = site_path(&conf, "%s", SITE_HOSTS_SOCKET), text[80];
 	char address[] = "192.0.2.1:9390";
 	ssize_t n;
 	int fd;
 
 	(void)state;
-	assert_int_equal(mkdir(xasprintf("%s/run", conf.home), 0700), 0);
+	assert_int_equal(mkdir(run, 0700), 0);
+	free(run);
 	assert_int_equal(fd_dgram_bind(path, &fd), 0);
 	assert_int_equal(mailbox_wake(&conf, &task, "kill"), ERR_CLOSED);
 	assert_int_equal(recv(fd, text, sizeof(text), MSG_DONTWAIT), -1);

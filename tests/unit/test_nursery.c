@@ -90,6 +90,10 @@ shepherd(struct ready *ready, const char *attempt_id)
 	say(c->home, attempt_id, &b);
 	while (access(go, F_OK) != 0)
 		(void)usleep(2000);
+	buf_fini(&b);
+	free(log);
+	free(go);
+	free(kills);
 	return is_forked ? EXIT_FORKED : EXIT_STARTED;
 }
 
@@ -512,16 +516,20 @@ main(int argc, char **argv)
 		TEST(the_nursery_ends_with_its_supervisor),
 	};
 	struct ready ready;
+	int status;
 
 	if (argc == NURSERY_ARGC && strcmp(argv[1], "--nursery") == 0) {
 		is_forked = true;
 		the_nursery = getpid();
 		return nursery_run(argv, argv[3], shepherd);
 	}
-	if (argc == 5 && strcmp(argv[3], "--attempt") == 0)
-		return ready_load(argv[2], &ready) == 0
-			   ? shepherd(&ready, argv[4])
-			   : 1;
+	if (argc == 5 && strcmp(argv[3], "--attempt") == 0) {
+		if (ready_load(argv[2], &ready) != 0)
+			return 1;
+		status = shepherd(&ready, argv[4]);
+		ready_fini(&ready);
+		return status;
+	}
 	own_path = argv[0];
 	return cmocka_run_group_tests(tests, make_site, remove_site);
 }
