@@ -275,8 +275,7 @@ claim(struct supervisor *s, struct arena *arena, struct db_attempt **rows,
 	int r;
 
 	if ((r = room_here(s, &c.room)) != 0 ||
-	    (r = db_attempt_claim_within(s->db, arena, &c, rows, n, &left)) !=
-		0)
+	    (r = db_attempt_claim(s->db, arena, &c, rows, n, &left)) != 0)
 		return r;
 	if (left > 0)
 		hosts_tell_work(s->hosts);

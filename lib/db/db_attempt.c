@@ -234,9 +234,8 @@ claim_tx(struct db *db, void *ctx)
 }
 
 int
-db_attempt_claim_within(struct db *db, struct arena *a,
-    const struct db_claim *claim, struct db_attempt **rows, size_t *n,
-    size_t *left)
+db_attempt_claim(struct db *db, struct arena *a, const struct db_claim *claim,
+    struct db_attempt **rows, size_t *n, size_t *left)
 {
 	struct claiming c = { .arena = a,
 		.lease_ms = claim->lease_ms,
@@ -254,18 +253,6 @@ db_attempt_claim_within(struct db *db, struct arena *a,
 	*n = c.n;
 	*left = c.left;
 	return 0;
-}
-
-int
-db_attempt_claim(struct db *db, struct arena *a, const char *launcher,
-    const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,
-    size_t *n)
-{
-	const struct db_claim c = { launcher, host, lease_ms, limit,
-		DB_CLAIM_ALL };
-	size_t left;
-
-	return db_attempt_claim_within(db, a, &c, rows, n, &left);
 }
 
 static const struct db_stmt cores_on = { "attempt.cores_on", "s",

@@ -30,27 +30,22 @@ struct db_attempt {
  * gets its next attempt row, leased for lease_ms, and loses launch_wanted.
  * Attempts of the same task that were still open are ended ("superseded");
  * while one of an older version is open the task is left for later.
- */
-int db_attempt_claim(struct db *, struct arena *, const char *launcher,
-    const char *host, int64_t lease_ms, int64_t limit, struct db_attempt **rows,
-    size_t *n);
-
-/*
- * The same of one host among several: what would take more than `room` cores
- * here is left for DB_CLAIM_PATIENCE_MS, for hosts that have room; then whoever
- * looks takes it.  *left is how many were.
+ *
+ * One host among several: what would take more than `room` cores here is left
+ * for DB_CLAIM_PATIENCE_MS, for hosts that have room; then whoever looks takes
+ * it.  *left is how many were.
  */
 struct db_claim {
 	const char *launcher;
 	const char *host;
 	int64_t lease_ms;
 	int64_t limit;
-	int64_t room;
+	int64_t room; /* DB_CLAIM_ALL: whatever it takes */
 };
 #define DB_CLAIM_ALL INT64_MAX
 #define DB_CLAIM_PATIENCE_MS 1000
-int db_attempt_claim_within(struct db *, struct arena *,
-    const struct db_claim *, struct db_attempt **rows, size_t *n, size_t *left);
+int db_attempt_claim(struct db *, struct arena *, const struct db_claim *,
+    struct db_attempt **rows, size_t *n, size_t *left);
 /* Cores of the open attempts on a host. */
 int db_attempt_cores_on(struct db *, const char *host, int64_t *cores);
 

@@ -31,6 +31,7 @@
 #include "supervisor/shepherd/checkpoint.h"
 #include "supervisor/shepherd/shepherd.h"
 #include "tests/lib/api_call.h"
+#include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 
@@ -77,7 +78,7 @@ set_up(void **state)
 	    db_job_move(app.db, J1, STATE_RUNNING, 0, "", NULL), 0);
 	assert_int_equal(db_task_want_launch(app.db, &task.key, NULL), 0);
 	assert_int_equal(
-	    db_attempt_claim(app.db, arena, "s", "h", 60000, 10, &rows, &n), 0);
+	    claim_any(app.db, arena, "s", "h", 60000, 10, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	job.job_type = "train";
 	subject =

@@ -17,6 +17,7 @@
 #include "lib/db/db_event.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_task.h"
+#include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 
@@ -106,8 +107,8 @@ launch(const struct db_task_key *k)
 	size_t n;
 
 	assert_int_equal(db_task_want_launch(db, k, NULL), 0);
-	assert_int_equal(db_attempt_claim(db, arena, "super-1", "host-1",
-			     LEASE_MS, 10, &rows, &n),
+	assert_int_equal(
+	    claim_any(db, arena, "super-1", "host-1", LEASE_MS, 10, &rows, &n),
 	    0);
 	assert_int_equal(n, 1);
 	return rows;
@@ -299,7 +300,7 @@ task_is_launched_once_however_often_it_is_asked_for(void **state)
 	assert_int_equal(db_task_want_launch(db, &here, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
+	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(a->fence, 1);
 	assert_int_equal(a->cores, 4);
@@ -308,7 +309,7 @@ task_is_launched_once_however_often_it_is_asked_for(void **state)
 	assert_int_equal(db_task_want_launch(db, &here, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
+	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(
 	    move(&here, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
@@ -331,8 +332,7 @@ a_host_without_room_leaves_a_task_to_others_for_a_second(void **state)
 
 	(void)state;
 	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
-	assert_int_equal(
-	    db_attempt_claim_within(db, arena, &c, &a, &n, &left), 0);
+	assert_int_equal(db_attempt_claim(db, arena, &c, &a, &n, &left), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(left, 1);
 	assert_true(task(&here)->launch_wanted);
@@ -340,8 +340,7 @@ a_host_without_room_leaves_a_task_to_others_for_a_second(void **state)
 	assert_int_equal(cores, 0);
 	/* Nobody had any: then it is for whoever looks. */
 	assert_int_equal(db_exec(db, &age, NULL), 0);
-	assert_int_equal(
-	    db_attempt_claim_within(db, arena, &c, &a, &n, &left), 0);
+	assert_int_equal(db_attempt_claim(db, arena, &c, &a, &n, &left), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(left, 0);
 	assert_int_equal(db_attempt_cores_on(db, "host-1", &cores), 0);
@@ -359,8 +358,7 @@ a_host_with_room_takes_a_task_at_once(void **state)
 
 	(void)state;
 	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
-	assert_int_equal(
-	    db_attempt_claim_within(db, arena, &c, &a, &n, &left), 0);
+	assert_int_equal(db_attempt_claim(db, arena, &c, &a, &n, &left), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(left, 0);
 }
@@ -406,8 +404,7 @@ claim_all(void *arg)
 	size_t n;
 
 	do {
-		if (db_attempt_claim(d, a, "s", "h", LEASE_MS, 4, &rows, &n) !=
-		    0)
+		if (claim_any(d, a, "s", "h", LEASE_MS, 4, &rows, &n) != 0)
 			break;
 		for (size_t i = 0; i < n && c->n < 64; i++)
 			(void)snprintf(
@@ -516,7 +513,7 @@ task_that_was_never_launched_ends_at_once(void **state)
 	assert_int_equal(task(&here)->kill_wanted, STATE_NONE);
 	assert_false(task(&here)->launch_wanted);
 	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
+	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &a, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(
 	    db_task_want_end(db, &here, STATE_FAILED, "stop", &effective), 0);
@@ -541,7 +538,7 @@ claimed_task_that_never_started_is_launched_anew_or_ends(void **state)
 	assert_true(task(&theirs)->launch_wanted);
 	assert_int_equal(db_attempt_relaunch(db, a->attempt_id), ERR_CONFLICT);
 	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 10, &rows, &n), 0);
+	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(
 	    db_task_want_end(db, &theirs, STATE_CANCELED, "stop", NULL), 0);
@@ -692,7 +689,7 @@ next_attempt_supersedes_the_one_before(void **state)
 	(void)state;
 	assert_int_equal(db_exec(db, &again, NULL), 0);
 	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", LEASE_MS, 1, &b, &n), 0);
+	    claim_any(db, arena, "s", "h", LEASE_MS, 1, &b, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(b->fence, 2);
 	assert_int_equal(

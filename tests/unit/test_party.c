@@ -24,6 +24,7 @@
 #include "lib/party/job_doubt.h"
 #include "lib/party/job_stop.h"
 #include "lib/party/party.h"
+#include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 
@@ -131,8 +132,7 @@ launch(const struct db_task_key *k)
 	size_t n;
 
 	assert_int_equal(party_task_start(db, &guest, k, NULL), 0);
-	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &a, &n), 0);
+	assert_int_equal(claim_any(db, arena, "s", "h", 60000, 10, &a, &n), 0);
 	assert_int_equal(n, 1);
 	return a;
 }
@@ -488,8 +488,7 @@ task_that_need_not_run_is_launched_like_others(void **state)
 	start_job();
 	TWICE(THEIRS, party_task_start(db, &guest, &reader, &effective));
 	assert_int_equal(task(&reader)->party_status, STATE_WAITING);
-	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &a, &n), 0);
+	assert_int_equal(claim_any(db, arena, "s", "h", 60000, 10, &a, &n), 0);
 	assert_int_equal(n, 1);
 }
 
@@ -526,8 +525,7 @@ launches(void)
 	struct db_attempt *a;
 	size_t n;
 
-	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &a, &n), 0);
+	assert_int_equal(claim_any(db, arena, "s", "h", 60000, 10, &a, &n), 0);
 	return (int)n;
 }
 
@@ -544,7 +542,7 @@ new_version_is_not_launched_before_the_old_one_is_over(void **state)
 	start_job();
 	assert_int_equal(party_task_start(db, &guest, &reader, NULL), 0);
 	assert_int_equal(
-	    db_attempt_claim(db, arena, "s", "h", 60000, 10, &old, &n), 0);
+	    claim_any(db, arena, "s", "h", 60000, 10, &old, &n), 0);
 	assert_int_equal(n, 1);
 	p.tasks[0].version = v1.version = 1;
 	assert_int_equal(

@@ -41,6 +41,7 @@
 #include "supervisor/leftovers.h"
 #include "supervisor/peers.h"
 #include "supervisor/supervisor.h"
+#include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 
 #define PATIENCE_MS 20000 /* a loaded machine under a sanitizer */
@@ -709,8 +710,8 @@ an_attempt_whose_launcher_died_first_is_launched_anew(void **state)
 	assert_int_equal(
 	    db_job_move(f->db, id, STATE_RUNNING, 0, NULL, NULL), 0);
 	assert_int_equal(party_task_start(f->db, &self, &key, NULL), 0);
-	assert_int_equal(db_attempt_claim(f->db, f->arena, launcher,
-			     f->super.host, 60000, 1, &rows, &n),
+	assert_int_equal(claim_any(f->db, f->arena, launcher, f->super.host,
+			     60000, 1, &rows, &n),
 	    0);
 	assert_int_equal(n, 1);
 	start(f);
@@ -752,9 +753,8 @@ a_process_id_of_another_place_means_nothing_here(void **state)
 	assert_int_equal(
 	    db_job_move(f->db, key.job_id, STATE_RUNNING, 0, NULL, NULL), 0);
 	assert_int_equal(party_task_start(f->db, &self, &key, NULL), 0);
-	assert_int_equal(db_attempt_claim(f->db, f->arena, launcher, host,
-			     60000, 1, &rows, &n),
-	    0);
+	assert_int_equal(
+	    claim_any(f->db, f->arena, launcher, host, 60000, 1, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(db_attempt_renew(f->db, rows[0].attempt_id, 60000,
 			     getpid(), 0, 0, &kill),
