@@ -15,4 +15,4 @@ trap 'exit 143' TERM
 examples/federation.sh up
 
 PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/integration \
-	python3 tests/hostile/check.py
+	timeout 1800 python3 tests/hostile/check.py

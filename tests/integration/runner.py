@@ -1,5 +1,7 @@
 """Run the test modules given, or all of the folder (TESTS, or this one) but
-those that its file `pending` names; the last line counts."""
+those that its file `pending` names; the last line counts.  A test that takes
+longer than TEST_SECONDS shows where it hangs, and ends the run."""
+import faulthandler
 import os
 import sys
 import unittest
@@ -32,13 +34,27 @@ def without_pending(suite):
     return kept
 
 
+class Limited(unittest.TextTestResult):
+    """Bounds each test, with what sets its module up before it."""
+    def stopTest(self, test):
+        super().stopTest(test)
+        limit()
+
+
+def limit():
+    faulthandler.dump_traceback_later(int(os.environ.get("TEST_SECONDS", "1200")), exit=True)
+
+
 sys.path.insert(0, here)
 loader = unittest.defaultTestLoader
 if len(sys.argv) > 1:
     suite = loader.loadTestsFromNames(sys.argv[1:])
 else:
     suite = without_pending(loader.discover(here, pattern="test_*.py"))
-result = unittest.TextTestRunner(verbosity=2, buffer=False, failfast=bool(os.environ.get("FAILFAST"))).run(suite)
+limit()
+result = unittest.TextTestRunner(verbosity=2, buffer=False, resultclass=Limited,
+                                 failfast=bool(os.environ.get("FAILFAST"))).run(suite)
+faulthandler.cancel_dump_traceback_later()
 bad = len(result.failures) + len(result.errors)
 if result.skipped:
     print("%d skipped" % len(result.skipped))

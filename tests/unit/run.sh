@@ -1,6 +1,7 @@
 #!/bin/sh
 # Run the given test programs, two at a time (UNIT_JOBS) and all of them
-# whatever happens; show the whole output of those that fail, and count.
+# whatever happens; show the whole output of those that fail, and count.  One
+# that hangs is ended after UNIT_SECONDS, and has failed.
 # usage: tests/unit/run.sh PROGRAM...
 set -u
 
@@ -9,7 +10,7 @@ if [ "${1:-}" = --one ]; then
 	program=$3
 	log=$2/${program##*/}
 	begun=$(date +%s.%N)
-	"$program" >"$log" 2>&1
+	timeout -k 10 "${UNIT_SECONDS:-600}" "$program" >"$log" 2>&1
 	status=$?
 	took=$(echo "$(date +%s.%N) $begun" | awk '{ printf "%.1f", $1 - $2 }')
 	text=$(
