@@ -358,8 +358,10 @@ main(int argc, char **argv)
 	set_log_level(p.conf);
 	if ((log != NULL && (r = log_to_file(log)) != 0) ||
 	    (r = site_shared_check(p.conf)) != 0 ||
-	    (r = check_database(p.conf)) != 0 || check ||
-	    (r = upgrade_note(argv)) != 0 ||
+	    (r = check_database(p.conf)) != 0 || check)
+		goto out;
+	prefork_hold_signals();
+	if ((r = upgrade_note(argv)) != 0 ||
 	    (r = open_sockets(&p, sockets)) != 0 || (r = set_turns(&p)) != 0 ||
 	    (r = throttle_new(&p.failures)) != 0 ||
 	    (r = tally_new(&p.tally)) != 0 ||

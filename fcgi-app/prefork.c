@@ -35,7 +35,7 @@ struct parent {
 	const struct prefork *conf;
 	struct slot *slots;
 	sigset_t handled;
-	sigset_t unblocked; /* the mask before prefork_run() */
+	sigset_t unblocked; /* without those */
 	bool stopping;
 	int64_t stop_by_ms;
 };
@@ -181,6 +181,20 @@ handle(struct parent *p, int signo)
 	}
 }
 
+static const int handled[] = { SIGCHLD, SIGHUP, SIGUSR2, SIGTERM, SIGINT };
+#define N_HANDLED (sizeof(handled) / sizeof(handled[0]))
+
+void
+prefork_hold_signals(void)
+{
+	sigset_t set;
+
+	(void)sigemptyset(&set);
+	for (size_t i = 0; i < N_HANDLED; i++)
+		(void)sigaddset(&set, handled[i]);
+	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int
 prefork_run(const struct prefork *conf)
 {
@@ -189,14 +203,14 @@ prefork_run(const struct prefork *conf)
 	int64_t wait_ms;
 	int signo;
 
-	sigemptyset(&p.handled);
-	sigaddset(&p.handled, SIGCHLD);
-	sigaddset(&p.handled, SIGHUP);
-	sigaddset(&p.handled, SIGUSR2);
-	sigaddset(&p.handled, SIGTERM);
-	sigaddset(&p.handled, SIGINT);
-	if (sigprocmask(SIG_BLOCK, &p.handled, &p.unblocked) != 0)
+	prefork_hold_signals();
+	if (sigprocmask(SIG_BLOCK, NULL, &p.unblocked) != 0)
 		return err_set_errno(ERR_INTERNAL, "sigprocmask");
+	(void)sigemptyset(&p.handled);
+	for (size_t i = 0; i < N_HANDLED; i++) {
+		(void)sigaddset(&p.handled, handled[i]);
+		(void)sigdelset(&p.unblocked, handled[i]);
+	}
 	p.slots = xcalloc((size_t)conf->workers, sizeof(*p.slots));
 	for (;;) {
 		wait_ms = start_due(&p);

@@ -31,6 +31,12 @@ struct prefork {
 	void *ctx;
 };
 
+/*
+ * From here on signals that prefork_run() handles wait for it: before anybody
+ * can know whom to send them to, for some would end the process.
+ */
+void prefork_hold_signals(void);
+
 /* Returns after the last worker ended: 0, or an error that kept it from
  * starting. */
 int prefork_run(const struct prefork *);

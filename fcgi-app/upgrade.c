@@ -62,14 +62,14 @@ with(const char *more, const char *value)
 	return argv;
 }
 
-/* Signals are as at the start: the parent has some of them blocked. */
+/* In a child: the parent has some of them blocked. */
 static void
-unblock_all(sigset_t *old)
+unblock_all(void)
 {
 	sigset_t none;
 
 	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, old);
+	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 static int
@@ -100,12 +100,11 @@ int
 upgrade_check(void)
 {
 	char **argv = with("--check", NULL);
-	sigset_t old;
 	pid_t pid;
 	int r;
 
 	if ((pid = fork()) == 0) {
-		unblock_all(&old);
+		unblock_all();
 		(void)execv(self, argv);
 		_exit(127);
 	}
@@ -127,7 +126,6 @@ int
 upgrade_become(const int fds[], size_t n)
 {
 	struct buf text = BUF_INIT;
-	sigset_t old;
 	char **argv;
 	int r;
 
@@ -135,10 +133,10 @@ upgrade_become(const int fds[], size_t n)
 		buf_printf(&text, i == 0 ? "%d" : ",%d", fds[i]);
 	argv = with(SOCKETS, text.data);
 	if ((r = keep_open(fds, n, 0)) == 0) {
-		unblock_all(&old);
+		/* Signals stay blocked: one that has come meanwhile is the
+		 * new program's to handle, and would end this one. */
 		(void)execv(self, argv);
 		r = err_set_errno(ERR_INTERNAL, "%s", self);
-		(void)sigprocmask(SIG_SETMASK, &old, NULL);
 		(void)keep_open(fds, n, FD_CLOEXEC);
 	}
 	buf_fini(&text);

@@ -609,6 +609,43 @@ a_reload_replaces_workers_without_losing_a_request(void **state)
 	assert_int_equal(still_there(before, n), 0);
 }
 
+static bool
+is_upgraded(pid_t pid)
+{
+	char *path = xasprintf("/proc/%d/cmdline", (int)pid);
+	struct buf b = BUF_INIT;
+	bool is = buf_read_file(&b, path, 4096) == 0 &&
+		  memmem(b.data, b.len, "--sockets", 10) != NULL;
+
+	buf_fini(&b);
+	free(path);
+	return is;
+}
+
+static void
+signals_during_an_upgrade_wait_for_the_new_program(void **state)
+{
+	struct timespec pause = { 0, 200 * 1000 };
+	pid_t before[WORKERS_MAX];
+	int i, n;
+
+	(void)state;
+	n = workers(before);
+	assert_int_equal(kill(site.fcgi, SIGUSR2), 0);
+	for (i = 0; i < 50000 && !is_upgraded(site.fcgi); i++) {
+		assert_int_equal(kill(site.fcgi, SIGHUP), 0);
+		assert_int_equal(waitpid(site.fcgi, NULL, WNOHANG), 0);
+		(void)nanosleep(&pause, NULL);
+	}
+	assert_true(is_upgraded(site.fcgi));
+	for (i = 0; i < 20; i++)
+		ask_client(0, "/v1/version/get", "{}");
+	for (i = 0; i < 50000 && still_there(before, n) != 0; i++)
+		(void)nanosleep(&pause, NULL);
+	assert_int_equal(still_there(before, n), 0);
+	assert_int_equal(waitpid(site.fcgi, NULL, WNOHANG), 0);
+}
+
 /* --- everybody --------------------------------------------------------------------------------- */
 
 static void
@@ -1831,6 +1868,8 @@ main(void)
 		cmocka_unit_test(a_worker_that_is_killed_is_replaced_at_once),
 		cmocka_unit_test(
 		    a_reload_replaces_workers_without_losing_a_request),
+		cmocka_unit_test(
+		    signals_during_an_upgrade_wait_for_the_new_program),
 		/* The last, for the partner is none after it. */
 		cmocka_unit_test(
 		    a_revoked_certificate_is_refused_on_a_connection_that_is_kept),
