@@ -46,6 +46,12 @@ clock_wall_ms(void)
 	return clock_wall_us() / 1000;
 }
 
+int64_t
+clock_file_ms(void)
+{
+	return now_us(CLOCK_REALTIME) / 1000;
+}
+
 void
 clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE])
 {

@@ -20,6 +20,9 @@ int64_t clock_wall_us(void);
  */
 void clock_anchor(int64_t wall_us);
 
+/* What files are stamped with by this machine, whatever was anchored. */
+int64_t clock_file_ms(void);
+
 /* "YYYY-MM-DD HH:MM:SS" local time; "" for ms <= 0. */
 #define CLOCK_DATE_SIZE 20
 void clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE]);

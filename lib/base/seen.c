@@ -48,7 +48,7 @@ void
 seen_add(struct seen *s, const char *path)
 {
 	struct seen_file *f;
-	int64_t now = clock_wall_ms(), changed;
+	int64_t now = clock_file_ms(), changed;
 
 	s->files = xrealloc(s->files, (s->n + 1) * sizeof(*s->files));
 	f = &s->files[s->n++];

@@ -137,7 +137,7 @@ is_old(const struct sweep *s, int dir, const char *name)
 	struct stat st;
 
 	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       clock_wall_ms() / 1000 - st.st_mtime >= s->min_age_s;
+	       clock_file_ms() / 1000 - st.st_mtime >= s->min_age_s;
 }
 
 /*

@@ -20,6 +20,7 @@
 #include <cmocka.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
@@ -27,6 +28,7 @@
 #include "lib/base/log_repeat.h"
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
+#include "lib/base/seen.h"
 #include "lib/base/str.h"
 
 static void
@@ -115,6 +117,25 @@ broken_utf8_is_seen(void **state)
 	assert_false(str_is_utf8("\xed\xa0\x80", 3));	  /* surrogate */
 	assert_false(str_is_utf8("\xe2\x82", 2));	  /* cut */
 	assert_false(str_is_utf8("\xf4\x90\x80\x80", 4)); /* too large */
+}
+
+/* The kernel stamps files by this machine's clock, not by the database's. */
+static void
+a_file_that_just_changed_is_not_known_by_another_clock_either(void **state)
+{
+	char path[] = "/tmp/sluice-seen-XXXXXX";
+	int fd = mkstemp(path);
+	struct seen *s = seen_new();
+
+	(void)state;
+	assert_true(fd >= 0);
+	clock_anchor((clock_file_ms() + 3600 * 1000) * 1000);
+	seen_add(s, path);
+	clock_anchor(clock_file_ms() * 1000);
+	assert_false(seen_is_same(s));
+	seen_free(s);
+	fd_close(&fd);
+	assert_int_equal(unlink(path), 0);
 }
 
 static void
@@ -338,6 +359,8 @@ main(void)
 		    the_nearest_name_is_proposed_and_a_far_one_is_not),
 		cmocka_unit_test(base64_round_trips_and_has_one_form_per_value),
 		cmocka_unit_test(broken_utf8_is_seen),
+		cmocka_unit_test(
+		    a_file_that_just_changed_is_not_known_by_another_clock_either),
 		cmocka_unit_test(
 		    percent_encoding_leaves_only_unreserved_characters),
 		cmocka_unit_test(percent_decoding_leaves_a_stray_percent_sign),

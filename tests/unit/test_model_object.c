@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
@@ -118,6 +119,11 @@ sweep_removes_what_nobody_names_and_is_not_fresh(void **state)
 	assert_int_equal(model_object_sweep(&conf, 3600, is_wanted, &a, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(model_object_check(&conf, &b), 0);
+	/* Nor is it old because the database's clock is ahead. */
+	clock_anchor((clock_file_ms() + 7200 * 1000) * 1000);
+	assert_int_equal(model_object_sweep(&conf, 3600, is_wanted, &a, &n), 0);
+	clock_anchor(clock_file_ms() * 1000);
+	assert_int_equal(n, 0);
 	assert_int_equal(model_object_sweep(&conf, 0, is_wanted, &a, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(model_object_check(&conf, &a), 0);
