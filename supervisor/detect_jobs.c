@@ -265,6 +265,8 @@ detect_orphans(struct supervisor *s)
 	for (size_t i = 0; r == 0 && i < running->n; i++) {
 		const struct process *p = &running->items[i];
 
+		if (p->may_be_nursery)
+			continue;
 		r = db_attempt_get(s->db, arena, p->attempt_id, &a);
 		if (r != 0 && r != ERR_NOT_FOUND)
 			break;

@@ -20,8 +20,10 @@
 #include "supervisor/processes.h"
 #include "supervisor/spawn.h"
 
-/* One that does not live is not started more often than this. */
+/* One that does not live is not started more often than this; one that did
+ * not answer, for which all else had to wait, ever more rarely. */
 #define PAUSE_MS 1000
+#define PAUSE_MAX_MS 60000
 
 struct nursery {
 	struct loop *loop;
@@ -30,6 +32,7 @@ struct nursery {
 	int fd;
 	struct loop_fd *watch;
 	int64_t not_before_ms; /* monotonic */
+	int64_t pause_ms;
 };
 
 /* --- its life ------------------------------------------------------------- */
@@ -65,7 +68,7 @@ begin(struct nursery *n)
 {
 	int pair[2], r;
 
-	n->not_before_ms = clock_mono_ms() + PAUSE_MS;
+	n->not_before_ms = clock_mono_ms() + n->pause_ms;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
 		return err_set_errno(ERR_IO, "nursery's socket");
 	r = spawn_nursery(n->conf, pair[1], &n->pid);
@@ -87,6 +90,7 @@ nursery_new(struct loop *loop, const struct site_conf *conf)
 	n->loop = loop;
 	n->conf = conf;
 	n->fd = -1;
+	n->pause_ms = PAUSE_MS;
 	if (begin(n) != 0)
 		log_err("no nursery");
 	return n;
@@ -145,9 +149,21 @@ find(const struct site_conf *conf, const char *attempt_id, pid_t *pid)
 
 	r = processes_list(conf->shepherd_program, conf->path, &running);
 	if (r == 0)
-		*pid = processes_find(running, attempt_id);
+		*pid = processes_find_any(running, attempt_id);
 	processes_free(running);
 	return r;
+}
+
+static void
+give_up(struct nursery *n)
+{
+	if (err_code() == ERR_TIMEOUT) {
+		n->pause_ms = n->pause_ms < PAUSE_MAX_MS / 2 ? 2 * n->pause_ms
+							     : PAUSE_MAX_MS;
+		n->not_before_ms = clock_mono_ms() + n->pause_ms;
+	}
+	log_err("nursery given up");
+	drop(n);
 }
 
 /* *pid stays 0 when the shepherd has to be started in the other way. */
@@ -158,12 +174,12 @@ ask_once(struct nursery *n, const char *attempt_id, bool *is_stale, pid_t *pid)
 
 	*is_stale = false;
 	if (ask(n, attempt_id, &result) != 0) {
-		log_err("nursery given up");
-		drop(n);
+		give_up(n);
 		return find(n->conf, attempt_id, pid);
 	}
 	if (result > 0) {
 		*pid = result;
+		n->pause_ms = PAUSE_MS;
 	} else if (result == NURSERY_STALE) {
 		log_info("files of shepherds changed: a new nursery");
 		*is_stale = true;

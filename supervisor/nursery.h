@@ -23,6 +23,10 @@
 /* "PROGRAM --nursery --config FILE PLACE", as long as a shepherd's. */
 #define NURSERY_ARGC 5
 #define NURSERY_PLACE "00000000000000000000000000000000"
+/* The names of the two processes (comm): while it forks a shepherd the nursery
+ * has that one's command line. */
+#define NURSERY_NAME "sluice-nursery"
+#define NURSERY_SHEPHERD_NAME "sluice-shepherd"
 
 struct nursery_request {
 	char attempt_id[ID_RANDOM_SIZE - 1]; /* without its NUL */

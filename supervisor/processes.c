@@ -16,6 +16,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
+#include "supervisor/nursery.h"
 
 /* A shepherd's command line is two paths and a few words. */
 #define CMDLINE_MAX 9000
@@ -44,23 +45,43 @@ attempt_of(
 	return p != NULL && strlen(p) == ID_RANDOM_SIZE - 1 ? p : NULL;
 }
 
+/* Of a file of /proc; -1 when it cannot be read. */
+static ssize_t
+read_proc(pid_t pid, const char *file, char *text, size_t size)
+{
+	char path[64];
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return -1;
+	n = read(fd, text, size);
+	fd_close(&fd);
+	return n;
+}
+
+static bool
+may_be_nursery(pid_t pid)
+{
+	static const char name[] = NURSERY_NAME "\n";
+	char comm[sizeof(name)];
+
+	return read_proc(pid, "comm", comm, sizeof(comm)) == sizeof(name) - 1 &&
+	       memcmp(comm, name, sizeof(name) - 1) == 0;
+}
+
 /* Processes come and go: what cannot be read is no shepherd. */
 static void
 look_at(
     struct processes *ps, pid_t pid, const char *program, const char *config)
 {
-	char path[64], text[CMDLINE_MAX + 1];
+	char text[CMDLINE_MAX + 1];
 	const char *attempt;
 	struct process *p;
 	ssize_t n;
-	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/cmdline", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return;
-	n = read(fd, text, CMDLINE_MAX);
-	fd_close(&fd);
-	if (n <= 0)
+	if ((n = read_proc(pid, "cmdline", text, CMDLINE_MAX)) <= 0)
 		return;
 	text[n] = '\0';
 	if ((attempt = attempt_of(text, (size_t)n, program, config)) == NULL)
@@ -71,6 +92,7 @@ look_at(
 	ps->items = xrealloc(ps->items, (ps->n + 1) * sizeof(*ps->items));
 	p = &ps->items[ps->n++];
 	p->pid = pid;
+	p->may_be_nursery = may_be_nursery(pid);
 	memcpy(p->attempt_id, attempt, sizeof(p->attempt_id));
 }
 
@@ -104,11 +126,24 @@ processes_free(struct processes *ps)
 	free(ps);
 }
 
+static pid_t
+find(const struct processes *ps, const char *attempt_id, bool any)
+{
+	for (size_t i = 0; ps != NULL && i < ps->n; i++)
+		if (strcmp(ps->items[i].attempt_id, attempt_id) == 0 &&
+		    (any || !ps->items[i].may_be_nursery))
+			return ps->items[i].pid;
+	return 0;
+}
+
 pid_t
 processes_find(const struct processes *ps, const char *attempt_id)
 {
-	for (size_t i = 0; ps != NULL && i < ps->n; i++)
-		if (strcmp(ps->items[i].attempt_id, attempt_id) == 0)
-			return ps->items[i].pid;
-	return 0;
+	return find(ps, attempt_id, false);
+}
+
+pid_t
+processes_find_any(const struct processes *ps, const char *attempt_id)
+{
+	return find(ps, attempt_id, true);
 }

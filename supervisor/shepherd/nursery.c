@@ -167,6 +167,7 @@ begin(struct nursery *n, const char *attempt_id, nursery_attempt_fn *fn)
 {
 	int status;
 
+	(void)prctl(PR_SET_NAME, NURSERY_SHEPHERD_NAME);
 	close_others(&n->ready.loan);
 	(void)setsid();
 	status = fn(&n->ready, attempt_id);
@@ -220,6 +221,7 @@ start(struct nursery *n, char **argv, const char *config)
 	n->seen = seen_new();
 	seen_add(n->seen, argv[0]);
 	seen_add(n->seen, config);
+	(void)prctl(PR_SET_NAME, NURSERY_NAME);
 	/* The supervisor's end is seen at its socket, too, if we are awake. */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if ((r = learn_thread(n)) != 0 || (r = find_arguments(n, argv)) != 0)

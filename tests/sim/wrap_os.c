@@ -240,7 +240,7 @@ add_process(void *ctx, pid_t pid, const char *attempt)
 
 	ps->items = xrealloc(ps->items, (ps->n + 1) * sizeof(*ps->items));
 	p = &ps->items[ps->n++];
-	p->pid = pid;
+	*p = (struct process){ .pid = pid };
 	(void)snprintf(p->attempt_id, sizeof(p->attempt_id), "%s", attempt);
 }
 

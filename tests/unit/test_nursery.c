@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -69,11 +70,14 @@ shepherd(struct ready *ready, const char *attempt_id)
 	const struct site_conf *c = ready->conf;
 	char digest[PROVIDER_DIGEST_SIZE] = "none", self[ID_RANDOM_SIZE];
 	char *kills = xasprintf("%s/kills", c->home);
+	char *young = xasprintf("%s/young", c->home);
 	char *go = xasprintf("%s/go", c->home), *log;
 	struct buf b = BUF_INIT;
 
 	if (is_forked && access(kills, F_OK) == 0)
 		(void)kill(the_nursery, SIGKILL);
+	if (!is_forked && access(young, F_OK) == 0)
+		(void)prctl(PR_SET_NAME, NURSERY_NAME);
 	id_random(self);
 	log = xasprintf("%s/starts/%s", c->home, self);
 	buf_printf(&b, "%s", attempt_id);
@@ -94,6 +98,7 @@ shepherd(struct ready *ready, const char *attempt_id)
 	free(log);
 	free(go);
 	free(kills);
+	free(young);
 	return is_forked ? EXIT_FORKED : EXIT_STARTED;
 }
 
@@ -205,14 +210,22 @@ struct fixture {
 	struct nursery *nursery;
 };
 
-static int
-setup(void **state)
+/* From now on shepherds stay until end_of(). */
+static void
+hold(void)
 {
-	struct fixture *f = xcalloc(1, sizeof(*f));
 	char *go = xasprintf("%s/go", home);
 
 	(void)unlink(go);
 	free(go);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof(*f));
+
+	hold();
 	assert_int_equal(loop_new(&f->loop), 0);
 	settle();
 	f->nursery = nursery_new(f->loop, conf);
@@ -328,6 +341,50 @@ a_forked_shepherd_is_as_one_that_was_started(void **state)
 }
 
 static void
+assert_called(pid_t pid, const char *name)
+{
+	char *path = xasprintf("/proc/%d/comm", (int)pid);
+	struct buf b = BUF_INIT;
+
+	assert_int_equal(buf_read_file(&b, path, 64), 0);
+	assert_true(str_ends(buf_str(&b), "\n"));
+	b.data[b.len - 1] = '\0';
+	assert_string_equal(b.data, name);
+	buf_fini(&b);
+	free(path);
+}
+
+/* It has a shepherd's command line while it forks one, and other supervisors
+ * of the home may be looking. */
+static void
+a_nursery_is_not_taken_for_the_shepherd_that_it_forks(void **state)
+{
+	struct fixture *f = *state;
+	struct child c = start_one(f);
+	char *young = xasprintf("%s/young", home);
+	struct processes *running;
+
+	assert_says(&c, "forked");
+	assert_called(c.pid, NURSERY_SHEPHERD_NAME);
+	assert_called(nursery_pid(f->nursery), NURSERY_NAME);
+	(void)end_of(&c);
+	/* What the other sees then: that command line under that name. */
+	hold();
+	put(young, "");
+	id_random(c.attempt_id);
+	assert_int_equal(nursery_start(NULL, conf, c.attempt_id, &c.pid), 0);
+	assert_says(&c, "started");
+	assert_int_equal(
+	    processes_list(conf->shepherd_program, conf->path, &running), 0);
+	assert_int_equal(processes_find(running, c.attempt_id), 0);
+	assert_int_equal(processes_find_any(running, c.attempt_id), c.pid);
+	processes_free(running);
+	assert_int_equal(end_of(&c), EXIT_STARTED);
+	assert_int_equal(unlink(young), 0);
+	free(young);
+}
+
+static void
 no_shepherd_finds_anything_of_another(void **state)
 {
 	for (int i = 0; i < 5; i++) {
@@ -382,6 +439,28 @@ a_nursery_that_does_not_answer_is_not_waited_for_long(void **state)
 	/* It was ended, so the request is not carried out later. */
 	assert_int_equal(kill(old, 0), -1);
 	assert_int_equal(starts_of(c.attempt_id), 1);
+}
+
+static void
+nurseries_that_never_answer_do_not_delay_every_start(void **state)
+{
+	struct fixture *f = *state;
+	char *hangs = xasprintf("%s/hangs", home);
+	int64_t began;
+
+	nursery_free(f->nursery);
+	put(hangs, "");
+	f->nursery = nursery_new(f->loop, conf);
+	began = clock_mono_ms();
+	for (int i = 0; i < 4; i++) {
+		struct child c = start_one(f);
+
+		assert_int_equal(end_of(&c), EXIT_STARTED);
+	}
+	assert_in_range(clock_mono_ms() - began, NURSERY_PATIENCE_MS,
+	    3 * NURSERY_PATIENCE_MS);
+	assert_int_equal(unlink(hangs), 0);
+	free(hangs);
 }
 
 static void
@@ -500,14 +579,27 @@ the_nursery_ends_with_its_supervisor(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void
+hang_if_told(const char *config)
+{
+	char *hangs = xasprintf(
+	    "%.*s/hangs", (int)(strrchr(config, '/') - config), config);
+
+	while (access(hangs, F_OK) == 0)
+		(void)pause();
+	free(hangs);
+}
+
 int
 main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(a_forked_shepherd_is_as_one_that_was_started),
+		TEST(a_nursery_is_not_taken_for_the_shepherd_that_it_forks),
 		TEST(no_shepherd_finds_anything_of_another),
 		TEST(shepherds_outlive_the_nursery_and_a_new_one_follows),
 		TEST(a_nursery_that_does_not_answer_is_not_waited_for_long),
+		TEST(nurseries_that_never_answer_do_not_delay_every_start),
 		TEST(no_attempt_gets_two_shepherds_when_the_nursery_dies),
 		TEST(a_program_that_was_exchanged_is_the_one_that_runs),
 		TEST(a_configuration_that_was_changed_holds_for_the_next_task),
@@ -521,6 +613,7 @@ main(int argc, char **argv)
 	if (argc == NURSERY_ARGC && strcmp(argv[1], "--nursery") == 0) {
 		is_forked = true;
 		the_nursery = getpid();
+		hang_if_told(argv[3]);
 		return nursery_run(argv, argv[3], shepherd);
 	}
 	if (argc == 5 && strcmp(argv[3], "--attempt") == 0) {
