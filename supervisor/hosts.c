@@ -218,26 +218,41 @@ act(struct hosts *h, const char *text)
 		scheduler_wake(h->super->scheduler, text + 4);
 }
 
+/* One datagram's text, or "" for a stranger's; false when none is there. */
+static bool
+receive(struct hosts *h, int fd, char text[TEXT_MAX + 1])
+{
+	uint8_t data[MAC_SIZE + TEXT_MAX + 1], mac[MAC_SIZE];
+	ssize_t n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
+
+	text[0] = '\0';
+	if (n < 0)
+		return false;
+	if (n <= MAC_SIZE || n == sizeof(data))
+		return true;
+	data[n] = '\0';
+	authenticate(h, (char *)data + MAC_SIZE, (size_t)n - MAC_SIZE, mac);
+	if (sodium_memcmp(mac, data, MAC_SIZE) == 0)
+		memcpy(text, data + MAC_SIZE, (size_t)n - MAC_SIZE + 1);
+	return true;
+}
+
+/* Those that wait together are one look: somebody may send them again. */
 static void
 from_others(void *ctx, int fd, int events)
 {
 	struct hosts *h = ctx;
-	uint8_t data[MAC_SIZE + TEXT_MAX + 1], mac[MAC_SIZE];
-	char *text = (char *)data + MAC_SIZE;
-	ssize_t n;
+	char texts[BATCH][TEXT_MAX + 1];
+	size_t n = 0, k;
 
 	(void)events;
-	for (int i = 0; i < BATCH; i++) {
-		n = recv(fd, data, sizeof(data), MSG_DONTWAIT);
-		if (n < 0)
-			return;
-		if (n <= MAC_SIZE || n == sizeof(data))
+	for (int i = 0; i < BATCH && receive(h, fd, texts[n]); i++) {
+		for (k = 0; k < n && !str_eq(texts[k], texts[n]); k++)
 			continue;
-		data[n] = '\0';
-		authenticate(h, text, (size_t)n - MAC_SIZE, mac);
-		if (sodium_memcmp(mac, data, MAC_SIZE) == 0)
-			act(h, text);
+		n += k == n && texts[n][0] != '\0';
 	}
+	for (k = 0; k < n; k++)
+		act(h, texts[k]);
 }
 
 /* A shepherd that is not here was to be woken (lib/mailbox/mailbox.h). */

@@ -202,7 +202,9 @@ receive(int from)
 	struct msghdr m = { .msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &control,
-		.msg_controllen = sizeof(control) };
+		/* Not all the space: a second one would fit into what is
+		 * left for the first one's sake, and stay open here. */
+		.msg_controllen = CMSG_LEN(sizeof(int)) };
 	struct cmsghdr *c;
 	int fd = -1;
 

@@ -10,6 +10,10 @@
  * in it to be read, and is lent again only after that process has ended.  A
  * shepherd that gets none makes one of its own, and whose loan was forgotten
  * closes it.
+ *
+ * This is for speed and keeps nobody apart: each shepherd has the account's
+ * password and may do the same by a connection of its own.  One that was taken
+ * over could leave the socket open in another process, or settings behind.
  */
 #ifndef SUPERVISOR_SHEPHERD_POOL_H
 #define SUPERVISOR_SHEPHERD_POOL_H

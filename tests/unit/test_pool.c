@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <dirent.h>
 #include <signal.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
@@ -287,6 +288,56 @@ only_the_same_socket_is_taken_back(void **state)
 	assert_int_not_equal(run(f, say_id), id);
 }
 
+/* Or one more, which would stay open in the nursery. */
+static void
+return_two(struct loan *l, int64_t *say)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(2 * sizeof(int))];
+	} control = { .space = "" };
+	int fds[2] = { db_move_socket(l->db), l->back };
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fds));
+	memcpy(CMSG_DATA(c), fds, sizeof(fds));
+	*say = sendmsg(l->back, &m, 0);
+}
+
+static size_t
+count_files(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		n++;
+	(void)closedir(dir);
+	return n;
+}
+
+static void
+nothing_else_that_comes_back_stays_open(void **state)
+{
+	struct fixture *f = *state;
+	size_t n;
+
+	assert_int_equal(run(f, return_two), 1);
+	n = count_files();
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(run(f, return_two), 1);
+	assert_int_equal(count_files(), n);
+}
+
 static void
 ask_and_leave_the_answer(struct loan *l, int64_t *say)
 {
@@ -408,6 +459,7 @@ main(void)
 		TEST(who_is_killed_in_a_transaction_has_written_nothing),
 		TEST(a_connection_in_a_transaction_is_not_handed_on),
 		TEST(only_the_same_socket_is_taken_back),
+		TEST(nothing_else_that_comes_back_stays_open),
 		TEST(a_connection_with_an_answer_in_it_is_not_taken_back),
 		TEST(nobody_gets_a_connection_that_another_has),
 		TEST(who_has_one_for_long_keeps_nobody_from_another),
