@@ -23,9 +23,9 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db.h"
+#include "lib/db/db_admission.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_recover.h"
-#include "lib/db/db_partner_key.h"
 #include "lib/sign/digest.h"
 #include "lib/sign/sign.h"
 
@@ -190,10 +190,14 @@ admit(struct request *req, const char *party, const struct partner_proof *keys,
 			      .sign_digest = keys->sign_digest,
 			      .tls_digest = keys->tls_digest,
 			      .nonce = proof->nonce,
+			      .created_s = proof->created_s,
 			      .expires_s = proof->expires_s });
 	if (r == ERR_EXISTS)
 		return err_set(ERR_AUTH,
 		    "replay: the nonce of this request was seen before");
+	/* Not wrong, and welcome when it is signed again. */
+	if (r == ERR_CONFLICT)
+		return err_set(ERR_CLOCK, "%s", err_text());
 	if (r != ERR_DENIED)
 		return r;
 	partners_forget(req->app->partners, party);

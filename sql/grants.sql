@@ -60,6 +60,8 @@ GRANT INSERT ON audit TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, DELETE ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT INSERT ON client_nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT ON client_nonce_since TO 'sluice_fcgi'@'localhost';
+GRANT INSERT ON partner_nonce TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT ON partner_nonce_since TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE, DELETE ON data_table TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric TO 'sluice_fcgi'@'localhost';
 GRANT DELETE ON metric_point TO 'sluice_fcgi'@'localhost';
@@ -103,6 +105,8 @@ GRANT SELECT, INSERT, UPDATE ON partner_state TO 'sluice_supervisor'@'localhost'
 GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON client_nonce TO 'sluice_supervisor'@'localhost';
 GRANT INSERT ON client_nonce_since TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, DELETE ON partner_nonce TO 'sluice_supervisor'@'localhost';
+GRANT INSERT ON partner_nonce_since TO 'sluice_supervisor'@'localhost';
 -- The janitor removes events for their age.
 GRANT SELECT, INSERT, DELETE ON event TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON audit TO 'sluice_supervisor'@'localhost';

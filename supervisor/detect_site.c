@@ -9,6 +9,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/conf/site_disk.h"
+#include "lib/db/db_admission.h"
 #include "lib/db/db_client_nonce.h"
 #include "lib/db/db_detect.h"
 #include "lib/db/db_errand.h"
@@ -139,7 +140,8 @@ detect_nonces(struct supervisor *s)
 	int64_t n;
 	int r, i = 0;
 
-	r = db_client_nonce_purge(s->db, CLIENT_WINDOW_MS, NULL);
+	if ((r = db_client_nonce_purge(s->db, CLIENT_WINDOW_MS, NULL)) == 0)
+		r = db_admission_purge(s->db, NULL);
 	/* As many as came, whatever their rate; in bites, for others wait. */
 	do {
 		if (r == 0)

@@ -1,18 +1,7 @@
 /*
  * Signed requests of users: each is answered once, by whichever worker on
  * whichever host, at the price of one statement that makes nothing durable.
- *
- * They stand in a table in the server's memory, beside the time since when it
- * holds them all: both are empty after a restart.  The database's clock is
- * the only one that counts.  With T a request's TIMESTAMP, W the time that it
- * may be off, S the begin of the memory:
- * - S + 2 W < T <= now: memory only.  It was not answered before S, as then T
- *   would be at most W ahead of S; and if the server restarts later, at S',
- *   then T < S'.
- * - T <= S: refused.  It may have been answered and forgotten; signed again
- *   it is taken.
- * - All others (the first minutes after S, clocks that are ahead) are durable
- *   as well.
+ * db_nonce_memory.h says how, and why it is enough.
  */
 #ifndef LIB_DB_DB_CLIENT_NONCE_H
 #define LIB_DB_DB_CLIENT_NONCE_H

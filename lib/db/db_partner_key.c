@@ -80,20 +80,6 @@ static const struct db_stmt revive = { "partner_key.revive", "ssb",
 	"UPDATE partner_key SET valid_until = NULL"
 	" WHERE party_id = ? AND kind = ? AND digest = ?"
 	" AND valid_until <= NOW(6)" };
-/*
- * One statement, so that a withdrawal is either before it or after it; and
- * no round trip more than remembering the nonce takes.
- */
-static const struct db_stmt admit = { "partner_key.admit", "sibbs",
-	"INSERT INTO nonce (party_id, nonce, expires_at)"
-	" SELECT p.party_id, ?, " EPOCH " + INTERVAL ? SECOND"
-	" FROM partner p"
-	" JOIN partner_key k ON k.party_id = p.party_id AND k.kind = 'sign'"
-	" AND k.digest = ? AND " VALID(
-	    "k.") " JOIN partner_key t ON t.party_id = p.party_id AND t.kind = 'tls'"
-		  " AND t.digest = ? AND " VALID(
-		      "t.") " WHERE p.party_id = ? AND p.enabled = 1" };
-
 const char *
 db_partner_key_state(const struct db_partner_key *k)
 {
@@ -178,28 +164,6 @@ int
 db_partner_key_end_all(struct db *db, const char *party_id)
 {
 	return db_exec(db, &end_all, NULL, party_id);
-}
-
-int
-db_partner_admit(struct db *db, const struct db_admission *ad)
-{
-	int64_t n;
-	int r;
-
-	r = db_exec(db, &admit, &n, ad->nonce, ad->expires_s,
-	    (const void *)ad->sign_digest, (size_t)DB_KEY_DIGEST_SIZE,
-	    (const void *)ad->tls_digest, (size_t)DB_KEY_DIGEST_SIZE,
-	    ad->party_id);
-	if (r == ERR_EXISTS)
-		return err_set(r,
-		    "nonce of party %.10s was used "
-		    "before",
-		    ad->party_id);
-	if (r == 0 && n == 0)
-		r = err_set(ERR_DENIED,
-		    "party %.10s, its key or its certificate was withdrawn",
-		    ad->party_id);
-	return r;
 }
 
 const struct db_stmt *const db_partner_key_often[] = { &of_party, NULL };

@@ -61,20 +61,4 @@ int db_partner_key_revoke(
 /* All of a party's end now. */
 int db_partner_key_end_all(struct db *, const char *party_id);
 
-/*
- * The last step of taking a signed request: remember its nonce until
- * expires_s (seconds since the epoch), if at this very moment the partner is
- * enabled and both keys count.
- * Errors: ERR_EXISTS (seen before: a replay), ERR_DENIED (partner or key was
- * withdrawn), ERR_DB.
- */
-struct db_admission {
-	const char *party_id;
-	const unsigned char *sign_digest;
-	const unsigned char *tls_digest;
-	const char *nonce;
-	int64_t expires_s;
-};
-int db_partner_admit(struct db *, const struct db_admission *);
-
 #endif

@@ -15,7 +15,8 @@ from partner import public_key
 
 COMPONENT = "hetero_lr_0"
 # Tables that say who asked, and when.
-UNSTABLE = ("audit", "audit_link", "nonce", "client_nonce", "client_nonce_since", "session")
+UNSTABLE = ("audit", "audit_link", "nonce", "client_nonce", "client_nonce_since", "partner_nonce",
+            "partner_nonce_since", "session")
 
 
 def seed(site):

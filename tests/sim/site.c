@@ -171,7 +171,7 @@ find_tables(struct site *s)
 	    "SELECT table_name FROM information_schema.tables"
 	    " WHERE table_schema = DATABASE() AND table_name NOT IN"
 	    " ('partner', 'partner_key', 'permission', 'schema_migration',"
-	    " 'client_nonce_since') ORDER BY table_name",
+	    " 'client_nonce_since', 'partner_nonce_since') ORDER BY table_name",
 	    add_table, NULL);
 }
 

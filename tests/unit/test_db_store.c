@@ -17,6 +17,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/db/db_admission.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_audit_chain.h"
 #include "lib/db/db_connector.h"
@@ -375,6 +376,7 @@ keys_of_a_partner_count_until_they_end_or_are_revoked(void **state)
 		.enabled = true };
 	struct db_admission ad = { .party_id = "77",
 		.nonce = "n1",
+		.created_s = (int64_t)time(NULL),
 		.expires_s = (int64_t)time(NULL) + 60 };
 	struct db_partner_key *rows;
 	unsigned char tls[DB_KEY_DIGEST_SIZE], other[DB_KEY_DIGEST_SIZE];
@@ -469,12 +471,14 @@ count(const char *what)
 		"SELECT COUNT(*) FROM client_nonce" };
 	static const struct db_stmt durable = { "test.durable", "",
 		"SELECT COUNT(*) FROM nonce" };
+	static const struct db_stmt partners = { "test.partners", "",
+		"SELECT COUNT(*) FROM partner_nonce" };
+	const struct db_stmt *stmt = strcmp(what, "memory") == 0     ? &memory
+				     : strcmp(what, "partners") == 0 ? &partners
+								     : &durable;
 	int64_t n;
 
-	assert_int_equal(
-	    db_query_int(
-		db, strcmp(what, "memory") == 0 ? &memory : &durable, &n),
-	    0);
+	assert_int_equal(db_query_int(db, stmt, &n), 0);
 	return n;
 }
 
@@ -529,6 +533,120 @@ what_was_answered_before_a_restart_is_not_answered_after_it(void **state)
 	(void)db_ping(db);
 	assert_int_equal(db_client_nonce_purge(db, WINDOW, NULL), 0);
 	assert_int_equal(use(db, now_ms() + 1, 4), 0);
+}
+
+/* --- signed requests of partners ---------------------------------------------- */
+
+static unsigned char sign_digest[DB_KEY_DIGEST_SIZE];
+static unsigned char tls_digest[DB_KEY_DIGEST_SIZE];
+
+static void
+make_partner(void)
+{
+	struct db_partner p = { .party_id = "77",
+		.url = "https://127.0.0.1:1",
+		.tls_cert = "cert",
+		.enabled = true };
+	struct db_partner_key *rows;
+	size_t n;
+
+	assert_int_equal(db_partner_put(db, &p), 0);
+	assert_int_equal(
+	    db_partner_key_list(db, arena, "77", true, &rows, &n), 0);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++)
+		memcpy(strcmp(rows[i].kind, DB_KEY_SIGN) == 0 ? sign_digest
+							      : tls_digest,
+		    rows[i].digest, DB_KEY_DIGEST_SIZE);
+}
+
+static int
+admit(struct db *d, int64_t created_s, const char *nonce)
+{
+	return db_partner_admit(d, &(struct db_admission){ .party_id = "77",
+				       .nonce = nonce,
+				       .created_s = created_s,
+				       .expires_s = created_s + 90,
+				       .sign_digest = sign_digest,
+				       .tls_digest = tls_digest });
+}
+
+static void
+a_request_of_a_partner_is_answered_once_and_makes_nothing_durable(void **state)
+{
+	struct db *other = mariadb_connect();
+	int64_t now = (int64_t)time(NULL);
+
+	(void)state;
+	make_partner();
+	/* From the first on, at a site that has never answered any. */
+	assert_int_equal(admit(db, now, "a"), 0);
+	assert_int_equal(admit(db, now, "a"), ERR_EXISTS);
+	assert_int_equal(admit(other, now, "a"), ERR_EXISTS);
+	/* Another time signed over the same nonce is none the fresher. */
+	assert_int_equal(admit(other, now - 1, "a"), ERR_EXISTS);
+	assert_int_equal(admit(other, now, "b"), 0);
+	assert_int_equal(admit(db, now - 89, "c"), 0);
+	assert_int_equal(count("durable"), 0);
+	assert_int_equal(count("partners"), 3);
+	/* One that is ahead outlives the server, whenever it comes again. */
+	assert_int_equal(admit(db, now + 30, "d"), 0);
+	assert_int_equal(admit(other, now + 30, "d"), ERR_EXISTS);
+	assert_int_equal(count("durable"), 1);
+	/* What may be forgotten is what is not taken any more. */
+	assert_int_equal(admit(db, now - 96, "e"), ERR_CONFLICT);
+	assert_int_equal(db_admission_purge(db, NULL), 0);
+	assert_int_equal(count("partners"), 4);
+	assert_int_equal(admit(db, now - 89, "c"), ERR_EXISTS);
+	db_close(other);
+}
+
+/* The second that a request says it was made in has passed the begin. */
+static int64_t
+a_second_later(void)
+{
+	static const struct db_stmt left = { "test.left", "",
+		"SELECT CAST(since_ms DIV 1000 AS SIGNED) + 1"
+		" FROM partner_nonce_since" };
+	int64_t s;
+
+	assert_int_equal(db_query_int(db, &left, &s), 0);
+	return s;
+}
+
+static void
+what_a_partner_asked_before_a_restart_is_not_answered_after_it(void **state)
+{
+	int64_t now = (int64_t)time(NULL);
+
+	(void)state;
+	make_partner();
+	assert_int_equal(admit(db, now, "a"), 0);
+	assert_int_equal(admit(db, now + 30, "b"), 0);
+	mariadb_restart();
+	(void)db_ping(db);
+	assert_int_equal(count("partners"), 0);
+	assert_int_equal(admit(db, now, "a"), ERR_CONFLICT);
+	assert_non_null(strstr(err_text(), "sign it anew"));
+	assert_int_equal(admit(db, now + 30, "b"), ERR_EXISTS);
+	/* One that is signed now is taken, once, and survives the next. */
+	now = a_second_later();
+	assert_int_equal(admit(db, now, "c"), 0);
+	assert_int_equal(admit(db, now, "c"), ERR_EXISTS);
+	assert_int_equal(count("durable"), 2);
+	mariadb_restart();
+	(void)db_ping(db);
+	assert_true(admit(db, now, "c") != 0);
+	/* Withdrawn is withdrawn, whichever way is taken. */
+	assert_int_equal(db_partner_enable(db, "77", false), 0);
+	assert_int_equal(admit(db, a_second_later(), "d"), ERR_DENIED);
+	assert_int_equal(admit(db, a_second_later() + 20, "d"), ERR_DENIED);
+	/* The supervisor begins the memory as well. */
+	assert_int_equal(db_partner_enable(db, "77", true), 0);
+	mariadb_restart();
+	(void)db_ping(db);
+	assert_int_equal(db_admission_purge(db, NULL), 0);
+	assert_int_equal(admit(db, a_second_later(), "e"), 0);
 }
 
 static void
@@ -733,6 +851,7 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	    db_partner_admit(
 		d, &(struct db_admission){ .party_id = "1",
 		       .nonce = "m",
+		       .created_s = (int64_t)time(NULL),
 		       .expires_s = (int64_t)time(NULL) + 9,
 		       .sign_digest = (const unsigned char[32]){ 1 },
 		       .tls_digest = (const unsigned char[32]){ 1 } }),
@@ -795,6 +914,8 @@ supervisor_account_runs_tasks_and_can_do_no_more(void **state)
 	d = as_account("sluice_supervisor");
 	assert_int_equal(party_may_run(d, &theirs), 0);
 	assert_int_equal(db_schema_check(d), 0);
+	assert_int_equal(db_client_nonce_purge(d, WINDOW, NULL), 0);
+	assert_int_equal(db_admission_purge(d, NULL), 0);
 	assert_int_equal(db_resource_set(d, DB_ENGINE_DEFAULT, 8, 1000), 0);
 	assert_int_equal(db_job_claim(d, arena, "s", 1000, 10, &claims, &n), 0);
 	assert_int_equal(n, 1);
@@ -930,6 +1051,8 @@ main(void)
 		T(nonce_is_good_once_until_it_is_forgotten),
 		T(keys_of_a_partner_count_until_they_end_or_are_revoked),
 		T(a_request_of_a_user_is_answered_once_on_every_connection),
+		T(a_request_of_a_partner_is_answered_once_and_makes_nothing_durable),
+		T(what_a_partner_asked_before_a_restart_is_not_answered_after_it),
 		T(what_was_answered_before_a_restart_is_not_answered_after_it),
 		T(a_full_memory_refuses_and_has_room_again_when_time_has_passed),
 		T(egress_and_audit_are_appended),
