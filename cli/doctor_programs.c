@@ -20,9 +20,11 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/db/db_operations.h"
+#include "lib/db/db_refusal.h"
 
 #define OUTPUT_MAX 4096
 #define SUPERVISOR_MS 20000
+#define REFUSED_LAG (256 * 1024) /* more than a moment's */
 #define UNIT_FCGI "sluice-fcgi"
 #define UNIT_SUPERVISOR "sluice-supervisor"
 #define UNIT_NGINX "sluice-nginx"
@@ -223,6 +225,42 @@ look_at_supervisors(struct doctor *d)
 		    SUPERVISOR_MS / 1000);
 }
 
+/* What nginx refused must come to the supervisor's knowledge. */
+static void
+look_at_refused(struct doctor *d)
+{
+	char *path = site_path(d->conf, SITE_LOGS "/refused.log");
+	const char *what = "refused requests";
+	int64_t at = 0;
+	struct stat st;
+	int r = 0;
+
+	if (stat(path, &st) != 0)
+		doctor_say(d, HEALTH_WARN, what,
+		    doctor_command(d,
+			"sluice site nginx --config %s, then reload nginx",
+			d->conf->path),
+		    "%s: %s; what nginx refuses is neither counted nor recorded",
+		    path, strerror(errno));
+	else if (d->db == NULL)
+		err_clear();
+	else if ((r = db_front_offset(d->db, (int64_t)st.st_ino, &at)) != 0 &&
+		 r != ERR_NOT_FOUND)
+		doctor_result(d, r, what, NULL);
+	else if (st.st_size - at > REFUSED_LAG)
+		doctor_say(d, HEALTH_WARN, what,
+		    doctor_command(d,
+			"the supervisor's account must be able to read and "
+			"write %s; %s",
+			path, start_command(d, UNIT_SUPERVISOR)),
+		    "%lld KB of %s are not counted",
+		    (long long)(st.st_size - at) >> 10, path);
+	else
+		doctor_say(d, HEALTH_OK, what, NULL, "counted and recorded");
+	err_clear();
+	free(path);
+}
+
 void
 doctor_programs(struct doctor *d)
 {
@@ -231,4 +269,5 @@ doctor_programs(struct doctor *d)
 	look_at_programs(d);
 	look_at_sockets(d);
 	look_at_supervisors(d);
+	look_at_refused(d);
 }

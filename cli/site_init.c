@@ -217,7 +217,11 @@ run_nginx(const struct args *args)
 	r = site_conf_load(args_text(args, "config"), &conf);
 	if (r != 0)
 		return r;
-	if ((r = render_nginx(args, conf)) == 0 && !args_json(args))
+	r = render_nginx(args, conf);
+	/* Logs that it names anew are made here: nginx's user cannot. */
+	if (r == 0 && conf->separate_users && geteuid() == 0)
+		r = site_owners_set(conf);
+	if (r == 0 && !args_json(args))
 		(void)printf("%s/nginx.conf\n", conf->home);
 	site_conf_free(conf);
 	return r;

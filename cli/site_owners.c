@@ -67,6 +67,8 @@ static const struct owned {
 	{ "logs/nginx-access.log", FILE_NEW, NGINX, NGINX, 0640 },
 	{ "logs/nginx-error.log", FILE_NEW, NGINX, NGINX, 0640 },
 	{ "logs/partner-in.log", FILE_NEW, NGINX, NGINX, 0640 },
+	/* Written by nginx; read, and what was read given back, by the other. */
+	{ "logs/refused.log", FILE_NEW, SUPERVISOR, NGINX, 0620 },
 };
 
 static int

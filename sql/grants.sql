@@ -113,6 +113,8 @@ GRANT SELECT, INSERT ON audit TO 'sluice_supervisor'@'localhost';
 -- Links are added, by it alone, and never changed.
 GRANT SELECT, INSERT ON audit_link TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON audit_checkpoint TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON front_log TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON refusal TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON egress TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT ON ingress TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON audit_exchange

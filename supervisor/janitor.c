@@ -25,6 +25,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_operations.h"
 #include "lib/db/db_retention.h"
+#include "supervisor/refused_log.h"
 
 #define FIRST_MS 60000
 #define PERIOD_MS (3600 * INT64_C(1000))
@@ -207,7 +208,8 @@ copy_and_empty(int in, const char *path, const char *to)
 static bool
 is_nginx(const char *name)
 {
-	return str_starts(name, "nginx-") || str_eq(name, "partner-in.log");
+	return str_starts(name, "nginx-") || str_eq(name, "partner-in.log") ||
+	       str_eq(name, REFUSED_LOG);
 }
 
 /* fd: the file itself, for what copies it. */

@@ -26,6 +26,7 @@
 #include "supervisor/partners.h"
 #include "supervisor/peers.h"
 #include "supervisor/queue.h"
+#include "supervisor/refusals.h"
 #include "supervisor/report.h"
 #include "supervisor/resources.h"
 #include "supervisor/scheduler.h"
@@ -120,6 +121,7 @@ supervisor_start(struct supervisor *s)
 	s->peers = peers_new(s);
 	s->detectors = detectors_new(s);
 	s->janitor = janitor_new(s);
+	s->refusals = refusals_new(s);
 	if (leftovers_sweep_uploads(s) != 0)
 		log_err("uploads left behind");
 	text = peers_path(s->conf, SITE_RUN, s->name, "sock");
@@ -142,6 +144,7 @@ supervisor_stop(struct supervisor *s)
 	hosts_free(s->hosts);
 	detectors_free(s->detectors);
 	janitor_free(s->janitor);
+	refusals_free(s->refusals);
 	peers_free(s->peers);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);

@@ -26,6 +26,7 @@ struct nursery;
 struct partners;
 struct peers;
 struct queue;
+struct refusals;
 struct reporter;
 struct scheduler;
 struct signer;
@@ -70,6 +71,7 @@ struct supervisor {
 	struct peers *peers;
 	struct detectors *detectors;
 	struct janitor *janitor;
+	struct refusals *refusals; /* nginx's */
 	struct wake *wake;
 	struct loop_timer *poll;
 	char host[SITE_HOST_SIZE];

@@ -49,6 +49,8 @@
 	X(detector_errors_total, COUNTER, "Detectors that could not look")     \
 	X(janitor_removed_total, COUNTER, "What was removed for its age")      \
 	X(egress_bytes_total, COUNTER, "Bytes sent to a party")                \
+	X(front_refusals_total, COUNTER,                                       \
+	    "Requests that nginx refused, by listener, reason and partner")    \
 	X(http_requests_total, COUNTER, "Requests, by route and HTTP status")  \
 	X(http_request_seconds, HISTOGRAM, "Time of requests, by route")       \
 	X(process_start_seconds, GAUGE, "When a program began, since 1970")

@@ -264,8 +264,8 @@ tls_cert_days(const char *pem, int64_t *days)
 	return r;
 }
 
-int
-tls_cert_digest(const char *pem, unsigned char out[32])
+static int
+digest(const char *pem, const EVP_MD *md, unsigned char *out, unsigned int size)
 {
 	unsigned int len = 0;
 	X509 *cert;
@@ -273,9 +273,26 @@ tls_cert_digest(const char *pem, unsigned char out[32])
 
 	if ((r = read_one(pem, &cert)) != 0)
 		return r;
-	if (X509_digest(cert, EVP_sha256(), out, &len) != 1 || len != 32)
+	if (X509_digest(cert, md, out, &len) != 1 || len != size)
 		r = openssl_error("certificate fingerprint");
 	X509_free(cert);
+	return r;
+}
+
+int
+tls_cert_digest(const char *pem, unsigned char out[32])
+{
+	return digest(pem, EVP_sha256(), out, 32);
+}
+
+int
+tls_cert_sha1(const char *pem, char out[TLS_CERT_SHA1_SIZE])
+{
+	unsigned char sum[20];
+	int r = digest(pem, EVP_sha1(), sum, sizeof(sum));
+
+	if (r == 0)
+		str_to_hex(sum, sizeof(sum), out);
 	return r;
 }
 

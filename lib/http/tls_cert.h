@@ -34,5 +34,8 @@ int tls_cert_digest(const char *pem, unsigned char out[32]);
 /* The same as other programs show it. */
 #define TLS_CERT_FINGERPRINT_SIZE 96 /* 32 pairs with ":" between */
 int tls_cert_fingerprint(const char *pem, char out[TLS_CERT_FINGERPRINT_SIZE]);
+/* SHA-1 in hex, the name that nginx gives it ($ssl_client_fingerprint). */
+#define TLS_CERT_SHA1_SIZE 41
+int tls_cert_sha1(const char *pem, char out[TLS_CERT_SHA1_SIZE]);
 
 #endif

@@ -1,5 +1,6 @@
 """The attacks of a partner: each makes of a sample a request that must be
-refused.  RECORDED says whether the program behind the front end sees it."""
+refused.  RECORDED says whether the program behind the front end sees and
+records it, FRONT that the front end refuses it and the program never hears."""
 import base64
 import copy
 import hashlib
@@ -15,8 +16,9 @@ EXTRA = {"is_initiator": 1, "initiator_party": "10001", "lease_owner": "x", "par
 class Attack:
     """What is sent, by whose certificate, and what is known of its refusal."""
 
-    def __init__(self, name, request, certificate, recorded=True, path=None, headers=None):
-        self.name, self.request, self.certificate, self.recorded = name, request, certificate, recorded
+    def __init__(self, name, request, certificate, recorded=True, path=None, headers=None, front=False):
+        self.name, self.request, self.certificate = name, request, certificate
+        self.recorded, self.front = recorded and not front, front
         self.target = path or request.path + ("?" + request.query if request.query else "")
         self.headers = request.headers if headers is None else headers
 
@@ -45,7 +47,7 @@ class Kit:
             yield Attack("without " + name, r, s.signer)
         r = self.make(s)
         yield Attack("unsigned", r, s.signer, headers={"Content-Type": "application/json"})
-        yield Attack("without a certificate", self.make(s), None, recorded=False)
+        yield Attack("without a certificate", self.make(s), None, front=True)
         yield Attack("signed by another party in this one's name", self.make(
             s, seed=self.world.seeds[other.party], party=s.signer.party), s.signer)
         yield Attack("stolen, over another's connection", self.make(s), other)
@@ -99,7 +101,7 @@ class Kit:
         yield Attack("by another method", self.make(s, method="DELETE"), s.signer, recorded=False)
         r = self.make(s)
         r.headers["Content-Length"] = "3000000000"
-        yield Attack("oversized", r, s.signer, recorded=False)
+        yield Attack("oversized", r, s.signer, front=True)
 
     def presumptuous(self, s):
         """Signed rightly by who may not ask for it, or for what is not there."""

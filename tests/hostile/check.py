@@ -49,14 +49,15 @@ def unlike(text, *names):
 
 
 def check_route(world, kit, s):
-    """All attacks on one route; how many of them must have been recorded."""
-    recorded, before, said = 0, world.state(s.target), {}
+    """All attacks on one route; how many of them must have been recorded, and how many nginx kept to itself."""
+    recorded, unheard, before, said = 0, 0, world.state(s.target), {}
     where = s.method + " " + s.pattern
     for a in kit.attacks(s):
         status, reply = attack(world, a, s)
         said[a.name] = reply.get("retmsg", "")
         check(refused(status, reply), where, a.name, status, reply)
         recorded += a.recorded
+        unheard += a.front
     first, again = kit.replayed(s)
     attack(world, first, s)
     status, reply = attack(world, again, s)
@@ -70,7 +71,7 @@ def check_route(world, kit, s):
         changed = {k: (before[kind].get(k), after[kind].get(k)) for k in before[kind].keys() | after[kind].keys()
                    if before[kind].get(k) != after[kind].get(k)}
         check(not changed, where, "something changed", changed)
-    return recorded + 1
+    return recorded + 1, unheard
 
 
 def check_partners(world):
@@ -78,11 +79,13 @@ def check_partners(world):
     mine = {(s.method, s.pattern): s for s in samples(world)}
     wanted = [tuple(r[:2]) for r in routes() if r[2] == "partner"]
     seen = {s.party: world.recorded(s) for s in (world.guest, world.host)}
-    due = dict.fromkeys(seen, 0)
+    due, unheard = dict.fromkeys(seen, 0), dict.fromkeys(seen, 0)
     for route in wanted:
         check(route in mine, "no sample of", *route)
         if route in mine:
-            due[mine[route].target.party] += check_route(world, kit, mine[route])
+            recorded, silent = check_route(world, kit, mine[route])
+            due[mine[route].target.party] += recorded
+            unheard[mine[route].target.party] += silent
     for site in (world.guest, world.host):
         def all_told(site=site):
             # One more refusal tells how many were only counted before it.
@@ -95,6 +98,18 @@ def check_partners(world):
             check(True)
         except AssertionError:
             check(False, site.party, "records", world.recorded(site) - seen[site.party], "of", due[site.party])
+    return unheard
+
+
+def check_front(world, unheard):
+    """What only nginx knew of stands in the record, too, once the supervisors go on."""
+    for site in (world.guest, world.host):
+        check(unheard[site.party] > 0, site.party, "no attack is refused by the front end")
+        try:
+            wait_for(lambda s=site: world.refused_by_front(s) >= unheard[s.party], 20, "records")
+            check(True)
+        except AssertionError:
+            check(False, site.party, "front", world.refused_by_front(site), "of", unheard[site.party])
 
 
 def check_users(world):
@@ -116,10 +131,11 @@ def check_users(world):
 def main():
     world = World()
     try:
-        check_partners(world)
+        unheard = check_partners(world)
         check_users(world)
     finally:
         world.thaw()
+    check_front(world, unheard)
     print("%d passed, %d failed" % (passed, len(failed)))
     return 1 if failed else 0
 

@@ -96,6 +96,12 @@ class World:
         rows = site.sql("SELECT detail FROM audit WHERE outcome = 'refused' AND action = 'request'")
         return len(rows) + sum(int(n) for (detail,) in rows for n in re.findall(r"; (\d+) not recorded before", detail))
 
+    def refused_by_front(self, site):
+        """The same for what nginx refused, with what is still to be recorded."""
+        return int(site.sql("SELECT CAST(COALESCE(SUM(SUBSTRING_INDEX(detail, ' ', 1)), 0) AS SIGNED) FROM audit"
+                            " WHERE action = 'front'")[0][0]) + int(
+                                site.sql("SELECT CAST(COALESCE(SUM(pending), 0) AS SIGNED) FROM refusal")[0][0])
+
     # --- sending ---------------------------------------------------------------
 
     def link(self, site, certificate):

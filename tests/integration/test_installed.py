@@ -143,6 +143,14 @@ def log_has(site, name, text):
         return text in f.read()
 
 
+def refused(site):
+    """A request that nginx refuses, recorded by the supervisor, who reads what the other's nginx wrote."""
+    site.request("../nothing", None, method="GET")
+    wait_for(lambda: site.sql("SELECT 1 FROM audit WHERE action = 'front' AND subject = 'client-loopback no_such_path'"),
+             what="the record of what nginx refused")
+    return True
+
+
 def rotated_logs(site, folder):
     """Rotation by force; then each program must write to its new file."""
     run("logrotate", "--force", "--state", os.path.join(folder, "state"), os.path.join(TOP, "conf", "logrotate", "sluice"))
@@ -151,7 +159,7 @@ def rotated_logs(site, folder):
     wait_for(lambda: log_has(site, "fcgi-app.log", "configuration read again"), what="the request handlers' new log")
     logs = os.path.join(site.home, "logs")
     found = {}
-    for name in ("nginx-access.log", "partner-in.log", "fcgi-app.log"):
+    for name in ("nginx-access.log", "partner-in.log", "refused.log", "fcgi-app.log"):
         st = os.stat(os.path.join(logs, name))
         found[name] = [sum(n.startswith(name + ".2") for n in os.listdir(logs)), pwd.getpwuid(st.st_uid).pw_name]
     return found
@@ -174,6 +182,7 @@ def inside(folder):
         result["readers"] = readers(sites[0])
         result["job"] = a_job(*sites)
         result["doctor"] = sites[0].cli("doctor", check=False).stdout
+        result["refused"] = refused(sites[0])
         result["rotated"] = rotated_logs(sites[0], folder)
         result["left"] = os.listdir(os.path.join(sites[0].home, "spool", "mailbox"))
     finally:
@@ -246,8 +255,12 @@ class Installed(unittest.TestCase):
         self.assertEqual(self.part("left"), [])
 
 
+    def test_what_nginx_refused_is_recorded_by_the_supervisor(self):
+        self.assertTrue(self.part("refused"))
+
     def test_rotated_logs_are_opened_anew_by_their_programs(self):
         self.assertEqual(self.part("rotated"), {"nginx-access.log": [1, "sluice-nginx"], "partner-in.log": [1, "sluice-nginx"],
+                                                "refused.log": [1, "sluice"],
                                                 "fcgi-app.log": [1, "sluice-fcgi"]})
 
     def test_the_doctor_finds_nothing_wrong_with_such_a_site(self):

@@ -237,6 +237,7 @@ logs_of_another_user_are_not_taken_away(void **state)
 	text[size] = '\0';
 	free(make_file(f, "logs/partner-in.log", text, false));
 	free(make_file(f, "logs/nginx-access.log", text, false));
+	free(make_file(f, "logs/refused.log", text, false));
 	free(make_file(f, "logs/supervisor.log", text, false));
 	app = make_file(f, "logs/fcgi-app.log", text, false);
 	free(text);
@@ -245,6 +246,7 @@ logs_of_another_user_are_not_taken_away(void **state)
 	bite(f);
 	expect(site_path(&f->conf, "logs/partner-in.log"), true);
 	expect(site_path(&f->conf, "logs/nginx-access.log"), true);
+	expect(site_path(&f->conf, "logs/refused.log"), true);
 	expect(site_path(&f->conf, "logs/supervisor.log"), false);
 	assert_int_equal(stat(app, &st), 0);
 	assert_int_equal(st.st_size, size);
@@ -255,6 +257,7 @@ logs_of_another_user_are_not_taken_away(void **state)
 	free(app);
 	expect(site_path(&f->conf, "logs/partner-in.log"), false);
 	expect(site_path(&f->conf, "logs/nginx-access.log"), false);
+	expect(site_path(&f->conf, "logs/refused.log"), false);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)

@@ -1,0 +1,24 @@
+/*
+ * What nginx refuses by itself (a certificate, too many requests, a malformed
+ * one, …) no program of the site hears of.  It stands in logs/refused.log;
+ * here it is counted, for the metrics at once, and recorded: a row of the
+ * audit for each listener, reason and partner, once a minute at most, with how
+ * many there were.
+ *
+ * How far the log was read, what is counted and what is recorded change in one
+ * transaction: a line counts once, whoever is killed when.
+ */
+#ifndef SUPERVISOR_REFUSALS_H
+#define SUPERVISOR_REFUSALS_H
+
+#include "supervisor/supervisor.h"
+
+struct refusals;
+
+struct refusals *refusals_new(struct supervisor *);
+void refusals_free(struct refusals *); /* NULL is fine */
+
+/* One bite; *more: there is more to read now. */
+int refusals_look(struct refusals *, bool *more);
+
+#endif
