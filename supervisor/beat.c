@@ -166,15 +166,19 @@ write_row(struct beat *b, bool is_start)
 	return r;
 }
 
-static void
-on_timer(void *ctx)
+void
+beat_now(struct beat *b)
 {
-	struct beat *b = ctx;
-
 	if (write_row(b, false) != 0)
 		log_err("sign of life");
 	else if (hosts_refresh(b->super->hosts) != 0)
 		log_err("other hosts");
+}
+
+static void
+on_timer(void *ctx)
+{
+	beat_now(ctx);
 }
 
 int

@@ -14,6 +14,8 @@ struct beat;
 
 /* The first one now.  Errors: ERR_DB. */
 int beat_new(struct supervisor *, struct beat **out);
+/* One between the others, with the numbers as they are now. */
+void beat_now(struct beat *);
 /* The row goes as well.  NULL is fine. */
 void beat_free(struct beat *);
 

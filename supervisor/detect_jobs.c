@@ -51,9 +51,12 @@ detect_job_timeouts(struct supervisor *s)
 	int r;
 
 	r = db_job_overdue(s->db, arena, BATCH, &ids, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		(void)finding(s, "job timeouts", ids[i],
+		    "runs longer than its limit, and is ended");
 		if ((r = db_job_wake(s->db, ids[i])) == 0)
 			supervisor_changed(s, ids[i]);
+	}
 	arena_free(arena);
 	return r;
 }

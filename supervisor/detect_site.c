@@ -50,8 +50,10 @@ detect_reservations(struct supervisor *s)
 	if ((r = db_resource_expire(s->db, &expired)) != 0 ||
 	    (r = db_resource_return_ended(s->db, &leftover)) != 0)
 		return r;
-	if (expired > 0)
+	if (expired > 0) {
 		log_info("%lld reservations ran out", (long long)expired);
+		finding_count(s, "reservations", expired);
+	}
 	if (leftover > 0)
 		(void)finding(s, "reservations", "",
 		    "%lld grants of ended jobs were open", (long long)leftover);
@@ -146,6 +148,9 @@ detect_nonces(struct supervisor *s)
 	do {
 		if (r == 0)
 			r = db_nonce_purge(s->db, NONCE_BATCH, &n);
+		if (r == 0 && n > 0)
+			metrics_add(s->metrics, METRIC_janitor_removed_total,
+			    (double)n, "kind", "nonce", NULL);
 	} while (r == 0 && n == NONCE_BATCH && ++i < NONCE_BITES);
 	return r;
 }
@@ -206,7 +211,8 @@ detect_heads(struct supervisor *s)
 	int r = db_exchange_expire(s->db, &n);
 
 	if (r == 0 && n > 0)
-		log_warn("%lld exchanges of heads were given up after a week",
+		(void)finding(s, "heads", "",
+		    "%lld exchanges of heads were given up after a week",
 		    (long long)n);
 	return r;
 }

@@ -14,7 +14,7 @@ struct detectors;
 struct detectors *detectors_new(struct supervisor *);
 void detectors_free(struct detectors *); /* NULL is fine */
 
-/* Run all of them now (tests, operators); how many failed. */
+/* Run all of them now (SIGUSR2); how many failed. */
 int detectors_run_all(struct supervisor *);
 
 /* The table, for people and for tests. */

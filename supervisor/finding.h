@@ -19,4 +19,7 @@ void findings_free(struct findings *); /* NULL is fine */
 bool finding(struct supervisor *, const char *detector, const char *job_id,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* So many were found, and whatever mended them wrote an event of its own. */
+void finding_count(struct supervisor *, const char *detector, int64_t n);
+
 #endif

@@ -20,6 +20,7 @@
 #include "lib/db/db_recover.h"
 #include "lib/party/party.h"
 #include "supervisor/changes.h"
+#include "supervisor/finding.h"
 #include "supervisor/hosts.h"
 #include "supervisor/joblog.h"
 #include "supervisor/leftovers.h"
@@ -382,6 +383,14 @@ recover(struct launcher *l)
 	return r;
 }
 
+static void
+tell_expired(struct launcher *l, const struct db_attempt *a, const char *words)
+{
+	(void)finding(l->super, "attempt leases", a->key.job_id,
+	    "%s at %s %s, attempt %lld: %s", a->key.component, a->key.role,
+	    a->key.party_id, (long long)a->fence, words);
+}
+
 /*
  * A lease ran out: the shepherd is gone, hangs, or was never there.  One that
  * hangs loses its attempt all the same and ends when it notices.
@@ -393,15 +402,13 @@ expire(struct launcher *l, const struct db_attempt *a)
 
 	if (a->shepherd_pid == 0 && !launch_is_watched(l, a->attempt_id) &&
 	    db_attempt_relaunch(l->super->db, a->attempt_id) == 0) {
-		log_warn("job=%s attempt=%s had no shepherd, launched anew",
-		    a->key.job_id, a->attempt_id);
+		tell_expired(l, a, "had no shepherd, launched anew");
 		return;
 	}
 	r = db_attempt_expire(l->super->db, a->attempt_id, STATE_FAILED,
 	    "the shepherd gave no sign of life");
 	if (r == 0) {
-		log_warn("job=%s attempt=%s lease ran out", a->key.job_id,
-		    a->attempt_id);
+		tell_expired(l, a, "the shepherd gave no sign of life");
 		joblog_error(l->super->conf, a->key.job_id,
 		    "task %s at %s %s"
 		    ": the shepherd gave no sign of life",

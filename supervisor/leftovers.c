@@ -23,6 +23,7 @@
 #include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_cache.h"
 #include "lib/db/db_job.h"
@@ -127,8 +128,11 @@ sweep_file(struct supervisor *s, int dir, const char *name)
 	r = db_job_get_brief(s->db, arena, job_id, &job);
 	goes = r == 0 ? state_is_end(job->status)
 		      : r == ERR_NOT_FOUND && is_old(dir, name);
-	if (goes)
+	if (goes) {
 		remove_file(dir, name);
+		metrics_add(s->metrics, METRIC_janitor_removed_total, 1, "kind",
+		    "upload", NULL);
+	}
 	arena_free(arena);
 	return r == ERR_NOT_FOUND ? 0 : r;
 }
@@ -177,6 +181,8 @@ leftovers_sweep_caches(struct supervisor *s, int64_t grace_s)
 	for (i = 0; r == 0 && i < n; i++) {
 		if ((r = db_cache_delete(s->db, rows[i].cache_key)) != 0)
 			break;
+		metrics_add(s->metrics, METRIC_janitor_removed_total, 1, "kind",
+		    "cache", NULL);
 		path = site_path(s->conf, "%s/%s", SITE_TABLES, rows[i].folder);
 		if (fd_remove_tree(path) != 0)
 			log_err("folder of cache %s stays", rows[i].cache_key);

@@ -20,6 +20,8 @@
 #include "lib/http/client.h"
 #include "lib/sign/keys.h"
 #include "lib/sign/vault.h"
+#include "supervisor/beat.h"
+#include "supervisor/detectors.h"
 #include "supervisor/nursery.h"
 #include "supervisor/peers.h"
 #include "supervisor/supervisor.h"
@@ -107,6 +109,18 @@ on_hangup(void *ctx, int signo)
 	supervisor_reload(&p->super);
 }
 
+/* Whoever has mended something need not wait for a detector's period. */
+static void
+on_look(void *ctx, int signo)
+{
+	struct program *p = ctx;
+
+	(void)signo;
+	log_info("all detectors look now");
+	(void)detectors_run_all(&p->super);
+	beat_now(p->super.beat);
+}
+
 /* What partners and people read is the database's time. */
 static void
 on_clock(void *ctx)
@@ -127,6 +141,8 @@ watch_signals(struct program *p)
 	if ((r = loop_signal(l, SIGTERM, on_stop, p)) == 0 &&
 	    (r = loop_signal(l, SIGINT, on_stop, p)) == 0)
 		r = loop_signal(l, SIGHUP, on_hangup, p);
+	if (r == 0)
+		r = loop_signal(l, SIGUSR2, on_look, p);
 	return r;
 }
 

@@ -5,8 +5,10 @@
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/db/db_model.h"
 #include "lib/model/model_object.h"
+#include "supervisor/finding.h"
 
 int
 models_drop_abandoned(struct supervisor *s, int64_t age_ms)
@@ -23,9 +25,10 @@ models_drop_abandoned(struct supervisor *s, int64_t age_ms)
 
 		r = db_model_drop_staged(s->db, &key);
 		if (r == 0)
-			log_info("version %s of %s %s was staged and not "
-				 "sealed: dropped",
-			    key.model_version, key.role, key.party_id);
+			(void)finding(s, "models", key.model_version,
+			    "its version of %s %s was staged and not sealed: "
+			    "dropped",
+			    key.role, key.party_id);
 	}
 	arena_free(arena);
 	return r;
@@ -45,7 +48,10 @@ models_sweep_files(struct supervisor *s, int64_t age_s)
 	size_t removed = 0;
 	int r = model_object_sweep(s->conf, age_s, is_used, s, &removed);
 
-	if (removed > 0)
+	if (removed > 0) {
 		log_info("%zu model files without a row removed", removed);
+		metrics_add(s->metrics, METRIC_janitor_removed_total,
+		    (double)removed, "kind", "model file", NULL);
+	}
 	return r;
 }

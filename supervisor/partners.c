@@ -17,6 +17,7 @@
 #include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/party/errand.h"
+#include "supervisor/finding.h"
 #include "supervisor/outbox.h"
 
 /* After the first failure, doubled by each more; with jitter, so that two
@@ -210,7 +211,11 @@ static void
 fail(struct partners *ps, struct partner *p, const char *why)
 {
 	int64_t now = clock_mono_ms();
+	char *old = p->why;
 
+	/* What is written here may have errors of its own. */
+	why = p->why = xstrdup(why);
+	free(old);
 	metrics_add(ps->super->metrics, METRIC_partner_failures_total, 1,
 	    "partner", p->party, NULL);
 	if (p->failing_since_ms == 0 || p->is_probed)
@@ -219,14 +224,14 @@ fail(struct partners *ps, struct partner *p, const char *why)
 		p->failing_since_ms = now;
 		p->pause_ms = PAUSE_MIN_MS;
 		log_warn("partner %s does not answer: %s", p->party, why);
+		(void)finding(ps->super, "partners", "",
+		    "party %s does not answer (sluice partner list)", p->party);
 	} else if (now >= p->next_try_ms && p->pause_ms < PAUSE_MAX_MS)
 		p->pause_ms *= 2;
 	if (p->pause_ms > PAUSE_MAX_MS)
 		p->pause_ms = PAUSE_MAX_MS;
 	p->next_try_ms =
 	    now + p->pause_ms + randombytes_uniform((uint32_t)p->pause_ms / 4);
-	free(p->why);
-	p->why = xstrdup(why);
 }
 
 static int send_post(struct post *, const char *path, const char *body);
