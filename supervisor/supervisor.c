@@ -116,10 +116,10 @@ supervisor_start(struct supervisor *s)
 	    (r = launcher_new(s, &s->launcher)) != 0 ||
 	    (r = scheduler_new(s, &s->scheduler)) != 0)
 		return r;
+	s->detectors = detectors_new(s);
 	if ((r = beat_new(s, &s->beat)) != 0)
 		return r;
 	s->peers = peers_new(s);
-	s->detectors = detectors_new(s);
 	s->janitor = janitor_new(s);
 	s->refusals = refusals_new(s);
 	if (leftovers_sweep_uploads(s) != 0)
