@@ -69,7 +69,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
         check-hostile check-kill check-kill-short check-network check-sim check-sim-points check-mutations \
-        check-outage check-outage-short check-hosts
+        check-outage check-outage-short check-hosts check-detectors
 .PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -292,6 +292,11 @@ federation-down:
 # Real sites, real job, real kills.  The federation is the tests' own.
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+# Every detector in its own time, twenty minutes; integration has the short form.
+check-detectors: all test-provider
+	DETECTORS=long BUILD=$(abspath $(B)) tests/integration/run.sh \
+	    test_detector_table
 
 # A hostile partner and users of too little a role, at every route.
 check-hostile: all

@@ -7,7 +7,7 @@ export UNWATCHED
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}
-FEDERATION=$BUILD/test-federation
+FEDERATION=${FEDERATION:-$BUILD/test-federation}
 export BUILD FEDERATION
 cd "$top"
 

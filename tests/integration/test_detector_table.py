@@ -243,11 +243,13 @@ class DetectorTable(unittest.TestCase):
     def test_a_shepherd_that_hangs_loses_its_task_and_is_killed(self):
         self.count(self.host, "attempt leases")
         self.count(self.host, "orphans")
-        job = self.submit("compute", seconds=600)
+        job = self.submit("wait")
         attempt = self.runs(job)
         pid = self.shepherd(attempt)
         self.freeze(pid)
         self.found(self.host, "attempt leases", "gave no sign of life", job)
+        report = self.host.sql("SELECT error_report FROM task WHERE run_here = 1 AND job_id = '%s'" % job)
+        self.assertIn("no sign of life", report[0][0])
         self.assertEqual(self.guest.wait(job)["f_status"], "failed")
         # It has ten leases' time to notice and to tidy up; it hangs still.
         self.stands(self.host, 50, "UPDATE attempt SET lease_until = AGO WHERE attempt_id = '%s'" % attempt)
@@ -257,14 +259,14 @@ class DetectorTable(unittest.TestCase):
 
     def test_a_job_over_its_time_limit_ends(self):
         self.count(self.guest, "job timeouts")
-        job = self.submit("compute", seconds=600, timeout=1)
+        job = self.submit("wait", timeout=1)
         self.found(self.guest, "job timeouts", "longer than its limit", job)
         self.assertEqual(self.guest.wait(job, seconds=5)["f_status"], "timeout")
         self.assertEqual(self.host.wait(job, role="host", seconds=5)["f_status"], "timeout")
 
     def test_a_running_task_that_nobody_runs_ends(self):
         self.count(self.host, "lost tasks")
-        job = self.submit("compute", seconds=600)
+        job = self.submit("wait")
         attempt = self.runs(job)
         # As after an operator's hand, or an older copy of one table.
         self.host.sql("UPDATE attempt SET ended_at = NOW(6) WHERE attempt_id = '%s'" % attempt)
@@ -332,7 +334,7 @@ class DetectorTable(unittest.TestCase):
 
     def test_more_granted_than_there_is_and_grants_of_nobody_are_told(self):
         self.count(self.host, "ledger")
-        job = self.submit("compute", seconds=600, task_parallelism=2)
+        job = self.submit("wait", task_parallelism=2)
         self.runs(job)
         self.with_settings(self.host, "supervisor", cores=1)
         nobodys = job[:-1] + "9"
@@ -356,7 +358,7 @@ class DetectorTable(unittest.TestCase):
     def test_jobs_of_an_initiator_that_is_gone_end(self):
         for detector in ("partners", "report backlog", "stale jobs", "forgotten jobs"):
             self.count(self.host, detector)
-        ends, runs = self.submit("compute", seconds=3), self.submit("compute", seconds=600)
+        ends, runs = self.submit("compute", seconds=3), self.submit("wait")
         self.runs(ends)
         self.runs(runs)
         waits, locked = self.reserved()
