@@ -54,9 +54,12 @@ answer_error(struct request *req, struct reply *rp, int code)
 		rp->http_status = 503;
 		rp->retry_after_s = DISK_RETRY_AFTER_S;
 	}
-	/* Clocks are set right again, too. */
-	if (code == ERR_CLOCK)
+	/* Clocks are set right again, too: no refusal of what was asked. */
+	if (code == ERR_CLOCK) {
 		rp->retry_after_s = CLOCK_RETRY_AFTER_S;
+		if (partner)
+			rp->http_status = err_http_status(code);
+	}
 	/* No word on what it asked: it may ask again. */
 	if (partner && is_ours(code))
 		rp->http_status = 500;

@@ -131,6 +131,8 @@ reason(int status)
 		return "No Result";
 	case 400:
 		return "Bad Request";
+	case 401:
+		return "Unauthorized";
 	case 403:
 		return "Forbidden";
 	case 404:

@@ -90,6 +90,9 @@ class HostilePartner(unittest.TestCase):
         now = int(time.time())
         self.refused(self.request(created=now - 600))
         self.refused(self.request(created=now + 600))
+        # Not for good: a partner that is told so signs again and sends again.
+        self.assertEqual(self.send(self.request(created=now - 600))[0], 401)
+        self.assertEqual(self.send(self.request(lifetime=86400))[0], 200)
         self.refused(self.request(lifetime=86400))
 
     def test_one_party_cannot_speak_for_another(self):
