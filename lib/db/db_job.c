@@ -83,6 +83,9 @@ static const struct db_stmt get = { "job.get", "s",
 	    JOB_DOC_COLS(DB_SQL, , "") " FROM job WHERE job_id = ?" };
 static const struct db_stmt get_brief = { "job.get_brief", "s",
 	"SELECT 1" JOB_COLS(DB_SQL, , "") " FROM job WHERE job_id = ?" };
+static const struct db_stmt lock = { "job.lock", "s",
+	"SELECT 1" JOB_COLS(
+	    DB_SQL, , "") " FROM job WHERE job_id = ? FOR UPDATE" };
 
 int
 db_job_get(
@@ -101,6 +104,16 @@ db_job_get_brief(
 	int r;
 
 	r = db_select_one(db, &get_brief, &brief_shape, a, out, job_id);
+	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
+}
+
+int
+db_job_lock(
+    struct db *db, struct arena *a, const char *job_id, struct db_job **out)
+{
+	int r;
+
+	r = db_select_one(db, &lock, &brief_shape, a, out, job_id);
 	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
 }
 

@@ -141,6 +141,9 @@ int db_job_get(
     struct db *, struct arena *, const char *job_id, struct db_job **out);
 int db_job_get_brief(
     struct db *, struct arena *, const char *job_id, struct db_job **out);
+/* In a transaction: the same, and nobody else changes it until its end. */
+int db_job_lock(
+    struct db *, struct arena *, const char *job_id, struct db_job **out);
 
 /* What a scheduler plans with; fields are those of struct db_job. */
 struct db_job_plan {
@@ -317,8 +320,6 @@ int db_job_rerun(
  */
 int db_job_revise(struct db *, const struct db_job_new *);
 
-/* In a transaction: lock the job, and the run it is in.  ERR_NOT_FOUND. */
-int db_job_lock_run(struct db *, const char *job_id, int64_t *run);
 /* A member's site: the job is brought back under this run number. */
 int db_job_set_run(struct db *, const char *job_id, int64_t run);
 /*

@@ -148,15 +148,6 @@ db_job_rerun(
 	return r;
 }
 
-static const struct db_stmt lock_run = { "job.lock_run", "s",
-	"SELECT run FROM job WHERE job_id = ? FOR UPDATE" };
-
-int
-db_job_lock_run(struct db *db, const char *job_id, int64_t *run)
-{
-	return db_query_int(db, &lock_run, run, job_id);
-}
-
 int
 db_job_set_run(struct db *db, const char *job_id, int64_t run)
 {

@@ -68,11 +68,11 @@ static int
 stop_tx(struct db *db, void *ctx)
 {
 	struct stopping *s = ctx;
-	int64_t run;
+	struct db_job *job;
 	int r;
 
-	r = db_job_lock_run(db, s->body.job_id, &run);
-	if (r != 0 || run != s->body.run)
+	r = db_job_lock(db, s->ask->arena, s->body.job_id, &job);
+	if (r != 0 || job->run != s->body.run)
 		return r;
 	return initiator_stop(
 	    db, s->ask->caller, s->body.job_id, s->to, s->body.reason, NULL);

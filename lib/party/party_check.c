@@ -42,15 +42,20 @@ no_initiator(struct db *db, struct arena *a, const struct party_caller *c,
 	    c->party_id, job_id);
 }
 
-int
-party_check(struct db *db, struct arena *a, const struct party_caller *c,
-    const struct party_member *m, struct db_job **job, struct db_party **party)
+/* The job as db_job_get_brief() or db_job_lock() reads it. */
+typedef int job_read_fn(
+    struct db *, struct arena *, const char *job_id, struct db_job **);
+
+static int
+check(struct db *db, struct arena *a, job_read_fn *read,
+    const struct party_caller *c, const struct party_member *m,
+    struct db_job **job, struct db_party **party)
 {
 	int r;
 
 	*job = NULL;
 	*party = NULL;
-	if ((r = db_job_get_brief(db, a, m->job_id, job)) != 0)
+	if ((r = read(db, a, m->job_id, job)) != 0)
 		return r;
 	/* Before anything about members: strangers learn nothing of them. */
 	if (!str_eq(c->party_id, (*job)->initiator_party) &&
@@ -66,6 +71,13 @@ party_check(struct db *db, struct arena *a, const struct party_caller *c,
 }
 
 int
+party_check(struct db *db, struct arena *a, const struct party_caller *c,
+    const struct party_member *m, struct db_job **job, struct db_party **party)
+{
+	return check(db, a, db_job_get_brief, c, m, job, party);
+}
+
+int
 party_may_command(
     struct db *db, const struct party_caller *c, const struct party_member *m)
 {
@@ -75,23 +87,6 @@ party_may_command(
 	int r = party_check(db, a, c, m, &job, &party);
 
 	arena_free(a);
-	return r;
-}
-
-/* No other run begins while the command is carried out. */
-static int
-lock_run(struct db *db, const struct party_command *c)
-{
-	int64_t run;
-	int r = 0;
-
-	if (c->caller->run != NULL)
-		r = db_job_lock_run(db, c->member.job_id, &run);
-	/* That there is no such job is for party_check() to say. */
-	if (r == ERR_NOT_FOUND) {
-		err_clear();
-		r = 0;
-	}
 	return r;
 }
 
@@ -152,9 +147,10 @@ command_tx(struct db *db, void *ctx)
 	c->effective = false;
 	c->refused = PERMIT_NONE;
 	c->arena = arena_new();
-	if ((r = lock_run(db, c)) == 0 &&
-	    (r = party_check(db, c->arena, c->caller, &c->member, &c->job,
-		 &c->party)) == 0 &&
+	/* Nobody begins another run, or speaks under a later fence, while the
+	 * command is carried out. */
+	if ((r = check(db, c->arena, db_job_lock, c->caller, &c->member,
+		 &c->job, &c->party)) == 0 &&
 	    (r = check_fence(db, c)) == 0 && (r = check_run(db, c)) == 0)
 		r = call->fn(db, c);
 	arena_free(c->arena);

@@ -8,9 +8,11 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -20,6 +22,7 @@
 #include "lib/db/db_event.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
+#include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
 #include "lib/party/job_stop.h"
@@ -1153,6 +1156,65 @@ two_commands_at_once_under_a_new_fence_are_both_heard(void **state)
 	assert_int_equal(job(THEIRS)->lease_fence, 7);
 }
 
+/* Its command is on its way when another scheduler is heard. */
+struct late {
+	struct db *db;
+	pthread_t thread;
+	int result;
+};
+
+static void *
+stop_late(void *arg)
+{
+	const struct party_caller slept = { .party_id = ROWS_GUEST,
+		.fence = 4 };
+	struct late *l = arg;
+
+	l->result =
+	    party_task_stop(l->db, &slept, &reader, STATE_FAILED, "x", NULL);
+	return NULL;
+}
+
+static int
+hear_another(struct db *d, void *ctx)
+{
+	static const struct db_stmt waiting = { "waiting", "",
+		"SELECT CAST(VARIABLE_VALUE AS SIGNED)"
+		" FROM information_schema.GLOBAL_STATUS"
+		" WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'" };
+	struct late *l = ctx;
+	struct db *other = mariadb_connect();
+	int64_t n = 0;
+	int r;
+
+	if ((r = db_job_set_fence(d, THEIRS, 5)) == 0)
+		assert_int_equal(
+		    pthread_create(&l->thread, NULL, stop_late, l), 0);
+	for (int i = 0; r == 0 && n == 0 && i < 2000; i++) {
+		r = db_query_int(other, &waiting, &n);
+		(void)usleep(2000);
+	}
+	db_close(other);
+	return r;
+}
+
+static void
+a_command_is_judged_by_the_fence_that_counts_when_it_is_carried_out(
+    void **state)
+{
+	struct late l = { .db = mariadb_connect() };
+
+	(void)state;
+	start_job();
+	assert_int_equal(party_task_start(db, &guest, &reader, NULL), 0);
+	assert_int_equal(db_job_set_fence(db, THEIRS, 4), 0);
+	assert_int_equal(db_tx(db, hear_another, &l), 0);
+	assert_int_equal(pthread_join(l.thread, NULL), 0);
+	assert_int_equal(l.result, ERR_CONFLICT);
+	assert_int_equal(task(&reader)->party_status, STATE_WAITING);
+	db_close(l.db);
+}
+
 static void
 who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
 {
@@ -1501,6 +1563,7 @@ main(void)
 		T(a_command_of_an_earlier_run_changes_nothing_any_more),
 		T(two_commands_at_once_under_a_new_fence_are_both_heard),
 		T(who_speaks_under_a_lower_fence_than_was_heard_changes_nothing),
+		T(a_command_is_judged_by_the_fence_that_counts_when_it_is_carried_out),
 		T(a_job_ends_all_its_tasks_here_whether_they_began_or_not),
 		T(a_job_that_never_started_ends_all_its_tasks_here),
 		T(a_site_without_room_on_its_disks_holds_nothing_for_jobs),
