@@ -509,9 +509,11 @@ relaunch_tx(struct db *db, void *ctx)
 	if ((r = lock_attempt(db, a, attempt_id, &t, &alive)) != 0 ||
 	    (r = db_exec(db, &never_started, &n, attempt_id)) != 0)
 		goto out;
-	r = n == 1 ? begin_again(db, a, &t->key)
-		   : err_set(ERR_CONFLICT, "attempt %s was taken up or ended",
-			 attempt_id);
+	if (n != 1)
+		r = err_set(ERR_CONFLICT, "attempt %s was taken up or ended",
+		    attempt_id);
+	else if ((r = attempt_event(db, &t->key, "ended", NEVER_STARTED)) == 0)
+		r = begin_again(db, a, &t->key);
 out:
 	arena_free(a);
 	return r;

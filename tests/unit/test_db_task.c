@@ -531,11 +531,12 @@ static void
 claimed_task_that_never_started_is_launched_anew_or_ends(void **state)
 {
 	struct db_attempt *a = launch(&theirs), *rows;
-	size_t n;
+	size_t n, known = events(theirs.job_id, "attempt");
 
 	(void)state;
 	assert_int_equal(db_attempt_relaunch(db, a->attempt_id), 0);
 	assert_true(task(&theirs)->launch_wanted);
+	assert_int_equal(events(theirs.job_id, "attempt"), known + 1);
 	assert_int_equal(db_attempt_relaunch(db, a->attempt_id), ERR_CONFLICT);
 	assert_int_equal(
 	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &rows, &n), 0);
