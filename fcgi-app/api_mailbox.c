@@ -113,7 +113,6 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 		.role = t->role,
 		.party_id = t->party_id };
 	const struct module *module;
-	const char *tags;
 	struct db_party *sender;
 	struct db_task *task;
 	int r;
@@ -136,10 +135,11 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 	    !module_may_send(module, o->name, o->from_role, t->role))
 		return err_set(ERR_DENIED, "%s: no %s may send %.150s to %s",
 		    task->module, o->from_role, o->name, t->role);
-	if (!module_may_tag(module, o->name, o->tag, req->arena, &tags))
+	if (!module_may_tag(module, o->name, o->tag))
 		return err_set(ERR_DENIED,
 		    "%s: %.150s has no tag '%.200s'; the manifest allows: %s",
-		    task->module, o->name, o->tag, tags);
+		    task->module, o->name, o->tag,
+		    module_tags_text(module, o->name, req->arena));
 	return 0;
 }
 

@@ -402,24 +402,27 @@ module_may_send(
 }
 
 bool
-module_may_tag(const struct module *m, const char *name, const char *tag,
-    struct arena *a, const char **allowed)
+module_may_tag(const struct module *m, const char *name, const char *tag)
 {
 	const struct module_transfer *t = find_transfer(m, name);
-	struct buf text = BUF_INIT;
+	size_t i = 0;
 
-	for (size_t i = 0; t != NULL && t->tags != NULL; i++) {
-		if (t->tags[i] == NULL) {
-			if (allowed != NULL)
-				*allowed = arena_strdup(
-				    a, text.len != 0 ? buf_str(&text) : "none");
-			buf_fini(&text);
-			return false;
-		}
-		if (tag_matches(t->tags[i], tag))
-			break;
-		buf_printf(&text, "%s%s", i == 0 ? "" : ", ", t->tags[i]);
-	}
-	buf_fini(&text);
-	return t != NULL;
+	if (t == NULL || t->tags == NULL)
+		return t != NULL;
+	while (t->tags[i] != NULL && !tag_matches(t->tags[i], tag))
+		i++;
+	return t->tags[i] != NULL;
+}
+
+const char *
+module_tags_text(const struct module *m, const char *name, struct arena *a)
+{
+	const struct module_transfer *t = find_transfer(m, name);
+	const char *text = "none";
+
+	for (size_t i = 0; t != NULL && t->tags != NULL && t->tags[i] != NULL;
+	     i++)
+		text = i == 0 ? t->tags[i]
+			      : arena_printf(a, "%s, %s", text, t->tags[i]);
+	return text;
 }

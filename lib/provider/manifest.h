@@ -12,6 +12,7 @@
 
 #include "lib/json/json.h"
 
+struct arena;
 struct providers;
 struct seen;
 
@@ -103,13 +104,11 @@ bool module_has_data_key(const struct module *, const char *key);
 bool module_may_send(
     const struct module *, const char *name, const char *from, const char *to);
 
-/*
- * May an object of that name have that tag?  If not, *allowed (may be NULL) is
- * what it may have, in words, in the arena.
- */
-struct arena;
-bool module_may_tag(const struct module *, const char *name, const char *tag,
-    struct arena *, const char **allowed);
+/* May an object of that name have that tag? */
+bool module_may_tag(const struct module *, const char *name, const char *tag);
+/* Those that it may have, for a message; in the arena, or borrowed. */
+const char *module_tags_text(
+    const struct module *, const char *name, struct arena *);
 
 /* "NAME" or "NAME@VERSION", as job files choose providers. */
 bool provider_spec_valid(const char *spec);

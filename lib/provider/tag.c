@@ -26,7 +26,7 @@ bool
 tag_pattern_valid(const char *pattern)
 {
 	bool inside = false;
-	size_t i;
+	size_t i, options = 0;
 
 	for (i = 0; pattern[i] != '\0'; i++) {
 		char c = pattern[i];
@@ -34,7 +34,8 @@ tag_pattern_valid(const char *pattern)
 		if (i == TAG_PATTERN_MAX)
 			return false;
 		if (c == '[' || c == ']') {
-			if (inside != (c == ']'))
+			options += c == '[';
+			if (inside != (c == ']') || options > TAG_OPTIONS_MAX)
 				return false;
 			inside = !inside;
 		} else if (c != '#' && !is_plain(c))

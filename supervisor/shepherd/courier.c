@@ -141,17 +141,15 @@ check_tag(const struct courier *c, const char *name, const char *tag)
 {
 	const struct module *m = c->shepherd->subject->module;
 	struct arena *a;
-	const char *allowed;
-	int r = 0;
+	int r;
 
-	if (module_may_tag(m, name, tag, NULL, NULL))
+	if (module_may_tag(m, name, tag))
 		return 0;
 	a = arena_new();
-	if (!module_may_tag(m, name, tag, a, &allowed))
-		r = err_set(ERR_DENIED,
-		    "%s may not send %s with the tag '%.200s'; its manifest "
-		    "allows: %s",
-		    m->name, name, tag, allowed);
+	r = err_set(ERR_DENIED,
+	    "%s may not send %s with the tag '%.200s'; its manifest "
+	    "allows: %s",
+	    m->name, name, tag, module_tags_text(m, name, a));
 	arena_free(a);
 	return r;
 }

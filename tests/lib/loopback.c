@@ -164,7 +164,7 @@ check_sent(const struct member *m, const char *name, const char *tag,
 
 	if (may == NULL ||
 	    (module_may_send(may, name, m->setup.local.role, to->role) &&
-		module_may_tag(may, name, tag, NULL, NULL)))
+		module_may_tag(may, name, tag)))
 		return 0;
 	return err_set(ERR_DENIED,
 	    "the manifest foresees no %s with the tag '%s' from %s to %s", name,
