@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "lib/base/err.h"
+#include "lib/provider/manifest.h"
 
 static const char *const words[] = { "ok", "warn", "FAIL" };
 
@@ -102,6 +103,7 @@ run(const struct args *args)
 	}
 	r = finish(&d);
 	db_close(d.db);
+	providers_free(d.providers);
 	site_conf_free(d.conf);
 	json_object_put(d.list);
 	arena_free(d.arena);

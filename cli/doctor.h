@@ -17,7 +17,8 @@ struct doctor {
 	const struct args *args;
 	struct arena *arena;
 	struct site_conf *conf;
-	struct db *db; /* NULL: it does not answer */
+	struct db *db;		     /* NULL: it does not answer */
+	struct providers *providers; /* with digests; NULL: there are none */
 	struct json_object *list;
 	int counts[3];
 };

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 
 #include "cli/doctor.h"
+#include "cli/share.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/db/db_server.h"
+#include "lib/db/grants.h"
 #include "lib/db/migrate.h"
 
 #define PACKET_LEAST (80 * INT64_C(1048576))
@@ -49,6 +51,54 @@ look_at_server(struct doctor *d)
 		    d, HEALTH_OK, "database clock", NULL, "the same as here");
 }
 
+/* As the program sees it: its own account, and what it may do there. */
+static int
+look_as(struct doctor *d, enum site_program program, const char *folder)
+{
+	struct site_conf *conf = NULL;
+	struct db *db = NULL;
+	const char *missing;
+	int r;
+
+	if ((r = site_conf_load(d->conf->path, &conf)) == 0) {
+		site_conf_act_as(conf, program);
+		r = db_open(conf, &db);
+	}
+	if (r == 0)
+		r = db_grants_missing(db, program, folder, d->arena, &missing);
+	if (r == 0 && missing[0] != '\0')
+		r = err_set(ERR_DENIED, "account %s has no right to %.300s",
+		    conf->db_user, missing);
+	db_close(db);
+	site_conf_free(conf);
+	return r;
+}
+
+static void
+look_at_accounts(struct doctor *d)
+{
+	static const struct {
+		enum site_program program;
+		const char *what;
+	} all[] = { { SITE_FCGI, "rights of fcgi-app" },
+		{ SITE_SUPERVISOR, "rights of supervisor" } };
+	char *folder;
+
+	if (!site_conf_has_accounts(d->conf))
+		return;
+	folder = share_path("sql");
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		doctor_result(d,
+		    folder == NULL ? err_code()
+				   : look_as(d, all[i].program, folder),
+		    all[i].what,
+		    doctor_command(d,
+			"sluice migrate --config %s gives rights; sluice db "
+			"create --config %s makes accounts and passwords",
+			d->conf->path, d->conf->path));
+	free(folder);
+}
+
 void
 doctor_database(struct doctor *d)
 {
@@ -73,4 +123,5 @@ doctor_database(struct doctor *d)
 		d->conf->path));
 	doctor_result(d, db_schema_check(d->db), "schema",
 	    doctor_command(d, "sluice migrate --config %s", d->conf->path));
+	look_at_accounts(d);
 }

@@ -188,15 +188,17 @@ look_at_disks(struct doctor *d)
 static void
 look_at_providers(struct doctor *d)
 {
-	struct providers *set = NULL;
+	struct providers *set;
 	char digest[PROVIDER_DIGEST_SIZE];
 	const char *mend = doctor_command(
 	    d, "install them anew below %s", d->conf->providers_dir);
 	size_t i;
 	int r;
 
-	if ((r = providers_load(d->conf->providers_dir, &set)) == 0 &&
-	    providers_count(set) == 0)
+	r = providers_load(d->conf->providers_dir, &d->providers);
+	if ((set = d->providers) != NULL)
+		providers_measure(set);
+	if (r == 0 && providers_count(set) == 0)
 		r = err_set(ERR_NOT_FOUND, "%s has no provider",
 		    d->conf->providers_dir);
 	if (r != 0)
@@ -205,7 +207,7 @@ look_at_providers(struct doctor *d)
 		const struct provider *p = providers_at(set, i);
 		const char *what =
 		    doctor_command(d, "provider %s %s", p->name, p->version);
-		int bad = provider_measure(p, digest);
+		int bad = provider_digest(p, digest);
 
 		if (bad == 0 && access(p->program, X_OK) != 0)
 			bad = err_set_errno(ERR_IO, "%s", p->program);
@@ -215,7 +217,6 @@ look_at_providers(struct doctor *d)
 			doctor_say(
 			    d, HEALTH_OK, what, NULL, "sha256 %.16s…", digest);
 	}
-	providers_free(set);
 }
 
 void

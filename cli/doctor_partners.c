@@ -17,6 +17,7 @@
 #include "lib/http/partner.h"
 #include "lib/http/tls_cert.h"
 #include "lib/party/errand.h"
+#include "lib/provider/measure.h"
 #include "lib/sign/keys.h"
 
 #define SOON_DAYS 30
@@ -42,7 +43,34 @@ look_at_its_certificate(
 		    "its certificate ends in %lld days", (long long)days);
 }
 
-/* Its clock, and whether it reaches us. */
+/* A version of a provider is the same program everywhere, or jobs end. */
+static void
+look_at_its_providers(
+    struct doctor *d, const char *what, struct json_object *theirs)
+{
+	char mine[PROVIDER_DIGEST_SIZE];
+	size_t i, n = d->providers != NULL ? providers_count(d->providers) : 0;
+
+	for (i = 0; i < n; i++) {
+		const struct provider *p = providers_at(d->providers, i);
+		const char *other = json_get_str(theirs,
+		    doctor_command(d, "%s@%s", p->name, p->version), NULL);
+
+		if (other == NULL || provider_digest(p, mine) != 0 ||
+		    str_eq(other, mine))
+			continue;
+		doctor_say(d, HEALTH_FAIL, what,
+		    doctor_command(d,
+			"install the same build of it at both sites (here: "
+			"below %s)",
+			d->conf->providers_dir),
+		    "its provider %s %s is another program (sha256 %.16s…) "
+		    "than here (%.16s…): tasks of it are refused",
+		    p->name, p->version, other, mine);
+	}
+}
+
+/* Its clock, its providers, and whether it reaches us. */
 static void
 look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
     const struct partner_reply *reply, int64_t asked_ms, int64_t took_ms)
@@ -60,6 +88,7 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 		    "let both machines follow the right time (NTP): signed "
 		    "requests are refused beyond some minutes",
 		    "its clock differs by %lld ms", (long long)skew);
+	look_at_its_providers(d, what, json_get(reply->data, "providers"));
 	if (you == NULL)
 		return;
 	if (json_object_get_boolean(json_get(you, "answers")))

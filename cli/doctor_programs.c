@@ -19,6 +19,8 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+#include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/db/db_operations.h"
 #include "lib/db/db_refusal.h"
 
@@ -198,6 +200,58 @@ look_at_sockets(struct doctor *d)
 	}
 }
 
+/*
+ * Of one line of /proc/PID/cgroup, "4:memory:/path" or "0::/path": may this
+ * account make groups there?
+ */
+static bool
+is_open_group(char *line)
+{
+	char *list = strchr(line, ':'), *path, *dir;
+	bool open;
+
+	if (list == NULL || (path = strchr(list + 1, ':')) == NULL)
+		return false;
+	*list++ = '\0';
+	*path++ = '\0';
+	if (list[0] != '\0' && !str_eq(list, "memory"))
+		return false;
+	dir = xasprintf("/sys/fs/cgroup/%s%s%s/%s", list,
+	    list[0] != '\0' ? "/" : "", path + 1,
+	    list[0] != '\0' ? "tasks" : "cgroup.subtree_control");
+	open = access(dir, W_OK) == 0;
+	free(dir);
+	return open;
+}
+
+/* Where shepherds make a group for each task: the supervisor's own. */
+static void
+look_at_cgroups(struct doctor *d)
+{
+	pid_t pid = daemon_pid(&daemon_supervisor, d->conf);
+	char *path = xasprintf("/proc/%d/cgroup", (int)pid), *line, *save;
+	struct buf text = BUF_INIT;
+	bool open = false;
+
+	if (pid != 0 && buf_read_file(&text, path, OUTPUT_MAX) == 0 &&
+	    text.len > 0)
+		for (line = strtok_r(text.data, "\n", &save); line != NULL;
+		     line = strtok_r(NULL, "\n", &save))
+			open = open || is_open_group(line);
+	err_clear();
+	if (open)
+		doctor_say(d, HEALTH_OK, "control groups", NULL,
+		    "memory of tasks is bounded by the kernel");
+	else if (pid != 0)
+		doctor_say(d, HEALTH_WARN, "control groups",
+		    "run the supervisor by its systemd unit, which has "
+		    "Delegate=yes",
+		    "none can be made for tasks: their memory is watched by "
+		    "their shepherds only");
+	buf_fini(&text);
+	free(path);
+}
+
 /* Alive is more than being there: it must have been at the database. */
 static void
 look_at_supervisors(struct doctor *d)
@@ -268,6 +322,7 @@ doctor_programs(struct doctor *d)
 	look_at_nginx(d);
 	look_at_programs(d);
 	look_at_sockets(d);
+	look_at_cgroups(d);
 	look_at_supervisors(d);
 	look_at_refused(d);
 }

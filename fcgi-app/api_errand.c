@@ -26,6 +26,7 @@ api_errand(struct request *req, struct reply *rp)
 		.role = request_param(req, "role"),
 		.party_id = request_param(req, "party"),
 		.service = hook_explains(req),
+		.providers = req->app->providers,
 		.body = req->json,
 		.data = &data,
 	};

@@ -1,6 +1,7 @@
 /*
  * GRANT takes no bound values: the names in the file are replaced by those of
- * site.conf, which are checked to be plain words.  Called by "sluice migrate".
+ * site.conf, which are checked to be plain words.  Called by "sluice migrate",
+ * and by "sluice doctor" to compare.
  */
 #include "lib/db/grants.h"
 
@@ -12,6 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/create.h"
+#include "lib/db/db_rows.h"
 #include "lib/db/migrate.h"
 
 #define FILE_MAX (1 << 20)
@@ -88,4 +90,102 @@ db_grant_programs(
 	buf_fini(&sql);
 	free(path);
 	return r == 0 ? 0 : err_wrap("rights of the programs' accounts");
+}
+
+/* --- are they there? ---------------------------------------------------------- */
+
+struct right_row {
+	const char *text;
+};
+static const struct db_col right_cols[] = {
+	{ DB_STR, offsetof(struct right_row, text) },
+};
+static const struct db_shape right_shape =
+    DB_SHAPE(struct right_row, right_cols);
+
+/* An account sees its own alone. */
+static const struct db_stmt rights = { "grants.own", "",
+	"SELECT 1, CONCAT(privilege_type, ' on ', table_name)"
+	" FROM information_schema.table_privileges"
+	" WHERE table_schema = DATABASE()"
+	" UNION SELECT 1, CONCAT(privilege_type, ' on ', table_name)"
+	" FROM information_schema.column_privileges"
+	" WHERE table_schema = DATABASE()"
+	" UNION SELECT 1, CONCAT(privilege_type, ' on *')"
+	" FROM information_schema.schema_privileges"
+	" WHERE DATABASE() LIKE table_schema"
+	" UNION SELECT 1, CONCAT(privilege_type, ' on *')"
+	" FROM information_schema.user_privileges" };
+
+struct comparing {
+	struct arena *arena;
+	struct right_row *rows;
+	size_t n;
+	const char *missing;
+};
+
+static void
+need(struct comparing *c, const char *right, const char *table)
+{
+	const char *one = arena_printf(c->arena, "%s on %s", right, table);
+	const char *all = arena_printf(c->arena, "%s on *", right);
+
+	for (size_t i = 0; i < c->n; i++)
+		if (strcmp(c->rows[i].text, one) == 0 ||
+		    strcmp(c->rows[i].text, all) == 0)
+			return;
+	c->missing = arena_printf(c->arena, "%s%s%s", c->missing,
+	    c->missing[0] != '\0' ? ", " : "", one);
+}
+
+/* "GRANT SELECT, UPDATE (a, b) ON t TO …": each word before ON is a right. */
+static int
+compare(struct comparing *c, const char *start, size_t len)
+{
+	char *text = arena_printf(c->arena, "%.*s", (int)len, start), *at;
+	char *on = strstr(text, " ON "), *word, *table, *save, *close;
+
+	if (on == NULL) /* at the end of a line */
+		on = strstr(text, "\n  ON ");
+	if (on == NULL)
+		return err_set(ERR_FORMAT, "%.60s has no ON", text);
+	*on = '\0';
+	table = strtok_r(strstr(on + 1, "ON ") + 3, " \n", &save);
+	while ((at = strchr(text, '(')) != NULL) {
+		if ((close = strchr(at, ')')) == NULL)
+			return err_set(ERR_FORMAT, "%.60s has no end", at);
+		memset(at, ' ', (size_t)(close - at) + 1);
+	}
+	for (word = strtok_r(text + strlen("GRANT "), ", \n", &save);
+	     word != NULL && table != NULL;
+	     word = strtok_r(NULL, ", \n", &save))
+		need(c, word, table);
+	return 0;
+}
+
+int
+db_grants_missing(struct db *db, enum site_program program, const char *folder,
+    struct arena *a, const char **missing)
+{
+	const char *account = program == SITE_FCGI ? FCGI : SUPERVISOR;
+	struct comparing c = { .arena = a, .missing = "" };
+	char *path = xasprintf("%s/grants.sql", folder);
+	struct buf sql = BUF_INIT;
+	const char *text, *start;
+	size_t len;
+	int r;
+
+	if ((r = buf_read_file(&sql, path, FILE_MAX)) == 0 &&
+	    (r = db_select(db, &rights, &right_shape, a, &c.rows, &c.n)) == 0) {
+		text = buf_str(&sql);
+		while ((r = sql_next_statement(&text, &start, &len)) == 1)
+			if (strncmp(start, "GRANT ", 6) == 0 &&
+			    find(start, start + len, account) != NULL &&
+			    (r = compare(&c, start, len)) != 0)
+				break;
+	}
+	buf_fini(&sql);
+	free(path);
+	*missing = c.missing;
+	return r;
 }

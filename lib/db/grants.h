@@ -17,4 +17,12 @@
 int db_grant_programs(
     struct db *, const struct site_conf *site, const char *folder);
 
+/*
+ * What grants.sql in folder gives to the account of a program and the account
+ * of db does not have: "INSERT on job, …", "" for nothing.
+ * Errors: ERR_IO, ERR_FORMAT, ERR_DB.
+ */
+int db_grants_missing(struct db *, enum site_program, const char *folder,
+    struct arena *, const char **missing);
+
 #endif

@@ -14,6 +14,7 @@
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
 #include "lib/party/model_migrate.h"
+#include "lib/provider/measure.h"
 
 static const struct errand_kind kinds[] = {
 	{ "ping", errand_ping },
@@ -74,6 +75,27 @@ add_state(const struct errand_ask *ask)
 	return 0;
 }
 
+/* Contracts say them as well. */
+static void
+add_providers(const struct errand_ask *ask)
+{
+	struct json_object *o = json_object_new_object();
+	size_t i,
+	    n = ask->providers != NULL ? providers_count(ask->providers) : 0;
+	char digest[PROVIDER_DIGEST_SIZE];
+
+	for (i = 0; i < n; i++) {
+		const struct provider *p = providers_at(ask->providers, i);
+
+		if (provider_digest(p, digest) == 0)
+			json_add_str(o,
+			    arena_printf(
+				ask->arena, "%s@%s", p->name, p->version),
+			    digest);
+	}
+	json_add(*ask->data, "providers", o);
+}
+
 int
 errand_info(const struct errand_ask *ask)
 {
@@ -81,5 +103,6 @@ errand_info(const struct errand_ask *ask)
 	json_add_str(*ask->data, "version", SLUICE_VERSION);
 	json_add_str(*ask->data, "party_id", ask->conf->party_id);
 	json_add_int(*ask->data, "time_ms", clock_wall_ms());
+	add_providers(ask);
 	return add_state(ask);
 }

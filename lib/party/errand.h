@@ -25,6 +25,7 @@ struct errand_ask {
 	const char *role;
 	const char *party_id;
 	const struct permit_service *service; /* NULL: there is none */
+	const struct providers *providers;    /* NULL: they are not asked for */
 	struct json_object *body;	      /* borrowed, an object */
 	struct json_object **data; /* the answer's, NULL when it has none */
 };
@@ -42,9 +43,9 @@ struct errand_kind {
  * site hears them.
  */
 errand_fn errand_ping;
-/* "info": version, party id and clock of the site, and whether it reaches
- * who asks ("you"); its addresses are no partner's matter beyond the one it
- * has. */
+/* "info": version, party id and clock of the site, the digests of its
+ * providers, and whether it reaches who asks ("you"); its addresses are no
+ * partner's matter beyond the one it has. */
 errand_fn errand_info;
 
 /* NULL when there is no such kind. */
