@@ -62,7 +62,8 @@ look_as(struct doctor *d, enum site_program program, const char *folder)
 
 	if ((r = site_conf_load(d->conf->path, &conf)) == 0) {
 		site_conf_act_as(conf, program);
-		r = db_open(conf, &db);
+		if ((r = db_open(conf, &db)) != 0)
+			(void)err_wrap("account %s", conf->db_user);
 	}
 	if (r == 0)
 		r = db_grants_missing(db, program, folder, d->arena, &missing);

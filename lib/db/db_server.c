@@ -36,25 +36,30 @@ static const struct db_stmt right = { "server.right", "ssss",
 	" WHERE privilege_type = ? AND table_schema = DATABASE()"
 	" AND table_name = 'job')" };
 
+bool
+db_server_is_new_enough(const char *version)
+{
+	char *end;
+	int major = (int)strtol(version, &end, 10);
+	int minor = *end == '.' ? (int)strtol(end + 1, NULL, 10) : 0;
+
+	if (strstr(version, "MariaDB") != NULL)
+		return major > 10 || (major == 10 && minor >= 6);
+	return major >= 8;
+}
+
 int
 db_server_info(struct db *db, struct arena *a, struct db_server_info *out)
 {
 	struct info_row *row;
-	int major, minor;
-	char *end;
 	int r;
 
 	if ((r = db_select_one(db, &info, &info_shape, a, &row)) != 0)
 		return r;
-	major = (int)strtol(row->version, &end, 10);
-	minor = *end == '.' ? (int)strtol(end + 1, NULL, 10) : 0;
 	*out = (struct db_server_info){ .version = row->version,
+		.is_new_enough = db_server_is_new_enough(row->version),
 		.max_packet = row->max_packet,
 		.now_ms = row->now_ms };
-	if (strstr(row->version, "MariaDB") != NULL)
-		out->is_new_enough = major > 10 || (major == 10 && minor >= 6);
-	else
-		out->is_new_enough = major >= 8;
 	return 0;
 }
 

@@ -13,6 +13,8 @@ struct db_server_info {
 	int64_t now_ms;	    /* its clock */
 };
 
+/* As VERSION() says it: "10.11.6-MariaDB-0+deb12u1", "8.0.36". */
+bool db_server_is_new_enough(const char *version);
 /* Errors: ERR_DB. */
 int db_server_info(struct db *, struct arena *, struct db_server_info *out);
 

@@ -1,13 +1,75 @@
-"""sluice doctor on a real site: each thing is broken in turn, and named."""
+"""sluice doctor on a real site: each thing is broken in turn, and named, with what mends it."""
 import json
 import os
 import shutil
 import signal
 import subprocess
+import tempfile
 import unittest
 
-from federation import BUILD, Federation, wait_for
-from test_detectors import settings
+from federation import BUILD, Federation, settings, wait_for
+
+
+# By which test each row is shown to fail.  A row that is not here fails the first test.
+FILES = ("keys", "keys/sign.key", "keys/sign.pub", "keys/tls.key", "keys/tls.crt", "keys/partners.pem",
+         "keys/vault.key", "keys/vault.pub", "run", "data/tables", "spool", "mailbox", "jobs", "logs", "models",
+         "site.conf", "nginx.conf")
+ROWS = dict.fromkeys(FILES, "files_that_others_may_change")
+ROWS.update({
+    "configuration": "a_configuration_with_faults",
+    "signing key": "a_signing_key_that_is_another",
+    "certificate": "certificates_that_are_no_good",
+    "disk home": "a_full_disk",
+    "disk spool": "a_full_disk",
+    "disk memory": "a_full_disk",
+    "provider sluice 1.0.0": "a_provider_whose_program_cannot_be_run",
+    "provider sluice_test 1.0.0": "a_provider_whose_program_cannot_be_run",
+    "database": "a_database_that_does_not_answer",
+    "database version": None,  # no older server is at hand: tests/unit/test_db.c
+    "database packet size": "a_database_with_room_for_little",
+    "database clock": "clocks_that_differ",
+    "database rights": "rights_that_are_missing",
+    "rights of fcgi-app": "rights_that_are_missing",
+    "rights of supervisor": "rights_that_are_missing",
+    "schema": "a_schema_that_is_older",
+    "sandbox": "a_sandbox_that_cannot_be_made",
+    "nginx configuration": "an_nginx_configuration_that_is_wrong",
+    "process fcgi-app": "programs_that_do_not_run",
+    "process supervisor": "programs_that_do_not_run",
+    "process nginx": "programs_that_do_not_run",
+    "run/fcgi.sock": "programs_that_do_not_run",
+    "run/fcgi-partner.sock": "programs_that_do_not_run",
+    "run/supervisor.sock": "programs_that_do_not_run",
+    "control groups": "control_groups_that_cannot_be_made",
+    "supervisor": "programs_that_do_not_run",
+    "refused requests": "a_log_of_refusals_that_nobody_reads",
+    "partner 9999": "a_partner_that_takes_our_key_no_more",
+    "partner 10000": "a_partner_with_another_certificate",
+})
+
+
+def make_certificate(party, days, key=None, name=None):
+    """PEM of a certificate as sites have them, of a new key unless one is given."""
+    with tempfile.TemporaryDirectory() as folder:
+        names = os.path.join(folder, "names")
+        with open(names, "w", encoding="ascii") as f:
+            f.write("subjectAltName=DNS:party-%s.sluice,DNS:localhost,IP:127.0.0.1\nbasicConstraints=critical,CA:FALSE\n"
+                    "extendedKeyUsage=serverAuth,clientAuth\n" % party)
+        if key is None:
+            key = os.path.join(folder, "key")
+            openssl("ecparam", "-genkey", "-name", "prime256v1", "-noout", "-out", key)
+        asked, made = os.path.join(folder, "asked"), os.path.join(folder, "made")
+        openssl("req", "-new", "-key", key, "-subj", "/CN=" + (name or party), "-out", asked)
+        openssl("x509", "-req", "-in", asked, "-signkey", key, "-days", str(days), "-extfile", names, "-out", made)
+        if days == 0:
+            wait_for(lambda: subprocess.run(["openssl", "x509", "-in", made, "-noout", "-checkend", "0"],
+                                            check=False, capture_output=True).returncode == 1, what="its end")
+        with open(made, encoding="ascii") as f:
+            return f.read()
+
+
+def openssl(*args):
+    subprocess.run(["openssl", *args], check=True, capture_output=True)
 
 
 class Doctor(unittest.TestCase):
@@ -21,6 +83,46 @@ class Doctor(unittest.TestCase):
         report = json.loads(done.stdout)
         self.assertEqual(done.returncode, 1 if report["failures"] else 0, report)
         return report
+
+    def of(self, what, health="FAIL", site=None):
+        """What is said of a row when it is not well."""
+        found = [f for f in self.doctor(site)["findings"] if f["what"] == what and f["health"] == health]
+        self.assertTrue(found, what + " was not noticed")
+        for f in found:
+            self.assertTrue(f["mend"], f)
+        return found[0]
+
+    def only(self, *rows):
+        """These fail, and no others."""
+        bad = self.bad()
+        self.assertEqual(set(bad), set(rows), bad)
+        for row in bad.values():
+            self.assertTrue(row["mend"], row)
+        return bad
+
+    def put(self, text, *names):
+        """Another content until the test is over."""
+        path = self.path(*names)
+        with open(path, encoding="ascii") as f:
+            old = f.read()
+
+        def write(what):
+            with open(path, "w", encoding="ascii") as f:
+                f.write(what)
+        write(text)
+        self.addCleanup(lambda: write(old))
+        return old
+
+    def mends(self, *rows):
+        """The command that is told is the one that mends."""
+        for row in rows:
+            done = subprocess.run(row["mend"].partition(";")[0].partition(" gives")[0], shell=True, check=False,
+                                  capture_output=True, text=True,
+                                  env=dict(os.environ, PATH=os.path.join(BUILD, "bin") + ":" + os.environ["PATH"]))
+            self.assertEqual(done.returncode, 0, done.stderr)
+        bad = self.bad()
+        for row in rows:
+            self.assertNotIn(row["what"], bad)
 
     def bad(self, site=None):
         return {f["what"]: f for f in self.doctor(site)["findings"] if f["health"] == "FAIL"}
@@ -58,12 +160,47 @@ class Doctor(unittest.TestCase):
         finally:
             os.rename(path + ".away", path)
 
+    def test_a_row_without_a_test_is_noticed(self):
+        self.assertEqual({f["what"] for f in self.doctor()["findings"]}, set(ROWS))
+        for test in set(ROWS.values()) - {None}:
+            self.assertTrue(callable(getattr(self, "test_" + test, None)), test)
+
+    def test_files_that_others_may_change(self):
+        modes = {name: os.stat(self.path(name)).st_mode & 0o777 for name in FILES}
+        try:
+            for name, mode in modes.items():
+                os.chmod(self.path(name), mode | 0o002)
+            bad = self.only("signing key", *FILES)
+            for name in FILES:
+                self.assertIn("others may do too much", bad[name]["text"])
+            self.mends(*(bad[name] for name in FILES))
+            self.assertEqual(self.bad(), {})
+        finally:
+            for name, mode in modes.items():
+                os.chmod(self.path(name), mode)
+
     def test_keys_that_others_may_read(self):
         key = self.path("keys", "tls.key")
         os.chmod(key, 0o644)
         self.addCleanup(lambda: os.chmod(key, 0o600))
         found = self.bad()["keys/tls.key"]
         self.assertIn("chmod 640 " + key, found["mend"])
+
+    def test_a_signing_key_that_is_another(self):
+        with open(os.path.join(self.fed.guest.home, "keys", "sign.pub"), encoding="ascii") as f:
+            self.put(f.read(), "keys", "sign.pub")
+        self.assertIn("not the public half", self.only("signing key")["signing key"]["text"])
+
+    def test_certificates_that_are_no_good(self):
+        key = self.path("keys", "tls.key")
+        self.put(make_certificate("10001", 0, key), "keys", "tls.crt")
+        self.assertIn("expired", self.of("certificate")["text"])
+        self.put(make_certificate("10001", 10, key), "keys", "tls.crt")
+        soon = self.of("certificate", "warn")
+        self.assertRegex(soon["text"], "ends in (9|10) days")
+        self.assertIn("rotate-key", soon["mend"])
+        self.put(make_certificate("10001", 300, key, name="10000"), "keys", "tls.crt")
+        self.assertIn("10001", self.of("certificate")["text"])
 
     def test_missing_files(self):
         for names in (("keys", "sign.key"), ("keys", "partners.pem"), ("keys", "tls.crt"), ("jobs",)):
@@ -90,10 +227,88 @@ class Doctor(unittest.TestCase):
 
     def test_a_full_disk(self):
         old = settings(self.site, "fcgi", upload_keep_free_mb=1073741824)
+        memory = settings(self.site, "mailbox", memory_dir="/proc")
         try:
-            self.assertIn("must stay", self.bad()["disk home"]["text"])
+            bad = self.only("disk home", "disk spool", "disk memory")
+            for row in bad.values():
+                self.assertIn("must stay", row["text"])
         finally:
             settings(self.site, "fcgi", **old)
+            settings(self.site, "mailbox", **memory)
+
+    def test_a_provider_whose_program_cannot_be_run(self):
+        with open(self.path("site.conf"), encoding="utf-8") as f:
+            folder = next(line.partition("=")[2].strip() for line in f if line.startswith("providers_dir"))
+        with tempfile.TemporaryDirectory() as copy:
+            shutil.copytree(folder, copy, dirs_exist_ok=True)
+            old = settings(self.site, "executor", providers_dir=copy)
+            try:
+                for name in ("sluice", "sluice_test"):
+                    os.remove(os.path.join(copy, name, "1.0.0", "executor"))
+                bad = self.only("provider sluice 1.0.0", "provider sluice_test 1.0.0")
+                self.assertIn(copy, bad["provider sluice 1.0.0"]["mend"])
+            finally:
+                settings(self.site, "executor", **old)
+
+    def test_a_partner_with_another_build_of_a_provider(self):
+        with open(self.path("site.conf"), encoding="utf-8") as f:
+            folder = next(line.partition("=")[2].strip() for line in f if line.startswith("providers_dir"))
+        with tempfile.TemporaryDirectory() as copy:
+            shutil.copytree(folder, copy, dirs_exist_ok=True)
+            with open(os.path.join(copy, "sluice", "1.0.0", "executor"), "ab") as f:
+                f.write(b"another")
+            old = settings(self.site, "executor", providers_dir=copy)
+            try:
+                found = self.of("partner 9999")
+                self.assertIn("its provider sluice 1.0.0 is another program", found["text"])
+                self.assertIn("same build", found["mend"])
+            finally:
+                settings(self.site, "executor", **old)
+
+    # --- the database ---
+
+    def test_a_database_with_room_for_little(self):
+        old = self.site.sql("SELECT @@global.max_allowed_packet")[0][0]
+        self.site.sql("SET GLOBAL max_allowed_packet = 16777216")
+        try:
+            found = self.of("database packet size", "warn")
+            self.assertIn("16 MB", found["text"])
+            self.assertIn("max_allowed_packet = 128M", found["mend"])
+        finally:
+            self.site.sql("SET GLOBAL max_allowed_packet = " + old)
+
+    def test_clocks_that_differ(self):
+        # Of all who connect now and may not decide about the server.
+        self.site.sql("SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() + 60'")
+        try:
+            found = self.of("database clock")
+        finally:
+            self.site.sql("SET GLOBAL init_connect = ''")
+        self.assertRegex(found["text"], "by (59|60)[0-9]{3} ms")
+        self.assertIn("NTP", found["mend"])
+
+    def test_rights_that_are_missing(self):
+        self.site.sql("REVOKE INSERT ON sluice_10001.* FROM sluice_10001@localhost")
+        self.site.sql("REVOKE INSERT ON sluice_10001.audit FROM sluice_10001_fcgi@localhost")
+        self.site.sql("REVOKE UPDATE ON sluice_10001.attempt FROM sluice_10001_supervisor@localhost")
+        try:
+            bad = self.only("database rights", "rights of fcgi-app", "rights of supervisor")
+        finally:
+            self.site.sql("GRANT ALL PRIVILEGES ON sluice_10001.* TO sluice_10001@localhost WITH GRANT OPTION")
+        self.assertIn("INSERT", bad["database rights"]["text"])
+        self.assertIn("no right to INSERT on audit", bad["rights of fcgi-app"]["text"])
+        self.assertIn("no right to UPDATE on attempt", bad["rights of supervisor"]["text"])
+        self.mends(bad["rights of fcgi-app"])
+        self.assertEqual(self.bad(), {})
+
+    def test_an_account_that_may_not_log_in(self):
+        self.site.sql("ALTER USER sluice_10001_supervisor@localhost ACCOUNT LOCK")
+        try:
+            self.assertIn("sluice_10001_supervisor", self.only("rights of supervisor")["rights of supervisor"]["text"])
+        finally:
+            self.site.sql("ALTER USER sluice_10001_supervisor@localhost ACCOUNT UNLOCK")
+
+    # --- programs and what they need ---
 
     def test_providers_that_are_not_there(self):
         old = settings(self.site, "executor", providers_dir="/nonexistent")
@@ -125,19 +340,81 @@ class Doctor(unittest.TestCase):
         try:
             bad = self.bad()
             for what in ("process fcgi-app", "process supervisor", "process nginx", "run/fcgi.sock",
-                         "run/supervisor.sock", "supervisor"):
+                         "run/fcgi-partner.sock", "run/supervisor.sock", "supervisor"):
                 self.assertIn(what, bad)
             # Looking leaves nothing that keeps nginx from starting as another user.
             self.assertFalse(os.path.exists(self.path("run", "nginx.pid")))
             # Their partner sees it, too.
             seen = self.bad(self.fed.guest)["partner 10001"]
             self.assertTrue(seen["mend"])
-            # The command that is told is the one that mends.
-            subprocess.run(bad["process nginx"]["mend"].partition(";")[0], shell=True, check=True, capture_output=True,
-                           env=dict(os.environ, PATH=os.path.join(BUILD, "bin") + ":" + os.environ["PATH"]))
-            self.assertNotIn("process nginx", self.bad())
+            self.mends(bad["process nginx"])
         finally:
             self.site.start()
+
+    @unittest.skipIf(os.getuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False,
+                                                         capture_output=True).returncode, "that takes root")
+    def test_control_groups_that_cannot_be_made(self):
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", "mount -t tmpfs none /sys/fs/cgroup && exec \"$@\"", "sh",
+                               os.path.join(BUILD, "bin", "sluice"), "doctor", "--json", "--config",
+                               self.path("site.conf")], check=False, capture_output=True, text=True)
+        found = [f for f in json.loads(done.stdout)["findings"] if f["what"] == "control groups"]
+        self.assertEqual(found[0]["health"], "warn")
+        self.assertIn("Delegate=yes", found[0]["mend"])
+
+    def test_a_log_of_refusals_that_nobody_reads(self):
+        supervisor = self.site.pid("supervisor")
+        path = self.path("logs", "refused.log")
+        size = os.path.getsize(path)
+        os.kill(supervisor, signal.SIGSTOP)  # nobody reads on
+        try:
+            with open(path, "ab") as f:
+                f.write(b"\n" * (2 << 20))
+            found = self.of("refused requests", "warn")
+        finally:
+            os.truncate(path, size)
+            os.kill(supervisor, signal.SIGCONT)
+        self.assertIn("refused.log are not counted", found["text"])
+        self.assertIn("must be able to read", found["mend"])
+
+    # --- partners ---
+
+    def test_a_partner_with_another_certificate(self):
+        with open(self.path("keys", "partners.pem"), encoding="ascii") as f:
+            others = f.read()
+        with open(os.path.join(self.fed.host.home, "keys", "tls.crt"), encoding="ascii") as f:
+            right = f.read().strip()
+        self.assertIn(right, others)
+        self.put(others.replace(right, make_certificate("10000", 300).strip()), "keys", "partners.pem")
+        found = self.only("partner 10000")["partner 10000"]
+        self.assertIn("sluice partner import", found["mend"])
+
+    def test_a_partner_whose_certificate_ends(self):
+        old = self.site.sql("SELECT HEX(tls_cert) FROM partner WHERE party_id = '9999'")[0][0]
+        try:
+            for days, health, words in ((0, "FAIL", "expired"), (10, "warn", "its certificate ends in")):
+                self.set_certificate(make_certificate("9999", days).encode().hex())
+                found = self.of("partner 9999", health)
+                self.assertIn(words, found["text"])
+                self.assertIn("sluice partner export", found["mend"])
+            self.set_certificate(make_certificate("9999", 300, name="10000").encode().hex())
+            self.assertIn("9999", self.of("partner 9999")["text"])
+        finally:
+            self.set_certificate(old)
+
+    def set_certificate(self, text):
+        self.site.sql("UPDATE partner SET tls_cert = UNHEX('%s') WHERE party_id = '9999'" % text)
+
+    def test_a_partner_that_does_not_reach_us(self):
+        guest = self.fed.guest
+        wait_for(lambda: guest.sql("SELECT 1 FROM partner_state WHERE party_id = '10001'"), seconds=90, what="its state")
+        old = guest.sql("SELECT answers FROM partner_state WHERE party_id = '10001'")[0][0]
+        guest.sql("UPDATE partner_state SET answers = 0 WHERE party_id = '10001'")
+        try:
+            found = self.of("partner 9999")
+            self.assertIn("does not reach this site", found["text"])
+            self.assertIn("partner_url", found["mend"])
+        finally:
+            guest.sql("UPDATE partner_state SET answers = %s WHERE party_id = '10001'" % old)
 
     def test_a_partner_without_grants_is_a_warning(self):
         rows = self.site.sql("SELECT COUNT(*) FROM permission")[0][0]

@@ -928,11 +928,27 @@ schema_version_is_that_of_the_last_file(void **state)
 	assert_int_equal(last, DB_SCHEMA_VERSION);
 }
 
+static void
+servers_that_are_too_old_are_known(void **state)
+{
+	static const char *const good[] = { "10.6.0-MariaDB", "11.4.2-MariaDB",
+		"10.11.6-MariaDB-0+deb12u1", "8.0.36", "9.1.0" };
+	static const char *const old[] = { "10.5.29-MariaDB", "5.5.68-MariaDB",
+		"5.7.44-log", "", "MariaDB" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		assert_true(db_server_is_new_enough(good[i]));
+	for (size_t i = 0; i < sizeof(old) / sizeof(old[0]); i++)
+		assert_false(db_server_is_new_enough(old[i]));
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(servers_that_are_too_old_are_known),
 		T(values_of_every_type_come_back_as_they_went),
 		T(null_is_not_zero_or_empty),
 		T(long_texts_are_fetched_whole),
