@@ -21,6 +21,7 @@
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
+#include "lib/db/db_server.h"
 #include "lib/db/db_gate.h"
 #include "lib/db/db_tx.h"
 #include "lib/db/migrate.h"
