@@ -235,11 +235,11 @@ check: lint
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) all test-provider
-	# Each starts sites of its own, and all wait more than they compute: the
-	# longest in one place, the others one after the other in the other.
-	$(MAKE) -j2 --output-sync=target integration clients check-kill-short \
-	    check-hostile check-network check-hosts check-outage-short check-sim \
-	    SEEDS=40
+	# Each starts sites of its own, and all wait more than they compute: two
+	# beside each other, the longest first.
+	$(MAKE) -j2 --output-sync=target integration-half-1 \
+	    integration-half-2 clients check-hostile check-kill-short \
+	    check-outage-short check-sim check-network check-hosts SEEDS=40
 
 lint:
 	@tests/lint/layers.sh
@@ -292,6 +292,11 @@ federation-down:
 # Real sites, real job, real kills.  The federation is the tests' own.
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
+
+integration-half-%: all test-provider
+	PART=$*/2 BUILD=$(abspath $(B)) \
+	    FEDERATION=$(abspath $(B))/test-federation-$* \
+	    tests/integration/run.sh
 
 # Every detector in its own time, twenty minutes; integration has the short form.
 check-detectors: all test-provider
