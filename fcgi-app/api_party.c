@@ -12,7 +12,11 @@
 #include "lib/json/decode.h"
 #include "lib/party/party.h"
 #include "lib/party/party_contract.h"
+#include "lib/party/resources_freed.h"
 #include "lib/party/signatures.h"
+
+/* What the end of a job may make due. */
+#define WAKE_END (WAKE_KILLS | WAKE_REPORTS | WAKE_FREED)
 
 struct verdict {
 	const char *reason;
@@ -77,7 +81,8 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 		r = party_contract_apply(req->app->db, &who, &m,
 		    req->app->conf->reservation_ms, &why, &effective);
 	if (r != 0)
-		return command_not_now(rp, &why, r);
+		return command_not_now(
+		    rp, &why, resources_refused(req->app->db, &m, &why, r));
 	if ((r = answer_signature(req, rp, &m)) != 0)
 		return r;
 	return command_answer(req, rp, effective, WAKE_SIGNATURES);
@@ -98,7 +103,8 @@ job_command(struct request *req, struct reply *rp,
 	    (r = command_plain(req, &who)) != 0 ||
 	    (r = fn(req->app->db, &who, &m, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, COMMAND_SILENT);
+	return command_answer(
+	    req, rp, effective, effective ? WAKE_FREED : COMMAND_SILENT);
 }
 
 int
@@ -146,7 +152,7 @@ api_party_job_stop(struct request *req, struct reply *rp)
 	if ((r = party_job_stop(
 		 req->app->db, &who, &m, to, reason, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, WAKE_KILLS | WAKE_REPORTS);
+	return command_answer(req, rp, effective, WAKE_END);
 }
 
 /* The success of a job that makes a model. */
@@ -169,7 +175,7 @@ job_success(struct request *req, struct reply *rp,
 	if (r != 0 || (r = party_job_success(
 			   req->app->db, who, m, members, n, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, WAKE_KILLS | WAKE_REPORTS);
+	return command_answer(req, rp, effective, WAKE_END);
 }
 
 int
@@ -192,7 +198,7 @@ api_party_job_status(struct request *req, struct reply *rp)
 	if ((r = party_job_status(
 		 req->app->db, &who, &m, to, v.reason, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, WAKE_KILLS | WAKE_REPORTS);
+	return command_answer(req, rp, effective, WAKE_END);
 }
 
 int

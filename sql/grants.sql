@@ -23,6 +23,7 @@ GRANT SELECT ON client_key TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource_grant TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON resource_waiter TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON quota TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON partner_stored TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON data_table TO 'sluice_fcgi'@'localhost';
@@ -128,6 +129,8 @@ GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON attempt TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON quota TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON resource_waiter
+  TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource_grant
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON data_table

@@ -15,6 +15,7 @@
 #include "lib/db/db_work.h"
 #include "lib/party/approval.h"
 #include "supervisor/errands.h"
+#include "supervisor/freed.h"
 #include "supervisor/heads.h"
 #include "supervisor/kill.h"
 #include "supervisor/launch.h"
@@ -80,6 +81,14 @@ wake_jobs(struct supervisor *s, struct change *list, bool due)
 	}
 }
 
+static bool
+anything_was_freed(const struct change *list)
+{
+	while (list != NULL && (list->what & WAKE_FREED) == 0)
+		list = list->next;
+	return list != NULL;
+}
+
 static void
 pass_on(void *ctx)
 {
@@ -87,6 +96,7 @@ pass_on(void *ctx)
 	struct supervisor *s = cs->super;
 	struct change *list = cs->list;
 	struct db_work work;
+	bool freed = anything_was_freed(list);
 
 	cs->list = NULL;
 	find_work(s, list, &work);
@@ -104,6 +114,8 @@ pass_on(void *ctx)
 	if (work.reports)
 		report_look(s->reporter);
 	wake_jobs(s, list, work.jobs);
+	if (freed && freed_look(s) != 0)
+		log_err("who waits for what is free");
 	/* Last: nobody waits for it. */
 	if (work.audit && work.heads)
 		sealer_look(s->sealer);

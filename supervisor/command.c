@@ -10,12 +10,16 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/resources_freed.h"
 #include "lib/party/signatures.h"
 #include "supervisor/answer.h"
+#include "supervisor/changes.h"
 #include "supervisor/joblog.h"
 #include "supervisor/partners.h"
+#include "supervisor/queue.h"
 
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
@@ -245,6 +249,7 @@ send_here(struct command *c, bool *news)
 	if (a.code != 0)
 		a.text = text = xstrdup(err_text());
 	*news |= is_news(c, &a);
+	(void)resources_refused(c->super->db, &c->to, &a.why, a.code);
 	r = f.is_taken ? 0 : db_tx(c->super->db, take_tx, &f);
 	free(text);
 	return r;
@@ -434,6 +439,17 @@ code_of(const struct partner_reply *reply)
 	}
 }
 
+/* What the job held is free now, here and there. */
+static void
+given_back(struct command *c)
+{
+	struct supervisor *s = c->super;
+
+	queue_moved(s->queue, c->to.party_id);
+	queue_moved(s->queue, s->conf->party_id);
+	changes_add(s->changes, c->to.job_id, WAKE_FREED);
+}
+
 static void
 answered(void *ctx, const struct partner_reply *reply)
 {
@@ -460,6 +476,8 @@ answered(void *ctx, const struct partner_reply *reply)
 	} else if (a.code != ERR_NET)
 		r = db_tx(c->super->db, take_tx, &f);
 	audit(c, &a);
+	if (c->verb == PLAN_END && a.code == 0)
+		given_back(c);
 	if (r == ERR_CONFLICT) {
 		/* The job is another's by now, or begins another run. */
 		err_clear();

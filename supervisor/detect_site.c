@@ -19,6 +19,7 @@
 #include "lib/sign/client_sign.h"
 #include "supervisor/detect.h"
 #include "supervisor/finding.h"
+#include "supervisor/freed.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/models.h"
 #include "supervisor/queue.h"
@@ -57,7 +58,7 @@ detect_reservations(struct supervisor *s)
 	if (leftover > 0)
 		(void)finding(s, "reservations", "",
 		    "%lld grants of ended jobs were open", (long long)leftover);
-	return 0;
+	return freed_look(s);
 }
 
 static int

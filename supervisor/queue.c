@@ -12,10 +12,10 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_queue.h"
 
-/* So many at a party ask by themselves. */
+/* So many at a party ask by themselves, */
 #define FIRST 8
-/* So many are woken at once: who is granted something wakes the next. */
-#define WOKEN 2
+/* all but the first not more often than this: it would be before its turn. */
+#define SECOND_MS 5000
 /* All others are woken; this is for the wake that got lost. */
 #define NET_MS (3600 * INT64_C(1000))
 #define PARTIES_MAX 1000
@@ -86,7 +86,7 @@ wake(struct queue *q, const char *party)
 {
 	int64_t n = 0;
 
-	if (db_queue_wake(q->super->db, party, WOKEN, &n) != 0)
+	if (db_queue_wake(q->super->db, party, DB_QUEUE_WOKEN, &n) != 0)
 		log_err("wake the queue at party %s", party);
 	if (n > 0)
 		supervisor_changed(q->super, "");
@@ -97,6 +97,12 @@ queue_moved(struct queue *q, const char *party)
 {
 	if (somebody_waits(q, party))
 		wake(q, party);
+}
+
+void
+queue_freed(struct queue *q, const char *party)
+{
+	wake(q, party);
 }
 
 int
@@ -132,5 +138,9 @@ queue_delay_ms(struct queue *q, const char *job_id, enum wait_code code,
 		log_err("job=%s its place in the queue", job_id);
 		return planned_ms;
 	}
-	return n < FIRST ? planned_ms : NET_MS;
+	if (n == 0)
+		return planned_ms;
+	if (n >= FIRST)
+		return NET_MS;
+	return planned_ms > SECOND_MS ? planned_ms : SECOND_MS;
 }

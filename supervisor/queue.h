@@ -5,8 +5,9 @@
  * job has waited long, those behind it no longer pass it at the party that
  * refuses it.
  *
- * Only the first at each party ask again by themselves; the others are woken
- * when something becomes free there, and moved up by those before them.  What
+ * Only the first at each party asks again soon by itself, and some behind it
+ * now and then; all are woken when something becomes free there, and moved up
+ * by those before them.  What
  * is kept here is at which parties somebody waits, so that the ends of jobs
  * elsewhere cost nothing.
  */
@@ -27,12 +28,15 @@ void queue_free(struct queue *); /* NULL is fine */
 void queue_refused(struct queue *, const char *party);
 /* A job began or ended: something changed at one of its parties. */
 void queue_moved(struct queue *, const char *party);
+/* Something became free there, whoever held it. */
+void queue_freed(struct queue *, const char *party);
 /* Learn anew where somebody waits; with all, wake the first there. */
 int queue_refresh(struct queue *, bool all);
 
 /*
  * When a job that waits so is to be looked at again: as planned for the first
- * of the queue, else not until it is woken (an hour is the net).
+ * of the queue, later for those behind it, else not until it is woken (an hour
+ * is the net).
  */
 int64_t queue_delay_ms(
     struct queue *, const char *job_id, enum wait_code, int64_t planned_ms);

@@ -10,14 +10,16 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/metrics.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_tx.h"
 #include "lib/party/model_stage.h"
 #include "lib/party/party.h"
+#include "supervisor/changes.h"
 #include "supervisor/joblog.h"
 #include "supervisor/queue.h"
 #include "supervisor/sign.h"
 
-/* The job begins or ends: whoever waits at one of its parties may go on. */
+/* The job begins: whoever waits at one of its parties moves up. */
 static void
 move_queues(struct supervisor *s, const struct snapshot *sn)
 {
@@ -30,6 +32,21 @@ move_queues(struct supervisor *s, const struct snapshot *sn)
 		if (first == m)
 			queue_moved(s->queue, party);
 	}
+}
+
+/*
+ * It ends.  Where partners take part it is their answers to the end that wake
+ * whoever waits (command.c): who asked before would find them as they were,
+ * and the order of the queue would be that of luck.
+ */
+static void
+free_queues(struct supervisor *s, const struct snapshot *sn)
+{
+	for (size_t m = 0; m < sn->nparties; m++)
+		if (!sn->parties[m].is_local)
+			return;
+	move_queues(s, sn);
+	changes_add(s->changes, sn->plan.job_id, WAKE_FREED);
 }
 
 /*
@@ -95,12 +112,14 @@ tell_job(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 	const struct site_conf *conf = s->conf;
 	const char *why = a->reason == NULL ? "" : a->reason;
 
-	move_queues(s, sn);
-	if (state_is_end(a->status))
+	if (state_is_end(a->status)) {
+		free_queues(s, sn);
 		metrics_add(s->metrics, METRIC_job_ends_total, 1, "state",
 		    state_name(a->status), NULL);
-	else if (a->status == STATE_RUNNING)
+	} else if (a->status == STATE_RUNNING) {
+		move_queues(s, sn);
 		metrics_add(s->metrics, METRIC_job_starts_total, 1, NULL);
+	}
 	log_info("job=%s is %s%s%s", j->job_id, state_name(a->status),
 	    *why == '\0' ? "" : ": ", why);
 	if (*why == '\0')

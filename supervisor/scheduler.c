@@ -11,7 +11,9 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_recover.h"
+#include "supervisor/changes.h"
 #include "supervisor/command.h"
 #include "supervisor/job.h"
 #include "supervisor/joblog.h"
@@ -121,6 +123,8 @@ hand_on(struct scheduler *s, const struct plan_action *a)
 		launch_look(s->super->launcher);
 	else if (a->verb == PLAN_TASK_STOP || a->verb == PLAN_END)
 		kill_look(s->super);
+	else if (a->verb == PLAN_RETURN)
+		changes_add(s->super->changes, "", WAKE_FREED);
 }
 
 /* Starts go first: of all commands they are what somebody waits for. */

@@ -18,6 +18,23 @@
 /* A running task without news for so long is asked after. */
 #define SILENT_MS 10000
 
+/*
+ * A waiting job that is woken asks again whoever refused.  Answers that are
+ * under way may be about what was before the wake, so it is not over yet: the
+ * look after them sees it.
+ */
+static void
+see_wake(struct job *j, const struct db_job_plan *row)
+{
+	if (row->is_woken && row->status == STATE_WAITING &&
+	    row->look_us != j->seen_us) {
+		if (j->under_way > 0)
+			return;
+		job_forget(j);
+	}
+	j->seen_us = row->look_us;
+}
+
 static int
 load_rows(struct supervisor *s, struct job *j, struct snapshot *sn,
     struct db_task **tasks, size_t *ntasks)
@@ -36,7 +53,7 @@ load_rows(struct supervisor *s, struct job *j, struct snapshot *sn,
 	if (sn->row->lease_fence != j->fence)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
 		    (long long)j->fence, j->job_id);
-	j->seen_us = sn->row->look_us;
+	see_wake(j, sn->row);
 	if ((r = db_party_list(s->db, sn->arena, j->job_id, &sn->parties,
 		 &sn->nparties)) != 0)
 		return r;

@@ -44,6 +44,8 @@
 	X(partner_failures_total, COUNTER, "Commands without an answer")       \
 	X(job_starts_total, COUNTER, "Jobs of this site that started")         \
 	X(job_ends_total, COUNTER, "Jobs of this site that ended, by state")   \
+	X(resource_notices_total, COUNTER,                                     \
+	    "Initiators told that something is free, by party")                \
 	X(task_starts_total, COUNTER, "Shepherds started")                     \
 	X(findings_total, COUNTER, "What detectors found, by detector")        \
 	X(detector_errors_total, COUNTER, "Detectors that could not look")     \

@@ -14,7 +14,7 @@
 #include "lib/base/str.h"
 
 /* In the order of the bits of enum site_wake. */
-static const char letters[] = "lkrsj";
+static const char letters[] = "lkrsjf";
 
 void
 site_wake(const struct site_conf *conf, const char *job_id, unsigned what)

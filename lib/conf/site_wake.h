@@ -19,7 +19,8 @@ enum site_wake {
 	WAKE_KILLS = 2,
 	WAKE_REPORTS = 4,
 	WAKE_SIGNATURES = 8,
-	WAKE_JOBS = 16
+	WAKE_JOBS = 16,
+	WAKE_FREED = 32 /* resources were given back */
 };
 
 /* A word in a job id's place: the configuration is to be read again. */

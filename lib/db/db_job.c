@@ -51,6 +51,7 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6))"          \
 	    " DIV 1000, 0)")                                                   \
 	X(INT, look_us, DB_LOOK_US)                                            \
+	X(BOOL, is_woken, "next_look_at <= NOW(6)")                            \
 	X(STR, wait.code, "wait_code")                                         \
 	X(STR, wait.role, "wait_role")                                         \
 	X(STR, wait.party_id, "wait_party")                                    \

@@ -164,6 +164,7 @@ struct db_job_plan {
 	int64_t age_ms;
 	int64_t running_ms; /* 0: not started */
 	int64_t look_us;    /* when it is due; another value: a wake */
+	bool is_woken;
 	struct db_wait wait;
 };
 int db_job_get_plan(

@@ -79,12 +79,16 @@ static const struct db_col ahead_cols[] = {
 static const struct db_shape ahead_shape =
     DB_SHAPE(struct ahead_row, ahead_cols);
 
-/* One probe of the index for each party; the first there is the answer. */
+/*
+ * One probe of the index for each party; the first there is the answer.  What
+ * was woken while it is looked at asks again in a moment, and was meant first.
+ */
 static const struct db_stmt ahead_of = { "queue.ahead", "is",
 	"SELECT 1, a.ahead, a.party_id FROM (SELECT p.party_id,"
 	" (SELECT b.job_id FROM job b WHERE b.wait_code = 'waiting_resources'"
 	"  AND b.wait_party = p.party_id AND b.queue_at < j.queue_at"
-	"  AND b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND"
+	"  AND (b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND"
+	"   OR (b.lease_until > NOW(6) AND b.next_look_at <= NOW(6)))"
 	"  ORDER BY b.queue_at LIMIT 1) ahead"
 	" FROM job j JOIN job_party p ON p.job_id = j.job_id"
 	" WHERE j.job_id = ?) a WHERE a.ahead IS NOT NULL LIMIT 1" };

@@ -16,6 +16,9 @@ bool db_queue_has(enum wait_code);
 /* How many stand before the job where it waits; counted up to limit. */
 int db_queue_rank(struct db *, const char *job_id, int64_t limit, int64_t *n);
 
+/* So many are woken at once: who is granted something wakes the next. */
+#define DB_QUEUE_WOKEN 2
+
 /*
  * Something became free at a party: the first of the queue there, and those
  * that ask for least, so that they fit beside, are due now.  *n (may be NULL)
@@ -25,7 +28,8 @@ int db_queue_wake(struct db *, const char *party_id, int64_t limit, int64_t *n);
 
 /*
  * The job that this one may not pass: one that stands before it at one of its
- * parties and has been refused there for aged_ms.  *ahead is NULL when there
+ * parties and has been refused there for aged_ms, or is about to ask there
+ * again because it was woken.  *ahead is NULL when there
  * is none; *party_id is where.  Both in the arena.
  */
 int db_queue_ahead(struct db *, struct arena *, const char *job_id,

@@ -14,6 +14,7 @@
 #include "lib/party/model_deploy.h"
 #include "lib/party/model_load.h"
 #include "lib/party/model_migrate.h"
+#include "lib/party/resources_freed.h"
 #include "lib/provider/measure.h"
 
 static const struct errand_kind kinds[] = {
@@ -28,6 +29,7 @@ static const struct errand_kind kinds[] = {
 	{ JOB_STOP, job_stop },
 	{ PERMIT_EXPLAIN, explain_errand },
 	{ JOB_DOUBT, job_doubt_errand },
+	{ RESOURCES_FREED, resources_freed_errand },
 };
 
 const struct errand_kind *

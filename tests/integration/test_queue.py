@@ -81,6 +81,9 @@ class Queue(unittest.TestCase):
         self.waits(low, "waiting_resources")
         high = self.submit(task_cores=self.cores, priority=5)
         self.waits(high, "waiting_resources")
+        # It asks as the first of the queue once more at most, and then rests longer.
+        wait_for(lambda: self.guest.sql("SELECT 1 FROM job WHERE job_id = '%s' AND lease_owner IS NULL"
+                                        " AND next_look_at > NOW(6) + INTERVAL 1 SECOND" % low), what="the second to rest")
         self.end(first)
         for job in (low, high):
             self.assertEqual(self.guest.wait(job)["f_status"], "success")

@@ -1,0 +1,117 @@
+"""What one initiator's job gives back goes to those of others that wait for it, at once and in turn."""
+import os
+import unittest
+
+from federation import Federation, wait_for
+from sites import chain, conf
+
+
+class Freed(unittest.TestCase):
+    """Guests 9999 and 10001 initiate; 10000 is the host of both."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        cls.a, cls.x, cls.b = fed.guest, fed.host, fed.arbiter
+        cls.cores = int(cls.x.sql("SELECT cores FROM resource")[0][0])
+
+    def tearDown(self):
+        for site in (self.a, self.b, self.x):
+            for (job,) in site.sql("SELECT job_id FROM job WHERE is_initiator = 1"
+                                   " AND status IN ('waiting', 'running')"):
+                site.api("job/stop", {"job_id": job})
+                wait_for(lambda s=site, j=job: s.sql("SELECT 1 FROM job WHERE job_id = '%s' AND ended_at IS NOT NULL"
+                                                     % j), what="the end of " + job)
+
+    def submit(self, site, cores=None, dsl=None, host=True, **fail):
+        component = "fail_0" if fail else "empty_0"
+        roles = {"guest": [int(site.party)]}
+        if host:
+            roles["host"] = [int(self.x.party)]
+        c = conf([component], roles, {component: fail} if fail else None)
+        c["initiator"]["party_id"] = int(site.party)
+        c["job_parameters"]["common"]["task_cores"] = cores or self.cores
+        dsl = {"components": {"fail_0": {"module": "TestFail"}}} if fail else chain(1)
+        reply = site.api("job/submit", {"job_dsl": dsl, "job_runtime_conf": c})
+        self.assertEqual(reply["retcode"], 0, reply)
+        return reply["jobId"]
+
+    def holds(self, site, **kw):
+        """A job that has all cores of the host until it is stopped."""
+        job = self.submit(site, what="hang", who="guest", **kw)
+        site.wait(job, until=("running",))
+        return job
+
+    def sleeps(self, site, job):
+        """It waits for the host's cores, and asks by itself in an hour only, as the ninth of a queue does."""
+        def put_to_sleep():
+            return site.sql("UPDATE job SET next_look_at = NOW(6) + INTERVAL 1 HOUR WHERE job_id = '%s'"
+                            " AND wait_code = 'waiting_resources' AND wait_party = '%s' AND lease_owner IS NULL;"
+                            " SELECT 1 FROM job WHERE job_id = '%s' AND next_look_at > NOW(6) + INTERVAL 50 MINUTE"
+                            " AND lease_owner IS NULL" % (job, self.x.party, job))
+        wait_for(put_to_sleep, what="job %s asleep" % job)
+
+    def stop(self, site, job):
+        site.ok("job/stop", {"job_id": job})
+
+    def test_what_another_initiators_job_held_wakes_who_waits_for_it(self):
+        holder = self.holds(self.b)
+        job = self.submit(self.a)
+        self.sleeps(self.a, job)
+        self.stop(self.b, holder)
+        self.assertEqual(self.a.wait(job, seconds=20)["f_status"], "success")
+        late = self.a.sql("SELECT TIMESTAMPDIFF(MICROSECOND, (SELECT MAX(returned_at) FROM `%s`.resource_grant"
+                          " WHERE job_id = '%s'), started_at) FROM job WHERE job_id = '%s'" % (self.x.db, holder, job))
+        self.assertLess(int(late[0][0]), 2000000)
+
+    def test_a_sites_own_jobs_are_woken_by_what_partners_jobs_give_back(self):
+        holder = self.holds(self.b)
+        job = self.submit(self.x, host=False)
+        self.sleeps(self.x, job)
+        self.stop(self.b, holder)
+        self.assertEqual(self.x.wait(job, seconds=20)["f_status"], "success")
+
+    def test_a_notice_that_is_lost_costs_no_more_than_asking_again(self):
+        holder = self.holds(self.b)
+        job = self.submit(self.a)
+        wait_for(lambda: self.a.sql("SELECT 1 FROM job WHERE job_id = '%s' AND wait_code = 'waiting_resources'" % job),
+                 what="the refusal of " + job)
+        self.a.stop()
+        try:
+            self.stop(self.b, holder)
+            self.b.wait(holder)
+            wait_for(lambda: not self.x.sql("SELECT 1 FROM resource_grant WHERE returned_at IS NULL"), what="all free")
+        finally:
+            self.a.start()
+        self.assertEqual(self.a.wait(job, seconds=30)["f_status"], "success")
+
+    def test_two_initiators_share_what_becomes_free_and_nobody_asks_in_vain_for_long(self):
+        each = 12
+        holder = self.holds(self.b)
+        jobs = [(site, self.submit(site)) for _ in range(each) for site in (self.a, self.b)]
+        for site, job in jobs:
+            self.sleeps(site, job)
+        log = os.path.join(self.x.home, "logs", "partner-in.log")
+        size = os.path.getsize(log)
+        self.stop(self.b, holder)
+        for site, job in jobs:
+            self.assertEqual(site.wait(job, seconds=60)["f_status"], "success")
+        order = [p for (p,) in self.x.sql(
+            "SELECT initiator_party FROM job WHERE job_id IN (%s) ORDER BY started_at"
+            % ", ".join("'%s'" % j for _, j in jobs))]
+        # Each gets on while the other does: none is done before the other has begun.
+        half = order[:each]
+        for site in (self.a, self.b):
+            self.assertGreaterEqual(half.count(site.party), each // 6, order)
+        with open(log, encoding="utf-8", errors="replace") as f:
+            f.seek(size)
+            asked = sum("/resource/apply" in line for line in f)
+        self.assertLessEqual(asked, 8 * len(jobs))
+        self.assertEqual(self.x.sql("SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL"), [["0"]])
+        # Who was served or did not come is not kept.
+        wait_for(lambda: self.x.sql("SELECT COUNT(*) FROM resource_waiter WHERE told_at IS NOT NULL") == [["0"]],
+                 what="an empty list of who was told")
+
+
+if __name__ == "__main__":
+    unittest.main()
