@@ -107,7 +107,8 @@ class Freed(unittest.TestCase):
             f.seek(size)
             asked = sum("/resource/apply" in line for line in f)
         self.assertLessEqual(asked, 8 * len(jobs))
-        self.assertEqual(self.x.sql("SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL"), [["0"]])
+        wait_for(lambda: self.x.sql("SELECT COUNT(*) FROM resource_grant WHERE returned_at IS NULL") == [["0"]],
+                 what="all free")
         # Who was served or did not come is not kept.
         wait_for(lambda: self.x.sql("SELECT COUNT(*) FROM resource_waiter WHERE told_at IS NOT NULL") == [["0"]],
                  what="an empty list of who was told")
