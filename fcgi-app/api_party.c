@@ -47,14 +47,10 @@ answer_signature(
 {
 	struct db_signature *mine;
 	struct json_object *data;
-	struct db_job *job;
 	int r;
 
-	if ((r = db_job_get_brief(req->app->db, req->arena, m->job_id, &job)) !=
-	    0)
-		return r;
-	r = db_signature_get(req->app->db, req->arena, m->job_id, job->revision,
-	    m->role, m->party_id, &mine);
+	r = db_signature_get(
+	    req->app->db, req->arena, m->job_id, m->role, m->party_id, &mine);
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
 		return 0;

@@ -146,7 +146,7 @@ applied_tx(struct db *db, void *ctx)
 
 	if (o != NULL &&
 	    ((r = signature_read(o, c->arena, &s)) != 0 ||
-		(r = signatures_take(db, c->to.job_id, &s, 1, false)) != 0))
+		(r = signatures_take(db, c->row, &s, 1, false)) != 0))
 		return r;
 	return mark(c, DB_PARTY_RESERVED, true, "");
 }
@@ -203,12 +203,13 @@ answer_return(struct command *c, const struct answer *a)
 }
 
 static int
-answer_start(struct command *c, const struct answer *a)
+answer_start(struct command *c, const struct answer *a, bool is_local)
 {
 	int r;
 
+	/* In a row of our own the start itself has noted it. */
 	if (a->code == 0)
-		return mark(c, DB_PARTY_STARTED, true, "");
+		return is_local ? 0 : mark(c, DB_PARTY_STARTED, true, "");
 	if (!is_not_now(a->code) && a->code != ERR_NOT_FOUND)
 		return fail_job(c, a);
 	/* Its reservation ran out, or it lost the job: begin again there. */
@@ -376,7 +377,7 @@ answer_take(struct command *c, const struct answer *a, bool is_local)
 	case PLAN_RETURN:
 		return answer_return(c, a);
 	case PLAN_START:
-		return answer_start(c, a);
+		return answer_start(c, a, is_local);
 	case PLAN_MODEL:
 		return answer_model(c, a);
 	case PLAN_END:

@@ -23,6 +23,7 @@ struct command {
 	int64_t auto_retries, retry_delay_s;
 	enum state status;
 	const char *reason; /* may be NULL */
+	struct db_job *row; /* of an apply: the job, while it is locked */
 	/* what members staged, to be sealed with the success; 0: nothing */
 	struct model_member *models;
 	size_t nmodels;

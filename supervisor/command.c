@@ -124,16 +124,39 @@ apply_here(
 	    c->super->db, caller, &c->to, conf->reservation_ms, why, NULL);
 }
 
-/* manifest_hash is filled by PLAN_MODEL, why by a refusal for now. */
+/* Does its own transaction lock the job, and look at the lease? */
+static bool
+holds_itself(enum plan_verb verb)
+{
+	switch (verb) {
+	case PLAN_APPLY:
+	case PLAN_RETURN:
+	case PLAN_START:
+	case PLAN_END:
+	case PLAN_TASK_START:
+	case PLAN_TASK_STATUS:
+	case PLAN_TASK_STOP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * manifest_hash is filled by PLAN_MODEL, why by a refusal for now; *is_lost is
+ * set when the lease is another's.
+ */
 static int
 call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
-    struct wait *why)
+    struct wait *why, bool *is_lost)
 {
 	struct db *db = c->super->db;
 	struct party_caller caller = {
 		.party_id = c->super->conf->party_id,
 		.is_site = true,
 		.run = plan_is_task_command(c->verb) ? NULL : &c->run,
+		.lease = holds_itself(c->verb) ? c->fence : 0,
+		.lease_lost = is_lost,
 	};
 
 	switch (c->verb) {
@@ -167,15 +190,25 @@ call_party(struct command *c, unsigned char manifest_hash[DB_HASH_SIZE],
 	}
 }
 
+/* All members do it before anything follows. */
+static bool
+is_of_beginning(enum plan_verb verb)
+{
+	return verb == PLAN_CREATE || verb == PLAN_APPLY || verb == PLAN_START;
+}
+
 /*
  * A task that was started calls for nothing until it ends, and that a member
- * knows of a success for nothing before the job ends.
+ * knows of a success for nothing before the job ends.  A member that has
+ * created, reserved or started calls for nothing while others have not said.
  */
 static bool
 is_news(const struct command *c, const struct answer *a)
 {
 	if (a->code != 0)
 		return true;
+	if (is_of_beginning(c->verb) && c->job->under_way > 0)
+		return false;
 	if (c->verb == PLAN_TASK_STATUS && c->status == STATE_SUCCESS)
 		return c->job->has_ended;
 	return c->verb != PLAN_TASK_START;
@@ -192,11 +225,18 @@ struct fenced {
 	unsigned char *manifest_hash;
 };
 
+/* What a member's signature is about is read with the lock. */
 static int
 hold(struct db *db, struct fenced *f)
 {
-	int r = db_job_hold(db, f->command->to.job_id, f->command->fence);
+	struct command *c = f->command;
+	int r;
 
+	if (c->verb == PLAN_APPLY)
+		r = db_job_hold_read(
+		    db, c->arena, c->to.job_id, c->fence, &c->row);
+	else
+		r = db_job_hold(db, c->to.job_id, c->fence);
 	f->is_lost = r == ERR_CONFLICT;
 	return r;
 }
@@ -208,10 +248,11 @@ call_tx(struct db *db, void *ctx)
 	struct fenced *f = ctx;
 	int r;
 
-	f->is_taken = false;
-	if ((r = hold(db, f)) != 0 ||
-	    (r = call_party(f->command, f->manifest_hash, &f->answer->why)) !=
-		0)
+	f->is_taken = f->is_lost = false;
+	if (!holds_itself(f->command->verb) && (r = hold(db, f)) != 0)
+		return r;
+	if ((r = call_party(f->command, f->manifest_hash, &f->answer->why,
+		 &f->is_lost)) != 0)
 		return r;
 	f->is_taken = true;
 	return answer_take(f->command, f->answer, true);
@@ -240,8 +281,9 @@ send_here(struct command *c, bool *news)
 
 	a.why = wait_of(WAIT_NONE);
 	/* Staging reads files, for as long as that takes, and binds nobody. */
-	a.code = c->verb == PLAN_MODEL ? call_party(c, manifest_hash, &a.why)
-				       : db_tx(c->super->db, call_tx, &f);
+	a.code = c->verb == PLAN_MODEL
+		     ? call_party(c, manifest_hash, &a.why, &f.is_lost)
+		     : db_tx(c->super->db, call_tx, &f);
 	/* Our own database's trouble is not the member's answer. */
 	if (a.code == ERR_DB || a.code == ERR_DB_RETRY || f.is_lost ||
 	    (a.code != 0 && f.is_taken))
@@ -341,14 +383,11 @@ static int
 add_all_signatures(struct command *c, struct json_object *o)
 {
 	struct db_signature *rows;
-	struct db_job *job;
 	size_t n;
 	int r;
 
-	if ((r = db_job_get_brief(
-		 c->super->db, c->arena, c->to.job_id, &job)) == 0 &&
-	    (r = db_signature_list(c->super->db, c->arena, c->to.job_id,
-		 job->revision, &rows, &n)) == 0)
+	if ((r = db_signature_list_now(
+		 c->super->db, c->arena, c->to.job_id, &rows, &n)) == 0)
 		json_add(o, "signatures", signatures_json(rows, n));
 	return r;
 }
@@ -445,8 +484,9 @@ given_back(struct command *c)
 {
 	struct supervisor *s = c->super;
 
-	queue_moved(s->queue, c->to.party_id);
-	queue_moved(s->queue, s->conf->party_id);
+	const char *parties[] = { c->to.party_id, s->conf->party_id };
+
+	queue_moved(s->queue, parties, 2);
 	changes_add(s->changes, c->to.job_id, WAKE_FREED);
 }
 

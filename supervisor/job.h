@@ -53,12 +53,15 @@ struct job {
 	bool again;	   /* look once more after this look */
 	bool has_ended;	   /* as the last look saw it */
 	bool runs;	   /* the same */
+	bool has_room;	   /* all members hold resources; the same */
 	int64_t delay_ms;  /* the next look, said by the last one */
 	int64_t looked_ms; /* monotonic */
 	int64_t seen_us;   /* the wake that the last look has seen */
+	uint64_t wakes;	   /* queue_wakes() before the last look */
 	/* a reason to wait that should pass by itself, and since when */
 	enum wait_code brief;
 	int64_t brief_ms;	    /* monotonic */
+	bool brief_told;	    /* a look had it as lasting: it is stored */
 	struct graph *graph;	    /* NULL until the first look */
 	struct job_member *members; /* in the order of db_party_list() */
 	size_t nmembers;

@@ -10,7 +10,10 @@
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_queue.h"
+#include "supervisor/changes.h"
+#include "supervisor/scheduler.h"
 
 /* So many at a party ask by themselves, */
 #define FIRST 8
@@ -27,6 +30,7 @@ struct party {
 
 struct queue {
 	struct supervisor *super;
+	uint64_t wakes;
 	struct party *parties;
 };
 
@@ -59,8 +63,8 @@ queue_free(struct queue *q)
 	free(q);
 }
 
-static bool
-somebody_waits(const struct queue *q, const char *party)
+bool
+queue_has(const struct queue *q, const char *party)
 {
 	for (const struct party *p = q->parties; p != NULL; p = p->next)
 		if (strcmp(p->id, party) == 0)
@@ -73,7 +77,7 @@ queue_refused(struct queue *q, const char *party)
 {
 	struct party *p;
 
-	if (somebody_waits(q, party))
+	if (queue_has(q, party))
 		return;
 	p = xcalloc(1, sizeof(*p));
 	(void)snprintf(p->id, sizeof(p->id), "%s", party);
@@ -81,28 +85,66 @@ queue_refused(struct queue *q, const char *party)
 	q->parties = p;
 }
 
-static void
-wake(struct queue *q, const char *party)
+uint64_t
+queue_wakes(const struct queue *q)
 {
-	int64_t n = 0;
+	return q->wakes;
+}
 
-	if (db_queue_wake(q->super->db, party, DB_QUEUE_WOKEN, &n) != 0)
-		log_err("wake the queue at party %s", party);
-	if (n > 0)
-		supervisor_changed(q->super, "");
+/*
+ * Who holds its resources already, and is about to start, would only be
+ * looked at once more.
+ */
+static void
+wake(struct queue *q, const char *const *ids, size_t n)
+{
+	struct arena *a = arena_new();
+	const char **some = arena_alloc(a, (n + 1) * sizeof(*some));
+	int64_t woken = 0;
+	size_t k = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (!scheduler_has_room_for(q->super->scheduler, ids[i]))
+			some[k++] = ids[i];
+	if (db_queue_wake_these(q->super->db, some, k, &woken) != 0)
+		log_err("wake jobs that wait");
+	arena_free(a);
+	if (woken == 0)
+		return;
+	q->wakes++;
+	changes_add(q->super->changes, "", WAKE_JOBS);
 }
 
 void
-queue_moved(struct queue *q, const char *party)
+queue_moved(struct queue *q, const char *const *parties, size_t n)
 {
-	if (somebody_waits(q, party))
-		wake(q, party);
+	struct arena *a = arena_new();
+	const char **all = NULL, **ids;
+	size_t have = 0, count;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!queue_has(q, parties[i]))
+			continue;
+		if (db_queue_first(q->super->db, a, parties[i], DB_QUEUE_WOKEN,
+			&ids, &count) != 0) {
+			log_err("the queue at party %s", parties[i]);
+			continue;
+		}
+		all = xrealloc(all, (have + count + 1) * sizeof(*all));
+		for (size_t k = 0; k < count; k++)
+			all[have++] = ids[k];
+	}
+	wake(q, all, have);
+	free(all);
+	arena_free(a);
 }
 
 void
 queue_freed(struct queue *q, const char *party)
 {
-	wake(q, party);
+	/* That nobody is known to wait there may be old. */
+	queue_refused(q, party);
+	queue_moved(q, &party, 1);
 }
 
 int
@@ -116,11 +158,10 @@ queue_refresh(struct queue *q, bool all)
 	if ((r = db_queue_parties(
 		 q->super->db, arena, PARTIES_MAX, &ids, &n)) == 0) {
 		forget(q);
-		for (size_t i = 0; i < n; i++) {
+		for (size_t i = 0; i < n; i++)
 			queue_refused(q, ids[i]);
-			if (all)
-				wake(q, ids[i]);
-		}
+		if (all)
+			queue_moved(q, ids, n);
 	}
 	arena_free(arena);
 	return r;

@@ -14,6 +14,8 @@
 #ifndef SUPERVISOR_QUEUE_H
 #define SUPERVISOR_QUEUE_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "lib/model/wait.h"
@@ -24,12 +26,18 @@ struct queue;
 struct queue *queue_new(struct supervisor *);
 void queue_free(struct queue *); /* NULL is fine */
 
+/* Does somebody wait at the party?  Another supervisor's job that waits is
+ * known within some seconds. */
+bool queue_has(const struct queue *, const char *party);
 /* A party refused resources to a job, now. */
 void queue_refused(struct queue *, const char *party);
-/* A job began or ended: something changed at one of its parties. */
-void queue_moved(struct queue *, const char *party);
+/* A job began or ended: something changed at its parties. */
+void queue_moved(struct queue *, const char *const *parties, size_t n);
 /* Something became free there, whoever held it. */
 void queue_freed(struct queue *, const char *party);
+/* How often somebody was woken: a job that was being looked at then is due
+ * when it is given back. */
+uint64_t queue_wakes(const struct queue *);
 /* Learn anew where somebody waits; with all, wake the first there. */
 int queue_refresh(struct queue *, bool all);
 

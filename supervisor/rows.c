@@ -23,15 +23,19 @@
 static void
 move_queues(struct supervisor *s, const struct snapshot *sn)
 {
+	const char **parties =
+	    arena_alloc(sn->arena, (sn->nparties + 1) * sizeof(*parties));
+	size_t n = 0, k;
+
 	for (size_t m = 0; m < sn->nparties; m++) {
 		const char *party = sn->parties[m].party_id;
-		size_t first = 0;
 
-		while (strcmp(sn->parties[first].party_id, party) != 0)
-			first++;
-		if (first == m)
-			queue_moved(s->queue, party);
+		for (k = 0; k < n && strcmp(parties[k], party) != 0; k++)
+			continue;
+		if (k == n)
+			parties[n++] = party;
 	}
+	queue_moved(s->queue, parties, n);
 }
 
 /*
@@ -279,8 +283,10 @@ lasts(struct job *j, enum wait_code code)
 	if (j->brief != code) {
 		j->brief = code;
 		j->brief_ms = now;
+		j->brief_told = false;
 	}
-	return now - j->brief_ms >= JOB_BRIEF_MS;
+	j->brief_told |= now - j->brief_ms >= JOB_BRIEF_MS;
+	return j->brief_told;
 }
 
 static bool

@@ -220,7 +220,8 @@ give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 	else if (r != 0)
 		log_err("job=%s release", j->job_id);
 	j->fence = 0;
-	if (delay_ms == 0 || r == ERR_CONFLICT)
+	if (delay_ms == 0 || r == ERR_CONFLICT ||
+	    j->wakes != queue_wakes(s->super->queue))
 		loop_timer_set(s->more, 0, 0);
 }
 
@@ -258,6 +259,15 @@ give_up(struct scheduler *s, struct job *j)
 	return r;
 }
 
+static bool
+all_have_room(const struct plan_job *p)
+{
+	for (size_t m = 0; m < p->nmembers; m++)
+		if (!p->members[m].reserved && !p->members[m].started)
+			return false;
+	return true;
+}
+
 /*
  * One look: read, plan, carry out, as long as that changes rows here.  Then
  * the job waits for answers, or is given back until it is due again.
@@ -273,6 +283,7 @@ look(struct scheduler *s, struct job *j)
 		return;
 	j->again = false;
 	j->looked_ms = clock_mono_ms();
+	j->wakes = queue_wakes(s->super->queue);
 	do {
 		o = (struct outcome){ .delay_ms = -1 };
 		if (round > 0)
@@ -280,6 +291,7 @@ look(struct scheduler *s, struct job *j)
 		if ((r = snapshot_load(s->super, j, &sn)) != 0)
 			break;
 		j->has_ended = state_is_end(sn.plan.status);
+		j->has_room = all_have_room(&sn.plan);
 		plan_make(&s->plan, &sn.plan);
 		r = carry_out(s, j, &sn, &o);
 	} while (r == 0 && o.changed && !o.asked && !o.settled &&
@@ -402,16 +414,24 @@ forget_lost(struct scheduler *s)
 	}
 }
 
+/* Answers are late: once, its row is to say what it waits for. */
+static bool
+is_late(const struct job *j, int64_t now_ms)
+{
+	return j->brief != WAIT_NONE && !j->brief_told &&
+	       now_ms - j->brief_ms >= JOB_BRIEF_MS;
+}
+
 static void
 on_renew(void *ctx)
 {
 	struct scheduler *s = ctx;
+	int64_t now = clock_mono_ms();
 	bool any = false;
 
 	for (struct job *j = s->jobs; j != NULL; j = j->next) {
 		any |= j->fence != 0;
-		/* Answers are late: the row is to say what is waited for. */
-		if (j->fence != 0 && j->brief != WAIT_NONE)
+		if (j->fence != 0 && is_late(j, now))
 			j->again = true;
 	}
 	if (any && db_job_renew(s->super->db, s->super->instance,
@@ -461,6 +481,14 @@ scheduler_has(struct scheduler *s, const char *job_id)
 	struct job *j = find(s, job_id);
 
 	return j != NULL && j->fence != 0;
+}
+
+bool
+scheduler_has_room_for(struct scheduler *s, const char *job_id)
+{
+	struct job *j = find(s, job_id);
+
+	return j != NULL && j->fence != 0 && j->has_room;
 }
 
 void

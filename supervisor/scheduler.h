@@ -26,5 +26,7 @@ void scheduler_wake(struct scheduler *, const char *job_id);
 void scheduler_look_at_woken(struct scheduler *);
 /* Is it being worked on here, under a lease? */
 bool scheduler_has(struct scheduler *, const char *job_id);
+/* So, and all its members hold what it asked for, or it has started. */
+bool scheduler_has_room_for(struct scheduler *, const char *job_id);
 
 #endif

@@ -198,7 +198,6 @@ body_of(struct signer *sg, const struct db_sign_work *w, char **out)
 	struct arena *arena = arena_new();
 	struct json_object *o = json_object_new_object();
 	struct db_signature *mine;
-	struct db_job *job;
 	int r = 0;
 
 	*out = NULL;
@@ -207,10 +206,8 @@ body_of(struct signer *sg, const struct db_sign_work *w, char **out)
 		json_add_str(o, "reason",
 		    arena_printf(
 			arena, "%s %s: %s", w->role, w->party_id, w->why));
-	} else if ((r = db_job_get_brief(
-			sg->super->db, arena, w->job_id, &job)) == 0 &&
-		   (r = db_signature_get(sg->super->db, arena, w->job_id,
-			job->revision, w->role, w->party_id, &mine)) == 0) {
+	} else if ((r = db_signature_get(sg->super->db, arena, w->job_id,
+			w->role, w->party_id, &mine)) == 0) {
 		json_add(o, "signature", signature_json(mine));
 	}
 	if (r == 0)

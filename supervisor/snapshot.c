@@ -10,6 +10,7 @@
 #include "lib/db/db_queue.h"
 #include "supervisor/job.h"
 #include "supervisor/partners.h"
+#include "supervisor/queue.h"
 
 /* How long a job may wait for its start: what the platform allows. */
 #define QUEUE_TIMEOUT_MS (6 * 3600 * INT64_C(1000))
@@ -241,22 +242,32 @@ load_job(struct job *j, struct snapshot *sn)
 	p->queue_timeout_ms = QUEUE_TIMEOUT_MS;
 }
 
-/* Who is about to ask for resources may have to let another go first. */
+/*
+ * Who is about to ask for resources may have to let another go first; not any
+ * more when it holds some.
+ */
 static int
 load_queue(struct supervisor *s, struct snapshot *sn)
 {
 	struct plan_job *p = &sn->plan;
 	bool asks = false;
+	int r = 0;
 
 	for (size_t m = 0; m < p->nmembers; m++) {
-		if (!p->members[m].created)
+		if (!p->members[m].created || p->members[m].reserved)
 			return 0;
-		asks |= !p->members[m].reserved && !p->members[m].started;
+		asks |= !p->members[m].started;
 	}
 	if (!asks || p->status != STATE_WAITING)
 		return 0;
-	return db_queue_ahead(
-	    s->db, sn->arena, p->job_id, AGED_MS, &p->yield_to, &p->yield_at);
+	for (size_t m = 0; r == 0 && p->yield_to == NULL && m < p->nmembers;
+	     m++) {
+		p->yield_at = p->members[m].party;
+		if (queue_has(s->queue, p->yield_at))
+			r = db_queue_ahead(s->db, sn->arena, p->job_id,
+			    p->yield_at, AGED_MS, &p->yield_to);
+	}
+	return r;
 }
 
 int

@@ -9,11 +9,11 @@
 #include "lib/db/db_rows.h"
 
 #define SIGNATURE_COLS(X)                                                      \
-	X(STR, role, "role")                                                   \
-	X(STR, party_id, "party_id")                                           \
-	X(STR, key_id, "key_id")                                               \
-	X(INT, signed_s, "signed_s")                                           \
-	X(STR, signature, "signature")
+	X(STR, role, "s.role")                                                 \
+	X(STR, party_id, "s.party_id")                                         \
+	X(STR, key_id, "s.key_id")                                             \
+	X(INT, signed_s, "s.signed_s")                                         \
+	X(STR, signature, "s.signature")
 
 static const struct db_col signature_cols[] = {
 #define COL(type, field, column)                                               \
@@ -51,12 +51,17 @@ static const struct db_stmt note = { "job_party.signed", "isss",
 	" WHERE job_id = ? AND role = ? AND party_id = ?" };
 static const struct db_stmt list = { "signature.list", "si",
 	"SELECT 1" SIGNATURE_COLS(
-	    DB_SQL) " FROM contract_signature WHERE job_id = ?"
-		    " AND revision = ? ORDER BY role, party_id" };
-static const struct db_stmt get = { "signature.get", "siss",
-	"SELECT 1" SIGNATURE_COLS(
-	    DB_SQL) " FROM contract_signature WHERE job_id = ?"
-		    " AND revision = ? AND role = ? AND party_id = ?" };
+	    DB_SQL) " FROM contract_signature s WHERE s.job_id = ?"
+		    " AND s.revision = ? ORDER BY s.role, s.party_id" };
+#define NOW_OF_JOB                                                             \
+	" FROM job j JOIN contract_signature s ON s.job_id = j.job_id"         \
+	" AND s.revision = j.revision WHERE j.job_id = ?"
+static const struct db_stmt list_now = { "signature.list_now", "s",
+	"SELECT 1" SIGNATURE_COLS(DB_SQL) NOW_OF_JOB
+	" ORDER BY s.role, s.party_id" };
+static const struct db_stmt get = { "signature.get", "sss",
+	"SELECT 1" SIGNATURE_COLS(DB_SQL) NOW_OF_JOB
+	" AND s.role = ? AND s.party_id = ?" };
 #define SIGNED_COLS(X)                                                         \
 	X(STR, job_id, "s.job_id")                                             \
 	X(INT, revision, "s.revision")                                         \
@@ -122,12 +127,18 @@ db_signature_list(struct db *db, struct arena *a, const char *job_id,
 }
 
 int
-db_signature_get(struct db *db, struct arena *a, const char *job_id,
-    int64_t revision, const char *role, const char *party_id,
-    struct db_signature **out)
+db_signature_list_now(struct db *db, struct arena *a, const char *job_id,
+    struct db_signature **rows, size_t *n)
 {
-	return db_select_one(db, &get, &signature_shape, a, out, job_id,
-	    revision, role, party_id);
+	return db_select(db, &list_now, &signature_shape, a, rows, n, job_id);
+}
+
+int
+db_signature_get(struct db *db, struct arena *a, const char *job_id,
+    const char *role, const char *party_id, struct db_signature **out)
+{
+	return db_select_one(
+	    db, &get, &signature_shape, a, out, job_id, role, party_id);
 }
 
 int

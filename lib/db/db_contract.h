@@ -26,10 +26,12 @@ int db_signature_put(struct db *, const char *job_id, int64_t revision,
 /* In the order of roles and parties. */
 int db_signature_list(struct db *, struct arena *, const char *job_id,
     int64_t revision, struct db_signature **rows, size_t *n);
-/* ERR_NOT_FOUND when the member has not signed this revision. */
+/* The same of the revision that the job has. */
+int db_signature_list_now(struct db *, struct arena *, const char *job_id,
+    struct db_signature **rows, size_t *n);
+/* ERR_NOT_FOUND when the member has not signed the revision the job has. */
 int db_signature_get(struct db *, struct arena *, const char *job_id,
-    int64_t revision, const char *role, const char *party_id,
-    struct db_signature **out);
+    const char *role, const char *party_id, struct db_signature **out);
 
 /* A signature with what it is about, for who checks all of them. */
 struct db_signed {

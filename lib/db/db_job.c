@@ -358,24 +358,16 @@ write_job_move(struct db *db, const struct job_move *m, int64_t *n)
 	return db_exec(db, &move_on, n, to, m->job_id, from);
 }
 
+/* From m->from, which is how the locked row stands. */
 static int
-move_locked(struct db *db, struct arena *a, struct job_move *m)
+move_locked(struct db *db, struct job_move *m)
 {
-	struct job_head *head;
 	int64_t n;
 	int r;
 
-	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) != 0)
-		return r;
-	m->from = head->status;
+	m->moved = false;
 	if (!state_job_may(m->from, m->to))
 		return 0;
-	/* Who asked for the end was told that it comes: plan anew. */
-	if (m->fence != 0 && m->to == STATE_SUCCESS &&
-	    head->cancel_status != STATE_NONE)
-		return err_set(ERR_CONFLICT,
-		    "job %s was asked to end as %s meanwhile", m->job_id,
-		    state_name(head->cancel_status));
 	if ((r = write_job_move(db, m, &n)) != 0)
 		return r;
 	if (n != 1)
@@ -396,11 +388,48 @@ move_tx(struct db *db, void *ctx)
 {
 	struct job_move *m = ctx;
 	struct arena *a = arena_new();
+	struct job_head *head;
 	int r;
 
 	m->moved = false;
-	r = move_locked(db, a, m);
+	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) == 0) {
+		m->from = head->status;
+		/* Who asked for the end was told that it comes: plan anew. */
+		if (m->fence != 0 && m->to == STATE_SUCCESS &&
+		    state_job_may(m->from, m->to) &&
+		    head->cancel_status != STATE_NONE)
+			r = err_set(ERR_CONFLICT,
+			    "job %s was asked to end as %s meanwhile",
+			    m->job_id, state_name(head->cancel_status));
+		else
+			r = move_locked(db, m);
+	}
 	arena_free(a);
+	return r;
+}
+
+static void
+tell_move(const struct job_move *m)
+{
+	log_info("job %s: %s to %s%s%s", m->job_id, state_name(m->from),
+	    state_name(m->to), m->reason != NULL ? ": " : "", text(m->reason));
+}
+
+int
+db_job_move_locked(struct db *db, struct db_job *j, enum state to,
+    const char *reason, bool *moved)
+{
+	struct job_move m = { .job_id = j->job_id,
+		.to = to,
+		.from = j->status,
+		.reason = reason };
+	int r = move_locked(db, &m);
+
+	*moved = r == 0 && m.moved;
+	if (*moved) {
+		tell_move(&m);
+		j->status = to;
+	}
 	return r;
 }
 
@@ -418,8 +447,7 @@ db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
 	if ((r = db_tx(db, move_tx, &m)) != 0)
 		return r;
 	if (m.moved)
-		log_info("job %s: %s to %s%s%s", job_id, state_name(m.from),
-		    state_name(to), reason != NULL ? ": " : "", text(reason));
+		tell_move(&m);
 	if (moved != NULL)
 		*moved = m.moved;
 	return 0;

@@ -246,6 +246,16 @@ int db_party_list_for(struct db *, struct arena *, const char *initiator,
 int db_party_get(struct db *, struct arena *, const char *job_id,
     const char *role, const char *party_id, struct db_party **out);
 
+/*
+ * Both in one: a job (brief) and one of its members, without party_conf.
+ * *party is NULL when that member is none of the job's.  lock: for the
+ * transaction that acts; both rows are locked, so no other run begins.
+ * ERR_NOT_FOUND when there is no such job.
+ */
+int db_job_get_member(struct db *, struct arena *, const char *job_id,
+    const char *role, const char *party_id, bool lock, struct db_job **job,
+    struct db_party **party);
+
 enum db_party_flag {
 	DB_PARTY_CREATED,
 	DB_PARTY_RESERVED,
@@ -282,6 +292,14 @@ int db_party_clear(
  * when another end was asked for meanwhile), ERR_DB.
  */
 int db_job_move(struct db *, const char *job_id, enum state to, int64_t fence,
+    const char *reason, bool *moved);
+
+/*
+ * The same for a transaction that has read and locked the job
+ * (db_job_get_member()): j->status is that of the row, and becomes the new one.
+ * ERR_CONFLICT when it is not.
+ */
+int db_job_move_locked(struct db *, struct db_job *j, enum state to,
     const char *reason, bool *moved);
 
 /* Progress grows only; reason tells why a job waits. */
@@ -354,6 +372,9 @@ int db_job_renew(struct db *, const char *owner, int64_t lease_ms, int64_t *n);
  * for the end of the transaction.  ERR_CONFLICT when somebody has.
  */
 int db_job_hold(struct db *, const char *job_id, int64_t fence);
+/* The same, for who wants the row (brief), too. */
+int db_job_hold_read(struct db *, struct arena *, const char *job_id,
+    int64_t fence, struct db_job **);
 /* ERR_CONFLICT unless the lease with this fence is alive. */
 int db_job_check_lease(struct db *, const char *job_id, int64_t fence);
 /*

@@ -24,7 +24,9 @@
 	X(MS, valid_until_ms, "k.valid_until")                                 \
 	X(MS, revoked_ms, "k.revoked_at")                                      \
 	X(STR, reason, "k.reason")                                             \
-	X(BOOL, is_valid, "(" VALID("k.") ")")
+	X(BOOL, is_valid, "(" VALID("k.") ")")                                 \
+	X(BOOL, is_partners,                                                   \
+	    "(SELECT e.enabled FROM partner e WHERE e.party_id = k.party_id)")
 
 static const struct db_col key_cols[] = {
 #define COL(type, field, column)                                               \

@@ -27,6 +27,7 @@ struct db_partner_key {
 	int64_t revoked_ms;	/* 0: not revoked */
 	const char *reason;	/* of the revocation */
 	bool is_valid;		/* neither revoked nor past its end, now */
+	bool is_partners;	/* of a partner that is enabled */
 };
 
 /* "active", "ending" (valid, with an end), "ended", or "revoked". */

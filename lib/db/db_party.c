@@ -44,6 +44,51 @@ static const struct db_stmt get = { "job_party.get", "sss",
 	    DB_SQL, , "") " FROM job_party"
 			  " WHERE job_id = ? AND role = ? AND party_id = ?" };
 
+struct member_row {
+	struct db_job job;
+	struct db_party party;
+};
+static const struct db_col member_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct member_row, field) },
+	JOB_COLS(COL, job., "j.") PARTY_BRIEF_COLS(COL, party., "p.")
+#undef COL
+};
+static const struct db_shape member_shape =
+    DB_SHAPE(struct member_row, member_cols);
+
+/* The job's row is locked first: it is read to find the other. */
+#define MEMBER                                                                 \
+	"SELECT 1" JOB_COLS(DB_SQL, , "j.") PARTY_BRIEF_COLS(DB_SQL, ,         \
+	    "p.") " FROM job j LEFT JOIN job_party p"                          \
+		  " ON p.job_id = j.job_id AND p.role = ? AND p.party_id = ?"  \
+		  " WHERE j.job_id = ?"
+static const struct db_stmt get_member = { "job_party.member", "sss", MEMBER };
+static const struct db_stmt lock_member = { "job_party.lock_member", "sss",
+	MEMBER " FOR UPDATE" };
+
+int
+db_job_get_member(struct db *db, struct arena *a, const char *job_id,
+    const char *role, const char *party_id, bool lock, struct db_job **job,
+    struct db_party **party)
+{
+	struct member_row *row;
+	int r;
+
+	*job = NULL;
+	*party = NULL;
+	r = db_select_one(db, lock ? &lock_member : &get_member, &member_shape,
+	    a, &row, role, party_id, job_id);
+	if (r == ERR_NOT_FOUND)
+		return err_set(r, "no job %.30s", job_id);
+	if (r != 0)
+		return r;
+	*job = &row->job;
+	if (row->party.role != NULL)
+		*party = &row->party;
+	return 0;
+}
+
 static int
 by_place(const void *a, const void *b)
 {
@@ -197,4 +242,4 @@ db_party_clear(
 			   (long long)fence, job_id);
 }
 
-const struct db_stmt *const db_party_often[] = { &get, NULL };
+const struct db_stmt *const db_party_often[] = { &get, &get_member, NULL };

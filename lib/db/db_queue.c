@@ -3,9 +3,13 @@
  */
 #include "lib/db/db_queue.h"
 
+#include <string.h>
+
 #include "lib/base/err.h"
 #include "lib/db/db_rows.h"
 
+/* As many as the statement has places for. */
+#define WAKE_AT_ONCE 8
 #define QUEUED "('waiting_resources', 'quota', 'turn')"
 
 bool
@@ -28,91 +32,95 @@ db_queue_rank(struct db *db, const char *job_id, int64_t limit, int64_t *n)
 
 /* --- wake ----------------------------------------------------------------- */
 
-/* Who is being looked at is not disturbed: its wake would be kept anyway. */
-#define WAKE(order)                                                            \
-	"UPDATE job SET next_look_at = LEAST(next_look_at, NOW(6))"            \
-	" WHERE wait_code = ? AND wait_party = ? AND is_initiator = 1"         \
-	" ORDER BY " order " LIMIT ?"
-static const struct db_stmt wake_first = { "queue.wake_first", "ssi",
-	WAKE("queue_at") };
-static const struct db_stmt wake_fitting = { "queue.wake_fitting", "ssi",
-	WAKE("wait_cores, queue_at") };
+struct first_row {
+	const char *job_id;
+	bool sleeps;
+};
+static const struct db_col first_cols[] = {
+	{ DB_STR, offsetof(struct first_row, job_id) },
+	{ DB_BOOL, offsetof(struct first_row, sleeps) },
+};
+static const struct db_shape first_shape =
+    DB_SHAPE(struct first_row, first_cols);
+
+/*
+ * The order is the index's, so that as many rows are read as are woken: an
+ * UPDATE with ORDER BY reads and sorts all who wait.
+ */
+#define FIRST(code, index, order)                                              \
+	"(SELECT 1, job_id, next_look_at > NOW(6) FROM job FORCE INDEX"        \
+	" (" index ") WHERE wait_code = '" code "' AND wait_party = ?"         \
+	" AND is_initiator = 1 ORDER BY " order " LIMIT ?)"
+static const struct db_stmt first = { "queue.first", "sisisisi",
+	FIRST("waiting_resources", "job_queue", "queue_at") " UNION ALL " FIRST(
+	    "quota", "job_queue", "queue_at") " UNION ALL " FIRST("turn",
+	    "job_queue", "queue_at") " UNION ALL " FIRST("waiting_resources",
+	    "job_fits", "wait_cores, queue_at") };
+/* Who is being looked at is not disturbed: its wake is kept. */
+static const struct db_stmt wake_some = { "queue.wake", "ssssssss",
+	"UPDATE job SET next_look_at = LEAST(next_look_at, NOW(6))"
+	" WHERE job_id IN (?, ?, ?, ?, ?, ?, ?, ?) AND wait_code IN " QUEUED };
 
 int
-db_queue_wake(
-    struct db *db, const char *party_id, int64_t limit, int64_t *total)
+db_queue_first(struct db *db, struct arena *a, const char *party, int64_t limit,
+    const char ***ids, size_t *count)
 {
-	static const enum wait_code codes[] = { WAIT_WAITING_RESOURCES,
-		WAIT_QUOTA, WAIT_TURN };
-	int64_t n, sum = 0;
+	struct first_row *rows;
+	size_t n;
+	int r;
+
+	*count = 0;
+	if ((r = db_select(db, &first, &first_shape, a, &rows, &n, party, limit,
+		 party, limit, party, limit, party, limit)) != 0)
+		return r;
+	*ids = arena_alloc(a, (n + 1) * sizeof(**ids));
+	for (size_t i = 0; i < n; i++) {
+		bool again = !rows[i].sleeps;
+
+		for (size_t k = 0; k < i && !again; k++)
+			again = strcmp(rows[k].job_id, rows[i].job_id) == 0;
+		if (!again)
+			(*ids)[(*count)++] = rows[i].job_id;
+	}
+	return 0;
+}
+
+int
+db_queue_wake_these(
+    struct db *db, const char *const *ids, size_t n, int64_t *woken)
+{
+	int64_t some, sum = 0;
 	int r = 0;
 
-	for (size_t i = 0; r == 0 && i < 3; i++) {
-		const char *code = wait_name(codes[i]);
+	for (size_t i = 0; r == 0 && i < n; i += WAKE_AT_ONCE) {
+		const char *id[WAKE_AT_ONCE];
 
-		n = 0;
-		if ((r = db_exec(db, &wake_first, &n, code, party_id, limit)) !=
-		    0)
-			break;
-		sum += n;
-		/* The rest is behind those: somebody may fit. */
-		if (n == limit && codes[i] == WAIT_WAITING_RESOURCES &&
-		    (r = db_exec(
-			 db, &wake_fitting, &n, code, party_id, limit)) == 0)
-			sum += n;
+		for (size_t k = 0; k < WAKE_AT_ONCE; k++)
+			id[k] = i + k < n ? ids[i + k] : "";
+		if ((r = db_exec(db, &wake_some, &some, id[0], id[1], id[2],
+			 id[3], id[4], id[5], id[6], id[7])) == 0)
+			sum += some;
 	}
-	if (total != NULL)
-		*total = sum;
+	*woken = sum;
+	return r;
+}
+
+int
+db_queue_wake(struct db *db, const char *party, int64_t limit, int64_t *woken)
+{
+	struct arena *a = arena_new();
+	const char **ids;
+	size_t n;
+	int r;
+
+	*woken = 0;
+	if ((r = db_queue_first(db, a, party, limit, &ids, &n)) == 0)
+		r = db_queue_wake_these(db, ids, n, woken);
+	arena_free(a);
 	return r;
 }
 
 /* --- who stands before ---------------------------------------------------- */
-
-struct ahead_row {
-	const char *job_id;
-	const char *party_id;
-};
-static const struct db_col ahead_cols[] = {
-	{ DB_STR, offsetof(struct ahead_row, job_id) },
-	{ DB_STR, offsetof(struct ahead_row, party_id) },
-};
-static const struct db_shape ahead_shape =
-    DB_SHAPE(struct ahead_row, ahead_cols);
-
-/*
- * One probe of the index for each party; the first there is the answer.  What
- * was woken while it is looked at asks again in a moment, and was meant first.
- */
-static const struct db_stmt ahead_of = { "queue.ahead", "is",
-	"SELECT 1, a.ahead, a.party_id FROM (SELECT p.party_id,"
-	" (SELECT b.job_id FROM job b WHERE b.wait_code = 'waiting_resources'"
-	"  AND b.wait_party = p.party_id AND b.queue_at < j.queue_at"
-	"  AND (b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND"
-	"   OR (b.lease_until > NOW(6) AND b.next_look_at <= NOW(6)))"
-	"  ORDER BY b.queue_at LIMIT 1) ahead"
-	" FROM job j JOIN job_party p ON p.job_id = j.job_id"
-	" WHERE j.job_id = ?) a WHERE a.ahead IS NOT NULL LIMIT 1" };
-
-int
-db_queue_ahead(struct db *db, struct arena *a, const char *job_id,
-    int64_t aged_ms, const char **ahead, const char **party_id)
-{
-	struct ahead_row *row;
-	int r;
-
-	*ahead = *party_id = NULL;
-	r = db_select_one(
-	    db, &ahead_of, &ahead_shape, a, &row, aged_ms * 1000, job_id);
-	if (r == ERR_NOT_FOUND) {
-		err_clear();
-		return 0;
-	}
-	if (r == 0) {
-		*ahead = row->job_id;
-		*party_id = row->party_id;
-	}
-	return r;
-}
 
 struct id_row {
 	const char *id;
@@ -121,6 +129,43 @@ static const struct db_col id_cols[] = {
 	{ DB_STR, offsetof(struct id_row, id) },
 };
 static const struct db_shape id_shape = DB_SHAPE(struct id_row, id_cols);
+
+#define BEFORE                                                                 \
+	" WHERE j.job_id = ? AND b.wait_code = 'waiting_resources'"            \
+	" AND b.wait_party = ? AND b.queue_at < j.queue_at"
+/*
+ * Few stand before the first of the queue, and of many the longest waiting
+ * most often does: the optimizer counts both ranges and reads the smaller.
+ * What was woken while it is looked at was meant first; few are due.
+ */
+static const struct db_stmt ahead_of = { "queue.ahead", "ssiss",
+	"(SELECT 1, b.job_id FROM job j JOIN job b"
+	" USE INDEX (job_queue, job_aged)" BEFORE
+	" AND b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND LIMIT 1)"
+	" UNION ALL (SELECT 1, b.job_id FROM job j JOIN job b"
+	" FORCE INDEX (job_schedule)" BEFORE
+	" AND b.is_initiator = 1 AND b.settled = 0"
+	" AND b.next_look_at <= NOW(6) AND b.lease_until > NOW(6) LIMIT 1)"
+	" LIMIT 1" };
+
+int
+db_queue_ahead(struct db *db, struct arena *a, const char *job_id,
+    const char *party_id, int64_t aged_ms, const char **ahead)
+{
+	struct id_row *row;
+	int r;
+
+	*ahead = NULL;
+	r = db_select_one(db, &ahead_of, &id_shape, a, &row, job_id, party_id,
+	    aged_ms * 1000, job_id, party_id);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r == 0)
+		*ahead = row->id;
+	return r;
+}
 
 static const struct db_stmt parties = { "queue.parties", "i",
 	"SELECT 1, wait_party FROM job WHERE wait_code IN " QUEUED

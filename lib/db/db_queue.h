@@ -20,20 +20,27 @@ int db_queue_rank(struct db *, const char *job_id, int64_t limit, int64_t *n);
 #define DB_QUEUE_WOKEN 2
 
 /*
- * Something became free at a party: the first of the queue there, and those
- * that ask for least, so that they fit beside, are due now.  *n (may be NULL)
- * is how many.
+ * Something became free at a party: who may be woken, those that sleep of the
+ * first in the queue there and of those that ask for least, so that they fit
+ * beside; at most limit of each.  Ids, in the arena.  What it costs does not
+ * depend on how many wait.
  */
-int db_queue_wake(struct db *, const char *party_id, int64_t limit, int64_t *n);
+int db_queue_first(struct db *, struct arena *, const char *party_id,
+    int64_t limit, const char ***ids, size_t *n);
+/* Those of them that still wait are due now; *woken is how many. */
+int db_queue_wake_these(
+    struct db *, const char *const *ids, size_t n, int64_t *woken);
+/* Both in one. */
+int db_queue_wake(
+    struct db *, const char *party_id, int64_t limit, int64_t *woken);
 
 /*
- * The job that this one may not pass: one that stands before it at one of its
- * parties and has been refused there for aged_ms, or is about to ask there
- * again because it was woken.  *ahead is NULL when there
- * is none; *party_id is where.  Both in the arena.
+ * A job that this one may not pass at the party: it stands before it there and
+ * has been refused for aged_ms, or is about to ask again because it was woken
+ * while it is looked at.  *ahead, in the arena, is NULL when there is none.
  */
 int db_queue_ahead(struct db *, struct arena *, const char *job_id,
-    int64_t aged_ms, const char **ahead, const char **party_id);
+    const char *party_id, int64_t aged_ms, const char **ahead);
 
 /* Parties that somebody waits at, at most limit. */
 int db_queue_parties(

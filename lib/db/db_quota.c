@@ -75,6 +75,7 @@ struct use {
 	int64_t own; /* cores its other members here hold */
 	int64_t cores, jobs;
 };
+/* What others hold is counted only where there is a limit. */
 #define USE_COLS(X)                                                            \
 	X(STR, party_id, "j.initiator_party")                                  \
 	X(INT, limit_cores, "q.cores")                                         \
@@ -84,8 +85,11 @@ struct use {
 	    " FROM resource_grant g WHERE g.job_id = j.job_id"                 \
 	    " AND g.returned_at IS NULL)")                                     \
 	X(INT, cores,                                                          \
-	    "(SELECT CAST(COALESCE(SUM(g.cores), 0) AS SIGNED)" OTHERS ")")    \
-	X(INT, jobs, "(SELECT COUNT(DISTINCT g.job_id)" OTHERS ")")
+	    "IF(q.cores > 0, (SELECT CAST(COALESCE(SUM(g.cores), 0)"           \
+	    " AS SIGNED)" OTHERS "), 0)")                                      \
+	X(INT, jobs,                                                           \
+	    "IF(q.running_jobs > 0,"                                           \
+	    " (SELECT COUNT(DISTINCT g.job_id)" OTHERS "), 0)")
 static const struct db_col use_cols[] = {
 #define COL(type, field, column) { DB_##type, offsetof(struct use, field) },
 	USE_COLS(COL)

@@ -17,14 +17,8 @@
 	X(STR, engine, "r.engine")                                             \
 	X(INT, cores, "r.cores")                                               \
 	X(INT, memory_mb, "r.memory_mb")                                       \
-	X(INT, free_cores,                                                     \
-	    "r.cores - (SELECT CAST(COALESCE("                                 \
-	    "SUM(g.cores), 0) AS SIGNED) FROM resource_grant g"                \
-	    " WHERE g.engine = r.engine AND g.returned_at IS NULL)")           \
-	X(INT, free_memory_mb,                                                 \
-	    "r.memory_mb - (SELECT CAST(COALESCE("                             \
-	    "SUM(g.memory_mb), 0) AS SIGNED) FROM resource_grant g"            \
-	    " WHERE g.engine = r.engine AND g.returned_at IS NULL)")           \
+	X(INT, free_cores, "r.cores - u.cores")                                \
+	X(INT, free_memory_mb, "r.memory_mb - u.memory_mb")                    \
 	X(MS, updated_ms, "r.updated_at")
 static const struct db_col resource_cols[] = {
 #define COL(type, field, column)                                               \
@@ -61,18 +55,22 @@ static const struct db_stmt set = { "resource.set", "siiii",
 	"INSERT INTO resource (engine, cores, memory_mb) VALUES (?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE updated_at = NOW(6), cores = ?,"
 	" memory_mb = ?" };
-static const struct db_stmt get = { "resource.get", "s",
-	"SELECT 1" RESOURCE_COLS(
-	    DB_SQL) " FROM resource r WHERE r.engine = ?" };
+/* The open grants are read once for both sums. */
+#define USED                                                                   \
+	" FROM resource r JOIN (SELECT"                                        \
+	"  CAST(COALESCE(SUM(g.cores), 0) AS SIGNED) AS cores,"                \
+	"  CAST(COALESCE(SUM(g.memory_mb), 0) AS SIGNED) AS memory_mb"         \
+	"  FROM resource_grant g"                                              \
+	"  WHERE g.engine = ? AND g.returned_at IS NULL) AS u"                 \
+	" WHERE r.engine = ?"
+static const struct db_stmt get = { "resource.get", "ss",
+	"SELECT 1" RESOURCE_COLS(DB_SQL) USED };
 /*
  * All who grant from an engine queue here; the sums are read by the
  * statement after this one, when the others' grants are committed.
  */
 static const struct db_stmt lock_resource = { "resource.lock", "s",
 	"SELECT cores FROM resource WHERE engine = ? FOR UPDATE" };
-static const struct db_stmt lock_grant = { "grant.lock", "sss",
-	"SELECT 1" GRANT_COLS(DB_SQL) " FROM resource_grant WHERE" GRANT_WHERE
-				      " FOR UPDATE" };
 static const struct db_stmt put_grant = { "grant.put", "ssssiiisiii",
 	"INSERT INTO resource_grant (job_id, role, party_id, engine, cores,"
 	" memory_mb, expires_at) VALUES (?, ?, ?, ?, ?, ?,"
@@ -129,7 +127,7 @@ db_resource_get(struct db *db, struct arena *a, const char *engine,
 {
 	int r;
 
-	r = db_select_one(db, &get, &resource_shape, a, out, engine);
+	r = db_select_one(db, &get, &resource_shape, a, out, engine, engine);
 	return r == ERR_NOT_FOUND ? err_set(r,
 					"no capacity is known for "
 					"engine %.50s",
@@ -165,6 +163,23 @@ struct applying {
 	int64_t expires_us;
 	struct wait why;
 };
+
+/* What there is, and whether the member holds its grant already. */
+struct room {
+	struct db_resource r;
+	bool is_held;
+};
+static const struct db_col room_cols[] = {
+#define COL(type, field, column) { DB_##type, offsetof(struct room, r.field) },
+	RESOURCE_COLS(COL)
+#undef COL
+	    { DB_BOOL, offsetof(struct room, is_held) },
+};
+static const struct db_shape room_shape = DB_SHAPE(struct room, room_cols);
+static const struct db_stmt look_for_room = { "grant.room", "sssss",
+	"SELECT 1" RESOURCE_COLS(
+	    DB_SQL) ", EXISTS (SELECT 1 FROM resource_grant WHERE" GRANT_WHERE
+		    " AND returned_at IS NULL)" USED };
 
 static struct wait
 shortage(const struct db_grant *g, const struct db_resource *r)
@@ -203,14 +218,12 @@ check_free(struct applying *ap, const struct db_resource *r)
 }
 
 static int
-grant_new(struct db *db, struct arena *a, struct applying *ap)
+grant_new(struct db *db, struct arena *a, struct applying *ap,
+    const struct db_resource *have)
 {
 	const struct db_grant *g = ap->g;
-	struct db_resource *have;
 	int r;
 
-	if ((r = db_resource_get(db, a, g->engine, &have)) != 0)
-		return r;
 	if ((r = check_free(ap, have)) != 0 ||
 	    (r = db_quota_check(db, a, g->job_id, g->cores, &ap->why)) != 0)
 		return r;
@@ -225,9 +238,8 @@ static int
 apply_locked(struct db *db, struct arena *a, struct applying *ap)
 {
 	const struct db_grant *g = ap->g;
-	struct db_grant *old;
-	int64_t cores;
-	size_t n;
+	struct room *room;
+	int64_t cores, n = 0;
 	int r;
 
 	r = db_query_int(db, &lock_resource, &cores, g->engine);
@@ -236,13 +248,16 @@ apply_locked(struct db *db, struct arena *a, struct applying *ap)
 		    r, "no capacity is known for engine %.50s", g->engine);
 	if (r != 0)
 		return r;
-	if ((r = db_select(db, &lock_grant, &grant_shape, a, &old, &n,
-		 g->job_id, g->role, g->party_id)) != 0)
+	if ((r = db_select_one(db, &look_for_room, &room_shape, a, &room,
+		 g->job_id, g->role, g->party_id, g->engine, g->engine)) != 0)
 		return r;
-	if (n > 0 && old->open)
-		return db_exec(db, &extend_grant, NULL, ap->expires_us,
-		    g->job_id, g->role, g->party_id);
-	return grant_new(db, a, ap);
+	/* It may be given back meanwhile; only we may grant it. */
+	if (room->is_held &&
+	    ((r = db_exec(db, &extend_grant, &n, ap->expires_us, g->job_id,
+		  g->role, g->party_id)) != 0 ||
+		n > 0))
+		return r;
+	return grant_new(db, a, ap, &room->r);
 }
 
 static int

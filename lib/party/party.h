@@ -42,6 +42,13 @@ struct party_caller {
 	 * that has lost it, and stood still meanwhile: ERR_CONFLICT.
 	 */
 	int64_t fence;
+	/*
+	 * Of commands about a job that was initiated here: the fence of its
+	 * scheduler's lease, held as by db_job_hold(); 0: not.  *lease_lost is
+	 * set when that is why the command was refused.
+	 */
+	int64_t lease;
+	bool *lease_lost;
 };
 
 /* The member that is addressed. */

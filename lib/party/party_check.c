@@ -42,39 +42,27 @@ no_initiator(struct db *db, struct arena *a, const struct party_caller *c,
 	    c->party_id, job_id);
 }
 
-/* The job as db_job_get_brief() or db_job_lock() reads it. */
-typedef int job_read_fn(
-    struct db *, struct arena *, const char *job_id, struct db_job **);
-
-static int
-check(struct db *db, struct arena *a, job_read_fn *read,
-    const struct party_caller *c, const struct party_member *m,
-    struct db_job **job, struct db_party **party)
+int
+party_check(struct db *db, struct arena *a, const struct party_caller *c,
+    const struct party_member *m, bool lock, struct db_job **job,
+    struct db_party **party)
 {
 	int r;
 
-	*job = NULL;
-	*party = NULL;
-	if ((r = read(db, a, m->job_id, job)) != 0)
+	if ((r = db_job_get_member(db, a, m->job_id, m->role, m->party_id, lock,
+		 job, party)) != 0)
 		return r;
 	/* Before anything about members: strangers learn nothing of them. */
 	if (!str_eq(c->party_id, (*job)->initiator_party) &&
 	    !(c->is_site && (*job)->is_initiator))
 		return no_initiator(db, a, c, m->job_id);
-	if ((r = db_party_get(db, a, m->job_id, m->role, m->party_id, party)) !=
-	    0)
-		return r;
+	if (*party == NULL)
+		return err_set(ERR_NOT_FOUND, "%.20s %.10s is not in job %.30s",
+		    m->role, m->party_id, m->job_id);
 	if (!(*party)->is_local)
 		return err_set(ERR_NOT_FOUND, "%s %s of job %s is not here",
 		    m->role, m->party_id, m->job_id);
 	return 0;
-}
-
-int
-party_check(struct db *db, struct arena *a, const struct party_caller *c,
-    const struct party_member *m, struct db_job **job, struct db_party **party)
-{
-	return check(db, a, db_job_get_brief, c, m, job, party);
 }
 
 int
@@ -84,7 +72,7 @@ party_may_command(
 	struct arena *a = arena_new();
 	struct db_party *party;
 	struct db_job *job;
-	int r = party_check(db, a, c, m, &job, &party);
+	int r = party_check(db, a, c, m, false, &job, &party);
 
 	arena_free(a);
 	return r;
@@ -109,6 +97,19 @@ check_run(struct db *db, struct party_command *c)
 		    job_id, (long long)c->job->run, (long long)*run);
 	c->is_later_run = true;
 	return db_job_set_run(db, job_id, *run);
+}
+
+/* The row is locked: nobody claims the job while its scheduler acts. */
+static int
+check_lease(const struct party_command *c)
+{
+	int64_t lease = c->caller->lease;
+
+	if (lease == 0 || lease == c->job->lease_fence)
+		return 0;
+	*c->caller->lease_lost = true;
+	return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
+	    (long long)lease, c->job->job_id);
 }
 
 /*
@@ -149,9 +150,10 @@ command_tx(struct db *db, void *ctx)
 	c->arena = arena_new();
 	/* Nobody begins another run, or speaks under a later fence, while the
 	 * command is carried out. */
-	if ((r = check(db, c->arena, db_job_lock, c->caller, &c->member,
-		 &c->job, &c->party)) == 0 &&
-	    (r = check_fence(db, c)) == 0 && (r = check_run(db, c)) == 0)
+	if ((r = party_check(db, c->arena, c->caller, &c->member, true, &c->job,
+		 &c->party)) == 0 &&
+	    (r = check_lease(c)) == 0 && (r = check_fence(db, c)) == 0 &&
+	    (r = check_run(db, c)) == 0)
 		r = call->fn(db, c);
 	arena_free(c->arena);
 	return r;

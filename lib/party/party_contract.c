@@ -7,6 +7,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_tx.h"
+#include "lib/party/party_private.h"
 #include "lib/party/signatures.h"
 
 struct command {
@@ -41,19 +42,40 @@ check_offer(const struct command *c)
 
 /* The supervisor signs, who has the key. */
 static int
-sign_is_due(
-    struct db *db, const char *job_id, const char *role, const char *party_id)
+sign_is_due(struct db *db, struct arena *a, const struct db_job *job,
+    const char *role, const char *party_id)
 {
-	struct arena *a = arena_new();
 	struct db_party *p;
-	struct db_job *job;
 	int r;
 
-	if ((r = db_job_get_brief(db, a, job_id, &job)) == 0 &&
-	    (r = db_party_get(db, a, job_id, role, party_id, &p)) == 0 &&
+	if ((r = db_party_get(db, a, job->job_id, role, party_id, &p)) == 0 &&
 	    p->signed_revision != job->revision &&
 	    (enum db_sign_due)p->sign_due == DB_SIGN_NONE)
-		r = db_sign_due_set(db, job_id, role, party_id, DB_SIGN_DUE);
+		r = db_sign_due_set(
+		    db, job->job_id, role, party_id, DB_SIGN_DUE);
+	return r;
+}
+
+/* Of the initiator what was sent, of members here theirs, in a while. */
+static int
+take_offer(struct db *db, const struct command *c, bool all)
+{
+	const struct db_job_new *j = c->job;
+	struct arena *a = arena_new();
+	struct db_job *job;
+	size_t i;
+	int r;
+
+	if ((r = db_job_get_brief(db, a, j->job_id, &job)) == 0)
+		r = signatures_take(
+		    db, job, c->offer->signatures, c->offer->n, false);
+	if (r == 0 && !all)
+		r = sign_is_due(
+		    db, a, job, c->member->role, c->member->party_id);
+	for (i = 0; r == 0 && all && i < j->nparties; i++)
+		if (j->parties[i].is_local)
+			r = sign_is_due(db, a, job, j->parties[i].role,
+			    j->parties[i].party_id);
 	arena_free(a);
 	return r;
 }
@@ -62,37 +84,26 @@ static int
 create_tx(struct db *db, void *ctx)
 {
 	struct command *c = ctx;
-	const struct party_member *m = c->member;
 	int r;
 
 	if ((r = check_offer(c)) != 0 ||
-	    (r = party_job_create(
-		 db, c->caller, m, c->job, &c->refused, &c->effective)) != 0 ||
-	    (r = signatures_take(
-		 db, m->job_id, c->offer->signatures, c->offer->n, false)) != 0)
+	    (r = party_job_create(db, c->caller, c->member, c->job, &c->refused,
+		 &c->effective)) != 0)
 		return r;
-	return sign_is_due(db, m->job_id, m->role, m->party_id);
+	return take_offer(db, c, false);
 }
 
 static int
 reopen_tx(struct db *db, void *ctx)
 {
 	struct command *c = ctx;
-	const struct db_job_new *j = c->job;
-	size_t i;
 	int r;
 
 	if ((r = check_offer(c)) != 0 ||
-	    (r = party_job_reopen(db, c->caller, c->member, j, &c->refused,
-		 &c->effective)) != 0 ||
-	    (r = signatures_take(
-		 db, j->job_id, c->offer->signatures, c->offer->n, false)) != 0)
+	    (r = party_job_reopen(db, c->caller, c->member, c->job, &c->refused,
+		 &c->effective)) != 0)
 		return r;
-	for (i = 0; i < j->nparties && r == 0; i++)
-		if (j->parties[i].is_local)
-			r = sign_is_due(db, j->job_id, j->parties[i].role,
-			    j->parties[i].party_id);
-	return r;
+	return take_offer(db, c, true);
 }
 
 static int
@@ -161,26 +172,15 @@ party_contract_apply(struct db *db, const struct party_caller *caller,
 	return run(db, &c, apply_tx, NULL, effective);
 }
 
-static int
-start_tx(struct db *db, void *ctx)
-{
-	struct command *c = ctx;
-	int r;
-
-	/* Before anything is told of the job. */
-	if ((r = party_may_command(db, c->caller, c->member)) != 0 ||
-	    (r = signatures_take(db, c->member->job_id, c->offer->signatures,
-		 c->offer->n, true)) != 0)
-		return r;
-	return party_job_start(db, c->caller, c->member, &c->effective);
-}
-
 int
 party_contract_start(struct db *db, const struct party_caller *caller,
     const struct party_member *m, const struct party_offer *offer,
     bool *effective)
 {
-	struct command c = { .caller = caller, .member = m, .offer = offer };
+	struct party_command c = { .caller = caller,
+		.member = *m,
+		.signatures = offer->signatures,
+		.n_signatures = offer->n };
 
-	return run(db, &c, start_tx, NULL, effective);
+	return party_run(db, &c, party_start_signed, effective);
 }

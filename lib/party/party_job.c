@@ -11,6 +11,7 @@
 #include "lib/db/db_tx.h"
 #include "lib/party/approval.h"
 #include "lib/party/party_private.h"
+#include "lib/party/signatures.h"
 
 /* --- create --- */
 
@@ -325,7 +326,7 @@ apply(struct db *db, struct party_command *c)
 		return r;
 	/* Being asked for resources tells that all members took the job in. */
 	if (j->status == STATE_READY &&
-	    (r = db_job_move(db, j->job_id, STATE_WAITING, 0,
+	    (r = db_job_move_locked(db, c->job, STATE_WAITING,
 		 "all members created it", &c->effective)) != 0)
 		return r;
 	r = db_resource_apply(db,
@@ -394,14 +395,24 @@ start(struct db *db, struct party_command *c)
 		return r;
 	/* At the initiator the scheduler moves it, once all have started. */
 	if (!j->is_initiator && j->status == STATE_READY &&
-	    (r = db_job_move(db, j->job_id, STATE_WAITING, 0,
+	    (r = db_job_move_locked(db, c->job, STATE_WAITING,
 		 "all members created it", &moved)) != 0)
 		return r;
-	if (!j->is_initiator && (r = db_job_move(db, j->job_id, STATE_RUNNING,
-				     0, "started", &c->effective)) != 0)
+	if (!j->is_initiator &&
+	    (r = db_job_move_locked(
+		 db, c->job, STATE_RUNNING, "started", &c->effective)) != 0)
 		return r;
 	return db_party_mark(db, j->job_id, c->member.role, c->member.party_id,
-	    DB_PARTY_STARTED, true, NULL, 0);
+	    DB_PARTY_STARTED, true, "", 0);
+}
+
+int
+party_start_signed(struct db *db, struct party_command *c)
+{
+	int r =
+	    signatures_take(db, c->job, c->signatures, c->n_signatures, true);
+
+	return r != 0 ? r : start(db, c);
 }
 
 int
@@ -420,8 +431,8 @@ status(struct db *db, struct party_command *c)
 
 	if ((r = party_model_end(db, c)) != 0)
 		return r;
-	return db_job_move(
-	    db, c->job->job_id, c->state, 0, c->reason, &c->effective);
+	return db_job_move_locked(
+	    db, c->job, c->state, c->reason, &c->effective);
 }
 
 int
@@ -447,7 +458,7 @@ stop(struct db *db, struct party_command *c)
 
 	/* This run, too, has its end here. */
 	if (c->is_later_run && state_is_end(c->job->status) &&
-	    (r = db_job_move(db, c->job->job_id, STATE_WAITING, 0,
+	    (r = db_job_move_locked(db, c->job, STATE_WAITING,
 		 "another run, which is over", &moved)) != 0)
 		return r;
 	/* A job that succeeded has no unended tasks worth a kill wish. */
@@ -458,8 +469,8 @@ stop(struct db *db, struct party_command *c)
 	/* At the initiator the scheduler moves its job, under its lease. */
 	if (c->job->is_initiator)
 		return 0;
-	if ((r = db_job_move(
-		 db, c->job->job_id, c->state, 0, c->reason, &moved)) != 0)
+	if ((r = db_job_move_locked(db, c->job, c->state, c->reason, &moved)) !=
+	    0)
 		return r;
 	c->effective |= moved;
 	return 0;

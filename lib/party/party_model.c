@@ -154,8 +154,11 @@ party_job_model(struct db *db, const struct site_conf *conf,
 
 	if (effective != NULL)
 		*effective = false;
-	if ((r = party_check(db, s.arena, caller, m, &brief, &party)) != 0 ||
-	    (r = db_job_get(db, s.arena, m->job_id, &s.job)) != 0)
+	if ((r = party_check(db, s.arena, caller, m, false, &brief, &party)) !=
+		0 ||
+	    (r = db_job_get(db, s.arena, m->job_id, &s.job)) != 0 ||
+	    (r = db_party_get(
+		 db, s.arena, m->job_id, m->role, m->party_id, &party)) != 0)
 		goto out;
 	s.key = (struct db_model_key){ s.job->model_id, s.job->model_version,
 		m->role, m->party_id };

@@ -4,15 +4,18 @@
 #ifndef LIB_PARTY_PARTY_PRIVATE_H
 #define LIB_PARTY_PARTY_PRIVATE_H
 
+#include "lib/db/db_contract.h"
 #include "lib/db/db_model.h"
 #include "lib/party/party.h"
 
 /*
- * Read the job (brief) and the addressed member and see that the member is
- * local and the caller is the job's initiator.
+ * Read the job (brief) and the addressed member (without party_conf) and see
+ * that the member is local and the caller is the job's initiator.  lock: until
+ * the end of the transaction, see db_job_get_member().
  */
 int party_check(struct db *, struct arena *, const struct party_caller *,
-    const struct party_member *, struct db_job **job, struct db_party **party);
+    const struct party_member *, bool lock, struct db_job **job,
+    struct db_party **party);
 
 /* What a command's transaction is told and leaves. */
 struct party_command {
@@ -26,6 +29,8 @@ struct party_command {
 	struct wait why; /* it has to wait */
 	const struct db_task_new *task;
 	const struct db_job_new *documents;
+	const struct db_signature *signatures; /* of all members */
+	size_t n_signatures;
 	bool effective;
 	enum permit_kind refused; /* by which kind of rule */
 	/* found by the check, alive while the command's function runs */
@@ -42,6 +47,9 @@ typedef int party_command_fn(struct db *, struct party_command *);
  */
 int party_run(
     struct db *, struct party_command *, party_command_fn *, bool *effective);
+
+/* The member starts, with the signatures of all that the caller sent. */
+int party_start_signed(struct db *, struct party_command *);
 
 /*
  * A job ends here as c->state says: after a bad end what was staged goes, a

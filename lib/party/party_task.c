@@ -264,7 +264,7 @@ party_task_collect(struct db *db, struct arena *a,
 	int r;
 
 	*out = NULL;
-	if ((r = party_check(db, a, caller, &m, &job, &party)) != 0)
+	if ((r = party_check(db, a, caller, &m, false, &job, &party)) != 0)
 		return r;
 	return db_task_get(db, a, k, out);
 }

@@ -9,7 +9,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
-#include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/decode.h"
@@ -180,7 +179,7 @@ check_key(const struct db_partner_key *k, const char *key_id, int64_t signed_s)
 
 /* Among all keys that the party has and had. */
 static int
-find_key(struct db *db, struct arena *a, const char *party_id,
+find_key(struct db *db, struct arena *a, const char *party_id, bool is_partners,
     const char *key_id, int64_t signed_s, uint8_t key[KEYS_PUBLIC_SIZE])
 {
 	struct db_partner_key *rows;
@@ -190,6 +189,11 @@ find_key(struct db *db, struct arena *a, const char *party_id,
 
 	if ((r = db_partner_key_list(db, a, party_id, false, &rows, &n)) != 0)
 		return r;
+	if (is_partners && (n == 0 || !rows->is_partners))
+		return err_set(ERR_AUTH,
+		    "party %.10s is no partner of this site, so its signature "
+		    "cannot be checked",
+		    party_id);
 	for (i = 0; i < n; i++) {
 		if (!str_eq(rows[i].kind, DB_KEY_SIGN) ||
 		    keys_public_parse(rows[i].material, key) != 0)
@@ -208,17 +212,8 @@ signature_key(struct db *db, const char *party_id, const char *key_id,
     int64_t signed_s, uint8_t key[KEYS_PUBLIC_SIZE])
 {
 	struct arena *a = arena_new();
-	struct db_partner *p;
-	int r;
+	int r = find_key(db, a, party_id, true, key_id, signed_s, key);
 
-	r = db_partner_get(db, a, party_id, &p);
-	if (r == ERR_NOT_FOUND || (r == 0 && !p->enabled))
-		r = err_set(ERR_AUTH,
-		    "party %.10s is no partner of this site, so its signature "
-		    "cannot be checked",
-		    party_id);
-	if (r == 0)
-		r = find_key(db, a, party_id, key_id, signed_s, key);
 	arena_free(a);
 	return r;
 }
@@ -240,7 +235,7 @@ own_key_of(struct db *db, const struct db_party *m,
 		return 0;
 	/* It has got another key since. */
 	a = arena_new();
-	r = find_key(db, a, m->party_id, s->key_id, s->signed_s, key);
+	r = find_key(db, a, m->party_id, false, s->key_id, s->signed_s, key);
 	arena_free(a);
 	return r;
 }
@@ -297,12 +292,38 @@ find_member(const struct db_party *members, size_t n, const char *role,
 	return NULL;
 }
 
-static int
-take_one(struct db *db, const struct db_job *job,
-    const struct db_party *members, size_t n, const struct db_signature *s)
+/* What was sent for a job, and what is here of it. */
+struct taking {
+	const struct db_job *job;
+	struct db_party *members;
+	size_t n_members;
+	struct db_signature *kept;
+	size_t n_kept;
+};
+
+/* The very signature was verified when it was kept. */
+static bool
+is_kept(const struct taking *t, const struct db_signature *s)
 {
+	for (size_t i = 0; i < t->n_kept; i++) {
+		const struct db_signature *k = &t->kept[i];
+
+		if (str_eq(k->role, s->role) &&
+		    str_eq(k->party_id, s->party_id) &&
+		    str_eq(k->key_id, s->key_id) &&
+		    k->signed_s == s->signed_s &&
+		    str_eq(k->signature, s->signature))
+			return true;
+	}
+	return false;
+}
+
+static int
+take_one(struct db *db, const struct taking *t, const struct db_signature *s)
+{
+	const struct db_job *job = t->job;
 	const struct db_party *m =
-	    find_member(members, n, s->role, s->party_id);
+	    find_member(t->members, t->n_members, s->role, s->party_id);
 	int r;
 
 	if (m == NULL)
@@ -310,11 +331,34 @@ take_one(struct db *db, const struct db_job *job,
 		    "%.20s %.10s signed, who is no member of job %s", s->role,
 		    s->party_id, job->job_id);
 	/* What is this site's it has made itself. */
-	if (m->is_local)
+	if (m->is_local || is_kept(t, s))
 		return 0;
 	if ((r = signature_verify(db, job, m, s, NULL)) == ERR_AUTH)
 		return err_set(ERR_DENIED, "%s", err_text());
 	return r != 0 ? r : db_signature_put(db, job->job_id, job->revision, s);
+}
+
+/* Is any of another site's kept?  Else they need not be read. */
+static bool
+has_kept(const struct taking *t)
+{
+	for (size_t i = 0; i < t->n_members; i++)
+		if (!t->members[i].is_local &&
+		    t->members[i].signed_revision == t->job->revision)
+			return true;
+	return false;
+}
+
+static int
+read_kept(struct db *db, struct arena *a, struct taking *t)
+{
+	int r =
+	    db_party_list(db, a, t->job->job_id, &t->members, &t->n_members);
+
+	if (r == 0 && has_kept(t))
+		r = db_signature_list(db, a, t->job->job_id, t->job->revision,
+		    &t->kept, &t->n_kept);
+	return r;
 }
 
 static bool
@@ -330,32 +374,30 @@ is_among(const struct db_signature *sigs, size_t n, const struct db_party *m)
 }
 
 int
-signatures_take(struct db *db, const char *job_id,
+signatures_take(struct db *db, const struct db_job *job,
     const struct db_signature *sigs, size_t n, bool whole)
 {
 	struct arena *a = arena_new();
-	struct db_party *members = NULL;
-	struct db_job *job;
-	size_t i, n_members = 0;
-	int r;
+	struct taking t = { .job = job };
+	int r = read_kept(db, a, &t);
 
-	if ((r = db_job_get_brief(db, a, job_id, &job)) == 0)
-		r = db_party_list(db, a, job_id, &members, &n_members);
 	/* Each costs a verification. */
-	if (r == 0 && n > n_members)
+	if (r == 0 && n > t.n_members)
 		r = err_set(ERR_DENIED,
 		    "%zu signatures came for a job of %zu members", n,
-		    n_members);
-	for (i = 0; r == 0 && i < n; i++)
-		r = take_one(db, job, members, n_members, &sigs[i]);
-	for (i = 0; r == 0 && whole && i < n_members; i++)
-		if (members[i].signed_revision != job->revision &&
-		    (members[i].is_local || !is_among(sigs, n, &members[i])))
+		    t.n_members);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = take_one(db, &t, &sigs[i]);
+	for (size_t i = 0; r == 0 && whole && i < t.n_members; i++) {
+		const struct db_party *m = &t.members[i];
+
+		if (m->signed_revision != job->revision &&
+		    (m->is_local || !is_among(sigs, n, m)))
 			r = err_set(ERR_DENIED,
 			    "%s %s has not signed revision %lld of the "
 			    "contract",
-			    members[i].role, members[i].party_id,
-			    (long long)job->revision);
+			    m->role, m->party_id, (long long)job->revision);
+	}
 	arena_free(a);
 	return r;
 }

@@ -41,11 +41,11 @@ int signature_verify(struct db *, const struct db_job *job,
 
 /*
  * Keep what partners sent, in the caller's transaction: each must be another
- * site's member's and good.  whole: together with those that are here all
- * members must have signed.  Errors: ERR_DENIED with who has not or whose is
- * no good.
+ * site's member's and good; one that is kept already was, and costs nothing.
+ * whole: together with those that are here all members must have signed.
+ * Errors: ERR_DENIED with who has not or whose is no good.
  */
-int signatures_take(struct db *, const char *job_id,
+int signatures_take(struct db *, const struct db_job *,
     const struct db_signature *, size_t n, bool whole);
 
 /*

@@ -382,6 +382,34 @@ rows_are_chained_in_the_order_of_their_commits(void **state)
 	assert_int_equal(n, 0);
 }
 
+static void
+what_a_link_costs_does_not_grow_with_the_chain(void **state)
+{
+	static const struct db_stmt status = { "status", "",
+		"SELECT CAST(SUM(variable_value) AS SIGNED)"
+		" FROM information_schema.session_status"
+		" WHERE variable_name LIKE 'HANDLER_READ_%NEXT'" };
+	struct db_audit_row *rows;
+	struct arena *a = arena_new();
+	int64_t idle, before, after;
+	size_t n;
+
+	(void)state;
+	for (int i = 0; i < 450; i++)
+		assert_int_equal(add(db, "c"), 0);
+	sealer_look(sealer);
+	assert_int_equal(add(db, "new"), 0);
+	/* The status is rows, too. */
+	assert_int_equal(db_query_int(db, &status, &idle), 0);
+	assert_int_equal(db_query_int(db, &status, &before), 0);
+	idle = before - idle;
+	assert_int_equal(db_audit_unlinked(db, a, 449, 200, &rows, &n), 0);
+	assert_int_equal(db_query_int(db, &status, &after), 0);
+	assert_int_equal(n, 1);
+	assert_in_range(after - before - idle, 0, 50);
+	arena_free(a);
+}
+
 static int
 slow_tx(struct db *d, void *ctx)
 {
@@ -705,6 +733,7 @@ main(void)
 		cmocka_unit_test(repeats_are_explained_and_differences_are_not),
 		cmocka_unit_test(each_kind_of_difference_is_named),
 		T(rows_are_chained_in_the_order_of_their_commits),
+		T(what_a_link_costs_does_not_grow_with_the_chain),
 		T(a_row_that_is_committed_late_is_not_forgotten),
 		T(two_sealers_make_one_chain),
 		T(a_row_that_nobody_chained_is_found),

@@ -22,7 +22,7 @@
 #include "tests/lib/rows.h"
 
 #define LONG_MS 3600000
-#define JOBS 30
+#define JOBS 60
 
 static struct db *db;
 static struct arena *arena;
@@ -244,6 +244,15 @@ fill(void)
 	assert_int_equal(db_exec(db, &sleep, NULL), 0);
 }
 
+static int64_t
+wake(const char *party)
+{
+	int64_t woken;
+
+	assert_int_equal(db_queue_wake(db, party, 2, &woken), 0);
+	return woken;
+}
+
 static void
 what_becomes_free_wakes_the_first_and_the_smallest(void **state)
 {
@@ -251,9 +260,10 @@ what_becomes_free_wakes_the_first_and_the_smallest(void **state)
 
 	(void)state;
 	fill();
-	assert_int_equal(db_queue_wake(db, "777", 2, &n), 0);
-	assert_int_equal(n, 0);
-	assert_int_equal(db_queue_wake(db, ROWS_HOST, 2, NULL), 0);
+	assert_int_equal(wake("777"), 0);
+	assert_int_equal(wake(ROWS_HOST), 3);
+	/* They are awake: nobody else is woken in their place. */
+	assert_int_equal(wake(ROWS_HOST), 0);
 	for (int i = 0; i < JOBS; i++)
 		assert_int_equal(is_due(i), i < 2 || i == JOBS - 1);
 	assert_int_equal(db_queue_rank(db, id_of(0), 8, &n), 0);
@@ -264,22 +274,68 @@ what_becomes_free_wakes_the_first_and_the_smallest(void **state)
 	assert_int_equal(n, 8);
 }
 
+/* Rows that this connection has read so far, by index or otherwise. */
+static int64_t
+rows_read(void)
+{
+	static const struct db_stmt status = { "status", "",
+		"SELECT CAST(SUM(variable_value) AS SIGNED)"
+		" FROM information_schema.session_status"
+		" WHERE variable_name IN ('HANDLER_READ_NEXT',"
+		"  'HANDLER_READ_RND_NEXT', 'HANDLER_READ_RND',"
+		"  'HANDLER_ICP_ATTEMPTS')" };
+	int64_t n;
+
+	assert_int_equal(db_query_int(db, &status, &n), 0);
+	return n;
+}
+
+static void
+waking_and_asking_who_is_ahead_read_a_few_of_those_who_wait(void **state)
+{
+	const char *ahead;
+	int64_t idle, before, cost;
+
+	(void)state;
+	fill();
+	before = rows_read();
+	idle = rows_read() - before;
+	before = rows_read();
+	(void)wake(ROWS_HOST);
+	cost = rows_read() - before - idle;
+	assert_true(cost < JOBS / 2);
+	before = rows_read();
+	/* None has waited long; of those who have, none stands before. */
+	assert_int_equal(db_queue_ahead(db, arena, id_of(JOBS - 1), ROWS_HOST,
+			     LONG_MS, &ahead),
+	    0);
+	assert_null(ahead);
+	assert_int_equal(
+	    db_queue_ahead(db, arena, id_of(0), ROWS_HOST, 0, &ahead), 0);
+	cost = rows_read() - before - idle;
+	assert_null(ahead);
+	assert_true(cost < JOBS / 2);
+}
+
 static void
 nobody_passes_who_has_waited_long(void **state)
 {
-	const char *ahead, *party;
+	const char *ahead;
 
 	(void)state;
 	fill();
 	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(9), LONG_MS, &ahead, &party), 0);
+	    db_queue_ahead(db, arena, id_of(9), ROWS_HOST, LONG_MS, &ahead), 0);
 	assert_null(ahead);
 	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(9), 0, &ahead, &party), 0);
-	assert_string_equal(ahead, id_of(0));
-	assert_string_equal(party, ROWS_HOST);
+	    db_queue_ahead(db, arena, id_of(9), ROWS_HOST, 0, &ahead), 0);
+	assert_non_null(ahead);
+	assert_true(strcmp(ahead, id_of(9)) < 0);
 	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(0), 0, &ahead, &party), 0);
+	    db_queue_ahead(db, arena, id_of(9), ROWS_GUEST, 0, &ahead), 0);
+	assert_null(ahead);
+	assert_int_equal(
+	    db_queue_ahead(db, arena, id_of(0), ROWS_HOST, 0, &ahead), 0);
 	assert_null(ahead);
 }
 
@@ -290,7 +346,7 @@ who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it(
 	static const struct db_stmt rest = { "rest", "s",
 		"UPDATE job SET next_look_at = NOW(6) WHERE job_id = ?" };
 	struct db_job_claim *claims;
-	const char *ahead, *party;
+	const char *ahead;
 	size_t n;
 
 	(void)state;
@@ -300,11 +356,11 @@ who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it(
 	    db_job_claim(db, arena, "s", LONG_MS, 10, &claims, &n), 0);
 	assert_int_equal(n, 1);
 	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(1), LONG_MS, &ahead, &party), 0);
+	    db_queue_ahead(db, arena, id_of(1), ROWS_HOST, LONG_MS, &ahead), 0);
 	assert_null(ahead);
-	assert_int_equal(db_queue_wake(db, ROWS_HOST, 2, NULL), 0);
+	(void)wake(ROWS_HOST);
 	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(1), LONG_MS, &ahead, &party), 0);
+	    db_queue_ahead(db, arena, id_of(1), ROWS_HOST, LONG_MS, &ahead), 0);
 	assert_string_equal(ahead, id_of(0));
 	/* Those that are claimed together ask in their order. */
 	assert_int_equal(
@@ -314,7 +370,7 @@ who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it(
 	assert_int_equal(n, 3);
 	assert_string_equal(claims[0].job_id, id_of(0));
 	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(1), LONG_MS, &ahead, &party), 0);
+	    db_queue_ahead(db, arena, id_of(1), ROWS_HOST, LONG_MS, &ahead), 0);
 	assert_null(ahead);
 }
 
@@ -541,6 +597,7 @@ main(void)
 		T(the_same_wait_goes_on_and_another_begins),
 		T(who_lost_the_lease_changes_no_reason_of_a_task),
 		T(what_becomes_free_wakes_the_first_and_the_smallest),
+		T(waking_and_asking_who_is_ahead_read_a_few_of_those_who_wait),
 		T(nobody_passes_who_has_waited_long),
 		T(who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it),
 		T(initiators_that_were_refused_are_told_once_and_in_turn),
