@@ -1,20 +1,22 @@
-"""What waiting costs, and how soon a bad end is known.
+"""What waiting and starting cost, and how soon a bad end is known.
 
-usage: bench/run.sh queue    (starts the federation)
+usage: bench/run.sh queue     (starts the federation; all of it, three minutes)
+       bench/run.sh starts    (the jobs alone; BENCH_JOBS=200: fewer)
 
-CPU time is counted, not rates: others may run on the same cores.
+CPU time is counted beside rates: others may run on the same cores.
 """
 import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from federation import Federation, kill, wait_for
+from federation import kill, wait_for
 from sites import TWO, chain, children, conf, micros, result, submit_and_wait
 
 WAITING = 10000
-STARTS = 1000
+STARTS = int(os.environ.get("BENCH_JOBS", "1000"))
 AT_ONCE = 32
+HELD = 100  # jobs that start and stay; each has two shepherds, each of them a connection
 SECONDS = 10
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -30,8 +32,9 @@ def cpu_s(pids):
 
 def programs(site):
     """A site's own processes; the database is all sites'."""
-    pids = [site.pid(n) for n in ("supervisor", "fcgi-app", "nginx")]
-    return pids + [c for p in pids for c in children(p)]
+    supervisor = site.pid("supervisor")
+    pids = [site.pid(n) for n in ("fcgi-app", "nginx")]
+    return [supervisor] + pids + [c for p in pids for c in children(p)]
 
 
 def database(site):
@@ -39,14 +42,25 @@ def database(site):
         return [int(f.read())]
 
 
-def spent(fed):
-    """CPU seconds so far: of the database, the sites' programs, and (all processors', less those) the rest."""
+def all_cpu_s():
+    """Of what run.sh started, ended processes too, when it could make a control group for it; else of the machine."""
+    with open("/proc/self/cgroup", encoding="ascii") as f:
+        group = next((l.split(":")[2].strip() for l in f if "cpuacct" in l.split(":")[1].split(",")), "/")
+    if group != "/":
+        with open("/sys/fs/cgroup/cpuacct" + group + "/cpuacct.usage", encoding="ascii") as f:
+            return int(f.read()) / 1e9
     with open("/proc/stat", encoding="ascii") as f:
         fields = [int(v) for v in f.readline().split()[1:]]
-    whole = (sum(fields) - fields[3] - fields[4]) / TICKS
+    return (sum(fields) - fields[3] - fields[4]) / TICKS
+
+
+def spent(fed):
+    """CPU seconds so far: of the database, the sites' programs, and (all, less those) of tasks: what shepherds and
+    sandboxes cost, and this benchmark itself."""
     base = cpu_s(database(fed.guest))
     sites = cpu_s(programs(fed.guest) + programs(fed.host))
-    return {"database": base, "programs of two sites": sites, "tasks and whatever else ran": whole - base - sites}
+    return {"all": all_cpu_s(), "database": base, "programs of two sites": sites,
+            "tasks": all_cpu_s() - base - sites}
 
 
 def busy_percent(pids):
@@ -131,46 +145,110 @@ def verdicts(fed):
     result("executor killed to the verdict at both parties (median of 7)", statistics.median(took), "ms", None, 500)
 
 
-def submit_many(fed, n):
-    c, d = conf(["empty_0"], TWO), chain(1)
-    with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda _: fed.submit(c, d), range(n)))
-
-
 def count(site, where):
     return int(site.sql("SELECT COUNT(*) FROM job WHERE %s" % where)[0][0])
 
 
-def starts(fed):
-    """STARTS two-party jobs wait for one that holds all AT_ONCE cores of both sites.  Counted: from its end to the
-    start of the last of them.  Each has one core at a time, so all but the last AT_ONCE have also run and ended by
-    then: two shepherds and sandboxes for each job, its reports, its end at both sites.  What a start costs the
-    scheduling alone is in the lines below, as CPU time."""
-    before = [s.sql("SELECT cores, memory_mb FROM resource")[0] for s in (fed.guest, fed.host)]
-    for site in (fed.guest, fed.host):
-        site.sql("UPDATE resource SET cores = %d, memory_mb = %d" % (AT_ONCE, AT_ONCE * 4096))
-    try:
-        c = conf(["fail_0"], TWO, {"fail_0": {"what": "hang", "who": "guest"}})
-        c["job_parameters"]["common"]["task_cores"] = AT_ONCE
-        blocker = fed.submit(c, {"components": {"fail_0": {"module": "TestFail"}}})
-        fed.guest.wait(blocker, until=("running",))
-        first = min(submit_many(fed, STARTS))
-        since = "job_id >= '%s'" % first
-        wait_for(lambda: count(fed.guest, "wait_code IN ('waiting_resources', 'turn')") >= STARTS, 120, "waiting jobs")
-        fed.guest.ok("job/stop", {"job_id": blocker})
-        begin = micros(fed.guest, "SELECT TIMESTAMPDIFF(MICROSECOND, '2020-01-01', NOW(6))")
-        cpu = spent(fed)
-        wait_for(lambda: count(fed.guest, "status IN ('waiting', 'running')") == 0, 300, "the jobs' end")
-        cpu = {k: (v - cpu[k]) / STARTS * 1e3 for k, v in spent(fed).items()}
-        end = micros(fed.guest, "SELECT TIMESTAMPDIFF(MICROSECOND, '2020-01-01', MAX(started_at)) FROM job WHERE " + since)
-        assert count(fed.guest, "status = 'success' AND started_at IS NOT NULL AND " + since) >= STARTS
-        result("two-party jobs started a second, %d waiting" % STARTS, STARTS / ((end - begin) / 1e6), "/s", None, 50,
-               "higher")
-        for name, ms in cpu.items():
-            print("    CPU for each: %-30s %6.1f ms" % (name, ms))
-    finally:
-        for site, (cores, memory) in zip((fed.guest, fed.host), before):
+def patiently(condition, seconds, what):
+    """As wait_for(), of something that is asked for at the cost of what is measured."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "%s did not come true in %d s" % (what, seconds)
+        time.sleep(0.25)
+
+
+class Waiting:
+    """A blocker that holds all of some cores of two sites, and jobs of one core each that wait for it."""
+
+    def __init__(self, fed, cores, dsl, configuration, jobs):
+        self.fed, self.n = fed, jobs
+        self.sites = (fed.guest, fed.host)
+        self.before = [s.sql("SELECT cores, memory_mb FROM resource")[0] for s in self.sites]
+        for site in self.sites:
+            site.sql("UPDATE resource SET cores = %d, memory_mb = %d" % (cores, cores * 4096))
+        try:
+            blocker = hanging()
+            blocker["job_parameters"]["common"]["task_cores"] = cores
+            self.blocker = fed.submit(blocker, HANG)
+            fed.guest.wait(self.blocker, until=("running",))
+            with ThreadPoolExecutor(4) as pool:
+                self.jobs = sorted(pool.map(lambda _: fed.submit(configuration, dsl), range(jobs)))
+            self.since = "job_id >= '%s'" % self.jobs[0]
+            patiently(lambda: count(fed.guest, "wait_code IN ('waiting_resources', 'turn')") >= jobs, 180,
+                      "waiting jobs")
+        except BaseException:
+            self.restore()
+            raise
+
+    def restore(self):
+        for site, (cores, memory) in zip(self.sites, self.before):
             site.sql("UPDATE resource SET cores = %s, memory_mb = %s" % (cores, memory))
+
+    def begin(self):
+        """The blocker ends."""
+        self.spent, self.told = spent(self.fed), statements(self.fed.guest)
+        self.at = micros(self.fed.guest, "SELECT TIMESTAMPDIFF(MICROSECOND, '2020-01-01', NOW(6))")
+        self.fed.guest.ok("job/stop", {"job_id": self.blocker})
+
+    def costs(self, n):
+        cpu, told = spent(self.fed), statements(self.fed.guest)
+        for k, v in cpu.items():
+            print("    CPU for each: %-36s %6.1f ms" % (k, (v - self.spent[k]) / n * 1e3))
+        print("    database, for each: %.1f statements, %.1f commits" % tuple(
+            (told[k] - self.told[k]) / n for k in ("questions", "com_commit")))
+
+    def seconds_until(self, table, where):
+        """From the blocker's end until the last one of them was started, at whichever site."""
+        end = max(micros(s, "SELECT TIMESTAMPDIFF(MICROSECOND, '2020-01-01', MAX(started_at)) FROM %s WHERE %s AND %s"
+                         % (table, where, self.since)) for s in self.sites)
+        return (end - self.at) / 1e6
+
+
+HANG = {"components": {"fail_0": {"module": "TestFail"}}}
+
+
+def hanging():
+    """A task that stays, and computes nothing, at both parties."""
+    c = conf(["fail_0"], TWO, {"fail_0": {"what": "hang", "who": "guest"}})
+    c["component_parameters"]["role"] = {"host": {"0": {"fail_0": {"what": "hang", "who": "host"}}}}
+    return c
+
+
+def starts(fed):
+    """HELD two-party jobs start while STARTS others go on waiting.  A start is all from the moment that there is room
+    until the job's task runs at both parties: resources and start at both, two shepherds, two sandboxes, two executors
+    and what they report.  The jobs stay, so that nothing of their ends is in it."""
+    running = "SELECT COUNT(*) FROM task WHERE run_here = 1 AND party_status = 'running' AND "
+    w = Waiting(fed, HELD, HANG, hanging(), HELD + STARTS)
+    try:
+        w.begin()
+        patiently(lambda: all(int(s.sql(running + w.since)[0][0]) >= HELD for s in w.sites), 120, "running tasks")
+        seconds = w.seconds_until("task", "run_here = 1")
+        result("two-party jobs started a second, %d waiting" % STARTS, HELD / seconds, "/s", None, 50, "higher")
+        w.costs(HELD)
+        held = [r[0] for r in fed.guest.sql("SELECT job_id FROM job WHERE status = 'running' AND " + w.since)]
+        print("    %d of them were not the first in the queue" % len(set(held) - set(w.jobs[:HELD])))
+    finally:
+        fed.guest.sql("UPDATE job SET cancel_signal = 1, cancel_status = 'canceled', next_look_at = NOW(6)"
+                      " WHERE cancel_signal = 0 AND status IN ('waiting', 'running') AND " + w.since)
+        patiently(lambda: all(count(s, "status IN ('waiting', 'running')") == 0 for s in w.sites), 180, "all ends")
+        w.restore()
+
+
+def through(fed):
+    """The whole life of jobs in a queue: STARTS of them wait for AT_ONCE cores and have one each, so all but the last
+    AT_ONCE have started, run and ended when the last one starts: what a start costs, and the task's and the job's end
+    at both sites."""
+    w = Waiting(fed, AT_ONCE, chain(1), conf(["empty_0"], TWO), STARTS)
+    try:
+        w.begin()
+        patiently(lambda: count(fed.guest, "status IN ('waiting', 'running')") == 0, 300, "the jobs' end")
+        assert count(fed.guest, "status = 'success' AND " + w.since) >= STARTS
+        result("two-party jobs through a queue a second", STARTS / w.seconds_until("job", "1"), "/s", None, 20,
+               "higher")
+        w.costs(STARTS)
+    finally:
+        w.restore()
 
 
 def queue(fed):
@@ -178,3 +256,9 @@ def queue(fed):
     verdicts(fed)
     waiting(fed, job)
     starts(fed)
+    through(fed)
+
+
+def jobs(fed):
+    starts(fed)
+    through(fed)

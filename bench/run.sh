@@ -31,18 +31,34 @@ for program in "$BUILD"/bench/bin/*; do
 	fi
 done
 
+leave() {
+	examples/federation.sh down
+	echo $$ >/sys/fs/cgroup/cpuacct/tasks
+	rmdir "$group" || true
+}
+
 # What a decision costs among ended jobs, in virtual time.
 if chosen decisions; then
 	echo "== decisions"
 	"$BUILD/tests/simulation" --bench
 fi
 
-if chosen schedule || chosen mailbox || chosen memory || chosen queue || chosen api; then
-	trap 'examples/federation.sh down' EXIT
+if chosen schedule || chosen mailbox || chosen memory || chosen queue ||
+	chosen starts || chosen api; then
+	# What processor time goes where is known whoever else is busy.
+	group=/sys/fs/cgroup/cpuacct/sluice-bench-$$
+	if mkdir "$group" 2>/dev/null; then
+		echo $$ >"$group/tasks"
+		trap 'leave' EXIT
+	else
+		trap 'examples/federation.sh down' EXIT
+	fi
 	trap 'exit 130' INT
 	trap 'exit 143' TERM
 	examples/federation.sh up
-	for name in schedule mailbox memory queue; do
+	for name in schedule mailbox memory queue starts; do
+		# A part of queue.
+		if [ $name = starts ] && [ -z "$wanted" ]; then continue; fi
 		if chosen $name; then
 			echo "== $name"
 			PYTHONDONTWRITEBYTECODE=1 \
