@@ -20,6 +20,7 @@
 #include "lib/base/id.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_admission.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_permission.h"
 #include "lib/http/tls_cert.h"
@@ -112,6 +113,7 @@ prove(const char *id)
 				       .sign_digest = found.sign_digest,
 				       .tls_digest = found.tls_digest,
 				       .nonce = proof.nonce,
+				       .created_s = proof.created_s,
 				       .expires_s = proof.expires_s }));
 	return measure_seconds() - begun;
 }

@@ -14,12 +14,14 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/conf/site_disk.h"
 #include "lib/db/db_task.h"
 #include "lib/json/json.h"
 #include "lib/mailbox/mailbox.h"
 #include "lib/provider/manifest.h"
 
-#define RETRY_AFTER_S 1
+#define RETRY_AFTER_S 1	     /* the receiver is at it */
+#define RETRY_AFTER_FULL_S 5 /* somebody has to make room */
 
 static int
 read_receiver(struct request *req, struct mailbox_task *t)
@@ -143,6 +145,16 @@ check_allowed(struct request *req, const struct mailbox_task *t,
 	return 0;
 }
 
+/* What must stay free is not a partner's to fill either. */
+static int
+check_disk(const struct request *req)
+{
+	if (site_disk_check(req->app->conf) == 0)
+		return 0;
+	return err_set(
+	    ERR_FULL, "a disk of party %s is full", req->app->conf->party_id);
+}
+
 static int
 deposit(struct request *req, const struct mailbox_task *t,
     const struct mailbox_object *o)
@@ -174,7 +186,8 @@ api_mailbox_put(struct request *req, struct reply *rp)
 
 	if ((r = read_receiver(req, &t)) == 0 &&
 	    (r = read_object(req, &o)) == 0 &&
-	    (r = check_allowed(req, &t, &o, &late)) == 0 && !late)
+	    (r = check_allowed(req, &t, &o, &late)) == 0 && !late &&
+	    (r = check_disk(req)) == 0)
 		r = deposit(req, &t, &o);
 	switch (r) {
 	case 0:
@@ -182,6 +195,9 @@ api_mailbox_put(struct request *req, struct reply *rp)
 	case ERR_BUSY:
 		rp->retry_after_s = RETRY_AFTER_S;
 		return reply_status(rp, 429, "%s", err_text());
+	case ERR_FULL:
+		rp->retry_after_s = RETRY_AFTER_FULL_S;
+		return reply_status(rp, 507, "%s", err_text());
 	case ERR_NOT_FOUND:
 		return reply_status(rp, 404, "%s", err_text());
 	case ERR_CONFLICT:

@@ -147,6 +147,8 @@ reason(int status)
 		return "Too Many Requests";
 	case 503:
 		return "Service Unavailable";
+	case 507:
+		return "Insufficient Storage";
 	default:
 		return status < 500 ? "Refused" : "Server Error";
 	}

@@ -10,8 +10,10 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_cols.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_rows.h"
+#include "lib/db/db_task.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 
@@ -37,6 +39,10 @@ static const struct db_stmt set_task = { "task.set_wait", SET_PARAMS "ssisii",
 	" AND FIND_IN_SET(party_status, ?) > 0 AND (? = 0 OR EXISTS"
 	" (SELECT 1 FROM job j WHERE j.job_id = task.job_id"
 	" AND j.lease_fence = ?))" };
+static const struct db_stmt set_running = { "task.set_wait_running",
+	SET_PARAMS KEY_PARAMS,
+	"UPDATE task SET" SET_WAIT " WHERE" KEY_WHERE
+	" AND party_status = 'running'" };
 static const struct db_stmt lock_job = { "job.lock_wait", "iis",
 	"SELECT 1, wait_code, wait_party, status IN ('ready', 'waiting'),"
 	" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE" };
@@ -178,4 +184,41 @@ db_wait_set_task(struct db *db, const char *job_id, const char *component,
 
 	free(numbers);
 	return r;
+}
+
+struct running {
+	const struct db_task_key *key;
+	const struct wait *wait;
+};
+
+static int
+running_tx(struct db *db, void *ctx)
+{
+	const struct running *run = ctx;
+	const struct db_task_key *k = run->key;
+	const struct wait *w = run->wait;
+	int64_t n = 0;
+	int r = db_exec(db, &set_running, &n, SET_ARGS(w, ""), KEY_ARGS(k));
+
+	if (r != 0 || n == 0)
+		return r;
+	return db_event_add(db,
+	    &(struct db_event){ .job_id = k->job_id,
+		.component = k->component,
+		.version = k->version,
+		.role = k->role,
+		.party_id = k->party_id,
+		.kind = "wait",
+		.from_state = w->code == WAIT_NONE ? "waits" : "runs",
+		.to_state = w->code == WAIT_NONE ? "runs" : wait_name(w->code),
+		.reason = w->text });
+}
+
+int
+db_wait_set_running(
+    struct db *db, const struct db_task_key *key, const struct wait *w)
+{
+	struct running run = { key, w };
+
+	return db_tx(db, running_tx, &run);
 }

@@ -7,6 +7,8 @@
 #include "lib/db/db.h"
 #include "lib/model/wait.h"
 
+struct db_task_key;
+
 /* Texts are never NULL; code "" : it waits for nothing. */
 struct db_wait {
 	const char *code;
@@ -40,5 +42,12 @@ int db_wait_set_job(struct db *, const char *job_id, const struct wait *,
  */
 int db_wait_set_task(struct db *, const char *job_id, const char *component,
     int64_t version, const struct wait *, int64_t fence);
+
+/*
+ * The same, with an event, for a task of this site while it runs, by its
+ * shepherd; one that does not run is left alone.  WAIT_NONE: it goes on.
+ */
+int db_wait_set_running(
+    struct db *, const struct db_task_key *, const struct wait *);
 
 #endif

@@ -240,7 +240,7 @@ keep(struct mailbox *mb, const struct mailbox_object *o, int fd, uint64_t len,
 		goto out;
 	if ((r = check_existing(other, file, fd, &there)) != 0 || there)
 		goto out;
-	if ((r = mailbox_count_add(mb, &u, len)) != 0)
+	if ((r = mailbox_count_add(mb, &u, o, len)) != 0)
 		goto out;
 	if ((r = link_fd(fd, dir, file)) != 0) {
 		u.objects--;

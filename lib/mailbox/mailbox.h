@@ -96,6 +96,13 @@ void mailbox_close(struct mailbox *); /* NULL is fine */
  * can never fit; ERR_NOT_FOUND the mailbox went away; ERR_INVALID, ERR_IO.
  * The caller wakes the receiver afterwards.
  */
+/*
+ * What the executor waits for must get in, or a mailbox full of what it does
+ * not want yet would stay so for ever: the receiver names one object (NULL:
+ * none), and for that there is as much room again.
+ */
+int mailbox_wish(struct mailbox *, const struct mailbox_object *);
+
 /* len <= MAILBOX_SMALL_MAX, one piece. */
 int mailbox_put_bytes(struct mailbox *, const struct mailbox_object *,
     const void *data, size_t len);

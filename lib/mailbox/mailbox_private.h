@@ -27,10 +27,11 @@ int mailbox_lock(struct mailbox *, struct usage *u);
 void mailbox_unlock(struct mailbox *);
 int mailbox_count(struct mailbox *, struct usage *);
 /*
- * Reserve room for one file of len bytes; the lock is held.  ERR_BUSY when the
- * mailbox is full, ERR_LIMIT when it can never hold as much.
+ * Reserve room for a file of len bytes of the object; the lock is held.
+ * ERR_BUSY when the mailbox is full, ERR_LIMIT when it can never hold as much.
  */
-int mailbox_count_add(struct mailbox *, struct usage *, uint64_t len);
+int mailbox_count_add(struct mailbox *, struct usage *,
+    const struct mailbox_object *, uint64_t len);
 /* The caller's to close. */
 int mailbox_list(int folder, DIR **out);
 

@@ -16,6 +16,10 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
+#include "lib/mailbox/name.h"
+
+#define WISH ".wish"
+#define WISH_MODE 0660
 
 int
 mailbox_lock(struct mailbox *mb, struct usage *u)
@@ -88,24 +92,61 @@ count_folder(int dir, struct usage *u)
 }
 
 static bool
-has_room(const struct mailbox *mb, const struct usage *u, uint64_t len)
+has_room(const struct mailbox *mb, const struct usage *u, uint64_t len,
+    int64_t times)
 {
-	return u->objects < mb->max_objects &&
-	       u->bytes + (int64_t)len <= mb->max_bytes;
+	return u->objects < mb->max_objects * times &&
+	       u->bytes + (int64_t)len <= mb->max_bytes * times;
 }
 
-/* Reserve room for one file of len bytes; the lock is held. */
 int
-mailbox_count_add(struct mailbox *mb, struct usage *u, uint64_t len)
+mailbox_wish(struct mailbox *mb, const struct mailbox_object *o)
+{
+	char id[MAILBOX_ID_SIZE] = "";
+	int fd, r;
+
+	if (o == NULL) {
+		(void)unlinkat(mb->mem_fd, WISH, 0);
+		return 0;
+	}
+	if ((r = mailbox_object_id(o, id)) != 0)
+		return r;
+	fd = openat(mb->mem_fd, WISH,
+	    O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, WISH_MODE);
+	if (fd < 0 || pwrite(fd, id, sizeof(id), 0) != (ssize_t)sizeof(id))
+		r = err_set_errno(ERR_IO, "write the mailbox's wish");
+	fd_close(&fd);
+	return r;
+}
+
+static bool
+is_wished(const struct mailbox *mb, const struct mailbox_object *o)
+{
+	char id[MAILBOX_ID_SIZE], wish[MAILBOX_ID_SIZE];
+	int fd = openat(mb->mem_fd, WISH, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	bool is = fd >= 0 &&
+		  pread(fd, wish, sizeof(wish), 0) == (ssize_t)sizeof(wish) &&
+		  mailbox_object_id(o, id) == 0 &&
+		  memcmp(id, wish, sizeof(id)) == 0;
+
+	fd_close(&fd);
+	return is;
+}
+
+int
+mailbox_count_add(struct mailbox *mb, struct usage *u,
+    const struct mailbox_object *o, uint64_t len)
 {
 	int r;
 
-	if (len > INT64_MAX / 2 || (int64_t)len > mb->max_bytes)
+	if (len > INT64_MAX / 4 ||
+	    (int64_t)len > mb->max_bytes / (int64_t)o->parts)
 		return err_set(ERR_LIMIT,
-		    "object of %llu bytes, a mailbox "
+		    "object of %u times %llu bytes, a mailbox "
 		    "holds %lld",
-		    (unsigned long long)len, (long long)mb->max_bytes);
-	if (!has_room(mb, u, len)) {
+		    o->parts, (unsigned long long)len,
+		    (long long)mb->max_bytes);
+	if (!has_room(mb, u, len, 1)) {
 		memset(u, 0, sizeof(*u));
 		if ((r = count_folder(mb->mem_fd, u)) != 0 ||
 		    (r = count_folder(mb->disk_fd, u)) != 0)
@@ -113,7 +154,8 @@ mailbox_count_add(struct mailbox *mb, struct usage *u, uint64_t len)
 		if ((r = mailbox_count(mb, u)) != 0)
 			return r;
 	}
-	if (!has_room(mb, u, len))
+	if (!has_room(mb, u, len, 1) &&
+	    !(is_wished(mb, o) && has_room(mb, u, len, 2)))
 		return err_set(ERR_BUSY,
 		    "mailbox is full: %lld objects, "
 		    "%lld bytes",

@@ -4,7 +4,8 @@
  *
  * Every job in ready or waiting has exactly one (job.wait_code), every task
  * whose party_status is waiting too (task.wait_code); the database refuses
- * rows without.  A task that is to be tried again shows retry_backoff on the
+ * rows without.  A task that runs has one while it cannot go on before another
+ * site has room.  A task that is to be tried again shows retry_backoff on the
  * version that failed.  The scheduler's plan (supervisor/plan.h) says it at
  * the initiator; other members know that they wait for the initiator, and
  * what their own site makes them wait for.
@@ -62,7 +63,11 @@
 	/* of jobs again */                                                    \
 	X(SITE_NOT_READY, "site_not_ready", false,                             \
 	    "the site starts nothing new now",                                 \
-	    "the site's trouble ending: see its doctor")
+	    "the site's trouble ending: see its doctor")                       \
+	/* of tasks that run */                                                \
+	X(PARTNER_FULL, "partner_full", false,                                 \
+	    "the receiver's site has no room for objects at the moment",       \
+	    "the receiver taking what it has, or room on that site's disk")
 
 enum wait_code {
 	WAIT_NONE,

@@ -11,6 +11,7 @@
  */
 #include "supervisor/shepherd/courier_private.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -93,6 +94,21 @@ courier_is_full(const struct courier *c)
 {
 	return c->inline_bytes > 2 * SOFT_INLINE || c->bytes > 2 * SOFT_BYTES ||
 	       c->n > 2 * SOFT_SHIPMENTS;
+}
+
+int64_t
+courier_full_since(const struct courier *c, struct courier_full *out)
+{
+	const struct shipment *sh;
+	int64_t since = 0;
+
+	TAILQ_FOREACH(sh, &c->queue, link)
+	if (sh->full_ms != 0 && (since == 0 || sh->full_ms < since)) {
+		since = sh->full_ms;
+		*out = (struct courier_full){ sh->role, sh->party_id,
+			sh->parcel->name, sh->full_why };
+	}
+	return since;
 }
 
 static bool
@@ -317,6 +333,39 @@ shipment_later(struct shipment *sh, int64_t first, int64_t most, bool patience,
 }
 
 void
+shipment_full(struct shipment *sh, int64_t first, const char *why)
+{
+	int64_t most = RETRY_MAX_MS;
+
+	sh->trouble_ms = 0; /* it answers */
+	if (sh->full_ms == 0)
+		sh->full_ms = clock_mono_ms();
+	(void)snprintf(sh->full_why, sizeof(sh->full_why), "%s", why);
+	/* The first one asks often, all together so many times a second. */
+	if (sh != TAILQ_FIRST(&sh->courier->queue))
+		most += FULL_SHARE_MS * (int64_t)sh->courier->n;
+	shipment_later(sh, first, most, false, why);
+}
+
+/*
+ * One got in: there may be room for the next, in the order in which the
+ * executor sent them, for that is what the other one mostly asks for.
+ */
+static void
+try_full(struct courier *c, const struct shipment *done)
+{
+	struct shipment *sh;
+
+	TAILQ_FOREACH(sh, &c->queue, link)
+	if (sh != done && sh->full_ms != 0 && str_eq(sh->role, done->role) &&
+	    str_eq(sh->party_id, done->party_id)) {
+		sh->due_ms = 0;
+		sh->pause_ms = 0;
+		return;
+	}
+}
+
+void
 shipment_part_done(struct shipment *sh, uint32_t part)
 {
 	struct courier *c = sh->courier;
@@ -325,6 +374,9 @@ shipment_part_done(struct shipment *sh, uint32_t part)
 	sh->n_done++;
 	sh->pause_ms = 0;
 	sh->trouble_ms = 0;
+	if (sh->full_ms != 0)
+		try_full(c, sh);
+	sh->full_ms = 0;
 	if (sh->n_done < sh->parcel->parts)
 		return;
 	shipment_free(sh);
@@ -355,7 +407,8 @@ work(void *ctx)
 	for (sh = TAILQ_FIRST(&c->queue); sh != NULL; sh = next) {
 		next = TAILQ_NEXT(sh, link);
 		if (sh->due_ms <= now &&
-		    (sh->trouble_ms == 0 || sh->n_sent == 0)) {
+		    ((sh->trouble_ms == 0 && sh->full_ms == 0) ||
+			sh->n_sent == 0)) {
 			/* Delivered at once it is gone: look at it no more. */
 			if (sh->is_here)
 				shipment_deliver(sh);

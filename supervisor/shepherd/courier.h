@@ -31,6 +31,17 @@ void courier_free(struct courier *); /* NULL is fine */
  */
 int courier_take(struct courier *, const Sluice__Executor__Remote *, int *fd);
 bool courier_is_idle(const struct courier *);
+/*
+ * Since when (monotonic ms) a receiver has had no room for an object, the
+ * first of all; 0: all have.  Texts are borrowed until the next turn.
+ */
+struct courier_full {
+	const char *role;
+	const char *party_id;
+	const char *name; /* of the object */
+	const char *why;  /* in the receiver's words */
+};
+int64_t courier_full_since(const struct courier *, struct courier_full *out);
 /* More is held than should be: stop reading from the executor. */
 bool courier_is_full(const struct courier *);
 

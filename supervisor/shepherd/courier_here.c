@@ -54,11 +54,8 @@ shipment_deliver(struct shipment *sh)
 		    "the receiver does not run");
 		break;
 	case ERR_BUSY:
-		shipment_later(sh, RETRY_PAUSE_MS, RETRY_MAX_MS, false, NULL);
-		break;
 	case ERR_FULL:
-		shipment_later(
-		    sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, err_text());
+		shipment_full(sh, RETRY_PAUSE_MS, err_text());
 		break;
 	default:
 		shipment_give_up(sh, err_text());

@@ -20,6 +20,8 @@
 #define START_MAX_MS 500
 #define RETRY_PAUSE_MS 50
 #define RETRY_MAX_MS 2000
+/* What a shipment that waits for room adds to the pause of each. */
+#define FULL_SHARE_MS 20
 
 enum part_state {
 	PART_NEW, /* not in the ledger */
@@ -41,6 +43,8 @@ struct shipment {
 	int64_t due_ms;	 /* not before; monotonic */
 	int64_t pause_ms;
 	int64_t trouble_ms; /* since when; 0: none */
+	int64_t full_ms;    /* since when the receiver has no room; 0: it has */
+	char full_why[200]; /* in its words */
 };
 
 struct flight {
@@ -85,6 +89,8 @@ struct courier {
 
 /* What could not be delivered ends the task. */
 void shipment_give_up(struct shipment *, const char *why);
+/* Try again until the receiver has room: that is no silence. */
+void shipment_full(struct shipment *, int64_t first_ms, const char *why);
 /*
  * Try again later.  With patience it is an error after a while, since it
  * tells that the receiver is not there.

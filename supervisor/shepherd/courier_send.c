@@ -126,15 +126,17 @@ part_failed(struct shipment *sh, const struct http_reply *reply)
 {
 	char *why = refusal(reply);
 
-	log_warn(
-	    "%s to %s %s: %s", sh->parcel->name, sh->role, sh->party_id, why);
+	/* How long it is full is told by the wait. */
+	if (sh->full_ms == 0)
+		log_warn("%s to %s %s: %s", sh->parcel->name, sh->role,
+		    sh->party_id, why);
 	if (reply->status == 404)
 		shipment_later(sh, START_PAUSE_MS, START_MAX_MS, true, why);
-	else if (reply->status == 429)
-		shipment_later(sh,
+	else if (reply->status == 429 || reply->status == 507)
+		shipment_full(sh,
 		    reply->retry_after_s > 0 ? reply->retry_after_s * 1000
 					     : RETRY_PAUSE_MS,
-		    RETRY_MAX_MS, false, why);
+		    why);
 	else if (reply->error == ERR_NET || reply->error == ERR_TIMEOUT ||
 		 (reply->status == 401 && reply->retry_after_s > 0) ||
 		 reply->status >= 500)
@@ -237,7 +239,7 @@ shipment_send(struct shipment *sh)
 		else if (r != 0)
 			shipment_give_up(sh, err_text());
 		/* After trouble one part tries whether it has passed. */
-		if (r != 0 || sh->trouble_ms != 0)
+		if (r != 0 || sh->trouble_ms != 0 || sh->full_ms != 0)
 			break;
 	}
 }

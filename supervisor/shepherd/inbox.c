@@ -51,6 +51,8 @@ struct inbox {
 	TAILQ_HEAD(wanted_list, wanted) list;
 	size_t n;
 	void *delivered; /* tsearch tree of ids */
+	bool has_wish;	 /* the mailbox has room for it */
+	uint64_t wish;	 /* of a wanted */
 	struct inbox_received *received;
 };
 
@@ -256,6 +258,27 @@ inbox_get(struct inbox *ib, const Sluice__Executor__Get *m)
 	return 0;
 }
 
+/*
+ * The oldest may be kept out by others that are not wanted yet.  Looked at
+ * with heartbeats only, for most objects come before.
+ */
+static void
+make_wish(struct inbox *ib)
+{
+	const struct wanted *w = TAILQ_FIRST(&ib->list);
+	struct mailbox_object o;
+
+	if (w == NULL ? !ib->has_wish : ib->has_wish && ib->wish == w->id)
+		return;
+	if (w != NULL) {
+		o = object_of(w);
+		ib->wish = w->id;
+	}
+	ib->has_wish = w != NULL;
+	if (mailbox_wish(ib->mailbox, w != NULL ? &o : NULL) != 0)
+		log_err("mailbox");
+}
+
 void
 inbox_look(struct inbox *ib)
 {
@@ -265,6 +288,7 @@ inbox_look(struct inbox *ib)
 		next = TAILQ_NEXT(w, link);
 		(void)try_one(ib, w);
 	}
+	make_wish(ib);
 }
 
 int64_t

@@ -17,6 +17,7 @@
 #include "lib/db/db_recover.h"
 #include "lib/db/db_tx.h"
 #include "supervisor/shepherd/agreement.h"
+#include "supervisor/shepherd/blocked.h"
 #include "supervisor/shepherd/diskwatch.h"
 #include "supervisor/shepherd/inbox.h"
 #include "supervisor/shepherd/memwatch.h"
@@ -31,6 +32,7 @@ struct lease {
 	struct loop_timer *timer;
 	int64_t renewed_ms; /* monotonic */
 	bool away;	    /* the database, and it was told */
+	bool blocked;	    /* and the row says so */
 	int64_t progress;   /* the pulse's count */
 };
 
@@ -120,8 +122,10 @@ lease_beat(struct lease *l)
 		return;
 	}
 	tell(l, r);
-	if (r == 0)
+	if (r == 0) {
 		db_clock_follow(s->db);
+		blocked_look(s, &l->blocked);
+	}
 	if (kill != STATE_NONE)
 		control_end(s, kill, FAULT_STOPPED, NULL);
 	watch_agreement(s);

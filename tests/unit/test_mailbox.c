@@ -293,6 +293,35 @@ a_full_mailbox_says_so_until_there_is_room(void **state)
 }
 
 static void
+what_the_receiver_waits_for_gets_in_where_others_do_not(void **state)
+{
+	struct mailbox_object o = object, other = object;
+	char tag[12];
+	int i;
+
+	(void)state;
+	o.tag = tag;
+	for (i = 0; i < 10; i++) {
+		(void)snprintf(tag, sizeof(tag), "%d", i);
+		assert_int_equal(mailbox_put_bytes(box, &o, "x", 1), 0);
+	}
+	assert_int_equal(mailbox_put_bytes(box, &object, "x", 1), ERR_BUSY);
+	assert_int_equal(mailbox_wish(box, &object), 0);
+	other.tag = "other";
+	assert_int_equal(mailbox_put_bytes(box, &other, "x", 1), ERR_BUSY);
+	assert_int_equal(mailbox_put_bytes(box, &object, "x", 1), 0);
+	assert_int_equal(mailbox_wish(box, NULL), 0);
+	assert_int_equal(mailbox_consume(box, &object), 0);
+	assert_int_equal(mailbox_put_bytes(box, &object, "x", 1), ERR_BUSY);
+	/* Twice as much at most, whatever is wished. */
+	assert_int_equal(mailbox_wish(box, &other), 0);
+	put_file(&other, 'x', 1 << 20, 0);
+	other.tag = "more";
+	assert_int_equal(mailbox_wish(box, &other), 0);
+	put_file(&other, 'x', 1 << 20, ERR_BUSY);
+}
+
+static void
 bytes_are_counted_as_well_as_objects(void **state)
 {
 	struct mailbox_object o = object;
@@ -561,6 +590,7 @@ main(void)
 		TEST(a_range_of_a_file_is_copied),
 		TEST(other_names_tags_and_senders_are_other_objects),
 		TEST(a_full_mailbox_says_so_until_there_is_room),
+		TEST(what_the_receiver_waits_for_gets_in_where_others_do_not),
 		TEST(bytes_are_counted_as_well_as_objects),
 		TEST(a_wrong_count_heals_itself),
 		TEST(a_task_that_does_not_run_has_no_mailbox),
