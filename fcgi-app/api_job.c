@@ -294,46 +294,41 @@ show(struct request *req, const struct db_job_row *row, struct buf *out)
 	return kept != NULL;
 }
 
-/* The rows as JSON; NULL when documents of a brief one are not at hand. */
-static struct json_object *
-page_json(struct request *req, const struct db_job_row *rows, size_t n)
+/* {"jobs": rows, "count"}: false when documents of a brief one are not here. */
+static bool
+put_page(struct request *req, const struct db_job_row *rows, size_t n,
+    int64_t total, struct buf *text)
 {
-	struct buf text = BUF_INIT;
-	size_t i;
-
-	buf_putc(&text, '[');
-	for (i = 0; i < n; i++) {
-		buf_puts(&text, i > 0 ? "," : "");
-		if (!show(req, &rows[i], &text)) {
-			buf_fini(&text);
-			return NULL;
-		}
+	text->len = 0;
+	buf_puts(text, "{\"jobs\":[");
+	for (size_t i = 0; i < n; i++) {
+		buf_puts(text, i > 0 ? "," : "");
+		if (!show(req, &rows[i], text))
+			return false;
 	}
-	buf_putc(&text, ']');
-	return json_of_text(buf_steal(&text));
+	buf_printf(text, "],\"count\":%lld}", (long long)total);
+	return true;
 }
 
 /* Without documents first, with them when one is not at hand. */
 static int
-list_page(struct request *req, struct db_job_filter *f,
-    struct json_object **jobs, int64_t *total)
+list_page(struct request *req, struct db_job_filter *f, struct buf *text)
 {
 	struct db_job_row *rows;
+	int64_t total;
 	size_t n;
 	int r;
 
 	f->brief = true;
-	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, total)) !=
-	    0)
+	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, &total)) !=
+		0 ||
+	    put_page(req, rows, n, total, text))
 		return r;
-	if ((*jobs = page_json(req, rows, n)) != NULL)
-		return 0;
 	f->brief = false;
-	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, total)) !=
+	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, &total)) ==
 	    0)
-		return r;
-	*jobs = page_json(req, rows, n);
-	return 0;
+		(void)put_page(req, rows, n, total, text);
+	return r;
 }
 
 int
@@ -341,8 +336,7 @@ api_job_list(struct request *req, struct reply *rp)
 {
 	struct db_job_filter f = { .without_tag = "submit_failed" };
 	struct filter_page page;
-	struct json_object *data, *jobs;
-	int64_t total;
+	struct buf text = BUF_INIT;
 	int r;
 
 	if (filter_page(req, job_orders, &page) != 0 ||
@@ -359,12 +353,10 @@ api_job_list(struct request *req, struct reply *rp)
 	f.partner = request_text(req, "partner");
 	f.roles = filter_any(req, "role");
 	f.statuses = filter_any(req, "status");
-	if ((r = list_page(req, &f, &jobs, &total)) != 0)
-		return r;
-	data = json_object_new_object();
-	json_add(data, "jobs", jobs);
-	json_add_int(data, "count", total);
-	return reply_data(rp, data);
+	if ((r = list_page(req, &f, &text)) == 0)
+		(void)reply_data_text(rp, &text);
+	buf_fini(&text);
+	return r;
 }
 
 int

@@ -29,6 +29,7 @@ struct reply {
 	char *retmsg;		    /* owned; NULL means "success" */
 	char *job_id;		    /* owned; "jobId" when set */
 	struct json_object *data;   /* owned; NULL is left out */
+	struct buf text;	    /* data as JSON text, in its place */
 	struct json_object *meta;   /* owned; NULL is left out */
 	struct json_object *errors; /* owned; faults with JSON pointers */
 	int retry_after_s;	    /* > 0: a Retry-After header */
@@ -42,6 +43,8 @@ void reply_fini(struct reply *);
 
 /* Hand over data (the reply's now); returns 0 so that handlers can end on it. */
 int reply_data(struct reply *, struct json_object *data);
+/* The same of JSON as text, which is sent as it is; *text is empty then. */
+int reply_data_text(struct reply *, struct buf *text);
 /* Success without data, with another text than "success". */
 int reply_message(struct reply *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -619,6 +619,39 @@ an_answer_is_ascii(void **state)
 }
 
 static void
+data_that_is_text_already_is_sent_in_the_same_envelope(void **state)
+{
+	struct buf out = BUF_INIT, text = BUF_INIT;
+	struct reply_sink sink = { .write = keep, .ctx = &out };
+	struct reply rp;
+
+	(void)state;
+	reply_init(&rp, &sink);
+	reply_data(&rp, json_object_new_string("in its place"));
+	buf_puts(&text, "{\"jobs\":[\"0123456789 \xc3\xa9\"]}");
+	reply_data_text(&rp, &text);
+	assert_null(text.data);
+	assert_int_equal(reply_send(&rp), 0);
+	assert_non_null(strstr(out.data, "Content-Length: 70\r\n"));
+	assert_string_equal(strstr(out.data, "\r\n\r\n") + 4,
+	    "{\"retcode\":0,\"retmsg\":\"success\","
+	    "\"data\":{\"jobs\":[\"0123456789 \\u00e9\"]}}");
+	reply_fini(&rp);
+	buf_clear(&out);
+
+	/* A fault later on takes it away, as any data. */
+	reply_init(&rp, &sink);
+	buf_puts(&text, "[]");
+	reply_data_text(&rp, &text);
+	reply_status(&rp, 404, "gone");
+	assert_int_equal(reply_send(&rp), 0);
+	assert_string_equal(strstr(out.data, "\r\n\r\n") + 4,
+	    "{\"retcode\":404,\"retmsg\":\"gone\"}");
+	reply_fini(&rp);
+	buf_fini(&out);
+}
+
+static void
 status_errors_carry_their_number_twice(void **state)
 {
 	struct buf out = BUF_INIT;
@@ -837,6 +870,8 @@ main(void)
 		cmocka_unit_test(the_subject_names_exactly_one_party),
 		cmocka_unit_test(the_envelope_leaves_out_what_is_not_there),
 		cmocka_unit_test(an_answer_is_ascii),
+		cmocka_unit_test(
+		    data_that_is_text_already_is_sent_in_the_same_envelope),
 		cmocka_unit_test(status_errors_carry_their_number_twice),
 		cmocka_unit_test(a_file_name_cannot_break_the_header),
 		cmocka_unit_test(an_archive_reads_back_as_it_was_written),
