@@ -265,8 +265,8 @@ static int
 answer_task_create(struct command *c, const struct answer *a)
 {
 	if (a->code == 0)
-		return db_task_ack_status(
-		    c->super->db, &c->task, STATE_WAITING);
+		return db_task_ack(
+		    c->super->db, &c->task, false, STATE_WAITING);
 	if (!is_not_now(a->code))
 		return fail_task(c, a->text);
 	answer_rest(c);
@@ -276,14 +276,9 @@ answer_task_create(struct command *c, const struct answer *a)
 static int
 answer_task_start(struct command *c, const struct answer *a, bool is_local)
 {
-	if (a->code == 0) {
-		job_task(c->job, c->component, c->member)->heard_ms =
-		    clock_mono_ms();
-		/* In a row of our own the start itself has noted it. */
-		return is_local
-			   ? 0
-			   : db_task_ack_start(c->super->db, &c->task, true);
-	}
+	/* In a row of our own the start itself has noted it. */
+	if (a->code == 0)
+		return 0;
 	/*
 	 * It may have been started by a command whose answer was lost, and
 	 * be over by now: its state decides, not the refusal.  A local row
@@ -314,7 +309,22 @@ answer_task_end(struct command *c, const struct answer *a)
 	    (r = db_task_move(c->super->db, &c->task, &move, NULL)) != 0)
 		return r;
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
-	return db_task_ack_status(c->super->db, &c->task, c->status);
+	return db_task_ack(c->super->db, &c->task, false, c->status);
+}
+
+bool
+answer_is_kept(const struct command *c, const struct answer *a)
+{
+	return a->code == 0 &&
+	       (c->verb == PLAN_TASK_START || c->verb == PLAN_TASK_STATUS);
+}
+
+void
+answer_keep(struct command *c)
+{
+	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
+	acks_add(&c->job->acks, &c->task,
+	    c->verb == PLAN_TASK_START ? STATE_NONE : c->status);
 }
 
 /*

@@ -37,8 +37,11 @@ struct changes {
 	struct loop_timer *soon;
 };
 
-/* What there is to do: what was said, and what the database says if asked. */
-static void
+/*
+ * What there is to do: what was said (returned as well), and what the
+ * database says if asked.
+ */
+static unsigned
 find_work(struct supervisor *s, const struct change *list, struct db_work *work)
 {
 	unsigned what = 0;
@@ -55,6 +58,7 @@ find_work(struct supervisor *s, const struct change *list, struct db_work *work)
 	work->kills |= (what & WAKE_KILLS) != 0;
 	work->reports |= (what & WAKE_REPORTS) != 0;
 	work->signatures |= (what & WAKE_SIGNATURES) != 0;
+	return what;
 }
 
 /* Jobs that are leased are looked at for themselves, others when due. */
@@ -97,9 +101,10 @@ pass_on(void *ctx)
 	struct change *list = cs->list;
 	struct db_work work;
 	bool freed = anything_was_freed(list);
+	unsigned what;
 
 	cs->list = NULL;
-	find_work(s, list, &work);
+	what = find_work(s, list, &work);
 	/* Launching first: it is what somebody waits for. */
 	if (work.launches)
 		launch_look(s->launcher);
@@ -113,6 +118,8 @@ pass_on(void *ctx)
 		errands_look(s->errands);
 	if (work.reports)
 		report_look(s->reporter);
+	else if ((what & WAKE_RUNNING) != 0)
+		report_soon(s->reporter);
 	wake_jobs(s, list, work.jobs);
 	if (freed && freed_look(s) != 0)
 		log_err("who waits for what is free");

@@ -18,6 +18,8 @@
 #include "supervisor/answer.h"
 #include "supervisor/changes.h"
 #include "supervisor/joblog.h"
+#include "supervisor/kill.h"
+#include "supervisor/launch.h"
 #include "supervisor/partners.h"
 #include "supervisor/queue.h"
 
@@ -223,6 +225,7 @@ struct fenced {
 	struct answer *answer;
 	bool is_local, is_lost, is_taken;
 	unsigned char *manifest_hash;
+	struct db_attempt *claimed; /* of an own task that starts; NULL: none */
 };
 
 /* What a member's signature is about is read with the lock. */
@@ -241,21 +244,44 @@ hold(struct db *db, struct fenced *f)
 	return r;
 }
 
-/* What an own member has done and that it has: together, or neither. */
+/*
+ * What an own member has done and that it has: together, or neither.  A task
+ * that is to start here is claimed with it.
+ */
 static int
 call_tx(struct db *db, void *ctx)
 {
 	struct fenced *f = ctx;
+	struct command *c = f->command;
 	int r;
 
 	f->is_taken = f->is_lost = false;
-	if (!holds_itself(f->command->verb) && (r = hold(db, f)) != 0)
+	f->claimed = NULL;
+	if (!holds_itself(c->verb) && (r = hold(db, f)) != 0)
 		return r;
-	if ((r = call_party(f->command, f->manifest_hash, &f->answer->why,
-		 &f->is_lost)) != 0)
+	if ((r = call_party(
+		 c, f->manifest_hash, &f->answer->why, &f->is_lost)) != 0)
 		return r;
 	f->is_taken = true;
-	return answer_take(f->command, f->answer, true);
+	if ((r = answer_take(c, f->answer, true)) == 0 &&
+	    c->verb == PLAN_TASK_START)
+		r = launch_claim(
+		    c->super->launcher, c->arena, &c->task, &f->claimed);
+	return r;
+}
+
+/* Local tasks that were just wanted, or wanted to end, need not be polled. */
+static void
+hand_on(const struct fenced *f)
+{
+	const struct command *c = f->command;
+
+	if (f->claimed != NULL)
+		launch_claimed(c->super->launcher, f->claimed);
+	else if (c->verb == PLAN_TASK_START)
+		launch_look(c->super->launcher);
+	else if (c->verb == PLAN_TASK_STOP || c->verb == PLAN_END)
+		kill_look(c->super);
 }
 
 static int
@@ -294,6 +320,8 @@ send_here(struct command *c, bool *news)
 	(void)resources_refused(c->super->db, &c->to, &a.why, a.code);
 	r = f.is_taken ? 0 : db_tx(c->super->db, take_tx, &f);
 	free(text);
+	if (r == 0)
+		hand_on(&f);
 	return r;
 }
 
@@ -513,6 +541,9 @@ answered(void *ctx, const struct partner_reply *reply)
 		job_set_error(j, c->member, a.text);
 		j->members[c->member].refusal = wait_of(WAIT_NONE);
 		answer_rest(c);
+	} else if (answer_is_kept(c, &a)) {
+		if (j->fence == c->fence)
+			answer_keep(c);
 	} else if (a.code != ERR_NET)
 		r = db_tx(c->super->db, take_tx, &f);
 	audit(c, &a);

@@ -26,6 +26,7 @@ job_free(struct job *j)
 		free(j->members[m].error);
 	free(j->members);
 	free(j->tasks);
+	acks_clear(&j->acks);
 	graph_free(j->graph);
 	free(j);
 }

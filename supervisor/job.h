@@ -15,6 +15,7 @@
 #include "lib/db/db_task.h"
 #include "lib/model/graph.h"
 #include "lib/model/model_version.h"
+#include "supervisor/acks.h"
 #include "supervisor/plan.h"
 #include "supervisor/supervisor.h"
 
@@ -66,6 +67,7 @@ struct job {
 	struct job_member *members; /* in the order of db_party_list() */
 	size_t nmembers;
 	struct job_task *tasks; /* [component * nmembers + member] */
+	struct acks acks;	/* under this lease */
 	struct job *next;
 };
 

@@ -265,17 +265,24 @@ room_here(const struct supervisor *s, int64_t *room)
 }
 
 static int
-claim(struct supervisor *s, struct arena *arena, struct db_attempt **rows,
-    size_t *n)
+claim_of(const struct supervisor *s, struct db_claim *c)
 {
-	struct db_claim c = { .launcher = s->instance,
+	*c = (struct db_claim){ .launcher = s->instance,
 		.host = s->host,
 		.lease_ms = s->conf->lease_ms,
 		.limit = LAUNCH_BATCH };
+	return room_here(s, &c->room);
+}
+
+static int
+claim(struct supervisor *s, struct arena *arena, struct db_attempt **rows,
+    size_t *n)
+{
+	struct db_claim c;
 	size_t left;
 	int r;
 
-	if ((r = room_here(s, &c.room)) != 0 ||
+	if ((r = claim_of(s, &c)) != 0 ||
 	    (r = db_attempt_claim(s->db, arena, &c, rows, n, &left)) != 0)
 		return r;
 	if (left > 0)
@@ -301,6 +308,25 @@ launch_look(struct launcher *l)
 			start(l, &rows[i]);
 		arena_free(arena);
 	} while (n == LAUNCH_BATCH);
+}
+
+int
+launch_claim(struct launcher *l, struct arena *arena,
+    const struct db_task_key *k, struct db_attempt **out)
+{
+	struct db_claim c;
+	int r;
+
+	*out = NULL;
+	if ((r = claim_of(l->super, &c)) != 0)
+		return r;
+	return db_attempt_claim_task(l->super->db, arena, &c, k, out);
+}
+
+void
+launch_claimed(struct launcher *l, const struct db_attempt *a)
+{
+	start(l, a);
 }
 
 /* --- what a predecessor left -------------------------------------------- */

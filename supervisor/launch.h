@@ -8,6 +8,7 @@
 #ifndef SUPERVISOR_LAUNCH_H
 #define SUPERVISOR_LAUNCH_H
 
+#include "lib/db/db_attempt.h"
 #include "supervisor/supervisor.h"
 
 struct launcher;
@@ -25,6 +26,14 @@ void launcher_free(struct launcher *);
 
 /* Something may want a launch. */
 void launch_look(struct launcher *);
+/*
+ * Claim one task inside the transaction that has just wanted its launch; *out
+ * (in the arena) is NULL when that is for a look.  Once it is committed
+ * launch_claimed() starts the shepherd.
+ */
+int launch_claim(struct launcher *, struct arena *, const struct db_task_key *,
+    struct db_attempt **out);
+void launch_claimed(struct launcher *, const struct db_attempt *);
 
 /* Is a shepherd for this attempt running on this host, as far as we know? */
 bool launch_is_watched(const struct launcher *, const char *attempt_id);

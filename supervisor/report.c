@@ -13,33 +13,34 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_task.h"
+#include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "supervisor/partners.h"
 
 /* Due reports looked at in one go; those to absent partners count too. */
 #define REPORT_BATCH 2000
+/* That a task runs is told after this: many are over by then. */
+#define SOON_MS 50
+/* Acknowledged reports become rows after this, or when they are so many. */
+#define HEARD_MS 100
+#define HEARD_MANY 64
 
 struct sending {
 	struct reporter *reporter;
 	struct arena *arena; /* owns this too */
 	struct db_task_key key;
 	enum state told;
+	bool heard; /* acknowledged; the row does not say so yet */
 	struct sending *next;
 };
 
 struct reporter {
 	struct supervisor *super;
 	struct sending *list;
+	size_t heard;
+	struct loop_timer *soon, *write;
+	bool is_soon; /* the timer runs */
 };
-
-struct reporter *
-reporter_new(struct supervisor *s)
-{
-	struct reporter *r = xcalloc(1, sizeof(*r));
-
-	r->super = s;
-	return r;
-}
 
 static void
 drop(struct reporter *rp, struct sending *s)
@@ -50,16 +51,6 @@ drop(struct reporter *rp, struct sending *s)
 			break;
 		}
 	arena_free(s->arena);
-}
-
-void
-reporter_free(struct reporter *rp)
-{
-	if (rp == NULL)
-		return;
-	while (rp->list != NULL)
-		drop(rp, rp->list);
-	free(rp);
 }
 
 static bool
@@ -84,33 +75,84 @@ is_under_way(const struct reporter *rp, const struct db_task *t)
 	return false;
 }
 
+/* --- what was acknowledged -------------------------------------------------- */
+
+/* A state that came after the one that was told is to be told, too. */
+struct writing {
+	struct reporter *reporter;
+	bool changed;
+};
+
+static int
+write_heard(struct db *db, void *ctx)
+{
+	struct writing *w = ctx;
+	bool changed;
+	int r = 0;
+
+	w->changed = false;
+	for (const struct sending *s = w->reporter->list; r == 0 && s != NULL;
+	     s = s->next)
+		if (s->heard && (r = db_task_report_done(
+				     db, &s->key, s->told, &changed)) == 0)
+			w->changed |= changed;
+	return r;
+}
+
+/* What cannot be written is due still, and is sent again. */
+static bool
+write_all(struct reporter *rp)
+{
+	struct writing w = { .reporter = rp };
+	struct sending *s, *next;
+
+	loop_timer_cancel(rp->write);
+	if (db_tx(rp->super->db, write_heard, &w) != 0) {
+		log_err("reports done");
+		w.changed = false;
+	}
+	for (s = rp->list; s != NULL; s = next) {
+		next = s->next;
+		if (s->heard)
+			drop(rp, s);
+	}
+	rp->heard = 0;
+	return w.changed;
+}
+
+static void
+on_write(void *ctx)
+{
+	if (write_all(ctx))
+		report_look(ctx);
+}
+
 static void
 told(void *ctx, const struct partner_reply *reply)
 {
 	struct sending *s = ctx;
 	struct reporter *rp = s->reporter;
-	/* Its own trouble, as a database that is away, is no answer either. */
-	bool silence = partners_is_silence(reply) || reply->status >= 500;
-	bool changed = false;
-	int r = 0;
 
 	/*
-	 * Whatever the initiator answers, it has heard us: one that does not
-	 * know the task any more will not want to know it later.
+	 * Its own trouble, as a database that is away, is no answer either.
+	 * Whatever else the initiator answers, it has heard us: one that does
+	 * not know the task any more will not want to know it later.
 	 */
-	if (!silence)
-		r = db_task_report_done(
-		    rp->super->db, &s->key, s->told, &changed);
-	if (r != 0)
-		log_err("job=%s task=%s report done", s->key.job_id,
-		    s->key.component);
-	else if (!silence && reply->error != 0 && reply->retcode != 10)
+	if (partners_is_silence(reply) || reply->status >= 500) {
+		drop(rp, s);
+		return;
+	}
+	if (reply->error != 0 && reply->retcode != 10)
 		log_warn("job=%s task=%s report refused: %s", s->key.job_id,
 		    s->key.component, reply->retmsg);
-	drop(rp, s);
-	if (changed)
-		report_look(rp);
+	s->heard = true;
+	if (++rp->heard == 1)
+		loop_timer_set(rp->write, HEARD_MS, 0);
+	else if (rp->heard >= HEARD_MANY)
+		on_write(rp);
 }
+
+/* --- sending ------------------------------------------------------------------ */
 
 static char *
 body_of(const struct site_conf *conf, const struct db_task *t)
@@ -186,4 +228,48 @@ report_look(struct reporter *rp)
 			s->partners, rows[i].initiator_party, &away_ms, &why))
 			send_report(rp, &rows[i]);
 	arena_free(arena);
+}
+
+/* --- the reporter ------------------------------------------------------------- */
+
+static void
+on_soon(void *ctx)
+{
+	struct reporter *rp = ctx;
+
+	rp->is_soon = false;
+	report_look(rp);
+}
+
+void
+report_soon(struct reporter *rp)
+{
+	if (!rp->is_soon)
+		loop_timer_set(rp->soon, SOON_MS, 0);
+	rp->is_soon = true;
+}
+
+struct reporter *
+reporter_new(struct supervisor *s)
+{
+	struct reporter *rp = xcalloc(1, sizeof(*rp));
+
+	rp->super = s;
+	rp->soon = loop_timer_new(s->loop, on_soon, rp);
+	rp->write = loop_timer_new(s->loop, on_write, rp);
+	return rp;
+}
+
+void
+reporter_free(struct reporter *rp)
+{
+	if (rp == NULL)
+		return;
+	if (rp->heard > 0)
+		(void)write_all(rp);
+	loop_timer_free(rp->soon);
+	loop_timer_free(rp->write);
+	while (rp->list != NULL)
+		drop(rp, rp->list);
+	free(rp);
 }

@@ -329,7 +329,18 @@ struct changing {
 	const struct snapshot *snapshot;
 	struct plan *plan;
 	bool waits; /* the job has another reason to wait */
+	bool acks;  /* what was acknowledged goes with it */
 };
+
+/* Before nobody looks any more, or when they have become many. */
+static bool
+takes_acks(const struct job *j, const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->actions[i].verb == PLAN_SETTLE)
+			return true;
+	return j->acks.n >= ACKS_MANY;
+}
 
 static int
 change_tx(struct db *db, void *ctx)
@@ -340,6 +351,8 @@ change_tx(struct db *db, void *ctx)
 
 	/* A scheduler that was stopped for a while may not be it any more. */
 	r = db_job_hold(db, c->job->job_id, c->job->fence);
+	if (r == 0 && c->acks)
+		r = acks_write(&c->job->acks, db);
 	for (size_t i = 0; r == 0 && i < p->n; i++)
 		if (!plan_is_command(p->actions[i].verb))
 			r = change(
@@ -353,7 +366,11 @@ int
 rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
     struct plan *p, struct outcome *o)
 {
-	struct changing c = { s, j, sn, p, false };
+	struct changing c = { .super = s,
+		.job = j,
+		.snapshot = sn,
+		.plan = p,
+		.acks = takes_acks(j, p) };
 	bool any = tasks_wait_anew(sn, p);
 	int r;
 
@@ -370,6 +387,8 @@ rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		return 0;
 	if ((r = db_tx(s->db, change_tx, &c)) != 0)
 		return r;
+	if (c.acks)
+		acks_clear(&j->acks);
 	for (size_t i = 0; i < p->n; i++)
 		if (!plan_is_command(p->actions[i].verb))
 			tell(s, j, sn, &p->actions[i], o);

@@ -13,12 +13,11 @@
 #include "lib/base/mem.h"
 #include "lib/conf/site_wake.h"
 #include "lib/db/db_recover.h"
+#include "lib/db/db_tx.h"
 #include "supervisor/changes.h"
 #include "supervisor/command.h"
 #include "supervisor/job.h"
 #include "supervisor/joblog.h"
-#include "supervisor/kill.h"
-#include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/plan.h"
 #include "supervisor/queue.h"
@@ -79,6 +78,7 @@ take_up(struct scheduler *s, const struct db_job_claim *claim)
 		s->jobs = j;
 	}
 	job_forget(j);
+	acks_clear(&j->acks);
 	j->fence = claim->fence;
 	return j;
 }
@@ -160,8 +160,6 @@ serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
 		    !sn->parties[a->member].is_local)
 			continue;
 		r = command_send(s->super, j, sn, a, answered, s, &o->changed);
-		if (r == 0)
-			hand_on(s, a);
 	}
 	return r;
 }
@@ -209,12 +207,27 @@ let_go(struct scheduler *s, struct job *j)
 		drop(s, j);
 }
 
+static int
+write_acks(struct db *db, void *ctx)
+{
+	struct job *j = ctx;
+	int r = db_job_hold(db, j->job_id, j->fence);
+
+	return r != 0 ? r : acks_write(&j->acks, db);
+}
+
 static void
 give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 {
-	int r = db_job_release(
-	    s->super->db, j->job_id, j->fence, delay_ms, j->seen_us);
+	struct db *db = s->super->db;
+	int r = 0;
 
+	if (j->acks.n > 0)
+		r = db_tx(db, write_acks, j);
+	acks_clear(&j->acks);
+	if (r == 0)
+		r = db_job_release(
+		    db, j->job_id, j->fence, delay_ms, j->seen_us);
 	if (r == ERR_CONFLICT)
 		err_clear(); /* it was given a new life meanwhile */
 	else if (r != 0)

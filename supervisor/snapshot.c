@@ -161,6 +161,7 @@ row_of(const struct site_conf *conf, struct job *j, struct snapshot *sn,
 				: STATE_NONE;
 		return row;
 	}
+	acks_apply(&j->acks, &t->key, &row.start_acked, &row.acked);
 	if (known->heard_ms == 0)
 		known->heard_ms = now;
 	row.silent = now - known->heard_ms > SILENT_MS;

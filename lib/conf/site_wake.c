@@ -14,7 +14,7 @@
 #include "lib/base/str.h"
 
 /* In the order of the bits of enum site_wake. */
-static const char letters[] = "lkrsjf";
+static const char letters[] = "lkrsjft";
 
 void
 site_wake(const struct site_conf *conf, const char *job_id, unsigned what)

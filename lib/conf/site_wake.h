@@ -20,7 +20,8 @@ enum site_wake {
 	WAKE_REPORTS = 4,
 	WAKE_SIGNATURES = 8,
 	WAKE_JOBS = 16,
-	WAKE_FREED = 32 /* resources were given back */
+	WAKE_FREED = 32,  /* resources were given back */
+	WAKE_RUNNING = 64 /* a report, but nobody waits for it */
 };
 
 /* A word in a job id's place: the configuration is to be read again. */

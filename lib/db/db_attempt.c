@@ -113,23 +113,25 @@ static const struct db_shape pick_shape =
  * that was told to end may take a heartbeat for it, or its lease when it
  * hangs: the new one begins when it is over.
  */
-static const struct db_stmt pick = { "attempt.pick", "i",
-	"SELECT 1" PICK_COLS(
-	    DB_SQL) " FROM task t"
-		    " JOIN job j ON j.job_id = t.job_id"
-		    " LEFT JOIN job_party p ON p.job_id = t.job_id AND p.role "
-		    "= t.role"
-		    " AND p.party_id = t.party_id"
-		    " WHERE t.launch_wanted = 1 AND t.run_here = 1 AND "
-		    "t.kill_wanted = ''"
-		    " AND t.party_status = 'waiting' AND j.status = 'running'"
-		    " AND NOT EXISTS (SELECT 1 FROM attempt o"
-		    "  WHERE o.job_id = t.job_id AND o.component = t.component"
-		    "  AND o.version < t.version AND o.role = t.role"
+#define PICK                                                                            \
+	"SELECT 1" PICK_COLS(                                                           \
+	    DB_SQL) " FROM task t"                                                      \
+		    " JOIN job j ON j.job_id = t.job_id"                                \
+		    " LEFT JOIN job_party p ON p.job_id = t.job_id AND p.role = t.role" \
+		    " AND p.party_id = t.party_id"                                      \
+		    " WHERE t.launch_wanted = 1 AND t.run_here = 1"                     \
+		    " AND t.kill_wanted = ''"                                           \
+		    " AND t.party_status = 'waiting' AND j.status = 'running'"          \
+		    " AND NOT EXISTS (SELECT 1 FROM attempt o"                          \
+		    "  WHERE o.job_id = t.job_id AND o.component = t.component"         \
+		    "  AND o.version < t.version AND o.role = t.role"                   \
 		    "  AND o.party_id = t.party_id AND o.ended_at IS NULL)"
-		    " ORDER BY t.job_id, t.component, t.version, t.role, "
-		    "t.party_id"
-		    " LIMIT ?" };
+static const struct db_stmt pick = { "attempt.pick", "i",
+	PICK " ORDER BY t.job_id, t.component, t.version, t.role, t.party_id"
+	     " LIMIT ?" };
+static const struct db_stmt pick_of = { "attempt.pick_of", KEY_PARAMS,
+	PICK " AND t.job_id = ? AND t.component = ? AND t.version = ?"
+	     " AND t.role = ? AND t.party_id = ?" };
 static const struct db_stmt take = { "attempt.take", KEY_PARAMS,
 	"UPDATE task SET launch_wanted = 0 WHERE" KEY_WHERE
 	" AND launch_wanted = 1 AND kill_wanted = ''"
@@ -203,20 +205,14 @@ claim_one(
 	return attempt_event(db, k, "claimed", t->attempt_id);
 }
 
+/* Of what was picked, as many as there is room for. */
 static int
-claim_tx(struct db *db, void *ctx)
+claim_picked(struct db *db, struct claiming *c, size_t picked)
 {
-	struct claiming *c = ctx;
-	size_t picked;
+	int64_t room = c->room;
 	bool taken;
 	int r;
 
-	int64_t room = c->room;
-
-	c->n = c->left = 0;
-	if ((r = db_select(db, &pick, &pick_shape, c->arena, &c->rows, &picked,
-		 c->limit)) != 0)
-		return r;
 	for (size_t i = 0; i < picked; i++) {
 		if (c->rows[i].cores > room &&
 		    c->rows[i].waited_ms < DB_CLAIM_PATIENCE_MS) {
@@ -233,20 +229,59 @@ claim_tx(struct db *db, void *ctx)
 	return 0;
 }
 
+static int
+claim_tx(struct db *db, void *ctx)
+{
+	struct claiming *c = ctx;
+	size_t picked;
+	int r;
+
+	c->n = c->left = 0;
+	if ((r = db_select(db, &pick, &pick_shape, c->arena, &c->rows, &picked,
+		 c->limit)) != 0)
+		return r;
+	return claim_picked(db, c, picked);
+}
+
+static struct claiming
+claiming_of(struct arena *a, const struct db_claim *claim)
+{
+	return (struct claiming){ .arena = a,
+		.launcher = arena_strdup(a, claim->launcher),
+		.host = arena_strdup(a, claim->host),
+		.lease_ms = claim->lease_ms,
+		.limit = claim->limit,
+		.room = claim->room };
+}
+
+int
+db_attempt_claim_task(struct db *db, struct arena *a,
+    const struct db_claim *claim, const struct db_task_key *k,
+    struct db_attempt **row)
+{
+	struct claiming c = claiming_of(a, claim);
+	size_t picked;
+	int r;
+
+	*row = NULL;
+	if ((r = db_select(db, &pick_of, &pick_shape, a, &c.rows, &picked,
+		 KEY_ARGS(k))) != 0 ||
+	    (r = claim_picked(db, &c, picked)) != 0)
+		return err_wrap("claim task %s", k->component);
+	if (c.n > 0)
+		*row = &c.rows[0];
+	return 0;
+}
+
 int
 db_attempt_claim(struct db *db, struct arena *a, const struct db_claim *claim,
     struct db_attempt **rows, size_t *n, size_t *left)
 {
-	struct claiming c = { .arena = a,
-		.lease_ms = claim->lease_ms,
-		.limit = claim->limit,
-		.room = claim->room };
+	struct claiming c = claiming_of(a, claim);
 	int r;
 
 	*rows = NULL;
 	*n = *left = 0;
-	c.launcher = arena_strdup(a, claim->launcher);
-	c.host = arena_strdup(a, claim->host);
 	if ((r = db_tx(db, claim_tx, &c)) != 0)
 		return err_wrap("claim tasks");
 	*rows = c.rows;

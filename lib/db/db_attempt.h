@@ -46,6 +46,12 @@ struct db_claim {
 #define DB_CLAIM_PATIENCE_MS 1000
 int db_attempt_claim(struct db *, struct arena *, const struct db_claim *,
     struct db_attempt **rows, size_t *n, size_t *left);
+/*
+ * The same of one task, inside the transaction that has just wanted its
+ * launch.  *row is NULL when it is left for db_attempt_claim().
+ */
+int db_attempt_claim_task(struct db *, struct arena *, const struct db_claim *,
+    const struct db_task_key *, struct db_attempt **row);
 /* Cores of the open attempts on a host. */
 int db_attempt_cores_on(struct db *, const char *host, int64_t *cores);
 

@@ -185,8 +185,10 @@ static const struct db_stmt set_progress = { "task.set_progress",
 	" WHERE a.attempt_id = ? AND a.ended_at IS NULL))" };
 static const struct db_stmt ack_start = { "task.ack_start", "i" KEY_PARAMS,
 	"UPDATE task SET start_acked = ? WHERE" KEY_WHERE };
-static const struct db_stmt ack_status = { "task.ack_status", "s" KEY_PARAMS,
-	"UPDATE task SET status_acked = ? WHERE" KEY_WHERE };
+static const struct db_stmt ack = { "task.ack", "is" KEY_PARAMS,
+	"UPDATE task SET start_acked = start_acked OR ?,"
+	" status_acked = COALESCE(NULLIF(?, ''), status_acked)"
+	" WHERE" KEY_WHERE };
 
 int
 db_task_set_progress(struct db *db, const struct db_task_key *k,
@@ -205,10 +207,11 @@ db_task_ack_start(struct db *db, const struct db_task_key *k, bool acked)
 }
 
 int
-db_task_ack_status(
-    struct db *db, const struct db_task_key *k, enum state verdict)
+db_task_ack(
+    struct db *db, const struct db_task_key *k, bool start, enum state verdict)
 {
-	return db_exec(db, &ack_status, NULL, state_name(verdict), KEY_ARGS(k));
+	return db_exec(db, &ack, NULL, (int64_t)start,
+	    verdict == STATE_NONE ? "" : state_name(verdict), KEY_ARGS(k));
 }
 
 /* --- wishes --- */

@@ -158,10 +158,13 @@ int db_task_move_all(struct db *, const char *job_id, const char *component,
 /* Grows only; attempt_id as in struct db_task_move. */
 int db_task_set_progress(struct db *, const struct db_task_key *,
     const char *attempt_id, int64_t progress);
-/* What this member answered (initiator). */
+/*
+ * What this member answered (initiator): start: it took that; the verdict
+ * that it knows, STATE_NONE for what is in the row.
+ */
+int db_task_ack(
+    struct db *, const struct db_task_key *, bool start, enum state verdict);
 int db_task_ack_start(struct db *, const struct db_task_key *, bool acked);
-int db_task_ack_status(
-    struct db *, const struct db_task_key *, enum state verdict);
 
 /*
  * Want a local task launched, once: only a waiting task that was never

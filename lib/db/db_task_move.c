@@ -19,9 +19,15 @@
 	" wait_since = NOW(6), wait_numbers = '', wait_on = '',"               \
 	" wait_code = IF(party_status = 'waiting',"                            \
 	"  IF(? = 'running', 'starting', 'ending'), ''),"
+/*
+ * A verdict of success has heard every member's: the report of an own one is
+ * not due any more.
+ */
 static const struct db_stmt move_status = { "task.move_status",
-	"sse" KEY_PARAMS "s",
-	"UPDATE task SET status = ?," SET_WAIT
+	"sise" KEY_PARAMS "s",
+	"UPDATE task SET status = ?,"
+	" report_due = IF(? AND party_status NOT IN ('waiting', 'running'), 0,"
+	"  report_due)," SET_WAIT
 	" error_report = COALESCE(error_report, LEFT(?, 16000)) WHERE" KEY_WHERE
 	" AND status = ?" };
 /* Times a member names are taken, but never ones in the future. */
@@ -72,6 +78,7 @@ move_status_locked(
 	if (!state_task_may(h->status, t->m->status))
 		return 0;
 	if ((r = db_exec(db, &move_status, &n, state_name(t->m->status),
+		 (int64_t)state_is_success(t->m->status),
 		 state_name(t->m->status), t->m->error_default,
 		 KEY_ARGS(t->key), state_name(h->status))) != 0)
 		return r;

@@ -252,7 +252,8 @@ finish_tell(struct shepherd *s, bool is_end)
 	const char *job_id = subject_key(s->subject)->job_id;
 
 	if (!job->is_initiator)
-		site_wake(s->conf, job_id, WAKE_REPORTS);
+		site_wake(
+		    s->conf, job_id, is_end ? WAKE_REPORTS : WAKE_RUNNING);
 	else if (is_end) /* that it runs is no news to its scheduler */
 		site_wake(s->conf, job_id, WAKE_JOBS);
 }

@@ -28,7 +28,6 @@ STEPS = [Step(number, *row[0], **row[1]) for number, row in enumerate([
     (("start acknowledged", "S/g", "UPDATE job_party SET started"), {}),
     (("job runs", "S/g", "UPDATE job SET started_at"), {}),
     (("launch wanted at the partner", "R/h", "SET launch_wanted = 1"), {}),
-    (("task start acknowledged", "S/g", "SET start_acked"), {}),
     (("attempt claimed here", "S/g", "INSERT INTO attempt"), {}),
     (("attempt claimed by the partner", "S/h", "INSERT INTO attempt"), {}),
     (("shepherd started by the partner", "S/h"), {"call": "shepherd"}),
@@ -47,6 +46,7 @@ STEPS = [Step(number, *row[0], **row[1]) for number, row in enumerate([
     (("job end, own model sealed", "S/g", "UPDATE job SET ended_at"), {}),
     (("partner seals and ends", "R/h", "UPDATE model SET state = 'sealed'"), {}),
     (("partner's end acknowledged", "S/g", "UPDATE job_party SET ended"), {}),
+    (("what members acknowledged written", "S/g", "SET start_acked"), {}),
     (("job settled", "S/g", "SET settled = 1"), {}),
     # Beside these: what the sites sign for each other.
     (("contract signed by the partner", "S/h", "INSERT INTO contract_signature"), {}),

@@ -17,6 +17,7 @@
 #include "lib/db/db_event.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_task.h"
+#include "lib/db/db_tx.h"
 #include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -363,6 +364,47 @@ a_host_with_room_takes_a_task_at_once(void **state)
 	assert_int_equal(left, 0);
 }
 
+static int
+want_and_claim(struct db *d, void *ctx)
+{
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 0, 4 };
+	int r = db_task_want_launch(d, &here, NULL);
+
+	return r != 0 ? r : db_attempt_claim_task(d, arena, &c, &here, ctx);
+}
+
+static void
+a_task_is_claimed_in_the_transaction_that_wants_it(void **state)
+{
+	struct db_claim none = { "super-1", "host-1", LEASE_MS, 0, 0 };
+	struct db_attempt *a, *rows;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_task_want_launch(db, &theirs, NULL), 0);
+	assert_int_equal(db_tx(db, want_and_claim, &a), 0);
+	assert_non_null(a);
+	assert_string_equal(a->key.component, here.component);
+	assert_true(a->is_initiator);
+	assert_false(task(&here)->launch_wanted);
+	assert_int_equal(db_attempt_get(db, arena, a->attempt_id, &rows), 0);
+	assert_int_equal(rows->fence, 1);
+	assert_string_equal(rows->launcher, "super-1");
+	/* Once; and others that wait are not its business. */
+	assert_int_equal(db_tx(db, want_and_claim, &a), 0);
+	assert_null(a);
+	assert_true(task(&theirs)->launch_wanted);
+	/* Where there is no room it is left to whoever has some. */
+	assert_int_equal(
+	    db_attempt_claim_task(db, arena, &none, &theirs, &a), 0);
+	assert_null(a);
+	assert_true(task(&theirs)->launch_wanted);
+	assert_int_equal(
+	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(rows->key.job_id, theirs.job_id);
+}
+
 static void
 launch_is_refused_where_it_makes_no_sense(void **state)
 {
@@ -547,6 +589,35 @@ claimed_task_that_never_started_is_launched_anew_or_ends(void **state)
 	assert_int_equal(db_attempt_relaunch(db, rows->attempt_id), 0);
 	assert_false(task(&theirs)->launch_wanted);
 	assert_int_equal(task(&theirs)->party_status, STATE_CANCELED);
+	assert_true(task(&theirs)->report_due);
+}
+
+static void
+a_verdict_of_success_has_heard_the_report(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    move(&theirs, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
+	/* Only that of an end. */
+	assert_int_equal(
+	    move(&theirs, STATE_RUNNING, STATE_NONE), DB_MOVED_STATUS);
+	assert_true(task(&theirs)->report_due);
+	assert_int_equal(
+	    move(&theirs, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
+	assert_true(task(&theirs)->report_due);
+	assert_int_equal(
+	    move(&theirs, STATE_SUCCESS, STATE_NONE), DB_MOVED_STATUS);
+	assert_false(task(&theirs)->report_due);
+}
+
+static void
+a_bad_verdict_may_not_have_heard_the_report(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    move(&theirs, STATE_NONE, STATE_SUCCESS), DB_MOVED_PARTY);
+	assert_int_equal(
+	    move(&theirs, STATE_FAILED, STATE_NONE), DB_MOVED_STATUS);
 	assert_true(task(&theirs)->report_due);
 }
 
@@ -797,7 +868,7 @@ acknowledgements_are_kept(void **state)
 {
 	(void)state;
 	assert_int_equal(db_task_ack_start(db, &holder, true), 0);
-	assert_int_equal(db_task_ack_status(db, &holder, STATE_RUNNING), 0);
+	assert_int_equal(db_task_ack(db, &holder, false, STATE_RUNNING), 0);
 	assert_true(task(&holder)->start_acked);
 	assert_int_equal(task(&holder)->status_acked, STATE_RUNNING);
 }
@@ -817,11 +888,14 @@ main(void)
 		T(task_is_launched_once_however_often_it_is_asked_for),
 		T(a_host_without_room_leaves_a_task_to_others_for_a_second),
 		T(a_host_with_room_takes_a_task_at_once),
+		T(a_task_is_claimed_in_the_transaction_that_wants_it),
 		T(launch_is_refused_where_it_makes_no_sense),
 		T(two_launchers_never_get_the_same_task),
 		T(heartbeat_extends_the_lease_and_brings_the_wish_to_kill),
 		T(task_that_was_never_launched_ends_at_once),
 		T(claimed_task_that_never_started_is_launched_anew_or_ends),
+		T(a_verdict_of_success_has_heard_the_report),
+		T(a_bad_verdict_may_not_have_heard_the_report),
 		T(stale_shepherd_changes_nothing),
 		T(lease_that_ran_out_goes_on_while_nobody_ended_the_attempt),
 		T(live_shepherd_ends_its_task_in_one_transaction),

@@ -373,6 +373,11 @@ a_wake_says_which_job_and_which_parts(void **state)
 	site_wake_read(text, job, &what);
 	assert_string_equal(job, "202601010000000000001");
 	assert_int_equal(what, WAKE_JOBS | WAKE_LAUNCHES);
+	site_wake(&c, "202601010000000000001", WAKE_RUNNING);
+	memset(text, 0, sizeof(text));
+	assert_true(recv(fd, text, sizeof(text) - 1, MSG_DONTWAIT) > 0);
+	site_wake_read(text, job, &what);
+	assert_int_equal(what, WAKE_RUNNING);
 	site_wake_read("202601010000000000001", job, &what);
 	assert_string_equal(job, "202601010000000000001");
 	assert_int_equal(what, WAKE_ASK);

@@ -1,0 +1,88 @@
+/*
+ * Kept in struct job; filled by command.c, read by snapshot.c, written by
+ * rows.c and scheduler.c.
+ */
+#include "supervisor/acks.h"
+
+#include <string.h>
+
+struct ack {
+	struct db_task_key key; /* texts in the arena, as this is */
+	bool start;
+	enum state status; /* STATE_NONE: none */
+	struct ack *next;
+};
+
+static bool
+is_same(const struct db_task_key *a, const struct db_task_key *b)
+{
+	return a->version == b->version &&
+	       strcmp(a->component, b->component) == 0 &&
+	       strcmp(a->role, b->role) == 0 &&
+	       strcmp(a->party_id, b->party_id) == 0;
+}
+
+static struct ack *
+find(const struct acks *as, const struct db_task_key *k)
+{
+	for (struct ack *a = as->list; a != NULL; a = a->next)
+		if (is_same(&a->key, k))
+			return a;
+	return NULL;
+}
+
+void
+acks_add(struct acks *as, const struct db_task_key *k, enum state status)
+{
+	struct ack *a = find(as, k);
+
+	if (a == NULL) {
+		if (as->arena == NULL)
+			as->arena = arena_new();
+		a = arena_alloc(as->arena, sizeof(*a));
+		*a = (struct ack){ .status = STATE_NONE, .next = as->list };
+		a->key = (struct db_task_key){
+			.job_id = arena_strdup(as->arena, k->job_id),
+			.component = arena_strdup(as->arena, k->component),
+			.version = k->version,
+			.role = arena_strdup(as->arena, k->role),
+			.party_id = arena_strdup(as->arena, k->party_id),
+		};
+		as->list = a;
+		as->n++;
+	}
+	if (status == STATE_NONE)
+		a->start = true;
+	else
+		a->status = status;
+}
+
+void
+acks_apply(const struct acks *as, const struct db_task_key *k, bool *start,
+    enum state *status)
+{
+	const struct ack *a = find(as, k);
+
+	if (a == NULL)
+		return;
+	*start |= a->start;
+	if (a->status != STATE_NONE)
+		*status = a->status;
+}
+
+int
+acks_write(const struct acks *as, struct db *db)
+{
+	int r = 0;
+
+	for (const struct ack *a = as->list; r == 0 && a != NULL; a = a->next)
+		r = db_task_ack(db, &a->key, a->start, a->status);
+	return r;
+}
+
+void
+acks_clear(struct acks *as)
+{
+	arena_free(as->arena);
+	*as = (struct acks){ .arena = NULL };
+}

@@ -1,0 +1,43 @@
+/*
+ * What partners have acknowledged of a job's tasks and no row says yet: that
+ * they took a start, that they know a verdict.  Nothing is lost with it: who
+ * does not find it in the rows sends the same command again, and is told that
+ * it was done before.  So it is written with other changes, many at a time,
+ * and at the latest when the job's lease is given back.
+ */
+#ifndef SUPERVISOR_ACKS_H
+#define SUPERVISOR_ACKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/base/mem.h"
+#include "lib/db/db_task.h"
+
+/* So many are not kept any longer. */
+#define ACKS_MANY 32
+
+struct ack;
+
+struct acks {
+	struct arena *arena; /* NULL while there are none */
+	struct ack *list;
+	size_t n; /* tasks */
+};
+
+/* status: the verdict that the member knows; STATE_NONE: it took the start. */
+void acks_add(struct acks *, const struct db_task_key *, enum state status);
+/*
+ * What is to be added to the task's row: *start becomes true, *status
+ * another, or they stay as they are.
+ */
+void acks_apply(const struct acks *, const struct db_task_key *, bool *start,
+    enum state *status);
+/*
+ * Make rows of them, in a transaction that holds the job's fence; they are
+ * cleared by who has committed it.  Errors: ERR_DB.
+ */
+int acks_write(const struct acks *, struct db *);
+void acks_clear(struct acks *);
+
+#endif
