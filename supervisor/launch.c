@@ -84,6 +84,13 @@ mourn(
 	free(why);
 }
 
+/* A shepherd that has written its task's end says so. */
+static bool
+says_ended(int status)
+{
+	return status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 static bool
 has_ended(struct launcher *l, const char *attempt_id)
 {
@@ -133,7 +140,11 @@ on_end(void *ctx, pid_t pid, int status)
 
 	(void)pid;
 	unlink_watched(l, w);
-	/* Mostly it has said how its task ended. */
+	/* One that lied has a lease that runs out. */
+	if (says_ended(status)) {
+		free(w);
+		return;
+	}
 	if (!has_ended(l, w->attempt_id)) {
 		if (!begins_again(l, w, status))
 			mourn(l, w->attempt_id, w->job_id, status);

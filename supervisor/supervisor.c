@@ -14,6 +14,7 @@
 #include "lib/base/metrics.h"
 #include "supervisor/beat.h"
 #include "supervisor/changes.h"
+#include "supervisor/detect.h"
 #include "supervisor/detectors.h"
 #include "supervisor/errands.h"
 #include "supervisor/finding.h"
@@ -124,6 +125,9 @@ supervisor_start(struct supervisor *s)
 	s->refusals = refusals_new(s);
 	if (leftovers_sweep_uploads(s) != 0)
 		log_err("uploads left behind");
+	/* It begins the memory of signed requests where there is none. */
+	if (detect_nonces(s) != 0)
+		log_err("nonces");
 	text = peers_path(s->conf, SITE_RUN, s->name, "sock");
 	r = wake_open(s->loop, text, on_wake, s, &s->wake);
 	free(text);

@@ -382,16 +382,6 @@ lock_attempt(struct db *db, struct arena *a, const char *attempt_id,
 }
 
 int
-db_attempt_guard_of(struct db *db, const struct db_attempt *t)
-{
-	int64_t alive;
-	int r = lock_known(db, t, &alive);
-
-	return r == ERR_NOT_FOUND || (r == 0 && !alive) ? lost(t->attempt_id)
-							: r;
-}
-
-int
 db_attempt_guard(struct db *db, const char *attempt_id)
 {
 	struct arena *a = arena_new();

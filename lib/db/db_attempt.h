@@ -74,8 +74,6 @@ int db_attempt_renew(struct db *, const char *attempt_id, int64_t lease_ms,
  * attempt and see that nobody ended it.  ERR_CONFLICT when somebody did.
  */
 int db_attempt_guard(struct db *, const char *attempt_id);
-/* The same for whom the row is at hand; its key and fence are used. */
-int db_attempt_guard_of(struct db *, const struct db_attempt *);
 /* The last write of a shepherd; ERR_CONFLICT as above. */
 int db_attempt_end(struct db *, const char *attempt_id, const char *outcome);
 

@@ -54,6 +54,19 @@ static const struct db_stmt lock = { "task.lock", KEY_PARAMS "s",
 	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job j STRAIGHT_JOIN task t"
 				     " ON t.job_id = j.job_id WHERE" KEY_WHERE_T
 				     " AND j.job_id = ? FOR UPDATE" };
+/* No row where the attempt has ended. */
+static const struct db_stmt lock_for = { "task.lock_for", KEY_PARAMS "sis",
+	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job j STRAIGHT_JOIN task t"
+				     " ON t.job_id = j.job_id"
+				     " STRAIGHT_JOIN attempt a"
+				     " ON a.job_id = t.job_id"
+				     " AND a.component = t.component"
+				     " AND a.version = t.version"
+				     " AND a.role = t.role"
+				     " AND a.party_id = t.party_id"
+				     " WHERE" KEY_WHERE_T " AND j.job_id = ?"
+				     " AND a.fence = ? AND a.attempt_id = ?"
+				     " AND a.ended_at IS NULL FOR UPDATE" };
 /* Asked by those who need it, under the lock. */
 static const struct db_stmt count_open = { "task.count_open", KEY_PARAMS,
 	"SELECT COUNT(*) FROM attempt WHERE" KEY_WHERE
@@ -123,6 +136,20 @@ db_task_lock(struct db *db, struct arena *a, const struct db_task_key *k,
 	    db, &lock, &head_shape, a, out, KEY_ARGS(k), k->job_id);
 	if (r == ERR_NOT_FOUND)
 		return err_set(r, "no task %s", db_task_text(a, k));
+	return r;
+}
+
+int
+db_task_lock_for(struct db *db, struct arena *a, const struct db_attempt *t,
+    struct task_head **out)
+{
+	int r;
+
+	r = db_select_one(db, &lock_for, &head_shape, a, out, KEY_ARGS(&t->key),
+	    t->key.job_id, t->fence, t->attempt_id);
+	if (r == ERR_NOT_FOUND)
+		return err_set(ERR_CONFLICT,
+		    "the lease of attempt %.32s was lost", t->attempt_id);
 	return r;
 }
 
@@ -391,4 +418,4 @@ db_task_report_done(
 }
 
 const struct db_stmt *const db_task_often[] = { &get, &get_newest, &lock,
-	NULL };
+	&lock_for, NULL };

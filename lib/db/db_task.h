@@ -118,6 +118,8 @@ int db_task_query(struct db *, struct arena *, const struct db_task_filter *,
 int db_task_insert(
     struct db *, const char *job_id, const struct db_task_new *, size_t n);
 
+struct db_attempt;
+
 /* What of a row is moved; zeroed fields other than states do nothing. */
 struct db_task_move {
 	enum state status;	   /* STATE_NONE: leave */
@@ -125,8 +127,8 @@ struct db_task_move {
 	const char *error_report;  /* NULL: leave */
 	enum fault_kind fault;	   /* FAULT_NONE: leave */
 	const char *error_default; /* for a row that has none yet */
-	/* the writer's attempt: the move fails unless its lease is alive */
-	const char *attempt_id;
+	/* the writer's: locked with the task; the move fails when it has ended */
+	const struct db_attempt *attempt;
 	/* where to say how its end is wanted; NULL: nowhere */
 	enum state *kill_wanted;
 	/* a member's own word about these; 0: now, when the state says so */
@@ -140,7 +142,7 @@ enum { DB_MOVED_STATUS = 1, DB_MOVED_PARTY = 2 };
  * where it stands.  *moved (may be NULL) tells which were.  A move of
  * party_status sets started and ended, marks the report to the initiator as
  * due when that is another site, else makes the job due for its scheduler.
- * Errors: ERR_NOT_FOUND, ERR_CONFLICT (attempt_id's lease is lost), ERR_DB.
+ * Errors: ERR_NOT_FOUND, ERR_CONFLICT (the attempt was ended), ERR_DB.
  */
 int db_task_move(struct db *, const struct db_task_key *,
     const struct db_task_move *, unsigned *moved);
@@ -155,7 +157,7 @@ int db_task_move_all(struct db *, const char *job_id, const char *component,
     int64_t version, enum state to, int64_t fence, const char *reason,
     bool *moved);
 
-/* Grows only; attempt_id as in struct db_task_move. */
+/* Grows only; attempt_id: nothing happens when that has ended; NULL: none. */
 int db_task_set_progress(struct db *, const struct db_task_key *,
     const char *attempt_id, int64_t progress);
 /*

@@ -130,13 +130,12 @@ move_tx(struct db *db, void *ctx)
 	int r;
 
 	t->moved = 0;
-	if ((r = db_task_lock(db, a, t->key, &h)) != 0)
+	r = t->m->attempt != NULL ? db_task_lock_for(db, a, t->m->attempt, &h)
+				  : db_task_lock(db, a, t->key, &h);
+	if (r != 0)
 		goto out;
 	if (t->m->kill_wanted != NULL)
 		*t->m->kill_wanted = h->kill_wanted;
-	if (t->m->attempt_id != NULL &&
-	    (r = db_attempt_guard(db, t->m->attempt_id)) != 0)
-		goto out;
 	if (t->m->status != STATE_NONE &&
 	    (r = move_status_locked(db, t, h)) != 0)
 		goto out;

@@ -4,6 +4,7 @@
 #ifndef LIB_DB_DB_TASK_PRIVATE_H
 #define LIB_DB_DB_TASK_PRIVATE_H
 
+#include "lib/db/db_attempt.h"
 #include "lib/db/db_task.h"
 
 struct task_head {
@@ -22,6 +23,12 @@ struct task_head {
  * ERR_NOT_FOUND when there is no such task.
  */
 int db_task_lock(struct db *, struct arena *, const struct db_task_key *,
+    struct task_head **out);
+/*
+ * The same, and behind them an attempt of the task.
+ * ERR_CONFLICT when that has ended.
+ */
+int db_task_lock_for(struct db *, struct arena *, const struct db_attempt *,
     struct task_head **out);
 
 /* "COMPONENT version N of ROLE PARTY" for messages; in the arena. */

@@ -157,6 +157,7 @@ write_end(struct db *db, void *ctx)
 		.party_status = s->verdict,
 		.error_report = s->error[0] != '\0' ? s->error : NULL,
 		.fault = s->fault,
+		.attempt = s->subject->attempt,
 		.reason = s->error[0] != '\0' ? s->error : "task ended",
 	};
 	int r;
@@ -165,14 +166,13 @@ write_end(struct db *db, void *ctx)
 	e->n_old = 0;
 	(void)snprintf(outcome, sizeof(outcome), "%s", state_name(s->verdict));
 	/* Locked from here on: it is ours for all that follows. */
-	if ((r = db_attempt_guard_of(db, s->subject->attempt)) != 0)
+	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0)
 		return r;
 	if (state_is_success(s->verdict) &&
 	    ((r = write_outputs(db, e)) != 0 ||
 		(r = write_received(db, s)) != 0))
 		return r;
-	if ((r = db_task_move(db, subject_key(s->subject), &move, NULL)) != 0 ||
-	    (r = record_error(db, s)) != 0)
+	if ((r = record_error(db, s)) != 0)
 		return r;
 	return db_attempt_end(db, attempt, outcome);
 }

@@ -29,7 +29,8 @@ static const char *const names[TASKLOG_LEVELS] = { "DEBUG", "INFO", "WARNING",
 struct tasklog {
 	char *job_id;
 	char *component;
-	int fd[TASKLOG_LEVELS]; /* the component's */
+	char *dir;		/* of the component's files */
+	int fd[TASKLOG_LEVELS]; /* those; see file_of() */
 	int party_fd[TASKLOG_LEVELS];
 	int printed_fd;
 	size_t bytes;
@@ -38,18 +39,27 @@ struct tasklog {
 	size_t tail_len;
 };
 
+/* -1, with errno. */
+static int
+try_file(const char *dir, const char *name)
+{
+	char *path = xasprintf("%s/%s.log", dir, name);
+	int fd, e;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+	    FILE_MODE);
+	e = errno;
+	free(path);
+	errno = e;
+	return fd;
+}
+
 static int
 open_file(const char *dir, const char *name, int *out)
 {
-	char *path = xasprintf("%s/%s.log", dir, name);
-	int r = 0;
-
-	*out = open(path,
-	    O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, FILE_MODE);
-	if (*out < 0)
-		r = err_set_errno(ERR_IO, "open %s", path);
-	free(path);
-	return r;
+	*out = try_file(dir, name);
+	return *out < 0 ? err_set_errno(ERR_IO, "open %s/%s.log", dir, name)
+			: 0;
 }
 
 int
@@ -65,16 +75,15 @@ tasklog_open(const struct site_conf *conf, const struct db_task_key *key,
 	*out = NULL;
 	l->job_id = xstrdup(key->job_id);
 	l->component = xstrdup(key->component);
+	l->dir = dir;
 	l->printed_fd = -1;
 	for (i = 0; i < TASKLOG_LEVELS; i++)
 		l->fd[i] = l->party_fd[i] = -1;
 	r = fd_mkdirs(dir, 0750);
 	for (i = 0; r == 0 && i < TASKLOG_LEVELS; i++)
-		if ((r = open_file(dir, names[i], &l->fd[i])) == 0)
-			r = open_file(party, names[i], &l->party_fd[i]);
-	if (r == 0)
-		r = open_file(dir, "std", &l->printed_fd);
-	free(dir);
+		r = open_file(party, names[i], &l->party_fd[i]);
+	for (i = 0; r == 0 && i <= TASKLOG_INFO; i++)
+		r = open_file(dir, names[i], &l->fd[i]);
 	free(party);
 	if (r != 0) {
 		tasklog_close(l);
@@ -96,6 +105,7 @@ tasklog_close(struct tasklog *l)
 		fd_close(&l->party_fd[i]);
 	}
 	fd_close(&l->printed_fd);
+	free(l->dir);
 	free(l->job_id);
 	free(l->component);
 	free(l);
@@ -131,6 +141,18 @@ append_clean(struct buf *b, const char *s)
 	}
 }
 
+/*
+ * Most tasks never warn, fail or print: such a file is made when it gets its
+ * first line, for files cost more than lines.
+ */
+static int
+file_of(const struct tasklog *l, const char *name, int *fd)
+{
+	if (*fd < 0)
+		*fd = try_file(l->dir, name);
+	return *fd;
+}
+
 static void
 write_line(int fd, const struct buf *b)
 {
@@ -159,7 +181,7 @@ tasklog_line(struct tasklog *l, enum tasklog_level level, const char *text)
 	buf_putc(&b, '\n');
 	l->bytes += b.len;
 	for (i = 0; i <= (int)level; i++) {
-		write_line(l->fd[i], &b);
+		write_line(file_of(l, names[i], &l->fd[i]), &b);
 		write_line(l->party_fd[i], &b);
 	}
 	buf_fini(&b);
@@ -185,7 +207,7 @@ tasklog_printed(struct tasklog *l, const char *data, size_t len)
 	size_t keep;
 
 	if (l->printed < MAX_PRINTED) {
-		(void)!write(l->printed_fd, data, len);
+		(void)!write(file_of(l, "std", &l->printed_fd), data, len);
 		l->printed += len;
 	}
 	if (len > TAIL_SIZE) {

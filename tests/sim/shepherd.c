@@ -12,6 +12,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_wake.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_tx.h"
 #include "lib/mailbox/mailbox.h"
@@ -182,23 +183,19 @@ say_end(struct db *db, void *ctx)
 	struct db_task_move move = { .status = STATE_NONE,
 		.party_status = s->state,
 		.error_report =
-		    s->state == STATE_SUCCESS ? NULL : "it was to be so" };
+		    s->state == STATE_SUCCESS ? NULL : "it was to be so",
+		.attempt = p->row };
 	int r;
 
-	if ((r = db_attempt_guard(db, p->attempt)) != 0 ||
-	    (r = db_task_move(db, &p->row->key, &move, NULL)) != 0)
+	if ((r = db_task_move(db, &p->row->key, &move, NULL)) != 0)
 		return r;
 	return db_attempt_end(db, p->attempt, state_name(s->state));
 }
 
 static void
-tell(const struct proc *p)
+tell(const struct proc *p, unsigned what)
 {
-	char *path = site_path(p->host->conf, "%s", SITE_SUPERVISOR_SOCKET);
-
-	(void)fd_dgram_send(
-	    path, p->row->key.job_id, strlen(p->row->key.job_id));
-	free(path);
+	site_wake(p->host->conf, p->row->key.job_id, what);
 }
 
 /* Until the executor is through, somebody wants its end, or all is lost. */
@@ -214,7 +211,7 @@ run_executor(struct proc *p, enum state *end)
 	if (r == ERR_CONFLICT || p->actor.dead)
 		return ERR_CONFLICT;
 	if (r == 0)
-		tell(p);
+		tell(p, WAKE_RUNNING);
 	*end = said.state;
 	next = sim_now() + beat;
 	while (*end == STATE_NONE) {
@@ -265,7 +262,7 @@ live(struct proc *p)
 	if (r != 0)
 		return EXIT_LOST << 8;
 	trace("%s ends %s", p->key, state_name(said.state));
-	tell(p);
+	tell(p, WAKE_ASK);
 	return 0;
 }
 

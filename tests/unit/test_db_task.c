@@ -633,7 +633,7 @@ stale_shepherd_changes_nothing(void **state)
 	size_t n;
 
 	(void)state;
-	m.attempt_id = a->attempt_id;
+	m.attempt = a;
 	assert_int_equal(db_attempt_expired(db, arena, 10, &rows, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(
@@ -670,7 +670,7 @@ lease_that_ran_out_goes_on_while_nobody_ended_the_attempt(void **state)
 	struct db_attempt *a = launch(&theirs), *rows;
 	struct db_task_move m = { .status = STATE_NONE,
 		.party_status = STATE_RUNNING,
-		.attempt_id = a->attempt_id };
+		.attempt = a };
 	enum state kill;
 	unsigned moved;
 	size_t n;
@@ -703,7 +703,7 @@ live_shepherd_ends_its_task_in_one_transaction(void **state)
 	assert_int_equal(db_task_move(db, &here,
 			     &(struct db_task_move){ .status = STATE_NONE,
 				 .party_status = STATE_RUNNING,
-				 .attempt_id = a->attempt_id },
+				 .attempt = a },
 			     &moved),
 	    0);
 	assert_int_equal(db_task_set_progress(db, &here, a->attempt_id, 50), 0);
@@ -711,13 +711,13 @@ live_shepherd_ends_its_task_in_one_transaction(void **state)
 	assert_int_equal(db_task_move(db, &here,
 			     &(struct db_task_move){ .status = STATE_NONE,
 				 .party_status = STATE_SUCCESS,
-				 .attempt_id = a->attempt_id },
+				 .attempt = a },
 			     &moved),
 	    0);
 	assert_int_equal(moved, DB_MOVED_PARTY);
-	assert_int_equal(db_attempt_guard_of(db, a), 0);
+	assert_int_equal(db_attempt_guard(db, a->attempt_id), 0);
 	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"), 0);
-	assert_int_equal(db_attempt_guard_of(db, a), ERR_CONFLICT);
+	assert_int_equal(db_attempt_guard(db, a->attempt_id), ERR_CONFLICT);
 	assert_int_equal(db_attempt_get(db, arena, a->attempt_id, &row), 0);
 	assert_true(row->ended && row->ended_ms > 0);
 	assert_string_equal(row->outcome, "success");

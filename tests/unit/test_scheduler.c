@@ -61,7 +61,7 @@ end_task(struct db *db, const struct db_attempt *a, enum state end,
 		.status = STATE_NONE,
 		.party_status = end,
 		.error_report = error,
-		.attempt_id = a->attempt_id,
+		.attempt = a,
 	};
 	int r;
 
@@ -95,8 +95,7 @@ shepherd(const char *config, const char *attempt_id)
 	struct db *db = NULL;
 	struct db_attempt *a;
 	struct db_task_move move = { .status = STATE_NONE,
-		.party_status = STATE_RUNNING,
-		.attempt_id = attempt_id };
+		.party_status = STATE_RUNNING };
 	enum state end = STATE_SUCCESS;
 	int r;
 
@@ -104,7 +103,7 @@ shepherd(const char *config, const char *attempt_id)
 	    db_attempt_get(db, arena, attempt_id, &a) != 0 ||
 	    db_attempt_renew(
 		db, attempt_id, c->lease_ms, getpid(), 0, 0, &end) != 0 ||
-	    db_task_move(db, &a->key, &move, NULL) != 0) {
+	    (move.attempt = a, db_task_move(db, &a->key, &move, NULL)) != 0) {
 		log_err("shepherd of the test");
 		_exit(5);
 	}
