@@ -18,6 +18,29 @@ run_task(struct db *db, struct party_command *c, party_command_fn *fn,
 
 /* --- create: a new version --- */
 
+#define NEWER "a newer version was created"
+
+/*
+ * The version before is over, canceled where it runs still.  Its initiator
+ * says no more of it: it came to what it came to here.
+ */
+static int
+end_older(struct db *db, const struct party_command *c, const struct db_task *t)
+{
+	enum state end = state_is_interrupt(t->party_status) ? t->party_status
+							     : STATE_CANCELED;
+	int r = 0;
+
+	if (!state_is_end(t->party_status))
+		r = db_task_want_end(db, &t->key, STATE_CANCELED, NEWER, NULL);
+	if (r != 0 || c->job->is_initiator || state_is_end(t->status))
+		return r;
+	return db_task_move(db, &t->key,
+	    &(struct db_task_move){
+		.status = end, .party_status = STATE_NONE, .reason = NEWER },
+	    NULL);
+}
+
 /*
  * *exists when this version is there.  Numbers may be left out: the initiator
  * made a version that never reached this member.
@@ -49,10 +72,7 @@ check_version(struct db *db, struct party_command *c, bool *exists)
 		    "here, %lld is older",
 		    t->component, (long long)newest->key.version,
 		    (long long)t->version);
-	if (!*exists && !state_is_end(newest->party_status))
-		return db_task_want_end(db, &newest->key, STATE_CANCELED,
-		    "a newer version was created", NULL);
-	return 0;
+	return *exists ? 0 : end_older(db, c, newest);
 }
 
 static struct permit_ask

@@ -516,6 +516,9 @@ new_version_is_newer_and_ends_the_one_before(void **state)
 	    ERR_CONFLICT);
 	assert_int_equal(task(&v2)->party_status, STATE_WAITING);
 	assert_int_equal(task(&reader)->kill_wanted, STATE_CANCELED);
+	/* Nobody will tell another end of it. */
+	assert_int_equal(task(&reader)->status, STATE_CANCELED);
+	assert_int_equal(task(&v2)->status, STATE_WAITING);
 	assert_int_equal(party_task_start(db, &guest, &reader, &effective), 0);
 	assert_false(effective);
 	assert_int_equal(party_task_start(db, &guest, &v2, &effective), 0);
