@@ -85,14 +85,6 @@ wake_jobs(struct supervisor *s, struct change *list, bool due)
 	}
 }
 
-static bool
-anything_was_freed(const struct change *list)
-{
-	while (list != NULL && (list->what & WAKE_FREED) == 0)
-		list = list->next;
-	return list != NULL;
-}
-
 static void
 pass_on(void *ctx)
 {
@@ -100,7 +92,6 @@ pass_on(void *ctx)
 	struct supervisor *s = cs->super;
 	struct change *list = cs->list;
 	struct db_work work;
-	bool freed = anything_was_freed(list);
 	unsigned what;
 
 	cs->list = NULL;
@@ -121,7 +112,7 @@ pass_on(void *ctx)
 	else if ((what & WAKE_RUNNING) != 0)
 		report_soon(s->reporter);
 	wake_jobs(s, list, work.jobs);
-	if (freed && freed_look(s) != 0)
+	if ((what & WAKE_FREED) != 0 && freed_look(s) != 0)
 		log_err("who waits for what is free");
 	/* Last: nobody waits for it. */
 	if (work.audit && work.heads)
