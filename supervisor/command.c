@@ -282,6 +282,8 @@ hand_on(const struct fenced *f)
 		launch_look(c->super->launcher);
 	else if (c->verb == PLAN_TASK_STOP || c->verb == PLAN_END)
 		kill_look(c->super);
+	else if (c->verb == PLAN_RETURN)
+		changes_add(c->super->changes, "", WAKE_FREED);
 }
 
 static int

@@ -11,10 +11,8 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/conf/site_wake.h"
 #include "lib/db/db_recover.h"
 #include "lib/db/db_tx.h"
-#include "supervisor/changes.h"
 #include "supervisor/command.h"
 #include "supervisor/job.h"
 #include "supervisor/joblog.h"
@@ -113,18 +111,6 @@ answered(void *ctx, struct job *j, bool news)
 		look(s, j);
 	else if (j->fence != 0)
 		rest(s, j);
-}
-
-/* Local tasks that were just wanted, or wanted to end, need not be polled. */
-static void
-hand_on(struct scheduler *s, const struct plan_action *a)
-{
-	if (a->verb == PLAN_TASK_START)
-		launch_look(s->super->launcher);
-	else if (a->verb == PLAN_TASK_STOP || a->verb == PLAN_END)
-		kill_look(s->super);
-	else if (a->verb == PLAN_RETURN)
-		changes_add(s->super->changes, "", WAKE_FREED);
 }
 
 /* Starts go first: of all commands they are what somebody waits for. */
