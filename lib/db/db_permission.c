@@ -76,8 +76,7 @@ static const struct db_stmt list = { "permission.list", "ss",
 static const struct db_stmt match = { "permission.match", "ss",
 	"SELECT 1" RULE_COLS(DB_SQL) WANTED
 	" AND p.detail = w.detail COLLATE utf8mb4_bin"
-	" UNION ALL SELECT 1" RULE_COLS(DB_SQL) WANTED
-	" WHERE w.kind = 'parameter'" };
+	" UNION ALL SELECT 1" RULE_COLS(DB_SQL) WANTED };
 static const struct db_stmt note_use = { "permission.note_use", "isss",
 	"INSERT INTO permission_use (permission_id, job_id, role, party_id)"
 	" VALUES (?, ?, ?, ?)" };
@@ -149,14 +148,17 @@ add_subjects(struct json_object *keys, const char *party, const char *role,
 	    *l->detail != '\0' ? DB_PERMISSION_ANY : "");
 }
 
+/* Those of parameters, or all others: each half of the query has its own. */
 static struct json_object *
-keys_of(const struct db_leaf *wanted, size_t n)
+keys_of(const struct db_leaf *wanted, size_t n, bool parameters)
 {
 	struct json_object *keys = json_object_new_array();
 
 	for (size_t i = 0; i < n; i++) {
 		const struct db_leaf *l = &wanted[i];
 
+		if (str_eq(l->kind, "parameter") != parameters)
+			continue;
 		add_subjects(keys, l->party_id, l->src_role, l);
 		add_subjects(keys, l->party_id, DB_PERMISSION_ANY, l);
 		add_subjects(keys, DB_PERMISSION_ANY, l->src_role, l);
@@ -170,12 +172,14 @@ db_permission_match(struct db *db, struct arena *a,
     const struct db_leaf *wanted, size_t n_wanted, struct db_permission **rows,
     size_t *n)
 {
-	struct json_object *keys = keys_of(wanted, n_wanted);
-	const char *text = json_text(keys);
+	struct json_object *keys = keys_of(wanted, n_wanted, false);
+	struct json_object *parameters = keys_of(wanted, n_wanted, true);
 	int r;
 
-	r = db_select(db, &match, &rule_shape, a, rows, n, text, text);
+	r = db_select(db, &match, &rule_shape, a, rows, n, json_text(keys),
+	    json_text(parameters));
 	json_object_put(keys);
+	json_object_put(parameters);
 	return r;
 }
 
