@@ -185,6 +185,19 @@ look_at_disks(struct doctor *d)
 	}
 }
 
+/* It works but for what it would send. */
+static void
+say_untagged(struct doctor *d, const struct provider *p, const char *what)
+{
+	doctor_say(d, HEALTH_WARN, what,
+	    doctor_command(d,
+		"edit %s/manifest.json, or install a newer version of it, at "
+		"all parties",
+		p->folder),
+	    "%s", err_text());
+	err_clear();
+}
+
 static void
 look_at_providers(struct doctor *d)
 {
@@ -213,6 +226,8 @@ look_at_providers(struct doctor *d)
 			bad = err_set_errno(ERR_IO, "%s", p->program);
 		if (bad != 0)
 			doctor_result(d, bad, what, mend);
+		else if (provider_check_tags(p) != 0)
+			say_untagged(d, p, what);
 		else
 			doctor_say(
 			    d, HEALTH_OK, what, NULL, "sha256 %.16s…", digest);

@@ -118,8 +118,8 @@ load_with(struct request *req, const char *name, const char *version,
 		r = err_set(ERR_NOT_FOUND,
 		    "there is no folder %s/%s with a manifest.json below %s",
 		    name, version, req->app->conf->providers_dir);
-	else
-		r = check_program(p);
+	else if ((r = check_program(p)) == 0)
+		r = provider_check_tags(p);
 	if (r != 0) {
 		providers_free(*out);
 		*out = NULL;

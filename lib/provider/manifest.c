@@ -407,11 +407,31 @@ module_may_tag(const struct module *m, const char *name, const char *tag)
 	const struct module_transfer *t = find_transfer(m, name);
 	size_t i = 0;
 
-	if (t == NULL || t->tags == NULL)
-		return t != NULL;
+	if (t == NULL)
+		return false;
 	while (t->tags[i] != NULL && !tag_matches(t->tags[i], tag))
 		i++;
 	return t->tags[i] != NULL;
+}
+
+int
+provider_check_tags(const struct provider *p)
+{
+	size_t i, j;
+
+	for (i = 0; i < p->n_modules; i++)
+		for (j = 0; j < p->modules[i].n_transfers; j++)
+			if (!p->modules[i].transfers[j].says_tags)
+				return err_set(ERR_INVALID,
+				    "its manifest does not say which tags "
+				    "objects \"%s\" of %s have, so none of "
+				    "them may be sent: write \"tags\": "
+				    "[\"#\"] to that transfer for numbers, a "
+				    "list of patterns for others, or [] when "
+				    "it is not sent",
+				    p->modules[i].transfers[j].name,
+				    p->modules[i].name);
+	return 0;
 }
 
 const char *
@@ -420,8 +440,9 @@ module_tags_text(const struct module *m, const char *name, struct arena *a)
 	const struct module_transfer *t = find_transfer(m, name);
 	const char *text = "none";
 
-	for (size_t i = 0; t != NULL && t->tags != NULL && t->tags[i] != NULL;
-	     i++)
+	if (t != NULL && !t->says_tags)
+		return "none, for it has no \"tags\" for that name";
+	for (size_t i = 0; t != NULL && t->tags[i] != NULL; i++)
 		text = i == 0 ? t->tags[i]
 			      : arena_printf(a, "%s, %s", text, t->tags[i]);
 	return text;

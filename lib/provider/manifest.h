@@ -23,7 +23,9 @@ struct module_transfer {
 	const char *name;
 	const char **from; /* NULL-terminated */
 	const char **to;
-	const char **tags; /* patterns (tag.h), NULL-terminated; NULL: any */
+	const char *
+	    *tags; /* patterns (tag.h), NULL-terminated: no other may be sent */
+	bool says_tags; /* false: the manifest has no list, so none may */
 };
 
 struct module {
@@ -109,6 +111,12 @@ bool module_may_tag(const struct module *, const char *name, const char *tag);
 /* Those that it may have, for a message; in the arena, or borrowed. */
 const char *module_tags_text(
     const struct module *, const char *name, struct arena *);
+
+/*
+ * ERR_INVALID, with what to write, when a transfer has no list of tags: it is
+ * one of before there were any, and is not let through.
+ */
+int provider_check_tags(const struct provider *);
 
 /* "NAME" or "NAME@VERSION", as job files choose providers. */
 bool provider_spec_valid(const char *spec);

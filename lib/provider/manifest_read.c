@@ -122,7 +122,7 @@ check_roles(const struct manifest_load *l, const struct module *m,
 			    "%s is no role of this component", roles[i]);
 }
 
-/* NULL when the manifest does not say: any will do. */
+/* Empty when the manifest does not say. */
 static const char **
 read_tags(const struct manifest_load *l, struct json_object *array,
     const struct json_path *path)
@@ -130,8 +130,6 @@ read_tags(const struct manifest_load *l, struct json_object *array,
 	size_t i, n = array != NULL ? json_object_array_length(array) : 0;
 	const char **tags;
 
-	if (array == NULL)
-		return NULL;
 	tags = arena_alloc(l->arena, (n + 1) * sizeof(*tags));
 	for (i = 0; i < n; i++) {
 		struct json_object *x = json_object_array_get_idx(array, i);
@@ -174,6 +172,8 @@ read_transfers(const struct manifest_load *l, struct json_object *o,
 		out->name = name;
 		out->from = read_names(l, t.from, &from);
 		out->to = read_names(l, t.to, &to);
+		/* What nobody foresaw could say anything. */
+		out->says_tags = t.tags != NULL;
 		out->tags = read_tags(l, t.tags, &tags);
 		check_roles(l, m, out->from, &from);
 		check_roles(l, m, out->to, &to);

@@ -231,6 +231,27 @@ class JobFiles(unittest.TestCase):
         self.assertIn("/components", reply["retmsg"])
         self.assertEqual(site.sql("SELECT COUNT(*) FROM provider"), before)
 
+    def test_a_provider_that_does_not_say_its_tags_is_not_registered_and_hears_what_to_write(self):
+        site = self.fed.guest
+        folder, _ = self.second_version("0.6.0")
+        path = os.path.join(folder, "manifest.json")
+        with open(path, encoding="utf-8") as f:
+            manifest = json.load(f)
+        del manifest["components"]["HeteroLR"]["transfers"]["loss"]["tags"]
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(manifest, f)
+        reply = site.api("provider/register", {"name": "sluice", "version": "0.6.0", "path": folder})
+        self.assertEqual(reply["retcode"], 103, reply)
+        self.assertIn('objects "loss" of HeteroLR', reply["retmsg"])
+        self.assertIn('write "tags": ["#"]', reply["retmsg"])
+        said = [line for line in site.cli("doctor", check=False).stdout.splitlines() if "provider sluice 0.6.0" in line]
+        self.assertTrue(said and said[0].startswith("warn"), said)
+        manifest["components"]["HeteroLR"]["transfers"]["loss"]["tags"] = ["#"]
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(manifest, f)
+        reply = site.ok("provider/register", {"name": "sluice", "version": "0.6.0", "path": folder})
+        self.assertEqual([v["retcode"] for v in reply["data"].values()], [0])
+
     def test_providers_and_components_are_shown(self):
         site = self.fed.guest
         one = site.ok("provider/fate/get")["data"]

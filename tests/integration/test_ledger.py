@@ -278,7 +278,7 @@ class Ledger(Records, unittest.TestCase):
                      by="this site ([executor] max_egress_mb)")
 
     def test_tags_are_no_way_around_the_budget(self):
-        self.cut_off(self.leak(who="host", in_tags=True, rounds=8000), self.fed.host, self.fed.guest)
+        self.cut_off(self.leak(who="host", in_tags=True, rounds=16000), self.fed.host, self.fed.guest)
 
     def test_a_tag_that_the_manifest_does_not_foresee_stays_here_with_its_object(self):
         for who, site, to in (("host", self.fed.host, self.fed.guest), ("guest", self.fed.guest, self.fed.host)):

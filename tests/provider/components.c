@@ -15,6 +15,9 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
+#define LONG_TAG 90
+#define TAG_SIZE 120
+
 static int
 empty_run(struct task *t)
 {
@@ -213,6 +216,16 @@ const struct component component_test_mail = {
 	.run = mail_run,
 };
 
+/* Numbers; with as much before them as the manifest's pattern has. */
+static void
+make_tag(char tag[TAG_SIZE], int64_t i, bool is_long)
+{
+	size_t n = is_long ? LONG_TAG : 0;
+
+	memset(tag, 'x', n);
+	(void)snprintf(tag + n, TAG_SIZE - n, "%" PRId64, i);
+}
+
 /*
  * Sends what it can as fast as it can, like a component that gives data away:
  * as content, or in tags of objects without content.
@@ -224,11 +237,10 @@ leak(struct task *t, const char *to, size_t bytes, int64_t rounds, bool in_tags)
 	int r = 0;
 
 	for (int64_t i = 0; i < rounds && r == 0; i++) {
-		char tag[181];
+		char tag[TAG_SIZE];
 
 		fill(data, bytes);
-		(void)snprintf(tag, sizeof(tag), "%0*" PRId64,
-		    in_tags ? (int)sizeof(tag) - 1 : 1, i);
+		make_tag(tag, i, in_tags);
 		r = task_remote_role(
 		    t, "leak", tag, to, data, in_tags ? 0 : bytes);
 	}
@@ -265,7 +277,7 @@ leak_run(struct task *t)
 	size_t bytes = (size_t)task_param_int(t, "bytes", 1024);
 	int64_t rounds = task_param_int(t, "rounds", 1), i;
 	struct object o = { 0 };
-	char tag[181];
+	char tag[TAG_SIZE];
 	int r = 0;
 
 	if (*odd != '\0')
@@ -274,8 +286,7 @@ leak_run(struct task *t)
 		return leak(t, task_is(t, "host") ? "guest" : "host", bytes,
 		    rounds, in_tags);
 	for (i = 0; i < rounds && r == 0; i++) {
-		(void)snprintf(tag, sizeof(tag), "%0*" PRId64,
-		    in_tags ? (int)sizeof(tag) - 1 : 1, i);
+		make_tag(tag, i, in_tags);
 		r = task_get(t, "leak", tag, who, 0, &o);
 		object_free(&o);
 	}

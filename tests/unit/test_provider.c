@@ -206,7 +206,7 @@ every_transfer_declares_its_tags(void **state)
 	(void)state;
 	for (size_t i = 0; i < p->n_modules; i++)
 		for (size_t j = 0; j < p->modules[i].n_transfers; j++)
-			if (p->modules[i].transfers[j].tags == NULL)
+			if (!p->modules[i].transfers[j].says_tags)
 				fail_msg("%s %s", p->modules[i].name,
 				    p->modules[i].transfers[j].name);
 	assert_true(module_may_tag(lr, "loss", "f1.m2.3"));
@@ -219,6 +219,48 @@ every_transfer_declares_its_tags(void **state)
 	assert_false(module_may_tag(lr, "anything", "0"));
 	assert_string_equal(module_tags_text(lr, "anything", a), "none");
 	arena_free(a);
+}
+
+/* A manifest of before there were any, or of somebody who did not think. */
+static void
+a_transfer_without_tags_lets_nothing_through(void **state)
+{
+	static const char text[] =
+	    "{\"name\":\"p\",\"version\":\"1.0\",\"program\":\"x\","
+	    "\"protocol\":1,\"components\":{\"Old\":{\"roles\":[\"guest\","
+	    "\"host\"],\"inputs\":{\"data\":[]},\"outputs\":{},"
+	    "\"parameters\":{},\"transfers\":{\"sums\":{\"from\":[\"guest\"],"
+	    "\"to\":[\"host\"]%s}}}}}";
+	struct providers *ps = providers_new();
+	struct arena *a = arena_new();
+	struct json_object *o = NULL;
+	const struct module *m;
+	char *untagged = xasprintf(text, "");
+	char *tagged = xasprintf(text, ",\"tags\":[]");
+
+	(void)state;
+	assert_int_equal(json_parse_text(untagged, &o), 0);
+	assert_int_equal(providers_add(ps, o, "/x"), 0);
+	json_object_put(o);
+	m = provider_module(providers_at(ps, 0), "Old");
+	assert_true(module_may_send(m, "sums", "guest", "host"));
+	assert_false(module_may_tag(m, "sums", ""));
+	assert_false(module_may_tag(m, "sums", "0"));
+	assert_non_null(strstr(module_tags_text(m, "sums", a), "no \"tags\""));
+	assert_int_equal(provider_check_tags(providers_at(ps, 0)), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "\"sums\" of Old"));
+	assert_non_null(strstr(err_text(), "write \"tags\": [\"#\"]"));
+	providers_free(ps);
+	ps = providers_new();
+	assert_int_equal(json_parse_text(tagged, &o), 0);
+	assert_int_equal(providers_add(ps, o, "/x"), 0);
+	json_object_put(o);
+	assert_int_equal(provider_check_tags(providers_at(ps, 0)), 0);
+	assert_int_equal(provider_check_tags(providers_at(product, 0)), 0);
+	providers_free(ps);
+	arena_free(a);
+	free(untagged);
+	free(tagged);
 }
 
 static void
@@ -609,6 +651,7 @@ main(void)
 		cmocka_unit_test(the_manifest_offers_the_classic_components),
 		cmocka_unit_test(tags_follow_their_patterns),
 		cmocka_unit_test(every_transfer_declares_its_tags),
+		cmocka_unit_test(a_transfer_without_tags_lets_nothing_through),
 		cmocka_unit_test(roles_and_transfers_are_bounded),
 		cmocka_unit_test(providers_are_found_by_name_alias_and_version),
 		cmocka_unit_test(versions_are_compared_as_numbers),
