@@ -69,7 +69,8 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
         check-hostile check-kill check-kill-short check-network check-sim check-sim-points check-mutations \
-        check-outage check-outage-short check-hosts check-detectors
+        check-outage check-outage-short check-hosts check-detectors \
+        check-systemd
 .PHONY: man man-check
 .DELETE_ON_ERROR:
 .SECONDARY:
@@ -324,6 +325,11 @@ check-kill-short: all $(KILL_PROBE)
 # Sites that cannot reach each other, or not well.
 check-network: all test-provider
 	BUILD=$(abspath $(B)) tests/network/run.sh $(TESTS)
+
+# Two sites as they are installed, under systemd as the first process of a
+# machine made of this one's files and namespaces: root, a few minutes.
+check-systemd: all
+	BUILD=$(abspath $(B)) tests/systemd/run.sh $(TESTS)
 
 # Two hosts of one site, which share it and die.
 check-hosts: all test-provider
