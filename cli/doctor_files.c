@@ -104,14 +104,28 @@ look_at_certificate(struct doctor *d)
 	    "partners",
 	    d->conf->path);
 	struct buf pem = BUF_INIT;
+	bool names_issuer = true;
 	int64_t days = 0;
 	int r;
 
 	if ((r = buf_read_file(&pem, path, CERT_MAX)) == 0 &&
 	    (r = tls_cert_check(buf_str(&pem), d->conf->party_id)) == 0)
 		r = tls_cert_days(buf_str(&pem), &days);
+	if (r == 0)
+		r = tls_cert_names_issuer(buf_str(&pem), &names_issuer);
 	if (r != 0)
 		doctor_result(d, r, "certificate", mend);
+	else if (days >= SOON_DAYS && !names_issuer)
+		doctor_say(d, HEALTH_WARN, "certificate",
+		    doctor_command(d,
+			"while no job runs: sluice site rotate-key --output "
+			"FILE --config %s, FILE to all partners, and when all "
+			"have imported it sluice site rotate-key --switch "
+			"--config %s",
+			d->conf->path, d->conf->path),
+		    "made by an older version, it does not name its own key "
+		    "(authority key id): partners who trust it and its "
+		    "successor may refuse one of the two");
 	else
 		doctor_say(d, days < SOON_DAYS ? HEALTH_WARN : HEALTH_OK,
 		    "certificate", days < SOON_DAYS ? soon : NULL,

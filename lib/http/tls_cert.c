@@ -264,6 +264,20 @@ tls_cert_days(const char *pem, int64_t *days)
 	return r;
 }
 
+int
+tls_cert_names_issuer(const char *pem, bool *out)
+{
+	X509 *cert;
+	int r;
+
+	*out = false;
+	if ((r = read_one(pem, &cert)) != 0)
+		return r;
+	*out = X509_get0_authority_key_id(cert) != NULL;
+	X509_free(cert);
+	return 0;
+}
+
 static int
 digest(const char *pem, const EVP_MD *md, unsigned char *out, unsigned int size)
 {

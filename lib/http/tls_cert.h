@@ -5,6 +5,7 @@
 #ifndef LIB_HTTP_TLS_CERT_H
 #define LIB_HTTP_TLS_CERT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,13 @@ int tls_cert_check(const char *pem, const char *party);
 
 /* Days until it ends, negative when it has.  Errors: ERR_FORMAT. */
 int tls_cert_days(const char *pem, int64_t *days);
+
+/*
+ * Does it name its own key as its issuer's (authority key id)?  One that does
+ * not, of before version 1.0, can be taken for its successor by whoever trusts
+ * both.  Errors: ERR_FORMAT.
+ */
+int tls_cert_names_issuer(const char *pem, bool *out);
 
 /* SHA-256 of the certificate (its DER form). */
 int tls_cert_digest(const char *pem, unsigned char out[32]);

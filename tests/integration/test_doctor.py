@@ -199,6 +199,11 @@ class Doctor(unittest.TestCase):
         soon = self.of("certificate", "warn")
         self.assertRegex(soon["text"], "ends in (9|10) days")
         self.assertIn("rotate-key", soon["mend"])
+        # As they were made before they had an authority key id.
+        self.put(make_certificate("10001", 300, key), "keys", "tls.crt")
+        old = self.of("certificate", "warn")
+        self.assertIn("authority key id", old["text"])
+        self.assertIn("rotate-key --switch", old["mend"])
         self.put(make_certificate("10001", 300, key, name="10000"), "keys", "tls.crt")
         self.assertIn("10001", self.of("certificate")["text"])
 
