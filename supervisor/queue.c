@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/conf/site_wake.h"
@@ -22,9 +23,12 @@
 /* All others are woken; this is for the wake that got lost. */
 #define NET_MS (3600 * INT64_C(1000))
 #define PARTIES_MAX 1000
+/* Having waited longer than this, a job is not passed any more. */
+#define AGED_MS 60000
 
 struct party {
 	char id[16];
+	int64_t fresh_ms; /* monotonic; until then nobody has waited AGED_MS */
 	struct party *next;
 };
 
@@ -63,13 +67,82 @@ queue_free(struct queue *q)
 	free(q);
 }
 
+static struct party *
+find(const struct queue *q, const char *party)
+{
+	struct party *p = q->parties;
+
+	while (p != NULL && strcmp(p->id, party) != 0)
+		p = p->next;
+	return p;
+}
+
 bool
 queue_has(const struct queue *q, const char *party)
 {
-	for (const struct party *p = q->parties; p != NULL; p = p->next)
-		if (strcmp(p->id, party) == 0)
-			return true;
-	return false;
+	return find(q, party) != NULL;
+}
+
+/*
+ * Who begins to wait, begins now: when the longest has waited for less, it is
+ * known until when nobody will have waited so long.
+ */
+static int
+has_aged(struct queue *q, struct party *p, bool *aged)
+{
+	int64_t now = clock_mono_ms(), waited;
+	int r;
+
+	*aged = false;
+	if (now < p->fresh_ms)
+		return 0;
+	if ((r = db_queue_longest(q->super->db, p->id, &waited)) != 0)
+		return r;
+	*aged = waited >= AGED_MS;
+	if (!*aged)
+		p->fresh_ms = now + AGED_MS - (waited > 0 ? waited : 0);
+	return 0;
+}
+
+/* The parties where somebody waits, with commas; each once is not needed. */
+static const char *
+list_of(const struct queue *q, struct arena *a, const char *const *parties,
+    size_t n)
+{
+	const char *list = "";
+
+	for (size_t i = 0; i < n; i++)
+		if (queue_has(q, parties[i]))
+			list = arena_printf(a, "%s%s%s", list,
+			    *list == '\0' ? "" : ",", parties[i]);
+	return list;
+}
+
+int
+queue_ahead(struct queue *q, struct arena *a, const char *job_id,
+    const char *const *parties, size_t n, const char **ahead, const char **at)
+{
+	struct db *db = q->super->db;
+	const char *list = list_of(q, a, parties, n);
+	struct party *p;
+	bool aged;
+	int r = 0;
+
+	*ahead = NULL;
+	if (*list == '\0')
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if ((p = find(q, parties[i])) == NULL)
+			continue;
+		if ((r = has_aged(q, p, &aged)) != 0)
+			return r;
+		*at = parties[i];
+		if (aged && ((r = db_queue_ahead(
+				  db, a, job_id, p->id, AGED_MS, ahead)) != 0 ||
+				*ahead != NULL))
+			return r;
+	}
+	return db_queue_woken_ahead(db, a, job_id, list, ahead, at);
 }
 
 void

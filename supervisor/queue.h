@@ -18,6 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/base/mem.h"
 #include "lib/model/wait.h"
 #include "supervisor/supervisor.h"
 
@@ -29,6 +30,13 @@ void queue_free(struct queue *); /* NULL is fine */
 /* Does somebody wait at the party?  Another supervisor's job that waits is
  * known within some seconds. */
 bool queue_has(const struct queue *, const char *party);
+/*
+ * A job that this one may not pass at one of its parties: it stands before it
+ * and has waited for a minute, or was woken and is about to ask.  *ahead, in
+ * the arena, is NULL when there is none; *at is the party.
+ */
+int queue_ahead(struct queue *, struct arena *, const char *job_id,
+    const char *const *parties, size_t n, const char **ahead, const char **at);
 /* A party refused resources to a job, now. */
 void queue_refused(struct queue *, const char *party);
 /* A job began or ended: something changed at its parties. */

@@ -34,6 +34,8 @@
 #define SOON_MS 1
 /* Who was looked at so lately may be looked at again soon: its lease is kept. */
 #define KEEP_MS 1000
+/* So long answers are waited for. */
+#define WOKEN_REST_MS 200
 /* Woken jobs looked at in one go. */
 #define WOKEN_BATCH 1000
 /* When to look again at a job that nothing waits for: a net, no clock. */
@@ -441,6 +443,18 @@ on_renew(void *ctx)
 	forget_lost(s);
 }
 
+/*
+ * A job that has not begun is looked at when its members have answered; who
+ * wakes it for more than what may be free names it (changes.c), and the next
+ * poll but one finds it all the same.
+ */
+static bool
+answers_come(const struct job *j)
+{
+	return j->under_way > 0 && !j->runs &&
+	       clock_mono_ms() - j->looked_ms < WOKEN_REST_MS;
+}
+
 void
 scheduler_look_at_woken(struct scheduler *s)
 {
@@ -459,7 +473,8 @@ scheduler_look_at_woken(struct scheduler *s)
 		log_err("look for jobs that were woken");
 	for (size_t i = 0; i < n; i++) {
 		j = find(s, rows[i].job_id);
-		if (j != NULL && j->fence != 0 && j->seen_us != rows[i].look_us)
+		if (j != NULL && j->fence != 0 &&
+		    j->seen_us != rows[i].look_us && !answers_come(j))
 			look(s, j);
 	}
 	arena_free(arena);

@@ -7,15 +7,12 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/db/db_queue.h"
 #include "supervisor/job.h"
 #include "supervisor/partners.h"
 #include "supervisor/queue.h"
 
 /* How long a job may wait for its start: what the platform allows. */
 #define QUEUE_TIMEOUT_MS (6 * 3600 * INT64_C(1000))
-/* Having waited longer than this, a job is not passed any more. */
-#define AGED_MS 60000
 /* A running task without news for so long is asked after. */
 #define SILENT_MS 10000
 
@@ -251,24 +248,20 @@ static int
 load_queue(struct supervisor *s, struct snapshot *sn)
 {
 	struct plan_job *p = &sn->plan;
+	const char **parties =
+	    arena_alloc(sn->arena, (p->nmembers + 1) * sizeof(*parties));
 	bool asks = false;
-	int r = 0;
 
 	for (size_t m = 0; m < p->nmembers; m++) {
 		if (!p->members[m].created || p->members[m].reserved)
 			return 0;
 		asks |= !p->members[m].started;
+		parties[m] = p->members[m].party;
 	}
 	if (!asks || p->status != STATE_WAITING)
 		return 0;
-	for (size_t m = 0; r == 0 && p->yield_to == NULL && m < p->nmembers;
-	     m++) {
-		p->yield_at = p->members[m].party;
-		if (queue_has(s->queue, p->yield_at))
-			r = db_queue_ahead(s->db, sn->arena, p->job_id,
-			    p->yield_at, AGED_MS, &p->yield_to);
-	}
-	return r;
+	return queue_ahead(s->queue, sn->arena, p->job_id, parties, p->nmembers,
+	    &p->yield_to, &p->yield_at);
 }
 
 int

@@ -130,23 +130,53 @@ static const struct db_col id_cols[] = {
 };
 static const struct db_shape id_shape = DB_SHAPE(struct id_row, id_cols);
 
-#define BEFORE                                                                 \
-	" WHERE j.job_id = ? AND b.wait_code = 'waiting_resources'"            \
-	" AND b.wait_party = ? AND b.queue_at < j.queue_at"
+static const struct db_stmt longest = { "queue.longest", "s",
+	"SELECT TIMESTAMPDIFF(MICROSECOND, wait_since, NOW(6)) DIV 1000"
+	" FROM job FORCE INDEX (job_aged) WHERE wait_code = 'waiting_resources'"
+	" AND wait_party = ? ORDER BY wait_since LIMIT 1" };
 /*
  * Few stand before the first of the queue, and of many the longest waiting
  * most often does: the optimizer counts both ranges and reads the smaller.
- * What was woken while it is looked at was meant first; few are due.
  */
-static const struct db_stmt ahead_of = { "queue.ahead", "ssiss",
-	"(SELECT 1, b.job_id FROM job j JOIN job b"
-	" USE INDEX (job_queue, job_aged)" BEFORE
-	" AND b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND LIMIT 1)"
-	" UNION ALL (SELECT 1, b.job_id FROM job j JOIN job b"
-	" FORCE INDEX (job_schedule)" BEFORE
-	" AND b.is_initiator = 1 AND b.settled = 0"
-	" AND b.next_look_at <= NOW(6) AND b.lease_until > NOW(6) LIMIT 1)"
+static const struct db_stmt ahead_of = { "queue.ahead", "ssi",
+	"SELECT 1, b.job_id FROM job j JOIN job b"
+	" USE INDEX (job_queue, job_aged)"
+	" WHERE j.job_id = ? AND b.wait_code = 'waiting_resources'"
+	" AND b.wait_party = ? AND b.queue_at < j.queue_at"
+	" AND b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND LIMIT 1" };
+/* Few are due. */
+static const struct db_stmt woken_ahead = { "queue.woken_ahead", "ss",
+	"SELECT 1, b.job_id, b.wait_party FROM job j JOIN job b"
+	" FORCE INDEX (job_schedule)"
+	" WHERE j.job_id = ? AND b.is_initiator = 1 AND b.settled = 0"
+	" AND b.next_look_at <= NOW(6) AND b.lease_until > NOW(6)"
+	" AND b.wait_code = 'waiting_resources'"
+	" AND FIND_IN_SET(b.wait_party, ?) > 0 AND b.queue_at < j.queue_at"
 	" LIMIT 1" };
+
+struct ahead_row {
+	const char *job_id;
+	const char *party_id;
+};
+static const struct db_col ahead_cols[] = {
+	{ DB_STR, offsetof(struct ahead_row, job_id) },
+	{ DB_STR, offsetof(struct ahead_row, party_id) },
+};
+static const struct db_shape ahead_shape =
+    DB_SHAPE(struct ahead_row, ahead_cols);
+
+int
+db_queue_longest(struct db *db, const char *party_id, int64_t *waited_ms)
+{
+	int r = db_query_int(db, &longest, waited_ms, party_id);
+
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		*waited_ms = -1;
+		r = 0;
+	}
+	return r;
+}
 
 int
 db_queue_ahead(struct db *db, struct arena *a, const char *job_id,
@@ -157,13 +187,34 @@ db_queue_ahead(struct db *db, struct arena *a, const char *job_id,
 
 	*ahead = NULL;
 	r = db_select_one(db, &ahead_of, &id_shape, a, &row, job_id, party_id,
-	    aged_ms * 1000, job_id, party_id);
+	    aged_ms * 1000);
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
 		return 0;
 	}
 	if (r == 0)
 		*ahead = row->id;
+	return r;
+}
+
+int
+db_queue_woken_ahead(struct db *db, struct arena *a, const char *job_id,
+    const char *parties, const char **ahead, const char **party_id)
+{
+	struct ahead_row *row;
+	int r;
+
+	*ahead = NULL;
+	r = db_select_one(
+	    db, &woken_ahead, &ahead_shape, a, &row, job_id, parties);
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r == 0) {
+		*ahead = row->job_id;
+		*party_id = row->party_id;
+	}
 	return r;
 }
 

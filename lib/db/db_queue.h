@@ -34,13 +34,23 @@ int db_queue_wake_these(
 int db_queue_wake(
     struct db *, const char *party_id, int64_t limit, int64_t *woken);
 
+/* How long the one has waited that has longest at the party; -1: nobody. */
+int db_queue_longest(struct db *, const char *party_id, int64_t *waited_ms);
+
 /*
  * A job that this one may not pass at the party: it stands before it there and
- * has been refused for aged_ms, or is about to ask again because it was woken
- * while it is looked at.  *ahead, in the arena, is NULL when there is none.
+ * has been refused for aged_ms.  *ahead, in the arena, is NULL when there is
+ * none.
  */
 int db_queue_ahead(struct db *, struct arena *, const char *job_id,
     const char *party_id, int64_t aged_ms, const char **ahead);
+/*
+ * The same: it stands before it at one of these parties (with commas between)
+ * and is about to ask there again, for it was woken while it is looked at.
+ * *party_id says where.
+ */
+int db_queue_woken_ahead(struct db *, struct arena *, const char *job_id,
+    const char *parties, const char **ahead, const char **party_id);
 
 /* Parties that somebody waits at, at most limit. */
 int db_queue_parties(

@@ -321,9 +321,14 @@ static void
 nobody_passes_who_has_waited_long(void **state)
 {
 	const char *ahead;
+	int64_t waited;
 
 	(void)state;
+	assert_int_equal(db_queue_longest(db, ROWS_HOST, &waited), 0);
+	assert_int_equal(waited, -1);
 	fill();
+	assert_int_equal(db_queue_longest(db, ROWS_HOST, &waited), 0);
+	assert_in_range(waited, 0, LONG_MS);
 	assert_int_equal(
 	    db_queue_ahead(db, arena, id_of(9), ROWS_HOST, LONG_MS, &ahead), 0);
 	assert_null(ahead);
@@ -346,7 +351,7 @@ who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it(
 	static const struct db_stmt rest = { "rest", "s",
 		"UPDATE job SET next_look_at = NOW(6) WHERE job_id = ?" };
 	struct db_job_claim *claims;
-	const char *ahead;
+	const char *ahead, *at;
 	size_t n;
 
 	(void)state;
@@ -355,13 +360,16 @@ who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it(
 	assert_int_equal(
 	    db_job_claim(db, arena, "s", LONG_MS, 10, &claims, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(1), ROWS_HOST, LONG_MS, &ahead), 0);
+	assert_int_equal(db_queue_woken_ahead(db, arena, id_of(1),
+			     "777," ROWS_HOST, &ahead, &at),
+	    0);
 	assert_null(ahead);
 	(void)wake(ROWS_HOST);
-	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(1), ROWS_HOST, LONG_MS, &ahead), 0);
+	assert_int_equal(db_queue_woken_ahead(db, arena, id_of(1),
+			     "777," ROWS_HOST, &ahead, &at),
+	    0);
 	assert_string_equal(ahead, id_of(0));
+	assert_string_equal(at, ROWS_HOST);
 	/* Those that are claimed together ask in their order. */
 	assert_int_equal(
 	    db_job_release(db, id_of(0), claims[0].fence, LONG_MS, 0), 0);
@@ -369,8 +377,9 @@ who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it(
 	    db_job_claim(db, arena, "s", LONG_MS, 10, &claims, &n), 0);
 	assert_int_equal(n, 3);
 	assert_string_equal(claims[0].job_id, id_of(0));
-	assert_int_equal(
-	    db_queue_ahead(db, arena, id_of(1), ROWS_HOST, LONG_MS, &ahead), 0);
+	assert_int_equal(db_queue_woken_ahead(db, arena, id_of(1),
+			     "777," ROWS_HOST, &ahead, &at),
+	    0);
 	assert_null(ahead);
 }
 
