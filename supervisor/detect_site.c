@@ -2,6 +2,7 @@
  * Detectors about the site: its ledger, disks and partners, and what was left
  * over.  Called by detectors.c.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include "lib/base/err.h"
@@ -36,6 +37,8 @@
 #define CACHE_GRACE_S (24 * 3600)
 /* A shepherd makes its folder before and removes it after its attempt. */
 #define FOLDER_GRACE_S 600
+/* A shepherd that moved its tables waits for a database that is away. */
+#define TABLE_GRACE_S (24 * 3600)
 #define NONCE_BATCH 10000
 #define NONCE_BITES 10
 
@@ -197,11 +200,20 @@ detect_caches(struct supervisor *s)
 	return leftovers_sweep_caches(s, CACHE_GRACE_S);
 }
 
-/* Work folders and mailboxes of attempts that ended without tidying up. */
+/*
+ * Work folders and mailboxes of attempts that ended without tidying up.  Of
+ * folders of tables one in 256 is looked at, for there may be many.
+ */
 int
 detect_work_folders(struct supervisor *s)
 {
-	return leftovers_sweep_attempts(s, FOLDER_GRACE_S);
+	unsigned char prefix;
+	int r;
+
+	randombytes_buf(&prefix, sizeof(prefix));
+	if ((r = leftovers_sweep_attempts(s, FOLDER_GRACE_S)) != 0)
+		return r;
+	return leftovers_sweep_tables(s, prefix, TABLE_GRACE_S);
 }
 
 /* Sites that never said what they had to say about a head. */

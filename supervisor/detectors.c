@@ -64,8 +64,10 @@ static const struct detector table[] = {
 	    "told; uploads, submits and creates are refused with 503",
 	    detect_disks },
 	{ "work folders", 5 * MINUTE,
-	    "folders and mailboxes of attempts that have ended",
-	    "removed after ten minutes", detect_work_folders },
+	    "folders and mailboxes of attempts that have ended, and tables "
+	    "that they left without a row",
+	    "removed after ten minutes, tables after a day",
+	    detect_work_folders },
 	{ "uploads", MINUTE, "uploaded files whose jobs have ended", "removed",
 	    detect_uploads },
 	{ "caches", MINUTE, "caches over their time", "removed",

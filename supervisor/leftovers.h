@@ -29,6 +29,14 @@ int leftovers_sweep_uploads(struct supervisor *);
  */
 int leftovers_sweep_attempts(struct supervisor *, int64_t grace_s);
 
+/*
+ * Remove folders below data/tables/XX, XX being prefix in hex, that no table
+ * and no cache has and that were moved there grace_s ago or earlier: their
+ * shepherds were killed before they could write the row.  ERR_DB, ERR_IO.
+ */
+int leftovers_sweep_tables(
+    struct supervisor *, unsigned char prefix, int64_t grace_s);
+
 /* Remove caches that expired grace_s ago or earlier.  ERR_DB. */
 int leftovers_sweep_caches(struct supervisor *, int64_t grace_s);
 

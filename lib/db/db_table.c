@@ -71,8 +71,9 @@ static const struct db_stmt set_disabled = { "table.set_disabled", "issss",
 static const struct db_stmt set_schema = { "table.set_schema", "sss",
 	"UPDATE data_table SET table_schema_json = ?"
 	" WHERE namespace = ? AND name = ?" };
-static const struct db_stmt folder_used = { "table.folder_used", "s",
-	"SELECT EXISTS (SELECT 1 FROM data_table WHERE folder = ?)" };
+static const struct db_stmt folder_used = { "table.folder_used", "ss",
+	"SELECT EXISTS (SELECT 1 FROM data_table WHERE folder = ?)"
+	" OR EXISTS (SELECT 1 FROM task_cache WHERE folder = ?)" };
 
 struct folder_row {
 	const char *folder;
@@ -244,7 +245,7 @@ db_table_folder_used(struct db *db, const char *folder, bool *used)
 	int64_t n;
 	int r;
 
-	r = db_query_int(db, &folder_used, &n, folder);
+	r = db_query_int(db, &folder_used, &n, folder, folder);
 	*used = n != 0;
 	return r;
 }

@@ -50,7 +50,7 @@ int db_table_set_disabled(struct db *, const char *table_namespace,
     const char *name, bool disabled, int64_t *n);
 int db_table_set_schema(struct db *, const char *table_namespace,
     const char *name, const char *schema_json);
-/* Is the folder used by a table?  For the sweep over data/tables. */
+/* Is the folder, below data/tables, that of a table or of a cache? */
 int db_table_folder_used(struct db *, const char *folder, bool *used);
 
 /* An output table of a task. */
@@ -85,8 +85,5 @@ int db_output_of_job(struct db *, struct arena *, const char *job_id,
  */
 int db_output_gone(struct db *, struct arena *, const char *job_id,
     const char ***components, size_t *n);
-/* Which job and task made a table; ERR_NOT_FOUND when none did. */
-int db_output_maker(struct db *, struct arena *, const char *table_namespace,
-    const char *name, struct db_output **out);
 
 #endif

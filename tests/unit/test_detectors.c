@@ -34,6 +34,7 @@
 #include "supervisor/detect.h"
 #include "supervisor/detectors.h"
 #include "supervisor/finding.h"
+#include "supervisor/leftovers.h"
 #include "supervisor/owners.h"
 #include "supervisor/supervisor.h"
 #include "tests/lib/mariadb.h"
@@ -42,6 +43,9 @@
 #define JOB "202601010000000000010"
 #define OTHER "202601010000000000020"
 #define HOUR " - INTERVAL 1 HOUR"
+#define LOST_ID "ab000000000000000000000000000001"
+#define KEPT_ID "ab000000000000000000000000000002"
+#define CACHE_ID "ab000000000000000000000000000003"
 
 struct fixture {
 	struct supervisor super;
@@ -492,6 +496,45 @@ what_attempts_left_is_removed_and_nothing_else(void **state)
 	free(sock);
 }
 
+/* Killed between moving its table and writing the row. */
+static void
+tables_without_a_row_are_removed_and_no_others(void **state)
+{
+	struct fixture *f = *state;
+	char *lost = make_folder(f, SITE_TABLES "/ab/" LOST_ID);
+	char *kept = make_folder(f, SITE_TABLES "/ab/" KEPT_ID);
+	char *cache = make_folder(f, SITE_TABLES "/ab/" CACHE_ID);
+	char *other = make_folder(f, SITE_TABLES "/ab/something");
+	char *file = xasprintf("%s/data.mdb", lost);
+
+	assert_int_equal(fd_replace_file(file, "x", 1, 0600), 0);
+	run_sql(f,
+	    "INSERT INTO data_table (namespace, name, engine, address, folder,"
+	    " table_schema_json, origin)"
+	    " VALUES ('n', 't', 'STANDALONE', '{}', 'ab/" KEPT_ID "', '{}',"
+	    " 'output')");
+	run_sql(f,
+	    "INSERT INTO task_cache (cache_key, job_id, component, version,"
+	    " role, party_id, cache_name, folder, meta, row_count, expires_at)"
+	    " VALUES (REPEAT('c', 32), '" JOB "', 'x', 0, 'guest', '9999',"
+	    " 'x', 'ab/" CACHE_ID "', '{}', 0, NOW(6) + INTERVAL 1 DAY)");
+	/* Its row may be on the way. */
+	assert_int_equal(leftovers_sweep_tables(&f->super, 0xab, 3600), 0);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(leftovers_sweep_tables(&f->super, 0xac, 0), 0);
+	assert_int_equal(access(file, F_OK), 0);
+	assert_int_equal(leftovers_sweep_tables(&f->super, 0xab, 0), 0);
+	assert_int_not_equal(access(lost, F_OK), 0);
+	assert_int_equal(access(kept, F_OK), 0);
+	assert_int_equal(access(cache, F_OK), 0);
+	assert_int_equal(access(other, F_OK), 0);
+	free(lost);
+	free(kept);
+	free(cache);
+	free(other);
+	free(file);
+}
+
 /* --- the tables ---------------------------------------------------------------------------- */
 
 static bool
@@ -622,6 +665,7 @@ main(void)
 		T(reservations_of_ended_jobs_are_given_back),
 		T(a_full_disk_is_told_and_refuses_work),
 		T(what_attempts_left_is_removed_and_nothing_else),
+		T(tables_without_a_row_are_removed_and_no_others),
 		T(a_supervisor_says_that_it_runs_and_what_it_counted),
 		cmocka_unit_test(detectors_and_numbers_are_documented),
 		cmocka_unit_test(

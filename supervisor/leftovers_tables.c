@@ -1,0 +1,80 @@
+/*
+ * Folders of tables that have no row.  Called by detect_site.c.
+ */
+#include "supervisor/leftovers.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/err.h"
+#include "lib/base/fd.h"
+#include "lib/base/id.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/base/metrics.h"
+#include "lib/db/db_table.h"
+
+static bool
+is_folder_name(const char *name)
+{
+	return strlen(name) == ID_RANDOM_SIZE - 1 &&
+	       strspn(name, "0123456789abcdef") == ID_RANDOM_SIZE - 1;
+}
+
+/* Since it was moved here, whenever its files were written. */
+static bool
+is_old(int dir, const char *name, int64_t grace_s)
+{
+	struct stat st;
+	time_t last;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	last = st.st_ctime > st.st_mtime ? st.st_ctime : st.st_mtime;
+	return clock_file_ms() / 1000 - last >= grace_s;
+}
+
+static int
+remove_unused(struct supervisor *s, const char *parent, const char *name)
+{
+	char *folder = xasprintf("%.2s/%s", name, name);
+	char *path = xasprintf("%s/%s", parent, name);
+	bool used;
+	int r;
+
+	r = db_table_folder_used(s->db, folder, &used);
+	if (r == 0 && !used && (r = fd_remove_tree(path)) == 0) {
+		log_info("removed the folder %s, which no table has", folder);
+		metrics_add(s->metrics, METRIC_janitor_removed_total, 1, "kind",
+		    "table folder", NULL);
+	}
+	free(path);
+	free(folder);
+	return r;
+}
+
+int
+leftovers_sweep_tables(
+    struct supervisor *s, unsigned char prefix, int64_t grace_s)
+{
+	char *path = site_path(s->conf, "%s/%02x", SITE_TABLES, prefix);
+	DIR *d = opendir(path);
+	struct dirent *e;
+	int r = 0;
+
+	if (d == NULL && errno != ENOENT)
+		r = err_set_errno(ERR_IO, "%s", path);
+	while (d != NULL && r == 0 && (e = readdir(d)) != NULL)
+		if (is_folder_name(e->d_name) &&
+		    is_old(dirfd(d), e->d_name, grace_s))
+			r = remove_unused(s, path, e->d_name);
+	if (d != NULL)
+		(void)closedir(d);
+	free(path);
+	return r;
+}
