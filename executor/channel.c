@@ -772,7 +772,6 @@ take_start(
 		.n_output_data = s->n_output_data,
 		.output_model = s->output_model,
 		.cores = s->cores,
-		.memory_bytes = s->memory_bytes,
 		.output_dir = s->output_dir,
 		.input_file = s->input_file,
 		.input_fd = -1,

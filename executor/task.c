@@ -138,24 +138,6 @@ task_cores(const struct task *t)
 	return t->setup->cores > 0 ? t->setup->cores : 1;
 }
 
-uint64_t
-task_memory_bytes(const struct task *t)
-{
-	return t->setup->memory_bytes;
-}
-
-struct json_object *
-task_parameters(const struct task *t)
-{
-	return t->setup->parameters;
-}
-
-struct json_object *
-task_job_parameters(const struct task *t)
-{
-	return t->setup->job_parameters;
-}
-
 struct json_object *
 task_param(const struct task *t, const char *path)
 {

@@ -40,14 +40,9 @@ const struct task_party *task_member(
     const struct task *, const char *role, size_t index);
 /* This member's place among those of its role. */
 size_t task_index(const struct task *);
-uint32_t task_cores(const struct task *);	 /* at least 1 */
-uint64_t task_memory_bytes(const struct task *); /* 0: no limit */
+uint32_t task_cores(const struct task *); /* at least 1 */
 
 /* --- parameters: complete and checked against the manifest ----------------- */
-
-/* Borrowed; do not change. */
-struct json_object *task_parameters(const struct task *);
-struct json_object *task_job_parameters(const struct task *);
 
 /*
  * A parameter by its path, parts joined by dots: "init_param.init_method".

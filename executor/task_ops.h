@@ -36,7 +36,6 @@ struct task_setup {
 	const char *output_cache; /* name, "" for none */
 	const char *output_model; /* alias, "" for none */
 	uint32_t cores;
-	uint64_t memory_bytes;
 	const char *output_dir;
 	const char *input_file;
 	int input_fd; /* of an input that is text, -1 for none; owned */

@@ -379,9 +379,6 @@ int lr_summary(
 
 /* --- prediction (hetero_lr_predict.c) ----------------------------------------------------- */
 
-/* Rows of data with linear scores z; type as below. */
-int lr_predict_rows(const struct lr_party *, const struct lr_data *,
-    const double *z, const char *type, struct table_writer *);
 /* Seal output 0 of such rows; frees the writer. */
 int lr_predict_finish(
     struct task *, const struct lr_data *, struct table_writer *);

@@ -213,13 +213,6 @@ lr_write_rows(const struct lr_party *p, const struct lr_data *d,
 	return r;
 }
 
-int
-lr_predict_rows(const struct lr_party *p, const struct lr_data *d,
-    const double *z, const char *type, struct table_writer *w)
-{
-	return lr_write_rows(p, d, z, type, NULL, w);
-}
-
 static struct json_object *
 predict_schema(const struct lr_data *d)
 {

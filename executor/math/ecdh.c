@@ -42,12 +42,6 @@ ecdh_free(struct ecdh *e)
 	sodium_free(e);
 }
 
-const unsigned char *
-ecdh_salt_digest(const struct ecdh *e)
-{
-	return e->salt;
-}
-
 int
 ecdh_blind_id(const struct ecdh *e, const void *id, size_t len,
     unsigned char out[ECDH_POINT])

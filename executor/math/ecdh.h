@@ -26,9 +26,6 @@ struct ecdh; /* a secret exponent and the salt's digest */
 struct ecdh *ecdh_new(const char *salt);
 void ecdh_free(struct ecdh *); /* wipes; NULL is fine */
 
-/* What parties compare to be sure that they hash alike. */
-const unsigned char *ecdh_salt_digest(const struct ecdh *);
-
 /* The blinded id: exponent * hash-to-group(SHA-512(domain, salt, id)). */
 int ecdh_blind_id(const struct ecdh *, const void *id, size_t len,
     unsigned char out[ECDH_POINT]);

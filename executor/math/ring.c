@@ -54,12 +54,3 @@ ring_add(uint64_t *to, const uint64_t *v, size_t n)
 	for (i = 0; i < n; i++)
 		to[i] += v[i];
 }
-
-void
-ring_sub(uint64_t *from, const uint64_t *v, size_t n)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		from[i] -= v[i];
-}

@@ -23,6 +23,5 @@ double ring_decode(uint64_t v, unsigned frac);
 void ring_random(uint64_t *v, size_t n);
 uint64_t ring_sum(const uint64_t *v, size_t n);
 void ring_add(uint64_t *to, const uint64_t *v, size_t n);
-void ring_sub(uint64_t *from, const uint64_t *v, size_t n);
 
 #endif

@@ -66,20 +66,6 @@ metrics_free(struct metrics *m)
 	free(m);
 }
 
-void
-metrics_clear(struct metrics *m, enum metric family)
-{
-	size_t i, kept = 0;
-
-	for (i = 0; i < m->n; i++) {
-		if (m->items[i].family == family)
-			series_fini(&m->items[i]);
-		else
-			m->items[kept++] = m->items[i];
-	}
-	m->n = kept;
-}
-
 static void
 add_label(struct buf *b, const char *name, const char *value)
 {

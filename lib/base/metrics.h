@@ -93,8 +93,6 @@ void metrics_observe(struct metrics *, enum metric, double seconds, ...)
 void metrics_histogram(struct metrics *, enum metric,
     const uint64_t n[METRIC_BUCKETS + 1], double sum, ...)
     __attribute__((sentinel));
-/* Forget the series of a family. */
-void metrics_clear(struct metrics *, enum metric);
 
 /* Append all, each family with its HELP and TYPE. */
 void metrics_render(const struct metrics *, struct buf *);

@@ -91,9 +91,6 @@ static const struct db_stmt add_audit = { "audit.add", "eeeee",
 	"INSERT INTO audit (actor, action, subject, outcome, detail)"
 	" VALUES (LEFT(?, 200), LEFT(?, 100), LEFT(?, 500), LEFT(?, 20),"
 	" LEFT(?, 4000))" };
-static const struct db_stmt list_audit = { "audit.list", "ii",
-	"SELECT 1" AUDIT_COLS(DB_SQL) " FROM audit WHERE id > ?"
-				      " ORDER BY id LIMIT ?" };
 
 /* SUBSTRING and not LIKE: a text is no pattern. */
 static const struct db_stmt find_audit = { "audit.find", "eeeeeessssttiii",
@@ -184,14 +181,6 @@ db_audit_add(struct db *db, const struct db_audit *e)
 {
 	return db_exec(db, &add_audit, NULL, text(e->actor), text(e->action),
 	    text(e->subject), text(e->outcome), e->detail);
-}
-
-int
-db_audit_list(struct db *db, struct arena *a, int64_t after_id, int64_t limit,
-    struct db_audit **rows, size_t *n)
-{
-	return db_select(
-	    db, &list_audit, &audit_shape, a, rows, n, after_id, limit);
 }
 
 int

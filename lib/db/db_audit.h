@@ -75,8 +75,6 @@ struct db_audit {
  * may come from strangers.  id and at_ms are the database's.
  */
 int db_audit_add(struct db *, const struct db_audit *);
-int db_audit_list(struct db *, struct arena *, int64_t after_id, int64_t limit,
-    struct db_audit **rows, size_t *n);
 /*
  * The newest rows that match, oldest first.  NULL and 0 match all; actor and
  * subject match what begins so, the others what is the same.

@@ -527,8 +527,6 @@ static const struct db_stmt set_reason = { "job.set_reason", "es",
 	"UPDATE job SET reason = LEFT(?, 4000) WHERE job_id = ?" };
 static const struct db_stmt set_description = { "job.set_description", "ss",
 	"UPDATE job SET description = ? WHERE job_id = ?" };
-static const struct db_stmt set_tag = { "job.set_tag", "ss",
-	"UPDATE job SET tag = ? WHERE job_id = ?" };
 
 static int
 set_text(struct db *db, const struct db_stmt *stmt, const char *value,
@@ -559,12 +557,6 @@ db_job_set_description(
     struct db *db, const char *job_id, const char *description)
 {
 	return set_text(db, &set_description, description, job_id);
-}
-
-int
-db_job_set_tag(struct db *db, const char *job_id, const char *tag)
-{
-	return set_text(db, &set_tag, tag, job_id);
 }
 
 const struct db_stmt *const db_job_often[] = { &get, NULL };

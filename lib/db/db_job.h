@@ -307,8 +307,6 @@ int db_job_set_progress(struct db *, const char *job_id, int64_t progress);
 int db_job_set_reason(struct db *, const char *job_id, const char *reason);
 int db_job_set_description(
     struct db *, const char *job_id, const char *description);
-/* ERR_NOT_FOUND when there is no such job. */
-int db_job_set_tag(struct db *, const char *job_id, const char *tag);
 
 /*
  * Ask for the end of a job that has not ended (canceled, timeout or failed);
@@ -375,8 +373,6 @@ int db_job_hold(struct db *, const char *job_id, int64_t fence);
 /* The same, for who wants the row (brief), too. */
 int db_job_hold_read(struct db *, struct arena *, const char *job_id,
     int64_t fence, struct db_job **);
-/* ERR_CONFLICT unless the lease with this fence is alive. */
-int db_job_check_lease(struct db *, const char *job_id, int64_t fence);
 /*
  * Give a lease back; the next look is in delay_ms or at a wake before.  What
  * was looked at last had seen_us (db_job_plan.look_us): another that has
@@ -395,8 +391,6 @@ int db_job_woken(struct db *, struct arena *, const char *owner, int64_t limit,
 int db_job_wake(struct db *, const char *job_id);
 /* Nothing is left to do; it is never due again (but for a rerun). */
 int db_job_settle(struct db *, const char *job_id, int64_t fence);
-/* Milliseconds until the next job is due, at most max_ms. */
-int db_job_next_due(struct db *, int64_t max_ms, int64_t *ms);
 
 /*
  * Jobs that have run longer than their limit and are neither ended nor asked

@@ -74,9 +74,6 @@ static const struct db_stmt renew = { "job.renew", "iis",
 	"  NOW(6) + INTERVAL ? MICROSECOND, next_look_at)"
 	" WHERE is_initiator = 1 AND settled = 0 AND lease_owner = ?"
 	" AND lease_until > NOW(6)" };
-static const struct db_stmt check = { "job.check_lease", "si",
-	"SELECT COUNT(*) FROM job WHERE job_id = ? AND lease_fence = ?"
-	" AND lease_until > NOW(6)" };
 /*
  * SYSDATE, not NOW: NOW is when the statement began, and a wake may have set
  * the row while the statement waited for it.
@@ -97,11 +94,6 @@ static const struct db_stmt wake = { "job.wake", "s",
 static const struct db_stmt settle = { "job.settle", "si",
 	"UPDATE job SET settled = 1, lease_owner = NULL, lease_until = NULL"
 	" WHERE job_id = ? AND lease_fence = ?" };
-static const struct db_stmt next_due = { "job.next_due", "",
-	"SELECT GREATEST(0, TIMESTAMPDIFF(MICROSECOND, NOW(6),"
-	" GREATEST(next_look_at, COALESCE(lease_until, next_look_at)))"
-	" DIV 1000) FROM job WHERE is_initiator = 1 AND settled = 0"
-	" ORDER BY next_look_at LIMIT 1" };
 static const struct db_stmt overdue = { "job.overdue", "i",
 	"SELECT 1, job_id FROM job WHERE is_initiator = 1 AND settled = 0"
 	" AND cancel_signal = 0 AND status = 'running'"
@@ -188,17 +180,6 @@ lost(const char *job_id, int64_t fence)
 }
 
 int
-db_job_check_lease(struct db *db, const char *job_id, int64_t fence)
-{
-	int64_t n;
-	int r;
-
-	if ((r = db_query_int(db, &check, &n, job_id, fence)) != 0)
-		return r;
-	return n == 1 ? 0 : lost(job_id, fence);
-}
-
-int
 db_job_hold(struct db *db, const char *job_id, int64_t fence)
 {
 	int64_t now;
@@ -255,22 +236,6 @@ db_job_settle(struct db *db, const char *job_id, int64_t fence)
 	if ((r = db_exec(db, &settle, &n, job_id, fence)) != 0)
 		return r;
 	return n == 1 ? 0 : lost(job_id, fence);
-}
-
-int
-db_job_next_due(struct db *db, int64_t max_ms, int64_t *ms)
-{
-	int r;
-
-	r = db_query_int(db, &next_due, ms);
-	if (r == ERR_NOT_FOUND) {
-		err_clear();
-		*ms = max_ms;
-		return 0;
-	}
-	if (*ms > max_ms)
-		*ms = max_ms;
-	return r;
 }
 
 /* The shape of an id row is that of a plain array of strings. */

@@ -299,22 +299,6 @@ db_model_list(struct db *db, struct arena *a, const struct db_model_filter *f,
 	    f->limit > 0 ? f->limit : INT64_MAX, f->offset);
 }
 
-static const struct db_stmt count_load = { "model.count_load", KEY_PARAMS,
-	"UPDATE model SET loaded_times = loaded_times + 1 WHERE" KEY_WHERE
-	" AND state = 'sealed'" };
-
-int
-db_model_count_load(struct db *db, const struct db_model_key *k)
-{
-	int64_t n;
-	int r = db_exec(db, &count_load, &n, KEY_ARGS(k));
-
-	if (r == 0 && n == 0)
-		r = err_set(ERR_NOT_FOUND, "no sealed version %.100s here",
-		    k->model_version);
-	return r;
-}
-
 /* --- forget --- */
 
 static const struct db_stmt drop = { "model.delete", KEY_PARAMS,

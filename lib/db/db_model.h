@@ -131,9 +131,6 @@ int db_model_list(struct db *, struct arena *, const struct db_model_filter *,
 int db_model_find(struct db *, struct arena *, const char *model_version,
     const char *role, const char *party_id, struct db_model **rows, size_t *n);
 
-/* Sealed and served: one more.  ERR_NOT_FOUND. */
-int db_model_count_load(struct db *, const struct db_model_key *);
-
 /* Forget a version, staged or sealed, and all its parts' rows. */
 int db_model_delete(struct db *, const struct db_model_key *);
 /*

@@ -69,10 +69,6 @@ static const struct db_stmt gone = { "output.gone", "s",
 	" AND NOT EXISTS (SELECT 1 FROM task v WHERE v.job_id = t.job_id"
 	"  AND v.component = t.component AND v.role = t.role"
 	"  AND v.party_id = t.party_id AND v.version > t.version)" };
-static const struct db_stmt maker = { "output.maker", "ss",
-	"SELECT 1" OUTPUT_COLS(
-	    DB_SQL) " FROM task_output o"
-		    " WHERE o.namespace = ? AND o.name = ? LIMIT 1" };
 
 int
 db_output_put(struct db *db, const struct db_output *o)
@@ -113,21 +109,6 @@ db_output_gone(struct db *db, struct arena *a, const char *job_id,
     const char ***components, size_t *n)
 {
 	return db_select(db, &gone, &component_shape, a, components, n, job_id);
-}
-
-int
-db_output_maker(struct db *db, struct arena *a, const char *table_namespace,
-    const char *name, struct db_output **out)
-{
-	int r;
-
-	r = db_select_one(
-	    db, &maker, &output_shape, a, out, table_namespace, name);
-	return r == ERR_NOT_FOUND ? err_set(r,
-					"no task made table %.255s in "
-					"namespace %.255s",
-					name, table_namespace)
-				  : r;
 }
 
 const struct db_stmt *const db_output_often[] = { &list, &newest, &put, NULL };

@@ -347,17 +347,6 @@ table_count(const struct table *t)
 	return t->stat.rows;
 }
 
-void
-table_partition(
-    const struct table *t, uint32_t partition, uint64_t *first, uint64_t *end)
-{
-	uint64_t n = t->stat.rows, parts = t->stat.partitions;
-
-	/* rows is below 2^53 (marker_parse), so this does not overflow. */
-	*first = partition < parts ? n * partition / parts : n;
-	*end = partition < parts ? n * (partition + 1) / parts : n;
-}
-
 int
 table_scan(
     struct table *t, uint64_t first, uint64_t end, struct table_cursor **out)

@@ -149,10 +149,6 @@ void table_close(struct table *); /* NULL is fine; cursors first */
 const struct table_stat *table_stat(const struct table *);
 uint64_t table_count(const struct table *);
 
-/* The row numbers [*first, *end) of a partition. */
-void table_partition(
-    const struct table *, uint32_t partition, uint64_t *first, uint64_t *end);
-
 /*
  * Read the rows [first, end) in order.  Cursors are independent: each thread
  * uses its own.  cursor_next() gives 1 and a row, 0 at the end, or an error

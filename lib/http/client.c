@@ -343,12 +343,6 @@ http_cancel(struct http_call *c)
 	call_free(c);
 }
 
-size_t
-http_in_flight(const struct http_client *cl)
-{
-	return cl->n_calls;
-}
-
 struct fetch {
 	struct http_reply *out;
 	bool done;

@@ -96,8 +96,6 @@ int http_send(struct http_client *, const struct http_request *,
     http_done_fn *done, void *ctx, struct http_call **out);
 /* Drop a call; its callback does not run. */
 void http_cancel(struct http_call *);
-/* How many are under way. */
-size_t http_in_flight(const struct http_client *);
 
 /*
  * Send and wait, for clients made without a loop.  Returns 0 when an answer

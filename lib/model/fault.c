@@ -39,12 +39,6 @@ fault_remedy(enum fault_kind f)
 	return kinds[f].remedy;
 }
 
-const char *
-fault_words(enum fault_kind f)
-{
-	return kinds[f].words;
-}
-
 enum fault_kind
 fault_of_error(int code)
 {

@@ -41,7 +41,6 @@ const char *fault_name(enum fault_kind); /* "" for FAULT_NONE */
 /* FAULT_NONE for what is none: a partner may know more kinds. */
 enum fault_kind fault_parse(const char *name);
 enum fault_remedy fault_remedy(enum fault_kind);
-const char *fault_words(enum fault_kind);
 /* What a part of the site failing with this error code (lib/base/err.h) is. */
 enum fault_kind fault_of_error(int code);
 

@@ -170,14 +170,6 @@ const struct job_member *job_spec_member(
 size_t job_spec_component(const struct job_spec *, const char *name);
 
 /*
- * Parameters of one task as the platform shows them: ComponentParam, module,
- * role (without the roles that the module lacks), local, initiator,
- * job_parameters; the caller's.
- */
-struct json_object *job_spec_party_parameters(
-    const struct job_spec *, const struct job_member *, size_t seq);
-
-/*
  * Add a warning, for those who build the spec; what was said before is not
  * said again, and there is an end to it.
  */

@@ -33,48 +33,6 @@ job_spec_component(const struct job_spec *spec, const char *name)
 	return i == (size_t)-1 ? i : spec->dsl->components[i].seq;
 }
 
-/* The role map without the roles that the module does not run in. */
-static struct json_object *
-roles_of_module(const struct job_spec *spec, const struct module *m)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_object_object_foreach(
-	    spec->roles, role, list) if (m == NULL || module_has_role(m, role))
-	    json_add(o, role, json_object_get(list));
-	return o;
-}
-
-struct json_object *
-job_spec_party_parameters(
-    const struct job_spec *spec, const struct job_member *m, size_t seq)
-{
-	const struct job_task *t = &m->tasks[seq];
-	const char *module =
-	    t->module != NULL ? t->module->name : spec->components[seq]->module;
-	struct json_object *o = json_object_new_object(), *local;
-	int64_t party = 0;
-
-	json_object_object_foreach(spec->conf, key,
-	    value) if (strcmp(key, "component_parameters") != 0 &&
-		       strcmp(key, "role") != 0)
-	    json_add(o, key, json_object_get(value));
-	local = json_object_new_object();
-	(void)str_to_int64(m->party_id, 0, INT64_MAX, &party);
-	json_add_str(local, "role", m->role);
-	json_add_int(local, "party_id", party);
-	json_add(o, "role", roles_of_module(spec, t->module));
-	json_add(o, "local", local);
-	json_add_str(o, "module", module);
-	json_add_str(o, "CodePath", module);
-	json_add(o, "ComponentParam",
-	    t->parameters != NULL ? json_object_get(t->parameters)
-				  : json_object_new_object());
-	json_add_str(
-	    o, "ComponentParameterSource", spec->components[seq]->name);
-	return o;
-}
-
 void
 job_spec_warn(struct job_spec *spec, const char *fmt, ...)
 {

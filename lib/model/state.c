@@ -25,7 +25,6 @@ static const struct state_def defs[STATE_COUNT] = {
 #undef X
 };
 
-static char job_from[STATE_COUNT][FROM_SIZE];
 static char task_from[STATE_COUNT][FROM_SIZE];
 static pthread_once_t from_once = PTHREAD_ONCE_INIT;
 
@@ -107,19 +106,10 @@ make_from(void)
 {
 	for (int from = 0; from < STATE_COUNT; from++) {
 		for (int to = 0; to < STATE_COUNT; to++) {
-			if (state_job_may((enum state)from, (enum state)to))
-				add_name(job_from[to], defs[from].name);
 			if (state_task_may((enum state)from, (enum state)to))
 				add_name(task_from[to], defs[from].name);
 		}
 	}
-}
-
-const char *
-state_job_from(enum state to)
-{
-	(void)pthread_once(&from_once, make_from);
-	return is_valid(to) ? job_from[to] : "";
 }
 
 const char *

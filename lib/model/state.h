@@ -78,10 +78,9 @@ bool state_is_success(enum state); /* success or pass */
 bool state_job_may(enum state from, enum state to);
 bool state_task_may(enum state from, enum state to);
 /*
- * The states from which a job or task may come to `to`, as names with commas
+ * The states from which a task may come to `to`, as names with commas
  * ("waiting,running"): what a guarded UPDATE compares with.  Static text.
  */
-const char *state_job_from(enum state to);
 const char *state_task_from(enum state to);
 
 /* One member's word on a task. */

@@ -72,13 +72,6 @@ wait_set(struct wait *w, enum wait_number which, int64_t value)
 	w->n[which] = value;
 }
 
-bool
-wait_is_same(const struct wait *a, const struct wait *b)
-{
-	return a->code == b->code && str_eq(a->role, b->role) &&
-	       str_eq(a->party, b->party) && str_eq(a->on, b->on);
-}
-
 struct json_object *
 wait_numbers_json(const struct wait *w)
 {

@@ -121,10 +121,6 @@ const char *wait_clears(enum wait_code);
 struct wait wait_of(enum wait_code);
 void wait_set(struct wait *, enum wait_number, int64_t);
 
-/* Is it the same wait, so that it goes on rather than begins?  Numbers and
- * words do not count. */
-bool wait_is_same(const struct wait *, const struct wait *);
-
 /* {"cores_asked": 4, …}; the caller's. */
 struct json_object *wait_numbers_json(const struct wait *);
 /* What of o is a known name with an integer; the rest is passed over. */

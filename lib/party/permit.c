@@ -32,19 +32,6 @@ permit_kind_name(enum permit_kind kind)
 	return kind_names[kind];
 }
 
-bool
-permit_kind_parse(const char *name, enum permit_kind *out)
-{
-	enum permit_kind k;
-
-	for (k = PERMIT_ROLE; k <= PERMIT_PARAMETER; k++)
-		if (str_eq(name, kind_names[k])) {
-			*out = k;
-			return true;
-		}
-	return false;
-}
-
 /* --- what is wished ------------------------------------------------------- */
 
 struct wish {

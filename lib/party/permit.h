@@ -27,7 +27,6 @@ enum permit_kind {
 };
 
 const char *permit_kind_name(enum permit_kind); /* "role", … as in rows */
-bool permit_kind_parse(const char *, enum permit_kind *out);
 
 #define PERMIT_CREATE "create" /* take part in a job */
 #define PERMIT_RERUN "rerun"   /* run a task of it again */

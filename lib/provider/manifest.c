@@ -376,12 +376,6 @@ module_has_role(const struct module *m, const char *role)
 	return listed(m->roles, role, false);
 }
 
-bool
-module_has_data_key(const struct module *m, const char *key)
-{
-	return listed(m->input_data, key, false);
-}
-
 static const struct module_transfer *
 find_transfer(const struct module *m, const char *name)
 {

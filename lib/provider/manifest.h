@@ -101,7 +101,6 @@ const char *providers_nearest_module(
     const struct providers *, const char *name);
 
 bool module_has_role(const struct module *, const char *role);
-bool module_has_data_key(const struct module *, const char *key);
 /* May a task of this module, as role from, send name to role to? */
 bool module_may_send(
     const struct module *, const char *name, const char *from, const char *to);

@@ -563,7 +563,10 @@ jobs_and_their_tasks_are_recorded_as_they_move(void **state)
 	assert_int_equal(db_task_move(db, &k, &m, NULL), 0);
 	assert_int_equal(
 	    db_job_move(db, J1, STATE_FAILED, 0, "\"quoted\"", NULL), 0);
-	assert_int_equal(db_audit_list(db, a, 0, 10, &rows, &n), 0);
+	assert_int_equal(
+	    db_audit_find(
+		db, a, &(struct db_audit_filter){ .limit = 10 }, &rows, &n),
+	    0);
 	assert_int_equal(n, 4);
 	assert_string_equal(rows[0].action, "job create");
 	assert_string_equal(rows[1].action, "job start");

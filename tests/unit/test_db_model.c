@@ -337,9 +337,6 @@ versions_are_listed_by_what_is_known_of_them(void **state)
 	assert_null(rows->train_dsl);
 	assert_int_equal(db_model_list(db, arena, &other, &rows, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(db_model_count_load(db, &key), 0);
-	assert_int_equal(db_model_list(db, arena, &ours, &rows, &n), 0);
-	assert_int_equal(rows->loaded_times, 1);
 }
 
 /* --- hashes --- */

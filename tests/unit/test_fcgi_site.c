@@ -896,7 +896,10 @@ the_same_request_twice_is_refused_and_recorded(void **state)
 	assert_int_equal(a.retcode, 102);
 	answer_fini(&a);
 	refused(&p, "seen before");
-	assert_int_equal(db_audit_list(site.db, arena, 0, 1000, &rows, &n), 0);
+	assert_int_equal(
+	    db_audit_find(site.db, arena,
+		&(struct db_audit_filter){ .limit = 1000 }, &rows, &n),
+	    0);
 	for (i = 0; i < n; i++)
 		found += strcmp(rows[i].outcome, "refused") == 0;
 	assert_true(found > 0);

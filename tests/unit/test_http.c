@@ -557,10 +557,8 @@ many_requests_are_under_way_at_once(void **state)
 	for (i = 0; i < m.expected; i++)
 		(void)send_one(&m, "/echo", on_done);
 	assert_int_equal(m.done, 0); /* never from inside http_send() */
-	assert_int_equal(http_in_flight(m.client), 100);
 	assert_int_equal(loop_run(m.loop), 0);
 	assert_int_equal(m.done, 100);
-	assert_int_equal(http_in_flight(m.client), 0);
 	assert_in_range(tls_server_connections(m.world->server), 1, 16);
 	http_client_free(m.client);
 	loop_free(m.loop);
@@ -615,7 +613,6 @@ canceled_requests_do_not_call_back(void **state)
 	(void)send_one(&m, "/echo", cancel_the_rest);
 	assert_int_equal(loop_run(m.loop), 0);
 	assert_int_equal(m.done, 1);
-	assert_int_equal(http_in_flight(m.client), 0);
 	/* One more under way when the client goes. */
 	(void)send_one(&m, "/never", on_done);
 	http_client_free(m.client);

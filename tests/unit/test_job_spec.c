@@ -228,27 +228,6 @@ the_completed_conf_carries_the_defaults(void **state)
 }
 
 static void
-tasks_are_shown_in_the_classic_form(void **state)
-{
-	struct job_spec *spec = build_good(NULL);
-	struct json_object *o;
-
-	(void)state;
-	o = job_spec_party_parameters(spec,
-	    job_spec_member(spec, "host", "10000"),
-	    job_spec_component(spec, "intersection_0"));
-	assert_string_equal(json_text(json_get(o, "local")),
-	    "{\"role\":\"host\",\"party_id\":10000}");
-	assert_string_equal(json_text(json_get(o, "role")),
-	    "{\"guest\":[9999],\"host\":[10000]}");
-	assert_string_equal(json_get_str(o, "module", ""), "Intersection");
-	assert_true(json_has(json_get(o, "ComponentParam"), "ecdh_params"));
-	assert_false(json_has(o, "component_parameters"));
-	json_object_put(o);
-	job_spec_free(spec);
-}
-
-static void
 party_ids_may_be_numbers_or_text(void **state)
 {
 	struct job_spec *a = build_good(NULL);
@@ -767,7 +746,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_job_is_completed),
 		cmocka_unit_test(the_completed_conf_carries_the_defaults),
-		cmocka_unit_test(tasks_are_shown_in_the_classic_form),
 		cmocka_unit_test(party_ids_may_be_numbers_or_text),
 		cmocka_unit_test(the_model_id_sorts_roles_and_numbers),
 		cmocka_unit_test(a_partner_comes_to_the_same_contract),

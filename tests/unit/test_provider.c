@@ -278,8 +278,6 @@ roles_and_transfers_are_bounded(void **state)
 	assert_false(module_may_send(lr, "anything", "guest", "host"));
 	assert_true(module_may_send(ix, "intersect_ids", "guest", "host"));
 	assert_false(module_may_send(ix, "intersect_ids", "host", "guest"));
-	assert_true(module_has_data_key(lr, "validate_data"));
-	assert_false(module_has_data_key(lr, "data"));
 }
 
 static void

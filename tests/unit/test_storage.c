@@ -114,29 +114,6 @@ rows_come_back_in_the_order_they_were_appended(void **state)
 }
 
 static void
-partitions_cover_every_row_once(void **state)
-{
-	struct fixture f = fresh(state);
-	struct table *t;
-	uint64_t first, end, next = 0;
-	uint32_t p;
-
-	write_text(&f, 10, 3);
-	assert_int_equal(table_open(f.ops, f.address, &t), 0);
-	for (p = 0; p < 3; p++) {
-		table_partition(t, p, &first, &end);
-		assert_int_equal(first, next);
-		assert_true(end > first);
-		next = end;
-	}
-	assert_int_equal(next, 10);
-	table_partition(t, 3, &first, &end);
-	assert_int_equal(first, end);
-	table_close(t);
-	done(&f);
-}
-
-static void
 rows_are_found_by_id_without_moving_the_cursor(void **state)
 {
 	struct fixture f = fresh(state);
@@ -363,9 +340,10 @@ scan_partition(void *arg)
 	struct scan *s = arg;
 	struct table_cursor *c;
 	struct row row;
-	uint64_t first, end;
+	const struct table_stat *st = table_stat(s->table);
+	uint64_t first = st->rows * s->partition / st->partitions;
+	uint64_t end = st->rows * (s->partition + 1) / st->partitions;
 
-	table_partition(s->table, s->partition, &first, &end);
 	if (table_scan(s->table, first, end, &c) != 0)
 		return NULL;
 	while (cursor_next(c, &row) == 1)
@@ -883,7 +861,6 @@ main(void)
 		cmocka_unit_test(
 		    sparse_rows_with_impossible_places_are_refused),
 		BOTH(rows_come_back_in_the_order_they_were_appended),
-		BOTH(partitions_cover_every_row_once),
 		BOTH(rows_are_found_by_id_without_moving_the_cursor),
 		BOTH(dense_rows_keep_every_part),
 		BOTH(predict_rows_keep_every_part),
