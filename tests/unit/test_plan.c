@@ -132,10 +132,16 @@ task_ended(struct fixture *f, size_t c, enum state s)
 
 /* --- what a plan holds ----------------------------------------------------- */
 
+/* Reasons that some plan of these tests gave. */
+static bool given[WAIT_CODES];
+
 static void
 make(struct fixture *f)
 {
 	plan_make(&f->plan, &f->job);
+	given[f->plan.wait.code] = true;
+	for (size_t c = 0; c < f->job.ncomponents; c++)
+		given[f->plan.tasks[c].code] = true;
 }
 
 #define ANY ((size_t)-1)
@@ -1288,6 +1294,37 @@ tasks_name_their_upstream_the_limit_or_the_back_off(void **state)
 	    f->plan.tasks[READER].n[WAIT_N_LEFT_MS], 3000, 3000 + 5000 / 4);
 }
 
+static void
+what_never_began_waits_for_the_end_of_its_job(void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	task_runs(f, READER);
+	f->job.status = STATE_CANCELED;
+	make(f);
+	assert_int_equal(f->plan.tasks[PSI].code, WAIT_ENDING);
+	assert_int_equal(f->plan.tasks[LR].code, WAIT_ENDING);
+	/* The same once a bad end keeps anything new from beginning. */
+	f->job.status = STATE_RUNNING;
+	task_ended(f, READER, STATE_FAILED);
+	f->rows[READER][HOST].acked = STATE_NONE;
+	task_runs(f, PSI);
+	make(f);
+	assert_int_equal(f->plan.tasks[LR].code, WAIT_ENDING);
+}
+
+/* A member knows by itself that it waits for the initiator. */
+static void
+every_reason_of_the_list_is_given_by_some_plan(void **state)
+{
+	(void)state;
+	for (int code = WAIT_NONE; code < WAIT_CODES; code++)
+		if (!given[code] && code != WAIT_INITIATOR)
+			fail_msg("no plan gives \"%s\"",
+			    wait_name((enum wait_code)code));
+}
+
 /* --- one plan is enough ------------------------------------------------------ */
 
 static const enum state verdicts[] = { STATE_WAITING, STATE_RUNNING,
@@ -1452,7 +1489,9 @@ main(void)
 		T(whatever_waits_has_exactly_one_reason),
 		T(each_step_of_a_waiting_job_names_its_reason),
 		T(tasks_name_their_upstream_the_limit_or_the_back_off),
+		T(what_never_began_waits_for_the_end_of_its_job),
 		T(a_plan_has_all_that_follows_from_its_verdicts),
+		T(every_reason_of_the_list_is_given_by_some_plan),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
