@@ -32,6 +32,7 @@
 #define AGAIN_MS 2000 /* between bites */
 #define FOLDERS 20
 #define ROWS 500
+#define SERIES 50
 #define DAY_S 86400
 /* nginx removes its bodies itself; what it left when it was killed is old. */
 #define BODY_S DAY_S
@@ -298,6 +299,13 @@ events(struct supervisor *s, int64_t days, int64_t *n)
 	return db_event_prune(s->db, days, ROWS, n);
 }
 
+/* Each with all its points, which may be many. */
+static int
+metrics(struct supervisor *s, int64_t days, int64_t *n)
+{
+	return db_metric_prune(s->db, days, SERIES, n);
+}
+
 static int
 gone_supervisors(struct supervisor *s, int64_t days, int64_t *n)
 {
@@ -321,6 +329,7 @@ static const struct kind {
 	{ "rotated logs", KEY(log_days), ROWS, rotated_logs },
 	{ "logs rotated", KEY(log_max_mb), INT64_MAX, large_logs },
 	{ "events", KEY(event_days), ROWS, events },
+	{ "metrics", KEY(metric_days), SERIES, metrics },
 	{ "bodies", ALWAYS, ROWS, bodies },
 	{ "gone supervisors", ALWAYS, INT64_MAX, gone_supervisors },
 };

@@ -1,6 +1,6 @@
 /*
  * The janitor: what is kept for so many days ([retention]) and then goes:
- * logs of jobs, rotated logs of programs, bodies that nginx left, events.
+ * logs of jobs, rotated logs of programs, bodies that nginx left, events, metrics.
  * Small bites with pauses between, so that nobody waits for it.
  */
 #ifndef SUPERVISOR_JANITOR_H

@@ -152,6 +152,7 @@ static const struct key keys[] = {
 	NUM("retention", "log_days", log_days, "90", 0, 36500),
 	NUM("retention", "log_max_mb", log_max_mb, "64", 0, 1048576),
 	NUM("retention", "event_days", event_days, "730", 0, 36500),
+	NUM("retention", "metric_days", metric_days, "730", 0, 36500),
 
 	NUM("jobs", "task_cores", task_cores, "1", 1, 4096),
 	NUM("jobs", "task_parallelism", task_parallelism, "1", 1, 1024),

@@ -88,6 +88,7 @@ struct site_conf {
 	int64_t log_days;
 	int64_t log_max_mb; /* a program's log is rotated at this size */
 	int64_t event_days;
+	int64_t metric_days;
 	/* [jobs]: defaults for what a job does not say */
 	int64_t task_cores;
 	int64_t task_parallelism;

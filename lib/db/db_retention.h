@@ -12,6 +12,12 @@
  */
 int db_event_prune(struct db *, int64_t days, int64_t limit, int64_t *n);
 
+/*
+ * At most limit series of metrics of jobs that ended more than days ago, with
+ * all their points; *n is how many series went.  Summaries stay.
+ */
+int db_metric_prune(struct db *, int64_t days, int64_t limit, int64_t *n);
+
 /* Did the job end more than days ago (or was never known)?  ERR_DB. */
 int db_job_is_old(struct db *, const char *job_id, int64_t days, bool *old);
 

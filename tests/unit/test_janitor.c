@@ -42,6 +42,7 @@ setup(void **state)
 	f->conf.home = xasprintf("%s/janitor", mariadb_folder());
 	f->conf.log_days = 30;
 	f->conf.event_days = 30;
+	f->conf.metric_days = 30;
 	f->super = (struct supervisor){ .conf = &f->conf,
 		.db = mariadb_connect(),
 		.metrics = metrics_new() };
@@ -70,14 +71,21 @@ run_sql(struct fixture *f, const char *sql)
 }
 
 static int64_t
-events(struct fixture *f)
+count(struct fixture *f, const struct db_stmt *stmt)
 {
-	static const struct db_stmt count = { "test.events", "",
-		"SELECT COUNT(*) FROM event" };
 	int64_t n;
 
-	assert_int_equal(db_query_int(f->super.db, &count, &n), 0);
+	assert_int_equal(db_query_int(f->super.db, stmt, &n), 0);
 	return n;
+}
+
+static int64_t
+events(struct fixture *f)
+{
+	static const struct db_stmt all = { "test.events", "",
+		"SELECT COUNT(*) FROM event" };
+
+	return count(f, &all);
 }
 
 static char *
@@ -135,7 +143,7 @@ nothing_goes_where_zero_days_are_said(void **state)
 	struct fixture *f = *state;
 	char *kept = make_file(f, "logs/" OLD_JOB "/guest/INFO.log", "x", true);
 
-	f->conf.log_days = f->conf.event_days = 0;
+	f->conf.log_days = f->conf.event_days = f->conf.metric_days = 0;
 	run_sql(f, "INSERT INTO event (job_id, kind, actor, at) VALUES"
 		   " ('1', 'job', 'x', '2020-01-01')");
 	bite(f);
@@ -154,6 +162,65 @@ old_events_go_and_young_ones_stay(void **state)
 		   " ('1', 'job', 'x', NOW(6))");
 	bite(f);
 	assert_int_equal(events(f), 1);
+}
+
+/* A series with two points of each job, all of them made long ago. */
+static void
+put_metrics(struct fixture *f)
+{
+	static const char *const jobs[] = { OLD_JOB, RUNS, "again" };
+
+	for (size_t i = 0; i < 3; i++) {
+		char *sql = xasprintf(
+		    "INSERT INTO metric (id, job_id, component, version, role,"
+		    " party_id, namespace, name, created_at) VALUES (%zu, '%s',"
+		    " 'lr_0', 0, 'guest', '9999', 'train', 'loss',"
+		    " '2020-01-01')",
+		    i + 1, jobs[i]);
+
+		run_sql(f, sql);
+		free(sql);
+		sql = xasprintf(
+		    "INSERT INTO metric_point (metric_id, point_key,"
+		    " point_value) VALUES (%zu, '1', '2'), (%zu, '2', '3')",
+		    i + 1, i + 1);
+		run_sql(f, sql);
+		free(sql);
+		if (rows_initiated(f->super.db, jobs[i]) != 0)
+			fail_msg("%s", err_text());
+	}
+	run_sql(f, "UPDATE job SET ended_at = '2020-01-02' WHERE job_id = "
+		   "'" OLD_JOB "'");
+	/* It has run anew since. */
+	run_sql(f, "UPDATE job SET ended_at = NOW(6) WHERE job_id = 'again'");
+	run_sql(f, "INSERT INTO summary (job_id, component, version, role,"
+		   " party_id, summary) VALUES ('" OLD_JOB
+		   "', 'lr_0', 0, 'guest', '9999', '{}')");
+}
+
+static void
+metrics_of_old_jobs_go_with_their_points(void **state)
+{
+	static const struct db_stmt points = { "test.points", "",
+		"SELECT COUNT(*) FROM metric_point" };
+	static const struct db_stmt series = { "test.series", "",
+		"SELECT COUNT(*) FROM metric WHERE id IN (2, 3)" };
+	static const struct db_stmt all = { "test.all", "",
+		"SELECT COUNT(*) FROM metric" };
+	static const struct db_stmt summaries = { "test.summaries", "",
+		"SELECT COUNT(*) FROM summary" };
+	struct fixture *f = *state;
+
+	put_metrics(f);
+	f->conf.metric_days = 0;
+	bite(f);
+	assert_int_equal(count(f, &points), 6);
+	f->conf.metric_days = 30;
+	bite(f);
+	assert_int_equal(count(f, &all), 2);
+	assert_int_equal(count(f, &series), 2);
+	assert_int_equal(count(f, &points), 4);
+	assert_int_equal(count(f, &summaries), 1);
 }
 
 static void
@@ -269,6 +336,7 @@ main(void)
 		T(logs_of_old_jobs_go_and_those_that_run_stay),
 		T(nothing_goes_where_zero_days_are_said),
 		T(old_events_go_and_young_ones_stay),
+		T(metrics_of_old_jobs_go_with_their_points),
 		T(what_nginx_left_and_old_rotated_logs_go),
 		T(a_large_log_is_rotated_and_its_writer_goes_on),
 		T(what_is_no_log_of_its_own_is_left_alone),
