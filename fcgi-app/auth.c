@@ -54,8 +54,11 @@ record_refusal(
 		return err_set(code, "%s", why);
 	}
 	tokens--;
-	text = arena_printf(req->arena, "%s; from %s; %lld not recorded before",
-	    why, from != NULL ? from : "?", (long long)untold);
+	text = arena_printf(req->arena,
+	    "%s; from %s; request %s; %lld not recorded before", why,
+	    from != NULL ? from : "?",
+	    *log_request_id() != '\0' ? log_request_id() : "?",
+	    (long long)untold);
 	log_warn("refused %s %s: %s", req->method, req->path, text);
 	untold = 0;
 	/* The refusal stands whether or not it could be written down. */

@@ -101,6 +101,7 @@ insert(struct errand *e, const char *id)
 	struct db_errand row = { .errand_id = id,
 		.kind = e->kind,
 		.persistent = e->persistent,
+		.request_id = log_request_id(),
 		.deadline_ms = e->persistent ? PERSIST_MS : wait_ms(e) };
 	int r;
 

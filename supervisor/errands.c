@@ -283,8 +283,12 @@ start(struct errands *es, struct arena *arena, const struct db_errand *e)
 	run->errand = e;
 	run->next = es->list;
 	es->list = run;
+	log_request(e->request_id);
 	if (read_errand(run) == 0) {
+		if (*e->request_id != '\0')
+			log_info("errand %s %s", e->kind, e->errand_id);
 		ask_all(run);
+		log_request("");
 		return;
 	}
 	log_err("errand %s %s", e->kind, e->errand_id);
@@ -292,6 +296,7 @@ start(struct errands *es, struct arena *arena, const struct db_errand *e)
 		log_err("errand %s %s", e->kind, e->errand_id);
 	tell(run);
 	drop(run);
+	log_request("");
 }
 
 /* One at a time, so that each has its own arena. */

@@ -60,6 +60,7 @@ struct post {
 	struct partner *partner;
 	struct partners *owner;
 	int64_t sent_ms;
+	char request_id[LOG_REQUEST_SIZE]; /* for which it is done, or "" */
 	bool is_try;
 	partner_done_fn *fn;
 	void *ctx;
@@ -251,6 +252,15 @@ check_ours(const struct post *post)
 	return r == ERR_NOT_FOUND ? ERR_CONFLICT : r;
 }
 
+/* Whoever takes the answer speaks of the same request. */
+static void
+answer(const struct post *post, const struct partner_reply *reply)
+{
+	log_request(post->request_id);
+	post->fn(post->ctx, reply);
+	log_request("");
+}
+
 /* It is answered without having been sent. */
 static void
 give_back(struct post *post, int error, const char *why)
@@ -260,7 +270,7 @@ give_back(struct post *post, int error, const char *why)
 	if (post->is_try)
 		post->partner->trying = false;
 	outbox_done(&post->partner->outbox, post->item.lane);
-	post->fn(post->ctx, &reply);
+	answer(post, &reply);
 	post_free(post);
 }
 
@@ -299,7 +309,7 @@ fail_queue(struct partner *p, const struct partner_reply *reply)
 		post = (struct post *)item;
 		if (post->is_try)
 			p->trying = false;
-		post->fn(post->ctx, reply);
+		answer(post, reply);
 		post_free(post);
 	}
 }
@@ -322,7 +332,7 @@ done(void *ctx, const struct partner_reply *reply)
 		fail_queue(p, reply);
 	} else
 		answered(ps, p);
-	post->fn(post->ctx, reply);
+	answer(post, reply);
 	post_free(post);
 	send_next(p);
 }
@@ -333,12 +343,18 @@ send_post(struct post *post, const char *path, const char *body)
 {
 	struct partners *ps = post->owner;
 	struct partner *p = post->partner;
+	char *was;
 	int r;
 
 	post->sent_ms = clock_mono_ms();
-	if ((r = find_address(ps, p)) == 0)
+	if ((r = find_address(ps, p)) == 0) {
+		was = xstrdup(log_request_id());
+		log_request(post->request_id);
 		r = partner_post(ps->http, p->url, p->party, path, body,
 		    ps->super->conf->partner_timeout_ms, done, post, NULL);
+		log_request(was);
+		free(was);
+	}
 	if (r != 0) {
 		fail(ps, p, err_text());
 		if (post->is_try)
@@ -384,6 +400,8 @@ partners_post_job(struct partners *ps, struct partners_job *of,
 	post->item.key = of->job_id;
 	post->item.bytes = body != NULL ? strlen(body) : 0;
 	post->fence = of->fence;
+	(void)snprintf(
+	    post->request_id, sizeof(post->request_id), "%s", log_request_id());
 	post->owner = ps;
 	post->partner = p;
 	post->is_try = p->failing_since_ms != 0;

@@ -274,7 +274,7 @@ all_have_room(const struct plan_job *p)
  * the job waits for answers, or is given back until it is due again.
  */
 static void
-look(struct scheduler *s, struct job *j)
+look_once(struct scheduler *s, struct job *j)
 {
 	struct snapshot sn;
 	struct outcome o = { .delay_ms = -1 };
@@ -291,6 +291,7 @@ look(struct scheduler *s, struct job *j)
 			snapshot_fini(&sn);
 		if ((r = snapshot_load(s->super, j, &sn)) != 0)
 			break;
+		log_request(sn.row->request_id);
 		j->has_ended = state_is_end(sn.plan.status);
 		j->has_room = all_have_room(&sn.plan);
 		plan_make(&s->plan, &sn.plan);
@@ -331,6 +332,14 @@ look(struct scheduler *s, struct job *j)
 	/* A running job is looked at often: its graph is kept. */
 	if (j->fence == 0 && !j->runs && j->under_way == 0)
 		drop(s, j);
+}
+
+/* What is told and sent meanwhile names the request that the job is for. */
+static void
+look(struct scheduler *s, struct job *j)
+{
+	look_once(s, j);
+	log_request("");
 }
 
 static int64_t

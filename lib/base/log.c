@@ -93,6 +93,12 @@ log_request(const char *id)
 	(void)snprintf(context[0], CONTEXT_MAX, "%s", id != NULL ? id : "");
 }
 
+const char *
+log_request_id(void)
+{
+	return context[0];
+}
+
 static size_t
 add(char *line, size_t used, const char *fmt, ...)
 {

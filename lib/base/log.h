@@ -22,8 +22,13 @@ void log_reopen(void);
 /* NULL clears a part.  Copied, cut at 160 bytes each. */
 void log_context(const char *job, const char *task, const char *party);
 
+/* What front ends let through as an id, and its end. */
+#define LOG_REQUEST_SIZE 65
+
 /* The request that is served, "request=" in each line; NULL or "" for none. */
 void log_request(const char *id);
+/* "" for none; valid until the next log_request(). */
+const char *log_request_id(void);
 
 #define log_debug(...) log_write(LOG_DEBUG_, __VA_ARGS__)
 #define log_info(...) log_write(LOG_INFO_, __VA_ARGS__)

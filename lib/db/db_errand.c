@@ -16,6 +16,7 @@
 	X(STR, replies, "e.replies")                                           \
 	X(INT, fence, "e.lease_fence")                                         \
 	X(INT, tries, "e.tries")                                               \
+	X(STR, request_id, "e.request_id")                                     \
 	X(INT, deadline_ms,                                                    \
 	    "TIMESTAMPDIFF(MICROSECOND, NOW(6), e.deadline_at) DIV 1000")
 
@@ -28,10 +29,10 @@ static const struct db_shape errand_shape =
 
 #define UNHELD "(lease_until IS NULL OR lease_until <= NOW(6))"
 
-static const struct db_stmt add = { "errand.add", "ssisi",
+static const struct db_stmt add = { "errand.add", "ssisis",
 	"INSERT INTO errand (errand_id, kind, state, persistent, calls,"
-	" deadline_at) VALUES (?, ?, 'waiting', ?, ?,"
-	" NOW(6) + INTERVAL ? MICROSECOND)" };
+	" deadline_at, request_id) VALUES (?, ?, 'waiting', ?, ?,"
+	" NOW(6) + INTERVAL ? MICROSECOND, ?)" };
 static const struct db_stmt get = { "errand.get", "s",
 	"SELECT 1" ERRAND_COLS(DB_SQL) " FROM errand e WHERE errand_id = ?" };
 static const struct db_stmt give_up = { "errand.give_up", "s",
@@ -42,7 +43,8 @@ int
 db_errand_add(struct db *db, const struct db_errand *e)
 {
 	return db_exec(db, &add, NULL, e->errand_id, e->kind,
-	    (int64_t)e->persistent, e->calls, e->deadline_ms * 1000);
+	    (int64_t)e->persistent, e->calls, e->deadline_ms * 1000,
+	    e->request_id != NULL ? e->request_id : "");
 }
 
 int

@@ -17,7 +17,8 @@ struct db_errand {
 	const char *replies; /* JSON so far, may be NULL */
 	int64_t fence;
 	int64_t tries;
-	int64_t deadline_ms; /* from now; negative: over */
+	int64_t deadline_ms;	/* from now; negative: over */
+	const char *request_id; /* the user's that it is for, or "" */
 };
 
 /* Insert one that may be begun within deadline_ms from now. */

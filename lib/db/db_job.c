@@ -51,6 +51,7 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6))"          \
 	    " DIV 1000, 0)")                                                   \
 	X(INT, look_us, DB_LOOK_US)                                            \
+	X(STR, request_id, "request_id")                                       \
 	X(BOOL, is_woken, "next_look_at <= NOW(6)")                            \
 	X(STR, wait.code, "wait_code")                                         \
 	X(STR, wait.role, "wait_role")                                         \
@@ -147,14 +148,14 @@ db_job_get_dsl(
 /* --- insert --- */
 
 static const struct db_stmt insert_job = { "job.insert",
-	"sssssissssssssssbiiiisssii",
+	"sssssissssssssssbiiiisssiis",
 	"INSERT INTO job (job_id, status, tag, name, description,"
 	" is_initiator, initiator_role, initiator_party, job_type, model_id,"
 	" model_version, dsl, runtime_conf, train_conf, roles, contract,"
 	" contract_hash, task_parallelism, timeout_s, revision, run,"
-	" wait_code, wait_role, wait_party, priority, queue_at)"
+	" wait_code, wait_role, wait_party, priority, queue_at, request_id)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	" ?, ?, ?, ?, NOW(6) - INTERVAL ? MINUTE)" };
+	" ?, ?, ?, ?, NOW(6) - INTERVAL ? MINUTE, ?)" };
 static const struct db_stmt same_contract = { "job.same_contract", "bs",
 	"SELECT contract_hash = ? FROM job WHERE job_id = ? FOR UPDATE" };
 /* What is known of a member is completed, never taken back. */
@@ -195,7 +196,7 @@ insert_job_row(struct db *db, const struct db_job_new *j)
 	    j->revision, j->run,
 	    wait_name(here ? WAIT_CREATING : WAIT_INITIATOR),
 	    here ? "" : j->initiator_role, here ? "" : j->initiator_party,
-	    j->priority, j->priority);
+	    j->priority, j->priority, log_request_id());
 }
 
 /* The job is there: it must be the same one. */
@@ -455,9 +456,10 @@ db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
 
 /* --- signals --- */
 
-static const struct db_stmt cancel = { "job.cancel", "ses",
+static const struct db_stmt cancel = { "job.cancel", "sess",
 	"UPDATE job SET cancel_signal = 1, cancel_status = ?,"
 	" reason = LEFT(?, 4000),"
+	" request_id = COALESCE(NULLIF(?, ''), request_id),"
 	" next_look_at = NOW(6)"
 	" WHERE job_id = ? AND cancel_signal = 0" };
 
@@ -487,7 +489,7 @@ cancel_tx(struct db *db, void *ctx)
 	if (state_is_end(head->status))
 		goto out;
 	if ((r = db_exec(db, &cancel, &n, state_name(m->to), m->reason,
-		 m->job_id)) != 0)
+		 log_request_id(), m->job_id)) != 0)
 		goto out;
 	m->moved = n == 1;
 	if (m->moved)

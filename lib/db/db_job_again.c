@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_rows.h"
@@ -44,8 +45,10 @@ lock_head(struct db *db, struct arena *a, const char *job_id, struct head **out)
 #define UNLEASE                                                                \
 	" lease_fence = lease_fence + 1, lease_owner = NULL,"                  \
 	" lease_until = NULL, next_look_at = NOW(6)"
-static const struct db_stmt again = { "job.again", "s",
-	"UPDATE job SET run = run + 1, cancel_signal = 0, cancel_status = '',"
+static const struct db_stmt again = { "job.again", "ss",
+	"UPDATE job SET run = run + 1,"
+	" request_id = COALESCE(NULLIF(?, ''), request_id),"
+	" cancel_signal = 0, cancel_status = '',"
 	" settled = 0," UNLEASE " WHERE job_id = ?" };
 static const struct db_stmt look_anew = { "job.look_anew", "s",
 	"UPDATE job SET" UNLEASE " WHERE job_id = ?" };
@@ -103,7 +106,7 @@ rerun_ended(struct db *db, const struct rerun *rr)
 		    rr->job_id);
 	if ((r = db_exec(db, &nobody_has_it, NULL, rr->job_id)) != 0)
 		return r;
-	return db_exec(db, &again, NULL, rr->job_id);
+	return db_exec(db, &again, NULL, log_request_id(), rr->job_id);
 }
 
 static int

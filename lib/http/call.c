@@ -14,6 +14,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/log_repeat.h"
 #include "lib/base/fd.h"
@@ -211,7 +212,12 @@ add_signature(struct http_call *c, const struct http_client_conf *conf,
 		.digest = xstrdup(s.digest),
 		.party = xstrdup(s.party),
 		.destination = xstrdup(s.destination) };
-	id_random(c->request_id);
+	/* What is done for a user's request has its id. */
+	if (*log_request_id() != '\0')
+		(void)snprintf(c->request_id, sizeof(c->request_id), "%s",
+		    log_request_id());
+	else
+		id_random(c->request_id);
 	if ((r = sign_request(conf->keys, &s, &h)) != 0 ||
 	    (r = add_header(c, "Sluice-Request-Id", c->request_id)) != 0 ||
 	    (r = add_header(c, "Content-Digest", s.digest)) != 0 ||

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "lib/base/id.h"
+#include "lib/base/log.h"
 #include "lib/http/client.h"
 #include "lib/http/curl_load.h"
 #include "lib/http/pins.h"
@@ -48,7 +48,7 @@ struct http_call {
 	size_t reply_max;
 	bool reply_too_long;
 	int64_t started_us;
-	char request_id[ID_RANDOM_SIZE]; /* "" unless to a partner */
+	char request_id[LOG_REQUEST_SIZE]; /* "" unless to a partner */
 };
 
 /* A curl handle ready to run. */

@@ -9,8 +9,10 @@ import ssl
 import subprocess
 import time
 import unittest
+import uuid
 
-from federation import Federation, wait_for
+from federation import ENDED, Federation, wait_for
+from sites import TWO, conf
 from test_detectors import settings
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|NaN|\+Inf)')
@@ -155,6 +157,36 @@ class Monitor(unittest.TestCase):
         self.assertEqual(head["Sluice-Request-Id"], "my-own-id-0001")
         _, head, _ = site.request("ready", method="GET", headers={"Sluice-Request-Id": "no id at all"})
         self.assertRegex(head["Sluice-Request-Id"], "^[0-9a-f]{32}$")
+
+    def lines(self, site, log, request):
+        with open(os.path.join(site.home, "logs", log), encoding="utf-8", errors="replace") as f:
+            return [line for line in f if request in line]
+
+    def test_one_id_leads_from_a_users_request_to_what_it_had_partners_do(self):
+        guest, host = self.fed.guest, self.fed.host
+        submits, stops, asks = ("submit-%s" % uuid.uuid4(), "stop-%s" % uuid.uuid4(), "explain-%s" % uuid.uuid4())
+        c = conf(["fail_0"], TWO, {"fail_0": {"what": "hang", "who": "guest"}})
+        body = {"job_dsl": {"components": {"fail_0": {"module": "TestFail"}}}, "job_runtime_conf": c}
+        job = guest.api("job/submit", body, headers={"Sluice-Request-Id": submits})["jobId"]
+        guest.wait(job, until=("running",))
+        guest.ok("job/stop", {"job_id": job}, headers={"Sluice-Request-Id": stops})
+        guest.wait(job)
+        host.wait(job, role="host")
+        guest.ok("permission/explain", body, headers={"Sluice-Request-Id": asks})
+        # By a command: asked for here, carried out there.
+        for request, what in ((submits, "/%s/host/10000/create" % job), (submits, "/%s/host/10000/start" % job),
+                              (stops, "/%s/host/10000/stop/canceled" % job), (asks, "/errand/permit-explain/")):
+            wait_for(lambda r=request, w=what: [x for x in self.lines(host, "partner-in.log", r) if w in x],
+                     what="%s under %s in the partner's log" % (what, request))
+        # In both sites' programs' own lines.
+        for request in (submits, stops, asks):
+            self.assertTrue(self.lines(guest, "supervisor.log", "request=" + request), request)
+        # What is refused is in the audit under the same id.
+        refused = "refused-%s" % uuid.uuid4()
+        reply = host.api("party/%s/host/10000/create" % job, headers={"Sluice-Request-Id": refused})
+        self.assertNotEqual(reply["retcode"], 0, reply)
+        rows = host.sql("SELECT outcome FROM audit WHERE action = 'request' AND detail LIKE '%%; request %s; %%'" % refused)
+        self.assertEqual(rows, [["refused"]])
 
         def in_log():
             with open(os.path.join(site.home, "logs", "nginx-access.log"), encoding="utf-8") as f:
