@@ -158,6 +158,11 @@ class Monitor(unittest.TestCase):
         _, head, _ = site.request("ready", method="GET", headers={"Sluice-Request-Id": "no id at all"})
         self.assertRegex(head["Sluice-Request-Id"], "^[0-9a-f]{32}$")
 
+        def in_log():
+            with open(os.path.join(site.home, "logs", "nginx-access.log"), encoding="utf-8") as f:
+                return "id=my-own-id-0001 " in f.read()
+        wait_for(in_log, what="the id in nginx's log")
+
     def lines(self, site, log, request):
         with open(os.path.join(site.home, "logs", log), encoding="utf-8", errors="replace") as f:
             return [line for line in f if request in line]
@@ -187,11 +192,6 @@ class Monitor(unittest.TestCase):
         self.assertNotEqual(reply["retcode"], 0, reply)
         rows = host.sql("SELECT outcome FROM audit WHERE action = 'request' AND detail LIKE '%%; request %s; %%'" % refused)
         self.assertEqual(rows, [["refused"]])
-
-        def in_log():
-            with open(os.path.join(site.home, "logs", "nginx-access.log"), encoding="utf-8") as f:
-                return "id=my-own-id-0001 " in f.read()
-        wait_for(in_log, what="the id in nginx's log")
 
     def test_more_connections_than_allowed_hear_when_to_come_again(self):
         site = self.fed.guest

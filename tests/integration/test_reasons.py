@@ -90,7 +90,7 @@ class Reasons(unittest.TestCase):
     def test_members_that_are_asked_to_take_part(self):
         self.slow("INSERT", "job")
         job = self.submit()
-        self.assertEqual(self.waits(job, "creating")["numbers"]["members"], 2)
+        wait_for(lambda: self.waits(job, "creating")["numbers"].get("members") == 2, what="how many are asked")
         self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     @gives("reserving")
