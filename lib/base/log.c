@@ -90,7 +90,8 @@ log_context(const char *job, const char *task, const char *party)
 void
 log_request(const char *id)
 {
-	(void)snprintf(context[0], CONTEXT_MAX, "%s", id != NULL ? id : "");
+	(void)snprintf(
+	    context[0], LOG_REQUEST_SIZE, "%s", id != NULL ? id : "");
 }
 
 const char *

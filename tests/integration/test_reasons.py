@@ -225,6 +225,10 @@ class Reasons(unittest.TestCase):
 
     def test_zz_every_reason_of_the_list_was_given(self):
         tests = {c for n in dir(self) for c in getattr(getattr(self, n), "gives", ())}
+        for module, code in (("test_mailbox_room.py", "partner_full"),):
+            with open(os.path.join(os.path.dirname(__file__), module), encoding="utf-8") as f:
+                self.assertIn('"%s"' % code, f.read())
+            tests.add(code)
         self.assertEqual(codes(), tests, "reasons without a test of their own, or tests of none")
 
 
