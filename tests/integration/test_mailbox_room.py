@@ -84,9 +84,9 @@ class Room(unittest.TestCase):
         self.assertIn("room", wait["text"])
         return wait
 
-    def put(self, job, body):
+    def put(self, job, body, size="small"):
         """(status, Retry-After, words) of a signed object of the guest's."""
-        r = Request(seed(self.guest), "9999", "10000", "/v1/mailbox/small/%s/leak_0/0/host/10000" % job, body, method="PUT",
+        r = Request(seed(self.guest), "9999", "10000", "/v1/mailbox/%s/%s/leak_0/0/host/10000" % (size, job), body, method="PUT",
                     query="name=leak&tag=4711&from=guest&part=0&parts=1")
         url = urllib.parse.urlsplit(self.host.partner_url)
         context = ssl.create_default_context(cafile=os.path.join(self.host.home, "keys", "tls.crt"))
@@ -114,6 +114,20 @@ class Room(unittest.TestCase):
         os.kill(pid, signal.SIGCONT)
         self.assertEqual(self.guest.wait(job)["f_status"], "success", self.guest.events(job))
         self.assertIsNone(self.wait_of(job))
+
+    def test_an_object_that_nginx_cannot_write_hears_the_same(self):
+        spool = os.path.join(self.host.home, "spool", "mailbox")
+        os.rename(spool, spool + ".away")
+        try:
+            open(spool, "wb").close()
+            status, after, words = self.put("202601010000000000000", b"x" * 200000, "large")
+        finally:
+            os.unlink(spool)
+            os.rename(spool + ".away", spool)
+        self.assertEqual((status, after), (507, 5), words)
+        self.assertIn("a disk of this site is full", words)
+        # Its answer for the program's own words is the program's.
+        self.assertEqual(self.put("202601010000000000000", b"x" * 200000, "large")[0], 403)
 
     def test_a_partners_disk_that_is_full_does_the_same(self):
         job, pid = self.sending()

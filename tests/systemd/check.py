@@ -96,7 +96,7 @@ class Installed(unittest.TestCase):
         return self.guest.ok("job/submit", {"job_dsl": example("dsl.json"), "job_runtime_conf": conf})["jobId"]
 
     def ends_well(self, job):
-        row = self.guest.wait(job, seconds=240)
+        row = self.guest.wait(job, seconds=400)
         self.assertEqual(row["f_status"], "success", "%s\n%s" % (self.guest.events(job), self.journal()))
 
     def journal(self):
@@ -144,7 +144,7 @@ class Installed(unittest.TestCase):
             print("%s: exposure %s" % (name, level.group(1)), flush=True)
 
     def test_5_a_unit_that_dies_is_started_again_and_jobs_go_on(self):
-        job = self.submit(max_iter=30, tol=0)
+        job = self.submit(max_iter=6, tol=0)
         self.guest.wait(job, until=("running",))
         for unit in UNITS:
             pid = int(show(unit, "MainPID"))
@@ -156,7 +156,7 @@ class Installed(unittest.TestCase):
         self.ends_well(job)
 
     def test_6_a_restart_of_each_unit_ends_no_task(self):
-        job = self.submit(max_iter=30, tol=0)
+        job = self.submit(max_iter=6, tol=0)
         wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND component = 'hetero_lr_0'"
                                        " AND party_status = 'running'" % job), 120, "training")
         for unit in UNITS:
