@@ -231,7 +231,7 @@ check_queue(struct request *req, struct reply *rp, const struct party_member *m)
 	int r;
 
 	r = db_quota_check_waiting(
-	    req->app->db, req->arena, req->caller.party, false, &why);
+	    req->app->db, req->caller.party, false, &why);
 	if (r != ERR_BUSY)
 		return r;
 	if (db_job_get_brief(req->app->db, req->arena, m->job_id, &known) ==
@@ -240,7 +240,7 @@ check_queue(struct request *req, struct reply *rp, const struct party_member *m)
 		return 0;
 	}
 	(void)db_quota_check_waiting(
-	    req->app->db, req->arena, req->caller.party, false, &why);
+	    req->app->db, req->caller.party, false, &why);
 	return command_not_now(rp, &why, r);
 }
 

@@ -239,7 +239,7 @@ insert(struct request *req, struct submit *s,
 	int r;
 
 	if ((r = db_quota_check_waiting(
-		 req->app->db, req->arena, s->local_party, true, &why)) != 0)
+		 req->app->db, s->local_party, true, &why)) != 0)
 		return r;
 	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
 		return r;

@@ -30,6 +30,13 @@ struct db_counted {
 	int64_t jobs;
 };
 
+/* How many jobs of an initiator waited lately. */
+struct db_room {
+	char party_id[16];
+	int64_t at_ms; /* monotonic; 0: never counted */
+	int64_t used;
+};
+
 struct db {
 	const struct site_conf *conf;
 	MYSQL *my;	       /* NULL while not connected */
@@ -44,6 +51,7 @@ struct db {
 	int64_t insert_id;
 	char actor[DB_ACTOR_MAX + 1];
 	struct db_counted jobs_counted;
+	struct db_room room;
 	unsigned long ready_id; /* the link that db_move_ready() saw */
 	struct prepared *prepared[DB_BUCKETS];
 };

@@ -3,7 +3,12 @@
  */
 #include "lib/db/db_quota.h"
 
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
+#include "lib/db/db_private.h"
 #include "lib/db/db_rows.h"
 
 #define QUOTA_COLS(X)                                                          \
@@ -159,28 +164,63 @@ static const struct db_col level_cols[] = {
 };
 static const struct db_shape level_shape = DB_SHAPE(struct level, level_cols);
 
-static const struct db_stmt waiting = { "quota.waiting", "sss",
-	"SELECT 1, q.waiting_jobs, (SELECT COUNT(*) FROM job j"
-	"  WHERE j.status IN ('ready', 'waiting') AND j.initiator_party = ?)"
-	" FROM quota q WHERE q.waiting_jobs > 0 AND q.party_id IN (?, ?)"
+static const struct db_stmt waiting_limit = { "quota.waiting_limit", "ss",
+	"SELECT q.waiting_jobs FROM quota q"
+	" WHERE q.waiting_jobs > 0 AND q.party_id IN (?, ?)"
 	" ORDER BY q.party_id = '*' LIMIT 1" };
+static const struct db_stmt waiting = { "quota.waiting", "s",
+	"SELECT COUNT(*) FROM job j"
+	" WHERE j.status IN ('ready', 'waiting') AND j.initiator_party = ?" };
 
-int
-db_quota_check_waiting(struct db *db, struct arena *a,
-    const char *initiator_party, bool is_own, struct wait *why)
+/* So many jobs no site takes in within so short a time. */
+#define ROOM_MS 1000
+#define ROOM_JOBS 2000
+
+/*
+ * All that wait are counted, so not for each that comes while there is room
+ * for many times what may have come since.
+ */
+static bool
+has_room(const struct db *db, const char *party_id, int64_t limit)
 {
-	struct level *q;
+	const struct db_room *room = &db->room;
+
+	return room->at_ms != 0 && clock_mono_ms() - room->at_ms < ROOM_MS &&
+	       strcmp(room->party_id, party_id) == 0 &&
+	       room->used + ROOM_JOBS <= limit;
+}
+
+static int
+count_waiting(struct db *db, const char *party_id, int64_t *n)
+{
+	struct db_room room = { .at_ms = clock_mono_ms() };
 	int r;
 
-	r = db_select_one(db, &waiting, &level_shape, a, &q, initiator_party,
-	    initiator_party, is_own ? "" : DB_QUOTA_PARTNERS);
+	if ((r = db_query_int(db, &waiting, n, party_id)) != 0)
+		return r;
+	room.used = *n;
+	(void)snprintf(room.party_id, sizeof(room.party_id), "%s", party_id);
+	db->room = room;
+	return 0;
+}
+
+int
+db_quota_check_waiting(
+    struct db *db, const char *initiator_party, bool is_own, struct wait *why)
+{
+	int64_t limit, n;
+	int r;
+
+	r = db_query_int(db, &waiting_limit, &limit, initiator_party,
+	    is_own ? "" : DB_QUOTA_PARTNERS);
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
 		return 0;
 	}
-	if (r != 0 || q->used < q->limit)
+	if (r != 0 || has_room(db, initiator_party, limit) ||
+	    (r = count_waiting(db, initiator_party, &n)) != 0 || n < limit)
 		return r;
-	*why = used_up("waiting jobs", initiator_party, q->used, q->limit);
+	*why = used_up("waiting jobs", initiator_party, n, limit);
 	return ERR_BUSY;
 }
 

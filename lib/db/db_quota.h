@@ -38,11 +38,12 @@ int db_quota_check(struct db *, struct arena *, const char *job_id,
     int64_t cores, struct wait *why);
 
 /*
- * May one more job of this initiator wait here?  is_own: of this site.
+ * May one more job of this initiator wait here?  is_own: of this site.  Where
+ * there is room for thousands they are counted once a second.
  * Errors: ERR_BUSY (*why).
  */
-int db_quota_check_waiting(struct db *, struct arena *,
-    const char *initiator_party, bool is_own, struct wait *why);
+int db_quota_check_waiting(
+    struct db *, const char *initiator_party, bool is_own, struct wait *why);
 
 /*
  * What jobs of a partner have stored here, in documents and rows; bytes may

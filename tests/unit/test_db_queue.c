@@ -112,19 +112,16 @@ the_quota_of_partners_is_not_for_own_jobs(void **state)
 	assert_int_equal(rows_initiated(db, id_of(0)), 0);
 	assert_int_equal(db_quota_put(db, &q), 0);
 	assert_int_equal(apply(0, 4, &why), 0);
+	assert_int_equal(db_quota_check_waiting(db, ROWS_GUEST, true, &why), 0);
 	assert_int_equal(
-	    db_quota_check_waiting(db, arena, ROWS_GUEST, true, &why), 0);
-	assert_int_equal(
-	    db_quota_check_waiting(db, arena, ROWS_GUEST, false, &why),
-	    ERR_BUSY);
+	    db_quota_check_waiting(db, ROWS_GUEST, false, &why), ERR_BUSY);
 	assert_string_equal(why.on, "waiting jobs");
-	assert_int_equal(
-	    db_quota_check_waiting(db, arena, "777", false, &why), 0);
+	assert_int_equal(db_quota_check_waiting(db, "777", false, &why), 0);
 	/* A party's own row counts, not that of all. */
 	q = (struct db_quota){ ROWS_GUEST, 0, 0, 2, 0 };
 	assert_int_equal(db_quota_put(db, &q), 0);
 	assert_int_equal(
-	    db_quota_check_waiting(db, arena, ROWS_GUEST, false, &why), 0);
+	    db_quota_check_waiting(db, ROWS_GUEST, false, &why), 0);
 }
 
 /* --- reasons -------------------------------------------------------------- */
@@ -288,6 +285,36 @@ rows_read(void)
 
 	assert_int_equal(db_query_int(db, &status, &n), 0);
 	return n;
+}
+
+static void
+who_has_room_for_many_more_is_not_counted_again_at_once(void **state)
+{
+	struct db_quota q = { ROWS_GUEST, 0, 0, 10000, 0 };
+	struct wait why;
+	int64_t before, cost, idle;
+
+	(void)state;
+	fill();
+	before = rows_read();
+	idle = rows_read() - before;
+	assert_int_equal(db_quota_put(db, &q), 0);
+	for (int i = 0; i < 5; i++) {
+		before = rows_read();
+		assert_int_equal(
+		    db_quota_check_waiting(db, ROWS_GUEST, true, &why), 0);
+		cost = rows_read() - before - idle;
+		assert_true(i == 0 ? cost >= JOBS : cost < JOBS / 2);
+	}
+	/* Another's are counted by themselves. */
+	q = (struct db_quota){ "777", 0, 0, 1, 0 };
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(db_quota_check_waiting(db, "777", true, &why), 0);
+	/* Near the limit each is. */
+	q = (struct db_quota){ ROWS_GUEST, 0, 0, JOBS, 0 };
+	assert_int_equal(db_quota_put(db, &q), 0);
+	assert_int_equal(
+	    db_quota_check_waiting(db, ROWS_GUEST, true, &why), ERR_BUSY);
 }
 
 static void
@@ -606,6 +633,7 @@ main(void)
 		T(the_same_wait_goes_on_and_another_begins),
 		T(who_lost_the_lease_changes_no_reason_of_a_task),
 		T(what_becomes_free_wakes_the_first_and_the_smallest),
+		T(who_has_room_for_many_more_is_not_counted_again_at_once),
 		T(waking_and_asking_who_is_ahead_read_a_few_of_those_who_wait),
 		T(nobody_passes_who_has_waited_long),
 		T(who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it),
