@@ -88,24 +88,19 @@ api_initiator_signature(struct request *req, struct reply *rp)
 int
 api_initiator_stop(struct request *req, struct reply *rp)
 {
-	struct party_caller who = command_caller(req);
-	struct party_member m;
-	const char *reason;
-	enum state to;
+	struct command_end e;
 	bool effective;
 	int r;
 
-	if ((r = command_member(req, &m)) != 0 ||
-	    (r = command_status(req, &to)) != 0 ||
-	    (r = command_cause(req, &who, &reason)) != 0)
+	if ((r = command_end(req, &e)) != 0)
 		return r;
 	/* The member in the path is the one that asks. */
-	if (strcmp(m.party_id, who.party_id) != 0)
+	if (strcmp(e.member.party_id, e.who.party_id) != 0)
 		return err_set(ERR_DENIED, "party %s asks for party %s",
-		    who.party_id, m.party_id);
-	if ((r = initiator_has_member(req->app->db, &who, &m)) != 0 ||
-	    (r = initiator_stop(
-		 req->app->db, &who, m.job_id, to, reason, &effective)) != 0)
+		    e.who.party_id, e.member.party_id);
+	if ((r = initiator_has_member(req->app->db, &e.who, &e.member)) != 0 ||
+	    (r = initiator_stop(req->app->db, &e.who, e.member.job_id, e.to,
+		 e.reason, &effective)) != 0)
 		return r;
 	return command_answer(req, rp, effective, WAKE_JOBS);
 }

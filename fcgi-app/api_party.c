@@ -134,19 +134,14 @@ api_party_job_start(struct request *req, struct reply *rp)
 int
 api_party_job_stop(struct request *req, struct reply *rp)
 {
-	struct party_caller who = command_caller(req);
-	struct party_member m;
-	const char *reason;
-	enum state to;
+	struct command_end e;
 	bool effective;
 	int r;
 
-	if ((r = command_local_member(req, &m)) != 0 ||
-	    (r = command_status(req, &to)) != 0 ||
-	    (r = command_cause(req, &who, &reason)) != 0)
-		return r;
-	if ((r = party_job_stop(
-		 req->app->db, &who, &m, to, reason, &effective)) != 0)
+	if ((r = command_end(req, &e)) != 0 ||
+	    (r = command_is_local(req, &e.member)) != 0 ||
+	    (r = party_job_stop(req->app->db, &e.who, &e.member, e.to, e.reason,
+		 &effective)) != 0)
 		return r;
 	return command_answer(req, rp, effective, WAKE_END);
 }

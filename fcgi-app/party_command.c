@@ -35,16 +35,20 @@ command_member(const struct request *req, struct party_member *m)
 }
 
 int
+command_is_local(const struct request *req, const struct party_member *m)
+{
+	return strcmp(m->party_id, req->app->conf->party_id) == 0
+		   ? 0
+		   : err_set(ERR_DENIED, "party %s is not at this site",
+			 m->party_id);
+}
+
+int
 command_local_member(const struct request *req, struct party_member *m)
 {
-	int r;
+	int r = command_member(req, m);
 
-	if ((r = command_member(req, m)) != 0)
-		return r;
-	if (strcmp(m->party_id, req->app->conf->party_id) != 0)
-		return err_set(
-		    ERR_DENIED, "party %s is not at this site", m->party_id);
-	return 0;
+	return r != 0 ? r : command_is_local(req, m);
 }
 
 int
@@ -171,6 +175,18 @@ command_cause(
 	command_self(who, &c->run, c->fence);
 	*reason = c->reason;
 	return 0;
+}
+
+int
+command_end(struct request *req, struct command_end *e)
+{
+	int r;
+
+	*e = (struct command_end){ .who = command_caller(req) };
+	if ((r = command_member(req, &e->member)) != 0 ||
+	    (r = command_status(req, &e->to)) != 0)
+		return r;
+	return command_cause(req, &e->who, &e->reason);
 }
 
 /* --- answers ------------------------------------------------------------------------- */

@@ -22,6 +22,7 @@
 /* The member in the path; all that is read is the request's. */
 int command_member(const struct request *, struct party_member *out);
 /* It must be of this site.  Also ERR_DENIED. */
+int command_is_local(const struct request *, const struct party_member *);
 int command_local_member(const struct request *, struct party_member *out);
 int command_task(const struct request *, struct db_task_key *out);
 /* Also ERR_DENIED. */
@@ -45,6 +46,15 @@ void command_self(struct party_caller *, const int64_t *run, int64_t fence);
 int command_plain(struct request *, struct party_caller *);
 int command_nothing(struct request *);
 int command_cause(struct request *, struct party_caller *, const char **reason);
+
+/* A job's end, wished by who calls: path and body. */
+struct command_end {
+	struct party_caller who;
+	struct party_member member;
+	enum state to;
+	const char *reason;
+};
+int command_end(struct request *, struct command_end *out);
 
 struct party_caller command_caller(const struct request *);
 
