@@ -269,7 +269,7 @@ db_attempt_claim_task(struct db *db, struct arena *a,
 	    (r = claim_picked(db, &c, picked)) != 0)
 		return err_wrap("claim task %s", k->component);
 	if (c.n > 0)
-		*row = &c.rows[0];
+		*row = c.rows;
 	return 0;
 }
 
