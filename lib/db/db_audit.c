@@ -4,6 +4,7 @@
  */
 #include "lib/db/db_audit.h"
 
+#include "lib/base/err.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_often.h"
 #include "lib/db/db_tx.h"
@@ -47,10 +48,10 @@ static const struct db_col audit_cols[] = {
 static const struct db_shape audit_shape =
     DB_SHAPE(struct db_audit, audit_cols);
 
-static const struct db_stmt add_egress = { "egress.add", KEY_PARAMS "ssssib",
+static const struct db_stmt add_egress = { "egress.add", KEY_PARAMS "iissssib",
 	"INSERT INTO egress (job_id, component, version, role, party_id,"
-	" to_role, to_party, name, tag, bytes, sha256)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
+	" fence, seq, to_role, to_party, name, tag, bytes, sha256)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
 static const struct db_stmt list_egress = { "egress.list", "sssii",
 	"SELECT 1" EGRESS_COLS(DB_SQL) " FROM egress WHERE job_id = ?"
 				       " AND (? IS NULL OR component = ?) AND "
@@ -118,9 +119,12 @@ add_tx(struct db *db, void *ctx)
 	for (size_t i = 0; i < ad->n; i++) {
 		const struct db_egress *e = &ad->rows[i];
 
-		if ((r = db_exec(db, &add_egress, NULL, KEY_ARGS(&e->key),
-			 e->to_role, e->to_party, e->name, e->tag, e->bytes,
-			 (const void *)e->sha256, sizeof(e->sha256))) != 0)
+		r = db_exec(db, &add_egress, NULL, KEY_ARGS(&e->key), e->fence,
+		    e->seq, e->to_role, e->to_party, e->name, e->tag, e->bytes,
+		    (const void *)e->sha256, sizeof(e->sha256));
+		if (r == ERR_EXISTS)
+			err_clear();
+		else if (r != 0)
 			return r;
 	}
 	return 0;

@@ -11,6 +11,9 @@ struct db_egress {
 	int64_t id;
 	int64_t at_ms;
 	struct db_task_key key; /* the sender */
+	/* Which of its objects, when it is added: of an attempt, counted. */
+	int64_t fence;
+	int64_t seq;
 	const char *to_role;
 	const char *to_party;
 	const char *name;
@@ -25,7 +28,11 @@ struct db_egress {
  */
 #define DB_EGRESS_ERROR_REPORT "(error report)"
 
-/* Written before the object leaves; n objects in one transaction. */
+/*
+ * Written before the object leaves; n objects in one transaction.  Those that
+ * are there already are no error: whether a commit that went unanswered took
+ * place is not known, and they are added again.
+ */
 int db_egress_add(struct db *, const struct db_egress *, size_t n);
 /* Bytes and tags of a task that are in the ledger. */
 int db_egress_task_bytes(

@@ -197,6 +197,8 @@ add_shipment(
 	sh->party_id = m->party_id;
 	sh->is_here = str_eq(m->party_id, c->shepherd->conf->party_id);
 	sh->parts = xcalloc(p->parts, 1);
+	sh->seq = c->last_seq + 1;
+	c->last_seq += p->parts;
 	TAILQ_INSERT_TAIL(&c->queue, sh, link);
 	c->n++;
 	c->bytes += p->size;

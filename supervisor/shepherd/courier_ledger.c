@@ -30,6 +30,8 @@ fill_egress(struct arena *a, const struct shipment *sh, uint32_t part,
 	parcel_part(p, part, &offset, &len);
 	memset(row, 0, sizeof(*row));
 	row->key = *subject_key(sh->courier->shepherd->subject);
+	row->fence = sh->courier->shepherd->subject->attempt->fence;
+	row->seq = sh->seq + part;
 	row->to_role = sh->role;
 	row->to_party = sh->party_id;
 	row->name = p->name;

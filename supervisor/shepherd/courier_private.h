@@ -37,6 +37,7 @@ struct shipment {
 	const char *role; /* borrowed from the subject */
 	const char *party_id;
 	bool is_here;	      /* the receiver is at this site */
+	int64_t seq;	      /* in the ledger; of the first part */
 	unsigned char *parts; /* enum part_state each */
 	uint32_t n_done;
 	uint32_t n_sent; /* under way now */
@@ -79,6 +80,7 @@ struct courier {
 	int hashed_fd; /* eventfd: another part has its digest */
 	struct loop_fd *hashed;
 	size_t n; /* shipments */
+	int64_t last_seq;
 	unsigned in_flight;
 	size_t inline_bytes; /* of shipments */
 	uint64_t bytes;

@@ -112,6 +112,8 @@ record_error(struct db *db, const struct shepherd *s)
 	    fault_outward(s->conf->error_detail, s->fault, s->error);
 	struct db_egress row = {
 		.key = *subject_key(s->subject),
+		.fence = s->subject->attempt->fence,
+		.seq = 0, /* objects are counted from 1 */
 		.to_role = job->initiator_role,
 		.to_party = job->initiator_party,
 		.name = DB_EGRESS_ERROR_REPORT,

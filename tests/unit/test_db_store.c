@@ -698,6 +698,10 @@ egress_and_audit_are_appended(void **state)
 	(void)state;
 	e[1] = e[0];
 	e[1].tag = "0.2";
+	e[1].seq = 1;
+	assert_int_equal(db_egress_add(db, e, 1), 0);
+	/* Nobody heard that: it is added again, and what came to it as well. */
+	assert_int_equal(db_egress_add(db, e, 2), 0);
 	assert_int_equal(db_egress_add(db, e, 2), 0);
 	assert_int_equal(
 	    db_egress_list(db, arena, J1, NULL, 0, 10, &rows, &n), 0);
