@@ -4,8 +4,6 @@
  */
 #include "lib/archive/archive_out.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/archive/archive_load.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -84,10 +83,13 @@ int
 archive_open(const struct archive_sink *sink, enum archive_kind kind,
     struct archive_out **result)
 {
-	struct archive_out *out = xcalloc(1, sizeof(*out));
+	struct archive_out *out;
 	int r;
 
 	*result = NULL;
+	if ((r = archive_load()) != 0)
+		return r;
+	out = xcalloc(1, sizeof(*out));
 	out->sink = *sink;
 	if ((out->a = archive_write_new()) == NULL) {
 		free(out);

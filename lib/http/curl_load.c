@@ -3,28 +3,15 @@
  */
 #include "lib/http/curl_load.h"
 
-#include <dlfcn.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/library.h"
 
 #define LIBRARY "libcurl.so.4"
 
 struct curl_functions curl_loaded;
-
-/* POSIX lets a function's address travel in a void pointer; C does not. */
-static int
-find(void *library, const char *name, void *out, size_t size)
-{
-	void *address = dlsym(library, name);
-
-	if (address == NULL)
-		return err_set(ERR_NET, "%s has no %s", LIBRARY, name);
-	memcpy(out, &address, size);
-	return 0;
-}
 
 int
 curl_load(void)
@@ -35,11 +22,11 @@ curl_load(void)
 
 	if (is_ready)
 		return 0;
-	if ((library = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL)) == NULL)
-		return err_set(ERR_NET, "cannot load libcurl: %s", dlerror());
+	if ((r = library_open(LIBRARY, ERR_NET, &library)) != 0)
+		return r;
 #define X(name)                                                                \
-	if ((r = find(library, "curl_" #name, (void *)&curl_loaded.name,       \
-		 sizeof(curl_loaded.name))) != 0)                              \
+	if ((r = library_find(library, "curl_" #name, ERR_NET,                 \
+		 (void *)&curl_loaded.name, sizeof(curl_loaded.name))) != 0)   \
 		return r;
 	CURL_FUNCTIONS(X)
 #undef X

@@ -86,7 +86,7 @@ class Freed(unittest.TestCase):
         self.assertEqual(self.a.wait(job, seconds=30)["f_status"], "success")
 
     def test_two_initiators_share_what_becomes_free_and_nobody_asks_in_vain_for_long(self):
-        each = 12
+        each = 6
         holder = self.holds(self.b)
         jobs = [(site, self.submit(site)) for _ in range(each) for site in (self.a, self.b)]
         for site, job in jobs:
@@ -102,7 +102,7 @@ class Freed(unittest.TestCase):
         # Each gets on while the other does: none is done before the other has begun.
         half = order[:each]
         for site in (self.a, self.b):
-            self.assertGreaterEqual(half.count(site.party), each // 6, order)
+            self.assertGreaterEqual(half.count(site.party), 1, order)
         with open(log, encoding="utf-8", errors="replace") as f:
             f.seek(size)
             asked = sum("/resource/apply" in line for line in f)
