@@ -2,6 +2,7 @@
 import os
 import signal
 import subprocess
+import time
 import unittest
 
 from federation import Federation, wait_for
@@ -117,8 +118,15 @@ class Doubts(unittest.TestCase):
             self.assertEqual(self.row()[0], "ready")
         finally:
             self.a.start()
-        before = self.asked()
-        wait_for(lambda: self.doubts() or self.asked() > before, what="the question, once it answers again")
+        before, looked = self.asked(), [0]
+
+        def asks_again():
+            # It is left alone for some seconds after each silence.
+            if time.monotonic() - looked[0] > 2:
+                looked[0] = time.monotonic()
+                self.doubts()
+            return self.asked() > before
+        wait_for(asks_again, 90, "the question, once it answers again")
         self.assertEqual(self.row()[0], "ready")
         self.frees()
         self.assertEqual(self.a.wait(self.job)["f_status"], "success")
