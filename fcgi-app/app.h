@@ -9,6 +9,7 @@
 struct db;
 struct hooks;
 struct partners;
+struct probe;
 struct providers;
 struct site_conf;
 struct tally;
@@ -32,7 +33,8 @@ struct app {
 	struct throttle *failures; /* too; NULL: nothing is counted */
 	struct tally *tally;	   /* too; NULL: nothing is counted */
 	struct client_vault
-	    *vault; /* secrets of client keys; NULL until used */
+	    *vault;	     /* secrets of client keys; NULL until used */
+	struct probe *probe; /* see probe.h; NULL until used */
 };
 
 #endif

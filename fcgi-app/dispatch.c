@@ -30,6 +30,16 @@ is_ours(int code)
 	       code == ERR_NOMEM || code == ERR_FULL;
 }
 
+/* Under which fence a job was heard of: an older one was refused. */
+static struct json_object *
+fence_data(int64_t heard)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_int(o, "fence", heard);
+	return o;
+}
+
 static void
 answer_error(struct request *req, struct reply *rp, int code)
 {
@@ -45,6 +55,8 @@ answer_error(struct request *req, struct reply *rp, int code)
 	    partner && is_ours(code) ? err_meaning(code) : err_text());
 	if (code == ERR_BUSY && !partner)
 		(void)reply_busy(rp);
+	if (code == ERR_CONFLICT && req->fence_heard > 0)
+		(void)reply_data(rp, fence_data(req->fence_heard));
 	/* A database that is away comes back. */
 	if (code == ERR_DB || code == ERR_DB_RETRY) {
 		rp->http_status = 503;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/probe.h"
 #include "fcgi-app/route.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -100,8 +101,11 @@ check_keys(struct request *req)
 void
 intake_checks(struct request *req, struct intake_check out[INTAKE_CHECKS])
 {
-	int r = db_ping(req->app->db), i = 0;
+	int r = probe_database(req->app), i = 0;
 
+	/* Whoever waits for a server that hangs says nothing to the probe. */
+	if (r == 0)
+		r = db_ping(req->app->db);
 	out[i++] = result(req, "database", r);
 	/* Without it the others would only say the same. */
 	out[i++] =

@@ -203,9 +203,10 @@ command_answer(
 }
 
 struct party_caller
-command_caller(const struct request *req)
+command_caller(struct request *req)
 {
-	return (struct party_caller){ .party_id = req->caller.party };
+	return (struct party_caller){ .party_id = req->caller.party,
+		.heard = &req->fence_heard };
 }
 
 int

@@ -56,7 +56,7 @@ struct command_end {
 };
 int command_end(struct request *, struct command_end *out);
 
-struct party_caller command_caller(const struct request *);
+struct party_caller command_caller(struct request *);
 
 /*
  * The command was carried out: 0, or 10 when it had no effect, as the platform

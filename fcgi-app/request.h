@@ -88,7 +88,8 @@ struct request {
 	const struct route *route;
 	const char *params[REQUEST_PARAMS]; /* values of :names */
 	struct caller caller;
-	bool is_proven; /* caller is known and may call this */
+	bool is_proven;	     /* caller is known and may call this */
+	int64_t fence_heard; /* see struct party_caller */
 
 	struct buf raw;	       /* body in memory */
 	const char *body_file; /* or spooled here, else NULL */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/probe.h"
 #include "fcgi-app/dispatch.h"
 #include "fcgi-app/partners.h"
 #include "fcgi-app/patience.h"
@@ -193,6 +194,7 @@ static void
 app_close(struct app *app)
 {
 	db_close(app->db);
+	probe_free(app->probe);
 	hooks_free(app->hooks);
 	providers_free(app->providers);
 	partners_free(app->partners);

@@ -22,6 +22,7 @@
 #include "supervisor/launch.h"
 #include "supervisor/partners.h"
 #include "supervisor/queue.h"
+#include "supervisor/refence.h"
 
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
@@ -535,7 +536,9 @@ answered(void *ctx, const struct partner_reply *reply)
 	set_busy(c, false);
 	/* Nobody was asked: partners.c knows, the same command comes again. */
 	a.code = partners_is_silence(reply) ? ERR_NET : code_of(reply);
-	if (reply->error == ERR_CONFLICT) {
+	if (reply->error == ERR_CONFLICT ||
+	    refence_on(
+		c->super, c->to.job_id, c->to.party_id, c->fence, reply)) {
 		/* Another has the job: there is nothing to plan any more. */
 		if (j->fence == c->fence)
 			j->fence = 0;

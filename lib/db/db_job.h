@@ -381,6 +381,15 @@ int db_job_hold_read(struct db *, struct arena *, const char *job_id,
  */
 int db_job_release(struct db *, const char *job_id, int64_t fence,
     int64_t delay_ms, int64_t seen_us);
+/*
+ * A member has heard a fence above that of the lease held: one of ours that
+ * this database, an older copy of what was, does not know any more.  The lease
+ * is given back under that fence, so that the next claim, in delay_ms, is above
+ * it.  Errors: ERR_CONFLICT when the lease is another's by now, ERR_LIMIT when
+ * `heard` is so far above that no claims can have made it.
+ */
+int db_job_raise_fence(struct db *, const char *job_id, int64_t fence,
+    int64_t heard, int64_t delay_ms);
 /* Jobs leased by owner that were woken: which, and with which look_us. */
 struct db_job_woken {
 	const char *job_id;

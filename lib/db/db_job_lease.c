@@ -50,6 +50,9 @@ static const struct db_col woken_cols[] = {
 static const struct db_shape woken_shape =
     DB_SHAPE(struct db_job_woken, woken_cols);
 
+/* More claims than that were never made of one job. */
+#define FENCE_JUMP (INT64_C(1) << 32)
+
 struct id_row {
 	const char *id;
 };
@@ -85,6 +88,11 @@ static const struct db_stmt release = { "job.release", "iisi",
 	" next_look_at = IF(next_look_at <= SYSDATE(6) AND " DB_LOOK_US
 	" <> ?, next_look_at, SYSDATE(6) + INTERVAL ? MICROSECOND)"
 	" WHERE job_id = ? AND lease_fence = ?" };
+static const struct db_stmt raise_fence = { "job.raise_fence", "iisii",
+	"UPDATE job SET lease_fence = ?, lease_owner = NULL, lease_until = NULL,"
+	" next_look_at = SYSDATE(6) + INTERVAL ? MICROSECOND"
+	" WHERE job_id = ? AND is_initiator = 1 AND settled = 0"
+	" AND lease_fence = ? AND lease_fence < ?" };
 static const struct db_stmt woken = { "job.woken", "si",
 	"SELECT 1" WOKEN_COLS(
 	    DB_SQL) " FROM job WHERE lease_owner = ?"
@@ -210,6 +218,24 @@ db_job_release(struct db *db, const char *job_id, int64_t fence,
 
 	if ((r = db_exec(db, &release, &n, seen_us, delay_ms * 1000, job_id,
 		 fence)) != 0)
+		return r;
+	return n == 1 ? 0 : lost(job_id, fence);
+}
+
+int
+db_job_raise_fence(struct db *db, const char *job_id, int64_t fence,
+    int64_t heard, int64_t delay_ms)
+{
+	int64_t n;
+	int r;
+
+	/* It grows by one for each claim. */
+	if (heard - fence > FENCE_JUMP)
+		return err_set(ERR_LIMIT,
+		    "job %s: fence %lld is out of reach from %lld", job_id,
+		    (long long)heard, (long long)fence);
+	if ((r = db_exec(db, &raise_fence, &n, heard, delay_ms * 1000, job_id,
+		 fence, heard)) != 0)
 		return r;
 	return n == 1 ? 0 : lost(job_id, fence);
 }

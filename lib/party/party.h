@@ -49,6 +49,12 @@ struct party_caller {
 	 */
 	int64_t lease;
 	bool *lease_lost;
+	/*
+	 * May be NULL: the fence that was heard when that is why the command
+	 * is refused, else 0.  One whose database is older than what it said
+	 * (a backup) finds its way back by it.
+	 */
+	int64_t *heard;
 };
 
 /* The member that is addressed. */

@@ -124,6 +124,8 @@ check_fence(struct db *db, const struct party_command *c)
 
 	if (fence == 0 || job->is_initiator || fence == job->lease_fence)
 		return 0;
+	if (fence < job->lease_fence && c->caller->heard != NULL)
+		*c->caller->heard = job->lease_fence;
 	if (fence < job->lease_fence)
 		return err_set(ERR_CONFLICT,
 		    "job %s: another scheduler of party %s has it by now "
@@ -147,6 +149,8 @@ command_tx(struct db *db, void *ctx)
 
 	c->effective = false;
 	c->refused = PERMIT_NONE;
+	if (c->caller->heard != NULL)
+		*c->caller->heard = 0;
 	c->arena = arena_new();
 	/* Nobody begins another run, or speaks under a later fence, while the
 	 * command is carried out. */

@@ -358,12 +358,13 @@ class DetectorTable(unittest.TestCase):
     def test_jobs_of_an_initiator_that_is_gone_end(self):
         for detector in ("partners", "report backlog", "stale jobs", "forgotten jobs"):
             self.count(self.host, detector)
-        ends, runs = self.submit("compute", seconds=3), self.submit("wait")
-        self.runs(ends)
+        ends, runs = self.submit("wait"), self.submit("wait")
+        ends_by = self.runs(ends)
         self.runs(runs)
         waits, locked = self.reserved()
         self.dies(self.guest, "supervisor", "nginx")
         locked.release()
+        kill(int(self.host.sql("SELECT executor_pid FROM attempt WHERE attempt_id = '%s'" % ends_by)[0][0]))
         wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE report_due = 1 AND job_id = '%s'" % ends),
                  what="an end that nobody hears of")
         self.found(self.host, "partners", "party 9999 does not answer")
@@ -381,7 +382,7 @@ class DetectorTable(unittest.TestCase):
         wait_for(lambda: not self.host.sql("SELECT 1 FROM attempt WHERE ended_at IS NULL AND job_id = '%s'" % runs),
                  what="the end of its task")
         self.guest.start()
-        self.assertEqual(self.guest.wait(ends, seconds=20)["f_status"], "success")
+        self.assertEqual(self.guest.wait(ends, seconds=20)["f_status"], "failed")
         wait_for(lambda: not self.host.sql("SELECT 1 FROM task WHERE report_due = 1"), what="the report")
         self.assertEqual(self.host.sql("SELECT answers FROM partner_state WHERE party_id = '9999'"), [["1"]])
         for job in (runs, waits):
@@ -516,8 +517,8 @@ class DetectorTable(unittest.TestCase):
         os.kill(site.pid("supervisor"), signal.SIGUSR2)
         for path in (*made, folder):
             wait_for(lambda p=path: not os.path.exists(p), what="end of " + path)
-        self.assertEqual(site.sql("SELECT 1 FROM nonce WHERE nonce = 'left'"), [])
-        self.assertEqual(site.sql("SELECT 1 FROM task_cache WHERE folder = 'left'"), [])
+        wait_for(lambda: not site.sql("SELECT 1 FROM nonce WHERE nonce = 'left'"), what="end of the nonce")
+        wait_for(lambda: not site.sql("SELECT 1 FROM task_cache WHERE folder = 'left'"), what="end of the cache")
         for kind in kinds:
             wait_for(lambda k=kind: (metric(site, "janitor_removed_total", kind=k) or 0) > before[k], 12,
                      "number of " + kind)

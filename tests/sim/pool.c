@@ -7,7 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include <mysqld_error.h>
+
 #include "lib/base/err.h"
+#include "lib/base/mem.h"
 #include "lib/db/db_private.h"
 #include "tests/sim/world.h"
 
@@ -56,6 +59,22 @@ site_link_drop(MYSQL *my)
 }
 
 /* --- questions of the checks ------------------------------------------------ */
+
+bool
+site_change(struct site *s, const char *sql)
+{
+	struct db *db = site_db(s);
+	MYSQL *my = site_link(db);
+	char *now =
+	    xasprintf("SET STATEMENT innodb_lock_wait_timeout = 0 FOR %s", sql);
+	bool done = mysql_query(my, now) == 0;
+
+	if (!done && mysql_errno(my) != ER_LOCK_WAIT_TIMEOUT)
+		world_fail("%s: %s", sql, mysql_error(my));
+	free(now);
+	site_db_back(s, db);
+	return done;
+}
 
 int64_t
 site_count(struct site *s, const char *sql)

@@ -115,6 +115,36 @@ begin_db_down(void *ctx)
 	free(o);
 }
 
+/*
+ * Sites get an older copy of their databases: what they said of jobs of this
+ * one's is above what they know.
+ */
+static void
+forget_fences(void *ctx)
+{
+	struct site *s = ctx;
+
+	if (site_change(s, "UPDATE job SET lease_fence = lease_fence + 5"
+			   " WHERE is_initiator = 0"))
+		trace("backup: initiators of the jobs at s%d have lost fences",
+		    s->number);
+	else
+		sim_at(sim_now() + 10 * MS, forget_fences, s);
+}
+
+/* Drawn apart: older seeds stay what they were, as far as that goes. */
+static void
+plan_backup(void)
+{
+	int64_t span = world.faults_end - sim_now();
+
+	if (sim_pick("backup", 0, 3) != 0)
+		return;
+	for (int i = 0; i < nsites; i++)
+		sim_at(sim_now() + sim_pick("backup at", i, span),
+		    forget_fences, &sites[i]);
+}
+
 static void
 plan_outage(sim_fn *fn, int64_t longest_us)
 {
@@ -139,6 +169,7 @@ plan_outages(void)
 		plan_outage(begin_down, 10 * SECOND);
 	if (sim_draw(4) == 0)
 		plan_outage(begin_db_down, 8 * SECOND);
+	plan_backup();
 }
 
 /* --- jobs -------------------------------------------------------------------------------- */

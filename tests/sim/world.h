@@ -209,6 +209,8 @@ void site_db_back(struct site *, struct db *);
 struct st_mysql *site_link(struct db *);
 /* SELECT of one number, or of rows, by the driver. */
 int64_t site_count(struct site *, const char *sql);
+/* UPDATE by the driver; false when somebody has locked a row. */
+bool site_change(struct site *, const char *sql);
 typedef void sim_row_fn(struct site *, char **row, void *ctx);
 void site_rows(struct site *, const char *sql, sim_row_fn *fn, void *ctx);
 /* Around the clearing of the databases between two seeds. */

@@ -430,6 +430,38 @@ renewed_lease_is_kept_and_not_seen_as_a_wake(void **state)
 	assert_int_equal(claim("b", &c), 0);
 }
 
+/* As after a backup of its database, which has lost what was claimed since. */
+static void
+a_fence_is_raised_above_what_was_heard_by_who_holds_it(void **state)
+{
+	struct db_job_claim *c;
+	int64_t mine, ms;
+
+	(void)state;
+	assert_int_equal(claim("a", &c), 1);
+	mine = c->fence;
+	assert_int_equal(
+	    db_job_raise_fence(db, J1, mine + 1, 50, 0), ERR_CONFLICT);
+	assert_int_equal(
+	    db_job_raise_fence(db, J1, mine, mine, 0), ERR_CONFLICT);
+	assert_int_equal(
+	    db_job_raise_fence(db, J1, mine, mine + (INT64_C(1) << 32) + 1, 0),
+	    ERR_LIMIT);
+	assert_int_equal(db_job_check_lease(db, J1, mine), 0);
+	assert_int_equal(db_job_raise_fence(db, J1, mine, 50, 60000), 0);
+	/* It is nobody's, and is taken above it, not at once. */
+	assert_int_equal(db_job_check_lease(db, J1, mine), ERR_CONFLICT);
+	assert_int_equal(claim("a", &c), 0);
+	assert_int_equal(db_job_next_due(db, 100000, &ms), 0);
+	assert_true(ms > 50000);
+	assert_int_equal(db_job_wake(db, J1), 0);
+	assert_int_equal(claim("b", &c), 1);
+	assert_int_equal(c->fence, 51);
+	assert_int_equal(db_job_settle(db, J1, c->fence), 0);
+	assert_int_equal(
+	    db_job_raise_fence(db, J1, c->fence, 90, 0), ERR_CONFLICT);
+}
+
 /* The first owner sleeps through its lease; the second takes over. */
 static void
 stale_scheduler_changes_nothing(void **state)
@@ -830,6 +862,7 @@ main(void)
 		T(what_one_wake_made_due_is_claimed_in_the_order_of_the_queue),
 		T(a_wake_that_was_looked_at_is_none_any_more),
 		T(renewed_lease_is_kept_and_not_seen_as_a_wake),
+		T(a_fence_is_raised_above_what_was_heard_by_who_holds_it),
 		T(stale_scheduler_changes_nothing),
 		T(settled_job_is_never_due_but_for_a_rerun),
 		T(another_run_is_as_if_no_member_had_the_job),

@@ -1221,10 +1221,11 @@ a_command_is_judged_by_the_fence_that_counts_when_it_is_carried_out(
 static void
 who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
 {
-	const struct party_caller slept = { .party_id = ROWS_GUEST,
-		.fence = 4 };
+	int64_t held, heard;
+	const struct party_caller slept = {
+		.party_id = ROWS_GUEST, .fence = 4, .heard = &heard
+	};
 	const struct party_caller now = { .party_id = ROWS_GUEST, .fence = 5 };
-	int64_t held;
 	size_t before;
 
 	(void)state;
@@ -1240,7 +1241,17 @@ who_speaks_under_a_lower_fence_than_was_heard_changes_nothing(void **state)
 	assert_int_equal(party_task_start(db, &now, &reader, NULL), 0);
 	before = events(THEIRS);
 	held = free_cores();
+	heard = 0;
 	say_all(&slept, ERR_CONFLICT);
+	/* It is told why. */
+	assert_int_equal(heard, 5);
+	assert_int_equal(
+	    party_job_start(db,
+		&(struct party_caller){
+		    .party_id = ROWS_GUEST, .fence = 5, .heard = &heard },
+		&member, NULL),
+	    0);
+	assert_int_equal(heard, 0);
 	assert_int_equal(events(THEIRS), before);
 	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
 	assert_int_equal(job(THEIRS)->lease_fence, 5);
