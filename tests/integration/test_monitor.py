@@ -7,13 +7,13 @@ import signal
 import socket
 import ssl
 import subprocess
+import threading
 import time
 import unittest
 import uuid
 
-from federation import ENDED, Federation, wait_for
+from federation import ENDED, Federation, settings, wait_for
 from sites import TWO, conf
-from test_detectors import settings
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|NaN|\+Inf)')
 LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)')
@@ -149,6 +149,30 @@ class Monitor(unittest.TestCase):
         finally:
             wait_for(lambda: not os.path.exists(os.path.join(site.home, "run", "supervisor.pid")), what="its end")
             site.start()
+        wait_for(lambda: site.request("ready", method="GET")[0] == 200, what="readiness")
+
+    def test_a_database_that_hangs_is_told_long_before_anybody_gives_it_up(self):
+        site = self.fed.guest
+        wait_for(lambda: site.request("ready", method="GET")[0] == 200, what="readiness")
+        with open(os.path.join(os.path.dirname(site.socket), "db.pid"), encoding="ascii") as f:
+            server = int(f.read())
+        answers = []
+        under_way = threading.Thread(target=lambda: answers.append(site.request("job/list/job", {})[0]))
+        os.kill(server, signal.SIGSTOP)
+        try:
+            under_way.start()
+            began = time.monotonic()
+            status, head, _ = site.request("ready", method="GET")
+            took = time.monotonic() - began
+            self.assertEqual(status, 503)
+            self.assertTrue(head["Retry-After"])
+            self.assertLess(took, 8, "the server may be silent for 30 s")
+            self.assertEqual(site.request("health", method="GET")[0], 200)
+            self.assertTrue(under_way.is_alive(), "what waits goes on to wait")
+        finally:
+            os.kill(server, signal.SIGCONT)
+        under_way.join(60)
+        self.assertEqual(answers, [200])
         wait_for(lambda: site.request("ready", method="GET")[0] == 200, what="readiness")
 
     def test_a_request_has_one_id_everywhere(self):

@@ -124,7 +124,7 @@ forget_fences(void *ctx)
 {
 	struct site *s = ctx;
 
-	if (site_change(s, "UPDATE job SET lease_fence = lease_fence + 5"
+	if (site_change(s, "UPDATE job SET lease_fence = lease_fence + 100000"
 			   " WHERE is_initiator = 0"))
 		trace("backup: initiators of the jobs at s%d have lost fences",
 		    s->number);
