@@ -69,7 +69,7 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
         check-hostile check-kill check-kill-short check-network check-sim check-sim-points check-mutations \
-        check-outage check-outage-short check-hosts check-detectors \
+        check-outage check-outage-short check-hosts check-detectors check-network-long \
         check-systemd
 .PHONY: man man-check
 .DELETE_ON_ERROR:
@@ -330,6 +330,10 @@ check-network: all test-provider
 # machine made of this one's files and namespaces: root, a few minutes.
 check-systemd: all
 	BUILD=$(abspath $(B)) tests/systemd/run.sh $(TESTS)
+
+# The same with black holes of a minute; ten minutes.
+check-network-long: all test-provider
+	NETWORK_FORM=long BUILD=$(abspath $(B)) tests/network/run.sh $(TESTS)
 
 # Two hosts of one site, which share it and die.
 check-hosts: all test-provider

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Faults between sites: a federation in a network namespace of its own, whose
 # packets nftables drops as the tests say.  Needs root and nft; without them
-# nothing is tested, which is said, and is a failure under CI.
+# nothing is tested, which is said, and is a failure under CI.  NETWORK_FORM=long
+# has black holes of a minute as well.
 #
 # usage: BUILD=build tests/network/run.sh [test name ...]
 set -eu

@@ -1,11 +1,17 @@
 """Cuts, one-way cuts and loss between real sites.  Packets to a partner's port are dropped, so "to the host" cuts the
 initiator's commands and objects, "to the guest" the host's reports and objects; both together cut everything."""
+import os
 import subprocess
+import threading
 import time
 import unittest
 from urllib.parse import urlsplit
 
 from federation import DATA, Federation, example, wait_for
+
+
+LONG = os.environ.get("NETWORK_FORM") == "long"
+BLACK_HOLE_S = float(os.environ.get("BLACK_HOLE_S", "60"))
 
 
 def nft(text):
@@ -96,6 +102,44 @@ class Faults(unittest.TestCase):
             self.heal()
             self.ends(job, "success")
             self.setUp()
+
+    @unittest.skipUnless(LONG, "part of the long form")
+    def test_a_black_hole_of_a_minute_in_one_direction_is_survived(self):
+        """What is sent to a site's port is lost, or what that answers: it has heard then, and nobody knows."""
+        for to in (self.fed.host, self.fed.guest):
+            for packets in ("dport", "sport"):
+                with self.subTest(to=to.party, packets=packets):
+                    self.black_hole(to, packets)
+
+    def black_hole(self, to, packets):
+        mails, computes = self.submit(rounds=300), self.computing(20)
+        self.mails(mails)
+        wait_for(lambda: self.fed.host.sql("SELECT 1 FROM attempt WHERE job_id = '%s' AND executor_pid > 0" % computes),
+                 what="a task that computes")
+        nft("add rule inet faults out tcp %s %d drop" % (packets, urlsplit(to.partner_url).port))
+        began = time.monotonic()
+        late = self.submit()
+        other = self.submit(host="10001")
+        if to is self.fed.host:  # the way to and from the third site is free
+            self.assertEqual(self.fed.guest.wait(other, seconds=30)["f_status"], "success")
+        # It is the time itself that is waited for.
+        threading.Event().wait(max(0, began + BLACK_HOLE_S - time.monotonic()))
+        self.assertEqual(self.fed.guest.ok("job/query", {"job_id": mails})["data"][0]["f_status"], "running")
+        self.heal()
+        for job in (mails, computes, late):
+            self.ends(job, "success", seconds=90)
+            for site in (self.fed.guest, self.fed.host):
+                self.assertEqual(site.sql("SELECT component, role, outcome FROM attempt WHERE job_id = '%s' AND outcome"
+                                          " NOT IN ('success', 'never started')" % job), [], "tried twice")
+        self.assertEqual(self.fed.guest.wait(other, seconds=60)["f_status"], "success")
+        self.setUp()
+
+    def computing(self, seconds):
+        conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
+                "role": {"guest": [9999], "host": [10000]}, "job_parameters": {"common": {"task_cores": 1}},
+                "component_parameters": {"common": {"fail_0": {"what": "compute", "who": "host", "seconds": seconds}}},
+                "provider": {"common": {"fail_0": "sluice_test@1.0.0"}}}
+        return self.fed.submit(conf, {"components": {"fail_0": {"module": "TestFail", "output": {"data": ["data"]}}}})
 
     def test_a_tenth_of_all_packets_lost_costs_time_and_nothing_else(self):
         self.drop(self.fed.host, self.fed.guest, how="numgen random mod 10 == 0")
