@@ -13,7 +13,7 @@
 #include "lib/base/str.h"
 
 #define OPTIONS_MAX 32
-#define OPERANDS_MAX 4
+#define OPERANDS_MAX 64
 
 struct args {
 	const struct command *command;
@@ -137,6 +137,16 @@ too_many(const struct command *c, const char *word)
 	    c->name, c->operands);
 }
 
+static size_t
+operands_max(const struct command *c)
+{
+	size_t len = strlen(c->operands), more = strlen(OPERANDS_MORE);
+
+	return len >= more && str_eq(c->operands + len - more, OPERANDS_MORE)
+		   ? OPERANDS_MAX
+		   : c->n_operands;
+}
+
 int
 args_parse(const struct command *c, int argc, char **argv, struct args **out)
 {
@@ -151,7 +161,7 @@ args_parse(const struct command *c, int argc, char **argv, struct args **out)
 			only_operands = true;
 		else if (!only_operands && str_starts(long_form(argv[i]), "--"))
 			r = take_option(a, argc, argv, &i);
-		else if (a->n_operands == c->n_operands)
+		else if (a->n_operands == operands_max(c))
 			r = too_many(c, argv[i]);
 		else
 			a->operands[a->n_operands++] = argv[i];
@@ -225,6 +235,12 @@ args_operand(const struct args *a, size_t i)
 {
 	assert(i < a->n_operands);
 	return a->operands[i];
+}
+
+size_t
+args_operands(const struct args *a)
+{
+	return a->n_operands;
 }
 
 void

@@ -33,11 +33,14 @@ enum {
 	EXIT_UNREACHABLE = 4,
 };
 
+#define OPERANDS_MORE "...]" /* "JOB [COMPONENT...]" */
+
 struct command {
 	const char *name;     /* "site init" */
 	const char *operands; /* "FILE", "JOB COMPONENT"; "" for none */
-	size_t n_operands;    /* exactly */
-	const char *summary;  /* one line */
+	/* Exactly; at least when operands ends with OPERANDS_MORE. */
+	size_t n_operands;
+	const char *summary; /* one line */
 	const struct option_def *options;
 	/* 0, an ERR_* code, or an exit code above 0. */
 	int (*run)(const struct args *);
@@ -63,6 +66,7 @@ bool args_flag(const struct args *, const char *name);
 int args_int(const struct args *, const char *name, int64_t min, int64_t max,
     int64_t otherwise, int64_t *out);
 const char *args_operand(const struct args *, size_t i);
+size_t args_operands(const struct args *);
 
 /* Help of one command on standard output. */
 void args_print_help(const struct command *);

@@ -43,6 +43,7 @@ extern const struct command command_partner_add;
 extern const struct command command_partner_list;
 extern const struct command command_partner_remove;
 extern const struct command command_partner_export;
+extern const struct command command_partner_show;
 extern const struct command command_partner_import;
 extern const struct command command_partner_keys; /* partner_keys.c */
 extern const struct command command_partner_revoke;
@@ -54,6 +55,7 @@ extern const struct command command_submit;	     /* job.c */
 extern const struct command command_watch;
 extern const struct command command_query;
 extern const struct command command_tasks;
+extern const struct command command_rerun;
 extern const struct command command_stop;
 extern const struct command command_metrics; /* track.c */
 extern const struct command command_log;

@@ -1,5 +1,5 @@
 /*
- * sluice submit, watch, query, tasks, stop.
+ * sluice submit, watch, query, tasks, rerun, stop.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@
 
 #define FILE_MAX (16 * 1024 * 1024)
 #define COLUMNS_MAX 10
+#define WARNING_MARK "[WARN]" /* how the client API begins one */
 
 static bool
 is_prediction(struct json_object *conf)
@@ -25,14 +26,30 @@ is_prediction(struct json_object *conf)
 	    "predict");
 }
 
+/*
+ * What the site took but would not have meant: on standard error, whatever
+ * standard output is for.  The caller's; NULL: nothing.
+ */
+static char *
+take_warning(struct json_object *answer)
+{
+	const char *text = json_get_str(answer, "retmsg", "");
+
+	if (!str_starts(text, WARNING_MARK))
+		return NULL;
+	(void)fprintf(stderr, "sluice submit: %s\n", text);
+	return xstrdup(text);
+}
+
+/* *job_id and *warning (NULL: none) are the caller's. */
 static int
-submit(struct api *api, const struct args *args, char **job_id)
+submit(struct api *api, const struct args *args, char **job_id, char **warning)
 {
 	struct json_object *body = json_object_new_object();
 	struct json_object *dsl = NULL, *conf = NULL, *answer = NULL;
 	int r;
 
-	*job_id = NULL;
+	*job_id = *warning = NULL;
 	/* A job that predicts runs the graph of its model. */
 	if (args_text(args, "dsl") == NULL)
 		dsl = json_object_new_object();
@@ -51,8 +68,10 @@ submit(struct api *api, const struct args *args, char **job_id)
 	}
 	json_add(body, "job_dsl", json_object_get(dsl));
 	json_add(body, "job_runtime_conf", json_object_get(conf));
-	if ((r = api_post(api, "job/submit", body, &answer)) == 0)
+	if ((r = api_post(api, "job/submit", body, &answer)) == 0) {
 		*job_id = xstrdup(json_get_str(answer, "jobId", ""));
+		*warning = take_warning(answer);
+	}
 	json_object_put(answer);
 out:
 	json_object_put(dsl);
@@ -62,7 +81,7 @@ out:
 }
 
 static void
-print_job_id(const struct args *args, const char *job_id)
+print_job_id(const struct args *args, const char *job_id, const char *warning)
 {
 	struct json_object *o;
 
@@ -73,6 +92,8 @@ print_job_id(const struct args *args, const char *job_id)
 	}
 	o = json_object_new_object();
 	json_add_str(o, "job_id", job_id);
+	if (warning != NULL)
+		json_add_str(o, "warning", warning);
 	output_json(o);
 	json_object_put(o);
 }
@@ -81,19 +102,21 @@ static int
 run_submit(const struct args *args)
 {
 	struct api *api = NULL;
-	char *job_id = NULL;
+	char *job_id = NULL, *warning = NULL;
 	bool watch = args_flag(args, "watch");
 	int r;
 
 	if ((r = api_open(args, &api)) == 0 &&
-	    (r = submit(api, args, &job_id)) == 0) {
+	    (r = submit(api, args, &job_id, &warning)) == 0) {
 		/* With --json and --watch the end says it all. */
 		if (!watch || !args_json(args))
-			print_job_id(args, job_id);
+			print_job_id(args, job_id, warning);
 		if (watch)
-			r = watch_and_report(args, api, job_id, NULL, NULL);
+			r = watch_and_report(
+			    args, api, job_id, NULL, NULL, warning);
 	}
 	free(job_id);
+	free(warning);
 	api_close(api);
 	return r;
 }
@@ -107,9 +130,18 @@ run_watch(const struct args *args)
 	if ((r = api_open(args, &api)) != 0)
 		return r;
 	r = watch_and_report(args, api, args_operand(args, 0),
-	    args_text(args, "role"), args_text(args, "party"));
+	    args_text(args, "role"), args_text(args, "party"), NULL);
 	api_close(api);
 	return r;
+}
+
+/* Milliseconds, as people read them; the caller's, NULL when not known. */
+static char *
+elapsed_text(struct json_object *ms)
+{
+	return ms != NULL
+		   ? xasprintf("%.1f s", json_object_get_double(ms) / 1000)
+		   : NULL;
 }
 
 /* Rows as a table of some of their columns, or all of them as JSON. */
@@ -120,7 +152,7 @@ print_rows(const struct args *args, struct json_object *rows,
 	struct output_table *t;
 	struct json_object *row;
 	const char *cells[COLUMNS_MAX];
-	char *waits;
+	char *waits, *elapsed;
 	size_t i, c;
 
 	if (args_json(args)) {
@@ -134,13 +166,16 @@ print_rows(const struct args *args, struct json_object *rows,
 	for (i = 0; i < json_object_array_length(rows); i++) {
 		row = json_object_array_get_idx(rows, i);
 		waits = waits_short(row);
+		elapsed = elapsed_text(json_get(row, "f_elapsed"));
 		for (c = 0; c < n; c++)
-			cells[c] = str_eq(columns[c], "f_wait")
-				       ? waits
+			cells[c] = str_eq(columns[c], "f_wait") ? waits
+				   : str_eq(columns[c], "f_elapsed")
+				       ? elapsed
 				       : json_object_get_string(
 					     json_get(row, columns[c]));
 		output_table_row(t, cells);
 		free(waits);
+		free(elapsed);
 	}
 	output_table_print(t);
 }
@@ -205,6 +240,46 @@ run_tasks(const struct args *args)
 	};
 
 	return query_rows(args, "job/task/query", columns, 9);
+}
+
+static struct json_object *
+rerun_body(const struct args *args)
+{
+	struct json_object *body = json_object_new_object();
+	struct json_object *names = json_object_new_array();
+	size_t i;
+
+	for (i = 1; i < args_operands(args); i++)
+		json_object_array_add(
+		    names, json_object_new_string(args_operand(args, i)));
+	json_add_str(body, "job_id", args_operand(args, 0));
+	json_add(body, "component_name", names); /* none: all */
+	json_add_bool(body, "force", args_flag(args, "force"));
+	return body;
+}
+
+static int
+run_rerun(const struct args *args)
+{
+	struct json_object *body = rerun_body(args), *answer = NULL;
+	struct api *api = NULL;
+	int r;
+
+	if ((r = api_open(args, &api)) == 0 &&
+	    (r = api_post(api, "job/rerun", body, &answer)) == 0) {
+		if (!args_json(args))
+			(void)printf(
+			    "%s\n", json_get_str(answer, "retmsg", ""));
+		else if (!args_flag(args, "watch"))
+			output_json(answer);
+		if (args_flag(args, "watch"))
+			r = watch_and_report(
+			    args, api, args_operand(args, 0), NULL, NULL, NULL);
+	}
+	json_object_put(answer);
+	json_object_put(body);
+	api_close(api);
+	return r;
 }
 
 static int
@@ -281,6 +356,23 @@ const struct command command_tasks = {
 	"Tell how a job's tasks are.",
 	job_options,
 	run_tasks,
+};
+
+static const struct option_def rerun_options[] = {
+	OPTIONS_API,
+	{ "force", NULL, "also what has succeeded, and all that follows it",
+	    false },
+	{ "watch", NULL, "stay until the job has ended and show it", false },
+	OPTION_END,
+};
+
+const struct command command_rerun = {
+	"rerun",
+	"JOB [COMPONENT...]",
+	1,
+	"Run again what did not succeed of a job, or of these components.",
+	rerun_options,
+	run_rerun,
 };
 
 static const struct option_def api_only[] = { OPTIONS_API, OPTION_END };

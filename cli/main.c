@@ -57,6 +57,7 @@ static const struct command *const commands[] = {
 	&command_partner_list,
 	&command_partner_remove,
 	&command_partner_export,
+	&command_partner_show,
 	&command_partner_import,
 	&command_partner_keys,
 	&command_partner_revoke,
@@ -67,6 +68,7 @@ static const struct command *const commands[] = {
 	&command_watch,
 	&command_query,
 	&command_tasks,
+	&command_rerun,
 	&command_stop,
 	&command_metrics,
 	&command_log,
@@ -163,13 +165,30 @@ run(const struct command *c, int argc, char **argv)
 	return exit_code(r);
 }
 
-/* Told by its first word, or by two when no one-word name is near. */
+/* Is there a command of two words whose first this is? */
+static bool
+begins_name(const char *word)
+{
+	size_t i, len = strlen(word);
+
+	for (i = 0; i < N_COMMANDS; i++)
+		if (strncmp(commands[i]->name, word, len) == 0 &&
+		    commands[i]->name[len] == ' ')
+			return true;
+	return false;
+}
+
+/*
+ * Two words are looked for when that finds a name of two; what follows a
+ * first word that begins none is an argument and not quoted.
+ */
 static int
 unknown(int argc, char **argv)
 {
 	const char *names[N_COMMANDS], *near;
-	char *word = xasprintf(
-	    "%s%s%s", argv[0], argc > 1 ? " " : "", argc > 1 ? argv[1] : "");
+	bool two = argc > 1;
+	char *word =
+	    xasprintf("%s%s%s", argv[0], two ? " " : "", two ? argv[1] : "");
 	size_t i;
 
 	for (i = 0; i < N_COMMANDS; i++)
@@ -177,6 +196,9 @@ unknown(int argc, char **argv)
 	near = str_nearest(word, names, N_COMMANDS);
 	if (near == NULL)
 		near = str_nearest(argv[0], names, N_COMMANDS);
+	if (two && !begins_name(argv[0]) &&
+	    (near == NULL || strchr(near, ' ') == NULL))
+		word[strlen(argv[0])] = '\0';
 	(void)fprintf(stderr, "sluice: no command \"%s\"%s%s%s\n", word,
 	    near != NULL ? ", did you mean \"" : "", near != NULL ? near : "",
 	    near != NULL ? "\"?" : "");

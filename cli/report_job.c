@@ -88,6 +88,7 @@ find_job(
     const struct source *from, const char *job_id, struct json_object **row)
 {
 	struct json_object *body = filter(job_id, NULL), *rows;
+	char *initiator = NULL;
 	size_t i, j,
 	    n = from->sites != NULL ? json_object_array_length(from->sites) : 1;
 	int r = 0;
@@ -110,15 +111,21 @@ find_job(
 
 			if (json_get_bool(o, "f_is_initiator", false))
 				*row = json_object_get(o);
+			else if (initiator == NULL)
+				initiator = xstrdup(json_get_str(
+				    o, "f_initiator_party_id", "?"));
 		}
 		json_object_put(rows);
 	}
 	json_object_put(body);
-	if (r == 0 && *row == NULL)
+	if (r == 0 && *row == NULL && initiator == NULL)
+		r = err_set(ERR_NOT_FOUND, "nothing known of job %s", job_id);
+	else if (r == 0 && *row == NULL)
 		r = err_set(ERR_NOT_FOUND,
-		    from->sites != NULL ? "no site initiated job %s"
-					: "this site did not initiate job %s",
-		    job_id);
+		    "job %s was initiated by party %s: its site has the "
+		    "report",
+		    job_id, initiator);
+	free(initiator);
 	return r;
 }
 

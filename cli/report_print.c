@@ -38,6 +38,37 @@ status_colour(const struct report_style *s, const char *status)
 	return "\033[31m";
 }
 
+static bool
+ends_with(const char *text, const char *end)
+{
+	size_t len = strlen(text), n = strlen(end);
+
+	return len >= n && str_eq(text + len - n, end);
+}
+
+/*
+ * A loss that two parties reckon under encryption is opened at the arbiter, and
+ * stays with it: an arbiter's task whose numbers were not asked for has it.
+ */
+static void
+print_where_loss_is(FILE *f, const struct report *r)
+{
+	size_t i;
+
+	for (i = 0; i < r->n_tasks; i++)
+		if (str_eq(r->tasks[i].role, "arbiter") &&
+		    ends_with(r->tasks[i].module, "LR") &&
+		    str_eq(r->tasks[i].status, "success"))
+			break;
+	if (i == r->n_tasks)
+		return;
+	(void)fprintf(f,
+	    "  loss           at the arbiter's site, party %s: sluice metrics "
+	    "%s %s --role arbiter --party %s\n",
+	    r->tasks[i].party_id, r->job_id, r->tasks[i].component,
+	    r->tasks[i].party_id);
+}
+
 static void
 print_scores(FILE *f, const struct report *r)
 {
@@ -53,6 +84,8 @@ print_scores(FILE *f, const struct report *r)
 	if (r->n_loss > 0)
 		(void)fprintf(f, "  loss           %.6f after %zu iterations\n",
 		    r->loss[r->n_loss - 1], r->n_loss);
+	else
+		print_where_loss_is(f, r);
 }
 
 /* Column x of the curve stands for iteration x * n / columns. */

@@ -211,7 +211,7 @@ report(const struct args *args, struct api *api, struct json_object *answer)
 	if (args_flag(args, "watch")) {
 		if (!args_json(args))
 			(void)printf("%s\n", job_id);
-		r = watch_and_report(args, api, job_id, "local", "0");
+		r = watch_and_report(args, api, job_id, "local", "0", NULL);
 		if (r == EXIT_OK && !args_json(args))
 			show_table(args, api);
 		return r;

@@ -137,12 +137,15 @@ watch_result_fini(struct watch_result *w)
 }
 
 static struct json_object *
-result_json(const char *job_id, const struct watch_result *w)
+result_json(
+    const char *job_id, const struct watch_result *w, const char *warning)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_add_str(o, "job_id", job_id);
 	json_add_str(o, "status", w->status);
+	if (warning != NULL)
+		json_add_str(o, "warning", warning);
 	json_add(o, "job", json_object_get(w->job));
 	json_add(o, "tasks", json_object_get(w->tasks));
 	return o;
@@ -150,7 +153,7 @@ result_json(const char *job_id, const struct watch_result *w)
 
 int
 watch_and_report(const struct args *args, struct api *api, const char *job_id,
-    const char *role, const char *party)
+    const char *role, const char *party, const char *warning)
 {
 	struct json_object *o;
 	struct watch_result w;
@@ -159,7 +162,7 @@ watch_and_report(const struct args *args, struct api *api, const char *job_id,
 	r = watch_job(api, job_id, role, party, args_json(args), &w);
 	if (r == 0) {
 		if (args_json(args)) {
-			o = result_json(job_id, &w);
+			o = result_json(job_id, &w, warning);
 			output_json(o);
 			json_object_put(o);
 		}

@@ -24,9 +24,11 @@ void watch_result_fini(struct watch_result *);
 
 /*
  * Watch and print the end as the options say; for commands that started a
- * job.  Returns an exit code (EXIT_JOB without success) or an error.
+ * job.  warning is what the site said about its configuration (NULL:
+ * nothing); it goes with --json.
+ * Returns an exit code (EXIT_JOB without success) or an error.
  */
 int watch_and_report(const struct args *, struct api *, const char *job_id,
-    const char *role, const char *party);
+    const char *role, const char *party, const char *warning);
 
 #endif

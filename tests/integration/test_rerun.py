@@ -1,8 +1,11 @@
 """Jobs that run again: from a component, with other parameters, whatever is
 killed or gone meanwhile."""
+import json
+import os
+import tempfile
 import unittest
 
-from federation import DATA, ENDED, Federation, kill, lr_conf, processes, wait_for
+from federation import DATA, ENDED, Federation, example, kill, lr_conf, processes, wait_for
 
 UPSTREAM = ("reader_0", "data_transform_0", "intersection_0")
 DOWNSTREAM = ("hetero_lr_0", "evaluation_0")
@@ -150,6 +153,31 @@ class Rerun(unittest.TestCase):
         self.assertEqual(self.fed.host.sql("SELECT revision FROM job WHERE job_id='%s'" % job), [["2"]])
         self.assertEqual(self.fed.host.sql("SELECT cores FROM job_party WHERE job_id='%s' AND role='host'" % job),
                          [["1"]])
+
+    def test_the_command_line_submits_warns_and_runs_again(self):
+        """A setting that the site does not know is told to whoever submits, in both forms of the answer."""
+        names = {}
+        with tempfile.TemporaryDirectory(dir=self.fed.guest.home) as folder:
+            conf = lr_conf(namespace="rerun", max_iter=2, tol=0)
+            conf["job_parameters"]["common"]["task_core"] = 2
+            for option, document in (("dsl", example("dsl.json")), ("conf", conf)):
+                names[option] = os.path.join(folder, option)
+                with open(names[option], "w", encoding="utf-8") as f:
+                    json.dump(document, f)
+            done = self.fed.guest.cli("submit", "--dsl", names["dsl"], "--conf", names["conf"], "--json")
+        answer = json.loads(done.stdout)
+        for text in (done.stderr, answer["warning"]):
+            self.assertIn('task_core is not known and ignored; did you mean "task_cores"?', text)
+        self.end(answer["job_id"])
+        done = self.fed.guest.cli("rerun", answer["job_id"], "hetero_lr_0", "evaluation_0", "--force")
+        self.assertIn("rerun job success", done.stdout)
+        self.end(answer["job_id"])
+        versions = self.versions(answer["job_id"])
+        self.assertEqual({versions[c] for c in UPSTREAM}, {0})
+        self.assertEqual({versions[c] for c in DOWNSTREAM}, {1})
+        done = self.fed.guest.cli("rerun", answer["job_id"], "hetero_lr_1", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("hetero_lr_0", done.stderr)
 
     def test_after_a_cancel(self):
         job = self.submit(max_iter=1000)

@@ -127,6 +127,28 @@ options_come_in_both_forms_and_any_order(void **state)
 }
 
 static void
+a_command_may_take_any_number_of_operands(void **state)
+{
+	static const struct command more = { "again", "JOB [COMPONENT...]", 1,
+		"Again.", options, run_nothing };
+	static char home[] = "--home=/x", job[] = "1", a_0[] = "a_0",
+		    b_0[] = "b_0";
+	char *argv[] = { home, job, a_0, b_0 };
+	struct args *a;
+
+	(void)state;
+	assert_int_equal(args_parse(&more, 4, argv, &a), 0);
+	assert_int_equal(args_operands(a), 3);
+	assert_string_equal(args_operand(a, 2), "b_0");
+	args_free(a);
+	assert_int_equal(args_parse(&more, 2, argv, &a), 0);
+	assert_int_equal(args_operands(a), 1);
+	args_free(a);
+	assert_int_equal(args_parse(&more, 1, argv, &a), ERR_INVALID);
+	assert_non_null(strstr(err_text(), "JOB [COMPONENT...]"));
+}
+
+static void
 wrong_options_are_named(void **state)
 {
 	struct args *a;
@@ -550,6 +572,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(options_come_in_both_forms_and_any_order),
+		cmocka_unit_test(a_command_may_take_any_number_of_operands),
 		cmocka_unit_test(wrong_options_are_named),
 		WITH_FOLDER(
 		    written_site_conf_holds_the_choices_and_the_comments),
