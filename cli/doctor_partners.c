@@ -12,6 +12,7 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/db/db_permission.h"
 #include "lib/http/client.h"
 #include "lib/http/partner.h"
@@ -41,6 +42,28 @@ look_at_its_certificate(
 	else if (days < SOON_DAYS)
 		doctor_say(d, HEALTH_WARN, what, mend,
 		    "its certificate ends in %lld days", (long long)days);
+}
+
+/* Can it prove here who it is?  Whether we reach it is another matter. */
+static bool
+look_at_its_keys(struct doctor *d, const struct db_partner *p, const char *what)
+{
+	const char *lacks;
+
+	if (db_partner_key_lack(d->db, d->arena, p->party_id, &lacks) != 0) {
+		doctor_result(d, err_code(), what, NULL);
+		return false;
+	}
+	if (*lacks == '\0')
+		return true;
+	doctor_say(d, HEALTH_FAIL, what,
+	    doctor_command(d,
+		"let party %s make new keys (sluice site rotate-key, then "
+		"--switch) and send what sluice partner export writes then; "
+		"here: sluice partner import FILE --replace --config %s",
+		p->party_id, d->conf->path),
+	    "%s", lacks);
+	return false;
 }
 
 /* A version of a provider is the same program everywhere, or jobs end. */
@@ -73,7 +96,8 @@ look_at_its_providers(
 /* Its clock, its providers, and whether it reaches us. */
 static void
 look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
-    const struct partner_reply *reply, int64_t asked_ms, int64_t took_ms)
+    const struct partner_reply *reply, int64_t asked_ms, int64_t took_ms,
+    bool is_heard)
 {
 	struct json_object *you = json_get(reply->data, "you");
 	int64_t theirs =
@@ -89,7 +113,7 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 		    "requests are refused beyond some minutes",
 		    "its clock differs by %lld ms", (long long)skew);
 	look_at_its_providers(d, what, json_get(reply->data, "providers"));
-	if (you == NULL)
+	if (you == NULL || !is_heard)
 		return;
 	if (json_object_get_boolean(json_get(you, "answers")))
 		doctor_say(
@@ -105,9 +129,17 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 }
 
 static const char *
-what_may_be_wrong(
-    struct doctor *d, const struct db_partner *p, const struct http_reply *h)
+what_may_be_wrong(struct doctor *d, const struct db_partner *p,
+    const struct http_reply *h, const char *said)
 {
+	if (strstr(said, "is revoked") != NULL)
+		return doctor_command(d,
+		    "what is revoked cannot come back: sluice site rotate-key "
+		    "--output FILE --config %s, the same with --switch "
+		    "--force, and a new file by sluice partner export --config "
+		    "%s, which party %s imports with --replace (the other "
+		    "partners too)",
+		    d->conf->path, d->conf->path, p->party_id);
 	if (h->error == ERR_AUTH)
 		return doctor_command(d,
 		    "sluice partner import FILE --config %s, FILE being what "
@@ -126,7 +158,7 @@ what_may_be_wrong(
 
 static void
 ask(struct doctor *d, struct http_client *client, const struct db_partner *p,
-    const char *what)
+    const char *what, bool is_heard)
 {
 	char *url =
 	    xasprintf("%s" ERRAND_PATH "/info/guest/%s", p->url, p->party_id);
@@ -138,20 +170,21 @@ ask(struct doctor *d, struct http_client *client, const struct db_partner *p,
 	struct http_reply http = { 0 };
 	struct partner_reply reply;
 	struct json_object *root = NULL;
+	const char *said;
 	int64_t asked = clock_wall_ms(), begin = clock_mono_ms();
 	int r = http_fetch(client, &req, &http);
 
 	if (r == 0)
 		r = partner_parse(&http, &reply, &root);
+	said = root != NULL		 ? reply.retmsg
+	       : http.error_text != NULL ? http.error_text
+					 : err_text();
 	if (r != 0)
-		doctor_say(d, HEALTH_FAIL, what, what_may_be_wrong(d, p, &http),
-		    "%s",
-		    root != NULL	      ? reply.retmsg
-		    : http.error_text != NULL ? http.error_text
-					      : err_text());
+		doctor_say(d, HEALTH_FAIL, what,
+		    what_may_be_wrong(d, p, &http, said), "%s", said);
 	else
-		look_at_answer(
-		    d, p, what, &reply, asked, clock_mono_ms() - begin);
+		look_at_answer(d, p, what, &reply, asked,
+		    clock_mono_ms() - begin, is_heard);
 	json_object_put(root);
 	http_reply_fini(&http);
 	free(url);
@@ -200,7 +233,8 @@ doctor_partners(struct doctor *d)
 			continue;
 		what = doctor_command(d, "partner %s", rows[i].party_id);
 		look_at_its_certificate(d, &rows[i], what);
-		ask(d, client, &rows[i], what);
+		ask(d, client, &rows[i], what,
+		    look_at_its_keys(d, &rows[i], what));
 		look_at_grants(d, &rows[i], what);
 	}
 	http_client_free(client);

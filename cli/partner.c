@@ -18,6 +18,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/http/tls_cert.h"
 #include "lib/party/party.h"
 
@@ -44,6 +45,52 @@ print_taken(const struct args *args, const struct bundle *b,
 	json_add_str(o, "tls_fingerprint", p->tls);
 	output_json(o);
 	json_object_put(o);
+}
+
+static void
+print_pair(const char *what, const struct partner_prints *p)
+{
+	(void)printf("  %ssigning key      %s\n"
+		     "  %sTLS certificate  %s\n",
+	    what, p->sign, what, p->tls);
+}
+
+/* What a file would have this site trust; nothing is changed. */
+static int
+run_show(const struct args *args)
+{
+	struct partner_prints now, next;
+	struct json_object *o;
+	struct bundle b;
+	bool changes;
+	int r;
+
+	if ((r = bundle_read(args_operand(args, 0), &b)) != 0)
+		return r;
+	changes = b.next.tls_cert != NULL;
+	if ((r = partner_prints(b.sign_key, b.tls_cert, &now)) == 0 && changes)
+		r = partner_prints(b.next.sign_key, b.next.tls_cert, &next);
+	if (r == 0 && args_json(args)) {
+		o = bundle_json(&b);
+		json_add_str(o, "fingerprint", now.sign);
+		json_add_str(o, "tls_fingerprint", now.tls);
+		if (changes) {
+			json_add_str(o, "next_fingerprint", next.sign);
+			json_add_str(o, "next_tls_fingerprint", next.tls);
+		}
+		output_json(o);
+		json_object_put(o);
+	} else if (r == 0) {
+		(void)printf("party %s at %s\n", b.party_id, b.url);
+		print_pair("", &now);
+		if (changes)
+			print_pair("next ", &next);
+		(void)printf("not trusted by this: compare with what sluice "
+			     "key fingerprint shows there, then sluice partner "
+			     "import\n");
+	}
+	bundle_fini(&b);
+	return r;
 }
 
 static int
@@ -170,7 +217,8 @@ show_state(const struct db_partner_state *st, struct json_object *o,
 }
 
 static int
-print_partners(const struct args *args, const struct db_partner *rows, size_t n,
+print_partners(struct site *s, const struct args *args,
+    const struct db_partner *rows, size_t n,
     const struct db_partner_state *states, size_t n_states)
 {
 	static const char *const head[] = {
@@ -180,12 +228,14 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n,
 		"TLS certificate",
 		"name",
 		"enabled",
+		"keys count",
 		"answers",
 	};
-	struct output_table *t = output_table_new(7);
+	struct output_table *t = output_table_new(8);
 	char answers[STATE_TEXT];
 	struct json_object *list = json_object_new_array();
 	struct partner_prints p;
+	const char *lacks;
 	size_t i;
 	int r;
 
@@ -195,7 +245,9 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n,
 
 		json_object_array_add(list, o);
 		if ((r = partner_prints(
-			 rows[i].sign_key, rows[i].tls_cert, &p)) != 0) {
+			 rows[i].sign_key, rows[i].tls_cert, &p)) != 0 ||
+		    (r = db_partner_key_lack(
+			 s->db, s->arena, rows[i].party_id, &lacks)) != 0) {
 			output_table_free(t);
 			json_object_put(list);
 			return r;
@@ -205,13 +257,17 @@ print_partners(const struct args *args, const struct db_partner *rows, size_t n,
 		output_table_row(
 		    t, (const char *const[]){ rows[i].party_id, rows[i].url,
 			   p.sign, p.tls, rows[i].name,
-			   rows[i].enabled ? "yes" : "no", answers });
+			   rows[i].enabled ? "yes" : "no",
+			   *lacks != '\0' ? "NO" : "yes", answers });
 		json_add_str(o, "party_id", rows[i].party_id);
 		json_add_str(o, "url", rows[i].url);
 		json_add_str(o, "fingerprint", p.sign);
 		json_add_str(o, "tls_fingerprint", p.tls);
 		json_add_str(o, "name", rows[i].name);
 		json_add_bool(o, "enabled", rows[i].enabled);
+		json_add_bool(o, "keys_count", *lacks == '\0');
+		if (*lacks != '\0')
+			json_add_str(o, "keys_count_not_because", lacks);
 	}
 	output_list(args, t, list);
 	return 0;
@@ -229,7 +285,7 @@ run_list(const struct args *args)
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = db_partner_list(s.db, s.arena, &rows, &n)) == 0 &&
 	    (r = db_partner_state_list(s.db, s.arena, &states, &n_states)) == 0)
-		r = print_partners(args, rows, n, states, n_states);
+		r = print_partners(&s, args, rows, n, states, n_states);
 	site_close(&s);
 	return r;
 }
@@ -377,6 +433,17 @@ const struct command command_partner_export = {
 	"site.",
 	export_options,
 	run_export,
+};
+
+static const struct option_def no_options[] = { OPTION_END };
+
+const struct command command_partner_show = {
+	"partner show",
+	"FILE",
+	1,
+	"Show whose partner file it is and its fingerprints; trust nothing.",
+	no_options,
+	run_show,
 };
 
 static const struct option_def import_options[] = {

@@ -13,6 +13,8 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_partner.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/party/explain.h"
 
 struct explain {
@@ -21,6 +23,7 @@ struct explain {
 	const struct job_spec *spec;
 	const char *party;	     /* who would initiate it */
 	struct json_object *members; /* borrowed from the answer */
+	const char *barred; /* why nothing of it is heard at all, or "" */
 	bool allowed;
 };
 
@@ -117,9 +120,34 @@ explain_there(struct explain *x)
 
 /* --- the answer --- */
 
+/* Rules are asked about partners that are heard. */
+static int
+look_at_partner(struct explain *x)
+{
+	struct db *db = x->req->app->db;
+	struct db_partner *p;
+	int r;
+
+	if ((r = db_partner_get(db, x->req->arena, x->party, &p)) ==
+	    ERR_NOT_FOUND) {
+		err_clear();
+		return 0;
+	}
+	if (r == 0 && !p->enabled)
+		x->barred = arena_printf(x->req->arena,
+		    "party %s is disabled at this site", x->party);
+	else if (r == 0)
+		r = db_partner_key_lack(
+		    db, x->req->arena, x->party, &x->barred);
+	x->allowed = *x->barred == '\0';
+	return r;
+}
+
 static const char *
 note(const struct explain *x, bool own)
 {
+	if (*x->barred != '\0')
+		return x->barred;
 	if (own)
 		return "this site's own members are not asked for permission";
 	return json_object_array_length(x->members) == 0
@@ -134,6 +162,7 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 		.rp = rp,
 		.spec = spec,
 		.party = request_text(req, "party_id"),
+		.barred = "",
 		.allowed = true };
 	struct json_object *data;
 	bool own;
@@ -147,7 +176,9 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 	x.members = json_object_new_array();
 	json_add(data, "members", x.members);
 	own = str_eq(x.party, req->app->conf->party_id);
-	r = own ? explain_there(&x) : explain_here(&x);
+	r = own ? 0 : look_at_partner(&x);
+	if (r == 0)
+		r = own ? explain_there(&x) : explain_here(&x);
 	json_add_str(data, "party_id", x.party);
 	json_add_str(data, "initiator_role", spec->initiator_role);
 	json_add_bool(data, "allowed", x.allowed);

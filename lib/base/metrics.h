@@ -37,6 +37,8 @@
 	X(mailbox_objects, GAUGE, "Objects that wait in mailboxes of tasks")   \
 	X(disk_free_bytes, GAUGE, "Bytes free on a disk of the site")          \
 	X(partner_up, GAUGE, "1 when the partner answered last")               \
+	X(partner_trusted, GAUGE,                                              \
+	    "1 while a signing key and a certificate of the partner count")    \
 	X(partner_stored_bytes, GAUGE,                                         \
 	    "Bytes of documents that a partner's jobs have stored")            \
 	X(partner_since_seconds, GAUGE, "When that began, seconds of 1970")    \

@@ -138,6 +138,41 @@ db_partner_key_list(struct db *db, struct arena *a, const char *party_id,
 }
 
 int
+db_partner_key_lack(
+    struct db *db, struct arena *a, const char *party_id, const char **why)
+{
+	static const struct {
+		const char *kind, *text;
+	} kinds[] = { { DB_KEY_SIGN, "signing key" },
+		{ DB_KEY_TLS, "certificate" } };
+	struct db_partner_key *rows;
+	size_t i, k, n;
+	int r;
+
+	*why = "";
+	r = db_partner_key_list(db, a, party_id, false, &rows, &n);
+	for (k = 0; r == 0 && n > 0 && k < 2; k++) {
+		bool revoked = false, valid = false;
+
+		for (i = 0; i < n; i++) {
+			if (strcmp(rows[i].kind, kinds[k].kind) != 0)
+				continue;
+			valid |= rows[i].is_valid;
+			revoked |= rows[i].revoked_ms != 0;
+		}
+		if (valid)
+			continue;
+		*why = arena_printf(a,
+		    "no %s of party %.10s counts here (%s): what it sends is "
+		    "refused",
+		    kinds[k].text, party_id,
+		    revoked ? "revoked" : "all have ended");
+		break;
+	}
+	return r;
+}
+
+int
 db_partner_key_end_others(struct db *db, const char *party_id, const char *kind,
     const char *material, int64_t until_s)
 {

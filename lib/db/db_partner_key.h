@@ -59,6 +59,13 @@ int db_partner_key_end_others(struct db *, const char *party_id,
 /* From now on it proves nothing.  ERR_NOT_FOUND, ERR_EXISTS: it was before. */
 int db_partner_key_revoke(
     struct db *, const struct db_partner_key *, const char *reason);
+/*
+ * Why nothing that the party sends can be taken: no signing key of it counts,
+ * or no certificate.  *why is "" when it can prove who it is (disabled or
+ * not), and of a party without any key here; in the arena.
+ */
+int db_partner_key_lack(
+    struct db *, struct arena *, const char *party_id, const char **why);
 /* All of a party's end now. */
 int db_partner_key_end_all(struct db *, const char *party_id);
 
