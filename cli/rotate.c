@@ -17,6 +17,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/partner.h"
+#include "cli/rotate_ask.h"
 #include "cli/site_files.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -157,16 +158,38 @@ move_in(const struct site_conf *conf, const char *name, size_t *n)
 	return r;
 }
 
-/* Cut off at any point, it goes on where it was when it is run again. */
-static int
-switch_over(struct site *s)
+static const char *const files[] = { "tls.key", "tls.crt", "sign.key" };
+
+#define N_FILES (sizeof(files) / sizeof(files[0]))
+
+static bool
+all_wait(const struct site_conf *conf)
 {
-	static const char *const files[] = { "tls.key", "tls.crt", "sign.key" };
+	size_t i, n = 0;
+
+	for (i = 0; i < N_FILES; i++) {
+		char *path = site_path(conf, NEXT "/%s", files[i]);
+
+		n += access(path, F_OK) == 0;
+		free(path);
+	}
+	return n == N_FILES;
+}
+
+/*
+ * Cut off at any point, it goes on where it was when it is run again; then
+ * nobody is asked any more.
+ */
+static int
+switch_over(struct site *s, bool force)
+{
 	char *folder = site_path(s->conf, NEXT);
 	size_t i, n = 0;
 	int r = 0;
 
-	for (i = 0; i < sizeof(files) / sizeof(files[0]) && r == 0; i++)
+	if (!force && all_wait(s->conf))
+		r = rotate_ask(s, NEXT);
+	for (i = 0; i < N_FILES && r == 0; i++)
 		r = move_in(s->conf, files[i], &n);
 	if (r == 0 && n == 0)
 		r = err_set(ERR_NOT_FOUND,
@@ -191,8 +214,9 @@ run_rotate(const struct args *args)
 	int r;
 
 	if ((r = site_open(args, &s)) == 0)
-		r = args_flag(args, "switch") ? switch_over(&s)
-					      : prepare(args, &s);
+		r = args_flag(args, "switch")
+			? switch_over(&s, args_flag(args, "force"))
+			: prepare(args, &s);
 	site_close(&s);
 	return r;
 }
@@ -202,7 +226,11 @@ static const struct option_def rotate_options[] = {
 	{ "output", "FILE", "write the partner file there", false },
 	{ "overlap-days", "N", "how long the old keys still count (14)",
 	    false },
-	{ "switch", NULL, "use the keys that were announced", false },
+	{ "switch", NULL,
+	    "use the keys that were announced, once all partners hear them",
+	    false },
+	{ "force", NULL, "with --switch: whether or not partners hear them",
+	    false },
 	OPTION_END,
 };
 

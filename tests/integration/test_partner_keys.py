@@ -3,10 +3,11 @@ withdrawal that holds from the next request on."""
 import base64
 import json
 import os
+import subprocess
 import tempfile
 import unittest
 
-from federation import DATA, Federation, lr_conf, wait_for
+from federation import BUILD, DATA, Federation, example, lr_conf, wait_for
 from partner import Request
 
 
@@ -53,6 +54,16 @@ class PartnerKeys(unittest.TestCase):
             self.assertRegex(own[name], r"^([0-9]{5} ){7}[0-9]{5}$")
             self.assertEqual(seen[name], own[name])
 
+    def test_a_partner_file_is_looked_at_before_it_is_trusted(self):
+        own = json.loads(self.fed.guest.cli("key", "fingerprint", "--json").stdout)
+        before = self.keys(self.fed.host, "9999")
+        seen = subprocess.run([os.path.join(BUILD, "bin", "sluice"), "partner", "show", self.bundle(self.fed.guest), "--json"],
+                              check=True, capture_output=True, text=True).stdout
+        seen = json.loads(seen)
+        self.assertEqual([seen[k] for k in ("party_id", "fingerprint", "tls_fingerprint")],
+                         [own[k] for k in ("party_id", "fingerprint", "tls_fingerprint")])
+        self.assertEqual(self.keys(self.fed.host, "9999"), before)
+
     def test_new_keys_follow_the_old_ones_while_a_job_runs(self):
         fed, guest = self.fed, self.fed.guest
         others = (fed.host, fed.arbiter)
@@ -62,6 +73,15 @@ class PartnerKeys(unittest.TestCase):
         before = self.keys(fed.host, "9999")
         path = os.path.join(tempfile.mkdtemp(), "9999.partner")
         guest.cli("site", "rotate-key", "--output", path)
+        early = guest.cli("site", "rotate-key", "--switch", check=False)
+        self.assertEqual(early.returncode, 1)
+        for party in ("10000", "10001"):
+            self.assertIn("party %s (" % party, early.stderr)
+        fed.host.cli("partner", "import", path)
+        early = guest.cli("site", "rotate-key", "--switch", check=False)
+        self.assertEqual(early.returncode, 1)
+        self.assertIn("party 10001 (", early.stderr)
+        self.assertNotIn("party 10000 (", early.stderr)
         for site in others:
             site.cli("partner", "import", path)
             known = {key["key_id"]: key["state"] for key in before}
@@ -128,6 +148,27 @@ class PartnerKeys(unittest.TestCase):
             fed.guest.wait(job)
         self.heard()
 
+    def told_everywhere(self, what):
+        """A partner that proves nothing here is no partner in order, wherever one looks."""
+        host, text = self.fed.host, "no %s of party 9999 counts here (revoked)" % what
+        row = [p for p in json.loads(host.cli("partner", "list", "--json").stdout) if p["party_id"] == "9999"][0]
+        self.assertFalse(row["keys_count"])
+        self.assertIn(text, row["keys_count_not_because"])
+        found = [f for f in json.loads(host.cli("doctor", "--json", check=False).stdout)["findings"]
+                 if f["what"] == "partner 9999"]
+        bad = [f for f in found if f["health"] == "FAIL" and text in f["text"]]
+        self.assertTrue(bad, found)
+        self.assertIn("sluice site rotate-key", bad[0]["mend"])
+        self.assertIn("--replace", bad[0]["mend"])
+        self.assertFalse([f for f in found if "reaches this site" in f["text"]], found)
+        data = host.ok("permission/explain", {"job_dsl": example("dsl.json"),
+                                              "job_runtime_conf": lr_conf(namespace="keys")})["data"]
+        self.assertFalse(data["allowed"])
+        self.assertIn(text, data["note"])
+        metrics = host.request("metrics", method="GET")[2].decode()
+        self.assertIn('sluice_partner_trusted{partner="9999"} 0', metrics)
+        self.assertIn('sluice_partner_trusted{partner="10001"} 1', metrics)
+
     def test_a_revoked_key_and_a_revoked_certificate_prove_nothing(self):
         host = self.fed.host
         for kind in ("sign", "tls"):
@@ -143,6 +184,7 @@ class PartnerKeys(unittest.TestCase):
                 self.assertNotEqual(again.returncode, 0, again.stdout)
                 replace = host.cli("partner", "import", self.bundle(self.fed.guest), "--replace", check=False)
                 self.assertIn("revoked", replace.stderr)
+                self.told_everywhere("signing key" if kind == "sign" else "certificate")
             finally:
                 host.sql("UPDATE partner_key SET revoked_at = NULL, reason = ''")
                 host.cli("partner", "enable", "9999")
