@@ -23,18 +23,21 @@
 static void
 print_records(const struct args *args, const struct db_audit *rows, size_t n)
 {
-	static const char *const head[] = { "at", "actor", "action", "outcome",
-		"subject", "detail" };
-	struct output_table *t = output_table_new(6);
+	static const char *const head[] = { "record", "at", "actor", "action",
+		"outcome", "subject", "detail" };
+	struct output_table *t = output_table_new(7);
 	struct json_object *list = json_object_new_array();
-	char date[CLOCK_DATE_SIZE];
+	char date[CLOCK_DATE_SIZE], seq[24];
 
 	output_table_row(t, head);
 	for (size_t i = 0; i < n; i++) {
 		clock_date(rows[i].at_ms, date);
-		output_table_row(t,
-		    (const char *const[]){ date, rows[i].actor, rows[i].action,
-			rows[i].outcome, rows[i].subject, rows[i].detail });
+		(void)snprintf(
+		    seq, sizeof(seq), "%lld", (long long)rows[i].seq);
+		output_table_row(
+		    t, (const char *const[]){ rows[i].seq != 0 ? seq : "-",
+			   date, rows[i].actor, rows[i].action, rows[i].outcome,
+			   rows[i].subject, rows[i].detail });
 		json_object_array_add(list, audit_json(&rows[i]));
 	}
 	output_list(args, t, list);

@@ -98,6 +98,7 @@ run(const struct args *args)
 	if (r == 0) {
 		doctor_files(&d);
 		doctor_database(&d);
+		doctor_audit(&d);
 		doctor_programs(&d);
 		doctor_partners(&d);
 	}

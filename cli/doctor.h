@@ -40,6 +40,7 @@ const char *doctor_command(struct doctor *, const char *fmt, ...)
 /* By the files that have them; each looks at all of its part. */
 void doctor_files(struct doctor *);    /* doctor_files.c */
 void doctor_database(struct doctor *); /* doctor_database.c: opens d->db */
+void doctor_audit(struct doctor *);    /* doctor_audit.c */
 void doctor_programs(struct doctor *); /* doctor_programs.c */
 void doctor_partners(struct doctor *); /* doctor_partners.c */
 

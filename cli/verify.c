@@ -165,7 +165,7 @@ report(const struct args *args, const struct verify *v)
 	else if (v->n > 1)
 		(void)printf("%lld jobs compared\n", (long long)jobs);
 	if (!args_json(args))
-		(void)printf("%zu findings\n", total);
+		(void)printf("%zu finding%s\n", total, total == 1 ? "" : "s");
 	json_object_put(o);
 	return total == 0 ? EXIT_OK : EXIT_FAILED;
 }

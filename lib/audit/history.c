@@ -244,6 +244,24 @@ take_facts(struct history *h, const struct audit_record *rec)
 	json_object_put(o);
 }
 
+/* A record as somebody finds it in "sluice audit". */
+static void
+says(const struct audit_record *rec, char out[HISTORY_SAYS])
+{
+	(void)snprintf(out, HISTORY_SAYS, "%.19s, %.100s%s%.150s", rec->at,
+	    rec->action, str_eq(rec->subject, "") ? "" : ", ", rec->subject);
+}
+
+/* Of a record that is missing there is nothing to tell. */
+static void
+blame(struct history *h, const struct audit_record *rec)
+{
+	if (h->chain.fault_seq == rec->seq)
+		says(rec, h->fault_says);
+	else if (h->chain.fault_seq == h->chain.seq)
+		memcpy(h->fault_says, h->last_says, HISTORY_SAYS);
+}
+
 static void
 take_record(struct history *h, struct json_object *o)
 {
@@ -263,8 +281,10 @@ take_record(struct history *h, struct json_object *o)
 		}
 		memcpy(h->hashes[h->n_hashes++], rec.hash, DIGEST_SIZE);
 		(void)snprintf(h->last_at, sizeof(h->last_at), "%s", rec.at);
+		says(&rec, h->last_says);
 		take_facts(h, &rec);
-	}
+	} else
+		blame(h, &rec);
 	err_clear();
 }
 

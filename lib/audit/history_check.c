@@ -96,6 +96,21 @@ check_heads(struct history *h, const struct history *holder)
 	}
 }
 
+/* Behind a fault the chain proves nothing. */
+static void
+find_fault(struct history *h)
+{
+	bool known = *h->fault_says != '\0';
+	const char *what = known ? h->fault_says : h->last_says;
+
+	history_find(h, h->chain.fault_seq,
+	    "%s%s%s%s; the records behind it are not checked", h->chain.fault,
+	    *what == '\0' ? ""
+	    : known	  ? " ("
+			  : " (the last one in order: ",
+	    what, *what == '\0' ? "" : ")");
+}
+
 void
 history_check(struct history *h)
 {
@@ -104,7 +119,7 @@ history_check(struct history *h)
 		return;
 	}
 	if (h->chain.fault != NULL)
-		history_find(h, h->chain.fault_seq, "%s", h->chain.fault);
+		find_fault(h);
 	if (h->unchained > 0)
 		history_find(h, 0,
 		    "%lld rows were not chained within the seconds that this "

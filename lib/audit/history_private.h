@@ -80,13 +80,17 @@ struct history_head {
 	struct history_head *next;
 };
 
+#define HISTORY_SAYS 280
+
 struct history {
 	struct arena *arena;
 	const char *party; /* NULL until the first line */
 	int64_t first;	   /* records up to here were removed */
 	int64_t unchained, unchained_id;
 	struct chain chain;
-	char last_at[32];		/* of the last record that was right */
+	char last_at[32]; /* of the last record that was right */
+	/* When, what and about what that was; and the record at fault. */
+	char last_says[HISTORY_SAYS], fault_says[HISTORY_SAYS];
 	uint8_t (*hashes)[DIGEST_SIZE]; /* of record first + 1, ... */
 	size_t n_hashes, cap_hashes;
 	struct history_key *keys;

@@ -39,10 +39,13 @@ static const struct db_shape egress_shape =
 	X(STR, subject, "subject")                                             \
 	X(STR, outcome, "outcome")                                             \
 	X(STR, detail, "detail")
+#define FOUND_COLS(X)                                                          \
+	AUDIT_COLS(X)                                                          \
+	X(INT, seq, "seq")
 static const struct db_col audit_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_audit, field) },
-	AUDIT_COLS(COL)
+	FOUND_COLS(COL)
 #undef COL
 };
 static const struct db_shape audit_shape =
@@ -95,7 +98,8 @@ static const struct db_stmt add_audit = { "audit.add", "eeeee",
 
 /* SUBSTRING and not LIKE: a text is no pattern. */
 static const struct db_stmt find_audit = { "audit.find", "eeeeeessssttiii",
-	"SELECT * FROM (SELECT 1 AS one" AUDIT_COLS(
+	"SELECT newest.*, COALESCE((SELECT l.seq FROM audit_link l"
+	" WHERE l.audit_id = newest.id), 0) FROM (SELECT 1 AS one" AUDIT_COLS(
 	    DB_SQL_NAMED) " FROM audit WHERE"
 			  " (? IS NULL OR LEFT(actor, CHAR_LENGTH(?)) = ?)"
 			  " AND (? IS NULL OR LEFT(subject, CHAR_LENGTH(?)) = ?)"

@@ -73,13 +73,14 @@ struct db_audit {
 	const char *subject;
 	const char *outcome; /* ok refused */
 	const char *detail;  /* may be NULL */
+	int64_t seq;	     /* in the chain; 0: not there yet */
 };
 
 /*
  * Append a row; inside a transaction it is part of that.  A moment after the
  * commit it is given its place in the chain (db_audit_chain.h) and can never
  * again be changed unseen.  Texts are cut to their columns: what is recorded
- * may come from strangers.  id and at_ms are the database's.
+ * may come from strangers.  id, seq and at_ms are the database's.
  */
 int db_audit_add(struct db *, const struct db_audit *);
 /*
