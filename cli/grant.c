@@ -15,10 +15,57 @@
 #include "lib/json/json.h"
 
 struct change {
-	const struct rules *rules;
+	struct site *site;
+	struct rules *rules;
 	bool revoke;
-	int64_t n; /* rules that were there, of a revocation */
+	bool no_approval; /* what demands a person's word may stop to */
+	int64_t n;	  /* rules that were there, of a revocation */
+	int64_t n_kept;	  /* approvals that stay */
 };
+
+static bool
+same_leaf(const struct db_leaf *a, const struct db_leaf *b)
+{
+	return str_eq(a->party_id, b->party_id) &&
+	       str_eq(a->src_role, b->src_role) && str_eq(a->kind, b->kind) &&
+	       str_eq(a->subject, b->subject) && str_eq(a->detail, b->detail);
+}
+
+/*
+ * A rule that is granted anew without a word about approval goes on to demand
+ * the one that it demanded: it is not lost by the way.
+ */
+static int
+keep_approvals(struct db *db, struct change *c)
+{
+	const char *last = NULL;
+	struct db_permission *had = NULL;
+	size_t i, j, n = 0;
+	int r;
+
+	c->n_kept = 0;
+	for (i = 0; i < c->rules->n; i++) {
+		struct db_permission *p = &c->rules->list[i];
+
+		if (p->approval_within_s > 0)
+			continue;
+		if (last == NULL || !str_eq(last, p->leaf.party_id)) {
+			last = p->leaf.party_id;
+			if ((r = db_permission_list(
+				 db, c->site->arena, last, &had, &n)) != 0)
+				return r;
+		}
+		for (j = 0; j < n; j++) {
+			if (had[j].approval_within_s == 0 ||
+			    !same_leaf(&had[j].leaf, &p->leaf))
+				continue;
+			p->approval_by = had[j].approval_by;
+			p->approval_within_s = had[j].approval_within_s;
+			c->n_kept++;
+		}
+	}
+	return 0;
+}
 
 /* All or none. */
 static int
@@ -29,6 +76,8 @@ change_tx(struct db *db, void *ctx)
 	size_t i;
 	int r = 0;
 
+	if (!c->revoke && !c->no_approval && (r = keep_approvals(db, c)) != 0)
+		return r;
 	c->n = 0;
 	for (i = 0; i < c->rules->n && r == 0; i++) {
 		const struct db_permission *p = &c->rules->list[i];
@@ -79,12 +128,17 @@ static int
 run_change(const struct args *args)
 {
 	struct rules rules = { NULL, 0 };
-	struct change c = { .rules = &rules };
 	struct site s;
+	struct change c = { .site = &s, .rules = &rules };
 	size_t i;
 	int r;
 
 	c.revoke = str_eq(args_command(args)->name, "revoke");
+	c.no_approval = !c.revoke && args_flag(args, "no-approval");
+	if (c.no_approval && (args_text(args, "approval-by") != NULL ||
+				 args_text(args, "approval-within") != NULL))
+		return err_set(ERR_INVALID,
+		    "--no-approval and --approval-by exclude each other");
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = rules_parse(args, &s, &rules)) == 0 &&
 	    (r = db_tx(s.db, change_tx, &c)) == 0) {
@@ -98,6 +152,12 @@ run_change(const struct args *args)
 		else if (!args_json(args))
 			(void)printf("%zu rule%s set\n", rules.n,
 			    rules.n == 1 ? "" : "s");
+		if (c.n_kept > 0)
+			(void)fprintf(stderr,
+			    "sluice grant: note: %lld of them still wait%s for "
+			    "the approval that was demanded before; "
+			    "--no-approval ends that\n",
+			    (long long)c.n_kept, c.n_kept == 1 ? "s" : "");
 		if (!c.revoke)
 			warn_of_strangers(&s, &rules);
 	}
@@ -155,9 +215,9 @@ static void
 print_rules(const struct args *args, struct site *s,
     const struct db_permission *rows, size_t n)
 {
-	static const char *const head[] = { "party", "as", "kind", "what", "",
-		"limits" };
-	struct output_table *t = output_table_new(6);
+	static const char *const head[] = { "rule", "party", "as", "kind",
+		"what", "", "limits" };
+	struct output_table *t = output_table_new(7);
 	struct json_object *list = json_object_new_array();
 	size_t i;
 
@@ -165,9 +225,11 @@ print_rules(const struct args *args, struct site *s,
 	for (i = 0; i < n; i++) {
 		const struct db_leaf *l = &rows[i].leaf;
 
-		output_table_row(
-		    t, (const char *const[]){ l->party_id, l->src_role, l->kind,
-			   l->subject, l->detail, limits_text(s, &rows[i]) });
+		output_table_row(t,
+		    (const char *const[]){
+			arena_printf(s->arena, "%lld", (long long)rows[i].id),
+			l->party_id, l->src_role, l->kind, l->subject,
+			l->detail, limits_text(s, &rows[i]) });
 		json_object_array_add(list, rule_json(&rows[i]));
 	}
 	output_list(args, t, list);
@@ -199,6 +261,9 @@ static const struct option_def grant_options[] = {
 	    "a person has to approve each job: a user's name, or admin (any)",
 	    false },
 	{ "approval-within", "TIME", "and has this long: 48h, 30m, 7d", false },
+	{ "no-approval", NULL,
+	    "nobody has to approve any more what had to be approved before",
+	    false },
 	OPTION_END,
 };
 

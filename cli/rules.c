@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/party/approval.h"
@@ -17,6 +18,7 @@
 #include "lib/provider/manifest.h"
 
 #define RULES_MAX 10000
+#define ROLES_MAX 256
 #define NAME_MAX_LEN 255
 
 struct parse {
@@ -24,6 +26,7 @@ struct parse {
 	const struct site *site;
 	struct providers *providers;
 	struct rules *out;
+	bool grants; /* what is taken away may be about what is no more */
 	/* what all rules of this command share */
 	const char *party;
 	const char *src_role;
@@ -73,13 +76,43 @@ add(struct parse *p, enum permit_kind kind, const char *subject,
 
 /* --- one word of each kind ------------------------------------------------ */
 
+/* Roles are those that modules of this site's providers have. */
+static int
+check_role(struct parse *p, const char *option, const char *word)
+{
+	const char *names[ROLES_MAX], *near;
+	size_t i, j, k, n = 0;
+
+	if (str_eq(word, DB_PERMISSION_ANY))
+		return 0;
+	for (i = 0; i < providers_count(p->providers); i++) {
+		const struct provider *v = providers_at(p->providers, i);
+
+		for (j = 0; j < v->n_modules; j++)
+			for (k = 0; v->modules[j].roles[k] != NULL; k++) {
+				const char *role = v->modules[j].roles[k];
+
+				if (str_eq(role, word))
+					return 0;
+				if (n < ROLES_MAX &&
+				    (n == 0 || !str_eq(names[n - 1], role)))
+					names[n++] = role;
+			}
+	}
+	if (!p->grants && str_is_name(word, JOB_ROLE_MAX))
+		return 0;
+	near = str_nearest(word, names, n);
+	return err_set(ERR_INVALID, "--%s: '%s' is no role%s%s%s", option, word,
+	    near != NULL ? ", did you mean " : "", near != NULL ? near : "",
+	    near != NULL ? "?" : "");
+}
+
 static int
 take_role(struct parse *p, const char *word)
 {
-	if (!str_eq(word, DB_PERMISSION_ANY) &&
-	    !str_is_name(word, JOB_ROLE_MAX))
-		return err_set(ERR_INVALID, "--roles: '%s' is no role", word);
-	return add(p, PERMIT_ROLE, word, "", NULL);
+	int r = check_role(p, "roles", word);
+
+	return r != 0 ? r : add(p, PERMIT_ROLE, word, "", NULL);
 }
 
 static int
@@ -239,6 +272,57 @@ list_text(struct parse *p, const char *text, char **out)
 	return r;
 }
 
+/*
+ * Does the module have it?  A dotted path leads into objects, as far as their
+ * schema says what they hold; *near is the nearest name where it does not.
+ */
+static bool
+has_parameter(struct json_object *schema, const char *path, const char **near)
+{
+	size_t len = strcspn(path, "."), n = 0, i = 0;
+	char *name = xstrndup(path, len);
+	struct json_object *o = json_get(schema, name);
+	const char **names;
+
+	*near = NULL;
+	if (o == NULL) {
+		n = (size_t)json_object_object_length(schema);
+		names = xcalloc(n + 1, sizeof(*names));
+		json_object_object_foreach(schema, key, value)
+		{
+			(void)value;
+			names[i++] = key;
+		}
+		*near = str_nearest(name, names, n);
+		free(names);
+	}
+	free(name);
+	if (o == NULL)
+		return str_eq(path, "need_run"); /* every module's */
+	if (path[len] == '\0' || !json_is_object(json_get(o, "fields")))
+		return true;
+	return has_parameter(json_get(o, "fields"), path + len + 1, near);
+}
+
+/* Any provider's: versions differ, and a job may choose. */
+static int
+check_parameter(struct parse *p, const char *module, const char *path)
+{
+	const char *near = NULL;
+	size_t i;
+
+	for (i = 0; i < providers_count(p->providers); i++) {
+		const struct module *m =
+		    provider_module(providers_at(p->providers, i), module);
+
+		if (m != NULL && has_parameter(m->parameters, path, &near))
+			return 0;
+	}
+	return err_set(ERR_INVALID, "--parameter: %s has no parameter %s%s%s%s",
+	    module, path, near != NULL ? ", did you mean " : "",
+	    near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
 static int
 parameter(struct parse *p, bool with_bound)
 {
@@ -260,6 +344,8 @@ parameter(struct parse *p, bool with_bound)
 	path = keep(p, dot + 1, (size_t)(equals - dot - 1));
 	if ((r = module_name(p, "parameter",
 		 keep(p, text, (size_t)(dot - text)), &module)) != 0)
+		return r;
+	if (p->grants && (r = check_parameter(p, module, path)) != 0)
 		return r;
 	if (with_bound) {
 		dots = equals[1] == '[' ? NULL : strstr(equals, "..");
@@ -328,6 +414,10 @@ limits(struct parse *p)
 	    (r = take_time(p->args, "until", &p->until_ms)) != 0 ||
 	    (r = args_int(p->args, "uses", 1, INT32_MAX, 0, &p->uses)) != 0)
 		return r;
+	if (p->until_ms != 0 && p->until_ms <= clock_wall_ms())
+		return err_set(ERR_INVALID,
+		    "--until %s is in the past: nothing would be granted",
+		    args_text(p->args, "until"));
 	if (p->until_ms != 0 && p->until_ms <= p->from_ms)
 		return err_set(ERR_INVALID, "--until is not after --from");
 	if (p->uses > 0 && args_text(p->args, "datasets") == NULL)
@@ -376,18 +466,21 @@ rules_parse(const struct args *args, const struct site *site, struct rules *out)
 	bool grants = str_eq(args_command(args)->name, "grant");
 	const char *as = args_text(args, "as");
 	struct parse p = {
-		.args = args, .site = site, .out = out, .src_role = as
+		.args = args,
+		.site = site,
+		.out = out,
+		.src_role = as,
+		.grants = grants,
 	};
 	int r;
 
 	if (as == NULL)
 		p.src_role = DB_PERMISSION_ANY;
-	else if (!str_is_name(as, JOB_ROLE_MAX))
-		return err_set(ERR_INVALID, "--as: '%s' is no role", as);
 	out->n = 0;
 	out->list = arena_alloc(site->arena, RULES_MAX * sizeof(*out->list));
 	if ((r = providers_load(site->conf->providers_dir, &p.providers)) ==
 		0 &&
+	    (as == NULL || (r = check_role(&p, "as", as)) == 0) &&
 	    (!grants || (r = limits(&p)) == 0))
 		r = each_party(&p, grants);
 	providers_free(p.providers);

@@ -509,7 +509,8 @@ class Partners(unittest.TestCase):
 
     def test_rights_have_their_time(self):
         self.open_all_but("--datasets")
-        self.grant("--datasets", "test/*", "--until", "2001-01-01")
+        self.grant("--datasets", "test/*", "--until", "2999-01-01")
+        self.host.sql("UPDATE permission SET valid_until = '2001-01-01' WHERE kind = 'dataset'")
         self.refused(self.job(), "was valid until 2001-01-01")
         self.grant("--datasets", "test/*", "--from", "2999-01-01")
         self.refused(self.job(), "is valid from 2999-01-01")
@@ -683,6 +684,7 @@ class Partners(unittest.TestCase):
                      ("grant", "9999", "--components", "heterolrr"), ("grant", "9999", "--datasets", "breast_host"),
                      ("grant", "9999", "--datasets", "*/x"), ("grant", "9999", "--commands", "delete"),
                      ("grant", "9999", "--parameter", "HeteroLR.max_iter"),
+                     ("grant", "9999", "--datasets", "a/b", "--approval-by", "mia", "--approval-within", "1h", "--no-approval"),
                      ("grant", "9999", "--parameter", "HeteroLR.max_iter=5..1"),
                      ("grant", "9999", "--parameter", "HeteroLR.max_iter=[]"),
                      ("grant", "9999", "--components", "reader", "--uses", "3"),
@@ -691,7 +693,28 @@ class Partners(unittest.TestCase):
                      ("grant", "9999", "--datasets", "a/b", "--from", "2030-01-01", "--until", "2029-01-01")):
             done = self.host.cli(*args, check=False)
             self.assertEqual(done.returncode, 1, (args, done.stdout))
+        for args, words in ((("--roles", "hots"), "did you mean host?"),
+                            (("--as", "gest", "--roles", "host"), "did you mean guest?"),
+                            (("--parameter", "HeteroLR.max_itr=1..3"), "did you mean max_iter?"),
+                            (("--parameter", "HeteroLR.encrypt_param.key_lenght=1.."), "did you mean key_length?"),
+                            (("--datasets", "a/b", "--until", "2020-01-01"), "is in the past")):
+            done = self.host.cli("grant", "9999", *args, check=False)
+            self.assertEqual(done.returncode, 1, args)
+            self.assertIn(words, done.stderr)
         self.assertEqual(self.host.sql("SELECT COUNT(*) FROM permission"), [["0"]])
+
+    def test_an_approval_is_not_lost_by_granting_the_same_again(self):
+        approval = "SELECT approval_by, approval_within_s FROM permission WHERE subject = 'my'"
+        self.grant("--datasets", "my/ads,my/other", "--approval-by", "mia", "--approval-within", "1h")
+        done = self.host.cli("grant", "9999", "--datasets", "my/ads", "--uses", "3")
+        self.assertIn("1 of them still waits for the approval", done.stderr)
+        self.assertEqual(self.host.sql(approval), [["mia", "3600"]] * 2)
+        done = self.host.cli("grant", "9999", "--datasets", "my/ads", "--no-approval")
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(sorted(row[1] for row in self.host.sql(approval)), ["3600", "NULL"])
+        # Decisions name rules by their numbers.
+        for rule in json.loads(self.host.cli("grants", "--json").stdout):
+            self.assertRegex(self.host.cli("grants").stdout, r"(?m)^%d +9999 .* %s" % (rule["id"], rule["detail"]))
 
     def test_names_with_odd_characters_stay_what_they_are(self):
         """Dots, dashes, commas, slashes and quotes in names mean nothing."""
