@@ -14,9 +14,12 @@
 static void
 print_one(struct output_table *t, struct json_object *o)
 {
-	char until[CLOCK_DATE_SIZE];
+	char until[CLOCK_DATE_SIZE], at[CLOCK_DATE_SIZE] = "";
+	int64_t decided_ms = json_get_int(o, "decided_at", 0);
 
 	clock_date(json_get_int(o, "deadline", 0), until);
+	if (decided_ms != 0)
+		clock_date(decided_ms, at);
 	output_table_row(
 	    t, (const char *const[]){ json_get_str(o, "job_id", ""),
 		   json_get_str(o, "initiator_party_id", ""),
@@ -24,6 +27,7 @@ print_one(struct output_table *t, struct json_object *o)
 		   json_get_str(o, "subject", ""),
 		   json_get_str(o, "approval_by", ""), until,
 		   json_get_str(o, "decision", "waits"),
+		   json_get_str(o, "decided_by", ""), at,
 		   json_get_str(o, "note", "") });
 }
 
@@ -31,7 +35,8 @@ static int
 run_list(const struct args *args)
 {
 	static const char *const head[] = { "job", "of", "role", "party",
-		"what", "by", "until (UTC)", "decision", "note" };
+		"what", "by", "until (UTC)", "decision", "decided by",
+		"at (UTC)", "note" };
 	struct json_object *body = json_object_new_object(), *answer = NULL;
 	struct json_object *list;
 	struct output_table *t;

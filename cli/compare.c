@@ -167,10 +167,28 @@ print_text(const struct compare_result *r)
 		    (long long)r->unreadable);
 	for (size_t i = 0; i < r->n; i++)
 		(void)printf("DIFFERENCE %s\n", r->differences[i]);
-	(void)printf("%zu differences\n", r->n);
+	(void)printf("%zu difference%s\n", r->n, r->n == 1 ? "" : "s");
 	if (r->n > 0)
 		(void)printf("What left within the last seconds may not be in "
 			     "the log yet: nginx writes once a second.\n");
+}
+
+/* A file without a line of nginx's proves nothing about what arrived. */
+static int
+show(const struct args *args, const struct compare_result *result)
+{
+	if (result->lines == 0 && result->unreadable > 0)
+		return err_set(ERR_FORMAT,
+		    "%s is no partner-in.log: none of its %lld lines is a "
+		    "request as nginx writes it there; it is "
+		    "logs/partner-in.log of party %s",
+		    args_operand(args, 0), (long long)result->unreadable,
+		    args_text(args, "to"));
+	if (args_json(args))
+		print_json(result);
+	else
+		print_text(result);
+	return result->n == 0 ? EXIT_OK : EXIT_FAILED;
 }
 
 static int
@@ -188,11 +206,7 @@ compare(const struct args *args, const char *from, struct db *db,
 		r = egress_each(db, job, NULL, add_one, c);
 	if (r == 0 && (r = read_logs(c, args_operand(args, 0))) == 0) {
 		compare_finish(c, &result);
-		if (args_json(args))
-			print_json(&result);
-		else
-			print_text(&result);
-		r = result.n == 0 ? EXIT_OK : EXIT_FAILED;
+		r = show(args, &result);
 	}
 	compare_free(c);
 	return r;

@@ -223,6 +223,7 @@ compare_add_line(struct compare *c, const char *line, size_t len)
 		return;
 	if (json_parse(line, len, LINE_MAX_BYTES, &o) == 0 &&
 	    (uri = json_get_str(o, "uri", NULL)) != NULL) {
+		c->result.lines++;
 		if (is_from(c, json_get_str(o, "dn", "")))
 			add_request(c, o, uri);
 	} else

@@ -41,7 +41,8 @@ struct compare_result {
 	int64_t repeats_full, repeats_early, repeats_lost, repeats_trouble;
 	int64_t other_requests; /* commands, reports … of the same sender */
 	int64_t other_bytes;
-	int64_t unreadable;	  /* lines of the log */
+	int64_t lines;		  /* of the log that can be read */
+	int64_t unreadable;	  /* lines of it that cannot */
 	const char **differences; /* in words; in the compare's memory */
 	size_t n;
 };

@@ -250,13 +250,19 @@ write_decision(struct db *db, struct db_approval *a,
 	a->decided_by = d->by;
 	a->note = d->note;
 	a->decided_s = clock_wall_ms() / 1000;
-	if ((r = db_approval_decide(db, a)) != 0)
+	if ((r = db_approval_decide(db, a)) != 0 ||
+	    (r = db_audit_add(db, &(struct db_audit){ .actor = db_actor(db),
+				      .action = "approval",
+				      .subject = a->job_id,
+				      .outcome = decision,
+				      .detail = a->subject })) != 0 ||
+	    *d->note == '\0')
 		return r;
 	return db_audit_add(db, &(struct db_audit){ .actor = db_actor(db),
-				    .action = "approval",
+				    .action = "approval note",
 				    .subject = a->job_id,
 				    .outcome = decision,
-				    .detail = a->subject });
+				    .detail = d->note });
 }
 
 /* A user may be called admin and be none. */
