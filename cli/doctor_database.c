@@ -100,6 +100,22 @@ look_at_accounts(struct doctor *d)
 	free(folder);
 }
 
+static void
+look_at_schema(struct doctor *d)
+{
+	bool newer = db_schema_is_newer(d->db);
+	int r = db_schema_check(d->db);
+
+	if (newer)
+		doctor_result(d, r, "schema",
+		    "install the newer program that made it (this one cannot "
+		    "go back), or restore the database from before");
+	else
+		doctor_result(d, r, "schema",
+		    doctor_command(
+			d, "sluice migrate --config %s", d->conf->path));
+}
+
 void
 doctor_database(struct doctor *d)
 {
@@ -122,7 +138,6 @@ doctor_database(struct doctor *d)
 	doctor_result(d, r, "database rights",
 	    doctor_command(d, "sluice db create --config %s, or sql/grants.sql",
 		d->conf->path));
-	doctor_result(d, db_schema_check(d->db), "schema",
-	    doctor_command(d, "sluice migrate --config %s", d->conf->path));
+	look_at_schema(d);
 	look_at_accounts(d);
 }

@@ -161,6 +161,22 @@ look_at_signing_key(struct doctor *d)
 }
 
 static void
+look_at_open_door(struct doctor *d)
+{
+	if (d->conf->client_auth_off_on_loopback)
+		doctor_say(d, HEALTH_WARN, "client access",
+		    doctor_command(d,
+			"client_auth_off_on_loopback = no below [fcgi] in %s, "
+			"reload it, and give users keys (sluice key create)",
+			d->conf->path),
+		    "every process of this machine may do what an admin may: "
+		    "client_auth_off_on_loopback = yes");
+	else
+		doctor_say(
+		    d, HEALTH_OK, "client access", NULL, "by key or password");
+}
+
+static void
 look_at_shared(struct doctor *d)
 {
 	if (d->conf->shared[0] == '\0')
@@ -255,6 +271,7 @@ doctor_files(struct doctor *d)
 
 	for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
 		look_at_entry(d, entries[i].path, entries[i].forbidden);
+	look_at_open_door(d);
 	look_at_signing_key(d);
 	look_at_certificate(d);
 	look_at_shared(d);

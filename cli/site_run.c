@@ -2,6 +2,7 @@
  * sluice site start, stop, status: the programs of a site without a service
  * manager (with one, see conf/systemd).
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "cli/output.h"
 #include "cli/site_files.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/http/client.h"
 #include "lib/json/json.h"
@@ -197,6 +199,18 @@ run_start(const struct args *args)
 	return r;
 }
 
+/*
+ * What is empty is not left behind in memory; site start makes it again.
+ * Objects of tasks that go on, or wait, stay.
+ */
+static void
+drop_memory_dir(const struct site_conf *conf)
+{
+	if (rmdir(conf->mailbox_memory_dir) != 0)
+		log_debug(
+		    "%s stays: %s", conf->mailbox_memory_dir, strerror(errno));
+}
+
 static int
 run_stop(const struct args *args)
 {
@@ -217,6 +231,8 @@ run_stop(const struct args *args)
 	if (!args_flag(args, "keep-tasks") &&
 	    (one = daemon_stop_shepherds(conf, STOP_MS, &shepherds)) != 0)
 		r = one;
+	if (r == 0 && !args_flag(args, "keep-tasks"))
+		drop_memory_dir(conf);
 	if (r == 0)
 		print_status(args, conf, false);
 	site_conf_free(conf);

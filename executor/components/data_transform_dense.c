@@ -59,6 +59,22 @@ text_columns(struct transform *t, struct schema *out)
 	return r;
 }
 
+/* All columns are named by "sluice table info": partners hear this as well. */
+static int
+no_label(const struct settings *s, const struct schema *text)
+{
+	const char *near = str_nearest(
+	    s->label_name, (const char *const *)text->header, text->n_header);
+
+	return err_set(ERR_INVALID,
+	    "with_label is true, but the table has no column %s (label_name); "
+	    "%s%s%s",
+	    s->label_name,
+	    near != NULL ? "did you mean "
+			 : "\"sluice table info\" shows those it has",
+	    near != NULL ? near : "", near != NULL ? "?" : "");
+}
+
 static int
 plan_label(struct transform *t, const struct schema *text)
 {
@@ -76,10 +92,7 @@ plan_label(struct transform *t, const struct schema *text)
 	/* Rows to predict need not have a label. */
 	if (t->has_model)
 		return 0;
-	return err_set(ERR_INVALID,
-	    "with_label is true, but the table has no "
-	    "column %s (label_name)",
-	    s->label_name);
+	return no_label(s, text);
 }
 
 static size_t

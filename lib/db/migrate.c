@@ -290,6 +290,20 @@ out:
 	return r;
 }
 
+bool
+db_schema_is_newer(struct db *db)
+{
+	struct arena *a = arena_new();
+	struct applied *rows;
+	size_t n = 0;
+	int r = db_select(db, &list_applied, &applied_shape, a, &rows, &n);
+
+	arena_free(a);
+	if (r != 0)
+		err_clear();
+	return r == 0 && n > DB_SCHEMA_VERSION;
+}
+
 int
 db_schema_check(struct db *db)
 {

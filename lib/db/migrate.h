@@ -21,6 +21,8 @@ int db_migrate(struct db *, const char *folder, int *applied);
 
 /* Programs call this at start.  ERR_CONFLICT: schema older or newer. */
 int db_schema_check(struct db *);
+/* Was it made by a later program?  false when that cannot be known. */
+bool db_schema_is_newer(struct db *);
 
 /*
  * Find the next statement of SQL text: from *text on, skipping blanks and

@@ -17,6 +17,7 @@ FILES = ("keys", "keys/sign.key", "keys/sign.pub", "keys/tls.key", "keys/tls.crt
 ROWS = dict.fromkeys(FILES, "files_that_others_may_change")
 ROWS.update({
     "configuration": "a_configuration_with_faults",
+    "client access": "an_open_door",
     "signing key": "a_signing_key_that_is_another",
     "certificate": "certificates_that_are_no_good",
     "disk home": "a_full_disk",
@@ -27,6 +28,7 @@ ROWS.update({
     "database": "a_database_that_does_not_answer",
     "database version": None,  # no older server is at hand: tests/unit/test_db.c
     "database packet size": "a_database_with_room_for_little",
+    "audit chain": "a_record_that_was_altered",
     "database clock": "clocks_that_differ",
     "database rights": "rights_that_are_missing",
     "rights of fcgi-app": "rights_that_are_missing",
@@ -165,6 +167,33 @@ class Doctor(unittest.TestCase):
         for test in set(ROWS.values()) - {None}:
             self.assertTrue(callable(getattr(self, "test_" + test, None)), test)
 
+    def is_well(self, what):
+        self.assertEqual({f["health"] for f in self.doctor()["findings"] if f["what"] == what}, {"ok"})
+
+    def test_an_open_door(self):
+        """The demo's sites trust this machine; others must not without being told."""
+        self.assertIn("client_auth_off_on_loopback = no", self.of("client access", health="warn")["mend"])
+        old = settings(self.site, "fcgi", client_auth_off_on_loopback="no")
+        self.addCleanup(lambda: settings(self.site, "fcgi", **old))
+        self.is_well("client access")
+
+    def test_a_record_that_was_altered(self):
+        self.site.cli("partner", "enable", "9999")
+        seq, row = wait_for(lambda: self.site.sql("SELECT l.seq, a.id FROM audit a JOIN audit_link l ON l.audit_id = a.id"
+                                                  " WHERE a.action = 'partner' ORDER BY a.id DESC LIMIT 1"),
+                            what="its link")[0]
+        self.site.sql("UPDATE audit SET outcome = 'refused' WHERE id = %s" % row)
+        try:
+            self.assertIn("record %s was altered" % seq, self.of("audit chain")["text"])
+            finding = json.loads(self.site.cli("verify", "--json", check=False).stdout)["sites"][0]["findings"][0]
+            self.assertEqual(finding["seq"], int(seq))
+            self.assertRegex(finding["finding"], r"\(\d{4}-.*, partner, 9999\); the records behind it are not checked")
+            listed = {r["id"]: r for r in json.loads(self.site.cli("audit", "--action", "partner", "--json").stdout)}
+            self.assertEqual(listed[int(row)]["seq"], int(seq))
+        finally:
+            self.site.sql("UPDATE audit SET outcome = 'ok' WHERE id = %s" % row)
+        self.is_well("audit chain")
+
     def test_files_that_others_may_change(self):
         modes = {name: os.stat(self.path(name)).st_mode & 0o777 for name in FILES}
         try:
@@ -229,6 +258,12 @@ class Doctor(unittest.TestCase):
             self.assertIn("sluice migrate", self.bad()["schema"]["mend"])
         finally:
             self.site.sql("UPDATE schema_migration SET applied_at = NOW(6) WHERE version = " + last)
+        self.site.sql("INSERT INTO schema_migration (version, name, sha256, applied_at)"
+                      " VALUES (%d, 'later', '', NOW(6))" % (int(last) + 1))
+        try:
+            self.assertIn("install the newer program", self.bad()["schema"]["mend"])
+        finally:
+            self.site.sql("DELETE FROM schema_migration WHERE name = 'later'")
 
     def test_a_full_disk(self):
         old = settings(self.site, "fcgi", upload_keep_free_mb=1073741824)
@@ -436,7 +471,8 @@ class Doctor(unittest.TestCase):
         self.set_revoked("NOW(6)")
         try:
             wait_for(lambda: "partner 9999" in self.bad(), what="that its signature is refused")
-            self.assertIn("sluice partner export", self.bad()["partner 9999"]["mend"])
+            for part in ("sluice site rotate-key", "sluice partner export", "--replace"):
+                self.assertIn(part, self.bad()["partner 9999"]["mend"])
         finally:
             self.set_revoked("NULL")
 

@@ -466,7 +466,7 @@ bad_cells_are_refused_naming_row_and_column_but_not_content(void **state)
 	fails(transform(&u, "{\"with_label\":true}", NULL), ERR_FORMAT,
 	    "row 1, column y: the label is not an integer");
 	fails(transform(&u, "{\"with_label\":true,\"label_name\":\"z\"}", NULL),
-	    ERR_INVALID, "no column z");
+	    ERR_INVALID, "no column z (label_name); ");
 	fails(transform(&u, "{\"data_type\":\"int\"}", NULL), ERR_FORMAT,
 	    "row 1, column y: is not an integer");
 	fails(transform(&u, "{\"data_type\":\"str\"}", NULL), ERR_UNSUPPORTED,
