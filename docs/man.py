@@ -37,7 +37,7 @@ def commands(sluice):
     def run(*args):
         return subprocess.run([sluice, "help", *args], capture_output=True, text=True, check=True).stdout
     for line in run().splitlines():
-        m = re.match(r"  ((?:[a-z-]+ ?)+)((?:[A-Z][A-Z_.|]* ?)*)\s+(\S.*)$", line)
+        m = re.match(r"  ((?:[a-z-]+ ?)+)((?:\[?[A-Z][A-Z_.|]*(?:\[,[A-Z]+…\])?\]? ?)*)\s+(\S.*)$", line)
         if not m:
             continue
         name, operands = m.group(1).strip(), m.group(2).split()
@@ -60,7 +60,7 @@ def page_of_commands(sluice):
             ".Pp", "Every command knows", ".Fl -json ,", "which answers with one JSON value, and", ".Fl -help .",
             ".Sh COMMANDS", ".Bl -tag -width Ds"]
     for name, operands, summary, options in commands(sluice):
-        out.append(".It Cm " + name + "".join(" Ar " + o for o in operands))
+        out.append(".It Cm " + name + "".join(" Ar " + escape(o) for o in operands))
         out += prose(summary)
         if options:
             out.append(".Bl -tag -width Ds -compact")
@@ -86,8 +86,8 @@ def known_keys():
 
 
 def described_keys(known):
-    """{(section, key): (comment, default)} of conf/site.conf; keys in a row share the comment above them."""
-    found, section, comment, used = {}, None, [], False
+    """[(section, comment, [(key, default)])] of conf/site.conf; keys in a row share the comment above them."""
+    found, section, comment, used = [], None, [], False
     with open(os.path.join(TOP, "conf", "site.conf"), encoding="utf-8") as f:
         for line in f:
             m = re.match(r"\[(\w+)\]", line)
@@ -95,7 +95,9 @@ def described_keys(known):
             if m:
                 section, comment, used = m.group(1), [], False
             elif key and (section, key.group(1)) in known:
-                found[section, key.group(1)] = (" ".join(comment), key.group(2).strip())
+                if not used:
+                    found.append((section, " ".join(comment), []))
+                found[-1][2].append((key.group(1), key.group(2).strip()))
                 used = True
             elif line.startswith(";"):
                 comment = ([] if used else comment) + [line[1:].strip()]
@@ -106,7 +108,7 @@ def described_keys(known):
 def page_of_keys():
     known = known_keys()
     described = described_keys(known)
-    missing = [k for k in known if not described.get(k, ("", ""))[0]]
+    missing = set(known) - {(s, k) for s, comment, keys in described if comment for k, _ in keys}
     assert not missing, "conf/site.conf does not describe " + str(missing)
     out = head("SLUICE.CONF", 5, "sluice.conf", "configuration of a site")
     out += [".Sh DESCRIPTION", "The file", ".Pa site.conf", "in a site's folder is read by all of its programs.",
@@ -119,13 +121,15 @@ def page_of_keys():
             "names and paths of the supervisor need a restart.", ".Sh KEYS"]
     for section in dict.fromkeys(s for s, _ in known):
         out += [".Ss [%s]" % section, ".Bl -tag -width Ds"]
-        for s, key in known:
+        for s, comment, keys in described:
             if s != section:
                 continue
-            comment, default = described[s, key]
-            out.append(".It Ic " + key)
+            out.append(".It Ic " + " , ".join(key for key, _ in keys))
             out += prose(comment)
-            out += ["Default:", ".Ql " + (escape(default) if default else "\\&") + " ."]
+            for i, (key, default) in enumerate(keys):
+                out += ["Default:" if len(keys) == 1 else "Defaults:" if i == 0 else "",
+                        ".Ql " + (escape(default) if default else "\\&") + (" ." if i == len(keys) - 1 else " ,")]
+        out = [line for line in out if line]
         out.append(".El")
     out += [".Sh SEE ALSO", ".Xr sluice 1 ,", ".Xr sluice-fcgi 8 ,", ".Xr sluice-supervisor 8"]
     return "\n".join(out) + "\n"
