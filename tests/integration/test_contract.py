@@ -100,6 +100,10 @@ class Contracts(unittest.TestCase):
         self.assertEqual(self.fed.host.api("approval/approve", {"job_id": job})["retcode"], 102)
         self.assertEqual(self.fed.host.sql("SELECT outcome FROM audit WHERE action = 'approval' AND subject = '%s'"
                                            % job), [["approved"]])
+        self.assertEqual(self.fed.host.sql("SELECT outcome, detail FROM audit WHERE action = 'approval note'"
+                                           " AND subject = '%s'" % job), [["approved", "seen by the committee"]])
+        line = [x for x in self.fed.host.cli("approvals", "--all").stdout.splitlines() if job in x][0]
+        self.assertRegex(line, "approved +%s +20.* seen by the committee" % decided["decided_by"])
 
     def test_a_rejection_ends_the_job_with_its_words(self):
         self.demand("--approval-by", "admin", "--approval-within", "1h")

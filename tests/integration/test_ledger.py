@@ -223,6 +223,15 @@ class Ledger(Records, unittest.TestCase):
             return answer["differences"]
 
         self.assertEqual(outcome(rows, lines), [])
+        with tempfile.NamedTemporaryFile("w", suffix=".csv") as f, tempfile.NamedTemporaryFile("w") as ledger:
+            f.writelines("id,x\n")
+            f.flush()
+            json.dump(rows, ledger)
+            ledger.flush()
+            code, answer = offline("egress", "compare", f.name, "--ledger", ledger.name, "--to", "10000")
+            self.assertEqual(code, 1)
+            self.assertIn("is no partner-in.log", str(answer))
+            self.assertNotIn("differences", str(answer))
         name = "%s '%s'" % (rows[place]["name"], rows[place]["tag"])
         for change, words in (({"bytes": rows[place]["bytes"] + 1}, "bytes, "),
                               ({"sha256": "00" * 32}, "other content"),
