@@ -40,6 +40,7 @@ site_db_back(struct site *s, struct db *db)
 		return;
 	}
 	memset(&db->jobs_counted, 0, sizeof(db->jobs_counted));
+	memset(&db->room, 0, sizeof(db->room));
 	db_set_actor(db, "sluice");
 	s->pool[s->npool++] = db;
 }
