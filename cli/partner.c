@@ -20,7 +20,7 @@
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/http/tls_cert.h"
-#include "lib/party/party.h"
+#include "lib/party/withdraw.h"
 
 #define STATE_TEXT 64
 #define CERT_MAX (64 * 1024)
@@ -301,8 +301,8 @@ run_remove(const struct args *args)
 	    (r = partner_update_tls(&s)) == 0)
 		site_audit(&s, "partner", args_operand(args, 0), "removed");
 	if (r == 0)
-		r = party_cancel_of(s.db, args_operand(args, 0),
-		    "its initiator is no partner any more");
+		r = withdraw_jobs(
+		    s.db, args_operand(args, 0), WITHDRAW_REMOVED);
 	site_close(&s);
 	return r;
 }

@@ -16,7 +16,7 @@
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/http/tls_cert.h"
-#include "lib/party/party.h"
+#include "lib/party/withdraw.h"
 
 /* Id and fingerprint of a row. */
 struct key_names {
@@ -154,6 +154,25 @@ find_key(struct site *s, const char *wanted, const struct db_partner_key **out)
 	return 0;
 }
 
+/* Who has no key or no certificate left proves nothing any more. */
+static int
+withdraw_unproven(struct site *s, const struct db_partner_key *revoked)
+{
+	struct db_partner_key *rows;
+	size_t i, n;
+	int r;
+
+	if ((r = db_partner_key_list(
+		 s->db, s->arena, revoked->party_id, false, &rows, &n)) != 0)
+		return r;
+	for (i = 0; i < n; i++)
+		if (rows[i].is_valid && str_eq(rows[i].kind, revoked->kind))
+			return 0;
+	return withdraw_jobs(s->db, revoked->party_id,
+	    str_eq(revoked->kind, DB_KEY_SIGN) ? WITHDRAW_SIGN_KEY
+					       : WITHDRAW_TLS_CERT);
+}
+
 static int
 run_revoke(const struct args *args)
 {
@@ -173,6 +192,8 @@ run_revoke(const struct args *args)
 		    arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
 			args_operand(args, 0), reason));
 		r = partner_update_tls(&s);
+		if (r == 0)
+			r = withdraw_unproven(&s, k);
 	}
 	site_close(&s);
 	return r;
@@ -193,8 +214,7 @@ run_enable(const struct args *args)
 		r = partner_update_tls(&s);
 	}
 	if (r == 0 && !enable)
-		r = party_cancel_of(s.db, party,
-		    arena_printf(s.arena, "party %s is disabled here", party));
+		r = withdraw_jobs(s.db, party, WITHDRAW_DISABLED);
 	site_close(&s);
 	return r;
 }
@@ -225,7 +245,8 @@ const struct command command_partner_revoke = {
 	"partner revoke",
 	"KEYID",
 	1,
-	"A partner's key or certificate proves nothing from now on.",
+	"A partner's key or certificate proves nothing from now on; with the "
+	"last one the jobs shared with that partner end.",
 	revoke_options,
 	run_revoke,
 };
@@ -239,7 +260,8 @@ const struct command command_partner_disable = {
 	"partner disable",
 	"PARTY",
 	1,
-	"Refuse all that a partner asks from now on, and cancel its jobs here.",
+	"Refuse all that a partner asks from now on, and end the jobs shared "
+	"with it.",
 	config_only,
 	run_enable,
 };

@@ -67,11 +67,11 @@ answer_error(struct request *req, struct reply *rp, int code)
 		rp->retry_after_s = DISK_RETRY_AFTER_S;
 	}
 	/* Clocks are set right again, too: no refusal of what was asked. */
-	if (code == ERR_CLOCK) {
+	if (code == ERR_CLOCK)
 		rp->retry_after_s = CLOCK_RETRY_AFTER_S;
-		if (partner)
-			rp->http_status = err_http_status(code);
-	}
+	/* The front end's log tells by the status what a partner delivered. */
+	if (partner && (code == ERR_CLOCK || code == ERR_AUTH))
+		rp->http_status = err_http_status(code);
 	/* No word on what it asked: it may ask again. */
 	if (partner && is_ours(code))
 		rp->http_status = 500;

@@ -15,6 +15,7 @@
 #include "lib/json/json.h"
 #include "lib/party/resources_freed.h"
 #include "lib/party/signatures.h"
+#include "lib/party/withdraw.h"
 #include "supervisor/answer.h"
 #include "supervisor/changes.h"
 #include "supervisor/joblog.h"
@@ -474,7 +475,7 @@ body_of(struct command *c, char **out)
 	if (c->verb != PLAN_TASK_COLLECT)
 		json_add_int(o, "fence", c->fence);
 	if (c->reason != NULL)
-		json_add_str(o, "reason", c->reason);
+		json_add_str(o, "reason", withdraw_outward(c->reason));
 	if (c->verb == PLAN_START && (r = add_all_signatures(c, o)) != 0) {
 		json_object_put(o);
 		return r;
@@ -629,8 +630,13 @@ command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	}
 	if ((r = send_away(c)) == 0)
 		return 0;
-	if (r == ERR_NOT_FOUND) {
-		/* No such partner (any more): as if it had refused. */
+	if (r == ERR_DENIED && j->has_ended && sn->parties[a->member].created) {
+		/* The look after this one sees that it cannot be told now. */
+		err_clear();
+		answer_rest(c);
+		r = 0;
+	} else if (r == ERR_NOT_FOUND || r == ERR_DENIED) {
+		/* No partner (any more): as if it had refused. */
 		*at_once = true;
 		refusal.code = ERR_DENIED;
 		refusal.text = arena_strdup(c->arena, err_text());

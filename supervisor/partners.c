@@ -17,6 +17,7 @@
 #include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/party/errand.h"
+#include "lib/party/withdraw.h"
 #include "supervisor/finding.h"
 #include "supervisor/outbox.h"
 
@@ -28,10 +29,14 @@
 #define ADDRESS_MS 5000
 /* Who answered so lately need not be asked whether it answers. */
 #define PROBE_MS 60000
+/* For how long what is owed to one that is disabled rests. */
+#define SHUT_MS 1000
 struct partner {
 	char *party;
 	char *url; /* NULL: not known or not enabled */
 	int64_t url_until_ms;
+	int64_t shut_until_ms; /* is_shut() need not look again before */
+	char *shut_why;
 	int64_t failing_since_ms; /* 0: it answers */
 	int64_t answered_ms;	  /* when it did last; 0: never yet */
 	bool is_probed;		  /* a question whether it answers */
@@ -108,6 +113,7 @@ partners_close(struct partners *ps)
 		free(p->party);
 		free(p->url);
 		free(p->why);
+		free(p->shut_why);
 		free(p);
 	}
 	free(ps);
@@ -145,15 +151,59 @@ find_address(struct partners *ps, struct partner *p)
 		free(p->url);
 		p->url = r == 0 && row->enabled ? xstrdup(row->url) : NULL;
 		p->url_until_ms = now + ADDRESS_MS;
-		r = p->url != NULL ? 0
-				   : err_set(ERR_NOT_FOUND,
-					 "party %s is no partner of "
-					 "this site; its operator makes it "
-					 "one by: sluice partner import",
-					 p->party);
+		if (r == ERR_NOT_FOUND)
+			(void)err_set(r,
+			    "party %s is no partner of this site; its "
+			    "operator makes it one by: sluice partner import",
+			    p->party);
+		else if (p->url == NULL)
+			r = err_set(ERR_DENIED, "%s",
+			    withdraw_words(arena, p->party, WITHDRAW_DISABLED));
 	}
 	arena_free(arena);
 	return r;
+}
+
+/*
+ * Its address was known a moment ago, and no certificate that it may show:
+ * the row says why.
+ */
+static int
+no_certificate(struct partners *ps, struct partner *p)
+{
+	struct arena *arena;
+	int r;
+
+	p->url_until_ms = 0;
+	if ((r = find_address(ps, p)) != 0)
+		return r;
+	arena = arena_new();
+	r = err_set(ERR_DENIED, "%s",
+	    withdraw_words(arena, p->party, WITHDRAW_TLS_CERT));
+	arena_free(arena);
+	return r;
+}
+
+static void
+shut(struct partner *p)
+{
+	free(p->shut_why);
+	p->shut_why = xstrdup(err_text());
+	p->shut_until_ms = clock_mono_ms() + SHUT_MS;
+}
+
+bool
+partners_is_shut(struct partners *ps, const char *party, const char **why)
+{
+	struct partner *p = find(ps, party);
+
+	if (clock_mono_ms() >= p->shut_until_ms) {
+		if (find_address(ps, p) != ERR_DENIED)
+			return false;
+		shut(p);
+	}
+	*why = p->shut_why;
+	return true;
 }
 
 bool
@@ -355,8 +405,13 @@ send_post(struct post *post, const char *path, const char *body)
 		log_request(was);
 		free(was);
 	}
-	if (r != 0) {
+	if (r == ERR_NOT_FOUND && p->url != NULL)
+		r = no_certificate(ps, p);
+	if (r == ERR_DENIED)
+		shut(p);
+	else if (r != 0)
 		fail(ps, p, err_text());
+	if (r != 0) {
 		if (post->is_try)
 			p->trying = false;
 		return r;

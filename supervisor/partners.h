@@ -25,9 +25,17 @@ bool partners_away(
     struct partners *, const char *party, int64_t *away_ms, const char **why);
 
 /*
+ * Has this site disabled the partner, or withdrawn all its certificates?
+ * Then nothing can be sent until its operator changes that; *why is the words
+ * (borrowed).  As of a second ago.
+ */
+bool partners_is_shut(struct partners *, const char *party, const char **why);
+
+/*
  * POST body to path at a partner; fn is called once from the loop, unless an
  * error is returned.  What cannot be sent at once waits (supervisor/outbox.h).
- * Errors: ERR_NOT_FOUND (no enabled partner of that id), ERR_BUSY (too much
+ * Errors: ERR_NOT_FOUND (no partner of that id), ERR_DENIED (see
+ * partners_is_shut(), but as of now), ERR_BUSY (too much
  * waits for it), ERR_DB, those of partner_post().
  */
 int partners_post(struct partners *, const char *party, const char *path,

@@ -114,6 +114,13 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			pm->away = true;
 			pm->error = why;
 		}
+		/* An end is owed, and is told when it can be. */
+		if (!row->is_local && row->created &&
+		    state_is_end(sn->row->status) &&
+		    partners_is_shut(s->partners, row->party_id, &why)) {
+			pm->away = true;
+			pm->error = why;
+		}
 	}
 }
 

@@ -39,6 +39,14 @@ static const struct db_stmt list_for = { "job_party.list_for", "s",
 		   " WHERE j.status IN ('ready', 'waiting', 'running')"
 		   " AND j.is_initiator = 0 AND j.initiator_party = ?"
 		   " ORDER BY jp.job_id, jp.role, jp.position" };
+static const struct db_stmt list_with = { "job_party.list_with", "s",
+	"SELECT 1" PARTY_COLS(DB_SQL, ,
+	    "jp.") " FROM job j JOIN job_party jp"
+		   " ON jp.job_id = j.job_id AND jp.party_id = ?"
+		   " AND jp.is_local = 0"
+		   " WHERE j.status IN ('ready', 'waiting', 'running')"
+		   " AND j.is_initiator = 1"
+		   " ORDER BY jp.job_id, jp.role, jp.position" };
 static const struct db_stmt get = { "job_party.get", "sss",
 	"SELECT 1" PARTY_COLS(
 	    DB_SQL, , "") " FROM job_party"
@@ -119,6 +127,13 @@ db_party_list_for(struct db *db, struct arena *a, const char *initiator,
     struct db_party **rows, size_t *n)
 {
 	return db_select(db, &list_for, &party_shape, a, rows, n, initiator);
+}
+
+int
+db_party_list_with(struct db *db, struct arena *a, const char *party,
+    struct db_party **rows, size_t *n)
+{
+	return db_select(db, &list_with, &party_shape, a, rows, n, party);
 }
 
 int

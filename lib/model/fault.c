@@ -4,6 +4,7 @@
 #include "lib/model/fault.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
@@ -70,7 +71,9 @@ fault_of_error(int code)
 const char *
 fault_outward(const char *detail, enum fault_kind f, const char *text)
 {
-	if (!str_eq(detail, "class") || text == NULL || *text == '\0')
+	if (text == NULL || *text == '\0')
 		return text;
-	return kinds[f].words;
+	return str_eq(detail, "class") || strstr(text, FAULT_INWARD) != NULL
+		   ? kinds[f].words
+		   : text;
 }

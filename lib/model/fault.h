@@ -45,8 +45,14 @@ enum fault_remedy fault_remedy(enum fault_kind);
 enum fault_kind fault_of_error(int code);
 
 /*
- * What other parties are told of an error: its text, or (detail "class") what
- * kind it is.  "" and NULL stay what they are.
+ * In all words about whom this site trusts, which are for its own people, and
+ * in no others (lib/party/withdraw.h).
+ */
+#define FAULT_INWARD " at this site (sluice partner "
+
+/*
+ * What other parties are told of an error: its text, or (detail "class", or it
+ * has FAULT_INWARD in it) what kind it is.  "" and NULL stay what they are.
  */
 const char *fault_outward(
     const char *detail, enum fault_kind, const char *text);

@@ -150,11 +150,6 @@ int party_resource_apply(struct db *, const struct party_caller *,
 /* Give back a reservation. */
 int party_resource_return(struct db *, const struct party_caller *,
     const struct party_member *, bool *effective);
-/*
- * The partner is not heard any more, so it can end none of its jobs: all that
- * have not ended are canceled here, as if it had asked for that.
- */
-int party_cancel_of(struct db *, const char *initiator, const char *reason);
 /* The job runs.  ERR_CONFLICT when its reservation ran out or it ended. */
 int party_job_start(struct db *, const struct party_caller *,
     const struct party_member *, bool *effective);

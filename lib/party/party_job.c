@@ -492,23 +492,3 @@ party_job_stop(struct db *db, const struct party_caller *caller,
 		    state_name(s));
 	return party_run(db, &c, stop, effective);
 }
-
-int
-party_cancel_of(struct db *db, const char *initiator, const char *reason)
-{
-	const struct party_caller as = { .party_id = initiator };
-	struct arena *a = arena_new();
-	struct db_party *rows;
-	size_t i, n = 0;
-	int r;
-
-	r = db_party_list_for(db, a, initiator, &rows, &n);
-	for (i = 0; r == 0 && i < n; i++)
-		r = party_job_stop(db, &as,
-		    &(struct party_member){ .job_id = rows[i].job_id,
-			.role = rows[i].role,
-			.party_id = rows[i].party_id },
-		    STATE_CANCELED, reason, NULL);
-	arena_free(a);
-	return r;
-}

@@ -14,6 +14,7 @@
 #include "lib/db/db_recover.h"
 #include "lib/http/client.h"
 #include "lib/json/json.h"
+#include "lib/party/withdraw.h"
 #include "lib/sign/keys.h"
 #include "supervisor/shepherd/shepherd.h"
 
@@ -43,7 +44,8 @@ find_address(struct courier *c, const char *party_id, const char **url)
 	if ((r = db_partner_get(c->shepherd->db, arena, party_id, &p)) != 0)
 		goto out;
 	if (!p->enabled) {
-		r = err_set(ERR_DENIED, "partner %s is disabled", party_id);
+		r = err_set(ERR_DENIED, "%s",
+		    withdraw_words(arena, party_id, WITHDRAW_DISABLED));
 		goto out;
 	}
 	a = xcalloc(1, sizeof(*a));
@@ -57,6 +59,19 @@ out:
 	arena_free(arena);
 	*url = a != NULL ? a->url : NULL;
 	return r;
+}
+
+static void
+addresses_free(struct courier *c)
+{
+	struct address *a;
+
+	while ((a = c->addresses) != NULL) {
+		c->addresses = a->next;
+		free(a->party_id);
+		free(a->url);
+		free(a);
+	}
 }
 
 static int
@@ -103,29 +118,37 @@ make_url(
 	buf_printf(b, "&part=%u&parts=%u", part, p->parts);
 }
 
-/* The partner's own words, when it said any. */
-static char *
-refusal(const struct http_reply *reply)
+/*
+ * Delivered is what the status and the envelope say so of: a refusal may come
+ * with any status.  Else *why is the partner's own words, when it said any;
+ * the caller's.
+ */
+static bool
+is_delivered(const struct http_reply *reply, char **why)
 {
 	struct json_object *o = NULL;
-	char *text;
+	bool good;
 
-	if (reply->error != 0)
-		return xstrdup(reply->error_text);
+	*why = NULL;
+	if (reply->error != 0) {
+		*why = xstrdup(reply->error_text);
+		return false;
+	}
 	if (json_parse(buf_str(&reply->body), reply->body.len, 64 << 10, &o) !=
 	    0)
 		o = NULL;
-	text = xasprintf(
-	    "status %d %.300s", reply->status, json_get_str(o, "retmsg", ""));
+	good = reply->status == 200 && json_get_int(o, "retcode", -1) == 0;
+	if (!good)
+		*why = xasprintf("status %d %.300s", reply->status,
+		    json_get_str(o, "retmsg", ""));
 	json_object_put(o);
-	return text;
+	return good;
 }
 
 static void
-part_failed(struct shipment *sh, const struct http_reply *reply)
+part_failed(
+    struct shipment *sh, const struct http_reply *reply, const char *why)
 {
-	char *why = refusal(reply);
-
 	/* How long it is full is told by the wait. */
 	if (sh->full_ms == 0)
 		log_warn("%s to %s %s: %s", sh->parcel->name, sh->role,
@@ -143,7 +166,6 @@ part_failed(struct shipment *sh, const struct http_reply *reply)
 		shipment_later(sh, RETRY_PAUSE_MS, RETRY_MAX_MS, true, why);
 	else
 		shipment_give_up(sh, why);
-	free(why);
 }
 
 static void
@@ -153,16 +175,36 @@ on_reply(void *ctx, const struct http_reply *reply)
 	struct shipment *sh = f->shipment;
 	struct courier *c = sh->courier;
 	uint32_t part = f->part;
+	char *why;
 
 	flight_free(c, f);
 	sh->n_sent--;
-	if (reply->error == 0 && reply->status == 200) {
+	if (is_delivered(reply, &why)) {
 		shipment_part_done(sh, part);
 	} else {
 		sh->parts[part] = PART_WAITS;
-		part_failed(sh, reply);
+		part_failed(sh, reply, why);
 	}
+	free(why);
 	loop_timer_set(c->timer, 0, 0);
+}
+
+/* Why has it none that counts?  What is known of it is older. */
+static int
+no_certificate(struct courier *c, const char *party_id)
+{
+	const char *url;
+	struct arena *arena;
+	int r;
+
+	addresses_free(c);
+	if ((r = find_address(c, party_id, &url)) != 0)
+		return r;
+	arena = arena_new();
+	r = err_set(ERR_DENIED, "%s",
+	    withdraw_words(arena, party_id, WITHDRAW_TLS_CERT));
+	arena_free(arena);
+	return r;
 }
 
 static int
@@ -209,6 +251,8 @@ send_part(struct shipment *sh, uint32_t part)
 	buf_fini(&url);
 	if (r != 0) {
 		free(f);
+		if (r == ERR_NOT_FOUND)
+			r = no_certificate(c, sh->party_id);
 		return r;
 	}
 	TAILQ_INSERT_TAIL(&c->flights, f, link);
@@ -241,19 +285,6 @@ shipment_send(struct shipment *sh)
 		/* After trouble one part tries whether it has passed. */
 		if (r != 0 || sh->trouble_ms != 0 || sh->full_ms != 0)
 			break;
-	}
-}
-
-static void
-addresses_free(struct courier *c)
-{
-	struct address *a;
-
-	while ((a = c->addresses) != NULL) {
-		c->addresses = a->next;
-		free(a->party_id);
-		free(a->url);
-		free(a);
 	}
 }
 

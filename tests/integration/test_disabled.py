@@ -66,7 +66,7 @@ class Disabled(unittest.TestCase):
     def test_a_running_job_whose_member_the_initiator_disabled_fails_and_says_so(self):
         job = self.training()
         self.disable(self.fed.guest, "10000")
-        self.ends(job, "host 10000", "no certificate of party 10000")
+        self.ends(job, "host 10000", "party 10000 is disabled at this site (sluice partner enable 10000)")
         self.fed.guest.cli("partner", "enable", "10000")
         self.assertEqual(self.fed.host.wait(job, role="host")["f_status"], "failed")
 

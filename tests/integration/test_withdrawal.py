@@ -1,0 +1,74 @@
+"""A partner that is not heard any more, in the middle of a job: the job ends at all members, with the cause, and holds nothing."""
+import json
+import os
+import unittest
+
+from federation import DATA, Federation, lr_conf, wait_for
+from sites import TWO, conf
+
+HANGS = {"components": {"fail_0": {"module": "TestFail"}}}
+
+
+class Withdrawal(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        cls.guest, cls.host = fed.guest, fed.host
+
+    def key(self, kind):
+        keys = json.loads(self.guest.cli("partner", "keys", "--party", "10000", "--json").stdout)
+        return [k for k in keys if k["kind"] == kind and k["state"] == "active"][0]["key_id"]
+
+    def trust_again(self):
+        self.guest.sql("UPDATE partner_key SET revoked_at = NULL, reason = ''")
+        self.guest.cli("partner", "enable", "10000")
+
+    def runs(self, job, component):
+        wait_for(lambda: [t for t in self.host.tasks(job, component_name=component) if t["f_party_status"] == "running"],
+                 60, "the host's half of " + component)
+
+    def hanging(self):
+        """Both halves run and send nothing."""
+        job = self.fed.submit(conf(["fail_0"], TWO, {"fail_0": {"what": "hang"}}), HANGS)
+        self.runs(job, "fail_0")
+        return job
+
+    def row(self, site, job):
+        return site.sql("SELECT status, COALESCE(reason, '') FROM job WHERE job_id = '%s'" % job)[0]
+
+    def holds(self, site, job):
+        return site.sql("SELECT 1 FROM resource_grant WHERE job_id = '%s' AND returned_at IS NULL" % job)
+
+    def check_end(self, job, *words):
+        """The initiator says why; the partner is told of an end and not of whom the initiator trusts."""
+        status, reason = self.row(self.guest, job)
+        self.assertEqual(status, "failed", self.guest.events(job))
+        for word in words:
+            self.assertIn(word, reason)
+        told = self.host.wait(job, role="host", seconds=30)
+        self.assertEqual(told["f_status"], "failed")
+        self.assertNotIn("sluice partner", told["f_reason"])
+        for site in (self.guest, self.host):
+            wait_for(lambda s=site: not self.holds(s, job), what="the cores of " + site.party)
+
+    def test_what_a_partner_refuses_is_not_taken_for_delivered(self):
+        """Only the partner's answers tell: its operator's command is not what ends the job here."""
+        for site, file in ((self.guest, "breast_guest"), (self.host, "breast_host")):
+            site.upload(os.path.join(DATA, file + ".csv"), file, namespace="withdrawal")
+        job = self.fed.submit(lr_conf(namespace="withdrawal", max_iter=30000, tol=0))
+        self.runs(job, "hetero_lr_0")
+        self.addCleanup(self.trust_again)
+        self.guest.sql("UPDATE partner_key SET revoked_at = NOW(6) WHERE party_id = '10000' AND kind = 'sign'")
+        self.guest.wait(job, seconds=60)
+        self.check_end(job, "hetero_lr_0 failed at host 10000", "to guest 9999", "revoked")
+
+    def test_the_last_key_that_is_revoked_ends_the_jobs_with_that_partner(self):
+        job = self.hanging()
+        self.addCleanup(self.trust_again)
+        self.guest.cli("partner", "revoke", self.key("sign"), "--reason", "a test")
+        self.guest.wait(job, seconds=10)
+        self.check_end(job, "host 10000: no signing key of party 10000 counts at this site")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
