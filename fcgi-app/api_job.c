@@ -66,6 +66,30 @@ api_job_submit(struct request *req, struct reply *rp)
 	return submit_job(req, rp, &s);
 }
 
+/* The members here end as by their initiator's command. */
+static int
+stop_members(struct request *req, const struct db_job *job, enum state to,
+    const char *reason)
+{
+	struct party_caller as = { .party_id = job->initiator_party,
+		.run = &job->run };
+	struct db_party *rows;
+	size_t i, n;
+	int r;
+
+	if ((r = db_party_list(
+		 req->app->db, req->arena, job->job_id, &rows, &n)) != 0)
+		return r;
+	for (i = 0; r == 0 && i < n; i++)
+		if (rows[i].is_local)
+			r = party_job_stop(req->app->db, &as,
+			    &(struct party_member){ .job_id = job->job_id,
+				.role = rows[i].role,
+				.party_id = rows[i].party_id },
+			    to, reason, NULL);
+	return r;
+}
+
 static int
 stop_tasks(struct request *req, const char *job_id, enum state to)
 {
@@ -89,8 +113,8 @@ stop_tasks(struct request *req, const char *job_id, enum state to)
 
 /*
  * A job of another site: its initiator ends it at all members, and is asked
- * until it has heard.  Our members' tasks end at once; that alone would end
- * no job that waits, or whose tasks here are done.
+ * until it has heard.  What it holds here is given back at once, whatever the
+ * initiator says and whenever.
  */
 static int
 stop_others(struct request *req, const struct db_job *job, enum state to,
@@ -109,10 +133,12 @@ stop_others(struct request *req, const struct db_job *job, enum state to,
 	e.persistent = true;
 	errand_add(&e, job->initiator_role, job->initiator_party,
 	    job_stop_body(job->job_id, job->run, to, reason));
-	r = errand_send(&e);
+	if ((r = errand_send(&e)) == 0 &&
+	    (r = stop_tasks(req, job->job_id, to)) == 0)
+		r = stop_members(req, job, to, reason);
 	errand_fini(&e);
 	free(reason);
-	return r != 0 ? r : stop_tasks(req, job->job_id, to);
+	return r;
 }
 
 static int
@@ -152,7 +178,7 @@ api_job_stop(struct request *req, struct reply *rp)
 		    job_id != NULL ? job_id : "null");
 	if (r != 0 || (r = stop_job(req, job, to, &effective)) != 0)
 		return r;
-	wake_supervisor(req, job->job_id, WAKE_JOBS);
+	wake_supervisor(req, job->job_id, WAKE_JOBS | WAKE_FREED);
 	return reply_message(
 	    rp, effective ? "stop job on this party success; stop job on all "
 			    "party success"

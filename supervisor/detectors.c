@@ -37,9 +37,9 @@ static const struct detector table[] = {
 	    "a partner's job waits for 7 hours without a word of its initiator",
 	    "ends as timeout", detect_stale_jobs },
 	{ "doubtful jobs", MINUTE,
-	    "a partner's job waits, and nothing of it moved for a minute",
-	    "its initiator is asked, and it ends if that has ended it or never "
-	    "had it",
+	    "a partner's job is open, and nothing of it moved for a minute",
+	    "its initiator is asked, and it ends if that has ended it, never "
+	    "had it, or has refused this site for partner_outage_s",
 	    detect_doubtful_jobs },
 	{ "forgotten jobs", MINUTE,
 	    "a partner's job runs an hour beyond its limit",

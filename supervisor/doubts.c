@@ -7,13 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/db/db_detect.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
 #include "supervisor/finding.h"
+#include "supervisor/kill.h"
 #include "supervisor/partners.h"
 
 #define BATCH 100
@@ -27,9 +30,17 @@ struct asking {
 	struct asking *next;
 };
 
+/* An initiator that refuses to hear us, since when. */
+struct deaf {
+	char *party;
+	int64_t since_ms; /* monotonic */
+	struct deaf *next;
+};
+
 struct doubts {
 	struct supervisor *super;
 	struct asking *list;
+	struct deaf *deaf;
 };
 
 struct doubts *
@@ -53,6 +64,16 @@ drop(struct asking *a)
 	arena_free(a->arena);
 }
 
+static void
+drop_deaf(struct deaf **at)
+{
+	struct deaf *x = *at;
+
+	*at = x->next;
+	free(x->party);
+	free(x);
+}
+
 void
 doubts_free(struct doubts *d)
 {
@@ -60,30 +81,102 @@ doubts_free(struct doubts *d)
 		return;
 	while (d->list != NULL)
 		drop(d->list);
+	while (d->deaf != NULL)
+		drop_deaf(&d->deaf);
 	free(d);
 }
 
-/* A partner that knows no such question has no answer: STALE_MS then. */
+/* --- initiators that refuse us ------------------------------------------------ */
+
+/* Where it is, or where the list ends. */
+static struct deaf **
+find_deaf(struct doubts *d, const char *party)
+{
+	struct deaf **at = &d->deaf;
+
+	while (*at != NULL && !str_eq((*at)->party, party))
+		at = &(*at)->next;
+	return at;
+}
+
+/* For how long the party has refused us, with this time. */
+static int64_t
+deaf_ms(struct doubts *d, const char *party)
+{
+	struct deaf **at = find_deaf(d, party);
+	int64_t now = clock_mono_ms();
+
+	if (*at == NULL) {
+		*at = xcalloc(1, sizeof(**at));
+		(*at)->party = xstrdup(party);
+		(*at)->since_ms = now;
+	}
+	return now - (*at)->since_ms;
+}
+
+/*
+ * It cannot be asked and will hear of no end: what is held for it is given
+ * back after as long as a partner may be away.
+ */
+static int
+take_refusal(struct asking *a, const char *words, bool *ended)
+{
+	struct supervisor *s = a->doubts->super;
+	struct party_caller as = { .party_id = a->initiator, .run = &a->run };
+	int64_t ms = deaf_ms(a->doubts, a->initiator);
+	const char *why;
+
+	if (ms < s->conf->partner_outage_s * 1000)
+		return 0;
+	why = arena_printf(a->arena,
+	    "its initiator has refused to hear this site for %lld s: %s",
+	    (long long)ms / 1000, words);
+	return party_job_stop(s->db, &as, &a->member, STATE_FAILED, why, ended);
+}
+
+/* --- answers -------------------------------------------------------------------- */
+
+/*
+ * A partner that knows no such question has no answer: for it there are
+ * "stale jobs" and "forgotten jobs".
+ */
+static int
+take(struct asking *a, const struct partner_reply *reply, bool *ended)
+{
+	struct deaf **deaf = find_deaf(a->doubts, a->initiator);
+
+	if (partners_is_silence(reply))
+		return 0;
+	if (partners_is_refusal(reply))
+		return take_refusal(a, reply->retmsg, ended);
+	if (*deaf != NULL)
+		drop_deaf(deaf);
+	return reply->error != 0
+		   ? 0
+		   : job_doubt_take(a->doubts->super->db, &a->member,
+			 a->initiator, a->run, reply->data, ended);
+}
+
 static void
 answered(void *ctx, const struct partner_reply *reply)
 {
 	struct asking *a = ctx;
 	struct supervisor *s = a->doubts->super;
 	bool ended = false;
-	int r = 0;
+	int r = take(a, reply, &ended);
 
-	if (reply->error == 0)
-		r = job_doubt_take(s->db, &a->member, a->initiator, a->run,
-		    reply->data, &ended);
 	if (r == ERR_CONFLICT)
 		err_clear(); /* it begins another run just now */
 	else if (r != 0)
 		log_err("job=%s is it wanted", a->member.job_id);
 	if (ended) {
 		(void)finding(s, "doubtful jobs", a->member.job_id,
-		    "waited here; %s has ended it, or never had it",
-		    a->initiator);
+		    "was open here; %s %s", a->initiator,
+		    partners_is_refusal(reply)
+			? "refuses to hear this site"
+			: "has ended it, or never had it");
 		supervisor_changed(s, a->member.job_id);
+		kill_look(s);
 	}
 	drop(a);
 }

@@ -196,11 +196,14 @@ bool
 partners_is_shut(struct partners *ps, const char *party, const char **why)
 {
 	struct partner *p = find(ps, party);
+	int r;
 
 	if (clock_mono_ms() >= p->shut_until_ms) {
-		if (find_address(ps, p) != ERR_DENIED)
+		if ((r = find_address(ps, p)) == ERR_DENIED)
+			shut(p);
+		err_clear();
+		if (r != ERR_DENIED)
 			return false;
-		shut(p);
 	}
 	*why = p->shut_why;
 	return true;
@@ -233,6 +236,15 @@ partners_is_silence(const struct partner_reply *r)
 	       r->error == ERR_FORMAT ||
 	       /* Refused for now, as when one of the clocks was set. */
 	       (r->status == 401 && r->retry_after_s > 0);
+}
+
+bool
+partners_is_refusal(const struct partner_reply *r)
+{
+	/* By the program; 400 is nginx, of the certificate. */
+	return r->error != 0 && !partners_is_silence(r) &&
+	       (r->retcode == err_retcode(ERR_AUTH) ||
+		   (r->status == 400 && r->retcode == 400));
 }
 
 /* For people and for the metrics; when it cannot be kept, the next may. */

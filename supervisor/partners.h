@@ -65,5 +65,7 @@ void partners_probe(struct partners *, const char *party);
 
 /* The answer did not come from the partner's programs: nobody was asked. */
 bool partners_is_silence(const struct partner_reply *);
+/* Its site takes nothing from this one: it knows no key of it that counts. */
+bool partners_is_refusal(const struct partner_reply *);
 
 #endif

@@ -119,7 +119,7 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 		    state_is_end(sn->row->status) &&
 		    partners_is_shut(s->partners, row->party_id, &why)) {
 			pm->away = true;
-			pm->error = why;
+			pm->error = arena_strdup(sn->arena, why);
 		}
 	}
 }

@@ -128,7 +128,7 @@ static const struct db_stmt forgotten = { "detect.forgotten", "ii",
 /* The order changes with the minute, so that each has its turn. */
 static const struct db_stmt doubtful = { "detect.doubtful", "ii",
 	PARTNER_JOBS
-	" AND j.status IN ('ready', 'waiting')"
+	" AND j.status IN ('ready', 'waiting', 'running')"
 	" AND j.updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
 	" ORDER BY CRC32(CONCAT(j.job_id, MINUTE(NOW()))), j.job_id,"
 	" p.role LIMIT ?" };

@@ -42,7 +42,9 @@ struct db_partner_job {
 /* Those that run and whose time limit ended grace_ms ago. */
 int db_detect_forgotten(struct db *, struct arena *, int64_t grace_ms,
     int64_t limit, struct db_partner_job **rows, size_t *n);
-/* Those that wait and have not moved for age_ms; of many, others each minute.
+/*
+ * Those that are open and have not moved for age_ms; of many, others each
+ * minute.
  */
 int db_detect_doubtful(struct db *, struct arena *, int64_t age_ms,
     int64_t limit, struct db_partner_job **rows, size_t *n);

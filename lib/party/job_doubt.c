@@ -61,7 +61,7 @@ job_doubt_take(struct db *db, const struct party_member *m,
 	if (state_parse(json_get_str(answer, "status", ""), &status) != 0 ||
 	    status == STATE_NONE)
 		return err_set(ERR_FORMAT, "the answer names no /status");
-	/* What never began here did not succeed. */
+	/* What was not told of its success did not succeed here. */
 	if (!state_is_interrupt(status))
 		status = STATE_CANCELED;
 	return party_job_stop(db, &as, m, status,

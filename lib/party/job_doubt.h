@@ -1,7 +1,8 @@
 /*
  * What a member asks the initiator about a job of which it has not heard for
  * a while: is it still wanted?  The first "create" of a job may arrive when
- * its initiator has long ended it, and nobody would ever end it here.
+ * its initiator has long ended it, or its end be lost, and nobody would ever
+ * end it here.
  *
  *   {"job_id", "run"}  ->  {"over": bool, "status": string}
  *
@@ -21,7 +22,7 @@ errand_fn job_doubt_errand;
 
 /*
  * Take the answer: a job that is over there ends here, for this member, if
- * it has not begun.  *ended is whether it did.
+ * it has not ended.  *ended is whether it did.
  * Errors: ERR_FORMAT, ERR_CONFLICT when another run has begun here, ERR_DB.
  */
 int job_doubt_take(struct db *, const struct party_member *,

@@ -1,9 +1,11 @@
 """A partner that is not heard any more, in the middle of a job: the job ends at all members, with the cause, and holds nothing."""
 import json
 import os
+import signal
+import time
 import unittest
 
-from federation import DATA, Federation, lr_conf, wait_for
+from federation import DATA, Federation, lr_conf, settings, wait_for
 from sites import TWO, conf
 
 HANGS = {"components": {"fail_0": {"module": "TestFail"}}}
@@ -68,6 +70,65 @@ class Withdrawal(unittest.TestCase):
         self.guest.cli("partner", "revoke", self.key("sign"), "--reason", "a test")
         self.guest.wait(job, seconds=10)
         self.check_end(job, "host 10000: no signing key of party 10000 counts at this site")
+
+    def settled(self, job):
+        return self.guest.sql("SELECT settled FROM job WHERE job_id = '%s'" % job) == [["1"]]
+
+    def looks(self):
+        """A minute without a word; then the detectors look."""
+        self.host.sql("UPDATE job SET updated_at = NOW(6) - INTERVAL 61 SECOND WHERE status = 'running'")
+        os.kill(self.host.pid("supervisor"), signal.SIGUSR2)
+
+    def test_what_a_disabled_partner_is_owed_is_sent_once_it_is_enabled(self):
+        job, stopped = self.hanging(), self.hanging()
+        self.addCleanup(self.trust_again)
+        self.guest.cli("partner", "disable", "10000")
+        for j in (job, stopped):
+            self.guest.wait(j, seconds=10)
+            self.assertEqual(self.row(self.guest, j), [
+                "failed", "host 10000: party 10000 is disabled at this site (sluice partner enable 10000)"])
+        # The member's own operator gives back what it holds, whoever hears of it.
+        self.host.cli("stop", stopped)
+        self.assertEqual(self.row(self.host, stopped), ["canceled", "stopped by a user of party 10000"])
+        self.assertEqual(self.holds(self.host, stopped), [])
+        # For longer than the address of a partner is believed.
+        end = time.monotonic() + 6
+        wait_for(lambda: self.assertFalse(self.settled(job)) or time.monotonic() > end, what="some looks")
+        self.assertEqual(self.row(self.host, job)[0], "running")
+        self.guest.cli("partner", "enable", "10000")
+        self.check_end(job, "disabled")
+        for j in (job, stopped):
+            wait_for(lambda x=j: self.settled(x), what="the end of " + j)
+
+    def test_an_end_that_is_never_told_is_found_by_the_member(self):
+        job = self.hanging()
+        self.addCleanup(self.trust_again)
+        self.guest.cli("partner", "disable", "10000")
+        self.guest.wait(job, seconds=10)
+        # As if the end had been lost on its way.
+        self.guest.sql("UPDATE job_party SET ended = 1 WHERE job_id = '%s'" % job)
+        wait_for(lambda: self.settled(job), what="the initiator's peace")
+        self.guest.cli("partner", "enable", "10000")
+        wait_for(lambda: self.looks() or self.row(self.host, job)[0] != "running", what="the answer")
+        self.assertEqual(self.row(self.host, job), ["failed", "its initiator has ended it, or never had it"])
+        self.assertEqual(self.holds(self.host, job), [])
+
+    def test_an_initiator_that_does_not_hear_a_member_holds_its_cores_for_the_time_of_an_outage(self):
+        old = settings(self.host, "supervisor", partner_outage_s=2)
+        self.addCleanup(self.configure, old)
+        self.configure({})
+        job = self.hanging()
+        self.addCleanup(self.trust_again)
+        self.guest.cli("partner", "disable", "10000")
+        wait_for(lambda: self.looks() or self.row(self.host, job)[0] != "running", what="the end of patience")
+        status, reason = self.row(self.host, job)
+        self.assertEqual(status, "failed")
+        self.assertRegex(reason, r"its initiator has refused to hear this site for \d+ s: .*the client certificate is not")
+        self.assertEqual(self.holds(self.host, job), [])
+
+    def configure(self, values):
+        settings(self.host, "supervisor", **values)
+        self.host.ok("server/reload", {})
 
 
 if __name__ == "__main__":

@@ -329,6 +329,11 @@ a_partners_job_that_does_not_move_is_asked_about(void **state)
 		   " updated_at = NOW(6) - INTERVAL 61 SECOND");
 	assert_int_equal(
 	    db_detect_doubtful(f->db, f->arena, 60000, 10, &rows, &n), 0);
+	assert_int_equal(n, 2);
+	run_sql(f, "UPDATE job SET status = 'failed',"
+		   " updated_at = NOW(6) - INTERVAL 61 SECOND");
+	assert_int_equal(
+	    db_detect_doubtful(f->db, f->arena, 60000, 10, &rows, &n), 0);
 	assert_int_equal(n, 0);
 }
 

@@ -417,6 +417,10 @@ faults_leave_with_their_words_or_as_their_kind(void **state)
 	assert_string_equal(
 	    fault_outward("class", FAULT_COMPONENT, "row 7 of x"),
 	    "the component ended with an error of its own");
+	assert_string_equal(
+	    fault_outward("full", FAULT_STOPPED,
+		"party 9999 is disabled" FAULT_INWARD "enable 9999)"),
+	    "the task was told to end");
 	assert_string_equal(fault_outward("class", FAULT_NONE, ""), "");
 	assert_null(fault_outward("class", FAULT_NONE, NULL));
 	assert_int_equal(fault_of_error(ERR_DB), FAULT_HOST);
