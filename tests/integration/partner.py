@@ -110,6 +110,7 @@ class Request:
                                self.headers)
             reply = connection.getresponse()
             text = reply.read()
+            self.may_come_again = reply.headers["Retry-After"] is not None
         finally:
             connection.close()
         try:

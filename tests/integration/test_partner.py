@@ -91,8 +91,9 @@ class HostilePartner(unittest.TestCase):
         self.refused(self.request(created=now - 600))
         self.refused(self.request(created=now + 600))
         # Not for good: a partner that is told so signs again and sends again.
-        self.assertEqual(self.send(self.request(created=now - 600))[0], 401)
-        self.assertEqual(self.send(self.request(lifetime=86400))[0], 200)
+        for request, again in ((self.request(created=now - 600), True), (self.request(lifetime=86400), False)):
+            self.assertEqual(self.send(request)[0], 401)
+            self.assertEqual(request.may_come_again, again)
         self.refused(self.request(lifetime=86400))
 
     def test_one_party_cannot_speak_for_another(self):
