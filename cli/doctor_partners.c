@@ -128,18 +128,31 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 		    "does not reach this site");
 }
 
+/* A key that was revoked there cannot come back: another takes its place. */
+static const char *
+new_keys(struct doctor *d, const struct db_partner *p)
+{
+	return doctor_command(d,
+	    "sluice site rotate-key --output FILE --config %s, FILE to the "
+	    "other partners, then the same with --switch --force; what sluice "
+	    "partner export --config %s writes then, party %s imports with "
+	    "--replace",
+	    d->conf->path, d->conf->path, p->party_id);
+}
+
 static const char *
 what_may_be_wrong(struct doctor *d, const struct db_partner *p,
     const struct http_reply *h, const char *said)
 {
-	if (strstr(said, "is revoked") != NULL)
+	if (strstr(said, "is revoked or has ended") != NULL)
 		return doctor_command(d,
-		    "what is revoked cannot come back: sluice site rotate-key "
-		    "--output FILE --config %s, the same with --switch "
-		    "--force, and a new file by sluice partner export --config "
-		    "%s, which party %s imports with --replace (the other "
-		    "partners too)",
-		    d->conf->path, d->conf->path, p->party_id);
+		    "party %s looks: sluice partner list, sluice partner keys "
+		    "--party %s; what is disabled: sluice partner enable %s "
+		    "there; what is revoked or has ended: %s",
+		    p->party_id, d->conf->party_id, d->conf->party_id,
+		    new_keys(d, p));
+	if (strstr(said, "is revoked") != NULL)
+		return new_keys(d, p);
 	if (h->error == ERR_AUTH)
 		return doctor_command(d,
 		    "sluice partner import FILE --config %s, FILE being what "
@@ -152,7 +165,8 @@ what_may_be_wrong(struct doctor *d, const struct db_partner *p,
 		    p->url, d->conf->path);
 	return doctor_command(d,
 	    "party %s must import what this writes: sluice partner export "
-	    "--config %s",
+	    "--config %s; if it has revoked this site's keys (sluice partner "
+	    "keys there), sluice site rotate-key here first",
 	    p->party_id, d->conf->path);
 }
 
