@@ -180,7 +180,8 @@ class Doctor(unittest.TestCase):
     def test_a_record_that_was_altered(self):
         self.site.cli("partner", "enable", "9999")
         seq, row = wait_for(lambda: self.site.sql("SELECT l.seq, a.id FROM audit a JOIN audit_link l ON l.audit_id = a.id"
-                                                  " WHERE a.action = 'partner' ORDER BY a.id DESC LIMIT 1"),
+                                                  " WHERE a.id = (SELECT MAX(id) FROM audit WHERE action = 'partner'"
+                                                  " AND subject = '9999')"),
                             what="its link")[0]
         self.site.sql("UPDATE audit SET outcome = 'refused' WHERE id = %s" % row)
         try:

@@ -175,9 +175,19 @@ class Rerun(unittest.TestCase):
         versions = self.versions(answer["job_id"])
         self.assertEqual({versions[c] for c in UPSTREAM}, {0})
         self.assertEqual({versions[c] for c in DOWNSTREAM}, {1})
+        self.what_came_of_it_is_told(answer["job_id"])
         done = self.fed.guest.cli("rerun", answer["job_id"], "hetero_lr_1", check=False)
         self.assertEqual(done.returncode, 1)
         self.assertIn("hetero_lr_0", done.stderr)
+
+    def what_came_of_it_is_told(self, job):
+        command = "sluice metrics %s hetero_lr_0 --role arbiter --party 10001" % job
+        self.assertIn("loss           at the arbiter's site, party 10001: " + command, self.fed.guest.cli("report", job).stdout)
+        self.assertIn("loss", self.fed.arbiter.cli(*command.split()[1:]).stdout)
+        self.assertRegex(self.fed.guest.cli("tasks", job).stdout, r"hetero_lr_0 .* \d+\.\d s\b")
+        for site, words in ((self.fed.host, "initiated by party 9999"), (self.fed.arbiter, "initiated by party 9999")):
+            self.assertIn(words, site.cli("report", job, check=False).stderr)
+        self.assertIn("nothing known of job 2020", self.fed.guest.cli("report", "202001010000000000000", check=False).stderr)
 
     def test_after_a_cancel(self):
         job = self.submit(max_iter=1000)
