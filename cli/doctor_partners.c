@@ -58,9 +58,10 @@ look_at_its_keys(struct doctor *d, const struct db_partner *p, const char *what)
 		return true;
 	doctor_say(d, HEALTH_FAIL, what,
 	    doctor_command(d,
-		"let party %s make new keys (sluice site rotate-key, then "
-		"--switch) and send what sluice partner export writes then; "
-		"here: sluice partner import FILE --replace --config %s",
+		"let party %s make new keys (sluice site rotate-key, then the "
+		"same with --switch --force) and send what sluice partner export "
+		"writes then; here: sluice partner import FILE --replace "
+		"--config %s",
 		p->party_id, d->conf->path),
 	    "%s", lacks);
 	return false;
