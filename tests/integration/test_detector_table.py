@@ -285,6 +285,9 @@ class DetectorTable(unittest.TestCase):
         self.guest.ok("job/stop", {"job_id": job})
         wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE kill_wanted <> '' AND job_id = '%s'" % job),
                  what="the wish")
+        # Or it would be late as well, which is told once an hour.
+        wait_for(lambda: not self.host.sql("SELECT 1 FROM task WHERE report_due = 1 AND job_id = '%s'" % job),
+                 what="that it runs being known")
         old = "UPDATE task SET updated_at = AGO WHERE job_id = '%s'" % job
         self.stands(self.host, 60, old)
         self.look(self.host)
