@@ -55,7 +55,9 @@ class Predict(unittest.TestCase):
         os.unlink(unlabelled)
         os.unlink(narrow)
         cls.job = fed.submit(lr_conf(namespace="predict", **LR))
-        assert fed.guest.wait(cls.job)["f_status"] == "success", fed.guest.events(cls.job)
+        # A model is deployed where it is sealed, and members hear of the end one by one.
+        for site, role in ((fed.guest, "guest"), (fed.host, "host"), (fed.arbiter, "arbiter")):
+            assert site.wait(cls.job, role=role)["f_status"] == "success", site.events(cls.job)
         cls.model = fed.guest.ok("job/config", {"job_id": cls.job, "role": "guest", "party_id": "9999"})["data"][
             "model_info"]
         cls.child = cls.deploy()
@@ -260,7 +262,7 @@ class Refusals(Predict):
         self.assertEqual({t["party_id"] for t in report["tasks"]}, {"9999", "10000", "10001"})
         done = self.fed.host.cli("report", self.job, check=False)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("this site did not initiate", done.stderr)
+        self.assertIn("was initiated by party 9999: its site has the report", done.stderr)
 
     def test_the_command_line_tells_why_there_is_nothing(self):
         guest = self.fed.guest
