@@ -19,6 +19,7 @@
 #include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
+#include "lib/db/db_tx.h"
 #include "lib/http/tls_cert.h"
 #include "lib/party/withdraw.h"
 
@@ -291,18 +292,25 @@ run_list(const struct args *args)
 }
 
 static int
+remove_tx(struct db *db, void *ctx)
+{
+	const char *party = ctx;
+	int r = db_partner_delete(db, party);
+
+	return r != 0 ? r : withdraw_jobs(db, party, WITHDRAW_REMOVED);
+}
+
+static int
 run_remove(const struct args *args)
 {
+	char *party = (char *)args_operand(args, 0);
 	struct site s;
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_partner_delete(s.db, args_operand(args, 0))) == 0 &&
+	    (r = db_tx(s.db, remove_tx, party)) == 0 &&
 	    (r = partner_update_tls(&s)) == 0)
-		site_audit(&s, "partner", args_operand(args, 0), "removed");
-	if (r == 0)
-		r = withdraw_jobs(
-		    s.db, args_operand(args, 0), WITHDRAW_REMOVED);
+		site_audit(&s, "partner", party, "removed");
 	site_close(&s);
 	return r;
 }

@@ -15,6 +15,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
+#include "lib/db/db_tx.h"
 #include "lib/http/tls_cert.h"
 #include "lib/party/withdraw.h"
 
@@ -154,23 +155,34 @@ find_key(struct site *s, const char *wanted, const struct db_partner_key **out)
 	return 0;
 }
 
-/* Who has no key or no certificate left proves nothing any more. */
+struct revoking {
+	struct arena *arena;
+	const struct db_partner_key *key;
+	const char *reason;
+};
+
+/*
+ * Who has no key or no certificate left proves nothing any more.  The ends of
+ * jobs in the same transaction: else they end for what follows from it, first.
+ */
 static int
-withdraw_unproven(struct site *s, const struct db_partner_key *revoked)
+revoke_tx(struct db *db, void *ctx)
 {
+	const struct revoking *rv = ctx;
+	const char *kind = rv->key->kind;
 	struct db_partner_key *rows;
 	size_t i, n;
 	int r;
 
-	if ((r = db_partner_key_list(
-		 s->db, s->arena, revoked->party_id, false, &rows, &n)) != 0)
+	if ((r = db_partner_key_revoke(db, rv->key, rv->reason)) != 0 ||
+	    (r = db_partner_key_list(
+		 db, rv->arena, rv->key->party_id, false, &rows, &n)) != 0)
 		return r;
 	for (i = 0; i < n; i++)
-		if (rows[i].is_valid && str_eq(rows[i].kind, revoked->kind))
+		if (rows[i].is_valid && str_eq(rows[i].kind, kind))
 			return 0;
-	return withdraw_jobs(s->db, revoked->party_id,
-	    str_eq(revoked->kind, DB_KEY_SIGN) ? WITHDRAW_SIGN_KEY
-					       : WITHDRAW_TLS_CERT);
+	return withdraw_jobs(db, rv->key->party_id,
+	    str_eq(kind, DB_KEY_SIGN) ? WITHDRAW_SIGN_KEY : WITHDRAW_TLS_CERT);
 }
 
 static int
@@ -178,6 +190,7 @@ run_revoke(const struct args *args)
 {
 	const char *reason = args_text(args, "reason");
 	const struct db_partner_key *k;
+	struct revoking rv;
 	struct site s;
 	int r;
 
@@ -186,17 +199,34 @@ run_revoke(const struct args *args)
 	if (strlen(reason) > 500)
 		return err_set(ERR_INVALID, "--reason: 500 bytes at most");
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = find_key(&s, args_operand(args, 0), &k)) == 0 &&
-	    (r = db_partner_key_revoke(s.db, k, reason)) == 0) {
+	    (r = find_key(&s, args_operand(args, 0), &k)) == 0) {
+		rv = (struct revoking){ s.arena, k, reason };
+		r = db_tx(s.db, revoke_tx, &rv);
+	}
+	if (r == 0) {
 		site_audit(&s, "partner", k->party_id,
 		    arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
 			args_operand(args, 0), reason));
 		r = partner_update_tls(&s);
-		if (r == 0)
-			r = withdraw_unproven(&s, k);
 	}
 	site_close(&s);
 	return r;
+}
+
+struct enabling {
+	const char *party;
+	bool enable;
+};
+
+static int
+enable_tx(struct db *db, void *ctx)
+{
+	const struct enabling *e = ctx;
+	int r = db_partner_enable(db, e->party, e->enable);
+
+	return r == 0 && !e->enable
+		   ? withdraw_jobs(db, e->party, WITHDRAW_DISABLED)
+		   : r;
 }
 
 static int
@@ -204,17 +234,16 @@ run_enable(const struct args *args)
 {
 	bool enable = args_command(args) == &command_partner_enable;
 	const char *party = args_operand(args, 0);
+	struct enabling e = { party, enable };
 	struct site s;
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_partner_enable(s.db, party, enable)) == 0) {
+	    (r = db_tx(s.db, enable_tx, &e)) == 0) {
 		site_audit(
 		    &s, "partner", party, enable ? "enabled" : "disabled");
 		r = partner_update_tls(&s);
 	}
-	if (r == 0 && !enable)
-		r = withdraw_jobs(s.db, party, WITHDRAW_DISABLED);
 	site_close(&s);
 	return r;
 }
