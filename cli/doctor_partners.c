@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/doctor.h"
+#include "cli/partner_ask.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -15,15 +16,12 @@
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_permission.h"
 #include "lib/http/client.h"
-#include "lib/http/partner.h"
 #include "lib/http/tls_cert.h"
-#include "lib/party/errand.h"
 #include "lib/provider/measure.h"
 #include "lib/sign/keys.h"
 
 #define SOON_DAYS 30
 #define SKEW_MS 5000
-#define TIMEOUT_MS 10000
 
 static void
 look_at_its_certificate(
@@ -175,34 +173,16 @@ static void
 ask(struct doctor *d, struct http_client *client, const struct db_partner *p,
     const char *what, bool is_heard)
 {
-	char *url =
-	    xasprintf("%s" ERRAND_PATH "/info/guest/%s", p->url, p->party_id);
-	struct http_request req = { .url = url,
-		.party = p->party_id,
-		.body = "{}",
-		.body_len = 2,
-		.timeout_ms = TIMEOUT_MS };
-	struct http_reply http = { 0 };
-	struct partner_reply reply;
-	struct json_object *root = NULL;
-	const char *said;
 	int64_t asked = clock_wall_ms(), begin = clock_mono_ms();
-	int r = http_fetch(client, &req, &http);
+	struct partner_asked a;
 
-	if (r == 0)
-		r = partner_parse(&http, &reply, &root);
-	said = root != NULL		 ? reply.retmsg
-	       : http.error_text != NULL ? http.error_text
-					 : err_text();
-	if (r != 0)
+	if (partner_ask(client, p, "info", &a) != 0)
 		doctor_say(d, HEALTH_FAIL, what,
-		    what_may_be_wrong(d, p, &http, said), "%s", said);
+		    what_may_be_wrong(d, p, &a.http, a.said), "%s", a.said);
 	else
-		look_at_answer(d, p, what, &reply, asked,
+		look_at_answer(d, p, what, &a.reply, asked,
 		    clock_mono_ms() - begin, is_heard);
-	json_object_put(root);
-	http_reply_fini(&http);
-	free(url);
+	partner_asked_fini(&a);
 }
 
 static void

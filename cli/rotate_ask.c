@@ -5,45 +5,25 @@
  */
 #include <stdlib.h>
 
+#include "cli/partner_ask.h"
 #include "cli/rotate_ask.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
 #include "lib/http/client.h"
-#include "lib/http/partner.h"
-#include "lib/party/errand.h"
-
-#define TIMEOUT_MS 10000
 
 /* One partner's word is added to said unless it was heard. */
 static void
 ask(struct http_client *client, const struct db_partner *p, struct buf *said)
 {
-	char *url =
-	    xasprintf("%s" ERRAND_PATH "/ping/guest/%s", p->url, p->party_id);
-	struct http_request req = { .url = url,
-		.party = p->party_id,
-		.body = "{}",
-		.body_len = 2,
-		.timeout_ms = TIMEOUT_MS };
-	struct http_reply http = { 0 };
-	struct partner_reply reply;
-	struct json_object *root = NULL;
-	int r = http_fetch(client, &req, &http);
+	struct partner_asked a;
 
-	if (r == 0)
-		r = partner_parse(&http, &reply, &root);
-	if (r != 0)
+	if (partner_ask(client, p, "ping", &a) != 0)
 		buf_printf(said, "%sparty %s (%.200s)",
-		    said->len > 0 ? "; " : "", p->party_id,
-		    root != NULL	      ? reply.retmsg
-		    : http.error_text != NULL ? http.error_text
-					      : err_text());
+		    said->len > 0 ? "; " : "", p->party_id, a.said);
 	err_clear();
-	json_object_put(root);
-	http_reply_fini(&http);
-	free(url);
+	partner_asked_fini(&a);
 }
 
 static int

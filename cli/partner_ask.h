@@ -1,0 +1,24 @@
+/*
+ * One errand without a body, asked of a partner at once, for commands that
+ * want to know what it says.
+ */
+#ifndef CLI_PARTNER_ASK_H
+#define CLI_PARTNER_ASK_H
+
+#include "lib/db/db_partner.h"
+#include "lib/http/client.h"
+#include "lib/http/partner.h"
+
+struct partner_asked {
+	struct http_reply http;
+	struct partner_reply reply; /* when it was heard */
+	struct json_object *root;
+	const char *said; /* its words, or why there are none */
+};
+
+/* What reply and said borrow is the answer's, or err_text(), until fini. */
+int partner_ask(struct http_client *, const struct db_partner *,
+    const char *errand, struct partner_asked *out);
+void partner_asked_fini(struct partner_asked *);
+
+#endif
