@@ -73,6 +73,16 @@ send(struct adder *a, const char *name, const uint64_t *v, size_t n)
 	return r;
 }
 
+/* Whichever side looks first tells its user what to compare. */
+static int
+other_length(struct adder *a, const char *name, int r)
+{
+	if (r != ERR_LIMIT && r != ERR_FORMAT)
+		return r;
+	return err_wrap(
+	    "%s from %s; data_num is the same at both?", name, a->peer);
+}
+
 static int
 receive(struct adder *a, const char *name, uint64_t *v, size_t n)
 {
@@ -80,13 +90,10 @@ receive(struct adder *a, const char *name, uint64_t *v, size_t n)
 	int r;
 
 	if ((r = task_get_max(
-		 a->task, name, TAG, a->peer, 0, RING_WIRE_SIZE(n), &o)) != 0)
-		return r;
-	if ((r = ring_get(o.data, o.size, n, FRAC, v)) != 0)
-		r = err_wrap(
-		    "%s from %s; data_num is the same at both?", name, a->peer);
+		 a->task, name, TAG, a->peer, 0, RING_WIRE_SIZE(n), &o)) == 0)
+		r = ring_get(o.data, o.size, n, FRAC, v);
 	object_free(&o);
-	return r;
+	return other_length(a, name, r);
 }
 
 /* Shares across; *sum is that of what we hold then. */

@@ -132,16 +132,25 @@ shares_look_random_and_differ_between_runs(void **state)
 	loopback_free(lb[1]);
 }
 
+/* Either side may be the first to look: what it says is all that users see. */
 static void
-other_counts_at_the_partner_are_named(void **state)
+other_counts_at_the_partner_are_named_by_whoever_looks_first(void **state)
 {
 	struct member *m[2];
 	struct loopback *lb = two("{\"data_num\":100}", "{\"data_num\":99}", m);
+	size_t i, named = 0;
+	const char *text;
 
 	(void)state;
 	assert_true(loopback_run(lb) != 0);
-	assert_true(strstr(loopback_error(m[0]), "data_num") != NULL ||
-		    strstr(loopback_error(m[1]), "data_num") != NULL);
+	for (i = 0; i < 2; i++) {
+		text = loopback_error(m[i]);
+		if (strstr(text, "_share") == NULL)
+			continue; /* ended by the other */
+		assert_non_null(strstr(text, "data_num"));
+		named++;
+	}
+	assert_true(named > 0);
 	loopback_free(lb);
 }
 
@@ -166,7 +175,8 @@ main(void)
 		cmocka_unit_test(vectors_are_read_only_whole),
 		cmocka_unit_test(a_thousand_ones_of_each_make_two_thousand),
 		cmocka_unit_test(shares_look_random_and_differ_between_runs),
-		cmocka_unit_test(other_counts_at_the_partner_are_named),
+		cmocka_unit_test(
+		    other_counts_at_the_partner_are_named_by_whoever_looks_first),
 		cmocka_unit_test(a_count_of_nothing_is_refused),
 	};
 
