@@ -38,6 +38,8 @@
 #define WOKEN_REST_MS 200
 /* Woken jobs looked at in one go. */
 #define WOKEN_BATCH 1000
+/* Leases that nobody works under, given back in one go. */
+#define UNKNOWN_BATCH 1000
 /* When to look again at a job that nothing waits for: a net, no clock. */
 #define LOOK_AGAIN_MS 10000
 /* After an error, and while something is due soon. */
@@ -432,21 +434,62 @@ is_late(const struct job *j, int64_t now_ms)
 	       now_ms - j->brief_ms >= JOB_BRIEF_MS;
 }
 
+/*
+ * Leases that are ours in the rows and not here: the answer to a claim's
+ * commit, or to a release, was lost.  Renewed with the others they would keep
+ * their jobs from everybody.
+ */
+static void
+release_unknown(struct scheduler *s)
+{
+	struct db *db = s->super->db;
+	struct arena *arena = arena_new();
+	struct db_job_claim *rows;
+	const struct job *j;
+	size_t n = 0;
+
+	if (db_job_leased(
+		db, arena, s->super->instance, UNKNOWN_BATCH, &rows, &n) != 0)
+		log_err("look for leases of jobs that nobody works under");
+	for (size_t i = 0; i < n; i++) {
+		j = find(s, rows[i].job_id);
+		if (j != NULL && j->fence == rows[i].fence)
+			continue;
+		log_warn("job=%s lease %lld was not known here, given back",
+		    rows[i].job_id, (long long)rows[i].fence);
+		if (db_job_release(db, rows[i].job_id, rows[i].fence, 0, 0) !=
+		    0)
+			log_err("job=%s release", rows[i].job_id);
+		loop_timer_set(s->more, 0, 0);
+	}
+	arena_free(arena);
+}
+
+static void
+renew(struct scheduler *s, int64_t held)
+{
+	int64_t n;
+
+	if (db_job_renew(
+		s->super->db, s->super->instance, job_lease_ms(s), &n) != 0)
+		log_err("renew leases of jobs");
+	else if (n > held)
+		release_unknown(s);
+}
+
 static void
 on_renew(void *ctx)
 {
 	struct scheduler *s = ctx;
-	int64_t now = clock_mono_ms();
-	bool any = false;
+	int64_t now = clock_mono_ms(), held = 0;
 
 	for (struct job *j = s->jobs; j != NULL; j = j->next) {
-		any |= j->fence != 0;
+		held += j->fence != 0;
 		if (j->fence != 0 && is_late(j, now))
 			j->again = true;
 	}
-	if (any && db_job_renew(s->super->db, s->super->instance,
-		       job_lease_ms(s), NULL) != 0)
-		log_err("renew leases of jobs");
+	if (held > 0)
+		renew(s, held);
 	on_soon(s);
 	give_back_kept(s);
 	forget_lost(s);

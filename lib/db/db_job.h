@@ -368,6 +368,9 @@ int db_job_claim(struct db *, struct arena *, const char *owner,
     int64_t lease_ms, int64_t limit, struct db_job_claim **rows, size_t *n);
 /* Extend all live leases of owner; *n (may be NULL) is their number. */
 int db_job_renew(struct db *, const char *owner, int64_t lease_ms, int64_t *n);
+/* Which these are, with the fences that they are held under; at most limit. */
+int db_job_leased(struct db *, struct arena *, const char *owner, int64_t limit,
+    struct db_job_claim **rows, size_t *n);
 /*
  * For the transaction that acts: lock the job's row and see that nobody has
  * claimed it since the claim with this fence.  Whoever claims it next waits

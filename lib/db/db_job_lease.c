@@ -40,6 +40,16 @@ static const struct db_col claim_cols[] = {
 static const struct db_shape claim_shape =
     DB_SHAPE(struct db_job_claim, claim_cols);
 
+#define LEASED_COLS(X) X(STR, job_id, "job_id") X(INT, fence, "lease_fence")
+static const struct db_col leased_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_job_claim, field) },
+	LEASED_COLS(COL)
+#undef COL
+};
+static const struct db_shape leased_shape =
+    DB_SHAPE(struct db_job_claim, leased_cols);
+
 #define WOKEN_COLS(X) X(STR, job_id, "job_id") X(INT, look_us, DB_LOOK_US)
 static const struct db_col woken_cols[] = {
 #define COL(type, field, column)                                               \
@@ -77,6 +87,10 @@ static const struct db_stmt renew = { "job.renew", "iis",
 	"  NOW(6) + INTERVAL ? MICROSECOND, next_look_at)"
 	" WHERE is_initiator = 1 AND settled = 0 AND lease_owner = ?"
 	" AND lease_until > NOW(6)" };
+static const struct db_stmt leased = { "job.leased", "si",
+	"SELECT 1" LEASED_COLS(
+	    DB_SQL) " FROM job WHERE is_initiator = 1 AND settled = 0"
+		    " AND lease_owner = ? AND lease_until > NOW(6) LIMIT ?" };
 /*
  * SYSDATE, not NOW: NOW is when the statement began, and a wake may have set
  * the row while the statement waited for it.
@@ -178,6 +192,13 @@ int
 db_job_renew(struct db *db, const char *owner, int64_t lease_ms, int64_t *n)
 {
 	return db_exec(db, &renew, n, lease_ms * 1000, lease_ms * 1000, owner);
+}
+
+int
+db_job_leased(struct db *db, struct arena *a, const char *owner, int64_t limit,
+    struct db_job_claim **rows, size_t *n)
+{
+	return db_select(db, &leased, &leased_shape, a, rows, n, owner, limit);
 }
 
 static int

@@ -563,6 +563,36 @@ a_job_that_finds_no_cores_waits_and_says_so(void **state)
 	expect_nothing_held(f);
 }
 
+/*
+ * The answer to a claim's commit was lost: the lease is this supervisor's, and
+ * it does not know.  A busy one renews its leases all the time.
+ */
+static void
+a_lease_that_its_owner_does_not_know_is_given_back(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted busy = { .cores = 1, .tasks = { "slow_0" } };
+	const struct wanted other = { .cores = 1, .tasks = { "ok_0" } };
+	struct db_job_claim *rows;
+	const char *runs, *lost;
+	size_t n;
+
+	start(f);
+	runs = submit(f, &busy);
+	AWAIT(f, task_of(f, runs, "slow_0")->party_status == STATE_RUNNING);
+	lost = submit(f, &other);
+	assert_int_equal(db_job_claim(f->db, f->arena, f->super.instance, 60000,
+			     10, &rows, &n),
+	    0);
+	assert_true(n > 0);
+	assert_string_equal(rows[n - 1].job_id, lost);
+	AWAIT(f, (site_wake(conf, runs, WAKE_JOBS),
+		     job_of(f, lost)->status == STATE_SUCCESS));
+	assert_int_equal(job_of(f, runs)->status, STATE_RUNNING);
+	let_go();
+	AWAIT(f, job_of(f, runs)->status == STATE_SUCCESS);
+}
+
 static void
 more_than_the_site_has_fails_the_job(void **state)
 {
@@ -979,6 +1009,7 @@ main(int argc, char **argv)
 		T(a_failed_task_is_tried_again_as_often_as_allowed),
 		T(a_rerun_runs_what_failed_and_what_follows),
 		T(a_job_that_finds_no_cores_waits_and_says_so),
+		T(a_lease_that_its_owner_does_not_know_is_given_back),
 		T(more_than_the_site_has_fails_the_job),
 		T(a_task_goes_on_while_its_supervisor_is_replaced),
 		T(a_task_that_died_with_the_supervisor_is_noticed_by_the_next),
