@@ -44,7 +44,7 @@ ALLC    := $(CPPFLAGS) $(WARN) $(HARDEN) $(CFLAGS) -MMD -MP
 ALLLD   := -pie $(HARDEN_LD) $(CFLAGS) $(LDFLAGS)
 LIBS    := $(shell pkg-config --libs $(PKGS)) -lfcgi -llmdb -lgmp -lm -lpthread
 # What the executor may use: nothing that talks to a network or a database.
-EXEC_LIBS := -llmdb -lprotobuf-c -ljson-c -lsodium -lgmp -lseccomp -lm -lpthread
+EXEC_LIBS := -llmdb -lprotobuf-c -ljson-c -lsodium -lgmp -lm -lpthread
 
 objs     = $(patsubst %.c,$(B)/obj/%.o,$(wildcard $(1)))
 PROTOS  := $(wildcard proto/*.proto proto/model/*.proto)
@@ -92,6 +92,16 @@ $(B)/obj/%.o: %.c | $(PB_H)
 $(B)/obj/proto/%.o: $(B)/proto/%.c | $(PB_H)
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(HARDEN) $(CFLAGS) -c -o $@ $<
+
+# --- the executor's filter of system calls, made once -------------------------
+$(B)/executor/make-filter: executor/filter/main.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(WARN) $(CFLAGS) -o $@ $< -lseccomp
+
+$(B)/executor/filter.inc: $(B)/executor/make-filter
+	$< >$@
+
+$(B)/obj/executor/confine.o: $(B)/executor/filter.inc
 
 # --- archives: programs without their main(), so that tests can link them ---
 define archive
