@@ -115,6 +115,7 @@ pass_on(void *ctx)
 	if ((what & WAKE_FREED) != 0 && freed_look(s) != 0)
 		log_err("who waits for what is free");
 	/* Last: nobody waits for it. */
+	work.heads = work.heads && heads_may_look(s->heads);
 	if (work.audit && work.heads)
 		sealer_look(s->sealer);
 	else if (work.audit)

@@ -16,5 +16,10 @@ void heads_free(struct heads *); /* NULL is fine */
 
 /* Exchanges may be due.  Call it after the chain has grown. */
 void heads_look(struct heads *);
+/*
+ * Is it time for that?  Soon after a look it is not: jobs that end meanwhile
+ * are told of together, and supervisor_changed() is called when it is.
+ */
+bool heads_may_look(struct heads *);
 
 #endif

@@ -6,7 +6,9 @@
 
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
@@ -60,8 +62,12 @@ static const struct db_stmt head = { "audit.head", "",
 	" UNION ALL"
 	" (SELECT seq, hash FROM audit_checkpoint ORDER BY seq DESC LIMIT 1))"
 	" AS h ORDER BY seq DESC LIMIT 1" };
-static const struct db_stmt link_row = { "audit.link", "iib",
-	"INSERT INTO audit_link (seq, audit_id, hash) VALUES (?, ?, ?)" };
+/* All or none, in one statement: [[seq, id, hash], …]. */
+static const struct db_stmt link_rows = { "audit.link", "s",
+	"INSERT INTO audit_link (seq, audit_id, hash)"
+	" SELECT n.seq, n.audit_id, UNHEX(n.hash) FROM JSON_TABLE(?, '$[*]'"
+	" COLUMNS (seq BIGINT PATH '$[0]', audit_id BIGINT PATH '$[1]',"
+	" hash VARCHAR(64) PATH '$[2]')) n" };
 static const struct db_stmt checkpoint = { "audit.checkpoint", "",
 	"SELECT seq, hash, signature, UNIX_TIMESTAMP(at) * 1000"
 	" FROM audit_checkpoint ORDER BY seq DESC LIMIT 1" };
@@ -166,31 +172,24 @@ db_audit_checkpoint(struct db *db, struct db_audit_checkpoint *out)
 	return db_query(db, &checkpoint, take_checkpoint, out, NULL);
 }
 
-struct linking {
-	const struct db_audit_row *rows;
-	size_t n;
-};
-
-static int
-link_tx(struct db *db, void *ctx)
-{
-	const struct linking *l = ctx;
-	int r;
-
-	for (size_t i = 0; i < l->n; i++)
-		if ((r = db_exec(db, &link_row, NULL, l->rows[i].rec.seq,
-			 l->rows[i].audit_id, (const void *)l->rows[i].rec.hash,
-			 sizeof(l->rows[i].rec.hash))) != 0)
-			return r;
-	return 0;
-}
-
 int
 db_audit_link(struct db *db, const struct db_audit_row *rows, size_t n)
 {
-	struct linking l = { rows, n };
+	char hex[2 * DIGEST_SIZE + 1];
+	struct buf text = BUF_INIT;
+	int r;
 
-	return db_tx(db, link_tx, &l);
+	buf_puts(&text, "[");
+	for (size_t i = 0; i < n; i++) {
+		str_to_hex(rows[i].rec.hash, sizeof(rows[i].rec.hash), hex);
+		buf_printf(&text, "%s[%lld,%lld,\"%s\"]", i > 0 ? "," : "",
+		    (long long)rows[i].rec.seq, (long long)rows[i].audit_id,
+		    hex);
+	}
+	buf_puts(&text, "]");
+	r = db_exec(db, &link_rows, NULL, buf_str(&text));
+	buf_fini(&text);
+	return r;
 }
 
 /* --- pruning --- */

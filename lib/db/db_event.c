@@ -72,15 +72,13 @@ static const struct db_stmt audit_task = { "event.audit_task",
 	"  WHERE job_id = ? GROUP BY component) AS n"                          \
 	"  ON n.component = x.component AND n.version = x.version"             \
 	" JOIN job AS j ON j.job_id = x.job_id WHERE x.job_id = ?"
-static const struct db_stmt audit_egress = { "event.audit_egress", "esss",
+static const struct db_stmt audit_totals = { "event.audit_totals", "esssesss",
 	"INSERT INTO audit (actor, action, subject, outcome, detail)"
 	" SELECT LEFT(?, 200), 'egress', x.job_id, ?, JSON_OBJECT("
 	"  'party', x.to_party, 'run', j.run, 'objects', COUNT(*),"
 	"  'bytes', CAST(SUM(x.bytes) AS SIGNED)) FROM egress AS x" NEWEST
-	" AND x.name NOT LIKE '(%' GROUP BY x.job_id, j.run, x.to_party" };
-static const struct db_stmt audit_ingress = { "event.audit_ingress", "esss",
-	"INSERT INTO audit (actor, action, subject, outcome, detail)"
-	" SELECT LEFT(?, 200), 'ingress', x.job_id, ?, JSON_OBJECT("
+	" AND x.name NOT LIKE '(%' GROUP BY x.job_id, j.run, x.to_party"
+	" UNION ALL SELECT LEFT(?, 200), 'ingress', x.job_id, ?, JSON_OBJECT("
 	"  'party', x.from_party, 'run', j.run,"
 	"  'objects', CAST(SUM(x.objects) AS SIGNED),"
 	"  'bytes', CAST(SUM(x.bytes) AS SIGNED)) FROM ingress AS x" NEWEST
@@ -112,12 +110,10 @@ action_of(const struct db_event *e, bool is_job)
 static int
 add_totals(struct db *db, const struct db_event *e)
 {
-	int r = db_exec(db, &audit_egress, NULL, db_actor(db),
-	    text(e->to_state), e->job_id, e->job_id);
+	const char *by = db_actor(db), *to = text(e->to_state);
 
-	return r != 0 ? r
-		      : db_exec(db, &audit_ingress, NULL, db_actor(db),
-			    text(e->to_state), e->job_id, e->job_id);
+	return db_exec(db, &audit_totals, NULL, by, to, e->job_id, e->job_id,
+	    by, to, e->job_id, e->job_id);
 }
 
 static int

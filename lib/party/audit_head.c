@@ -7,6 +7,7 @@
 #include "lib/audit/head.h"
 #include "lib/audit/record.h"
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit.h"
 #include "lib/db/db_partner_key.h"
@@ -14,13 +15,19 @@
 #include "lib/json/decode.h"
 
 #define RUN_MAX 1000000000
+#define ERROR_MAX 8192 /* as long as words of ours */
 #define HEX(n) (2 * (n))
+
+struct heads_body {
+	struct json_object *heads;
+};
 
 struct head_body {
 	const char *job_id;
 	int64_t run;
 	struct json_object *head;
 	const char *seen;
+	const char *error;
 };
 
 struct head_part {
@@ -29,12 +36,16 @@ struct head_part {
 	const char *signature;
 };
 
+static const struct json_field heads_fields[] = {
+	JSON_ARR(struct heads_body, heads, 1, AUDIT_HEADS_MAX, JSON_REQUIRED),
+};
 static const struct json_field body_fields[] = {
 	JSON_STR(struct head_body, job_id, 14, 25, JSON_REQUIRED),
 	JSON_INT(struct head_body, run, 0, RUN_MAX, JSON_REQUIRED),
 	JSON_OBJ(struct head_body, head, JSON_NULLABLE),
 	JSON_STR(struct head_body, seen, HEX(KEYS_SIGNATURE_SIZE),
 	    HEX(KEYS_SIGNATURE_SIZE), JSON_NULLABLE),
+	JSON_STR(struct head_body, error, 0, ERROR_MAX, JSON_NULLABLE),
 };
 static const struct json_field head_fields[] = {
 	JSON_INT(struct head_part, seq, 1, AUDIT_SEQ_MAX, JSON_REQUIRED),
@@ -44,13 +55,17 @@ static const struct json_field head_fields[] = {
 	    HEX(KEYS_SIGNATURE_SIZE), JSON_REQUIRED),
 };
 
-struct json_object *
-audit_head_tell(const struct db_exchange *x)
+static struct json_object *
+tell_one(const struct db_exchange *x)
 {
 	struct json_object *o = json_object_new_object(), *head;
 
 	json_add_str(o, "job_id", x->job_id);
 	json_add_int(o, "run", x->run);
+	if (x->error != NULL) {
+		json_add_str(o, "error", x->error);
+		return o;
+	}
 	if (x->own.seq != 0) {
 		head = json_object_new_object();
 		json_add_int(head, "seq", x->own.seq);
@@ -63,21 +78,58 @@ audit_head_tell(const struct db_exchange *x)
 	return o;
 }
 
+struct json_object *
+audit_heads_tell(const struct db_exchange *rows, size_t n)
+{
+	struct json_object *o = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(list, tell_one(&rows[i]));
+	json_add(o, "heads", list);
+	return o;
+}
+
 /* --- what the other site says --------------------------------------------- */
 
+/* What it says about one job. */
+struct saying {
+	struct head_body body;
+	struct head_part part;
+};
+
 static int
-decode(struct json_object *said, struct head_body *body, struct head_part *part)
+decode_one(struct json_object *o, struct faults *faults, struct saying *s)
+{
+	int r;
+
+	*s = (struct saying){ .body = { .seen = NULL } };
+	r = json_decode(o, JSON_FIELDS(body_fields), JSON_IGNORE_UNKNOWN, NULL,
+	    faults, &s->body);
+	if (r != 0 || s->body.head == NULL)
+		return r;
+	return json_decode(s->body.head, JSON_FIELDS(head_fields),
+	    JSON_IGNORE_UNKNOWN, NULL, faults, &s->part);
+}
+
+static int
+decode(
+    struct json_object *said, struct arena *a, struct saying **out, size_t *n)
 {
 	struct faults faults = FAULTS_INIT;
-	int r = 0;
+	struct heads_body body = { .heads = NULL };
+	size_t count = 0;
+	int r;
 
-	*body = (struct head_body){ .seen = NULL };
-	*part = (struct head_part){ .seq = 0 };
-	if (json_decode(said, JSON_FIELDS(body_fields), JSON_IGNORE_UNKNOWN,
-		NULL, &faults, body) != 0 ||
-	    (body->head != NULL &&
-		json_decode(body->head, JSON_FIELDS(head_fields),
-		    JSON_IGNORE_UNKNOWN, NULL, &faults, part) != 0))
+	*n = 0;
+	if ((r = json_decode(said, JSON_FIELDS(heads_fields),
+		 JSON_IGNORE_UNKNOWN, NULL, &faults, &body)) == 0)
+		count = json_object_array_length(body.heads);
+	*out = arena_alloc(a, (count + 1) * sizeof(**out));
+	for (; r == 0 && *n < count; (*n)++)
+		r = decode_one(json_object_array_get_idx(body.heads, *n),
+		    &faults, &(*out)[*n]);
+	if (r != 0)
 		r = faults_err(&faults, "body");
 	faults_fini(&faults);
 	return r;
@@ -113,120 +165,220 @@ check(const struct signer *p, struct audit_head *h, enum head_kind kind,
 
 struct taking {
 	struct arena *arena;
-	const struct db_exchange *row; /* before */
-	struct db_exchange news;
+	const char *own_party;
+	struct signer peer;
+	struct db_exchange *news; /* what is to be kept */
+	size_t n;
 };
+
+static const struct db_exchange *
+find(const struct db_exchange *rows, size_t n, const char *job_id, int64_t run)
+{
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].run == run && str_eq(rows[i].job_id, job_id))
+			return &rows[i];
+	return NULL;
+}
+
+static int
+record(struct db *db, const struct taking *t, const struct db_exchange *x)
+{
+	return db_audit_add(
+	    db, &(struct db_audit){ .actor = db_actor(db),
+		    .action = "head",
+		    .subject = x->job_id,
+		    .outcome = "ok",
+		    .detail = arena_printf(t->arena,
+			"{\"party\":\"%s\",\"seq\":%lld,\"hash\":\"%s\","
+			"\"signature\":\"%s\"}",
+			t->peer.party_id, (long long)x->peer.seq, x->peer.hash,
+			x->peer.sign) });
+}
 
 static int
 keep_tx(struct db *db, void *ctx)
 {
 	struct taking *t = ctx;
-	const struct db_exchange_head *h = &t->news.peer;
-	struct db_exchange *before;
+	struct db_exchange *rows;
+	size_t n;
 	int r;
 
-	if ((r = db_exchange_get(db, t->arena, t->news.job_id, t->news.run,
-		 t->news.peer_id, &before)) != 0 ||
-	    (r = db_exchange_put_peer(db, &t->news)) != 0 ||
-	    (r = db_exchange_put_own(db, &t->news)) != 0)
+	if ((r = db_exchange_some(db, t->arena, t->peer.party_id, t->news, t->n,
+		 true, &rows, &n)) != 0 ||
+	    (r = db_exchange_put_peer(db, t->peer.party_id, t->news, t->n)) !=
+		0)
 		return r;
-	/* It may have come by the other way since the row was read. */
-	if (h->seq == 0 || before->peer.seq != 0)
-		return 0;
-	return db_audit_add(db,
-	    &(struct db_audit){ .actor = db_actor(db),
-		.action = "head",
-		.subject = t->news.job_id,
-		.outcome = "ok",
-		.detail = arena_printf(t->arena,
-		    "{\"party\":\"%s\",\"seq\":%lld,\"hash\":\"%s\","
-		    "\"signature\":\"%s\"}",
-		    t->news.peer_id, (long long)h->seq, h->hash, h->sign) });
+	for (size_t i = 0; r == 0 && i < t->n; i++) {
+		const struct db_exchange *h = &t->news[i];
+		const struct db_exchange *before =
+		    find(rows, n, h->job_id, h->run);
+
+		/* It may have come by the other way since it was read. */
+		if (h->peer.seq != 0 && before != NULL && before->peer.seq == 0)
+			r = record(db, t, h);
+	}
+	return r;
 }
 
 /* Only what is new and right comes into news. */
 static int
-judge(struct taking *t, const char *own_party, const struct signer *p,
-    const struct head_body *body, const struct head_part *part)
+judge(const struct taking *t, const struct db_exchange *x,
+    const struct saying *s, struct db_exchange *news)
 {
-	const struct db_exchange *x = t->row;
 	struct audit_head theirs = { .job_id = x->job_id,
 		.party_id = x->peer_id,
-		.peer_id = own_party,
-		.seq = part->seq };
+		.peer_id = t->own_party,
+		.seq = s->part.seq };
 	struct audit_head ours = { .job_id = x->job_id,
-		.party_id = own_party,
+		.party_id = t->own_party,
 		.peer_id = x->peer_id,
 		.seq = x->own.seq };
 	int r;
 
-	if (body->head != NULL) {
-		if ((r = check(p, &theirs, HEAD_OWN, part->hash,
-			 part->signature)) != 0)
+	*news = (struct db_exchange){ .job_id = x->job_id, .run = x->run };
+	if (s->body.head != NULL) {
+		if ((r = check(&t->peer, &theirs, HEAD_OWN, s->part.hash,
+			 s->part.signature)) != 0)
 			return r;
 		if (x->peer.seq == 0)
-			t->news.peer = (struct db_exchange_head){ part->seq,
-				part->hash, part->signature, NULL };
-		else if (x->peer.seq != part->seq ||
-			 !str_eq(x->peer.hash, part->hash))
+			news->peer = (struct db_exchange_head){ s->part.seq,
+				s->part.hash, s->part.signature, NULL };
+		else if (x->peer.seq != s->part.seq ||
+			 !str_eq(x->peer.hash, s->part.hash))
 			return err_set(ERR_CONFLICT,
 			    "party %s told another head at the end of job %s",
 			    x->peer_id, x->job_id);
 	}
-	if (body->seen != NULL && x->own.seq != 0 && x->own.seen == NULL) {
-		if ((r = check(p, &ours, HEAD_SEEN, x->own.hash, body->seen)) !=
-		    0)
+	if (s->body.seen != NULL && x->own.seq != 0 && x->own.seen == NULL) {
+		if ((r = check(&t->peer, &ours, HEAD_SEEN, x->own.hash,
+			 s->body.seen)) != 0)
 			return r;
-		t->news.own.seen = body->seen;
+		news->own.seen = s->body.seen;
 	}
 	return 0;
 }
 
-int
-audit_head_take(struct db *db, struct arena *a, const char *own_party,
-    const struct db_exchange *x, struct json_object *said)
+static const struct saying *
+said_of(const struct saying *list, size_t n, const struct db_exchange *x)
 {
-	struct taking t = { .arena = a, .row = x };
-	struct head_body body;
-	struct head_part part;
-	struct signer p = { .party_id = x->peer_id };
+	for (size_t i = 0; i < n; i++)
+		if (list[i].body.run == x->run &&
+		    str_eq(list[i].body.job_id, x->job_id))
+			return &list[i];
+	return NULL;
+}
+
+/* One that is wrong keeps no other from being kept. */
+static void
+judge_one(struct taking *t, struct db_exchange *x, const struct saying *s)
+{
+	struct db_exchange *news = &t->news[t->n];
+
+	if (s == NULL)
+		x->error = "it says nothing of this job";
+	else if (s->body.error != NULL)
+		x->error = arena_strdup(t->arena, s->body.error);
+	if (x->error != NULL) {
+		x->told = 0;
+		return;
+	}
+	if (judge(t, x, s, news) != 0) {
+		log_err("job=%s head of party %s", x->job_id, x->peer_id);
+		x->error = arena_strdup(t->arena, err_text());
+		err_clear();
+	} else if (news->peer.seq != 0 || news->own.seen != NULL)
+		t->n++;
+}
+
+static int
+take(struct db *db, struct taking *t, struct db_exchange *rows, size_t n,
+    const struct saying *list, size_t nlist)
+{
 	struct db_partner_key *keys;
 	int r;
 
-	if ((r = decode(said, &body, &part)) != 0 ||
-	    (r = db_partner_key_list(db, a, x->peer_id, true, &keys, &p.n)) !=
-		0)
+	if ((r = db_partner_key_list(
+		 db, t->arena, t->peer.party_id, true, &keys, &t->peer.n)) != 0)
 		return r;
-	p.keys = keys;
-	if (!str_eq(body.job_id, x->job_id) || body.run != x->run)
-		return err_set(ERR_INVALID, "it speaks of another job or run");
-	t.news = (struct db_exchange){
-		.job_id = x->job_id, .run = x->run, .peer_id = x->peer_id
-	};
-	if ((r = judge(&t, own_party, &p, &body, &part)) != 0)
-		return r;
-	if (t.news.peer.seq == 0 && t.news.own.seen == NULL)
-		return 0;
-	return db_tx(db, keep_tx, &t);
+	t->peer.keys = keys;
+	t->news = arena_alloc(t->arena, (n + 1) * sizeof(*t->news));
+	for (size_t i = 0; i < n; i++)
+		judge_one(t, &rows[i], said_of(list, nlist, &rows[i]));
+	return t->n == 0 ? 0 : db_tx(db, keep_tx, t);
 }
 
 int
-audit_head_errand(const struct errand_ask *ask)
+audit_heads_take(struct db *db, struct arena *a, const char *own_party,
+    const char *peer_id, struct db_exchange *rows, size_t n,
+    struct json_object *said)
 {
-	struct head_body body;
-	struct head_part part;
-	struct db_exchange *x;
+	struct taking t = { .arena = a,
+		.own_party = own_party,
+		.peer = { .party_id = peer_id } };
+	struct saying *list;
+	size_t nlist;
 	int r;
 
-	if ((r = decode(ask->body, &body, &part)) != 0)
+	if ((r = decode(said, a, &list, &nlist)) != 0)
 		return r;
-	r = db_exchange_get(ask->db, ask->arena, body.job_id, body.run,
-	    ask->caller->party_id, &x);
-	if (r == ERR_NOT_FOUND)
-		return err_set(ERR_BUSY, "%s", err_text());
-	if (r != 0 || (r = audit_head_take(ask->db, ask->arena,
-			   ask->conf->party_id, x, ask->body)) != 0)
+	return take(db, &t, rows, n, list, nlist);
+}
+
+/* Each once, whatever was sent: of two the first counts. */
+static size_t
+keys_of(const struct saying *list, size_t nlist, struct db_exchange *keys)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < nlist; i++) {
+		const struct head_body *b = &list[i].body;
+
+		if (find(keys, n, b->job_id, b->run) == NULL)
+			keys[n++] = (struct db_exchange){ .job_id = b->job_id,
+				.run = b->run };
+	}
+	return n;
+}
+
+/* All that was asked about is answered, in the same order. */
+static struct json_object *
+answer_of(const struct db_exchange *asked, size_t nasked,
+    const struct db_exchange *rows, size_t n, struct arena *a)
+{
+	struct db_exchange *all = arena_alloc(a, (nasked + 1) * sizeof(*all));
+	const struct db_exchange *x;
+
+	for (size_t i = 0; i < nasked; i++) {
+		all[i] = asked[i];
+		x = find(rows, n, asked[i].job_id, asked[i].run);
+		if (x != NULL)
+			all[i] = *x;
+		else
+			all[i].error = arena_printf(
+			    a, "job %.30s has not ended here", asked[i].job_id);
+	}
+	return audit_heads_tell(all, nasked);
+}
+
+int
+audit_heads_errand(const struct errand_ask *ask)
+{
+	struct taking t = { .arena = ask->arena,
+		.own_party = ask->conf->party_id,
+		.peer = { .party_id = ask->caller->party_id } };
+	struct db_exchange *asked, *rows;
+	struct saying *list;
+	size_t n, nlist, nrows;
+	int r;
+
+	if ((r = decode(ask->body, ask->arena, &list, &nlist)) != 0)
 		return r;
-	*ask->data = audit_head_tell(x);
+	asked = arena_alloc(ask->arena, (nlist + 1) * sizeof(*asked));
+	n = keys_of(list, nlist, asked);
+	if ((r = db_exchange_some(ask->db, ask->arena, t.peer.party_id, asked,
+		 n, false, &rows, &nrows)) != 0 ||
+	    (r = take(ask->db, &t, rows, nrows, list, nlist)) != 0)
+		return r;
+	*ask->data = answer_of(asked, n, rows, nrows, ask->arena);
 	return 0;
 }

@@ -25,7 +25,7 @@ static const struct errand_kind kinds[] = {
 	{ MODEL_DEPLOY_DROP, model_deploy_drop },
 	{ MODEL_LOAD, model_load },
 	{ MODEL_MIGRATE, model_migrate },
-	{ AUDIT_HEAD, audit_head_errand },
+	{ AUDIT_HEAD, audit_heads_errand },
 	{ JOB_STOP, job_stop },
 	{ PERMIT_EXPLAIN, explain_errand },
 	{ JOB_DOUBT, job_doubt_errand },

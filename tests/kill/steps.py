@@ -50,7 +50,7 @@ STEPS = [Step(number, *row[0], **row[1]) for number, row in enumerate([
     (("job settled", "S/g", "SET settled = 1"), {}),
     # Beside these: what the sites sign for each other.
     (("contract signed by the partner", "S/h", "INSERT INTO contract_signature"), {}),
-    (("head of the chain signed here", "S/g", "UPDATE audit_exchange SET own_seq"), {}),
-    (("head of the chain signed by the partner", "S/h", "UPDATE audit_exchange SET own_seq"), {}),
-    (("heads exchanged", "S/g", "SET told = GREATEST"), {}),
+    (("head of the chain signed here", "S/g", "SET x.own_seq"), {}),
+    (("head of the chain signed by the partner", "S/h", "SET x.own_seq"), {}),
+    (("heads exchanged", "S/g", "SET x.told = GREATEST"), {}),
 ], 1)]

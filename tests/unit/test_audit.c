@@ -30,6 +30,7 @@
 
 #define N 8
 #define J1 "202601010000000000001"
+#define J2 "202601010000000000002"
 
 static void
 make_chain(struct audit_record *recs, int n)
@@ -586,6 +587,25 @@ jobs_and_their_tasks_are_recorded_as_they_move(void **state)
 
 static struct keys *partner_keys;
 
+static int
+exchange_of(struct arena *a, struct db_exchange **x, size_t *n)
+{
+	struct db_exchange key = { .job_id = J1 };
+
+	return db_exchange_some(db, a, ROWS_HOST, &key, 1, false, x, n);
+}
+
+static struct db_exchange *
+the_exchange(struct arena *a)
+{
+	struct db_exchange *x;
+	size_t n;
+
+	assert_int_equal(exchange_of(a, &x, &n), 0);
+	assert_int_equal(n, 1);
+	return x;
+}
+
 /* A job that has ended here, whose host is a partner with that key. */
 static void
 ended_job(struct db_exchange **x, struct arena *a)
@@ -596,15 +616,16 @@ ended_job(struct db_exchange **x, struct arena *a)
 		.tls_cert = "",
 		.enabled = true };
 	uint8_t seed[32] = { 9 };
+	size_t n;
 
 	assert_int_equal(keys_from_seed(seed, &partner_keys), 0);
 	memcpy(p.sign_key, keys_public(partner_keys), 32);
 	assert_int_equal(db_partner_put(db, &p), 0);
 	assert_int_equal(rows_initiated(db, J1), 0);
-	assert_int_equal(
-	    db_exchange_get(db, a, J1, 0, ROWS_HOST, x), ERR_NOT_FOUND);
+	assert_int_equal(exchange_of(a, x, &n), 0);
+	assert_int_equal(n, 0);
 	assert_int_equal(db_job_move(db, J1, STATE_FAILED, 0, "x", NULL), 0);
-	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, x), 0);
+	*x = the_exchange(a);
 }
 
 static struct json_object *
@@ -632,13 +653,28 @@ said(int64_t seq, uint8_t first, enum head_kind kind)
 	return o;
 }
 
-static int
-take(struct arena *a, const struct db_exchange *x, struct json_object *o)
+/* With the answer about that one job; what was wrong with it, or NULL. */
+static const char *
+take(struct arena *a, const struct db_exchange *row, struct json_object *o)
 {
-	int r = audit_head_take(db, a, ROWS_GUEST, x, o);
+	struct json_object *body = json_object_new_object();
+	struct json_object *list = json_object_new_array();
+	struct db_exchange x = *row;
 
-	json_object_put(o);
-	return r;
+	json_object_array_add(list, o);
+	json_add(body, "heads", list);
+	x.told = 1;
+	assert_int_equal(
+	    audit_heads_take(db, a, ROWS_GUEST, ROWS_HOST, &x, 1, body), 0);
+	json_object_put(body);
+	return x.error;
+}
+
+static void
+assert_refused(const char *why, const char *word)
+{
+	assert_non_null(why);
+	assert_non_null(strstr(why, word));
 }
 
 static void
@@ -658,15 +694,17 @@ a_head_is_kept_once_and_only_when_its_site_signed_it(void **state)
 	sealer_look(sealer);
 	assert_int_equal(db_exchange_due(db, a, 10, &due, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(take(a, x, json_object_new_object()), ERR_INVALID);
-	assert_int_equal(take(a, x, said(7, 1, HEAD_SEEN)), ERR_AUTH);
-	assert_int_equal(take(a, x, said(7, 1, HEAD_OWN)), 0);
-	assert_int_equal(take(a, x, said(7, 1, HEAD_OWN)), 0);
-	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	assert_int_equal(audit_heads_take(db, a, ROWS_GUEST, ROWS_HOST, x, 1,
+			     json_object_new_array()),
+	    ERR_INVALID);
+	assert_refused(take(a, x, said(7, 1, HEAD_SEEN)), "is not signed by");
+	assert_null(take(a, x, said(7, 1, HEAD_OWN)));
+	assert_null(take(a, x, said(7, 1, HEAD_OWN)));
+	x = the_exchange(a);
 	assert_int_equal(x->peer.seq, 7);
 	/* It cannot tell another one later. */
-	assert_int_equal(take(a, x, said(8, 1, HEAD_OWN)), ERR_CONFLICT);
-	assert_int_equal(take(a, x, said(7, 2, HEAD_OWN)), ERR_CONFLICT);
+	assert_refused(take(a, x, said(8, 1, HEAD_OWN)), "told another head");
+	assert_refused(take(a, x, said(7, 2, HEAD_OWN)), "told another head");
 	assert_int_equal(db_audit_find(db, a, &f, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_non_null(strstr(rows[0].detail, "\"seq\":7"));
@@ -693,7 +731,8 @@ a_countersignature_must_be_over_our_head(void **state)
 	x->own.hash = "00000000000000000000000000000000000000000000000000000000"
 		      "00000000";
 	x->own.sign = "aa";
-	assert_int_equal(db_exchange_put_own(db, x), 0);
+	x->pause_ms = 3600000;
+	assert_int_equal(db_exchange_put_own(db, ROWS_HOST, x, 1), 0);
 	for (int wrong = 1; wrong >= 0; wrong--) {
 		ours.seq = 3 + wrong;
 		assert_int_equal(
@@ -703,20 +742,107 @@ a_countersignature_must_be_over_our_head(void **state)
 		json_add_str(o, "job_id", J1);
 		json_add_int(o, "run", 0);
 		json_add_str(o, "seen", hex);
-		assert_int_equal(take(a, x, o), wrong ? ERR_AUTH : 0);
+		if (wrong)
+			assert_refused(take(a, x, o), "is not signed by");
+		else
+			assert_null(take(a, x, o));
 	}
-	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	x = the_exchange(a);
 	assert_string_equal(x->own.seen, hex);
 	assert_true(x->is_open);
 	x->peer.seq = 1;
 	x->peer.hash = x->peer.sign = x->peer.seen = "aa";
-	assert_int_equal(db_exchange_put_peer(db, x), 0);
-	assert_int_equal(db_exchange_told(db, x, 1, ""), 0);
-	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
+	assert_int_equal(db_exchange_put_peer(db, ROWS_HOST, x, 1), 0);
+	assert_int_equal(db_exchange_put_own(db, ROWS_HOST, x, 1), 0);
+	x->told = 1;
+	assert_int_equal(db_exchange_told(db, ROWS_HOST, x, 1), 0);
+	x = the_exchange(a);
 	assert_true(x->is_open);
-	assert_int_equal(db_exchange_told(db, x, 2, ""), 0);
-	assert_int_equal(db_exchange_get(db, a, J1, 0, ROWS_HOST, &x), 0);
-	assert_false(x->is_open);
+	assert_int_equal(x->tries, 2);
+	x->told = 2;
+	assert_int_equal(db_exchange_told(db, ROWS_HOST, x, 1), 0);
+	assert_false(the_exchange(a)->is_open);
+	keys_free(partner_keys);
+	arena_free(a);
+}
+
+/* What a partner asks with what it has to say, and what it hears. */
+static struct json_object *
+errand(struct arena *a, struct json_object *heads, int *r)
+{
+	static const struct site_conf conf = { .party_id = (char *)ROWS_GUEST };
+	const struct party_caller host = { .party_id = ROWS_HOST };
+	struct json_object *body = json_object_new_object(), *data = NULL;
+	const struct errand_ask ask = { .db = db,
+		.conf = &conf,
+		.arena = a,
+		.caller = &host,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.body = body,
+		.data = &data };
+
+	json_add(body, "heads", heads);
+	*r = audit_heads_errand(&ask);
+	json_object_put(body);
+	return data;
+}
+
+static void
+one_errand_tells_of_several_jobs_and_a_wrong_one_stops_no_other(void **state)
+{
+	static const char *const jobs[] = { "202601010000000000005", J2, J1 };
+	struct arena *a = arena_new();
+	struct json_object *list = json_object_new_array(), *o, *data;
+	struct db_audit_filter f = { .action = "head", .limit = 10 };
+	struct db_exchange *x;
+	struct db_audit *rows;
+	size_t n;
+	int r;
+
+	(void)state;
+	ended_job(&x, a);
+	assert_int_equal(rows_initiated(db, J2), 0);
+	assert_int_equal(db_job_move(db, J2, STATE_FAILED, 0, "x", NULL), 0);
+	/* All are signed for the last one. */
+	for (size_t i = 0; i < 3; i++) {
+		o = said(7, 1, HEAD_OWN);
+		json_add_str(o, "job_id", jobs[i]);
+		json_object_array_add(list, o);
+	}
+	/* The same once more counts once. */
+	json_object_array_add(list, said(7, 1, HEAD_OWN));
+	data = errand(a, list, &r);
+	assert_int_equal(r, 0);
+	list = json_get(data, "heads");
+	assert_int_equal(json_object_array_length(list), 3);
+	for (size_t i = 0; i < 3; i++) {
+		o = json_object_array_get_idx(list, i);
+		assert_string_equal(json_get_str(o, "job_id", ""), jobs[i]);
+		assert_int_equal(json_has(o, "error"), i < 2);
+	}
+	assert_refused(
+	    json_get_str(json_object_array_get_idx(list, 0), "error", ""),
+	    "has not ended here");
+	assert_refused(
+	    json_get_str(json_object_array_get_idx(list, 1), "error", ""),
+	    "is not signed by");
+	json_object_put(data);
+	assert_int_equal(the_exchange(a)->peer.seq, 7);
+	assert_int_equal(db_audit_find(db, a, &f, &rows, &n), 0);
+	assert_int_equal(n, 1);
+	/* No list, an empty one, and one without end. */
+	list = json_object_new_array();
+	for (size_t i = 0; i <= AUDIT_HEADS_MAX; i++)
+		json_object_array_add(list, said(7, 1, HEAD_OWN));
+	assert_null(errand(a, list, &r));
+	assert_int_equal(r, ERR_INVALID);
+	assert_null(errand(a, json_object_new_array(), &r));
+	assert_int_equal(r, ERR_INVALID);
+	list = json_object_new_array();
+	json_object_array_add(list, json_object_new_string("head"));
+	assert_null(errand(a, list, &r));
+	assert_int_equal(r, ERR_INVALID);
 	keys_free(partner_keys);
 	arena_free(a);
 }
@@ -742,6 +868,7 @@ main(void)
 		T(a_row_that_nobody_chained_is_found),
 		T(a_head_is_kept_once_and_only_when_its_site_signed_it),
 		T(a_countersignature_must_be_over_our_head),
+		T(one_errand_tells_of_several_jobs_and_a_wrong_one_stops_no_other),
 		T(pruning_leaves_a_chain_that_goes_on),
 		T(jobs_and_their_tasks_are_recorded_as_they_move),
 	};

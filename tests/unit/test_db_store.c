@@ -797,18 +797,19 @@ changes_no_record(struct db *d)
 static void
 keeps_a_head(struct db *d)
 {
-	struct db_exchange x = { .job_id = J1, .peer_id = ROWS_GUEST };
+	struct db_exchange x = { .job_id = J1 }, *rows;
+	struct arena *a = arena_new();
+	size_t n;
 
 	x.peer.seq = 7;
 	x.peer.hash = x.peer.sign = "aa";
 	x.own.seen = "bb";
-	if (db_exchange_put_peer(d, &x) != 0 || db_exchange_put_own(d, &x) != 0)
+	if (db_exchange_some(d, a, ROWS_GUEST, &x, 1, true, &rows, &n) != 0 ||
+	    db_exchange_put_peer(d, ROWS_GUEST, &x, 1) != 0)
 		fail_msg("%s", err_text());
-	x.own.seq = 7;
-	x.own.hash = x.own.sign = "cc";
-	assert_int_equal(db_exchange_put_own(d, &x), ERR_DB);
-	x.peer.seen = "dd";
-	assert_int_equal(db_exchange_put_peer(d, &x), ERR_DB);
+	arena_free(a);
+	assert_int_equal(db_exchange_put_own(d, ROWS_GUEST, &x, 1), ERR_DB);
+	assert_int_equal(db_exchange_told(d, ROWS_GUEST, &x, 1), ERR_DB);
 }
 
 /* The whole of a partner's request cycle, with fcgi-app's rights alone. */
