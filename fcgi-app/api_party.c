@@ -10,6 +10,7 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/json/decode.h"
+#include "lib/model/dsl.h"
 #include "lib/party/party.h"
 #include "lib/party/party_contract.h"
 #include "lib/party/resources_freed.h"
@@ -22,12 +23,14 @@ struct verdict {
 	const char *reason;
 	int64_t run, fence;
 	struct json_object *model; /* manifests of all members */
+	struct json_object *succeeded;
 };
 
 static const struct json_field verdict_fields[] = {
 	COMMAND_SELF(struct verdict),
 	JSON_STR(struct verdict, reason, 0, COMMAND_REASON_MAX, JSON_NULLABLE),
 	JSON_OBJ(struct verdict, model, JSON_NULLABLE),
+	JSON_ARR(struct verdict, succeeded, 0, DSL_COMPONENTS_MAX, 0),
 };
 
 struct start {
@@ -181,7 +184,8 @@ api_party_job_status(struct request *req, struct reply *rp)
 
 	if ((r = command_local_member(req, &m)) != 0 ||
 	    (r = command_status(req, &to)) != 0 ||
-	    (r = command_body(req, JSON_FIELDS(verdict_fields), &v)) != 0)
+	    (r = command_body(req, JSON_FIELDS(verdict_fields), &v)) != 0 ||
+	    (r = command_succeeded(req, v.succeeded, &m, &who)) != 0)
 		return r;
 	command_self(&who, &v.run, v.fence);
 	if (v.model != NULL && to == STATE_SUCCESS)

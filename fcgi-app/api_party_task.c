@@ -6,19 +6,37 @@
 #include "fcgi-app/route.h"
 #include "fcgi-app/wake.h"
 #include "lib/conf/site_conf.h"
+#include "lib/json/decode.h"
+#include "lib/model/dsl.h"
 #include "lib/party/party.h"
+
+struct start {
+	int64_t run, fence;
+	struct json_object *succeeded;
+};
+
+static const struct json_field start_fields[] = {
+	COMMAND_SELF(struct start),
+	JSON_ARR(struct start, succeeded, 0, DSL_COMPONENTS_MAX, 0),
+};
 
 int
 api_party_task_start(struct request *req, struct reply *rp)
 {
 	struct party_caller who = command_caller(req);
+	struct start start = { .run = -1 };
+	struct party_member m;
 	struct db_task_key key;
 	bool effective;
 	int r;
 
-	if ((r = command_local_task(req, &key)) != 0 ||
-	    (r = command_plain(req, &who)) != 0 ||
-	    (r = party_task_start(req->app->db, &who, &key, &effective)) != 0)
+	if ((r = command_local_member(req, &m)) != 0 ||
+	    (r = command_local_task(req, &key)) != 0 ||
+	    (r = command_body(req, JSON_FIELDS(start_fields), &start)) != 0 ||
+	    (r = command_succeeded(req, start.succeeded, &m, &who)) != 0)
+		return r;
+	command_self(&who, &start.run, start.fence);
+	if ((r = party_task_start(req->app->db, &who, &key, &effective)) != 0)
 		return r;
 	return command_answer(req, rp, effective, WAKE_LAUNCHES);
 }

@@ -189,6 +189,47 @@ command_end(struct request *req, struct command_end *e)
 	return command_cause(req, &e->who, &e->reason);
 }
 
+static int
+read_success(
+    struct json_object *o, const struct party_member *m, struct db_task_key *k)
+{
+	struct json_object *version;
+
+	*k = (struct db_task_key){
+		.job_id = m->job_id, .role = m->role, .party_id = m->party_id
+	};
+	if (!json_is_array(o) || json_object_array_length(o) != 2 ||
+	    !json_is_string(json_object_array_get_idx(o, 0)))
+		return ERR_INVALID;
+	k->component = json_object_get_string(json_object_array_get_idx(o, 0));
+	version = json_object_array_get_idx(o, 1);
+	if (!str_is_name(k->component, DSL_NAME_MAX) ||
+	    !json_object_is_type(version, json_type_int))
+		return ERR_INVALID;
+	k->version = json_object_get_int64(version);
+	return k->version >= 0 && k->version <= INT32_MAX ? 0 : ERR_INVALID;
+}
+
+int
+command_succeeded(struct request *req, struct json_object *list,
+    const struct party_member *m, struct party_caller *who)
+{
+	size_t n = list == NULL ? 0 : json_object_array_length(list);
+	struct db_task_key *keys =
+	    arena_alloc(req->arena, (n + 1) * sizeof(*keys));
+
+	for (size_t i = 0; i < n; i++)
+		if (read_success(
+			json_object_array_get_idx(list, i), m, &keys[i]) != 0)
+			return err_set(ERR_INVALID,
+			    "body: /succeeded/%zu: must be [component, "
+			    "version]",
+			    i);
+	who->succeeded = keys;
+	who->n_succeeded = n;
+	return 0;
+}
+
 /* --- answers ------------------------------------------------------------------------- */
 
 int

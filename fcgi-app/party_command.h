@@ -59,6 +59,13 @@ int command_end(struct request *, struct command_end *out);
 struct party_caller command_caller(struct request *);
 
 /*
+ * "succeeded": [[component, version], …], tasks of member m (borrowed) whose
+ * success is told with a command.
+ */
+int command_succeeded(struct request *, struct json_object *list,
+    const struct party_member *m, struct party_caller *);
+
+/*
  * The command was carried out: 0, or 10 when it had no effect, as the platform
  * answers.  In both cases the supervisor looks whether it has what to do
  * (enum site_wake), unless there never is.

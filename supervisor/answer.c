@@ -325,6 +325,14 @@ answer_keep(struct command *c)
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
 	acks_add(&c->job->acks, &c->task,
 	    c->verb == PLAN_TASK_START ? STATE_NONE : c->status);
+	answer_keep_told(c);
+}
+
+void
+answer_keep_told(struct command *c)
+{
+	for (size_t i = 0; i < c->ntold; i++)
+		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
 }
 
 /*

@@ -27,6 +27,10 @@ struct command {
 	/* what members staged, to be sealed with the success; 0: nothing */
 	struct model_member *models;
 	size_t nmodels;
+	/* tasks of the member whose success it is told with this command */
+	struct db_task_key *told;
+	size_t *told_components;
+	size_t ntold;
 	/* why a start was refused: the collect that follows settles it */
 	const char *refusal;
 	struct arena *arena;
@@ -56,6 +60,8 @@ int answer_take(struct command *, const struct answer *, bool is_local);
  */
 bool answer_is_kept(const struct command *, const struct answer *);
 void answer_keep(struct command *);
+/* The same of successes that went with a command. */
+void answer_keep_told(struct command *);
 /* The member said "not now": leave it alone for a moment. */
 void answer_rest(struct command *);
 

@@ -25,6 +25,36 @@
 #include "supervisor/queue.h"
 #include "supervisor/refence.h"
 
+static struct db_task_key
+key_of(struct command *c, const struct db_task *t)
+{
+	return (struct db_task_key){
+		.job_id = c->to.job_id,
+		.component = arena_strdup(c->arena, t->key.component),
+		.version = t->key.version,
+		.role = c->to.role,
+		.party_id = c->to.party_id,
+	};
+}
+
+static void
+take_told(
+    struct command *c, const struct snapshot *sn, const struct plan_action *a)
+{
+	const size_t n = a->ntold;
+
+	c->told = arena_alloc(c->arena, (n + 1) * sizeof(*c->told));
+	c->told_components =
+	    arena_alloc(c->arena, (n + 1) * sizeof(*c->told_components));
+	for (c->ntold = 0; c->ntold < n; c->ntold++) {
+		size_t component = a->told[c->ntold];
+
+		c->told_components[c->ntold] = component;
+		c->told[c->ntold] =
+		    key_of(c, snapshot_task(sn, component, a->member));
+	}
+}
+
 static struct command *
 command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, command_done_fn *done, void *ctx)
@@ -52,16 +82,11 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	/* The success of a job that makes a model names all manifests. */
 	if (c->verb == PLAN_END && c->status == STATE_SUCCESS)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
+	take_told(c, sn, a);
 	if (!plan_is_task_command(a->verb))
 		return c;
 	t = snapshot_task(sn, a->component, a->member);
-	c->task = (struct db_task_key){
-		.job_id = c->to.job_id,
-		.component = arena_strdup(arena, t->key.component),
-		.version = t->key.version,
-		.role = c->to.role,
-		.party_id = c->to.party_id,
-	};
+	c->task = key_of(c, t);
 	c->auto_retries = t->auto_retries;
 	c->retry_delay_s = t->retry_delay_s;
 	return c;
@@ -81,6 +106,8 @@ set_busy(struct command *c, bool busy)
 		job_task(c->job, c->component, c->member)->busy = busy;
 	else
 		c->job->members[c->member].busy = busy;
+	for (size_t i = 0; i < c->ntold; i++)
+		job_task(c->job, c->told_components[i], c->member)->busy = busy;
 	if (busy)
 		c->job->under_way++;
 	else
@@ -457,6 +484,23 @@ documents_body(struct command *c, char **out)
 	return r;
 }
 
+/* [[component, version], …] */
+static struct json_object *
+told_json(const struct command *c)
+{
+	struct json_object *list = json_object_new_array(), *one;
+
+	for (size_t i = 0; i < c->ntold; i++) {
+		one = json_object_new_array();
+		json_object_array_add(
+		    one, json_object_new_string(c->told[i].component));
+		json_object_array_add(
+		    one, json_object_new_int64(c->told[i].version));
+		json_object_array_add(list, one);
+	}
+	return list;
+}
+
 static int
 body_of(struct command *c, char **out)
 {
@@ -480,6 +524,8 @@ body_of(struct command *c, char **out)
 		json_object_put(o);
 		return r;
 	}
+	if (c->ntold > 0)
+		json_add(o, "succeeded", told_json(c));
 	if (c->nmodels > 0)
 		json_add(o, "model", model_members_json(c->models, c->nmodels));
 	*out = xstrdup(json_text(o));
@@ -555,6 +601,9 @@ answered(void *ctx, const struct partner_reply *reply)
 	audit(c, &a);
 	if (c->verb == PLAN_END && a.code == 0)
 		given_back(c);
+	if (c->verb == PLAN_END && a.code == 0 && r == 0 &&
+	    j->fence == c->fence)
+		answer_keep_told(c);
 	if (r == ERR_CONFLICT) {
 		/* The job is another's by now, or begins another run. */
 		err_clear();
@@ -607,6 +656,7 @@ command_ask_after_refusal(struct command *c, const char *refusal)
 	    arena_strdup(arena, c->to.party_id);
 	ask->task.component = arena_strdup(arena, c->task.component);
 	ask->reason = NULL;
+	ask->ntold = 0;
 	if (send_away(ask) != 0) {
 		log_err("job=%s collect", c->to.job_id);
 		command_free(ask);

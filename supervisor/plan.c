@@ -95,5 +95,6 @@ plan_make(struct plan *p, const struct plan_job *j)
 		k.runs = true;
 		plan_run(&k);
 	}
+	plan_fold(&k);
 	plan_tasks_wait(&k);
 }

@@ -143,7 +143,13 @@ struct plan_action {
 	int progress;
 	int64_t delay_ms;
 	const char *reason; /* in the arena, may be NULL */
-	bool done;	    /* for whoever carries it out */
+	/*
+	 * Of a task's start, and of the end of a job that succeeded: components
+	 * whose success the member is told with it.
+	 */
+	size_t *told; /* in the arena */
+	size_t ntold;
+	bool done; /* for whoever carries it out */
 };
 
 struct plan {

@@ -27,14 +27,22 @@ close_rows(struct plan_maker *k, size_t c)
 	}
 }
 
-/* Is a task's end still to be told to member m? */
+/* The success of a task is told with that of the job (plan_fold.c). */
+static bool
+goes_with_end(const struct plan_maker *k, size_t c)
+{
+	return k->job->status == STATE_SUCCESS &&
+	       k->views[c].verdict == STATE_SUCCESS;
+}
+
+/* Is a task's end still to be told to member m, before the job's? */
 static bool
 owes_verdict(const struct plan_maker *k, size_t m)
 {
 	for (size_t c = 0; c < k->job->ncomponents; c++) {
 		const struct plan_component *comp = &k->job->components[c];
 
-		if (!state_is_end(k->views[c].verdict))
+		if (!state_is_end(k->views[c].verdict) || goes_with_end(k, c))
 			continue;
 		for (size_t i = 0; i < comp->nrows; i++)
 			if (comp->rows[i].member == m &&

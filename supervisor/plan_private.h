@@ -3,7 +3,8 @@
  * components and decides which part of a job's life it is in; plan_begin.c
  * (until all have started), plan_run.c (tasks) and plan_end.c add what is
  * missing there; plan_view.c knows what a component amounts to, plan_add.c
- * adds actions; plan_wait.c says why tasks wait.
+ * adds actions, plan_fold.c makes fewer of them; plan_wait.c says why tasks
+ * wait.
  */
 #ifndef SUPERVISOR_PLAN_PRIVATE_H
 #define SUPERVISOR_PLAN_PRIVATE_H
@@ -88,6 +89,14 @@ bool plan_task_create(struct plan_maker *);
 void plan_wait_for_away(
     struct plan_maker *, const struct plan_member *, const char *what);
 void plan_run(struct plan_maker *);
+
+/* --- plan_fold.c --- */
+
+/*
+ * Once all else is planned: what members are told of tasks that succeeded goes
+ * with another command to them, where there is one.
+ */
+void plan_fold(struct plan_maker *);
 
 /* --- plan_wait.c --- */
 

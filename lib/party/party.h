@@ -55,6 +55,12 @@ struct party_caller {
 	 * (a backup) finds its way back by it.
 	 */
 	int64_t *heard;
+	/*
+	 * Tasks of the addressed member that succeeded at all members: told
+	 * with the command, in its transaction.
+	 */
+	const struct db_task_key *succeeded;
+	size_t n_succeeded;
 };
 
 /* The member that is addressed. */

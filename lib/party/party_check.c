@@ -135,6 +135,26 @@ check_fence(struct db *db, const struct party_command *c)
 	return db_job_set_fence(db, job->job_id, fence);
 }
 
+/* A task that is not here, or has its end, is no matter of the command. */
+static int
+take_successes(struct db *db, const struct party_command *c)
+{
+	const struct party_caller *who = c->caller;
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < who->n_succeeded; i++) {
+		r = db_task_move(db, &who->succeeded[i],
+		    &(struct db_task_move){
+			.status = STATE_SUCCESS, .party_status = STATE_NONE },
+		    NULL);
+		if (r == ERR_NOT_FOUND) {
+			err_clear();
+			r = 0;
+		}
+	}
+	return r;
+}
+
 struct command_call {
 	struct party_command *command;
 	party_command_fn *fn;
@@ -157,7 +177,7 @@ command_tx(struct db *db, void *ctx)
 	if ((r = party_check(db, c->arena, c->caller, &c->member, true, &c->job,
 		 &c->party)) == 0 &&
 	    (r = check_lease(c)) == 0 && (r = check_fence(db, c)) == 0 &&
-	    (r = check_run(db, c)) == 0)
+	    (r = check_run(db, c)) == 0 && (r = take_successes(db, c)) == 0)
 		r = call->fn(db, c);
 	arena_free(c->arena);
 	return r;

@@ -1401,6 +1401,35 @@ who_is_no_member_does_not_learn_which_tasks_there_are(void **state)
 }
 
 static void
+successes_that_go_with_a_command_are_read_whole(void **state)
+{
+#define JOB "20260101000000000077"
+	static const char *const targets[] = { "/v1/party/" JOB "/guest/" US
+					       "/status/success",
+		"/v1/party/" JOB "/c_1/" JOB "_c_1/0/guest/" US "/start" };
+	static const char *const bodies[] = { "[[\"c_0\",0],\"c_0\"]",
+		"[[\"c_0\",0],[\"c_0\"]]", "[[\"c_0\",0],[0,\"c_0\"]]",
+		"[[\"c_0\",0],[\"c_0\",-1]]", "[[\"c_0\",0],[\"../c\",1]]" };
+	struct answer a;
+	char *body;
+
+	(void)state;
+	for (size_t i = 0; i < 5 * 2; i++) {
+		body = xasprintf("{\"succeeded\":%s}", bodies[i / 2]);
+		partner(&(struct partner_ask){ .target = targets[i % 2],
+			    .body = body,
+			    .len = strlen(body) },
+		    &a);
+		assert_int_equal(a.retcode, 101);
+		assert_non_null(strstr(
+		    a.retmsg, "/succeeded/1: must be [component, version]"));
+		answer_fini(&a);
+		free(body);
+	}
+#undef JOB
+}
+
+static void
 objects_that_may_not_come_are_refused(void **state)
 {
 	char *name = allowed_name(), *query, *big = xcalloc(1, 70000);
@@ -1849,6 +1878,8 @@ main(void)
 		    files_of_the_server_are_taken_only_from_their_folder),
 		cmocka_unit_test(every_fault_of_a_job_is_told_with_its_place),
 		cmocka_unit_test(objects_reach_the_mailbox_of_a_running_task),
+		cmocka_unit_test(
+		    successes_that_go_with_a_command_are_read_whole),
 		cmocka_unit_test(objects_that_may_not_come_are_refused),
 		cmocka_unit_test(
 		    who_is_no_member_does_not_learn_which_tasks_there_are),

@@ -213,6 +213,38 @@ every_command_of_a_task_can_be_repeated(void **state)
 	assert_true(task(&reader)->report_due);
 }
 
+/* Whether the command itself is new or not, or about that task or none. */
+static void
+commands_tell_of_tasks_that_succeeded(void **state)
+{
+	struct db_task_key told[] = { { THEIRS, "gone_0", 0, "host",
+					  ROWS_HOST },
+		{ THEIRS, "reader_0", 7, "host", ROWS_HOST }, reader };
+	struct party_caller telling = guest;
+
+	(void)state;
+	start_job();
+	(void)launch(&reader);
+	telling.succeeded = told;
+	telling.n_succeeded = 3;
+	telling.fence = 5;
+	assert_int_equal(party_task_start(db, &telling, &lr, NULL), 0);
+	assert_int_equal(task(&reader)->status, STATE_SUCCESS);
+	assert_int_equal(task(&lr)->status, STATE_WAITING);
+	assert_true(task(&lr)->launch_wanted);
+	/* What is refused tells nothing. */
+	told[2] = lr;
+	telling.fence = 4;
+	assert_int_equal(
+	    party_task_start(db, &telling, &lr, NULL), ERR_CONFLICT);
+	assert_int_equal(task(&lr)->status, STATE_WAITING);
+	telling.fence = 5;
+	assert_int_equal(
+	    party_job_status(db, &telling, &member, STATE_SUCCESS, NULL, NULL),
+	    0);
+	assert_int_equal(task(&lr)->status, STATE_SUCCESS);
+}
+
 static void
 running_task_is_wished_dead_and_its_shepherd_learns_it(void **state)
 {
@@ -1542,6 +1574,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(every_command_of_a_job_can_be_repeated),
 		T(every_command_of_a_task_can_be_repeated),
+		T(commands_tell_of_tasks_that_succeeded),
 		T(running_task_is_wished_dead_and_its_shepherd_learns_it),
 		T(stop_of_a_job_ends_every_task_of_the_member_alone),
 		T(success_of_a_job_kills_nothing_and_returns_resources),

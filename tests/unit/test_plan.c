@@ -469,6 +469,14 @@ one_member_that_succeeded_waits_for_the_other(void **state)
 	assert_int_equal(f->plan.n, 0);
 }
 
+/* The member is told of that component's success, and of no other's. */
+static void
+expect_told(const struct plan_action *a, size_t component)
+{
+	assert_int_equal(a->ntold, 1);
+	assert_int_equal(a->told[0], component);
+}
+
 static void
 success_at_all_starts_the_next_task_in_the_same_plan(void **state)
 {
@@ -482,13 +490,63 @@ success_at_all_starts_the_next_task_in_the_same_plan(void **state)
 	make(f);
 	assert_int_equal(
 	    expect(f, PLAN_SET_VERDICT, ANY, READER)->status, STATE_SUCCESS);
-	expect(f, PLAN_TASK_STATUS, HOST, READER);
 	assert_int_equal(
 	    expect(f, PLAN_SET_VERDICT, ANY, PSI)->status, STATE_RUNNING);
-	expect(f, PLAN_TASK_START, GUEST, PSI);
-	expect(f, PLAN_TASK_START, HOST, PSI);
-	expect_commands(f, 3);
+	assert_int_equal(expect(f, PLAN_TASK_START, GUEST, PSI)->ntold, 0);
+	expect_told(expect(f, PLAN_TASK_START, HOST, PSI), READER);
+	expect_commands(f, 2);
 	assert_int_equal(expect(f, PLAN_SET_PROGRESS, ANY, ANY)->progress, 33);
+}
+
+/* No start goes to the host: it hears of the success by itself. */
+static void
+a_success_is_told_by_itself_when_nothing_else_is_sent(void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_SUCCESS);
+	f->rows[READER][HOST].acked = STATE_RUNNING;
+	task_runs(f, PSI);
+	make(f);
+	expect(f, PLAN_TASK_STATUS, HOST, READER);
+	expect_commands(f, 1);
+	/* The start is under way. */
+	f->rows[PSI][HOST].start_acked = false;
+	f->rows[PSI][HOST].party_status = STATE_WAITING;
+	f->rows[PSI][HOST].busy = true;
+	make(f);
+	expect(f, PLAN_TASK_STATUS, HOST, READER);
+	expect_commands(f, 1);
+}
+
+static void
+the_last_success_is_told_with_the_jobs(void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_SUCCESS);
+	task_ended(f, PSI, STATE_SUCCESS);
+	task_runs(f, LR);
+	f->rows[LR][GUEST].party_status = STATE_SUCCESS;
+	f->rows[LR][GUEST].acked = STATE_SUCCESS;
+	f->rows[LR][HOST].party_status = STATE_SUCCESS;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_SUCCESS);
+	expect_commands(f, 0);
+	f->components[LR].status = STATE_SUCCESS;
+	f->job.status = STATE_SUCCESS;
+	make(f);
+	assert_int_equal(expect(f, PLAN_END, GUEST, ANY)->ntold, 0);
+	expect_told(expect(f, PLAN_END, HOST, ANY), LR);
+	expect_commands(f, 2);
+	/* While the end cannot be told, it is told by itself. */
+	f->members[HOST].busy = true;
+	make(f);
+	expect(f, PLAN_TASK_STATUS, HOST, LR);
+	expect_commands(f, 2);
 }
 
 static void
@@ -1376,6 +1434,8 @@ carry_out(struct fixture *f)
 			f->rows[a->component][a->member].busy = true;
 		else if (plan_is_command(a->verb))
 			f->members[a->member].busy = true;
+		for (size_t k = 0; k < a->ntold; k++)
+			f->rows[a->told[k]][a->member].busy = true;
 	}
 }
 
@@ -1460,6 +1520,8 @@ main(void)
 		T(a_start_without_a_reply_is_sent_again),
 		T(one_member_that_succeeded_waits_for_the_other),
 		T(success_at_all_starts_the_next_task_in_the_same_plan),
+		T(a_success_is_told_by_itself_when_nothing_else_is_sent),
+		T(the_last_success_is_told_with_the_jobs),
 		T(a_member_that_passes_counts_as_success),
 		T(no_more_tasks_than_allowed_run_at_once),
 		T(silence_of_a_running_task_is_asked_about),

@@ -1,0 +1,66 @@
+/*
+ * That a task succeeded is no news that anybody waits for.  Each command is a
+ * request with its signature and a transaction at the member, so it goes with
+ * the start of the next task there, or with the job's success.  Causes of bad
+ * ends go by themselves, before what follows from them.
+ */
+#include "supervisor/plan_private.h"
+
+static bool
+is_success(const struct plan_action *a)
+{
+	return a->verb == PLAN_TASK_STATUS && a->status == STATE_SUCCESS;
+}
+
+/* Is it one that can tell the member of successes? */
+static bool
+carries(const struct plan_action *a, size_t member)
+{
+	return a->member == member &&
+	       (a->verb == PLAN_TASK_START ||
+		   (a->verb == PLAN_END && a->status == STATE_SUCCESS));
+}
+
+static bool
+hand_over(struct plan_maker *k, const struct plan_action *success)
+{
+	for (size_t i = 0; i < k->plan->n; i++) {
+		struct plan_action *a = &k->plan->actions[i];
+
+		if (!carries(a, success->member))
+			continue;
+		if (a->told == NULL)
+			a->told = arena_alloc(k->plan->arena,
+			    k->job->ncomponents * sizeof(*a->told));
+		a->told[a->ntold++] = success->component;
+		return true;
+	}
+	return false;
+}
+
+/* Does the job succeed by this plan?  The next one tells it. */
+static bool
+succeeds(const struct plan *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		if (p->actions[i].verb == PLAN_SET_JOB &&
+		    p->actions[i].status == STATE_SUCCESS)
+			return true;
+	return false;
+}
+
+void
+plan_fold(struct plan_maker *k)
+{
+	struct plan *p = k->plan;
+	bool later = succeeds(p);
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		p->actions[i].done = is_success(&p->actions[i]) &&
+				     (later || hand_over(k, &p->actions[i]));
+	for (size_t i = 0; i < p->n; i++)
+		if (!p->actions[i].done)
+			p->actions[n++] = p->actions[i];
+	p->n = n;
+}
