@@ -12,13 +12,40 @@ is_success(const struct plan_action *a)
 	return a->verb == PLAN_TASK_STATUS && a->status == STATE_SUCCESS;
 }
 
-/* Is it one that can tell the member of successes? */
-static bool
-carries(const struct plan_action *a, size_t member)
+static void
+tell(struct plan_maker *k, struct plan_action *a, size_t component)
 {
-	return a->member == member &&
-	       (a->verb == PLAN_TASK_START ||
-		   (a->verb == PLAN_END && a->status == STATE_SUCCESS));
+	if (a->told == NULL)
+		a->told = arena_alloc(
+		    k->plan->arena, k->job->ncomponents * sizeof(*a->told));
+	a->told[a->ntold++] = component;
+}
+
+static bool
+is_end(const struct plan_action *a)
+{
+	return a->verb == PLAN_END && a->status == STATE_SUCCESS;
+}
+
+/*
+ * Nothing is told of tasks any more when a member knows of the end: so also
+ * what is under way by itself, and may get lost.
+ */
+static void
+tell_all(struct plan_maker *k, struct plan_action *end)
+{
+	if (k->job->members[end->member].is_local)
+		return;
+	for (size_t c = 0; c < k->job->ncomponents; c++) {
+		const struct plan_component *comp = &k->job->components[c];
+
+		for (size_t i = 0; i < comp->nrows; i++)
+			if (comp->rows[i].member == end->member &&
+			    comp->rows[i].acked != STATE_SUCCESS &&
+			    k->views[c].verdict == STATE_SUCCESS &&
+			    !plan_needs_create(k, comp, &comp->rows[i]))
+				tell(k, end, c);
+	}
 }
 
 static bool
@@ -27,13 +54,14 @@ hand_over(struct plan_maker *k, const struct plan_action *success)
 	for (size_t i = 0; i < k->plan->n; i++) {
 		struct plan_action *a = &k->plan->actions[i];
 
-		if (!carries(a, success->member))
+		if (a->member != success->member)
 			continue;
-		if (a->told == NULL)
-			a->told = arena_alloc(k->plan->arena,
-			    k->job->ncomponents * sizeof(*a->told));
-		a->told[a->ntold++] = success->component;
-		return true;
+		if (is_end(a))
+			return true;
+		if (a->verb == PLAN_TASK_START) {
+			tell(k, a, success->component);
+			return true;
+		}
 	}
 	return false;
 }
@@ -56,6 +84,9 @@ plan_fold(struct plan_maker *k)
 	bool later = succeeds(p);
 	size_t n = 0;
 
+	for (size_t i = 0; i < p->n; i++)
+		if (is_end(&p->actions[i]))
+			tell_all(k, &p->actions[i]);
 	for (size_t i = 0; i < p->n; i++)
 		p->actions[i].done = is_success(&p->actions[i]) &&
 				     (later || hand_over(k, &p->actions[i]));

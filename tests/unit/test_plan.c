@@ -542,6 +542,12 @@ the_last_success_is_told_with_the_jobs(void **state)
 	assert_int_equal(expect(f, PLAN_END, GUEST, ANY)->ntold, 0);
 	expect_told(expect(f, PLAN_END, HOST, ANY), LR);
 	expect_commands(f, 2);
+	/* It is under way by itself: who says that it arrives? */
+	f->rows[LR][HOST].busy = true;
+	make(f);
+	expect_told(expect(f, PLAN_END, HOST, ANY), LR);
+	expect_commands(f, 2);
+	f->rows[LR][HOST].busy = false;
 	/* While the end cannot be told, it is told by itself. */
 	f->members[HOST].busy = true;
 	make(f);
