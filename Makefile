@@ -62,7 +62,8 @@ CLI     := $(call objs,cli/*.c)
 TESTLIB := $(call objs,tests/lib/*.c)
 
 PROGRAMS := $(B)/bin/sluice $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
-            $(B)/bin/sluice-shepherd $(B)/bin/sluice-model-store
+            $(B)/bin/sluice-shepherd $(B)/bin/sluice-model-store \
+            $(B)/bin/sluice-sandbox
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(wildcard tests/unit/test_*.c))
 BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
@@ -130,6 +131,13 @@ $(eval $(call program,sluice-supervisor,supervisor,supervisor))
 $(eval $(call program,sluice-shepherd,supervisor/shepherd,shepherd))
 $(eval $(call program,sluice-model-store,supervisor/modelstore,modelstore))
 
+# Without the C library, so without what that would have to set up.
+$(B)/bin/sluice-sandbox: supervisor/sandbox/main.c supervisor/shepherd/inside.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -g -ffreestanding \
+	    -fno-stack-protector -fcf-protection -fno-pie -nostdlib -static \
+	    -Wl,-z,noexecstack -o $@ $<
+
 $(PROVIDER)/executor: $(B)/obj/executor/main.o $(B)/executor.a $(B)/libsluice.a
 	@mkdir -p $(@D)
 	$(CC) $(if $(STATIC),$(STATIC),-pie) $(HARDEN_LD) $(CFLAGS) $(LDFLAGS) \
@@ -167,7 +175,7 @@ $(HOSTILE)/manifest.json: tests/hostile/manifest.json
 	@mkdir -p $(@D)
 	cp $< $@
 
-$(B)/tests/test_sandbox: | $(HOSTILE)/executor $(HOSTILE)/manifest.json
+$(B)/tests/test_sandbox: | $(HOSTILE)/executor $(HOSTILE)/manifest.json $(B)/bin/sluice-sandbox
 
 # --- tests ------------------------------------------------------------------
 ARCHIVES := $(B)/testlib.a $(B)/fcgi.a $(B)/supervisor.a $(B)/shepherd.a \
@@ -401,7 +409,7 @@ install: all
 	install -m 755 $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
 	    $(DESTDIR)$(PREFIX)/sbin/
 	install -m 755 $(B)/bin/sluice-shepherd $(B)/bin/sluice-model-store \
-	    $(DESTDIR)$(LIBEXEC)/
+	    $(B)/bin/sluice-sandbox $(DESTDIR)$(LIBEXEC)/
 	install -m 755 $(PROVIDER)/executor \
 	    $(DESTDIR)$(LIBEXEC)/providers/sluice/$(VERSION)/
 	install -m 644 $(PROVIDER)/manifest.json \

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "executor/channel.h"
 #include "executor/component.h"
@@ -18,6 +19,16 @@
 #include "lib/base/log.h"
 
 enum { SHEPHERD_FD = 3 };
+
+/*
+ * The first process of a namespace gets no signal that it has no handler for,
+ * from itself neither; abort() would end as another fault.
+ */
+static void
+on_abort(int signo)
+{
+	_exit(128 + signo);
+}
 
 static int
 list(void)
@@ -56,7 +67,8 @@ main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], "--list") == 0)
 		return list();
 	log_init("executor", LOG_INFO_);
-	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+	if (signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
+	    signal(SIGABRT, on_abort) == SIG_ERR)
 		return EXIT_FAILURE;
 	r = channel_open(SHEPHERD_FD, &channel, &task);
 	if (r == 0)

@@ -185,6 +185,8 @@ static const struct key keys[] = {
 	    "@bin/sluice-shepherd"),
 	STR("executor", "model_store_program", KEY_PATH, model_store_program,
 	    "@bin/sluice-model-store"),
+	STR("executor", "sandbox_program", KEY_PATH, sandbox_program,
+	    "@bin/sluice-sandbox"),
 	STR("executor", "bwrap_program", KEY_PATH, bwrap_program,
 	    "/usr/bin/bwrap"),
 	NUM("executor", "memory_mb", executor_memory_mb, "4096", 16, 67108864),

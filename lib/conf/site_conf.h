@@ -110,6 +110,7 @@ struct site_conf {
 	/* [executor] */
 	char *providers_dir; /* NAME/VERSION/ folders, absolute */
 	char *shepherd_program;
+	char *sandbox_program; /* makes those of static executors */
 	char *bwrap_program;
 	int64_t executor_memory_mb; /* default limit per task */
 	int64_t executor_file_mb;   /* largest file */

@@ -128,7 +128,7 @@ launch_own(struct shepherd *s)
 	if ((r = launcher_start_own(argv, &s->child)) != 0)
 		return r;
 	s->has_child = true;
-	return loop_child(s->loop, s->child.bwrap, control_child, s);
+	return loop_child(s->loop, s->child.pid, control_child, s);
 }
 
 static int
@@ -138,6 +138,7 @@ launch(struct shepherd *s, const struct inputs *in)
 	char name[64];
 	int cores = (int)t->attempt->cores;
 	struct sandbox box = {
+		.maker = s->conf->sandbox_program,
 		.bwrap = s->conf->bwrap_program,
 		.program = t->provider->program,
 		.provider_dir = t->provider->folder,
@@ -159,7 +160,7 @@ launch(struct shepherd *s, const struct inputs *in)
 		 &box, &limits, s->conf->cgroup_dir, name, &s->child)) != 0)
 		return r;
 	s->has_child = true;
-	return loop_child(s->loop, s->child.bwrap, control_child, s);
+	return loop_child(s->loop, s->child.pid, control_child, s);
 }
 
 /* When this cannot be written now, the end will say it all. */

@@ -110,6 +110,12 @@ signal_of(int status)
 	return WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128 : 0;
 }
 
+static bool
+had_no_sandbox(int status)
+{
+	return WIFEXITED(status) && WEXITSTATUS(status) == INSIDE_EXIT;
+}
+
 /* Somebody ended it, or it ended itself, and would again. */
 static enum fault_kind
 fault_of_status(int status)
@@ -117,7 +123,7 @@ fault_of_status(int status)
 	int sig = signal_of(status);
 
 	return sig == SIGKILL || sig == SIGTERM || sig == SIGHUP ||
-		       sig == SIGINT
+		       sig == SIGINT || had_no_sandbox(status)
 		   ? FAULT_HOST
 		   : FAULT_COMPONENT;
 }

@@ -1,11 +1,11 @@
 /*
- * Launching bubblewrap with an executor.
+ * Launching an executor in its sandbox: sandbox.h says which of two programs
+ * makes it.
  *
  * The order matters.  The child enters the control group and takes its limits
- * before it becomes bwrap.  bwrap makes the namespaces, tells the process id
- * of its first process there, and waits; now the number of threads can be
- * limited, which is counted per user namespace.  Then it goes on to the
- * executor.
+ * before it becomes one of them.  The number of threads is counted per user
+ * namespace and limited in the new one: sluice-sandbox is started in there;
+ * bwrap makes it, tells the process id of its first process there, and waits.
  */
 #include "supervisor/shepherd/launcher.h"
 
@@ -27,12 +27,13 @@
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/event/loop.h"
+#include "supervisor/shepherd/box.h"
 #include "supervisor/shepherd/seccomp.h"
 
 /* bwrap needs a few milliseconds; a machine out of breath some more. */
 #define SETUP_TIMEOUT_MS 10000
 #define INFO_MAX 4096
-/* Exit status of a child that could not become bwrap. */
+/* Exit status of a child that could not become another program. */
 #define EXIT_NO_EXEC 126
 
 /* Both ends of everything between us and the child. */
@@ -58,8 +59,9 @@ pipes_close(struct pipes *p)
 	fd_close(&p->seccomp);
 }
 
+/* Nobody waits for anybody in a box. */
 static int
-pipes_open(struct pipes *p)
+pipes_open(struct pipes *p, bool in_box)
 {
 	int r;
 
@@ -67,7 +69,8 @@ pipes_open(struct pipes *p)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->socket) !=
 		0 ||
 	    pipe2(p->output, O_CLOEXEC) != 0 ||
-	    pipe2(p->info, O_CLOEXEC) != 0 || pipe2(p->block, O_CLOEXEC) != 0)
+	    (!in_box && (pipe2(p->info, O_CLOEXEC) != 0 ||
+			    pipe2(p->block, O_CLOEXEC) != 0)))
 		r = err_set_errno(ERR_IO, "pipes to the executor");
 	else if ((r = fd_set_nonblock(p->socket[0])) == 0 &&
 		 (r = fd_set_nonblock(p->output[0])) == 0)
@@ -83,7 +86,7 @@ pipes_open(struct pipes *p)
  * belongs.
  */
 static int
-place_fds(const struct pipes *p)
+place_fds(const struct pipes *p, int end)
 {
 	int from[SANDBOX_FD_END], fd;
 
@@ -94,57 +97,91 @@ place_fds(const struct pipes *p)
 	from[SANDBOX_FD_SECCOMP] = p->seccomp;
 	from[SANDBOX_FD_INFO] = p->info[1];
 	from[SANDBOX_FD_BLOCK] = p->block[0];
-	for (fd = 0; fd < SANDBOX_FD_END; fd++)
-		if ((from[fd] = fcntl(
-			 from[fd], F_DUPFD_CLOEXEC, SANDBOX_FD_END)) < 0)
+	for (fd = 0; fd < end; fd++)
+		if ((from[fd] = fcntl(from[fd], F_DUPFD_CLOEXEC, end)) < 0)
 			return -1;
-	for (fd = 0; fd < SANDBOX_FD_END; fd++)
+	for (fd = 0; fd < end; fd++)
 		if (dup2(from[fd], fd) < 0)
 			return -1;
-	return close_range(SANDBOX_FD_END, ~0U, 0);
+	return close_range((unsigned)end, ~0U, 0);
 }
 
-static void __attribute__((noreturn)) become_bwrap(const struct pipes *p,
-    const struct limits *l, const struct cgroup *g, char **argv, pid_t parent)
+/* What a child needs to become the program that makes the sandbox. */
+struct child {
+	const struct pipes *pipes;
+	const struct limits *limits;
+	const struct cgroup *cgroup;
+	char **argv;
+	pid_t parent;
+	bool in_box;
+	volatile bool has_failed;
+};
+
+/* Our end of the socket is open in us alone, once all others are closed. */
+static bool
+parent_is_gone(const struct child *c)
+{
+	struct pollfd pfd = { .fd = SANDBOX_FD_SOCKET };
+
+	/* There is no number for it in another process namespace. */
+	return c->in_box ? poll(&pfd, 1, 0) != 0 : getppid() != c->parent;
+}
+
+static void __attribute__((noreturn)) become(struct child *c)
 {
 	static char *const no_environment[] = { NULL };
 	const char *what;
 
-	if (cgroup_enter(g) != 0 || limits_apply_self(l) != 0) {
+	if (cgroup_enter(c->cgroup) != 0 || limits_apply_self(c->limits) != 0 ||
+	    (c->in_box && (limits_apply_inner(c->limits, 0) != 0 ||
+			      box_keep_privileges() != 0))) {
 		what = err_text();
 		goto fail;
 	}
-	if (!cgroup_limits_cpu(g))
+	if (!cgroup_limits_cpu(c->cgroup))
 		cores_apply();
 	loop_child_reset();
 	(void)signal(SIGPIPE, SIG_DFL);
 	what = "cannot place descriptors";
-	if (place_fds(p) != 0)
+	if (place_fds(
+		c->pipes, c->in_box ? SANDBOX_FD_BOX_END : SANDBOX_FD_END) != 0)
 		goto fail;
 	/* bwrap's own --die-with-parent comes into force a little later. */
 	what = "parent is gone";
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || parent_is_gone(c))
 		goto fail;
-	(void)execve(argv[0], argv, no_environment);
-	what = "cannot execute bwrap";
+	(void)execve(c->argv[0], c->argv, no_environment);
+	what = "cannot execute the program that makes sandboxes";
 fail:
+	c->has_failed = true;
 	(void)!write(STDERR_FILENO, what, strlen(what));
 	_exit(EXIT_NO_EXEC);
 }
 
+static int
+become_box(void *ctx)
+{
+	become(ctx);
+}
+
 /*
- * The child uses our memory until it is bwrap, and we stand still meanwhile:
- * no page is copied for a process that throws it away.  What it changes is
- * its own in the kernel, or what we do not look at again (the error's record).
+ * The child uses our memory until it is another program, and we stand still
+ * meanwhile: no page is copied for a process that throws it away.  What it
+ * changes is its own in the kernel, or what we do not look at again (the
+ * error's record).
  */
 static pid_t
-start_bwrap(const struct pipes *p, const struct limits *l,
-    const struct cgroup *g, char **argv, pid_t parent)
+start_child(struct child *c, struct launched *out)
 {
-	pid_t pid = vfork();
+	pid_t pid;
 
+	if (c->in_box) {
+		out->inner = box_clone(become_box, c, &out->inner_fd);
+		return out->inner;
+	}
+	pid = vfork();
 	if (pid == 0)
-		become_bwrap(p, l, g, argv, parent);
+		become(c);
 	return pid;
 }
 
@@ -205,7 +242,7 @@ setup_failed(struct launched *out, int r)
 	ssize_t n;
 
 	launcher_kill(out);
-	while (waitpid(out->bwrap, NULL, 0) < 0 && errno == EINTR)
+	while (waitpid(out->pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	n = read(out->output, buf_reserve(&b, INFO_MAX), INFO_MAX);
 	if (n > 0) {
@@ -219,47 +256,68 @@ setup_failed(struct launched *out, int r)
 	return r;
 }
 
+/* Our copies of the child's ends, so that its end is seen. */
+static void
+keep_ends(struct pipes *p, struct launched *out)
+{
+	out->socket = p->socket[0];
+	out->output = p->output[0];
+	p->socket[0] = p->output[0] = -1;
+	fd_close(&p->info[1]);
+	fd_close(&p->output[1]);
+	fd_close(&p->socket[1]);
+	fd_close(&p->block[0]);
+}
+
+/* bwrap's first process waits for us, so its number is still its own. */
+static int
+wait_for_bwrap(
+    const struct pipes *p, const struct limits *l, struct launched *out)
+{
+	int r;
+
+	if ((r = read_info(p->info[0], &out->inner)) != 0)
+		return r;
+	out->inner_fd = (int)syscall(SYS_pidfd_open, out->inner, 0);
+	if (out->inner_fd < 0)
+		return err_set_errno(ERR_IO, "pidfd of the sandbox");
+	return limits_apply_inner(l, out->inner);
+}
+
 int
 launcher_start(const struct sandbox *s, const struct limits *l,
     const char *cgroup_dir, const char *name, struct launched *out)
 {
+	struct child c = { .limits = l, .parent = getpid() };
 	struct pipes p;
-	char **argv = NULL;
-	pid_t parent = getpid();
 	int r;
 
 	*out = (struct launched)LAUNCHED_INIT;
 	memset(&p, -1, sizeof(p));
-	if ((r = sandbox_argv(s, &argv)) != 0 || (r = pipes_open(&p)) != 0)
+	c.pipes = &p;
+	if ((r = sandbox_argv(s, &c.argv, &c.in_box)) != 0 ||
+	    (r = pipes_open(&p, c.in_box)) != 0)
 		goto out;
 	cgroup_new(cgroup_dir, name, l, &out->cgroup);
+	c.cgroup = out->cgroup;
 	if (!cgroup_limits_cpu(out->cgroup))
 		cores_take(l->cores);
-	out->bwrap = start_bwrap(&p, l, out->cgroup, argv, parent);
-	if (out->bwrap < 0) {
-		r = err_set_errno(ERR_IO, "fork");
+	out->pid = start_child(&c, out);
+	if (out->pid < 0) {
+		r = err_set_errno(ERR_UNSUPPORTED, "namespaces");
 		goto out;
 	}
-	out->socket = p.socket[0];
-	out->output = p.output[0];
-	p.socket[0] = p.output[0] = -1;
-	/* Our copies of the child's ends, so that its end is seen. */
-	fd_close(&p.info[1]);
-	fd_close(&p.output[1]);
-	fd_close(&p.socket[1]);
-	fd_close(&p.block[0]);
-	/* The first process waits for us, so its number is still its own. */
-	if ((r = read_info(p.info[0], &out->inner)) == 0 &&
-	    (out->inner_fd = (int)syscall(SYS_pidfd_open, out->inner, 0)) < 0)
-		r = err_set_errno(ERR_IO, "pidfd of the sandbox");
-	if (r == 0)
-		r = limits_apply_inner(l, out->inner);
+	keep_ends(&p, out);
+	if (c.has_failed)
+		r = err_set(ERR_UNSUPPORTED, "nothing was started");
+	else if (!c.in_box)
+		r = wait_for_bwrap(&p, l, out);
 	if (r != 0)
 		r = setup_failed(out, r);
 out:
 	/* Closing the other end of block lets bwrap go on. */
 	pipes_close(&p);
-	sandbox_argv_free(argv);
+	sandbox_argv_free(c.argv);
 	if (r != 0)
 		launcher_close(out);
 	return r;
@@ -305,11 +363,11 @@ launcher_start_own(char *const argv[], struct launched *out)
 	int r;
 
 	*out = (struct launched)LAUNCHED_INIT;
-	if ((r = pipes_open(&p)) != 0)
+	if ((r = pipes_open(&p, true)) != 0)
 		return r;
-	if ((out->bwrap = fork()) < 0)
+	if ((out->pid = fork()) < 0)
 		r = err_set_errno(ERR_IO, "fork");
-	else if (out->bwrap == 0)
+	else if (out->pid == 0)
 		become_own(&p, argv, parent);
 	if (r == 0) {
 		out->socket = p.socket[0];
@@ -328,8 +386,8 @@ launcher_kill(const struct launched *l)
 	if (l->inner_fd >= 0)
 		(void)syscall(
 		    SYS_pidfd_send_signal, l->inner_fd, SIGKILL, NULL, 0);
-	if (l->bwrap > 1)
-		(void)kill(l->bwrap, SIGKILL);
+	if (l->pid > 1)
+		(void)kill(l->pid, SIGKILL);
 }
 
 void

@@ -45,8 +45,8 @@ renew(struct lease *l, enum state *kill)
 	int r;
 
 	r = db_attempt_renew(s->db, s->subject->attempt->attempt_id,
-	    s->conf->lease_ms, getpid(),
-	    s->child.bwrap > 0 ? s->child.bwrap : 0, l->progress, kill);
+	    s->conf->lease_ms, getpid(), s->child.pid > 0 ? s->child.pid : 0,
+	    l->progress, kill);
 	if (r == 0)
 		l->renewed_ms = now;
 	else if (r != ERR_CONFLICT &&

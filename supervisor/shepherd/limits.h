@@ -17,13 +17,13 @@ struct limits {
 };
 
 /*
- * In the forked child, before bwrap: memory, file size, descriptors, no core
+ * In the child, before it is another program: memory, file size, descriptors, no core
  * file.  Memory means private writable memory; tables are mapped files.
  * Errors: ERR_IO.
  */
 int limits_apply_self(const struct limits *);
 /*
- * To bwrap's first process in the sandbox while it waits to go on: processes
+ * To the sandbox's first process (0: this one) before it goes on: processes
  * and threads, which are counted from there.  Errors: ERR_IO.
  */
 int limits_apply_inner(const struct limits *, pid_t);

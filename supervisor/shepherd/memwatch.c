@@ -83,7 +83,7 @@ memwatch_bytes(pid_t inner)
 {
 	struct buf b = BUF_INIT;
 	char name[64], *s, *end;
-	int64_t bytes = 0;
+	int64_t bytes = process_bytes(inner);
 	long pid;
 
 	(void)snprintf(name, sizeof(name), "task/%d/children", (int)inner);

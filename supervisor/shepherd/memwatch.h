@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 /*
- * Bytes that the children of the sandbox's first process hold: their private
+ * Bytes that the sandbox's first process and its children hold: their private
  * memory, and the larger of shared mappings and open memory files.  0 when
  * nothing can be seen (they may just have ended).
  */

@@ -108,7 +108,7 @@ static void
 look_at_cpu(struct pulse *p)
 {
 	struct shepherd *s = p->shepherd;
-	pid_t pid = s->child.inner > 0 ? s->child.inner : s->child.bwrap;
+	pid_t pid = s->child.inner > 0 ? s->child.inner : s->child.pid;
 	int64_t cpu = pulse_cpu_ms(pid);
 
 	if (cpu < p->cpu_ms) /* a child has ended */

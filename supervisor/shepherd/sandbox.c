@@ -1,6 +1,6 @@
 /*
- * Bubblewrap's arguments for one task.  Pure but for one look at the
- * executor's ELF header; launcher.c runs the result.
+ * Arguments of the program that makes one task's sandbox.  Pure but for one
+ * look at the executor's ELF header; launcher.c runs the result.
  */
 #include "supervisor/shepherd/sandbox.h"
 
@@ -128,8 +128,54 @@ add_system(struct list *l)
 	add3(l, "--setenv", "ASAN_OPTIONS", "detect_leaks=0");
 }
 
+/* NUMBER of the account outside, for the map of the user namespace. */
+static void
+add_id(struct list *l, unsigned id)
+{
+	char number[12];
+
+	(void)snprintf(number, sizeof(number), "%u", id);
+	add(l, number);
+}
+
+static void
+add_box(struct list *l, const struct sandbox *s)
+{
+	size_t i;
+
+	add(l, s->maker);
+	add_id(l, geteuid());
+	add_id(l, getegid());
+	add(l, s->provider_dir);
+	add(l, s->output_dir);
+	for (i = 0; i < s->n_binds; i++) {
+		add(l, s->binds[i].outside);
+		add(l, s->binds[i].inside);
+	}
+}
+
+static void
+add_bwrap(struct list *l, const struct sandbox *s, bool dynamic)
+{
+	size_t i;
+
+	add(l, s->bwrap);
+	add_isolation(l);
+	if (dynamic)
+		add_system(l);
+	add3(l, "--ro-bind", s->provider_dir, INSIDE_PROVIDER);
+	for (i = 0; i < s->n_binds; i++)
+		add3(l, "--ro-bind", s->binds[i].outside, s->binds[i].inside);
+	add3(l, "--bind", s->output_dir, SANDBOX_OUT);
+	add(l, "--chdir");
+	add(l, SANDBOX_OUT);
+	/* Last: the mount points above are made in the root, then it freezes. */
+	add(l, "--remount-ro");
+	add(l, "/");
+}
+
 int
-sandbox_argv(const struct sandbox *s, char ***out)
+sandbox_argv(const struct sandbox *s, char ***out, bool *in_box)
 {
 	struct list l = { NULL, 0 };
 	size_t n = strlen(s->provider_dir), i;
@@ -144,21 +190,13 @@ sandbox_argv(const struct sandbox *s, char ***out)
 		    s->provider_dir);
 	if ((r = sandbox_is_dynamic(s->program, &dynamic)) != 0)
 		return r;
-	add(&l, s->bwrap);
-	add_isolation(&l);
-	if (dynamic)
-		add_system(&l);
-	add3(&l, "--ro-bind", s->provider_dir, "/provider");
-	for (i = 0; i < s->n_binds; i++)
-		add3(&l, "--ro-bind", s->binds[i].outside, s->binds[i].inside);
-	add3(&l, "--bind", s->output_dir, SANDBOX_OUT);
-	add(&l, "--chdir");
-	add(&l, SANDBOX_OUT);
-	/* Last: the mount points above are made in the root, then it freezes. */
-	add(&l, "--remount-ro");
-	add(&l, "/");
+	*in_box = !dynamic && s->maker[0] != '\0';
+	if (*in_box)
+		add_box(&l, s);
+	else
+		add_bwrap(&l, s, dynamic);
 	add(&l, "--");
-	inside = xasprintf("/provider%s", s->program + n);
+	inside = xasprintf(INSIDE_PROVIDER "%s", s->program + n);
 	add(&l, inside);
 	free(inside);
 	for (i = 0; s->arguments != NULL && s->arguments[i] != NULL; i++)

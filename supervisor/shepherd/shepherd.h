@@ -62,8 +62,8 @@ struct shepherd {
 	struct tasklog *log;
 
 	struct launched child;
-	bool has_child;	  /* bwrap was not reaped yet */
-	int child_status; /* of bwrap, once reaped */
+	bool has_child;	  /* it was not reaped yet */
+	int child_status; /* of it, once reaped */
 
 	enum phase phase;
 	enum state verdict;	     /* from PHASE_ENDING on */
@@ -94,7 +94,7 @@ char *control_words(
 void control_lost(struct shepherd *);
 /* Something was finished: see, from the loop's next turn, what is next. */
 void control_poke(struct shepherd *);
-/* Callback of loop_child() for bwrap. */
+/* Callback of loop_child() for what the launcher started. */
 void control_child(void *ctx, pid_t, int status);
 
 int control_open(struct shepherd *);

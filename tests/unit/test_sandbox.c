@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -43,7 +44,8 @@ struct verdict {
 	int frames; /* that passed the checks */
 };
 
-static char *provider_dir, *program, *work_dir;
+static char *provider_dir, *program, *work_dir, *maker;
+static bool by_bwrap; /* the second time */
 static bool can_run, has_memory_group, has_pids_limit;
 static char why_not[300];
 
@@ -119,6 +121,7 @@ run_attack(const char *attack, struct verdict *v)
 	char *in = xasprintf("%s/in", work_dir);
 	struct sandbox_bind bind = { in, "/in/0" };
 	struct sandbox s = {
+		.maker = maker,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -144,7 +147,7 @@ run_attack(const char *attack, struct verdict *v)
 	if ((r = send_start(child.socket, attack)) == 0)
 		listen_to(child.socket, v);
 	launcher_kill(&child);
-	while (waitpid(child.bwrap, &v->status, 0) < 0 && errno == EINTR)
+	while (waitpid(child.pid, &v->status, 0) < 0 && errno == EINTR)
 		;
 	(void)!read(child.output, v->printed, sizeof(v->printed) - 1);
 	launcher_close(&child);
@@ -172,6 +175,8 @@ set_up(void **state)
 	*slash = '\0';
 	provider_dir = xasprintf("%s/hostile/hostile/1.0.0", exe);
 	program = xasprintf("%s/executor", provider_dir);
+	maker =
+	    by_bwrap ? xstrdup("") : xasprintf("%s/bin/sluice-sandbox", exe);
 	assert_non_null(mkdtemp(dir));
 	work_dir = xstrdup(dir);
 	in = xasprintf("%s/in", work_dir);
@@ -194,6 +199,7 @@ tear_down(void **state)
 	(void)fd_remove_tree(work_dir);
 	free(provider_dir);
 	free(program);
+	free(maker);
 	free(work_dir);
 	return 0;
 }
@@ -373,6 +379,7 @@ memory_files_are_seen_without_a_control_group(void **state)
 {
 	char *out = xasprintf("%s/out", work_dir);
 	struct sandbox s = {
+		.maker = maker,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -396,7 +403,7 @@ memory_files_are_seen_without_a_control_group(void **state)
 		seen = memwatch_bytes(child.inner);
 	}
 	launcher_kill(&child);
-	assert_int_equal(waitpid(child.bwrap, &status, 0), child.bwrap);
+	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
 	launcher_close(&child);
 	assert_true(seen >= 64 * MEGABYTE);
 	free(out);
@@ -407,6 +414,7 @@ a_program_that_hangs_is_killed_with_its_sandbox(void **state)
 {
 	char *out = xasprintf("%s/out", work_dir);
 	struct sandbox s = {
+		.maker = maker,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -426,7 +434,7 @@ a_program_that_hangs_is_killed_with_its_sandbox(void **state)
 	assert_int_equal(launcher_start(&s, &l, "off", "x", &child), 0);
 	assert_int_equal(send_start(child.socket, "hang"), 0);
 	launcher_kill(&child);
-	assert_int_equal(waitpid(child.bwrap, &status, 0), child.bwrap);
+	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
 	/* The other end of the socket is gone with the last process. */
 	pfd.fd = child.inner_fd;
 	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
@@ -434,22 +442,283 @@ a_program_that_hangs_is_killed_with_its_sandbox(void **state)
 	free(out);
 }
 
+/* --- from outside ------------------------------------------------------------ */
+
+/* A program that hangs, and the process that it is. */
+struct hanging {
+	char *out, *in;
+	struct launched child;
+	pid_t pid;
+};
+
+static bool
+proc_text(pid_t pid, const char *name, char *text, size_t size)
+{
+	char path[64];
+	FILE *f;
+	size_t n;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+	if ((f = fopen(path, "re")) == NULL)
+		return false;
+	n = fread(text, 1, size - 1, f);
+	(void)fclose(f);
+	text[n] = '\0';
+	return true;
+}
+
+/* The executor: the first process of a box, or the child of bwrap's. */
+static pid_t
+executor_of(const struct launched *child)
+{
+	char name[64], text[64];
+
+	if (!by_bwrap)
+		return child->inner;
+	(void)snprintf(
+	    name, sizeof(name), "task/%d/children", (int)child->inner);
+	if (!proc_text(child->inner, name, text, sizeof(text)))
+		return 0;
+	return (pid_t)strtol(text, NULL, 10);
+}
+
+static void
+start_hanging(struct hanging *h)
+{
+	struct sandbox_bind bind = { .inside = "/in/0" };
+	struct sandbox s = { .maker = maker,
+		.bwrap = "/usr/bin/bwrap",
+		.program = program,
+		.provider_dir = provider_dir,
+		.binds = &bind,
+		.n_binds = 1 };
+	struct limits l = { .memory_bytes = 128 * MEGABYTE,
+		.file_bytes = MEGABYTE,
+		.cores = 1,
+		.threads = 16 };
+	int64_t end = clock_mono_ms() + PATIENCE_MS;
+	char text[64] = "";
+
+	h->out = xasprintf("%s/out", work_dir);
+	h->in = xasprintf("%s/in", work_dir);
+	s.output_dir = h->out;
+	bind.outside = h->in;
+	assert_int_equal(fd_mkdirs(h->out, 0700), 0);
+	assert_int_equal(launcher_start(&s, &l, "off", "x", &h->child), 0);
+	assert_int_equal(send_start(h->child.socket, "hang"), 0);
+	/* The name is the program's from its execve() on. */
+	while (strcmp(text, "executor\n") != 0) {
+		assert_true(clock_mono_ms() < end);
+		(void)poll(NULL, 0, 1);
+		h->pid = executor_of(&h->child);
+		if (h->pid <= 0 ||
+		    !proc_text(h->pid, "comm", text, sizeof(text)))
+			text[0] = '\0';
+	}
+}
+
+static void
+stop_hanging(struct hanging *h)
+{
+	int status;
+
+	launcher_kill(&h->child);
+	assert_int_equal(waitpid(h->child.pid, &status, 0), h->child.pid);
+	launcher_close(&h->child);
+	free(h->out);
+	free(h->in);
+}
+
+static void
+no_namespace_is_shared_with_the_host(void **state)
+{
+	static const char *const names[] = { "user", "mnt", "pid", "net", "ipc",
+		"uts", "cgroup" };
+	struct hanging h;
+	char path[64], ours[64], its[64];
+	ssize_t n, m;
+	size_t i;
+
+	(void)state;
+	NEED_SANDBOX();
+	start_hanging(&h);
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		(void)snprintf(
+		    path, sizeof(path), "/proc/self/ns/%s", names[i]);
+		n = readlink(path, ours, sizeof(ours));
+		(void)snprintf(
+		    path, sizeof(path), "/proc/%d/ns/%s", (int)h.pid, names[i]);
+		m = readlink(path, its, sizeof(its));
+		assert_true(n > 0 && m > 0);
+		if (n == m && memcmp(ours, its, (size_t)n) == 0)
+			fail_msg("%s namespace is the host's", names[i]);
+	}
+	stop_hanging(&h);
+}
+
+static void
+no_privilege_is_left(void **state)
+{
+	static const char *const lines[] = { "CapInh:\t0000000000000000\n",
+		"CapPrm:\t0000000000000000\n", "CapEff:\t0000000000000000\n",
+		"CapBnd:\t0000000000000000\n", "CapAmb:\t0000000000000000\n",
+		"NoNewPrivs:\t1\n", "Seccomp:\t2\n" };
+	struct hanging h;
+	char text[4096];
+	size_t i;
+
+	(void)state;
+	NEED_SANDBOX();
+	start_hanging(&h);
+	assert_true(proc_text(h.pid, "status", text, sizeof(text)));
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++)
+		if (strstr(text, lines[i]) == NULL)
+			fail_msg("no %s in %s", lines[i], text);
+	/* No process outside is its relative, and it has no environment. */
+	assert_true(proc_text(h.pid, "environ", text, sizeof(text)));
+	if (!by_bwrap)
+		assert_string_equal(text, "");
+	stop_hanging(&h);
+}
+
+/* "ID PARENT DEV ROOT PLACE OPTIONS ...": the options of a place, or NULL. */
+static const char *
+mounted(const char *table, const char *place, char *options, size_t size)
+{
+	char at[64], how[128];
+	const char *line;
+
+	for (line = table; *line != '\0'; line = strchr(line, '\n') + 1) {
+		if (sscanf(line, "%*s %*s %*s %*s %63s %127s", at, how) == 2 &&
+		    strcmp(at, place) == 0) {
+			(void)snprintf(options, size, "%s", how);
+			return options;
+		}
+		if (strchr(line, '\n') == NULL)
+			break;
+	}
+	return NULL;
+}
+
+static void
+nothing_is_mounted_but_what_the_task_may_see(void **state)
+{
+	static const struct {
+		const char *place, *options, *maker_s;
+	} want[] = { { "/", "ro,nosuid,nodev", ",noexec" },
+		{ "/provider", "ro,nosuid,nodev", "" },
+		{ "/in/0", "ro,nosuid,nodev", ",noexec" },
+		{ "/out", "rw,nosuid,nodev", ",noexec" } };
+	struct hanging h;
+	char text[4096], options[128], wanted[64];
+	size_t i, lines = 0;
+
+	(void)state;
+	NEED_SANDBOX();
+	start_hanging(&h);
+	assert_true(proc_text(h.pid, "mountinfo", text, sizeof(text)));
+	for (i = 0; text[i] != '\0'; i++)
+		lines += text[i] == '\n';
+	for (i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		(void)snprintf(wanted, sizeof(wanted), "%s%s", want[i].options,
+		    by_bwrap ? "" : want[i].maker_s);
+		if (mounted(text, want[i].place, options, sizeof(options)) ==
+			NULL ||
+		    strncmp(options, wanted, strlen(wanted)) != 0)
+			fail_msg(
+			    "%s is not %s:\n%s", want[i].place, wanted, text);
+	}
+	assert_int_equal(lines, sizeof(want) / sizeof(want[0]));
+	/* Nothing that is mounted outside later comes in. */
+	assert_true(by_bwrap || strstr(text, "master:") == NULL);
+	stop_hanging(&h);
+}
+
+static void
+an_executor_dies_with_the_process_that_launched_it(void **state)
+{
+	struct pollfd pfd = { .events = POLLIN };
+	struct hanging h;
+	pid_t launcher, pid = 0;
+	int told[2], status;
+
+	(void)state;
+	NEED_SANDBOX();
+	assert_int_equal(pipe(told), 0);
+	launcher = fork();
+	assert_true(launcher >= 0);
+	if (launcher == 0) {
+		start_hanging(&h);
+		(void)!write(told[1], &h.pid, sizeof(h.pid));
+		for (;;)
+			(void)pause();
+	}
+	(void)close(told[1]);
+	assert_int_equal(read(told[0], &pid, sizeof(pid)), sizeof(pid));
+	(void)close(told[0]);
+	pfd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	assert_true(pfd.fd >= 0);
+	assert_int_equal(poll(&pfd, 1, 0), 0);
+	(void)kill(launcher, SIGKILL);
+	assert_int_equal(waitpid(launcher, &status, 0), launcher);
+	assert_int_equal(poll(&pfd, 1, PATIENCE_MS), 1);
+	(void)close(pfd.fd);
+}
+
+/* What cannot be bound, or made: said in words, and nothing runs. */
+static void
+a_sandbox_that_cannot_be_made_says_why(void **state)
+{
+	struct sandbox s = { .maker = maker,
+		.bwrap = "/usr/bin/bwrap",
+		.program = program,
+		.provider_dir = provider_dir,
+		.output_dir = "/nowhere/out" };
+	struct limits l = { .memory_bytes = 128 * MEGABYTE,
+		.file_bytes = MEGABYTE,
+		.cores = 1,
+		.threads = 16 };
+	struct launched child;
+	char text[400] = "";
+	int status;
+
+	(void)state;
+	NEED_SANDBOX();
+	if (by_bwrap)
+		skip(); /* it has words of its own */
+	assert_int_equal(launcher_start(&s, &l, "off", "x", &child), 0);
+	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
+	assert_true(read(child.output, text, sizeof(text) - 1) > 0);
+	assert_string_equal(
+	    text, "cannot make the sandbox: bind /nowhere/out: error 2\n");
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), INSIDE_EXIT);
+	launcher_close(&child);
+	s.maker = "/nowhere/sluice-sandbox";
+	assert_int_equal(
+	    launcher_start(&s, &l, "off", "x", &child), ERR_UNSUPPORTED);
+	assert_non_null(strstr(err_text(), "cannot execute"));
+	assert_int_equal(waitpid(-1, &status, WNOHANG), -1);
+}
+
 static void
 a_program_outside_its_provider_is_refused(void **state)
 {
 	struct sandbox s = {
+		.maker = maker,
 		.bwrap = "/usr/bin/bwrap",
 		.program = "/usr/bin/true",
 		.provider_dir = provider_dir,
 		.output_dir = "/tmp",
 	};
 	char **argv;
+	bool in_box;
 
 	(void)state;
-	assert_int_equal(sandbox_argv(&s, &argv), ERR_INVALID);
+	assert_int_equal(sandbox_argv(&s, &argv, &in_box), ERR_INVALID);
 	s.program = "/usr/bin/../bin/true";
 	s.provider_dir = "/usr/bin";
-	assert_int_equal(sandbox_argv(&s, &argv), ERR_INVALID);
+	assert_int_equal(sandbox_argv(&s, &argv, &in_box), ERR_INVALID);
 }
 
 int
@@ -470,8 +739,21 @@ main(void)
 		cmocka_unit_test(memory_files_are_seen_without_a_control_group),
 		cmocka_unit_test(
 		    a_program_that_hangs_is_killed_with_its_sandbox),
+		cmocka_unit_test(no_namespace_is_shared_with_the_host),
+		cmocka_unit_test(no_privilege_is_left),
+		cmocka_unit_test(nothing_is_mounted_but_what_the_task_may_see),
+		cmocka_unit_test(
+		    an_executor_dies_with_the_process_that_launched_it),
+		cmocka_unit_test(a_sandbox_that_cannot_be_made_says_why),
 		cmocka_unit_test(a_program_outside_its_provider_is_refused),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, tear_down);
+	int failed;
+
+	/* Both programs that make sandboxes have to make the same. */
+	failed = cmocka_run_group_tests_name(
+	    "sluice-sandbox", tests, set_up, tear_down);
+	by_bwrap = true;
+	return failed + cmocka_run_group_tests_name(
+			    "bubblewrap", tests, set_up, tear_down);
 }
