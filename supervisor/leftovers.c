@@ -66,9 +66,8 @@ leftovers_remove(struct supervisor *s, const char *attempt_id)
 		goto out;
 	}
 	key = &a->key;
-	dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS, key->job_id,
-	    key->role, key->party_id, key->component, (int)key->version,
-	    (int)a->fence);
+	dir = site_path(s->conf, SITE_WORK_DIR, key->job_id, key->component,
+	    (int)key->version, key->role, key->party_id, (int)a->fence);
 	if (fd_remove_tree(dir) != 0)
 		log_err("attempt=%s work folder stays", attempt_id);
 	free(dir);

@@ -175,17 +175,15 @@ fd_mkdirs(const char *path, mode_t mode)
 	return r;
 }
 
+static int remove_at(int dir, const char *name, bool is_folder);
+
 static int
-remove_at(int dir, const char *name)
+remove_full(int dir, const char *name)
 {
 	struct dirent *e;
 	DIR *d;
 	int fd, r = 0;
 
-	if (unlinkat(dir, name, 0) == 0 || errno == ENOENT)
-		return 0;
-	if (errno != EISDIR && errno != EPERM)
-		return err_set_errno(ERR_IO, "remove %s", name);
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return err_set_errno(ERR_IO, "remove %s", name);
@@ -195,17 +193,32 @@ remove_at(int dir, const char *name)
 	}
 	while (r == 0 && (e = readdir(d)) != NULL)
 		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = remove_at(fd, e->d_name);
+			r = remove_at(fd, e->d_name, e->d_type == DT_DIR);
 	(void)closedir(d);
 	if (r == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
 		r = err_set_errno(ERR_IO, "remove folder %s", name);
 	return r;
 }
 
+/* is_folder: so we think; most of those that are removed are empty. */
+static int
+remove_at(int dir, const char *name, bool is_folder)
+{
+	if (unlinkat(dir, name, is_folder ? AT_REMOVEDIR : 0) == 0 ||
+	    errno == ENOENT)
+		return 0;
+	if (is_folder && errno == ENOTDIR)
+		return remove_at(dir, name, false);
+	if (is_folder ? errno == ENOTEMPTY || errno == EEXIST
+		      : errno == EISDIR || errno == EPERM)
+		return remove_full(dir, name);
+	return err_set_errno(ERR_IO, "remove %s", name);
+}
+
 int
 fd_remove_tree(const char *path)
 {
-	return remove_at(AT_FDCWD, path);
+	return remove_at(AT_FDCWD, path, true);
 }
 
 static int

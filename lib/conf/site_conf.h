@@ -190,6 +190,8 @@ int site_shared_make(const struct site_conf *);
 #define SITE_UPLOADS "spool/upload"
 #define SITE_MAILBOX "mailbox" /* large objects of running tasks */
 #define SITE_JOBS "jobs"       /* work folders of attempts */
+/* One of them: job, component, version, role, party, fence. */
+#define SITE_WORK_DIR SITE_JOBS "/%s/%s.%d.%s.%s.%d"
 #define SITE_LOGS "logs"
 #define SITE_MODELS "models" /* objects/ by SHA-256 */
 

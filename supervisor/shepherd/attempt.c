@@ -78,9 +78,9 @@ make_folders(struct shepherd *s)
 {
 	const struct db_task_key *key = subject_key(s->subject);
 
-	s->work_dir = site_path(s->conf, "%s/%s/%s/%s/%s/%d/%d", SITE_JOBS,
-	    key->job_id, key->role, key->party_id, key->component,
-	    (int)key->version, (int)s->subject->attempt->fence);
+	s->work_dir = site_path(s->conf, SITE_WORK_DIR, key->job_id,
+	    key->component, (int)key->version, key->role, key->party_id,
+	    (int)s->subject->attempt->fence);
 	s->out_dir = xasprintf("%s/out", s->work_dir);
 	return fd_mkdirs(s->out_dir, 0750);
 }

@@ -65,52 +65,84 @@ set_text(const char *dir, const char *file, const char *text)
 	return done;
 }
 
-/*
- * This process's place in a version 1 hierarchy ("" for version 2), from
- * lines "4:memory:/path"; the caller's, NULL when it is in none.
- */
+/* Lines "4:memory,cpu:/path" of where this process is; the caller's. */
 static char *
-own_path(const char *controller)
+own_places(void)
 {
 	struct buf b = BUF_INIT;
-	char *line, *next, *list, *path, *found = NULL, *word, *save;
 
 	if (buf_read_file(&b, "/proc/self/cgroup", MAX_FILE) != 0) {
 		buf_fini(&b);
-		return NULL;
+		return xstrdup("");
 	}
-	for (line = b.data; line != NULL && *line != '\0' && found == NULL;
-	     line = next) {
-		if ((next = strchr(line, '\n')) != NULL)
-			*next++ = '\0';
-		if ((list = strchr(line, ':')) == NULL ||
-		    (path = strchr(list + 1, ':')) == NULL)
-			continue;
-		*list++ = '\0';
-		*path++ = '\0';
-		if (*controller == '\0' && *list == '\0')
-			found = xstrdup(path);
-		for (word = strtok_r(list, ",", &save); word != NULL;
-		     word = strtok_r(NULL, ",", &save))
-			if (*controller != '\0' && str_eq(word, controller) &&
-			    found == NULL)
-				found = xstrdup(path);
-	}
-	buf_fini(&b);
-	return found;
+	return buf_steal(&b);
 }
 
-/* A folder of our own in one version 1 hierarchy; NULL when refused. */
+/*
+ * The place in the hierarchy of a controller ("" for version 2) among these
+ * lines; the caller's, NULL when there is none.
+ */
 static char *
-make_v1(enum controller c, const char *name)
+own_path(const char *places, const char *controller)
 {
-	char *own = own_path(names[c]);
-	char *dir;
+	const char *line, *end, *path, *word;
+	size_t k;
+
+	for (line = places; *line != '\0'; line = end + (*end == '\n')) {
+		end = line + strcspn(line, "\n");
+		word = memchr(line, ':', (size_t)(end - line));
+		path = word == NULL
+			   ? NULL
+			   : memchr(word + 1, ':', (size_t)(end - word - 1));
+		while (path != NULL && word < path) {
+			k = strcspn(++word, ",:");
+			if (strlen(controller) == k &&
+			    memcmp(word, controller, k) == 0)
+				return xstrndup(
+				    path + 1, (size_t)(end - path - 1));
+			word += k;
+		}
+	}
+	return NULL;
+}
+
+/* The folder of this process in a hierarchy below MOUNT; NULL: none. */
+static char *
+own_folder(const char *places, const char *controller, const char *below)
+{
+	char *own = own_path(places, controller), *dir;
 
 	if (own == NULL)
 		return NULL;
-	dir = xasprintf(
-	    MOUNT "/%s%s/%s", names[c], str_eq(own, "/") ? "" : own, name);
+	dir = xasprintf(MOUNT "%s%s", below, str_eq(own, "/") ? "" : own);
+	free(own);
+	return dir;
+}
+
+static char *
+own_v1(const char *places, enum controller c)
+{
+	static const char *const below[CONTROLLERS] = { "/memory", "/pids",
+		"/cpu" };
+
+	return own_folder(places, names[c], below[c]);
+}
+
+static char *
+own_v2(const char *places)
+{
+	return own_folder(places, "", "");
+}
+
+/* A folder of our own below it; NULL when refused. */
+static char *
+make_v1(const char *places, enum controller c, const char *name)
+{
+	char *own = own_v1(places, c), *dir;
+
+	if (own == NULL)
+		return NULL;
+	dir = xasprintf("%s/%s", own, name);
 	free(own);
 	if (mkdir(dir, 0755) == 0 || errno == EEXIST)
 		return dir;
@@ -135,13 +167,15 @@ limit_v1(enum controller c, const char *dir, const struct limits *l)
 }
 
 static bool
-new_v1(struct cgroup *g, const char *name, const struct limits *l)
+new_v1(struct cgroup *g, const char *places, const char *name,
+    const struct limits *l)
 {
 	bool any = false;
 	int c;
 
 	for (c = 0; c < CONTROLLERS; c++) {
-		if ((g->dir[c] = make_v1((enum controller)c, name)) == NULL)
+		if ((g->dir[c] = make_v1(places, (enum controller)c, name)) ==
+		    NULL)
 			continue;
 		g->limited[c] = limit_v1((enum controller)c, g->dir[c], l);
 		any = true;
@@ -179,18 +213,13 @@ new_v2(struct cgroup *g, const char *parent, const char *name,
 
 /* The group this process is in, when its controllers reach children. */
 static bool
-new_v2_own(struct cgroup *g, const char *name, const struct limits *l)
+new_v2_own(struct cgroup *g, const char *places, const char *name,
+    const struct limits *l)
 {
-	char *own = own_path("");
-	char *parent;
-	bool done;
+	char *parent = own_v2(places);
+	bool done = parent != NULL && new_v2(g, parent, name, l);
 
-	if (own == NULL)
-		return false;
-	parent = xasprintf(MOUNT "%s", str_eq(own, "/") ? "" : own);
-	done = new_v2(g, parent, name, l);
 	free(parent);
-	free(own);
 	return done;
 }
 
@@ -199,6 +228,7 @@ cgroup_new(const char *dir, const char *name, const struct limits *l,
     struct cgroup **out)
 {
 	struct cgroup *g;
+	char *places;
 	bool done;
 	int c;
 
@@ -206,10 +236,13 @@ cgroup_new(const char *dir, const char *name, const struct limits *l,
 	if (str_eq(dir, "off"))
 		return;
 	g = xcalloc(1, sizeof(*g));
+	places = own_places();
 	if (dir != NULL && *dir != '\0')
 		done = new_v2(g, dir, name, l);
 	else
-		done = new_v1(g, name, l) || new_v2_own(g, name, l);
+		done = new_v1(g, places, name, l) ||
+		       new_v2_own(g, places, name, l);
+	free(places);
 	if (!done) {
 		log_info("no control group may be made here");
 		free(g);
@@ -303,16 +336,12 @@ remove_dir(const char *dir)
 	log_warn("control group %s stays: %s", dir, strerror(errno));
 }
 
-/*
- * Groups of tasks whose shepherds were killed: empty by now, and too old to
- * be one that somebody is about to enter.
- */
+/* Those that are empty, and too old to be one that is about to be entered. */
 static void
-sweep(const char *own)
+sweep(const char *parent)
 {
 	struct dirent *e;
 	struct stat st;
-	char *parent = xstrndup(own, (size_t)(strrchr(own, '/') - own));
 	DIR *d = opendir(parent);
 
 	while (d != NULL && (e = readdir(d)) != NULL) {
@@ -324,7 +353,30 @@ sweep(const char *own)
 	}
 	if (d != NULL)
 		(void)closedir(d);
+}
+
+void
+cgroup_sweep(const char *dir)
+{
+	char *places, *parent;
+	int c;
+
+	if (str_eq(dir, "off"))
+		return;
+	if (dir != NULL && *dir != '\0') {
+		sweep(dir);
+		return;
+	}
+	places = own_places();
+	for (c = 0; c < CONTROLLERS; c++) {
+		if ((parent = own_v1(places, (enum controller)c)) != NULL)
+			sweep(parent);
+		free(parent);
+	}
+	if ((parent = own_v2(places)) != NULL)
+		sweep(parent);
 	free(parent);
+	free(places);
 }
 
 void
@@ -339,7 +391,6 @@ cgroup_free(struct cgroup *g)
 			if (g->v2)
 				(void)set_value(g->dir[c], "cgroup.kill", 1);
 			remove_dir(g->dir[c]);
-			sweep(g->dir[c]);
 		}
 		free(g->dir[c]);
 	}

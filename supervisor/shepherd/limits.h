@@ -48,6 +48,11 @@ bool cgroup_limits_memory(const struct cgroup *);
 bool cgroup_limits_cpu(const struct cgroup *);
 /* Was a process of the group killed for its memory? */
 bool cgroup_was_oom(const struct cgroup *);
+/*
+ * Remove empty groups of tasks whose shepherds were killed, where
+ * cgroup_new(dir) would make others.
+ */
+void cgroup_sweep(const char *dir);
 /* Kill what is left, remove the group, free. */
 void cgroup_free(struct cgroup *); /* NULL is fine */
 

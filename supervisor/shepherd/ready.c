@@ -4,10 +4,13 @@
 #include "supervisor/shepherd/ready.h"
 
 #include <stdint.h>
+#include <time.h>
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/http/curl_load.h"
 #include "lib/provider/measure.h"
+#include "supervisor/shepherd/limits.h"
 #include "supervisor/shepherd/seccomp.h"
 
 /* Larger programs are hashed by each task: nobody should wait for it here. */
@@ -34,6 +37,10 @@ ready_warm(struct ready *w)
 	if (providers_load(w->conf->providers_dir, &w->providers) == 0)
 		providers_measure_small(w->providers, MEASURE_MAX_BYTES);
 	(void)seccomp_filter_make();
+	/* Most tasks send something, and each would load it by itself. */
+	(void)curl_load();
+	tzset();
+	cgroup_sweep(w->conf->cgroup_dir);
 	err_clear();
 }
 

@@ -18,6 +18,8 @@
 /* uid and gid in the sandbox: nobody. */
 #define NOBODY "65534"
 
+#define MAX_SEGMENTS 64 /* of a program; usual ones have a dozen */
+
 struct list {
 	char **v;
 	size_t n;
@@ -65,7 +67,8 @@ int
 sandbox_is_dynamic(const char *program, bool *out)
 {
 	Elf64_Ehdr eh;
-	Elf64_Phdr ph;
+	Elf64_Phdr ph[MAX_SEGMENTS];
+	ssize_t size;
 	int fd, i, r = 0;
 
 	*out = false;
@@ -74,20 +77,17 @@ sandbox_is_dynamic(const char *program, bool *out)
 	if (pread(fd, &eh, sizeof(eh), 0) != sizeof(eh) ||
 	    memcmp(eh.e_ident, ELFMAG, SELFMAG) != 0 ||
 	    eh.e_ident[EI_CLASS] != ELFCLASS64 ||
-	    eh.e_phentsize != sizeof(ph)) {
+	    eh.e_phentsize != sizeof(ph[0]) || eh.e_phnum > MAX_SEGMENTS) {
 		r = err_set(ERR_FORMAT, "%s is no 64-bit ELF program", program);
 		goto out;
 	}
-	for (i = 0; i < eh.e_phnum && !*out; i++) {
-		if (pread(fd, &ph, sizeof(ph),
-			(off_t)eh.e_phoff + (off_t)i * (off_t)sizeof(ph)) !=
-		    sizeof(ph)) {
-			r = err_set(
-			    ERR_FORMAT, "%s: program headers are cut", program);
-			goto out;
-		}
-		*out = ph.p_type == PT_INTERP;
+	size = (ssize_t)(eh.e_phnum * sizeof(ph[0]));
+	if (pread(fd, ph, (size_t)size, (off_t)eh.e_phoff) != size) {
+		r = err_set(ERR_FORMAT, "%s: program headers are cut", program);
+		goto out;
 	}
+	for (i = 0; i < eh.e_phnum && !*out; i++)
+		*out = ph[i].p_type == PT_INTERP;
 out:
 	fd_close(&fd);
 	return r;
