@@ -62,3 +62,14 @@ clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE])
 	if (wall_ms > 0 && localtime_r(&t, &tm) != NULL)
 		(void)strftime(out, CLOCK_DATE_SIZE, "%Y-%m-%d %H:%M:%S", &tm);
 }
+
+void
+clock_utc(int64_t wall_ms, char out[CLOCK_UTC_SIZE])
+{
+	time_t t = (time_t)(wall_ms / 1000);
+	struct tm tm;
+
+	out[0] = '\0';
+	if (wall_ms > 0 && gmtime_r(&t, &tm) != NULL)
+		(void)strftime(out, CLOCK_UTC_SIZE, "%Y-%m-%dT%H:%M:%SZ", &tm);
+}

@@ -26,5 +26,8 @@ int64_t clock_file_ms(void);
 /* "YYYY-MM-DD HH:MM:SS" local time; "" for ms <= 0. */
 #define CLOCK_DATE_SIZE 20
 void clock_date(int64_t wall_ms, char out[CLOCK_DATE_SIZE]);
+/* The same as "YYYY-MM-DDTHH:MM:SSZ", for what is read in other places. */
+#define CLOCK_UTC_SIZE 24
+void clock_utc(int64_t wall_ms, char out[CLOCK_UTC_SIZE]);
 
 #endif

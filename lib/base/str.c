@@ -364,3 +364,24 @@ str_is_utf8(const char *s, size_t len)
 	}
 	return true;
 }
+
+bool
+str_tame(char *s, const char *keep)
+{
+	unsigned char *p = (unsigned char *)s;
+	bool found = false;
+
+	for (; *p != '\0'; p++) {
+		if (strchr(keep, *p) != NULL)
+			continue;
+		if (*p < 0x20 || *p == 0x7f) {
+			*p = '?';
+			found = true;
+		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) {
+			*p++ = '?';
+			*p = '?';
+			found = true;
+		}
+	}
+	return found;
+}

@@ -47,5 +47,11 @@ void str_percent_decode(struct buf *out, const char *s, size_t len);
 /* RFC 3986: all but unreserved characters as %XX; appends. */
 void str_percent_encode(struct buf *out, const char *s, size_t len);
 bool str_is_utf8(const char *s, size_t len);
+/*
+ * Strangers' words for somebody's terminal or a line: control characters, the
+ * upper ones in UTF-8 too, become '?', but for those in keep.  In place; true:
+ * there were some.
+ */
+bool str_tame(char *s, const char *keep);
 
 #endif

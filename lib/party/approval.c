@@ -58,23 +58,23 @@ whose(const char *by)
 static const char *
 waits_text(struct arena *arena, const struct db_approval *a)
 {
-	char until[CLOCK_DATE_SIZE];
+	char until[CLOCK_UTC_SIZE];
 
-	clock_date(a->deadline_ms, until);
+	clock_utc(a->deadline_ms, until);
 	return arena_printf(arena,
-	    "waits until %s UTC for %s of party %s to approve %s", until,
+	    "waits until %s for %s of party %s to approve %s", until,
 	    whose(a->approval_by), a->party_id, a->subject);
 }
 
 static const char *
 refused_text(struct arena *arena, const struct db_approval *a)
 {
-	char until[CLOCK_DATE_SIZE];
+	char until[CLOCK_UTC_SIZE];
 
 	if (str_eq(a->decision, DB_EXPIRED)) {
-		clock_date(a->deadline_ms, until);
+		clock_utc(a->deadline_ms, until);
 		return arena_printf(arena,
-		    "%s of party %s had until %s UTC to approve %s and did "
+		    "%s of party %s had until %s to approve %s and did "
 		    "not",
 		    whose(a->approval_by), a->party_id, until, a->subject);
 	}

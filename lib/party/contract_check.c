@@ -269,20 +269,19 @@ int
 contract_check_run(struct json_object *contract, int64_t run, int64_t now_ms)
 {
 	int64_t from, until, now = now_ms / 1000, runs;
-	char a[CLOCK_DATE_SIZE];
+	char a[CLOCK_UTC_SIZE];
 
 	if (!contract_validity(contract, &from, &until))
 		return err_set(
 		    ERR_DENIED, "the contract does not say when it holds");
 	if (now + SKEW_S < from) {
-		clock_date(from * 1000, a);
-		return err_set(
-		    ERR_DENIED, "the contract holds from %s UTC on", a);
+		clock_utc(from * 1000, a);
+		return err_set(ERR_DENIED, "the contract holds from %s on", a);
 	}
 	if (now > until) {
-		clock_date(until * 1000, a);
+		clock_utc(until * 1000, a);
 		return err_set(ERR_DENIED,
-		    "the contract held until %s UTC; job/parameter/update "
+		    "the contract held until %s; job/parameter/update "
 		    "makes a new one",
 		    a);
 	}

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <sys/stat.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -117,6 +118,40 @@ broken_utf8_is_seen(void **state)
 	assert_false(str_is_utf8("\xed\xa0\x80", 3));	  /* surrogate */
 	assert_false(str_is_utf8("\xe2\x82", 2));	  /* cut */
 	assert_false(str_is_utf8("\xf4\x90\x80\x80", 4)); /* too large */
+}
+
+static void
+strangers_words_do_nothing_to_a_terminal(void **state)
+{
+	char text[] = "a\x1b[2J\tb\nc\x7f d\xc2\x9b"
+		      "2J gr\xc3\xbc\xc3\x9f";
+	char fine[] = "gr\xc3\xbc\xc3\x9f", cut[] = "x\xc2";
+
+	(void)state;
+	assert_true(str_tame(text, "\n\t"));
+	assert_string_equal(text, "a?[2J\tb\nc? d??2J gr\xc3\xbc\xc3\x9f");
+	assert_true(str_tame(text, ""));
+	assert_string_equal(text, "a?[2J?b?c? d??2J gr\xc3\xbc\xc3\x9f");
+	assert_false(str_tame(fine, ""));
+	assert_false(str_tame(cut, ""));
+}
+
+static void
+a_time_that_others_read_is_of_no_zone(void **state)
+{
+	char text[CLOCK_UTC_SIZE], here[CLOCK_DATE_SIZE];
+
+	(void)state;
+	assert_int_equal(setenv("TZ", "XXX-5", 1), 0);
+	tzset();
+	clock_utc(INT64_C(1795730388747), text);
+	clock_date(INT64_C(1795730388747), here);
+	assert_int_equal(unsetenv("TZ"), 0);
+	tzset();
+	assert_string_equal(text, "2026-11-26T21:59:48Z");
+	assert_string_equal(here, "2026-11-27 02:59:48");
+	clock_utc(0, text);
+	assert_string_equal(text, "");
 }
 
 /* The kernel stamps files by this machine's clock, not by the database's. */
@@ -359,6 +394,8 @@ main(void)
 		    the_nearest_name_is_proposed_and_a_far_one_is_not),
 		cmocka_unit_test(base64_round_trips_and_has_one_form_per_value),
 		cmocka_unit_test(broken_utf8_is_seen),
+		cmocka_unit_test(a_time_that_others_read_is_of_no_zone),
+		cmocka_unit_test(strangers_words_do_nothing_to_a_terminal),
 		cmocka_unit_test(
 		    a_file_that_just_changed_is_not_known_by_another_clock_either),
 		cmocka_unit_test(
