@@ -13,7 +13,6 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_operations.h"
-#include "lib/db/db_partner_key.h"
 #include "lib/db/db_resource.h"
 #include "lib/json/json.h"
 
@@ -147,7 +146,6 @@ static int
 add_partners(struct request *req, struct metrics *m)
 {
 	struct db_partner_state *rows;
-	const char *lacks;
 	size_t i, n;
 	int r;
 
@@ -158,13 +156,10 @@ add_partners(struct request *req, struct metrics *m)
 		metrics_set(m, METRIC_partner_since_seconds,
 		    (double)rows[i].since_ms / 1000, "partner",
 		    rows[i].party_id, NULL);
-		r = db_partner_key_lack(
-		    req->app->db, req->arena, rows[i].party_id, &lacks);
-		if (r == 0)
-			metrics_set(m, METRIC_partner_trusted, *lacks == '\0',
-			    "partner", rows[i].party_id, NULL);
 	}
-	return r;
+	return r != 0 ? r
+		      : counted(req, m, db_count_trusted,
+			    METRIC_partner_trusted, "partner");
 }
 
 /* What each supervisor counted, and how old its word is. */

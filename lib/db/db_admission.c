@@ -20,17 +20,14 @@ static const struct nonce_span span = {
 	.behind_ms = (SIGN_LIFETIME_MAX_S + SIGN_SKEW_S) * INT64_C(1000),
 };
 
-#define VALID(k)                                                               \
-	k ".revoked_at IS NULL AND (" k ".valid_until IS NULL OR " k           \
-	  ".valid_until > NOW(6))"
 /* One row while partner and keys count. */
 #define USABLE_PARAMS "bbs"
-#define USABLE                                                                       \
-	" JOIN partner_key k ON k.party_id = p.party_id AND k.kind = 'sign'"         \
-	" AND k.digest = ? AND " VALID(                                              \
-	    "k") " JOIN partner_key t ON t.party_id = p.party_id AND t.kind = 'tls'" \
-		 " AND t.digest = ? AND " VALID(                                     \
-		     "t") " WHERE p.party_id = ? AND p.enabled = 1"
+#define USABLE                                                                        \
+	" JOIN partner_key k ON k.party_id = p.party_id AND k.kind = 'sign'"          \
+	" AND k.digest = ? AND " DB_KEY_VALID(                                        \
+	    "k.") " JOIN partner_key t ON t.party_id = p.party_id AND t.kind = 'tls'" \
+		  " AND t.digest = ? AND " DB_KEY_VALID(                              \
+		      "t.") " WHERE p.party_id = ? AND p.enabled = 1"
 #define USABLE_ARGS(ad)                                                        \
 	(const void *)(ad)->sign_digest, (size_t)DB_KEY_DIGEST_SIZE,           \
 	    (const void *)(ad)->tls_digest, (size_t)DB_KEY_DIGEST_SIZE,        \
@@ -52,22 +49,7 @@ static const struct db_stmt admit_durably = { "admission.durable",
 	" TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ? SECOND"
 	" FROM partner p" USABLE };
 
-static const struct db_stmt remember = { "partner_nonce.remember", "bi",
-	"INSERT INTO partner_nonce (hash, time_ms) VALUES (?, ?)" };
-static const struct db_stmt begin = { "partner_nonce.begin", "",
-	"INSERT IGNORE INTO partner_nonce_since (id, since_ms)"
-	" VALUES (1, " NONCE_NOW_MS ")" };
-static const struct db_stmt since = { "partner_nonce.since", "",
-	"SELECT 1, since_ms, " NONCE_NOW_MS
-	" FROM partner_nonce_since WHERE id = 1" };
-static const struct db_stmt purge = { "partner_nonce.purge", "i",
-	"DELETE FROM partner_nonce WHERE time_ms <= " NONCE_NOW_MS " - ?" };
-
-static const struct nonce_memory memory = { .remember = &remember,
-	.begin = &begin,
-	.since = &since,
-	.purge = &purge,
-	.stamp = "created" };
+NONCE_MEMORY(memory, "partner_nonce", "created");
 
 static void
 hash_of(const struct db_admission *ad, uint8_t out[NONCE_HASH])

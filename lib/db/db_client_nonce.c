@@ -11,28 +11,13 @@
 
 _Static_assert(CLIENT_NONCE_HASH == NONCE_HASH, "one width of hashes");
 
-static const struct db_stmt remember = { "client_nonce.remember", "bi",
-	"INSERT INTO client_nonce (hash, time_ms) VALUES (?, ?)" };
 /* Nothing is inserted when it is not of the common kind. */
 static const struct db_stmt remember_common = { "client_nonce.common",
 	"bi" NONCE_COMMON_PARAMS,
 	"INSERT INTO client_nonce (hash, time_ms)"
 	" SELECT ?, ? FROM client_nonce_since"
 	" WHERE id = 1 AND" NONCE_IS_COMMON };
-static const struct db_stmt begin = { "client_nonce.begin", "",
-	"INSERT IGNORE INTO client_nonce_since (id, since_ms)"
-	" VALUES (1, " NONCE_NOW_MS ")" };
-static const struct db_stmt since = { "client_nonce.since", "",
-	"SELECT 1, since_ms, " NONCE_NOW_MS
-	" FROM client_nonce_since WHERE id = 1" };
-static const struct db_stmt purge = { "client_nonce.purge", "i",
-	"DELETE FROM client_nonce WHERE time_ms <= " NONCE_NOW_MS " - ?" };
-
-static const struct nonce_memory memory = { .remember = &remember,
-	.begin = &begin,
-	.since = &since,
-	.purge = &purge,
-	.stamp = "TIMESTAMP" };
+NONCE_MEMORY(memory, "client_nonce", "TIMESTAMP");
 
 /* Durable first: what the memory lost is then found there. */
 static int

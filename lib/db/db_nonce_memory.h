@@ -41,6 +41,22 @@ struct nonce_memory {
 	const char *stamp;		/* what says T, for messages */
 };
 
+/* Of a table and TABLE_since, whatever else stands around them. */
+#define NONCE_MEMORY(name, table, says)                                        \
+	static const struct db_stmt name##_remember = { table ".remember",     \
+		"bi", "INSERT INTO " table " (hash, time_ms) VALUES (?, ?)" }; \
+	static const struct db_stmt name##_begin = { table ".begin", "",       \
+		"INSERT IGNORE INTO " table "_since (id, since_ms)"            \
+		" VALUES (1, " NONCE_NOW_MS ")" };                             \
+	static const struct db_stmt name##_since = { table ".since", "",       \
+		"SELECT 1, since_ms, " NONCE_NOW_MS " FROM " table             \
+		"_since WHERE id = 1" };                                       \
+	static const struct db_stmt name##_purge = { table ".purge", "i",      \
+		"DELETE FROM " table " WHERE time_ms <= " NONCE_NOW_MS         \
+		" - ?" };                                                      \
+	static const struct nonce_memory name = { &name##_remember,            \
+		&name##_begin, &name##_since, &name##_purge, says }
+
 struct nonce_span {
 	int64_t ahead_ms, behind_ms; /* A, B */
 };

@@ -4,6 +4,7 @@
 #include "lib/db/db_operations.h"
 
 #include "lib/base/err.h"
+#include "lib/db/db_partner_key.h"
 #include "lib/db/db_rows.h"
 
 #define SHAPE(name, type, COLS)                                                \
@@ -143,6 +144,12 @@ static const struct db_stmt rest = {
 										  "MIN(COALESCE(progress_at, started_at))") ", 0)"
 															    " FROM attempt WHERE ended_at IS NULL"
 };
+static const struct db_stmt trusted = { "count.trusted", "",
+	"SELECT 1, s.party_id, CAST(COUNT(k.kind) = 0 OR COUNT(DISTINCT"
+	" IF(" DB_KEY_VALID(
+	    "k.") ", k.kind, NULL)) = 2 AS SIGNED)"
+		  " FROM partner_state s LEFT JOIN partner_key k"
+		  " ON k.party_id = s.party_id GROUP BY s.party_id" };
 static const struct db_stmt stored = { "count.stored", "",
 	"SELECT 1, party_id, bytes FROM partner_stored ORDER BY party_id" };
 static const struct db_stmt egress = { "count.egress", "ii",
@@ -184,6 +191,13 @@ db_count_stored(
     struct db *db, struct arena *a, struct db_count **rows, size_t *n)
 {
 	return db_select(db, &stored, &count_shape, a, rows, n);
+}
+
+int
+db_count_trusted(
+    struct db *db, struct arena *a, struct db_count **rows, size_t *n)
+{
+	return db_select(db, &trusted, &count_shape, a, rows, n);
 }
 
 int

@@ -67,6 +67,12 @@ int db_count_tasks(struct db *, struct arena *, struct db_count **, size_t *n);
 int db_count_rest(struct db *, struct arena *, struct db_count **, size_t *n);
 /* What jobs of each partner have stored, see db_quota.h. */
 int db_count_stored(struct db *, struct arena *, struct db_count **, size_t *n);
+/*
+ * 1 for each partner that was ever asked something and can prove who it is, 0
+ * for those that cannot; see db_partner_key_lack().
+ */
+int db_count_trusted(
+    struct db *, struct arena *, struct db_count **, size_t *n);
 /* Bytes of the egress ledger by party behind *after, which moves on. */
 int db_count_egress(
     struct db *, struct arena *, int64_t *after, struct db_count **, size_t *n);

@@ -35,7 +35,7 @@ static const struct db_stmt put = { "partner.put", "sssbsi",
 	" enabled) VALUES (?, ?, ?, ?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE name = VALUES(name), url = VALUES(url),"
 	" sign_key = VALUES(sign_key), tls_cert = VALUES(tls_cert),"
-	" enabled = VALUES(enabled)" };
+	" enabled = enabled AND VALUES(enabled)" };
 static const struct db_stmt get = { "partner.get", "s",
 	"SELECT 1" PARTNER_COLS(DB_SQL) " FROM partner WHERE party_id = ?" };
 static const struct db_stmt list = { "partner.list", "",
@@ -47,6 +47,14 @@ static const struct db_stmt use_nonce = { "nonce.use", "ssi",
 	" VALUES (?, ?, TIMESTAMP'1970-01-01 00:00:00' + INTERVAL ? SECOND)" };
 static const struct db_stmt enable = { "partner.enable", "is",
 	"UPDATE partner SET enabled = ? WHERE party_id = ?" };
+static const struct db_stmt lock = { "partner.lock", "s",
+	"SELECT enabled FROM partner WHERE party_id = ? FOR UPDATE" };
+static const struct db_stmt hold = { "partner.hold", "s",
+	"SELECT enabled FROM partner WHERE party_id = ? LOCK IN SHARE MODE" };
+/* Behind hold: a statement sees what was committed before it began. */
+static const struct db_stmt kinds = { "partner.kinds", "s",
+	"SELECT COUNT(DISTINCT kind) FROM partner_key WHERE party_id = ?"
+	" AND " DB_KEY_VALID("") };
 /*
  * Whether a request is expired is judged by the clock of who receives it, in
  * whole seconds: a nonce is kept until no clock that is anywhere near right
@@ -139,6 +147,38 @@ db_partner_enable(struct db *db, const char *party_id, bool enabled)
 
 	r = db_exec(db, &enable, &n, (int64_t)enabled, party_id);
 	return changed_one(party_id, n, r);
+}
+
+int
+db_partner_lock(struct db *db, const char *party_id)
+{
+	int64_t enabled;
+	int r = db_query_int(db, &lock, &enabled, party_id);
+
+	if (r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	return 0;
+}
+
+int
+db_partner_hold(struct db *db, const char *party_id)
+{
+	int64_t enabled = 0, n = 0;
+	int r = db_query_int(db, &hold, &enabled, party_id);
+
+	if (r == ERR_NOT_FOUND)
+		err_clear();
+	else if (r != 0 || (enabled != 0 && (r = db_query_int(db, &kinds, &n,
+						 party_id)) != 0))
+		return r;
+	return n == DB_KEY_KINDS
+		   ? 0
+		   : err_set(ERR_DENIED,
+			 "party %.10s is no partner of this site now, "
+			 "or its key or certificate is revoked or has "
+			 "ended",
+			 party_id);
 }
 
 int

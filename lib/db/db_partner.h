@@ -20,7 +20,8 @@ struct db_partner {
 
 /*
  * Insert or replace; its key and certificate join those of the party
- * (db_partner_key.h).  ERR_DENIED: one of them was revoked.
+ * (db_partner_key.h).  One that is disabled stays so: db_partner_enable().
+ * ERR_DENIED: key or certificate was revoked.
  */
 int db_partner_put(struct db *, const struct db_partner *);
 /* ERR_NOT_FOUND when there is none. */
@@ -32,6 +33,15 @@ int db_partner_list(
 int db_partner_delete(struct db *, const char *party_id);
 /* What a partner that is not enabled asks is refused. */
 int db_partner_enable(struct db *, const char *party_id, bool enabled);
+
+/*
+ * What is taken from a partner, and what is taken in of it, have an order:
+ * both hold its row until their transaction ends.  lock: the one who takes;
+ * also of a party that is none.  hold: the other one; ERR_DENIED when the
+ * partner is disabled by now, or a key of either kind is lacking.
+ */
+int db_partner_lock(struct db *, const char *party_id);
+int db_partner_hold(struct db *, const char *party_id);
 
 /*
  * Remember a nonce until expires_s (seconds since the epoch); requests of

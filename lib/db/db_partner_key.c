@@ -11,10 +11,6 @@
 #include "lib/db/db_often.h"
 #include "lib/db/db_rows.h"
 
-#define VALID(k)                                                               \
-	k "revoked_at IS NULL AND (" k "valid_until IS NULL OR " k             \
-	  "valid_until > NOW(6))"
-
 #define KEY_COLS(X)                                                            \
 	X(STR, party_id, "k.party_id")                                         \
 	X(STR, kind, "k.kind")                                                 \
@@ -24,7 +20,7 @@
 	X(MS, valid_until_ms, "k.valid_until")                                 \
 	X(MS, revoked_ms, "k.revoked_at")                                      \
 	X(STR, reason, "k.reason")                                             \
-	X(BOOL, is_valid, "(" VALID("k.") ")")                                 \
+	X(BOOL, is_valid, "(" DB_KEY_VALID("k.") ")")                          \
 	X(BOOL, is_partners,                                                   \
 	    "(SELECT e.enabled FROM partner e WHERE e.party_id = k.party_id)")
 
@@ -55,12 +51,12 @@ static const struct db_stmt of_all = { "partner_key.of_all", "",
 static const struct db_stmt usable_of_party = { "partner_key.usable", "s",
 	"SELECT 1" KEY_COLS(
 	    DB_SQL) " FROM partner p JOIN partner_key k USING (party_id)"
-		    " WHERE p.party_id = ? AND p.enabled = 1 AND " VALID(
+		    " WHERE p.party_id = ? AND p.enabled = 1 AND " DB_KEY_VALID(
 			"k.") " ORDER BY k.valid_from DESC, k.digest" };
 static const struct db_stmt usable_of_all = { "partner_key.usable_of_all", "",
 	"SELECT 1" KEY_COLS(
 	    DB_SQL) " FROM partner p JOIN partner_key k USING (party_id)"
-		    " WHERE p.enabled = 1 AND " VALID(
+		    " WHERE p.enabled = 1 AND " DB_KEY_VALID(
 			"k.") " ORDER BY"
 			      " k.party_id,"
 			      " k.valid_from DESC,"

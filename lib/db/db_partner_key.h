@@ -16,6 +16,12 @@
 #define DB_KEY_SIGN "sign"
 #define DB_KEY_TLS "tls"
 #define DB_KEY_DIGEST_SIZE 32
+#define DB_KEY_KINDS 2
+
+/* In SQL: does the row count now?  k: the table's name and a dot, or "". */
+#define DB_KEY_VALID(k)                                                        \
+	k "revoked_at IS NULL AND (" k "valid_until IS NULL OR " k             \
+	  "valid_until > NOW(6))"
 
 struct db_partner_key {
 	const char *party_id;

@@ -6,6 +6,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_partner.h"
 #include "lib/db/db_tx.h"
 #include "lib/party/party_private.h"
 #include "lib/party/signatures.h"
@@ -23,12 +24,20 @@ struct command {
 
 /* --- create and reopen ---------------------------------------------------- */
 
-/* Whoever asks others to take part stands behind it first. */
+/*
+ * Whoever asks others to take part stands behind it first.  That it is still
+ * a partner was asked of the request, but a withdrawal that ends the jobs that
+ * are here would miss the one that comes now.
+ */
 static int
-check_offer(const struct command *c)
+check_offer(struct db *db, const struct command *c)
 {
 	const struct db_job_new *j = c->job;
 	size_t i;
+	int r;
+
+	if ((r = db_partner_hold(db, c->caller->party_id)) != 0)
+		return r;
 
 	for (i = 0; i < c->offer->n; i++)
 		if (str_eq(c->offer->signatures[i].role, j->initiator_role) &&
@@ -86,7 +95,7 @@ create_tx(struct db *db, void *ctx)
 	struct command *c = ctx;
 	int r;
 
-	if ((r = check_offer(c)) != 0 ||
+	if ((r = check_offer(db, c)) != 0 ||
 	    (r = party_job_create(db, c->caller, c->member, c->job, &c->refused,
 		 &c->effective)) != 0)
 		return r;
@@ -99,7 +108,7 @@ reopen_tx(struct db *db, void *ctx)
 	struct command *c = ctx;
 	int r;
 
-	if ((r = check_offer(c)) != 0 ||
+	if ((r = check_offer(db, c)) != 0 ||
 	    (r = party_job_reopen(db, c->caller, c->member, c->job, &c->refused,
 		 &c->effective)) != 0)
 		return r;

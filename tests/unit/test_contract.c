@@ -18,6 +18,7 @@
 #include "lib/model/contract.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/contract_check.h"
+#include "lib/party/party_contract.h"
 #include "lib/party/signatures.h"
 #include "lib/sign/contract_sign.h"
 #include "tests/lib/mariadb.h"
@@ -287,6 +288,34 @@ times_and_runs_that_are_over_refuse(void **state)
 	expect_refused(f, "allows 100 runs, this would be number 101");
 }
 
+/* --- the initiator is a partner still ------------------------------------------- */
+
+static void
+expect_create(struct fixture *f, const char *words)
+{
+	struct db_job_new job = { .job_id = JOB,
+		.initiator_role = "guest",
+		.initiator_party = "9999" };
+	int r = party_contract_create(f->db,
+	    &(struct party_caller){ .party_id = "9999" },
+	    &(struct party_member){ JOB, "host", "10000" }, &job,
+	    &(struct party_offer){ NULL, 0 }, NULL, NULL);
+
+	if (r != ERR_DENIED || strstr(err_text(), words) == NULL)
+		fail_msg(
+		    "%d: \"%s\" does not say \"%s\"", r, err_text(), words);
+}
+
+static void
+a_job_that_comes_behind_a_withdrawal_is_not_taken_in(void **state)
+{
+	struct fixture *f = *state;
+
+	expect_create(f, "has not signed the contract");
+	assert_int_equal(db_partner_enable(f->db, "9999", false), 0);
+	expect_create(f, "is no partner of this site now");
+}
+
 /* --- every byte ----------------------------------------------------------------- */
 
 /* Flip each byte of *at in turn; what reads it must refuse. */
@@ -504,6 +533,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		T(budgets_stand_in_the_contract_by_component_and_member),
 		T(tables_and_times_and_runs_stand_in_it),
+		T(a_job_that_comes_behind_a_withdrawal_is_not_taken_in),
 		T(times_and_runs_that_are_over_refuse),
 		T(every_byte_of_the_contract_counts),
 		T(every_byte_of_the_documents_counts),

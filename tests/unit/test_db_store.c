@@ -29,6 +29,7 @@
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
+#include "lib/db/db_tx.h"
 #include "lib/db/migrate.h"
 #include "lib/party/party.h"
 #include "tests/lib/mariadb.h"
@@ -556,6 +557,58 @@ make_partner(void)
 		    rows[i].digest, DB_KEY_DIGEST_SIZE);
 }
 
+/* Between a request that was taken and its effect. */
+static void
+what_was_withdrawn_by_now_is_not_held(void **state)
+{
+	struct db_partner_key *rows;
+	struct db_partner *p;
+	size_t n;
+
+	(void)state;
+	make_partner();
+	assert_int_equal(db_partner_hold(db, "77"), 0);
+	assert_int_equal(db_partner_enable(db, "77", false), 0);
+	assert_int_equal(db_partner_hold(db, "77"), ERR_DENIED);
+	/* Its keys that come again do not enable it. */
+	assert_int_equal(db_partner_get(db, arena, "77", &p), 0);
+	p->enabled = true;
+	assert_int_equal(db_partner_put(db, p), 0);
+	assert_int_equal(db_partner_hold(db, "77"), ERR_DENIED);
+	assert_int_equal(db_partner_enable(db, "77", true), 0);
+	assert_int_equal(db_partner_hold(db, "77"), 0);
+	assert_int_equal(
+	    db_partner_key_list(db, arena, "77", true, &rows, &n), 0);
+	assert_int_equal(db_partner_key_revoke(db, &rows[0], ""), 0);
+	assert_int_equal(db_partner_hold(db, "77"), ERR_DENIED);
+	assert_int_equal(db_partner_hold(db, "78"), ERR_DENIED);
+	assert_int_equal(db_partner_lock(db, "78"), 0);
+}
+
+static int
+withdraw_tx(struct db *d, void *other)
+{
+	assert_int_equal(db_partner_lock(d, "77"), 0);
+	assert_true(db_partner_hold(other, "77") < 0);
+	return 0;
+}
+
+static void
+what_is_being_withdrawn_is_waited_for(void **state)
+{
+	static const char at_once[] =
+	    "SET SESSION innodb_lock_wait_timeout = 0";
+	struct db *other = mariadb_connect();
+
+	(void)state;
+	make_partner();
+	assert_int_equal(
+	    db_run_script_statement(other, at_once, sizeof(at_once) - 1), 0);
+	assert_int_equal(db_tx(db, withdraw_tx, other), 0);
+	assert_int_equal(db_partner_hold(other, "77"), 0);
+	db_close(other);
+}
+
 static int
 admit(struct db *d, int64_t created_s, const char *nonce)
 {
@@ -851,6 +904,7 @@ fcgi_account_serves_partners_and_can_do_no_more(void **state)
 	    db_table_delete(d, arena, table.table_namespace, table.name, NULL),
 	    0);
 	assert_int_equal(db_nonce_use(d, "1", "n", (int64_t)time(NULL) + 9), 0);
+	assert_int_equal(db_partner_hold(d, "1"), ERR_DENIED);
 	assert_int_equal(
 	    db_partner_admit(
 		d, &(struct db_admission){ .party_id = "1",
@@ -1053,6 +1107,8 @@ main(void)
 		T(summary_of_the_newest_version_is_found),
 		T(partner_is_kept_and_replaced),
 		T(nonce_is_good_once_until_it_is_forgotten),
+		T(what_was_withdrawn_by_now_is_not_held),
+		T(what_is_being_withdrawn_is_waited_for),
 		T(keys_of_a_partner_count_until_they_end_or_are_revoked),
 		T(a_request_of_a_user_is_answered_once_on_every_connection),
 		T(a_request_of_a_partner_is_answered_once_and_makes_nothing_durable),
