@@ -33,41 +33,75 @@
 
 #define AUDIT_BURST 20
 #define AUDIT_PER_S 1
+#define AUDIT_GROUPS 17 /* the first is of all who proved nothing */
+
+struct allowance {
+	int64_t spent, last_ms, untold;
+};
+
+/*
+ * Who proved who it is has an allowance apart from those of strangers, and
+ * shares it with few others: a flood of one hides no refusal of another.
+ */
+static struct allowance *
+allowance_of(const struct request *req, const char *actor)
+{
+	static struct allowance all[AUDIT_GROUPS];
+	size_t i = 0;
+
+	if (*req->caller.name != '\0') {
+		for (; *actor != '\0'; actor++)
+			i = i * 31 + (unsigned char)*actor;
+		i = 1 + i % (AUDIT_GROUPS - 1);
+	}
+	return &all[i];
+}
+
+static bool
+may_record(struct allowance *a)
+{
+	int64_t now = clock_mono_ms();
+	int64_t gained = (now - a->last_ms) / 1000 * AUDIT_PER_S;
+
+	if (gained > 0) {
+		a->spent = a->spent > gained ? a->spent - gained : 0;
+		a->last_ms = now;
+	}
+	if (a->spent == AUDIT_BURST) {
+		a->untold++;
+		return false;
+	}
+	a->spent++;
+	return true;
+}
 
 static int
 record_refusal(
     struct request *req, const char *actor, const char *action, int code)
 {
-	static int64_t tokens = AUDIT_BURST, last_ms, untold;
 	const char *why = arena_strdup(req->arena, err_text());
 	const char *from = request_env(req, "REMOTE_ADDR"), *text;
-	int64_t now = clock_mono_ms(), gained;
+	struct allowance *a = allowance_of(req, actor);
 
-	gained = (now - last_ms) / 1000 * AUDIT_PER_S;
-	if (gained > 0) {
-		tokens = tokens + gained < AUDIT_BURST ? tokens + gained
-						       : AUDIT_BURST;
-		last_ms = now;
-	}
-	if (tokens == 0) {
-		untold++;
+	if (!may_record(a))
 		return err_set(code, "%s", why);
-	}
-	tokens--;
 	text = arena_printf(req->arena,
 	    "%s; from %s; request %s; %lld not recorded before", why,
 	    from != NULL ? from : "?",
 	    *log_request_id() != '\0' ? log_request_id() : "?",
-	    (long long)untold);
+	    (long long)a->untold);
 	log_warn("refused %s %s: %s", req->method, req->path, text);
-	untold = 0;
 	/* The refusal stands whether or not it could be written down. */
 	if (db_audit_add(req->app->db, &(struct db_audit){ .actor = actor,
 					   .action = action,
 					   .subject = req->path,
 					   .outcome = "refused",
-					   .detail = text }) != 0)
+					   .detail = text }) == 0)
+		a->untold = 0;
+	else {
+		a->untold++;
 		log_err("refusal not recorded");
+	}
 	return err_set(code, "%s", why);
 }
 

@@ -393,6 +393,7 @@ partner(const struct partner_ask *p, struct answer *a)
 	    a);
 }
 
+#define FLOOD 300 /* more than all workers record at once */
 #define APPLY "/v1/party/20260101000000000000/guest/" US "/resource/apply"
 
 static void
@@ -906,6 +907,41 @@ the_same_request_twice_is_refused_and_recorded(void **state)
 	arena_free(arena);
 }
 
+static size_t
+recorded_as(const char *actor)
+{
+	struct arena *arena = arena_new();
+	struct db_audit *rows;
+	size_t n;
+
+	assert_int_equal(
+	    db_audit_find(site.db, arena,
+		&(struct db_audit_filter){ .actor = actor, .limit = 10000 },
+		&rows, &n),
+	    0);
+	arena_free(arena);
+	return n;
+}
+
+static void
+a_flood_of_strangers_hides_no_refusal_of_a_partner(void **state)
+{
+	size_t before = recorded_as("party " THEM);
+	struct answer a;
+	int i;
+
+	(void)state;
+	for (i = 0; i < FLOOD; i++)
+		refused(&(struct partner_ask){ .target = APPLY,
+			    .no_signature = true },
+		    "is missing");
+	assert_true(recorded_as("claims") < FLOOD);
+	partner(&(struct partner_ask){ .target = APPLY }, &a);
+	assert_int_equal(a.retcode, 102);
+	answer_fini(&a);
+	assert_int_equal(recorded_as("party " THEM), before + 1);
+}
+
 static void
 a_disabled_partner_is_refused_at_once(void **state)
 {
@@ -918,8 +954,11 @@ a_disabled_partner_is_refused_at_once(void **state)
 	p->enabled = false;
 	assert_int_equal(db_partner_put(site.db, p), 0);
 	refused(&(struct partner_ask){ .target = APPLY }, "no partner");
+	/* Keys that come again do not end that. */
 	p->enabled = true;
 	assert_int_equal(db_partner_put(site.db, p), 0);
+	refused(&(struct partner_ask){ .target = APPLY }, "no partner");
+	assert_int_equal(db_partner_enable(site.db, THEM, true), 0);
 	partner(&(struct partner_ask){ .target = APPLY }, &a);
 	assert_int_equal(a.retcode, 102);
 	answer_fini(&a);
@@ -1861,6 +1900,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_unknown_path_answers_200_with_retcode_100),
 		cmocka_unit_test(a_get_may_carry_a_body),
+		cmocka_unit_test(
+		    a_flood_of_strangers_hides_no_refusal_of_a_partner),
 		cmocka_unit_test(
 		    answers_carry_the_security_headers_and_no_version),
 		cmocka_unit_test(users_and_partners_keep_to_their_listeners),
