@@ -23,8 +23,10 @@
 
 #define PERIOD_MS 1000
 #define AGAIN_MS 20
-/* Listeners, reasons and partners of one bite; more become nobody's. */
+/* Listeners, reasons and partners of one bite; more become nobody's, for whom
+ * there is room for each listener and reason. */
 #define KINDS_MAX 1000
+#define NOBODYS_MAX 100
 #define AUDIT_ACTION "front"
 
 struct refusals {
@@ -64,9 +66,8 @@ kind_of(struct bite *b, const char *listener, const char *reason,
 		    str_eq(k->reason, reason) && str_eq(k->party_id, party_id))
 			return k;
 	}
-	if (b->n >= KINDS_MAX - 1)
-		return party_id[0] == '\0' ? &b->kinds[0]
-					   : kind_of(b, listener, reason, "");
+	if (party_id[0] != '\0' && b->n >= KINDS_MAX)
+		return kind_of(b, listener, reason, "");
 	k = &b->kinds[b->n++];
 	*k = (struct db_refusal){ .listener = listener,
 		.reason = reason,
@@ -105,7 +106,8 @@ count_lines(struct bite *b, const struct buf *lines)
 {
 	const char *at = buf_str(lines), *end = at + lines->len, *newline;
 
-	b->kinds = arena_alloc(b->arena, KINDS_MAX * sizeof(*b->kinds));
+	b->kinds = arena_alloc(
+	    b->arena, (KINDS_MAX + NOBODYS_MAX) * sizeof(*b->kinds));
 	for (; at < end; at = newline + 1) {
 		newline = memchr(at, '\n', (size_t)(end - at));
 		if (newline == NULL)
@@ -118,13 +120,13 @@ static int
 record(struct db *db, struct arena *a, const struct refusals *rf,
     const struct db_refusal *k)
 {
-	char date[CLOCK_DATE_SIZE];
+	char date[CLOCK_UTC_SIZE];
 	struct db_audit row = {
 		.actor = "front", .action = AUDIT_ACTION, .outcome = "refused"
 	};
 	int r;
 
-	clock_date(k->first_ms, date);
+	clock_utc(k->first_ms, date);
 	if (k->party_id[0] != '\0')
 		row.actor = arena_printf(a, "party %s", k->party_id);
 	row.subject = arena_printf(a, "%s %s", k->listener, k->reason);

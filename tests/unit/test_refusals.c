@@ -347,6 +347,64 @@ a_partners_certificate_is_known_also_when_it_was_withdrawn(void **state)
 	free(cert);
 }
 
+#define MANY 30
+
+/* In another's name, or without one: but never in a name that is wrong. */
+static void
+more_kinds_than_there_is_room_for_are_nobodys(void **state)
+{
+	static const char *const listeners[] = { "partner", "client-tls",
+		"client-loopback" };
+	static const char *const whats[] = { "headers_too_large", "plain_http",
+		"malformed", "no_such_path", "no_such_method", "too_slow",
+		"length_missing", "body_too_large", "uri_too_long", "too_many",
+		"certificate" };
+	struct fixture *f = *state;
+	char *key = site_path(&f->conf, "k"), *cert = site_path(&f->conf, "c");
+	char fingerprint[TLS_CERT_SHA1_SIZE], party[16];
+	struct buf pem = BUF_INIT, lines = BUF_INIT;
+	int64_t n = 1;
+	size_t i, j;
+
+	for (int p = 0; p < MANY; p++) {
+		(void)snprintf(party, sizeof(party), "%d", 1000 + p);
+		(void)unlink(key);
+		(void)unlink(cert);
+		assert_int_equal(tls_cert_make(party, key, cert), 0);
+		buf_clear(&pem);
+		assert_int_equal(buf_read_file(&pem, cert, 10000), 0);
+		assert_int_equal(tls_cert_sha1(buf_str(&pem), fingerprint), 0);
+		assert_int_equal(db_partner_key_add(f->super.db, party,
+				     DB_KEY_TLS, buf_str(&pem)),
+		    0);
+		for (i = 0; i < 3; i++)
+			for (j = 0; j < 11; j++, n += 1)
+				buf_printf(&lines,
+				    "1 1795730388.747 %s %s good %s"
+				    " 192.0.2.7\n",
+				    listeners[i], whats[j], fingerprint);
+		for (i = 0; i < 3; i++, n += 1)
+			buf_printf(&lines,
+			    "1 1795730388.747 %s certificate expired %s"
+			    " 192.0.2.7\n",
+			    listeners[i], fingerprint);
+	}
+	buf_puts(&lines, LINE("other", "none", "-"));
+	write_to(f->path, lines.data, lines.len);
+	look(f);
+	expect_counted(f, n);
+	assert_int_equal(number(f, "SELECT COUNT(*) FROM refusal"
+				   " WHERE party_id = '' AND reason = 'other'"),
+	    1);
+	assert_int_equal(
+	    number(f, "SELECT COUNT(*) FROM refusal WHERE party_id <> ''"),
+	    1000);
+	buf_fini(&pem);
+	buf_fini(&lines);
+	free(key);
+	free(cert);
+}
+
 static void
 a_flood_fills_neither_the_disk_nor_the_audit(void **state)
 {
@@ -386,6 +444,7 @@ main(void)
 		TEST(what_is_no_line_is_counted_as_such),
 		TEST(
 		    a_partners_certificate_is_known_also_when_it_was_withdrawn),
+		TEST(more_kinds_than_there_is_room_for_are_nobodys),
 		TEST(a_flood_fills_neither_the_disk_nor_the_audit),
 	};
 
