@@ -207,22 +207,8 @@ static void
 clean_text(struct json_object *o)
 {
 	char *text = xstrdup(json_object_get_string(o));
-	unsigned char *p = (unsigned char *)text;
-	bool changed = false;
 
-	for (; *p != '\0'; p++) {
-		if (*p == '\n' || *p == '\t')
-			continue;
-		if (*p < 0x20 || *p == 0x7f) {
-			*p = '?';
-			changed = true;
-		} else if (*p == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) {
-			*p++ = '?'; /* the upper control characters */
-			*p = '?';
-			changed = true;
-		}
-	}
-	if (changed)
+	if (str_tame(text, "\n\t"))
 		(void)json_object_set_string(o, text);
 	free(text);
 }

@@ -14,12 +14,12 @@
 static void
 print_one(struct output_table *t, struct json_object *o)
 {
-	char until[CLOCK_DATE_SIZE], at[CLOCK_DATE_SIZE] = "";
+	char until[CLOCK_UTC_SIZE], at[CLOCK_UTC_SIZE] = "";
 	int64_t decided_ms = json_get_int(o, "decided_at", 0);
 
-	clock_date(json_get_int(o, "deadline", 0), until);
+	clock_utc(json_get_int(o, "deadline", 0), until);
 	if (decided_ms != 0)
-		clock_date(decided_ms, at);
+		clock_utc(decided_ms, at);
 	output_table_row(
 	    t, (const char *const[]){ json_get_str(o, "job_id", ""),
 		   json_get_str(o, "initiator_party_id", ""),

@@ -150,6 +150,12 @@ check_line(void *ctx, const char *line, size_t len)
 	return history_line(ctx, line, len);
 }
 
+static int
+prune_tx(struct db *db, void *ctx)
+{
+	return db_audit_prune(db, ctx);
+}
+
 /* One bite, with its own checkpoint.  *seq is 0 when nothing is left to do. */
 static int
 prune_some(struct site *s, struct keys *keys, int64_t before_ms, int64_t *seq)
@@ -167,7 +173,11 @@ prune_some(struct site *s, struct keys *keys, int64_t before_ms, int64_t *seq)
 	head.seq = c.seq;
 	memcpy(head.hash, c.hash, sizeof(head.hash));
 	if ((r = audit_head_sign(&head, HEAD_OWN, keys, c.signature)) != 0 ||
-	    (r = db_audit_prune(s->db, &c)) != 0)
+	    (r = site_do(s, prune_tx, &c,
+		 &(struct site_deed){ "audit pruned",
+		     arena_printf(
+			 s->arena, "records up to %lld", (long long)c.seq),
+		     NULL })) != 0)
 		return r;
 	*seq = c.seq;
 	return 0;
@@ -201,7 +211,7 @@ run_prune(const struct args *args)
 	struct keys *keys = NULL;
 	struct site s;
 	int64_t days, seq, last = 0;
-	char *path, text[64];
+	char *path;
 	int r;
 
 	if ((r = args_int(args, "older-than", 30, 36500, 0, &days)) != 0)
@@ -217,11 +227,6 @@ run_prune(const struct args *args)
 		r = prune_some(&s, keys, clock_wall_ms() - days * DAY_MS, &seq);
 		last = seq != 0 ? seq : last;
 	} while (r == 0 && seq != 0);
-	if (last != 0) {
-		(void)snprintf(
-		    text, sizeof(text), "records up to %lld", (long long)last);
-		site_audit(&s, "audit pruned", text, NULL);
-	}
 	if (r == 0 && !args_json(args))
 		(void)printf(
 		    "records up to %lld were removed\n", (long long)last);

@@ -107,21 +107,29 @@ open_vault(const struct site_conf *conf, struct client_vault **out)
 }
 
 static int
+add_tx(struct db *db, void *ctx)
+{
+	return db_client_key_add(db, ctx);
+}
+
+static int
 store(struct site *s, const char *name, const char *role,
     const struct client_key *k)
 {
 	struct buf sealed = BUF_INIT;
 	struct client_vault *v = NULL;
+	struct db_client_key row = { .name = name,
+		.app_key = k->app_key,
+		.role = role,
+		.enabled = true };
 	int r;
 
 	if ((r = open_vault(s->conf, &v)) == 0 &&
-	    (r = client_vault_seal(v, k->app_key, k->secret, &sealed)) == 0)
-		r = db_client_key_add(
-		    s->db, &(struct db_client_key){ .name = name,
-			       .app_key = k->app_key,
-			       .role = role,
-			       .secret = buf_str(&sealed),
-			       .enabled = true });
+	    (r = client_vault_seal(v, k->app_key, k->secret, &sealed)) == 0) {
+		row.secret = buf_str(&sealed);
+		r = site_do(s, add_tx, &row,
+		    &(struct site_deed){ "client key created", name, role });
+	}
 	client_vault_free(v);
 	buf_fini(&sealed);
 	return r;
@@ -161,6 +169,26 @@ hand_over(const struct args *args, const char *name, const char *role,
 }
 
 static int
+delete_tx(struct db *db, void *ctx)
+{
+	return db_client_key_delete(db, ctx);
+}
+
+/* A key whose secret nobody has is of no use; why that is is told already. */
+static void
+take_back(struct site *s, const char *name)
+{
+	char *said = xstrdup(err_text());
+	int code = err_code();
+
+	(void)site_do(s, delete_tx, arena_strdup(s->arena, name),
+	    &(struct site_deed){
+		"key delete", name, "its secret could not be handed over" });
+	(void)err_set(code, "%s", said);
+	free(said);
+}
+
+static int
 run_create(const struct args *args)
 {
 	const char *name = args_operand(args, 0);
@@ -181,11 +209,9 @@ run_create(const struct args *args)
 	k.secret = random_hex(SECRET_BYTES);
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = store(&s, name, role, &k)) == 0) {
-		site_audit(&s, "client key created", name, role);
 		r = hand_over(args, name, role, &k);
-		/* A key whose secret nobody has is of no use. */
 		if (r != 0)
-			(void)db_client_key_delete(s.db, name);
+			take_back(&s, name);
 	}
 	site_close(&s);
 	client_key_fini(&k);

@@ -166,7 +166,7 @@ print_text(const struct compare_result *r)
 		(void)printf("%lld lines of the log cannot be read\n",
 		    (long long)r->unreadable);
 	for (size_t i = 0; i < r->n; i++)
-		(void)printf("DIFFERENCE %s\n", r->differences[i]);
+		output_line("DIFFERENCE %s", r->differences[i]);
 	(void)printf("%zu difference%s\n", r->n, r->n == 1 ? "" : "s");
 	if (r->n > 0)
 		(void)printf("What left within the last seconds may not be in "

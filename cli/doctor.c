@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/provider/manifest.h"
 
 static const char *const words[] = { "ok", "warn", "FAIL" };
@@ -26,6 +27,8 @@ doctor_say(struct doctor *d, enum health h, const char *what, const char *mend,
 	va_start(ap, fmt);
 	text = xvasprintf(fmt, ap);
 	va_end(ap);
+	/* It may be a partner's words. */
+	(void)str_tame(text, "");
 	d->counts[h]++;
 	if (!args_json(d->args))
 		(void)printf("%-4s  %-22s %s%s%s\n", words[h], what, text,

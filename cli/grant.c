@@ -8,6 +8,8 @@
 #include "cli/output.h"
 #include "cli/rules.h"
 #include "cli/site.h"
+#include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
@@ -67,6 +69,51 @@ keep_approvals(struct db *db, struct change *c)
 	return 0;
 }
 
+static const char *
+leaf_text(struct site *s, const struct db_leaf *l)
+{
+	return arena_printf(s->arena, "%s as %s: %s %s%s%s", l->party_id,
+	    l->src_role, l->kind, l->subject, *l->detail != '\0' ? " " : "",
+	    l->detail);
+}
+
+/* Its bounds, as somebody reads them later; NULL: it has none. */
+static const char *
+bounds_text(struct site *s, const struct db_permission *p)
+{
+	char date[CLOCK_UTC_SIZE];
+	struct buf b = BUF_INIT;
+	const char *text = NULL;
+
+	if (p->bound != NULL)
+		buf_printf(&b, "; %s", p->bound);
+	if (p->valid_from_ms != 0) {
+		clock_utc(p->valid_from_ms, date);
+		buf_printf(&b, "; from %s", date);
+	}
+	if (p->valid_until_ms != 0) {
+		clock_utc(p->valid_until_ms, date);
+		buf_printf(&b, "; until %s", date);
+	}
+	if (p->has_uses)
+		buf_printf(&b, "; uses %lld", (long long)p->uses_left);
+	if (p->approval_within_s > 0)
+		buf_printf(&b, "; to be approved by %s within %lld s",
+		    p->approval_by, (long long)p->approval_within_s);
+	if (b.len > 0)
+		text = arena_strdup(s->arena, buf_str(&b) + 2);
+	buf_fini(&b);
+	return text;
+}
+
+static int
+record(struct change *c, const struct db_permission *p)
+{
+	return site_audit(c->site, c->revoke ? "revoke" : "grant",
+	    leaf_text(c->site, &p->leaf),
+	    c->revoke ? NULL : bounds_text(c->site, p));
+}
+
 /* All or none. */
 static int
 change_tx(struct db *db, void *ctx)
@@ -88,16 +135,11 @@ change_tx(struct db *db, void *ctx)
 		else
 			r = db_permission_put(db, p);
 		c->n += n;
+		/* What was not there was not taken away. */
+		if (r == 0 && (!c->revoke || n > 0))
+			r = record(c, p);
 	}
 	return r;
-}
-
-static const char *
-leaf_text(struct site *s, const struct db_leaf *l)
-{
-	return arena_printf(s->arena, "%s as %s: %s %s%s%s", l->party_id,
-	    l->src_role, l->kind, l->subject, *l->detail != '\0' ? " " : "",
-	    l->detail);
 }
 
 /* A rule about nobody is no fault, but seldom what was meant. */
@@ -130,7 +172,6 @@ run_change(const struct args *args)
 	struct rules rules = { NULL, 0 };
 	struct site s;
 	struct change c = { .site = &s, .rules = &rules };
-	size_t i;
 	int r;
 
 	c.revoke = str_eq(args_command(args)->name, "revoke");
@@ -142,10 +183,6 @@ run_change(const struct args *args)
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = rules_parse(args, &s, &rules)) == 0 &&
 	    (r = db_tx(s.db, change_tx, &c)) == 0) {
-		for (i = 0; i < rules.n; i++)
-			site_audit(&s, c.revoke ? "revoke" : "grant",
-			    leaf_text(&s, &rules.list[i].leaf),
-			    rules.list[i].bound);
 		if (!args_json(args) && c.revoke)
 			(void)printf("%lld rule%s removed\n", (long long)c.n,
 			    c.n == 1 ? "" : "s");

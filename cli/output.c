@@ -3,12 +3,14 @@
  */
 #include "cli/output.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/json/json.h"
 
 void
@@ -25,9 +27,14 @@ output_error(const struct args *args, int code)
 {
 	struct json_object *o;
 
+	char *text = xstrdup(err_text());
+
+	/* It may be a partner's words. */
+	(void)str_tame(text, "\n\t");
 	(void)fflush(stdout);
 	(void)fprintf(
-	    stderr, "sluice %s: %s\n", args_command(args)->name, err_text());
+	    stderr, "sluice %s: %s\n", args_command(args)->name, text);
+	free(text);
 	if (!args_json(args))
 		return;
 	o = json_object_new_object();
@@ -35,6 +42,20 @@ output_error(const struct args *args, int code)
 	json_add_str(o, "message", err_text());
 	output_json(o);
 	json_object_put(o);
+}
+
+void
+output_line(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	(void)str_tame(text, "");
+	(void)printf("%s\n", text);
+	free(text);
 }
 
 struct output_table {
@@ -58,8 +79,10 @@ output_table_row(struct output_table *t, const char *const *cells)
 	size_t i;
 
 	t->cells = xrealloc(t->cells, (t->n + t->columns) * sizeof(*t->cells));
-	for (i = 0; i < t->columns; i++)
-		t->cells[t->n++] = xstrdup(cells[i] != NULL ? cells[i] : "");
+	for (i = 0; i < t->columns; i++) {
+		t->cells[t->n] = xstrdup(cells[i] != NULL ? cells[i] : "");
+		(void)str_tame(t->cells[t->n++], "");
+	}
 }
 
 int

@@ -10,6 +10,8 @@
 
 /* The recorded error, on standard error; with --json also as an object. */
 void output_error(const struct args *, int code);
+/* A line that may have a stranger's words in it: see str_tame(). */
+void output_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* One value and a newline; NULL prints null. */
 void output_json(struct json_object *);
 
@@ -20,7 +22,7 @@ int output_width(const char *);
 struct output_table;
 
 struct output_table *output_table_new(size_t columns);
-/* columns texts; NULL counts as "". */
+/* columns texts, tamed as those of output_line(); NULL counts as "". */
 void output_table_row(struct output_table *, const char *const *cells);
 void output_table_print(struct output_table *); /* and free */
 void output_table_free(struct output_table *);

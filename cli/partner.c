@@ -33,12 +33,12 @@ print_taken(const struct args *args, const struct bundle *b,
 	struct json_object *o;
 
 	if (!args_json(args)) {
-		(void)printf("partner %s at %s\n"
-			     "  signing key      %s\n"
+		output_line("partner %s at %s", b->party_id, b->url);
+		(void)printf("  signing key      %s\n"
 			     "  TLS certificate  %s\n"
 			     "compare both with the other side by another "
 			     "way, such as a telephone\n",
-		    b->party_id, b->url, p->sign, p->tls);
+		    p->sign, p->tls);
 		return;
 	}
 	o = bundle_json(b);
@@ -82,7 +82,7 @@ run_show(const struct args *args)
 		output_json(o);
 		json_object_put(o);
 	} else if (r == 0) {
-		(void)printf("party %s at %s\n", b.party_id, b.url);
+		output_line("party %s at %s", b.party_id, b.url);
 		print_pair("", &now);
 		if (changes)
 			print_pair("next ", &next);
@@ -92,6 +92,21 @@ run_show(const struct args *args)
 	}
 	bundle_fini(&b);
 	return r;
+}
+
+/* Keys are one thing, and whether it is heard another. */
+static void
+note_disabled(struct site *s, const char *party)
+{
+	struct db_partner *p;
+
+	if (db_partner_get(s->db, s->arena, party, &p) != 0)
+		err_clear();
+	else if (!p->enabled)
+		(void)fprintf(stderr,
+		    "sluice partner: note: party %s is disabled still; "
+		    "\"sluice partner enable %s\" ends that\n",
+		    party, party);
 }
 
 static int
@@ -104,6 +119,8 @@ put_partner(const struct args *args, const struct bundle *b)
 	r = site_open(args, &s);
 	if (r == 0)
 		r = partner_take(&s, b, args_flag(args, "replace"));
+	if (r == 0)
+		note_disabled(&s, b->party_id);
 	site_close(&s);
 	if (r == 0)
 		r = b->next.tls_cert != NULL
@@ -308,9 +325,9 @@ run_remove(const struct args *args)
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_tx(s.db, remove_tx, party)) == 0 &&
-	    (r = partner_update_tls(&s)) == 0)
-		site_audit(&s, "partner", party, "removed");
+	    (r = site_do(&s, remove_tx, party,
+		 &(struct site_deed){ "partner", party, "removed" })) == 0)
+		r = partner_update_tls(&s);
 	site_close(&s);
 	return r;
 }

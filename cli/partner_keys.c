@@ -174,7 +174,9 @@ revoke_tx(struct db *db, void *ctx)
 	size_t i, n;
 	int r;
 
-	if ((r = db_partner_key_revoke(db, rv->key, rv->reason)) != 0 ||
+	/* Of two who revoke the last two keys, one comes second. */
+	if ((r = db_partner_lock(db, rv->key->party_id)) != 0 ||
+	    (r = db_partner_key_revoke(db, rv->key, rv->reason)) != 0 ||
 	    (r = db_partner_key_list(
 		 db, rv->arena, rv->key->party_id, false, &rows, &n)) != 0)
 		return r;
@@ -201,14 +203,13 @@ run_revoke(const struct args *args)
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = find_key(&s, args_operand(args, 0), &k)) == 0) {
 		rv = (struct revoking){ s.arena, k, reason };
-		r = db_tx(s.db, revoke_tx, &rv);
+		r = site_do(&s, revoke_tx, &rv,
+		    &(struct site_deed){ "partner", k->party_id,
+			arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
+			    args_operand(args, 0), reason) });
 	}
-	if (r == 0) {
-		site_audit(&s, "partner", k->party_id,
-		    arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
-			args_operand(args, 0), reason));
+	if (r == 0)
 		r = partner_update_tls(&s);
-	}
 	site_close(&s);
 	return r;
 }
@@ -239,11 +240,10 @@ run_enable(const struct args *args)
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_tx(s.db, enable_tx, &e)) == 0) {
-		site_audit(
-		    &s, "partner", party, enable ? "enabled" : "disabled");
+	    (r = site_do(&s, enable_tx, &e,
+		 &(struct site_deed){
+		     "partner", party, enable ? "enabled" : "disabled" })) == 0)
 		r = partner_update_tls(&s);
-	}
 	site_close(&s);
 	return r;
 }

@@ -74,7 +74,8 @@ counts(const struct db_partner_key *rows, size_t n, const char *kind,
 
 /*
  * A party that is not known, or whose keys all are over, is trusted for what
- * its operator was told by phone; one that is known, by its own keys.
+ * its operator was told by phone; one that is known, by its own keys, also
+ * while it is disabled.
  */
 static int
 check_vouched(struct taking *t, bool *known)
@@ -82,15 +83,17 @@ check_vouched(struct taking *t, bool *known)
 	const struct bundle *b = t->b;
 	struct db_partner_key *rows;
 	char key[KEYS_TEXT_SIZE];
-	size_t n;
+	size_t i, n;
 	int r;
 
 	if ((r = db_partner_key_list(t->site->db, t->site->arena, b->party_id,
-		 true, &rows, &n)) != 0)
+		 false, &rows, &n)) != 0)
 		return r;
-	*known = n != 0;
+	*known = false;
+	for (i = 0; i < n; i++)
+		*known |= rows[i].is_valid;
 	keys_public_text(b->sign_key, key);
-	if (n == 0 || t->replace ||
+	if (!*known || t->replace ||
 	    (counts(rows, n, DB_KEY_SIGN, key) &&
 		(b->next.tls_cert != NULL ||
 		    counts(rows, n, DB_KEY_TLS, b->tls_cert))))
@@ -165,12 +168,10 @@ partner_take(struct site *s, const struct bundle *b, bool replace)
 	struct taking t = { s, b, replace };
 	int r;
 
-	if ((r = db_tx(s->db, take_tx, &t)) != 0 ||
-	    (r = partner_update_tls(s)) != 0)
-		return r;
-	site_audit(s, "partner", b->party_id,
-	    b->next.tls_cert != NULL ? "new keys, signed by the ones before"
-	    : replace		     ? "keys, in the place of those before"
-				     : "keys");
-	return 0;
+	r = site_do(s, take_tx, &t,
+	    &(struct site_deed){ "partner", b->party_id,
+		b->next.tls_cert != NULL ? "new keys, signed by the ones before"
+		: replace		 ? "keys, in the place of those before"
+					 : "keys" });
+	return r != 0 ? r : partner_update_tls(s);
 }

@@ -90,10 +90,29 @@ read_limit(const struct args *args, const char *name, int64_t *out, bool *any)
 }
 
 static int
+put_tx(struct db *db, void *ctx)
+{
+	return db_quota_put(db, ctx);
+}
+
+static int
+remove_tx(struct db *db, void *ctx)
+{
+	const struct db_quota *q = ctx;
+	bool removed;
+	int r;
+
+	if ((r = db_quota_delete(db, q->party_id, &removed)) == 0 && !removed)
+		r = err_set(ERR_NOT_FOUND, "party %s has no quota of its own",
+		    q->party_id);
+	return r;
+}
+
+static int
 change(const struct args *args, struct site *s, const char *party)
 {
 	struct db_quota q = { .party_id = party };
-	bool any = false, removed;
+	bool any = false;
 	int r;
 
 	if (!str_is_party_id(party))
@@ -113,25 +132,16 @@ change(const struct args *args, struct site *s, const char *party)
 		return err_set(ERR_INVALID,
 		    "either --remove, or limits: --cores, --running-jobs, "
 		    "--waiting-jobs, --stored-mb (0: none)");
-	if (any) {
-		if ((r = db_quota_put(s->db, &q)) == 0)
-			site_audit(s, "quota", party,
-			    arena_printf(s->arena,
-				"cores %s, running jobs %s, waiting jobs %s, "
-				"stored MB %s",
-				limit_text(s, q.cores),
-				limit_text(s, q.running_jobs),
-				limit_text(s, q.waiting_jobs),
-				limit_text(s, q.stored_bytes / MB)));
-		return r;
-	}
-	if ((r = db_quota_delete(s->db, party, &removed)) != 0)
-		return r;
-	if (!removed)
-		return err_set(
-		    ERR_NOT_FOUND, "party %s has no quota of its own", party);
-	site_audit(s, "quota", party, "removed");
-	return 0;
+	if (!any)
+		return site_do(s, remove_tx, &q,
+		    &(struct site_deed){ "quota", party, "removed" });
+	return site_do(s, put_tx, &q,
+	    &(struct site_deed){ "quota", party,
+		arena_printf(s->arena,
+		    "cores %s, running jobs %s, waiting jobs %s, stored MB %s",
+		    limit_text(s, q.cores), limit_text(s, q.running_jobs),
+		    limit_text(s, q.waiting_jobs),
+		    limit_text(s, q.stored_bytes / MB)) });
 }
 
 static int

@@ -27,6 +27,7 @@
 #include "lib/http/tls_cert.h"
 
 #define NEXT SITE_KEYS "/next"
+#define SWITCHING NEXT "/switching"
 #define CERT_MAX (64 * 1024)
 #define OVERLAP_DAYS 14
 #define DAY_S 86400
@@ -39,10 +40,16 @@ next_pair(const struct site_conf *conf, struct keys **out)
 	char *sign = site_path(conf, NEXT "/sign.key");
 	char *key = site_path(conf, NEXT "/tls.key");
 	char *cert = site_path(conf, NEXT "/tls.crt");
-	int r;
+	char *mark = site_path(conf, SWITCHING);
+	int r = 0;
 
 	*out = NULL;
-	if ((r = fd_mkdirs(folder, 0700)) == 0 &&
+	/* Half of it is in use by now. */
+	if (access(mark, F_OK) == 0)
+		r = err_set(ERR_CONFLICT,
+		    "a change of keys was cut off: sluice site rotate-key "
+		    "--switch goes on with it");
+	if (r == 0 && (r = fd_mkdirs(folder, 0700)) == 0 &&
 	    (r = keys_load(sign, out)) == ERR_NOT_FOUND &&
 	    (r = keys_generate(out)) == 0)
 		r = keys_save(*out, sign);
@@ -55,6 +62,7 @@ next_pair(const struct site_conf *conf, struct keys **out)
 	free(sign);
 	free(key);
 	free(cert);
+	free(mark);
 	return r;
 }
 
@@ -143,15 +151,13 @@ take_rights(const char *from, const char *to)
 }
 
 static int
-move_in(const struct site_conf *conf, const char *name, size_t *n)
+move_in(const struct site_conf *conf, const char *name)
 {
 	char *from = site_path(conf, NEXT "/%s", name);
 	char *to = site_path(conf, SITE_KEYS "/%s", name);
 	int r = take_rights(from, to);
 
-	if (r == 0 && rename(from, to) == 0)
-		(*n)++;
-	else if (r == 0 && errno != ENOENT)
+	if (r == 0 && rename(from, to) != 0 && errno != ENOENT)
 		r = err_set_errno(ERR_IO, "rename %s", from);
 	free(from);
 	free(to);
@@ -177,33 +183,47 @@ all_wait(const struct site_conf *conf)
 }
 
 /*
- * Cut off at any point, it goes on where it was when it is run again; then
- * nobody is asked any more.
+ * Nothing of a pair is used unless all of it waits, and the decision is a
+ * file of its own: what is missing beside it was moved already.
  */
+static int
+decide(struct site *s, const char *mark, bool force)
+{
+	int r;
+
+	if (access(mark, F_OK) == 0)
+		return 0; /* cut off then: nobody is asked any more */
+	if (!all_wait(s->conf))
+		return err_set(ERR_NOT_FOUND,
+		    "no keys wait in " NEXT
+		    ": first without --switch, to announce them");
+	if (!force && (r = rotate_ask(s, NEXT)) != 0)
+		return r;
+	return fd_replace_file(mark, "", 0, 0600);
+}
+
+/* Cut off at any point, it goes on where it was when it is run again. */
 static int
 switch_over(struct site *s, bool force)
 {
 	char *folder = site_path(s->conf, NEXT);
-	size_t i, n = 0;
-	int r = 0;
+	char *mark = site_path(s->conf, SWITCHING);
+	size_t i;
+	int r = decide(s, mark, force);
 
-	if (!force && all_wait(s->conf))
-		r = rotate_ask(s, NEXT);
 	for (i = 0; i < N_FILES && r == 0; i++)
-		r = move_in(s->conf, files[i], &n);
-	if (r == 0 && n == 0)
-		r = err_set(ERR_NOT_FOUND,
-		    "no keys wait in " NEXT
-		    ": first without --switch, to announce them");
+		r = move_in(s->conf, files[i]);
 	/* sign.pub follows sign.key. */
 	if (r == 0 &&
 	    (r = site_files_keys(s->conf->home, s->conf->party_id)) == 0 &&
-	    (r = partner_update_tls(s)) == 0) {
+	    (r = partner_update_tls(s)) == 0 &&
+	    (r = site_audit(s, "key", s->conf->party_id,
+		 "the announced keys are in use")) == 0) {
+		(void)unlink(mark);
 		(void)rmdir(folder);
-		site_audit(s, "key", s->conf->party_id,
-		    "the announced keys are in use");
 	}
 	free(folder);
+	free(mark);
 	return r;
 }
 

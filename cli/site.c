@@ -4,7 +4,6 @@
 #include "cli/site.h"
 
 #include <pwd.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -44,28 +43,70 @@ site_operator(const struct site *s)
 	return arena_printf(s->arena, "operator %u", (unsigned)getuid());
 }
 
-void
+int
 site_audit(
     struct site *s, const char *action, const char *subject, const char *detail)
 {
-	if (db_audit_add(s->db, &(struct db_audit){ .actor = site_operator(s),
+	int r;
+
+	r = db_audit_add(s->db, &(struct db_audit){ .actor = site_operator(s),
 				    .action = action,
 				    .subject = subject,
 				    .outcome = "ok",
-				    .detail = detail }) != 0)
-		(void)fprintf(stderr, "sluice: not recorded: %s\n", err_text());
+				    .detail = detail });
+	return r == 0 ? 0 : err_wrap("it cannot be recorded");
+}
+
+struct doing {
+	struct site *site;
+	db_tx_fn *fn;
+	void *ctx;
+	const struct site_deed *deed;
+};
+
+static int
+do_tx(struct db *db, void *ctx)
+{
+	const struct doing *d = ctx;
+	int r = d->fn(db, d->ctx);
+
+	return r != 0 ? r
+		      : site_audit(d->site, d->deed->action, d->deed->subject,
+			    d->deed->detail);
+}
+
+int
+site_do(struct site *s, db_tx_fn *fn, void *ctx, const struct site_deed *deed)
+{
+	struct doing d = { s, fn, ctx, deed };
+
+	return db_tx(s->db, do_tx, &d);
+}
+
+struct change {
+	site_change_fn *fn;
+	const char *verb, *name;
+};
+
+static int
+change_tx(struct db *db, void *ctx)
+{
+	const struct change *c = ctx;
+
+	return c->fn(db, c->verb, c->name);
 }
 
 int
 site_change(const struct args *args, site_change_fn *fn)
 {
-	const char *verb = args_command(args)->name;
-	const char *name = args_operand(args, 0);
+	struct change c = { fn, args_command(args)->name,
+		args_operand(args, 0) };
 	struct site s;
 	int r;
 
-	if ((r = site_open(args, &s)) == 0 && (r = fn(s.db, verb, name)) == 0)
-		site_audit(&s, verb, name, NULL);
+	if ((r = site_open(args, &s)) == 0)
+		r = site_do(&s, change_tx, &c,
+		    &(struct site_deed){ c.verb, c.name, NULL });
 	site_close(&s);
 	return r;
 }

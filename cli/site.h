@@ -8,7 +8,7 @@
 #include "cli/args.h"
 #include "lib/base/mem.h"
 #include "lib/conf/site_conf.h"
-#include "lib/db/db.h"
+#include "lib/db/db_tx.h"
 
 struct site {
 	struct site_conf *conf;
@@ -25,9 +25,21 @@ void site_close(struct site *);
 
 /* "operator NAME": who runs this, for audit rows; in the site's arena. */
 const char *site_operator(const struct site *);
-/* Record what the operator did; a failure is only told. */
-void site_audit(
+/* Record what the operator did, in the transaction that does it. */
+int site_audit(
     struct site *, const char *action, const char *subject, const char *detail);
+
+/* What the operator does, as the record says it; detail may be NULL. */
+struct site_deed {
+	const char *action;
+	const char *subject;
+	const char *detail;
+};
+/*
+ * fn changes the site's database in one transaction with the record of it:
+ * both, or neither, whenever this process is killed.  Errors: fn's, ERR_DB.
+ */
+int site_do(struct site *, db_tx_fn *fn, void *ctx, const struct site_deed *);
 
 /*
  * The whole of a command "VERB NAME": change what is called so in the site's

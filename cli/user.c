@@ -37,6 +37,12 @@ ask_hash(const struct args *args, const struct site_conf *conf,
 }
 
 static int
+add_tx(struct db *db, void *ctx)
+{
+	return db_user_add(db, ctx);
+}
+
+static int
 run_create(const struct args *args)
 {
 	const char *name = args_operand(args, 0);
@@ -53,15 +59,27 @@ run_create(const struct args *args)
 		return r;
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = ask_hash(args, s.conf, name, hash)) == 0 &&
-	    (r = db_user_add(s.db,
+	    (r = site_do(&s, add_tx,
 		 &(struct db_user){
-		     .name = name, .role = role, .password = hash })) == 0) {
-		site_audit(&s, "user created", name, role);
-		if (!args_json(args))
-			(void)printf("user %s, role %s\n", name, role);
-	}
+		     .name = name, .role = role, .password = hash },
+		 &(struct site_deed){ "user created", name, role })) == 0 &&
+	    !args_json(args))
+		(void)printf("user %s, role %s\n", name, role);
 	site_close(&s);
 	return r;
+}
+
+struct password {
+	const char *name, *hash;
+	int64_t ended;
+};
+
+static int
+password_tx(struct db *db, void *ctx)
+{
+	struct password *p = ctx;
+
+	return db_user_password(db, p->name, NULL, p->hash, &p->ended);
 }
 
 static int
@@ -69,19 +87,17 @@ run_password(const struct args *args)
 {
 	const char *name = args_operand(args, 0);
 	char hash[PASSWORD_HASH_SIZE];
-	int64_t ended = 0;
+	struct password p = { name, hash, 0 };
 	struct site s;
 	int r;
 
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = ask_hash(args, s.conf, name, hash)) == 0 &&
-	    (r = db_user_password(s.db, name, NULL, hash, &ended)) == 0) {
-		site_audit(&s, "user password", name, NULL);
-		if (!args_json(args))
-			(void)printf("another password for %s, %lld sessions "
-				     "ended\n",
-			    name, (long long)ended);
-	}
+	    (r = site_do(&s, password_tx, &p,
+		 &(struct site_deed){ "user password", name, NULL })) == 0 &&
+	    !args_json(args))
+		(void)printf("another password for %s, %lld sessions ended\n",
+		    name, (long long)p.ended);
 	site_close(&s);
 	return r;
 }

@@ -139,7 +139,7 @@ print_site(const struct history *h)
 	    (long long)history_records(h), (long long)history_last(h),
 	    (long long)history_heads(h), (long long)history_signatures(h));
 	for (size_t i = 0; i < n; i++)
-		(void)printf("FINDING %s\n", f[i].text);
+		output_line("FINDING %s", f[i].text);
 }
 
 static int

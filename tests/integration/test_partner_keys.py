@@ -148,6 +148,69 @@ class PartnerKeys(unittest.TestCase):
             fed.guest.wait(job)
         self.heard()
 
+    def test_a_disabled_partner_is_known_still_and_its_keys_do_not_enable_it(self):
+        host = self.fed.host
+        with open(self.bundle(self.fed.guest), encoding="utf-8") as f:
+            good = json.load(f)
+        with open(self.bundle(self.fed.arbiter), encoding="utf-8") as f:
+            other = json.load(f)
+        path = os.path.join(tempfile.mkdtemp(), "forged")
+        with open(path, "w", encoding="utf-8") as f:
+            json.dump(dict(good, sign_key=other["sign_key"]), f)
+        host.cli("partner", "disable", "9999")
+        try:
+            states = self.states(host, "9999")
+            done = host.cli("partner", "import", path, check=False)
+            self.assertIn("is known with other keys", done.stderr)
+            self.assertEqual(self.states(host, "9999"), states)
+            again = host.cli("partner", "import", self.bundle(self.fed.guest))
+            self.assertIn("party 9999 is disabled still", again.stderr)
+            row = [p for p in json.loads(host.cli("partner", "list", "--json").stdout) if p["party_id"] == "9999"][0]
+            self.assertFalse(row["enabled"])
+        finally:
+            host.cli("partner", "enable", "9999")
+        self.heard()
+
+    def test_a_change_of_keys_that_was_cut_off_goes_on_and_half_a_pair_is_not_used(self):
+        site = self.fed.arbiter
+        keys = os.path.join(site.home, "keys")
+        following = os.path.join(keys, "next")
+
+        def text(name):
+            with open(os.path.join(keys, name), encoding="ascii") as f:
+                return f.read()
+        # Cut off while it made the pair: nobody was told of that key.
+        before = text("sign.key")
+        os.mkdir(following, 0o700)
+        with open(os.path.join(following, "sign.key"), "w", encoding="ascii") as f:
+            f.write(before)
+        half = site.cli("site", "rotate-key", "--switch", "--force", check=False)
+        self.assertEqual(half.returncode, 1)
+        self.assertIn("no keys wait", half.stderr)
+        self.assertTrue(os.path.exists(os.path.join(following, "sign.key")))
+        os.unlink(os.path.join(following, "sign.key"))
+        path = os.path.join(tempfile.mkdtemp(), "10001.partner")
+        site.cli("site", "rotate-key", "--output", path)
+        for other in (self.fed.guest, self.fed.host):
+            other.cli("partner", "import", path)
+        # Cut off when all files had moved: what follows from them is missing.
+        wanted = {name: text("next/" + name) for name in ("tls.crt", "sign.key")}
+        with open(os.path.join(following, "switching"), "w", encoding="ascii"):
+            pass
+        for name in ("tls.key", "tls.crt", "sign.key"):
+            os.rename(os.path.join(following, name), os.path.join(keys, name))
+        early = site.cli("site", "rotate-key", check=False)
+        self.assertEqual(early.returncode, 1)
+        self.assertIn("--switch goes on with it", early.stderr)
+        since = site.sql("SELECT MAX(id) FROM audit")[0][0]
+        site.cli("site", "rotate-key", "--switch")
+        self.assertEqual({name: text(name) for name in wanted}, wanted)
+        self.assertIn(wanted["tls.crt"].strip(), text("partners.pem"))
+        self.assertEqual(site.cli("key", "show").stdout.strip(), text("sign.pub").strip())
+        self.assertFalse(os.path.exists(following))
+        self.assertEqual(site.sql("SELECT detail FROM audit WHERE action = 'key' AND id > %s" % since),
+                         [["the announced keys are in use"]])
+
     def told_everywhere(self, what):
         """A partner that proves nothing here is no partner in order, wherever one looks."""
         host, text = self.fed.host, "no %s of party 9999 counts here (revoked)" % what
