@@ -90,7 +90,7 @@ class Sealing(Models):
             content = f.read()
             f.seek(0)
             f.write(bytes([content[0] ^ 1]) + content[1:])
-        row = self.fed.guest.wait(job)
+        row = self.fed.guest.wait(job, seconds=300)
         self.assertEqual(row["f_status"], "failed")
         reason = self.fed.guest.sql("SELECT reason FROM job WHERE job_id = '%s'" % job)[0][0]
         self.assertIn("host 10000", reason)
