@@ -281,10 +281,9 @@ look_at_supervisors(struct doctor *d)
 
 /* What nginx refused must come to the supervisor's knowledge. */
 static void
-look_at_refused(struct doctor *d)
+look_at_refused(struct doctor *d, const char *what, const char *name)
 {
-	char *path = site_path(d->conf, SITE_LOGS "/refused.log");
-	const char *what = "refused requests";
+	char *path = site_path(d->conf, SITE_LOGS "/%s", name);
 	int64_t at = 0;
 	struct stat st;
 	int r = 0;
@@ -324,5 +323,6 @@ doctor_programs(struct doctor *d)
 	look_at_sockets(d);
 	look_at_cgroups(d);
 	look_at_supervisors(d);
-	look_at_refused(d);
+	look_at_refused(d, "refused requests", "refused.log");
+	look_at_refused(d, "refused handshakes", "nginx-tls.log");
 }

@@ -69,6 +69,7 @@ static const struct owned {
 	{ "logs/partner-in.log", FILE_NEW, NGINX, NGINX, 0640 },
 	/* Written by nginx; read, and what was read given back, by the other. */
 	{ "logs/refused.log", FILE_NEW, SUPERVISOR, NGINX, 0620 },
+	{ "logs/nginx-tls.log", FILE_NEW, SUPERVISOR, NGINX, 0620 },
 };
 
 static int

@@ -1,5 +1,5 @@
 /*
- * From refused.log to metrics and audit.  Owned by supervisor.c.
+ * From refused.log and nginx-tls.log to metrics and audit.  Owned by supervisor.c.
  */
 #include "supervisor/refusals.h"
 
@@ -32,6 +32,8 @@
 struct refusals {
 	struct supervisor *super;
 	struct loop_timer *timer;
+	enum refusals_of of;
+	const char *name; /* of the log */
 	struct refused_log *log;
 	struct certificates *certificates;
 	char *place;
@@ -76,6 +78,24 @@ kind_of(struct bite *b, const char *listener, const char *reason,
 	return k;
 }
 
+/* Much else stands in that log, which is no refusal. */
+static bool
+parse_handshake(const struct site_conf *c, const char *text, size_t len,
+    struct refused_line *out)
+{
+	const char *colon = strrchr(c->client_tls_url, ':');
+	int64_t port, users = 0;
+
+	if (!refused_tls_parse(text, len, out, &port))
+		return false;
+	if (colon != NULL &&
+	    str_to_int64(colon + 1, 1, UINT16_MAX, &users) != 0)
+		err_clear(); /* there is no such listener */
+	out->listener = port == users ? REFUSED_CLIENT_TLS : REFUSED_PARTNER;
+	out->at_ms = clock_wall_ms();
+	return true;
+}
+
 static void
 count_line(struct bite *b, const char *text, size_t len)
 {
@@ -84,7 +104,11 @@ count_line(struct bite *b, const char *text, size_t len)
 	struct refused_line l;
 	struct db_refusal *k;
 
-	if (!refused_line_parse(text, len, &l)) {
+	if (rf->of == REFUSALS_HANDSHAKES) {
+		if (!parse_handshake(rf->super->conf, text, len, &l))
+			return;
+		k = kind_of(b, l.listener, refused_reason(&l, false), "");
+	} else if (!refused_line_parse(text, len, &l)) {
 		k = kind_of(b, "?", REFUSED_UNREADABLE, "");
 		l.at_ms = clock_wall_ms();
 		l.address[0] = '\0';
@@ -222,22 +246,27 @@ on_timer(void *ctx)
 	bool more = false;
 
 	if (refusals_look(rf, &more) != 0) {
-		log_err("refused.log");
+		log_err("%s", rf->name);
 		more = false;
 	}
 	loop_timer_set(rf->timer, more ? AGAIN_MS : PERIOD_MS, 0);
 }
 
 struct refusals *
-refusals_new(struct supervisor *s)
+refusals_new(struct supervisor *s, enum refusals_of of)
 {
+	bool requests = of == REFUSALS_REQUESTS;
 	struct refusals *rf = xcalloc(1, sizeof(*rf));
-	char *folder = site_path(s->conf, "%s", SITE_LOGS);
+	char *folder = site_path(s->conf, "%s", SITE_LOGS), *label;
 
 	rf->super = s;
-	rf->log = refused_log_new(folder);
+	rf->of = of;
+	rf->name = requests ? REFUSED_LOG : REFUSED_TLS_LOG;
+	rf->log = refused_log_new(folder, rf->name);
 	rf->certificates = certificates_new();
-	rf->place = peers_label(s->conf, s->host, "");
+	label = peers_label(s->conf, s->host, "");
+	rf->place = requests ? xstrdup(label) : xasprintf("%s tls", label);
+	free(label);
 	rf->is_waiting = true;
 	rf->timer = loop_timer_new(s->loop, on_timer, rf);
 	loop_timer_set(rf->timer, PERIOD_MS, 0);

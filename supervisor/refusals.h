@@ -15,7 +15,12 @@
 
 struct refusals;
 
-struct refusals *refusals_new(struct supervisor *);
+/*
+ * TLS handshakes that fail have no request, and so no line there: of those
+ * nginx tells in nginx-tls.log, for which there is another of these.
+ */
+enum refusals_of { REFUSALS_REQUESTS, REFUSALS_HANDSHAKES };
+struct refusals *refusals_new(struct supervisor *, enum refusals_of);
 void refusals_free(struct refusals *); /* NULL is fine */
 
 /* One bite; *more: there is more to read now. */

@@ -12,8 +12,11 @@
 #define WORD_SIZE 64
 #define CERTIFICATE "certificate"
 #define WITHDRAWN "certificate_withdrawn"
+#define TLS_VERSION "handshake_version"
+#define TLS_ALERT "handshake_broken_off"
+#define TLS_FAILED "handshake_failed"
 
-static const char *const listeners[] = { "partner", "client-tls",
+static const char *const listeners[] = { REFUSED_PARTNER, REFUSED_CLIENT_TLS,
 	"client-loopback" };
 
 /* As nginx says it, and what it means to people. */
@@ -40,6 +43,11 @@ static const struct reason {
 	{ "certificate_early", "the client certificate is not valid yet" },
 	{ WITHDRAWN, "the client certificate does not count any more: it was "
 		     "revoked or has ended, or its partner is disabled" },
+	{ TLS_VERSION, "the other side of a TLS handshake speaks no version "
+		       "that is spoken here" },
+	{ TLS_ALERT, "the other side broke the TLS handshake off: mostly as "
+		     "it does not take this site's certificate" },
+	{ TLS_FAILED, "the TLS handshake failed" },
 	{ REFUSED_UNREADABLE, "lines of refused.log that are none" },
 };
 #define FROM_NGINX 12
@@ -142,6 +150,77 @@ refused_line_parse(const char *text, size_t len, struct refused_line *out)
 	return out->listener != NULL && out->what != NULL && i < CERTIFICATES &&
 	       take_fingerprint(words[5], out->fingerprint) &&
 	       take_address(words[6], out->address);
+}
+
+/* --- nginx's own words ---------------------------------------------------------- */
+
+#define TLS_LINE_MAX 600
+#define TLS_HEAD                                                               \
+	"0000/00/00 00:00:00 [@] %#%: *% SSL_do_handshake() failed (SSL: "     \
+	"error:"
+#define TLS_CLIENT " while SSL handshaking, client: "
+#define TLS_SERVER ", server: "
+#define DIGITS "0123456789"
+
+/* Behind what the pattern says: 0 a digit, % digits, @ letters; or NULL. */
+static const char *
+behind(const char *s, const char *pattern)
+{
+	size_t n;
+
+	for (; *pattern != '\0'; pattern++, s += n) {
+		if (*pattern == '0')
+			n = *s >= '0' && *s <= '9';
+		else if (*pattern == '%')
+			n = strspn(s, DIGITS);
+		else if (*pattern == '@')
+			n = strspn(s, "abcdefghijklmnopqrstuvwxyz");
+		else
+			n = *s == *pattern;
+		if (n == 0)
+			return NULL;
+	}
+	return s;
+}
+
+/* OpenSSL's words, which differ by its version. */
+static const char *
+tls_reason(const char *words)
+{
+	if (strstr(words, "SSL alert number") != NULL)
+		return TLS_ALERT;
+	if (strstr(words, "unsupported protocol") != NULL ||
+	    strstr(words, "version too low") != NULL ||
+	    strstr(words, "wrong version") != NULL)
+		return TLS_VERSION;
+	return TLS_FAILED;
+}
+
+bool
+refused_tls_parse(
+    const char *text, size_t len, struct refused_line *out, int64_t *port)
+{
+	char line[TLS_LINE_MAX], *client, *server, *colon;
+	const char *words;
+
+	*out = (struct refused_line){ .certificate = REFUSED_NONE };
+	if (len >= sizeof(line) || memchr(text, '\0', len) != NULL)
+		return false;
+	memcpy(line, text, len);
+	line[len] = '\0';
+	if ((words = behind(line, TLS_HEAD)) == NULL ||
+	    (client = strstr(line, TLS_CLIENT)) == NULL)
+		return false;
+	*client = '\0';
+	client += strlen(TLS_CLIENT);
+	if ((server = strstr(client, TLS_SERVER)) == NULL)
+		return false;
+	*server = '\0';
+	server += strlen(TLS_SERVER);
+	out->what = tls_reason(words);
+	return (colon = strrchr(server, ':')) != NULL &&
+	       str_to_int64(colon + 1, 1, UINT16_MAX, port) == 0 &&
+	       take_address(client, out->address);
 }
 
 const char *

@@ -35,6 +35,18 @@ struct refused_line {
 	char address[REFUSED_ADDRESS_SIZE];
 };
 
+/*
+ * The same of a line of logs/nginx-tls.log, in which nginx says in its own
+ * words what becomes of connections.  Strangers' words are in there as well:
+ * what is taken begins and ends as only nginx writes it.  *port is the
+ * listener's, for who knows which that is; out->listener is NULL, and at_ms
+ * left to the caller.  false: it is about no TLS handshake that failed.
+ */
+bool refused_tls_parse(
+    const char *text, size_t len, struct refused_line *out, int64_t *port);
+#define REFUSED_PARTNER "partner"
+#define REFUSED_CLIENT_TLS "client-tls"
+
 /* len without the newline.  false: it is none. */
 bool refused_line_parse(const char *text, size_t len, struct refused_line *out);
 

@@ -26,15 +26,17 @@
 
 struct refused_log {
 	char *folder;
+	const char *name;
 	struct db_front_at given; /* back to the disk, up to there */
 };
 
 struct refused_log *
-refused_log_new(const char *folder)
+refused_log_new(const char *folder, const char *name)
 {
 	struct refused_log *l = xcalloc(1, sizeof(*l));
 
 	l->folder = xstrdup(folder);
+	l->name = name;
 	return l;
 }
 
@@ -87,15 +89,16 @@ names_free(struct names *names)
 
 /* Stamps are times: their order is that of the alphabet. */
 static void
-names_read(int dir, struct names *names)
+names_read(int dir, const char *name, struct names *names)
 {
+	size_t len = strlen(name);
 	int copy = dup(dir);
 	DIR *d = copy >= 0 ? fdopendir(copy) : NULL;
 	struct dirent *e;
 
 	*names = (struct names){ NULL, 0 };
 	while (d != NULL && (e = readdir(d)) != NULL)
-		if (str_starts(e->d_name, REFUSED_LOG ".")) {
+		if (str_starts(e->d_name, name) && e->d_name[len] == '.') {
 			names->list = xrealloc(
 			    names->list, (names->n + 1) * sizeof(*names->list));
 			names->list[names->n++] = xstrdup(e->d_name);
@@ -108,7 +111,7 @@ names_read(int dir, struct names *names)
 		qsort(names->list, names->n, sizeof(*names->list), by_name);
 	names->list =
 	    xrealloc(names->list, (names->n + 1) * sizeof(*names->list));
-	names->list[names->n++] = xstrdup(REFUSED_LOG);
+	names->list[names->n++] = xstrdup(name);
 }
 
 /*
@@ -116,17 +119,18 @@ names_read(int dir, struct names *names)
  * present one or gone.  -1 when it is gone.
  */
 static int
-find(int dir, int64_t inode, int mode, struct stat *st, int64_t *next)
+find(int dir, const char *name, int64_t inode, int mode, struct stat *st,
+    int64_t *next)
 {
 	struct names names;
-	int fd = open_file(dir, REFUSED_LOG, mode, st), other;
+	int fd = open_file(dir, name, mode, st), other;
 	struct stat behind;
 
 	*next = 0;
 	if (fd >= 0 && (int64_t)st->st_ino == inode)
 		return fd;
 	fd_close(&fd);
-	names_read(dir, &names);
+	names_read(dir, name, &names);
 	for (size_t i = 0; i < names.n && (fd < 0 || *next == 0); i++) {
 		if (fd < 0) {
 			fd = open_file(dir, names.list[i], mode, st);
@@ -157,7 +161,8 @@ is_quiet(const struct stat *st)
  * and is passed over as one.
  */
 static int
-read_lines(int fd, int64_t offset, struct buf *out, int64_t *end)
+read_lines(
+    int fd, const char *name, int64_t offset, struct buf *out, int64_t *end)
 {
 	char *to = buf_reserve(out, BITE), *last;
 	ssize_t n;
@@ -165,7 +170,7 @@ read_lines(int fd, int64_t offset, struct buf *out, int64_t *end)
 	while ((n = pread(fd, to, BITE, (off_t)offset)) < 0 && errno == EINTR)
 		;
 	if (n < 0)
-		return err_set_errno(ERR_IO, REFUSED_LOG);
+		return err_set_errno(ERR_IO, "%s", name);
 	last = memrchr(to, '\n', (size_t)n);
 	if (last != NULL)
 		n = last + 1 - to;
@@ -177,10 +182,10 @@ read_lines(int fd, int64_t offset, struct buf *out, int64_t *end)
 }
 
 static int
-present(int dir, int64_t *inode)
+present(int dir, const char *name, int64_t *inode)
 {
 	struct stat st;
-	int fd = open_file(dir, REFUSED_LOG, O_RDONLY, &st);
+	int fd = open_file(dir, name, O_RDONLY, &st);
 
 	*inode = fd >= 0 ? (int64_t)st.st_ino : 0;
 	fd_close(&fd);
@@ -188,8 +193,8 @@ present(int dir, int64_t *inode)
 }
 
 static int
-read_from(int dir, const struct db_front_at *from, struct buf *lines,
-    struct db_front_at *to, bool *more)
+read_from(int dir, const char *name, const struct db_front_at *from,
+    struct buf *lines, struct db_front_at *to, bool *more)
 {
 	struct stat st;
 	int64_t next;
@@ -197,14 +202,14 @@ read_from(int dir, const struct db_front_at *from, struct buf *lines,
 
 	*to = *from;
 	*more = false;
-	if (to->inode == 0 && (r = present(dir, &to->inode)) != 0)
+	if (to->inode == 0 && (r = present(dir, name, &to->inode)) != 0)
 		return r;
 	if (to->inode == 0)
 		return 0; /* there is no file yet */
-	if ((fd = find(dir, to->inode, O_RDONLY, &st, &next)) < 0) {
-		log_warn("a rotated refused.log is gone before it was read");
+	if ((fd = find(dir, name, to->inode, O_RDONLY, &st, &next)) < 0) {
+		log_warn("a rotated %s is gone before it was read", name);
 		to->offset = 0;
-		r = present(dir, &to->inode);
+		r = present(dir, name, &to->inode);
 		*more = to->inode != 0;
 		if (to->inode == 0)
 			*to = *from; /* until there is one */
@@ -212,7 +217,7 @@ read_from(int dir, const struct db_front_at *from, struct buf *lines,
 	}
 	if (st.st_size < to->offset)
 		to->offset = 0; /* emptied in place */
-	r = read_lines(fd, to->offset, lines, &to->offset);
+	r = read_lines(fd, name, to->offset, lines, &to->offset);
 	*more = to->offset != from->offset && st.st_size - to->offset > 0;
 	if (r == 0 && lines->len == 0 && next != 0 && is_quiet(&st)) {
 		*to = (struct db_front_at){ next, 0 };
@@ -230,7 +235,7 @@ refused_log_read(struct refused_log *l, const struct db_front_at *from,
 
 	if (dir < 0)
 		return err_set_errno(ERR_IO, "%s", l->folder);
-	r = read_from(dir, from, lines, to, more);
+	r = read_from(dir, l->name, from, lines, to, more);
 	fd_close(&dir);
 	return r;
 }
@@ -251,11 +256,11 @@ refused_log_done(struct refused_log *l, const struct db_front_at *at)
 	if (end - l->given.offset < PUNCH_BYTES ||
 	    (dir = open(l->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
 		return;
-	fd = find(dir, at->inode, O_RDWR, &st, &next);
+	fd = find(dir, l->name, at->inode, O_RDWR, &st, &next);
 	if (fd >= 0 &&
 	    fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
 		(off_t)l->given.offset, (off_t)(end - l->given.offset)) != 0)
-		log_debug("refused.log keeps its room: %s", strerror(errno));
+		log_debug("%s keeps its room: %s", l->name, strerror(errno));
 	l->given.offset = end;
 	fd_close(&fd);
 	fd_close(&dir);

@@ -1,5 +1,5 @@
 /*
- * logs/refused.log, followed: whole lines behind a position that the caller
+ * A log of nginx, followed: whole lines behind a position that the caller
  * keeps.  The file may be renamed (to NAME.STAMP, beside it) and begun anew,
  * or copied and emptied, at any time; it is read to its end before the next
  * one is.  What is lost: lines that somebody removed unread, and, where a file
@@ -14,11 +14,12 @@
 #include "lib/db/db_refusal.h"
 
 #define REFUSED_LOG "refused.log"
+#define REFUSED_TLS_LOG "nginx-tls.log"
 
 struct refused_log;
 
-/* folder: where it is or will be. */
-struct refused_log *refused_log_new(const char *folder);
+/* folder: where it is or will be; name: a constant. */
+struct refused_log *refused_log_new(const char *folder, const char *name);
 void refused_log_free(struct refused_log *); /* NULL is fine */
 
 /*

@@ -122,7 +122,8 @@ supervisor_start(struct supervisor *s)
 		return r;
 	s->peers = peers_new(s);
 	s->janitor = janitor_new(s);
-	s->refusals = refusals_new(s);
+	s->refusals = refusals_new(s, REFUSALS_REQUESTS);
+	s->handshakes = refusals_new(s, REFUSALS_HANDSHAKES);
 	if (leftovers_sweep_uploads(s) != 0)
 		log_err("uploads left behind");
 	/* It begins the memory of signed requests where there is none. */
@@ -149,6 +150,7 @@ supervisor_stop(struct supervisor *s)
 	detectors_free(s->detectors);
 	janitor_free(s->janitor);
 	refusals_free(s->refusals);
+	refusals_free(s->handshakes);
 	peers_free(s->peers);
 	scheduler_free(s->scheduler);
 	reporter_free(s->reporter);

@@ -72,6 +72,7 @@ struct supervisor {
 	struct detectors *detectors;
 	struct janitor *janitor;
 	struct refusals *refusals; /* nginx's */
+	struct refusals *handshakes;
 	struct wake *wake;
 	struct loop_timer *poll;
 	char host[SITE_HOST_SIZE];

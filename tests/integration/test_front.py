@@ -108,6 +108,19 @@ class Front(unittest.TestCase):
 
     # --- tests -------------------------------------------------------------------------
 
+    def test_a_handshake_that_fails_is_counted(self):
+        before = self.counted()
+        at = urlsplit(self.host.partner_url)
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode, old.maximum_version = False, ssl.CERT_NONE, ssl.TLSVersion.TLSv1_2
+        strict = ssl.create_default_context()  # which knows nothing of this site's certificate
+        strict.check_hostname = False
+        for context in (old, strict):
+            with self.assertRaises(ssl.SSLError):
+                context.wrap_socket(socket.create_connection((at.hostname, at.port), timeout=20))
+        self.expect(before, front_handshake_version=1, front_handshake_broken_off=1)
+        self.assertGreaterEqual(self.metric(listener="partner", reason="handshake_version"), 1)
+
     def test_each_refusal_is_recorded_with_its_reason_and_its_partner(self):
         before, seen = self.counted(), self.metric(party="9999", reason="malformed")
         self.assertIn(b"client certificate is not one", self.ask(b"GET /v1/health HTTP/1.1" + END))

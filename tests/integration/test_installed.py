@@ -159,7 +159,7 @@ def rotated_logs(site, folder):
     wait_for(lambda: log_has(site, "fcgi-app.log", "configuration read again"), what="the request handlers' new log")
     logs = os.path.join(site.home, "logs")
     found = {}
-    for name in ("nginx-access.log", "partner-in.log", "refused.log", "fcgi-app.log"):
+    for name in ("nginx-access.log", "partner-in.log", "refused.log", "nginx-tls.log", "fcgi-app.log"):
         st = os.stat(os.path.join(logs, name))
         found[name] = [sum(n.startswith(name + ".2") for n in os.listdir(logs)), pwd.getpwuid(st.st_uid).pw_name]
     return found
@@ -260,7 +260,7 @@ class Installed(unittest.TestCase):
 
     def test_rotated_logs_are_opened_anew_by_their_programs(self):
         self.assertEqual(self.part("rotated"), {"nginx-access.log": [1, "sluice-nginx"], "partner-in.log": [1, "sluice-nginx"],
-                                                "refused.log": [1, "sluice"],
+                                                "refused.log": [1, "sluice"], "nginx-tls.log": [1, "sluice"],
                                                 "fcgi-app.log": [1, "sluice-fcgi"]})
 
     def test_the_doctor_finds_nothing_wrong_with_such_a_site(self):

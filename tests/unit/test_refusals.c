@@ -38,6 +38,7 @@ struct fixture {
 	struct site_conf conf;
 	struct supervisor super;
 	struct refusals *refusals;
+	enum refusals_of of;
 	char *path;
 };
 
@@ -45,7 +46,7 @@ static void
 start(struct fixture *f)
 {
 	refusals_free(f->refusals);
-	f->refusals = refusals_new(&f->super);
+	f->refusals = refusals_new(&f->super, f->of);
 }
 
 static void
@@ -218,7 +219,7 @@ two_supervisors_of_a_home_count_a_line_once(void **state)
 
 	write_log(f, TOO_MANY);
 	look(f);
-	f->refusals = refusals_new(&f->super);
+	f->refusals = refusals_new(&f->super, f->of);
 	look(f);
 	write_log(f, TOO_MANY);
 	look(f);
@@ -347,6 +348,60 @@ a_partners_certificate_is_known_also_when_it_was_withdrawn(void **state)
 	free(cert);
 }
 
+/* As nginx writes it, with either word of OpenSSL. */
+#define TLS(words, port)                                                       \
+	"2026/11/27 01:35:29 [info] 3517#3517: *1 SSL_do_handshake() failed"   \
+	" (SSL: error:0A000102:SSL routines::" words                           \
+	") while SSL handshaking, client: 192.0.2.9, server: 0.0.0.0:" port    \
+	"\n"
+#define TLS_REST                                                               \
+	"2026/11/27 01:35:29 [info] 3517#3517: *3 client closed connection"    \
+	" while SSL handshaking, client: 192.0.2.9, server: 0.0.0.0:9443\n"    \
+	"2026/11/27 01:35:29 [info] 3517#3517: *4 client sent invalid method"  \
+	" while reading client request line, client: 192.0.2.9, server: ,"     \
+	" request: \"2026/11/27 01:35:29 [info] 1#1: *1 SSL_do_handshake()"    \
+	" failed (SSL: error:x) while SSL handshaking, client: 192.0.2.9,"     \
+	" server: 0.0.0.0:9443\"\n"                                            \
+	"1 1795730388.747 partner too_many good " STRANGER " 192.0.2.7\n"
+
+static void
+handshakes_that_fail_are_counted_and_nothing_else_of_that_log(void **state)
+{
+	struct fixture *f = *state;
+	char *path = site_path(&f->conf, SITE_LOGS "/nginx-tls.log");
+	char url[] = "https://127.0.0.1:8443";
+
+	f->of = REFUSALS_HANDSHAKES;
+	f->conf.client_tls_url = url;
+	start(f);
+	write_to(path, TLS_REST, strlen(TLS_REST));
+	write_to(path, TLS("unsupported protocol", "9443"),
+	    strlen(TLS("unsupported protocol", "9443")));
+	write_to(path,
+	    TLS("tlsv1 alert unknown ca:SSL alert number 48", "9443"),
+	    strlen(TLS("tlsv1 alert unknown ca:SSL alert number 48", "9443")));
+	write_to(path, TLS("unexpected message", "8443"),
+	    strlen(TLS("unexpected message", "8443")));
+	write_to(
+	    path, TLS("no\0such", "8443"), sizeof(TLS("no\0such", "8443")) - 1);
+	look(f);
+	expect_counted(f, 3);
+	assert_int_equal(
+	    number(f, "SELECT COUNT(*) FROM audit WHERE actor = 'front' AND"
+		      " outcome = 'refused' AND subject IN"
+		      " ('partner handshake_version',"
+		      " 'partner handshake_broken_off',"
+		      " 'client-tls handshake_failed') AND detail LIKE"
+		      " '1 since %, the last from 192.0.2.9: %handshake%'"),
+	    3);
+	/* Nor does the other log's follower take what is here. */
+	f->of = REFUSALS_REQUESTS;
+	start(f);
+	look(f);
+	expect_counted(f, 3);
+	free(path);
+}
+
 #define MANY 30
 
 /* In another's name, or without one: but never in a name that is wrong. */
@@ -444,6 +499,8 @@ main(void)
 		TEST(what_is_no_line_is_counted_as_such),
 		TEST(
 		    a_partners_certificate_is_known_also_when_it_was_withdrawn),
+		TEST(
+		    handshakes_that_fail_are_counted_and_nothing_else_of_that_log),
 		TEST(more_kinds_than_there_is_room_for_are_nobodys),
 		TEST(a_flood_fills_neither_the_disk_nor_the_audit),
 	};
