@@ -22,6 +22,7 @@
 
 #define SOON_DAYS 30
 #define SKEW_MS 5000
+#define TIME_MAX (INT64_C(1) << 52) /* ms */
 
 static void
 look_at_its_certificate(
@@ -99,13 +100,14 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
     bool is_heard)
 {
 	struct json_object *you = json_get(reply->data, "you");
-	int64_t theirs =
-	    json_object_get_int64(json_get(reply->data, "time_ms"));
-	int64_t skew = theirs - asked_ms - took_ms / 2;
+	int64_t theirs = json_get_int(reply->data, "time_ms", 0), skew;
 
 	doctor_say(d, HEALTH_OK, what, NULL,
 	    "answers in %lld ms, signature and certificate taken",
 	    (long long)took_ms);
+	/* It may say any number. */
+	theirs = theirs < 0 ? 1 : theirs > TIME_MAX ? TIME_MAX : theirs;
+	skew = theirs - asked_ms - took_ms / 2;
 	if (theirs != 0 && llabs(skew) > SKEW_MS + took_ms)
 		doctor_say(d, HEALTH_FAIL, what,
 		    "let both machines follow the right time (NTP): signed "

@@ -15,6 +15,7 @@
 #include "lib/db/db_detect.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
+#include "supervisor/deaf.h"
 #include "supervisor/finding.h"
 #include "supervisor/kill.h"
 #include "supervisor/partners.h"
@@ -30,17 +31,10 @@ struct asking {
 	struct asking *next;
 };
 
-/* An initiator that refuses to hear us, since when. */
-struct deaf {
-	char *party;
-	int64_t since_ms; /* monotonic */
-	struct deaf *next;
-};
-
 struct doubts {
 	struct supervisor *super;
 	struct asking *list;
-	struct deaf *deaf;
+	struct deaf *deaf; /* initiators */
 };
 
 struct doubts *
@@ -64,16 +58,6 @@ drop(struct asking *a)
 	arena_free(a->arena);
 }
 
-static void
-drop_deaf(struct deaf **at)
-{
-	struct deaf *x = *at;
-
-	*at = x->next;
-	free(x->party);
-	free(x);
-}
-
 void
 doubts_free(struct doubts *d)
 {
@@ -81,38 +65,11 @@ doubts_free(struct doubts *d)
 		return;
 	while (d->list != NULL)
 		drop(d->list);
-	while (d->deaf != NULL)
-		drop_deaf(&d->deaf);
+	deaf_free(&d->deaf);
 	free(d);
 }
 
-/* --- initiators that refuse us ------------------------------------------------ */
-
-/* Where it is, or where the list ends. */
-static struct deaf **
-find_deaf(struct doubts *d, const char *party)
-{
-	struct deaf **at = &d->deaf;
-
-	while (*at != NULL && !str_eq((*at)->party, party))
-		at = &(*at)->next;
-	return at;
-}
-
-/* For how long the party has refused us, with this time. */
-static int64_t
-deaf_ms(struct doubts *d, const char *party)
-{
-	struct deaf **at = find_deaf(d, party);
-	int64_t now = clock_mono_ms();
-
-	if (*at == NULL) {
-		*at = xcalloc(1, sizeof(**at));
-		(*at)->party = xstrdup(party);
-		(*at)->since_ms = now;
-	}
-	return now - (*at)->since_ms;
-}
+/* --- answers -------------------------------------------------------------------- */
 
 /*
  * It cannot be asked and will hear of no end: what is held for it is given
@@ -123,7 +80,8 @@ take_refusal(struct asking *a, const char *words, bool *ended)
 {
 	struct supervisor *s = a->doubts->super;
 	struct party_caller as = { .party_id = a->initiator, .run = &a->run };
-	int64_t ms = deaf_ms(a->doubts, a->initiator);
+	int64_t ms =
+	    deaf_refused(&a->doubts->deaf, a->initiator, clock_mono_ms());
 	const char *why;
 
 	if (ms < s->conf->partner_outage_s * 1000)
@@ -134,8 +92,6 @@ take_refusal(struct asking *a, const char *words, bool *ended)
 	return party_job_stop(s->db, &as, &a->member, STATE_FAILED, why, ended);
 }
 
-/* --- answers -------------------------------------------------------------------- */
-
 /*
  * A partner that knows no such question has no answer: for it there are
  * "stale jobs" and "forgotten jobs".
@@ -143,14 +99,11 @@ take_refusal(struct asking *a, const char *words, bool *ended)
 static int
 take(struct asking *a, const struct partner_reply *reply, bool *ended)
 {
-	struct deaf **deaf = find_deaf(a->doubts, a->initiator);
-
 	if (partners_is_silence(reply))
 		return 0;
 	if (partners_is_refusal(reply))
 		return take_refusal(a, reply->retmsg, ended);
-	if (*deaf != NULL)
-		drop_deaf(deaf);
+	deaf_heard(&a->doubts->deaf, a->initiator);
 	return reply->error != 0
 		   ? 0
 		   : job_doubt_take(a->doubts->super->db, &a->member,

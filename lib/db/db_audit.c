@@ -55,6 +55,11 @@ static const struct db_stmt add_egress = { "egress.add", KEY_PARAMS "iissssib",
 	"INSERT INTO egress (job_id, component, version, role, party_id,"
 	" fence, seq, to_role, to_party, name, tag, bytes, sha256)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)" };
+static const struct db_stmt same_egress = { "egress.same",
+	KEY_PARAMS "iissssib",
+	"SELECT COUNT(*) FROM egress WHERE" KEY_WHERE
+	" AND fence = ? AND seq = ? AND to_role = ? AND to_party = ?"
+	" AND name = ? AND tag = ? AND bytes = ? AND sha256 = ?" };
 static const struct db_stmt list_egress = { "egress.list", "sssii",
 	"SELECT 1" EGRESS_COLS(DB_SQL) " FROM egress WHERE job_id = ?"
 				       " AND (? IS NULL OR component = ?) AND "
@@ -109,6 +114,26 @@ static const struct db_stmt find_audit = { "audit.find", "eeeeeessssttiii",
 			  " AND (? = 0 OR id < ?)"
 			  " ORDER BY id DESC LIMIT ?) AS newest ORDER BY id" };
 
+/* A number that another object has: this one would leave without a row. */
+static int
+check_same(struct db *db, const struct db_egress *e)
+{
+	int64_t n = 0;
+	int r;
+
+	err_clear();
+	r = db_query_int(db, &same_egress, &n, KEY_ARGS(&e->key), e->fence,
+	    e->seq, e->to_role, e->to_party, e->name, e->tag, e->bytes,
+	    (const void *)e->sha256, sizeof(e->sha256));
+	return r != 0 || n == 1
+		   ? r
+		   : err_set(ERR_CONFLICT,
+			 "the ledger of task %s has another object as number "
+			 "%lld of attempt %lld",
+			 e->key.component, (long long)e->seq,
+			 (long long)e->fence);
+}
+
 struct adding {
 	const struct db_egress *rows;
 	size_t n;
@@ -127,8 +152,8 @@ add_tx(struct db *db, void *ctx)
 		    e->seq, e->to_role, e->to_party, e->name, e->tag, e->bytes,
 		    (const void *)e->sha256, sizeof(e->sha256));
 		if (r == ERR_EXISTS)
-			err_clear();
-		else if (r != 0)
+			r = check_same(db, e);
+		if (r != 0)
 			return r;
 	}
 	return 0;

@@ -31,7 +31,8 @@ struct db_egress {
 /*
  * Written before the object leaves; n objects in one transaction.  Those that
  * are there already are no error: whether a commit that went unanswered took
- * place is not known, and they are added again.
+ * place is not known, and they are added again.  ERR_CONFLICT: another object
+ * has that number of the attempt.
  */
 int db_egress_add(struct db *, const struct db_egress *, size_t n);
 /* Bytes and tags of a task that are in the ledger. */

@@ -90,19 +90,19 @@ int mailbox_open(const struct site_conf *, const struct mailbox_task *,
 void mailbox_close(struct mailbox *); /* NULL is fine */
 
 /*
- * Deposits.  0 when kept, also when the same content was there already.
- * Errors: ERR_CONFLICT other content under this identity; ERR_BUSY the
- * mailbox holds as much as it may (try again later); ERR_LIMIT the object
- * can never fit; ERR_NOT_FOUND the mailbox went away; ERR_INVALID, ERR_IO.
- * The caller wakes the receiver afterwards.
- */
-/*
  * What the executor waits for must get in, or a mailbox full of what it does
  * not want yet would stay so for ever: the receiver names one object (NULL:
  * none), and for that there is as much room again.
  */
 int mailbox_wish(struct mailbox *, const struct mailbox_object *);
 
+/*
+ * Deposits.  0 when kept, also when the same content was there already.
+ * Errors: ERR_CONFLICT other content under this identity; ERR_BUSY the
+ * mailbox holds as much as it may (try again later); ERR_LIMIT the object
+ * can never fit; ERR_NOT_FOUND the mailbox went away; ERR_INVALID, ERR_IO.
+ * The caller wakes the receiver afterwards.
+ */
 /* len <= MAILBOX_SMALL_MAX, one piece. */
 int mailbox_put_bytes(struct mailbox *, const struct mailbox_object *,
     const void *data, size_t len);

@@ -45,6 +45,7 @@ ROWS.update({
     "control groups": "control_groups_that_cannot_be_made",
     "supervisor": "programs_that_do_not_run",
     "refused requests": "a_log_of_refusals_that_nobody_reads",
+    "refused handshakes": "a_log_of_refusals_that_nobody_reads",
     "partner 9999": "a_partner_that_takes_our_key_no_more",
     "partner 10000": "a_partner_with_another_certificate",
 })
@@ -404,18 +405,19 @@ class Doctor(unittest.TestCase):
 
     def test_a_log_of_refusals_that_nobody_reads(self):
         supervisor = self.site.pid("supervisor")
-        path = self.path("logs", "refused.log")
-        size = os.path.getsize(path)
-        os.kill(supervisor, signal.SIGSTOP)  # nobody reads on
-        try:
-            with open(path, "ab") as f:
-                f.write(b"\n" * (2 << 20))
-            found = self.of("refused requests", "warn")
-        finally:
-            os.truncate(path, size)
-            os.kill(supervisor, signal.SIGCONT)
-        self.assertIn("refused.log are not counted", found["text"])
-        self.assertIn("must be able to read", found["mend"])
+        for what, name in (("refused requests", "refused.log"), ("refused handshakes", "nginx-tls.log")):
+            path = self.path("logs", name)
+            size = os.path.getsize(path)
+            os.kill(supervisor, signal.SIGSTOP)  # nobody reads on
+            try:
+                with open(path, "ab") as f:
+                    f.write(b"\n" * (2 << 20))
+                found = self.of(what, "warn")
+            finally:
+                os.truncate(path, size)
+                os.kill(supervisor, signal.SIGCONT)
+            self.assertIn(name + " are not counted", found["text"])
+            self.assertIn("must be able to read", found["mend"])
 
     # --- partners ---
 

@@ -119,7 +119,7 @@ class Front(unittest.TestCase):
             with self.assertRaises(ssl.SSLError):
                 context.wrap_socket(socket.create_connection((at.hostname, at.port), timeout=20))
         self.expect(before, front_handshake_version=1, front_handshake_broken_off=1)
-        self.assertGreaterEqual(self.metric(listener="partner", reason="handshake_version"), 1)
+        wait_for(lambda: self.metric(listener="partner", reason="handshake_version") >= 1, what="the metric")
 
     def test_each_refusal_is_recorded_with_its_reason_and_its_partner(self):
         before, seen = self.counted(), self.metric(party="9999", reason="malformed")

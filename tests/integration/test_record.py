@@ -7,7 +7,7 @@ import uuid
 from federation import Federation
 
 TRIGGER = """CREATE TRIGGER no_record BEFORE INSERT ON audit FOR EACH ROW
-IF NEW.actor LIKE 'operator %' THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'a test'; END IF"""
+SET NEW.actor = IF(NEW.actor LIKE 'operator %', NULL, NEW.actor)"""
 
 
 def unique(prefix):

@@ -756,6 +756,9 @@ egress_and_audit_are_appended(void **state)
 	/* Nobody heard that: it is added again, and what came to it as well. */
 	assert_int_equal(db_egress_add(db, e, 2), 0);
 	assert_int_equal(db_egress_add(db, e, 2), 0);
+	/* But nothing leaves under another's number. */
+	e[0].sha256[31] = 1;
+	assert_int_equal(db_egress_add(db, e, 1), ERR_CONFLICT);
 	assert_int_equal(
 	    db_egress_list(db, arena, J1, NULL, 0, 10, &rows, &n), 0);
 	assert_int_equal(n, 2);
