@@ -190,7 +190,7 @@ class Front(unittest.TestCase):
     def test_a_flood_is_counted_to_the_last_one_through_rotation_and_a_supervisors_death(self):
         before, records, begun = self.counted(), self.records(), time.monotonic()
         asks = b"GET /v1/party/none HTTP/1.1\r\nHost: x\r\n\r\n"
-        nowhere = b"GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+        nowhere = b"GET /nowhere-at-all HTTP/1.1\r\nHost: x\r\n\r\n"
         refused, lost = 0, 0
         for step in ("count", "rotate", "kill", "rotate while dead", "start", "count"):
             if step.startswith("rotate"):
@@ -202,15 +202,31 @@ class Front(unittest.TestCase):
                 self.host.start()
             # How many are too many is a matter of how fast this machine is.
             refused += self.ask(asks * 1500 + b"GET /v1/party/none HTTP/1.1" + END, self.mine).count(b"HTTP/1.1 429 ")
-            lost += self.ask(nowhere * 500 + b"GET /nowhere HTTP/1.1" + END, self.mine).count(b"HTTP/1.1 404 ")
+            lost += self.ask(nowhere * 500 + b"GET /nowhere-at-all HTTP/1.1" + END, self.mine).count(b"HTTP/1.1 404 ")
         self.assertEqual(lost, 6 * 501)
         self.expect(before, p9999_no_such_path=lost, **({"p9999_too_many": refused} if refused else {}))
         # One for each reason, partner and minute.
         self.assertLessEqual(self.records() - records, 1 + (time.monotonic() - begun) / 60)
         with open(os.path.join(self.host.home, "logs", "nginx-access.log"), "rb") as f:
-            self.assertEqual([x for x in f if b" 429 in=" in x and b" app=- " in x], [])
+            self.assertEqual([x for x in f if (b" 429 in=" in x and b" app=- " in x) or b"/nowhere-at-all" in x], [])
+        with open(os.path.join(self.host.home, "logs", "partner-in.log"), "rb") as f:
+            self.assertNotIn(b"/nowhere-at-all", f.read())
         with open(os.path.join(self.host.home, "logs", "nginx-error.log"), "rb") as f:
             self.assertNotIn(b"limiting requests", f.read())
+
+    def test_one_partner_alone_cannot_fill_the_memory_of_signed_requests(self):
+        with open(os.path.join(self.host.home, "nginx.conf"), encoding="utf-8") as f:
+            text = f.read()
+        zones = dict(re.findall(r"limit_req_zone \$ssl_client_s_dn zone=(\w+):\w+ rate=(\d+)r/s;", text))
+        bursts = dict(re.findall(r"limit_req zone=(\w+) burst=(\d+) nodelay;", text))
+        self.assertEqual(set(zones), {"partner_message", "partner_command"})
+        room = int(self.host.sql("SELECT @@global.max_heap_table_size")[0][0]) >> 6  # bytes of a row with its index
+        self.assertLess(sum(95 * int(rate) + int(bursts[zone]) for zone, rate in zones.items()), room)
+        # Whatever reaches the program is limited.
+        partner = text[text.index("# --- other sites"):]
+        for location in re.findall(r"location [^{]*\{[^}]*\}", partner):
+            if "fastcgi_pass" in location:
+                self.assertIn("limit_req zone=partner_", location)
 
     def records(self):
         return int(self.host.sql("SELECT COUNT(*) FROM audit WHERE action = 'front' AND subject = 'partner no_such_path' AND actor = 'party 9999'")[0][0])
