@@ -324,10 +324,11 @@ run_remove(const struct args *args)
 	struct site s;
 	int r;
 
-	if ((r = site_open(args, &s)) == 0 &&
-	    (r = site_do(&s, remove_tx, party,
-		 &(struct site_deed){ "partner", party, "removed" })) == 0)
-		r = partner_update_tls(&s);
+	if ((r = site_open(args, &s)) == 0) {
+		r = site_do(&s, remove_tx, party,
+		    &(struct site_deed){ "partner", party, "removed" });
+		r = partner_settle(&s, r);
+	}
 	site_close(&s);
 	return r;
 }

@@ -15,6 +15,13 @@
 int partner_update_tls(struct site *);
 
 /*
+ * The same behind a change of the database that came to r.  One that was made
+ * before (ERR_EXISTS, ERR_NOT_FOUND) may have been cut off ahead of this: the
+ * file follows all the same.  Returns r, or the file's error.
+ */
+int partner_settle(struct site *, int r);
+
+/*
  * Trust what a bundle says.  Of a party that is known, other keys are taken
  * only when a key of it that counts signed them (bundle.next), or when the
  * operator says so (replace): then those before end at once.

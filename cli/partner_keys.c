@@ -207,9 +207,8 @@ run_revoke(const struct args *args)
 		    &(struct site_deed){ "partner", k->party_id,
 			arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
 			    args_operand(args, 0), reason) });
+		r = partner_settle(&s, r);
 	}
-	if (r == 0)
-		r = partner_update_tls(&s);
 	site_close(&s);
 	return r;
 }

@@ -41,6 +41,23 @@ partner_update_tls(struct site *s)
 }
 
 int
+partner_settle(struct site *s, int r)
+{
+	char *said;
+	int file;
+
+	if (r == 0)
+		return partner_update_tls(s);
+	if (r != ERR_EXISTS && r != ERR_NOT_FOUND)
+		return r;
+	said = xstrdup(err_text());
+	if ((file = partner_update_tls(s)) == 0)
+		(void)err_set(r, "%s", said);
+	free(said);
+	return file != 0 ? file : r;
+}
+
+int
 partner_prints(const uint8_t sign_key[KEYS_PUBLIC_SIZE], const char *tls_cert,
     struct partner_prints *out)
 {
@@ -173,5 +190,5 @@ partner_take(struct site *s, const struct bundle *b, bool replace)
 		b->next.tls_cert != NULL ? "new keys, signed by the ones before"
 		: replace		 ? "keys, in the place of those before"
 					 : "keys" });
-	return r != 0 ? r : partner_update_tls(s);
+	return partner_settle(s, r);
 }

@@ -211,6 +211,30 @@ class PartnerKeys(unittest.TestCase):
         self.assertEqual(site.sql("SELECT detail FROM audit WHERE action = 'key' AND id > %s" % since),
                          [["the announced keys are in use"]])
 
+    def test_a_withdrawal_that_was_cut_off_is_finished_by_the_same_command(self):
+        host = self.fed.host
+        key = [k for k in self.keys(host, "9999") if k["kind"] == "tls" and k["state"] == "active"][0]["key_id"]
+        pem = os.path.join(host.home, "keys", "partners.pem")
+
+        def certificates():
+            with open(pem, encoding="ascii") as f:
+                return f.read().count("BEGIN CERTIFICATE")
+        before = certificates()
+        # Committed, and killed before the file was written: this site would go on to trust it as a client.
+        host.sql("UPDATE partner_key SET revoked_at = NOW(6), reason = 'cut off' WHERE party_id = '9999' AND kind = 'tls'"
+                 " AND valid_until IS NULL AND revoked_at IS NULL")
+        try:
+            self.assertEqual(certificates(), before)
+            done = host.cli("partner", "revoke", key, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("revoked already", done.stderr)
+            self.assertEqual(certificates(), before - 1)
+        finally:
+            host.sql("UPDATE partner_key SET revoked_at = NULL, reason = '' WHERE reason = 'cut off'")
+            host.cli("partner", "enable", "9999")
+        self.assertEqual(certificates(), before)
+        self.heard()
+
     def told_everywhere(self, what):
         """A partner that proves nothing here is no partner in order, wherever one looks."""
         host, text = self.fed.host, "no %s of party 9999 counts here (revoked)" % what
