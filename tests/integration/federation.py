@@ -150,6 +150,11 @@ class Site:
         return self.sql("SELECT at, component, role, party_id, kind, from_state, to_state, reason FROM event"
                         " WHERE job_id = '%s' ORDER BY id DESC LIMIT 12" % job)
 
+    def has_begun(self, job, component, role="guest"):
+        """Whether the member's task ever ran, as this site has it: true for good, however late one looks."""
+        return self.sql("SELECT 1 FROM task WHERE job_id = '%s' AND component = '%s' AND role = '%s'"
+                        " AND started_at IS NOT NULL LIMIT 1" % (job, component, role)) != []
+
     def tasks(self, job, **where):
         return self.api("job/task/query", dict(where, job_id=job)).get("data", [])
 
@@ -200,8 +205,19 @@ def processes(pattern):
     return found
 
 
+def has_ended(pid):
+    """Whether its parent has looked is another matter."""
+    try:
+        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
+            return f.read().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
 def kill(pid):
+    """It has ended when this returns: whoever starts what is missing finds it missing."""
     os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: has_ended(pid), what="end of process %d" % pid)
 
 
 def settings(site, section, **values):

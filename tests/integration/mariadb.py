@@ -1,5 +1,6 @@
 """A private MariaDB server that listens on loopback: somebody's server with tables in it."""
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -72,6 +73,12 @@ class Server:
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """Below those that Linux takes for outgoing connections: it is bound a moment later."""
+    while True:
+        port = random.randrange(12000, 20000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                continue

@@ -53,6 +53,17 @@ class Doubts(unittest.TestCase):
         self.x.sql("UPDATE job SET updated_at = NOW(6) - INTERVAL 61 SECOND WHERE job_id = '%s'" % self.job)
         os.kill(self.x.pid("supervisor"), signal.SIGUSR2)
 
+    def asks_again(self, what):
+        """Whenever the detectors look, but while a question is on its way, and some seconds after each silence."""
+        before, looked = self.asked(), [0]
+
+        def has_asked():
+            if time.monotonic() - looked[0] > 2:
+                looked[0] = time.monotonic()
+                self.doubts()
+            return self.asked() > before
+        wait_for(has_asked, 90, what)
+
     def row(self):
         return self.x.sql("SELECT status, run, COALESCE(reason, '') FROM job WHERE job_id = '%s'" % self.job)[0]
 
@@ -67,8 +78,15 @@ class Doubts(unittest.TestCase):
                        check=True, capture_output=True, text=True)
 
     def ends_in_doubt(self):
-        self.doubts()
-        wait_for(lambda: self.row()[0] == "canceled", what="the end of what nobody wants: %s" % self.row())
+        looked = [0]
+
+        def has_ended():
+            # A word of the initiator that was on its way makes it young again.
+            if self.row()[0] == "ready" and time.monotonic() - looked[0] > 2:
+                looked[0] = time.monotonic()
+                self.doubts()
+            return self.row()[0] == "canceled"
+        wait_for(has_ended, what="the end of what nobody wants: %s" % self.row())
         self.assertIn("its initiator has ended it, or never had it", self.row()[2])
         self.assertEqual(self.x.sql("SELECT 1 FROM event WHERE job_id = '%s' AND kind = 'detector'"
                                     " AND reason LIKE '%%9999 has ended it%%'" % self.job), [["1"]])
@@ -76,13 +94,9 @@ class Doubts(unittest.TestCase):
                                     % self.job), [])
 
     def test_a_job_that_is_still_wanted_waits_on_and_runs(self):
-        before = self.asked()
-        self.doubts()
-        wait_for(lambda: self.asked() > before, what="the question")
+        self.asks_again("the question")
         # What it asked is answered: only then does it ask again.
-        before = self.asked()
-        self.doubts()
-        wait_for(lambda: self.asked() > before, what="the second question")
+        self.asks_again("the second question")
         self.assertEqual(self.row()[0], "ready")
         self.frees()
         self.assertEqual(self.a.wait(self.job)["f_status"], "success")
@@ -118,15 +132,7 @@ class Doubts(unittest.TestCase):
             self.assertEqual(self.row()[0], "ready")
         finally:
             self.a.start()
-        before, looked = self.asked(), [0]
-
-        def asks_again():
-            # It is left alone for some seconds after each silence.
-            if time.monotonic() - looked[0] > 2:
-                looked[0] = time.monotonic()
-                self.doubts()
-            return self.asked() > before
-        wait_for(asks_again, 90, "the question, once it answers again")
+        self.asks_again("the question, once it answers again")
         self.assertEqual(self.row()[0], "ready")
         self.frees()
         self.assertEqual(self.a.wait(self.job)["f_status"], "success")

@@ -51,8 +51,16 @@ class Download(unittest.TestCase):
         return total
 
     def test_more_than_allowed_at_once_are_told_to_come_again(self):
-        answers = []
-        threads = [threading.Thread(target=lambda: answers.append(self.download())) for _ in range(6)]
+        answers, took = [], []
+        begun = threading.Barrier(6)
+
+        def one():
+            begun.wait()
+            began = time.monotonic()
+            answers.append(self.download())
+            if answers[-1][0] == 200:
+                took.append(time.monotonic() - began)
+        threads = [threading.Thread(target=one) for _ in range(6)]
         for t in threads:
             t.start()
         slowest = 0
@@ -62,7 +70,8 @@ class Download(unittest.TestCase):
             slowest = max(slowest, time.monotonic() - began)
         for t in threads:
             t.join()
-        self.assertLess(slowest, 2)
+        # Whoever had to wait for a worker would have waited for a whole one, however busy the machine is.
+        self.assertLess(slowest, max(2, min(took) / 2))
         good = [a for a in answers if a[0] == 200]
         busy = [a for a in answers if a[0] == 503]
         self.assertEqual((len(good), len(busy)), (3, 3))

@@ -27,14 +27,16 @@ def toy_conf(guest="9999", host="10000", **host_parameters):
 TOY_DSL = {"components": {"secure_add_example_0": {"module": "SecureAddExample"}}}
 
 
-def log_file(site, job, name):
-    """A file of the downloaded log archive."""
+def log_file(site, job, name, missing=None):
+    """A file of the downloaded log archive; what `missing` says when it may not be there."""
     status, _, body = site.request("job/log/download", {"job_id": job})
     assert status == 200, status
     with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
         for member in tar:
             if member.name.removeprefix("./") == name:
                 return tar.extractfile(member).read().decode()
+    if missing is not None:
+        return missing
     raise AssertionError("%s is not in the archive of %s" % (name, job))
 
 
@@ -57,6 +59,8 @@ class Toy(unittest.TestCase):
     def test_a_failed_toy_test_says_why_in_the_error_log(self):
         job = self.fed.submit(toy_conf(data_num=999), TOY_DSL)
         self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
+        # Its last line is written when the end is.
+        wait_for(lambda: log_file(self.fed.guest, job, "guest/9999/ERROR.log", missing=""), what="the error log")
         text = log_file(self.fed.guest, job, "guest/9999/ERROR.log")
         reports = " ".join(str(t["f_error_report"]) for t in self.fed.guest.tasks(job))
         self.assertIn("data_num", text + reports)
@@ -190,8 +194,10 @@ class Homo(Records, unittest.TestCase):
         wait_for(lambda: len(self.fed.host.sql(
             "SELECT 1 FROM egress WHERE job_id = '%s' AND name = 'host_loss' LIMIT 3" % job)) == 3,
             what="rounds of " + job)
-        return int(self.fed.host.sql("SELECT executor_pid FROM attempt WHERE job_id = '%s'"
-                                     " AND ended_at IS NULL" % job)[0][0])
+        # Its number is written with a sign of life, which may come later.
+        return int(wait_for(lambda: self.fed.host.sql(
+            "SELECT executor_pid FROM attempt WHERE job_id = '%s' AND component = 'homo_lr_0' AND ended_at IS NULL"
+            " AND executor_pid > 0" % job), what="the host's executor")[0][0])
 
     def test_a_host_that_drops_out_ends_the_job_everywhere(self):
         job = self.fed.submit(homo_conf([10000], dict(TWO, max_iter=100000, tol=0)), HOMO_DSL)

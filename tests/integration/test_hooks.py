@@ -163,7 +163,7 @@ class Hooks(unittest.TestCase):
 
     def test_without_an_answer_nothing_is_allowed(self):
         s = self.service()
-        self.configure(self.site, client_auth_url=s.url, remember_s=0, timeout_ms=300)
+        self.configure(self.site, client_auth_url=s.url, remember_s=0, timeout_ms=3000)
         user = self.user()
 
         def closed(why):
@@ -203,10 +203,8 @@ class Hooks(unittest.TestCase):
         self.assertEqual({a[0] for a in answers}, {503})
         asked = len(s.asked)
         self.assertLess(asked, 12)  # 24 waits of half a second would have been so many
-        status, seconds = ask(0)
-        self.assertEqual(status, 503)
-        self.assertLess(seconds, 0.4)
-        self.assertEqual(len(s.asked), asked)
+        self.assertEqual(ask(0)[0], 503)
+        self.assertEqual(len(s.asked), asked)  # so nobody waited for it
         s.how = "allow"
         wait_for(lambda: ask(0)[0] == 200, what="the service is tried again")
 
@@ -310,9 +308,9 @@ class Hooks(unittest.TestCase):
         self.assertEqual(fed.host.sql("SELECT COUNT(*) FROM job WHERE job_id = '%s'" % job), [["0"]])
         # A service that is silent for a while only delays.
         s.how = "error"
+        n = len(s.asked)
         job = fed.submit(lr_conf(max_iter=1))
-        wait_for(lambda: fed.host.sql("SELECT 1 FROM audit WHERE action = 'hook permission' AND outcome = 'refused'"),
-                 what="the service is asked")
+        wait_for(lambda: len(s.asked) > n, what="the service is asked")
         s.answer, s.how = {"code": 0}, "allow"
         self.assertEqual(fed.guest.wait(job)["f_status"], "success")
         # What the rules refuse is not asked about.
@@ -326,7 +324,7 @@ class Hooks(unittest.TestCase):
 
     def test_explain_asks_the_service_where_the_rules_allow_all_of_it(self):
         fed, s = self.fed, self.service()
-        self.configure(fed.host, permission_url=s.url, timeout_ms=300)
+        self.configure(fed.host, permission_url=s.url)
         body = {"job_dsl": example("dsl.json"), "job_runtime_conf": lr_conf(max_iter=1)}
 
         def explained(site):

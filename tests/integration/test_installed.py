@@ -184,12 +184,14 @@ def inside(folder):
         result["doctor"] = sites[0].cli("doctor", check=False).stdout
         result["refused"] = refused(sites[0])
         result["rotated"] = rotated_logs(sites[0], folder)
-        result["left"] = os.listdir(os.path.join(sites[0].home, "spool", "mailbox"))
+        spool = os.path.join(sites[0].home, "spool", "mailbox")
+        wait_for(lambda: not os.listdir(spool), what="an empty mailbox: %s" % os.listdir(spool))
+        result["left"] = os.listdir(spool)
     finally:
         for child in children.values():
             child.send_signal(signal.SIGTERM)
         for child in children.values():
-            child.wait(20)
+            child.wait(60)
         result["logs"] = {n: open(os.path.join("/var/lib", n), encoding="utf-8", errors="replace").read()[-2000:]
                           for n in os.listdir("/var/lib") if n.endswith(".log")}
         server.stop()

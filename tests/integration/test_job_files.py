@@ -5,10 +5,9 @@ import os
 import shutil
 import unittest
 
-from federation import BUILD, DATA, Federation, example, lr_conf, processes, wait_for
+from federation import BUILD, DATA, Federation, example, lr_conf, processes, settings, wait_for
 
 TICKS = os.sysconf("SC_CLK_TCK")
-PROVIDERS = os.path.join(BUILD, "providers", "sluice")
 
 
 class JobFiles(unittest.TestCase):
@@ -162,10 +161,28 @@ class JobFiles(unittest.TestCase):
 
     # --- providers
 
+    def own_providers(self):
+        """The sites' programs in a folder of this test: those of the build serve other sites, too.  That of "sluice"."""
+        own = os.path.join(os.path.dirname(self.fed.guest.home), "providers-of-job-files")
+        shutil.copytree(os.path.join(BUILD, "providers"), own)
+        self.addCleanup(shutil.rmtree, own)
+        for site in self.fed.sites.values():
+            old = settings(site, "executor", providers_dir=own)
+            self.again(site)
+            self.addCleanup(self.again, site)
+            self.addCleanup(settings, site, "executor", **old)
+        self.providers = os.path.join(own, "sluice")
+        return self.providers
+
+    @staticmethod
+    def again(site):
+        site.stop()
+        site.start()
+
     def second_version(self, version):
-        folder = os.path.join(PROVIDERS, version)
-        newest = sorted(v for v in os.listdir(PROVIDERS) if v != version)[-1]
-        shutil.copytree(os.path.join(PROVIDERS, newest), folder)
+        folder = os.path.join(self.providers, version)
+        newest = sorted(v for v in os.listdir(self.providers) if v != version)[-1]
+        shutil.copytree(os.path.join(self.providers, newest), folder)
         self.addCleanup(shutil.rmtree, folder)
         path = os.path.join(folder, "manifest.json")
         with open(path, encoding="utf-8") as f:
@@ -176,6 +193,7 @@ class JobFiles(unittest.TestCase):
         return folder, newest
 
     def test_two_versions_of_a_provider_side_by_side(self):
+        self.own_providers()
         folder, newest = self.second_version("0.9.0")
         spec = {"components": dict(example("dsl.json")["components"])}
         spec["components"]["intersection_0"] = dict(spec["components"]["intersection_0"], provider="sluice@0.9.0")
@@ -206,19 +224,19 @@ class JobFiles(unittest.TestCase):
         self.assertEqual(used(self.fed.guest, "evaluation_0", "guest"), newest)
 
     def test_registration_takes_no_path_but_the_sites_own(self):
-        site = self.fed.guest
+        site, own = self.fed.guest, self.own_providers()
         before = site.sql("SELECT COUNT(*) FROM provider")
         for body in ({"name": "sluice", "version": "0.8.0", "path": "/tmp"},
-                     {"name": "sluice", "version": "0.8.0", "path": PROVIDERS + "/0.8.0/../../../.."},
-                     {"name": "..", "version": "0.8.0", "path": PROVIDERS + "/../0.8.0"},
-                     {"name": "sluice", "version": "..", "path": PROVIDERS + "/.."},
+                     {"name": "sluice", "version": "0.8.0", "path": own + "/0.8.0/../../../.."},
+                     {"name": "..", "version": "0.8.0", "path": own + "/../0.8.0"},
+                     {"name": "sluice", "version": "..", "path": own + "/.."},
                      {"name": "sluice", "version": "0.8.0", "path": 5},
                      {"name": "x" * 5000, "version": "1", "path": "/"}):
             status, _, text = site.request("provider/register", body)
             self.assertEqual(status, 400, text)
-        self.assertIn(PROVIDERS + "/0.8.0", site.api("provider/register", {
+        self.assertIn(own + "/0.8.0", site.api("provider/register", {
             "name": "sluice", "version": "0.8.0", "path": "/home/me/provider"})["retmsg"])
-        reply = site.api("provider/register", {"name": "sluice", "version": "0.8.0", "path": PROVIDERS + "/0.8.0"})
+        reply = site.api("provider/register", {"name": "sluice", "version": "0.8.0", "path": own + "/0.8.0"})
         self.assertEqual(reply["retcode"], 103, reply)
         self.assertIn("there is no folder sluice/0.8.0", reply["retmsg"])
         reply = site.api("provider/register", {"name": "sluice"})
@@ -233,6 +251,7 @@ class JobFiles(unittest.TestCase):
 
     def test_a_provider_that_does_not_say_its_tags_is_not_registered_and_hears_what_to_write(self):
         site = self.fed.guest
+        self.own_providers()
         folder, _ = self.second_version("0.6.0")
         path = os.path.join(folder, "manifest.json")
         with open(path, encoding="utf-8") as f:

@@ -29,6 +29,11 @@ class Keeper(unittest.TestCase):
         except (FileNotFoundError, ValueError):
             return None
 
+    def another(self, name, old):
+        """Its number once another one runs than the old."""
+        pid = self.pid(name)
+        return pid if pid not in (None, old) and os.path.exists("/proc/%d" % pid) else None
+
     def answers(self):
         try:
             return self.site.request("health", method="GET")[0] == 200
@@ -40,8 +45,7 @@ class Keeper(unittest.TestCase):
             old = self.site.pid(name)
             began = time.monotonic()
             kill(old)
-            wait_for(lambda n=name, o=old: self.pid(n) not in (None, o) and os.path.exists("/proc/%d" % self.pid(n)),
-                     what="another " + name)
+            wait_for(lambda n=name, o=old: self.another(n, o), what="another " + name)
             wait_for(self.answers, what="an answer")
             self.assertLess(time.monotonic() - began, 3)
         with open(os.path.join(self.site.home, "logs", "keeper.log"), encoding="utf-8") as f:
@@ -53,10 +57,10 @@ class Keeper(unittest.TestCase):
         before = os.path.getsize(log)
         old = None
         for _ in range(3):
-            new = wait_for(lambda o=old: self.pid("supervisor") not in (None, o) and self.pid("supervisor"))
+            new = wait_for(lambda o=old: self.another("supervisor", o), what="another supervisor")
             kill(new)
             old = new
-        wait_for(lambda: self.pid("supervisor") not in (None, old), what="supervisor")
+        wait_for(lambda: self.another("supervisor", old), what="supervisor")
         with open(log, encoding="utf-8") as f:
             f.seek(before)
             text = f.read()

@@ -166,7 +166,7 @@ class Monitor(unittest.TestCase):
             took = time.monotonic() - began
             self.assertEqual(status, 503)
             self.assertTrue(head["Retry-After"])
-            self.assertLess(took, 8, "the server may be silent for 30 s")
+            self.assertLess(took, 15, "the server may be silent for 30 s")
             self.assertEqual(site.request("health", method="GET")[0], 200)
             self.assertTrue(under_way.is_alive(), "what waits goes on to wait")
         finally:
@@ -209,7 +209,7 @@ class Monitor(unittest.TestCase):
                      what="%s under %s in the partner's log" % (what, request))
         # In both sites' programs' own lines.
         for request in (submits, stops, asks):
-            self.assertTrue(self.lines(guest, "supervisor.log", "request=" + request), request)
+            wait_for(lambda r=request: self.lines(guest, "supervisor.log", "request=" + r), what=request)
         # What is refused is in the audit under the same id.
         refused = "refused-%s" % uuid.uuid4()
         reply = host.api("party/%s/host/10000/create" % job, headers={"Sluice-Request-Id": refused})
@@ -251,7 +251,8 @@ class Monitor(unittest.TestCase):
         seen = 0
         for name in ("supervisor.log", "fcgi-app.log"):
             with open(os.path.join(self.fed.guest.home, "logs", name), encoding="utf-8") as f:
-                for text in f.read().splitlines():
+                # The last one may be on its way.
+                for text in f.read().rpartition("\n")[0].splitlines():
                     self.assertTrue(line.fullmatch(text), text)
                     seen += 1
         self.assertGreater(seen, 3)

@@ -349,7 +349,9 @@ class Unproven(Predict):
 
     def test_it_is_not_deployed(self):
         job = self.fed.submit(lr_conf(namespace="predict", **dict(LR, max_iter=1)))
-        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success")
+        # Members seal when they hear of the end.
+        for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host"), (self.fed.arbiter, "arbiter")):
+            self.assertEqual(site.wait(job, role=role)["f_status"], "success")
         self.forget_root(job)
         reply = self.fed.guest.api("model/deploy", dict(self.model, model_version=job))
         self.assertNotEqual(reply["retcode"], 0, reply)
@@ -393,8 +395,8 @@ class Losses(Predict):
             self.assertEqual(one.wait(job, role=role)["f_status"], "failed", one.events(job))
             held = "SELECT COUNT(*) FROM resource_grant WHERE job_id = '%s' AND returned_at IS NULL" % job
             wait_for(lambda one=one: one.sql(held) == [["0"]], what="resources returned")
-            self.assertEqual(one.sql("SELECT COUNT(*) FROM attempt WHERE job_id = '%s' AND ended_at IS NULL" % job),
-                             [["0"]])
+            open_ones = "SELECT COUNT(*) FROM attempt WHERE job_id = '%s' AND ended_at IS NULL" % job
+            wait_for(lambda one=one: one.sql(open_ones) == [["0"]], what="the ends of its attempts")
         wait_for(lambda: not processes(job), what="no process of the job left")
 
     def test_an_executor_of_the_host_is_killed(self):

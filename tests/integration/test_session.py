@@ -172,13 +172,22 @@ class Sessions(unittest.TestCase):
 
     # --- guessing --------------------------------------------------------------------
 
+    def worked(self):
+        """Ticks of processor time that the request handlers have used: others on the machine do not count."""
+        parent, total = self.site.pid("fcgi-app"), 0
+        with open("/proc/%d/task/%d/children" % (parent, parent), encoding="ascii") as f:
+            for pid in f.read().split():
+                with open("/proc/%s/stat" % pid, encoding="ascii") as stat:
+                    total += sum(map(int, stat.read().rsplit(")", 1)[1].split()[11:13]))
+        return total
+
     def test_an_unknown_name_and_a_wrong_password_are_answered_alike(self):
         name = self.user()
         texts, times = set(), {}
         for who in (name, unique("nobody"), "no name at all!"):
-            begin = time.monotonic()
+            begin = self.worked()
             reply = Browser(self.site).log_in(who, "wrong")
-            times[who] = time.monotonic() - begin
+            times[who] = self.worked() - begin
             self.assertEqual(reply["retcode"], 109, reply)
             texts.add(reply["retmsg"])
         self.assertEqual(len(texts), 1)

@@ -63,7 +63,7 @@ class Swap(unittest.TestCase):
             "dsl_version": 2, "initiator": {"role": "guest", "party_id": 9999},
             "role": {"guest": [9999], "host": [10000]},
             "job_parameters": {"common": {"task_parallelism": 1}},
-            "component_parameters": {"common": {"first": {"what": "compute", "seconds": 2}}},
+            "component_parameters": {"common": {"first": {"what": "compute", "seconds": 4}}},
             "provider": {"common": {name: "sluice_test@1.0.0" for name in dsl["components"]}}}, dsl)
         host = self.fed.host
         wait_for(lambda: ["first", "running"] in host.sql(

@@ -140,8 +140,6 @@ class Checks:
                 kill(pid)
             except ProcessLookupError:
                 pass
-        for pid in pids:
-            wait_for(lambda p=pid: sites.is_gone(p), what="end of %s" % victim)
         return bool(pids)
 
 

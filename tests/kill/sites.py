@@ -2,7 +2,7 @@
 import os
 import subprocess
 
-from federation import BUILD, FEDERATION, TOP, processes, wait_for
+from federation import BUILD, FEDERATION, TOP, has_ended, processes, wait_for
 
 
 def children(pids):
@@ -18,17 +18,8 @@ def children(pids):
     return found
 
 
-def is_gone(pid):
-    """Ended; whether its parent has looked is another matter."""
-    try:
-        with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
-            return f.read().rpartition(")")[2].split()[0] in "ZX"
-    except OSError:
-        return True
-
-
 def of(site, program):
-    return [p for p in processes("%s --config %s/" % (program, site.home)) if not is_gone(p)]
+    return [p for p in processes("%s --config %s/" % (program, site.home)) if not has_ended(p)]
 
 
 def handlers(site):
@@ -79,15 +70,20 @@ def none(site, what, sql):
     assert not rows, (site.party, what, rows)
 
 
+def none_soon(site, what, sql):
+    wait_for(lambda: not site.sql(sql), what="%s: no %s: %s" % (site.party, what, site.sql(sql)))
+
+
 def check_rows(site, job):
     where = " WHERE job_id = '%s'" % job
     none(site, "open grants", "SELECT * FROM resource_grant" + where + " AND returned_at IS NULL")
-    none(site, "open attempts", "SELECT * FROM attempt" + where + " AND ended_at IS NULL")
+    # What a job's end stops ends, and is reported, a moment after it.
+    none_soon(site, "open attempts", "SELECT * FROM attempt" + where + " AND ended_at IS NULL")
     none(site, "tasks that succeeded twice", "SELECT component, version, COUNT(*) FROM attempt" + where
          + " AND outcome = 'success' GROUP BY component, version HAVING COUNT(*) > 1")
     none(site, "ends other than one", "SELECT COUNT(*) FROM event" + where + " AND kind = 'job'"
          " AND to_state IN ('success', 'failed', 'canceled', 'timeout') HAVING COUNT(*) <> 1")
-    none(site, "tasks that want something", "SELECT component, launch_wanted, kill_wanted, report_due FROM task" + where
+    none_soon(site, "tasks that want something", "SELECT component, launch_wanted, kill_wanted, report_due FROM task" + where
          + " AND run_here = 1 AND (launch_wanted = 1 OR kill_wanted <> '' OR report_due = 1)")
     none(site, "models that are not sealed", "SELECT * FROM model WHERE model_version = '%s' AND state <> 'sealed'" % job)
 

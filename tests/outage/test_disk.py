@@ -144,8 +144,7 @@ class DiskFull(World):
     # --- while jobs run ---
 
     def test_a_task_that_finds_no_room_says_whose_disk_is_full_and_goes_on_when_run_again(self):
-        job = self.submit(learning_dsl())
-        self.filled_in_time(job)
+        job = self.submit_filled()
         for site, role in zip(self.sites, ("guest", "host")):
             self.assertEqual(site.wait(job, role=role)["f_status"], "failed", site.events(job))
         words = [t["f_error_report"] for t in self.guest.tasks(job) if t["f_error_report"]]
@@ -156,11 +155,16 @@ class DiskFull(World):
         row = self.guest.wait(job)
         self.assertEqual(row["f_status"], "success", self.guest.events(job))
 
-    def filled_in_time(self, job):
-        """The host's disk is full as soon as its first task of the job has ended."""
+    def submit_filled(self, **job):
+        """A job, and the host's disk is full before its second task there ends, which computes for a while."""
+        dsl = learning_dsl()
+        dsl["components"] = {"reader_0": dsl["components"].pop("reader_0"), "test_fail_0": {
+            "module": "TestFail", "provider": "sluice_test"}, **dsl["components"]}
+        job = self.submit(dsl, {"test_fail_0": {"what": "compute", "seconds": 3, "who": "guest"}}, task_parallelism=1, **job)
         wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND component = 'reader_0'"
                                        " AND party_status = 'success'" % job), what="the first task")
         self.balloons[self.host].blow()
+        return job
 
     def nothing_is_half_written(self, job):
         rows = self.host.sql("SELECT folder FROM data_table d JOIN task_output o ON o.namespace = d.namespace"
@@ -172,8 +176,7 @@ class DiskFull(World):
 
     @long_only
     def test_a_task_is_tried_again_until_there_is_room(self):
-        job = self.submit(learning_dsl(), auto_retries=20, auto_retry_delay=1)
-        self.filled_in_time(job)
+        job = self.submit_filled(auto_retries=20, auto_retry_delay=1)
         wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND fault = 'disk'" % job),
                  what="a task that found no room")
         self.balloons[self.host].burst()

@@ -135,6 +135,11 @@ class Upgrade(World):
                                              % (job, role)),
                             what="a task that computes")[0][0])
 
+    @staticmethod
+    def adopted(site, shepherds):
+        with open(os.path.join(site.home, "logs", "supervisor.log"), encoding="utf-8", errors="replace") as f:
+            return any("goes on, shepherd %d" % p in line for line in f for p in shepherds)
+
     def test_supervisors_are_replaced_and_adopt_shepherds_of_the_older_program(self):
         self.replaced("sluice-supervisor")
         self.replaced("sluice-shepherd")
@@ -146,8 +151,7 @@ class Upgrade(World):
             self.assertTrue(shepherds & set(processes("sluice-shepherd --config %s/" % site.home)),
                             "shepherds go on without their supervisor")
             site.start()
-            with open(os.path.join(site.home, "logs", "supervisor.log"), encoding="utf-8") as f:
-                self.assertTrue(any("goes on, shepherd %d" % p in line for line in f for p in shepherds), "adoption")
+            wait_for(lambda s=site, p=shepherds: self.adopted(s, p), what="adoption")
         self.all_is_well()
 
     # --- the front ---
