@@ -20,7 +20,8 @@
 #include "lib/http/client.h"
 #include "lib/json/json.h"
 
-#define START_MS 15000
+/* On a busy machine; one that ends instead is noticed at once. */
+#define START_MS 60000
 #define STOP_MS 10000
 #define HEALTH_MS 5000
 
@@ -182,7 +183,7 @@ run_start(const struct args *args)
 	    (r = start_missing(conf, pids)) == 0 &&
 	    (r = daemon_wait_ready(daemons, pids, N_DAEMONS, conf, START_MS)) ==
 		0)
-		r = check_health(conf, HEALTH_MS);
+		r = check_health(conf, START_MS);
 	if (r == 0 && !args_flag(args, "unwatched"))
 		r = start_keeper(conf);
 	if (r != 0) {

@@ -75,11 +75,11 @@ class Flow:
             assert self("init", *self.address, *self.keys)["retcode"] == 0
             self.run("pipeline", "init", *self.address, *self.keys, check=True)
 
-    def run(self, program, *args, check=False, timeout=300):
+    def run(self, program, *args, check=False, timeout=900):
         return subprocess.run([os.path.join(ENV, "bin", program), *args], cwd=self.home, env=self.env,
                               check=check, capture_output=True, text=True, timeout=timeout)
 
-    def python(self, code, *args, timeout=300):
+    def python(self, code, *args, timeout=900):
         """A script of a user of the libraries; what it printed."""
         done = subprocess.run([os.path.join(ENV, "bin", "python3"), "-c", code, *args], cwd=self.home, env=self.env,
                               check=False, capture_output=True, text=True, timeout=timeout)
@@ -162,7 +162,7 @@ class World:
         assert self.tables
         answer = self.submit(name)
         assert answer["retcode"] == 0, dict(answer)
-        row = self.guest.wait(answer["jobId"], seconds=240)
+        row = self.guest.wait(answer["jobId"])
         assert row["f_status"] == "success", (row["f_status"], self.guest.events(answer["jobId"]))
         return answer["jobId"]
 

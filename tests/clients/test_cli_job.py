@@ -216,7 +216,7 @@ class Control(unittest.TestCase):
         self.assertIn("rerun", answer["retmsg"])
         row = wait_for(lambda: next((r for r in WORLD.guest.ok("job/query", {
             "job_id": job, "role": "guest", "party_id": "9999"})["data"] if r["f_status"] == "success"), None),
-            seconds=120, what="success of the rerun")
+            seconds=300, what="success of the rerun")
         self.assertEqual(row["f_progress"], 100)
         versions = {t["f_component_name"]: t["f_task_version"]
                     for t in WORLD.flow.ok("task", "query", "-j", job, "-r", "guest")["data"]}
@@ -253,7 +253,7 @@ class Control(unittest.TestCase):
 
 class Toy(unittest.TestCase):
     def test_the_toy_test_says_success_and_shows_the_log(self):
-        done = WORLD.flow.run("flow", "test", "toy", "-gid", "9999", "-hid", "10000", "--timeout", "60")
+        done = WORLD.flow.run("flow", "test", "toy", "-gid", "9999", "-hid", "10000", "--timeout", "240")
         self.assertIn("is success", done.stdout, done.stdout + done.stderr)
         self.assertIn("secure_add_guest", done.stdout)
         self.assertNotIn("is failed", done.stdout)
@@ -267,6 +267,6 @@ class Toy(unittest.TestCase):
         assert WORLD.tables
         flow = Flow(WORLD.guest)
         done = flow.run("flow", "test", "min", "-gid", "9999", "-hid", "10000", "-aid", "10001",
-                        "--sbt" if WORLD.has("HeteroSecureBoost") else "--no-sbt", timeout=280)
+                        "--sbt" if WORLD.has("HeteroSecureBoost") else "--no-sbt", timeout=1000)
         self.assertEqual(done.returncode, 0, done.stdout[-3000:] + done.stderr[-3000:])
         self.assertNotIn("lower than expect", done.stderr)

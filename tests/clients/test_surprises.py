@@ -154,7 +154,7 @@ class Shapes(unittest.TestCase):
     def test_the_end_shows_when_all_else_can_be_read(self):
         job = WORLD.guest.ok("job/submit", {"job_dsl": job_file("hetero_lr_dsl"),
                                             "job_runtime_conf": job_file("hetero_lr_conf")})["jobId"]
-        wait_for(lambda: WORLD.guest.ok("job/query", {"job_id": job})["data"][0]["f_status"] == "success", 120, "success")
+        wait_for(lambda: WORLD.guest.ok("job/query", {"job_id": job})["data"][0]["f_status"] == "success", 300, "success")
         who = {"job_id": job, "role": "guest", "party_id": "9999", "component_name": "hetero_lr_0"}
         self.assertTrue(WORLD.guest.ok("tracking/component/summary/download", who)["data"])
         self.assertTrue(WORLD.guest.ok("tracking/component/output/model", who)["data"])

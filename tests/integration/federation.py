@@ -134,8 +134,8 @@ class Site:
             reply["status"] = self.wait(reply["jobId"], role="local", party="0")["f_status"]
         return reply
 
-    def wait(self, job, role="guest", party=None, seconds=120, until=ENDED):
-        """The job's row once its status is one of `until`."""
+    def wait(self, job, role="guest", party=None, seconds=300, until=ENDED):
+        """The job's row once its status is one of `until`; a training takes minutes where others compute beside it."""
         end = time.monotonic() + seconds
         while True:
             rows = self.ok("job/query", {"job_id": job, "role": role, "party_id": party or self.party})["data"]
@@ -238,7 +238,7 @@ def settings(site, section, **values):
     return old
 
 
-def wait_for(condition, seconds=30, what="condition"):
+def wait_for(condition, seconds=60, what="condition"):
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, "%s did not come true in %d s" % (what, seconds)

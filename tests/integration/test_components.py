@@ -61,7 +61,7 @@ class Components(unittest.TestCase):
             "data_statistics_0": {"statistics": ["95%", "count"]},
         })
         cls.job = fed.submit(conf, DSL)
-        row = fed.guest.wait(cls.job, seconds=240)
+        row = fed.guest.wait(cls.job)
         assert row["f_status"] == "success", fed.guest.events(cls.job)
         cls.members = ((fed.guest, "guest", "breast_guest"), (fed.host, "host", "breast_host"))
 

@@ -48,7 +48,7 @@ class Modes(unittest.TestCase):
         if validate:
             dsl["components"]["hetero_lr_0"]["input"]["data"]["validate_data"] = ["intersection_0.data"]
         job = self.fed.submit(conf, dsl)
-        self.assertEqual(self.fed.guest.wait(job, seconds=240)["f_status"], "success", self.fed.guest.events(job))
+        self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
         return job
 
     def where(self, site, role, job, **more):

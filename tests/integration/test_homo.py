@@ -209,13 +209,13 @@ class Homo(Records, unittest.TestCase):
         self.assertTrue(any("signal" in r or "killed" in r for r in reports), reports)
 
     def test_a_host_that_comes_back_trains_with_new_keys(self):
-        conf = homo_conf([10000], dict(TWO, max_iter=60, tol=0))
+        conf = homo_conf([10000], dict(TWO, max_iter=200, tol=0))
         conf["job_parameters"]["common"]["auto_retries"] = 1
         job = self.fed.submit(conf, HOMO_DSL)
         kill(self.host_executor(job))
         row = self.fed.guest.wait(job)
         self.assertEqual(row["f_status"], "success", self.fed.guest.events(job))
-        self.assertEqual(len(self.loss(self.fed.arbiter, job, "arbiter")), 61)
+        self.assertEqual(len(self.loss(self.fed.arbiter, job, "arbiter")), 201)
         versions = {str(t["f_task_version"]) for t in self.fed.guest.tasks(job, component_name="homo_lr_0")}
         self.assertEqual(versions, {"1"})
 

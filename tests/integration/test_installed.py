@@ -129,7 +129,7 @@ def a_job(guest, host):
     conf = lr_conf(max_iter=2)
     conf["role"]["arbiter"] = [10000]
     job = guest.ok("job/submit", {"job_dsl": example("dsl.json"), "job_runtime_conf": conf})["jobId"]
-    row = guest.wait(job, seconds=180)
+    row = guest.wait(job)
     large = host.sql("SELECT COUNT(*) FROM egress WHERE bytes > 65536")[0][0]
     log = guest.request("job/log/download", {"job_id": job})
     deleted = guest.ok("table/delete", {"namespace": "test", "table_name": "breast_guest"})
@@ -218,7 +218,7 @@ class Installed(unittest.TestCase):
             raise unittest.SkipTest("NOT RUN: this machine lets nobody make a mount namespace")
         cls.folder = tempfile.mkdtemp(prefix="sluice-installed-")
         done = subprocess.run(["unshare", "-m", "--propagation", "private", sys.executable, os.path.abspath(__file__),
-                               cls.folder], check=False, capture_output=True, text=True, timeout=400)
+                               cls.folder], check=False, capture_output=True, text=True, timeout=900)
         path = os.path.join(cls.folder, "result.json")
         assert os.path.exists(path), done.stderr
         with open(path, encoding="utf-8") as f:

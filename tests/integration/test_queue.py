@@ -52,7 +52,8 @@ class Queue(unittest.TestCase):
         first, second = self.hang(), self.submit()
         wait = self.waits(second, "quota")
         self.assertEqual((wait["role"], wait["party_id"], wait["numbers"]), ("host", "10000", {"used": 1, "limit": 1}))
-        self.assertIn("quota, host 10000", self.guest.cli("query", second).stdout)
+        # Now and then it asks again.
+        wait_for(lambda: "quota, host 10000" in self.guest.cli("query", second).stdout, what="it on the command line")
         self.end(first)
         self.assertEqual(self.guest.wait(second)["f_status"], "success")
 

@@ -56,7 +56,8 @@ class Waiting(unittest.TestCase):
             self.assertEqual(codes["intersection_0"], "upstream")
             on = [t["f_wait"]["on"] for t in fed.guest.tasks(job, component_name="intersection_0")]
             self.assertEqual(set(on), {"data_transform_0"})
-            self.assertIn("waiting_resources, host 10000", fed.guest.cli("query", job).stdout)
+            # Now and then it asks again.
+            wait_for(lambda: "waiting_resources, host 10000" in fed.guest.cli("query", job).stdout, what="it on the command line")
             self.assertIn("wait", [e[4] for e in fed.guest.events(job)])
         finally:
             fed.host.sql("UPDATE resource_grant SET returned_at = NOW(6) WHERE job_id = 'taken'")

@@ -68,7 +68,7 @@ class Withdrawal(unittest.TestCase):
         job = self.hanging()
         self.addCleanup(self.trust_again)
         self.guest.cli("partner", "revoke", self.key("sign"), "--reason", "a test")
-        self.guest.wait(job, seconds=10)
+        self.guest.wait(job, seconds=30)
         self.check_end(job, "host 10000: no signing key of party 10000 counts at this site")
 
     def settled(self, job):
@@ -91,7 +91,7 @@ class Withdrawal(unittest.TestCase):
         self.addCleanup(self.trust_again)
         self.guest.cli("partner", "disable", "10000")
         for j in (job, stopped):
-            self.guest.wait(j, seconds=10)
+            self.guest.wait(j, seconds=30)
             self.assertEqual(self.row(self.guest, j), [
                 "failed", "host 10000: party 10000 is disabled at this site (sluice partner enable 10000)"])
         # The member's own operator gives back what it holds, whoever hears of it.
@@ -111,7 +111,7 @@ class Withdrawal(unittest.TestCase):
         job = self.hanging()
         self.addCleanup(self.trust_again)
         self.guest.cli("partner", "disable", "10000")
-        self.guest.wait(job, seconds=10)
+        self.guest.wait(job, seconds=30)
         # As if the end had been lost on its way.
         self.guest.sql("UPDATE job_party SET ended = 1 WHERE job_id = '%s'" % job)
         wait_for(lambda: self.settled(job), what="the initiator's peace")

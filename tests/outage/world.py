@@ -146,7 +146,7 @@ class Persistent(threading.Thread):
                 return
             time.sleep(float(answer.retry_after or 1))  # as it was told to
 
-    def result(self, seconds=120):
+    def result(self, seconds=300):
         self.join(seconds)
         assert not self.is_alive(), self.answers
         return self.answers[-1]
@@ -282,7 +282,7 @@ class World(unittest.TestCase):
         wait_for(lambda: self.guest.sql("SELECT 1 FROM egress WHERE job_id = '%s' LIMIT %d" % (job, n)),
                  what="objects of " + job)
 
-    def ends_well(self, job, seconds=180):
+    def ends_well(self, job, seconds=300):
         """On both sides, and no task was tried twice for it."""
         for site, role in zip(self.sites, ("guest", "host")):
             row = site.wait(job, role=role, seconds=seconds)
