@@ -193,12 +193,12 @@ class JobFiles(unittest.TestCase):
         return folder, newest
 
     def test_two_versions_of_a_provider_side_by_side(self):
-        self.own_providers()
-        folder, newest = self.second_version("0.9.0")
+        newest = sorted(os.listdir(self.own_providers()))[-1]
         spec = {"components": dict(example("dsl.json")["components"])}
         spec["components"]["intersection_0"] = dict(spec["components"]["intersection_0"], provider="sluice@0.9.0")
         conf = self.conf()
         self.refused(conf, spec, "sluice@0.9.0", newest)
+        folder, _ = self.second_version("0.9.0")
         for site in self.fed.sites.values():
             for _ in range(2):  # again is fine
                 reply = site.ok("provider/register", {"name": "sluice", "version": "0.9.0", "path": folder + "/"})
