@@ -81,8 +81,7 @@ make_folders(struct shepherd *s)
 	s->work_dir = site_path(s->conf, SITE_WORK_DIR, key->job_id,
 	    key->component, (int)key->version, key->role, key->party_id,
 	    (int)s->subject->attempt->fence);
-	s->out_dir = xasprintf("%s/out", s->work_dir);
-	return fd_mkdirs(s->out_dir, 0750);
+	return fd_mkdirs(s->work_dir, 0750);
 }
 
 static int
@@ -98,7 +97,7 @@ open_parts(struct shepherd *s)
 		return r;
 	s->pulse = pulse_new(s);
 	s->relay = relay_new(s);
-	s->outputs = outputs_new(s->conf, s->subject, s->out_dir);
+	s->outputs = outputs_new(s->conf, s->subject, s->work_dir);
 	s->delivery = delivery_new(s);
 	return courier_open(s, &s->courier);
 }
@@ -142,7 +141,7 @@ launch(struct shepherd *s, const struct inputs *in)
 		.bwrap = s->conf->bwrap_program,
 		.program = t->provider->program,
 		.provider_dir = t->provider->folder,
-		.output_dir = s->out_dir,
+		.output_dir = s->work_dir,
 		.binds = in->binds,
 		.n_binds = in->n_binds,
 	};
@@ -237,7 +236,6 @@ close_all(struct shepherd *s)
 	else
 		db_close(s->db);
 	free(s->work_dir);
-	free(s->out_dir);
 }
 
 static int

@@ -95,10 +95,10 @@ open_output(const struct delivery *d, int *out)
 	int dir;
 
 	*out = -1;
-	dir = open(d->shepherd->out_dir,
+	dir = open(d->shepherd->work_dir,
 	    O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	if (dir < 0)
-		return err_set_errno(ERR_IO, "%s", d->shepherd->out_dir);
+		return err_set_errno(ERR_IO, "%s", d->shepherd->work_dir);
 	*out = openat(
 	    dir, d->file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	fd_close(&dir);

@@ -78,7 +78,7 @@ watch_disk(struct shepherd *s)
 {
 	char *why;
 
-	if (!s->has_child || diskwatch_bytes(s->out_dir, s->child.inner) >>
+	if (!s->has_child || diskwatch_bytes(s->work_dir, s->child.inner) >>
 				 20 <= s->conf->executor_file_mb)
 		return;
 	why = xasprintf("the executor wrote more than the %lld MB of a task",

@@ -45,8 +45,7 @@ struct shepherd {
 	struct loop *loop;
 	struct subject *subject;
 	struct mailbox_task mailbox; /* this task as a receiver */
-	char *work_dir;		     /* of the attempt; owned */
-	char *out_dir;		     /* below it: the executor's /out */
+	char *work_dir;		     /* the executor's /out; owned */
 
 	int64_t agreed_ms; /* monotonic, when the contract was checked */
 	struct lease *lease;
