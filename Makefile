@@ -131,12 +131,13 @@ $(eval $(call program,sluice-supervisor,supervisor,supervisor))
 $(eval $(call program,sluice-shepherd,supervisor/shepherd,shepherd))
 $(eval $(call program,sluice-model-store,supervisor/modelstore,modelstore))
 
-# Without the C library, so without what that would have to set up.
+# Nothing is open to it but the task's own trees: no library may be needed.
+# It runs once a task, and is the same in every build.
 $(B)/bin/sluice-sandbox: supervisor/sandbox/main.c supervisor/shepherd/inside.h
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -g -ffreestanding \
-	    -fno-stack-protector -fcf-protection -fno-pie -nostdlib -static \
-	    -Wl,-z,noexecstack -o $@ $<
+	$(CC) -std=gnu11 -D_GNU_SOURCE -I. $(WARN) -O2 -g -fPIE \
+	    -fstack-protector-strong -D_FORTIFY_SOURCE=2 \
+	    -static-pie $(HARDEN_LD) -o $@ $<
 
 $(PROVIDER)/executor: $(B)/obj/executor/main.o $(B)/executor.a $(B)/libsluice.a
 	@mkdir -p $(@D)
