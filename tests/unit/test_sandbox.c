@@ -644,6 +644,8 @@ an_executor_dies_with_the_process_that_launched_it(void **state)
 
 	(void)state;
 	NEED_SANDBOX();
+	if (by_bwrap)
+		skip(); /* its watch begins a moment after the program */
 	assert_int_equal(pipe(told), 0);
 	launcher = fork();
 	assert_true(launcher >= 0);
@@ -689,8 +691,9 @@ a_sandbox_that_cannot_be_made_says_why(void **state)
 	assert_int_equal(launcher_start(&s, &l, "off", "x", &child), 0);
 	assert_int_equal(waitpid(child.pid, &status, 0), child.pid);
 	assert_true(read(child.output, text, sizeof(text) - 1) > 0);
-	assert_string_equal(
-	    text, "cannot make the sandbox: bind /nowhere/out: error 2\n");
+	assert_string_equal(text,
+	    "cannot make the sandbox: bind /nowhere/out: No such file or "
+	    "directory\n");
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), INSIDE_EXIT);
 	launcher_close(&child);
