@@ -79,6 +79,10 @@ main(int argc, char **argv)
 		log_err("the end could not be reported");
 		r = -1;
 	}
-	channel_free(channel);
-	return r == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	/*
+	 * The shepherd waits for our end and nothing else: what reads from it
+	 * and all that is held go with the process.
+	 */
+	(void)fflush(NULL);
+	_exit(r == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
