@@ -26,7 +26,10 @@ class Degrade(unittest.TestCase):
             site.start()
 
     def submit(self, **lr):
-        return self.fed.submit(lr_conf(namespace="degrade", encrypt_param={"key_length": 1024}, **lr))
+        """On one core: a machine with two has room for another job."""
+        c = lr_conf(namespace="degrade", encrypt_param={"key_length": 1024}, **lr)
+        c["job_parameters"]["common"]["task_cores"] = 1
+        return self.fed.submit(c)
 
     def training(self, job):
         wait_for(lambda: self.fed.guest.has_begun(job, "hetero_lr_0"), what="training of " + job)
