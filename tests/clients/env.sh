@@ -17,7 +17,8 @@ rm -rf "$env"
 mkdir -p "$env"
 log=$env/install.log
 if "$python" -m venv "$env" >"$log" 2>&1 &&
-	"$env/bin/python3" -m pip --disable-pip-version-check install \
+	"$env/bin/python3" -m pip --disable-pip-version-check \
+		--retries 10 --timeout 60 install \
 		--no-deps -r "$want" >>"$log" 2>&1 &&
 	"$env/bin/flow" --help >>"$log" 2>&1; then
 	cp "$want" "$env/installed.txt"

@@ -97,7 +97,7 @@ def check_partners(world):
                 world.send(site, signer, r.method, r.path, r.body, r.headers)
             return world.recorded(site) - seen[site.party] >= due[site.party]
         try:
-            wait_for(all_told, 10, "records")
+            wait_for(all_told, what="records")
             check(True)
         except AssertionError:
             check(False, site.party, "records", world.recorded(site) - seen[site.party], "of", due[site.party])
@@ -109,7 +109,7 @@ def check_front(world, unheard):
     for site in (world.guest, world.host):
         check(unheard[site.party] > 0, site.party, "no attack is refused by the front end")
         try:
-            wait_for(lambda s=site: world.refused_by_front(s) >= unheard[s.party], 20, "records")
+            wait_for(lambda s=site: world.refused_by_front(s) >= unheard[s.party], what="records")
             check(True)
         except AssertionError:
             check(False, site.party, "front", world.refused_by_front(site), "of", unheard[site.party])

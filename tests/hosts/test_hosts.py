@@ -415,7 +415,7 @@ class Hosts(unittest.TestCase):
             other.ok("job/stop", {"job_id": job})
             wait_for(lambda: self.a.sql("SELECT 1 FROM attempt WHERE job_id = '%s' AND ended_at IS NOT NULL" % job),
                      what="end of the shepherd")
-            self.assertLess(time.monotonic() - began, 3)
+            self.assertLess(time.monotonic() - began, 10)
             self.assertEqual(other.wait(job)["f_status"], "canceled")
 
     def test_3_a_job_taken_in_by_a_host_without_supervisor_runs_on_the_other(self):

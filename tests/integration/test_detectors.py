@@ -39,8 +39,9 @@ class Detectors(unittest.TestCase):
         self.assertIn("the executor hangs", self.error_of(self.fed.host, job, "host"))
 
     def test_a_long_silent_computation_is_left_alone(self):
-        self.with_settings(self.fed.host, "executor", no_progress_s=1)
-        job = self.submit("compute", seconds=4)
+        # Long enough to get some time of the processor wherever others want it, too.
+        self.with_settings(self.fed.host, "executor", no_progress_s=3)
+        job = self.submit("compute", seconds=7)
         self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
         rows = self.fed.host.sql("SELECT progress, progress_at IS NOT NULL FROM attempt WHERE job_id = '%s'" % job)
         self.assertGreater(int(rows[0][0]), 3)

@@ -1,10 +1,9 @@
 """Uploads: large ones, dirty ones; a failure names its row and leaves nothing."""
 import os
 import tempfile
-import time
 import unittest
 
-from federation import Federation
+from federation import Federation, wait_for
 
 
 class Upload(unittest.TestCase):
@@ -69,10 +68,7 @@ class Upload(unittest.TestCase):
         bad = self.upload("id,x0\n1,1\n2\n", "gone_bad")
         self.assertEqual((good["status"], bad["status"]), ("success", "failed"))
         for job in (good["jobId"], bad["jobId"]):
-            until = time.monotonic() + 10
-            while self.spooled(job) and time.monotonic() < until:
-                time.sleep(0.05)
-            self.assertFalse(self.spooled(job))
+            wait_for(lambda j=job: not self.spooled(j), what="the end of what was sent")
 
     def test_headers_that_would_fail_later_are_refused(self):
         self.assert_refused("id;x0;x1\n1;2;3\n", "semicolon", '";"', "id_delimiter")
