@@ -289,7 +289,7 @@ san:
 FUZZ_SECONDS ?= 5
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
-$(B)/fuzzers/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/fcgi.a $(B)/executor.a $(B)/libsluice.a
+$(B)/fuzzers/%: $(B)/obj/tests/fuzz/fuzz_%.o $(B)/fcgi.a $(B)/supervisor.a $(B)/executor.a $(B)/libsluice.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) -lseccomp
 
