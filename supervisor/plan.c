@@ -87,6 +87,7 @@ plan_make(struct plan *p, const struct plan_job *j)
 		plan_look_at(&k, c);
 	k.runs = j->status == STATE_RUNNING;
 	k.ends = state_is_end(j->status);
+	k.succeeds = j->status == STATE_SUCCESS;
 	if (k.ends)
 		plan_end(&k);
 	else if (!plan_ends_early(&k) && plan_begin(&k)) {
@@ -94,6 +95,8 @@ plan_make(struct plan *p, const struct plan_job *j)
 			plan_set_job(&k, STATE_RUNNING, NULL);
 		k.runs = true;
 		plan_run(&k);
+		if (k.succeeds)
+			plan_succeed(&k);
 	}
 	plan_fold(&k);
 	plan_tasks_wait(&k);

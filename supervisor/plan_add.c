@@ -35,6 +35,7 @@ plan_set_job(struct plan_maker *k, enum state status, const char *reason)
 	a->reason = reason;
 	/* Neither an end nor a running job waits for anything. */
 	k->ends |= state_is_end(status);
+	k->succeeds |= status == STATE_SUCCESS;
 	k->plan->wait = wait_of(WAIT_NONE);
 }
 

@@ -31,8 +31,7 @@ close_rows(struct plan_maker *k, size_t c)
 static bool
 goes_with_end(const struct plan_maker *k, size_t c)
 {
-	return k->job->status == STATE_SUCCESS &&
-	       k->views[c].verdict == STATE_SUCCESS;
+	return k->succeeds && k->views[c].verdict == STATE_SUCCESS;
 }
 
 /* Is a task's end still to be told to member m, before the job's? */
@@ -51,6 +50,17 @@ owes_verdict(const struct plan_maker *k, size_t m)
 				return true;
 	}
 	return false;
+}
+
+static bool
+all_over(const struct plan_job *j)
+{
+	for (size_t c = 0; c < j->ncomponents; c++)
+		for (size_t i = 0; i < j->components[c].nrows; i++)
+			if (!state_is_end(
+				j->components[c].rows[i].party_status))
+				return false;
+	return true;
 }
 
 /* The job ended: bring its end to every member, then settle. */
@@ -78,15 +88,27 @@ plan_end(struct plan_maker *k)
 		if (j->members[m].away)
 			away = &j->members[m];
 	}
-	for (size_t c = 0; c < j->ncomponents; c++)
-		for (size_t i = 0; i < j->components[c].nrows; i++)
-			if (!state_is_end(
-				j->components[c].rows[i].party_status))
-				settled = false;
-	if (settled)
+	if (settled && all_over(j))
 		(void)plan_add(k, PLAN_SETTLE);
 	else if (away != NULL)
 		plan_wait(k, PLAN_AWAY_AGAIN_MS, NULL);
+}
+
+void
+plan_succeed(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	bool alone = true;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		if (j->members[m].is_local)
+			continue;
+		alone = false;
+		if (!j->members[m].ended && !owes_verdict(k, m))
+			plan_to_member(k, PLAN_END, m, STATE_SUCCESS, NULL);
+	}
+	if (alone && all_over(j))
+		(void)plan_add(k, PLAN_SETTLE);
 }
 
 static bool

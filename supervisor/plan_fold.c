@@ -66,30 +66,18 @@ hand_over(struct plan_maker *k, const struct plan_action *success)
 	return false;
 }
 
-/* Does the job succeed by this plan?  The next one tells it. */
-static bool
-succeeds(const struct plan *p)
-{
-	for (size_t i = 0; i < p->n; i++)
-		if (p->actions[i].verb == PLAN_SET_JOB &&
-		    p->actions[i].status == STATE_SUCCESS)
-			return true;
-	return false;
-}
-
 void
 plan_fold(struct plan_maker *k)
 {
 	struct plan *p = k->plan;
-	bool later = succeeds(p);
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++)
 		if (is_end(&p->actions[i]))
 			tell_all(k, &p->actions[i]);
 	for (size_t i = 0; i < p->n; i++)
-		p->actions[i].done = is_success(&p->actions[i]) &&
-				     (later || hand_over(k, &p->actions[i]));
+		p->actions[i].done =
+		    is_success(&p->actions[i]) && hand_over(k, &p->actions[i]);
 	for (size_t i = 0; i < p->n; i++)
 		if (!p->actions[i].done)
 			p->actions[n++] = p->actions[i];

@@ -30,6 +30,7 @@ struct plan_maker {
 	struct plan_view *views; /* one a component */
 	bool runs;		 /* the job does, once this plan is done */
 	bool ends;		 /* it does not go on */
+	bool succeeds;		 /* it is a success then */
 	bool interrupted;	 /* nothing new starts after a bad end */
 	int running;		 /* tasks */
 };
@@ -82,6 +83,11 @@ void plan_spread(struct plan_maker *, size_t c);
 bool plan_ends_early(struct plan_maker *);
 /* The job ended: bring its end to every member, then settle. */
 void plan_end(struct plan_maker *);
+/*
+ * The job is made a success by this plan, and with it its own members (rows.c):
+ * tell the others.
+ */
+void plan_succeed(struct plan_maker *);
 /* create, apply, start: true when every member has started the job. */
 bool plan_begin(struct plan_maker *);
 /* New versions go to the members that lack them; true when none does. */

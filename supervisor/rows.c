@@ -77,12 +77,18 @@ seal_own(struct supervisor *s, const struct snapshot *sn)
 	return r;
 }
 
+static bool
+succeeds(const struct plan_action *a)
+{
+	return a->verb == PLAN_SET_JOB && a->status == STATE_SUCCESS;
+}
+
 /* What a job's row is moved to; told once it is committed. */
 static int
 set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, bool *moved)
 {
-	int r;
+	int r = 0;
 
 	if (a->status == STATE_SUCCESS && (r = seal_own(s, sn)) != 0) {
 		*moved = false;
@@ -92,8 +98,13 @@ set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		    err_text());
 		return db_party_forget_manifests(s->db, j->job_id, j->fence);
 	}
-	return db_job_move(
-	    s->db, j->job_id, a->status, j->fence, a->reason, moved);
+	if ((r = db_job_move(
+		 s->db, j->job_id, a->status, j->fence, a->reason, moved)) != 0)
+		return r;
+	/* It is theirs, too: nothing else is to be done for it here. */
+	return *moved && a->status == STATE_SUCCESS
+		   ? db_party_end_own(s->db, j->job_id)
+		   : 0;
 }
 
 static void
@@ -237,8 +248,11 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 		if (o->delay_ms < 0 || a->delay_ms < o->delay_ms)
 			o->delay_ms = a->delay_ms;
 	} else if (a->verb == PLAN_SETTLE)
-		o->settled = true;
-	else if (!plan_goes_on(a->verb))
+		o->settled = a->done;
+	else if (succeeds(a)) {
+		o->succeeded = a->done; /* what follows is in the plan */
+		o->stale = o->changed = !a->done;
+	} else if (!plan_goes_on(a->verb))
 		o->changed = true;
 	if (!a->done)
 		return;
@@ -349,14 +363,20 @@ change_tx(struct db *db, void *ctx)
 	struct plan *p = c->plan;
 	int r;
 
+	for (size_t i = 0; i < p->n; i++)
+		p->actions[i].done = false;
 	/* A scheduler that was stopped for a while may not be it any more. */
 	r = db_job_hold(db, c->job->job_id, c->job->fence);
 	if (r == 0 && c->acks)
 		r = acks_write(&c->job->acks, db);
-	for (size_t i = 0; r == 0 && i < p->n; i++)
-		if (!plan_is_command(p->actions[i].verb))
-			r = change(
-			    c->super, c->job, c->snapshot, &p->actions[i]);
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
+		if (plan_is_command(p->actions[i].verb))
+			continue;
+		r = change(c->super, c->job, c->snapshot, &p->actions[i]);
+		/* What was planned behind it is for a job that succeeded. */
+		if (succeeds(&p->actions[i]) && !p->actions[i].done)
+			break;
+	}
 	if (r == 0)
 		r = store_waits(c->super, c->job, c->snapshot, p, c->waits);
 	return r;

@@ -13,6 +13,9 @@ struct outcome {
 	bool changed; /* rows here changed: plan again */
 	bool asked;   /* requests to partners are on their way */
 	bool settled;
+	/* Of a plan that makes the job a success: it is one, or it is none and
+	 * what was planned behind that does not count. */
+	bool succeeded, stale;
 	int64_t delay_ms; /* until the next look; -1: nothing said */
 };
 

@@ -159,13 +159,17 @@ serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
  * are served while the requests are on their way.
  */
 static int
-carry_out(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    struct outcome *o)
+carry_out(
+    struct scheduler *s, struct job *j, struct snapshot *sn, struct outcome *o)
 {
 	int r;
 
-	if ((r = rows_change(s->super, j, sn, &s->plan, o)) != 0 ||
-	    (r = ask_partners(s, j, sn, true, o)) != 0 ||
+	if ((r = rows_change(s->super, j, sn, &s->plan, o)) != 0 || o->stale)
+		return r;
+	if (o->succeeded)
+		sn->plan.status = STATE_SUCCESS;
+	j->has_ended = state_is_end(sn->plan.status);
+	if ((r = ask_partners(s, j, sn, true, o)) != 0 ||
 	    (r = ask_partners(s, j, sn, false, o)) != 0)
 		return r;
 	return serve_own(s, j, sn, o);
@@ -294,7 +298,6 @@ look_once(struct scheduler *s, struct job *j)
 		if ((r = snapshot_load(s->super, j, &sn)) != 0)
 			break;
 		log_request(sn.row->request_id);
-		j->has_ended = state_is_end(sn.plan.status);
 		j->has_room = all_have_room(&sn.plan);
 		plan_make(&s->plan, &sn.plan);
 		r = carry_out(s, j, &sn, &o);

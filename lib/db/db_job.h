@@ -280,6 +280,8 @@ int db_party_set_manifest(struct db *, const char *job_id, const char *role,
     int64_t fence);
 /* A rerun: all members will have to stage theirs anew. */
 int db_party_forget_manifests(struct db *, const char *job_id, int64_t fence);
+/* All members of this site know of the job's end. */
+int db_party_end_own(struct db *, const char *job_id);
 /* All members at once: a rerun begins again. */
 int db_party_clear(
     struct db *, const char *job_id, enum db_party_flag, int64_t fence);

@@ -241,6 +241,15 @@ db_party_forget_manifests(struct db *db, const char *job_id, int64_t fence)
 	return db_exec(db, &forget_manifests, NULL, job_id, fence, fence);
 }
 
+static const struct db_stmt end_own = { "job_party.end_own", "s",
+	"UPDATE job_party SET ended = 1 WHERE job_id = ? AND is_local = 1" };
+
+int
+db_party_end_own(struct db *db, const char *job_id)
+{
+	return db_exec(db, &end_own, NULL, job_id);
+}
+
 int
 db_party_clear(
     struct db *db, const char *job_id, enum db_party_flag flag, int64_t fence)

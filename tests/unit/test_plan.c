@@ -533,9 +533,12 @@ the_last_success_is_told_with_the_jobs(void **state)
 	f->rows[LR][GUEST].acked = STATE_SUCCESS;
 	f->rows[LR][HOST].party_status = STATE_SUCCESS;
 	make(f);
+	/* By the plan that makes the job a success, and with it the guest. */
 	assert_int_equal(
 	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_SUCCESS);
-	expect_commands(f, 0);
+	expect_told(expect(f, PLAN_END, HOST, ANY), LR);
+	expect_commands(f, 1);
+	expect_none(f, PLAN_SETTLE);
 	f->components[LR].status = STATE_SUCCESS;
 	f->job.status = STATE_SUCCESS;
 	make(f);
@@ -553,6 +556,23 @@ the_last_success_is_told_with_the_jobs(void **state)
 	make(f);
 	expect(f, PLAN_TASK_STATUS, HOST, LR);
 	expect_commands(f, 2);
+}
+
+static void
+a_job_without_partners_settles_with_its_success(void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	f->members[HOST].is_local = true;
+	task_ended(f, READER, STATE_SUCCESS);
+	task_ended(f, PSI, STATE_SUCCESS);
+	task_ended(f, LR, STATE_SUCCESS);
+	f->components[LR].status = STATE_RUNNING;
+	make(f);
+	expect(f, PLAN_SET_JOB, ANY, ANY);
+	expect(f, PLAN_SETTLE, ANY, ANY);
+	expect_commands(f, 0);
 }
 
 static void
@@ -1528,6 +1548,7 @@ main(void)
 		T(success_at_all_starts_the_next_task_in_the_same_plan),
 		T(a_success_is_told_by_itself_when_nothing_else_is_sent),
 		T(the_last_success_is_told_with_the_jobs),
+		T(a_job_without_partners_settles_with_its_success),
 		T(a_member_that_passes_counts_as_success),
 		T(no_more_tasks_than_allowed_run_at_once),
 		T(silence_of_a_running_task_is_asked_about),
