@@ -13,6 +13,12 @@ struct ack {
 	struct ack *next;
 };
 
+struct member_ack {
+	struct party_member member; /* the same */
+	enum db_party_flag flag;
+	struct member_ack *next;
+};
+
 static bool
 is_same(const struct db_task_key *a, const struct db_task_key *b)
 {
@@ -57,6 +63,39 @@ acks_add(struct acks *as, const struct db_task_key *k, enum state status)
 		a->status = status;
 }
 
+bool
+acks_has_member(const struct acks *as, const char *role, const char *party,
+    enum db_party_flag flag)
+{
+	for (const struct member_ack *m = as->members; m != NULL; m = m->next)
+		if (m->flag == flag && strcmp(m->member.role, role) == 0 &&
+		    strcmp(m->member.party_id, party) == 0)
+			return true;
+	return false;
+}
+
+void
+acks_add_member(
+    struct acks *as, const struct party_member *who, enum db_party_flag flag)
+{
+	struct member_ack *m;
+
+	if (acks_has_member(as, who->role, who->party_id, flag))
+		return;
+	if (as->arena == NULL)
+		as->arena = arena_new();
+	m = arena_alloc(as->arena, sizeof(*m));
+	m->member = (struct party_member){
+		.job_id = arena_strdup(as->arena, who->job_id),
+		.role = arena_strdup(as->arena, who->role),
+		.party_id = arena_strdup(as->arena, who->party_id),
+	};
+	m->flag = flag;
+	m->next = as->members;
+	as->members = m;
+	as->n++;
+}
+
 void
 acks_apply(const struct acks *as, const struct db_task_key *k, bool *start,
     enum state *status)
@@ -77,6 +116,11 @@ acks_write(const struct acks *as, struct db *db)
 
 	for (const struct ack *a = as->list; r == 0 && a != NULL; a = a->next)
 		r = db_task_ack(db, &a->key, a->start, a->status);
+	for (const struct member_ack *m = as->members; r == 0 && m != NULL;
+	     m = m->next)
+		r = db_party_mark(db, m->member.job_id, m->member.role,
+		    m->member.party_id, m->flag, true,
+		    m->flag == DB_PARTY_STARTED ? "" : NULL, 0);
 	return r;
 }
 

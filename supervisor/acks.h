@@ -1,6 +1,6 @@
 /*
- * What partners have acknowledged of a job's tasks and no row says yet: that
- * they took a start, that they know a verdict.  Nothing is lost with it: who
+ * What partners have acknowledged of a job and its tasks and no row says yet:
+ * that they took a start, that they know a verdict or an end.  Nothing is lost with it: who
  * does not find it in the rows sends the same command again, and is told that
  * it was done before.  So it is written with other changes, many at a time,
  * and at the latest when the job's lease is given back.
@@ -12,21 +12,30 @@
 #include <stddef.h>
 
 #include "lib/base/mem.h"
+#include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
+#include "lib/party/party.h"
 
 /* So many are not kept any longer. */
 #define ACKS_MANY 32
 
 struct ack;
+struct member_ack;
 
 struct acks {
 	struct arena *arena; /* NULL while there are none */
 	struct ack *list;
-	size_t n; /* tasks */
+	struct member_ack *members;
+	size_t n; /* of both */
 };
 
 /* status: the verdict that the member knows; STATE_NONE: it took the start. */
 void acks_add(struct acks *, const struct db_task_key *, enum state status);
+/* The member has started the job, or knows of its end. */
+void acks_add_member(
+    struct acks *, const struct party_member *, enum db_party_flag);
+bool acks_has_member(const struct acks *, const char *role, const char *party,
+    enum db_party_flag);
 /*
  * What is to be added to the task's row: *start becomes true, *status
  * another, or they stay as they are.

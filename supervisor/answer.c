@@ -316,23 +316,23 @@ bool
 answer_is_kept(const struct command *c, const struct answer *a)
 {
 	return a->code == 0 &&
-	       (c->verb == PLAN_TASK_START || c->verb == PLAN_TASK_STATUS);
+	       (c->verb == PLAN_TASK_START || c->verb == PLAN_TASK_STATUS ||
+		   c->verb == PLAN_START || c->verb == PLAN_END);
 }
 
 void
 answer_keep(struct command *c)
 {
+	for (size_t i = 0; i < c->ntold; i++)
+		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
+	if (!plan_is_task_command(c->verb)) {
+		acks_add_member(&c->job->acks, &c->to,
+		    c->verb == PLAN_START ? DB_PARTY_STARTED : DB_PARTY_ENDED);
+		return;
+	}
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
 	acks_add(&c->job->acks, &c->task,
 	    c->verb == PLAN_TASK_START ? STATE_NONE : c->status);
-	answer_keep_told(c);
-}
-
-void
-answer_keep_told(struct command *c)
-{
-	for (size_t i = 0; i < c->ntold; i++)
-		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
 }
 
 /*

@@ -55,13 +55,11 @@ struct answer {
  */
 int answer_take(struct command *, const struct answer *, bool is_local);
 /*
- * A partner's word that it took a start, or knows a verdict, need not be a row
- * at once: acks.h.  It counts under the lease that it was asked under.
+ * A partner's word that it took a start, or knows a verdict or an end, need not
+ * be a row at once: acks.h.  It counts under the lease that it was asked under.
  */
 bool answer_is_kept(const struct command *, const struct answer *);
 void answer_keep(struct command *);
-/* The same of successes that went with a command. */
-void answer_keep_told(struct command *);
 /* The member said "not now": leave it alone for a moment. */
 void answer_rest(struct command *);
 

@@ -601,9 +601,6 @@ answered(void *ctx, const struct partner_reply *reply)
 	audit(c, &a);
 	if (c->verb == PLAN_END && a.code == 0)
 		given_back(c);
-	if (c->verb == PLAN_END && a.code == 0 && r == 0 &&
-	    j->fence == c->fence)
-		answer_keep_told(c);
 	if (r == ERR_CONFLICT) {
 		/* The job is another's by now, or begins another run. */
 		err_clear();

@@ -346,10 +346,15 @@ struct changing {
 	bool acks;  /* what was acknowledged goes with it */
 };
 
-/* Before nobody looks any more, or when they have become many. */
+/*
+ * Before nobody looks any more, or when they have become many.  What members
+ * say of the job is a row as soon as any is written: others look at it.
+ */
 static bool
 takes_acks(const struct job *j, const struct plan *p)
 {
+	if (j->acks.members != NULL)
+		return true;
 	for (size_t i = 0; i < p->n; i++)
 		if (p->actions[i].verb == PLAN_SETTLE)
 			return true;

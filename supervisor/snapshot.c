@@ -93,8 +93,12 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.is_local = row->is_local,
 			.created = row->created,
 			.reserved = row->reserved,
-			.started = row->started,
-			.ended = row->ended,
+			.started = row->started ||
+				   acks_has_member(&j->acks, row->role,
+				       row->party_id, DB_PARTY_STARTED),
+			.ended =
+			    row->ended || acks_has_member(&j->acks, row->role,
+					      row->party_id, DB_PARTY_ENDED),
 			.staged = row->staged,
 			.is_signed = row->signed_revision == sn->row->revision,
 			.busy =

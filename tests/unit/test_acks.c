@@ -58,6 +58,42 @@ what_was_acknowledged_is_seen_before_it_is_a_row(void **state)
 	expect(&as, &reader, false, STATE_NONE);
 }
 
+static const struct party_member host = { J1, "host", ROWS_HOST };
+
+static void
+what_members_say_of_the_job_is_seen_and_becomes_a_row_too(void **state)
+{
+	struct arena *arena = arena_new();
+	struct acks as = { .n = 0 };
+	struct db_party *p;
+	struct db *db;
+
+	(void)state;
+	mariadb_fresh();
+	db = mariadb_connect();
+	assert_int_equal(rows_initiated(db, J1), 0);
+	acks_add_member(&as, &host, DB_PARTY_STARTED);
+	acks_add_member(&as, &host, DB_PARTY_STARTED);
+	assert_int_equal(as.n, 1);
+	assert_true(acks_has_member(&as, "host", ROWS_HOST, DB_PARTY_STARTED));
+	assert_false(acks_has_member(&as, "host", ROWS_HOST, DB_PARTY_ENDED));
+	assert_false(
+	    acks_has_member(&as, "arbiter", ROWS_HOST, DB_PARTY_STARTED));
+	assert_int_equal(acks_write(&as, db), 0);
+	assert_int_equal(db_party_get(db, arena, J1, "host", ROWS_HOST, &p), 0);
+	assert_true(p->started);
+	assert_false(p->ended);
+	acks_clear(&as);
+	assert_false(acks_has_member(&as, "host", ROWS_HOST, DB_PARTY_STARTED));
+	acks_add_member(&as, &host, DB_PARTY_ENDED);
+	assert_int_equal(acks_write(&as, db), 0);
+	assert_int_equal(db_party_get(db, arena, J1, "host", ROWS_HOST, &p), 0);
+	assert_true(p->ended);
+	acks_clear(&as);
+	db_close(db);
+	arena_free(arena);
+}
+
 static void
 all_of_them_become_rows_together(void **state)
 {
@@ -98,6 +134,8 @@ main(void)
 		cmocka_unit_test(
 		    what_was_acknowledged_is_seen_before_it_is_a_row),
 		cmocka_unit_test(all_of_them_become_rows_together),
+		cmocka_unit_test(
+		    what_members_say_of_the_job_is_seen_and_becomes_a_row_too),
 	};
 
 	log_init("test_acks", LOG_ERROR_);
