@@ -46,15 +46,13 @@ load_rows(struct supervisor *s, struct job *j, struct snapshot *sn,
 		(r = graph_from_dsl(dsl, &j->graph)) != 0))
 		return r;
 	/* First of the rows: a wake since then is another one. */
-	if ((r = db_job_get_plan(s->db, sn->arena, j->job_id, &sn->row)) != 0)
+	if ((r = db_job_get_plan(s->db, sn->arena, j->job_id, &sn->row,
+		 &sn->parties, &sn->nparties)) != 0)
 		return r;
 	if (sn->row->lease_fence != j->fence)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
 		    (long long)j->fence, j->job_id);
 	see_wake(j, sn->row);
-	if ((r = db_party_list(s->db, sn->arena, j->job_id, &sn->parties,
-		 &sn->nparties)) != 0)
-		return r;
 	return db_task_list_plan(s->db, sn->arena, j->job_id, tasks, ntasks);
 }
 

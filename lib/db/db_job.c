@@ -31,7 +31,7 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 
 /* What a scheduler looks at: read often, so nothing more. */
 #define PLAN_COLS(X)                                                           \
-	X(STR, job_id, "job_id")                                               \
+	X(STR, job_id, "j.job_id")                                             \
 	X(STATE, status, "status")                                             \
 	X(STR, job_type, "job_type")                                           \
 	X(STR, model_id, "model_id")                                           \
@@ -59,14 +59,22 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	X(STR, wait.on, "wait_on")                                             \
 	X(STR, wait.numbers, "wait_numbers")
 
+/* With a member: one statement for the job and all that take part. */
+struct plan_row {
+	struct db_job_plan job;
+	struct db_party party;
+};
 static const struct db_col plan_cols[] = {
 #define COL(type, field, column)                                               \
-	{ DB_##type, offsetof(struct db_job_plan, field) },
+	{ DB_##type, offsetof(struct plan_row, job.field) },
 	PLAN_COLS(COL)
 #undef COL
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct plan_row, field) },
+	    PARTY_BRIEF_COLS(COL, party., "p.")
+#undef COL
 };
-static const struct db_shape plan_shape =
-    DB_SHAPE(struct db_job_plan, plan_cols);
+static const struct db_shape plan_shape = DB_SHAPE(struct plan_row, plan_cols);
 
 struct dsl_row {
 	const char *dsl;
@@ -77,7 +85,9 @@ static const struct db_col dsl_cols[] = {
 static const struct db_shape dsl_shape = DB_SHAPE(struct dsl_row, dsl_cols);
 
 static const struct db_stmt get_plan = { "job.get_plan", "s",
-	"SELECT 1" PLAN_COLS(DB_SQL) " FROM job WHERE job_id = ?" };
+	"SELECT 1" PLAN_COLS(DB_SQL) PARTY_BRIEF_COLS(DB_SQL, ,
+	    "p.") " FROM job j JOIN job_party p ON p.job_id = j.job_id"
+		  " WHERE j.job_id = ?" };
 static const struct db_stmt get_dsl = { "job.get_dsl", "s",
 	"SELECT 1, dsl FROM job WHERE job_id = ?" };
 static const struct db_stmt get = { "job.get", "s",
@@ -121,12 +131,22 @@ db_job_lock(
 
 int
 db_job_get_plan(struct db *db, struct arena *a, const char *job_id,
-    struct db_job_plan **out)
+    struct db_job_plan **out, struct db_party **parties, size_t *n)
 {
+	struct plan_row *rows;
 	int r;
 
-	r = db_select_one(db, &get_plan, &plan_shape, a, out, job_id);
-	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", job_id) : r;
+	if ((r = db_select(db, &get_plan, &plan_shape, a, &rows, n, job_id)) !=
+	    0)
+		return r;
+	if (*n == 0)
+		return err_set(ERR_NOT_FOUND, "no job %.30s", job_id);
+	*out = &rows[0].job;
+	*parties = arena_alloc(a, *n * sizeof(**parties));
+	for (size_t i = 0; i < *n; i++)
+		(*parties)[i] = rows[i].party;
+	db_party_sort(*parties, *n);
+	return 0;
 }
 
 int

@@ -168,8 +168,9 @@ struct db_job_plan {
 	bool is_woken;
 	struct db_wait wait;
 };
-int db_job_get_plan(
-    struct db *, struct arena *, const char *job_id, struct db_job_plan **out);
+/* With its members, as db_party_list() has them. */
+int db_job_get_plan(struct db *, struct arena *, const char *job_id,
+    struct db_job_plan **out, struct db_party **parties, size_t *n);
 /* Its DSL alone. */
 int db_job_get_dsl(
     struct db *, struct arena *, const char *job_id, const char **out);
@@ -237,7 +238,9 @@ struct db_job_filter {
 int db_job_list(struct db *, struct arena *, const struct db_job_filter *,
     struct db_job_row **rows, size_t *n, int64_t *total);
 
-/* Members, in order of role and position. */
+/* In order of role and position. */
+void db_party_sort(struct db_party *rows, size_t n);
+/* Members, in that order. */
 int db_party_list(struct db *, struct arena *, const char *job_id,
     struct db_party **rows, size_t *n);
 /* Members here of jobs that the partner initiated and that have not ended. */

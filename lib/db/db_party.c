@@ -110,15 +110,21 @@ by_place(const void *a, const void *b)
 	return strcmp(x->party_id, y->party_id);
 }
 
+void
+db_party_sort(struct db_party *rows, size_t n)
+{
+	if (n > 1)
+		qsort(rows, n, sizeof(*rows), by_place);
+}
+
 int
 db_party_list(struct db *db, struct arena *a, const char *job_id,
     struct db_party **rows, size_t *n)
 {
-	int r;
+	int r = db_select(db, &list, &brief_shape, a, rows, n, job_id);
 
-	if ((r = db_select(db, &list, &brief_shape, a, rows, n, job_id)) == 0 &&
-	    *n > 1)
-		qsort(*rows, *n, sizeof(**rows), by_place);
+	if (r == 0)
+		db_party_sort(*rows, *n);
 	return r;
 }
 

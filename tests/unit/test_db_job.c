@@ -386,6 +386,7 @@ a_wake_that_was_looked_at_is_none_any_more(void **state)
 {
 	struct db_job_claim *c;
 	struct db_job_plan *seen;
+	struct db_party *members;
 	struct db_job_woken *w;
 	size_t n;
 
@@ -398,7 +399,11 @@ a_wake_that_was_looked_at_is_none_any_more(void **state)
 	assert_int_equal(n, 0);
 	assert_int_equal(db_job_woken(db, arena, "a", 10, &w, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(db_job_get_plan(db, arena, J1, &seen), 0);
+	assert_int_equal(
+	    db_job_get_plan(db, arena, J1, &seen, &members, &n), 0);
+	assert_int_equal(n, 3);
+	assert_string_equal(members[0].role, "arbiter");
+	assert_string_equal(members[2].role, "host");
 	assert_string_equal(w->job_id, J1);
 	assert_int_equal(w->look_us, seen->look_us);
 	assert_int_equal(seen->lease_fence, c->fence);
