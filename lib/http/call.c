@@ -600,6 +600,8 @@ call_finish(struct http_call *c, CURLcode code)
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(c->easy, CURLINFO_RETRY_AFTER, &retry_after);
 	reply->status = (int)status;
-	reply->retry_after_s = retry_after;
+	reply->retry_after_s = retry_after < HTTP_RETRY_AFTER_MAX_S
+				   ? retry_after
+				   : HTTP_RETRY_AFTER_MAX_S;
 	log_trouble(c);
 }

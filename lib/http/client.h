@@ -53,6 +53,9 @@ struct http_request {
 	size_t reply_max;   /* bytes; 0: 1 MB */
 };
 
+/* However much longer is asked for. */
+#define HTTP_RETRY_AFTER_MAX_S 60
+
 struct http_reply {
 	/*
 	 * 0 when an answer came whatever its status; ERR_NET, ERR_TIMEOUT,
@@ -62,7 +65,7 @@ struct http_reply {
 	int error;
 	char *error_text;      /* NULL when error is 0 */
 	int status;	       /* HTTP status, 0 without an answer */
-	int64_t retry_after_s; /* 0 when not said */
+	int64_t retry_after_s; /* 0 when not said; at most that */
 	int64_t elapsed_us;
 	struct buf body;
 };

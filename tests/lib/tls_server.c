@@ -84,8 +84,8 @@ static int
 answer(SSL *ssl, int status, const char *body, size_t len)
 {
 	char *head = xasprintf("HTTP/1.1 %d X\r\nContent-Length: %zu\r\n"
-			       "Retry-After: 7\r\n\r\n",
-	    status, len);
+			       "Retry-After: %s\r\n\r\n",
+	    status, len, status == 507 ? "9223372036854775807" : "7");
 	int r = write_all(ssl, head, strlen(head));
 
 	free(head);

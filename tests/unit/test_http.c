@@ -365,6 +365,12 @@ status_and_retry_after_are_told(void **state)
 	assert_int_equal(reply.status, 429);
 	assert_int_equal(reply.retry_after_s, 7);
 	http_reply_fini(&reply);
+	/* Nobody is put off for ever. */
+	assert_int_equal(fetch(*state, "/status/507",
+			     (struct http_request){ .method = "GET" }, &reply),
+	    0);
+	assert_int_equal(reply.retry_after_s, HTTP_RETRY_AFTER_MAX_S);
+	http_reply_fini(&reply);
 }
 
 static void
