@@ -109,9 +109,10 @@ bounds_text(struct site *s, const struct db_permission *p)
 static int
 record(struct change *c, const struct db_permission *p)
 {
-	return site_audit(c->site, c->revoke ? "revoke" : "grant",
-	    leaf_text(c->site, &p->leaf),
-	    c->revoke ? NULL : bounds_text(c->site, p));
+	return site_audit(
+	    c->site, &(struct site_deed){ c->revoke ? "revoke" : "grant",
+			 leaf_text(c->site, &p->leaf),
+			 c->revoke ? NULL : bounds_text(c->site, p) });
 }
 
 /* All or none. */

@@ -217,8 +217,8 @@ switch_over(struct site *s, bool force)
 	if (r == 0 &&
 	    (r = site_files_keys(s->conf->home, s->conf->party_id)) == 0 &&
 	    (r = partner_update_tls(s)) == 0 &&
-	    (r = site_audit(s, "key", s->conf->party_id,
-		 "the announced keys are in use")) == 0) {
+	    (r = site_audit(s, &(struct site_deed){ "key", s->conf->party_id,
+				   "the announced keys are in use" })) == 0) {
 		(void)unlink(mark);
 		(void)rmdir(folder);
 	}

@@ -43,44 +43,31 @@ site_operator(const struct site *s)
 	return arena_printf(s->arena, "operator %u", (unsigned)getuid());
 }
 
-int
-site_audit(
-    struct site *s, const char *action, const char *subject, const char *detail)
+static struct db_audit
+row_of(const struct site *s, const struct site_deed *d)
 {
-	int r;
-
-	r = db_audit_add(s->db, &(struct db_audit){ .actor = site_operator(s),
-				    .action = action,
-				    .subject = subject,
-				    .outcome = "ok",
-				    .detail = detail });
-	return r == 0 ? 0 : err_wrap("it cannot be recorded");
+	return (struct db_audit){ .actor = site_operator(s),
+		.action = d->action,
+		.subject = d->subject,
+		.outcome = "ok",
+		.detail = d->detail };
 }
 
-struct doing {
-	struct site *site;
-	db_tx_fn *fn;
-	void *ctx;
-	const struct site_deed *deed;
-};
-
-static int
-do_tx(struct db *db, void *ctx)
+int
+site_audit(struct site *s, const struct site_deed *deed)
 {
-	const struct doing *d = ctx;
-	int r = d->fn(db, d->ctx);
+	struct db_audit row = row_of(s, deed);
+	int r = db_audit_add(s->db, &row);
 
-	return r != 0 ? r
-		      : site_audit(d->site, d->deed->action, d->deed->subject,
-			    d->deed->detail);
+	return r == 0 ? 0 : err_wrap("it cannot be recorded");
 }
 
 int
 site_do(struct site *s, db_tx_fn *fn, void *ctx, const struct site_deed *deed)
 {
-	struct doing d = { s, fn, ctx, deed };
+	struct db_audit row = row_of(s, deed);
 
-	return db_tx(s->db, do_tx, &d);
+	return db_audit_do(s->db, fn, ctx, &row);
 }
 
 struct change {

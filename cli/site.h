@@ -25,20 +25,15 @@ void site_close(struct site *);
 
 /* "operator NAME": who runs this, for audit rows; in the site's arena. */
 const char *site_operator(const struct site *);
-/* Record what the operator did, in the transaction that does it. */
-int site_audit(
-    struct site *, const char *action, const char *subject, const char *detail);
-
 /* What the operator does, as the record says it; detail may be NULL. */
 struct site_deed {
 	const char *action;
 	const char *subject;
 	const char *detail;
 };
-/*
- * fn changes the site's database in one transaction with the record of it:
- * both, or neither, whenever this process is killed.  Errors: fn's, ERR_DB.
- */
+/* Record what the operator did, in the transaction that does it. */
+int site_audit(struct site *, const struct site_deed *);
+/* fn and the record, as db_audit_do(). */
 int site_do(struct site *, db_tx_fn *fn, void *ctx, const struct site_deed *);
 
 /*

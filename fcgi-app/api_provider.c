@@ -127,15 +127,24 @@ load_with(struct request *req, const char *name, const char *version,
 	return r;
 }
 
+struct registering {
+	const char *name, *version, *by;
+};
+
+static int
+register_tx(struct db *db, void *ctx)
+{
+	const struct registering *g = ctx;
+
+	return db_provider_register(db, g->name, g->version, g->by);
+}
+
 static int
 record(struct request *req, const char *name, const char *version)
 {
-	int r;
+	struct registering g = { name, version, req->caller.name };
 
-	if ((r = db_provider_register(
-		 req->app->db, name, version, req->caller.name)) != 0)
-		return r;
-	return db_audit_add(req->app->db,
+	return db_audit_do(req->app->db, register_tx, &g,
 	    &(struct db_audit){ .actor = req->caller.name,
 		.action = "provider/register",
 		.subject = arena_printf(req->arena, "%s@%s", name, version),

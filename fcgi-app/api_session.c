@@ -32,15 +32,15 @@ wipe(struct request *req, const char *field)
 }
 
 static int
-record(struct request *req, const char *actor, const char *action)
+recorded(struct request *req, db_tx_fn *fn, void *ctx, const char *actor,
+    const char *action)
 {
-	const char *from = request_env(req, "REMOTE_ADDR");
-
-	return db_audit_add(req->app->db, &(struct db_audit){ .actor = actor,
-					      .action = action,
-					      .subject = req->path,
-					      .outcome = "ok",
-					      .detail = from });
+	return db_audit_do(req->app->db, fn, ctx,
+	    &(struct db_audit){ .actor = actor,
+		.action = action,
+		.subject = req->path,
+		.outcome = "ok",
+		.detail = request_env(req, "REMOTE_ADDR") });
 }
 
 static struct json_object *
@@ -76,6 +76,12 @@ rehash(struct request *req, const struct db_user *u, const char *password,
 }
 
 static int
+begin_tx(struct db *db, void *ctx)
+{
+	return db_session_begin(db, ctx);
+}
+
+static int
 begin(struct request *req, struct reply *rp, const struct db_user *u,
     const char *rehashed)
 {
@@ -91,13 +97,13 @@ begin(struct request *req, struct reply *rp, const struct db_user *u,
 	if ((r = session_new(req, rp, &s)) != 0)
 		return r;
 	memcpy(b.hash, s.hash, sizeof(b.hash));
-	if ((r = db_session_begin(req->app->db, &b)) == 0 &&
-	    (r = db_session_get(req->app->db, req->arena, s.hash,
-		 c->session_idle_s, &row)) == 0) {
+	if ((r = db_session_sweep(req->app->db)) == 0 &&
+	    (r = recorded(req, begin_tx, &b,
+		 arena_printf(req->arena, "user %s", u->name), "log-in")) == 0)
+		r = db_session_get(
+		    req->app->db, req->arena, s.hash, c->session_idle_s, &row);
+	if (r == 0)
 		s.expires_ms = row->expires_ms;
-		r = record(req, arena_printf(req->arena, "user %s", u->name),
-		    "log-in");
-	}
 	if (r != 0) {
 		session_forget(req, rp);
 		return r == ERR_AUTH || r == ERR_NOT_FOUND
@@ -130,16 +136,24 @@ api_session_login(struct request *req, struct reply *rp)
 	return login_refuse(rp, r);
 }
 
+static int
+end_tx(struct db *db, void *ctx)
+{
+	const unsigned char *const *hash = ctx;
+
+	return db_session_end(db, *hash);
+}
+
 int
 api_session_logout(struct request *req, struct reply *rp)
 {
-	int r;
+	const unsigned char *hash;
 
 	session_forget(req, rp);
 	if (req->caller.session == NULL)
 		return 0; /* by a key: there is nothing to end */
-	r = db_session_end(req->app->db, req->caller.session->hash);
-	return r == 0 ? record(req, req->caller.name, "log-out") : r;
+	hash = req->caller.session->hash;
+	return recorded(req, end_tx, &hash, req->caller.name, "log-out");
 }
 
 int
@@ -156,6 +170,20 @@ api_session_get(struct request *req, struct reply *rp)
 				  by, c->session, req->app->conf));
 }
 
+struct password {
+	const struct db_user *user;
+	const char *hash;
+};
+
+static int
+password_tx(struct db *db, void *ctx)
+{
+	const struct password *p = ctx;
+
+	return db_user_password(
+	    db, p->user->name, p->user->password, p->hash, NULL);
+}
+
 static int
 change(struct request *req, const struct db_user *u, const char *password)
 {
@@ -168,10 +196,10 @@ change(struct request *req, const struct db_user *u, const char *password)
 		return r;
 	r = password_hash(password, &cost, hash);
 	login_turn_over(req);
-	if (r != 0 || (r = db_user_password(req->app->db, u->name, u->password,
-			   hash, NULL)) != 0)
-		return r;
-	return record(req, req->caller.name, "password changed");
+	return r != 0
+		   ? r
+		   : recorded(req, password_tx, &(struct password){ u, hash },
+			 req->caller.name, "password changed");
 }
 
 /* All sessions end with the old password, the one that asks as well. */

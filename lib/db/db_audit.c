@@ -216,6 +216,32 @@ db_audit_add(struct db *db, const struct db_audit *e)
 	    text(e->subject), text(e->outcome), e->detail);
 }
 
+struct doing {
+	db_tx_fn *fn;
+	void *ctx;
+	const struct db_audit *row;
+};
+
+static int
+do_tx(struct db *db, void *ctx)
+{
+	const struct doing *d = ctx;
+	int r;
+
+	if ((r = d->fn(db, d->ctx)) != 0)
+		return r;
+	r = db_audit_add(db, d->row);
+	return r == 0 ? 0 : err_wrap("it cannot be recorded");
+}
+
+int
+db_audit_do(struct db *db, db_tx_fn *fn, void *ctx, const struct db_audit *row)
+{
+	struct doing d = { fn, ctx, row };
+
+	return db_tx(db, do_tx, &d);
+}
+
 int
 db_audit_find(struct db *db, struct arena *a, const struct db_audit_filter *f,
     struct db_audit **rows, size_t *n)

@@ -6,6 +6,7 @@
 #define LIB_DB_DB_AUDIT_H
 
 #include "lib/db/db_task.h"
+#include "lib/db/db_tx.h"
 
 struct db_egress {
 	int64_t id;
@@ -84,6 +85,11 @@ struct db_audit {
  * may come from strangers.  id, seq and at_ms are the database's.
  */
 int db_audit_add(struct db *, const struct db_audit *);
+/*
+ * fn changes the database in one transaction with the record of it: both, or
+ * neither, whenever this process is killed.  Errors: fn's, ERR_DB.
+ */
+int db_audit_do(struct db *, db_tx_fn *fn, void *ctx, const struct db_audit *);
 /*
  * The newest rows that match, oldest first.  NULL and 0 match all; actor and
  * subject match what begins so, the others what is the same.

@@ -72,14 +72,16 @@ begin_tx(struct db *db, void *ctx)
 }
 
 int
+db_session_sweep(struct db *db)
+{
+	return db_exec(db, &sweep, NULL);
+}
+
+int
 db_session_begin(struct db *db, const struct db_session_begin *b)
 {
 	struct db_session_begin copy = *b;
-	int r;
 
-	/* By itself: it locks other users' rows. */
-	if ((r = db_exec(db, &sweep, NULL)) != 0)
-		return r;
 	return db_tx(db, begin_tx, &copy);
 }
 

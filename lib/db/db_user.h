@@ -62,8 +62,10 @@ struct db_session_begin {
 	int64_t max_s;
 };
 
+/* Some that are over go.  By itself: it locks the rows of other users. */
+int db_session_sweep(struct db *);
 /*
- * Failures are forgotten, sessions of anybody that are over are removed.
+ * Failures are forgotten.
  * ERR_AUTH when the user is disabled, locked, or has another password by now.
  */
 int db_session_begin(struct db *, const struct db_session_begin *);

@@ -1,13 +1,14 @@
 """What an operator does is done and recorded, or neither; and what strangers
 wrote into the record does nothing to who reads it."""
 import json
+import tempfile
 import unittest
 import uuid
 
 from federation import Federation
 
 TRIGGER = """CREATE TRIGGER no_record BEFORE INSERT ON audit FOR EACH ROW
-SET NEW.actor = IF(NEW.actor LIKE 'operator %', NULL, NEW.actor)"""
+SET NEW.actor = IF(NEW.outcome = 'ok' AND SUBSTRING_INDEX(NEW.actor, ' ', 1) IN ('operator', 'user', 'client'), NULL, NEW.actor)"""
 
 
 def unique(prefix):
@@ -49,6 +50,24 @@ class Record(unittest.TestCase):
         finally:
             self.site.sql("DROP TRIGGER no_record")
         self.site.cli("key", "delete", name)
+
+    def test_what_a_user_does_is_recorded_or_not_done_as_well(self):
+        name, password = unique("u"), "correct horse battery"
+        with tempfile.NamedTemporaryFile("w", encoding="ascii") as f:
+            f.write(password + "\n")
+            f.flush()
+            self.site.cli("user", "create", name, "--role", "admin", "--password-file", f.name)
+        people = "SELECT COUNT(*) FROM session WHERE user_name = '%s'" % name
+        login = {"name": name, "password": password}
+        self.site.sql(TRIGGER)
+        try:
+            self.assertNotEqual(self.site.api("session/login", login)["retcode"], 0)
+            self.assertEqual(self.site.sql(people), [["0"]])
+        finally:
+            self.site.sql("DROP TRIGGER no_record")
+        self.assertEqual(self.site.api("session/login", login)["retcode"], 0)
+        self.assertEqual(self.site.sql(people), [["1"]])
+        self.site.cli("user", "delete", name)
 
     def test_a_rule_is_recorded_with_its_bounds(self):
         since, space = self.last(), unique("s")
