@@ -243,6 +243,12 @@ replacing_a_file_leaves_the_old_or_the_new(void **state)
 	assert_int_equal(fd_mkdirs(deep, 0700), 0);
 	link = xasprintf("%s/link", deep);
 	assert_int_equal(symlink("/etc", link), 0);
+	/* What is no folder goes as well, a link without what it points to. */
+	assert_int_equal(fd_remove_tree(path), 0);
+	assert_int_equal(lstat(path, &st), -1);
+	assert_int_equal(fd_remove_tree(link), 0);
+	assert_int_equal(lstat(link, &st), -1);
+	assert_int_equal(symlink("/etc", link), 0);
 	assert_int_equal(fd_remove_tree(dir), 0);
 	assert_int_equal(stat(dir, &st), -1);
 	assert_int_equal(stat("/etc/passwd", &st), 0);
