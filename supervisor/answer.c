@@ -256,7 +256,7 @@ answer_end(struct command *c, const struct answer *a)
 	 * nothing to end. */
 	if (a->code == 0 || a->code == ERR_NOT_FOUND || a->code == ERR_DENIED)
 		return mark(
-		    c, DB_PARTY_ENDED, true, a->code == 0 ? NULL : a->text);
+		    c, DB_PARTY_ENDED, true, a->code == 0 ? "" : a->text);
 	answer_rest(c);
 	return 0;
 }

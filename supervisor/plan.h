@@ -37,6 +37,8 @@ struct plan_member {
 	bool created, reserved, started, ended;
 	bool staged;	/* its half of the model */
 	bool is_signed; /* the contract, this revision of it */
+	/* ended, but it took no end: it has no such job, or hears us not */
+	bool has_left;
 
 	bool busy;	   /* a job command is under way to it */
 	bool away;	   /* its site does not answer now */

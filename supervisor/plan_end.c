@@ -4,6 +4,21 @@
 #include "supervisor/plan_private.h"
 
 /*
+ * How a task ended that began at a partner is for that to say: it may have
+ * succeeded just before it heard of the job's end.  Its report comes by itself;
+ * one that is silent is asked.
+ */
+static bool
+is_awaited(const struct plan_maker *k, const struct plan_row *r)
+{
+	const struct plan_member *m = &k->job->members[r->member];
+
+	/* busy: the answer to its start may be on its way. */
+	return (r->start_acked || r->busy) && !m->has_left &&
+	       !(m->away && m->away_ms > k->job->lost_partner_ms);
+}
+
+/*
  * A partner that ended the job ended its tasks too; what had not begun there
  * was canceled.  Local tasks say so themselves when their processes are gone.
  */
@@ -19,6 +34,11 @@ close_rows(struct plan_maker *k, size_t c)
 
 		if (!m->ended || m->is_local || state_is_end(r->party_status))
 			continue;
+		if (is_awaited(k, r)) {
+			if (r->silent)
+				plan_to_task(k, PLAN_TASK_COLLECT, c, r, NULL);
+			continue;
+		}
 		a = plan_add(k, PLAN_SET_PARTY);
 		a->component = c;
 		a->member = r->member;

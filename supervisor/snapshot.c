@@ -83,6 +83,8 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 		const struct db_party *row = &sn->parties[m];
 		const struct job_member *known = &j->members[m];
 		struct plan_member *pm = &p->members[m];
+		bool erred =
+		    row->last_error != NULL && *row->last_error != '\0';
 		const char *why = NULL;
 
 		*pm = (struct plan_member){
@@ -99,6 +101,8 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 					      row->party_id, DB_PARTY_ENDED),
 			.staged = row->staged,
 			.is_signed = row->signed_revision == sn->row->revision,
+			/* answer_end() */
+			.has_left = row->ended && erred,
 			.busy =
 			    known->busy || is_resting(sn, known->rest_until_ms),
 			.refused = known->refused,
@@ -108,8 +112,7 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.refusal = known->refusal,
 		};
 		/* A refusal of an earlier round: ask in order this time. */
-		if (row->last_error != NULL && *row->last_error != '\0')
-			p->apply_in_order = true;
+		p->apply_in_order |= erred;
 		/* What it said last is of no account once it may be asked. */
 		if (!row->is_local && partners_away(s->partners, row->party_id,
 					  &pm->away_ms, &why)) {

@@ -897,6 +897,50 @@ unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
 }
 
 static void
+how_a_begun_task_of_an_ended_partner_ended_is_for_the_partner_to_say(
+    void **state)
+{
+	struct fixture *f = *state;
+	struct plan_row *r = &f->rows[READER][HOST];
+
+	running(f);
+	task_runs(f, READER);
+	f->job.status = STATE_CANCELED;
+	f->job.cancel_signal = true;
+	f->job.lost_partner_ms = 60000;
+	f->members[GUEST].ended = f->members[HOST].ended = true;
+	/* The answer to its start is on its way. */
+	r->start_acked = false;
+	r->busy = true;
+	make(f);
+	assert_null(find(f, PLAN_SET_PARTY, HOST, READER));
+	r->start_acked = true;
+	r->busy = false;
+	make(f);
+	assert_null(find(f, PLAN_SET_PARTY, HOST, READER));
+	assert_null(find(f, PLAN_TASK_COLLECT, HOST, ANY));
+	expect_none(f, PLAN_SETTLE);
+	r->silent = true;
+	make(f);
+	expect(f, PLAN_TASK_COLLECT, HOST, READER);
+	assert_null(find(f, PLAN_SET_PARTY, HOST, READER));
+	/* Who is gone says nothing: not for ever, and not by words. */
+	f->members[HOST].away = true;
+	f->members[HOST].away_ms = 60000;
+	make(f);
+	assert_null(find(f, PLAN_SET_PARTY, HOST, READER));
+	f->members[HOST].away_ms = 60001;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_PARTY, HOST, READER)->status, STATE_CANCELED);
+	f->members[HOST].away = false;
+	f->members[HOST].has_left = true;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_PARTY, HOST, READER)->status, STATE_CANCELED);
+}
+
+static void
 a_job_is_not_settled_while_a_local_task_is_being_killed(void **state)
 {
 	struct fixture *f = *state;
@@ -1566,6 +1610,7 @@ main(void)
 		T(a_dead_partner_keeps_only_its_own_job_from_settling),
 		T(a_cancel_stops_the_job_at_every_member_at_once),
 		T(unstarted_tasks_of_an_ended_partner_end_with_it),
+		T(how_a_begun_task_of_an_ended_partner_ended_is_for_the_partner_to_say),
 		T(a_job_is_not_settled_while_a_local_task_is_being_killed),
 		T(a_job_over_its_time_ends_as_timeout),
 		T(waiting_does_not_count_as_running_time),
