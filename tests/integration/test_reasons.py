@@ -2,6 +2,7 @@
 only if every word of the list is really said."""
 import os
 import re
+import subprocess
 import unittest
 
 from federation import DATA, TOP, Federation, kill, processes, settings, wait_for
@@ -66,12 +67,24 @@ class Reasons(unittest.TestCase):
             return [t["f_wait"] for t in rows if t["f_wait"] and t["f_wait"]["code"] == code]
         return wait_for(look, what="%s of %s of job %s" % (code, component, job))[0]
 
-    def slow(self, when, table, condition="TRUE"):
-        """The host's database takes its time over one kind of statement."""
-        name = "slow_%s" % table
-        self.host.sql("CREATE OR REPLACE TRIGGER %s BEFORE %s ON %s FOR EACH ROW"
-                      " SET @slept = IF(%s, SLEEP(3), 0)" % (name, when, table, condition))
+    def held(self, when, table, condition="TRUE"):
+        """The host's database gets no further with one kind of statement; until what is returned is called."""
+        name = "held_%s" % table
         self.addCleanup(self.host.sql, "DROP TRIGGER IF EXISTS " + name)
+        holder = subprocess.Popen(
+            ["mariadb", "--no-defaults", "--socket", self.host.socket, "-u", "root", "-N", "-B", "-n", self.host.db],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+        def let_go():
+            if holder.returncode is None:
+                holder.communicate()
+        self.addCleanup(let_go)
+        holder.stdin.write("SELECT GET_LOCK('reasons', 0);\n")
+        holder.stdin.flush()
+        self.assertEqual(holder.stdout.readline(), "1\n")
+        self.host.sql("CREATE OR REPLACE TRIGGER %s BEFORE %s ON %s FOR EACH ROW SET @held = IF(%s,"
+                      " GET_LOCK('reasons', 60) + RELEASE_LOCK('reasons'), 0)" % (name, when, table, condition))
+        return let_go
 
     def full_disk(self):
         """The host's disks count as full; all its workers know when this returns."""
@@ -89,23 +102,26 @@ class Reasons(unittest.TestCase):
 
     @gives("creating")
     def test_members_that_are_asked_to_take_part(self):
-        self.slow("INSERT", "job")
+        let_go = self.held("INSERT", "job")
         job = self.submit()
         wait_for(lambda: self.waits(job, "creating")["numbers"].get("members") == 2, what="how many are asked")
+        let_go()
         self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     @gives("reserving")
     def test_members_that_are_asked_for_resources(self):
-        self.slow("INSERT", "resource_grant")
+        let_go = self.held("INSERT", "resource_grant")
         job = self.submit()
         self.assertEqual(self.waits(job, "reserving")["party_id"], "10000")
+        let_go()
         self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     @gives("starting")
     def test_members_that_are_told_to_start(self):
-        self.slow("UPDATE", "resource_grant", "OLD.expires_at IS NOT NULL AND NEW.expires_at IS NULL")
+        let_go = self.held("UPDATE", "resource_grant", "OLD.expires_at IS NOT NULL AND NEW.expires_at IS NULL")
         job = self.submit()
         self.assertEqual(self.waits(job, "starting")["party_id"], "10000")
+        let_go()
         self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     @gives("ending", "upstream")
