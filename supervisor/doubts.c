@@ -5,17 +5,14 @@
 #include "supervisor/doubts.h"
 
 #include <stdlib.h>
-#include <string.h>
 
-#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/base/str.h"
 #include "lib/db/db_detect.h"
+#include "lib/db/db_operations.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
-#include "supervisor/deaf.h"
 #include "supervisor/finding.h"
 #include "supervisor/kill.h"
 #include "supervisor/partners.h"
@@ -34,7 +31,6 @@ struct asking {
 struct doubts {
 	struct supervisor *super;
 	struct asking *list;
-	struct deaf *deaf; /* initiators */
 };
 
 struct doubts *
@@ -65,7 +61,6 @@ doubts_free(struct doubts *d)
 		return;
 	while (d->list != NULL)
 		drop(d->list);
-	deaf_free(&d->deaf);
 	free(d);
 }
 
@@ -80,12 +75,13 @@ take_refusal(struct asking *a, const char *words, bool *ended)
 {
 	struct supervisor *s = a->doubts->super;
 	struct party_caller as = { .party_id = a->initiator, .run = &a->run };
-	int64_t ms =
-	    deaf_refused(&a->doubts->deaf, a->initiator, clock_mono_ms());
 	const char *why;
+	int64_t ms;
+	int r;
 
-	if (ms < s->conf->partner_outage_s * 1000)
-		return 0;
+	if ((r = db_partner_refused_ms(s->db, a->initiator, &ms)) != 0 ||
+	    ms < s->conf->partner_outage_s * 1000)
+		return r;
 	why = arena_printf(a->arena,
 	    "its initiator has refused to hear this site for %lld s: %s",
 	    (long long)ms / 1000, words);
@@ -103,7 +99,6 @@ take(struct asking *a, const struct partner_reply *reply, bool *ended)
 		return 0;
 	if (partners_is_refusal(reply))
 		return take_refusal(a, reply->retmsg, ended);
-	deaf_heard(&a->doubts->deaf, a->initiator);
 	return reply->error != 0
 		   ? 0
 		   : job_doubt_take(a->doubts->super->db, &a->member,

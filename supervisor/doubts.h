@@ -2,8 +2,7 @@
  * Partners' jobs that are open here and have not moved for a minute: their
  * initiators are asked whether they are still wanted.  One that has refused to
  * hear this site for partner_outage_s will end none: its jobs fail here.
- * Nothing is kept but what is under way and since when who refuses; a question
- * that is lost is asked again.
+ * Nothing is kept but what is under way; a question that is lost is asked again.
  */
 #ifndef SUPERVISOR_DOUBTS_H
 #define SUPERVISOR_DOUBTS_H

@@ -40,6 +40,7 @@ struct partner {
 	int64_t failing_since_ms; /* 0: it answers */
 	int64_t answered_ms;	  /* when it did last; 0: never yet */
 	bool is_probed;		  /* a question whether it answers */
+	bool refuses;		  /* it did when it answered last */
 	int64_t pause_ms;
 	int64_t next_try_ms;
 	bool trying; /* one command tests whether it is back */
@@ -256,8 +257,26 @@ keep_state(
 		log_err("state of partner %s", p->party);
 }
 
+/* After an answer of a partner that nobody here has heard before, too. */
 static void
-answered(struct partners *ps, struct partner *p)
+keep_refusal(struct partners *ps, struct partner *p, bool refuses)
+{
+	struct db *db = ps->super->db;
+	bool is_first = p->answered_ms == 0;
+	int r;
+
+	if (refuses == p->refuses && !is_first)
+		return;
+	r = refuses ? db_partner_refuses(db, p->party, !is_first)
+		    : db_partner_hears(db, p->party);
+	if (r != 0)
+		log_err("refusals of partner %s", p->party);
+	else
+		p->refuses = refuses;
+}
+
+static void
+answered(struct partners *ps, struct partner *p, bool refuses)
 {
 	int64_t now = clock_mono_ms();
 
@@ -266,6 +285,7 @@ answered(struct partners *ps, struct partner *p)
 		    (long long)(now - p->failing_since_ms));
 	if (p->failing_since_ms != 0 || p->is_probed || p->answered_ms == 0)
 		keep_state(ps, p, true, NULL);
+	keep_refusal(ps, p, refuses);
 	p->failing_since_ms = 0;
 	p->answered_ms = now;
 }
@@ -393,7 +413,7 @@ done(void *ctx, const struct partner_reply *reply)
 		fail(ps, p, reply->retmsg);
 		fail_queue(p, reply);
 	} else
-		answered(ps, p);
+		answered(ps, p, partners_is_refusal(reply));
 	answer(post, reply);
 	post_free(post);
 	send_next(p);

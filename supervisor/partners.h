@@ -65,7 +65,10 @@ void partners_probe(struct partners *, const char *party);
 
 /* The answer did not come from the partner's programs: nobody was asked. */
 bool partners_is_silence(const struct partner_reply *);
-/* Its site takes nothing from this one: it knows no key of it that counts. */
+/*
+ * Its site takes nothing from this one: it knows no key of it that counts.
+ * Since when stands in its state (db_partner_refused_ms()).
+ */
 bool partners_is_refusal(const struct partner_reply *);
 
 #endif

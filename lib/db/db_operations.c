@@ -105,6 +105,40 @@ db_partner_state_list(
 	return db_select(db, &states, &state_shape, a, rows, n);
 }
 
+static const struct db_stmt refuses = { "partner_state.refuses", "si",
+	"INSERT INTO partner_state (party_id, answers, refused_since)"
+	" VALUES (?, 1, NOW(6)) ON DUPLICATE KEY UPDATE refused_since ="
+	" IF(?, NOW(6), COALESCE(refused_since, NOW(6)))" };
+static const struct db_stmt hears = { "partner_state.hears", "s",
+	"UPDATE partner_state SET refused_since = NULL WHERE party_id = ?"
+	" AND refused_since IS NOT NULL" };
+static const struct db_stmt refused_ms = { "partner_state.refused", "s",
+	"SELECT COALESCE(TIMESTAMPDIFF(MICROSECOND, refused_since, NOW(6))"
+	" DIV 1000, 0) FROM partner_state WHERE party_id = ?" };
+
+int
+db_partner_refuses(struct db *db, const char *party_id, bool from_now)
+{
+	return db_exec(db, &refuses, NULL, party_id, (int64_t)from_now);
+}
+
+int
+db_partner_hears(struct db *db, const char *party_id)
+{
+	return db_exec(db, &hears, NULL, party_id);
+}
+
+int
+db_partner_refused_ms(struct db *db, const char *party_id, int64_t *ms)
+{
+	int r = db_query_int(db, &refused_ms, ms, party_id);
+
+	if (r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	return 0;
+}
+
 /* --- numbers ------------------------------------------------------------------- */
 
 #define COUNT_COLS(X)                                                          \

@@ -46,6 +46,16 @@ int db_partner_state_put(
 int db_partner_state_list(
     struct db *, struct arena *, struct db_partner_state **rows, size_t *n);
 
+/*
+ * The partner refuses to hear this site: from now on, or, when it is not known
+ * here that it heard it in between, since when it was first seen to.
+ */
+int db_partner_refuses(struct db *, const char *party_id, bool from_now);
+/* It does not. */
+int db_partner_hears(struct db *, const char *party_id);
+/* For how long it has refused; 0: it does not. */
+int db_partner_refused_ms(struct db *, const char *party_id, int64_t *ms);
+
 /* --- numbers ------------------------------------------------------------------- */
 
 struct db_count {

@@ -5,8 +5,8 @@ import signal
 import time
 import unittest
 
-from federation import DATA, Federation, lr_conf, settings, wait_for
-from sites import TWO, conf
+from federation import DATA, Federation, kill, lr_conf, settings, wait_for
+from sites import TWO, chain, conf
 
 HANGS = {"components": {"fail_0": {"module": "TestFail"}}}
 
@@ -47,7 +47,7 @@ class Withdrawal(unittest.TestCase):
         self.assertEqual(status, "failed", self.guest.events(job))
         for word in words:
             self.assertIn(word, reason)
-        told = self.host.wait(job, role="host", seconds=30)
+        told = self.host.wait(job, role="host", seconds=60)
         self.assertEqual(told["f_status"], "failed")
         self.assertNotIn("sluice partner", told["f_reason"])
         for site in (self.guest, self.host):
@@ -74,17 +74,20 @@ class Withdrawal(unittest.TestCase):
     def settled(self, job):
         return self.guest.sql("SELECT settled FROM job WHERE job_id = '%s'" % job) == [["1"]]
 
-    def ends_in_doubt(self, job):
+    def in_doubt(self, condition, what):
         """Minute after minute without a word, and the detectors look."""
         looked = [0]
 
-        def has_ended():
+        def look():
             if time.monotonic() - looked[0] > 1.5:
                 looked[0] = time.monotonic()
                 self.host.sql("UPDATE job SET updated_at = NOW(6) - INTERVAL 61 SECOND WHERE status = 'running'")
                 os.kill(self.host.pid("supervisor"), signal.SIGUSR2)
-            return self.row(self.host, job)[0] != "running"
-        wait_for(has_ended, 60, "the end of what nobody wants")
+            return condition()
+        wait_for(look, 60, what)
+
+    def ends_in_doubt(self, job):
+        self.in_doubt(lambda: self.row(self.host, job)[0] != "running", "the end of what nobody wants")
 
     def test_what_a_disabled_partner_is_owed_is_sent_once_it_is_enabled(self):
         job, stopped = self.hanging(), self.hanging()
@@ -132,6 +135,25 @@ class Withdrawal(unittest.TestCase):
         self.assertEqual(status, "failed")
         self.assertRegex(reason, r"its initiator has refused to hear this site for \d+ s: .*the client certificate is not")
         self.assertEqual(self.holds(self.host, job), [])
+
+    def refused_since(self):
+        return self.host.sql("SELECT refused_since FROM partner_state WHERE party_id = '9999'") not in ([], [["NULL"]])
+
+    def test_since_when_an_initiator_refuses_is_known_to_another_supervisor_and_forgotten_when_it_hears_again(self):
+        job = self.hanging()
+        self.addCleanup(self.trust_again)
+        self.guest.cli("partner", "disable", "10000")
+        self.in_doubt(self.refused_since, "the refusal")
+        self.assertEqual(self.row(self.host, job)[0], "running")
+        self.host.sql("UPDATE partner_state SET refused_since = NOW(6) - INTERVAL 30 DAY WHERE party_id = '9999'")
+        kill(self.host.pid("supervisor"))
+        self.host.start()
+        self.ends_in_doubt(job)
+        self.assertRegex(self.row(self.host, job)[1], r"has refused to hear this site for 2592\d\d\d s: ")
+        self.guest.cli("partner", "enable", "10000")
+        again = self.fed.submit(conf(["empty_0"], TWO), chain(1))
+        self.assertEqual(self.guest.wait(again)["f_status"], "success")
+        wait_for(lambda: not self.refused_since(), what="the refusal being over")
 
     def configure(self, values):
         settings(self.host, "supervisor", **values)

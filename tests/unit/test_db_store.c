@@ -25,6 +25,7 @@
 #include "lib/db/db_lineage.h"
 #include "lib/db/db_client_nonce.h"
 #include "lib/db/db_metric.h"
+#include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_resource.h"
@@ -341,6 +342,34 @@ partner_is_kept_and_replaced(void **state)
 	assert_int_equal(db_partner_delete(db, ROWS_HOST), ERR_NOT_FOUND);
 	assert_int_equal(
 	    db_partner_get(db, arena, ROWS_HOST, &got), ERR_NOT_FOUND);
+}
+
+static void
+since_when_a_partner_refuses_is_kept_until_it_hears(void **state)
+{
+	const struct timespec moment = { .tv_nsec = 5000000 };
+	int64_t ms, more;
+
+	(void)state;
+	assert_int_equal(db_partner_refused_ms(db, "777", &ms), 0);
+	assert_int_equal(ms, 0);
+	assert_int_equal(db_partner_refuses(db, "777", false), 0);
+	(void)nanosleep(&moment, NULL);
+	assert_int_equal(db_partner_refused_ms(db, "777", &ms), 0);
+	assert_true(ms >= 5);
+	/* Seen by another, who does not know that it heard in between. */
+	assert_int_equal(db_partner_refuses(db, "777", false), 0);
+	assert_int_equal(db_partner_refused_ms(db, "777", &more), 0);
+	assert_true(more >= ms);
+	/* By who knows, it begins anew; what is known of silence stays. */
+	assert_int_equal(db_partner_state_put(db, "777", false, "gone"), 0);
+	(void)nanosleep(&moment, NULL);
+	assert_int_equal(db_partner_refuses(db, "777", true), 0);
+	assert_int_equal(db_partner_state_put(db, "777", true, NULL), 0);
+	assert_int_equal(db_partner_hears(db, "777"), 0);
+	assert_int_equal(db_partner_refused_ms(db, "777", &ms), 0);
+	assert_int_equal(ms, 0);
+	assert_int_equal(db_partner_hears(db, "778"), 0);
 }
 
 static void
@@ -1109,6 +1138,7 @@ main(void)
 		T(metric_key_that_is_too_long_is_refused_whole),
 		T(summary_of_the_newest_version_is_found),
 		T(partner_is_kept_and_replaced),
+		T(since_when_a_partner_refuses_is_kept_until_it_hears),
 		T(nonce_is_good_once_until_it_is_forgotten),
 		T(what_was_withdrawn_by_now_is_not_held),
 		T(what_is_being_withdrawn_is_waited_for),

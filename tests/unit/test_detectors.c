@@ -31,7 +31,6 @@
 #include "lib/db/db_operations.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
-#include "supervisor/deaf.h"
 #include "supervisor/detect.h"
 #include "supervisor/detectors.h"
 #include "supervisor/finding.h"
@@ -651,27 +650,6 @@ a_supervisor_says_that_it_runs_and_what_it_counted(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
-static void
-refusals_that_are_far_apart_are_two_matters(void **state)
-{
-	struct deaf *list = NULL;
-	const int64_t minute = 60000, day = 1440 * minute;
-
-	(void)state;
-	assert_int_equal(deaf_refused(&list, "1", 5), 0);
-	assert_int_equal(deaf_refused(&list, "2", 6), 0);
-	assert_int_equal(deaf_refused(&list, "1", 5 + minute), minute);
-	assert_int_equal(deaf_refused(&list, "1", 5 + 2 * minute), 2 * minute);
-	/* Of days ago: meanwhile it may have heard all that we said. */
-	assert_int_equal(deaf_refused(&list, "1", 5 + day), 0);
-	assert_int_equal(deaf_refused(&list, "1", 5 + day + minute), minute);
-	deaf_heard(&list, "1");
-	deaf_heard(&list, "3");
-	assert_int_equal(deaf_refused(&list, "1", 5 + day + 2 * minute), 0);
-	deaf_free(&list);
-	assert_null(list);
-}
-
 int
 main(void)
 {
@@ -694,7 +672,6 @@ main(void)
 		T(what_attempts_left_is_removed_and_nothing_else),
 		T(tables_without_a_row_are_removed_and_no_others),
 		T(a_supervisor_says_that_it_runs_and_what_it_counted),
-		cmocka_unit_test(refusals_that_are_far_apart_are_two_matters),
 		cmocka_unit_test(detectors_and_numbers_are_documented),
 		cmocka_unit_test(
 		    no_state_is_without_somebody_for_its_next_step),
