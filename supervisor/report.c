@@ -24,6 +24,8 @@
 /* Acknowledged reports become rows after this, or when they are so many. */
 #define HEARD_MS 100
 #define HEARD_MANY 64
+/* An initiator in trouble of its own is not told again before. */
+#define REST_MS 1000
 
 struct sending {
 	struct reporter *reporter;
@@ -31,14 +33,15 @@ struct sending {
 	struct db_task_key key;
 	enum state told;
 	bool heard; /* acknowledged; the row does not say so yet */
+	bool rests; /* not taken: due again after a while */
 	struct sending *next;
 };
 
 struct reporter {
 	struct supervisor *super;
 	struct sending *list;
-	size_t heard;
-	struct loop_timer *soon, *write;
+	size_t heard, resting;
+	struct loop_timer *soon, *write, *again;
 	bool is_soon; /* the timer runs */
 };
 
@@ -127,19 +130,48 @@ on_write(void *ctx)
 		report_look(ctx);
 }
 
+/* All that rests is due again when the first of it is. */
+static void
+on_again(void *ctx)
+{
+	struct reporter *rp = ctx;
+	struct sending *s, *next;
+
+	for (s = rp->list; s != NULL; s = next) {
+		next = s->next;
+		if (s->rests)
+			drop(rp, s);
+	}
+	rp->resting = 0;
+	report_look(rp);
+}
+
+static void
+rest(struct reporter *rp, struct sending *s)
+{
+	s->rests = true;
+	if (++rp->resting == 1)
+		loop_timer_set(rp->again, REST_MS, 0);
+}
+
 static void
 told(void *ctx, const struct partner_reply *reply)
 {
 	struct sending *s = ctx;
 	struct reporter *rp = s->reporter;
 
+	/* Who is silent is left alone by partners.c. */
+	if (partners_is_silence(reply)) {
+		drop(rp, s);
+		return;
+	}
 	/*
 	 * Its own trouble, as a database that is away, is no answer either.
 	 * Whatever else the initiator answers, it has heard us: one that does
 	 * not know the task any more will not want to know it later.
 	 */
-	if (partners_is_silence(reply) || reply->status >= 500) {
-		drop(rp, s);
+	if (reply->status >= 500) {
+		rest(rp, s);
 		return;
 	}
 	if (reply->error != 0 && reply->retcode != 10)
@@ -257,6 +289,7 @@ reporter_new(struct supervisor *s)
 	rp->super = s;
 	rp->soon = loop_timer_new(s->loop, on_soon, rp);
 	rp->write = loop_timer_new(s->loop, on_write, rp);
+	rp->again = loop_timer_new(s->loop, on_again, rp);
 	return rp;
 }
 
@@ -269,6 +302,7 @@ reporter_free(struct reporter *rp)
 		(void)write_all(rp);
 	loop_timer_free(rp->soon);
 	loop_timer_free(rp->write);
+	loop_timer_free(rp->again);
 	while (rp->list != NULL)
 		drop(rp, rp->list);
 	free(rp);
