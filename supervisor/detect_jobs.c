@@ -80,24 +80,49 @@ detect_stuck_jobs(struct supervisor *s)
 	return r;
 }
 
+typedef int partner_jobs_fn(struct db *, struct arena *, int64_t age_ms,
+    int64_t limit, struct db_partner_job **, size_t *n);
+
+/*
+ * The command that its initiator owes us, for each member here: its tasks end
+ * with the job.
+ */
+static int
+time_out(struct supervisor *s, partner_jobs_fn *list, int64_t age_ms,
+    const char *detector, const char *why)
+{
+	struct arena *arena = arena_new();
+	struct db_partner_job *rows;
+	size_t n = 0;
+	int r;
+
+	r = list(s->db, arena, age_ms, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct party_caller as = { .party_id = rows[i].initiator_party,
+			.run = &rows[i].run };
+		struct party_member to = { rows[i].job_id, rows[i].role,
+			rows[i].party_id };
+
+		(void)finding(s, detector, rows[i].job_id, "%s", why);
+		r = party_job_stop(s->db, &as, &to, STATE_TIMEOUT, why, NULL);
+		if (r == ERR_CONFLICT) {
+			err_clear(); /* it begins another run just now */
+			r = 0;
+		}
+		supervisor_changed(s, rows[i].job_id);
+	}
+	if (r == 0 && n > 0)
+		kill_look(s);
+	arena_free(arena);
+	return r;
+}
+
 /* Partners' jobs that never started and that nobody ended. */
 int
 detect_stale_jobs(struct supervisor *s)
 {
-	static const char why[] =
-	    "its initiator never started it and was not heard of";
-	struct arena *arena = arena_new();
-	const char **ids;
-	size_t n = 0;
-	int r;
-
-	r = db_job_stale(s->db, arena, STALE_MS, BATCH, &ids, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		(void)finding(s, "stale jobs", ids[i], "%s", why);
-		r = db_job_move(s->db, ids[i], STATE_TIMEOUT, 0, why, NULL);
-	}
-	arena_free(arena);
-	return r;
+	return time_out(s, db_detect_stale, STALE_MS, "stale jobs",
+	    "its initiator never started it and was not heard of");
 }
 
 /* Partners' jobs that wait, and perhaps for nothing. */
@@ -111,29 +136,8 @@ detect_doubtful_jobs(struct supervisor *s)
 int
 detect_forgotten_jobs(struct supervisor *s)
 {
-	static const char why[] =
-	    "ran beyond its time limit; its initiator was not heard of";
-	struct arena *arena = arena_new();
-	struct db_partner_job *rows;
-	size_t n = 0;
-	int r;
-
-	r = db_detect_forgotten(s->db, arena, FORGOTTEN_MS, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		/* The command that its initiator owes us. */
-		struct party_caller as = { .party_id =
-					       rows[i].initiator_party };
-		struct party_member to = { rows[i].job_id, rows[i].role,
-			rows[i].party_id };
-
-		(void)finding(s, "forgotten jobs", rows[i].job_id, "%s", why);
-		r = party_job_stop(s->db, &as, &to, STATE_TIMEOUT, why, NULL);
-		supervisor_changed(s, rows[i].job_id);
-	}
-	if (r == 0 && n > 0)
-		kill_look(s);
-	arena_free(arena);
-	return r;
+	return time_out(s, db_detect_forgotten, FORGOTTEN_MS, "forgotten jobs",
+	    "ran beyond its time limit; its initiator was not heard of");
 }
 
 /* --- tasks -------------------------------------------------------------------- */

@@ -35,7 +35,7 @@ static const struct detector table[] = {
 	    "told, and planned at once", detect_stuck_jobs },
 	{ "stale jobs", MINUTE,
 	    "a partner's job waits for 7 hours without a word of its initiator",
-	    "ends as timeout", detect_stale_jobs },
+	    "its tasks and it end as timeout", detect_stale_jobs },
 	{ "doubtful jobs", MINUTE,
 	    "a partner's job is open, and nothing of it moved for a minute",
 	    "its initiator is asked, and it ends if that has ended it, never "

@@ -121,6 +121,11 @@ static const struct db_shape partner_job_shape =
 	    DB_SQL) " FROM job j JOIN job_party p"                             \
 		    " ON p.job_id = j.job_id AND p.is_local = 1 WHERE j.is_initiator = 0"
 
+static const struct db_stmt stale = { "detect.stale", "ii",
+	PARTNER_JOBS " AND j.status IN ('ready', 'waiting')"
+		     " AND j.wait_code <> 'approval'"
+		     " AND j.updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
+		     " LIMIT ?" };
 static const struct db_stmt forgotten = { "detect.forgotten", "ii",
 	PARTNER_JOBS " AND j.status = 'running' AND j.started_at"
 		     " + INTERVAL j.timeout_s SECOND"
@@ -132,6 +137,14 @@ static const struct db_stmt doubtful = { "detect.doubtful", "ii",
 	" AND j.updated_at <= NOW(6) - INTERVAL ? MICROSECOND"
 	" ORDER BY CRC32(CONCAT(j.job_id, MINUTE(NOW()))), j.job_id,"
 	" p.role LIMIT ?" };
+
+int
+db_detect_stale(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
+    struct db_partner_job **rows, size_t *n)
+{
+	return db_select(
+	    db, &stale, &partner_job_shape, a, rows, n, age_ms * 1000, limit);
+}
 
 int
 db_detect_forgotten(struct db *db, struct arena *a, int64_t grace_ms,

@@ -39,6 +39,9 @@ struct db_partner_job {
 	const char *initiator_role;
 	const char *initiator_party;
 };
+/* Those that never left ready, or have waited without any word, for age_ms. */
+int db_detect_stale(struct db *, struct arena *, int64_t age_ms, int64_t limit,
+    struct db_partner_job **rows, size_t *n);
 /* Those that run and whose time limit ended grace_ms ago. */
 int db_detect_forgotten(struct db *, struct arena *, int64_t grace_ms,
     int64_t limit, struct db_partner_job **rows, size_t *n);

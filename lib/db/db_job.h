@@ -419,11 +419,5 @@ int db_job_settle(struct db *, const char *job_id, int64_t fence);
  */
 int db_job_overdue(
     struct db *, struct arena *, int64_t limit, const char ***ids, size_t *n);
-/*
- * Jobs of partners that never left ready, or have waited without any word,
- * for age_ms: ids.
- */
-int db_job_stale(struct db *, struct arena *, int64_t age_ms, int64_t limit,
-    const char ***ids, size_t *n);
 
 #endif

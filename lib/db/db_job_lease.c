@@ -120,10 +120,6 @@ static const struct db_stmt overdue = { "job.overdue", "i",
 	"SELECT 1, job_id FROM job WHERE is_initiator = 1 AND settled = 0"
 	" AND cancel_signal = 0 AND status = 'running'"
 	" AND started_at + INTERVAL timeout_s SECOND <= NOW(6) LIMIT ?" };
-static const struct db_stmt stale = { "job.stale", "ii",
-	"SELECT 1, job_id FROM job WHERE is_initiator = 0"
-	" AND status IN ('ready', 'waiting') AND wait_code <> 'approval'"
-	" AND updated_at <= NOW(6) - INTERVAL ? MICROSECOND LIMIT ?" };
 
 struct claiming {
 	struct arena *arena;
@@ -291,14 +287,6 @@ db_job_overdue(
     struct db *db, struct arena *a, int64_t limit, const char ***ids, size_t *n)
 {
 	return db_select(db, &overdue, &id_shape, a, ids, n, limit);
-}
-
-int
-db_job_stale(struct db *db, struct arena *a, int64_t age_ms, int64_t limit,
-    const char ***ids, size_t *n)
-{
-	return db_select(
-	    db, &stale, &id_shape, a, ids, n, age_ms * 1000, limit);
 }
 
 const struct db_stmt *const db_job_lease_often[] = { &wake, NULL };

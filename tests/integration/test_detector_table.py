@@ -390,6 +390,7 @@ class DetectorTable(unittest.TestCase):
         self.look(self.host)
         self.found(self.host, "stale jobs", "never started it", waits)
         self.assertEqual(self.field(self.host, waits, "status"), [["timeout"]])
+        self.assertEqual(self.field(self.host, waits, "DISTINCT status, party_status", "task"), [["canceled", "canceled"]])
         limit = int(self.field(self.host, runs, "timeout_s")[0][0])
         self.stands(self.host, limit + 3600, "UPDATE job SET started_at = AGO WHERE job_id = '%s'" % runs)
         self.look(self.host)

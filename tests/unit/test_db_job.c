@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_detect.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
@@ -659,6 +660,7 @@ overdue_and_stale_jobs_are_found(void **state)
 		"UPDATE job SET started_at = NOW(6) - INTERVAL 2 HOUR,"
 		" updated_at = NOW(6) - INTERVAL 2 HOUR WHERE job_id = ?" };
 	struct rows_partner p;
+	struct db_partner_job *rows;
 	const char **ids;
 	size_t n;
 
@@ -672,12 +674,13 @@ overdue_and_stale_jobs_are_found(void **state)
 	assert_int_equal(db_job_overdue(db, arena, 10, &ids, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(ids[0], J1);
-	assert_int_equal(db_job_stale(db, arena, 3600000, 10, &ids, &n), 0);
+	assert_int_equal(db_detect_stale(db, arena, 3600000, 10, &rows, &n), 0);
 	assert_int_equal(n, 0);
 	assert_int_equal(db_exec(db, &age, NULL, J3), 0);
-	assert_int_equal(db_job_stale(db, arena, 3600000, 10, &ids, &n), 0);
-	assert_int_equal(n, 1);
-	assert_string_equal(ids[0], J3);
+	assert_int_equal(db_detect_stale(db, arena, 3600000, 10, &rows, &n), 0);
+	/* Two members are here. */
+	assert_int_equal(n, 2);
+	assert_string_equal(rows[0].job_id, J3);
 }
 
 /* --- lists --- */
