@@ -334,8 +334,12 @@ look_once(struct scheduler *s, struct job *j)
 	} else if (j->under_way == 0)
 		rest(s, j);
 	snapshot_fini(&sn);
-	/* A running job is looked at often: its graph is kept. */
-	if (j->fence == 0 && !j->runs && j->under_way == 0)
+	/*
+	 * A running job is looked at often: its graph is kept.  Of one that
+	 * has ended it is since when a partner's task is silent.
+	 */
+	if (j->fence == 0 && j->under_way == 0 && !j->runs &&
+	    (!j->has_ended || o.settled))
 		drop(s, j);
 }
 

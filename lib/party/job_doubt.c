@@ -9,12 +9,33 @@
 #include "lib/db/db_job.h"
 #include "lib/party/party_private.h"
 
-/* Before that the initiator tells the members itself. */
-static bool
-is_over(const struct db_job *job, int64_t run)
+/* Is the asking party held to know of the end, with all its members? */
+static int
+is_told(const struct errand_ask *ask, const char *job_id, bool *told)
 {
-	return job->run > run ||
-	       (job->run == run && state_is_end(job->status) && job->settled);
+	struct db_party *rows;
+	size_t n;
+	int r;
+
+	*told = true;
+	if ((r = db_party_list(ask->db, ask->arena, job_id, &rows, &n)) != 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].party_id, ask->caller->party_id))
+			*told &= rows[i].ended;
+	return 0;
+}
+
+/* Before that the initiator tells it by itself. */
+static int
+is_over(const struct errand_ask *ask, const struct db_job *job, int64_t run,
+    bool *over)
+{
+	*over = job->run > run;
+	if (job->run != run || !state_is_end(job->status))
+		return 0;
+	*over = job->settled;
+	return *over ? 0 : is_told(ask, job->job_id, over);
 }
 
 int
@@ -36,7 +57,9 @@ job_doubt_errand(const struct errand_ask *ask)
 		err_clear();
 	else if (r != 0)
 		return r;
-	else if ((over = is_over(job, run)) && job->run == run)
+	else if ((r = is_over(ask, job, run, &over)) != 0)
+		return r;
+	else if (over && job->run == run)
 		status = job->status;
 	*ask->data = json_object_new_object();
 	json_add_bool(*ask->data, "over", over);

@@ -7,8 +7,8 @@
  *   {"job_id", "run"}  ->  {"over": bool, "status": string}
  *
  * over: nothing of this run will be heard any more.  The job has ended there
- * and every member is held to know, or it is in a later run, or was never
- * known; status is how it ended, "canceled" when that is not known.
+ * and who asks is held to know, or it is in a later run, or was never known;
+ * status is how it ended, "canceled" when that is not known.
  */
 #ifndef LIB_PARTY_JOB_DOUBT_H
 #define LIB_PARTY_JOB_DOUBT_H

@@ -117,9 +117,9 @@ class Withdrawal(unittest.TestCase):
         self.guest.wait(job, seconds=30)
         # As if the end had been lost on its way.
         self.guest.sql("UPDATE job_party SET ended = 1 WHERE job_id = '%s'" % job)
-        wait_for(lambda: self.settled(job), what="the initiator's peace")
         self.guest.cli("partner", "enable", "10000")
         self.ends_in_doubt(job)
+        wait_for(lambda: self.settled(job), what="the initiator's peace")
         self.assertEqual(self.row(self.host, job), ["failed", "its initiator has ended it, or never had it"])
         self.assertEqual(self.holds(self.host, job), [])
 

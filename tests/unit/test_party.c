@@ -1484,6 +1484,14 @@ doubt(const struct party_caller *who, const char *body, bool *over,
 }
 
 static void
+tell_end(const char *role, bool told)
+{
+	assert_int_equal(db_party_mark(db, OURS, role, ROWS_HOST,
+			     DB_PARTY_ENDED, told, NULL, 0),
+	    0);
+}
+
+static void
 an_initiator_says_whether_a_job_is_over(void **state)
 {
 	static const char ours[] = "{\"job_id\":\"" OURS "\",\"run\":0}";
@@ -1495,9 +1503,19 @@ an_initiator_says_whether_a_job_is_over(void **state)
 	(void)state;
 	assert_int_equal(doubt(&host, ours, &over, &status), 0);
 	assert_false(over);
-	/* Until all members have been told, it tells them itself. */
+	/* Until its members have been told, it tells them itself. */
 	fence = job(OURS)->lease_fence;
 	assert_int_equal(db_job_move(db, OURS, STATE_FAILED, 0, "x", NULL), 0);
+	assert_int_equal(doubt(&host, ours, &over, &status), 0);
+	assert_false(over);
+	/* Held to have been, though how its tasks ended is not known yet. */
+	tell_end("host", true);
+	tell_end("arbiter", true);
+	assert_int_equal(doubt(&host, ours, &over, &status), 0);
+	assert_true(over);
+	assert_string_equal(status, "failed");
+	/* All members, or none needs to be told any more. */
+	tell_end("host", false);
 	assert_int_equal(doubt(&host, ours, &over, &status), 0);
 	assert_false(over);
 	assert_int_equal(db_job_settle(db, OURS, fence), 0);
