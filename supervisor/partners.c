@@ -29,6 +29,8 @@
 #define ADDRESS_MS 5000
 /* Who answered so lately need not be asked whether it answers. */
 #define PROBE_MS 60000
+/* Refusals that are so far apart are two matters. */
+#define APART_MS (15 * 60 * INT64_C(1000))
 /* For how long what is owed to one that is disabled rests. */
 #define SHUT_MS 1000
 struct partner {
@@ -263,9 +265,10 @@ keep_refusal(struct partners *ps, struct partner *p, bool refuses)
 {
 	struct db *db = ps->super->db;
 	bool is_first = p->answered_ms == 0;
+	bool apart = refuses && clock_mono_ms() - p->answered_ms > APART_MS;
 	int r;
 
-	if (refuses == p->refuses && !is_first)
+	if (refuses == p->refuses && !is_first && !apart)
 		return;
 	r = refuses ? db_partner_refuses(db, p->party, !is_first)
 		    : db_partner_hears(db, p->party);
