@@ -10,12 +10,14 @@
  */
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
@@ -45,6 +47,70 @@ broken(struct redis_store *s)
 						    : "no connection");
 }
 
+/*
+ * The library waits anew after each signal, also when it was stopped and goes
+ * on: so we wait ourselves until *end, which each step forward moves.
+ */
+static int
+wait_until(struct redis_store *s, short events, int64_t end_ms)
+{
+	struct pollfd p = { .fd = s->c->fd, .events = events };
+	int64_t left;
+	int n;
+
+	do {
+		left = end_ms - clock_mono_ms();
+		n = left > 0 ? poll(&p, 1, (int)left) : 0;
+	} while (n < 0 && errno == EINTR);
+	if (n > 0)
+		return 0;
+	return err_set(
+	    ERR_NET, "redis does not answer: silent for %d s", TIMEOUT_S);
+}
+
+static int64_t
+patience_ends(void)
+{
+	return clock_mono_ms() + (int64_t)TIMEOUT_S * 1000;
+}
+
+static int
+send_all(struct redis_store *s)
+{
+	int64_t end = patience_ends();
+	size_t left = sdslen(s->c->obuf);
+	int r, done = 0;
+
+	while (!done) {
+		if ((r = wait_until(s, POLLOUT, end)) != 0)
+			return r;
+		if (redisBufferWrite(s->c, &done) != REDIS_OK)
+			return broken(s);
+		if (sdslen(s->c->obuf) != left)
+			end = patience_ends();
+		left = sdslen(s->c->obuf);
+	}
+	return 0;
+}
+
+static int
+receive(struct redis_store *s, redisReply **out)
+{
+	void *reply = NULL;
+	int r;
+
+	for (;;) {
+		if (redisGetReplyFromReader(s->c, &reply) != REDIS_OK)
+			return broken(s);
+		if ((*out = reply) != NULL)
+			return 0;
+		if ((r = wait_until(s, POLLIN, patience_ends())) != 0)
+			return r;
+		if (redisBufferRead(s->c) != REDIS_OK)
+			return broken(s);
+	}
+}
+
 /* *out is freed by the caller; an error of the server is one of ours. */
 static int
 ask(struct redis_store *s, redisReply **out, const char *fmt, ...)
@@ -52,11 +118,14 @@ ask(struct redis_store *s, redisReply **out, const char *fmt, ...)
 	va_list ap;
 	int r;
 
+	*out = NULL;
 	va_start(ap, fmt);
-	*out = redisvCommand(s->c, fmt, ap);
+	r = redisvAppendCommand(s->c, fmt, ap);
 	va_end(ap);
-	if (*out == NULL)
+	if (r != REDIS_OK)
 		return broken(s);
+	if ((r = send_all(s)) != 0 || (r = receive(s, out)) != 0)
+		return r;
 	if ((*out)->type != REDIS_REPLY_ERROR)
 		return 0;
 	r = err_set(ERR_REMOTE, "redis: %.200s", (*out)->str);

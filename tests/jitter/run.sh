@@ -9,7 +9,7 @@ export UNWATCHED
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}
-FEDERATION=$BUILD/jitter-federation
+FEDERATION=${FEDERATION:-$BUILD/jitter-federation}
 export BUILD FEDERATION
 cd "$top"
 
