@@ -18,6 +18,7 @@
 #include "lib/db/db_clean.h"
 #include "lib/db/db_metric.h"
 #include "lib/db/db_resource.h"
+#include "lib/db/db_tx.h"
 #include "lib/party/party.h"
 
 #define QUEUE_REASON "the queue was cleaned by a user"
@@ -36,24 +37,49 @@ audit(const struct request *req, const char *action, const char *subject,
 
 /* --- outputs and metrics -------------------------------------------------- */
 
+struct cleaning {
+	struct request *req;
+	const struct db_task_key *key;
+	struct db_cleaned went;
+};
+
+static int
+clean_tx(struct db *db, void *ctx)
+{
+	struct cleaning *c = ctx;
+	const struct db_cleaned *w = &c->went;
+	int r;
+
+	if ((r = db_task_clean(db, c->req->arena, c->key, &c->went)) != 0 ||
+	    (int64_t)w->nfolders + w->series + w->summaries + w->caches == 0)
+		return r;
+	return audit(c->req, "job/clean", c->key->job_id,
+	    arena_printf(c->req->arena,
+		"%s %lld: %zu tables, %lld metrics, %lld summaries, %lld "
+		"caches",
+		c->key->component, (long long)c->key->version, w->nfolders,
+		(long long)w->series, (long long)w->summaries,
+		(long long)w->caches));
+}
+
 static int
 clean_tasks(struct request *req, const struct db_task_row *rows, size_t n,
     struct db_cleaned *sum)
 {
-	struct db_cleaned went;
 	size_t i, k;
 	int r;
 
 	for (i = 0; i < n; i++) {
-		if ((r = db_task_clean(req->app->db, req->arena,
-			 &rows[i].task.key, &went)) != 0)
+		struct cleaning c = { .req = req, .key = &rows[i].task.key };
+
+		if ((r = db_tx(req->app->db, clean_tx, &c)) != 0)
 			return r;
-		for (k = 0; k < went.nfolders; k++)
-			table_files_remove(req, went.folders[k]);
-		sum->nfolders += went.nfolders;
-		sum->series += went.series;
-		sum->summaries += went.summaries;
-		sum->caches += went.caches;
+		for (k = 0; k < c.went.nfolders; k++)
+			table_files_remove(req, c.went.folders[k]);
+		sum->nfolders += c.went.nfolders;
+		sum->series += c.went.series;
+		sum->summaries += c.went.summaries;
+		sum->caches += c.went.caches;
 	}
 	return 0;
 }
@@ -91,18 +117,36 @@ api_job_clean(struct request *req, struct reply *rp)
 	    "%zu tables, %lld metrics, %lld summaries, %lld caches",
 	    went.nfolders, (long long)went.series, (long long)went.summaries,
 	    (long long)went.caches);
-	if (r != 0 || (r = audit(req, "job/clean", f.job_id, text)) != 0)
+	if (r != 0)
 		return r;
 	log_info("cleaned: %s", text);
 	return 0;
+}
+
+struct deleting {
+	struct request *req;
+	const char *job_id;
+	int64_t n;
+};
+
+static int
+delete_tx(struct db *db, void *ctx)
+{
+	struct deleting *d = ctx;
+	int r;
+
+	if ((r = db_metric_delete_job(db, d->job_id, &d->n)) != 0 || d->n == 0)
+		return r;
+	return audit(d->req, "metric/delete", d->job_id,
+	    arena_printf(d->req->arena, "%lld metrics", (long long)d->n));
 }
 
 /* All of a job's.  The platform also knew a day's, of whatever jobs: no. */
 int
 api_metric_delete(struct request *req, struct reply *rp)
 {
+	struct deleting d = { .req = req };
 	const char *job_id;
-	int64_t n;
 	int r;
 
 	if ((r = request_require(req, "job_id")) != 0)
@@ -110,15 +154,12 @@ api_metric_delete(struct request *req, struct reply *rp)
 	job_id = request_text(req, "job_id");
 	if (job_id == NULL || !str_is_job_id(job_id))
 		return reply_fault(rp, 101, "job_id is the id of no job");
-	if ((r = db_metric_delete_job(req->app->db, job_id, &n)) != 0)
-		return r;
-	if (n > 0 &&
-	    (r = audit(req, "metric/delete", job_id,
-		 arena_printf(req->arena, "%lld metrics", (long long)n))) != 0)
+	d.job_id = job_id;
+	if ((r = db_tx(req->app->db, delete_tx, &d)) != 0)
 		return r;
 	return reply_data(
 	    rp, json_object_new_string(
-		    n > 0 ? "delete status: True" : "delete status: False"));
+		    d.n > 0 ? "delete status: True" : "delete status: False"));
 }
 
 /* --- the queue ------------------------------------------------------------ */
