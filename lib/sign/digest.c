@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,26 @@ struct digest {
 	EVP_MD_CTX *md;
 };
 
+/*
+ * The library looks for an algorithm by its name each time that one starts
+ * with EVP_sha256(), which for a short text costs more than the hash.
+ */
+static pthread_once_t found = PTHREAD_ONCE_INIT;
+static EVP_MD *fetched;
+
+static void
+find_sha256(void)
+{
+	fetched = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static const EVP_MD *
+sha256(void)
+{
+	(void)pthread_once(&found, find_sha256);
+	return fetched != NULL ? fetched : EVP_sha256();
+}
+
 int
 digest_begin(struct digest **out)
 {
@@ -31,7 +52,7 @@ digest_begin(struct digest **out)
 
 	*out = NULL;
 	if ((d->md = EVP_MD_CTX_new()) == NULL ||
-	    EVP_DigestInit_ex(d->md, EVP_sha256(), NULL) != 1) {
+	    EVP_DigestInit_ex(d->md, sha256(), NULL) != 1) {
 		digest_free(d);
 		return err_set(ERR_CRYPTO, "SHA-256 cannot start");
 	}
@@ -97,8 +118,8 @@ digest_free(struct digest *d)
 int
 digest_memory(const void *data, size_t len, uint8_t out[DIGEST_SIZE])
 {
-	if (EVP_Digest(data != NULL ? data : "", len, out, NULL, EVP_sha256(),
-		NULL) != 1)
+	if (EVP_Digest(
+		data != NULL ? data : "", len, out, NULL, sha256(), NULL) != 1)
 		return err_set(ERR_CRYPTO, "SHA-256");
 	return 0;
 }
