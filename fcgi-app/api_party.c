@@ -19,6 +19,13 @@
 /* What the end of a job may make due. */
 #define WAKE_END (WAKE_KILLS | WAKE_REPORTS | WAKE_FREED)
 
+/* All tasks have ended and been heard when the job is a success. */
+static unsigned
+wake_of(enum state to)
+{
+	return to == STATE_SUCCESS ? WAKE_FREED : WAKE_END;
+}
+
 struct verdict {
 	const char *reason;
 	int64_t run, fence;
@@ -169,7 +176,7 @@ job_success(struct request *req, struct reply *rp,
 	if (r != 0 || (r = party_job_success(
 			   req->app->db, who, m, members, n, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, WAKE_END);
+	return command_answer(req, rp, effective, WAKE_FREED);
 }
 
 int
@@ -193,7 +200,7 @@ api_party_job_status(struct request *req, struct reply *rp)
 	if ((r = party_job_status(
 		 req->app->db, &who, &m, to, v.reason, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, WAKE_END);
+	return command_answer(req, rp, effective, wake_of(to));
 }
 
 int

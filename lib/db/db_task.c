@@ -24,8 +24,45 @@ static const struct db_shape task_shape = DB_SHAPE(struct db_task, task_cols);
 static const struct db_stmt get = { "task.get", KEY_PARAMS,
 	"SELECT 1" TASK_COLS(DB_SQL, , "")
 	    TASK_DOC_COLS(DB_SQL, , "") " FROM task WHERE" KEY_WHERE };
-static const struct db_stmt runs_here = { "task.runs_here", KEY_PARAMS,
-	"SELECT run_here FROM task WHERE" KEY_WHERE };
+#define PLACE_COLS(X)                                                          \
+	X(BOOL, is_initiator, "j.is_initiator")                                \
+	X(BOOL, takes_part,                                                    \
+	    "EXISTS (SELECT 1 FROM job_party p WHERE p.job_id = j.job_id"      \
+	    " AND p.party_id = ?)")                                            \
+	X(BOOL, is_there, "t.job_id IS NOT NULL")                              \
+	X(BOOL, run_here, "t.run_here")
+static const struct db_col place_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_task_place, field) },
+	PLACE_COLS(COL)
+#undef COL
+};
+static const struct db_shape place_shape =
+    DB_SHAPE(struct db_task_place, place_cols);
+static const struct db_stmt place = { "task.place", "ssisss",
+	"SELECT 1" PLACE_COLS(
+	    DB_SQL) " FROM job j LEFT JOIN task t ON t.job_id = j.job_id"
+		    " AND t.component = ? AND t.version = ? AND t.role = ?"
+		    " AND t.party_id = ? WHERE j.job_id = ?" };
+
+#define WISH_COLS(X)                                                           \
+	X(BOOL, is_initiator, "j.is_initiator")                                \
+	X(STR, initiator_role, "j.initiator_role")                             \
+	X(STR, initiator_party, "j.initiator_party")                           \
+	X(STR, module, "t.module")                                             \
+	X(STR, parameters, "t.parameters")
+static const struct db_col wish_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_task_wish, field) },
+	WISH_COLS(COL)
+#undef COL
+};
+static const struct db_shape wish_shape =
+    DB_SHAPE(struct db_task_wish, wish_cols);
+static const struct db_stmt get_wish = { "task.wish", KEY_PARAMS,
+	"SELECT 1" WISH_COLS(
+	    DB_SQL) " FROM task t JOIN job j"
+		    " ON j.job_id = t.job_id WHERE" KEY_WHERE_T };
 static const struct db_stmt get_newest = { "task.get_newest", "ssss",
 	"SELECT 1" TASK_COLS(DB_SQL, , "") TASK_DOC_COLS(DB_SQL, ,
 	    "") " FROM task WHERE job_id = ? AND component = ? AND role = ?"
@@ -88,17 +125,23 @@ db_task_get(struct db *db, struct arena *a, const struct db_task_key *k,
 }
 
 int
-db_task_runs_here(
-    struct db *db, struct arena *a, const struct db_task_key *k, bool *here)
+db_task_get_place(struct db *db, struct arena *a, const struct db_task_key *k,
+    const char *party_id, struct db_task_place **out)
 {
-	int64_t n;
-	int r;
+	int r = db_select_one(db, &place, &place_shape, a, out, party_id,
+	    k->component, k->version, k->role, k->party_id, k->job_id);
 
-	r = db_query_int(db, &runs_here, &n, KEY_ARGS(k));
-	*here = r == 0 && n != 0;
-	if (r == ERR_NOT_FOUND)
-		return err_set(r, "no task %s", db_task_text(a, k));
-	return r;
+	return r == ERR_NOT_FOUND ? err_set(r, "no job %.30s", k->job_id) : r;
+}
+
+int
+db_task_get_wish(struct db *db, struct arena *a, const struct db_task_key *k,
+    struct db_task_wish **out)
+{
+	int r = db_select_one(db, &get_wish, &wish_shape, a, out, KEY_ARGS(k));
+
+	return r == ERR_NOT_FOUND ? err_set(r, "no task %s", db_task_text(a, k))
+				  : r;
 }
 
 int

@@ -51,9 +51,24 @@ struct db_task {
 /* ERR_NOT_FOUND when there is none. */
 int db_task_get(struct db *, struct arena *, const struct db_task_key *,
     struct db_task **out);
-/* Is it a task of a member of this site?  a: for the message. */
-int db_task_runs_here(
-    struct db *, struct arena *a, const struct db_task_key *, bool *here);
+/* Where a task belongs, and whether a party takes part in its job. */
+struct db_task_place {
+	bool is_initiator; /* the job is this site's */
+	bool takes_part;
+	bool is_there;
+	bool run_here;
+};
+/* ERR_NOT_FOUND when there is no such job. */
+int db_task_get_place(struct db *, struct arena *, const struct db_task_key *,
+    const char *party_id, struct db_task_place **out);
+/* What a task would do, and for whom. */
+struct db_task_wish {
+	bool is_initiator;
+	const char *initiator_role, *initiator_party;
+	const char *module, *parameters;
+};
+int db_task_get_wish(struct db *, struct arena *, const struct db_task_key *,
+    struct db_task_wish **out);
 /* The newest version of a component at one member. */
 int db_task_get_newest(struct db *, struct arena *, const char *job_id,
     const char *component, const char *role, const char *party_id,

@@ -22,23 +22,27 @@ struct report {
 static int
 check_reporter(struct db *db, struct arena *a, const struct report *p)
 {
-	struct db_job *job;
-	bool here;
+	const struct db_task_key *k = p->key;
+	struct db_task_place *at;
 	int r;
 
-	if (!str_eq(p->caller->party_id, p->key->party_id))
+	if (!str_eq(p->caller->party_id, k->party_id))
 		return err_set(ERR_DENIED,
 		    "party %.10s cannot report for "
 		    "party %.10s",
-		    p->caller->party_id, p->key->party_id);
-	if ((r = party_check_initiated(
-		 db, a, p->caller, p->key->job_id, &job)) != 0)
+		    p->caller->party_id, k->party_id);
+	if ((r = db_task_get_place(db, a, k, p->caller->party_id, &at)) != 0 ||
+	    (r = party_check_place(
+		 k->job_id, at->is_initiator, at->takes_part)) != 0)
 		return r;
-	if ((r = db_task_runs_here(db, a, p->key, &here)) != 0)
-		return r;
-	if (here)
+	if (!at->is_there)
+		return err_set(ERR_NOT_FOUND,
+		    "no task %.100s version %lld of %.20s %.10s in job %.30s",
+		    k->component, (long long)k->version, k->role, k->party_id,
+		    k->job_id);
+	if (at->run_here)
 		return err_set(ERR_DENIED, "task %s of %s %s runs here",
-		    p->key->component, p->key->role, p->key->party_id);
+		    k->component, k->role, k->party_id);
 	return 0;
 }
 

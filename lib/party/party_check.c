@@ -205,6 +205,16 @@ party_of_task(const struct db_task_key *k)
 }
 
 int
+party_check_place(const char *job_id, bool is_initiator, bool takes_part)
+{
+	if (!takes_part)
+		return no_member(job_id);
+	return is_initiator ? 0
+			    : err_set(ERR_NOT_FOUND,
+				  "job %s was not initiated here", job_id);
+}
+
+int
 party_check_initiated(struct db *db, struct arena *a,
     const struct party_caller *c, const char *job_id, struct db_job **job)
 {
@@ -218,12 +228,8 @@ party_check_initiated(struct db *db, struct arena *a,
 		return 0;
 	if ((r = db_party_list(db, a, job_id, &rows, &n)) != 0)
 		return r;
-	if (!has_party(rows, n, c->party_id))
-		return no_member(job_id);
-	return (*job)->is_initiator
-		   ? 0
-		   : err_set(ERR_NOT_FOUND, "job %s was not initiated here",
-			 job_id);
+	return party_check_place(
+	    job_id, (*job)->is_initiator, has_party(rows, n, c->party_id));
 }
 
 /* As of jobs: the words are those of db_model_get(). */

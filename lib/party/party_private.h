@@ -70,6 +70,9 @@ int party_check_root(const struct db_model *, const char *root);
 int party_check_initiated(struct db *, struct arena *,
     const struct party_caller *, const char *job_id, struct db_job **job);
 
+/* The same of what is known of job and caller. */
+int party_check_place(const char *job_id, bool is_initiator, bool takes_part);
+
 /* See party_job_wishes(). */
 int party_wishes(struct db *, struct arena *, const struct permit_ask *,
     struct permit_decision **out, size_t *n);

@@ -105,15 +105,16 @@ party_may_run(struct db *db, const struct db_task_key *k)
 	struct arena *a = arena_new();
 	struct permit_task task;
 	struct permit_ask ask;
-	struct db_job *job;
-	struct db_task *t;
+	struct db_task_wish *w;
 	int r;
 
-	if ((r = db_job_get_brief(db, a, k->job_id, &job)) != 0 ||
-	    job->is_initiator || (r = db_task_get(db, a, k, &t)) != 0)
+	if ((r = db_task_get_wish(db, a, k, &w)) != 0 || w->is_initiator)
 		goto out;
-	task = (struct permit_task){ k->component, t->module, t->parameters };
-	ask = ask_of(job, k, &task, PERMIT_CREATE);
+	task = (struct permit_task){ k->component, w->module, w->parameters };
+	ask = ask_of(&(struct db_job){ .job_id = k->job_id,
+			 .initiator_role = w->initiator_role,
+			 .initiator_party = w->initiator_party },
+	    k, &task, PERMIT_CREATE);
 	r = permit_check(db, &ask, NULL);
 out:
 	arena_free(a);
