@@ -84,7 +84,7 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = command_plain(req, &who)) == 0 &&
 	    (r = party_site_ready(req->app->conf, &why)) == 0)
-		r = party_contract_apply(req->app->db, &who, &m,
+		r = party_resource_apply(req->app->db, &who, &m,
 		    req->app->conf->reservation_ms, &why, &effective);
 	if (r != 0)
 		return command_not_now(

@@ -454,6 +454,33 @@ db_job_move_locked(struct db *db, struct db_job *j, enum state to,
 	return r;
 }
 
+static const struct db_stmt other_end = { "job.other_end", "sess",
+	"UPDATE job SET status = ?, reason = COALESCE(LEFT(?, 4000), reason)"
+	" WHERE job_id = ? AND status = ?" };
+
+int
+db_job_end_otherwise(
+    struct db *db, struct db_job *j, enum state to, const char *reason)
+{
+	struct job_move m = { .job_id = j->job_id,
+		.to = to,
+		.from = j->status,
+		.reason = reason };
+	int r;
+
+	if ((r = db_exec(db, &other_end, NULL, state_name(to), reason,
+		 j->job_id, state_name(j->status))) != 0 ||
+	    (r = db_event_add(db, &(struct db_event){ .job_id = j->job_id,
+				      .kind = "job",
+				      .from_state = state_name(j->status),
+				      .to_state = state_name(to),
+				      .reason = reason })) != 0)
+		return r;
+	tell_move(&m);
+	j->status = to;
+	return 0;
+}
+
 int
 db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
     const char *reason, bool *moved)

@@ -311,6 +311,13 @@ int db_job_move(struct db *, const char *job_id, enum state to, int64_t fence,
 int db_job_move_locked(struct db *, struct db_job *j, enum state to,
     const char *reason, bool *moved);
 
+/*
+ * In such a transaction: a partner's job that ended here already, by another
+ * bad end, has the one that its initiator says.
+ */
+int db_job_end_otherwise(
+    struct db *, struct db_job *j, enum state to, const char *reason);
+
 /* Progress grows only; reason tells why a job waits. */
 int db_job_set_progress(struct db *, const char *job_id, int64_t progress);
 int db_job_set_reason(struct db *, const char *job_id, const char *reason);

@@ -148,7 +148,8 @@ int party_site_ready(const struct site_conf *, struct wait *why);
 /*
  * Reserve what the member's row asks for, for reservation_ms.  ERR_BUSY with
  * the numbers when not enough is free, *why (may be NULL) is the reason then;
- * ERR_CONFLICT when the job ended.
+ * ERR_CONFLICT when the job ended.  A signature of the member's that is not made
+ * yet will be told to the initiator.
  */
 int party_resource_apply(struct db *, const struct party_caller *,
     const struct party_member *, int64_t reservation_ms, struct wait *why,

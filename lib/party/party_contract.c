@@ -16,8 +16,6 @@ struct command {
 	const struct party_member *member;
 	const struct db_job_new *job;
 	const struct party_offer *offer;
-	int64_t reservation_ms;
-	struct wait *why;
 	enum permit_kind refused;
 	bool effective;
 };
@@ -152,34 +150,7 @@ party_contract_reopen(struct db *db, const struct party_caller *caller,
 	return run(db, &c, reopen_tx, refused, effective);
 }
 
-/* --- apply and start ---------------------------------------------------------- */
-
-static int
-apply_tx(struct db *db, void *ctx)
-{
-	struct command *c = ctx;
-	const struct party_member *m = c->member;
-	int r;
-
-	if ((r = party_resource_apply(db, c->caller, m, c->reservation_ms,
-		 c->why, &c->effective)) != 0)
-		return r;
-	return db_sign_due_move(db, m->job_id, m->role, m->party_id,
-	    DB_SIGN_DUE, DB_SIGN_ASKED, NULL);
-}
-
-int
-party_contract_apply(struct db *db, const struct party_caller *caller,
-    const struct party_member *m, int64_t reservation_ms, struct wait *why,
-    bool *effective)
-{
-	struct command c = { .caller = caller,
-		.member = m,
-		.reservation_ms = reservation_ms,
-		.why = why };
-
-	return run(db, &c, apply_tx, NULL, effective);
-}
+/* --- start -------------------------------------------------------------------- */
 
 int
 party_contract_start(struct db *db, const struct party_caller *caller,

@@ -25,13 +25,6 @@ int party_contract_create(struct db *, const struct party_caller *,
 int party_contract_reopen(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_job_new *,
     const struct party_offer *, enum permit_kind *refused, bool *effective);
-/*
- * party_resource_apply().  When the member's signature is not made yet it
- * will be told to the initiator.
- */
-int party_contract_apply(struct db *, const struct party_caller *,
-    const struct party_member *, int64_t reservation_ms, struct wait *why,
-    bool *effective);
 /* party_job_start() with the signatures of all members. */
 int party_contract_start(struct db *, const struct party_caller *,
     const struct party_member *, const struct party_offer *, bool *effective);

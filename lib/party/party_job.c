@@ -313,6 +313,19 @@ check_signing(struct db *db, struct party_command *c)
 	return r;
 }
 
+/* One that is not made yet is told to the initiator when it is. */
+static int
+ask_for_signature(struct db *db, const struct party_command *c)
+{
+	const struct party_member *m = &c->member;
+
+	if (c->job->is_initiator ||
+	    (enum db_sign_due)c->party->sign_due != DB_SIGN_DUE)
+		return 0;
+	return db_sign_due_move(db, m->job_id, m->role, m->party_id,
+	    DB_SIGN_DUE, DB_SIGN_ASKED, NULL);
+}
+
 static int
 apply(struct db *db, struct party_command *c)
 {
@@ -337,6 +350,8 @@ apply(struct db *db, struct party_command *c)
 		.cores = c->party->cores,
 		.memory_mb = c->party->memory_mb },
 	    c->reservation_ms, &c->why);
+	if (r == 0)
+		r = ask_for_signature(db, c);
 	c->effective = r == 0;
 	return r;
 }
@@ -450,6 +465,17 @@ party_job_status(struct db *db, const struct party_caller *caller,
 	return party_run(db, &c, status, effective);
 }
 
+/*
+ * It was ended here before its initiator, who had another cause by the time it
+ * heard: there is one end of a job.  A success is none of those.
+ */
+static bool
+ended_otherwise(const struct party_command *c)
+{
+	return !c->job->is_initiator && state_is_interrupt(c->job->status) &&
+	       state_is_interrupt(c->state) && c->job->status != c->state;
+}
+
 static int
 stop(struct db *db, struct party_command *c)
 {
@@ -469,8 +495,10 @@ stop(struct db *db, struct party_command *c)
 	/* At the initiator the scheduler moves its job, under its lease. */
 	if (c->job->is_initiator)
 		return 0;
-	if ((r = db_job_move_locked(db, c->job, c->state, c->reason, &moved)) !=
-	    0)
+	moved = ended_otherwise(c);
+	r = moved ? db_job_end_otherwise(db, c->job, c->state, c->reason)
+		  : db_job_move_locked(db, c->job, c->state, c->reason, &moved);
+	if (r != 0)
 		return r;
 	c->effective |= moved;
 	return 0;

@@ -193,6 +193,30 @@ every_command_of_a_job_can_be_repeated(void **state)
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
 }
 
+/* A user here stopped it, and its initiator had another cause to end it. */
+static void
+the_end_that_the_initiator_says_is_the_jobs(void **state)
+{
+	bool effective;
+
+	(void)state;
+	start_job();
+	assert_int_equal(
+	    db_job_move(db, THEIRS, STATE_CANCELED, 0, "by a user", NULL), 0);
+	assert_int_equal(free_cores(), 8);
+	TWICE(THEIRS, party_job_stop(db, &guest, &member, STATE_FAILED,
+			  "guest: broken", &effective));
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
+	assert_string_equal(job(THEIRS)->reason, "guest: broken");
+	assert_int_equal(free_cores(), 8);
+	/* Without words those from here stay. */
+	assert_int_equal(party_job_stop(db, &guest, &member, STATE_TIMEOUT,
+			     NULL, &effective),
+	    0);
+	assert_int_equal(job(THEIRS)->status, STATE_TIMEOUT);
+	assert_string_equal(job(THEIRS)->reason, "guest: broken");
+}
+
 static void
 every_command_of_a_task_can_be_repeated(void **state)
 {
@@ -1591,6 +1615,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		T(every_command_of_a_job_can_be_repeated),
+		T(the_end_that_the_initiator_says_is_the_jobs),
 		T(every_command_of_a_task_can_be_repeated),
 		T(commands_tell_of_tasks_that_succeeded),
 		T(running_task_is_wished_dead_and_its_shepherd_learns_it),
