@@ -2,8 +2,8 @@
  * libcurl, loaded when a program makes its first HTTP client.
  *
  * Debian's libcurl brings two dozen libraries (LDAP, Kerberos, SSH, a second
- * TLS) that cost each process 3 MB and 5 ms.  A shepherd whose task talks to
- * no partner does not need them, and there is one shepherd per task.
+ * TLS) that cost each process 3 MB and 5 ms.  The shepherds' nursery has them
+ * loaded for all that it forks; other programs may never make a client.
  *
  * Code that includes this header calls curl_easy_init() and the others as
  * usual; they are macros for the loaded functions.
