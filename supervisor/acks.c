@@ -119,8 +119,7 @@ acks_write(const struct acks *as, struct db *db)
 	for (const struct member_ack *m = as->members; r == 0 && m != NULL;
 	     m = m->next)
 		r = db_party_mark(db, m->member.job_id, m->member.role,
-		    m->member.party_id, m->flag, true,
-		    m->flag == DB_PARTY_STARTED ? "" : NULL, 0);
+		    m->member.party_id, m->flag, true, "", 0);
 	return r;
 }
 

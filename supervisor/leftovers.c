@@ -9,9 +9,9 @@
 #include "supervisor/leftovers.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -113,8 +113,9 @@ is_old(int dir, const char *name)
 }
 
 static int
-sweep_file(struct supervisor *s, int dir, const char *name)
+sweep_file(void *ctx, int dir, const char *name)
 {
+	struct supervisor *s = ctx;
 	struct arena *arena;
 	struct db_job *job;
 	char job_id[ID_JOB_SIZE];
@@ -149,16 +150,8 @@ int
 leftovers_sweep_uploads(struct supervisor *s)
 {
 	char *path = site_path(s->conf, "%s/upload", SITE_SPOOL);
-	DIR *d = opendir(path);
-	struct dirent *e;
-	int r = 0;
+	int r = fd_each(path, INT_MAX, sweep_file, s);
 
-	if (d == NULL && errno != ENOENT)
-		r = err_set_errno(ERR_IO, "%s", path);
-	while (d != NULL && r == 0 && (e = readdir(d)) != NULL)
-		r = sweep_file(s, dirfd(d), e->d_name);
-	if (d != NULL)
-		(void)closedir(d);
 	free(path);
 	return r;
 }

@@ -3,7 +3,6 @@
  * Called by detect_site.c.
  */
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -108,8 +107,9 @@ parse_name(const char *name, char job_id[ID_JOB_SIZE], const char **party)
 }
 
 static int
-sweep_entry(struct sweep *sw, int dir, const char *name)
+sweep_entry(void *ctx, int dir, const char *name)
 {
+	struct sweep *sw = ctx;
 	char job_id[ID_JOB_SIZE];
 	const char *party;
 	bool over;
@@ -130,17 +130,8 @@ static int
 sweep_folder(struct supervisor *s, int64_t grace_s, char *path, bool is_shared)
 {
 	struct sweep sw = { s, grace_s, path, is_shared };
-	DIR *d = opendir(path);
-	struct dirent *e;
-	int r = 0, n = 0;
+	int r = fd_each(path, MOST, sweep_entry, &sw);
 
-	if (d == NULL && errno != ENOENT)
-		r = err_set_errno(ERR_IO, "%s", path);
-	while (d != NULL && r == 0 && n++ < MOST && (e = readdir(d)) != NULL)
-		if (!str_eq(e->d_name, ".") && !str_eq(e->d_name, ".."))
-			r = sweep_entry(&sw, dirfd(d), e->d_name);
-	if (d != NULL)
-		(void)closedir(d);
 	free(path);
 	return r;
 }
@@ -166,25 +157,29 @@ somebody_listens(const char *path)
 }
 
 static int
-sweep_sockets(struct supervisor *s, int64_t grace_s)
+sweep_socket(void *ctx, int dir, const char *name)
 {
-	char *path = site_path(s->conf, "%s/m", SITE_RUN), *one;
-	struct sweep sw = { s, grace_s, path, false };
-	DIR *d = opendir(path);
-	struct dirent *e;
-	int n = 0;
+	const struct sweep *sw = ctx;
+	char *path = xasprintf("%s/%s", sw->path, name);
+	struct stat st;
 
-	while (d != NULL && n++ < MOST && (e = readdir(d)) != NULL) {
-		one = xasprintf("%s/%s", path, e->d_name);
-		if (e->d_type == DT_SOCK && is_old(&sw, dirfd(d), e->d_name) &&
-		    !somebody_listens(one) && unlink(one) == 0)
-			log_info("removed the socket %s", one);
-		free(one);
-	}
-	if (d != NULL)
-		(void)closedir(d);
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode) &&
+	    is_old(sw, dir, name) && !somebody_listens(path) &&
+	    unlink(path) == 0)
+		log_info("removed the socket %s", path);
 	free(path);
 	return 0;
+}
+
+static int
+sweep_sockets(struct supervisor *s, int64_t grace_s)
+{
+	char *path = site_path(s->conf, "%s/m", SITE_RUN);
+	struct sweep sw = { s, grace_s, path, false };
+	int r = fd_each(path, MOST, sweep_socket, &sw);
+
+	free(path);
+	return r;
 }
 
 int

@@ -3,15 +3,13 @@
  */
 #include "supervisor/leftovers.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/id.h"
 #include "lib/base/log.h"
@@ -39,11 +37,18 @@ is_old(int dir, const char *name, int64_t grace_s)
 	return clock_file_ms() / 1000 - last >= grace_s;
 }
 
+struct sweep {
+	struct supervisor *super;
+	int64_t grace_s;
+	const char *parent;
+};
+
 static int
-remove_unused(struct supervisor *s, const char *parent, const char *name)
+remove_unused(const struct sweep *sw, const char *name)
 {
+	struct supervisor *s = sw->super;
 	char *folder = xasprintf("%.2s/%s", name, name);
-	char *path = xasprintf("%s/%s", parent, name);
+	char *path = xasprintf("%s/%s", sw->parent, name);
 	bool used;
 	int r;
 
@@ -58,23 +63,24 @@ remove_unused(struct supervisor *s, const char *parent, const char *name)
 	return r;
 }
 
+static int
+sweep_folder(void *ctx, int dir, const char *name)
+{
+	const struct sweep *sw = ctx;
+
+	return is_folder_name(name) && is_old(dir, name, sw->grace_s)
+		   ? remove_unused(sw, name)
+		   : 0;
+}
+
 int
 leftovers_sweep_tables(
     struct supervisor *s, unsigned char prefix, int64_t grace_s)
 {
 	char *path = site_path(s->conf, "%s/%02x", SITE_TABLES, prefix);
-	DIR *d = opendir(path);
-	struct dirent *e;
-	int r = 0;
+	struct sweep sw = { s, grace_s, path };
+	int r = fd_each(path, INT_MAX, sweep_folder, &sw);
 
-	if (d == NULL && errno != ENOENT)
-		r = err_set_errno(ERR_IO, "%s", path);
-	while (d != NULL && r == 0 && (e = readdir(d)) != NULL)
-		if (is_folder_name(e->d_name) &&
-		    is_old(dirfd(d), e->d_name, grace_s))
-			r = remove_unused(s, path, e->d_name);
-	if (d != NULL)
-		(void)closedir(d);
 	free(path);
 	return r;
 }

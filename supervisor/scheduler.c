@@ -275,6 +275,16 @@ all_have_room(const struct plan_job *p)
 	return true;
 }
 
+/* All know of its end; what is missing is how a partner's tasks ended. */
+static bool
+awaits_ends(const struct plan_job *p)
+{
+	for (size_t m = 0; m < p->nmembers; m++)
+		if (!p->members[m].ended)
+			return false;
+	return state_is_end(p->status);
+}
+
 /*
  * One look: read, plan, carry out, as long as that changes rows here.  Then
  * the job waits for answers, or is given back until it is due again.
@@ -284,6 +294,7 @@ look_once(struct scheduler *s, struct job *j)
 {
 	struct snapshot sn;
 	struct outcome o = { .delay_ms = -1 };
+	bool awaits;
 	int r, round = 0;
 
 	if (j->fence == 0)
@@ -328,6 +339,7 @@ look_once(struct scheduler *s, struct job *j)
 	}
 	j->runs = r == 0 && sn.plan.status == STATE_RUNNING;
 	j->delay_ms = r != 0 ? o.delay_ms : next_look(s, &sn, &o);
+	awaits = r == 0 && !o.settled && awaits_ends(&sn.plan);
 	if (o.settled) {
 		j->fence = 0;
 		leftovers_remove_upload(s->super, j->job_id);
@@ -338,8 +350,7 @@ look_once(struct scheduler *s, struct job *j)
 	 * A running job is looked at often: its graph is kept.  Of one that
 	 * has ended it is since when a partner's task is silent.
 	 */
-	if (j->fence == 0 && j->under_way == 0 && !j->runs &&
-	    (!j->has_ended || o.settled))
+	if (j->fence == 0 && j->under_way == 0 && !j->runs && !awaits)
 		drop(s, j);
 }
 

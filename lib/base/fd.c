@@ -216,6 +216,25 @@ remove_at(int dir, const char *name, bool is_folder)
 }
 
 int
+fd_each(const char *path, int most, fd_entry_fn *fn, void *ctx)
+{
+	DIR *d = opendir(path);
+	struct dirent *e;
+	int r = 0;
+
+	if (d == NULL)
+		return errno == ENOENT ? 0 : err_set_errno(ERR_IO, "%s", path);
+	while (r == 0 && most > 0 && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 &&
+		    strcmp(e->d_name, "..") != 0) {
+			r = fn(ctx, dirfd(d), e->d_name);
+			most--;
+		}
+	(void)closedir(d);
+	return r;
+}
+
+int
 fd_remove_tree(const char *path)
 {
 	return remove_at(AT_FDCWD, path, true);

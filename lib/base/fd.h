@@ -36,6 +36,14 @@ int fd_copy_folder(int from, const char *to, mode_t folder, mode_t file);
 /* Remove a tree without following links; a missing one is fine. */
 int fd_remove_tree(const char *path);
 
+/* One entry of a folder that is open as dir; not 0 ends the walk. */
+typedef int fd_entry_fn(void *ctx, int dir, const char *name);
+/*
+ * Call fn for what a folder has, at most for `most` entries, in no order; a
+ * folder that is missing has nothing.  Errors: fn's, ERR_IO.
+ */
+int fd_each(const char *path, int most, fd_entry_fn *fn, void *ctx);
+
 /* Anonymous memory file of the given content, sealed against change. */
 int fd_memfd(const char *name, const void *data, size_t len, int *out);
 

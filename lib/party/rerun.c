@@ -284,6 +284,14 @@ renew_row(struct db *db, struct arena *a, const struct rerun *rr,
 	    (r = db_task_want_end(
 		 db, &full->key, STATE_CANCELED, "rerun", NULL)) != 0)
 		return r;
+	/* Nobody asks a partner how an older version ended. */
+	if (!full->run_here && !state_is_end(full->party_status) &&
+	    (r = db_task_move(db, &full->key,
+		 &(struct db_task_move){ .status = STATE_NONE,
+		     .party_status = STATE_CANCELED,
+		     .reason = "rerun" },
+		 NULL)) != 0)
+		return r;
 	if ((r = db_task_insert(db, rr->job_id, &next, 1)) != 0 ||
 	    !full->run_here)
 		return r;

@@ -259,6 +259,48 @@ replacing_a_file_leaves_the_old_or_the_new(void **state)
 	buf_fini(&b);
 }
 
+struct seen {
+	int n, most;
+};
+
+static int
+see(void *ctx, int dir, const char *name)
+{
+	struct seen *seen = ctx;
+
+	assert_int_equal(faccessat(dir, name, F_OK, 0), 0);
+	assert_true(name[0] == 'a' || name[0] == 'b');
+	return ++seen->n < seen->most ? 0 : ERR_BUSY;
+}
+
+static void
+a_folder_is_gone_through_as_far_as_it_is_wanted(void **state)
+{
+	char dir[] = "/tmp/sluice-test-XXXXXX", *path;
+	struct seen seen = { 0, 10 };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	for (const char *name = "ab"; *name != '\0'; name++) {
+		path = xasprintf("%s/%c", dir, *name);
+		assert_int_equal(fd_replace_file(path, "x", 1, 0600), 0);
+		free(path);
+	}
+	assert_int_equal(fd_each(dir, 10, see, &seen), 0);
+	assert_int_equal(seen.n, 2);
+	seen = (struct seen){ 0, 10 };
+	assert_int_equal(fd_each(dir, 1, see, &seen), 0);
+	assert_int_equal(seen.n, 1);
+	seen = (struct seen){ 0, 1 };
+	assert_int_equal(fd_each(dir, 10, see, &seen), ERR_BUSY);
+	assert_int_equal(seen.n, 1);
+	assert_int_equal(fd_remove_tree(dir), 0);
+	seen.n = 0;
+	assert_int_equal(fd_each(dir, 10, see, &seen), 0);
+	assert_int_equal(seen.n, 0);
+	assert_int_equal(fd_each("/dev/null/x", 10, see, &seen), ERR_IO);
+}
+
 static void
 job_ids_have_the_platform_s_form_and_differ(void **state)
 {
@@ -411,6 +453,8 @@ main(void)
 		    wrapping_puts_context_in_front_and_keeps_the_code),
 		cmocka_unit_test(a_full_disk_has_a_code_of_its_own),
 		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
+		cmocka_unit_test(
+		    a_folder_is_gone_through_as_far_as_it_is_wanted),
 		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),
 		cmocka_unit_test(a_process_with_secrets_leaves_no_core_file),
 		cmocka_unit_test(

@@ -943,6 +943,23 @@ rerun_makes_new_versions_for_all_members(void **state)
 }
 
 static void
+rerun_leaves_no_older_version_open_that_a_partner_has_not_ended(void **state)
+{
+	struct db_task_key k = holder;
+	const struct db_task_move runs = { .status = STATE_NONE,
+		.party_status = STATE_RUNNING };
+
+	(void)state;
+	k.component = "lr_0";
+	assert_int_equal(db_task_move(db, &k, &runs, NULL), 0);
+	job_ends(STATE_CANCELED);
+	assert_int_equal(rerun(NULL, true), 2);
+	assert_int_equal(task(&k)->party_status, STATE_CANCELED);
+	k.version = 1;
+	assert_int_equal(task(&k)->party_status, STATE_WAITING);
+}
+
+static void
 rerun_reaches_everything_downstream(void **state)
 {
 	(void)state;
@@ -1641,6 +1658,7 @@ main(void)
 		T(member_may_ask_for_the_end_and_a_stranger_may_not),
 		T(members_user_stops_the_run_it_means_and_no_later_one),
 		T(rerun_makes_new_versions_for_all_members),
+		T(rerun_leaves_no_older_version_open_that_a_partner_has_not_ended),
 		T(rerun_reaches_everything_downstream),
 		T(rerun_makes_inputs_again_that_are_gone),
 		T(what_is_gone_at_a_member_is_made_again_if_it_is_needed),
