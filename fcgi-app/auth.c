@@ -35,9 +35,14 @@
 #define AUDIT_PER_S 1
 #define AUDIT_GROUPS 17 /* the first is of all who proved nothing */
 
-struct allowance {
+#define AUDIT_LATE_MS 5000 /* then the rest is told by itself */
+
+static struct allowance {
 	int64_t spent, last_ms, untold;
-};
+	int64_t untold_ms;  /* since when */
+	char actor[64];	    /* of the last that is untold */
+	const char *action; /* a constant */
+} allowances[AUDIT_GROUPS];
 
 /*
  * Who proved who it is has an allowance apart from those of strangers, and
@@ -46,7 +51,6 @@ struct allowance {
 static struct allowance *
 allowance_of(const struct request *req, const char *actor)
 {
-	static struct allowance all[AUDIT_GROUPS];
 	size_t i = 0;
 
 	if (*req->caller.name != '\0') {
@@ -54,7 +58,7 @@ allowance_of(const struct request *req, const char *actor)
 			i = i * 31 + (unsigned char)*actor;
 		i = 1 + i % (AUDIT_GROUPS - 1);
 	}
-	return &all[i];
+	return &allowances[i];
 }
 
 static bool
@@ -67,12 +71,55 @@ may_record(struct allowance *a)
 		a->spent = a->spent > gained ? a->spent - gained : 0;
 		a->last_ms = now;
 	}
-	if (a->spent == AUDIT_BURST) {
-		a->untold++;
+	if (a->spent == AUDIT_BURST)
 		return false;
-	}
 	a->spent++;
 	return true;
+}
+
+static void
+leave_untold(struct allowance *a, const char *actor, const char *action)
+{
+	if (a->untold++ == 0)
+		a->untold_ms = clock_mono_ms();
+	(void)snprintf(a->actor, sizeof(a->actor), "%s", actor);
+	a->action = action;
+}
+
+static void
+tell_untold(struct db *db, struct allowance *a)
+{
+	char text[80];
+
+	(void)snprintf(text, sizeof(text),
+	    "the last of a flood; %lld not recorded before",
+	    (long long)a->untold - 1);
+	a->untold_ms = clock_mono_ms();
+	if (db_audit_add(db, &(struct db_audit){ .actor = a->actor,
+				 .action = a->action,
+				 .outcome = "refused",
+				 .detail = text }) == 0)
+		a->untold = 0;
+	else
+		log_err("refusals not recorded");
+}
+
+int
+auth_tell_untold(struct db *db, bool all)
+{
+	int64_t now = clock_mono_ms(), left = -1, wait;
+
+	for (size_t i = 0; i < AUDIT_GROUPS; i++) {
+		struct allowance *a = &allowances[i];
+
+		if (a->untold > 0 &&
+		    (all || now - a->untold_ms >= AUDIT_LATE_MS))
+			tell_untold(db, a);
+		wait = a->untold_ms + AUDIT_LATE_MS - now;
+		if (a->untold > 0 && (left < 0 || wait < left))
+			left = wait > 0 ? wait : 0;
+	}
+	return (int)left;
 }
 
 static int
@@ -83,8 +130,10 @@ record_refusal(
 	const char *from = request_env(req, "REMOTE_ADDR"), *text;
 	struct allowance *a = allowance_of(req, actor);
 
-	if (!may_record(a))
+	if (!may_record(a)) {
+		leave_untold(a, actor, action);
 		return err_set(code, "%s", why);
+	}
 	text = arena_printf(req->arena,
 	    "%s; from %s; request %s; %lld not recorded before", why,
 	    from != NULL ? from : "?",
@@ -99,7 +148,7 @@ record_refusal(
 					   .detail = text }) == 0)
 		a->untold = 0;
 	else {
-		a->untold++;
+		leave_untold(a, actor, action);
 		log_err("refusal not recorded");
 	}
 	return err_set(code, "%s", why);

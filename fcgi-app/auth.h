@@ -10,6 +10,8 @@
 
 #include "fcgi-app/request.h"
 
+struct db;
+
 /*
  * Does the route's audience fit the listener the request came by?  Done
  * before the body is read.  Errors: ERR_AUTH.
@@ -34,8 +36,8 @@ int auth_early(struct request *);
 
 /*
  * Record what the error record says as refused, unless too much was lately
- * (then it is counted and told with the next one); returns code, with the
- * text as it was.
+ * (then it is counted and told with the next one, or by auth_tell_untold());
+ * returns code, with the text as it was.  action, below, is a constant.
  */
 int auth_refused(struct request *, const char *actor, int code);
 
@@ -44,6 +46,13 @@ int auth_refused(struct request *, const char *actor, int code);
  */
 int auth_record_refusal(
     struct request *, const char *actor, const char *action);
+
+/*
+ * Between requests: what was only counted some seconds ago (all: whenever) is
+ * recorded, when no other refusal told it.  Returns in how many ms to come
+ * again, -1: there is nothing.
+ */
+int auth_tell_untold(struct db *, bool all);
 
 /*
  * The one CN of a certificate's subject as nginx writes it (RFC 2253), when

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/auth.h"
 #include "fcgi-app/probe.h"
 #include "fcgi-app/dispatch.h"
 #include "fcgi-app/partners.h"
@@ -118,20 +119,20 @@ serve(struct app *app, FCGX_Request *fr)
 }
 
 /*
- * Wait for a connection.  Only one of the waiting workers is woken for each
- * (EPOLLEXCLUSIVE), and SIGTERM gets in nowhere but here, so that no request
- * is cut short and no signal is missed.
+ * Wait for a connection, so long; 1: there may be one.  Only one of the
+ * waiting workers is woken for each (EPOLLEXCLUSIVE), and SIGTERM gets in
+ * nowhere but here, so that no request is cut short and no signal is missed.
  */
 static int
-wait_connection(int ep, const sigset_t *unblocked)
+wait_connection(int ep, int ms, const sigset_t *unblocked)
 {
 	struct epoll_event ev;
 	int n;
 
-	n = epoll_pwait(ep, &ev, 1, -1, unblocked);
+	n = epoll_pwait(ep, &ev, 1, ms, unblocked);
 	if (n < 0 && errno != EINTR)
 		return err_set_errno(ERR_INTERNAL, "epoll_pwait");
-	return 0;
+	return n > 0 ? 1 : 0;
 }
 
 static int
@@ -152,12 +153,15 @@ accept_loop(struct app *app, int socket, const sigset_t *unblocked)
 		goto out;
 	}
 	while (!ending) {
-		if ((r = wait_connection(ep, unblocked)) != 0)
+		if ((r = wait_connection(
+			 ep, auth_tell_untold(app->db, false), unblocked)) < 0)
 			break;
 		/* Another worker may have been faster: that is no error. */
-		if (!ending && FCGX_Accept_r(&fr) == 0)
+		if (r > 0 && !ending && FCGX_Accept_r(&fr) == 0)
 			serve(app, &fr);
+		r = 0;
 	}
+	(void)auth_tell_untold(app->db, true);
 	FCGX_Free(&fr, 1);
 out:
 	fd_close(&ep);

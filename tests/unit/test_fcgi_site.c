@@ -923,6 +923,51 @@ recorded_as(const char *actor)
 	return n;
 }
 
+/* Rows, and those that they say were not recorded before. */
+static int64_t
+told_as(const char *actor)
+{
+	static const char words[] = " not recorded before";
+	struct arena *arena = arena_new();
+	struct db_audit *rows;
+	int64_t sum = 0;
+	size_t i, n;
+
+	assert_int_equal(
+	    db_audit_find(site.db, arena,
+		&(struct db_audit_filter){ .actor = actor, .limit = 10000 },
+		&rows, &n),
+	    0);
+	for (i = 0; i < n; i++) {
+		const char *at = strstr(rows[i].detail, words);
+
+		assert_non_null(at);
+		while (at > rows[i].detail && at[-1] != ' ')
+			at--;
+		sum += 1 + strtoll(at, NULL, 10);
+	}
+	arena_free(arena);
+	return sum;
+}
+
+static void
+a_flood_is_told_to_the_last_one_though_no_other_refusal_follows(void **state)
+{
+	struct timespec pause = { 0, 50 * 1000 * 1000 };
+	int64_t before = told_as("claims");
+	int i;
+
+	(void)state;
+	for (i = 0; i < FLOOD; i++)
+		refused(&(struct partner_ask){ .target = APPLY,
+			    .no_signature = true },
+		    "is missing");
+	assert_true(recorded_as("claims") < FLOOD);
+	for (i = 0; i < 1200 && told_as("claims") < before + FLOOD; i++)
+		(void)nanosleep(&pause, NULL);
+	assert_int_equal(told_as("claims"), before + FLOOD);
+}
+
 static void
 a_flood_of_strangers_hides_no_refusal_of_a_partner(void **state)
 {
@@ -1900,6 +1945,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_unknown_path_answers_200_with_retcode_100),
 		cmocka_unit_test(a_get_may_carry_a_body),
+		cmocka_unit_test(
+		    a_flood_is_told_to_the_last_one_though_no_other_refusal_follows),
 		cmocka_unit_test(
 		    a_flood_of_strangers_hides_no_refusal_of_a_partner),
 		cmocka_unit_test(
