@@ -23,7 +23,7 @@ GRANT SELECT ON client_key TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON nonce TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON resource_grant TO 'sluice_fcgi'@'localhost';
-GRANT SELECT, INSERT, UPDATE ON resource_waiter TO 'sluice_fcgi'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON resource_waiter TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON quota TO 'sluice_fcgi'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON partner_stored TO 'sluice_fcgi'@'localhost';
 GRANT SELECT ON data_table TO 'sluice_fcgi'@'localhost';

@@ -20,21 +20,17 @@
 /* Initiators, not jobs. */
 #define WAITERS_MAX 1000
 
-/* What is free and not offered to anybody. */
-struct budget {
-	int64_t cores, memory_mb;
-};
-
 static bool
-fits(const struct budget *b, const struct db_waiter *w)
+fits(const struct db_budget *b, const struct db_waiter *w)
 {
 	if (strcmp(w->code, wait_name(WAIT_QUOTA)) == 0)
 		return w->changed;
-	return w->cores <= b->cores && w->memory_mb <= b->memory_mb;
+	return !w->is_idle && w->cores <= b->cores &&
+	       w->memory_mb <= b->memory_mb;
 }
 
 static void
-spend(struct budget *b, const struct db_waiter *w)
+spend(struct db_budget *b, const struct db_waiter *w)
 {
 	b->cores -= w->cores;
 	b->memory_mb -= w->memory_mb;
@@ -73,25 +69,39 @@ tell(struct supervisor *s, const struct db_waiter *w)
 }
 
 static int
-offer(struct supervisor *s, struct budget *b, const struct db_waiter *rows,
+offer_one(struct supervisor *s, struct db_budget *b, const struct db_waiter *w)
+{
+	bool mine;
+	int r;
+
+	if (!fits(b, w)) {
+		/* What it needs is not offered to those behind it. */
+		if (db_waiter_keeps(w, b, false))
+			spend(b, w);
+		return 0;
+	}
+	spend(b, w);
+	if ((r = db_waiter_tell(s->db, w, &mine)) == 0 && mine)
+		tell(s, w);
+	return r;
+}
+
+static int
+offer(struct supervisor *s, struct db_budget *b, const struct db_waiter *rows,
     size_t n)
 {
-	bool mine, lapsed = false;
+	bool old = false;
 	int r = 0;
 
 	for (size_t i = 0; i < n; i++) {
-		lapsed |= rows[i].lapsed;
+		old |= rows[i].lapsed || (rows[i].is_idle && !rows[i].is_alive);
 		if (rows[i].told && !rows[i].lapsed && !rows[i].served)
 			spend(b, &rows[i]);
 	}
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		if (rows[i].told || !fits(b, &rows[i]))
-			continue;
-		spend(b, &rows[i]);
-		if ((r = db_waiter_tell(s->db, &rows[i], &mine)) == 0 && mine)
-			tell(s, &rows[i]);
-	}
-	return r == 0 && lapsed ? db_waiter_forget(s->db) : r;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		if (!rows[i].told)
+			r = offer_one(s, b, &rows[i]);
+	return r == 0 && old ? db_waiter_forget(s->db) : r;
 }
 
 int
@@ -100,15 +110,16 @@ freed_look(struct supervisor *s)
 	struct arena *arena = arena_new();
 	struct db_waiter *rows;
 	struct db_resource *have;
-	struct budget b;
+	struct db_budget b;
 	size_t n;
 	int r;
 
-	r = db_waiter_list(s->db, arena, WAITERS_MAX, &rows, &n);
+	r = db_waiter_list(s->db, arena, "", WAITERS_MAX, &rows, &n);
 	if (r == 0 && n > 0 &&
 	    (r = db_resource_get(s->db, arena, DB_ENGINE_DEFAULT, &have)) ==
 		0) {
-		b = (struct budget){ have->free_cores, have->free_memory_mb };
+		b = (struct db_budget){ have->free_cores,
+			have->free_memory_mb };
 		r = offer(s, &b, rows, n);
 	}
 	arena_free(arena);

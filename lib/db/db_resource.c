@@ -11,6 +11,7 @@
 #include "lib/db/db_quota.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
+#include "lib/db/db_waiter.h"
 
 /* What is free follows from the open grants; it is stored nowhere. */
 #define RESOURCE_COLS(X)                                                       \
@@ -168,18 +169,21 @@ struct applying {
 struct room {
 	struct db_resource r;
 	bool is_held;
+	bool has_waiters;
 };
 static const struct db_col room_cols[] = {
 #define COL(type, field, column) { DB_##type, offsetof(struct room, r.field) },
 	RESOURCE_COLS(COL)
 #undef COL
 	    { DB_BOOL, offsetof(struct room, is_held) },
+	{ DB_BOOL, offsetof(struct room, has_waiters) },
 };
 static const struct db_shape room_shape = DB_SHAPE(struct room, room_cols);
 static const struct db_stmt look_for_room = { "grant.room", "sssss",
 	"SELECT 1" RESOURCE_COLS(
 	    DB_SQL) ", EXISTS (SELECT 1 FROM resource_grant WHERE" GRANT_WHERE
-		    " AND returned_at IS NULL)" USED };
+		    " AND returned_at IS NULL),"
+		    " EXISTS (SELECT 1 FROM resource_waiter)" USED };
 
 static struct wait
 shortage(const struct db_grant *g, const struct db_resource *r)
@@ -217,19 +221,62 @@ check_free(struct applying *ap, const struct db_resource *r)
 	    (long long)r->free_memory_mb, (long long)r->memory_mb);
 }
 
+/* Whose they are is not said: initiators need not know of each other. */
+static int
+refuse_kept(struct applying *ap, const struct db_resource *r,
+    const struct db_budget *kept)
+{
+	const struct db_grant *g = ap->g;
+
+	ap->why = shortage(g, r);
+	wait_set(&ap->why, WAIT_N_CORES_KEPT, kept->cores);
+	wait_set(&ap->why, WAIT_N_MEMORY_MB_KEPT, kept->memory_mb);
+	return err_set(ERR_BUSY,
+	    "%lld cores and %lld MB are asked "
+	    "for, of the %lld cores and %lld MB that are free %lld and %lld "
+	    "are kept for initiators that were refused before",
+	    (long long)g->cores, (long long)g->memory_mb,
+	    (long long)r->free_cores, (long long)r->free_memory_mb,
+	    (long long)kept->cores, (long long)kept->memory_mb);
+}
+
+/* Initiators take turns; *turn is the row of the one that now has its own. */
+static int
+check_turn(struct db *db, struct arena *a, struct applying *ap,
+    const struct db_resource *r, const struct db_waiter **turn)
+{
+	const struct db_budget have = { r->free_cores, r->free_memory_mb };
+	const struct db_grant *g = ap->g;
+	struct db_budget kept;
+	int err;
+
+	if ((err = db_waiter_kept(db, a, g->job_id, &have, &kept, turn)) != 0)
+		return err;
+	if ((g->cores == 0 || g->cores <= have.cores - kept.cores) &&
+	    (g->memory_mb == 0 ||
+		g->memory_mb <= have.memory_mb - kept.memory_mb))
+		return 0;
+	return refuse_kept(ap, r, &kept);
+}
+
 static int
 grant_new(struct db *db, struct arena *a, struct applying *ap,
-    const struct db_resource *have)
+    const struct room *room)
 {
+	const struct db_waiter *turn = NULL;
 	const struct db_grant *g = ap->g;
 	int r;
 
-	if ((r = check_free(ap, have)) != 0 ||
-	    (r = db_quota_check(db, a, g->job_id, g->cores, &ap->why)) != 0)
+	if ((r = check_free(ap, &room->r)) != 0 ||
+	    (r = db_quota_check(db, a, g->job_id, g->cores, &ap->why)) != 0 ||
+	    (room->has_waiters &&
+		(r = check_turn(db, a, ap, &room->r, &turn)) != 0))
 		return r;
 	if ((r = db_exec(db, &put_grant, NULL, g->job_id, g->role, g->party_id,
 		 g->engine, g->cores, g->memory_mb, ap->expires_us, g->engine,
-		 g->cores, g->memory_mb, ap->expires_us)) != 0)
+		 g->cores, g->memory_mb, ap->expires_us)) != 0 ||
+	    (turn != NULL && g->cores > 0 &&
+		(r = db_waiter_granted(db, turn->party_id)) != 0))
 		return r;
 	return grant_event(db, g, "", "granted", NULL);
 }
@@ -257,7 +304,7 @@ apply_locked(struct db *db, struct arena *a, struct applying *ap)
 		  g->role, g->party_id)) != 0 ||
 		n > 0))
 		return r;
-	return grant_new(db, a, ap, &room->r);
+	return grant_new(db, a, ap, room);
 }
 
 static int
@@ -295,11 +342,12 @@ db_resource_confirm(
 
 	if ((r = db_exec(db, &confirm, &n, job_id, role, party_id)) != 0)
 		return r;
-	return n == 1 ? 0
-		      : err_set(ERR_CONFLICT,
-			    "%s %s holds no reservation "
-			    "for job %s",
-			    role, party_id, job_id);
+	if (n != 1)
+		return err_set(ERR_CONFLICT,
+		    "%s %s holds no reservation "
+		    "for job %s",
+		    role, party_id, job_id);
+	return db_waiter_started(db, job_id);
 }
 
 /* --- return --- */

@@ -44,13 +44,17 @@ int db_resource_get(
  * Grant cores and memory to a member of a job until expires_ms from now.
  * Repeating it renews the expiry of the same grant; the amounts of an open
  * grant do not change.
- * Errors: ERR_BUSY when not enough is free or of the quota (with the numbers, in *why too,
- * which may be NULL), ERR_LIMIT when
- * more is asked for than the site has, ERR_NOT_FOUND (no such engine).
+ * Errors: ERR_BUSY when not enough is free, less what is kept for other
+ * initiators whose turn it is (db_waiter.h), or of the quota (with the
+ * numbers, in *why too, which may be NULL), ERR_LIMIT when more is asked for
+ * than the site has, ERR_NOT_FOUND (no such engine).
  */
 int db_resource_apply(
     struct db *, const struct db_grant *, int64_t expires_ms, struct wait *why);
-/* The job started: the grant stays until it ends.  ERR_CONFLICT: none open. */
+/*
+ * The job started: the grant stays until it ends, and its initiator has had
+ * its turn (db_waiter.h).  ERR_CONFLICT: none open.
+ */
 int db_resource_confirm(
     struct db *, const char *job_id, const char *role, const char *party_id);
 /* Give back; *returned (may be NULL) is false when nothing was open. */

@@ -91,7 +91,10 @@ enum wait_code {
 	X(READY, "ready")     /* of these, done with what is waited for */     \
 	X(AWAY_MS, "away_ms")                                                  \
 	X(LEFT_MS, "left_ms")                                                  \
-	X(RUNNING, "running")
+	X(RUNNING, "running")                                                  \
+	/* of what is free, for initiators that were refused before */         \
+	X(CORES_KEPT, "cores_kept")                                            \
+	X(MEMORY_MB_KEPT, "memory_mb_kept")
 
 enum wait_number {
 #define X(name, text) WAIT_N_##name,

@@ -83,6 +83,42 @@ class Freed(unittest.TestCase):
             self.a.start()
         self.assertEqual(self.a.wait(job, seconds=60)["f_status"], "success")
 
+    def aged(self, initiator):
+        """Its refusal at the host is older than what others may pass."""
+        wait_for(lambda: self.x.sql("UPDATE resource_waiter SET asked_at = LEAST(asked_at, NOW(6) - INTERVAL 2 MINUTE)"
+                                    " WHERE party_id = '%s' AND code = 'waiting_resources'; SELECT 1 FROM"
+                                    " resource_waiter WHERE party_id = '%s' AND asked_at < NOW(6) - INTERVAL 1 MINUTE"
+                                    " AND refused_at > NOW(6) - INTERVAL 10 SECOND" % (initiator.party,
+                                                                                       initiator.party)),
+                 what="a refusal of party %s" % initiator.party)
+
+    def waits(self, site, job):
+        def wait():
+            row = site.ok("job/query", {"job_id": job, "role": "guest", "party_id": site.party})["data"][0]
+            return row["f_wait"] if row["f_wait"] and row["f_wait"]["code"] == "waiting_resources" else None
+        return wait_for(wait, what="job %s waiting" % job)
+
+    def test_a_large_job_of_one_initiator_is_not_passed_for_ever_by_small_ones_of_another(self):
+        holder = self.holds(self.b, cores=1)
+        large = self.submit(self.a)
+        self.assertNotIn("cores_kept", self.waits(self.a, large)["numbers"])
+        # So it would go on: one ends, and another has begun by then.
+        second = self.holds(self.b, cores=1)
+        self.stop(self.b, holder)
+        self.b.wait(holder)
+        self.aged(self.a)
+        third = self.submit(self.b, cores=1)
+        wait = self.waits(self.b, third)
+        self.assertEqual((wait["role"], wait["party_id"]), ("host", self.x.party))
+        self.assertEqual({k: wait["numbers"][k] for k in ("cores_asked", "cores_kept", "cores_free")},
+                         {"cores_asked": 1, "cores_kept": self.cores, "cores_free": self.cores - 1})
+        self.stop(self.b, second)
+        self.assertEqual(self.a.wait(large, seconds=30)["f_status"], "success")
+        self.assertEqual(self.b.wait(third, seconds=30)["f_status"], "success")
+        began = [int(self.x.sql("SELECT MAX(granted_at) + 0 FROM resource_grant WHERE job_id = '%s'" % j)[0][0]
+                     .replace(".", "")) for j in (large, third)]
+        self.assertLess(*began)
+
     def test_the_jobs_of_two_initiators_all_get_on_and_nobody_asks_in_vain_for_long(self):
         each = 6
         holder = self.holds(self.b)

@@ -17,7 +17,6 @@
 #include "lib/db/db_operations.h"
 #include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
-#include "lib/db/db_waiter.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 
@@ -496,132 +495,6 @@ what_partners_store_is_counted_and_bounded(void **state)
 	assert_int_equal(rows[0].n, 650);
 }
 
-/* --- who is told what became free -------------------------------------------- */
-
-/* Jobs i of the initiator each, with a host here that asks for the cores. */
-static void
-partner_job(int i, const char *initiator, int64_t cores)
-{
-	struct rows_partner p;
-
-	rows_partner_init(&p, id_of(i), "host");
-	p.job.initiator_party = initiator;
-	for (size_t m = 0; m < p.job.nparties; m++)
-		if (p.parties[m].is_local)
-			p.parties[m].cores = cores;
-	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
-}
-
-static void
-refuse(int i, enum wait_code code)
-{
-	assert_int_equal(
-	    db_waiter_add(db, id_of(i), "host", ROWS_HOST, code), 0);
-}
-
-static struct db_waiter *
-waiters(size_t expected)
-{
-	struct db_waiter *rows;
-	size_t n;
-
-	assert_int_equal(db_waiter_list(db, arena, 100, &rows, &n), 0);
-	assert_int_equal(n, expected);
-	return rows;
-}
-
-static void
-initiators_that_were_refused_are_told_once_and_in_turn(void **state)
-{
-	struct db_waiter *w;
-	bool mine;
-
-	(void)state;
-	partner_job(0, "777", 4);
-	partner_job(1, "778", 4);
-	partner_job(2, "777", 2);
-	for (int i = 0; i < 3; i++)
-		refuse(i, WAIT_WAITING_RESOURCES);
-	/* A row an initiator: what its smallest asks for, at its old place. */
-	w = waiters(2);
-	assert_string_equal(w[0].party_id, "777");
-	assert_int_equal(w[0].cores, 2);
-	assert_string_equal(w[0].role, "guest");
-	assert_string_equal(w[1].party_id, "778");
-	assert_int_equal(db_waiter_tell(db, &w[0], &mine), 0);
-	assert_true(mine);
-	assert_int_equal(db_waiter_tell(db, &w[0], &mine), 0);
-	assert_false(mine);
-	w = waiters(2);
-	assert_true(w[0].told);
-	assert_false(w[0].served || w[0].lapsed || w[1].told);
-	/* Refused again, it is behind the other. */
-	refuse(0, WAIT_WAITING_RESOURCES);
-	w = waiters(2);
-	assert_string_equal(w[0].party_id, "778");
-	assert_int_equal(w[1].cores, 4);
-	assert_false(w[1].told);
-}
-
-static void
-who_was_told_and_did_not_come_is_forgotten(void **state)
-{
-	static const struct db_stmt age = { "age", "",
-		"UPDATE resource_waiter SET told_at = told_at - INTERVAL 2"
-		" SECOND WHERE party_id = '777'" };
-	struct db_grant g = { .job_id = id_of(1),
-		.role = "host",
-		.party_id = ROWS_HOST,
-		.engine = DB_ENGINE_DEFAULT,
-		.cores = 4 };
-	struct db_waiter *w;
-	bool mine;
-
-	(void)state;
-	partner_job(0, "777", 4);
-	partner_job(1, "778", 4);
-	refuse(0, WAIT_WAITING_RESOURCES);
-	refuse(1, WAIT_WAITING_RESOURCES);
-	w = waiters(2);
-	assert_int_equal(db_waiter_tell(db, &w[0], &mine), 0);
-	assert_int_equal(db_waiter_tell(db, &w[1], &mine), 0);
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
-	assert_int_equal(db_exec(db, &age, NULL), 0);
-	w = waiters(2);
-	assert_true(w[0].lapsed && !w[0].served);
-	assert_true(w[1].served && !w[1].lapsed);
-	assert_int_equal(db_waiter_forget(db), 0);
-	w = waiters(1);
-	assert_string_equal(w[0].party_id, "778");
-}
-
-static void
-a_quota_is_free_again_when_one_of_its_jobs_gives_back(void **state)
-{
-	struct db_grant g = { .job_id = id_of(0),
-		.role = "host",
-		.party_id = ROWS_HOST,
-		.engine = DB_ENGINE_DEFAULT,
-		.cores = 4 };
-
-	(void)state;
-	partner_job(0, "777", 4);
-	partner_job(1, "778", 4);
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
-	g.job_id = id_of(1);
-	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
-	refuse(0, WAIT_QUOTA);
-	assert_false(waiters(1)->changed);
-	assert_int_equal(
-	    db_resource_return(db, id_of(1), "host", ROWS_HOST, "test", NULL),
-	    0);
-	assert_false(waiters(1)->changed);
-	assert_int_equal(
-	    db_resource_return(db, id_of(0), "host", ROWS_HOST, "test", NULL),
-	    0);
-	assert_true(waiters(1)->changed);
-}
-
 int
 main(void)
 {
@@ -637,9 +510,6 @@ main(void)
 		T(waking_and_asking_who_is_ahead_read_a_few_of_those_who_wait),
 		T(nobody_passes_who_has_waited_long),
 		T(who_was_woken_while_it_asked_is_not_passed_by_who_was_woken_with_it),
-		T(initiators_that_were_refused_are_told_once_and_in_turn),
-		T(who_was_told_and_did_not_come_is_forgotten),
-		T(a_quota_is_free_again_when_one_of_its_jobs_gives_back),
 		T(priority_is_a_head_start_of_minutes),
 		T(a_job_has_its_head_start_in_each_of_its_runs),
 	};
