@@ -102,6 +102,7 @@ GRANT SELECT ON permission TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON supervisor_state
   TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON host_memory TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON partner_state TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON nonce TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, DELETE ON client_nonce TO 'sluice_supervisor'@'localhost';

@@ -281,7 +281,8 @@ claim_of(const struct supervisor *s, struct db_claim *c)
 	*c = (struct db_claim){ .launcher = s->instance,
 		.host = s->host,
 		.lease_ms = s->conf->lease_ms,
-		.limit = LAUNCH_BATCH };
+		.limit = LAUNCH_BATCH,
+		.counts_memory = resources_counts_host_memory(s) };
 	return room_here(s, &c->room);
 }
 

@@ -10,6 +10,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/db/db_attempt.h"
 #include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 
@@ -38,6 +39,27 @@ measure_memory_mb(int64_t *out)
 	return 0;
 }
 
+bool
+resources_counts_host_memory(const struct supervisor *s)
+{
+	return *s->conf->wake_address != '\0' || s->conf->host_memory_mb > 0;
+}
+
+/* Of a site with one host, memory_mb is all there is to say. */
+static int
+register_host(const struct supervisor *s)
+{
+	int64_t memory_mb = s->conf->host_memory_mb;
+	int r;
+
+	if (!resources_counts_host_memory(s))
+		return 0;
+	if (memory_mb == 0 && (r = measure_memory_mb(&memory_mb)) != 0)
+		return r;
+	log_info("this host: %lld MB", (long long)memory_mb);
+	return db_host_memory_set(s->db, s->host, memory_mb);
+}
+
 int
 resources_register(struct supervisor *s)
 {
@@ -51,7 +73,8 @@ resources_register(struct supervisor *s)
 	log_info("capacity: %lld cores, %lld MB", (long long)cores,
 	    (long long)memory_mb);
 	if ((r = db_resource_set(s->db, DB_ENGINE_DEFAULT, cores, memory_mb)) !=
-	    0)
+		0 ||
+	    (r = register_host(s)) != 0)
 		return r;
 	return db_quota_put(
 	    s->db, &(struct db_quota){ .party_id = DB_QUOTA_PARTNERS,

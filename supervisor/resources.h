@@ -9,6 +9,12 @@
 /* The cores that programs of this host may use.  ERR_IO. */
 int resources_cores_here(int64_t *out);
 
+/*
+ * Is memory counted for each host by itself?  Where there may be several:
+ * with [site] wake_address or [supervisor] host_memory_mb.
+ */
+bool resources_counts_host_memory(const struct supervisor *);
+
 /* Register the capacity.  Errors: ERR_IO (the machine), ERR_DB. */
 int resources_register(struct supervisor *);
 

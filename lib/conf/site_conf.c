@@ -142,6 +142,7 @@ static const struct key keys[] = {
 	NUM("supervisor", "outage_s", outage_s, "900", 1, 86400),
 	NUM("supervisor", "cores", cores, "0", 0, 4096),
 	NUM("supervisor", "memory_mb", memory_mb, "0", 0, 67108864),
+	NUM("supervisor", "host_memory_mb", host_memory_mb, "0", 0, 67108864),
 	NUM("supervisor", "reservation_ms", reservation_ms, "30000", 1000,
 	    MS_DAY),
 	NUM("supervisor", "partner_timeout_ms", partner_timeout_ms, "10000",

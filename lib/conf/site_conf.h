@@ -81,6 +81,7 @@ struct site_conf {
 	int64_t outage_s;  /* tasks go on without the database for so long */
 	int64_t cores;	   /* 0: as many as the machine has */
 	int64_t memory_mb; /* 0: three quarters of the machine's */
+	int64_t host_memory_mb; /* of it, this host's; 0: the same */
 	int64_t reservation_ms;
 	int64_t partner_timeout_ms;
 	int64_t partner_outage_s; /* jobs go on without one for so long */

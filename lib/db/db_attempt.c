@@ -33,6 +33,7 @@
 	X(INT, shepherd_pid, "a.shepherd_pid")                                 \
 	X(INT, executor_pid, "a.executor_pid")                                 \
 	X(INT, cores, "a.cores")                                               \
+	X(INT, memory_mb, "a.memory_mb")                                       \
 	X(INT, lease_left_ms,                                                  \
 	    "TIMESTAMPDIFF(MICROSECOND, NOW(6),"                               \
 	    " a.lease_until) DIV 1000")                                        \
@@ -90,13 +91,15 @@ db_attempt_open_on(struct db *db, struct arena *a, const char *host,
 
 /* --- claim --- */
 
-/* The cores of one task: the job's here, shared by its parallel tasks. */
+/* Those of one task: the job's here, shared by its parallel tasks. */
 #define PICK_COLS(X)                                                           \
 	KEY_COLS(X, key., "t.")                                                \
 	X(BOOL, is_initiator, "j.is_initiator")                                \
 	X(INT, cores,                                                          \
 	    "GREATEST(1, COALESCE(p.cores, 1)"                                 \
 	    " DIV GREATEST(1, j.task_parallelism))")                           \
+	X(INT, memory_mb,                                                      \
+	    "COALESCE(p.memory_mb, 0) DIV GREATEST(1, j.task_parallelism)")    \
 	X(INT, waited_ms,                                                      \
 	    "TIMESTAMPDIFF(MICROSECOND, t.updated_at, NOW(6)) DIV 1000")
 static const struct db_col pick_cols[] = {
@@ -142,10 +145,10 @@ static const struct db_stmt supersede = { "attempt.supersede", KEY_PARAMS,
 static const struct db_stmt next_fence = { "attempt.next_fence", KEY_PARAMS,
 	"SELECT CAST(COALESCE(MAX(fence), 0) + 1 AS SIGNED) FROM attempt"
 	" WHERE" KEY_WHERE };
-static const struct db_stmt insert = { "attempt.insert", KEY_PARAMS "isssii",
+static const struct db_stmt insert = { "attempt.insert", KEY_PARAMS "isssiii",
 	"INSERT INTO attempt (job_id, component, version, role, party_id,"
-	" fence, attempt_id, host, launcher, cores, lease_until)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+	" fence, attempt_id, host, launcher, cores, memory_mb, lease_until)"
+	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
 	" NOW(6) + INTERVAL ? MICROSECOND)" };
 
 struct claiming {
@@ -155,6 +158,7 @@ struct claiming {
 	int64_t lease_ms;
 	int64_t limit;
 	int64_t room; /* cores */
+	bool counts_memory;
 	struct db_attempt *rows;
 	size_t n;
 	size_t left;
@@ -198,24 +202,86 @@ claim_one(
 	t->launcher = c->launcher;
 	t->lease_left_ms = c->lease_ms;
 	if ((r = db_exec(db, &insert, NULL, KEY_ARGS(k), t->fence,
-		 t->attempt_id, t->host, t->launcher, t->cores,
+		 t->attempt_id, t->host, t->launcher, t->cores, t->memory_mb,
 		 c->lease_ms * 1000)) != 0)
 		return r;
 	*taken = true;
 	return attempt_event(db, k, "claimed", t->attempt_id);
 }
 
+/* --- memory of a host --- */
+
+static const struct db_stmt set_memory = { "host_memory.set", "sii",
+	"INSERT INTO host_memory (host, memory_mb) VALUES (?, ?)"
+	" ON DUPLICATE KEY UPDATE memory_mb = ?" };
+/* All who claim for a host queue here; who has what is read after it. */
+static const struct db_stmt lock_memory = { "host_memory.lock", "s",
+	"SELECT memory_mb FROM host_memory WHERE host = ? FOR UPDATE" };
+static const struct db_stmt memory_on = { "attempt.memory_on", "s",
+	"SELECT CAST(COALESCE(SUM(a.memory_mb), 0) AS SIGNED) FROM attempt a"
+	" WHERE a.ended_at IS NULL AND a.host = ?" };
+
+struct memory {
+	int64_t total, used;
+};
+
+int
+db_host_memory_set(struct db *db, const char *host, int64_t memory_mb)
+{
+	return db_exec(db, &set_memory, NULL, host, memory_mb, memory_mb);
+}
+
+static int
+read_memory(struct db *db, const char *host, struct memory *m)
+{
+	int r;
+
+	if ((r = db_query_int(db, &lock_memory, &m->total, host)) != 0)
+		return r == ERR_NOT_FOUND
+			   ? err_set(r, "nothing is known of host %.100s", host)
+			   : r;
+	return db_query_int(db, &memory_on, &m->used, host);
+}
+
+int
+db_host_memory_free(struct db *db, const char *host, int64_t *memory_mb)
+{
+	struct memory m;
+	int r = read_memory(db, host, &m);
+
+	*memory_mb = r == 0 ? m.total - m.used : 0;
+	return r;
+}
+
+/* What is larger than any host runs alone; elsewhere there may be a larger. */
+static bool
+has_memory(const struct memory *m, const struct db_attempt *t)
+{
+	return t->memory_mb <= m->total - m->used || t->memory_mb == 0 ||
+	       (m->used == 0 && t->waited_ms >= DB_CLAIM_PATIENCE_MS);
+}
+
+static bool
+has_room(const struct db_attempt *t, int64_t cores, const struct memory *m)
+{
+	return (t->cores <= cores || t->waited_ms >= DB_CLAIM_PATIENCE_MS) &&
+	       has_memory(m, t);
+}
+
 /* Of what was picked, as many as there is room for. */
 static int
 claim_picked(struct db *db, struct claiming *c, size_t picked)
 {
+	struct memory memory = { DB_CLAIM_ALL, 0 };
 	int64_t room = c->room;
 	bool taken;
 	int r;
 
+	if (c->counts_memory && picked > 0 &&
+	    (r = read_memory(db, c->host, &memory)) != 0)
+		return r;
 	for (size_t i = 0; i < picked; i++) {
-		if (c->rows[i].cores > room &&
-		    c->rows[i].waited_ms < DB_CLAIM_PATIENCE_MS) {
+		if (!has_room(&c->rows[i], room, &memory)) {
 			c->left++;
 			continue;
 		}
@@ -224,6 +290,7 @@ claim_picked(struct db *db, struct claiming *c, size_t picked)
 		if (!taken)
 			continue;
 		room -= c->rows[i].cores;
+		memory.used += c->rows[i].memory_mb;
 		c->rows[c->n++] = c->rows[i];
 	}
 	return 0;
@@ -251,7 +318,8 @@ claiming_of(struct arena *a, const struct db_claim *claim)
 		.host = arena_strdup(a, claim->host),
 		.lease_ms = claim->lease_ms,
 		.limit = claim->limit,
-		.room = claim->room };
+		.room = claim->room,
+		.counts_memory = claim->counts_memory };
 }
 
 int

@@ -16,6 +16,7 @@ struct db_attempt {
 	int64_t shepherd_pid; /* 0: not known */
 	int64_t executor_pid;
 	int64_t cores;
+	int64_t memory_mb; /* 0: not counted */
 	int64_t waited_ms; /* of one just claimed: since its start was wanted */
 	bool is_initiator; /* of one just claimed: the job is this site's */
 	int64_t lease_left_ms; /* negative: expired */
@@ -33,7 +34,10 @@ struct db_attempt {
  *
  * One host among several: what would take more than `room` cores here is left
  * for DB_CLAIM_PATIENCE_MS, for hosts that have room; then whoever looks takes
- * it.  *left is how many were.
+ * it.  Nobody takes more memory than the host has (db_host_memory_set()) and
+ * open attempts there leave, however long a task waits; but a task that no
+ * host is large enough for runs where no other has memory.  *left is how many
+ * were left.
  */
 struct db_claim {
 	const char *launcher;
@@ -41,6 +45,7 @@ struct db_claim {
 	int64_t lease_ms;
 	int64_t limit;
 	int64_t room; /* DB_CLAIM_ALL: whatever it takes */
+	bool counts_memory;
 };
 #define DB_CLAIM_ALL INT64_MAX
 #define DB_CLAIM_PATIENCE_MS 1000
@@ -52,6 +57,10 @@ int db_attempt_claim(struct db *, struct arena *, const struct db_claim *,
  */
 int db_attempt_claim_task(struct db *, struct arena *, const struct db_claim *,
     const struct db_task_key *, struct db_attempt **row);
+/* What a host has; kept until another value comes. */
+int db_host_memory_set(struct db *, const char *host, int64_t memory_mb);
+/* Of that, what open attempts leave; ERR_NOT_FOUND: nothing is known of it. */
+int db_host_memory_free(struct db *, const char *host, int64_t *memory_mb);
 /* Cores of the open attempts on a host. */
 int db_attempt_cores_on(struct db *, const char *host, int64_t *cores);
 

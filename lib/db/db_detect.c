@@ -232,7 +232,14 @@ static const struct db_stmt ledger = { "detect.ledger", "",
 	" ON g.engine = r.engine AND g.returned_at IS NULL"
 	" GROUP BY r.engine, r.cores, r.memory_mb"
 	" HAVING SUM(g.cores) > r.cores OR SUM(g.memory_mb) > r.memory_mb"
-	" OR MIN(g.cores) < 0 OR MIN(g.memory_mb) < 0" };
+	" OR MIN(g.cores) < 0 OR MIN(g.memory_mb) < 0"
+	/* What is larger than any host may run on one alone. */
+	" UNION ALL SELECT 1, CONCAT('host ', h.host, ': ', SUM(a.memory_mb),"
+	" ' of ', h.memory_mb, ' MB are taken') FROM host_memory h"
+	" JOIN attempt a ON a.host = h.host AND a.ended_at IS NULL"
+	" AND a.memory_mb <> 0 GROUP BY h.host, h.memory_mb"
+	" HAVING (SUM(a.memory_mb) > h.memory_mb AND COUNT(*) > 1)"
+	" OR MIN(a.memory_mb) < 0" };
 
 int
 db_detect_ledger(struct db *db, struct arena *a, const char ***texts, size_t *n)

@@ -19,6 +19,8 @@ HEARTBEAT_MS = 1000
 ROUNDS = 20
 # Without the other host's word each round would wait for a heartbeat.
 MOST_S = ROUNDS * HEARTBEAT_MS / 1000 * 0.7
+# Three tasks are what the two hosts have memory for together, and one what each has.
+HOST_MB, TASK_MB = 6200, 4096
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -185,7 +187,9 @@ class Hosts(unittest.TestCase):
         shared = os.path.join(cls.top, "shared")
         settings(site, "site", shared=shared)
         settings(site, "mailbox", memory_dir=os.path.join(shared, "small"))
-        settings(site, "supervisor", lease_ms=LEASE_MS, heartbeat_ms=HEARTBEAT_MS, cores=16)
+        settings(site, "supervisor", lease_ms=LEASE_MS, heartbeat_ms=HEARTBEAT_MS, cores=16,
+                 memory_mb=2 * HOST_MB, host_memory_mb=HOST_MB)
+        settings(site, "executor", memory_mb=TASK_MB)
         settings(site, "jobs", auto_retries=2, auto_retry_delay_s=1)
         path = os.path.join(cls.home, "site.conf")
         sluice("db", "create", "--config", path, "--admin-socket", cls.database.socket, "--admin-user", "root")
@@ -407,6 +411,29 @@ class Hosts(unittest.TestCase):
             print("%d rounds of %d bytes: %.1f s" % (rounds, size, took), flush=True)
             if rounds == ROUNDS:
                 self.assertLess(took, MOST_S)
+
+    def test_3_a_host_gives_tasks_no_more_memory_than_it_has(self):
+        jobs = [self.submit_compute(self.a, 600) for _ in range(3)]
+        for job in jobs:
+            self.addCleanup(self.a.api, "job/stop", {"job_id": job})
+
+        def open_on():
+            return self.a.sql("SELECT h.host, h.memory_mb, SUM(a.memory_mb) FROM host_memory h JOIN attempt a"
+                              " ON a.host = h.host AND a.ended_at IS NULL GROUP BY h.host ORDER BY h.host")
+        # What is granted is the site's; after a second a task would go to whichever host looks, but for this.
+        waits = wait_for(lambda: self.a.sql("SELECT job_id FROM task WHERE launch_wanted = 1 AND job_id IN (%s)"
+                                            " AND updated_at < NOW(6) - INTERVAL 3 SECOND" % ", ".join(jobs)),
+                         what="a task that wants more memory than a host has left")
+        self.assertEqual(open_on(), [[name, str(HOST_MB), str(TASK_MB)] for name in "ab"])
+        self.assertEqual(len(waits), 1)
+        third = waits[0][0]
+        ended = next(job for job in jobs if job != third)
+        self.cancel(ended)
+        self.started(third, "test_fail_0", 1)
+        self.assertEqual(open_on(), [[name, str(HOST_MB), str(TASK_MB)] for name in "ab"])
+        for job in jobs:
+            if job != ended:
+                self.cancel(job)
 
     def test_3_an_end_reaches_a_shepherd_on_the_other_host(self):
         for name, (job, _) in self.one_on_each(60).items():

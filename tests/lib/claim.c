@@ -6,7 +6,7 @@ claim_any(struct db *db, struct arena *a, const char *launcher,
     size_t *n)
 {
 	const struct db_claim c = { launcher, host, lease_ms, limit,
-		DB_CLAIM_ALL };
+		DB_CLAIM_ALL, false };
 	size_t left;
 
 	return db_attempt_claim(db, a, &c, rows, n, &left);

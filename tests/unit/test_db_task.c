@@ -14,6 +14,7 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_detect.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_task.h"
@@ -326,7 +327,7 @@ a_host_without_room_leaves_a_task_to_others_for_a_second(void **state)
 	static const struct db_stmt age = { "age", "",
 		"UPDATE task SET updated_at = NOW(6) - INTERVAL 1001000"
 		" MICROSECOND" };
-	struct db_claim c = { "super-1", "host-1", LEASE_MS, 10, 3 };
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 10, 3, false };
 	struct db_attempt *a;
 	size_t n, left;
 	int64_t cores;
@@ -353,7 +354,7 @@ a_host_without_room_leaves_a_task_to_others_for_a_second(void **state)
 static void
 a_host_with_room_takes_a_task_at_once(void **state)
 {
-	struct db_claim c = { "super-1", "host-1", LEASE_MS, 10, 4 };
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 10, 4, false };
 	struct db_attempt *a;
 	size_t n, left;
 
@@ -364,10 +365,98 @@ a_host_with_room_takes_a_task_at_once(void **state)
 	assert_int_equal(left, 0);
 }
 
+static int64_t
+memory_free(const char *host)
+{
+	int64_t mb;
+
+	assert_int_equal(db_host_memory_free(db, host, &mb), 0);
+	return mb;
+}
+
+static size_t
+claims(const char *host, bool counts_memory)
+{
+	struct db_claim c = { "super-1", host, LEASE_MS, 10, DB_CLAIM_ALL,
+		counts_memory };
+	struct db_attempt *a;
+	size_t n, left;
+
+	assert_int_equal(db_attempt_claim(db, arena, &c, &a, &n, &left), 0);
+	return n;
+}
+
+static size_t
+complaints(void)
+{
+	const char **texts;
+	size_t n;
+
+	assert_int_equal(db_detect_ledger(db, arena, &texts, &n), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(
+		    texts[i], "host host-1: 1200 of 500 MB are taken");
+	return n;
+}
+
+static const struct db_stmt each_600 = { "each_600", "",
+	"UPDATE job_party p JOIN job j ON j.job_id = p.job_id"
+	" SET p.memory_mb = 600 * j.task_parallelism" };
+static const struct db_stmt long_wanted = { "long_wanted", "",
+	"UPDATE task SET updated_at = NOW(6) - INTERVAL 1 HOUR" };
+
+static void
+a_host_gives_tasks_no_more_memory_than_it_has(void **state)
+{
+	struct db_attempt *a;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_exec(db, &each_600, NULL), 0);
+	assert_int_equal(db_host_memory_set(db, "host-1", 1), 0);
+	assert_int_equal(db_host_memory_set(db, "host-1", 1000), 0);
+	assert_int_equal(db_host_memory_set(db, "host-2", 600), 0);
+	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
+	assert_int_equal(claims("host-1", true), 1);
+	assert_int_equal(memory_free("host-1"), 400);
+	/* Others may be large enough; this one is not, for how long ever. */
+	assert_int_equal(db_task_want_launch(db, &theirs, NULL), 0);
+	assert_int_equal(claims("host-1", true), 0);
+	assert_int_equal(db_exec(db, &long_wanted, NULL), 0);
+	assert_int_equal(claims("host-1", true), 0);
+	assert_int_equal(claims("host-2", true), 1);
+	assert_int_equal(memory_free("host-2"), 0);
+	assert_int_equal(memory_free("host-1"), 400);
+	assert_int_equal(complaints(), 0);
+	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &a, &n), 0);
+	assert_int_equal(a->memory_mb, 600);
+	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"), 0);
+	assert_int_equal(memory_free("host-1"), 1000);
+}
+
+static void
+a_task_larger_than_any_host_has_one_to_itself(void **state)
+{
+	(void)state;
+	assert_int_equal(db_exec(db, &each_600, NULL), 0);
+	assert_int_equal(db_host_memory_set(db, "host-1", 500), 0);
+	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
+	assert_int_equal(claims("host-1", true), 0);
+	assert_int_equal(db_exec(db, &long_wanted, NULL), 0);
+	assert_int_equal(claims("host-1", true), 1);
+	assert_int_equal(complaints(), 0);
+	assert_int_equal(db_task_want_launch(db, &theirs, NULL), 0);
+	assert_int_equal(db_exec(db, &long_wanted, NULL), 0);
+	assert_int_equal(claims("host-1", true), 0);
+	/* Who took another all the same is found out. */
+	assert_int_equal(claims("host-1", false), 1);
+	assert_int_equal(complaints(), 1);
+}
+
 static int
 want_and_claim(struct db *d, void *ctx)
 {
-	struct db_claim c = { "super-1", "host-1", LEASE_MS, 0, 4 };
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 0, 4, false };
 	int r = db_task_want_launch(d, &here, NULL);
 
 	return r != 0 ? r : db_attempt_claim_task(d, arena, &c, &here, ctx);
@@ -376,7 +465,7 @@ want_and_claim(struct db *d, void *ctx)
 static void
 a_task_is_claimed_in_the_transaction_that_wants_it(void **state)
 {
-	struct db_claim none = { "super-1", "host-1", LEASE_MS, 0, 0 };
+	struct db_claim none = { "super-1", "host-1", LEASE_MS, 0, 0, false };
 	struct db_attempt *a, *rows;
 	size_t n;
 
@@ -888,6 +977,8 @@ main(void)
 		T(task_is_launched_once_however_often_it_is_asked_for),
 		T(a_host_without_room_leaves_a_task_to_others_for_a_second),
 		T(a_host_with_room_takes_a_task_at_once),
+		T(a_host_gives_tasks_no_more_memory_than_it_has),
+		T(a_task_larger_than_any_host_has_one_to_itself),
 		T(a_task_is_claimed_in_the_transaction_that_wants_it),
 		T(launch_is_refused_where_it_makes_no_sense),
 		T(two_launchers_never_get_the_same_task),
