@@ -130,6 +130,7 @@ GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON attempt TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON quota TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE ON partner_stored TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON resource_waiter
   TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource_grant

@@ -8,6 +8,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_model_part.h"
+#include "lib/db/db_quota.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
@@ -81,14 +82,14 @@ add_event(struct db *db, const struct db_model_key *k, const char *from,
 /* The formatter takes the macros between the texts for code. */
 /* clang-format off */
 static const struct db_stmt stage = { "model.stage",
-	"sssssissssssssssbiib",
+	"sssssissssssssssbiibsi",
 	"INSERT INTO model (model_id, model_version, role, party_id, state,"
 	" job_id, is_parent, parent_version, parent_info, roles,"
 	" initiator_role, initiator_party, train_dsl, inference_dsl,"
 	" train_runtime_conf, runtime_conf_on_party, manifest, manifest_hash,"
-	" size_bytes, imported, archive_sha256)"
+	" size_bytes, imported, archive_sha256, stored_party, stored_bytes)"
 	" VALUES (?, ?, ?, ?, 'staged', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	" ?, ?, ?)"
+	" ?, ?, ?, ?, ?)"
 	" ON DUPLICATE KEY UPDATE" SAME("job_id") "," SAME("is_parent") ","
 	SAME("parent_version") "," SAME("parent_info") "," SAME("roles") ","
 	SAME("initiator_role") "," SAME("initiator_party") ","
@@ -115,7 +116,28 @@ insert_staged(struct db *db, const struct db_model *m)
 	    m->manifest, (const void *)m->manifest_hash, (size_t)DB_HASH_SIZE,
 	    m->size_bytes, (int64_t)m->imported,
 	    m->has_archive ? (const void *)m->archive_sha256 : NULL,
-	    (size_t)DB_HASH_SIZE);
+	    (size_t)DB_HASH_SIZE,
+	    m->stored_party != NULL ? m->stored_party : "", m->stored_bytes);
+}
+
+static const struct db_stmt is_staged = { "model.is_staged", KEY_PARAMS,
+	"SELECT COUNT(*) FROM model WHERE" KEY_WHERE
+	" AND state = 'staged' FOR UPDATE" };
+
+/* One that is staged already has been counted, and is not again. */
+static int
+count_stored(
+    struct db *db, const struct db_model *m, const struct db_model_key *k)
+{
+	int64_t n;
+	int r;
+
+	if (m->stored_party == NULL)
+		return 0;
+	r = db_query_int(db, &is_staged, &n, KEY_ARGS(k));
+	return r != 0 || n > 0
+		   ? r
+		   : db_quota_store(db, m->stored_party, m->stored_bytes);
 }
 
 static int
@@ -126,7 +148,8 @@ stage_tx(struct db *db, void *ctx)
 		s->m->role, s->m->party_id };
 	int r;
 
-	if ((r = insert_staged(db, s->m)) != 0)
+	if ((r = count_stored(db, s->m, &k)) != 0 ||
+	    (r = insert_staged(db, s->m)) != 0)
 		return r;
 	for (size_t i = 0; i < s->n; i++)
 		if ((r = db_model_part_put(db, &s->parts[i])) != 0)
@@ -321,6 +344,12 @@ static const struct db_stmt abandoned = { "model.abandoned", "i",
 		    " ('failed', 'canceled', 'timeout'),"
 		    " m.updated_at < NOW(6) - INTERVAL ? * 1000 MICROSECOND)" };
 
+static const struct db_stmt give_back = { "model.give_back", KEY_PARAMS "s",
+	"UPDATE partner_stored p JOIN (SELECT stored_party, stored_bytes"
+	" FROM model WHERE" KEY_WHERE " AND state = ?) m"
+	" ON p.party_id = m.stored_party"
+	" SET p.bytes = GREATEST(p.bytes - m.stored_bytes, 0)" };
+
 static int
 delete_tx(struct db *db, void *ctx)
 {
@@ -328,7 +357,9 @@ delete_tx(struct db *db, void *ctx)
 	int64_t n;
 	int r;
 
-	if ((r = db_exec(db, &drop, &n, KEY_ARGS(k))) != 0 ||
+	if ((r = db_exec(db, &give_back, NULL, KEY_ARGS(k), "staged")) != 0 ||
+	    (r = db_exec(db, &give_back, NULL, KEY_ARGS(k), "sealed")) != 0 ||
+	    (r = db_exec(db, &drop, &n, KEY_ARGS(k))) != 0 ||
 	    (r = db_model_part_delete(db, k, DB_MODEL_PARTS_ALL)) != 0)
 		return r;
 	return n == 0 ? 0 : add_event(db, k, "", "deleted", NULL);
@@ -354,7 +385,9 @@ drop_staged_tx(struct db *db, void *ctx)
 		err_clear();
 		return 0;
 	}
-	if (r != 0 || (r = db_exec(db, &drop_staged, NULL, KEY_ARGS(k))) != 0 ||
+	if (r != 0 ||
+	    (r = db_exec(db, &give_back, NULL, KEY_ARGS(k), "staged")) != 0 ||
+	    (r = db_exec(db, &drop_staged, NULL, KEY_ARGS(k))) != 0 ||
 	    (r = db_model_part_delete(db, k,
 		 is_trained ? DB_MODEL_PARTS_PIPELINE
 			    : DB_MODEL_PARTS_STAGED)) != 0)

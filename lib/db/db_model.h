@@ -44,6 +44,12 @@ struct db_model {
 	unsigned char archive_sha256[DB_HASH_SIZE];
 	int64_t created_ms;
 	int64_t updated_ms;
+	/*
+	 * Of one to be staged: the partner that this is counted for (db_quota.h)
+	 * until it is dropped or deleted, or NULL.  Not read.
+	 */
+	const char *stored_party;
+	int64_t stored_bytes;
 };
 
 struct db_model_part {

@@ -46,8 +46,8 @@ int db_quota_check_waiting(
     struct db *, const char *initiator_party, bool is_own, struct wait *why);
 
 /*
- * What jobs of a partner have stored here, in documents and rows; bytes may
- * be negative, when they are replaced by shorter ones.
+ * What jobs and deployments of a partner have stored here, in documents and
+ * rows; bytes may be negative, when they are replaced by shorter ones.
  */
 int db_quota_store(struct db *, const char *party_id, int64_t bytes);
 /*

@@ -296,32 +296,33 @@ parent_info(struct deploy *d)
 	return text;
 }
 
-/* Partners' deployments count like their jobs, each once. */
+/*
+ * Partners' deployments count like their jobs, each once, and no more when
+ * they are dropped.
+ */
 static int
-count_stored(struct deploy *d, const struct db_model *m)
+check_stored(struct deploy *d, struct db_model *m)
 {
 	const struct errand_ask *ask = d->ask;
-	int64_t bytes =
-	    CHILD_BYTES +
-	    (int64_t)(strlen(m->train_dsl) + strlen(m->inference_dsl) +
-		      strlen(m->train_runtime_conf) +
-		      strlen(m->runtime_conf_on_party));
 	struct db_model *staged;
 	struct wait why;
 	int r;
 
 	if (ask->caller->is_site)
 		return 0;
+	m->stored_party = ask->caller->party_id;
+	m->stored_bytes =
+	    CHILD_BYTES +
+	    (int64_t)(strlen(m->train_dsl) + strlen(m->inference_dsl) +
+		      strlen(m->train_runtime_conf) +
+		      strlen(m->runtime_conf_on_party));
 	r = db_model_get_staged(ask->db, ask->arena, &d->child, &staged);
 	if (r != ERR_NOT_FOUND)
 		return r;
 	err_clear();
 	r = db_quota_check_stored(
-	    ask->db, ask->arena, ask->caller->party_id, bytes, &why);
-	if (r == ERR_BUSY)
-		return err_set(ERR_LIMIT, "%s", err_text());
-	return r != 0 ? r
-		      : db_quota_store(ask->db, ask->caller->party_id, bytes);
+	    ask->db, ask->arena, m->stored_party, m->stored_bytes, &why);
+	return r == ERR_BUSY ? err_set(ERR_LIMIT, "%s", err_text()) : r;
 }
 
 static int
@@ -343,7 +344,7 @@ stage(struct deploy *d, uint8_t hash[])
 	s.m.runtime_conf_on_party = conf_of_child(d);
 	s.m.imported = false;
 	s.m.has_archive = false;
-	if ((r = count_stored(d, &s.m)) != 0)
+	if ((r = check_stored(d, &s.m)) != 0)
 		return r;
 	r = model_manifest_contract(d->parent->manifest, contract);
 	if (r == 0)

@@ -499,6 +499,58 @@ child_is_staged_then_sealed_with_the_parents_files(void **state)
 	json_object_put(body);
 }
 
+static int64_t
+stored(void)
+{
+	static const struct db_stmt bytes = { "bytes", "",
+		"SELECT CAST(COALESCE(SUM(bytes), 0) AS SIGNED)"
+		" FROM partner_stored" };
+	int64_t n;
+
+	assert_int_equal(db_query_int(db, &bytes, &n), 0);
+	return n;
+}
+
+static void
+what_a_deployment_stores_is_counted_once_and_given_back_with_it(void **state)
+{
+	static const struct party_caller self = { .party_id = ROWS_HOST,
+		.is_site = true };
+	char root[MODEL_HEX_SIZE];
+	uint8_t hash[DB_HASH_SIZE];
+	struct json_object *body, *data;
+	int64_t before, with;
+
+	(void)state;
+	train(root);
+	before = stored();
+	body = deploy_body(root, "");
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	with = stored();
+	assert_true(with > before);
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(stored(), with);
+	assert_int_equal(ask(model_deploy_drop, &guest, body, &data), 0);
+	assert_int_equal(stored(), before);
+	assert_int_equal(ask(model_deploy_drop, &guest, body, &data), 0);
+	assert_int_equal(stored(), before);
+	/* Nobody came to seal or drop it. */
+	assert_int_equal(ask_stage(&guest, body, hash), 0);
+	assert_int_equal(db_model_drop_staged(db, &child_key), 0);
+	assert_int_equal(stored(), before);
+	/* What is sealed stays, and what this site deploys is its own. */
+	assert_int_equal(ask_seal(body, hash), 0);
+	assert_int_equal(stored(), with);
+	assert_int_equal(ask(model_deploy_drop, &guest, body, &data), 0);
+	assert_int_equal(stored(), with);
+	assert_int_equal(db_model_delete(db, &child_key), 0);
+	assert_int_equal(stored(), before);
+	json_object_object_del(body, "members");
+	assert_int_equal(ask_stage(&self, body, hash), 0);
+	assert_int_equal(stored(), before);
+	json_object_put(body);
+}
+
 static void
 child_that_was_dropped_meanwhile_is_sealed_all_the_same(void **state)
 {
@@ -688,6 +740,7 @@ main(void)
 		T(another_end_drops_what_was_staged_and_keeps_the_parts),
 		T(rerun_makes_a_new_manifest_and_a_failed_one_keeps_the_old),
 		T(child_is_staged_then_sealed_with_the_parents_files),
+		T(what_a_deployment_stores_is_counted_once_and_given_back_with_it),
 		T(child_that_was_dropped_meanwhile_is_sealed_all_the_same),
 		T(deployment_of_strangers_or_of_other_roots_is_refused),
 		T(other_manifests_and_other_members_are_not_sealed),
