@@ -18,6 +18,7 @@ int detect_doubtful_jobs(struct supervisor *);
 int detect_lost_tasks(struct supervisor *);
 int detect_late_launches(struct supervisor *);
 int detect_late_ends(struct supervisor *);
+int detect_sessions(struct supervisor *);
 int detect_report_backlog(struct supervisor *);
 int detect_orphans(struct supervisor *);
 

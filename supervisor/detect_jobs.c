@@ -2,6 +2,7 @@
  * Detectors about jobs and tasks.  Called by detectors.c.
  */
 #include <signal.h>
+#include <stdlib.h>
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -10,6 +11,7 @@
 #include "lib/db/db_detect.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_recover.h"
+#include "lib/db/db_task.h"
 #include "lib/party/party.h"
 #include "supervisor/detect.h"
 #include "supervisor/doubts.h"
@@ -33,6 +35,7 @@
 /* Reports that no initiator took for so long are a backlog. */
 #define BACKLOG_MS 60000
 #define BATCH 100
+#define HOUR_MS (3600 * INT64_C(1000))
 
 /* Attempts whose shepherds stopped renewing. */
 int
@@ -239,6 +242,45 @@ detect_late_ends(struct supervisor *s)
 
 	if (r == 0 && n > 0)
 		kill_look(s);
+	return r;
+}
+
+static int
+end_session(struct supervisor *s, const struct db_stuck_task *t)
+{
+	char *why = xasprintf("its session with this site's engines has been "
+			      "open for %lld hours, and is ended",
+	    (long long)(t->age_ms / HOUR_MS));
+	bool effective;
+	int r;
+
+	r = db_task_want_end(s->db, &t->key, STATE_TIMEOUT, why, &effective);
+	if (r == 0 && effective) {
+		(void)finding(s, "engine sessions", t->key.job_id,
+		    "%s of %s %s: %s", t->key.component, t->key.role,
+		    t->key.party_id, why);
+		supervisor_changed(s, t->key.job_id);
+	}
+	free(why);
+	return r;
+}
+
+/* Nobody holds engines for ever. */
+int
+detect_sessions(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	struct db_stuck_task *rows;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_sessions(
+	    s->db, arena, s->conf->session_hours, BATCH, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		r = end_session(s, &rows[i]);
+	if (r == 0 && n > 0)
+		kill_look(s);
+	arena_free(arena);
 	return r;
 }
 

@@ -52,6 +52,10 @@ static const struct detector table[] = {
 	    "told, and taken", detect_late_launches },
 	{ "late ends", 30000, "an end is wanted for a minute",
 	    "told, and wanted again", detect_late_ends },
+	{ "engine sessions", 5000,
+	    "a task holds its engines for longer than session_hours, or a "
+	    "minute after its job's end",
+	    "it ends as timeout", detect_sessions },
 	{ "report backlog", MINUTE,
 	    "ends of tasks that an initiator has not heard of for a minute",
 	    "told; they are sent until it has", detect_report_backlog },

@@ -194,6 +194,7 @@ static const struct key keys[] = {
 	NUM("executor", "file_mb", executor_file_mb, "65536", 1, 67108864),
 	NUM("executor", "no_progress_s", no_progress_s, "600", 0, 31536000),
 	NUM("executor", "partner_wait_s", partner_wait_s, "86400", 0, 31536000),
+	NUM("executor", "session_hours", session_hours, "168", 0, 87600),
 	NUM("executor", "max_egress_mb", max_egress_mb, "0", 0, 67108864),
 	STR("executor", "cgroup_dir", KEY_TEXT, cgroup_dir, ""),
 

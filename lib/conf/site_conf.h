@@ -116,8 +116,9 @@ struct site_conf {
 	int64_t executor_memory_mb; /* default limit per task */
 	int64_t executor_file_mb;   /* largest file */
 	int64_t no_progress_s;	    /* silence after which it hangs; 0: never */
-	int64_t partner_wait_s;	   /* longest wait for an object; 0: for ever */
-	int64_t max_egress_mb;	   /* of a task; 0: what its contract allows */
+	int64_t partner_wait_s; /* longest wait for an object; 0: for ever */
+	int64_t session_hours;	/* longest session of one task; 0: no limit */
+	int64_t max_egress_mb;	/* of a task; 0: what its contract allows */
 	char *model_store_program; /* carries models to the store and back */
 	/* [model_store] */
 	bool store_enabled;

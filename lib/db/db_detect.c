@@ -249,6 +249,28 @@ db_detect_ledger(struct db *db, struct arena *a, const char ***texts, size_t *n)
 
 /* --- attempts ----------------------------------------------------------------- */
 
+#define OPEN_FOR "TIMESTAMPDIFF(MICROSECOND, a.started_at, NOW(6)) DIV 1000"
+#define SESSION_COLS(X) KEY_COLS(X, key., "t.") X(INT, age_ms, OPEN_FOR)
+static const struct db_stmt sessions = { "detect.sessions", "iii",
+	"SELECT 1" SESSION_COLS(
+	    DB_SQL) " FROM attempt a JOIN task t ON t.job_id = a.job_id"
+		    " AND t.component = a.component AND t.version = a.version"
+		    " AND t.role = a.role AND t.party_id = a.party_id"
+		    " JOIN job j ON j.job_id = a.job_id"
+		    " WHERE a.ended_at IS NULL AND t.kill_wanted = ''"
+		    " AND ((? > 0 AND a.started_at"
+		    "  <= NOW(6) - INTERVAL ? HOUR)"
+		    " OR j.ended_at <= NOW(6) - INTERVAL 60 SECOND)"
+		    " LIMIT ?" };
+
+int
+db_detect_sessions(struct db *db, struct arena *a, int64_t hours, int64_t limit,
+    struct db_stuck_task **rows, size_t *n)
+{
+	return db_select(
+	    db, &sessions, &stuck_shape, a, rows, n, hours, hours, limit);
+}
+
 static const struct db_stmt attempts = { "detect.open_attempts", "s",
 	"SELECT COUNT(*) FROM attempt WHERE job_id = ?"
 	" AND ended_at IS NULL" };

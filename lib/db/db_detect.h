@@ -74,6 +74,14 @@ int db_detect_grants(
 int db_detect_ledger(
     struct db *, struct arena *, const char ***texts, size_t *n);
 
+/*
+ * Local tasks whose attempt has been open for longer than hours (0: however
+ * long that is), or though their job ended a minute ago, and whose end nobody
+ * wants yet.  age_ms is the attempt's.
+ */
+int db_detect_sessions(struct db *, struct arena *, int64_t hours,
+    int64_t limit, struct db_stuck_task **rows, size_t *n);
+
 /* Open attempts of a job on any host. */
 int db_detect_open_attempts(struct db *, const char *job_id, int64_t *n);
 

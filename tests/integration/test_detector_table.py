@@ -34,6 +34,7 @@ ROWS = {
     "doubtful jobs": "a_job_that_its_initiator_does_not_know_any_more_ends",
     "lost tasks": "a_running_task_that_nobody_runs_ends",
     "late ends": "an_end_that_does_not_come_and_a_start_that_nobody_takes_are_told",
+    "engine sessions": "a_task_that_holds_its_engines_for_a_week_ends",
     "disks": "a_disk_below_its_limit_is_told_and_work_refused",
     "work folders": "what_was_left_behind_is_removed",
     "uploads": "what_was_left_behind_is_removed",
@@ -272,6 +273,17 @@ class DetectorTable(unittest.TestCase):
         self.found(self.guest, "job timeouts", "longer than its limit", job)
         self.assertEqual(self.guest.wait(job, seconds=20)["f_status"], "timeout")
         self.assertEqual(self.host.wait(job, role="host", seconds=20)["f_status"], "timeout")
+
+    def test_a_task_that_holds_its_engines_for_a_week_ends(self):
+        self.count(self.host, "engine sessions")
+        job = self.submit("wait")
+        attempt = self.runs(job)
+        self.host.sql("UPDATE attempt SET started_at = NOW(6) - INTERVAL 169 HOUR WHERE attempt_id = '%s'" % attempt)
+        self.look(self.host)
+        self.found(self.host, "engine sessions", "open for 169 hours", job)
+        self.assertEqual(self.guest.wait(job, seconds=20)["f_status"], "timeout")
+        self.assertEqual(self.host.wait(job, role="host", seconds=20)["f_status"], "timeout")
+        wait_for(lambda: not processes("--attempt " + attempt), what="the end of its session")
 
     def test_a_running_task_that_nobody_runs_ends(self):
         self.count(self.host, "lost tasks")

@@ -240,6 +240,51 @@ an_end_that_does_not_come_is_told(void **state)
 }
 
 static void
+a_session_of_engines_that_is_open_for_too_long_ends(void **state)
+{
+	static const char wanted[] = "SELECT COUNT(*) FROM task"
+				     " WHERE kill_wanted = 'timeout'"
+				     " AND component = 'reader_0'";
+	struct fixture *f = *state;
+
+	run_job(f);
+	add_attempt(f, "NULL");
+	run_sql(f, "UPDATE task SET party_status = 'running'"
+		   " WHERE run_here = 1 AND component = 'reader_0'");
+	run_sql(f, "UPDATE attempt SET started_at = NOW(6)"
+		   " - INTERVAL 167 HOUR");
+	assert_int_equal(detect_sessions(&f->super), 0);
+	assert_int_equal(number(f, wanted), 0);
+	run_sql(f, "UPDATE attempt SET started_at = NOW(6)"
+		   " - INTERVAL 169 HOUR");
+	assert_int_equal(detect_sessions(&f->super), 0);
+	assert_int_equal(number(f, wanted), 1);
+	expect_finding(f, JOB, "engine sessions", "open for 169 hours");
+	/* Once. */
+	assert_int_equal(detect_sessions(&f->super), 0);
+	assert_int_equal(number(f, "SELECT COUNT(*) FROM event"
+				   " WHERE to_state = 'engine sessions'"),
+	    1);
+}
+
+static void
+a_session_of_engines_ends_after_its_job(void **state)
+{
+	struct fixture *f = *state;
+
+	run_job(f);
+	add_attempt(f, "NULL");
+	run_sql(f, "UPDATE task SET party_status = 'running'"
+		   " WHERE run_here = 1 AND component = 'reader_0'");
+	run_sql(f, "UPDATE job SET ended_at = NOW(6) - INTERVAL 61 SECOND");
+	assert_int_equal(detect_sessions(&f->super), 0);
+	assert_int_equal(number(f, "SELECT COUNT(*) FROM task"
+				   " WHERE kill_wanted = 'timeout'"),
+	    1);
+	expect_finding(f, JOB, "engine sessions", "open for 0 hours");
+}
+
+static void
 reports_that_nobody_takes_are_told(void **state)
 {
 	struct fixture *f = *state;
@@ -658,6 +703,8 @@ main(void)
 		T(a_task_whose_attempt_never_began_is_launched_anew),
 		T(a_start_that_nobody_took_is_taken),
 		T(an_end_that_does_not_come_is_told),
+		T(a_session_of_engines_that_is_open_for_too_long_ends),
+		T(a_session_of_engines_ends_after_its_job),
 		T(reports_that_nobody_takes_are_told),
 		T(a_job_in_which_nothing_happens_is_told_and_planned),
 		T(a_job_over_its_limit_is_planned),
