@@ -25,6 +25,7 @@ struct arbiter {
 	struct lr_plan plan;
 	const struct lr_mode *mode;
 	const char *prefix; /* of this model's messages */
+	struct lr_round round;
 	unsigned checkpoint_every;
 	double *losses; /* one per iteration */
 	size_t n_losses;
@@ -305,7 +306,8 @@ train_model(struct arbiter *a, unsigned *iters)
 		*iters = t + 1;
 		if ((r = checkpoint(a, *iters)) != 0)
 			return r;
-		task_progress(a->task, t + 1, a->conf->max_iter, "training");
+		lr_iterated(
+		    a->task, &a->round, a->prefix, t, a->conf->max_iter);
 	}
 	return 0;
 }
@@ -323,6 +325,7 @@ serve_model(struct arbiter *a, int fold, unsigned k, struct lr_result *out)
 		return r;
 	lr_mode_prefix(a->mode, fold, k, prefix);
 	a->prefix = prefix;
+	a->round = lr_mode_round(a->mode, fold, k);
 	a->n_losses = 0;
 	a->best_iteration = -1;
 	a->is_converged = a->is_stopped = false;

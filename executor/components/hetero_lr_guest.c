@@ -610,8 +610,8 @@ lr_guest_train(struct lr_party *p)
 			   !p->is_converged && !p->is_stopped;
 	     t++)
 		if ((r = iterate(&g, t)) == 0)
-			task_progress(
-			    p->task, t + 1, p->conf->max_iter, "training");
+			lr_iterated(p->task, &p->round, p->prefix, t,
+			    p->conf->max_iter);
 	guest_fini(&g);
 	return r;
 }

@@ -267,7 +267,8 @@ iterate(struct host *h)
 		if ((r = lr_party_end(p, t)) != 0 || (r = lr_look(p, t)) != 0 ||
 		    (r = lr_party_checkpoint(p, NULL)) != 0)
 			return r;
-		task_progress(p->task, t + 1, p->conf->max_iter, "training");
+		lr_iterated(
+		    p->task, &p->round, p->prefix, t, p->conf->max_iter);
 	}
 	return 0;
 }

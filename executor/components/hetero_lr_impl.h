@@ -159,6 +159,13 @@ struct lr_models {
 
 void lr_models_fini(struct lr_models *);
 
+/*
+ * Which of the binary models of a training: of all classes, in all folds.
+ */
+struct lr_round {
+	unsigned number, of;
+};
+
 struct lr_party {
 	struct task *task;
 	const struct lr_conf *conf;
@@ -193,6 +200,7 @@ struct lr_party {
 	void *ctx; /* of these two */
 
 	const char *prefix; /* of the tags of this model's messages */
+	struct lr_round round;
 	struct lr_models models;
 	bool has_loaded;	  /* models are those of the input */
 	struct lr_data *validate; /* in the guest's order, or NULL */
@@ -279,6 +287,13 @@ unsigned lr_mode_checkpoints(struct task *, const struct lr_mode *);
 #define LR_PREFIX 24
 void lr_mode_prefix(
     const struct lr_mode *, int fold, unsigned model, char out[LR_PREFIX]);
+struct lr_round lr_mode_round(const struct lr_mode *, int fold, unsigned model);
+/*
+ * Iteration t of at most max is over: a line in the log, and progress over
+ * all models.
+ */
+void lr_iterated(struct task *, const struct lr_round *, const char *prefix,
+    unsigned t, unsigned max);
 
 /* The loss's series of such a model: "loss", "loss.m1". */
 void lr_loss_name(const char *prefix, char out[LR_TAG]);

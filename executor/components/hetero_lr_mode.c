@@ -157,3 +157,24 @@ lr_loss_meta(struct task *t, const char *prefix)
 	json_object_put(extra);
 	return r;
 }
+
+struct lr_round
+lr_mode_round(const struct lr_mode *m, int fold, unsigned model)
+{
+	return (struct lr_round){
+		.number = (fold < 0 ? 0 : (unsigned)fold) * m->models + model,
+		.of = (m->folds == 0 ? 1 : m->folds) * m->models
+	};
+}
+
+void
+lr_iterated(struct task *t, const struct lr_round *round, const char *prefix,
+    unsigned iteration, unsigned max)
+{
+	const uint64_t of = max == 0 ? 1 : max;
+	uint64_t done = iteration + 1 < of ? iteration + 1 : of;
+
+	task_log(t, TASK_INFO, "%siteration %u of at most %u is done", prefix,
+	    iteration, max);
+	task_progress(t, round->number * of + done, round->of * of, "training");
+}

@@ -95,6 +95,7 @@ train_model(struct lr_party *p, const struct lr_mode *mode,
 	}
 	lr_mode_prefix(mode, fold, k, prefix);
 	p->prefix = prefix;
+	p->round = lr_mode_round(mode, fold, k);
 	p->y = y;
 	p->class_label = place == NULL ? NULL : &p->models.classes[k];
 	if ((r = begin(p, k)) == 0 && (r = watch(p, prefix)) == 0 &&

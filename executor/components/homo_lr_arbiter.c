@@ -17,6 +17,7 @@ struct arbiter {
 	struct task *task;
 	const struct homo_conf *conf;
 	const char *prefix; /* of this model's messages */
+	struct lr_round round;
 	unsigned checkpoint_every;
 	struct secagg *agg;
 	struct homo_losses losses;
@@ -225,8 +226,8 @@ train(struct arbiter *a, unsigned start)
 			return err_wrap("iteration %u", t);
 		if (homo_meets(a->conf, t) && (r = checkpoint(a, t)) != 0)
 			return r;
-		task_progress(
-		    a->task, t < last ? t + 1 : last, last, "training");
+		if (t < last)
+			lr_iterated(a->task, &a->round, a->prefix, t, last);
 	}
 	return 0;
 }
@@ -272,6 +273,7 @@ train_model(struct arbiter *a, struct lr_party *p, const struct lr_mode *mode,
 		return r;
 	lr_mode_prefix(mode, fold, k, prefix);
 	a->prefix = prefix;
+	a->round = lr_mode_round(mode, fold, k);
 	free(a->before);
 	a->before = NULL;
 	a->n = 0;

@@ -368,7 +368,7 @@ iterate(struct client *c)
 		if ((r = train_epoch(c, t)) != 0 || (r = lr_look(p, t)) != 0 ||
 		    (r = checkpoint(c, t)) != 0)
 			return err_wrap("iteration %u", t);
-		task_progress(p->task, t + 1, last, "training");
+		lr_iterated(p->task, &p->round, p->prefix, t, last);
 	}
 	return 0;
 }

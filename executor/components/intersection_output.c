@@ -75,7 +75,8 @@ write_rows(struct output *o)
 		if ((r = read_row(o, i, &row)) == 0)
 			r = table_append(o->writer, &row);
 		if (r == 0 && i % PROGRESS_ROWS == PROGRESS_ROWS - 1)
-			r = task_progress(o->x->task, i + 1, n, "writing");
+			r = task_progress(
+			    o->x->task, 3 * n + i + 1, 4 * n, "writing");
 	}
 	return r;
 }

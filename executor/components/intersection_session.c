@@ -14,7 +14,8 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 
-#define IDS_GRAIN 256 /* ids per piece of parallel work: 15 ms */
+#define IDS_GRAIN 256  /* ids per piece of parallel work: 15 ms */
+#define LIST_SHARE 999 /* of progress, of each list */
 
 /*
  * What must be equal on both sides for the result to mean anything.  The
@@ -117,6 +118,33 @@ session_send_block(struct session *s, const char *name, enum psi_kind kind,
 	return r;
 }
 
+/*
+ * How far we are over all partners.  A quarter is left for the rows, which
+ * are written afterwards.
+ */
+static void
+progress(struct session *s, uint64_t done, uint64_t total)
+{
+	size_t partners = task_is(s->task, "host")
+			      ? 1
+			      : task_role_size(s->task, s->partner.role);
+	uint64_t lists = (partners == 1 ? 0 : s->index) * PSI_LISTS + s->lists;
+	uint64_t part =
+	    s->lists < PSI_LISTS && total > 0 ? done * LIST_SHARE / total : 0;
+
+	task_progress(s->task, lists * LIST_SHARE + part,
+	    partners * PSI_LISTS * LIST_SHARE / 3 * 4, "matching");
+}
+
+static void
+end_list(struct session *s, const char *name, const char *way, uint64_t n)
+{
+	if (s->lists < PSI_LISTS)
+		s->lists++;
+	task_log(s->task, TASK_INFO, "%s: %llu items %s %s %s", name,
+	    (unsigned long long)n, way, s->partner.role, s->partner.party_id);
+}
+
 int
 session_send(struct session *s, const char *name, enum psi_kind kind,
     const void *items, uint64_t total)
@@ -129,6 +157,9 @@ session_send(struct session *s, const char *name, enum psi_kind kind,
 		if ((r = session_send_block(s, name, kind, total, i,
 			 p + i * PSI_BLOCK_ITEMS * psi_item_size(kind))) != 0)
 			return r;
+		else
+			progress(s, i + 1, blocks);
+	end_list(s, name, "sent to", total);
 	return 0;
 }
 
@@ -163,10 +194,13 @@ session_receive(struct session *s, const char *name, enum psi_kind kind,
 	int r = 0;
 
 	for (i = 0; r == 0 && (i == 0 || i < psi_blocks(total)); i++)
-		r = receive_block(s, name, kind, i, &total, fn, ctx);
-	return r == 0 ? 0
-		      : err_wrap("%s from %s %s", name, s->partner.role,
-			    s->partner.party_id);
+		if ((r = receive_block(s, name, kind, i, &total, fn, ctx)) == 0)
+			progress(s, i + 1, psi_blocks(total));
+	if (r != 0)
+		return err_wrap("%s from %s %s", name, s->partner.role,
+		    s->partner.party_id);
+	end_list(s, name, "received from", total);
+	return 0;
 }
 
 /* --- our own ids ---------------------------------------------------------------- */

@@ -9,6 +9,9 @@
 #include "executor/components/intersection_wire.h"
 #include "executor/math/ecdh.h"
 
+/* Each side sends its ids, and one answers. */
+#define PSI_LISTS 3
+
 struct session {
 	struct task *task;
 	const struct psi_input *in;
@@ -19,6 +22,7 @@ struct session {
 	struct ecdh *key;
 	unsigned char settings[PSI_SETTINGS];
 	uint64_t n;	 /* our ids */
+	unsigned lists;	 /* that went or came, of PSI_LISTS */
 	uint32_t *order; /* place in our list -> id */
 };
 

@@ -68,6 +68,8 @@ struct member {
 	char *cache_path;
 	struct task_buffer buffers[BUFFERS_MAX];
 	size_t n_buffers;
+	double progress; /* the most that was told */
+	size_t n_progress;
 	size_t n_checkpoints;
 	uint64_t checkpoint_step; /* of the last one */
 };
@@ -384,6 +386,10 @@ lb_progress(void *ctx, uint64_t done, uint64_t total, const char *text)
 	if (total > 0 && done > total)
 		return err_set(ERR_INVALID, "progress of %s beyond its end",
 		    m->setup.local.role);
+	if (total > 0 && (double)done / (double)total > m->progress) {
+		m->progress = (double)done / (double)total;
+		m->n_progress++;
+	}
 	return 0;
 }
 
@@ -771,6 +777,13 @@ const char *
 loopback_log(const struct member *m)
 {
 	return m->log.data != NULL ? m->log.data : "";
+}
+
+double
+loopback_progress(const struct member *m, size_t *n)
+{
+	*n = m->n_progress;
+	return m->progress;
 }
 
 static void

@@ -88,5 +88,7 @@ const void *loopback_sent_bytes(
     const struct member *, const char *name, const char *tag, size_t *size);
 /* All log lines of a member, "info text\n" each. */
 const char *loopback_log(const struct member *);
+/* The most progress it told, 0 to 1, and how often that grew. */
+double loopback_progress(const struct member *, size_t *n);
 
 #endif

@@ -201,6 +201,21 @@ three(const char *params, struct member *m[3])
 	return lb;
 }
 
+/* Each member tells every iteration, over all models that are trained. */
+static void
+assert_told(struct member *const m[], size_t members, const char *last,
+    size_t iterations)
+{
+	size_t i, n;
+
+	for (i = 0; i < members; i++) {
+		if (strstr(loopback_log(m[i]), last) == NULL)
+			fail_msg("no \"%s\" in %s", last, loopback_log(m[i]));
+		assert_true(loopback_progress(m[i], &n) == 1);
+		assert_int_equal(n, iterations);
+	}
+}
+
 static double
 series_at(struct member *m, size_t i)
 {
@@ -645,6 +660,7 @@ several_classes_are_a_model_each_against_the_rest(void **state)
 	give(lb, m[1], "train_data", s, 0, 2, false, true);
 	assert_int_equal(loopback_run(lb), 0);
 	assert_classes(m[0], c, s, "train");
+	assert_told(m, 3, "info m2.iteration 2 of at most 3 is done\n", 9);
 	assert_non_null(loopback_metric(m[2], "train", "loss.m2"));
 	assert_true(json_get_bool(
 	    json_get(loopback_summary(m[0]), "2"), "one_vs_rest", false));
@@ -777,6 +793,7 @@ folds_are_judged_by_rows_they_did_not_see(void **state)
 	if (loopback_run(lb) != 0)
 		fail_msg("%s | %s | %s", loopback_error(m[0]),
 		    loopback_error(m[1]), loopback_error(m[2]));
+	assert_told(m, 3, "info f2.iteration 1 of at most 2 is done\n", 6);
 	fold = json_get(loopback_summary(m[0]), "fold_2");
 	assert_non_null(json_get(json_get(fold, "validate"), "auc"));
 	assert_non_null(loopback_metric(m[0], "validate", "fold_0"));

@@ -855,6 +855,11 @@ each_client_cuts_its_own_rows_into_folds(void **state)
 	(void)state;
 	deal(lb, m, cuts, 1);
 	run_well(lb, m, 3);
+	for (i = 0; i < 3; i++) {
+		assert_non_null(strstr(loopback_log(m[i]),
+		    "info f2.iteration 0 of at most 5 is done\n"));
+		assert_true(loopback_progress(m[i], &n) > 2.0 / 3);
+	}
 	for (i = 0; i < 3; i += 2) {
 		assert_true(
 		    json_get_double(

@@ -308,7 +308,7 @@ every_classic_method_gives_the_same_rows_and_says_how(void **state)
 	static const int g[] = { 3, 1, 2 }, h[] = { 2, 3 }, both[] = { 3, 2 };
 	struct loopback *lb;
 	struct member *guest, *host;
-	size_t i;
+	size_t i, n;
 
 	(void)state;
 	for (i = 0; i < sizeof(p) / sizeof(p[0]); i++) {
@@ -319,6 +319,13 @@ every_classic_method_gives_the_same_rows_and_says_how(void **state)
 		assert_output(guest, both, 2);
 		assert_output(host, both, 2);
 		assert_non_null(strstr(loopback_log(guest), "ecdh"));
+		/* Each list is told on both sides, once it came or went. */
+		assert_non_null(strstr(
+		    loopback_log(guest), "3 items sent to host 10000\n"));
+		assert_non_null(strstr(
+		    loopback_log(host), "3 items received from guest 9999\n"));
+		assert_true(loopback_progress(guest, &n) > 0.7 && n == 3);
+		assert_true(loopback_progress(host, &n) > 0.7 && n >= 2);
 		assert_sent(guest, "id_ciphertext_exchange_g2h/0.0", true);
 		loopback_free(lb);
 	}
