@@ -3,7 +3,10 @@
  */
 #include "lib/provider/rules_data.h"
 
+#include <string.h>
+
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/data/address.h"
 #include "lib/json/decode.h"
 #include "lib/sign/vault.h"
@@ -51,6 +54,21 @@ needs(const char *value, const char *key, const struct json_path *at,
 		faults_add(faults, JSON_PATH_KEY(at, key), "is missing");
 }
 
+/* As the template of a predict job's conf has it (flow model get-predict-conf). */
+static void
+check_filled(const char *value, const char *key, const char *what,
+    const struct json_path *at, struct faults *faults)
+{
+	size_t n = strlen(what);
+
+	if (value != NULL && strncmp(value, what, n) == 0 &&
+	    str_starts(value + n, "_to_be_filled_"))
+		faults_add(faults, JSON_PATH_KEY(at, key),
+		    "%s is a place that was not filled in: it should be the "
+		    "%s of a table that the party has",
+		    value, what);
+}
+
 void
 rules_reader(struct json_object *params, const struct json_path *path,
     struct faults *faults)
@@ -65,6 +83,9 @@ rules_reader(struct json_object *params, const struct json_path *path,
 	if (t.job_id == NULL) {
 		needs(t.name, "name", at, faults);
 		needs(t.table_namespace, "namespace", at, faults);
+		check_filled(t.name, "name", "name", at, faults);
+		check_filled(t.table_namespace, "namespace", "namespace", at,
+		    faults);
 		return;
 	}
 	if (t.name != NULL || t.table_namespace != NULL)

@@ -441,6 +441,12 @@ rules_between_parameters_hold(void **state)
 	    "/component_name", "is missing");
 	refuses("Reader", "{'table':{'name':'a'}}", "/table/namespace",
 	    "is missing");
+	refuses("Reader",
+	    "{'table':{'name':'name_to_be_filled_0','namespace':'a'}}",
+	    "/table/name", "should be the name of a table");
+	refuses("Reader",
+	    "{'table':{'name':'a','namespace':'namespace_to_be_filled_12'}}",
+	    "/table/namespace", "should be the namespace of a table");
 	refuses("Reader", "{'table':{'name':'a','namespace':7}}",
 	    "/table/namespace", "string");
 	refuses("Reader", "{'table':{'name':'a','namespace':'b','x':1}}",
