@@ -8,6 +8,7 @@
 #include "fcgi-app/deployed.h"
 #include "fcgi-app/errand.h"
 #include "fcgi-app/hook_ask.h"
+#include "fcgi-app/own_data.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "lib/base/err.h"
@@ -190,18 +191,35 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 	return r;
 }
 
+static bool
+is_initiated_here(const struct job_spec_input *in)
+{
+	struct json_object *from = json_get(in->conf, "initiator");
+	char party[JSON_PARTY_SIZE];
+
+	return json_party_id(json_get(from, "party_id"), party) &&
+	       str_eq(party, in->local_party);
+}
+
+/* Is it asked about as a job of this site, and not as if a partner's? */
+static bool
+is_own(struct request *req, const struct job_spec_input *in)
+{
+	const char *party = request_text(req, "party_id");
+
+	return party == NULL ? is_initiated_here(in)
+			     : str_eq(party, in->local_party);
+}
+
 /* A predict job's tasks follow from the model that this site has. */
 static int
 find_model(struct request *req, struct job_spec_input *in,
     struct faults *faults, struct job_model **out)
 {
 	const struct deployed_for own = { NULL, NULL, NULL };
-	struct json_object *from = json_get(in->conf, "initiator");
-	char party[JSON_PARTY_SIZE];
 	int r;
 
-	if (!json_party_id(json_get(from, "party_id"), party) ||
-	    !str_eq(party, in->local_party))
+	if (!is_initiated_here(in))
 		return 0;
 	r = deployed_find(
 	    req, in->dsl, in->conf, &own, in->conf_path, faults, out);
@@ -216,6 +234,7 @@ api_permission_explain(struct request *req, struct reply *rp)
 	struct faults faults = FAULTS_INIT;
 	struct job_model *model = NULL;
 	struct job_spec *spec = NULL;
+	struct own_data own = { req, 0 };
 	struct job_spec_input in = {
 		.job_id = EXPLAIN_JOB_ID,
 		.local_party = req->app->conf->party_id,
@@ -231,8 +250,14 @@ api_permission_explain(struct request *req, struct reply *rp)
 	if ((r = request_require(req, "job_dsl,job_runtime_conf")) != 0 ||
 	    (r = submit_defaults(req, &defaults)) != 0)
 		return r;
+	if (is_own(req, &in)) {
+		in.look = own_data_look;
+		in.look_ctx = &own;
+	}
 	if ((r = find_model(req, &in, &faults, &model)) == 0)
 		r = job_spec_build(&in, &faults, &spec);
+	if (r == 0)
+		r = own.error;
 	if (faults_any(&faults)) {
 		rp->errors = faults_json(&faults);
 		r = faults_err(&faults, "job");

@@ -10,6 +10,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/deployed.h"
 #include "fcgi-app/links.h"
+#include "fcgi-app/own_data.h"
 #include "fcgi-app/provider_set.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/clock.h"
@@ -192,7 +193,7 @@ submit_rows(struct request *req, const struct job_spec *spec,
 }
 
 static int
-build(struct request *req, const struct submit *s,
+build(struct request *req, const struct submit *s, struct own_data *own,
     const struct job_defaults *defaults, const struct job_model *model,
     const char *job_id, struct faults *faults, struct job_spec **out)
 {
@@ -206,6 +207,8 @@ build(struct request *req, const struct submit *s,
 		.now_s = clock_wall_ms() / 1000,
 		.providers = req->app->providers,
 		.defaults = defaults,
+		.look = own != NULL ? own_data_look : NULL,
+		.look_ctx = own,
 		.dsl_path = JSON_PATH_KEY(NULL, s->dsl_name),
 		.conf_path = NULL,
 	};
@@ -215,7 +218,8 @@ build(struct request *req, const struct submit *s,
 	if (s->conf_name != NULL)
 		in.conf_path = &conf_path;
 
-	if ((r = job_spec_build(&in, faults, out)) != 0)
+	if ((r = job_spec_build(&in, faults, out)) != 0 ||
+	    (own != NULL && (r = own->error) != 0))
 		return r;
 	if (strcmp((*out)->initiator_party, s->local_party) != 0) {
 		faults_add(faults,
@@ -234,6 +238,7 @@ insert(struct request *req, struct submit *s,
     const struct job_defaults *defaults, const struct job_model *model,
     const char *job_id, struct faults *faults, struct job_spec **out)
 {
+	struct own_data own = { req, 0 };
 	struct db_job_new job;
 	struct wait why;
 	int r;
@@ -243,7 +248,8 @@ insert(struct request *req, struct submit *s,
 		return r;
 	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
 		return r;
-	if ((r = build(req, s, defaults, model, job_id, faults, out)) != 0)
+	if ((r = build(req, s, &own, defaults, model, job_id, faults, out)) !=
+	    0)
 		return r;
 	if (s->place != NULL && (r = s->place(req, job_id, s)) != 0)
 		return r;
@@ -292,8 +298,8 @@ submit_rebuild(struct request *req, const struct db_job *job,
 	if ((r = deployed_find(req, s.dsl, s.conf, &own,
 		 s.conf_name != NULL ? &conf_path : NULL, faults,
 		 &out->model)) == 0)
-		r = build(req, &s, &defaults, out->model, job->job_id, faults,
-		    &out->spec);
+		r = build(req, &s, NULL, &defaults, out->model, job->job_id,
+		    faults, &out->spec);
 out:
 	for (size_t i = 0; i < 3; i++)
 		json_object_put(parsed[i]);

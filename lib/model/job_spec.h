@@ -60,6 +60,18 @@ struct job_model {
 	uint8_t root_hash[JOB_HASH_SIZE]; /* over all members' halves */
 };
 
+struct job_spec;
+struct job_member;
+
+/*
+ * Called for each task of a member of this site, once its parameters and
+ * those of the components before it are complete.  at is where what it reads
+ * or takes as its label was said, or where it could be.
+ */
+typedef void job_look_fn(void *ctx, const struct job_spec *,
+    const struct job_member *, size_t seq, const struct json_path *at,
+    struct faults *);
+
 struct job_spec_input {
 	const char *job_id;	  /* also the version that training makes */
 	const char *local_party;  /* this site */
@@ -81,6 +93,8 @@ struct job_spec_input {
 	int64_t now_s; /* at the initiator: when the contract begins */
 	const struct providers *providers; /* borrowed, must outlive */
 	const struct job_defaults *defaults;
+	job_look_fn *look; /* may be NULL */
+	void *look_ctx;
 	/* Where the documents stand in the request, for pointers. */
 	const struct json_path *dsl_path;
 	const struct json_path *conf_path;

@@ -253,25 +253,38 @@ check_training(const struct build *b, const struct component *c,
 		    t->module, t->parameters, &training, path, b->faults);
 }
 
+/* Where something is said, or, when it is not, could be. */
+struct spot {
+	struct piece absent;
+	struct given none;
+	struct role_list role;
+	char key[12];
+};
+
+static const struct given *
+spot_of(struct spot *s, const struct component *c, const struct job_member *m,
+    const struct given *g)
+{
+	if (g != NULL)
+		return g;
+	*s = (struct spot){ .absent = { .component = c->index },
+		.role = { .name = m->role } };
+	snprintf(s->key, sizeof(s->key), "%d", m->position);
+	s->absent.role = &s->role;
+	s->absent.key = s->key;
+	s->none = (struct given){ &s->absent, false };
+	return &s->none;
+}
+
 static void
 complete(const struct build *b, const struct component *c,
     const struct job_member *m, const struct given *last, struct job_task *t)
 {
-	struct piece absent = { .component = c->index };
-	struct given none = { &absent, false };
-	struct role_list role = { .name = m->role };
 	const struct json_path *path;
 	struct piece_path buffer;
-	char key[12];
+	struct spot spot;
 
-	if (last == NULL) {
-		/* Nothing was given: say where it could be. */
-		snprintf(key, sizeof(key), "%d", m->position);
-		absent.role = &role;
-		absent.key = key;
-		last = &none;
-	}
-	path = given_path(b, last, &buffer);
+	path = given_path(b, spot_of(&spot, c, m, last), &buffer);
 	(void)params_complete(
 	    t->module, t->given, path, b->faults, &t->parameters);
 	take_notes(b, t, path);
@@ -301,12 +314,39 @@ share(struct shared *s, const struct shared *by)
 	*s = *by;
 }
 
-void
-task_params_give(const struct build *b, struct component *c,
-    const struct job_member *m, struct job_task *t)
+/* The last piece that says it, or the last of all. */
+static const struct given *
+who_says(const struct given *set, size_t n, const char *key)
 {
-	size_t n = 0;
-	struct given *set = collect(b, c, m, &n);
+	for (size_t i = n; i > 0; i--)
+		if (json_has(set[i - 1].piece->value, key))
+			return &set[i - 1];
+	return n > 0 ? &set[n - 1] : NULL;
+}
+
+static void
+look(const struct build *b, const struct component *c,
+    const struct job_member *m, const struct job_task *t,
+    const struct given *set, size_t n)
+{
+	const bool reads = str_eq(c->dsl->module, "Reader");
+	struct piece_path buffer;
+	struct spot spot;
+
+	if (b->in->look == NULL || !m->is_local || t->parameters == NULL)
+		return;
+	b->in->look(b->in->look_ctx, b->spec, m, c->seq,
+	    given_path(b,
+		spot_of(&spot, c, m,
+		    who_says(set, n, reads ? "table" : "label_name")),
+		&buffer),
+	    b->faults);
+}
+
+static void
+give(const struct build *b, struct component *c, const struct job_member *m,
+    struct job_task *t, struct given *set, size_t n)
+{
 	struct json_object *inherited = inherit(b, c, m);
 
 	if (is_shared(&c->last, t, set, n, inherited)) {
@@ -324,6 +364,18 @@ task_params_give(const struct build *b, struct component *c,
 	share(&c->last,
 	    &(struct shared){ t->module, set, n, inherited,
 		n > 0 || t->parameters != NULL, t->given, t->parameters });
+}
+
+void
+task_params_give(const struct build *b, struct component *c,
+    const struct job_member *m, struct job_task *t)
+{
+	size_t n = 0;
+	struct given *set = collect(b, c, m, &n);
+
+	give(b, c, m, t, set, n);
+	/* The same pieces, whether these or those of a member before. */
+	look(b, c, m, t, c->last.set, n);
 }
 
 void

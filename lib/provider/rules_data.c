@@ -84,8 +84,8 @@ rules_reader(struct json_object *params, const struct json_path *path,
 		needs(t.name, "name", at, faults);
 		needs(t.table_namespace, "namespace", at, faults);
 		check_filled(t.name, "name", "name", at, faults);
-		check_filled(t.table_namespace, "namespace", "namespace", at,
-		    faults);
+		check_filled(
+		    t.table_namespace, "namespace", "namespace", at, faults);
 		return;
 	}
 	if (t.name != NULL || t.table_namespace != NULL)

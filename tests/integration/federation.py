@@ -92,10 +92,11 @@ class Site:
 
     def sql(self, text):
         """Rows (lists of text) that the site's database answers."""
-        out = subprocess.run(
+        done = subprocess.run(
             ["mariadb", "--no-defaults", "--socket", self.socket, "-u", "root", "-N", "-B", self.db, "-e", text],
-            check=True, capture_output=True, text=True).stdout
-        return [line.split("\t") for line in out.splitlines()]
+            check=False, capture_output=True, text=True)
+        assert done.returncode == 0, (text, done.stderr)
+        return [line.split("\t") for line in done.stdout.splitlines()]
 
     def pid(self, name):
         with open(os.path.join(self.home, "run", name + ".pid"), encoding="ascii") as f:

@@ -207,7 +207,10 @@ class Tables(unittest.TestCase):
         self.bound("off", "PATH", {"path": "guest.csv"})
         self.site.ok("table/disable", {"table_name": "off", "namespace": "bound"})
         self.assertFalse(self.info("off")["enable"])
-        self.assertIn("disabled", self.reason(self.read("off", "failed")))
+        conf = self.conf({"name": "off", "namespace": "bound"})
+        reply = self.site.api("job/submit", {"job_dsl": READER, "job_runtime_conf": conf})
+        self.assertEqual(reply["retcode"], 103)
+        self.assertIn("disabled", reply["retmsg"])
         self.site.ok("table/enable", {"table_name": "off", "namespace": "bound"})
         self.read("off")
 

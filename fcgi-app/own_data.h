@@ -1,0 +1,24 @@
+/*
+ * What a job wants of this site's own data, looked up before it is taken in:
+ * a table that is not there, or has no such label column, would fail it in
+ * its first tasks.
+ */
+#ifndef FCGI_APP_OWN_DATA_H
+#define FCGI_APP_OWN_DATA_H
+
+#include "fcgi-app/request.h"
+#include "lib/model/job_spec.h"
+
+struct own_data {
+	struct request *req;
+	int error; /* of the database; what was looked up then is not judged */
+};
+
+/*
+ * For struct job_spec_input's look: Readers' tables by name and namespace
+ * (there, and not disabled), and the label of a DataTransform that reads one
+ * of them.  Only for this site's own users: who asks learns what there is.
+ */
+job_look_fn own_data_look; /* ctx: struct own_data */
+
+#endif
