@@ -117,32 +117,35 @@ class WrongJobs(unittest.TestCase):
 
     def test_what_this_sites_own_data_lacks_is_told_at_once_and_where(self):
         guest = self.fed.guest
+        reply = guest.upload("%s/breast_guest.csv" % DATA, "breast_guest", namespace="own")
+        self.assertEqual(reply.get("status"), "success", reply)
         before = guest.sql("SELECT COUNT(*) FROM job")
         at = "/component_parameters/role/guest/0/"
 
         def refused(conf, pointer, words):
             body = {"job_dsl": example("dsl.json"), "job_runtime_conf": conf}
-            for path, code in (("job/submit", 103), ("permission/explain", 100)):
+            for path, code in (("job/submit", 103), ("permission/explain", 101)):
                 reply = guest.api(path, body)
                 self.assertEqual(reply["retcode"], code, reply)
                 found = [e for e in reply["errors"] if e["pointer"].endswith(pointer)]
                 self.assertEqual(len(found), 1, reply)
                 self.assertIn(words, found[0]["message"])
                 self.assertEqual(len(reply["errors"]), 1, reply)
-        refused(lr_conf(guest_table="no_such_table"), at + "reader_0/table", "party 9999 has no such table")
-        conf = lr_conf(guest_table="name_to_be_filled_0")
+        refused(lr_conf(guest_table="no_such_table", namespace="own"), at + "reader_0/table",
+                "party 9999 has no such table")
+        conf = lr_conf(guest_table="name_to_be_filled_0", namespace="own")
         body = {"job_dsl": example("dsl.json"), "job_runtime_conf": conf}
         self.assertIn(at + "reader_0/table/name: name_to_be_filled_0 is a place that was not filled in",
                       guest.api("job/submit", body)["retmsg"])
-        conf = lr_conf()
+        conf = lr_conf(namespace="own")
         conf["component_parameters"]["role"]["guest"]["0"].setdefault("data_transform_0", {}).update(
             with_label=True, label_name="z")
         refused(conf, at + "data_transform_0/label_name", "has no column z")
-        guest.ok("table/disable", {"namespace": "test", "table_name": "breast_guest"})
+        guest.ok("table/disable", {"namespace": "own", "table_name": "breast_guest"})
         try:
-            refused(lr_conf(), at + "reader_0/table", "is disabled")
+            refused(lr_conf(namespace="own"), at + "reader_0/table", "is disabled")
         finally:
-            guest.ok("table/enable", {"namespace": "test", "table_name": "breast_guest"})
+            guest.ok("table/enable", {"namespace": "own", "table_name": "breast_guest"})
         self.assertEqual(guest.sql("SELECT COUNT(*) FROM job"), before)
 
     def test_a_missing_table_fails_the_job_everywhere_with_the_reason(self):
