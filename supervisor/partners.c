@@ -59,7 +59,7 @@ partners_close(struct partners *ps)
 }
 
 struct partner *
-partners_find(struct partners *ps, const char *party)
+partners_get(struct partners *ps, const char *party)
 {
 	struct partner *p;
 
@@ -130,7 +130,7 @@ partners_shut(struct partner *p)
 bool
 partners_is_shut(struct partners *ps, const char *party, const char **why)
 {
-	struct partner *p = partners_find(ps, party);
+	struct partner *p = partners_get(ps, party);
 	int r;
 
 	if (clock_mono_ms() >= p->shut_until_ms) {
@@ -148,7 +148,7 @@ bool
 partners_away(
     struct partners *ps, const char *party, int64_t *away_ms, const char **why)
 {
-	struct partner *p = partners_find(ps, party);
+	struct partner *p = partners_get(ps, party);
 	int64_t now = clock_mono_ms();
 
 	if (p->failing_since_ms == 0 || (!p->trying && now >= p->next_try_ms))

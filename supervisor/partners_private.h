@@ -32,7 +32,7 @@ struct partners {
 };
 
 /* That party's, made when there is none yet. */
-struct partner *partners_find(struct partners *, const char *party);
+struct partner *partners_get(struct partners *, const char *party);
 /*
  * p->url as it is now, or was a moment ago.  ERR_NOT_FOUND (no partner),
  * ERR_DENIED (disabled), ERR_DB.

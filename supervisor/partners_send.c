@@ -212,7 +212,7 @@ partners_post_job(struct partners *ps, struct partners_job *of,
     const char *party, const char *path, const char *body, partner_done_fn *fn,
     void *ctx)
 {
-	struct partner *p = partners_find(ps, party);
+	struct partner *p = partners_get(ps, party);
 	struct post *post;
 	int r;
 
@@ -263,7 +263,7 @@ probed(void *ctx, const struct partner_reply *reply)
 void
 partners_probe(struct partners *ps, const char *party)
 {
-	struct partner *p = partners_find(ps, party);
+	struct partner *p = partners_get(ps, party);
 	int64_t now = clock_mono_ms();
 	char *path;
 
