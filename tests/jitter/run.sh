@@ -2,7 +2,7 @@
 # The integration tests while the sites' programs stand still for moments, each
 # time others: whoever relies on who comes first is found out.
 #
-# usage: BUILD=build [SEED=1] [ROUNDS=1] tests/jitter/run.sh [module ...]
+# usage: BUILD=build [SEED=1] [ROUNDS=1] [LONGEST=200] tests/jitter/run.sh [module ...]
 set -eu
 UNWATCHED=1
 export UNWATCHED
@@ -24,6 +24,7 @@ failed=0
 while [ $n -lt "${ROUNDS:-1}" ]; do
 	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/bench" \
 		python3 ../jitter/jitter.py --seed $((${SEED:-1} + n)) \
+		--longest "${LONGEST:-200}" \
 		"$FEDERATION" -- python3 runner.py "$@" || failed=$((failed + 1))
 	n=$((n + 1))
 done
