@@ -91,12 +91,18 @@ class Site:
         return reply
 
     def sql(self, text):
-        """Rows (lists of text) that the site's database answers."""
-        done = subprocess.run(
-            ["mariadb", "--no-defaults", "--socket", self.socket, "-u", "root", "-N", "-B", self.db, "-e", text],
-            check=False, capture_output=True, text=True)
-        assert done.returncode == 0, (text, done.stderr)
-        return [line.split("\t") for line in done.stdout.splitlines()]
+        """Rows (lists of text) that the site's database answers.  One statement that met the site's own and was taken
+        back for it (deadlock, row changed since read) is made again, as the server asks for."""
+        while True:
+            done = subprocess.run(
+                ["mariadb", "--no-defaults", "--socket", self.socket, "-u", "root", "-N", "-B", self.db, "-e", text],
+                check=False, capture_output=True, text=True)
+            if done.returncode == 0:
+                return [line.split("\t") for line in done.stdout.splitlines()]
+            taken_back = "ERROR 1213 " in done.stderr or "ERROR 1020 " in done.stderr
+            if not taken_back or ";" in text:
+                raise subprocess.CalledProcessError(done.returncode, text, done.stdout, done.stderr) from AssertionError(
+                    done.stderr)
 
     def pid(self, name):
         with open(os.path.join(self.home, "run", name + ".pid"), encoding="ascii") as f:
