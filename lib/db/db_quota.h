@@ -39,7 +39,9 @@ int db_quota_check(struct db *, struct arena *, const char *job_id,
 
 /*
  * May one more job of this initiator wait here?  is_own: of this site.  Where
- * there is room for thousands they are counted once a second.
+ * there is room for thousands they are counted once a second.  It is asked
+ * before the transaction that takes the job in, which locks nothing for it: as
+ * many as there are request handlers may get in beyond the limit together.
  * Errors: ERR_BUSY (*why).
  */
 int db_quota_check_waiting(
