@@ -90,7 +90,7 @@ begin(struct request *req, struct reply *rp, const struct db_user *u,
 		.password = u->password,
 		.rehash = rehashed,
 		.max_s = c->session_max_s };
-	struct db_session *row;
+	struct db_session *row = NULL;
 	struct session s;
 	int r;
 
