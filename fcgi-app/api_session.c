@@ -99,10 +99,10 @@ begin(struct request *req, struct reply *rp, const struct db_user *u,
 	memcpy(b.hash, s.hash, sizeof(b.hash));
 	if ((r = db_session_sweep(req->app->db)) == 0 &&
 	    (r = recorded(req, begin_tx, &b,
-		 arena_printf(req->arena, "user %s", u->name), "log-in")) == 0)
-		r = db_session_get(
-		    req->app->db, req->arena, s.hash, c->session_idle_s, &row);
-	if (r == 0)
+		 arena_printf(req->arena, "user %s", u->name), "log-in")) ==
+		0 &&
+	    (r = db_session_get(req->app->db, req->arena, s.hash,
+		 c->session_idle_s, &row)) == 0)
 		s.expires_ms = row->expires_ms;
 	if (r != 0) {
 		session_forget(req, rp);
