@@ -106,6 +106,8 @@ def main():
     args = ap.parse_args()
     jitter = Jitter(args.folder, args.seed, args.longest, args.pause)
     hogs = [hog() for _ in range(args.hogs)]
+    # Whoever ends us leaves nobody standing still.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     jitter.start()
     try:
         status = subprocess.run(args.command, check=False).returncode
