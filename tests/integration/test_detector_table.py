@@ -346,13 +346,13 @@ class DetectorTable(unittest.TestCase):
 
     def test_what_becomes_free_wakes_those_who_wait_for_it(self):
         self.host.sql("INSERT INTO resource_grant (job_id, role, party_id, engine, cores, memory_mb)"
-                      " SELECT 'taken', 'host', '10000', engine, cores, 0 FROM resource")
+                      " SELECT 'nobodys', 'host', '10000', engine, cores, 0 FROM resource")
         try:
             job = self.submit("compute", seconds=1)
             wait_for(lambda: (self.guest.ok("job/query", {"job_id": job})["data"][0]["f_wait"] or {}).get("code")
                      == "waiting_resources", what="its reason to wait")
         finally:
-            self.host.sql("DELETE FROM resource_grant WHERE job_id = 'taken'")
+            self.host.sql("DELETE FROM resource_grant WHERE job_id = 'nobodys'")
         # Nobody of the site gave it back, so nobody was woken.
         self.assertEqual(self.guest.wait(job, seconds=2 * PERIODS["queue"] + 20)["f_status"], "success")
 
