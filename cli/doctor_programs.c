@@ -82,6 +82,25 @@ word(const char *s)
 }
 
 /* As the shepherd does: every namespace, nothing kept. */
+/* As a task's, of a program that is linked statically; then it ends. */
+static void
+look_at_own_sandbox(struct doctor *d)
+{
+	char uid[12], gid[12], *jobs = site_path(d->conf, SITE_JOBS);
+	char *argv[] = { d->conf->sandbox_program, word("--try"), uid, gid,
+		d->conf->providers_dir, jobs, word("--"), word("/provider"),
+		NULL };
+
+	(void)snprintf(uid, sizeof(uid), "%u", (unsigned)geteuid());
+	(void)snprintf(gid, sizeof(gid), "%u", (unsigned)getegid());
+	if (d->conf->sandbox_program[0] != '\0')
+		doctor_result(d, run_program(argv), "own sandbox",
+		    "Linux 5.12 or later, with user namespaces allowed; or an "
+		    "empty sandbox_program in [executor], so that bubblewrap "
+		    "makes those of all tasks");
+	free(jobs);
+}
+
 static void
 look_at_sandbox(struct doctor *d)
 {
@@ -317,6 +336,7 @@ look_at_refused(struct doctor *d, const char *what, const char *name)
 void
 doctor_programs(struct doctor *d)
 {
+	look_at_own_sandbox(d);
 	look_at_sandbox(d);
 	look_at_nginx(d);
 	look_at_programs(d);

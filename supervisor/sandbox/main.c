@@ -1,7 +1,8 @@
 /*
  * sluice-sandbox: the last steps before an executor that needs no libraries.
  *
- *   sluice-sandbox UID GID PROVIDER OUT [OUTSIDE INSIDE]... -- PROGRAM [ARG]...
+ *   sluice-sandbox [--try] UID GID PROVIDER OUT [OUTSIDE INSIDE]... -- PROGRAM
+ *       [ARG]...
  *
  * Its shepherd has already put it into new namespaces of every kind, as the
  * first process of its own, with the control group, the limits and the
@@ -19,6 +20,7 @@
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -248,22 +250,39 @@ take_all(char **arg)
 	return arg + 1;
 }
 
-int
-main(int argc, char **argv)
+/* All but the filter, which the program needs to be there. */
+static char **
+fill(char **arg)
 {
-	static char *const no_environment[] = { NULL };
 	char **program;
 
-	if (argc < 7)
-		refuse(EINVAL, "read", "the arguments");
-	become_nobody(argv[1], argv[2]);
-	program = take_all(argv + 3);
+	become_nobody(arg[0], arg[1]);
+	program = take_all(arg + 2);
 	change_root();
 	(void)must(
 	    sethostname("executor", strlen("executor")), "name", "executor");
 	(void)must(unshare(CLONE_NEWCGROUP), "unshare", "cgroup");
 	(void)must((int)setsid(), "begin", "a session");
 	drop_privileges();
+	return program;
+}
+
+int
+main(int argc, char **argv)
+{
+	static char *const no_environment[] = { NULL };
+	bool is_trial = argc > 1 && strcmp(argv[1], "--try") == 0;
+	char **arg = argv + (is_trial ? 2 : 1), **program;
+
+	if (argc < (is_trial ? 8 : 7))
+		refuse(EINVAL, "read", "the arguments");
+	if (is_trial)
+		(void)must(unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET |
+				   CLONE_NEWIPC | CLONE_NEWUTS),
+		    "make", "namespaces");
+	program = fill(arg);
+	if (is_trial)
+		return 0;
 	filter_calls();
 	(void)execve(program[0], program, no_environment);
 	fail("execute", program[0]);
