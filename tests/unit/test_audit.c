@@ -683,6 +683,7 @@ a_head_is_kept_once_and_only_when_its_site_signed_it(void **state)
 	struct arena *a = arena_new();
 	struct db_exchange *x, *due;
 	struct db_audit_filter f = { .action = "head", .limit = 10 };
+	struct json_object *nothing;
 	struct db_audit *rows;
 	size_t n;
 
@@ -694,9 +695,11 @@ a_head_is_kept_once_and_only_when_its_site_signed_it(void **state)
 	sealer_look(sealer);
 	assert_int_equal(db_exchange_due(db, a, 10, &due, &n), 0);
 	assert_int_equal(n, 1);
-	assert_int_equal(audit_heads_take(db, a, ROWS_GUEST, ROWS_HOST, x, 1,
-			     json_object_new_array()),
+	nothing = json_object_new_array();
+	assert_int_equal(
+	    audit_heads_take(db, a, ROWS_GUEST, ROWS_HOST, x, 1, nothing),
 	    ERR_INVALID);
+	json_object_put(nothing);
 	assert_refused(take(a, x, said(7, 1, HEAD_SEEN)), "is not signed by");
 	assert_null(take(a, x, said(7, 1, HEAD_OWN)));
 	assert_null(take(a, x, said(7, 1, HEAD_OWN)));
