@@ -81,15 +81,13 @@ word(const char *s)
 	return (char *)(uintptr_t)s;
 }
 
-/* As the shepherd does: every namespace, nothing kept. */
 /* As a task's, of a program that is linked statically; then it ends. */
 static void
 look_at_own_sandbox(struct doctor *d)
 {
-	char uid[12], gid[12], *jobs = site_path(d->conf, SITE_JOBS);
+	char uid[12], gid[12], *folder = d->conf->providers_dir;
 	char *argv[] = { d->conf->sandbox_program, word("--try"), uid, gid,
-		d->conf->providers_dir, jobs, word("--"), word("/provider"),
-		NULL };
+		folder, folder, word("--"), word("/provider"), NULL };
 
 	(void)snprintf(uid, sizeof(uid), "%u", (unsigned)geteuid());
 	(void)snprintf(gid, sizeof(gid), "%u", (unsigned)getegid());
@@ -98,9 +96,9 @@ look_at_own_sandbox(struct doctor *d)
 		    "Linux 5.12 or later, with user namespaces allowed; or an "
 		    "empty sandbox_program in [executor], so that bubblewrap "
 		    "makes those of all tasks");
-	free(jobs);
 }
 
+/* As the shepherd does: every namespace, nothing kept. */
 static void
 look_at_sandbox(struct doctor *d)
 {
