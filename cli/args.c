@@ -257,10 +257,10 @@ args_print_help(const struct command *c)
 		left =
 		    xasprintf("--%s%s%s", o->name, o->value != NULL ? " " : "",
 			o->value != NULL ? o->value : "");
-		(void)printf("  %-28s %s%s\n", left, o->help,
+		(void)printf("  %-28s  %s%s\n", left, o->help,
 		    o->required ? " (required)" : "");
 		free(left);
 	}
-	(void)printf("  %-28s %s\n  %-28s %s\n", "--json",
+	(void)printf("  %-28s  %s\n  %-28s  %s\n", "--json",
 	    "answer as JSON on standard output", "--help", "this text");
 }

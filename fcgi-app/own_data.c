@@ -36,9 +36,10 @@ look_at_reader(struct request *req, const struct job_member *m,
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
 		faults_add_value(faults, path, table,
-		    "party %s has no such table: upload or bind it first, or "
+		    "party %s has no table %s %s: upload or bind it first, or "
 		    "name one that it has",
-		    m->party_id);
+		    m->party_id, json_get_str(table, "namespace", ""),
+		    json_get_str(table, "name", ""));
 		return 0;
 	}
 	if (r == 0 && row != NULL && row->disabled)

@@ -132,7 +132,7 @@ class WrongJobs(unittest.TestCase):
                 self.assertIn(words, found[0]["message"])
                 self.assertEqual(len(reply["errors"]), 1, reply)
         refused(lr_conf(guest_table="no_such_table", namespace="own"), at + "reader_0/table",
-                "party 9999 has no such table")
+                "party 9999 has no table own no_such_table")
         conf = lr_conf(guest_table="name_to_be_filled_0", namespace="own")
         body = {"job_dsl": example("dsl.json"), "job_runtime_conf": conf}
         self.assertIn(at + "reader_0/table/name: name_to_be_filled_0 is a place that was not filled in",
