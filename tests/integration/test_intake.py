@@ -257,7 +257,8 @@ class Jobs(unittest.TestCase):
             "evaluation_0": {"module": "Evaluation", "input": {"data": {"data": ["hetero_lr_0.data"]}},
                              "output": {"data": ["data"]}}})
         conf = self.conf("tags", "svm", {"intersection_0": {"intersect_method": "rsa"},
-                                         "hetero_lr_0": {"max_iter": 5, "batch_size": -1},
+                                         "hetero_lr_0": {"max_iter": 5, "batch_size": -1,
+                                                         "init_param": {"init_method": "zeros"}},
                                          "evaluation_0": {"eval_type": "binary"}},
                          roles=("guest", "host", "arbiter"))
         reply = self.run_job(components, conf)
@@ -271,7 +272,7 @@ class Jobs(unittest.TestCase):
         self.assertEqual(header, ["sid", "x0", "x1", "x2"])
         self.assertEqual(self.count(self.guest, "guest", reply["jobId"])["intersect_count"], 200)
         auc = self.guest.metrics(reply["jobId"], "evaluation_0", "guest")["train"]["hetero_lr_0"]["data"]
-        self.assertGreater(dict(map(tuple, auc))["auc"], .8)
+        self.assertGreater(dict(map(tuple, auc))["auc"], .95)
 
     INTERSECT = dict(READ, intersection_0={
         "module": "Intersection", "input": {"data": {"data": ["data_transform_0.data"]}},
