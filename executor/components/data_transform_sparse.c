@@ -22,11 +22,9 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/engine/csv.h"
+#include "lib/engine/storage.h"
 
-enum {
-	COLUMNS_MAX = 1 << 20, /* what a schema can name */
-	TAG_MAX = 255,	       /* bytes */
-};
+enum { TAG_MAX = 255 }; /* bytes */
 
 /* A feature of a row: its name, and its value when it has one. */
 struct feature {
@@ -153,11 +151,11 @@ read_place(struct span name, uint64_t row, uint32_t *out)
 			    "the place of a feature is not a whole number "
 			    "from 0");
 		v = v * 10 + (uint64_t)(name.data[i] - '0');
-		if (v >= COLUMNS_MAX)
+		if (v >= STORAGE_VALUES_MAX)
 			return err_set(ERR_LIMIT,
 			    "row %" PRIu64 ": a feature's place is beyond %d, "
 			    "which is the last one possible",
-			    row + 1, COLUMNS_MAX - 1);
+			    row + 1, STORAGE_VALUES_MAX - 1);
 	}
 	*out = (uint32_t)v;
 	return 0;
@@ -179,11 +177,11 @@ find_features(struct transform *t, const struct row *row, size_t *width)
 	while ((r = next_feature(t, &text, row->number, &f)) == 1) {
 		if (t->settings.format == FORMAT_TAG) {
 			place = name_set_add(t->tags, f.name, &is_new);
-			if (place >= COLUMNS_MAX)
+			if (place >= STORAGE_VALUES_MAX)
 				return err_set(ERR_LIMIT,
 				    "more than %d different tags; are values "
 				    "mixed up with tags (tag_with_value)?",
-				    COLUMNS_MAX);
+				    STORAGE_VALUES_MAX);
 		} else {
 			if ((r = read_place(f.name, row->number, &place)) != 0)
 				return r;

@@ -10,8 +10,9 @@
 #include "lib/base/mem.h"
 #include "lib/engine/cell.h"
 #include "lib/engine/csv.h"
+#include "lib/engine/storage.h"
 
-enum { COLUMNS_MAX = 1 << 20, NAMES_SHOWN = 10, NAME_SHOWN = 64 };
+enum { NAMES_SHOWN = 10, NAME_SHOWN = 64 };
 
 struct name {
 	struct span text;
@@ -136,10 +137,10 @@ upload_head_check(
 		return r;
 	if (n == 1 && (r = check_delimiter(f, line)) != 0)
 		return r;
-	if (n > COLUMNS_MAX)
+	if (n > STORAGE_VALUES_MAX)
 		return err_set(ERR_INVALID,
 		    "the header has %zu columns, at most %d are possible", n,
-		    COLUMNS_MAX);
+		    STORAGE_VALUES_MAX);
 	if ((cells = mem_array(n, sizeof(*cells))) == NULL)
 		return err_code();
 	(void)cell_split(line, f->delimiter, cells, n);

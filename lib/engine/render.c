@@ -12,8 +12,6 @@
 
 #include "lib/base/mem.h"
 
-enum { COLUMNS_MAX = 1 << 20 };
-
 void
 render_double(struct buf *out, double v)
 {
@@ -248,7 +246,7 @@ place(struct json_object *out, struct json_object *info, const char *index_key,
 			/* One more for the id that is in front. */
 			if (json_object_is_type(v, json_type_int) &&
 			    json_object_get_int64(v) >= 0 &&
-			    json_object_get_int64(v) < COLUMNS_MAX)
+			    json_object_get_int64(v) < STORAGE_VALUES_MAX)
 				json_object_array_put_idx(out,
 				    (size_t)json_object_get_int64(v) + 1,
 				    json_object_get(

@@ -13,8 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/engine/csv.h"
-
-enum { COLUMNS_MAX = 1 << 20 };
+#include "lib/engine/storage.h"
 
 static const char *
 string_of(struct json_object *o, const char *key)
@@ -67,7 +66,7 @@ list_header(struct json_object *list, struct schema *out)
 	size_t i, n = json_object_array_length(list);
 	struct json_object *v;
 
-	if (n > COLUMNS_MAX)
+	if (n > STORAGE_VALUES_MAX)
 		return err_set(ERR_FORMAT, "the schema has %zu columns", n);
 	out->header = xcalloc(n, sizeof(out->header[0]));
 	for (i = 0; i < n; i++) {

@@ -38,7 +38,7 @@
 enum {
 	STORAGE_ID_MAX = 511,	       /* bytes; the limit of LMDB's keys */
 	STORAGE_PARTITIONS_MAX = 1023, /* as the upload contract has it */
-	STORAGE_VALUES_MAX = 1 << 24,  /* values of one row */
+	STORAGE_VALUES_MAX = 1 << 20,  /* of one row; names of one schema */
 };
 
 enum row_kind { ROW_TEXT = 1, ROW_DENSE = 2, ROW_PREDICT = 3 };

@@ -10,7 +10,7 @@ import signal
 import ssl
 import urllib.parse
 
-from federation import DATA, Federation, lr_conf, processes, wait_for
+from federation import DATA, Federation, freeze, lr_conf, processes, thaw, wait_for
 from partner import public_key
 
 COMPONENT = "hetero_lr_0"
@@ -29,7 +29,7 @@ class World:
         self.fed = Federation()
         self.guest, self.host, self.arbiter = self.fed.guest, self.fed.host, self.fed.arbiter
         self.seeds = {s.party: seed(s) for s in self.fed.sites.values()}
-        self.links, self.stopped = {}, []
+        self.links = {}
         self.one_worker()
         for site, name in ((self.guest, "breast_guest"), (self.host, "breast_host")):
             assert site.upload("%s/%s.csv" % (DATA, name), name, namespace="hostile").get("status") == "success"
@@ -39,7 +39,8 @@ class World:
         wait_for(lambda: all(s.sql("SELECT COUNT(*) FROM task WHERE job_id = '%s' AND component = '%s'"
                                    " AND run_here = 1 AND party_status = 'running'" % (self.job, COMPONENT)) == [["1"]]
                              for s in self.fed.sites.values()), 90, "training everywhere")
-        self.freeze()
+        self.stopped = freeze(self.fed.sites.values())
+        assert len(self.stopped) >= 6, self.stopped
 
     def one_worker(self):
         """One for partners and few for users, so that refusals that were only counted are told in the end."""
@@ -53,20 +54,8 @@ class World:
             wait_for(lambda s=site: not processes("sluice-fcgi --config " + os.path.join(s.home, "site.conf")), 30, "end")
             site.start()
 
-    def freeze(self):
-        """Supervisors first: they would begin again what stands still."""
-        for name in ("sluice-supervisor", "sluice-shepherd"):
-            for site in self.fed.sites.values():
-                for pid in processes(os.path.join(site.home, "site.conf")):
-                    with open("/proc/%d/cmdline" % pid, "rb") as f:
-                        if name in f.read().split(b"\0")[0].decode():
-                            os.kill(pid, signal.SIGSTOP)
-                            self.stopped.append(pid)
-        assert len(self.stopped) >= 6, (self.stopped, [open("/proc/%d/cmdline" % p).read() for s in self.fed.sites.values() for p in processes(s.home)])
-
     def thaw(self):
-        for pid in self.stopped:
-            os.kill(pid, signal.SIGCONT)
+        thaw(self.stopped)
         for link in self.links.values():
             link.close()
         self.guest.ok("job/stop", {"job_id": self.job})

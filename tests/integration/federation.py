@@ -227,6 +227,25 @@ def kill(pid):
     wait_for(lambda: has_ended(pid), what="end of process %d" % pid)
 
 
+def freeze(sites):
+    """Supervisors, then shepherds of all these sites stand still (their numbers, for thaw): what changes from here on
+    was changed by a request."""
+    stopped = []
+    for name in ("sluice-supervisor", "sluice-shepherd"):
+        for site in sites:
+            for pid in processes(os.path.join(site.home, "site.conf")):
+                with open("/proc/%d/cmdline" % pid, "rb") as f:
+                    if name in f.read().split(b"\0")[0].decode():
+                        os.kill(pid, signal.SIGSTOP)
+                        stopped.append(pid)
+    return stopped
+
+
+def thaw(pids):
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
 def settings(site, section, **values):
     """Write values into the site's configuration; programs that start read them."""
     path = os.path.join(site.home, "site.conf")

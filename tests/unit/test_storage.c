@@ -758,8 +758,8 @@ sparse_rows_with_impossible_places_are_refused(void **state)
 	static const struct {
 		size_t at;
 		unsigned char value;
-	} bad[] = { { 5, 9 }, { 5, 1 }, { 8, 255 }, { 9, 1 }, { 9, 3 },
-		{ 13, 9 }, { 13, 100 }, { 17, 100 }, { 20, 1 } };
+	} bad[] = { { 5, 9 }, { 5, 1 }, { 7, 17 }, { 8, 255 }, { 9, 1 },
+		{ 9, 3 }, { 13, 9 }, { 13, 100 }, { 17, 100 }, { 20, 1 } };
 	struct row_scratch scratch = { 0 };
 	unsigned char old;
 	struct row out;
