@@ -115,6 +115,19 @@ restrict_mount(
 	    "restrict", which);
 }
 
+/*
+ * Nothing that is mounted outside from now on comes in.  This is before any
+ * tree is taken: what is taken of a tree that follows another one follows it,
+ * too, and what came in that way would be bare of all restrictions.
+ */
+static void
+separate(void)
+{
+	(void)must(
+	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE | MS_SILENT, NULL),
+	    "separate", "/");
+}
+
 static void
 take(const char *outside, const char *inside, uint64_t set)
 {
@@ -165,17 +178,13 @@ put(const struct bind *b)
 
 /*
  * A new root, the task's trees in it, then nothing of the old one: where both
- * are mounted at one place, the old one is on top (pivot_root(2)).  Nothing
- * that is mounted outside from now on comes in.
+ * are mounted at one place, the old one is on top (pivot_root(2)).
  */
 static void
 change_root(void)
 {
 	size_t i;
 
-	(void)must(
-	    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE | MS_SILENT, NULL),
-	    "separate", "/");
 	(void)must(
 	    mount("tmpfs", STAGE, "tmpfs", MS_SILENT, "mode=0755,size=1m"),
 	    "mount", STAGE);
@@ -257,6 +266,7 @@ fill(char **arg)
 	char **program;
 
 	become_nobody(arg[0], arg[1]);
+	separate();
 	program = take_all(arg + 2);
 	change_root();
 	(void)must(

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -46,7 +48,7 @@ struct verdict {
 
 static char *provider_dir, *program, *work_dir, *maker;
 static bool by_bwrap; /* the second time */
-static bool can_run, has_memory_group, has_pids_limit;
+static bool can_run, can_mount, has_memory_group, has_pids_limit;
 static char why_not[300];
 
 static int
@@ -629,8 +631,46 @@ nothing_is_mounted_but_what_the_task_may_see(void **state)
 			    "%s is not %s:\n%s", want[i].place, wanted, text);
 	}
 	assert_int_equal(lines, sizeof(want) / sizeof(want[0]));
-	/* Nothing that is mounted outside later comes in. */
-	assert_true(by_bwrap || strstr(text, "master:") == NULL);
+	stop_hanging(&h);
+}
+
+/*
+ * What systemd makes of a machine, in a namespace of this program's: what is
+ * mounted in one namespace is seen in those that were made of it.
+ */
+static void
+share_mounts(void)
+{
+	can_mount = unshare(CLONE_NEWNS) == 0 &&
+		    mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
+		    mount(NULL, "/", NULL, MS_REC | MS_SHARED, NULL) == 0;
+}
+
+static void
+nothing_that_is_mounted_outside_later_comes_in(void **state)
+{
+	struct hanging h;
+	char text[4096], *later;
+	bool is_mounted;
+
+	(void)state;
+	NEED_SANDBOX();
+	if (by_bwrap)
+		skip(); /* its trees follow the host's */
+	start_hanging(&h);
+	assert_true(proc_text(h.pid, "mountinfo", text, sizeof(text)));
+	if (strstr(text, "master:") != NULL || strstr(text, "shared:") != NULL)
+		fail_msg("the host's mounts are followed:\n%s", text);
+	if (can_mount) {
+		later = xasprintf("%s/later", h.in);
+		assert_int_equal(fd_mkdirs(later, 0700), 0);
+		is_mounted = mount("tmpfs", later, "tmpfs", 0, NULL) == 0;
+		assert_true(proc_text(h.pid, "mountinfo", text, sizeof(text)));
+		(void)umount2(later, MNT_DETACH);
+		free(later);
+		assert_true(is_mounted);
+		assert_null(strstr(text, "/in/0/later"));
+	}
 	stop_hanging(&h);
 }
 
@@ -746,6 +786,8 @@ main(void)
 		cmocka_unit_test(no_privilege_is_left),
 		cmocka_unit_test(nothing_is_mounted_but_what_the_task_may_see),
 		cmocka_unit_test(
+		    nothing_that_is_mounted_outside_later_comes_in),
+		cmocka_unit_test(
 		    an_executor_dies_with_the_process_that_launched_it),
 		cmocka_unit_test(a_sandbox_that_cannot_be_made_says_why),
 		cmocka_unit_test(a_program_outside_its_provider_is_refused),
@@ -753,6 +795,7 @@ main(void)
 
 	int failed;
 
+	share_mounts();
 	/* Both programs that make sandboxes have to make the same. */
 	failed = cmocka_run_group_tests_name(
 	    "sluice-sandbox", tests, set_up, tear_down);
