@@ -67,28 +67,30 @@ job_is_over(struct sweep *sw, const char *job_id, bool *over)
 	return r;
 }
 
-/* Out of the way first: whoever runs the job again finds nothing half gone. */
-static int
+/*
+ * Out of the way first: whoever runs the job again finds nothing half gone.
+ * One that cannot be removed keeps no other from it.
+ */
+static void
 remove_folder(struct sweep *sw, int dir, const char *name)
 {
 	char *gone = xasprintf(GONE "%s", name), *path;
-	int r = 0;
 
 	if (str_starts(name, GONE) || renameat(dir, name, dir, gone) == 0) {
 		path = xasprintf(
 		    "%s/%s", sw->path, str_starts(name, GONE) ? name : gone);
-		if ((r = fd_remove_tree(path)) == 0) {
+		if (fd_remove_tree(path) == 0) {
 			log_info(
 			    "removed what was left in %s/%s", sw->path, name);
 			metrics_add(sw->super->metrics,
 			    METRIC_janitor_removed_total, 1, "kind",
 			    "attempt folder", NULL);
-		}
+		} else
+			log_err("%s stays", path);
 		free(path);
 	} else if (errno != ENOENT)
-		r = err_set_errno(ERR_IO, "%s/%s", sw->path, name);
+		log_warn("%s/%s stays: %s", sw->path, name, strerror(errno));
 	free(gone);
-	return r;
 }
 
 /* "JOB" or "JOB.COMPONENT.VERSION.ROLE.PARTY"; the job, and the party. */
@@ -115,14 +117,16 @@ sweep_entry(void *ctx, int dir, const char *name)
 	bool over;
 	int r;
 
-	if (str_starts(name, GONE))
-		return remove_folder(sw, dir, name);
+	if (str_starts(name, GONE)) {
+		remove_folder(sw, dir, name);
+		return 0;
+	}
 	if (!parse_name(name, job_id, &party) || !is_old(sw, dir, name))
 		return 0;
 	if (sw->is_shared && !str_eq(party, sw->super->conf->party_id))
 		return 0;
 	if ((r = job_is_over(sw, job_id, &over)) == 0 && over)
-		r = remove_folder(sw, dir, name);
+		remove_folder(sw, dir, name);
 	return r;
 }
 

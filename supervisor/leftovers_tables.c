@@ -53,7 +53,9 @@ remove_unused(const struct sweep *sw, const char *name)
 	int r;
 
 	r = db_table_folder_used(s->db, folder, &used);
-	if (r == 0 && !used && (r = fd_remove_tree(path)) == 0) {
+	if (r == 0 && !used && fd_remove_tree(path) != 0) {
+		log_err("%s stays", path); /* and keeps no other from going */
+	} else if (r == 0 && !used) {
 		log_info("removed the folder %s, which no table has", folder);
 		metrics_add(s->metrics, METRIC_janitor_removed_total, 1, "kind",
 		    "table folder", NULL);

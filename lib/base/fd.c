@@ -175,25 +175,79 @@ fd_mkdirs(const char *path, mode_t mode)
 	return r;
 }
 
-static int remove_at(int dir, const char *name, bool is_folder);
+/* What is deeper is moved up to the tree's root, and goes from there. */
+#define DEPTH_MAX 16
+
+struct removal {
+	int top; /* the root */
+	unsigned moved;
+};
+
+static int remove_at(
+    struct removal *, int dir, const char *name, bool is_folder, int depth);
+
+/* Whoever made it may not have let anybody list it. */
+static int
+open_folder(int dir, const char *name)
+{
+	const int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+	int fd = openat(dir, name, how);
+
+	if (fd < 0 && errno == EACCES &&
+	    fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW) == 0)
+		fd = openat(dir, name, how);
+	return fd;
+}
+
+/* To a name that nobody has there. */
+static int
+move_up(struct removal *rm, int dir, const char *name)
+{
+	char to[32];
+
+	do {
+		(void)snprintf(to, sizeof(to), ".deep-%u", rm->moved++);
+		if (renameat(dir, name, rm->top, to) == 0)
+			return 0;
+	} while (errno == EEXIST || errno == ENOTEMPTY || errno == ENOTDIR);
+	return err_set_errno(ERR_IO, "remove %s", name);
+}
 
 static int
-remove_full(int dir, const char *name)
+remove_entries(struct removal *rm, DIR *d, int depth)
 {
 	struct dirent *e;
-	DIR *d;
-	int fd, r = 0;
+	int r = 0;
 
-	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
+	while (r == 0 && (e = readdir(d)) != NULL)
+		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+			r = remove_at(rm, dirfd(d), e->d_name,
+			    e->d_type == DT_DIR, depth);
+	return r;
+}
+
+static int
+remove_full(struct removal *rm, int dir, const char *name, int depth)
+{
+	unsigned before;
+	DIR *d;
+	int fd, r;
+
+	if (depth > DEPTH_MAX)
+		return move_up(rm, dir, name);
+	if ((fd = open_folder(dir, name)) < 0)
 		return err_set_errno(ERR_IO, "remove %s", name);
 	if ((d = fdopendir(fd)) == NULL) {
 		fd_close(&fd);
 		return err_set_errno(ERR_IO, "remove %s", name);
 	}
-	while (r == 0 && (e = readdir(d)) != NULL)
-		if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
-			r = remove_at(fd, e->d_name, e->d_type == DT_DIR);
+	if (depth == 0)
+		rm->top = fd;
+	do {
+		before = rm->moved;
+		rewinddir(d);
+		r = remove_entries(rm, d, depth + 1);
+	} while (r == 0 && depth == 0 && rm->moved != before);
 	(void)closedir(d);
 	if (r == 0 && unlinkat(dir, name, AT_REMOVEDIR) != 0 && errno != ENOENT)
 		r = err_set_errno(ERR_IO, "remove folder %s", name);
@@ -202,16 +256,17 @@ remove_full(int dir, const char *name)
 
 /* is_folder: so we think; most of those that are removed are empty. */
 static int
-remove_at(int dir, const char *name, bool is_folder)
+remove_at(
+    struct removal *rm, int dir, const char *name, bool is_folder, int depth)
 {
 	if (unlinkat(dir, name, is_folder ? AT_REMOVEDIR : 0) == 0 ||
 	    errno == ENOENT)
 		return 0;
 	if (is_folder && errno == ENOTDIR)
-		return remove_at(dir, name, false);
+		return remove_at(rm, dir, name, false, depth);
 	if (is_folder ? errno == ENOTEMPTY || errno == EEXIST
 		      : errno == EISDIR || errno == EPERM)
-		return remove_full(dir, name);
+		return remove_full(rm, dir, name, depth);
 	return err_set_errno(ERR_IO, "remove %s", name);
 }
 
@@ -237,7 +292,9 @@ fd_each(const char *path, int most, fd_entry_fn *fn, void *ctx)
 int
 fd_remove_tree(const char *path)
 {
-	return remove_at(AT_FDCWD, path, true);
+	struct removal rm = { -1, 0 };
+
+	return remove_at(&rm, AT_FDCWD, path, true, 0);
 }
 
 static int

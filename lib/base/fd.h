@@ -33,7 +33,10 @@ int fd_mkdirs(const char *path, mode_t mode); /* like mkdir -p */
  * made is removed.
  */
 int fd_copy_folder(int from, const char *to, mode_t folder, mode_t file);
-/* Remove a tree without following links; a missing one is fine. */
+/*
+ * Remove a tree without following links; a missing one is fine.  However deep
+ * it is, and whatever rights its folders have, as long as they are ours.
+ */
 int fd_remove_tree(const char *path);
 
 /* One entry of a folder that is open as dir; not 0 ends the walk. */

@@ -4,6 +4,7 @@
 #include "supervisor/shepherd/diskwatch.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,8 @@ count_entry(struct count *c, int dir, const char *name, int depth)
 	fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0)
 		count_folder(c, fd, depth + 1);
+	else if (errno == EACCES) /* its maker can write there unseen */
+		too_much(c);
 }
 
 /* Closes dir. */

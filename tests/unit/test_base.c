@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -259,6 +260,64 @@ replacing_a_file_leaves_the_old_or_the_new(void **state)
 	buf_fini(&b);
 }
 
+/* As an account that rights bind: what an executor can leave behind. */
+static int
+leave_a_mess(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), next, i;
+
+	if (fd < 0 || mkdirat(fd, "unseen", 0300) != 0 ||
+	    mkdirat(fd, "unseen/more", 0300) != 0 ||
+	    (next = openat(fd, "unseen/more/file", O_WRONLY | O_CREAT, 0)) <
+		0 ||
+	    mkdirat(fd, ".deep-0", 0700) != 0 ||
+	    mkdirat(fd, ".deep-0/x", 0700) != 0)
+		return 1;
+	(void)close(next);
+	/* More folders in each other than there may be open files. */
+	for (i = 0; i < 3000; i++) {
+		if (mkdirat(fd, "d", 0700) != 0 ||
+		    (next = openat(fd, "d", O_RDONLY | O_DIRECTORY)) < 0)
+			return 2;
+		(void)close(fd);
+		fd = next;
+	}
+	(void)close(fd);
+	return fd_remove_tree(dir) == 0 ? 0 : 3;
+}
+
+static void
+a_tree_goes_however_deep_and_whatever_its_rights(void **state)
+{
+	const struct rlimit few = { 64, 64 };
+	char dir[] = "/tmp/sluice-base-XXXXXX", *tree;
+	struct stat st;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	tree = xasprintf("%s/tree", dir);
+	assert_int_equal(mkdir(tree, 0700), 0);
+	if (geteuid() == 0)
+		assert_int_equal(
+		    chown(dir, 65534, 65534) | chown(tree, 65534, 65534), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if ((geteuid() == 0 && setuid(65534) != 0) ||
+		    setrlimit(RLIMIT_NOFILE, &few) != 0)
+			_exit(9);
+		_exit(leave_a_mess(tree));
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(lstat(tree, &st), -1);
+	assert_int_equal(rmdir(dir), 0);
+	free(tree);
+}
+
 struct seen {
 	int n, most;
 };
@@ -453,6 +512,8 @@ main(void)
 		    wrapping_puts_context_in_front_and_keeps_the_code),
 		cmocka_unit_test(a_full_disk_has_a_code_of_its_own),
 		cmocka_unit_test(replacing_a_file_leaves_the_old_or_the_new),
+		cmocka_unit_test(
+		    a_tree_goes_however_deep_and_whatever_its_rights),
 		cmocka_unit_test(
 		    a_folder_is_gone_through_as_far_as_it_is_wanted),
 		cmocka_unit_test(job_ids_have_the_platform_s_form_and_differ),

@@ -2,6 +2,7 @@
  * Every detector with its condition brought about in a real database and real
  * folders; shepherds are a program that ends at once.
  */
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -503,6 +505,15 @@ make_old(const char *path)
 	assert_int_equal(utimensat(AT_FDCWD, path, t, 0), 0);
 }
 
+/* A folder that nobody can remove, where that can be made. */
+static bool
+make_stuck(const char *path)
+{
+	return unshare(CLONE_NEWNS) == 0 &&
+	       mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+	       mount("tmpfs", path, "tmpfs", 0, NULL) == 0;
+}
+
 static void
 make_socket(const char *path)
 {
@@ -518,9 +529,13 @@ static void
 what_attempts_left_is_removed_and_nothing_else(void **state)
 {
 	struct fixture *f = *state;
-	char *old, *young, *running, *mail, *sock, *deep;
+	char *old, *young, *running, *mail, *sock, *deep, *stuck;
+	bool is_stuck;
 
 	run_job(f);
+	stuck = make_folder(f, "jobs/202601010000000000031");
+	is_stuck = make_stuck(stuck);
+	make_old(stuck);
 	deep = make_folder(f, "jobs/" OTHER "/guest/9999/reader_0/0/1/out");
 	free(deep);
 	old = make_folder(f, "jobs/" OTHER);
@@ -533,12 +548,17 @@ what_attempts_left_is_removed_and_nothing_else(void **state)
 	make_old(running);
 	make_old(mail);
 	make_old(sock);
+	/* What cannot be removed keeps nothing else from it. */
 	assert_int_equal(detect_work_folders(&f->super), 0);
+	assert_true((access(stuck, F_OK) == 0) == is_stuck);
+	if (is_stuck)
+		assert_int_equal(umount2(stuck, MNT_DETACH), 0);
 	assert_int_not_equal(access(old, F_OK), 0);
 	assert_int_not_equal(access(mail, F_OK), 0);
 	assert_int_not_equal(access(sock, F_OK), 0);
 	assert_int_equal(access(young, F_OK), 0);
 	assert_int_equal(access(running, F_OK), 0);
+	free(stuck);
 	free(old);
 	free(young);
 	free(running);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -115,6 +116,28 @@ a_tree_that_no_task_needs_is_too_much(void **state)
 	assert_true(diskwatch_bytes(dir, 0) == INT64_MAX);
 }
 
+/* Root sees it all: as another account. */
+static void
+a_folder_that_cannot_be_seen_is_too_much(void **state)
+{
+	int status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(chmod(dir, 0777), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid == 0) {
+		if ((geteuid() == 0 && setuid(65534) != 0) || chdir(dir) != 0 ||
+		    mkdir("unseen", 0300) != 0)
+			_exit(9);
+		_exit(diskwatch_bytes(dir, 0) == INT64_MAX ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 int
 main(void)
 {
@@ -124,6 +147,7 @@ main(void)
 		TEST(files_without_a_name_count_while_they_are_open),
 		TEST(links_are_not_followed),
 		TEST(a_tree_that_no_task_needs_is_too_much),
+		TEST(a_folder_that_cannot_be_seen_is_too_much),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
