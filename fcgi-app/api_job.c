@@ -7,9 +7,9 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/errand.h"
 #include "fcgi-app/filter.h"
+#include "fcgi-app/job_page.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
-#include "fcgi-app/text_cache.h"
 #include "fcgi-app/view.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"
@@ -276,87 +276,6 @@ check_list_words(const struct request *req)
 	return 0;
 }
 
-/*
- * A job's documents change with its revision alone, and most of the work of
- * a page is to read and send them.
- */
-static const char *
-documents_key(struct request *req, const struct db_job_row *row)
-{
-	return arena_printf(req->arena, "job/%s/%s/%s/%lld/%lld",
-	    row->job.job_id, row->party.role, row->party.party_id,
-	    (long long)row->job.created_ms, (long long)row->job.revision);
-}
-
-/* A row with its documents: shown whole, and they are kept. */
-static void
-show_and_keep(
-    struct request *req, const struct db_job_row *row, struct buf *out)
-{
-	struct buf documents = BUF_INIT;
-
-	view_job_documents(row, VIEW_LIST, &documents);
-	/* What a member has of its own may come later than the job. */
-	if (row->party.party_conf != NULL)
-		text_cache_put(req->app->texts, documents_key(req, row),
-		    buf_str(&documents));
-	view_job_beside(row, VIEW_LIST, buf_str(&documents), out);
-	buf_fini(&documents);
-}
-
-/* False when the documents of a brief row are not at hand. */
-static bool
-show(struct request *req, const struct db_job_row *row, struct buf *out)
-{
-	const char *kept;
-
-	if (row->job.dsl != NULL) {
-		show_and_keep(req, row, out);
-		return true;
-	}
-	kept = text_cache_get(req->app->texts, documents_key(req, row));
-	if (kept != NULL)
-		view_job_beside(row, VIEW_LIST, kept, out);
-	return kept != NULL;
-}
-
-/* {"jobs": rows, "count"}: false when documents of a brief one are not here. */
-static bool
-put_page(struct request *req, const struct db_job_row *rows, size_t n,
-    int64_t total, struct buf *text)
-{
-	text->len = 0;
-	buf_puts(text, "{\"jobs\":[");
-	for (size_t i = 0; i < n; i++) {
-		buf_puts(text, i > 0 ? "," : "");
-		if (!show(req, &rows[i], text))
-			return false;
-	}
-	buf_printf(text, "],\"count\":%lld}", (long long)total);
-	return true;
-}
-
-/* Without documents first, with them when one is not at hand. */
-static int
-list_page(struct request *req, struct db_job_filter *f, struct buf *text)
-{
-	struct db_job_row *rows;
-	int64_t total;
-	size_t n;
-	int r;
-
-	f->brief = true;
-	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, &total)) !=
-		0 ||
-	    put_page(req, rows, n, total, text))
-		return r;
-	f->brief = false;
-	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, &total)) ==
-	    0)
-		(void)put_page(req, rows, n, total, text);
-	return r;
-}
-
 int
 api_job_list(struct request *req, struct reply *rp)
 {
@@ -379,7 +298,7 @@ api_job_list(struct request *req, struct reply *rp)
 	f.partner = request_text(req, "partner");
 	f.roles = filter_any(req, "role");
 	f.statuses = filter_any(req, "status");
-	if ((r = list_page(req, &f, &text)) == 0)
+	if ((r = job_page(req, &f, &text)) == 0)
 		(void)reply_data_text(rp, &text);
 	buf_fini(&text);
 	return r;

@@ -25,6 +25,7 @@ struct app {
 	int64_t providers_generation; /* see provider_set.h */
 	struct partners *partners;    /* keys of partners, cached */
 	struct text_cache *texts;     /* see text_cache.h; NULL: none kept */
+	unsigned pages_without_marks; /* see job_page.c */
 	struct turns *downloads;      /* shared by all workers */
 	struct turns *logins;	      /* the same: checks of passwords */
 	struct turns *hook_turns;     /* who may wait for services */

@@ -12,7 +12,7 @@
  *   those not asked for the longest go first.  A text of more than a quarter
  *   of it is not kept.
  *
- * Of one process, lost with it.  Called by api_job.c and api_track.c.
+ * Of one process, lost with it.  Called by job_page.c and api_track.c.
  */
 #ifndef FCGI_APP_TEXT_CACHE_H
 #define FCGI_APP_TEXT_CACHE_H

@@ -182,6 +182,7 @@ struct db_job_row {
 	bool resource_in_use;
 	int64_t applied_ms;
 	int64_t returned_ms;
+	int64_t unchanged_ms; /* since the job's row was last written */
 };
 
 enum db_job_order {
@@ -192,6 +193,8 @@ enum db_job_order {
 	DB_JOB_BY_ELAPSED,
 	DB_JOB_ORDERS
 };
+
+enum db_job_detail { DB_JOB_WHOLE, DB_JOB_BRIEF, DB_JOB_MARK };
 
 /*
  * NULL, 0 and zeroed fields do not filter.  "any of" lists have commas
@@ -222,18 +225,22 @@ struct db_job_filter {
 	bool descending;
 	int64_t limit; /* 0: no limit */
 	int64_t offset;
-	bool brief; /* see db_job_list() */
+	enum db_job_detail detail; /* see db_job_list() */
 };
 
 /*
  * One row per local member of each matching job, without its contract.
  * *total (may be NULL) is the number without limit and offset.
  *
- * With f->brief the rows of such a page have only what view_job_beside() shows
- * and the revision; dsl is NULL in them and in no others.  The documents that
- * are left out are those of the job's first day unless the revision grew:
- * dsl, runtime_conf, train_conf, roles, and the party_conf of the member,
- * where NULL may yet become a document.
+ * Pages of all jobs in order of creation may have less of each row:
+ * - DB_JOB_BRIEF: only what view_job_beside() shows, the revision and
+ *   unchanged_ms; dsl is NULL in such rows and in no others.  The documents
+ *   that are left out are those of the job's first day unless the revision
+ *   grew: dsl, runtime_conf, train_conf, roles, and the party_conf of the
+ *   member, where NULL may yet become a document.
+ * - DB_JOB_MARK: of the first page, when *total is asked for, only whose rows
+ *   they are and created_ms and updated_ms of the job; status is STATE_NONE in
+ *   such rows and in no others.  Other pages are as with DB_JOB_BRIEF.
  */
 int db_job_list(struct db *, struct arena *, const struct db_job_filter *,
     struct db_job_row **rows, size_t *n, int64_t *total);

@@ -21,11 +21,15 @@
 	    "g.job_id IS NOT NULL AND g.returned_at IS NULL")                  \
 	X(MS, applied_ms, "g.granted_at")                                      \
 	X(MS, returned_ms, "g.returned_at")
+#define AGE_COLS(X)                                                            \
+	X(INT, unchanged_ms,                                                   \
+	    "TIMESTAMPDIFF(MICROSECOND, j.updated_at, NOW(6)) DIV 1000")
 #define ROW_COLS(X)                                                            \
 	JOB_COLS(X, job., "j.")                                                \
 	JOB_SHOWN_COLS(X, job., "j.")                                          \
 	PARTY_COLS(X, party., "p.")                                            \
-	GRANT_COLS(X)
+	GRANT_COLS(X)                                                          \
+	AGE_COLS(X)
 
 static const struct db_col row_cols[] = {
 #define COL(type, field, column)                                               \
@@ -59,7 +63,8 @@ static const struct db_shape row_shape = DB_SHAPE(struct db_job_row, row_cols);
 	X(STR, party.party_id, "p.party_id")                                   \
 	X(INT, party.cores, "p.cores")                                         \
 	X(INT, party.memory_mb, "p.memory_mb")                                 \
-	GRANT_COLS(X)
+	GRANT_COLS(X)                                                          \
+	AGE_COLS(X)
 
 static const struct db_col brief_cols[] = {
 #define COL(type, field, column)                                               \
@@ -338,6 +343,75 @@ count_jobs(struct db *db, const char *without_tag, int64_t *out)
 	return 0;
 }
 
+/* --- the first page: marks ------------------------------------------------- */
+
+/* The counts of all rows are those of count_members(), in the same statement:
+ * when no job has the tag they need no other. */
+struct mark {
+	struct db_job_row row;
+	int64_t recent;
+	int64_t tagged;
+};
+#define MARK_COLS(X)                                                           \
+	X(STR, row.job.job_id, "j.job_id")                                     \
+	X(MS, row.job.created_ms, "j.created_at")                              \
+	X(MS, row.job.updated_ms, "j.updated_at")                              \
+	X(STR, row.party.role, "p.role")                                       \
+	X(STR, row.party.party_id, "p.party_id")                               \
+	X(INT, recent,                                                         \
+	    "(SELECT COUNT(*)" OF_MEMBERS " WHERE j.created_at >= ?)")         \
+	X(INT, tagged, "(SELECT COUNT(*) FROM job WHERE tag = ?)")
+
+static const struct db_col mark_cols[] = {
+#define COL(type, field, column) { DB_##type, offsetof(struct mark, field) },
+	MARK_COLS(COL)
+#undef COL
+};
+static const struct db_shape mark_shape = DB_SHAPE(struct mark, mark_cols);
+
+#define MARKS(dir)                                                             \
+	{                                                                      \
+		"job.marks", "tsssi",                                          \
+		    "SELECT 1" MARK_COLS(                                      \
+			DB_SQL) " FROM job j FORCE INDEX (job_created)"        \
+				" STRAIGHT_JOIN job_party p"                   \
+				" FORCE INDEX (job_party_local)"               \
+				" ON p.job_id = j.job_id AND p.is_local = 1"   \
+				" WHERE (? IS NULL OR j.tag <> ?)"             \
+				" ORDER BY j.created_at" dir ", j.job_id" dir  \
+				" LIMIT ?"                                     \
+	}
+static const struct db_stmt marks[2] = { MARKS(""), MARKS(" DESC") };
+
+static int
+read_marks(struct db *db, struct arena *a, const struct db_job_filter *f,
+    struct db_job_row **rows, size_t *n, int64_t *total)
+{
+	const struct db_counted *old;
+	struct mark *all;
+	int r;
+
+	if ((r = count_old(db, &old)) != 0 ||
+	    (r = db_select(db, &marks[f->descending], &mark_shape, a, &all, n,
+		 old->before_ms, f->without_tag, f->without_tag, f->without_tag,
+		 f->limit)) != 0)
+		return r;
+	*rows = arena_alloc(a, *n * sizeof(**rows));
+	for (size_t i = 0; i < *n; i++) {
+		(*rows)[i] = all[i].row;
+		(*rows)[i].job.status = STATE_NONE;
+	}
+	if ((int64_t)*n < f->limit)
+		*total = (int64_t)*n;
+	else if (all[0].tagged > 0)
+		return count_members(db, f->without_tag, total);
+	else
+		*total = old->rows + all[0].recent;
+	return 0;
+}
+
+/* --- all of it ------------------------------------------------------------- */
+
 static int
 by_age(const void *a, const void *b, void *ctx)
 {
@@ -360,7 +434,7 @@ static int
 read_first_page(struct db *db, struct arena *a, const struct db_job_filter *f,
     struct db_job_row **rows, size_t *n)
 {
-	if (f->brief)
+	if (f->detail != DB_JOB_WHOLE)
 		return db_select(db, &first_pages[f->descending], &brief_shape,
 		    a, rows, n, f->without_tag, f->without_tag, f->limit);
 	return db_select(db, &pages[false][f->descending], &row_shape, a, rows,
@@ -371,38 +445,49 @@ static int
 read_later_page(struct db *db, struct arena *a, const struct db_job_filter *f,
     int64_t members, struct db_job_row **rows, size_t *n)
 {
-	const struct db_stmt(*list)[2] = f->brief ? brief_pages : pages;
+	bool brief = f->detail != DB_JOB_WHOLE;
+	const struct db_stmt(*list)[2] = brief ? brief_pages : pages;
 	int64_t jobs;
 	int r;
 
 	if ((r = count_jobs(db, f->without_tag, &jobs)) != 0)
 		return r;
 	return db_select(db, &list[members == jobs][f->descending],
-	    f->brief ? &brief_shape : &row_shape, a, rows, n, f->without_tag,
+	    brief ? &brief_shape : &row_shape, a, rows, n, f->without_tag,
 	    f->without_tag, f->limit, f->offset);
+}
+
+static int
+read_page(struct db *db, struct arena *a, const struct db_job_filter *f,
+    struct db_job_row **rows, size_t *n, int64_t *total)
+{
+	bool is_first = f->offset == 0;
+	int64_t members = 0;
+	int r;
+
+	if (is_first && total != NULL && f->detail == DB_JOB_MARK)
+		return read_marks(db, a, f, rows, n, total);
+	if ((total != NULL || !is_first) &&
+	    (r = count_members(db, f->without_tag, &members)) != 0)
+		return r;
+	r = is_first ? read_first_page(db, a, f, rows, n)
+		     : read_later_page(db, a, f, members, rows, n);
+	if (r == 0 && total != NULL)
+		*total =
+		    is_first && (int64_t)*n < f->limit ? (int64_t)*n : members;
+	return r;
 }
 
 static int
 list_page(struct db *db, struct arena *a, const struct db_job_filter *f,
     struct db_job_row **rows, size_t *n, int64_t *total)
 {
-	bool descending = f->descending, is_first = f->offset == 0;
-	int64_t members = 0;
-	int r;
+	bool descending = f->descending;
+	int r = read_page(db, a, f, rows, n, total);
 
-	if ((total != NULL || !is_first) &&
-	    (r = count_members(db, f->without_tag, &members)) != 0)
-		return r;
-	r = is_first ? read_first_page(db, a, f, rows, n)
-		     : read_later_page(db, a, f, members, rows, n);
-	if (r != 0)
-		return r;
-	if (*n > 1)
+	if (r == 0 && *n > 1)
 		qsort_r(*rows, *n, sizeof(**rows), by_age, &descending);
-	if (total != NULL)
-		*total =
-		    is_first && (int64_t)*n < f->limit ? (int64_t)*n : members;
-	return 0;
+	return r;
 }
 
 /* --- any list ------------------------------------------------------------------ */

@@ -777,6 +777,50 @@ job_lists_are_ordered_and_paged(void **state)
 	    ERR_INVALID);
 }
 
+static void
+marks_say_whose_rows_a_first_page_has(void **state)
+{
+	struct db_job_filter f = { .without_tag = "hidden",
+		.descending = true,
+		.limit = 2,
+		.detail = DB_JOB_MARK };
+	struct db_job_row *rows;
+	struct rows_partner p;
+	int64_t total;
+	size_t n;
+
+	(void)state;
+	rows_partner_init(&p, J2, "host");
+	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+	for (int i = 0; i < 2; i++) {
+		/* J1 has one local member, J2 two. */
+		assert_int_equal(
+		    db_job_list(db, arena, &f, &rows, &n, &total), 0);
+		assert_int_equal(n, 2);
+		assert_int_equal(total, 3);
+		assert_string_equal(rows[0].job.job_id, J2);
+		assert_string_equal(rows[1].job.job_id, J2);
+		assert_true(strcmp(rows[0].party.role, rows[1].party.role) < 0);
+		assert_int_equal(rows[0].job.status, STATE_NONE);
+		assert_true(rows[0].job.updated_ms > 0);
+		/* One that is not counted changes nothing. */
+		rows_partner_init(&p, J3, "host");
+		p.job.tag = "hidden";
+		if (i == 0)
+			assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+	}
+	/* Later pages and lists of some are read, as ever. */
+	f.offset = 2;
+	assert_int_equal(db_job_list(db, arena, &f, &rows, &n, &total), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].job.job_id, J1);
+	assert_int_equal(rows[0].job.status, STATE_WAITING);
+	f.offset = 0;
+	f.roles = "guest";
+	assert_int_equal(db_job_list(db, arena, &f, &rows, &n, &total), 0);
+	assert_non_null(rows[0].job.dsl);
+}
+
 static const struct db_stmt make_old = { "test.make_old", "s",
 	"UPDATE job SET created_at = created_at - INTERVAL 1 DAY"
 	" WHERE job_id = ?" };
@@ -907,6 +951,7 @@ main(void)
 		T(each_filter_of_a_job_list_filters),
 		T(a_count_of_all_jobs_is_right_at_once),
 		T(job_lists_are_ordered_and_paged),
+		T(marks_say_whose_rows_a_first_page_has),
 		T(listed_job_shows_its_grant),
 		T(the_server_knows_how_many_jobs_there_are_whatever_their_documents),
 	};

@@ -166,7 +166,9 @@ page_says(const char *name, const char *want)
 	struct json_object *jobs;
 	struct api_answer a;
 
-	for (int i = 0; i < 2 * WORKERS; i++) {
+	for (int i = 0; i < 3 * WORKERS; i++) {
+		if (i >= WORKERS)
+			workers[i % WORKERS].pages_without_marks = 0;
 		api_want(&workers[i % WORKERS], 0, "/v1/job/list/job",
 		    "{\"limit\":20,\"page\":1}", &a);
 		jobs = json_path_get(a.json, "data", "jobs");
@@ -207,6 +209,61 @@ a_page_shows_what_was_changed_by_anybody(void **state)
 	page_says("cores", "3");
 }
 
+static const struct db_stmt end_long_ago = { "test.end_long_ago", "s",
+	"UPDATE job SET status = 'success', wait_code = '', settled = 1,"
+	" started_at = NOW(6) - INTERVAL 2 DAY,"
+	" ended_at = NOW(6) - INTERVAL 1 DAY,"
+	" updated_at = NOW(6) - INTERVAL 1 DAY WHERE job_id = ?" };
+static const struct db_stmt change_secretly = { "test.change_secretly", "ss",
+	"UPDATE job SET description = ?, updated_at = updated_at"
+	" WHERE job_id = ?" };
+static const struct db_stmt end_now = { "test.end_now", "s",
+	"UPDATE job SET updated_at = NOW(6) WHERE job_id = ?" };
+static const struct db_stmt run_again = { "test.run_again", "s",
+	"UPDATE job SET status = 'waiting', wait_code = 'creating',"
+	" settled = 0, ended_at = NULL WHERE job_id = ?" };
+
+static void
+change(const struct db_stmt *s)
+{
+	assert_int_equal(db_exec(db, s, NULL, J1), 0);
+}
+
+static void
+secretly(const char *note)
+{
+	assert_int_equal(db_exec(db, &change_secretly, NULL, note, J1), 0);
+}
+
+static void
+what_is_still_is_shown_from_memory_until_its_row_changes(void **state)
+{
+	(void)state;
+	change(&end_long_ago);
+	page_says("status", "\"success\"");
+	/* Nobody changes a row so: it shows where the page comes from. */
+	secretly("not looked at");
+	page_says("description", "\"\"");
+	assert_int_equal(db_job_set_description(db, J1, "a note"), 0);
+	page_says("description", "\"a note\"");
+	change(&end_long_ago);
+	page_says("description", "\"a note\"");
+	change(&run_again);
+	page_says("status", "\"waiting\"");
+}
+
+static void
+what_changed_a_moment_ago_is_looked_at_again(void **state)
+{
+	(void)state;
+	change(&end_long_ago);
+	change(&end_now);
+	page_says("description", "\"\"");
+	/* Somebody else's statement of the same instant. */
+	secretly("a note");
+	page_says("description", "\"a note\"");
+}
+
 static void
 a_page_is_the_same_with_and_without_what_was_kept(void **state)
 {
@@ -222,6 +279,7 @@ a_page_is_the_same_with_and_without_what_was_kept(void **state)
 	none.texts = NULL;
 	assert_int_equal(rows_initiated(db, J2), 0);
 	assert_int_equal(rows_initiated(db, J3), 0);
+	change(&end_long_ago);
 	for (size_t i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
 		api_want(&none, 0, "/v1/job/list/job", pages[i], &a);
 		want = xstrdup(json_text(json_get(a.json, "data")));
@@ -295,6 +353,9 @@ main(void)
 		DB_TEST(
 		    deleted_metrics_are_gone_and_those_of_a_rerun_are_its_own),
 		DB_TEST(a_page_shows_what_was_changed_by_anybody),
+		DB_TEST(
+		    what_is_still_is_shown_from_memory_until_its_row_changes),
+		DB_TEST(what_changed_a_moment_ago_is_looked_at_again),
 		DB_TEST(a_page_is_the_same_with_and_without_what_was_kept),
 		cmocka_unit_test(the_least_used_goes_when_there_is_no_room),
 		cmocka_unit_test(
