@@ -8,6 +8,7 @@
  *	sluice-fcgi --routes
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,6 +45,7 @@ struct program {
 	int users;    /* number of workers for users */
 	int socket;   /* of users */
 	int partners; /* socket of partners */
+	int lock;     /* held as long as we live */
 	struct turns *downloads;
 	struct turns *logins;
 	struct turns *user_hooks; /* waiting for services */
@@ -93,16 +95,29 @@ check_database(const struct site_conf *conf)
 	return r;
 }
 
-/* Somebody answers behind a socket that is there: leave it alone. */
+/*
+ * One at a time: a lock that ends with this process, and is not its workers',
+ * who may finish a request behind a parent that was killed.
+ */
 static int
-check_unused(int fd, const struct sockaddr_un *sa)
+lock_site(const struct site_conf *conf, int *out)
 {
-	if (connect(fd, (const struct sockaddr *)sa, sizeof(*sa)) == 0)
-		return err_set(
-		    ERR_EXISTS, "another sluice-fcgi serves %s", sa->sun_path);
-	if (errno != ENOENT && errno != ECONNREFUSED)
-		return err_set_errno(ERR_IO, "socket %s", sa->sun_path);
-	return 0;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char *path = site_path(conf, SITE_RUN "/fcgi.lock");
+	int r = 0;
+
+	*out = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (*out < 0)
+		r = err_set_errno(ERR_IO, "open %s", path);
+	else if (fcntl(*out, F_SETLK, &lock) != 0)
+		r = errno == EAGAIN || errno == EACCES
+			? err_set(ERR_EXISTS,
+			      "another sluice-fcgi serves this site (it "
+			      "holds %s)",
+			      path)
+			: err_set_errno(ERR_IO, "lock %s", path);
+	free(path);
+	return r;
 }
 
 /*
@@ -112,17 +127,13 @@ check_unused(int fd, const struct sockaddr_un *sa)
 static int
 listen_at(const struct sockaddr_un *sa, int *out)
 {
-	int probe, fd = -1, r;
+	int fd, r = 0;
 	mode_t old;
 
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (probe < 0 || fd < 0) {
-		r = err_set_errno(ERR_IO, "socket");
-		goto out;
-	}
-	if ((r = check_unused(probe, sa)) != 0)
-		goto out;
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "socket");
+	/* What one that was killed has left. */
 	(void)unlink(sa->sun_path);
 	old = umask(0117);
 	if (bind(fd, (const struct sockaddr *)sa, sizeof(*sa)) != 0 ||
@@ -133,8 +144,6 @@ listen_at(const struct sockaddr_un *sa, int *out)
 		*out = fd;
 		fd = -1;
 	}
-out:
-	fd_close(&probe);
 	fd_close(&fd);
 	return r;
 }
@@ -324,7 +333,7 @@ main(int argc, char **argv)
 		{ "sockets", required_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
-	struct program p = { .socket = -1, .partners = -1 };
+	struct program p = { .socket = -1, .partners = -1, .lock = -1 };
 	struct prefork prefork = { .work = work,
 		.reload = reload,
 		.upgrade = upgrade,
@@ -362,6 +371,7 @@ main(int argc, char **argv)
 		goto out;
 	prefork_hold_signals();
 	if ((r = upgrade_note(argv)) != 0 ||
+	    (r = lock_site(p.conf, &p.lock)) != 0 ||
 	    (r = open_sockets(&p, sockets)) != 0 || (r = set_turns(&p)) != 0 ||
 	    (r = throttle_new(&p.failures)) != 0 ||
 	    (r = tally_new(&p.tally)) != 0 ||
@@ -391,6 +401,7 @@ out:
 	db_gate_free(p.db_gate);
 	fd_close(&p.socket);
 	fd_close(&p.partners);
+	fd_close(&p.lock);
 	site_conf_free(p.conf);
 	return r == 0 ? 0 : 1;
 }

@@ -1,10 +1,12 @@
 """Any process may be killed at any instant; the job goes on, or ends with a
 reason on every party.  Uses the tables that test_main_job uploads, or its own."""
 import os
+import signal
+import subprocess
 import time
 import unittest
 
-from federation import DATA, ENDED, Federation, kill, lr_conf, processes, wait_for
+from federation import BUILD, DATA, ENDED, Federation, kill, lr_conf, processes, wait_for
 
 REFERENCE_LAST_LOSS = 0.354376
 
@@ -68,6 +70,26 @@ class Kill(unittest.TestCase):
             if pid != parent:
                 kill(pid)
         self.assert_right_result(job)
+
+    def test_the_parent_of_request_workers_while_one_is_busy(self):
+        """The worker may finish; the next parent does not wait for it, and there is one parent at a time."""
+        host = self.fed.host
+        config = os.path.join(host.home, "site.conf")
+        parent = host.pid("fcgi-app")
+        worker = next(pid for pid in processes("sluice-fcgi --config " + config) if pid != parent)
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            kill(parent)
+            host.start()
+            self.assertNotEqual(host.pid("fcgi-app"), parent)
+            second = subprocess.run([os.path.join(BUILD, "bin", "sluice-fcgi"), "--config", config],
+                                    check=False, capture_output=True, text=True)
+            self.assertEqual(second.returncode, 1)
+            self.assertIn("another sluice-fcgi serves this site", second.stderr)
+            job = self.submit(max_iter=2)
+            self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
+        finally:
+            os.kill(worker, signal.SIGCONT)
 
     def test_nurseries(self):
         job = self.fed.submit(lr_conf(namespace="kill", max_iter=2))
