@@ -11,6 +11,7 @@
 #include "lib/base/metrics.h"
 #include "supervisor/detect.h"
 #include "supervisor/finding.h"
+#include "supervisor/haste.h"
 
 #define MINUTE 60000
 
@@ -137,14 +138,14 @@ detectors_new(struct supervisor *s)
 
 	for (size_t i = 0; i < DETECTORS; i++) {
 		struct watch *w = &ds->watches[i];
+		int64_t ms = haste_ms(table[i].period_ms);
 
 		w->super = s;
 		w->detector = &table[i];
 		/* A number that is there from the start can be seen to grow. */
 		finding_count(s, table[i].name, 0);
 		w->timer = loop_timer_new(s->loop, on_time, w);
-		loop_timer_set(
-		    w->timer, table[i].period_ms, table[i].period_ms);
+		loop_timer_set(w->timer, ms, ms);
 	}
 	return ds;
 }

@@ -25,6 +25,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_operations.h"
 #include "lib/db/db_retention.h"
+#include "supervisor/haste.h"
 #include "supervisor/refused_log.h"
 
 #define FIRST_MS 60000
@@ -374,7 +375,7 @@ on_timer(void *ctx)
 
 	if (janitor_bite(j->super, &more) != 0)
 		more = false;
-	loop_timer_set(j->timer, more ? AGAIN_MS : PERIOD_MS, 0);
+	loop_timer_set(j->timer, more ? AGAIN_MS : haste_ms(PERIOD_MS), 0);
 }
 
 struct janitor *
@@ -384,7 +385,7 @@ janitor_new(struct supervisor *s)
 
 	j->super = s;
 	j->timer = loop_timer_new(s->loop, on_timer, j);
-	loop_timer_set(j->timer, FIRST_MS, 0);
+	loop_timer_set(j->timer, haste_ms(FIRST_MS), 0);
 	return j;
 }
 
