@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -212,13 +213,18 @@ def processes(pattern):
     return found
 
 
-def has_ended(pid):
-    """Whether its parent has looked is another matter."""
+def state(pid):
+    """One letter; None when it is gone."""
     try:
         with open("/proc/%d/stat" % pid, encoding="utf-8", errors="replace") as f:
-            return f.read().rpartition(")")[2].split()[0] in "ZX"
+            return f.read().rpartition(")")[2].split()[0]
     except OSError:
-        return True
+        return None
+
+
+def has_ended(pid):
+    """Whether its parent has looked is another matter."""
+    return state(pid) in (None, "Z", "X")
 
 
 def kill(pid):
@@ -227,23 +233,91 @@ def kill(pid):
     wait_for(lambda: has_ended(pid), what="end of process %d" % pid)
 
 
-def freeze(sites):
-    """Supervisors, then shepherds of all these sites stand still (their numbers, for thaw): what changes from here on
-    was changed by a request."""
+def below(pid):
+    """The process's children, and theirs."""
+    found = []
+    try:
+        for task in os.listdir("/proc/%d/task" % pid):
+            with open("/proc/%d/task/%s/children" % (pid, task), encoding="ascii") as f:
+                for child in map(int, f.read().split()):
+                    found += [child] + below(child)
+    except OSError:
+        pass
+    return found
+
+
+def mark(pid):
+    """What says to others that stop and start processes (tests/jitter) that this one is not theirs to start."""
+    folder = os.environ.get("STANDING_STILL")
+    return os.path.join(folder, str(pid)) if folder else os.devnull
+
+
+def stand_still(pids):
+    """Those of them that live; none does anything any more when this returns."""
     stopped = []
-    for name in ("sluice-supervisor", "sluice-shepherd"):
-        for site in sites:
-            for pid in processes(os.path.join(site.home, "site.conf")):
+    for pid in pids:
+        try:
+            open(mark(pid), "w", encoding="ascii").close()
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+        except ProcessLookupError:
+            pass
+    for pid in stopped:
+        wait_for(lambda p=pid: state(p) in (None, "T", "Z", "X"), what="that process %d stands still" % pid)
+    return stopped
+
+
+def programs(sites, name):
+    """Pids of the sites' own of that name."""
+    found = []
+    for site in sites:
+        for pid in processes(os.path.join(site.home, "site.conf")):
+            try:
                 with open("/proc/%d/cmdline" % pid, "rb") as f:
                     if name in f.read().split(b"\0")[0].decode():
-                        os.kill(pid, signal.SIGSTOP)
-                        stopped.append(pid)
-    return stopped
+                        found.append(pid)
+            except OSError:
+                pass
+    return found
+
+
+def is_quiet(site):
+    """Nothing is being done in its database, and nothing half done is kept there by who stands still."""
+    # Not the table of transactions: who asks it ten times a second hears the same for ever.
+    told = site.sql("SHOW ENGINE INNODB STATUS")[0][2]
+    open_ones = re.findall(r"---TRANSACTION [^,]+, ACTIVE(?:(?!---TRANSACTION).)*?MariaDB thread id (\d+)", told)
+    return site.sql("SELECT id FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+                    " AND (command <> 'Sleep' OR id IN (%s))" % ", ".join(["0", *open_ones])) == []
+
+
+def freeze(sites):
+    """Supervisors, then shepherds of all these sites stand still, with all that they have started (their numbers, for
+    thaw): what changes from here on was changed by a request."""
+    def try_to():
+        stopped = []
+        for name in ("sluice-supervisor", "sluice-shepherd"):
+            stopped += stand_still(programs(sites, name))
+        # Those that only obey, such as executors.
+        stopped += stand_still({child for pid in stopped for child in below(pid)} - set(stopped))
+        try:
+            # What was asked of the database before may still be on its way there.
+            for site in sites:
+                wait_for(lambda s=site: is_quiet(s), 1, "peace in the database")
+            return stopped
+        except AssertionError:
+            thaw(stopped)  # one stopped in the middle of a transaction, whose locks others would wait for
+            return None
+    return wait_for(try_to, what="an instant at which nobody is in the middle of something")
 
 
 def thaw(pids):
     for pid in pids:
-        os.kill(pid, signal.SIGCONT)
+        if mark(pid) != os.devnull and os.path.exists(mark(pid)):
+            os.unlink(mark(pid))
+        try:
+            os.kill(pid, signal.SIGCONT)
+        except ProcessLookupError:
+            pass  # killed meanwhile
 
 
 def settings(site, section, **values):

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import unittest
 
-from federation import BUILD, Federation, settings, wait_for
+from federation import BUILD, Federation, settings, stand_still, thaw, wait_for
 
 
 # By which test each row is shown to fail.  A row that is not here fails the first test.
@@ -418,14 +418,14 @@ class Doctor(unittest.TestCase):
         for what, name in (("refused requests", "refused.log"), ("refused handshakes", "nginx-tls.log")):
             path = self.path("logs", name)
             size = os.path.getsize(path)
-            os.kill(supervisor, signal.SIGSTOP)  # nobody reads on
+            stand_still([supervisor])  # nobody reads on
             try:
                 with open(path, "ab") as f:
                     f.write(b"\n" * (2 << 20))
                 found = self.of(what, "warn")
             finally:
                 os.truncate(path, size)
-                os.kill(supervisor, signal.SIGCONT)
+                thaw([supervisor])
             self.assertIn(name + " are not counted", found["text"])
             self.assertIn("must be able to read", found["mend"])
 
@@ -463,7 +463,7 @@ class Doctor(unittest.TestCase):
         old = guest.sql("SELECT answers FROM partner_state WHERE party_id = '10001'")[0][0]
         # Nor is it asked again meanwhile.
         supervisor = guest.pid("supervisor")
-        os.kill(supervisor, signal.SIGSTOP)
+        stand_still([supervisor])
         try:
             guest.sql("UPDATE partner_state SET answers = 0 WHERE party_id = '10001'")
             found = self.of("partner 9999")
@@ -471,7 +471,7 @@ class Doctor(unittest.TestCase):
             self.assertIn("partner_url", found["mend"])
         finally:
             guest.sql("UPDATE partner_state SET answers = %s WHERE party_id = '10001'" % old)
-            os.kill(supervisor, signal.SIGCONT)
+            thaw([supervisor])
         self.is_healthy()
 
     def test_a_partner_without_grants_is_a_warning(self):

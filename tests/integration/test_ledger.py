@@ -8,7 +8,7 @@ import tempfile
 import unittest
 import urllib.parse
 
-from federation import BUILD, DATA, Federation, lr_conf, settings, wait_for
+from federation import BUILD, DATA, Federation, lr_conf, settings, stand_still, thaw, wait_for
 
 SLUICE = os.path.join(BUILD, "bin", "sluice")
 MB = 1 << 20
@@ -56,12 +56,12 @@ class Records:
         """While nobody links records or tells another of a head: what one has heard the other has."""
         pids = [s.pid("supervisor") for s in sites]
         for pid in pids:
-            os.kill(pid, signal.SIGSTOP)
+            stand_still([pid])
         try:
             return {s.party: self.export(s, folder) for s in sites}
         finally:
             for pid in pids:
-                os.kill(pid, signal.SIGCONT)
+                thaw([pid])
 
     def chains_agree(self, job, then=None):
         """Each site's chain is whole, and any two tell the same about the job."""

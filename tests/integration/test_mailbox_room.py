@@ -7,7 +7,7 @@ import time
 import unittest
 import urllib.parse
 
-from federation import Federation, settings, wait_for
+from federation import Federation, settings, stand_still, thaw, wait_for
 from partner import Request
 from sites import TWO, conf
 from test_partner import seed
@@ -51,8 +51,8 @@ class Room(unittest.TestCase):
         self.addCleanup(self.guest.api, "job/stop", {"job_id": job})
         wait_for(lambda: self.host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND party_status = 'running'" % job), 120, what="run")
         pid = wait_for(lambda: self.executor(job), what="the host's executor")
-        os.kill(pid, signal.SIGSTOP)
-        self.addCleanup(self.go_on, pid)
+        stand_still([pid])
+        self.addCleanup(thaw, [pid])
         return job, pid
 
     def executor(self, job):
@@ -64,13 +64,6 @@ class Room(unittest.TestCase):
                 inner, pid = pid, f.read().split()
             pid = pid[0] if pid else None
         return int(inner) if inner else None
-
-    @staticmethod
-    def go_on(pid):
-        try:
-            os.kill(pid, signal.SIGCONT)
-        except ProcessLookupError:
-            pass
 
     def wait_of(self, job):
         return self.guest.tasks(job, role="guest")[0]["f_wait"]
@@ -111,7 +104,7 @@ class Room(unittest.TestCase):
         self.assertIn("partner_full", self.guest.cli("tasks", job).stdout)
         self.assertEqual(self.guest.sql("SELECT to_state FROM event WHERE job_id = '%s' AND kind = 'wait' AND component = 'leak_0'"
                                         " AND reason LIKE '%%mailbox is full%%'" % job), [["partner_full"]])
-        os.kill(pid, signal.SIGCONT)
+        thaw([pid])
         self.assertEqual(self.guest.wait(job)["f_status"], "success", self.guest.events(job))
         self.assertIsNone(self.wait_of(job))
 
@@ -139,7 +132,7 @@ class Room(unittest.TestCase):
         status, after, words = wait_for(lambda: (lambda a: a if a[0] == 507 else None)(self.put(job, b"x")), what="507")
         self.assertEqual(after, 5)
         self.assertIn("a disk of party 10000 is full", words)
-        os.kill(pid, signal.SIGCONT)
+        thaw([pid])
         wait_for(lambda: self.guest.sql("SELECT 1 FROM egress WHERE job_id = '%s' LIMIT 1" % job), what="objects")
         wait_for(lambda: time.time() * 1000 - self.waits(job)["since"] > 4000, what="time")
         self.restore(self.host, "fcgi", old)

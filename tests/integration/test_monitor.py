@@ -12,7 +12,7 @@ import time
 import unittest
 import uuid
 
-from federation import ENDED, Federation, settings, wait_for
+from federation import ENDED, Federation, settings, stand_still, thaw, wait_for
 from sites import TWO, conf
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|NaN|\+Inf)')
@@ -158,7 +158,7 @@ class Monitor(unittest.TestCase):
             server = int(f.read())
         answers = []
         under_way = threading.Thread(target=lambda: answers.append(site.request("job/list/job", {})[0]))
-        os.kill(server, signal.SIGSTOP)
+        stand_still([server])
         try:
             under_way.start()
             began = time.monotonic()
@@ -170,7 +170,7 @@ class Monitor(unittest.TestCase):
             self.assertEqual(site.request("health", method="GET")[0], 200)
             self.assertTrue(under_way.is_alive(), "what waits goes on to wait")
         finally:
-            os.kill(server, signal.SIGCONT)
+            thaw([server])
         under_way.join(60)
         self.assertEqual(answers, [200])
         wait_for(lambda: site.request("ready", method="GET")[0] == 200, what="readiness")

@@ -5,7 +5,7 @@ import subprocess
 import time
 import unittest
 
-from federation import BUILD, DATA, Federation, example, kill, processes, wait_for
+from federation import BUILD, DATA, Federation, example, kill, processes, stand_still, thaw, wait_for
 
 CHAIN = 6
 
@@ -35,7 +35,7 @@ class Supervisors(unittest.TestCase):
 
     def tearDown(self):
         for pid in self.supervisors():
-            os.kill(pid, signal.SIGCONT)
+            thaw([pid])
         self.second.terminate()
         self.second.wait(20)
         self.fed.guest.start()
@@ -142,16 +142,16 @@ class Supervisors(unittest.TestCase):
             jobs = [self.submit() for _ in range(4)]
             self.first_task_is_running(jobs[0])
             pid = self.fed.guest.pid(victim)
-            os.kill(pid, signal.SIGSTOP)
+            stand_still([pid])
             for job in jobs:
                 self.assert_each_task_ran_once(job)
-            os.kill(pid, signal.SIGCONT)
+            thaw([pid])
             # It works again: with the other stopped, jobs go on.
             other = self.fed.guest.pid("supervisor" if victim == "supervisor-b" else "supervisor-b")
-            os.kill(other, signal.SIGSTOP)
+            stand_still([other])
             job = self.submit()
             self.assert_each_task_ran_once(job)
-            os.kill(other, signal.SIGCONT)
+            thaw([other])
             for job in jobs:
                 self.assert_each_task_ran_once(job)
 
@@ -159,30 +159,30 @@ class Supervisors(unittest.TestCase):
         guest, host = self.fed.guest, self.fed.host
         slow = processes("sluice-fcgi --config %s/" % host.home)
         frozen, other = guest.pid("supervisor"), guest.pid("supervisor-b")
-        os.kill(other, signal.SIGSTOP)
+        stand_still([other])
         for pid in slow:
-            os.kill(pid, signal.SIGSTOP)
+            stand_still([pid])
         try:
             # More creates than may be under way to one partner at once.
             jobs = [self.submit() for _ in range(24)]
             ids = "','".join(jobs)
             wait_for(lambda: guest.sql("SELECT COUNT(*) FROM job WHERE job_id IN ('%s') AND lease_owner IS NOT NULL"
                                        % ids) == [["24"]], what="all of them taken up")
-            os.kill(frozen, signal.SIGSTOP)
+            stand_still([frozen])
             for job in jobs:
                 guest.ok("job/stop", {"job_id": job})
         finally:
             for pid in slow:
-                os.kill(pid, signal.SIGCONT)
-            os.kill(other, signal.SIGCONT)
+                thaw([pid])
+            thaw([other])
         wait_for(lambda: guest.sql("SELECT COUNT(*) FROM job WHERE job_id IN ('%s') AND settled = 1" % ids) == [["24"]],
                  what="their end by the other")
         known = host.sql("SELECT job_id, status FROM job WHERE job_id IN ('%s') ORDER BY job_id" % ids)
-        os.kill(frozen, signal.SIGCONT)
+        thaw([frozen])
         # It goes on: what it sends now comes after whatever it kept.
-        os.kill(other, signal.SIGSTOP)
+        stand_still([other])
         self.assert_each_task_ran_once(self.submit())
-        os.kill(other, signal.SIGCONT)
+        thaw([other])
         self.assertEqual(host.sql("SELECT job_id, status FROM job WHERE job_id IN ('%s') ORDER BY job_id" % ids), known)
         self.assertLess(len(known), 24)
         self.assertEqual({row[1] for row in known}, {"canceled"} if known else set())

@@ -4,13 +4,16 @@ moment (SIGSTOP) and go on (SIGCONT), at random, so that who comes first changes
 usage: jitter.py [--seed N] [--longest MS] [--pause MS] [--hogs N] FOLDER -- COMMAND...
 
 FOLDER is where the sites live; the command's end is ours.  What a test has stopped itself stays stopped: only who runs
-is stopped, and only who we stopped goes on."""
+is stopped, and only who we stopped goes on, unless the test says by a file in STANDING_STILL, which is the process's
+number, that it wants it stopped as well."""
 import argparse
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -58,8 +61,9 @@ def processes(folder):
 
 
 class Jitter(threading.Thread):
-    def __init__(self, folder, seed, longest_ms, pause_ms):
+    def __init__(self, folder, seed, longest_ms, pause_ms, still):
         super().__init__(daemon=True)
+        self.still = still
         self.folder, self.longest_ms, self.pause_ms = folder, longest_ms, pause_ms
         self.chance = random.Random(seed)
         self.over = threading.Event()
@@ -79,7 +83,12 @@ class Jitter(threading.Thread):
         self.stops += len(stopped)
         self.over.wait(self.chance.uniform(20, self.longest_ms) / 1000)
         for pid in stopped:
-            self.signal(pid, signal.SIGCONT)
+            self.go_on(pid)
+
+    def go_on(self, pid):
+        mark = os.path.join(self.still, str(pid))
+        if not os.path.exists(mark) and self.signal(pid, signal.SIGCONT) and os.path.exists(mark):
+            self.signal(pid, signal.SIGSTOP)  # said at this very moment
 
     @staticmethod
     def signal(pid, signo):
@@ -104,18 +113,20 @@ def main():
     ap.add_argument("folder")
     ap.add_argument("command", nargs="+")
     args = ap.parse_args()
-    jitter = Jitter(args.folder, args.seed, args.longest, args.pause)
+    still = tempfile.mkdtemp(prefix="sluice-still-")
+    jitter = Jitter(args.folder, args.seed, args.longest, args.pause, still)
     hogs = [hog() for _ in range(args.hogs)]
     # Whoever ends us leaves nobody standing still.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     jitter.start()
     try:
-        status = subprocess.run(args.command, check=False).returncode
+        status = subprocess.run(args.command, check=False, env=dict(os.environ, STANDING_STILL=still)).returncode
     finally:
         jitter.over.set()
         jitter.join()
         for h in hogs:
             h.kill()
+        shutil.rmtree(still)
     print("stood still: %d times, seed %d" % (jitter.stops, args.seed))
     return status
 
