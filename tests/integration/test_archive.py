@@ -47,7 +47,8 @@ def forget(site, key):
     """What was here of a version goes, rows and files."""
     where = MODEL.format(**key)
     files = site.sql("SELECT DISTINCT LOWER(HEX(sha256)) FROM model_part WHERE " + where)
-    site.sql("DELETE FROM model WHERE %s; DELETE FROM model_part WHERE %s" % (where, where))
+    for table in ("model", "model_part"):
+        site.sql("DELETE FROM %s WHERE %s" % (table, where))
     for (sha,) in files:
         os.unlink(os.path.join(site.home, "models", "objects", sha[:2], sha))
 

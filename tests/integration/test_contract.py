@@ -8,7 +8,7 @@ import tempfile
 import time
 import unittest
 
-from federation import BUILD, DATA, Federation, example, kill, lr_conf, wait_for
+from federation import BUILD, DATA, Federation, example, kill, lr_conf, stand_still, thaw, wait_for
 
 SHORT = ("reader_0", "data_transform_0", "intersection_0")
 
@@ -226,7 +226,7 @@ class Contracts(unittest.TestCase):
                 "component_parameters": {"common": {"first": first, "second": {"what": "compute"}}},
                 "provider": {"common": {n: "sluice_test@1.0.0" for n in dsl["components"]}}}
         supervisor = guest.pid("supervisor")
-        os.kill(supervisor, signal.SIGSTOP)
+        stand_still([supervisor])
         try:
             job = self.fed.submit(conf, dsl)
             text, old = guest.sql("SELECT contract, LOWER(HEX(contract_hash)) FROM job WHERE job_id = '%s'" % job)[0]
@@ -238,7 +238,7 @@ class Contracts(unittest.TestCase):
             new = guest.sql("SELECT LOWER(HEX(contract_hash)) FROM job WHERE job_id = '%s'" % job)[0][0]
             guest.sql("UPDATE audit SET detail = REPLACE(detail, '%s', '%s') WHERE subject = '%s'" % (old, new, job))
         finally:
-            os.kill(supervisor, signal.SIGCONT)
+            thaw([supervisor])
         return job
 
     def test_no_task_starts_when_the_time_of_the_contract_is_over(self):
@@ -309,7 +309,8 @@ class Contracts(unittest.TestCase):
                 try:
                     found = self.findings(d)
                 finally:
-                    host.sql("DELETE FROM %s%s; INSERT INTO %s SELECT * FROM %s%s" % (table, of_job, table, kept, of_job))
+                    host.sql("DELETE FROM %s%s" % (table, of_job))
+                    host.sql("INSERT INTO %s SELECT * FROM %s%s" % (table, kept, of_job))
                 self.assertEqual(len(found), 1, found)
                 self.assertIn("job " + job, found[0])
                 self.assertIn(words, found[0])

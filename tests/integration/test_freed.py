@@ -46,10 +46,11 @@ class Freed(unittest.TestCase):
     def sleeps(self, site, job):
         """It waits for the host's cores, and asks by itself in an hour only, as the ninth of a queue does."""
         def put_to_sleep():
-            return site.sql("UPDATE job SET next_look_at = NOW(6) + INTERVAL 1 HOUR WHERE job_id = '%s'"
-                            " AND wait_code = 'waiting_resources' AND wait_party = '%s' AND lease_owner IS NULL;"
-                            " SELECT 1 FROM job WHERE job_id = '%s' AND next_look_at > NOW(6) + INTERVAL 50 MINUTE"
-                            " AND lease_owner IS NULL" % (job, self.x.party, job))
+            site.sql("UPDATE job SET next_look_at = NOW(6) + INTERVAL 1 HOUR WHERE job_id = '%s'"
+                     " AND wait_code = 'waiting_resources' AND wait_party = '%s' AND lease_owner IS NULL"
+                     % (job, self.x.party))
+            return site.sql("SELECT 1 FROM job WHERE job_id = '%s' AND next_look_at > NOW(6) + INTERVAL 50 MINUTE"
+                            " AND lease_owner IS NULL" % job)
         wait_for(put_to_sleep, what="job %s asleep" % job)
 
     def stop(self, site, job):
@@ -85,12 +86,12 @@ class Freed(unittest.TestCase):
 
     def aged(self, initiator):
         """Its refusal at the host is older than what others may pass."""
-        wait_for(lambda: self.x.sql("UPDATE resource_waiter SET asked_at = LEAST(asked_at, NOW(6) - INTERVAL 2 MINUTE)"
-                                    " WHERE party_id = '%s' AND code = 'waiting_resources'; SELECT 1 FROM"
-                                    " resource_waiter WHERE party_id = '%s' AND asked_at < NOW(6) - INTERVAL 1 MINUTE"
-                                    " AND refused_at > NOW(6) - INTERVAL 10 SECOND" % (initiator.party,
-                                                                                       initiator.party)),
-                 what="a refusal of party %s" % initiator.party)
+        def has_asked():
+            self.x.sql("UPDATE resource_waiter SET asked_at = LEAST(asked_at, NOW(6) - INTERVAL 2 MINUTE)"
+                       " WHERE party_id = '%s' AND code = 'waiting_resources'" % initiator.party)
+            return self.x.sql("SELECT 1 FROM resource_waiter WHERE party_id = '%s' AND asked_at < NOW(6) - INTERVAL 1 MINUTE"
+                              " AND refused_at > NOW(6) - INTERVAL 10 SECOND" % initiator.party)
+        wait_for(has_asked, what="a refusal of party %s" % initiator.party)
 
     def waits(self, site, job):
         def wait():

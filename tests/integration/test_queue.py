@@ -76,6 +76,12 @@ class Queue(unittest.TestCase):
         for job in (second, third):
             self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
+    def sleeps(self, job):
+        self.guest.sql("UPDATE job SET next_look_at = NOW(6) + INTERVAL 1 HOUR WHERE job_id = '%s' AND lease_owner IS NULL"
+                       " AND wait_code = 'waiting_resources'" % job)
+        return self.guest.sql("SELECT 1 FROM job WHERE job_id = '%s' AND lease_owner IS NULL"
+                              " AND next_look_at > NOW(6) + INTERVAL 50 MINUTE" % job)
+
     def test_a_higher_priority_starts_first_and_none_is_above_the_ceiling(self):
         first = self.hang(task_cores=self.cores)
         low = self.submit(task_cores=self.cores)
@@ -84,10 +90,7 @@ class Queue(unittest.TestCase):
         self.waits(high, "waiting_resources")
         # Neither asks by itself any more: whose turn it is decides which comes first.
         for job in (low, high):
-            wait_for(lambda j=job: self.guest.sql(
-                "UPDATE job SET next_look_at = NOW(6) + INTERVAL 1 HOUR WHERE job_id = '%s' AND lease_owner IS NULL"
-                " AND wait_code = 'waiting_resources'; SELECT 1 FROM job WHERE job_id = '%s' AND lease_owner IS NULL"
-                " AND next_look_at > NOW(6) + INTERVAL 50 MINUTE" % (j, j)), what="%s asleep" % job)
+            wait_for(lambda j=job: self.sleeps(j), what="%s asleep" % job)
         self.end(first)
         for job in (low, high):
             self.assertEqual(self.guest.wait(job)["f_status"], "success")
