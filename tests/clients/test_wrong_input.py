@@ -106,7 +106,8 @@ class WrongInput(unittest.TestCase):
                 conn = http.client.HTTPConnection(url.hostname, url.port, timeout=60)
                 status, text = self.send(conn, method, path, kind, body)
             with self.subTest(route=method + " " + path, body=what):
-                self.assertLess(status, 500, text[:500])
+                if path != self.READY or status != 503:
+                    self.assertLess(status, 500, text[:500])
                 if not text.startswith(b"{"):
                     self.assertEqual(status, 200)  # a file: harmless input was not wrong
                     continue
@@ -122,6 +123,9 @@ class WrongInput(unittest.TestCase):
     RELOAD = "/v1/server/reload"
     # There is no such engine here, which its answer says as the platform's does.
     ABSENT = "/v1/info/eggroll"
+
+    # Says after a while that no supervisor works, and none does here.
+    READY = "/v1/ready"
 
     def paths(self, audiences):
         for method, pattern, audience, _ in self.routes:

@@ -2,6 +2,9 @@
 # Hostile partners and users against a federation of its own; the last line
 # counts.  usage: BUILD=build tests/hostile/run.sh
 set -eu
+# World starts request handlers anew itself; whoever watches would do so, too.
+UNWATCHED=1
+export UNWATCHED
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

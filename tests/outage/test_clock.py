@@ -66,6 +66,7 @@ class ClockJump(World):
 
     def jobs_survive_jumps(self):
         """Both jumps in the middle of one job, and jobs that begin after each."""
+        known = {site: site.sql("SELECT COALESCE(MAX(id), 0) FROM event")[0][0] for site in self.sites}
         for seconds in (HOUR_S, -HOUR_S):
             self.jump_by(0)
             mail = self.mail_job(60)
@@ -76,8 +77,7 @@ class ClockJump(World):
                 self.ends_well(each)
             self.ends_well(self.submit(chain_dsl(n=2)))
         for site in self.sites:
-            self.assertEqual(site.sql("SELECT reason FROM event WHERE kind = 'detector' AND at > NOW() - INTERVAL 30 SECOND"),
-                             [])
+            self.assertEqual(site.sql("SELECT reason FROM event WHERE kind = 'detector' AND id > %s" % known[site]), [])
 
     def test_the_clocks_of_supervisors_jump(self):
         for site in self.sites:
