@@ -80,9 +80,10 @@ static const struct db_stmt put_grant = { "grant.put", "ssssiiisiii",
 	" granted_at = NOW(6), returned_at = NULL,"
 	" expires_at = NOW(6) + INTERVAL ? MICROSECOND" };
 /* A confirmed grant keeps no expiry. */
-static const struct db_stmt extend_grant = { "grant.extend", "isss",
+static const struct db_stmt extend_grant = { "grant.extend", "iisss",
 	"UPDATE resource_grant SET expires_at = IF(expires_at IS NULL, NULL,"
-	" NOW(6) + INTERVAL ? MICROSECOND) WHERE" GRANT_WHERE
+	" LEAST(NOW(6) + INTERVAL ? MICROSECOND,"
+	"  granted_at + INTERVAL ? MICROSECOND)) WHERE" GRANT_WHERE
 	" AND returned_at IS NULL" };
 static const struct db_stmt confirm = { "grant.confirm", "sss",
 	"UPDATE resource_grant SET expires_at = NULL WHERE" GRANT_WHERE
@@ -300,8 +301,9 @@ apply_locked(struct db *db, struct arena *a, struct applying *ap)
 		return r;
 	/* It may be given back meanwhile; only we may grant it. */
 	if (room->is_held &&
-	    ((r = db_exec(db, &extend_grant, &n, ap->expires_us, g->job_id,
-		  g->role, g->party_id)) != 0 ||
+	    ((r = db_exec(db, &extend_grant, &n, ap->expires_us,
+		  ap->expires_us * DB_RESERVATION_TIMES, g->job_id, g->role,
+		  g->party_id)) != 0 ||
 		n > 0))
 		return r;
 	return grant_new(db, a, ap, room);

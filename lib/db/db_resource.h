@@ -41,9 +41,15 @@ int db_resource_get(
     struct db *, struct arena *, const char *engine, struct db_resource **out);
 
 /*
+ * Whoever reserves again and again and never starts keeps others out: in the
+ * end the reservation runs out all the same, and others have their turn.
+ */
+#define DB_RESERVATION_TIMES 10
+
+/*
  * Grant cores and memory to a member of a job until expires_ms from now.
- * Repeating it renews the expiry of the same grant; the amounts of an open
- * grant do not change.
+ * Repeating it renews the expiry of the same grant, up to
+ * DB_RESERVATION_TIMES as long; the amounts of an open grant do not change.
  * Errors: ERR_BUSY when not enough is free, less what is kept for other
  * initiators whose turn it is (db_waiter.h), or of the quota (with the
  * numbers, in *why too, which may be NULL), ERR_LIMIT when more is asked for

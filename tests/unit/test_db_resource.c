@@ -149,6 +149,45 @@ reservation_expires_unless_the_job_started(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* Hours since it was granted; it is about to run out. */
+static void
+set_granted(int64_t hours)
+{
+	static const struct db_stmt set = { "test.granted", "i",
+		"UPDATE resource_grant SET granted_at = NOW(6) - INTERVAL ? HOUR,"
+		" expires_at = IF(expires_at IS NULL, NULL, NOW(6))" };
+
+	assert_int_equal(db_exec(db, &set, NULL, hours), 0);
+}
+
+static void
+reservation_that_never_starts_runs_out_however_often_it_is_renewed(void **state)
+{
+	struct db_grant g = grant("j1", 4);
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
+	set_granted(9);
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
+	assert_int_equal(db_resource_expire(db, &n), 0);
+	assert_int_equal(n, 0);
+	set_granted(10);
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
+	assert_int_equal(db_resource_expire(db, &n), 0);
+	assert_int_equal(n, 1);
+	/* It is asked for anew then, like everything. */
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
+	assert_int_equal(db_resource_expire(db, &n), 0);
+	assert_int_equal(n, 0);
+	/* What runs has no such limit. */
+	assert_int_equal(db_resource_confirm(db, "j1", "guest", ROWS_GUEST), 0);
+	set_granted(10);
+	assert_int_equal(db_resource_apply(db, &g, LONG_MS, NULL), 0);
+	assert_int_equal(db_resource_expire(db, &n), 0);
+	assert_int_equal(n, 0);
+}
+
 static void
 grants_of_ended_jobs_are_found(void **state)
 {
@@ -292,6 +331,7 @@ main(void)
 		T(grants_are_taken_from_what_is_free),
 		T(applying_and_returning_twice_count_once),
 		T(reservation_expires_unless_the_job_started),
+		T(reservation_that_never_starts_runs_out_however_often_it_is_renewed),
 		T(grants_of_ended_jobs_are_found),
 		T(free_is_total_minus_open_after_any_steps),
 		T(many_at_once_never_overdraw),
