@@ -34,6 +34,9 @@ struct store_ops {
 extern const struct store_ops store_mysql;
 extern const struct store_ops store_redis;
 
+/* How long Redis may be silent before it is given up; tests have less. */
+extern int64_t store_redis_patience_ms;
+
 struct store;
 
 /*

@@ -29,12 +29,14 @@
 #define SLICE ((size_t)4 << 20)
 #define SLICES_MAX 100000
 #define EXPIRE_S "3600"
-#define TIMEOUT_S 30
+#define CONNECT_S 30
 #define TRIES 5
 #define PASSWORD_MAX 1024
 
+int64_t store_redis_patience_ms = 30000;
+
 struct redis_store {
-	redisContext *c;
+	redisContext *c; /* NULL: it fell silent */
 };
 
 /* --- commands --- */
@@ -45,6 +47,16 @@ broken(struct redis_store *s)
 	return err_set(ERR_NET, "redis does not answer: %s",
 	    s->c != NULL && s->c->errstr[0] != '\0' ? s->c->errstr
 						    : "no connection");
+}
+
+/* What it answers now would be taken for the answer to something else. */
+static int
+give_up(struct redis_store *s)
+{
+	redisFree(s->c);
+	s->c = NULL;
+	return err_set(ERR_NET, "redis does not answer: silent for %lld s",
+	    (long long)store_redis_patience_ms / 1000);
 }
 
 /*
@@ -62,16 +74,13 @@ wait_until(struct redis_store *s, short events, int64_t end_ms)
 		left = end_ms - clock_mono_ms();
 		n = left > 0 ? poll(&p, 1, (int)left) : 0;
 	} while (n < 0 && errno == EINTR);
-	if (n > 0)
-		return 0;
-	return err_set(
-	    ERR_NET, "redis does not answer: silent for %d s", TIMEOUT_S);
+	return n > 0 ? 0 : give_up(s);
 }
 
 static int64_t
 patience_ends(void)
 {
-	return clock_mono_ms() + (int64_t)TIMEOUT_S * 1000;
+	return clock_mono_ms() + store_redis_patience_ms;
 }
 
 static int
@@ -119,6 +128,8 @@ ask(struct redis_store *s, redisReply **out, const char *fmt, ...)
 	int r;
 
 	*out = NULL;
+	if (s->c == NULL)
+		return broken(s);
 	va_start(ap, fmt);
 	r = redisvAppendCommand(s->c, fmt, ap);
 	va_end(ap);
@@ -184,7 +195,7 @@ log_in(struct redis_store *s, const struct site_conf *conf)
 static int
 redis_open(const struct site_conf *conf, void **ctx)
 {
-	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
+	const struct timeval timeout = { .tv_sec = CONNECT_S };
 	struct redis_store *s = xcalloc(1, sizeof(*s));
 	int r = 0;
 
@@ -270,7 +281,8 @@ static void
 drop_slices(
     struct redis_store *s, const char *key, const char *upload, int64_t slices)
 {
-	for (int64_t i = 0; i < slices; i++)
+	/* From a server that fell silent they go by themselves (EX). */
+	for (int64_t i = 0; i < slices && s->c != NULL; i++)
 		(void)tell(s, "UNLINK %s:%s:%lld", key, upload, (long long)i);
 }
 

@@ -10,12 +10,15 @@
 
 #include <errno.h>
 #include <hiredis/hiredis.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -293,6 +296,70 @@ what_cannot_be_reached_is_said(void **state)
 	assert_non_null(strstr(err_text(), "enable_model_store"));
 }
 
+/* --- a server that falls silent --------------------------------------------- */
+
+struct silent {
+	int listener;
+	int unlinks; /* that were asked for */
+};
+
+/* Answers that nothing is there, takes the first slice, and says no more. */
+static void *
+fall_silent(void *ctx)
+{
+	struct silent *sv = ctx;
+	char bite[65536];
+	int fd = accept(sv->listener, NULL, NULL), answers = 0;
+	ssize_t n;
+
+	while ((n = read(fd, bite, sizeof(bite) - 1)) > 0) {
+		bite[n] = '\0';
+		if (answers == 0 && strstr(bite, "\r\nGET\r\n") != NULL) {
+			(void)!write(fd, "$-1\r\n", 5);
+			answers++;
+		} else if (answers == 1 &&
+			   strstr(bite, "\r\nSET\r\n") != NULL) {
+			(void)!write(fd, "+OK\r\n", 5);
+			answers++;
+		}
+		sv->unlinks += strstr(bite, "\r\nUNLINK\r\n") != NULL;
+	}
+	(void)close(fd);
+	return NULL;
+}
+
+static void
+one_that_falls_silent_is_given_up_once(void **state)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	struct silent sv = { socket(AF_UNIX, SOCK_STREAM, 0), 0 };
+	int fd = archive_of(6, BYTES);
+	char *path = xasprintf("%s/silent", folder);
+	pthread_t server;
+	struct store *s;
+
+	(void)state;
+	(void)snprintf(sa.sun_path, sizeof(sa.sun_path), "%s", path);
+	assert_int_equal(
+	    bind(sv.listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(sv.listener, 1), 0);
+	assert_int_equal(pthread_create(&server, NULL, fall_silent, &sv), 0);
+	conf.store_socket = path;
+	store_redis_patience_ms = 500;
+	assert_int_equal(store_open(&conf, &s), 0);
+	assert_int_equal(put(s, fd, BYTES, false), ERR_NET);
+	assert_non_null(strstr(err_text(), "silent for"));
+	/* Nor is anything that comes late taken for another answer. */
+	assert_int_equal(put(s, fd, BYTES, false), ERR_NET);
+	store_close(s);
+	store_redis_patience_ms = 30000;
+	assert_int_equal(pthread_join(server, NULL), 0);
+	assert_int_equal(sv.unlinks, 0);
+	(void)close(sv.listener);
+	fd_close(&fd);
+	free(path);
+}
+
 int
 main(void)
 {
@@ -315,6 +382,7 @@ main(void)
 		M(a_slice_that_was_changed_or_lost_is_seen),
 		M(what_cannot_be_reached_is_said),
 		R(what_cannot_be_reached_is_said),
+		R(one_that_falls_silent_is_given_up_once),
 	};
 
 	return cmocka_run_group_tests_name(
