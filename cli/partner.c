@@ -327,7 +327,7 @@ run_remove(const struct args *args)
 	if ((r = site_open(args, &s)) == 0) {
 		r = site_do(&s, remove_tx, party,
 		    &(struct site_deed){ "partner", party, "removed" });
-		r = partner_settle(&s, r);
+		r = partner_settle(&s, party, r);
 	}
 	site_close(&s);
 	return r;

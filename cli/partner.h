@@ -15,11 +15,12 @@
 int partner_update_tls(struct site *);
 
 /*
- * The same behind a change of the database that came to r.  One that was made
- * before (ERR_EXISTS, ERR_NOT_FOUND) may have been cut off ahead of this: the
- * file follows all the same.  Returns r, or the file's error.
+ * The same behind a change of the database that came to r, and the rest of the
+ * jobs that a withdrawal ends.  One that was made before (ERR_EXISTS,
+ * ERR_NOT_FOUND) may have been cut off ahead of this: both follow all the
+ * same.  Returns r, or their error.
  */
-int partner_settle(struct site *, int r);
+int partner_settle(struct site *, const char *party, int r);
 
 /*
  * Trust what a bundle says.  Of a party that is known, other keys are taken

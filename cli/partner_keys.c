@@ -207,7 +207,7 @@ run_revoke(const struct args *args)
 		    &(struct site_deed){ "partner", k->party_id,
 			arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
 			    args_operand(args, 0), reason) });
-		r = partner_settle(&s, r);
+		r = partner_settle(&s, k->party_id, r);
 	}
 	site_close(&s);
 	return r;
@@ -238,11 +238,15 @@ run_enable(const struct args *args)
 	struct site s;
 	int r;
 
+	/* What was withdrawn ends, also if it is trusted again meanwhile. */
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = site_do(&s, enable_tx, &e,
-		 &(struct site_deed){
-		     "partner", party, enable ? "enabled" : "disabled" })) == 0)
-		r = partner_update_tls(&s);
+	    (!enable || (r = withdraw_rest(s.db, party)) == 0)) {
+		r = site_do(&s, enable_tx, &e,
+		    &(struct site_deed){
+			"partner", party, enable ? "enabled" : "disabled" });
+		if (r == 0)
+			r = partner_settle(&s, party, r);
+	}
 	site_close(&s);
 	return r;
 }

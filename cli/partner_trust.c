@@ -17,6 +17,7 @@
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_tx.h"
 #include "lib/http/tls_cert.h"
+#include "lib/party/withdraw.h"
 
 int
 partner_update_tls(struct site *s)
@@ -40,21 +41,29 @@ partner_update_tls(struct site *s)
 	return r != 0 ? r : nginx_reload(s->conf);
 }
 
+static int
+follow(struct site *s, const char *party)
+{
+	int r = partner_update_tls(s);
+
+	return r != 0 ? r : withdraw_rest(s->db, party);
+}
+
 int
-partner_settle(struct site *s, int r)
+partner_settle(struct site *s, const char *party, int r)
 {
 	char *said;
-	int file;
+	int after;
 
 	if (r == 0)
-		return partner_update_tls(s);
+		return follow(s, party);
 	if (r != ERR_EXISTS && r != ERR_NOT_FOUND)
 		return r;
 	said = xstrdup(err_text());
-	if ((file = partner_update_tls(s)) == 0)
+	if ((after = follow(s, party)) == 0)
 		(void)err_set(r, "%s", said);
 	free(said);
-	return file != 0 ? file : r;
+	return after != 0 ? after : r;
 }
 
 int
@@ -185,10 +194,12 @@ partner_take(struct site *s, const struct bundle *b, bool replace)
 	struct taking t = { s, b, replace };
 	int r;
 
+	if ((r = withdraw_rest(s->db, b->party_id)) != 0)
+		return r;
 	r = site_do(s, take_tx, &t,
 	    &(struct site_deed){ "partner", b->party_id,
 		b->next.tls_cert != NULL ? "new keys, signed by the ones before"
 		: replace		 ? "keys, in the place of those before"
 					 : "keys" });
-	return partner_settle(s, r);
+	return partner_settle(s, b->party_id, r);
 }

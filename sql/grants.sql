@@ -99,6 +99,8 @@ GRANT SELECT, INSERT, UPDATE (seen_at), DELETE ON session
 GRANT SELECT ON partner TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON partner_key TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON permission TO 'sluice_supervisor'@'localhost';
+-- It finishes what the operator's command began; UPDATE is for the lock.
+GRANT SELECT, UPDATE, DELETE ON withdrawal TO 'sluice_supervisor'@'localhost';
 GRANT SELECT ON schema_migration TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE, DELETE ON supervisor_state
   TO 'sluice_supervisor'@'localhost';

@@ -20,6 +20,7 @@ int detect_late_launches(struct supervisor *);
 int detect_late_ends(struct supervisor *);
 int detect_sessions(struct supervisor *);
 int detect_report_backlog(struct supervisor *);
+int detect_withdrawals(struct supervisor *);
 int detect_orphans(struct supervisor *);
 
 /* the ledger, disks, partners, what is left over: detect_site.c */

@@ -12,7 +12,9 @@
 #include "lib/db/db_job.h"
 #include "lib/db/db_recover.h"
 #include "lib/db/db_task.h"
+#include "lib/db/db_withdrawal.h"
 #include "lib/party/party.h"
+#include "lib/party/withdraw.h"
 #include "supervisor/detect.h"
 #include "supervisor/doubts.h"
 #include "supervisor/finding.h"
@@ -32,6 +34,8 @@
 /* Whoever runs a task has an open attempt all the time. */
 #define LOST_MS 30000
 #define LATE_MS 60000
+/* Until then the operator's own command ends them, more quickly. */
+#define WITHDRAWAL_MS 10000
 /* Reports that no initiator took for so long are a backlog. */
 #define BACKLOG_MS 60000
 #define BATCH 100
@@ -331,6 +335,31 @@ detect_orphans(struct supervisor *s)
 		r = 0;
 	}
 	processes_free(running);
+	arena_free(arena);
+	return r;
+}
+
+/* What the operator's command began and did not finish. */
+int
+detect_withdrawals(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	struct db_withdrawal *rows;
+	bool effective;
+	size_t n = 0;
+	int r;
+
+	r = db_withdrawal_list(s->db, arena, WITHDRAWAL_MS, &rows, &n);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = withdraw_more(s->db, rows[i].party_id, &effective);
+		if (r != 0 || !effective)
+			continue;
+		(void)finding(s, "withdrawals", "",
+		    "party %s was withdrawn (%s), and jobs with it went on; "
+		    "they end",
+		    rows[i].party_id, rows[i].kind);
+		kill_look(s);
+	}
 	arena_free(arena);
 	return r;
 }

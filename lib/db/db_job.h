@@ -250,12 +250,6 @@ void db_party_sort(struct db_party *rows, size_t n);
 /* Members, in that order. */
 int db_party_list(struct db *, struct arena *, const char *job_id,
     struct db_party **rows, size_t *n);
-/* Members here of jobs that the partner initiated and that have not ended. */
-int db_party_list_for(struct db *, struct arena *, const char *initiator,
-    struct db_party **rows, size_t *n);
-/* Members of that party in jobs that began here and have not ended. */
-int db_party_list_with(struct db *, struct arena *, const char *party,
-    struct db_party **rows, size_t *n);
 /* ERR_NOT_FOUND when that member is none of the job's. */
 int db_party_get(struct db *, struct arena *, const char *job_id,
     const char *role, const char *party_id, struct db_party **out);

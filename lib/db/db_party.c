@@ -32,21 +32,6 @@ static const struct db_shape brief_shape =
 static const struct db_stmt list = { "job_party.list", "s",
 	"SELECT 1" PARTY_BRIEF_COLS(
 	    DB_SQL, , "") " FROM job_party WHERE job_id = ?" };
-static const struct db_stmt list_for = { "job_party.list_for", "s",
-	"SELECT 1" PARTY_COLS(DB_SQL, ,
-	    "jp.") " FROM job j JOIN job_party jp"
-		   " ON jp.job_id = j.job_id AND jp.is_local = 1"
-		   " WHERE j.status IN ('ready', 'waiting', 'running')"
-		   " AND j.is_initiator = 0 AND j.initiator_party = ?"
-		   " ORDER BY jp.job_id, jp.role, jp.position" };
-static const struct db_stmt list_with = { "job_party.list_with", "s",
-	"SELECT 1" PARTY_COLS(DB_SQL, ,
-	    "jp.") " FROM job j JOIN job_party jp"
-		   " ON jp.job_id = j.job_id AND jp.party_id = ?"
-		   " AND jp.is_local = 0"
-		   " WHERE j.status IN ('ready', 'waiting', 'running')"
-		   " AND j.is_initiator = 1"
-		   " ORDER BY jp.job_id, jp.role, jp.position" };
 static const struct db_stmt get = { "job_party.get", "sss",
 	"SELECT 1" PARTY_COLS(
 	    DB_SQL, , "") " FROM job_party"
@@ -126,20 +111,6 @@ db_party_list(struct db *db, struct arena *a, const char *job_id,
 	if (r == 0)
 		db_party_sort(*rows, *n);
 	return r;
-}
-
-int
-db_party_list_for(struct db *db, struct arena *a, const char *initiator,
-    struct db_party **rows, size_t *n)
-{
-	return db_select(db, &list_for, &party_shape, a, rows, n, initiator);
-}
-
-int
-db_party_list_with(struct db *db, struct arena *a, const char *party,
-    struct db_party **rows, size_t *n)
-{
-	return db_select(db, &list_with, &party_shape, a, rows, n, party);
 }
 
 int

@@ -7,6 +7,8 @@
 #ifndef LIB_PARTY_WITHDRAW_H
 #define LIB_PARTY_WITHDRAW_H
 
+#include <stdbool.h>
+
 #include "lib/base/mem.h"
 #include "lib/db/db.h"
 
@@ -34,8 +36,17 @@ const char *withdraw_outward(const char *text);
  * for that, for it can end none of them; those of this site that it is a
  * member of fail, with the words as the reason.  What it is owed of these
  * ends is sent once it counts as a partner again.
+ *
+ * Belongs into the transaction that withdraws, so that the jobs end for that
+ * and not for what follows from it.  That holds for the first of them; of
+ * thousands the others end in transactions of their own, for which
+ * withdraw_rest() is due, and which the supervisor makes when that was cut off.
  * Errors: ERR_DB.
  */
 int withdraw_jobs(struct db *, const char *party, enum withdrawal);
+/* Until nothing is left; due as well before the party counts again. */
+int withdraw_rest(struct db *, const char *party);
+/* One transaction of it; *effective: it ended something. */
+int withdraw_more(struct db *, const char *party, bool *effective);
 
 #endif

@@ -35,6 +35,7 @@ ROWS = {
     "lost tasks": "a_running_task_that_nobody_runs_ends",
     "late ends": "an_end_that_does_not_come_and_a_start_that_nobody_takes_are_told",
     "engine sessions": "a_task_that_holds_its_engines_for_a_week_ends",
+    "withdrawals": "a_withdrawal_whose_command_was_killed_is_finished",
     "disks": "a_disk_below_its_limit_is_told_and_work_refused",
     "work folders": "what_was_left_behind_is_removed",
     "uploads": "what_was_left_behind_is_removed",
@@ -280,6 +281,20 @@ class DetectorTable(unittest.TestCase):
         self.assertEqual(self.guest.wait(job, seconds=20)["f_status"], "timeout")
         self.assertEqual(self.host.wait(job, role="host", seconds=20)["f_status"], "timeout")
         wait_for(lambda: not processes("--attempt " + attempt), what="the end of its session")
+
+    def test_a_withdrawal_whose_command_was_killed_is_finished(self):
+        """Trusted again or not: what it withdrew ends, and nothing that began later."""
+        self.count(self.guest, "withdrawals")
+        job = self.submit("wait")
+        self.runs(job)
+        self.guest.sql("UPDATE job SET created_at = NOW(6) - INTERVAL 2 DAY WHERE job_id = '%s'" % job)
+        self.guest.sql("INSERT INTO withdrawal (party_id, kind, since)"
+                       " VALUES ('10000', 'disabled', NOW(6) - INTERVAL 1 DAY)")
+        self.look(self.guest)
+        self.found(self.guest, "withdrawals", "party 10000 was withdrawn (disabled)")
+        self.assertEqual(self.guest.wait(job, seconds=20)["f_status"], "failed")
+        self.assertEqual(self.host.wait(job, role="host", seconds=20)["f_status"], "failed")
+        wait_for(lambda: not self.guest.sql("SELECT 1 FROM withdrawal"), what="nothing being left of it")
 
     def test_a_running_task_that_nobody_runs_ends(self):
         self.count(self.host, "lost tasks")

@@ -287,6 +287,32 @@ a_session_of_engines_ends_after_its_job(void **state)
 }
 
 static void
+a_withdrawal_that_was_cut_off_is_finished(void **state)
+{
+	static const char signalled[] = "SELECT COUNT(*) FROM job WHERE"
+					" cancel_signal = 1 AND"
+					" cancel_status = 'failed' AND reason"
+					" LIKE 'arbiter 10000: party 10000 is"
+					" disabled%'";
+	struct fixture *f = *state;
+
+	run_job(f);
+	run_sql(f, "UPDATE job SET created_at = NOW(6)" HOUR);
+	run_sql(f, "INSERT INTO withdrawal (party_id, kind, since)"
+		   " VALUES ('10000', 'disabled', NOW(6))");
+	/* The command that withdraws may be at it. */
+	assert_int_equal(detect_withdrawals(&f->super), 0);
+	assert_int_equal(number(f, signalled), 0);
+	run_sql(f, "UPDATE withdrawal SET since = NOW(6)"
+		   " - INTERVAL 11 SECOND");
+	assert_int_equal(detect_withdrawals(&f->super), 0);
+	assert_int_equal(number(f, signalled), 1);
+	expect_finding(f, "", "withdrawals", "party 10000 was withdrawn");
+	assert_int_equal(detect_withdrawals(&f->super), 0);
+	assert_int_equal(number(f, "SELECT COUNT(*) FROM withdrawal"), 0);
+}
+
+static void
 reports_that_nobody_takes_are_told(void **state)
 {
 	struct fixture *f = *state;
@@ -725,6 +751,7 @@ main(void)
 		T(an_end_that_does_not_come_is_told),
 		T(a_session_of_engines_that_is_open_for_too_long_ends),
 		T(a_session_of_engines_ends_after_its_job),
+		T(a_withdrawal_that_was_cut_off_is_finished),
 		T(reports_that_nobody_takes_are_told),
 		T(a_job_in_which_nothing_happens_is_told_and_planned),
 		T(a_job_over_its_limit_is_planned),
