@@ -1,9 +1,13 @@
-"""A partner that sends more documents than it may leave here."""
+"""A partner that sends more documents than it may leave here, and strangers who take connections."""
 import hashlib
 import json
 import re
+import resource
+import select
+import socket
 import time
 import unittest
+from urllib.parse import urlsplit
 
 from federation import Federation, wait_for
 from partner import Request, sign
@@ -11,6 +15,47 @@ from sites import TWO, chain, conf
 from test_partner import seed
 
 MB = 1 << 20
+
+
+DAWDLERS = 4500
+BEGIN = b"\x16\x03\x01"  # of a record with a ClientHello, and no more
+
+
+class Strangers(unittest.TestCase):
+    """At the partners' port, whom nobody knows yet."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = fed = Federation()
+        cls.guest, cls.host = fed.guest, fed.host
+
+    def connect(self, n, said):
+        at = urlsplit(self.host.partner_url)
+        links = [socket.create_connection((at.hostname, at.port), timeout=20) for _ in range(n)]
+        for link in links:
+            self.addCleanup(link.close)
+            if said:
+                link.sendall(said)
+        return links
+
+    def test_handshakes_that_dawdle_keep_out_neither_users_nor_partners_and_are_over_soon(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard != resource.RLIM_INFINITY and hard < DAWDLERS + 1000:
+            self.skipTest("this account may not open so many connections")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (DAWDLERS + 1000, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        self.connect(300, b"")
+        dawdlers = self.connect(DAWDLERS, BEGIN)
+        began = time.monotonic()
+        self.host.ok("job/query", {"job_id": "1"})
+        reply = Request(seed(self.guest), "9999", "10000", "/v1/party/20260101000000000000/host/10000/start",
+                        body=b"{}").send(self.host, self.guest.home)[1]
+        self.assertEqual(reply["retcode"], 102, reply)
+        # Not because those had gone by then.
+        self.assertLess(time.monotonic() - began, 20)
+        poll = select.poll()
+        poll.register(dawdlers[-1], select.POLLIN)
+        self.assertTrue(poll.poll(25000), "nobody ends a handshake that dawdles")
 
 
 class Flood(unittest.TestCase):
