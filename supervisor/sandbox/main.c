@@ -3,6 +3,7 @@
  *
  *   sluice-sandbox [--try] UID GID PROVIDER OUT [OUTSIDE INSIDE]... -- PROGRAM
  *       [ARG]...
+ *   sluice-sandbox --guard PROGRAM [ARG]...
  *
  * Its shepherd has already put it into new namespaces of every kind, as the
  * first process of its own, with the control group, the limits and the
@@ -13,12 +14,16 @@
  * A program of its own, for it must have nothing of the shepherd's in its
  * memory; small and linked statically, for its start is a part of each task's.
  * What goes wrong is said on descriptor 2, and ends it.
+ *
+ * The second form is the first process of a sandbox that bubblewrap made: it
+ * becomes the program if its shepherd is still there.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -277,6 +282,24 @@ fill(char **arg)
 	return program;
 }
 
+/*
+ * bubblewrap has just asked for our end with its own, as it asked for its own
+ * with the shepherd's.  Had that one ended before, the socket says so: it was
+ * closed first.
+ */
+static int
+guard(char **program)
+{
+	struct pollfd pfd = { .fd = INSIDE_FD_SOCKET };
+
+	if (program[0] == NULL)
+		refuse(EINVAL, "read", "the arguments");
+	if (poll(&pfd, 1, 0) != 0)
+		refuse(EPIPE, "find", "the shepherd");
+	(void)execve(program[0], program, environ);
+	fail("execute", program[0]);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -284,6 +307,8 @@ main(int argc, char **argv)
 	bool is_trial = argc > 1 && strcmp(argv[1], "--try") == 0;
 	char **arg = argv + (is_trial ? 2 : 1), **program;
 
+	if (argc > 1 && strcmp(argv[1], INSIDE_GUARD_WORD) == 0)
+		return guard(argv + 2);
 	if (argc < (is_trial ? 8 : 7))
 		refuse(EINVAL, "read", "the arguments");
 	if (is_trial)

@@ -138,6 +138,7 @@ launch(struct shepherd *s, const struct inputs *in)
 	int cores = (int)t->attempt->cores;
 	struct sandbox box = {
 		.maker = s->conf->sandbox_program,
+		.guard = s->conf->sandbox_program,
 		.bwrap = s->conf->bwrap_program,
 		.program = t->provider->program,
 		.provider_dir = t->provider->folder,

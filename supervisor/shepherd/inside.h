@@ -12,6 +12,10 @@
 #define INSIDE_FD_FILTER                                                       \
 	4 /* a file of instructions, closed before the program */
 
+/* What bubblewrap starts in the program's place, see supervisor/sandbox. */
+#define INSIDE_GUARD "/guard"
+#define INSIDE_GUARD_WORD "--guard"
+
 /* Exit status of a sandbox that could not be made. */
 #define INSIDE_EXIT 125
 

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -59,6 +60,26 @@ pipes_close(struct pipes *p)
 	fd_close(&p->seccomp);
 }
 
+/*
+ * Its writer is a reader, too: bwrap would die of writing when we are gone,
+ * between its two processes, of which one waits for the other then.
+ */
+static int
+info_open(int info[2])
+{
+	char path[40];
+	int fd;
+
+	if (pipe2(info, O_CLOEXEC) != 0)
+		return -1;
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", info[1]);
+	if ((fd = open(path, O_RDWR | O_CLOEXEC)) < 0)
+		return -1;
+	(void)close(info[1]);
+	info[1] = fd;
+	return 0;
+}
+
 /* Nobody waits for anybody in a box. */
 static int
 pipes_open(struct pipes *p, bool in_box)
@@ -69,8 +90,8 @@ pipes_open(struct pipes *p, bool in_box)
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, p->socket) !=
 		0 ||
 	    pipe2(p->output, O_CLOEXEC) != 0 ||
-	    (!in_box && (pipe2(p->info, O_CLOEXEC) != 0 ||
-			    pipe2(p->block, O_CLOEXEC) != 0)))
+	    (!in_box &&
+		(info_open(p->info) != 0 || pipe2(p->block, O_CLOEXEC) != 0)))
 		r = err_set_errno(ERR_IO, "pipes to the executor");
 	else if ((r = fd_set_nonblock(p->socket[0])) == 0 &&
 		 (r = fd_set_nonblock(p->output[0])) == 0)
@@ -114,6 +135,7 @@ struct child {
 	char **argv;
 	pid_t parent;
 	bool in_box;
+	bool is_guarded; /* what bwrap starts looks whether we are there */
 	volatile bool has_failed;
 };
 
@@ -146,9 +168,14 @@ static void __attribute__((noreturn)) become(struct child *c)
 	if (place_fds(
 		c->pipes, c->in_box ? SANDBOX_FD_BOX_END : SANDBOX_FD_END) != 0)
 		goto fail;
-	/* bwrap's own --die-with-parent comes into force a little later. */
+	/*
+	 * bwrap asks for its end with ours by itself, when its first process
+	 * inside is on its own way and watched by sluice-sandbox; killed any
+	 * earlier it would leave that one behind.
+	 */
 	what = "parent is gone";
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || parent_is_gone(c))
+	if ((!c->is_guarded && prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) ||
+	    parent_is_gone(c))
 		goto fail;
 	(void)execve(c->argv[0], c->argv, no_environment);
 	what = "cannot execute the program that makes sandboxes";
@@ -298,6 +325,7 @@ launcher_start(const struct sandbox *s, const struct limits *l,
 	if ((r = sandbox_argv(s, &c.argv, &c.in_box)) != 0 ||
 	    (r = pipes_open(&p, c.in_box)) != 0)
 		goto out;
+	c.is_guarded = !c.in_box && s->guard[0] != '\0';
 	cgroup_new(cgroup_dir, name, l, &out->cgroup);
 	c.cgroup = out->cgroup;
 	if (!cgroup_limits_cpu(out->cgroup))

@@ -169,6 +169,15 @@ add_bwrap(struct list *l, const struct sandbox *s, bool dynamic)
 	add3(l, "--bind", s->output_dir, SANDBOX_OUT);
 	add(l, "--chdir");
 	add(l, SANDBOX_OUT);
+	/*
+	 * The end of its parent ends the first process in there from when it
+	 * has asked for that on; whether there was one still, then, only it
+	 * can find out.
+	 */
+	if (s->guard[0] != '\0') {
+		add3(l, "--ro-bind", s->guard, INSIDE_GUARD);
+		add(l, "--as-pid-1");
+	}
 	/* Last: the mount points above are made in the root, then it freezes. */
 	add(l, "--remount-ro");
 	add(l, "/");
@@ -196,6 +205,10 @@ sandbox_argv(const struct sandbox *s, char ***out, bool *in_box)
 	else
 		add_bwrap(&l, s, dynamic);
 	add(&l, "--");
+	if (!*in_box && s->guard[0] != '\0') {
+		add(&l, INSIDE_GUARD);
+		add(&l, INSIDE_GUARD_WORD);
+	}
 	inside = xasprintf(INSIDE_PROVIDER "%s", s->program + n);
 	add(&l, inside);
 	free(inside);

@@ -10,7 +10,9 @@
  *
  * sluice-sandbox makes this for a program that is linked statically.  One
  * that is linked dynamically gets the system's libraries and a /proc of its
- * own as well, and bubblewrap makes that.
+ * own as well, and bubblewrap makes that.  There sluice-sandbox is /guard: the
+ * first process, which becomes the program unless the shepherd is gone by then,
+ * for bubblewrap's watch over it begins late.
  */
 #ifndef SUPERVISOR_SHEPHERD_SANDBOX_H
 #define SUPERVISOR_SHEPHERD_SANDBOX_H
@@ -29,6 +31,7 @@ struct sandbox_bind {
 /* All borrowed. */
 struct sandbox {
 	const char *maker;	  /* sluice-sandbox; "": bubblewrap for all */
+	const char *guard;	  /* sluice-sandbox, for bubblewrap; "": none */
 	const char *bwrap;	  /* bubblewrap */
 	const char *program;	  /* the executor, absolute, in ... */
 	const char *provider_dir; /* ... this folder */

@@ -3,6 +3,7 @@
  * and the checks of its frames, without a database.  What it tries is written
  * in tests/hostile/hostile.c.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -18,10 +19,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -33,6 +36,7 @@
 
 #define MEGABYTE (1ll << 20)
 #define PATIENCE_MS 5000
+#define MOMENTS 50 /* half a millisecond apart */
 
 /* How an attack ended. */
 struct verdict {
@@ -46,7 +50,7 @@ struct verdict {
 	int frames; /* that passed the checks */
 };
 
-static char *provider_dir, *program, *work_dir, *maker;
+static char *provider_dir, *program, *work_dir, *maker, *guard;
 static bool by_bwrap; /* the second time */
 static bool can_run, can_mount, has_memory_group, has_pids_limit;
 static char why_not[300];
@@ -124,6 +128,7 @@ run_attack(const char *attack, struct verdict *v)
 	struct sandbox_bind bind = { in, "/in/0" };
 	struct sandbox s = {
 		.maker = maker,
+		.guard = guard,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -177,6 +182,7 @@ set_up(void **state)
 	*slash = '\0';
 	provider_dir = xasprintf("%s/hostile/hostile/1.0.0", exe);
 	program = xasprintf("%s/executor", provider_dir);
+	guard = xasprintf("%s/bin/sluice-sandbox", exe);
 	maker =
 	    by_bwrap ? xstrdup("") : xasprintf("%s/bin/sluice-sandbox", exe);
 	assert_non_null(mkdtemp(dir));
@@ -202,6 +208,7 @@ tear_down(void **state)
 	free(provider_dir);
 	free(program);
 	free(maker);
+	free(guard);
 	free(work_dir);
 	return 0;
 }
@@ -382,6 +389,7 @@ memory_files_are_seen_without_a_control_group(void **state)
 	char *out = xasprintf("%s/out", work_dir);
 	struct sandbox s = {
 		.maker = maker,
+		.guard = guard,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -417,6 +425,7 @@ a_program_that_hangs_is_killed_with_its_sandbox(void **state)
 	char *out = xasprintf("%s/out", work_dir);
 	struct sandbox s = {
 		.maker = maker,
+		.guard = guard,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -469,26 +478,12 @@ proc_text(pid_t pid, const char *name, char *text, size_t size)
 	return true;
 }
 
-/* The executor: the first process of a box, or the child of bwrap's. */
-static pid_t
-executor_of(const struct launched *child)
-{
-	char name[64], text[64];
-
-	if (!by_bwrap)
-		return child->inner;
-	(void)snprintf(
-	    name, sizeof(name), "task/%d/children", (int)child->inner);
-	if (!proc_text(child->inner, name, text, sizeof(text)))
-		return 0;
-	return (pid_t)strtol(text, NULL, 10);
-}
-
 static void
 start_hanging(struct hanging *h)
 {
 	struct sandbox_bind bind = { .inside = "/in/0" };
 	struct sandbox s = { .maker = maker,
+		.guard = guard,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -512,7 +507,7 @@ start_hanging(struct hanging *h)
 	while (strcmp(text, "executor\n") != 0) {
 		assert_true(clock_mono_ms() < end);
 		(void)poll(NULL, 0, 1);
-		h->pid = executor_of(&h->child);
+		h->pid = h->child.inner;
 		if (h->pid <= 0 ||
 		    !proc_text(h->pid, "comm", text, sizeof(text)))
 			text[0] = '\0';
@@ -630,7 +625,9 @@ nothing_is_mounted_but_what_the_task_may_see(void **state)
 			fail_msg(
 			    "%s is not %s:\n%s", want[i].place, wanted, text);
 	}
-	assert_int_equal(lines, sizeof(want) / sizeof(want[0]));
+	/* Bubblewrap's has the guard as well. */
+	assert_int_equal(
+	    lines, sizeof(want) / sizeof(want[0]) + (by_bwrap ? 1 : 0));
 	stop_hanging(&h);
 }
 
@@ -684,8 +681,6 @@ an_executor_dies_with_the_process_that_launched_it(void **state)
 
 	(void)state;
 	NEED_SANDBOX();
-	if (by_bwrap)
-		skip(); /* its watch begins a moment after the program */
 	assert_int_equal(pipe(told), 0);
 	launcher = fork();
 	assert_true(launcher >= 0);
@@ -707,11 +702,90 @@ an_executor_dies_with_the_process_that_launched_it(void **state)
 	(void)close(pfd.fd);
 }
 
+/* A process of whose file in /proc this is a part, or 0. */
+static pid_t
+process_with(const char *file, const char *text, size_t len)
+{
+	struct buf b = BUF_INIT;
+	struct dirent *e;
+	pid_t found = 0;
+	char path[300];
+	DIR *d = opendir("/proc");
+
+	assert_non_null(d);
+	while (found == 0 && (e = readdir(d)) != NULL) {
+		if (e->d_name[0] < '1' || e->d_name[0] > '9')
+			continue;
+		(void)snprintf(
+		    path, sizeof(path), "/proc/%s/%s", e->d_name, file);
+		buf_clear(&b);
+		if (buf_read_file(&b, path, 1 << 20) == 0 && b.len > 0 &&
+		    memmem(b.data, b.len, text, len) != NULL)
+			found = (pid_t)strtol(e->d_name, NULL, 10);
+	}
+	(void)closedir(d);
+	buf_fini(&b);
+	err_clear();
+	return found;
+}
+
+/*
+ * When bubblewrap dies between its two processes the one inside waits for
+ * ever: no program begins in it, and nothing is mounted yet.
+ */
+static void
+end_who_waits(void)
+{
+	pid_t pid;
+
+	while (
+	    (pid = process_with("cmdline", work_dir, strlen(work_dir))) != 0) {
+		(void)kill(pid, SIGKILL);
+		(void)poll(NULL, 0, 1);
+	}
+}
+
+static void
+nothing_is_left_of_it_at_whatever_moment_that_ends(void **state)
+{
+	const struct timespec step = { .tv_nsec = 500000 };
+	char *out = xasprintf("%s/out ", strrchr(work_dir, '/'));
+	struct hanging h;
+	pid_t launcher;
+	int i, k, status;
+
+	(void)state;
+	NEED_SANDBOX();
+	for (i = 0; i < MOMENTS; i++) {
+		int64_t end = clock_mono_ms() + PATIENCE_MS;
+
+		launcher = fork();
+		assert_true(launcher >= 0);
+		if (launcher == 0) {
+			start_hanging(&h);
+			for (;;)
+				(void)pause();
+		}
+		for (k = 0; k < i; k++)
+			(void)nanosleep(&step, NULL);
+		(void)kill(launcher, SIGKILL);
+		assert_int_equal(waitpid(launcher, &status, 0), launcher);
+		while (process_with("mountinfo", out, strlen(out)) != 0) {
+			if (clock_mono_ms() > end)
+				fail_msg("after %d half milliseconds", i);
+			(void)poll(NULL, 0, 1);
+		}
+	}
+	end_who_waits();
+	free(out);
+}
+
 /* What cannot be bound, or made: said in words, and nothing runs. */
 static void
 a_sandbox_that_cannot_be_made_says_why(void **state)
 {
 	struct sandbox s = { .maker = maker,
+		.guard = guard,
 		.bwrap = "/usr/bin/bwrap",
 		.program = program,
 		.provider_dir = provider_dir,
@@ -749,6 +823,7 @@ a_program_outside_its_provider_is_refused(void **state)
 {
 	struct sandbox s = {
 		.maker = maker,
+		.guard = guard,
 		.bwrap = "/usr/bin/bwrap",
 		.program = "/usr/bin/true",
 		.provider_dir = provider_dir,
@@ -789,6 +864,8 @@ main(void)
 		    nothing_that_is_mounted_outside_later_comes_in),
 		cmocka_unit_test(
 		    an_executor_dies_with_the_process_that_launched_it),
+		cmocka_unit_test(
+		    nothing_is_left_of_it_at_whatever_moment_that_ends),
 		cmocka_unit_test(a_sandbox_that_cannot_be_made_says_why),
 		cmocka_unit_test(a_program_outside_its_provider_is_refused),
 	};
