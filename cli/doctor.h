@@ -24,6 +24,7 @@ struct doctor {
 };
 
 /*
+ * doctor_say.c.
  * One line: what was looked at, how it is, in words; mend is what to do about
  * it (NULL: nothing), a command where there is one.
  */

@@ -145,13 +145,17 @@ static const char *
 what_may_be_wrong(struct doctor *d, const struct db_partner *p,
     const struct http_reply *h, const char *said)
 {
-	if (strstr(said, "is revoked or has ended") != NULL)
+	/* Its program's words, or those of its nginx. */
+	if (strstr(said, "is revoked or has ended") != NULL ||
+	    strstr(said, "is not one of a partner") != NULL)
 		return doctor_command(d,
 		    "party %s looks: sluice partner list, sluice partner keys "
 		    "--party %s; what is disabled: sluice partner enable %s "
-		    "there; what is revoked or has ended: %s",
+		    "there; what is not there: sluice partner import there of "
+		    "what sluice partner export --config %s writes; what is "
+		    "revoked or has ended: %s",
 		    p->party_id, d->conf->party_id, d->conf->party_id,
-		    new_keys(d, p));
+		    d->conf->path, new_keys(d, p));
 	if (strstr(said, "is revoked") != NULL)
 		return new_keys(d, p);
 	if (h->error == ERR_AUTH)
@@ -210,6 +214,23 @@ look_at_grants(struct doctor *d, const struct db_partner *p, const char *what)
 		doctor_say(d, HEALTH_OK, what, NULL, "%zu grants", n + any);
 }
 
+static void
+look_at(struct doctor *d, struct http_client *client,
+    const struct db_partner *p, const char *what)
+{
+	if (!p->enabled) {
+		doctor_say(d, HEALTH_WARN, what,
+		    doctor_command(d, "sluice partner enable %s --config %s",
+			p->party_id, d->conf->path),
+		    "is disabled here: nothing is sent to it, and what it "
+		    "says is refused");
+		return;
+	}
+	look_at_its_certificate(d, p, what);
+	ask(d, client, p, what, look_at_its_keys(d, p, what));
+	look_at_grants(d, p, what);
+}
+
 void
 doctor_partners(struct doctor *d)
 {
@@ -218,22 +239,15 @@ doctor_partners(struct doctor *d)
 	struct keys *keys = NULL;
 	struct db_partner *rows;
 	size_t i, n = 0;
-	const char *what;
 
 	if (d->db == NULL || keys_load(key, &keys) != 0 ||
 	    http_client_new_site(NULL, d->conf, keys, &client) != 0 ||
 	    db_partner_list(d->db, d->arena, &rows, &n) != 0)
 		n = 0; /* what is missing was told above */
-	for (i = 0; i < n; i++) {
-		if (!rows[i].enabled ||
-		    str_eq(rows[i].party_id, d->conf->party_id))
-			continue;
-		what = doctor_command(d, "partner %s", rows[i].party_id);
-		look_at_its_certificate(d, &rows[i], what);
-		ask(d, client, &rows[i], what,
-		    look_at_its_keys(d, &rows[i], what));
-		look_at_grants(d, &rows[i], what);
-	}
+	for (i = 0; i < n; i++)
+		if (!str_eq(rows[i].party_id, d->conf->party_id))
+			look_at(d, client, &rows[i],
+			    doctor_command(d, "partner %s", rows[i].party_id));
 	http_client_free(client);
 	keys_free(keys);
 	free(key);

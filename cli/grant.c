@@ -15,6 +15,7 @@
 #include "lib/db/db_partner.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/permit_still.h"
 
 struct change {
 	struct site *site;
@@ -167,6 +168,32 @@ warn_of_strangers(struct site *s, const struct rules *rules)
 	err_clear();
 }
 
+#define STILL_MAX 10
+
+/* Taken away, and allowed all the same: seldom what was meant. */
+static int
+warn_of_others(struct site *s, const struct rules *rules)
+{
+	struct db_leaf *gone = arena_alloc(s->arena, rules->n * sizeof(*gone));
+	struct db_permission *rows;
+	size_t i, n;
+	int r;
+
+	for (i = 0; i < rules->n; i++)
+		gone[i] = rules->list[i].leaf;
+	r = permit_still(s->db, s->arena, gone, rules->n, &rows, &n);
+	for (i = 0; r == 0 && i < n && i < STILL_MAX; i++)
+		output_note("sluice revoke: note: rule %lld (%s) still allows "
+			    "it; \"%s\" removes that",
+		    (long long)rows[i].id, leaf_text(s, &rows[i].leaf),
+		    permit_command(s->arena, "revoke", &rows[i].leaf));
+	if (r == 0 && n > STILL_MAX)
+		output_note("sluice revoke: note: and %zu rules more; "
+			    "\"sluice grants\" lists them",
+		    n - STILL_MAX);
+	return r;
+}
+
 static int
 run_change(const struct args *args)
 {
@@ -196,7 +223,9 @@ run_change(const struct args *args)
 			    "the approval that was demanded before; "
 			    "--no-approval ends that\n",
 			    (long long)c.n_kept, c.n_kept == 1 ? "s" : "");
-		if (!c.revoke)
+		if (c.revoke)
+			r = warn_of_others(&s, &rules);
+		else
 			warn_of_strangers(&s, &rules);
 	}
 	site_close(&s);
@@ -324,7 +353,8 @@ const struct command command_revoke = {
 	"revoke",
 	"PARTY[,PARTY…]",
 	1,
-	"Remove such rules; tasks that have not started are stopped by it.",
+	"Remove such rules; tasks that have not started are stopped by it.  "
+	"What other rules allow all the same is told.",
 	revoke_options,
 	run_change,
 };

@@ -3,7 +3,6 @@
  */
 #include "cli/output.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +43,15 @@ output_error(const struct args *args, int code)
 	json_object_put(o);
 }
 
+char *
+output_tamed(const char *fmt, va_list ap)
+{
+	char *text = xvasprintf(fmt, ap);
+
+	(void)str_tame(text, "");
+	return text;
+}
+
 void
 output_line(const char *fmt, ...)
 {
@@ -51,10 +59,23 @@ output_line(const char *fmt, ...)
 	char *text;
 
 	va_start(ap, fmt);
-	text = xvasprintf(fmt, ap);
+	text = output_tamed(fmt, ap);
 	va_end(ap);
-	(void)str_tame(text, "");
 	(void)printf("%s\n", text);
+	free(text);
+}
+
+void
+output_note(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = output_tamed(fmt, ap);
+	va_end(ap);
+	(void)fflush(stdout);
+	(void)fprintf(stderr, "%s\n", text);
 	free(text);
 }
 

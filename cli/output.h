@@ -4,6 +4,8 @@
 #ifndef CLI_OUTPUT_H
 #define CLI_OUTPUT_H
 
+#include <stdarg.h>
+
 #include <json-c/json.h>
 
 #include "cli/args.h"
@@ -12,6 +14,11 @@
 void output_error(const struct args *, int code);
 /* A line that may have a stranger's words in it: see str_tame(). */
 void output_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* The same on standard error: a remark beside what the command prints. */
+void output_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Such a line, tamed, for who prints it; the caller frees it. */
+char *output_tamed(const char *fmt, va_list)
+    __attribute__((format(printf, 1, 0)));
 /* One value and a newline; NULL prints null. */
 void output_json(struct json_object *);
 

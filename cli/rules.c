@@ -390,6 +390,7 @@ static int
 approvals(struct parse *p)
 {
 	const char *within = args_text(p->args, "approval-within");
+	int r;
 
 	p->approval_by = args_text(p->args, "approval-by");
 	if (p->approval_by == NULL && within == NULL)
@@ -399,9 +400,9 @@ approvals(struct parse *p)
 		    "--approval-by needs --approval-within, such as 48h");
 	if (p->approval_by == NULL)
 		p->approval_by = APPROVAL_ADMIN;
-	if (*p->approval_by == '\0' || strlen(p->approval_by) > 200)
-		return err_set(ERR_INVALID,
-		    "--approval-by is a user's name or " APPROVAL_ADMIN);
+	if ((r = approval_name(p->site->db, p->site->arena, p->site->conf,
+		 p->approval_by)) != 0)
+		return err_wrap("--approval-by");
 	return approval_within(within, &p->approval_within_s);
 }
 

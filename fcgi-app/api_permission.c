@@ -17,6 +17,7 @@
 #include "lib/json/json.h"
 #include "lib/party/approval.h"
 #include "lib/party/party.h"
+#include "lib/party/permit_still.h"
 #include "lib/provider/manifest.h"
 
 #define LEAVES_MAX 4096
@@ -175,6 +176,7 @@ static int
 take_approval(struct change *c)
 {
 	const char *within = request_text(c->req, "approval_within");
+	int r;
 
 	c->approval_by = request_text(c->req, "approval_by");
 	if (request_field(c->req, "approval_by") == NULL &&
@@ -185,9 +187,9 @@ take_approval(struct change *c)
 		    "approval_within must be a text such as \"48h\"");
 	if (c->approval_by == NULL)
 		c->approval_by = APPROVAL_ADMIN;
-	if (*c->approval_by == '\0' || strlen(c->approval_by) > 200)
-		return err_set(ERR_INVALID,
-		    "approval_by must be a user's name or " APPROVAL_ADMIN);
+	if ((r = approval_name(c->req->app->db, c->req->arena,
+		 c->req->app->conf, c->approval_by)) != 0)
+		return err_wrap("approval_by");
 	return approval_within(within, &c->approval_within_s);
 }
 
@@ -295,33 +297,67 @@ change_tx(struct db *db, void *ctx)
 		      : r;
 }
 
+/* What other rules allow of what was taken away; the platform has no word. */
 static int
-change(struct request *req, bool revoke)
+reply_still(struct change *c, struct reply *rp)
+{
+	struct json_object *data, *list, *o;
+	struct db_permission *rows;
+	size_t i, n;
+	int r;
+
+	if ((r = permit_still(c->req->app->db, c->req->arena, c->leaves, c->n,
+		 &rows, &n)) != 0 ||
+	    n == 0)
+		return r;
+	list = json_object_new_array();
+	for (i = 0; i < n; i++) {
+		o = json_object_new_object();
+		json_add_int(o, "rule", rows[i].id);
+		json_add_str(o, "party_id", rows[i].leaf.party_id);
+		json_add_str(o, "kind", rows[i].leaf.kind);
+		json_add_str(o, "subject", rows[i].leaf.subject);
+		json_add_str(o, "detail", rows[i].leaf.detail);
+		json_add_str(o, "revoke",
+		    permit_command(c->req->arena, "revoke", &rows[i].leaf));
+		json_object_array_add(list, o);
+	}
+	data = json_object_new_object();
+	json_add(data, "still_allowed", list);
+	return reply_data(rp, data);
+}
+
+static int
+change(struct request *req, struct reply *rp, bool revoke)
 {
 	struct change c = { .req = req, .revoke = revoke };
 	int r;
 
 	if ((r = take_party(req, &c.party)) != 0)
 		return r;
-	c.leaves = arena_alloc(req->arena, LEAVES_MAX * sizeof(*c.leaves));
+	c.leaves =
+	    arena_alloc(req->arena, (LEAVES_MAX + 1) * sizeof(*c.leaves));
 	if ((r = take_components(&c)) != 0 || (r = take_datasets(&c)) != 0 ||
-	    (!revoke && (r = take_approval(&c)) != 0))
+	    (!revoke && (r = take_approval(&c)) != 0) ||
+	    (r = db_tx(req->app->db, change_tx, &c)) != 0 || !revoke)
 		return r;
-	return db_tx(req->app->db, change_tx, &c);
+	if (c.all_datasets)
+		c.leaves[c.n++] = (struct db_leaf){ c.party, DB_PERMISSION_ANY,
+			permit_kind_name(PERMIT_DATASET), DB_PERMISSION_ANY,
+			DB_PERMISSION_ANY };
+	return reply_still(&c, rp);
 }
 
 int
 api_permission_grant(struct request *req, struct reply *rp)
 {
-	(void)rp;
-	return change(req, false);
+	return change(req, rp, false);
 }
 
 int
 api_permission_delete(struct request *req, struct reply *rp)
 {
-	(void)rp;
-	return change(req, true);
+	return change(req, rp, true);
 }
 
 /* --- query --------------------------------------------------------------------- */

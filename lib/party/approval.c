@@ -12,12 +12,61 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_audit.h"
+#include "lib/db/db_client_key.h"
 #include "lib/db/db_contract.h"
 #include "lib/db/db_task.h"
 #include "lib/db/db_tx.h"
+#include "lib/db/db_user.h"
 #include "lib/sign/contract_sign.h"
 
 #define BATCH 200
+
+/* Enabled or not: who is disabled today comes back tomorrow, or an admin. */
+static int
+known_names(struct db *db, struct arena *a, const char ***names, size_t *n)
+{
+	struct db_client_key *keys;
+	struct db_user *users;
+	size_t n_keys, n_users;
+	int r;
+
+	if ((r = db_user_list(db, a, &users, &n_users)) != 0 ||
+	    (r = db_client_key_list(db, a, &keys, &n_keys)) != 0)
+		return r;
+	*names = arena_alloc(a, (n_users + n_keys + 1) * sizeof(**names));
+	*n = 0;
+	while (n_users > 0)
+		(*names)[(*n)++] = users[--n_users].name;
+	while (n_keys > 0)
+		(*names)[(*n)++] = keys[--n_keys].name;
+	return 0;
+}
+
+int
+approval_name(struct db *db, struct arena *a, const struct site_conf *conf,
+    const char *name)
+{
+	const char **names, *near;
+	size_t i, n;
+	int r;
+
+	if (*name == '\0' || strlen(name) > 200)
+		return err_set(ERR_INVALID,
+		    "the name of a user or key, or " APPROVAL_ADMIN);
+	if (str_eq(name, APPROVAL_ADMIN) || conf->hook_client_alone)
+		return 0;
+	if ((r = known_names(db, a, &names, &n)) != 0)
+		return r;
+	for (i = 0; i < n; i++)
+		if (str_eq(names[i], name))
+			return 0;
+	near = str_nearest(name, names, n);
+	return err_set(ERR_INVALID,
+	    "nobody here is called %s%s%s%s; \"sluice user list\" and \"sluice "
+	    "key list\" tell who is, and " APPROVAL_ADMIN " is any admin",
+	    name, near != NULL ? ", did you mean " : "",
+	    near != NULL ? near : "", near != NULL ? "?" : "");
+}
 
 int
 approval_within(const char *text, int64_t *seconds)

@@ -6,6 +6,7 @@
 #ifndef LIB_PARTY_APPROVAL_H
 #define LIB_PARTY_APPROVAL_H
 
+#include "lib/conf/site_conf.h"
 #include "lib/db/db_approval.h"
 #include "lib/db/db_job.h"
 #include "lib/party/permit.h"
@@ -13,6 +14,14 @@
 
 #define APPROVAL_ADMIN "admin" /* as who decides: any admin */
 #define APPROVAL_WITHIN_MAX_S (366 * INT64_C(86400))
+
+/*
+ * Is that somebody who can decide: APPROVAL_ADMIN, or a user or key of this
+ * site?  Where a service knows its users (site.conf, [hooks]) any name is.
+ * ERR_INVALID with who was meant.
+ */
+int approval_name(
+    struct db *, struct arena *, const struct site_conf *, const char *name);
 
 /* "48h", "30m", "90s", "7d" in seconds.  ERR_INVALID. */
 int approval_within(const char *text, int64_t *seconds);

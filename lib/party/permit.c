@@ -14,6 +14,7 @@
 #include "lib/base/str.h"
 #include "lib/json/json.h"
 #include "lib/model/contract.h"
+#include "lib/party/permit_still.h"
 
 #define LOCAL "local" /* the role of a site's own jobs */
 
@@ -195,25 +196,12 @@ wish_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
 
 /* The command that would allow it, to be run at this site. */
 static const char *
-grant_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
+grant_text(struct arena *a, const struct db_leaf *l)
 {
-	struct json_object *o;
-	const char *text;
+	struct db_leaf as_any = *l;
 
-	if (kind != PERMIT_DATASET)
-		return arena_printf(a, "sluice grant %s --%ss %s", l->party_id,
-		    l->kind, l->subject);
-	if (strpbrk(l->subject, "/,' ") == NULL &&
-	    strpbrk(l->detail, ",' ") == NULL)
-		return arena_printf(a, "sluice grant %s --datasets %s/%s",
-		    l->party_id, l->subject, l->detail);
-	o = json_object_new_object();
-	json_add_str(o, "namespace", l->subject);
-	json_add_str(o, "name", l->detail);
-	text = arena_printf(
-	    a, "sluice grant %s --datasets '[%s]'", l->party_id, json_text(o));
-	json_object_put(o);
-	return text;
+	as_any.src_role = DB_PERMISSION_ANY;
+	return permit_command(a, "grant", &as_any);
 }
 
 /* --- one wish -------------------------------------------------------------- */
@@ -257,7 +245,7 @@ refuse(struct wishes *w, struct permit_decision *d, const struct db_leaf *l,
 	struct arena *a = w->arena;
 
 	d->allowed = false;
-	d->grant = grant_text(a, d->kind, l);
+	d->grant = grant_text(a, l);
 	d->why = arena_printf(a, "party %s (as %s) may not %s: %s", l->party_id,
 	    l->src_role, wish_text(a, d->kind, l), because);
 }

@@ -3,6 +3,7 @@ import base64
 import io
 import json
 import os
+import shlex
 import stat
 import subprocess
 import tarfile
@@ -645,6 +646,7 @@ class Partners(unittest.TestCase):
             self.assertIn("the job would be refused", done.stdout)
             done = self.host.cli("explain", "--dsl", files[0], "--conf", files[1], "--party", "10001")
             self.assertIn("the job would be taken in\n", done.stdout)
+            self.named("mia")
             self.host.cli("grant", "10001", "--datasets", "test/breast_host", "--approval-by", "mia", "--approval-within", "48h")
             done = self.host.cli("explain", "--dsl", files[0], "--conf", files[1], "--party", "10001")
             self.assertIn("waits for mia to approve it, 48 h at most", done.stdout)
@@ -709,8 +711,57 @@ class Partners(unittest.TestCase):
             self.assertIn(words, done.stderr)
         self.assertEqual(self.host.sql("SELECT COUNT(*) FROM permission"), [["0"]])
 
+    def named(self, name):
+        """Somebody of this site is called so."""
+        self.host.make_key(name, "viewer")
+        self.addCleanup(self.host.cli, "key", "delete", name)
+
+    def test_nobody_has_to_approve_who_is_not_there(self):
+        demand = ("grant", "9999", "--datasets", "my/ads", "--approval-within", "1h", "--approval-by")
+        self.named("mia")
+        for name, words in (("mai", "did you mean mia?"), ("zacharias", "sluice user list"), ("", "name of a user")):
+            done = self.host.cli(*demand, name, check=False)
+            self.assertEqual(done.returncode, 1, done.stdout)
+            self.assertIn("--approval-by: ", done.stderr)
+            self.assertIn(words, done.stderr)
+            reply = self.host.api("permission/grant", {"party_id": 9999, "component": "reader", "approval_by": name,
+                                                       "approval_within": "1h"})
+            self.assertEqual(reply["retcode"], 101, reply)
+            self.assertIn(words, reply["retmsg"])
+        self.assertEqual(self.host.sql("SELECT COUNT(*) FROM permission"), [["0"]])
+        for name in ("mia", "admin"):
+            self.host.cli(*demand, name)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8") as f:
+            f.write("correct horse battery\n")
+            f.flush()
+            self.host.cli("user", "create", "zacharias", "--role", "viewer", "--password-file", f.name)
+        self.addCleanup(self.host.cli, "user", "delete", "zacharias")
+        self.host.cli(*demand, "zacharias")
+
+    def test_a_revocation_says_what_allows_the_same_all_the_same(self):
+        self.grant("--components", "reader,heterolr", "--datasets", "my/ads")
+        done = self.host.cli("revoke", "9999", "--components", "heterolr")
+        self.assertEqual((done.stdout, done.stderr), ("1 rule removed\n", ""))
+        self.host.cli("grant", "*", "--components", "*", "--datasets", "my/*")
+        self.host.cli("grant", "9999", "--as", "guest", "--components", "reader")
+        done = self.host.cli("revoke", "9999", "--components", "reader")
+        self.assertEqual(done.stdout, "1 rule removed\n")
+        self.assertIn("(* as *: component *) still allows it; \"sluice revoke '*' --components '*'", done.stderr)
+        self.assertIn("(9999 as guest: component reader) still allows it; \"sluice revoke 9999 --as guest --components reader",
+                      done.stderr)
+        self.assertNotIn("dataset", done.stderr)
+        data = self.host.ok("permission/delete", {"party_id": 9999, "dataset": {"namespace": "my", "name": "ads"}})["data"]
+        self.assertEqual([(r["party_id"], r["subject"], r["detail"], r["revoke"]) for r in data["still_allowed"]],
+                         [("*", "my", "*", "sluice revoke '*' --datasets 'my/*'")])
+        # What it names removes it.
+        for rule in data["still_allowed"]:
+            self.assertEqual(self.host.cli(*shlex.split(rule["revoke"])[1:]).stdout, "1 rule removed\n")
+        self.assertEqual(self.host.api("permission/delete", {"party_id": 9999, "dataset": {"namespace": "my", "name": "ads"}}),
+                         {"retcode": 0, "retmsg": "success"})
+
     def test_an_approval_is_not_lost_by_granting_the_same_again(self):
         approval = "SELECT approval_by, approval_within_s FROM permission WHERE subject = 'my'"
+        self.named("mia")
         self.grant("--datasets", "my/ads,my/other", "--approval-by", "mia", "--approval-within", "1h")
         done = self.host.cli("grant", "9999", "--datasets", "my/ads", "--uses", "3")
         self.assertIn("1 of them still waits for the approval", done.stderr)

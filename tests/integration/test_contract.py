@@ -117,6 +117,8 @@ class Contracts(unittest.TestCase):
             self.assertIn("of party 10000 rejected dataset contract breast_host: not for this purpose", reason)
 
     def test_a_deadline_that_passes_ends_it_too(self):
+        self.fed.host.make_key("mia", "viewer")
+        self.addCleanup(self.fed.host.cli, "key", "delete", "mia")
         self.demand("--approval-by", "mia", "--approval-within", "1s")
         job = self.submit()
         for reason in self.end(job, "failed"):
@@ -161,13 +163,13 @@ class Contracts(unittest.TestCase):
         self.end(job, "success")
 
     def test_who_is_named_decides_and_nobody_else_below_an_admin(self):
-        self.demand("--approval-by", "mia", "--approval-within", "1h")
-        job = self.submit()
-        self.asked(job)
         mia = self.fed.host.signed(self.fed.host.make_key("mia", "viewer"))
         tom = self.fed.host.signed(self.fed.host.make_key("tom", "modeler"))
         for name in ("mia", "tom"):
             self.addCleanup(self.fed.host.cli, "key", "delete", name)
+        self.demand("--approval-by", "mia", "--approval-within", "1h")
+        job = self.submit()
+        self.asked(job)
         reply = tom.api("approval/approve", {"job_id": job})
         self.assertEqual(reply["retcode"], 108, reply)
         self.assertIn("not yours to decide", reply["retmsg"])

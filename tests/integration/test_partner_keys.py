@@ -165,6 +165,14 @@ class PartnerKeys(unittest.TestCase):
             self.assertEqual(self.states(host, "9999"), states)
             again = host.cli("partner", "import", self.bundle(self.fed.guest))
             self.assertIn("party 9999 is disabled still", again.stderr)
+            # Its own doctor shows it, and the other side's names the cure.
+            own = self.found_by(host, "partner 9999")
+            self.assertEqual([(f["health"], f["mend"]) for f in own],
+                             [("warn", "sluice partner enable 9999 --config " + os.path.join(host.home, "site.conf"))])
+            self.assertIn("is disabled here", own[0]["text"])
+            wait_for(lambda: "the client certificate is not" in self.ask()["retmsg"], what="nginx's word")
+            theirs = [f for f in self.found_by(self.fed.guest, "partner 10000") if f["health"] == "FAIL"]
+            self.assertIn("sluice partner enable 9999 there", theirs[0]["mend"])
             row = [p for p in json.loads(host.cli("partner", "list", "--json").stdout) if p["party_id"] == "9999"][0]
             self.assertFalse(row["enabled"])
         finally:
@@ -235,14 +243,18 @@ class PartnerKeys(unittest.TestCase):
         self.assertEqual(certificates(), before)
         self.heard()
 
+    @staticmethod
+    def found_by(site, what):
+        findings = json.loads(site.cli("doctor", "--json", check=False).stdout)["findings"]
+        return [f for f in findings if f["what"] == what]
+
     def told_everywhere(self, what):
         """A partner that proves nothing here is no partner in order, wherever one looks."""
         host, text = self.fed.host, "no %s of party 9999 counts here (revoked)" % what
         row = [p for p in json.loads(host.cli("partner", "list", "--json").stdout) if p["party_id"] == "9999"][0]
         self.assertFalse(row["keys_count"])
         self.assertIn(text, row["keys_count_not_because"])
-        found = [f for f in json.loads(host.cli("doctor", "--json", check=False).stdout)["findings"]
-                 if f["what"] == "partner 9999"]
+        found = self.found_by(host, "partner 9999")
         bad = [f for f in found if f["health"] == "FAIL" and text in f["text"]]
         self.assertTrue(bad, found)
         self.assertIn("sluice site rotate-key", bad[0]["mend"])

@@ -70,6 +70,8 @@ class Record(unittest.TestCase):
         self.site.cli("user", "delete", name)
 
     def test_a_rule_is_recorded_with_its_bounds(self):
+        self.site.make_key("mia", "viewer")
+        self.addCleanup(self.site.cli, "key", "delete", "mia")
         since, space = self.last(), unique("s")
         self.site.cli("grant", "8888", "--datasets", space + "/t", "--until", "2099-12-31", "--uses", "7",
                       "--approval-by", "mia", "--approval-within", "48h")
