@@ -25,7 +25,7 @@ def routes(program):
 
 def documented():
     """(method, path) -> {"text", "Fields", "Answer", "Errors", "tag"}"""
-    found, tag, names, block = {}, "", [], {}
+    found, tag, names, block, last = {}, "", [], {}, "text"
     with open(os.path.join(HERE, "api.md"), encoding="utf-8") as f:
         for line in f.read().split("\n"):
             if line.startswith("## "):
@@ -33,6 +33,7 @@ def documented():
             elif line.startswith("### ") and " /v1/" in line:
                 block = {"tag": tag, "text": "", "Fields": "", "Answer": "", "Errors": ""}
                 names = [tuple(n.strip().split(" ")) for n in line[4:].split(",")]
+                last = "text"
                 for name in names:
                     if name in found:
                         sys.exit("docs/api.md: %s twice" % (name,))
@@ -43,8 +44,9 @@ def documented():
                 key, _, rest = line.partition(": ")
                 if key in ("Fields", "Answer", "Errors"):
                     block[key] = rest
-                else:
-                    block["text"] += (" " if block["text"] else "") + line
+                    last = "text" if key == "Fields" else key
+                else:  # it goes on
+                    block[last] += (" " if block[last] else "") + line
     return found
 
 

@@ -3,10 +3,14 @@
  */
 #include "supervisor/plan_private.h"
 
+/* Whoever took the end of a job has ended its tasks by then. */
+#define AWAIT_MS (3600 * INT64_C(1000))
+
 /*
  * How a task ended that began at a partner is for that to say: it may have
  * succeeded just before it heard of the job's end.  Its report comes by itself;
- * one that is silent is asked.
+ * one that is silent is asked.  Not for ever: a partner that answers, and says
+ * of no task that it ended, would keep jobs open here as long as it likes.
  */
 static bool
 is_awaited(const struct plan_maker *k, const struct plan_row *r)
@@ -15,6 +19,7 @@ is_awaited(const struct plan_maker *k, const struct plan_row *r)
 
 	/* busy: the answer to its start may be on its way. */
 	return (r->start_acked || r->busy) && !m->has_left &&
+	       k->job->over_ms <= AWAIT_MS &&
 	       !(m->away && m->away_ms > k->job->lost_partner_ms);
 }
 

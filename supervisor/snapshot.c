@@ -248,6 +248,7 @@ load_job(struct job *j, struct snapshot *sn)
 		if (p->components[c].version > 0)
 			p->waiting_ms = 0;
 	p->running_ms = row->running_ms;
+	p->over_ms = row->over_ms;
 	p->timeout_ms = row->timeout_s * 1000;
 	p->queue_timeout_ms = QUEUE_TIMEOUT_MS;
 }

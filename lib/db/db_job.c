@@ -50,6 +50,9 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	X(INT, running_ms,                                                     \
 	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6))"          \
 	    " DIV 1000, 0)")                                                   \
+	X(INT, over_ms,                                                        \
+	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, j.ended_at, NOW(6))"          \
+	    " DIV 1000, 0)")                                                   \
 	X(INT, look_us, DB_LOOK_US)                                            \
 	X(STR, request_id, "request_id")                                       \
 	X(BOOL, is_woken, "next_look_at <= NOW(6)")                            \

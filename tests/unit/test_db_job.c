@@ -421,6 +421,27 @@ a_wake_that_was_looked_at_is_none_any_more(void **state)
 }
 
 static void
+a_plan_knows_since_when_its_job_is_over(void **state)
+{
+	static const struct db_stmt earlier = { "test.earlier", "s",
+		"UPDATE job SET ended_at = ended_at - INTERVAL 1 HOUR"
+		" WHERE job_id = ?" };
+	struct db_job_plan *seen;
+	struct db_party *members;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(
+	    db_job_get_plan(db, arena, J1, &seen, &members, &n), 0);
+	assert_int_equal(seen->over_ms, 0);
+	assert_int_equal(db_job_move(db, J1, STATE_CANCELED, 0, "", NULL), 0);
+	assert_int_equal(db_exec(db, &earlier, NULL, J1), 0);
+	assert_int_equal(
+	    db_job_get_plan(db, arena, J1, &seen, &members, &n), 0);
+	assert_in_range(seen->over_ms, 3600 * 1000, 3660 * 1000);
+}
+
+static void
 renewed_lease_is_kept_and_not_seen_as_a_wake(void **state)
 {
 	struct db_job_claim *c;
@@ -939,6 +960,7 @@ main(void)
 		T(wake_during_a_look_is_not_lost),
 		T(what_one_wake_made_due_is_claimed_in_the_order_of_the_queue),
 		T(a_wake_that_was_looked_at_is_none_any_more),
+		T(a_plan_knows_since_when_its_job_is_over),
 		T(renewed_lease_is_kept_and_not_seen_as_a_wake),
 		T(a_fence_is_raised_above_what_was_heard_by_who_holds_it),
 		T(stale_scheduler_changes_nothing),

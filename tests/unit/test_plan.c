@@ -938,6 +938,17 @@ how_a_begun_task_of_an_ended_partner_ended_is_for_the_partner_to_say(
 	make(f);
 	assert_int_equal(
 	    expect(f, PLAN_SET_PARTY, HOST, READER)->status, STATE_CANCELED);
+	/* Nor does one for ever that answers, but not to that. */
+	f->members[HOST].has_left = false;
+	f->job.over_ms = 3600 * 1000;
+	make(f);
+	expect(f, PLAN_TASK_COLLECT, HOST, READER);
+	assert_null(find(f, PLAN_SET_PARTY, HOST, READER));
+	f->job.over_ms++;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_PARTY, HOST, READER)->status, STATE_CANCELED);
+	assert_null(find(f, PLAN_TASK_COLLECT, HOST, ANY));
 }
 
 static void
