@@ -38,7 +38,7 @@ STEPS = [Step(number, *row[0], **row[1]) for number, row in enumerate([
     (("task end written by the partner", "H/h", "SET a.ended_at = NOW(6)"), {}),
     (("task end reported to the initiator", "R/g", "fault = COALESCE(NULLIF(?, ''), fault)", ("success",)), {}),
     (("report acknowledged", "S/h", "SET report_due = 0", ("success",)), {}),
-    (("verdict over the task", "S/g", "UPDATE task SET status", ("success",)), {}),
+    (("verdict over the task", "S/g", "ended_at = IF(run_here, ended_at,", ("success",)), {}),
     (("next task wanted at the partner", "R/h", "SET launch_wanted = 1"), {"count": 2}),
     (("last task end written here", "H/g", "SET a.ended_at = NOW(6)"), {"count": 4}),
     (("model staged by the partner", "R/h", "INSERT INTO model ("), {}),
