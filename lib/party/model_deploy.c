@@ -72,22 +72,27 @@ read_body(struct deploy *d)
 	return r;
 }
 
-/* The success of the training may not have arrived here yet. */
+/*
+ * The success of the training may not have arrived here yet, or arrive between
+ * the two looks.
+ */
 static int
-explain(struct deploy *d, const struct db_model_key *key)
+find_sealed(struct deploy *d, const struct db_model_key *key)
 {
-	char *why = xstrdup(err_text());
-	int r = db_model_get_staged(d->ask->db, d->ask->arena, key, &d->parent);
+	struct db *db = d->ask->db;
+	int r = db_model_get(db, d->ask->arena, key, &d->parent);
 
-	if (r == 0 && (r = party_check_model(d->ask->caller, d->parent)) == 0)
-		r = err_set(ERR_BUSY,
-		    "version %s is not sealed here yet: its training has not "
-		    "ended here",
-		    key->model_version);
-	else if (r == ERR_NOT_FOUND)
-		err_set(r, "%s", why);
-	free(why);
-	return r;
+	if (r != ERR_NOT_FOUND)
+		return r;
+	r = db_model_get_staged(db, d->ask->arena, key, &d->parent);
+	if (r == ERR_NOT_FOUND)
+		return db_model_get(db, d->ask->arena, key, &d->parent);
+	if (r != 0 || (r = party_check_model(d->ask->caller, d->parent)) != 0)
+		return r;
+	return err_set(ERR_BUSY,
+	    "version %s is not sealed here yet: its training has not "
+	    "ended here",
+	    key->model_version);
 }
 
 static int
@@ -97,10 +102,8 @@ find_parent(struct deploy *d)
 		d->body.model_version, d->ask->role, d->ask->party_id };
 	int r;
 
-	r = db_model_get(d->ask->db, d->ask->arena, &key, &d->parent);
-	if (r == ERR_NOT_FOUND)
-		return explain(d, &key);
-	if (r != 0 || (r = party_check_model(d->ask->caller, d->parent)) != 0)
+	if ((r = find_sealed(d, &key)) != 0 ||
+	    (r = party_check_model(d->ask->caller, d->parent)) != 0)
 		return r;
 	if (!d->parent->is_parent)
 		return err_set(ERR_UNSUPPORTED,
