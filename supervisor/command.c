@@ -622,7 +622,10 @@ send_away(struct command *c)
 {
 	struct partners_job of = { .job_id = c->to.job_id,
 		.fence = c->fence,
-		.is_new = c->verb == PLAN_CREATE || c->verb == PLAN_REOPEN };
+		.is_new = c->verb == PLAN_CREATE || c->verb == PLAN_REOPEN,
+		.asks = c->verb == PLAN_APPLY,
+		.queue_us = c->job->queue_us,
+		.priority = c->job->priority };
 	char *path = path_of(c), *body = NULL;
 	int r;
 

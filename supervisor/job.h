@@ -49,7 +49,9 @@ struct job_task {
 
 struct job {
 	char job_id[ID_JOB_SIZE];
-	int64_t fence;	   /* 0: not leased now */
+	int64_t fence;	  /* 0: not leased now */
+	int64_t queue_us; /* its place in the queue: who is less comes first */
+	int64_t priority;
 	size_t under_way;  /* commands without a reply yet */
 	bool again;	   /* look once more after this look */
 	bool has_ended;	   /* as the last look saw it */

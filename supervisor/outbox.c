@@ -22,62 +22,121 @@ outbox_init(struct outbox *o)
 static size_t
 under_way(const struct outbox *o)
 {
-	return o->lanes[OUTBOX_WORK].under_way + o->lanes[OUTBOX_NEW].under_way;
+	size_t n = 0;
+
+	for (int i = 0; i < OUTBOX_LANES; i++)
+		n += o->lanes[i].under_way;
+	return n;
 }
 
 static bool
 has_place(const struct outbox *o, enum outbox_lane lane)
 {
 	return under_way(o) < OUTBOX_UNDER_WAY &&
-	       (lane == OUTBOX_WORK ||
+	       (lane != OUTBOX_NEW ||
 		   o->lanes[lane].under_way < OUTBOX_NEW_UNDER_WAY);
 }
 
+/* Is an ask under way whose answer this one has to wait for? */
 static bool
+stands_behind(const struct outbox *o, const struct outbox_item *item)
+{
+	const struct outbox_item *i;
+
+	for (i = o->asked; item->lane == OUTBOX_ASKS && i != NULL; i = i->next)
+		if (i->priority != item->priority &&
+		    i->queue_us < item->queue_us)
+			return true;
+	return false;
+}
+
+/* The first of that key that waits. */
+static const struct outbox_item *
 waits(const struct outbox_queue *q, const char *key)
 {
 	const struct outbox_item *i;
 
 	for (i = q->first; *key != '\0' && i != NULL; i = i->next)
 		if (str_eq(i->key, key))
-			return true;
-	return false;
+			return i;
+	return NULL;
 }
 
 bool
 outbox_is_clear(const struct outbox *o, const struct outbox_item *item)
 {
-	return has_place(o, item->lane) && o->lanes[item->lane].n == 0 &&
-	       !waits(&o->lanes[OUTBOX_NEW], item->key);
+	const struct outbox_item *first = o->lanes[OUTBOX_ASKS].first;
+
+	if (!has_place(o, item->lane) ||
+	    waits(&o->lanes[OUTBOX_NEW], item->key) != NULL ||
+	    waits(&o->lanes[OUTBOX_ASKS], item->key) != NULL)
+		return false;
+	if (item->lane != OUTBOX_ASKS)
+		return o->lanes[item->lane].n == 0;
+	return (first == NULL || item->queue_us < first->queue_us) &&
+	       !stands_behind(o, item);
 }
 
 void
-outbox_begin(struct outbox *o, enum outbox_lane lane)
+outbox_begin(struct outbox *o, struct outbox_item *item)
 {
-	o->lanes[lane].under_way++;
+	o->lanes[item->lane].under_way++;
+	if (item->lane != OUTBOX_ASKS)
+		return;
+	item->next = o->asked;
+	o->asked = item;
 }
 
 void
-outbox_done(struct outbox *o, enum outbox_lane lane)
+outbox_done(struct outbox *o, struct outbox_item *item)
 {
-	o->lanes[lane].under_way--;
+	struct outbox_item **at = &o->asked;
+
+	o->lanes[item->lane].under_way--;
+	if (item->lane != OUTBOX_ASKS)
+		return;
+	while (*at != item)
+		at = &(*at)->next;
+	*at = item->next;
+}
+
+/* Where it waits: asks in the order of the queue, all others at the end. */
+static struct outbox_item **
+place_of(struct outbox_queue *q, const struct outbox_item *item)
+{
+	struct outbox_item **at = &q->first;
+
+	if (item->lane != OUTBOX_ASKS)
+		return q->last;
+	while (*at != NULL && (*at)->queue_us <= item->queue_us)
+		at = &(*at)->next;
+	return at;
 }
 
 bool
 outbox_push(struct outbox *o, struct outbox_item *item)
 {
+	const struct outbox_item *ask =
+	    waits(&o->lanes[OUTBOX_ASKS], item->key);
+	struct outbox_item **at;
 	struct outbox_queue *q;
 
 	/* Behind the new job it is about, for it is nothing without it. */
-	if (item->lane == OUTBOX_WORK &&
-	    waits(&o->lanes[OUTBOX_NEW], item->key))
+	if (waits(&o->lanes[OUTBOX_NEW], item->key) != NULL)
 		item->lane = OUTBOX_NEW;
+	else if (ask != NULL) {
+		item->lane = OUTBOX_ASKS;
+		item->queue_us = ask->queue_us;
+		item->priority = ask->priority;
+	}
 	q = &o->lanes[item->lane];
 	if (q->n >= OUTBOX_MAX || q->bytes + item->bytes > OUTBOX_BYTES_MAX)
 		return false;
-	item->next = NULL;
-	*q->last = item;
-	q->last = &item->next;
+	at = place_of(q, item);
+	item->next = *at;
+	*at = item;
+	if (item->next == NULL)
+		q->last = &item->next;
 	q->n++;
 	q->bytes += item->bytes;
 	return true;
@@ -101,7 +160,9 @@ take(struct outbox_queue *q)
 static bool
 may_go(const struct outbox *o, enum outbox_lane lane)
 {
-	return o->lanes[lane].n > 0 && has_place(o, lane);
+	const struct outbox_item *first = o->lanes[lane].first;
+
+	return first != NULL && has_place(o, lane) && !stands_behind(o, first);
 }
 
 static void
@@ -122,15 +183,21 @@ outbox_pop(struct outbox *o, int64_t now_ms)
 {
 	bool new_may = may_go(o, OUTBOX_NEW);
 	enum outbox_lane lane = OUTBOX_WORK;
+	struct outbox_item *item;
 
-	if (!may_go(o, OUTBOX_WORK) || (new_may && o->turns >= OUTBOX_TURNS))
+	/* An ask is work that waited for another answer, and was there first. */
+	if (may_go(o, OUTBOX_ASKS))
+		lane = OUTBOX_ASKS;
+	if ((lane == OUTBOX_WORK && !may_go(o, lane)) ||
+	    (new_may && o->turns >= OUTBOX_TURNS))
 		lane = OUTBOX_NEW;
 	if (lane == OUTBOX_NEW && !new_may)
 		return NULL;
-	o->turns = lane == OUTBOX_WORK && new_may ? o->turns + 1 : 0;
+	o->turns = lane != OUTBOX_NEW && new_may ? o->turns + 1 : 0;
 	note_pace(o, now_ms);
-	outbox_begin(o, lane);
-	return take(&o->lanes[lane]);
+	item = take(&o->lanes[lane]);
+	outbox_begin(o, item);
+	return item;
 }
 
 struct outbox_item *

@@ -49,7 +49,9 @@ int partners_post(struct partners *, const char *party, const char *path,
 struct partners_job {
 	const char *job_id; /* borrowed until the answer */
 	int64_t fence;
-	bool is_new;	 /* the partner does not have the job */
+	bool is_new; /* the partner does not have the job */
+	bool asks;   /* for resources, from this place in the queue: */
+	int64_t queue_us, priority;
 	int64_t rest_ms; /* after ERR_BUSY: when to come again */
 };
 int partners_post_job(struct partners *, struct partners_job *,

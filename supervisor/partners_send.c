@@ -84,7 +84,7 @@ give_back(struct post *post, int error, const char *why)
 
 	if (post->is_try)
 		post->partner->trying = false;
-	outbox_done(&post->partner->outbox, post->item.lane);
+	outbox_done(&post->partner->outbox, &post->item);
 	answer(post, &reply);
 	post_free(post);
 }
@@ -139,7 +139,7 @@ done(void *ctx, const struct partner_reply *reply)
 	metrics_observe(ps->super->metrics, METRIC_partner_command_seconds,
 	    (double)(clock_mono_ms() - post->sent_ms) / 1000, "partner",
 	    p->party, NULL);
-	outbox_done(&p->outbox, post->item.lane);
+	outbox_done(&p->outbox, &post->item);
 	if (post->is_try)
 		p->trying = false;
 	if (partners_is_silence(reply)) {
@@ -193,7 +193,7 @@ send_or_wait(struct post *post, const char *path, const char *body)
 
 	if (outbox_is_clear(box, &post->item)) {
 		if ((r = send_post(post, path, body)) == 0)
-			outbox_begin(box, post->item.lane);
+			outbox_begin(box, &post->item);
 		return r;
 	}
 	if (!outbox_push(box, &post->item))
@@ -216,7 +216,11 @@ partners_post_job(struct partners *ps, struct partners_job *of,
 	if ((r = partners_find_address(ps, p)) != 0)
 		return r;
 	post = xcalloc(1, sizeof(*post));
-	post->item.lane = of->is_new ? OUTBOX_NEW : OUTBOX_WORK;
+	post->item.lane = of->is_new ? OUTBOX_NEW
+			  : of->asks ? OUTBOX_ASKS
+				     : OUTBOX_WORK;
+	post->item.queue_us = of->queue_us;
+	post->item.priority = of->priority;
 	post->item.key = of->job_id;
 	post->item.bytes = body != NULL ? strlen(body) : 0;
 	post->fence = of->fence;

@@ -82,6 +82,8 @@ take_up(struct scheduler *s, const struct db_job_claim *claim)
 	job_forget(j);
 	acks_clear(&j->acks);
 	j->fence = claim->fence;
+	j->queue_us = claim->queue_us;
+	j->priority = claim->priority;
 	return j;
 }
 

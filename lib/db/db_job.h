@@ -370,6 +370,7 @@ struct db_job_claim {
 	const char *job_id;
 	int64_t fence;
 	int64_t queue_us; /* its place in the queue */
+	int64_t priority;
 };
 
 /*

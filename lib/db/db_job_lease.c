@@ -30,7 +30,8 @@
 	X(INT, fence, "lease_fence + 1")                                       \
 	X(INT, queue_us,                                                       \
 	    "TIMESTAMPDIFF(MICROSECOND, TIMESTAMP'1970-01-01 00:00:00',"       \
-	    " queue_at)")
+	    " queue_at)")                                                      \
+	X(INT, priority, "priority")
 static const struct db_col claim_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_job_claim, field) },

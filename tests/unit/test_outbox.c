@@ -33,6 +33,10 @@ struct line {
 	size_t n;
 };
 
+/* Those under way, of which only their number counts. */
+static struct outbox_item of_new = { .lane = OUTBOX_NEW, .key = "" };
+static struct outbox_item of_work = { .lane = OUTBOX_WORK, .key = "" };
+
 static void
 begin(struct line *l)
 {
@@ -58,9 +62,9 @@ fill(struct line *l)
 	int i;
 
 	for (i = 0; i < OUTBOX_NEW_UNDER_WAY; i++)
-		outbox_begin(&l->box, OUTBOX_NEW);
+		outbox_begin(&l->box, &of_new);
 	for (; i < OUTBOX_UNDER_WAY; i++)
-		outbox_begin(&l->box, OUTBOX_WORK);
+		outbox_begin(&l->box, &of_work);
 }
 
 static struct outbox_item *
@@ -101,7 +105,7 @@ no_more_than_so_many_are_under_way(void **state)
 	assert_false(outbox_is_clear(&l.box, &work));
 	push(&l, OUTBOX_WORK, "w");
 	assert_null(next(&l));
-	outbox_done(&l.box, OUTBOX_NEW);
+	outbox_done(&l.box, &of_new);
 	assert_non_null(next(&l));
 	assert_null(next(&l));
 }
@@ -135,7 +139,7 @@ work_passes_new_jobs_that_wait(void **state)
 	push(&l, OUTBOX_NEW, "a");
 	push(&l, OUTBOX_NEW, "b");
 	work = push(&l, OUTBOX_WORK, "c");
-	outbox_done(&l.box, OUTBOX_NEW);
+	outbox_done(&l.box, &of_new);
 	assert_ptr_equal(next(&l), work);
 }
 
@@ -153,7 +157,7 @@ new_jobs_have_their_turn_however_much_work_comes(void **state)
 	for (i = 0; i <= OUTBOX_TURNS && got != new; i++) {
 		push(&l, OUTBOX_WORK, "w");
 		push(&l, OUTBOX_WORK, "w");
-		outbox_done(&l.box, i == 0 ? OUTBOX_NEW : OUTBOX_WORK);
+		outbox_done(&l.box, i == 0 ? &of_new : &of_work);
 		assert_non_null(got = next(&l));
 	}
 	assert_ptr_equal(got, new);
@@ -171,17 +175,90 @@ what_is_about_a_job_stays_behind_its_create(void **state)
 	begin(&l);
 	/* There are places, though none for new jobs. */
 	for (int i = 0; i < OUTBOX_NEW_UNDER_WAY; i++)
-		outbox_begin(&l.box, OUTBOX_NEW);
+		outbox_begin(&l.box, &of_new);
 	create = push(&l, OUTBOX_NEW, "job");
 	assert_false(outbox_is_clear(&l.box, &stop));
 	behind = push(&l, OUTBOX_WORK, "job");
 	other = push(&l, OUTBOX_WORK, "other");
 	assert_ptr_equal(next(&l), other);
 	assert_null(next(&l));
-	outbox_done(&l.box, OUTBOX_NEW);
+	outbox_done(&l.box, &of_new);
 	assert_ptr_equal(next(&l), create);
-	outbox_done(&l.box, OUTBOX_NEW);
+	outbox_done(&l.box, &of_new);
 	assert_ptr_equal(next(&l), behind);
+}
+
+static struct outbox_item
+ask_of(const char *key, int64_t queue_us, int64_t priority)
+{
+	return (struct outbox_item){ .lane = OUTBOX_ASKS,
+		.key = key,
+		.bytes = 10,
+		.queue_us = queue_us,
+		.priority = priority };
+}
+
+static void
+an_ask_waits_for_the_answer_to_one_of_another_priority_before_it(void **state)
+{
+	struct outbox_item high = ask_of("high", 10, 5),
+			   low = ask_of("low", 30, 1),
+			   alike = ask_of("alike", 40, 5),
+			   higher = ask_of("higher", 5, 9),
+			   stop = { .lane = OUTBOX_WORK, .key = "low" };
+	struct line l;
+
+	(void)state;
+	begin(&l);
+	assert_true(outbox_is_clear(&l.box, &high));
+	outbox_begin(&l.box, &high);
+	assert_false(outbox_is_clear(&l.box, &low));
+	assert_true(outbox_push(&l.box, &low));
+	assert_null(next(&l));
+	/* What is about it goes behind it, other work goes on. */
+	assert_false(outbox_is_clear(&l.box, &stop));
+	assert_true(outbox_push(&l.box, &stop));
+	assert_null(next(&l));
+	assert_true(outbox_is_clear(&l.box, &of_work));
+	/* Whom nobody stands before waits for nobody. */
+	assert_true(outbox_is_clear(&l.box, &higher));
+	outbox_begin(&l.box, &higher);
+	outbox_done(&l.box, &high);
+	assert_null(next(&l));
+	outbox_done(&l.box, &higher);
+	assert_ptr_equal(next(&l), &low);
+	assert_ptr_equal(next(&l), &stop);
+	assert_false(outbox_is_clear(&l.box, &alike));
+	outbox_done(&l.box, &low);
+	outbox_done(&l.box, &stop);
+	assert_true(outbox_is_clear(&l.box, &alike));
+}
+
+static void
+asks_of_one_priority_leave_at_once_and_those_that_wait_in_the_queues_order(
+    void **state)
+{
+	struct outbox_item first = ask_of("a", 10, 0),
+			   second = ask_of("b", 20, 0),
+			   low = ask_of("c", 90, -3),
+			   next_one = ask_of("d", 30, 1);
+	struct line l;
+
+	(void)state;
+	begin(&l);
+	outbox_begin(&l.box, &second);
+	assert_true(outbox_is_clear(&l.box, &first));
+	outbox_begin(&l.box, &first);
+	assert_true(outbox_push(&l.box, &low));
+	assert_true(outbox_push(&l.box, &next_one));
+	outbox_done(&l.box, &second);
+	assert_null(next(&l));
+	outbox_done(&l.box, &first);
+	assert_ptr_equal(next(&l), &next_one);
+	assert_null(next(&l));
+	outbox_done(&l.box, &next_one);
+	assert_ptr_equal(next(&l), &low);
+	outbox_done(&l.box, &low);
 }
 
 static void
@@ -228,7 +305,7 @@ who_finds_it_full_is_told_when_to_come_again(void **state)
 	fast = outbox_rest_ms(&l.box, OUTBOX_WORK);
 	(void)outbox_pop(&l.box, 5000);
 	for (int i = 0; i < 8; i++) {
-		outbox_done(&l.box, OUTBOX_WORK);
+		outbox_done(&l.box, &of_work);
 		(void)outbox_pop(&l.box, 6000 + i * 1000);
 	}
 	slow = outbox_rest_ms(&l.box, OUTBOX_WORK);
@@ -389,6 +466,10 @@ main(void)
 		cmocka_unit_test(
 		    new_jobs_have_their_turn_however_much_work_comes),
 		cmocka_unit_test(what_is_about_a_job_stays_behind_its_create),
+		cmocka_unit_test(
+		    an_ask_waits_for_the_answer_to_one_of_another_priority_before_it),
+		cmocka_unit_test(
+		    asks_of_one_priority_leave_at_once_and_those_that_wait_in_the_queues_order),
 		cmocka_unit_test(what_waits_is_bounded_in_number_and_bytes),
 		cmocka_unit_test(who_finds_it_full_is_told_when_to_come_again),
 		cmocka_unit_test_setup_teardown(
