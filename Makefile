@@ -7,6 +7,10 @@
 #
 # B is the build folder; `make B=build/san SAN=1` builds with sanitizers.
 
+ifneq ($(words $(CURDIR)),1)
+$(error make cannot work where a path has a blank: "$(CURDIR)")
+endif
+
 B       ?= build
 PREFIX  ?= /usr/local
 VERSION := 1.0.0
