@@ -140,6 +140,7 @@ print_json(const struct compare_result *r)
 	json_add_int(o, "repeated_receiver_not_running", r->repeats_early);
 	json_add_int(o, "repeated_answer_lost", r->repeats_lost);
 	json_add_int(o, "repeated_after_trouble", r->repeats_trouble);
+	json_add_int(o, "not_taken", r->not_taken);
 	json_add_int(o, "other_requests", r->other_requests);
 	json_add_int(o, "other_bytes", r->other_bytes);
 	json_add_int(o, "unreadable_lines", r->unreadable);
@@ -159,6 +160,10 @@ print_text(const struct compare_result *r)
 		     "         %lld the answer was lost, %lld after trouble\n",
 	    (long long)r->repeats_full, (long long)r->repeats_early,
 	    (long long)r->repeats_lost, (long long)r->repeats_trouble);
+	if (r->not_taken > 0)
+		(void)printf("not taken: %lld objects arrived and no answer "
+			     "said yes: their task ended first\n",
+		    (long long)r->not_taken);
 	(void)printf("besides: %lld commands, reports and answers, %lld "
 		     "bytes\n",
 	    (long long)r->other_requests, (long long)r->other_bytes);

@@ -269,22 +269,24 @@ order(const void *one, const void *other)
 }
 
 static bool
-is_same(struct compare *c, const struct entry *row, const struct entry *req)
+is_same(const struct entry *row, const struct entry *req)
 {
-	if (req->bytes != row->bytes) {
+	return req->bytes == row->bytes && req->has_digest &&
+	       memcmp(req->sha256, row->sha256, sizeof(row->sha256)) == 0;
+}
+
+/* A request that fits no row of its object; told about the first of these. */
+static void
+tell_other(struct compare *c, const struct entry *row, const struct entry *req)
+{
+	if (req->bytes != row->bytes)
 		difference(c, row->key,
 		    "the ledger says %lld bytes, %lld arrived",
 		    (long long)row->bytes, (long long)req->bytes);
-		return false;
-	}
-	if (!req->has_digest ||
-	    memcmp(req->sha256, row->sha256, sizeof(row->sha256)) != 0) {
+	else
 		difference(c, row->key,
 		    "other content arrived than the ledger's digest says, or "
 		    "under another signer's name");
-		return false;
-	}
-	return true;
 }
 
 static void
@@ -300,12 +302,52 @@ count_repeat(struct compare *c, int status, bool was_kept)
 		c->result.repeats_trouble++;
 }
 
-/* The entries of one object. */
+/*
+ * One content of an object: so many rows with it, and the requests.  What left
+ * has arrived, then, whether it was taken or not.
+ */
+static void
+judge_content(struct compare *c, const struct entry *row, size_t rows,
+    const struct entry *requests, size_t n)
+{
+	size_t arrived = 0, kept = 0, i;
+
+	for (i = 0; i < n; i++) {
+		if (!is_same(row, &requests[i]))
+			continue;
+		count_repeat(c, requests[i].status, kept >= rows);
+		kept += requests[i].status == 200;
+		arrived++;
+	}
+	if (arrived == 0)
+		difference(c, row->key, "is in the ledger and did not arrive");
+	else if (arrived < rows)
+		difference(c, row->key,
+		    "arrived %zu times, and stands in the ledger %zu times",
+		    arrived, rows);
+	else if (kept < rows)
+		c->result.not_taken += (int64_t)(rows - kept);
+}
+
+/* A row's place among those of its object with the same content; *n of them. */
+static size_t
+place_among(const struct entry *rows, size_t n_rows, size_t i, size_t *n)
+{
+	size_t place = 0, j;
+
+	for (*n = 0, j = 0; j < n_rows; j++)
+		if (is_same(&rows[i], &rows[j])) {
+			place += j < i;
+			++*n;
+		}
+	return place;
+}
+
+/* The entries of one object: a task that was begun anew sends it anew. */
 static void
 judge(struct compare *c, const struct entry *e, size_t n)
 {
-	size_t rows = 0, kept = 0, i;
-	int last = 0;
+	size_t rows = 0, like, i, j;
 
 	while (rows < n && e[rows].is_row)
 		rows++;
@@ -316,19 +358,16 @@ judge(struct compare *c, const struct entry *e, size_t n)
 		return;
 	}
 	for (i = rows; i < n; i++) {
-		if (!is_same(c, e, &e[i]))
+		for (j = 0; j < rows && !is_same(&e[j], &e[i]); j++)
+			;
+		if (j == rows) {
+			tell_other(c, e, &e[i]);
 			return;
-		count_repeat(c, e[i].status, kept >= rows);
-		kept += e[i].status == 200;
-		last = e[i].status;
+		}
 	}
-	if (n == rows)
-		difference(c, e->key, "is in the ledger and did not arrive");
-	else if (kept < rows)
-		difference(c, e->key,
-		    "arrived %zu times, was kept %zu times (last status %d), "
-		    "and stands in the ledger %zu times",
-		    n - rows, kept, last, rows);
+	for (i = 0; i < rows; i++)
+		if (place_among(e, rows, i, &like) == 0)
+			judge_content(c, &e[i], like, &e[rows], n - rows);
 }
 
 void

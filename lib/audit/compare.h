@@ -4,10 +4,13 @@
  * know nothing of each other, on machines of different owners.
  *
  * A request of the log belongs to the row with the same sender, receiver,
- * task, name and tag.  A row is right when one of its requests was answered
- * with 200 and all of them carry the row's bytes and digest.  Requests beyond
- * the one are repeats, told by their answers: 429 (the mailbox was full), 404
- * (the receiver did not run yet), 200 (the answer was lost), or trouble.
+ * task, name and tag.  A row is right when it has a request with its bytes and
+ * digest, and a request when it has such a row.  Requests that were not
+ * answered with 200, or more than one that were, are repeats, told by their
+ * answers: 429 (the mailbox was full), 404 (the receiver did not run yet), 200
+ * (the answer was lost), or trouble.  What no request brought to a 200 has
+ * left and was not taken, as when the job ended in an outage: it is counted,
+ * for both sides say the same of it.
  */
 #ifndef LIB_AUDIT_COMPARE_H
 #define LIB_AUDIT_COMPARE_H
@@ -39,6 +42,7 @@ struct compare_result {
 	int64_t bytes;	  /* of those */
 	int64_t requests; /* of the log, for objects */
 	int64_t repeats_full, repeats_early, repeats_lost, repeats_trouble;
+	int64_t not_taken;	/* objects that arrived, and none was a 200 */
 	int64_t other_requests; /* commands, reports … of the same sender */
 	int64_t other_bytes;
 	int64_t lines;		  /* of the log that can be read */

@@ -203,9 +203,9 @@ heads_are_signed_for_one_use(void **state)
 #define OTHER_SHA "sha-256=:AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
 
 static void
-row(struct compare *c, const char *tag, int64_t bytes)
+row_of(struct compare *c, const char *tag, int64_t bytes, uint8_t first)
 {
-	static const uint8_t zeros[DIGEST_SIZE];
+	const uint8_t digest[DIGEST_SIZE] = { first };
 
 	compare_add_row(c, &(struct compare_row){ .job_id = J1,
 			       .component = "lr_0",
@@ -216,7 +216,13 @@ row(struct compare *c, const char *tag, int64_t bytes)
 			       .name = "gradient",
 			       .tag = tag,
 			       .bytes = bytes,
-			       .sha256 = zeros });
+			       .sha256 = digest });
+}
+
+static void
+row(struct compare *c, const char *tag, int64_t bytes)
+{
+	row_of(c, tag, bytes, 0);
 }
 
 static void
@@ -297,7 +303,47 @@ each_kind_of_difference_is_named(void **state)
 	differs(5, query, 200, OTHER_SHA, "other content");
 	differs(5, query, 200, "", "other content");
 	differs(5, NULL, 0, NULL, "did not arrive");
-	differs(5, query, 429, ZEROS_SHA, "kept 0 times (last status 429)");
+}
+
+static void
+what_an_outage_leaves_is_explained(void **state)
+{
+	const char *one = "tag=1&from=guest&part=0&parts=1";
+	const char *two = "tag=2&from=guest&part=0&parts=1";
+	struct compare *c = compare_new("9999", "10000", NULL);
+	struct compare_result r;
+
+	(void)state;
+	/* Sent again and again, until the job was over. */
+	row(c, "1", 5);
+	line(c, one, 502, 5, ZEROS_SHA, "9999");
+	line(c, one, 499, 5, ZEROS_SHA, "9999");
+	/* The task began anew and sends something else under that name. */
+	row(c, "2", 5);
+	row_of(c, "2", 5, 1);
+	line(c, two, 499, 5, ZEROS_SHA, "9999");
+	line(c, two, 200, 5, OTHER_SHA, "9999");
+	compare_finish(c, &r);
+	assert_int_equal(r.n, 0);
+	assert_int_equal(r.rows, 3);
+	assert_int_equal(r.not_taken, 2);
+	assert_int_equal(r.repeats_trouble, 3);
+	compare_free(c);
+
+	/* One that did not come at all is one, whatever came beside it. */
+	c = compare_new("9999", "10000", NULL);
+	row(c, "2", 5);
+	row_of(c, "2", 5, 1);
+	line(c, two, 200, 5, OTHER_SHA, "9999");
+	row(c, "1", 5);
+	row(c, "1", 5);
+	line(c, one, 200, 5, ZEROS_SHA, "9999");
+	compare_finish(c, &r);
+	assert_int_equal(r.n, 2);
+	assert_non_null(strstr(r.differences[0], "arrived 1 times, and stands "
+						 "in the ledger 2 times"));
+	assert_non_null(strstr(r.differences[1], "did not arrive"));
+	compare_free(c);
 }
 
 /* --- rows ----------------------------------------------------------------- */
@@ -864,6 +910,7 @@ main(void)
 		cmocka_unit_test(heads_are_signed_for_one_use),
 		cmocka_unit_test(repeats_are_explained_and_differences_are_not),
 		cmocka_unit_test(each_kind_of_difference_is_named),
+		cmocka_unit_test(what_an_outage_leaves_is_explained),
 		T(rows_are_chained_in_the_order_of_their_commits),
 		T(what_a_link_costs_does_not_grow_with_the_chain),
 		T(a_row_that_is_committed_late_is_not_forgotten),
