@@ -47,6 +47,7 @@ struct refusals {
 struct bite {
 	struct refusals *refusals;
 	struct arena *arena;
+	int64_t users_port; /* see port_of_users() */
 	struct db_front_at to;
 	struct db_refusal *kinds;
 	size_t n;
@@ -78,20 +79,29 @@ kind_of(struct bite *b, const char *listener, const char *reason,
 	return k;
 }
 
-/* Much else stands in that log, which is no refusal. */
-static bool
-parse_handshake(const struct site_conf *c, const char *text, size_t len,
-    struct refused_line *out)
+/* The port of the users' listener; 0: there is none. */
+static int64_t
+port_of_users(const struct site_conf *c)
 {
 	const char *colon = strrchr(c->client_tls_url, ':');
-	int64_t port, users = 0;
+	int64_t port = 0;
+
+	if (colon != NULL && str_to_int64(colon + 1, 1, UINT16_MAX, &port) != 0)
+		err_clear();
+	return port;
+}
+
+/* Much else stands in that log, which is no refusal. */
+static bool
+parse_handshake(const struct bite *b, const char *text, size_t len,
+    struct refused_line *out)
+{
+	int64_t port;
 
 	if (!refused_tls_parse(text, len, out, &port))
 		return false;
-	if (colon != NULL &&
-	    str_to_int64(colon + 1, 1, UINT16_MAX, &users) != 0)
-		err_clear(); /* there is no such listener */
-	out->listener = port == users ? REFUSED_CLIENT_TLS : REFUSED_PARTNER;
+	out->listener =
+	    port == b->users_port ? REFUSED_CLIENT_TLS : REFUSED_PARTNER;
 	out->at_ms = clock_wall_ms();
 	return true;
 }
@@ -105,7 +115,7 @@ count_line(struct bite *b, const char *text, size_t len)
 	struct db_refusal *k;
 
 	if (rf->of == REFUSALS_HANDSHAKES) {
-		if (!parse_handshake(rf->super->conf, text, len, &l))
+		if (!parse_handshake(b, text, len, &l))
 			return;
 		k = kind_of(b, l.listener, refused_reason(&l, false), "");
 	} else if (!refused_line_parse(text, len, &l)) {
@@ -212,6 +222,8 @@ refusals_look(struct refusals *rf, bool *more)
 	int r = 0;
 
 	*more = false;
+	if (rf->of == REFUSALS_HANDSHAKES)
+		b.users_port = port_of_users(rf->super->conf);
 	if (!rf->is_known)
 		r = db_front_at(rf->super->db, rf->place, &rf->at);
 	rf->is_known = r == 0;
