@@ -42,6 +42,7 @@ find_classes(struct run *x)
 	if ((r = lr_data_classes(x->party.data, &classes, &n, &x->place)) != 0)
 		return r;
 	x->mode.models = n > 2 ? (unsigned)n : 1;
+	lr_warn_of_classes(x->task, n);
 	if (classes == NULL)
 		return 0;
 	if (!x->party.has_loaded) {

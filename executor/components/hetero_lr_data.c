@@ -270,6 +270,18 @@ lr_data_distinct(const struct lr_data *d, double *v, size_t *n)
 			 *n, LR_CLASSES_MAX);
 }
 
+void
+lr_warn_of_classes(struct task *t, size_t n)
+{
+	if (n > LR_CLASSES_USUAL)
+		task_log(t, TASK_WARNING,
+		    "the label has %zu different values, and each counts as a "
+		    "class: %zu models are trained, one for each against the "
+		    "rest; is label_name of DataTransform the right column?  A "
+		    "quantity is to be cut into few classes first",
+		    n, n);
+}
+
 int
 lr_data_places(
     const struct lr_data *d, const double *classes, size_t n, uint32_t **place)

@@ -114,6 +114,12 @@ void lr_label_text(
 int lr_data_classes(
     const struct lr_data *, double **classes, size_t *n, uint32_t **place);
 /*
+ * So many are a model each: beyond a few the column is seldom a class, and the
+ * task's log says so to who looks why it takes long.
+ */
+#define LR_CLASSES_USUAL 20
+void lr_warn_of_classes(struct task *, size_t n);
+/*
  * All distinct labels, ascending, to v (room for all rows); *n is 0 when
  * some are texts.  ERR_INVALID, ERR_UNSUPPORTED as above.
  */

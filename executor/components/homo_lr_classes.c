@@ -157,6 +157,7 @@ homo_agree_on_classes(
 		r = agree(t, ours, n_ours, v, n);
 	free(ours);
 	if (r == 0 && *n > 2) {
+		lr_warn_of_classes(t, *n);
 		*classes = v;
 		return 0;
 	}

@@ -812,6 +812,32 @@ count_hits(struct member *m, size_t *n)
 	return hits;
 }
 
+/* A column of amounts, say, that was taken for the label. */
+static void
+many_classes_are_warned_of(void **state)
+{
+	static const size_t cuts[1] = { 300 };
+	double kept[ROWS];
+	struct member *m[3];
+	size_t n, i;
+
+	(void)state;
+	memcpy(kept, rows->y, sizeof(kept));
+	for (n = LR_CLASSES_USUAL; n <= LR_CLASSES_USUAL + 1; n++) {
+		struct loopback *lb = members(SGD("\"max_iter\":1"), 1, m);
+
+		for (i = 0; i < ROWS; i++)
+			rows->y[i] = (double)(i % n);
+		deal(lb, m, cuts, 1);
+		run_well(lb, m, 3);
+		assert_int_equal(strstr(loopback_log(m[0]),
+				     "warn the label has 21 ") != NULL,
+		    n > LR_CLASSES_USUAL);
+		loopback_free(lb);
+	}
+	memcpy(rows->y, kept, sizeof(kept));
+}
+
 static void
 several_classes_are_averaged_each_for_itself(void **state)
 {
@@ -1127,6 +1153,7 @@ main(void)
 		cmocka_unit_test(clients_that_differ_are_named),
 		cmocka_unit_test(other_labels_at_a_client_are_named),
 		cmocka_unit_test(several_classes_are_averaged_each_for_itself),
+		cmocka_unit_test(many_classes_are_warned_of),
 		cmocka_unit_test(each_client_cuts_its_own_rows_into_folds),
 		cmocka_unit_test(checkpoints_are_kept_by_all_members),
 		cmocka_unit_test(hosts_that_cheat_are_found_out),
