@@ -22,6 +22,7 @@ struct api {
 	struct http_client *client;
 	char *url;
 	char *ca;
+	char *site;	       /* args_site(), NULL: nobody said */
 	struct client_key key; /* empty: requests are not signed */
 };
 
@@ -58,6 +59,7 @@ choose_site(struct api *api, const struct args *args)
 	int r;
 
 	api->ca = xstrdup(args_text(args, "ca"));
+	api->site = xstrdup(args_site(args));
 	if (url == NULL && config == NULL)
 		return err_set(ERR_INVALID, "--url or --config is needed");
 	if (key != NULL && (r = client_key_load(key, &api->key)) != 0)
@@ -114,6 +116,7 @@ api_close(struct api *api)
 	http_client_free(api->client);
 	free(api->url);
 	free(api->ca);
+	free(api->site);
 	client_key_fini(&api->key);
 	free(api);
 }
@@ -157,16 +160,20 @@ sign_headers(struct api *api, const char *path, const struct http_request *req,
 static int
 no_answer(const struct api *api, int r)
 {
-	char *why = xstrdup(err_text());
-	const char *hint = "";
+	bool is_config =
+	    api->site != NULL && str_starts(api->site, " --config ");
+	const char *place = is_config ? api->site : " --home SITE";
+	char *why = xstrdup(err_text()), *hint = NULL;
 
 	if (strstr(why, "certificate") != NULL && api->ca == NULL)
-		hint = "; --ca names the certificate to trust, SITE/keys/"
-		       "tls.crt unless it has another";
+		hint = xstrdup("; --ca names the certificate to trust, SITE/"
+			       "keys/tls.crt unless it has another");
 	else if (strstr(why, "connect") != NULL)
-		hint = "; \"sluice site status --home SITE\" tells whether "
-		       "it is up, \"sluice site start\" starts it";
-	r = err_set(r, "%s: %s%s", api->url, why, hint);
+		hint = xasprintf("; \"sluice site status%s\" tells whether it "
+				 "is up, \"sluice site start%s\" starts it",
+		    place, place);
+	r = err_set(r, "%s: %s%s", api->url, why, hint != NULL ? hint : "");
+	free(hint);
 	free(why);
 	return r;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -22,6 +23,8 @@ struct args {
 	size_t n_operands;
 	bool help;
 	bool json;
+	char *site;    /* see args_site() */
+	char *filters; /* see args_filters() */
 };
 
 static size_t
@@ -125,6 +128,63 @@ check_complete(const struct args *a)
 	return 0;
 }
 
+/* --- what to say to another command ---------------------------------------- */
+
+/* Plain as it is when a shell would leave it alone. */
+static void
+put_word(struct buf *b, const char *s)
+{
+	if (*s != '\0' &&
+	    s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+			"0123456789_-./:@%+,=")] == '\0') {
+		buf_puts(b, s);
+		return;
+	}
+	buf_putc(b, '\'');
+	for (; *s != '\0'; s++)
+		if (*s == '\'')
+			buf_puts(b, "'\\''");
+		else
+			buf_putc(b, *s);
+	buf_putc(b, '\'');
+}
+
+static bool
+put_option(struct buf *b, const struct args *a, const char *name)
+{
+	size_t slot = find_option(a->command, name);
+
+	if (a->command->options[slot].name == NULL || a->values[slot] == NULL)
+		return false;
+	buf_printf(b, " --%s ", name);
+	put_word(b, a->values[slot]);
+	return true;
+}
+
+static char *
+site_words(const struct args *a)
+{
+	static const char *const names[] = { "config", "home", "url" };
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (put_option(&b, a, names[i]))
+			break;
+	return buf_steal(&b);
+}
+
+static char *
+filter_words(const struct args *a)
+{
+	static const char *const names[] = { "job", "component", "party", "to",
+		"role", "subject", "actor", "action", "outcome" };
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		(void)put_option(&b, a, names[i]);
+	return buf_steal(&b);
+}
+
 /* A word where none is taken: most often a value without its option. */
 static int
 too_many(const struct command *c, const char *word)
@@ -172,6 +232,8 @@ args_parse(const struct command *c, int argc, char **argv, struct args **out)
 		args_free(a);
 		return r;
 	}
+	a->site = site_words(a);
+	a->filters = filter_words(a);
 	*out = a;
 	return 0;
 }
@@ -179,7 +241,23 @@ args_parse(const struct command *c, int argc, char **argv, struct args **out)
 void
 args_free(struct args *a)
 {
+	if (a == NULL)
+		return;
+	free(a->site);
+	free(a->filters);
 	free(a);
+}
+
+const char *
+args_site(const struct args *a)
+{
+	return a->site != NULL ? a->site : "";
+}
+
+const char *
+args_filters(const struct args *a)
+{
+	return a->filters != NULL ? a->filters : "";
 }
 
 const struct command *
@@ -263,4 +341,20 @@ args_print_help(const struct command *c)
 	}
 	(void)printf("  %-28s  %s\n  %-28s  %s\n", "--json",
 	    "answer as JSON on standard output", "--help", "this text");
+}
+
+#define NAMES_WIDTH 22
+
+void
+args_print_line(FILE *to, const struct command *c)
+{
+	char left[64];
+	int width = 0;
+	const char *s;
+
+	(void)snprintf(left, sizeof(left), "%s %s", c->name, c->operands);
+	for (s = left; *s != '\0'; s++)
+		width += ((unsigned char)*s & 0xc0) != 0x80;
+	(void)fprintf(to, "  %s%*s %s\n", left,
+	    width < NAMES_WIDTH ? NAMES_WIDTH - width : 0, "", c->summary);
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct args;
 
@@ -65,11 +66,20 @@ bool args_flag(const struct args *, const char *name);
 /* otherwise when not given.  ERR_INVALID names the option. */
 int args_int(const struct args *, const char *name, int64_t min, int64_t max,
     int64_t otherwise, int64_t *out);
+/*
+ * What else a command about the same site needs to be told, as this one was:
+ * " --config FILE", " --home DIR", " --url URL" or "", as a shell takes it.
+ */
+const char *args_site(const struct args *);
+/* The options that choose rows, as given: " --job 1 --party 2", or "". */
+const char *args_filters(const struct args *);
 const char *args_operand(const struct args *, size_t i);
 size_t args_operands(const struct args *);
 
 /* Help of one command on standard output. */
 void args_print_help(const struct command *);
+/* Name and operands in a column, and the summary. */
+void args_print_line(FILE *, const struct command *);
 
 /* Where the site or its client API is; for the commands that need one. */
 #define OPTION_CONFIG                                                          \
@@ -83,6 +93,12 @@ void args_print_help(const struct command *);
 #define OPTION_HOME                                                            \
 	{                                                                      \
 		"home", "DIR", "the site's folder", true                       \
+	}
+/* Either, see site_run.c. */
+#define OPTIONS_PLACE                                                          \
+	{ "home", "DIR", "the site's folder", false },                         \
+	{                                                                      \
+		"config", "FILE", "or the site.conf in it", false              \
 	}
 #define OPTIONS_API                                                            \
 	{ "url", "URL", "client API of a site, http://HOST:PORT", false },     \

@@ -38,6 +38,15 @@ void doctor_result(struct doctor *, int r, const char *what, const char *mend);
 const char *doctor_command(struct doctor *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* As in conf/systemd. */
+#define UNIT_FCGI "sluice-fcgi"
+#define UNIT_SUPERVISOR "sluice-supervisor"
+#define UNIT_NGINX "sluice-nginx"
+
+/* The command that has a program read its files again; doctor_programs.c. */
+const char *doctor_reload(
+    struct doctor *, const char *unit, const char *program);
+
 /* By the files that have them; each looks at all of its part. */
 void doctor_files(struct doctor *);    /* doctor_files.c */
 void doctor_database(struct doctor *); /* doctor_database.c: opens d->db */

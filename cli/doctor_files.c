@@ -166,9 +166,11 @@ look_at_open_door(struct doctor *d)
 	if (d->conf->client_auth_off_on_loopback)
 		doctor_say(d, HEALTH_WARN, "client access",
 		    doctor_command(d,
-			"client_auth_off_on_loopback = no below [fcgi] in %s, "
-			"reload it, and give users keys (sluice key create)",
-			d->conf->path),
+			"give users keys (sluice key create NAME --role ROLE "
+			"--config %s), set client_auth_off_on_loopback = no "
+			"below [fcgi] in %s, and %s",
+			d->conf->path, d->conf->path,
+			doctor_reload(d, UNIT_FCGI, "fcgi-app")),
 		    "every process of this machine may do what an admin may: "
 		    "client_auth_off_on_loopback = yes");
 	else

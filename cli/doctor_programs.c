@@ -27,9 +27,6 @@
 #define OUTPUT_MAX 4096
 #define SUPERVISOR_MS 20000
 #define REFUSED_LAG (256 * 1024) /* more than a moment's */
-#define UNIT_FCGI "sluice-fcgi"
-#define UNIT_SUPERVISOR "sluice-supervisor"
-#define UNIT_NGINX "sluice-nginx"
 
 extern char **environ;
 
@@ -155,6 +152,19 @@ start_command(struct doctor *d, const char *unit)
 	    "sluice site stop --home %s && sluice site start --home %s; its "
 	    "log is in %s/logs",
 	    d->conf->home, d->conf->home, d->conf->home);
+}
+
+/* The command that has a program read its files again. */
+const char *
+doctor_reload(struct doctor *d, const char *unit, const char *program)
+{
+	const char *folder = strrchr(d->conf->home, '/');
+
+	if (d->conf->separate_users)
+		return doctor_command(d, "systemctl reload %s@%s", unit,
+		    folder != NULL ? folder + 1 : d->conf->home);
+	return doctor_command(d, "kill -HUP $(cat %s/" SITE_RUN "/%s.pid)",
+	    d->conf->home, program);
 }
 
 static void
@@ -307,9 +317,8 @@ look_at_refused(struct doctor *d, const char *what, const char *name)
 
 	if (stat(path, &st) != 0)
 		doctor_say(d, HEALTH_WARN, what,
-		    doctor_command(d,
-			"sluice site nginx --config %s, then reload nginx",
-			d->conf->path),
+		    doctor_command(d, "sluice site nginx --config %s && %s",
+			d->conf->path, doctor_reload(d, UNIT_NGINX, "nginx")),
 		    "%s: %s; what nginx refuses is neither counted nor recorded",
 		    path, strerror(errno));
 	else if (d->db == NULL)

@@ -155,6 +155,7 @@ list_one(void *ctx, const struct db_egress *e)
 		return 0;
 	if (!l->csv && !l->json) {
 		add_line(l, e);
+		l->n++;
 		return 0;
 	}
 	o = egress_json(e);
@@ -189,9 +190,11 @@ run_list(const struct args *args)
 	}
 	if (r == 0 && l.json)
 		(void)printf("%s]\n", l.n == 0 ? "[" : "");
-	if (r == 0 && !l.json && !l.csv)
+	if (r == 0 && !l.json && !l.csv) {
 		output_table_print(l.table);
-	else
+		if (l.n == 0)
+			output_none(args);
+	} else
 		output_table_free(l.table);
 	site_close(&s);
 	return r;

@@ -49,10 +49,13 @@ print_approval(struct json_object *approval)
 
 /* Does it wait for somebody? */
 static bool
-print_member(struct json_object *member)
+print_member(const struct args *args, struct json_object *member)
 {
 	struct json_object *list = json_get(member, "decisions"), *d;
 	const char *grant, *error = json_get_str(member, "error", NULL);
+	/* The command is another site's unless this one decides. */
+	const char *here =
+	    args_text(args, "party") != NULL ? args_site(args) : "";
 	bool waits = false;
 	size_t i;
 
@@ -68,7 +71,7 @@ print_member(struct json_object *member)
 		    json_has(d, "detail") ? " " : "",
 		    json_get_str(d, "detail", ""), json_get_str(d, "why", ""));
 		if ((grant = json_get_str(d, "grant", NULL)) != NULL)
-			(void)printf("                %s\n", grant);
+			(void)printf("                %s%s\n", grant, here);
 		if (json_has(d, "approval"))
 			print_approval(json_get(d, "approval"));
 		waits |= json_has(d, "approval");
@@ -98,7 +101,8 @@ print_answer(const struct args *args, struct json_object *data)
 		return;
 	}
 	for (i = 0; i < json_object_array_length(members); i++)
-		waits |= print_member(json_object_array_get_idx(members, i));
+		waits |=
+		    print_member(args, json_object_array_get_idx(members, i));
 	if (*note != '\0')
 		(void)printf("%s\n", note);
 	(void)printf(

@@ -146,7 +146,8 @@ change_tx(struct db *db, void *ctx)
 
 /* A rule about nobody is no fault, but seldom what was meant. */
 static void
-warn_of_strangers(struct site *s, const struct rules *rules)
+warn_of_strangers(
+    const struct args *args, struct site *s, const struct rules *rules)
 {
 	const char *last = "";
 	struct db_partner *row;
@@ -162,8 +163,8 @@ warn_of_strangers(struct site *s, const struct rules *rules)
 		    ERR_NOT_FOUND)
 			(void)fprintf(stderr,
 			    "sluice grant: note: party %s is no partner yet; "
-			    "\"sluice partner import\" makes it one\n",
-			    party);
+			    "\"sluice partner import FILE%s\" makes it one\n",
+			    party, args_site(args));
 	}
 	err_clear();
 }
@@ -172,7 +173,8 @@ warn_of_strangers(struct site *s, const struct rules *rules)
 
 /* Taken away, and allowed all the same: seldom what was meant. */
 static int
-warn_of_others(struct site *s, const struct rules *rules)
+warn_of_others(
+    const struct args *args, struct site *s, const struct rules *rules)
 {
 	struct db_leaf *gone = arena_alloc(s->arena, rules->n * sizeof(*gone));
 	struct db_permission *rows;
@@ -184,13 +186,14 @@ warn_of_others(struct site *s, const struct rules *rules)
 	r = permit_still(s->db, s->arena, gone, rules->n, &rows, &n);
 	for (i = 0; r == 0 && i < n && i < STILL_MAX; i++)
 		output_note("sluice revoke: note: rule %lld (%s) still allows "
-			    "it; \"%s\" removes that",
+			    "it; \"%s%s\" removes that",
 		    (long long)rows[i].id, leaf_text(s, &rows[i].leaf),
-		    permit_command(s->arena, "revoke", &rows[i].leaf));
+		    permit_command(s->arena, "revoke", &rows[i].leaf),
+		    args_site(args));
 	if (r == 0 && n > STILL_MAX)
 		output_note("sluice revoke: note: and %zu rules more; "
-			    "\"sluice grants\" lists them",
-		    n - STILL_MAX);
+			    "\"sluice grants%s\" lists them",
+		    n - STILL_MAX, args_site(args));
 	return r;
 }
 
@@ -224,9 +227,9 @@ run_change(const struct args *args)
 			    "--no-approval ends that\n",
 			    (long long)c.n_kept, c.n_kept == 1 ? "s" : "");
 		if (c.revoke)
-			r = warn_of_others(&s, &rules);
+			r = warn_of_others(args, &s, &rules);
 		else
-			warn_of_strangers(&s, &rules);
+			warn_of_strangers(args, &s, &rules);
 	}
 	site_close(&s);
 	return r;

@@ -180,25 +180,56 @@ print_rows(const struct args *args, struct json_object *rows,
 	output_table_print(t);
 }
 
+/*
+ * There are no such rows, or the API said so in its own way: because there is
+ * no such job, or no such member of it?
+ */
+static int
+nothing_found(
+    const struct args *args, struct api *api, struct json_object *filter)
+{
+	const char *job = args_operand(args, 0);
+	struct json_object *answer = NULL;
+	bool is_there;
+	int r;
+
+	err_clear();
+	json_object_object_del(filter, "role");
+	json_object_object_del(filter, "party_id");
+	if ((r = api_post(api, "job/query", filter, &answer)) != 0)
+		return r;
+	is_there = json_object_array_length(json_get(answer, "data")) > 0;
+	json_object_put(answer);
+	if (!is_there)
+		return err_set(ERR_NOT_FOUND,
+		    "there is no job %s at this site: is the id complete, and "
+		    "is it this site's?",
+		    job);
+	return err_set(ERR_NOT_FOUND, "job %s has none%s%s", job,
+	    *args_filters(args) != '\0' ? " with" : "", args_filters(args));
+}
+
 static int
 query_rows(const struct args *args, const char *path,
     const char *const *columns, size_t n)
 {
 	struct json_object *filter, *answer = NULL, *rows;
+	/* "No task" is an error of this API. */
+	bool is_of_tasks = str_eq(path, "job/task/query");
 	struct api *api;
 	int r;
 
 	if ((r = api_open(args, &api)) != 0)
 		return r;
 	filter = api_job_filter(args, args_operand(args, 0));
-	if ((r = api_post(api, path, filter, &answer)) == 0) {
-		rows = json_get(answer, "data");
-		if (!json_is_array(rows) || json_object_array_length(rows) == 0)
-			r = err_set(ERR_NOT_FOUND, "nothing known of %s",
-			    args_operand(args, 0));
-		else
-			print_rows(args, rows, columns, n);
-	}
+	r = api_post(api, path, filter, &answer);
+	rows = json_get(answer, "data");
+	if ((r == 0 && (!json_is_array(rows) ||
+			   json_object_array_length(rows) == 0)) ||
+	    (r == ERR_REMOTE && is_of_tasks))
+		r = nothing_found(args, api, filter);
+	else if (r == 0)
+		print_rows(args, rows, columns, n);
 	json_object_put(answer);
 	json_object_put(filter);
 	api_close(api);
@@ -258,6 +289,17 @@ rerun_body(const struct args *args)
 	return body;
 }
 
+static void
+print_rerun(const char *said)
+{
+	static const struct rename names[] = { { "force", "--force" },
+		{ NULL, NULL } };
+	char *text = output_renamed(said, names);
+
+	(void)printf("%s\n", text);
+	free(text);
+}
+
 static int
 run_rerun(const struct args *args)
 {
@@ -268,8 +310,7 @@ run_rerun(const struct args *args)
 	if ((r = api_open(args, &api)) == 0 &&
 	    (r = api_post(api, "job/rerun", body, &answer)) == 0) {
 		if (!args_json(args))
-			(void)printf(
-			    "%s\n", json_get_str(answer, "retmsg", ""));
+			print_rerun(json_get_str(answer, "retmsg", ""));
 		else if (!args_flag(args, "watch"))
 			output_json(answer);
 		if (args_flag(args, "watch"))

@@ -15,7 +15,6 @@
 #include "lib/base/proc.h"
 #include "lib/base/str.h"
 
-#define NAMES_WIDTH 22
 #define N_COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static const struct command *const commands[] = {
@@ -93,14 +92,8 @@ print_overview(FILE *to)
 	size_t i;
 
 	(void)fprintf(to, "usage: sluice COMMAND [options]\n\n");
-	for (i = 0; i < N_COMMANDS; i++) {
-		char left[64];
-
-		(void)snprintf(left, sizeof(left), "%s %s", commands[i]->name,
-		    commands[i]->operands);
-		(void)fprintf(to, "  %s%*s %s\n", left,
-		    NAMES_WIDTH - output_width(left), "", commands[i]->summary);
-	}
+	for (i = 0; i < N_COMMANDS; i++)
+		args_print_line(to, commands[i]);
 	(void)fprintf(to,
 	    "\n\"sluice COMMAND --help\" tells its options.\n"
 	    "exit codes: 0 done, 1 failed, 2 wrong usage, 3 the job ended "
@@ -143,6 +136,67 @@ exit_code(int r)
 	}
 }
 
+/* Is this the first word of a command of two? */
+static bool
+begins(const struct command *c, const char *word)
+{
+	size_t len = strlen(word);
+
+	return strncmp(c->name, word, len) == 0 && c->name[len] == ' ';
+}
+
+static bool
+begins_name(const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < N_COMMANDS; i++)
+		if (begins(commands[i], word))
+			return true;
+	return false;
+}
+
+/* The commands of two words that begin with this one. */
+static void
+print_group(FILE *to, const char *word)
+{
+	size_t i;
+
+	for (i = 0; i < N_COMMANDS; i++)
+		if (begins(commands[i], word))
+			args_print_line(to, commands[i]);
+	(void)fprintf(to, "\n\"sluice COMMAND --help\" tells its options.\n");
+}
+
+/* "key" alone: with a call for help, or as if it were a command. */
+static int
+group(const char *word, bool is_asked)
+{
+	FILE *to = is_asked ? stdout : stderr;
+
+	(void)fprintf(to, "usage: sluice %s COMMAND [options]\n\n", word);
+	print_group(to, word);
+	return is_asked ? EXIT_OK : EXIT_USAGE;
+}
+
+/* Of a command, and of those that have its name for their first word. */
+static void
+print_help(const struct command *c)
+{
+	args_print_help(c);
+	if (begins_name(c->name)) {
+		(void)printf("\nand:\n");
+		print_group(stdout, c->name);
+	}
+}
+
+static bool
+asks_for_help(const char *word)
+{
+	return str_eq(word, "--help") || str_eq(word, "-h") ||
+	       str_eq(word, "help");
+}
+
 static int
 run(const struct command *c, int argc, char **argv)
 {
@@ -156,26 +210,13 @@ run(const struct command *c, int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (args_help(args)) {
-		args_print_help(c);
+		print_help(c);
 		r = EXIT_OK;
 	} else if ((r = c->run(args)) < 0) {
 		output_error(args, r);
 	}
 	args_free(args);
 	return exit_code(r);
-}
-
-/* Is there a command of two words whose first this is? */
-static bool
-begins_name(const char *word)
-{
-	size_t i, len = strlen(word);
-
-	for (i = 0; i < N_COMMANDS; i++)
-		if (strncmp(commands[i]->name, word, len) == 0 &&
-		    commands[i]->name[len] == ' ')
-			return true;
-	return false;
 }
 
 /*
@@ -214,9 +255,11 @@ help_of(int argc, char **argv)
 
 	for (i = 0; i < N_COMMANDS; i++)
 		if (match(commands[i], argc, argv) == argc) {
-			args_print_help(commands[i]);
+			print_help(commands[i]);
 			return EXIT_OK;
 		}
+	if (argc == 1 && begins_name(argv[0]))
+		return group(argv[0], true);
 	return unknown(argc, argv);
 }
 
@@ -248,5 +291,7 @@ main(int argc, char **argv)
 			return run(
 			    commands[i], argc - 1 - words, argv + 1 + words);
 	}
+	if (begins_name(argv[1]) && (argc == 2 || asks_for_help(argv[2])))
+		return group(argv[1], argc > 2);
 	return unknown(argc - 1, argv + 1);
 }

@@ -3,10 +3,14 @@
  */
 #include "cli/output.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -41,6 +45,60 @@ output_error(const struct args *args, int code)
 	json_add_str(o, "message", err_text());
 	output_json(o);
 	json_object_put(o);
+}
+
+static bool
+is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_' || c == '-' || c == '.';
+}
+
+/* The field whose name stands here by itself, or NULL. */
+static const struct rename *
+renamed(const struct rename *table, const char *text, const char *at)
+{
+	const struct rename *t;
+	size_t len;
+
+	if (at > text && is_word(at[-1]))
+		return NULL;
+	for (t = table; t->field != NULL; t++) {
+		len = strlen(t->field);
+		if (strncmp(at, t->field, len) == 0 && !is_word(at[len]))
+			return t;
+	}
+	return NULL;
+}
+
+char *
+output_renamed(const char *text, const struct rename *table)
+{
+	const struct rename *t;
+	struct buf b = BUF_INIT;
+	const char *at;
+
+	for (at = text; *at != '\0';) {
+		/* A pointer to it, too. */
+		bool slash = *at == '/' && (at == text || !is_word(at[-1]));
+
+		t = renamed(table, slash ? at + 1 : text, at + slash);
+		if (t != NULL) {
+			buf_puts(&b, t->option);
+			at += slash + strlen(t->field);
+		} else
+			buf_putc(&b, *at++);
+	}
+	return buf_steal(&b);
+}
+
+int
+output_rename(int code, const struct rename *table)
+{
+	char *text = output_renamed(err_text(), table);
+
+	(void)err_set(code, "%s", text);
+	free(text);
+	return code;
 }
 
 char *
@@ -129,22 +187,80 @@ column_width(const struct output_table *t, size_t column)
 	return width;
 }
 
+/* Columns of the terminal; 0: it is none, and lines are as long as they are. */
+static int
+screen_width(void)
+{
+	struct winsize w;
+
+	return isatty(STDOUT_FILENO) &&
+		       ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0
+		   ? w.ws_col
+		   : 0;
+}
+
+/* Where a row is wider than the screen: its columns, at most, and the rest. */
+#define NARROW 28
+#define FOLD_INDENT 8
+#define FOLD_MIN 40 /* a screen that is narrower folds by itself */
+
+/* A line, and what is beyond the screen below it. */
+static void
+print_folded(const char *s, int width)
+{
+	int at = 0;
+
+	for (; *s != '\0'; s++) {
+		bool begins = ((unsigned char)*s & 0xc0) != 0x80;
+
+		if (begins && at == width)
+			at = printf("\n%*s", FOLD_INDENT, "") - 1;
+		(void)putchar(*s);
+		at += begins;
+	}
+	(void)putchar('\n');
+}
+
+static void
+print_row(
+    const struct output_table *t, size_t row, const int *widths, int screen)
+{
+	struct buf b = BUF_INIT;
+	size_t c;
+
+	for (c = 0; c < t->columns; c++) {
+		const char *cell = t->cells[row + c];
+		int pad = widths[c] - output_width(cell);
+
+		buf_puts(&b, cell);
+		if (c + 1 < t->columns)
+			buf_printf(&b, "%*s", (pad > 0 ? pad : 0) + 2, "");
+	}
+	if (screen > 0)
+		print_folded(buf_str(&b), screen);
+	else
+		(void)printf("%s\n", buf_str(&b));
+	buf_fini(&b);
+}
+
 void
 output_table_print(struct output_table *t)
 {
 	int *widths = xcalloc(t->columns, sizeof(*widths));
+	int total = 0, screen = screen_width();
 	size_t i, c;
 
-	for (c = 0; c < t->columns; c++)
+	for (c = 0; c < t->columns; c++) {
 		widths[c] = column_width(t, c);
-	for (i = 0; i < t->n; i++) {
-		c = i % t->columns;
-		if (c + 1 == t->columns)
-			(void)printf("%s\n", t->cells[i]);
-		else
-			(void)printf("%s%*s", t->cells[i],
-			    widths[c] - output_width(t->cells[i]) + 2, "");
+		total += widths[c] + 2;
 	}
+	if (screen < FOLD_MIN || total - 2 <= screen)
+		screen = 0;
+	for (c = 0; screen > 0 && c < t->columns; c++)
+		if (widths[c] > NARROW)
+			widths[c] = NARROW;
+	for (i = 0; i < t->n; i += t->columns)
+		print_row(t, i, widths, screen);
 	free(widths);
 	output_table_free(t);
 }
@@ -159,6 +275,13 @@ output_table_free(struct output_table *t)
 }
 
 void
+output_none(const struct args *args)
+{
+	output_note("sluice %s: there is none%s%s", args_command(args)->name,
+	    *args_filters(args) != '\0' ? " with" : "", args_filters(args));
+}
+
+void
 output_list(
     const struct args *args, struct output_table *t, struct json_object *list)
 {
@@ -167,6 +290,8 @@ output_list(
 		output_table_free(t);
 	} else {
 		output_table_print(t);
+		if (json_object_array_length(list) == 0)
+			output_none(args);
 	}
 	json_object_put(list);
 }

@@ -12,6 +12,18 @@
 
 /* The recorded error, on standard error; with --json also as an object. */
 void output_error(const struct args *, int code);
+/*
+ * The recorded error as people would say it who gave options: fields that the
+ * API names ("/id_delimiter", "id_delimiter") by the options that set them.
+ * The table ends with NULL.  Returns code.
+ */
+struct rename {
+	const char *field;
+	const char *option;
+};
+int output_rename(int code, const struct rename *);
+/* The same of a text; the caller's. */
+char *output_renamed(const char *text, const struct rename *);
 /* A line that may have a stranger's words in it: see str_tame(). */
 void output_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same on standard error: a remark beside what the command prints. */
@@ -33,7 +45,12 @@ struct output_table *output_table_new(size_t columns);
 void output_table_row(struct output_table *, const char *const *cells);
 void output_table_print(struct output_table *); /* and free */
 void output_table_free(struct output_table *);
-/* The table for people, or with --json the list; frees both. */
+/* Note that a table is empty, and what it was asked for. */
+void output_none(const struct args *);
+/*
+ * The table for people, or with --json the list; frees both.  People are told
+ * when there is nothing in it.
+ */
 void output_list(
     const struct args *, struct output_table *, struct json_object *list);
 

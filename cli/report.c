@@ -53,6 +53,12 @@ report_add_job(struct report *r, struct json_object *row)
 	replace(&r->job_id, json_get_str(row, "f_job_id", ""));
 	replace(&r->status, json_get_str(row, "f_status", "unknown"));
 	replace(&r->reason, json_get_str(row, "f_reason", ""));
+	r->is_predict = str_eq(
+	    json_get_str(json_get(json_get(json_get(row, "f_runtime_conf"),
+				      "job_parameters"),
+			     "common"),
+		"job_type", ""),
+	    "predict");
 	r->start_ms = json_get_int(row, "f_start_time", 0);
 	r->end_ms = json_get_int(row, "f_end_time", 0);
 	if (r->start_ms == 0)

@@ -29,6 +29,7 @@ struct report {
 	char *job_id;
 	char *status;
 	char *reason; /* "" or why it failed */
+	bool is_predict;
 	int64_t start_ms;
 	int64_t end_ms;
 	int64_t intersect_count; /* -1: not known */

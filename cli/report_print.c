@@ -84,7 +84,7 @@ print_scores(FILE *f, const struct report *r)
 	if (r->n_loss > 0)
 		(void)fprintf(f, "  loss           %.6f after %zu iterations\n",
 		    r->loss[r->n_loss - 1], r->n_loss);
-	else
+	else if (!r->is_predict)
 		print_where_loss_is(f, r);
 }
 

@@ -36,9 +36,17 @@ static const struct daemon_def *const daemons[] = {
 static int
 load_site(const struct args *args, struct site_conf **out)
 {
-	char *path = site_files_conf_path(args_text(args, "home"));
-	int r = site_conf_load(path, out);
+	const char *home = args_text(args, "home");
+	const char *config = args_text(args, "config");
+	char *path;
+	int r;
 
+	*out = NULL;
+	if ((home == NULL) == (config == NULL))
+		return err_set(
+		    ERR_INVALID, "say which site: --home DIR or --config FILE");
+	path = home != NULL ? site_files_conf_path(home) : xstrdup(config);
+	r = site_conf_load(path, out);
 	free(path);
 	return r;
 }
@@ -273,10 +281,10 @@ run_status(const struct args *args)
 	return r;
 }
 
-static const struct option_def home_options[] = { OPTION_HOME, OPTION_END };
+static const struct option_def home_options[] = { OPTIONS_PLACE, OPTION_END };
 
 static const struct option_def start_options[] = {
-	OPTION_HOME,
+	OPTIONS_PLACE,
 	{ "unwatched", NULL, "leave nobody to start again what ends", false },
 	OPTION_END,
 };
@@ -311,7 +319,7 @@ const struct command command_site_share = {
 };
 
 static const struct option_def stop_options[] = {
-	OPTION_HOME,
+	OPTIONS_PLACE,
 	{ "keep-tasks", NULL, "let running tasks go on", false },
 	OPTION_END,
 };

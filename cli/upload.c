@@ -223,6 +223,18 @@ report(const struct args *args, struct api *api, struct json_object *answer)
 	return 0;
 }
 
+/* What the API calls what people said by options. */
+static const struct rename names[] = {
+	{ "id_delimiter", "--delimiter" },
+	{ "extend_sid", "--extend-sid" },
+	{ "table_name", "--name" },
+	{ "namespace", "--namespace" },
+	{ "partition", "--partition" },
+	{ "head", "--head" },
+	{ "drop", "--drop" },
+	{ NULL, NULL },
+};
+
 static int
 run_upload(const struct args *args)
 {
@@ -238,6 +250,8 @@ run_upload(const struct args *args)
 	    (r = api_open(args, &api)) == 0 &&
 	    (r = send_file(api, fd, size, name, config, &answer)) == 0)
 		r = report(args, api, answer);
+	if (r == ERR_REMOTE)
+		r = output_rename(r, names);
 	json_object_put(answer);
 	json_object_put(config);
 	api_close(api);

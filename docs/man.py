@@ -127,7 +127,8 @@ def page_of_keys():
             out.append(".It Ic " + " , ".join(key for key, _ in keys))
             out += prose(comment)
             for i, (key, default) in enumerate(keys):
-                out += ["Default:" if len(keys) == 1 else "Defaults:" if i == 0 else "",
+                word = "Example:" if "Required." in " ".join(comment) else "Default:"
+                out += [word if len(keys) == 1 else "Defaults:" if i == 0 else "",
                         ".Ql " + (escape(default) if default else "\\&") + (" ." if i == len(keys) - 1 else " ,")]
         out = [line for line in out if line]
         out.append(".El")

@@ -43,31 +43,19 @@ static const struct db_stmt set_running = { "task.set_wait_running",
 	SET_PARAMS KEY_PARAMS,
 	"UPDATE task SET" SET_WAIT " WHERE" KEY_WHERE
 	" AND party_status = 'running'" };
-static const struct db_stmt set_launch = { "task.set_wait_launch",
-	SET_PARAMS KEY_PARAMS,
-	"UPDATE task SET" SET_WAIT " WHERE" KEY_WHERE
-	" AND party_status = 'waiting' AND launch_wanted = 1" };
-static const struct db_stmt lock_job = {
-	"job.lock_wait", "iis",
-	"SELECT 1" WAIT_COLS(DB_SQL, ,
-	    "") ", reason, is_initiator,"
-		" status IN ('ready', 'waiting'),"
-		" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE"
-};
+static const struct db_stmt lock_job = { "job.lock_wait", "iis",
+	"SELECT 1, wait_code, wait_party, status IN ('ready', 'waiting'),"
+	" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE" };
 
 struct head {
-	struct db_wait wait;
-	const char *reason;
-	bool is_own;
+	const char *code;
+	const char *party;
 	bool waits;
 	bool leased;
 };
 static const struct db_col head_cols[] = {
-#define COL(type, field, column) { DB_##type, offsetof(struct head, field) },
-	WAIT_COLS(COL, , "")
-#undef COL
-	    { DB_STR, offsetof(struct head, reason) },
-	{ DB_BOOL, offsetof(struct head, is_own) },
+	{ DB_STR, offsetof(struct head, code) },
+	{ DB_STR, offsetof(struct head, party) },
 	{ DB_BOOL, offsetof(struct head, waits) },
 	{ DB_BOOL, offsetof(struct head, leased) },
 };
@@ -117,7 +105,6 @@ struct setting {
 	const struct wait *wait;
 	const char *numbers;
 	int64_t fence;
-	bool only_partners; /* not of jobs that were initiated here */
 	bool stored;
 };
 
@@ -134,10 +121,7 @@ set_locked(struct db *db, struct arena *a, struct setting *s)
 	if (!h->leased)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
 		    (long long)s->fence, s->job_id);
-	if (!h->waits ||
-	    (s->only_partners &&
-		(h->is_own || !db_wait_differs(&h->wait, w,
-				  h->reason != NULL ? h->reason : ""))))
+	if (!h->waits)
 		return 0;
 	if ((r = db_exec(db, &set_job, NULL, SET_ARGS(w, s->numbers),
 		 w->have & 1u << WAIT_N_CORES_ASKED ? w->n[WAIT_N_CORES_ASKED]
@@ -145,14 +129,13 @@ set_locked(struct db *db, struct arena *a, struct setting *s)
 		 w->text, s->job_id, s->fence, s->fence)) != 0)
 		return r;
 	s->stored = true;
-	if (str_eq(h->wait.code, wait_name(w->code)) &&
-	    str_eq(h->wait.party_id, w->party))
+	if (str_eq(h->code, wait_name(w->code)) && str_eq(h->party, w->party))
 		return 0;
 	return db_event_add(db, &(struct db_event){ .job_id = s->job_id,
 				    .role = w->role,
 				    .party_id = w->party,
 				    .kind = "wait",
-				    .from_state = h->wait.code,
+				    .from_state = h->code,
 				    .to_state = wait_name(w->code),
 				    .reason = w->text });
 }
@@ -170,38 +153,21 @@ set_tx(struct db *db, void *ctx)
 	return r;
 }
 
-static int
-set_of_job(struct db *db, struct setting *s)
-{
-	char *numbers = numbers_text(s->wait);
-	int r;
-
-	s->numbers = numbers != NULL ? numbers : "";
-	r = db_tx(db, set_tx, s);
-	free(numbers);
-	return r;
-}
-
 int
 db_wait_set_job(struct db *db, const char *job_id, const struct wait *w,
     int64_t fence, bool *stored)
 {
-	struct setting s = { .job_id = job_id, .wait = w, .fence = fence };
-	int r = set_of_job(db, &s);
+	char *numbers = numbers_text(w);
+	struct setting s = { .job_id = job_id,
+		.wait = w,
+		.numbers = numbers != NULL ? numbers : "",
+		.fence = fence };
+	int r = db_tx(db, set_tx, &s);
 
 	if (stored != NULL)
 		*stored = r == 0 && s.stored;
+	free(numbers);
 	return r;
-}
-
-int
-db_wait_set_here(struct db *db, const char *job_id, const struct wait *w)
-{
-	struct setting s = {
-		.job_id = job_id, .wait = w, .only_partners = true
-	};
-
-	return set_of_job(db, &s);
 }
 
 int
@@ -220,22 +186,19 @@ db_wait_set_task(struct db *db, const char *job_id, const char *component,
 	return r;
 }
 
-struct of_member {
+struct running {
 	const struct db_task_key *key;
 	const struct wait *wait;
-	const char *numbers;
-	const struct db_stmt *set;
-	const char *from; /* as events call it */
 };
 
 static int
-member_tx(struct db *db, void *ctx)
+running_tx(struct db *db, void *ctx)
 {
-	const struct of_member *m = ctx;
-	const struct db_task_key *k = m->key;
-	const struct wait *w = m->wait;
+	const struct running *run = ctx;
+	const struct db_task_key *k = run->key;
+	const struct wait *w = run->wait;
 	int64_t n = 0;
-	int r = db_exec(db, m->set, &n, SET_ARGS(w, m->numbers), KEY_ARGS(k));
+	int r = db_exec(db, &set_running, &n, SET_ARGS(w, ""), KEY_ARGS(k));
 
 	if (r != 0 || n == 0)
 		return r;
@@ -246,43 +209,16 @@ member_tx(struct db *db, void *ctx)
 		.role = k->role,
 		.party_id = k->party_id,
 		.kind = "wait",
-		.from_state = m->from,
+		.from_state = w->code == WAIT_NONE ? "waits" : "runs",
 		.to_state = w->code == WAIT_NONE ? "runs" : wait_name(w->code),
 		.reason = w->text });
-}
-
-static int
-set_member(struct db *db, struct of_member *m)
-{
-	char *numbers = numbers_text(m->wait);
-	int r;
-
-	m->numbers = numbers != NULL ? numbers : "";
-	r = db_tx(db, member_tx, m);
-	free(numbers);
-	return r;
 }
 
 int
 db_wait_set_running(
     struct db *db, const struct db_task_key *key, const struct wait *w)
 {
-	struct of_member m = { .key = key,
-		.wait = w,
-		.set = &set_running,
-		.from = w->code == WAIT_NONE ? "waits" : "runs" };
+	struct running run = { key, w };
 
-	return set_member(db, &m);
-}
-
-int
-db_wait_set_launch(
-    struct db *db, const struct db_task_key *key, const struct wait *w)
-{
-	struct of_member m = { .key = key,
-		.wait = w,
-		.set = &set_launch,
-		.from = wait_name(WAIT_STARTING) };
-
-	return set_member(db, &m);
+	return db_tx(db, running_tx, &run);
 }

@@ -17,7 +17,6 @@ struct db_wait {
 	const char *on;
 	const char *numbers; /* JSON, "" for none */
 	int64_t since_ms;
-	const char *text; /* words that are not the row's; NULL */
 };
 
 /* Is w another wait than the row's?  Numbers and words do not count. */
@@ -37,13 +36,6 @@ int db_wait_set_job(struct db *, const char *job_id, const struct wait *,
     int64_t fence, bool *stored);
 
 /*
- * A partner's job waits for something of this site, or (wait_of() what the
- * initiator has to do) not any more.  A job of this site is left alone: its
- * plan says what it waits for.
- */
-int db_wait_set_here(struct db *, const char *job_id, const struct wait *);
-
-/*
  * The same for the rows of a version of a component that no member has begun
  * (retry_backoff: those that ended badly).  Nothing is changed when the lease
  * is lost.
@@ -56,13 +48,6 @@ int db_wait_set_task(struct db *, const char *job_id, const char *component,
  * shepherd; one that does not run is left alone.  WAIT_NONE: it goes on.
  */
 int db_wait_set_running(
-    struct db *, const struct db_task_key *, const struct wait *);
-
-/*
- * The same for a task of this site that was started and that nobody can
- * launch yet; claiming it sets it to "starting" again.
- */
-int db_wait_set_launch(
     struct db *, const struct db_task_key *, const struct wait *);
 
 #endif

@@ -138,7 +138,7 @@ duplicate(const struct table_writer *w, uint64_t old, uint64_t new)
 	name_row(w, new, again);
 	return err_set(ERR_EXISTS,
 	    "%s has the same id as %s; ids must be unique (or be made with "
-	    "extend_sid)",
+	    "extend_sid: sluice upload --extend-sid)",
 	    again, first);
 }
 

@@ -5,8 +5,7 @@
  * Every job in ready or waiting has exactly one (job.wait_code), every task
  * whose party_status is waiting too (task.wait_code); the database refuses
  * rows without.  A task that runs has one while it cannot go on before another
- * site has room, and is shown with partner_unreachable while one that takes
- * part does not answer (fcgi-app/waits.h; not in its row).  A task that is to be tried again shows retry_backoff on the
+ * site has room.  A task that is to be tried again shows retry_backoff on the
  * version that failed.  The scheduler's plan (supervisor/plan.h) says it at
  * the initiator; other members know that they wait for the initiator, and
  * what their own site makes them wait for.
@@ -26,7 +25,7 @@
  */
 #define WAIT_LIST(X)                                                           \
 	/* of jobs */                                                          \
-	X(CREATING, "creating", true, "members are asked to take part",        \
+	X(CREATING, "creating", true, "it is being made where it is to run",   \
 	    "the members' answers")                                            \
 	X(INITIATOR, "initiator", false,                                       \
 	    "the initiator goes on when all members are ready",                \
@@ -45,9 +44,9 @@
 	    "jobs under the same quota ending, or a larger quota")             \
 	X(TURN, "turn", false, "an older job waits for the same party",        \
 	    "the start or end of the job named in \"on\"")                     \
-	X(RESERVING, "reserving", true, "members are asked for resources",     \
+	X(RESERVING, "reserving", true, "cores and memory are being reserved", \
 	    "the members' answers")                                            \
-	X(STARTING, "starting", true, "members are told to start",             \
+	X(STARTING, "starting", true, "it is told to start where it runs",     \
 	    "the members' answers; of a task: its process")                    \
 	X(ENDING, "ending", true, "the end of the job is on its way",          \
 	    "the job's end")                                                   \

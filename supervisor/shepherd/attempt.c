@@ -43,8 +43,8 @@ static void
 on_signal(void *ctx, int signo)
 {
 	(void)signo;
-	control_end(
-	    ctx, STATE_FAILED, FAULT_HOST, "the shepherd was told to stop");
+	control_end(ctx, STATE_FAILED, FAULT_HOST,
+	    "the programs of this site were stopped while the task ran");
 }
 
 /* Connection, rows, lease: without them there is nothing to end. */

@@ -22,7 +22,10 @@
 #include "cli/args.h"
 #include "cli/bundle.h"
 #include "cli/daemon.h"
+#include "cli/output.h"
+#include "cli/report.h"
 #include "cli/site_files.h"
+#include "cli/waits.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
@@ -567,10 +570,134 @@ answers_do_not_command_the_terminal(void **state)
 	buf_fini(&reply.body);
 }
 
+/* --- words ------------------------------------------------------------------------- */
+
+static void
+what_another_command_is_told_is_as_a_shell_takes_it(void **state)
+{
+	struct args *a;
+
+	(void)state;
+	assert_int_equal(PARSE(&a, "--home", "/srv/a-b_1.d", "file"), 0);
+	assert_string_equal(args_site(a), " --home /srv/a-b_1.d");
+	assert_string_equal(args_filters(a), "");
+	args_free(a);
+	assert_int_equal(PARSE(&a, "--home", "it's $HOME", "file"), 0);
+	assert_string_equal(args_site(a), " --home 'it'\\''s $HOME'");
+	args_free(a);
+	assert_int_equal(PARSE(&a, "--home", "", "file"), 0);
+	assert_string_equal(args_site(a), " --home ''");
+	args_free(a);
+}
+
+static void
+fields_of_the_api_are_called_by_their_options(void **state)
+{
+	static const struct rename names[] = {
+		{ "id_delimiter", "--delimiter" },
+		{ "name", "--name" },
+		{ NULL, NULL },
+	};
+	static const struct {
+		const char *text, *want;
+	} all[] = {
+		{ "/id_delimiter: too long", "--delimiter: too long" },
+		{ "body: id_delimiter, /name", "body: --delimiter, --name" },
+		{ "names of a table_name", "names of a table_name" },
+		{ "a/name and x.name", "a/--name and x.name" },
+		{ "", "" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < N(all); i++) {
+		char *text = output_renamed(all[i].text, names);
+
+		assert_string_equal(text, all[i].want);
+		free(text);
+	}
+}
+
+static void
+a_number_is_read_once(void **state)
+{
+	struct json_object *row = NULL;
+	char *text;
+
+	(void)state;
+	assert_int_equal(
+	    json_parse_text("{\"f_wait\": {\"code\": \"waiting_resources\","
+			    " \"text\": \"4 cores are wanted, 16 are there\","
+			    " \"numbers\": {\"cores\": 4, \"free\": 1,"
+			    " \"memory_mb\": 6}, \"clears\": \"time\"}}",
+		&row),
+	    0);
+	text = waits_long(row);
+	assert_string_equal(text,
+	    "waiting_resources: 4 cores are wanted, 16 are there"
+	    " (free 1, memory_mb 6); clears with time");
+	free(text);
+	json_object_put(row);
+}
+
+static char *
+printed(const char *job_type)
+{
+	struct json_object *job = NULL, *tasks = NULL;
+	char *row = xasprintf("{\"f_job_id\": \"1\", \"f_runtime_conf\":"
+			      " {\"job_parameters\": {\"common\":"
+			      " {\"job_type\": \"%s\"}}}}",
+	    job_type);
+	struct report_style style = { .width = 80 };
+	struct report r;
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	assert_non_null(f);
+	report_init(&r);
+	assert_int_equal(json_parse_text(row, &job), 0);
+	assert_int_equal(
+	    json_parse_text("[{\"f_component_name\": \"lr_0\","
+			    " \"f_component_module\": \"HeteroLR\","
+			    " \"f_role\": \"arbiter\", \"f_party_id\":"
+			    " \"10001\", \"f_party_status\":"
+			    " \"success\"}]",
+		&tasks),
+	    0);
+	report_add_job(&r, job);
+	report_add_tasks(&r, tasks);
+	report_print(f, &r, &style);
+	(void)fclose(f);
+	report_fini(&r);
+	json_object_put(job);
+	json_object_put(tasks);
+	free(row);
+	return text;
+}
+
+static void
+a_prediction_points_to_no_loss(void **state)
+{
+	char *text;
+
+	(void)state;
+	text = printed("train");
+	assert_non_null(strstr(text, "at the arbiter's site, party 10001"));
+	free(text);
+	text = printed("predict");
+	assert_null(strstr(text, "loss"));
+	free(text);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+		    what_another_command_is_told_is_as_a_shell_takes_it),
+		cmocka_unit_test(fields_of_the_api_are_called_by_their_options),
+		cmocka_unit_test(a_number_is_read_once),
+		cmocka_unit_test(a_prediction_points_to_no_loss),
 		cmocka_unit_test(options_come_in_both_forms_and_any_order),
 		cmocka_unit_test(a_command_may_take_any_number_of_operands),
 		cmocka_unit_test(wrong_options_are_named),

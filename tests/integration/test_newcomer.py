@@ -1,0 +1,142 @@
+"""What somebody meets who uses the command line for the first time: commands that run as they are printed, words for what
+is not there, and lines that fit the terminal."""
+import fcntl
+import json
+import os
+import pty
+import shlex
+import struct
+import subprocess
+import tempfile
+import termios
+import unittest
+
+from federation import BUILD, DATA, Federation, example, lr_conf
+
+SLUICE = os.path.join(BUILD, "bin", "sluice")
+NOBODY = "202001010000000000001"
+
+
+def run(*args):
+    return subprocess.run([SLUICE, *args], check=False, capture_output=True, text=True)
+
+
+def on_terminal(columns, *args):
+    """What a command prints on a terminal of so many columns."""
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with subprocess.Popen([SLUICE, *args], stdout=slave, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL) as p:
+        os.close(slave)
+        text = b""
+        try:
+            while piece := os.read(master, 65536):
+                text += piece
+        except OSError:
+            pass  # it has ended
+        os.close(master)
+    return p.returncode, text.decode().replace("\r\n", "\n")
+
+
+class Newcomer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.fed = Federation()
+        cls.site = cls.fed.guest
+        cls.conf = os.path.join(cls.site.home, "site.conf")
+
+    def test_a_site_is_named_by_its_folder_or_its_file(self):
+        for where in (("--config", self.conf), ("--home", self.site.home)):
+            done = run("site", "status", *where)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        for where in ((), ("--config", self.conf, "--home", self.site.home)):
+            done = run("site", "status", *where)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("--home DIR or --config FILE", done.stderr)
+
+    def test_the_first_word_of_commands_tells_the_second(self):
+        for word, commands in (("key", ("create", "list", "show")), ("partner", ("import", "enable")),
+                               ("site", ("start", "status")), ("user", ("create",)), ("model", ("export",)),
+                               ("table", ("info", "delete")), ("db", ("create",)), ("audit", ("export", "prune")),
+                               ("egress", ("totals", "compare"))):
+            done = run(word, "--help")
+            self.assertEqual((done.returncode, run("help", word).stdout), (0, done.stdout), done.stderr)
+            for c in commands:
+                self.assertIn("  %s %s " % (word, c), done.stdout)
+        alone = run("key")
+        self.assertEqual((alone.returncode, alone.stdout), (2, ""))
+        self.assertIn("key create NAME", alone.stderr)
+
+    def test_what_is_not_there_is_said_to_be_not_there(self):
+        for command in ("tasks", "query"):
+            done = self.site.cli(command, NOBODY, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("there is no job " + NOBODY, done.stderr)
+            self.assertNotIn("find task failed", done.stderr)
+        for args in (("egress", "--job", NOBODY), ("egress", "totals", "--job", NOBODY), ("audit", "--subject", NOBODY),
+                     ("grants", "--party", "77777"), ("partner", "keys", "--party", "77777")):
+            done = self.site.cli(*args)
+            self.assertIn("there is none with " + " ".join(args[-2:]), done.stderr, args)
+            self.assertEqual(self.site.cli(*args, "--json").stderr, "")
+        job = self.site.upload(os.path.join(DATA, "breast_guest.csv"), "there", namespace="newcomer")["jobId"]
+        done = self.site.cli("tasks", job, "--role", "host", check=False)
+        self.assertIn("job %s has none with --role host" % job, done.stderr)
+
+    def test_what_is_printed_as_a_command_runs_as_it_is(self):
+        with tempfile.TemporaryDirectory(prefix="a b") as d:
+            # A path that a shell would cut.
+            conf = os.path.join(d, "it's.conf")
+            os.symlink(self.conf, conf)
+            files = []
+            for name, what in (("dsl", example("dsl.json")), ("conf", lr_conf(max_iter=1))):
+                files.append(os.path.join(d, name))
+                with open(files[-1], "w", encoding="utf-8") as f:
+                    json.dump(what, f)
+            done = run("grant", "77777", "--roles", "guest", "--config", conf)
+            self.assertIn("77777 is no partner yet", done.stderr)
+            self.assertIn("--config '%s'" % conf.replace("'", "'\\''"), done.stderr)
+            run("grant", "*", "--roles", "guest", "--config", conf)
+            done = run("revoke", "77777", "--roles", "guest", "--config", conf)
+            command = done.stderr.split('"')[1]
+            again = subprocess.run(["sh", "-c", command.replace("sluice", shlex.quote(SLUICE), 1)], check=False,
+                                   capture_output=True, text=True)
+            self.assertEqual((again.stdout, again.returncode), ("1 rule removed\n", 0), (command, again.stderr))
+
+    def test_a_site_that_is_down_is_started_by_what_is_printed(self):
+        site = self.fed.arbiter
+        site.stop()
+        try:
+            done = site.cli("query", NOBODY, check=False)
+            self.assertEqual(done.returncode, 4)
+            conf = os.path.join(site.home, "site.conf")
+            self.assertIn('"sluice site status --config %s" tells' % conf, done.stderr)
+            self.assertIn('"sluice site start --config %s" starts it' % conf, done.stderr)
+        finally:
+            site.start()
+
+    def test_records_fit_the_terminal_and_nothing_of_them_is_lost(self):
+        for _ in range(3):
+            self.site.cli("grant", "77777", "--roles", "guest", "--datasets", "newcomer/" + "x" * 200)
+        self.site.cli("revoke", "77777", "--roles", "guest", "--datasets", "newcomer/" + "x" * 200)
+        plain = self.site.cli("audit").stdout.splitlines()
+        self.assertGreater(max(len(line) for line in plain), 200)
+        code, text = on_terminal(100, "audit", "--config", self.conf)
+        self.assertEqual(code, 0)
+        self.assertLessEqual(max(len(line) for line in text.splitlines()), 100)
+        # Rows are as they were but for blanks, and for the numbers that they got meanwhile.
+        packed = "".join(text.split())
+        for line in plain[-20:]:
+            self.assertIn("".join(line.split()[1:]), packed)
+
+    def test_options_are_called_as_they_were_given(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".csv", encoding="utf-8") as f:
+            f.write("id,x\n1,2\n")
+            f.flush()
+            done = self.site.cli("upload", f.name, "--namespace", "newcomer", "--name", "t", "--delimiter", "x" * 30,
+                                 check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("--delimiter", done.stderr)
+            self.assertNotIn("id_delimiter", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
