@@ -411,7 +411,9 @@ const struct command command_rerun = {
 	"rerun",
 	"JOB [COMPONENT...]",
 	1,
-	"Run again what did not succeed of a job, or of these components.",
+	"Run again what did not succeed of a job, or of these components. A "
+	"rerun that is refused leaves the job as it was, with the refusal as "
+	"its reason.",
 	rerun_options,
 	run_rerun,
 };

@@ -72,7 +72,8 @@ stop_members(struct request *req, const struct db_job *job, enum state to,
     const char *reason)
 {
 	struct party_caller as = { .party_id = job->initiator_party,
-		.run = &job->run };
+		.run = &job->run,
+		.is_wish = true };
 	struct db_party *rows;
 	size_t i, n;
 	int r;

@@ -31,6 +31,7 @@ struct verdict {
 	int64_t run, fence;
 	struct json_object *model; /* manifests of all members */
 	struct json_object *succeeded;
+	bool undo;
 };
 
 static const struct json_field verdict_fields[] = {
@@ -38,6 +39,7 @@ static const struct json_field verdict_fields[] = {
 	JSON_STR(struct verdict, reason, 0, COMMAND_REASON_MAX, JSON_NULLABLE),
 	JSON_OBJ(struct verdict, model, JSON_NULLABLE),
 	JSON_ARR(struct verdict, succeeded, 0, DSL_COMPONENTS_MAX, 0),
+	JSON_BOOL(struct verdict, undo, 0),
 };
 
 struct start {
@@ -195,6 +197,12 @@ api_party_job_status(struct request *req, struct reply *rp)
 	    (r = command_succeeded(req, v.succeeded, &m, &who)) != 0)
 		return r;
 	command_self(&who, &v.run, v.fence);
+	if (v.undo) {
+		if ((r = party_job_undo(req->app->db, &who, &m, to, v.reason,
+			 &effective)) != 0)
+			return r;
+		return command_answer(req, rp, effective, WAKE_FREED);
+	}
 	if (v.model != NULL && to == STATE_SUCCESS)
 		return job_success(req, rp, &who, &m, &v);
 	if ((r = party_job_status(

@@ -52,7 +52,7 @@ GRANT SELECT, INSERT, UPDATE (decision, decided_by, note, decided_s)
   ON approval TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
-GRANT INSERT, UPDATE ON task TO 'sluice_fcgi'@'localhost';
+GRANT INSERT, UPDATE, DELETE ON task TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON resource_grant TO 'sluice_fcgi'@'localhost';
 -- To lock the row while granting; the capacity itself is the supervisor's.
 GRANT UPDATE (updated_at) ON resource TO 'sluice_fcgi'@'localhost';
@@ -128,7 +128,7 @@ GRANT SELECT, INSERT, UPDATE ON contract_signature
 GRANT SELECT, UPDATE ON approval TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON job_party TO 'sluice_supervisor'@'localhost';
-GRANT SELECT, INSERT, UPDATE ON task TO 'sluice_supervisor'@'localhost';
+GRANT SELECT, INSERT, UPDATE, DELETE ON task TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON attempt TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON resource TO 'sluice_supervisor'@'localhost';
 GRANT SELECT, INSERT, UPDATE ON quota TO 'sluice_supervisor'@'localhost';

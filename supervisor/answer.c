@@ -267,8 +267,9 @@ answer_task_create(struct command *c, const struct answer *a)
 	if (a->code == 0)
 		return db_task_ack(
 		    c->super->db, &c->task, false, STATE_WAITING);
+	/* A run that has not begun is refused by it. */
 	if (!is_not_now(a->code))
-		return fail_task(c, a->text);
+		return c->job->runs ? fail_task(c, a->text) : fail_job(c, a);
 	answer_rest(c);
 	return 0;
 }

@@ -22,6 +22,7 @@ struct command {
 	struct db_task_key task;
 	int64_t auto_retries, retry_delay_s;
 	enum state status;
+	bool undo;	    /* of an end: that of a run that came to nothing */
 	const char *reason; /* may be NULL */
 	struct db_job *row; /* of an apply: the job, while it is locked */
 	/* what members staged, to be sealed with the success; 0: nothing */

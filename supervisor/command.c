@@ -79,8 +79,9 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->run = sn->row->run;
 	c->done = done;
 	c->ctx = ctx;
+	c->undo = c->verb == PLAN_END && sn->plan.undone;
 	/* The success of a job that makes a model names all manifests. */
-	if (c->verb == PLAN_END && c->status == STATE_SUCCESS)
+	if (c->verb == PLAN_END && c->status == STATE_SUCCESS && !c->undo)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
 	take_told(c, sn, a);
 	if (!plan_is_task_command(a->verb))
@@ -133,6 +134,9 @@ end_here(struct command *c, const struct party_caller *caller)
 {
 	struct db *db = c->super->db;
 
+	if (c->undo)
+		return party_job_undo(
+		    db, caller, &c->to, c->status, c->reason, NULL);
 	if (c->nmodels > 0)
 		return party_job_success(
 		    db, caller, &c->to, c->models, c->nmodels, NULL);
@@ -392,7 +396,8 @@ path_of(const struct command *c)
 		break;
 	case PLAN_END:
 		buf_printf(&b, "%s/%s",
-		    c->status == STATE_SUCCESS ? "status" : "stop", state);
+		    c->status == STATE_SUCCESS || c->undo ? "status" : "stop",
+		    state);
 		break;
 	case PLAN_MODEL:
 		buf_puts(&b, "model");
@@ -524,6 +529,8 @@ body_of(struct command *c, char **out)
 		json_object_put(o);
 		return r;
 	}
+	if (c->undo)
+		json_add_bool(o, "undo", true);
 	if (c->ntold > 0)
 		json_add(o, "succeeded", told_json(c));
 	if (c->nmodels > 0)

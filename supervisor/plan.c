@@ -29,6 +29,7 @@ static const struct verb {
 } verbs[] = {
 	[PLAN_SET_VERDICT] = { "set verdict", false, true },
 	[PLAN_SET_JOB] = { "set job", false, false },
+	[PLAN_UNDO] = { "undo", false, false },
 	[PLAN_SET_PARTY] = { "set party", false, true },
 	[PLAN_SET_PROGRESS] = { "set progress", false, false },
 	[PLAN_WAIT] = { "wait", false, false },

@@ -105,6 +105,10 @@ struct plan_job {
 	const char *yield_to;
 	const char *yield_at; /* which party */
 
+	/* a run that has not begun: how the job stood before; else no end */
+	enum state undo_to;
+	bool undone; /* it has that end again: members are told so */
+
 	struct plan_member *members;
 	size_t nmembers;
 	/* in topological order */
@@ -116,6 +120,7 @@ enum plan_verb {
 	/* rows here */
 	PLAN_SET_VERDICT,  /* component, status, reason */
 	PLAN_SET_JOB,	   /* status, reason */
+	PLAN_UNDO,	   /* status, reason: the run comes to nothing */
 	PLAN_SET_PARTY,	   /* component, member: its end is known */
 	PLAN_SET_PROGRESS, /* progress */
 	PLAN_WAIT,	   /* delay_ms until the next look; reason: the words */

@@ -26,11 +26,36 @@ plan_add(struct plan_maker *k, enum plan_verb verb)
 	return a;
 }
 
+/*
+ * A run of a job that has ended before, and that is refused, or does not come
+ * to its start, changes nothing.  Its users may cancel it: then that is its end.
+ */
+static bool
+plan_undo(struct plan_maker *k, enum state status, const char *reason)
+{
+	struct plan_action *a;
+
+	if (!state_is_end(k->job->undo_to) ||
+	    (status != STATE_FAILED && status != STATE_TIMEOUT))
+		return false;
+	a = plan_add(k, PLAN_UNDO);
+	a->status = k->job->undo_to;
+	a->reason = plan_say(k,
+	    "the rerun was refused, and the job is as it was before: %s",
+	    plan_has_text(reason) ? reason : state_name(status));
+	k->ends = true;
+	k->plan->wait = wait_of(WAIT_NONE);
+	return true;
+}
+
 void
 plan_set_job(struct plan_maker *k, enum state status, const char *reason)
 {
-	struct plan_action *a = plan_add(k, PLAN_SET_JOB);
+	struct plan_action *a;
 
+	if (plan_undo(k, status, reason))
+		return;
+	a = plan_add(k, PLAN_SET_JOB);
 	a->status = status;
 	a->reason = reason;
 	/* Neither an end nor a running job waits for anything. */

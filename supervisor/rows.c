@@ -12,6 +12,7 @@
 #include "lib/base/metrics.h"
 #include "lib/conf/site_wake.h"
 #include "lib/db/db_tx.h"
+#include "lib/json/json.h"
 #include "lib/party/model_stage.h"
 #include "lib/party/party.h"
 #include "supervisor/changes.h"
@@ -98,6 +99,9 @@ set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		    err_text());
 		return db_party_forget_manifests(s->db, j->job_id, j->fence);
 	}
+	if (a->status == STATE_RUNNING && state_is_end(sn->row->before) &&
+	    (r = db_party_forget_manifests(s->db, j->job_id, j->fence)) != 0)
+		return r;
 	if ((r = db_job_move(
 		 s->db, j->job_id, a->status, j->fence, a->reason, moved)) != 0)
 		return r;
@@ -220,6 +224,8 @@ change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		return set_verdict(s, j, sn, a, &a->done);
 	case PLAN_SET_JOB:
 		return set_job(s, j, sn, a, &a->done);
+	case PLAN_UNDO:
+		return db_job_undo(db, j->job_id, a->status, a->reason);
 	case PLAN_SET_PARTY:
 		return set_party(s, sn, a);
 	case PLAN_SET_PROGRESS:
@@ -262,6 +268,12 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 		break;
 	case PLAN_SET_JOB:
 		tell_job(s, j, sn, a);
+		break;
+	case PLAN_UNDO:
+		free_queues(s, sn);
+		log_info("job=%s is %s again: %s", j->job_id,
+		    state_name(a->status), a->reason);
+		joblog_error(conf, j->job_id, "%s", a->reason);
 		break;
 	case PLAN_WAIT:
 		joblog_info(conf, j->job_id, "%s", a->reason);
@@ -387,6 +399,37 @@ change_tx(struct db *db, void *ctx)
 	return r;
 }
 
+/* Each look at a partner that is away counts; *p's reason has how many. */
+static int64_t
+count_try(const struct snapshot *sn, struct plan *p)
+{
+	struct json_object *numbers = NULL;
+	struct wait before = wait_of(WAIT_NONE);
+
+	if (!db_wait_is_other(&sn->row->wait, &p->wait) &&
+	    json_parse_text(sn->row->wait.numbers, &numbers) == 0)
+		wait_numbers_read(&before, numbers);
+	json_object_put(numbers);
+	err_clear();
+	wait_set(&p->wait, WAIT_N_TRIES, before.n[WAIT_N_TRIES] + 1);
+	return before.n[WAIT_N_TRIES] + 1;
+}
+
+/* The same for long is told with growing distance. */
+static void
+tell_wait(const struct site_conf *conf, const struct job *j,
+    const struct plan *p, int64_t tries)
+{
+	const char *text =
+	    p->wait.text != NULL ? p->wait.text : wait_words(p->wait.code);
+
+	if (tries > 1 && (tries & (tries - 1)) == 0)
+		joblog_info(conf, j->job_id, "waits: %s (%lld times)", text,
+		    (long long)tries);
+	else if (tries <= 1)
+		joblog_info(conf, j->job_id, "waits: %s", text);
+}
+
 int
 rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
     struct plan *p, struct outcome *o)
@@ -397,8 +440,11 @@ rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		.plan = p,
 		.acks = takes_acks(j, p) };
 	bool any = tasks_wait_anew(sn, p);
+	int64_t tries = 0;
 	int r;
 
+	if (p->wait.code == WAIT_PARTNER_UNREACHABLE)
+		tries = count_try(sn, p);
 	if (p->wait.code == WAIT_NONE)
 		j->brief = WAIT_NONE;
 	else if (lasts(j, p->wait.code))
@@ -418,8 +464,6 @@ rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		if (!plan_is_command(p->actions[i].verb))
 			tell(s, j, sn, &p->actions[i], o);
 	if (c.waits)
-		joblog_info(s->conf, j->job_id, "waits: %s",
-		    p->wait.text != NULL ? p->wait.text
-					 : wait_words(p->wait.code));
+		tell_wait(s->conf, j, p, tries);
 	return 0;
 }

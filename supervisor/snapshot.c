@@ -247,6 +247,8 @@ load_job(struct job *j, struct snapshot *sn)
 	for (size_t c = 0; c < p->ncomponents; c++)
 		if (p->components[c].version > 0)
 			p->waiting_ms = 0;
+	p->undo_to = row->status == STATE_WAITING ? row->before : STATE_NONE;
+	p->undone = row->undone && state_is_end(row->status);
 	p->running_ms = row->running_ms;
 	p->over_ms = row->over_ms;
 	p->timeout_ms = row->timeout_s * 1000;

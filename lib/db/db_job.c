@@ -60,7 +60,9 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	X(STR, wait.role, "wait_role")                                         \
 	X(STR, wait.party_id, "wait_party")                                    \
 	X(STR, wait.on, "wait_on")                                             \
-	X(STR, wait.numbers, "wait_numbers")
+	X(STR, wait.numbers, "wait_numbers")                                   \
+	X(STATE, before, "before_status")                                      \
+	X(BOOL, undone, "undone")
 
 /* With a member: one statement for the job and all that take part. */
 struct plan_row {
@@ -331,8 +333,10 @@ static const struct db_stmt move_end = { "job.move_end", "esss",
 	" reason = COALESCE(LEFT(?, 4000), reason), wait_code = '',"
 	" status = ? WHERE job_id = ? AND status = ?" };
 static const struct db_stmt move_again = { "job.move_again", "sss",
-	"UPDATE job SET started_at = NULL, ended_at = NULL, progress = 0,"
-	" queue_at = NOW(6) - INTERVAL priority MINUTE,"
+	"UPDATE job SET before_status = status, before_progress = progress,"
+	" before_started_at = started_at, before_ended_at = ended_at,"
+	" rerun_at = NOW(6), undone = 0,"
+	" started_at = NULL, ended_at = NULL, progress = 0, queue_at = NOW(6) - INTERVAL priority MINUTE,"
 	" reason = NULL, settled = 0, wait_since = NOW(6), wait_on = '',"
 	" wait_numbers = '',"
 	" wait_code = IF(is_initiator, 'creating', 'initiator'),"
@@ -457,9 +461,10 @@ db_job_move_locked(struct db *db, struct db_job *j, enum state to,
 	return r;
 }
 
-static const struct db_stmt other_end = { "job.other_end", "sess",
-	"UPDATE job SET status = ?, reason = COALESCE(LEFT(?, 4000), reason)"
-	" WHERE job_id = ? AND status = ?" };
+static const struct db_stmt other_end = { "job.other_end", "eisss",
+	"UPDATE job SET status = ?,"
+	" reason = IF(?, NULL, COALESCE(LEFT(?, 4000), reason)) WHERE"
+	" job_id = ? AND status = ?" };
 
 int
 db_job_end_otherwise(
@@ -471,8 +476,9 @@ db_job_end_otherwise(
 		.reason = reason };
 	int r;
 
-	if ((r = db_exec(db, &other_end, NULL, state_name(to), reason,
-		 j->job_id, state_name(j->status))) != 0 ||
+	if ((r = db_exec(db, &other_end, NULL, state_name(to),
+		 (int64_t)(to == STATE_SUCCESS), reason, j->job_id,
+		 state_name(j->status))) != 0 ||
 	    (r = db_event_add(db, &(struct db_event){ .job_id = j->job_id,
 				      .kind = "job",
 				      .from_state = state_name(j->status),

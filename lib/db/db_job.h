@@ -168,6 +168,8 @@ struct db_job_plan {
 	int64_t look_us;	/* when it is due; another value: a wake */
 	bool is_woken;
 	struct db_wait wait;
+	enum state before; /* this run; STATE_NONE: it is the first */
+	bool undone;	   /* this run was, see db_job_undo() */
 };
 /* With its members, as db_party_list() has them. */
 int db_job_get_plan(struct db *, struct arena *, const char *job_id,
@@ -314,8 +316,8 @@ int db_job_move_locked(struct db *, struct db_job *j, enum state to,
     const char *reason, bool *moved);
 
 /*
- * In such a transaction: a partner's job that ended here already, by another
- * bad end, has the one that its initiator says.
+ * In such a transaction: a partner's job that ended here already, badly, has
+ * the other end that its initiator says.
  */
 int db_job_end_otherwise(
     struct db *, struct db_job *j, enum state to, const char *reason);
@@ -354,6 +356,16 @@ int db_job_rerun(
  * Errors: ERR_CONFLICT when the job's revision is not below the new one.
  */
 int db_job_revise(struct db *, const struct db_job_new *);
+
+/*
+ * The run that has been begun last comes to nothing before any of its tasks
+ * began: the job has the end `to` again, with its times and progress from
+ * before; what the run made of task rows goes, what it reserved here is given
+ * back, and reason says why.  In a transaction that has locked the job.
+ * ERR_CONFLICT when the job has ended meanwhile, or its user wants its end.
+ */
+int db_job_undo(
+    struct db *, const char *job_id, enum state to, const char *reason);
 
 /* A member's site: the job is brought back under this run number. */
 int db_job_set_run(struct db *, const char *job_id, int64_t run);

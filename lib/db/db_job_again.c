@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_job.h"
+#include "lib/db/db_resource.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_task.h"
 #include "lib/db/db_tx.h"
@@ -131,8 +132,12 @@ rerun_tx(struct db *db, void *ctx)
 		    rr->job_id);
 	else
 		r = db_exec(db, &look_anew, NULL, rr->job_id);
-	/* What was staged is not of what will be worked out now. */
-	if (r == 0)
+	/*
+	 * What was staged is not of what will be worked out now.  Of a job that
+	 * has ended it is kept until its new run begins: it may come to
+	 * nothing.
+	 */
+	if (r == 0 && !rr->was_ended)
 		r = db_party_forget_manifests(db, rr->job_id, 0);
 out:
 	arena_free(a);
@@ -149,6 +154,42 @@ db_job_rerun(
 	if (was_ended != NULL)
 		*was_ended = rr.was_ended;
 	return r;
+}
+
+/* --- a run that comes to nothing ----------------------------------------- */
+
+/* Older versions have ended, or began. */
+static const struct db_stmt undo_tasks = { "task.undo", "s",
+	"DELETE t FROM task t JOIN job j ON j.job_id = t.job_id"
+	" WHERE t.job_id = ? AND t.version > 0 AND t.start_acked = 0"
+	" AND t.created_at >= j.rerun_at" };
+static const struct db_stmt undo = { "job.undo", "ess",
+	"UPDATE job SET status = ?, reason = LEFT(?, 4000), wait_code = '',"
+	" progress = before_progress, started_at = before_started_at,"
+	" ended_at = COALESCE(before_ended_at, NOW(6)), cancel_signal = 0,"
+	" cancel_status = '', undone = 1 WHERE job_id = ?"
+	" AND status IN ('ready', 'waiting', 'running')"
+	" AND cancel_status <> 'canceled'" };
+
+int
+db_job_undo(
+    struct db *db, const char *job_id, enum state to, const char *reason)
+{
+	int64_t n;
+	int r;
+
+	if ((r = db_exec(db, &undo_tasks, NULL, job_id)) != 0 ||
+	    (r = db_exec(db, &undo, &n, state_name(to), reason, job_id)) != 0)
+		return r;
+	if (n != 1)
+		return err_set(ERR_CONFLICT, "job %s changed", job_id);
+	if ((r = db_resource_return_job(db, job_id, reason, NULL)) != 0)
+		return r;
+	return db_event_add(db, &(struct db_event){ .job_id = job_id,
+				    .kind = "job",
+				    .from_state = state_name(STATE_WAITING),
+				    .to_state = state_name(to),
+				    .reason = reason });
 }
 
 int

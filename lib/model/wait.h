@@ -94,7 +94,8 @@ enum wait_code {
 	X(RUNNING, "running")                                                  \
 	/* of what is free, for initiators that were refused before */         \
 	X(CORES_KEPT, "cores_kept")                                            \
-	X(MEMORY_MB_KEPT, "memory_mb_kept")
+	X(MEMORY_MB_KEPT, "memory_mb_kept")                                    \
+	X(TRIES, "tries") /* looks that found it so */
 
 enum wait_number {
 #define X(name, text) WAIT_N_##name,

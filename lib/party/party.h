@@ -61,6 +61,11 @@ struct party_caller {
 	 */
 	const struct db_task_key *succeeded;
 	size_t n_succeeded;
+	/*
+	 * Of a stop: a user of this site wants it, and the initiator, who may
+	 * have ended the job well by now, has not said so yet.
+	 */
+	bool is_wish;
 };
 
 /* The member that is addressed. */
@@ -193,6 +198,15 @@ int party_job_success(struct db *, const struct party_caller *,
  * end at once, running ones are killed by their shepherds.
  */
 int party_job_stop(struct db *, const struct party_caller *,
+    const struct party_member *, enum state, const char *reason,
+    bool *effective);
+
+/*
+ * The run that was begun last comes to nothing: the job has the end from
+ * before again, and no task of the run is left.  One that did not begin here
+ * does not begin any more.  At the initiator's site it is done already.
+ */
+int party_job_undo(struct db *, const struct party_caller *,
     const struct party_member *, enum state, const char *reason,
     bool *effective);
 

@@ -91,7 +91,7 @@ check_run(struct db *db, struct party_command *c)
 		return err_set(ERR_CONFLICT,
 		    "job %s is in its run %lld here, %lld is over", job_id,
 		    (long long)c->job->run, (long long)*run);
-	if (!state_is_interrupt(c->state))
+	if (!state_is_interrupt(c->state) && !c->is_undo)
 		return err_set(ERR_NOT_FOUND,
 		    "job %s is in its run %lld here, %lld has not begun",
 		    job_id, (long long)c->job->run, (long long)*run);

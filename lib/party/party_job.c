@@ -232,13 +232,15 @@ is_of_member(const struct db_task_key *k, const struct party_member *m)
 
 /*
  * The job's end is its tasks' too: who initiated it says no more of them.
- * What never began was canceled, however the job ended.
+ * What never began was canceled, however the job ended.  Of what began at a
+ * job that is only wished to end the initiator is yet to say it.
  */
 static int
 end_verdict(struct db *db, const struct party_command *c,
     const struct db_task *t, enum state end)
 {
-	if (c->job->is_initiator || state_is_end(t->status))
+	if (c->job->is_initiator || state_is_end(t->status) ||
+	    (c->caller->is_wish && t->start_acked))
 		return 0;
 	return db_task_move(db, &t->key,
 	    &(struct db_task_move){ .status = end,
@@ -439,6 +441,19 @@ party_job_start(struct db *db, const struct party_caller *caller,
 	return party_run(db, &c, start, effective);
 }
 
+int
+party_end_job(struct db *db, struct party_command *c, bool *moved)
+{
+	const struct db_job *j = c->job;
+
+	if (j->is_initiator || !state_is_interrupt(j->status) ||
+	    !state_is_end(c->state) || j->status == c->state)
+		return db_job_move_locked(
+		    db, c->job, c->state, c->reason, moved);
+	*moved = true;
+	return db_job_end_otherwise(db, c->job, c->state, c->reason);
+}
+
 static int
 status(struct db *db, struct party_command *c)
 {
@@ -446,8 +461,7 @@ status(struct db *db, struct party_command *c)
 
 	if ((r = party_model_end(db, c)) != 0)
 		return r;
-	return db_job_move_locked(
-	    db, c->job, c->state, c->reason, &c->effective);
+	return party_end_job(db, c, &c->effective);
 }
 
 int
@@ -465,17 +479,6 @@ party_job_status(struct db *db, const struct party_caller *caller,
 	return party_run(db, &c, status, effective);
 }
 
-/*
- * It was ended here before its initiator, who had another cause by the time it
- * heard: there is one end of a job.  A success is none of those.
- */
-static bool
-ended_otherwise(const struct party_command *c)
-{
-	return !c->job->is_initiator && state_is_interrupt(c->job->status) &&
-	       state_is_interrupt(c->state) && c->job->status != c->state;
-}
-
 static int
 stop(struct db *db, struct party_command *c)
 {
@@ -487,17 +490,20 @@ stop(struct db *db, struct party_command *c)
 	    (r = db_job_move_locked(db, c->job, STATE_WAITING,
 		 "another run, which is over", &moved)) != 0)
 		return r;
-	/* A job that succeeded has no unended tasks worth a kill wish. */
+	/*
+	 * A job that succeeded has no unended tasks worth a kill wish.  What is
+	 * staged is sealed, or goes, by the initiator's word.
+	 */
 	if (state_is_interrupt(c->state) &&
 	    ((r = party_stop_tasks(db, c, false)) != 0 ||
-		(r = party_model_end(db, c)) != 0))
+		(!c->caller->is_wish && (r = party_model_end(db, c)) != 0)))
 		return r;
 	/* At the initiator the scheduler moves its job, under its lease. */
 	if (c->job->is_initiator)
 		return 0;
-	moved = ended_otherwise(c);
-	r = moved ? db_job_end_otherwise(db, c->job, c->state, c->reason)
-		  : db_job_move_locked(db, c->job, c->state, c->reason, &moved);
+	r = c->caller->is_wish
+		? db_job_move_locked(db, c->job, c->state, c->reason, &moved)
+		: party_end_job(db, c, &moved);
 	if (r != 0)
 		return r;
 	c->effective |= moved;

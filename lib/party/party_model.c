@@ -222,8 +222,7 @@ success(struct db *db, struct party_command *c)
 	/* Waiting does not help: what was staged is gone. */
 	if (r == ERR_CONFLICT)
 		r = err_set(ERR_DENIED, "%s", err_text());
-	if (r != 0 || (r = db_job_move(db, j->job_id, STATE_SUCCESS, 0,
-			   c->reason, &moved)) != 0)
+	if (r != 0 || (r = party_end_job(db, c, &moved)) != 0)
 		return r;
 	c->effective = sealed || moved;
 	return 0;
@@ -234,7 +233,9 @@ party_job_success(struct db *db, const struct party_caller *caller,
     const struct party_member *m, const struct model_member *members, size_t n,
     bool *effective)
 {
-	struct sealing s = { .command = { .caller = caller, .member = *m },
+	struct sealing s = { .command = { .caller = caller,
+				 .member = *m,
+				 .state = STATE_SUCCESS },
 		.members = members,
 		.n = n };
 

@@ -20,6 +20,7 @@ int party_check(struct db *, struct arena *, const struct party_caller *,
 /* What a command's transaction is told and leaves. */
 struct party_command {
 	bool is_later_run; /* the end of one that has not begun here */
+	bool is_undo;	   /* the end of a run that comes to nothing */
 	const struct party_caller *caller;
 	struct party_member member;
 	const struct db_task_key *key; /* commands about a task */
@@ -56,6 +57,13 @@ int party_start_signed(struct db *, struct party_command *);
  * plain success is refused while something is staged.
  */
 int party_model_end(struct db *, struct party_command *);
+
+/*
+ * The job ends as c->state says.  A partner's job that its users here ended
+ * otherwise before its initiator had heard has the end that the initiator
+ * says, a success too: a job has one.
+ */
+int party_end_job(struct db *, struct party_command *, bool *moved);
 
 /* The member of a task's key. */
 struct party_member party_of_task(const struct db_task_key *);

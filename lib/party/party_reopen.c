@@ -1,5 +1,6 @@
 /*
- * A job that runs again: its new run is begun here, with its documents.
+ * A job that runs again: its new run is begun here, with its documents, or
+ * comes to nothing.
  */
 #include <string.h>
 
@@ -206,4 +207,46 @@ party_job_reopen(struct db *db, const struct party_caller *caller,
 	if (refused != NULL)
 		*refused = c.refused;
 	return r;
+}
+
+/* --- a run that comes to nothing --- */
+
+static int
+undo(struct db *db, struct party_command *c)
+{
+	const struct db_job *j = c->job;
+	int r;
+
+	/* Undone before, or never begun here. */
+	if (j->is_initiator || state_is_end(j->status))
+		return 0;
+	/* The end of the run before was not heard here, and is the same. */
+	if (c->is_later_run) {
+		if (state_is_interrupt(c->state) &&
+		    (r = party_stop_tasks(db, c, false)) != 0)
+			return r;
+		return db_job_move_locked(
+		    db, c->job, c->state, c->reason, &c->effective);
+	}
+	if ((r = db_job_undo(db, j->job_id, c->state, c->reason)) != 0)
+		return r;
+	c->effective = true;
+	return 0;
+}
+
+int
+party_job_undo(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, enum state s, const char *reason,
+    bool *effective)
+{
+	struct party_command c = { .caller = caller,
+		.member = *m,
+		.state = s,
+		.reason = reason,
+		.is_undo = true };
+
+	if (!state_is_end(s) || s == STATE_PASS)
+		return err_set(
+		    ERR_INVALID, "a job cannot end as \"%s\"", state_name(s));
+	return party_run(db, &c, undo, effective);
 }

@@ -168,8 +168,6 @@ create(struct db *db, struct party_command *c)
 	    (r = db_quota_store(
 		 db, c->job->initiator_party, party_task_bytes(c->task))) != 0)
 		return r;
-	if ((r = db_metric_delete_older(db, c->key)) != 0)
-		return r;
 	c->effective = true;
 	return 0;
 }
@@ -204,10 +202,15 @@ party_task_create(struct db *db, const struct party_caller *caller,
 
 /* --- start, status, stop, collect --- */
 
+/* What the versions before told is kept until then. */
 static int
 start(struct db *db, struct party_command *c)
 {
-	return db_task_want_launch(db, c->key, &c->effective);
+	int r = db_task_want_launch(db, c->key, &c->effective);
+
+	return r == 0 && c->effective && c->key->version > 0
+		   ? db_metric_delete_older(db, c->key)
+		   : r;
 }
 
 int

@@ -12,7 +12,6 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
-#include "lib/db/db_metric.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
@@ -292,12 +291,7 @@ renew_row(struct db *db, struct arena *a, const struct rerun *rr,
 		     .reason = "rerun" },
 		 NULL)) != 0)
 		return r;
-	if ((r = db_task_insert(db, rr->job_id, &next, 1)) != 0 ||
-	    !full->run_here)
-		return r;
-	return db_metric_delete_older(
-	    db, &(struct db_task_key){ rr->job_id, next.component, next.version,
-		    next.role, next.party_id });
+	return db_task_insert(db, rr->job_id, &next, 1);
 }
 
 /* End what is left of the old version, then make each row's next. */

@@ -47,6 +47,38 @@ class Rerun(unittest.TestCase):
         return self.fed.guest.api("job/parameter/update", {
             "job_id": job, "component_parameters": {"common": {"hetero_lr_0": values}}})
 
+    def test_a_rerun_that_a_partner_refuses_leaves_the_job_as_it_was(self):
+        job = self.submit()
+        self.end(job)
+        sites = (("guest", self.fed.guest), ("host", self.fed.host), ("arbiter", self.fed.arbiter))
+        shown = ("f_status", "f_progress", "f_start_time", "f_end_time")
+
+        def state():
+            return [[[s.ok("job/query", {"job_id": job, "role": role})["data"][0][k] for k in shown],
+                     self.versions(job, s)] for role, s in sites] + [self.loss(job)]
+        before = state()
+        # More than it ever gives is refused for good.
+        self.fed.host.cli("quota", "--party", "9999", "--cores", "1")
+        try:
+            self.rerun(job, force=True)
+            words = [wait_for(lambda: [r["f_reason"] for r in s.ok("job/query", {"job_id": job, "role": role})["data"]
+                                       if r["f_status"] == "success" and r["f_reason"]], what="the refusal at " + role)[0]
+                     for role, s in sites]
+        finally:
+            self.fed.host.cli("quota", "--party", "9999", "--remove")
+        for text in words:
+            self.assertIn("the rerun was refused, and the job is as it was before: host 10000: ", text)
+        self.assertIn("the rerun was refused", self.fed.guest.cli("query", job).stdout)
+        wait_for(lambda: self.fed.guest.sql("SELECT settled FROM job WHERE job_id = '%s'" % job) == [["1"]],
+                 what="all having heard of it")
+        self.assertEqual(state(), before)
+        for _, s in sites:
+            self.assertEqual(s.sql("SELECT 1 FROM resource_grant WHERE returned_at IS NULL AND job_id = '%s'" % job), [])
+        # Nothing stands in the way of the next.
+        self.rerun(job, force=True)
+        self.end(job)
+        self.assertEqual(set(self.versions(job).values()), {1})
+
     def test_from_a_component_after_success_upstream_stays_and_downstream_follows(self):
         job = self.submit()
         self.end(job)

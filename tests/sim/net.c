@@ -213,6 +213,7 @@ net_post(struct instance *from, const char *party, const char *path,
 	world.messages++;
 	trace("sends #%llu to s%d %s", (unsigned long long)m->number,
 	    to->number, path);
+	story_success_sent(path, (int)(to - sites));
 	if (to->down_until > sim_now() && sim_draw(2) == 0) {
 		sim_at(sim_now() + REFUSED_MS * MS, on_refused, m);
 		return 0;

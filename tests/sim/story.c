@@ -348,6 +348,29 @@ cancel(void *ctx)
 		    xasprintf("{\"job_id\":\"%s\"}", j->id), canceled);
 }
 
+/*
+ * A success is on its way to a site, and a user there stops the job: a race
+ * that chance alone seldom runs.
+ */
+void
+story_success_sent(const char *path, int site)
+{
+	char id[ID_JOB_SIZE], role[20], party[11];
+	struct sim_job *j;
+	int end = 0;
+
+	/* Of the job: a task's path is longer. */
+	(void)sscanf(path,
+	    "/v1/party/%25[0-9]/%19[a-z]/%10[0-9]/status/success%n", id, role,
+	    party, &end);
+	if (world.is_calm || end == 0 || (j = story_job(id)) == NULL ||
+	    j->site == site || sim_pick(id, site, 4) != 0)
+		return;
+	j->ends_well = false;
+	wish_make(j, site, "/v1/job/stop",
+	    xasprintf("{\"job_id\":\"%s\"}", j->id), canceled);
+}
+
 static void
 rerun_done(struct wish *w, int64_t retcode, struct json_object *reply)
 {

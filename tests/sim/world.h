@@ -322,6 +322,8 @@ void story_tell(void);
 void story_submit(struct sim_job *);
 /* The one with that id; NULL: its user never heard of it. */
 struct sim_job *story_job(const char *id);
+/* What leaves for a site: it may be the success of a job. */
+void story_success_sent(const char *path, int site);
 /* A user of a site asks for something; the job may be NULL, body is taken. */
 void story_ask(struct sim_job *, int site, const char *path, char *body);
 /* people.c, each second. */

@@ -620,10 +620,52 @@ another_run_waits_until_every_member_has_sealed(void **state)
 			     DB_PARTY_ENDED, true, NULL, 0),
 	    0);
 	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
-	/* What the next run makes is staged anew. */
+	/* It may come to nothing: its plan forgets what was staged. */
 	assert_int_equal(
 	    db_party_get(db, arena, J1, "host", ROWS_HOST, &party), 0);
-	assert_false(party->staged);
+	assert_true(party->staged);
+}
+
+static void
+a_run_that_comes_to_nothing_leaves_the_job_as_it_was(void **state)
+{
+	struct db_task_new next = { .component = "lr_0",
+		.version = 1,
+		.role = "guest",
+		.party_id = ROWS_GUEST,
+		.module = "HeteroLR",
+		.run_here = true };
+	struct db_job *before, *after;
+	struct db_task *rows;
+	size_t n, again;
+
+	(void)state;
+	assert_int_equal(db_job_move(db, J1, STATE_RUNNING, 0, "", NULL), 0);
+	assert_int_equal(db_job_set_progress(db, J1, 100), 0);
+	assert_int_equal(db_job_move(db, J1, STATE_SUCCESS, 0, "", NULL), 0);
+	before = job(J1);
+	assert_int_equal(db_task_list(db, arena, J1, false, &rows, &n), 0);
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
+	assert_int_equal(db_task_insert(db, J1, &next, 1), 0);
+	assert_int_equal(db_job_cancel(db, J1, STATE_FAILED, "no", NULL), 0);
+	assert_int_equal(db_job_undo(db, J1, STATE_SUCCESS, "refused"), 0);
+	after = job(J1);
+	assert_int_equal(after->status, STATE_SUCCESS);
+	assert_string_equal(after->reason, "refused");
+	assert_int_equal(after->progress, 100);
+	assert_true(after->started_ms == before->started_ms);
+	assert_true(after->ended_ms == before->ended_ms);
+	assert_false(after->cancel_signal);
+	assert_int_equal(after->run, 1);
+	assert_int_equal(db_task_list(db, arena, J1, false, &rows, &again), 0);
+	assert_int_equal(again, n);
+	/* Once; and what a user ended is no matter of it. */
+	assert_int_equal(
+	    db_job_undo(db, J1, STATE_SUCCESS, "refused"), ERR_CONFLICT);
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
+	assert_int_equal(db_job_cancel(db, J1, STATE_CANCELED, "me", NULL), 0);
+	assert_int_equal(
+	    db_job_undo(db, J1, STATE_SUCCESS, "refused"), ERR_CONFLICT);
 }
 
 struct claimer {
@@ -967,6 +1009,7 @@ main(void)
 		T(settled_job_is_never_due_but_for_a_rerun),
 		T(another_run_is_as_if_no_member_had_the_job),
 		T(another_run_waits_until_every_member_has_sealed),
+		T(a_run_that_comes_to_nothing_leaves_the_job_as_it_was),
 		T(a_running_job_keeps_its_run_and_loses_its_lease),
 		T(many_claimers_share_the_jobs_without_overlap),
 		T(overdue_and_stale_jobs_are_found),

@@ -218,6 +218,42 @@ the_end_that_the_initiator_says_is_the_jobs(void **state)
 }
 
 static void
+a_users_stop_gives_way_to_a_success_that_the_initiator_had(void **state)
+{
+	struct party_caller wish = { .party_id = ROWS_GUEST, .is_wish = true };
+	struct party_caller told = guest;
+	bool effective;
+
+	(void)state;
+	start_job();
+	assert_int_equal(party_task_start(db, &guest, &reader, NULL), 0);
+	assert_int_equal(db_task_move(db, &reader,
+			     &(struct db_task_move){ .status = STATE_NONE,
+				 .party_status = STATE_RUNNING },
+			     NULL),
+	    0);
+	assert_int_equal(db_task_move(db, &reader,
+			     &(struct db_task_move){ .status = STATE_NONE,
+				 .party_status = STATE_SUCCESS },
+			     NULL),
+	    0);
+	TWICE(THEIRS, party_job_stop(db, &wish, &member, STATE_CANCELED,
+			  "by a user", &effective));
+	assert_int_equal(job(THEIRS)->status, STATE_CANCELED);
+	assert_int_equal(free_cores(), 8);
+	/* How what began here ended is for the initiator to say. */
+	assert_false(state_is_end(task(&reader)->status));
+	assert_int_equal(task(&lr)->status, STATE_CANCELED);
+	told.succeeded = &reader;
+	told.n_succeeded = 1;
+	TWICE(THEIRS, party_job_status(
+			  db, &told, &member, STATE_SUCCESS, NULL, &effective));
+	assert_int_equal(job(THEIRS)->status, STATE_SUCCESS);
+	assert_null(job(THEIRS)->reason);
+	assert_int_equal(task(&reader)->status, STATE_SUCCESS);
+}
+
+static void
 every_command_of_a_task_can_be_repeated(void **state)
 {
 	bool effective;
@@ -1633,6 +1669,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(every_command_of_a_job_can_be_repeated),
 		T(the_end_that_the_initiator_says_is_the_jobs),
+		T(a_users_stop_gives_way_to_a_success_that_the_initiator_had),
 		T(every_command_of_a_task_can_be_repeated),
 		T(commands_tell_of_tasks_that_succeeded),
 		T(running_task_is_wished_dead_and_its_shepherd_learns_it),

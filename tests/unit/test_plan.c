@@ -403,6 +403,30 @@ a_job_that_half_started_fails_rather_than_block(void **state)
 }
 
 static void
+a_rerun_that_is_refused_is_undone_and_members_are_told(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_action *a;
+
+	all_reserved(f);
+	f->job.undo_to = STATE_SUCCESS;
+	f->job.cancel_signal = true;
+	f->job.cancel_status = STATE_FAILED;
+	f->job.reason = "host 10000: no";
+	make(f);
+	a = expect(f, PLAN_UNDO, ANY, ANY);
+	assert_int_equal(a->status, STATE_SUCCESS);
+	expect_reason(a, "the rerun was refused");
+	expect_reason(a, "host 10000: no");
+	expect_commands(f, 0);
+	/* Who cancels it ends it, and who is running has begun. */
+	f->job.cancel_status = STATE_CANCELED;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_CANCELED);
+}
+
+static void
 the_first_tasks_start_with_the_job(void **state)
 {
 	struct fixture *f = *state;
@@ -1595,6 +1619,7 @@ main(void)
 		T(this_site_signs_before_it_asks_others),
 		T(a_reservation_lost_before_the_start_is_applied_for_again),
 		T(a_job_that_half_started_fails_rather_than_block),
+		T(a_rerun_that_is_refused_is_undone_and_members_are_told),
 		T(the_first_tasks_start_with_the_job),
 		T(the_verdict_is_stored_before_the_start_is_sent),
 		T(a_task_waits_for_its_upstream),
