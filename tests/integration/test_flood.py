@@ -31,11 +31,12 @@ class Strangers(unittest.TestCase):
 
     def connect(self, n, said):
         at = urlsplit(self.host.partner_url)
-        links = [socket.create_connection((at.hostname, at.port), timeout=20) for _ in range(n)]
-        for link in links:
-            self.addCleanup(link.close)
-            if said:
-                link.sendall(said)
+        links = []
+        for _ in range(n):
+            links.append(socket.create_connection((at.hostname, at.port), timeout=20))
+            self.addCleanup(links[-1].close)
+            # At once: the first may be over before the last begins.
+            links[-1].sendall(said)
         return links
 
     def test_handshakes_that_dawdle_keep_out_neither_users_nor_partners_and_are_over_soon(self):
@@ -44,7 +45,6 @@ class Strangers(unittest.TestCase):
             self.skipTest("this account may not open so many connections")
         resource.setrlimit(resource.RLIMIT_NOFILE, (DAWDLERS + 1000, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        self.connect(300, b"")
         dawdlers = self.connect(DAWDLERS, BEGIN)
         began = time.monotonic()
         self.host.ok("job/query", {"job_id": "1"})
