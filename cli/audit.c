@@ -198,8 +198,8 @@ check_whole(struct site *s)
 		if (n > 0)
 			r = err_set(ERR_CONFLICT,
 			    "the chain is not whole (%s): see \"sluice "
-			    "verify\" before anything is removed",
-			    f[0].text);
+			    "verify --config %s\" before anything is removed",
+			    f[0].text, s->conf->path);
 	}
 	history_free(h);
 	return r;

@@ -89,9 +89,10 @@ doctor_audit(struct doctor *d)
 		doctor_say(d, HEALTH_FAIL, what,
 		    doctor_command(d,
 			"sluice verify --config %s tells more; nothing mends "
-			"it: find out who could change the database, keep a "
-			"sluice audit export, and compare with a backup",
-			d->conf->path),
+			"it: find out who could change the database, keep "
+			"what sluice audit export --output FILE --config %s "
+			"writes, and compare with a backup",
+			d->conf->path, d->conf->path),
 		    "%s", c.fault);
 	else
 		doctor_say(d, HEALTH_OK, what, NULL,

@@ -105,8 +105,8 @@ note_disabled(struct site *s, const char *party)
 	else if (!p->enabled)
 		(void)fprintf(stderr,
 		    "sluice partner: note: party %s is disabled still; "
-		    "\"sluice partner enable %s\" ends that\n",
-		    party, party);
+		    "\"sluice partner enable %s --config %s\" ends that\n",
+		    party, party, s->conf->path);
 }
 
 static int

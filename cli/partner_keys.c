@@ -147,11 +147,14 @@ find_key(struct site *s, const char *wanted, const struct db_partner_key **out)
 	}
 	if (*out == NULL)
 		return err_set(ERR_NOT_FOUND,
-		    "no key %s; \"sluice partner keys\" lists them", wanted);
+		    "no key %s; \"sluice partner keys --config %s\" lists "
+		    "them",
+		    wanted, s->conf->path);
 	if (str_eq((*out)->party_id, s->conf->party_id))
 		return err_set(ERR_DENIED,
-		    "that key is this site's own: \"sluice site rotate-key\" "
-		    "replaces it");
+		    "that key is this site's own: \"sluice site rotate-key "
+		    "--output FILE --config %s\" replaces it",
+		    s->conf->path);
 	return 0;
 }
 
