@@ -80,8 +80,10 @@ print_member(const struct args *args, struct json_object *member)
 }
 
 static const char *
-verdict(bool allowed, bool waits)
+verdict(bool allowed, bool waits, bool is_known)
 {
+	if (!is_known)
+		return "whether the job would be taken in is not known";
 	if (!allowed)
 		return "the job would be refused";
 	return waits ? "the job would be taken in once that is approved"
@@ -93,6 +95,7 @@ print_answer(const struct args *args, struct json_object *data)
 {
 	struct json_object *members = json_get(data, "members");
 	const char *note = json_get_str(data, "note", "");
+	const char *unknown = json_get_str(data, "unknown", "");
 	bool waits = false;
 	size_t i;
 
@@ -105,8 +108,10 @@ print_answer(const struct args *args, struct json_object *data)
 		    print_member(args, json_object_array_get_idx(members, i));
 	if (*note != '\0')
 		(void)printf("%s\n", note);
-	(void)printf(
-	    "%s\n", verdict(json_get_bool(data, "allowed", false), waits));
+	(void)printf("%s%s%s\n",
+	    verdict(
+		json_get_bool(data, "allowed", false), waits, *unknown == '\0'),
+	    *unknown == '\0' ? "" : ": ", unknown);
 }
 
 static int

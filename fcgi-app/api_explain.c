@@ -26,6 +26,8 @@ struct explain {
 	struct json_object *members; /* borrowed from the answer */
 	const char *barred; /* why nothing of it is heard at all, or "" */
 	bool allowed;
+	bool refused;	     /* somebody would not take it in */
+	const char *unknown; /* whose word is missing, and why; or "" */
 };
 
 /* said is explain_member()'s, and the answer's from now on. */
@@ -36,6 +38,8 @@ add_member(struct explain *x, const char *role, const char *party_id,
 	json_add_str(said, "role", role);
 	json_add_str(said, "party_id", party_id);
 	x->allowed &= json_get_bool(said, "allowed", false);
+	x->refused |=
+	    !json_get_bool(said, "allowed", false) && !json_has(said, "silent");
 	json_object_array_add(x->members, said);
 }
 
@@ -89,6 +93,13 @@ take_answer(struct explain *x, const struct errand_call *c)
 		json_add_str(said, "error",
 		    c->reply.retcode == 0 ? "its answer is none"
 					  : c->reply.retmsg);
+		if (c->reply.silent) {
+			json_add_bool(said, "silent", true);
+			x->unknown = arena_printf(x->req->arena,
+			    "%s%s%s %s does not answer", x->unknown,
+			    *x->unknown == '\0' ? "" : ", ", c->role,
+			    c->party_id);
+		}
 	}
 	add_member(x, c->role, c->party_id, said);
 }
@@ -164,6 +175,7 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 		.spec = spec,
 		.party = request_text(req, "party_id"),
 		.barred = "",
+		.unknown = "",
 		.allowed = true };
 	struct json_object *data;
 	bool own;
@@ -183,6 +195,9 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 	json_add_str(data, "party_id", x.party);
 	json_add_str(data, "initiator_role", spec->initiator_role);
 	json_add_bool(data, "allowed", x.allowed);
+	/* Nobody refused, and somebody was not heard: it is not known. */
+	if (!x.refused && *x.unknown != '\0')
+		json_add_str(data, "unknown", x.unknown);
 	json_add_str(data, "note", note(&x, own));
 	if (r == 0 && rp->retcode == 0)
 		(void)reply_data(rp, data);
@@ -234,7 +249,7 @@ api_permission_explain(struct request *req, struct reply *rp)
 	struct faults faults = FAULTS_INIT;
 	struct job_model *model = NULL;
 	struct job_spec *spec = NULL;
-	struct own_data own = { req, 0 };
+	struct own_data own = { req, 0, NULL };
 	struct job_spec_input in = {
 		.job_id = EXPLAIN_JOB_ID,
 		.local_party = req->app->conf->party_id,

@@ -8,6 +8,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/deployed.h"
 #include "fcgi-app/hook_ask.h"
+#include "fcgi-app/own_data.h"
 #include "fcgi-app/party_command.h"
 #include "fcgi-app/provider_set.h"
 #include "fcgi-app/route.h"
@@ -255,10 +256,10 @@ check_stored(struct request *req, struct reply *rp, int64_t bytes)
 	return r == ERR_BUSY ? command_not_now(rp, &why, r) : r;
 }
 
-/* Who was taken in before brings nothing more. */
+/* Who was taken in before brings nothing more, and reads what it found. */
 static int
 check_new(struct request *req, struct reply *rp, const struct party_member *m,
-    const struct db_job_new *job)
+    const struct derived *d, const struct db_job_new *job)
 {
 	struct db_party *known;
 	int r = db_party_get(
@@ -269,7 +270,23 @@ check_new(struct request *req, struct reply *rp, const struct party_member *m,
 	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;
 	err_clear();
-	return check_stored(req, rp, party_job_bytes(job));
+	if ((r = check_stored(req, rp, party_job_bytes(job))) != 0)
+		return r;
+	return own_data_of_partner(
+	    req, d->spec, job_spec_member(d->spec, m->role, m->party_id), job);
+}
+
+/* The run that is to begin; of one that has, the answer was lost. */
+static int
+check_again(
+    struct request *req, const struct derived *d, const struct db_job_new *job)
+{
+	struct db_job *known;
+	int r = db_job_get_brief(req->app->db, req->arena, job->job_id, &known);
+
+	return r != 0 || known->run >= job->run
+		   ? r
+		   : own_data_of_partner(req, d->spec, NULL, job);
 }
 
 int
@@ -286,7 +303,7 @@ api_party_job_create(struct request *req, struct reply *rp)
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = check_queue(req, rp, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &who, &m, false, &d, &job)) == 0 &&
-	    (r = check_new(req, rp, &m, &job)) == 0 &&
+	    (r = check_new(req, rp, &m, &d, &job)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE, NULL)) == 0 &&
 	    (r = party_contract_create(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0) {
@@ -333,6 +350,7 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &who, &m, true, &d, &job)) == 0 &&
 	    (r = check_stored(req, rp, party_job_bytes(&job))) == 0 &&
+	    (r = check_again(req, &d, &job)) == 0 &&
 	    (r = ask_service_again(req, &job)) == 0 &&
 	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0 &&

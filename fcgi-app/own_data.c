@@ -7,31 +7,41 @@
 #include "fcgi-app/app.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/conf/site_conf.h"
+#include "lib/data/resolve.h"
 #include "lib/db/db_table.h"
 #include "lib/engine/render.h"
+#include "lib/party/party.h"
 
 /* *out is NULL when the task reads none by its name. */
 static int
-find_table(struct request *req, const struct job_task *t, struct db_table **out)
+find_table(
+    const struct own_data *own, const struct job_task *t, struct db_table **out)
 {
+	struct request *req = own->req;
 	struct json_object *table = json_get(t->parameters, "table");
 	const char *name = json_get_str(table, "name", NULL);
 	const char *space = json_get_str(table, "namespace", NULL);
+	int r;
 
 	*out = NULL;
 	if (name == NULL || space == NULL)
 		return 0;
-	return db_table_get(req->app->db, req->arena, space, name, out);
+	r = db_table_get(req->app->db, req->arena, space, name, out);
+	return r != 0 || own->partner == NULL
+		   ? r
+		   : data_check_reader(
+			 req->app->db, req->arena, *out, own->partner);
 }
 
 static int
-look_at_reader(struct request *req, const struct job_member *m,
+look_at_reader(const struct own_data *own, const struct job_member *m,
     const struct job_task *t, const struct json_path *at, struct faults *faults)
 {
 	const struct json_path *path = JSON_PATH_KEY(at, "table");
 	struct json_object *table = json_get(t->parameters, "table");
 	struct db_table *row;
-	int r = find_table(req, t, &row);
+	int r = find_table(own, t, &row);
 
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
@@ -113,7 +123,7 @@ look_at_columns(const struct job_member *m, const struct job_task *t,
 }
 
 static int
-look_at_transform(struct request *req, const struct job_spec *spec,
+look_at_transform(const struct own_data *own, const struct job_spec *spec,
     const struct job_member *m, size_t seq, const struct json_path *at,
     struct faults *faults)
 {
@@ -124,7 +134,7 @@ look_at_transform(struct request *req, const struct job_spec *spec,
 	if (reader == SIZE_MAX || m->tasks[reader].parameters == NULL ||
 	    !is_judged(spec->components[seq], &m->tasks[seq]))
 		return 0;
-	r = find_table(req, &m->tasks[reader], &row);
+	r = find_table(own, &m->tasks[reader], &row);
 	if (r == ERR_NOT_FOUND) { /* which the Reader has told */
 		err_clear();
 		return 0;
@@ -147,8 +157,71 @@ own_data_look(void *ctx, const struct job_spec *spec,
 	if (own->error != 0)
 		return;
 	if (str_eq(module, "Reader"))
-		r = look_at_reader(own->req, m, &m->tasks[seq], at, faults);
+		r = look_at_reader(own, m, &m->tasks[seq], at, faults);
 	else if (str_eq(module, "DataTransform"))
-		r = look_at_transform(own->req, spec, m, seq, at, faults);
+		r = look_at_transform(own, spec, m, seq, at, faults);
 	own->error = r;
+}
+
+/* --- partners' jobs ------------------------------------------------------- */
+
+static int
+look_at_member(struct own_data *own, const struct job_spec *spec,
+    const struct job_member *m, struct faults *faults)
+{
+	for (size_t seq = 0; seq < spec->n_components; seq++)
+		if (m->tasks[seq].parameters != NULL)
+			own_data_look(own, spec, m, seq,
+			    JSON_PATH_KEY(NULL, spec->components[seq]->name),
+			    faults);
+	return own->error;
+}
+
+static int
+is_allowed(struct request *req, const struct job_member *m,
+    const struct db_job_new *job, bool *out)
+{
+	const struct party_member pm = { job->job_id, m->role, m->party_id };
+	struct permit_decision *d;
+	size_t n;
+	int r = party_job_explain(req->app->db, req->arena, &pm, job, &d, &n);
+
+	*out = r == 0;
+	for (size_t i = 0; r == 0 && i < n; i++)
+		*out &= d[i].allowed;
+	return r;
+}
+
+static int
+judge_member(struct request *req, const struct job_spec *spec,
+    const struct job_member *m, const struct db_job_new *job)
+{
+	const char *detail = req->app->conf->error_detail;
+	struct own_data own = { req, 0, job->initiator_party };
+	struct faults faults = FAULTS_INIT;
+	bool allowed;
+	int r = look_at_member(&own, spec, m, &faults);
+
+	if (r == 0 && faults_any(&faults) &&
+	    (r = is_allowed(req, m, job, &allowed)) == 0 && allowed)
+		r = str_eq(detail, "class")
+			? err_set(ERR_INVALID,
+			      "a table or column that the job names is not "
+			      "here")
+			: faults_err(&faults, "data");
+	faults_fini(&faults);
+	return r;
+}
+
+int
+own_data_of_partner(struct request *req, const struct job_spec *spec,
+    const struct job_member *member, const struct db_job_new *job)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < spec->n_members && r == 0; i++)
+		if (spec->members[i].is_local &&
+		    (member == NULL || member == &spec->members[i]))
+			r = judge_member(req, spec, &spec->members[i], job);
+	return r;
 }

@@ -238,7 +238,7 @@ insert(struct request *req, struct submit *s,
     const struct job_defaults *defaults, const struct job_model *model,
     const char *job_id, struct faults *faults, struct job_spec **out)
 {
-	struct own_data own = { req, 0 };
+	struct own_data own = { req, 0, NULL };
 	struct db_job_new job;
 	struct wait why;
 	int r;

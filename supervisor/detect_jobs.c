@@ -180,35 +180,44 @@ launch_lost(struct supervisor *s, const struct db_stuck_task *t)
 	return r;
 }
 
-/* No running task without an attempt, no started one without a launch. */
-int
-detect_lost_tasks(struct supervisor *s)
+typedef int find_tasks_fn(struct db *, struct arena *, int64_t bound,
+    int64_t limit, struct db_stuck_task **, size_t *n);
+
+/* Act on each task that is found beyond the bound; *n is how many there are. */
+static int
+each_task(struct supervisor *s, find_tasks_fn *find, int64_t bound,
+    int (*act)(struct supervisor *, const struct db_stuck_task *), size_t *n)
 {
 	struct arena *arena = arena_new();
 	struct db_stuck_task *rows;
-	size_t n = 0;
 	int r;
 
-	r = db_detect_lost_tasks(s->db, arena, LOST_MS, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = end_lost(s, &rows[i]);
-	if (r == 0)
-		r = db_detect_unlaunched(
-		    s->db, arena, LOST_MS, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = launch_lost(s, &rows[i]);
-	if (r == 0 && n > 0)
-		launch_look(s->launcher);
+	*n = 0;
+	r = find(s->db, arena, bound, BATCH, &rows, n);
+	for (size_t i = 0; r == 0 && i < *n; i++)
+		r = act(s, &rows[i]);
 	arena_free(arena);
 	return r;
 }
 
-typedef int late_fn(struct db *, struct arena *, int64_t age_ms, int64_t limit,
-    struct db_stuck_task **, size_t *n);
+/* No running task without an attempt, no started one without a launch. */
+int
+detect_lost_tasks(struct supervisor *s)
+{
+	size_t n;
+	int r = each_task(s, db_detect_lost_tasks, LOST_MS, end_lost, &n);
+
+	if (r == 0)
+		r = each_task(
+		    s, db_detect_unlaunched, LOST_MS, launch_lost, &n);
+	if (r == 0 && n > 0)
+		launch_look(s->launcher);
+	return r;
+}
 
 /* One finding for each task that is late; *n is how many there are. */
 static int
-tell_late(struct supervisor *s, late_fn *late, const char *detector,
+tell_late(struct supervisor *s, find_tasks_fn *late, const char *detector,
     const char *words, size_t *n)
 {
 	struct arena *arena = arena_new();
@@ -273,18 +282,12 @@ end_session(struct supervisor *s, const struct db_stuck_task *t)
 int
 detect_sessions(struct supervisor *s)
 {
-	struct arena *arena = arena_new();
-	struct db_stuck_task *rows;
-	size_t n = 0;
-	int r;
+	size_t n;
+	int r = each_task(
+	    s, db_detect_sessions, s->conf->session_hours, end_session, &n);
 
-	r = db_detect_sessions(
-	    s->db, arena, s->conf->session_hours, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
-		r = end_session(s, &rows[i]);
 	if (r == 0 && n > 0)
 		kill_look(s);
-	arena_free(arena);
 	return r;
 }
 

@@ -6,7 +6,9 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/log.h"
 #include "lib/base/str.h"
+#include "lib/db/db_job.h"
 #include "lib/json/json.h"
 
 bool
@@ -58,4 +60,29 @@ data_resolve(struct db *db, struct arena *a, const struct db_table *t,
 	    "the rows of table %s %s are kept by the engine %s: a Reader "
 	    "takes them in",
 	    t->table_namespace, t->name, t->engine);
+}
+
+int
+data_check_reader(struct db *db, struct arena *a, const struct db_table *t,
+    const char *initiator_party)
+{
+	const struct db_table *own = t;
+	struct db_party *rows;
+	size_t n;
+	int r;
+
+	/* Under another name it is still what it is. */
+	r = data_resolve(db, a, t, &own);
+	if (r != 0 && r != ERR_UNSUPPORTED)
+		return r;
+	if (!str_eq(own->origin, "output"))
+		return 0;
+	if ((r = db_party_list(db, a, own->job_id, &rows, &n)) != 0)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].party_id, initiator_party))
+			return 0;
+	log_warn("party %s asked for an output of job %s", initiator_party,
+	    own->job_id);
+	return err_set(ERR_NOT_FOUND, "no such table");
 }

@@ -17,6 +17,15 @@
 int data_resolve(struct db *, struct arena *, const struct db_table *t,
     const struct db_table **out);
 
+/*
+ * A job of that partner may read what was uploaded or bound here, and outputs
+ * of jobs that it takes part in, under whatever name.  What was worked out with
+ * somebody else is not shown to it, not even that it is there: ERR_NOT_FOUND.
+ * Other errors: see data_resolve().
+ */
+int data_check_reader(struct db *, struct arena *, const struct db_table *t,
+    const char *initiator_party);
+
 /* Folder names are ours, but they come from a row: two parts, hex. */
 bool data_is_folder(const char *s);
 

@@ -328,8 +328,8 @@ static const struct db_stmt move_running = { "job.move_running", "sss",
 	"UPDATE job SET started_at = COALESCE(started_at, NOW(6)),"
 	" reason = NULL, wait_code = '', status = ?"
 	" WHERE job_id = ? AND status = ?" };
-static const struct db_stmt move_end = { "job.move_end", "esss",
-	"UPDATE job SET ended_at = NOW(6),"
+static const struct db_stmt move_end = { "job.move_end", "iesss",
+	"UPDATE job SET ended_at = NOW(6), progress = IF(?, 100, progress),"
 	" reason = COALESCE(LEFT(?, 4000), reason), wait_code = '',"
 	" status = ? WHERE job_id = ? AND status = ?" };
 static const struct db_stmt move_again = { "job.move_again", "sss",
@@ -379,6 +379,7 @@ write_job_move(struct db *db, const struct job_move *m, int64_t *n)
 		return db_exec(db, &move_running, n, to, m->job_id, from);
 	if (state_is_end(m->to))
 		return db_exec(db, &move_end, n,
+		    (int64_t)(m->to == STATE_SUCCESS),
 		    state_is_interrupt(m->to) ? m->reason : NULL, to, m->job_id,
 		    from);
 	if (state_is_end(m->from))
@@ -461,8 +462,8 @@ db_job_move_locked(struct db *db, struct db_job *j, enum state to,
 	return r;
 }
 
-static const struct db_stmt other_end = { "job.other_end", "eisss",
-	"UPDATE job SET status = ?,"
+static const struct db_stmt other_end = { "job.other_end", "eiisss",
+	"UPDATE job SET status = ?, progress = IF(?, 100, progress),"
 	" reason = IF(?, NULL, COALESCE(LEFT(?, 4000), reason)) WHERE"
 	" job_id = ? AND status = ?" };
 
@@ -477,8 +478,8 @@ db_job_end_otherwise(
 	int r;
 
 	if ((r = db_exec(db, &other_end, NULL, state_name(to),
-		 (int64_t)(to == STATE_SUCCESS), reason, j->job_id,
-		 state_name(j->status))) != 0 ||
+		 (int64_t)(to == STATE_SUCCESS), (int64_t)(to == STATE_SUCCESS),
+		 reason, j->job_id, state_name(j->status))) != 0 ||
 	    (r = db_event_add(db, &(struct db_event){ .job_id = j->job_id,
 				      .kind = "job",
 				      .from_state = state_name(j->status),

@@ -120,6 +120,35 @@ used_up(const char *what, const char *party, int64_t use, int64_t limit)
 	return w;
 }
 
+static int
+above_quota(const char *party, int64_t cores, int64_t limit)
+{
+	return err_set(ERR_LIMIT,
+	    "%lld cores are asked for, the quota of party %.10s here is %lld",
+	    (long long)cores, party, (long long)limit);
+}
+
+static const struct db_stmt cores_limit = { "quota.cores_limit", "ss",
+	"SELECT q.cores FROM quota q WHERE q.party_id IN (?, ?)"
+	" ORDER BY q.party_id = '*' LIMIT 1" };
+
+int
+db_quota_check_ever(
+    struct db *db, const char *initiator_party, bool is_own, int64_t cores)
+{
+	int64_t limit = 0;
+	int r = db_query_int(db, &cores_limit, &limit, initiator_party,
+	    is_own ? "" : DB_QUOTA_PARTNERS);
+
+	if (r == ERR_NOT_FOUND)
+		err_clear();
+	else if (r != 0)
+		return r;
+	return limit > 0 && cores > limit
+		   ? above_quota(initiator_party, cores, limit)
+		   : 0;
+}
+
 int
 db_quota_check(struct db *db, struct arena *a, const char *job_id,
     int64_t cores, struct wait *why)
@@ -135,11 +164,7 @@ db_quota_check(struct db *db, struct arena *a, const char *job_id,
 	if (r != 0)
 		return r;
 	if (u->limit_cores > 0 && u->own + cores > u->limit_cores)
-		return err_set(ERR_LIMIT,
-		    "%lld cores are asked for, the quota of party %.10s here "
-		    "is %lld",
-		    (long long)(u->own + cores), u->party_id,
-		    (long long)u->limit_cores);
+		return above_quota(u->party_id, u->own + cores, u->limit_cores);
 	if (u->limit_cores > 0 && u->cores + u->own + cores > u->limit_cores) {
 		*why = used_up("cores", u->party_id, u->cores, u->limit_cores);
 		wait_set(why, WAIT_N_CORES_ASKED, u->own + cores);

@@ -38,6 +38,13 @@ int db_quota_check(struct db *, struct arena *, const char *job_id,
     int64_t cores, struct wait *why);
 
 /*
+ * May a job of this initiator ever have that many cores?  ERR_LIMIT when not,
+ * with the numbers.
+ */
+int db_quota_check_ever(
+    struct db *, const char *initiator_party, bool is_own, int64_t cores);
+
+/*
  * May one more job of this initiator wait here?  is_own: of this site.  Where
  * there is room for thousands they are counted once a second.  It is asked
  * before the transaction that takes the job in, which locks nothing for it: as

@@ -6,6 +6,10 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/data/resolve.h"
+#include "lib/db/db_quota.h"
+#include "lib/db/db_resource.h"
+#include "lib/db/db_table.h"
 #include "lib/json/decode.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/party.h"
@@ -75,6 +79,99 @@ ask_service(const struct permit_service *service, struct arena *a,
 	return 0;
 }
 
+/* --- what the rules do not decide ----------------------------------------- */
+
+static void
+add_finding(struct json_object *list, const char *kind, const char *subject,
+    bool allowed, const char *why)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "kind", kind);
+	json_add_str(o, "subject", subject);
+	json_add_bool(o, "allowed", allowed);
+	json_add_str(o, "why", why);
+	json_object_array_add(list, o);
+}
+
+/* More than the site has, or than this initiator ever gets of it. */
+static int
+look_at_cores(struct db *db, struct arena *a, const struct party_member *m,
+    const struct db_job_new *job, struct json_object *list, bool *allowed)
+{
+	struct db_resource *have;
+	int64_t cores = 0;
+	int r;
+
+	for (size_t i = 0; i < job->nparties; i++)
+		if (str_eq(job->parties[i].role, m->role) &&
+		    str_eq(job->parties[i].party_id, m->party_id))
+			cores = job->parties[i].cores;
+	if (cores == 0)
+		return 0;
+	r = db_resource_get(db, a, DB_ENGINE_DEFAULT, &have);
+	if (r == 0 && cores > have->cores)
+		r = err_set(ERR_LIMIT,
+		    "%lld cores are asked for, this site has %lld",
+		    (long long)cores, (long long)have->cores);
+	if (r == 0)
+		r = db_quota_check_ever(db, job->initiator_party, false, cores);
+	if (r == ERR_LIMIT) {
+		add_finding(list, "quota", "cores", false, err_text());
+		*allowed = false;
+	} else if (r != 0 && r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	return 0;
+}
+
+/* One that the rules let the asker read, so that he may know of it. */
+static int
+look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
+    const struct db_task_new *t, struct json_object *list, bool *allowed)
+{
+	struct json_object *o = NULL, *table;
+	const char *name, *space;
+	struct db_table *row;
+	int r;
+
+	if (!str_eq(t->module, "Reader") || t->parameters == NULL)
+		return 0;
+	if ((r = json_parse_text(t->parameters, &o)) != 0)
+		return r;
+	table = json_get(o, "table");
+	name = json_get_str(table, "name", "");
+	space = json_get_str(table, "namespace", "");
+	r = *name == '\0' ? 0 : db_table_get(db, a, space, name, &row);
+	if (r == 0 && *name != '\0')
+		r = data_check_reader(db, a, row, job->initiator_party);
+	if (r == ERR_NOT_FOUND || (r == 0 && *name != '\0' && row->disabled)) {
+		add_finding(list, "table",
+		    arena_printf(a, "%s/%s", space, name), false,
+		    r == 0 ? "the table is disabled"
+			   : "there is no such table");
+		*allowed = false;
+		err_clear();
+		r = 0;
+	}
+	json_object_put(o);
+	return r;
+}
+
+static int
+look_at_means(struct db *db, struct arena *a, const struct party_member *m,
+    const struct db_job_new *job, struct json_object *list, bool *allowed)
+{
+	int r = look_at_cores(db, a, m, job, list, allowed);
+
+	for (size_t i = 0; i < job->ntasks && r == 0; i++)
+		if (str_eq(job->tasks[i].role, m->role) &&
+		    str_eq(job->tasks[i].party_id, m->party_id))
+			r = look_at_table(
+			    db, a, job, &job->tasks[i], list, allowed);
+	return r;
+}
+
 int
 explain_member(struct db *db, struct arena *a, const struct party_member *m,
     const struct db_job_new *job, const struct permit_service *service,
@@ -94,8 +191,11 @@ explain_member(struct db *db, struct arena *a, const struct party_member *m,
 		allowed &= d[i].allowed;
 		json_object_array_add(list, decision_json(&d[i]));
 	}
-	if (allowed && service != NULL &&
-	    (r = ask_service(service, a, m, job, d, n, list, &allowed)) != 0) {
+	if (allowed && service != NULL)
+		r = ask_service(service, a, m, job, d, n, list, &allowed);
+	if (r == 0 && allowed)
+		r = look_at_means(db, a, m, job, list, &allowed);
+	if (r != 0) {
 		json_object_put(list);
 		return r;
 	}
@@ -112,6 +212,10 @@ explain_body(const struct party_member *m, const struct db_job_new *job)
 	struct json_object *list = json_object_new_array();
 
 	json_add_str(body, "src_role", job->initiator_role);
+	for (size_t i = 0; i < job->nparties; i++)
+		if (str_eq(job->parties[i].role, m->role) &&
+		    str_eq(job->parties[i].party_id, m->party_id))
+			json_add_int(body, "cores", job->parties[i].cores);
 	for (size_t i = 0; i < job->ntasks; i++) {
 		const struct db_task_new *t = &job->tasks[i];
 
@@ -133,11 +237,13 @@ explain_body(const struct party_member *m, const struct db_job_new *job)
 struct explain_ask {
 	const char *src_role;
 	struct json_object *tasks;
+	int64_t cores;
 };
 
 static const struct json_field ask_fields[] = {
 	JSON_STR(struct explain_ask, src_role, 1, JOB_ROLE_MAX, JSON_REQUIRED),
 	JSON_ARR(struct explain_ask, tasks, 1, TASKS_MAX, JSON_REQUIRED),
+	JSON_INT(struct explain_ask, cores, 0, INT32_MAX, 0),
 };
 
 static const struct json_field task_fields[] = {
@@ -168,7 +274,8 @@ read_tasks(const struct errand_ask *ask, struct json_object *list,
 static int
 read_ask(const struct errand_ask *ask, struct db_job_new *job)
 {
-	struct explain_ask body = { NULL, NULL };
+	struct explain_ask body = { NULL, NULL, 0 };
+	struct db_party_new *party = arena_alloc(ask->arena, sizeof(*party));
 	struct faults faults = FAULTS_INIT;
 	int r = 0;
 
@@ -177,6 +284,11 @@ read_ask(const struct errand_ask *ask, struct db_job_new *job)
 		job->initiator_role = body.src_role;
 		job->tasks = read_tasks(ask, body.tasks, &faults);
 		job->ntasks = json_object_array_length(body.tasks);
+		*party = (struct db_party_new){ .role = ask->role,
+			.party_id = ask->party_id,
+			.cores = body.cores };
+		job->parties = party;
+		job->nparties = 1;
 	}
 	if (faults_any(&faults))
 		r = faults_err(&faults, "body");

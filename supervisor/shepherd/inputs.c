@@ -183,36 +183,14 @@ resolve_data(struct resolver *v, const struct dsl_ref *ref)
 	return 0; /* it makes none for this member */
 }
 
-/*
- * A partner's job may read what was uploaded here and the outputs of jobs
- * that its initiator takes part in.  What was worked out with somebody else
- * is not shown to it, not even that it is there.
- */
 static int
 check_origin(struct resolver *v, const struct db_table *t)
 {
 	const struct db_job *job = v->subject->job;
-	const struct db_table *own;
-	struct db_party *rows;
-	size_t n, i;
-	int r;
 
-	if (job->is_initiator)
-		return 0;
-	/* Under another name it is still what it is. */
-	r = data_resolve(v->db, v->arena, t, &own);
-	if (r != 0 && r != ERR_UNSUPPORTED)
-		return r;
-	if (!str_eq(own->origin, "output"))
-		return 0;
-	if ((r = db_party_list(v->db, v->arena, own->job_id, &rows, &n)) != 0)
-		return r;
-	for (i = 0; i < n; i++)
-		if (str_eq(rows[i].party_id, job->initiator_party))
-			return 0;
-	log_warn("job of party %s asked for an output of job %s",
-	    job->initiator_party, own->job_id);
-	return ERR_NOT_FOUND;
+	return job->is_initiator ? 0
+				 : data_check_reader(v->db, v->arena, t,
+				       job->initiator_party);
 }
 
 /*

@@ -1,9 +1,12 @@
 """The main job over real sites: the numbers, and what everyone may read."""
 import io
+import json
+import os
 import tarfile
+import tempfile
 import unittest
 
-from federation import DATA, Federation, example, lr_conf
+from federation import DATA, Federation, example, lr_conf, settings, wait_for
 
 LOSS = [38.7334, 4.8643, 1.1196, 0.7146, 0.5759]
 LOSS_FULL = [0.693147, 78.8756, 5.6951, 1.4786, 0.7330, 0.5325, 0.4611]
@@ -148,17 +151,65 @@ class WrongJobs(unittest.TestCase):
             guest.ok("table/enable", {"namespace": "own", "table_name": "breast_guest"})
         self.assertEqual(guest.sql("SELECT COUNT(*) FROM job"), before)
 
-    def test_a_missing_table_fails_the_job_everywhere_with_the_reason(self):
-        job = self.fed.submit(lr_conf(host_table="no_such_table"))
-        row = self.fed.guest.wait(job)
-        self.assertEqual(row["f_status"], "failed")
-        self.assertEqual(self.fed.host.wait(job, role="host")["f_status"], "failed")
-        self.assertEqual(self.fed.arbiter.wait(job, role="arbiter")["f_status"], "failed")
-        text = " ".join(str(t["f_error_report"]) for t in self.fed.guest.tasks(job))
-        self.assertIn("no_such_table", text)
-        for site in (self.fed.guest, self.fed.host, self.fed.arbiter):
-            self.assertEqual(site.sql("SELECT COUNT(*) FROM resource_grant WHERE job_id = '%s'"
-                                      " AND returned_at IS NULL" % job), [["0"]])
+    def test_a_partner_refuses_a_job_whose_table_or_label_it_lacks(self):
+        no_label = lr_conf()
+        no_label["component_parameters"]["role"]["host"]["all"]["data_transform_0"] = {"with_label": True, "label_name": "z"}
+        for conf, words in ((lr_conf(host_table="no_such_table"), "party 10000 has no table test no_such_table"),
+                            (no_label, "table test breast_host of party 10000 has no column z")):
+            job = self.fed.submit(conf)
+            row = self.fed.guest.wait(job)
+            self.assertEqual(row["f_status"], "failed")
+            self.assertIn("host 10000: ", row["f_reason"])
+            self.assertIn(words, row["f_reason"])
+            # Nothing of it was taken in, or began.
+            self.assertEqual(self.fed.host.sql("SELECT 1 FROM job WHERE job_id = '%s'" % job), [])
+            self.assertEqual({t["f_party_status"] for t in self.fed.guest.tasks(job)}, {"canceled"})
+            for site in (self.fed.guest, self.fed.arbiter):
+                wait_for(lambda: site.sql("SELECT 1 FROM resource_grant WHERE job_id = '%s' AND returned_at IS NULL" % job) == [],
+                         what="what was held being given back")
+
+    def test_a_partner_that_tells_kinds_of_errors_alone_does_not_name_tables(self):
+        old = settings(self.fed.host, "jobs", error_detail="class")
+        self.fed.host.stop()
+        self.fed.host.start()
+        try:
+            row = self.fed.guest.wait(self.fed.submit(lr_conf(host_table="no_such_table")))
+        finally:
+            settings(self.fed.host, "jobs", **old)
+            self.fed.host.stop()
+            self.fed.host.start()
+        self.assertIn("host 10000: a table or column that the job names is not here", row["f_reason"])
+
+    def test_explain_knows_what_a_partner_lacks_and_what_is_not_known(self):
+        guest, host = self.fed.guest, self.fed.host
+
+        def said(conf):
+            with tempfile.TemporaryDirectory() as folder:
+                files = []
+                for name, text in (("dsl", example("dsl.json")), ("conf", conf)):
+                    files += ["--" + name, os.path.join(folder, name)]
+                    with open(files[-1], "w", encoding="utf-8") as f:
+                        json.dump(text, f)
+                return guest.cli("explain", *files, check=False)
+        self.assertIn("the job would be taken in\n", said(lr_conf()).stdout)
+        done = said(lr_conf(host_table="no_such_table"))
+        self.assertIn("NO  table     test/no_such_table: there is no such table", done.stdout)
+        self.assertIn("the job would be refused\n", done.stdout)
+        host.cli("quota", "--party", "9999", "--cores", "1")
+        try:
+            done = said(lr_conf())
+        finally:
+            host.cli("quota", "--party", "9999", "--remove")
+        self.assertRegex(done.stdout, "NO  quota     cores: [0-9]+ cores are asked for, the quota of party 9999 here is 1")
+        self.assertIn("the job would be refused\n", done.stdout)
+        host.stop()
+        try:
+            done, refused = said(lr_conf()), said(lr_conf())
+        finally:
+            host.start()
+        self.assertIn("whether the job would be taken in is not known: host 10000 does not answer\n", done.stdout)
+        self.assertNotIn("refused", done.stdout.splitlines()[-1])
+        self.assertEqual((done.returncode, refused.returncode), (1, 1))
 
     def test_stopping_a_running_job_cancels_it_everywhere(self):
         fed = self.fed

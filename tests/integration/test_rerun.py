@@ -57,6 +57,7 @@ class Rerun(unittest.TestCase):
             return [[[s.ok("job/query", {"job_id": job, "role": role})["data"][0][k] for k in shown],
                      self.versions(job, s)] for role, s in sites] + [self.loss(job)]
         before = state()
+        self.assertEqual([s[0][1] for s in before[:3]], [100, 100, 100])
         # More than it ever gives is refused for good.
         self.fed.host.cli("quota", "--party", "9999", "--cores", "1")
         try:
@@ -117,7 +118,8 @@ class Rerun(unittest.TestCase):
         conf = lr_conf(namespace="rerun", max_iter=2, tol=0)
         conf["component_parameters"]["role"]["host"]["all"]["reader_0"]["table"]["name"] = "no_such_table"
         job = self.fed.submit(conf)
-        row = self.end(job, "failed")
+        row = self.fed.guest.wait(job)
+        self.assertEqual(row["f_status"], "failed")
         self.assertIn("no_such_table", row["f_reason"])
         self.fed.guest.ok("job/parameter/update", {"job_id": job, "component_parameters": {"role": {"host": {"all": {
             "reader_0": {"table": {"name": "breast_host"}}}}}}})

@@ -192,8 +192,12 @@ class Tables(unittest.TestCase):
                     "host": {"0": {"reader_0": {"table": {"name": "veiled", "namespace": "bound"}}}}}}}
         reply = self.fed.host.api("job/submit", {"job_dsl": READER, "job_runtime_conf": conf})
         self.assertEqual(reply["retcode"], 0, reply)
-        self.assertEqual(self.fed.host.wait(reply["jobId"])["f_status"], "failed")
-        self.assertIn("has no table bound veiled", self.reason(reply["jobId"], "host"))
+        # The same words as of one that nobody has.
+        row = self.fed.host.wait(reply["jobId"])
+        self.assertEqual(row["f_status"], "failed")
+        self.assertIn("host 9999: ", row["f_reason"])
+        self.assertIn("has no table bound veiled", row["f_reason"])
+        self.assertEqual(self.site.sql("SELECT 1 FROM job WHERE job_id = '%s'" % reply["jobId"]), [])
 
     def test_an_output_of_an_older_job_is_read(self):
         job = self.read({"name": "breast_guest", "namespace": "test"})

@@ -3,6 +3,7 @@ import os
 import subprocess
 import unittest
 
+import sites
 from federation import BUILD, DATA, Federation, example, lr_conf, wait_for
 
 
@@ -80,14 +81,14 @@ class Waiting(unittest.TestCase):
         self.assertEqual(fed.guest.wait(job)["f_status"], "success")
 
     def test_what_a_retry_cannot_mend_fails_at_once_and_says_so_everywhere(self):
-        conf = lr_conf(namespace="waiting", host_table="no_such_table")
+        conf = sites.conf(["fail_0"], sites.TWO, {"fail_0": {"what": "error", "who": "host"}})
         conf["job_parameters"]["common"].update({"auto_retries": 5, "auto_retry_delay": 0})
-        job = self.submit(conf)
+        job = self.fed.submit(conf, {"components": {"fail_0": {"module": "TestFail"}}})
         for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
             row = site.wait(job, role=role)
             self.assertEqual(row["f_status"], "failed")
-            self.assertIn("no table waiting no_such_table", row["f_reason"])
-        reader = {t["f_role"]: t for t in self.fed.guest.tasks(job, component_name="reader_0")}
+            self.assertIn("this test fails", row["f_reason"])
+        reader = {t["f_role"]: t for t in self.fed.guest.tasks(job, component_name="fail_0")}
         self.assertEqual(reader["host"]["f_fault"], "component")
         self.assertEqual(reader["host"]["f_task_version"], 0)
 
