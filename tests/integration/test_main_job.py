@@ -163,7 +163,7 @@ class WrongJobs(unittest.TestCase):
             self.assertIn(words, row["f_reason"])
             # Nothing of it was taken in, or began.
             self.assertEqual(self.fed.host.sql("SELECT 1 FROM job WHERE job_id = '%s'" % job), [])
-            self.assertEqual({t["f_party_status"] for t in self.fed.guest.tasks(job)}, {"canceled"})
+            wait_for(lambda: {t["f_party_status"] for t in self.fed.guest.tasks(job)} == {"canceled"}, what="the end of all tasks")
             for site in (self.fed.guest, self.fed.arbiter):
                 wait_for(lambda: site.sql("SELECT 1 FROM resource_grant WHERE job_id = '%s' AND returned_at IS NULL" % job) == [],
                          what="what was held being given back")
