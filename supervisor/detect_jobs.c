@@ -261,12 +261,18 @@ detect_late_ends(struct supervisor *s)
 static int
 end_session(struct supervisor *s, const struct db_stuck_task *t)
 {
-	char *why = xasprintf("its session with this site's engines has been "
-			      "open for %lld hours, and is ended",
-	    (long long)(t->age_ms / HOUR_MS));
+	int64_t hours = s->conf->session_hours;
 	bool effective;
+	char *why;
 	int r;
 
+	if (hours > 0 && t->age_ms >= hours * HOUR_MS)
+		why = xasprintf("its session with this site's engines has been "
+				"open for %lld hours, and is ended",
+		    (long long)(t->age_ms / HOUR_MS));
+	else
+		why = xstrdup("its job ended a minute ago, and its session "
+			      "with this site's engines was open still");
 	r = db_task_want_end(s->db, &t->key, STATE_TIMEOUT, why, &effective);
 	if (r == 0 && effective) {
 		(void)finding(s, "engine sessions", t->key.job_id,

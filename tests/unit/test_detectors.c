@@ -283,7 +283,7 @@ a_session_of_engines_ends_after_its_job(void **state)
 	assert_int_equal(number(f, "SELECT COUNT(*) FROM task"
 				   " WHERE kill_wanted = 'timeout'"),
 	    1);
-	expect_finding(f, JOB, "engine sessions", "open for 0 hours");
+	expect_finding(f, JOB, "engine sessions", "its job ended a minute ago");
 }
 
 static void
