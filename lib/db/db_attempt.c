@@ -24,28 +24,10 @@
 
 #define OPEN "a.ended_at IS NULL"
 
-#define ATTEMPT_COLS(X)                                                        \
-	KEY_COLS(X, key., "a.")                                                \
-	X(INT, fence, "a.fence")                                               \
-	X(STR, attempt_id, "a.attempt_id")                                     \
-	X(STR, host, "a.host")                                                 \
-	X(STR, launcher, "a.launcher")                                         \
-	X(INT, shepherd_pid, "a.shepherd_pid")                                 \
-	X(INT, executor_pid, "a.executor_pid")                                 \
-	X(INT, cores, "a.cores")                                               \
-	X(INT, memory_mb, "a.memory_mb")                                       \
-	X(INT, lease_left_ms,                                                  \
-	    "TIMESTAMPDIFF(MICROSECOND, NOW(6),"                               \
-	    " a.lease_until) DIV 1000")                                        \
-	X(BOOL, ended, "a.ended_at IS NOT NULL")                               \
-	X(STR, outcome, "a.outcome")                                           \
-	X(MS, started_ms, "a.started_at")                                      \
-	X(MS, ended_ms, "a.ended_at")
-
 static const struct db_col attempt_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_attempt, field) },
-	ATTEMPT_COLS(COL)
+	ATTEMPT_COLS(COL, , "")
 #undef COL
 };
 static const struct db_shape attempt_shape =
@@ -53,16 +35,16 @@ static const struct db_shape attempt_shape =
 
 static const struct db_stmt get = { "attempt.get", "s",
 	"SELECT 1" ATTEMPT_COLS(
-	    DB_SQL) " FROM attempt a WHERE a.attempt_id = ?" };
+	    DB_SQL, , "a.") " FROM attempt a WHERE a.attempt_id = ?" };
 static const struct db_stmt expired = { "attempt.expired", "i",
-	"SELECT 1" ATTEMPT_COLS(
-	    DB_SQL) " FROM attempt a"
-		    " WHERE a.ended_at IS NULL AND a.lease_until <= NOW(6)"
-		    " ORDER BY a.lease_until LIMIT ?" };
+	"SELECT 1" ATTEMPT_COLS(DB_SQL, ,
+	    "a.") " FROM attempt a"
+		  " WHERE a.ended_at IS NULL AND a.lease_until <= NOW(6)"
+		  " ORDER BY a.lease_until LIMIT ?" };
 static const struct db_stmt open_on = { "attempt.open_on", "s",
 	"SELECT 1" ATTEMPT_COLS(
-	    DB_SQL) " FROM attempt a"
-		    " WHERE a.ended_at IS NULL AND a.host = ?" };
+	    DB_SQL, , "a.") " FROM attempt a"
+			    " WHERE a.ended_at IS NULL AND a.host = ?" };
 
 int
 db_attempt_get(struct db *db, struct arena *a, const char *attempt_id,
@@ -101,7 +83,12 @@ db_attempt_open_on(struct db *db, struct arena *a, const char *host,
 	X(INT, memory_mb,                                                      \
 	    "COALESCE(p.memory_mb, 0) DIV GREATEST(1, j.task_parallelism)")    \
 	X(INT, waited_ms,                                                      \
-	    "TIMESTAMPDIFF(MICROSECOND, t.updated_at, NOW(6)) DIV 1000")
+	    "TIMESTAMPDIFF(MICROSECOND, t.updated_at, NOW(6)) DIV 1000")       \
+	X(INT, fence,                                                          \
+	    "(SELECT CAST(COALESCE(MAX(a.fence), 0) + 1 AS SIGNED)"            \
+	    " FROM attempt a WHERE a.job_id = t.job_id"                        \
+	    " AND a.component = t.component AND a.version = t.version"         \
+	    " AND a.role = t.role AND a.party_id = t.party_id)")
 static const struct db_col pick_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_attempt, field) },
@@ -142,9 +129,6 @@ static const struct db_stmt take = { "attempt.take", KEY_PARAMS,
 static const struct db_stmt supersede = { "attempt.supersede", KEY_PARAMS,
 	"UPDATE attempt SET ended_at = NOW(6), outcome = 'superseded'"
 	" WHERE" KEY_WHERE " AND ended_at IS NULL" };
-static const struct db_stmt next_fence = { "attempt.next_fence", KEY_PARAMS,
-	"SELECT CAST(COALESCE(MAX(fence), 0) + 1 AS SIGNED) FROM attempt"
-	" WHERE" KEY_WHERE };
 static const struct db_stmt insert = { "attempt.insert", KEY_PARAMS "isssiii",
 	"INSERT INTO attempt (job_id, component, version, role, party_id,"
 	" fence, attempt_id, host, launcher, cores, memory_mb, lease_until)"
@@ -178,7 +162,11 @@ attempt_event(struct db *db, const struct db_task_key *k, const char *to,
 				    .reason = reason });
 }
 
-/* *taken is false when somebody was faster. */
+/*
+ * *taken is false when somebody was faster.  Should somebody have taken it
+ * between the look and here, ended that attempt and wished for another, the
+ * number is used (ERR_EXISTS): the next look has the one after it.
+ */
 static int
 claim_one(
     struct db *db, const struct claiming *c, struct db_attempt *t, bool *taken)
@@ -190,8 +178,6 @@ claim_one(
 
 	*taken = false;
 	if ((r = db_exec(db, &take, &n, KEY_ARGS(k))) != 0 || n == 0)
-		return r;
-	if ((r = db_query_int(db, &next_fence, &t->fence, KEY_ARGS(k))) != 0)
 		return r;
 	if (t->fence > 1 &&
 	    (r = db_exec(db, &supersede, NULL, KEY_ARGS(k))) != 0)

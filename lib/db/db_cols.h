@@ -126,6 +126,23 @@
 	X(STR, P parameters, T "parameters")                                   \
 	X(STR, P next_parameters, T "next_parameters")
 
+#define ATTEMPT_COLS(X, P, T)                                                  \
+	KEY_COLS(X, P key., T)                                                 \
+	X(INT, P fence, T "fence")                                             \
+	X(STR, P attempt_id, T "attempt_id")                                   \
+	X(STR, P host, T "host")                                               \
+	X(STR, P launcher, T "launcher")                                       \
+	X(INT, P shepherd_pid, T "shepherd_pid")                               \
+	X(INT, P executor_pid, T "executor_pid")                               \
+	X(INT, P cores, T "cores")                                             \
+	X(INT, P memory_mb, T "memory_mb")                                     \
+	X(INT, P lease_left_ms,                                                \
+	    "TIMESTAMPDIFF(MICROSECOND, NOW(6), " T "lease_until) DIV 1000")   \
+	X(BOOL, P ended, T "ended_at IS NOT NULL")                             \
+	X(STR, P outcome, T "outcome")                                         \
+	X(MS, P started_ms, T "started_at")                                    \
+	X(MS, P ended_ms, T "ended_at")
+
 /* The primary key of tables that belong to tasks, and its parameters. */
 #define KEY_WHERE                                                              \
 	" job_id = ? AND component = ? AND version = ? AND role = ?"           \

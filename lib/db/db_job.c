@@ -10,7 +10,6 @@
 #include "lib/base/log.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_event.h"
-#include "lib/db/db_often.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
 #include "lib/db/db_tx.h"
@@ -617,5 +616,3 @@ db_job_set_description(
 {
 	return set_text(db, &set_description, description, job_id);
 }
-
-const struct db_stmt *const db_job_often[] = { &get, NULL };

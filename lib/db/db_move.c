@@ -11,7 +11,7 @@ static const struct db_stmt *const *const often[] = {
 	db_attempt_often,
 	db_task_often,
 	db_task_move_often,
-	db_job_often,
+	db_subject_often,
 	db_job_lease_often,
 	db_party_often,
 	db_contract_often,

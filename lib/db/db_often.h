@@ -8,10 +8,10 @@
 
 #include "lib/db/db.h"
 
+extern const struct db_stmt *const db_subject_often[];
 extern const struct db_stmt *const db_attempt_often[];
 extern const struct db_stmt *const db_task_often[];
 extern const struct db_stmt *const db_task_move_often[];
-extern const struct db_stmt *const db_job_often[];
 extern const struct db_stmt *const db_job_lease_often[];
 extern const struct db_stmt *const db_party_often[];
 extern const struct db_stmt *const db_contract_often[];

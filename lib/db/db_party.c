@@ -131,20 +131,26 @@ db_party_get(struct db *db, struct arena *a, const char *job_id,
  * The lease is looked at in the statement itself: a scheduler that lost it
  * changes nothing.
  */
+#define FENCED                                                                 \
+	" AND EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"   \
+	" AND j.lease_fence = ?)"
 #define MARK(flag)                                                             \
 	"UPDATE job_party SET " flag " = ?,"                                   \
 	" last_error = COALESCE(LEFT(?, 4000), last_error)"                    \
-	" WHERE job_id = ? AND role = ? AND party_id = ? AND (? = 0 OR"        \
-	" EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"       \
-	" AND j.lease_fence = ?))"
-static const struct db_stmt marks[] = {
-	[DB_PARTY_CREATED] = { "job_party.created", "iesssii",
-	    MARK("created") },
-	[DB_PARTY_RESERVED] = { "job_party.reserved", "iesssii",
-	    MARK("reserved") },
-	[DB_PARTY_STARTED] = { "job_party.started", "iesssii",
-	    MARK("started") },
-	[DB_PARTY_ENDED] = { "job_party.ended", "iesssii", MARK("ended") },
+	" WHERE job_id = ? AND role = ? AND party_id = ?"
+/* [with a lease?] */
+#define MARKS(flag)                                                            \
+	{                                                                      \
+		{ "job_party." flag, "iesss", MARK(flag) },                    \
+		{                                                              \
+			"job_party." flag, "iesssi", MARK(flag) FENCED         \
+		}                                                              \
+	}
+static const struct db_stmt marks[][2] = {
+	[DB_PARTY_CREATED] = MARKS("created"),
+	[DB_PARTY_RESERVED] = MARKS("reserved"),
+	[DB_PARTY_STARTED] = MARKS("started"),
+	[DB_PARTY_ENDED] = MARKS("ended"),
 };
 
 static const struct db_stmt set_manifest = { "job_party.manifest", "bsssii",
@@ -189,11 +195,15 @@ db_party_mark(struct db *db, const char *job_id, const char *role,
     const char *party_id, enum db_party_flag flag, bool value,
     const char *error, int64_t fence)
 {
+	const struct db_stmt *stmt = &marks[flag][fence != 0];
 	int64_t n;
 	int r;
 
-	if ((r = db_exec(db, &marks[flag], &n, (int64_t)value, error, job_id,
-		 role, party_id, fence, fence)) != 0)
+	r = fence != 0 ? db_exec(db, stmt, &n, (int64_t)value, error, job_id,
+			     role, party_id, fence)
+		       : db_exec(db, stmt, &n, (int64_t)value, error, job_id,
+			     role, party_id);
+	if (r != 0)
 		return r;
 	return marked(n, job_id, role, party_id, fence);
 }
@@ -243,4 +253,4 @@ db_party_clear(
 			   (long long)fence, job_id);
 }
 
-const struct db_stmt *const db_party_often[] = { &get, &get_member, NULL };
+const struct db_stmt *const db_party_often[] = { &get_member, NULL };

@@ -171,6 +171,7 @@ struct room {
 	struct db_resource r;
 	bool is_held;
 	bool has_waiters;
+	bool has_quotas;
 };
 static const struct db_col room_cols[] = {
 #define COL(type, field, column) { DB_##type, offsetof(struct room, r.field) },
@@ -178,13 +179,16 @@ static const struct db_col room_cols[] = {
 #undef COL
 	    { DB_BOOL, offsetof(struct room, is_held) },
 	{ DB_BOOL, offsetof(struct room, has_waiters) },
+	{ DB_BOOL, offsetof(struct room, has_quotas) },
 };
 static const struct db_shape room_shape = DB_SHAPE(struct room, room_cols);
 static const struct db_stmt look_for_room = { "grant.room", "sssss",
 	"SELECT 1" RESOURCE_COLS(
 	    DB_SQL) ", EXISTS (SELECT 1 FROM resource_grant WHERE" GRANT_WHERE
 		    " AND returned_at IS NULL),"
-		    " EXISTS (SELECT 1 FROM resource_waiter)" USED };
+		    " EXISTS (SELECT 1 FROM resource_waiter),"
+		    " EXISTS (SELECT 1 FROM quota WHERE cores > 0"
+		    " OR running_jobs > 0)" USED };
 
 static struct wait
 shortage(const struct db_grant *g, const struct db_resource *r)
@@ -269,7 +273,8 @@ grant_new(struct db *db, struct arena *a, struct applying *ap,
 	int r;
 
 	if ((r = check_free(ap, &room->r)) != 0 ||
-	    (r = db_quota_check(db, a, g->job_id, g->cores, &ap->why)) != 0 ||
+	    (room->has_quotas && (r = db_quota_check(db, a, g->job_id, g->cores,
+				      &ap->why)) != 0) ||
 	    (room->has_waiters &&
 		(r = check_turn(db, a, ap, &room->r, &turn)) != 0))
 		return r;

@@ -91,8 +91,7 @@ open_parts(struct shepherd *s)
 
 	if ((r = tasklog_open(s->conf, subject_key(s->subject), &s->log)) !=
 		0 ||
-	    (r = subject_complete(s->subject, s->db, s->conf, s->providers)) !=
-		0 ||
+	    (r = subject_complete(s->subject, s->conf, s->providers)) != 0 ||
 	    (r = make_folders(s)) != 0 || (r = inbox_open(s, &s->inbox)) != 0)
 		return r;
 	s->pulse = pulse_new(s);

@@ -9,6 +9,7 @@
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/db/db_subject.h"
 #include "lib/json/decode.h"
 
 const struct db_task_key *
@@ -21,20 +22,21 @@ int
 subject_load(struct db *db, const char *attempt_id, struct subject **out)
 {
 	struct subject *s = xcalloc(1, sizeof(*s));
+	struct db_subject *rows;
 	int r;
 
 	*out = NULL;
 	s->arena = arena_new();
-	if ((r = db_attempt_get(db, s->arena, attempt_id, &s->attempt)) != 0)
+	if ((r = db_subject_get(db, s->arena, attempt_id, &rows)) != 0)
 		goto out;
+	s->attempt = &rows->attempt;
+	s->task = &rows->task;
+	s->job = &rows->job;
+	s->party = &rows->party;
 	if (s->attempt->ended) {
 		r = err_set(ERR_CONFLICT, "the attempt has ended");
 		goto out;
 	}
-	if ((r = db_task_get(db, s->arena, &s->attempt->key, &s->task)) != 0 ||
-	    (r = db_job_get(db, s->arena, s->attempt->key.job_id, &s->job)) !=
-		0)
-		goto out;
 	*out = s;
 	s = NULL;
 out:
@@ -182,15 +184,12 @@ find_job_parameters(struct subject *s)
 }
 
 int
-subject_complete(struct subject *s, struct db *db, const struct site_conf *conf,
+subject_complete(struct subject *s, const struct site_conf *conf,
     const struct providers *providers)
 {
-	const struct db_task_key *key = subject_key(s);
 	int r;
 
-	if ((r = db_party_get(db, s->arena, key->job_id, key->role,
-		 key->party_id, &s->party)) != 0 ||
-	    (r = find_component(s)) != 0 ||
+	if ((r = find_component(s)) != 0 ||
 	    (r = find_module(s, conf->providers_dir, providers)) != 0 ||
 	    (r = find_members(s)) != 0 || (r = find_job_parameters(s)) != 0 ||
 	    (r = json_parse_text(s->job->contract, &s->contract)) != 0 ||
@@ -198,7 +197,7 @@ subject_complete(struct subject *s, struct db *db, const struct site_conf *conf,
 		 s->task->parameters != NULL ? s->task->parameters : "{}",
 		 &s->parameters)) != 0)
 		return r;
-	s->is_local = str_eq(key->role, "local");
+	s->is_local = str_eq(subject_key(s)->role, "local");
 	return 0;
 }
 

@@ -26,8 +26,8 @@ struct subject {
 	struct db_attempt *attempt;
 	struct db_task *task;
 	struct db_job *job;
-	/* The rest by subject_complete(). */
 	struct db_party *party; /* this member */
+	/* The rest by subject_complete(). */
 	struct dsl *dsl;
 	const struct dsl_component *component;
 	struct providers *own_providers; /* NULL: they are borrowed */
@@ -50,10 +50,10 @@ int subject_load(struct db *, const char *attempt_id, struct subject **out);
 /*
  * Everything else; failures are the task's, which can be told by then.
  * providers are borrowed; NULL, or when they are not current: read here.
- * Errors: ERR_DB, ERR_NOT_FOUND, ERR_FORMAT, ERR_INVALID.
+ * Errors: ERR_NOT_FOUND, ERR_FORMAT, ERR_INVALID.
  */
-int subject_complete(struct subject *, struct db *, const struct site_conf *,
-    const struct providers *);
+int subject_complete(
+    struct subject *, const struct site_conf *, const struct providers *);
 void subject_free(struct subject *); /* NULL is fine */
 
 const struct db_task_key *subject_key(const struct subject *);
