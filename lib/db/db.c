@@ -48,7 +48,9 @@ enum {
 	"NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,"                     \
 	"NO_ENGINE_SUBSTITUTION', SESSION wait_timeout = 2147483,"             \
 	" SESSION innodb_lock_wait_timeout = 5"                                \
-	" /*M! , SESSION idle_transaction_timeout = %lld */"
+	" /*M! , SESSION tx_isolation = 'READ-COMMITTED',"                     \
+	" SESSION idle_transaction_timeout = %lld */"
+/* MySQL has no such variable in some versions, another name in others. */
 static const char isolation_sql[] =
     "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
@@ -229,6 +231,13 @@ set_session(struct db *db)
 	return db_run_text(db, sql, (size_t)n, "session settings");
 }
 
+/* Then set_session() has set all, in one question. */
+static bool
+is_mariadb(const struct db *db)
+{
+	return strstr(mysql_get_server_info(db->my), "MariaDB") != NULL;
+}
+
 static int
 connect_new(struct db *db)
 {
@@ -246,10 +255,9 @@ connect_new(struct db *db)
 	}
 	if ((r = connect_to(db, with_password ? password : NULL)) != 0)
 		goto out;
-	if ((r = set_session(db)) != 0)
-		goto out;
-	r = db_run_text(
-	    db, isolation_sql, sizeof(isolation_sql) - 1, "isolation level");
+	if ((r = set_session(db)) == 0 && !is_mariadb(db))
+		r = db_run_text(db, isolation_sql, sizeof(isolation_sql) - 1,
+		    "isolation level");
 out:
 	sodium_memzero(password, sizeof(password));
 	if (r != 0)

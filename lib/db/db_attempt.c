@@ -356,14 +356,21 @@ db_attempt_cores_on(struct db *db, const char *host, int64_t *cores)
 
 /* --- the shepherd's --- */
 
-static const struct db_stmt renew = { "attempt.renew", "iiiiis",
-	"UPDATE attempt a SET a.lease_until = NOW(6) + INTERVAL ? MICROSECOND,"
-	" a.heartbeat_at = NOW(6),"
-	" a.progress_at = IF(a.progress = ?, a.progress_at, NOW(6)),"
-	" a.progress = ?,"
-	" a.shepherd_pid = COALESCE(NULLIF(?, 0), a.shepherd_pid),"
-	" a.executor_pid = COALESCE(NULLIF(?, 0), a.executor_pid)"
-	" WHERE a.attempt_id = ? AND " OPEN };
+#define RENEW                                                                  \
+	"UPDATE attempt a SET a.lease_until = NOW(6) + INTERVAL ? MICROSECOND" \
+	", a.heartbeat_at = NOW(6),"                                           \
+	" a.progress_at = IF(a.progress = ?, a.progress_at, NOW(6)),"          \
+	" a.progress = ?,"                                                     \
+	" a.shepherd_pid = COALESCE(NULLIF(?, 0), a.shepherd_pid),"            \
+	" a.executor_pid = COALESCE(NULLIF(?, 0), a.executor_pid)"             \
+	" WHERE a.attempt_id = ? AND " OPEN
+static const struct db_stmt renew = { "attempt.renew", "iiiiis", RENEW };
+/* Nearly always nobody wants it to end, and one question is enough. */
+static const struct db_stmt renew_wanted = { "attempt.renew_wanted", "iiiiis",
+	RENEW " AND EXISTS (SELECT 1 FROM task t WHERE t.job_id = a.job_id"
+	      " AND t.component = a.component AND t.version = a.version"
+	      " AND t.role = a.role AND t.party_id = a.party_id"
+	      " AND t.kill_wanted = '')" };
 static const struct db_stmt kill_wanted = { "attempt.kill_wanted", "s",
 	"SELECT t.kill_wanted FROM attempt a JOIN task t"
 	" ON t.job_id = a.job_id AND t.component = a.component"
@@ -406,6 +413,10 @@ db_attempt_renew(struct db *db, const char *attempt_id, int64_t lease_ms,
 
 	if (kill != NULL)
 		*kill = STATE_NONE;
+	if ((r = db_exec(db, &renew_wanted, &n, lease_ms * 1000, progress,
+		 progress, shepherd_pid, executor_pid, attempt_id)) != 0 ||
+	    n == 1)
+		return r;
 	if ((r = db_exec(db, &renew, &n, lease_ms * 1000, progress, progress,
 		 shepherd_pid, executor_pid, attempt_id)) != 0)
 		return r;
@@ -608,5 +619,5 @@ db_attempt_relaunch(struct db *db, const char *attempt_id)
 	return r;
 }
 
-const struct db_stmt *const db_attempt_often[] = { &get, &renew, &kill_wanted,
-	&guard, &end, NULL };
+const struct db_stmt *const db_attempt_often[] = { &get, &renew_wanted, &guard,
+	&end, NULL };

@@ -70,8 +70,9 @@ int db_attempt_get(struct db *, struct arena *, const char *attempt_id,
 
 /*
  * The heartbeat: extend the lease and learn whether the task is to be killed
- * (*kill, STATE_NONE for no; NULL: it is not asked).  Pids of 0 leave what is known.  progress is a
- * count that grows while the executor gets on; when it last grew is kept.
+ * (*kill, STATE_NONE for no; NULL: it is not asked), in one question unless it
+ * is.  Pids of 0 leave what is known.  progress is a count that grows while
+ * the executor gets on; when it last grew is kept.
  * ERR_CONFLICT: the attempt was ended by somebody else, who may do so once
  * its lease has run out; a lease that nobody has ended is renewed.
  */

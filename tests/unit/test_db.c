@@ -50,7 +50,7 @@ static const struct db_stmt all_ids = { "scratch.ids", "",
 	"SELECT id FROM scratch ORDER BY id" };
 static const struct db_stmt session_value = { "session", "",
 	"SELECT CONCAT(@@session.time_zone, '|', @@session.sql_mode, '|',"
-	" @@session.character_set_connection)" };
+	" @@session.character_set_connection, '|', @@session.tx_isolation)" };
 static const struct db_stmt connection_id = { "connection", "",
 	"SELECT CONNECTION_ID()" };
 static const struct db_stmt kill_connection = { "kill", "i", "KILL ?" };
@@ -244,7 +244,7 @@ session_is_utc_strict_and_utf8(void **state)
 	    db_query(db, &session_value, take_text, text, NULL), 0);
 	assert_non_null(strstr(text, "+00:00|"));
 	assert_non_null(strstr(text, "STRICT_TRANS_TABLES"));
-	assert_non_null(strstr(text, "|utf8mb4"));
+	assert_non_null(strstr(text, "|utf8mb4|READ-COMMITTED"));
 	/* A text that does not fit its column is refused, not cut. */
 	assert_int_equal(db_exec(db, &make, NULL), 0);
 	assert_int_equal(db_exec(db, &narrow, NULL, "abcd"), ERR_DB);

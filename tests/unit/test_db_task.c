@@ -576,6 +576,35 @@ two_launchers_never_get_the_same_task(void **state)
 
 /* --- a shepherd's lease --- */
 
+static const struct db_stmt hold_task = { "test.hold_task", "s",
+	"SELECT COUNT(*) FROM task WHERE job_id = ? FOR UPDATE" };
+
+static int
+beat_while_the_task_is_held(struct db *locker, void *ctx)
+{
+	struct db_attempt *a = ctx;
+	enum state kill;
+	int64_t n;
+
+	assert_int_equal(db_query_int(locker, &hold_task, &n, J1), 0);
+	assert_true(n > 0);
+	assert_int_equal(
+	    db_attempt_renew(db, a->attempt_id, LEASE_MS, 0, 0, 0, &kill), 0);
+	return 0;
+}
+
+/* It looks at the task in the statement that writes the attempt. */
+static void
+heartbeat_waits_for_nobody_who_holds_the_task(void **state)
+{
+	struct db_attempt *a = launch(&here);
+	struct db *locker = mariadb_connect();
+
+	(void)state;
+	assert_int_equal(db_tx(locker, beat_while_the_task_is_held, a), 0);
+	db_close(locker);
+}
+
 static void
 heartbeat_extends_the_lease_and_brings_the_wish_to_kill(void **state)
 {
@@ -983,6 +1012,7 @@ main(void)
 		T(launch_is_refused_where_it_makes_no_sense),
 		T(two_launchers_never_get_the_same_task),
 		T(heartbeat_extends_the_lease_and_brings_the_wish_to_kill),
+		T(heartbeat_waits_for_nobody_who_holds_the_task),
 		T(task_that_was_never_launched_ends_at_once),
 		T(claimed_task_that_never_started_is_launched_anew_or_ends),
 		T(a_verdict_of_success_has_heard_the_report),
