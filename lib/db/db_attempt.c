@@ -366,7 +366,7 @@ db_attempt_cores_on(struct db *db, const char *host, int64_t *cores)
 	" WHERE a.attempt_id = ? AND " OPEN
 static const struct db_stmt renew = { "attempt.renew", "iiiiis", RENEW };
 /* Nearly always nobody wants it to end, and one question is enough. */
-static const struct db_stmt renew_wanted = { "attempt.renew_wanted", "iiiiis",
+static const struct db_stmt renew_quiet = { "attempt.renew_quiet", "iiiiis",
 	RENEW " AND EXISTS (SELECT 1 FROM task t WHERE t.job_id = a.job_id"
 	      " AND t.component = a.component AND t.version = a.version"
 	      " AND t.role = a.role AND t.party_id = a.party_id"
@@ -413,7 +413,7 @@ db_attempt_renew(struct db *db, const char *attempt_id, int64_t lease_ms,
 
 	if (kill != NULL)
 		*kill = STATE_NONE;
-	if ((r = db_exec(db, &renew_wanted, &n, lease_ms * 1000, progress,
+	if ((r = db_exec(db, &renew_quiet, &n, lease_ms * 1000, progress,
 		 progress, shepherd_pid, executor_pid, attempt_id)) != 0 ||
 	    n == 1)
 		return r;
@@ -619,5 +619,5 @@ db_attempt_relaunch(struct db *db, const char *attempt_id)
 	return r;
 }
 
-const struct db_stmt *const db_attempt_often[] = { &get, &renew_wanted, &guard,
+const struct db_stmt *const db_attempt_often[] = { &get, &renew_quiet, &guard,
 	&end, NULL };
