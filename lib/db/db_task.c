@@ -460,5 +460,5 @@ db_task_report_done(
 	return r;
 }
 
-const struct db_stmt *const db_task_often[] = { &get_newest, &lock,
-	&lock_for, NULL };
+const struct db_stmt *const db_task_often[] = { &get_newest, &lock, &lock_for,
+	NULL };
