@@ -564,7 +564,11 @@ class Partners(unittest.TestCase):
         again = {"job_id": job, "component_name": "reader_0", "force": True}
         self.host.cli("revoke", "9999", "--commands", "rerun")
         self.guest.ok("job/rerun", again)
-        self.refused(job, "rerun jobs")
+        # It changes nothing, and its reason says so.
+        why = wait_for(lambda: self.guest.sql("SELECT reason FROM job WHERE job_id = '%s' AND status = 'success' AND settled = 1"
+                                              " AND reason IS NOT NULL" % job), what="the refusal")[0][0]
+        self.assertIn("the rerun was refused", why)
+        self.assertIn("rerun jobs", why)
         self.grant("--commands", "rerun")
         self.guest.ok("job/rerun", again)
         self.assertEqual(self.guest.wait(job)["f_status"], "success")

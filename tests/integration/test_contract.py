@@ -292,7 +292,12 @@ class Contracts(unittest.TestCase):
         self.fed.guest.ok("job/rerun", {"job_id": job, "component_name": "intersection_0", "force": True})
         self.asked(job)
         host.cli("reject", job, "--note", "not that")
-        self.end(job, "failed")
+        # A rerun that is refused leaves the job as it was, and its reason says who refused it.
+        for site, role in ((self.fed.guest, "guest"), (host, "host")):
+            row = wait_for(lambda: [r for r in site.ok("job/query", {"job_id": job, "role": role})["data"]
+                                    if r["f_status"] == "success" and r["f_reason"]], what="the refusal at " + role)[0]
+            self.assertIn("the rerun was refused", row["f_reason"])
+            self.assertIn("not that", row["f_reason"])
         wait_for(lambda: host.sql("SELECT COUNT(*) FROM approval WHERE job_id = '%s' AND signature = ''" % job) == [["0"]],
                  what="the rejection's signature")
         host.sql("CREATE TABLE kept_a SELECT * FROM approval WHERE job_id = '%s'; CREATE TABLE kept_s SELECT * FROM"
