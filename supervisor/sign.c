@@ -13,6 +13,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_contract.h"
 #include "lib/db/db_tx.h"
+#include "lib/event/loop.h"
 #include "lib/json/json.h"
 #include "lib/party/approval.h"
 #include "lib/party/signatures.h"
@@ -22,27 +23,23 @@
 
 /* Looked at in one go; those whose initiators are away count too. */
 #define BATCH 500
+/* An initiator in trouble of its own is not told again before. */
+#define REST_MS 1000
 
 struct telling {
 	struct signer *signer;
 	struct arena *arena; /* owns this too */
 	struct db_sign_work work;
+	bool rests;
 	struct telling *next;
 };
 
 struct signer {
 	struct supervisor *super;
 	struct telling *list;
+	size_t resting;
+	struct loop_timer *again; /* when one rests */
 };
-
-struct signer *
-signer_new(struct supervisor *s)
-{
-	struct signer *sg = xcalloc(1, sizeof(*sg));
-
-	sg->super = s;
-	return sg;
-}
 
 static void
 drop(struct signer *sg, struct telling *t)
@@ -55,6 +52,32 @@ drop(struct signer *sg, struct telling *t)
 	arena_free(t->arena);
 }
 
+/* All that rests is due again when the first of it is. */
+static void
+on_again(void *ctx)
+{
+	struct signer *sg = ctx;
+	struct telling *t, *next;
+
+	for (t = sg->list; t != NULL; t = next) {
+		next = t->next;
+		if (t->rests)
+			drop(sg, t);
+	}
+	sg->resting = 0;
+	sign_look(sg);
+}
+
+struct signer *
+signer_new(struct supervisor *s)
+{
+	struct signer *sg = xcalloc(1, sizeof(*sg));
+
+	sg->super = s;
+	sg->again = loop_timer_new(s->loop, on_again, sg);
+	return sg;
+}
+
 void
 signer_free(struct signer *sg)
 {
@@ -62,6 +85,7 @@ signer_free(struct signer *sg)
 		return;
 	while (sg->list != NULL)
 		drop(sg, sg->list);
+	loop_timer_free(sg->again);
 	free(sg);
 }
 
@@ -174,21 +198,42 @@ is_under_way(const struct signer *sg, const struct db_sign_work *w)
 	return false;
 }
 
-/* Whatever the initiator answers, it has heard us. */
+static void
+rest(struct signer *sg, struct telling *t)
+{
+	t->rests = true;
+	if (++sg->resting == 1)
+		loop_timer_set(sg->again, REST_MS, 0);
+}
+
+/* What was refused stays so. */
+static void
+heard(struct signer *sg, const struct db_sign_work *w)
+{
+	if (db_sign_due_move(sg->super->db, w->job_id, w->role, w->party_id,
+		(enum db_sign_due)w->due,
+		w->due == DB_SIGN_REFUSED ? DB_SIGN_HEARD : DB_SIGN_NONE,
+		NULL) != 0)
+		log_err("job=%s told", w->job_id);
+}
+
+/* Its own trouble, as a database that is away, is no answer; whatever else the
+ * initiator says, it has heard us. */
 static void
 told(void *ctx, const struct partner_reply *reply)
 {
 	struct telling *t = ctx;
 	struct signer *sg = t->signer;
-	const struct db_sign_work *w = &t->work;
 
-	if (!partners_is_silence(reply) &&
-	    db_sign_due_move(sg->super->db, w->job_id, w->role, w->party_id,
-		(enum db_sign_due)w->due, DB_SIGN_NONE, NULL) != 0)
-		log_err("job=%s told", w->job_id);
+	if (!partners_is_silence(reply) && reply->status >= 500) {
+		rest(sg, t);
+		return;
+	}
+	if (!partners_is_silence(reply))
+		heard(sg, &t->work);
 	if (reply->error != 0 && reply->retcode != 10)
-		log_warn("job=%s initiator does not take it: %s", w->job_id,
-		    reply->retmsg);
+		log_warn("job=%s initiator does not take it: %s",
+		    t->work.job_id, reply->retmsg);
 	drop(sg, t);
 }
 

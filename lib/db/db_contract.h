@@ -50,11 +50,12 @@ int db_signature_walk(struct db *, struct arena *,
 /* What is to be done about an own member's signature (job_party.sign_due). */
 enum db_sign_due {
 	DB_SIGN_NONE,
-	DB_SIGN_DUE,	/* to be made by the supervisor */
-	DB_SIGN_ASKED,	/* the same, and the initiator waits for it */
-	DB_SIGN_TELL,	/* made, the initiator waits for it */
-	DB_SIGN_WAITS,	/* a person has to approve first */
-	DB_SIGN_REFUSED /* will not be made, the initiator is to hear why */
+	DB_SIGN_DUE,	 /* to be made by the supervisor */
+	DB_SIGN_ASKED,	 /* the same, and the initiator waits for it */
+	DB_SIGN_TELL,	 /* made, the initiator waits for it */
+	DB_SIGN_WAITS,	 /* a person has to approve first */
+	DB_SIGN_REFUSED, /* will not be made, the initiator is to hear why */
+	DB_SIGN_HEARD	 /* the same, and it has heard */
 };
 
 int db_sign_due_set(struct db *, const char *job_id, const char *role,

@@ -298,7 +298,8 @@ check_signing(struct db *db, struct party_command *c)
 {
 	int r;
 
-	if (c->party->sign_due == DB_SIGN_REFUSED)
+	if (c->party->sign_due == DB_SIGN_REFUSED ||
+	    c->party->sign_due == DB_SIGN_HEARD)
 		return err_set(ERR_DENIED, "%s",
 		    c->party->last_error != NULL ? c->party->last_error
 						 : "refused");
