@@ -23,15 +23,20 @@ class Queue(unittest.TestCase):
         self.host.cli("quota", "--party", "9999", *[a for k, v in limits.items()
                                                     for a in ("--" + k.replace("_", "-"), str(v))])
 
+    def parameters(self, c, host_cores=None, **common):
+        c["job_parameters"]["common"].update(common)
+        if host_cores is not None:
+            c["job_parameters"]["role"] = {"host": {"0": {"task_cores": host_cores}}}
+
     def submit(self, **parameters):
         c = conf(["empty_0"], TWO)
-        c["job_parameters"]["common"].update(parameters)
+        self.parameters(c, **parameters)
         return self.fed.submit(c, chain(1))
 
     def hang(self, who="guest", what="hang", **parameters):
         """A job one of whose members runs until it is stopped."""
         c = conf(["fail_0"], TWO, {"fail_0": {"what": what, "who": who}})
-        c["job_parameters"]["common"].update(parameters)
+        self.parameters(c, **parameters)
         job = self.fed.submit(c, {"components": {"fail_0": {"module": "TestFail"}}})
         if what == "hang":
             self.guest.wait(job, until=("running",))
@@ -83,10 +88,11 @@ class Queue(unittest.TestCase):
                               " AND next_look_at > NOW(6) + INTERVAL 50 MINUTE" % job)
 
     def test_a_higher_priority_starts_first_and_none_is_above_the_ceiling(self):
-        first = self.hang(task_cores=self.cores)
-        low = self.submit(task_cores=self.cores)
+        # Both wait at the host, and nowhere else: at two places one may be free a moment before the other.
+        first = self.hang(host_cores=self.cores)
+        low = self.submit(host_cores=self.cores)
         self.waits(low, "waiting_resources")
-        high = self.submit(task_cores=self.cores, priority=5)
+        high = self.submit(host_cores=self.cores, priority=5)
         self.waits(high, "waiting_resources")
         # Neither asks by itself any more: whose turn it is decides which comes first.
         for job in (low, high):
