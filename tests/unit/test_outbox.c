@@ -19,6 +19,7 @@
 #include "lib/db/db_partner.h"
 #include "lib/sign/keys.h"
 #include "lib/http/tls_cert.h"
+#include "supervisor/finding.h"
 #include "supervisor/outbox.h"
 #include "supervisor/partners.h"
 #include "tests/lib/mariadb.h"
@@ -356,10 +357,11 @@ open_site(void **state)
 	mariadb_fresh();
 	assert_non_null(mkdtemp(template));
 	s->folder = xstrdup(template);
-	s->conf.partner_timeout_ms = 10000;
+	s->conf.partner_timeout_ms = 300000;
 	s->super.conf = &s->conf;
 	s->super.db = mariadb_connect();
 	s->super.metrics = metrics_new();
+	s->super.findings = findings_new();
 	assert_int_equal(loop_new(&s->super.loop), 0);
 	make_partner(s);
 	assert_int_equal(keys_generate(&s->super.keys), 0);
@@ -384,6 +386,7 @@ close_site(void **state)
 	http_client_free(s->super.http);
 	keys_free(s->super.keys);
 	loop_free(s->super.loop);
+	findings_free(s->super.findings);
 	metrics_free(s->super.metrics);
 	db_close(s->super.db);
 	tls_server_stop(s->server);
