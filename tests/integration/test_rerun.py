@@ -177,15 +177,15 @@ class Rerun(unittest.TestCase):
         cores = {"role": {"host": {"0": {"task_cores": 1000}}}}
         self.fed.guest.ok("job/parameter/update", {"job_id": job, "job_parameters": cores})
         self.rerun(job, force=True)
-        row = self.fed.guest.wait(job)
-        self.assertEqual(row["f_status"], "failed")
-        self.assertIn("host 10000", row["f_reason"])
-        self.assertIn("1000 cores", row["f_reason"])
+        why = wait_for(lambda: self.fed.guest.sql("SELECT reason FROM job WHERE job_id = '%s' AND status = 'success'"
+                                                  " AND settled = 1 AND reason IS NOT NULL" % job), what="the refusal")[0][0]
+        for words in ("the rerun was refused", "host 10000", "1000 cores"):
+            self.assertIn(words, why)
         # The host keeps what it agreed to; a good revision brings all together again.
         self.assertEqual(self.fed.host.sql("SELECT revision FROM job WHERE job_id='%s'" % job), [["0"]])
         self.fed.guest.ok("job/parameter/update", {"job_id": job, "job_parameters": {
             "role": {"host": {"0": {"task_cores": 1}}}}})
-        self.rerun(job)
+        self.rerun(job, force=True)
         self.end(job)
         self.assertEqual(self.fed.host.sql("SELECT revision FROM job WHERE job_id='%s'" % job), [["2"]])
         self.assertEqual(self.fed.host.sql("SELECT cores FROM job_party WHERE job_id='%s' AND role='host'" % job),
