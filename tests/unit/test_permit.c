@@ -13,6 +13,7 @@
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "lib/party/explain.h"
@@ -545,9 +546,21 @@ partner_asks(const char *party, const char *text, struct json_object **data)
 	"{\"src_role\":\"guest\",\"tasks\":[{\"component\":\"reader_0\","      \
 	"\"module\":\"Reader\",\"parameters\":" parameters "}]}"
 
+#define ASK_TABLE                                                              \
+	ASK("\"{\\\"table\\\":{\\\"namespace\\\":"                             \
+	    "\\\"a\\\",\\\"name\\\":\\\"b\\\"}}\"")
+
 static void
 who_asks_hears_what_is_decided_about_its_own_job(void **state)
 {
+	const struct db_table table = { .table_namespace = "a",
+		.name = "b",
+		.engine = "STANDALONE",
+		.address = "{}",
+		.partitions = 1,
+		.id_delimiter = ",",
+		.schema_json = "{}",
+		.origin = "upload" };
 	struct json_object *data;
 
 	(void)state;
@@ -555,11 +568,13 @@ who_asks_hears_what_is_decided_about_its_own_job(void **state)
 	put("9999", "*", "command", "*", "");
 	put("9999", "*", "component", "*", "");
 	put("9999", "*", "dataset", "*", "*");
-	assert_int_equal(partner_asks("9999",
-			     ASK("\"{\\\"table\\\":{\\\"namespace\\\":"
-				 "\\\"a\\\",\\\"name\\\":\\\"b\\\"}}\""),
-			     &data),
-	    0);
+	assert_int_equal(partner_asks("9999", ASK_TABLE, &data), 0);
+	assert_false(json_get_bool(data, "allowed", true));
+	assert_non_null(
+	    strstr(json_object_to_json_string(data), "there is no such table"));
+	json_object_put(data);
+	assert_int_equal(db_table_put(db, arena, &table, false, NULL), 0);
+	assert_int_equal(partner_asks("9999", ASK_TABLE, &data), 0);
 	assert_true(json_get_bool(data, "allowed", false));
 	json_object_put(data);
 	/* The rules are about whose signature it is, whatever the body says. */
