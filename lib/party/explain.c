@@ -145,11 +145,13 @@ look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
 	r = *name == '\0' ? 0 : db_table_get(db, a, space, name, &row);
 	if (r == 0 && *name != '\0')
 		r = data_check_reader(db, a, row, job->initiator_party);
-	if (r == ERR_NOT_FOUND || (r == 0 && *name != '\0' && row->disabled)) {
+	if (r == 0 && *name != '\0' && row->disabled)
+		r = ERR_DENIED;
+	if (r == ERR_NOT_FOUND || r == ERR_DENIED) {
 		add_finding(list, "table",
 		    arena_printf(a, "%s/%s", space, name), false,
-		    r == 0 ? "the table is disabled"
-			   : "there is no such table");
+		    r == ERR_DENIED ? "the table is disabled"
+				    : "there is no such table");
 		*allowed = false;
 		err_clear();
 		r = 0;

@@ -557,6 +557,7 @@ who_asks_hears_what_is_decided_about_its_own_job(void **state)
 		.name = "b",
 		.engine = "STANDALONE",
 		.address = "{}",
+		.folder = "ab/abcd",
 		.partitions = 1,
 		.id_delimiter = ",",
 		.schema_json = "{}",
