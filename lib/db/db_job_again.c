@@ -158,11 +158,12 @@ db_job_rerun(
 
 /* --- a run that comes to nothing ----------------------------------------- */
 
-/* Older versions have ended, or began. */
+/* Older versions have ended, or began.  A member that was out of reach until
+ * then has heard of the job in this run for the first time. */
 static const struct db_stmt undo_tasks = { "task.undo", "s",
 	"DELETE t FROM task t JOIN job j ON j.job_id = t.job_id"
 	" WHERE t.job_id = ? AND t.version > 0 AND t.start_acked = 0"
-	" AND t.created_at >= j.rerun_at" };
+	" AND (j.rerun_at IS NULL OR t.created_at >= j.rerun_at)" };
 static const struct db_stmt undo = { "job.undo", "ess",
 	"UPDATE job SET status = ?, reason = LEFT(?, 4000), wait_code = '',"
 	" progress = before_progress, started_at = before_started_at,"
