@@ -53,7 +53,8 @@ static const struct db_stmt begin = { "exchange.begin", "s",
 static const struct db_stmt due = { "exchange.due", "i",
 	SELECT_EXCHANGE " JOIN audit_link l ON l.audit_id = x.audit_id"
 			" WHERE x.open = 1 AND x.next_try_at <= NOW(6)"
-			" ORDER BY x.next_try_at LIMIT ?" };
+			" ORDER BY x.next_try_at, x.job_id, x.run, x.peer_id"
+			" LIMIT ?" };
 static const struct db_stmt list = { "exchange.list", "",
 	SELECT_EXCHANGE " ORDER BY x.created_at, x.job_id, x.run, x.peer_id" };
 /*
