@@ -11,6 +11,7 @@
 #include "fcgi-app/route.h"
 #include "fcgi-app/submit.h"
 #include "fcgi-app/view.h"
+#include "fcgi-app/waits.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
@@ -253,6 +254,8 @@ api_job_query(struct request *req, struct reply *rp)
 	/* Nothing to choose by chooses nothing. */
 	if (job_filter(req, &f) && (r = db_job_list(req->app->db, req->arena,
 					&f, &rows, &n, NULL)) != 0)
+		return r;
+	if ((r = waits_of_jobs(req, rows, n)) != 0)
 		return r;
 	if (n == 0)
 		reply_message(rp, "no job could be found");

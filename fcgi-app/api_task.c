@@ -7,6 +7,7 @@
 #include "fcgi-app/filter.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/view.h"
+#include "fcgi-app/waits.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -36,7 +37,8 @@ api_task_query(struct request *req, struct reply *rp)
 	if (!filter_tasks(req, &f))
 		return reply_fault(rp, 101, "find task failed");
 	if ((r = db_task_query(
-		 req->app->db, req->arena, &f, &rows, &n, NULL)) != 0)
+		 req->app->db, req->arena, &f, &rows, &n, NULL)) != 0 ||
+	    (r = waits_of_tasks(req, rows, n)) != 0)
 		return r;
 	if (n == 0)
 		return reply_fault(rp, 101, "find task failed");
@@ -90,7 +92,8 @@ api_task_list(struct request *req, struct reply *rp)
 	f.roles = filter_any(req, "role");
 	f.parties = filter_any(req, "party_id");
 	if ((r = db_task_query(
-		 req->app->db, req->arena, &f, &rows, &n, &total)) != 0)
+		 req->app->db, req->arena, &f, &rows, &n, &total)) != 0 ||
+	    (r = waits_of_tasks(req, rows, n)) != 0)
 		return r;
 	data = json_object_new_object();
 	json_add(data, "tasks", rows_json(rows, n, VIEW_LIST));

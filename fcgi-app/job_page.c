@@ -7,6 +7,7 @@
 #include "fcgi-app/app.h"
 #include "fcgi-app/text_cache.h"
 #include "fcgi-app/view.h"
+#include "fcgi-app/waits.h"
 #include "lib/base/mem.h"
 
 /*
@@ -137,7 +138,8 @@ put_page(struct request *req, struct db_job_filter *f,
 
 	f->detail = detail;
 	if ((r = db_job_list(req->app->db, req->arena, f, &rows, &n, &total)) ==
-	    0)
+		0 &&
+	    (r = waits_of_jobs(req, rows, n)) == 0)
 		*shown = put_rows(req, rows, n, total, text);
 	return r;
 }

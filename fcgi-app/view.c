@@ -279,7 +279,9 @@ put_wait(struct view *v, const struct db_wait *w, const char *words)
 		    &in, "numbers", w->numbers[0] == '\0' ? "{}" : w->numbers);
 		put_int(&in, "since", w->since_ms);
 		put_str(&in, "text",
-		    words != NULL && *words != '\0' ? words : wait_words(code));
+		    w->text != NULL		      ? w->text
+		    : words != NULL && *words != '\0' ? words
+						      : wait_words(code));
 	}
 	put_str(&in, "clears", wait_clears(code));
 	put(v, "wait", view_done(&in));

@@ -29,6 +29,7 @@ int detect_ledger(struct supervisor *);
 int detect_queue(struct supervisor *);
 int detect_disks(struct supervisor *);
 int detect_partners(struct supervisor *);
+int detect_needed_partners(struct supervisor *);
 int detect_nonces(struct supervisor *);
 int detect_uploads(struct supervisor *);
 int detect_models(struct supervisor *);

@@ -39,6 +39,10 @@
 #define FOLDER_GRACE_S 600
 /* A shepherd that moved its tables waits for a database that is away. */
 #define TABLE_GRACE_S (24 * 3600)
+/* Who answered so lately need not be asked whether it answers. */
+#define QUIET_MS 60000
+/* The same of partners in jobs that run. */
+#define NEEDED_QUIET_MS 2000
 #define NONCE_BATCH 10000
 #define NONCE_BITES 10
 
@@ -133,7 +137,26 @@ detect_partners(struct supervisor *s)
 	for (size_t i = 0; r == 0 && i < n; i++)
 		if (rows[i].enabled &&
 		    strcmp(rows[i].party_id, s->conf->party_id) != 0)
-			partners_probe(s->partners, rows[i].party_id);
+			partners_probe(s->partners, rows[i].party_id, QUIET_MS);
+	arena_free(arena);
+	return r;
+}
+
+/*
+ * Nothing need be said to the partners of a job whose tasks run; that one is
+ * gone would be seen when it is needed next.
+ */
+int
+detect_needed_partners(struct supervisor *s)
+{
+	struct arena *arena = arena_new();
+	const char **parties;
+	size_t n = 0;
+	int r;
+
+	r = db_detect_needed_partners(s->db, arena, &parties, &n);
+	for (size_t i = 0; r == 0 && i < n; i++)
+		partners_probe(s->partners, parties[i], NEEDED_QUIET_MS);
 	arena_free(arena);
 	return r;
 }

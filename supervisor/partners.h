@@ -59,11 +59,11 @@ int partners_post_job(struct partners *, struct partners_job *,
     void *ctx);
 
 /*
- * Ask a partner that nobody spoke to for a minute whether it answers.  Its
- * state (does it, since when, why not) is kept in the database whenever it
- * changes.
+ * Ask a partner that did not answer anything for quiet_ms whether it does.
+ * Its state (does it, since when, why not) is kept in the database whenever
+ * it changes.
  */
-void partners_probe(struct partners *, const char *party);
+void partners_probe(struct partners *, const char *party, int64_t quiet_ms);
 
 /* The answer did not come from the partner's programs: nobody was asked. */
 bool partners_is_silence(const struct partner_reply *);

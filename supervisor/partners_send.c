@@ -14,9 +14,6 @@
 #include "lib/party/errand.h"
 #include "supervisor/partners_private.h"
 
-/* Who answered so lately need not be asked whether it answers. */
-#define PROBE_MS 60000
-
 /*
  * A command under way, or one that waits its turn: where no limit of time runs
  * and nothing is signed.
@@ -265,7 +262,7 @@ probed(void *ctx, const struct partner_reply *reply)
 }
 
 void
-partners_probe(struct partners *ps, const char *party)
+partners_probe(struct partners *ps, const char *party, int64_t quiet_ms)
 {
 	struct partner *p = partners_get(ps, party);
 	int64_t now = clock_mono_ms();
@@ -274,7 +271,7 @@ partners_probe(struct partners *ps, const char *party)
 	if (ps->http == NULL || p->is_probed || p->trying ||
 	    now < p->next_try_ms ||
 	    (p->failing_since_ms == 0 && p->answered_ms != 0 &&
-		now - p->answered_ms < PROBE_MS))
+		now - p->answered_ms < quiet_ms))
 		return;
 	path = xasprintf("%s/ping/guest/%s", ERRAND_PATH, party);
 	p->is_probed = true;

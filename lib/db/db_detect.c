@@ -247,6 +247,21 @@ db_detect_ledger(struct db *db, struct arena *a, const char ***texts, size_t *n)
 	return db_select(db, &ledger, &text_shape, a, texts, n);
 }
 
+/* --- partners ---------------------------------------------------------------- */
+
+static const struct db_stmt needed = { "detect.needed_partners", "",
+	"SELECT DISTINCT 1, p.party_id FROM job j JOIN job_party p"
+	" ON p.job_id = j.job_id AND p.is_local = 0 JOIN partner t"
+	" ON t.party_id = p.party_id AND t.enabled = 1"
+	" WHERE j.status = 'running'" };
+
+int
+db_detect_needed_partners(
+    struct db *db, struct arena *a, const char ***parties, size_t *n)
+{
+	return db_select(db, &needed, &text_shape, a, parties, n);
+}
+
 /* --- attempts ----------------------------------------------------------------- */
 
 #define OPEN_FOR "TIMESTAMPDIFF(MICROSECOND, a.started_at, NOW(6)) DIV 1000"

@@ -26,6 +26,9 @@ int db_detect_relaunch(struct db *, const struct db_task_key *);
 /* A launch that is wanted for age_ms and that no supervisor took. */
 int db_detect_late_launches(struct db *, struct arena *, int64_t age_ms,
     int64_t limit, struct db_stuck_task **rows, size_t *n);
+/* Enabled partners that take part in jobs that run here: their ids. */
+int db_detect_needed_partners(
+    struct db *, struct arena *, const char ***parties, size_t *n);
 /* An end that is wanted for age_ms. */
 int db_detect_late_ends(struct db *, struct arena *, int64_t age_ms,
     int64_t limit, struct db_stuck_task **rows, size_t *n);

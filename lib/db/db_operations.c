@@ -71,11 +71,13 @@ db_supervisor_purge(struct db *db, int64_t age_ms)
 /* --- partners ----------------------------------------------------------------- */
 
 #define STATE_COLS(X)                                                          \
-	X(STR, party_id, "party_id")                                           \
-	X(BOOL, answers, "answers")                                            \
-	X(MS, since_ms, "since")                                               \
-	X(MS, checked_ms, "checked_at")                                        \
-	X(STR, reason, "reason")
+	X(STR, party_id, "s.party_id")                                         \
+	X(BOOL, answers, "s.answers")                                          \
+	X(MS, since_ms, "s.since")                                             \
+	X(MS, checked_ms, "s.checked_at")                                      \
+	X(INT, since_ago_ms,                                                   \
+	    "TIMESTAMPDIFF(MICROSECOND, s.since, NOW(6)) DIV 1000")            \
+	X(STR, reason, "s.reason")
 #define state_COL(type, field, column)                                         \
 	{ DB_##type, offsetof(struct db_partner_state, field) },
 SHAPE(state, struct db_partner_state, STATE_COLS);
@@ -88,7 +90,13 @@ static const struct db_stmt state_put = { "partner_state.put", "sie",
 	" answers = VALUES(answers), reason = VALUES(reason),"
 	" checked_at = NOW(6)" };
 static const struct db_stmt states = { "partner_state.list", "",
-	"SELECT 1" STATE_COLS(DB_SQL) " FROM partner_state ORDER BY party_id" };
+	"SELECT 1" STATE_COLS(
+	    DB_SQL) " FROM partner_state s ORDER BY s.party_id" };
+static const struct db_stmt silent = { "partner_state.silent", "",
+	"SELECT 1" STATE_COLS(
+	    DB_SQL) " FROM partner_state s JOIN partner p"
+		    " ON p.party_id = s.party_id AND p.enabled = 1"
+		    " WHERE s.answers = 0 ORDER BY s.party_id" };
 
 int
 db_partner_state_put(
@@ -103,6 +111,13 @@ db_partner_state_list(
     struct db *db, struct arena *a, struct db_partner_state **rows, size_t *n)
 {
 	return db_select(db, &states, &state_shape, a, rows, n);
+}
+
+int
+db_partner_state_silent(
+    struct db *db, struct arena *a, struct db_partner_state **rows, size_t *n)
+{
+	return db_select(db, &silent, &state_shape, a, rows, n);
 }
 
 static const struct db_stmt refuses = { "partner_state.refuses", "si",

@@ -37,6 +37,7 @@ struct db_partner_state {
 	bool answers;
 	int64_t since_ms;
 	int64_t checked_ms;
+	int64_t since_ago_ms;
 	const char *reason; /* may be NULL */
 };
 
@@ -44,6 +45,9 @@ struct db_partner_state {
 int db_partner_state_put(
     struct db *, const char *party_id, bool answers, const char *reason);
 int db_partner_state_list(
+    struct db *, struct arena *, struct db_partner_state **rows, size_t *n);
+/* Of those that are enabled the ones that do not answer. */
+int db_partner_state_silent(
     struct db *, struct arena *, struct db_partner_state **rows, size_t *n);
 
 /*

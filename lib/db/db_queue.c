@@ -22,7 +22,8 @@ db_queue_has(enum wait_code code)
 static const struct db_stmt rank = { "queue.rank", "si",
 	"SELECT COUNT(*) FROM (SELECT 1 FROM job j JOIN job b"
 	" ON b.wait_code = j.wait_code AND b.wait_party = j.wait_party"
-	" AND b.queue_at < j.queue_at WHERE j.job_id = ? LIMIT ?) ahead" };
+	" AND b.queue_at < j.queue_at AND b.is_initiator = 1"
+	" WHERE j.job_id = ? LIMIT ?) ahead" };
 
 int
 db_queue_rank(struct db *db, const char *job_id, int64_t limit, int64_t *n)
@@ -133,17 +134,20 @@ static const struct db_shape id_shape = DB_SHAPE(struct id_row, id_cols);
 static const struct db_stmt longest = { "queue.longest", "s",
 	"SELECT TIMESTAMPDIFF(MICROSECOND, wait_since, NOW(6)) DIV 1000"
 	" FROM job FORCE INDEX (job_aged) WHERE wait_code = 'waiting_resources'"
-	" AND wait_party = ? ORDER BY wait_since LIMIT 1" };
+	" AND wait_party = ? AND is_initiator = 1"
+	" ORDER BY wait_since LIMIT 1" };
 /*
  * Few stand before the first of the queue, and of many the longest waiting
  * most often does: the optimizer counts both ranges and reads the smaller.
  */
-static const struct db_stmt ahead_of = { "queue.ahead", "ssi",
+static const struct db_stmt ahead_of = {
+	"queue.ahead", "ssi",
 	"SELECT 1, b.job_id FROM job j JOIN job b"
 	" USE INDEX (job_queue, job_aged)"
 	" WHERE j.job_id = ? AND b.wait_code = 'waiting_resources'"
 	" AND b.wait_party = ? AND b.queue_at < j.queue_at"
-	" AND b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND LIMIT 1" };
+	" AND b.is_initiator = 1 AND b.wait_since <= NOW(6) - INTERVAL ? MICROSECOND LIMIT 1"
+};
 /* Few are due. */
 static const struct db_stmt woken_ahead = { "queue.woken_ahead", "ss",
 	"SELECT 1, b.job_id, b.wait_party FROM job j JOIN job b"
@@ -220,7 +224,7 @@ db_queue_woken_ahead(struct db *db, struct arena *a, const char *job_id,
 
 static const struct db_stmt parties = { "queue.parties", "i",
 	"SELECT 1, wait_party FROM job WHERE wait_code IN " QUEUED
-	" GROUP BY wait_code, wait_party LIMIT ?" };
+	" AND is_initiator = 1 GROUP BY wait_code, wait_party LIMIT ?" };
 
 /* The shape of an id row is that of a plain array of strings. */
 int

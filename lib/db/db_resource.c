@@ -115,6 +115,27 @@ static const struct db_stmt list = { "grant.list", "ssi",
 		    "returned_at IS NULL)"
 		    " ORDER BY granted_at DESC, job_id, role, party_id" };
 
+/* Confirmed or reserved: either way nobody else may have it. */
+static const struct db_stmt holders = { "grant.holders", "i",
+	"SELECT 1, job_id FROM resource_grant WHERE returned_at IS NULL"
+	" AND (cores > 0 OR memory_mb > 0) GROUP BY job_id"
+	" ORDER BY SUM(cores) DESC, SUM(memory_mb) DESC, job_id LIMIT ?" };
+
+struct id_row {
+	const char *job_id;
+};
+static const struct db_col id_cols[] = {
+	{ DB_STR, offsetof(struct id_row, job_id) },
+};
+static const struct db_shape id_shape = DB_SHAPE(struct id_row, id_cols);
+
+int
+db_grant_holders(struct db *db, struct arena *a, int64_t limit,
+    const char ***job_ids, size_t *n)
+{
+	return db_select(db, &holders, &id_shape, a, job_ids, n, limit);
+}
+
 int
 db_resource_set(
     struct db *db, const char *engine, int64_t cores, int64_t memory_mb)

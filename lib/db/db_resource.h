@@ -77,5 +77,8 @@ int db_resource_return_ended(struct db *, int64_t *n);
 /* Grants, newest first; open_only leaves returned ones out; job_id may be NULL. */
 int db_grant_list(struct db *, struct arena *, const char *job_id,
     bool open_only, struct db_grant **rows, size_t *n);
+/* Jobs that hold something of this site now, those that hold most first. */
+int db_grant_holders(struct db *, struct arena *, int64_t limit,
+    const char ***job_ids, size_t *n);
 
 #endif

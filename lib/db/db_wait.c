@@ -43,19 +43,27 @@ static const struct db_stmt set_running = { "task.set_wait_running",
 	SET_PARAMS KEY_PARAMS,
 	"UPDATE task SET" SET_WAIT " WHERE" KEY_WHERE
 	" AND party_status = 'running'" };
-static const struct db_stmt lock_job = { "job.lock_wait", "iis",
-	"SELECT 1, wait_code, wait_party, status IN ('ready', 'waiting'),"
-	" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE" };
+static const struct db_stmt lock_job = {
+	"job.lock_wait", "iis",
+	"SELECT 1" WAIT_COLS(DB_SQL, ,
+	    "") ", reason, is_initiator,"
+		" status IN ('ready', 'waiting'),"
+		" ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE"
+};
 
 struct head {
-	const char *code;
-	const char *party;
+	struct db_wait wait;
+	const char *reason;
+	bool is_own;
 	bool waits;
 	bool leased;
 };
 static const struct db_col head_cols[] = {
-	{ DB_STR, offsetof(struct head, code) },
-	{ DB_STR, offsetof(struct head, party) },
+#define COL(type, field, column) { DB_##type, offsetof(struct head, field) },
+	WAIT_COLS(COL, , "")
+#undef COL
+	    { DB_STR, offsetof(struct head, reason) },
+	{ DB_BOOL, offsetof(struct head, is_own) },
 	{ DB_BOOL, offsetof(struct head, waits) },
 	{ DB_BOOL, offsetof(struct head, leased) },
 };
@@ -105,6 +113,7 @@ struct setting {
 	const struct wait *wait;
 	const char *numbers;
 	int64_t fence;
+	bool only_partners; /* not of jobs that were initiated here */
 	bool stored;
 };
 
@@ -121,7 +130,10 @@ set_locked(struct db *db, struct arena *a, struct setting *s)
 	if (!h->leased)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
 		    (long long)s->fence, s->job_id);
-	if (!h->waits)
+	if (!h->waits ||
+	    (s->only_partners &&
+		(h->is_own || !db_wait_differs(&h->wait, w,
+				  h->reason != NULL ? h->reason : ""))))
 		return 0;
 	if ((r = db_exec(db, &set_job, NULL, SET_ARGS(w, s->numbers),
 		 w->have & 1u << WAIT_N_CORES_ASKED ? w->n[WAIT_N_CORES_ASKED]
@@ -129,13 +141,14 @@ set_locked(struct db *db, struct arena *a, struct setting *s)
 		 w->text, s->job_id, s->fence, s->fence)) != 0)
 		return r;
 	s->stored = true;
-	if (str_eq(h->code, wait_name(w->code)) && str_eq(h->party, w->party))
+	if (str_eq(h->wait.code, wait_name(w->code)) &&
+	    str_eq(h->wait.party_id, w->party))
 		return 0;
 	return db_event_add(db, &(struct db_event){ .job_id = s->job_id,
 				    .role = w->role,
 				    .party_id = w->party,
 				    .kind = "wait",
-				    .from_state = h->code,
+				    .from_state = h->wait.code,
 				    .to_state = wait_name(w->code),
 				    .reason = w->text });
 }
@@ -153,21 +166,38 @@ set_tx(struct db *db, void *ctx)
 	return r;
 }
 
+static int
+set_of_job(struct db *db, struct setting *s)
+{
+	char *numbers = numbers_text(s->wait);
+	int r;
+
+	s->numbers = numbers != NULL ? numbers : "";
+	r = db_tx(db, set_tx, s);
+	free(numbers);
+	return r;
+}
+
 int
 db_wait_set_job(struct db *db, const char *job_id, const struct wait *w,
     int64_t fence, bool *stored)
 {
-	char *numbers = numbers_text(w);
-	struct setting s = { .job_id = job_id,
-		.wait = w,
-		.numbers = numbers != NULL ? numbers : "",
-		.fence = fence };
-	int r = db_tx(db, set_tx, &s);
+	struct setting s = { .job_id = job_id, .wait = w, .fence = fence };
+	int r = set_of_job(db, &s);
 
 	if (stored != NULL)
 		*stored = r == 0 && s.stored;
-	free(numbers);
 	return r;
+}
+
+int
+db_wait_set_here(struct db *db, const char *job_id, const struct wait *w)
+{
+	struct setting s = {
+		.job_id = job_id, .wait = w, .only_partners = true
+	};
+
+	return set_of_job(db, &s);
 }
 
 int

@@ -17,6 +17,7 @@ struct db_wait {
 	const char *on;
 	const char *numbers; /* JSON, "" for none */
 	int64_t since_ms;
+	const char *text; /* words that are not the row's; NULL */
 };
 
 /* Is w another wait than the row's?  Numbers and words do not count. */
@@ -34,6 +35,13 @@ bool db_wait_differs(
  */
 int db_wait_set_job(struct db *, const char *job_id, const struct wait *,
     int64_t fence, bool *stored);
+
+/*
+ * A partner's job waits for something of this site, or (wait_of() what the
+ * initiator has to do) not any more.  A job of this site is left alone: its
+ * plan says what it waits for.
+ */
+int db_wait_set_here(struct db *, const char *job_id, const struct wait *);
 
 /*
  * The same for the rows of a version of a component that no member has begun

@@ -5,7 +5,8 @@
  * Every job in ready or waiting has exactly one (job.wait_code), every task
  * whose party_status is waiting too (task.wait_code); the database refuses
  * rows without.  A task that runs has one while it cannot go on before another
- * site has room.  A task that is to be tried again shows retry_backoff on the
+ * site has room, and is shown with partner_unreachable while one that takes
+ * part does not answer (fcgi-app/waits.h; not in its row).  A task that is to be tried again shows retry_backoff on the
  * version that failed.  The scheduler's plan (supervisor/plan.h) says it at
  * the initiator; other members know that they wait for the initiator, and
  * what their own site makes them wait for.

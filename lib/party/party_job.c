@@ -329,6 +329,20 @@ ask_for_signature(struct db *db, const struct party_command *c)
 	    DB_SIGN_DUE, DB_SIGN_ASKED, NULL);
 }
 
+/* What it waited for here is over: it is the initiator's turn. */
+static int
+waits_elsewhere(struct db *db, const struct party_command *c)
+{
+	const struct db_job *j = c->job;
+	struct wait w = wait_of(WAIT_INITIATOR);
+
+	if (j->is_initiator || str_eq(j->wait.code, wait_name(w.code)))
+		return 0;
+	w.role = j->initiator_role;
+	w.party = j->initiator_party;
+	return db_wait_set_here(db, j->job_id, &w);
+}
+
 static int
 apply(struct db *db, struct party_command *c)
 {
@@ -353,7 +367,7 @@ apply(struct db *db, struct party_command *c)
 		.cores = c->party->cores,
 		.memory_mb = c->party->memory_mb },
 	    c->reservation_ms, &c->why);
-	if (r == 0)
+	if (r == 0 && (r = waits_elsewhere(db, c)) == 0)
 		r = ask_for_signature(db, c);
 	c->effective = r == 0;
 	return r;
@@ -380,8 +394,12 @@ party_resource_apply(struct db *db, const struct party_caller *caller,
 static int
 give_back(struct db *db, struct party_command *c)
 {
+	int r;
+
 	if (c->job->status == STATE_RUNNING)
 		return err_set(ERR_CONFLICT, "job %s runs", c->job->job_id);
+	if ((r = waits_elsewhere(db, c)) != 0)
+		return r;
 	return db_resource_return(db, c->job->job_id, c->member.role,
 	    c->member.party_id, "reservation returned", &c->effective);
 }

@@ -31,6 +31,7 @@ ROWS = {
     "forgotten jobs": "jobs_of_an_initiator_that_is_gone_end",
     "report backlog": "jobs_of_an_initiator_that_is_gone_end",
     "partners": "jobs_of_an_initiator_that_is_gone_end",
+    "needed partners": "jobs_of_an_initiator_that_is_gone_end",
     "doubtful jobs": "a_job_that_its_initiator_does_not_know_any_more_ends",
     "lost tasks": "a_running_task_that_nobody_runs_ends",
     "late ends": "an_end_that_does_not_come_and_a_start_that_nobody_takes_are_told",

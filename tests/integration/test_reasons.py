@@ -1,5 +1,6 @@
 """Each reason to wait (lib/model/wait.h) brought about on real sites: what a job or a task waits for can be relied on
 only if every word of the list is really said."""
+import json
 import os
 import re
 import subprocess
@@ -142,9 +143,44 @@ class Reasons(unittest.TestCase):
     @gives("initiator", "waiting_resources", "job_start")
     def test_others_that_hold_what_a_job_needs(self):
         holder, job = self.holds(), self.submit()
-        self.assertEqual(self.waits(job, "waiting_resources")["numbers"]["cores_free"], 0)
-        self.waits(job, "initiator", self.host, "host")
+        wait = self.waits(job, "waiting_resources")
+        self.assertEqual((wait["numbers"]["cores_free"], wait["on"]), (0, ""), "a partner's jobs are not named")
+        self.assertNotIn(holder, json.dumps(wait))
+        # The host says itself what of its own is lacking, and who has it.
+        wait = self.waits(job, "waiting_resources", self.host, "host")
+        self.assertEqual((wait["role"], wait["party_id"], wait["on"]), ("host", "10000", holder))
+        self.assertEqual((wait["numbers"]["cores_free"], wait["numbers"]["cores_total"]), (0, self.cores))
+        self.assertIn("waiting_resources, host 10000, " + holder, self.host.cli("query", job).stdout)
         self.task_waits(job, "empty_0", "job_start")
+        self.stop(holder)
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
+
+    @gives("initiator")
+    def test_a_partner_whose_own_part_is_ready(self):
+        held = self.held("INSERT", "resource_grant")  # the host, and with it the job
+        job = self.submit()
+        self.assertEqual(self.waits(job, "initiator", self.host, "host")["party_id"], "9999")
+        held()
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
+
+    @gives("waiting_resources")
+    def test_who_holds_the_cores_of_the_initiators_own_site(self):
+        cores = int(self.guest.sql("SELECT cores FROM resource")[0][0])
+        self.assertLessEqual(cores, self.cores)
+        job = None
+        holder = self.submit({"components": {"fail_0": {"module": "TestFail"}}}, {"fail_0": {"what": "hang", "who": "guest"}},
+                             task_cores=cores)
+        self.guest.wait(holder, until=("running",))
+        # With more at the host, it is the guest that lacks something.
+        was = self.host.sql("SELECT cores, memory_mb FROM resource")[0]
+        self.host.sql("UPDATE resource SET cores = 2 * cores, memory_mb = 2 * memory_mb")
+        self.addCleanup(self.host.sql, "UPDATE resource SET cores = %s, memory_mb = %s" % tuple(was))
+        job = self.submit()
+        wait = wait_for(lambda: [w for w in [self.waits(job, "waiting_resources")] if w["party_id"] == "9999"],
+                        what="the guest's own cores")[0]
+        self.assertEqual((wait["role"], wait["on"]), ("guest", holder))
+        # It waits for nothing of the host, and the host says so.
+        self.assertEqual(self.waits(job, "initiator", self.host, "host")["on"], "")
         self.stop(holder)
         self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
@@ -183,6 +219,32 @@ class Reasons(unittest.TestCase):
         self.assertEqual(self.waits(job, "partner_unreachable")["party_id"], "10000")
         self.host.start()
         self.assertEqual(self.guest.wait(job)["f_status"], "success")
+
+    @gives("partner_unreachable")
+    def test_a_partner_that_is_gone_while_the_job_runs(self):
+        job = self.submit({"components": {"fail_0": {"module": "TestFail"}}}, {"fail_0": {"what": "hang", "who": "guest"}})
+        for site, role in ((self.guest, "guest"), (self.host, "host")):
+            site.wait(job, role=role, until=("running",))
+        for site, role, gone, party in ((self.guest, "guest", self.host, "10000"), (self.host, "host", self.guest, "9999")):
+            gone.stop()
+            wait = self.waits(job, "partner_unreachable", site, role)
+            self.assertEqual((wait["role"], wait["party_id"]), ("host" if role == "guest" else "guest", party))
+            self.assertIn(party + " does not answer: ", wait["text"])
+            self.assertIn("answer", wait["clears"])
+            self.assertLessEqual(wait["numbers"]["away_ms"], 300000)
+            since = int(site.sql("SELECT UNIX_TIMESTAMP(since) * 1000 FROM partner_state WHERE party_id = '%s'" % party)[0][0]
+                        .partition(".")[0])
+            self.assertLess(abs(wait["since"] - since), 1000)
+            self.assertEqual({t["f_wait"]["party_id"] for t in site.tasks(job, role=role) if t["f_party_status"] == "running"},
+                             {party} if role == "guest" else set())
+            listed = site.ok("job/list/job", {"job_id": job, "role": [role], "limit": 5})["data"]["jobs"][0]
+            self.assertEqual((listed["status"], listed["wait"]["code"]), ("running", "partner_unreachable"))
+            self.assertIn("partner_unreachable, %s %s" % (wait["role"], party), site.cli("query", job).stdout)
+            gone.start()
+            wait_for(lambda: all(row["f_wait"] is None for row in site.ok("job/query", {"job_id": job, "role": role})["data"]
+                                 + site.tasks(job, role=role) if row.get("f_party_status", "running") == "running"),
+                     what="the partner being back on the page of " + role)
+        self.stop(job)
 
     @gives("partner_busy")
     def test_a_partner_that_takes_nothing_on(self):
