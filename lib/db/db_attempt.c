@@ -21,6 +21,7 @@
 #include "lib/db/db_often.h"
 #include "lib/db/db_task_private.h"
 #include "lib/db/db_tx.h"
+#include "lib/db/db_wait.h"
 
 #define OPEN "a.ended_at IS NULL"
 
@@ -88,7 +89,8 @@ db_attempt_open_on(struct db *db, struct arena *a, const char *host,
 	    "(SELECT CAST(COALESCE(MAX(a.fence), 0) + 1 AS SIGNED)"            \
 	    " FROM attempt a WHERE a.job_id = t.job_id"                        \
 	    " AND a.component = t.component AND a.version = t.version"         \
-	    " AND a.role = t.role AND a.party_id = t.party_id)")
+	    " AND a.role = t.role AND a.party_id = t.party_id)")               \
+	X(BOOL, is_short, "t.wait_code = 'waiting_resources'")
 static const struct db_col pick_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_attempt, field) },
@@ -123,7 +125,10 @@ static const struct db_stmt pick_of = { "attempt.pick_of", KEY_PARAMS,
 	PICK " AND t.job_id = ? AND t.component = ? AND t.version = ?"
 	     " AND t.role = ? AND t.party_id = ?" };
 static const struct db_stmt take = { "attempt.take", KEY_PARAMS,
-	"UPDATE task SET launch_wanted = 0 WHERE" KEY_WHERE
+	"UPDATE task SET launch_wanted = 0,"
+	" wait_since = IF(wait_code = 'starting', wait_since, NOW(6)),"
+	" wait_code = 'starting', wait_role = '', wait_party = '',"
+	" wait_numbers = '' WHERE" KEY_WHERE
 	" AND launch_wanted = 1 AND kill_wanted = ''"
 	" AND party_status = 'waiting'" };
 static const struct db_stmt supersede = { "attempt.supersede", KEY_PARAMS,
@@ -229,14 +234,54 @@ read_memory(struct db *db, const char *host, struct memory *m)
 	return db_query_int(db, &memory_on, &m->used, host);
 }
 
-int
-db_host_memory_free(struct db *db, const char *host, int64_t *memory_mb)
-{
-	struct memory m;
-	int r = read_memory(db, host, &m);
+/* The host with the most of it free. */
+static const struct db_stmt most_free = { "host_memory.most_free", "",
+	"SELECT 1, CAST(h.memory_mb - COALESCE(u.mb, 0) AS SIGNED) AS free_mb,"
+	" h.memory_mb FROM host_memory h LEFT JOIN (SELECT a.host,"
+	"  SUM(a.memory_mb) AS mb FROM attempt a WHERE a.ended_at IS NULL"
+	"  GROUP BY a.host) u ON u.host = h.host"
+	" ORDER BY free_mb DESC LIMIT 1" };
+static const struct db_col host_cols[] = {
+	{ DB_INT, offsetof(struct db_host_memory, free_mb) },
+	{ DB_INT, offsetof(struct db_host_memory, total_mb) },
+};
+static const struct db_shape host_shape =
+    DB_SHAPE(struct db_host_memory, host_cols);
 
-	*memory_mb = r == 0 ? m.total - m.used : 0;
+int
+db_host_memory_free(struct db *db, struct db_host_memory *out)
+{
+	struct arena *a = arena_new();
+	struct db_host_memory *row;
+	int r = db_select_one(db, &most_free, &host_shape, a, &row);
+
+	if (r == 0)
+		*out = *row;
+	arena_free(a);
 	return r;
+}
+
+/*
+ * Who had room has taken it by now.  Why it waits is the site's own business:
+ * its partners see that it has not begun.
+ */
+static int
+tell_shortage(struct db *db, const struct db_attempt *t)
+{
+	struct wait w = wait_of(WAIT_WAITING_RESOURCES);
+	struct db_host_memory most;
+	int r;
+
+	if (t->is_short || t->waited_ms < DB_CLAIM_PATIENCE_MS)
+		return 0;
+	if ((r = db_host_memory_free(db, &most)) != 0)
+		return r;
+	w.role = t->key.role;
+	w.party = t->key.party_id;
+	wait_set(&w, WAIT_N_MEMORY_MB_ASKED, t->memory_mb);
+	wait_set(&w, WAIT_N_MEMORY_MB_FREE, most.free_mb);
+	wait_set(&w, WAIT_N_MEMORY_MB_TOTAL, most.total_mb);
+	return db_wait_set_launch(db, &t->key, &w);
 }
 
 /* What is larger than any host runs alone; elsewhere there may be a larger. */
@@ -268,6 +313,9 @@ claim_picked(struct db *db, struct claiming *c, size_t picked)
 		return r;
 	for (size_t i = 0; i < picked; i++) {
 		if (!has_room(&c->rows[i], room, &memory)) {
+			if (!has_memory(&memory, &c->rows[i]) &&
+			    (r = tell_shortage(db, &c->rows[i])) != 0)
+				return r;
 			c->left++;
 			continue;
 		}

@@ -18,6 +18,7 @@ struct db_attempt {
 	int64_t cores;
 	int64_t memory_mb; /* 0: not counted */
 	int64_t waited_ms; /* of one just claimed: since its start was wanted */
+	bool is_short;	   /* the same: it was told to wait for memory */
 	bool is_initiator; /* of one just claimed: the job is this site's */
 	int64_t lease_left_ms; /* negative: expired */
 	bool ended;
@@ -36,7 +37,8 @@ struct db_attempt {
  * for DB_CLAIM_PATIENCE_MS, for hosts that have room; then whoever looks takes
  * it.  Nobody takes more memory than the host has (db_host_memory_set()) and
  * open attempts there leave, however long a task waits; but a task that no
- * host is large enough for runs where no other has memory.  *left is how many
+ * host is large enough for runs where no other has memory.  One that waits for
+ * memory longer than that has the reason waiting_resources.  *left is how many
  * were left.
  */
 struct db_claim {
@@ -59,8 +61,15 @@ int db_attempt_claim_task(struct db *, struct arena *, const struct db_claim *,
     const struct db_task_key *, struct db_attempt **row);
 /* What a host has; kept until another value comes. */
 int db_host_memory_set(struct db *, const char *host, int64_t memory_mb);
-/* Of that, what open attempts leave; ERR_NOT_FOUND: nothing is known of it. */
-int db_host_memory_free(struct db *, const char *host, int64_t *memory_mb);
+/*
+ * The host where open attempts leave most.  ERR_NOT_FOUND: nothing is known of
+ * any.
+ */
+struct db_host_memory {
+	int64_t free_mb;
+	int64_t total_mb;
+};
+int db_host_memory_free(struct db *, struct db_host_memory *);
 /* Cores of the open attempts on a host. */
 int db_attempt_cores_on(struct db *, const char *host, int64_t *cores);
 

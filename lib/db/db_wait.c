@@ -43,6 +43,10 @@ static const struct db_stmt set_running = { "task.set_wait_running",
 	SET_PARAMS KEY_PARAMS,
 	"UPDATE task SET" SET_WAIT " WHERE" KEY_WHERE
 	" AND party_status = 'running'" };
+static const struct db_stmt set_launch = { "task.set_wait_launch",
+	SET_PARAMS KEY_PARAMS,
+	"UPDATE task SET" SET_WAIT " WHERE" KEY_WHERE
+	" AND party_status = 'waiting' AND launch_wanted = 1" };
 static const struct db_stmt lock_job = {
 	"job.lock_wait", "iis",
 	"SELECT 1" WAIT_COLS(DB_SQL, ,
@@ -216,19 +220,22 @@ db_wait_set_task(struct db *db, const char *job_id, const char *component,
 	return r;
 }
 
-struct running {
+struct of_member {
 	const struct db_task_key *key;
 	const struct wait *wait;
+	const char *numbers;
+	const struct db_stmt *set;
+	const char *from; /* as events call it */
 };
 
 static int
-running_tx(struct db *db, void *ctx)
+member_tx(struct db *db, void *ctx)
 {
-	const struct running *run = ctx;
-	const struct db_task_key *k = run->key;
-	const struct wait *w = run->wait;
+	const struct of_member *m = ctx;
+	const struct db_task_key *k = m->key;
+	const struct wait *w = m->wait;
 	int64_t n = 0;
-	int r = db_exec(db, &set_running, &n, SET_ARGS(w, ""), KEY_ARGS(k));
+	int r = db_exec(db, m->set, &n, SET_ARGS(w, m->numbers), KEY_ARGS(k));
 
 	if (r != 0 || n == 0)
 		return r;
@@ -239,16 +246,43 @@ running_tx(struct db *db, void *ctx)
 		.role = k->role,
 		.party_id = k->party_id,
 		.kind = "wait",
-		.from_state = w->code == WAIT_NONE ? "waits" : "runs",
+		.from_state = m->from,
 		.to_state = w->code == WAIT_NONE ? "runs" : wait_name(w->code),
 		.reason = w->text });
+}
+
+static int
+set_member(struct db *db, struct of_member *m)
+{
+	char *numbers = numbers_text(m->wait);
+	int r;
+
+	m->numbers = numbers != NULL ? numbers : "";
+	r = db_tx(db, member_tx, m);
+	free(numbers);
+	return r;
 }
 
 int
 db_wait_set_running(
     struct db *db, const struct db_task_key *key, const struct wait *w)
 {
-	struct running run = { key, w };
+	struct of_member m = { .key = key,
+		.wait = w,
+		.set = &set_running,
+		.from = w->code == WAIT_NONE ? "waits" : "runs" };
 
-	return db_tx(db, running_tx, &run);
+	return set_member(db, &m);
+}
+
+int
+db_wait_set_launch(
+    struct db *db, const struct db_task_key *key, const struct wait *w)
+{
+	struct of_member m = { .key = key,
+		.wait = w,
+		.set = &set_launch,
+		.from = wait_name(WAIT_STARTING) };
+
+	return set_member(db, &m);
 }

@@ -58,4 +58,11 @@ int db_wait_set_task(struct db *, const char *job_id, const char *component,
 int db_wait_set_running(
     struct db *, const struct db_task_key *, const struct wait *);
 
+/*
+ * The same for a task of this site that was started and that nobody can
+ * launch yet; claiming it sets it to "starting" again.
+ */
+int db_wait_set_launch(
+    struct db *, const struct db_task_key *, const struct wait *);
+
 #endif

@@ -52,14 +52,20 @@ class Reasons(unittest.TestCase):
         self.guest.wait(job, until=("running",))
         return job
 
+    def twice(self, site):
+        """It has more than its partners have."""
+        was = site.sql("SELECT cores, memory_mb FROM resource")[0]
+        site.sql("UPDATE resource SET cores = 2 * cores, memory_mb = 2 * memory_mb")
+        self.addCleanup(site.sql, "UPDATE resource SET cores = %s, memory_mb = %s" % tuple(was))
+
     def stop(self, job):
         self.guest.ok("job/stop", {"job_id": job})
         self.guest.wait(job)
 
     def waits(self, job, code, site=None, role="guest"):
         def look():
-            wait = (site or self.guest).ok("job/query", {"job_id": job, "role": role})["data"][0]["f_wait"]
-            return wait if wait and wait["code"] == code else None
+            rows = (site or self.guest).ok("job/query", {"job_id": job, "role": role})["data"]
+            return rows[0]["f_wait"] if rows and rows[0]["f_wait"] and rows[0]["f_wait"]["code"] == code else None
         return wait_for(look, what="%s of job %s" % (code, job))
 
     def task_waits(self, job, component, code):
@@ -142,6 +148,7 @@ class Reasons(unittest.TestCase):
 
     @gives("initiator", "waiting_resources", "job_start")
     def test_others_that_hold_what_a_job_needs(self):
+        self.twice(self.guest)
         holder, job = self.holds(), self.submit()
         wait = self.waits(job, "waiting_resources")
         self.assertEqual((wait["numbers"]["cores_free"], wait["on"]), (0, ""), "a partner's jobs are not named")
@@ -167,18 +174,14 @@ class Reasons(unittest.TestCase):
     def test_who_holds_the_cores_of_the_initiators_own_site(self):
         cores = int(self.guest.sql("SELECT cores FROM resource")[0][0])
         self.assertLessEqual(cores, self.cores)
-        job = None
         holder = self.submit({"components": {"fail_0": {"module": "TestFail"}}}, {"fail_0": {"what": "hang", "who": "guest"}},
                              task_cores=cores)
         self.guest.wait(holder, until=("running",))
-        # With more at the host, it is the guest that lacks something.
-        was = self.host.sql("SELECT cores, memory_mb FROM resource")[0]
-        self.host.sql("UPDATE resource SET cores = 2 * cores, memory_mb = 2 * memory_mb")
-        self.addCleanup(self.host.sql, "UPDATE resource SET cores = %s, memory_mb = %s" % tuple(was))
+        # It is the guest that lacks something.
+        self.twice(self.host)
         job = self.submit()
-        wait = wait_for(lambda: [w for w in [self.waits(job, "waiting_resources")] if w["party_id"] == "9999"],
-                        what="the guest's own cores")[0]
-        self.assertEqual((wait["role"], wait["on"]), ("guest", holder))
+        wait = self.waits(job, "waiting_resources")
+        self.assertEqual((wait["role"], wait["party_id"], wait["on"]), ("guest", "9999", holder))
         # It waits for nothing of the host, and the host says so.
         self.assertEqual(self.waits(job, "initiator", self.host, "host")["on"], "")
         self.stop(holder)

@@ -366,12 +366,12 @@ a_host_with_room_takes_a_task_at_once(void **state)
 }
 
 static int64_t
-memory_free(const char *host)
+memory_free(void)
 {
-	int64_t mb;
+	struct db_host_memory most;
 
-	assert_int_equal(db_host_memory_free(db, host, &mb), 0);
-	return mb;
+	assert_int_equal(db_host_memory_free(db, &most), 0);
+	return most.free_mb;
 }
 
 static size_t
@@ -418,20 +418,51 @@ a_host_gives_tasks_no_more_memory_than_it_has(void **state)
 	assert_int_equal(db_host_memory_set(db, "host-2", 600), 0);
 	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
 	assert_int_equal(claims("host-1", true), 1);
-	assert_int_equal(memory_free("host-1"), 400);
+	assert_int_equal(memory_free(), 600);
 	/* Others may be large enough; this one is not, for how long ever. */
 	assert_int_equal(db_task_want_launch(db, &theirs, NULL), 0);
 	assert_int_equal(claims("host-1", true), 0);
+	assert_string_equal(task(&theirs)->wait.code, "starting");
 	assert_int_equal(db_exec(db, &long_wanted, NULL), 0);
 	assert_int_equal(claims("host-1", true), 0);
 	assert_int_equal(claims("host-2", true), 1);
-	assert_int_equal(memory_free("host-2"), 0);
-	assert_int_equal(memory_free("host-1"), 400);
+	assert_int_equal(memory_free(), 400);
 	assert_int_equal(complaints(), 0);
 	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &a, &n), 0);
 	assert_int_equal(a->memory_mb, 600);
 	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"), 0);
-	assert_int_equal(memory_free("host-1"), 1000);
+	assert_int_equal(memory_free(), 1000);
+}
+
+static void
+a_task_that_waits_for_memory_says_so(void **state)
+{
+	struct db_attempt *a;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_exec(db, &each_600, NULL), 0);
+	assert_int_equal(db_host_memory_set(db, "host-1", 1000), 0);
+	assert_int_equal(db_task_want_launch(db, &here, NULL), 0);
+	assert_int_equal(claims("host-1", true), 1);
+	assert_int_equal(db_task_want_launch(db, &theirs, NULL), 0);
+	assert_int_equal(db_exec(db, &long_wanted, NULL), 0);
+	assert_int_equal(claims("host-1", true), 0);
+	/* Told once, however often somebody looks. */
+	assert_int_equal(claims("host-1", true), 0);
+	assert_string_equal(task(&theirs)->wait.code, "waiting_resources");
+	assert_string_equal(task(&theirs)->wait.role, theirs.role);
+	assert_string_equal(task(&theirs)->wait.party_id, theirs.party_id);
+	assert_string_equal(task(&theirs)->wait.numbers,
+	    "{\"memory_mb_asked\":600,\"memory_mb_free\":400,"
+	    "\"memory_mb_total\":1000}");
+	assert_int_equal(events(theirs.job_id, "wait"), 1);
+	assert_int_equal(db_attempt_open_on(db, arena, "host-1", &a, &n), 0);
+	assert_int_equal(db_attempt_end(db, a->attempt_id, "success"), 0);
+	assert_int_equal(claims("host-1", true), 1);
+	assert_string_equal(task(&theirs)->wait.code, "starting");
+	assert_string_equal(task(&theirs)->wait.party_id, "");
+	assert_string_equal(task(&theirs)->wait.numbers, "");
 }
 
 static void
@@ -1007,6 +1038,7 @@ main(void)
 		T(a_host_without_room_leaves_a_task_to_others_for_a_second),
 		T(a_host_with_room_takes_a_task_at_once),
 		T(a_host_gives_tasks_no_more_memory_than_it_has),
+		T(a_task_that_waits_for_memory_says_so),
 		T(a_task_larger_than_any_host_has_one_to_itself),
 		T(a_task_is_claimed_in_the_transaction_that_wants_it),
 		T(launch_is_refused_where_it_makes_no_sense),
