@@ -51,7 +51,8 @@ class Waiting(unittest.TestCase):
             self.assertGreater(wait["since"], 0)
             self.assertTrue(wait["clears"])
             # One reason at each member and for each task.
-            self.assertEqual(self.waits(job, "initiator", fed.host, "host")["party_id"], "9999")
+            there = self.waits(job, "waiting_resources", fed.host, "host")
+            self.assertEqual((there["party_id"], there["on"], wait["on"]), ("10000", "taken", ""))
             codes = {t["f_component_name"]: t["f_wait"]["code"] for t in fed.guest.tasks(job)}
             self.assertEqual(codes["reader_0"], "job_start")
             self.assertEqual(codes["intersection_0"], "upstream")
