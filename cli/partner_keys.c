@@ -241,9 +241,11 @@ run_enable(const struct args *args)
 	struct site s;
 	int r;
 
+	if ((r = site_open(args, &s)) == 0 && !enable &&
+	    str_eq(party, s.conf->party_id))
+		r = err_set(ERR_INVALID, "party %s is this site itself", party);
 	/* What was withdrawn ends, also if it is trusted again meanwhile. */
-	if ((r = site_open(args, &s)) == 0 &&
-	    (!enable || (r = withdraw_rest(s.db, party)) == 0)) {
+	if (r == 0 && (!enable || (r = withdraw_rest(s.db, party)) == 0)) {
 		r = site_do(&s, enable_tx, &e,
 		    &(struct site_deed){
 			"partner", party, enable ? "enabled" : "disabled" });

@@ -33,7 +33,8 @@ struct screen {
 	int lines; /* drawn, to go back over */
 	int64_t started_ms;
 	char *status;
-	char *waits; /* why, while it waits */
+	char *waits;	 /* why, while it waits */
+	char *waits_for; /* the same without what changes all the time */
 	struct cell *cells;
 	size_t n;
 };
@@ -65,6 +66,7 @@ screen_free(struct screen *s)
 	free(s->cells);
 	free(s->status);
 	free(s->waits);
+	free(s->waits_for);
 	free(s);
 }
 
@@ -290,7 +292,10 @@ screen_show(
 	if (s == NULL)
 		return;
 	waits = waits_long(job);
-	waits_anew = set_text(&s->waits, waits);
+	(void)set_text(&s->waits, waits);
+	free(waits);
+	waits = waits_short(job);
+	waits_anew = set_text(&s->waits_for, waits);
 	free(waits);
 	job_changed = set_text(&s->status, json_get_str(job, "f_status", "?"));
 	if (json_is_array(tasks))

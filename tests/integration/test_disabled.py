@@ -34,6 +34,11 @@ class Disabled(unittest.TestCase):
         for w in words:
             self.assertIn(w, row["f_reason"])
 
+    def test_a_site_does_not_disable_itself(self):
+        done = self.fed.host.cli("partner", "disable", "10000", check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("party 10000 is this site itself", done.stderr)
+
     def test_a_job_submitted_right_after_enable_is_carried_out(self):
         for _ in range(5):
             self.fed.host.cli("partner", "disable", "9999")
