@@ -199,12 +199,29 @@ open_folder(int dir, const char *name)
 	return fd;
 }
 
-/* To a name that nobody has there. */
+/* Nor to take anything out of the folder that is open as dir. */
+static int
+unlink_from(int dir, const char *name, int how)
+{
+	int r = unlinkat(dir, name, how);
+
+	if (r != 0 && errno == EACCES && dir != AT_FDCWD) {
+		if (fchmod(dir, 0700) == 0)
+			r = unlinkat(dir, name, how);
+		else
+			errno = EACCES;
+	}
+	return r;
+}
+
+/* To a name that nobody has there.  It has another folder above it then. */
 static int
 move_up(struct removal *rm, int dir, const char *name)
 {
 	char to[32];
 
+	if (fchmodat(dir, name, 0700, AT_SYMLINK_NOFOLLOW) != 0)
+		return err_set_errno(ERR_IO, "remove %s", name);
 	do {
 		(void)snprintf(to, sizeof(to), ".deep-%u", rm->moved++);
 		if (renameat(dir, name, rm->top, to) == 0)
@@ -259,7 +276,7 @@ static int
 remove_at(
     struct removal *rm, int dir, const char *name, bool is_folder, int depth)
 {
-	if (unlinkat(dir, name, is_folder ? AT_REMOVEDIR : 0) == 0 ||
+	if (unlink_from(dir, name, is_folder ? AT_REMOVEDIR : 0) == 0 ||
 	    errno == ENOENT)
 		return 0;
 	if (is_folder && errno == ENOTDIR)

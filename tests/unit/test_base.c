@@ -274,10 +274,20 @@ leave_a_mess(const char *dir)
 	    mkdirat(fd, ".deep-0/x", 0700) != 0)
 		return 1;
 	(void)close(next);
+	if (mkdirat(fd, "fixed", 0700) != 0 ||
+	    mkdirat(fd, "fixed/more", 0700) != 0 ||
+	    (next = openat(fd, "fixed/more/file", O_WRONLY | O_CREAT, 0)) < 0 ||
+	    fchmodat(fd, "fixed/more", 0500, 0) != 0 ||
+	    fchmodat(fd, "fixed", 0500, 0) != 0)
+		return 1;
+	(void)close(next);
 	/* More folders in each other than there may be open files. */
 	for (i = 0; i < 3000; i++) {
 		if (mkdirat(fd, "d", 0700) != 0 ||
 		    (next = openat(fd, "d", O_RDONLY | O_DIRECTORY)) < 0)
+			return 2;
+		/* Nothing is to be taken out of every other one. */
+		if (fchmod(fd, i % 2 == 0 ? 0500 : 0700) != 0)
 			return 2;
 		(void)close(fd);
 		fd = next;
