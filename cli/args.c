@@ -11,6 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/shell.h"
 #include "lib/base/str.h"
 
 #define OPTIONS_MAX 32
@@ -130,25 +131,6 @@ check_complete(const struct args *a)
 
 /* --- what to say to another command ---------------------------------------- */
 
-/* Plain as it is when a shell would leave it alone. */
-static void
-put_word(struct buf *b, const char *s)
-{
-	if (*s != '\0' &&
-	    s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-			"0123456789_-./:@%+,=")] == '\0') {
-		buf_puts(b, s);
-		return;
-	}
-	buf_putc(b, '\'');
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			buf_puts(b, "'\\''");
-		else
-			buf_putc(b, *s);
-	buf_putc(b, '\'');
-}
-
 static bool
 put_option(struct buf *b, const struct args *a, const char *name)
 {
@@ -157,7 +139,7 @@ put_option(struct buf *b, const struct args *a, const char *name)
 	if (a->command->options[slot].name == NULL || a->values[slot] == NULL)
 		return false;
 	buf_printf(b, " --%s ", name);
-	put_word(b, a->values[slot]);
+	shell_put_word(b, a->values[slot]);
 	return true;
 }
 

@@ -11,6 +11,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
+#include "lib/base/shell.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
 #include "lib/model/contract.h"
@@ -194,14 +195,36 @@ wish_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
 	}
 }
 
-/* The command that would allow it, to be run at this site. */
+/*
+ * The command that would allow it, to be run at this site.  A table that is
+ * called "*" cannot be granted by itself, and nothing wider is proposed.
+ */
 static const char *
-grant_text(struct arena *a, const struct db_leaf *l)
+grant_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
 {
 	struct db_leaf as_any = *l;
 
+	if (kind == PERMIT_DATASET && (str_eq(l->subject, DB_PERMISSION_ANY) ||
+					  str_eq(l->detail, DB_PERMISSION_ANY)))
+		return "";
 	as_any.src_role = DB_PERMISSION_ANY;
 	return permit_command(a, "grant", &as_any);
+}
+
+/* The same of a parameter; the value is what the partner set. */
+static const char *
+bound_text(struct arena *a, const struct db_leaf *l, const char *value)
+{
+	struct buf bound = BUF_INIT, text = BUF_INIT;
+	const char *out;
+
+	buf_printf(&bound, "%s.%s=[%s]", l->subject, l->detail, value);
+	buf_printf(&text, "sluice grant %s --parameter ", l->party_id);
+	shell_put_word(&text, buf_str(&bound));
+	out = arena_strdup(a, buf_str(&text));
+	buf_fini(&text);
+	buf_fini(&bound);
+	return out;
 }
 
 /* --- one wish -------------------------------------------------------------- */
@@ -245,7 +268,7 @@ refuse(struct wishes *w, struct permit_decision *d, const struct db_leaf *l,
 	struct arena *a = w->arena;
 
 	d->allowed = false;
-	d->grant = grant_text(a, l);
+	d->grant = grant_text(a, d->kind, l);
 	d->why = arena_printf(a, "party %s (as %s) may not %s: %s", l->party_id,
 	    l->src_role, wish_text(a, d->kind, l), because);
 }
@@ -374,9 +397,8 @@ decide_parameter(struct wishes *w, const struct permit_task *t,
 		t->component,
 		there ? json_object_to_json_string(value) : "none",
 		(long long)d->rule, rules[first].bound));
-	d->grant = arena_printf(w->arena,
-	    "sluice grant %s --parameter '%s.%s=[%s]'", l.party_id, l.subject,
-	    l.detail, there ? json_object_to_json_string(value) : "null");
+	d->grant = bound_text(
+	    w->arena, &l, there ? json_object_to_json_string(value) : "null");
 }
 
 static bool

@@ -5,7 +5,9 @@
 
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/base/shell.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
 #include "lib/party/permit.h"
@@ -56,44 +58,46 @@ permit_still(struct db *db, struct arena *a, const struct db_leaf *gone,
 	return 0;
 }
 
-/* A star is a name to a shell, and not to us. */
-static const char *
-word(const char *s)
-{
-	return str_eq(s, DB_PERMISSION_ANY) ? "'*'" : s;
-}
-
-static const char *
-datasets(struct arena *a, const struct db_leaf *l)
+/* What --datasets takes; names of partners' choosing are text and no more. */
+static void
+put_dataset(struct buf *out, const struct db_leaf *l)
 {
 	struct json_object *o;
-	const char *text;
 
 	if (str_eq(l->subject, DB_PERMISSION_ANY))
-		return word(l->subject);
-	if (str_eq(l->detail, DB_PERMISSION_ANY) &&
-	    strpbrk(l->subject, "/,' ") == NULL)
-		return arena_printf(a, "'%s/*'", l->subject);
-	if (strpbrk(l->subject, "/,' ") == NULL &&
-	    strpbrk(l->detail, ",' ") == NULL)
-		return arena_printf(a, "%s/%s", l->subject, l->detail);
-	o = json_object_new_object();
-	json_add_str(o, "namespace", l->subject);
-	json_add_str(o, "name", l->detail);
-	text = arena_printf(a, "'[%s]'", json_text(o));
-	json_object_put(o);
-	return text;
+		buf_puts(out, l->subject);
+	else if (strpbrk(l->subject, "[/,' ") == NULL &&
+		 strpbrk(l->detail, ",' ") == NULL)
+		buf_printf(out, "%s/%s", l->subject, l->detail);
+	else {
+		o = json_object_new_object();
+		json_add_str(o, "namespace", l->subject);
+		json_add_str(o, "name", l->detail);
+		buf_printf(out, "[%s]", json_text(o));
+		json_object_put(o);
+	}
 }
 
 const char *
 permit_command(struct arena *a, const char *verb, const struct db_leaf *l)
 {
-	bool any = str_eq(l->src_role, DB_PERMISSION_ANY);
+	struct buf text = BUF_INIT, subject = BUF_INIT;
+	const char *out;
 
-	return arena_printf(a, "sluice %s %s%s%s --%ss %s", verb,
-	    word(l->party_id), any ? "" : " --as ", any ? "" : l->src_role,
-	    l->kind,
-	    str_eq(l->kind, permit_kind_name(PERMIT_DATASET))
-		? datasets(a, l)
-		: word(l->subject));
+	if (str_eq(l->kind, permit_kind_name(PERMIT_DATASET)))
+		put_dataset(&subject, l);
+	else
+		buf_puts(&subject, l->subject);
+	buf_printf(&text, "sluice %s ", verb);
+	shell_put_word(&text, l->party_id);
+	if (!str_eq(l->src_role, DB_PERMISSION_ANY)) {
+		buf_puts(&text, " --as ");
+		shell_put_word(&text, l->src_role);
+	}
+	buf_printf(&text, " --%ss ", l->kind);
+	shell_put_word(&text, buf_str(&subject));
+	out = arena_strdup(a, buf_str(&text));
+	buf_fini(&text);
+	buf_fini(&subject);
+	return out;
 }

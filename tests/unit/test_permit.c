@@ -277,6 +277,59 @@ no_rule_lets_a_partner_have_the_role_of_a_sites_own_jobs(void **state)
 	assert_null(strstr(err_text(), "sluice grant"));
 }
 
+static const char *
+grant_of(const struct permit_ask *a, enum permit_kind kind)
+{
+	struct permit_decision *d;
+	size_t i, n;
+
+	assert_int_equal(permit_decide(db, arena, a, &d, &n), 0);
+	for (i = 0; i < n; i++)
+		if (d[i].kind == kind)
+			return d[i].grant;
+	fail_msg("nothing of kind %d was decided", kind);
+	return NULL;
+}
+
+static void
+what_a_partner_names_is_a_word_of_the_command_and_no_command(void **state)
+{
+	static const struct {
+		const char *parameters, *grant;
+	} tables[] = {
+		{ "{\"table\":{\"namespace\":\"a\",\"name\":\"b\"}}",
+		    "sluice grant 9999 --datasets a/b" },
+		{ "{\"table\":{\"namespace\":\"a\",\"name\":\"$(id)\"}}",
+		    "sluice grant 9999 --datasets 'a/$(id)'" },
+		{ "{\"table\":{\"namespace\":\"a\",\"name\":\"b;id\"}}",
+		    "sluice grant 9999 --datasets 'a/b;id'" },
+		{ "{\"table\":{\"namespace\":\"a\",\"name\":\"';id;'\"}}",
+		    "sluice grant 9999 --datasets '[{\"namespace\":\"a\","
+		    "\"name\":\"'\\'';id;'\\''\"}]'" },
+		/* Nor more than that table. */
+		{ "{\"table\":{\"namespace\":\"a\",\"name\":\"*\"}}", "" },
+		{ "{\"table\":{\"namespace\":\"*\",\"name\":\"b\"}}", "" },
+	};
+	struct permit_task task = { "reader_0", "Reader", NULL };
+	struct permit_ask a = ask;
+	size_t i;
+
+	(void)state;
+	a.tasks = &task;
+	a.ntasks = 1;
+	for (i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		task.parameters = tables[i].parameters;
+		assert_string_equal(
+		    grant_of(&a, PERMIT_DATASET), tables[i].grant);
+	}
+	put_bound("heterolr", "penalty", "[\"L1\"]");
+	task = (struct permit_task){ "lr_0", "HeteroLR",
+		"{\"penalty\":\"';id;'\"}" };
+	assert_string_equal(grant_of(&a, PERMIT_PARAMETER),
+	    "sluice grant 9999 --parameter 'heterolr.penalty=[\"'\\'';id;"
+	    "'\\''\"]'");
+}
+
 /* --- bounds ------------------------------------------------------------------------- */
 
 static bool
@@ -614,6 +667,8 @@ main(void)
 		TEST(a_reader_that_names_an_output_needs_a_rule_as_well),
 		TEST(whoever_names_a_table_needs_a_rule_about_it),
 		TEST(no_rule_lets_a_partner_have_the_role_of_a_sites_own_jobs),
+		TEST(
+		    what_a_partner_names_is_a_word_of_the_command_and_no_command),
 		cmocka_unit_test(values_are_compared_as_what_they_are),
 		cmocka_unit_test(bounds_that_say_nothing_are_refused),
 		TEST(a_bounded_parameter_must_be_within_one_of_its_bounds),
