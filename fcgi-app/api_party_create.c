@@ -259,26 +259,32 @@ check_stored(struct request *req, struct reply *rp, int64_t bytes)
 /* Who was taken in before brings nothing more, and reads what it found. */
 static int
 check_new(struct request *req, struct reply *rp, const struct party_member *m,
-    const struct derived *d, const struct db_job_new *job)
+    const struct db_job_new *job, bool *is_new)
 {
 	struct db_party *known;
 	int r = db_party_get(
 	    req->app->db, req->arena, m->job_id, m->role, m->party_id, &known);
 
-	if (r == 0 && known->created)
+	*is_new = r != 0 || !known->created;
+	if (!*is_new)
 		return 0;
 	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;
 	err_clear();
-	if ((r = check_stored(req, rp, party_job_bytes(job))) != 0)
-		return r;
+	return check_stored(req, rp, party_job_bytes(job));
+}
+
+static int
+look_at_data(struct request *req, const struct party_member *m,
+    const struct derived *d, const struct db_job_new *job)
+{
 	return own_data_of_partner(
 	    req, d->spec, job_spec_member(d->spec, m->role, m->party_id), job);
 }
 
 /* The run that is to begin; of one that has, the answer was lost. */
 static int
-check_again(
+look_again(
     struct request *req, const struct derived *d, const struct db_job_new *job)
 {
 	struct db_job *known;
@@ -297,14 +303,16 @@ api_party_job_create(struct request *req, struct reply *rp)
 	struct derived d = { .model = NULL };
 	struct db_job_new job;
 	enum permit_kind kind = PERMIT_NONE;
-	bool effective;
+	bool is_new, effective;
 	int r;
 
+	/* What there is is said to who may have it, by the service, too. */
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = check_queue(req, rp, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &who, &m, false, &d, &job)) == 0 &&
-	    (r = check_new(req, rp, &m, &d, &job)) == 0 &&
+	    (r = check_new(req, rp, &m, &job, &is_new)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE, NULL)) == 0 &&
+	    (!is_new || (r = look_at_data(req, &m, &d, &job)) == 0) &&
 	    (r = party_contract_create(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
@@ -350,8 +358,8 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	    (r = party_may_command(req->app->db, &who, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &who, &m, true, &d, &job)) == 0 &&
 	    (r = check_stored(req, rp, party_job_bytes(&job))) == 0 &&
-	    (r = check_again(req, &d, &job)) == 0 &&
 	    (r = ask_service_again(req, &job)) == 0 &&
+	    (r = look_again(req, &d, &job)) == 0 &&
 	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0 &&
 	    (r = answer_gone(req, rp, m.job_id)) == 0)

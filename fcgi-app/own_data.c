@@ -43,6 +43,12 @@ look_at_reader(const struct own_data *own, const struct job_member *m,
 	struct db_table *row;
 	int r = find_table(own, t, &row);
 
+	/* One behind it, whose name is this site's own matter. */
+	if (r == ERR_DENIED) {
+		err_clear();
+		row->disabled = true;
+		r = 0;
+	}
 	if (r == ERR_NOT_FOUND) {
 		err_clear();
 		faults_add_value(faults, path, table,
@@ -135,7 +141,8 @@ look_at_transform(const struct own_data *own, const struct job_spec *spec,
 	    !is_judged(spec->components[seq], &m->tasks[seq]))
 		return 0;
 	r = find_table(own, &m->tasks[reader], &row);
-	if (r == ERR_NOT_FOUND) { /* which the Reader has told */
+	/* which the Reader has told */
+	if (r == ERR_NOT_FOUND || r == ERR_DENIED) {
 		err_clear();
 		return 0;
 	}
@@ -192,6 +199,7 @@ is_allowed(struct request *req, const struct job_member *m,
 	return r;
 }
 
+/* The rules first: without them neither words nor time tell what there is. */
 static int
 judge_member(struct request *req, const struct job_spec *spec,
     const struct job_member *m, const struct db_job_new *job)
@@ -200,10 +208,12 @@ judge_member(struct request *req, const struct job_spec *spec,
 	struct own_data own = { req, 0, job->initiator_party };
 	struct faults faults = FAULTS_INIT;
 	bool allowed;
-	int r = look_at_member(&own, spec, m, &faults);
+	int r = is_allowed(req, m, job, &allowed);
 
-	if (r == 0 && faults_any(&faults) &&
-	    (r = is_allowed(req, m, job, &allowed)) == 0 && allowed)
+	if (r != 0 || !allowed)
+		return r;
+	r = look_at_member(&own, spec, m, &faults);
+	if (r == 0 && faults_any(&faults))
 		r = str_eq(detail, "class")
 			? err_set(ERR_INVALID,
 			      "a table or column that the job names is not "

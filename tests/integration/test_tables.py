@@ -186,18 +186,37 @@ class Tables(unittest.TestCase):
             "output"]["data"]
         self.bound("veiled", "STANDALONE", out)
         self.read("veiled")
+        # The same words as of one that nobody has.
+        self.assertIn("has no table bound veiled", self.refused_to_the_host("veiled"))
+
+    def refused_to_the_host(self, table):
+        """Why a job of party 10000 that reads it here is not taken in."""
         conf = {"dsl_version": 2, "initiator": {"role": "guest", "party_id": 10000},
                 "role": {"guest": [10000], "host": [9999]}, "component_parameters": {"role": {
                     "guest": {"0": {"reader_0": {"table": {"name": "breast_host", "namespace": "test"}}}},
-                    "host": {"0": {"reader_0": {"table": {"name": "veiled", "namespace": "bound"}}}}}}}
+                    "host": {"0": {"reader_0": {"table": {"name": table, "namespace": "bound"}}}}}}}
         reply = self.fed.host.api("job/submit", {"job_dsl": READER, "job_runtime_conf": conf})
         self.assertEqual(reply["retcode"], 0, reply)
-        # The same words as of one that nobody has.
         row = self.fed.host.wait(reply["jobId"])
         self.assertEqual(row["f_status"], "failed")
         self.assertIn("host 9999: ", row["f_reason"])
-        self.assertIn("has no table bound veiled", row["f_reason"])
         self.assertEqual(self.site.sql("SELECT 1 FROM job WHERE job_id = '%s'" % reply["jobId"]), [])
+        return row["f_reason"]
+
+    def test_what_another_name_stands_for_is_not_told_to_a_partner(self):
+        one = {"namespace": "test", "table_name": "breast_guest"}
+        self.bound("lid", "STANDALONE", {"name": "breast_guest", "namespace": "test"})
+        self.site.ok("table/disable", one)
+        self.addCleanup(self.site.ok, "table/enable", one)
+        reason = self.refused_to_the_host("lid")
+        self.assertIn("this table of party 9999 is disabled", reason)
+        self.assertNotIn("breast_guest", reason)
+        # Whom no rule lets read it does not hear so much.
+        self.site.cli("revoke", "10000", "--datasets", "*")
+        self.addCleanup(self.site.cli, "grant", "10000", "--datasets", "*")
+        reason = self.refused_to_the_host("lid")
+        self.assertIn("may not read dataset bound lid", reason)
+        self.assertNotIn("disabled", reason)
 
     def test_an_output_of_an_older_job_is_read(self):
         job = self.read({"name": "breast_guest", "namespace": "test"})
