@@ -304,8 +304,8 @@ class DetectorTable(unittest.TestCase):
                        " VALUES ('10000', 'disabled', NOW(6) - INTERVAL 1 DAY)")
         self.look(self.guest)
         self.found(self.guest, "withdrawals", "party 10000 was withdrawn (disabled)")
-        self.assertEqual(self.guest.wait(job, seconds=20)["f_status"], "failed")
-        self.assertEqual(self.host.wait(job, role="host", seconds=20)["f_status"], "failed")
+        self.assertEqual(self.guest.wait(job)["f_status"], "failed")
+        self.assertEqual(self.host.wait(job, role="host")["f_status"], "failed")
         wait_for(lambda: not self.guest.sql("SELECT 1 FROM withdrawal"), what="nothing being left of it")
 
     def test_a_running_task_that_nobody_runs_ends(self):

@@ -50,6 +50,9 @@ class Rerun(unittest.TestCase):
     def test_a_rerun_that_a_partner_refuses_leaves_the_job_as_it_was(self):
         job = self.submit()
         self.end(job)
+        # The arbiter has heard of it, too.
+        wait_for(lambda: self.fed.guest.sql("SELECT settled FROM job WHERE job_id = '%s'" % job) == [["1"]],
+                 what="its end everywhere")
         sites = (("guest", self.fed.guest), ("host", self.fed.host), ("arbiter", self.fed.arbiter))
         shown = ("f_status", "f_progress", "f_start_time", "f_end_time")
 
