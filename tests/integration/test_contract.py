@@ -2,7 +2,6 @@
 changed in between: over real sites."""
 import json
 import os
-import signal
 import subprocess
 import tempfile
 import time

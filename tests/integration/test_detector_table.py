@@ -2,7 +2,6 @@
 told by an event, counted, and nothing else is disturbed.  The short form does not wait for minutes: what stands for so
 long is made older in the database, and SIGUSR2 has the detectors look.  DETECTORS=long waits as long as the table says
 (what takes hours is made older there, too)."""
-import json
 import os
 import re
 import signal

@@ -12,7 +12,7 @@ import time
 import unittest
 import uuid
 
-from federation import ENDED, Federation, settings, stand_still, thaw, wait_for
+from federation import Federation, settings, stand_still, thaw, wait_for
 from sites import TWO, conf
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.*)\})? (-?[0-9.e+-]+|NaN|\+Inf)')

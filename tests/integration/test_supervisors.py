@@ -1,6 +1,5 @@
 """Two supervisors of one site: every task runs once, one goes on when the other stops, is stopped, or dies."""
 import os
-import signal
 import subprocess
 import time
 import unittest
