@@ -30,10 +30,13 @@
 #define HOST_CHARS                                                             \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
 
+#define BESIDE "@bin/"
+
 enum key_type {
 	KEY_TEXT,
 	KEY_PATH,  /* made absolute against the file's folder */
 	KEY_PATHS, /* several, ':' between them */
+	KEY_TASK,  /* a path; "@bin/" is beside the shepherd, who starts it */
 	KEY_URL,   /* http(s)://host[:port], or empty */
 	KEY_PARTY,
 	KEY_HOST, /* a name, or "" */
@@ -50,7 +53,7 @@ struct key {
 	const char *name;
 	enum key_type type;
 	size_t offset;
-	const char *fallback; /* "@bin/x": beside the program */
+	const char *fallback; /* "@bin/x": beside the program, or KEY_TASK */
 	int64_t min, max;     /* KEY_INT */
 	int required;
 };
@@ -184,9 +187,9 @@ static const struct key keys[] = {
 	    "@bin/../providers"),
 	STR("executor", "shepherd_program", KEY_PATH, shepherd_program,
 	    "@bin/sluice-shepherd"),
-	STR("executor", "model_store_program", KEY_PATH, model_store_program,
+	STR("executor", "model_store_program", KEY_TASK, model_store_program,
 	    "@bin/sluice-model-store"),
-	STR("executor", "sandbox_program", KEY_PATH, sandbox_program,
+	STR("executor", "sandbox_program", KEY_TASK, sandbox_program,
 	    "@bin/sluice-sandbox"),
 	STR("executor", "bwrap_program", KEY_PATH, bwrap_program,
 	    "/usr/bin/bwrap"),
@@ -268,9 +271,9 @@ absolute(const struct reading *rd, const char *path)
 
 	if (path[0] == '/' || path[0] == '\0')
 		return xstrdup(path);
-	if (str_starts(path, "@bin/")) {
+	if (str_starts(path, BESIDE)) {
 		folder = program_folder();
-		out = xasprintf("%s/%s", folder, path + 5);
+		out = xasprintf("%s/%s", folder, path + strlen(BESIDE));
 		free(folder);
 		return out;
 	}
@@ -349,6 +352,11 @@ set_value(struct reading *rd, const struct key *k, const char *value)
 		return;
 	case KEY_PATHS:
 		set_text(c, k, absolute_all(rd, value));
+		return;
+	case KEY_TASK: /* see find_programs() */
+		if (str_starts(value, BESIDE))
+			break;
+		set_text(c, k, absolute(rd, value));
 		return;
 	case KEY_URL:
 		if (value[0] != '\0' && !is_url(value))
@@ -443,6 +451,26 @@ check_lines(const char *text)
 	return 0;
 }
 
+/*
+ * An installed shepherd is not where users' programs are: whoever reads the
+ * file means the same programs that it starts.
+ */
+static void
+find_programs(struct site_conf *c)
+{
+	char *shepherd = xstrdup(c->shepherd_program);
+	char *folder = dirname(shepherd), **slot;
+	size_t i;
+
+	for (i = 0; i < N_KEYS; i++) {
+		slot = text_slot(c, &keys[i]);
+		if (keys[i].type == KEY_TASK && str_starts(*slot, BESIDE))
+			set_text(c, &keys[i],
+			    xasprintf("%s/%s", folder, *slot + strlen(BESIDE)));
+	}
+	free(shepherd);
+}
+
 static int
 parse(struct reading *rd, const char *text)
 {
@@ -455,6 +483,7 @@ parse(struct reading *rd, const char *text)
 	for (i = 0; i < N_KEYS; i++)
 		if (keys[i].required && !rd->seen[i])
 			fault(rd, keys[i].section, keys[i].name, "is missing");
+	find_programs(rd->conf);
 	site_conf_check(rd->conf, tell_fault, rd);
 	if (rd->faults.len != 0)
 		return err_set(ERR_INVALID, "%s", buf_str(&rd->faults));

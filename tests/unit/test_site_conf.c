@@ -104,6 +104,34 @@ values_are_taken_over(void **state)
 	site_conf_free(c);
 }
 
+/* Installed, the shepherd is in a folder of its own, and users' programs too. */
+static void
+what_a_shepherd_starts_is_beside_it_whoever_reads_the_file(void **state)
+{
+	struct site_conf *c;
+
+	(void)state;
+	assert_int_equal(
+	    load(SITE "[executor]\nsandbox_program = @bin/sluice-sandbox\n"
+		      "shepherd_program = /opt/sluice/lib/sluice-shepherd\n",
+		&c),
+	    0);
+	assert_string_equal(
+	    c->sandbox_program, "/opt/sluice/lib/sluice-sandbox");
+	assert_string_equal(
+	    c->model_store_program, "/opt/sluice/lib/sluice-model-store");
+	site_conf_free(c);
+	assert_int_equal(
+	    load(SITE "[executor]\nsandbox_program =\n"
+		      "model_store_program = /opt/store\n"
+		      "shepherd_program = /opt/sluice/lib/sluice-shepherd\n",
+		&c),
+	    0);
+	assert_string_equal(c->sandbox_program, "");
+	assert_string_equal(c->model_store_program, "/opt/store");
+	site_conf_free(c);
+}
+
 static void
 faults_name_section_and_key(void **state)
 {
@@ -414,6 +442,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_FOLDER(defaults_fill_what_is_not_said),
 		WITH_FOLDER(values_are_taken_over),
+		WITH_FOLDER(
+		    what_a_shepherd_starts_is_beside_it_whoever_reads_the_file),
 		WITH_FOLDER(faults_name_section_and_key),
 		WITH_FOLDER(several_folders_are_made_absolute_each),
 		WITH_FOLDER(all_faults_are_reported_together),
