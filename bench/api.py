@@ -48,8 +48,9 @@ def clone_jobs(site, job):
         "job_id": "CONCAT('20250101', LPAD(s.seq, 10, '0'), '0001')",
         "model_version": "CONCAT('20250101', LPAD(s.seq, 10, '0'), '0001')",
         "attempt_id": "MD5(CONCAT(t.attempt_id, s.seq))",
-        "created_at": "t.created_at - INTERVAL s.seq MINUTE",
     }
+    changed.update({c: "t.%s - INTERVAL s.seq MINUTE" % c
+                    for c in ("created_at", "updated_at", "started_at", "ended_at")})
     for table in CLONED:
         names = columns(site, table)
         values = [changed.get(c, "t." + c) for c in names]

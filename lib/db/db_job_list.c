@@ -75,9 +75,16 @@ static const struct db_col brief_cols[] = {
 static const struct db_shape brief_shape =
     DB_SHAPE(struct db_job_row, brief_cols);
 
-#define GRANT                                                                  \
-	" LEFT JOIN resource_grant g ON g.job_id = p.job_id"                   \
+#define GRANT_OF(hint)                                                         \
+	" LEFT JOIN resource_grant g" hint " ON g.job_id = p.job_id"           \
 	" AND g.role = p.role AND g.party_id = p.party_id"
+#define GRANT GRANT_OF("")
+#define GRANT_BY_KEY GRANT_OF(" FORCE INDEX (PRIMARY)")
+/* Those of a job j, off an index. */
+#define LOCAL_MEMBERS                                                          \
+	" STRAIGHT_JOIN job_party p FORCE INDEX (job_party_local)"             \
+	" ON p.job_id = j.job_id AND p.is_local = 1"
+#define OF_MEMBERS " FROM job j FORCE INDEX (job_created)" LOCAL_MEMBERS
 #define FROM                                                                   \
 	" FROM job j JOIN job_party p"                                         \
 	" ON p.job_id = j.job_id AND p.is_local = 1" GRANT
@@ -206,6 +213,9 @@ list_of_job(struct db *db, struct arena *a, const struct db_job_filter *f,
 /* --- a page of all jobs ------------------------------------------------------ */
 
 /*
+ * Each table's way is named: after many jobs at once the server decides by
+ * counts of before, and a page's twenty rows then cost a look at all.
+ *
  * The page's keys come off an index, which a sort by columns of both tables
  * would not.  Only then the documents are read, and the rows put in order
  * here: the server would write documents to disk to sort them.
@@ -218,21 +228,23 @@ list_of_job(struct db *db, struct arena *a, const struct db_job_filter *f,
 	{                                                                      \
 		"job.page", "ssii",                                            \
 		    "SELECT 1" cols(                                           \
-			DB_SQL) " FROM " keys " STRAIGHT_JOIN job j"           \
+			DB_SQL) " FROM " keys                                  \
+				" STRAIGHT_JOIN job j FORCE INDEX (PRIMARY)"   \
 				" ON j.job_id = k.job_id"                      \
-				" STRAIGHT_JOIN job_party p"                   \
-				" ON p.job_id = k.job_id" member GRANT         \
+				" STRAIGHT_JOIN job_party p" member            \
+				    GRANT_BY_KEY                               \
 	}
-#define MEMBERS(dir)                                                           \
-	KEYS(dir, "j.job_id, p.role, p.party_id",                              \
-	    " STRAIGHT_JOIN job_party p FORCE INDEX (job_party_local)"         \
-	    " ON p.job_id = j.job_id AND p.is_local = 1")
-#define BY_MEMBER " AND p.role = k.role AND p.party_id = k.party_id"
+#define MEMBERS(dir) KEYS(dir, "j.job_id, p.role, p.party_id", LOCAL_MEMBERS)
+#define BY_MEMBER                                                              \
+	" FORCE INDEX (PRIMARY) ON p.job_id = k.job_id"                        \
+	" AND p.role = k.role AND p.party_id = k.party_id"
 
 /* Where each job has one member here, the jobs before the page need no look
  * at theirs. */
 #define SINGLES(dir) KEYS(dir, "j.job_id", "")
-#define ONLY_MEMBER " AND p.is_local = 1"
+#define ONLY_MEMBER                                                            \
+	" FORCE INDEX (job_party_local) ON p.job_id = k.job_id"                \
+	" AND p.is_local = 1"
 #define PAGES(cols)                                                            \
 	{                                                                      \
 		{ PAGE(cols, MEMBERS(""), BY_MEMBER),                          \
@@ -250,21 +262,12 @@ static const struct db_stmt brief_pages[2][2] = PAGES(BRIEF_COLS);
 #define FIRST(dir)                                                             \
 	{                                                                      \
 		"job.first_page", "ssi",                                       \
-		    "SELECT 1" BRIEF_COLS(                                     \
-			DB_SQL) " FROM job j FORCE INDEX (job_created)"        \
-				" STRAIGHT_JOIN job_party p"                   \
-				" ON p.job_id = j.job_id"                      \
-				" AND p.is_local = 1" GRANT                    \
-				" WHERE (? IS NULL OR j.tag <> ?)"             \
-				" ORDER BY j.created_at" dir ", j.job_id" dir  \
-				" LIMIT ?"                                     \
+		    "SELECT 1" BRIEF_COLS(DB_SQL) OF_MEMBERS GRANT_BY_KEY      \
+		    " WHERE (? IS NULL OR j.tag <> ?)"                         \
+		    " ORDER BY j.created_at" dir ", j.job_id" dir " LIMIT ?"   \
 	}
 static const struct db_stmt first_pages[2] = { FIRST(""), FIRST(" DESC") };
 
-#define OF_MEMBERS                                                             \
-	" FROM job j FORCE INDEX (job_created)"                                \
-	" JOIN job_party p FORCE INDEX (job_party_local)"                      \
-	" ON p.job_id = j.job_id AND p.is_local = 1"
 #define OF_JOBS " FROM job j FORCE INDEX (job_created)"
 #define COUNT_OLD(name, of)                                                    \
 	{                                                                      \
@@ -281,10 +284,9 @@ static const struct db_stmt old_members =
     COUNT_OLD("job.old_members", OF_MEMBERS);
 static const struct db_stmt old_jobs = COUNT_OLD("job.old_jobs", OF_JOBS);
 static const struct db_stmt new_members = COUNT_NEW("job.new_members",
-    OF_MEMBERS,
-    " FROM job j JOIN job_party p ON p.job_id = j.job_id AND p.is_local = 1");
+    OF_MEMBERS, " FROM job j FORCE INDEX (job_tag)" LOCAL_MEMBERS);
 static const struct db_stmt new_jobs =
-    COUNT_NEW("job.new_jobs", OF_JOBS, " FROM job j");
+    COUNT_NEW("job.new_jobs", OF_JOBS, " FROM job j FORCE INDEX (job_tag)");
 static const struct db_stmt a_while_ago = { "job.a_while_ago", "i",
 	"SELECT " DB_SQL_MS("NOW(6) - INTERVAL ? SECOND") };
 
@@ -360,7 +362,8 @@ struct mark {
 	X(STR, row.party.party_id, "p.party_id")                               \
 	X(INT, recent,                                                         \
 	    "(SELECT COUNT(*)" OF_MEMBERS " WHERE j.created_at >= ?)")         \
-	X(INT, tagged, "(SELECT COUNT(*) FROM job WHERE tag = ?)")
+	X(INT, tagged,                                                         \
+	    "(SELECT COUNT(*) FROM job FORCE INDEX (job_tag) WHERE tag = ?)")
 
 static const struct db_col mark_cols[] = {
 #define COL(type, field, column) { DB_##type, offsetof(struct mark, field) },
@@ -372,14 +375,9 @@ static const struct db_shape mark_shape = DB_SHAPE(struct mark, mark_cols);
 #define MARKS(dir)                                                             \
 	{                                                                      \
 		"job.marks", "tsssi",                                          \
-		    "SELECT 1" MARK_COLS(                                      \
-			DB_SQL) " FROM job j FORCE INDEX (job_created)"        \
-				" STRAIGHT_JOIN job_party p"                   \
-				" FORCE INDEX (job_party_local)"               \
-				" ON p.job_id = j.job_id AND p.is_local = 1"   \
-				" WHERE (? IS NULL OR j.tag <> ?)"             \
-				" ORDER BY j.created_at" dir ", j.job_id" dir  \
-				" LIMIT ?"                                     \
+		    "SELECT 1" MARK_COLS(DB_SQL) OF_MEMBERS                    \
+		    " WHERE (? IS NULL OR j.tag <> ?)"                         \
+		    " ORDER BY j.created_at" dir ", j.job_id" dir " LIMIT ?"   \
 	}
 static const struct db_stmt marks[2] = { MARKS(""), MARKS(" DESC") };
 
