@@ -250,6 +250,8 @@ SOURCES := $(wildcard lib/*/*.[ch] fcgi-app/*.[ch] supervisor/*.[ch] \
            cli/*.[ch] tests/*/*.[ch] bench/*.[ch])
 SCRIPTS := $(wildcard *.sh .ci/run conf/*.sh examples/*.sh examples/*/*.sh \
            tests/*/*.sh bench/*.sh)
+PYTHON := $(wildcard bench/*.py docs/*.py examples/*.py examples/*/*.py \
+          tests/*/*.py) tests/sim/mutations
 
 MANPAGES := $(wildcard docs/man/*.[1-9])
 
@@ -283,6 +285,7 @@ lint:
 	    --include=/usr/include/$(MULTIARCH)/sys/queue.h \
 	    -I. $(filter %.c,$(SOURCES))
 	shellcheck $(SCRIPTS)
+	pyflakes3 $(PYTHON)
 	mandoc -T lint -W warning $(MANPAGES)
 
 fmt:

@@ -1,6 +1,5 @@
 """Routes of users, by role: whoever has too little of a role, or none, gets
 no further than the refusal."""
-import json
 import uuid
 
 from federation import signature

@@ -1,6 +1,5 @@
 """The ways in which HeteroLR trains, over real sites: checkpoints, early stopping, classes, folds."""
 import collections
-import os
 import random
 import tempfile
 import unittest

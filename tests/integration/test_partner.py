@@ -6,7 +6,7 @@ import os
 import time
 import unittest
 
-from federation import DATA, Federation, kill, lr_conf, wait_for
+from federation import DATA, Federation, lr_conf, wait_for
 from partner import COVERED, Request
 
 

@@ -1,6 +1,5 @@
 """What this site knows and nobody may: nowhere but in its files of mode 0600."""
 import base64
-import json
 import os
 import stat
 import subprocess
@@ -8,8 +7,8 @@ import tempfile
 import unittest
 import uuid
 
-from federation import BUILD, DATA, ENDED, Federation, lr_conf
-from test_session import PASSWORD, Browser, make_user
+from federation import DATA, ENDED, Federation, lr_conf
+from test_session import Browser, make_user
 
 
 def read(path):

@@ -12,7 +12,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "integration"))
-from federation import BUILD, DATA, TOP, Federation, kill, wait_for  # noqa: E402
+from federation import DATA, Federation, kill, wait_for  # noqa: E402
 from page import Page  # noqa: E402
 from steps import STEPS  # noqa: E402
 import sites  # noqa: E402
