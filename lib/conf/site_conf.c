@@ -36,7 +36,7 @@ enum key_type {
 	KEY_TEXT,
 	KEY_PATH,  /* made absolute against the file's folder */
 	KEY_PATHS, /* several, ':' between them */
-	KEY_TASK,  /* a path; "@bin/" is beside the shepherd, who starts it */
+	KEY_TASK,  /* a path; "@bin/" may be beside the shepherd, too */
 	KEY_URL,   /* http(s)://host[:port], or empty */
 	KEY_PARTY,
 	KEY_HOST, /* a name, or "" */
@@ -53,7 +53,7 @@ struct key {
 	const char *name;
 	enum key_type type;
 	size_t offset;
-	const char *fallback; /* "@bin/x": beside the program, or KEY_TASK */
+	const char *fallback; /* "@bin/x": beside the program */
 	int64_t min, max;     /* KEY_INT */
 	int required;
 };
@@ -353,7 +353,7 @@ set_value(struct reading *rd, const struct key *k, const char *value)
 	case KEY_PATHS:
 		set_text(c, k, absolute_all(rd, value));
 		return;
-	case KEY_TASK: /* see find_programs() */
+	case KEY_TASK: /* see find_task_programs() */
 		if (str_starts(value, BESIDE))
 			break;
 		set_text(c, k, absolute(rd, value));
@@ -451,24 +451,40 @@ check_lines(const char *text)
 	return 0;
 }
 
+/* What it names where the running program is, or else where the shepherd is. */
+static char *
+task_program(const struct reading *rd, const char *path)
+{
+	char *here = absolute(rd, path), *shepherd, *there;
+
+	if (access(here, X_OK) == 0)
+		return here;
+	shepherd = xstrdup(rd->conf->shepherd_program);
+	there = xasprintf("%s/%s", dirname(shepherd), path + strlen(BESIDE));
+	free(shepherd);
+	if (access(there, X_OK) != 0) {
+		free(there);
+		return here;
+	}
+	free(here);
+	return there;
+}
+
 /*
  * An installed shepherd is not where users' programs are: whoever reads the
  * file means the same programs that it starts.
  */
 static void
-find_programs(struct site_conf *c)
+find_task_programs(struct reading *rd)
 {
-	char *shepherd = xstrdup(c->shepherd_program);
-	char *folder = dirname(shepherd), **slot;
 	size_t i;
+	char **slot;
 
 	for (i = 0; i < N_KEYS; i++) {
-		slot = text_slot(c, &keys[i]);
+		slot = text_slot(rd->conf, &keys[i]);
 		if (keys[i].type == KEY_TASK && str_starts(*slot, BESIDE))
-			set_text(c, &keys[i],
-			    xasprintf("%s/%s", folder, *slot + strlen(BESIDE)));
+			set_text(rd->conf, &keys[i], task_program(rd, *slot));
 	}
-	free(shepherd);
 }
 
 static int
@@ -483,7 +499,7 @@ parse(struct reading *rd, const char *text)
 	for (i = 0; i < N_KEYS; i++)
 		if (keys[i].required && !rd->seen[i])
 			fault(rd, keys[i].section, keys[i].name, "is missing");
-	find_programs(rd->conf);
+	find_task_programs(rd);
 	site_conf_check(rd->conf, tell_fault, rd);
 	if (rd->faults.len != 0)
 		return err_set(ERR_INVALID, "%s", buf_str(&rd->faults));

@@ -106,30 +106,55 @@ values_are_taken_over(void **state)
 
 /* Installed, the shepherd is in a folder of its own, and users' programs too. */
 static void
-what_a_shepherd_starts_is_beside_it_whoever_reads_the_file(void **state)
+what_a_shepherd_starts_is_found_beside_it_whoever_reads_the_file(void **state)
 {
+	char *there = xasprintf("%s/sluice-sandbox", folder);
+	char *text = xasprintf(SITE "[executor]\n"
+				    "sandbox_program = @bin/sluice-sandbox\n"
+				    "model_store_program = @bin/sluice-store\n"
+				    "shepherd_program = %s/sluice-shepherd\n",
+	    folder);
 	struct site_conf *c;
 
 	(void)state;
+	assert_int_equal(fd_replace_file(there, "", 0, 0755), 0);
+	assert_int_equal(load(text, &c), 0);
+	assert_string_equal(c->sandbox_program, there);
+	/* What is nowhere is missed beside the program. */
 	assert_int_equal(
-	    load(SITE "[executor]\nsandbox_program = @bin/sluice-sandbox\n"
-		      "shepherd_program = /opt/sluice/lib/sluice-shepherd\n",
-		&c),
-	    0);
-	assert_string_equal(
-	    c->sandbox_program, "/opt/sluice/lib/sluice-sandbox");
-	assert_string_equal(
-	    c->model_store_program, "/opt/sluice/lib/sluice-model-store");
+	    strncmp(c->model_store_program, folder, strlen(folder)) != 0, 1);
+	assert_non_null(strstr(c->model_store_program, "/sluice-store"));
 	site_conf_free(c);
-	assert_int_equal(
-	    load(SITE "[executor]\nsandbox_program =\n"
-		      "model_store_program = /opt/store\n"
-		      "shepherd_program = /opt/sluice/lib/sluice-shepherd\n",
-		&c),
+	assert_int_equal(load(SITE "[executor]\nsandbox_program =\n"
+				   "model_store_program = /opt/store\n",
+			     &c),
 	    0);
 	assert_string_equal(c->sandbox_program, "");
 	assert_string_equal(c->model_store_program, "/opt/store");
 	site_conf_free(c);
+	free(text);
+	free(there);
+}
+
+/* The shepherd may be anything that ends as one: what it starts is its own. */
+static void
+what_is_beside_the_program_goes_before_what_is_beside_the_shepherd(void **state)
+{
+	char *there = xasprintf("%s/test_site_conf", folder);
+	char *text = xasprintf(SITE "[executor]\n"
+				    "sandbox_program = @bin/test_site_conf\n"
+				    "shepherd_program = %s/shepherd.sh\n",
+	    folder);
+	struct site_conf *c;
+
+	(void)state;
+	assert_int_equal(fd_replace_file(there, "", 0, 0755), 0);
+	assert_int_equal(load(text, &c), 0);
+	assert_string_not_equal(c->sandbox_program, there);
+	assert_int_equal(access(c->sandbox_program, X_OK), 0);
+	site_conf_free(c);
+	free(text);
+	free(there);
 }
 
 static void
@@ -443,7 +468,9 @@ main(void)
 		WITH_FOLDER(defaults_fill_what_is_not_said),
 		WITH_FOLDER(values_are_taken_over),
 		WITH_FOLDER(
-		    what_a_shepherd_starts_is_beside_it_whoever_reads_the_file),
+		    what_a_shepherd_starts_is_found_beside_it_whoever_reads_the_file),
+		WITH_FOLDER(
+		    what_is_beside_the_program_goes_before_what_is_beside_the_shepherd),
 		WITH_FOLDER(faults_name_section_and_key),
 		WITH_FOLDER(several_folders_are_made_absolute_each),
 		WITH_FOLDER(all_faults_are_reported_together),
