@@ -78,7 +78,8 @@ BENCHES := $(patsubst bench/%.c,$(B)/bench/bin/%,$(wildcard bench/*.c))
 
 .PHONY: all check test-provider unit integration lint fmt san fuzz bench install clean \
         federation-up federation-down provider tests benches client-env clients clients-slow api-docs api-docs-check \
-        check-hostile check-kill check-kill-short check-network check-sim check-sim-points check-mutations \
+        check-hostile check-kill check-kill-short check-network check-sim check-sim-more check-sim-points \
+        check-mutations \
         check-outage check-outage-short check-hosts check-detectors check-network-long \
         check-systemd check-jitter check-haste
 .PHONY: man man-check
@@ -222,6 +223,12 @@ SIM_JOBS   ?= 1
 check-sim: $(B)/tests/simulation
 	$< --list tests/sim/seeds --traces $(B) --seeds $(SEEDS) \
 	    --first $(FIRST_SEED) --jobs $(SIM_JOBS)
+
+# Thousands more, as many as there is time for.
+SIM_SECONDS ?= 900
+check-sim-more: $(B)/tests/simulation
+	$< --traces $(B) --seeds 100000 --first 1001 --jobs 2 \
+	    --seconds $(SIM_SECONDS)
 
 # A kill at each point between two steps that the jobs of some seeds pass;
 # half an hour.

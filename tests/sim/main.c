@@ -4,11 +4,13 @@
  *   simulation --bench
  *   simulation [--seeds N] [--first N] [--list FILE] [--traces FOLDER]
  *              [--trace] [--stop] [--jobs N] [--each-point] [--points]
+ *              [--seconds N]
  *
  * --stop ends with the first seed that fails.  --list adds the seeds of a
  * file (one a line, # begins a comment): those that found something once.  A
  * seed that fails is run again with a trace; so is the first seed, twice,
  * whose traces must be the same.  --jobs: that many processes side by side.
+ * --seconds: none of N begins later than that, by the clock on the wall.
  * --points lists the points between two steps, and how many kills each saw.
  *
  * --each-point is another kind of run: nothing goes wrong by chance; a seed is
@@ -38,12 +40,14 @@
 struct world world;
 
 static const char *folder = "/tmp";
+static int64_t ends_s; /* with options.seconds */
 static bool shows_all;
 
 static struct {
 	uint64_t first, n;
 	const char *list;
 	int jobs;
+	int64_t seconds; /* 0: as many as it takes */
 	bool stops, each_point, shows_points, bench;
 } options = { .first = 1, .n = 100, .jobs = 1 };
 
@@ -282,7 +286,8 @@ try_list(const char *path, int job, int jobs)
 static bool
 has_to_stop(void)
 {
-	return options.stops && workers_have_failed();
+	return (options.seconds > 0 && wrap_real_s() >= ends_s) ||
+	       (options.stops && workers_have_failed());
 }
 
 /* Kill at one point after the other, all that this seed passes. */
@@ -388,6 +393,7 @@ parse(int argc, char **argv)
 		{ "jobs", required_argument, NULL, 'j' },
 		{ "trace", no_argument, NULL, 'v' },
 		{ "stop", no_argument, NULL, 's' },
+		{ "seconds", required_argument, NULL, 'd' },
 		{ "each-point", no_argument, NULL, 'e' },
 		{ "points", no_argument, NULL, 'p' },
 		{ "bench", no_argument, NULL, 'b' },
@@ -395,8 +401,8 @@ parse(int argc, char **argv)
 	};
 	int c;
 
-	while (
-	    (c = getopt_long(argc, argv, "n:f:l:t:j:vsepb", known, NULL)) != -1)
+	while ((c = getopt_long(
+		    argc, argv, "n:f:l:t:j:d:vsepb", known, NULL)) != -1)
 		switch (c) {
 		case 'n':
 			options.n = strtoull(optarg, NULL, 10);
@@ -412,6 +418,9 @@ parse(int argc, char **argv)
 			break;
 		case 'j':
 			options.jobs = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'd':
+			options.seconds = strtoll(optarg, NULL, 10);
 			break;
 		case 'v':
 			shows_all = true;
@@ -439,6 +448,7 @@ main(int argc, char **argv)
 {
 	if (!parse(argc, argv))
 		return 2;
+	ends_s = wrap_real_s() + options.seconds;
 	workers_run(options.jobs, work, NULL);
 	sum_up();
 	return tally->failed == 0 ? 0 : 1;

@@ -5,8 +5,12 @@
 #ifndef TESTS_SIM_WRAP_H
 #define TESTS_SIM_WRAP_H
 
+#include <stdint.h>
+
 /* Randomness of libsodium, too, is ours from now on. */
 void wrap_chance(void);
+/* Seconds of the outside world's clock, for who waits there. */
+int64_t wrap_real_s(void);
 /* Forget which connections there are and what time they were told. */
 void wrap_db_reset(void);
 

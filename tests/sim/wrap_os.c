@@ -27,6 +27,7 @@
 #define MONO_OFFSET (INT64_C(1700000000) * SECOND)
 #define FAR (INT64_C(1000) * 3600 * SECOND)
 
+int __real_clock_gettime(clockid_t, struct timespec *);
 int __wrap_clock_gettime(clockid_t, struct timespec *);
 void __wrap_db_clock_follow(struct db *);
 int __wrap_nanosleep(const struct timespec *, struct timespec *);
@@ -67,6 +68,16 @@ void __wrap_joblog_member_error(const struct site_conf *, const char *,
     __attribute__((format(printf, 5, 6)));
 
 /* --- time and chance ------------------------------------------------------------ */
+
+int64_t
+wrap_real_s(void)
+{
+	struct timespec ts;
+
+	if (__real_clock_gettime(CLOCK_MONOTONIC, &ts) != 0)
+		abort();
+	return ts.tv_sec;
+}
 
 int
 __wrap_clock_gettime(clockid_t id, struct timespec *ts)
