@@ -121,6 +121,8 @@ site_json(const struct history *h)
 	json_add_int(o, "records", history_records(h));
 	json_add_int(o, "last_seq", history_last(h));
 	json_add_int(o, "heads_matched", history_heads(h));
+	json_add_int(o, "heads_kept", history_kept(h));
+	json_add_int(o, "first_altered", history_altered(h));
 	json_add_int(o, "signatures", history_signatures(h));
 	json_add(o, "findings", list);
 	return o;
@@ -134,10 +136,15 @@ print_site(const struct history *h)
 
 	f = history_findings(h, &n);
 	(void)printf("party %s: %lld records up to %lld, %lld signed heads "
-		     "match, %lld signatures are right\n",
+		     "match, %lld heads of others are signed, %lld signatures "
+		     "are right\n",
 	    history_party(h) != NULL ? history_party(h) : "?",
 	    (long long)history_records(h), (long long)history_last(h),
-	    (long long)history_heads(h), (long long)history_signatures(h));
+	    (long long)history_heads(h), (long long)history_kept(h),
+	    (long long)history_signatures(h));
+	if (history_altered(h) > 0)
+		(void)printf("FIRST ALTERED RECORD %lld\n",
+		    (long long)history_altered(h));
 	for (size_t i = 0; i < n; i++)
 		output_line("FINDING %s", f[i].text);
 }

@@ -72,6 +72,39 @@ history_find(struct history *h, int64_t seq, const char *fmt, ...)
 	buf_fini(&b);
 }
 
+void
+history_note(struct history *h, struct history_kind *k, int64_t seq,
+    const char *fmt, ...)
+{
+	struct buf b = BUF_INIT;
+	va_list ap;
+
+	if (k->n++ > 0 && seq >= k->seq)
+		return;
+	va_start(ap, fmt);
+	buf_vprintf(&b, fmt, ap);
+	va_end(ap);
+	k->seq = seq;
+	k->text = arena_strdup(h->arena, buf_str(&b));
+	buf_fini(&b);
+}
+
+void
+history_tell(struct history *h, const struct history_kind *k, const char *what)
+{
+	if (k->n == 1)
+		history_find(h, k->seq, "%s", k->text);
+	else if (k->n > 1)
+		history_find(h, k->seq, "%s (the first of %lld %s)", k->text,
+		    (long long)k->n, what);
+}
+
+bool
+history_is_whole(const struct history *h)
+{
+	return h->first == 0 && h->altered == 0;
+}
+
 struct history_job *
 history_job(const struct history *h, const char *job_id)
 {
@@ -461,6 +494,18 @@ int64_t
 history_heads(const struct history *h)
 {
 	return h->n_heads;
+}
+
+int64_t
+history_kept(const struct history *h)
+{
+	return h->n_kept;
+}
+
+int64_t
+history_altered(const struct history *h)
+{
+	return h->altered;
 }
 
 int64_t

@@ -51,9 +51,9 @@ int history_trust(struct history *, const char *party, const char *key);
  */
 int history_line(struct history *, const char *line, size_t len);
 /*
- * All lines were given: the chain against the heads in this history, and
- * signatures against its keys and records.  Of what is wrong with contracts,
- * and with decisions, the first is named.
+ * All lines were given: the chain against the heads in this history, heads of
+ * others that it keeps against their keys, and signatures against keys and
+ * records.  Of each kind of what is wrong the first is named.
  */
 void history_check(struct history *);
 /*
@@ -69,6 +69,13 @@ int64_t history_records(const struct history *); /* that were right */
 int64_t history_last(const struct history *);	 /* seq of the last */
 /* How many heads of this chain were countersigned, and by others' files. */
 int64_t history_heads(const struct history *);
+/* Heads of others' chains in this history that they have signed. */
+int64_t history_kept(const struct history *);
+/*
+ * The first record that is missing, was altered or written anew; 0: none.
+ * Records behind it are not missed.
+ */
+int64_t history_altered(const struct history *);
 /* Signatures under contracts and decisions that were right. */
 int64_t history_signatures(const struct history *);
 int64_t history_jobs_compared(const struct history *);

@@ -30,10 +30,31 @@ right_before(
 	return best;
 }
 
+/* What is wrong about heads, by kind. */
+struct bad_heads {
+	struct history_kind cut, anew, forged, unseen;
+};
+
+static void
+tell_heads(struct history *h, const struct bad_heads *b)
+{
+	history_tell(h, &b->cut, "heads that it signed behind its end");
+	history_tell(h, &b->anew, "heads that are not this chain's");
+	history_tell(h, &b->forged, "heads that are not signed");
+	history_tell(h, &b->unseen, "heads that are not countersigned");
+}
+
+static void
+set_altered(struct history *h, int64_t seq)
+{
+	if (h->altered == 0 || seq < h->altered)
+		h->altered = seq;
+}
+
 /* A head of h's chain that its site signed: does the chain still have it? */
 static void
 hold_against(struct history *h, const struct history_head *heads,
-    const struct audit_head *head)
+    const struct audit_head *head, struct bad_heads *b)
 {
 	int64_t right;
 
@@ -41,14 +62,15 @@ hold_against(struct history *h, const struct history_head *heads,
 				    */
 		return;
 	if (head->seq > h->chain.seq) {
-		if (h->chain.fault == NULL)
-			history_find(h, h->chain.seq + 1,
-			    "record %lld is missing: the chain ends at %lld, "
-			    "and after job %s the site signed for party %s "
-			    "that it had %lld records",
-			    (long long)h->chain.seq + 1,
-			    (long long)h->chain.seq, head->job_id,
-			    head->peer_id, (long long)head->seq);
+		if (h->chain.fault != NULL)
+			return;
+		history_note(h, &b->cut, h->chain.seq + 1,
+		    "record %lld is missing: the chain ends at %lld, "
+		    "and after job %s the site signed for party %s "
+		    "that it had %lld records",
+		    (long long)h->chain.seq + 1, (long long)h->chain.seq,
+		    head->job_id, head->peer_id, (long long)head->seq);
+		set_altered(h, h->chain.seq + 1);
 		return;
 	}
 	if (memcmp(h->hashes[head->seq - h->first - 1], head->hash,
@@ -57,43 +79,72 @@ hold_against(struct history *h, const struct history_head *heads,
 		return;
 	}
 	right = right_before(h, heads, head->seq);
-	history_find(h, right + 1,
+	history_note(h, &b->anew, right + 1,
 	    "records %lld to %lld were written anew: after job %s the site "
 	    "signed another head at %lld for party %s",
 	    (long long)right + 1, (long long)head->seq, head->job_id,
 	    (long long)head->seq, head->peer_id);
+	set_altered(h, right + 1);
 }
 
 /*
- * Heads of h's own chain in a list that holder keeps.  Signatures are looked
- * at with the keys that the holder knows; who was told must have said so.
+ * Is the head signed by its site, and countersigned by who was told?  By the
+ * keys that h, who keeps it, knows.
  */
-static void
-check_heads(struct history *h, const struct history *holder)
+static bool
+check_signed(
+    struct history *h, const struct history_head *e, struct bad_heads *b)
 {
+	if (!history_signed(
+		h, &e->head, HEAD_OWN, e->head.party_id, e->signature)) {
+		history_note(h, &b->forged, 0,
+		    "the head at %lld after job %s, kept by party %s, "
+		    "is not signed by a known key of party %s",
+		    (long long)e->head.seq, e->head.job_id, h->party,
+		    e->head.party_id);
+		return false;
+	}
+	if (e->has_seen &&
+	    !history_signed(h, &e->head, HEAD_SEEN, e->head.peer_id, e->seen))
+		history_note(h, &b->unseen, 0,
+		    "the head at %lld of party %s after job %s has no good "
+		    "countersignature of party %s",
+		    (long long)e->head.seq, e->head.party_id, e->head.job_id,
+		    e->head.peer_id);
+	return true;
+}
+
+/* The heads that h keeps: of its own chain, and of others'. */
+static void
+check_heads(struct history *h)
+{
+	struct bad_heads b = { 0 };
 	const struct history_head *e;
 
-	for (e = holder->heads; e != NULL; e = e->next) {
-		if (!str_eq(e->head.party_id, h->party))
+	for (e = h->heads; e != NULL; e = e->next) {
+		if (!check_signed(h, e, &b))
 			continue;
-		if (!history_signed(holder, &e->head, HEAD_OWN,
-			e->head.party_id, e->signature)) {
-			history_find(h, 0,
-			    "the head at %lld after job %s, kept by party %s, "
-			    "is not signed by a known key of party %s",
-			    (long long)e->head.seq, e->head.job_id,
-			    holder->party, e->head.party_id);
-			continue;
-		}
-		if (e->has_seen && !history_signed(holder, &e->head, HEAD_SEEN,
-				       e->head.peer_id, e->seen))
-			history_find(h, 0,
-			    "the head at %lld after job %s has no good "
-			    "countersignature of party %s",
-			    (long long)e->head.seq, e->head.job_id,
-			    e->head.peer_id);
-		hold_against(h, holder->heads, &e->head);
+		if (str_eq(e->head.party_id, h->party))
+			hold_against(h, h->heads, &e->head, &b);
+		else
+			h->n_kept++;
 	}
+	tell_heads(h, &b);
+}
+
+/* Heads of h's chain that somebody else keeps, who was told of bad ones. */
+static void
+check_heads_at(struct history *h, const struct history *holder)
+{
+	struct bad_heads b = { 0 };
+	const struct history_head *e;
+
+	for (e = holder->heads; e != NULL; e = e->next)
+		if (str_eq(e->head.party_id, h->party) &&
+		    history_signed(holder, &e->head, HEAD_OWN, e->head.party_id,
+			e->signature))
+			hold_against(h, holder->heads, &e->head, &b);
+	tell_heads(h, &b);
 }
 
 /* Behind a fault the chain proves nothing. */
@@ -118,14 +169,16 @@ history_check(struct history *h)
 		history_find(h, 0, "there is nothing in it");
 		return;
 	}
-	if (h->chain.fault != NULL)
+	if (h->chain.fault != NULL) {
 		find_fault(h);
+		set_altered(h, h->chain.fault_seq);
+	}
 	if (h->unchained > 0)
 		history_find(h, 0,
 		    "%lld rows were not chained within the seconds that this "
 		    "takes; the first is audit row %lld",
 		    (long long)h->unchained, (long long)h->unchained_id);
-	check_heads(h, h);
+	check_heads(h);
 	history_check_signatures(h);
 }
 
@@ -225,8 +278,7 @@ look_for(const struct both *both, const struct history_job *a)
 {
 	struct history *other = both->other;
 
-	if (flow_with(a, other->party) != NULL && other->first == 0 &&
-	    other->chain.fault == NULL)
+	if (flow_with(a, other->party) != NULL && history_is_whole(other))
 		history_find(other, 0,
 		    "job %s: party %s has exchanged objects with this site, "
 		    "whose chain knows no such job",
@@ -265,8 +317,8 @@ history_compare(struct history *one, struct history *other)
 
 	if (one->party == NULL || other->party == NULL)
 		return;
-	check_heads(one, other);
-	check_heads(other, one);
+	check_heads_at(one, other);
+	check_heads_at(other, one);
 	twalk_r(one->jobs, compare_one, &there);
 	twalk_r(other->jobs, miss_one, &back);
 }

@@ -99,11 +99,28 @@ struct history {
 	void *jobs; /* tsearch tree of struct history_job */
 	struct history_finding *findings;
 	size_t n_findings, cap_findings;
-	int64_t n_heads, n_compared, n_signed;
+	int64_t n_heads, n_kept, n_compared, n_signed;
+	int64_t altered; /* the first record that is not what it was; 0: none */
 };
 
 void history_find(struct history *, int64_t seq, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* What is wrong in one way: the first of it is told, and how many there are. */
+struct history_kind {
+	int64_t seq;
+	const char *text; /* NULL: nothing is */
+	int64_t n;
+};
+
+/* One more; of several the one about the lowest record is told. */
+void history_note(struct history *, struct history_kind *, int64_t seq,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* As a finding; what: "heads that …". */
+void history_tell(
+    struct history *, const struct history_kind *, const char *what);
+/* Are all records there, as they were?  Else none may be missed. */
+bool history_is_whole(const struct history *);
 /* NULL when nothing is said about it. */
 struct history_job *history_job(const struct history *, const char *job_id);
 /* The same; made when nothing is said about it yet. */

@@ -77,19 +77,12 @@ history_take_decided(struct history *h, const struct audit_record *rec)
 
 /* --- judging -------------------------------------------------------------- */
 
-/* The first of what is wrong, and how many are. */
-struct first_bad {
-	int64_t seq;
-	const char *text;
-	int64_t n;
-};
-
-static void bad(struct history *h, struct first_bad *b, int64_t seq,
+static void bad(struct history *h, struct history_kind *b, int64_t seq,
     const struct history_signature *s, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
 static void
-bad(struct history *h, struct first_bad *b, int64_t seq,
+bad(struct history *h, struct history_kind *b, int64_t seq,
     const struct history_signature *s, const char *fmt, ...)
 {
 	struct buf text = BUF_INIT;
@@ -105,16 +98,6 @@ bad(struct history *h, struct first_bad *b, int64_t seq,
 	b->seq = seq;
 	b->text = arena_strdup(h->arena, buf_str(&text));
 	buf_fini(&text);
-}
-
-static void
-tell(struct history *h, const struct first_bad *b, const char *what)
-{
-	if (b->n == 1)
-		history_find(h, b->seq, "%s", b->text);
-	else if (b->n > 1)
-		history_find(h, b->seq, "%s (the first of %lld %s)", b->text,
-		    (long long)b->n, what);
 }
 
 static const struct history_contract *
@@ -133,8 +116,8 @@ contract_by_records(const struct history *h, const struct history_signature *s)
  * these are of one mind; NULL: it is unknown, or wrong and told.
  */
 static const char *
-hash_signed(
-    struct history *h, struct first_bad *b, const struct history_signature *s)
+hash_signed(struct history *h, struct history_kind *b,
+    const struct history_signature *s)
 {
 	const struct history_contract *c = contract_by_records(h, s);
 
@@ -153,7 +136,7 @@ hash_signed(
 	}
 	if (s->hash == NULL && c == NULL) {
 		/* What was pruned cannot be asked. */
-		if (h->first == 0 && h->chain.fault == NULL)
+		if (history_is_whole(h))
 			bad(h, b, 0, s,
 			    "it was signed, and no record says which contract "
 			    "that was");
@@ -207,8 +190,8 @@ is_signed(const struct history *h, const struct history_signature *s,
 }
 
 static void
-check_contract(
-    struct history *h, struct first_bad *b, const struct history_signature *s)
+check_contract(struct history *h, struct history_kind *b,
+    const struct history_signature *s)
 {
 	const char *hash = hash_signed(h, b, s);
 
@@ -250,7 +233,7 @@ is_past(const struct history *h, int64_t at_s)
 	char text[sizeof("YYYY-MM-DDTHH:MM:SS")];
 	struct tm tm;
 
-	return h->first == 0 && h->chain.fault == NULL && *h->last_at != '\0' &&
+	return history_is_whole(h) && *h->last_at != '\0' &&
 	       gmtime_r(&t, &tm) != NULL &&
 	       strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm) > 0 &&
 	       strcmp(h->last_at, text) > 0;
@@ -272,8 +255,8 @@ is_recorded(const struct history *h, const struct history_signature *s)
 }
 
 static void
-check_decision(
-    struct history *h, struct first_bad *b, const struct history_signature *s)
+check_decision(struct history *h, struct history_kind *b,
+    const struct history_signature *s)
 {
 	const char *hash;
 
@@ -306,7 +289,7 @@ check_decision(
 
 struct unshown {
 	struct history *h;
-	struct first_bad *b;
+	struct history_kind *b;
 };
 
 static void
@@ -332,7 +315,8 @@ look_unshown(const void *node, VISIT which, void *ctx)
 void
 history_check_signatures(struct history *h)
 {
-	struct first_bad contracts = { 0 }, decisions = { 0 }, missing = { 0 };
+	struct history_kind contracts = { 0 }, decisions = { 0 },
+			    missing = { 0 };
 	struct unshown u = { h, &missing };
 	const struct history_signature *s;
 
@@ -342,7 +326,8 @@ history_check_signatures(struct history *h)
 		else
 			check_decision(h, &decisions, s);
 	twalk_r(h->jobs, look_unshown, &u);
-	tell(h, &contracts, "signatures under contracts that are wrong");
-	tell(h, &decisions, "decisions that are wrong");
-	tell(h, &missing, "decisions that are missing");
+	history_tell(
+	    h, &contracts, "signatures under contracts that are wrong");
+	history_tell(h, &decisions, "decisions that are wrong");
+	history_tell(h, &missing, "decisions that are missing");
 }

@@ -247,6 +247,49 @@ a_cut_tail_shows_against_a_head_that_was_signed(void **state)
 	keep_head(h, &t, 5, true);
 	history_check(h);
 	found(h, 4, "record 4 is missing: the chain ends at 3");
+	assert_int_equal(history_altered(h), 4);
+	history_free(h);
+	/* However many heads say so, and whatever stood behind it. */
+	tell(&t, GUEST, 10, 20);
+	t.n = 1;
+	h = read_chain(&t);
+	t.n = N;
+	keep_head(h, &t, 6, true);
+	keep_head(h, &t, 4, true);
+	keep_head(h, &t, 5, true);
+	history_check(h);
+	found(h, 2, "(the first of 3 heads that it signed behind its end)");
+	assert_int_equal(history_altered(h), 2);
+	history_free(h);
+}
+
+static void
+heads_of_others_are_held_against_their_keys(void **state)
+{
+	struct told t, peer;
+	struct history *h;
+
+	(void)state;
+	tell(&t, GUEST, 10, 20);
+	tell(&peer, HOST, 20, 10);
+	h = read_chain(&t);
+	keep_head(h, &peer, 5, true);
+	history_check(h);
+	nothing_found(h);
+	assert_int_equal(history_kept(h), 1);
+	history_free(h);
+	h = read_chain(&t);
+	keep_head(h, &peer, 5, true);
+	peer.keys = guest_keys; /* this site's own, in the partner's name */
+	keep_head(h, &peer, 6, false);
+	keep_head(h, &peer, 4, false);
+	history_check(h);
+	found(h, 0,
+	    "kept by party " GUEST
+	    ", is not signed by a known key of party " HOST
+	    " (the first of 2 heads that are not signed)");
+	assert_int_equal(history_kept(h), 1);
+	assert_int_equal(history_altered(h), 0);
 	history_free(h);
 }
 
@@ -266,6 +309,7 @@ a_chain_written_anew_shows_from_the_last_head_that_is_right(void **state)
 	keep_head(h, &before, 5, true);
 	history_check(h);
 	found(h, 3, "records 3 to 5 were written anew");
+	assert_int_equal(history_altered(h), 3);
 	history_free(h);
 }
 
@@ -703,6 +747,17 @@ a_chain_without_the_job_or_with_another_past_is_named(void **state)
 	found(other, 0, "whose chain knows no such job");
 	history_free(one);
 	history_free(other);
+	/* In one that was cut off nothing is missed behind the cut. */
+	one = read_chain(&a);
+	keep_head(one, &b, 6, true);
+	b.n = 1;
+	other = read_chain(&b);
+	history_check(one);
+	history_check(other);
+	history_compare(one, other);
+	found(other, 2, "record 2 is missing: the chain ends at 1");
+	history_free(one);
+	history_free(other);
 	/* The other one holds the head of what was there before. */
 	tell(&b, HOST, 20, 10);
 	tell(&anew, HOST, 20, 10);
@@ -729,6 +784,7 @@ main(void)
 		    a_cut_tail_shows_against_a_head_that_was_signed),
 		cmocka_unit_test(
 		    a_chain_written_anew_shows_from_the_last_head_that_is_right),
+		cmocka_unit_test(heads_of_others_are_held_against_their_keys),
 		cmocka_unit_test(
 		    a_head_with_a_wrong_signature_counts_for_nothing),
 		cmocka_unit_test(
