@@ -18,6 +18,7 @@
 #include "lib/party/permit_still.h"
 
 #define LOCAL "local" /* the role of a site's own jobs */
+#define OTHERS_MAX 30 /* refusals that are told behind the first */
 
 static const char *const kind_names[] = {
 	[PERMIT_NONE] = "",
@@ -490,14 +491,46 @@ permit_decide(struct db *db, struct arena *a, const struct permit_ask *ask,
 	return 0;
 }
 
-static int
-denied(const struct permit_ask *ask, const struct permit_decision *d)
+/* What else is refused beside the first, so that nobody asks for each. */
+static void
+put_others(struct buf *text, const struct permit_decision *d, size_t n)
 {
-	if (*d->grant == '\0')
-		return err_set(ERR_DENIED, "%s", d->why);
-	return err_set(ERR_DENIED,
-	    "%s (the operator of party %s allows it by: %s)", d->why,
-	    ask->party_id, d->grant);
+	size_t i, others = 0;
+
+	for (i = 0; i < n; i++)
+		others += !d[i].allowed;
+	if (others == 0)
+		return;
+	buf_printf(text, "; %zu more %s missing: ", others,
+	    others == 1 ? "is" : "are");
+	others = 0;
+	for (i = 0; i < n && others <= OTHERS_MAX; i++) {
+		if (d[i].allowed)
+			continue;
+		if (others++ == OTHERS_MAX)
+			buf_puts(text, "; and so on (sluice explain)");
+		else
+			buf_printf(text, "%s%s", others > 1 ? "; " : "",
+			    *d[i].grant != '\0' ? d[i].grant : d[i].why);
+	}
+}
+
+/* d is the first of n that is refused. */
+static int
+denied(const struct permit_ask *ask, const struct permit_decision *d, size_t n)
+{
+	struct buf text = BUF_INIT;
+	int r;
+
+	buf_puts(&text, d->why);
+	if (*d->grant != '\0')
+		buf_printf(&text,
+		    " (the operator of party %s allows it by: %s)",
+		    ask->party_id, d->grant);
+	put_others(&text, d + 1, n - 1);
+	r = err_set(ERR_DENIED, "%s", buf_str(&text));
+	buf_fini(&text);
+	return r;
 }
 
 static bool
@@ -548,7 +581,7 @@ check(struct db *db, struct arena *a, const struct permit_ask *ask,
 	for (i = 0; i < n; i++) {
 		if (!d[i].allowed) {
 			*refused = d[i].kind;
-			return denied(ask, &d[i]);
+			return denied(ask, &d[i], n - i);
 		}
 	}
 	if (ask->admits && ask->demands != NULL && demand(ask->demands, d, n))

@@ -106,7 +106,8 @@ struct permit_service {
 
 /*
  * ERR_DENIED with the first wish that is refused, the rule that is missing
- * and the command that grants it; *refused says of which kind.  When admits
+ * and the command that grants it, and the commands for the others; *refused
+ * says of which kind the first is.  When admits
  * is set uses are counted, in the caller's transaction.
  */
 int permit_check(

@@ -126,6 +126,28 @@ nothing_is_allowed_without_rules(void **state)
 	wants(ERR_DENIED, PERMIT_ROLE);
 }
 
+/* Whoever is refused need not ask once for each. */
+static void
+a_refusal_names_every_rule_that_is_missing(void **state)
+{
+	(void)state;
+	put("9999", "*", "command", "create", "");
+	wants(ERR_DENIED, PERMIT_ROLE);
+	if (strstr(err_text(),
+		"may not have the role host here: no rule allows it (the "
+		"operator of party 10000 allows it by: sluice grant 9999 "
+		"--roles host); 3 more are missing: sluice grant 9999 "
+		"--components reader; sluice grant 9999 --datasets "
+		"bank.eu/loans; sluice grant 9999 --components heterolr") ==
+	    NULL)
+		fail_msg("%s", err_text());
+	put("9999", "*", "role", "host", "");
+	put("9999", "*", "component", "reader", "");
+	put("9999", "*", "component", "heterolr", "");
+	wants(ERR_DENIED, PERMIT_DATASET);
+	assert_null(strstr(err_text(), "missing"));
+}
+
 static void
 exact_rules_are_enough_and_each_is_needed(void **state)
 {
@@ -661,6 +683,7 @@ main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_allowed_without_rules),
+		TEST(a_refusal_names_every_rule_that_is_missing),
 		TEST(exact_rules_are_enough_and_each_is_needed),
 		TEST(wildcards_stand_for_any),
 		TEST(what_only_looks_alike_does_not_count),
