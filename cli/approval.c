@@ -62,6 +62,14 @@ run_list(const struct args *args)
 	return r;
 }
 
+static void
+print_decision(const char *job, struct json_object *data)
+{
+	(void)printf("job %s %s by %s\n", job,
+	    json_get_str(data, "decision", ""),
+	    json_get_str(data, "decided_by", "?"));
+}
+
 static int
 run_decide(const struct args *args)
 {
@@ -79,9 +87,8 @@ run_decide(const struct args *args)
 		if (args_json(args))
 			output_json(json_get(answer, "data"));
 		else
-			(void)printf("job %s %s\n", args_operand(args, 0),
-			    json_get_str(
-				json_get(answer, "data"), "decision", ""));
+			print_decision(
+			    args_operand(args, 0), json_get(answer, "data"));
 	}
 	json_object_put(answer);
 	json_object_put(body);

@@ -89,13 +89,18 @@ take_note(struct request *req, bool must, const char **note)
 	return 0;
 }
 
-/* As the rule names them: "user mia" and "client mia" are mia. */
+/*
+ * As the rule names them: "user mia" and "client mia" are mia; who signed
+ * nothing has no name to stand in a rule.
+ */
 static const char *
 name_of(const struct request *req)
 {
-	const char *name = strchr(req->caller.name, ' ');
+	const char *name = req->caller.name;
 
-	return name != NULL ? name + 1 : req->caller.name;
+	if (str_starts(name, "client ") || str_starts(name, "user "))
+		return strchr(name, ' ') + 1;
+	return name;
 }
 
 static int
@@ -123,6 +128,7 @@ decide(struct request *req, struct reply *rp, bool approve)
 	json_add_str(data, "job_id", d.job_id);
 	json_add_str(data, "decision", approve ? DB_APPROVED : DB_REJECTED);
 	json_add_int(data, "decided", (int64_t)n);
+	json_add_str(data, "decided_by", d.by);
 	return reply_data(rp, data);
 }
 

@@ -115,7 +115,7 @@ unsigned_request(struct request *req)
 	if ((r = origin_check(req)) != 0)
 		return r;
 	req->caller.role = CLIENT_ADMIN;
-	req->caller.name = "client";
+	req->caller.name = AUTH_UNSIGNED;
 	return 0;
 }
 

@@ -70,7 +70,7 @@ enum client_role {
 struct caller {
 	const char *party;     /* partner's party id, else NULL */
 	enum client_role role; /* of a user; CLIENT_NOBODY for partners */
-	const char *name;      /* for events and audit: "client" … */
+	const char *name;      /* for events and audit: "client mia" … */
 	const char *user;      /* who has logged in, else NULL */
 	const struct session *session; /* and by what: session.h */
 };

@@ -8,7 +8,7 @@ import uuid
 from federation import Federation
 
 TRIGGER = """CREATE TRIGGER no_record BEFORE INSERT ON audit FOR EACH ROW
-SET NEW.actor = IF(NEW.outcome = 'ok' AND SUBSTRING_INDEX(NEW.actor, ' ', 1) IN ('operator', 'user', 'client'), NULL, NEW.actor)"""
+SET NEW.actor = IF(NEW.outcome = 'ok' AND SUBSTRING_INDEX(NEW.actor, ' ', 1) IN ('operator', 'user', 'client', 'loopback'), NULL, NEW.actor)"""
 
 
 def unique(prefix):
