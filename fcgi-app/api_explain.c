@@ -69,7 +69,7 @@ explain_here(struct explain *x)
 			continue;
 		member_rows(x, m, &pm, &job);
 		if ((r = explain_member(x->req->app->db, x->req->arena, &pm,
-			 &job, hook_explains(x->req), &said)) == 0)
+			 &job, hook_explains(x->req), false, &said)) == 0)
 			add_member(x, m->role, m->party_id, said);
 	}
 	return r;

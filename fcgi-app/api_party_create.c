@@ -126,11 +126,13 @@ derive_spec(struct request *req, const struct party_member *m,
 	return r;
 }
 
-/* What the rows borrow from. */
+/* What the rows, and the look at this site's data, borrow from. */
 struct derived {
 	struct job_model *model; /* NULL: no predict job */
 	struct job_spec *spec;
 	struct party_offer offer;
+	struct own_data_job job;
+	struct party_look look;
 };
 
 static void
@@ -166,6 +168,9 @@ agreed_rows(struct request *req, struct reply *rp, struct party_caller *who,
 		    who->party_id, d->spec->initiator_party);
 	/* The run is that of the documents, which may be about to begin. */
 	who->fence = c.fence;
+	d->job = (struct own_data_job){ req, d->spec };
+	d->look = (struct party_look){ own_data_of_partner, &d->job };
+	who->look = &d->look;
 	submit_rows(req, d->spec, of_all ? NULL : member, out);
 	out->status = STATE_READY;
 	out->is_initiator = false;
@@ -259,40 +264,18 @@ check_stored(struct request *req, struct reply *rp, int64_t bytes)
 /* Who was taken in before brings nothing more, and reads what it found. */
 static int
 check_new(struct request *req, struct reply *rp, const struct party_member *m,
-    const struct db_job_new *job, bool *is_new)
+    const struct db_job_new *job)
 {
 	struct db_party *known;
 	int r = db_party_get(
 	    req->app->db, req->arena, m->job_id, m->role, m->party_id, &known);
 
-	*is_new = r != 0 || !known->created;
-	if (!*is_new)
+	if (r == 0 && known->created)
 		return 0;
 	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;
 	err_clear();
 	return check_stored(req, rp, party_job_bytes(job));
-}
-
-static int
-look_at_data(struct request *req, const struct party_member *m,
-    const struct derived *d, const struct db_job_new *job)
-{
-	return own_data_of_partner(
-	    req, d->spec, job_spec_member(d->spec, m->role, m->party_id), job);
-}
-
-/* The run that is to begin; of one that has, the answer was lost. */
-static int
-look_again(
-    struct request *req, const struct derived *d, const struct db_job_new *job)
-{
-	struct db_job *known;
-	int r = db_job_get_brief(req->app->db, req->arena, job->job_id, &known);
-
-	return r != 0 || known->run >= job->run
-		   ? r
-		   : own_data_of_partner(req, d->spec, NULL, job);
 }
 
 int
@@ -303,16 +286,14 @@ api_party_job_create(struct request *req, struct reply *rp)
 	struct derived d = { .model = NULL };
 	struct db_job_new job;
 	enum permit_kind kind = PERMIT_NONE;
-	bool is_new, effective;
+	bool effective;
 	int r;
 
-	/* What there is is said to who may have it, by the service, too. */
 	if ((r = command_local_member(req, &m)) == 0 &&
 	    (r = check_queue(req, rp, &m)) == 0 &&
 	    (r = agreed_rows(req, rp, &who, &m, false, &d, &job)) == 0 &&
-	    (r = check_new(req, rp, &m, &job, &is_new)) == 0 &&
+	    (r = check_new(req, rp, &m, &job)) == 0 &&
 	    (r = ask_service(req, &m, &job, PERMIT_CREATE, NULL)) == 0 &&
-	    (!is_new || (r = look_at_data(req, &m, &d, &job)) == 0) &&
 	    (r = party_contract_create(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0) {
 		log_info("%s %s takes part in a job of party %s", m.role,
@@ -359,7 +340,6 @@ api_party_job_reopen(struct request *req, struct reply *rp)
 	    (r = agreed_rows(req, rp, &who, &m, true, &d, &job)) == 0 &&
 	    (r = check_stored(req, rp, party_job_bytes(&job))) == 0 &&
 	    (r = ask_service_again(req, &job)) == 0 &&
-	    (r = look_again(req, &d, &job)) == 0 &&
 	    (r = party_contract_reopen(req->app->db, &who, &m, &job, &d.offer,
 		 &kind, &effective)) == 0 &&
 	    (r = answer_gone(req, rp, m.job_id)) == 0)

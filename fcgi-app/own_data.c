@@ -13,25 +13,12 @@
 #include "lib/engine/render.h"
 #include "lib/party/party.h"
 
-/* *out is NULL when the task reads none by its name. */
 static int
 find_table(
     const struct own_data *own, const struct job_task *t, struct db_table **out)
 {
-	struct request *req = own->req;
-	struct json_object *table = json_get(t->parameters, "table");
-	const char *name = json_get_str(table, "name", NULL);
-	const char *space = json_get_str(table, "namespace", NULL);
-	int r;
-
-	*out = NULL;
-	if (name == NULL || space == NULL)
-		return 0;
-	r = db_table_get(req->app->db, req->arena, space, name, out);
-	return r != 0 || own->partner == NULL
-		   ? r
-		   : data_check_reader(
-			 req->app->db, req->arena, *out, own->partner);
+	return data_find_for_reader(own->req->app->db, own->req->arena,
+	    t->parameters, own->partner, out);
 }
 
 static int
@@ -43,25 +30,20 @@ look_at_reader(const struct own_data *own, const struct job_member *m,
 	struct db_table *row;
 	int r = find_table(own, t, &row);
 
-	/* One behind it, whose name is this site's own matter. */
-	if (r == ERR_DENIED) {
-		err_clear();
-		row->disabled = true;
-		r = 0;
-	}
-	if (r == ERR_NOT_FOUND) {
-		err_clear();
+	if (r == ERR_NOT_FOUND)
 		faults_add_value(faults, path, table,
 		    "party %s has no table %s %s: upload or bind it first, or "
 		    "name one that it has",
 		    m->party_id, json_get_str(table, "namespace", ""),
 		    json_get_str(table, "name", ""));
-		return 0;
-	}
-	if (r == 0 && row != NULL && row->disabled)
+	else if (r == ERR_DENIED)
+		/* One behind it has a name that is this site's own matter. */
 		faults_add_value(faults, path, table,
 		    "this table of party %s is disabled", m->party_id);
-	return r;
+	else
+		return r;
+	err_clear();
+	return 0;
 }
 
 /* The Reader that a component's data comes from at once; SIZE_MAX: none. */
@@ -184,54 +166,25 @@ look_at_member(struct own_data *own, const struct job_spec *spec,
 	return own->error;
 }
 
-static int
-is_allowed(struct request *req, const struct job_member *m,
-    const struct db_job_new *job, bool *out)
+int
+own_data_of_partner(void *ctx, const struct party_member *pm)
 {
-	const struct party_member pm = { job->job_id, m->role, m->party_id };
-	struct permit_decision *d;
-	size_t n;
-	int r = party_job_explain(req->app->db, req->arena, &pm, job, &d, &n);
-
-	*out = r == 0;
-	for (size_t i = 0; r == 0 && i < n; i++)
-		*out &= d[i].allowed;
-	return r;
-}
-
-/* The rules first: without them neither words nor time tell what there is. */
-static int
-judge_member(struct request *req, const struct job_spec *spec,
-    const struct job_member *m, const struct db_job_new *job)
-{
-	const char *detail = req->app->conf->error_detail;
-	struct own_data own = { req, 0, job->initiator_party };
+	const struct own_data_job *j = ctx;
+	const struct job_member *m =
+	    job_spec_member(j->spec, pm->role, pm->party_id);
+	struct own_data own = { j->req, 0, j->spec->initiator_party };
 	struct faults faults = FAULTS_INIT;
-	bool allowed;
-	int r = is_allowed(req, m, job, &allowed);
+	int r;
 
-	if (r != 0 || !allowed)
-		return r;
-	r = look_at_member(&own, spec, m, &faults);
+	if (m == NULL)
+		return 0;
+	r = look_at_member(&own, j->spec, m, &faults);
 	if (r == 0 && faults_any(&faults))
-		r = str_eq(detail, "class")
+		r = str_eq(j->req->app->conf->error_detail, "class")
 			? err_set(ERR_INVALID,
 			      "a table or column that the job names is not "
 			      "here")
 			: faults_err(&faults, "data");
 	faults_fini(&faults);
-	return r;
-}
-
-int
-own_data_of_partner(struct request *req, const struct job_spec *spec,
-    const struct job_member *member, const struct db_job_new *job)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < spec->n_members && r == 0; i++)
-		if (spec->members[i].is_local &&
-		    (member == NULL || member == &spec->members[i]))
-			r = judge_member(req, spec, &spec->members[i], job);
 	return r;
 }

@@ -7,8 +7,8 @@
 #define FCGI_APP_OWN_DATA_H
 
 #include "fcgi-app/request.h"
-#include "lib/db/db_job.h"
 #include "lib/model/job_spec.h"
+#include "lib/party/party.h"
 
 struct own_data {
 	struct request *req;
@@ -23,14 +23,19 @@ struct own_data {
  */
 job_look_fn own_data_look; /* ctx: struct own_data */
 
+/* A partner's job that is to be taken in, for own_data_of_partner(). */
+struct own_data_job {
+	struct request *req;
+	const struct job_spec *spec;
+};
+
 /*
- * The same of a partner's job that is to be taken in, for a member here (NULL:
- * every one).  Who asks learns what there is, so it is only said when the rules
- * allow the job; else, and when all is there, 0.
+ * The same of a member that a partner's job is to have here, as the look of
+ * struct party_caller: who asks learns what there is, so the rules, and
+ * people, come first.  ctx: struct own_data_job.
  * Errors: ERR_INVALID with what is missing (no more than its kind when [jobs]
  * error_detail is class), ERR_DB.
  */
-int own_data_of_partner(struct request *, const struct job_spec *,
-    const struct job_member *, const struct db_job_new *);
+int own_data_of_partner(void *ctx, const struct party_member *);
 
 #endif

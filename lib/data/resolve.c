@@ -86,3 +86,28 @@ data_check_reader(struct db *db, struct arena *a, const struct db_table *t,
 	    own->job_id);
 	return err_set(ERR_NOT_FOUND, "no such table");
 }
+
+int
+data_find_for_reader(struct db *db, struct arena *a,
+    struct json_object *parameters, const char *initiator_party,
+    struct db_table **out)
+{
+	struct json_object *table = json_get(parameters, "table");
+	const char *name = json_get_str(table, "name", NULL);
+	const char *space = json_get_str(table, "namespace", NULL);
+	struct db_table *t;
+	int r;
+
+	*out = NULL;
+	if (name == NULL || space == NULL)
+		return 0;
+	if ((r = db_table_get(db, a, space, name, &t)) != 0 ||
+	    (initiator_party != NULL &&
+		(r = data_check_reader(db, a, t, initiator_party)) != 0))
+		return r;
+	if (t->disabled)
+		return err_set(
+		    ERR_DENIED, "table %s %s is disabled", space, name);
+	*out = t;
+	return 0;
+}

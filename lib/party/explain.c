@@ -131,7 +131,6 @@ look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
     const struct db_task_new *t, struct json_object *list, bool *allowed)
 {
 	struct json_object *o = NULL, *table;
-	const char *name, *space;
 	struct db_table *row;
 	int r;
 
@@ -139,17 +138,14 @@ look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
 		return 0;
 	if ((r = json_parse_text(t->parameters, &o)) != 0)
 		return r;
-	table = json_get(o, "table");
-	name = json_get_str(table, "name", "");
-	space = json_get_str(table, "namespace", "");
-	r = *name == '\0' ? 0 : db_table_get(db, a, space, name, &row);
-	if (r == 0 && *name != '\0')
-		r = data_check_reader(db, a, row, job->initiator_party);
-	if (r == 0 && *name != '\0' && row->disabled)
-		r = ERR_DENIED;
+	r = data_find_for_reader(db, a, o, job->initiator_party, &row);
 	if (r == ERR_NOT_FOUND || r == ERR_DENIED) {
+		table = json_get(o, "table");
 		add_finding(list, "table",
-		    arena_printf(a, "%s/%s", space, name), false,
+		    arena_printf(a, "%s/%s",
+			json_get_str(table, "namespace", ""),
+			json_get_str(table, "name", "")),
+		    false,
 		    r == ERR_DENIED ? "the table is disabled"
 				    : "there is no such table");
 		*allowed = false;
@@ -161,10 +157,10 @@ look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
 }
 
 static int
-look_at_means(struct db *db, struct arena *a, const struct party_member *m,
+look_at_tables(struct db *db, struct arena *a, const struct party_member *m,
     const struct db_job_new *job, struct json_object *list, bool *allowed)
 {
-	int r = look_at_cores(db, a, m, job, list, allowed);
+	int r = 0;
 
 	for (size_t i = 0; i < job->ntasks && r == 0; i++)
 		if (str_eq(job->tasks[i].role, m->role) &&
@@ -177,11 +173,11 @@ look_at_means(struct db *db, struct arena *a, const struct party_member *m,
 int
 explain_member(struct db *db, struct arena *a, const struct party_member *m,
     const struct db_job_new *job, const struct permit_service *service,
-    struct json_object **out)
+    bool to_partner, struct json_object **out)
 {
 	struct json_object *list;
 	struct permit_decision *d;
-	bool allowed = true;
+	bool allowed = true, hidden = false;
 	size_t i, n;
 	int r;
 
@@ -191,12 +187,15 @@ explain_member(struct db *db, struct arena *a, const struct party_member *m,
 	list = json_object_new_array();
 	for (i = 0; i < n; i++) {
 		allowed &= d[i].allowed;
+		hidden |= to_partner && d[i].approval != NULL;
 		json_object_array_add(list, decision_json(&d[i]));
 	}
 	if (allowed && service != NULL)
 		r = ask_service(service, a, m, job, d, n, list, &allowed);
 	if (r == 0 && allowed)
-		r = look_at_means(db, a, m, job, list, &allowed);
+		r = look_at_cores(db, a, m, job, list, &allowed);
+	if (r == 0 && allowed && !hidden)
+		r = look_at_tables(db, a, m, job, list, &allowed);
 	if (r != 0) {
 		json_object_put(list);
 		return r;
@@ -310,7 +309,7 @@ explain_errand(const struct errand_ask *ask)
 	if ((r = read_ask(ask, &job)) != 0)
 		return r;
 	r = explain_member(
-	    ask->db, ask->arena, &m, &job, ask->service, ask->data);
+	    ask->db, ask->arena, &m, &job, ask->service, true, ask->data);
 	/* Parameters that are no JSON are the asker's. */
 	return r == ERR_FORMAT ? err_set(ERR_INVALID, "%s", err_text()) : r;
 }

@@ -17,11 +17,13 @@
  * "detail", "component", "allowed", "rule", "why", "grant",
  * "approval": {"by", "within_s"}}, …]}, where what is empty is left out.  When
  * the rules allow all of it, a service (NULL: none) is asked, whose answer is
- * a decision of kind "service", its words in "why".
+ * a decision of kind "service", its words in "why"; then cores and tables are
+ * looked for.  Of tables a partner hears nothing while a person has to approve
+ * the job.
  * Ownership: *out is the caller's.  Errors: ERR_DB, ERR_FORMAT.
  */
 int explain_member(struct db *, struct arena *, const struct party_member *m,
-    const struct db_job_new *, const struct permit_service *,
+    const struct db_job_new *, const struct permit_service *, bool to_partner,
     struct json_object **out);
 
 /* What a partner's site is asked about its member m; the caller's. */

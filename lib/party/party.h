@@ -20,6 +20,19 @@
 #include "lib/model/model_version.h"
 #include "lib/party/permit.h"
 
+/* The member that is addressed. */
+struct party_member {
+	const char *job_id;
+	const char *role;
+	const char *party_id;
+};
+
+/* What is asked about a member; 0, or why it is not taken in. */
+struct party_look {
+	int (*fn)(void *ctx, const struct party_member *);
+	void *ctx;
+};
+
 /*
  * Who calls: the verified party id of the request's signature, or this site
  * itself (its supervisor), which stands for the initiator of the jobs that
@@ -66,13 +79,13 @@ struct party_caller {
 	 * have ended the job well by now, has not said so yet.
 	 */
 	bool is_wish;
-};
-
-/* The member that is addressed. */
-struct party_member {
-	const char *job_id;
-	const char *role;
-	const char *party_id;
+	/*
+	 * Of create and reopen, NULL: nothing.  Asked in the transaction, which
+	 * may be begun again, about each member that begins: after the rules
+	 * have allowed it, and only if nobody has to approve it, so that
+	 * neither words nor time tell anybody else what there is.
+	 */
+	const struct party_look *look;
 };
 
 /*

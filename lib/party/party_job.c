@@ -123,6 +123,7 @@ party_job_wishes(struct db *db, struct arena *a, const struct party_member *m,
 }
 
 struct creation {
+	const struct party_caller *caller;
 	const struct party_member *member;
 	const struct db_job_new *job;
 	enum permit_kind refused;
@@ -130,6 +131,15 @@ struct creation {
 	bool here;		       /* it was taken in before */
 	bool created;
 };
+
+int
+party_look_at(const struct party_caller *c, const struct party_member *m,
+    const struct permit_demands *demands)
+{
+	if (c->look == NULL || demands->n > 0)
+		return 0;
+	return c->look->fn(c->look->ctx, m);
+}
 
 /* Who was taken in before is only told so again. */
 static int
@@ -142,7 +152,9 @@ check_admission(struct db *db, struct arena *a, struct creation *c)
 		return r;
 	party_ask_of(a, c->member, c->job, &ask);
 	ask.demands = &c->demands;
-	return permit_check(db, &ask, &c->refused);
+	if ((r = permit_check(db, &ask, &c->refused)) != 0)
+		return r;
+	return party_look_at(c->caller, c->member, &c->demands);
 }
 
 /* Counted for the partner whose job it is, once for each member. */
@@ -205,7 +217,7 @@ party_job_create(struct db *db, const struct party_caller *c,
     const struct party_member *m, const struct db_job_new *j,
     enum permit_kind *refused, bool *effective)
 {
-	struct creation creation = { .member = m, .job = j };
+	struct creation creation = { .caller = c, .member = m, .job = j };
 	int r;
 
 	if (effective != NULL)

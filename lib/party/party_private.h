@@ -89,6 +89,10 @@ int party_wishes(struct db *, struct arena *, const struct permit_ask *,
 void party_ask_of(struct arena *, const struct party_member *,
     const struct db_job_new *, struct permit_ask *out);
 
+/* What the caller looks up of it, unless a person has to approve it first. */
+int party_look_at(const struct party_caller *, const struct party_member *,
+    const struct permit_demands *);
+
 /*
  * End every unended task of the member, or of all members here, of any
  * version, as c->state says.

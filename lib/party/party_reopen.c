@@ -68,14 +68,15 @@ check_again(struct db *db, struct party_command *c)
 
 	for (i = 0; i < j->nparties && !c->job->is_initiator; i++) {
 		const struct db_party_new *p = &j->parties[i];
+		const struct party_member m = { j->job_id, p->role,
+			p->party_id };
 
 		if (!p->is_local)
 			continue;
-		party_ask_of(c->arena,
-		    &(struct party_member){ j->job_id, p->role, p->party_id },
-		    j, &ask);
+		party_ask_of(c->arena, &m, j, &ask);
 		ask.command = PERMIT_RERUN;
 		ask.again = true;
+		d.n = 0;
 		if (is_new)
 			ask.demands = &d;
 		else if ((r = approval_check(db, j->job_id, c->job->revision,
@@ -83,7 +84,8 @@ check_again(struct db *db, struct party_command *c)
 			ask.demands = &d;
 		else if (r != 0)
 			return r;
-		if ((r = permit_check(db, &ask, &c->refused)) != 0)
+		if ((r = permit_check(db, &ask, &c->refused)) != 0 ||
+		    (r = party_look_at(c->caller, &m, &d)) != 0)
 			return r;
 	}
 	return 0;

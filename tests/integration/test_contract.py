@@ -2,6 +2,7 @@
 changed in between: over real sites."""
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -90,19 +91,40 @@ class Contracts(unittest.TestCase):
         signed = "SELECT COUNT(*) FROM contract_signature WHERE job_id = '%s' AND role = 'host'" % job
         self.assertEqual(self.fed.host.sql(signed), [["0"]])
         self.assertIn("contract breast_host", self.fed.host.cli("approvals").stdout)
-        self.fed.host.cli("approve", job, "--note", "seen by the committee")
+        # This site lets in who signs nothing: the record claims no more than that.
+        nobody = "loopback (unsigned)"
+        self.assertIn("job %s approved by %s\n" % (job, nobody),
+                      self.fed.host.cli("approve", job, "--note", "seen by the committee").stdout)
         self.end(job, "success")
         self.assertEqual(self.fed.host.sql(left), [["2"]])
         decided = self.fed.host.ok("approval/query", {"job_id": job, "all": True})["data"][0]
-        self.assertEqual((decided["decision"], decided["note"], decided["signed"]),
-                         ("approved", "seen by the committee", True))
+        self.assertEqual((decided["decision"], decided["note"], decided["signed"], decided["decided_by"]),
+                         ("approved", "seen by the committee", True, nobody))
         self.assertEqual(self.fed.host.api("approval/approve", {"job_id": job})["retcode"], 102)
-        self.assertEqual(self.fed.host.sql("SELECT outcome FROM audit WHERE action = 'approval' AND subject = '%s'"
-                                           % job), [["approved"]])
+        self.assertEqual(self.fed.host.sql("SELECT outcome, actor FROM audit WHERE action = 'approval' AND subject = '%s'"
+                                           % job), [["approved", nobody]])
         self.assertEqual(self.fed.host.sql("SELECT outcome, detail FROM audit WHERE action = 'approval note'"
                                            " AND subject = '%s'" % job), [["approved", "seen by the committee"]])
         line = [x for x in self.fed.host.cli("approvals", "--all").stdout.splitlines() if job in x][0]
-        self.assertRegex(line, "approved +%s +20.* seen by the committee" % decided["decided_by"])
+        self.assertRegex(line, "approved +%s +20.* seen by the committee" % re.escape(nobody))
+
+    def test_nobody_hears_what_is_not_there_before_a_person_has_approved(self):
+        self.fed.host.cli("grant", "9999", "--datasets", "contract/nothing", "--approval-by", "admin", "--approval-within", "1h")
+        self.addCleanup(self.fed.host.cli, "revoke", "9999", "--datasets", "contract/nothing")
+        dsl, conf = short_job("contract")
+        conf["component_parameters"]["role"]["host"]["all"]["reader_0"] = {"table": {"name": "nothing", "namespace": "contract"}}
+        body = {"job_dsl": dsl, "job_runtime_conf": conf}
+        # To the initiator it looks like one that is there; this site's own users see that it is not.
+        data = self.fed.guest.ok("permission/explain", body)["data"]
+        self.assertTrue(data["allowed"], data)
+        self.assertNotIn("table", [d["kind"] for m in data["members"] for d in m["decisions"]])
+        data = self.fed.host.ok("permission/explain", dict(body, party_id="9999"))["data"]
+        self.assertIn(("table", "contract/nothing", "there is no such table"),
+                      [(d["kind"], d["subject"], d["why"]) for m in data["members"] for d in m["decisions"]])
+        job = self.fed.submit(conf, dsl)
+        self.assertEqual([a["subject"] for a in self.asked(job)], ["dataset contract nothing"])
+        self.fed.host.cli("approve", job)
+        self.assertIn("has no table contract nothing", self.end(job, "failed")[0])
 
     def test_a_rejection_ends_the_job_with_its_words(self):
         self.demand("--approval-by", "admin", "--approval-within", "1h")
@@ -172,7 +194,7 @@ class Contracts(unittest.TestCase):
         reply = tom.api("approval/approve", {"job_id": job})
         self.assertEqual(reply["retcode"], 108, reply)
         self.assertIn("not yours to decide", reply["retmsg"])
-        self.assertEqual(mia.api("approval/approve", {"job_id": job})["retcode"], 0)
+        self.assertEqual(mia.api("approval/approve", {"job_id": job})["data"]["decided_by"], "mia")
         self.end(job, "success")
 
     def tampered(self, site, statement, words):
