@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth.h"
+#include "fcgi-app/auth_refusal.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/wake.h"
 #include "lib/base/err.h"

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth.h"
-#include "fcgi-app/auth_client.h"
+#include "fcgi-app/auth_refusal.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/login.h"
 #include "fcgi-app/origin.h"
 #include "fcgi-app/route.h"
@@ -164,7 +164,7 @@ api_session_get(struct request *req, struct reply *rp)
 
 	if (c->session != NULL)
 		by = "session";
-	else if (!auth_client_is_signed(req))
+	else if (!caller_is_signed(req))
 		by = "loopback without authentication";
 	return reply_data(rp, who(c->user != NULL ? c->user : c->name, c->role,
 				  by, c->session, req->app->conf));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/hook_ask.h"
 #include "fcgi-app/origin.h"
@@ -28,30 +29,6 @@
 
 /* --- roles ---------------------------------------------------------------- */
 
-static const char *const role_names[] = {
-	[CLIENT_NOBODY] = "",
-	[CLIENT_VIEWER] = "viewer",
-	[CLIENT_MODELER] = "modeler",
-	[CLIENT_ADMIN] = "admin",
-};
-
-const char *
-client_role_name(enum client_role role)
-{
-	return role_names[role];
-}
-
-enum client_role
-client_role_parse(const char *name)
-{
-	enum client_role r;
-
-	for (r = CLIENT_VIEWER; r <= CLIENT_ADMIN; r++)
-		if (str_eq(name, role_names[r]))
-			return r;
-	return CLIENT_NOBODY;
-}
-
 int
 auth_role(const struct request *req)
 {
@@ -65,20 +42,6 @@ auth_role(const struct request *req)
 }
 
 /* --- without any of it: this machine only ------------------------------- */
-
-static bool
-is_loopback(const char *addr)
-{
-	return addr != NULL &&
-	       (str_starts(addr, "127.") || str_eq(addr, "::1") ||
-		   str_eq(addr, "unix:"));
-}
-
-bool
-auth_is_loopback(const struct request *req)
-{
-	return is_loopback(request_env(req, "REMOTE_ADDR"));
-}
 
 static int
 say_what_to_do(struct request *req)
@@ -110,7 +73,7 @@ unsigned_request(struct request *req)
 	if (req->listener != LISTENER_CLIENT_LOOPBACK ||
 	    !req->app->conf->client_auth_off_on_loopback)
 		return say_what_to_do(req);
-	if (!is_loopback(request_env(req, "REMOTE_ADDR")))
+	if (!caller_is_loopback(req))
 		return err_set(ERR_AUTH, "not a loopback address");
 	if ((r = origin_check(req)) != 0)
 		return r;
@@ -307,13 +270,6 @@ throttled(struct request *req, int (*check)(struct request *))
 	return err_set(ERR_AUTH, "%s (the last of many: wait a minute)", why);
 }
 
-bool
-auth_client_is_signed(const struct request *req)
-{
-	return request_header(req, "SIGNATURE") != NULL ||
-	       request_header(req, "APP_KEY") != NULL;
-}
-
 int
 auth_client_early(struct request *req)
 {
@@ -325,7 +281,7 @@ auth_client(struct request *req)
 {
 	if (hook_decides_clients(req))
 		return throttled(req, hook_ask_who);
-	if (auth_client_is_signed(req))
+	if (caller_is_signed(req))
 		return throttled(req, check_signed);
 	if (session_has_cookie(req))
 		return throttled(req, session_auth);

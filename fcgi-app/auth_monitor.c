@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth_client.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/origin.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -72,7 +72,7 @@ auth_monitor(struct request *req)
 {
 	if (!has_key(req) && !(req->app->conf->metrics_on_loopback &&
 				 req->listener == LISTENER_CLIENT_LOOPBACK &&
-				 auth_is_loopback(req) && no_page(req)))
+				 caller_is_loopback(req) && no_page(req)))
 		return false;
 	req->caller.role = CLIENT_VIEWER;
 	req->caller.name = "monitor";

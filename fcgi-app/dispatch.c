@@ -5,6 +5,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth.h"
+#include "fcgi-app/auth_refusal.h"
 #include "fcgi-app/body_types.h"
 #include "fcgi-app/intake.h"
 #include "fcgi-app/receive.h"

@@ -7,8 +7,9 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth.h"
 #include "fcgi-app/auth_client.h"
+#include "fcgi-app/auth_refusal.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/origin.h"
 #include "fcgi-app/turns.h"
 #include "lib/base/err.h"
@@ -55,7 +56,7 @@ ask(struct request *req, enum hook_kind kind, const char *actor,
 	/* A copied request has the same headers: only the service can tell.
 	 * And who has something explained wants to know what holds now. */
 	bool fresh = (kind == HOOK_CLIENT && hook_decides_clients(req) &&
-			 auth_client_is_signed(req)) ||
+			 caller_is_signed(req)) ||
 		     json_get_bool(q, "explain", false);
 	int r;
 

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth.h"
+#include "fcgi-app/auth_refusal.h"
 #include "fcgi-app/throttle.h"
 #include "fcgi-app/turns.h"
 #include "lib/base/err.h"

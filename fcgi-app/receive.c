@@ -11,7 +11,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth.h"
-#include "fcgi-app/auth_client.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/form.h"
 #include "fcgi-app/turns.h"
 #include "lib/base/clock.h"
@@ -148,7 +148,7 @@ begin_file(void *ctx)
 	/* All that was signed of the form is here now. */
 	if (!req->is_proven && (r = auth_caller(req)) != 0)
 		return r;
-	rc->form->closed = auth_client_is_signed(req);
+	rc->form->closed = caller_is_signed(req);
 	if ((r = open_nameless(req->app->conf, &rc->form->fd)) != 0)
 		return r;
 	return check_disk(rc);
@@ -181,7 +181,7 @@ receive_form(struct request *req, int64_t len)
 	int r;
 
 	req->form = rc.form = xcalloc(1, sizeof(*rc.form));
-	rc.form->closed = req->is_proven && auth_client_is_signed(req);
+	rc.form->closed = req->is_proven && caller_is_signed(req);
 	r = multipart_read(&io, request_env(req, "CONTENT_TYPE"), rc.form);
 	if (r == ERR_FORMAT || r == ERR_LIMIT) {
 		/* For the handler to say, to whom it may answer. */

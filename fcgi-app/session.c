@@ -10,6 +10,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/auth_client.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/origin.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth.h"
+#include "fcgi-app/auth_refusal.h"
 #include "fcgi-app/probe.h"
 #include "fcgi-app/dispatch.h"
 #include "fcgi-app/partners.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
-#include "fcgi-app/auth.h"
+#include "fcgi-app/auth_partner.h"
 #include "fcgi-app/multipart.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/session.h"

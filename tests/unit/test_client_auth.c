@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "fcgi-app/auth_client.h"
+#include "fcgi-app/caller.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/throttle.h"
 #include "lib/base/err.h"

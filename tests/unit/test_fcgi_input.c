@@ -21,7 +21,7 @@
 
 #include "fcgi-app/app.h"
 #include "fcgi-app/archive.h"
-#include "fcgi-app/auth.h"
+#include "fcgi-app/auth_partner.h"
 #include "fcgi-app/form.h"
 #include "lib/wire/pbjson.h"
 #include "fcgi-app/reply.h"
