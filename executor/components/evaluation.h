@@ -9,6 +9,12 @@
 #include "executor/ranking.h"
 #include "executor/task.h"
 
+enum evaluation_kind {
+	EVALUATION_BINARY,
+	EVALUATION_MULTI,
+	EVALUATION_REGRESSION
+};
+
 /* Every metric there is; the bit of one is 1 << its number. */
 enum metric {
 	M_AUC,
@@ -59,6 +65,9 @@ wants(const struct evaluation *e, enum metric m)
 {
 	return (e->metrics & 1u << m) != 0;
 }
+
+/* Of an eval_type.  ERR_INVALID with the names there are. */
+int evaluation_kind(const char *eval_type, enum evaluation_kind *);
 
 /*
  * Bits of the metrics named by list, an array of texts; the usual ones of
