@@ -114,7 +114,7 @@ unlink_watched(struct launcher *l, struct watched *w)
 }
 
 /*
- * A shepherd that found the database away before its task had begun.  What
+ * A shepherd that began nothing: the database was away, as a rule.  What
  * cannot be written now is done by the detector when the lease ran out.
  */
 static bool
@@ -127,7 +127,7 @@ begins_again(struct launcher *l, const struct watched *w, int status)
 		log_err("attempt=%s launch anew", w->attempt_id);
 		return err_code() != ERR_CONFLICT;
 	}
-	log_info("job=%s attempt=%s had no database, launched anew", w->job_id,
+	log_info("job=%s attempt=%s began nothing, launched anew", w->job_id,
 	    w->attempt_id);
 	return true;
 }

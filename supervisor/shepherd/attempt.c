@@ -254,6 +254,16 @@ run(struct shepherd *s, const char *attempt_id)
 	return loop_run(s->loop);
 }
 
+/*
+ * The database went away, or the attempt was ended before we were there:
+ * neither is a failure of the task.
+ */
+static bool
+began_nothing(int r)
+{
+	return r == ERR_DB || r == ERR_DB_RETRY || r == ERR_CONFLICT;
+}
+
 int
 attempt_run(struct ready *ready, const char *attempt_id)
 {
@@ -267,8 +277,7 @@ attempt_run(struct ready *ready, const char *attempt_id)
 	s.loan = &ready->loan;
 	if ((r = run(&s, attempt_id)) != 0) {
 		log_err("attempt %s", attempt_id);
-		status = r == ERR_DB || r == ERR_DB_RETRY ? SHEPHERD_AGAIN
-							  : EXIT_FAILURE;
+		status = began_nothing(r) ? SHEPHERD_AGAIN : EXIT_FAILURE;
 	} else if (s.is_lost) {
 		status = EXIT_LOST;
 	}

@@ -16,6 +16,7 @@
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_tx.h"
 #include "lib/mailbox/mailbox.h"
+#include "supervisor/launch.h"
 #include "tests/sim/world.h"
 
 #define FIRST_PID 5000000 /* above what a kernel gives */
@@ -132,8 +133,9 @@ open_task(struct proc *p)
 	    "%s %s %s %s", k->job_id, k->component, k->role, k->party_id);
 	if ((r = mailbox_wake_path(p->host->conf, &box, &p->socket)) != 0)
 		return r;
-	if (p->row->ended || p->row->lease_left_ms <= 0)
-		return err_set(ERR_CONFLICT, "no lease");
+	/* A lease that ran out while its claimer stood still is renewed. */
+	if (p->row->ended)
+		return err_set(ERR_CONFLICT, "ended before");
 	p->renewed_us =
 	    sim_now() - (p->host->conf->lease_ms - p->row->lease_left_ms) * MS;
 	draw_fate(p);
@@ -244,7 +246,9 @@ live(struct proc *p)
 	routine_sleep(sim_now() + sim_between(MS, 60 * MS), false);
 	if (p->actor.dead)
 		return 9;
-	if (open_task(p) != 0 || p->fate == FATE_STILLBORN)
+	if ((r = open_task(p)) == ERR_CONFLICT)
+		return SHEPHERD_AGAIN << 8;
+	if (r != 0 || p->fate == FATE_STILLBORN)
 		return 1;
 	r = run_executor(p, &said.state);
 	set_executes(p, false);

@@ -19,6 +19,8 @@
 #include "lib/db/db_table.h"
 #include "lib/db/db_task.h"
 #include "lib/db/db_tx.h"
+#include "supervisor/launch.h"
+#include "supervisor/shepherd/attempt.h"
 #include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -741,6 +743,22 @@ claimed_task_that_never_started_is_launched_anew_or_ends(void **state)
 	assert_true(task(&theirs)->report_due);
 }
 
+/* Its claimer stood still, and another one launched the task anew meanwhile. */
+static void
+shepherd_whose_attempt_was_ended_before_it_was_there_fails_nothing(void **state)
+{
+	struct db_attempt *a = launch(&theirs);
+	struct ready ready = {
+		.conf = (struct site_conf *)(uintptr_t)mariadb_conf()
+	};
+
+	(void)state;
+	assert_int_equal(db_attempt_relaunch(db, a->attempt_id), 0);
+	assert_int_equal(attempt_run(&ready, a->attempt_id), SHEPHERD_AGAIN);
+	assert_int_equal(task(&theirs)->party_status, STATE_WAITING);
+	assert_true(task(&theirs)->launch_wanted);
+}
+
 static void
 a_verdict_of_success_has_heard_the_report(void **state)
 {
@@ -1047,6 +1065,7 @@ main(void)
 		T(heartbeat_waits_for_nobody_who_holds_the_task),
 		T(task_that_was_never_launched_ends_at_once),
 		T(claimed_task_that_never_started_is_launched_anew_or_ends),
+		T(shepherd_whose_attempt_was_ended_before_it_was_there_fails_nothing),
 		T(a_verdict_of_success_has_heard_the_report),
 		T(a_bad_verdict_may_not_have_heard_the_report),
 		T(stale_shepherd_changes_nothing),
