@@ -444,6 +444,28 @@ db_task_want_end(struct db *db, const struct db_task_key *k, enum state to,
 	return 0;
 }
 
+static const struct db_stmt goes_on = { "task.goes_on", "s",
+	"SELECT component FROM task WHERE job_id = ? AND run_here = 1"
+	" AND start_acked = 1 AND party_status IN ('waiting', 'running')"
+	" LIMIT 1" };
+
+static int
+say_goes_on(const struct db_row *row, void *ctx)
+{
+	return err_set(ERR_CONFLICT, "task %s of job %.30s goes on here",
+	    db_row_str(row, 0), (const char *)ctx);
+}
+
+int
+db_task_none_goes_on(struct db *db, const char *job_id)
+{
+	char *id = xstrdup(job_id);
+	int r = db_query(db, &goes_on, say_goes_on, id, NULL, job_id);
+
+	free(id);
+	return r;
+}
+
 static const struct db_stmt report_done = { "task.report_done", KEY_PARAMS "s",
 	"UPDATE task SET report_due = 0 WHERE" KEY_WHERE
 	" AND party_status = ?" };

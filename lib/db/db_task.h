@@ -197,6 +197,11 @@ int db_task_want_launch(
  */
 int db_task_want_end(struct db *, const struct db_task_key *, enum state to,
     const char *reason, bool *effective);
+/*
+ * Whatever the job's initiator says: none of its tasks that began here is
+ * without an end.  ERR_CONFLICT names one that is.
+ */
+int db_task_none_goes_on(struct db *, const char *job_id);
 
 /*
  * Local tasks whose initiator (elsewhere) is to be told: of the task the key

@@ -476,7 +476,14 @@ int
 party_end_job(struct db *db, struct party_command *c, bool *moved)
 {
 	const struct db_job *j = c->job;
+	int r = 0;
 
+	/* A success stops nothing, and what runs needs what the job holds. */
+	if (!j->is_initiator && c->state == STATE_SUCCESS &&
+	    !state_is_end(j->status))
+		r = db_task_none_goes_on(db, j->job_id);
+	if (r != 0)
+		return r;
 	if (j->is_initiator || !state_is_interrupt(j->status) ||
 	    !state_is_end(c->state) || j->status == c->state)
 		return db_job_move_locked(

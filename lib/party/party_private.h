@@ -61,7 +61,8 @@ int party_model_end(struct db *, struct party_command *);
 /*
  * The job ends as c->state says.  A partner's job that its users here ended
  * otherwise before its initiator had heard has the end that the initiator
- * says, a success too: a job has one.
+ * says, a success too: a job has one.  ERR_CONFLICT: a success of a partner's
+ * job while a task of it that began here has no end.
  */
 int party_end_job(struct db *, struct party_command *, bool *moved);
 

@@ -227,10 +227,11 @@ undo(struct db *db, struct party_command *c)
 		if (state_is_interrupt(c->state) &&
 		    (r = party_stop_tasks(db, c, false)) != 0)
 			return r;
-		return db_job_move_locked(
-		    db, c->job, c->state, c->reason, &c->effective);
+		return party_end_job(db, c, &c->effective);
 	}
-	if ((r = db_job_undo(db, j->job_id, c->state, c->reason)) != 0)
+	/* What runs needs what the job holds, and nobody told it to end. */
+	if ((r = db_task_none_goes_on(db, j->job_id)) != 0 ||
+	    (r = db_job_undo(db, j->job_id, c->state, c->reason)) != 0)
 		return r;
 	c->effective = true;
 	return 0;

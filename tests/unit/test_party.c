@@ -140,6 +140,16 @@ launch(const struct db_task_key *k)
 	return a;
 }
 
+/* As its shepherd would. */
+static void
+succeeds_here(const struct db_task_key *k)
+{
+	static const struct db_task_move move = { .status = STATE_NONE,
+		.party_status = STATE_SUCCESS };
+
+	assert_int_equal(db_task_move(db, k, &move, NULL), 0);
+}
+
 /*
  * Run a command that sets `effective` twice: the first is, the second is not,
  * and leaves no trace among the events.
@@ -299,6 +309,8 @@ commands_tell_of_tasks_that_succeeded(void **state)
 	    party_task_start(db, &telling, &lr, NULL), ERR_CONFLICT);
 	assert_int_equal(task(&lr)->status, STATE_WAITING);
 	telling.fence = 5;
+	succeeds_here(&reader);
+	succeeds_here(&lr);
 	assert_int_equal(
 	    party_job_status(db, &telling, &member, STATE_SUCCESS, NULL, NULL),
 	    0);
@@ -358,9 +370,44 @@ success_of_a_job_kills_nothing_and_returns_resources(void **state)
 	(void)state;
 	start_job();
 	(void)launch(&reader);
+	/* An executor of it runs on what is granted to the job. */
+	assert_int_equal(
+	    party_job_status(db, &guest, &member, STATE_SUCCESS, NULL, NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+	assert_true(free_cores() < 8);
+	succeeds_here(&reader);
 	TWICE(THEIRS, party_job_status(db, &guest, &member, STATE_SUCCESS, NULL,
 			  &effective));
 	assert_int_equal(task(&reader)->kill_wanted, STATE_NONE);
+	assert_int_equal(free_cores(), 8);
+}
+
+static void
+a_run_is_not_undone_while_a_task_of_it_goes_on(void **state)
+{
+	static const int64_t later = 1;
+	const struct party_caller next = { .party_id = ROWS_GUEST,
+		.run = &later };
+
+	(void)state;
+	start_job();
+	(void)launch(&reader);
+	assert_int_equal(party_job_undo(db, &guest, &member, STATE_FAILED,
+			     "it was never so", NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(party_job_undo(db, &next, &member, STATE_SUCCESS,
+			     "it was never so", NULL),
+	    ERR_CONFLICT);
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+	assert_int_equal(job(THEIRS)->run, 0);
+	assert_int_equal(task(&reader)->kill_wanted, STATE_NONE);
+	assert_true(free_cores() < 8);
+	succeeds_here(&reader);
+	assert_int_equal(party_job_undo(db, &guest, &member, STATE_FAILED,
+			     "another member refused", NULL),
+	    0);
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
 	assert_int_equal(free_cores(), 8);
 }
 
@@ -1675,6 +1722,7 @@ main(void)
 		T(running_task_is_wished_dead_and_its_shepherd_learns_it),
 		T(stop_of_a_job_ends_every_task_of_the_member_alone),
 		T(success_of_a_job_kills_nothing_and_returns_resources),
+		T(a_run_is_not_undone_while_a_task_of_it_goes_on),
 		T(only_the_initiator_commands),
 		T(remote_or_unknown_members_are_not_found),
 		T(description_of_another_job_or_member_is_refused),
