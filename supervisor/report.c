@@ -1,12 +1,9 @@
 /*
- * Reports of local tasks to their initiators.  Owned by main.c.  What is due
- * stands in the rows; kept here is only what is under way, so that a look
- * does not send it twice.
+ * Reports of local tasks to their initiators.  Owned by main.c.
  */
 #include "supervisor/report.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
@@ -16,6 +13,7 @@
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "supervisor/partners.h"
+#include "supervisor/telling.h"
 
 /* Due reports looked at in one go; those to absent partners count too. */
 #define REPORT_BATCH 2000
@@ -24,58 +22,36 @@
 /* Acknowledged reports become rows after this, or when they are so many. */
 #define HEARD_MS 100
 #define HEARD_MANY 64
-/* An initiator in trouble of its own is not told again before. */
-#define REST_MS 1000
 
 struct sending {
+	struct telling telling;
 	struct reporter *reporter;
-	struct arena *arena; /* owns this too */
 	struct db_task_key key;
 	enum state told;
-	bool heard; /* acknowledged; the row does not say so yet */
-	bool rests; /* not taken: due again after a while */
-	struct sending *next;
+	struct sending *next_heard; /* acknowledged; no row says so yet */
 };
 
 struct reporter {
 	struct supervisor *super;
-	struct sending *list;
-	size_t heard, resting;
-	struct loop_timer *soon, *write, *again;
+	struct tellings tellings;
+	struct sending *heard;
+	size_t n_heard;
+	struct loop_timer *soon, *write;
 	bool is_soon; /* the timer runs */
 };
-
-static void
-drop(struct reporter *rp, struct sending *s)
-{
-	for (struct sending **at = &rp->list; *at != NULL; at = &(*at)->next)
-		if (*at == s) {
-			*at = s->next;
-			break;
-		}
-	arena_free(s->arena);
-}
-
-static bool
-is_same(const struct db_task_key *a, const struct db_task_key *b)
-{
-	return a->version == b->version && strcmp(a->job_id, b->job_id) == 0 &&
-	       strcmp(a->component, b->component) == 0 &&
-	       strcmp(a->role, b->role) == 0 &&
-	       strcmp(a->party_id, b->party_id) == 0;
-}
 
 /*
  * A later state does not wait for the report of an earlier one: whichever
  * arrives first, the initiator takes no step back.
  */
-static bool
-is_under_way(const struct reporter *rp, const struct db_task *t)
+static const char *
+name_of(struct arena *a, const struct db_task *t)
 {
-	for (const struct sending *s = rp->list; s != NULL; s = s->next)
-		if (s->told == t->party_status && is_same(&s->key, &t->key))
-			return true;
-	return false;
+	const struct db_task_key *k = &t->key;
+
+	return arena_printf(a, "%s %s %lld %s %s %s", k->job_id, k->component,
+	    (long long)k->version, k->role, k->party_id,
+	    state_name(t->party_status));
 }
 
 /* --- what was acknowledged -------------------------------------------------- */
@@ -94,10 +70,10 @@ write_heard(struct db *db, void *ctx)
 	int r = 0;
 
 	w->changed = false;
-	for (const struct sending *s = w->reporter->list; r == 0 && s != NULL;
-	     s = s->next)
-		if (s->heard && (r = db_task_report_done(
-				     db, &s->key, s->told, &changed)) == 0)
+	for (const struct sending *s = w->reporter->heard; r == 0 && s != NULL;
+	     s = s->next_heard)
+		if ((r = db_task_report_done(db, &s->key, s->told, &changed)) ==
+		    0)
 			w->changed |= changed;
 	return r;
 }
@@ -107,19 +83,18 @@ static bool
 write_all(struct reporter *rp)
 {
 	struct writing w = { .reporter = rp };
-	struct sending *s, *next;
+	struct sending *s;
 
 	loop_timer_cancel(rp->write);
 	if (db_tx(rp->super->db, write_heard, &w) != 0) {
 		log_err("reports done");
 		w.changed = false;
 	}
-	for (s = rp->list; s != NULL; s = next) {
-		next = s->next;
-		if (s->heard)
-			drop(rp, s);
+	while ((s = rp->heard) != NULL) {
+		rp->heard = s->next_heard;
+		telling_drop(&s->telling);
 	}
-	rp->heard = 0;
+	rp->n_heard = 0;
 	return w.changed;
 }
 
@@ -130,30 +105,6 @@ on_write(void *ctx)
 		report_look(ctx);
 }
 
-/* All that rests is due again when the first of it is. */
-static void
-on_again(void *ctx)
-{
-	struct reporter *rp = ctx;
-	struct sending *s, *next;
-
-	for (s = rp->list; s != NULL; s = next) {
-		next = s->next;
-		if (s->rests)
-			drop(rp, s);
-	}
-	rp->resting = 0;
-	report_look(rp);
-}
-
-static void
-rest(struct reporter *rp, struct sending *s)
-{
-	s->rests = true;
-	if (++rp->resting == 1)
-		loop_timer_set(rp->again, REST_MS, 0);
-}
-
 static void
 told(void *ctx, const struct partner_reply *reply)
 {
@@ -162,7 +113,7 @@ told(void *ctx, const struct partner_reply *reply)
 
 	/* Who is silent is left alone by partners.c. */
 	if (partners_is_silence(reply)) {
-		drop(rp, s);
+		telling_drop(&s->telling);
 		return;
 	}
 	/*
@@ -170,17 +121,16 @@ told(void *ctx, const struct partner_reply *reply)
 	 * Whatever else the initiator answers, it has heard us: one that does
 	 * not know the task any more will not want to know it later.
 	 */
-	if (reply->status >= 500) {
-		rest(rp, s);
+	if (telling_rests(&s->telling, reply))
 		return;
-	}
 	if (reply->error != 0 && reply->retcode != 10)
 		log_warn("job=%s task=%s report refused: %s", s->key.job_id,
 		    s->key.component, reply->retmsg);
-	s->heard = true;
-	if (++rp->heard == 1)
+	s->next_heard = rp->heard;
+	rp->heard = s;
+	if (++rp->n_heard == 1)
 		loop_timer_set(rp->write, HEARD_MS, 0);
-	else if (rp->heard >= HEARD_MANY)
+	else if (rp->n_heard >= HEARD_MANY)
 		on_write(rp);
 }
 
@@ -207,15 +157,14 @@ body_of(const struct site_conf *conf, const struct db_task *t)
 }
 
 static void
-send_report(struct reporter *rp, const struct db_report *d)
+send_report(struct reporter *rp, const struct db_report *d, const char *name)
 {
 	const struct db_task_key *k = &d->task.key;
-	struct arena *arena = arena_new();
-	struct sending *s = arena_alloc(arena, sizeof(*s));
+	struct sending *s = tellings_add(&rp->tellings, name, sizeof(*s));
+	struct arena *arena = s->telling.arena;
 	char *path, *body;
 
 	s->reporter = rp;
-	s->arena = arena;
 	s->told = d->task.party_status;
 	s->key = (struct db_task_key){
 		.job_id = arena_strdup(arena, k->job_id),
@@ -229,12 +178,9 @@ send_report(struct reporter *rp, const struct db_report *d)
 	    (long long)k->version, k->role, k->party_id);
 	body = body_of(rp->super->conf, &d->task);
 	if (partners_post(rp->super->partners, d->initiator_party, path, body,
-		told, s) == 0) {
-		s->next = rp->list;
-		rp->list = s;
-	} else {
+		told, s) != 0) {
 		log_err("job=%s task=%s report", k->job_id, k->component);
-		arena_free(arena);
+		telling_drop(&s->telling);
 	}
 	free(path);
 	free(body);
@@ -254,11 +200,14 @@ report_look(struct reporter *rp)
 		log_err("look for reports");
 		n = 0;
 	}
-	for (size_t i = 0; i < n; i++)
-		if (!is_under_way(rp, &rows[i].task) &&
+	for (size_t i = 0; i < n; i++) {
+		const char *name = name_of(arena, &rows[i].task);
+
+		if (!tellings_has(&rp->tellings, name) &&
 		    !partners_away(
 			s->partners, rows[i].initiator_party, &away_ms, &why))
-			send_report(rp, &rows[i]);
+			send_report(rp, &rows[i], name);
+	}
 	arena_free(arena);
 }
 
@@ -281,6 +230,12 @@ report_soon(struct reporter *rp)
 	rp->is_soon = true;
 }
 
+static void
+look(void *ctx)
+{
+	report_look(ctx);
+}
+
 struct reporter *
 reporter_new(struct supervisor *s)
 {
@@ -289,7 +244,7 @@ reporter_new(struct supervisor *s)
 	rp->super = s;
 	rp->soon = loop_timer_new(s->loop, on_soon, rp);
 	rp->write = loop_timer_new(s->loop, on_write, rp);
-	rp->again = loop_timer_new(s->loop, on_again, rp);
+	tellings_init(&rp->tellings, s->loop, look, rp);
 	return rp;
 }
 
@@ -298,12 +253,10 @@ reporter_free(struct reporter *rp)
 {
 	if (rp == NULL)
 		return;
-	if (rp->heard > 0)
+	if (rp->n_heard > 0)
 		(void)write_all(rp);
 	loop_timer_free(rp->soon);
 	loop_timer_free(rp->write);
-	loop_timer_free(rp->again);
-	while (rp->list != NULL)
-		drop(rp, rp->list);
+	tellings_fini(&rp->tellings);
 	free(rp);
 }

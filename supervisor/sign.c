@@ -1,71 +1,41 @@
 /*
- * Signing contracts and telling initiators.  Owned by supervisor.c; kept here
- * is only what is under way, so that a look does not send it twice.
+ * Signing contracts and telling initiators.  Owned by supervisor.c.
  */
 #include "supervisor/sign.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/base/str.h"
 #include "lib/db/db_contract.h"
 #include "lib/db/db_tx.h"
-#include "lib/event/loop.h"
 #include "lib/json/json.h"
 #include "lib/party/approval.h"
 #include "lib/party/signatures.h"
 #include "supervisor/job.h"
 #include "supervisor/joblog.h"
 #include "supervisor/partners.h"
+#include "supervisor/telling.h"
 
-/* Looked at in one go; those whose initiators are away count too. */
+/* Looked at in one go, of each initiator some. */
 #define BATCH 500
-/* An initiator in trouble of its own is not told again before. */
-#define REST_MS 1000
 
-struct telling {
+struct word {
+	struct telling telling;
 	struct signer *signer;
-	struct arena *arena; /* owns this too */
 	struct db_sign_work work;
-	bool rests;
-	struct telling *next;
 };
 
 struct signer {
 	struct supervisor *super;
-	struct telling *list;
-	size_t resting;
-	struct loop_timer *again; /* when one rests */
+	struct tellings tellings;
 };
 
 static void
-drop(struct signer *sg, struct telling *t)
+look(void *ctx)
 {
-	for (struct telling **at = &sg->list; *at != NULL; at = &(*at)->next)
-		if (*at == t) {
-			*at = t->next;
-			break;
-		}
-	arena_free(t->arena);
-}
-
-/* All that rests is due again when the first of it is. */
-static void
-on_again(void *ctx)
-{
-	struct signer *sg = ctx;
-	struct telling *t, *next;
-
-	for (t = sg->list; t != NULL; t = next) {
-		next = t->next;
-		if (t->rests)
-			drop(sg, t);
-	}
-	sg->resting = 0;
-	sign_look(sg);
+	sign_look(ctx);
 }
 
 struct signer *
@@ -74,7 +44,7 @@ signer_new(struct supervisor *s)
 	struct signer *sg = xcalloc(1, sizeof(*sg));
 
 	sg->super = s;
-	sg->again = loop_timer_new(s->loop, on_again, sg);
+	tellings_init(&sg->tellings, s->loop, look, sg);
 	return sg;
 }
 
@@ -83,9 +53,7 @@ signer_free(struct signer *sg)
 {
 	if (sg == NULL)
 		return;
-	while (sg->list != NULL)
-		drop(sg, sg->list);
-	loop_timer_free(sg->again);
+	tellings_fini(&sg->tellings);
 	free(sg);
 }
 
@@ -187,25 +155,6 @@ sign_one(struct supervisor *s, struct arena *arena, struct db_sign_work *w)
 
 /* --- telling ----------------------------------------------------------------- */
 
-static bool
-is_under_way(const struct signer *sg, const struct db_sign_work *w)
-{
-	for (const struct telling *t = sg->list; t != NULL; t = t->next)
-		if (str_eq(t->work.job_id, w->job_id) &&
-		    str_eq(t->work.role, w->role) &&
-		    str_eq(t->work.party_id, w->party_id))
-			return true;
-	return false;
-}
-
-static void
-rest(struct signer *sg, struct telling *t)
-{
-	t->rests = true;
-	if (++sg->resting == 1)
-		loop_timer_set(sg->again, REST_MS, 0);
-}
-
 /* What was refused stays so. */
 static void
 heard(struct signer *sg, const struct db_sign_work *w)
@@ -222,19 +171,16 @@ heard(struct signer *sg, const struct db_sign_work *w)
 static void
 told(void *ctx, const struct partner_reply *reply)
 {
-	struct telling *t = ctx;
-	struct signer *sg = t->signer;
+	struct word *w = ctx;
 
-	if (!partners_is_silence(reply) && reply->status >= 500) {
-		rest(sg, t);
+	if (telling_rests(&w->telling, reply))
 		return;
-	}
 	if (!partners_is_silence(reply))
-		heard(sg, &t->work);
+		heard(w->signer, &w->work);
 	if (reply->error != 0 && reply->retcode != 10)
 		log_warn("job=%s initiator does not take it: %s",
-		    t->work.job_id, reply->retmsg);
-	drop(sg, t);
+		    w->work.job_id, reply->retmsg);
+	telling_drop(&w->telling);
 }
 
 static int
@@ -275,44 +221,61 @@ sign_decisions_tx(struct db *db, void *ctx)
 			    w->role, w->party_id);
 }
 
-/* What a person rejected is signed, too. */
-static void
+/* What a person rejected is signed, too, before anybody hears of it. */
+static int
 sign_decisions(struct supervisor *s, const struct db_sign_work *w)
 {
 	struct signing sg = { .super = s, .arena = arena_new(), .work = w };
+	int r = db_tx(s->db, sign_decisions_tx, &sg);
 
-	if (db_tx(s->db, sign_decisions_tx, &sg) != 0)
-		log_err("job=%s decisions not signed", w->job_id);
 	arena_free(sg.arena);
+	return r;
 }
 
-static void
-tell(struct signer *sg, const struct db_sign_work *w)
+static int
+post(struct signer *sg, const struct db_sign_work *w, const char *name)
 {
-	struct arena *arena = arena_new();
-	struct telling *t = arena_alloc(arena, sizeof(*t));
-	char *path, *body = NULL;
+	struct word *word = tellings_add(&sg->tellings, name, sizeof(*word));
+	struct arena *arena = word->telling.arena;
+	const char *path;
+	char *body = NULL;
+	int r;
 
-	*t = (struct telling){ .signer = sg, .arena = arena };
-	t->work =
+	word->signer = sg;
+	word->work =
 	    (struct db_sign_work){ .job_id = arena_strdup(arena, w->job_id),
 		    .role = arena_strdup(arena, w->role),
 		    .party_id = arena_strdup(arena, w->party_id),
 		    .due = w->due };
-	path = xasprintf("/v1/initiator/%s/%s/%s/%s", w->job_id, w->role,
-	    w->party_id,
+	path = arena_printf(arena, "/v1/initiator/%s/%s/%s/%s", w->job_id,
+	    w->role, w->party_id,
 	    w->due == DB_SIGN_REFUSED ? "stop/failed" : "signature");
-	if (body_of(sg, w, &body) == 0 &&
-	    partners_post(sg->super->partners, w->initiator_party, path, body,
-		told, t) == 0) {
-		t->next = sg->list;
-		sg->list = t;
-	} else {
-		log_err("job=%s tell the initiator", w->job_id);
-		arena_free(arena);
-	}
-	free(path);
+	if ((r = body_of(sg, w, &body)) == 0)
+		r = partners_post(sg->super->partners, w->initiator_party, path,
+		    body, told, word);
+	if (r != 0)
+		telling_drop(&word->telling);
 	free(body);
+	return r;
+}
+
+static void
+tell(struct signer *sg, struct arena *arena, const struct db_sign_work *w)
+{
+	struct supervisor *s = sg->super;
+	const char *name = arena_printf(arena, "%s %s %s %lld", w->job_id,
+	    w->role, w->party_id, (long long)w->due);
+	const char *why;
+	int64_t away_ms;
+	int r = 0;
+
+	if (tellings_has(&sg->tellings, name) ||
+	    partners_away(s->partners, w->initiator_party, &away_ms, &why))
+		return;
+	if (w->due == DB_SIGN_REFUSED)
+		r = sign_decisions(s, w);
+	if (r != 0 || post(sg, w, name) != 0)
+		log_err("job=%s tell the initiator", w->job_id);
 }
 
 void
@@ -321,8 +284,6 @@ sign_look(struct signer *sg)
 	struct supervisor *s = sg->super;
 	struct arena *arena = arena_new();
 	struct db_sign_work *rows;
-	const char *why;
-	int64_t away_ms;
 	size_t n;
 
 	if (db_sign_due_list(s->db, arena, BATCH, &rows, &n) != 0) {
@@ -332,14 +293,9 @@ sign_look(struct signer *sg)
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].due == DB_SIGN_DUE || rows[i].due == DB_SIGN_ASKED)
 			sign_one(s, arena, &rows[i]);
-		else if (rows[i].due == DB_SIGN_REFUSED)
-			sign_decisions(s, &rows[i]);
-		if ((rows[i].due == DB_SIGN_TELL ||
-			rows[i].due == DB_SIGN_REFUSED) &&
-		    !is_under_way(sg, &rows[i]) &&
-		    !partners_away(
-			s->partners, rows[i].initiator_party, &away_ms, &why))
-			tell(sg, &rows[i]);
+		if (rows[i].due == DB_SIGN_TELL ||
+		    rows[i].due == DB_SIGN_REFUSED)
+			tell(sg, arena, &rows[i]);
 	}
 	arena_free(arena);
 }

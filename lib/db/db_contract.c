@@ -100,11 +100,18 @@ static const struct db_stmt move_due = { "job_party.sign_move", "isssi",
 static const struct db_stmt refuse = { "job_party.sign_refuse", "esss",
 	"UPDATE job_party SET sign_due = 5, last_error = LEFT(?, 4000)"
 	" WHERE job_id = ? AND role = ? AND party_id = ? AND is_local = 1" };
+#define WORK_FROM                                                              \
+	" FROM job_party p JOIN job j ON j.job_id = p.job_id"                  \
+	" WHERE p.sign_due IN (1, 2, 3, 5) AND p.is_local = 1"
 static const struct db_stmt work = { "job_party.sign_work", "i",
-	"SELECT 1" WORK_COLS(
-	    DB_SQL) " FROM job_party p JOIN job j ON j.job_id = p.job_id"
-		    " WHERE p.sign_due IN (1, 2, 3, 5) AND p.is_local = 1"
-		    " ORDER BY p.job_id LIMIT ?" };
+	"SELECT 1" WORK_COLS(DB_SQL) WORK_FROM " ORDER BY p.job_id LIMIT ?" };
+/* The first of every initiator, then the second of each; nothing stands behind
+ * what another one, or the same, does not want to hear. */
+static const struct db_stmt work_fair = { "job_party.sign_work_fair", "i",
+	"SELECT 1" WORK_COLS(DB_SQL) WORK_FROM
+	" ORDER BY ROW_NUMBER() OVER (PARTITION BY j.initiator_party,"
+	" p.sign_due ORDER BY p.job_id, p.role, p.party_id),"
+	" p.job_id LIMIT ?" };
 
 int
 db_signature_put(struct db *db, const char *job_id, int64_t revision,
@@ -182,7 +189,11 @@ int
 db_sign_due_list(struct db *db, struct arena *a, int64_t limit,
     struct db_sign_work **rows, size_t *n)
 {
-	return db_select(db, &work, &work_shape, a, rows, n, limit);
+	int r = db_select(db, &work, &work_shape, a, rows, n, limit);
+
+	if (r == 0 && *n == (size_t)limit)
+		r = db_select(db, &work_fair, &work_shape, a, rows, n, limit);
+	return r;
 }
 
 int

@@ -74,7 +74,10 @@ struct db_sign_work {
 	const char *initiator_party;
 };
 
-/* Own members for whom the supervisor has something to do. */
+/*
+ * Own members for whom the supervisor has something to do; where these are too
+ * many, of each initiator, and of each kind of work for it, equally many.
+ */
 int db_sign_due_list(struct db *, struct arena *, int64_t limit,
     struct db_sign_work **rows, size_t *n);
 /* It will not be signed, for this reason. */

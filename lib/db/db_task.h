@@ -205,7 +205,8 @@ int db_task_none_goes_on(struct db *, const char *job_id);
 
 /*
  * Local tasks whose initiator (elsewhere) is to be told: of the task the key
- * and what a report says.
+ * and what a report says.  The oldest, and where these are too many, of each
+ * initiator equally many.
  */
 struct db_report {
 	struct db_task task;

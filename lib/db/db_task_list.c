@@ -414,6 +414,12 @@ static const struct db_shape kill_shape = DB_SHAPE(struct db_kill, kill_cols);
 static const struct db_stmt reports = { "task.reports_due", "i",
 	"SELECT 1" REPORT_COLS(DB_SQL) FROM
 	" WHERE t.report_due = 1 ORDER BY t.updated_at LIMIT ?" };
+/* The first of every initiator, then the second of each. */
+static const struct db_stmt reports_fair = { "task.reports_fair", "i",
+	"SELECT 1" REPORT_COLS(DB_SQL) FROM
+	" WHERE t.report_due = 1"
+	" ORDER BY ROW_NUMBER() OVER (PARTITION BY j.initiator_party"
+	" ORDER BY t.updated_at), t.updated_at LIMIT ?" };
 /* Only tasks that have not ended can be wanted dead: the index knows them. */
 static const struct db_stmt kills = { "task.kills_wanted", "i",
 	"SELECT 1" KILL_COLS(
@@ -429,7 +435,12 @@ int
 db_task_reports_due(struct db *db, struct arena *a, int64_t limit,
     struct db_report **rows, size_t *n)
 {
-	return db_select(db, &reports, &report_shape, a, rows, n, limit);
+	int r = db_select(db, &reports, &report_shape, a, rows, n, limit);
+
+	if (r == 0 && *n == (size_t)limit)
+		r = db_select(
+		    db, &reports_fair, &report_shape, a, rows, n, limit);
+	return r;
 }
 
 int

@@ -203,6 +203,34 @@ report_is_due_only_at_a_partner(void **state)
 }
 
 static void
+many_reports_to_one_initiator_keep_no_others_waiting(void **state)
+{
+	static const char *const ids[] = { "202601010000000000071",
+		"202601010000000000072", "202601010000000000073",
+		"202601010000000000074" };
+	struct db_report *r;
+	size_t n, others = 0;
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct db_task_key k = { ids[i], "reader_0", 0, "host",
+			ROWS_HOST };
+		struct rows_partner p;
+
+		rows_partner_init(&p, ids[i], "host");
+		p.job.initiator_party = i == 3 ? "8888" : ROWS_GUEST;
+		assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+		assert_int_equal(
+		    move(&k, STATE_NONE, STATE_RUNNING), DB_MOVED_PARTY);
+	}
+	assert_int_equal(db_task_reports_due(db, arena, 2, &r, &n), 0);
+	assert_int_equal(n, 2);
+	for (size_t i = 0; i < n; i++)
+		others += strcmp(r[i].initiator_party, "8888") == 0;
+	assert_int_equal(others, 1);
+}
+
+static void
 members_end_makes_the_job_due_and_its_start_does_not(void **state)
 {
 	struct db_job_claim *c;
@@ -1048,6 +1076,7 @@ main(void)
 		T(each_of_the_two_states_moves_by_the_table),
 		T(every_pair_of_party_states_moves_as_the_table_says),
 		T(report_is_due_only_at_a_partner),
+		T(many_reports_to_one_initiator_keep_no_others_waiting),
 		T(members_end_makes_the_job_due_and_its_start_does_not),
 		T(verdict_moves_all_members_rows_with_one_event),
 		T(error_report_is_kept_and_default_does_not_replace_it),
