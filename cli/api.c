@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/client_key.h"
+#include "cli/session.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/id.h"
@@ -22,18 +23,20 @@ struct api {
 	struct http_client *client;
 	char *url;
 	char *ca;
-	char *site;	       /* args_site(), NULL: nobody said */
-	struct client_key key; /* empty: requests are not signed */
+	char *site;		/* args_site(), NULL: nobody said */
+	struct client_key key;	/* empty: requests are not signed */
+	struct session session; /* empty: nobody has logged in */
 };
 
-static int
-take_config(struct api *api, const char *path)
+static char *
+without_slash(const char *url)
 {
-	struct site_conf *conf;
-	int r;
+	return xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
+}
 
-	if ((r = site_conf_load(path, &conf)) != 0)
-		return r;
+static int
+take_config(struct api *api, const struct site_conf *conf)
+{
 	if (conf->client_url[0] != '\0') {
 		api->url = xstrdup(conf->client_url);
 	} else if (conf->client_tls_url[0] != '\0') {
@@ -41,33 +44,48 @@ take_config(struct api *api, const char *path)
 		if (api->ca == NULL)
 			api->ca = site_path(conf, SITE_KEYS "/tls.crt");
 	} else {
-		r = err_set(ERR_INVALID, "%s has no client_url", path);
+		return err_set(ERR_INVALID, "%s has no client_url", conf->path);
 	}
-	if (r == 0 && conf->client_key_file[0] != '\0' &&
-	    api->key.app_key == NULL)
-		r = client_key_load(conf->client_key_file, &api->key);
-	site_conf_free(conf);
-	return r;
+	return 0;
+}
+
+/* The more a user has said of who he is, the more it counts. */
+static int
+take_user(struct api *api, const struct args *args, const struct site_conf *c)
+{
+	const char *key = args_text(args, "app-key-file");
+	int r;
+
+	if (key != NULL)
+		return client_key_load(key, &api->key);
+	if ((r = session_load(api->url, &api->session)) != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	return c != NULL && c->client_key_file[0] != '\0'
+		   ? client_key_load(c->client_key_file, &api->key)
+		   : 0;
 }
 
 static int
-choose_site(struct api *api, const struct args *args)
+choose_site(struct api *api, const struct args *args, bool is_nobody)
 {
 	const char *url = args_text(args, "url");
 	const char *config = args_text(args, "config");
-	const char *key = args_text(args, "app-key-file");
-	int r;
+	struct site_conf *conf = NULL;
+	int r = 0;
 
 	api->ca = xstrdup(args_text(args, "ca"));
 	api->site = xstrdup(args_site(args));
 	if (url == NULL && config == NULL)
 		return err_set(ERR_INVALID, "--url or --config is needed");
-	if (key != NULL && (r = client_key_load(key, &api->key)) != 0)
-		return r;
-	if (url == NULL)
-		return take_config(api, config);
-	api->url = xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
-	return 0;
+	if (url != NULL)
+		api->url = without_slash(url);
+	else if ((r = site_conf_load(config, &conf)) == 0)
+		r = take_config(api, conf);
+	if (r == 0 && !is_nobody)
+		r = take_user(api, args, conf);
+	site_conf_free(conf);
+	return r;
 }
 
 static int
@@ -84,18 +102,42 @@ connect_api(struct api *api, struct api **out)
 	return 0;
 }
 
-int
-api_open(const struct args *args, struct api **out)
+static int
+open_as(const struct args *args, bool is_nobody, struct api **out)
 {
 	struct api *api = xcalloc(1, sizeof(*api));
 	int r;
 
 	*out = NULL;
-	if ((r = choose_site(api, args)) != 0) {
+	if ((r = choose_site(api, args, is_nobody)) != 0) {
 		api_close(api);
 		return r;
 	}
 	return connect_api(api, out);
+}
+
+int
+api_open(const struct args *args, struct api **out)
+{
+	return open_as(args, false, out);
+}
+
+int
+api_open_nobody(const struct args *args, struct api **out)
+{
+	return open_as(args, true, out);
+}
+
+const char *
+api_url(const struct api *api)
+{
+	return api->url;
+}
+
+const char *
+api_session(const struct api *api)
+{
+	return api->session.name;
 }
 
 int
@@ -104,7 +146,7 @@ api_open_url(const char *url, struct api **out)
 	struct api *api = xcalloc(1, sizeof(*api));
 
 	*out = NULL;
-	api->url = xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
+	api->url = without_slash(url);
 	return connect_api(api, out);
 }
 
@@ -118,6 +160,7 @@ api_close(struct api *api)
 	free(api->ca);
 	free(api->site);
 	client_key_fini(&api->key);
+	session_fini(&api->session);
 	free(api);
 }
 
@@ -156,6 +199,21 @@ sign_headers(struct api *api, const char *path, const struct http_request *req,
 	return r;
 }
 
+/* Headers that say who asks, behind those it has; NULL: nobody. */
+static int
+user_headers(struct api *api, const char *path, const struct http_request *req,
+    char **out)
+{
+	*out = NULL;
+	if (api->key.app_key != NULL)
+		return sign_headers(api, path, req, out);
+	if (api->session.cookie != NULL)
+		*out = xasprintf("%sCookie: %s\nX-CSRF-TOKEN: %s\n",
+		    req->headers != NULL ? req->headers : "",
+		    api->session.cookie, api->session.token);
+	return 0;
+}
+
 /* With what is most often the cause. */
 static int
 no_answer(const struct api *api, int r)
@@ -187,8 +245,7 @@ api_fetch(struct api *api, const char *path, struct http_request *req,
 	int r;
 
 	memset(out, 0, sizeof(*out));
-	if (api->key.app_key != NULL &&
-	    (r = sign_headers(api, path, req, &headers)) != 0)
+	if ((r = user_headers(api, path, req, &headers)) != 0)
 		return r;
 	url = xasprintf("%s/v1/%s", api->url, path);
 	req->url = url;
@@ -262,7 +319,8 @@ api_answer(const struct http_reply *reply, struct json_object **out)
 	    json_get_str(*out, "retmsg", ""), (int)retcode,
 	    retcode == err_retcode(ERR_AUTH)
 		? "; sluice signs with --app-key-file FILE, or key_file of "
-		  "site.conf's [client]; \"sluice key create\" makes one"
+		  "site.conf's [client]; \"sluice key create\" makes one; "
+		  "\"sluice login NAME\" is for who has a password"
 		: "");
 	json_object_put(*out);
 	*out = NULL;

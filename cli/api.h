@@ -12,9 +12,16 @@ struct api;
 
 /*
  * By --url, or by the site.conf of --config; requests are signed with the key
- * of --app-key-file or of the site.conf, if there is one.
+ * of --app-key-file, or are of who has logged in there (session.h), or signed
+ * with the key of the site.conf, if there is one.
  */
 int api_open(const struct args *, struct api **out);
+/* The same for who is to log in: requests are nobody's. */
+int api_open_nobody(const struct args *, struct api **out);
+/* Where it is, without a slash at the end. */
+const char *api_url(const struct api *);
+/* Who has logged in there; NULL when requests are not a session's. */
+const char *api_session(const struct api *);
 /* By URL, http://HOST:PORT. */
 int api_open_url(const char *url, struct api **out);
 void api_close(struct api *); /* NULL is fine */

@@ -159,7 +159,8 @@ static char *
 filter_words(const struct args *a)
 {
 	static const char *const names[] = { "job", "component", "party", "to",
-		"role", "subject", "actor", "action", "outcome" };
+		"role", "subject", "actor", "action", "outcome", "namespace",
+		"status", "partner" };
 	struct buf b = BUF_INIT;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -57,6 +57,11 @@ extern const struct command command_query;
 extern const struct command command_tasks;
 extern const struct command command_rerun;
 extern const struct command command_stop;
+extern const struct command command_jobs; /* list.c */
+extern const struct command command_tables;
+extern const struct command command_components;
+extern const struct command command_login; /* login.c */
+extern const struct command command_logout;
 extern const struct command command_metrics; /* track.c */
 extern const struct command command_log;
 extern const struct command command_output;

@@ -1,5 +1,5 @@
 /*
- * Reading of secrets.  Called by user.c.
+ * Reading of secrets.  Called by user.c and login.c.
  */
 #include "cli/secret_input.h"
 
@@ -83,7 +83,7 @@ typed(int tty, const char *prompt, char **out)
 }
 
 static int
-from_terminal(const char *prompt, char **out)
+from_terminal(const char *prompt, bool is_new, char **out)
 {
 	int tty = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY), r;
 	char *again = NULL;
@@ -93,7 +93,7 @@ from_terminal(const char *prompt, char **out)
 		    "there is no terminal to type a password at: "
 		    "--password-file or --password-fd");
 	r = typed(tty, prompt, out);
-	if (r == 0 && (r = typed(tty, "Once more: ", &again)) == 0 &&
+	if (r == 0 && is_new && (r = typed(tty, "Once more: ", &again)) == 0 &&
 	    !str_eq(*out, again))
 		r = err_set(ERR_INVALID, "the two passwords differ");
 	secret_input_free(again);
@@ -101,8 +101,8 @@ from_terminal(const char *prompt, char **out)
 	return r;
 }
 
-int
-secret_input(const struct args *args, const char *prompt, char **out)
+static int
+input(const struct args *args, const char *prompt, bool is_new, char **out)
 {
 	const char *path = args_text(args, "password-file");
 	int64_t fd = -1;
@@ -119,12 +119,24 @@ secret_input(const struct args *args, const char *prompt, char **out)
 	else if (fd >= 0)
 		r = read_line((int)fd, out);
 	else
-		r = from_terminal(prompt, out);
+		r = from_terminal(prompt, is_new, out);
 	if (r != 0) {
 		secret_input_free(*out);
 		*out = NULL;
 	}
 	return r;
+}
+
+int
+secret_input(const struct args *args, const char *prompt, char **out)
+{
+	return input(args, prompt, true, out);
+}
+
+int
+secret_input_known(const struct args *args, const char *prompt, char **out)
+{
+	return input(args, prompt, false, out);
 }
 
 void

@@ -23,6 +23,8 @@
  * (others can read the file), ERR_IO.
  */
 int secret_input(const struct args *, const char *prompt, char **out);
+/* The same of one that there is already: it is typed once. */
+int secret_input_known(const struct args *, const char *prompt, char **out);
 void secret_input_free(char *); /* wipes; NULL is fine */
 
 #endif

@@ -22,6 +22,8 @@
 #include "lib/engine/render.h"
 
 #define PREVIEW_MAX 100
+#define LIST_DEFAULT 1000
+#define LIST_MAX 10000
 
 /* "name" and "table_name" mean the same; "" when neither is there. */
 static const char *
@@ -94,6 +96,45 @@ api_table_info(struct request *req, struct reply *rp)
 	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;
 	return reply_data(rp, info_json(ns, name, r == 0 ? t : NULL));
+}
+
+static struct json_object *
+listed_json(const struct db_table *t)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "namespace", t->table_namespace);
+	json_add_str(o, "table_name", t->name);
+	json_add(o, "count", count_json(t));
+	json_add_int(o, "partition", t->partitions);
+	json_add_str(o, "engine", t->engine);
+	json_add_str(o, "origin", t->origin);
+	json_add_str(o, "job_id", t->job_id);
+	json_add_bool(o, "enable", !t->disabled);
+	json_add_int(o, "create_time", t->created_ms);
+	return o;
+}
+
+/* Those of the site, not of a job as in table/list. */
+int
+api_table_all(struct request *req, struct reply *rp)
+{
+	struct json_object *list;
+	struct db_table *rows;
+	int64_t limit;
+	size_t i, n;
+	int r;
+
+	if ((r = request_int(
+		 req, "limit", 1, LIST_MAX, LIST_DEFAULT, &limit)) != 0 ||
+	    (r = db_table_page(req->app->db, req->arena,
+		 request_text(req, "namespace"),
+		 request_flag(req, "outputs", false), limit, &rows, &n)) != 0)
+		return r;
+	list = json_object_new_array();
+	for (i = 0; i < n; i++)
+		json_object_array_add(list, listed_json(&rows[i]));
+	return reply_data(rp, list);
 }
 
 int

@@ -45,6 +45,7 @@
 	R(POST, "/v1/table/table_info", VIEWER, JSON, api_table_info)          \
 	R(POST, "/v1/table/delete", MODELER, JSON, api_table_delete)           \
 	R(POST, "/v1/table/list", VIEWER, JSON, api_table_list)                \
+	R(POST, "/v1/table/all", VIEWER, JSON, api_table_all)                  \
 	R(POST, "/v1/table/preview", VIEWER, JSON, api_table_preview)          \
 	R(POST, "/v1/table/disable", MODELER, JSON, api_table_disable)         \
 	R(POST, "/v1/table/enable", MODELER, JSON, api_table_enable)           \

@@ -63,6 +63,11 @@ static const struct db_stmt list = { "table.list", "ssssssii",
 		    "name = ?)"
 		    " AND (? IS NULL OR job_id = ?) AND (? = 0 OR disabled = 1)"
 		    " ORDER BY created_at DESC, namespace, name LIMIT ?" };
+static const struct db_stmt page = { "table.page", "ssii",
+	"SELECT 1" TABLE_COLS(
+	    DB_SQL) " FROM data_table WHERE (? IS NULL OR namespace = ?)"
+		    " AND (? = 1 OR origin <> 'output')"
+		    " ORDER BY created_at DESC, namespace, name LIMIT ?" };
 static const struct db_stmt delete = { "table.delete", "ss",
 	"DELETE FROM data_table WHERE namespace = ? AND name = ?" };
 static const struct db_stmt set_disabled = { "table.set_disabled", "issss",
@@ -178,6 +183,14 @@ db_table_list(struct db *db, struct arena *a, const char *table_namespace,
 	return db_select(db, &list, &list_shape, a, rows, n, table_namespace,
 	    table_namespace, name, name, job_id, job_id, (int64_t)disabled_only,
 	    limit > 0 ? limit : INT64_MAX);
+}
+
+int
+db_table_page(struct db *db, struct arena *a, const char *table_namespace,
+    bool outputs, int64_t limit, struct db_table **rows, size_t *n)
+{
+	return db_select(db, &page, &list_shape, a, rows, n, table_namespace,
+	    table_namespace, (int64_t)outputs, limit);
 }
 
 struct deleting {

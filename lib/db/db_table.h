@@ -42,6 +42,9 @@ int db_table_get(struct db *, struct arena *, const char *table_namespace,
 int db_table_list(struct db *, struct arena *, const char *table_namespace,
     const char *name, const char *job_id, bool disabled_only, int64_t limit,
     struct db_table **rows, size_t *n);
+/* The newest, of a namespace (NULL: any), with or without outputs of tasks. */
+int db_table_page(struct db *, struct arena *, const char *table_namespace,
+    bool outputs, int64_t limit, struct db_table **rows, size_t *n);
 /* ERR_NOT_FOUND; the folder of what was deleted is left to the caller. */
 int db_table_delete(struct db *, struct arena *, const char *table_namespace,
     const char *name, const char **old_folder);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
@@ -26,6 +27,7 @@
 #define TIMEOUT_MS 10000
 #define REPLY_MAX (1024 * 1024)
 #define UPLOAD_CHUNK (256 * 1024L)
+#define COOKIE_MAX 4096 /* a longer one is passed over */
 
 /* --- the body ------------------------------------------------------------------ */
 
@@ -103,6 +105,26 @@ on_write(char *data, size_t size, size_t n, void *ctx)
 	}
 	buf_append(&c->reply.body, data, size * n);
 	return size * n;
+}
+
+/* Without what stands behind it: that is for browsers. */
+static size_t
+on_header(char *line, size_t size, size_t n, void *ctx)
+{
+	static const char name[] = "Set-Cookie:";
+	struct http_call *c = ctx;
+	size_t len = size * n, at = sizeof(name) - 1, end;
+
+	if (len <= at || len > COOKIE_MAX || strncasecmp(line, name, at) != 0 ||
+	    c->reply.cookie != NULL)
+		return len;
+	while (at < len && line[at] == ' ')
+		at++;
+	end = at;
+	while (end < len && strchr("; \r\n", line[end]) == NULL)
+		end++;
+	c->reply.cookie = xstrndup(line + at, end - at);
+	return len;
 }
 
 static int
@@ -318,6 +340,10 @@ set_common(struct http_call *c, const struct http_request *req)
 	SET(&s, CURLOPT_TCP_KEEPALIVE, 1L);
 	SET(&s, CURLOPT_WRITEFUNCTION, on_write);
 	SET(&s, CURLOPT_WRITEDATA, c);
+	if (req->take_cookie) {
+		SET(&s, CURLOPT_HEADERFUNCTION, on_header);
+		SET(&s, CURLOPT_HEADERDATA, c);
+	}
 	SET(&s, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)c->reply_max);
 	SET(&s, CURLOPT_HTTPHEADER, c->headers);
 	if (req->party != NULL) {

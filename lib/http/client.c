@@ -355,6 +355,7 @@ fetched(void *ctx, const struct http_reply *reply)
 
 	*f->out = *reply;
 	f->out->error_text = xstrdup(reply->error_text);
+	f->out->cookie = xstrdup(reply->cookie);
 	buf_init(&f->out->body);
 	buf_append(&f->out->body, buf_str(&reply->body), reply->body.len);
 	f->done = true;
@@ -387,5 +388,7 @@ http_reply_fini(struct http_reply *reply)
 {
 	free(reply->error_text);
 	reply->error_text = NULL;
+	free(reply->cookie);
+	reply->cookie = NULL;
 	buf_fini(&reply->body);
 }

@@ -51,6 +51,7 @@ struct http_request {
 	const char *digest; /* Content-Digest when known already */
 	int64_t timeout_ms; /* of the whole; 0: 10 s */
 	size_t reply_max;   /* bytes; 0: 1 MB */
+	bool take_cookie;   /* reply.cookie is wanted */
 };
 
 /* However much longer is asked for. */
@@ -67,6 +68,7 @@ struct http_reply {
 	int status;	       /* HTTP status, 0 without an answer */
 	int64_t retry_after_s; /* 0 when not said; at most that */
 	int64_t elapsed_us;
+	char *cookie; /* NAME=VALUE of the first that was set; NULL: none */
 	struct buf body;
 };
 

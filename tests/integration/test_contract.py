@@ -91,6 +91,9 @@ class Contracts(unittest.TestCase):
         signed = "SELECT COUNT(*) FROM contract_signature WHERE job_id = '%s' AND role = 'host'" % job
         self.assertEqual(self.fed.host.sql(signed), [["0"]])
         self.assertIn("contract breast_host", self.fed.host.cli("approvals").stdout)
+        listed = [x for x in self.fed.guest.cli("jobs", "--status", "waiting").stdout.splitlines() if x.startswith(job)]
+        self.assertEqual(len(listed), 1)
+        self.assertRegex(listed[0], "guest +9999 +waiting +20.* approval ")
         # This site lets in who signs nothing: the record claims no more than that.
         nobody = "loopback (unsigned)"
         self.assertIn("job %s approved by %s\n" % (job, nobody),

@@ -81,6 +81,30 @@ class Newcomer(unittest.TestCase):
         done = self.site.cli("tasks", job, "--role", "host", check=False)
         self.assertIn("job %s has none with --role host" % job, done.stderr)
 
+    def test_what_a_site_has_is_listed(self):
+        site = self.site
+        job = site.upload(os.path.join(DATA, "breast_guest.csv"), "listed", namespace="newcomer list")["jobId"]
+        mine = ("tables", "--namespace", "newcomer list")
+        row = json.loads(site.cli(*mine, "--json").stdout)
+        self.assertEqual([(t["table_name"], t["count"], t["origin"], t["job_id"], t["enable"]) for t in row],
+                         [("listed", 569, "upload", job, True)])
+        self.assertRegex(site.cli(*mine).stdout, "newcomer list +listed +569 +[0-9]+ +STANDALONE +upload +20.* " + job)
+        site.ok("table/disable", {"namespace": "newcomer list", "table_name": "listed"})
+        self.assertIn(" disabled\n", site.cli(*mine).stdout)
+        self.assertIn("there is none with", site.cli("tables", "--namespace", "nowhere").stderr)
+        self.assertEqual(site.api("table/all", {"limit": 10001})["retcode"], 101)
+        # The upload's result is no output of a task that somebody has to ask for.
+        self.assertEqual([t for t in json.loads(site.cli("tables", "--json").stdout) if t["origin"] == "output"], [])
+        done = site.cli("jobs", "--role", "local", "--limit", "1")
+        self.assertRegex(done.stdout.splitlines()[1], job + " +local +0 +success +20.* 100 %")
+        self.assertEqual(json.loads(site.cli("jobs", "--limit", "1", "--json").stdout)[0]["job_id"], job)
+        done = site.cli("jobs", "--status", "finished", check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("status", done.stderr)
+        rows = {c["component"]: c for c in json.loads(site.cli("components", "--json").stdout)}
+        self.assertEqual((rows["HeteroLR"]["provider"], rows["HeteroLR"]["alias"][0]), ("sluice", "HeteroLR"))
+        self.assertRegex(site.cli("components").stdout, r"(?m)^HeteroLR +sluice +[0-9]+\.[0-9.]+")
+
     def test_what_is_printed_as_a_command_runs_as_it_is(self):
         with tempfile.TemporaryDirectory(prefix="a b") as d:
             # A path that a shell would cut.

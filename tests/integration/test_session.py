@@ -103,6 +103,62 @@ class Sessions(unittest.TestCase):
         return [tuple(r) for r in self.site.sql(
             "SELECT action, outcome FROM audit WHERE actor = 'user %s' ORDER BY id" % name)]
 
+    # --- by the command line ----------------------------------------------------
+
+    def cli(self, home, *args, password=None):
+        """A command of somebody whose account has that home."""
+        env = {k: v for k, v in os.environ.items() if k != "XDG_STATE_HOME"}
+        return subprocess.run([os.path.join(BUILD, "bin", "sluice"), *args], check=False, capture_output=True, text=True,
+                              env=dict(env, HOME=home), input=password)
+
+    def test_who_has_a_password_uses_the_command_line(self):
+        name = self.user("viewer")
+        conf = ("--config", os.path.join(self.site.home, "site.conf"))
+        tls = ("--url", self.site.tls_url, "--ca", os.path.join(self.site.home, "keys", "tls.crt"))
+        for place in (conf, tls):
+            with tempfile.TemporaryDirectory() as home:
+                def run(*args, home=home, place=place, **kw):
+                    return self.cli(home, *args, *place, **kw)
+                done = run("login", name, "--password-fd", "0", password="not this one, surely\n")
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertEqual(os.listdir(home), [])
+                done = run("login", name, "--password-fd", "0", password=PASSWORD + "\n")
+                self.assertEqual(done.returncode, 0, done.stderr)
+                self.assertIn("as %s, viewer, until 20" % name, done.stdout)
+                folder = os.path.join(home, ".local", "state", "sluice")
+                [kept] = [os.path.join(folder, f) for f in os.listdir(folder)]
+                self.assertEqual(os.stat(kept).st_mode & 0o7777, 0o600)
+                with open(kept, encoding="ascii") as f:
+                    text = f.read()
+                self.assertNotIn(PASSWORD, text)
+                # What follows is that person's, with what the role allows.
+                self.assertEqual(run("jobs").returncode, 0)
+                done = run("stop", "202001010000000000001")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("user %s has the role viewer" % name, done.stderr)
+                os.chmod(kept, 0o644)
+                self.assertIn("0600 is needed", run("jobs").stderr)
+                os.chmod(kept, 0o600)
+                done = run("logout")
+                self.assertIn("%s has logged out at " % name, done.stdout)
+                self.assertEqual(os.listdir(folder), [])
+                self.assertIn("nobody has logged in", run("logout").stderr)
+                # The session itself is over, not only forgotten.
+                with open(os.open(kept, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
+                    f.write(text)
+                done = run("jobs")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("the session has ended: log in again", done.stderr)
+                self.assertEqual(run("logout").returncode, 0)
+        self.assertEqual(self.audit(name).count(("log-in", "ok")), 2)
+        self.assertEqual(self.audit(name).count(("log-out", "ok")), 2)
+
+    def test_no_password_leaves_the_machine_in_the_clear(self):
+        with tempfile.TemporaryDirectory() as home:
+            done = self.cli(home, "login", "mia", "--url", "http://192.0.2.1:8080", "--password-fd", "0", password="x\n")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("by https only", done.stderr)
+
     # --- the way in and out ----------------------------------------------------
 
     def test_who_logs_in_may_do_what_the_role_allows_until_logged_out(self):
