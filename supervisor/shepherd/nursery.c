@@ -25,6 +25,7 @@
 #include "lib/base/seen.h"
 #include "lib/db/db_move.h"
 #include "supervisor/nursery.h"
+#include "supervisor/shepherd/heap.h"
 
 /* Libraries are exchanged by updates, which nobody tells us of. */
 #define MAX_AGE_MS ((int64_t)3600 * 1000)
@@ -232,6 +233,7 @@ start(struct nursery *n, char **argv, const char *config)
 		return r;
 	ready_warm(&n->ready);
 	n->pool = pool_new(n->ready.conf, POOL_PATIENCE_MS);
+	heap_close_holes();
 	return 0;
 }
 
@@ -252,7 +254,9 @@ wait_for_request(struct nursery *n)
 		if (got < 0 && errno != EINTR)
 			return err_set_errno(ERR_IO, "poll");
 		if (got == 0) {
+			heap_open_holes();
 			pool_add_one(n->pool);
+			heap_close_holes();
 			tried = true;
 		} else if (got > 0) {
 			pool_look(n->pool);
