@@ -12,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
+#include "lib/db/db_operations.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
 #include "lib/db/db_permission.h"
@@ -22,6 +23,7 @@
 
 #define SOON_DAYS 30
 #define SKEW_MS 5000
+#define ALIVE_MS 30000 /* so old may a supervisor's sign of life be */
 #define TIME_MAX (INT64_C(1) << 52) /* ms */
 
 static void
@@ -93,6 +95,19 @@ look_at_its_providers(
 	}
 }
 
+/* What it remembers is of before this site, or itself, was started. */
+static bool
+is_old(struct doctor *d, struct json_object *you)
+{
+	int64_t checked_ms = json_get_int(you, "checked_ago_ms", 0);
+	int64_t ran_ms = 0;
+
+	if (db_supervisor_ran_ms(d->db, ALIVE_MS, &ran_ms) != 0)
+		err_clear();
+	return (ran_ms > 0 && checked_ms > ran_ms) ||
+	       checked_ms > json_get_int(you, "ran_ms", INT64_MAX);
+}
+
 /* Its clock, its providers, and whether it reaches us. */
 static void
 look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
@@ -119,6 +134,13 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 	if (json_object_get_boolean(json_get(you, "answers")))
 		doctor_say(
 		    d, HEALTH_OK, what, NULL, "reaches this site as well");
+	else if (is_old(d, you))
+		doctor_say(d, HEALTH_WARN, what,
+		    doctor_command(d, "sluice doctor --config %s, in a minute",
+			d->conf->path),
+		    "has not asked this site yet since both run; what it "
+		    "remembers is %lld s old",
+		    (long long)(json_get_int(you, "checked_ago_ms", 0) / 1000));
 	else
 		doctor_say(d, HEALTH_FAIL, what,
 		    doctor_command(d,

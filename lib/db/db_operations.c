@@ -21,6 +21,8 @@
 	X(INT, age_ms,                                                         \
 	    "TIMESTAMPDIFF(MICROSECOND, heartbeat_at, NOW(6)) DIV 1000")       \
 	X(MS, started_ms, "started_at")                                        \
+	X(INT, started_ago_ms,                                                 \
+	    "TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6)) DIV 1000")         \
 	X(STR, metrics, "IF(?, metrics, '')")
 #define super_COL(type, field, column)                                         \
 	{ DB_##type, offsetof(struct db_supervisor, field) },
@@ -63,6 +65,24 @@ db_supervisor_list(struct db *db, struct arena *a, bool with_metrics,
 }
 
 int
+db_supervisor_ran_ms(struct db *db, int64_t age_ms, int64_t *ms)
+{
+	struct arena *a = arena_new();
+	struct db_supervisor *rows;
+	size_t i, n;
+	int r;
+
+	*ms = 0;
+	if ((r = db_supervisor_list(db, a, false, &rows, &n)) != 0)
+		n = 0;
+	for (i = 0; i < n; i++)
+		if (rows[i].age_ms < age_ms && rows[i].started_ago_ms > *ms)
+			*ms = rows[i].started_ago_ms;
+	arena_free(a);
+	return r;
+}
+
+int
 db_supervisor_purge(struct db *db, int64_t age_ms)
 {
 	return db_exec(db, &purge, NULL, age_ms * 1000);
@@ -77,6 +97,8 @@ db_supervisor_purge(struct db *db, int64_t age_ms)
 	X(MS, checked_ms, "s.checked_at")                                      \
 	X(INT, since_ago_ms,                                                   \
 	    "TIMESTAMPDIFF(MICROSECOND, s.since, NOW(6)) DIV 1000")            \
+	X(INT, checked_ago_ms,                                                 \
+	    "TIMESTAMPDIFF(MICROSECOND, s.checked_at, NOW(6)) DIV 1000")       \
 	X(STR, reason, "s.reason")
 #define state_COL(type, field, column)                                         \
 	{ DB_##type, offsetof(struct db_partner_state, field) },

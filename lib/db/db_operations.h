@@ -16,6 +16,7 @@ struct db_supervisor {
 	const char *place;   /* lib/base/proc.h */
 	int64_t age_ms;	     /* of its last sign of life */
 	int64_t started_ms;
+	int64_t started_ago_ms;
 	const char *metrics; /* text of lib/base/metrics.h */
 };
 
@@ -27,6 +28,11 @@ int db_supervisor_gone(struct db *, const char *instance);
 /* Without the text unless with_metrics (then it is ""). */
 int db_supervisor_list(struct db *, struct arena *, bool with_metrics,
     struct db_supervisor **rows, size_t *n);
+/*
+ * For how long one that gave a sign of life in the last age_ms has run; the
+ * longest; 0: there is none.
+ */
+int db_supervisor_ran_ms(struct db *, int64_t age_ms, int64_t *ms);
 /* Forget those that gave no sign of life for age_ms. */
 int db_supervisor_purge(struct db *, int64_t age_ms);
 
@@ -38,6 +44,7 @@ struct db_partner_state {
 	int64_t since_ms;
 	int64_t checked_ms;
 	int64_t since_ago_ms;
+	int64_t checked_ago_ms;
 	const char *reason; /* may be NULL */
 };
 

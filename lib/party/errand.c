@@ -17,6 +17,8 @@
 #include "lib/party/resources_freed.h"
 #include "lib/provider/measure.h"
 
+#define ALIVE_MS 30000 /* so old may a supervisor's sign of life be */
+
 static const struct errand_kind kinds[] = {
 	{ "ping", errand_ping },
 	{ "info", errand_info },
@@ -55,16 +57,18 @@ errand_ping(const struct errand_ask *ask)
 	return 0;
 }
 
-/* Whether we reach whoever asks, as far as was seen. */
+/* Whether we reach whoever asks, as far as was seen, and when that was. */
 static int
 add_state(const struct errand_ask *ask)
 {
 	struct db_partner_state *rows;
 	struct json_object *o;
+	int64_t ran_ms;
 	size_t i, n;
 	int r;
 
-	if ((r = db_partner_state_list(ask->db, ask->arena, &rows, &n)) != 0)
+	if ((r = db_partner_state_list(ask->db, ask->arena, &rows, &n)) != 0 ||
+	    (r = db_supervisor_ran_ms(ask->db, ALIVE_MS, &ran_ms)) != 0)
 		return r;
 	for (i = 0; i < n; i++) {
 		if (strcmp(rows[i].party_id, ask->caller->party_id) != 0)
@@ -72,6 +76,9 @@ add_state(const struct errand_ask *ask)
 		o = json_object_new_object();
 		json_add_bool(o, "answers", rows[i].answers);
 		json_add_int(o, "since", rows[i].since_ms);
+		json_add_int(o, "checked_ago_ms", rows[i].checked_ago_ms);
+		if (ran_ms > 0)
+			json_add_int(o, "ran_ms", ran_ms);
 		json_add(*ask->data, "you", o);
 	}
 	return 0;

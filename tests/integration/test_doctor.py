@@ -465,10 +465,14 @@ class Doctor(unittest.TestCase):
         supervisor = guest.pid("supervisor")
         stand_still([supervisor])
         try:
-            guest.sql("UPDATE partner_state SET answers = 0 WHERE party_id = '10001'")
+            guest.sql("UPDATE partner_state SET answers = 0, checked_at = NOW(6) WHERE party_id = '10001'")
             found = self.of("partner 9999")
             self.assertIn("does not reach this site", found["text"])
             self.assertIn("partner_url", found["mend"])
+            # What it remembers of before this site was started says nothing of now.
+            guest.sql("UPDATE partner_state SET checked_at = NOW(6) - INTERVAL 1 DAY WHERE party_id = '10001'")
+            self.assertNotIn("partner 9999", self.bad())
+            self.assertIn("has not asked this site yet since both run", self.of("partner 9999", "warn")["text"])
         finally:
             guest.sql("UPDATE partner_state SET answers = %s WHERE party_id = '10001'" % old)
             thaw([supervisor])
