@@ -69,7 +69,7 @@ def page_of_commands(sluice):
                 out += prose(text)
             out.append(".El")
     out += [".El", ".Sh EXIT STATUS", ".Bl -tag -width Ds -compact", ".It 0", "done", ".It 1", "failed", ".It 2",
-            "wrong usage", ".It 3", "the job ended without success", ".It 4", "the site is not reachable", ".El",
+            "wrong usage: what was given cannot be right, whatever there is", ".It 3", "the job ended without success", ".It 4", "the site is not reachable", ".El",
             ".Sh EXAMPLES", "Check a site and its partners:", ".Pp",
             ".Dl sluice doctor --config /var/lib/sluice/9999/site.conf", ".Sh SEE ALSO", ".Xr sluice.conf 5 ,",
             ".Xr sluice-fcgi 8 ,", ".Xr sluice-shepherd 8 ,", ".Xr sluice-supervisor 8"]
@@ -125,11 +125,12 @@ def page_of_keys():
             if s != section:
                 continue
             out.append(".It Ic " + " , ".join(key for key, _ in keys))
-            out += prose(comment)
+            out += prose(comment if comment[-1:] in (".", "") else comment + ".")
             for i, (key, default) in enumerate(keys):
                 word = "Example:" if "Required." in " ".join(comment) else "Default:"
+                end = "." if i == len(keys) - 1 else ","
                 out += [word if len(keys) == 1 else "Defaults:" if i == 0 else "",
-                        ".Ql " + (escape(default) if default else "\\&") + (" ." if i == len(keys) - 1 else " ,")]
+                        ".Ql \\&%s %s" % (escape(default), end) if default else "empty" + end]
         out = [line for line in out if line]
         out.append(".El")
     out += [".Sh SEE ALSO", ".Xr sluice 1 ,", ".Xr sluice-fcgi 8 ,", ".Xr sluice-supervisor 8"]

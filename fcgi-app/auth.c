@@ -82,6 +82,9 @@ auth_caller(struct request *req)
 	case AUDIENCE_MODELER:
 	case AUDIENCE_ADMIN:
 		r = auth_client(req);
+		if (r == ERR_AUTH && req->route->audience == AUDIENCE_MONITOR &&
+		    !caller_is_signed(req))
+			r = auth_monitor_refused(req);
 		who = claimed_key(req);
 		if (r == 0 && (r = auth_role(req)) != 0)
 			return auth_refused(req, req->caller.name, r);

@@ -12,6 +12,7 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 
@@ -77,4 +78,16 @@ auth_monitor(struct request *req)
 	req->caller.role = CLIENT_VIEWER;
 	req->caller.name = "monitor";
 	return true;
+}
+
+int
+auth_monitor_refused(struct request *req)
+{
+	const char *why = arena_strdup(req->arena, err_text());
+
+	return err_set(ERR_AUTH,
+	    "%s; a monitoring system sends \"Authorization: Bearer KEY\", KEY "
+	    "being the first line of [monitoring] scrape_key_file, or is on this "
+	    "machine and metrics_on_loopback = yes (site.conf)",
+	    why);
 }

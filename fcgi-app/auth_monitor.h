@@ -13,4 +13,7 @@
 /* True fills the caller; else the request is judged like an admin's. */
 bool auth_monitor(struct request *);
 
+/* What else would let in who was refused with ERR_AUTH; returns that. */
+int auth_monitor_refused(struct request *);
+
 #endif

@@ -58,13 +58,15 @@ struct program {
 };
 
 static int
-usage(void)
+usage(FILE *to)
 {
-	(void)fprintf(stderr,
+	(void)fprintf(to,
 	    "usage: sluice-fcgi --config FILE [--log FILE] [--check] | "
 	    "--routes\n"
-	    "  --check  whether it would start, and no more\n");
-	return 2;
+	    "  --log FILE  log there, not to logs/\n"
+	    "  --check     whether it would start, and no more\n"
+	    "  --routes    print the table of all routes\n");
+	return to == stdout ? 0 : 2;
 }
 
 /* The table, for what is checked against it: one route a line, its method,
@@ -331,6 +333,7 @@ main(int argc, char **argv)
 		{ "routes", no_argument, NULL, 'r' },
 		{ "check", no_argument, NULL, 'k' },
 		{ "sockets", required_argument, NULL, 's' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	struct program p = { .socket = -1, .partners = -1, .lock = -1 };
@@ -355,10 +358,10 @@ main(int argc, char **argv)
 		else if (c == 's')
 			sockets = optarg;
 		else
-			return usage();
+			return usage(c == 'h' ? stdout : stderr);
 	}
 	if (config == NULL || optind != argc)
-		return usage();
+		return usage(stderr);
 	proc_no_core();
 	log_init("fcgi", LOG_INFO_);
 	if ((r = site_conf_load(config, &p.conf)) != 0)

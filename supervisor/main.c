@@ -41,12 +41,13 @@ struct options {
 	const char *config;
 	const char *name; /* "": the first supervisor of its home */
 	bool foreground;  /* log to standard error */
+	bool help;
 };
 
 static int
-usage(void)
+usage(FILE *to)
 {
-	(void)fprintf(stderr,
+	(void)fprintf(to,
 	    "usage: sluice-supervisor --config FILE [--name NAME] "
 	    "[--foreground]\n"
 	    "  --name NAME   a further supervisor of the same site; each has "
@@ -54,7 +55,7 @@ usage(void)
 	    "                own, up to %d small letters and digits\n"
 	    "  --foreground  log to standard error, not to logs/\n",
 	    SUPERVISOR_NAME_MAX);
-	return 2;
+	return to == stdout ? 0 : 2;
 }
 
 static int
@@ -64,6 +65,7 @@ parse_options(int argc, char **argv, struct options *o)
 		{ "config", required_argument, NULL, 'c' },
 		{ "name", required_argument, NULL, 'n' },
 		{ "foreground", no_argument, NULL, 'f' },
+		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int c;
@@ -81,6 +83,9 @@ parse_options(int argc, char **argv, struct options *o)
 		case 'f':
 			o->foreground = true;
 			break;
+		case 'h':
+			o->help = true;
+			return -1;
 		default:
 			return -1;
 		}
@@ -225,7 +230,7 @@ main(int argc, char **argv)
 	proc_no_core();
 	log_init("supervisor", LOG_INFO_);
 	if (parse_options(argc, argv, &o) != 0)
-		return usage();
+		return usage(o.help ? stdout : stderr);
 	if (sodium_init() < 0) {
 		(void)fprintf(stderr, "sluice-supervisor: no randomness\n");
 		return 1;

@@ -300,6 +300,17 @@ guard(char **program)
 	fail("execute", program[0]);
 }
 
+static int
+usage(void)
+{
+	(void)dprintf(STDOUT_FILENO,
+	    "usage: sluice-sandbox [--try] UID GID PROVIDER OUT "
+	    "[OUTSIDE INSIDE]... -- PROGRAM [ARG]...\n"
+	    "started by sluice-shepherd, never by hand: see sluice-sandbox(8)\n"
+	    "  --try  make the sandbox, and start nothing in it\n");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -307,6 +318,8 @@ main(int argc, char **argv)
 	bool is_trial = argc > 1 && strcmp(argv[1], "--try") == 0;
 	char **arg = argv + (is_trial ? 2 : 1), **program;
 
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return usage();
 	if (argc > 1 && strcmp(argv[1], INSIDE_GUARD_WORD) == 0)
 		return guard(argv + 2);
 	if (argc < (is_trial ? 8 : 7))

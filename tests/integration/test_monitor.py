@@ -117,6 +117,8 @@ class Monitor(unittest.TestCase):
             status, _, body = site.request("metrics", method="GET", headers=head)
             self.assertNotIn(b"sluice_ready", body)
             self.assertNotEqual(json.loads(body)["retcode"], 0, status)
+            for word in ("Authorization: Bearer KEY", "scrape_key_file", "metrics_on_loopback = yes"):
+                self.assertIn(word, json.loads(body)["retmsg"])
         self.assertIn("sluice_ready", self.scrape(site, headers={"Authorization": "Bearer a-key-that-is-long-enough"}))
         admin = site.signed(site.make_key("watcher-%d" % time.time(), "admin"))
         self.assertIn("sluice_ready", self.scrape(admin))
