@@ -26,6 +26,7 @@ struct api {
 	char *site;		/* args_site(), NULL: nobody said */
 	struct client_key key;	/* empty: requests are not signed */
 	struct session session; /* empty: nobody has logged in */
+	int64_t retcode;	/* of the last answer; -1: there was none */
 };
 
 static char *
@@ -77,7 +78,7 @@ choose_site(struct api *api, const struct args *args, bool is_nobody)
 	api->ca = xstrdup(args_text(args, "ca"));
 	api->site = xstrdup(args_site(args));
 	if (url == NULL && config == NULL)
-		return err_set(ERR_INVALID, "--url or --config is needed");
+		return args_wrong("--url or --config is needed");
 	if (url != NULL)
 		api->url = without_slash(url);
 	else if ((r = site_conf_load(config, &conf)) == 0)
@@ -296,11 +297,11 @@ clean(struct json_object *o)
 	}
 }
 
-int
-api_answer(const struct http_reply *reply, struct json_object **out)
+static int
+read_answer(
+    const struct http_reply *reply, struct json_object **out, int64_t *retcode)
 {
-	int64_t retcode;
-
+	*retcode = -1;
 	*out = NULL;
 	if (json_parse(
 		buf_str(&reply->body), reply->body.len, ANSWER_MAX, out) != 0 ||
@@ -312,12 +313,12 @@ api_answer(const struct http_reply *reply, struct json_object **out)
 		    reply->status);
 	}
 	clean(*out);
-	retcode = json_get_int(*out, "retcode", -1);
-	if (retcode == 0)
+	*retcode = json_get_int(*out, "retcode", -1);
+	if (*retcode == 0)
 		return 0;
 	(void)err_set(ERR_REMOTE, "%s (retcode %d)%s",
-	    json_get_str(*out, "retmsg", ""), (int)retcode,
-	    retcode == err_retcode(ERR_AUTH)
+	    json_get_str(*out, "retmsg", ""), (int)*retcode,
+	    *retcode == err_retcode(ERR_AUTH)
 		? "; sluice signs with --app-key-file FILE, or key_file of "
 		  "site.conf's [client]; \"sluice key create\" makes one; "
 		  "\"sluice login NAME\" is for who has a password"
@@ -325,6 +326,14 @@ api_answer(const struct http_reply *reply, struct json_object **out)
 	json_object_put(*out);
 	*out = NULL;
 	return ERR_REMOTE;
+}
+
+int
+api_answer(const struct http_reply *reply, struct json_object **out)
+{
+	int64_t retcode;
+
+	return read_answer(reply, out, &retcode);
 }
 
 int
@@ -341,7 +350,7 @@ api_post(struct api *api, const char *path, struct json_object *body,
 
 	*out = NULL;
 	if ((r = api_fetch(api, path, &req, &reply)) == 0)
-		r = api_answer(&reply, out);
+		r = read_answer(&reply, out, &api->retcode);
 	http_reply_fini(&reply);
 	return r;
 }
@@ -357,4 +366,34 @@ api_job_filter(const struct args *args, const char *job_id)
 	if (args_text(args, "party") != NULL)
 		json_add_str(o, "party_id", args_text(args, "party"));
 	return o;
+}
+
+int
+api_about_job(struct api *api, const char *job_id, int r)
+{
+	struct json_object *o, *answer = NULL, *rows;
+	char *why;
+
+	/* Who may not ask has not been told whether there is one. */
+	if ((r != ERR_REMOTE && r != ERR_NOT_FOUND) ||
+	    api->retcode == err_retcode(ERR_DENIED) ||
+	    api->retcode == err_retcode(ERR_AUTH))
+		return r;
+	why = xstrdup(err_text());
+	o = json_object_new_object();
+	json_add_str(o, "job_id", job_id);
+	rows = api_post(api, "job/query", o, &answer) == 0
+		   ? json_get(answer, "data")
+		   : NULL;
+	if (json_is_array(rows) && json_object_array_length(rows) == 0)
+		r = err_set(ERR_NOT_FOUND,
+		    "there is no job %s at this site: is the id complete, and "
+		    "is it this site's?",
+		    job_id);
+	else
+		(void)err_set(r, "%s", why);
+	json_object_put(answer);
+	json_object_put(o);
+	free(why);
+	return r;
 }

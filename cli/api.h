@@ -43,6 +43,12 @@ int api_fetch(struct api *, const char *path, struct http_request *,
 /* The answer of api_fetch() as api_post() would give it. */
 int api_answer(const struct http_reply *, struct json_object **out);
 
+/*
+ * What is wrong with a command about a job: r and the recorded error, or, when
+ * the site has no such job, that, in the words that all commands use.
+ */
+int api_about_job(struct api *, const char *job_id, int r);
+
 /* {"job_id": JOB} and, when given, role and party_id from the options. */
 struct json_object *api_job_filter(const struct args *, const char *job_id);
 

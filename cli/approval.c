@@ -81,9 +81,12 @@ run_decide(const struct args *args)
 	json_add_str(body, "job_id", args_operand(args, 0));
 	if (args_text(args, "note") != NULL)
 		json_add_str(body, "note", args_text(args, "note"));
-	if ((r = api_open(args, &api)) == 0 &&
-	    (r = api_post(api, approve ? "approval/approve" : "approval/reject",
-		 body, &answer)) == 0) {
+	if ((r = api_open(args, &api)) == 0)
+		r = api_about_job(api, args_operand(args, 0),
+		    api_post(api,
+			approve ? "approval/approve" : "approval/reject", body,
+			&answer));
+	if (r == 0) {
 		if (args_json(args))
 			output_json(json_get(answer, "data"));
 		else

@@ -4,6 +4,7 @@
 #include "cli/args.h"
 
 #include <assert.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,29 @@ args_parse(const struct command *c, int argc, char **argv, struct args **out)
 	return 0;
 }
 
+static bool was_wrong;
+
+int
+args_wrong(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = xvasprintf(fmt, ap);
+	va_end(ap);
+	(void)err_set(ERR_INVALID, "%s", text);
+	free(text);
+	was_wrong = true;
+	return ERR_INVALID;
+}
+
+bool
+args_was_wrong(void)
+{
+	return was_wrong;
+}
+
 void
 args_free(struct args *a)
 {
@@ -286,9 +310,11 @@ args_int(const struct args *a, const char *name, int64_t min, int64_t max,
 	*out = otherwise;
 	if (text == NULL)
 		return 0;
-	if (str_to_int64(text, min, max, out) != 0)
-		return err_wrap("--%s", name);
-	return 0;
+	if (str_to_int64(text, min, max, out) == 0)
+		return 0;
+	(void)err_wrap("--%s", name);
+	was_wrong = true;
+	return ERR_INVALID;
 }
 
 const char *

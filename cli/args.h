@@ -57,13 +57,20 @@ int args_parse(
     const struct command *, int argc, char **argv, struct args **out);
 void args_free(struct args *); /* NULL is fine */
 
+/*
+ * For run(): what was given cannot be right, whatever is there.  The program
+ * ends with EXIT_USAGE then, as when args_parse() finds it.  ERR_INVALID.
+ */
+int args_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+bool args_was_wrong(void);
+
 const struct command *args_command(const struct args *);
 bool args_help(const struct args *); /* --help was given */
 bool args_json(const struct args *);
 /* NULL when not given; the option must be in the command's table. */
 const char *args_text(const struct args *, const char *name);
 bool args_flag(const struct args *, const char *name);
-/* otherwise when not given.  ERR_INVALID names the option. */
+/* otherwise when not given.  args_wrong() names the option. */
 int args_int(const struct args *, const char *name, int64_t min, int64_t max,
     int64_t otherwise, int64_t *out);
 /*

@@ -232,7 +232,7 @@ run_compare(const struct args *args)
 		return r;
 	}
 	if (args_text(args, "config") == NULL)
-		return err_set(ERR_INVALID, "say --config or --ledger");
+		return args_wrong("say --config or --ledger");
 	if ((r = site_open(args, &s)) == 0)
 		r = compare(args, s.conf->party_id, s.db, NULL);
 	site_close(&s);

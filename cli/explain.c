@@ -3,6 +3,8 @@
  * this site about a partner's, without running it.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
 
 #include "cli/api.h"
 #include "cli/commands.h"
@@ -12,8 +14,6 @@
 #include "lib/json/json.h"
 
 #define DOCUMENT_MAX (64 * 1024 * 1024)
-#define MINUTE_S 60
-#define HOUR_S 3600
 
 static int
 add_document(const struct args *args, const char *option, const char *key,
@@ -37,19 +37,40 @@ static void
 print_approval(struct json_object *approval)
 {
 	const char *by = json_get_str(approval, "by", "");
-	int64_t s = json_get_int(approval, "within_s", 0);
-	bool hours = s % HOUR_S == 0;
+	char *span = output_span(json_get_int(approval, "within_s", 0));
 
-	(void)printf("                waits for %s to approve it, %lld %s at "
-		     "most\n",
-	    str_eq(by, "admin") ? "an admin" : by,
-	    (long long)(hours ? s / HOUR_S : s / MINUTE_S),
-	    hours ? "h" : "min");
+	(void)printf("                waits for %s to approve it, %s at most\n",
+	    str_eq(by, "admin") ? "an admin" : by, span);
+	free(span);
+}
+
+/*
+ * A module as the job's own DSL has it: rules know names in lower case.  What
+ * the DSL does not have stays as it is.
+ */
+static const char *
+subject_of(struct json_object *dsl, struct json_object *decision)
+{
+	const char *kind = json_get_str(decision, "kind", "");
+	const char *subject = json_get_str(decision, "subject", ""), *module;
+
+	if ((!str_eq(kind, "component") && !str_eq(kind, "parameter")) ||
+	    !json_is_object(json_get(dsl, "components")))
+		return subject;
+	json_object_object_foreach(json_get(dsl, "components"), name, o)
+	{
+		(void)name;
+		module = json_get_str(o, "module", "");
+		if (strcasecmp(module, subject) == 0)
+			return module;
+	}
+	return subject;
 }
 
 /* Does it wait for somebody? */
 static bool
-print_member(const struct args *args, struct json_object *member)
+print_member(const struct args *args, struct json_object *dsl,
+    struct json_object *member)
 {
 	struct json_object *list = json_get(member, "decisions"), *d;
 	const char *grant, *error = json_get_str(member, "error", NULL);
@@ -67,7 +88,7 @@ print_member(const struct args *args, struct json_object *member)
 		d = json_object_array_get_idx(list, i);
 		(void)printf("  %-3s %-9s %s%s%s: %s\n",
 		    json_get_bool(d, "allowed", false) ? "yes" : "NO",
-		    json_get_str(d, "kind", ""), json_get_str(d, "subject", ""),
+		    json_get_str(d, "kind", ""), subject_of(dsl, d),
 		    json_has(d, "detail") ? " " : "",
 		    json_get_str(d, "detail", ""), json_get_str(d, "why", ""));
 		if ((grant = json_get_str(d, "grant", NULL)) != NULL)
@@ -91,7 +112,8 @@ verdict(bool allowed, bool waits, bool is_known)
 }
 
 static void
-print_answer(const struct args *args, struct json_object *data)
+print_answer(
+    const struct args *args, struct json_object *dsl, struct json_object *data)
 {
 	struct json_object *members = json_get(data, "members");
 	const char *note = json_get_str(data, "note", "");
@@ -104,8 +126,8 @@ print_answer(const struct args *args, struct json_object *data)
 		return;
 	}
 	for (i = 0; i < json_object_array_length(members); i++)
-		waits |=
-		    print_member(args, json_object_array_get_idx(members, i));
+		waits |= print_member(
+		    args, dsl, json_object_array_get_idx(members, i));
 	if (*note != '\0')
 		(void)printf("%s\n", note);
 	(void)printf("%s%s%s\n",
@@ -127,9 +149,11 @@ run_explain(const struct args *args)
 	if ((r = add_document(args, "dsl", "job_dsl", body)) == 0 &&
 	    (r = add_document(args, "conf", "job_runtime_conf", body)) == 0 &&
 	    (r = api_open(args, &api)) == 0 &&
-	    (r = api_post(api, "permission/explain", body, &answer)) == 0) {
+	    (r = api_post(api, "permission/explain", body, &answer)) != 0)
+		r = output_places(args, r);
+	if (r == 0) {
 		data = json_get(answer, "data");
-		print_answer(args, data);
+		print_answer(args, json_get(body, "job_dsl"), data);
 		if (!json_get_bool(data, "allowed", false))
 			r = EXIT_FAILED;
 	}

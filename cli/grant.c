@@ -2,6 +2,7 @@
  * sluice grant, revoke, grants: what partners' jobs may do at this site.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
@@ -13,8 +14,10 @@
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_partner.h"
+#include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
+#include "lib/party/approval.h"
 #include "lib/party/permit_still.h"
 
 struct change {
@@ -24,6 +27,7 @@ struct change {
 	bool no_approval; /* what demands a person's word may stop to */
 	int64_t n;	  /* rules that were there, of a revocation */
 	int64_t n_kept;	  /* approvals that stay */
+	bool *was_there;  /* of each rule, of a revocation */
 };
 
 static bool
@@ -137,6 +141,7 @@ change_tx(struct db *db, void *ctx)
 		else
 			r = db_permission_put(db, p);
 		c->n += n;
+		c->was_there[i] = n > 0;
 		/* What was not there was not taken away. */
 		if (r == 0 && (!c->revoke || n > 0))
 			r = record(c, p);
@@ -167,6 +172,48 @@ warn_of_strangers(
 			    party, args_site(args));
 	}
 	err_clear();
+}
+
+#define NOTES_MAX 10
+
+/* One that comes later is granted before it does, or the name is wrong. */
+static void
+warn_of_tables(
+    const struct args *args, struct site *s, const struct rules *rules)
+{
+	const struct db_leaf *l;
+	struct db_table *row;
+	size_t i, n = 0;
+
+	for (i = 0; i < rules->n && n < NOTES_MAX; i++) {
+		l = &rules->list[i].leaf;
+		if (!str_eq(l->kind, permit_kind_name(PERMIT_DATASET)) ||
+		    str_eq(l->subject, DB_PERMISSION_ANY) ||
+		    str_eq(l->detail, DB_PERMISSION_ANY) ||
+		    db_table_get(s->db, s->arena, l->subject, l->detail,
+			&row) != ERR_NOT_FOUND)
+			continue;
+		n++;
+		output_note("sluice grant: note: there is no table %s %s here "
+			    "yet; \"sluice tables%s\" lists what there is",
+		    l->subject, l->detail, args_site(args));
+	}
+	err_clear();
+}
+
+/* Of a revocation: which of them there were not. */
+static void
+warn_of_absent(const struct args *args, struct change *c)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->rules->n; i++)
+		if (!c->was_there[i] && n++ < NOTES_MAX)
+			output_note("sluice revoke: note: there was no rule "
+				    "%s; \"sluice grants%s\" lists those that "
+				    "are",
+			    leaf_text(c->site, &c->rules->list[i].leaf),
+			    args_site(args));
 }
 
 #define STILL_MAX 10
@@ -209,11 +256,14 @@ run_change(const struct args *args)
 	c.no_approval = !c.revoke && args_flag(args, "no-approval");
 	if (c.no_approval && (args_text(args, "approval-by") != NULL ||
 				 args_text(args, "approval-within") != NULL))
-		return err_set(ERR_INVALID,
+		return args_wrong(
 		    "--no-approval and --approval-by exclude each other");
 	if ((r = site_open(args, &s)) == 0 &&
-	    (r = rules_parse(args, &s, &rules)) == 0 &&
-	    (r = db_tx(s.db, change_tx, &c)) == 0) {
+	    (r = rules_parse(args, &s, &rules)) == 0) {
+		c.was_there = arena_alloc(s.arena, rules.n * sizeof(bool));
+		r = db_tx(s.db, change_tx, &c);
+	}
+	if (r == 0) {
 		if (!args_json(args) && c.revoke)
 			(void)printf("%lld rule%s removed\n", (long long)c.n,
 			    c.n == 1 ? "" : "s");
@@ -226,16 +276,37 @@ run_change(const struct args *args)
 			    "the approval that was demanded before; "
 			    "--no-approval ends that\n",
 			    (long long)c.n_kept, c.n_kept == 1 ? "s" : "");
-		if (c.revoke)
+		if (c.revoke) {
+			warn_of_absent(args, &c);
 			r = warn_of_others(args, &s, &rules);
-		else
+		} else {
 			warn_of_strangers(args, &s, &rules);
+			warn_of_tables(args, &s, &rules);
+		}
 	}
 	site_close(&s);
 	return r;
 }
 
 /* --- the list ------------------------------------------------------------- */
+
+static const char *
+approval_text(struct site *s, const struct db_permission *p, const char *before)
+{
+	const char *text;
+	char *span;
+
+	if (p->approval_within_s == 0)
+		return "";
+	span = output_span(p->approval_within_s);
+	text = arena_printf(s->arena, "%sneeds the approval of %s within %s",
+	    before,
+	    str_eq(p->approval_by, APPROVAL_ADMIN) ? "an admin"
+						   : p->approval_by,
+	    span);
+	free(span);
+	return text;
+}
 
 static const char *
 limits_text(struct site *s, const struct db_permission *p)
@@ -245,12 +316,11 @@ limits_text(struct site *s, const struct db_permission *p)
 				     (long long)p->uses_left)
 			       : "";
 
-	return arena_printf(s->arena, "%s%s%s%s%s%s%s",
+	return arena_printf(s->arena, "%s%s%s%s%s%s",
 	    p->bound != NULL ? p->bound : "", p->is_early ? "not yet " : "",
 	    p->is_late ? "expired " : "",
 	    !p->is_late && p->valid_until_ms != 0 ? "for a time " : "", uses,
-	    p->approval_within_s > 0 ? " approved by " : "",
-	    p->approval_within_s > 0 ? p->approval_by : "");
+	    approval_text(s, p, *uses != '\0' ? ", " : ""));
 }
 
 static struct json_object *

@@ -31,13 +31,16 @@ is_prediction(struct json_object *conf)
  * standard output is for.  The caller's; NULL: nothing.
  */
 static char *
-take_warning(struct json_object *answer)
+take_warning(const struct args *args, struct json_object *answer)
 {
 	const char *text = json_get_str(answer, "retmsg", "");
+	char *placed;
 
 	if (!str_starts(text, WARNING_MARK))
 		return NULL;
-	(void)fprintf(stderr, "sluice submit: %s\n", text);
+	placed = output_placed(args, text);
+	(void)fprintf(stderr, "sluice submit: %s\n", placed);
+	free(placed);
 	return xstrdup(text);
 }
 
@@ -70,8 +73,9 @@ submit(struct api *api, const struct args *args, char **job_id, char **warning)
 	json_add(body, "job_runtime_conf", json_object_get(conf));
 	if ((r = api_post(api, "job/submit", body, &answer)) == 0) {
 		*job_id = xstrdup(json_get_str(answer, "jobId", ""));
-		*warning = take_warning(answer);
-	}
+		*warning = take_warning(args, answer);
+	} else
+		r = output_places(args, r);
 	json_object_put(answer);
 out:
 	json_object_put(dsl);
@@ -185,28 +189,14 @@ print_rows(const struct args *args, struct json_object *rows,
  * no such job, or no such member of it?
  */
 static int
-nothing_found(
-    const struct args *args, struct api *api, struct json_object *filter)
+nothing_found(const struct args *args, struct api *api)
 {
 	const char *job = args_operand(args, 0);
-	struct json_object *answer = NULL;
-	bool is_there;
-	int r;
 
-	err_clear();
-	json_object_object_del(filter, "role");
-	json_object_object_del(filter, "party_id");
-	if ((r = api_post(api, "job/query", filter, &answer)) != 0)
-		return r;
-	is_there = json_object_array_length(json_get(answer, "data")) > 0;
-	json_object_put(answer);
-	if (!is_there)
-		return err_set(ERR_NOT_FOUND,
-		    "there is no job %s at this site: is the id complete, and "
-		    "is it this site's?",
-		    job);
-	return err_set(ERR_NOT_FOUND, "job %s has none%s%s", job,
-	    *args_filters(args) != '\0' ? " with" : "", args_filters(args));
+	return api_about_job(api, job,
+	    err_set(ERR_NOT_FOUND, "job %s has none%s%s", job,
+		*args_filters(args) != '\0' ? " with" : "",
+		args_filters(args)));
 }
 
 static int
@@ -227,7 +217,7 @@ query_rows(const struct args *args, const char *path,
 	if ((r == 0 && (!json_is_array(rows) ||
 			   json_object_array_length(rows) == 0)) ||
 	    (r == ERR_REMOTE && is_of_tasks))
-		r = nothing_found(args, api, filter);
+		r = nothing_found(args, api);
 	else if (r == 0)
 		print_rows(args, rows, columns, n);
 	json_object_put(answer);
@@ -289,15 +279,24 @@ rerun_body(const struct args *args)
 	return body;
 }
 
+/* It is asked for: a member may still refuse, and says so to the job. */
 static void
-print_rerun(const char *said)
+print_rerun(const struct args *args, const char *said)
 {
 	static const struct rename names[] = { { "force", "--force" },
 		{ NULL, NULL } };
-	char *text = output_renamed(said, names);
+	const char *job = args_operand(args, 0);
+	char *text;
 
-	(void)printf("%s\n", text);
-	free(text);
+	if (str_starts(said, "nothing ")) {
+		text = output_renamed(said, names);
+		(void)printf("%s\n", text);
+		free(text);
+	} else if (!args_flag(args, "watch"))
+		(void)printf("job %s is to run again, and its members are "
+			     "asked; \"sluice watch %s%s\" follows it, "
+			     "\"sluice query %s%s\" tells who refused\n",
+		    job, job, args_site(args), job, args_site(args));
 }
 
 static int
@@ -307,10 +306,12 @@ run_rerun(const struct args *args)
 	struct api *api = NULL;
 	int r;
 
-	if ((r = api_open(args, &api)) == 0 &&
-	    (r = api_post(api, "job/rerun", body, &answer)) == 0) {
+	if ((r = api_open(args, &api)) == 0)
+		r = api_about_job(api, args_operand(args, 0),
+		    api_post(api, "job/rerun", body, &answer));
+	if (r == 0) {
 		if (!args_json(args))
-			print_rerun(json_get_str(answer, "retmsg", ""));
+			print_rerun(args, json_get_str(answer, "retmsg", ""));
 		else if (!args_flag(args, "watch"))
 			output_json(answer);
 		if (args_flag(args, "watch"))
@@ -323,6 +324,18 @@ run_rerun(const struct args *args)
 	return r;
 }
 
+/* The platform's clients have words of their own for it. */
+static void
+print_stop(const char *job, const char *said)
+{
+	if (str_starts(said, "stop job "))
+		(void)printf("job %s is canceled here; its other members are "
+			     "told\n",
+		    job);
+	else
+		(void)printf("job %s: %s\n", job, said);
+}
+
 static int
 run_stop(const struct args *args)
 {
@@ -332,13 +345,15 @@ run_stop(const struct args *args)
 	int r;
 
 	json_add_str(body, "job_id", args_operand(args, 0));
-	if ((r = api_open(args, &api)) == 0 &&
-	    (r = api_post(api, "job/stop", body, &answer)) == 0) {
+	if ((r = api_open(args, &api)) == 0)
+		r = api_about_job(api, args_operand(args, 0),
+		    api_post(api, "job/stop", body, &answer));
+	if (r == 0) {
 		if (args_json(args))
 			output_json(answer);
 		else
-			(void)printf(
-			    "%s\n", json_get_str(answer, "retmsg", ""));
+			print_stop(args_operand(args, 0),
+			    json_get_str(answer, "retmsg", ""));
 	}
 	json_object_put(answer);
 	json_object_put(body);

@@ -101,8 +101,9 @@ print_overview(FILE *to)
 		args_print_line(to, commands[i]);
 	(void)fprintf(to,
 	    "\n\"sluice COMMAND --help\" tells its options.\n"
-	    "exit codes: 0 done, 1 failed, 2 wrong usage, 3 the job ended "
-	    "without success, 4 site not reachable\n");
+	    "exit codes: 0 done, 1 failed, 2 wrong usage (what was given "
+	    "cannot be right), 3 the job ended without success, 4 site not "
+	    "reachable\n");
 }
 
 /* How many words of argv the command's name takes; 0: another command. */
@@ -136,6 +137,8 @@ exit_code(int r)
 	case ERR_NET:
 	case ERR_TIMEOUT:
 		return EXIT_UNREACHABLE;
+	case ERR_INVALID:
+		return args_was_wrong() ? EXIT_USAGE : EXIT_FAILED;
 	default:
 		return r < 0 ? EXIT_FAILED : r;
 	}

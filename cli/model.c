@@ -15,6 +15,39 @@
 
 #define ARCHIVE_MAX (1024 * 1024 * 1024)
 
+/* The recorded error, unless the job is to blame: it is not that far. */
+static int
+why_no_model(struct api *api, const char *job)
+{
+	struct json_object *o = json_object_new_object(), *answer = NULL;
+	struct json_object *row;
+	char *why = xstrdup(err_text());
+	const char *status = "";
+	int r = ERR_NOT_FOUND;
+
+	json_add_str(o, "job_id", job);
+	if (api_post(api, "job/query", o, &answer) == 0) {
+		row = json_get(answer, "data");
+		if (json_is_array(row) && json_object_array_length(row) > 0)
+			status = json_get_str(
+			    json_object_array_get_idx(row, 0), "f_status", "");
+	}
+	if (str_eq(status, "waiting") || str_eq(status, "running"))
+		r = err_set(ERR_CONFLICT,
+		    "job %s is %s: its model is there when it has succeeded "
+		    "(\"sluice watch %s\" waits for that)",
+		    job, status, job);
+	else if (*status != '\0' && !str_eq(status, "success"))
+		r = err_set(ERR_CONFLICT,
+		    "job %s ended with %s and left no model", job, status);
+	else
+		(void)err_set(r, "%s", why);
+	json_object_put(answer);
+	json_object_put(o);
+	free(why);
+	return r;
+}
+
 /* {"model_id", "model_version"} of what a job trained or a deploy made. */
 static int
 find_model(struct api *api, const char *version, struct json_object **out)
@@ -38,6 +71,8 @@ find_model(struct api *api, const char *version, struct json_object **out)
 		r = err_set(ERR_NOT_FOUND, "%s",
 		    json_get_str(answer, "retmsg", "no model"));
 	}
+	if (r == ERR_REMOTE || r == ERR_NOT_FOUND)
+		r = why_no_model(api, version);
 	if (r == ERR_REMOTE || r == ERR_NOT_FOUND)
 		r = err_wrap("version %s (the id of a job that trained a "
 			     "model, or what \"sluice deploy\" printed)",

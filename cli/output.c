@@ -101,6 +101,55 @@ output_rename(int code, const struct rename *table)
 	return code;
 }
 
+/* What a pointer into the body begins with, and the file that it is of. */
+static const char *
+file_at(const struct args *args, const char *at, size_t *len)
+{
+	static const char *const places[][2] = { { "/job_dsl", "dsl" },
+		{ "/job_runtime_conf", "conf" } };
+	const char *file;
+
+	for (size_t i = 0; i < 2; i++) {
+		*len = strlen(places[i][0]);
+		file = args_text(args, places[i][1]);
+		if (file != NULL && strncmp(at, places[i][0], *len) == 0 &&
+		    !is_word(at[*len]))
+			return file;
+	}
+	return NULL;
+}
+
+char *
+output_placed(const struct args *args, const char *text)
+{
+	struct buf b = BUF_INIT;
+	const char *at = text, *file;
+	size_t len;
+
+	while (*at != '\0') {
+		file = *at == '/' && (at == text || !is_word(at[-1]))
+			   ? file_at(args, at, &len)
+			   : NULL;
+		if (file == NULL) {
+			buf_putc(&b, *at++);
+			continue;
+		}
+		at += len;
+		buf_printf(&b, "%s: %s", file, *at == '/' ? "" : "/");
+	}
+	return buf_steal(&b);
+}
+
+int
+output_places(const struct args *args, int code)
+{
+	char *text = output_placed(args, err_text());
+
+	(void)err_set(code, "%s", text);
+	free(text);
+	return code;
+}
+
 char *
 output_tamed(const char *fmt, va_list ap)
 {
@@ -108,6 +157,16 @@ output_tamed(const char *fmt, va_list ap)
 
 	(void)str_tame(text, "");
 	return text;
+}
+
+char *
+output_span(int64_t seconds)
+{
+	if (seconds % 3600 == 0)
+		return xasprintf("%lld h", (long long)(seconds / 3600));
+	if (seconds % 60 == 0)
+		return xasprintf("%lld min", (long long)(seconds / 60));
+	return xasprintf("%lld s", (long long)seconds);
 }
 
 void
@@ -120,6 +179,26 @@ output_line(const char *fmt, ...)
 	text = output_tamed(fmt, ap);
 	va_end(ap);
 	(void)printf("%s\n", text);
+	free(text);
+}
+
+void
+output_done(const struct args *args, const char *fmt, ...)
+{
+	struct json_object *o;
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = output_tamed(fmt, ap);
+	va_end(ap);
+	if (args_json(args)) {
+		o = json_object_new_object();
+		json_add_str(o, "done", text);
+		output_json(o);
+		json_object_put(o);
+	} else
+		(void)printf("%s\n", text);
 	free(text);
 }
 

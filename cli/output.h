@@ -24,6 +24,18 @@ struct rename {
 int output_rename(int code, const struct rename *);
 /* The same of a text; the caller's. */
 char *output_renamed(const char *text, const struct rename *);
+/* "48 h", "30 min" or "90 s"; the caller's. */
+char *output_span(int64_t seconds);
+/*
+ * Of a command with --dsl and --conf: places in the API's body ("/job_dsl/…",
+ * "/job_runtime_conf/…") as those of the files ("FILE: /…").  The caller's.
+ */
+char *output_placed(const struct args *, const char *text);
+/* The same of the recorded error; returns code. */
+int output_places(const struct args *, int code);
+/* What was done: a line, or with --json {"done": LINE}. */
+void output_done(const struct args *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 /* A line that may have a stranger's words in it: see str_tame(). */
 void output_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same on standard error: a remark beside what the command prints. */

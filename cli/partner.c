@@ -328,6 +328,10 @@ run_remove(const struct args *args)
 		r = site_do(&s, remove_tx, party,
 		    &(struct site_deed){ "partner", party, "removed" });
 		r = partner_settle(&s, party, r);
+		if (r == 0)
+			output_done(args,
+			    "party %s is no partner any more; jobs with it end",
+			    party);
 	}
 	site_close(&s);
 	return r;

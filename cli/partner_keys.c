@@ -211,6 +211,9 @@ run_revoke(const struct args *args)
 			arena_printf(s.arena, "%s key %s revoked; %s", k->kind,
 			    args_operand(args, 0), reason) });
 		r = partner_settle(&s, k->party_id, r);
+		if (r == 0)
+			output_done(args, "%s key %s of party %s is revoked",
+			    k->kind, args_operand(args, 0), k->party_id);
 	}
 	site_close(&s);
 	return r;
@@ -251,6 +254,9 @@ run_enable(const struct args *args)
 			"partner", party, enable ? "enabled" : "disabled" });
 		if (r == 0)
 			r = partner_settle(&s, party, r);
+		if (r == 0)
+			output_done(args, "partner %s is %s", party,
+			    enable ? "enabled" : "disabled; jobs with it end");
 	}
 	site_close(&s);
 	return r;

@@ -129,7 +129,7 @@ change(const struct args *args, struct site *s, const char *party)
 		return r;
 	q.stored_bytes *= MB;
 	if (args_flag(args, "remove") == any)
-		return err_set(ERR_INVALID,
+		return args_wrong(
 		    "either --remove, or limits: --cores, --running-jobs, "
 		    "--waiting-jobs, --stored-mb (0: none)");
 	if (!any)

@@ -220,21 +220,42 @@ draw(struct screen *s, struct json_object *job)
 }
 
 static void
-print_changes(struct screen *s, struct json_object *job, bool job_changed,
-    bool waits_anew)
+print_cells(struct screen *s, double elapsed_s, bool canceled)
 {
-	double elapsed_s = (double)(clock_mono_ms() - s->started_ms) / 1000;
-	size_t i;
-
-	for (i = 0; i < s->n; i++) {
+	for (size_t i = 0; i < s->n; i++) {
 		struct cell *c = &s->cells[i];
 
+		if (!c->is_new || str_eq(c->status, "canceled") != canceled)
+			continue;
 		/* Everything waits at first: no news. */
-		if (c->is_new && !str_eq(c->status, "waiting"))
+		if (!str_eq(c->status, "waiting"))
 			(void)fprintf(s->out, "%8.2f s  %s, %s: %s\n",
 			    elapsed_s, c->component, c->member, c->status);
 		c->is_new = false;
 	}
+}
+
+static bool
+has_failed(const struct screen *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (str_eq(s->cells[i].status, "failed") ||
+		    str_eq(s->cells[i].status, "timeout"))
+			return true;
+	return false;
+}
+
+/* What was canceled is told behind its cause, which may be heard later. */
+static void
+print_changes(struct screen *s, struct json_object *job, bool job_changed,
+    bool waits_anew)
+{
+	double elapsed_s = (double)(clock_mono_ms() - s->started_ms) / 1000;
+
+	print_cells(s, elapsed_s, false);
+	if (has_failed(s) ||
+	    (!str_eq(s->status, "running") && !str_eq(s->status, "waiting")))
+		print_cells(s, elapsed_s, true);
 	if (job_changed)
 		(void)fprintf(s->out, "%8.2f s  job %s: %s\n", elapsed_s,
 		    json_get_str(job, "f_job_id", ""), s->status);

@@ -112,8 +112,7 @@ input(const struct args *args, const char *prompt, bool is_new, char **out)
 	if ((r = args_int(args, "password-fd", 0, 1024, -1, &fd)) != 0)
 		return r;
 	if (path != NULL && fd >= 0)
-		return err_set(
-		    ERR_INVALID, "--password-file or --password-fd, not both");
+		return args_wrong("--password-file or --password-fd, not both");
 	if (path != NULL)
 		r = from_file(path, out);
 	else if (fd >= 0)

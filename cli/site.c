@@ -2,12 +2,14 @@
  * Opening a site.  Called by the commands of its operator.
  */
 #include "cli/site.h"
+#include "cli/output.h"
 
 #include <pwd.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/db/db_audit.h"
 
 int
@@ -83,6 +85,16 @@ change_tx(struct db *db, void *ctx)
 	return c->fn(db, c->verb, c->name);
 }
 
+/* "user disable" of mia is "user mia disabled". */
+static void
+say_done(const struct args *args, const struct change *c)
+{
+	size_t noun = strcspn(c->verb, " ");
+
+	output_done(args, "%.*s %s%s%s", (int)noun, c->verb, c->name,
+	    c->verb + noun, str_ends(c->verb, "e") ? "d" : "ed");
+}
+
 int
 site_change(const struct args *args, site_change_fn *fn)
 {
@@ -91,9 +103,10 @@ site_change(const struct args *args, site_change_fn *fn)
 	struct site s;
 	int r;
 
-	if ((r = site_open(args, &s)) == 0)
-		r = site_do(&s, change_tx, &c,
-		    &(struct site_deed){ c.verb, c.name, NULL });
+	if ((r = site_open(args, &s)) == 0 &&
+	    (r = site_do(&s, change_tx, &c,
+		 &(struct site_deed){ c.verb, c.name, NULL })) == 0)
+		say_done(args, &c);
 	site_close(&s);
 	return r;
 }

@@ -43,8 +43,8 @@ load_site(const struct args *args, struct site_conf **out)
 
 	*out = NULL;
 	if ((home == NULL) == (config == NULL))
-		return err_set(
-		    ERR_INVALID, "say which site: --home DIR or --config FILE");
+		return args_wrong(
+		    "say which site: --home DIR or --config FILE");
 	path = home != NULL ? site_files_conf_path(home) : xstrdup(config);
 	r = site_conf_load(path, out);
 	free(path);
@@ -256,7 +256,9 @@ run_share(const struct args *args)
 
 	if ((r = load_site(args, &conf)) != 0)
 		return r;
-	r = site_shared_make(conf);
+	if ((r = site_shared_make(conf)) == 0)
+		output_done(
+		    args, "the hosts of the site share %s now", conf->shared);
 	site_conf_free(conf);
 	return r;
 }

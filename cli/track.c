@@ -52,12 +52,65 @@ print_series(struct json_object *data, bool all)
 	}
 }
 
-/* Of what a site has no rows, it says why. */
-static int
-nothing(struct json_object *answer)
+/* The newest of the member that was asked about: the initiator, if none was. */
+static struct json_object *
+row_asked(const struct args *args, struct json_object *tasks)
 {
-	return err_set(
-	    ERR_NOT_FOUND, "%s", json_get_str(answer, "retmsg", "no data"));
+	size_t n = json_is_array(tasks) ? json_object_array_length(tasks) : 0;
+	bool is_named =
+	    args_text(args, "role") != NULL && args_text(args, "party") != NULL;
+	struct json_object *row;
+
+	while (n-- > 0) {
+		row = json_object_array_get_idx(tasks, n);
+		if (is_named ||
+		    (str_eq(json_get_str(row, "f_role", ""),
+			 json_get_str(row, "f_initiator_role", "?")) &&
+			json_object_equal(json_get(row, "f_party_id"),
+			    json_get(row, "f_initiator_party_id"))))
+			return row;
+	}
+	return NULL;
+}
+
+/* How the component is at that member, which has nothing of it. */
+static int
+nothing_of(const struct args *args, struct json_object *tasks)
+{
+	struct json_object *row = row_asked(args, tasks);
+	const char *status = json_get_str(row, "f_party_status", "");
+	const char *how = str_eq(status, "waiting") ? "has not begun"
+			  : str_eq(status, "running")
+			      ? "runs, and has none so far"
+			  : str_eq(status, "success") || str_eq(status, "pass")
+			      ? "ended well and left none; what other members "
+				"have of it is at their sites (--role, --party)"
+			      : "did not end well and left none";
+
+	if (row == NULL)
+		return err_set(ERR_NOT_FOUND, "no data");
+	return err_set(ERR_NOT_FOUND, "no data: %s of %s %s %s",
+	    args_operand(args, 1), json_get_str(row, "f_role", "?"),
+	    json_object_get_string(json_get(row, "f_party_id")), how);
+}
+
+/* Of what a site has no rows, it says why; or the component's state does. */
+static int
+nothing(const struct args *args, struct api *api, struct json_object *filter,
+    struct json_object *answer)
+{
+	const char *said = json_get_str(answer, "retmsg", "no data");
+	struct json_object *tasks = NULL;
+	int r;
+
+	if (!str_eq(said, "no data") && !str_eq(said, "success"))
+		return api_about_job(api, args_operand(args, 0),
+		    err_set(ERR_NOT_FOUND, "%s", said));
+	if ((r = api_post(api, "job/task/query", filter, &tasks)) != 0)
+		return r;
+	r = nothing_of(args, json_get(tasks, "data"));
+	json_object_put(tasks);
+	return r;
 }
 
 static void
@@ -97,7 +150,7 @@ run_metrics(const struct args *args)
 			 json_object_object_length(data) > 0)
 			print_metrics(data, args_flag(args, "all"));
 		else
-			r = nothing(answer);
+			r = nothing(args, api, filter, answer);
 	}
 	json_object_put(answer);
 	json_object_put(filter);
@@ -218,7 +271,7 @@ show_output(const struct args *args, struct json_object *filter)
 			 json_object_array_length(data) > 0)
 			print_output(answer);
 		else
-			r = nothing(answer);
+			r = nothing(args, api, filter, answer);
 	}
 	json_object_put(answer);
 	api_close(api);

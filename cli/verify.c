@@ -35,7 +35,7 @@ trust(struct history *h, const char *list)
 		char *one = xstrndup(list, n), *key = strchr(one, '=');
 
 		if (key == NULL)
-			r = err_set(ERR_INVALID,
+			r = args_wrong(
 			    "--key: '%s' is not PARTY=ed25519:KEY", one);
 		else {
 			*key = '\0';
@@ -84,7 +84,7 @@ gather(const struct args *args, struct verify *v)
 	int r = 0;
 
 	if (live == (files[0] != NULL))
-		return err_set(ERR_INVALID,
+		return args_wrong(
 		    "say --config for a site or --file for an export");
 	v->sites[v->n++] = history_new();
 	if ((r = trust(v->sites[0], keys)) != 0 ||

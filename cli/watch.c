@@ -52,7 +52,10 @@ ask_job(struct api *api, struct json_object *filter, struct watch_result *w)
 		return r;
 	rows = json_get(answer, "data");
 	if (!json_is_array(rows) || json_object_array_length(rows) == 0) {
-		r = err_set(ERR_NOT_FOUND, "the site knows no such job");
+		r = err_set(ERR_NOT_FOUND,
+		    "there is no job %s at this site: is the id complete, and "
+		    "is it this site's?",
+		    json_get_str(filter, "job_id", ""));
 	} else {
 		json_object_put(w->job);
 		w->job = json_object_get(choose_row(rows));
@@ -151,6 +154,21 @@ result_json(
 	return o;
 }
 
+/*
+ * A run that somebody refused leaves the success of the run before, with the
+ * refusal as its reason: who asked for the run is told.
+ */
+static bool
+is_undone(const struct args *args, const struct watch_result *w)
+{
+	const char *reason = json_get_str(w->job, "f_reason", "");
+
+	if (*reason == '\0')
+		return false;
+	output_note("sluice %s: %s", args_command(args)->name, reason);
+	return str_eq(args_command(args)->name, "rerun");
+}
+
 int
 watch_and_report(const struct args *args, struct api *api, const char *job_id,
     const char *role, const char *party, const char *warning)
@@ -166,7 +184,9 @@ watch_and_report(const struct args *args, struct api *api, const char *job_id,
 			output_json(o);
 			json_object_put(o);
 		}
-		r = str_eq(w.status, "success") ? EXIT_OK : EXIT_JOB;
+		r = str_eq(w.status, "success") && !is_undone(args, &w)
+			? EXIT_OK
+			: EXIT_JOB;
 	}
 	watch_result_fini(&w);
 	return r;

@@ -11,7 +11,7 @@ import tempfile
 import termios
 import unittest
 
-from federation import BUILD, DATA, Federation, example, lr_conf
+from federation import BUILD, DATA, Federation, example, lr_conf, wait_for
 
 SLUICE = os.path.join(BUILD, "bin", "sluice")
 NOBODY = "202001010000000000001"
@@ -50,7 +50,7 @@ class Newcomer(unittest.TestCase):
             self.assertEqual(done.returncode, 0, done.stderr)
         for where in ((), ("--config", self.conf, "--home", self.site.home)):
             done = run("site", "status", *where)
-            self.assertEqual(done.returncode, 1)
+            self.assertEqual(done.returncode, 2)
             self.assertIn("--home DIR or --config FILE", done.stderr)
 
     def test_the_first_word_of_commands_tells_the_second(self):
@@ -65,6 +65,13 @@ class Newcomer(unittest.TestCase):
         alone = run("key")
         self.assertEqual((alone.returncode, alone.stdout), (2, ""))
         self.assertIn("key create NAME", alone.stderr)
+
+    def test_programs_tell_how_they_are_started(self):
+        for name in ("sluice-fcgi", "sluice-supervisor", "sluice-sandbox"):
+            done = subprocess.run([os.path.join(BUILD, "bin", name), "--help"], check=False, capture_output=True, text=True)
+            self.assertEqual((done.returncode, done.stderr), (0, ""), name)
+            self.assertTrue(done.stdout.startswith("usage: %s " % name), done.stdout)
+            self.assertIn("\n  --", done.stdout)
 
     def test_what_is_not_there_is_said_to_be_not_there(self):
         for command in ("tasks", "query"):
@@ -124,6 +131,88 @@ class Newcomer(unittest.TestCase):
             again = subprocess.run(["sh", "-c", command.replace("sluice", shlex.quote(SLUICE), 1)], check=False,
                                    capture_output=True, text=True)
             self.assertEqual((again.stdout, again.returncode), ("1 rule removed\n", 0), (command, again.stderr))
+
+    def test_a_job_that_is_not_there_is_so_in_the_same_words(self):
+        for command in (("query",), ("tasks",), ("watch",), ("stop",), ("rerun",), ("approve",), ("reject",)):
+            done = self.site.cli(*command, NOBODY, *(["--note", "no"] if command == ("reject",) else []), check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""), command)
+            self.assertIn("there is no job %s at this site: is the id complete" % NOBODY, done.stderr)
+
+    def test_what_cannot_be_right_is_wrong_usage(self):
+        for args in (("jobs",), ("jobs", "--config", self.conf, "--limit", "0"), ("verify",), ("site", "status"),
+                     ("egress", "compare", "x", "--to", "1"), ("quota", "--party", "1", "--config", self.conf),
+                     ("grant", "1", "--no-approval", "--approval-by", "x", "--config", self.conf), ("nonsense",)):
+            self.assertEqual(run(*args).returncode, 2, args)
+        self.assertEqual(run("jobs", "--config", "/nowhere").returncode, 1)
+        self.assertIn("2 wrong usage", run("--help").stdout)
+
+    def test_a_rule_that_changes_nothing_is_told(self):
+        site = self.site
+        done = site.cli("grant", "77777", "--datasets", "newcomer/missing", "--roles", "guest", "--approval-by", "admin",
+                        "--approval-within", "48h")
+        try:
+            self.assertIn("there is no table newcomer missing here yet", done.stderr)
+            self.assertEqual(site.cli("grants", "--party", "77777").stdout.count("needs the approval of an admin within 48 h"), 2)
+            # Wildcards name no table.
+            self.assertNotIn("no table", site.cli("grant", "77777", "--datasets", "newcomer/*").stderr)
+        finally:
+            done = site.cli("revoke", "77777", "--datasets", "newcomer/missing,newcomer/*", "--roles", "guest,hots")
+        self.assertEqual(done.stdout, "3 rules removed\n")
+        self.assertIn("there was no rule 77777 as *: role hots", done.stderr)
+        self.assertEqual(done.stderr.count("there was no rule"), 1)
+
+    def test_what_was_done_is_said(self):
+        name = "said-%d" % os.getpid()
+        self.site.make_key(name, "viewer")
+        for verb, done in (("disable", "disabled"), ("enable", "enabled"), ("delete", "deleted")):
+            self.assertEqual(self.site.cli("key", verb, name).stdout, "key %s %s\n" % (name, done))
+        self.assertEqual(self.site.cli("partner", "enable", "10000").stdout, "partner 10000 is enabled\n")
+        self.assertEqual(json.loads(self.site.cli("partner", "enable", "10000", "--json").stdout),
+                         {"done": "partner 10000 is enabled"})
+
+    def test_faults_of_a_job_are_told_with_file_and_place(self):
+        with tempfile.TemporaryDirectory() as d:
+            dsl, conf = example("dsl.json"), lr_conf()
+            dsl["components"]["hetero_lr_0"]["module"] = "HeteroLRR"
+            conf["role"]["host"] = ["x"]
+            files = []
+            for name, what in (("dsl", dsl), ("conf", conf)):
+                files += ["--" + name, os.path.join(d, "my %s.json" % name)]
+                with open(files[-1], "w", encoding="utf-8") as f:
+                    json.dump(what, f)
+            for command in ("submit", "explain"):
+                done = self.site.cli(command, *files, check=False)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("\n%s: /components/hetero_lr_0/module: " % files[1], done.stderr)
+                self.assertIn("\n%s: /role/host/0: " % files[3], done.stderr)
+                self.assertNotIn("/job_", done.stderr)
+            dsl["components"]["hetero_lr_0"]["module"] = "HeteroLR"
+            with open(files[1], "w", encoding="utf-8") as f:
+                json.dump(dsl, f)
+            with open(files[3], "w", encoding="utf-8") as f:
+                json.dump(lr_conf(), f)
+            done = self.site.cli("explain", *files, "--party", "10000", check=False)
+            self.assertRegex(done.stdout, "component +HeteroLR: ")
+
+    def test_a_job_that_is_not_so_far_leaves_nothing_and_says_so(self):
+        for site, name in ((self.fed.guest, "breast_guest"), (self.fed.host, "breast_host")):
+            site.upload(os.path.join(DATA, name + ".csv"), name)
+        self.fed.host.cli("grant", "9999", "--commands", "create", "--approval-by", "admin", "--approval-within", "1h")
+        try:
+            job = self.fed.submit(lr_conf(max_iter=1))
+            done = self.site.cli("deploy", job, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("job %s is waiting: its model is there when it has succeeded" % job, done.stderr)
+            done = self.site.cli("metrics", job, "hetero_lr_0", check=False)
+            self.assertIn("no data: hetero_lr_0 of guest 9999 has not begun", done.stderr)
+            self.assertEqual(self.site.cli("stop", job).stdout, "job %s is canceled here; its other members are told\n" % job)
+            self.assertEqual(self.site.wait(job)["f_status"], "canceled")
+        finally:
+            self.fed.host.cli("grant", "9999", "--commands", "create", "--no-approval")
+        self.assertIn("job %s ended with canceled and left no model" % job, self.site.cli("deploy", job, check=False).stderr)
+        # The tasks' end follows the job's.
+        wait_for(lambda: "did not end well and left none" in self.site.cli("metrics", job, "hetero_lr_0", check=False).stderr,
+                 what="the end of its tasks")
 
     def test_a_site_that_is_down_is_started_by_what_is_printed(self):
         site = self.fed.arbiter

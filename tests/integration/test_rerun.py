@@ -68,6 +68,13 @@ class Rerun(unittest.TestCase):
             words = [wait_for(lambda: [r["f_reason"] for r in s.ok("job/query", {"job_id": job, "role": role})["data"]
                                        if r["f_status"] == "success" and r["f_reason"]], what="the refusal at " + role)[0]
                      for role, s in sites]
+            wait_for(lambda: self.fed.guest.sql("SELECT settled FROM job WHERE job_id = '%s'" % job) == [["1"]],
+                     what="all having heard of it")
+            # The command line says no more than that it is asked for, and then what came of it.
+            done = self.fed.guest.cli("rerun", job, "--force", "--watch", check=False)
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn("sluice rerun: the rerun was refused", done.stderr)
+            self.assertNotIn("rerun job success", done.stdout)
         finally:
             self.fed.host.cli("quota", "--party", "9999", "--remove")
         for text in words:
@@ -210,7 +217,7 @@ class Rerun(unittest.TestCase):
             self.assertIn('task_core is not known and ignored; did you mean "task_cores"?', text)
         self.end(answer["job_id"])
         done = self.fed.guest.cli("rerun", answer["job_id"], "hetero_lr_0", "evaluation_0", "--force")
-        self.assertIn("rerun job success", done.stdout)
+        self.assertIn("job %s is to run again, and its members are asked" % answer["job_id"], done.stdout)
         self.end(answer["job_id"])
         versions = self.versions(answer["job_id"])
         self.assertEqual({versions[c] for c in UPSTREAM}, {0})

@@ -24,6 +24,7 @@
 #include "cli/daemon.h"
 #include "cli/output.h"
 #include "cli/report.h"
+#include "cli/screen.h"
 #include "cli/site_files.h"
 #include "cli/waits.h"
 #include "lib/base/buf.h"
@@ -689,6 +690,87 @@ a_prediction_points_to_no_loss(void **state)
 	free(text);
 }
 
+/* --- following a job ------------------------------------------------------- */
+
+static struct json_object *
+row(const char *key, const char *component, const char *status)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, key, status);
+	json_add_str(o, "f_job_id", "1");
+	json_add_str(o, "f_component_name", component);
+	json_add_str(o, "f_role", "guest");
+	json_add_str(o, "f_party_id", "9999");
+	return o;
+}
+
+/* What is shown of a job and two tasks of it. */
+static void
+show(struct screen *s, const char *job, const char *a, const char *b)
+{
+	struct json_object *o = row("f_status", "", job);
+	struct json_object *tasks = json_object_new_array();
+
+	json_object_array_add(tasks, row("f_party_status", "a", a));
+	json_object_array_add(tasks, row("f_party_status", "b", b));
+	screen_show(s, o, tasks);
+	json_object_put(tasks);
+	json_object_put(o);
+}
+
+static void
+what_was_canceled_is_told_behind_its_cause(void **state)
+{
+	char text[4096] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+	struct screen *s = screen_new(out);
+	const char *failed, *canceled;
+
+	(void)state;
+	show(s, "running", "waiting", "running");
+	show(s, "running", "canceled", "running");
+	assert_null(strstr(text, "canceled"));
+	show(s, "running", "canceled", "failed");
+	show(s, "failed", "canceled", "failed");
+	failed = strstr(text, "b, guest 9999: failed");
+	canceled = strstr(text, "a, guest 9999: canceled");
+	assert_non_null(failed);
+	assert_non_null(canceled);
+	assert_true(failed < canceled);
+	assert_null(strstr(strchr(canceled, '\n'), "canceled"));
+	/* Without a cause among the tasks, with the job's end. */
+	screen_free(s);
+	(void)fclose(out);
+	memset(text, 0, sizeof(text));
+	out = fmemopen(text, sizeof(text), "w");
+	s = screen_new(out);
+	show(s, "running", "canceled", "running");
+	show(s, "canceled", "canceled", "canceled");
+	assert_true(strstr(text, "a, guest 9999: canceled") <
+		    strstr(text, "job 1: canceled"));
+	screen_free(s);
+	(void)fclose(out);
+}
+
+static void
+a_span_is_told_in_the_largest_whole_unit(void **state)
+{
+	static const struct {
+		int64_t seconds;
+		const char *text;
+	} spans[] = { { 172800, "48 h" }, { 3600, "1 h" }, { 1800, "30 min" },
+		{ 90, "90 s" }, { 5400, "90 min" } };
+
+	(void)state;
+	for (size_t i = 0; i < N(spans); i++) {
+		char *text = output_span(spans[i].seconds);
+
+		assert_string_equal(text, spans[i].text);
+		free(text);
+	}
+}
+
 int
 main(void)
 {
@@ -713,6 +795,8 @@ main(void)
 		WITH_FOLDER(archive_entries_that_leave_the_folder_are_refused),
 		WITH_FOLDER(damaged_archive_is_refused),
 		WITH_FOLDER(pid_file_of_another_process_is_not_believed),
+		cmocka_unit_test(what_was_canceled_is_told_behind_its_cause),
+		cmocka_unit_test(a_span_is_told_in_the_largest_whole_unit),
 		cmocka_unit_test(answers_do_not_command_the_terminal),
 		cmocka_unit_test(
 		    process_that_ignores_the_polite_signal_is_stopped_all_the_same),
