@@ -181,19 +181,23 @@ note_pace(struct outbox *o, int64_t now_ms)
 struct outbox_item *
 outbox_pop(struct outbox *o, int64_t now_ms)
 {
-	bool new_may = may_go(o, OUTBOX_NEW);
+	bool new_may = may_go(o, OUTBOX_NEW), work_may = may_go(o, OUTBOX_WORK);
 	enum outbox_lane lane = OUTBOX_WORK;
 	struct outbox_item *item;
 
 	/* An ask is work that waited for another answer, and was there first. */
-	if (may_go(o, OUTBOX_ASKS))
+	if (may_go(o, OUTBOX_ASKS) && (!work_may || o->asks < OUTBOX_TURNS))
 		lane = OUTBOX_ASKS;
-	if ((lane == OUTBOX_WORK && !may_go(o, lane)) ||
+	if ((lane == OUTBOX_WORK && !work_may) ||
 	    (new_may && o->turns >= OUTBOX_TURNS))
 		lane = OUTBOX_NEW;
 	if (lane == OUTBOX_NEW && !new_may)
 		return NULL;
 	o->turns = lane != OUTBOX_NEW && new_may ? o->turns + 1 : 0;
+	if (lane == OUTBOX_WORK || !work_may)
+		o->asks = 0;
+	else if (lane == OUTBOX_ASKS)
+		o->asks++;
 	note_pace(o, now_ms);
 	item = take(&o->lanes[lane]);
 	outbox_begin(o, item);

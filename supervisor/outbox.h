@@ -11,6 +11,8 @@
  * A third one has what jobs ask for resources.  The partner serves what is
  * under way at once in an order of its own, so none leaves while another is
  * asked about whose job has another priority and comes before it in the queue.
+ * Asks pass other work, so that it goes first after OUTBOX_TURNS of them: what
+ * frees resources does not stand behind those who want them.
  */
 #ifndef SUPERVISOR_OUTBOX_H
 #define SUPERVISOR_OUTBOX_H
@@ -51,7 +53,8 @@ struct outbox_queue {
 struct outbox {
 	struct outbox_queue lanes[OUTBOX_LANES];
 	struct outbox_item *asked; /* of OUTBOX_ASKS, under way */
-	unsigned turns;		   /* of work, while new jobs waited */
+	unsigned turns;		   /* of others, while new jobs waited */
+	unsigned asks;		   /* in a row, while work waited */
 	int64_t popped_ms, pause_ms;
 };
 

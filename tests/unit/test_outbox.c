@@ -236,6 +236,32 @@ an_ask_waits_for_the_answer_to_one_of_another_priority_before_it(void **state)
 }
 
 static void
+work_has_its_turn_however_many_ask(void **state)
+{
+	struct outbox_item asks[2 * OUTBOX_TURNS], *stop, *got = NULL;
+	struct line l;
+	size_t i;
+
+	(void)state;
+	begin(&l);
+	fill(&l);
+	for (i = 0; i < 2 * OUTBOX_TURNS; i++) {
+		asks[i] = ask_of("a", (int64_t)i, 0);
+		assert_true(outbox_push(&l.box, &asks[i]));
+	}
+	stop = push(&l, OUTBOX_WORK, "stop");
+	for (i = 0; i < 2 * OUTBOX_TURNS && got != stop; i++) {
+		outbox_done(&l.box, got == NULL ? &of_new : got);
+		assert_non_null(got = next(&l));
+	}
+	assert_ptr_equal(got, stop);
+	assert_int_equal(i, OUTBOX_TURNS + 1);
+	/* And they go on. */
+	outbox_done(&l.box, stop);
+	assert_ptr_equal(next(&l), &asks[OUTBOX_TURNS]);
+}
+
+static void
 asks_of_one_priority_leave_at_once_and_those_that_wait_in_the_queues_order(
     void **state)
 {
@@ -471,6 +497,7 @@ main(void)
 		cmocka_unit_test(what_is_about_a_job_stays_behind_its_create),
 		cmocka_unit_test(
 		    an_ask_waits_for_the_answer_to_one_of_another_priority_before_it),
+		cmocka_unit_test(work_has_its_turn_however_many_ask),
 		cmocka_unit_test(
 		    asks_of_one_priority_leave_at_once_and_those_that_wait_in_the_queues_order),
 		cmocka_unit_test(what_waits_is_bounded_in_number_and_bytes),
