@@ -491,6 +491,23 @@ db_job_end_otherwise(
 }
 
 int
+db_job_note_word(
+    struct db *db, struct db_job *j, enum state said, const char *reason)
+{
+	int r = db_job_set_reason(db, j->job_id, reason);
+
+	if (r != 0)
+		return r;
+	log_warn(
+	    "job %s: %s here; %s", j->job_id, state_name(j->status), reason);
+	return db_event_add(db, &(struct db_event){ .job_id = j->job_id,
+				    .kind = "initiator",
+				    .from_state = state_name(j->status),
+				    .to_state = state_name(said),
+				    .reason = reason });
+}
+
+int
 db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
     const char *reason, bool *moved)
 {

@@ -316,6 +316,13 @@ int db_job_move_locked(struct db *, struct db_job *j, enum state to,
     const char *reason, bool *moved);
 
 /*
+ * In such a transaction: a job keeps the end that it has, and its reason tells
+ * what end its initiator says.
+ */
+int db_job_note_word(
+    struct db *, struct db_job *j, enum state said, const char *reason);
+
+/*
  * In such a transaction: a partner's job that ended here already, badly, has
  * the other end that its initiator says.
  */

@@ -444,25 +444,40 @@ db_task_want_end(struct db *db, const struct db_task_key *k, enum state to,
 	return 0;
 }
 
-static const struct db_stmt goes_on = { "task.goes_on", "s",
-	"SELECT component FROM task WHERE job_id = ? AND run_here = 1"
-	" AND start_acked = 1 AND party_status IN ('waiting', 'running')"
-	" LIMIT 1" };
-
-static int
-say_goes_on(const struct db_row *row, void *ctx)
-{
-	return err_set(ERR_CONFLICT, "task %s of job %.30s goes on here",
-	    db_row_str(row, 0), (const char *)ctx);
-}
+#define LEFT_COLS(X)                                                           \
+	X(STR, component, "t.component")                                       \
+	X(STATE, party_status, "t.party_status")                               \
+	X(STR, error_report, "t.error_report")
+static const struct db_col left_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_task_left, field) },
+	LEFT_COLS(COL)
+#undef COL
+};
+static const struct db_shape left_shape =
+    DB_SHAPE(struct db_task_left, left_cols);
+static const struct db_stmt left_here = { "task.left_here", "s",
+	"SELECT 1" LEFT_COLS(
+	    DB_SQL) " FROM task t WHERE t.job_id = ?"
+		    " AND t.run_here = 1 AND t.start_acked = 1"
+		    " AND t.party_status NOT IN ('success', 'pass')"
+		    " AND (t.party_status IN ('waiting', 'running')"
+		    " OR NOT EXISTS (SELECT 1 FROM task n"
+		    " WHERE n.job_id = t.job_id AND n.component = t.component"
+		    " AND n.role = t.role AND n.party_id = t.party_id"
+		    " AND n.version > t.version))"
+		    " ORDER BY t.party_status IN ('waiting', 'running') DESC,"
+		    " t.seq LIMIT 1" };
 
 int
-db_task_none_goes_on(struct db *db, const char *job_id)
+db_task_left_here(struct db *db, struct arena *a, const char *job_id,
+    struct db_task_left **out)
 {
-	char *id = xstrdup(job_id);
-	int r = db_query(db, &goes_on, say_goes_on, id, NULL, job_id);
+	size_t n;
+	int r = db_select(db, &left_here, &left_shape, a, out, &n, job_id);
 
-	free(id);
+	if (r != 0 || n == 0)
+		*out = NULL;
 	return r;
 }
 

@@ -198,10 +198,17 @@ int db_task_want_launch(
 int db_task_want_end(struct db *, const struct db_task_key *, enum state to,
     const char *reason, bool *effective);
 /*
- * Whatever the job's initiator says: none of its tasks that began here is
- * without an end.  ERR_CONFLICT names one that is.
+ * Whatever the job's initiator says: of its tasks that began here, one that
+ * has no end yet (of any version), else one whose newest version did not end
+ * well; *out is NULL when there is neither.
  */
-int db_task_none_goes_on(struct db *, const char *job_id);
+struct db_task_left {
+	const char *component;
+	enum state party_status;
+	const char *error_report; /* may be NULL */
+};
+int db_task_left_here(
+    struct db *, struct arena *, const char *job_id, struct db_task_left **out);
 
 /*
  * Local tasks whose initiator (elsewhere) is to be told: of the task the key

@@ -472,26 +472,6 @@ party_job_start(struct db *db, const struct party_caller *caller,
 	return party_run(db, &c, start, effective);
 }
 
-int
-party_end_job(struct db *db, struct party_command *c, bool *moved)
-{
-	const struct db_job *j = c->job;
-	int r = 0;
-
-	/* A success stops nothing, and what runs needs what the job holds. */
-	if (!j->is_initiator && c->state == STATE_SUCCESS &&
-	    !state_is_end(j->status))
-		r = db_task_none_goes_on(db, j->job_id);
-	if (r != 0)
-		return r;
-	if (j->is_initiator || !state_is_interrupt(j->status) ||
-	    !state_is_end(c->state) || j->status == c->state)
-		return db_job_move_locked(
-		    db, c->job, c->state, c->reason, moved);
-	*moved = true;
-	return db_job_end_otherwise(db, c->job, c->state, c->reason);
-}
-
 static int
 status(struct db *db, struct party_command *c)
 {

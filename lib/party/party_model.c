@@ -216,16 +216,19 @@ success(struct db *db, struct party_command *c)
 	bool sealed, moved;
 	int r;
 
-	if ((r = check_members(db, s)) != 0)
+	if ((r = check_members(db, s)) != 0 ||
+	    (r = party_end_job(db, c, &moved)) != 0)
 		return r;
+	c->effective = moved;
+	/* What a failed job staged is not the model that its name promises. */
+	if (c->own != NULL)
+		return db_model_drop_staged(db, &key);
 	r = model_seal(db, c->arena, &key, s->members, s->n, &sealed);
 	/* Waiting does not help: what was staged is gone. */
 	if (r == ERR_CONFLICT)
 		r = err_set(ERR_DENIED, "%s", err_text());
-	if (r != 0 || (r = party_end_job(db, c, &moved)) != 0)
-		return r;
-	c->effective = sealed || moved;
-	return 0;
+	c->effective |= r == 0 && sealed;
+	return r;
 }
 
 int

@@ -34,6 +34,7 @@ struct party_command {
 	size_t n_signatures;
 	bool effective;
 	enum permit_kind refused; /* by which kind of rule */
+	struct db_task_left *own; /* see party_own_end() */
 	/* found by the check, alive while the command's function runs */
 	struct arena *arena;
 	struct db_job *job;
@@ -59,10 +60,18 @@ int party_start_signed(struct db *, struct party_command *);
 int party_model_end(struct db *, struct party_command *);
 
 /*
+ * What speaks here against the success of a partner's job: ERR_CONFLICT, a
+ * task of it that began here has no end, and needs what the job holds; c->own,
+ * one that did not end well, NULL for none.
+ */
+int party_own_end(struct db *, struct party_command *);
+
+/*
  * The job ends as c->state says.  A partner's job that its users here ended
  * otherwise before its initiator had heard has the end that the initiator
- * says, a success too: a job has one.  ERR_CONFLICT: a success of a partner's
- * job while a task of it that began here has no end.
+ * says, a success too: a job has one.  But where a task failed here the job
+ * did, whatever the initiator says: that is noted, and c->own set.
+ * ERR_CONFLICT: see party_own_end().
  */
 int party_end_job(struct db *, struct party_command *, bool *moved);
 

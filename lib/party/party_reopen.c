@@ -230,7 +230,7 @@ undo(struct db *db, struct party_command *c)
 		return party_end_job(db, c, &c->effective);
 	}
 	/* What runs needs what the job holds, and nobody told it to end. */
-	if ((r = db_task_none_goes_on(db, j->job_id)) != 0 ||
+	if ((r = party_own_end(db, c)) != 0 ||
 	    (r = db_job_undo(db, j->job_id, c->state, c->reason)) != 0)
 		return r;
 	c->effective = true;

@@ -264,6 +264,65 @@ a_users_stop_gives_way_to_a_success_that_the_initiator_had(void **state)
 }
 
 static void
+ends_here(const struct db_task_key *k, enum state how)
+{
+	const struct db_task_move move = { .status = STATE_NONE,
+		.party_status = how,
+		.error_report = "its own trouble" };
+
+	assert_int_equal(db_task_move(db, k, &move, NULL), 0);
+}
+
+static void
+a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word(
+    void **state)
+{
+	struct party_caller told = guest;
+	bool effective;
+
+	(void)state;
+	start_job();
+	(void)launch(&reader);
+	ends_here(&reader, STATE_FAILED);
+	told.succeeded = &reader;
+	told.n_succeeded = 1;
+	TWICE(THEIRS, party_job_status(
+			  db, &told, &member, STATE_SUCCESS, NULL, &effective));
+	/* Both are seen: the end here, and the initiator's word. */
+	assert_int_equal(task(&reader)->party_status, STATE_FAILED);
+	assert_int_equal(task(&reader)->status, STATE_SUCCESS);
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
+	assert_non_null(strstr(job(THEIRS)->reason, "reader_0 is failed"));
+	assert_non_null(strstr(job(THEIRS)->reason,
+	    "party " ROWS_GUEST ", which initiated it, says that it succeed"));
+	assert_int_equal(free_cores(), 8);
+}
+
+static void
+an_end_of_this_sites_own_stays_and_the_initiators_word_is_noted(void **state)
+{
+	struct party_caller wish = { .party_id = ROWS_GUEST, .is_wish = true };
+	bool effective;
+
+	(void)state;
+	start_job();
+	(void)launch(&reader);
+	assert_int_equal(party_job_stop(db, &wish, &member, STATE_TIMEOUT,
+			     "ran too long here", NULL),
+	    0);
+	/* Its executor is still there. */
+	assert_int_equal(
+	    party_job_status(db, &guest, &member, STATE_SUCCESS, NULL, NULL),
+	    ERR_CONFLICT);
+	ends_here(&reader, STATE_TIMEOUT);
+	TWICE(THEIRS, party_job_status(db, &guest, &member, STATE_SUCCESS, NULL,
+			  &effective));
+	assert_int_equal(job(THEIRS)->status, STATE_TIMEOUT);
+	assert_non_null(strstr(
+	    job(THEIRS)->reason, "ran too long here; party " ROWS_GUEST));
+}
+
+static void
 every_command_of_a_task_can_be_repeated(void **state)
 {
 	bool effective;
@@ -1717,6 +1776,8 @@ main(void)
 		T(every_command_of_a_job_can_be_repeated),
 		T(the_end_that_the_initiator_says_is_the_jobs),
 		T(a_users_stop_gives_way_to_a_success_that_the_initiator_had),
+		T(a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word),
+		T(an_end_of_this_sites_own_stays_and_the_initiators_word_is_noted),
 		T(every_command_of_a_task_can_be_repeated),
 		T(commands_tell_of_tasks_that_succeeded),
 		T(running_task_is_wished_dead_and_its_shepherd_learns_it),
