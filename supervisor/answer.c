@@ -15,12 +15,24 @@
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "lib/party/signatures.h"
+#include "supervisor/finding.h"
+#include "supervisor/joblog.h"
 #include "supervisor/queue.h"
+
+static int64_t
+rest_ms(const struct command *c)
+{
+	int64_t ms = c->verb == PLAN_END ? c->over_ms / 4 : 0;
+
+	return ms < JOB_REST_MS		     ? JOB_REST_MS
+	       : ms > ANSWER_END_REST_MAX_MS ? ANSWER_END_REST_MAX_MS
+					     : ms;
+}
 
 void
 answer_rest(struct command *c)
 {
-	int64_t until = clock_mono_ms() + JOB_REST_MS;
+	int64_t until = clock_mono_ms() + rest_ms(c);
 
 	if (plan_is_task_command(c->verb))
 		job_task(c->job, c->component, c->member)->rest_until_ms =
@@ -249,16 +261,47 @@ answer_model(struct command *c, const struct answer *a)
 	    c->to.party_id, hash, c->job->fence);
 }
 
+void
+answer_tell_late_end(struct command *c, const struct answer *a)
+{
+	bool is_left = c->over_ms > ANSWER_END_MAX_MS;
+
+	if (c->over_ms <= ANSWER_END_LATE_MS)
+		return;
+	if (finding(c->super, "partners", c->to.job_id,
+		"%s %s does not take the end of the job (%s)%s: %s", c->to.role,
+		c->to.party_id, state_name(c->status),
+		is_left ? ", and is not told any more" : "", a->text))
+		joblog_error(c->super->conf, c->to.job_id,
+		    "%s %s does not take the job's end: %s", c->to.role,
+		    c->to.party_id, a->text);
+}
+
+/*
+ * "Not now" for an hour: it is held to have left the job, whose other members
+ * and whose rows here need no more of it.  That its site ends the job is its
+ * own matter then: it asks when it hears no more (job_doubt.h).
+ */
 static int
-answer_end(struct command *c, const struct answer *a)
+end_refused(struct command *c, const struct answer *a, bool is_local)
+{
+	if (c->over_ms > ANSWER_END_MAX_MS && !is_local)
+		return mark(c, DB_PARTY_ENDED, true,
+		    arena_printf(
+			c->arena, "it did not take the end: %s", a->text));
+	answer_rest(c);
+	return 0;
+}
+
+static int
+answer_end(struct command *c, const struct answer *a, bool is_local)
 {
 	/* Who does not have the job, or lets us say nothing about it, has
 	 * nothing to end. */
 	if (a->code == 0 || a->code == ERR_NOT_FOUND || a->code == ERR_DENIED)
 		return mark(
 		    c, DB_PARTY_ENDED, true, a->code == 0 ? "" : a->text);
-	answer_rest(c);
-	return 0;
+	return end_refused(c, a, is_local);
 }
 
 static int
@@ -400,7 +443,7 @@ answer_take(struct command *c, const struct answer *a, bool is_local)
 	case PLAN_MODEL:
 		return answer_model(c, a);
 	case PLAN_END:
-		return answer_end(c, a);
+		return answer_end(c, a, is_local);
 	case PLAN_TASK_CREATE:
 		return answer_task_create(c, a);
 	case PLAN_TASK_START:

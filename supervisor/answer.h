@@ -23,6 +23,7 @@ struct command {
 	int64_t auto_retries, retry_delay_s;
 	enum state status;
 	bool undo;	    /* of an end: that of a run that came to nothing */
+	int64_t over_ms;    /* likewise: since when the job is over */
 	const char *reason; /* may be NULL */
 	struct db_job *row; /* of an apply: the job, while it is locked */
 	/* what members staged, to be sealed with the success; 0: nothing */
@@ -61,8 +62,18 @@ int answer_take(struct command *, const struct answer *, bool is_local);
  */
 bool answer_is_kept(const struct command *, const struct answer *);
 void answer_keep(struct command *);
-/* The member said "not now": leave it alone for a moment. */
+/*
+ * The member said "not now": leave it alone for a moment.  Who does not take
+ * an end is told again after a time that grows with that since the end.
+ */
 void answer_rest(struct command *);
+#define ANSWER_END_REST_MAX_MS 30000
+/* It is found then, so that people see it... */
+#define ANSWER_END_LATE_MS 60000
+/* ...and now it is held to have left the job: its site asks when it doubts. */
+#define ANSWER_END_MAX_MS (3600 * INT64_C(1000))
+/* A finding, when the end is late.  Not inside a transaction. */
+void answer_tell_late_end(struct command *, const struct answer *);
 
 /*
  * A start was refused: ask how the task stands (command.c).  It may have been

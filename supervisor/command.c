@@ -79,6 +79,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->done = done;
 	c->ctx = ctx;
 	c->undo = c->verb == PLAN_END && sn->plan.undone;
+	c->over_ms = c->verb == PLAN_END ? sn->plan.over_ms : 0;
 	/* The success of a job that makes a model names all manifests. */
 	if (c->verb == PLAN_END && c->status == STATE_SUCCESS && !c->undo)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
@@ -417,7 +418,7 @@ answered(void *ctx, const struct partner_reply *reply)
 		/* Another has the job: there is nothing to plan any more. */
 		if (j->fence == c->fence)
 			j->fence = 0;
-	} else if (a.code == ERR_REMOTE) {
+	} else if (a.code == ERR_REMOTE && c->verb != PLAN_END) {
 		job_set_error(j, c->member, a.text);
 		j->members[c->member].refusal = wait_of(WAIT_NONE);
 		answer_rest(c);
@@ -429,6 +430,8 @@ answered(void *ctx, const struct partner_reply *reply)
 	audit(c, &a);
 	if (c->verb == PLAN_END && a.code == 0)
 		given_back(c);
+	else if (c->verb == PLAN_END && a.code != ERR_NET)
+		answer_tell_late_end(c, &a);
 	if (r == ERR_CONFLICT) {
 		/* The job is another's by now, or begins another run. */
 		err_clear();

@@ -87,7 +87,8 @@ struct snapshot {
 	struct db_party *parties;
 	size_t nparties;
 	struct plan_job plan;
-	bool resting; /* something waits for JOB_REST_MS */
+	bool resting; /* something does, until the first rest is over: */
+	int64_t rest_ms;
 	/* each component's rows in the order of plan's rows */
 	struct db_task ***tasks;
 };

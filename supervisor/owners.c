@@ -15,7 +15,8 @@ static const struct owner table[] = {
 	{ OWNED_JOB, STATE_RUNNING, "over its time limit", "scheduler",
 	    "job timeouts" },
 	{ OWNED_JOB, STATE_SUCCESS, "not settled",
-	    "scheduler: every member is told until it has heard",
+	    "scheduler: every member is told until it has heard, for an hour "
+	    "if it answers otherwise",
 	    "reservations" },
 	{ OWNED_PARTNER_JOB, STATE_READY, "", "its initiator", "stale jobs" },
 	{ OWNED_PARTNER_JOB, STATE_WAITING, "", "its initiator", "stale jobs" },

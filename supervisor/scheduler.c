@@ -188,6 +188,8 @@ next_look(
 	for (size_t m = 0; m < sn->plan.nmembers; m++)
 		if (sn->plan.members[m].away)
 			return LOOK_SOON_MS;
+	if (sn->resting && state_is_end(sn->plan.status))
+		return sn->rest_ms;
 	return sn->resting || sn->plan.status != STATE_RUNNING ? LOOK_SOON_MS
 							       : LOOK_AGAIN_MS;
 }
@@ -277,11 +279,16 @@ all_have_room(const struct plan_job *p)
 	return true;
 }
 
-/* All know of its end; what is missing is how a partner's tasks ended. */
+/*
+ * All know of its end, and what is missing is how a partner's tasks ended; or
+ * one of them did not take it, and rests.
+ */
 static bool
-awaits_ends(const struct plan_job *p)
+awaits_ends(const struct snapshot *sn)
 {
-	for (size_t m = 0; m < p->nmembers; m++)
+	const struct plan_job *p = &sn->plan;
+
+	for (size_t m = 0; m < p->nmembers && !sn->resting; m++)
 		if (!p->members[m].ended)
 			return false;
 	return state_is_end(p->status);
@@ -341,7 +348,7 @@ look_once(struct scheduler *s, struct job *j)
 	}
 	j->runs = r == 0 && sn.plan.status == STATE_RUNNING;
 	j->delay_ms = r != 0 ? o.delay_ms : next_look(s, &sn, &o);
-	awaits = r == 0 && !o.settled && awaits_ends(&sn.plan);
+	awaits = r == 0 && !o.settled && awaits_ends(&sn);
 	if (o.settled) {
 		j->fence = 0;
 		leftovers_remove_upload(s->super, j->job_id);
@@ -350,7 +357,8 @@ look_once(struct scheduler *s, struct job *j)
 	snapshot_fini(&sn);
 	/*
 	 * A running job is looked at often: its graph is kept.  Of one that
-	 * has ended it is since when a partner's task is silent.
+	 * has ended it is since when a partner's task is silent, and until
+	 * when one rests.
 	 */
 	if (j->fence == 0 && j->under_way == 0 && !j->runs && !awaits)
 		drop(s, j);

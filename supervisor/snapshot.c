@@ -59,8 +59,12 @@ load_rows(struct supervisor *s, struct job *j, struct snapshot *sn,
 static bool
 is_resting(struct snapshot *sn, int64_t until_ms)
 {
-	if (until_ms == 0 || clock_mono_ms() >= until_ms)
+	int64_t left = until_ms - clock_mono_ms();
+
+	if (until_ms == 0 || left <= 0)
 		return false;
+	if (!sn->resting || left < sn->rest_ms)
+		sn->rest_ms = left;
 	sn->resting = true;
 	return true;
 }

@@ -50,7 +50,8 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6))"          \
 	    " DIV 1000, 0)")                                                   \
 	X(INT, over_ms,                                                        \
-	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, j.ended_at, NOW(6))"          \
+	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, IF(undone,"                   \
+	    " GREATEST(j.ended_at, j.wait_since), j.ended_at), NOW(6))"        \
 	    " DIV 1000, 0)")                                                   \
 	X(INT, look_us, DB_LOOK_US)                                            \
 	X(STR, request_id, "request_id")                                       \

@@ -163,7 +163,7 @@ struct db_job_plan {
 	int64_t lease_fence;
 	int64_t age_ms;
 	int64_t running_ms;	/* 0: not started */
-	int64_t over_ms;	/* 0: not ended */
+	int64_t over_ms;	/* 0: not ended; of an undone run since that */
 	const char *request_id; /* of the user's request that it carries out */
 	int64_t look_us;	/* when it is due; another value: a wake */
 	bool is_woken;

@@ -166,7 +166,7 @@ static const struct db_stmt undo_tasks = { "task.undo", "s",
 	" AND (j.rerun_at IS NULL OR t.created_at >= j.rerun_at)" };
 static const struct db_stmt undo = { "job.undo", "ess",
 	"UPDATE job SET status = ?, reason = LEFT(?, 4000), wait_code = '',"
-	" progress = before_progress, started_at = before_started_at,"
+	" wait_since = NOW(6), progress = before_progress, started_at = before_started_at,"
 	" ended_at = COALESCE(before_ended_at, NOW(6)), cancel_signal = 0,"
 	" cancel_status = '', undone = 1 WHERE job_id = ?"
 	" AND status IN ('ready', 'waiting', 'running')"

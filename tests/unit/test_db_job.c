@@ -629,6 +629,10 @@ another_run_waits_until_every_member_has_sealed(void **state)
 static void
 a_run_that_comes_to_nothing_leaves_the_job_as_it_was(void **state)
 {
+	static const struct db_stmt ended_long_ago = { "test.long_ago", "",
+		"UPDATE job SET ended_at = NOW(6) - INTERVAL 2 HOUR" };
+	struct db_job_plan *plan;
+	struct db_party *parties;
 	struct db_task_new next = { .component = "lr_0",
 		.version = 1,
 		.role = "guest",
@@ -659,6 +663,11 @@ a_run_that_comes_to_nothing_leaves_the_job_as_it_was(void **state)
 	assert_int_equal(after->run, 1);
 	assert_int_equal(db_task_list(db, arena, J1, false, &rows, &again), 0);
 	assert_int_equal(again, n);
+	/* It is over since now, whenever it ended. */
+	assert_int_equal(db_exec(db, &ended_long_ago, NULL), 0);
+	assert_int_equal(
+	    db_job_get_plan(db, arena, J1, &plan, &parties, &n), 0);
+	assert_in_range(plan->over_ms, 0, 60000);
 	/* Once; and what a user ended is no matter of it. */
 	assert_int_equal(
 	    db_job_undo(db, J1, STATE_SUCCESS, "refused"), ERR_CONFLICT);
