@@ -8,6 +8,12 @@
 
 #include "supervisor/supervisor.h"
 
+/*
+ * What went wrong with one of several rows keeps nobody from the others: r is
+ * logged and, unless *first says of an earlier one, kept there.
+ */
+void detect_note(int *first, int r, const char *job_id);
+
 /* jobs and tasks: detect_jobs.c */
 int detect_attempt_leases(struct supervisor *);
 int detect_job_timeouts(struct supervisor *);

@@ -58,11 +58,11 @@ detect_job_timeouts(struct supervisor *s)
 	int r;
 
 	r = db_job_overdue(s->db, arena, BATCH, &ids, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		(void)finding(s, "job timeouts", ids[i],
 		    "runs longer than its limit, and is ended");
-		if ((r = db_job_wake(s->db, ids[i])) == 0)
-			supervisor_changed(s, ids[i]);
+		detect_note(&r, db_job_wake(s->db, ids[i]), ids[i]);
+		supervisor_changed(s, ids[i]);
 	}
 	arena_free(arena);
 	return r;
@@ -77,11 +77,11 @@ detect_stuck_jobs(struct supervisor *s)
 	int r;
 
 	r = db_job_stuck(s->db, arena, STUCK_MS, BATCH, &ids, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		(void)finding(s, "stuck jobs", ids[i],
 		    "runs, but none of its tasks did or changed for a minute");
-		if ((r = db_job_wake(s->db, ids[i])) == 0)
-			supervisor_changed(s, ids[i]);
+		detect_note(&r, db_job_wake(s->db, ids[i]), ids[i]);
+		supervisor_changed(s, ids[i]);
 	}
 	arena_free(arena);
 	return r;
@@ -101,24 +101,25 @@ time_out(struct supervisor *s, partner_jobs_fn *list, int64_t age_ms,
 	struct arena *arena = arena_new();
 	struct db_partner_job *rows;
 	size_t n = 0;
-	int r;
+	int r, stopped;
 
 	r = list(s->db, arena, age_ms, BATCH, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		struct party_caller as = { .party_id = rows[i].initiator_party,
 			.run = &rows[i].run };
 		struct party_member to = { rows[i].job_id, rows[i].role,
 			rows[i].party_id };
 
 		(void)finding(s, detector, rows[i].job_id, "%s", why);
-		r = party_job_stop(s->db, &as, &to, STATE_TIMEOUT, why, NULL);
-		if (r == ERR_CONFLICT) {
+		stopped =
+		    party_job_stop(s->db, &as, &to, STATE_TIMEOUT, why, NULL);
+		if (stopped == ERR_CONFLICT)
 			err_clear(); /* it begins another run just now */
-			r = 0;
-		}
+		else
+			detect_note(&r, stopped, rows[i].job_id);
 		supervisor_changed(s, rows[i].job_id);
 	}
-	if (r == 0 && n > 0)
+	if (n > 0)
 		kill_look(s);
 	arena_free(arena);
 	return r;
@@ -194,8 +195,8 @@ each_task(struct supervisor *s, find_tasks_fn *find, int64_t bound,
 
 	*n = 0;
 	r = find(s->db, arena, bound, BATCH, &rows, n);
-	for (size_t i = 0; r == 0 && i < *n; i++)
-		r = act(s, &rows[i]);
+	for (size_t i = 0; i < *n; i++)
+		detect_note(&r, act(s, &rows[i]), rows[i].key.job_id);
 	arena_free(arena);
 	return r;
 }
@@ -206,13 +207,11 @@ detect_lost_tasks(struct supervisor *s)
 {
 	size_t n;
 	int r = each_task(s, db_detect_lost_tasks, LOST_MS, end_lost, &n);
+	int more = each_task(s, db_detect_unlaunched, LOST_MS, launch_lost, &n);
 
-	if (r == 0)
-		r = each_task(
-		    s, db_detect_unlaunched, LOST_MS, launch_lost, &n);
-	if (r == 0 && n > 0)
+	if (n > 0)
 		launch_look(s->launcher);
-	return r;
+	return r != 0 ? r : more;
 }
 
 /* One finding for each task that is late; *n is how many there are. */
@@ -226,7 +225,7 @@ tell_late(struct supervisor *s, find_tasks_fn *late, const char *detector,
 
 	*n = 0;
 	r = late(s->db, arena, LATE_MS, BATCH, &rows, n);
-	for (size_t i = 0; r == 0 && i < *n; i++)
+	for (size_t i = 0; i < *n; i++)
 		(void)finding(s, detector, rows[i].key.job_id,
 		    "%s of %s %s: %s", rows[i].key.component, rows[i].key.role,
 		    rows[i].key.party_id, words);
@@ -292,7 +291,7 @@ detect_sessions(struct supervisor *s)
 	int r = each_task(
 	    s, db_detect_sessions, s->conf->session_hours, end_session, &n);
 
-	if (r == 0 && n > 0)
+	if (n > 0)
 		kill_look(s);
 	return r;
 }
@@ -315,36 +314,40 @@ detect_report_backlog(struct supervisor *s)
  * Shepherds without an open attempt: they were told by their lease and should
  * be gone; what still runs after that is ended.
  */
-int
-detect_orphans(struct supervisor *s)
+static int
+end_orphan(struct supervisor *s, const struct process *p)
 {
 	struct arena *arena = arena_new();
-	struct processes *running;
 	struct db_attempt *a;
-	int r;
+	int r = db_attempt_get(s->db, arena, p->attempt_id, &a);
 
-	r = processes_list(s->conf->shepherd_program, s->conf->path, &running);
-	for (size_t i = 0; r == 0 && i < running->n; i++) {
-		const struct process *p = &running->items[i];
-
-		if (p->may_be_nursery)
-			continue;
-		r = db_attempt_get(s->db, arena, p->attempt_id, &a);
-		if (r != 0 && r != ERR_NOT_FOUND)
-			break;
-		/* Its last seconds are spent tidying up. */
-		if (r == 0 &&
-		    (!a->ended || a->lease_left_ms > -10 * s->conf->lease_ms)) {
-			continue;
-		}
+	/* Its last seconds are spent tidying up. */
+	if (r == ERR_NOT_FOUND ||
+	    (r == 0 && a->ended &&
+		a->lease_left_ms <= -10 * s->conf->lease_ms)) {
 		(void)finding(s, "orphans", r == 0 ? a->key.job_id : "",
 		    "shepherd %d of the ended attempt %s was still there",
 		    (int)p->pid, p->attempt_id);
 		(void)kill(p->pid, SIGKILL);
+		err_clear();
 		r = 0;
 	}
-	processes_free(running);
 	arena_free(arena);
+	return r;
+}
+
+int
+detect_orphans(struct supervisor *s)
+{
+	struct processes *running = NULL;
+	size_t i;
+	int r;
+
+	r = processes_list(s->conf->shepherd_program, s->conf->path, &running);
+	for (i = 0; running != NULL && i < running->n; i++)
+		if (!running->items[i].may_be_nursery)
+			detect_note(&r, end_orphan(s, &running->items[i]), "");
+	processes_free(running);
 	return r;
 }
 
@@ -359,9 +362,11 @@ detect_withdrawals(struct supervisor *s)
 	int r;
 
 	r = db_withdrawal_list(s->db, arena, WITHDRAWAL_MS, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
-		r = withdraw_more(s->db, rows[i].party_id, &effective);
-		if (r != 0 || !effective)
+	for (size_t i = 0; i < n; i++) {
+		effective = false;
+		detect_note(
+		    &r, withdraw_more(s->db, rows[i].party_id, &effective), "");
+		if (!effective)
 			continue;
 		(void)finding(s, "withdrawals", "",
 		    "party %s was withdrawn (%s), and jobs with it went on; "

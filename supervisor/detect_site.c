@@ -55,9 +55,8 @@ detect_reservations(struct supervisor *s)
 	int64_t expired = 0, leftover = 0;
 	int r;
 
-	if ((r = db_resource_expire(s->db, &expired)) != 0 ||
-	    (r = db_resource_return_ended(s->db, &leftover)) != 0)
-		return r;
+	r = db_resource_expire(s->db, &expired);
+	detect_note(&r, db_resource_return_ended(s->db, &leftover), "");
 	if (expired > 0) {
 		log_info("%lld reservations ran out", (long long)expired);
 		finding_count(s, "reservations", expired);
@@ -65,7 +64,8 @@ detect_reservations(struct supervisor *s)
 	if (leftover > 0)
 		(void)finding(s, "reservations", "",
 		    "%lld grants of ended jobs were open", (long long)leftover);
-	return freed_look(s);
+	detect_note(&r, freed_look(s), "");
+	return r;
 }
 
 static int
@@ -90,12 +90,11 @@ detect_ledger(struct supervisor *s)
 	int r;
 
 	r = db_detect_ledger(s->db, arena, &texts, &n);
-	for (size_t i = 0; r == 0 && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		(void)finding(s, "ledger", "", "%s", texts[i]);
-	if (r == 0)
-		r = db_detect_grants(s->db, arena, &odd, &n_odd);
-	for (size_t i = 0; r == 0 && i < n_odd; i++)
-		r = odd_grant(s, &odd[i]);
+	detect_note(&r, db_detect_grants(s->db, arena, &odd, &n_odd), "");
+	for (size_t i = 0; i < n_odd; i++)
+		detect_note(&r, odd_grant(s, &odd[i]), odd[i].job_id);
 	if (r == 0)
 		metrics_set(s->metrics, METRIC_ledger_broken,
 		    (double)(n + n_odd), NULL);
@@ -234,9 +233,9 @@ detect_work_folders(struct supervisor *s)
 	int r;
 
 	randombytes_buf(&prefix, sizeof(prefix));
-	if ((r = leftovers_sweep_attempts(s, FOLDER_GRACE_S)) != 0)
-		return r;
-	return leftovers_sweep_tables(s, prefix, TABLE_GRACE_S);
+	r = leftovers_sweep_attempts(s, FOLDER_GRACE_S);
+	detect_note(&r, leftovers_sweep_tables(s, prefix, TABLE_GRACE_S), "");
+	return r;
 }
 
 /* Sites that never said what they had to say about a head. */

@@ -117,6 +117,16 @@ detectors_table(size_t *n)
 	return table;
 }
 
+void
+detect_note(int *first, int r, const char *job_id)
+{
+	if (r == 0)
+		return;
+	log_err("job=%s", job_id);
+	if (*first == 0)
+		*first = r;
+}
+
 static int
 run(struct supervisor *s, const struct detector *d)
 {

@@ -14,6 +14,7 @@
 #include "lib/db/db_resource.h"
 #include "lib/db/db_waiter.h"
 #include "lib/party/resources_freed.h"
+#include "supervisor/detect.h"
 #include "supervisor/partners.h"
 #include "supervisor/queue.h"
 
@@ -98,9 +99,9 @@ offer(struct supervisor *s, struct db_budget *b, const struct db_waiter *rows,
 		if (rows[i].told && !rows[i].lapsed && !rows[i].served)
 			spend(b, &rows[i]);
 	}
-	for (size_t i = 0; r == 0 && i < n; i++)
+	for (size_t i = 0; i < n; i++)
 		if (!rows[i].told)
-			r = offer_one(s, b, &rows[i]);
+			detect_note(&r, offer_one(s, b, &rows[i]), "");
 	return r == 0 && old ? db_waiter_forget(s->db) : r;
 }
 

@@ -28,6 +28,7 @@
 #include "lib/db/db_cache.h"
 #include "lib/db/db_job.h"
 #include "lib/mailbox/mailbox.h"
+#include "supervisor/detect.h"
 
 /* The file is there before its job is; a copy that long has been given up. */
 #define UNKNOWN_S 3600
@@ -167,12 +168,14 @@ leftovers_sweep_caches(struct supervisor *s, int64_t grace_s)
 	struct db_cache *rows;
 	size_t i, n = 0;
 	char *path;
-	int r;
+	int r, deleted;
 
 	r = db_cache_expired(s->db, arena, grace_s, CACHES_AT_ONCE, &rows, &n);
-	for (i = 0; r == 0 && i < n; i++) {
-		if ((r = db_cache_delete(s->db, rows[i].cache_key)) != 0)
-			break;
+	for (i = 0; i < n; i++) {
+		deleted = db_cache_delete(s->db, rows[i].cache_key);
+		detect_note(&r, deleted, "");
+		if (deleted != 0)
+			continue;
 		metrics_add(s->metrics, METRIC_janitor_removed_total, 1, "kind",
 		    "cache", NULL);
 		path = site_path(s->conf, "%s/%s", SITE_TABLES, rows[i].folder);

@@ -8,6 +8,7 @@
 #include "lib/base/metrics.h"
 #include "lib/db/db_model.h"
 #include "lib/model/model_object.h"
+#include "supervisor/detect.h"
 #include "supervisor/finding.h"
 
 int
@@ -15,16 +16,17 @@ models_drop_abandoned(struct supervisor *s, int64_t age_ms)
 {
 	struct arena *arena = arena_new();
 	struct db_model *rows;
-	size_t n;
+	size_t n = 0;
 	int r;
 
 	r = db_model_abandoned(s->db, arena, age_ms, &rows, &n);
-	for (size_t i = 0; r == 0 && i < n; i++) {
+	for (size_t i = 0; i < n; i++) {
 		const struct db_model_key key = { rows[i].model_id,
 			rows[i].model_version, rows[i].role, rows[i].party_id };
+		int dropped = db_model_drop_staged(s->db, &key);
 
-		r = db_model_drop_staged(s->db, &key);
-		if (r == 0)
+		detect_note(&r, dropped, key.model_version);
+		if (dropped == 0)
 			(void)finding(s, "models", key.model_version,
 			    "its version of %s %s was staged and not sealed: "
 			    "dropped",

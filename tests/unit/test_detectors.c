@@ -44,6 +44,7 @@
 
 #define JOB "202601010000000000010"
 #define OTHER "202601010000000000020"
+#define THIRD "202601010000000000030"
 #define HOUR " - INTERVAL 1 HOUR"
 #define LOST_ID "ab000000000000000000000000000001"
 #define KEPT_ID "ab000000000000000000000000000002"
@@ -374,6 +375,62 @@ a_partners_job_that_never_starts_ends(void **state)
 	assert_int_equal(
 	    number(f, "SELECT COUNT(*) FROM job WHERE status = 'timeout'"), 1);
 	expect_finding(f, OTHER, "stale jobs", "never started");
+}
+
+/* One row that cannot be written keeps no other from its end. */
+static void
+what_goes_wrong_with_one_row_stops_no_batch(void **state)
+{
+	static const char ends[] = "SELECT COUNT(*) FROM job"
+				   " WHERE status = 'timeout'";
+	struct fixture *f = *state;
+	struct rows_partner p;
+	int r;
+
+	partner_job(f);
+	rows_partner_init(&p, THIRD, "host");
+	assert_int_equal(db_job_insert(f->db, &p.job, NULL), 0);
+	run_sql(f, "UPDATE job SET updated_at = NOW(6) - INTERVAL 8 HOUR");
+	run_sql(f, "CREATE TRIGGER broken BEFORE UPDATE ON job FOR EACH ROW"
+		   " IF NEW.job_id = '" OTHER "' THEN"
+		   " SIGNAL SQLSTATE '45000'; END IF");
+	r = detect_stale_jobs(&f->super);
+	run_sql(f, "DROP TRIGGER broken");
+	assert_int_equal(r, ERR_DB);
+	assert_int_equal(number(f, ends), 1);
+	assert_int_equal(
+	    number(f, "SELECT COUNT(*) FROM job WHERE"
+		      " job_id = '" THIRD "' AND status = 'timeout'"),
+	    1);
+	assert_int_equal(detect_stale_jobs(&f->super), 0);
+	assert_int_equal(number(f, ends), 2);
+}
+
+static void
+one_session_that_cannot_be_ended_keeps_no_other_open(void **state)
+{
+	struct fixture *f = *state;
+	int r;
+
+	run_job(f);
+	add_attempt(f, "NULL");
+	run_sql(f, "INSERT INTO attempt (job_id, component, version, role,"
+		   " party_id, fence, attempt_id, host, launcher, lease_until)"
+		   " VALUES ('" JOB "', 'lr_0', 0, 'guest', '9999', 1,"
+		   " REPEAT('b', 32), 'h', 'l', NOW(6))");
+	run_sql(f, "UPDATE task SET party_status = 'running'"
+		   " WHERE run_here = 1");
+	run_sql(f, "UPDATE job SET ended_at = NOW(6) - INTERVAL 61 SECOND");
+	run_sql(f, "CREATE TRIGGER broken BEFORE UPDATE ON task FOR EACH ROW"
+		   " IF NEW.component = 'lr_0' THEN"
+		   " SIGNAL SQLSTATE '45000'; END IF");
+	r = detect_sessions(&f->super);
+	run_sql(f, "DROP TRIGGER broken");
+	assert_int_equal(r, ERR_DB);
+	assert_int_equal(
+	    number(f, "SELECT COUNT(*) FROM task WHERE component = 'reader_0'"
+		      " AND kill_wanted = 'timeout'"),
+	    1);
 }
 
 static void
@@ -756,6 +813,8 @@ main(void)
 		T(a_job_in_which_nothing_happens_is_told_and_planned),
 		T(a_job_over_its_limit_is_planned),
 		T(a_partners_job_that_never_starts_ends),
+		T(what_goes_wrong_with_one_row_stops_no_batch),
+		T(one_session_that_cannot_be_ended_keeps_no_other_open),
 		T(a_partners_job_that_does_not_move_is_asked_about),
 		T(a_partners_job_that_nobody_ends_ends),
 		T(grants_of_nobody_are_given_back),
