@@ -30,16 +30,23 @@ struct explain {
 	const char *unknown; /* whose word is missing, and why; or "" */
 };
 
-/* said is explain_member()'s, and the answer's from now on. */
+/*
+ * said is explain_member()'s, and the answer's from now on.  That somebody is
+ * silent is seen here: nobody says so of itself.
+ */
 static void
 add_member(struct explain *x, const char *role, const char *party_id,
-    struct json_object *said)
+    struct json_object *said, bool silent)
 {
+	bool allowed = json_get_bool(said, "allowed", false);
+
 	json_add_str(said, "role", role);
 	json_add_str(said, "party_id", party_id);
-	x->allowed &= json_get_bool(said, "allowed", false);
-	x->refused |=
-	    !json_get_bool(said, "allowed", false) && !json_has(said, "silent");
+	json_object_object_del(said, "silent");
+	if (silent)
+		json_add_bool(said, "silent", true);
+	x->allowed &= allowed;
+	x->refused |= !allowed && !silent;
 	json_object_array_add(x->members, said);
 }
 
@@ -70,7 +77,7 @@ explain_here(struct explain *x)
 		member_rows(x, m, &pm, &job);
 		if ((r = explain_member(x->req->app->db, x->req->arena, &pm,
 			 &job, hook_explains(x->req), false, &said)) == 0)
-			add_member(x, m->role, m->party_id, said);
+			add_member(x, m->role, m->party_id, said, false);
 	}
 	return r;
 }
@@ -93,15 +100,13 @@ take_answer(struct explain *x, const struct errand_call *c)
 		json_add_str(said, "error",
 		    c->reply.retcode == 0 ? "its answer is none"
 					  : c->reply.retmsg);
-		if (c->reply.silent) {
-			json_add_bool(said, "silent", true);
+		if (c->reply.silent)
 			x->unknown = arena_printf(x->req->arena,
 			    "%s%s%s %s does not answer", x->unknown,
 			    *x->unknown == '\0' ? "" : ", ", c->role,
 			    c->party_id);
-		}
 	}
-	add_member(x, c->role, c->party_id, said);
+	add_member(x, c->role, c->party_id, said, c->reply.silent);
 }
 
 static int

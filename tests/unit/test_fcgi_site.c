@@ -1287,6 +1287,56 @@ every_fault_of_a_job_is_told_with_its_place(void **state)
 	answer_fini(&a);
 }
 
+static void
+run_sql(const char *sql)
+{
+	if (db_run_script_statement(site.db, sql, strlen(sql)) != 0)
+		fail_msg("%s", err_text());
+}
+
+/* The errand is answered as it is made: one partner refuses and says that it is
+ * silent, the other one is. */
+static void
+a_partner_that_refuses_is_not_taken_for_one_that_is_silent(void **state)
+{
+	static const char answers[] =
+	    "CREATE TRIGGER answered BEFORE INSERT ON errand FOR EACH ROW"
+	    " SET NEW.state = 'done', NEW.replies = '["
+	    "{\"retcode\":0,\"retmsg\":\"\",\"silent\":false,\"data\":"
+	    "{\"allowed\":false,\"silent\":true,\"decisions\":[]}},"
+	    "{\"retcode\":100,\"retmsg\":\"gone\",\"silent\":true}]'";
+	struct json_object *data, *members;
+	struct answer a;
+
+	(void)state;
+	run_sql("INSERT INTO data_table (namespace, name, engine, address,"
+		" table_schema_json, origin)"
+		" VALUES ('b', 'a', 'STANDALONE', '{}', '{}', 'upload')");
+	run_sql(answers);
+	client("/v1/permission/explain",
+	    "{\"job_dsl\":{\"components\":{"
+	    "\"reader_0\":{\"module\":\"Reader\","
+	    "\"output\":{\"data\":[\"data\"]}}}},"
+	    "\"job_runtime_conf\":{\"dsl_version\":2,\"initiator\":"
+	    "{\"role\":\"guest\",\"party_id\":9999},\"role\":"
+	    "{\"guest\":[9999],\"host\":[10000,10001]},"
+	    "\"component_parameters\":{\"common\":{\"reader_0\":"
+	    "{\"table\":{\"name\":\"a\",\"namespace\":\"b\"}}}}}}",
+	    &a);
+	run_sql("DROP TRIGGER answered");
+	run_sql("DELETE FROM data_table WHERE namespace = 'b'");
+	if (a.retcode != 0)
+		fail_msg("%s", buf_str(&a.body));
+	data = json_get(a.json, "data");
+	members = json_get(data, "members");
+	assert_int_equal(json_object_array_length(members), 2);
+	assert_false(json_has(json_object_array_get_idx(members, 0), "silent"));
+	assert_true(json_has(json_object_array_get_idx(members, 1), "silent"));
+	assert_false(json_has(data, "unknown"));
+	assert_false(json_get_bool(data, "allowed", true));
+	answer_fini(&a);
+}
+
 /* --- the mailbox ---------------------------------------------------------------------------------------- */
 
 #define MAIL_JOB "20260102000000000000"
@@ -1966,6 +2016,8 @@ main(void)
 		cmocka_unit_test(
 		    files_of_the_server_are_taken_only_from_their_folder),
 		cmocka_unit_test(every_fault_of_a_job_is_told_with_its_place),
+		cmocka_unit_test(
+		    a_partner_that_refuses_is_not_taken_for_one_that_is_silent),
 		cmocka_unit_test(objects_reach_the_mailbox_of_a_running_task),
 		cmocka_unit_test(
 		    successes_that_go_with_a_command_are_read_whole),
