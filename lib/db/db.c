@@ -17,6 +17,7 @@
 #include "lib/base/fd.h"
 #include "lib/base/log.h"
 #include "lib/db/db_private.h"
+#include "lib/db/db_server.h"
 
 #define PASSWORD_MAX 512
 #define CONNECT_TIMEOUT_S 10
@@ -48,7 +49,7 @@ enum {
 	"NO_ZERO_DATE,NO_ZERO_IN_DATE,ONLY_FULL_GROUP_BY,"                     \
 	"NO_ENGINE_SUBSTITUTION', SESSION wait_timeout = 2147483,"             \
 	" SESSION innodb_lock_wait_timeout = 5"                                \
-	" /*M! , SESSION tx_isolation = 'READ-COMMITTED',"                     \
+	" /*M! , SESSION %s = 'READ-COMMITTED',"                               \
 	" SESSION idle_transaction_timeout = %lld */"
 /* MySQL has no such variable in some versions, another name in others. */
 static const char isolation_sql[] =
@@ -223,11 +224,13 @@ disconnect(struct db *db)
 static int
 set_session(struct db *db)
 {
-	char sql[sizeof(SESSION_SQL) + 20];
+	char sql[sizeof(SESSION_SQL) + 40];
 	int64_t idle_s = (db->conf->lease_ms + 999) / 1000; /* 0: for ever */
 	int n;
 
-	n = snprintf(sql, sizeof(sql), SESSION_SQL, (long long)idle_s);
+	n = snprintf(sql, sizeof(sql), SESSION_SQL,
+	    db_isolation_variable(mysql_get_server_version(db->my)),
+	    (long long)idle_s);
 	return db_run_text(db, sql, (size_t)n, "session settings");
 }
 

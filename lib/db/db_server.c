@@ -84,3 +84,10 @@ db_server_rights(struct db *db, struct arena *a, const char **missing)
 	*missing = list;
 	return 0;
 }
+
+/* MariaDB 11.1 has the name that MySQL has, and takes leave of its own. */
+const char *
+db_isolation_variable(unsigned long version)
+{
+	return version >= 110101 ? "transaction_isolation" : "tx_isolation";
+}

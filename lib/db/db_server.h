@@ -25,4 +25,10 @@ int db_server_info(struct db *, struct arena *, struct db_server_info *out);
  */
 int db_server_rights(struct db *, struct arena *, const char **missing);
 
+/*
+ * What a MariaDB of this version (11.1.1 is 110101) calls a session's
+ * isolation level, without a warning.
+ */
+const char *db_isolation_variable(unsigned long version);
+
 #endif
