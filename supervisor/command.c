@@ -460,7 +460,7 @@ send_away(struct command *c)
 	char *path = command_path(c), *body = NULL;
 	int r;
 
-	if ((r = command_body(c, &body)) == 0 &&
+	if ((r = command_body_make(c, &body)) == 0 &&
 	    (r = partners_post_job(c->super->partners, &of, c->to.party_id,
 		 path, body, answered, c)) == 0)
 		set_busy(c, true);

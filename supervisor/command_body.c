@@ -156,7 +156,7 @@ told_json(const struct command *c)
 }
 
 int
-command_body(struct command *c, char **out)
+command_body_make(struct command *c, char **out)
 {
 	struct json_object *o;
 	int r;

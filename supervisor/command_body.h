@@ -9,6 +9,6 @@
 char *command_path(const struct command *); /* the caller's */
 
 /* *out is the caller's.  Errors: ERR_DB. */
-int command_body(struct command *, char **out);
+int command_body_make(struct command *, char **out);
 
 #endif
