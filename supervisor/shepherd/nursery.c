@@ -29,12 +29,15 @@
 
 /* Libraries are exchanged by updates, which nobody tells us of. */
 #define MAX_AGE_MS ((int64_t)3600 * 1000)
+/* Opening and closing holes writes on pages that shepherds have, too. */
+#define TIDY_MS 1000
 
 struct nursery {
 	struct ready ready;
 	struct seen *seen; /* program and configuration */
 	struct pool *pool;
 	int64_t born_ms;
+	int64_t tidied_ms;
 	char *arguments; /* of this process, behind the program's name */
 	size_t arguments_len;
 	char *config; /* a copy: its argument is written over */
@@ -237,6 +240,22 @@ start(struct nursery *n, char **argv, const char *config)
 	return 0;
 }
 
+/* Many at once lie where the heap ends, and where those lay that are gone. */
+static void
+add_connection(struct nursery *n)
+{
+	int64_t now = clock_mono_ms();
+	bool is_due = now - n->tidied_ms >= TIDY_MS;
+
+	if (is_due)
+		heap_open_holes();
+	pool_add_one(n->pool);
+	if (!is_due)
+		return;
+	heap_close_holes();
+	n->tidied_ms = now;
+}
+
 /* A request is there, or the supervisor gone; meanwhile the pool is kept. */
 static int
 wait_for_request(struct nursery *n)
@@ -254,9 +273,7 @@ wait_for_request(struct nursery *n)
 		if (got < 0 && errno != EINTR)
 			return err_set_errno(ERR_IO, "poll");
 		if (got == 0) {
-			heap_open_holes();
-			pool_add_one(n->pool);
-			heap_close_holes();
+			add_connection(n);
 			tried = true;
 		} else if (got > 0) {
 			pool_look(n->pool);
