@@ -20,6 +20,7 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_permission.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
@@ -1244,6 +1245,80 @@ rerun_is_for_members(void **state)
 	assert_int_equal(n, 2);
 }
 
+/* --- what is looked up of a job that comes --------------------------------- */
+
+#define NEXT "202601010000000000003"
+
+struct looking {
+	bool lacks;
+	int n;
+};
+
+static int
+look(void *ctx, const struct party_member *m)
+{
+	struct looking *l = ctx;
+
+	assert_string_equal(m->role, "host");
+	l->n++;
+	return l->lacks ? err_set(ERR_INVALID, "it is not here") : 0;
+}
+
+static void
+rule(const char *approval_by)
+{
+	assert_int_equal(
+	    db_permission_put(db,
+		&(struct db_permission){
+		    .leaf = { ROWS_GUEST, "*", "role", "host", "" },
+		    .approval_by = approval_by,
+		    .approval_within_s = approval_by != NULL ? 60 : 0 }),
+	    0);
+}
+
+static void
+nothing_is_looked_up_before_rules_and_people_have_allowed_it(void **state)
+{
+	static const struct party_member next = { NEXT, "host", ROWS_HOST };
+	static const struct db_leaf any = { ROWS_GUEST, "*", "role", "*", "" };
+	struct looking l = { .lacks = true };
+	const struct party_look how = { look, &l };
+	const struct party_caller c = { .party_id = ROWS_GUEST, .look = &how };
+	struct rows_partner p;
+	struct db_job *j;
+
+	(void)state;
+	rows_partner_init(&p, NEXT, "host");
+	assert_int_equal(db_permission_delete(db, &any, NULL), 0);
+	assert_int_equal(
+	    party_job_create(db, &c, &next, &p.job, NULL, NULL), ERR_DENIED);
+	assert_int_equal(l.n, 0);
+	rule("admin");
+	assert_int_equal(
+	    party_job_create(db, &c, &next, &p.job, NULL, NULL), 0);
+	assert_int_equal(l.n, 0);
+	/* Nobody has to approve the next one. */
+	rule(NULL);
+	rows_partner_init(&p, "202601010000000000004", "host");
+	assert_int_equal(
+	    party_job_create(db, &c,
+		&(struct party_member){ p.job.job_id, "host", ROWS_HOST },
+		&p.job, NULL, NULL),
+	    ERR_INVALID);
+	assert_int_equal(l.n, 1);
+	assert_int_equal(
+	    db_job_get_brief(db, arena, p.job.job_id, &j), ERR_NOT_FOUND);
+	/* Taken in, it is looked at no more. */
+	l.lacks = false;
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(party_job_create(db, &c,
+				     &(struct party_member){
+					 p.job.job_id, "host", ROWS_HOST },
+				     &p.job, NULL, NULL),
+		    0);
+	assert_int_equal(l.n, 2);
+}
+
 /* --- other parameters ------------------------------------------------------ */
 
 /* The job as somebody built it anew for revision r. */
@@ -1812,6 +1887,7 @@ main(void)
 		T(rerun_waits_for_a_stop),
 		T(automatic_retries_are_counted_down),
 		T(rerun_is_for_members),
+		T(nothing_is_looked_up_before_rules_and_people_have_allowed_it),
 		T(parameters_change_only_once_a_job_has_ended),
 		T(new_version_is_not_launched_before_the_old_one_is_over),
 		T(a_command_of_an_earlier_run_changes_nothing_any_more),
