@@ -51,12 +51,16 @@ struct outputs *
 outputs_new(const struct site_conf *conf, const struct subject *subject,
     const char *out_dir)
 {
-	struct outputs *o = xcalloc(1, sizeof(*o));
+	/* Most tasks use few of the tables and parts: pages for nothing. */
+	struct outputs *o = xmalloc(sizeof(*o));
 
 	o->conf = conf;
 	o->subject = subject;
 	o->out_dir = out_dir;
 	o->arena = arena_new();
+	o->rows = NULL;
+	o->n_tables = o->n_rows = o->n_parts = 0;
+	o->summary = NULL;
 	return o;
 }
 
@@ -233,7 +237,7 @@ outputs_table(struct outputs *o, const Sluice__Executor__OutputTable *m)
 		return err_set(
 		    ERR_LIMIT, "more than %d output tables", MAX_TABLES);
 	out = &o->tables[o->n_tables++];
-	out->folder = arena_strdup(o->arena, m->folder);
+	*out = (struct output){ .folder = arena_strdup(o->arena, m->folder) };
 	out->row.data_name = cache != NULL  ? cache
 			     : position < 0 ? ""
 					    : c->out_data[position];
