@@ -164,9 +164,10 @@ static const struct db_stmt undo_tasks = { "task.undo", "s",
 	"DELETE t FROM task t JOIN job j ON j.job_id = t.job_id"
 	" WHERE t.job_id = ? AND t.version > 0 AND t.start_acked = 0"
 	" AND (j.rerun_at IS NULL OR t.created_at >= j.rerun_at)" };
-static const struct db_stmt undo = { "job.undo", "ess",
+static const struct db_stmt undo = { "job.undo", "seis",
 	"UPDATE job SET status = ?, reason = LEFT(?, 4000), wait_code = '',"
-	" wait_since = NOW(6), progress = before_progress, started_at = before_started_at,"
+	" wait_since = NOW(6), progress = IF(?, 100, before_progress),"
+	" started_at = before_started_at,"
 	" ended_at = COALESCE(before_ended_at, NOW(6)), cancel_signal = 0,"
 	" cancel_status = '', undone = 1 WHERE job_id = ?"
 	" AND status IN ('ready', 'waiting', 'running')"
@@ -180,7 +181,8 @@ db_job_undo(
 	int r;
 
 	if ((r = db_exec(db, &undo_tasks, NULL, job_id)) != 0 ||
-	    (r = db_exec(db, &undo, &n, state_name(to), reason, job_id)) != 0)
+	    (r = db_exec(db, &undo, &n, state_name(to), reason,
+		 (int64_t)(to == STATE_SUCCESS), job_id)) != 0)
 		return r;
 	if (n != 1)
 		return err_set(ERR_CONFLICT, "job %s changed", job_id);

@@ -121,10 +121,13 @@ insert_staged(struct db *db, const struct db_model *m)
 }
 
 static const struct db_stmt is_staged = { "model.is_staged", KEY_PARAMS,
-	"SELECT COUNT(*) FROM model WHERE" KEY_WHERE
-	" AND state = 'staged' FOR UPDATE" };
+	"SELECT COUNT(*) FROM model WHERE" KEY_WHERE " AND state = 'staged'" };
 
-/* One that is staged already has been counted, and is not again. */
+/*
+ * One that is staged already has been counted, and is not again.  Two who
+ * stage the same at once queue at the sum: a row that is not there yet has no
+ * lock.
+ */
 static int
 count_stored(
     struct db *db, const struct db_model *m, const struct db_model_key *k)
@@ -134,6 +137,8 @@ count_stored(
 
 	if (m->stored_party == NULL)
 		return 0;
+	if ((r = db_quota_store(db, m->stored_party, 0)) != 0)
+		return r;
 	r = db_query_int(db, &is_staged, &n, KEY_ARGS(k));
 	return r != 0 || n > 0
 		   ? r

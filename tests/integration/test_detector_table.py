@@ -351,7 +351,7 @@ class DetectorTable(unittest.TestCase):
         self.look(self.guest)
         self.found(self.guest, "stuck jobs", "none of its tasks", job)
         thaw([shepherd])
-        self.assertEqual(self.guest.wait(job, seconds=60)["f_status"], "success")
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     # --- starts, reservations, the ledger ---
 
@@ -367,7 +367,7 @@ class DetectorTable(unittest.TestCase):
         self.is_counted(self.host, "reservations")
         self.assertEqual(self.field(self.host, job, "returned_at IS NULL", "resource_grant"), [["0"]])
         self.guest.start()
-        self.assertEqual(self.guest.wait(job, seconds=60)["f_status"], "success")
+        self.assertEqual(self.guest.wait(job)["f_status"], "success")
 
     def test_what_becomes_free_wakes_those_who_wait_for_it(self):
         self.host.sql("INSERT INTO resource_grant (job_id, role, party_id, engine, cores, memory_mb)"
@@ -435,7 +435,7 @@ class DetectorTable(unittest.TestCase):
         wait_for(lambda: not self.host.sql("SELECT 1 FROM attempt WHERE ended_at IS NULL AND job_id = '%s'" % runs),
                  what="the end of its task")
         self.guest.start()
-        self.assertEqual(self.guest.wait(ends, seconds=60)["f_status"], "failed")
+        self.assertEqual(self.guest.wait(ends)["f_status"], "failed")
         wait_for(lambda: not self.host.sql("SELECT 1 FROM task WHERE report_due = 1"), what="the report")
         self.assertEqual(self.host.sql("SELECT answers FROM partner_state WHERE party_id = '9999'"), [["1"]])
         for job in (runs, waits):

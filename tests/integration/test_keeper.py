@@ -1,7 +1,6 @@
 """Without a service manager: what ends by itself is started again, and what was stopped stays so."""
 import os
 import subprocess
-import time
 import unittest
 
 from federation import BUILD, Federation, kill, processes, wait_for
@@ -40,16 +39,19 @@ class Keeper(unittest.TestCase):
         except OSError:
             return False
 
-    def test_each_program_is_back_within_three_seconds(self):
+    def test_each_program_is_back_at_once(self):
+        """A tenth of a second after its end, the keeper says; how long the program itself takes is the machine's."""
+        log = os.path.join(self.site.home, "logs", "keeper.log")
         for name in ("supervisor", "fcgi-app", "nginx"):
-            old = self.site.pid(name)
-            began = time.monotonic()
+            old, before = self.site.pid(name), os.path.getsize(log)
             kill(old)
             wait_for(lambda n=name, o=old: self.another(n, o), what="another " + name)
             wait_for(self.answers, what="an answer")
-            self.assertLess(time.monotonic() - began, 3)
-        with open(os.path.join(self.site.home, "logs", "keeper.log"), encoding="utf-8") as f:
-            self.assertIn("supervisor is started again", f.read())
+            with open(log, encoding="utf-8") as f:
+                f.seek(before)
+                text = f.read()
+            self.assertRegex(text, r"%s, pid %d, ended [^\n]*; started again in 100 ms" % (name, old))
+            self.assertIn("%s is started again" % name, text)
 
     def test_one_that_cannot_stay_is_tried_less_and_less(self):
         """Each try is a line of the log: a pause that doubles leaves few."""

@@ -629,6 +629,8 @@ another_run_waits_until_every_member_has_sealed(void **state)
 static void
 a_run_that_comes_to_nothing_leaves_the_job_as_it_was(void **state)
 {
+	static const struct db_stmt was_half_done = { "test.half_done", "",
+		"UPDATE job SET before_progress = 50" };
 	static const struct db_stmt ended_long_ago = { "test.long_ago", "",
 		"UPDATE job SET ended_at = NOW(6) - INTERVAL 2 HOUR" };
 	struct db_job_plan *plan;
@@ -663,6 +665,11 @@ a_run_that_comes_to_nothing_leaves_the_job_as_it_was(void **state)
 	assert_int_equal(after->run, 1);
 	assert_int_equal(db_task_list(db, arena, J1, false, &rows, &again), 0);
 	assert_int_equal(again, n);
+	/* A success is whole, also where the end before was not heard. */
+	assert_int_equal(db_job_rerun(db, J1, "again", NULL), 0);
+	assert_int_equal(db_exec(db, &was_half_done, NULL), 0);
+	assert_int_equal(db_job_undo(db, J1, STATE_SUCCESS, "refused"), 0);
+	assert_int_equal(job(J1)->progress, 100);
 	/* It is over since now, whenever it ended. */
 	assert_int_equal(db_exec(db, &ended_long_ago, NULL), 0);
 	assert_int_equal(

@@ -8,11 +8,15 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/db/db_model.h"
+#include "lib/db/db_quota.h"
+#include "lib/db/db_tx.h"
 #include "lib/model/model_version.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -296,6 +300,71 @@ abandoned(int64_t age_ms)
 	return n;
 }
 
+/* Two who stage the same version, for the same partner. */
+struct stager {
+	struct db *db;
+	pthread_t thread;
+	int result;
+};
+
+static void *
+stage_it(void *arg)
+{
+	struct stager *s = arg;
+	struct db_model m = version_of(1);
+
+	m.stored_party = ROWS_GUEST;
+	m.stored_bytes = 100;
+	s->result = db_model_stage(s->db, &m, NULL, 0);
+	return NULL;
+}
+
+/* Both are on their way before either can count. */
+static int
+let_both_wait(struct db *d, void *ctx)
+{
+	static const struct db_stmt waiting = { "waiting", "",
+		"SELECT CAST(VARIABLE_VALUE AS SIGNED)"
+		" FROM information_schema.GLOBAL_STATUS"
+		" WHERE VARIABLE_NAME = 'INNODB_ROW_LOCK_CURRENT_WAITS'" };
+	struct stager *both = ctx;
+	struct db *other = mariadb_connect();
+	int64_t n = 0;
+	int r = db_quota_store(d, ROWS_GUEST, 0);
+
+	for (int i = 0; r == 0 && i < 2; i++)
+		assert_int_equal(
+		    pthread_create(&both[i].thread, NULL, stage_it, &both[i]),
+		    0);
+	for (int i = 0; r == 0 && n < 2 && i < 2000; i++) {
+		r = db_query_int(other, &waiting, &n);
+		(void)usleep(1000);
+	}
+	db_close(other);
+	return r;
+}
+
+static void
+what_two_stage_at_once_is_counted_once(void **state)
+{
+	static const struct db_stmt stored = { "test.stored", "",
+		"SELECT bytes FROM partner_stored" };
+	struct stager both[2] = { { .db = mariadb_connect() },
+		{ .db = mariadb_connect() } };
+	int64_t bytes;
+
+	(void)state;
+	assert_int_equal(db_quota_store(db, ROWS_GUEST, 7), 0);
+	assert_int_equal(db_tx(db, let_both_wait, both), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(pthread_join(both[i].thread, NULL), 0);
+		assert_int_equal(both[i].result, 0);
+		db_close(both[i].db);
+	}
+	assert_int_equal(db_query_int(db, &stored, &bytes), 0);
+	assert_int_equal(bytes, 107);
+}
+
 static void
 staged_versions_that_nobody_will_seal_are_found(void **state)
 {
@@ -438,6 +507,7 @@ main(void)
 		T(sealed_version_stays_until_the_rerun_is_sealed_too),
 		T(sealed_parts_cannot_be_replaced),
 		T(what_is_not_sealed_can_be_dropped_and_leaves_the_rest),
+		T(what_two_stage_at_once_is_counted_once),
 		T(staged_versions_that_nobody_will_seal_are_found),
 		T(versions_are_listed_by_what_is_known_of_them),
 		T(manifest_is_the_same_for_the_same_parts_in_any_order),
