@@ -59,14 +59,22 @@ goes_with_end(const struct plan_maker *k, size_t c)
 	return k->succeeds && k->views[c].verdict == STATE_SUCCESS;
 }
 
-/* Is a task's end still to be told to member m, before the job's? */
+/*
+ * Is a task's end still to be told to member m, before the job's?  They carry
+ * the causes.  A cancel has none to tell and should be quick; but a success
+ * must not come behind it, for the job's end is that of all tasks whose end
+ * the member does not know.
+ */
 static bool
 owes_verdict(const struct plan_maker *k, size_t m)
 {
+	bool only_success = k->job->cancel_signal;
+
 	for (size_t c = 0; c < k->job->ncomponents; c++) {
 		const struct plan_component *comp = &k->job->components[c];
 
-		if (!state_is_end(k->views[c].verdict) || goes_with_end(k, c))
+		if (!state_is_end(k->views[c].verdict) || goes_with_end(k, c) ||
+		    (only_success && !state_is_success(k->views[c].verdict)))
 			continue;
 		for (size_t i = 0; i < comp->nrows; i++)
 			if (comp->rows[i].member == m &&
@@ -104,11 +112,7 @@ plan_end(struct plan_maker *k)
 		if (j->members[m].ended)
 			continue;
 		settled = false;
-		/*
-		 * The tasks' ends come first, they carry the causes.  A
-		 * cancel has none to tell and should be quick.
-		 */
-		if (j->cancel_signal || !owes_verdict(k, m))
+		if (!owes_verdict(k, m))
 			plan_to_member(k, PLAN_END, m, j->status, j->reason);
 		if (j->members[m].away)
 			away = &j->members[m];

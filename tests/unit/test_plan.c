@@ -903,6 +903,25 @@ a_cancel_stops_the_job_at_every_member_at_once(void **state)
 	expect(f, PLAN_END, HOST, ANY);
 }
 
+/* Overtaken by the job's end it would be no success there any more. */
+static void
+a_cancel_comes_behind_the_successes_that_a_member_does_not_know(void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_SUCCESS);
+	f->rows[READER][HOST].acked = STATE_WAITING;
+	f->job.status = STATE_CANCELED;
+	f->job.cancel_signal = true;
+	make(f);
+	expect(f, PLAN_TASK_STATUS, HOST, READER);
+	assert_null(find(f, PLAN_END, HOST, ANY));
+	f->rows[READER][HOST].acked = STATE_SUCCESS;
+	make(f);
+	expect(f, PLAN_END, HOST, ANY);
+}
+
 static void
 unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
 {
@@ -1645,6 +1664,7 @@ main(void)
 		T(the_end_comes_after_the_verdicts_of_the_tasks),
 		T(a_dead_partner_keeps_only_its_own_job_from_settling),
 		T(a_cancel_stops_the_job_at_every_member_at_once),
+		T(a_cancel_comes_behind_the_successes_that_a_member_does_not_know),
 		T(unstarted_tasks_of_an_ended_partner_end_with_it),
 		T(how_a_begun_task_of_an_ended_partner_ended_is_for_the_partner_to_say),
 		T(a_job_is_not_settled_while_a_local_task_is_being_killed),
