@@ -52,10 +52,13 @@ static const struct json_field start_fields[] = {
 	COMMAND_SELF(struct start),
 };
 
-/* {"signature": …}: this member's, when the supervisor has made it by now. */
+/*
+ * {"signature": …}: this member's, when the supervisor has made it by now;
+ * *is_due: it has not.
+ */
 static int
-answer_signature(
-    struct request *req, struct reply *rp, const struct party_member *m)
+answer_signature(struct request *req, struct reply *rp,
+    const struct party_member *m, bool *is_due)
 {
 	struct db_signature *mine;
 	struct json_object *data;
@@ -63,7 +66,8 @@ answer_signature(
 
 	r = db_signature_get(
 	    req->app->db, req->arena, m->job_id, m->role, m->party_id, &mine);
-	if (r == ERR_NOT_FOUND) {
+	*is_due = r == ERR_NOT_FOUND;
+	if (*is_due) {
 		err_clear();
 		return 0;
 	}
@@ -80,7 +84,7 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	struct party_caller who = command_caller(req);
 	struct party_member m;
 	struct wait why = wait_of(WAIT_NONE);
-	bool effective;
+	bool effective, is_due;
 	int r;
 
 	if ((r = command_local_member(req, &m)) == 0 &&
@@ -91,9 +95,10 @@ api_party_resource_apply(struct request *req, struct reply *rp)
 	if (r != 0)
 		return command_not_now(
 		    rp, &why, resources_refused(req->app->db, &m, &why, r));
-	if ((r = answer_signature(req, rp, &m)) != 0)
+	if ((r = answer_signature(req, rp, &m, &is_due)) != 0)
 		return r;
-	return command_answer(req, rp, effective, WAKE_SIGNATURES);
+	return command_answer(
+	    req, rp, effective, is_due ? WAKE_SIGNATURES : COMMAND_SILENT);
 }
 
 /* resource/return. */

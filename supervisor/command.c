@@ -329,7 +329,7 @@ take_tx(struct db *db, void *ctx)
 }
 
 static int
-send_here(struct command *c, bool *news)
+send_here(struct command *c, struct sent *out)
 {
 	unsigned char manifest_hash[DB_HASH_SIZE];
 	struct answer a = { .manifest_hash = manifest_hash };
@@ -351,7 +351,7 @@ send_here(struct command *c, bool *news)
 		return a.code;
 	if (a.code != 0)
 		a.text = text = xstrdup(err_text());
-	*news |= is_news(c, &a);
+	*out = (struct sent){ .news = is_news(c, &a), .done = a.code == 0 };
 	(void)resources_refused(c->super->db, &c->to, &a.why, a.code);
 	r = f.is_taken ? 0 : db_tx(c->super->db, take_tx, &f);
 	free(text);
@@ -498,14 +498,15 @@ command_ask_after_refusal(struct command *c, const char *refusal)
 int
 command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
     const struct plan_action *a, command_done_fn *done, void *ctx,
-    bool *at_once)
+    struct sent *out)
 {
 	struct command *c = command_new(s, j, sn, a, done, ctx);
 	struct answer refusal = { 0 };
 	int r;
 
+	*out = (struct sent){ .news = false };
 	if (sn->parties[a->member].is_local) {
-		r = send_here(c, at_once);
+		r = send_here(c, out);
 		command_free(c);
 		return r;
 	}
@@ -518,7 +519,7 @@ command_send(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		r = 0;
 	} else if (r == ERR_NOT_FOUND || r == ERR_DENIED) {
 		/* No partner (any more): as if it had refused. */
-		*at_once = true;
+		out->news = true;
 		refusal.code = ERR_DENIED;
 		refusal.text = arena_strdup(c->arena, err_text());
 		r = db_tx(s->db, take_tx,

@@ -13,16 +13,21 @@
  */
 typedef void command_done_fn(void *ctx, struct job *, bool news);
 
+struct sent {
+	bool news; /* rows have changed already and call for a new plan */
+	bool done; /* the member has done it */
+};
+
 /*
  * Carry out a command.  For an own member all is done on return; for a
  * partner j->under_way counts it and done is called later from the loop, with
  * j as it is then (the caller keeps a job while something is under way).
- * *at_once is set when rows have changed already and call for a new plan.
+ * out says what an own member's has come to by then.
  * Errors: ERR_DB and the like; the command is then simply not sent.  ERR_BUSY:
  * too much waits for the partner; j->delay_ms is when to come again.
  */
 int command_send(struct supervisor *, struct job *, const struct snapshot *,
     const struct plan_action *, command_done_fn *done, void *ctx,
-    bool *at_once);
+    struct sent *out);
 
 #endif

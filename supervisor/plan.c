@@ -63,10 +63,11 @@ plan_is_command(enum plan_verb verb)
 }
 
 bool
-plan_goes_on(enum plan_verb verb)
+plan_goes_on(const struct plan_action *a)
 {
-	return verb == PLAN_SET_VERDICT || verb == PLAN_SET_PROGRESS ||
-	       verb == PLAN_SIGN;
+	return a->verb == PLAN_SET_VERDICT || a->verb == PLAN_SET_PROGRESS ||
+	       a->verb == PLAN_SIGN ||
+	       (a->verb == PLAN_SET_JOB && a->status == STATE_RUNNING);
 }
 
 bool

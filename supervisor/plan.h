@@ -178,7 +178,7 @@ void plan_make(struct plan *, const struct plan_job *);
 const char *plan_verb_name(enum plan_verb);
 bool plan_is_command(enum plan_verb); /* goes to a member */
 /* Rows here change, but the plan has all that follows from it. */
-bool plan_goes_on(enum plan_verb);
+bool plan_goes_on(const struct plan_action *);
 bool plan_is_task_command(enum plan_verb);
 
 #endif

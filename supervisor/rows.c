@@ -78,10 +78,12 @@ seal_own(struct supervisor *s, const struct snapshot *sn)
 	return r;
 }
 
+/* The job begins or succeeds: what is planned behind it counts on that. */
 static bool
-succeeds(const struct plan_action *a)
+is_counted_on(const struct plan_action *a)
 {
-	return a->verb == PLAN_SET_JOB && a->status == STATE_SUCCESS;
+	return a->verb == PLAN_SET_JOB &&
+	       (a->status == STATE_RUNNING || a->status == STATE_SUCCESS);
 }
 
 /* What a job's row is moved to; told once it is committed. */
@@ -255,10 +257,11 @@ tell(struct supervisor *s, const struct job *j, const struct snapshot *sn,
 			o->delay_ms = a->delay_ms;
 	} else if (a->verb == PLAN_SETTLE)
 		o->settled = a->done;
-	else if (succeeds(a)) {
-		o->succeeded = a->done; /* what follows is in the plan */
-		o->stale = o->changed = !a->done;
-	} else if (!plan_goes_on(a->verb))
+	else if (is_counted_on(a)) {
+		o->became = a->done ? a->status : o->became;
+		o->stale |= !a->done;
+		o->changed |= !a->done;
+	} else if (!plan_goes_on(a))
 		o->changed = true;
 	if (!a->done)
 		return;
@@ -390,8 +393,8 @@ change_tx(struct db *db, void *ctx)
 		if (plan_is_command(p->actions[i].verb))
 			continue;
 		r = change(c->super, c->job, c->snapshot, &p->actions[i]);
-		/* What was planned behind it is for a job that succeeded. */
-		if (succeeds(&p->actions[i]) && !p->actions[i].done)
+		/* What was planned behind it is for a job that is so. */
+		if (is_counted_on(&p->actions[i]) && !p->actions[i].done)
 			break;
 	}
 	if (r == 0)

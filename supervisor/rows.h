@@ -11,11 +11,14 @@
 /* How carrying out a plan went. */
 struct outcome {
 	bool changed; /* rows here changed: plan again */
+	bool more;    /* the same, and the snapshot has what changed */
 	bool asked;   /* requests to partners are on their way */
 	bool settled;
-	/* Of a plan that makes the job a success: it is one, or it is none and
-	 * what was planned behind that does not count. */
-	bool succeeded, stale;
+	/* Of a plan that sets the job running, or makes it a success: what it
+	 * is now; or it is none (stale), and what was planned behind that does
+	 * not count. */
+	enum state became; /* STATE_NONE: as it was */
+	bool stale;
 	int64_t delay_ms; /* until the next look; -1: nothing said */
 };
 

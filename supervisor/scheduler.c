@@ -125,6 +125,7 @@ ask_partners(struct scheduler *s, struct job *j, const struct snapshot *sn,
     bool starts, struct outcome *o)
 {
 	const struct plan_action *a;
+	struct sent sent;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
@@ -133,17 +134,23 @@ ask_partners(struct scheduler *s, struct job *j, const struct snapshot *sn,
 		    sn->parties[a->member].is_local ||
 		    (a->verb == PLAN_TASK_START) != starts)
 			continue;
-		r = command_send(s->super, j, sn, a, answered, s, &o->changed);
+		r = command_send(s->super, j, sn, a, answered, s, &sent);
+		o->changed |= sent.news;
 		o->asked = true;
 	}
 	return r;
 }
 
+/*
+ * What a reservation here changes is known without reading the rows again:
+ * the snapshot has it, unless anything else changed.
+ */
 static int
-serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
-    struct outcome *o)
+serve_own(
+    struct scheduler *s, struct job *j, struct snapshot *sn, struct outcome *o)
 {
 	const struct plan_action *a;
+	struct sent sent;
 	int r = 0;
 
 	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
@@ -151,7 +158,11 @@ serve_own(struct scheduler *s, struct job *j, const struct snapshot *sn,
 		if (!plan_is_command(a->verb) ||
 		    !sn->parties[a->member].is_local)
 			continue;
-		r = command_send(s->super, j, sn, a, answered, s, &o->changed);
+		r = command_send(s->super, j, sn, a, answered, s, &sent);
+		if (sent.news && sent.done && a->verb == PLAN_APPLY)
+			sn->plan.members[a->member].reserved = o->more = true;
+		else
+			o->changed |= sent.news;
 	}
 	return r;
 }
@@ -168,8 +179,8 @@ carry_out(
 
 	if ((r = rows_change(s->super, j, sn, &s->plan, o)) != 0 || o->stale)
 		return r;
-	if (o->succeeded)
-		sn->plan.status = STATE_SUCCESS;
+	if (o->became != STATE_NONE)
+		sn->plan.status = o->became;
 	j->has_ended = state_is_end(sn->plan.status);
 	if ((r = ask_partners(s, j, sn, true, o)) != 0 ||
 	    (r = ask_partners(s, j, sn, false, o)) != 0)
@@ -205,11 +216,19 @@ let_go(struct scheduler *s, struct job *j)
 		drop(s, j);
 }
 
+struct giving {
+	const struct job *job;
+	int64_t delay_ms;
+};
+
+/* The release is the guard of what is written with it. */
 static int
-write_acks(struct db *db, void *ctx)
+give_back_tx(struct db *db, void *ctx)
 {
-	struct job *j = ctx;
-	int r = db_job_hold(db, j->job_id, j->fence);
+	const struct giving *g = ctx;
+	const struct job *j = g->job;
+	int r =
+	    db_job_release(db, j->job_id, j->fence, g->delay_ms, j->seen_us);
 
 	return r != 0 ? r : acks_write(&j->acks, db);
 }
@@ -217,15 +236,12 @@ write_acks(struct db *db, void *ctx)
 static void
 give_back(struct scheduler *s, struct job *j, int64_t delay_ms)
 {
+	struct giving g = { j, delay_ms };
 	struct db *db = s->super->db;
-	int r = 0;
+	int r =
+	    j->acks.n > 0 ? db_tx(db, give_back_tx, &g) : give_back_tx(db, &g);
 
-	if (j->acks.n > 0)
-		r = db_tx(db, write_acks, j);
 	acks_clear(&j->acks);
-	if (r == 0)
-		r = db_job_release(
-		    db, j->job_id, j->fence, delay_ms, j->seen_us);
 	if (r == ERR_CONFLICT)
 		err_clear(); /* it was given a new life meanwhile */
 	else if (r != 0)
@@ -302,8 +318,8 @@ static void
 look_once(struct scheduler *s, struct job *j)
 {
 	struct snapshot sn;
-	struct outcome o = { .delay_ms = -1 };
-	bool awaits;
+	struct outcome o = { .became = STATE_NONE, .delay_ms = -1 };
+	bool awaits, known = false;
 	int r, round = 0;
 
 	if (j->fence == 0)
@@ -312,15 +328,17 @@ look_once(struct scheduler *s, struct job *j)
 	j->looked_ms = clock_mono_ms();
 	j->wakes = queue_wakes(s->super->queue);
 	do {
-		o = (struct outcome){ .delay_ms = -1 };
-		if (round > 0)
+		o = (struct outcome){ .became = STATE_NONE, .delay_ms = -1 };
+		if (round > 0 && !known)
 			snapshot_fini(&sn);
-		if ((r = snapshot_load(s->super, j, &sn)) != 0)
+		if (!known && (r = snapshot_load(s->super, j, &sn)) != 0)
 			break;
 		log_request(sn.row->request_id);
 		j->has_room = all_have_room(&sn.plan);
 		plan_make(&s->plan, &sn.plan);
 		r = carry_out(s, j, &sn, &o);
+		known = o.more && !o.changed;
+		o.changed |= o.more;
 	} while (r == 0 && o.changed && !o.asked && !o.settled &&
 		 ++round < ROUNDS_MAX);
 	if (r == ERR_CONFLICT) {

@@ -104,13 +104,38 @@ static const struct db_stmt lock_for = { "task.lock_for", KEY_PARAMS "sis",
 				     " WHERE" KEY_WHERE_T " AND j.job_id = ?"
 				     " AND a.fence = ? AND a.attempt_id = ?"
 				     " AND a.ended_at IS NULL FOR UPDATE" };
+/*
+ * Who locked the job's row before is sure of the newest version, too: others
+ * make one under that lock.
+ */
+#define LAUNCH_COLS(X)                                                         \
+	X(INT, newest,                                                         \
+	    "(SELECT MAX(n.version) FROM task n WHERE n.job_id = t.job_id"     \
+	    " AND n.component = t.component AND n.role = t.role"               \
+	    " AND n.party_id = t.party_id)")
+struct launch_head {
+	struct task_head task;
+	int64_t newest;
+};
+static const struct db_col launch_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct launch_head, field) },
+#define TASK_COL(type, field, column) COL(type, task.field, column)
+	HEAD_COLS(TASK_COL) LAUNCH_COLS(COL)
+#undef TASK_COL
+#undef COL
+};
+static const struct db_shape launch_shape =
+    DB_SHAPE(struct launch_head, launch_cols);
+static const struct db_stmt lock_launch = { "task.lock_launch", KEY_PARAMS "s",
+	"SELECT 1" HEAD_COLS(DB_SQL)
+	    LAUNCH_COLS(DB_SQL) " FROM job j STRAIGHT_JOIN task t"
+				" ON t.job_id = j.job_id WHERE" KEY_WHERE_T
+				" AND j.job_id = ? FOR UPDATE" };
 /* Asked by those who need it, under the lock. */
 static const struct db_stmt count_open = { "task.count_open", KEY_PARAMS,
 	"SELECT COUNT(*) FROM attempt WHERE" KEY_WHERE
 	" AND ended_at IS NULL" };
-static const struct db_stmt newest = { "task.newest", "ssss",
-	"SELECT COALESCE(MAX(version), 0) FROM task WHERE job_id = ?"
-	" AND component = ? AND role = ? AND party_id = ?" };
 
 int
 db_task_get(struct db *db, struct arena *a, const struct db_task_key *k,
@@ -305,20 +330,16 @@ struct wish {
 
 /* Why a task cannot be launched now; 0 when it can. */
 static int
-check_launch(struct db *db, struct arena *a, const struct db_task_key *k,
-    const struct task_head *h)
+check_launch(
+    struct arena *a, const struct db_task_key *k, const struct launch_head *l)
 {
+	const struct task_head *h = &l->task;
 	const char *why = NULL;
-	int64_t version;
-	int r;
 
 	if (!h->run_here)
 		return err_set(ERR_NOT_FOUND, "task %s does not run here",
 		    db_task_text(a, k));
-	if ((r = db_query_int(db, &newest, &version, k->job_id, k->component,
-		 k->role, k->party_id)) != 0)
-		return r;
-	if (version > k->version)
+	if (l->newest > k->version)
 		why = "has a newer version";
 	else if (h->job_status != STATE_RUNNING)
 		why = "cannot start: its job does not run";
@@ -336,16 +357,18 @@ want_launch_tx(struct db *db, void *ctx)
 {
 	struct wish *w = ctx;
 	struct arena *a = arena_new();
-	struct task_head *h;
+	struct launch_head *h;
 	int64_t n;
 	int r;
 
 	w->effective = false;
-	if ((r = db_task_lock(db, a, w->key, &h)) != 0)
-		goto out;
-	if (h->run_here && h->start_acked)
+	r = db_select_one(db, &lock_launch, &launch_shape, a, &h,
+	    KEY_ARGS(w->key), w->key->job_id);
+	if (r == ERR_NOT_FOUND)
+		r = err_set(r, "no task %s", db_task_text(a, w->key));
+	if (r != 0 || (h->task.run_here && h->task.start_acked))
 		goto out; /* once is enough */
-	if ((r = check_launch(db, a, w->key, h)) != 0)
+	if ((r = check_launch(a, w->key, h)) != 0)
 		goto out;
 	if ((r = db_exec(db, &want_launch, &n, KEY_ARGS(w->key))) != 0)
 		goto out;

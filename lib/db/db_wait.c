@@ -122,15 +122,11 @@ struct setting {
 };
 
 static int
-set_locked(struct db *db, struct arena *a, struct setting *s)
+set_locked(struct db *db, struct setting *s, const struct head *h)
 {
 	const struct wait *w = s->wait;
-	struct head *h;
 	int r;
 
-	if ((r = db_select_one(db, &lock_job, &head_shape, a, &h, s->fence,
-		 s->fence, s->job_id)) != 0)
-		return r;
 	if (!h->leased)
 		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
 		    (long long)s->fence, s->job_id);
@@ -162,10 +158,13 @@ set_tx(struct db *db, void *ctx)
 {
 	struct setting *s = ctx;
 	struct arena *a = arena_new();
+	struct head *h;
 	int r;
 
 	s->stored = false;
-	r = set_locked(db, a, s);
+	if ((r = db_select_one(db, &lock_job, &head_shape, a, &h, s->fence,
+		 s->fence, s->job_id)) == 0)
+		r = set_locked(db, s, h);
 	arena_free(a);
 	return r;
 }
@@ -202,6 +201,26 @@ db_wait_set_here(struct db *db, const char *job_id, const struct wait *w)
 	};
 
 	return set_of_job(db, &s);
+}
+
+int
+db_wait_set_locked(struct db *db, const struct db_job *j, const struct wait *w)
+{
+	const struct head h = { .wait = j->wait,
+		.reason = j->reason,
+		.is_own = j->is_initiator,
+		.waits = j->status == STATE_READY || j->status == STATE_WAITING,
+		.leased = true };
+	struct setting s = {
+		.job_id = j->job_id, .wait = w, .only_partners = true
+	};
+	char *numbers = numbers_text(w);
+	int r;
+
+	s.numbers = numbers != NULL ? numbers : "";
+	r = set_locked(db, &s, &h);
+	free(numbers);
+	return r;
 }
 
 int

@@ -42,6 +42,9 @@ int db_wait_set_job(struct db *, const char *job_id, const struct wait *,
  * plan says what it waits for.
  */
 int db_wait_set_here(struct db *, const char *job_id, const struct wait *);
+struct db_job;
+/* The same of a job whose row the caller has locked and read. */
+int db_wait_set_locked(struct db *, const struct db_job *, const struct wait *);
 
 /*
  * The same for the rows of a version of a component that no member has begun

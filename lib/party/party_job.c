@@ -352,7 +352,7 @@ waits_elsewhere(struct db *db, const struct party_command *c)
 		return 0;
 	w.role = j->initiator_role;
 	w.party = j->initiator_party;
-	return db_wait_set_here(db, j->job_id, &w);
+	return db_wait_set_locked(db, j, &w);
 }
 
 static int

@@ -1548,7 +1548,9 @@ carry_out(struct fixture *f)
 		const struct plan_action *a = &f->plan.actions[i];
 		struct plan_row *own = &f->rows[a->component][GUEST];
 
-		if (a->verb == PLAN_SET_VERDICT) {
+		if (a->verb == PLAN_SET_JOB) {
+			f->job.status = a->status;
+		} else if (a->verb == PLAN_SET_VERDICT) {
 			f->components[a->component].status = a->status;
 			if (state_is_end(own->party_status))
 				own->acked = a->status;
@@ -1568,7 +1570,7 @@ goes_on(const struct plan *p)
 {
 	for (size_t i = 0; i < p->n; i++)
 		if (!plan_is_command(p->actions[i].verb) &&
-		    !plan_goes_on(p->actions[i].verb) &&
+		    !plan_goes_on(&p->actions[i]) &&
 		    p->actions[i].verb != PLAN_WAIT)
 			return false;
 	return true;
@@ -1576,10 +1578,9 @@ goes_on(const struct plan *p)
 
 /* A look need not be followed by another that carries out the rest. */
 static void
-a_plan_has_all_that_follows_from_its_verdicts(void **state)
+expect_one_plan_is_enough(struct fixture *f, enum state status)
 {
 	static const size_t all = VERDICTS * VERDICTS * VERDICTS * 2;
-	struct fixture *f = *state;
 	size_t looked = 0;
 
 	running(f);
@@ -1589,6 +1590,7 @@ a_plan_has_all_that_follows_from_its_verdicts(void **state)
 		put(f, READER, n % all);
 		put(f, PSI, n / all % all);
 		put(f, LR, 0);
+		f->job.status = status;
 		f->job.progress = 0;
 		f->job.task_parallelism = n / all / all % 2 == 0 ? 1 : 2;
 		f->members[GUEST].busy = f->members[HOST].busy = false;
@@ -1616,6 +1618,19 @@ a_plan_has_all_that_follows_from_its_verdicts(void **state)
 				    n, plan_verb_name(f->plan.actions[i].verb));
 	}
 	assert_true(looked > 10000);
+}
+
+static void
+a_plan_has_all_that_follows_from_its_verdicts(void **state)
+{
+	expect_one_plan_is_enough(*state, STATE_RUNNING);
+}
+
+/* All have started: that it runs is said with what starts first. */
+static void
+a_plan_has_all_that_follows_from_the_jobs_beginning(void **state)
+{
+	expect_one_plan_is_enough(*state, STATE_WAITING);
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -1685,6 +1700,7 @@ main(void)
 		T(tasks_name_their_upstream_the_limit_or_the_back_off),
 		T(what_never_began_waits_for_the_end_of_its_job),
 		T(a_plan_has_all_that_follows_from_its_verdicts),
+		T(a_plan_has_all_that_follows_from_the_jobs_beginning),
 		T(every_reason_of_the_list_is_given_by_some_plan),
 	};
 
