@@ -204,8 +204,8 @@ connect_to(struct db *db, const char *password)
 	return 0;
 }
 
-static void
-disconnect(struct db *db)
+void
+db_disconnect(struct db *db)
 {
 	/* First: the statements end with the link, none is closed by itself. */
 	if (db->my != NULL)
@@ -264,7 +264,7 @@ connect_new(struct db *db)
 out:
 	sodium_memzero(password, sizeof(password));
 	if (r != 0)
-		disconnect(db);
+		db_disconnect(db);
 	return r;
 }
 
@@ -291,7 +291,7 @@ db_connected(struct db *db)
 		return 0;
 	if (db->my != NULL)
 		log_warn("database link lost; connecting again");
-	disconnect(db);
+	db_disconnect(db);
 	return connect_new(db);
 }
 
@@ -326,7 +326,7 @@ db_close(struct db *db)
 {
 	if (db == NULL)
 		return;
-	disconnect(db);
+	db_disconnect(db);
 	free(db);
 }
 

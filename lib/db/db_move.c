@@ -3,6 +3,10 @@
  */
 #include "lib/db/db_move.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "lib/base/err.h"
 #include "lib/db/db_often.h"
 #include "lib/db/db_private.h"
@@ -20,6 +24,7 @@ static const struct db_stmt *const *const often[] = {
 	db_audit_often,
 	db_event_often,
 	db_output_often,
+	db_recover_often,
 };
 
 int
@@ -55,4 +60,15 @@ db_move_settle(struct db *db)
 	    (db->my->server_status & SERVER_STATUS_IN_TRANS) != 0)
 		return err_set(ERR_CONFLICT, "the connection is another now");
 	return db_forget_others(db);
+}
+
+void
+db_move_let_go(struct db *db, int nothing)
+{
+	int fd = db_move_socket(db);
+
+	while (dup3(nothing, fd, O_CLOEXEC) < 0 &&
+	       (errno == EINTR || errno == EBUSY))
+		;
+	db_disconnect(db);
 }

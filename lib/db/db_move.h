@@ -31,4 +31,11 @@ int db_move_socket(const struct db *);
  */
 int db_move_settle(struct db *);
 
+/*
+ * The socket was sent to another process: here it is closed without a word to
+ * the server, and the next use makes a connection of its own.  nothing: a
+ * descriptor that takes its place meanwhile, such as /dev/null's.
+ */
+void db_move_let_go(struct db *, int nothing);
+
 #endif

@@ -20,5 +20,6 @@ extern const struct db_stmt *const db_partner_key_often[];
 extern const struct db_stmt *const db_audit_often[];
 extern const struct db_stmt *const db_event_often[];
 extern const struct db_stmt *const db_output_often[];
+extern const struct db_stmt *const db_recover_often[];
 
 #endif

@@ -61,6 +61,8 @@ struct db {
  * what was written before is gone and must not be mixed with what follows.
  */
 int db_connected(struct db *);
+/* End the link and what is prepared on it; the next use makes another. */
+void db_disconnect(struct db *);
 /* Before each question: a failure that took too long is silence. */
 void db_asks(struct db *);
 /* Record and classify an error of the client library; what: for the text. */

@@ -6,6 +6,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/db/db_often.h"
 #include "lib/db/db_rows.h"
 #include "lib/db/db_tx.h"
 
@@ -98,3 +99,5 @@ db_clock_follow(struct db *db)
 	/* Half way between question and answer it was that late. */
 	clock_anchor(ms * 1000 + (clock_mono_us() - before) / 2);
 }
+
+const struct db_stmt *const db_recover_often[] = { &clock_now, NULL };

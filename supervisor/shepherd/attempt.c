@@ -47,6 +47,24 @@ on_signal(void *ctx, int signo)
 	    "the programs of this site were stopped while the task ran");
 }
 
+/*
+ * Others begin and would have our connection.  While the executor runs little
+ * is asked of the database, and one of our own will do; at the end it goes
+ * back anyway.
+ */
+static void
+on_asked(void *ctx, int fd, int events)
+{
+	struct shepherd *s = ctx;
+
+	(void)fd;
+	(void)events;
+	loop_fd_del(s->asked);
+	s->asked = NULL;
+	if (s->phase == PHASE_RUNNING)
+		(void)loan_give(s->loan);
+}
+
 /* Connection, rows, lease: without them there is nothing to end. */
 static int
 open_attempt(struct shepherd *s, const char *attempt_id)
@@ -68,7 +86,10 @@ open_attempt(struct shepherd *s, const char *attempt_id)
 		.role = key->role,
 		.party_id = key->party_id };
 	if ((r = loop_new(&s->loop)) != 0 || (r = control_open(s)) != 0 ||
-	    (r = loop_signal(s->loop, SIGTERM, on_signal, s)) != 0)
+	    (r = loop_signal(s->loop, SIGTERM, on_signal, s)) != 0 ||
+	    (s->loan->db != NULL &&
+		(r = loop_fd_add(s->loop, s->loan->back, LOOP_READ, on_asked, s,
+		     &s->asked)) != 0))
 		return r;
 	return lease_open(s, &s->lease);
 }
@@ -229,6 +250,7 @@ close_all(struct shepherd *s)
 	lease_close(s->lease);
 	if (s->loop != NULL)
 		control_close(s);
+	loop_fd_del(s->asked);
 	loop_free(s->loop);
 	subject_free(s->subject);
 	if (s->loan->db != NULL)

@@ -235,7 +235,7 @@ start(struct nursery *n, char **argv, const char *config)
 	if ((r = ready_load(config, &n->ready)) != 0)
 		return r;
 	ready_warm(&n->ready);
-	n->pool = pool_new(n->ready.conf, POOL_PATIENCE_MS);
+	n->pool = pool_new(n->ready.conf, POOL_ASK_MS, POOL_PATIENCE_MS);
 	heap_close_holes();
 	return 0;
 }
@@ -260,7 +260,7 @@ add_connection(struct nursery *n)
 static int
 wait_for_request(struct nursery *n)
 {
-	struct pollfd p[1 + POOL_SIZE];
+	struct pollfd p[1 + POOL_WATCHED];
 	bool tried = false;
 	int got;
 

@@ -1,6 +1,6 @@
 /*
- * Lending connections.  pool_*() run in the nursery, loan_return() in the
- * process that it forked.
+ * Lending connections.  pool_*() run in the nursery, loan_*() in the process
+ * that it forked.
  */
 #include "supervisor/shepherd/pool.h"
 
@@ -18,6 +18,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_move.h"
+#include "lib/db/db_recover.h"
 
 enum slot_state { SLOT_EMPTY, SLOT_IDLE, SLOT_LENT };
 
@@ -27,28 +28,31 @@ struct slot {
 	struct stat socket; /* which one it is */
 	int pidfd;	    /* who has it */
 	int64_t lent_ms;    /* since when; monotonic */
+	bool asked;	    /* to do without it */
+	int back;	    /* the socket that came, of one that has it, too */
 	int pair[2];	    /* ours, and the one that is lent with it */
 };
 
 struct pool {
 	const struct site_conf *conf;
-	int64_t patience_ms;
+	int64_t ask_ms, patience_ms;
 	struct slot slots[POOL_SIZE];
 	int nothing; /* stands in for sockets that are lent */
 };
 
 struct pool *
-pool_new(const struct site_conf *conf, int64_t patience_ms)
+pool_new(const struct site_conf *conf, int64_t ask_ms, int64_t patience_ms)
 {
 	struct pool *p = xcalloc(1, sizeof(*p));
 
 	p->conf = conf;
+	p->ask_ms = ask_ms;
 	p->patience_ms = patience_ms;
 	p->nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (size_t i = 0; i < POOL_SIZE; i++) {
 		struct slot *s = &p->slots[i];
 
-		s->pidfd = s->pair[0] = s->pair[1] = -1;
+		s->pidfd = s->back = s->pair[0] = s->pair[1] = -1;
 	}
 	return p;
 }
@@ -59,8 +63,10 @@ slot_clear(struct slot *s)
 	db_close(s->db);
 	s->db = NULL;
 	fd_close(&s->pidfd);
+	fd_close(&s->back);
 	fd_close(&s->pair[0]);
 	fd_close(&s->pair[1]);
+	s->asked = false;
 	s->state = SLOT_EMPTY;
 }
 
@@ -134,6 +140,26 @@ is_quiet(int fd)
 
 /* --- lending ------------------------------------------------------------------ */
 
+/* The last one goes: who has had one for longest is asked for it. */
+static void
+ask_back(struct pool *p)
+{
+	int64_t now = clock_mono_ms();
+	struct slot *first = NULL;
+
+	for (size_t i = 0; i < POOL_SIZE; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (s->state == SLOT_LENT && s->pidfd >= 0 && !s->asked &&
+		    now - s->lent_ms >= p->ask_ms &&
+		    (first == NULL || s->lent_ms < first->lent_ms))
+			first = s;
+	}
+	if (first != NULL)
+		first->asked = send(first->pair[0], "", 1,
+				   MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+}
+
 void
 pool_lend(struct pool *p, struct loan *out)
 {
@@ -143,13 +169,19 @@ pool_lend(struct pool *p, struct loan *out)
 	while ((s = find(p, SLOT_IDLE)) != NULL &&
 	       !is_quiet(db_move_socket(s->db)))
 		slot_clear(s);
+	if (s != NULL) {
+		/* Who is forked has the time from here, and need not ask. */
+		db_clock_follow(s->db);
+		s->state = SLOT_LENT;
+	}
+	if (find(p, SLOT_IDLE) == NULL)
+		ask_back(p);
 	if (s == NULL)
 		return;
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, s->pair) != 0) {
 		slot_clear(s);
 		return;
 	}
-	s->state = SLOT_LENT;
 	out->db = s->db;
 	out->back = s->pair[1];
 }
@@ -217,13 +249,15 @@ receive(int from)
 	return fd;
 }
 
-/* Its process has ended: the connection is back, or gone with it. */
+/* Nobody else has it any more: the connection is back, or gone. */
 static void
 take_back(struct slot *s)
 {
-	int fd = receive(s->pair[0]), place = db_move_socket(s->db);
+	int fd = s->back >= 0 ? s->back : receive(s->pair[0]);
+	int place = db_move_socket(s->db);
 	struct stat st;
 
+	s->back = -1;
 	if (fd < 0 || fstat(fd, &st) != 0 || st.st_ino != s->socket.st_ino ||
 	    st.st_dev != s->socket.st_dev || !is_quiet(fd) ||
 	    dup3(fd, place, O_CLOEXEC) < 0) {
@@ -231,9 +265,26 @@ take_back(struct slot *s)
 	} else {
 		fd_close(&s->pidfd);
 		fd_close(&s->pair[0]);
+		s->asked = false;
 		s->state = SLOT_IDLE;
 	}
 	fd_close(&fd);
+}
+
+/* First the socket, then the word that it is closed there. */
+static void
+hear(struct slot *s)
+{
+	int fd = receive(s->pair[0]);
+
+	if (s->back < 0 && fd >= 0)
+		s->back = fd;
+	else if (s->back >= 0 && fd < 0)
+		take_back(s);
+	else {
+		fd_close(&fd);
+		slot_clear(s);
+	}
 }
 
 size_t
@@ -241,20 +292,32 @@ pool_watch(const struct pool *p, struct pollfd *out)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < POOL_SIZE; i++)
-		if (p->slots[i].state == SLOT_LENT)
-			out[n++] = (struct pollfd){ .fd = p->slots[i].pidfd,
+	for (size_t i = 0; i < POOL_SIZE; i++) {
+		const struct slot *s = &p->slots[i];
+
+		if (s->state != SLOT_LENT)
+			continue;
+		out[n++] = (struct pollfd){ .fd = s->pidfd, .events = POLLIN };
+		if (s->asked)
+			out[n++] = (struct pollfd){ .fd = s->pair[0],
 				.events = POLLIN };
+	}
 	return n;
 }
 
 void
 pool_look(struct pool *p)
 {
-	for (size_t i = 0; i < POOL_SIZE; i++)
-		if (p->slots[i].state == SLOT_LENT &&
-		    !is_quiet(p->slots[i].pidfd))
-			take_back(&p->slots[i]);
+	for (size_t i = 0; i < POOL_SIZE; i++) {
+		struct slot *s = &p->slots[i];
+
+		if (s->state != SLOT_LENT)
+			continue;
+		if (!is_quiet(s->pidfd))
+			take_back(s);
+		else if (s->asked && !is_quiet(s->pair[0]))
+			hear(s);
+	}
 }
 
 /* --- the borrower's side ------------------------------------------------------------ */
@@ -281,6 +344,30 @@ send_back(int to, int fd)
 	if (sendmsg(to, &m, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
 		return err_set_errno(ERR_IO, "return the connection");
 	return 0;
+}
+
+bool
+loan_give(struct loan *l)
+{
+	char byte;
+	int nothing;
+
+	(void)recv(l->back, &byte, 1, MSG_DONTWAIT);
+	if ((nothing = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+		return false;
+	if (db_move_settle(l->db) != 0 ||
+	    send_back(l->back, db_move_socket(l->db)) != 0) {
+		err_clear();
+		fd_close(&nothing);
+		return false;
+	}
+	db_move_let_go(l->db, nothing);
+	fd_close(&nothing);
+	/* When this is lost, the nursery has it after our end. */
+	(void)send(l->back, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+	fd_close(&l->back);
+	l->db = NULL;
+	return true;
 }
 
 void

@@ -7,9 +7,14 @@
  * While it is lent the socket is open in the shepherd alone: killed in a
  * transaction, its connection ends and the transaction with it, as ever.
  * What comes back is taken only when it is the very same socket, with nothing
- * in it to be read, and is lent again only after that process has ended.  A
- * shepherd that gets none makes one of its own, and whose loan was forgotten
- * closes it.
+ * in it to be read, and is lent again only after that process has ended, or
+ * has said that it holds it no more.  A shepherd that gets none makes one of
+ * its own, and whose loan was forgotten closes it.
+ *
+ * What costs is the beginning of a task; then little is asked, and seldom.  So
+ * when the last connection was lent, who has had one for a while is asked to
+ * do without: it sends the socket, closes its own, says so, and connects by
+ * itself when it has something to ask.
  *
  * This is for speed and keeps nobody apart: each shepherd has the account's
  * password and may do the same by a connection of its own.  One that was taken
@@ -28,7 +33,9 @@
 struct pool;
 
 /* Connections that are kept; more shepherds at once make their own. */
-#define POOL_SIZE 4
+#define POOL_SIZE 8
+/* Descriptors to be watched for them. */
+#define POOL_WATCHED (2 * POOL_SIZE)
 
 /* A connection in the hands of a forked process. */
 struct loan {
@@ -41,12 +48,14 @@ struct loan {
 	}
 
 /*
- * Empty; conf is borrowed.  A loan that has lasted longer than patience_ms is
- * not waited for when another connection is wanted: long tasks do not keep
- * short ones from theirs.
+ * Empty; conf is borrowed.  When another connection is wanted, a loan that has
+ * lasted longer than ask_ms is asked back, and one longer than patience_ms is
+ * not waited for: long tasks do not keep short ones from theirs.
  */
+#define POOL_ASK_MS 100
 #define POOL_PATIENCE_MS 5000
-struct pool *pool_new(const struct site_conf *, int64_t patience_ms);
+struct pool *pool_new(
+    const struct site_conf *, int64_t ask_ms, int64_t patience_ms);
 void pool_free(struct pool *); /* NULL is fine */
 
 /* Is there none to lend, and room for one? */
@@ -62,9 +71,19 @@ void pool_lend(struct pool *, struct loan *out);
  */
 void pool_lent(struct pool *, const struct loan *, int pidfd);
 
-/* To be watched: at most POOL_SIZE processes, whose end pool_look() sees. */
+/*
+ * To be watched, at most POOL_WATCHED: processes, whose end pool_look() sees,
+ * and what comes back before.
+ */
 size_t pool_watch(const struct pool *, struct pollfd *out);
 void pool_look(struct pool *);
+
+/*
+ * In the process that has it, when l->back can be read: it is asked to do
+ * without.  True when the connection has gone back; l->db is the caller's then
+ * (and l has none), and connects at its next use.  Else all is as it was.
+ */
+bool loan_give(struct loan *);
 
 /*
  * In the process that has it, when its work is done: the connection goes

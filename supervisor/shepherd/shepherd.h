@@ -41,6 +41,7 @@ struct shepherd {
 	const struct site_conf *conf;
 	struct providers *providers; /* NULL: the subject reads them */
 	struct loan *loan;	     /* of a connection, perhaps */
+	struct loop_fd *asked;	     /* whether that is asked back */
 	struct db *db;
 	struct loop *loop;
 	struct subject *subject;

@@ -64,7 +64,7 @@ setup(void **state)
 	struct fixture *f = xcalloc(1, sizeof(*f));
 
 	f->db = mariadb_connect();
-	f->pool = pool_new(mariadb_conf(), PATIENCE_MS);
+	f->pool = pool_new(mariadb_conf(), PATIENCE_MS, PATIENCE_MS);
 	*state = f;
 	return 0;
 }
@@ -118,7 +118,7 @@ lend(struct fixture *f, work_fn *work)
 static int64_t
 end_of(struct fixture *f, struct borrower *b)
 {
-	struct pollfd p[POOL_SIZE];
+	struct pollfd p[POOL_WATCHED];
 	int64_t word = -1;
 
 	(void)!read(b->said, &word, sizeof(word));
@@ -407,7 +407,7 @@ who_has_one_for_long_keeps_nobody_from_another(void **state)
 	struct borrower b[POOL_SIZE], next;
 
 	pool_free(f->pool);
-	f->pool = pool_new(mariadb_conf(), 0);
+	f->pool = pool_new(mariadb_conf(), PATIENCE_MS, 0);
 	assert_int_equal(pipe(go), 0);
 	for (size_t i = 0; i < POOL_SIZE; i++)
 		b[i] = lend(f, i == 0 ? hold_until_told : hold);
@@ -426,6 +426,141 @@ who_has_one_for_long_keeps_nobody_from_another(void **state)
 	assert_true(ask(f->db, &others) <= 1);
 	fd_close(&go[0]);
 	fd_close(&go[1]);
+}
+
+/* --- asked back ---------------------------------------------------------------- */
+
+static int done[2];
+
+static void
+wait_to_be_asked(struct loan *l)
+{
+	struct pollfd p = { .fd = l->back, .events = POLLIN };
+
+	(void)poll(&p, 1, -1);
+}
+
+static void
+give_when_asked(struct loan *l, int64_t *say)
+{
+	struct db *db = l->db;
+	char byte;
+
+	*say = ask(db, &own_id);
+	wait_to_be_asked(l);
+	if (!loan_give(l) || l->db != NULL)
+		*say = -2;
+	(void)!write(done[1], "", 1);
+	(void)!read(go[0], &byte, 1);
+	/* Whose it is now is lent it meanwhile: this is another one. */
+	if (*say == ask(db, &own_id) || ask(db, &own_id) <= 0)
+		*say = -3;
+	db_close(db);
+}
+
+/* The socket goes, and is kept all the same. */
+static void
+send_and_keep(struct loan *l, int64_t *say)
+{
+	union {
+		struct cmsghdr head;
+		char space[CMSG_SPACE(sizeof(int))];
+	} control = { .space = "" };
+	int fd = db_move_socket(l->db);
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		.msg_controllen = sizeof(control) };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
+	wait_to_be_asked(l);
+	*say = sendmsg(l->back, &m, 0);
+	(void)!write(done[1], "", 1);
+	(void)!read(go[0], &byte, 1);
+}
+
+/* All have one, the first is asked for it, and has answered. */
+static void
+lend_all(struct fixture *f, work_fn *first, struct borrower *b)
+{
+	char byte;
+
+	assert_int_equal(pipe(go), 0);
+	assert_int_equal(pipe(done), 0);
+	pool_free(f->pool);
+	f->pool = pool_new(mariadb_conf(), 0, PATIENCE_MS);
+	for (size_t i = 0; i < POOL_SIZE; i++) {
+		b[i] = lend(f, i == 0 ? first : hold);
+		assert_true(b[i].had_one);
+	}
+	assert_int_equal(read(done[0], &byte, 1), 1);
+}
+
+static void
+end_all(struct fixture *f, struct borrower *b)
+{
+	for (size_t i = 1; i < POOL_SIZE; i++) {
+		assert_int_equal(kill(b[i].pid, SIGKILL), 0);
+		(void)end_of(f, &b[i]);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		fd_close(&go[i]);
+		fd_close(&done[i]);
+	}
+}
+
+/* Everything that has come is looked at. */
+static void
+look_at_all(struct fixture *f)
+{
+	struct pollfd p[POOL_WATCHED];
+
+	while (poll(p, (nfds_t)pool_watch(f->pool, p), 0) > 0)
+		pool_look(f->pool);
+}
+
+static void
+who_had_one_for_a_while_is_asked_to_do_without(void **state)
+{
+	struct fixture *f = *state;
+	struct borrower b[POOL_SIZE], next;
+	int64_t id;
+
+	lend_all(f, give_when_asked, b);
+	look_at_all(f);
+	next = lend(f, say_id);
+	assert_true(next.had_one);
+	id = end_of(f, &next);
+	assert_true(id > 0);
+	/* The same, and the one that gave it lives and has its own. */
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(end_of(f, &b[0]), id);
+	end_all(f, b);
+}
+
+static void
+one_that_was_sent_and_not_let_go_is_not_lent(void **state)
+{
+	struct fixture *f = *state;
+	struct borrower b[POOL_SIZE], next;
+
+	lend_all(f, send_and_keep, b);
+	look_at_all(f);
+	next = lend(f, hold);
+	assert_false(next.had_one);
+	assert_int_equal(write(go[1], "", 1), 1);
+	assert_int_equal(end_of(f, &b[0]), 1);
+	/* After its end nobody else has it. */
+	assert_int_equal(kill(next.pid, SIGKILL), 0);
+	(void)end_of(f, &next);
+	assert_true(run(f, say_id) > 0);
+	end_all(f, b);
 }
 
 static void
@@ -463,6 +598,8 @@ main(void)
 		TEST(a_connection_with_an_answer_in_it_is_not_taken_back),
 		TEST(nobody_gets_a_connection_that_another_has),
 		TEST(who_has_one_for_long_keeps_nobody_from_another),
+		TEST(who_had_one_for_a_while_is_asked_to_do_without),
+		TEST(one_that_was_sent_and_not_let_go_is_not_lent),
 		TEST(a_connection_that_the_server_ended_is_not_lent),
 	};
 
