@@ -17,6 +17,7 @@
 #include "lib/party/party.h"
 #include "supervisor/changes.h"
 #include "supervisor/joblog.h"
+#include "supervisor/launch.h"
 #include "supervisor/queue.h"
 #include "supervisor/sign.h"
 
@@ -357,6 +358,7 @@ struct changing {
 	struct job *job;
 	const struct snapshot *snapshot;
 	struct plan *plan;
+	struct outcome *outcome;
 	bool waits; /* the job has another reason to wait */
 	bool acks;  /* what was acknowledged goes with it */
 };
@@ -376,11 +378,63 @@ takes_acks(const struct job *j, const struct plan *p)
 	return j->acks.n >= ACKS_MANY;
 }
 
+static bool
+is_own_start(const struct snapshot *sn, const struct plan_action *a)
+{
+	return a->verb == PLAN_TASK_START && sn->parties[a->member].is_local;
+}
+
+/*
+ * What starts here because of what was just written need not wait for another
+ * transaction.  One that cannot start now is left to command.c, which makes
+ * rows of that, too.
+ */
+static int
+start_own(struct db *db, const struct changing *c)
+{
+	const struct snapshot *sn = c->snapshot;
+	struct plan *p = c->plan;
+	struct outcome *o = c->outcome;
+	struct db_attempt **claimed;
+	bool effective;
+	int r;
+
+	o->n_claimed = 0;
+	o->unclaimed = false;
+	o->claimed = arena_alloc(sn->arena, (p->n + 1) * sizeof(*o->claimed));
+	for (size_t i = 0; i < p->n; i++) {
+		struct plan_action *a = &p->actions[i];
+		const struct db_task_key *k;
+
+		if (!is_own_start(sn, a))
+			continue;
+		k = &snapshot_task(sn, a->component, a->member)->key;
+		r = party_task_start_held(db, k, &effective);
+		if (r == ERR_DB || r == ERR_DB_RETRY)
+			return r;
+		a->done = r == 0;
+		if (r != 0) {
+			err_clear();
+			continue;
+		}
+		claimed = &o->claimed[o->n_claimed];
+		if ((r = launch_claim(
+			 c->super->launcher, sn->arena, k, claimed)) != 0)
+			return r;
+		if (*claimed != NULL)
+			o->n_claimed++;
+		else
+			o->unclaimed = true;
+	}
+	return 0;
+}
+
 static int
 change_tx(struct db *db, void *ctx)
 {
 	struct changing *c = ctx;
 	struct plan *p = c->plan;
+	bool stale = false;
 	int r;
 
 	for (size_t i = 0; i < p->n; i++)
@@ -394,9 +448,12 @@ change_tx(struct db *db, void *ctx)
 			continue;
 		r = change(c->super, c->job, c->snapshot, &p->actions[i]);
 		/* What was planned behind it is for a job that is so. */
-		if (is_counted_on(&p->actions[i]) && !p->actions[i].done)
+		stale = is_counted_on(&p->actions[i]) && !p->actions[i].done;
+		if (stale)
 			break;
 	}
+	if (r == 0 && !stale)
+		r = start_own(db, c);
 	if (r == 0)
 		r = store_waits(c->super, c->job, c->snapshot, p, c->waits);
 	return r;
@@ -441,6 +498,7 @@ rows_change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		.job = j,
 		.snapshot = sn,
 		.plan = p,
+		.outcome = o,
 		.acks = takes_acks(j, p) };
 	bool any = tasks_wait_anew(sn, p);
 	int64_t tries = 0;

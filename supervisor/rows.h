@@ -20,10 +20,17 @@ struct outcome {
 	enum state became; /* STATE_NONE: as it was */
 	bool stale;
 	int64_t delay_ms; /* until the next look; -1: nothing said */
+	/* own tasks of the plan that were started and claimed with its rows:
+	 * their shepherds are yet to be started (in the snapshot's arena) */
+	struct db_attempt **claimed;
+	size_t n_claimed;
+	bool unclaimed; /* some of them are for a look of the launcher */
 };
 
 /*
- * All of a plan's changes of rows in one transaction, then what they mean in
+ * All of a plan's changes of rows in one transaction, with the starts of own
+ * tasks that follow (done in the plan then; if not they are commands like any
+ * other); then what they mean in
  * the job's log; o learns what follows from them.
  * Errors: ERR_CONFLICT when the job's lease is lost, ERR_DB; nothing is
  * changed then.

@@ -16,6 +16,7 @@
 #include "supervisor/command.h"
 #include "supervisor/job.h"
 #include "supervisor/joblog.h"
+#include "supervisor/launch.h"
 #include "supervisor/leftovers.h"
 #include "supervisor/plan.h"
 #include "supervisor/queue.h"
@@ -155,7 +156,7 @@ serve_own(
 
 	for (size_t i = 0; r == 0 && i < s->plan.n; i++) {
 		a = &s->plan.actions[i];
-		if (!plan_is_command(a->verb) ||
+		if (!plan_is_command(a->verb) || a->done ||
 		    !sn->parties[a->member].is_local)
 			continue;
 		r = command_send(s->super, j, sn, a, answered, s, &sent);
@@ -165,6 +166,15 @@ serve_own(
 			o->changed |= sent.news;
 	}
 	return r;
+}
+
+static void
+start_claimed(struct scheduler *s, const struct outcome *o)
+{
+	for (size_t i = 0; i < o->n_claimed; i++)
+		launch_claimed(s->super->launcher, o->claimed[i]);
+	if (o->unclaimed)
+		launch_look(s->super->launcher);
 }
 
 /*
@@ -182,10 +192,11 @@ carry_out(
 	if (o->became != STATE_NONE)
 		sn->plan.status = o->became;
 	j->has_ended = state_is_end(sn->plan.status);
-	if ((r = ask_partners(s, j, sn, true, o)) != 0 ||
-	    (r = ask_partners(s, j, sn, false, o)) != 0)
-		return r;
-	return serve_own(s, j, sn, o);
+	if ((r = ask_partners(s, j, sn, true, o)) == 0)
+		r = ask_partners(s, j, sn, false, o);
+	/* They are claimed, whatever became of the requests. */
+	start_claimed(s, o);
+	return r != 0 ? r : serve_own(s, j, sn, o);
 }
 
 /* When a job that is given back is to be looked at again. */

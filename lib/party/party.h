@@ -247,6 +247,12 @@ int party_next_version(const struct db_task *t, struct db_task_new *out);
  */
 int party_task_start(struct db *, const struct party_caller *,
     const struct db_task_key *, bool *effective);
+/*
+ * The same for a member of this site, in the transaction of the job's
+ * scheduler, which has locked the job and seen that the lease is its own.
+ */
+int party_task_start_held(
+    struct db *, const struct db_task_key *, bool *effective);
 int party_task_status(struct db *, const struct party_caller *,
     const struct db_task_key *, enum state, const char *reason,
     bool *effective);

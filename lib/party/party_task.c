@@ -222,6 +222,17 @@ party_task_start(struct db *db, const struct party_caller *caller,
 	return run_task(db, &c, start, effective);
 }
 
+int
+party_task_start_held(
+    struct db *db, const struct db_task_key *k, bool *effective)
+{
+	struct party_command c = { .key = k };
+	int r = start(db, &c);
+
+	*effective = r == 0 && c.effective;
+	return r;
+}
+
 static int
 status(struct db *db, struct party_command *c)
 {
