@@ -126,7 +126,7 @@ add_audit(struct db *db, const struct db_event *e)
 	if (str_eq(e->kind, "revision")) {
 		is_job = true;
 		action = "job contract";
-	} else if (is_job || str_eq(e->kind, "party_task"))
+	} else if (is_job || (str_eq(e->kind, "party_task") && !e->elsewhere))
 		action = action_of(e, is_job);
 	if (action == NULL)
 		return 0;

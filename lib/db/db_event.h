@@ -20,6 +20,7 @@ struct db_event {
 	const char *to_state;
 	const char *actor;
 	const char *reason; /* may be NULL */
+	bool elsewhere;	    /* when added: of another site's task */
 };
 
 /*

@@ -117,8 +117,16 @@ move_party_locked(struct db *db, struct task_move *t, const struct task_head *h)
 	if (h->is_initiator && state_is_end(to) &&
 	    (r = db_job_wake(db, t->key->job_id)) != 0)
 		return r;
-	return db_task_event(
-	    db, t->key, "party_task", h->party_status, to, t->m->reason);
+	return db_event_add(db, &(struct db_event){ .job_id = t->key->job_id,
+				    .component = t->key->component,
+				    .version = t->key->version,
+				    .role = t->key->role,
+				    .party_id = t->key->party_id,
+				    .kind = "party_task",
+				    .from_state = state_name(h->party_status),
+				    .to_state = name,
+				    .reason = t->m->reason,
+				    .elsewhere = !h->run_here });
 }
 
 static int
