@@ -44,11 +44,13 @@ static const struct json_field verdict_fields[] = {
 
 struct start {
 	struct json_object *signatures; /* of all members */
+	struct json_object *tasks;	/* that begin with it */
 	int64_t run, fence;
 };
 
 static const struct json_field start_fields[] = {
 	JSON_ARR(struct start, signatures, 0, SIGNATURES_MAX, 0),
+	JSON_ARR(struct start, tasks, 0, DSL_COMPONENTS_MAX, 0),
 	COMMAND_SELF(struct start),
 };
 
@@ -133,19 +135,23 @@ api_party_job_start(struct request *req, struct reply *rp)
 	struct party_member m;
 	struct start start = { .run = -1 };
 	struct party_offer offer;
+	const struct db_task_key *tasks;
 	bool effective;
+	size_t n;
 	int r;
 
 	if ((r = command_local_member(req, &m)) != 0 ||
 	    (r = command_body(req, JSON_FIELDS(start_fields), &start)) != 0 ||
 	    (r = signatures_read(start.signatures, req->arena,
-		 &offer.signatures, &offer.n)) != 0)
+		 &offer.signatures, &offer.n)) != 0 ||
+	    (r = command_tasks(req, "tasks", start.tasks, &m, &tasks, &n)) != 0)
 		return r;
 	command_self(&who, &start.run, start.fence);
 	if ((r = party_contract_start(
-		 req->app->db, &who, &m, &offer, &effective)) != 0)
+		 req->app->db, &who, &m, &offer, tasks, n, &effective)) != 0)
 		return r;
-	return command_answer(req, rp, effective, COMMAND_SILENT);
+	return command_answer(
+	    req, rp, effective, n > 0 ? WAKE_LAUNCHES : COMMAND_SILENT);
 }
 
 int

@@ -190,7 +190,7 @@ command_end(struct request *req, struct command_end *e)
 }
 
 static int
-read_success(
+read_task(
     struct json_object *o, const struct party_member *m, struct db_task_key *k)
 {
 	struct json_object *version;
@@ -211,23 +211,29 @@ read_success(
 }
 
 int
+command_tasks(struct request *req, const char *name, struct json_object *list,
+    const struct party_member *m, const struct db_task_key **out, size_t *n)
+{
+	struct db_task_key *keys;
+
+	*n = list == NULL ? 0 : json_object_array_length(list);
+	keys = arena_alloc(req->arena, (*n + 1) * sizeof(*keys));
+	*out = keys;
+	for (size_t i = 0; i < *n; i++)
+		if (read_task(
+			json_object_array_get_idx(list, i), m, &keys[i]) != 0)
+			return err_set(ERR_INVALID,
+			    "body: /%s/%zu: must be [component, version]", name,
+			    i);
+	return 0;
+}
+
+int
 command_succeeded(struct request *req, struct json_object *list,
     const struct party_member *m, struct party_caller *who)
 {
-	size_t n = list == NULL ? 0 : json_object_array_length(list);
-	struct db_task_key *keys =
-	    arena_alloc(req->arena, (n + 1) * sizeof(*keys));
-
-	for (size_t i = 0; i < n; i++)
-		if (read_success(
-			json_object_array_get_idx(list, i), m, &keys[i]) != 0)
-			return err_set(ERR_INVALID,
-			    "body: /succeeded/%zu: must be [component, "
-			    "version]",
-			    i);
-	who->succeeded = keys;
-	who->n_succeeded = n;
-	return 0;
+	return command_tasks(
+	    req, "succeeded", list, m, &who->succeeded, &who->n_succeeded);
 }
 
 /* --- answers ------------------------------------------------------------------------- */

@@ -59,9 +59,12 @@ int command_end(struct request *, struct command_end *out);
 struct party_caller command_caller(struct request *);
 
 /*
- * "succeeded": [[component, version], …], tasks of member m (borrowed) whose
- * success is told with a command.
+ * NAME: [[component, version], …], tasks of member m (borrowed); in the
+ * request's arena.
  */
+int command_tasks(struct request *, const char *name, struct json_object *list,
+    const struct party_member *m, const struct db_task_key **out, size_t *n);
+/* "succeeded": those whose success is told with a command. */
 int command_succeeded(struct request *, struct json_object *list,
     const struct party_member *m, struct party_caller *);
 

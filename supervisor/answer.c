@@ -369,6 +369,11 @@ answer_keep(struct command *c)
 {
 	for (size_t i = 0; i < c->ntold; i++)
 		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
+	for (size_t i = 0; i < c->nstarts; i++) {
+		acks_add(&c->job->acks, &c->starts[i], STATE_NONE);
+		job_task(c->job, c->start_components[i], c->member)->heard_ms =
+		    clock_mono_ms();
+	}
 	if (!plan_is_task_command(c->verb)) {
 		acks_add_member(&c->job->acks, &c->to,
 		    c->verb == PLAN_START ? DB_PARTY_STARTED : DB_PARTY_ENDED);

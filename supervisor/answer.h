@@ -33,6 +33,10 @@ struct command {
 	struct db_task_key *told;
 	size_t *told_components;
 	size_t ntold;
+	/* tasks of the member that begin with its start of the job */
+	struct db_task_key *starts;
+	size_t *start_components;
+	size_t nstarts;
 	/* why a start was refused: the collect that follows settles it */
 	const char *refusal;
 	struct arena *arena;

@@ -36,22 +36,21 @@ key_of(struct command *c, const struct db_task *t)
 	};
 }
 
-static void
-take_told(
-    struct command *c, const struct snapshot *sn, const struct plan_action *a)
+/* The member's tasks of some components: *numbers are those of the plan. */
+static struct db_task_key *
+keys_of(struct command *c, const struct snapshot *sn, const size_t *components,
+    size_t n, size_t **numbers)
 {
-	const size_t n = a->ntold;
+	struct db_task_key *keys =
+	    arena_alloc(c->arena, (n + 1) * sizeof(*keys));
 
-	c->told = arena_alloc(c->arena, (n + 1) * sizeof(*c->told));
-	c->told_components =
-	    arena_alloc(c->arena, (n + 1) * sizeof(*c->told_components));
-	for (c->ntold = 0; c->ntold < n; c->ntold++) {
-		size_t component = a->told[c->ntold];
-
-		c->told_components[c->ntold] = component;
-		c->told[c->ntold] =
-		    key_of(c, snapshot_task(sn, component, a->member));
+	*numbers = arena_alloc(c->arena, (n + 1) * sizeof(**numbers));
+	for (size_t i = 0; i < n; i++) {
+		(*numbers)[i] = components[i];
+		keys[i] =
+		    key_of(c, snapshot_task(sn, components[i], c->member));
 	}
+	return keys;
 }
 
 static struct command *
@@ -83,7 +82,10 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	/* The success of a job that makes a model names all manifests. */
 	if (c->verb == PLAN_END && c->status == STATE_SUCCESS && !c->undo)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
-	take_told(c, sn, a);
+	c->ntold = a->ntold;
+	c->told = keys_of(c, sn, a->told, a->ntold, &c->told_components);
+	c->nstarts = a->nstarts;
+	c->starts = keys_of(c, sn, a->starts, a->nstarts, &c->start_components);
 	if (!plan_is_task_command(a->verb))
 		return c;
 	t = snapshot_task(sn, a->component, a->member);
@@ -109,6 +111,9 @@ set_busy(struct command *c, bool busy)
 		c->job->members[c->member].busy = busy;
 	for (size_t i = 0; i < c->ntold; i++)
 		job_task(c->job, c->told_components[i], c->member)->busy = busy;
+	for (size_t i = 0; i < c->nstarts; i++)
+		job_task(c->job, c->start_components[i], c->member)->busy =
+		    busy;
 	if (busy)
 		c->job->under_way++;
 	else
@@ -487,7 +492,7 @@ command_ask_after_refusal(struct command *c, const char *refusal)
 	    arena_strdup(arena, c->to.party_id);
 	ask->task.component = arena_strdup(arena, c->task.component);
 	ask->reason = NULL;
-	ask->ntold = 0;
+	ask->ntold = ask->nstarts = 0;
 	if (send_away(ask) != 0) {
 		log_err("job=%s collect", c->to.job_id);
 		command_free(ask);

@@ -140,16 +140,16 @@ documents_body(struct command *c, char **out)
 
 /* [[component, version], …] */
 static struct json_object *
-told_json(const struct command *c)
+tasks_json(const struct db_task_key *keys, size_t n)
 {
 	struct json_object *list = json_object_new_array(), *one;
 
-	for (size_t i = 0; i < c->ntold; i++) {
+	for (size_t i = 0; i < n; i++) {
 		one = json_object_new_array();
 		json_object_array_add(
-		    one, json_object_new_string(c->told[i].component));
+		    one, json_object_new_string(keys[i].component));
 		json_object_array_add(
-		    one, json_object_new_int64(c->told[i].version));
+		    one, json_object_new_int64(keys[i].version));
 		json_object_array_add(list, one);
 	}
 	return list;
@@ -181,7 +181,9 @@ command_body_make(struct command *c, char **out)
 	if (c->undo)
 		json_add_bool(o, "undo", true);
 	if (c->ntold > 0)
-		json_add(o, "succeeded", told_json(c));
+		json_add(o, "succeeded", tasks_json(c->told, c->ntold));
+	if (c->nstarts > 0)
+		json_add(o, "tasks", tasks_json(c->starts, c->nstarts));
 	if (c->nmodels > 0)
 		json_add(o, "model", model_members_json(c->models, c->nmodels));
 	*out = xstrdup(json_text(o));

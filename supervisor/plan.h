@@ -157,6 +157,12 @@ struct plan_action {
 	 */
 	size_t *told; /* in the arena */
 	size_t ntold;
+	/*
+	 * Of a job's start at a partner: components whose tasks begin there
+	 * with it, as they are the first of the job.
+	 */
+	size_t *starts; /* in the arena */
+	size_t nstarts;
 	bool done; /* for whoever carries it out */
 };
 

@@ -277,6 +277,52 @@ plan_signed(struct plan_maker *k)
 	return all;
 }
 
+static bool
+begins_at(const struct plan_component *comp, size_t m)
+{
+	for (size_t i = 0; i < comp->nrows; i++)
+		if (comp->rows[i].member == m)
+			return comp->rows[i].party_status == STATE_WAITING &&
+			       !comp->rows[i].start_acked;
+	return false;
+}
+
+/*
+ * What plan_run() would start first, a request later.  All have signed and
+ * reserved, so a member that starts need not wait for the others' word.  Of a
+ * run of a job that has ended before no task begins until the job runs: it
+ * may still come to nothing.
+ */
+static void
+begin_with(struct plan_maker *k, struct plan_action *start)
+{
+	const struct plan_job *j = k->job;
+	int left = j->task_parallelism;
+
+	start->starts = arena_alloc(
+	    k->plan->arena, j->ncomponents * sizeof(*start->starts) + 1);
+	for (size_t c = 0; c < j->ncomponents && left > 0; c++) {
+		if (k->views[c].verdict != STATE_WAITING ||
+		    !plan_upstream_succeeded(k, c))
+			continue;
+		left--;
+		if (begins_at(&j->components[c], start->member))
+			start->starts[start->nstarts++] = c;
+	}
+}
+
+static void
+plan_start(struct plan_maker *k, size_t m)
+{
+	const struct plan_job *j = k->job;
+	size_t n = k->plan->n;
+
+	plan_to_member(k, PLAN_START, m, j->status, NULL);
+	if (k->plan->n > n && !j->members[m].is_local && !has_reruns(j) &&
+	    !state_is_end(j->undo_to))
+		begin_with(k, &k->plan->actions[n]);
+}
+
 /* create, apply, start: true when every member has started the job. */
 bool
 plan_begin(struct plan_maker *k)
@@ -301,7 +347,7 @@ plan_begin(struct plan_maker *k)
 	for (size_t m = 0; m < j->nmembers; m++) {
 		if (j->members[m].started)
 			continue;
-		plan_to_member(k, PLAN_START, m, j->status, NULL);
+		plan_start(k, m);
 		if (j->members[m].away)
 			plan_wait_for_away(k, &j->members[m], "start the job");
 	}

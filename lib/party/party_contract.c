@@ -155,12 +155,14 @@ party_contract_reopen(struct db *db, const struct party_caller *caller,
 int
 party_contract_start(struct db *db, const struct party_caller *caller,
     const struct party_member *m, const struct party_offer *offer,
-    bool *effective)
+    const struct db_task_key *tasks, size_t n, bool *effective)
 {
 	struct party_command c = { .caller = caller,
 		.member = *m,
 		.signatures = offer->signatures,
-		.n_signatures = offer->n };
+		.n_signatures = offer->n,
+		.starts = tasks,
+		.n_starts = n };
 
 	return party_run(db, &c, party_start_signed, effective);
 }

@@ -25,8 +25,12 @@ int party_contract_create(struct db *, const struct party_caller *,
 int party_contract_reopen(struct db *, const struct party_caller *,
     const struct party_member *, const struct db_job_new *,
     const struct party_offer *, enum permit_kind *refused, bool *effective);
-/* party_job_start() with the signatures of all members. */
+/*
+ * party_job_start() with the signatures of all members, and party_task_start()
+ * of these tasks of the member: all of it, or nothing.
+ */
 int party_contract_start(struct db *, const struct party_caller *,
-    const struct party_member *, const struct party_offer *, bool *effective);
+    const struct party_member *, const struct party_offer *,
+    const struct db_task_key *tasks, size_t n, bool *effective);
 
 #endif

@@ -457,10 +457,17 @@ start(struct db *db, struct party_command *c)
 int
 party_start_signed(struct db *db, struct party_command *c)
 {
+	bool any;
 	int r =
 	    signatures_take(db, c->job, c->signatures, c->n_signatures, true);
 
-	return r != 0 ? r : start(db, c);
+	if (r == 0)
+		r = start(db, c);
+	for (size_t i = 0; r == 0 && i < c->n_starts; i++) {
+		r = party_task_start_held(db, &c->starts[i], &any);
+		c->effective |= r == 0 && any;
+	}
+	return r;
 }
 
 int

@@ -32,6 +32,8 @@ struct party_command {
 	const struct db_job_new *documents;
 	const struct db_signature *signatures; /* of all members */
 	size_t n_signatures;
+	const struct db_task_key *starts; /* tasks that begin with the job */
+	size_t n_starts;
 	bool effective;
 	enum permit_kind refused; /* by which kind of rule */
 	struct db_task_left *own; /* see party_own_end() */
@@ -50,7 +52,10 @@ typedef int party_command_fn(struct db *, struct party_command *);
 int party_run(
     struct db *, struct party_command *, party_command_fn *, bool *effective);
 
-/* The member starts, with the signatures of all that the caller sent. */
+/*
+ * The member starts, with the signatures of all that the caller sent, and with
+ * it the tasks that are named.
+ */
 int party_start_signed(struct db *, struct party_command *);
 
 /*

@@ -123,6 +123,17 @@ class HostilePartner(unittest.TestCase):
             self.assertNotIn(reply["retcode"], (0, None), (path, reply))
             self.assertEqual(self.state(), before)
 
+    def test_the_tasks_that_a_start_names_are_pairs(self):
+        path = "/v1/party/%s/host/10000/start" % self.job
+        for tasks, where in (([["hetero_lr_0"]], "/tasks/0"), ([["hetero_lr_0", 0], ["hetero_lr_0", "0"]], "/tasks/1"),
+                             (["hetero_lr_0"], "/tasks/0"), ([["../x", 0]], "/tasks/0"),
+                             ([["hetero_lr_0", -1]], "/tasks/0"), ({"hetero_lr_0": 0}, "/tasks")):
+            before = self.state()
+            _, reply = self.send(self.request(path=path, body=json.dumps({"tasks": tasks}).encode()))
+            self.assertNotIn(reply["retcode"], (0, 10, None), (tasks, reply))
+            self.assertIn(where, reply["retmsg"])
+            self.assertEqual(self.state(), before)
+
     def test_partner_routes_do_not_exist_for_clients_and_the_other_way(self):
         reply = self.fed.host.api("party/%s/host/10000/stop/canceled" % self.job)
         self.assertNotEqual(reply["retcode"], 0)

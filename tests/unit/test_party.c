@@ -19,6 +19,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/db/db_attempt.h"
+#include "lib/db/db_contract.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_permission.h"
 #include "lib/db/db_resource.h"
@@ -28,6 +29,7 @@
 #include "lib/party/job_doubt.h"
 #include "lib/party/job_stop.h"
 #include "lib/party/party.h"
+#include "lib/party/party_contract.h"
 #include "tests/lib/claim.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -202,6 +204,55 @@ every_command_of_a_job_can_be_repeated(void **state)
 	TWICE(THEIRS, party_job_status(db, &guest, &member, STATE_WAITING,
 			  "rerun", &effective));
 	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
+}
+
+static void
+sign_all(void)
+{
+	struct db_party *rows;
+	size_t n;
+
+	assert_int_equal(db_party_list(db, arena, THEIRS, &rows, &n), 0);
+	assert_true(n > 1);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(
+		    db_signature_put(db, THEIRS, 0,
+			&(struct db_signature){ .role = rows[i].role,
+			    .party_id = rows[i].party_id,
+			    .key_id = "0123456789abcdef",
+			    .signed_s = 1,
+			    .signature = "00" }),
+		    0);
+}
+
+/* The first tasks need no command of their own. */
+static void
+a_start_takes_the_tasks_along_that_it_names(void **state)
+{
+	static const struct party_offer none = { .n = 0 };
+	struct db_task_key tasks[] = { reader, lr };
+	bool effective;
+
+	(void)state;
+	assert_int_equal(party_resource_apply(
+			     db, &guest, &member, RESERVATION_MS, NULL, NULL),
+	    0);
+	sign_all();
+	/* All, or nothing. */
+	tasks[1].component = "nothing_0";
+	assert_int_equal(party_contract_start(
+			     db, &guest, &member, &none, tasks, 2, &effective),
+	    ERR_NOT_FOUND);
+	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
+	assert_false(task(&reader)->start_acked);
+	TWICE(THEIRS, party_contract_start(
+			  db, &guest, &member, &none, tasks, 1, &effective));
+	assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+	assert_true(task(&reader)->start_acked);
+	assert_false(task(&lr)->start_acked);
+	/* An answer that got lost: it is told by itself again. */
+	assert_int_equal(party_task_start(db, &guest, &reader, &effective), 0);
+	assert_false(effective);
 }
 
 /* A user here stopped it, and its initiator had another cause to end it. */
@@ -1849,6 +1900,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		T(every_command_of_a_job_can_be_repeated),
+		T(a_start_takes_the_tasks_along_that_it_names),
 		T(the_end_that_the_initiator_says_is_the_jobs),
 		T(a_users_stop_gives_way_to_a_success_that_the_initiator_had),
 		T(a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word),

@@ -340,6 +340,57 @@ all_granted_starts_the_job(void **state)
 	expect_commands(f, 2);
 }
 
+static void
+a_partner_begins_the_first_tasks_with_its_start(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_action *a;
+
+	all_reserved(f);
+	make(f);
+	/* Here they begin with the job. */
+	assert_int_equal(expect(f, PLAN_START, GUEST, ANY)->nstarts, 0);
+	a = expect(f, PLAN_START, HOST, ANY);
+	assert_int_equal(a->nstarts, 1);
+	assert_int_equal(a->starts[0], READER);
+	/* As many as may run at once, whoever runs them. */
+	f->components[PSI].nupstream = 0;
+	make(f);
+	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 1);
+	f->job.task_parallelism = 2;
+	make(f);
+	a = expect(f, PLAN_START, HOST, ANY);
+	assert_int_equal(a->nstarts, 2);
+	assert_int_equal(a->starts[1], PSI);
+	f->components[READER].nrows = 1;
+	make(f);
+	a = expect(f, PLAN_START, HOST, ANY);
+	assert_int_equal(a->nstarts, 1);
+	assert_int_equal(a->starts[0], PSI);
+	/* It runs there: the answer was lost. */
+	f->rows[PSI][HOST].party_status = STATE_RUNNING;
+	make(f);
+	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 0);
+}
+
+/* It may yet be undone, and then none of its tasks has begun. */
+static void
+of_a_rerun_no_task_begins_before_the_job_runs(void **state)
+{
+	struct fixture *f = *state;
+
+	all_reserved(f);
+	f->job.undo_to = STATE_SUCCESS;
+	make(f);
+	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 0);
+	f->job.undo_to = STATE_NONE;
+	f->components[LR].version = 1;
+	for (size_t m = 0; m < MEMBERS; m++)
+		f->rows[LR][m].acked = STATE_WAITING;
+	make(f);
+	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 0);
+}
+
 /* What waits is the start, at every member. */
 static void
 nobody_starts_before_all_have_signed(void **state)
@@ -1649,6 +1700,8 @@ main(void)
 		T(after_a_refusal_members_are_asked_in_one_order),
 		T(a_job_does_not_pass_one_that_waited_long),
 		T(all_granted_starts_the_job),
+		T(a_partner_begins_the_first_tasks_with_its_start),
+		T(of_a_rerun_no_task_begins_before_the_job_runs),
 		T(nobody_starts_before_all_have_signed),
 		T(this_site_signs_before_it_asks_others),
 		T(a_reservation_lost_before_the_start_is_applied_for_again),
