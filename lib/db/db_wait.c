@@ -169,15 +169,17 @@ set_tx(struct db *db, void *ctx)
 	return r;
 }
 
+/* *numbers, which fn finds by its ctx, are the wait's while it runs. */
 static int
-set_of_job(struct db *db, struct setting *s)
+tx_with_numbers(struct db *db, const struct wait *w, const char **numbers,
+    db_tx_fn *fn, void *ctx)
 {
-	char *numbers = numbers_text(s->wait);
+	char *text = numbers_text(w);
 	int r;
 
-	s->numbers = numbers != NULL ? numbers : "";
-	r = db_tx(db, set_tx, s);
-	free(numbers);
+	*numbers = text != NULL ? text : "";
+	r = db_tx(db, fn, ctx);
+	free(text);
 	return r;
 }
 
@@ -186,7 +188,7 @@ db_wait_set_job(struct db *db, const char *job_id, const struct wait *w,
     int64_t fence, bool *stored)
 {
 	struct setting s = { .job_id = job_id, .wait = w, .fence = fence };
-	int r = set_of_job(db, &s);
+	int r = tx_with_numbers(db, w, &s.numbers, set_tx, &s);
 
 	if (stored != NULL)
 		*stored = r == 0 && s.stored;
@@ -200,7 +202,7 @@ db_wait_set_here(struct db *db, const char *job_id, const struct wait *w)
 		.job_id = job_id, .wait = w, .only_partners = true
 	};
 
-	return set_of_job(db, &s);
+	return tx_with_numbers(db, w, &s.numbers, set_tx, &s);
 }
 
 int
@@ -270,18 +272,6 @@ member_tx(struct db *db, void *ctx)
 		.reason = w->text });
 }
 
-static int
-set_member(struct db *db, struct of_member *m)
-{
-	char *numbers = numbers_text(m->wait);
-	int r;
-
-	m->numbers = numbers != NULL ? numbers : "";
-	r = db_tx(db, member_tx, m);
-	free(numbers);
-	return r;
-}
-
 int
 db_wait_set_running(
     struct db *db, const struct db_task_key *key, const struct wait *w)
@@ -291,7 +281,7 @@ db_wait_set_running(
 		.set = &set_running,
 		.from = w->code == WAIT_NONE ? "waits" : "runs" };
 
-	return set_member(db, &m);
+	return tx_with_numbers(db, w, &m.numbers, member_tx, &m);
 }
 
 int
@@ -303,5 +293,5 @@ db_wait_set_launch(
 		.set = &set_launch,
 		.from = wait_name(WAIT_STARTING) };
 
-	return set_member(db, &m);
+	return tx_with_numbers(db, w, &m.numbers, member_tx, &m);
 }
