@@ -291,7 +291,9 @@ begins_at(const struct plan_component *comp, size_t m)
  * What plan_run() would start first, a request later.  All have signed and
  * reserved, so a member that starts need not wait for the others' word.  Of a
  * run of a job that has ended before no task begins until the job runs: it
- * may still come to nothing.
+ * may still come to nothing.  Where another member has begun by now, with a
+ * start that this one did not hear, what runs there comes first here, too, and
+ * after a bad end there nothing.
  */
 static void
 begin_with(struct plan_maker *k, struct plan_action *start)
@@ -299,13 +301,21 @@ begin_with(struct plan_maker *k, struct plan_action *start)
 	const struct plan_job *j = k->job;
 	int left = j->task_parallelism;
 
+	for (size_t c = 0; c < j->ncomponents; c++) {
+		if (state_is_interrupt(k->views[c].verdict))
+			return;
+		left -= k->views[c].verdict == STATE_RUNNING;
+	}
 	start->starts = arena_alloc(
 	    k->plan->arena, j->ncomponents * sizeof(*start->starts) + 1);
-	for (size_t c = 0; c < j->ncomponents && left > 0; c++) {
-		if (k->views[c].verdict != STATE_WAITING ||
-		    !plan_upstream_succeeded(k, c))
+	for (size_t c = 0; c < j->ncomponents; c++) {
+		enum state verdict = k->views[c].verdict;
+
+		if (verdict == STATE_WAITING && left > 0 &&
+		    plan_upstream_succeeded(k, c))
+			left--;
+		else if (verdict != STATE_RUNNING)
 			continue;
-		left--;
 		if (begins_at(&j->components[c], start->member))
 			start->starts[start->nstarts++] = c;
 	}
