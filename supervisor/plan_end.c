@@ -3,7 +3,8 @@
  */
 #include "supervisor/plan_private.h"
 
-/* Whoever took the end of a job has ended its tasks by then. */
+/* Whoever took the end of a job has ended its tasks by then, and whoever does
+ * not take a task's end is told the job's. */
 #define AWAIT_MS (3600 * INT64_C(1000))
 
 /*
@@ -70,6 +71,8 @@ owes_verdict(const struct plan_maker *k, size_t m)
 {
 	bool only_success = k->job->cancel_signal;
 
+	if (k->job->over_ms > AWAIT_MS)
+		return false;
 	for (size_t c = 0; c < k->job->ncomponents; c++) {
 		const struct plan_component *comp = &k->job->components[c];
 

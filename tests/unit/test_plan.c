@@ -373,6 +373,29 @@ a_partner_begins_the_first_tasks_with_its_start(void **state)
 	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 0);
 }
 
+/* Its start got lost, another's did not. */
+static void
+what_runs_elsewhere_begins_first_at_a_partner_that_starts_late(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_action *a;
+
+	all_reserved(f);
+	f->components[PSI].nupstream = 0;
+	f->rows[PSI][GUEST].party_status = STATE_RUNNING;
+	make(f);
+	a = expect(f, PLAN_START, HOST, ANY);
+	assert_int_equal(a->nstarts, 1);
+	assert_int_equal(a->starts[0], PSI);
+	f->job.task_parallelism = 2;
+	make(f);
+	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 2);
+	/* The job will fail as soon as it runs. */
+	f->rows[PSI][GUEST].party_status = STATE_FAILED;
+	make(f);
+	assert_int_equal(expect(f, PLAN_START, HOST, ANY)->nstarts, 0);
+}
+
 /* It may yet be undone, and then none of its tasks has begun. */
 static void
 of_a_rerun_no_task_begins_before_the_job_runs(void **state)
@@ -969,6 +992,23 @@ a_cancel_comes_behind_the_successes_that_a_member_does_not_know(void **state)
 	expect(f, PLAN_TASK_STATUS, HOST, READER);
 	assert_null(find(f, PLAN_END, HOST, ANY));
 	f->rows[READER][HOST].acked = STATE_SUCCESS;
+	make(f);
+	expect(f, PLAN_END, HOST, ANY);
+}
+
+static void
+a_member_that_never_takes_a_tasks_end_is_told_the_jobs(void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_FAILED);
+	f->rows[READER][HOST].acked = STATE_WAITING;
+	f->job.status = STATE_FAILED;
+	f->job.over_ms = 3600 * 1000;
+	make(f);
+	assert_null(find(f, PLAN_END, HOST, ANY));
+	f->job.over_ms++;
 	make(f);
 	expect(f, PLAN_END, HOST, ANY);
 }
@@ -1701,6 +1741,7 @@ main(void)
 		T(a_job_does_not_pass_one_that_waited_long),
 		T(all_granted_starts_the_job),
 		T(a_partner_begins_the_first_tasks_with_its_start),
+		T(what_runs_elsewhere_begins_first_at_a_partner_that_starts_late),
 		T(of_a_rerun_no_task_begins_before_the_job_runs),
 		T(nobody_starts_before_all_have_signed),
 		T(this_site_signs_before_it_asks_others),
@@ -1733,6 +1774,7 @@ main(void)
 		T(a_dead_partner_keeps_only_its_own_job_from_settling),
 		T(a_cancel_stops_the_job_at_every_member_at_once),
 		T(a_cancel_comes_behind_the_successes_that_a_member_does_not_know),
+		T(a_member_that_never_takes_a_tasks_end_is_told_the_jobs),
 		T(unstarted_tasks_of_an_ended_partner_end_with_it),
 		T(how_a_begun_task_of_an_ended_partner_ended_is_for_the_partner_to_say),
 		T(a_job_is_not_settled_while_a_local_task_is_being_killed),
