@@ -15,7 +15,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
-#include "lib/base/str.h"
+#include "lib/conf/site_check.h"
 #include "lib/http/url.h"
 
 /* What is told by http everybody on the way can read. */
@@ -26,8 +26,7 @@ check_way(const char *text)
 	int r;
 
 	if ((r = url_parse(text, &u)) == 0 && !u.is_tls &&
-	    !str_starts(u.host, "127.") && !str_eq(u.host, "localhost") &&
-	    !str_eq(u.host, "[::1]"))
+	    !site_is_loopback_url(text))
 		r = err_set(ERR_DENIED,
 		    "%s: a password goes to another machine by https only",
 		    text);

@@ -100,9 +100,8 @@ check_store(const struct check *k)
 		    "the file with the authority of its certificate");
 }
 
-/* The host of an http:// URL is this machine, whatever resolves. */
-static bool
-is_loopback_url(const char *url)
+bool
+site_is_loopback_url(const char *url)
 {
 	const char *host = url + strlen("http://");
 	size_t len = strcspn(host, ":/?");
@@ -122,7 +121,7 @@ check_hook_url(const struct check *k, const char *name, const char *url)
 	if (strpbrk(url, "# \t@\\\"") != NULL ||
 	    (!str_starts(url, "http://") && !str_starts(url, "https://")))
 		fault(k, "hooks", name, "must be https://HOST:PORT/PATH");
-	else if (str_starts(url, "http://") && !is_loopback_url(url))
+	else if (str_starts(url, "http://") && !site_is_loopback_url(url))
 		fault(k, "hooks", name,
 		    "a service on another machine is asked by https only");
 }

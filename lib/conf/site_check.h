@@ -1,5 +1,5 @@
 /*
- * What no single key of a configuration can tell.  The inside of site_conf.c.
+ * What no single key of a configuration can tell.  Called by site_conf.c.
  */
 #ifndef LIB_CONF_SITE_CHECK_H
 #define LIB_CONF_SITE_CHECK_H
@@ -12,5 +12,8 @@ typedef void site_conf_fault_fn(
 /* Tell every fault. */
 void site_conf_check(
     const struct site_conf *, site_conf_fault_fn *fault, void *ctx);
+
+/* The host of an http:// URL is this machine, whatever resolves. */
+bool site_is_loopback_url(const char *url);
 
 #endif

@@ -155,9 +155,11 @@ class Sessions(unittest.TestCase):
 
     def test_no_password_leaves_the_machine_in_the_clear(self):
         with tempfile.TemporaryDirectory() as home:
-            done = self.cli(home, "login", "mia", "--url", "http://192.0.2.1:8080", "--password-fd", "0", password="x\n")
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("by https only", done.stderr)
+            # A name that begins like an address of this machine is another's.
+            for url in ("http://192.0.2.1:8080", "http://127.0.0.1.example.org", "http://localhost.example.org", "http://[::1].x"):
+                done = self.cli(home, "login", "mia", "--url", url, "--password-fd", "0", password="x\n")
+                self.assertEqual(done.returncode, 1, url)
+                self.assertRegex(done.stderr, "by https only|bad port", url)
 
     # --- the way in and out ----------------------------------------------------
 
