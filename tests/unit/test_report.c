@@ -250,36 +250,42 @@ static void
 an_initiator_in_trouble_is_told_again_after_a_rest(void **state)
 {
 	struct fixture *f = *state;
-	int64_t began = clock_mono_ms();
+	int64_t began;
+	size_t n;
 
 	moves(f, STATE_RUNNING);
 	report_look(f->reporter);
+	began = clock_mono_ms();
 	answer(0, 500);
 	for (int i = 0; i < 5; i++)
 		report_look(f->reporter);
-	assert_int_equal(n_posts, 1);
+	/* On a machine that took longer the rest is over. */
+	if (clock_mono_ms() - began < TELLING_REST_MIN_MS)
+		assert_int_equal(n_posts, 1);
 	/* Another state does not wait for it. */
+	n = n_posts;
 	moves(f, STATE_SUCCESS);
 	report_look(f->reporter);
-	assert_int_equal(n_posts, 2);
-	answer(1, 500);
-	while (n_posts == 2 && clock_mono_ms() - began < 20000)
+	assert_int_equal(n_posts, n + 1);
+	began = clock_mono_ms();
+	answer(n, 500);
+	while (n_posts == n + 1 && clock_mono_ms() - began < 20000)
 		pass(f, 20);
-	assert_int_equal(n_posts, 3);
-	expect_told(2, STATE_SUCCESS);
+	assert_int_equal(n_posts, n + 2);
+	expect_told(n + 1, STATE_SUCCESS);
 	assert_true(clock_mono_ms() - began >= TELLING_REST_MIN_MS);
 	/* In trouble still: the rest grows. */
 	began = clock_mono_ms();
-	answer(2, 500);
-	while (n_posts == 3 && clock_mono_ms() - began < 20000)
+	answer(n + 1, 500);
+	while (n_posts == n + 2 && clock_mono_ms() - began < 20000)
 		pass(f, 20);
-	assert_int_equal(n_posts, 4);
+	assert_int_equal(n_posts, n + 3);
 	assert_true(clock_mono_ms() - began >= 2 * TELLING_REST_MIN_MS);
 	/* Who said nothing is asked again by the next look. */
-	answer(3, 0);
+	answer(n + 2, 0);
 	report_look(f->reporter);
-	assert_int_equal(n_posts, 5);
-	answer(4, 200);
+	assert_int_equal(n_posts, n + 4);
+	answer(n + 3, 200);
 }
 
 int
