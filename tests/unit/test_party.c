@@ -350,6 +350,38 @@ a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word(
 	assert_int_equal(free_cores(), 8);
 }
 
+/* Nobody's verdict asks for those. */
+static void
+the_end_of_an_id_mapping_is_not_that_of_the_job(void **state)
+{
+	static const char id[] = "202601010000000000005", role[] = "idmapping";
+	static const struct party_member m = { id, role, ROWS_HOST };
+	static const struct db_task_key k = { id, "reader_0", 0, role,
+		ROWS_HOST };
+	struct rows_partner p;
+
+	(void)state;
+	rows_partner_init(&p, id, "host");
+	for (size_t i = 0; i < p.job.nparties; i++)
+		if (p.parties[i].created)
+			p.parties[i].role = role;
+	for (size_t i = 0; i < p.job.ntasks; i++)
+		p.tasks[i].role = role;
+	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+	assert_int_equal(
+	    party_resource_apply(db, &guest, &m, RESERVATION_MS, NULL, NULL),
+	    0);
+	assert_int_equal(party_job_start(db, &guest, &m, NULL), 0);
+	(void)launch(&k);
+	assert_int_equal(
+	    party_job_status(db, &guest, &m, STATE_SUCCESS, NULL, NULL),
+	    ERR_CONFLICT);
+	ends_here(&k, STATE_FAILED);
+	assert_int_equal(
+	    party_job_status(db, &guest, &m, STATE_SUCCESS, NULL, NULL), 0);
+	assert_int_equal(job(id)->status, STATE_SUCCESS);
+}
+
 static void
 an_end_of_this_sites_own_stays_and_the_initiators_word_is_noted(void **state)
 {
@@ -1904,6 +1936,7 @@ main(void)
 		T(the_end_that_the_initiator_says_is_the_jobs),
 		T(a_users_stop_gives_way_to_a_success_that_the_initiator_had),
 		T(a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word),
+		T(the_end_of_an_id_mapping_is_not_that_of_the_job),
 		T(an_end_of_this_sites_own_stays_and_the_initiators_word_is_noted),
 		T(every_command_of_a_task_can_be_repeated),
 		T(commands_tell_of_tasks_that_succeeded),
