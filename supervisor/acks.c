@@ -1,6 +1,6 @@
 /*
  * Kept in struct job; filled by command.c, read by snapshot.c, written by
- * rows.c and scheduler.c.
+ * rows.c and scheduler_lease.c.
  */
 #include "supervisor/acks.h"
 

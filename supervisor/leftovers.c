@@ -3,7 +3,7 @@
  * attempt's end is in the database, so nobody writes there any more.
  *
  * And after uploads: what was sent is a customer's raw data and goes when its
- * job ends, whichever way.  scheduler.c calls this at the end of a job;
+ * job ends, whichever way.  scheduler_look.c calls this at the end of a job;
  * detectors.c sweeps for what that missed.
  */
 #include "supervisor/leftovers.h"

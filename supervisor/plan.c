@@ -1,6 +1,6 @@
 /*
  * The planning core of the scheduler: which commands and changes of rows a
- * job lacks.  Called by scheduler.c with a fresh snapshot; knows no clock and
+ * job lacks.  Called by scheduler_look.c with a fresh snapshot; knows no clock and
  * no database.
  */
 #include "supervisor/plan_private.h"

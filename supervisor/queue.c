@@ -1,6 +1,6 @@
 /*
  * At which parties jobs of this site wait.  Told by answer.c and rows.c,
- * asked by scheduler.c, refreshed by a detector.
+ * asked by scheduler_look.c, refreshed by a detector.
  */
 #include "supervisor/queue.h"
 

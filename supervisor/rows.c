@@ -1,6 +1,6 @@
 /*
  * The part of a plan that is about rows of this site: verdicts, the job's
- * state, why it waits.  Called by scheduler.c before the plan's commands.
+ * state, why it waits.  Called by scheduler_look.c before the plan's commands.
  */
 #include "supervisor/rows.h"
 
