@@ -24,6 +24,7 @@
 #define SOON_DAYS 30
 #define SKEW_MS 5000
 #define ALIVE_MS 30000 /* so old may a supervisor's sign of life be */
+#define RISE_MS 15000  /* so long a site may not answer as it starts */
 #define TIME_MAX (INT64_C(1) << 52) /* ms */
 
 static void
@@ -95,7 +96,10 @@ look_at_its_providers(
 	}
 }
 
-/* What it remembers is of before this site, or itself, was started. */
+/*
+ * What it remembers is of before this site, or itself, was started; or of
+ * while this one was on its way up.
+ */
 static bool
 is_old(struct doctor *d, struct json_object *you)
 {
@@ -104,8 +108,15 @@ is_old(struct doctor *d, struct json_object *you)
 
 	if (db_supervisor_ran_ms(d->db, ALIVE_MS, &ran_ms) != 0)
 		err_clear();
-	return (ran_ms > 0 && checked_ms > ran_ms) ||
+	return (ran_ms > 0 && checked_ms > ran_ms - RISE_MS) ||
 	       checked_ms > json_get_int(you, "ran_ms", INT64_MAX);
+}
+
+static const char *
+in_a_minute(struct doctor *d)
+{
+	return doctor_command(
+	    d, "sluice doctor --config %s, in a minute", d->conf->path);
 }
 
 /* Its clock, its providers, and whether it reaches us. */
@@ -135,10 +146,8 @@ look_at_answer(struct doctor *d, const struct db_partner *p, const char *what,
 		doctor_say(
 		    d, HEALTH_OK, what, NULL, "reaches this site as well");
 	else if (is_old(d, you))
-		doctor_say(d, HEALTH_WARN, what,
-		    doctor_command(d, "sluice doctor --config %s, in a minute",
-			d->conf->path),
-		    "has not asked this site yet since both run; what it "
+		doctor_say(d, HEALTH_WARN, what, in_a_minute(d),
+		    "has not asked this site yet since both run well; what it "
 		    "remembers is %lld s old",
 		    (long long)(json_get_int(you, "checked_ago_ms", 0) / 1000));
 	else
@@ -204,12 +213,15 @@ ask(struct doctor *d, struct http_client *client, const struct db_partner *p,
 	int64_t asked = clock_wall_ms(), begin = clock_mono_ms();
 	struct partner_asked a;
 
-	if (partner_ask(client, p, "info", &a) != 0)
-		doctor_say(d, HEALTH_FAIL, what,
-		    what_may_be_wrong(d, p, &a.http, a.said), "%s", a.said);
-	else
+	if (partner_ask(client, p, "info", &a) == 0)
 		look_at_answer(d, p, what, &a.reply, asked,
 		    clock_mono_ms() - begin, is_heard);
+	else if (a.is_for_now)
+		doctor_say(d, HEALTH_WARN, what, in_a_minute(d),
+		    "takes no signature at this moment: %s", a.said);
+	else
+		doctor_say(d, HEALTH_FAIL, what,
+		    what_may_be_wrong(d, p, &a.http, a.said), "%s", a.said);
 	partner_asked_fini(&a);
 }
 

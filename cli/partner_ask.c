@@ -4,15 +4,25 @@
 #include "cli/partner_ask.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/party/errand.h"
 
 #define TIMEOUT_MS 10000
+#define TRIES 3
+#define PAUSE_MS 1100 /* the times of signatures are whole seconds */
 
-int
-partner_ask(struct http_client *client, const struct db_partner *p,
+/* One that is welcome when it is signed again (its database forgot). */
+static bool
+is_for_now(const struct partner_reply *reply)
+{
+	return reply->status == 401 && reply->retry_after_s > 0;
+}
+
+static int
+ask_once(struct http_client *client, const struct db_partner *p,
     const char *errand, struct partner_asked *out)
 {
 	char *url = xasprintf(
@@ -30,7 +40,25 @@ partner_ask(struct http_client *client, const struct db_partner *p,
 	out->said = out->root != NULL		   ? out->reply.retmsg
 		    : out->http.error_text != NULL ? out->http.error_text
 						   : err_text();
+	out->is_for_now = r != 0 && is_for_now(&out->reply);
 	free(url);
+	return r;
+}
+
+int
+partner_ask(struct http_client *client, const struct db_partner *p,
+    const char *errand, struct partner_asked *out)
+{
+	const struct timespec pause = { PAUSE_MS / 1000,
+		PAUSE_MS % 1000 * 1000000L };
+	int r, left = TRIES;
+
+	while ((r = ask_once(client, p, errand, out)) != 0 && out->is_for_now &&
+	       --left > 0) {
+		partner_asked_fini(out);
+		err_clear();
+		(void)nanosleep(&pause, NULL);
+	}
 	return r;
 }
 

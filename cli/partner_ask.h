@@ -14,9 +14,15 @@ struct partner_asked {
 	struct partner_reply reply; /* when it was heard */
 	struct json_object *root;
 	const char *said; /* its words, or why there are none */
+	bool is_for_now;  /* refused, but not what was asked or who asked */
 };
 
-/* What reply and said borrow is the answer's, or err_text(), until fini. */
+/*
+ * A signature that is refused for the moment only (the partner's database has
+ * just been started, or clocks differ) is made anew, a few times.
+ * What reply and said borrow is the answer's, or err_text(), until
+ * fini.
+ */
 int partner_ask(struct http_client *, const struct db_partner *,
     const char *errand, struct partner_asked *out);
 void partner_asked_fini(struct partner_asked *);

@@ -464,8 +464,14 @@ class Doctor(unittest.TestCase):
         # Nor is it asked again meanwhile.
         supervisor = guest.pid("supervisor")
         stand_still([supervisor])
+        started = self.site.sql("SELECT started_at FROM supervisor_state")[0][0]
         try:
+            # As this site came up it was asked, and did not answer yet.
             guest.sql("UPDATE partner_state SET answers = 0, checked_at = NOW(6) WHERE party_id = '10001'")
+            self.site.sql("UPDATE supervisor_state SET started_at = NOW(6) - INTERVAL 5 SECOND")
+            self.assertIn("has not asked this site yet since both run", self.of("partner 9999", "warn")["text"])
+            self.site.sql("UPDATE supervisor_state SET started_at = NOW(6) - INTERVAL 1 HOUR")
+            guest.sql("UPDATE partner_state SET checked_at = NOW(6) WHERE party_id = '10001'")
             found = self.of("partner 9999")
             self.assertIn("does not reach this site", found["text"])
             self.assertIn("partner_url", found["mend"])
@@ -475,7 +481,26 @@ class Doctor(unittest.TestCase):
             self.assertIn("has not asked this site yet since both run", self.of("partner 9999", "warn")["text"])
         finally:
             guest.sql("UPDATE partner_state SET answers = %s WHERE party_id = '10001'" % old)
+            self.site.sql("UPDATE supervisor_state SET started_at = '%s'" % started)
             thaw([supervisor])
+        self.is_healthy()
+
+    def test_a_partner_whose_database_has_just_been_started(self):
+        """It does not know what it answered before: what was signed until then is signed anew."""
+        guest = self.fed.guest
+        since = guest.sql("SELECT since_ms FROM partner_nonce_since")[0][0]
+        now = "FLOOR(UNIX_TIMESTAMP(NOW(6)) * 1000)"
+        try:
+            guest.sql("UPDATE partner_nonce_since SET since_ms = %s" % now)
+            self.assertNotIn("partner 9999", self.bad())
+            self.assertIn("ok", {f["health"] for f in self.doctor()["findings"] if f["what"] == "partner 9999"})
+            guest.sql("UPDATE partner_nonce_since SET since_ms = %s + 60000" % now)
+            found = self.of("partner 9999", "warn")
+            self.assertNotIn("partner 9999", self.bad())
+            self.assertIn("the database started again", found["text"])
+            self.assertRegex(found["mend"], "^sluice doctor --config .*, in a minute$")
+        finally:
+            guest.sql("UPDATE partner_nonce_since SET since_ms = %s" % since)
         self.is_healthy()
 
     def test_a_partner_without_grants_is_a_warning(self):
