@@ -1,11 +1,12 @@
 /*
- * sluice grant, revoke, grants: what partners' jobs may do at this site.
+ * sluice grant, revoke: what partners' jobs may do at this site.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/commands.h"
+#include "cli/grants.h"
 #include "cli/output.h"
 #include "cli/rules.h"
 #include "cli/site.h"
@@ -16,18 +17,18 @@
 #include "lib/db/db_partner.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
-#include "lib/json/json.h"
-#include "lib/party/approval.h"
+#include "lib/party/permit.h"
 #include "lib/party/permit_still.h"
 
 struct change {
 	struct site *site;
 	struct rules *rules;
 	bool revoke;
-	bool no_approval; /* what demands a person's word may stop to */
-	int64_t n;	  /* rules that were there, of a revocation */
-	int64_t n_kept;	  /* approvals that stay */
-	bool *was_there;  /* of each rule, of a revocation */
+	bool no_approval;   /* what demands a person's word may stop to */
+	int64_t n;	    /* rules that were there, of a revocation */
+	int64_t n_kept;	    /* approvals that stay */
+	const char **ended; /* of each rule, the limits that it had: or NULL */
+	bool *was_there;    /* of each rule, of a revocation */
 };
 
 static bool
@@ -42,8 +43,43 @@ same_leaf(const struct db_leaf *a, const struct db_leaf *b)
  * A rule that is granted anew without a word about approval goes on to demand
  * the one that it demanded: it is not lost by the way.
  */
+static void
+keep_approval(
+    struct change *c, struct db_permission *p, const struct db_permission *had)
+{
+	if (c->no_approval || p->approval_within_s > 0 ||
+	    had->approval_within_s == 0)
+		return;
+	p->approval_by = had->approval_by;
+	p->approval_within_s = had->approval_within_s;
+	c->n_kept++;
+}
+
+/* Times, uses and bounds are those of the newest grant: what ends is told. */
+static const char *
+ended_text(struct site *s, const struct db_permission *p,
+    const struct db_permission *had)
+{
+	struct db_permission was = { 0 };
+	const char *text;
+
+	if (p->bound == NULL)
+		was.bound = had->bound;
+	if (p->valid_from_ms == 0)
+		was.valid_from_ms = had->valid_from_ms;
+	if (p->valid_until_ms == 0)
+		was.valid_until_ms = had->valid_until_ms;
+	if (!p->has_uses) {
+		was.has_uses = had->has_uses;
+		was.uses_left = had->uses_left;
+	}
+	text = grants_limits(s, &was);
+	return *text != '\0' ? text : NULL;
+}
+
+/* Each rule that is granted beside the one that it takes the place of. */
 static int
-keep_approvals(struct db *db, struct change *c)
+look_at_old(struct db *db, struct change *c)
 {
 	const char *last = NULL;
 	struct db_permission *had = NULL;
@@ -54,8 +90,7 @@ keep_approvals(struct db *db, struct change *c)
 	for (i = 0; i < c->rules->n; i++) {
 		struct db_permission *p = &c->rules->list[i];
 
-		if (p->approval_within_s > 0)
-			continue;
+		c->ended[i] = NULL;
 		if (last == NULL || !str_eq(last, p->leaf.party_id)) {
 			last = p->leaf.party_id;
 			if ((r = db_permission_list(
@@ -63,12 +98,10 @@ keep_approvals(struct db *db, struct change *c)
 				return r;
 		}
 		for (j = 0; j < n; j++) {
-			if (had[j].approval_within_s == 0 ||
-			    !same_leaf(&had[j].leaf, &p->leaf))
+			if (!same_leaf(&had[j].leaf, &p->leaf))
 				continue;
-			p->approval_by = had[j].approval_by;
-			p->approval_within_s = had[j].approval_within_s;
-			c->n_kept++;
+			keep_approval(c, p, &had[j]);
+			c->ended[i] = ended_text(c->site, p, &had[j]);
 		}
 	}
 	return 0;
@@ -129,7 +162,7 @@ change_tx(struct db *db, void *ctx)
 	size_t i;
 	int r = 0;
 
-	if (!c->revoke && !c->no_approval && (r = keep_approvals(db, c)) != 0)
+	if (!c->revoke && (r = look_at_old(db, c)) != 0)
 		return r;
 	c->n = 0;
 	for (i = 0; i < c->rules->n && r == 0; i++) {
@@ -201,6 +234,22 @@ warn_of_tables(
 	err_clear();
 }
 
+/* Of a grant: which limits there are no more. */
+static void
+warn_of_ended(const struct args *args, struct change *c)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < c->rules->n; i++)
+		if (c->ended[i] != NULL && n++ < NOTES_MAX)
+			output_note("sluice grant: note: rule %s had limits "
+				    "that ended with this (%s); who wants "
+				    "them says them again; \"sluice grants%s\" "
+				    "lists what is now",
+			    leaf_text(c->site, &c->rules->list[i].leaf),
+			    c->ended[i], args_site(args));
+}
+
 /* Of a revocation: which of them there were not. */
 static void
 warn_of_absent(const struct args *args, struct change *c)
@@ -261,6 +310,7 @@ run_change(const struct args *args)
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = rules_parse(args, &s, &rules)) == 0) {
 		c.was_there = arena_alloc(s.arena, rules.n * sizeof(bool));
+		c.ended = arena_alloc(s.arena, rules.n * sizeof(*c.ended));
 		r = db_tx(s.db, change_tx, &c);
 	}
 	if (r == 0) {
@@ -280,113 +330,11 @@ run_change(const struct args *args)
 			warn_of_absent(args, &c);
 			r = warn_of_others(args, &s, &rules);
 		} else {
+			warn_of_ended(args, &c);
 			warn_of_strangers(args, &s, &rules);
 			warn_of_tables(args, &s, &rules);
 		}
 	}
-	site_close(&s);
-	return r;
-}
-
-/* --- the list ------------------------------------------------------------- */
-
-static const char *
-approval_text(struct site *s, const struct db_permission *p, const char *before)
-{
-	const char *text;
-	char *span;
-
-	if (p->approval_within_s == 0)
-		return "";
-	span = output_span(p->approval_within_s);
-	text = arena_printf(s->arena, "%sneeds the approval of %s within %s",
-	    before,
-	    str_eq(p->approval_by, APPROVAL_ADMIN) ? "an admin"
-						   : p->approval_by,
-	    span);
-	free(span);
-	return text;
-}
-
-static const char *
-limits_text(struct site *s, const struct db_permission *p)
-{
-	const char *uses = p->has_uses
-			       ? arena_printf(s->arena, "%lld uses left",
-				     (long long)p->uses_left)
-			       : "";
-
-	return arena_printf(s->arena, "%s%s%s%s%s%s",
-	    p->bound != NULL ? p->bound : "", p->is_early ? "not yet " : "",
-	    p->is_late ? "expired " : "",
-	    !p->is_late && p->valid_until_ms != 0 ? "for a time " : "", uses,
-	    approval_text(s, p, *uses != '\0' ? ", " : ""));
-}
-
-static struct json_object *
-rule_json(const struct db_permission *p)
-{
-	struct json_object *o = json_object_new_object(), *bound = NULL;
-
-	json_add_int(o, "id", p->id);
-	json_add_str(o, "party", p->leaf.party_id);
-	json_add_str(o, "as", p->leaf.src_role);
-	json_add_str(o, "kind", p->leaf.kind);
-	json_add_str(o, "subject", p->leaf.subject);
-	json_add_str(o, "detail", p->leaf.detail);
-	if (p->bound != NULL && json_parse_text(p->bound, &bound) == 0)
-		json_add(o, "bound", bound);
-	if (p->valid_from_ms != 0)
-		json_add_int(o, "valid_from_ms", p->valid_from_ms);
-	if (p->valid_until_ms != 0)
-		json_add_int(o, "valid_until_ms", p->valid_until_ms);
-	if (p->has_uses)
-		json_add_int(o, "uses_left", p->uses_left);
-	if (p->approval_within_s > 0) {
-		json_add_str(o, "approval_by", p->approval_by);
-		json_add_int(o, "approval_within_s", p->approval_within_s);
-	}
-	json_add_bool(o, "valid", !p->is_early && !p->is_late);
-	json_add_str(o, "created_by", p->created_by);
-	return o;
-}
-
-static void
-print_rules(const struct args *args, struct site *s,
-    const struct db_permission *rows, size_t n)
-{
-	static const char *const head[] = { "rule", "party", "as", "kind",
-		"what", "", "limits" };
-	struct output_table *t = output_table_new(7);
-	struct json_object *list = json_object_new_array();
-	size_t i;
-
-	output_table_row(t, head);
-	for (i = 0; i < n; i++) {
-		const struct db_leaf *l = &rows[i].leaf;
-
-		output_table_row(t,
-		    (const char *const[]){
-			arena_printf(s->arena, "%lld", (long long)rows[i].id),
-			l->party_id, l->src_role, l->kind, l->subject,
-			l->detail, limits_text(s, &rows[i]) });
-		json_object_array_add(list, rule_json(&rows[i]));
-	}
-	output_list(args, t, list);
-}
-
-static int
-run_list(const struct args *args)
-{
-	struct db_permission *rows;
-	struct site s;
-	size_t n;
-	int r;
-
-	if ((r = site_open(args, &s)) == 0 &&
-	    (r = db_permission_list(
-		 s.db, s.arena, args_text(args, "party"), &rows, &n)) == 0)
-		print_rules(args, &s, rows, n);
 	site_close(&s);
 	return r;
 }
@@ -430,19 +378,4 @@ const struct command command_revoke = {
 	"What other rules allow all the same is told.",
 	revoke_options,
 	run_change,
-};
-
-static const struct option_def grants_options[] = {
-	OPTION_CONFIG_REQUIRED,
-	{ "party", "ID", "only rules about this partner", false },
-	OPTION_END,
-};
-
-const struct command command_grants = {
-	"grants",
-	"",
-	0,
-	"List what partners may do here.",
-	grants_options,
-	run_list,
 };

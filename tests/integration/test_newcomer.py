@@ -105,9 +105,12 @@ class Newcomer(unittest.TestCase):
         done = site.cli("jobs", "--role", "local", "--limit", "1")
         self.assertRegex(done.stdout.splitlines()[1], job + " +local +0 +success +20")
         self.assertEqual(json.loads(site.cli("jobs", "--limit", "1", "--json").stdout)[0]["job_id"], job)
-        done = site.cli("jobs", "--status", "finished", check=False)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("status", done.stderr)
+        for option, value, right in (("--status", "done", "canceled"), ("--role", "hst", "guest, host, arbiter or local")):
+            done = site.cli("jobs", option, value, check=False)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("%s: '%s' is not one of " % (option, value), done.stderr)
+            self.assertIn(right, done.stderr)
+        self.assertEqual(site.cli("jobs", "--status", "canceled").returncode, 0)
         rows = {c["component"]: c for c in json.loads(site.cli("components", "--json").stdout)}
         self.assertEqual((rows["HeteroLR"]["provider"], rows["HeteroLR"]["alias"][0]), ("sluice", "HeteroLR"))
         self.assertRegex(site.cli("components").stdout, r"(?m)^HeteroLR +sluice +[0-9]+\.[0-9.]+")
@@ -160,6 +163,34 @@ class Newcomer(unittest.TestCase):
         self.assertEqual(done.stdout, "3 rules removed\n")
         self.assertIn("there was no rule 77777 as *: role hots", done.stderr)
         self.assertEqual(done.stderr.count("there was no rule"), 1)
+
+    def test_limits_are_listed_as_they_were_typed_and_told_when_they_end(self):
+        site, rule = self.site, ("77777", "--datasets", "newcomer/limits")
+        bound = ("77777", "--parameter", "HeteroLR.alpha=")
+
+        def limits(what):
+            return next(line for line in site.cli("grants", "--party", "77777").stdout.splitlines() if what in line)
+        try:
+            done = site.cli("grant", *rule, "--uses", "1", "--from", "2020-01-31", "--until", "2099-12-31")
+            self.assertNotIn("limits that ended", done.stderr)
+            self.assertIn(" from 2020-01-31, until 2099-12-31, 1 use left", limits("newcomer"))
+            done = site.cli("grant", *rule, "--until", "2099-12-31T18:00")
+            self.assertIn("limits that ended with this (from 2020-01-31, 1 use left)", done.stderr)
+            self.assertTrue(limits("newcomer").endswith(" until 2099-12-31T18:00:00"), limits("newcomer"))
+            done = site.cli("grant", *rule)
+            self.assertIn("77777 as *: dataset newcomer limits had limits that ended with this (until 2099-12-31T18:00:00)",
+                          done.stderr)
+            self.assertNotIn("ended", site.cli("grant", *rule).stderr)
+            site.cli("grant", *rule, "--from", "2098-01-01")
+            self.assertIn(" not yet: from 2098-01-01", limits("newcomer"))
+            site.cli("grant", *rule, "--until", "2020-01-01")
+            self.assertIn(" expired: until 2020-01-01", limits("newcomer"))
+            for typed in ("1..2.5", "0.01..", "..3", '["a","b"]'):
+                site.cli("grant", bound[0], bound[1], bound[2] + typed)
+                self.assertTrue(limits("alpha").endswith(" " + typed), (typed, limits("alpha")))
+        finally:
+            site.cli("revoke", *rule, check=False)
+            site.cli("revoke", bound[0], bound[1], bound[2].rstrip("="), check=False)
 
     def test_what_was_done_is_said(self):
         name = "said-%d" % os.getpid()
