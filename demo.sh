@@ -71,6 +71,15 @@ step() {
 	fi
 }
 
+# The demo's own commands have no key.
+for conf in "${FEDERATION:-build/federation}"/*/site.conf; do
+	if grep -qs '^client_auth_off_on_loopback *= *no' "$conf"; then
+		echo "demo.sh: $conf has client_auth_off_on_loopback = no," \
+			"and the demo submits without a key: set it to yes" >&2
+		exit 1
+	fi
+done
+
 step "1. Packages and build"
 sh conf/install-packages.sh conf/packages.build conf/packages.site
 make -s -j"$(nproc)" all
@@ -92,5 +101,7 @@ if [ "$keep" = 1 ]; then
 
 	The federation goes on running; build/federation/sites.json says where.
 	Stop it with: ./demo.sh --down
+	./demo.sh once more, on what is there, grants all partners everything again:
+	what you revoked or limited by "sluice grant" is then as it was here.
 	TEXT
 fi

@@ -316,20 +316,42 @@ read_answer(
 	*retcode = json_get_int(*out, "retcode", -1);
 	if (*retcode == 0)
 		return 0;
-	(void)err_set(ERR_REMOTE, "%s (retcode %d)%s",
-	    json_get_str(*out, "retmsg", ""), (int)*retcode,
-	    *retcode == err_retcode(ERR_AUTH)
-		? "; sluice signs with --app-key-file FILE, or key_file of "
-		  "site.conf's [client]; \"sluice key create\" makes one; "
-		  "\"sluice login NAME\" is for who has a password"
-		: "");
+	(void)err_set(ERR_REMOTE, "%s (retcode %d)",
+	    json_get_str(*out, "retmsg", ""), (int)*retcode);
 	json_object_put(*out);
 	*out = NULL;
 	return ERR_REMOTE;
 }
 
+/* Who is asked for a key or a log-in is told how to come by one. */
+static int
+add_hint(int r, int64_t retcode)
+{
+	char *said;
+
+	if (r != ERR_REMOTE || retcode != err_retcode(ERR_AUTH))
+		return r;
+	said = xstrdup(err_text());
+	(void)err_set(r,
+	    "%s; sluice signs with --app-key-file FILE, or key_file of "
+	    "site.conf's [client]; \"sluice key create\" makes one; \"sluice "
+	    "login NAME\" is for who has a password",
+	    said);
+	free(said);
+	return r;
+}
+
 int
 api_answer(const struct http_reply *reply, struct json_object **out)
+{
+	int64_t retcode;
+	int r = read_answer(reply, out, &retcode);
+
+	return add_hint(r, retcode);
+}
+
+int
+api_answer_login(const struct http_reply *reply, struct json_object **out)
 {
 	int64_t retcode;
 
@@ -350,7 +372,8 @@ api_post(struct api *api, const char *path, struct json_object *body,
 
 	*out = NULL;
 	if ((r = api_fetch(api, path, &req, &reply)) == 0)
-		r = read_answer(&reply, out, &api->retcode);
+		r = add_hint(
+		    read_answer(&reply, out, &api->retcode), api->retcode);
 	http_reply_fini(&reply);
 	return r;
 }

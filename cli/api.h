@@ -42,6 +42,8 @@ int api_fetch(struct api *, const char *path, struct http_request *,
     struct http_reply *out);
 /* The answer of api_fetch() as api_post() would give it. */
 int api_answer(const struct http_reply *, struct json_object **out);
+/* The same of a log-in: who did not come in gets no word about keys. */
+int api_answer_login(const struct http_reply *, struct json_object **out);
 
 /*
  * What is wrong with a command about a job: r and the recorded error, or, when

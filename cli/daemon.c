@@ -510,6 +510,12 @@ daemon_stop_orphans(const struct daemon_def *d, const struct site_conf *conf,
 	return r;
 }
 
+bool
+daemon_is_shepherd(pid_t pid, const struct site_conf *conf)
+{
+	return is_site_process(pid, "sluice-shepherd", conf);
+}
+
 int
 daemon_stop_shepherds(
     const struct site_conf *conf, int64_t timeout_ms, size_t *n)
@@ -524,7 +530,7 @@ daemon_stop_shepherds(
 		return err_set_errno(ERR_IO, "/proc");
 	while ((e = readdir(proc)) != NULL) {
 		if (str_to_int64(e->d_name, 2, INT32_MAX, &pid) != 0 ||
-		    !is_site_process((pid_t)pid, "sluice-shepherd", conf))
+		    !daemon_is_shepherd((pid_t)pid, conf))
 			continue;
 		(*n)++;
 		if ((one = daemon_stop((pid_t)pid, timeout_ms)) != 0)

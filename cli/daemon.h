@@ -51,6 +51,8 @@ int daemon_wait_ready(const struct daemon_def *const *, const pid_t *pids,
 /* SIGTERM, wait; SIGKILL after timeout_ms.  pid must not be reaped by us. */
 int daemon_stop(pid_t pid, int64_t timeout_ms);
 
+/* Does the process run, and as a shepherd of this site? */
+bool daemon_is_shepherd(pid_t, const struct site_conf *);
 /* Stop all shepherds of this site; *n is how many there were. */
 int daemon_stop_shepherds(
     const struct site_conf *, int64_t timeout_ms, size_t *n);

@@ -14,6 +14,8 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
+#define JOB_STATUSES "waiting, running, success, failed or canceled"
+#define JOB_ROLES "guest, host, arbiter or local"
 #define JOBS_DEFAULT 20
 #define LIST_MAX 10000
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
@@ -113,13 +115,45 @@ print_jobs(const struct args *args, struct json_object *data)
 		    n, (long long)all);
 }
 
+/* One of the words, when it is given at all. */
+static int
+check_word(const struct args *args, const char *option,
+    const char *const *words, const char *all)
+{
+	const char *text = args_text(args, option);
+
+	while (text != NULL && *words != NULL && !str_eq(text, *words))
+		words++;
+	return text == NULL || *words != NULL
+		   ? 0
+		   : args_wrong(
+			 "--%s: '%s' is not one of %s", option, text, all);
+}
+
+static int
+check_jobs(const struct args *args)
+{
+	static const char *const statuses[] = { "waiting", "running", "success",
+		"failed", "canceled", NULL };
+	static const char *const roles[] = { "guest", "host", "arbiter",
+		"local", NULL };
+	int r;
+
+	if ((r = check_word(args, "status", statuses, JOB_STATUSES)) != 0)
+		return r;
+	return check_word(args, "role", roles, JOB_ROLES);
+}
+
 static int
 run_jobs(const struct args *args)
 {
-	struct json_object *body = json_object_new_object();
+	struct json_object *body;
 	int64_t limit;
 	int r;
 
+	if ((r = check_jobs(args)) != 0)
+		return r;
+	body = json_object_new_object();
 	if ((r = args_int(args, "limit", 1, LIST_MAX, JOBS_DEFAULT, &limit)) !=
 	    0) {
 		json_object_put(body);
@@ -134,9 +168,8 @@ run_jobs(const struct args *args)
 
 static const struct option_def jobs_options[] = {
 	OPTIONS_API,
-	{ "status", "STATUS", "waiting, running, success, failed or canceled",
-	    false },
-	{ "role", "ROLE", "of members in that role here", false },
+	{ "status", "STATUS", JOB_STATUSES, false },
+	{ "role", "ROLE", "of members in that role here: " JOB_ROLES, false },
 	{ "partner", "ID", "of jobs with that party", false },
 	{ "limit", "N", "at most so many, the newest (20)", false },
 	OPTION_END,

@@ -17,6 +17,7 @@
 #include "lib/base/mem.h"
 #include "lib/conf/site_check.h"
 #include "lib/http/url.h"
+#include "lib/sign/password.h"
 
 /* What is told by http everybody on the way can read. */
 static int
@@ -108,7 +109,7 @@ log_in(const struct args *args, struct api *api, const char *password)
 	int r;
 
 	if ((r = ask(api, args_operand(args, 0), password, &reply)) == 0 &&
-	    (r = api_answer(&reply, &answer)) == 0) {
+	    (r = api_answer_login(&reply, &answer)) == 0) {
 		data = json_get(answer, "data");
 		if ((r = keep(api, data, reply.cookie)) == 0)
 			print_login(args, api_url(api), data);
@@ -133,6 +134,10 @@ run_login(const struct args *args)
 	    "Password of %s at %s: ", args_operand(args, 0), api_url(api));
 	r = secret_input_known(args, prompt, &password);
 	free(prompt);
+	if (r == 0 && *password == '\0')
+		r = err_set(ERR_INVALID,
+		    "the password is empty: one has 1 to %d bytes",
+		    PASSWORD_MAX);
 	if (r == 0)
 		r = log_in(args, api, password);
 out:
@@ -173,10 +178,11 @@ run_logout(const struct args *args)
 	name = api_session(api);
 	if (name == NULL)
 		output_note(
-		    "sluice logout: nobody has logged in at %s", api_url(api));
+		    "sluice logout: nobody is logged in at %s: there is nothing to end",
+		    api_url(api));
 	else if ((r = end_session(api)) == 0 &&
 		 (r = session_remove(api_url(api))) == 0 && !args_json(args))
-		(void)printf("%s has logged out at %s\n", name, api_url(api));
+		(void)printf("%s is logged out at %s\n", name, api_url(api));
 	api_close(api);
 	return r;
 }

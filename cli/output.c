@@ -150,13 +150,30 @@ output_places(const struct args *args, int code)
 	return code;
 }
 
+/* On one line: lines of it are told apart by "; ".  Takes text. */
+static char *
+tamed(char *text)
+{
+	struct buf b = BUF_INIT;
+	char *line, *rest = text;
+
+	if (strchr(text, '\n') != NULL) {
+		while ((line = strsep(&rest, "\r\n")) != NULL)
+			if (*line != '\0')
+				buf_printf(
+				    &b, "%s%s", b.len > 0 ? "; " : "", line);
+		free(text);
+		text = b.len > 0 ? buf_steal(&b) : xstrdup("");
+		buf_fini(&b);
+	}
+	(void)str_tame(text, "");
+	return text;
+}
+
 char *
 output_tamed(const char *fmt, va_list ap)
 {
-	char *text = xvasprintf(fmt, ap);
-
-	(void)str_tame(text, "");
-	return text;
+	return tamed(xvasprintf(fmt, ap));
 }
 
 char *
@@ -238,8 +255,8 @@ output_table_row(struct output_table *t, const char *const *cells)
 
 	t->cells = xrealloc(t->cells, (t->n + t->columns) * sizeof(*t->cells));
 	for (i = 0; i < t->columns; i++) {
-		t->cells[t->n] = xstrdup(cells[i] != NULL ? cells[i] : "");
-		(void)str_tame(t->cells[t->n++], "");
+		t->cells[t->n++] =
+		    tamed(xstrdup(cells[i] != NULL ? cells[i] : ""));
 	}
 }
 

@@ -36,7 +36,10 @@ int output_places(const struct args *, int code);
 /* What was done: a line, or with --json {"done": LINE}. */
 void output_done(const struct args *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-/* A line that may have a stranger's words in it: see str_tame(). */
+/*
+ * A line that may have a stranger's words in it: see str_tame().  Of several
+ * lines it makes one, with "; " between them.
+ */
 void output_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same on standard error: a remark beside what the command prints. */
 void output_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -17,6 +17,8 @@
 #include "lib/base/err.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/db/db.h"
+#include "lib/db/db_attempt.h"
 #include "lib/http/client.h"
 #include "lib/json/json.h"
 
@@ -220,16 +222,63 @@ drop_memory_dir(const struct site_conf *conf)
 		    "%s stays: %s", conf->mailbox_memory_dir, strerror(errno));
 }
 
+/* Tasks that a stop ends. */
+struct ending {
+	struct db_attempt *rows;
+	size_t n;
+};
+
+/* What runs here at this moment; a database that is away knows of none. */
+static void
+list_tasks(const struct site_conf *conf, struct arena *a, struct ending *out)
+{
+	char host[SITE_HOST_SIZE];
+	struct db *db = NULL;
+	size_t i, n = 0;
+
+	site_host(conf, host);
+	if (db_open(conf, &db) != 0 ||
+	    db_attempt_open_on(db, a, host, &out->rows, &n) != 0) {
+		err_clear();
+		n = 0;
+	}
+	db_close(db);
+	/* One whose shepherd is gone was not ended by this. */
+	for (i = out->n = 0; i < n; i++)
+		if (out->rows[i].shepherd_pid == 0 ||
+		    daemon_is_shepherd((pid_t)out->rows[i].shepherd_pid, conf))
+			out->rows[out->n++] = out->rows[i];
+}
+
+/* Each that was ended, before how the programs are. */
+static void
+print_ended(const struct args *args, const struct ending *e)
+{
+	const struct db_task_key *k;
+	size_t i;
+
+	for (i = 0; i < e->n && !args_json(args); i++) {
+		k = &e->rows[i].key;
+		output_line("%-12s ended: %s of job %s, %s %s", "task",
+		    k->component, k->job_id, k->role, k->party_id);
+	}
+}
+
 static int
 run_stop(const struct args *args)
 {
 	struct site_conf *conf;
+	struct arena *arena;
+	struct ending tasks = { NULL, 0 };
 	size_t i, shepherds = 0;
 	pid_t pid;
 	int r, one;
 
 	if ((r = load_site(args, &conf)) != 0)
 		return r;
+	arena = arena_new();
+	if (!args_flag(args, "keep-tasks"))
+		list_tasks(conf, arena, &tasks);
 	r = stop_keeper(conf);
 	for (i = N_DAEMONS; i-- != 0;) {
 		if ((pid = daemon_pid(daemons[i], conf)) == 0)
@@ -242,8 +291,11 @@ run_stop(const struct args *args)
 		r = one;
 	if (r == 0 && !args_flag(args, "keep-tasks"))
 		drop_memory_dir(conf);
-	if (r == 0)
+	if (r == 0) {
+		print_ended(args, &tasks);
 		print_status(args, conf, false);
+	}
+	arena_free(arena);
 	site_conf_free(conf);
 	return r;
 }
@@ -330,7 +382,7 @@ const struct command command_site_stop = {
 	"site stop",
 	"",
 	0,
-	"Stop the site's programs and its running tasks.",
+	"Stop the site's programs and its running tasks, and say which those are.",
 	stop_options,
 	run_stop,
 };

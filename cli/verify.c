@@ -53,10 +53,27 @@ add_line(void *ctx, const char *line, size_t len)
 	return history_line(ctx, line, len);
 }
 
+struct counted {
+	struct history *h;
+	int64_t n;
+};
+
+static int
+add_counted(void *ctx, const char *line, size_t len)
+{
+	struct counted *c = ctx;
+	int r;
+
+	c->n++;
+	r = history_line(c->h, line, len);
+	return r == 0 ? 0 : err_wrap("line %lld", (long long)c->n);
+}
+
 static int
 read_file(struct history *h, const char *path)
 {
-	int r = lines_each(path, add_line, h);
+	struct counted c = { h, 0 };
+	int r = lines_each(path, add_counted, &c);
 
 	return r == 0 ? 0 : err_wrap("%s", path);
 }
@@ -120,6 +137,7 @@ site_json(const struct history *h)
 	json_add_str(o, "party", history_party(h));
 	json_add_int(o, "records", history_records(h));
 	json_add_int(o, "last_seq", history_last(h));
+	json_add_str(o, "last_at", history_last_at(h));
 	json_add_int(o, "heads_matched", history_heads(h));
 	json_add_int(o, "heads_kept", history_kept(h));
 	json_add_int(o, "first_altered", history_altered(h));
@@ -149,6 +167,17 @@ print_site(const struct history *h)
 		output_line("FINDING %s", f[i].text);
 }
 
+/* A file that was cut off behind its last head is right as far as it goes. */
+static void
+print_end(const struct history *h)
+{
+	if (*history_last_at(h) != '\0' && history_altered(h) == 0)
+		output_line("the file ends with record %lld of %s: what came "
+			    "after it cannot be missed here; --against a "
+			    "partner's file shows it",
+		    (long long)history_last(h), history_last_at(h));
+}
+
 static int
 report(const struct args *args, const struct verify *v)
 {
@@ -169,6 +198,8 @@ report(const struct args *args, const struct verify *v)
 	json_add_int(o, "findings", (int64_t)total);
 	if (args_json(args))
 		output_json(o);
+	else if (v->n == 1 && args_text(args, "file") != NULL)
+		print_end(v->sites[0]);
 	else if (v->n > 1)
 		(void)printf("%lld jobs compared\n", (long long)jobs);
 	if (!args_json(args))

@@ -457,12 +457,14 @@ history_line(struct history *h, const char *line, size_t len)
 	struct json_object *o = NULL;
 	int r = json_parse(line, len, LINE_MAX_BYTES, &o);
 
+	h->n_lines++;
 	if (r == 0 && json_is_object(o))
 		r = take_line(h, o);
 	else if (h->party != NULL) {
 		/* Inside a chain that is a record somebody broke. */
-		chain_fault(
-		    &h->chain, h->chain.seq + 1, "was altered: it is no JSON");
+		chain_fault(&h->chain, h->chain.seq + 1,
+		    "was altered, or another line was: line %lld is no JSON",
+		    (long long)h->n_lines);
 		r = 0;
 	} else
 		r = err_set(ERR_FORMAT, "no line of an audit export");
@@ -488,6 +490,12 @@ int64_t
 history_last(const struct history *h)
 {
 	return h->chain.seq;
+}
+
+const char *
+history_last_at(const struct history *h)
+{
+	return h->last_at;
 }
 
 int64_t

@@ -67,6 +67,8 @@ void history_compare(struct history *one, struct history *other);
 const char *history_party(const struct history *);
 int64_t history_records(const struct history *); /* that were right */
 int64_t history_last(const struct history *);	 /* seq of the last */
+/* When that was made, as the record says; "": there is none. */
+const char *history_last_at(const struct history *);
 /* How many heads of this chain were countersigned, and by others' files. */
 int64_t history_heads(const struct history *);
 /* Heads of others' chains in this history that they have signed. */

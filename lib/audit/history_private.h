@@ -88,6 +88,7 @@ struct history {
 	int64_t first;	   /* records up to here were removed */
 	int64_t unchained, unchained_id;
 	struct chain chain;
+	int64_t n_lines;
 	char last_at[32]; /* of the last record that was right */
 	/* When, what and about what that was; and the record at fault. */
 	char last_says[HISTORY_SAYS], fault_says[HISTORY_SAYS];

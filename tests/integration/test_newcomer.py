@@ -11,7 +11,8 @@ import tempfile
 import termios
 import unittest
 
-from federation import BUILD, DATA, Federation, example, lr_conf, wait_for
+import sites
+from federation import BUILD, DATA, TOP, Federation, example, lr_conf, wait_for
 
 SLUICE = os.path.join(BUILD, "bin", "sluice")
 NOBODY = "202001010000000000001"
@@ -183,7 +184,8 @@ class Newcomer(unittest.TestCase):
             self.assertNotIn("ended", site.cli("grant", *rule).stderr)
             site.cli("grant", *rule, "--from", "2098-01-01")
             self.assertIn(" not yet: from 2098-01-01", limits("newcomer"))
-            site.cli("grant", *rule, "--until", "2020-01-01")
+            site.cli("grant", *rule, "--until", "2099-01-01")
+            site.sql("UPDATE permission SET valid_until = '2020-01-01' WHERE party_id = '77777' AND detail = 'limits'")
             self.assertIn(" expired: until 2020-01-01", limits("newcomer"))
             for typed in ("1..2.5", "0.01..", "..3", '["a","b"]'):
                 site.cli("grant", bound[0], bound[1], bound[2] + typed)
@@ -191,6 +193,42 @@ class Newcomer(unittest.TestCase):
         finally:
             site.cli("revoke", *rule, check=False)
             site.cli("revoke", bound[0], bound[1], bound[2].rstrip("="), check=False)
+
+    def test_an_export_that_is_broken_or_ends_early_says_where(self):
+        with tempfile.TemporaryDirectory() as d:
+            path = os.path.join(d, "export")
+            self.site.cli("audit", "export", "--output", path)
+            with open(path, encoding="utf-8") as f:
+                lines = f.read().splitlines()
+            last = json.loads(run("verify", "--file", path, "--json").stdout)["sites"][0]
+            done = run("verify", "--file", path)
+            self.assertEqual(done.returncode, 0, done.stdout)
+            self.assertIn("the file ends with record %d of %s: what came after it cannot be missed here; --against"
+                          % (last["last_seq"], last["last_at"]), done.stdout)
+            self.assertRegex(last["last_at"], "^20[0-9]{2}-")
+            for broken in (len(lines) // 2, len(lines)):
+                text = lines[:broken - 1] + [lines[broken - 1][:-9]] + lines[broken:]
+                with open(path, "w", encoding="utf-8") as f:
+                    f.write("\n".join(text) + "\n")
+                done = run("verify", "--file", path)
+                self.assertEqual(done.returncode, 1)
+                self.assertIn("line %d is no JSON" % broken, done.stdout)
+                self.assertNotIn("the file ends with", done.stdout)
+            with open(path, "w", encoding="utf-8") as f:
+                f.write("\n".join(lines[:1] + ['{"kind":"x"}'] + lines[1:]))
+            self.assertIn("line 2: ", run("verify", "--file", path).stderr)
+
+    def test_the_demo_says_what_it_cannot_do_without(self):
+        with tempfile.TemporaryDirectory() as d:
+            os.mkdir(os.path.join(d, "9999"))
+            conf = os.path.join(d, "9999", "site.conf")
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write("[fcgi]\nclient_auth_off_on_loopback = no\n")
+            done = subprocess.run(["sh", os.path.join(TOP, "demo.sh"), "--keep"], check=False, capture_output=True, text=True,
+                                  env=dict(os.environ, FEDERATION=d))
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertEqual(len(done.stderr.splitlines()), 1)
+            self.assertIn("%s has client_auth_off_on_loopback = no" % conf, done.stderr)
 
     def test_what_was_done_is_said(self):
         name = "said-%d" % os.getpid()
@@ -256,6 +294,22 @@ class Newcomer(unittest.TestCase):
             self.assertIn('"sluice site start --config %s" starts it' % conf, done.stderr)
         finally:
             site.start()
+
+    def test_a_site_that_is_stopped_says_which_tasks_that_ends(self):
+        host = self.fed.host
+        job = self.fed.submit(sites.conf(["fail_0"], sites.TWO, {"fail_0": {"what": "compute", "who": "host", "seconds": 600}}),
+                              {"components": {"fail_0": {"module": "TestFail"}}})
+        wait_for(lambda: host.sql("SELECT 1 FROM attempt WHERE executor_pid > 0 AND job_id = '%s'" % job), what="its task")
+        try:
+            text = host.cli("site", "stop").stdout
+            self.assertEqual(text.count(" ended: "), 1)
+            self.assertRegex(text, r"(?m)^task +ended: fail_0 of job %s, host 10000$" % job)
+            self.assertRegex(text, r"(?m)^supervisor +stopped$")
+            self.assertNotIn("ended", host.cli("site", "stop").stdout)
+        finally:
+            host.start()
+            self.site.cli("stop", job)
+            self.site.wait(job)
 
     def test_records_fit_the_terminal_and_nothing_of_them_is_lost(self):
         for _ in range(3):

@@ -122,6 +122,10 @@ class Sessions(unittest.TestCase):
                 done = run("login", name, "--password-fd", "0", password="not this one, surely\n")
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
                 self.assertEqual(os.listdir(home), [])
+                for password, words in (("\n", "the password is empty: one has 1 to 128 bytes"), ("wrong\n", "(retcode 109)")):
+                    done = run("login", name, "--password-fd", "0", password=password)
+                    self.assertEqual(done.returncode, 1)
+                    self.assertTrue(done.stderr.strip().endswith(words), done.stderr)
                 done = run("login", name, "--password-fd", "0", password=PASSWORD + "\n")
                 self.assertEqual(done.returncode, 0, done.stderr)
                 self.assertIn("as %s, viewer, until 20" % name, done.stdout)
@@ -140,9 +144,9 @@ class Sessions(unittest.TestCase):
                 self.assertIn("0600 is needed", run("jobs").stderr)
                 os.chmod(kept, 0o600)
                 done = run("logout")
-                self.assertIn("%s has logged out at " % name, done.stdout)
+                self.assertIn("%s is logged out at " % name, done.stdout)
                 self.assertEqual(os.listdir(folder), [])
-                self.assertIn("nobody has logged in", run("logout").stderr)
+                self.assertIn("nobody is logged in", run("logout").stderr)
                 # The session itself is over, not only forgotten.
                 with open(os.open(kept, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
                     f.write(text)

@@ -771,6 +771,38 @@ a_span_is_told_in_the_largest_whole_unit(void **state)
 	}
 }
 
+static char *
+tamed(const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+
+	va_start(ap, fmt);
+	text = output_tamed(fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+static void
+lines_of_a_stranger_become_one(void **state)
+{
+	static const struct {
+		const char *says;
+		const char *text;
+	} all[] = { { "one\ntwo", "one; two" },
+		{ "\n one\r\n\ntwo\n", " one; two" }, { "\n", "" },
+		{ "a\tb\x1b[m\nc", "a?b?[m; c" }, { "a\rb", "a?b" },
+		{ "", "" } };
+
+	(void)state;
+	for (size_t i = 0; i < N(all); i++) {
+		char *text = tamed("%s", all[i].says);
+
+		assert_string_equal(text, all[i].text);
+		free(text);
+	}
+}
+
 int
 main(void)
 {
@@ -796,6 +828,7 @@ main(void)
 		WITH_FOLDER(damaged_archive_is_refused),
 		WITH_FOLDER(pid_file_of_another_process_is_not_believed),
 		cmocka_unit_test(what_was_canceled_is_told_behind_its_cause),
+		cmocka_unit_test(lines_of_a_stranger_become_one),
 		cmocka_unit_test(a_span_is_told_in_the_largest_whole_unit),
 		cmocka_unit_test(answers_do_not_command_the_terminal),
 		cmocka_unit_test(

@@ -423,7 +423,7 @@ rubbish_is_no_export(void **state)
 	/* A broken line inside the chain is a broken record. */
 	assert_int_equal(history_line(h, "{\"seq\":1,", 9), 0);
 	history_check(h);
-	found(h, 1, "it is no JSON");
+	found(h, 1, "line 3 is no JSON");
 	history_free(h);
 }
 
