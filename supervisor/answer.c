@@ -17,6 +17,7 @@
 #include "lib/party/signatures.h"
 #include "supervisor/finding.h"
 #include "supervisor/joblog.h"
+#include "supervisor/partners.h"
 #include "supervisor/queue.h"
 
 static int64_t
@@ -222,6 +223,11 @@ answer_start(struct command *c, const struct answer *a, bool is_local)
 	/* In a row of our own the start itself has noted it. */
 	if (a->code == 0)
 		return is_local ? 0 : mark(c, DB_PARTY_STARTED, true, "");
+	/* Not understood with tasks in it: the same again without. */
+	if (a->code == ERR_INVALID && c->nstarts > 0) {
+		partners_note_plain_starts(c->super->partners, c->to.party_id);
+		return 0;
+	}
 	if (!is_not_now(a->code) && a->code != ERR_NOT_FOUND)
 		return fail_job(c, a);
 	/* Its reservation ran out, or it lost the job: begin again there. */

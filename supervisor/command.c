@@ -84,8 +84,10 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 		c->models = snapshot_models(sn, arena, &c->nmodels);
 	c->ntold = a->ntold;
 	c->told = keys_of(c, sn, a->told, a->ntold, &c->told_components);
-	c->nstarts = a->nstarts;
-	c->starts = keys_of(c, sn, a->starts, a->nstarts, &c->start_components);
+	if (a->nstarts > 0 &&
+	    !partners_wants_plain_starts(s->partners, p->party_id))
+		c->nstarts = a->nstarts;
+	c->starts = keys_of(c, sn, a->starts, c->nstarts, &c->start_components);
 	if (!plan_is_task_command(a->verb))
 		return c;
 	t = snapshot_task(sn, a->component, a->member);

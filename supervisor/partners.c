@@ -26,6 +26,8 @@
 #define ADDRESS_MS 5000
 /* Refusals that are so far apart are two matters. */
 #define APART_MS (15 * 60 * INT64_C(1000))
+/* An older version there is asked again whether it is one. */
+#define PLAIN_MS (10 * 60 * INT64_C(1000))
 /* For how long what is owed to one that is disabled rests. */
 #define SHUT_MS 1000
 
@@ -72,6 +74,21 @@ partners_get(struct partners *ps, const char *party)
 	p->next = ps->list;
 	ps->list = p;
 	return p;
+}
+
+void
+partners_note_plain_starts(struct partners *ps, const char *party)
+{
+	log_info("party %s has a version that takes no tasks with the start of "
+		 "a job",
+	    party);
+	partners_get(ps, party)->plain_until_ms = clock_mono_ms() + PLAIN_MS;
+}
+
+bool
+partners_wants_plain_starts(struct partners *ps, const char *party)
+{
+	return clock_mono_ms() < partners_get(ps, party)->plain_until_ms;
 }
 
 int

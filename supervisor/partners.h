@@ -65,6 +65,13 @@ int partners_post_job(struct partners *, struct partners_job *,
  */
 void partners_probe(struct partners *, const char *party, int64_t quiet_ms);
 
+/*
+ * A version of before refuses a start of a job that names tasks which begin
+ * with it: for some minutes from then on it is sent none, then tried again.
+ */
+void partners_note_plain_starts(struct partners *, const char *party);
+bool partners_wants_plain_starts(struct partners *, const char *party);
+
 /* The answer did not come from the partner's programs: nobody was asked. */
 bool partners_is_silence(const struct partner_reply *);
 /*

@@ -11,7 +11,8 @@ struct partner {
 	char *party;
 	char *url; /* NULL: not known or not enabled */
 	int64_t url_until_ms;
-	int64_t shut_until_ms; /* is_shut() need not look again before */
+	int64_t plain_until_ms; /* partners_wants_plain_starts() */
+	int64_t shut_until_ms;	/* is_shut() need not look again before */
 	char *shut_why;
 	int64_t failing_since_ms; /* 0: it answers */
 	int64_t answered_ms;	  /* when it did last; 0: never yet */

@@ -73,6 +73,12 @@ verdict_of(struct plan_maker *k, const struct plan_component *comp)
 			k->job->members[comp->rows[i].member].role) == 0;
 	}
 	verdict = state_task_verdict(said, comp->nrows);
+	/*
+	 * The job's bad end may have come to a member by then, and there it is
+	 * that of the tasks whose end was not known: no success comes behind it.
+	 */
+	if (state_is_interrupt(k->job->status) && state_is_success(verdict))
+		return k->job->status;
 	/* What was started is not waiting again, whoever is still to do it. */
 	return verdict == STATE_WAITING ? comp->status : verdict;
 }

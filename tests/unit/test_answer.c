@@ -19,6 +19,7 @@
 #include "supervisor/answer.h"
 #include "supervisor/finding.h"
 #include "supervisor/job.h"
+#include "supervisor/partners.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 
@@ -136,6 +137,35 @@ an_end_that_is_not_taken_is_told_again_less_and_less_often(void **state)
 	assert_false(host(f)->ended);
 }
 
+/* Nothing is sent: the client of the network is none. */
+static void
+a_partner_of_an_older_version_is_started_without_tasks(void **state)
+{
+	static const struct answer refusal = { .code = ERR_INVALID,
+		.text = "body: /tasks is not known" };
+	struct fixture *f = *state;
+	struct command c = { .super = &f->super,
+		.job = f->job,
+		.verb = PLAN_START,
+		.nstarts = 1,
+		.to = { J1, "host", ROWS_HOST },
+		.arena = f->arena };
+	struct db_job *j;
+
+	f->super.partners = partners_open(&f->super, NULL);
+	assert_false(partners_wants_plain_starts(f->super.partners, ROWS_HOST));
+	assert_int_equal(answer_take(&c, &refusal, false), 0);
+	assert_true(partners_wants_plain_starts(f->super.partners, ROWS_HOST));
+	assert_int_equal(db_job_get(f->super.db, f->arena, J1, &j), 0);
+	assert_int_equal(j->cancel_status, STATE_NONE);
+	/* What it does not take without them either is a refusal. */
+	c.nstarts = 0;
+	assert_int_equal(answer_take(&c, &refusal, false), 0);
+	assert_int_equal(db_job_get(f->super.db, f->arena, J1, &j), 0);
+	assert_int_equal(j->cancel_status, STATE_FAILED);
+	partners_close(f->super.partners);
+}
+
 static void
 a_late_end_is_found_once(void **state)
 {
@@ -166,6 +196,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		T(an_end_that_is_not_taken_is_told_again_less_and_less_often),
+		T(a_partner_of_an_older_version_is_started_without_tasks),
 		T(a_late_end_is_found_once),
 		T(who_takes_no_end_for_an_hour_has_left_the_job),
 	};

@@ -1013,6 +1013,26 @@ a_member_that_never_takes_a_tasks_end_is_told_the_jobs(void **state)
 	expect(f, PLAN_END, HOST, ANY);
 }
 
+/* A member that has the job's end by then holds it for the task's. */
+static void
+a_task_that_all_did_well_after_the_jobs_bad_end_has_that_end(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_action *a;
+
+	running(f);
+	f->job.components[READER].status = STATE_RUNNING;
+	for (int m = 0; m < MEMBERS; m++)
+		f->rows[READER][m].party_status = STATE_SUCCESS;
+	f->job.status = STATE_CANCELED;
+	f->job.cancel_signal = true;
+	make(f);
+	a = find(f, PLAN_SET_VERDICT, ANY, READER);
+	assert_non_null(a);
+	assert_int_equal(a->status, STATE_CANCELED);
+	expect(f, PLAN_END, HOST, ANY);
+}
+
 static void
 unstarted_tasks_of_an_ended_partner_end_with_it(void **state)
 {
@@ -1775,6 +1795,7 @@ main(void)
 		T(a_cancel_stops_the_job_at_every_member_at_once),
 		T(a_cancel_comes_behind_the_successes_that_a_member_does_not_know),
 		T(a_member_that_never_takes_a_tasks_end_is_told_the_jobs),
+		T(a_task_that_all_did_well_after_the_jobs_bad_end_has_that_end),
 		T(unstarted_tasks_of_an_ended_partner_end_with_it),
 		T(how_a_begun_task_of_an_ended_partner_ended_is_for_the_partner_to_say),
 		T(a_job_is_not_settled_while_a_local_task_is_being_killed),
