@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,6 +39,8 @@
 #include "lib/hook/hook.h"
 
 #define HOOK_WAIT "requests that wait for another service"
+#define SITE_FCGI_PID SITE_RUN "/fcgi-app.pid"
+#define ENDS_S 10   /* one that has nothing left to serve */
 #define BACKLOG 512 /* connections of nginx waiting for a worker */
 
 struct program {
@@ -97,9 +100,45 @@ check_database(const struct site_conf *conf)
 	return r;
 }
 
+static void
+wake(int sig)
+{
+	(void)sig;
+}
+
+/* As fcntl(F_SETLKW), for ENDS_S at most. */
+static int
+wait_for_lock(int fd, struct flock *lock)
+{
+	const struct sigaction waker = { .sa_handler = wake };
+	struct sigaction before;
+	int r, e;
+
+	if (sigaction(SIGALRM, &waker, &before) != 0)
+		return -1;
+	(void)alarm(ENDS_S);
+	r = fcntl(fd, F_SETLKW, lock);
+	e = errno;
+	(void)alarm(0);
+	(void)sigaction(SIGALRM, &before, NULL);
+	errno = e;
+	return r;
+}
+
+static bool
+has_pid_file(const struct site_conf *conf)
+{
+	char *path = site_path(conf, SITE_FCGI_PID);
+	bool has = access(path, F_OK) == 0;
+
+	free(path);
+	return has;
+}
+
 /*
  * One at a time: a lock that ends with this process, and is not its workers',
- * who may finish a request behind a parent that was killed.
+ * who may finish a request behind a parent that was killed.  A holder without
+ * a pid file is about to end.
  */
 static int
 lock_site(const struct site_conf *conf, int *out)
@@ -111,8 +150,9 @@ lock_site(const struct site_conf *conf, int *out)
 	*out = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (*out < 0)
 		r = err_set_errno(ERR_IO, "open %s", path);
-	else if (fcntl(*out, F_SETLK, &lock) != 0)
-		r = errno == EAGAIN || errno == EACCES
+	else if (fcntl(*out, F_SETLK, &lock) != 0 &&
+		 (has_pid_file(conf) || wait_for_lock(*out, &lock) != 0))
+		r = errno == EAGAIN || errno == EACCES || errno == EINTR
 			? err_set(ERR_EXISTS,
 			      "another sluice-fcgi serves this site (it "
 			      "holds %s)",
@@ -170,7 +210,7 @@ open_socket(const struct site_conf *conf, const char *name, int *out)
 static int
 write_pid(const struct site_conf *conf)
 {
-	char *path = site_path(conf, "run/fcgi-app.pid");
+	char *path = site_path(conf, SITE_FCGI_PID);
 	char *text = xasprintf("%d\n", (int)getpid());
 	int r = fd_replace_file(path, text, strlen(text), 0644);
 
@@ -389,7 +429,7 @@ main(int argc, char **argv)
 	r = prefork_run(&prefork);
 	remove_file(p.conf, SITE_FCGI_SOCKET);
 	remove_file(p.conf, SITE_FCGI_PARTNER_SOCKET);
-	remove_file(p.conf, "run/fcgi-app.pid");
+	remove_file(p.conf, SITE_FCGI_PID);
 out:
 	if (r != 0)
 		log_err("cannot start");

@@ -1,5 +1,6 @@
 """Any process may be killed at any instant; the job goes on, or ends with a
 reason on every party.  Uses the tables that test_main_job uploads, or its own."""
+import fcntl
 import os
 import signal
 import subprocess
@@ -90,6 +91,30 @@ class Kill(unittest.TestCase):
             self.assertEqual(self.fed.guest.wait(job)["f_status"], "success", self.fed.guest.events(job))
         finally:
             os.kill(worker, signal.SIGCONT)
+
+    def test_the_parent_of_request_workers_that_is_about_to_end_is_waited_for(self):
+        """It has removed its pid file, and holds its lock for a moment still."""
+        host = self.fed.host
+        parent = host.pid("fcgi-app")
+        with open(os.path.join(host.home, "run", "fcgi.lock"), "r+b") as lock:
+            os.kill(parent, signal.SIGTERM)
+            fcntl.lockf(lock, fcntl.LOCK_EX)
+            started = subprocess.Popen([os.path.join(BUILD, "bin", "sluice-fcgi"), "--config",
+                                        os.path.join(host.home, "site.conf")], stderr=subprocess.DEVNULL)
+
+            def waits():
+                self.assertIsNone(started.poll())
+                with open("/proc/locks", encoding="ascii") as f:
+                    return any("->" in line and " %d " % started.pid in line for line in f)
+            try:
+                wait_for(waits, what="a start that waits for the lock")
+                fcntl.lockf(lock, fcntl.LOCK_UN)
+                wait_for(lambda: os.path.exists(os.path.join(host.home, "run", "fcgi-app.pid")), what="its pid file")
+                self.assertEqual(host.pid("fcgi-app"), started.pid)
+            finally:
+                started.terminate()
+                started.wait()
+        host.start()
 
     def test_nurseries(self):
         job = self.fed.submit(lr_conf(namespace="kill", max_iter=2))
