@@ -247,6 +247,56 @@ budget_free(void *ctx, void *p)
 	free(p);
 }
 
+static bool has_field_0(const ProtobufCMessage *);
+
+/* *n messages lie at *list (or one, where there is no list). */
+static const ProtobufCMessage *const *
+messages_of(
+    const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f, size_t *n)
+{
+	const char *at = (const char *)m + f->offset;
+	const char *quantifier = (const char *)m + f->quantifier_offset;
+
+	if (f->label == PROTOBUF_C_LABEL_REPEATED) {
+		*n = *(const size_t *)quantifier;
+		return *(const ProtobufCMessage *const *const *)at;
+	}
+	*n = (f->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) == 0 ||
+	     *(const uint32_t *)quantifier == f->id;
+	return (const ProtobufCMessage *const *)at;
+}
+
+static bool
+part_has_field_0(const ProtobufCMessage *m, const ProtobufCFieldDescriptor *f)
+{
+	const ProtobufCMessage *const *list;
+	size_t n;
+
+	if (f->type != PROTOBUF_C_TYPE_MESSAGE)
+		return false;
+	list = messages_of(m, f, &n);
+	for (size_t i = 0; i < n; i++)
+		if (list[i] != NULL && has_field_0(list[i]))
+			return true;
+	return false;
+}
+
+/*
+ * There is no field 0.  The library takes one whose number is written longer
+ * than it need be, and does not take what it writes of it.
+ */
+static bool
+has_field_0(const ProtobufCMessage *m)
+{
+	for (unsigned i = 0; i < m->n_unknown_fields; i++)
+		if (m->unknown_fields[i].tag == 0)
+			return true;
+	for (unsigned i = 0; i < m->descriptor->n_fields; i++)
+		if (part_has_field_0(m, &m->descriptor->fields[i]))
+			return true;
+	return false;
+}
+
 int
 frame_decode(const void *data, size_t len, frame_msg **out)
 {
@@ -256,6 +306,10 @@ frame_decode(const void *data, size_t len, frame_msg **out)
 
 	*out = sluice__executor__frame__unpack(
 	    &budget, len, len > 0 ? data : nothing);
+	if (*out != NULL && has_field_0(&(*out)->base)) {
+		frame_free(*out);
+		*out = NULL;
+	}
 	if (*out == NULL)
 		return err_set(
 		    ERR_FORMAT, "frame of %zu bytes is no message", len);

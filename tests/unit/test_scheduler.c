@@ -590,6 +590,11 @@ a_lease_that_its_owner_does_not_know_is_given_back(void **state)
 	    0);
 	assert_true(n > 0);
 	assert_string_equal(rows[n - 1].job_id, lost);
+	/* The other one may have been due, and is none that was lost. */
+	for (size_t i = 0; i + 1 < n; i++)
+		assert_int_equal(
+		    db_job_release(f->db, rows[i].job_id, rows[i].fence, 0, 0),
+		    0);
 	AWAIT(f, (site_wake(conf, runs, WAKE_JOBS),
 		     job_of(f, lost)->status == STATE_SUCCESS));
 	assert_int_equal(job_of(f, runs)->status, STATE_RUNNING);

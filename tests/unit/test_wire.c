@@ -481,6 +481,23 @@ frames_of_the_shepherd_are_not_taken_from_an_executor(void **state)
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
+/* The number 0 in two bytes, in an entry of a map of a model. */
+static void
+a_field_0_is_no_message_however_it_is_written(void **state)
+{
+	static const unsigned char b[] =
+	    "\x8a\x01\x24\x0a\x05model\x12\x1b\x0a\x07LRParam\x12\x0cLRModel"
+	    "\x00\x00\x00\x00\x00\x80\x00\x9c\x50";
+	frame_msg *m;
+
+	(void)state;
+	assert_int_equal(frame_decode(b, sizeof(b) - 1, &m), ERR_FORMAT);
+	assert_null(m);
+	/* Others that are not known are let pass. */
+	assert_int_equal(frame_decode("\xf8\xff\xff\xff\x0f\x50", 6, &m), 0);
+	frame_free(m);
+}
+
 int
 main(void)
 {
@@ -494,6 +511,7 @@ main(void)
 		TEST(a_stream_that_ends_between_frames_is_closed),
 		TEST(
 		    descriptors_in_the_middle_of_a_frame_are_refused_and_closed),
+		cmocka_unit_test(a_field_0_is_no_message_however_it_is_written),
 		TEST(a_decoded_frame_may_not_take_a_multiple_of_its_size),
 		TEST(the_writer_waits_for_a_full_socket_and_goes_on),
 		TEST(what_the_writer_never_sent_is_closed_with_it),
