@@ -95,7 +95,7 @@ class Record(unittest.TestCase):
         self.site.sql("INSERT INTO audit (actor, action, subject, outcome, detail) VALUES ('%s', 'request',"
                       " CONCAT('/v1/', CHAR(27), '[2J', CHAR(10), 'FINDING'), 'refused', CONCAT('x', CHAR(127)))" % mark)
         shown = self.site.cli("audit", "--actor", mark).stdout
-        self.assertIn("/v1/?[2J?FINDING", shown)
+        self.assertIn("/v1/?[2J; FINDING", shown)
         self.assertNotRegex(shown, "[\x1b\x7f]")
         self.assertEqual(len(shown.splitlines()), 2, shown)
 
