@@ -392,9 +392,30 @@ api_job_filter(const struct args *args, const char *job_id)
 }
 
 int
+api_job_row(struct api *api, const char *job_id, struct json_object **answer,
+    struct json_object **row)
+{
+	struct json_object *o = json_object_new_object(), *rows;
+	int r;
+
+	*row = NULL;
+	json_add_str(o, "job_id", job_id);
+	r = api_post(api, "job/query", o, answer);
+	json_object_put(o);
+	if (r != 0)
+		return r;
+	rows = json_get(*answer, "data");
+	if (!json_is_array(rows))
+		return err_set(ERR_FORMAT, "job/query: no list of rows");
+	if (json_object_array_length(rows) > 0)
+		*row = json_object_array_get_idx(rows, 0);
+	return 0;
+}
+
+int
 api_about_job(struct api *api, const char *job_id, int r)
 {
-	struct json_object *o, *answer = NULL, *rows;
+	struct json_object *answer = NULL, *row;
 	char *why;
 
 	/* Who may not ask has not been told whether there is one. */
@@ -403,12 +424,7 @@ api_about_job(struct api *api, const char *job_id, int r)
 	    api->retcode == err_retcode(ERR_AUTH))
 		return r;
 	why = xstrdup(err_text());
-	o = json_object_new_object();
-	json_add_str(o, "job_id", job_id);
-	rows = api_post(api, "job/query", o, &answer) == 0
-		   ? json_get(answer, "data")
-		   : NULL;
-	if (json_is_array(rows) && json_object_array_length(rows) == 0)
+	if (api_job_row(api, job_id, &answer, &row) == 0 && row == NULL)
 		r = err_set(ERR_NOT_FOUND,
 		    "there is no job %s at this site: is the id complete, and "
 		    "is it this site's?",
@@ -416,7 +432,6 @@ api_about_job(struct api *api, const char *job_id, int r)
 	else
 		(void)err_set(r, "%s", why);
 	json_object_put(answer);
-	json_object_put(o);
 	free(why);
 	return r;
 }

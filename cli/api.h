@@ -46,6 +46,14 @@ int api_answer(const struct http_reply *, struct json_object **out);
 int api_answer_login(const struct http_reply *, struct json_object **out);
 
 /*
+ * The first of a job's rows at the site; *row is borrowed from *answer, which
+ * is the caller's whatever is returned, and NULL when there is no such job.
+ * Errors: those of api_post(), ERR_FORMAT.
+ */
+int api_job_row(struct api *, const char *job_id, struct json_object **answer,
+    struct json_object **row);
+
+/*
  * What is wrong with a command about a job: r and the recorded error, or, when
  * the site has no such job, that, in the words that all commands use.
  */

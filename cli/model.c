@@ -19,19 +19,13 @@
 static int
 why_no_model(struct api *api, const char *job)
 {
-	struct json_object *o = json_object_new_object(), *answer = NULL;
-	struct json_object *row;
+	struct json_object *answer = NULL, *row;
 	char *why = xstrdup(err_text());
 	const char *status = "";
 	int r = ERR_NOT_FOUND;
 
-	json_add_str(o, "job_id", job);
-	if (api_post(api, "job/query", o, &answer) == 0) {
-		row = json_get(answer, "data");
-		if (json_is_array(row) && json_object_array_length(row) > 0)
-			status = json_get_str(
-			    json_object_array_get_idx(row, 0), "f_status", "");
-	}
+	if (api_job_row(api, job, &answer, &row) == 0)
+		status = json_get_str(row, "f_status", "");
 	if (str_eq(status, "waiting") || str_eq(status, "running"))
 		r = err_set(ERR_CONFLICT,
 		    "job %s is %s: its model is there when it has succeeded "
@@ -43,7 +37,6 @@ why_no_model(struct api *api, const char *job)
 	else
 		(void)err_set(r, "%s", why);
 	json_object_put(answer);
-	json_object_put(o);
 	free(why);
 	return r;
 }

@@ -5,13 +5,13 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/secret_input.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
@@ -119,8 +119,7 @@ write_file(const char *path, const char *url, const struct session *s)
 	json_add_str(o, "csrf_token", s->token);
 	line = xasprintf("%s\n", json_text(o));
 	r = fd_replace_file(path, line, strlen(line), 0600);
-	sodium_memzero(line, strlen(line));
-	free(line);
+	secret_input_free(line);
 	json_object_put(o);
 	return r;
 }
@@ -152,19 +151,11 @@ session_remove(const char *url)
 	return r;
 }
 
-static void
-wipe(char *s)
-{
-	if (s != NULL)
-		sodium_memzero(s, strlen(s));
-	free(s);
-}
-
 void
 session_fini(struct session *s)
 {
 	free(s->name);
-	wipe(s->cookie);
-	wipe(s->token);
+	secret_input_free(s->cookie);
+	secret_input_free(s->token);
 	memset(s, 0, sizeof(*s));
 }
