@@ -20,6 +20,7 @@
 #include "lib/base/log_repeat.h"
 #include "lib/base/fd.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/http/url.h"
 #include "lib/sign/digest.h"
 #include "lib/sign/sign.h"
@@ -381,14 +382,57 @@ set_body(struct http_call *c, const char *method)
 	return setting_end(&s);
 }
 
+/*
+ * host is who the other must be, and so the host of the URL; the connection
+ * goes where u says.
+ */
+static int
+set_named_target(struct http_call *c, const char *host, const struct url *u)
+{
+	struct setting s = { c->easy, CURLE_OK };
+	char *text;
+
+	text = xasprintf(
+	    "%s:%" PRId64 ":%s:%" PRId64, host, u->port, u->host, u->port);
+	c->connect_to = curl_slist_append(NULL, text);
+	free(text);
+	if (c->connect_to == NULL)
+		return err_set(ERR_NOMEM, "connection target");
+	SET(&s, CURLOPT_CONNECT_TO, c->connect_to);
+	text = xasprintf("https://%s:%" PRId64 "%s%s%s", host, u->port, u->path,
+	    u->query != NULL ? "?" : "", u->query != NULL ? u->query : "");
+	SET(&s, CURLOPT_URL, text);
+	free(text);
+	return setting_end(&s);
+}
+
+static int
+set_client_url(struct http_call *c, const char *host, const char *url)
+{
+	struct setting s = { c->easy, CURLE_OK };
+	struct url u;
+	int r;
+
+	if (host == NULL || !str_starts(url, "https:")) {
+		SET(&s, CURLOPT_URL, url);
+		return setting_end(&s);
+	}
+	if ((r = url_parse(url, &u)) == 0)
+		r = set_named_target(c, host, &u);
+	url_fini(&u);
+	return r;
+}
+
 static int
 set_client_target(
     struct http_call *c, const struct http_client_conf *conf, const char *url)
 {
 	struct setting s = { c->easy, CURLE_OK };
+	int r;
 
+	if ((r = set_client_url(c, conf->ca_host, url)) != 0)
+		return r;
 	SET(&s, CURLOPT_PROTOCOLS_STR, "http,https");
-	SET(&s, CURLOPT_URL, url);
 	if (conf->ca_file != NULL) {
 		SET(&s, CURLOPT_CAINFO, conf->ca_file);
 		SET(&s, CURLOPT_CAPATH, NULL);
@@ -432,32 +476,6 @@ set_partner_tls(struct http_call *c, const struct http_client_conf *conf,
 	return setting_end(&s);
 }
 
-/*
- * The partner's certificate names party-ID.sluice, so that is the host of
- * the URL; the connection goes where the partner's own URL says.
- */
-static int
-set_partner_target(struct http_call *c, const char *party, const struct url *u)
-{
-	struct setting s = { c->easy, CURLE_OK };
-	char host[PINS_HOST_SIZE];
-	char *text;
-
-	pins_host(party, host);
-	text = xasprintf(
-	    "%s:%" PRId64 ":%s:%" PRId64, host, u->port, u->host, u->port);
-	c->connect_to = curl_slist_append(NULL, text);
-	free(text);
-	if (c->connect_to == NULL)
-		return err_set(ERR_NOMEM, "connection target");
-	SET(&s, CURLOPT_CONNECT_TO, c->connect_to);
-	text = xasprintf("https://%s:%" PRId64 "%s%s%s", host, u->port, u->path,
-	    u->query != NULL ? "?" : "", u->query != NULL ? u->query : "");
-	SET(&s, CURLOPT_URL, text);
-	free(text);
-	return setting_end(&s);
-}
-
 static int
 set_partner(struct http_call *c, const struct http_client_conf *conf,
     struct call_tls *tls, const struct http_request *req, const char *method)
@@ -465,6 +483,7 @@ set_partner(struct http_call *c, const struct http_client_conf *conf,
 	struct url u;
 	const char *pem;
 	size_t pem_len = 0;
+	char host[PINS_HOST_SIZE];
 	int r;
 
 	if (tls->pins == NULL || conf->keys == NULL)
@@ -474,11 +493,13 @@ set_partner(struct http_call *c, const struct http_client_conf *conf,
 	if ((pem = pins_get(tls->pins, req->party, &pem_len)) == NULL)
 		return err_set(
 		    ERR_NOT_FOUND, "no certificate of party %s", req->party);
+	/* Which its certificate names, whatever its address. */
+	pins_host(req->party, host);
 	if ((r = url_parse(req->url, &u)) == 0 && !u.is_tls)
 		r = err_set(ERR_INVALID, "partners are reached by https only");
 	if (r == 0 &&
 	    (r = set_partner_tls(c, conf, &tls->cert, pem, pem_len)) == 0 &&
-	    (r = set_partner_target(c, req->party, &u)) == 0)
+	    (r = set_named_target(c, host, &u)) == 0)
 		r = add_signature(c, conf, req, method, &u);
 	url_fini(&u);
 	return r;

@@ -29,7 +29,7 @@ struct http_client {
 	CURLM *multi;
 	struct call_tls tls;
 	struct http_client_conf conf; /* strings owned, keys not */
-	char *text[5];		      /* what conf points at */
+	char *text[6];		      /* what conf points at */
 	struct http_call *calls;
 	size_t n_calls;
 };
@@ -194,6 +194,7 @@ copy_conf(struct http_client *cl, const struct http_client_conf *conf)
 	cl->conf.tls_key = cl->text[2] = xstrdup(conf->tls_key);
 	cl->conf.partners_pem = cl->text[3] = xstrdup(conf->partners_pem);
 	cl->conf.ca_file = cl->text[4] = xstrdup(conf->ca_file);
+	cl->conf.ca_host = cl->text[5] = xstrdup(conf->ca_host);
 }
 
 int

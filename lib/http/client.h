@@ -30,6 +30,9 @@ struct http_client_conf {
 	const char *partners_pem; /* read again when it changes */
 	/* For https without a party; NULL: the system's authorities. */
 	const char *ca_file;
+	/* The name that is looked for in the certificate, whatever address the
+	 * other is reached at; NULL: the host of the URL. */
+	const char *ca_host;
 };
 
 /* A body is: body_len bytes of body, body_size bytes of body_fd, tail_len

@@ -17,11 +17,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/http/pins.h"
 
+#define PEM_MAX (64 * 1024)
 #define CLOCK_SLACK_S (24 * 3600) /* partners' clocks may be behind */
 
 static int
@@ -245,6 +247,26 @@ tls_cert_check(const char *pem, const char *party)
 		return r;
 	r = check_cert(cert, party);
 	X509_free(cert);
+	return r;
+}
+
+int
+tls_cert_host(const char *path, char out[PINS_HOST_SIZE])
+{
+	struct buf pem = BUF_INIT;
+	char party[16] = "";
+	X509 *cert = NULL;
+	int r;
+
+	if ((r = buf_read_file(&pem, path, PEM_MAX)) == 0 &&
+	    (r = read_one(buf_str(&pem), &cert)) == 0) {
+		(void)X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
+		    NID_commonName, party, sizeof(party));
+		pins_host(party, out);
+		r = check_cert(cert, party);
+	}
+	X509_free(cert);
+	buf_fini(&pem);
 	return r;
 }
 

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "lib/http/pins.h"
+
 #define TLS_CERT_DAYS 730
 
 /*
@@ -26,6 +28,13 @@ int tls_cert_make(
  * Errors: ERR_FORMAT, ERR_INVALID.
  */
 int tls_cert_check(const char *pem, const char *party);
+
+/*
+ * The name that stands for a site, as pins_host() gives it, in the one
+ * certificate of a file that is a site's own.
+ * Errors: ERR_IO, ERR_FORMAT, ERR_INVALID (somebody else's).
+ */
+int tls_cert_host(const char *path, char out[PINS_HOST_SIZE]);
 
 /* Days until it ends, negative when it has.  Errors: ERR_FORMAT. */
 int tls_cert_days(const char *pem, int64_t *days);

@@ -76,16 +76,23 @@ write_pins(const struct world *w, const char *const *parties, size_t n)
 }
 
 static void
-start_server(struct world *w, const char *party)
+start_server_for(struct world *w, const char *party, const char *client)
 {
 	char *key = file_of(w, party, "key");
 	char *cert = file_of(w, party, "crt");
-	char *client = file_of(w, "9999", "crt");
 
 	w->server = tls_server_start(cert, key, client);
 	w->url = xasprintf("https://127.0.0.1:%d", tls_server_port(w->server));
 	free(key);
 	free(cert);
+}
+
+static void
+start_server(struct world *w, const char *party)
+{
+	char *client = file_of(w, "9999", "crt");
+
+	start_server_for(w, party, client);
 	free(client);
 }
 
@@ -409,6 +416,57 @@ another_partys_certificate_is_refused(void **state)
 	    0);
 	http_reply_fini(&reply);
 	assert_int_equal(tls_server_requests(w->server), 1);
+}
+
+/* What curl makes of a site that must be `host`, reached at `address`. */
+static int
+ask_as_user(const struct world *w, const char *address, const char *host)
+{
+	char *cert = file_of(w, "10000", "crt");
+	char *url = xasprintf(
+	    "https://%s:%d/echo", address, tls_server_port(w->server));
+	struct http_client_conf conf = { .ca_file = cert, .ca_host = host };
+	struct http_request req = { .url = url };
+	struct http_client *client;
+	struct http_reply reply;
+	int r;
+
+	assert_int_equal(http_client_new(NULL, &conf, &client), 0);
+	r = http_fetch(client, &req, &reply);
+	http_reply_fini(&reply);
+	http_client_free(client);
+	free(cert);
+	free(url);
+	return r;
+}
+
+static void
+a_site_is_known_by_its_certificate_at_whatever_address(void **state)
+{
+	static const char other[] = "[::ffff:127.0.0.1]";
+	struct world *w = *state;
+	char *cert = file_of(w, "10000", "crt");
+	char *pins = xasprintf("%s/partners.pem", w->folder);
+	char host[PINS_HOST_SIZE];
+
+	tls_server_stop(w->server);
+	free(w->url);
+	w->url = NULL;
+	start_server_for(w, "10000", NULL);
+	/* The certificate has the one address and not the other. */
+	assert_int_equal(ask_as_user(w, "127.0.0.1", NULL), 0);
+	assert_int_not_equal(ask_as_user(w, other, NULL), 0);
+	assert_int_equal(tls_cert_host(cert, host), 0);
+	assert_string_equal(host, "party-10000.sluice");
+	assert_int_equal(ask_as_user(w, other, host), 0);
+	assert_int_not_equal(ask_as_user(w, other, "party-666.sluice"), 0);
+	assert_int_not_equal(
+	    ask_as_user(w, "127.0.0.1", "party-666.sluice"), 0);
+	assert_int_equal(tls_server_requests(w->server), 2);
+	/* Of several nobody knows which it is to be. */
+	assert_int_equal(tls_cert_host(pins, host), ERR_FORMAT);
+	free(cert);
+	free(pins);
 }
 
 static void
@@ -821,6 +879,8 @@ main(void)
 		WITH_WORLD(status_and_retry_after_are_told),
 		WITH_WORLD(nobody_listening_is_a_net_error),
 		WITH_WORLD(another_partys_certificate_is_refused),
+		WITH_WORLD(
+		    a_site_is_known_by_its_certificate_at_whatever_address),
 		WITH_WORLD(party_without_certificate_is_not_called),
 		WITH_WORLD(unknown_client_certificate_is_refused_by_the_server),
 		WITH_WORLD(partners_are_never_called_without_tls),
