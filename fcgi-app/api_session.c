@@ -102,7 +102,8 @@ begin(struct request *req, struct reply *rp, const struct db_user *u,
 		 arena_printf(req->arena, "user %s", u->name), "log-in")) ==
 		0 &&
 	    (r = db_session_get(req->app->db, req->arena, s.hash,
-		 c->session_idle_s, &row)) == 0)
+		 c->session_idle_s, &row)) == 0 &&
+	    (r = row->is_over ? err_set(ERR_AUTH, "over") : 0) == 0)
 		s.expires_ms = row->expires_ms;
 	if (r != 0) {
 		session_forget(req, rp);

@@ -264,7 +264,8 @@ throttled(struct request *req, int (*check)(struct request *))
 		    "authenticate lately; try again in %lld s",
 		    THROTTLE_MAX, (long long)wait_s);
 	r = check(req);
-	if (r != ERR_AUTH || t == NULL || !throttle_failed(t, who))
+	if (r != ERR_AUTH || t == NULL || req->caller.was_known ||
+	    !throttle_failed(t, who))
 		return r;
 	why = arena_strdup(req->arena, err_text());
 	return err_set(ERR_AUTH, "%s (the last of many: wait a minute)", why);

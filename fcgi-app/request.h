@@ -73,6 +73,8 @@ struct caller {
 	const char *name;      /* for events and audit: "client mia" … */
 	const char *user;      /* who has logged in, else NULL */
 	const struct session *session; /* and by what: session.h */
+	/* Refused or not, it has what only who was let in could have. */
+	bool was_known;
 };
 
 struct request {

@@ -123,9 +123,13 @@ find_session(struct request *req, struct session *s, struct db_session **row)
 
 	r = db_session_get(req->app->db, req->arena, s->hash,
 	    req->app->conf->session_idle_s, row);
-	if (r == ERR_NOT_FOUND)
-		return err_set(ERR_AUTH, "the session has ended: log in again");
-	return r;
+	if (r != 0 && r != ERR_NOT_FOUND)
+		return r;
+	/* Who shows what was one of this site's has guessed nothing. */
+	req->caller.was_known = r == 0;
+	if (r == 0 && !(*row)->is_over)
+		return 0;
+	return err_set(ERR_AUTH, "the session has ended: log in again");
 }
 
 int

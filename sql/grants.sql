@@ -92,7 +92,7 @@ GRANT SELECT, INSERT, UPDATE ON registered_service
 -- Log-ins: who users are and what they may do is none of its business.
 GRANT SELECT, UPDATE (password, password_at, failed, locked_until)
   ON site_user TO 'sluice_fcgi'@'localhost';
-GRANT SELECT, INSERT, UPDATE (seen_at), DELETE ON session
+GRANT SELECT, INSERT, UPDATE (seen_at, expires_at), DELETE ON session
   TO 'sluice_fcgi'@'localhost';
 
 -- sluice-supervisor and the shepherds.

@@ -11,6 +11,9 @@
 	X(STR, name, "u.name")                                                 \
 	X(STR, role, "u.role")                                                 \
 	X(INT, idle_s, "TIMESTAMPDIFF(SECOND, s.seen_at, NOW(6))")             \
+	X(BOOL, is_over,                                                       \
+	    "u.enabled = 0 OR s.expires_at <= NOW(6)"                          \
+	    " OR s.seen_at <= NOW(6) - INTERVAL ? SECOND")                     \
 	X(MS, expires_ms, "s.expires_at")
 
 static const struct db_col session_cols[] = {
@@ -29,44 +32,65 @@ static const struct db_stmt admit = { "session.admit", "sss",
 	" WHERE name = ? AND password = ? AND enabled = 1"
 	" AND COALESCE(locked_until <= NOW(6), 1)" };
 static const struct db_stmt count = { "session.count", "s",
-	"SELECT COUNT(*) FROM session WHERE user_name = ?" };
-static const struct db_stmt drop_oldest = { "session.drop_oldest", "si",
-	"DELETE FROM session WHERE user_name = ? ORDER BY created_at LIMIT ?" };
+	"SELECT COUNT(*) FROM session WHERE user_name = ?"
+	" AND expires_at > NOW(6)" };
+static const struct db_stmt end_oldest = { "session.end_oldest", "si",
+	"UPDATE session SET expires_at = NOW(6) WHERE user_name = ?"
+	" AND expires_at > NOW(6) ORDER BY created_at LIMIT ?" };
+static const struct db_stmt count_over = { "session.count_over", "s",
+	"SELECT COUNT(*) FROM session WHERE user_name = ?"
+	" AND expires_at <= NOW(6)" };
+static const struct db_stmt drop_over = { "session.drop_over", "si",
+	"DELETE FROM session WHERE user_name = ? AND expires_at <= NOW(6)"
+	" ORDER BY expires_at LIMIT ?" };
 static const struct db_stmt add = { "session.add", "bsi",
 	"INSERT INTO session (hash, user_name, expires_at)"
 	" VALUES (?, ?, NOW(6) + INTERVAL ? SECOND)" };
-static const struct db_stmt sweep = { "session.sweep", "",
-	"DELETE FROM session WHERE expires_at < NOW(6)"
+static const struct db_stmt sweep = { "session.sweep", "i",
+	"DELETE FROM session WHERE expires_at < NOW(6) - INTERVAL ? SECOND"
 	" ORDER BY expires_at LIMIT 100" };
-static const struct db_stmt get = { "session.get", "bi",
+static const struct db_stmt get = { "session.get", "ib",
 	"SELECT 1" SESSION_COLS(DB_SQL) " FROM session s JOIN site_user u"
 					" ON u.name = s.user_name"
-					" WHERE s.hash = ? AND u.enabled = 1"
-					" AND s.expires_at > NOW(6)"
-					" AND s.seen_at > NOW(6)"
-					" - INTERVAL ? SECOND" };
+					" WHERE s.hash = ?" };
 static const struct db_stmt seen = { "session.seen", "b",
 	"UPDATE session SET seen_at = NOW(6) WHERE hash = ?" };
 static const struct db_stmt end = { "session.end", "b",
-	"DELETE FROM session WHERE hash = ?" };
+	"UPDATE session SET expires_at = NOW(6)"
+	" WHERE hash = ? AND expires_at > NOW(6)" };
 
 #define HASH(h) (const void *)(h), (size_t)DB_SESSION_HASH
+
+/* Room for one more of the user's, of those that last and of the others. */
+static int
+make_room(struct db *db, const char *name)
+{
+	int64_t have = 0, over = 0;
+	int r;
+
+	if ((r = db_query_int(db, &count, &have, name)) != 0)
+		return r;
+	if (have >= DB_SESSIONS_EACH &&
+	    (r = db_exec(db, &end_oldest, NULL, name,
+		 have - DB_SESSIONS_EACH + 1)) != 0)
+		return r;
+	if ((r = db_query_int(db, &count_over, &over, name)) != 0 ||
+	    over <= DB_SESSIONS_OVER)
+		return r;
+	return db_exec(db, &drop_over, NULL, name, over - DB_SESSIONS_OVER);
+}
 
 static int
 begin_tx(struct db *db, void *ctx)
 {
 	const struct db_session_begin *b = ctx;
-	int64_t n = 0, have = 0;
+	int64_t n = 0;
 	int r;
 
 	r = db_exec(db, &admit, &n, b->rehash, b->name, b->password);
 	if (r == 0 && n != 1)
 		r = err_set(ERR_AUTH, "not any more");
-	if (r != 0 || (r = db_query_int(db, &count, &have, b->name)) != 0)
-		return r;
-	if (have >= DB_SESSIONS_EACH &&
-	    (r = db_exec(db, &drop_oldest, NULL, b->name,
-		 have - DB_SESSIONS_EACH + 1)) != 0)
+	if (r != 0 || (r = make_room(db, b->name)) != 0)
 		return r;
 	return db_exec(db, &add, NULL, HASH(b->hash), b->name, b->max_s);
 }
@@ -74,7 +98,7 @@ begin_tx(struct db *db, void *ctx)
 int
 db_session_sweep(struct db *db)
 {
-	return db_exec(db, &sweep, NULL);
+	return db_exec(db, &sweep, NULL, (int64_t)DB_SESSION_KNOWN_S);
 }
 
 int
@@ -91,7 +115,7 @@ db_session_get(struct db *db, struct arena *a,
     struct db_session **out)
 {
 	return db_select_one(
-	    db, &get, &session_shape, a, out, HASH(hash), idle_max_s);
+	    db, &get, &session_shape, a, out, idle_max_s, HASH(hash));
 }
 
 int

@@ -12,6 +12,9 @@
 
 #define DB_SESSION_HASH 32
 #define DB_SESSIONS_EACH 20 /* of one user; the oldest make room */
+/* What is over is known for a while, for who still shows its cookie. */
+#define DB_SESSION_KNOWN_S (24 * 3600)
+#define DB_SESSIONS_OVER 100 /* of one user */
 
 struct db_user {
 	const char *name;
@@ -62,7 +65,7 @@ struct db_session_begin {
 	int64_t max_s;
 };
 
-/* Some that are over go.  By itself: it locks the rows of other users. */
+/* Some that are over for long go.  By itself: it locks the rows of other users. */
 int db_session_sweep(struct db *);
 /*
  * Failures are forgotten.
@@ -75,9 +78,10 @@ struct db_session {
 	const char *role;
 	int64_t idle_s; /* since it was last seen, a minute exact */
 	int64_t expires_ms;
+	bool is_over; /* by its time, a log-out, or the user is disabled */
 };
 
-/* ERR_NOT_FOUND when it is unknown or over, or its user disabled. */
+/* ERR_NOT_FOUND when it is unknown, or over and forgotten. */
 int db_session_get(struct db *, struct arena *,
     const unsigned char hash[DB_SESSION_HASH], int64_t idle_max_s,
     struct db_session **out);
