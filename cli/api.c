@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/client_key.h"
+#include "cli/output.h"
 #include "cli/session.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -14,10 +15,12 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/http/tls_cert.h"
 #include "lib/sign/client_sign.h"
 
 #define TIMEOUT_MS 60000
 #define ANSWER_MAX (256 * 1024 * 1024)
+#define REFUSAL_MAX 4096
 
 struct api {
 	struct http_client *client;
@@ -26,6 +29,7 @@ struct api {
 	char *site;		/* args_site(), NULL: nobody said */
 	struct client_key key;	/* empty: requests are not signed */
 	struct session session; /* empty: nobody has logged in */
+	char *key_file;		/* for when that is over; NULL: none */
 	int64_t retcode;	/* of the last answer; -1: there was none */
 };
 
@@ -35,56 +39,100 @@ without_slash(const char *url)
 	return xstrndup(url, strlen(url) - (str_ends(url, "/") ? 1 : 0));
 }
 
+/* By TLS it is known by the certificate that it has itself. */
 static int
-take_config(struct api *api, const struct site_conf *conf)
+take_config(struct api *api, const struct site_conf *conf, const char *url)
 {
-	if (conf->client_url[0] != '\0') {
-		api->url = xstrdup(conf->client_url);
-	} else if (conf->client_tls_url[0] != '\0') {
-		api->url = xstrdup(conf->client_tls_url);
-		if (api->ca == NULL)
-			api->ca = site_path(conf, SITE_KEYS "/tls.crt");
-	} else {
+	if (*url == '\0')
 		return err_set(ERR_INVALID, "%s has no client_url", conf->path);
-	}
+	api->url = xstrdup(url);
+	if (api->ca == NULL && str_starts(url, "https:"))
+		api->ca = site_path(conf, SITE_KEYS "/tls.crt");
 	return 0;
+}
+
+/* Whose requests are to be. */
+enum whose { ANYBODY, NOBODY, SESSION };
+
+/* The first that there is; "" when there is none. */
+static const char *
+first_of(const char *a, const char *b)
+{
+	return *a != '\0' ? a : b;
+}
+
+/* The session that is kept for a URL, if one is. */
+static int
+take_session(struct api *api, const char *url)
+{
+	int r = session_load(url, &api->session);
+
+	if (r != ERR_NOT_FOUND)
+		return r;
+	err_clear();
+	return 0;
+}
+
+/*
+ * A signature tells who hears it nothing that is of use to him.  Passwords and
+ * cookies do, and a port of this machine is anybody's who takes it while the
+ * site is down: these go by TLS, if the site has it.
+ */
+static int
+take_site(struct api *api, const struct args *args, const struct site_conf *c,
+    enum whose whose)
+{
+	const char *key =
+	    whose == ANYBODY ? args_text(args, "app-key-file") : NULL;
+	const char *signed_to = first_of(c->client_url, c->client_tls_url);
+	const char *secret_to = first_of(c->client_tls_url, c->client_url);
+	int r;
+
+	if (whose != NOBODY && key == NULL &&
+	    (r = take_session(api, secret_to)) != 0)
+		return r;
+	if (whose == ANYBODY && key == NULL && c->client_key_file[0] != '\0')
+		key = c->client_key_file;
+	if (whose != ANYBODY || api->session.cookie != NULL) {
+		api->key_file = xstrdup(key);
+		return take_config(api, c, secret_to);
+	}
+	if ((r = take_config(api, c, signed_to)) != 0 || key == NULL)
+		return r;
+	return client_key_load(key, &api->key);
 }
 
 /* The more a user has said of who he is, the more it counts. */
 static int
-take_user(struct api *api, const struct args *args, const struct site_conf *c)
+take_url(
+    struct api *api, const struct args *args, const char *url, enum whose whose)
 {
-	const char *key = args_text(args, "app-key-file");
-	int r;
+	const char *key =
+	    whose == ANYBODY ? args_text(args, "app-key-file") : NULL;
 
-	if (key != NULL)
-		return client_key_load(key, &api->key);
-	if ((r = session_load(api->url, &api->session)) != ERR_NOT_FOUND)
-		return r;
-	err_clear();
-	return c != NULL && c->client_key_file[0] != '\0'
-		   ? client_key_load(c->client_key_file, &api->key)
-		   : 0;
+	api->url = without_slash(url);
+	if (whose == NOBODY)
+		return 0;
+	return key != NULL ? client_key_load(key, &api->key)
+			   : take_session(api, api->url);
 }
 
 static int
-choose_site(struct api *api, const struct args *args, bool is_nobody)
+choose_site(struct api *api, const struct args *args, enum whose whose)
 {
 	const char *url = args_text(args, "url");
 	const char *config = args_text(args, "config");
 	struct site_conf *conf = NULL;
-	int r = 0;
+	int r;
 
 	api->ca = xstrdup(args_text(args, "ca"));
 	api->site = xstrdup(args_site(args));
 	if (url == NULL && config == NULL)
 		return args_wrong("--url or --config is needed");
 	if (url != NULL)
-		api->url = without_slash(url);
-	else if ((r = site_conf_load(config, &conf)) == 0)
-		r = take_config(api, conf);
-	if (r == 0 && !is_nobody)
-		r = take_user(api, args, conf);
+		return take_url(api, args, url, whose);
+	if ((r = site_conf_load(config, &conf)) == 0)
+		r = take_site(api, args, conf, whose);
 	site_conf_free(conf);
 	return r;
 }
@@ -93,8 +141,13 @@ static int
 connect_api(struct api *api, struct api **out)
 {
 	struct http_client_conf conf = { .ca_file = api->ca };
+	char host[PINS_HOST_SIZE];
 	int r;
 
+	/* A site's certificate names it, not where it is reached. */
+	if (api->ca != NULL && tls_cert_host(api->ca, host) == 0)
+		conf.ca_host = host;
+	err_clear();
 	if ((r = http_client_new(NULL, &conf, &api->client)) != 0) {
 		api_close(api);
 		return r;
@@ -104,13 +157,13 @@ connect_api(struct api *api, struct api **out)
 }
 
 static int
-open_as(const struct args *args, bool is_nobody, struct api **out)
+open_as(const struct args *args, enum whose whose, struct api **out)
 {
 	struct api *api = xcalloc(1, sizeof(*api));
 	int r;
 
 	*out = NULL;
-	if ((r = choose_site(api, args, is_nobody)) != 0) {
+	if ((r = choose_site(api, args, whose)) != 0) {
 		api_close(api);
 		return r;
 	}
@@ -120,13 +173,19 @@ open_as(const struct args *args, bool is_nobody, struct api **out)
 int
 api_open(const struct args *args, struct api **out)
 {
-	return open_as(args, false, out);
+	return open_as(args, ANYBODY, out);
 }
 
 int
 api_open_nobody(const struct args *args, struct api **out)
 {
-	return open_as(args, true, out);
+	return open_as(args, NOBODY, out);
+}
+
+int
+api_open_session(const struct args *args, struct api **out)
+{
+	return open_as(args, SESSION, out);
 }
 
 const char *
@@ -160,6 +219,7 @@ api_close(struct api *api)
 	free(api->url);
 	free(api->ca);
 	free(api->site);
+	free(api->key_file);
 	client_key_fini(&api->key);
 	session_fini(&api->session);
 	free(api);
@@ -237,8 +297,8 @@ no_answer(const struct api *api, int r)
 	return r;
 }
 
-int
-api_fetch(struct api *api, const char *path, struct http_request *req,
+static int
+fetch_once(struct api *api, const char *path, struct http_request *req,
     struct http_reply *out)
 {
 	const char *given = req->headers;
@@ -321,6 +381,56 @@ read_answer(
 	json_object_put(*out);
 	*out = NULL;
 	return ERR_REMOTE;
+}
+
+bool
+api_session_is_over(const struct http_reply *reply)
+{
+	struct json_object *o = NULL;
+	int64_t retcode = 0;
+	bool is_over;
+
+	if (reply->body.len > REFUSAL_MAX)
+		return false;
+	is_over = read_answer(reply, &o, &retcode) != 0 &&
+		  retcode == err_retcode(ERR_AUTH) &&
+		  str_starts(err_text(), "the session has ended");
+	json_object_put(o);
+	err_clear();
+	return is_over;
+}
+
+/* Nothing was done for who is nobody any more: the key may ask again. */
+static int
+go_on_by_key(struct api *api)
+{
+	int r;
+
+	if ((r = client_key_load(api->key_file, &api->key)) != 0 ||
+	    (r = session_remove(api->url)) != 0)
+		return r;
+	output_note("the session of %s has ended: the key of %s is used from "
+		    "now on; \"sluice login %s%s\" begins another one",
+	    api->session.name, api->key_file, api->session.name, api->site);
+	session_fini(&api->session);
+	return 0;
+}
+
+int
+api_fetch(struct api *api, const char *path, struct http_request *req,
+    struct http_reply *out)
+{
+	int r;
+
+	if ((r = fetch_once(api, path, req, out)) != 0 ||
+	    api->session.cookie == NULL || api->key_file == NULL ||
+	    !api_session_is_over(out))
+		return r;
+	http_reply_fini(out);
+	memset(out, 0, sizeof(*out));
+	if ((r = go_on_by_key(api)) != 0)
+		return r;
+	return fetch_once(api, path, req, out);
 }
 
 /* Who is asked for a key or a log-in is told how to come by one. */

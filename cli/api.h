@@ -13,11 +13,14 @@ struct api;
 /*
  * By --url, or by the site.conf of --config; requests are signed with the key
  * of --app-key-file, or are of who has logged in there (session.h), or signed
- * with the key of the site.conf, if there is one.
+ * with the key of the site.conf, if there is one: also when the session turns
+ * out to be over, which is said.
  */
 int api_open(const struct args *, struct api **out);
 /* The same for who is to log in: requests are nobody's. */
 int api_open_nobody(const struct args *, struct api **out);
+/* The same for who is to log out: requests are the session's or nobody's. */
+int api_open_session(const struct args *, struct api **out);
 /* Where it is, without a slash at the end. */
 const char *api_url(const struct api *);
 /* Who has logged in there; NULL when requests are not a session's. */
@@ -42,6 +45,8 @@ int api_fetch(struct api *, const char *path, struct http_request *,
     struct http_reply *out);
 /* The answer of api_fetch() as api_post() would give it. */
 int api_answer(const struct http_reply *, struct json_object **out);
+/* Does it say that the session has ended? */
+bool api_session_is_over(const struct http_reply *);
 /* The same of a log-in: who did not come in gets no word about keys. */
 int api_answer_login(const struct http_reply *, struct json_object **out);
 

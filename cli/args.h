@@ -107,10 +107,15 @@ void args_print_line(FILE *, const struct command *);
 	{                                                                      \
 		"config", "FILE", "or the site.conf in it", false              \
 	}
-#define OPTIONS_API                                                            \
+/* Of where a site is, for who brings no key. */
+#define OPTIONS_SITE                                                           \
 	{ "url", "URL", "client API of a site, http://HOST:PORT", false },     \
 	    OPTION_CONFIG,                                                     \
-	    { "ca", "FILE", "certificate to trust for https", false },         \
+	{                                                                      \
+		"ca", "FILE", "certificate to trust for https", false          \
+	}
+#define OPTIONS_API                                                            \
+	OPTIONS_SITE,                                                          \
 	{                                                                      \
 		"app-key-file", "FILE",                                        \
 		    "sign requests with this key (site.conf's [client] key)",  \

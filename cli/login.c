@@ -156,11 +156,8 @@ end_session(struct api *api)
 	int r;
 
 	if ((r = api_fetch(api, "session/logout", &req, &reply)) == 0 &&
-	    (r = api_answer(&reply, &answer)) == ERR_REMOTE &&
-	    strstr(buf_str(&reply.body), "has ended") != NULL) {
-		err_clear();
-		r = 0;
-	}
+	    !api_session_is_over(&reply))
+		r = api_answer(&reply, &answer);
 	json_object_put(answer);
 	http_reply_fini(&reply);
 	return r;
@@ -173,7 +170,7 @@ run_logout(const struct args *args)
 	const char *name;
 	int r;
 
-	if ((r = api_open(args, &api)) != 0)
+	if ((r = api_open_session(args, &api)) != 0)
 		return r;
 	name = api_session(api);
 	if (name == NULL)
@@ -188,7 +185,7 @@ run_logout(const struct args *args)
 }
 
 static const struct option_def login_options[] = {
-	OPTIONS_API,
+	OPTIONS_SITE,
 	OPTIONS_SECRET,
 	OPTION_END,
 };
@@ -202,7 +199,7 @@ const struct command command_login = {
 	run_login,
 };
 
-static const struct option_def logout_options[] = { OPTIONS_API, OPTION_END };
+static const struct option_def logout_options[] = { OPTIONS_SITE, OPTION_END };
 
 const struct command command_logout = {
 	"logout",

@@ -20,6 +20,7 @@
 #include "lib/db/db.h"
 #include "lib/db/db_attempt.h"
 #include "lib/http/client.h"
+#include "lib/http/pins.h"
 #include "lib/json/json.h"
 
 /* On a busy machine; one that ends instead is noticed at once. */
@@ -59,7 +60,8 @@ check_health(const struct site_conf *conf, int64_t timeout_ms)
 {
 	char *cert = site_path(conf, SITE_KEYS "/tls.crt");
 	bool plain = conf->client_url[0] != '\0';
-	struct http_client_conf hc = { .ca_file = cert };
+	char host[PINS_HOST_SIZE];
+	struct http_client_conf hc = { .ca_file = cert, .ca_host = host };
 	struct http_client *client = NULL;
 	struct http_reply reply = { 0 };
 	struct http_request req = {
@@ -71,6 +73,7 @@ check_health(const struct site_conf *conf, int64_t timeout_ms)
 	int r = 0;
 
 	req.url = url;
+	pins_host(conf->party_id, host);
 	if ((plain || conf->client_tls_url[0] != '\0') &&
 	    (r = http_client_new(NULL, &hc, &client)) == 0 &&
 	    (r = http_fetch(client, &req, &reply)) == 0 && reply.status != 200)

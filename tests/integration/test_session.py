@@ -37,15 +37,16 @@ class Browser:
         self.url = url or site.tls_url
         self.site = site
         self.cookies, self.token, self.set_cookie = {}, None, None
+        self.address = "127.0.0.1"  # it comes from
         self.headers = {}
 
     def ask(self, method, path, body=None, headers=None):
         scheme, _, host = self.url.partition("://")
         if scheme == "https":
             context = ssl.create_default_context(cafile=os.path.join(self.site.home, "keys", "tls.crt"))
-            link = http.client.HTTPSConnection(host, timeout=60, context=context)
+            link = http.client.HTTPSConnection(host, timeout=60, context=context, source_address=(self.address, 0))
         else:
-            link = http.client.HTTPConnection(host, timeout=60)
+            link = http.client.HTTPConnection(host, timeout=60, source_address=(self.address, 0))
         head = {"Content-Type": "application/json"}
         if self.cookies:
             head["Cookie"] = "; ".join("%s=%s" % c for c in self.cookies.items())
@@ -135,6 +136,9 @@ class Sessions(unittest.TestCase):
                 with open(kept, encoding="ascii") as f:
                     text = f.read()
                 self.assertNotIn(PASSWORD, text)
+                # Neither went in the clear, for the site has TLS.
+                self.assertEqual((json.loads(text)["url"], json.loads(text)["cookie"].split("=")[0]),
+                                 (self.site.tls_url, "__Host-sluice-" + self.site.party))
                 # What follows is that person's, with what the role allows.
                 self.assertEqual(run("jobs").returncode, 0)
                 done = run("stop", "202001010000000000001")
@@ -156,6 +160,37 @@ class Sessions(unittest.TestCase):
                 self.assertEqual(run("logout").returncode, 0)
         self.assertEqual(self.audit(name).count(("log-in", "ok")), 2)
         self.assertEqual(self.audit(name).count(("log-out", "ok")), 2)
+
+    def test_a_key_of_the_configuration_takes_over_from_a_session_that_has_ended(self):
+        name = self.user("viewer")
+        with tempfile.TemporaryDirectory() as home:
+            with open(os.path.join(self.site.home, "site.conf"), encoding="utf-8") as f:
+                text = f.read()
+            key, conf = os.path.join(home, "key.json"), os.path.join(home, "site.conf")
+            made = self.site.make_key(unique("k"), "viewer")
+            with open(os.open(key, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="ascii") as f:
+                json.dump(made, f)
+            text = re.sub(r"(?m)^home *=.*$", "home = " + self.site.home, text)
+            with open(conf, "w", encoding="utf-8") as f:
+                f.write(re.sub(r"(?m)^(\[client\])$((?:\n(?!\[).*)*?)\nkey_file *=.*$",
+                               lambda m: m.group(1) + m.group(2) + "\nkey_file = " + key, text))
+
+            def run(*args, **kw):
+                return self.cli(home, *args, "--config", conf, **kw)
+
+            def stop():
+                """Who is told what the role is."""
+                return run("stop", "202001010000000000001").stderr
+            self.assertIn("client %s has the role viewer" % made["name"], stop())
+            self.assertEqual(run("login", name, "--password-fd", "0", password=PASSWORD + "\n").returncode, 0)
+            self.assertIn("user %s has the role viewer" % name, stop())
+            # A key is no session: there is nothing of it to end.
+            self.assertEqual(run("logout", "--app-key-file", key).returncode, 2)
+            self.site.sql("UPDATE session SET expires_at = NOW(6) WHERE user_name = '%s'" % name)
+            said = stop()
+            self.assertIn("the session of %s has ended: the key of %s is used" % (name, key), said)
+            self.assertIn("client %s has the role viewer" % made["name"], said)
+            self.assertNotIn("has ended", stop())
 
     def test_no_password_leaves_the_machine_in_the_clear(self):
         with tempfile.TemporaryDirectory() as home:
@@ -206,6 +241,38 @@ class Sessions(unittest.TestCase):
         self.assertNotIn(raw.hex().upper(), rows)
         password = self.site.sql("SELECT password FROM site_user WHERE name = '%s'" % name)[0][0]
         self.assertRegex(password, r"^\$argon2id\$v=19\$m=65536,t=3,p=1\$")
+
+    def test_who_was_logged_in_has_guessed_nothing(self):
+        # From an address of its own: who fails too often is locked out there for a minute.
+        b, name = self.logged_in()
+        c = Browser(self.site)
+        c.log_in(name)
+        kept = dict(b.cookies)
+        b.ask("POST", "session/logout", {})
+        for browser, address in ((b, "127.0.0.77"), (c, "127.0.0.77")):
+            browser.address = address
+        for _ in range(40):
+            b.cookies = dict(kept)
+            self.refused(b.query(), 109, "the session has ended: log in again")
+        self.assertEqual(c.query()["retcode"], 0)
+        # What was never one of this site's may be a guess.
+        cookie = next(iter(kept))
+        for _ in range(40):
+            b.cookies = {cookie: "A" * 43}
+            last = b.query()
+        self.refused(last, 109, "failed to authenticate lately")
+
+    def test_what_is_over_takes_little_room(self):
+        b, name = self.logged_in()
+        count = "SELECT SUM(expires_at > NOW(6)), SUM(expires_at <= NOW(6)) FROM session WHERE user_name = '%s'" % name
+        old = ", ".join("(UNHEX(SHA2('%s %d', 256)), '%s', NOW(6) - INTERVAL %d SECOND)" % (name, i, name, i)
+                        for i in range(1, 131))
+        new = ", ".join("(UNHEX(SHA2('%s-%d', 256)), '%s', NOW(6) + INTERVAL 1 HOUR)" % (name, i, name) for i in range(22))
+        self.site.sql("INSERT INTO session (hash, user_name, expires_at) VALUES %s, %s" % (old, new))
+        self.assertEqual(Browser(self.site).log_in(name)["retcode"], 0)
+        [[live, over]] = self.site.sql(count)
+        self.assertEqual((live, over), ("20", "100"))
+        self.refused(b.query(), 109, "has ended")
 
     def test_two_cookies_are_one_too_many(self):
         b, _ = self.logged_in()
