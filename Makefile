@@ -205,9 +205,9 @@ SIM_WRAPS := clock_gettime db_clock_follow nanosleep getrandom gethostname epoll
             posix_spawn kill loop_child loop_process processes_list \
             fd_dgram_send partner_post auth_listener auth_caller \
             log_write log_error_record joblog_info joblog_error joblog_audit \
-            joblog_member_error mysql_stmt_prepare mysql_stmt_execute mysql_stmt_errno \
-            mysql_stmt_error mysql_real_query mysql_errno mysql_error \
-            mysql_rollback mysql_real_connect
+            joblog_member_error mysql_stmt_prepare mysql_stmt_execute mysql_stmt_close \
+            mysql_stmt_errno mysql_stmt_error mysql_real_query mysql_errno mysql_error \
+            mysql_rollback mysql_real_connect mysql_close
 comma   := ,
 
 $(B)/tests/simulation: $(SIM) $(B)/testlib.a $(B)/fcgi.a \

@@ -25,6 +25,7 @@
 static const char *place = "/tmp";
 static char folder[64];
 static char *data_arg, *tmp_arg, *socket_arg, *log_arg, *log_path;
+static const char *sysdate_arg;
 static char *socket_path;
 static char admin_database[] = "mysql";
 static char database[] = "sluice";
@@ -141,7 +142,8 @@ start_server(void)
 		"--innodb-buffer-pool-size=32M", "--innodb-log-file-size=32M",
 		"--innodb-flush-log-at-trx-commit=0",
 		"--max-allowed-packet=100M", "--skip-log-bin",
-		"--max-connections=1000", "--performance-schema=off", NULL };
+		"--max-connections=1000", "--performance-schema=off",
+		sysdate_arg, NULL };
 
 	server = spawn(argv);
 	wait_ready();
@@ -165,6 +167,12 @@ mariadb_in_memory(void)
 {
 	if (access("/dev/shm", W_OK) == 0)
 		place = "/dev/shm";
+}
+
+void
+mariadb_sysdate_is_now(void)
+{
+	sysdate_arg = "--sysdate-is-now";
 }
 
 const struct site_conf *

@@ -18,6 +18,9 @@ const struct site_conf *mariadb_conf(void);
 /* Before the first call: its folder is to be in memory, where there is room. */
 void mariadb_in_memory(void);
 
+/* Before the first call: who sets a session's timestamp sets SYSDATE(), too. */
+void mariadb_sysdate_is_now(void);
+
 /* Drop everything, create the schema from sql/, forget what was there. */
 void mariadb_fresh(void);
 

@@ -149,6 +149,7 @@ world_end(void)
 	sim_time_clear();
 	net_clear();
 	sites_clear();
+	pools_check();
 	world.over = was_over;
 	world.keep_trace = kept;
 }
@@ -321,6 +322,7 @@ work(void *ctx, int job, int jobs)
 {
 	(void)ctx;
 	mariadb_in_memory();
+	mariadb_sysdate_is_now();
 	wrap_chance();
 	if (options.bench) {
 		if (bench_run() != 0)

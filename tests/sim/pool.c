@@ -13,6 +13,9 @@
 #include "lib/base/mem.h"
 #include "lib/db/db_private.h"
 #include "tests/sim/world.h"
+#include "tests/sim/wrap.h"
+
+static struct db *keeper; /* see server_let_go() */
 
 struct db *
 site_db(struct site *s)
@@ -59,7 +62,32 @@ site_link_drop(MYSQL *my)
 		(void)mysql_rollback(my);
 }
 
+void
+pools_check(void)
+{
+	size_t n = keeper != NULL ? 1 : 0;
+
+	for (int i = 0; i < SITES_MAX; i++)
+		n += sites[i].npool;
+	if (n != wrap_db_links())
+		world_fail("%zu connections are told the time, there are %zu",
+		    wrap_db_links(), n);
+}
+
 /* --- questions of the checks ------------------------------------------------ */
+
+/* By the driver, whoever's turn it is: no step of anybody. */
+static bool
+ask(MYSQL *my, const char *sql)
+{
+	struct actor *was = self;
+	bool done;
+
+	self = NULL;
+	done = mysql_real_query(my, sql, strlen(sql)) == 0;
+	self = was;
+	return done;
+}
 
 bool
 site_change(struct site *s, const char *sql)
@@ -68,7 +96,7 @@ site_change(struct site *s, const char *sql)
 	MYSQL *my = site_link(db);
 	char *now =
 	    xasprintf("SET STATEMENT innodb_lock_wait_timeout = 0 FOR %s", sql);
-	bool done = mysql_query(my, now) == 0;
+	bool done = ask(my, now);
 
 	if (!done && mysql_errno(my) != ER_LOCK_WAIT_TIMEOUT)
 		world_fail("%s: %s", sql, mysql_error(my));
@@ -87,8 +115,7 @@ site_count(struct site *s, const char *sql)
 	int64_t n = -1;
 
 	my = site_link(db);
-	if (mysql_query(my, sql) == 0 &&
-	    (res = mysql_store_result(my)) != NULL) {
+	if (ask(my, sql) && (res = mysql_store_result(my)) != NULL) {
 		if ((row = mysql_fetch_row(res)) != NULL && row[0] != NULL)
 			n = strtoll(row[0], NULL, 10);
 		else if (row != NULL)
@@ -108,8 +135,7 @@ site_rows(struct site *s, const char *sql, sim_row_fn *fn, void *ctx)
 	MYSQL_RES *res;
 	MYSQL_ROW row;
 
-	if (mysql_query(my, sql) == 0 &&
-	    (res = mysql_store_result(my)) != NULL) {
+	if (ask(my, sql) && (res = mysql_store_result(my)) != NULL) {
 		while ((row = mysql_fetch_row(res)) != NULL)
 			fn(s, row, ctx);
 		mysql_free_result(res);
@@ -126,8 +152,6 @@ site_rows(struct site *s, const char *sql, sim_row_fn *fn, void *ctx)
  * chance.  Between two seeds all is cleared away, in a seed nothing is, for a
  * view of its beginning stands open.
  */
-static struct db *keeper;
-
 static void
 keeper_says(const char *sql)
 {

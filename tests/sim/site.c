@@ -276,6 +276,22 @@ set_rules(struct site *s, struct db *db)
 	must(db_permission_put(db, &p), "permission");
 }
 
+/* Whatever statements call the time must be the story's. */
+static void
+check_clock(struct site *s)
+{
+	int64_t t = sim_now() + s->skew_us;
+	char sql[128];
+
+	(void)snprintf(sql, sizeof(sql),
+	    "SELECT NOW(6) = FROM_UNIXTIME(%lld.%06lld) AND"
+	    " SYSDATE(6) = NOW(6)",
+	    (long long)(t / SECOND), (long long)(t % SECOND));
+	if (site_count(s, sql) != 1)
+		world_fail(
+		    "the database of s%d has a time of its own", s->number);
+}
+
 void
 sites_reset(int n)
 {
@@ -305,6 +321,7 @@ sites_reset(int n)
 		/* The one whose ids decide something: what is new. */
 		run_sql(db, "ALTER TABLE audit AUTO_INCREMENT = 1");
 		site_db_back(s, db);
+		check_clock(s);
 		for (int h = 0; h < HOSTS_MAX; h++) {
 			s->hosts[h]->instance = NULL;
 			s->hosts[h]->instances = 0;

@@ -31,6 +31,12 @@ sim_now(void)
 	return now_us;
 }
 
+void
+sim_tick(void)
+{
+	now_us++;
+}
+
 static bool
 is_before(const struct event *a, const struct event *b)
 {

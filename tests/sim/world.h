@@ -41,6 +41,8 @@
 typedef void sim_fn(void *ctx);
 
 int64_t sim_now(void); /* virtual, microseconds since the epoch */
+/* What is written next is written later than all before. */
+void sim_tick(void);
 /* Call fn from the driver at an instant; ctx must live until then. */
 void sim_at(int64_t at_us, sim_fn *fn, void *ctx);
 /* Take the next event; false when there is none. */
@@ -207,7 +209,7 @@ void sites_clear(void);
 struct db *site_db(struct site *);
 void site_db_back(struct site *, struct db *);
 struct st_mysql *site_link(struct db *);
-/* SELECT of one number, or of rows, by the driver. */
+/* SELECT of one number, or of rows, by the driver, in the site's time. */
 int64_t site_count(struct site *, const char *sql);
 /* UPDATE by the driver; false when somebody has locked a row. */
 bool site_change(struct site *, const char *sql);
@@ -216,6 +218,8 @@ void site_rows(struct site *, const char *sql, sim_row_fn *fn, void *ctx);
 /* Around the clearing of the databases between two seeds. */
 void server_let_go(void);
 void server_hold(void);
+/* Between two seeds: whoever had a connection has given it back. */
+void pools_check(void);
 void site_link_drop(struct st_mysql *); /* NULL is fine */
 struct site *site_of_party(const char *party);
 /* Datagram: the supervisor on the host with this home should look. */

@@ -5,13 +5,16 @@
 #ifndef TESTS_SIM_WRAP_H
 #define TESTS_SIM_WRAP_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* Randomness of libsodium, too, is ours from now on. */
 void wrap_chance(void);
 /* Seconds of the outside world's clock, for who waits there. */
 int64_t wrap_real_s(void);
-/* Forget which connections there are and what time they were told. */
+/* Forget what time the connections were told. */
 void wrap_db_reset(void);
+/* Connections to sites' databases that are told the time. */
+size_t wrap_db_links(void);
 
 #endif

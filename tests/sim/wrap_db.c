@@ -22,9 +22,10 @@
 /* So many statements without time going on are no progress. */
 #define SAME_TIME_MAX 20000
 
-#define LINKS_MAX 512
+/* More than the server takes. */
+#define LINKS_MAX 1024
 
-/* A connection, and what time its session was told. */
+/* A connection to a site's database, and what time its session was told. */
 struct link {
 	const MYSQL *my;
 	struct site *site;
@@ -45,6 +46,8 @@ const char *__wrap_mysql_error(MYSQL *);
 const char *__real_mysql_error(MYSQL *);
 int __wrap_mysql_stmt_prepare(MYSQL_STMT *, const char *, unsigned long);
 int __real_mysql_stmt_prepare(MYSQL_STMT *, const char *, unsigned long);
+my_bool __wrap_mysql_stmt_close(MYSQL_STMT *);
+my_bool __real_mysql_stmt_close(MYSQL_STMT *);
 int __wrap_mysql_stmt_execute(MYSQL_STMT *);
 int __real_mysql_stmt_execute(MYSQL_STMT *);
 int __real_mysql_real_query(MYSQL *, const char *, unsigned long);
@@ -55,36 +58,41 @@ MYSQL *__wrap_mysql_real_connect(MYSQL *, const char *, const char *,
     const char *, const char *, unsigned, const char *, unsigned long);
 MYSQL *__real_mysql_real_connect(MYSQL *, const char *, const char *,
     const char *, const char *, unsigned, const char *, unsigned long);
+void __wrap_mysql_close(MYSQL *);
+void __real_mysql_close(MYSQL *);
 
-/* What the statements are, by their addresses. */
-#define NAMES (1 << 16)
+/* What the statements are, by their addresses, as long as there are any. */
+#define BUCKETS (1 << 12)
 
 struct name {
 	const MYSQL_STMT *stmt;
 	char text[28];
 	uint64_t point;
 	bool matters; /* to what is checked of a database */
+	struct name *next;
 };
 
-static struct name names[NAMES];
+static struct name *names[BUCKETS];
 
-static size_t
-name_slot(const MYSQL_STMT *stmt)
+/* Where it is, or would be. */
+static struct name **
+name_at(const MYSQL_STMT *stmt)
 {
-	size_t i = ((uintptr_t)stmt >> 4) % NAMES;
+	struct name **at = &names[((uintptr_t)stmt >> 4) % BUCKETS];
 
-	while (names[i].stmt != NULL && names[i].stmt != stmt)
-		i = (i + 1) % NAMES;
-	return i;
+	while (*at != NULL && (*at)->stmt != stmt)
+		at = &(*at)->next;
+	return at;
 }
 
 static const struct name *
 name_of(const MYSQL_STMT *stmt)
 {
-	static const struct name unknown = { NULL, "statement", 0, true };
-	size_t i = name_slot(stmt);
+	static const struct name unknown = { .text = "statement",
+		.matters = true };
+	const struct name *n = *name_at(stmt);
 
-	return names[i].stmt == NULL ? &unknown : &names[i];
+	return n == NULL ? &unknown : n;
 }
 
 /* Of those that write: signs of life say nothing new. */
@@ -104,13 +112,27 @@ matters(const char *sql)
 int
 __wrap_mysql_stmt_prepare(MYSQL_STMT *stmt, const char *sql, unsigned long len)
 {
-	struct name *n = &names[name_slot(stmt)];
+	struct name **at = name_at(stmt), *n = *at;
 
+	if (n == NULL)
+		n = *at = xcalloc(1, sizeof(*n));
 	n->stmt = stmt;
 	(void)snprintf(n->text, sizeof(n->text), "%s", sql);
 	n->point = point_of(sql, len);
 	n->matters = matters(sql);
 	return __real_mysql_stmt_prepare(stmt, sql, len);
+}
+
+my_bool
+__wrap_mysql_stmt_close(MYSQL_STMT *stmt)
+{
+	struct name **at = name_at(stmt), *n = *at;
+
+	if (n != NULL) {
+		*at = n->next;
+		free(n);
+	}
+	return __real_mysql_stmt_close(stmt);
 }
 
 static struct link *
@@ -120,6 +142,23 @@ link_of(const MYSQL *my)
 		if (links[i].my == my)
 			return &links[i];
 	return NULL;
+}
+
+/* One that is not known would have the outside world's time. */
+static void
+link_add(const MYSQL *my, struct site *s)
+{
+	if (nlinks == LINKS_MAX) {
+		(void)fprintf(stderr, "simulation: too many connections\n");
+		abort();
+	}
+	links[nlinks++] = (struct link){ my, s, 0 };
+}
+
+size_t
+wrap_db_links(void)
+{
+	return nlinks;
 }
 
 void
@@ -200,14 +239,15 @@ waits_for_lock(MYSQL *my, unsigned code, int64_t since_us)
 	return true;
 }
 
-/* What the checks would see is another thing now, or with the commit. */
+/*
+ * What the checks would see is another thing now.  No two writes are of one
+ * microsecond: lib/db/db_job_lease.c tells wakes apart by theirs.
+ */
 static void
-has_written(void)
+wrote(void)
 {
-	if (self->in_tx)
-		self->has_written = true;
-	else
-		self->site->writes++;
+	self->site->writes++;
+	sim_tick();
 }
 
 int
@@ -231,8 +271,12 @@ __wrap_mysql_stmt_execute(MYSQL_STMT *stmt)
 		r = __real_mysql_stmt_execute(stmt);
 	while (
 	    r != 0 && waits_for_lock(my, __real_mysql_stmt_errno(stmt), since));
-	if (r == 0 && name->matters)
-		has_written();
+	if (r == 0 && name->matters) {
+		if (self->in_tx)
+			self->has_written = true;
+		else
+			wrote();
+	}
 	if (self->dead ||
 	    (r == 0 && !point_pass("after", name->text, name->point))) {
 		if (r == 0)
@@ -254,7 +298,7 @@ committed(void)
 {
 	self->in_tx = false;
 	if (self->has_written)
-		self->site->writes++;
+		wrote();
 	self->has_written = false;
 	if (self->kind == KIND_SUPERVISOR && self->site->nhosts > 1)
 		check_fence(self);
@@ -269,7 +313,9 @@ __wrap_mysql_real_query(MYSQL *my, const char *sql, unsigned long len)
 	int64_t since = sim_now();
 	int r;
 
-	if (self != NULL && before(my, sql, point_of_text(sql)) != 0)
+	if (self == NULL)
+		tell_time(my);
+	else if (before(my, sql, point_of_text(sql)) != 0)
 		return 1;
 	do
 		r = __real_mysql_real_query(my, sql, len);
@@ -305,23 +351,29 @@ __wrap_mysql_real_connect(MYSQL *my, const char *host, const char *user,
     const char *password, const char *name, unsigned port, const char *path,
     unsigned long flags)
 {
-	struct link *l = link_of(my);
-	int number = -1;
+	int number;
 
 	if (self != NULL &&
 	    (self->dead || self->site->db_down_until > sim_now())) {
 		self->pretended = self->dead ? CODE_DEAD : CR_CONNECTION_ERROR;
 		return NULL;
 	}
-	if (l == NULL && nlinks < LINKS_MAX)
-		l = &links[nlinks++];
-	if (sscanf(name, "sim_%d", &number) != 1 || l == NULL)
-		number = -1;
-	if (l != NULL)
-		*l = (struct link){ number < 0 ? NULL : my,
-			number < 0 ? NULL : &sites[number], 0 };
+	if (sscanf(name, "sim_%d", &number) == 1)
+		link_add(my, &sites[number]);
 	return __real_mysql_real_connect(
 	    my, host, user, password, name, port, path, flags);
+}
+
+void
+__wrap_mysql_close(MYSQL *my)
+{
+	struct link *l = link_of(my);
+
+	if (l != NULL)
+		*l = links[--nlinks];
+	if (self != NULL && self->my == my)
+		self->my = NULL;
+	__real_mysql_close(my);
 }
 
 unsigned
