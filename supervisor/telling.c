@@ -7,22 +7,25 @@
 #include "lib/base/str.h"
 #include "supervisor/partners.h"
 
+/* FNV-1a */
+static struct telling **
+bucket_of(struct tellings *ts, const char *key)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *key != '\0'; key++)
+		h = (h ^ (unsigned char)*key) * 16777619u;
+	return &ts->buckets[h % TELLING_BUCKETS];
+}
+
 /* The timer runs for the first rest that is over. */
 static void
-set_timer(struct tellings *ts, int64_t now)
+set_timer(struct tellings *ts, int64_t until_ms, int64_t now)
 {
-	int64_t first = 0;
-
-	for (const struct telling *t = ts->list; t != NULL; t = t->next)
-		if (t->until_ms != 0 && (first == 0 || t->until_ms < first))
-			first = t->until_ms;
-	if (first == ts->timer_ms)
+	if (ts->timer_ms != 0 && ts->timer_ms <= until_ms)
 		return;
-	ts->timer_ms = first;
-	if (first == 0)
-		loop_timer_cancel(ts->timer);
-	else
-		loop_timer_set(ts->timer, first > now ? first - now : 1, 0);
+	ts->timer_ms = until_ms;
+	loop_timer_set(ts->timer, until_ms > now ? until_ms - now : 1, 0);
 }
 
 /* What is over is told by the look, or is not due any more. */
@@ -35,12 +38,14 @@ on_timer(void *ctx)
 
 	ts->timer_ms = 0;
 	ts->look(ts->ctx);
-	for (t = ts->list; t != NULL; t = next) {
-		next = t->next;
-		if (t->until_ms != 0 && t->until_ms <= now)
-			telling_drop(t);
-	}
-	set_timer(ts, now);
+	for (size_t i = 0; i < TELLING_BUCKETS; i++)
+		for (t = ts->buckets[i]; t != NULL; t = next) {
+			next = t->next;
+			if (t->until_ms != 0 && t->until_ms <= now)
+				telling_drop(t);
+			else if (t->until_ms != 0)
+				set_timer(ts, t->until_ms, now);
+		}
 }
 
 void
@@ -54,24 +59,25 @@ tellings_init(
 void
 tellings_fini(struct tellings *ts)
 {
-	while (ts->list != NULL)
-		telling_drop(ts->list);
+	for (size_t i = 0; i < TELLING_BUCKETS; i++)
+		while (ts->buckets[i] != NULL)
+			telling_drop(ts->buckets[i]);
 	loop_timer_free(ts->timer);
 	ts->timer = NULL;
 }
 
 static struct telling *
-find(const struct tellings *ts, const char *key)
+find(struct tellings *ts, const char *key)
 {
-	struct telling *t;
+	struct telling *t = *bucket_of(ts, key);
 
-	for (t = ts->list; t != NULL && !str_eq(t->key, key); t = t->next)
-		continue;
+	while (t != NULL && !str_eq(t->key, key))
+		t = t->next;
 	return t;
 }
 
 bool
-tellings_has(const struct tellings *ts, const char *key)
+tellings_has(struct tellings *ts, const char *key)
 {
 	const struct telling *t = find(ts, key);
 
@@ -81,7 +87,7 @@ tellings_has(const struct tellings *ts, const char *key)
 void *
 tellings_add(struct tellings *ts, const char *key, size_t size)
 {
-	struct telling *before = find(ts, key);
+	struct telling *before = find(ts, key), **bucket = bucket_of(ts, key);
 	struct arena *arena = arena_new();
 	struct telling *t = arena_alloc(arena, size);
 
@@ -91,15 +97,15 @@ tellings_add(struct tellings *ts, const char *key, size_t size)
 		t->rest_ms = before->rest_ms;
 		telling_drop(before);
 	}
-	t->next = ts->list;
-	ts->list = t;
+	t->next = *bucket;
+	*bucket = t;
 	return t;
 }
 
 void
 telling_drop(struct telling *t)
 {
-	struct telling **at = &t->of->list;
+	struct telling **at = bucket_of(t->of, t->key);
 
 	while (*at != t)
 		at = &(*at)->next;
@@ -110,7 +116,7 @@ telling_drop(struct telling *t)
 bool
 telling_rests(struct telling *t, const struct partner_reply *reply)
 {
-	int64_t now;
+	int64_t now, end;
 
 	if (partners_is_silence(reply) || reply->status < 500)
 		return false;
@@ -119,7 +125,8 @@ telling_rests(struct telling *t, const struct partner_reply *reply)
 		     : t->rest_ms * 2 > TELLING_REST_MAX_MS
 			 ? TELLING_REST_MAX_MS
 			 : t->rest_ms * 2;
-	t->until_ms = now + t->rest_ms;
-	set_timer(t->of, now);
+	end = now + t->rest_ms + TELLING_STEP_MS - 1;
+	t->until_ms = end - end % TELLING_STEP_MS;
+	set_timer(t->of, t->until_ms, now);
 	return true;
 }

@@ -3,7 +3,9 @@
  * the rows; kept here is only what is under way, so that a look does not send
  * it twice, and what rests: an initiator that answers with trouble of its own
  * (5xx) has not heard, and is told the same again after a while that grows
- * with each such answer.  Used by report.c and sign.c.
+ * with each such answer.  Rests end together, at multiples of
+ * TELLING_STEP_MS: thousands that are owed to one initiator in trouble are not
+ * looked at thousands of times.  Used by report.c and sign.c.
  */
 #ifndef SUPERVISOR_TELLING_H
 #define SUPERVISOR_TELLING_H
@@ -16,9 +18,12 @@
 #include "lib/event/loop.h"
 #include "lib/http/partner.h"
 
-/* The first rest, doubled by each further one. */
+/* The first rest, doubled by each further one; it lasts up to a step longer. */
 #define TELLING_REST_MIN_MS 1000
 #define TELLING_REST_MAX_MS 30000
+#define TELLING_STEP_MS 500
+
+#define TELLING_BUCKETS 1024
 
 struct tellings;
 
@@ -28,11 +33,11 @@ struct telling {
 	struct arena *arena; /* owns it, and what belongs to it */
 	const char *key;
 	int64_t rest_ms, until_ms; /* the last one; monotonic, 0: none now */
-	struct telling *next;
+	struct telling *next;	   /* in its bucket */
 };
 
 struct tellings {
-	struct telling *list;
+	struct telling *buckets[TELLING_BUCKETS]; /* by key */
 	struct loop_timer *timer;
 	int64_t timer_ms; /* when it fires; 0: not set */
 	void (*look)(void *ctx);
@@ -45,7 +50,7 @@ void tellings_init(
 void tellings_fini(struct tellings *);
 
 /* Is it under way, or does it rest?  key says what is told, and about what. */
-bool tellings_has(const struct tellings *, const char *key);
+bool tellings_has(struct tellings *, const char *key);
 /*
  * It is told: size bytes, a struct telling and what the caller keeps with it,
  * zeroed.  It remembers how long it has rested.
