@@ -338,7 +338,7 @@ static const struct db_stmt move_again = { "job.move_again", "sss",
 	" rerun_at = NOW(6), undone = 0,"
 	" started_at = NULL, ended_at = NULL, progress = 0, queue_at = NOW(6) - INTERVAL priority MINUTE,"
 	" reason = NULL, settled = 0, wait_since = NOW(6), wait_on = '',"
-	" wait_numbers = '',"
+	" wait_numbers = '', initiator_says = '',"
 	" wait_code = IF(is_initiator, 'creating', 'initiator'),"
 	" wait_role = IF(is_initiator, '', initiator_role),"
 	" wait_party = IF(is_initiator, '', initiator_party), status = ?"
@@ -491,21 +491,28 @@ db_job_end_otherwise(
 	return 0;
 }
 
-int
-db_job_note_word(
-    struct db *db, struct db_job *j, enum state said, const char *reason)
-{
-	int r = db_job_set_reason(db, j->job_id, reason);
+static const struct db_stmt note_word = { "job.note_word", "ssssss",
+	"UPDATE job SET reason = IF(COALESCE(reason, '') = '', ?,"
+	"  CONCAT(LEFT(reason, 3998 - CHAR_LENGTH(?)), '; ', ?)),"
+	" initiator_says = ? WHERE job_id = ? AND initiator_says <> ?" };
 
-	if (r != 0)
+int
+db_job_note_word(struct db *db, const struct db_job *j, enum state said,
+    const char *word, bool *news)
+{
+	int64_t n;
+	int r = db_exec(db, &note_word, &n, word, word, word, state_name(said),
+	    j->job_id, state_name(said));
+
+	*news = r == 0 && n == 1;
+	if (!*news)
 		return r;
-	log_warn(
-	    "job %s: %s here; %s", j->job_id, state_name(j->status), reason);
+	log_warn("job %s: %s here; %s", j->job_id, state_name(j->status), word);
 	return db_event_add(db, &(struct db_event){ .job_id = j->job_id,
 				    .kind = "initiator",
 				    .from_state = state_name(j->status),
 				    .to_state = state_name(said),
-				    .reason = reason });
+				    .reason = word });
 }
 
 int

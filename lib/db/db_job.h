@@ -316,11 +316,12 @@ int db_job_move_locked(struct db *, struct db_job *j, enum state to,
     const char *reason, bool *moved);
 
 /*
- * In such a transaction: a job keeps the end that it has, and its reason tells
- * what end its initiator says.
+ * In such a transaction: a job keeps the end that it has, and its reason, cut
+ * where it is too long for both, goes on with a word of its initiator's, who
+ * says another end.  *news is false when that was noted in this run.
  */
-int db_job_note_word(
-    struct db *, struct db_job *j, enum state said, const char *reason);
+int db_job_note_word(struct db *, const struct db_job *j, enum state said,
+    const char *word, bool *news);
 
 /*
  * In such a transaction: a partner's job that ended here already, badly, has

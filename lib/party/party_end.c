@@ -2,8 +2,6 @@
  * The end of a job at a member's site: what its initiator says, and what
  * happened here.
  */
-#include <string.h>
-
 #include "lib/base/err.h"
 #include "lib/party/party_private.h"
 
@@ -26,22 +24,19 @@ static int
 keep_own_end(struct db *db, struct party_command *c, bool *moved)
 {
 	struct db_job *j = c->job;
-	const char *said = arena_printf(c->arena,
+	const char *own = arena_printf(c->arena, "%s is %s at this site",
+	    c->own->component, state_name(c->own->party_status));
+	const char *word = arena_printf(c->arena,
 	    "party %s, which initiated it, says that it succeeded",
 	    j->initiator_party);
-	const char *reason = arena_printf(c->arena, "%s is %s at this site; %s",
-	    c->own->component, state_name(c->own->party_status), said);
+	int r;
 
-	*moved = false;
-	if (!state_is_end(j->status))
-		return db_job_move_locked(
-		    db, j, c->own->party_status, reason, moved);
-	if (j->reason != NULL && strstr(j->reason, said) != NULL)
-		return 0;
-	if (j->reason != NULL && j->reason[0] != '\0')
-		reason = arena_printf(c->arena, "%s; %s", j->reason, said);
-	*moved = true;
-	return db_job_note_word(db, j, STATE_SUCCESS, reason);
+	if (!state_is_end(j->status) &&
+	    ((r = db_job_move_locked(
+		  db, j, c->own->party_status, own, moved)) != 0 ||
+		!*moved))
+		return r;
+	return db_job_note_word(db, j, STATE_SUCCESS, word, moved);
 }
 
 int

@@ -350,6 +350,41 @@ a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word(
 	assert_int_equal(free_cores(), 8);
 }
 
+static void
+a_word_is_noted_once_a_run_however_long_the_reason_is(void **state)
+{
+	static const char said[] =
+	    "; party " ROWS_GUEST
+	    ", which initiated it, says that it succeeded";
+	struct party_caller told = guest;
+	bool effective;
+	char why[5000];
+	const char *reason;
+
+	(void)state;
+	memset(why, 'x', sizeof(why) - 1);
+	why[sizeof(why) - 1] = '\0';
+	start_job();
+	(void)launch(&reader);
+	ends_here(&reader, STATE_FAILED);
+	assert_int_equal(
+	    db_job_move(db, THEIRS, STATE_FAILED, 0, why, NULL), 0);
+	told.succeeded = &reader;
+	told.n_succeeded = 1;
+	TWICE(THEIRS, party_job_status(
+			  db, &told, &member, STATE_SUCCESS, NULL, &effective));
+	reason = job(THEIRS)->reason;
+	assert_int_equal(job(THEIRS)->status, STATE_FAILED);
+	assert_int_equal(strlen(reason), 4000);
+	assert_string_equal(reason + 4000 - strlen(said), said);
+	/* What was said of a run is not said of the next one. */
+	assert_int_equal(
+	    db_job_move(db, THEIRS, STATE_WAITING, 0, NULL, NULL), 0);
+	TWICE(THEIRS, party_job_status(
+			  db, &told, &member, STATE_SUCCESS, NULL, &effective));
+	assert_non_null(strstr(job(THEIRS)->reason, said + 2));
+}
+
 /* Nobody's verdict asks for those. */
 static void
 the_end_of_an_id_mapping_is_not_that_of_the_job(void **state)
@@ -1936,6 +1971,7 @@ main(void)
 		T(the_end_that_the_initiator_says_is_the_jobs),
 		T(a_users_stop_gives_way_to_a_success_that_the_initiator_had),
 		T(a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word),
+		T(a_word_is_noted_once_a_run_however_long_the_reason_is),
 		T(the_end_of_an_id_mapping_is_not_that_of_the_job),
 		T(an_end_of_this_sites_own_stays_and_the_initiators_word_is_noted),
 		T(every_command_of_a_task_can_be_repeated),
