@@ -24,19 +24,32 @@ struct hole {
 
 static STAILQ_HEAD(hole_list, hole) holes = STAILQ_HEAD_INITIALIZER(holes);
 
+struct end {
+	uintptr_t at; /* where the last free piece begins; 0: not known */
+	size_t room;  /* no holes can be larger than all before it */
+};
+
 /*
- * Where the last free piece begins; 0: not known.  Small pieces that were
- * freed before it join it when something large is asked for.
+ * Small pieces that were freed before the last one join it when something
+ * large is asked for.  Only the GNU C library says where that is; with another
+ * allocator in its place it says 0.
  */
-static uintptr_t
+static struct end
 find_end(void)
 {
+	struct end e = { 0, 0 };
+#ifdef __GLIBC__
 	void *volatile large = xmalloc(LARGEST); /* not optimised away */
-	size_t rest;
+	struct mallinfo2 info;
 
 	free(large);
-	rest = mallinfo2().keepcost;
-	return rest == 0 ? 0 : (uintptr_t)sbrk(0) - rest;
+	info = mallinfo2();
+	if (info.keepcost != 0) {
+		e.at = (uintptr_t)sbrk(0) - info.keepcost;
+		e.room = info.arena;
+	}
+#endif
+	return e;
 }
 
 /*
@@ -44,14 +57,15 @@ find_end(void)
  * it was freed at once, before those that the thread keeps of its size.
  */
 static void
-close_all_of(size_t size, uintptr_t end)
+close_all_of(size_t size, struct end *end)
 {
 	bool is_last = false;
 	struct hole *h;
 
-	while (!is_last) {
+	while (!is_last && end->room >= size) {
 		h = xmalloc(size);
-		is_last = (uintptr_t)h >= end;
+		end->room -= size;
+		is_last = (uintptr_t)h >= end->at;
 		if (is_last && size > SMALL)
 			free(h);
 		else
@@ -62,15 +76,15 @@ close_all_of(size_t size, uintptr_t end)
 void
 heap_close_holes(void)
 {
-	uintptr_t end = find_end();
+	struct end end = find_end();
 	size_t size;
 
-	if (end == 0)
+	if (end.at == 0)
 		return;
 	for (size = LARGEST; size > SMALL; size -= size / 8)
-		close_all_of(size, end);
+		close_all_of(size, &end);
 	for (; size > 0; size -= size < STEP ? size : STEP)
-		close_all_of(size, end);
+		close_all_of(size, &end);
 }
 
 void

@@ -12,7 +12,9 @@
 /*
  * Whatever is free now is not given out any more, but for the heap's end, until
  * heap_open_holes(): call that before allocating much in the parent.
- * Without effect where the allocator is not the C library's.
+ * Without effect where the allocator is not that of the GNU C library; what is
+ * saved is copies of pages, nothing else depends on it.  Whatever an allocator
+ * says, no more is taken than the heap has.
  */
 void heap_close_holes(void);
 void heap_open_holes(void);
