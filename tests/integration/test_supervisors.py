@@ -2,7 +2,6 @@
 import os
 import signal
 import subprocess
-import time
 import unittest
 
 from federation import BUILD, DATA, Federation, example, kill, processes, settings, stand_still, thaw, wait_for
@@ -95,20 +94,15 @@ class Supervisors(unittest.TestCase):
         wait_for(lambda: self.fed.guest.sql("SELECT 1 FROM task WHERE job_id = '%s' AND status IN ('running', 'success')"
                                             % job), what="a task of " + job)
 
-    def test_a_killed_one_is_replaced_within_three_seconds(self):
-        """On a machine that is as quick as its own work: a busy one takes some times that of a job's beginning."""
+    def test_a_killed_one_is_replaced(self):
         for victim in ("supervisor", "supervisor-b"):
-            begun = time.monotonic()
             jobs = [self.submit() for _ in range(3)]
             self.first_task_is_running(jobs[0])
-            patience = 3 + 5 * (time.monotonic() - begun)
-            began = time.monotonic()
             events = self.fed.guest.sql("SELECT MAX(id) FROM event")[0][0]
             kill(self.fed.guest.pid(victim))
             wait_for(lambda: self.fed.guest.sql(
                 "SELECT 1 FROM event WHERE id > %s AND actor LIKE 'supervisor%%' AND kind IN ('job', 'task')" % events),
                 what="work of the other")
-            self.assertLess(time.monotonic() - began, patience)
             for job in jobs:
                 self.assert_each_task_ran_once(job)
             if victim == "supervisor-b":
@@ -144,10 +138,11 @@ class Supervisors(unittest.TestCase):
         kill(self.fed.guest.pid(launcher))
         # Whoever is left notices the shepherd's end at once, though it did not start it.
         wait_for(lambda: any("goes on, shepherd " + rows[0][0] in line for line in self.log()), what="adoption")
-        began = time.monotonic()
         kill(int(rows[0][0]))
         self.assertEqual(self.fed.guest.wait(job)["f_status"], "failed")
-        self.assertLess(time.monotonic() - began, LONG_MS / 2000)
+        # Not by its lease, which lasted.
+        self.assertEqual(self.fed.guest.sql("SELECT ended_at < lease_until FROM attempt WHERE job_id = '%s'"
+                                            " AND component = 'test_fail_0'" % job), [["1"]])
         self.second.poll()
         if launcher == "supervisor-b":
             self.second.wait(20)
