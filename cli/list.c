@@ -3,6 +3,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "cli/api.h"
@@ -115,16 +116,28 @@ print_jobs(const struct args *args, struct json_object *data)
 		    n, (long long)all);
 }
 
-/* One of the words, when it is given at all. */
+/* all: "a, b or c". */
+static bool
+is_one_of(const char *text, const char *all)
+{
+	size_t len = strlen(text);
+	const char *at;
+
+	for (at = all; *at != '\0'; at += strcspn(at, " ")) {
+		at += strspn(at, " ");
+		if (strcspn(at, ", ") == len && strncmp(at, text, len) == 0 &&
+		    !str_eq(text, "or"))
+			return true;
+	}
+	return false;
+}
+
 static int
-check_word(const struct args *args, const char *option,
-    const char *const *words, const char *all)
+check_word(const struct args *args, const char *option, const char *all)
 {
 	const char *text = args_text(args, option);
 
-	while (text != NULL && *words != NULL && !str_eq(text, *words))
-		words++;
-	return text == NULL || *words != NULL
+	return text == NULL || is_one_of(text, all)
 		   ? 0
 		   : args_wrong(
 			 "--%s: '%s' is not one of %s", option, text, all);
@@ -133,15 +146,9 @@ check_word(const struct args *args, const char *option,
 static int
 check_jobs(const struct args *args)
 {
-	static const char *const statuses[] = { "waiting", "running", "success",
-		"failed", "canceled", NULL };
-	static const char *const roles[] = { "guest", "host", "arbiter",
-		"local", NULL };
-	int r;
+	int r = check_word(args, "status", JOB_STATUSES);
 
-	if ((r = check_word(args, "status", statuses, JOB_STATUSES)) != 0)
-		return r;
-	return check_word(args, "role", roles, JOB_ROLES);
+	return r != 0 ? r : check_word(args, "role", JOB_ROLES);
 }
 
 static int

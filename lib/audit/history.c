@@ -72,21 +72,43 @@ history_find(struct history *h, int64_t seq, const char *fmt, ...)
 	buf_fini(&b);
 }
 
+static void
+note(struct history *h, struct history_kind *k, int64_t seq,
+    const struct history_signature *about, const char *fmt, va_list ap)
+{
+	struct buf b = BUF_INIT;
+
+	if (k->n++ > 0 && seq >= k->seq)
+		return;
+	if (about != NULL)
+		buf_printf(&b, "job %s, revision %lld, %s %s: ", about->job_id,
+		    (long long)about->revision, about->role, about->party);
+	buf_vprintf(&b, fmt, ap);
+	k->seq = seq;
+	k->text = arena_strdup(h->arena, buf_str(&b));
+	buf_fini(&b);
+}
+
 void
 history_note(struct history *h, struct history_kind *k, int64_t seq,
     const char *fmt, ...)
 {
-	struct buf b = BUF_INIT;
 	va_list ap;
 
-	if (k->n++ > 0 && seq >= k->seq)
-		return;
 	va_start(ap, fmt);
-	buf_vprintf(&b, fmt, ap);
+	note(h, k, seq, NULL, fmt, ap);
 	va_end(ap);
-	k->seq = seq;
-	k->text = arena_strdup(h->arena, buf_str(&b));
-	buf_fini(&b);
+}
+
+void
+history_note_of(struct history *h, struct history_kind *k, int64_t seq,
+    const struct history_signature *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	note(h, k, seq, s, fmt, ap);
+	va_end(ap);
 }
 
 void

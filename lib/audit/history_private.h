@@ -117,6 +117,10 @@ struct history_kind {
 /* One more; of several the one about the lowest record is told. */
 void history_note(struct history *, struct history_kind *, int64_t seq,
     const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* The same; the text begins with whose signature it is. */
+void history_note_of(struct history *, struct history_kind *, int64_t seq,
+    const struct history_signature *, const char *fmt, ...)
+    __attribute__((format(printf, 5, 6)));
 /* As a finding; what: "heads that …". */
 void history_tell(
     struct history *, const struct history_kind *, const char *what);

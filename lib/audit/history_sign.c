@@ -77,29 +77,6 @@ history_take_decided(struct history *h, const struct audit_record *rec)
 
 /* --- judging -------------------------------------------------------------- */
 
-static void bad(struct history *h, struct history_kind *b, int64_t seq,
-    const struct history_signature *s, const char *fmt, ...)
-    __attribute__((format(printf, 5, 6)));
-
-static void
-bad(struct history *h, struct history_kind *b, int64_t seq,
-    const struct history_signature *s, const char *fmt, ...)
-{
-	struct buf text = BUF_INIT;
-	va_list ap;
-
-	if (b->n++ > 0)
-		return;
-	buf_printf(&text, "job %s, revision %lld, %s %s: ", s->job_id,
-	    (long long)s->revision, s->role, s->party);
-	va_start(ap, fmt);
-	buf_vprintf(&text, fmt, ap);
-	va_end(ap);
-	b->seq = seq;
-	b->text = arena_strdup(h->arena, buf_str(&text));
-	buf_fini(&text);
-}
-
 static const struct history_contract *
 contract_by_records(const struct history *h, const struct history_signature *s)
 {
@@ -122,14 +99,14 @@ hash_signed(struct history *h, struct history_kind *b,
 	const struct history_contract *c = contract_by_records(h, s);
 
 	if (s->hash != NULL && !str_eq(s->hash, s->text)) {
-		bad(h, b, 0, s,
+		history_note_of(h, b, 0, s,
 		    "the contract's text was changed: its SHA-256 is "
 		    "%.16s..., its row says %.16s...",
 		    s->text != NULL ? s->text : "?", s->hash);
 		return NULL;
 	}
 	if (s->hash != NULL && c != NULL && !str_eq(s->hash, c->hash)) {
-		bad(h, b, c->seq, s,
+		history_note_of(h, b, c->seq, s,
 		    "its row has contract %.16s..., record %lld says %.16s...",
 		    s->hash, (long long)c->seq, c->hash);
 		return NULL;
@@ -137,7 +114,7 @@ hash_signed(struct history *h, struct history_kind *b,
 	if (s->hash == NULL && c == NULL) {
 		/* What was pruned cannot be asked. */
 		if (history_is_whole(h))
-			bad(h, b, 0, s,
+			history_note_of(h, b, 0, s,
 			    "it was signed, and no record says which contract "
 			    "that was");
 		return NULL;
@@ -200,7 +177,7 @@ check_contract(struct history *h, struct history_kind *b,
 	if (is_signed(h, s, hash))
 		h->n_signed++;
 	else
-		bad(h, b, 0, s,
+		history_note_of(h, b, 0, s,
 		    "the signature is none of key %s of party %s over "
 		    "contract %.16s...",
 		    s->key_id, s->party, hash);
@@ -261,7 +238,7 @@ check_decision(struct history *h, struct history_kind *b,
 	const char *hash;
 
 	if (!is_recorded(h, s) && is_past(h, s->at_s)) {
-		bad(h, b, 0, s,
+		history_note_of(h, b, 0, s,
 		    "'%s' is %s by its row, of which no record "
 		    "knows",
 		    s->subject, s->decision);
@@ -269,7 +246,7 @@ check_decision(struct history *h, struct history_kind *b,
 	}
 	if (*s->signature == '\0') {
 		if (has_signed_contract(h, s))
-			bad(h, b, 0, s,
+			history_note_of(h, b, 0, s,
 			    "the decision about '%s' is not signed, and the "
 			    "contract is",
 			    s->subject);
@@ -280,7 +257,7 @@ check_decision(struct history *h, struct history_kind *b,
 	if (is_signed(h, s, hash))
 		h->n_signed++;
 	else
-		bad(h, b, 0, s,
+		history_note_of(h, b, 0, s,
 		    "what stands there about '%s' (%s by %s: %s) is not what "
 		    "key %s of party %s signed",
 		    s->subject, s->decision, s->by, s->note, s->key_id,
@@ -302,10 +279,9 @@ look_unshown(const void *node, VISIT which, void *ctx)
 	if (which != postorder && which != leaf)
 		return;
 	for (d = j->decided; d != NULL; d = d->next) {
-		if (d->is_shown || u->b->n++ > 0)
+		if (d->is_shown)
 			continue;
-		u->b->seq = d->seq;
-		u->b->text = arena_printf(u->h->arena,
+		history_note(u->h, u->b, d->seq,
 		    "job %s: by record %lld '%s' was %s, and that decision "
 		    "is missing",
 		    j->job_id, (long long)d->seq, d->subject, d->outcome);
