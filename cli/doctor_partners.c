@@ -173,12 +173,12 @@ new_keys(struct doctor *d, const struct db_partner *p)
 }
 
 static const char *
-what_may_be_wrong(struct doctor *d, const struct db_partner *p,
-    const struct http_reply *h, const char *said)
+what_may_be_wrong(
+    struct doctor *d, const struct db_partner *p, const struct partner_asked *a)
 {
 	/* Its program's words, or those of its nginx. */
-	if (strstr(said, "is revoked or has ended") != NULL ||
-	    strstr(said, "is not one of a partner") != NULL)
+	if (strstr(a->said, "is revoked or has ended") != NULL ||
+	    strstr(a->said, "is not one of a partner") != NULL)
 		return doctor_command(d,
 		    "party %s looks: sluice partner list, sluice partner keys "
 		    "--party %s; what is disabled: sluice partner enable %s "
@@ -187,18 +187,24 @@ what_may_be_wrong(struct doctor *d, const struct db_partner *p,
 		    "revoked or has ended: %s",
 		    p->party_id, d->conf->party_id, d->conf->party_id,
 		    d->conf->path, new_keys(d, p));
-	if (strstr(said, "is revoked") != NULL)
+	if (strstr(a->said, "is revoked") != NULL)
 		return new_keys(d, p);
-	if (h->error == ERR_AUTH)
+	if (a->http.error == ERR_AUTH)
 		return doctor_command(d,
 		    "sluice partner import FILE --config %s, FILE being what "
 		    "\"sluice partner export\" writes at party %s now",
 		    d->conf->path, p->party_id);
-	if (h->error != 0)
+	if (a->http.error != 0)
 		return doctor_command(d,
 		    "is %s right, up, and open for this machine? sluice "
 		    "partner import FILE --config %s changes it",
 		    p->url, d->conf->path);
+	if (a->word == PARTNER_STRANGE)
+		return doctor_command(d,
+		    "is %s where party %s hears its partners? sluice partner "
+		    "import FILE --config %s changes it; if it is, the versions "
+		    "of both sites may be too far apart",
+		    p->url, p->party_id, d->conf->path);
 	return doctor_command(d,
 	    "party %s must import what this writes: sluice partner export "
 	    "--config %s; if it has revoked this site's keys (sluice partner "
@@ -216,12 +222,20 @@ ask(struct doctor *d, struct http_client *client, const struct db_partner *p,
 	if (partner_ask(client, p, "info", &a) == 0)
 		look_at_answer(d, p, what, &a.reply, asked,
 		    clock_mono_ms() - begin, is_heard);
-	else if (a.is_for_now)
+	else if (a.word == PARTNER_NOT_NOW)
 		doctor_say(d, HEALTH_WARN, what, in_a_minute(d),
 		    "takes no signature at this moment: %s", a.said);
+	else if (a.word == PARTNER_BUSY)
+		doctor_say(d, HEALTH_WARN, what,
+		    doctor_command(d,
+			"%s; if it lasts, party %s looks: sluice doctor there",
+			in_a_minute(d), p->party_id),
+		    "is there and answers nothing at this moment (status "
+		    "%d): %s",
+		    a.http.status, a.said);
 	else
-		doctor_say(d, HEALTH_FAIL, what,
-		    what_may_be_wrong(d, p, &a.http, a.said), "%s", a.said);
+		doctor_say(d, HEALTH_FAIL, what, what_may_be_wrong(d, p, &a),
+		    "%s", a.said);
 	partner_asked_fini(&a);
 }
 

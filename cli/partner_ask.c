@@ -14,11 +14,23 @@
 #define TRIES 3
 #define PAUSE_MS 1100 /* the times of signatures are whole seconds */
 
-/* One that is welcome when it is signed again (its database forgot). */
-static bool
-is_for_now(const struct partner_reply *reply)
+static enum partner_word
+word_of(int r, const struct partner_reply *reply)
 {
-	return reply->status == 401 && reply->retry_after_s > 0;
+	if (r == 0)
+		return PARTNER_HEARD;
+	if (reply->status == 0)
+		return PARTNER_UNREACHABLE;
+	/* One that is welcome when it is signed again: its database forgot. */
+	if (reply->status == 401 && reply->retry_after_s > 0)
+		return PARTNER_NOT_NOW;
+	if (reply->status == 429 || reply->status >= 500)
+		return PARTNER_BUSY;
+	if (reply->status == 401 || reply->status == 403 ||
+	    reply->retcode == err_retcode(ERR_AUTH) ||
+	    reply->retcode == err_retcode(ERR_DENIED))
+		return PARTNER_REFUSES;
+	return PARTNER_STRANGE;
 }
 
 static int
@@ -40,7 +52,7 @@ ask_once(struct http_client *client, const struct db_partner *p,
 	out->said = out->root != NULL		   ? out->reply.retmsg
 		    : out->http.error_text != NULL ? out->http.error_text
 						   : err_text();
-	out->is_for_now = r != 0 && is_for_now(&out->reply);
+	out->word = word_of(r, &out->reply);
 	free(url);
 	return r;
 }
@@ -53,8 +65,8 @@ partner_ask(struct http_client *client, const struct db_partner *p,
 		PAUSE_MS % 1000 * 1000000L };
 	int r, left = TRIES;
 
-	while ((r = ask_once(client, p, errand, out)) != 0 && out->is_for_now &&
-	       --left > 0) {
+	while ((r = ask_once(client, p, errand, out)) != 0 &&
+	       out->word == PARTNER_NOT_NOW && --left > 0) {
 		partner_asked_fini(out);
 		err_clear();
 		(void)nanosleep(&pause, NULL);

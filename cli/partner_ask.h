@@ -9,12 +9,22 @@
 #include "lib/http/client.h"
 #include "lib/http/partner.h"
 
+/* What an answer says of who asked. */
+enum partner_word {
+	PARTNER_HEARD,
+	PARTNER_NOT_NOW, /* a signature for this moment only */
+	PARTNER_BUSY,	 /* nothing: it has no room, or trouble of its own */
+	PARTNER_REFUSES, /* it does not take who asks for a partner */
+	PARTNER_UNREACHABLE, /* there is none; http.error says why */
+	PARTNER_STRANGE,     /* it is not a site's, or of another version */
+};
+
 struct partner_asked {
 	struct http_reply http;
 	struct partner_reply reply; /* when it was heard */
 	struct json_object *root;
 	const char *said; /* its words, or why there are none */
-	bool is_for_now;  /* refused, but not what was asked or who asked */
+	enum partner_word word;
 };
 
 /*

@@ -503,6 +503,29 @@ class Doctor(unittest.TestCase):
             guest.sql("UPDATE partner_nonce_since SET since_ms = %s" % since)
         self.is_healthy()
 
+    def test_a_partner_with_trouble_of_its_own_has_nothing_to_import(self):
+        guest = self.fed.guest
+        guest.sql("RENAME TABLE partner_nonce TO partner_nonce_away")
+        try:
+            found = self.of("partner 9999", "warn")
+            self.assertNotIn("partner 9999", self.bad())
+            self.assertIn("answers nothing at this moment (status 500)", found["text"])
+            self.assertRegex(found["mend"], "^sluice doctor --config .*, in a minute; if it lasts, party 9999 looks")
+        finally:
+            guest.sql("RENAME TABLE partner_nonce_away TO partner_nonce")
+        self.is_healthy()
+
+    def test_what_answers_in_a_partners_place_and_is_none(self):
+        url = self.site.sql("SELECT url FROM partner WHERE party_id = '9999'")[0][0]
+        try:
+            self.site.sql("UPDATE partner SET url = '%s/elsewhere' WHERE party_id = '9999'" % url)
+            found = self.of("partner 9999")
+            self.assertIn("is %s/elsewhere where party 9999 hears its partners?" % url, found["mend"])
+            self.assertNotIn("must import", found["mend"])
+        finally:
+            self.site.sql("UPDATE partner SET url = '%s' WHERE party_id = '9999'" % url)
+        self.is_healthy()
+
     def test_a_partner_without_grants_is_a_warning(self):
         rows = self.site.sql("SELECT COUNT(*) FROM permission")[0][0]
         self.assertNotEqual(rows, "0")
