@@ -101,7 +101,7 @@ if [ "$keep" = 1 ]; then
 
 	The federation goes on running; build/federation/sites.json says where.
 	Stop it with: ./demo.sh --down
-	./demo.sh once more, on what is there, grants all partners everything again:
-	what you revoked or limited by "sluice grant" is then as it was here.
+	What you grant, limit or revoke stays so when ./demo.sh runs once more;
+	rm -r build/federation, while it is stopped, begins anew.
 	TEXT
 fi

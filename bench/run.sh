@@ -3,8 +3,8 @@
 # table of medians, and writes build/bench/NAME.json.
 # usage: BUILD=build bench/run.sh [NAME ...]
 set -eu
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 BUILD=${BUILD:-$top/build}

@@ -11,7 +11,8 @@
 # sites.json there says where each site listens.  BUILD is the build folder,
 # PARTIES the sites when they are to be others; UNWATCHED=1 leaves nobody to
 # start again what ends, for tests that do so themselves; OWN_DATABASES=1 gives
-# each site a server of its own.
+# each site a server of its own; ANEW=1 has the sites trust each other again,
+# whatever was revoked since they first did.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -132,17 +133,24 @@ site_up() {
 		>"$home/$party.partner"
 }
 
-# What each site's operator allows the others' jobs to do.  All data of this
-# federation is its own, so everything; an operator names components and
-# datasets (docs/security.md).
-allow_partners() {
+# A site takes another for a partner once, and lets its jobs do everything: all
+# data of this federation is its own (an operator names components and datasets,
+# docs/security.md).  What is removed, disabled or revoked later stays so, unless
+# the other has something new to tell, like an address.
+introduce() {
 	party=$1
-	others=$(for other in $list; do
-		[ "$other" = "$party" ] || printf '%s,' "$other"
-	done)
-	"$sluice" grant "${others%,}" --config "$home/$party/site.conf" \
-		--roles '*' --commands '*' --components '*' --datasets '*' \
-		>/dev/null
+	other=$2
+	given=$home/$party/introduced/$other
+	cmp -s "$home/$other.partner" "$given" && return
+	"$sluice" partner import --config "$home/$party/site.conf" \
+		"$home/$other.partner" >/dev/null
+	[ -e "$given" ] ||
+		"$sluice" grant "$other" --config "$home/$party/site.conf" \
+			--roles '*' --commands '*' --components '*' \
+			--datasets '*' >/dev/null
+	mkdir -p "$home/$party/introduced"
+	cp "$home/$other.partner" "$given"
+	introduced=1
 }
 
 up() {
@@ -164,13 +172,12 @@ up() {
 	for party in $list; do
 		site_up "$party"
 	done
+	introduced=0
 	for party in $list; do
+		[ -z "${ANEW:-}" ] || rm -rf "$home/$party/introduced"
 		for other in $list; do
-			"$sluice" partner import \
-				--config "$home/$party/site.conf" \
-				"$home/$other.partner" >/dev/null
+			[ "$other" = "$party" ] || introduce "$party" "$other"
 		done
-		allow_partners "$party"
 		"$sluice" site start --home "$home/$party" \
 			${UNWATCHED:+--unwatched} >/dev/null
 		echo "  site $party  clients $(conf_of "$party" client_url)" \
@@ -178,6 +185,11 @@ up() {
 	done
 	describe >"$fed/sites.json.new"
 	mv "$fed/sites.json.new" "$fed/sites.json"
+	if [ $introduced = 1 ]; then
+		echo "  new partners of each site may do everything there"
+	else
+		echo "  partners and grants are as they were left"
+	fi
 }
 
 pid_of() {

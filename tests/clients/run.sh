@@ -6,8 +6,8 @@
 #
 # What stands in `pending` is left out, unless named here.
 set -eu
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

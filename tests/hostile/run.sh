@@ -3,8 +3,8 @@
 # counts.  usage: BUILD=build tests/hostile/run.sh
 set -eu
 # World starts request handlers anew itself; whoever watches would do so, too.
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

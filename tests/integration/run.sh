@@ -2,8 +2,8 @@
 # The integration tests: a federation of their own, real sites, real kills.
 # usage: BUILD=build tests/integration/run.sh [test module ...]
 set -eu
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

@@ -4,8 +4,8 @@
 #
 # usage: BUILD=build [SEED=1] [ROUNDS=1] [LONGEST=200] tests/jitter/run.sh [module ...]
 set -eu
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

@@ -2,8 +2,8 @@
 # Kill everywhere, over a federation of two sites of its own.
 # usage: BUILD=build tests/kill/run.sh [--short] [--step N,N] [--victim NAME,NAME]
 set -eu
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

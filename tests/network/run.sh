@@ -25,8 +25,8 @@ ip link set lo up
 
 FEDERATION=$BUILD/network-federation
 PARTIES="9999 10000 10001"
-UNWATCHED=1
-export FEDERATION PARTIES UNWATCHED
+UNWATCHED=1 ANEW=1
+export FEDERATION PARTIES UNWATCHED ANEW
 cd "$top"
 trap '"$top/examples/federation.sh" down' EXIT
 trap 'exit 130' INT

@@ -6,8 +6,8 @@
 #
 # usage: BUILD=build tests/outage/run.sh [--short] [test name ...]
 set -eu
-UNWATCHED=1
-export UNWATCHED
+UNWATCHED=1 ANEW=1
+export UNWATCHED ANEW
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}
