@@ -9,6 +9,7 @@
 #include "cli/output.h"
 #include "cli/secret_input.h"
 #include "cli/site.h"
+#include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/str.h"
 #include "lib/db/db_user.h"
@@ -16,6 +17,7 @@
 #include "lib/sign/password.h"
 
 #define NAME_MAX_LEN 64
+#define STATE_TEXT_SIZE (CLOCK_UTC_SIZE + 16)
 
 /* --- passwords --------------------------------------------------------------- */
 
@@ -52,7 +54,7 @@ run_create(const struct args *args)
 	int r;
 
 	if (!str_is_name(name, NAME_MAX_LEN))
-		return err_set(ERR_INVALID,
+		return args_wrong(
 		    "a user's name has 1 to %d letters, digits, _ or -",
 		    NAME_MAX_LEN);
 	if ((r = client_role_check("--role", role)) != 0)
@@ -112,6 +114,19 @@ state_of(const struct db_user *u)
 	return u->is_locked ? "locked" : "enabled";
 }
 
+/* For people: who is locked comes in again by waiting. */
+static const char *
+state_text(const struct db_user *u, char text[STATE_TEXT_SIZE])
+{
+	char until[CLOCK_UTC_SIZE];
+
+	if (!u->enabled || !u->is_locked)
+		return state_of(u);
+	clock_utc(u->locked_until_ms, until);
+	(void)snprintf(text, STATE_TEXT_SIZE, "locked until %s", until);
+	return text;
+}
+
 static void
 print_users(const struct args *args, const struct db_user *rows, size_t n)
 {
@@ -119,7 +134,7 @@ print_users(const struct args *args, const struct db_user *rows, size_t n)
 		"failed log-ins" };
 	struct output_table *t = output_table_new(4);
 	struct json_object *list = json_object_new_array();
-	char failed[24];
+	char failed[24], state[STATE_TEXT_SIZE];
 	size_t i;
 
 	output_table_row(t, head);
@@ -130,7 +145,7 @@ print_users(const struct args *args, const struct db_user *rows, size_t n)
 		    failed, sizeof(failed), "%lld", (long long)rows[i].failed);
 		output_table_row(
 		    t, (const char *const[]){ rows[i].name, rows[i].role,
-			   state_of(&rows[i]), failed });
+			   state_text(&rows[i], state), failed });
 		json_add_str(o, "name", rows[i].name);
 		json_add_str(o, "role", rows[i].role);
 		json_add_str(o, "state", state_of(&rows[i]));

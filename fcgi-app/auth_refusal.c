@@ -17,6 +17,7 @@
 #define AUDIT_GROUPS 17 /* the first is of all who proved nothing */
 
 #define AUDIT_LATE_MS 5000 /* then the rest is told by itself */
+#define UNTOLD_TEXT_SIZE 48
 
 static struct allowance {
 	int64_t spent, last_ms, untold;
@@ -67,14 +68,23 @@ leave_untold(struct allowance *a, const char *actor, const char *action)
 	a->action = action;
 }
 
+/* What a record says of those before it that have none; "" when all have. */
+static void
+untold_text(int64_t n, char text[UNTOLD_TEXT_SIZE])
+{
+	text[0] = '\0';
+	if (n > 0)
+		(void)snprintf(text, UNTOLD_TEXT_SIZE,
+		    "; %lld not recorded before", (long long)n);
+}
+
 static void
 tell_untold(struct db *db, struct allowance *a)
 {
-	char text[80];
+	char before[UNTOLD_TEXT_SIZE], text[80];
 
-	(void)snprintf(text, sizeof(text),
-	    "the last of a flood; %lld not recorded before",
-	    (long long)a->untold - 1);
+	untold_text(a->untold - 1, before);
+	(void)snprintf(text, sizeof(text), "the last of a flood%s", before);
 	a->untold_ms = clock_mono_ms();
 	if (db_audit_add(db, &(struct db_audit){ .actor = a->actor,
 				 .action = a->action,
@@ -110,16 +120,16 @@ record_refusal(
 	const char *why = arena_strdup(req->arena, err_text());
 	const char *from = request_env(req, "REMOTE_ADDR"), *text;
 	struct allowance *a = allowance_of(req, actor);
+	char before[UNTOLD_TEXT_SIZE];
 
 	if (!may_record(a)) {
 		leave_untold(a, actor, action);
 		return err_set(code, "%s", why);
 	}
-	text = arena_printf(req->arena,
-	    "%s; from %s; request %s; %lld not recorded before", why,
+	untold_text(a->untold, before);
+	text = arena_printf(req->arena, "%s; from %s; request %s%s", why,
 	    from != NULL ? from : "?",
-	    *log_request_id() != '\0' ? log_request_id() : "?",
-	    (long long)a->untold);
+	    *log_request_id() != '\0' ? log_request_id() : "?", before);
 	log_warn("refused %s %s: %s", req->method, req->path, text);
 	/* The refusal stands whether or not it could be written down. */
 	if (db_audit_add(req->app->db, &(struct db_audit){ .actor = actor,

@@ -215,7 +215,7 @@ struct deciding {
 	const struct approval_decision *d;
 	struct arena *arena;
 	size_t decided;
-	size_t others; /* that somebody else has to decide */
+	const struct db_approval *other; /* that somebody else has to decide */
 };
 
 /* The rules as they are now, over what the member's rows would run. */
@@ -322,6 +322,18 @@ may_decide(const struct approval_decision *d, const struct db_approval *a)
 				  str_eq(d->by, a->approval_by));
 }
 
+/* Admins may decide everything, and are always named. */
+static int
+not_yours(const struct approval_decision *d, const struct db_approval *a)
+{
+	bool is_admins = str_eq(a->approval_by, APPROVAL_ADMIN);
+
+	return err_set(ERR_DENIED,
+	    "job %s waits for %s%s to approve %s: it is not for %s to decide",
+	    d->job_id, whose(a->approval_by), is_admins ? "" : " (or an admin)",
+	    a->subject, d->by);
+}
+
 static int
 decide_tx(struct db *db, void *ctx)
 {
@@ -331,7 +343,8 @@ decide_tx(struct db *db, void *ctx)
 	size_t i, n;
 	int r;
 
-	c->decided = c->others = 0;
+	c->decided = 0;
+	c->other = NULL;
 	/* Locks the row: members of one job are decided about in turn. */
 	if ((r = db_job_wake(db, d->job_id)) != 0 ||
 	    (r = db_approval_list(
@@ -344,7 +357,7 @@ decide_tx(struct db *db, void *ctx)
 		    !str_eq(d->party_id, rows[i].party_id))
 			continue;
 		if (!may_decide(d, &rows[i])) {
-			c->others++;
+			c->other = &rows[i];
 			continue;
 		}
 		if ((r = write_decision(db, &rows[i], d,
@@ -355,10 +368,8 @@ decide_tx(struct db *db, void *ctx)
 	}
 	if (c->decided > 0)
 		return 0;
-	return c->others > 0
-		   ? err_set(ERR_DENIED,
-			 "what waits in job %s is not yours to decide (%s)",
-			 d->job_id, d->by)
+	return c->other != NULL
+		   ? not_yours(d, c->other)
 		   : err_set(ERR_NOT_FOUND,
 			 "nothing of job %s waits for a decision here",
 			 d->job_id);

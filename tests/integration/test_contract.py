@@ -196,7 +196,8 @@ class Contracts(unittest.TestCase):
         self.asked(job)
         reply = tom.api("approval/approve", {"job_id": job})
         self.assertEqual(reply["retcode"], 108, reply)
-        self.assertIn("not yours to decide", reply["retmsg"])
+        self.assertIn("job %s waits for mia (or an admin) to approve " % job, reply["retmsg"])
+        self.assertIn("it is not for tom to decide", reply["retmsg"])
         self.assertEqual(mia.api("approval/approve", {"job_id": job})["data"]["decided_by"], "mia")
         self.end(job, "success")
 
