@@ -18,6 +18,7 @@
 #include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
 #include "lib/party/permit.h"
+#include "lib/party/permit_command.h"
 #include "lib/party/permit_still.h"
 
 struct change {

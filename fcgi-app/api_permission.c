@@ -17,6 +17,7 @@
 #include "lib/json/json.h"
 #include "lib/party/approval.h"
 #include "lib/party/party.h"
+#include "lib/party/permit_command.h"
 #include "lib/party/permit_still.h"
 #include "lib/provider/manifest.h"
 

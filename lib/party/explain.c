@@ -13,6 +13,7 @@
 #include "lib/json/decode.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/party.h"
+#include "lib/party/permit_command.h"
 
 #define TASKS_MAX 10000
 #define PARAMETERS_MAX (1024 * 1024) /* a request holds no more */
@@ -170,6 +171,20 @@ look_at_tables(struct db *db, struct arena *a, const struct party_member *m,
 	return r;
 }
 
+/* The commands that would allow what is refused. */
+static struct json_object *
+grants_json(struct arena *a, const char *party, const struct permit_decision *d,
+    size_t n)
+{
+	struct json_object *list = json_object_new_array();
+	size_t n_grants;
+	const char **grants = permit_grants(a, party, d, n, &n_grants);
+
+	for (size_t i = 0; i < n_grants; i++)
+		json_object_array_add(list, json_object_new_string(grants[i]));
+	return list;
+}
+
 int
 explain_member(struct db *db, struct arena *a, const struct party_member *m,
     const struct db_job_new *job, const struct permit_service *service,
@@ -203,6 +218,7 @@ explain_member(struct db *db, struct arena *a, const struct party_member *m,
 	*out = json_object_new_object();
 	json_add_bool(*out, "allowed", allowed);
 	json_add(*out, "decisions", list);
+	json_add(*out, "grants", grants_json(a, job->initiator_party, d, n));
 	return 0;
 }
 

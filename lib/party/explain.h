@@ -15,7 +15,8 @@
  * The decisions of this site about the member m of a job that is not here,
  * nothing changed: {"allowed": all of them, "decisions": [{"kind", "subject",
  * "detail", "component", "allowed", "rule", "why", "grant",
- * "approval": {"by", "within_s"}}, …]}, where what is empty is left out.  When
+ * "approval": {"by", "within_s"}}, …], "grants": [the operator's commands that
+ * would allow what is refused]}, where what is empty is left out.  When
  * the rules allow all of it, a service (NULL: none) is asked, whose answer is
  * a decision of kind "service", its words in "why"; then cores and tables are
  * looked for.  Of tables a partner hears nothing while a person has to approve

@@ -15,10 +15,10 @@
 #include "lib/base/str.h"
 #include "lib/json/json.h"
 #include "lib/model/contract.h"
-#include "lib/party/permit_still.h"
+#include "lib/party/permit_command.h"
 
 #define LOCAL "local" /* the role of a site's own jobs */
-#define OTHERS_MAX 30 /* refusals that are told behind the first */
+#define OTHERS_MAX 3  /* that no grant allows, told behind the first */
 
 static const char *const kind_names[] = {
 	[PERMIT_NONE] = "",
@@ -182,14 +182,14 @@ wish_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
 {
 	switch (kind) {
 	case PERMIT_ROLE:
-		return arena_printf(a, "have the role %s here", l->subject);
+		return arena_printf(a, "have the role %s", l->subject);
 	case PERMIT_COMMAND:
-		return arena_printf(a, "%s jobs here", l->subject);
+		return arena_printf(a, "%s jobs", l->subject);
 	case PERMIT_COMPONENT:
-		return arena_printf(a, "use component %s here", l->subject);
+		return arena_printf(a, "use component %s", l->subject);
 	case PERMIT_DATASET:
 		return arena_printf(
-		    a, "read dataset %s %s here", l->subject, l->detail);
+		    a, "read dataset %s %s", l->subject, l->detail);
 	default:
 		return arena_printf(
 		    a, "set parameter %s.%s", l->subject, l->detail);
@@ -270,8 +270,10 @@ refuse(struct wishes *w, struct permit_decision *d, const struct db_leaf *l,
 
 	d->allowed = false;
 	d->grant = grant_text(a, d->kind, l);
-	d->why = arena_printf(a, "party %s (as %s) may not %s: %s", l->party_id,
-	    l->src_role, wish_text(a, d->kind, l), because);
+	/* Partners read it, too: "here" would be anywhere. */
+	d->why = arena_printf(a, "party %s (as %s) may not %s at party %s: %s",
+	    l->party_id, l->src_role, wish_text(a, d->kind, l),
+	    w->ask->party_id, because);
 }
 
 /* By a rule that lasts rather than by one whose uses are counted. */
@@ -286,8 +288,8 @@ decide(struct wishes *w, size_t i, const struct db_permission *rules, size_t n,
 	/* It has no sandbox everywhere; "*" is meant for roles of partners. */
 	if (d->kind == PERMIT_ROLE && str_eq(d->subject, LOCAL)) {
 		refuse(w, d, &w->leaves[i],
-		    "it is for jobs that this site initiates, whatever rules "
-		    "say");
+		    "it is for jobs that a site initiates itself, whatever "
+		    "rules say");
 		d->grant = "";
 		return;
 	}
@@ -491,43 +493,45 @@ permit_decide(struct db *db, struct arena *a, const struct permit_ask *ask,
 	return 0;
 }
 
-/* What else is refused beside the first, so that nobody asks for each. */
+/* What no grant allows says so itself. */
 static void
 put_others(struct buf *text, const struct permit_decision *d, size_t n)
 {
-	size_t i, others = 0;
+	size_t i, others = 0, told = 0;
 
 	for (i = 0; i < n; i++)
 		others += !d[i].allowed;
-	if (others == 0)
-		return;
-	buf_printf(text, "; %zu more %s missing: ", others,
-	    others == 1 ? "is" : "are");
-	others = 0;
-	for (i = 0; i < n && others <= OTHERS_MAX; i++) {
-		if (d[i].allowed)
-			continue;
-		if (others++ == OTHERS_MAX)
-			buf_puts(text, "; and so on (sluice explain)");
-		else
-			buf_printf(text, "%s%s", others > 1 ? "; " : "",
-			    *d[i].grant != '\0' ? d[i].grant : d[i].why);
-	}
+	if (others > 0)
+		buf_printf(text, "; %zu more %s missing", others,
+		    others == 1 ? "is" : "are");
+	for (i = 0; i < n && told < OTHERS_MAX; i++)
+		if (!d[i].allowed && *d[i].grant == '\0') {
+			buf_printf(text, "; %s", d[i].why);
+			told++;
+		}
 }
 
-/* d is the first of n that is refused. */
+/*
+ * d is the first of n that is refused.  Whoever reads it has what is missing
+ * in one command, and need not ask once for each.
+ */
 static int
-denied(const struct permit_ask *ask, const struct permit_decision *d, size_t n)
+denied(struct arena *a, const struct permit_ask *ask,
+    const struct permit_decision *d, size_t n)
 {
 	struct buf text = BUF_INIT;
+	const char **grants;
+	size_t i, n_grants;
 	int r;
 
 	buf_puts(&text, d->why);
-	if (*d->grant != '\0')
-		buf_printf(&text,
-		    " (the operator of party %s allows it by: %s)",
-		    ask->party_id, d->grant);
 	put_others(&text, d + 1, n - 1);
+	grants = permit_grants(a, ask->party, d, n, &n_grants);
+	if (n_grants > 0)
+		buf_printf(&text,
+		    "; the operator of party %s allows it by: ", ask->party_id);
+	for (i = 0; i < n_grants; i++)
+		buf_printf(&text, "%s%s", i > 0 ? "; " : "", grants[i]);
 	r = err_set(ERR_DENIED, "%s", buf_str(&text));
 	buf_fini(&text);
 	return r;
@@ -581,7 +585,7 @@ check(struct db *db, struct arena *a, const struct permit_ask *ask,
 	for (i = 0; i < n; i++) {
 		if (!d[i].allowed) {
 			*refused = d[i].kind;
-			return denied(ask, &d[i], n - i);
+			return denied(a, ask, &d[i], n - i);
 		}
 	}
 	if (ask->admits && ask->demands != NULL && demand(ask->demands, d, n))

@@ -105,8 +105,8 @@ struct permit_service {
 };
 
 /*
- * ERR_DENIED with the first wish that is refused, the rule that is missing
- * and the command that grants it, and the commands for the others; *refused
+ * ERR_DENIED with the first wish that is refused, how many more are, and the
+ * command that grants them all; *refused
  * says of which kind the first is.  When admits
  * is set uses are counted, in the caller's transaction.
  */

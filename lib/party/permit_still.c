@@ -1,15 +1,10 @@
 /*
- * Called by cli/grant.c and fcgi-app/api_permission.c; commands by permit.c.
+ * Called by cli/grant.c and fcgi-app/api_permission.c.
  */
 #include "lib/party/permit_still.h"
 
-#include <string.h>
-
-#include "lib/base/buf.h"
 #include "lib/base/mem.h"
-#include "lib/base/shell.h"
 #include "lib/base/str.h"
-#include "lib/json/json.h"
 #include "lib/party/permit.h"
 
 static bool
@@ -56,48 +51,4 @@ permit_still(struct db *db, struct arena *a, const struct db_leaf *gone,
 			}
 	}
 	return 0;
-}
-
-/* What --datasets takes; names of partners' choosing are text and no more. */
-static void
-put_dataset(struct buf *out, const struct db_leaf *l)
-{
-	struct json_object *o;
-
-	if (str_eq(l->subject, DB_PERMISSION_ANY))
-		buf_puts(out, l->subject);
-	else if (strpbrk(l->subject, "[/,' ") == NULL &&
-		 strpbrk(l->detail, ",' ") == NULL)
-		buf_printf(out, "%s/%s", l->subject, l->detail);
-	else {
-		o = json_object_new_object();
-		json_add_str(o, "namespace", l->subject);
-		json_add_str(o, "name", l->detail);
-		buf_printf(out, "[%s]", json_text(o));
-		json_object_put(o);
-	}
-}
-
-const char *
-permit_command(struct arena *a, const char *verb, const struct db_leaf *l)
-{
-	struct buf text = BUF_INIT, subject = BUF_INIT;
-	const char *out;
-
-	if (str_eq(l->kind, permit_kind_name(PERMIT_DATASET)))
-		put_dataset(&subject, l);
-	else
-		buf_puts(&subject, l->subject);
-	buf_printf(&text, "sluice %s ", verb);
-	shell_put_word(&text, l->party_id);
-	if (!str_eq(l->src_role, DB_PERMISSION_ANY)) {
-		buf_puts(&text, " --as ");
-		shell_put_word(&text, l->src_role);
-	}
-	buf_printf(&text, " --%ss ", l->kind);
-	shell_put_word(&text, buf_str(&subject));
-	out = arena_strdup(a, buf_str(&text));
-	buf_fini(&text);
-	buf_fini(&subject);
-	return out;
 }

@@ -14,8 +14,4 @@
 int permit_still(struct db *, struct arena *, const struct db_leaf *gone,
     size_t n_gone, struct db_permission **rows, size_t *n);
 
-/* The operator's command (grant, revoke) about a leaf, as a shell takes it. */
-const char *permit_command(
-    struct arena *, const char *verb, const struct db_leaf *);
-
 #endif
