@@ -69,34 +69,65 @@ subject_of(struct json_object *dsl, struct json_object *decision)
 
 /* Does it wait for somebody? */
 static bool
+print_decision(struct json_object *dsl, struct json_object *d)
+{
+	(void)printf("  %-3s %-9s %s%s%s: %s\n",
+	    json_get_bool(d, "allowed", false) ? "yes" : "NO",
+	    json_get_str(d, "kind", ""), subject_of(dsl, d),
+	    json_has(d, "detail") ? " " : "", json_get_str(d, "detail", ""),
+	    json_get_str(d, "why", ""));
+	if (!json_has(d, "approval"))
+		return false;
+	print_approval(json_get(d, "approval"));
+	return true;
+}
+
+/*
+ * What its operator types to allow all of it, and where: at another site,
+ * unless this one decides.
+ */
+static void
+print_grants(const struct args *args, struct json_object *member)
+{
+	struct json_object *list = json_get(member, "grants");
+	const char *party = json_get_str(member, "party_id", "");
+	bool is_here = args_text(args, "party") != NULL;
+
+	if (!json_is_array(list) || json_object_array_length(list) == 0)
+		return;
+	if (is_here)
+		(void)printf("  what is missing is allowed by:\n");
+	else
+		(void)printf("  what is missing is allowed by the operator of "
+			     "party %s, at its site:\n",
+		    party);
+	for (size_t i = 0; i < json_object_array_length(list); i++)
+		(void)printf("    %s%s\n",
+		    json_object_get_string(json_object_array_get_idx(list, i)),
+		    is_here ? args_site(args) : " --config FILE");
+}
+
+/* Does it wait for somebody? */
+static bool
 print_member(const struct args *args, struct json_object *dsl,
     struct json_object *member)
 {
-	struct json_object *list = json_get(member, "decisions"), *d;
-	const char *grant, *error = json_get_str(member, "error", NULL);
-	/* The command is another site's unless this one decides. */
-	const char *here =
-	    args_text(args, "party") != NULL ? args_site(args) : "";
+	struct json_object *list = json_get(member, "decisions");
+	const char *error = json_get_str(member, "error", NULL);
 	bool waits = false;
 	size_t i;
 
-	(void)printf("%s %s%s%s\n", json_get_str(member, "role", ""),
-	    json_get_str(member, "party_id", ""),
-	    error != NULL ? " cannot be asked: " : "",
-	    error != NULL ? error : "");
-	for (i = 0; i < json_object_array_length(list); i++) {
-		d = json_object_array_get_idx(list, i);
-		(void)printf("  %-3s %-9s %s%s%s: %s\n",
-		    json_get_bool(d, "allowed", false) ? "yes" : "NO",
-		    json_get_str(d, "kind", ""), subject_of(dsl, d),
-		    json_has(d, "detail") ? " " : "",
-		    json_get_str(d, "detail", ""), json_get_str(d, "why", ""));
-		if ((grant = json_get_str(d, "grant", NULL)) != NULL)
-			(void)printf("                %s%s\n", grant, here);
-		if (json_has(d, "approval"))
-			print_approval(json_get(d, "approval"));
-		waits |= json_has(d, "approval");
-	}
+	(void)printf("%s %s\n", json_get_str(member, "role", ""),
+	    json_get_str(member, "party_id", ""));
+	if (error != NULL)
+		(void)printf("  %s%s\n",
+		    json_get_bool(member, "silent", false) ? "cannot be asked: "
+							   : "NO: ",
+		    error);
+	for (i = 0; i < json_object_array_length(list); i++)
+		waits |=
+		    print_decision(dsl, json_object_array_get_idx(list, i));
+	print_grants(args, member);
 	return waits;
 }
 

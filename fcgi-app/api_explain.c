@@ -59,6 +59,35 @@ member_rows(const struct explain *x, const struct job_member *m,
 	job->initiator_party = x->party;
 }
 
+/*
+ * *why nothing of a partner is heard at this site, nor anything said to it, or
+ * "".  Of a stranger *is_known is false and *why says so.
+ */
+static int
+look_at_partner(const struct explain *x, const char *party, bool *is_known,
+    const char **why)
+{
+	struct arena *arena = x->req->arena;
+	struct db *db = x->req->app->db;
+	struct db_partner *p;
+	int r;
+
+	*why = "";
+	r = db_partner_get(db, arena, party, &p);
+	*is_known = r == 0;
+	if (r == ERR_NOT_FOUND) {
+		err_clear();
+		*why = submit_stranger_text(arena, party);
+		return 0;
+	}
+	if (r != 0)
+		return r;
+	if (p->enabled)
+		return db_partner_key_lack(db, arena, party, why);
+	*why = arena_printf(arena, "party %s is disabled at this site", party);
+	return 0;
+}
+
 /* --- here --- */
 
 static int
@@ -109,26 +138,51 @@ take_answer(struct explain *x, const struct errand_call *c)
 	add_member(x, c->role, c->party_id, said, c->reply.silent);
 }
 
+/* Who is asked nothing would refuse, as far as this site is concerned. */
+static void
+add_unasked(struct explain *x, const struct job_member *m, const char *why)
+{
+	struct json_object *said = json_object_new_object();
+
+	json_add_bool(said, "allowed", false);
+	json_add(said, "decisions", json_object_new_array());
+	json_add_str(said, "error", why);
+	add_member(x, m->role, m->party_id, said, false);
+}
+
+static int
+add_question(struct explain *x, const struct job_member *m, struct errand *e)
+{
+	struct party_member pm;
+	struct db_job_new job;
+	const char *why;
+	bool is_known;
+	int r;
+
+	if ((r = look_at_partner(x, m->party_id, &is_known, &why)) != 0)
+		return r;
+	if (*why != '\0') {
+		add_unasked(x, m, why);
+		return 0;
+	}
+	member_rows(x, m, &pm, &job);
+	errand_add(e, m->role, m->party_id, explain_body(&pm, &job));
+	return 0;
+}
+
 static int
 explain_there(struct explain *x)
 {
-	const struct job_member *m;
-	struct party_member pm;
-	struct db_job_new job;
 	struct errand e;
 	int r = 0;
 
 	errand_init(&e, x->req, PERMIT_EXPLAIN);
-	for (size_t i = 0; i < x->spec->n_members; i++) {
-		m = &x->spec->members[i];
-		if (m->is_local)
-			continue;
-		member_rows(x, m, &pm, &job);
-		errand_add(&e, m->role, m->party_id, explain_body(&pm, &job));
-	}
-	if (e.n > 0 && (r = errand_run(&e)) != 0)
+	for (size_t i = 0; i < x->spec->n_members && r == 0; i++)
+		if (!x->spec->members[i].is_local)
+			r = add_question(x, &x->spec->members[i], &e);
+	if (r == 0 && e.n > 0 && (r = errand_run(&e)) != 0)
 		r = errand_error(x->rp, r);
-	else
+	else if (r == 0)
 		for (size_t i = 0; i < e.n; i++)
 			take_answer(x, &e.calls[i]);
 	errand_fini(&e);
@@ -136,29 +190,6 @@ explain_there(struct explain *x)
 }
 
 /* --- the answer --- */
-
-/* Rules are asked about partners that are heard. */
-static int
-look_at_partner(struct explain *x)
-{
-	struct db *db = x->req->app->db;
-	struct db_partner *p;
-	int r;
-
-	if ((r = db_partner_get(db, x->req->arena, x->party, &p)) ==
-	    ERR_NOT_FOUND) {
-		err_clear();
-		return 0;
-	}
-	if (r == 0 && !p->enabled)
-		x->barred = arena_printf(x->req->arena,
-		    "party %s is disabled at this site", x->party);
-	else if (r == 0)
-		r = db_partner_key_lack(
-		    db, x->req->arena, x->party, &x->barred);
-	x->allowed = *x->barred == '\0';
-	return r;
-}
 
 static const char *
 note(const struct explain *x, bool own)
@@ -183,7 +214,7 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 		.unknown = "",
 		.allowed = true };
 	struct json_object *data;
-	bool own;
+	bool own, is_known;
 	int r;
 
 	if (x.party == NULL)
@@ -194,7 +225,11 @@ explain(struct request *req, struct reply *rp, const struct job_spec *spec)
 	x.members = json_object_new_array();
 	json_add(data, "members", x.members);
 	own = str_eq(x.party, req->app->conf->party_id);
-	r = own ? 0 : look_at_partner(&x);
+	/* Rules may be there before the partner is. */
+	r = own ? 0 : look_at_partner(&x, x.party, &is_known, &x.barred);
+	if (r == 0 && !own && !is_known)
+		x.barred = "";
+	x.allowed = *x.barred == '\0';
 	if (r == 0)
 		r = own ? explain_there(&x) : explain_here(&x);
 	json_add_str(data, "party_id", x.party);

@@ -19,6 +19,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_partner.h"
 #include "lib/db/db_quota.h"
 #include "lib/db/db_resource.h"
 
@@ -233,6 +234,43 @@ build(struct request *req, const struct submit *s, struct own_data *own,
 	return 0;
 }
 
+const char *
+submit_stranger_text(struct arena *arena, const char *party)
+{
+	return arena_printf(arena,
+	    "party %s is no partner of this site; its operator makes it one "
+	    "by: sluice partner import FILE",
+	    party);
+}
+
+/* Who could never be asked to take part is no member. */
+static int
+check_strangers(struct request *req, const struct submit *s,
+    const struct job_spec *spec, struct faults *faults)
+{
+	struct json_path conf = { NULL, s->conf_name, 0 };
+	struct db_partner *row;
+	int r;
+
+	for (size_t i = 0; i < spec->n_members; i++) {
+		const struct job_member *m = &spec->members[i];
+		const struct json_path role = { &conf, "role", 0 };
+
+		if (m->is_local)
+			continue;
+		r = db_partner_get(req->app->db, req->arena, m->party_id, &row);
+		if (r == ERR_NOT_FOUND)
+			faults_add(faults,
+			    JSON_PATH_AT(JSON_PATH_KEY(&role, m->role),
+				(size_t)m->position),
+			    "%s",
+			    submit_stranger_text(req->arena, m->party_id));
+		else if (r != 0)
+			return r;
+	}
+	return faults_any(faults) ? ERR_INVALID : 0;
+}
+
 static int
 insert(struct request *req, struct submit *s,
     const struct job_defaults *defaults, const struct job_model *model,
@@ -249,7 +287,8 @@ insert(struct request *req, struct submit *s,
 	if (s->documents != NULL && (r = s->documents(req, job_id, s)) != 0)
 		return r;
 	if ((r = build(req, s, &own, defaults, model, job_id, faults, out)) !=
-	    0)
+		0 ||
+	    (r = check_strangers(req, s, *out, faults)) != 0)
 		return r;
 	if (s->place != NULL && (r = s->place(req, job_id, s)) != 0)
 		return r;

@@ -63,6 +63,9 @@ void submit_rebuilt_fini(struct rebuilt *);
 /* Refuse with 103, "WHAT, 2 faults: …", and all faults by pointer. */
 void submit_refuse(struct reply *, const char *what, const struct faults *);
 
+/* Why a job cannot have that party for a member; the arena's. */
+const char *submit_stranger_text(struct arena *, const char *party);
+
 /* This site's defaults for what a job does not say, with its capacity. */
 int submit_defaults(struct request *, struct job_defaults *out);
 

@@ -23,6 +23,13 @@ def codes():
         return set(re.findall(r'^\s*X\([A-Z_]+, "([a-z_]+)", (?:true|false)', f.read(), re.M))
 
 
+class Documented(unittest.TestCase):
+    def test_the_codes_of_the_page_are_those_that_there_are(self):
+        with open(os.path.join(TOP, "docs", "api.md"), encoding="utf-8") as f:
+            text = re.search(r"Codes: (.*?)\. A job and a task that run", f.read()).group(1)
+        self.assertEqual(set(re.findall("`([a-z_]+)`", text)), codes())
+
+
 class Reasons(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
