@@ -63,7 +63,7 @@ submit(struct api *api, const struct args *args, char **job_id, char **warning)
 	    0)
 		goto out;
 	if (args_text(args, "dsl") == NULL && !is_prediction(conf)) {
-		r = err_set(ERR_INVALID,
+		r = args_wrong(
 		    "--dsl FILE is needed: job_parameters.common.job_type in "
 		    "%s is not predict",
 		    args_text(args, "conf"));
@@ -148,28 +148,22 @@ elapsed_text(struct json_object *ms)
 		   : NULL;
 }
 
-/* Rows as a table of some of their columns, or all of them as JSON. */
+/* Rows as a table of some of their columns. */
 static void
-print_rows(const struct args *args, struct json_object *rows,
-    const char *const *columns, size_t n)
+print_table(struct json_object *rows, const char *const *columns, size_t n)
 {
-	struct output_table *t;
+	struct output_table *t = output_table_new(n);
 	struct json_object *row;
 	const char *cells[COLUMNS_MAX];
 	char *waits, *elapsed;
 	size_t i, c;
 
-	if (args_json(args)) {
-		output_json(rows);
-		return;
-	}
-	t = output_table_new(n);
 	for (c = 0; c < n; c++)
 		cells[c] = columns[c] + 2; /* without "f_" */
 	output_table_row(t, cells);
 	for (i = 0; i < json_object_array_length(rows); i++) {
 		row = json_object_array_get_idx(rows, i);
-		waits = waits_short(row);
+		waits = waits_short(json_get(row, "f_wait"));
 		elapsed = elapsed_text(json_get(row, "f_elapsed"));
 		for (c = 0; c < n; c++)
 			cells[c] = str_eq(columns[c], "f_wait") ? waits
@@ -182,6 +176,110 @@ print_rows(const struct args *args, struct json_object *rows,
 		free(elapsed);
 	}
 	output_table_print(t);
+}
+
+typedef char *words_fn(struct json_object *row); /* the caller's; or "" */
+
+static char *
+reason_of(struct json_object *row)
+{
+	return xstrdup(json_get_str(row, "f_reason", ""));
+}
+
+static char *
+waits_of(struct json_object *row)
+{
+	return waits_long(json_get(row, "f_wait"));
+}
+
+static char *
+error_of(struct json_object *row)
+{
+	return xstrdup(json_get_str(row, "f_error_report", ""));
+}
+
+/* What the words are about: label, or the first task that has them. */
+static char *
+subject_text(const char *label, struct json_object *row, size_t others)
+{
+	char *more = others > 0 ? xasprintf(" and %zu more", others) : NULL;
+	char *text = label != NULL
+			 ? xstrdup(label)
+			 : xasprintf("%s, %s %s%s",
+			       json_get_str(row, "f_component_name", "?"),
+			       json_get_str(row, "f_role", "?"),
+			       json_get_str(row, "f_party_id", "?"),
+			       more != NULL ? more : "");
+
+	free(more);
+	return text;
+}
+
+/*
+ * Below the table, once each: what one member said ended the rows of all, and
+ * sentences fit no column.
+ */
+static void
+print_words(struct json_object *rows, const char *label, words_fn *words)
+{
+	size_t i, j, others, n = json_object_array_length(rows);
+	char **texts = xcalloc(n + 1, sizeof(*texts)), *subject;
+
+	for (i = 0; i < n; i++)
+		texts[i] = words(json_object_array_get_idx(rows, i));
+	for (i = 0; i < n; i++) {
+		if (*texts[i] == '\0')
+			continue;
+		for (j = i + 1, others = 0; j < n; j++)
+			if (str_eq(texts[i], texts[j])) {
+				*texts[j] = '\0';
+				others++;
+			}
+		subject = subject_text(
+		    label, json_object_array_get_idx(rows, i), others);
+		output_line("%s: %s", subject, texts[i]);
+		free(subject);
+	}
+	for (i = 0; i < n; i++)
+		free(texts[i]);
+	free(texts);
+}
+
+static void
+print_jobs(struct json_object *rows)
+{
+	static const char *const columns[] = {
+		"f_job_id",
+		"f_role",
+		"f_party_id",
+		"f_status",
+		"f_progress",
+		"f_create_date",
+		"f_start_date",
+		"f_end_date",
+	};
+
+	print_table(rows, columns, sizeof(columns) / sizeof(columns[0]));
+	print_words(rows, "waits", waits_of);
+	print_words(rows, "reason", reason_of);
+}
+
+static void
+print_tasks(struct json_object *rows)
+{
+	static const char *const columns[] = {
+		"f_component_name",
+		"f_task_version",
+		"f_role",
+		"f_party_id",
+		"f_party_status",
+		"f_start_date",
+		"f_elapsed",
+		"f_wait",
+	};
+
+	print_table(rows, columns, sizeof(columns) / sizeof(columns[0]));
+	print_words(rows, NULL, error_of);
 }
 
 /*
@@ -201,7 +299,7 @@ nothing_found(const struct args *args, struct api *api)
 
 static int
 query_rows(const struct args *args, const char *path,
-    const char *const *columns, size_t n)
+    void (*print)(struct json_object *rows))
 {
 	struct json_object *filter, *answer = NULL, *rows;
 	/* "No task" is an error of this API. */
@@ -218,8 +316,10 @@ query_rows(const struct args *args, const char *path,
 			   json_object_array_length(rows) == 0)) ||
 	    (r == ERR_REMOTE && is_of_tasks))
 		r = nothing_found(args, api);
+	else if (r == 0 && args_json(args))
+		output_json(rows);
 	else if (r == 0)
-		print_rows(args, rows, columns, n);
+		print(rows);
 	json_object_put(answer);
 	json_object_put(filter);
 	api_close(api);
@@ -229,38 +329,13 @@ query_rows(const struct args *args, const char *path,
 static int
 run_query(const struct args *args)
 {
-	static const char *const columns[] = {
-		"f_job_id",
-		"f_role",
-		"f_party_id",
-		"f_status",
-		"f_progress",
-		"f_create_date",
-		"f_start_date",
-		"f_end_date",
-		"f_wait",
-		"f_reason",
-	};
-
-	return query_rows(args, "job/query", columns, 10);
+	return query_rows(args, "job/query", print_jobs);
 }
 
 static int
 run_tasks(const struct args *args)
 {
-	static const char *const columns[] = {
-		"f_component_name",
-		"f_task_version",
-		"f_role",
-		"f_party_id",
-		"f_party_status",
-		"f_start_date",
-		"f_elapsed",
-		"f_wait",
-		"f_error_report",
-	};
-
-	return query_rows(args, "job/task/query", columns, 9);
+	return query_rows(args, "job/task/query", print_tasks);
 }
 
 static struct json_object *

@@ -9,6 +9,7 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
+#include "cli/waits.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
@@ -19,6 +20,7 @@
 #define JOB_ROLES "guest, host, arbiter or local"
 #define JOBS_DEFAULT 20
 #define LIST_MAX 10000
+#define REASON_SHOWN 100 /* bytes; "sluice query JOB" tells all */
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 typedef void print_fn(const struct args *, struct json_object *data);
@@ -83,31 +85,48 @@ since(struct json_object *row)
 	return json_get_str(row, dates[i], "");
 }
 
+/* What it waits for, or the beginning of why it is what it is; the caller's. */
+static char *
+why(struct json_object *row)
+{
+	const char *reason = json_get_str(row, "reason", "");
+	struct json_object *wait = json_get(row, "wait");
+	size_t len = strlen(reason);
+
+	if (wait != NULL)
+		return waits_short(wait);
+	if (len <= REASON_SHOWN)
+		return xstrdup(reason);
+	/* Not within a character. */
+	for (len = REASON_SHOWN; ((unsigned char)reason[len] & 0xc0) == 0x80;)
+		len--;
+	return xasprintf("%.*s…", (int)len, reason);
+}
+
 static void
 print_jobs(const struct args *args, struct json_object *data)
 {
 	static const char *const head[] = { "job", "role", "party", "status",
-		"since", "progress", "waits for", "until", "description" };
-	struct json_object *jobs = json_get(data, "jobs"), *row, *wait;
+		"since", "progress", "description", "waits for, or reason" };
+	struct json_object *jobs = json_get(data, "jobs"), *row;
 	struct output_table *t = output_table_new(N_OF(head));
 	size_t i, n = length_of(jobs);
 	int64_t all = json_get_int(data, "count", 0);
-	char *progress;
+	char *progress, *reason;
 
 	output_table_row(t, head);
 	for (i = 0; i < n; i++) {
 		row = json_object_array_get_idx(jobs, i);
-		wait = json_get(row, "wait");
+		reason = why(row);
 		progress = xasprintf(
 		    "%lld %%", (long long)json_get_int(row, "progress", 0));
 		output_table_row(t,
 		    (const char *const[]){ json_get_str(row, "job_id", ""),
 			json_get_str(row, "role", ""), text_of(row, "party_id"),
 			json_get_str(row, "status", ""), since(row), progress,
-			json_get_str(wait, "code", ""),
-			json_get_str(wait, "clears", ""),
-			json_get_str(row, "description", "") });
+			json_get_str(row, "description", ""), reason });
 		free(progress);
+		free(reason);
 	}
 	output_list(args, t, json_object_get(jobs));
 	if (!args_json(args) && all > (int64_t)n && n > 0)

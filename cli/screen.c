@@ -17,6 +17,8 @@
 #define COLUMN 15
 #define MEMBERS_MAX 64
 #define COMPONENTS_MAX 256
+#define BRIEF_MS 2000  /* what passes within a moment is told after this */
+#define CANCELED_MAX 3 /* more at once are counted */
 
 struct cell {
 	char *component;
@@ -35,6 +37,8 @@ struct screen {
 	char *status;
 	char *waits;	 /* why, while it waits */
 	char *waits_for; /* the same without what changes all the time */
+	int64_t waits_since_ms;
+	bool waits_told;
 	struct cell *cells;
 	size_t n;
 };
@@ -235,6 +239,25 @@ print_cells(struct screen *s, double elapsed_s, bool canceled)
 	}
 }
 
+/* Of a job that ended early its tasks say nothing by themselves. */
+static void
+print_canceled(struct screen *s, double elapsed_s)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < s->n; i++)
+		n += s->cells[i].is_new &&
+		     str_eq(s->cells[i].status, "canceled");
+	if (n <= CANCELED_MAX) {
+		print_cells(s, elapsed_s, true);
+		return;
+	}
+	(void)fprintf(s->out, "%8.2f s  %zu tasks: canceled\n", elapsed_s, n);
+	for (i = 0; i < s->n; i++)
+		if (str_eq(s->cells[i].status, "canceled"))
+			s->cells[i].is_new = false;
+}
+
 static bool
 has_failed(const struct screen *s)
 {
@@ -247,21 +270,22 @@ has_failed(const struct screen *s)
 
 /* What was canceled is told behind its cause, which may be heard later. */
 static void
-print_changes(struct screen *s, struct json_object *job, bool job_changed,
-    bool waits_anew)
+print_changes(struct screen *s, struct json_object *job, bool job_changed)
 {
 	double elapsed_s = (double)(clock_mono_ms() - s->started_ms) / 1000;
 
 	print_cells(s, elapsed_s, false);
 	if (has_failed(s) ||
 	    (!str_eq(s->status, "running") && !str_eq(s->status, "waiting")))
-		print_cells(s, elapsed_s, true);
+		print_canceled(s, elapsed_s);
 	if (job_changed)
 		(void)fprintf(s->out, "%8.2f s  job %s: %s\n", elapsed_s,
 		    json_get_str(job, "f_job_id", ""), s->status);
-	if (waits_anew && s->waits[0] != '\0')
+	if (!s->waits_told && s->waits[0] != '\0') {
 		(void)fprintf(
 		    s->out, "%8.2f s  waits: %s\n", elapsed_s, s->waits);
+		s->waits_told = true;
+	}
 }
 
 /* Has an earlier cell said the same? */
@@ -303,28 +327,43 @@ print_errors(struct screen *s, struct json_object *job)
 		(void)fprintf(s->out, "%s\n", reason);
 }
 
+/* What it waits for, unless that passes before anybody has read it. */
+static void
+take_waits(struct screen *s, struct json_object *wait)
+{
+	int64_t now = clock_mono_ms();
+	char *text = waits_short(wait);
+
+	if (set_text(&s->waits_for, text)) {
+		s->waits_since_ms = now;
+		s->waits_told = false;
+	}
+	free(text);
+	if (waits_is_brief(wait) && now - s->waits_since_ms < BRIEF_MS) {
+		(void)set_text(&s->waits, "");
+		return;
+	}
+	text = waits_long(wait);
+	(void)set_text(&s->waits, text);
+	free(text);
+}
+
 void
 screen_show(
     struct screen *s, struct json_object *job, struct json_object *tasks)
 {
-	bool job_changed, waits_anew;
-	char *waits;
+	bool job_changed;
 
 	if (s == NULL)
 		return;
-	waits = waits_long(job);
-	(void)set_text(&s->waits, waits);
-	free(waits);
-	waits = waits_short(job);
-	waits_anew = set_text(&s->waits_for, waits);
-	free(waits);
+	take_waits(s, json_get(job, "f_wait"));
 	job_changed = set_text(&s->status, json_get_str(job, "f_status", "?"));
 	if (json_is_array(tasks))
 		take_tasks(s, tasks);
 	if (s->is_tty)
 		draw(s, job);
 	else
-		print_changes(s, job, job_changed, waits_anew);
+		print_changes(s, job, job_changed);
 	if (job_changed)
 		print_errors(s, job);
 	(void)fflush(s->out);

@@ -8,6 +8,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/str.h"
+#include "lib/model/wait.h"
 
 static void
 put_part(struct buf *b, const char *before, const char *text, const char *after)
@@ -16,24 +17,21 @@ put_part(struct buf *b, const char *before, const char *text, const char *after)
 		buf_printf(b, "%s%s%s", before, text, after);
 }
 
-static struct json_object *
-put_short(struct buf *b, struct json_object *row)
+static void
+put_short(struct buf *b, struct json_object *w)
 {
-	struct json_object *w = json_get(row, "f_wait");
-
 	put_part(b, "", json_get_str(w, "code", ""), "");
 	put_part(b, ", ", json_get_str(w, "role", ""), " ");
 	put_part(b, "", json_get_str(w, "party_id", ""), "");
 	put_part(b, ", ", json_get_str(w, "on", ""), "");
-	return w;
 }
 
 char *
-waits_short(struct json_object *row)
+waits_short(struct json_object *wait)
 {
 	struct buf b = BUF_INIT;
 
-	(void)put_short(&b, row);
+	put_short(&b, wait);
 	return buf_steal(&b);
 }
 
@@ -72,14 +70,23 @@ put_numbers(struct buf *b, struct json_object *numbers, const char *text)
 }
 
 char *
-waits_long(struct json_object *row)
+waits_long(struct json_object *wait)
 {
 	struct buf b = BUF_INIT;
-	struct json_object *w = put_short(&b, row);
-	const char *text = json_get_str(w, "text", "");
+	const char *text = json_get_str(wait, "text", "");
 
+	put_short(&b, wait);
+	/* A site that is newer may have a code that has no words here. */
+	if (*text == '\0')
+		text = wait_words(wait_parse(json_get_str(wait, "code", "")));
 	put_part(&b, ": ", text, "");
-	put_numbers(&b, json_get(w, "numbers"), text);
-	put_part(&b, "; clears with ", json_get_str(w, "clears", ""), "");
+	put_numbers(&b, json_get(wait, "numbers"), text);
+	put_part(&b, "; clears with ", json_get_str(wait, "clears", ""), "");
 	return buf_steal(&b);
+}
+
+bool
+waits_is_brief(struct json_object *wait)
+{
+	return wait_is_brief(wait_parse(json_get_str(wait, "code", "")));
 }

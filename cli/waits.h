@@ -6,9 +6,15 @@
 
 #include "lib/json/json.h"
 
-/* "waiting_resources, host 10000": the caller's; "" when it waits for nothing. */
-char *waits_short(struct json_object *row);
+/*
+ * wait is a row's f_wait (wait, in a list), NULL when it waits for nothing.
+ *
+ * "waiting_resources, host 10000": the caller's; "" for nothing.
+ */
+char *waits_short(struct json_object *wait);
 /* The same with the words, numbers and what clears it, on one line. */
-char *waits_long(struct json_object *row);
+char *waits_long(struct json_object *wait);
+/* Does it pass by itself within a moment, most often? */
+bool waits_is_brief(struct json_object *wait);
 
 #endif

@@ -272,9 +272,10 @@ class Refusals(Predict):
             self.assertIn("no data: nope_0 is no component", done.stderr)
 
     def test_the_command_line_tells_why_a_job_failed_before_any_task(self):
-        guest = self.fed.guest
+        guest, host = self.fed.guest, self.fed.host
         doc = lr_conf(namespace="predict", **LR)
-        doc["role"]["host"] = [10009]
+        host.cli("revoke", "9999", "--roles", "*")
+        self.addCleanup(host.cli, "grant", "9999", "--roles", "*")
         with tempfile.TemporaryDirectory() as folder:
             dsl, conf = folder + "/dsl.json", folder + "/conf.json"
             for path, value in ((dsl, example("dsl.json")), (conf, doc)):
@@ -282,8 +283,13 @@ class Refusals(Predict):
                     json.dump(value, f)
             done = guest.cli("submit", "--dsl", dsl, "--conf", conf, "--watch", check=False)
         self.assertEqual(done.returncode, 3)
-        self.assertIn("party 10009 is no partner of this site; its operator makes it one by", done.stdout)
-        self.assertIn("is no partner", guest.cli("query", done.stdout.split()[0]).stdout)
+        why = "host 10000: party 9999 (as guest) may not have the role host at party 10000"
+        self.assertEqual(done.stdout.count(why), 1, done.stdout)
+        job = done.stdout.split()[0]
+        # Once, however many members and tasks ended by it.
+        for command in ("query", "tasks"):
+            self.assertEqual(guest.cli(command, job).stdout.count(why), 1)
+        self.assertIn(why, guest.cli("jobs", "--limit", "1").stdout)
 
     def test_a_version_that_was_not_deployed_is_refused(self):
         self.refused(self.conf(self.job), "/job_parameters/common/model_version", "deploy it")

@@ -33,6 +33,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
+#include "lib/model/wait.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -632,12 +633,36 @@ a_number_is_read_once(void **state)
 			    " \"memory_mb\": 6}, \"clears\": \"time\"}}",
 		&row),
 	    0);
-	text = waits_long(row);
+	text = waits_long(json_get(row, "f_wait"));
 	assert_string_equal(text,
 	    "waiting_resources: 4 cores are wanted, 16 are there"
 	    " (free 1, memory_mb 6); clears with time");
 	free(text);
 	json_object_put(row);
+}
+
+/* Also of a reason that has no words of its own, whatever it is. */
+static void
+every_reason_to_wait_has_words_and_what_clears_it(void **state)
+{
+	(void)state;
+	for (int i = WAIT_NONE + 1; i < WAIT_CODES; i++) {
+		struct json_object *o = json_object_new_object();
+		char *text, *want;
+
+		json_add_str(o, "code", wait_name((enum wait_code)i));
+		json_add_str(o, "clears", wait_clears((enum wait_code)i));
+		assert_true(strlen(wait_clears((enum wait_code)i)) > 0);
+		assert_true(strlen(wait_words((enum wait_code)i)) > 0);
+		text = waits_long(o);
+		want = xasprintf("%s: %s; clears with %s",
+		    wait_name((enum wait_code)i), wait_words((enum wait_code)i),
+		    wait_clears((enum wait_code)i));
+		assert_string_equal(text, want);
+		free(want);
+		free(text);
+		json_object_put(o);
+	}
 }
 
 static char *
@@ -717,6 +742,62 @@ show(struct screen *s, const char *job, const char *a, const char *b)
 	screen_show(s, o, tasks);
 	json_object_put(tasks);
 	json_object_put(o);
+}
+
+static void
+many_canceled_tasks_are_told_in_one_line(void **state)
+{
+	static const char *const names[] = { "a", "b", "c", "d", "e" };
+	struct json_object *job = row("f_status", "", "failed");
+	struct json_object *tasks = json_object_new_array();
+	struct screen *s;
+	char *text;
+	size_t len;
+	FILE *f = open_memstream(&text, &len);
+
+	(void)state;
+	assert_non_null(f);
+	s = screen_new(f);
+	for (size_t i = 0; i < N(names); i++)
+		json_object_array_add(
+		    tasks, row("f_party_status", names[i], "canceled"));
+	screen_show(s, job, tasks);
+	screen_show(s, job, tasks);
+	(void)fclose(f);
+	assert_non_null(strstr(text, "5 tasks: canceled\n"));
+	assert_null(strstr(strstr(text, "canceled") + 1, "canceled"));
+	screen_free(s);
+	json_object_put(tasks);
+	json_object_put(job);
+	free(text);
+}
+
+/* "creating" at each submit would be no news. */
+static void
+what_passes_within_a_moment_is_not_told_as_a_wait(void **state)
+{
+	static const char *const codes[] = { "creating", "approval" };
+
+	(void)state;
+	for (size_t i = 0; i < N(codes); i++) {
+		struct json_object *job = row("f_status", "", "waiting");
+		struct json_object *wait = json_object_new_object();
+		struct screen *s;
+		char *text;
+		size_t len;
+		FILE *f = open_memstream(&text, &len);
+
+		assert_non_null(f);
+		s = screen_new(f);
+		json_add_str(wait, "code", codes[i]);
+		json_add(job, "f_wait", wait);
+		screen_show(s, job, NULL);
+		(void)fclose(f);
+		assert_int_equal(strstr(text, "waits: ") != NULL, i == 1);
+		screen_free(s);
+		json_object_put(job);
+		free(text);
+	}
 }
 
 static void
@@ -827,6 +908,11 @@ main(void)
 		WITH_FOLDER(archive_entries_that_leave_the_folder_are_refused),
 		WITH_FOLDER(damaged_archive_is_refused),
 		WITH_FOLDER(pid_file_of_another_process_is_not_believed),
+		cmocka_unit_test(
+		    every_reason_to_wait_has_words_and_what_clears_it),
+		cmocka_unit_test(many_canceled_tasks_are_told_in_one_line),
+		cmocka_unit_test(
+		    what_passes_within_a_moment_is_not_told_as_a_wait),
 		cmocka_unit_test(what_was_canceled_is_told_behind_its_cause),
 		cmocka_unit_test(lines_of_a_stranger_become_one),
 		cmocka_unit_test(a_span_is_told_in_the_largest_whole_unit),
