@@ -235,8 +235,14 @@ args_wrong(const char *fmt, ...)
 	va_end(ap);
 	(void)err_set(ERR_INVALID, "%s", text);
 	free(text);
-	was_wrong = true;
-	return ERR_INVALID;
+	return args_blamed(ERR_INVALID);
+}
+
+int
+args_blamed(int r)
+{
+	was_wrong |= r == ERR_INVALID;
+	return r;
 }
 
 bool
@@ -313,8 +319,7 @@ args_int(const struct args *a, const char *name, int64_t min, int64_t max,
 	if (str_to_int64(text, min, max, out) == 0)
 		return 0;
 	(void)err_wrap("--%s", name);
-	was_wrong = true;
-	return ERR_INVALID;
+	return args_blamed(ERR_INVALID);
 }
 
 const char *

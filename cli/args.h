@@ -58,10 +58,12 @@ int args_parse(
 void args_free(struct args *); /* NULL is fine */
 
 /*
- * For run(): what was given cannot be right, whatever is there.  The program
+ * For run(): words of the command that cannot be right.  The program
  * ends with EXIT_USAGE then, as when args_parse() finds it.  ERR_INVALID.
  */
 int args_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* r; the same if it is ERR_INVALID and words of the command were looked at. */
+int args_blamed(int r);
 bool args_was_wrong(void);
 
 const struct command *args_command(const struct args *);

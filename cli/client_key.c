@@ -89,9 +89,9 @@ client_role_check(const char *option, const char *role)
 		if (str_eq(role, roles[i]))
 			return 0;
 	near = str_nearest(role, roles, 3);
-	return err_set(ERR_INVALID, "%s must be viewer, modeler or admin%s%s%s",
-	    option, near != NULL ? ", did you mean " : "",
-	    near != NULL ? near : "", near != NULL ? "?" : "");
+	return args_wrong("%s must be viewer, modeler or admin%s%s%s", option,
+	    near != NULL ? ", did you mean " : "", near != NULL ? near : "",
+	    near != NULL ? "?" : "");
 }
 
 /* The vault is made with the site; an older site gets it with its first key. */
@@ -198,7 +198,7 @@ run_create(const struct args *args)
 	int r;
 
 	if (!str_is_name(name, NAME_MAX_LEN))
-		return err_set(ERR_INVALID,
+		return args_wrong(
 		    "a key's name has 1 to %d letters, digits, _ or -",
 		    NAME_MAX_LEN);
 	if ((r = client_role_check("--role", role)) != 0)

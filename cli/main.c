@@ -101,7 +101,7 @@ print_overview(FILE *to)
 		args_print_line(to, commands[i]);
 	(void)fprintf(to,
 	    "\n\"sluice COMMAND --help\" tells its options.\n"
-	    "exit codes: 0 done, 1 failed, 2 wrong usage (what was given "
+	    "exit codes: 0 done, 1 failed, 2 wrong usage (words that "
 	    "cannot be right), 3 the job ended without success, 4 site not "
 	    "reachable\n");
 }

@@ -202,7 +202,7 @@ run_revoke(const struct args *args)
 	if (reason == NULL)
 		reason = "";
 	if (strlen(reason) > 500)
-		return err_set(ERR_INVALID, "--reason: 500 bytes at most");
+		return args_wrong("--reason: 500 bytes at most");
 	if ((r = site_open(args, &s)) == 0 &&
 	    (r = find_key(&s, args_operand(args, 0), &k)) == 0) {
 		rv = (struct revoking){ s.arena, k, reason };

@@ -78,15 +78,8 @@ show(const struct args *args, struct site *s)
 static int
 read_limit(const struct args *args, const char *name, int64_t *out, bool *any)
 {
-	const char *text = args_text(args, name);
-
-	*out = 0;
-	if (text == NULL)
-		return 0;
-	*any = true;
-	return str_to_int64(text, 0, LIMIT_MAX, out) == 0
-		   ? 0
-		   : err_wrap("--%s", name);
+	*any |= args_text(args, name) != NULL;
+	return args_int(args, name, 0, LIMIT_MAX, 0, out);
 }
 
 static int
@@ -116,7 +109,7 @@ change(const struct args *args, struct site *s, const char *party)
 	int r;
 
 	if (!str_is_party_id(party))
-		return err_set(ERR_INVALID,
+		return args_wrong(
 		    "'%.40s' is no party id; what holds for all other partners "
 		    "stands in site.conf, [jobs] partner_cores and the like",
 		    party);

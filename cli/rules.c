@@ -198,6 +198,15 @@ each_word(struct parse *p, const char *option,
 	return 0;
 }
 
+/* Of the command's words: what is no JSON is as wrong as any of them. */
+static int
+parse_json(const char *text, struct json_object **out)
+{
+	int r = json_parse_text(text, out);
+
+	return r == ERR_FORMAT ? err_set(ERR_INVALID, "%s", err_text()) : r;
+}
+
 /* Names with commas or slashes come as JSON. */
 static int
 datasets_json(struct parse *p, const char *text)
@@ -207,7 +216,7 @@ datasets_json(struct parse *p, const char *text)
 	size_t i;
 	int r;
 
-	if ((r = json_parse_text(text, &list)) != 0)
+	if ((r = parse_json(text, &list)) != 0)
 		return err_wrap("--datasets");
 	for (i = 0; r == 0 && i < json_object_array_length(list); i++) {
 		o = json_object_array_get_idx(list, i);
@@ -265,8 +274,7 @@ list_text(struct parse *p, const char *text, char **out)
 	struct json_object *o = NULL;
 	int r;
 
-	if ((r = json_parse_text(text, &o)) == 0 &&
-	    (r = permit_bound_check(o)) == 0)
+	if ((r = parse_json(text, &o)) == 0 && (r = permit_bound_check(o)) == 0)
 		*out = keep(p, json_text(o), strlen(json_text(o)));
 	json_object_put(o);
 	return r;
@@ -479,9 +487,9 @@ rules_parse(const struct args *args, const struct site *site, struct rules *out)
 		p.src_role = DB_PERMISSION_ANY;
 	out->n = 0;
 	out->list = arena_alloc(site->arena, RULES_MAX * sizeof(*out->list));
-	if ((r = providers_load(site->conf->providers_dir, &p.providers)) ==
-		0 &&
-	    (as == NULL || (r = check_role(&p, "as", as)) == 0) &&
+	if ((r = providers_load(site->conf->providers_dir, &p.providers)) != 0)
+		return r;
+	if ((as == NULL || (r = check_role(&p, "as", as)) == 0) &&
 	    (!grants || (r = limits(&p)) == 0))
 		r = each_party(&p, grants);
 	providers_free(p.providers);
@@ -489,5 +497,5 @@ rules_parse(const struct args *args, const struct site *site, struct rules *out)
 		r = err_set(ERR_INVALID,
 		    "nothing is named: give --components, --datasets, "
 		    "--roles, --commands or --parameter");
-	return r;
+	return args_blamed(r);
 }

@@ -89,9 +89,8 @@ from_terminal(const char *prompt, bool is_new, char **out)
 	char *again = NULL;
 
 	if (tty < 0)
-		return err_set(ERR_INVALID,
-		    "there is no terminal to type a password at: "
-		    "--password-file or --password-fd");
+		return args_wrong("there is no terminal to type a password at: "
+				  "--password-file or --password-fd");
 	r = typed(tty, prompt, out);
 	if (r == 0 && is_new && (r = typed(tty, "Once more: ", &again)) == 0 &&
 	    !str_eq(*out, again))

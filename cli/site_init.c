@@ -197,8 +197,7 @@ run_init(const struct args *args)
 	int r;
 
 	if (!str_is_party_id(args_text(args, "party")))
-		return err_set(
-		    ERR_INVALID, "--party: a party id has 1 to 10 digits");
+		return args_wrong("--party: a party id has 1 to 10 digits");
 	if (sodium_init() < 0)
 		return err_set(ERR_CRYPTO, "libsodium cannot start");
 	home = absolute_folder(args_text(args, "home"));

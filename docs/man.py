@@ -68,8 +68,9 @@ def page_of_commands(sluice):
                 out.append(".It Fl -" + option + (" Ar " + escape(value) if value else ""))
                 out += prose(text)
             out.append(".El")
-    out += [".El", ".Sh EXIT STATUS", ".Bl -tag -width Ds -compact", ".It 0", "done", ".It 1", "failed", ".It 2",
-            "wrong usage: what was given cannot be right, whatever there is", ".It 3", "the job ended without success", ".It 4", "the site is not reachable", ".El",
+    out += [".El", ".Sh EXIT STATUS", ".Bl -tag -width Ds -compact", ".It 0", "done", ".It 1",
+            "failed: the site refused it, or something is not as it must be", ".It 2",
+            "wrong usage: words of the command that cannot be right", ".It 3", "the job ended without success", ".It 4", "the site is not reachable", ".El",
             ".Sh EXAMPLES", "Check a site and its partners:", ".Pp",
             ".Dl sluice doctor --config /var/lib/sluice/9999/site.conf", ".Sh SEE ALSO", ".Xr sluice.conf 5 ,",
             ".Xr sluice-fcgi 8 ,", ".Xr sluice-shepherd 8 ,", ".Xr sluice-supervisor 8"]

@@ -150,6 +150,78 @@ class Newcomer(unittest.TestCase):
         self.assertEqual(run("jobs", "--config", "/nowhere").returncode, 1)
         self.assertIn("2 wrong usage", run("--help").stdout)
 
+    def test_words_that_are_wrong_are_wrong_usage_of_every_command(self):
+        site = ("--config", self.conf)
+        for args in (("key", "create", "x", "--role", "boss"), ("key", "create", "a b", "--role", "viewer"),
+                     ("user", "create", "x", "--role", "boss"), ("grant", "x", "--roles", "guest"), ("grant", "1"),
+                     ("grant", "1", "--roles", "a b"), ("grant", "1", "--commands", "stop"),
+                     ("grant", "1", "--datasets", "x"), ("grant", "1", "--datasets", "a/b", "--until", "soon"),
+                     ("grant", "1", "--datasets", "a/b", "--approval-within", "soon"),
+                     ("grant", "1", "--parameter", "HeteroLR.alpha=x"), ("quota", "--party", "1", "--cores", "many"),
+                     ("submit", "--conf", os.path.join(TOP, "examples", "hetero_lr", "conf.json"))):
+            done = run(*args, *site)
+            self.assertEqual((done.returncode, done.stdout), (2, ""), (args, done.stderr))
+
+    def test_a_table_that_is_not_there_is_said_to_be_not_there(self):
+        for command in ("info", "delete"):
+            done = self.site.cli("table", command, "--namespace", "newcomer", "--name", "nowhere", check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn('there is no table nowhere in namespace newcomer; "sluice tables --config %s" lists'
+                          % self.conf, done.stderr)
+
+    def test_who_is_locked_out_is_shown_until_when(self):
+        with tempfile.NamedTemporaryFile("w", encoding="ascii") as f:
+            f.write("a long passphrase for nobody\n")
+            f.flush()
+            self.site.cli("user", "create", "locked", "--role", "viewer", "--password-file", f.name)
+        self.addCleanup(self.site.cli, "user", "delete", "locked")
+        self.site.sql("UPDATE site_user SET locked_until = '2099-12-31 12:00:00' WHERE name = 'locked'")
+        self.assertIn(" locked until 2099-12-31T12:00:00Z ", self.site.cli("user", "list").stdout)
+        row = [u for u in json.loads(self.site.cli("user", "list", "--json").stdout) if u["name"] == "locked"][0]
+        self.assertEqual((row["state"], row["locked_until_ms"]), ("locked", 4102401600000))
+
+    def test_a_job_with_a_stranger_is_refused_before_it_has_an_id(self):
+        conf = lr_conf(max_iter=1)
+        conf["role"]["host"] = [77777]
+        self.site.upload(os.path.join(DATA, "breast_guest.csv"), "breast_guest")
+        before = self.site.sql("SELECT COUNT(*) FROM job")
+        with tempfile.TemporaryDirectory() as d:
+            files = []
+            for name, what in (("dsl", example("dsl.json")), ("conf", conf)):
+                files += ["--" + name, os.path.join(d, name)]
+                with open(files[-1], "w", encoding="utf-8") as f:
+                    json.dump(what, f)
+            done = self.site.cli("submit", *files, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            why = "party 77777 is no partner of this site; its operator makes it one by: sluice partner import FILE"
+            self.assertIn("%s: /role/host/0: %s" % (files[3], why), done.stderr)
+            self.assertEqual(self.site.sql("SELECT COUNT(*) FROM job"), before)
+            done = self.site.cli("explain", *files, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("host 77777\n  NO: %s\n" % why, done.stdout)
+            self.assertTrue(done.stdout.endswith("the job would be refused\n"), done.stdout)
+
+    def test_what_was_taken_away_does_not_come_back_when_the_demo_starts_again(self):
+        site, env = self.fed.host, {k: v for k, v in os.environ.items() if k != "ANEW"}
+
+        def up(**more):
+            done = subprocess.run(["sh", os.path.join(TOP, "examples", "federation.sh"), "up"], check=True,
+                                  capture_output=True, text=True, env=dict(env, **more))
+            return done.stdout.splitlines()[-1]
+        try:
+            # As a federation that was left running, whoever had started it.
+            up()
+            site.cli("revoke", "9999", "--roles", "*")
+            site.cli("partner", "disable", "10001")
+            self.assertIn("partners and grants are as they were left", up())
+            self.assertNotIn("role ", site.cli("grants", "--party", "9999").stdout)
+            rows = {p["party_id"]: p for p in json.loads(site.cli("partner", "list", "--json").stdout)}
+            self.assertEqual([rows[p]["enabled"] for p in ("9999", "10001")], [True, False])
+        finally:
+            site.cli("partner", "enable", "10001")
+            self.assertIn("new partners of each site may do everything there", up(ANEW="1"))
+        self.assertRegex(site.cli("grants", "--party", "9999").stdout, "role +[*]")
+
     def test_a_rule_that_changes_nothing_is_told(self):
         site = self.site
         done = site.cli("grant", "77777", "--datasets", "newcomer/missing", "--roles", "guest", "--approval-by", "admin",
