@@ -275,6 +275,9 @@ static const struct rest {
 	    " AND outcome = 'the shepherd gave no sign of life'" },
 	{ "attempts that went on after their end",
 	    "SELECT COUNT(*) FROM attempt WHERE heartbeat_at > ended_at" },
+	/* Each would be a second start of what somebody had started. */
+	{ "attempts that were claimed while another was open",
+	    "SELECT COUNT(*) FROM attempt WHERE outcome = 'superseded'" },
 	{ "attempts that say success of tasks that had none",
 	    "SELECT COUNT(*) FROM attempt a JOIN task t USING (job_id,"
 	    " component, version, role, party_id)"
