@@ -33,6 +33,7 @@
 #include "lib/db/db_operations.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
+#include "lib/mailbox/mailbox.h"
 #include "supervisor/detect.h"
 #include "supervisor/detectors.h"
 #include "supervisor/finding.h"
@@ -228,18 +229,40 @@ a_start_that_nobody_took_is_taken(void **state)
 	expect_finding(f, JOB, "late launches", "nobody took its start");
 }
 
+/* The socket at which the shepherd of reader_0 listens. */
+static int
+shepherd_socket(struct fixture *f)
+{
+	const struct mailbox_task task = { JOB, "reader_0", 0, "guest",
+		"9999" };
+	char *path;
+	int fd;
+
+	if (mailbox_wake_path(f->conf, &task, &path) != 0 ||
+	    fd_dgram_bind(path, &fd) != 0)
+		fail_msg("%s", err_text());
+	free(path);
+	return fd;
+}
+
 static void
 an_end_that_does_not_come_is_told(void **state)
 {
 	struct fixture *f = *state;
+	char word[16] = "";
+	int fd;
 
 	run_job(f);
 	add_attempt(f, "NULL");
+	fd = shepherd_socket(f);
 	run_sql(f, "UPDATE task SET party_status = 'running',"
 		   " kill_wanted = 'canceled', updated_at = NOW(6)" HOUR
 		   " WHERE run_here = 1 AND component = 'reader_0'");
 	assert_int_equal(detect_late_ends(&f->super), 0);
 	expect_finding(f, JOB, "late ends", "told to end");
+	assert_int_equal(recv(fd, word, sizeof(word) - 1, MSG_DONTWAIT), 4);
+	assert_string_equal(word, "kill");
+	(void)close(fd);
 }
 
 static void
