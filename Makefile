@@ -11,6 +11,9 @@ ifneq ($(words $(CURDIR)),1)
 $(error make cannot work where a path has a blank: "$(CURDIR)")
 endif
 
+# Debian's servers are where only root's PATH looks.
+export PATH := $(PATH):/usr/sbin:/sbin
+
 B       ?= build
 PREFIX  ?= /usr/local
 VERSION := 1.0.0

@@ -15,6 +15,10 @@
 # whatever was revoked since they first did.
 set -eu
 
+# Debian's mariadbd is where only root's PATH looks.
+PATH=$PATH:/usr/sbin:/sbin
+export PATH
+
 top=$(cd "$(dirname "$0")/.." && pwd)
 build=${BUILD:-$top/build}
 fed=${FEDERATION:-$build/federation}

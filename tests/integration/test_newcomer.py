@@ -54,6 +54,16 @@ class Newcomer(unittest.TestCase):
             self.assertEqual(done.returncode, 2)
             self.assertIn("--home DIR or --config FILE", done.stderr)
 
+    def test_a_federation_starts_for_who_is_not_root_and_has_no_sbin_in_the_path(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "parties"), "w", encoding="ascii") as f:
+                f.write("9999\n")
+            env = dict(os.environ, PATH="/usr/local/bin:/usr/bin:/bin", FEDERATION=folder)
+            for command in ("database", "down"):
+                done = subprocess.run([os.path.join(TOP, "examples", "federation.sh"), command], env=env, check=False,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+
     def test_the_first_word_of_commands_tells_the_second(self):
         for word, commands in (("key", ("create", "list", "show")), ("partner", ("import", "enable")),
                                ("site", ("start", "status")), ("user", ("create",)), ("model", ("export",)),
