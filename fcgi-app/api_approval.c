@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fcgi-app/app.h"
+#include "fcgi-app/asks.h"
 #include "fcgi-app/auth_refusal.h"
 #include "fcgi-app/route.h"
 #include "fcgi-app/wake.h"
@@ -52,13 +53,33 @@ take_job(struct request *req, bool must, const char **job_id)
 }
 
 /* What waits; with "all": true what was decided as well. */
+static int
+list_them(struct request *req, const struct db_job *job,
+    const struct db_approval *rows, size_t n, struct json_object *list)
+{
+	struct json_object *o;
+	size_t i;
+	int r = 0;
+
+	for (i = 0; r == 0 && i < n; i++) {
+		o = approval_json(&rows[i]);
+		json_object_array_add(list, o);
+		if (job != NULL && *rows[i].decision == '\0')
+			r = asks_add(
+			    req, job, rows[i].role, rows[i].party_id, o);
+	}
+	return r;
+}
+
+/* Of a job that is named also what it asks for. */
 int
 api_approval_query(struct request *req, struct reply *rp)
 {
 	struct json_object *list;
 	struct db_approval *rows;
+	struct db_job *job = NULL;
 	const char *job_id;
-	size_t i, n;
+	size_t n;
 	int r;
 
 	if ((r = take_job(req, false, &job_id)) != 0 ||
@@ -66,10 +87,14 @@ api_approval_query(struct request *req, struct reply *rp)
 		 !json_get_bool(req->json, "all", false), LIST_MAX, &rows,
 		 &n)) != 0)
 		return r;
+	if (job_id != NULL && n > 0 &&
+	    (r = db_job_get(req->app->db, req->arena, job_id, &job)) != 0)
+		return r;
 	list = json_object_new_array();
-	for (i = 0; i < n; i++)
-		json_object_array_add(list, approval_json(&rows[i]));
-	return reply_data(rp, list);
+	if ((r = list_them(req, job, rows, n, list)) == 0)
+		return reply_data(rp, list);
+	json_object_put(list);
+	return r;
 }
 
 static int

@@ -78,6 +78,7 @@ class Contracts(unittest.TestCase):
         asked = self.asked(job)
         self.assertEqual(len(asked), 1)
         self.assertEqual(asked[0]["subject"], "dataset contract breast_host")
+        self.assertEqual([a["missing"] for a in asked[0]["asks"]], [None] * len(SHORT))
         # Both pages say who, what and until when.
         for site, role in ((self.fed.guest, "guest"), (self.fed.host, "host")):
             page = self.page(site, job, role)
@@ -93,7 +94,7 @@ class Contracts(unittest.TestCase):
         self.assertIn("contract breast_host", self.fed.host.cli("approvals").stdout)
         listed = [x for x in self.fed.guest.cli("jobs", "--status", "waiting").stdout.splitlines() if x.startswith(job)]
         self.assertEqual(len(listed), 1)
-        self.assertRegex(listed[0], "guest +9999 +waiting +20.* approval ")
+        self.assertRegex(listed[0], "guest +9999 +waiting +20.* approval\b")
         # This site lets in who signs nothing: the record claims no more than that.
         nobody = "loopback (unsigned)"
         self.assertIn("job %s approved by %s\n" % (job, nobody),
@@ -125,8 +126,22 @@ class Contracts(unittest.TestCase):
         self.assertIn(("table", "contract/nothing", "there is no such table"),
                       [(d["kind"], d["subject"], d["why"]) for m in data["members"] for d in m["decisions"]])
         job = self.fed.submit(conf, dsl)
-        self.assertEqual([a["subject"] for a in self.asked(job)], ["dataset contract nothing"])
-        self.fed.host.cli("approve", job)
+        asked = self.asked(job)
+        self.assertEqual([a["subject"] for a in asked], ["dataset contract nothing"])
+        # Who is to approve sees what is asked for, and what will not be found.
+        self.assertEqual([a["component"] for a in asked[0]["asks"]], list(SHORT))
+        why = "this site has no such table that the job may read"
+        self.assertEqual([a["missing"] for a in asked[0]["asks"]], [why, None, None])
+        reader = asked[0]["asks"][0]
+        self.assertEqual((reader["module"], reader["namespace"], reader["table_name"], reader["egress_bytes"]),
+                         ("Reader", "contract", "nothing", 0))
+        self.assertEqual(reader["parameters"], {"table": {"name": "nothing", "namespace": "contract"}})
+        self.assertEqual(asked[0]["limits"]["runs"], 100)
+        self.assertNotIn("asks", self.fed.host.ok("approval/query")["data"][0])
+        said = self.fed.host.cli("approvals", "--job", job).stdout
+        self.assertIn("as host 10000, until 20", said)
+        self.assertRegex(said, r"reader_0 +Reader +contract nothing: %s +0 MB +\{" % why)
+        self.assertIn("reader_0 will fail: contract nothing: " + why, self.fed.host.cli("approve", job).stderr)
         self.assertIn("has no table contract nothing", self.end(job, "failed")[0])
 
     def test_a_rejection_ends_the_job_with_its_words(self):
