@@ -233,6 +233,9 @@ undo(struct db *db, struct party_command *c)
 	if ((r = party_own_end(db, c)) != 0 ||
 	    (r = db_job_undo(db, j->job_id, c->state, c->reason)) != 0)
 		return r;
+	/* A member that heard of the job in this run alone has its tasks. */
+	if ((r = party_stop_tasks(db, c, true)) != 0)
+		return r;
 	c->effective = true;
 	return 0;
 }

@@ -590,6 +590,29 @@ a_run_is_not_undone_while_a_task_of_it_goes_on(void **state)
 }
 
 static void
+a_member_that_heard_of_the_undone_run_alone_has_no_task_that_waits(void **state)
+{
+	static const char id[] = "202601010000000000006";
+	static const struct party_member m = { id, "host", ROWS_HOST };
+	static const int64_t second = 1;
+	const struct party_caller c = { .party_id = ROWS_GUEST,
+		.run = &second };
+	const struct db_task_key k = { id, "reader_0", 0, "host", ROWS_HOST };
+	struct rows_partner p;
+	bool effective;
+
+	(void)state;
+	rows_partner_init(&p, id, "host");
+	p.job.run = second;
+	assert_int_equal(party_job_create(db, &c, &m, &p.job, NULL, NULL), 0);
+	TWICE(id, party_job_undo(db, &c, &m, STATE_FAILED,
+		      "another member refused", &effective));
+	assert_int_equal(job(id)->status, STATE_FAILED);
+	assert_int_equal(task(&k)->party_status, STATE_CANCELED);
+	assert_int_equal(task(&k)->status, STATE_CANCELED);
+}
+
+static void
 only_the_initiator_commands(void **state)
 {
 	/* The site stands for the initiator only where it is that. */
@@ -1980,6 +2003,7 @@ main(void)
 		T(stop_of_a_job_ends_every_task_of_the_member_alone),
 		T(success_of_a_job_kills_nothing_and_returns_resources),
 		T(a_run_is_not_undone_while_a_task_of_it_goes_on),
+		T(a_member_that_heard_of_the_undone_run_alone_has_no_task_that_waits),
 		T(only_the_initiator_commands),
 		T(remote_or_unknown_members_are_not_found),
 		T(description_of_another_job_or_member_is_refused),
