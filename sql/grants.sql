@@ -52,6 +52,9 @@ GRANT SELECT, INSERT, UPDATE (decision, decided_by, note, decided_s)
   ON approval TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON job_party TO 'sluice_fcgi'@'localhost';
+-- A run that comes to nothing takes the versions back that never began: rows
+-- that were only marked would be the newest to all who ask for these.  What a
+-- task did stands where this account changes nothing: event, audit, egress.
 GRANT INSERT, UPDATE, DELETE ON task TO 'sluice_fcgi'@'localhost';
 GRANT INSERT, UPDATE ON resource_grant TO 'sluice_fcgi'@'localhost';
 -- To lock the row while granting; the capacity itself is the supervisor's.
