@@ -318,9 +318,9 @@ api_upload_history(struct request *req, struct reply *rp)
 		.descending = true };
 	struct json_object *list;
 	struct db_job_row *rows;
-	struct db_table *tables;
+	struct db_table *table;
 	int64_t limit;
-	size_t i, n, found;
+	size_t i, n;
 	int r;
 
 	if ((r = request_int(req, "limit", 0, 1000000, 0, &limit)) != 0)
@@ -335,11 +335,13 @@ api_upload_history(struct request *req, struct reply *rp)
 		    json_object_array_length(list) >= (size_t)limit)
 			break;
 		/* A table that was dropped since has another job, or none. */
-		r = db_table_list(req->app->db, req->arena, NULL, NULL,
-		    rows[i].job.job_id, false, 1, &tables, &found);
-		if (r == 0 && found > 0)
+		r = db_table_of_job(
+		    req->app->db, req->arena, rows[i].job.job_id, &table);
+		if (r == 0)
 			json_object_array_add(
-			    list, history_entry(&rows[i], &tables[0]));
+			    list, history_entry(&rows[i], table));
+		else if (r == ERR_NOT_FOUND)
+			r = 0;
 	}
 	if (r != 0) {
 		json_object_put(list);

@@ -24,6 +24,7 @@
 #define PREVIEW_MAX 100
 #define LIST_DEFAULT 1000
 #define LIST_MAX 10000
+#define PAGE_MAX 1000000
 
 /* "name" and "table_name" mean the same; "" when neither is there. */
 static const char *
@@ -121,15 +122,17 @@ api_table_all(struct request *req, struct reply *rp)
 {
 	struct json_object *list;
 	struct db_table *rows;
-	int64_t limit;
+	int64_t limit, page;
 	size_t i, n;
 	int r;
 
 	if ((r = request_int(
 		 req, "limit", 1, LIST_MAX, LIST_DEFAULT, &limit)) != 0 ||
+	    (r = request_int(req, "page", 1, PAGE_MAX, 1, &page)) != 0 ||
 	    (r = db_table_page(req->app->db, req->arena,
 		 request_text(req, "namespace"),
-		 request_flag(req, "outputs", false), limit, &rows, &n)) != 0)
+		 request_flag(req, "outputs", false), limit, (page - 1) * limit,
+		 &rows, &n)) != 0)
 		return r;
 	list = json_object_new_array();
 	for (i = 0; i < n; i++)
@@ -392,8 +395,8 @@ set_disabled(struct request *req, struct reply *rp, bool disabled)
 	if (name == NULL && ns == NULL)
 		return err_set(
 		    ERR_INVALID, "table_name or namespace must be there");
-	if ((r = db_table_list(req->app->db, req->arena, ns, name, NULL, false,
-		 0, &rows, &n)) != 0)
+	if ((r = db_table_list(
+		 req->app->db, req->arena, ns, name, false, &rows, &n)) != 0)
 		return r;
 	if (n == 0)
 		return reply_fault(rp, 101, "no find table %s %s",
@@ -424,8 +427,8 @@ api_table_delete_disabled(struct request *req, struct reply *rp)
 	size_t i, n;
 	int r;
 
-	if ((r = db_table_list(req->app->db, req->arena, NULL, NULL, NULL, true,
-		 0, &rows, &n)) != 0)
+	if ((r = db_table_list(
+		 req->app->db, req->arena, NULL, NULL, true, &rows, &n)) != 0)
 		return r;
 	if (n == 0)
 		return reply_fault(rp, 101, "no table is disabled");

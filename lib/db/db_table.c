@@ -14,7 +14,6 @@
 	X(STR, table_namespace, "namespace")                                   \
 	X(STR, name, "name")                                                   \
 	X(STR, engine, "engine")                                               \
-	X(STR, address, "address")                                             \
 	X(STR, folder, "folder")                                               \
 	X(INT, partitions, "partitions")                                       \
 	X(INT, row_count, "row_count")                                         \
@@ -22,26 +21,30 @@
 	X(BOOL, have_head, "have_head")                                        \
 	X(BOOL, extend_sid, "extend_sid")                                      \
 	X(BOOL, auto_increasing_sid, "auto_increasing_sid")                    \
-	X(STR, schema_json, "table_schema_json")                               \
 	X(STR, origin, "origin")                                               \
 	X(BOOL, disabled, "disabled")                                          \
 	X(STR, description, "description")                                     \
 	X(STR, job_id, "job_id")                                               \
 	X(MS, created_ms, "created_at")                                        \
 	X(MS, updated_ms, "updated_at")
-#define PREVIEW_COL(X) X(STR, preview, "preview")
+#define DOCUMENT_COLS(X)                                                       \
+	X(STR, address, "address")                                             \
+	X(STR, schema_json, "table_schema_json")                               \
+	X(STR, preview, "preview")
 
 static const struct db_col table_cols[] = {
 #define COL(type, field, column)                                               \
 	{ DB_##type, offsetof(struct db_table, field) },
-	TABLE_COLS(COL) PREVIEW_COL(COL)
+	TABLE_COLS(COL) DOCUMENT_COLS(COL)
 #undef COL
 };
 static const struct db_shape table_shape =
     DB_SHAPE(struct db_table, table_cols);
-/* The preview is the last of the columns: lists end before it. */
+/* Documents are the last of the columns: lists end before them. */
+#define ONE(type, field, column) +1
 static const struct db_shape list_shape = { sizeof(struct db_table), table_cols,
-	sizeof(table_cols) / sizeof(table_cols[0]) - 1 };
+	0 TABLE_COLS(ONE) };
+#undef ONE
 
 static const struct db_stmt insert = { "table.insert", "sssssiisiiissssist",
 	"INSERT INTO data_table (namespace, name, engine, address, folder,"
@@ -54,20 +57,26 @@ static const struct db_stmt folder_of = { "table.folder", "ss",
 	"SELECT 1, folder FROM data_table WHERE namespace = ? AND name = ?"
 	" FOR UPDATE" };
 static const struct db_stmt get = { "table.get", "ss",
-	"SELECT 1" TABLE_COLS(DB_SQL) PREVIEW_COL(
+	"SELECT 1" TABLE_COLS(DB_SQL) DOCUMENT_COLS(
 	    DB_SQL) " FROM data_table WHERE namespace = ? AND name = ?" };
-static const struct db_stmt list = { "table.list", "ssssssii",
+static const struct db_stmt of_job = { "table.of_job", "s",
+	"SELECT 1" TABLE_COLS(DB_SQL) DOCUMENT_COLS(
+	    DB_SQL) " FROM data_table WHERE job_id = ?"
+		    " ORDER BY created_at DESC, namespace, name LIMIT 1" };
+static const struct db_stmt list = { "table.list", "ssssi",
 	"SELECT 1" TABLE_COLS(
 	    DB_SQL) " FROM data_table"
 		    " WHERE (? IS NULL OR namespace = ?) AND (? IS NULL OR "
 		    "name = ?)"
-		    " AND (? IS NULL OR job_id = ?) AND (? = 0 OR disabled = 1)"
-		    " ORDER BY created_at DESC, namespace, name LIMIT ?" };
-static const struct db_stmt page = { "table.page", "ssii",
+		    " AND (? = 0 OR disabled = 1)"
+		    " ORDER BY created_at DESC, namespace, name" };
+static const struct db_stmt page = {
+	"table.page", "ssiii",
 	"SELECT 1" TABLE_COLS(
 	    DB_SQL) " FROM data_table WHERE (? IS NULL OR namespace = ?)"
 		    " AND (? = 1 OR origin <> 'output')"
-		    " ORDER BY created_at DESC, namespace, name LIMIT ?" };
+		    " ORDER BY created_at DESC, namespace, name LIMIT ? OFFSET ?"
+};
 static const struct db_stmt delete = { "table.delete", "ss",
 	"DELETE FROM data_table WHERE namespace = ? AND name = ?" };
 static const struct db_stmt set_disabled = { "table.set_disabled", "issss",
@@ -176,21 +185,27 @@ db_table_get(struct db *db, struct arena *a, const char *table_namespace,
 }
 
 int
+db_table_of_job(
+    struct db *db, struct arena *a, const char *job_id, struct db_table **out)
+{
+	return db_select_one(db, &of_job, &table_shape, a, out, job_id);
+}
+
+int
 db_table_list(struct db *db, struct arena *a, const char *table_namespace,
-    const char *name, const char *job_id, bool disabled_only, int64_t limit,
-    struct db_table **rows, size_t *n)
+    const char *name, bool disabled_only, struct db_table **rows, size_t *n)
 {
 	return db_select(db, &list, &list_shape, a, rows, n, table_namespace,
-	    table_namespace, name, name, job_id, job_id, (int64_t)disabled_only,
-	    limit > 0 ? limit : INT64_MAX);
+	    table_namespace, name, name, (int64_t)disabled_only);
 }
 
 int
 db_table_page(struct db *db, struct arena *a, const char *table_namespace,
-    bool outputs, int64_t limit, struct db_table **rows, size_t *n)
+    bool outputs, int64_t limit, int64_t offset, struct db_table **rows,
+    size_t *n)
 {
 	return db_select(db, &page, &list_shape, a, rows, n, table_namespace,
-	    table_namespace, (int64_t)outputs, limit);
+	    table_namespace, (int64_t)outputs, limit, offset);
 }
 
 struct deleting {

@@ -38,13 +38,19 @@ int db_table_put(struct db *, struct arena *, const struct db_table *,
 /* ERR_NOT_FOUND when there is none. */
 int db_table_get(struct db *, struct arena *, const char *table_namespace,
     const char *name, struct db_table **out);
-/* Each filter may be NULL; preview is NULL in lists. */
+/* The newest that a job made; ERR_NOT_FOUND when there is none any more. */
+int db_table_of_job(
+    struct db *, struct arena *, const char *job_id, struct db_table **out);
+/*
+ * Each filter may be NULL.  In lists address, schema_json and preview are NULL:
+ * a schema may have a megabyte.
+ */
 int db_table_list(struct db *, struct arena *, const char *table_namespace,
-    const char *name, const char *job_id, bool disabled_only, int64_t limit,
-    struct db_table **rows, size_t *n);
+    const char *name, bool disabled_only, struct db_table **rows, size_t *n);
 /* The newest, of a namespace (NULL: any), with or without outputs of tasks. */
 int db_table_page(struct db *, struct arena *, const char *table_namespace,
-    bool outputs, int64_t limit, struct db_table **rows, size_t *n);
+    bool outputs, int64_t limit, int64_t offset, struct db_table **rows,
+    size_t *n);
 /* ERR_NOT_FOUND; the folder of what was deleted is left to the caller. */
 int db_table_delete(struct db *, struct arena *, const char *table_namespace,
     const char *name, const char **old_folder);

@@ -111,6 +111,8 @@ class Newcomer(unittest.TestCase):
         self.assertIn(" disabled\n", site.cli(*mine).stdout)
         self.assertIn("there is none with", site.cli("tables", "--namespace", "nowhere").stderr)
         self.assertEqual(site.api("table/all", {"limit": 10001})["retcode"], 101)
+        pages = [site.ok("table/all", {"limit": 1, "page": n, "namespace": "newcomer list"})["data"] for n in (1, 2)]
+        self.assertEqual([[t["table_name"] for t in page] for page in pages], [["listed"], []])
         # The upload's result is no output of a task that somebody has to ask for.
         self.assertEqual([t for t in json.loads(site.cli("tables", "--json").stdout) if t["origin"] == "output"], [])
         done = site.cli("jobs", "--role", "local", "--limit", "1")

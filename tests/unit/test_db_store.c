@@ -106,9 +106,18 @@ table_is_put_read_replaced_and_deleted(void **state)
 	assert_int_equal(db_table_put(db, arena, &t, true, &folder), 0);
 	assert_string_equal(folder, "ab/abcd");
 	assert_int_equal(
-	    db_table_list(db, arena, "exp", NULL, NULL, false, 0, &got, &n), 0);
+	    db_table_list(db, arena, "exp", NULL, false, &got, &n), 0);
 	assert_int_equal(n, 1);
 	assert_null(got->preview);
+	assert_null(got->schema_json);
+	assert_int_equal(
+	    db_table_page(db, arena, "exp", false, 1, 0, &got, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(got->name, "breast");
+	assert_null(got->schema_json);
+	assert_int_equal(
+	    db_table_page(db, arena, "exp", false, 1, 1, &got, &n), 0);
+	assert_int_equal(n, 0);
 	assert_int_equal(
 	    db_table_delete(db, arena, "exp", "breast", &folder), 0);
 	assert_string_equal(folder, "cd/cdef");
@@ -133,15 +142,19 @@ tables_are_disabled_by_namespace_or_name(void **state)
 	    db_table_set_disabled(db, "exp", "other", true, &count), 0);
 	assert_int_equal(count, 1);
 	assert_int_equal(
-	    db_table_list(db, arena, NULL, NULL, NULL, true, 0, &rows, &n), 0);
+	    db_table_list(db, arena, NULL, NULL, true, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows->name, "other");
 	assert_int_equal(
 	    db_table_set_disabled(db, "exp", NULL, false, &count), 0);
 	assert_int_equal(count, 2);
 	assert_int_equal(
-	    db_table_list(db, arena, NULL, NULL, J1, true, 0, &rows, &n), 0);
+	    db_table_list(db, arena, NULL, NULL, true, &rows, &n), 0);
 	assert_int_equal(n, 0);
+	assert_int_equal(db_table_of_job(db, arena, J1, &rows), 0);
+	assert_string_equal(rows->schema_json, "{\"sid\":\"id\"}");
+	assert_int_equal(
+	    db_table_of_job(db, arena, "none", &rows), ERR_NOT_FOUND);
 	assert_int_equal(db_table_set_schema(db, "exp", "other", "{}"), 0);
 	assert_int_equal(
 	    db_table_set_schema(db, "exp", "none", "{}"), ERR_NOT_FOUND);
