@@ -3,10 +3,13 @@
  */
 #include "lib/model/fault.h"
 
+#include <ctype.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 
 static const struct kind {
@@ -76,4 +79,33 @@ fault_outward(const char *detail, enum fault_kind f, const char *text)
 	return str_eq(detail, "class") || strstr(text, FAULT_INWARD) != NULL
 		   ? kinds[f].words
 		   : text;
+}
+
+static bool
+is_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+const char *
+fault_named(struct arena *a, const char *text, const char *party)
+{
+	static const char here[] = "this site";
+	const size_t len = sizeof(here) - 1;
+	struct buf b = BUF_INIT;
+	const char *at, *out;
+
+	if (text == NULL || strstr(text, here) == NULL)
+		return text;
+	for (at = text; *at != '\0';) {
+		if (strncmp(at, here, len) == 0 && !is_word(at[len]) &&
+		    (at == text || !is_word(at[-1]))) {
+			buf_printf(&b, "party %s", party);
+			at += len;
+		} else
+			buf_putc(&b, *at++);
+	}
+	out = arena_strdup(a, buf_str(&b));
+	buf_fini(&b);
+	return out;
 }

@@ -30,6 +30,8 @@ enum fault_remedy {
 	    "another party could not be reached, or did not send")             \
 	X(STOPPED, "stopped", FAULT_BYSTANDER, "the task was told to end")
 
+struct arena;
+
 enum fault_kind {
 #define X(name, text, remedy, words) FAULT_##name,
 	FAULT_LIST(X)
@@ -56,5 +58,11 @@ enum fault_kind fault_of_error(int code);
  */
 const char *fault_outward(
     const char *detail, enum fault_kind, const char *text);
+
+/*
+ * A partner's words as they are told here: what is "this site" to that one is
+ * party N to whoever reads it.  The arena's, or text itself; NULL stays NULL.
+ */
+const char *fault_named(struct arena *, const char *text, const char *party);
 
 #endif

@@ -113,7 +113,7 @@ look_at_cores(struct db *db, struct arena *a, const struct party_member *m,
 	r = db_resource_get(db, a, DB_ENGINE_DEFAULT, &have);
 	if (r == 0 && cores > have->cores)
 		r = err_set(ERR_LIMIT,
-		    "%lld cores are asked for, this site has %lld",
+		    "%lld cores are asked for, its site has %lld",
 		    (long long)cores, (long long)have->cores);
 	if (r == 0)
 		r = db_quota_check_ever(db, job->initiator_party, false, cores);

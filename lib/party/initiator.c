@@ -7,6 +7,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_event.h"
 #include "lib/db/db_tx.h"
+#include "lib/model/fault.h"
 #include "lib/party/party_private.h"
 
 /* --- report --- */
@@ -65,7 +66,10 @@ report_tx(struct db *db, void *ctx)
 	if ((r = db_task_move(db, p->key,
 		 &(struct db_task_move){ .status = STATE_NONE,
 		     .party_status = rep->party_status,
-		     .error_report = rep->error_report,
+		     .error_report = p->caller->is_site
+					 ? rep->error_report
+					 : fault_named(a, rep->error_report,
+					       p->caller->party_id),
 		     .fault = rep->fault,
 		     .started_ms = rep->started_ms,
 		     .ended_ms = rep->ended_ms,

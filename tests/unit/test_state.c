@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lib/base/err.h"
+#include "lib/base/mem.h"
 #include "lib/json/json.h"
 #include "lib/model/fault.h"
 #include "lib/model/state.h"
@@ -423,6 +424,30 @@ faults_leave_with_their_words_or_as_their_kind(void **state)
 	    "the task was told to end");
 	assert_string_equal(fault_outward("class", FAULT_NONE, ""), "");
 	assert_null(fault_outward("class", FAULT_NONE, NULL));
+}
+
+/* "this site" is another one to whoever reads a partner's words. */
+static void
+words_of_a_partner_name_its_site(void **state)
+{
+	static const struct {
+		const char *text, *want;
+	} all[] = {
+		{ "this site's folder, at this site",
+		    "party 10000's folder, at party 10000" },
+		{ "hits this sites, xthis site",
+		    "hits this sites, xthis site" },
+		{ "nothing", "nothing" },
+		{ "", "" },
+	};
+	struct arena *a = arena_new();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		assert_string_equal(
+		    fault_named(a, all[i].text, "10000"), all[i].want);
+	assert_null(fault_named(a, NULL, "10000"));
+	arena_free(a);
 	assert_int_equal(fault_of_error(ERR_DB), FAULT_HOST);
 	assert_int_equal(fault_of_error(ERR_FULL), FAULT_DISK);
 	assert_int_equal(fault_remedy(FAULT_DISK), FAULT_MENDABLE);
@@ -465,6 +490,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(words_of_a_partner_name_its_site),
 		cmocka_unit_test(moves_are_those_of_the_tables),
 		cmocka_unit_test(predecessors_are_the_moves_backwards),
 		cmocka_unit_test(names_are_parsed_back),
