@@ -183,6 +183,9 @@ typedef char *words_fn(struct json_object *row); /* the caller's; or "" */
 static char *
 reason_of(struct json_object *row)
 {
+	/* What waits has the same words for its reason. */
+	if (json_get(row, "f_wait") != NULL)
+		return xstrdup("");
 	return xstrdup(json_get_str(row, "f_reason", ""));
 }
 

@@ -20,7 +20,7 @@
 #define JOB_ROLES "guest, host, arbiter or local"
 #define JOBS_DEFAULT 20
 #define LIST_MAX 10000
-#define REASON_SHOWN 100 /* bytes; "sluice query JOB" tells all */
+#define REASON_SHOWN 160 /* bytes; "sluice query JOB" tells all */
 #define N_OF(a) (sizeof(a) / sizeof((a)[0]))
 
 typedef void print_fn(const struct args *, struct json_object *data);

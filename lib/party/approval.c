@@ -124,7 +124,7 @@ refused_text(struct arena *arena, const struct db_approval *a)
 		clock_utc(a->deadline_ms, until);
 		return arena_printf(arena,
 		    "%s of party %s had until %s to approve %s and did "
-		    "not",
+		    "not; a job that is submitted again asks again",
 		    whose(a->approval_by), a->party_id, until, a->subject);
 	}
 	return arena_printf(arena, "%s of party %s rejected %s%s%s",
