@@ -4,6 +4,7 @@
 #include "cli/doctor.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cli/commands.h"
 #include "cli/output.h"
@@ -39,7 +40,10 @@ run(const struct args *args)
 	int r = site_conf_load(path, &d.conf);
 
 	doctor_result(&d, r, "configuration",
-	    doctor_command(&d, "correct %s as conf/site.conf shows", path));
+	    access(path, F_OK) == 0
+		? doctor_command(&d, "correct %s as conf/site.conf shows", path)
+		: "name the site.conf of a site, or make one: sluice site init "
+		  "--home DIR --party ID");
 	/* Without it nothing else can be found. */
 	if (r == 0) {
 		doctor_files(&d);

@@ -3,6 +3,7 @@
  * rights and the schema, and the same time.  Called by doctor.c.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "cli/doctor.h"
 #include "cli/share.h"
@@ -116,6 +117,15 @@ look_at_schema(struct doctor *d)
 			d, "sluice migrate --config %s", d->conf->path));
 }
 
+/* Is the file that it is read from not there? */
+static bool
+lacks_password(const struct doctor *d)
+{
+	const char *file = d->conf->db_password_file;
+
+	return file[0] != '\0' && access(file, F_OK) != 0;
+}
+
 void
 doctor_database(struct doctor *d)
 {
@@ -124,10 +134,17 @@ doctor_database(struct doctor *d)
 
 	r = db_open(d->conf, &d->db);
 	doctor_result(d, r, "database",
-	    doctor_command(d,
-		"start it, see [database] in %s; sluice db create --config %s "
-		"makes the account and the database",
-		d->conf->path, d->conf->path));
+	    lacks_password(d)
+		? doctor_command(d,
+		      "sluice site init%s --home %s --party %s makes another, "
+		      "and sluice db create --config %s gives it to the "
+		      "account",
+		      d->conf->separate_users ? " --system" : "", d->conf->home,
+		      d->conf->party_id, d->conf->path)
+		: doctor_command(d,
+		      "start it, see [database] in %s; sluice db create "
+		      "--config %s makes the account and the database",
+		      d->conf->path, d->conf->path));
 	if (r != 0)
 		return;
 	look_at_server(d);

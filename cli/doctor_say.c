@@ -25,8 +25,9 @@ doctor_say(struct doctor *d, enum health h, const char *what, const char *mend,
 	va_end(ap);
 	d->counts[h]++;
 	if (!args_json(d->args))
-		(void)printf("%-4s  %-22s %s%s%s\n", words[h], what, text,
-		    mend != NULL ? "; mend: " : "", mend != NULL ? mend : "");
+		(void)printf("%-4s  %-22s %s\n", words[h], what, text);
+	if (!args_json(d->args) && mend != NULL)
+		(void)printf("      mend: %s\n", mend);
 	o = json_object_new_object();
 	json_add_str(o, "health", words[h]);
 	json_add_str(o, "what", what);

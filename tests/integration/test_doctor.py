@@ -154,7 +154,7 @@ class Doctor(unittest.TestCase):
         lines = text.splitlines()
         self.assertRegex(lines[-1], r"^\d+ ok, \d+ warnings, 0 failures$")
         for line in lines[:-1]:
-            self.assertRegex(line, "^(ok|warn|FAIL) ")
+            self.assertRegex(line, "^((ok|warn|FAIL) |      mend: )")
         self.assertIn("partner 9999", text)
 
     def test_a_configuration_with_faults(self):
