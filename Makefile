@@ -441,7 +441,7 @@ install: all
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/sbin \
 	    $(DESTDIR)$(LIBEXEC)/providers/sluice/$(VERSION) \
 	    $(DESTDIR)$(SHARE)/sql $(DESTDIR)$(SHARE)/nginx \
-	    $(DESTDIR)$(SHARE)/conf $(DESTDIR)$(UNITDIR)
+	    $(DESTDIR)$(SHARE)/conf/prometheus $(DESTDIR)$(UNITDIR)
 	install -m 755 $(B)/bin/sluice $(DESTDIR)$(PREFIX)/bin/
 	install -m 755 $(B)/bin/sluice-fcgi $(B)/bin/sluice-supervisor \
 	    $(DESTDIR)$(PREFIX)/sbin/
@@ -454,6 +454,8 @@ install: all
 	install -m 644 sql/*.sql $(DESTDIR)$(SHARE)/sql/
 	install -m 644 nginx/* $(DESTDIR)$(SHARE)/nginx/
 	install -m 644 conf/site.conf $(DESTDIR)$(SHARE)/conf/
+	install -m 644 conf/prometheus/sluice.rules.yml \
+	    $(DESTDIR)$(SHARE)/conf/prometheus/
 	for section in 1 5 8; do \
 	    install -d $(DESTDIR)$(PREFIX)/share/man/man$$section && \
 	    install -m 644 docs/man/*.$$section \
