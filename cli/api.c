@@ -545,3 +545,68 @@ api_about_job(struct api *api, const char *job_id, int r)
 	free(why);
 	return r;
 }
+
+/* "guest 9999, host 9999": the caller's. */
+static char *
+members_text(struct json_object *rows)
+{
+	struct buf b = BUF_INIT;
+
+	for (size_t i = 0; i < json_object_array_length(rows); i++) {
+		struct json_object *row = json_object_array_get_idx(rows, i);
+
+		buf_printf(&b, "%s%s %s", i > 0 ? ", " : "",
+		    json_get_str(row, "f_role", "?"),
+		    json_get_str(row, "f_party_id", "?"));
+	}
+	return buf_steal(&b);
+}
+
+static int
+take_only(const struct args *args, struct api *api, const char *job_id,
+    struct json_object *rows, struct json_object *filter)
+{
+	size_t n = json_is_array(rows) ? json_object_array_length(rows) : 0;
+	struct json_object *row;
+	char *members;
+
+	if (n == 0)
+		return api_about_job(api, job_id,
+		    err_set(ERR_NOT_FOUND, "job %s has no member here with%s",
+			job_id, args_filters(args)));
+	if (n > 1) {
+		members = members_text(rows);
+		(void)args_wrong("several members of the job are here (%s): "
+				 "--role and --party say which",
+		    members);
+		free(members);
+		return ERR_INVALID;
+	}
+	row = json_object_array_get_idx(rows, 0);
+	json_add_str(filter, "role", json_get_str(row, "f_role", ""));
+	json_add_str(filter, "party_id", json_get_str(row, "f_party_id", ""));
+	return 0;
+}
+
+int
+api_own_member(const struct args *args, struct api *api, const char *job_id,
+    struct json_object *filter)
+{
+	struct json_object *answer = NULL, *asked;
+	int r;
+
+	/* Whoever names one may mean another site's, and is told why not. */
+	if (args_text(args, "role") != NULL &&
+	    args_text(args, "party") != NULL) {
+		json_add_str(filter, "role", args_text(args, "role"));
+		json_add_str(filter, "party_id", args_text(args, "party"));
+		return 0;
+	}
+	asked = api_job_filter(args, job_id);
+	if ((r = api_post(api, "job/query", asked, &answer)) == 0)
+		r = take_only(
+		    args, api, job_id, json_get(answer, "data"), filter);
+	json_object_put(asked);
+	json_object_put(answer);
+	return r;
+}

@@ -67,4 +67,13 @@ int api_about_job(struct api *, const char *job_id, int r);
 /* {"job_id": JOB} and, when given, role and party_id from the options. */
 struct json_object *api_job_filter(const struct args *, const char *job_id);
 
+/*
+ * Put into filter the role and the party id of the member that a command is
+ * about: as its options say, else the only one of the job at that site.
+ * Errors: those of api_post(), ERR_INVALID (several: the options are needed),
+ * ERR_NOT_FOUND (none such, or no such job).
+ */
+int api_own_member(const struct args *, struct api *, const char *job_id,
+    struct json_object *filter);
+
 #endif

@@ -190,13 +190,12 @@ run_export(const struct args *args)
 	struct api *api;
 	int r;
 
-	if ((r = api_open(args, &api)) != 0)
+	if ((r = output_target(args, path)) != 0 ||
+	    (r = api_open(args, &api)) != 0)
 		return r;
-	if ((r = find_model(api, args_operand(args, 0), &model)) == 0) {
-		json_add_str(model, "role", args_text(args, "role"));
-		json_add_str(model, "party_id", args_text(args, "party"));
+	if ((r = find_model(api, args_operand(args, 0), &model)) == 0 &&
+	    (r = api_own_member(args, api, args_operand(args, 0), model)) == 0)
 		r = fetch_archive(api, model, path);
-	}
 	if (r == 0 && args_json(args)) {
 		o = json_object_new_object();
 		json_add_str(o, "file", path);
@@ -229,9 +228,10 @@ const struct command command_deploy = {
 
 static const struct option_def export_options[] = {
 	OPTIONS_API,
-	{ "role", "ROLE", "the member's role", true },
-	{ "party", "ID", "the member's party id", true },
+	{ "role", "ROLE", "the member's role (this site's)", false },
+	{ "party", "ID", "the member's party id (this site's)", false },
 	{ "output", "FILE", "the archive, zip", true },
+	OPTION_FORCE,
 	OPTION_END,
 };
 

@@ -47,6 +47,19 @@ output_error(const struct args *args, int code)
 	json_object_put(o);
 }
 
+int
+output_target(const struct args *args, const char *path)
+{
+	if (args_flag(args, "force"))
+		return 0;
+	/* A folder without anything in it can be removed, and made again. */
+	if (access(path, F_OK) != 0 || rmdir(path) == 0)
+		return 0;
+	return err_set(ERR_EXISTS,
+	    "%s is there already: another --output, or --force to replace it",
+	    path);
+}
+
 static bool
 is_word(char c)
 {

@@ -46,6 +46,15 @@ void output_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Such a line, tamed, for who prints it; the caller frees it. */
 char *output_tamed(const char *fmt, va_list)
     __attribute__((format(printf, 1, 0)));
+/*
+ * May this file, or something in this folder, be written?  What is there
+ * already is another's, unless --force was given.  Errors: ERR_EXISTS.
+ */
+int output_target(const struct args *, const char *path);
+#define OPTION_FORCE                                                           \
+	{                                                                      \
+		"force", NULL, "replace what is there already", false          \
+	}
 /* One value and a newline; NULL prints null. */
 void output_json(struct json_object *);
 

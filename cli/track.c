@@ -219,7 +219,8 @@ run_log(const struct args *args)
 
 	folder = to != NULL ? xstrdup(to) : xasprintf("job_%s_log", job_id);
 	json_add_str(filter, "job_id", job_id);
-	r = download(args, "POST", "job/log/download", filter, folder);
+	if ((r = output_target(args, folder)) == 0)
+		r = download(args, "POST", "job/log/download", filter, folder);
 	if (r == 0)
 		print_folder(args, folder);
 	json_object_put(filter);
@@ -255,14 +256,13 @@ print_output(struct json_object *answer)
 }
 
 static int
-show_output(const struct args *args, struct json_object *filter)
+show_output(
+    const struct args *args, struct api *api, struct json_object *filter)
 {
 	struct json_object *answer = NULL, *data;
-	struct api *api;
 	int r;
 
-	if ((r = api_open(args, &api)) == 0 &&
-	    (r = api_post(api, "tracking/component/output/data", filter,
+	if ((r = api_post(api, "tracking/component/output/data", filter,
 		 &answer)) == 0) {
 		data = json_get(answer, "data");
 		if (args_json(args))
@@ -274,7 +274,6 @@ show_output(const struct args *args, struct json_object *filter)
 			r = nothing(args, api, filter, answer);
 	}
 	json_object_put(answer);
-	api_close(api);
 	return r;
 }
 
@@ -283,33 +282,38 @@ run_output(const struct args *args)
 {
 	struct json_object *filter = component_filter(args);
 	const char *folder = args_text(args, "output");
-	int r;
+	struct api *api = NULL;
+	int r = 0;
 
-	if (folder == NULL) {
-		r = show_output(args, filter);
-	} else {
-		r = download(args, "GET",
-		    "tracking/component/output/data/download", filter, folder);
-		if (r == 0)
-			print_folder(args, folder);
-	}
+	if (folder != NULL)
+		r = output_target(args, folder);
+	if (r == 0 && (r = api_open(args, &api)) == 0 &&
+	    (r = api_own_member(args, api, args_operand(args, 0), filter)) == 0)
+		r = folder == NULL
+			? show_output(args, api, filter)
+			: download(args, "GET",
+			      "tracking/component/output/data/download", filter,
+			      folder);
+	if (r == 0 && folder != NULL)
+		print_folder(args, folder);
 	json_object_put(filter);
+	api_close(api);
 	return r;
 }
 
-#define OPTION_ROLE(required)                                                  \
+#define OPTION_ROLE                                                            \
 	{                                                                      \
-		"role", "ROLE", "the member's role", required                  \
+		"role", "ROLE", "the member's role (this site's)", false       \
 	}
-#define OPTION_PARTY(required)                                                 \
+#define OPTION_PARTY                                                           \
 	{                                                                      \
-		"party", "ID", "the member's party id", required               \
+		"party", "ID", "the member's party id (this site's)", false    \
 	}
 
 static const struct option_def metrics_options[] = {
 	OPTIONS_API,
-	OPTION_ROLE(false),
-	OPTION_PARTY(false),
+	OPTION_ROLE,
+	OPTION_PARTY,
 	{ "all", NULL, "every point of long curves", false },
 	OPTION_END,
 };
@@ -326,6 +330,7 @@ const struct command command_metrics = {
 static const struct option_def log_options[] = {
 	OPTIONS_API,
 	{ "output", "DIR", "folder for the logs (job_JOB_log)", false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 
@@ -340,9 +345,10 @@ const struct command command_log = {
 
 static const struct option_def output_options[] = {
 	OPTIONS_API,
-	OPTION_ROLE(true),
-	OPTION_PARTY(true),
+	OPTION_ROLE,
+	OPTION_PARTY,
 	{ "output", "DIR", "fetch everything into this folder", false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 

@@ -73,7 +73,7 @@ cat <<TEXT
 
 Where to look next (./demo.sh --keep leaves the federation up for it)
   build/bin/sluice metrics $job evaluation_0 --role guest --party 9999 --config build/federation/9999/site.conf
-  build/bin/sluice output $job hetero_lr_0 --role guest --party 9999 --config build/federation/9999/site.conf
+  build/bin/sluice output $job hetero_lr_0 --config build/federation/9999/site.conf
   build/bin/sluice log $job --config build/federation/9999/site.conf
   build/bin/sluice deploy $job --predict-conf predict.json --config build/federation/9999/site.conf
   examples/hetero_lr/    the job's two files: change a parameter, submit again

@@ -181,6 +181,54 @@ class Newcomer(unittest.TestCase):
             self.assertIn('there is no table nowhere in namespace newcomer; "sluice tables --config %s" lists'
                           % self.conf, done.stderr)
 
+    def test_what_is_fetched_replaces_nothing_and_is_of_the_own_member(self):
+        """A site with one member of a job need not say which."""
+        self.site.upload(os.path.join(DATA, "breast_guest.csv"), "fetched", namespace="newcomer")
+        conf = sites.conf([], {"guest": [9999]}, {"reader_0": {"table": {"name": "fetched", "namespace": "newcomer"}}})
+        job = self.fed.submit(conf, {"components": {"reader_0": {"module": "Reader", "output": {"data": ["data"]}}}})
+        self.assertEqual(self.site.wait(job)["f_status"], "success")
+        with tempfile.TemporaryDirectory() as d:
+            def fetch(command, *args, to="rows"):
+                return self.site.cli(command, job, *args, "--output", os.path.join(d, to), check=False)
+            os.mkdir(os.path.join(d, "rows"))
+            for command, args, to in (("output", ("reader_0",), "rows"), ("log", (), "logs")):
+                done = fetch(command, *args, to=to)
+                self.assertEqual(done.returncode, 0, done.stderr)
+                files = sorted(os.listdir(os.path.join(d, to)))
+                done = fetch(command, *args, to=to)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("%s is there already: another --output, or --force" % os.path.join(d, to), done.stderr)
+                self.assertEqual(fetch(command, *args, "--force", to=to).returncode, 0)
+                self.assertEqual(sorted(os.listdir(os.path.join(d, to))), files)
+        one = self.site.cli("output", job, "reader_0")
+        self.assertEqual(one.stdout, self.site.cli("output", job, "reader_0", "--role", "guest", "--party", "9999").stdout)
+        self.assertGreater(len(one.stdout.splitlines()), 10)
+        done = self.site.cli("output", NOBODY, "reader_0", check=False)
+        self.assertIn("there is no job " + NOBODY, done.stderr)
+        done = self.site.cli("output", job, "reader_0", "--role", "host", check=False)
+        self.assertIn("job %s has no member here with --role host" % job, done.stderr)
+
+    def test_several_members_here_are_to_be_told_apart(self):
+        members = {"guest": [9999], "host": [9999]}
+        job = self.fed.submit(sites.conf(["empty_0"], members), {"components": {"empty_0": {"module": "TestEmpty"}}})
+        self.site.wait(job)
+        done = self.site.cli("output", job, "empty_0", check=False)
+        self.assertEqual((done.returncode, done.stdout), (2, ""))
+        self.assertRegex(done.stderr, "guest 9999, host 9999|host 9999, guest 9999")
+
+    def test_what_mends_a_site_without_its_files_is_told(self):
+        done = run("doctor", "--config", "/nowhere/site.conf")
+        self.assertIn("mend: name the site.conf of a site, or make one: sluice site init --home DIR --party ID\n", done.stdout)
+        path = os.path.join(self.site.home, "keys", "db.password")
+        os.rename(path, path + ".away")
+        try:
+            done = self.site.cli("doctor", check=False)
+        finally:
+            os.rename(path + ".away", path)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("\n      mend: sluice site init --home %s --party 9999 makes another, and sluice db create --config %s "
+                      "gives it to the account\n" % (self.site.home, self.conf), done.stdout)
+
     def test_who_is_locked_out_is_shown_until_when(self):
         with tempfile.NamedTemporaryFile("w", encoding="ascii") as f:
             f.write("a long passphrase for nobody\n")
