@@ -9,12 +9,12 @@
 #include "cli/api.h"
 #include "cli/commands.h"
 #include "cli/output.h"
-#include "cli/waits.h"
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
+#include "lib/model/wait.h"
 
 #define JOB_STATUSES "waiting, running, success, failed or canceled"
 #define JOB_ROLES "guest, host, arbiter or local"
@@ -93,8 +93,10 @@ why(struct json_object *row)
 	struct json_object *wait = json_get(row, "wait");
 	size_t len = strlen(reason);
 
+	/* A list has the code alone; whose turn it is, the job's page tells. */
 	if (wait != NULL)
-		return waits_short(wait);
+		return xasprintf("%s: %s", json_get_str(wait, "code", ""),
+		    wait_words(wait_parse(json_get_str(wait, "code", ""))));
 	if (len <= REASON_SHOWN)
 		return xstrdup(reason);
 	/* Not within a character. */

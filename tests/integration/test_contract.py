@@ -94,7 +94,7 @@ class Contracts(unittest.TestCase):
         self.assertIn("contract breast_host", self.fed.host.cli("approvals").stdout)
         listed = [x for x in self.fed.guest.cli("jobs", "--status", "waiting").stdout.splitlines() if x.startswith(job)]
         self.assertEqual(len(listed), 1)
-        self.assertRegex(listed[0], r"guest +9999 +waiting +20.* approval\b")
+        self.assertRegex(listed[0], "guest +9999 +waiting +20.* approval: a person has to approve$")
         # This site lets in who signs nothing: the record claims no more than that.
         nobody = "loopback (unsigned)"
         self.assertIn("job %s approved by %s\n" % (job, nobody),

@@ -247,7 +247,7 @@ class Refusals(Predict):
             for words, code, args in (
                     ("version 123", 1, ("deploy", "123")),
                     ('no component "nope_0"', 1, ("deploy", self.job, "--components", "nope_0")),
-                    ("job_type", 1, ("submit", "--conf", conf)),
+                    ("job_type", 2, ("submit", "--conf", conf)),
                     ("host 10000", 1, ("model", "export", self.job, "--role", "host", "--party", "10000",
                                        "--output", archive))):
                 done = guest.cli(*args, check=False)
