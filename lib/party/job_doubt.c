@@ -48,7 +48,7 @@ job_doubt_errand(const struct errand_ask *ask)
 	bool over = true;
 	int r;
 
-	if (*job_id == '\0' || run < 0)
+	if (!str_is_job_id(job_id) || run < 0)
 		return err_set(ERR_INVALID,
 		    "/job_id and /run must name a job and its run");
 	r = party_check_initiated(

@@ -5,6 +5,7 @@
 #include "lib/party/job_stop.h"
 
 #include "lib/base/err.h"
+#include "lib/base/str.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/decode.h"
@@ -56,6 +57,11 @@ read_body(const struct errand_ask *ask, struct stopping *s)
 		JSON_IGNORE_UNKNOWN, NULL, &faults, &s->body) != 0)
 		r = faults_err(&faults, "body");
 	faults_fini(&faults);
+	/* The database takes one with blanks behind it for the same, and what
+	 * is recorded has the words that were sent. */
+	if (r == 0 && !str_is_job_id(s->body.job_id))
+		return err_set(
+		    ERR_INVALID, "'%.40s' is no job id", s->body.job_id);
 	if (r == 0 && (state_parse(s->body.status, &s->to) != 0 ||
 			  !state_is_interrupt(s->to)))
 		r = err_set(

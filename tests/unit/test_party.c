@@ -27,6 +27,7 @@
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
+#include "lib/party/job_doubt.h"
 #include "lib/party/job_stop.h"
 #include "lib/party/party.h"
 #include "lib/party/party_contract.h"
@@ -1085,9 +1086,10 @@ member_may_ask_for_the_end_and_a_stranger_may_not(void **state)
 }
 
 static int
-ask_stop(const struct party_caller *c, int64_t run, enum state to)
+ask_stop_of(const char *job_id, const struct party_caller *c, int64_t run,
+    enum state to)
 {
-	struct json_object *body = job_stop_body(OURS, run, to, "by a user");
+	struct json_object *body = job_stop_body(job_id, run, to, "by a user");
 	struct arena *a = arena_new();
 	const struct errand_ask ask = {
 		.db = db, .arena = a, .caller = c, .body = body
@@ -1097,6 +1099,43 @@ ask_stop(const struct party_caller *c, int64_t run, enum state to)
 	arena_free(a);
 	json_object_put(body);
 	return r;
+}
+
+static int
+ask_stop(const struct party_caller *c, int64_t run, enum state to)
+{
+	return ask_stop_of(OURS, c, run, to);
+}
+
+static int
+ask_doubt(const char *job_id, const struct party_caller *c)
+{
+	struct json_object *body = json_object_new_object(), *data = NULL;
+	struct arena *a = arena_new();
+	const struct errand_ask ask = {
+		.db = db, .arena = a, .caller = c, .body = body, .data = &data
+	};
+	int r;
+
+	json_add_str(body, "job_id", job_id);
+	json_add_int(body, "run", 0);
+	r = job_doubt_errand(&ask);
+	arena_free(a);
+	json_object_put(body);
+	json_object_put(data);
+	return r;
+}
+
+/* To the database it is the same; records would have another. */
+static void
+an_id_with_blanks_behind_it_is_no_jobs(void **state)
+{
+	(void)state;
+	assert_int_equal(
+	    ask_stop_of(OURS " ", &host, 0, STATE_CANCELED), ERR_INVALID);
+	assert_false(job(OURS)->cancel_signal);
+	assert_int_equal(ask_doubt(OURS " ", &host), ERR_INVALID);
+	assert_int_equal(ask_doubt(OURS, &host), 0);
 }
 
 static void
@@ -2022,6 +2061,7 @@ main(void)
 		T(members_time_in_the_future_is_not_taken),
 		T(only_the_member_itself_reports),
 		T(member_may_ask_for_the_end_and_a_stranger_may_not),
+		T(an_id_with_blanks_behind_it_is_no_jobs),
 		T(members_user_stops_the_run_it_means_and_no_later_one),
 		T(rerun_makes_new_versions_for_all_members),
 		T(rerun_leaves_no_older_version_open_that_a_partner_has_not_ended),
