@@ -141,7 +141,7 @@ static const struct key keys[] = {
 
 	NUM("supervisor", "poll_ms", poll_ms, "200", 10, 60000),
 	NUM("supervisor", "lease_ms", lease_ms, "5000", 500, 600000),
-	NUM("supervisor", "heartbeat_ms", heartbeat_ms, "1000", 50, 60000),
+	NUM("supervisor", "heartbeat_ms", heartbeat_ms, "2000", 50, 60000),
 	NUM("supervisor", "outage_s", outage_s, "900", 1, 86400),
 	NUM("supervisor", "cores", cores, "0", 0, 4096),
 	NUM("supervisor", "memory_mb", memory_mb, "0", 0, 67108864),
