@@ -27,7 +27,6 @@
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
 #include "lib/party/job_doubt.h"
-#include "lib/party/job_doubt.h"
 #include "lib/party/job_stop.h"
 #include "lib/party/party.h"
 #include "lib/party/party_contract.h"
@@ -1107,25 +1106,6 @@ ask_stop(const struct party_caller *c, int64_t run, enum state to)
 	return ask_stop_of(OURS, c, run, to);
 }
 
-static int
-ask_doubt(const char *job_id, const struct party_caller *c)
-{
-	struct json_object *body = json_object_new_object(), *data = NULL;
-	struct arena *a = arena_new();
-	const struct errand_ask ask = {
-		.db = db, .arena = a, .caller = c, .body = body, .data = &data
-	};
-	int r;
-
-	json_add_str(body, "job_id", job_id);
-	json_add_int(body, "run", 0);
-	r = job_doubt_errand(&ask);
-	arena_free(a);
-	json_object_put(body);
-	json_object_put(data);
-	return r;
-}
-
 /* To the database it is the same; records would have another. */
 static void
 an_id_with_blanks_behind_it_is_no_jobs(void **state)
@@ -1134,8 +1114,6 @@ an_id_with_blanks_behind_it_is_no_jobs(void **state)
 	assert_int_equal(
 	    ask_stop_of(OURS " ", &host, 0, STATE_CANCELED), ERR_INVALID);
 	assert_false(job(OURS)->cancel_signal);
-	assert_int_equal(ask_doubt(OURS " ", &host), ERR_INVALID);
-	assert_int_equal(ask_doubt(OURS, &host), 0);
 }
 
 static void
@@ -1933,12 +1911,14 @@ static void
 an_initiator_says_whether_a_job_is_over(void **state)
 {
 	static const char ours[] = "{\"job_id\":\"" OURS "\",\"run\":0}";
-	static const char none[] = "{\"job_id\":\"1\",\"run\":0}";
+	static const char none[] = "{\"job_id\":\"20260101000000\",\"run\":0}";
+	static const char blank[] = "{\"job_id\":\"" OURS " \",\"run\":0}";
 	const char *status;
 	int64_t fence;
 	bool over;
 
 	(void)state;
+	assert_int_equal(doubt(&host, blank, &over, &status), ERR_INVALID);
 	assert_int_equal(doubt(&host, ours, &over, &status), 0);
 	assert_false(over);
 	/* Until its members have been told, it tells them itself. */
