@@ -15,6 +15,7 @@
 #include "fcgi-app/submit.h"
 #include "lib/base/err.h"
 #include "lib/base/log.h"
+#include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_quota.h"
 #include "lib/db/db_table.h"
@@ -226,8 +227,8 @@ ask_service_again(struct request *req, const struct db_job_new *job)
 }
 
 /*
- * May one more of the initiator's jobs wait here?  One that is here already
- * is only told so again.
+ * May one more of the initiator's jobs wait here?  One of its own that is here
+ * already is only told so again; of others' it is told nothing.
  */
 static int
 check_queue(struct request *req, struct reply *rp, const struct party_member *m)
@@ -241,7 +242,8 @@ check_queue(struct request *req, struct reply *rp, const struct party_member *m)
 	if (r != ERR_BUSY)
 		return r;
 	if (db_job_get_brief(req->app->db, req->arena, m->job_id, &known) ==
-	    0) {
+		0 &&
+	    str_eq(known->initiator_party, req->caller.party)) {
 		err_clear();
 		return 0;
 	}
@@ -266,11 +268,13 @@ static int
 check_new(struct request *req, struct reply *rp, const struct party_member *m,
     const struct db_job_new *job)
 {
-	struct db_party *known;
-	int r = db_party_get(
-	    req->app->db, req->arena, m->job_id, m->role, m->party_id, &known);
+	struct db_party *known = NULL;
+	struct db_job *its;
+	int r = db_job_get_member(req->app->db, req->arena, m->job_id, m->role,
+	    m->party_id, false, &its, &known);
 
-	if (r == 0 && known->created)
+	if (r == 0 && known != NULL && known->created &&
+	    str_eq(its->initiator_party, req->caller.party))
 		return 0;
 	if (r != 0 && r != ERR_NOT_FOUND)
 		return r;

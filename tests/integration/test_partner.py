@@ -123,6 +123,23 @@ class HostilePartner(unittest.TestCase):
             self.assertNotIn(reply["retcode"], (0, None), (path, reply))
             self.assertEqual(self.state(), before)
 
+    def test_who_may_ask_for_no_more_jobs_does_not_hear_which_there_are(self):
+        host, other = self.fed.host, self.fed.arbiter
+        host.cli("quota", "--party", other.party, "--waiting-jobs", "1")
+        self.addCleanup(host.cli, "quota", "--party", other.party, "--remove")
+        # An upload of before stands for its one job that waits here.
+        job, mine = host.sql("SELECT job_id, initiator_party FROM job WHERE is_initiator = 1 AND status = 'success' LIMIT 1")[0]
+        put = "UPDATE job SET status = '%s', wait_code = '%s', is_initiator = %d, initiator_party = '%s' WHERE job_id = '" + job + "'"
+        self.addCleanup(host.sql, put % ("success", "", 1, mine))
+        host.sql(put % ("ready", "initiator", 0, other.party))
+        answers = []
+        for job in (self.job, "202001010000000000000"):
+            path = "/v1/party/%s/host/10000/create" % job
+            reply = self.send(self.request(path=path, signer=other), other)[1]
+            answers.append((reply["retcode"], reply["retmsg"], reply.get("data")))
+        self.assertEqual(answers[0], answers[1])
+        self.assertEqual(answers[0][0], 103, answers)
+
     def test_the_tasks_that_a_start_names_are_pairs(self):
         path = "/v1/party/%s/host/10000/start" % self.job
         for tasks, where in (([["hetero_lr_0"]], "/tasks/0"), ([["hetero_lr_0", 0], ["hetero_lr_0", "0"]], "/tasks/1"),
