@@ -414,8 +414,8 @@ answered(void *ctx, const struct partner_reply *reply)
 	struct job *j = c->job;
 	int r = 0;
 
-	/* Of what was not sent the words are our own. */
-	if (reply->error == 0)
+	/* Of what was not answered the words are our own. */
+	if (reply->status != 0)
 		a.text = fault_named(c->arena, a.text, c->to.party_id);
 	a.why = wait_answer_read(json_get(a.data, "wait"));
 	if (reply->retcode == 106 && a.why.code == WAIT_NONE)

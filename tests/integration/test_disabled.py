@@ -48,7 +48,7 @@ class Disabled(unittest.TestCase):
 
     def test_a_job_for_a_site_that_disabled_its_initiator_fails_and_says_so(self):
         self.disable(self.fed.host, "9999")
-        self.ends(self.submit(), "host 10000", "not one of a partner of this site now")
+        self.ends(self.submit(), "host 10000", "not one of a partner of party 10000 now")
 
     def test_a_running_job_whose_member_disabled_the_initiator_fails_and_says_so(self):
         job = self.training()
@@ -66,7 +66,7 @@ class Disabled(unittest.TestCase):
         wait_for(lambda: self.fed.host.sql("SELECT 1 FROM task WHERE job_id = '%s' AND party_status = 'running'" % job),
                  what="the host's task")
         self.disable(self.fed.host, "9999")
-        self.ends(job, "hang_0 failed at host 10000", "partner of this site now")
+        self.ends(job, "hang_0 failed at host 10000", "partner of party 10000 now")
 
     def test_a_running_job_whose_member_the_initiator_disabled_fails_and_says_so(self):
         job = self.training()
