@@ -32,8 +32,11 @@ static const struct db_stmt put = { "output.put", KEY_PARAMS "siss",
 static const struct db_stmt list = { "output.list", KEY_PARAMS,
 	"SELECT 1" OUTPUT_COLS(DB_SQL) " FROM task_output o WHERE" KEY_WHERE
 				       " ORDER BY o.position, o.data_name" };
-/* Versions that made nothing (still running, failed) do not hide older ones. */
-static const struct db_stmt newest = { "output.newest", "ssssssssss",
+/*
+ * Versions that made nothing (still running, failed) do not hide older ones.
+ * Rules are about names to the letter, as in db_table.c.
+ */
+static const struct db_stmt newest = { "output.newest", "ssssssssssss",
 	"SELECT 1" OUTPUT_COLS(
 	    DB_SQL) " FROM task_output o"
 		    " WHERE o.job_id = ? AND o.component = ? AND o.role = ?"
@@ -41,6 +44,8 @@ static const struct db_stmt newest = { "output.newest", "ssssssssss",
 		    " AND o.version = (SELECT MAX(v.version) FROM task_output v"
 		    "  WHERE v.job_id = ? AND v.component = ? AND v.role = ?"
 		    "  AND v.party_id = ?)"
+		    " AND LENGTH(o.job_id) = LENGTH(?)"
+		    " AND LENGTH(o.component) = LENGTH(?)"
 		    " ORDER BY o.position, o.data_name" };
 static const struct db_stmt of_job = { "output.of_job", "sssssss",
 	"SELECT 1" OUTPUT_COLS(
@@ -91,7 +96,7 @@ db_output_newest(struct db *db, struct arena *a, const char *job_id,
 {
 	return db_select(db, &newest, &output_shape, a, rows, n, job_id,
 	    component, role, party_id, data_name, data_name, job_id, component,
-	    role, party_id);
+	    role, party_id, job_id, component);
 }
 
 int

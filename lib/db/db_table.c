@@ -53,12 +53,18 @@ static const struct db_stmt insert = { "table.insert", "sssssiisiiissssist",
 	" description, disabled, job_id, created_at)"
 	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
 	" COALESCE(?, NOW(6)))" };
-static const struct db_stmt folder_of = { "table.folder", "ss",
-	"SELECT 1, folder FROM data_table WHERE namespace = ? AND name = ?"
-	" FOR UPDATE" };
-static const struct db_stmt get = { "table.get", "ss",
-	"SELECT 1" TABLE_COLS(DB_SQL) DOCUMENT_COLS(
-	    DB_SQL) " FROM data_table WHERE namespace = ? AND name = ?" };
+/*
+ * Rules are about names to the letter; "=" alone takes one with blanks behind
+ * it for the same, which a rule about the table says nothing about.
+ */
+#define EXACTLY                                                                \
+	" namespace = ? AND name = ? AND LENGTH(namespace) = LENGTH(?)"        \
+	" AND LENGTH(name) = LENGTH(?)"
+static const struct db_stmt folder_of = { "table.folder", "ssss",
+	"SELECT 1, folder FROM data_table WHERE" EXACTLY " FOR UPDATE" };
+static const struct db_stmt get = { "table.get", "ssss",
+	"SELECT 1" TABLE_COLS(DB_SQL)
+	    DOCUMENT_COLS(DB_SQL) " FROM data_table WHERE" EXACTLY };
 static const struct db_stmt of_job = { "table.of_job", "s",
 	"SELECT 1" TABLE_COLS(DB_SQL) DOCUMENT_COLS(
 	    DB_SQL) " FROM data_table WHERE job_id = ?"
@@ -145,7 +151,8 @@ put_tx(struct db *db, void *ctx)
 			 db, p->t->table_namespace, p->t->name)) != 0)
 			return r;
 		if ((r = db_select(db, &folder_of, &folder_shape, p->arena,
-			 &old, &n, p->t->table_namespace, p->t->name)) != 0)
+			 &old, &n, p->t->table_namespace, p->t->name,
+			 p->t->table_namespace, p->t->name)) != 0)
 			return r;
 		if (n > 0)
 			p->old_folder = old->folder;
@@ -179,8 +186,8 @@ db_table_get(struct db *db, struct arena *a, const char *table_namespace,
 {
 	int r;
 
-	r = db_select_one(
-	    db, &get, &table_shape, a, out, table_namespace, name);
+	r = db_select_one(db, &get, &table_shape, a, out, table_namespace, name,
+	    table_namespace, name);
 	return r == ERR_NOT_FOUND ? missing(table_namespace, name) : r;
 }
 
@@ -223,7 +230,7 @@ delete_tx(struct db *db, void *ctx)
 	int r;
 
 	r = db_select_one(db, &folder_of, &folder_shape, d->arena, &old,
-	    d->table_namespace, d->name);
+	    d->table_namespace, d->name, d->table_namespace, d->name);
 	if (r != 0)
 		return r == ERR_NOT_FOUND ? missing(d->table_namespace, d->name)
 					  : r;

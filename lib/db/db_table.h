@@ -35,7 +35,7 @@ struct db_table {
  */
 int db_table_put(struct db *, struct arena *, const struct db_table *,
     bool replace, const char **old_folder);
-/* ERR_NOT_FOUND when there is none. */
+/* ERR_NOT_FOUND when there is none; the names are compared to the letter. */
 int db_table_get(struct db *, struct arena *, const char *table_namespace,
     const char *name, struct db_table **out);
 /* The newest that a job made; ERR_NOT_FOUND when there is none any more. */

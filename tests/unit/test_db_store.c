@@ -127,6 +127,34 @@ table_is_put_read_replaced_and_deleted(void **state)
 	    db_table_get(db, arena, "exp", "breast", &got), ERR_NOT_FOUND);
 }
 
+/* A rule about a table says nothing about a name with blanks behind it. */
+static void
+a_table_is_found_by_its_name_to_the_letter(void **state)
+{
+	static const char *const names[][2] = { { "exp", "breast " },
+		{ "exp ", "breast" }, { "exp", "breast    " } };
+	struct db_table t = table, *got;
+	const char *folder;
+
+	(void)state;
+	assert_int_equal(db_table_put(db, arena, &t, false, NULL), 0);
+	t.folder = "cd/cdef";
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		t.table_namespace = names[i][0];
+		t.name = names[i][1];
+		assert_int_equal(
+		    db_table_get(db, arena, t.table_namespace, t.name, &got),
+		    ERR_NOT_FOUND);
+		assert_int_equal(
+		    db_table_put(db, arena, &t, true, &folder), ERR_EXISTS);
+		assert_int_equal(db_table_delete(db, arena, t.table_namespace,
+				     t.name, &folder),
+		    ERR_NOT_FOUND);
+	}
+	assert_int_equal(db_table_get(db, arena, "exp", "breast", &got), 0);
+	assert_string_equal(got->folder, "ab/abcd");
+}
+
 static void
 tables_are_disabled_by_namespace_or_name(void **state)
 {
@@ -193,6 +221,15 @@ newest_output_is_of_the_last_version_that_made_one(void **state)
 	    0);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].name, "third");
+	/* Nor is it known by a name that no rule is about. */
+	assert_int_equal(db_output_newest(db, arena, J1, "lr_0 ", "guest",
+			     ROWS_GUEST, "train", &rows, &n),
+	    0);
+	assert_int_equal(n, 0);
+	assert_int_equal(db_output_newest(db, arena, J1 " ", "lr_0", "guest",
+			     ROWS_GUEST, "train", &rows, &n),
+	    0);
+	assert_int_equal(n, 0);
 	assert_int_equal(db_output_list(db, arena, &v0, &rows, &n), 0);
 	assert_int_equal(n, 2);
 	assert_int_equal(
@@ -1144,6 +1181,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		T(table_is_put_read_replaced_and_deleted),
+		T(a_table_is_found_by_its_name_to_the_letter),
 		T(tables_are_disabled_by_namespace_or_name),
 		T(newest_output_is_of_the_last_version_that_made_one),
 		T(points_come_back_sorted_by_number_then_text),
