@@ -12,6 +12,7 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
+#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
@@ -47,13 +48,19 @@ output_error(const struct args *args, int code)
 	json_object_put(o);
 }
 
+static int
+is_taken(void *ctx, int dir, const char *name)
+{
+	(void)ctx;
+	(void)dir;
+	return err_set(ERR_EXISTS, "%s", name);
+}
+
 int
 output_target(const struct args *args, const char *path)
 {
-	if (args_flag(args, "force"))
-		return 0;
-	/* A folder without anything in it can be removed, and made again. */
-	if (access(path, F_OK) != 0 || rmdir(path) == 0)
+	/* A folder without anything in it stays, with its owner and mode. */
+	if (args_flag(args, "force") || fd_each(path, 1, is_taken, NULL) == 0)
 		return 0;
 	return err_set(ERR_EXISTS,
 	    "%s is there already: another --output, or --force to replace it",

@@ -131,6 +131,38 @@ options_come_in_both_forms_and_any_order(void **state)
 	args_free(a);
 }
 
+/* Who made a folder for others not to look into finds it as it was. */
+static void
+a_target_is_left_as_it_is(void **state)
+{
+	static const struct option_def force[] = { OPTION_FORCE, OPTION_END };
+	static const struct command fetch = { "fetch", "", 0, "Fetches.", force,
+		run_nothing };
+	static char forced[] = "--force";
+	char *words[] = { forced }, *dir = below("mine"),
+	     *file = below("mine/file"), *none = below("none");
+	struct args *plain, *all;
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(args_parse(&fetch, 0, NULL, &plain), 0);
+	assert_int_equal(args_parse(&fetch, 1, words, &all), 0);
+	assert_int_equal(mkdir(dir, 0700), 0);
+	assert_int_equal(output_target(plain, none), 0);
+	assert_int_equal(output_target(plain, dir), 0);
+	assert_int_equal(stat(dir, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0700);
+	assert_int_equal(fd_replace_file(file, "x", 1, 0600), 0);
+	assert_int_equal(output_target(plain, dir), ERR_EXISTS);
+	assert_int_equal(output_target(plain, file), ERR_EXISTS);
+	assert_int_equal(output_target(all, file), 0);
+	args_free(plain);
+	args_free(all);
+	free(dir);
+	free(file);
+	free(none);
+}
+
 static void
 a_command_may_take_any_number_of_operands(void **state)
 {
@@ -894,6 +926,8 @@ main(void)
 		cmocka_unit_test(a_number_is_read_once),
 		cmocka_unit_test(a_prediction_points_to_no_loss),
 		cmocka_unit_test(options_come_in_both_forms_and_any_order),
+		cmocka_unit_test_setup_teardown(
+		    a_target_is_left_as_it_is, setup, teardown),
 		cmocka_unit_test(a_command_may_take_any_number_of_operands),
 		cmocka_unit_test(wrong_options_are_named),
 		WITH_FOLDER(
