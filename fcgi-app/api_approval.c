@@ -52,21 +52,36 @@ take_job(struct request *req, bool must, const char **job_id)
 	return 0;
 }
 
+/* What the job asks for as that member; the rows of one follow each other. */
+static int
+add_asks(struct request *req, const struct db_job *job,
+    const struct db_approval *a, struct json_object *before,
+    struct json_object *o)
+{
+	if (!str_eq(json_get_str(before, "role", NULL), a->role) ||
+	    !str_eq(json_get_str(before, "party_id", NULL), a->party_id))
+		return asks_add(req, job, a->role, a->party_id, o);
+	json_add(o, "asks", json_object_get(json_get(before, "asks")));
+	json_add(o, "limits", json_object_get(json_get(before, "limits")));
+	return 0;
+}
+
 /* What waits; with "all": true what was decided as well. */
 static int
 list_them(struct request *req, const struct db_job *job,
     const struct db_approval *rows, size_t n, struct json_object *list)
 {
-	struct json_object *o;
+	struct json_object *o, *before = NULL;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < n; i++) {
 		o = approval_json(&rows[i]);
 		json_object_array_add(list, o);
-		if (job != NULL && *rows[i].decision == '\0')
-			r = asks_add(
-			    req, job, rows[i].role, rows[i].party_id, o);
+		if (job == NULL || *rows[i].decision != '\0')
+			continue;
+		r = add_asks(req, job, &rows[i], before, o);
+		before = o;
 	}
 	return r;
 }

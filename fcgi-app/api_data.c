@@ -340,8 +340,10 @@ api_upload_history(struct request *req, struct reply *rp)
 		if (r == 0)
 			json_object_array_add(
 			    list, history_entry(&rows[i], table));
-		else if (r == ERR_NOT_FOUND)
+		else if (r == ERR_NOT_FOUND) {
+			err_clear();
 			r = 0;
+		}
 	}
 	if (r != 0) {
 		json_object_put(list);
