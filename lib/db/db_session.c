@@ -35,7 +35,7 @@ static const struct db_stmt count = { "session.count", "s",
 	"SELECT COUNT(*) FROM session WHERE user_name = ?"
 	" AND expires_at > NOW(6)" };
 static const struct db_stmt end_oldest = { "session.end_oldest", "si",
-	"UPDATE session SET expires_at = NOW(6) WHERE user_name = ?"
+	"UPDATE session SET " DB_SESSION_ENDS " WHERE user_name = ?"
 	" AND expires_at > NOW(6) ORDER BY created_at LIMIT ?" };
 static const struct db_stmt count_over = { "session.count_over", "s",
 	"SELECT COUNT(*) FROM session WHERE user_name = ?"
@@ -54,9 +54,10 @@ static const struct db_stmt get = { "session.get", "ib",
 					" ON u.name = s.user_name"
 					" WHERE s.hash = ?" };
 static const struct db_stmt seen = { "session.seen", "b",
-	"UPDATE session SET seen_at = NOW(6) WHERE hash = ?" };
+	"UPDATE session SET seen_at = NOW(6)"
+	" WHERE hash = ? AND expires_at > NOW(6)" };
 static const struct db_stmt end = { "session.end", "b",
-	"UPDATE session SET expires_at = NOW(6)"
+	"UPDATE session SET " DB_SESSION_ENDS
 	" WHERE hash = ? AND expires_at > NOW(6)" };
 
 #define HASH(h) (const void *)(h), (size_t)DB_SESSION_HASH

@@ -44,7 +44,7 @@ static const struct db_stmt set_password = { "user.password", "ssss",
 	" failed = 0, locked_until = NULL"
 	" WHERE name = ? AND (? IS NULL OR password = ?)" };
 static const struct db_stmt end_all = { "session.end_all", "s",
-	"UPDATE session SET expires_at = NOW(6)"
+	"UPDATE session SET " DB_SESSION_ENDS
 	" WHERE user_name = ? AND expires_at > NOW(6)" };
 /* locked_until comes first: it is made of the count before this failure. */
 static const struct db_stmt failure = { "user.failed", "iiiis",

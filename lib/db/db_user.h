@@ -15,6 +15,8 @@
 /* What is over is known for a while, for who still shows its cookie. */
 #define DB_SESSION_KNOWN_S (24 * 3600)
 #define DB_SESSIONS_OVER 100 /* of one user */
+/* Whatever becomes of the database's clock: nobody has been seen lately. */
+#define DB_SESSION_ENDS "expires_at = NOW(6), seen_at = '1970-01-02'"
 
 struct db_user {
 	const char *name;

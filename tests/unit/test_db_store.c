@@ -31,6 +31,7 @@
 #include "lib/db/db_resource.h"
 #include "lib/db/db_table.h"
 #include "lib/db/db_tx.h"
+#include "lib/db/db_user.h"
 #include "lib/db/migrate.h"
 #include "lib/party/party.h"
 #include "tests/lib/mariadb.h"
@@ -61,6 +62,47 @@ tear_down(void **state)
 	arena_free(arena);
 	db_close(db);
 	return 0;
+}
+
+/* --- sessions --- */
+
+static bool
+is_over(const unsigned char hash[DB_SESSION_HASH])
+{
+	struct db_session *row;
+
+	assert_int_equal(db_session_get(db, arena, hash, 3600, &row), 0);
+	return row->is_over;
+}
+
+/* By a log-out, or by another password. */
+static void
+a_session_that_was_ended_does_not_begin_again_with_the_clock(void **state)
+{
+	static const struct db_stmt back = { "test.back", "",
+		"SET timestamp = UNIX_TIMESTAMP() - 7200" };
+	struct db_session_begin b = {
+		.name = "mia", .password = "old", .max_s = 36000
+	};
+
+	(void)state;
+	assert_int_equal(db_user_add(db, &(struct db_user){ .name = "mia",
+					     .role = "viewer",
+					     .password = "old" }),
+	    0);
+	for (b.hash[0] = 0; b.hash[0] < 2; b.hash[0]++)
+		assert_int_equal(db_session_begin(db, &b), 0);
+	b.hash[0] = 0;
+	assert_false(is_over(b.hash));
+	assert_int_equal(db_session_end(db, b.hash), 0);
+	assert_int_equal(db_user_password(db, "mia", "old", "new", NULL), 0);
+	for (int again = 0; again < 2; again++) {
+		for (b.hash[0] = 0; b.hash[0] < 2; b.hash[0]++) {
+			assert_true(is_over(b.hash));
+			assert_int_equal(db_session_seen(db, b.hash), 0);
+		}
+		assert_int_equal(db_exec(db, &back, NULL), 0);
+	}
 }
 
 /* --- tables --- */
@@ -1181,6 +1223,7 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		T(table_is_put_read_replaced_and_deleted),
+		T(a_session_that_was_ended_does_not_begin_again_with_the_clock),
 		T(a_table_is_found_by_its_name_to_the_letter),
 		T(tables_are_disabled_by_namespace_or_name),
 		T(newest_output_is_of_the_last_version_that_made_one),
