@@ -296,7 +296,7 @@ class Ledger(Records, unittest.TestCase):
         old = settings(self.fed.host, "executor", max_egress_mb=1)
         self.addCleanup(lambda: settings(self.fed.host, "executor", **old))
         self.cut_off(self.leak(egress_mb=64, who="host", bytes=60000, rounds=1000), self.fed.host, self.fed.guest,
-                     by="this site ([executor] max_egress_mb)")
+                     by="party 10000 ([executor] max_egress_mb)")
 
     def test_tags_are_no_way_around_the_budget(self):
         self.cut_off(self.leak(who="host", in_tags=True, rounds=16000), self.fed.host, self.fed.guest)
