@@ -236,7 +236,7 @@ shepherd_socket(struct fixture *f)
 	const struct mailbox_task task = { JOB, "reader_0", 0, "guest",
 		"9999" };
 	char *path;
-	int fd;
+	int fd = -1;
 
 	if (mailbox_wake_path(f->conf, &task, &path) != 0 ||
 	    fd_dgram_bind(path, &fd) != 0)
