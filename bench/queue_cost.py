@@ -203,6 +203,9 @@ class Waiting:
             patiently(lambda: count(fed.guest, "wait_code IN ('waiting_resources', 'turn')") >= jobs, 180,
                       "waiting jobs")
         except BaseException:
+            for site in self.sites:
+                print("   ", site, site.sql("SELECT status, wait_code, wait_role, wait_party, wait_numbers, COUNT(*)"
+                                            " FROM job WHERE ended_at IS NULL GROUP BY 1, 2, 3, 4, 5 LIMIT 20"))
             self.restore()
             raise
 

@@ -89,6 +89,14 @@ give_name(struct upload_job *job)
 	return r;
 }
 
+static void
+unplace(struct upload_job *job)
+{
+	if (job->placed)
+		(void)unlink(job->path);
+	job->placed = false;
+}
+
 static int
 place_file(struct request *req, const char *job_id, struct submit *s)
 {
@@ -157,6 +165,8 @@ make_documents(struct request *req, const char *job_id, struct submit *s)
 	struct upload_job *job = s->ctx;
 	struct json_object *parameters, *common;
 
+	/* Again, under another id. */
+	unplace(job);
 	free(job->path);
 	job->path =
 	    site_path(req->app->conf, "%s/upload/%s.csv", SITE_SPOOL, job_id);
@@ -277,8 +287,7 @@ api_data_upload(struct request *req, struct reply *rp)
 	int r;
 
 	r = upload(req, rp, &job, &config);
-	if (job.placed)
-		(void)unlink(job.path);
+	unplace(&job);
 	if (job.form == NULL)
 		fd_close(&job.fd);
 	json_object_put(job.dsl);

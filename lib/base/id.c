@@ -10,24 +10,29 @@
 
 #include "lib/base/str.h"
 
+/* So few bytes come whole or not at all once the kernel's pool is ready. */
+static void
+draw(void *bytes, size_t n)
+{
+	if (getrandom(bytes, n, 0) != (ssize_t)n)
+		abort();
+}
+
 void
 id_job(char out[ID_JOB_SIZE])
 {
-	static int64_t last_us;
-	static unsigned counter;
 	struct timespec now;
 	struct tm tm;
-	int64_t us;
 	char stamp[16];
+	uint32_t last;
 
 	(void)clock_gettime(CLOCK_REALTIME, &now);
-	us = (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
-	counter = us == last_us ? (counter + 1) % 100000 : 0;
-	last_us = us;
 	(void)localtime_r(&now.tv_sec, &tm);
 	(void)strftime(stamp, sizeof(stamp), "%Y%m%d%H%M%S", &tm);
-	(void)snprintf(out, ID_JOB_SIZE, "%.14s%06u%u", stamp,
-	    (unsigned)(now.tv_nsec / 1000 % 1000000), counter % 100000);
+	draw(&last, sizeof(last));
+	(void)snprintf(out, ID_JOB_SIZE, "%.14s%06u%05u", stamp,
+	    (unsigned)(now.tv_nsec / 1000 % 1000000),
+	    (unsigned)(last % 100000));
 }
 
 void
@@ -35,8 +40,6 @@ id_random(char out[ID_RANDOM_SIZE])
 {
 	unsigned char bytes[16];
 
-	/* Sixteen bytes come whole or not at all once the pool is ready. */
-	if (getrandom(bytes, sizeof(bytes), 0) != (ssize_t)sizeof(bytes))
-		abort();
+	draw(bytes, sizeof(bytes));
 	str_to_hex(bytes, sizeof(bytes), out);
 }

@@ -7,10 +7,11 @@
 #include <stddef.h>
 
 /*
- * Local wall clock YYYYMMDDhhmmss, six digits of microseconds and a counter
- * that keeps ids of one process apart: 21 to 25 digits.  Two processes may
- * draw the same id; the unique key in the database decides, and the loser
- * draws again.
+ * Local wall clock YYYYMMDDhhmmss, six digits of microseconds and five at
+ * random, where the platform has a counter of one process: ids that several
+ * processes and several sites make within a microsecond have to differ, too.
+ * Should two be equal nevertheless, the unique key in the database decides,
+ * and the loser draws again.
  */
 #define ID_JOB_SIZE 26
 void id_job(char out[ID_JOB_SIZE]);

@@ -196,6 +196,7 @@ static const struct db_stmt insert_party = { "job_party.insert", "sssiiisii",
 
 struct insert {
 	const struct db_job_new *j;
+	bool must_be_new;
 	bool created;
 };
 
@@ -267,7 +268,7 @@ insert_tx(struct db *db, void *ctx)
 
 	r = insert_job_row(db, j);
 	in->created = r == 0;
-	if (r == ERR_EXISTS)
+	if (r == ERR_EXISTS && !in->must_be_new)
 		r = check_same(db, j);
 	if (r != 0 || (r = insert_parties(db, j)) != 0)
 		return r;
@@ -285,7 +286,7 @@ insert_tx(struct db *db, void *ctx)
 int
 db_job_insert(struct db *db, const struct db_job_new *j, bool *created)
 {
-	struct insert in = { .j = j };
+	struct insert in = { .j = j, .must_be_new = created == NULL };
 	int r;
 
 	if (created != NULL)

@@ -128,11 +128,12 @@ struct db_job_new {
 };
 
 /*
- * Insert a job, its members and tasks in one transaction.  A job that is
- * there already with the same contract hash is completed: members' party_conf
- * and created flags and missing tasks are added, nothing is overwritten, and
- * *created (may be NULL) is false.
- * Errors: ERR_EXISTS (same id, other contract), ERR_DB.
+ * Insert a job, its members and tasks in one transaction.  With created NULL
+ * the job has to be new.  Else one that is there already with the same
+ * contract hash is completed: members' party_conf and created flags and
+ * missing tasks are added, nothing is overwritten, and *created is false.
+ * Errors: ERR_EXISTS (the id is there, of another contract or where the job
+ * had to be new), ERR_DB.
  */
 int db_job_insert(struct db *, const struct db_job_new *, bool *created);
 

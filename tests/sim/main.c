@@ -26,7 +26,6 @@
 
 #include "lib/base/err.h"
 #include "lib/base/fd.h"
-#include "lib/base/id.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
@@ -107,27 +106,15 @@ on_second(void *ctx)
 	sim_at(sim_now() + SECOND, on_second, NULL);
 }
 
-static void
-nothing(void *ctx)
-{
-	(void)ctx;
-}
-
 void
 world_begin(uint64_t seed, int n)
 {
-	char id[ID_JOB_SIZE];
-
 	buf_clear(&world.trace);
 	world = (struct world){ .seed = seed,
 		.is_calm = options.each_point,
 		.keep_trace = world.keep_trace,
 		.trace = world.trace };
 	sim_time_reset(seed);
-	/* What it keeps of its last call must not be of an equal one. */
-	id_job(id);
-	sim_at(sim_now() + MS, nothing, NULL);
-	(void)sim_next();
 	net_reset();
 	procs_reset();
 	check_reset();

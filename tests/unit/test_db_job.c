@@ -155,6 +155,19 @@ same_job_again_is_completed_and_another_is_refused(void **state)
 	assert_int_equal(db_job_insert(db, &p.job, &created), ERR_EXISTS);
 }
 
+/* Two requests that drew one id: equal documents must not make them one job. */
+static void
+a_job_that_has_to_be_new_is_no_second_time(void **state)
+{
+	struct rows_partner p;
+
+	(void)state;
+	rows_partner_init(&p, J2, "host");
+	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
+	assert_int_equal(db_job_insert(db, &p.job, NULL), ERR_EXISTS);
+	assert_int_equal(events(J2, "job"), 1);
+}
+
 static void
 failed_insert_leaves_nothing(void **state)
 {
@@ -1006,6 +1019,7 @@ main(void)
 		T(job_is_read_as_it_was_inserted),
 		T(brief_job_has_no_documents),
 		T(same_job_again_is_completed_and_another_is_refused),
+		T(a_job_that_has_to_be_new_is_no_second_time),
 		T(failed_insert_leaves_nothing),
 		T(moves_keep_to_the_table_and_leave_events),
 		T(end_of_a_job_returns_its_resources_with_it),
