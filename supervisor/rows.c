@@ -90,7 +90,7 @@ is_counted_on(const struct plan_action *a)
 /* What a job's row is moved to; told once it is committed. */
 static int
 set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
-    const struct plan_action *a, bool *moved)
+    struct db_job_head *head, const struct plan_action *a, bool *moved)
 {
 	int r = 0;
 
@@ -105,8 +105,8 @@ set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	if (a->status == STATE_RUNNING && state_is_end(sn->row->before) &&
 	    (r = db_party_forget_manifests(s->db, j->job_id, j->fence)) != 0)
 		return r;
-	if ((r = db_job_move(
-		 s->db, j->job_id, a->status, j->fence, a->reason, moved)) != 0)
+	if ((r = db_job_move_held(
+		 s->db, j->job_id, head, a->status, a->reason, moved)) != 0)
 		return r;
 	/* It is theirs, too: nothing else is to be done for it here. */
 	return *moved && a->status == STATE_SUCCESS
@@ -217,7 +217,7 @@ rerun(struct supervisor *s, struct job *j, const struct snapshot *sn,
 /* One change of rows; inside the transaction of all of a plan's. */
 static int
 change(struct supervisor *s, struct job *j, const struct snapshot *sn,
-    struct plan_action *a)
+    struct db_job_head *head, struct plan_action *a)
 {
 	struct db *db = s->db;
 
@@ -226,7 +226,7 @@ change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	case PLAN_SET_VERDICT:
 		return set_verdict(s, j, sn, a, &a->done);
 	case PLAN_SET_JOB:
-		return set_job(s, j, sn, a, &a->done);
+		return set_job(s, j, sn, head, a, &a->done);
 	case PLAN_UNDO:
 		return db_job_undo(db, j->job_id, a->status, a->reason);
 	case PLAN_SET_PARTY:
@@ -434,19 +434,21 @@ change_tx(struct db *db, void *ctx)
 {
 	struct changing *c = ctx;
 	struct plan *p = c->plan;
+	struct db_job_head head;
 	bool stale = false;
 	int r;
 
 	for (size_t i = 0; i < p->n; i++)
 		p->actions[i].done = false;
 	/* A scheduler that was stopped for a while may not be it any more. */
-	r = db_job_hold(db, c->job->job_id, c->job->fence);
+	r = db_job_hold_head(db, c->job->job_id, c->job->fence, &head);
 	if (r == 0 && c->acks)
 		r = acks_write(&c->job->acks, db);
 	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		if (plan_is_command(p->actions[i].verb))
 			continue;
-		r = change(c->super, c->job, c->snapshot, &p->actions[i]);
+		r = change(
+		    c->super, c->job, c->snapshot, &head, &p->actions[i]);
 		/* What was planned behind it is for a job that is so. */
 		stale = is_counted_on(&p->actions[i]) && !p->actions[i].done;
 		if (stale)

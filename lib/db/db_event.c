@@ -4,10 +4,15 @@
  */
 #include "lib/db/db_event.h"
 
+#include <stdlib.h>
+
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
 #include "lib/base/str.h"
 #include "lib/db/db_cols.h"
 #include "lib/db/db_exchange.h"
 #include "lib/db/db_often.h"
+#include "lib/db/db_private.h"
 #include "lib/db/db_rows.h"
 #include "lib/model/state.h"
 
@@ -34,10 +39,20 @@ static const struct db_col event_cols[] = {
 static const struct db_shape event_shape =
     DB_SHAPE(struct db_event, event_cols);
 
-static const struct db_stmt insert = { "event.add", "ssisssssse",
-	"INSERT INTO event (job_id, component, version, role, party_id, kind,"
-	" from_state, to_state, actor, reason)"
-	" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, LEFT(?, 4000))" };
+#define ADD                                                                    \
+	"INSERT INTO event (job_id, component, version, role, party_id, kind," \
+	" from_state, to_state, actor, reason) VALUES " ROW
+#define ROW "(?, ?, ?, ?, ?, ?, ?, ?, ?, LEFT(?, 4000))"
+#define ROW_PARAMS "ssisssssse"
+#define ROW_ARGS(e)                                                            \
+	(e)->job_id, (e)->component, (e)->version, (e)->role, (e)->party_id,   \
+	    (e)->kind, (e)->from_state, (e)->to_state, (e)->actor, (e)->reason
+static const struct db_stmt add_1 = { "event.add", ROW_PARAMS, ADD };
+static const struct db_stmt add_2 = { "event.add_2", ROW_PARAMS ROW_PARAMS,
+	ADD ", " ROW };
+static const struct db_stmt add_4 = { "event.add_4",
+	ROW_PARAMS ROW_PARAMS ROW_PARAMS ROW_PARAMS,
+	ADD ", " ROW ", " ROW ", " ROW };
 static const struct db_stmt list = { "event.list", "sii",
 	"SELECT 1" EVENT_COLS(
 	    DB_SQL) " FROM event"
@@ -145,6 +160,82 @@ add_audit(struct db *db, const struct db_event *e)
 	    text(e->role), text(e->party_id));
 }
 
+/* --- together, at the end of the transaction ------------------------------ */
+
+/* They say what changed and nobody reads them before: one question for all. */
+struct db_events {
+	struct arena *arena;
+	struct db_event *rows;
+	size_t n;
+};
+
+static void
+keep(struct db *db, const struct db_event *e)
+{
+	struct db_events *es = db->events;
+	struct arena *a;
+
+	if (es == NULL) {
+		es = db->events = xcalloc(1, sizeof(*es));
+		es->arena = arena_new();
+	}
+	a = es->arena;
+	es->rows = xrealloc(es->rows, (es->n + 1) * sizeof(*es->rows));
+	es->rows[es->n++] =
+	    (struct db_event){ .job_id = arena_strdup(a, text(e->job_id)),
+		    .component = arena_strdup(a, text(e->component)),
+		    .version = e->version,
+		    .role = arena_strdup(a, text(e->role)),
+		    .party_id = arena_strdup(a, text(e->party_id)),
+		    .kind = arena_strdup(a, text(e->kind)),
+		    .from_state = arena_strdup(a, text(e->from_state)),
+		    .to_state = arena_strdup(a, text(e->to_state)),
+		    .actor = arena_strdup(a, db_actor(db)),
+		    .reason = arena_strdup(a, e->reason) };
+}
+
+int
+db_events_write(struct db *db)
+{
+	const struct db_event *e, *end;
+	int r = 0;
+
+	if (db->events == NULL)
+		return 0;
+	e = db->events->rows;
+	end = e + db->events->n;
+	for (; r == 0 && end - e >= 4; e += 4)
+		r = db_exec(db, &add_4, NULL, ROW_ARGS(e), ROW_ARGS(e + 1),
+		    ROW_ARGS(e + 2), ROW_ARGS(e + 3));
+	for (; r == 0 && end - e >= 2; e += 2)
+		r = db_exec(db, &add_2, NULL, ROW_ARGS(e), ROW_ARGS(e + 1));
+	if (r == 0 && e < end)
+		r = db_exec(db, &add_1, NULL, ROW_ARGS(e));
+	return r;
+}
+
+static void
+tell_move(const struct db_event *e)
+{
+	if (!str_eq(e->kind, "job") || *e->from_state == '\0')
+		return;
+	log_info("job %s: %s to %s%s%s", e->job_id, e->from_state, e->to_state,
+	    e->reason != NULL ? ": " : "", text(e->reason));
+}
+
+void
+db_events_drop(struct db *db, bool committed)
+{
+	if (db->events == NULL)
+		return;
+	for (size_t i = 0; committed && i < db->events->n; i++)
+		tell_move(&db->events->rows[i]);
+	arena_free(db->events->arena);
+	free(db->events->rows);
+	free(db->events);
+	db->events = NULL;
+}
+
 int
 db_event_add(struct db *db, const struct db_event *e)
 {
@@ -152,9 +243,12 @@ db_event_add(struct db *db, const struct db_event *e)
 
 	if (r != 0)
 		return r;
-	return db_exec(db, &insert, NULL, text(e->job_id), text(e->component),
-	    e->version, text(e->role), text(e->party_id), text(e->kind),
-	    text(e->from_state), text(e->to_state), db_actor(db), e->reason);
+	keep(db, e);
+	if (db->in_tx)
+		return 0;
+	r = db_events_write(db);
+	db_events_drop(db, r == 0);
+	return r;
 }
 
 int
@@ -165,4 +259,4 @@ db_event_list(struct db *db, struct arena *a, const char *job_id,
 	    db, &list, &event_shape, a, rows, n, job_id, after_id, limit);
 }
 
-const struct db_stmt *const db_event_often[] = { &insert, &audit_task, NULL };
+const struct db_stmt *const db_event_often[] = { &add_1, &audit_task, NULL };

@@ -24,7 +24,8 @@ struct db_event {
 };
 
 /*
- * id, at_ms and actor are the database's and the connection's.  Starts and
+ * id, at_ms and actor are the database's and the connection's.  Inside a
+ * transaction the rows are written together at its end.  Starts and
  * ends of jobs and of this site's tasks, and other contracts of a job, become
  * rows of audit by it as well ("job start", "task end" and so on).
  */

@@ -302,22 +302,18 @@ db_job_insert(struct db *db, const struct db_job_new *j, bool *created)
 
 /* --- moves --- */
 
-struct job_head {
-	enum state status;
-	int64_t fence;
-	enum state cancel_status;
-};
 #define HEAD_COLS(X)                                                           \
 	X(STATE, status, "status")                                             \
 	X(INT, fence, "lease_fence")                                           \
 	X(STATE, cancel_status, "cancel_status")
 static const struct db_col head_cols[] = {
 #define COL(type, field, column)                                               \
-	{ DB_##type, offsetof(struct job_head, field) },
+	{ DB_##type, offsetof(struct db_job_head, field) },
 	HEAD_COLS(COL)
 #undef COL
 };
-static const struct db_shape head_shape = DB_SHAPE(struct job_head, head_cols);
+static const struct db_shape head_shape =
+    DB_SHAPE(struct db_job_head, head_cols);
 
 static const struct db_stmt lock_head = { "job.lock", "s",
 	"SELECT 1" HEAD_COLS(DB_SQL) " FROM job WHERE job_id = ? FOR UPDATE" };
@@ -358,7 +354,7 @@ struct job_move {
 
 static int
 lock_job(struct db *db, struct arena *a, const char *job_id, int64_t fence,
-    struct job_head **out)
+    struct db_job_head **out)
 {
 	int r;
 
@@ -413,36 +409,34 @@ move_locked(struct db *db, struct job_move *m)
 				    .reason = m->reason });
 }
 
+/* A scheduler's move (with its lease); head: how the locked row stands. */
+static int
+move_by_head(struct db *db, struct job_move *m, const struct db_job_head *head)
+{
+	m->moved = false;
+	m->from = head->status;
+	/* Who asked for the end was told that it comes: plan anew. */
+	if (m->fence != 0 && m->to == STATE_SUCCESS &&
+	    state_job_may(m->from, m->to) && head->cancel_status != STATE_NONE)
+		return err_set(ERR_CONFLICT,
+		    "job %s was asked to end as %s meanwhile", m->job_id,
+		    state_name(head->cancel_status));
+	return move_locked(db, m);
+}
+
 static int
 move_tx(struct db *db, void *ctx)
 {
 	struct job_move *m = ctx;
 	struct arena *a = arena_new();
-	struct job_head *head;
+	struct db_job_head *head;
 	int r;
 
 	m->moved = false;
-	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) == 0) {
-		m->from = head->status;
-		/* Who asked for the end was told that it comes: plan anew. */
-		if (m->fence != 0 && m->to == STATE_SUCCESS &&
-		    state_job_may(m->from, m->to) &&
-		    head->cancel_status != STATE_NONE)
-			r = err_set(ERR_CONFLICT,
-			    "job %s was asked to end as %s meanwhile",
-			    m->job_id, state_name(head->cancel_status));
-		else
-			r = move_locked(db, m);
-	}
+	if ((r = lock_job(db, a, m->job_id, m->fence, &head)) == 0)
+		r = move_by_head(db, m, head);
 	arena_free(a);
 	return r;
-}
-
-static void
-tell_move(const struct job_move *m)
-{
-	log_info("job %s: %s to %s%s%s", m->job_id, state_name(m->from),
-	    state_name(m->to), m->reason != NULL ? ": " : "", text(m->reason));
 }
 
 int
@@ -456,10 +450,8 @@ db_job_move_locked(struct db *db, struct db_job *j, enum state to,
 	int r = move_locked(db, &m);
 
 	*moved = r == 0 && m.moved;
-	if (*moved) {
-		tell_move(&m);
+	if (*moved)
 		j->status = to;
-	}
 	return r;
 }
 
@@ -472,10 +464,6 @@ int
 db_job_end_otherwise(
     struct db *db, struct db_job *j, enum state to, const char *reason)
 {
-	struct job_move m = { .job_id = j->job_id,
-		.to = to,
-		.from = j->status,
-		.reason = reason };
 	int r;
 
 	if ((r = db_exec(db, &other_end, NULL, state_name(to),
@@ -487,7 +475,6 @@ db_job_end_otherwise(
 				      .to_state = state_name(to),
 				      .reason = reason })) != 0)
 		return r;
-	tell_move(&m);
 	j->status = to;
 	return 0;
 }
@@ -529,11 +516,39 @@ db_job_move(struct db *db, const char *job_id, enum state to, int64_t fence,
 		*moved = false;
 	if ((r = db_tx(db, move_tx, &m)) != 0)
 		return r;
-	if (m.moved)
-		tell_move(&m);
 	if (moved != NULL)
 		*moved = m.moved;
 	return 0;
+}
+
+int
+db_job_hold_head(
+    struct db *db, const char *job_id, int64_t fence, struct db_job_head *out)
+{
+	struct arena *a = arena_new();
+	struct db_job_head *head;
+	int r;
+
+	if ((r = lock_job(db, a, job_id, fence, &head)) == 0)
+		*out = *head;
+	arena_free(a);
+	return r;
+}
+
+int
+db_job_move_held(struct db *db, const char *job_id, struct db_job_head *head,
+    enum state to, const char *reason, bool *moved)
+{
+	struct job_move m = { .job_id = job_id,
+		.to = to,
+		.fence = head->fence,
+		.reason = reason };
+	int r = move_by_head(db, &m, head);
+
+	*moved = r == 0 && m.moved;
+	if (*moved)
+		head->status = to;
+	return r;
 }
 
 /* --- signals --- */
@@ -560,7 +575,7 @@ cancel_tx(struct db *db, void *ctx)
 {
 	struct job_move *m = ctx;
 	struct arena *a = arena_new();
-	struct job_head *head;
+	struct db_job_head *head;
 	int64_t n;
 	int r;
 

@@ -309,6 +309,14 @@ int db_job_move(struct db *, const char *job_id, enum state to, int64_t fence,
     const char *reason, bool *moved);
 
 /*
+ * The same for a transaction that db_job_hold_head() holds the lease for; head
+ * is what it read, and becomes the new state.
+ */
+struct db_job_head;
+int db_job_move_held(struct db *, const char *job_id, struct db_job_head *head,
+    enum state to, const char *reason, bool *moved);
+
+/*
  * The same for a transaction that has read and locked the job
  * (db_job_get_member()): j->status is that of the row, and becomes the new one.
  * ERR_CONFLICT when it is not.
@@ -413,6 +421,14 @@ int db_job_leased(struct db *, struct arena *, const char *owner, int64_t limit,
  * for the end of the transaction.  ERR_CONFLICT when somebody has.
  */
 int db_job_hold(struct db *, const char *job_id, int64_t fence);
+/* The same, for who wants to move it, too. */
+struct db_job_head {
+	enum state status;
+	int64_t fence;
+	enum state cancel_status;
+};
+int db_job_hold_head(
+    struct db *, const char *job_id, int64_t fence, struct db_job_head *out);
 /* The same, for who wants the row (brief), too. */
 int db_job_hold_read(struct db *, struct arena *, const char *job_id,
     int64_t fence, struct db_job **);

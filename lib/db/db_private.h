@@ -21,6 +21,7 @@ typedef bool db_flag;
 #define DB_ACTOR_MAX 100      /* event.actor */
 
 struct prepared;
+struct db_events;
 
 /* How many jobs and local members there were before a moment. */
 struct db_counted {
@@ -47,7 +48,8 @@ struct db {
 	int64_t asked_ms; /* monotonic: when the server was asked last, */
 	int64_t wait_ms;  /* and how long it may take; 0: for ever */
 	bool in_tx;
-	bool doomed; /* the transaction must be repeated */
+	bool doomed;		  /* the transaction must be repeated */
+	struct db_events *events; /* that its end is to write; NULL: none */
 	int64_t insert_id;
 	char actor[DB_ACTOR_MAX + 1];
 	struct db_counted jobs_counted;
@@ -76,6 +78,12 @@ void db_pause(int try);
 void db_forget_prepared(struct db *);
 /* Have it at hand, without running it. */
 int db_prepare(struct db *, const struct db_stmt *);
+/*
+ * db_event.c: write what the transaction has to tell; drop it, after a commit
+ * with a line in the log for each move of a job.
+ */
+int db_events_write(struct db *);
+void db_events_drop(struct db *, bool committed);
 /* What is prepared now is to stay; what comes later is closed by the other. */
 void db_keep_prepared(struct db *);
 int db_forget_others(struct db *);

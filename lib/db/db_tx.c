@@ -51,7 +51,8 @@ run_once(struct db *db, db_tx_fn *fn, void *ctx, bool *again)
 	}
 	db->in_tx = true;
 	db->doomed = false;
-	r = fn(db, ctx);
+	if ((r = fn(db, ctx)) == 0)
+		r = db_events_write(db);
 	/* fn may have passed over an error that rolled everything back. */
 	if (r == 0 && (db->doomed || db->lost))
 		r = err_set(ERR_DB_RETRY, "the transaction was rolled back");
@@ -65,6 +66,7 @@ run_once(struct db *db, db_tx_fn *fn, void *ctx, bool *again)
 			db->lost = true;
 	}
 	db->in_tx = false;
+	db_events_drop(db, r == 0);
 	return r;
 }
 

@@ -18,6 +18,7 @@
 #include "lib/db/db_job.h"
 #include "lib/db/db_resource.h"
 #include "lib/db/db_task.h"
+#include "lib/db/db_tx.h"
 #include "lib/db/migrate.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
@@ -166,6 +167,45 @@ a_job_that_has_to_be_new_is_no_second_time(void **state)
 	assert_int_equal(db_job_insert(db, &p.job, NULL), 0);
 	assert_int_equal(db_job_insert(db, &p.job, NULL), ERR_EXISTS);
 	assert_int_equal(events(J2, "job"), 1);
+}
+
+struct telling {
+	int64_t n;
+	int end;
+};
+
+static int
+tell_tx(struct db *to, void *ctx)
+{
+	const struct telling *t = ctx;
+	int r = 0;
+
+	for (int64_t i = 0; r == 0 && i < t->n; i++)
+		r = db_event_add(
+		    to, &(struct db_event){
+			    .job_id = J2, .kind = "test", .version = i });
+	return r == 0 ? t->end : r;
+}
+
+/* Written together at the end, however many they are. */
+static void
+events_of_a_transaction_are_all_there_in_order_or_none(void **state)
+{
+	struct telling t = { .n = 7, .end = ERR_BUSY };
+	struct db_event *rows;
+	size_t n;
+
+	(void)state;
+	assert_int_equal(db_tx(db, tell_tx, &t), ERR_BUSY);
+	assert_int_equal(events(J2, "test"), 0);
+	t = (struct telling){ .n = 7 };
+	assert_int_equal(db_tx(db, tell_tx, &t), 0);
+	assert_int_equal(db_event_list(db, arena, J2, 0, 100, &rows, &n), 0);
+	assert_int_equal(n, 7);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(rows[i].version, i);
+	assert_int_equal(tell_tx(db, &t), 0);
+	assert_int_equal(events(J2, "test"), 14);
 }
 
 static void
@@ -1020,6 +1060,7 @@ main(void)
 		T(brief_job_has_no_documents),
 		T(same_job_again_is_completed_and_another_is_refused),
 		T(a_job_that_has_to_be_new_is_no_second_time),
+		T(events_of_a_transaction_are_all_there_in_order_or_none),
 		T(failed_insert_leaves_nothing),
 		T(moves_keep_to_the_table_and_leave_events),
 		T(end_of_a_job_returns_its_resources_with_it),
