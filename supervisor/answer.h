@@ -23,6 +23,7 @@ struct command {
 	int64_t auto_retries, retry_delay_s;
 	enum state status;
 	bool undo;	    /* of an end: that of a run that came to nothing */
+	bool begins;	    /* of an application: the member starts with it */
 	int64_t over_ms;    /* likewise: since when the job is over */
 	const char *reason; /* may be NULL */
 	struct db_job *row; /* of an apply: the job, while it is locked */

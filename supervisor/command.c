@@ -83,6 +83,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	/* The success of a job that makes a model names all manifests. */
 	if (c->verb == PLAN_END && c->status == STATE_SUCCESS && !c->undo)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
+	c->begins = a->begins;
 	c->ntold = a->ntold;
 	c->told = keys_of(c, sn, a->told, a->ntold, &c->told_components);
 	if (a->nstarts > 0 &&
@@ -163,7 +164,7 @@ apply_here(
 
 	if ((r = party_site_ready(conf, why)) != 0)
 		return r;
-	return party_resource_apply(
+	return (c->begins ? party_resource_take : party_resource_apply)(
 	    c->super->db, caller, &c->to, conf->reservation_ms, why, NULL);
 }
 

@@ -163,6 +163,11 @@ struct plan_action {
 	 */
 	size_t *starts; /* in the arena */
 	size_t nstarts;
+	/*
+	 * Of an own member's application: all others have granted and all have
+	 * signed, so that it starts with it.
+	 */
+	bool begins;
 	bool done; /* for whoever carries it out */
 };
 

@@ -198,6 +198,28 @@ is_next_in_order(const struct plan_job *j, size_t m)
 	return true;
 }
 
+/* An own member for which nobody else is waited for. */
+static bool
+begins_with_grant(const struct plan_job *j, size_t m)
+{
+	for (size_t i = 0; i < j->nmembers; i++)
+		if (!j->members[i].is_signed ||
+		    (i != m && !j->members[i].reserved &&
+			!j->members[i].started))
+			return false;
+	return j->members[m].is_local;
+}
+
+static void
+plan_apply_to(struct plan_maker *k, size_t m)
+{
+	size_t n = k->plan->n;
+
+	plan_to_member(k, PLAN_APPLY, m, k->job->status, NULL);
+	if (k->plan->n > n)
+		k->plan->actions[n].begins = begins_with_grant(k->job, m);
+}
+
 static bool
 plan_apply(struct plan_maker *k)
 {
@@ -236,7 +258,7 @@ plan_apply(struct plan_maker *k)
 	for (size_t m = 0; m < j->nmembers && !all; m++)
 		if (!j->members[m].reserved && !j->members[m].started &&
 		    (!j->apply_in_order || is_next_in_order(j, m)))
-			plan_to_member(k, PLAN_APPLY, m, j->status, NULL);
+			plan_apply_to(k, m);
 	if (!all)
 		wait_for_members(k, WAIT_RESERVING);
 	return all;

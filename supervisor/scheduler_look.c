@@ -78,9 +78,10 @@ serve_own(
 		    !sn->parties[a->member].is_local)
 			continue;
 		r = command_send(s->super, j, sn, a, answered, s, &sent);
-		if (sent.news && sent.done && a->verb == PLAN_APPLY)
+		if (sent.news && sent.done && a->verb == PLAN_APPLY) {
 			sn->plan.members[a->member].reserved = o->more = true;
-		else
+			sn->plan.members[a->member].started = a->begins;
+		} else
 			o->changed |= sent.news;
 	}
 	return r;

@@ -172,6 +172,13 @@ int party_site_ready(const struct site_conf *, struct wait *why);
 int party_resource_apply(struct db *, const struct party_caller *,
     const struct party_member *, int64_t reservation_ms, struct wait *why,
     bool *effective);
+/*
+ * The same, and the job runs (party_job_start()): for who knows that all other
+ * members have granted theirs and that all have signed.
+ */
+int party_resource_take(struct db *, const struct party_caller *,
+    const struct party_member *, int64_t reservation_ms, struct wait *why,
+    bool *effective);
 /* Give back a reservation. */
 int party_resource_return(struct db *, const struct party_caller *,
     const struct party_member *, bool *effective);

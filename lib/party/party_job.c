@@ -385,6 +385,19 @@ apply(struct db *db, struct party_command *c)
 	return r;
 }
 
+static int
+run_apply(struct db *db, struct party_command *c, party_command_fn *fn,
+    struct wait *why, bool *effective)
+{
+	int r;
+
+	c->why = wait_of(WAIT_NONE);
+	r = party_run(db, c, fn, effective);
+	if (why != NULL)
+		*why = c->why;
+	return r;
+}
+
 int
 party_resource_apply(struct db *db, const struct party_caller *caller,
     const struct party_member *m, int64_t reservation_ms, struct wait *why,
@@ -393,13 +406,8 @@ party_resource_apply(struct db *db, const struct party_caller *caller,
 	struct party_command c = {
 		.caller = caller, .member = *m, .reservation_ms = reservation_ms
 	};
-	int r;
 
-	c.why = wait_of(WAIT_NONE);
-	r = party_run(db, &c, apply, effective);
-	if (why != NULL)
-		*why = c.why;
-	return r;
+	return run_apply(db, &c, apply, why, effective);
 }
 
 /* Only a reservation: what a running job holds, its end gives back. */
@@ -477,6 +485,26 @@ party_job_start(struct db *db, const struct party_caller *caller,
 	struct party_command c = { .caller = caller, .member = *m };
 
 	return party_run(db, &c, start, effective);
+}
+
+static int
+take(struct db *db, struct party_command *c)
+{
+	int r = apply(db, c);
+
+	return r != 0 ? r : start(db, c);
+}
+
+int
+party_resource_take(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, int64_t reservation_ms, struct wait *why,
+    bool *effective)
+{
+	struct party_command c = {
+		.caller = caller, .member = *m, .reservation_ms = reservation_ms
+	};
+
+	return run_apply(db, &c, take, why, effective);
 }
 
 static int

@@ -316,6 +316,28 @@ after_a_refusal_members_are_asked_in_one_order(void **state)
 	expect_commands(f, 1);
 }
 
+/* The last own member starts as it reserves; no other does, nor a partner. */
+static void
+who_is_asked_last_begins_when_all_have_signed(void **state)
+{
+	struct fixture *f = *state;
+
+	all_created(f);
+	make(f);
+	assert_false(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
+	f->members[HOST].reserved = true;
+	make(f);
+	assert_true(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
+	f->members[HOST].is_signed = false;
+	make(f);
+	assert_false(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
+	f->members[HOST].is_signed = true;
+	f->members[HOST].reserved = false;
+	f->members[GUEST].reserved = true;
+	make(f);
+	assert_false(expect(f, PLAN_APPLY, HOST, ANY)->begins);
+}
+
 static void
 a_job_does_not_pass_one_that_waited_long(void **state)
 {
@@ -1758,6 +1780,7 @@ main(void)
 		T(a_refusal_gives_back_what_others_granted),
 		T(an_absent_partner_does_not_hold_the_resources_of_others),
 		T(after_a_refusal_members_are_asked_in_one_order),
+		T(who_is_asked_last_begins_when_all_have_signed),
 		T(a_job_does_not_pass_one_that_waited_long),
 		T(all_granted_starts_the_job),
 		T(a_partner_begins_the_first_tasks_with_its_start),
