@@ -16,7 +16,6 @@
 #include "cli/site.h"
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/str.h"
 #include "lib/db/db_client_key.h"
 #include "lib/json/json.h"
@@ -151,7 +150,7 @@ hand_over(const struct args *args, const char *name, const char *role,
 	json_add_str(o, "secret_key", k->secret);
 	if (path != NULL) {
 		line = xasprintf("%s\n", json_text(o));
-		r = fd_replace_file(path, line, strlen(line), 0600);
+		r = output_file(args, path, line, strlen(line), 0600);
 		sodium_memzero(line, strlen(line));
 		free(line);
 		if (r == 0 && !args_json(args))
@@ -193,6 +192,7 @@ run_create(const struct args *args)
 {
 	const char *name = args_operand(args, 0);
 	const char *role = args_text(args, "role");
+	const char *path = args_text(args, "output");
 	struct client_key k = { NULL, NULL };
 	struct site s;
 	int r;
@@ -201,7 +201,8 @@ run_create(const struct args *args)
 		return args_wrong(
 		    "a key's name has 1 to %d letters, digits, _ or -",
 		    NAME_MAX_LEN);
-	if ((r = client_role_check("--role", role)) != 0)
+	if ((r = client_role_check("--role", role)) != 0 ||
+	    (path != NULL && (r = output_target(args, path)) != 0))
 		return r;
 	if (sodium_init() < 0)
 		return err_set(ERR_CRYPTO, "libsodium cannot start");
@@ -318,7 +319,7 @@ run_client_config(const struct args *args)
 			    "    http_app_key: %s\n    http_secret_key: %s\n",
 			    k.app_key, k.secret);
 		if (to != NULL)
-			r = fd_replace_file(to, b.data, b.len, 0600);
+			r = output_file(args, to, b.data, b.len, 0600);
 		else
 			(void)printf("%s", buf_str(&b));
 	}
@@ -338,6 +339,7 @@ static const struct option_def create_options[] = {
 	    true },
 	{ "output", "FILE", "write the key there, not to standard output",
 	    false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 
@@ -395,6 +397,7 @@ static const struct option_def client_config_options[] = {
 	OPTION_CONFIG_REQUIRED,
 	{ "app-key-file", "FILE", "key to put in, from \"key create\"", false },
 	{ "output", "FILE", "write there instead of standard output", false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 

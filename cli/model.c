@@ -9,7 +9,6 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -91,7 +90,8 @@ add_components(struct json_object *body, const char *list)
 
 /* The configuration of a job that predicts, with its tables to be named. */
 static int
-write_predict_conf(struct api *api, struct json_object *model, const char *path)
+write_predict_conf(const struct args *args, struct api *api,
+    struct json_object *model, const char *path)
 {
 	struct json_object *answer = NULL;
 	const char *text;
@@ -101,7 +101,8 @@ write_predict_conf(struct api *api, struct json_object *model, const char *path)
 		return err_wrap("deployed, but without %s", path);
 	text = json_object_to_json_string_ext(json_get(answer, "data"),
 	    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	r = fd_replace_file(path, text, strlen(text), 0644);
+	if ((r = output_file(args, path, text, strlen(text), 0644)) != 0)
+		(void)err_wrap("deployed, but without %s", path);
 	json_object_put(answer);
 	return r;
 }
@@ -133,7 +134,8 @@ run_deploy(const struct args *args)
 	struct api *api;
 	int r;
 
-	if ((r = api_open(args, &api)) != 0)
+	if ((conf != NULL && (r = output_target(args, conf)) != 0) ||
+	    (r = api_open(args, &api)) != 0)
 		return r;
 	if ((r = find_model(api, args_operand(args, 0), &model)) == 0) {
 		if (components != NULL)
@@ -146,7 +148,7 @@ run_deploy(const struct args *args)
 		    json_get_str(
 			json_get(answer, "data"), "model_version", ""));
 		if (conf != NULL)
-			r = write_predict_conf(api, model, conf);
+			r = write_predict_conf(args, api, model, conf);
 		print_deployed(args, model);
 	}
 	json_object_put(answer);
@@ -157,7 +159,8 @@ run_deploy(const struct args *args)
 
 /* A zip archive into a file; anything else is the site's complaint. */
 static int
-fetch_archive(struct api *api, struct json_object *model, const char *path)
+fetch_archive(const struct args *args, struct api *api,
+    struct json_object *model, const char *path)
 {
 	const char *text = json_text(model);
 	struct http_request req = {
@@ -172,8 +175,8 @@ fetch_archive(struct api *api, struct json_object *model, const char *path)
 	if ((r = api_fetch(api, "model/export", &req, &reply)) == 0) {
 		if (reply.body.len >= 2 &&
 		    memcmp(reply.body.data, "PK", 2) == 0)
-			r = fd_replace_file(
-			    path, reply.body.data, reply.body.len, 0600);
+			r = output_file(
+			    args, path, reply.body.data, reply.body.len, 0600);
 		else if ((r = api_answer(&reply, &answer)) == 0)
 			r = err_set(ERR_FORMAT, "no archive in the answer");
 	}
@@ -195,7 +198,7 @@ run_export(const struct args *args)
 		return r;
 	if ((r = find_model(api, args_operand(args, 0), &model)) == 0 &&
 	    (r = api_own_member(args, api, args_operand(args, 0), model)) == 0)
-		r = fetch_archive(api, model, path);
+		r = fetch_archive(args, api, model, path);
 	if (r == 0 && args_json(args)) {
 		o = json_object_new_object();
 		json_add_str(o, "file", path);
@@ -214,6 +217,7 @@ static const struct option_def deploy_options[] = {
 	{ "components", "LIST", "those that predictions need (all)", false },
 	{ "predict-conf", "FILE",
 	    "write a prediction's configuration, tables to be named", false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 

@@ -63,8 +63,17 @@ output_target(const struct args *args, const char *path)
 	if (args_flag(args, "force") || fd_each(path, 1, is_taken, NULL) == 0)
 		return 0;
 	return err_set(ERR_EXISTS,
-	    "%s is there already: another --output, or --force to replace it",
+	    "%s is there already: name another, or --force to replace it",
 	    path);
+}
+
+int
+output_file(const struct args *args, const char *path, const void *data,
+    size_t len, mode_t mode)
+{
+	if (args_flag(args, "force"))
+		return fd_replace_file(path, data, len, mode);
+	return fd_new_file(path, data, len, mode);
 }
 
 static bool

@@ -5,6 +5,8 @@
 #define CLI_OUTPUT_H
 
 #include <stdarg.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include <json-c/json.h>
 
@@ -51,6 +53,12 @@ char *output_tamed(const char *fmt, va_list)
  * already is another's, unless --force was given.  Errors: ERR_EXISTS.
  */
 int output_target(const struct args *, const char *path);
+/*
+ * Write a file, whole or not at all; output_target() holds for it, whatever
+ * came there since that was asked.  Errors: ERR_EXISTS, ERR_IO.
+ */
+int output_file(const struct args *, const char *path, const void *data,
+    size_t len, mode_t mode);
 #define OPTION_FORCE                                                           \
 	{                                                                      \
 		"force", NULL, "replace what is there already", false          \

@@ -191,7 +191,7 @@ run_export(const struct args *args)
 		text = json_object_to_json_string_ext(o,
 		    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 		if (out != NULL)
-			r = fd_replace_file(out, text, strlen(text), 0644);
+			r = output_file(args, out, text, strlen(text), 0644);
 		else
 			(void)printf("%s\n", text);
 		json_object_put(o);
@@ -452,6 +452,7 @@ const struct command command_partner_remove = {
 static const struct option_def export_options[] = {
 	OPTION_CONFIG_REQUIRED,
 	{ "output", "FILE", "write there instead of standard output", false },
+	OPTION_FORCE,
 	OPTION_END,
 };
 

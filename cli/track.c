@@ -182,8 +182,8 @@ download(const struct args *args, const char *method, const char *path,
 		/* gzip starts with 1f 8b, JSON with a brace. */
 		if (reply.body.len >= 2 &&
 		    memcmp(reply.body.data, "\x1f\x8b", 2) == 0)
-			r = archive_extract(
-			    reply.body.data, reply.body.len, folder, &files);
+			r = archive_extract(reply.body.data, reply.body.len,
+			    folder, args_flag(args, "force"), &files);
 		else if ((r = api_answer(&reply, &answer)) == 0)
 			r = err_set(ERR_FORMAT, "no archive in the answer");
 	}

@@ -142,6 +142,33 @@ out:
 	return r;
 }
 
+int
+fd_new_file(const char *path, const void *data, size_t len, mode_t mode)
+{
+	char *dir;
+	int fd, r;
+
+	fd = open(
+	    path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(ERR_EXISTS, "%s is there already", path);
+	if (fd < 0)
+		return err_set_errno(ERR_IO, "create %s", path);
+	if ((r = fd_write_all(fd, data, len)) != 0)
+		r = err_wrap("%s", path);
+	else if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
+		r = err_set_errno(ERR_IO, "%s", path);
+	fd_close(&fd);
+	if (r != 0) {
+		(void)unlink(path);
+		return r;
+	}
+	dir = parent_of(path);
+	r = fd_sync_dir(dir);
+	free(dir);
+	return r;
+}
+
 /* From the end: mostly all but the last one or two are there. */
 static int
 make_folders(char *path, mode_t mode)

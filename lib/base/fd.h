@@ -23,6 +23,8 @@ int fd_set_nonblock(int fd);
  */
 int fd_replace_file(
     const char *path, const void *data, size_t len, mode_t mode);
+/* A new file, synced; on errors there is none.  ERR_EXISTS, ERR_IO. */
+int fd_new_file(const char *path, const void *data, size_t len, mode_t mode);
 /* Is the path still the file that was seen, unchanged? */
 bool fd_same_file(const struct stat *, const struct stat *);
 int fd_sync_dir(const char *path);

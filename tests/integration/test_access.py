@@ -166,6 +166,26 @@ class Users(unittest.TestCase):
             done = subprocess.run(run + ["--app-key-file", path], capture_output=True, text=True, check=False)
             self.assertIn("lets others in", done.stderr)
 
+    def test_a_key_replaces_no_file_unasked(self):
+        """What has the name may be another's key, which nobody has again."""
+        with tempfile.TemporaryDirectory() as folder:
+            path, name = os.path.join(folder, "key.json"), unique("second")
+            make = ("key", "create", name, "--role", "modeler", "--output", path)
+            conf = ("client-config", "--output", path)
+            self.site.cli("key", "create", unique("first"), "--role", "modeler", "--output", path)
+            with open(path, encoding="utf-8") as f:
+                first = f.read()
+            for command in (make, conf):
+                done = self.site.cli(*command, check=False)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn(path + " is there already", done.stderr)
+            with open(path, encoding="utf-8") as f:
+                self.assertEqual(f.read(), first)
+            self.assertNotIn(name, self.site.cli("key", "list").stdout)
+            self.site.cli(*make, "--force")
+            with open(path, encoding="utf-8") as f:
+                self.assertEqual(json.load(f)["name"], name)
+
     def test_the_classic_client_gets_its_configuration(self):
         with tempfile.TemporaryDirectory() as folder:
             key = os.path.join(folder, "key.json")

@@ -197,7 +197,7 @@ class Newcomer(unittest.TestCase):
                 files = sorted(os.listdir(os.path.join(d, to)))
                 done = fetch(command, *args, to=to)
                 self.assertEqual((done.returncode, done.stdout), (1, ""))
-                self.assertIn("%s is there already: another --output, or --force" % os.path.join(d, to), done.stderr)
+                self.assertIn("%s is there already: name another, or --force" % os.path.join(d, to), done.stderr)
                 self.assertEqual(fetch(command, *args, "--force", to=to).returncode, 0)
                 self.assertEqual(sorted(os.listdir(os.path.join(d, to))), files)
         one = self.site.cli("output", job, "reader_0")

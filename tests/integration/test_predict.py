@@ -222,6 +222,12 @@ class Views(Predict):
                 table.update(name=name, namespace="predict")
             with open(conf, "w", encoding="utf-8") as f:
                 json.dump(doc, f)
+            # Deployed again, the tables that were named stay named.
+            done = guest.cli("deploy", self.job, "--predict-conf", conf, check=False)
+            self.assertEqual((done.returncode, done.stdout), (1, ""))
+            self.assertIn(conf + " is there already", done.stderr)
+            with open(conf, encoding="utf-8") as f:
+                self.assertEqual(json.load(f), doc)
             done = guest.cli("submit", "--conf", conf, "--watch", "--json")
             job = json.loads(done.stdout)["job_id"]
             self.assertEqual(len(download(guest, job, "hetero_lr_0")[1]), 569)

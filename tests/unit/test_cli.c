@@ -10,6 +10,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -156,6 +157,17 @@ a_target_is_left_as_it_is(void **state)
 	assert_int_equal(output_target(plain, dir), ERR_EXISTS);
 	assert_int_equal(output_target(plain, file), ERR_EXISTS);
 	assert_int_equal(output_target(all, file), 0);
+	/* Nor does what came there since that was asked go unasked. */
+	assert_int_equal(output_file(plain, file, "new", 3, 0600), ERR_EXISTS);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_size, 1);
+	assert_int_equal(output_file(all, file, "new", 3, 0600), 0);
+	assert_int_equal(stat(file, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	assert_int_equal(output_file(plain, none, "new", 3, 0640), 0);
+	assert_int_equal(stat(none, &st), 0);
+	assert_int_equal(st.st_size, 3);
+	assert_int_equal(st.st_mode & 0777, 0640);
 	args_free(plain);
 	args_free(all);
 	free(dir);
@@ -471,7 +483,7 @@ put_entry(
 }
 
 static int
-extract_one(const char *name, unsigned type, const char *target)
+extract_one(const char *name, unsigned type, const char *target, bool replace)
 {
 	struct archive *a = archive_write_new();
 	char data[32768];
@@ -489,23 +501,100 @@ extract_one(const char *name, unsigned type, const char *target)
 	put_entry(a, name, type, target);
 	assert_int_equal(archive_write_close(a), ARCHIVE_OK);
 	assert_int_equal(archive_write_free(a), ARCHIVE_OK);
-	r = archive_extract(data, used, to, &files);
+	r = archive_extract(data, used, to, replace, &files);
 	free(to);
 	return r;
 }
 
 static void
-archive_is_unpacked_below_its_folder(void **state)
+assert_file_is(const char *name, const char *content)
 {
-	char *path = below("out/x/guest/9999/INFO.log");
+	char *path = below(name);
 	struct buf text = BUF_INIT;
 
-	(void)state;
-	assert_int_equal(extract_one("guest/9999/INFO.log", AE_IFREG, NULL), 0);
 	assert_int_equal(buf_read_file(&text, path, 100), 0);
-	assert_string_equal(buf_str(&text), "hi");
+	assert_string_equal(buf_str(&text), content);
 	buf_fini(&text);
 	free(path);
+}
+
+static void
+assert_mode_is(const char *name, mode_t mode)
+{
+	char *path = below(name);
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, mode);
+	free(path);
+}
+
+/* What a job left behind is for its user and the group. */
+static void
+archive_is_unpacked_below_its_folder(void **state)
+{
+	const mode_t old = umask(0);
+
+	(void)state;
+	assert_int_equal(
+	    extract_one("guest/9999/INFO.log", AE_IFREG, NULL, false), 0);
+	(void)umask(old);
+	assert_file_is("out/x/guest/9999/INFO.log", "hi");
+	assert_mode_is("out/x", 0750);
+	assert_mode_is("out/x/guest", 0750);
+	assert_mode_is("out/x/guest/9999", 0750);
+	assert_mode_is("out/x/guest/9999/INFO.log", 0640);
+}
+
+static void
+unpacking_replaces_nothing_unasked(void **state)
+{
+	char *dir = below("out/x/a"), *path = below("out/x/a/log");
+	char seen[4] = "";
+	int reader;
+
+	(void)state;
+	assert_int_equal(fd_mkdirs(dir, 0700), 0);
+	assert_int_equal(fd_replace_file(path, "old", 3, 0600), 0);
+	assert_int_equal(
+	    extract_one("a/log", AE_IFREG, NULL, false), ERR_EXISTS);
+	assert_file_is("out/x/a/log", "old");
+	/* Who reads it meanwhile has all of what was there. */
+	assert_true((reader = open(path, O_RDONLY | O_CLOEXEC)) >= 0);
+	assert_int_equal(extract_one("a/log", AE_IFREG, NULL, true), 0);
+	assert_file_is("out/x/a/log", "hi");
+	assert_int_equal(fd_read_exact(reader, seen, 3), 0);
+	assert_string_equal(seen, "old");
+	fd_close(&reader);
+	/* And the new one stands under no other name as well. */
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rmdir(dir), 0);
+	free(dir);
+	free(path);
+}
+
+static void
+unpacking_follows_no_link_that_lies_there(void **state)
+{
+	char *dir = below("out/x"), *outside = below("outside");
+	char *through = below("out/x/a"), *file = below("out/x/log");
+	char *written = below("outside/log");
+
+	(void)state;
+	assert_int_equal(fd_mkdirs(dir, 0700), 0);
+	assert_int_equal(fd_mkdirs(outside, 0700), 0);
+	assert_int_equal(symlink(outside, through), 0);
+	assert_int_equal(symlink(written, file), 0);
+	assert_int_equal(extract_one("a/log", AE_IFREG, NULL, true), ERR_IO);
+	assert_int_equal(extract_one("a/b", AE_IFDIR, NULL, true), ERR_IO);
+	assert_int_equal(extract_one("log", AE_IFREG, NULL, true), 0);
+	assert_file_is("out/x/log", "hi");
+	assert_int_equal(rmdir(outside), 0);
+	free(dir);
+	free(outside);
+	free(through);
+	free(file);
+	free(written);
 }
 
 static void
@@ -514,14 +603,17 @@ archive_entries_that_leave_the_folder_are_refused(void **state)
 	char *outside = below("out/evil");
 
 	(void)state;
-	assert_int_equal(extract_one("../evil", AE_IFREG, NULL), ERR_DENIED);
 	assert_int_equal(
-	    extract_one("a/../../evil", AE_IFREG, NULL), ERR_DENIED);
-	assert_int_equal(extract_one("/tmp/evil", AE_IFREG, NULL), ERR_DENIED);
-	assert_int_equal(extract_one("link", AE_IFLNK, "/etc"), ERR_DENIED);
+	    extract_one("../evil", AE_IFREG, NULL, true), ERR_DENIED);
 	assert_int_equal(
-	    extract_one("link", AE_IFREG, "good/file"), ERR_DENIED);
-	assert_int_equal(extract_one("fifo", AE_IFIFO, NULL), ERR_DENIED);
+	    extract_one("a/../../evil", AE_IFREG, NULL, true), ERR_DENIED);
+	assert_int_equal(
+	    extract_one("/tmp/evil", AE_IFREG, NULL, true), ERR_DENIED);
+	assert_int_equal(
+	    extract_one("link", AE_IFLNK, "/etc", true), ERR_DENIED);
+	assert_int_equal(
+	    extract_one("link", AE_IFREG, "good/file", true), ERR_DENIED);
+	assert_int_equal(extract_one("fifo", AE_IFIFO, NULL, true), ERR_DENIED);
 	assert_int_equal(access(outside, F_OK), -1);
 	free(outside);
 }
@@ -534,7 +626,7 @@ damaged_archive_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(
-	    archive_extract("\x1f\x8bnot gzip at all", 18, to, &files),
+	    archive_extract("\x1f\x8bnot gzip at all", 18, to, false, &files),
 	    ERR_FORMAT);
 	free(to);
 }
@@ -939,6 +1031,8 @@ main(void)
 		WITH_FOLDER(bundle_with_any_wrong_part_is_refused),
 		WITH_FOLDER(announced_keys_stand_for_the_whole_file),
 		WITH_FOLDER(archive_is_unpacked_below_its_folder),
+		WITH_FOLDER(unpacking_replaces_nothing_unasked),
+		WITH_FOLDER(unpacking_follows_no_link_that_lies_there),
 		WITH_FOLDER(archive_entries_that_leave_the_folder_are_refused),
 		WITH_FOLDER(damaged_archive_is_refused),
 		WITH_FOLDER(pid_file_of_another_process_is_not_believed),
