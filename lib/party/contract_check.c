@@ -354,15 +354,26 @@ check_member(struct db *db, const struct contract_use *u,
 	return r == ERR_AUTH ? err_set(ERR_DENIED, "%s", err_text()) : r;
 }
 
+/* Who runs it here is one who signed: a contract of none binds nobody. */
+static int
+no_member(const struct contract_use *u)
+{
+	return err_set(ERR_DENIED, "the contract has no member %s %s",
+	    u->party->role, u->party->party_id);
+}
+
 static int
 check_signatures(struct db *db, const struct contract_use *u, struct arena *a)
 {
 	struct db_signature *sigs;
 	struct json_object *roles = json_get(u->contract, "members"), *id;
 	char party[JSON_PARTY_SIZE];
+	bool is_member = false;
 	size_t n, i;
 	int r;
 
+	if (!json_is_object(roles))
+		return no_member(u);
 	if ((r = db_signature_list(
 		 db, a, u->job->job_id, u->job->revision, &sigs, &n)) != 0)
 		return r;
@@ -379,9 +390,11 @@ check_signatures(struct db *db, const struct contract_use *u, struct arena *a)
 			if ((r = check_member(db, u, sigs, n, role, party)) !=
 			    0)
 				return r;
+			is_member |= str_eq(role, u->party->role) &&
+				     str_eq(party, u->party->party_id);
 		}
 	}
-	return 0;
+	return is_member ? 0 : no_member(u);
 }
 
 int

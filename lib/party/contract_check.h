@@ -24,7 +24,7 @@ struct contract_use {
  * The contract's text against its hash; the rows (documents, members, the
  * task's parameters and provider, the member's job parameters) and the files
  * of the provider against the contract; its time and runs; a good signature
- * of every member.
+ * of every member, of whom this one must be one.
  * Errors: ERR_DENIED with what differs, by its place and both values.
  */
 int contract_check(struct db *, const struct contract_use *);

@@ -21,6 +21,7 @@
 #include "lib/party/party_contract.h"
 #include "lib/party/signatures.h"
 #include "lib/sign/contract_sign.h"
+#include "lib/sign/digest.h"
 #include "tests/lib/mariadb.h"
 
 #define JOB "202601010000000000001"
@@ -491,6 +492,45 @@ a_partner_that_is_none_any_more_signs_nothing(void **state)
 	expect_refused(f, "party 9999 is no partner of this site");
 }
 
+/* The rows as one writes them who has the database and nobody's key. */
+static void
+forge_members(struct fixture *f, const char *roles)
+{
+	struct json_object *o = NULL;
+
+	if (roles != NULL)
+		assert_int_equal(json_parse_text(roles, &o), 0);
+	json_add(f->use.contract, "members", o);
+	f->job.roles = roles != NULL ? roles : "null";
+	f->job.contract = text(f, f->use.contract);
+	assert_int_equal(digest_memory(f->job.contract, strlen(f->job.contract),
+			     f->job.contract_hash),
+	    0);
+}
+
+static void
+a_contract_that_does_not_bind_this_member_is_refused(void **state)
+{
+	struct fixture *f = *state;
+
+	forge_members(f, "{}");
+	assert_int_equal(contract_check_rows(&f->use), 0);
+	expect_refused(f, "the contract has no member host 10000");
+	/* One that another member signed, who knows how to. */
+	forge_members(f, "{\"guest\":[9999]}");
+	sign(f, GUEST);
+	expect_refused(f, "the contract has no member host 10000");
+	forge_members(f, "{\"host\":[]}");
+	expect_refused(f, "the contract has no member host 10000");
+	forge_members(f, NULL);
+	expect_refused(f, "the contract has no member host 10000");
+	forge_members(f, "{\"guest\":[9999],\"host\":[10000]}");
+	sign(f, GUEST);
+	expect_refused(f, "signature of host 10000: it is not over this");
+	sign(f, HOST);
+	expect_agreed(f);
+}
+
 /* A decision is no contract and the other way round. */
 static void
 what_is_signed_stands_for_one_thing_only(void **state)
@@ -544,6 +584,7 @@ main(void)
 		T(each_member_must_have_signed_for_this_revision),
 		T(another_key_another_job_and_another_role_sign_nothing),
 		T(a_partner_that_is_none_any_more_signs_nothing),
+		T(a_contract_that_does_not_bind_this_member_is_refused),
 		T(what_is_signed_stands_for_one_thing_only),
 	};
 
