@@ -204,7 +204,7 @@ class Waiting:
                       "waiting jobs")
         except BaseException:
             for site in self.sites:
-                print("   ", site, site.sql("SELECT status, wait_code, wait_role, wait_party, wait_numbers, COUNT(*)"
+                print("    party", site.party, site.sql("SELECT status, wait_code, wait_role, wait_party, wait_numbers, COUNT(*)"
                                             " FROM job WHERE ended_at IS NULL GROUP BY 1, 2, 3, 4, 5 LIMIT 20"))
             self.restore()
             raise
@@ -246,17 +246,25 @@ def hanging():
 def starts(fed):
     """HELD two-party jobs start while STARTS others go on waiting.  A start is all from the moment that there is room
     until the job's task runs at both parties: resources and start at both, two shepherds, two sandboxes, two executors
-    and what they report.  The jobs stay, so that nothing of their ends is in it."""
+    and what they report.  The jobs stay, so that nothing of their ends is in it.  Three times: what else runs on the
+    machine makes one of them slow."""
+    rates = [starts_once(fed) for _ in range(3)]
+    print("    each time: " + ", ".join("%.1f/s" % r for r in rates))
+    result("two-party jobs started a second, %d waiting (median of 3)" % STARTS, statistics.median(rates), "/s", None, 50,
+           "higher")
+
+
+def starts_once(fed):
     running = "SELECT COUNT(*) FROM task WHERE run_here = 1 AND party_status = 'running' AND "
     w = Waiting(fed, HELD, HANG, hanging(), HELD + STARTS)
     try:
         w.begin()
         patiently(lambda: all(ask_number(s, running + w.since) >= HELD for s in w.sites), 120, "running tasks")
         seconds = w.seconds_until("task", "run_here = 1")
-        result("two-party jobs started a second, %d waiting" % STARTS, HELD / seconds, "/s", None, 50, "higher")
         w.costs(HELD)
         held = [r[0] for r in fed.guest.sql("SELECT job_id FROM job WHERE status = 'running' AND " + w.since)]
         print("    %d of them were not the first in the queue" % len(set(held) - set(w.jobs[:HELD])))
+        return HELD / seconds
     finally:
         fed.guest.sql("UPDATE job SET cancel_signal = 1, cancel_status = 'canceled', next_look_at = NOW(6)"
                       " WHERE cancel_signal = 0 AND status IN ('waiting', 'running') AND " + w.since)
