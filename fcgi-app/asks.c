@@ -60,6 +60,28 @@ given(const struct asks *a, const char *component)
 	return out;
 }
 
+/*
+ * Why a Reader will not get its table; NULL when that is not about the table.
+ * One that is damaged says so, and keeps nobody from what else there is.
+ */
+static const char *
+why_missing(struct arena *arena, int r)
+{
+	switch (r) {
+	case 0:
+	case ERR_DB:
+	case ERR_DB_RETRY:
+		return NULL;
+	case ERR_NOT_FOUND:
+		return "this site has no such table that the job may read";
+	case ERR_DENIED:
+		return "the table is disabled";
+	default:
+		return arena_printf(
+		    arena, "the table cannot be read: %s", err_text());
+	}
+}
+
 /* As the Reader would find it, or why not; the job's initiator hears less. */
 static int
 add_table(const struct asks *a, const char *module, const char *parameters,
@@ -67,17 +89,14 @@ add_table(const struct asks *a, const char *module, const char *parameters,
 {
 	struct json_object *all = view_document(parameters);
 	struct json_object *table = contract_table_of(module, all);
-	const char *why = NULL;
+	const char *why;
 	struct db_table *row;
 	int r = 0;
 
 	if (str_eq(module, "Reader"))
 		r = data_find_for_reader(a->req->app->db, a->req->arena, all,
 		    a->job->initiator_party, &row);
-	if (r == ERR_NOT_FOUND)
-		why = "this site has no such table that the job may read";
-	else if (r == ERR_DENIED)
-		why = "the table is disabled";
+	why = why_missing(a->req->arena, r);
 	if (table != NULL) {
 		json_add_str(
 		    o, "namespace", json_get_str(table, "namespace", ""));

@@ -29,7 +29,9 @@ follow(struct db *db, struct arena *a, const struct db_table *t,
 	int r;
 
 	if ((r = json_parse_text(t->address, &o)) != 0)
-		return r;
+		return err_wrap("table %s %s is another name for one that is "
+				"not told",
+		    t->table_namespace, t->name);
 	r = db_table_get(db, a, json_get_str(o, "namespace", ""),
 	    json_get_str(o, "name", ""), &of);
 	json_object_put(o);
