@@ -299,65 +299,46 @@ api_data_upload(struct request *req, struct reply *rp)
 
 /* --- history --------------------------------------------------------------------------- */
 
+/* The most that are listed: clients ask for ten, or say nothing for all. */
+#define HISTORY_MAX 10000
+
 static struct json_object *
-history_entry(const struct db_job_row *row, const struct db_table *t)
+history_entry(const struct db_upload *u)
 {
 	struct json_object *o = json_object_new_object();
 	struct json_object *e = json_object_new_object();
 	struct json_object *info = json_object_new_object();
 
-	json_add_str(info, "table_name", t->name);
-	json_add_str(info, "namespace", t->table_namespace);
-	json_add_int(info, "partition", t->partitions);
-	json_add_int(info, "upload_count", t->row_count);
+	json_add_str(info, "table_name", u->name);
+	json_add_str(info, "namespace", u->table_namespace);
+	json_add_int(info, "partition", u->partitions);
+	json_add_int(info, "upload_count", u->row_count);
 	json_add(e, "upload_info", info);
-	json_add_str(e, "notes",
-	    row->job.description != NULL ? row->job.description : "");
-	json_add(e, "schema", view_document(t->schema_json));
-	json_add(o, row->job.job_id, e);
+	json_add_str(e, "notes", u->notes != NULL ? u->notes : "");
+	json_add(e, "schema", view_document(u->schema_json));
+	json_add(o, u->job_id, e);
 	return o;
 }
 
 int
 api_upload_history(struct request *req, struct reply *rp)
 {
-	struct db_job_filter f = { .roles = "local",
-		.statuses = "success",
-		.order = DB_JOB_BY_CREATED,
-		.descending = true };
 	struct json_object *list;
-	struct db_job_row *rows;
-	struct db_table *table;
+	struct db_upload *rows;
 	int64_t limit;
 	size_t i, n;
 	int r;
 
 	if ((r = request_int(req, "limit", 0, 1000000, 0, &limit)) != 0)
 		return r;
-	f.job_id = request_text(req, "job_id");
-	if ((r = db_job_list(req->app->db, req->arena, &f, &rows, &n, NULL)) !=
-	    0)
+	if (limit == 0 || limit > HISTORY_MAX)
+		limit = HISTORY_MAX;
+	if ((r = db_upload_list(req->app->db, req->arena,
+		 request_text(req, "job_id"), limit, &rows, &n)) != 0)
 		return r;
 	list = json_object_new_array();
-	for (i = 0; i < n && r == 0; i++) {
-		if (limit > 0 &&
-		    json_object_array_length(list) >= (size_t)limit)
-			break;
-		/* A table that was dropped since has another job, or none. */
-		r = db_table_of_job(
-		    req->app->db, req->arena, rows[i].job.job_id, &table);
-		if (r == 0)
-			json_object_array_add(
-			    list, history_entry(&rows[i], table));
-		else if (r == ERR_NOT_FOUND) {
-			err_clear();
-			r = 0;
-		}
-	}
-	if (r != 0) {
-		json_object_put(list);
-		return r;
-	}
+	for (i = 0; i < n; i++)
+		json_object_array_add(list, history_entry(&rows[i]));
 	return reply_data(rp, list);
 }
 

@@ -65,10 +65,6 @@ static const struct db_stmt folder_of = { "table.folder", "ssss",
 static const struct db_stmt get = { "table.get", "ssss",
 	"SELECT 1" TABLE_COLS(DB_SQL)
 	    DOCUMENT_COLS(DB_SQL) " FROM data_table WHERE" EXACTLY };
-static const struct db_stmt of_job = { "table.of_job", "s",
-	"SELECT 1" TABLE_COLS(DB_SQL) DOCUMENT_COLS(
-	    DB_SQL) " FROM data_table WHERE job_id = ?"
-		    " ORDER BY created_at DESC, namespace, name LIMIT 1" };
 static const struct db_stmt list = { "table.list", "ssssi",
 	"SELECT 1" TABLE_COLS(
 	    DB_SQL) " FROM data_table"
@@ -76,13 +72,52 @@ static const struct db_stmt list = { "table.list", "ssssi",
 		    "name = ?)"
 		    " AND (? = 0 OR disabled = 1)"
 		    " ORDER BY created_at DESC, namespace, name" };
-static const struct db_stmt page = {
-	"table.page", "ssiii",
-	"SELECT 1" TABLE_COLS(
-	    DB_SQL) " FROM data_table WHERE (? IS NULL OR namespace = ?)"
-		    " AND (? = 1 OR origin <> 'output')"
-		    " ORDER BY created_at DESC, namespace, name LIMIT ? OFFSET ?"
+/*
+ * Which tables a page has comes off an index; only their rows are read.  The
+ * index is named: the server's guess depends on counts of before.  A namespace
+ * that is equal to a constant would leave the order, and the statement, when it
+ * is executed again without one, sort all.
+ */
+#define NEWEST "created_at DESC, namespace DESC, name DESC"
+#define PAGE(index, chosen)                                                    \
+	" FROM (SELECT t.namespace AS its_namespace, t.name AS its_name"       \
+	" FROM data_table t FORCE INDEX (" index ") " chosen                   \
+	" ORDER BY t.created_at DESC, t.namespace DESC, t.name DESC"           \
+	" LIMIT ? OFFSET ?) k STRAIGHT_JOIN data_table FORCE INDEX (PRIMARY)"  \
+	" ON namespace = its_namespace AND name = its_name ORDER BY " NEWEST
+static const struct db_stmt page = { "table.page", "siii",
+	"SELECT 1" TABLE_COLS(DB_SQL) PAGE("data_table_age",
+	    "WHERE t.namespace = COALESCE(?, t.namespace)"
+	    " AND (? = 1 OR t.origin <> 'output')") };
+
+#define UPLOAD_COLS(X)                                                         \
+	X(STR, job_id, "job_id")                                               \
+	X(STR, table_namespace, "namespace")                                   \
+	X(STR, name, "name")                                                   \
+	X(INT, partitions, "partitions")                                       \
+	X(INT, row_count, "row_count")                                         \
+	X(STR, schema_json, "table_schema_json")                               \
+	X(STR, notes,                                                          \
+	    "(SELECT j.description FROM job j"                                 \
+	    " WHERE j.job_id = data_table.job_id)")
+static const struct db_col upload_cols[] = {
+#define COL(type, field, column)                                               \
+	{ DB_##type, offsetof(struct db_upload, field) },
+	UPLOAD_COLS(COL)
+#undef COL
 };
+static const struct db_shape upload_shape =
+    DB_SHAPE(struct db_upload, upload_cols);
+#define UPLOADED                                                               \
+	"STRAIGHT_JOIN job j FORCE INDEX (PRIMARY) ON j.job_id = t.job_id"     \
+	" AND j.status = 'success' STRAIGHT_JOIN job_party p"                  \
+	" FORCE INDEX (PRIMARY) ON p.job_id = t.job_id AND p.role = 'local'"   \
+	" AND p.is_local = 1 WHERE t.origin = 'upload'"
+static const struct db_stmt uploads = { "table.uploads", "ii",
+	"SELECT 1" UPLOAD_COLS(DB_SQL) PAGE("data_table_age", UPLOADED) };
+static const struct db_stmt uploads_of_job = { "table.uploads_of_job", "sii",
+	"SELECT 1" UPLOAD_COLS(DB_SQL)
+	    PAGE("data_table_job", UPLOADED " AND t.job_id = ?") };
 static const struct db_stmt delete = { "table.delete", "ss",
 	"DELETE FROM data_table WHERE namespace = ? AND name = ?" };
 static const struct db_stmt set_disabled = { "table.set_disabled", "issss",
@@ -192,13 +227,6 @@ db_table_get(struct db *db, struct arena *a, const char *table_namespace,
 }
 
 int
-db_table_of_job(
-    struct db *db, struct arena *a, const char *job_id, struct db_table **out)
-{
-	return db_select_one(db, &of_job, &table_shape, a, out, job_id);
-}
-
-int
 db_table_list(struct db *db, struct arena *a, const char *table_namespace,
     const char *name, bool disabled_only, struct db_table **rows, size_t *n)
 {
@@ -212,7 +240,20 @@ db_table_page(struct db *db, struct arena *a, const char *table_namespace,
     size_t *n)
 {
 	return db_select(db, &page, &list_shape, a, rows, n, table_namespace,
-	    table_namespace, (int64_t)outputs, limit, offset);
+	    (int64_t)outputs, limit, offset);
+}
+
+int
+db_upload_list(struct db *db, struct arena *a, const char *job_id,
+    int64_t limit, struct db_upload **rows, size_t *n)
+{
+	const int64_t offset = 0;
+
+	if (job_id == NULL)
+		return db_select(
+		    db, &uploads, &upload_shape, a, rows, n, limit, offset);
+	return db_select(db, &uploads_of_job, &upload_shape, a, rows, n, job_id,
+	    limit, offset);
 }
 
 struct deleting {

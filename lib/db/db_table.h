@@ -38,9 +38,6 @@ int db_table_put(struct db *, struct arena *, const struct db_table *,
 /* ERR_NOT_FOUND when there is none; the names are compared to the letter. */
 int db_table_get(struct db *, struct arena *, const char *table_namespace,
     const char *name, struct db_table **out);
-/* The newest that a job made; ERR_NOT_FOUND when there is none any more. */
-int db_table_of_job(
-    struct db *, struct arena *, const char *job_id, struct db_table **out);
 /*
  * Each filter may be NULL.  In lists address, schema_json and preview are NULL:
  * a schema may have a megabyte.
@@ -51,6 +48,19 @@ int db_table_list(struct db *, struct arena *, const char *table_namespace,
 int db_table_page(struct db *, struct arena *, const char *table_namespace,
     bool outputs, int64_t limit, int64_t offset, struct db_table **rows,
     size_t *n);
+/* A table that is still there, and the job of its own that uploaded it. */
+struct db_upload {
+	const char *job_id;
+	const char *table_namespace;
+	const char *name;
+	int64_t partitions;
+	int64_t row_count;
+	const char *schema_json;
+	const char *notes; /* of the job, may be NULL */
+};
+/* The newest; of one job, if job_id is not NULL. */
+int db_upload_list(struct db *, struct arena *, const char *job_id,
+    int64_t limit, struct db_upload **rows, size_t *n);
 /* ERR_NOT_FOUND; the folder of what was deleted is left to the caller. */
 int db_table_delete(struct db *, struct arena *, const char *table_namespace,
     const char *name, const char **old_folder);

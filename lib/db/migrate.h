@@ -8,7 +8,7 @@
 #include "lib/db/db.h"
 
 /* The schema these programs were written for: the number of the last file. */
-#define DB_SCHEMA_VERSION 45
+#define DB_SCHEMA_VERSION 46
 
 /*
  * Apply the NNNN_name.sql files of a folder that the database does not have.

@@ -221,13 +221,105 @@ tables_are_disabled_by_namespace_or_name(void **state)
 	assert_int_equal(
 	    db_table_list(db, arena, NULL, NULL, true, &rows, &n), 0);
 	assert_int_equal(n, 0);
-	assert_int_equal(db_table_of_job(db, arena, J1, &rows), 0);
-	assert_string_equal(rows->schema_json, "{\"sid\":\"id\"}");
-	assert_int_equal(
-	    db_table_of_job(db, arena, "none", &rows), ERR_NOT_FOUND);
 	assert_int_equal(db_table_set_schema(db, "exp", "other", "{}"), 0);
 	assert_int_equal(
 	    db_table_set_schema(db, "exp", "none", "{}"), ERR_NOT_FOUND);
+}
+
+static void
+run_sql(const char *sql)
+{
+	if (db_run_script_statement(db, sql, strlen(sql)) != 0)
+		fail_msg("%s", err_text());
+}
+
+/* An upload's job for each tenth of n tables, the newest has number 1. */
+static void
+make_many(void)
+{
+	run_sql("INSERT INTO data_table (namespace, name, engine, address,"
+		" table_schema_json, origin, job_id, created_at)"
+		" SELECT 'exp', CONCAT('t', seq), 'STANDALONE', '{}', '{}',"
+		" IF(seq % 10 = 1, 'upload', 'output'), CONCAT('job', seq),"
+		" '2026-01-01' - INTERVAL seq SECOND FROM seq_1_to_20000");
+	run_sql("INSERT INTO job (job_id, status, description, is_initiator,"
+		" initiator_role, initiator_party, dsl, runtime_conf, roles,"
+		" contract, contract_hash, timeout_s)"
+		" SELECT job_id, IF(name = 't11', 'failed', 'success'), name,"
+		" 1, 'local', '0', '{}', '{}', '{}', '{}', '', 1"
+		" FROM data_table WHERE origin = 'upload'");
+	run_sql("INSERT INTO job_party (job_id, role, party_id, position,"
+		" is_local) SELECT job_id, 'local', '0', 0, 1 FROM job");
+	run_sql("UPDATE job_party SET role = 'guest' WHERE job_id = 'job21'");
+}
+
+/* Rows that the session's statements read or sorted since it was asked. */
+static int64_t
+rows_read(void)
+{
+	static const struct db_stmt sum = { "test.read", "",
+		"SELECT CAST(SUM(VARIABLE_VALUE) AS INT)"
+		" FROM information_schema.SESSION_STATUS WHERE VARIABLE_NAME"
+		" LIKE 'HANDLER\\_READ\\_%' OR VARIABLE_NAME = 'SORT_ROWS'" };
+	int64_t n;
+
+	assert_int_equal(db_query_int(db, &sum, &n), 0);
+	run_sql("FLUSH STATUS");
+	return n;
+}
+
+#define FEW 3000 /* with those that the question itself reads */
+
+static void
+the_newest_tables_cost_no_look_at_all_there_are(void **state)
+{
+	struct db_table *t;
+	size_t n;
+
+	(void)state;
+	make_many();
+	(void)rows_read();
+	assert_int_equal(
+	    db_table_page(db, arena, NULL, false, 100, 0, &t, &n), 0);
+	assert_int_equal(n, 100);
+	assert_string_equal(t[0].name, "t1");
+	assert_string_equal(t[99].name, "t991");
+	assert_in_range(rows_read(), 1, FEW);
+	assert_int_equal(
+	    db_table_page(db, arena, "exp", true, 100, 100, &t, &n), 0);
+	assert_int_equal(n, 100);
+	assert_string_equal(t[0].name, "t101");
+	assert_in_range(rows_read(), 1, FEW);
+	/* Executed again, without a namespace. */
+	assert_int_equal(
+	    db_table_page(db, arena, NULL, true, 100, 0, &t, &n), 0);
+	assert_int_equal(n, 100);
+	assert_in_range(rows_read(), 1, FEW);
+}
+
+/* Of jobs that are uploads and succeeded. */
+static void
+the_newest_uploads_cost_no_look_at_all_jobs(void **state)
+{
+	struct db_upload *u;
+	size_t n;
+
+	(void)state;
+	make_many();
+	(void)rows_read();
+	assert_int_equal(db_upload_list(db, arena, NULL, 100, &u, &n), 0);
+	assert_int_equal(n, 100);
+	assert_string_equal(u[0].job_id, "job1");
+	assert_string_equal(u[0].notes, "t1");
+	assert_string_equal(u[1].name, "t31");
+	assert_string_equal(u[1].schema_json, "{}");
+	assert_in_range(rows_read(), 1, FEW);
+	assert_int_equal(db_upload_list(db, arena, "job41", 100, &u, &n), 0);
+	assert_int_equal(n, 1);
+	assert_string_equal(u->name, "t41");
+	assert_in_range(rows_read(), 1, FEW);
+	assert_int_equal(db_upload_list(db, arena, "job11", 100, &u, &n), 0);
+	assert_int_equal(n, 0);
 }
 
 static void
@@ -1226,6 +1318,8 @@ main(void)
 		T(a_session_that_was_ended_does_not_begin_again_with_the_clock),
 		T(a_table_is_found_by_its_name_to_the_letter),
 		T(tables_are_disabled_by_namespace_or_name),
+		T(the_newest_tables_cost_no_look_at_all_there_are),
+		T(the_newest_uploads_cost_no_look_at_all_jobs),
 		T(newest_output_is_of_the_last_version_that_made_one),
 		T(points_come_back_sorted_by_number_then_text),
 		T(metrics_of_older_versions_hide_and_are_deleted),
