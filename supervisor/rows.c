@@ -160,8 +160,8 @@ set_verdict(struct supervisor *s, struct job *j, const struct snapshot *sn,
 {
 	const struct plan_component *c = &sn->plan.components[a->component];
 
-	return db_task_move_all(s->db, j->job_id, c->name, c->version,
-	    a->status, DB_FENCE_HELD, a->reason, moved);
+	return db_task_move_all(
+	    s->db, j->job_id, c->name, c->version, a->status, a->reason, moved);
 }
 
 static void

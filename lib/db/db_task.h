@@ -164,13 +164,11 @@ int db_task_move(struct db *, const struct db_task_key *,
 
 /*
  * The verdict of a task version, on the rows of all members at once
- * (initiator).  fence: the caller's scheduling lease, or that db_job_hold() has
- * seen to it in this transaction.
+ * (initiator).  The caller has locked the job in this transaction, a scheduler
+ * by db_job_hold(), which sees to its lease.  Errors: ERR_DB.
  */
-#define DB_FENCE_HELD INT64_C(-1)
 int db_task_move_all(struct db *, const char *job_id, const char *component,
-    int64_t version, enum state to, int64_t fence, const char *reason,
-    bool *moved);
+    int64_t version, enum state to, const char *reason, bool *moved);
 
 /* Grows only; attempt_id: nothing happens when that has ended; NULL: none. */
 int db_task_set_progress(struct db *, const struct db_task_key *,

@@ -178,10 +178,6 @@ db_task_move(struct db *db, const struct db_task_key *k,
 /* --- the verdict on all rows --- */
 
 #define VERSION_WHERE " job_id = ? AND component = ? AND version = ?"
-static const struct db_stmt lock_job = {
-	"task.lock_job", "iis",
-	"SELECT ? = 0 OR lease_fence = ? FROM job WHERE job_id = ? FOR UPDATE"
-};
 static const struct db_stmt old_verdict = { "task.old_verdict", "ssis",
 	"SELECT status FROM task WHERE" VERSION_WHERE
 	" AND FIND_IN_SET(status, ?) > 0 LIMIT 1 FOR UPDATE" };
@@ -195,7 +191,6 @@ struct move_all {
 	const char *component;
 	int64_t version;
 	enum state to;
-	int64_t fence;
 	const char *reason;
 	enum state from;
 	bool moved;
@@ -212,18 +207,11 @@ move_all_tx(struct db *db, void *ctx)
 {
 	struct move_all *m = ctx;
 	const char *from = state_task_from(m->to);
-	int64_t ok, n;
+	int64_t n;
 	int r;
 
 	m->moved = false;
 	m->from = STATE_NONE;
-	ok = m->fence == DB_FENCE_HELD;
-	if (!ok && (r = db_query_int(db, &lock_job, &ok, m->fence, m->fence,
-			m->job_id)) != 0)
-		return r;
-	if (!ok)
-		return err_set(ERR_CONFLICT, "lease %lld on job %s was lost",
-		    (long long)m->fence, m->job_id);
 	if ((r = db_query(db, &old_verdict, take_state, &m->from, &n, m->job_id,
 		 m->component, m->version, from)) != 0 ||
 	    n == 0)
@@ -244,14 +232,12 @@ move_all_tx(struct db *db, void *ctx)
 
 int
 db_task_move_all(struct db *db, const char *job_id, const char *component,
-    int64_t version, enum state to, int64_t fence, const char *reason,
-    bool *moved)
+    int64_t version, enum state to, const char *reason, bool *moved)
 {
 	struct move_all m = { .job_id = job_id,
 		.component = component,
 		.version = version,
 		.to = to,
-		.fence = fence,
 		.reason = reason };
 	int r;
 

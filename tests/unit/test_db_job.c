@@ -566,9 +566,6 @@ stale_scheduler_changes_nothing(void **state)
 	assert_int_equal(
 	    db_job_move(db, J1, STATE_RUNNING, old, "", &moved), ERR_CONFLICT);
 	assert_false(moved);
-	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING,
-			     old, "", NULL),
-	    ERR_CONFLICT);
 	assert_int_equal(db_party_mark(db, J1, "host", ROWS_HOST,
 			     DB_PARTY_CREATED, true, NULL, old),
 	    ERR_CONFLICT);

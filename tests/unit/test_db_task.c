@@ -256,14 +256,14 @@ verdict_moves_all_members_rows_with_one_event(void **state)
 	bool moved;
 
 	(void)state;
-	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING,
-			     0, "", &moved),
+	assert_int_equal(
+	    db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING, "", &moved),
 	    0);
 	assert_true(moved);
 	assert_int_equal(task(&here)->status, STATE_RUNNING);
 	assert_int_equal(task(&holder)->status, STATE_RUNNING);
-	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING,
-			     0, "", &moved),
+	assert_int_equal(
+	    db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING, "", &moved),
 	    0);
 	assert_false(moved);
 	assert_int_equal(events(J1, "task"), 1);
