@@ -29,6 +29,7 @@ struct api {
 	char *site;		/* args_site(), NULL: nobody said */
 	struct client_key key;	/* empty: requests are not signed */
 	struct session session; /* empty: nobody has logged in */
+	bool is_personal;	/* who has logged in is nobody else later */
 	char *key_file;		/* for when that is over; NULL: none */
 	int64_t retcode;	/* of the last answer; -1: there was none */
 };
@@ -174,6 +175,16 @@ int
 api_open(const struct args *args, struct api **out)
 {
 	return open_as(args, ANYBODY, out);
+}
+
+int
+api_open_person(const struct args *args, struct api **out)
+{
+	int r = api_open(args, out);
+
+	if (r == 0)
+		(*out)->is_personal = true;
+	return r;
 }
 
 int
@@ -387,31 +398,45 @@ bool
 api_session_is_over(const struct http_reply *reply)
 {
 	struct json_object *o = NULL;
-	int64_t retcode = 0;
+	const char *code;
 	bool is_over;
 
-	if (reply->body.len > REFUSAL_MAX)
+	if (reply->body.len > REFUSAL_MAX ||
+	    json_parse(
+		buf_str(&reply->body), reply->body.len, REFUSAL_MAX, &o) != 0) {
+		err_clear();
 		return false;
-	is_over = read_answer(reply, &o, &retcode) != 0 &&
-		  retcode == err_retcode(ERR_AUTH) &&
-		  str_starts(err_text(), "the session has ended");
+	}
+	code = json_get_str(json_get(o, "data"), "code", "");
+	is_over = json_get_int(o, "retcode", 0) == err_retcode(ERR_AUTH) &&
+		  str_eq(code, "session_ended");
 	json_object_put(o);
-	err_clear();
 	return is_over;
 }
 
-/* Nothing was done for who is nobody any more: the key may ask again. */
+/*
+ * Nothing was done for who is nobody any more: the key may ask again.  The
+ * session is kept, for what only a person may ask is not to be the key's by
+ * the next command.
+ */
 static int
 go_on_by_key(struct api *api)
 {
+	const char *name = api->session.name;
 	int r;
 
-	if ((r = client_key_load(api->key_file, &api->key)) != 0 ||
-	    (r = session_remove(api->url)) != 0)
+	if (api->is_personal)
+		return err_set(ERR_AUTH,
+		    "the session of %s has ended, and this is a person's to "
+		    "say: \"sluice login %s%s\" begins another one; "
+		    "--app-key-file names a key to say it with",
+		    name, name, api->site);
+	if ((r = client_key_load(api->key_file, &api->key)) != 0)
 		return r;
-	output_note("the session of %s has ended: the key of %s is used from "
-		    "now on; \"sluice login %s%s\" begins another one",
-	    api->session.name, api->key_file, api->session.name, api->site);
+	output_note("the session of %s has ended: the key of %s is used; "
+		    "\"sluice login %s%s\" begins another one, \"sluice "
+		    "logout%s\" forgets it",
+	    name, api->key_file, name, api->site, api->site);
 	session_fini(&api->session);
 	return 0;
 }

@@ -17,6 +17,11 @@ struct api;
  * out to be over, which is said.
  */
 int api_open(const struct args *, struct api **out);
+/*
+ * The same for what a person says: a session that is over is not followed by
+ * the key of the site.conf, requests fail with ERR_AUTH.
+ */
+int api_open_person(const struct args *, struct api **out);
 /* The same for who is to log in: requests are nobody's. */
 int api_open_nobody(const struct args *, struct api **out);
 /* The same for who is to log out: requests are the session's or nobody's. */

@@ -182,7 +182,7 @@ run_decide(const struct args *args)
 	json_add_str(body, "job_id", args_operand(args, 0));
 	if (args_text(args, "note") != NULL)
 		json_add_str(body, "note", args_text(args, "note"));
-	if ((r = api_open(args, &api)) == 0 && approve)
+	if ((r = api_open_person(args, &api)) == 0 && approve)
 		r = look_before(api, args_operand(args, 0));
 	if (r == 0)
 		r = api_about_job(api, args_operand(args, 0),

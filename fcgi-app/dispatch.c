@@ -41,6 +41,16 @@ fence_data(int64_t heard)
 	return o;
 }
 
+/* Programs are not to know it by words. */
+static struct json_object *
+code_data(const char *code)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_add_str(o, "code", code);
+	return o;
+}
+
 static void
 answer_error(struct request *req, struct reply *rp, int code)
 {
@@ -58,6 +68,8 @@ answer_error(struct request *req, struct reply *rp, int code)
 		(void)reply_busy(rp);
 	if (code == ERR_CONFLICT && req->fence_heard > 0)
 		(void)reply_data(rp, fence_data(req->fence_heard));
+	if (code == ERR_AUTH && req->caller.session_ended)
+		(void)reply_data(rp, code_data("session_ended"));
 	/* A database that is away comes back. */
 	if (code == ERR_DB || code == ERR_DB_RETRY) {
 		rp->http_status = 503;

@@ -75,6 +75,7 @@ struct caller {
 	const struct session *session; /* and by what: session.h */
 	/* Refused or not, it has what only who was let in could have. */
 	bool was_known;
+	bool session_ended; /* refused, and because of that */
 };
 
 struct request {

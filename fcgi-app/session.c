@@ -129,6 +129,7 @@ find_session(struct request *req, struct session *s, struct db_session **row)
 	req->caller.was_known = r == 0;
 	if (r == 0 && !(*row)->is_over)
 		return 0;
+	req->caller.session_ended = true;
 	return err_set(ERR_AUTH, "the session has ended: log in again");
 }
 

@@ -190,7 +190,17 @@ class Sessions(unittest.TestCase):
             said = stop()
             self.assertIn("the session of %s has ended: the key of %s is used" % (name, key), said)
             self.assertIn("client %s has the role viewer" % made["name"], said)
+            # What a person is to decide is not decided by the key, also when another command was told so.
+            for command in (("approve",), ("reject", "--note", "no")):
+                done = run(command[0], "202001010000000000001", *command[1:])
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertIn("the session of %s has ended, and this is a person's" % name, done.stderr)
+                self.assertNotIn("no job", done.stderr)
+            self.assertIn("there is no job", run("approve", "202001010000000000001", "--app-key-file", key).stderr)
+            self.assertIn("has ended", stop())
+            self.assertEqual(run("logout").returncode, 0)
             self.assertNotIn("has ended", stop())
+            self.assertIn("there is no job", run("approve", "202001010000000000001").stderr)
 
     def test_no_password_leaves_the_machine_in_the_clear(self):
         with tempfile.TemporaryDirectory() as home:
@@ -254,6 +264,7 @@ class Sessions(unittest.TestCase):
         for _ in range(40):
             b.cookies = dict(kept)
             self.refused(b.query(), 109, "the session has ended: log in again")
+        self.assertEqual(b.query()["data"], {"code": "session_ended"})
         self.assertEqual(c.query()["retcode"], 0)
         # What was never one of this site's may be a guess.
         cookie = next(iter(kept))
