@@ -91,7 +91,7 @@ struct plan_job {
 	int task_parallelism;
 	int progress;
 	bool makes_model;	  /* to be staged everywhere before success */
-	int64_t waiting_ms;	  /* since it was submitted */
+	int64_t waiting_ms;	  /* since this run could begin */
 	int64_t running_ms;	  /* since it started; 0 not started */
 	int64_t over_ms;	  /* since it ended; 0 not ended */
 	int64_t timeout_ms;	  /* of a running job */

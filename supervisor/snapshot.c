@@ -243,14 +243,10 @@ load_job(struct job *j, struct snapshot *sn)
 	p->task_parallelism =
 	    row->task_parallelism < 1 ? 1 : (int)row->task_parallelism;
 	p->progress = (int)row->progress;
-	p->waiting_ms = row->age_ms;
+	p->waiting_ms = row->queued_ms;
 	/* A person has the time that the rule gives. */
 	if (str_eq(row->wait.code, wait_name(WAIT_APPROVAL)))
 		p->waiting_ms = 0;
-	/* A job that runs again may have been submitted long ago. */
-	for (size_t c = 0; c < p->ncomponents; c++)
-		if (p->components[c].version > 0)
-			p->waiting_ms = 0;
 	p->undo_to = row->status == STATE_WAITING ? row->before : STATE_NONE;
 	p->undone = row->undone && state_is_end(row->status);
 	p->running_ms = row->running_ms;

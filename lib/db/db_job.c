@@ -44,8 +44,9 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	X(INT, run, "run")                                                     \
 	X(STR, reason, "reason")                                               \
 	X(INT, lease_fence, "lease_fence")                                     \
-	X(INT, age_ms,                                                         \
-	    "TIMESTAMPDIFF(MICROSECOND, created_at, NOW(6)) DIV 1000")         \
+	X(INT, queued_ms,                                                      \
+	    "TIMESTAMPDIFF(MICROSECOND, queue_at + INTERVAL priority MINUTE,"  \
+	    " NOW(6)) DIV 1000")                                               \
 	X(INT, running_ms,                                                     \
 	    "COALESCE(TIMESTAMPDIFF(MICROSECOND, started_at, NOW(6))"          \
 	    " DIV 1000, 0)")                                                   \

@@ -162,7 +162,7 @@ struct db_job_plan {
 	int64_t run;
 	const char *reason;
 	int64_t lease_fence;
-	int64_t age_ms;
+	int64_t queued_ms;	/* since this run could begin but for others */
 	int64_t running_ms;	/* 0: not started */
 	int64_t over_ms;	/* 0: not ended; of an undone run since that */
 	const char *request_id; /* of the user's request that it carries out */

@@ -28,8 +28,11 @@
 	wait_name((w)->code), (w)->role, (w)->party, (w)->on,                  \
 	    wait_name((w)->code), (w)->role, (w)->party, (w)->on, (numbers)
 
-static const struct db_stmt set_job = { "job.set_wait", SET_PARAMS "iesii",
-	"UPDATE job SET" SET_WAIT ", wait_cores = ?,"
+/* What waited for a person takes its place in the queue then. */
+static const struct db_stmt set_job = { "job.set_wait", "i" SET_PARAMS "iesii",
+	"UPDATE job SET"
+	" queue_at = IF(?, NOW(6) - INTERVAL priority MINUTE, queue_at)," SET_WAIT
+	", wait_cores = ?,"
 	" reason = LEFT(?, 4000)"
 	" WHERE job_id = ? AND status IN ('ready', 'waiting')"
 	" AND (? = 0 OR lease_fence = ?)" };
@@ -125,6 +128,9 @@ static int
 set_locked(struct db *db, struct setting *s, const struct head *h)
 {
 	const struct wait *w = s->wait;
+	const char *approval = wait_name(WAIT_APPROVAL);
+	bool admitted =
+	    str_eq(h->wait.code, approval) && w->code != WAIT_APPROVAL;
 	int r;
 
 	if (!h->leased)
@@ -135,7 +141,8 @@ set_locked(struct db *db, struct setting *s, const struct head *h)
 		(h->is_own || !db_wait_differs(&h->wait, w,
 				  h->reason != NULL ? h->reason : ""))))
 		return 0;
-	if ((r = db_exec(db, &set_job, NULL, SET_ARGS(w, s->numbers),
+	if ((r = db_exec(db, &set_job, NULL, (int64_t)admitted,
+		 SET_ARGS(w, s->numbers),
 		 w->have & 1u << WAIT_N_CORES_ASKED ? w->n[WAIT_N_CORES_ASKED]
 						    : INT64_C(0),
 		 w->text, s->job_id, s->fence, s->fence)) != 0)

@@ -514,21 +514,13 @@ a_failed_task_is_tried_again_as_often_as_allowed(void **state)
 }
 
 static void
-a_rerun_runs_what_failed_and_what_follows(void **state)
+run_again(struct fixture *f, const char *id)
 {
-	struct fixture *f = *state;
-	const struct wanted w = { .cores = 1, .tasks = { "flaky_0", "ok_1" } };
 	struct party_caller self = { .party_id = "9999", .is_site = true };
-	struct party_rerun again = { .auto_retries = 0 };
+	struct party_rerun again = { .job_id = id, .auto_retries = 0 };
 	struct graph *graph;
-	const char *id;
 
-	start(f);
-	id = submit(f, &w);
-	AWAIT(f, job_of(f, id)->settled);
-	assert_int_equal(job_of(f, id)->status, STATE_FAILED);
 	assert_int_equal(graph_from_dsl(job_of(f, id)->dsl, &graph), 0);
-	again.job_id = id;
 	again.graph = graph;
 	if (initiator_rerun(f->db, &self, &again, NULL) != 0)
 		fail_msg("%s", err_text());
@@ -536,6 +528,20 @@ a_rerun_runs_what_failed_and_what_follows(void **state)
 	/* Whoever asked sees at once that it is not over. */
 	assert_false(state_is_end(job_of(f, id)->status));
 	site_wake(conf, id, WAKE_JOBS);
+}
+
+static void
+a_rerun_runs_what_failed_and_what_follows(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted w = { .cores = 1, .tasks = { "flaky_0", "ok_1" } };
+	const char *id;
+
+	start(f);
+	id = submit(f, &w);
+	AWAIT(f, job_of(f, id)->settled);
+	assert_int_equal(job_of(f, id)->status, STATE_FAILED);
+	run_again(f, id);
 	AWAIT(f, job_of(f, id)->settled);
 	assert_int_equal(job_of(f, id)->status, STATE_SUCCESS);
 	assert_int_equal(task_of(f, id, "flaky_0")->key.version, 1);
@@ -564,6 +570,68 @@ a_job_that_finds_no_cores_waits_and_says_so(void **state)
 	assert_int_equal(job_of(f, first)->status, STATE_SUCCESS);
 	assert_int_equal(job_of(f, second)->status, STATE_SUCCESS);
 	expect_nothing_held(f);
+}
+
+static void
+wait_long(struct fixture *f, const char *id, const char *code)
+{
+	static const struct db_stmt age = { "test.age", "sss",
+		"UPDATE job SET created_at = NOW(6) - INTERVAL 7 HOUR,"
+		" queue_at = NOW(6) - INTERVAL 7 HOUR,"
+		" wait_code = IF(? = '', wait_code, ?) WHERE job_id = ?" };
+
+	assert_int_equal(db_exec(f->db, &age, NULL, code, code, id), 0);
+}
+
+static bool
+waits_for_cores(struct fixture *f, const char *id)
+{
+	return strcmp(job_of(f, id)->wait.code, "waiting_resources") == 0;
+}
+
+/* The hours that a person took are not those of the queue. */
+static void
+a_job_that_was_approved_late_may_wait_for_cores(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
+	const struct wanted next = { .cores = 1, .tasks = { "ok_0" } };
+	const char *first, *second;
+
+	start(f);
+	first = submit(f, &big);
+	AWAIT(f, task_of(f, first, "slow_0")->party_status == STATE_RUNNING);
+	second = submit(f, &next);
+	wait_long(f, second, "approval");
+	AWAIT(f, waits_for_cores(f, second));
+	let_go();
+	AWAIT(f, job_of(f, second)->settled);
+	assert_int_equal(job_of(f, second)->status, STATE_SUCCESS);
+	AWAIT(f, job_of(f, first)->settled);
+}
+
+static void
+a_rerun_that_does_not_begin_in_time_is_undone(void **state)
+{
+	struct fixture *f = *state;
+	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
+	const struct wanted w = { .cores = 1, .tasks = { "flaky_0" } };
+	const char *first, *again;
+
+	start(f);
+	again = submit(f, &w);
+	AWAIT(f, job_of(f, again)->settled);
+	first = submit(f, &big);
+	AWAIT(f, task_of(f, first, "slow_0")->party_status == STATE_RUNNING);
+	run_again(f, again);
+	AWAIT(f, waits_for_cores(f, again));
+	wait_long(f, again, "");
+	site_wake(conf, again, WAKE_JOBS);
+	AWAIT(f, job_of(f, again)->settled);
+	assert_int_equal(job_of(f, again)->status, STATE_FAILED);
+	expect_text(job_of(f, again)->reason, "did not start within");
+	let_go();
+	AWAIT(f, job_of(f, first)->settled);
 }
 
 /*
@@ -1018,6 +1086,8 @@ main(int argc, char **argv)
 		T(a_failed_task_is_tried_again_as_often_as_allowed),
 		T(a_rerun_runs_what_failed_and_what_follows),
 		T(a_job_that_finds_no_cores_waits_and_says_so),
+		T(a_job_that_was_approved_late_may_wait_for_cores),
+		T(a_rerun_that_does_not_begin_in_time_is_undone),
 		T(a_lease_that_its_owner_does_not_know_is_given_back),
 		T(more_than_the_site_has_fails_the_job),
 		T(a_task_goes_on_while_its_supervisor_is_replaced),
