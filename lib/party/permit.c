@@ -11,7 +11,6 @@
 #include "lib/base/buf.h"
 #include "lib/base/err.h"
 #include "lib/base/mem.h"
-#include "lib/base/shell.h"
 #include "lib/base/str.h"
 #include "lib/json/json.h"
 #include "lib/model/contract.h"
@@ -49,6 +48,7 @@ struct wishes {
 	struct db_leaf *leaves;
 	struct wish *list;
 	size_t n;
+	struct json_object *seen; /* those there are, as keys */
 };
 
 static const char *
@@ -65,13 +65,17 @@ static void
 add(struct wishes *w, enum permit_kind kind, const char *subject,
     const char *detail, const struct permit_task *task)
 {
-	size_t i;
+	struct buf key = BUF_INIT;
+	bool is_new;
 
-	for (i = 0; i < w->n; i++)
-		if (w->list[i].kind == kind &&
-		    str_eq(w->leaves[i].subject, subject) &&
-		    str_eq(w->leaves[i].detail, detail))
-			return;
+	buf_printf(
+	    &key, "%d %zu %s %s", (int)kind, strlen(subject), subject, detail);
+	is_new = !json_has(w->seen, buf_str(&key));
+	if (is_new)
+		json_add_bool(w->seen, buf_str(&key), true);
+	buf_fini(&key);
+	if (!is_new)
+		return;
 	w->leaves[w->n] = (struct db_leaf){ .party_id = w->ask->party,
 		.src_role = w->ask->src_role,
 		.kind = kind_names[kind],
@@ -122,26 +126,33 @@ add_table(struct wishes *w, const char *module, const struct permit_task *t)
 }
 
 static int
+add_task(struct wishes *w, const struct permit_task *t)
+{
+	const char *module = lower(w->arena, t->module);
+
+	add(w, PERMIT_COMPONENT, module, "", t);
+	add(w, PERMIT_PARAMETER, module, "", t);
+	return add_table(w, module, t);
+}
+
+static int
 gather(struct arena *a, const struct permit_ask *ask, struct wishes *w)
 {
 	size_t i, max = 2 + 3 * ask->ntasks;
-	const char *module;
-	int r;
+	int r = 0;
 
 	*w = (struct wishes){ .ask = ask,
 		.arena = a,
 		.leaves = arena_alloc(a, max * sizeof(*w->leaves)),
-		.list = arena_alloc(a, max * sizeof(*w->list)) };
+		.list = arena_alloc(a, max * sizeof(*w->list)),
+		.seen = json_object_new_object() };
 	add(w, PERMIT_ROLE, ask->role, "", NULL);
 	add(w, PERMIT_COMMAND, ask->command, "", NULL);
-	for (i = 0; i < ask->ntasks; i++) {
-		module = lower(a, ask->tasks[i].module);
-		add(w, PERMIT_COMPONENT, module, "", &ask->tasks[i]);
-		add(w, PERMIT_PARAMETER, module, "", &ask->tasks[i]);
-		if ((r = add_table(w, module, &ask->tasks[i])) != 0)
-			return r;
-	}
-	return 0;
+	for (i = 0; r == 0 && i < ask->ntasks; i++)
+		r = add_task(w, &ask->tasks[i]);
+	json_object_put(w->seen);
+	w->seen = NULL;
+	return r;
 }
 
 /* --- words ------------------------------------------------------------------ */
@@ -210,22 +221,6 @@ grant_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
 		return "";
 	as_any.src_role = DB_PERMISSION_ANY;
 	return permit_command(a, "grant", &as_any);
-}
-
-/* The same of a parameter; the value is what the partner set. */
-static const char *
-bound_text(struct arena *a, const struct db_leaf *l, const char *value)
-{
-	struct buf bound = BUF_INIT, text = BUF_INIT;
-	const char *out;
-
-	buf_printf(&bound, "%s.%s=[%s]", l->subject, l->detail, value);
-	buf_printf(&text, "sluice grant %s --parameter ", l->party_id);
-	shell_put_word(&text, buf_str(&bound));
-	out = arena_strdup(a, buf_str(&text));
-	buf_fini(&text);
-	buf_fini(&bound);
-	return out;
 }
 
 /* --- one wish -------------------------------------------------------------- */
@@ -400,7 +395,7 @@ decide_parameter(struct wishes *w, const struct permit_task *t,
 		t->component,
 		there ? json_object_to_json_string(value) : "none",
 		(long long)d->rule, rules[first].bound));
-	d->grant = bound_text(
+	d->grant = permit_bound_command(
 	    w->arena, &l, there ? json_object_to_json_string(value) : "null");
 }
 

@@ -71,6 +71,24 @@ permit_command(struct arena *a, const char *verb, const struct db_leaf *l)
 	return out;
 }
 
+const char *
+permit_bound_command(
+    struct arena *a, const struct db_leaf *l, const char *value)
+{
+	struct buf bound = BUF_INIT, text = BUF_INIT;
+	const char *out;
+
+	buf_printf(&bound, "%s.%s=[%s]", l->subject, l->detail, value);
+	buf_puts(&text, "sluice grant ");
+	shell_put_word(&text, l->party_id);
+	buf_puts(&text, " --parameter ");
+	shell_put_word(&text, buf_str(&bound));
+	out = arena_strdup(a, buf_str(&text));
+	buf_fini(&text);
+	buf_fini(&bound);
+	return out;
+}
+
 /* --- all that is missing --------------------------------------------------- */
 
 /* Is it missing, and is there a command for it? */
@@ -142,28 +160,24 @@ joined(struct arena *a, const char *party, const struct permit_decision *d,
 	return out;
 }
 
-static bool
-has(const char *const *list, size_t n, const char *text)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(list[i], text))
-			return true;
-	return false;
-}
-
 const char **
 permit_grants(struct arena *a, const char *party,
     const struct permit_decision *d, size_t n, size_t *n_out)
 {
 	const char **list = arena_alloc(a, (n + 1) * sizeof(*list));
+	struct json_object *seen = json_object_new_object(); /* as keys */
 
 	*n_out = 0;
 	list[0] = joined(a, party, d, n);
 	if (*list[0] != '\0')
 		++*n_out;
-	for (size_t i = 0; i < n; i++)
-		if (is_wanted(&d[i], PERMIT_PARAMETER) &&
-		    !has(list, *n_out, d[i].grant))
-			list[(*n_out)++] = d[i].grant;
+	for (size_t i = 0; i < n; i++) {
+		if (!is_wanted(&d[i], PERMIT_PARAMETER) ||
+		    json_has(seen, d[i].grant))
+			continue;
+		json_add_bool(seen, d[i].grant, true);
+		list[(*n_out)++] = d[i].grant;
+	}
+	json_object_put(seen);
 	return list;
 }

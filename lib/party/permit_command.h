@@ -10,6 +10,10 @@
 const char *permit_command(
     struct arena *, const char *verb, const struct db_leaf *);
 
+/* That allows a parameter to be what a partner set, value as JSON text. */
+const char *permit_bound_command(
+    struct arena *, const struct db_leaf *, const char *value);
+
 /*
  * What would allow all of the decisions that are refused: one command for all
  * that a command can name together, and one for each bound of a parameter.

@@ -716,17 +716,38 @@ what_another_command_is_told_is_as_a_shell_takes_it(void **state)
 	args_free(a);
 }
 
+struct said {
+	const char *text, *want;
+};
+
+/* fn makes of each text what is wanted. */
 static void
-fields_of_the_api_are_called_by_their_options(void **state)
+assert_all_said(const struct said *all, size_t n, char *(*fn)(const char *))
+{
+	for (size_t i = 0; i < n; i++) {
+		char *text = fn(all[i].text);
+
+		assert_string_equal(text, all[i].want);
+		free(text);
+	}
+}
+
+static char *
+by_options(const char *text)
 {
 	static const struct rename names[] = {
 		{ "id_delimiter", "--delimiter" },
 		{ "name", "--name" },
 		{ NULL, NULL },
 	};
-	static const struct {
-		const char *text, *want;
-	} all[] = {
+
+	return output_renamed(text, names);
+}
+
+static void
+fields_of_the_api_are_called_by_their_options(void **state)
+{
+	static const struct said all[] = {
 		{ "/id_delimiter: too long", "--delimiter: too long" },
 		{ "body: id_delimiter, /name", "body: --delimiter, --name" },
 		{ "names of a table_name", "names of a table_name" },
@@ -735,12 +756,7 @@ fields_of_the_api_are_called_by_their_options(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < N(all); i++) {
-		char *text = output_renamed(all[i].text, names);
-
-		assert_string_equal(text, all[i].want);
-		free(text);
-	}
+	assert_all_said(all, N(all), by_options);
 }
 
 static void
@@ -988,24 +1004,22 @@ tamed(const char *fmt, ...)
 	return text;
 }
 
+static char *
+one_line(const char *text)
+{
+	return tamed("%s", text);
+}
+
 static void
 lines_of_a_stranger_become_one(void **state)
 {
-	static const struct {
-		const char *says;
-		const char *text;
-	} all[] = { { "one\ntwo", "one; two" },
+	static const struct said all[] = { { "one\ntwo", "one; two" },
 		{ "\n one\r\n\ntwo\n", " one; two" }, { "\n", "" },
 		{ "a\tb\x1b[m\nc", "a?b?[m; c" }, { "a\rb", "a?b" },
 		{ "", "" } };
 
 	(void)state;
-	for (size_t i = 0; i < N(all); i++) {
-		char *text = tamed("%s", all[i].says);
-
-		assert_string_equal(text, all[i].text);
-		free(text);
-	}
+	assert_all_said(all, N(all), one_line);
 }
 
 int
