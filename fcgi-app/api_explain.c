@@ -16,7 +16,6 @@
 #include "lib/conf/site_conf.h"
 #include "lib/db/db_partner.h"
 #include "lib/db/db_partner_key.h"
-#include "lib/model/fault.h"
 #include "lib/party/explain.h"
 
 struct explain {
@@ -129,8 +128,7 @@ take_answer(struct explain *x, const struct errand_call *c)
 		json_add(said, "decisions", json_object_new_array());
 		json_add_str(said, "error",
 		    c->reply.retcode == 0 ? "its answer is none"
-					  : fault_named(x->req->arena,
-						c->reply.retmsg, c->party_id));
+					  : c->reply.retmsg);
 		if (c->reply.silent)
 			x->unknown = arena_printf(x->req->arena,
 			    "%s%s%s %s does not answer", x->unknown,

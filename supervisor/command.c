@@ -12,7 +12,6 @@
 #include "lib/conf/site_wake.h"
 #include "lib/db/db_tx.h"
 #include "lib/json/json.h"
-#include "lib/model/fault.h"
 #include "lib/party/resources_freed.h"
 #include "lib/party/withdraw.h"
 #include "supervisor/answer.h"
@@ -415,9 +414,6 @@ answered(void *ctx, const struct partner_reply *reply)
 	struct job *j = c->job;
 	int r = 0;
 
-	/* Of what was not answered the words are our own. */
-	if (reply->status != 0)
-		a.text = fault_named(c->arena, a.text, c->to.party_id);
 	a.why = wait_answer_read(json_get(a.data, "wait"));
 	if (reply->retcode == 106 && a.why.code == WAIT_NONE)
 		a.why = wait_of(WAIT_APPROVAL);

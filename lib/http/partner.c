@@ -11,6 +11,7 @@
 #include "lib/base/mem.h"
 #include "lib/http/call.h"
 #include "lib/json/json.h"
+#include "lib/model/fault.h"
 
 #define ENVELOPE_MAX (8 * 1024 * 1024) /* also http_request.reply_max */
 
@@ -18,6 +19,7 @@
 struct waiting {
 	partner_done_fn *done;
 	void *ctx;
+	char party[]; /* whose words the answer has */
 };
 
 static int
@@ -77,12 +79,17 @@ static void
 answered(void *ctx, const struct http_reply *http)
 {
 	struct waiting *w = ctx;
+	struct arena *arena = arena_new();
 	struct partner_reply reply;
 	json_object *root;
 
 	(void)partner_parse(http, &reply, &root);
+	/* Of what was not answered the words are our own. */
+	if (reply.status != 0)
+		reply.retmsg = fault_named(arena, reply.retmsg, w->party);
 	w->done(w->ctx, &reply);
 	json_object_put(root);
+	arena_free(arena);
 }
 
 int
@@ -90,8 +97,8 @@ partner_post(struct http_client *cl, const char *url, const char *party,
     const char *path, const char *body, int64_t timeout_ms,
     partner_done_fn *done, void *ctx, struct http_call **out)
 {
-	size_t len = strlen(url);
-	struct waiting *w = xcalloc(1, sizeof(*w));
+	size_t len = strlen(url), named = strlen(party) + 1;
+	struct waiting *w = xcalloc(1, sizeof(*w) + named);
 	struct http_call *call;
 	char *whole;
 	struct http_request req = {
@@ -105,6 +112,7 @@ partner_post(struct http_client *cl, const char *url, const char *party,
 
 	w->done = done;
 	w->ctx = ctx;
+	memcpy(w->party, party, named);
 	if (len != 0 && url[len - 1] == '/')
 		len--;
 	whole = xasprintf("%.*s%s", (int)len, url, path);

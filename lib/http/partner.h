@@ -16,8 +16,10 @@ struct partner_reply {
 	int status; /* HTTP status, 0 without an answer */
 	int64_t retry_after_s;
 	int64_t retcode;
-	const char *retmsg; /* never NULL; also says what failed */
-	json_object *data;  /* borrowed, may be NULL */
+	/* never NULL; also says what failed.  In a partner's words "this site"
+	 * is that party's (fault_named()) */
+	const char *retmsg;
+	json_object *data; /* borrowed, may be NULL */
 };
 
 /* Called once from the loop; the reply is valid only inside. */

@@ -14,6 +14,7 @@
 #include "lib/db/db_recover.h"
 #include "lib/http/client.h"
 #include "lib/json/json.h"
+#include "lib/model/fault.h"
 #include "lib/party/withdraw.h"
 #include "lib/sign/keys.h"
 #include "supervisor/shepherd/shepherd.h"
@@ -124,8 +125,9 @@ make_url(
  * the caller's.
  */
 static bool
-is_delivered(const struct http_reply *reply, char **why)
+is_delivered(const struct http_reply *reply, const char *party, char **why)
 {
+	struct arena *arena;
 	struct json_object *o = NULL;
 	bool good;
 
@@ -138,9 +140,12 @@ is_delivered(const struct http_reply *reply, char **why)
 	    0)
 		o = NULL;
 	good = reply->status == 200 && json_get_int(o, "retcode", -1) == 0;
-	if (!good)
+	if (!good) {
+		arena = arena_new();
 		*why = xasprintf("status %d %.300s", reply->status,
-		    json_get_str(o, "retmsg", ""));
+		    fault_named(arena, json_get_str(o, "retmsg", ""), party));
+		arena_free(arena);
+	}
 	json_object_put(o);
 	return good;
 }
@@ -179,7 +184,7 @@ on_reply(void *ctx, const struct http_reply *reply)
 
 	flight_free(c, f);
 	sh->n_sent--;
-	if (is_delivered(reply, &why)) {
+	if (is_delivered(reply, sh->party_id, &why)) {
 		shipment_part_done(sh, part);
 	} else {
 		sh->parts[part] = PART_WAITS;

@@ -53,7 +53,7 @@ class Disabled(unittest.TestCase):
     def test_a_running_job_whose_member_disabled_the_initiator_fails_and_says_so(self):
         job = self.training()
         self.disable(self.fed.host, "9999")
-        self.ends(job, "host 10000", "partner of this site now")
+        self.ends(job, "host 10000", "partner of party 10000 now")
         self.assertEqual(self.fed.host.wait(job, role="host")["f_status"], "canceled")
 
     def test_a_job_that_hears_nothing_of_its_member_any_more_fails_and_says_so(self):

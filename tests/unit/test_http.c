@@ -705,6 +705,30 @@ on_partner(void *ctx, const struct partner_reply *reply)
 	loop_stop(seen->loop);
 }
 
+/* Whoever reads them is at another site than who wrote them. */
+static void
+a_partners_words_name_its_site(void **state)
+{
+	struct world *w = *state;
+	struct partner_seen seen = { .error = 0 };
+	struct many m;
+
+	client_in_loop(w, &m);
+	seen.loop = m.loop;
+	assert_int_equal(
+	    partner_post(m.client, w->url, "10000", "/echo",
+		"{\"retcode\":109,\"retmsg\":\"9999 is no partner of this "
+		"site now\"}",
+		5000, on_partner, &seen, NULL),
+	    0);
+	assert_int_equal(loop_run(m.loop), 0);
+	assert_string_equal(
+	    seen.retmsg, "9999 is no partner of party 10000 now");
+	free(seen.retmsg);
+	http_client_free(m.client);
+	loop_free(m.loop);
+}
+
 static void
 envelopes_of_partners_are_taken_apart(void **state)
 {
@@ -888,6 +912,7 @@ main(void)
 		WITH_WORLD(many_requests_are_under_way_at_once),
 		WITH_WORLD(a_request_leaves_without_a_turn_of_the_loop),
 		WITH_WORLD(canceled_requests_do_not_call_back),
+		WITH_WORLD(a_partners_words_name_its_site),
 		WITH_WORLD(envelopes_of_partners_are_taken_apart),
 		WITH_WORLD(certificates_are_checked_before_they_are_trusted),
 		WITH_WORLD(
