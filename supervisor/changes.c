@@ -50,12 +50,14 @@ find_work(struct supervisor *s, const struct change *list, struct db_work *work)
 	for (const struct change *c = list; c != NULL; c = c->next) {
 		asks |= c->asks;
 		what |= c->what;
+		/* What was noticed about a job may be that it is to end. */
+		if (c->asks && *c->job_id != '\0')
+			what |= WAKE_KILLS;
 	}
 	*work = (struct db_work){ .launches = false };
 	if (asks && db_work_waiting(s->db, sealer_low(s->sealer), work) != 0)
 		log_err("look for work");
 	work->launches |= (what & WAKE_LAUNCHES) != 0;
-	work->kills |= (what & WAKE_KILLS) != 0;
 	work->reports |= (what & WAKE_REPORTS) != 0;
 	work->signatures |= (what & WAKE_SIGNATURES) != 0;
 	return what;
@@ -103,7 +105,7 @@ pass_on(void *ctx)
 		log_err("approvals in time");
 	if (work.signatures || work.approvals)
 		sign_look(s->signer);
-	if (work.kills)
+	if ((what & WAKE_KILLS) != 0)
 		kill_look(s);
 	if (work.errands)
 		errands_look(s->errands);

@@ -6,11 +6,6 @@
 static const struct db_stmt waiting = { "work.waiting", "i",
 	"SELECT EXISTS (SELECT 1 FROM task"
 	"  WHERE launch_wanted = 1 AND run_here = 1),"
-	" EXISTS (SELECT 1 FROM attempt a JOIN task t"
-	"  ON t.job_id = a.job_id AND t.component = a.component"
-	"  AND t.version = a.version AND t.role = a.role"
-	"  AND t.party_id = a.party_id"
-	"  WHERE a.ended_at IS NULL AND t.kill_wanted <> ''),"
 	" EXISTS (SELECT 1 FROM task WHERE report_due = 1),"
 	" EXISTS (SELECT 1 FROM job WHERE is_initiator = 1 AND settled = 0"
 	"  AND next_look_at <= NOW(6)"
@@ -31,14 +26,13 @@ take(const struct db_row *row, void *ctx)
 	struct db_work *w = ctx;
 
 	w->launches = db_row_int(row, 0) != 0;
-	w->kills = db_row_int(row, 1) != 0;
-	w->reports = db_row_int(row, 2) != 0;
-	w->jobs = db_row_int(row, 3) != 0;
-	w->errands = db_row_int(row, 4) != 0;
-	w->audit = db_row_int(row, 5) != 0;
-	w->heads = db_row_int(row, 6) != 0;
-	w->signatures = db_row_int(row, 7) != 0;
-	w->approvals = db_row_int(row, 8) != 0;
+	w->reports = db_row_int(row, 1) != 0;
+	w->jobs = db_row_int(row, 2) != 0;
+	w->errands = db_row_int(row, 3) != 0;
+	w->audit = db_row_int(row, 4) != 0;
+	w->heads = db_row_int(row, 5) != 0;
+	w->signatures = db_row_int(row, 6) != 0;
+	w->approvals = db_row_int(row, 7) != 0;
 	return 0;
 }
 

@@ -1,6 +1,8 @@
 /*
  * Is there anything to do?  One question for all parts of a supervisor, asked
- * at each wake-up and a few times a second.
+ * at each wake-up and a few times a second.  Ends that are wanted are not in
+ * it: to find them all that runs would be read, and whoever runs it asks with
+ * each heartbeat.
  */
 #ifndef LIB_DB_DB_WORK_H
 #define LIB_DB_DB_WORK_H
@@ -9,7 +11,6 @@
 
 struct db_work {
 	bool launches;	 /* local tasks want a launch */
-	bool kills;	 /* attempts are to be ended */
 	bool reports;	 /* initiators elsewhere are to be told */
 	bool jobs;	 /* jobs initiated here are due and not leased */
 	bool errands;	 /* users' requests want answers of members */
