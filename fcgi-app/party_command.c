@@ -11,6 +11,7 @@
 #include "lib/base/str.h"
 #include "lib/conf/site_conf.h"
 #include "lib/json/decode.h"
+#include "lib/model/fault.h"
 #include "lib/model/job_spec.h"
 #include "lib/party/party.h"
 
@@ -173,7 +174,7 @@ command_cause(
 	if ((r = command_body(req, JSON_FIELDS(cause_fields), c)) != 0)
 		return r;
 	command_self(who, &c->run, c->fence);
-	*reason = c->reason;
+	*reason = fault_named(req->arena, c->reason, req->caller.party);
 	return 0;
 }
 

@@ -42,7 +42,10 @@ int command_body(
 	    JSON_INT(type, fence, 0, INT64_MAX, 0)
 /* run is borrowed. */
 void command_self(struct party_caller *, const int64_t *run, int64_t fence);
-/* Bodies of that alone, of nothing, and of that and a cause. */
+/*
+ * Bodies of that alone, of nothing, and of that and a cause, in which what is
+ * "this site" to the partner has its party's name.
+ */
 int command_plain(struct request *, struct party_caller *);
 int command_nothing(struct request *);
 int command_cause(struct request *, struct party_caller *, const char **reason);

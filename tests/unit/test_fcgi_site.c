@@ -1576,6 +1576,50 @@ successes_that_go_with_a_command_are_read_whole(void **state)
 #undef JOB
 }
 
+/* The initiator's words about its own site, told at another. */
+static void
+what_a_partner_says_of_its_site_is_told_with_its_name(void **state)
+{
+	static const char body[] =
+	    "{\"reason\":\"this site has no room, this site's disk is full\"}";
+	struct db_party_new party = { .role = "guest",
+		.party_id = US,
+		.is_local = true,
+		.created = true };
+	struct db_job_new job = { .job_id = "20260104000000000000",
+		.status = STATE_READY,
+		.initiator_role = "host",
+		.initiator_party = THEM,
+		.job_type = "train",
+		.dsl = "{}",
+		.runtime_conf = "{}",
+		.roles = "{\"guest\":[9999],\"host\":[10000]}",
+		.contract = "{}",
+		.timeout_s = 60,
+		.task_parallelism = 1,
+		.parties = &party,
+		.nparties = 1 };
+	struct arena *arena = arena_new();
+	struct db_job *row;
+	struct answer a;
+
+	(void)state;
+	assert_int_equal(db_job_insert(site.db, &job, NULL), 0);
+	partner(
+	    &(struct partner_ask){
+		.target =
+		    "/v1/party/20260104000000000000/guest/" US "/stop/failed",
+		.body = body,
+		.len = sizeof(body) - 1 },
+	    &a);
+	assert_int_equal(a.retcode, 0);
+	answer_fini(&a);
+	assert_int_equal(db_job_get(site.db, arena, job.job_id, &row), 0);
+	assert_string_equal(
+	    row->reason, "party 10000 has no room, party 10000's disk is full");
+	arena_free(arena);
+}
+
 static void
 objects_that_may_not_come_are_refused(void **state)
 {
@@ -2033,6 +2077,8 @@ main(void)
 		cmocka_unit_test(objects_reach_the_mailbox_of_a_running_task),
 		cmocka_unit_test(
 		    successes_that_go_with_a_command_are_read_whole),
+		cmocka_unit_test(
+		    what_a_partner_says_of_its_site_is_told_with_its_name),
 		cmocka_unit_test(objects_that_may_not_come_are_refused),
 		cmocka_unit_test(
 		    who_is_no_member_does_not_learn_which_tasks_there_are),
