@@ -102,14 +102,20 @@ renew_gone(struct command *c, const struct answer *a)
 		.party_id = c->super->conf->party_id,
 		.is_site = true,
 	};
-	size_t i, n = 0;
+	size_t i, n = 0, count;
 	const char **names;
 
-	if (!json_is_array(gone) || json_object_array_length(gone) == 0)
+	if (!json_is_array(gone) ||
+	    (count = json_object_array_length(gone)) == 0)
 		return 0;
-	names = arena_alloc(
-	    c->arena, json_object_array_length(gone) * sizeof(*names));
-	for (i = 0; i < json_object_array_length(gone); i++) {
+	/* Each is looked for while the job is locked. */
+	if (count > c->job->graph->n)
+		return fail_job(
+		    c, &(struct answer){ .text = "it answered that it has lost "
+						 "outputs of more components "
+						 "than the job has" });
+	names = arena_alloc(c->arena, count * sizeof(*names));
+	for (i = 0; i < count; i++) {
 		struct json_object *o = json_object_array_get_idx(gone, i);
 
 		if (json_is_string(o))

@@ -16,6 +16,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/db/db_event.h"
+#include "lib/json/json.h"
 #include "supervisor/answer.h"
 #include "supervisor/finding.h"
 #include "supervisor/job.h"
@@ -166,6 +167,41 @@ a_partner_of_an_older_version_is_started_without_tasks(void **state)
 	partners_close(f->super.partners);
 }
 
+/* However long its list is, each name in it is looked for. */
+static void
+a_member_has_lost_no_more_than_the_job_has(void **state)
+{
+	struct fixture *f = *state;
+	struct answer a = { .code = 0, .text = "success" };
+	struct command c = { .super = &f->super,
+		.job = f->job,
+		.verb = PLAN_REOPEN,
+		.to = { J1, "host", ROWS_HOST },
+		.arena = f->arena };
+	struct db_job *j;
+
+	assert_int_equal(
+	    graph_from_dsl("{\"components\":{\"reader_0\":{\"module\":"
+			   "\"Reader\"},\"lr_0\":{\"module\":\"HeteroLR\"}}}",
+		&f->job->graph),
+	    0);
+	assert_int_equal(
+	    json_parse_text("{\"gone\":[\"reader_0\",\"lr_0\"]}", &a.data), 0);
+	assert_int_equal(answer_take(&c, &a, false), 0);
+	assert_true(host(f)->created);
+	assert_int_equal(db_job_get(f->super.db, f->arena, J1, &j), 0);
+	assert_int_equal(j->cancel_status, STATE_NONE);
+	json_object_put(a.data);
+	assert_int_equal(
+	    json_parse_text("{\"gone\":[\"lr_0\",\"lr_0\",\"lr_0\"]}", &a.data),
+	    0);
+	assert_int_equal(answer_take(&c, &a, false), 0);
+	json_object_put(a.data);
+	assert_int_equal(db_job_get(f->super.db, f->arena, J1, &j), 0);
+	assert_int_equal(j->cancel_status, STATE_FAILED);
+	assert_non_null(strstr(j->reason, "host " ROWS_HOST ": it answered"));
+}
+
 static void
 a_late_end_is_found_once(void **state)
 {
@@ -197,6 +233,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(an_end_that_is_not_taken_is_told_again_less_and_less_often),
 		T(a_partner_of_an_older_version_is_started_without_tasks),
+		T(a_member_has_lost_no_more_than_the_job_has),
 		T(a_late_end_is_found_once),
 		T(who_takes_no_end_for_an_hour_has_left_the_job),
 	};
