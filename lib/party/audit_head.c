@@ -106,9 +106,11 @@ decode_one(struct json_object *o, struct faults *faults, struct saying *s)
 	*s = (struct saying){ .body = { .seen = NULL } };
 	r = json_decode(o, JSON_FIELDS(body_fields), JSON_IGNORE_UNKNOWN, NULL,
 	    faults, &s->body);
-	if (r == 0 && !str_is_job_id(s->body.job_id))
-		return err_set(
-		    ERR_INVALID, "'%.40s' is no job id", s->body.job_id);
+	if (r == 0 && !str_is_job_id(s->body.job_id)) {
+		faults_add(faults, JSON_PATH_KEY(NULL, "job_id"),
+		    "'%.40s' is no job id", s->body.job_id);
+		return ERR_INVALID;
+	}
 	if (r != 0 || s->body.head == NULL)
 		return r;
 	return json_decode(s->body.head, JSON_FIELDS(head_fields),

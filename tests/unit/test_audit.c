@@ -892,6 +892,14 @@ one_errand_tells_of_several_jobs_and_a_wrong_one_stops_no_other(void **state)
 	json_object_array_add(list, json_object_new_string("head"));
 	assert_null(errand(a, list, &r));
 	assert_int_equal(r, ERR_INVALID);
+	/* To the database it is the job's id. */
+	list = json_object_new_array();
+	o = said(7, 1, HEAD_OWN);
+	json_add_str(o, "job_id", J1 " ");
+	json_object_array_add(list, o);
+	assert_null(errand(a, list, &r));
+	assert_int_equal(r, ERR_INVALID);
+	assert_refused(err_text(), "is no job id");
 	keys_free(partner_keys);
 	arena_free(a);
 }
