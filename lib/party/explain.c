@@ -126,6 +126,22 @@ look_at_cores(struct db *db, struct arena *a, const struct party_member *m,
 	return 0;
 }
 
+/* Why it is not to be had; NULL: r is about no table. */
+static const char *
+why_no_table(int r)
+{
+	switch (r) {
+	case ERR_NOT_FOUND:
+		return "there is no such table";
+	case ERR_DENIED:
+		return "the table is disabled";
+	case ERR_FORMAT:
+		return "the table cannot be read";
+	default:
+		return NULL;
+	}
+}
+
 /* One that the rules let the asker read, so that he may know of it. */
 static int
 look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
@@ -133,6 +149,7 @@ look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
 {
 	struct json_object *o = NULL, *table;
 	struct db_table *row;
+	const char *why;
 	int r;
 
 	if (!str_eq(t->module, "Reader") || t->parameters == NULL)
@@ -140,15 +157,13 @@ look_at_table(struct db *db, struct arena *a, const struct db_job_new *job,
 	if ((r = json_parse_text(t->parameters, &o)) != 0)
 		return r;
 	r = data_find_for_reader(db, a, o, job->initiator_party, &row);
-	if (r == ERR_NOT_FOUND || r == ERR_DENIED) {
+	if ((why = why_no_table(r)) != NULL) {
 		table = json_get(o, "table");
 		add_finding(list, "table",
 		    arena_printf(a, "%s/%s",
 			json_get_str(table, "namespace", ""),
 			json_get_str(table, "name", "")),
-		    false,
-		    r == ERR_DENIED ? "the table is disabled"
-				    : "there is no such table");
+		    false, why);
 		*allowed = false;
 		err_clear();
 		r = 0;

@@ -699,6 +699,33 @@ who_asks_hears_what_is_decided_about_its_own_job(void **state)
 	json_object_put(data);
 }
 
+/* All the rest is told as well. */
+static void
+who_asks_hears_which_table_cannot_be_read(void **state)
+{
+	const struct db_table table = { .table_namespace = "a",
+		.name = "b",
+		.engine = "STANDALONE",
+		.address = "{",
+		.partitions = 1,
+		.origin = "table_bind" };
+	struct json_object *data;
+	const char *said;
+
+	(void)state;
+	put("9999", "*", "role", "*", "");
+	put("9999", "*", "command", "*", "");
+	put("9999", "*", "component", "*", "");
+	put("9999", "*", "dataset", "*", "*");
+	assert_int_equal(db_table_put(db, arena, &table, false, NULL), 0);
+	assert_int_equal(partner_asks("9999", ASK_TABLE, &data), 0);
+	assert_false(json_get_bool(data, "allowed", true));
+	said = json_object_to_json_string(data);
+	assert_non_null(strstr(said, "the table cannot be read"));
+	assert_non_null(strstr(said, "\"component\""));
+	json_object_put(data);
+}
+
 static void
 what_is_no_question_is_refused(void **state)
 {
@@ -741,6 +768,7 @@ main(void)
 		TEST(the_number_of_rules_does_not_matter),
 		TEST(what_would_allow_many_refusals_is_found_in_one_pass),
 		TEST(who_asks_hears_what_is_decided_about_its_own_job),
+		TEST(who_asks_hears_which_table_cannot_be_read),
 		TEST(what_is_no_question_is_refused),
 	};
 
