@@ -436,6 +436,19 @@ wake_during_a_look_is_not_lost(void **state)
 }
 
 static void
+a_job_that_is_woken_stays_with_whom_looks_at_it(void **state)
+{
+	struct db_job_claim *c, *none;
+
+	(void)state;
+	assert_int_equal(claim("a", &c), 1);
+	assert_int_equal(db_job_wake(db, J1), 0);
+	assert_int_equal(claim("b", &none), 0);
+	assert_int_equal(db_job_release(db, J1, c->fence, 60000, 0), 0);
+	assert_int_equal(claim("b", &c), 1);
+}
+
+static void
 a_wake_that_was_looked_at_is_none_any_more(void **state)
 {
 	struct db_job_claim *c;
@@ -1069,6 +1082,7 @@ main(void)
 		T(released_job_is_due_again_after_its_delay),
 		T(wake_during_a_look_is_not_lost),
 		T(what_one_wake_made_due_is_claimed_in_the_order_of_the_queue),
+		T(a_job_that_is_woken_stays_with_whom_looks_at_it),
 		T(a_wake_that_was_looked_at_is_none_any_more),
 		T(a_plan_knows_since_when_its_job_is_over),
 		T(renewed_lease_is_kept_and_not_seen_as_a_wake),
