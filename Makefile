@@ -224,7 +224,7 @@ SEEDS      ?= 1000
 FIRST_SEED ?= 1
 SIM_JOBS   ?= 1
 check-sim: $(B)/tests/simulation
-	$< --list tests/sim/seeds --traces $(B) --seeds $(SEEDS) \
+	$< --list tests/sim/seeds --traces $(B) --seeds $(SEEDS) --told 20 \
 	    --first $(FIRST_SEED) --jobs $(SIM_JOBS)
 
 # A thousand more, as many of them as there is time for.

@@ -282,23 +282,29 @@ static const struct rest {
 	    "SELECT COUNT(*) FROM attempt a JOIN task t USING (job_id,"
 	    " component, version, role, party_id)"
 	    " WHERE a.outcome = 'success' AND t.party_status <> 'success'" },
-	{ "heads of chains that were not exchanged",
-	    "SELECT COUNT(*) FROM audit_exchange x JOIN job j USING (job_id)"
-	    " WHERE x.open = 1 AND x.run = j.run AND j.status = 'success'" },
 	{ "tasks without an end, of jobs that have ended",
 	    "SELECT COUNT(*) FROM task t JOIN job j USING (job_id)"
 	    " WHERE j.ended_at IS NOT NULL AND (t.status IN ('waiting',"
 	    " 'running') OR t.party_status IN ('waiting', 'running'))" },
 	{ "launches that are wanted",
 	    "SELECT COUNT(*) FROM task WHERE launch_wanted = 1" },
+	/* The last: nobody is told, for nobody waits for it. */
+	{ "heads of chains that were not exchanged",
+	    "SELECT COUNT(*) FROM audit_exchange x JOIN job j USING (job_id)"
+	    " WHERE x.open = 1 AND x.run = j.run AND j.status = 'success'" },
 };
-#define RESTS (sizeof(rests) / sizeof(rests[0]))
+
+static size_t
+rests_now(void)
+{
+	return sizeof(rests) / sizeof(rests[0]) - (world.is_told ? 1 : 0);
+}
 
 static bool
 rows_are_at_rest(void)
 {
 	for (int i = 0; i < nsites; i++)
-		for (size_t k = 0; k < RESTS; k++)
+		for (size_t k = 0; k < rests_now(); k++)
 			if (site_count(&sites[i], rests[k].sql) != 0)
 				return false;
 	return true;
@@ -355,7 +361,7 @@ complain_of_unrest(void)
 	if (procs_alive() > 0)
 		world_fail("%zu shepherds run still", procs_alive());
 	for (int i = 0; i < nsites; i++)
-		for (size_t k = 0; k < RESTS; k++)
+		for (size_t k = 0; k < rests_now(); k++)
 			if (site_count(&sites[i], rests[k].sql) != 0)
 				world_fail("s%d has %s", i, rests[k].what);
 }
@@ -473,5 +479,6 @@ check_end(void)
 		    "SELECT job_id, status, reason FROM job"
 		    " WHERE is_initiator = 1 ORDER BY job_id",
 		    judge_job, NULL);
-	check_audit();
+	if (!world.is_told)
+		check_audit();
 }

@@ -4,7 +4,7 @@
  *   simulation --bench
  *   simulation [--seeds N] [--first N] [--list FILE] [--traces FOLDER]
  *              [--trace] [--stop] [--jobs N] [--each-point] [--points]
- *              [--seconds N]
+ *              [--seconds N] [--told N]
  *
  * --stop ends with the first seed that fails.  --list adds the seeds of a
  * file (one a line, # begins a comment): those that found something once.  A
@@ -12,6 +12,10 @@
  * whose traces must be the same.  --jobs: that many processes side by side.
  * --seconds: none of N begins later than that, by the clock on the wall.
  * --points lists the points between two steps, and how many kills each saw.
+ *
+ * --told: as many seeds in which nothing goes wrong and supervisors poll every
+ * ten minutes, so that all hangs on who tells whom: jobs come to rest as fast as
+ * their executors let them, or something was lost.
  *
  * --each-point is another kind of run: nothing goes wrong by chance; a seed is
  * told once to learn which points it passes, then once for each of them, and
@@ -41,9 +45,10 @@ struct world world;
 static const char *folder = "/tmp";
 static int64_t ends_s; /* with options.seconds */
 static bool shows_all;
+static bool is_told; /* the seeds of --told */
 
 static struct {
-	uint64_t first, n;
+	uint64_t first, n, told;
 	const char *list;
 	int jobs;
 	int64_t seconds; /* 0: as many as it takes */
@@ -111,7 +116,8 @@ world_begin(uint64_t seed, int n)
 {
 	buf_clear(&world.trace);
 	world = (struct world){ .seed = seed,
-		.is_calm = options.each_point,
+		.is_calm = options.each_point || is_told,
+		.is_told = is_told,
 		.keep_trace = world.keep_trace,
 		.trace = world.trace };
 	sim_time_reset(seed);
@@ -278,6 +284,17 @@ has_to_stop(void)
 	       (options.stops && workers_have_failed());
 }
 
+/* The same seeds, with nothing wrong. */
+static void
+try_told(int job, int jobs)
+{
+	is_told = true;
+	for (uint64_t i = (uint64_t)job; i < options.told && !has_to_stop();
+	     i += (uint64_t)jobs)
+		(void)try_seed(options.first + i);
+	is_told = false;
+}
+
 /* Kill at one point after the other, all that this seed passes. */
 static void
 try_points(uint64_t seed, int job, int jobs)
@@ -324,6 +341,7 @@ work(void *ctx, int job, int jobs)
 	}
 	if (options.n > 0 && job == 0)
 		try_replay(options.first);
+	try_told(job, jobs);
 	if (options.list != NULL)
 		try_list(options.list, job, jobs);
 	for (uint64_t i = (uint64_t)job; i < options.n && !has_to_stop();
@@ -383,6 +401,7 @@ parse(int argc, char **argv)
 		{ "trace", no_argument, NULL, 'v' },
 		{ "stop", no_argument, NULL, 's' },
 		{ "seconds", required_argument, NULL, 'd' },
+		{ "told", required_argument, NULL, 'o' },
 		{ "each-point", no_argument, NULL, 'e' },
 		{ "points", no_argument, NULL, 'p' },
 		{ "bench", no_argument, NULL, 'b' },
@@ -391,7 +410,7 @@ parse(int argc, char **argv)
 	int c;
 
 	while ((c = getopt_long(
-		    argc, argv, "n:f:l:t:j:d:vsepb", known, NULL)) != -1)
+		    argc, argv, "n:f:l:t:j:d:o:vsepb", known, NULL)) != -1)
 		switch (c) {
 		case 'n':
 			options.n = strtoull(optarg, NULL, 10);
@@ -407,6 +426,9 @@ parse(int argc, char **argv)
 			break;
 		case 'j':
 			options.jobs = (int)strtol(optarg, NULL, 10);
+			break;
+		case 'o':
+			options.told = strtoull(optarg, NULL, 10);
 			break;
 		case 'd':
 			options.seconds = strtoll(optarg, NULL, 10);

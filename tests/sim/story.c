@@ -13,6 +13,9 @@
 
 /* By then a job has ended, where nothing goes wrong by chance. */
 #define CALM_END (15 * SECOND)
+/* What a job and a task of it take beside their executors, where all are told. */
+#define TOLD_JOB_MS 1000
+#define TOLD_TASK_MS 300
 
 /* A user and the request that is sent. */
 struct wish {
@@ -406,11 +409,41 @@ plan_job(struct sim_job *j, int number)
 		.timeout_s = sim_between(90, 120) };
 	j->submit_at = sim_now() + sim_draw(span / 2);
 	sim_at(j->submit_at, submit, j);
-	if (sim_draw(4) == 0)
-		sim_at(j->submit_at + sim_draw(span), cancel, j);
-	if (sim_draw(4) == 0)
-		sim_at(
-		    j->submit_at + sim_between(span / 4, 2 * span), rerun, j);
+	if (sim_draw(4) == 0) {
+		j->cancel_at = j->submit_at + sim_draw(span);
+		sim_at(j->cancel_at, cancel, j);
+	}
+	if (sim_draw(4) == 0) {
+		j->rerun_at = j->submit_at + sim_between(span / 4, 2 * span);
+		sim_at(j->rerun_at, rerun, j);
+	}
+}
+
+static int64_t
+later(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+/*
+ * After the last wish of a user all that is left is done as fast as it can be,
+ * one job after the other at worst.
+ */
+static void
+bound_told(void)
+{
+	int64_t takes = 0;
+
+	world.faults_end = sim_now();
+	for (int i = 0; i < world.njobs; i++) {
+		const struct sim_job *j = &world.jobs[i];
+
+		world.faults_end = later(later(world.faults_end, j->submit_at),
+		    later(j->cancel_at, j->rerun_at));
+		takes += TOLD_JOB_MS * MS +
+			 j->ntasks * (world.executor_ms + TOLD_TASK_MS) * MS;
+	}
+	world.bound = world.faults_end + takes;
 }
 
 void
@@ -423,6 +456,8 @@ story_tell(void)
 	for (int i = 0; i < world.njobs; i++)
 		plan_job(&world.jobs[i], i);
 	world.bound = world.faults_end + 300 * SECOND;
+	if (world.is_told)
+		bound_told();
 	trace("seed %llu: %d sites, %d jobs, faults until %lld ms: crash %lld "
 	      "hold %lld freeze %lld lapse %lld lose %lld duplicate %lld delay "
 	      "%lld poke %lld spawn %lld shepherd %lld unruly %s",

@@ -310,6 +310,7 @@ struct world {
 	bool over;	   /* everybody goes home */
 	bool failed;
 	bool is_calm; /* nothing goes wrong by chance */
+	bool is_told; /* nor does anybody look who is not told to */
 	bool keep_trace;
 	struct buf trace;
 };
