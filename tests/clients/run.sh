@@ -28,5 +28,5 @@ trap 'exit 143' TERM
 examples/federation.sh up
 
 cd tests/clients
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/integration TESTS=$PWD \
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/integration TEST_FOLDER=$PWD \
 	"$CLIENT_ENV/bin/python3" "$top/tests/integration/runner.py" "$@"

@@ -19,7 +19,7 @@ if [ "$(id -u)" != 0 ] || ! unshare --pid --fork --mount-proc --uts --net \
 	exit
 fi
 cd "$top/tests/hosts"
-export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/tests/integration" TESTS="$PWD"
+export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$top/tests/integration" TEST_FOLDER="$PWD"
 UNWATCHED=1
 export UNWATCHED
 # The partner is in this network, with a link to each host.  With the first

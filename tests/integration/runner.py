@@ -1,4 +1,4 @@
-"""Run the test modules given, or all of the folder (TESTS, or this one) but
+"""Run the test modules given, or all of the folder (TEST_FOLDER, or this one) but
 those that its file `pending` names; PART=2/3 is every third of the modules,
 from the second.  The last line counts.  A test that takes longer than
 TEST_SECONDS shows where it hangs, and ends the run."""
@@ -10,7 +10,7 @@ import sys
 import time
 import unittest
 
-here = os.environ.get("TESTS", os.path.dirname(os.path.abspath(__file__)))
+here = os.environ.get("TEST_FOLDER", os.path.dirname(os.path.abspath(__file__)))
 
 
 def tests_of(suite):

@@ -34,5 +34,5 @@ trap 'exit 143' TERM
 examples/federation.sh up
 
 cd tests/network
-PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/integration TESTS=$PWD \
+PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$top/tests/integration TEST_FOLDER=$PWD \
 	python3 "$top/tests/integration/runner.py" "$@"
