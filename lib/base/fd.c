@@ -114,6 +114,18 @@ fd_sync_dir(const char *path)
 	return r;
 }
 
+/* path: for messages. */
+static int
+write_synced(
+    int fd, const char *path, const void *data, size_t len, mode_t mode)
+{
+	if (fd_write_all(fd, data, len) != 0)
+		return err_wrap("%s", path);
+	if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
+		return err_set_errno(ERR_IO, "%s", path);
+	return 0;
+}
+
 int
 fd_replace_file(const char *path, const void *data, size_t len, mode_t mode)
 {
@@ -125,11 +137,8 @@ fd_replace_file(const char *path, const void *data, size_t len, mode_t mode)
 		r = err_set_errno(ERR_IO, "create %s", tmp);
 		goto out;
 	}
-	if ((r = fd_write_all(fd, data, len)) != 0)
-		r = err_wrap("%s", tmp);
-	else if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
-		r = err_set_errno(ERR_IO, "%s", tmp);
-	else if (rename(tmp, path) != 0)
+	r = write_synced(fd, tmp, data, len, mode);
+	if (r == 0 && rename(tmp, path) != 0)
 		r = err_set_errno(ERR_IO, "rename %s to %s", tmp, path);
 	fd_close(&fd);
 	if (r == 0)
@@ -154,10 +163,7 @@ fd_new_file(const char *path, const void *data, size_t len, mode_t mode)
 		return err_set(ERR_EXISTS, "%s is there already", path);
 	if (fd < 0)
 		return err_set_errno(ERR_IO, "create %s", path);
-	if ((r = fd_write_all(fd, data, len)) != 0)
-		r = err_wrap("%s", path);
-	else if (fchmod(fd, mode) != 0 || fsync(fd) != 0)
-		r = err_set_errno(ERR_IO, "%s", path);
+	r = write_synced(fd, path, data, len, mode);
 	fd_close(&fd);
 	if (r != 0) {
 		(void)unlink(path);

@@ -308,11 +308,16 @@ int db_party_clear(
 int db_job_move(struct db *, const char *job_id, enum state to, int64_t fence,
     const char *reason, bool *moved);
 
+/* How a job's locked row stands. */
+struct db_job_head {
+	enum state status;
+	int64_t fence;
+	enum state cancel_status;
+};
 /*
  * The same for a transaction that db_job_hold_head() holds the lease for; head
  * is what it read, and becomes the new state.
  */
-struct db_job_head;
 int db_job_move_held(struct db *, const char *job_id, struct db_job_head *head,
     enum state to, const char *reason, bool *moved);
 
@@ -422,11 +427,6 @@ int db_job_leased(struct db *, struct arena *, const char *owner, int64_t limit,
  */
 int db_job_hold(struct db *, const char *job_id, int64_t fence);
 /* The same, for who wants to move it, too. */
-struct db_job_head {
-	enum state status;
-	int64_t fence;
-	enum state cancel_status;
-};
 int db_job_hold_head(
     struct db *, const char *job_id, int64_t fence, struct db_job_head *out);
 /* The same, for who wants the row (brief), too. */

@@ -549,17 +549,26 @@ a_rerun_runs_what_failed_and_what_follows(void **state)
 	expect_nothing_held(f);
 }
 
+/* A job that has them until let_go(). */
+static const char *
+take_all_cores(struct fixture *f)
+{
+	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
+	const char *id = submit(f, &big);
+
+	AWAIT(f, task_of(f, id, "slow_0")->party_status == STATE_RUNNING);
+	return id;
+}
+
 static void
 a_job_that_finds_no_cores_waits_and_says_so(void **state)
 {
 	struct fixture *f = *state;
-	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
 	const struct wanted next = { .cores = 1, .tasks = { "ok_0" } };
 	const char *first, *second;
 
 	start(f);
-	first = submit(f, &big);
-	AWAIT(f, task_of(f, first, "slow_0")->party_status == STATE_RUNNING);
+	first = take_all_cores(f);
 	second = submit(f, &next);
 	AWAIT(f, job_of(f, second)->reason != NULL &&
 		     strstr(job_of(f, second)->reason, "local 0") != NULL);
@@ -594,13 +603,11 @@ static void
 a_job_that_was_approved_late_may_wait_for_cores(void **state)
 {
 	struct fixture *f = *state;
-	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
 	const struct wanted next = { .cores = 1, .tasks = { "ok_0" } };
 	const char *first, *second;
 
 	start(f);
-	first = submit(f, &big);
-	AWAIT(f, task_of(f, first, "slow_0")->party_status == STATE_RUNNING);
+	first = take_all_cores(f);
 	second = submit(f, &next);
 	wait_long(f, second, "approval");
 	AWAIT(f, waits_for_cores(f, second));
@@ -614,15 +621,13 @@ static void
 a_rerun_that_does_not_begin_in_time_is_undone(void **state)
 {
 	struct fixture *f = *state;
-	const struct wanted big = { .cores = 2, .tasks = { "slow_0" } };
 	const struct wanted w = { .cores = 1, .tasks = { "flaky_0" } };
 	const char *first, *again;
 
 	start(f);
 	again = submit(f, &w);
 	AWAIT(f, job_of(f, again)->settled);
-	first = submit(f, &big);
-	AWAIT(f, task_of(f, first, "slow_0")->party_status == STATE_RUNNING);
+	first = take_all_cores(f);
 	run_again(f, again);
 	AWAIT(f, waits_for_cores(f, again));
 	wait_long(f, again, "");
