@@ -242,9 +242,10 @@ api_dag_dependency(struct request *req, struct reply *rp)
 		json = json_copy(request_field(req, "job_dsl"));
 	}
 	r = dsl_parse(json, NULL, NULL, &faults, &dsl);
-	if (r == ERR_INVALID)
-		r = reply_fault(rp, 100, "%s",
-		    faults_err(&faults, "job_dsl") != 0 ? err_text() : "");
+	if (r == ERR_INVALID) {
+		(void)faults_err(&faults, "job_dsl");
+		r = reply_fault(rp, 100, "%s", err_text());
+	}
 	if (dsl != NULL) {
 		data = dag_json(dsl);
 		reply_data(rp, data);

@@ -235,8 +235,10 @@ faults_err(const struct faults *f, const char *what)
 {
 	struct buf text = BUF_INIT;
 
+	/* Who asks has decided that something is wrong: it is not to go on. */
 	if (!faults_any(f))
-		return 0;
+		return err_set(
+		    ERR_INTERNAL, "%s: refused without a fault", what);
 	faults_text(f, &text);
 	err_set(ERR_INVALID, "%s: %zu fault%s\n%s", what, faults_count(f),
 	    faults_count(f) == 1 ? "" : "s", buf_str(&text));

@@ -78,7 +78,10 @@ const char *faults_hint(const struct faults *, const char *s,
 void faults_text(const struct faults *, struct buf *out);
 /* [{"pointer":…,"message":…,"value":…}, …]; the caller's. */
 struct json_object *faults_json(const struct faults *);
-/* 0 when there is none; else ERR_INVALID with the text as message. */
+/*
+ * ERR_INVALID with the text as message.  Never 0: without a fault it is
+ * ERR_INTERNAL, so look at faults_any() first where there may be none.
+ */
 int faults_err(const struct faults *, const char *what);
 
 #endif

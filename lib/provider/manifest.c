@@ -100,11 +100,13 @@ providers_add(
 	const struct manifest_load l = { ps->arena, &faults };
 	struct provider *p;
 	size_t i;
-	int r;
+	int r = 0;
 
 	p = manifest_read(&l, manifest, folder);
-	if ((r = faults_err(&faults, "provider manifest")) != 0)
+	if (faults_any(&faults)) {
+		r = faults_err(&faults, "provider manifest");
 		goto out;
+	}
 	for (i = 0; i < ps->n; i++)
 		if (strcmp(ps->items[i]->name, p->name) == 0 &&
 		    provider_version_cmp(ps->items[i]->version, p->version) ==

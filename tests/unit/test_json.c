@@ -407,6 +407,16 @@ faults_are_listed_with_place_and_value(void **state)
 }
 
 static void
+a_refusal_without_a_fault_is_an_error_all_the_same(void **state)
+{
+	struct faults f = FAULTS_INIT;
+
+	(void)state;
+	assert_int_equal(faults_err(&f, "job"), ERR_INTERNAL);
+	assert_non_null(strstr(err_text(), "job"));
+}
+
+static void
 long_values_are_cut_between_characters(void **state)
 {
 	struct faults f = FAULTS_INIT;
@@ -577,6 +587,8 @@ main(void)
 		cmocka_unit_test(equal_numbers_have_equal_text),
 		cmocka_unit_test(pointers_are_escaped),
 		cmocka_unit_test(faults_are_listed_with_place_and_value),
+		cmocka_unit_test(
+		    a_refusal_without_a_fault_is_an_error_all_the_same),
 		cmocka_unit_test(long_values_are_cut_between_characters),
 		cmocka_unit_test(a_good_object_fills_the_struct),
 		cmocka_unit_test(every_wrong_member_is_told),
