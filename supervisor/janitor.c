@@ -25,6 +25,7 @@
 #include "lib/base/str.h"
 #include "lib/db/db_operations.h"
 #include "lib/db/db_retention.h"
+#include "lib/party/model_migrate.h"
 #include "supervisor/haste.h"
 #include "supervisor/refused_log.h"
 
@@ -104,9 +105,9 @@ job_logs(struct supervisor *s, int64_t days, int64_t *n)
 
 /* --- files by their age ------------------------------------------------------------ */
 
-/* Regular files directly below a folder; suffix: only names that have it. */
+/* Regular files directly below a folder whose names begin and go on so. */
 static int64_t
-old_files(const char *dir, int64_t age_s, const char *part)
+old_files(const char *dir, int64_t age_s, const char *begin, const char *part)
 {
 	DIR *d = opendir(dir);
 	struct dirent *e;
@@ -114,7 +115,8 @@ old_files(const char *dir, int64_t age_s, const char *part)
 	int64_t n = 0;
 
 	while (d != NULL && n < ROWS && (e = readdir(d)) != NULL)
-		if (strstr(e->d_name, part) != NULL &&
+		if (str_starts(e->d_name, begin) &&
+		    strstr(e->d_name, part) != NULL &&
 		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) ==
 			0 &&
 		    S_ISREG(st.st_mode) && time(NULL) - st.st_mtime > age_s &&
@@ -136,9 +138,20 @@ bodies(struct supervisor *s, int64_t days, int64_t *n)
 	(void)days;
 	for (i = 0; i < sizeof(folders) / sizeof(folders[0]); i++) {
 		path = site_path(s->conf, SITE_SPOOL "/%s", folders[i]);
-		*n += old_files(path, BODY_S, "");
+		*n += old_files(path, BODY_S, "", "");
 		free(path);
 	}
+	return 0;
+}
+
+/* Of migrated models whose archive was not finished. */
+static int
+unfinished_archives(struct supervisor *s, int64_t days, int64_t *n)
+{
+	char *path = site_path(s->conf, "%s", SITE_MIGRATED);
+
+	*n = old_files(path, days * DAY_S, MODEL_MIGRATED_MADE, "");
+	free(path);
 	return 0;
 }
 
@@ -147,7 +160,7 @@ rotated_logs(struct supervisor *s, int64_t days, int64_t *n)
 {
 	char *path = site_path(s->conf, "%s", SITE_LOGS);
 
-	*n = old_files(path, days * DAY_S, ".log.");
+	*n = old_files(path, days * DAY_S, "", ".log.");
 	free(path);
 	return 0;
 }
@@ -332,6 +345,7 @@ static const struct kind {
 	{ "events", KEY(event_days), ROWS, events },
 	{ "metrics", KEY(metric_days), SERIES, metrics },
 	{ "bodies", ALWAYS, ROWS, bodies },
+	{ "unfinished archives", ALWAYS, ROWS, unfinished_archives },
 	{ "gone supervisors", ALWAYS, INT64_MAX, gone_supervisors },
 };
 

@@ -195,7 +195,8 @@ int site_shared_make(const struct site_conf *);
 /* One of them: job, component, version, role, party, fence. */
 #define SITE_WORK_DIR SITE_JOBS "/%s/%s.%d.%s.%s.%d"
 #define SITE_LOGS "logs"
-#define SITE_MODELS "models" /* objects/ by SHA-256 */
+#define SITE_MODELS "models"		      /* objects/ by SHA-256 */
+#define SITE_MIGRATED SITE_MODELS "/migrated" /* archives for others */
 
 #define SITE_FCGI_SOCKET "run/fcgi.sock"		 /* of users */
 #define SITE_FCGI_PARTNER_SOCKET "run/fcgi-partner.sock" /* of partners */

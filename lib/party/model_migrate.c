@@ -27,7 +27,6 @@
 #include "lib/sign/digest.h"
 #include "lib/wire/messages.h"
 
-#define MIGRATED SITE_MODELS "/migrated"
 /* Archives that may be here when a partner asks for one more: they stay until
  * this site's people take them away. */
 #define MIGRATED_MAX 64
@@ -202,7 +201,7 @@ check_free(struct migration *m, const char *path)
 static int
 check_room(const struct migration *m)
 {
-	char *dir = site_path(m->ask->conf, "%s", MIGRATED);
+	char *dir = site_path(m->ask->conf, "%s", SITE_MIGRATED);
 	struct dirent *e;
 	size_t n = 0;
 	DIR *d = opendir(dir);
@@ -385,18 +384,19 @@ put_in_place(const char *made, const char *path, const uint8_t sum[])
 static int
 save(struct migration *m, const char *path, uint8_t sum[DIGEST_SIZE])
 {
-	char *dir = site_path(m->ask->conf, "%s", MIGRATED);
-	char *made = xasprintf("%s/made-XXXXXX", dir);
+	char *dir = site_path(m->ask->conf, "%s", SITE_MIGRATED);
+	char *made = xasprintf("%s/" MODEL_MIGRATED_MADE "XXXXXX", dir);
 	int fd = -1, r;
 
-	if ((r = fd_mkdirs(dir, 0750)) != 0)
+	/* Two programs make archives, which may have users of their own. */
+	if ((r = fd_mkdirs(dir, 0770)) != 0)
 		goto out;
 	if ((fd = mkostemp(made, O_CLOEXEC)) < 0) {
 		r = err_set_errno(ERR_IO, "%s", made);
 		goto out;
 	}
 	if ((r = write_archive(m, fd)) == 0 && (r = hash_file(fd, sum)) == 0) {
-		if (fsync(fd) != 0)
+		if (fchmod(fd, 0640) != 0 || fsync(fd) != 0)
 			r = err_set_errno(ERR_IO, "%s", made);
 		else if ((r = put_in_place(made, path, sum)) == 0)
 			r = fd_sync_dir(dir);
@@ -431,7 +431,7 @@ answer(struct migration *m, const char *name, const char *path)
 	o = json_object_new_object();
 	add_hex(o, "manifest_hash", m->fresh.manifest_hash);
 	if (m->body.write) {
-		below = xasprintf("%s/%s", MIGRATED, name);
+		below = xasprintf("%s/%s", SITE_MIGRATED, name);
 		json_add_str(o, "path", below);
 		free(below);
 		add_hex(o, "sha256", sum);
@@ -454,7 +454,7 @@ model_migrate(const struct errand_ask *ask)
 	key = (struct db_model_key){ m.fresh.model_id, m.fresh.model_version,
 		m.fresh.role, m.fresh.party_id };
 	name = model_archive_name(&key);
-	path = site_path(ask->conf, "%s/%s", MIGRATED, name);
+	path = site_path(ask->conf, "%s/%s", SITE_MIGRATED, name);
 	if ((r = check_free(&m, path)) == 0 &&
 	    (ask->caller->is_site || (r = check_room(&m)) == 0) &&
 	    (r = migrate_parts(&m)) == 0 && (r = make_manifest(&m)) == 0 &&

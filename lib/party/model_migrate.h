@@ -27,6 +27,12 @@
 #define MODEL_MIGRATE "model-migrate"
 
 /*
+ * So begins the name of an archive in SITE_MIGRATED while it is written; a
+ * finished one's begins with a role.
+ */
+#define MODEL_MIGRATED_MADE "made-"
+
+/*
  * Errors: ERR_EXISTS (retcode 100: the version is taken), ERR_NOT_FOUND,
  * ERR_DENIED (the caller is no member, the roots differ), ERR_INVALID,
  * ERR_FORMAT (a part is damaged), ERR_LIMIT (a partner asks and 64 archives

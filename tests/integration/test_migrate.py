@@ -27,6 +27,8 @@ class Migrate(unittest.TestCase):
 
     def archive(self, site, role, party, version):
         path = os.path.join(site.home, "models", "migrated", "%s#%s#%s_%s.zip" % (role, party, self.new_id, version))
+        # Another program of the site, with a user of its own, compares it when the errand comes once more.
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o640)
         return zipfile.ZipFile(path)
 
     def test_all_members_make_archives_of_one_new_version(self):

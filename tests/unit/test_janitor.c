@@ -241,6 +241,21 @@ what_nginx_left_and_old_rotated_logs_go(void **state)
 }
 
 static void
+what_a_killed_migration_was_writing_goes_and_archives_stay(void **state)
+{
+	struct fixture *f = *state;
+	char *left = make_file(f, "models/migrated/made-Ab3dEf", "x", true);
+	char *now = make_file(f, "models/migrated/made-Gh1jKl", "x", false);
+	char *archive =
+	    make_file(f, "models/migrated/guest#1#made-here_2.zip", "x", true);
+
+	bite(f);
+	expect(left, false);
+	expect(now, true);
+	expect(archive, true);
+}
+
+static void
 a_large_log_is_rotated_and_its_writer_goes_on(void **state)
 {
 	struct fixture *f = *state;
@@ -338,6 +353,7 @@ main(void)
 		T(old_events_go_and_young_ones_stay),
 		T(metrics_of_old_jobs_go_with_their_points),
 		T(what_nginx_left_and_old_rotated_logs_go),
+		T(what_a_killed_migration_was_writing_goes_and_archives_stay),
 		T(a_large_log_is_rotated_and_its_writer_goes_on),
 		T(what_is_no_log_of_its_own_is_left_alone),
 		T(logs_of_another_user_are_not_taken_away),
