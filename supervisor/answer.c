@@ -167,7 +167,8 @@ applied_tx(struct db *db, void *ctx)
 	    ((r = signature_read(o, c->arena, &s)) != 0 ||
 		(r = signatures_take(db, c->row, &s, 1, false)) != 0))
 		return r;
-	return mark(c, DB_PARTY_RESERVED, true, "");
+	/* Who has started with it has said so already. */
+	return c->begins ? 0 : mark(c, DB_PARTY_RESERVED, true, "");
 }
 
 static int

@@ -163,7 +163,10 @@ apply_here(
 
 	if ((r = party_site_ready(conf, why)) != 0)
 		return r;
-	return (c->begins ? party_resource_take : party_resource_apply)(
+	if (c->begins)
+		return party_resource_take(
+		    c->super->db, caller, &c->to, why, NULL);
+	return party_resource_apply(
 	    c->super->db, caller, &c->to, conf->reservation_ms, why, NULL);
 }
 

@@ -335,6 +335,19 @@ launch_claim(struct launcher *l, struct arena *arena,
 	return db_attempt_claim_task(l->super->db, arena, &c, k, out);
 }
 
+int
+launch_begin(struct launcher *l, struct arena *arena,
+    const struct db_task_key *k, struct db_attempt **out)
+{
+	struct db_claim c;
+	int r;
+
+	*out = NULL;
+	if ((r = claim_of(l->super, &c)) != 0)
+		return r;
+	return party_task_begin_held(l->super->db, arena, &c, k, out);
+}
+
 void
 launch_claimed(struct launcher *l, const struct db_attempt *a)
 {

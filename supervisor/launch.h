@@ -33,6 +33,9 @@ void launch_look(struct launcher *);
  */
 int launch_claim(struct launcher *, struct arena *, const struct db_task_key *,
     struct db_attempt **out);
+/* The same of one whose launch is still to be wanted: both in one step. */
+int launch_begin(struct launcher *, struct arena *, const struct db_task_key *,
+    struct db_attempt **out);
 void launch_claimed(struct launcher *, const struct db_attempt *);
 
 /* Is a shepherd for this attempt running on this host, as far as we know? */

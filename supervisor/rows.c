@@ -160,8 +160,8 @@ set_verdict(struct supervisor *s, struct job *j, const struct snapshot *sn,
 {
 	const struct plan_component *c = &sn->plan.components[a->component];
 
-	return db_task_move_all(
-	    s->db, j->job_id, c->name, c->version, a->status, a->reason, moved);
+	return db_task_move_all(s->db, j->job_id, c->name, c->version,
+	    c->status, a->status, a->reason, moved);
 }
 
 static void
@@ -385,9 +385,45 @@ is_own_start(const struct snapshot *sn, const struct plan_action *a)
 }
 
 /*
+ * One that cannot begin now is left to command.c (*done is false), which makes
+ * rows of that, too; one for which there is no room here, to who has some.
+ */
+static int
+start_one(struct db *db, const struct changing *c, const struct db_task_key *k,
+    bool *done)
+{
+	struct arena *a = c->snapshot->arena;
+	struct launcher *l = c->super->launcher;
+	struct outcome *o = c->outcome;
+	struct db_attempt **claimed = &o->claimed[o->n_claimed];
+	bool effective;
+	int r;
+
+	*done = true;
+	if ((r = launch_begin(l, a, k, claimed)) != 0)
+		return r;
+	if (*claimed == NULL) {
+		r = party_task_start_held(db, k, &effective);
+		if (r == ERR_DB || r == ERR_DB_RETRY)
+			return r;
+		*done = r == 0;
+		if (r != 0) {
+			err_clear();
+			return 0;
+		}
+		if ((r = launch_claim(l, a, k, claimed)) != 0)
+			return r;
+	}
+	if (*claimed != NULL)
+		o->n_claimed++;
+	else
+		o->unclaimed = true;
+	return 0;
+}
+
+/*
  * What starts here because of what was just written need not wait for another
- * transaction.  One that cannot start now is left to command.c, which makes
- * rows of that, too.
+ * transaction.
  */
 static int
 start_own(struct db *db, const struct changing *c)
@@ -395,38 +431,20 @@ start_own(struct db *db, const struct changing *c)
 	const struct snapshot *sn = c->snapshot;
 	struct plan *p = c->plan;
 	struct outcome *o = c->outcome;
-	struct db_attempt **claimed;
-	bool effective;
-	int r;
+	int r = 0;
 
 	o->n_claimed = 0;
 	o->unclaimed = false;
 	o->claimed = arena_alloc(sn->arena, (p->n + 1) * sizeof(*o->claimed));
-	for (size_t i = 0; i < p->n; i++) {
+	for (size_t i = 0; r == 0 && i < p->n; i++) {
 		struct plan_action *a = &p->actions[i];
-		const struct db_task_key *k;
 
-		if (!is_own_start(sn, a))
-			continue;
-		k = &snapshot_task(sn, a->component, a->member)->key;
-		r = party_task_start_held(db, k, &effective);
-		if (r == ERR_DB || r == ERR_DB_RETRY)
-			return r;
-		a->done = r == 0;
-		if (r != 0) {
-			err_clear();
-			continue;
-		}
-		claimed = &o->claimed[o->n_claimed];
-		if ((r = launch_claim(
-			 c->super->launcher, sn->arena, k, claimed)) != 0)
-			return r;
-		if (*claimed != NULL)
-			o->n_claimed++;
-		else
-			o->unclaimed = true;
+		if (is_own_start(sn, a))
+			r = start_one(db, c,
+			    &snapshot_task(sn, a->component, a->member)->key,
+			    &a->done);
 	}
-	return 0;
+	return r;
 }
 
 static int

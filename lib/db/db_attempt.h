@@ -59,6 +59,13 @@ int db_attempt_claim(struct db *, struct arena *, const struct db_claim *,
  */
 int db_attempt_claim_task(struct db *, struct arena *, const struct db_claim *,
     const struct db_task_key *, struct db_attempt **row);
+/*
+ * The start of a task that nobody has asked for yet, and the same: in one step.
+ * *row is NULL when nothing was done, as it cannot start, or not at once here:
+ * db_task_want_launch() and db_attempt_claim_task() say why or do their part.
+ */
+int db_attempt_begin_task(struct db *, struct arena *, const struct db_claim *,
+    const struct db_task_key *, struct db_attempt **row);
 /* What a host has; kept until another value comes. */
 int db_host_memory_set(struct db *, const char *host, int64_t memory_mb);
 /*

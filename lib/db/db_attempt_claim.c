@@ -43,32 +43,45 @@ static const struct db_shape pick_shape =
  * that was told to end may take a heartbeat for it, or its lease when it
  * hangs: the new one begins when it is over.
  */
-#define PICK                                                                            \
+#define PICK(wanted)                                                                    \
 	"SELECT 1" PICK_COLS(                                                           \
 	    DB_SQL) " FROM task t"                                                      \
 		    " JOIN job j ON j.job_id = t.job_id"                                \
 		    " LEFT JOIN job_party p ON p.job_id = t.job_id AND p.role = t.role" \
 		    " AND p.party_id = t.party_id"                                      \
-		    " WHERE t.launch_wanted = 1 AND t.run_here = 1"                     \
-		    " AND t.kill_wanted = ''"                                           \
+		    " WHERE " wanted                                                    \
+		    " AND t.run_here = 1 AND t.kill_wanted = ''"                        \
 		    " AND t.party_status = 'waiting' AND j.status = 'running'"          \
 		    " AND NOT EXISTS (SELECT 1 FROM attempt o"                          \
 		    "  WHERE o.job_id = t.job_id AND o.component = t.component"         \
 		    "  AND o.version < t.version AND o.role = t.role"                   \
 		    "  AND o.party_id = t.party_id AND o.ended_at IS NULL)"
+#define WANTED "launch_wanted = 1"
+/* Its start is not asked for yet. */
+#define NEW "launch_wanted = 0 AND start_acked = 0"
+#define OF_TASK                                                                \
+	" AND t.job_id = ? AND t.component = ? AND t.version = ?"              \
+	" AND t.role = ? AND t.party_id = ?"
 static const struct db_stmt pick = { "attempt.pick", "i",
-	PICK " ORDER BY t.job_id, t.component, t.version, t.role, t.party_id"
-	     " LIMIT ?" };
+	PICK(WANTED) " ORDER BY t.job_id, t.component, t.version, t.role,"
+		     " t.party_id LIMIT ?" };
 static const struct db_stmt pick_of = { "attempt.pick_of", KEY_PARAMS,
-	PICK " AND t.job_id = ? AND t.component = ? AND t.version = ?"
-	     " AND t.role = ? AND t.party_id = ?" };
-static const struct db_stmt take = { "attempt.take", KEY_PARAMS,
-	"UPDATE task SET launch_wanted = 0,"
-	" wait_since = IF(wait_code = 'starting', wait_since, NOW(6)),"
-	" wait_code = 'starting', wait_role = '', wait_party = '',"
-	" wait_numbers = '' WHERE" KEY_WHERE
-	" AND launch_wanted = 1 AND kill_wanted = ''"
-	" AND party_status = 'waiting'" };
+	PICK(WANTED) OF_TASK };
+static const struct db_stmt pick_new = { "attempt.pick_new", KEY_PARAMS,
+	PICK(NEW) OF_TASK " AND NOT EXISTS (SELECT 1 FROM task n"
+			  "  WHERE n.job_id = t.job_id"
+			  "  AND n.component = t.component"
+			  "  AND n.version > t.version AND n.role = t.role"
+			  "  AND n.party_id = t.party_id)" };
+#define TAKE(wanted)                                                           \
+	"UPDATE task SET launch_wanted = 0, start_acked = 1,"                  \
+	" wait_since = IF(wait_code = 'starting', wait_since, NOW(6)),"        \
+	" wait_code = 'starting', wait_role = '', wait_party = '',"            \
+	" wait_on = '', wait_numbers = '' WHERE" KEY_WHERE " AND " wanted      \
+	" AND kill_wanted = '' AND party_status = 'waiting'"
+static const struct db_stmt take = { "attempt.take", KEY_PARAMS, TAKE(WANTED) };
+static const struct db_stmt take_new = { "attempt.take_new", KEY_PARAMS,
+	TAKE(NEW) };
 static const struct db_stmt supersede = { "attempt.supersede", KEY_PARAMS,
 	"UPDATE attempt SET ended_at = NOW(6), outcome = 'superseded'"
 	" WHERE" KEY_WHERE " AND ended_at IS NULL" };
@@ -79,6 +92,7 @@ static const struct db_stmt insert = { "attempt.insert", KEY_PARAMS "isssiii",
 	" NOW(6) + INTERVAL ? MICROSECOND)" };
 
 struct claiming {
+	const struct db_stmt *take;
 	struct arena *arena;
 	const char *launcher;
 	const char *host;
@@ -106,7 +120,7 @@ claim_one(
 	int r;
 
 	*taken = false;
-	if ((r = db_exec(db, &take, &n, KEY_ARGS(k))) != 0 || n == 0)
+	if ((r = db_exec(db, c->take, &n, KEY_ARGS(k))) != 0 || n == 0)
 		return r;
 	if (t->fence > 1 &&
 	    (r = db_exec(db, &supersede, NULL, KEY_ARGS(k))) != 0)
@@ -271,7 +285,8 @@ claim_tx(struct db *db, void *ctx)
 static struct claiming
 claiming_of(struct arena *a, const struct db_claim *claim)
 {
-	return (struct claiming){ .arena = a,
+	return (struct claiming){ .take = &take,
+		.arena = a,
 		.launcher = arena_strdup(a, claim->launcher),
 		.host = arena_strdup(a, claim->host),
 		.lease_ms = claim->lease_ms,
@@ -297,6 +312,28 @@ db_attempt_claim_task(struct db *db, struct arena *a,
 	if (c.n > 0)
 		*row = c.rows;
 	return 0;
+}
+
+int
+db_attempt_begin_task(struct db *db, struct arena *a,
+    const struct db_claim *claim, const struct db_task_key *k,
+    struct db_attempt **row)
+{
+	struct claiming c = claiming_of(a, claim);
+	size_t picked;
+	int r;
+
+	*row = NULL;
+	c.take = &take_new;
+	if ((r = db_select(db, &pick_new, &pick_shape, a, &c.rows, &picked,
+		 KEY_ARGS(k))) != 0 ||
+	    (r = claim_picked(db, &c, picked)) != 0)
+		return err_wrap("start task %s", k->component);
+	if (c.n == 0)
+		return 0;
+	*row = c.rows;
+	return db_task_event(
+	    db, k, "launch", STATE_WAITING, STATE_NONE, "start asked for");
 }
 
 int

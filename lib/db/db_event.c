@@ -50,6 +50,8 @@ static const struct db_shape event_shape =
 static const struct db_stmt add_1 = { "event.add", ROW_PARAMS, ADD };
 static const struct db_stmt add_2 = { "event.add_2", ROW_PARAMS ROW_PARAMS,
 	ADD ", " ROW };
+static const struct db_stmt add_3 = { "event.add_3",
+	ROW_PARAMS ROW_PARAMS ROW_PARAMS, ADD ", " ROW ", " ROW };
 static const struct db_stmt add_4 = { "event.add_4",
 	ROW_PARAMS ROW_PARAMS ROW_PARAMS ROW_PARAMS,
 	ADD ", " ROW ", " ROW ", " ROW };
@@ -207,11 +209,14 @@ db_events_write(struct db *db)
 	for (; r == 0 && end - e >= 4; e += 4)
 		r = db_exec(db, &add_4, NULL, ROW_ARGS(e), ROW_ARGS(e + 1),
 		    ROW_ARGS(e + 2), ROW_ARGS(e + 3));
-	for (; r == 0 && end - e >= 2; e += 2)
-		r = db_exec(db, &add_2, NULL, ROW_ARGS(e), ROW_ARGS(e + 1));
-	if (r == 0 && e < end)
-		r = db_exec(db, &add_1, NULL, ROW_ARGS(e));
-	return r;
+	if (r != 0 || e == end)
+		return r;
+	if (end - e == 1)
+		return db_exec(db, &add_1, NULL, ROW_ARGS(e));
+	if (end - e == 2)
+		return db_exec(db, &add_2, NULL, ROW_ARGS(e), ROW_ARGS(e + 1));
+	return db_exec(
+	    db, &add_3, NULL, ROW_ARGS(e), ROW_ARGS(e + 1), ROW_ARGS(e + 2));
 }
 
 static void

@@ -134,23 +134,25 @@ db_party_get(struct db *db, struct arena *a, const char *job_id,
 #define FENCED                                                                 \
 	" AND EXISTS (SELECT 1 FROM job j WHERE j.job_id = job_party.job_id"   \
 	" AND j.lease_fence = ?)"
-#define MARK(flag)                                                             \
-	"UPDATE job_party SET " flag " = ?,"                                   \
+#define MARK(set)                                                              \
+	"UPDATE job_party SET " set ","                                        \
 	" last_error = COALESCE(LEFT(?, 4000), last_error)"                    \
 	" WHERE job_id = ? AND role = ? AND party_id = ?"
 /* [with a lease?] */
-#define MARKS(flag)                                                            \
+#define MARKS(flag, set)                                                       \
 	{                                                                      \
-		{ "job_party." flag, "iesss", MARK(flag) },                    \
+		{ "job_party." flag, "iesss", MARK(set) },                     \
 		{                                                              \
-			"job_party." flag, "iesssi", MARK(flag) FENCED         \
+			"job_party." flag, "iesssi", MARK(set) FENCED          \
 		}                                                              \
 	}
 static const struct db_stmt marks[][2] = {
-	[DB_PARTY_CREATED] = MARKS("created"),
-	[DB_PARTY_RESERVED] = MARKS("reserved"),
-	[DB_PARTY_STARTED] = MARKS("started"),
-	[DB_PARTY_ENDED] = MARKS("ended"),
+	[DB_PARTY_CREATED] = MARKS("created", "created = ?"),
+	[DB_PARTY_RESERVED] = MARKS("reserved", "reserved = ?"),
+	/* Set one after the other: who has started has reserved. */
+	[DB_PARTY_STARTED] =
+	    MARKS("started", "started = ?, reserved = reserved OR started"),
+	[DB_PARTY_ENDED] = MARKS("ended", "ended = ?"),
 };
 
 static const struct db_stmt set_manifest = { "job_party.manifest", "bsssii",

@@ -72,13 +72,14 @@ static const struct db_stmt get = { "resource.get", "ss",
  */
 static const struct db_stmt lock_resource = { "resource.lock", "s",
 	"SELECT cores FROM resource WHERE engine = ? FOR UPDATE" };
-static const struct db_stmt put_grant = { "grant.put", "ssssiiisiii",
+static const struct db_stmt put_grant = { "grant.put", "ssssiiii",
 	"INSERT INTO resource_grant (job_id, role, party_id, engine, cores,"
 	" memory_mb, expires_at) VALUES (?, ?, ?, ?, ?, ?,"
-	" NOW(6) + INTERVAL ? MICROSECOND)"
-	" ON DUPLICATE KEY UPDATE engine = ?, cores = ?, memory_mb = ?,"
+	" IF(?, NULL, NOW(6) + INTERVAL ? MICROSECOND))"
+	" ON DUPLICATE KEY UPDATE engine = VALUES(engine),"
+	" cores = VALUES(cores), memory_mb = VALUES(memory_mb),"
 	" granted_at = NOW(6), returned_at = NULL,"
-	" expires_at = NOW(6) + INTERVAL ? MICROSECOND" };
+	" expires_at = VALUES(expires_at)" };
 /* A confirmed grant keeps no expiry. */
 static const struct db_stmt extend_grant = { "grant.extend", "iisss",
 	"UPDATE resource_grant SET expires_at = IF(expires_at IS NULL, NULL,"
@@ -183,6 +184,7 @@ grant_event(struct db *db, const struct db_grant *g, const char *from,
 
 struct applying {
 	const struct db_grant *g;
+	bool starts; /* no reservation: confirmed at once */
 	int64_t expires_us;
 	struct wait why;
 };
@@ -300,12 +302,26 @@ grant_new(struct db *db, struct arena *a, struct applying *ap,
 		(r = check_turn(db, a, ap, &room->r, &turn)) != 0))
 		return r;
 	if ((r = db_exec(db, &put_grant, NULL, g->job_id, g->role, g->party_id,
-		 g->engine, g->cores, g->memory_mb, ap->expires_us, g->engine,
-		 g->cores, g->memory_mb, ap->expires_us)) != 0 ||
+		 g->engine, g->cores, g->memory_mb, (int64_t)ap->starts,
+		 ap->expires_us)) != 0 ||
 	    (turn != NULL && g->cores > 0 &&
 		(r = db_waiter_granted(db, turn->party_id)) != 0))
 		return r;
 	return grant_event(db, g, "", "granted", NULL);
+}
+
+/* It may be given back meanwhile (*n is 0); only we may grant it. */
+static int
+keep_grant(struct db *db, const struct applying *ap, int64_t *n)
+{
+	const struct db_grant *g = ap->g;
+
+	if (ap->starts)
+		return db_exec(
+		    db, &confirm, n, g->job_id, g->role, g->party_id);
+	return db_exec(db, &extend_grant, n, ap->expires_us,
+	    ap->expires_us * DB_RESERVATION_TIMES, g->job_id, g->role,
+	    g->party_id);
 }
 
 static int
@@ -325,14 +341,13 @@ apply_locked(struct db *db, struct arena *a, struct applying *ap)
 	if ((r = db_select_one(db, &look_for_room, &room_shape, a, &room,
 		 g->job_id, g->role, g->party_id, g->engine, g->engine)) != 0)
 		return r;
-	/* It may be given back meanwhile; only we may grant it. */
-	if (room->is_held &&
-	    ((r = db_exec(db, &extend_grant, &n, ap->expires_us,
-		  ap->expires_us * DB_RESERVATION_TIMES, g->job_id, g->role,
-		  g->party_id)) != 0 ||
-		n > 0))
+	if (room->is_held && (r = keep_grant(db, ap, &n)) != 0)
 		return r;
-	return grant_new(db, a, ap, room);
+	if (n == 0 && (r = grant_new(db, a, ap, room)) != 0)
+		return r;
+	return ap->starts && room->has_waiters
+		   ? db_waiter_started(db, g->job_id)
+		   : 0;
 }
 
 static int
@@ -346,19 +361,35 @@ apply_tx(struct db *db, void *ctx)
 	return r;
 }
 
+static int
+run_apply(struct db *db, struct applying *ap, struct wait *why)
+{
+	int r;
+
+	if (ap->g->cores < 0 || ap->g->memory_mb < 0)
+		return err_set(ERR_INVALID, "negative resources");
+	ap->why = wait_of(WAIT_NONE);
+	r = db_tx(db, apply_tx, ap);
+	if (why != NULL)
+		*why = ap->why;
+	return r;
+}
+
 int
 db_resource_apply(struct db *db, const struct db_grant *g, int64_t expires_ms,
     struct wait *why)
 {
-	struct applying ap = { g, expires_ms * 1000, wait_of(WAIT_NONE) };
-	int r;
+	struct applying ap = { .g = g, .expires_us = expires_ms * 1000 };
 
-	if (g->cores < 0 || g->memory_mb < 0)
-		return err_set(ERR_INVALID, "negative resources");
-	r = db_tx(db, apply_tx, &ap);
-	if (why != NULL)
-		*why = ap.why;
-	return r;
+	return run_apply(db, &ap, why);
+}
+
+int
+db_resource_take(struct db *db, const struct db_grant *g, struct wait *why)
+{
+	struct applying ap = { .g = g, .starts = true };
+
+	return run_apply(db, &ap, why);
 }
 
 int

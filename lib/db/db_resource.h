@@ -57,6 +57,8 @@ int db_resource_get(
  */
 int db_resource_apply(
     struct db *, const struct db_grant *, int64_t expires_ms, struct wait *why);
+/* Both at once: the grant is confirmed (db_resource_confirm()) as it is made. */
+int db_resource_take(struct db *, const struct db_grant *, struct wait *why);
 /*
  * The job started: the grant stays until it ends, and its initiator has had
  * its turn (db_waiter.h).  ERR_CONFLICT: none open.

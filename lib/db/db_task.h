@@ -164,11 +164,13 @@ int db_task_move(struct db *, const struct db_task_key *,
 
 /*
  * The verdict of a task version, on the rows of all members at once
- * (initiator).  The caller has locked the job in this transaction, a scheduler
- * by db_job_hold(), which sees to its lease.  Errors: ERR_DB.
+ * (initiator).  from is the one that the caller has read, for the event.  The
+ * caller has locked the job in this transaction, a scheduler by db_job_hold(),
+ * which sees to its lease.  Errors: ERR_DB.
  */
 int db_task_move_all(struct db *, const char *job_id, const char *component,
-    int64_t version, enum state to, const char *reason, bool *moved);
+    int64_t version, enum state from, enum state to, const char *reason,
+    bool *moved);
 
 /* Grows only; attempt_id: nothing happens when that has ended; NULL: none. */
 int db_task_set_progress(struct db *, const struct db_task_key *,

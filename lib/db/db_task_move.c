@@ -178,9 +178,6 @@ db_task_move(struct db *db, const struct db_task_key *k,
 /* --- the verdict on all rows --- */
 
 #define VERSION_WHERE " job_id = ? AND component = ? AND version = ?"
-static const struct db_stmt old_verdict = { "task.old_verdict", "ssis",
-	"SELECT status FROM task WHERE" VERSION_WHERE
-	" AND FIND_IN_SET(status, ?) > 0 LIMIT 1 FOR UPDATE" };
 static const struct db_stmt move_all = { "task.move_all", "sisssis",
 	"UPDATE task SET" SET_WAIT " ended_at = IF(run_here, ended_at,"
 	" IF(? = 1, COALESCE(ended_at, NOW(6)), ended_at)), status = ?"
@@ -190,37 +187,25 @@ struct move_all {
 	const char *job_id;
 	const char *component;
 	int64_t version;
-	enum state to;
+	enum state from, to;
 	const char *reason;
-	enum state from;
 	bool moved;
 };
-
-static int
-take_state(const struct db_row *row, void *ctx)
-{
-	return state_parse(db_row_str(row, 0), ctx);
-}
 
 static int
 move_all_tx(struct db *db, void *ctx)
 {
 	struct move_all *m = ctx;
-	const char *from = state_task_from(m->to);
 	int64_t n;
 	int r;
 
 	m->moved = false;
-	m->from = STATE_NONE;
-	if ((r = db_query(db, &old_verdict, take_state, &m->from, &n, m->job_id,
-		 m->component, m->version, from)) != 0 ||
-	    n == 0)
-		return r;
 	if ((r = db_exec(db, &move_all, &n, state_name(m->to),
 		 (int64_t)state_is_end(m->to), state_name(m->to), m->job_id,
-		 m->component, m->version, from)) != 0)
+		 m->component, m->version, state_task_from(m->to))) != 0 ||
+	    n == 0)
 		return r;
-	m->moved = n > 0;
+	m->moved = true;
 	return db_event_add(db, &(struct db_event){ .job_id = m->job_id,
 				    .component = m->component,
 				    .version = m->version,
@@ -232,11 +217,13 @@ move_all_tx(struct db *db, void *ctx)
 
 int
 db_task_move_all(struct db *db, const char *job_id, const char *component,
-    int64_t version, enum state to, const char *reason, bool *moved)
+    int64_t version, enum state from, enum state to, const char *reason,
+    bool *moved)
 {
 	struct move_all m = { .job_id = job_id,
 		.component = component,
 		.version = version,
+		.from = from,
 		.to = to,
 		.reason = reason };
 	int r;
@@ -247,7 +234,7 @@ db_task_move_all(struct db *db, const char *job_id, const char *component,
 		return r;
 	if (m.moved)
 		log_info("task %s %lld: %s to %s", component,
-		    (long long)version, state_name(m.from), state_name(to));
+		    (long long)version, state_name(from), state_name(to));
 	if (moved != NULL)
 		*moved = m.moved;
 	return 0;

@@ -14,6 +14,7 @@
 #define LIB_PARTY_PARTY_H
 
 #include "lib/conf/site_conf.h"
+#include "lib/db/db_attempt.h"
 #include "lib/db/db_job.h"
 #include "lib/db/db_task.h"
 #include "lib/model/graph.h"
@@ -177,8 +178,7 @@ int party_resource_apply(struct db *, const struct party_caller *,
  * members have granted theirs and that all have signed.
  */
 int party_resource_take(struct db *, const struct party_caller *,
-    const struct party_member *, int64_t reservation_ms, struct wait *why,
-    bool *effective);
+    const struct party_member *, struct wait *why, bool *effective);
 /* Give back a reservation. */
 int party_resource_return(struct db *, const struct party_caller *,
     const struct party_member *, bool *effective);
@@ -260,6 +260,12 @@ int party_task_start(struct db *, const struct party_caller *,
  */
 int party_task_start_held(
     struct db *, const struct db_task_key *, bool *effective);
+/*
+ * The same, and it is claimed by a supervisor at once; *row is NULL when
+ * nothing was done (db_attempt_begin_task()).
+ */
+int party_task_begin_held(struct db *, struct arena *, const struct db_claim *,
+    const struct db_task_key *, struct db_attempt **row);
 int party_task_status(struct db *, const struct party_caller *,
     const struct db_task_key *, enum state, const char *reason,
     bool *effective);

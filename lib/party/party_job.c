@@ -355,10 +355,17 @@ waits_elsewhere(struct db *db, const struct party_command *c)
 	return db_wait_set_locked(db, j, &w);
 }
 
+/* starts: what is granted is not to be confirmed any more. */
 static int
-apply(struct db *db, struct party_command *c)
+grant(struct db *db, struct party_command *c, bool starts)
 {
 	const struct db_job *j = c->job;
+	const struct db_grant g = { .job_id = j->job_id,
+		.role = c->member.role,
+		.party_id = c->member.party_id,
+		.engine = DB_ENGINE_DEFAULT,
+		.cores = c->party->cores,
+		.memory_mb = c->party->memory_mb };
 	int r;
 
 	if (state_is_end(j->status))
@@ -371,15 +378,16 @@ apply(struct db *db, struct party_command *c)
 	    (r = db_job_move_locked(db, c->job, STATE_WAITING,
 		 "all members created it", &c->effective)) != 0)
 		return r;
-	r = db_resource_apply(db,
-	    &(struct db_grant){ .job_id = j->job_id,
-		.role = c->member.role,
-		.party_id = c->member.party_id,
-		.engine = DB_ENGINE_DEFAULT,
-		.cores = c->party->cores,
-		.memory_mb = c->party->memory_mb },
-	    c->reservation_ms, &c->why);
-	if (r == 0 && (r = waits_elsewhere(db, c)) == 0)
+	return starts ? db_resource_take(db, &g, &c->why)
+		      : db_resource_apply(db, &g, c->reservation_ms, &c->why);
+}
+
+static int
+apply(struct db *db, struct party_command *c)
+{
+	int r;
+
+	if ((r = grant(db, c, false)) == 0 && (r = waits_elsewhere(db, c)) == 0)
 		r = ask_for_signature(db, c);
 	c->effective = r == 0;
 	return r;
@@ -436,19 +444,12 @@ party_resource_return(struct db *db, const struct party_caller *caller,
 /* --- start, status, stop --- */
 
 static int
-start(struct db *db, struct party_command *c)
+begin(struct db *db, struct party_command *c)
 {
 	const struct db_job *j = c->job;
 	bool moved;
 	int r;
 
-	if (state_is_end(j->status))
-		return err_set(ERR_CONFLICT, "job %s has ended: %s", j->job_id,
-		    state_name(j->status));
-	/* Also when another member here has set the job running. */
-	if ((r = db_resource_confirm(
-		 db, j->job_id, c->member.role, c->member.party_id)) != 0)
-		return r;
 	/* At the initiator the scheduler moves it, once all have started. */
 	if (!j->is_initiator && j->status == STATE_READY &&
 	    (r = db_job_move_locked(db, c->job, STATE_WAITING,
@@ -460,6 +461,22 @@ start(struct db *db, struct party_command *c)
 		return r;
 	return db_party_mark(db, j->job_id, c->member.role, c->member.party_id,
 	    DB_PARTY_STARTED, true, "", 0);
+}
+
+static int
+start(struct db *db, struct party_command *c)
+{
+	const struct db_job *j = c->job;
+	int r;
+
+	if (state_is_end(j->status))
+		return err_set(ERR_CONFLICT, "job %s has ended: %s", j->job_id,
+		    state_name(j->status));
+	/* Also when another member here has set the job running. */
+	if ((r = db_resource_confirm(
+		 db, j->job_id, c->member.role, c->member.party_id)) != 0)
+		return r;
+	return begin(db, c);
 }
 
 int
@@ -490,19 +507,16 @@ party_job_start(struct db *db, const struct party_caller *caller,
 static int
 take(struct db *db, struct party_command *c)
 {
-	int r = apply(db, c);
+	int r = grant(db, c, true);
 
-	return r != 0 ? r : start(db, c);
+	return r != 0 ? r : begin(db, c);
 }
 
 int
 party_resource_take(struct db *db, const struct party_caller *caller,
-    const struct party_member *m, int64_t reservation_ms, struct wait *why,
-    bool *effective)
+    const struct party_member *m, struct wait *why, bool *effective)
 {
-	struct party_command c = {
-		.caller = caller, .member = *m, .reservation_ms = reservation_ms
-	};
+	struct party_command c = { .caller = caller, .member = *m };
 
 	return run_apply(db, &c, take, why, effective);
 }

@@ -233,6 +233,18 @@ party_task_start_held(
 	return r;
 }
 
+int
+party_task_begin_held(struct db *db, struct arena *a,
+    const struct db_claim *claim, const struct db_task_key *k,
+    struct db_attempt **row)
+{
+	int r = db_attempt_begin_task(db, a, claim, k, row);
+
+	return r == 0 && *row != NULL && k->version > 0
+		   ? db_metric_delete_older(db, k)
+		   : r;
+}
+
 static int
 status(struct db *db, struct party_command *c)
 {

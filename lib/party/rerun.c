@@ -309,7 +309,7 @@ renew_component(struct db *db, const struct view *v, const struct rerun *rr,
 		return 0;
 	/* Its verdict must not be found from members that go on later. */
 	return db_task_move_all(db, rr->job_id, first->key.component,
-	    first->key.version, STATE_CANCELED, "rerun", NULL);
+	    first->key.version, first->status, STATE_CANCELED, "rerun", NULL);
 }
 
 /* --- the transaction ------------------------------------------------------ */

@@ -149,6 +149,29 @@ reservation_expires_unless_the_job_started(void **state)
 	assert_int_equal(n, 0);
 }
 
+/* Also of a reservation that it had: nothing of it runs out. */
+static void
+what_is_taken_stays_until_it_is_given_back(void **state)
+{
+	struct db_grant g = grant("j1", 4);
+	int64_t n;
+
+	(void)state;
+	assert_int_equal(db_resource_take(db, &g, NULL), 0);
+	g.job_id = "j2";
+	assert_int_equal(db_resource_apply(db, &g, -1, NULL), 0);
+	assert_int_equal(db_resource_take(db, &g, NULL), 0);
+	assert_int_equal(db_resource_expire(db, &n), 0);
+	assert_int_equal(n, 0);
+	assert_int_equal(free_cores(), 8);
+	g.job_id = "j3";
+	g.cores = 9;
+	assert_int_equal(db_resource_take(db, &g, NULL), ERR_BUSY);
+	assert_int_equal(
+	    db_resource_return(db, "j1", "guest", ROWS_GUEST, "", NULL), 0);
+	assert_int_equal(free_cores(), 12);
+}
+
 /* Hours since it was granted; it is about to run out. */
 static void
 set_granted(int64_t hours)
@@ -331,6 +354,7 @@ main(void)
 		T(grants_are_taken_from_what_is_free),
 		T(applying_and_returning_twice_count_once),
 		T(reservation_expires_unless_the_job_started),
+		T(what_is_taken_stays_until_it_is_given_back),
 		T(reservation_that_never_starts_runs_out_however_often_it_is_renewed),
 		T(grants_of_ended_jobs_are_found),
 		T(free_is_total_minus_open_after_any_steps),

@@ -256,14 +256,14 @@ verdict_moves_all_members_rows_with_one_event(void **state)
 	bool moved;
 
 	(void)state;
-	assert_int_equal(
-	    db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING, "", &moved),
+	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_WAITING,
+			     STATE_RUNNING, "", &moved),
 	    0);
 	assert_true(moved);
 	assert_int_equal(task(&here)->status, STATE_RUNNING);
 	assert_int_equal(task(&holder)->status, STATE_RUNNING);
-	assert_int_equal(
-	    db_task_move_all(db, J1, "reader_0", 0, STATE_RUNNING, "", &moved),
+	assert_int_equal(db_task_move_all(db, J1, "reader_0", 0, STATE_WAITING,
+			     STATE_RUNNING, "", &moved),
 	    0);
 	assert_false(moved);
 	assert_int_equal(events(J1, "task"), 1);
@@ -553,6 +553,63 @@ a_task_is_claimed_in_the_transaction_that_wants_it(void **state)
 	    claim_any(db, arena, "s", "h", LEASE_MS, 10, &rows, &n), 0);
 	assert_int_equal(n, 1);
 	assert_string_equal(rows->key.job_id, theirs.job_id);
+}
+
+static int
+begin(struct db *d, void *ctx)
+{
+	struct db_claim c = { "super-1", "host-1", LEASE_MS, 0, 4, false };
+
+	return db_attempt_begin_task(d, arena, &c, &here, ctx);
+}
+
+static void
+a_task_is_started_and_claimed_in_one_step_or_not_at_all(void **state)
+{
+	struct db_claim none = { "super-1", "host-1", LEASE_MS, 0, 0, false };
+	struct db_attempt *a;
+
+	(void)state;
+	assert_int_equal(db_attempt_begin_task(db, arena, &none, &here, &a), 0);
+	assert_null(a);
+	assert_false(task(&here)->start_acked);
+	assert_int_equal(events(J1, "launch"), 0);
+	assert_int_equal(db_tx(db, begin, &a), 0);
+	assert_non_null(a);
+	assert_int_equal(a->fence, 1);
+	assert_true(task(&here)->start_acked);
+	assert_false(task(&here)->launch_wanted);
+	assert_int_equal(events(J1, "launch"), 1);
+	assert_int_equal(events(J1, "attempt"), 1);
+	/* Once. */
+	assert_int_equal(db_tx(db, begin, &a), 0);
+	assert_null(a);
+	assert_int_equal(events(J1, "attempt"), 1);
+	/* What is wanted already is claimed by who looks for such. */
+	assert_int_equal(db_task_want_launch(db, &theirs, NULL), 0);
+	none.room = 4;
+	assert_int_equal(
+	    db_attempt_begin_task(db, arena, &none, &theirs, &a), 0);
+	assert_null(a);
+	assert_true(task(&theirs)->launch_wanted);
+}
+
+static void
+an_older_version_is_not_started_in_one_step(void **state)
+{
+	struct db_task_new newer = { .component = here.component,
+		.version = here.version + 1,
+		.role = here.role,
+		.party_id = here.party_id,
+		.module = "X",
+		.run_here = true };
+	struct db_attempt *a;
+
+	(void)state;
+	assert_int_equal(db_task_insert(db, J1, &newer, 1), 0);
+	assert_int_equal(db_tx(db, begin, &a), 0);
+	assert_null(a);
+	assert_false(task(&here)->start_acked);
 }
 
 static void
@@ -1088,6 +1145,8 @@ main(void)
 		T(a_task_that_waits_for_memory_says_so),
 		T(a_task_larger_than_any_host_has_one_to_itself),
 		T(a_task_is_claimed_in_the_transaction_that_wants_it),
+		T(a_task_is_started_and_claimed_in_one_step_or_not_at_all),
+		T(an_older_version_is_not_started_in_one_step),
 		T(launch_is_refused_where_it_makes_no_sense),
 		T(two_launchers_never_get_the_same_task),
 		T(heartbeat_extends_the_lease_and_brings_the_wish_to_kill),
