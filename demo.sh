@@ -53,6 +53,11 @@ while [ $# -gt 0 ]; do
 	shift
 done
 
+if [ -n "$report" ] && [ -e "$report" ]; then
+	echo "demo.sh: $report is there already: name another, or remove it" >&2
+	exit 1
+fi
+
 federation() {
 	sh examples/federation.sh "$@"
 }

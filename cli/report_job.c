@@ -15,7 +15,6 @@
 #include "cli/output.h"
 #include "cli/report.h"
 #include "lib/base/err.h"
-#include "lib/base/fd.h"
 #include "lib/base/mem.h"
 #include "lib/base/str.h"
 
@@ -234,7 +233,7 @@ write_json(const struct args *args, const struct report *report)
 	if (args_json(args))
 		(void)printf("%s\n", text);
 	if (path != NULL)
-		r = fd_replace_file(path, text, strlen(text), 0644);
+		r = output_file(args, path, text, strlen(text), 0644);
 	json_object_put(o);
 	return r;
 }
@@ -263,11 +262,13 @@ run_report(const struct args *args)
 	struct report_style style = terminal_style();
 	struct json_object *file = NULL, *row = NULL;
 	struct source from = { NULL, NULL };
+	const char *path = args_text(args, "write");
 	struct report report;
 	int r;
 
 	report_init(&report);
-	if ((r = open_source(args, &from, &file)) != 0 ||
+	if ((path != NULL && (r = output_target(args, path)) != 0) ||
+	    (r = open_source(args, &from, &file)) != 0 ||
 	    (r = find_job(&from, args_operand(args, 0), &row)) != 0 ||
 	    (r = gather(&report, &from, row)) != 0 ||
 	    (r = write_json(args, &report)) != 0)
@@ -288,7 +289,7 @@ static const struct option_def report_options[] = { OPTIONS_API,
 	{ "sites", "FILE", "instead: the client APIs of all sites, sites.json",
 	    false },
 	{ "write", "FILE", "also write the report there, as JSON", false },
-	OPTION_END };
+	OPTION_FORCE, OPTION_END };
 
 const struct command command_report = {
 	.name = "report",

@@ -104,11 +104,12 @@ write_bundle(const struct args *args, const struct bundle *b)
 	    o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
 	int r = 0;
 
-	if (out == NULL || args_json(args)) {
+	if (out != NULL)
+		r = output_file(args, out, text, strlen(text), 0644);
+	if (r == 0 && (out == NULL || args_json(args))) {
 		(void)printf("%s\n", text);
-	} else if ((r = fd_replace_file(out, text, strlen(text), 0644)) == 0 &&
-		   (r = partner_prints(
-			b->next.sign_key, b->next.tls_cert, &p)) == 0) {
+	} else if (r == 0 && (r = partner_prints(b->next.sign_key,
+				  b->next.tls_cert, &p)) == 0) {
 		(void)printf("%s: for every partner to import\n"
 			     "  new signing key      %s\n"
 			     "  new TLS certificate  %s\n"
@@ -122,12 +123,15 @@ write_bundle(const struct args *args, const struct bundle *b)
 static int
 prepare(const struct args *args, struct site *s)
 {
+	const char *out = args_text(args, "output");
 	struct bundle b;
 	int64_t days;
 	int r;
 
 	memset(&b, 0, sizeof(b));
-	if ((r = args_int(args, "overlap-days", 1, 365, OVERLAP_DAYS, &days)) ==
+	r = out != NULL ? output_target(args, out) : 0;
+	if (r == 0 &&
+	    (r = args_int(args, "overlap-days", 1, 365, OVERLAP_DAYS, &days)) ==
 		0 &&
 	    (r = announce(s, days, &b)) == 0)
 		r = write_bundle(args, &b);
@@ -249,7 +253,9 @@ static const struct option_def rotate_options[] = {
 	{ "switch", NULL,
 	    "use the keys that were announced, once all partners hear them",
 	    false },
-	{ "force", NULL, "with --switch: whether or not partners hear them",
+	{ "force", NULL,
+	    "replace what is there already; with --switch: whether or not "
+	    "partners hear them",
 	    false },
 	OPTION_END,
 };

@@ -198,7 +198,17 @@ class PartnerKeys(unittest.TestCase):
         self.assertTrue(os.path.exists(os.path.join(following, "sign.key")))
         os.unlink(os.path.join(following, "sign.key"))
         path = os.path.join(tempfile.mkdtemp(), "10001.partner")
-        site.cli("site", "rotate-key", "--output", path)
+        with open(path, "w", encoding="ascii") as f:
+            f.write("mine\n")
+        taken = site.cli("site", "rotate-key", "--output", path, check=False)
+        self.assertEqual(taken.returncode, 1)
+        self.assertIn("%s is there already: name another, or --force" % path, taken.stderr)
+        self.assertFalse(os.path.exists(os.path.join(following, "sign.key")), "no key was made")
+        with open(path, encoding="ascii") as f:
+            self.assertEqual(f.read(), "mine\n")
+        shown = site.cli("site", "rotate-key", "--output", path, "--force", "--json").stdout
+        with open(path, encoding="utf-8") as f:
+            self.assertEqual(json.load(f), json.loads(shown))
         for other in (self.fed.guest, self.fed.host):
             other.cli("partner", "import", path)
         # Cut off when all files had moved: what follows from them is missing.
