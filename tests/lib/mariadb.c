@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,7 +23,9 @@
 
 #define START_TRIES 600 /* of 50 ms: a loaded machine takes long */
 
-static const char *place = "/tmp";
+/* Room for the servers of a few programs beside each other. */
+#define MEMORY_MIN ((uint64_t)1 << 30)
+
 static char folder[64];
 static char *data_arg, *tmp_arg, *socket_arg, *log_arg, *log_path;
 static const char *sysdate_arg;
@@ -163,16 +166,21 @@ run_admin(const char *sql)
 }
 
 void
-mariadb_in_memory(void)
-{
-	if (access("/dev/shm", W_OK) == 0)
-		place = "/dev/shm";
-}
-
-void
 mariadb_sysdate_is_now(void)
 {
 	sysdate_arg = "--sysdate-is-now";
+}
+
+/* Each test makes its tables anew; in memory no disk has to follow. */
+static const char *
+place(void)
+{
+	struct statvfs fs;
+
+	if (access("/dev/shm", W_OK) == 0 && statvfs("/dev/shm", &fs) == 0 &&
+	    (uint64_t)fs.f_bavail * fs.f_frsize >= MEMORY_MIN)
+		return "/dev/shm";
+	return "/tmp";
 }
 
 const struct site_conf *
@@ -180,7 +188,7 @@ mariadb_conf(void)
 {
 	if (folder[0] != '\0')
 		return &conf;
-	(void)snprintf(folder, sizeof(folder), "%s/sluice-db-XXXXXX", place);
+	(void)snprintf(folder, sizeof(folder), "%s/sluice-db-XXXXXX", place());
 	if (mkdtemp(folder) == NULL)
 		give_up("%s: %s", folder, strerror(errno));
 	owner = getpid();

@@ -1,6 +1,7 @@
 /*
- * A private database server for a test program: its own folder, a unix
- * socket, no network; gone when the program ends, however it ends.
+ * A private database server for a test program: its own folder (in memory,
+ * where there is room), a unix socket, no network; gone when the program ends,
+ * however it ends.
  */
 #ifndef TESTS_LIB_MARIADB_H
 #define TESTS_LIB_MARIADB_H
@@ -14,9 +15,6 @@
  * server cannot be started.
  */
 const struct site_conf *mariadb_conf(void);
-
-/* Before the first call: its folder is to be in memory, where there is room. */
-void mariadb_in_memory(void);
 
 /* Before the first call: who sets a session's timestamp sets SYSDATE(), too. */
 void mariadb_sysdate_is_now(void);

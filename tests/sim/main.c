@@ -325,7 +325,6 @@ static void
 work(void *ctx, int job, int jobs)
 {
 	(void)ctx;
-	mariadb_in_memory();
 	mariadb_sysdate_is_now();
 	wrap_chance();
 	if (options.bench) {
