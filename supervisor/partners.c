@@ -185,9 +185,13 @@ partners_is_silence(const struct partner_reply *r)
 	return r->status == 0 || r->status == 429 || r->status == 502 ||
 	       r->status == 504 || r->retcode == 429 || r->retcode == 502 ||
 	       r->retcode == 503 || r->retcode == 504 ||
-	       r->error == ERR_FORMAT ||
-	       /* Refused for now, as when one of the clocks was set. */
-	       (r->status == 401 && r->retry_after_s > 0);
+	       r->error == ERR_FORMAT || partners_is_stale(r);
+}
+
+bool
+partners_is_stale(const struct partner_reply *r)
+{
+	return r->status == 401 && r->retry_after_s > 0;
 }
 
 bool

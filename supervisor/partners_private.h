@@ -23,6 +23,7 @@ struct partner {
 	bool trying; /* one command tests whether it is back */
 	char *why;
 	struct outbox outbox;
+	struct post *anew; /* those that rest until they are signed again */
 	struct partner *next;
 };
 
@@ -50,6 +51,11 @@ void partners_shut(struct partner *);
 void partners_answered(struct partners *, struct partner *p, bool refuses);
 /* It has not: it is left alone for a while. */
 void partners_failed(struct partners *, struct partner *p, const char *why);
+/*
+ * Refused for when it was signed, and not for good: its database has just been
+ * started, or one of the clocks was set.
+ */
+bool partners_is_stale(const struct partner_reply *);
 /* All that waits for it, unanswered. */
 void partners_drop_posts(struct partner *);
 

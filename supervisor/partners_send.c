@@ -15,18 +15,26 @@
 #include "supervisor/partners_private.h"
 
 /*
+ * When a partner has said of a request that it need only be signed anew:
+ * signatures have whole seconds, and the next one is another.
+ */
+#define ANEW_MS 1000
+
+/*
  * A command under way, or one that waits its turn: where no limit of time runs
  * and nothing is signed.
  */
 struct post {
 	struct outbox_item item; /* first, the list is of these */
-	char *path, *body;	 /* only while it waits */
-	int64_t fence;		 /* of the job's lease; 0: of none */
+	char *path, *body;
+	int64_t fence; /* of the job's lease; 0: of none */
 	struct partner *partner;
 	struct partners *owner;
 	int64_t sent_ms;
 	char request_id[LOG_REQUEST_SIZE]; /* for which it is done, or "" */
 	bool is_try;
+	struct loop_timer *anew; /* it is sent once more; NULL: not yet */
+	struct post *next_anew;	 /* of those that rest until then */
 	partner_done_fn *fn;
 	void *ctx;
 };
@@ -34,6 +42,7 @@ struct post {
 static void
 post_free(struct post *post)
 {
+	loop_timer_free(post->anew);
 	free(post->path);
 	free(post->body);
 	free(post);
@@ -43,14 +52,19 @@ void
 partners_drop_posts(struct partner *p)
 {
 	struct outbox_item *item, *next;
+	struct post *post;
 
 	for (item = outbox_take_all(&p->outbox); item != NULL; item = next) {
 		next = item->next;
 		post_free((struct post *)item);
 	}
+	while ((post = p->anew) != NULL) {
+		p->anew = post->next_anew;
+		post_free(post);
+	}
 }
 
-static int send_post(struct post *, const char *path, const char *body);
+static int send_post(struct post *);
 
 /*
  * This process may have stood still while the command waited: what it decided
@@ -89,27 +103,65 @@ give_back(struct post *post, int error, const char *why)
 	post_free(post);
 }
 
-/* The next ones of the queue; one that cannot be sent is answered as silence. */
+/* One that has waited; when it cannot be sent it is answered as silence. */
+static void
+send_late(struct post *post)
+{
+	char *why;
+	int r;
+
+	if ((r = check_ours(post)) == 0 && send_post(post) == 0)
+		return;
+	why = xstrdup(err_text());
+	if (r == ERR_CONFLICT)
+		log_info("job=%s: %s; %s is not sent", post->item.key, why,
+		    post->path);
+	err_clear();
+	give_back(post, r == ERR_CONFLICT ? r : ERR_NET, why);
+	free(why);
+}
+
 static void
 send_next(struct partner *p)
 {
 	struct post *post;
-	char *why;
-	int r;
 
 	while ((post = (struct post *)outbox_pop(
-		    &p->outbox, clock_mono_ms())) != NULL) {
-		if ((r = check_ours(post)) == 0 &&
-		    send_post(post, post->path, post->body) == 0)
-			continue;
-		why = xstrdup(err_text());
-		if (r == ERR_CONFLICT)
-			log_info("job=%s: %s; %s is not sent", post->item.key,
-			    why, post->path);
-		err_clear();
-		give_back(post, r == ERR_CONFLICT ? r : ERR_NET, why);
-		free(why);
-	}
+		    &p->outbox, clock_mono_ms())) != NULL)
+		send_late(post);
+}
+
+static void
+on_anew(void *ctx)
+{
+	struct post *post = ctx, **at;
+	struct partner *p = post->partner;
+
+	for (at = &p->anew; *at != post; at = &(*at)->next_anew)
+		;
+	*at = post->next_anew;
+	send_late(post);
+	send_next(p);
+}
+
+/*
+ * A database that has just been started cannot tell what was signed before
+ * from what it has seen; its site is there and asks for it again.  Once: a
+ * clock that is wrong does not get right by that.
+ */
+static bool
+signs_anew(struct post *post, const struct partner_reply *reply)
+{
+	struct partner *p = post->partner;
+
+	if (!partners_is_stale(reply) || post->anew != NULL)
+		return false;
+	log_info("party %s: %s", p->party, reply->retmsg);
+	post->next_anew = p->anew;
+	p->anew = post;
+	post->anew = loop_timer_new(post->owner->super->loop, on_anew, post);
+	loop_timer_set(post->anew, ANEW_MS, 0);
+	return true;
 }
 
 /* The partner was silent, which is the answer to all that wait. */
@@ -139,6 +191,8 @@ done(void *ctx, const struct partner_reply *reply)
 	metrics_observe(ps->super->metrics, METRIC_partner_command_seconds,
 	    (double)(clock_mono_ms() - post->sent_ms) / 1000, "partner",
 	    p->party, NULL);
+	if (signs_anew(post, reply))
+		return; /* in its place still */
 	outbox_done(&p->outbox, &post->item);
 	if (post->is_try)
 		p->trying = false;
@@ -154,7 +208,7 @@ done(void *ctx, const struct partner_reply *reply)
 
 /* On errors the post is the caller's still. */
 static int
-send_post(struct post *post, const char *path, const char *body)
+send_post(struct post *post)
 {
 	struct partners *ps = post->owner;
 	struct partner *p = post->partner;
@@ -165,8 +219,9 @@ send_post(struct post *post, const char *path, const char *body)
 	if ((r = partners_find_address(ps, p)) == 0) {
 		was = xstrdup(log_request_id());
 		log_request(post->request_id);
-		r = partner_post(ps->http, p->url, p->party, path, body,
-		    ps->super->conf->partner_timeout_ms, done, post, NULL);
+		r = partner_post(ps->http, p->url, p->party, post->path,
+		    post->body, ps->super->conf->partner_timeout_ms, done, post,
+		    NULL);
 		log_request(was);
 		free(was);
 	}
@@ -186,21 +241,19 @@ send_post(struct post *post, const char *path, const char *body)
 
 /* Sent at once when there is a place, or put into the queue. */
 static int
-send_or_wait(struct post *post, const char *path, const char *body)
+send_or_wait(struct post *post)
 {
 	struct outbox *box = &post->partner->outbox;
 	int r;
 
 	if (outbox_is_clear(box, &post->item)) {
-		if ((r = send_post(post, path, body)) == 0)
+		if ((r = send_post(post)) == 0)
 			outbox_begin(box, &post->item);
 		return r;
 	}
 	if (!outbox_push(box, &post->item))
 		return err_set(ERR_BUSY, "%zu commands wait for partner %s",
 		    box->lanes[post->item.lane].n, post->partner->party);
-	post->path = xstrdup(path);
-	post->body = body != NULL ? xstrdup(body) : NULL;
 	return 0;
 }
 
@@ -229,9 +282,11 @@ partners_post_job(struct partners *ps, struct partners_job *of,
 	post->owner = ps;
 	post->partner = p;
 	post->is_try = p->failing_since_ms != 0;
+	post->path = xstrdup(path);
+	post->body = body != NULL ? xstrdup(body) : NULL;
 	post->fn = fn;
 	post->ctx = ctx;
-	if ((r = send_or_wait(post, path, body)) != 0) {
+	if ((r = send_or_wait(post)) != 0) {
 		of->rest_ms = outbox_rest_ms(&p->outbox, post->item.lane);
 		post_free(post);
 		return r;

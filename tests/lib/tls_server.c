@@ -38,6 +38,7 @@ struct tls_server {
 	struct connection conns[CONNECTIONS_MAX];
 	atomic_int n_conns;
 	atomic_int n_requests;
+	atomic_int n_anew;
 };
 
 static int
@@ -104,7 +105,7 @@ answer_bytes(SSL *ssl, size_t n)
 
 /* Whether the connection goes on. */
 static int
-serve_one(SSL *ssl, const struct buf *b, size_t head_len)
+serve_one(SSL *ssl, atomic_int *anew, const struct buf *b, size_t head_len)
 {
 	const char *path = strchr(b->data, ' ') + 1;
 
@@ -114,6 +115,8 @@ serve_one(SSL *ssl, const struct buf *b, size_t head_len)
 		return answer_bytes(ssl, strtoul(path + 7, NULL, 10)) == 0;
 	if (str_starts(path, "/status/"))
 		return answer(ssl, atoi(path + 8), "{}", 2) == 0;
+	if (str_starts(path, "/anew") && atomic_fetch_add(anew, 1) == 0)
+		return answer(ssl, 401, "{}", 2) == 0;
 	if (str_starts(path, "/never")) {
 		char byte;
 
@@ -137,7 +140,7 @@ serve(void *arg)
 	if (SSL_accept(ssl) == 1) {
 		while (more && read_request(ssl, &b, &head_len) == 0) {
 			atomic_fetch_add(&c->server->n_requests, 1);
-			more = serve_one(ssl, &b, head_len);
+			more = serve_one(ssl, &c->server->n_anew, &b, head_len);
 			buf_clear(&b);
 		}
 		(void)SSL_shutdown(ssl);

@@ -6,6 +6,7 @@
  *   /headers               answers with the request's head as it came
  *   /bytes/N               answers with N bytes
  *   /status/N              answers with that status, Retry-After: 7
+ *   /anew                  the first time 401, Retry-After: 7; then as /echo
  *   /never                 does not answer
  *   /close                 answers and closes the connection
  */

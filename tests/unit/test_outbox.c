@@ -483,6 +483,85 @@ what_waited_while_its_job_was_taken_over_is_not_sent(void **state)
 	assert_int_equal(tls_server_requests(s->server), OUTBOX_UNDER_WAY + 1);
 }
 
+static bool
+is_away(struct site *s)
+{
+	const char *why;
+	int64_t ms;
+
+	return partners_away(s->super.partners, ROWS_HOST, &ms, &why);
+}
+
+/*
+ * As a database answers that was started in the second in which the command
+ * was signed: nobody is away, and the command arrives.
+ */
+static void
+what_is_to_be_signed_anew_is_and_its_partner_is_not_away(void **state)
+{
+	struct site *s = *state;
+
+	assert_int_equal(partners_post(s->super.partners, ROWS_HOST, "/anew",
+			     "{\"retcode\":0}", on_reply, s),
+	    0);
+	while (s->sent == 0) {
+		assert_int_equal(loop_once(s->super.loop, 10000), 0);
+		assert_false(is_away(s));
+	}
+	assert_int_equal(tls_server_requests(s->server), 2);
+}
+
+static void
+on_silence(void *ctx, const struct partner_reply *reply)
+{
+	struct site *s = ctx;
+
+	assert_true(partners_is_silence(reply));
+	s->kept++;
+}
+
+/* Where a clock is wrong. */
+static void
+who_refuses_what_was_signed_anew_too_is_away(void **state)
+{
+	struct site *s = *state;
+
+	assert_int_equal(partners_post(s->super.partners, ROWS_HOST,
+			     "/status/401", "{}", on_silence, s),
+	    0);
+	while (s->kept == 0)
+		assert_int_equal(loop_once(s->super.loop, 10000), 0);
+	assert_true(is_away(s));
+	assert_int_equal(tls_server_requests(s->server), 2);
+}
+
+static void
+what_rested_while_its_job_was_taken_over_is_not_signed_anew(void **state)
+{
+	struct partners_job of = { .job_id = THAW_JOB };
+	struct site *s = *state;
+
+	of.fence = claim(s, "frozen");
+	assert_int_equal(partners_post_job(s->super.partners, &of, ROWS_HOST,
+			     "/anew", "{\"retcode\":0}", on_reply, s),
+	    0);
+	while (tls_server_requests(s->server) == 0)
+		assert_int_equal(loop_once(s->super.loop, 100), 0);
+	assert_int_equal(
+	    db_job_release(s->super.db, THAW_JOB, of.fence, 0, 0), 0);
+	(void)claim(s, "other");
+	while (s->sent + s->kept == 0)
+		assert_int_equal(loop_once(s->super.loop, 10000), 0);
+	assert_int_equal(s->kept, 1);
+	assert_int_equal(tls_server_requests(s->server), 1);
+	/* Whoever closes leaves none that rests behind. */
+	assert_int_equal(partners_post(s->super.partners, ROWS_HOST,
+			     "/status/401", "{}", on_silence, s),
+	    0);
+	while (tls_server_requests(s->server) == 1)
+		assert_int_equal(loop_once(s->super.loop, 100), 0);
+}
+
 int
 main(void)
 {
@@ -504,6 +583,15 @@ main(void)
 		cmocka_unit_test(who_finds_it_full_is_told_when_to_come_again),
 		cmocka_unit_test_setup_teardown(
 		    what_waited_while_its_job_was_taken_over_is_not_sent,
+		    open_site, close_site),
+		cmocka_unit_test_setup_teardown(
+		    what_is_to_be_signed_anew_is_and_its_partner_is_not_away,
+		    open_site, close_site),
+		cmocka_unit_test_setup_teardown(
+		    who_refuses_what_was_signed_anew_too_is_away, open_site,
+		    close_site),
+		cmocka_unit_test_setup_teardown(
+		    what_rested_while_its_job_was_taken_over_is_not_signed_anew,
 		    open_site, close_site),
 	};
 
