@@ -45,6 +45,8 @@ answer_rest(struct command *c)
 static int
 mark(struct command *c, enum db_party_flag flag, bool value, const char *error)
 {
+	if (!value)
+		acks_drop_member(&c->job->acks, &c->to, flag);
 	return db_party_mark(c->super->db, c->to.job_id, c->to.role,
 	    c->to.party_id, flag, value, error, c->fence);
 }
@@ -146,56 +148,14 @@ answer_create(struct command *c, const struct answer *a)
 	return fail_job(c, a);
 }
 
-struct applied {
-	struct command *command;
-	const struct answer *answer;
-};
-
-/*
- * The member's signature comes with the answer when it has been made by then.
- */
 static int
-applied_tx(struct db *db, void *ctx)
+answer_apply(struct command *c, const struct answer *a)
 {
-	const struct applied *ap = ctx;
-	struct command *c = ap->command;
-	struct json_object *o = json_get(ap->answer->data, "signature");
-	struct db_signature s;
 	int r;
 
-	if (o != NULL &&
-	    ((r = signature_read(o, c->arena, &s)) != 0 ||
-		(r = signatures_take(db, c->row, &s, 1, false)) != 0))
-		return r;
 	/* Who has started with it has said so already. */
-	return c->begins ? 0 : mark(c, DB_PARTY_RESERVED, true, "");
-}
-
-static int
-answer_applied(struct command *c, const struct answer *a, bool is_local)
-{
-	struct applied ap = { c, a };
-	struct answer bad = { .code = ERR_DENIED };
-	int r;
-
-	/* Without one it comes by itself: no need to ask again at once. */
-	if (!is_local && !json_has(a->data, "signature"))
-		c->job->members[c->member].sign_until_ms =
-		    clock_mono_ms() + JOB_REST_MS;
-	r = db_tx(c->super->db, applied_tx, &ap);
-	if (r != ERR_DENIED && r != ERR_INVALID)
-		return r;
-	bad.text = arena_strdup(c->arena, err_text());
-	return fail_job(c, &bad);
-}
-
-static int
-answer_apply(struct command *c, const struct answer *a, bool is_local)
-{
-	int r;
-
 	if (a->code == 0)
-		return answer_applied(c, a, is_local);
+		return c->begins ? 0 : mark(c, DB_PARTY_RESERVED, true, "");
 	if (a->code == ERR_NOT_FOUND) {
 		answer_rest(c);
 		return mark(c, DB_PARTY_CREATED, false, a->text);
@@ -374,27 +334,76 @@ answer_is_kept(const struct command *c, const struct answer *a)
 {
 	return a->code == 0 &&
 	       (c->verb == PLAN_TASK_START || c->verb == PLAN_TASK_STATUS ||
-		   c->verb == PLAN_START || c->verb == PLAN_END);
+		   c->verb == PLAN_APPLY || c->verb == PLAN_START ||
+		   c->verb == PLAN_END);
 }
 
-void
-answer_keep(struct command *c)
+/*
+ * The member's signature comes with its reservation when it has been made by
+ * then.  Without one it comes by itself: no need to ask again at once.
+ */
+static int
+keep_signature(struct command *c, const struct answer *a)
 {
-	for (size_t i = 0; i < c->ntold; i++)
-		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
+	struct json_object *o = json_get(a->data, "signature");
+	struct db_job job = { .job_id = c->to.job_id, .revision = c->revision };
+	const struct db_party member = { .role = c->to.role,
+		.party_id = c->to.party_id };
+	struct db_signature s;
+	int r;
+
+	if (o == NULL) {
+		c->job->members[c->member].sign_until_ms =
+		    clock_mono_ms() + JOB_REST_MS;
+		return 0;
+	}
+	memcpy(job.contract_hash, c->contract_hash, sizeof(job.contract_hash));
+	if ((r = signature_read(o, c->arena, &s)) != 0)
+		return r;
+	if (!str_eq(s.role, member.role) ||
+	    !str_eq(s.party_id, member.party_id))
+		return err_set(ERR_DENIED,
+		    "it answered with a signature of %.20s %.10s", s.role,
+		    s.party_id);
+	if ((r = signature_verify(c->super->db, &job, &member, &s, NULL)) == 0)
+		acks_add_signature(
+		    &c->job->acks, c->to.job_id, c->revision, &s);
+	return r;
+}
+
+static void
+keep_job_command(struct command *c)
+{
 	for (size_t i = 0; i < c->nstarts; i++) {
 		acks_add(&c->job->acks, &c->starts[i], STATE_NONE);
 		job_task(c->job, c->start_components[i], c->member)->heard_ms =
 		    clock_mono_ms();
 	}
+	acks_add_member(&c->job->acks, &c->to,
+	    c->verb == PLAN_APPLY   ? DB_PARTY_RESERVED
+	    : c->verb == PLAN_START ? DB_PARTY_STARTED
+				    : DB_PARTY_ENDED);
+}
+
+int
+answer_keep(struct command *c, const struct answer *a)
+{
+	int r;
+
+	if (c->verb == PLAN_APPLY && (r = keep_signature(c, a)) != 0)
+		return r == ERR_AUTH || r == ERR_INVALID
+			   ? err_set(ERR_DENIED, "%s", err_text())
+			   : r;
+	for (size_t i = 0; i < c->ntold; i++)
+		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
 	if (!plan_is_task_command(c->verb)) {
-		acks_add_member(&c->job->acks, &c->to,
-		    c->verb == PLAN_START ? DB_PARTY_STARTED : DB_PARTY_ENDED);
-		return;
+		keep_job_command(c);
+		return 0;
 	}
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
 	acks_add(&c->job->acks, &c->task,
 	    c->verb == PLAN_TASK_START ? STATE_NONE : c->status);
+	return 0;
 }
 
 /*
@@ -453,7 +462,7 @@ answer_take(struct command *c, const struct answer *a, bool is_local)
 	case PLAN_REOPEN:
 		return answer_create(c, a);
 	case PLAN_APPLY:
-		return answer_apply(c, a, is_local);
+		return answer_apply(c, a);
 	case PLAN_RETURN:
 		return answer_return(c, a);
 	case PLAN_START:

@@ -26,7 +26,9 @@ struct command {
 	bool begins;	    /* of an application: the member starts with it */
 	int64_t over_ms;    /* likewise: since when the job is over */
 	const char *reason; /* may be NULL */
-	struct db_job *row; /* of an apply: the job, while it is locked */
+	/* of the contract, as it was when the command was made */
+	int64_t revision;
+	unsigned char contract_hash[DB_HASH_SIZE];
 	/* what members staged, to be sealed with the success; 0: nothing */
 	struct model_member *models;
 	size_t nmodels;
@@ -62,11 +64,16 @@ struct answer {
  */
 int answer_take(struct command *, const struct answer *, bool is_local);
 /*
- * A partner's word that it took a start, or knows a verdict or an end, need not
- * be a row at once: acks.h.  It counts under the lease that it was asked under.
+ * A partner's word that it holds what was asked for, took a start, or knows a
+ * verdict or an end, need not be a row at once: acks.h.  It counts under the
+ * lease that it was asked under.
  */
 bool answer_is_kept(const struct command *, const struct answer *);
-void answer_keep(struct command *);
+/*
+ * Errors: ERR_DENIED when the signature that came with it is no good, which is
+ * a refusal; ERR_DB.
+ */
+int answer_keep(struct command *, const struct answer *);
 /*
  * The member said "not now": leave it alone for a moment.  Who does not take
  * an end is told again after a time that grows with that since the end.

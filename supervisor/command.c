@@ -5,6 +5,7 @@
 #include "supervisor/command.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/err.h"
 #include "lib/base/log.h"
@@ -75,6 +76,9 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	c->to.role = arena_strdup(arena, p->role);
 	c->to.party_id = arena_strdup(arena, p->party_id);
 	c->run = sn->row->run;
+	c->revision = sn->row->revision;
+	memcpy(
+	    c->contract_hash, sn->row->contract_hash, sizeof(c->contract_hash));
 	c->done = done;
 	c->ctx = ctx;
 	c->undo = c->verb == PLAN_END && sn->plan.undone;
@@ -272,18 +276,11 @@ struct fenced {
 	struct db_attempt *claimed; /* of an own task that starts; NULL: none */
 };
 
-/* What a member's signature is about is read with the lock. */
 static int
 hold(struct db *db, struct fenced *f)
 {
-	struct command *c = f->command;
-	int r;
+	int r = db_job_hold(db, f->command->to.job_id, f->command->fence);
 
-	if (c->verb == PLAN_APPLY)
-		r = db_job_hold_read(
-		    db, c->arena, c->to.job_id, c->fence, &c->row);
-	else
-		r = db_job_hold(db, c->to.job_id, c->fence);
 	f->is_lost = r == ERR_CONFLICT;
 	return r;
 }
@@ -408,6 +405,20 @@ given_back(struct command *c)
 	changes_add(s->changes, c->to.job_id, WAKE_FREED);
 }
 
+/* A good word with a signature that is none is a refusal. */
+static int
+keep(struct command *c, struct fenced *f)
+{
+	int r = answer_keep(c, f->answer);
+
+	if (r != ERR_DENIED)
+		return r;
+	f->answer->code = r;
+	f->answer->text = arena_strdup(c->arena, err_text());
+	err_clear();
+	return db_tx(c->super->db, take_tx, f);
+}
+
 static void
 answered(void *ctx, const struct partner_reply *reply)
 {
@@ -435,7 +446,7 @@ answered(void *ctx, const struct partner_reply *reply)
 		answer_rest(c);
 	} else if (answer_is_kept(c, &a)) {
 		if (j->fence == c->fence)
-			answer_keep(c);
+			r = keep(c, &f);
 	} else if (a.code != ERR_NET)
 		r = db_tx(c->super->db, take_tx, &f);
 	audit(c, &a);

@@ -6,10 +6,12 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
+#include "lib/base/str.h"
 #include "lib/db/db_contract.h"
 #include "lib/json/json.h"
 #include "lib/party/signatures.h"
 #include "lib/party/withdraw.h"
+#include "supervisor/job.h"
 
 char *
 command_path(const struct command *c)
@@ -91,18 +93,39 @@ add_signatures(struct command *c, struct buf *b, int64_t revision)
 	return 0;
 }
 
-/* With the start every member gets the signatures of all. */
+static bool
+is_among(
+    const struct db_signature *rows, size_t n, const struct db_signature *s)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].role, s->role) &&
+		    str_eq(rows[i].party_id, s->party_id))
+			return true;
+	return false;
+}
+
+/*
+ * With the start every member gets the signatures of all: those that are rows,
+ * and those that have come and are none yet.
+ */
 static int
 add_all_signatures(struct command *c, struct json_object *o)
 {
+	struct json_object *list;
 	struct db_signature *rows;
 	size_t n;
 	int r;
 
 	if ((r = db_signature_list_now(
-		 c->super->db, c->arena, c->to.job_id, &rows, &n)) == 0)
-		json_add(o, "signatures", signatures_json(rows, n));
-	return r;
+		 c->super->db, c->arena, c->to.job_id, &rows, &n)) != 0)
+		return r;
+	list = signatures_json(rows, n);
+	for (const struct acks_signature *s = c->job->acks.signatures;
+	     s != NULL; s = s->next)
+		if (s->revision == c->revision && !is_among(rows, n, &s->by))
+			json_object_array_add(list, signature_json(&s->by));
+	json_add(o, "signatures", list);
+	return 0;
 }
 
 /* The whole job, for a member that takes part in it (again). */

@@ -69,6 +69,19 @@ is_resting(struct snapshot *sn, int64_t until_ms)
 	return true;
 }
 
+static bool
+has_said(const struct job *j, const struct db_party *p, enum db_party_flag flag)
+{
+	return acks_has_member(&j->acks, p->role, p->party_id, flag);
+}
+
+static bool
+has_signed(const struct job *j, const struct db_party *p, int64_t revision)
+{
+	return p->signed_revision == revision ||
+	       acks_has_signature(&j->acks, p->role, p->party_id, revision);
+}
+
 static void
 load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 {
@@ -96,15 +109,13 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.party = row->party_id,
 			.is_local = row->is_local,
 			.created = row->created,
-			.reserved = row->reserved,
-			.started = row->started ||
-				   acks_has_member(&j->acks, row->role,
-				       row->party_id, DB_PARTY_STARTED),
-			.ended =
-			    row->ended || acks_has_member(&j->acks, row->role,
-					      row->party_id, DB_PARTY_ENDED),
+			.reserved = row->reserved ||
+				    has_said(j, row, DB_PARTY_RESERVED),
+			.started =
+			    row->started || has_said(j, row, DB_PARTY_STARTED),
+			.ended = row->ended || has_said(j, row, DB_PARTY_ENDED),
 			.staged = row->staged,
-			.is_signed = row->signed_revision == sn->row->revision,
+			.is_signed = has_signed(j, row, sn->row->revision),
 			/* answer_end() */
 			.has_left = row->ended && erred,
 			.busy =

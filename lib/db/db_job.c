@@ -41,6 +41,7 @@ static const struct db_shape brief_shape = DB_SHAPE(struct db_job, brief_cols);
 	X(BOOL, cancel_signal, "cancel_signal")                                \
 	X(STATE, cancel_status, "cancel_status")                               \
 	X(INT, revision, "revision")                                           \
+	X(BIN, contract_hash, "contract_hash")                                 \
 	X(INT, run, "run")                                                     \
 	X(STR, reason, "reason")                                               \
 	X(INT, lease_fence, "lease_fence")                                     \

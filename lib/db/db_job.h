@@ -159,6 +159,7 @@ struct db_job_plan {
 	bool cancel_signal;
 	enum state cancel_status;
 	int64_t revision;
+	unsigned char contract_hash[DB_HASH_SIZE];
 	int64_t run;
 	const char *reason;
 	int64_t lease_fence;
@@ -429,9 +430,6 @@ int db_job_hold(struct db *, const char *job_id, int64_t fence);
 /* The same, for who wants to move it, too. */
 int db_job_hold_head(
     struct db *, const char *job_id, int64_t fence, struct db_job_head *out);
-/* The same, for who wants the row (brief), too. */
-int db_job_hold_read(struct db *, struct arena *, const char *job_id,
-    int64_t fence, struct db_job **);
 /*
  * Give a lease back; the next look is in delay_ms or at a wake before.  What
  * was looked at last had seen_us (db_job_plan.look_us): another that has

@@ -217,17 +217,6 @@ db_job_hold(struct db *db, const char *job_id, int64_t fence)
 }
 
 int
-db_job_hold_read(struct db *db, struct arena *a, const char *job_id,
-    int64_t fence, struct db_job **job)
-{
-	int r;
-
-	if ((r = db_job_lock(db, a, job_id, job)) != 0)
-		return r;
-	return (*job)->lease_fence == fence ? 0 : lost(job_id, fence);
-}
-
-int
 db_job_release(struct db *db, const char *job_id, int64_t fence,
     int64_t delay_ms, int64_t seen_us)
 {

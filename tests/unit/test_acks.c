@@ -82,6 +82,7 @@ what_members_say_of_the_job_is_seen_and_becomes_a_row_too(void **state)
 	assert_int_equal(acks_write(&as, db), 0);
 	assert_int_equal(db_party_get(db, arena, J1, "host", ROWS_HOST, &p), 0);
 	assert_true(p->started);
+	assert_true(p->reserved); /* or it could not */
 	assert_false(p->ended);
 	acks_clear(&as);
 	assert_false(acks_has_member(&as, "host", ROWS_HOST, DB_PARTY_STARTED));
@@ -89,6 +90,14 @@ what_members_say_of_the_job_is_seen_and_becomes_a_row_too(void **state)
 	assert_int_equal(acks_write(&as, db), 0);
 	assert_int_equal(db_party_get(db, arena, J1, "host", ROWS_HOST, &p), 0);
 	assert_true(p->ended);
+	acks_clear(&as);
+	acks_add_member(&as, &host, DB_PARTY_RESERVED);
+	acks_add_member(&as, &host, DB_PARTY_STARTED);
+	acks_drop_member(&as, &host, DB_PARTY_ENDED);
+	assert_int_equal(as.n, 2);
+	acks_drop_member(&as, &host, DB_PARTY_RESERVED);
+	assert_int_equal(as.n, 1);
+	assert_true(acks_has_member(&as, "host", ROWS_HOST, DB_PARTY_STARTED));
 	acks_clear(&as);
 	db_close(db);
 	arena_free(arena);

@@ -1,5 +1,6 @@
 /*
- * What becomes of a job's end that a member does not take.
+ * What becomes of what members answer: an end that one does not take, a
+ * reservation with a signature.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,13 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
+#include "lib/base/str.h"
 #include "lib/db/db_event.h"
+#include "lib/db/db_partner.h"
 #include "lib/json/json.h"
+#include "lib/party/signatures.h"
+#include "lib/sign/contract_sign.h"
+#include "lib/sign/keys.h"
 #include "supervisor/answer.h"
 #include "supervisor/finding.h"
 #include "supervisor/job.h"
@@ -202,6 +208,143 @@ a_member_has_lost_no_more_than_the_job_has(void **state)
 	assert_non_null(strstr(j->reason, "host " ROWS_HOST ": it answered"));
 }
 
+/* --- a reservation ------------------------------------------------------- */
+
+static struct keys *
+keys_of_host(struct fixture *f)
+{
+	struct db_partner partner = { .party_id = ROWS_HOST,
+		.name = "",
+		.url = "https://127.0.0.1:1",
+		.tls_cert = "x",
+		.enabled = true };
+	struct keys *keys;
+
+	assert_int_equal(keys_generate(&keys), 0);
+	memcpy(partner.sign_key, keys_public(keys), sizeof(partner.sign_key));
+	assert_int_equal(db_partner_put(f->super.db, &partner), 0);
+	return keys;
+}
+
+/* {"signature": that of a member at the host's site} over the hash. */
+static struct json_object *
+signed_by(const struct keys *keys, const char *role,
+    const unsigned char hash[DB_HASH_SIZE])
+{
+	struct contract_statement st = { .job_id = J1,
+		.role = role,
+		.party_id = ROWS_HOST,
+		.signed_s = 1700000000,
+		.hash = hash };
+	uint8_t bytes[KEYS_SIGNATURE_SIZE];
+	char hex[DB_SIGNATURE_HEX_SIZE], id[KEYS_ID_SIZE];
+	struct db_signature s = { role, ROWS_HOST, id, st.signed_s, hex };
+	struct json_object *o = json_object_new_object();
+
+	contract_sign(keys, &st, bytes);
+	str_to_hex(bytes, sizeof(bytes), hex);
+	keys_id(keys_public(keys), id);
+	json_add(o, "signature", signature_json(&s));
+	return o;
+}
+
+static int
+keep(struct fixture *f, struct json_object *data)
+{
+	struct command c = { .super = &f->super,
+		.job = f->job,
+		.verb = PLAN_APPLY,
+		.to = { J1, "host", ROWS_HOST },
+		.arena = f->arena };
+	struct answer a = { .text = "success", .data = data };
+	int r;
+
+	memset(c.contract_hash, 7, sizeof(c.contract_hash));
+	assert_true(answer_is_kept(&c, &a));
+	r = answer_keep(&c, &a);
+	json_object_put(data);
+	return r;
+}
+
+static bool
+has_reserved(struct fixture *f)
+{
+	return acks_has_member(
+	    &f->job->acks, "host", ROWS_HOST, DB_PARTY_RESERVED);
+}
+
+static void
+a_reservation_is_known_at_once_and_a_row_with_what_follows(void **state)
+{
+	struct fixture *f = *state;
+	struct keys *keys = keys_of_host(f);
+	unsigned char hash[DB_HASH_SIZE];
+	struct db_signature *row;
+
+	memset(hash, 7, sizeof(hash));
+	assert_int_equal(keep(f, signed_by(keys, "host", hash)), 0);
+	assert_true(has_reserved(f));
+	assert_true(acks_has_signature(&f->job->acks, "host", ROWS_HOST, 0));
+	assert_false(acks_has_signature(&f->job->acks, "host", ROWS_HOST, 1));
+	assert_false(host(f)->reserved);
+	assert_int_equal(acks_write(&f->job->acks, f->super.db), 0);
+	assert_true(host(f)->reserved);
+	assert_int_equal(host(f)->signed_revision, 0);
+	assert_int_equal(db_signature_get(f->super.db, f->arena, J1, "host",
+			     ROWS_HOST, &row),
+	    0);
+	keys_free(keys);
+}
+
+static void
+a_reservation_with_a_signature_that_is_none_is_not_kept(void **state)
+{
+	struct fixture *f = *state;
+	struct keys *keys = keys_of_host(f);
+	unsigned char hash[DB_HASH_SIZE];
+	struct json_object *o;
+
+	memset(hash, 8, sizeof(hash));
+	assert_int_equal(keep(f, signed_by(keys, "host", hash)), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "not over this contract"));
+	memset(hash, 7, sizeof(hash));
+	/* Good, but another member's. */
+	assert_int_equal(keep(f, signed_by(keys, "arbiter", hash)), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "a signature of arbiter"));
+	o = json_object_new_object();
+	json_add_str(o, "signature", "none");
+	assert_int_equal(keep(f, o), ERR_DENIED);
+	assert_false(has_reserved(f));
+	/* One that is not made yet comes by itself. */
+	assert_int_equal(keep(f, NULL), 0);
+	assert_true(has_reserved(f));
+	assert_false(acks_has_signature(&f->job->acks, "host", ROWS_HOST, 0));
+	assert_true(f->job->members[0].sign_until_ms > clock_mono_ms());
+	keys_free(keys);
+}
+
+static void
+what_was_given_back_is_not_reserved_any_more(void **state)
+{
+	struct fixture *f = *state;
+	struct answer done = { .text = "success" };
+	struct command c = { .super = &f->super,
+		.job = f->job,
+		.verb = PLAN_RETURN,
+		.to = { J1, "host", ROWS_HOST },
+		.arena = f->arena };
+
+	assert_int_equal(keep(f, NULL), 0);
+	assert_int_equal(answer_take(&c, &done, false), 0);
+	assert_false(has_reserved(f));
+	/* Nor when its reservation ran out before it could start. */
+	assert_int_equal(keep(f, NULL), 0);
+	c.verb = PLAN_START;
+	assert_int_equal(answer_take(&c, &busy, false), 0);
+	assert_false(has_reserved(f));
+	assert_int_equal(f->job->acks.n, 0);
+}
+
 static void
 a_late_end_is_found_once(void **state)
 {
@@ -234,6 +377,9 @@ main(void)
 		T(an_end_that_is_not_taken_is_told_again_less_and_less_often),
 		T(a_partner_of_an_older_version_is_started_without_tasks),
 		T(a_member_has_lost_no_more_than_the_job_has),
+		T(a_reservation_is_known_at_once_and_a_row_with_what_follows),
+		T(a_reservation_with_a_signature_that_is_none_is_not_kept),
+		T(what_was_given_back_is_not_reserved_any_more),
 		T(a_late_end_is_found_once),
 		T(who_takes_no_end_for_an_hour_has_left_the_job),
 	};
