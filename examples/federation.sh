@@ -157,6 +157,18 @@ introduce() {
 	introduced=1
 }
 
+# Was something built since the site's programs were started?
+is_stale() {
+	for program in fcgi-app supervisor; do
+		case $(readlink "/proc/$(pid_of "$1" "$program")/exe") in
+		*' (deleted)') return 0 ;;
+		esac
+	done
+	pid=$home/$1/run/fcgi-app.pid
+	[ -e "$pid" ] && [ -e "/proc/$(pid_of "$1" fcgi-app)" ] &&
+		[ -n "$(find "$build/providers" -newer "$pid" -type f)" ]
+}
+
 up() {
 	extra=${1:-0}
 	mkdir -p "$fed"
@@ -182,6 +194,10 @@ up() {
 		for other in $list; do
 			[ "$other" = "$party" ] || introduce "$party" "$other"
 		done
+		if is_stale "$party"; then
+			echo "  site $party is started again: it was built anew"
+			"$sluice" site stop --home "$home/$party" >/dev/null
+		fi
 		"$sluice" site start --home "$home/$party" \
 			${UNWATCHED:+--unwatched} >/dev/null
 		echo "  site $party  clients $(conf_of "$party" client_url)" \

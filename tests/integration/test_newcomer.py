@@ -295,6 +295,25 @@ class Newcomer(unittest.TestCase):
             self.assertIn("new partners of each site may do everything there", up(ANEW="1"))
         self.assertRegex(site.cli("grants", "--party", "9999").stdout, "role +[*]")
 
+    def test_sites_that_stay_up_are_started_again_with_what_was_built_anew(self):
+        """Else every job is refused: its provider is another program than the one that the site knows."""
+        def up():
+            done = subprocess.run(["sh", os.path.join(TOP, "examples", "federation.sh"), "up"], check=True,
+                                  capture_output=True, text=True)
+            return done.stdout, [site.pid("fcgi-app") for site in self.fed.sites.values()]
+        _, before = up()
+        said, now = up()
+        self.assertNotIn("started again", said)
+        self.assertEqual(now, before)
+        os.utime(os.path.join(BUILD, "providers", "sluice", "1.0.0", "executor"))
+        said, now = up()
+        for party in ("9999", "10000", "10001"):
+            self.assertIn("site %s is started again: it was built anew" % party, said)
+        self.assertFalse(set(now) & set(before))
+        said, again = up()
+        self.assertNotIn("started again", said)
+        self.assertEqual(again, now)
+
     def test_a_rule_that_changes_nothing_is_told(self):
         site = self.site
         done = site.cli("grant", "77777", "--datasets", "newcomer/missing", "--roles", "guest", "--approval-by", "admin",
