@@ -176,17 +176,6 @@ any(const char *s, const char *text)
 	return str_eq(s, DB_PERMISSION_ANY) ? text : s;
 }
 
-static const char *
-rule_text(struct arena *a, const struct db_permission *p)
-{
-	const struct db_leaf *l = &p->leaf;
-
-	return arena_printf(a, "rule %lld: %s as %s may %s %s%s%s",
-	    (long long)p->id, any(l->party_id, "any party"),
-	    any(l->src_role, "any role"), l->kind, l->subject,
-	    *l->detail != '\0' ? " " : "", l->detail);
-}
-
 /* "may not …", by kind. */
 static const char *
 wish_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
@@ -205,6 +194,35 @@ wish_text(struct arena *a, enum permit_kind kind, const struct db_leaf *l)
 		return arena_printf(
 		    a, "set parameter %s.%s", l->subject, l->detail);
 	}
+}
+
+/* "may …", by kind. */
+static const char *
+rule_allows_text(
+    struct arena *a, enum permit_kind kind, const struct db_leaf *l)
+{
+	bool all = str_eq(l->subject, DB_PERMISSION_ANY);
+
+	if (all && kind == PERMIT_ROLE)
+		return "have any role";
+	if (all && kind == PERMIT_COMMAND)
+		return "create and rerun jobs";
+	if (all && kind == PERMIT_COMPONENT)
+		return "use any component";
+	if (all && kind == PERMIT_DATASET)
+		return "read any dataset";
+	if (kind == PERMIT_DATASET && str_eq(l->detail, DB_PERMISSION_ANY))
+		return arena_printf(a, "read any dataset of %s", l->subject);
+	return wish_text(a, kind, l);
+}
+
+static const char *
+rule_text(struct arena *a, enum permit_kind kind, const struct db_permission *p)
+{
+	return arena_printf(a, "rule %lld: %s as %s may %s", (long long)p->id,
+	    any(p->leaf.party_id, "any party"),
+	    any(p->leaf.src_role, "any role"),
+	    rule_allows_text(a, kind, &p->leaf));
 }
 
 /*
@@ -310,7 +328,7 @@ decide(struct wishes *w, size_t i, const struct db_permission *rules, size_t n,
 	d->allowed = true;
 	d->rule = best->id;
 	d->counts = best->has_uses;
-	d->why = rule_text(w->arena, best);
+	d->why = rule_text(w->arena, d->kind, best);
 	d->grant = "";
 }
 
@@ -382,7 +400,7 @@ decide_parameter(struct wishes *w, const struct permit_task *t,
 		    rule_allows(&rules[k], value)) {
 			d->allowed = true;
 			d->rule = rules[k].id;
-			d->why = rule_text(w->arena, &rules[k]);
+			d->why = rule_text(w->arena, d->kind, &rules[k]);
 			d->grant = "";
 			return;
 		}

@@ -205,6 +205,29 @@ wildcards_stand_for_any(void **state)
 	wants(0, PERMIT_NONE);
 }
 
+static void
+a_permission_tells_its_rule_in_words(void **state)
+{
+	static const char *const words[] = { "guest may have any role",
+		"any role may create jobs", "guest may use any component",
+		"guest may read any dataset of bank.eu" };
+	struct permit_decision *d;
+	size_t i, k, n;
+
+	(void)state;
+	put("9999", "guest", "role", "*", "");
+	put("9999", "*", "command", "create", "");
+	put("9999", "guest", "component", "*", "");
+	put("9999", "guest", "dataset", "bank.eu", "*");
+	assert_int_equal(permit_decide(db, arena, &ask, &d, &n), 0);
+	for (k = 0; k < sizeof(words) / sizeof(words[0]); k++) {
+		for (i = 0; i < n && strstr(d[i].why, words[k]) == NULL; i++)
+			assert_non_null(strstr(d[i].why, ": 9999 as "));
+		if (i == n)
+			fail_msg("nowhere: %s", words[k]);
+	}
+}
+
 /* Neither a part of a name nor another's rule nor another case counts. */
 static void
 what_only_looks_alike_does_not_count(void **state)
@@ -753,6 +776,7 @@ main(void)
 		TEST(a_refusal_names_every_rule_that_is_missing),
 		TEST(exact_rules_are_enough_and_each_is_needed),
 		TEST(wildcards_stand_for_any),
+		TEST(a_permission_tells_its_rule_in_words),
 		TEST(what_only_looks_alike_does_not_count),
 		TEST(a_reader_that_names_an_output_needs_a_rule_as_well),
 		TEST(whoever_names_a_table_needs_a_rule_about_it),
