@@ -94,15 +94,17 @@ write_predict_conf(const struct args *args, struct api *api,
     struct json_object *model, const char *path)
 {
 	struct json_object *answer = NULL;
-	const char *text;
+	struct buf text = BUF_INIT;
 	int r;
 
 	if ((r = api_post(api, "model/get/predict/conf", model, &answer)) != 0)
 		return err_wrap("deployed, but without %s", path);
-	text = json_object_to_json_string_ext(json_get(answer, "data"),
-	    JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE);
-	if ((r = output_file(args, path, text, strlen(text), 0644)) != 0)
+	buf_printf(&text, "%s\n",
+	    json_object_to_json_string_ext(json_get(answer, "data"),
+		JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	if ((r = output_file(args, path, buf_str(&text), text.len, 0644)) != 0)
 		(void)err_wrap("deployed, but without %s", path);
+	buf_fini(&text);
 	json_object_put(answer);
 	return r;
 }

@@ -31,15 +31,15 @@ look_at_reader(const struct own_data *own, const struct job_member *m,
 	int r = find_table(own, t, &row);
 
 	if (r == ERR_NOT_FOUND)
-		faults_add_value(faults, path, table,
+		faults_add(faults, path,
 		    "party %s has no table %s %s: upload or bind it first, or "
 		    "name one that it has",
 		    m->party_id, json_get_str(table, "namespace", ""),
 		    json_get_str(table, "name", ""));
 	else if (r == ERR_DENIED)
 		/* One behind it has a name that is this site's own matter. */
-		faults_add_value(faults, path, table,
-		    "this table of party %s is disabled", m->party_id);
+		faults_add(faults, path, "this table of party %s is disabled",
+		    m->party_id);
 	else
 		return r;
 	err_clear();
