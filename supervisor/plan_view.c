@@ -106,7 +106,11 @@ plan_look_at(struct plan_maker *k, size_t c)
 
 		if (plan_needs_create(k, comp, r))
 			v->created = false;
-		if (!state_is_end(r->party_status) || r->acked != v->verdict)
+		/* The own site's members know a verdict once it is stored,
+		 * which this plan does: nothing would ask for another. */
+		if (!state_is_end(r->party_status) ||
+		    (r->acked != v->verdict &&
+			!k->job->members[r->member].is_local))
 			v->tidy = false;
 		if ((v->verdict == STATE_FAILED ||
 			v->verdict == STATE_TIMEOUT) &&

@@ -826,6 +826,30 @@ a_retry_waits_for_the_old_version_and_its_delay(void **state)
 }
 
 static void
+a_verdict_that_nobody_else_has_to_be_told_is_followed_by_the_next_try(
+    void **state)
+{
+	struct fixture *f = *state;
+
+	running(f);
+	task_ended(f, READER, STATE_FAILED);
+	f->components[READER].status = STATE_RUNNING;
+	f->components[READER].nrows = 1;
+	f->rows[READER][GUEST].acked = STATE_RUNNING;
+	f->rows[READER][GUEST].auto_retries = 1;
+	f->rows[READER][GUEST].retry_delay_ms = 5000;
+	f->rows[READER][GUEST].ended_ms = 1000;
+	make(f);
+	expect(f, PLAN_SET_VERDICT, ANY, READER);
+	assert_in_range(
+	    expect(f, PLAN_WAIT, ANY, ANY)->delay_ms, 4000, 4000 + 5000 / 4);
+	f->rows[READER][GUEST].ended_ms = 5000 + 5000 / 4;
+	make(f);
+	expect(f, PLAN_SET_VERDICT, ANY, READER);
+	expect(f, PLAN_RERUN, ANY, READER);
+}
+
+static void
 each_try_waits_twice_as_long_as_the_one_before(void **state)
 {
 	struct fixture *f = *state;
@@ -1807,6 +1831,7 @@ main(void)
 		T(a_cause_that_was_passed_on_keeps_its_party),
 		T(other_running_tasks_come_to_their_end_after_a_failure),
 		T(a_retry_waits_for_the_old_version_and_its_delay),
+		T(a_verdict_that_nobody_else_has_to_be_told_is_followed_by_the_next_try),
 		T(each_try_waits_twice_as_long_as_the_one_before),
 		T(what_another_try_cannot_mend_is_not_tried_again),
 		T(a_new_version_is_created_at_partners_before_it_starts),
