@@ -32,7 +32,7 @@
 	    "the initiator goes on when all members are ready",                \
 	    "the initiator's next command")                                    \
 	X(APPROVAL, "approval", false, "a person has to approve",              \
-	    "an approval or refusal at that party")                            \
+	    "an approval or refusal at that party (sluice approve, reject)")   \
 	X(PARTNER_UNREACHABLE, "partner_unreachable", false,                   \
 	    "a partner does not answer", "an answer of the partner's site")    \
 	X(PARTNER_BUSY, "partner_busy", false,                                 \
