@@ -91,7 +91,7 @@ make -s -j"$(nproc)" all
 
 step "2. A federation of $((3 + extra)) sites on this machine"
 # One that is up already was kept on purpose, and stays.
-if [ "$keep" = 0 ] && [ ! -e build/federation/sites.json ]; then
+if [ "$keep" = 0 ] && ! federation running; then
 	trap 'federation down' EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM

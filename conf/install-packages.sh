@@ -29,6 +29,8 @@ tidy() {
 	[ -z "$made_policy" ] || $as_root rm -f "$made_policy"
 }
 trap tidy EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 # The packages must not start servers: ours run on private sockets.  A policy
 # file says so while we install, unless the machine has one of its own.

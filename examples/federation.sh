@@ -4,8 +4,10 @@
 # FastCGI app, supervisor, keys, database and folders, and one MariaDB server
 # that listens on a unix socket only.
 #
-# usage: examples/federation.sh up [EXTRA_HOSTS] | down | status | database
-# (database starts the server again when it was killed)
+# usage: examples/federation.sh up [EXTRA_HOSTS] | down | status | database |
+#        running
+# (database starts the server again when it was killed; running tells by its
+# exit code whether the federation is up)
 #
 # Everything lives in build/federation (FEDERATION overrides it);
 # sites.json there says where each site listens.  BUILD is the build folder,
@@ -105,12 +107,21 @@ database_up() {
 	done
 }
 
+# One that has ended and that nobody waits for is a zombie: where the first
+# process is no init, as in many containers, it remains one.
+runs() {
+	case $(sed -n 's/^State:[[:space:]]*//p' "/proc/$1/status" \
+		2>/dev/null) in
+	'' | Z* | X*) return 1 ;;
+	esac
+}
+
 database_down() {
 	pid=$(cat "$db/db.pid" 2>/dev/null || true)
 	[ -n "$pid" ] || return 0
 	mariadb-admin --no-defaults --socket="$db/db.sock" -u root \
 		shutdown >/dev/null 2>&1 || kill "$pid" 2>/dev/null || true
-	while kill -0 "$pid" 2>/dev/null; do
+	while runs "$pid"; do
 		sleep 0.05
 	done
 }
@@ -261,6 +272,17 @@ down() {
 	if [ "$home" != "$fed" ]; then rm -f "$home"; fi
 }
 
+# sites.json alone is what a machine that was switched off leaves.
+running() {
+	[ -e "$fed/sites.json" ] || return 1
+	home=$(short_path)
+	list=$(parties)
+	for db in $(databases); do
+		if database_alive; then return 0; fi
+	done
+	return 1
+}
+
 status() {
 	home=$(short_path)
 	for party in $(parties); do
@@ -272,6 +294,7 @@ case ${1:-} in
 up) up "${2:-0}" ;;
 down) down ;;
 status) status ;;
+running) running ;;
 database)
 	home=$(short_path)
 	list=$(parties)

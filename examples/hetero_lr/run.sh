@@ -19,6 +19,8 @@ report=${2:-}
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 upload() { # FILE PARTY TABLE
 	printf '  %-24s to site %s\n' "$(basename "$1")" "$2"

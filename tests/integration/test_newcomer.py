@@ -5,8 +5,10 @@ import json
 import os
 import pty
 import shlex
+import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import termios
 import unittest
@@ -63,6 +65,28 @@ class Newcomer(unittest.TestCase):
                 done = subprocess.run([os.path.join(TOP, "examples", "federation.sh"), command], env=env, check=False,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
                 self.assertEqual((done.returncode, done.stderr), (0, ""), command)
+
+    def test_a_federation_that_was_switched_off_does_not_count_as_kept(self):
+        def running(**env):
+            return subprocess.run(["sh", os.path.join(TOP, "examples", "federation.sh"), "running"], check=False,
+                                  env=dict(os.environ, **env)).returncode
+        self.assertEqual(running(), 0)
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("parties", "sites.json"):
+                shutil.copy(os.path.join(os.path.dirname(self.site.home), name), folder)
+            self.assertEqual(running(FEDERATION=folder), 1)
+
+    @unittest.skipIf(os.geteuid() != 0, "only root may be the first process of a namespace")
+    def test_a_federation_stops_where_the_first_process_waits_for_nobody(self):
+        """As in a container whose first process is "sleep": the database remains a zombie."""
+        first = "import subprocess, sys\nfor c in ('database', 'down'): subprocess.run([sys.argv[1], c], check=True, timeout=60)"
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "parties"), "w", encoding="ascii") as f:
+                f.write("9999\n")
+            done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", sys.executable, "-c",
+                                   first, os.path.join(TOP, "examples", "federation.sh")], check=False, capture_output=True,
+                                  text=True, env=dict(os.environ, FEDERATION=folder))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_the_first_word_of_commands_tells_the_second(self):
         for word, commands in (("key", ("create", "list", "show")), ("partner", ("import", "enable")),

@@ -43,4 +43,16 @@ refuse "memory of small things is taken with x*alloc, of large with mem_array" \
 	'[^a-z_](malloc|calloc|realloc|strdup|asprintf)\(' \
 	fcgi-app supervisor cli
 
+# Debian's sh ends by a signal without what is to be done at its end.
+for script in *.sh conf/*.sh bench/*.sh examples/*.sh examples/*/*.sh \
+	tests/*/*.sh; do
+	grep -q '^[[:space:]]*trap .* EXIT$' "$script" || continue
+	for signal in INT TERM; do
+		grep -q "^[[:space:]]*trap 'exit [0-9]*' $signal\$" "$script" &&
+			continue
+		echo "$script: what it does at its end is not done after $signal"
+		bad=1
+	done
+done
+
 exit $bad

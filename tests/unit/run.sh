@@ -30,6 +30,8 @@ fi
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 printf '%s\n' "$@" |
 	xargs -n 1 -P "${UNIT_JOBS:-2}" "$0" --one "$logs"
 failed=$(find "$logs" -name '*.failed' | wc -l)
