@@ -41,6 +41,7 @@ class MainJob(unittest.TestCase):
         self.assertEqual(len(loss), 30)
         for got, want in zip(loss, LOSS):
             self.assertAlmostEqual(got, want, delta=1e-3)
+        self.assertAlmostEqual(loss[9], 0.42222, delta=1e-3)
         self.assertAlmostEqual(loss[-1], 0.354376, delta=1e-3)
         scores = self.scores(job)
         self.assertAlmostEqual(scores["auc"], 0.98992, delta=1e-3)

@@ -83,7 +83,7 @@ class Sealing(Models):
 
     def test_a_damaged_file_fails_the_job_and_nobody_has_the_version(self):
         """The host's part is changed between its task and the end of the job."""
-        job = self.fed.submit(lr_conf(namespace="model", max_iter=30))
+        job = self.fed.submit(lr_conf(namespace="model", max_iter=10))
         part = wait_for(lambda: self.fed.host.sql("SELECT component FROM model_part WHERE model_version = '%s'" % job),
                         what="a part of the host")[0][0]
         with open(self.object_path(self.fed.host, job, "host", part), "r+b") as f:
