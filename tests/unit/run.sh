@@ -1,7 +1,8 @@
 #!/bin/sh
-# Run the given test programs, two at a time (UNIT_JOBS) and all of them
-# whatever happens; show the whole output of those that fail, and count.  One
-# that hangs is ended after UNIT_SECONDS, and has failed.
+# Run the given test programs, all of them whatever happens; show the whole
+# output of those that fail, and count.  They wait as well as compute: there are
+# half as many again at a time as processors, or UNIT_JOBS.  One that hangs is
+# ended after UNIT_SECONDS, and has failed.
 # usage: tests/unit/run.sh PROGRAM...
 set -u
 
@@ -33,7 +34,7 @@ trap 'rm -rf "$logs"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 printf '%s\n' "$@" |
-	xargs -n 1 -P "${UNIT_JOBS:-2}" "$0" --one "$logs"
+	xargs -n 1 -P "${UNIT_JOBS:-$((($(nproc) * 3 + 1) / 2))}" "$0" --one "$logs"
 failed=$(find "$logs" -name '*.failed' | wc -l)
 echo "$(($# - failed)) passed, $failed failed"
 [ "$failed" = 0 ] && [ $# != 0 ]
