@@ -276,11 +276,12 @@ check: lint
 	$(MAKE) san
 	$(MAKE) fuzz
 	$(MAKE) all test-provider
-	# Each starts sites of its own, and all wait more than they compute: two
-	# beside each other, the longest first.
-	$(MAKE) -j2 --output-sync=target integration-half-1 \
-	    integration-half-2 clients check-hostile check-kill-short \
-	    check-outage-short check-sim check-network check-hosts SEEDS=40
+	# Each starts sites of its own, and all wait more than they compute: twice
+	# as many beside each other as there are processors, the longest first.
+	$(MAKE) -j4 --output-sync=target integration-third-1 \
+	    integration-third-2 integration-third-3 clients check-kill-short \
+	    check-sim check-hostile check-outage-short check-network \
+	    check-hosts SEEDS=40
 
 lint:
 	@tests/lint/layers.sh
@@ -335,8 +336,8 @@ federation-down:
 integration: all test-provider
 	BUILD=$(abspath $(B)) tests/integration/run.sh
 
-integration-half-%: all test-provider
-	PART=$*/2 BUILD=$(abspath $(B)) \
+integration-third-%: all test-provider
+	PART=$*/3 BUILD=$(abspath $(B)) \
 	    FEDERATION=$(abspath $(B))/test-federation-$* \
 	    tests/integration/run.sh
 
