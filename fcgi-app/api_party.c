@@ -46,21 +46,26 @@ struct start {
 	struct json_object *signatures; /* of all members */
 	struct json_object *tasks;	/* that begin with it */
 	int64_t run, fence;
+	bool begin; /* of resource/apply: the job starts with it */
 };
 
-static const struct json_field start_fields[] = {
-	JSON_ARR(struct start, signatures, 0, SIGNATURES_MAX, 0),
-	JSON_ARR(struct start, tasks, 0, DSL_COMPONENTS_MAX, 0),
-	COMMAND_SELF(struct start),
+#define START_FIELDS                                                           \
+	JSON_ARR(struct start, signatures, 0, SIGNATURES_MAX, 0),              \
+	    JSON_ARR(struct start, tasks, 0, DSL_COMPONENTS_MAX, 0),           \
+	    COMMAND_SELF(struct start)
+static const struct json_field start_fields[] = { START_FIELDS };
+static const struct json_field apply_fields[] = {
+	START_FIELDS,
+	JSON_BOOL(struct start, begin, 0),
 };
 
 /*
- * {"signature": …}: this member's, when the supervisor has made it by now;
- * *is_due: it has not.
+ * {"signature": …, "started": bool}: this member's, when the supervisor has
+ * made it by now; *is_due: it has not.
  */
 static int
 answer_signature(struct request *req, struct reply *rp,
-    const struct party_member *m, bool *is_due)
+    const struct party_member *m, bool started, bool *is_due)
 {
 	struct db_signature *mine;
 	struct json_object *data;
@@ -77,30 +82,57 @@ answer_signature(struct request *req, struct reply *rp,
 		return r;
 	data = json_object_new_object();
 	json_add(data, "signature", signature_json(mine));
+	json_add_bool(data, "started", started);
 	return reply_data(rp, data);
+}
+
+static int
+apply(struct request *req, const struct party_caller *who,
+    const struct party_member *m, const struct start *s, struct wait *why,
+    bool *started, bool *effective)
+{
+	struct party_begin b = { .reservation_ms =
+				     req->app->conf->reservation_ms };
+	int r;
+
+	*started = false;
+	if (!s->begin)
+		return party_resource_apply(
+		    req->app->db, who, m, b.reservation_ms, why, effective);
+	if ((r = signatures_read(s->signatures, req->arena, &b.offer.signatures,
+		 &b.offer.n)) != 0 ||
+	    (r = command_tasks(req, "tasks", s->tasks, m, &b.tasks, &b.n)) != 0)
+		return r;
+	return party_contract_begin(
+	    req->app->db, who, m, &b, why, started, effective);
 }
 
 int
 api_party_resource_apply(struct request *req, struct reply *rp)
 {
 	struct party_caller who = command_caller(req);
+	struct start s = { .run = -1 };
 	struct party_member m;
 	struct wait why = wait_of(WAIT_NONE);
-	bool effective, is_due;
+	bool started, effective, is_due;
 	int r;
 
 	if ((r = command_local_member(req, &m)) == 0 &&
-	    (r = command_plain(req, &who)) == 0 &&
-	    (r = party_site_ready(req->app->conf, &why)) == 0)
-		r = party_resource_apply(req->app->db, &who, &m,
-		    req->app->conf->reservation_ms, &why, &effective);
+	    (r = command_body(req, JSON_FIELDS(apply_fields), &s)) == 0) {
+		command_self(&who, &s.run, s.fence);
+		if ((r = party_site_ready(req->app->conf, &why)) == 0)
+			r = apply(
+			    req, &who, &m, &s, &why, &started, &effective);
+	}
 	if (r != 0)
 		return command_not_now(
 		    rp, &why, resources_refused(req->app->db, &m, &why, r));
-	if ((r = answer_signature(req, rp, &m, &is_due)) != 0)
+	if ((r = answer_signature(req, rp, &m, started, &is_due)) != 0)
 		return r;
-	return command_answer(
-	    req, rp, effective, is_due ? WAKE_SIGNATURES : COMMAND_SILENT);
+	return command_answer(req, rp, effective,
+	    started  ? WAKE_LAUNCHES
+	    : is_due ? WAKE_SIGNATURES
+		     : COMMAND_SILENT);
 }
 
 /* resource/return. */

@@ -148,8 +148,16 @@ answer_create(struct command *c, const struct answer *a)
 	return fail_job(c, a);
 }
 
+/* Not understood with what begins in it: the same again without. */
 static int
-answer_apply(struct command *c, const struct answer *a)
+wants_plain_starts(struct command *c)
+{
+	partners_note_plain_starts(c->super->partners, c->to.party_id);
+	return 0;
+}
+
+static int
+answer_apply(struct command *c, const struct answer *a, bool is_local)
 {
 	int r;
 
@@ -160,6 +168,8 @@ answer_apply(struct command *c, const struct answer *a)
 		answer_rest(c);
 		return mark(c, DB_PARTY_CREATED, false, a->text);
 	}
+	if (a->code == ERR_INVALID && c->begins && !is_local)
+		return wants_plain_starts(c);
 	if (!is_not_now(a->code))
 		return fail_job(c, a);
 	c->job->members[c->member].refused = true;
@@ -172,13 +182,18 @@ answer_apply(struct command *c, const struct answer *a)
 	return r;
 }
 
+/* Of an own member also what it began with: nothing but its grant. */
 static int
-answer_return(struct command *c, const struct answer *a)
+answer_return(struct command *c, const struct answer *a, bool is_local)
 {
+	int r;
+
 	/* What could not be given back runs out by itself. */
 	if (a->code != 0 && a->code != ERR_NOT_FOUND)
 		log_warn("job=%s %s %s keeps its reservation: %s", c->to.job_id,
 		    c->to.role, c->to.party_id, a->text);
+	if (is_local && (r = mark(c, DB_PARTY_STARTED, false, NULL)) != 0)
+		return r;
 	return mark(c, DB_PARTY_RESERVED, false, NULL);
 }
 
@@ -190,11 +205,8 @@ answer_start(struct command *c, const struct answer *a, bool is_local)
 	/* In a row of our own the start itself has noted it. */
 	if (a->code == 0)
 		return is_local ? 0 : mark(c, DB_PARTY_STARTED, true, "");
-	/* Not understood with tasks in it: the same again without. */
-	if (a->code == ERR_INVALID && c->nstarts > 0) {
-		partners_note_plain_starts(c->super->partners, c->to.party_id);
-		return 0;
-	}
+	if (a->code == ERR_INVALID && c->nstarts > 0)
+		return wants_plain_starts(c);
 	if (!is_not_now(a->code) && a->code != ERR_NOT_FOUND)
 		return fail_job(c, a);
 	/* Its reservation ran out, or it lost the job: begin again there. */
@@ -372,17 +384,26 @@ keep_signature(struct command *c, const struct answer *a)
 }
 
 static void
-keep_job_command(struct command *c)
+keep_start(struct command *c)
 {
 	for (size_t i = 0; i < c->nstarts; i++) {
 		acks_add(&c->job->acks, &c->starts[i], STATE_NONE);
 		job_task(c->job, c->start_components[i], c->member)->heard_ms =
 		    clock_mono_ms();
 	}
-	acks_add_member(&c->job->acks, &c->to,
-	    c->verb == PLAN_APPLY   ? DB_PARTY_RESERVED
-	    : c->verb == PLAN_START ? DB_PARTY_STARTED
-				    : DB_PARTY_ENDED);
+	acks_add_member(&c->job->acks, &c->to, DB_PARTY_STARTED);
+}
+
+static void
+keep_job_command(struct command *c, const struct answer *a)
+{
+	if (c->verb == PLAN_END)
+		acks_add_member(&c->job->acks, &c->to, DB_PARTY_ENDED);
+	if (c->verb == PLAN_APPLY)
+		acks_add_member(&c->job->acks, &c->to, DB_PARTY_RESERVED);
+	if (c->verb == PLAN_START ||
+	    (c->begins && json_get_bool(a->data, "started", false)))
+		keep_start(c);
 }
 
 int
@@ -397,7 +418,7 @@ answer_keep(struct command *c, const struct answer *a)
 	for (size_t i = 0; i < c->ntold; i++)
 		acks_add(&c->job->acks, &c->told[i], STATE_SUCCESS);
 	if (!plan_is_task_command(c->verb)) {
-		keep_job_command(c);
+		keep_job_command(c, a);
 		return 0;
 	}
 	job_task(c->job, c->component, c->member)->heard_ms = clock_mono_ms();
@@ -462,9 +483,9 @@ answer_take(struct command *c, const struct answer *a, bool is_local)
 	case PLAN_REOPEN:
 		return answer_create(c, a);
 	case PLAN_APPLY:
-		return answer_apply(c, a);
+		return answer_apply(c, a, is_local);
 	case PLAN_RETURN:
-		return answer_return(c, a);
+		return answer_return(c, a, is_local);
 	case PLAN_START:
 		return answer_start(c, a, is_local);
 	case PLAN_MODEL:

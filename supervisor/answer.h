@@ -36,7 +36,7 @@ struct command {
 	struct db_task_key *told;
 	size_t *told_components;
 	size_t ntold;
-	/* tasks of the member that begin with its start of the job */
+	/* tasks of a partner that begin with its start of the job */
 	struct db_task_key *starts;
 	size_t *start_components;
 	size_t nstarts;

@@ -61,6 +61,8 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	struct arena *arena = arena_new();
 	struct command *c = arena_alloc(arena, sizeof(*c));
 	const struct db_party *p = &sn->parties[a->member];
+	bool takes_tasks =
+	    !partners_wants_plain_starts(s->partners, p->party_id);
 	const struct db_task *t;
 
 	c->arena = arena;
@@ -86,12 +88,10 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	/* The success of a job that makes a model names all manifests. */
 	if (c->verb == PLAN_END && c->status == STATE_SUCCESS && !c->undo)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
-	c->begins = a->begins;
+	c->begins = a->begins && (p->is_local || takes_tasks);
 	c->ntold = a->ntold;
 	c->told = keys_of(c, sn, a->told, a->ntold, &c->told_components);
-	if (a->nstarts > 0 &&
-	    !partners_wants_plain_starts(s->partners, p->party_id))
-		c->nstarts = a->nstarts;
+	c->nstarts = takes_tasks ? a->nstarts : 0;
 	c->starts = keys_of(c, sn, a->starts, c->nstarts, &c->start_components);
 	if (!plan_is_task_command(a->verb))
 		return c;
@@ -405,6 +405,20 @@ given_back(struct command *c)
 	changes_add(s->changes, c->to.job_id, WAKE_FREED);
 }
 
+/* What it was asked may have been done; only its word ends the doubt. */
+static void
+note_doubt(const struct command *c, int code, bool sent)
+{
+	struct job_member *m = &c->job->members[c->member];
+
+	if (c->verb != PLAN_APPLY)
+		return;
+	if (code != ERR_NET && code != ERR_REMOTE)
+		m->in_doubt = false;
+	else if (c->begins && sent)
+		m->in_doubt = true;
+}
+
 /* A good word with a signature that is none is a refusal. */
 static int
 keep(struct command *c, struct fenced *f)
@@ -434,6 +448,7 @@ answered(void *ctx, const struct partner_reply *reply)
 	set_busy(c, false);
 	/* Nobody was asked: partners.c knows, the same command comes again. */
 	a.code = partners_is_silence(reply) ? ERR_NET : code_of(reply);
+	note_doubt(c, a.code, reply->sent);
 	if (reply->error == ERR_CONFLICT ||
 	    refence_on(
 		c->super, c->to.job_id, c->to.party_id, c->fence, reply)) {

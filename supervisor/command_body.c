@@ -197,7 +197,10 @@ command_body_make(struct command *c, char **out)
 		json_add_int(o, "fence", c->fence);
 	if (c->reason != NULL)
 		json_add_str(o, "reason", withdraw_outward(c->reason));
-	if (c->verb == PLAN_START && (r = add_all_signatures(c, o)) != 0) {
+	if (c->verb == PLAN_APPLY && c->begins)
+		json_add_bool(o, "begin", true);
+	if ((c->verb == PLAN_START || c->begins) &&
+	    (r = add_all_signatures(c, o)) != 0) {
 		json_object_put(o);
 		return r;
 	}

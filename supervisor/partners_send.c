@@ -166,17 +166,19 @@ signs_anew(struct post *post, const struct partner_reply *reply)
 
 /* The partner was silent, which is the answer to all that wait. */
 static void
-fail_queue(struct partner *p, const struct partner_reply *reply)
+fail_queue(struct partner *p, const struct partner_reply *silence)
 {
+	struct partner_reply reply = *silence;
 	struct outbox_item *item, *next;
 	struct post *post;
 
+	reply.sent = false;
 	for (item = outbox_take_all(&p->outbox); item != NULL; item = next) {
 		next = item->next;
 		post = (struct post *)item;
 		if (post->is_try)
 			p->trying = false;
-		answer(post, reply);
+		answer(post, &reply);
 		post_free(post);
 	}
 }

@@ -44,6 +44,7 @@ struct plan_member {
 	bool away;	   /* its site does not answer now */
 	bool refused;	   /* refused this round's resource/apply */
 	bool is_signing;   /* will tell its signature by itself */
+	bool in_doubt;	   /* may have started: no answer came */
 	bool unknown;	   /* does not have the job */
 	int64_t away_ms;   /* for how long it has not answered */
 	const char *error; /* why not, in its or the network's words */
@@ -158,14 +159,14 @@ struct plan_action {
 	size_t *told; /* in the arena */
 	size_t ntold;
 	/*
-	 * Of a job's start at a partner: components whose tasks begin there
-	 * with it, as they are the first of the job.
+	 * Of a job's start at a partner, or an application that begins: components
+	 * whose tasks begin there with it, as they are the first of the job.
 	 */
 	size_t *starts; /* in the arena */
 	size_t nstarts;
 	/*
-	 * Of an own member's application: all others have granted and all have
-	 * signed, so that it starts with it.
+	 * Of an application: all others have granted and have signed, so that
+	 * the member starts with it; a partner if it has signed, too.
 	 */
 	bool begins;
 	bool done; /* for whoever carries it out */

@@ -136,6 +136,22 @@ apply_again_ms(const struct plan_job *j)
 }
 
 /*
+ * It was to begin with what it granted, and no answer came: what is held here
+ * stays held until it says.
+ */
+static void
+plan_hold(struct plan_maker *k, const struct plan_member *in_doubt)
+{
+	const struct plan_job *j = k->job;
+
+	for (size_t m = 0; m < j->nmembers; m++)
+		if (j->members[m].is_local && j->members[m].reserved &&
+		    !j->members[m].started)
+			plan_to_member(k, PLAN_START, m, j->status, NULL);
+	plan_wait_for_away(k, in_doubt, "reserve resources");
+}
+
+/*
  * Somebody refused or cannot be asked: whoever granted gets its resources
  * back, so that other jobs can use them, and the job waits its turn.
  */
@@ -150,9 +166,9 @@ plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
 		/*
 		 * Some run already; another's reservation ran out before its
 		 * start and is refused now.  Holding on to what runs could
-		 * block two such jobs for ever.
+		 * block two such jobs for ever.  Here nothing runs yet.
 		 */
-		if (pm->started && obstacle->refused) {
+		if (pm->started && !pm->is_local && obstacle->refused) {
 			plan_set_job(k, STATE_FAILED,
 			    plan_say(k,
 				"%s %s had started "
@@ -162,7 +178,7 @@ plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
 				plan_words(obstacle, "refused")));
 			return;
 		}
-		if (pm->reserved && !pm->started)
+		if (pm->reserved && (!pm->started || obstacle->refused))
 			plan_to_member(k, PLAN_RETURN, m, j->status, NULL);
 	}
 	if (obstacle->refused && obstacle->refusal.code == WAIT_APPROVAL)
@@ -179,11 +195,15 @@ plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
 		plan_wait_for_away(k, obstacle, "reserve resources");
 }
 
+/* Party ids are numbers. */
 static int
 compare_members(const struct plan_member *a, const struct plan_member *b)
 {
+	size_t n = strlen(a->party), o = strlen(b->party);
 	int r = strcmp(a->party, b->party);
 
+	if (n != o)
+		return n < o ? -1 : 1;
 	return r != 0 ? r : strcmp(a->role, b->role);
 }
 
@@ -198,26 +218,90 @@ is_next_in_order(const struct plan_job *j, size_t m)
 	return true;
 }
 
-/* An own member for which nobody else is waited for. */
+static bool
+begins_at(const struct plan_component *comp, size_t m)
+{
+	for (size_t i = 0; i < comp->nrows; i++)
+		if (comp->rows[i].member == m)
+			return comp->rows[i].party_status == STATE_WAITING &&
+			       !comp->rows[i].start_acked;
+	return false;
+}
+
+/* Of such no task begins until the job runs: it may still come to nothing. */
+static bool
+is_again(const struct plan_job *j)
+{
+	return has_reruns(j) || state_is_end(j->undo_to);
+}
+
+/*
+ * What plan_run() would start first, a request later.  All have signed and
+ * reserved, so a member that starts need not wait for the others' word.  Where another member has begun by now, with a
+ * start that this one did not hear, what runs there comes first here, too, and
+ * after a bad end there nothing.
+ */
+static void
+begin_with(struct plan_maker *k, struct plan_action *start)
+{
+	const struct plan_job *j = k->job;
+	int left = j->task_parallelism;
+
+	for (size_t c = 0; c < j->ncomponents; c++) {
+		if (state_is_interrupt(k->views[c].verdict))
+			return;
+		left -= k->views[c].verdict == STATE_RUNNING;
+	}
+	start->starts = arena_alloc(
+	    k->plan->arena, j->ncomponents * sizeof(*start->starts) + 1);
+	for (size_t c = 0; c < j->ncomponents; c++) {
+		enum state verdict = k->views[c].verdict;
+
+		if (verdict == STATE_WAITING && left > 0 &&
+		    plan_upstream_succeeded(k, c))
+			left--;
+		else if (verdict != STATE_RUNNING)
+			continue;
+		if (begins_at(&j->components[c], start->member))
+			start->starts[start->nstarts++] = c;
+	}
+}
+
+/*
+ * A member for which nobody else is waited for.  A partner looks for its own
+ * signature itself, and begins when all others are of this site: they start
+ * once it has answered, and nobody has begun who may have to be stopped.
+ */
 static bool
 begins_with_grant(const struct plan_job *j, size_t m)
 {
-	for (size_t i = 0; i < j->nmembers; i++)
-		if (!j->members[i].is_signed ||
-		    (i != m && !j->members[i].reserved &&
-			!j->members[i].started))
+	bool is_local = j->members[m].is_local;
+
+	for (size_t i = 0; i < j->nmembers; i++) {
+		const struct plan_member *pm = &j->members[i];
+
+		if (!pm->is_signed && (i != m || is_local))
 			return false;
-	return j->members[m].is_local;
+		if (i != m && ((!pm->reserved && !pm->started) ||
+				  (!pm->is_local && !is_local)))
+			return false;
+	}
+	return is_local || !is_again(j);
 }
 
 static void
 plan_apply_to(struct plan_maker *k, size_t m)
 {
+	struct plan_action *a;
 	size_t n = k->plan->n;
 
 	plan_to_member(k, PLAN_APPLY, m, k->job->status, NULL);
-	if (k->plan->n > n)
-		k->plan->actions[n].begins = begins_with_grant(k->job, m);
+	if (k->plan->n == n)
+		return;
+	a = &k->plan->actions[n];
+	a->begins = begins_with_grant(k->job, m);
+	if (a->begins && !k->job->members[m].is_local)
+		begin_with(k, a);
 }
 
 static bool
@@ -240,7 +324,10 @@ plan_apply(struct plan_maker *k)
 			obstacle = pm;
 	}
 	if (obstacle != NULL) {
-		plan_turn_back(k, obstacle);
+		if (obstacle->in_doubt && !obstacle->refused)
+			plan_hold(k, obstacle);
+		else
+			plan_turn_back(k, obstacle);
 		return false;
 	}
 	if (!all && j->yield_to != NULL) {
@@ -299,50 +386,6 @@ plan_signed(struct plan_maker *k)
 	return all;
 }
 
-static bool
-begins_at(const struct plan_component *comp, size_t m)
-{
-	for (size_t i = 0; i < comp->nrows; i++)
-		if (comp->rows[i].member == m)
-			return comp->rows[i].party_status == STATE_WAITING &&
-			       !comp->rows[i].start_acked;
-	return false;
-}
-
-/*
- * What plan_run() would start first, a request later.  All have signed and
- * reserved, so a member that starts need not wait for the others' word.  Of a
- * run of a job that has ended before no task begins until the job runs: it
- * may still come to nothing.  Where another member has begun by now, with a
- * start that this one did not hear, what runs there comes first here, too, and
- * after a bad end there nothing.
- */
-static void
-begin_with(struct plan_maker *k, struct plan_action *start)
-{
-	const struct plan_job *j = k->job;
-	int left = j->task_parallelism;
-
-	for (size_t c = 0; c < j->ncomponents; c++) {
-		if (state_is_interrupt(k->views[c].verdict))
-			return;
-		left -= k->views[c].verdict == STATE_RUNNING;
-	}
-	start->starts = arena_alloc(
-	    k->plan->arena, j->ncomponents * sizeof(*start->starts) + 1);
-	for (size_t c = 0; c < j->ncomponents; c++) {
-		enum state verdict = k->views[c].verdict;
-
-		if (verdict == STATE_WAITING && left > 0 &&
-		    plan_upstream_succeeded(k, c))
-			left--;
-		else if (verdict != STATE_RUNNING)
-			continue;
-		if (begins_at(&j->components[c], start->member))
-			start->starts[start->nstarts++] = c;
-	}
-}
-
 static void
 plan_start(struct plan_maker *k, size_t m)
 {
@@ -350,12 +393,37 @@ plan_start(struct plan_maker *k, size_t m)
 	size_t n = k->plan->n;
 
 	plan_to_member(k, PLAN_START, m, j->status, NULL);
-	if (k->plan->n > n && !j->members[m].is_local && !has_reruns(j) &&
-	    !state_is_end(j->undo_to))
+	if (k->plan->n > n && !j->members[m].is_local && !is_again(j))
 		begin_with(k, &k->plan->actions[n]);
 }
 
-/* create, apply, start: true when every member has started the job. */
+/*
+ * Who has not started does.  When that is this site's own members alone they
+ * start with the job itself (rows.c): true.
+ */
+static bool
+plan_start_all(struct plan_maker *k)
+{
+	const struct plan_job *j = k->job;
+	size_t n = k->plan->n, left = 0;
+	bool here = true;
+
+	for (size_t m = 0; m < j->nmembers; m++) {
+		if (j->members[m].started)
+			continue;
+		left++;
+		here &= j->members[m].is_local;
+		plan_start(k, m);
+		if (j->members[m].away)
+			plan_wait_for_away(k, &j->members[m], "start the job");
+	}
+	return here && k->plan->n - n == left;
+}
+
+/*
+ * create, apply, start: true when every member has started the job, or does
+ * with this plan.
+ */
 bool
 plan_begin(struct plan_maker *k)
 {
@@ -363,8 +431,7 @@ plan_begin(struct plan_maker *k)
 	bool all = true;
 
 	for (size_t m = 0; m < j->nmembers; m++)
-		if (!j->members[m].started)
-			all = false;
+		all &= j->members[m].started;
 	if (all)
 		return true;
 	plan_sign(k);
@@ -376,13 +443,8 @@ plan_begin(struct plan_maker *k)
 	}
 	if (!plan_apply(k) || !plan_signed(k))
 		return false;
-	for (size_t m = 0; m < j->nmembers; m++) {
-		if (j->members[m].started)
-			continue;
-		plan_start(k, m);
-		if (j->members[m].away)
-			plan_wait_for_away(k, &j->members[m], "start the job");
-	}
+	if (plan_start_all(k))
+		return true;
 	wait_for_members(k, WAIT_STARTING);
 	return false;
 }

@@ -164,6 +164,16 @@ partner_is_lost(struct plan_maker *k)
 	return false;
 }
 
+/* It waits, and may have begun at a partner that does not answer. */
+static bool
+is_in_doubt(const struct plan_job *j)
+{
+	for (size_t m = 0; m < j->nmembers; m++)
+		if (j->members[m].is_local && j->members[m].started)
+			return true;
+	return false;
+}
+
 /*
  * Must the job end now, whatever its tasks say?  Adds the end when so.
  * The causes are a request (cancel, a refused create, a stop that a member
@@ -191,6 +201,8 @@ plan_ends_early(struct plan_maker *k)
 	}
 	if (j->status == STATE_RUNNING)
 		return partner_is_lost(k);
+	if (is_in_doubt(j) && partner_is_lost(k))
+		return true;
 	if (j->waiting_ms > j->queue_timeout_ms) {
 		plan_set_job(k, STATE_TIMEOUT,
 		    plan_say(k,

@@ -87,12 +87,48 @@ is_counted_on(const struct plan_action *a)
 	       (a->status == STATE_RUNNING || a->status == STATE_SUCCESS);
 }
 
+/*
+ * Own members that start with the job.  One whose reservation ran out has to
+ * ask again, and the job with it: *all is false.
+ */
+static int
+start_members(struct supervisor *s, struct job *j, const struct snapshot *sn,
+    struct plan *p, bool *all)
+{
+	*all = true;
+	for (size_t i = 0; i < p->n; i++) {
+		struct plan_action *a = &p->actions[i];
+		const struct db_party *m = &sn->parties[a->member];
+		const struct party_member who = { j->job_id, m->role,
+			m->party_id };
+		int r;
+
+		if (a->verb != PLAN_START || !m->is_local)
+			continue;
+		r = party_job_start_held(s->db, &who);
+		*all = r != ERR_CONFLICT;
+		if (!*all)
+			return db_party_mark(s->db, j->job_id, m->role,
+			    m->party_id, DB_PARTY_RESERVED, false, err_text(),
+			    j->fence);
+		if (r != 0)
+			return r;
+		a->done = true;
+	}
+	return 0;
+}
+
 /* What a job's row is moved to; told once it is committed. */
 static int
 set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
-    struct db_job_head *head, const struct plan_action *a, bool *moved)
+    struct db_job_head *head, struct plan *p, const struct plan_action *a,
+    bool *moved)
 {
 	int r = 0;
+
+	if (a->status == STATE_RUNNING &&
+	    ((r = start_members(s, j, sn, p, moved)) != 0 || !*moved))
+		return r;
 
 	if (a->status == STATE_SUCCESS && (r = seal_own(s, sn)) != 0) {
 		*moved = false;
@@ -217,7 +253,7 @@ rerun(struct supervisor *s, struct job *j, const struct snapshot *sn,
 /* One change of rows; inside the transaction of all of a plan's. */
 static int
 change(struct supervisor *s, struct job *j, const struct snapshot *sn,
-    struct db_job_head *head, struct plan_action *a)
+    struct db_job_head *head, struct plan *p, struct plan_action *a)
 {
 	struct db *db = s->db;
 
@@ -226,7 +262,7 @@ change(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	case PLAN_SET_VERDICT:
 		return set_verdict(s, j, sn, a, &a->done);
 	case PLAN_SET_JOB:
-		return set_job(s, j, sn, head, a, &a->done);
+		return set_job(s, j, sn, head, p, a, &a->done);
 	case PLAN_UNDO:
 		return db_job_undo(db, j->job_id, a->status, a->reason);
 	case PLAN_SET_PARTY:
@@ -466,7 +502,7 @@ change_tx(struct db *db, void *ctx)
 		if (plan_is_command(p->actions[i].verb))
 			continue;
 		r = change(
-		    c->super, c->job, c->snapshot, &head, &p->actions[i]);
+		    c->super, c->job, c->snapshot, &head, p, &p->actions[i]);
 		/* What was planned behind it is for a job that is so. */
 		stale = is_counted_on(&p->actions[i]) && !p->actions[i].done;
 		if (stale)

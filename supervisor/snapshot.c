@@ -121,6 +121,7 @@ load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 			.busy =
 			    known->busy || is_resting(sn, known->rest_until_ms),
 			.refused = known->refused,
+			.in_doubt = known->in_doubt,
 			.is_signing = is_resting(sn, known->sign_until_ms),
 			.unknown = known->unknown,
 			.error = known->error,

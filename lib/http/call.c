@@ -627,8 +627,10 @@ call_finish(struct http_call *c, CURLcode code)
 {
 	struct http_reply *reply = &c->reply;
 	curl_off_t retry_after = 0;
-	long status = 0;
+	long status = 0, sent = 0;
 
+	(void)curl_easy_getinfo(c->easy, CURLINFO_REQUEST_SIZE, &sent);
+	reply->sent = sent > 0;
 	reply->error = error_of(c, code);
 	reply->elapsed_us = clock_mono_us() - c->started_us;
 	if (reply->error != 0) {

@@ -68,6 +68,7 @@ struct http_reply {
 	 */
 	int error;
 	char *error_text;      /* NULL when error is 0 */
+	bool sent;	       /* the request has left, or a part of it */
 	int status;	       /* HTTP status, 0 without an answer */
 	int64_t retry_after_s; /* 0 when not said; at most that */
 	int64_t elapsed_us;

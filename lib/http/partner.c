@@ -58,6 +58,7 @@ partner_parse(const struct http_reply *reply, struct partner_reply *out,
 
 	*root = NULL;
 	*out = (struct partner_reply){
+		.sent = reply->sent,
 		.status = reply->status,
 		.retmsg = "",
 		.retry_after_s = reply->retry_after_s,

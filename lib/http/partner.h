@@ -13,6 +13,7 @@ struct partner_reply {
 	int error;  /* 0, http_reply's, ERR_FORMAT,
 					 * ERR_REMOTE when retcode != 0 or the
 					 * HTTP status is no success */
+	bool sent;  /* the request has left, or a part of it */
 	int status; /* HTTP status, 0 without an answer */
 	int64_t retry_after_s;
 	int64_t retcode;

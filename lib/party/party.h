@@ -186,6 +186,11 @@ int party_resource_return(struct db *, const struct party_caller *,
 int party_job_start(struct db *, const struct party_caller *,
     const struct party_member *, bool *effective);
 /*
+ * The same for a member of this site, in the transaction of the job's
+ * scheduler, which has locked the job and seen that it waits.
+ */
+int party_job_start_held(struct db *, const struct party_member *);
+/*
  * The initiator's verdict; an end state gives the resources back.  Here and
  * below reason says why in words ("host 10000: …", may be NULL); a bad end
  * keeps it: as the job's reason, as error_report of tasks that have none.

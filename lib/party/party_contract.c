@@ -166,3 +166,23 @@ party_contract_start(struct db *db, const struct party_caller *caller,
 
 	return party_run(db, &c, party_start_signed, effective);
 }
+
+int
+party_contract_begin(struct db *db, const struct party_caller *caller,
+    const struct party_member *m, const struct party_begin *b, struct wait *why,
+    bool *started, bool *effective)
+{
+	struct party_command c = { .caller = caller,
+		.member = *m,
+		.signatures = b->offer.signatures,
+		.n_signatures = b->offer.n,
+		.starts = b->tasks,
+		.n_starts = b->n,
+		.reservation_ms = b->reservation_ms,
+		.why = wait_of(WAIT_NONE) };
+	int r = party_run(db, &c, party_take_signed, effective);
+
+	*why = c.why;
+	*started = r == 0 && c.has_started;
+	return r;
+}

@@ -33,4 +33,18 @@ int party_contract_start(struct db *, const struct party_caller *,
     const struct party_member *, const struct party_offer *,
     const struct db_task_key *tasks, size_t n, bool *effective);
 
+/*
+ * party_resource_apply(), and if the member has signed by now
+ * party_contract_start() with it, in one step: all other members hold theirs.
+ */
+struct party_begin {
+	struct party_offer offer;
+	const struct db_task_key *tasks;
+	size_t n;
+	int64_t reservation_ms;
+};
+int party_contract_begin(struct db *, const struct party_caller *,
+    const struct party_member *, const struct party_begin *, struct wait *why,
+    bool *started, bool *effective);
+
 #endif

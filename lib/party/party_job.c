@@ -479,20 +479,28 @@ start(struct db *db, struct party_command *c)
 	return begin(db, c);
 }
 
-int
-party_start_signed(struct db *db, struct party_command *c)
+static int
+start_tasks(struct db *db, struct party_command *c)
 {
 	bool any;
-	int r =
-	    signatures_take(db, c->job, c->signatures, c->n_signatures, true);
+	int r = 0;
 
-	if (r == 0)
-		r = start(db, c);
 	for (size_t i = 0; r == 0 && i < c->n_starts; i++) {
 		r = party_task_start_held(db, &c->starts[i], &any);
 		c->effective |= r == 0 && any;
 	}
 	return r;
+}
+
+int
+party_start_signed(struct db *db, struct party_command *c)
+{
+	int r =
+	    signatures_take(db, c->job, c->signatures, c->n_signatures, true);
+
+	if (r == 0)
+		r = start(db, c);
+	return r == 0 ? start_tasks(db, c) : r;
 }
 
 int
@@ -504,12 +512,39 @@ party_job_start(struct db *db, const struct party_caller *caller,
 	return party_run(db, &c, start, effective);
 }
 
+int
+party_job_start_held(struct db *db, const struct party_member *m)
+{
+	int r = db_resource_confirm(db, m->job_id, m->role, m->party_id);
+
+	return r != 0 ? r
+		      : db_party_mark(db, m->job_id, m->role, m->party_id,
+			    DB_PARTY_STARTED, true, "", 0);
+}
+
 static int
 take(struct db *db, struct party_command *c)
 {
 	int r = grant(db, c, true);
 
 	return r != 0 ? r : begin(db, c);
+}
+
+int
+party_take_signed(struct db *db, struct party_command *c)
+{
+	int r;
+
+	c->why = wait_of(WAIT_NONE);
+	c->has_started = c->party->signed_revision == c->job->revision;
+	if (!c->has_started)
+		return apply(db, c);
+	if ((r = signatures_take(
+		 db, c->job, c->signatures, c->n_signatures, true)) == 0 &&
+	    (r = take(db, c)) == 0)
+		r = start_tasks(db, c);
+	c->effective = r == 0;
+	return r;
 }
 
 int

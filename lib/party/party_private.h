@@ -34,6 +34,7 @@ struct party_command {
 	size_t n_signatures;
 	const struct db_task_key *starts; /* tasks that begin with the job */
 	size_t n_starts;
+	bool has_started;
 	bool effective;
 	enum permit_kind refused; /* by which kind of rule */
 	struct db_task_left *own; /* see party_own_end() */
@@ -57,6 +58,11 @@ int party_run(
  * it the tasks that are named.
  */
 int party_start_signed(struct db *, struct party_command *);
+/*
+ * The same with what it asks for, reserved in the same step; or reserved alone
+ * when the member has not signed yet.
+ */
+int party_take_signed(struct db *, struct party_command *);
 
 /*
  * A job ends here as c->state says: after a bad end what was staged goes, a

@@ -10,6 +10,7 @@ import unittest
 import urllib.parse
 
 from federation import DATA, Federation, wait_for
+from sites import TWO, chain, conf
 from test_contract import short_job
 from test_ledger import log_of
 
@@ -18,10 +19,12 @@ HOP = ("connection", "keep-alive", "transfer-encoding", "content-length")
 
 class Between:
     """Stands where the host is for the guest, with the keys of both; `first` is what becomes of the first request
-    of each target: "lost" (carried out, the answer does not arrive) or "later" (429)."""
+    of each target: "lost" (carried out, the answer does not arrive) or "later" (429).  From an answer with `last` in
+    it on nothing arrives any more, until `silent` is false again."""
 
     def __init__(self, guest, host, first):
         self.seen, self.lock = {}, threading.Lock()
+        self.silent, self.last = False, None
         between, there = self, urllib.parse.urlsplit(host.partner_url)
         trust = ssl.create_default_context(cafile=os.path.join(host.home, "keys", "tls.crt"))
         trust.check_hostname = False
@@ -38,6 +41,9 @@ class Between:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 with between.lock:
                     count = between.seen[self.path] = between.seen.get(self.path, 0) + 1
+                if between.silent:
+                    self.close_connection = True
+                    return
                 if count == 1 and first == "later":
                     self.answer(429, {"Retry-After": "1", "Content-Type": "application/json"},
                                 b'{"retcode":429,"retmsg":"too many requests, try again later"}')
@@ -50,7 +56,9 @@ class Between:
                     text = reply.read()
                 finally:
                     link.close()
-                if count == 1 and first == "lost":
+                if between.last is not None and between.last in text:
+                    between.silent, between.last = True, None
+                if between.silent or count == 1 and first == "lost":
                     self.close_connection = True
                     return
                 self.answer(reply.status, dict(reply.getheaders()), text)
@@ -98,14 +106,18 @@ class Retold(unittest.TestCase):
         guest.stop()
         guest.start()
 
-    def run_job(self, first):
-        fed = self.fed
-        between = Between(fed.guest, fed.host, first)
+    def between(self, first):
+        between = Between(self.fed.guest, self.fed.host, first)
         self.addCleanup(between.close)
         self.address("--url", between.url)
         self.addCleanup(self.address)
-        dsl, conf = short_job("contract")
-        job = fed.submit(conf, dsl)
+        return between
+
+    def run_job(self, first):
+        fed = self.fed
+        between = self.between(first)
+        dsl, documents = short_job("contract")
+        job = fed.submit(documents, dsl)
         for site, role in ((fed.guest, "guest"), (fed.host, "host")):
             self.assertEqual(site.wait(job, role=role)["f_status"], "success", site.events(job))
         self.once(job)
@@ -153,6 +165,35 @@ class Retold(unittest.TestCase):
         job, seen = self.run_job("later")
         self.said_twice(job, seen)
         self.assertGreater(self.compared(job)["objects"], 0)
+
+    def test_a_partner_that_began_and_is_not_heard_does_not_cost_the_job_its_place(self):
+        """Its job waited, so it is the last that is asked, and begins with that; then nothing is heard of it."""
+        guest, host = self.fed.guest, self.fed.host
+        cores = int(host.sql("SELECT cores FROM resource")[0][0])
+        between = self.between(None)
+        blocker = conf(["fail_0"], TWO, {"fail_0": {"what": "hang", "who": "guest"}})
+        blocker["job_parameters"]["common"]["task_cores"] = cores
+        first = self.fed.submit(blocker, {"components": {"fail_0": {"module": "TestFail"}}})
+        guest.wait(first, until=("running",))
+        job = self.fed.submit(conf(["empty_0"], TWO), chain(1))
+        wait_for(lambda: guest.sql("SELECT 1 FROM job WHERE job_id = '%s' AND wait_code = 'waiting_resources'" % job),
+                 what="a job that waits")
+        between.last = b'"started":true'
+        guest.ok("job/stop", {"job_id": first})
+        wait_for(lambda: between.silent, what="the answer that is lost")
+        wait_for(lambda: guest.sql("SELECT 1 FROM job WHERE job_id = '%s' AND wait_code = 'partner_unreachable'" % job),
+                 what="a partner that is away")
+        self.assertEqual(host.sql("SELECT status FROM job WHERE job_id = '%s'" % job), [["running"]])
+        self.assertEqual(guest.sql("SELECT status FROM job WHERE job_id = '%s'" % job), [["waiting"]])
+        # Until it says so nobody else gets what the job holds here, and it does not run out.
+        held = ("SELECT COUNT(*) FROM resource_grant WHERE job_id = '%s' AND returned_at IS NULL"
+                " AND expires_at IS NULL" % job)
+        wait_for(lambda: guest.sql(held) == [["1"]], what="what is held")
+        between.silent = False
+        for site, role in ((guest, "guest"), (host, "host")):
+            self.assertEqual(site.wait(job, role=role)["f_status"], "success", site.events(job))
+        self.once(job)
+        guest.wait(first)
 
 
 if __name__ == "__main__":

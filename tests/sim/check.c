@@ -231,6 +231,15 @@ check_step(void)
 			world_fail("s%d gives a partner more than its quota",
 			    s->number);
 		if (site_count(s,
+			"SELECT EXISTS (SELECT 1 FROM attempt a JOIN job j"
+			" USING (job_id) WHERE a.ended_at IS NULL"
+			" AND j.status = 'running' AND NOT EXISTS (SELECT 1"
+			" FROM resource_grant g WHERE g.job_id = a.job_id"
+			" AND g.role = a.role AND g.party_id = a.party_id"
+			" AND g.returned_at IS NULL))") != 0)
+			world_fail(
+			    "s%d runs what nothing was granted for", s->number);
+		if (site_count(s,
 			"SELECT COALESCE(MAX(n), 0) FROM (SELECT COUNT(*)"
 			" AS n FROM attempt WHERE ended_at IS NULL GROUP"
 			" BY job_id, component, role, party_id) a") > 1)

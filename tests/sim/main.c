@@ -121,6 +121,7 @@ world_begin(uint64_t seed, int n)
 		.keep_trace = world.keep_trace,
 		.trace = world.trace };
 	sim_time_reset(seed);
+	world.is_tight = sim_pick("tight", 0, 4) == 0;
 	net_reset();
 	procs_reset();
 	check_reset();

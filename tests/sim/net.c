@@ -110,6 +110,7 @@ answer(struct message *m, int error, const char *text, int status,
 	m->reply.error = error;
 	if (error != 0)
 		m->reply.error_text = xstrdup(text);
+	m->reply.sent = error != ERR_NET;
 	m->reply.status = status;
 	if (body != NULL)
 		buf_append(&m->reply.body, buf_str(body), body->len);

@@ -248,6 +248,8 @@ set_numbers(struct site *s)
 	int64_t poll = polls[sim_draw(3)], reserve = sim_between(10, 30) * 1000;
 
 	s->cores = sim_between(2, 6);
+	if (world.is_tight)
+		s->cores = 2;
 	for (int h = 0; h < HOSTS_MAX; h++) {
 		struct site_conf *c = s->hosts[h]->conf;
 

@@ -22,6 +22,7 @@ struct wish {
 	struct actor actor;
 	struct sim_job *job;
 	int site;
+	bool was_rough; /* as it began: it may have been in the middle */
 	char *path, *body;
 	void (*then)(struct wish *, int64_t retcode, struct json_object *reply);
 };
@@ -250,6 +251,7 @@ wish_run(void *ctx)
 	struct json_object *json = NULL;
 	int status;
 
+	w->was_rough = world_is_rough();
 	if (!site_request(
 		&sites[w->site], NULL, w->path, w->body, &status, &reply) ||
 	    json_parse_text(buf_str(&reply), &json) != 0)
@@ -306,7 +308,7 @@ static void
 submitted(struct wish *w, int64_t retcode, struct json_object *reply)
 {
 	if (retcode != 0) {
-		if (!world_is_rough())
+		if (!w->was_rough)
 			world_fail("submit is refused: %s",
 			    json_get_str(reply, "retmsg", ""));
 		return;
@@ -407,7 +409,10 @@ plan_job(struct sim_job *j, int number)
 		.ends_well = true,
 		.retries = sim_draw(3) == 0 ? sim_between(1, 2) : 0,
 		.timeout_s = sim_between(90, 120) };
-	j->submit_at = sim_now() + sim_draw(span / 2);
+	/* Most at the same two sites. */
+	if (world.is_tight && j->site == 0)
+		j->partner = 1;
+	j->submit_at = sim_now() + sim_draw(world.is_tight ? SECOND : span / 2);
 	sim_at(j->submit_at, submit, j);
 	if (sim_draw(4) == 0) {
 		j->cancel_at = j->submit_at + sim_draw(span);
@@ -451,7 +456,9 @@ story_tell(void)
 {
 	draw_faults();
 	world.executor_ms = sim_draw(3) == 0 ? 4000 : 400;
-	world.njobs = (int)(sim_draw(2) == 0 ? 1 : sim_between(1, JOBS_MAX));
+	world.njobs = (int)(sim_draw(2) == 0 ? 1 : sim_between(1, JOBS_MOST));
+	if (world.is_tight)
+		world.njobs = JOBS_MAX;
 	plan_outages();
 	for (int i = 0; i < world.njobs; i++)
 		plan_job(&world.jobs[i], i);

@@ -31,7 +31,8 @@
 #define SITES_MAX 100
 #define STORY_SITES 5 /* of a seed, at most */
 #define HOSTS_MAX 2   /* supervisors of one site */
-#define JOBS_MAX 3
+#define JOBS_MAX 5
+#define JOBS_MOST 3 /* of a seed that is not tight */
 #define TASKS_MAX 4
 #define MS INT64_C(1000)
 #define SECOND INT64_C(1000000)
@@ -309,8 +310,9 @@ struct world {
 	bool may_fail;	   /* something happened that may end a job */
 	bool over;	   /* everybody goes home */
 	bool failed;
-	bool is_calm; /* nothing goes wrong by chance */
-	bool is_told; /* nor does anybody look who is not told to */
+	bool is_calm;  /* nothing goes wrong by chance */
+	bool is_told;  /* nor does anybody look who is not told to */
+	bool is_tight; /* many jobs at once, and hardly room for one */
 	bool keep_trace;
 	struct buf trace;
 };

@@ -165,6 +165,14 @@ a_partner_of_an_older_version_is_started_without_tasks(void **state)
 	assert_true(partners_wants_plain_starts(f->super.partners, ROWS_HOST));
 	assert_int_equal(db_job_get(f->super.db, f->arena, J1, &j), 0);
 	assert_int_equal(j->cancel_status, STATE_NONE);
+	/* Nor does it know an application that begins. */
+	c.verb = PLAN_APPLY;
+	c.begins = true;
+	assert_int_equal(answer_take(&c, &refusal, false), 0);
+	assert_int_equal(db_job_get(f->super.db, f->arena, J1, &j), 0);
+	assert_int_equal(j->cancel_status, STATE_NONE);
+	c.verb = PLAN_START;
+	c.begins = false;
 	/* What it does not take without them either is a refusal. */
 	c.nstarts = 0;
 	assert_int_equal(answer_take(&c, &refusal, false), 0);
@@ -323,6 +331,76 @@ a_reservation_with_a_signature_that_is_none_is_not_kept(void **state)
 	keys_free(keys);
 }
 
+/* {"started": …}: what is said of an application that begins. */
+static void
+answers(struct fixture *f, bool started)
+{
+	static struct db_task_key reader = { J1, "reader_0", 0, "host",
+		ROWS_HOST };
+	size_t first = 0;
+	struct command c = { .super = &f->super,
+		.job = f->job,
+		.verb = PLAN_APPLY,
+		.begins = true,
+		.starts = &reader,
+		.start_components = &first,
+		.nstarts = 1,
+		.to = { J1, "host", ROWS_HOST },
+		.arena = f->arena };
+	struct answer a = { .text = "success",
+		.data = json_object_new_object() };
+
+	json_add_bool(a.data, "started", started);
+	assert_int_equal(answer_keep(&c, &a), 0);
+	json_object_put(a.data);
+}
+
+static void
+who_begins_says_so(void **state)
+{
+	struct fixture *f = *state;
+	struct acks *as = &f->job->acks;
+	const struct db_task_key reader = { J1, "reader_0", 0, "host",
+		ROWS_HOST };
+	enum state s = STATE_NONE;
+	bool start = false;
+
+	f->job->tasks = xcalloc(1, sizeof(*f->job->tasks));
+	answers(f, false);
+	assert_true(has_reserved(f));
+	assert_false(acks_has_member(as, "host", ROWS_HOST, DB_PARTY_STARTED));
+	acks_apply(as, &reader, &start, &s);
+	assert_false(start);
+	answers(f, true);
+	assert_true(acks_has_member(as, "host", ROWS_HOST, DB_PARTY_STARTED));
+	acks_apply(as, &reader, &start, &s);
+	assert_true(start);
+}
+
+/* Nothing but its grant made it one that has started. */
+static void
+an_own_member_that_gives_back_has_not_started(void **state)
+{
+	struct fixture *f = *state;
+	struct answer done = { .text = "success" };
+	struct command c = { .super = &f->super,
+		.job = f->job,
+		.verb = PLAN_RETURN,
+		.to = { J1, "guest", ROWS_GUEST },
+		.arena = f->arena };
+	struct db_party *p;
+
+	assert_int_equal(db_party_mark(f->super.db, J1, "guest", ROWS_GUEST,
+			     DB_PARTY_STARTED, true, "", 0),
+	    0);
+	assert_int_equal(answer_take(&c, &done, true), 0);
+	assert_int_equal(
+	    db_party_get(f->super.db, f->arena, J1, "guest", ROWS_GUEST, &p),
+	    0);
+	assert_false(p->started);
+	assert_false(p->reserved);
+}
+
 static void
 what_was_given_back_is_not_reserved_any_more(void **state)
 {
@@ -380,6 +458,8 @@ main(void)
 		T(a_reservation_is_known_at_once_and_a_row_with_what_follows),
 		T(a_reservation_with_a_signature_that_is_none_is_not_kept),
 		T(what_was_given_back_is_not_reserved_any_more),
+		T(who_begins_says_so),
+		T(an_own_member_that_gives_back_has_not_started),
 		T(a_late_end_is_found_once),
 		T(who_takes_no_end_for_an_hour_has_left_the_job),
 	};

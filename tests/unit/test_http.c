@@ -340,6 +340,7 @@ deadline_ends_a_request_without_answer(void **state)
 		&reply),
 	    ERR_TIMEOUT);
 	assert_true(clock_mono_ms() - before >= 190);
+	assert_true(reply.sent); /* and may have been carried out */
 	http_reply_fini(&reply);
 }
 
@@ -391,6 +392,7 @@ nobody_listening_is_a_net_error(void **state)
 	};
 
 	assert_int_equal(http_fetch(w->client, &req, &reply), ERR_NET);
+	assert_false(reply.sent);
 	assert_non_null(reply.error_text);
 	http_reply_fini(&reply);
 }

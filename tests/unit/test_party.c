@@ -255,6 +255,51 @@ a_start_takes_the_tasks_along_that_it_names(void **state)
 	assert_false(effective);
 }
 
+/* Of all that it has to be: reserved, started, its first tasks; or nothing. */
+static void
+who_is_asked_last_takes_and_begins_in_one_step(void **state)
+{
+	struct db_task_key tasks[] = { reader, lr };
+	struct party_begin b = {
+		.tasks = tasks, .n = 1, .reservation_ms = RESERVATION_MS
+	};
+	struct wait why;
+	bool started = true, effective;
+	int64_t n;
+
+	(void)state;
+	/* It has not signed yet: it keeps what it needs, and no more. */
+	assert_int_equal(party_contract_begin(db, &guest, &member, &b, &why,
+			     &started, &effective),
+	    0);
+	assert_false(started);
+	assert_true(effective);
+	assert_int_equal(job(THEIRS)->status, STATE_WAITING);
+	assert_int_equal(party_resource_return(db, &guest, &member, NULL), 0);
+	sign_all();
+	tasks[1].component = "nothing_0";
+	b.n = 2;
+	assert_int_equal(party_contract_begin(db, &guest, &member, &b, &why,
+			     &started, &effective),
+	    ERR_NOT_FOUND);
+	assert_false(started);
+	assert_int_equal(free_cores(), 8);
+	b.n = 1;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(party_contract_begin(db, &guest, &member, &b,
+				     &why, &started, &effective),
+		    0);
+		assert_true(started);
+		assert_int_equal(job(THEIRS)->status, STATE_RUNNING);
+		assert_true(task(&reader)->start_acked);
+		assert_false(task(&lr)->start_acked);
+	}
+	assert_int_equal(free_cores(), 4);
+	/* It does not run out. */
+	assert_int_equal(db_resource_expire(db, &n), 0);
+	assert_int_equal(n, 0);
+}
+
 /* A user here stopped it, and its initiator had another cause to end it. */
 static void
 the_end_that_the_initiator_says_is_the_jobs(void **state)
@@ -2010,6 +2055,7 @@ main(void)
 	static const struct CMUnitTest tests[] = {
 		T(every_command_of_a_job_can_be_repeated),
 		T(a_start_takes_the_tasks_along_that_it_names),
+		T(who_is_asked_last_takes_and_begins_in_one_step),
 		T(the_end_that_the_initiator_says_is_the_jobs),
 		T(a_users_stop_gives_way_to_a_success_that_the_initiator_had),
 		T(a_task_that_failed_here_is_not_made_a_success_by_the_initiators_word),

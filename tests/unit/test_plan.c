@@ -307,16 +307,16 @@ after_a_refusal_members_are_asked_in_one_order(void **state)
 	all_created(f);
 	f->job.apply_in_order = true;
 	make(f);
-	/* "10000" sorts before "9999" as text. */
-	expect(f, PLAN_APPLY, HOST, ANY);
-	expect_commands(f, 1);
-	f->members[HOST].reserved = true;
-	make(f);
+	/* As numbers: 9999 is before 10000. */
 	expect(f, PLAN_APPLY, GUEST, ANY);
+	expect_commands(f, 1);
+	f->members[GUEST].reserved = true;
+	make(f);
+	expect(f, PLAN_APPLY, HOST, ANY);
 	expect_commands(f, 1);
 }
 
-/* The last own member starts as it reserves; no other does, nor a partner. */
+/* The last own member starts as it reserves; no other does. */
 static void
 who_is_asked_last_begins_when_all_have_signed(void **state)
 {
@@ -331,11 +331,89 @@ who_is_asked_last_begins_when_all_have_signed(void **state)
 	f->members[HOST].is_signed = false;
 	make(f);
 	assert_false(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
-	f->members[HOST].is_signed = true;
-	f->members[HOST].reserved = false;
+}
+
+/* It looks for its own signature; the first tasks begin there with it. */
+static void
+a_partner_that_is_asked_last_begins_too(void **state)
+{
+	struct fixture *f = *state;
+	const struct plan_action *a;
+
+	all_created(f);
 	f->members[GUEST].reserved = true;
+	f->members[HOST].is_signed = false;
+	make(f);
+	a = expect(f, PLAN_APPLY, HOST, ANY);
+	assert_true(a->begins);
+	assert_int_equal(a->nstarts, 1);
+	assert_int_equal(a->starts[0], READER);
+	expect_commands(f, 1);
+	f->members[GUEST].is_signed = false;
 	make(f);
 	assert_false(expect(f, PLAN_APPLY, HOST, ANY)->begins);
+	/* Another run may come to nothing until the job runs. */
+	f->members[GUEST].is_signed = true;
+	f->job.undo_to = STATE_SUCCESS;
+	make(f);
+	a = expect(f, PLAN_APPLY, HOST, ANY);
+	assert_false(a->begins);
+	assert_int_equal(a->nstarts, 0);
+	/* Nor when another partner may have to be stopped then. */
+	f->job.undo_to = STATE_NONE;
+	f->members[GUEST].is_local = false;
+	make(f);
+	assert_false(expect(f, PLAN_APPLY, HOST, ANY)->begins);
+}
+
+/* Whether it has begun is not known: it did not say no. */
+static void
+nothing_is_given_back_while_a_partner_may_have_begun(void **state)
+{
+	struct fixture *f = *state;
+
+	all_created(f);
+	f->members[GUEST].reserved = true;
+	f->members[HOST].away = f->members[HOST].in_doubt = true;
+	make(f);
+	expect(f, PLAN_START, GUEST, ANY);
+	expect_none(f, PLAN_RETURN);
+	expect_reason(expect(f, PLAN_WAIT, ANY, ANY), "host 10000");
+	f->members[GUEST].started = true;
+	make(f);
+	expect_commands(f, 0);
+	/* As of a running job: not for ever. */
+	f->members[HOST].away_ms = f->job.lost_partner_ms + 1;
+	make(f);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_FAILED);
+	/* It is back, and is asked again. */
+	f->members[HOST].away = false;
+	make(f);
+	assert_true(expect(f, PLAN_APPLY, HOST, ANY)->begins);
+	/* It had not begun: what is held here goes back, and nothing fails. */
+	f->members[HOST].refused = true;
+	make(f);
+	expect(f, PLAN_RETURN, GUEST, ANY);
+	expect_none(f, PLAN_SET_JOB);
+	expect_commands(f, 1);
+}
+
+static void
+own_members_start_with_the_job(void **state)
+{
+	struct fixture *f = *state;
+
+	all_reserved(f);
+	f->members[HOST].started = true;
+	make(f);
+	expect(f, PLAN_START, GUEST, ANY);
+	assert_int_equal(
+	    expect(f, PLAN_SET_JOB, ANY, ANY)->status, STATE_RUNNING);
+	/* Not before they can. */
+	f->members[GUEST].busy = true;
+	make(f);
+	expect_none(f, PLAN_SET_JOB);
 }
 
 static void
@@ -487,14 +565,14 @@ a_job_that_half_started_fails_rather_than_block(void **state)
 	const struct plan_action *a;
 
 	all_reserved(f);
-	f->members[GUEST].started = true;
-	f->members[HOST].reserved = false;
-	f->members[HOST].refused = true;
-	f->members[HOST].error = "0 of 4 cores free";
+	f->members[HOST].started = true;
+	f->members[GUEST].reserved = false;
+	f->members[GUEST].refused = true;
+	f->members[GUEST].error = "0 of 4 cores free";
 	make(f);
 	a = expect(f, PLAN_SET_JOB, ANY, ANY);
 	assert_int_equal(a->status, STATE_FAILED);
-	expect_reason(a, "host 10000");
+	expect_reason(a, "guest 9999");
 	expect_reason(a, "0 of 4 cores free");
 }
 
@@ -1398,6 +1476,7 @@ every_snapshot_has_a_plan_that_leaves_busy_members_alone(void **state)
 			pm->ended = PICK(2) != 0;
 			pm->busy = PICK(4) == 0;
 			pm->away = PICK(4) == 0;
+			pm->in_doubt = PICK(4) == 0;
 			pm->refused = PICK(4) == 0;
 		}
 		for (size_t c = 0; c < COMPONENTS; c++) {
@@ -1516,6 +1595,7 @@ whatever_waits_has_exactly_one_reason(void **state)
 			f->members[m].away = b >> 4 & 1;
 			f->members[m].refused = b >> 5 & 1;
 			f->members[m].error = b >> 6 & 1 ? "not now" : NULL;
+			f->members[m].in_doubt = PICK(3) == 0;
 			f->members[m].refusal =
 			    wait_of(PICK(3) == 0 ? WAIT_QUOTA : WAIT_NONE);
 		}
@@ -1805,6 +1885,9 @@ main(void)
 		T(an_absent_partner_does_not_hold_the_resources_of_others),
 		T(after_a_refusal_members_are_asked_in_one_order),
 		T(who_is_asked_last_begins_when_all_have_signed),
+		T(a_partner_that_is_asked_last_begins_too),
+		T(nothing_is_given_back_while_a_partner_may_have_begun),
+		T(own_members_start_with_the_job),
 		T(a_job_does_not_pass_one_that_waited_long),
 		T(all_granted_starts_the_job),
 		T(a_partner_begins_the_first_tasks_with_its_start),
