@@ -169,7 +169,7 @@ queue_wakes(const struct queue *q)
  * looked at once more.
  */
 static void
-wake(struct queue *q, const char *const *ids, size_t n)
+wake(struct queue *q, const char *const *ids, size_t n, int64_t due)
 {
 	struct arena *a = arena_new();
 	const char **some = arena_alloc(a, (n + 1) * sizeof(*some));
@@ -182,7 +182,7 @@ wake(struct queue *q, const char *const *ids, size_t n)
 	if (db_queue_wake_these(q->super->db, some, k, &woken) != 0)
 		log_err("wake jobs that wait");
 	arena_free(a);
-	if (woken == 0)
+	if (woken + due == 0)
 		return;
 	q->wakes++;
 	changes_add(q->super->changes, "", WAKE_JOBS);
@@ -194,20 +194,22 @@ queue_moved(struct queue *q, const char *const *parties, size_t n)
 	struct arena *a = arena_new();
 	const char **all = NULL, **ids;
 	size_t have = 0, count;
+	int64_t due, sum = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		if (!queue_has(q, parties[i]))
 			continue;
 		if (db_queue_first(q->super->db, a, parties[i], DB_QUEUE_WOKEN,
-			&ids, &count) != 0) {
+			&ids, &count, &due) != 0) {
 			log_err("the queue at party %s", parties[i]);
 			continue;
 		}
 		all = xrealloc(all, (have + count + 1) * sizeof(*all));
 		for (size_t k = 0; k < count; k++)
 			all[have++] = ids[k];
+		sum += due;
 	}
-	wake(q, all, have);
+	wake(q, all, have, sum);
 	free(all);
 	arena_free(a);
 }

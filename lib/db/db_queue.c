@@ -36,10 +36,12 @@ db_queue_rank(struct db *db, const char *job_id, int64_t limit, int64_t *n)
 struct first_row {
 	const char *job_id;
 	bool sleeps;
+	bool leased;
 };
 static const struct db_col first_cols[] = {
 	{ DB_STR, offsetof(struct first_row, job_id) },
 	{ DB_BOOL, offsetof(struct first_row, sleeps) },
+	{ DB_BOOL, offsetof(struct first_row, leased) },
 };
 static const struct db_shape first_shape =
     DB_SHAPE(struct first_row, first_cols);
@@ -49,7 +51,8 @@ static const struct db_shape first_shape =
  * UPDATE with ORDER BY reads and sorts all who wait.
  */
 #define FIRST(code, index, order)                                              \
-	"(SELECT 1, job_id, next_look_at > NOW(6) FROM job FORCE INDEX"        \
+	"(SELECT 1, job_id, next_look_at > NOW(6),"                            \
+	" COALESCE(lease_until > NOW(6), 0) FROM job FORCE INDEX"              \
 	" (" index ") WHERE wait_code = '" code "' AND wait_party = ?"         \
 	" AND is_initiator = 1 ORDER BY " order " LIMIT ?)"
 static const struct db_stmt first = { "queue.first", "sisisisi",
@@ -64,24 +67,28 @@ static const struct db_stmt wake_some = { "queue.wake", "ssssssss",
 
 int
 db_queue_first(struct db *db, struct arena *a, const char *party, int64_t limit,
-    const char ***ids, size_t *count)
+    const char ***ids, size_t *count, int64_t *due)
 {
 	struct first_row *rows;
 	size_t n;
 	int r;
 
 	*count = 0;
+	*due = 0;
 	if ((r = db_select(db, &first, &first_shape, a, &rows, &n, party, limit,
 		 party, limit, party, limit, party, limit)) != 0)
 		return r;
 	*ids = arena_alloc(a, (n + 1) * sizeof(**ids));
 	for (size_t i = 0; i < n; i++) {
-		bool again = !rows[i].sleeps;
+		bool again = false;
 
 		for (size_t k = 0; k < i && !again; k++)
 			again = strcmp(rows[k].job_id, rows[i].job_id) == 0;
-		if (!again)
+		if (again)
+			continue;
+		if (rows[i].sleeps)
 			(*ids)[(*count)++] = rows[i].job_id;
+		*due += !rows[i].sleeps && !rows[i].leased;
 	}
 	return 0;
 }
@@ -111,12 +118,14 @@ db_queue_wake(struct db *db, const char *party, int64_t limit, int64_t *woken)
 {
 	struct arena *a = arena_new();
 	const char **ids;
+	int64_t due = 0;
 	size_t n;
 	int r;
 
 	*woken = 0;
-	if ((r = db_queue_first(db, a, party, limit, &ids, &n)) == 0)
+	if ((r = db_queue_first(db, a, party, limit, &ids, &n, &due)) == 0)
 		r = db_queue_wake_these(db, ids, n, woken);
+	*woken += due;
 	arena_free(a);
 	return r;
 }

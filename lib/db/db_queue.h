@@ -22,15 +22,16 @@ int db_queue_rank(struct db *, const char *job_id, int64_t limit, int64_t *n);
 /*
  * Something became free at a party: who may be woken, those that sleep of the
  * first in the queue there and of those that ask for least, so that they fit
- * beside; at most limit of each.  Ids, in the arena.  What it costs does not
- * depend on how many wait.
+ * beside; at most limit of each.  Ids, in the arena.  *due is how many of the
+ * others nobody looks at yet, though it is time: who looks has to be told.
+ * What it costs does not depend on how many wait.
  */
 int db_queue_first(struct db *, struct arena *, const char *party_id,
-    int64_t limit, const char ***ids, size_t *n);
+    int64_t limit, const char ***ids, size_t *n, int64_t *due);
 /* Those of them that still wait are due now; *woken is how many. */
 int db_queue_wake_these(
     struct db *, const char *const *ids, size_t n, int64_t *woken);
-/* Both in one. */
+/* Both in one; *woken has those that were due, too. */
 int db_queue_wake(
     struct db *, const char *party_id, int64_t limit, int64_t *woken);
 
