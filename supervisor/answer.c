@@ -350,9 +350,17 @@ answer_is_kept(const struct command *c, const struct answer *a)
 		   c->verb == PLAN_END);
 }
 
+/* Asked to begin with its reservation, it says that it has. */
+static bool
+has_begun(const struct command *c, const struct answer *a)
+{
+	return c->begins && json_get_bool(a->data, "started", false);
+}
+
 /*
  * The member's signature comes with its reservation when it has been made by
- * then.  Without one it comes by itself: no need to ask again at once.
+ * then.  Without one it comes by itself: no need to ask again at once.  Who
+ * has begun has made it: the job would run without it.
  */
 static int
 keep_signature(struct command *c, const struct answer *a)
@@ -364,6 +372,9 @@ keep_signature(struct command *c, const struct answer *a)
 	struct db_signature s;
 	int r;
 
+	if (o == NULL && has_begun(c, a))
+		return err_set(ERR_DENIED,
+		    "it answered that it has started, without its signature");
 	if (o == NULL) {
 		c->job->members[c->member].sign_until_ms =
 		    clock_mono_ms() + JOB_REST_MS;
@@ -401,8 +412,7 @@ keep_job_command(struct command *c, const struct answer *a)
 		acks_add_member(&c->job->acks, &c->to, DB_PARTY_ENDED);
 	if (c->verb == PLAN_APPLY)
 		acks_add_member(&c->job->acks, &c->to, DB_PARTY_RESERVED);
-	if (c->verb == PLAN_START ||
-	    (c->begins && json_get_bool(a->data, "started", false)))
+	if (c->verb == PLAN_START || has_begun(c, a))
 		keep_start(c);
 }
 

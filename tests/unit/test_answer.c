@@ -331,9 +331,9 @@ a_reservation_with_a_signature_that_is_none_is_not_kept(void **state)
 	keys_free(keys);
 }
 
-/* {"started": …}: what is said of an application that begins. */
-static void
-answers(struct fixture *f, bool started)
+/* With {"started": …}: what is said of an application that begins. */
+static int
+answers(struct fixture *f, struct json_object *data, bool started)
 {
 	static struct db_task_key reader = { J1, "reader_0", 0, "host",
 		ROWS_HOST };
@@ -347,12 +347,14 @@ answers(struct fixture *f, bool started)
 		.nstarts = 1,
 		.to = { J1, "host", ROWS_HOST },
 		.arena = f->arena };
-	struct answer a = { .text = "success",
-		.data = json_object_new_object() };
+	struct answer a = { .text = "success", .data = data };
+	int r;
 
+	memset(c.contract_hash, 7, sizeof(c.contract_hash));
 	json_add_bool(a.data, "started", started);
-	assert_int_equal(answer_keep(&c, &a), 0);
+	r = answer_keep(&c, &a);
 	json_object_put(a.data);
+	return r;
 }
 
 static void
@@ -362,19 +364,38 @@ who_begins_says_so(void **state)
 	struct acks *as = &f->job->acks;
 	const struct db_task_key reader = { J1, "reader_0", 0, "host",
 		ROWS_HOST };
+	struct keys *keys = keys_of_host(f);
+	unsigned char hash[DB_HASH_SIZE];
 	enum state s = STATE_NONE;
 	bool start = false;
 
+	memset(hash, 7, sizeof(hash));
 	f->job->tasks = xcalloc(1, sizeof(*f->job->tasks));
-	answers(f, false);
+	assert_int_equal(answers(f, json_object_new_object(), false), 0);
 	assert_true(has_reserved(f));
 	assert_false(acks_has_member(as, "host", ROWS_HOST, DB_PARTY_STARTED));
 	acks_apply(as, &reader, &start, &s);
 	assert_false(start);
-	answers(f, true);
+	assert_int_equal(answers(f, signed_by(keys, "host", hash), true), 0);
 	assert_true(acks_has_member(as, "host", ROWS_HOST, DB_PARTY_STARTED));
 	acks_apply(as, &reader, &start, &s);
 	assert_true(start);
+	keys_free(keys);
+}
+
+/* All others may hold theirs and have started: the job would run. */
+static void
+who_has_not_signed_has_not_begun(void **state)
+{
+	struct fixture *f = *state;
+
+	f->job->tasks = xcalloc(1, sizeof(*f->job->tasks));
+	assert_int_equal(
+	    answers(f, json_object_new_object(), true), ERR_DENIED);
+	assert_non_null(strstr(err_text(), "without its signature"));
+	assert_false(has_reserved(f));
+	assert_false(acks_has_member(
+	    &f->job->acks, "host", ROWS_HOST, DB_PARTY_STARTED));
 }
 
 /* Nothing but its grant made it one that has started. */
@@ -459,6 +480,7 @@ main(void)
 		T(a_reservation_with_a_signature_that_is_none_is_not_kept),
 		T(what_was_given_back_is_not_reserved_any_more),
 		T(who_begins_says_so),
+		T(who_has_not_signed_has_not_begun),
 		T(an_own_member_that_gives_back_has_not_started),
 		T(a_late_end_is_found_once),
 		T(who_takes_no_end_for_an_hour_has_left_the_job),
