@@ -61,8 +61,8 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	struct arena *arena = arena_new();
 	struct command *c = arena_alloc(arena, sizeof(*c));
 	const struct db_party *p = &sn->parties[a->member];
-	bool takes_tasks =
-	    !partners_wants_plain_starts(s->partners, p->party_id);
+	bool takes_tasks = p->is_local || !partners_wants_plain_starts(
+					      s->partners, p->party_id);
 	const struct db_task *t;
 
 	c->arena = arena;
@@ -88,7 +88,7 @@ command_new(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	/* The success of a job that makes a model names all manifests. */
 	if (c->verb == PLAN_END && c->status == STATE_SUCCESS && !c->undo)
 		c->models = snapshot_models(sn, arena, &c->nmodels);
-	c->begins = a->begins && (p->is_local || takes_tasks);
+	c->begins = a->begins && takes_tasks;
 	c->ntold = a->ntold;
 	c->told = keys_of(c, sn, a->told, a->ntold, &c->told_components);
 	c->nstarts = takes_tasks ? a->nstarts : 0;

@@ -88,7 +88,9 @@ partners_note_plain_starts(struct partners *ps, const char *party)
 bool
 partners_wants_plain_starts(struct partners *ps, const char *party)
 {
-	return clock_mono_ms() < partners_get(ps, party)->plain_until_ms;
+	const struct partner *p = partners_get(ps, party);
+
+	return p->failing_since_ms != 0 || clock_mono_ms() < p->plain_until_ms;
 }
 
 int

@@ -68,6 +68,8 @@ void partners_probe(struct partners *, const char *party, int64_t quiet_ms);
 /*
  * A version of before refuses a start of a job that names tasks which begin
  * with it: for some minutes from then on it is sent none, then tried again.
+ * Nor is one that does not answer: whether it has begun would not be known, and
+ * what is held here for it would stay so.
  */
 void partners_note_plain_starts(struct partners *, const char *party);
 bool partners_wants_plain_starts(struct partners *, const char *party);

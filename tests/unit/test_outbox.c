@@ -535,6 +535,26 @@ who_refuses_what_was_signed_anew_too_is_away(void **state)
 	assert_int_equal(tls_server_requests(s->server), 2);
 }
 
+/* Whether it has begun would not be known. */
+static void
+who_does_not_answer_is_sent_nothing_that_begins(void **state)
+{
+	struct site *s = *state;
+	struct partners *ps = s->super.partners;
+
+	assert_false(partners_wants_plain_starts(ps, ROWS_HOST));
+	assert_int_equal(
+	    partners_post(ps, ROWS_HOST, "/status/502", "{}", on_silence, s),
+	    0);
+	while (s->kept == 0)
+		assert_int_equal(loop_once(s->super.loop, 10000), 0);
+	assert_true(partners_wants_plain_starts(ps, ROWS_HOST));
+	post(s, 0);
+	while (s->sent == 0)
+		assert_int_equal(loop_once(s->super.loop, 10000), 0);
+	assert_false(partners_wants_plain_starts(ps, ROWS_HOST));
+}
+
 static void
 what_rested_while_its_job_was_taken_over_is_not_signed_anew(void **state)
 {
@@ -589,6 +609,9 @@ main(void)
 		    open_site, close_site),
 		cmocka_unit_test_setup_teardown(
 		    who_refuses_what_was_signed_anew_too_is_away, open_site,
+		    close_site),
+		cmocka_unit_test_setup_teardown(
+		    who_does_not_answer_is_sent_nothing_that_begins, open_site,
 		    close_site),
 		cmocka_unit_test_setup_teardown(
 		    what_rested_while_its_job_was_taken_over_is_not_signed_anew,
