@@ -237,9 +237,9 @@ is_again(const struct plan_job *j)
 
 /*
  * What plan_run() would start first, a request later.  All have signed and
- * reserved, so a member that starts need not wait for the others' word.  Where another member has begun by now, with a
- * start that this one did not hear, what runs there comes first here, too, and
- * after a bad end there nothing.
+ * reserved, so a member that starts need not wait for the others' word.  Where
+ * another member has begun by now, with a start that this one did not hear,
+ * what runs there comes first here, too, and after a bad end there nothing.
  */
 static void
 begin_with(struct plan_maker *k, struct plan_action *start)
