@@ -22,6 +22,7 @@
 #include "supervisor/finding.h"
 #include "supervisor/outbox.h"
 #include "supervisor/partners.h"
+#include "supervisor/partners_private.h"
 #include "tests/lib/mariadb.h"
 #include "tests/lib/rows.h"
 #include "tests/lib/tls_server.h"
@@ -578,7 +579,7 @@ what_rested_while_its_job_was_taken_over_is_not_signed_anew(void **state)
 	assert_int_equal(partners_post(s->super.partners, ROWS_HOST,
 			     "/status/401", "{}", on_silence, s),
 	    0);
-	while (tls_server_requests(s->server) == 1)
+	while (partners_get(s->super.partners, ROWS_HOST)->anew == NULL)
 		assert_int_equal(loop_once(s->super.loop, 100), 0);
 }
 
