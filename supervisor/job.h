@@ -24,7 +24,8 @@ struct job_member {
 	bool busy;	       /* a job command is under way */
 	int64_t rest_until_ms; /* monotonic; it said "not now" */
 	bool refused;	       /* resource/apply */
-	bool in_doubt;	       /* no answer came to one that begins */
+	bool in_doubt;	       /* it may have begun: no answer came, or the
+				* rows were left so by another scheduler */
 	int64_t sign_until_ms; /* monotonic; its signature is on its way */
 	bool unknown;	       /* the member does not have the job */
 	char *error;	       /* owned; what it said last */

@@ -178,7 +178,7 @@ plan_turn_back(struct plan_maker *k, const struct plan_member *obstacle)
 				plan_words(obstacle, "refused")));
 			return;
 		}
-		if (pm->reserved && (!pm->started || obstacle->refused))
+		if (pm->reserved && (!pm->started || pm->is_local))
 			plan_to_member(k, PLAN_RETURN, m, j->status, NULL);
 	}
 	if (obstacle->refused && obstacle->refusal.code == WAIT_APPROVAL)
@@ -289,6 +289,31 @@ begins_with_grant(const struct plan_job *j, size_t m)
 	return is_local || !is_again(j);
 }
 
+/*
+ * An own member whose grant is the last word of this site: what is left is one
+ * partner, which begins with its own.  It starts with what it is granted, for
+ * that is a row: whoever has the job after a kill between the question and the
+ * answer knows by it that the partner may have begun.
+ */
+static bool
+asks_to_begin_next(const struct plan_job *j, size_t m)
+{
+	size_t partners = 0;
+
+	if (!j->apply_in_order || is_again(j) || !j->members[m].is_local)
+		return false;
+	for (size_t i = 0; i < j->nmembers; i++) {
+		const struct plan_member *pm = &j->members[i];
+
+		partners += !pm->is_local;
+		if (pm->is_local &&
+		    (!pm->is_signed ||
+			(i != m && !pm->reserved && !pm->started)))
+			return false;
+	}
+	return partners == 1;
+}
+
 static void
 plan_apply_to(struct plan_maker *k, size_t m)
 {
@@ -299,7 +324,8 @@ plan_apply_to(struct plan_maker *k, size_t m)
 	if (k->plan->n == n)
 		return;
 	a = &k->plan->actions[n];
-	a->begins = begins_with_grant(k->job, m);
+	a->begins =
+	    begins_with_grant(k->job, m) || asks_to_begin_next(k->job, m);
 	if (a->begins && !k->job->members[m].is_local)
 		begin_with(k, a);
 }

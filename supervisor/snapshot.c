@@ -82,17 +82,32 @@ has_signed(const struct job *j, const struct db_party *p, int64_t revision)
 	       acks_has_signature(&j->acks, p->role, p->party_id, revision);
 }
 
+/*
+ * Own members that have started, of a job that does not run: whoever had it
+ * before was asking a partner to begin, or was about to.
+ */
+static void
+make_members(struct job *j, const struct snapshot *sn)
+{
+	bool doubt = false;
+
+	j->nmembers = sn->nparties;
+	j->members = xcalloc(sn->nparties + 1, sizeof(*j->members));
+	j->tasks = xcalloc(sn->nparties * j->graph->n + 1, sizeof(*j->tasks));
+	for (size_t m = 0; m < sn->nparties; m++)
+		doubt |= sn->parties[m].is_local && sn->parties[m].started;
+	for (size_t m = 0; m < sn->nparties; m++)
+		j->members[m].in_doubt = doubt && !sn->parties[m].is_local &&
+					 !sn->parties[m].started;
+}
+
 static void
 load_members(struct supervisor *s, struct job *j, struct snapshot *sn)
 {
 	struct plan_job *p = &sn->plan;
 
-	if (j->members == NULL) {
-		j->nmembers = sn->nparties;
-		j->members = xcalloc(sn->nparties + 1, sizeof(*j->members));
-		j->tasks =
-		    xcalloc(sn->nparties * j->graph->n + 1, sizeof(*j->tasks));
-	}
+	if (j->members == NULL)
+		make_members(j, sn);
 	p->nmembers = sn->nparties;
 	p->members =
 	    arena_alloc(sn->arena, p->nmembers * sizeof(*p->members) + 1);

@@ -307,10 +307,21 @@ after_a_refusal_members_are_asked_in_one_order(void **state)
 	all_created(f);
 	f->job.apply_in_order = true;
 	make(f);
-	/* As numbers: 9999 is before 10000. */
-	expect(f, PLAN_APPLY, GUEST, ANY);
+	/*
+	 * As numbers: 9999 is before 10000.  The partner is to begin with its
+	 * grant, so that ours has to be a start: it is there after a kill.
+	 */
+	assert_true(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
 	expect_commands(f, 1);
-	f->members[GUEST].reserved = true;
+	f->members[GUEST].is_signed = false;
+	make(f);
+	assert_false(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
+	f->members[GUEST].is_signed = true;
+	f->job.undo_to = STATE_SUCCESS;
+	make(f);
+	assert_false(expect(f, PLAN_APPLY, GUEST, ANY)->begins);
+	f->job.undo_to = STATE_NONE;
+	f->members[GUEST].reserved = f->members[GUEST].started = true;
 	make(f);
 	expect(f, PLAN_APPLY, HOST, ANY);
 	expect_commands(f, 1);
@@ -391,7 +402,14 @@ nothing_is_given_back_while_a_partner_may_have_begun(void **state)
 	f->members[HOST].away = false;
 	make(f);
 	assert_true(expect(f, PLAN_APPLY, HOST, ANY)->begins);
-	/* It had not begun: what is held here goes back, and nothing fails. */
+	/* Nothing was asked of it: then others may have what is held here. */
+	f->members[HOST].away = true;
+	f->members[HOST].away_ms = 0;
+	f->members[HOST].in_doubt = false;
+	make(f);
+	expect(f, PLAN_RETURN, GUEST, ANY);
+	f->members[HOST].away = false;
+	/* It had not begun: the same, and nothing fails. */
 	f->members[HOST].refused = true;
 	make(f);
 	expect(f, PLAN_RETURN, GUEST, ANY);

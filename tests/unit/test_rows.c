@@ -1,5 +1,5 @@
 /*
- * What a plan changes in rows, all of it or nothing.
+ * What is seen of a job's rows, and what a plan changes in them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
@@ -36,6 +37,21 @@ struct fixture {
 	struct arena *arena;
 };
 
+/* As a scheduler has it that has claimed it. */
+static struct job *
+job_of(int64_t fence)
+{
+	struct job *j = job_new(J1);
+
+	j->fence = fence;
+	assert_int_equal(
+	    graph_from_dsl("{\"components\":{\"reader_0\":{\"module\":"
+			   "\"Reader\"},\"lr_0\":{\"module\":\"HeteroLR\"}}}",
+		&j->graph),
+	    0);
+	return j;
+}
+
 /* A leased job whose partners have started; its own member is yet to. */
 static void
 all_but_own_started(struct fixture *f)
@@ -63,12 +79,7 @@ all_but_own_started(struct fixture *f)
 	assert_int_equal(
 	    db_job_claim(db, f->arena, "s", LEASE_MS, 10, &claims, &n), 0);
 	assert_int_equal(n, 1);
-	f->job->fence = claims->fence;
-	assert_int_equal(
-	    graph_from_dsl("{\"components\":{\"reader_0\":{\"module\":"
-			   "\"Reader\"},\"lr_0\":{\"module\":\"HeteroLR\"}}}",
-		&f->job->graph),
-	    0);
+	f->job = job_of(claims->fence);
 }
 
 static int
@@ -86,7 +97,6 @@ set_up(void **state)
 	f->super.queue = queue_new(&f->super);
 	f->super.partners = partners_open(&f->super, NULL);
 	f->arena = arena_new();
-	f->job = job_new(J1);
 	all_but_own_started(f);
 	*state = f;
 	return 0;
@@ -137,12 +147,41 @@ a_job_does_not_run_on_a_reservation_that_ran_out(void **state)
 	plan_fini(&plan);
 }
 
+/* Whoever had the job before may have asked it to begin, and be no more. */
+static void
+a_partner_may_have_begun_where_own_members_have(void **state)
+{
+	struct fixture *f = *state;
+	struct snapshot sn;
+	struct job *next;
+
+	assert_int_equal(snapshot_load(&f->super, f->job, &sn), 0);
+	for (size_t m = 0; m < sn.plan.nmembers; m++)
+		assert_false(sn.plan.members[m].in_doubt);
+	snapshot_fini(&sn);
+	assert_int_equal(db_party_mark(f->super.db, J1, "guest", ROWS_GUEST,
+			     DB_PARTY_STARTED, true, "", 0),
+	    0);
+	assert_int_equal(db_party_mark(f->super.db, J1, "host", ROWS_HOST,
+			     DB_PARTY_STARTED, false, "", 0),
+	    0);
+	/* As the next scheduler sees it. */
+	next = job_of(f->job->fence);
+	assert_int_equal(snapshot_load(&f->super, next, &sn), 0);
+	for (size_t m = 0; m < sn.plan.nmembers; m++)
+		assert_int_equal(sn.plan.members[m].in_doubt,
+		    strcmp(sn.plan.members[m].role, "host") == 0);
+	snapshot_fini(&sn);
+	job_free(next);
+}
+
 int
 main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		T(a_job_does_not_run_on_a_reservation_that_ran_out),
+		T(a_partner_may_have_begun_where_own_members_have),
 	};
 #undef T
 
