@@ -51,8 +51,7 @@ acks_add(struct acks *as, const struct db_task_key *k, enum state status)
 	struct ack *a = find(as, k);
 
 	if (a == NULL) {
-		(void)arena_of(as);
-		a = arena_alloc(as->arena, sizeof(*a));
+		a = arena_alloc(arena_of(as), sizeof(*a));
 		*a = (struct ack){ .status = STATE_NONE, .next = as->list };
 		a->key = (struct db_task_key){
 			.job_id = arena_strdup(as->arena, k->job_id),

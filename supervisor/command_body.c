@@ -6,7 +6,6 @@
 
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
-#include "lib/base/str.h"
 #include "lib/db/db_contract.h"
 #include "lib/json/json.h"
 #include "lib/party/signatures.h"
@@ -93,17 +92,6 @@ add_signatures(struct command *c, struct buf *b, int64_t revision)
 	return 0;
 }
 
-static bool
-is_among(
-    const struct db_signature *rows, size_t n, const struct db_signature *s)
-{
-	for (size_t i = 0; i < n; i++)
-		if (str_eq(rows[i].role, s->role) &&
-		    str_eq(rows[i].party_id, s->party_id))
-			return true;
-	return false;
-}
-
 /*
  * With the start every member gets the signatures of all: those that are rows,
  * and those that have come and are none yet.
@@ -122,7 +110,9 @@ add_all_signatures(struct command *c, struct json_object *o)
 	list = signatures_json(rows, n);
 	for (const struct acks_signature *s = c->job->acks.signatures;
 	     s != NULL; s = s->next)
-		if (s->revision == c->revision && !is_among(rows, n, &s->by))
+		if (s->revision == c->revision &&
+		    signatures_find(rows, n, s->by.role, s->by.party_id) ==
+			NULL)
 			json_object_array_add(list, signature_json(&s->by));
 	json_add(o, "signatures", list);
 	return 0;

@@ -129,7 +129,6 @@ set_job(struct supervisor *s, struct job *j, const struct snapshot *sn,
 	if (a->status == STATE_RUNNING &&
 	    ((r = start_members(s, j, sn, p, moved)) != 0 || !*moved))
 		return r;
-
 	if (a->status == STATE_SUCCESS && (r = seal_own(s, sn)) != 0) {
 		*moved = false;
 		if (r != ERR_CONFLICT)

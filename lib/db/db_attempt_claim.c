@@ -295,23 +295,32 @@ claiming_of(struct arena *a, const struct db_claim *claim)
 		.counts_memory = claim->counts_memory };
 }
 
+/* One task, if the statement picks it and there is room: *row, else NULL. */
+static int
+claim_task(struct db *db, struct claiming *c, const struct db_stmt *stmt,
+    const struct db_task_key *k, struct db_attempt **row)
+{
+	size_t picked;
+	int r;
+
+	*row = NULL;
+	if ((r = db_select(db, stmt, &pick_shape, c->arena, &c->rows, &picked,
+		 KEY_ARGS(k))) != 0 ||
+	    (r = claim_picked(db, c, picked)) != 0)
+		return err_wrap("claim task %s", k->component);
+	if (c->n > 0)
+		*row = c->rows;
+	return 0;
+}
+
 int
 db_attempt_claim_task(struct db *db, struct arena *a,
     const struct db_claim *claim, const struct db_task_key *k,
     struct db_attempt **row)
 {
 	struct claiming c = claiming_of(a, claim);
-	size_t picked;
-	int r;
 
-	*row = NULL;
-	if ((r = db_select(db, &pick_of, &pick_shape, a, &c.rows, &picked,
-		 KEY_ARGS(k))) != 0 ||
-	    (r = claim_picked(db, &c, picked)) != 0)
-		return err_wrap("claim task %s", k->component);
-	if (c.n > 0)
-		*row = c.rows;
-	return 0;
+	return claim_task(db, &c, &pick_of, k, row);
 }
 
 int
@@ -320,18 +329,11 @@ db_attempt_begin_task(struct db *db, struct arena *a,
     struct db_attempt **row)
 {
 	struct claiming c = claiming_of(a, claim);
-	size_t picked;
 	int r;
 
-	*row = NULL;
 	c.take = &take_new;
-	if ((r = db_select(db, &pick_new, &pick_shape, a, &c.rows, &picked,
-		 KEY_ARGS(k))) != 0 ||
-	    (r = claim_picked(db, &c, picked)) != 0)
-		return err_wrap("start task %s", k->component);
-	if (c.n == 0)
-		return 0;
-	*row = c.rows;
+	if ((r = claim_task(db, &c, &pick_new, k, row)) != 0 || *row == NULL)
+		return r;
 	return db_task_event(
 	    db, k, "launch", STATE_WAITING, STATE_NONE, "start asked for");
 }

@@ -277,7 +277,8 @@ enum db_party_flag {
 };
 /*
  * Remember how far a member has come; who has started has reserved, too.
- * error (may be NULL) replaces last_error.  fence: the caller's scheduling lease, 0 for none.
+ * error (may be NULL) replaces last_error.  fence: the caller's scheduling
+ * lease, 0 for none.
  * ERR_CONFLICT when the lease is another's by now.
  */
 int db_party_mark(struct db *, const char *job_id, const char *role,

@@ -307,19 +307,6 @@ contract_check_rows(const struct contract_use *u)
 	return contract_check_run(u->contract, u->job->run, u->now_ms);
 }
 
-static const struct db_signature *
-find(const struct db_signature *sigs, size_t n, const char *role,
-    const char *party_id)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (str_eq(sigs[i].role, role) &&
-		    str_eq(sigs[i].party_id, party_id))
-			return &sigs[i];
-	return NULL;
-}
-
 /* Which member's site this is: the contract's, not the rows' word for it. */
 static bool
 is_here(const struct contract_use *u, const char *role, const char *party_id)
@@ -332,7 +319,7 @@ check_member(struct db *db, const struct contract_use *u,
     const struct db_signature *sigs, size_t n, const char *role,
     const char *party_id)
 {
-	const struct db_signature *s = find(sigs, n, role, party_id);
+	const struct db_signature *s = signatures_find(sigs, n, role, party_id);
 	struct db_party m = { .role = role,
 		.party_id = party_id,
 		.is_local = is_here(u, role, party_id) };

@@ -111,6 +111,17 @@ signatures_read(struct json_object *o, struct arena *a,
 	return 0;
 }
 
+const struct db_signature *
+signatures_find(const struct db_signature *rows, size_t n, const char *role,
+    const char *party_id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (str_eq(rows[i].role, role) &&
+		    str_eq(rows[i].party_id, party_id))
+			return &rows[i];
+	return NULL;
+}
+
 /* --- making ------------------------------------------------------------------- */
 
 static int
@@ -361,18 +372,6 @@ read_kept(struct db *db, struct arena *a, struct taking *t)
 	return r;
 }
 
-static bool
-is_among(const struct db_signature *sigs, size_t n, const struct db_party *m)
-{
-	size_t i;
-
-	for (i = 0; i < n; i++)
-		if (str_eq(sigs[i].role, m->role) &&
-		    str_eq(sigs[i].party_id, m->party_id))
-			return true;
-	return false;
-}
-
 int
 signatures_take(struct db *db, const struct db_job *job,
     const struct db_signature *sigs, size_t n, bool whole)
@@ -392,7 +391,8 @@ signatures_take(struct db *db, const struct db_job *job,
 		const struct db_party *m = &t.members[i];
 
 		if (m->signed_revision != job->revision &&
-		    (m->is_local || !is_among(sigs, n, m)))
+		    (m->is_local ||
+			signatures_find(sigs, n, m->role, m->party_id) == NULL))
 			r = err_set(ERR_DENIED,
 			    "%s %s has not signed revision %lld of the "
 			    "contract",

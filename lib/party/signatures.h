@@ -22,6 +22,10 @@ int signature_read(
 int signatures_read(struct json_object *, struct arena *,
     struct db_signature **rows, size_t *n);
 
+/* That of a member among rows; NULL: there is none. */
+const struct db_signature *signatures_find(const struct db_signature *rows,
+    size_t n, const char *role, const char *party_id);
+
 /*
  * Sign for a member of this site.  The hash is worked out anew from the
  * contract's text: ERR_INVALID when it is not the row's.
